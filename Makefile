@@ -1,0 +1,59 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+# They need Python 3.11 or newer with venv, make, and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REQ := deploy/requirements
+SOURCES := $(shell find service/secondread -type f -not -path '*/__pycache__/*') \
+           $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml
+
+.PHONY: demo test check unit peers conformance bench lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/secondread demo --out secondread-demo
+
+test: check unit
+
+check: $(VENV)/.installed $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/mypy
+	PYTHONPATH=service $(BIN)/lint-imports
+
+unit: $(VENV)/.installed $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed $(VENV)/.dev
+	$(BIN)/python -m tests.bench
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.requirements: $(VENV)/.python $(REQ)/runtime.txt $(REQ)/build.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $(REQ)/runtime.txt -r $(REQ)/build.txt
+	touch $@
+
+# The wheel is built and installed, never linked: what is tested is what a hospital gets.
+$(VENV)/.installed: $(VENV)/.requirements $(SOURCES)
+	rm -rf build/wheel
+	$(BIN)/python -m build -q --wheel --no-isolation --outdir build/wheel .
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --force-reinstall build/wheel/*.whl
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.requirements $(REQ)/dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $(REQ)/dev.txt
+	touch $@
+
+# Programs that acceptance tests use as peers; Debian only, as root. Starts no daemon.
+peers:
+	deploy/install-peers.sh
+
+# Writes the hash-pinned requirement files anew from pyproject.toml.
+lock:
+	deploy/lock-requirements.sh
+
+clean:
+	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Take responsibility for instances: the Storage and Verification SCP and the archive behind it."""

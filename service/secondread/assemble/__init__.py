@@ -1,0 +1,1 @@
+"""Read headers into typed values, group instances into studies, decide what is in scope."""

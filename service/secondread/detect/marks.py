@@ -1,0 +1,113 @@
+"""The detector's answer about one image: marks, gate values, the breast found.
+
+These values cross the border between the detector's child process and the worker as JSON, so
+everything here converts to and from plain values (`as_json`, `from_json`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from secondread.codes import MarkClass
+from secondread.geometry import PointPx
+from secondread.reasons import ImageStatus, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One detector output, before grouping."""
+
+    center: PointPx
+    """In the stored image, SCOORD convention."""
+    score: float
+    """The model's number, 0-1, before calibration."""
+    mark_class: MarkClass
+    diameter_mm: float
+    """Diameter of the disc that the response fits best, at the detector plane."""
+    contrast: float
+    """Peak over local background, in units of the local noise."""
+    elongation: float = 1.0
+    """Ratio of the principal axes of the response, 1 for a disc."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breast:
+    """The breast region of one image."""
+
+    area_cm2: float
+    tissue_fraction: float
+    """Share of the image that is breast."""
+    chest_wall_side: str
+    """The image border that the breast touches: ``left`` or ``right``."""
+    box: tuple[int, int, int, int]
+    """First row, row after the last, first column, column after the last, of the stored image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What the detector found in one image, and what the gates measured."""
+
+    sop_instance_uid: str
+    status: ImageStatus
+    reasons: tuple[Reason, ...]
+    marks: tuple[Mark, ...]
+    gates: dict[str, float | str]
+    """Name of each gate value and what was measured, for the report and `findings.json`."""
+    breast: Breast | None
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values that `from_json` turns back into an equal `Detection`."""
+        breast = self.breast
+        return {
+            "sop_instance_uid": self.sop_instance_uid,
+            "status": self.status.value,
+            "reasons": [reason.value for reason in self.reasons],
+            "marks": [
+                [
+                    mark.center.col,
+                    mark.center.row,
+                    mark.score,
+                    mark.mark_class.value,
+                    mark.diameter_mm,
+                    mark.contrast,
+                    mark.elongation,
+                ]
+                for mark in self.marks
+            ],
+            "gates": dict(self.gates),
+            "breast": None
+            if breast is None
+            else {
+                "area_cm2": breast.area_cm2,
+                "tissue_fraction": breast.tissue_fraction,
+                "chest_wall_side": breast.chest_wall_side,
+                "box": list(breast.box),
+            },
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Detection":
+        """Read what `as_json` wrote."""
+        breast = values["breast"]
+        return cls(
+            sop_instance_uid=values["sop_instance_uid"],
+            status=ImageStatus(values["status"]),
+            reasons=tuple(Reason(reason) for reason in values["reasons"]),
+            marks=tuple(
+                Mark(
+                    PointPx(col, row), score, MarkClass(mark_class), diameter, contrast, elongation
+                )
+                for col, row, score, mark_class, diameter, contrast, elongation in values["marks"]
+            ),
+            gates=dict(values["gates"]),
+            breast=None
+            if breast is None
+            else Breast(
+                area_cm2=breast["area_cm2"],
+                tissue_fraction=breast["tissue_fraction"],
+                chest_wall_side=breast["chest_wall_side"],
+                box=tuple(breast["box"]),
+            ),
+            seconds=values["seconds"],
+        )

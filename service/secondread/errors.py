@@ -1,0 +1,84 @@
+"""The error tree, split by what happens next.
+
+SecondreadError
+├── SettingsError          a person corrects the settings; commands exit with 2
+├── InputError             this input cannot be used, now or later; it is answered, never retried
+│   ├── HeaderError        an attribute is missing or senseless: names tag, keyword and value
+│   └── PixelError         the pixel data cannot be decoded or do not fit the header
+├── TransientError         the same call may succeed later; it is retried
+│   ├── PeerError          a DICOM peer could not be reached, refused, or answered a failure
+│   └── StorageFullError   the disk has too little room; the sender keeps its copy
+├── ModelError             manifest, digest or graph of the detector is wrong: nothing is read
+├── DetectorDiedError      the detector's child was killed, ran out of time or of memory
+├── ReportError            a result object could not be built or failed its own check
+└── TransitionError        an event that the state table does not know in that state: our bug
+"""
+
+
+class SecondreadError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class SettingsError(SecondreadError):
+    """The settings are wrong; the message names the key and what it should be."""
+
+
+class InputError(SecondreadError):
+    """An input cannot be used; trying again gives the same answer."""
+
+
+class HeaderError(InputError):
+    """A header attribute is missing or makes no sense.
+
+    Parameters
+    ----------
+    keyword
+        DICOM keyword of the attribute, for example ``ImagerPixelSpacing``.
+    value
+        What was found there; None when it was absent.
+    rule
+        What it should have been.
+    """
+
+    def __init__(self, keyword: str, value: object, rule: str) -> None:
+        from pydicom.datadict import tag_for_keyword
+        from pydicom.tag import Tag
+
+        number = tag_for_keyword(keyword)
+        tag = str(Tag(number)) if number is not None else "(no tag)"
+        found = "absent" if value is None else repr(value)
+        super().__init__(f"{keyword} {tag} is {found}: {rule}")
+        self.keyword = keyword
+        self.value = value
+
+
+class PixelError(InputError):
+    """The pixel data cannot be decoded, or do not fit what the header says of them."""
+
+
+class TransientError(SecondreadError):
+    """Something outside was not ready; the same call may succeed later."""
+
+
+class PeerError(TransientError):
+    """A DICOM peer could not be reached, refused the association, or answered a failure."""
+
+
+class StorageFullError(TransientError):
+    """Too little room is left on the archive's disk."""
+
+
+class ModelError(SecondreadError):
+    """The detector's manifest, digest or graph is wrong."""
+
+
+class DetectorDiedError(SecondreadError):
+    """The detector's child process was killed, ran out of time, or ran out of memory."""
+
+
+class ReportError(SecondreadError):
+    """A result object could not be built, or failed its own check."""
+
+
+class TransitionError(SecondreadError):
+    """An event reached a state that has no transition for it."""

@@ -1,0 +1,1 @@
+"""From marks to findings: grouping in millimetres, outline, descriptors, the shown rule."""

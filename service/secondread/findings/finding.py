@@ -1,0 +1,137 @@
+"""The findings of one image and of one study: the values that reports are made from."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from secondread.assemble.mammogram import Mammogram
+from secondread.codes import Change, Distribution, MarkClass, Morphology
+from secondread.geometry import Outline, PointPx
+from secondread.reasons import ImageStatus, Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Calcification:
+    """One calcification of a cluster (TID 4009)."""
+
+    center: PointPx
+    diameter_mm: float
+    certainty: float
+    """0-100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding in one image (TID 4006)."""
+
+    id: str
+    """Unique in the study, stable over repeats: ``LCC-1``; ends in the number drawn beside it."""
+    mark_class: MarkClass
+    certainty: float
+    """Calibrated probability that it is what `mark_class` says, 0-100."""
+    suspicion: float | None
+    """Index from published PPVs of morphology and distribution, 0-100; None where undescribed."""
+    center: PointPx
+    outline: Outline
+    """Closed, inside the image."""
+    members: tuple[Calcification, ...]
+    """The calcifications of a cluster; empty for other classes."""
+    long_axis_mm: float
+    """Longest distance between two points of the outline, at the detector plane."""
+    morphology: tuple[tuple[Morphology, float], ...] = ()
+    """The likeliest types with their confidence 0-1, at most two; empty where not described."""
+    distribution: tuple[tuple[Distribution, float], ...] = ()
+    """The likeliest distributions with their confidence 0-1, at most two."""
+    change: Change | None = None
+    """Against the prior; None where there was no comparison."""
+    zone: str | None = None
+    """Place relative to the treated site; None where unknown."""
+    shown: bool = False
+    """Whether the operating point shows it."""
+
+    @property
+    def number(self) -> str:
+        """The number drawn beside the finding."""
+        return self.id.rsplit("-", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReading:
+    """What became of one in-scope image."""
+
+    mammogram: Mammogram
+    status: ImageStatus
+    reasons: tuple[Reason, ...]
+    gates: dict[str, float | str]
+    seconds: float
+    findings: tuple[Finding, ...] = ()
+    """All candidates, shown ones first, each group by falling certainty."""
+    detail: str = ""
+    """For people: what exactly was wrong, for example a decoder's message; no patient data."""
+
+    @property
+    def shown(self) -> tuple[Finding, ...]:
+        """The findings that the operating point shows."""
+        return tuple(finding for finding in self.findings if finding.shown)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An instance of the study outside the detector's scope."""
+
+    sop_instance_uid: str
+    label: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class PriorStudy:
+    """A prior that the reading knew of."""
+
+    study_uid: str
+    study_date: date | None
+    compared: bool
+    reason: Reason | None
+    """Why it was not compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which detector read, as written into reports."""
+
+    name: str
+    version: str
+    digest: str
+    """SHA-256 of the manifest, hexadecimal; the manifest holds those of its graphs."""
+    operating_point: int
+    calibrated: bool
+    """Whether certainty is calibrated on data; reports say so where it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReading:
+    """One reading of one study: a revision's whole content, before it becomes objects."""
+
+    study_uid: str
+    revision: int
+    cause: str
+    """Why this revision exists: ``first``, ``late-instance``, ``requested``, ..."""
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    images: tuple[ImageReading, ...]
+    """In-scope images in reading order: right before left, CC before MLO, by time."""
+    left_out: tuple[LeftOut, ...]
+    missing_views: tuple[str, ...]
+    """Expected views that never came, as ``LMLO``."""
+    priors: tuple[PriorStudy, ...]
+    model: ModelIdentity
+
+    @property
+    def suspicion(self) -> float | None:
+        """Suspicion of the exam: the highest of its shown findings."""
+        values = [
+            finding.suspicion
+            for image in self.images
+            for finding in image.shown
+            if finding.suspicion is not None
+        ]
+        return max(values, default=None)

@@ -1,0 +1,1 @@
+"""What changed since the prior, and where a finding lies in the treated breast."""

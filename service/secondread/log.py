@@ -1,0 +1,103 @@
+"""Logging: structlog, one JSON object a line outside a terminal, never patient data.
+
+Events are names, facts are keys: ``log.info("instance_stored", study_uid=..., bytes=...)``.
+UIDs are allowed; names, patient IDs and birth dates are not, and keys that could carry them are
+dropped by the last processor before rendering, whoever logged them.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_PATIENT_KEYS = frozenset(
+    {
+        "patient",
+        "patient_id",
+        "patient_name",
+        "patient_birth_date",
+        "birth_date",
+        "name_of_patient",
+        "accession_number",
+        "dataset",
+        "ds",
+    }
+)
+"""Keys that are never written; a data set's text carries all of the others."""
+
+
+def drop_patient_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Remove every key that could carry a patient's identity."""
+    for key in _PATIENT_KEYS.intersection(event):
+        event[key] = "(withheld)"
+    return event
+
+
+def configure(process: str, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send every record of the program, its libraries' too, to one stream in one format.
+
+    Parameters
+    ----------
+    process
+        Bound to each record, for example ``receive`` or ``worker-0``.
+    level
+        The lowest level written: debug, info, warning or error.
+    stream
+        Where to write; standard error if None. A terminal gets aligned text, all else JSON.
+    """
+    out = stream if stream is not None else sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        drop_patient_data,
+    ]
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if out.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _NOISY_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+# Their info and debug records repeat ours, and some of them print whole data sets.
+_NOISY_LIBRARIES = (
+    "alembic",
+    "asyncio",
+    "dbos",
+    "httpx",
+    "PIL",
+    "pydicom",
+    "pynetdicom",
+    "sqlalchemy",
+    "uvicorn",
+    "uvicorn.access",
+    "uvicorn.error",
+)
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of a module; call it as ``log = get(__name__)``."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger

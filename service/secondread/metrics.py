@@ -1,0 +1,38 @@
+"""The counters and histograms of every process, in Prometheus terms.
+
+What can be asked of the database (studies by state, deliveries waiting, alarms) is a gauge read
+from SQL when Prometheus asks (`watch.health`), so it is right whichever process answers. What
+only a process sees as it happens is counted here. Where several processes share one
+``PROMETHEUS_MULTIPROC_DIR``, as under ``secondread serve``, the counts are added up.
+"""
+
+from prometheus_client import Counter, Histogram
+
+INSTANCES = Counter(
+    "secondread_instances_total", "Instances answered at C-STORE, by answer.", ["answer"]
+)
+INSTANCE_BYTES = Counter("secondread_instance_bytes_total", "Bytes of instances stored.")
+REFUSALS = Counter(
+    "secondread_refusals_total",
+    "Associations, presentation contexts and instances refused, by coded reason.",
+    ["what", "reason"],
+)
+STORE_SECONDS = Histogram(
+    "secondread_store_seconds",
+    "Seconds from the last byte of an instance to its Success (fsync and SQL commit).",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+READINGS = Counter("secondread_readings_total", "Readings finished, by outcome.", ["outcome"])
+VIEW_SECONDS = Histogram(
+    "secondread_view_seconds",
+    "Seconds to read one view, from file to marks.",
+    buckets=(0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 120),
+)
+DETECTOR_DEATHS = Counter(
+    "secondread_detector_deaths_total", "Times a detector child was killed, by reason.", ["reason"]
+)
+DELIVERY_ATTEMPTS = Counter(
+    "secondread_delivery_attempts_total",
+    "Sends tried, by destination and answer.",
+    ["destination", "answer"],
+)

@@ -1,0 +1,164 @@
+"""Every coded reason that the node gives for what it did not read, read with doubt, or left out.
+
+A reason is stored with a study, an image or a refusal, printed in reports and captures, and
+counted by its code; the codes are a contract, the sentences are not.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A coded reason; `sentence` says it to a person."""
+
+    # The instance is outside what the detector was made for. Never makes a study partial.
+    TOMOSYNTHESIS = "tomosynthesis"
+    SYNTHESIZED_2D = "synthesized-2d"
+    SPECIMEN = "specimen"
+    MAGNIFICATION = "magnification"
+    SPOT_COMPRESSION = "spot-compression"
+    TANGENTIAL = "tangential"
+    NOT_MAMMOGRAPHY = "not-mammography"
+    PAIRED_PROCESSING = "paired-for-processing"
+    REJECTED = "rejected-by-note"
+    SUPERSEDED = "superseded"
+
+    # The image is in scope, and cannot be read.
+    LATERALITY_MISSING = "laterality-missing"
+    VIEW_MISSING = "view-missing"
+    SPACING_MISSING = "pixel-spacing-missing"
+    SPACING_TOO_COARSE = "pixel-spacing-too-coarse"
+    LOSSY_COMPRESSION = "lossy-compression"
+    IMPLANT = "implant"
+    FEW_BITS = "too-few-bits"
+    HEADER_INVALID = "header-invalid"
+    PIXELS_UNREADABLE = "pixels-unreadable"
+    BREAST_NOT_FOUND = "breast-not-found"
+    BREAST_AREA = "breast-area-implausible"
+    SATURATED = "saturated"
+    POLARITY = "polarity-inconsistent"
+    TOO_MANY_MARKS = "too-many-marks"
+    UNLIKE_TRAINING = "unlike-training-images"
+    TIME_LIMIT = "time-limit"
+    MEMORY_LIMIT = "memory-limit"
+    DETECTOR_DIED = "detector-died"
+
+    # The image was read, and this lowers the trust in it.
+    EIGHT_BITS = "eight-bits"
+    GATE_OVERRIDDEN = "gate-overridden"
+    PARTIAL_VIEW = "partial-view"
+    SPACING_NOMINAL = "pixel-spacing-not-at-detector"
+
+    # The study as a whole.
+    NOTHING_IN_SCOPE = "nothing-in-scope"
+    ALL_IMAGES_REFUSED = "all-images-refused"
+    SOME_IMAGES_REFUSED = "some-images-refused"
+    VIEWS_MISSING = "views-missing"
+    TREATMENT_UNKNOWN = "treatment-unknown"
+    NO_COMPARISON = "no-comparison"
+    READING_FAILED = "reading-failed"
+
+    # The intake rule.
+    PRIOR_ONLY_BY_AGE = "prior-only-by-age"
+    PRIOR_ONLY_BY_PEER = "prior-only-by-peer"
+    IGNORED_BY_PEER = "ignored-by-peer"
+    NOT_TREATED = "treatment-status-excluded"
+
+    # What a peer was refused.
+    CALLING_AE_UNKNOWN = "calling-ae-unknown"
+    ADDRESS_UNEXPECTED = "address-unexpected"
+    CALLED_AE_UNKNOWN = "called-ae-unknown"
+    TOO_MANY_ASSOCIATIONS = "too-many-associations"
+    SOP_CLASS_REFUSED = "sop-class-refused"
+    TRANSFER_SYNTAX_REFUSED = "transfer-syntax-refused"
+    NOT_OURS = "not-an-object-of-this-node"
+    OWN_OBJECT = "own-object-returned"
+    STORAGE_FULL = "storage-full"
+    DATA_SET_INVALID = "data-set-invalid"
+    ASSOCIATION_BROKEN = "association-broken"
+
+    @property
+    def sentence(self) -> str:
+        """The reason as a sentence fragment for people, ASCII only."""
+        return _SENTENCES[self]
+
+
+_SENTENCES: dict[Reason, str] = {
+    Reason.TOMOSYNTHESIS: "tomosynthesis is outside the detector's scope",
+    Reason.SYNTHESIZED_2D: "synthesised 2-D images are outside the detector's scope",
+    Reason.SPECIMEN: "specimen radiographs are outside the detector's scope",
+    Reason.MAGNIFICATION: "magnification views are outside the detector's scope",
+    Reason.SPOT_COMPRESSION: "spot compression views are outside the detector's scope",
+    Reason.TANGENTIAL: "tangential views are outside the detector's scope",
+    Reason.NOT_MAMMOGRAPHY: "not a digital mammography image",
+    Reason.PAIRED_PROCESSING: "the For Presentation image of the same exposure is read instead",
+    Reason.REJECTED: "rejected by a rejection note of the sender",
+    Reason.SUPERSEDED: "another version of the same instance arrived later",
+    Reason.LATERALITY_MISSING: "the header does not say which breast it is",
+    Reason.VIEW_MISSING: "the header does not say which view it is",
+    Reason.SPACING_MISSING: "the header has no pixel spacing",
+    Reason.SPACING_TOO_COARSE: "the pixel spacing is too coarse for calcifications",
+    Reason.LOSSY_COMPRESSION: "lossy compressed, not analysed",
+    Reason.IMPLANT: "an implant is present in a view that does not displace it",
+    Reason.FEW_BITS: "fewer than 8 bits are stored",
+    Reason.HEADER_INVALID: "the header is not valid",
+    Reason.PIXELS_UNREADABLE: "the pixel data could not be decoded",
+    Reason.BREAST_NOT_FOUND: "no breast was found in the image",
+    Reason.BREAST_AREA: "the breast area found is implausible",
+    Reason.SATURATED: "too much of the tissue is saturated",
+    Reason.POLARITY: "the grey scale contradicts the header",
+    Reason.TOO_MANY_MARKS: "so many marks that noise or an artefact is likely",
+    Reason.UNLIKE_TRAINING: "the image is unlike those the detector was made for",
+    Reason.TIME_LIMIT: "reading took longer than its limit",
+    Reason.MEMORY_LIMIT: "reading needed more memory than its limit",
+    Reason.DETECTOR_DIED: "the detector died on this image",
+    Reason.EIGHT_BITS: "only 8 bits are stored",
+    Reason.GATE_OVERRIDDEN: "read although a gate refused it, by request",
+    Reason.PARTIAL_VIEW: "a partial view",
+    Reason.SPACING_NOMINAL: "the pixel spacing is not given at the detector plane",
+    Reason.NOTHING_IN_SCOPE: "no image of the study is in the detector's scope",
+    Reason.ALL_IMAGES_REFUSED: "no image of the study could be read",
+    Reason.SOME_IMAGES_REFUSED: "some images of the study could not be read",
+    Reason.VIEWS_MISSING: "expected views are missing",
+    Reason.TREATMENT_UNKNOWN: "treatment unknown",
+    Reason.NO_COMPARISON: "no comparison with a prior",
+    Reason.READING_FAILED: "the reading failed",
+    Reason.PRIOR_ONLY_BY_AGE: "older than the intake rule's limit: kept as a prior",
+    Reason.PRIOR_ONLY_BY_PEER: "this peer's studies are kept as priors",
+    Reason.IGNORED_BY_PEER: "this peer's studies are not read",
+    Reason.NOT_TREATED: "the treatment status is outside the intake rule",
+    Reason.CALLING_AE_UNKNOWN: "the calling AE title is not in the settings",
+    Reason.ADDRESS_UNEXPECTED: "the AE title is known, but not from this address",
+    Reason.CALLED_AE_UNKNOWN: "the called AE title is not this node's",
+    Reason.TOO_MANY_ASSOCIATIONS: "all associations are in use",
+    Reason.SOP_CLASS_REFUSED: "the SOP class is not accepted",
+    Reason.TRANSFER_SYNTAX_REFUSED: "none of the proposed transfer syntaxes is accepted",
+    Reason.NOT_OURS: "this class is accepted for the node's own objects only",
+    Reason.OWN_OBJECT: "the node's own object came back",
+    Reason.STORAGE_FULL: "the disk is nearly full",
+    Reason.DATA_SET_INVALID: "the data set could not be read",
+    Reason.ASSOCIATION_BROKEN: "the association ended in the middle of an instance",
+}
+
+
+class Outcome(StrEnum):
+    """What a reading ended in; every study in scope ends in exactly one of them."""
+
+    FINDINGS = "findings"
+    NO_FINDINGS = "no-findings"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    NOT_ELIGIBLE = "not-eligible"
+
+
+class ImageStatus(StrEnum):
+    """What became of one image."""
+
+    READ = "read"
+    FLAGGED = "flagged"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether the detector's answer about this image counts."""
+        return self in {ImageStatus.READ, ImageStatus.FLAGGED}

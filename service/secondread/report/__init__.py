@@ -1,0 +1,1 @@
+"""The result objects, built in memory: Mammography CAD SR and secondary captures."""

@@ -1,0 +1,49 @@
+"""A result object before it becomes a file: what kind, about what, and its data set."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydicom.dataset import Dataset
+
+from secondread.settings import ObjectKind
+
+
+@dataclass(frozen=True, slots=True)
+class ResultObject:
+    """One object that leaves the node."""
+
+    kind: ObjectKind
+    index: int
+    """Position among the objects of this kind of the same reading, from 0."""
+    source_uid: str | None
+    """The image it is drawn on; None when it is about the study."""
+    dataset: Dataset
+    """Complete, with file meta information, Explicit VR Little Endian."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its SOP Instance UID."""
+        return str(self.dataset.SOPInstanceUID)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """Who writes: goes into General Equipment, the author observer and the captures."""
+
+    manufacturer: str
+    model_name: str
+    version: str
+    device_uid: str
+    """Derived from the installation id."""
+    station_name: str
+    institution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When, and in the place of what, a result is written."""
+
+    at: datetime
+    """Start of content creation, aware; recorded once, so that a repeat gives the same bytes."""
+    predecessor: tuple[str, str, str] | None
+    """Study, series and instance UID of the CAD SR that this one replaces."""

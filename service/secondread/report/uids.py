@@ -1,0 +1,57 @@
+"""UIDs of result objects: derived, so that a repeat makes the same objects and no doubles.
+
+A UID is ``2.25.`` and 128 bits (PS3.5 B.2) of a SHA-256 over the installation id, study,
+revision, destination profile, role, and source instance or index. The bits of a version 8 UUID
+(RFC 9562) are set, so that the number is a proper UUID-derived one.
+"""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+
+def derived_uid(*parts: str) -> str:
+    """Return the UID of the given parts; equal parts give equal UIDs.
+
+    >>> derived_uid("a", "b") == derived_uid("a", "b")
+    True
+    >>> derived_uid("a", "b") == derived_uid("ab")
+    False
+    """
+    text = "\x00".join(parts).encode()
+    digest = bytearray(hashlib.sha256(text).digest()[:16])
+    digest[6] = (digest[6] & 0x0F) | 0x80
+    digest[8] = (digest[8] & 0x3F) | 0x80
+    return f"2.25.{uuid.UUID(bytes=bytes(digest)).int}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultUids:
+    """The UIDs of one reading's objects for one destination profile."""
+
+    installation_id: str
+    study_uid: str
+    revision: int
+    profile: str
+
+    def _derive(self, *parts: str) -> str:
+        return derived_uid(
+            self.installation_id, self.study_uid, str(self.revision), self.profile, *parts
+        )
+
+    def series(self, kind: str) -> str:
+        """Series of all objects of a kind."""
+        return self._derive("series", kind)
+
+    def instance(self, kind: str, source: str) -> str:
+        """One object: its kind, and the image it is about or ``study``."""
+        return self._derive("instance", kind, source)
+
+    def tracking(self, finding_id: str) -> str:
+        """Tracking Unique Identifier (112040, DCM) of a finding in this reading."""
+        return derived_uid(self.installation_id, self.study_uid, "lesion", finding_id)
+
+
+def device_uid(installation_id: str) -> str:
+    """UID of the node as an observing device."""
+    return derived_uid(installation_id, "device")

@@ -1,0 +1,1 @@
+"""Bring outbox objects to their destinations, for as long as it takes."""

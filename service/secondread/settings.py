@@ -1,0 +1,367 @@
+"""One frozen `Settings`, read once from a TOML file and the environment, and passed on.
+
+An environment variable ``SECONDREAD__SECTION__KEY`` overrides ``key`` in ``[section]`` of the
+file. Nothing else in the package reads the environment. Unknown keys are errors, so that a
+misspelt one is noticed.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator as _model_validator
+
+from secondread.errors import SettingsError
+
+AeTitle = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$"),
+]
+"""An application entity title: 1 to 16 printable ASCII characters, no backslash (PS3.5 6.2)."""
+
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+]
+"""A short name of ours, used in URLs, metrics and file names: lower case, digits, - and _."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Intake(StrEnum):
+    """What becomes of the studies that a peer sends."""
+
+    REPORT = "report"
+    PRIOR_ONLY = "prior-only"
+    IGNORE = "ignore"
+
+
+class TreatmentScope(StrEnum):
+    """Which patients' studies are read, by what is known of their treatment."""
+
+    ALL = "all"
+    TREATED = "treated"
+    UNKNOWN_OR_TREATED = "unknown-or-treated"
+
+
+class NodeSettings(_Section):
+    """`[node]`: who this node is and where it keeps its data."""
+
+    data_dir: Path = Path("secondread-data")
+    """Folder of the archive, the outbox, the spool and, with SQLite, the databases. A relative
+    path is taken from the folder of the settings file."""
+    ae_title: AeTitle = "SECONDREAD"
+    """The AE title that peers call, and that the node calls with."""
+    institution: str = ""
+    """Institution name written into results; empty leaves it to the images."""
+    language: Literal["en-US"] = "en-US"
+    """Language of the text in results."""
+
+
+class DatabaseSettings(_Section):
+    """`[database]`: where the tracker lives."""
+
+    url: str = ""
+    """SQLAlchemy URL. Empty: SQLite in the data folder. PostgreSQL:
+    ``postgresql+psycopg://user:password@host/name``."""
+    engine_url: str = ""
+    """URL of the durable engine's own tables. Empty: beside the tracker (a second SQLite file,
+    or the same PostgreSQL database in a schema of its own)."""
+
+
+class TlsSettings(_Section):
+    """Certificate files for DICOM over TLS."""
+
+    certificate: Path
+    """PEM file with the certificate chain of this node."""
+    key: Path
+    """PEM file with its private key."""
+    trusted: Path | None = None
+    """PEM file with the certificates that peers are checked against. For the receiver: when set,
+    every peer has to show one (mutual TLS)."""
+
+
+class ReceiveSettings(_Section):
+    """`[receive]`: the C-STORE and C-ECHO SCP."""
+
+    host: str = "0.0.0.0"  # noqa: S104  (a PACS node is there to be called; callers are allow-listed)
+    """Address to listen on."""
+    port: int = Field(default=11112, ge=0, le=65535)
+    """TCP port; 0 takes a free one and logs it."""
+    maximum_associations: int = Field(default=64, ge=1, le=1000)
+    """Associations served at the same time; more are refused with "local limit exceeded"."""
+    maximum_pdu_bytes: int = Field(default=131072, ge=16384, le=1048576)
+    """Largest PDU offered. 128 KiB was measured fastest."""
+    acse_seconds: float = Field(default=5.0, gt=0)
+    """How long a connection may stay without asking for an association."""
+    network_seconds: float = Field(default=60.0, gt=0)
+    """How long a peer may be silent inside or between PDUs before it is cut off."""
+    minimum_free_bytes: int = Field(default=2 * 1024**3, ge=0)
+    """Below this much free disk, instances are answered A700 and the sender keeps its copy."""
+    unknown_peers: Literal["refuse", "accept"] = "refuse"
+    """What happens to calling AE titles that are not under `[[peers]]`."""
+    tls: TlsSettings | None = None
+    """When set, the port speaks TLS only."""
+
+
+class PeerSettings(_Section):
+    """`[[peers]]`: an AE title that may call."""
+
+    ae_title: AeTitle
+    """Its calling AE title."""
+    addresses: tuple[str, ...] = ()
+    """IP addresses or networks (CIDR) it may call from; empty: any."""
+    intake: Intake = Intake.REPORT
+    """What becomes of its studies."""
+    maximum_age_days: int | None = Field(default=30, ge=0)
+    """Studies older than this are kept as priors; leave out the limit with -1 in the file."""
+    treatment: TreatmentScope = TreatmentScope.ALL
+    """Which patients' studies are read."""
+
+    @_model_validator(mode="before")
+    @classmethod
+    def _no_limit(cls, data: object) -> object:
+        # TOML has no null, so -1 stands for "no limit".
+        if isinstance(data, Mapping) and data.get("maximum_age_days") == -1:
+            return {**data, "maximum_age_days": None}
+        return data
+
+
+class AssembleSettings(_Section):
+    """`[assemble]`: when a study counts as complete."""
+
+    settle_seconds: float = Field(default=20.0, ge=0)
+    """After the last expected view came: how long to wait for extra views and retakes."""
+    quiet_seconds: float = Field(default=120.0, ge=0)
+    """Without the expected views: how long nothing may arrive until the study is read anyway."""
+    late_window_days: float = Field(default=7.0, ge=0)
+    """Images that come later than this after a reading no longer make a revision by themselves."""
+
+
+class DetectSettings(_Section):
+    """`[detect]`: the detector and the child process it runs in."""
+
+    manifest: Path | None = None
+    """Manifest of the model; None takes the one that came with the package."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """Threads of one inference. One thread a view and several workers were measured steadiest."""
+    view_seconds: float = Field(default=120.0, gt=0)
+    """Time limit for one view, from file to marks."""
+    memory_bytes: int = Field(default=3 * 1024**3, ge=256 * 1024**2)
+    """Address space that the child may use beyond what it holds after loading the model."""
+    attempts: int = Field(default=3, ge=1)
+    """How often an image may kill the child before it is given up."""
+
+
+class FindingsSettings(_Section):
+    """`[findings]`: which findings are shown."""
+
+    operating_point: int = Field(default=0, ge=0)
+    """Number of the operating point in the model's manifest; 0 takes the manifest's default."""
+
+
+class WorkSettings(_Section):
+    """`[work]`: the worker processes."""
+
+    processes: int = Field(default=1, ge=0, le=64)
+    """Workers that `secondread serve` starts."""
+    poll_seconds: float = Field(default=0.25, gt=0)
+    """How often a worker looks for due studies and due deliveries."""
+    heartbeat_seconds: float = Field(default=5.0, gt=0)
+    """How often each process says that it lives."""
+    takeover_seconds: float = Field(default=60.0, gt=0)
+    """After this long without a heartbeat, another worker takes over what a dead one had begun."""
+
+
+class WebSettings(_Section):
+    """`[web]`: the operations page, health and metrics."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; loopback unless a proxy with access control stands in front."""
+    port: int = Field(default=8042, ge=0, le=65535)
+    """TCP port."""
+
+
+class LogSettings(_Section):
+    """`[log]`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level written."""
+
+
+class Mode(StrEnum):
+    """Whether results leave for a destination."""
+
+    SHADOW = "shadow"
+    LIVE = "live"
+    PAUSED = "paused"
+
+
+class ObjectKind(StrEnum):
+    """The kinds of result object."""
+
+    CAD_SR = "cad-sr"
+    CAPTURE = "capture"
+
+
+class ProfileSettings(_Section):
+    """What a destination gets, and in which dialect."""
+
+    objects: tuple[ObjectKind, ...] = (ObjectKind.CAD_SR, ObjectKind.CAPTURE)
+    """Which objects it gets."""
+    snomed_codes: Literal["SCT", "SRT"] = "SCT"
+    """Scheme of SNOMED codes; some workstations recognise only the retired SRT."""
+    findings: Literal["shown", "all"] = "shown"
+    """Whether findings below the operating point are included, as Not for Presentation."""
+    send_empty: bool = True
+    """Whether a reading without findings is sent."""
+    send_failed: bool = True
+    """Whether a reading that failed is sent (as TID 4000 "Failed", and a capture)."""
+    send_not_eligible: bool = True
+    """Whether a one-line capture is sent for a study with nothing in the detector's scope."""
+    not_eligible_as_failed_sr: bool = False
+    """Write a not eligible study as CAD SR "Failed", for sites that want "CAD failed" shown."""
+    capture_modality: Literal["OT", "MG", "SC"] = "OT"
+    """Modality of the capture's series. With MG, hanging protocols may hang it as a mammogram."""
+
+
+class Proof(StrEnum):
+    """What proves that a destination holds a result."""
+
+    STORE_STATUS = "store-status"
+    COMMITMENT = "commitment"
+    QUERY = "query"
+
+
+class DestinationSettings(_Section):
+    """`[[destinations]]`: where results go."""
+
+    name: Name
+    """A short name for pages, metrics and commands."""
+    ae_title: AeTitle
+    """Its AE title."""
+    host: str
+    """Its host name or address."""
+    port: int = Field(ge=1, le=65535)
+    """Its TCP port."""
+    initial_mode: Mode = Mode.SHADOW
+    """The mode it starts in when the database first meets it; later the database rules."""
+    proof: Literal[Proof.STORE_STATUS] = Proof.STORE_STATUS
+    """What counts as delivered."""
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long to wait for its answers."""
+    maximum_pause_seconds: float = Field(default=600.0, gt=0)
+    """The longest pause between two tries while it is down."""
+    tls: TlsSettings | None = None
+    """When set, the node calls over TLS."""
+    profile: ProfileSettings = ProfileSettings()
+    """What it gets."""
+
+
+class Settings(_Section):
+    """All settings of a node; every field has a default, so an empty file is valid."""
+
+    node: NodeSettings = NodeSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    receive: ReceiveSettings = ReceiveSettings()
+    assemble: AssembleSettings = AssembleSettings()
+    detect: DetectSettings = DetectSettings()
+    findings: FindingsSettings = FindingsSettings()
+    work: WorkSettings = WorkSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+    peers: tuple[PeerSettings, ...] = ()
+    destinations: tuple[DestinationSettings, ...] = ()
+
+    @_model_validator(mode="after")
+    def _names_are_unique(self) -> "Settings":
+        for what, names in (
+            ("peers.ae_title", [peer.ae_title for peer in self.peers]),
+            ("destinations.name", [destination.name for destination in self.destinations]),
+        ):
+            doubles = sorted({name for name in names if names.count(name) > 1})
+            if doubles:
+                raise ValueError(f"{what} is given more than once: {', '.join(doubles)}")
+        return self
+
+    @property
+    def tracker_url(self) -> str:
+        """SQLAlchemy URL of the tracker."""
+        return self.database.url or f"sqlite:///{self.node.data_dir / 'tracker.sqlite'}"
+
+    @property
+    def engine_url(self) -> str:
+        """SQLAlchemy URL of the durable engine's tables."""
+        if self.database.engine_url:
+            return self.database.engine_url
+        return self.database.url or f"sqlite:///{self.node.data_dir / 'engine.sqlite'}"
+
+    def peer(self, ae_title: str) -> PeerSettings | None:
+        """Return the settings of a calling AE title, or None if it has none."""
+        return next((peer for peer in self.peers if peer.ae_title == ae_title), None)
+
+
+PREFIX = "SECONDREAD__"
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from a TOML file and the environment.
+
+    Parameters
+    ----------
+    path
+        The file; None for the defaults alone.
+    environment
+        Variables to look at; the process's own if None.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, is no TOML, or a key is unknown or has a wrong value. The
+        message names the file, the key and the rule.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"settings file {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"settings file {path} is not valid TOML: {error}") from error
+    _merge_environment(values, os.environ if environment is None else environment)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from error
+    base = path.resolve().parent if path is not None else Path.cwd()
+    data_dir = (base / settings.node.data_dir.expanduser()).resolve()
+    return settings.model_copy(
+        update={"node": settings.node.model_copy(update={"data_dir": data_dir})}
+    )
+
+
+def _merge_environment(values: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX):
+            continue
+        parts = variable.removeprefix(PREFIX).lower().split("__")
+        if len(parts) != 2 or not all(parts):
+            raise SettingsError(f"{variable}: expected {PREFIX}SECTION__KEY")
+        section = values.setdefault(parts[0], {})
+        if not isinstance(section, dict):
+            raise SettingsError(f"{variable}: [[{parts[0]}]] is a list; set it in the file")
+        section[parts[1]] = text
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    where = "settings" if path is None else f"settings file {path}"
+    lines = [
+        f"  {'.'.join(str(part) for part in fault['loc']) or '(whole file)'}: {fault['msg']}"
+        for fault in error.errors(include_url=False)
+    ]
+    return f"{where}: {len(lines)} fault(s)\n" + "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Simulated follow-up exams with known truth, for the demo, tests, evaluation and training."""
