@@ -54,6 +54,8 @@ class Detection:
     """Name of each gate value and what was measured, for the report and `findings.json`."""
     breast: Breast | None
     seconds: float
+    detail: str = ""
+    """For people: what exactly was wrong, for example a decoder's message; no patient data."""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` turns back into an equal `Detection`."""
@@ -84,6 +86,7 @@ class Detection:
                 "box": list(breast.box),
             },
             "seconds": self.seconds,
+            "detail": self.detail,
         }
 
     @classmethod
@@ -110,4 +113,5 @@ class Detection:
                 box=tuple(breast["box"]),
             ),
             seconds=values["seconds"],
+            detail=values["detail"],
         )

@@ -1,0 +1,100 @@
+"""What of a study is in the detector's scope, and which of several pictures of one exposure counts.
+
+Scope asks "is this the kind of image the detector was made for"; an instance outside it never
+makes a study partial. Whether an in-scope image can be read is asked by the gates of `detect`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.codes import View, ViewModifier
+from secondread.reasons import Reason
+
+
+def outside_scope(mammogram: Mammogram) -> Reason | None:
+    """Return why the detector was not made for this instance, or None if it was."""
+    if mammogram.tomosynthesis:
+        return Reason.TOMOSYNTHESIS
+    if not mammogram.is_digital_mammogram or mammogram.frames > 1:
+        return Reason.NOT_MAMMOGRAPHY
+    if mammogram.synthesized:
+        return Reason.SYNTHESIZED_2D
+    if mammogram.view is View.SPECIMEN:
+        return Reason.SPECIMEN
+    if ViewModifier.TANGENTIAL in mammogram.modifiers:
+        return Reason.TANGENTIAL
+    if ViewModifier.MAGNIFICATION in mammogram.modifiers or _is_magnified(mammogram):
+        return Reason.MAGNIFICATION
+    if ViewModifier.SPOT in mammogram.modifiers:
+        return Reason.SPOT_COMPRESSION
+    return None
+
+
+def _is_magnified(mammogram: Mammogram) -> bool:
+    # A contact view has a factor of 1.0 to 1.1 (breast thickness); magnification stands give
+    # 1.5 or more.
+    return mammogram.magnification is not None and mammogram.magnification > 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The images of a study to read, in reading order, and those left out with their reason."""
+
+    to_read: tuple[Mammogram, ...]
+    left_out: tuple[tuple[Mammogram, Reason], ...]
+
+
+def select(mammograms: Iterable[Mammogram]) -> Selection:
+    """Choose the images to read from all current instances of a study.
+
+    Of a For Processing and a For Presentation image of one exposure only the latter is read: it
+    is what the radiologist sees and what marks are drawn on. Retakes are all read.
+    """
+    in_scope: list[Mammogram] = []
+    left_out: list[tuple[Mammogram, Reason]] = []
+    for mammogram in mammograms:
+        reason = outside_scope(mammogram)
+        if reason is None:
+            in_scope.append(mammogram)
+        else:
+            left_out.append((mammogram, reason))
+    paired = _paired_processing(in_scope)
+    left_out += [(m, Reason.PAIRED_PROCESSING) for m in in_scope if m.sop_instance_uid in paired]
+    to_read = [m for m in in_scope if m.sop_instance_uid not in paired]
+    return Selection(tuple(sorted(to_read, key=reading_order)), tuple(left_out))
+
+
+def _paired_processing(mammograms: list[Mammogram]) -> frozenset[str]:
+    """Return the For Processing instances that have a For Presentation partner."""
+    presentation = [m for m in mammograms if m.intent is Intent.PRESENTATION]
+    named = {uid for m in presentation for uid in m.source_uids}
+    return frozenset(
+        m.sop_instance_uid
+        for m in mammograms
+        if m.intent is Intent.PROCESSING
+        and (m.sop_instance_uid in named or any(_same_exposure(m, p) for p in presentation))
+    )
+
+
+def _same_exposure(processing: Mammogram, presentation: Mammogram) -> bool:
+    # Units that write no Source Image Sequence still agree on side, view and acquisition time.
+    if presentation.source_uids:
+        return False  # it names its source, and that is another instance
+    return (
+        processing.laterality is presentation.laterality
+        and processing.view is presentation.view
+        and processing.modifiers == presentation.modifiers
+        and processing.acquired_at is not None
+        and processing.acquired_at == presentation.acquired_at
+    )
+
+
+def reading_order(mammogram: Mammogram) -> tuple[str, int, str, str]:
+    """Sort key: right before left, CC before MLO before others, then by time and UID."""
+    side = mammogram.laterality.letter if mammogram.laterality else "~"
+    view = mammogram.view
+    rank = 3 if view is None else 0 if view.is_cc_like else 1 if view.is_mlo_like else 2
+    acquired = mammogram.acquired_at.isoformat() if mammogram.acquired_at else "~"
+    # R sorts after L in the alphabet; the right breast is hung first.
+    return ({"R": "0", "L": "1"}.get(side, "2"), rank, acquired, mammogram.sop_instance_uid)

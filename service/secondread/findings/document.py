@@ -1,0 +1,42 @@
+"""Findings as plain values: the form that `findings.json` and the tracker share."""
+
+from typing import Any
+
+from secondread.findings.finding import Finding, ImageReading
+
+
+def image_json(image: ImageReading) -> dict[str, Any]:
+    """Return what became of an image, with all its findings, as JSON values."""
+    return {
+        "sop_instance_uid": image.mammogram.sop_instance_uid,
+        "study_uid": image.mammogram.study_uid,
+        "status": image.status.value,
+        "reasons": [reason.value for reason in image.reasons],
+        "detail": image.detail,
+        "gates": dict(image.gates),
+        "seconds": round(image.seconds, 3),
+        "findings": [finding_json(finding) for finding in image.findings],
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return one finding as JSON values; points are (column, row) as in SCOORD."""
+    return {
+        "id": finding.id,
+        "kind": finding.mark_class.value,
+        "certainty": finding.certainty,
+        "suspicion": finding.suspicion,
+        "center": [finding.center.col, finding.center.row],
+        "outline": [[point.col, point.row] for point in finding.outline],
+        "calcifications": len(finding.members),
+        "long_axis_mm": finding.long_axis_mm,
+        "morphology": [
+            [label.name.lower(), confidence] for label, confidence in finding.morphology
+        ],
+        "distribution": [
+            [label.name.lower(), confidence] for label, confidence in finding.distribution
+        ],
+        "change": finding.change.name.lower() if finding.change else None,
+        "zone": finding.zone,
+        "shown": finding.shown,
+    }

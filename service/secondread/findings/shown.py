@@ -1,0 +1,34 @@
+"""The one rule that decides which findings are shown, and the settings of it that a point names.
+
+Three numbers enter and are never mixed: certainty (is it what we say it is), class, and
+suspicion (how such calcifications turned out in published series). Change, scar and treatment
+are context beside them and enter nowhere.
+"""
+
+from dataclasses import dataclass
+
+from secondread.codes import MarkClass
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Settings of the shown rule, with the number that TID 4000 calls CAD Operating Point."""
+
+    number: int
+    name: str
+    minimum_certainty: float
+    """Clusters below this certainty (0-100) are not shown."""
+    minimum_suspicion: float = 0.0
+    """Clusters whose suspicion is known and below this (0-100) are not shown."""
+
+    def shows(self, mark_class: MarkClass, certainty: float, suspicion: float | None) -> bool:
+        """Whether a finding is shown.
+
+        Only calcification clusters are: metal, vessels, skin and typically benign patterns are
+        landmarks, and a single calcification is no finding of its own.
+        """
+        return (
+            mark_class is MarkClass.CLUSTER
+            and certainty >= self.minimum_certainty
+            and (suspicion is None or suspicion >= self.minimum_suspicion)
+        )

@@ -1,0 +1,163 @@
+"""One study's reading as a pure function: headers and detections in, a `StudyReading` out.
+
+The durable workflow and the offline command both read through here, so that a file read at a
+desk and the same file received from a PACS end in the same findings.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.scope import Selection
+from secondread.assemble.viewset import Slot
+from secondread.detect.marks import Detection
+from secondread.findings.describe import Calibrate, describe
+from secondread.findings.finding import (
+    ImageReading,
+    LeftOut,
+    ModelIdentity,
+    PriorStudy,
+    StudyReading,
+)
+from secondread.findings.shown import OperatingPoint
+from secondread.geometry import SpacingMm
+from secondread.reasons import ImageStatus, Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What turns marks into findings: the model's identity, calibration and operating point."""
+
+    model: ModelIdentity
+    calibrate: Calibrate
+    point: OperatingPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known of a study besides its images."""
+
+    revision: int
+    cause: str
+    missing: tuple[Slot, ...] = ()
+    priors: tuple[PriorStudy, ...] = ()
+    treatment_known: bool = False
+
+
+def read_study(
+    study_uid: str,
+    selection: Selection,
+    detections: Mapping[str, Detection],
+    reader: Reader,
+    circumstances: Circumstances,
+) -> StudyReading:
+    """Combine the detector's answers about a study's images into one reading.
+
+    Parameters
+    ----------
+    study_uid
+        Study Instance UID.
+    selection
+        What was chosen to be read and what was left out.
+    detections
+        One answer for each image of `selection.to_read`, by SOP Instance UID.
+    reader
+        Model, calibration and operating point.
+    circumstances
+        Revision, missing views, priors, treatment.
+    """
+    labels = unique_labels(selection.to_read)
+    images = tuple(
+        _image(m, labels[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
+        for m in selection.to_read
+    )
+    outcome, reasons = _outcome(images)
+    return StudyReading(
+        study_uid=study_uid,
+        revision=circumstances.revision,
+        cause=circumstances.cause,
+        outcome=outcome,
+        reasons=reasons + _context(circumstances),
+        images=images,
+        left_out=tuple(LeftOut(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
+        missing_views=tuple(side + view for side, view in circumstances.missing),
+        priors=circumstances.priors,
+        model=reader.model,
+    )
+
+
+def unique_labels(mammograms: Sequence[Mammogram]) -> dict[str, str]:
+    """Return a label for each image, ``LCC`` or, where a view comes again, ``LCC2``."""
+    seen: Counter[str] = Counter()
+    labels: dict[str, str] = {}
+    for mammogram in mammograms:
+        name = mammogram.label.replace("?", "X")
+        seen[name] += 1
+        labels[mammogram.sop_instance_uid] = name + (str(seen[name]) if seen[name] > 1 else "")
+    return labels
+
+
+def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reader) -> ImageReading:
+    spacing = mammogram.spacing
+    findings = (
+        describe(
+            label,
+            detection.marks,
+            # A gate overridden by request may let an image without a pixel spacing through; its
+            # millimetres are then pixels of 0.1 mm, and its gate values say so.
+            spacing if spacing is not None else SpacingMm(0.1, 0.1),
+            (mammogram.rows, mammogram.columns),
+            reader.calibrate,
+            reader.point,
+        )
+        if detection.status.has_findings
+        else ()
+    )
+    return ImageReading(
+        mammogram=mammogram,
+        status=detection.status,
+        reasons=detection.reasons,
+        gates=detection.gates,
+        seconds=detection.seconds,
+        findings=findings,
+        detail=detection.detail,
+    )
+
+
+def _outcome(images: Sequence[ImageReading]) -> tuple[Outcome, tuple[Reason, ...]]:
+    if not images:
+        return Outcome.NOT_ELIGIBLE, (Reason.NOTHING_IN_SCOPE,)
+    read = [image for image in images if image.status.has_findings]
+    if not read:
+        return Outcome.FAILED, (Reason.ALL_IMAGES_REFUSED,)
+    if len(read) < len(images):
+        return Outcome.PARTIAL, (Reason.SOME_IMAGES_REFUSED,)
+    if any(image.shown for image in read):
+        return Outcome.FINDINGS, ()
+    return Outcome.NO_FINDINGS, ()
+
+
+def _context(circumstances: Circumstances) -> tuple[Reason, ...]:
+    reasons = []
+    if circumstances.missing:
+        reasons.append(Reason.VIEWS_MISSING)
+    if not circumstances.treatment_known:
+        reasons.append(Reason.TREATMENT_UNKNOWN)
+    if not any(prior.compared for prior in circumstances.priors):
+        reasons.append(Reason.NO_COMPARISON)
+    return tuple(reasons)
+
+
+def broken_detection(mammogram: Mammogram, reason: Reason, detail: str = "") -> Detection:
+    """Return the answer for an image that the detector could not answer about."""
+    return Detection(
+        sop_instance_uid=mammogram.sop_instance_uid,
+        status=ImageStatus.FAILED,
+        reasons=(reason,),
+        marks=(),
+        gates={},
+        breast=None,
+        seconds=0.0,
+        detail=detail,
+    )

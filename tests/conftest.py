@@ -1,0 +1,45 @@
+"""Rules of the whole suite: peers, the real exams, and a clean environment."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMS = ROOT.parent / "shared" / "exams"
+
+# Programs that are not on the PATH under their own name.
+_ELSEWHERE = {
+    "postgres": "usr/lib/postgresql/*/bin/postgres",
+    "pixelmed": "usr/share/java/pixelmed.jar",
+    "Orthanc": "usr/sbin/Orthanc",
+}
+
+
+def _installed(peer: str) -> bool:
+    pattern = _ELSEWHERE.get(peer)
+    return shutil.which(peer) is not None or bool(pattern and any(Path("/").glob(pattern)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("peer"):
+        missing = [peer for peer in mark.args if not _installed(peer)]
+        if missing and os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs {', '.join(missing)}: run `make peers`", pytrace=False)
+        if missing:
+            pytest.skip(f"{', '.join(missing)} not installed (`make peers`)")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SECONDREAD__")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def exams() -> Path:
+    """The folder of real mammograms; the test is skipped where it is not."""
+    if not EXAMS.is_dir():
+        pytest.skip("the real exams are not at hand (../shared/exams)")
+    return EXAMS

@@ -1,0 +1,32 @@
+import pytest
+
+from secondread.assemble.viewset import ExpectedViews, ViewKey, missing_slots
+
+FOUR: set[ViewKey] = {("R", "CC"), ("R", "MLO"), ("L", "CC"), ("L", "MLO")}
+LEFT: set[ViewKey] = {("L", "CC"), ("L", "MLO")}
+
+
+@pytest.mark.parametrize(
+    ("present", "priors", "removed", "complete"),
+    [
+        (FOUR, [], (), True),
+        (FOUR - {("L", "CC")}, [], (), False),
+        (FOUR | {("L", "XCCL")}, [], (), True),
+        (LEFT, [], ("R",), True),
+        (LEFT, [LEFT], (), True),
+        (LEFT, [FOUR], (), False),
+        (LEFT, [set(), LEFT], (), True),
+        # Her other breast was not imaged last time, but is now: the expectation was wrong.
+        (LEFT | {("R", "CC")}, [LEFT], (), False),
+        (set(), [], ("R", "L"), False),
+        ({("L", "ML"), ("L", "CC"), ("R", "FB"), ("R", "LMO")}, [], (), True),
+    ],
+)
+def test_completeness(
+    present: set[ViewKey], priors: list[set[ViewKey]], removed: tuple[str, ...], complete: bool
+) -> None:
+    assert ExpectedViews().is_complete(present, priors, removed) is complete
+
+
+def test_missing_views_are_named() -> None:
+    assert missing_slots(FOUR - {("L", "MLO")}, [], ()) == (("L", "MLO"),)

@@ -1,0 +1,116 @@
+from collections.abc import Sequence
+
+import pytest
+
+from secondread.codes import Distribution, MarkClass
+from secondread.detect.marks import Mark
+from secondread.findings.clusters import group
+from secondread.findings.describe import CANDIDATE_LIMIT, describe
+from secondread.findings.finding import Finding
+from secondread.findings.shown import OperatingPoint
+from secondread.geometry import SpacingMm
+from tests.builders import mark
+
+SPACING = SpacingMm(0.1, 0.1)
+POINT = OperatingPoint(1, "test", minimum_certainty=50.0)
+
+
+def findings(marks: Sequence[Mark]) -> tuple[Finding, ...]:
+    return describe("LCC", marks, SPACING, (1000, 800), lambda _, score: 100 * score, POINT)
+
+
+def test_a_chain_of_close_marks_is_one_group_and_a_far_one_is_not_in_it() -> None:
+    chain = [mark(100 + 40 * i, 100) for i in range(5)]  # 4 mm apart
+    far = mark(100 + 40 * 4 + 60, 100)  # 6 mm from the last
+
+    assert [len(members) for members in group([*chain, far], SPACING)] == [5, 1]
+
+
+def test_spacing_counts_in_each_direction_apart() -> None:
+    wide = SpacingMm(between_rows=0.1, between_columns=0.2)
+
+    assert len(group([mark(100, 100), mark(130, 100)], wide)) == 2  # 6 mm along the row
+    assert len(group([mark(100, 100), mark(100, 130)], wide)) == 1  # 3 mm along the column
+
+
+def test_three_close_marks_are_a_shown_cluster_with_count_and_extent() -> None:
+    (cluster,) = findings([mark(100, 100), mark(130, 100), mark(100, 140)])
+
+    assert cluster.mark_class is MarkClass.CLUSTER
+    assert cluster.shown
+    assert len(cluster.members) == 3
+    assert cluster.long_axis_mm == pytest.approx(5.0 + 0.3)
+    assert cluster.id == "LCC-1"
+    assert cluster.suspicion is None
+
+
+def test_the_outline_is_closed_and_covers_no_calcification() -> None:
+    marks = [mark(100, 100), mark(130, 100), mark(100, 140)]
+    outline = findings(marks)[0].outline
+
+    assert outline[0] == outline[-1]
+    gaps = [SPACING.distance_mm(vertex, m.center) for vertex in outline for m in marks]
+    assert min(gaps) >= 1.5
+
+
+def test_an_outline_at_the_border_stays_inside_the_image() -> None:
+    outline = findings([mark(2, 2), mark(5, 2), mark(2, 5)])[0].outline
+
+    assert all(0 <= p.col <= 800 and 0 <= p.row <= 1000 for p in outline)
+
+
+def test_two_marks_stay_single_and_unshown() -> None:
+    found = findings([mark(100, 100), mark(120, 100)])
+
+    assert {f.mark_class for f in found} == {MarkClass.CALCIFICATION}
+    assert not any(f.shown for f in found)
+
+
+def test_a_cluster_is_as_certain_as_the_third_of_its_marks() -> None:
+    found = findings(
+        [mark(100, 100, 0.9), mark(110, 100, 0.8), mark(120, 100, 0.3), mark(130, 100, 0.2)]
+    )
+
+    assert found[0].certainty == 30.0
+    assert not found[0].shown
+
+
+def test_metal_is_reported_and_never_joins_a_cluster() -> None:
+    marks = [mark(100, 100), mark(110, 100), mark(120, 100, mark_class=MarkClass.METAL)]
+
+    assert sorted(f.mark_class for f in findings(marks)) == [
+        "calcification",
+        "calcification",
+        "metal",
+    ]
+
+
+def test_findings_do_not_depend_on_the_order_of_marks() -> None:
+    marks = [mark(100 + 13 * (i % 7), 100 + 17 * (i % 5), 0.5 + 0.01 * i) for i in range(20)]
+
+    assert findings(marks) == findings(marks[::-1])
+
+
+def test_shown_findings_come_first_and_the_list_is_capped() -> None:
+    single = [mark(20 + 55 * (i % 14), 20 + 55 * (i // 14), 0.99) for i in range(150)]
+    cluster = [mark(600 + i, 990, 0.6) for i in (0, 10, 20)]
+    found = findings([*single, *cluster])
+
+    assert found[0].mark_class is MarkClass.CLUSTER
+    assert sum(f.mark_class is MarkClass.CALCIFICATION for f in found) == CANDIDATE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [
+        ([mark(100 + 12 * i, 100 + (i % 2)) for i in range(10)], Distribution.LINEAR),
+        ([mark(100 + 15 * (i % 3), 100 + 15 * (i // 3)) for i in range(9)], Distribution.GROUPED),
+        ([mark(100 + 40 * (i % 8), 100 + 40 * (i // 8)) for i in range(64)], Distribution.REGIONAL),
+        ([mark(10 + 45 * (i % 16), 10 + 45 * (i // 16)) for i in range(256)], Distribution.DIFFUSE),
+    ],
+)
+def test_distribution_follows_extent_and_shape(marks: list[Mark], expected: Distribution) -> None:
+    cluster = findings(marks)[0]
+
+    assert cluster.distribution[0][0] is expected
+    assert sum(confidence for _, confidence in cluster.distribution) == pytest.approx(1.0)

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from secondread.errors import SettingsError
+from secondread.settings import Mode, load
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "secondread.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_empty_file_is_valid_and_safe(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, ""), {})
+
+    assert settings.receive.unknown_peers == "refuse"
+    assert settings.web.host == "127.0.0.1"
+    assert settings.peers == ()
+
+
+def test_a_new_destination_starts_in_shadow(tmp_path: Path) -> None:
+    text = '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
+
+    assert load(write(tmp_path, text), {}).destinations[0].initial_mode is Mode.SHADOW
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "[receive]\nport = 104\n")
+
+    assert load(path, {"SECONDREAD__RECEIVE__PORT": "11113"}).receive.port == 11113
+
+
+def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
+    assert load(write(tmp_path, ""), {}).node.data_dir == tmp_path / "secondread-data"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[receive]\nprot = 104\n", "receive.prot"),
+        ("[receive]\nport = 70000\n", "receive.port"),
+        ('[[peers]]\nae_title = "THIS TITLE IS TOO LONG"\n', "peers.0.ae_title"),
+        ('[[peers]]\nae_title = "A"\n[[peers]]\nae_title = "A"\n', "more than once: A"),
+        ("[receive\n", "not valid TOML"),
+    ],
+)
+def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, named: str) -> None:
+    path = write(tmp_path, text)
+
+    with pytest.raises(SettingsError) as error:
+        load(path, {})
+
+    assert named in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_misspelt_variable_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="SECTION__KEY"):
+        load(write(tmp_path, ""), {"SECONDREAD__PORT": "1"})
+
+
+def test_no_age_limit_is_written_as_minus_one(tmp_path: Path) -> None:
+    text = '[[peers]]\nae_title = "A"\nmaximum_age_days = -1\n'
+
+    assert load(write(tmp_path, text), {}).peers[0].maximum_age_days is None
