@@ -41,15 +41,22 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
     Parameters
     ----------
     process
-        Bound to each record, for example ``receive`` or ``worker-0``.
+        Written into each record, for example ``receive`` or ``worker-0``.
     level
         The lowest level written: debug, info, warning or error.
     stream
         Where to write; standard error if None. A terminal gets aligned text, all else JSON.
     """
     out = stream if stream is not None else sys.stderr
+
+    # Not a context variable: those are not inherited by threads.
+    def name_process(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_process,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -69,32 +76,36 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in _NOISY_LIBRARIES:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, lowest in _LIBRARY_LEVELS.items():
+        logging.getLogger(name).setLevel(lowest)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(process=process)
 
 
 # Their info and debug records repeat ours, and some of them print whole data sets.
-_NOISY_LIBRARIES = (
-    "alembic",
-    "asyncio",
-    "dbos",
-    "httpx",
-    "PIL",
-    "pydicom",
-    "pynetdicom",
-    "sqlalchemy",
-    "uvicorn",
-    "uvicorn.access",
-    "uvicorn.error",
-)
+_LIBRARY_LEVELS = dict.fromkeys(
+    (
+        "alembic",
+        "asyncio",
+        "dbos",
+        "httpx",
+        "PIL",
+        "pydicom",
+        "pynetdicom",
+        "sqlalchemy",
+        "uvicorn",
+        "uvicorn.access",
+        "uvicorn.error",
+    ),
+    logging.WARNING,
+) | {
+    # A peer that is down is answered and logged by `send`, once for each attempt.
+    "pynetdicom.transport": logging.CRITICAL,
+}
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

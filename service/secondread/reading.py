@@ -43,6 +43,8 @@ class Circumstances:
     missing: tuple[Slot, ...] = ()
     priors: tuple[PriorStudy, ...] = ()
     treatment_known: bool = False
+    invalid: tuple[str, ...] = ()
+    """SOP Instance UIDs of images whose header makes no sense: nothing more is known of them."""
 
 
 def read_study(
@@ -72,7 +74,8 @@ def read_study(
         _image(m, labels[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
         for m in selection.to_read
     )
-    outcome, reasons = _outcome(images)
+    invalid = tuple(LeftOut(uid, "?", Reason.HEADER_INVALID) for uid in circumstances.invalid)
+    outcome, reasons = _outcome(images, len(invalid))
     return StudyReading(
         study_uid=study_uid,
         revision=circumstances.revision,
@@ -80,7 +83,8 @@ def read_study(
         outcome=outcome,
         reasons=reasons + _context(circumstances),
         images=images,
-        left_out=tuple(LeftOut(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
+        left_out=invalid
+        + tuple(LeftOut(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
         missing_views=tuple(side + view for side, view in circumstances.missing),
         priors=circumstances.priors,
         model=reader.model,
@@ -125,13 +129,14 @@ def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reade
     )
 
 
-def _outcome(images: Sequence[ImageReading]) -> tuple[Outcome, tuple[Reason, ...]]:
-    if not images:
+def _outcome(images: Sequence[ImageReading], invalid: int) -> tuple[Outcome, tuple[Reason, ...]]:
+    wanted = len(images) + invalid
+    if not wanted:
         return Outcome.NOT_ELIGIBLE, (Reason.NOTHING_IN_SCOPE,)
     read = [image for image in images if image.status.has_findings]
     if not read:
         return Outcome.FAILED, (Reason.ALL_IMAGES_REFUSED,)
-    if len(read) < len(images):
+    if len(read) < wanted:
         return Outcome.PARTIAL, (Reason.SOME_IMAGES_REFUSED,)
     if any(image.shown for image in read):
         return Outcome.FINDINGS, ()

@@ -5,14 +5,17 @@ file. Nothing else in the package reads the environment. Unknown keys are errors
 misspelt one is noticed.
 """
 
+import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import field_validator as _field_validator
 from pydantic import model_validator as _model_validator
 
 from secondread.errors import SettingsError
@@ -59,8 +62,17 @@ class NodeSettings(_Section):
     """The AE title that peers call, and that the node calls with."""
     institution: str = ""
     """Institution name written into results; empty leaves it to the images."""
-    language: Literal["en-US"] = "en-US"
-    """Language of the text in results."""
+    time_zone: str = ""
+    """The site's time zone by its IANA name, for example ``Europe/Athens``: what dates and times
+    in results are given in. Empty takes the machine's."""
+
+    @_field_validator("time_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        try:
+            return ZoneInfo(name).key if name else name
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone is called {name!r}") from error
 
 
 class DatabaseSettings(_Section):
@@ -156,6 +168,9 @@ class DetectSettings(_Section):
     """Address space that the child may use beyond what it holds after loading the model."""
     attempts: int = Field(default=3, ge=1)
     """How often an image may kill the child before it is given up."""
+    override_gates: tuple[str, ...] = ()
+    """Names of gates whose refusals become flags, for tests with images that are known to fail
+    them; ``all`` overrides every gate."""
 
 
 class FindingsSettings(_Section):
@@ -229,6 +244,11 @@ class ProfileSettings(_Section):
     capture_modality: Literal["OT", "MG", "SC"] = "OT"
     """Modality of the capture's series. With MG, hanging protocols may hang it as a mammogram."""
 
+    @property
+    def key(self) -> str:
+        """A short name for the content of the profile: equal profiles share their objects."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
 
 class Proof(StrEnum):
     """What proves that a destination holds a result."""
@@ -290,6 +310,11 @@ class Settings(_Section):
         return self
 
     @property
+    def zone(self) -> ZoneInfo | None:
+        """The site's time zone; None, as `datetime.astimezone` takes it, for the machine's."""
+        return ZoneInfo(self.node.time_zone) if self.node.time_zone else None
+
+    @property
     def tracker_url(self) -> str:
         """SQLAlchemy URL of the tracker."""
         return self.database.url or f"sqlite:///{self.node.data_dir / 'tracker.sqlite'}"
@@ -300,6 +325,21 @@ class Settings(_Section):
         if self.database.engine_url:
             return self.database.engine_url
         return self.database.url or f"sqlite:///{self.node.data_dir / 'engine.sqlite'}"
+
+    @property
+    def profiles(self) -> dict[str, ProfileSettings]:
+        """The different profiles of all destinations by key; without any, the default one.
+
+        Results are made in any case, so that the operations page has them.
+        """
+        wanted = [destination.profile for destination in self.destinations] or [ProfileSettings()]
+        return {profile.key: profile for profile in wanted}
+
+    @property
+    def reading_digest(self) -> str:
+        """Digest of the settings that a reading's content depends on."""
+        text = self.findings.model_dump_json() + self.detect.model_dump_json()
+        return hashlib.sha256((text + "".join(sorted(self.profiles))).encode()).hexdigest()
 
     def peer(self, ae_title: str) -> PeerSettings | None:
         """Return the settings of a calling AE title, or None if it has none."""

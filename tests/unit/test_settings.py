@@ -44,6 +44,7 @@ def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
         ('[[peers]]\nae_title = "THIS TITLE IS TOO LONG"\n', "peers.0.ae_title"),
         ('[[peers]]\nae_title = "A"\n[[peers]]\nae_title = "A"\n', "more than once: A"),
         ("[receive\n", "not valid TOML"),
+        ('[node]\ntime_zone = "Europe/Atlantis"\n', "node.time_zone"),
     ],
 )
 def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, named: str) -> None:

@@ -44,6 +44,9 @@ class Occasion:
     """When, and in the place of what, a result is written."""
 
     at: datetime
-    """Start of content creation, aware; recorded once, so that a repeat gives the same bytes."""
+    """Start of content creation, in the site's time zone; recorded once, so that a repeat gives
+    the same bytes."""
     predecessor: tuple[str, str, str] | None
     """Study, series and instance UID of the CAD SR that this one replaces."""
+    predecessor_at: datetime | None = None
+    """When that one was written, aware; None where it is not known."""

@@ -1,0 +1,160 @@
+"""What a destination gets for a reading, and its bytes.
+
+=================  =============================  ==========================================
+outcome            CAD SR                         captures
+=================  =============================  ==========================================
+findings           yes                            one a view with shown findings
+no findings        if `send_empty`                a notice, where no CAD SR says it
+partial            yes                            one a view with shown findings, and a notice
+failed             if `send_failed`               a notice, if `send_failed`
+not eligible       `not_eligible_as_failed_sr`    a notice, if `send_not_eligible`
+=================  =============================  ==========================================
+
+Everything further depends on which kinds of object the profile names.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pydicom
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from secondread.assemble.mammogram import Mammogram
+from secondread.errors import HeaderError, ReportError
+from secondread.findings.finding import ImageReading, LeftOut, StudyReading
+from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.report.cad_sr import cad_sr
+from secondread.report.capture import Display, captures, notice
+from secondread.report.check import check_cad_sr
+from secondread.report.header import Authorship
+from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.uids import ResultUids
+from secondread.settings import ObjectKind, ProfileSettings
+
+# Instances that are not of the examination as it stands, so that nothing has to be said of them.
+_NOT_EXAMINED = {Reason.REJECTED, Reason.SUPERSEDED, Reason.PAIRED_PROCESSING}
+
+
+def compose(
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    display: Display,
+    node: NodeIdentity,
+    uids: ResultUids,
+    occasion: Occasion,
+    profile: ProfileSettings,
+) -> tuple[ResultObject, ...]:
+    """Return the objects that a destination with this profile gets for this reading.
+
+    Parameters
+    ----------
+    reading
+        What was read, and what became of it.
+    sources
+        Headers of all current images, without pixel data, by SOP Instance UID.
+    display
+        Gives the full-resolution display array of an image by SOP Instance UID: uint8,
+        calcifications white, 0 black. Asked for images with shown findings only.
+    node, uids, occasion
+        Who writes, under which UIDs, when and in whose place.
+    profile
+        What the destination gets.
+
+    Returns
+    -------
+    tuple of ResultObject
+        The CAD SR first; empty where the profile wants nothing of such a reading.
+
+    Raises
+    ------
+    ReportError
+        An object could not be built, or the CAD SR failed its own check; the message has every
+        fault with its position.
+    """
+    authorship = Authorship(node, uids, occasion, profile)
+    results: list[ResultObject] = []
+    document = _documented(reading, sources, profile)
+    if document is not None:
+        result = cad_sr(document, sources, node, uids, occasion, profile)
+        faults = check_cad_sr(result.dataset)
+        if faults:
+            raise ReportError("the CAD SR is not valid: " + "; ".join(map(str, faults)))
+        results.append(result)
+    if ObjectKind.CAPTURE in profile.objects:
+        drawn = captures(reading, sources, display, authorship)
+        results += drawn
+        if _needs_notice(reading.outcome, profile):
+            results.append(notice(reading, sources, authorship, len(drawn)))
+    return tuple(results)
+
+
+def _documented(
+    reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings
+) -> StudyReading | None:
+    """Return the reading whose CAD SR goes out, or None if none does."""
+    wanted = (
+        ObjectKind.CAD_SR in profile.objects
+        and {
+            Outcome.FINDINGS: True,
+            Outcome.PARTIAL: True,
+            Outcome.NO_FINDINGS: profile.send_empty,
+            Outcome.FAILED: profile.send_failed,
+            Outcome.NOT_ELIGIBLE: profile.not_eligible_as_failed_sr,
+        }[reading.outcome]
+    )
+    if not wanted:
+        return None
+    document = reading if reading.images else _as_refused(reading, sources)
+    # A library needs an image; where there is none, the notice alone has to say it.
+    return document if document.images else None
+
+
+def _as_refused(reading: StudyReading, sources: Mapping[str, Dataset]) -> StudyReading:
+    """Return the reading with what it left out listed as refused, for "CAD failed"."""
+    refused: list[ImageReading] = []
+    remaining: list[LeftOut] = []
+    for instance in reading.left_out:
+        mammogram = _listed(instance, sources)
+        if mammogram is None:
+            remaining.append(instance)
+        else:
+            reasons = (instance.reason,)
+            refused.append(ImageReading(mammogram, ImageStatus.REFUSED, reasons, {}, 0.0))
+    return replace(reading, images=tuple(refused), left_out=tuple(remaining))
+
+
+def _listed(instance: LeftOut, sources: Mapping[str, Dataset]) -> Mammogram | None:
+    if instance.reason in _NOT_EXAMINED or instance.sop_instance_uid not in sources:
+        return None
+    try:
+        mammogram = Mammogram.from_dataset(sources[instance.sop_instance_uid])
+    except HeaderError:
+        return None
+    return mammogram if mammogram.rows and mammogram.columns else None
+
+
+def _needs_notice(outcome: Outcome, profile: ProfileSettings) -> bool:
+    return {
+        Outcome.FINDINGS: False,
+        Outcome.PARTIAL: True,
+        Outcome.NO_FINDINGS: profile.send_empty and ObjectKind.CAD_SR not in profile.objects,
+        Outcome.FAILED: profile.send_failed,
+        Outcome.NOT_ELIGIBLE: profile.send_not_eligible,
+    }[outcome]
+
+
+def to_bytes(dataset: Dataset) -> bytes:
+    """Return a result as a DICOM file (PS3.10); the same data set gives the same bytes."""
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def capture_png(dataset: Dataset) -> bytes:
+    """Return the picture of a capture as a PNG file."""
+    size = (dataset.Columns, dataset.Rows)
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", size, dataset.PixelData).save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,293 @@
+"""Drawing on captures: text that fits, antialiased lines, scale bars, label placement.
+
+Everything is measured in pixels of the page. Pillow's built-in scalable font is used, so that a
+capture looks the same wherever it is made.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from PIL import Image, ImageDraw, ImageFont, ImageStat
+
+Color = tuple[int, int, int]
+
+PAGE: Color = (10, 12, 14)
+PANEL_EDGE: Color = (52, 58, 66)
+TEXT: Color = (232, 236, 240)
+QUIET: Color = (150, 160, 170)
+WARNING: Color = (255, 182, 72)
+MARK: Color = (96, 214, 255)
+HALO: Color = (0, 0, 0)
+
+_OVERSAMPLING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of the page; right and bottom are the first column and row outside it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Columns."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Rows."""
+        return self.bottom - self.top
+
+    def grown(self, by: float) -> "Box":
+        """Return the box with a margin around it."""
+        return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
+
+    def holds(self, other: "Box") -> bool:
+        """Whether the other box is inside this one."""
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and other.right <= self.right
+            and other.bottom <= self.bottom
+        )
+
+    def overlap(self, other: "Box") -> float:
+        """Return the area that both share."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(width, 0) * max(height, 0)
+
+
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Return the built-in font at a size.
+
+    Raises
+    ------
+    TypeError
+        Pillow was built without FreeType and has only its bitmap font.
+    """
+    loaded = ImageFont.load_default(size)
+    if not isinstance(loaded, ImageFont.FreeTypeFont):
+        raise TypeError("Pillow lacks FreeType, which captures need for legible text")
+    return loaded
+
+
+def text_width(text: str, size: int) -> float:
+    """Return how many columns a line of text takes."""
+    return font(size).getlength(text)
+
+
+def fitted(text: str, size: int, width: float) -> str:
+    """Return the text, shortened with three dots where it is wider than `width`."""
+    if text_width(text, size) <= width:
+        return text
+    # How many characters fit beside the dots; widths only grow with the text.
+    kept = bisect_right(
+        range(1, len(text)), width, key=lambda end: text_width(text[:end] + "...", size)
+    )
+    return text[:kept].rstrip(" ,;") + "..."
+
+
+def wrapped(text: str, size: int, width: float, most: int) -> list[str]:
+    """Break a text into lines of at most `width`; the last of `most` lines is shortened."""
+    lines: list[str] = []
+    words = text.split()
+    while words and len(lines) < most - 1:
+        taken = 1
+        while taken < len(words) and text_width(" ".join(words[: taken + 1]), size) <= width:
+            taken += 1
+        lines.append(fitted(" ".join(words[:taken]), size, width))
+        words = words[taken:]
+    if words:
+        lines.append(fitted(" ".join(words), size, width))
+    return lines
+
+
+def write(
+    page: Image.Image,
+    position: tuple[float, float],
+    text: str,
+    size: int,
+    color: Color = TEXT,
+    anchor: str = "ls",
+) -> None:
+    """Write one line; `anchor` says which point of it `position` is, in Pillow's words."""
+    ImageDraw.Draw(page).text(position, text, fill=color, font=font(size), anchor=anchor)
+
+
+@dataclass(slots=True)
+class Strokes:
+    """Lines that are drawn together, antialiased, with a dark halo against bright tissue."""
+
+    area: Box
+    """What of the page they may touch."""
+    lines: list[tuple[tuple[tuple[float, float], ...], float]] = field(default_factory=list)
+
+    def add(self, points: Iterable[tuple[float, float]], width: float) -> None:
+        """Add a line through the points, (x, y) of the page."""
+        self.lines.append((tuple(points), width))
+
+    def paint(self, page: Image.Image, color: Color = MARK) -> None:
+        """Draw the lines onto the page."""
+        corner = (round(self.area.left), round(self.area.top))
+        for extra, strength, paint in ((2.5, 0.55, HALO), (0.0, 1.0, color)):
+            mask = self._mask(extra).point(lambda value, s=strength: int(value * s))
+            page.paste(paint, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)
+
+    def _mask(self, extra: float) -> Image.Image:
+        factor = _OVERSAMPLING
+        size = (math.ceil(self.area.width) * factor, math.ceil(self.area.height) * factor)
+        mask = Image.new("L", size)
+        draw = ImageDraw.Draw(mask)
+        for points, width in self.lines:
+            scaled = [
+                ((x - self.area.left) * factor, (y - self.area.top) * factor) for x, y in points
+            ]
+            draw.line(scaled, fill=255, width=round((width + extra) * factor), joint="curve")
+        return mask.reduce(factor)
+
+
+def badge_size(number: str, size: int) -> tuple[float, float]:
+    """Return width and height of the badge with a finding's number."""
+    height = size * 1.35
+    return max(text_width(number, size) + size * 0.7, height), height
+
+
+def badge(page: Image.Image, box: Box, number: str, size: int) -> None:
+    """Draw a finding's number in its box."""
+    scale = _OVERSAMPLING
+    width, height = round(box.width), round(box.height)
+    tile = Image.new("RGB", (width * scale, height * scale), MARK)
+    mask = Image.new("L", tile.size)
+    ImageDraw.Draw(mask).rounded_rectangle(
+        (0, 0, tile.width - 1, tile.height - 1), radius=5 * scale, fill=255
+    )
+    corner = (round(box.left), round(box.top))
+    page.paste(tile.reduce(scale), corner, mask.reduce(scale))
+    middle = (corner[0] + width / 2, corner[1] + height / 2)
+    write(page, middle, number, size, PAGE, anchor="mm")
+
+
+def nice_length(longest_mm: float) -> float:
+    """Return the longest of 1, 2, 5, 10, ... mm that is not longer than `longest_mm`.
+
+    >>> nice_length(7.3), nice_length(0.4)
+    (5.0, 0.2)
+    """
+    power = 10.0 ** math.floor(math.log10(longest_mm))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= longest_mm * 1.0001)
+
+
+def scale_bar(
+    page: Image.Image, position: tuple[float, float], pixels_per_mm: float, longest: float
+) -> None:
+    """Draw a bar of a round length in mm, with the length beside it.
+
+    Parameters
+    ----------
+    page
+        Where to draw.
+    position
+        Left end of the bar, on the page.
+    pixels_per_mm
+        Columns of the page for one mm at the detector plane.
+    longest
+        The bar takes at most this many columns.
+    """
+    length_mm = nice_length(longest / pixels_per_mm)
+    x, y = position
+    right = x + length_mm * pixels_per_mm
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((round(x), y - 1, round(right), y + 1), fill=TEXT)
+    for end in (round(x), round(right)):
+        draw.rectangle((end - 1, y - 6, end + 1, y + 6), fill=TEXT)
+    write(page, (right + 12, y), f"{length_mm:g} mm", 20, TEXT, anchor="lm")
+
+
+def place_label(
+    page: Image.Image,
+    target: Box,
+    size: tuple[float, float],
+    panel: Box,
+    occupied: Sequence[Box],
+) -> Box:
+    """Return where a label goes: outside its target, near it, on nothing else if there is room.
+
+    Parameters
+    ----------
+    page
+        What is drawn so far: dark places are preferred, so that labels stay off the tissue.
+    target
+        Bounding box of what is labelled.
+    size
+        Width and height of the label.
+    panel
+        The label stays inside.
+    occupied
+        Boxes to keep off: other targets and labels already placed.
+    """
+    places = [
+        (distance, place)
+        for distance in (22, 40, 64, 96, 140)
+        for step in range(16)
+        if panel.holds(place := _beside(target, size, distance, step * math.pi / 8))
+    ]
+    if not places:
+        return _pushed_into(_beside(target, size, 22, 0.0), panel)
+    blocked = (target, *occupied)
+
+    def cost(candidate: tuple[int, Box]) -> float:
+        # In pixels: what is covered counts ten times, and a leader of 100 as much as white
+        # tissue under half of the label.
+        distance, place = candidate
+        covered = sum(place.grown(4).overlap(box) for box in blocked)
+        return 10 * covered + _brightness(page, place) * size[0] * size[1] + 4 * distance
+
+    return min(places, key=cost)[1]
+
+
+def _brightness(page: Image.Image, box: Box) -> float:
+    part = page.crop((int(box.left), int(box.top), int(box.right), int(box.bottom)))
+    return ImageStat.Stat(part.convert("L")).mean[0] / 255
+
+
+def _beside(target: Box, size: tuple[float, float], distance: float, angle: float) -> Box:
+    width, height = size
+    x = (target.left + target.right) / 2
+    y = (target.top + target.bottom) / 2
+    x += math.cos(angle) * (target.width / 2 + distance + width / 2)
+    y -= math.sin(angle) * (target.height / 2 + distance + height / 2)
+    return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def _pushed_into(box: Box, panel: Box) -> Box:
+    dx = max(panel.left - box.left, 0) + min(panel.right - box.right, 0)
+    dy = max(panel.top - box.top, 0) + min(panel.bottom - box.bottom, 0)
+    return Box(box.left + dx, box.top + dy, box.right + dx, box.bottom + dy)
+
+
+def leader(label: Box, outline: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Return the shortest straight line from a label to an outline's nearest vertex."""
+    x, y = min(
+        outline,
+        key=lambda p: math.dist(p, _nearest_on(label, p)),
+    )
+    return (_nearest_on(label, (x, y)), (x, y))
+
+
+def _nearest_on(box: Box, point: tuple[float, float]) -> tuple[float, float]:
+    x, y = point
+    return (min(max(x, box.left), box.right), min(max(y, box.top), box.bottom))
+
+
+def around(points: Iterable[tuple[float, float]]) -> Box:
+    """Return the bounding box of points of the page."""
+    xs, ys = zip(*points, strict=True)
+    return Box(min(xs), min(ys), max(xs), max(ys))

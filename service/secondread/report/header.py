@@ -1,0 +1,147 @@
+"""The header that all results share: patient and study of the images, node, series, dates."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from secondread import __version__
+from secondread.report.result import NodeIdentity, Occasion
+from secondread.report.uids import ResultUids, derived_uid
+from secondread.report.wording import ascii_text
+from secondread.settings import ObjectKind, ProfileSettings
+
+IMPLEMENTATION_CLASS_UID = derived_uid("secondread", "implementation class")
+"""Names this software in file meta information (0002,0012)."""
+
+IMPLEMENTATION_VERSION_NAME = f"SREAD_{__version__}"[:16]
+"""Implementation Version Name (0002,0013), 16 characters at most."""
+
+# Attributes of the Patient, Patient Study and General Study modules (PS3.3 C.7.1.1, C.7.2.1,
+# C.7.2.2) that images carry. All results of a study repeat them as they are: a study whose
+# instances disagree about them is split or rejected by some archives.
+_COPIED = (
+    "SpecificCharacterSet",
+    "TimezoneOffsetFromUTC",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "TypeOfPatientID",
+    "OtherPatientIDsSequence",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "EthnicGroup",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "StudyDescription",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "ReferringPhysicianName",
+    "ConsultingPhysicianName",
+    "ProcedureCodeSequence",
+)
+
+_TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+
+_NUMBER_IN_REVISION = {ObjectKind.CAD_SR: 1, ObjectKind.CAPTURE: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Authorship:
+    """Who writes a result, under which UIDs, when, and for which kind of destination."""
+
+    node: NodeIdentity
+    uids: ResultUids
+    occasion: Occasion
+    profile: ProfileSettings
+
+
+def result_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> Dataset:
+    """Return the patient, study, series and equipment modules of a result.
+
+    Parameters
+    ----------
+    source
+        Header of an image of the study. Patient and study attributes are copied with its
+        Specific Character Set, so that names keep their bytes.
+    authorship
+        Who writes.
+    kind
+        Which series: each kind has its own, apart from the images.
+    """
+    ds = Dataset()
+    for keyword in _COPIED:
+        if keyword in source:
+            ds[keyword] = deepcopy(source[keyword])
+    for keyword in _TYPE_2:
+        if keyword not in ds:
+            setattr(ds, keyword, None)
+    uids = authorship.uids
+    ds.SeriesInstanceUID = uids.series(kind.value)
+    # A ten for each revision, so that series sort in the order in which they were made.
+    ds.SeriesNumber = 9000 + 10 * uids.revision + _NUMBER_IN_REVISION[kind]
+    _add_equipment(ds, authorship.node, source)
+    written_at = local_time(authorship.occasion.at, source)
+    for prefix in ("InstanceCreation", "Series", "Content"):
+        setattr(ds, f"{prefix}Date", written_at.strftime("%Y%m%d"))
+        setattr(ds, f"{prefix}Time", written_at.strftime("%H%M%S"))
+    return ds
+
+
+def _add_equipment(ds: Dataset, node: NodeIdentity, source: Dataset) -> None:
+    ds.Manufacturer = ascii_text(node.manufacturer, 64)
+    ds.ManufacturerModelName = ascii_text(node.model_name, 64)
+    ds.StationName = ascii_text(node.station_name, 16)
+    ds.SoftwareVersions = ascii_text(node.version, 64)
+    if node.institution:
+        ds.InstitutionName = ascii_text(node.institution, 64)
+    elif "InstitutionName" in source:
+        ds["InstitutionName"] = deepcopy(source["InstitutionName"])
+
+
+def local_time(at: datetime, source: Dataset) -> datetime:
+    """Return the instant in the time zone of the images.
+
+    Timezone Offset From UTC (0008,0201) holds for every time of an object (PS3.3 C.12.1.1.8),
+    and Study Time is the images'. Where the images name no zone, neither does the result, and
+    the instant is written in the zone that it came with.
+    """
+    offset = str(source.get("TimezoneOffsetFromUTC", None) or "")
+    if len(offset) == 5 and offset[0] in "+-" and offset[1:].isdigit():
+        span = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+        if span < timedelta(hours=24):
+            return at.astimezone(timezone(-span if offset[0] == "-" else span))
+    return at
+
+
+def file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
+    """Return the file meta information of a result (PS3.10 7.1)."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return meta

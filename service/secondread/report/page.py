@@ -1,0 +1,196 @@
+"""The pages of captures, laid out: one for a view with findings, one for a notice."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from PIL import Image, ImageDraw
+
+from secondread.findings.finding import Finding, ImageReading
+from secondread.report.drawing import (
+    PAGE,
+    PANEL_EDGE,
+    QUIET,
+    TEXT,
+    WARNING,
+    Box,
+    Color,
+    badge,
+    badge_size,
+    fitted,
+    text_width,
+    wrapped,
+    write,
+)
+from secondread.report.panels import DisplayArray, inset, view_panel
+from secondread.report.wording import DISCLAIMER, PURPOSE, count, finding_context, finding_line
+
+VIEW_PAGE = (1800, 1400)
+"""Columns and rows of a page with a view. Its smallest text is 20 pixels high, 14 when a
+workstation shows the page 1000 pixels high."""
+
+NOTICE_PAGE = (1800, 900)
+"""Columns and rows of a notice."""
+
+MOST_INSETS = 6
+"""How many findings have an inset and a legend line; further ones are outlined and counted."""
+
+_MARGIN = 40
+_HEAD = 116
+_FOOT = 58
+_GUTTER = 36
+_VIEW_WIDTH = 880
+_LEGEND_TEXT = 23
+_LEGEND_LINE = 31
+_LEGEND_GAP = 10
+_NOTE_TEXT = 20
+_NOTE_LINE = 28
+_MOST_NOTE_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """What is written around the pictures of a page."""
+
+    title: str
+    subtitle: str
+    notes: tuple[str, ...]
+    """Sentences about the whole."""
+    footer: tuple[str, str]
+    """When it was made and in whose place; by whom."""
+
+
+def view_page(image: ImageReading, display: DisplayArray, text: PageText) -> Image.Image:
+    """Return the page of one view: the view, insets of its shown findings, a legend.
+
+    Parameters
+    ----------
+    image
+        The image with its findings; the shown ones are drawn, in their order.
+    display
+        Its full-resolution display array.
+    text
+        Title, notes and footer.
+    """
+    page = Image.new("RGB", VIEW_PAGE, PAGE)
+    notes_top = _frame(page, text)
+    body = Box(_MARGIN, _HEAD + 24, page.width - _MARGIN, notes_top - 18)
+    spacing = image.mammogram.spacing
+    room = Box(body.left, body.top, body.left + _VIEW_WIDTH, body.bottom)
+    view = view_panel(page, room, display, image.shown, spacing)
+    right = Box(view.right + _GUTTER, body.top, body.right, body.bottom)
+    legend_top = _legend(page, right, image.shown, measured=spacing is not None)
+    cells = Box(right.left, right.top, right.right, legend_top - 22)
+    detailed = image.shown[:MOST_INSETS]
+    for finding, cell in zip(detailed, _grid(cells, len(detailed)), strict=True):
+        inset(page, cell, display, finding, spacing)
+    return page
+
+
+def _frame(page: Image.Image, text: PageText, color: Color = TEXT) -> float:
+    """Draw what every page has at its head and foot; return the row where the notes begin."""
+    right = page.width - _MARGIN
+    write(page, (_MARGIN, 80), text.title, 50, color)
+    after_title = _MARGIN + text_width(text.title, 50) + 28
+    room = right - 330 - after_title
+    write(page, (after_title, 80), fitted(text.subtitle, 27, room), 27, QUIET)
+    write(page, (right, 54), DISCLAIMER, 30, WARNING, anchor="rs")
+    write(page, (right, 86), PURPOSE, 22, QUIET, anchor="rs")
+    foot = page.height - _FOOT
+    draw = ImageDraw.Draw(page)
+    for y in (_HEAD, foot):
+        draw.line((_MARGIN, y, right, y), fill=PANEL_EDGE)
+    occasion, maker = text.footer
+    maker = fitted(maker, _NOTE_TEXT, (right - _MARGIN) * 0.5)
+    write(page, (right, foot + 36), maker, _NOTE_TEXT, QUIET, anchor="rs")
+    room = right - _MARGIN - text_width(maker, _NOTE_TEXT) - 40
+    write(page, (_MARGIN, foot + 36), fitted(occasion, _NOTE_TEXT, room), _NOTE_TEXT, QUIET)
+    lines = wrapped(". ".join(text.notes), _NOTE_TEXT, right - _MARGIN, _MOST_NOTE_LINES)
+    top = foot - 14 - _NOTE_LINE * len(lines)
+    for index, line in enumerate(lines, start=1):
+        write(page, (_MARGIN, top + _NOTE_LINE * index - 6), line, _NOTE_TEXT, QUIET)
+    return top
+
+
+def _grid(area: Box, number: int) -> list[Box]:
+    """Return equal cells for the insets, row by row, in the grid whose cells are squarest."""
+    gap = 22
+    shapes = [(columns, math.ceil(number / columns)) for columns in (1, 2, 3)]
+    sizes = [
+        ((area.width - gap * (columns - 1)) / columns, (area.height - gap * (rows - 1)) / rows)
+        for columns, rows in shapes
+    ]
+    best = max(range(len(shapes)), key=lambda index: min(sizes[index]))
+    columns, (width, height) = shapes[best][0], sizes[best]
+    corners = [
+        (
+            area.left + (index % columns) * (width + gap),
+            area.top + (index // columns) * (height + gap),
+        )
+        for index in range(number)
+    ]
+    return [Box(left, top, left + width, top + height) for left, top in corners]
+
+
+def _legend(page: Image.Image, area: Box, findings: Sequence[Finding], *, measured: bool) -> float:
+    """Write the legend at the bottom of the area, and return the row at which it begins."""
+    entries = [
+        (finding, finding_line(finding, measured=measured), finding_context(finding))
+        for finding in findings[:MOST_INSETS]
+    ]
+    more = len(findings) - len(entries)
+    lines = len(entries) + sum(1 for _, _, context in entries if context) + (more > 0)
+    top = area.bottom - lines * _LEGEND_LINE - len(entries) * _LEGEND_GAP
+    indent = area.left + 50
+    room = area.right - indent
+    y = top + _LEGEND_LINE / 2
+    for finding, facts, context in entries:
+        width, height = badge_size(finding.number, 19)
+        box = Box(area.left, y - height / 2, area.left + width, y + height / 2)
+        badge(page, box, finding.number, 19)
+        write(page, (indent, y), fitted(facts, _LEGEND_TEXT, room), _LEGEND_TEXT, anchor="lm")
+        if context:
+            y += _LEGEND_LINE
+            write(page, (indent, y - 2), fitted(context, 20, room), 20, QUIET, anchor="lm")
+        y += _LEGEND_LINE + _LEGEND_GAP
+    if more:
+        line = f"{count(more, 'more finding')} outlined in the view"
+        write(page, (indent, y), line, 20, QUIET, anchor="lm")
+    return top
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """One line of a notice: about what, what is said of it, and whether it is the point."""
+
+    label: str
+    text: str
+    emphasized: bool
+
+
+def notice_page(text: PageText, rows: Sequence[NoticeRow]) -> Image.Image:
+    """Return the page of a notice: a headline, a line for each image, notes."""
+    page = Image.new("RGB", NOTICE_PAGE, PAGE)
+    right = page.width - _MARGIN
+    notes_top = _frame(page, replace(text, subtitle=""), WARNING)
+    y = 178
+    for line in wrapped(text.subtitle, 30, right - _MARGIN, 2):
+        write(page, (_MARGIN, y), line, 30)
+        y += 40
+    _notice_rows(page, Box(_MARGIN, y + 14, right, notes_top - 16), rows)
+    return page
+
+
+def _notice_rows(page: Image.Image, area: Box, rows: Sequence[NoticeRow]) -> None:
+    capacity = int(area.height // 40)
+    fits = rows if len(rows) <= capacity else rows[: capacity - 1]
+    labels = [fitted(row.label, 25, 420) for row in fits]
+    indent = area.left + max((text_width(label, 25) for label in labels), default=0) + 32
+    y = area.top + 26
+    for row, label in zip(fits, labels, strict=True):
+        color = TEXT if row.emphasized else QUIET
+        write(page, (area.left, y), label, 25, color)
+        write(page, (indent, y), fitted(row.text, 25, area.right - indent), 25, color)
+        y += 40
+    if len(fits) < len(rows):
+        write(page, (area.left, y), f"and {len(rows) - len(fits)} more", 25, QUIET)

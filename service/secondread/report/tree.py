@@ -1,0 +1,255 @@
+"""A small builder for SR content trees (PS3.3 C.17.3) on plain pydicom.
+
+Items are made by value type, hung below each other with `Item.add`, and pointed at with
+`Item.refer`. A by-reference relationship names its target by position, and positions change
+whenever an item is put in front; so references are kept as references to `Item` objects, and
+`finished` turns them into positions when the tree is complete.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydicom.dataset import Dataset
+
+from secondread.codes import Code
+from secondread.errors import ReportError
+from secondread.geometry import PointPx
+
+Position = tuple[int, ...]
+"""Path of an item from the root, (1,), counting every sibling from 1 (PS3.3 C.17.3.2.5)."""
+
+
+class Relation(StrEnum):
+    """Relationship Type (0040,A010), PS3.3 C.17.3.2.4."""
+
+    CONTAINS = "CONTAINS"
+    HAS_PROPERTIES = "HAS PROPERTIES"
+    HAS_OBS_CONTEXT = "HAS OBS CONTEXT"
+    HAS_ACQ_CONTEXT = "HAS ACQ CONTEXT"
+    HAS_CONCEPT_MOD = "HAS CONCEPT MOD"
+    INFERRED_FROM = "INFERRED FROM"
+    SELECTED_FROM = "SELECTED FROM"
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """One content item and what hangs below it."""
+
+    content: Dataset
+    """Value type, concept name and value; neither relationship nor children."""
+    links: list["Link"] = field(default_factory=list)
+
+    def add(self, relation: Relation, child: "Item") -> "Item":
+        """Hang an item below this one, by value, and return it."""
+        self.links.append(Link(relation, child, by_reference=False))
+        return child
+
+    def refer(self, relation: Relation, target: "Item") -> None:
+        """Point at an item that hangs elsewhere in the same tree."""
+        self.links.append(Link(relation, target, by_reference=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relationship from an item to another."""
+
+    relation: Relation
+    target: Item
+    by_reference: bool
+
+
+def code_item(code: Code) -> Dataset:
+    """Return the item of a code sequence (PS3.3 8.8)."""
+    ds = Dataset()
+    ds.CodeValue = code.value
+    ds.CodingSchemeDesignator = code.scheme
+    ds.CodeMeaning = code.meaning
+    return ds
+
+
+def reference_item(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    """Return the item of a Referenced SOP Sequence."""
+    ds = Dataset()
+    ds.ReferencedSOPClassUID = sop_class_uid
+    ds.ReferencedSOPInstanceUID = sop_instance_uid
+    return ds
+
+
+def decimal(value: float) -> str:
+    """Return a number as Decimal String, at most 16 characters (PS3.5 6.2).
+
+    >>> decimal(70.0), decimal(1 / 3)
+    ('70', '0.3333333333')
+
+    Raises
+    ------
+    ReportError
+        The number is not finite.
+    """
+    if not math.isfinite(value):
+        raise ReportError(f"{value!r} cannot be written as a number")
+    return format(value, ".10g")
+
+
+def _item(value_type: str, concept: Code | None) -> Item:
+    ds = Dataset()
+    ds.ValueType = value_type
+    if concept is not None:
+        ds.ConceptNameCodeSequence = [code_item(concept)]
+    return Item(ds)
+
+
+def container(concept: Code) -> Item:
+    """Return a CONTAINER whose children are separate (not running text)."""
+    item = _item("CONTAINER", concept)
+    item.content.ContinuityOfContent = "SEPARATE"
+    return item
+
+
+def code(concept: Code, value: Code) -> Item:
+    """Return a CODE item."""
+    item = _item("CODE", concept)
+    item.content.ConceptCodeSequence = [code_item(value)]
+    return item
+
+
+def text(concept: Code, value: str) -> Item:
+    """Return a TEXT item.
+
+    Raises
+    ------
+    ReportError
+        The text is empty, which TextValue (type 1C) cannot be, or not printable ASCII.
+    """
+    if not value or not value.isascii() or not value.isprintable():
+        raise ReportError(f"{concept.meaning}: printable ASCII text expected, not {value!r}")
+    item = _item("TEXT", concept)
+    item.content.TextValue = value
+    return item
+
+
+def number(concept: Code, value: float, unit: Code) -> Item:
+    """Return a NUM item with one measured value."""
+    measured = Dataset()
+    measured.MeasurementUnitsCodeSequence = [code_item(unit)]
+    measured.NumericValue = decimal(value)
+    item = _item("NUM", concept)
+    item.content.MeasuredValueSequence = [measured]
+    return item
+
+
+def uid(concept: Code, value: str) -> Item:
+    """Return a UIDREF item."""
+    item = _item("UIDREF", concept)
+    item.content.UID = value
+    return item
+
+
+def date(concept: Code, value: str) -> Item:
+    """Return a DATE item; the value is in DICOM's form, YYYYMMDD."""
+    item = _item("DATE", concept)
+    item.content.Date = value
+    return item
+
+
+def time(concept: Code, value: str) -> Item:
+    """Return a TIME item; the value is in DICOM's form, HHMMSS.FFFFFF."""
+    item = _item("TIME", concept)
+    item.content.Time = value
+    return item
+
+
+def image(sop_class_uid: str, sop_instance_uid: str) -> Item:
+    """Return an IMAGE item without a concept name, as the Image Library holds them."""
+    item = _item("IMAGE", None)
+    item.content.ReferencedSOPSequence = [reference_item(sop_class_uid, sop_instance_uid)]
+    return item
+
+
+def scoord(concept: Code, graphic_type: str, points: Sequence[PointPx]) -> Item:
+    """Return an SCOORD item; the points are (column, row) pairs (PS3.3 C.18.6)."""
+    item = _item("SCOORD", concept)
+    item.content.GraphicType = graphic_type
+    item.content.GraphicData = [number for p in points for number in (p.col, p.row)]
+    return item
+
+
+def finished(root: Item, template: str) -> Dataset:
+    """Return the SR Document Content module of a complete tree.
+
+    Parameters
+    ----------
+    root
+        The root CONTAINER.
+    template
+        Identifier of the root template in the DICOM Content Mapping Resource, ``4000``.
+
+    Raises
+    ------
+    ReportError
+        An item hangs at two places, or a reference points outside the tree.
+    """
+    positions: dict[int, Position] = {}
+    _number(root, (1,), positions)
+    ds = _encoded(root, positions)
+    identification = Dataset()
+    identification.MappingResource = "DCMR"
+    identification.TemplateIdentifier = template
+    ds.ContentTemplateSequence = [identification]
+    return ds
+
+
+def _number(item: Item, position: Position, positions: dict[int, Position]) -> None:
+    if id(item) in positions:
+        raise ReportError(f"one content item at two places: {dotted(position)}")
+    positions[id(item)] = position
+    for index, link in enumerate(item.links, start=1):
+        if not link.by_reference:
+            _number(link.target, (*position, index), positions)
+
+
+def _encoded(item: Item, positions: dict[int, Position]) -> Dataset:
+    ds = Dataset()
+    ds.update(item.content)
+    children = [_encoded_link(link, positions) for link in item.links]
+    if children:
+        ds.ContentSequence = children
+    return ds
+
+
+def _encoded_link(link: Link, positions: dict[int, Position]) -> Dataset:
+    if not link.by_reference:
+        ds = _encoded(link.target, positions)
+    elif id(link.target) in positions:
+        ds = Dataset()
+        ds.ReferencedContentItemIdentifier = list(positions[id(link.target)])
+    else:
+        raise ReportError(f"a {link.relation} reference points outside the tree")
+    ds.RelationshipType = str(link.relation)
+    return ds
+
+
+def dotted(position: Position) -> str:
+    """Return a position the way validators print it.
+
+    >>> dotted((1, 2, 4))
+    '1.2.4'
+    """
+    return ".".join(str(number) for number in position)
+
+
+def write_srt(ds: Dataset) -> None:
+    """Change every SNOMED code in the data set to the retired SRT scheme, where it has one.
+
+    For workstations that recognise findings by their SRT code only. PS3.16 chapter 8 allows it
+    for legacy use.
+    """
+    if ds.get("CodingSchemeDesignator") == "SCT":
+        srt = Code(ds.CodeValue, "SCT", ds.CodeMeaning).in_srt()
+        ds.CodeValue, ds.CodingSchemeDesignator = srt.value, srt.scheme
+    for element in ds:
+        if element.VR == "SQ":
+            for item in element.value:
+                write_srt(item)

@@ -1,0 +1,208 @@
+"""The English of the results: what reports and captures say about a reading, ASCII only."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+from secondread.assemble.mammogram import Mammogram
+from secondread.codes import MarkClass, ViewModifier
+from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
+from secondread.reasons import ImageStatus, Reason
+
+DISCLAIMER = "NOT FOR DIAGNOSIS"
+PURPOSE = "second read, research use"
+LIMITS = (
+    "For research and decision support, not a diagnosis. "
+    "Without a mark, calcifications can still be present."
+)
+
+CLASS_WORDS: dict[MarkClass, str] = {
+    MarkClass.CLUSTER: "cluster",
+    MarkClass.CALCIFICATION: "single calcification",
+    MarkClass.VASCULAR: "vascular calcification",
+    MarkClass.METAL: "metal or marker",
+    MarkClass.SKIN: "skin calcification",
+    MarkClass.BENIGN: "typically benign calcification",
+}
+
+
+def ascii_text(text: str, limit: int | None = None) -> str:
+    r"""Return the text in printable ASCII: accents dropped, the rest as question marks.
+
+    The character set of a result is that of its patient's name. A backslash separates values,
+    and is a yen sign in ISO-IR 14 as a tilde is an overline; both are replaced as well.
+
+    >>> ascii_text("St\u00e4dtisches Klinikum, C:\\x")
+    'Stadtisches Klinikum, C:/x'
+    """
+    decomposed = unicodedata.normalize("NFKD", text.replace("\\", "/").replace("~", "-"))
+    kept = (c for c in decomposed if not unicodedata.combining(c))
+    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in kept)
+    return plain[:limit].strip()
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "image"), count(0, "finding")
+    ('1 image', '0 findings')
+    """
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def image_names(reading: StudyReading) -> dict[str, str]:
+    """Return how each image is called, by SOP Instance UID: ``L CC``, ``L CC (2)``.
+
+    A view that comes again is numbered in reading order; view modifiers are said in words.
+    """
+    seen: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for image in reading.images:
+        name = _view_name(image.mammogram)
+        seen[name] += 1
+        uid = image.mammogram.sop_instance_uid
+        names[uid] = f"{name} ({seen[name]})" if seen[name] > 1 else name
+    return names
+
+
+def _view_name(mammogram: Mammogram) -> str:
+    modifiers = (m.code.meaning.lower() for m in ViewModifier if m in mammogram.modifiers)
+    return ", ".join((spaced(mammogram.label), *modifiers))
+
+
+def spaced(label: str) -> str:
+    """Return a label such as ``LMLO`` as people write it.
+
+    >>> spaced("LMLO"), spaced("")
+    ('L MLO', 'image')
+    """
+    return f"{label[0]} {label[1:]}".strip() if label else "image"
+
+
+def sentences(reasons: Iterable[Reason]) -> str:
+    """Return the sentences of reasons, one after the other."""
+    return "; ".join(reason.sentence for reason in reasons)
+
+
+def why_not_read(image: ImageReading) -> str:
+    """Say why an image was not read, with the detail that was recorded."""
+    said = sentences(image.reasons) or "the reason was not recorded"
+    return ascii_text(f"{said} ({image.detail})" if image.detail else said)
+
+
+def image_outcome(image: ImageReading) -> str:
+    """Say what became of an image."""
+    if image.status is ImageStatus.REFUSED:
+        return f"not read: {why_not_read(image)}"
+    if image.status is ImageStatus.FAILED:
+        return f"failed: {why_not_read(image)}"
+    shown = f"{count(len(image.shown), 'finding')} shown" if image.shown else "no findings shown"
+    doubts = f"; with doubts: {sentences(image.reasons)}" if image.reasons else ""
+    return f"read, {shown}{doubts}"
+
+
+def left_out_lines(reading: StudyReading) -> tuple[tuple[str, str], ...]:
+    """Return what of the study was outside the detector's scope, as (labels, reason).
+
+    Instances with the same reason share a line.
+    """
+    labels: dict[Reason, list[str]] = {}
+    for instance in reading.left_out:
+        labels.setdefault(instance.reason, []).append(spaced(instance.label))
+    return tuple((", ".join(_counted(names)), reason.sentence) for reason, names in labels.items())
+
+
+def _counted(names: list[str]) -> list[str]:
+    return [
+        name if names.count(name) == 1 else f"{names.count(name)} x {name}"
+        for name in dict.fromkeys(names)
+    ]
+
+
+def prior_lines(reading: StudyReading) -> tuple[str, ...]:
+    """Say of each prior whether it was compared."""
+    lines = []
+    for prior in reading.priors:
+        day = prior.study_date.isoformat() if prior.study_date else "unknown date"
+        told = prior.reason not in {None, Reason.NO_COMPARISON}
+        why = f": {prior.reason.sentence}" if prior.reason and told else ""
+        lines.append(f"Prior of {day} {'compared' if prior.compared else 'not compared' + why}")
+    return tuple(lines)
+
+
+def certainty_line(model: ModelIdentity) -> str:
+    """Say what the certainty of this model is."""
+    if model.calibrated:
+        return "Certainty: calibrated probability that the mark is what it is called, in percent"
+    return "Certainty is not calibrated"
+
+
+def impression(reading: StudyReading) -> str:
+    """Return the overall impression of a CAD SR: one paragraph of facts about the reading."""
+    model = reading.model
+    read = [image for image in reading.images if image.status.has_findings]
+    shown = sum(len(image.shown) for image in read)
+    names = image_names(reading)
+    parts = [
+        f"Second read for calcifications by {model.name} {model.version}: "
+        f"{count(len(read), 'image')} of {len(reading.images)} read, "
+        f"{count(shown, 'finding')} shown"
+    ]
+    parts += [
+        f"{names[image.mammogram.sop_instance_uid]} {image_outcome(image)}"
+        for image in reading.images
+        if image.status is not ImageStatus.READ
+    ]
+    parts += [f"{labels} left out: {why}" for labels, why in left_out_lines(reading)]
+    if reading.missing_views:
+        parts.append(f"Expected views missing: {', '.join(map(spaced, reading.missing_views))}")
+    parts += [*prior_lines(reading), *study_doubts(reading), certainty_line(model)]
+    return ascii_text(". ".join([*parts, LIMITS]))
+
+
+def study_doubts(reading: StudyReading) -> tuple[str, ...]:
+    """Return what is said of the study as a whole beside the outcome, capitalised."""
+    said_elsewhere = {
+        Reason.ALL_IMAGES_REFUSED,
+        Reason.SOME_IMAGES_REFUSED,
+        Reason.VIEWS_MISSING,
+        Reason.NOTHING_IN_SCOPE,
+        *([Reason.NO_COMPARISON] if reading.priors else []),
+    }
+    return tuple(
+        capitalized(reason.sentence) for reason in reading.reasons if reason not in said_elsewhere
+    )
+
+
+def finding_line(finding: Finding, *, measured: bool) -> str:
+    """Return a finding's facts in one line; its length only where the image has a spacing."""
+    parts = [CLASS_WORDS[finding.mark_class]]
+    if finding.members:
+        parts.append(count(len(finding.members), "calcification"))
+    if measured and finding.long_axis_mm > 0:
+        parts.append(f"{finding.long_axis_mm:.{0 if finding.long_axis_mm >= 10 else 1}f} mm")
+    parts.append(f"certainty {finding.certainty:.0f}")
+    rated = "not rated" if finding.suspicion is None else f"{finding.suspicion:.0f}"
+    parts.append(f"suspicion {rated}")
+    return capitalized(ascii_text(", ".join(parts)))
+
+
+def capitalized(text: str) -> str:
+    """Return the text with its first letter, and no other, in upper case."""
+    return text[:1].upper() + text[1:]
+
+
+def finding_context(finding: Finding) -> str:
+    """Return the words beside the numbers: type, distribution, change, place; or nothing."""
+    parts = [
+        described.code.meaning.lower().removesuffix(" distribution").removesuffix(" calcification")
+        for described in (
+            *(label for label, _ in finding.morphology[:1]),
+            *(label for label, _ in finding.distribution[:1]),
+        )
+    ]
+    if finding.change is not None:
+        parts.append(finding.change.code.meaning.lower())
+    if finding.zone:
+        parts.append(finding.zone)
+    return ascii_text(", ".join(parts))

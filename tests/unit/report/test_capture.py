@@ -1,0 +1,279 @@
+"""Secondary captures: header, what is drawn where, and that nothing runs over."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from pydicom.dataset import Dataset
+
+from secondread.findings.finding import Finding, LeftOut, PriorStudy, StudyReading
+from secondread.geometry import clamp
+from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.report.capture import captures, notice
+from secondread.report.drawing import MARK, PAGE, WARNING
+from secondread.report.header import Authorship
+from secondread.report.page import MOST_INSETS
+from secondread.settings import ProfileSettings
+from tests.unit.report.readings import (
+    FIRST,
+    NODE,
+    STUDY,
+    UIDS,
+    by_uid,
+    cluster,
+    grey,
+    read,
+    refused,
+    situations,
+    source,
+    study,
+)
+
+BY = Authorship(NODE, UIDS, FIRST, ProfileSettings())
+Picture = npt.NDArray[np.uint8]
+
+
+def capture(*findings: Finding, by: Authorship = BY, **attributes: object) -> Dataset:
+    ds = source("LCC", **attributes)
+    reading = study(Outcome.FINDINGS, read(ds, *findings))
+    (result,) = captures(reading, by_uid(ds), grey, by)
+    return result.dataset
+
+
+def picture(ds: Dataset) -> Picture:
+    array: Picture = ds.pixel_array
+    return array
+
+
+def share_of(color: tuple[int, int, int], array: Picture) -> float:
+    return float((array == np.array(color, np.uint8)).all(axis=2).mean())
+
+
+def test_a_capture_says_what_it_is_and_of_what() -> None:
+    ds = capture(cluster())
+    assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
+    assert (ds.Modality, ds.ConversionType, list(ds.ImageType)) == (
+        "OT",
+        "WSD",
+        ["DERIVED", "SECONDARY"],
+    )
+    assert (ds.ImageLaterality, list(ds.PatientOrientation)) == ("L", ["A", "R"])
+    assert "Laterality" not in ds
+    assert ds.ViewCodeSequence[0].CodeValue == "399162004"
+    assert "ViewModifierCodeSequence" not in ds.ViewCodeSequence[0]
+    assert ds.BurnedInAnnotation == "NO"
+    assert ds.SeriesNumber >= 9000
+    assert "not for diagnosis" in ds.SeriesDescription
+    (origin,) = ds.SourceImageSequence
+    assert origin.ReferencedSOPInstanceUID == source("LCC").SOPInstanceUID
+    assert origin.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
+    assert origin.SpatialLocationsPreserved == "NO"
+
+
+def test_pictures_of_several_scales_have_no_pixel_spacing() -> None:
+    ds = capture(cluster())
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        assert keyword not in ds
+
+
+def test_pixels_are_rgb_with_eight_bits() -> None:
+    ds = capture(cluster())
+    assert (ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.BitsStored) == ("RGB", 3, 8)
+    assert len(ds.PixelData) == ds.Rows * ds.Columns * 3
+    assert len(ds.PixelData) % 2 == 0
+
+
+def test_the_modality_is_the_profiles() -> None:
+    by = replace(BY, profile=ProfileSettings(capture_modality="MG"))
+    assert capture(cluster(), by=by).Modality == "MG"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "00"), ("00", "00"), ("01", "01")])
+def test_lossy_compression_of_the_image_is_told(before: str | None, after: str) -> None:
+    ratio = "12.5" if before == "01" else ""
+    ds = capture(cluster(), LossyImageCompression=before or "", LossyImageCompressionRatio=ratio)
+    assert ds.LossyImageCompression == after
+    assert ds.get("LossyImageCompressionRatio") == (12.5 if ratio else None)
+
+
+def test_no_patient_identity_changes_the_pixels() -> None:
+    someone = capture(cluster(), PatientName="One^Someone", PatientID="1", AccessionNumber="1")
+    other = capture(cluster(), PatientName="Else^Somebody", PatientID="2", AccessionNumber="2")
+    assert someone.PixelData == other.PixelData
+
+
+def test_views_without_shown_findings_get_no_capture() -> None:
+    ds = source("LCC")
+    reading = study(Outcome.NO_FINDINGS, read(ds, cluster(shown=False)))
+    assert captures(reading, by_uid(ds), grey, BY) == ()
+
+
+def test_marks_are_drawn_and_tissue_inside_an_outline_is_left_alone() -> None:
+    finding = cluster(at=(400.5, 500.5))
+    ds = source("LCC")
+    reading = study(Outcome.FINDINGS, read(ds, finding))
+    (result,) = captures(reading, by_uid(ds), speckled, BY)
+    page = picture(result.dataset)
+    assert share_of(MARK, page) > 0.0005
+    # Every member is white in the display array, and nothing else on the page is; enlarged four
+    # times in the inset, each is still white, untouched by outline, halo or number.
+    white = (page == 255).all(axis=2)[:, 960:]
+    assert white.sum() >= 9 * 16 * len(finding.members) * 0.4
+
+
+def speckled(uid: str) -> Picture:
+    """A grey image with nine white pixels at each member of a cluster at (400.5, 500.5)."""
+    array = grey(uid).copy()
+    for member in cluster(at=(400.5, 500.5)).members:
+        row, col = int(member.center.row), int(member.center.col)
+        array[row - 1 : row + 2, col - 1 : col + 2] = 255
+    return array
+
+
+def test_the_outline_stays_outside_of_what_it_encloses() -> None:
+    finding = cluster(at=(400.5, 500.5))
+    zoomed = inset_of(finding)
+    blue = (zoomed[..., 2].astype(int) - zoomed[..., 0]) > 40
+    rows, columns = np.nonzero(blue)
+    assert rows.size
+    # The cluster lies in the middle of the inset; three members span 24 columns and 14 rows,
+    # four times as many on the page, and no stroke comes within 0.7 mm (10 pixels) of them.
+    middle = (zoomed.shape[0] / 2, zoomed.shape[1] / 2)
+    inside = (abs(rows - middle[0]) < 28) & (abs(columns - middle[1]) < 48)
+    assert not inside.any()
+
+
+def inset_of(finding: Finding) -> Picture:
+    """The only inset of a page, cut out of it where its grey begins and ends."""
+    page = picture(capture(finding))
+    column = page[:, 1400]
+    tissue = (column.std(axis=1) < 8) & (column.mean(axis=1) > 35)
+    rows = np.nonzero(tissue)[0]
+    first = rows[rows > 130][0]
+    last = first + np.argmin(tissue[first:])
+    return page[first:last, 960:1760]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, MOST_INSETS, 25])
+def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
+    findings = [
+        cluster(i + 1, (80 + 150 * (i % 5), 100 + 160 * (i // 5)), zone="near the scar " * 20)
+        for i in range(number)
+    ]
+    reading = study(
+        Outcome.FINDINGS,
+        read(source("LCC"), *findings, status=ImageStatus.FLAGGED, reasons=tuple(Reason)[:9]),
+        reasons=(Reason.TREATMENT_UNKNOWN, Reason.NO_COMPARISON),
+    )
+    reading = replace(
+        reading, missing_views=("RMLO", "LMLO"), model=replace(reading.model, name="model " * 40)
+    )
+    (result,) = captures(reading, by_uid(source("LCC")), grey, BY)
+    assert_margins_are_empty(picture(result.dataset))
+
+
+def assert_margins_are_empty(page: Picture) -> None:
+    for margin in (page[:, :36], page[:, -36:], page[:20], page[-14:]):
+        assert (margin == np.array(PAGE, np.uint8)).all()
+
+
+@pytest.mark.parametrize("at", [(20.5, 20.5), (779.5, 20.5), (20.5, 979.5), (779.5, 979.5)])
+def test_findings_in_a_corner_are_drawn(at: tuple[float, float]) -> None:
+    assert_margins_are_empty(picture(capture(clamped(at))))
+
+
+def clamped(at: tuple[float, float]) -> Finding:
+    finding = cluster(at=at)
+    return replace(finding, outline=tuple(clamp(p, 1000, 800) for p in finding.outline))
+
+
+def test_a_finding_larger_than_its_inset_is_drawn_at_full_resolution() -> None:
+    finding = cluster(at=(400.5, 500.5))
+    wide = replace(
+        finding,
+        outline=tuple(
+            replace(p, col=400 + (p.col - 400.5) * 12, row=500 + (p.row - 500.5) * 12)
+            for p in finding.outline
+        ),
+    )
+    assert_margins_are_empty(picture(capture(wide, wide, wide)))
+
+
+def test_a_small_image_has_black_around_it_in_insets() -> None:
+    ds = source("LCC", Rows=60, Columns=50)
+    finding = clamped((25.5, 30.5))
+    reading = study(Outcome.FINDINGS, read(ds, finding))
+    (result,) = captures(reading, by_uid(ds), lambda _: np.full((60, 50), 90, dtype=np.uint8), BY)
+    assert (picture(result.dataset)[:, 1000:] == 0).all(axis=2).any()
+
+
+def test_an_image_without_spacing_has_no_scale() -> None:
+    with_scale = picture(capture(cluster()))
+    without = picture(capture(cluster(), ImagerPixelSpacing=None))
+    assert not np.array_equal(with_scale, without)
+
+
+def test_the_page_says_which_revision_it_is() -> None:
+    first = picture(capture(cluster()))
+    by = replace(BY, occasion=replace(FIRST, predecessor=(STUDY, "1.2", "1.3")))
+    later = picture(capture(cluster(), by=by))
+    changed = np.nonzero((first != later).any(axis=(1, 2)))[0]
+    assert changed.min() > first.shape[0] - 60
+
+
+def test_what_is_written_at_the_left_of_the_foot_never_reaches_the_right() -> None:
+    ds = source("LCC")
+    feet = []
+    for revision in (1, 10**80):
+        reading = replace(study(Outcome.FINDINGS, read(ds, cluster())), revision=revision)
+        (result,) = captures(reading, by_uid(ds), grey, BY)
+        feet.append(picture(result.dataset)[-50:])
+    assert not np.array_equal(feet[0], feet[1])
+    assert np.array_equal(feet[0][:, 1200:], feet[1][:, 1200:])
+
+
+@pytest.mark.parametrize("situation", ["every image failed", "partial with marks", "no findings"])
+def test_a_notice_is_a_capture_about_the_study(situation: str) -> None:
+    reading, sources = situations()[situation]
+    result = notice(reading, sources, BY, index=3)
+    ds = result.dataset
+    assert (result.source_uid, result.index, ds.InstanceNumber) == (None, 3, 4)
+    assert "SourceImageSequence" not in ds
+    assert ds.ImageLaterality == "B"
+    assert ds.ImageComments.startswith("NOT FOR DIAGNOSIS. SECOND READ")
+    assert share_of(WARNING, picture(ds)) > 0.001
+    assert_margins_are_empty(picture(ds))
+
+
+def test_a_notice_about_no_side_leaves_laterality_open() -> None:
+    ds = source("LCC")
+    reading = replace(
+        study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
+        left_out=(LeftOut(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
+    )
+    result = notice(reading, by_uid(ds), BY).dataset
+    assert "ImageLaterality" not in result
+    assert result["Laterality"].is_empty
+    assert "No image of the study is in the detector's scope" in result.ImageComments
+
+
+def test_a_long_notice_stays_on_its_page() -> None:
+    images = [refused(source("LCC", SOPInstanceUID=f"1.2.{n}")) for n in range(60)]
+    images = [replace(image, detail="a long story " * 40) for image in images]
+    reading: StudyReading = replace(
+        study(Outcome.FAILED, *images, reasons=(Reason.ALL_IMAGES_REFUSED,)),
+        priors=tuple(PriorStudy(f"1.{n}", None, False, Reason.VIEWS_MISSING) for n in range(40)),
+    )
+    result = notice(reading, by_uid(source("LCC")), BY).dataset
+    assert_margins_are_empty(picture(result))
+
+
+def test_texts_of_the_header_fit_their_attributes() -> None:
+    node = replace(NODE, manufacturer="M" * 80, model_name="N" * 80, station_name="S" * 20)
+    ds = capture(cluster(), by=replace(BY, node=node))
+    assert len(ds.SecondaryCaptureDeviceManufacturer) == 64
+    assert len(ds.ManufacturerModelName) == 64
+    assert len(ds.StationName) == 16
+    assert len(ds.SeriesDescription) <= 64
+    assert len(ds.DerivationDescription) <= 1024

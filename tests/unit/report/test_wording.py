@@ -1,0 +1,141 @@
+"""What results say in words."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from secondread.codes import Change, Distribution, MarkClass, Morphology, View
+from secondread.findings.finding import LeftOut, PriorStudy
+from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.report import wording
+from tests.builders import view_sequence
+from tests.unit.report.readings import cluster, read, refused, source, study
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("plain", "plain"),
+        ("Größe", "Gro?e"),
+        ("São João", "Sao Joao"),
+        ("C:\\x~y", "C:/x-y"),
+        ("a\nb", "a?b"),
+        ("王", "?"),
+    ],
+)
+def test_text_becomes_printable_ascii(text: str, plain: str) -> None:
+    assert wording.ascii_text(text) == plain
+
+
+def test_text_is_cut_to_its_attribute() -> None:
+    assert wording.ascii_text("x" * 20, 16) == "x" * 16
+
+
+def test_views_that_come_again_are_numbered_and_modified_ones_are_named() -> None:
+    headers = [
+        source("LCC", SOPInstanceUID="1.1"),
+        source("LCC", SOPInstanceUID="1.2"),
+        source(
+            "LCC",
+            SOPInstanceUID="1.3",
+            ViewCodeSequence=view_sequence(View.CC, ("399209000", "SCT")),
+        ),
+    ]
+    names = wording.image_names(study(Outcome.NO_FINDINGS, *map(read, headers)))
+    assert list(names.values()) == ["L CC", "L CC (2)", "L CC, implant displaced"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "Cluster, 3 calcifications, 3.1 mm, certainty 82, suspicion not rated"),
+        ({"suspicion": 41.0}, "Cluster, 3 calcifications, 3.1 mm, certainty 82, suspicion 41"),
+        (
+            {"long_axis_mm": 12.4},
+            "Cluster, 3 calcifications, 12 mm, certainty 82, suspicion not rated",
+        ),
+        (
+            {"members": (), "mark_class": MarkClass.METAL, "long_axis_mm": 0.0},
+            "Metal or marker, certainty 82, suspicion not rated",
+        ),
+    ],
+)
+def test_a_legend_line_has_the_facts_of_a_finding(changes: dict[str, object], line: str) -> None:
+    assert wording.finding_line(cluster(**changes), measured=True) == line  # type: ignore[arg-type]
+
+
+def test_without_a_pixel_spacing_no_millimeters_are_said() -> None:
+    assert "mm" not in wording.finding_line(cluster(), measured=False)
+
+
+def test_the_words_beside_a_finding_are_those_that_are_known() -> None:
+    assert wording.finding_context(cluster()) == ""
+    finding = cluster(
+        morphology=((Morphology.FINE_PLEOMORPHIC, 0.5), (Morphology.ROUND, 0.2)),
+        distribution=((Distribution.LINEAR, 0.9),),
+        change=Change.MORE,
+        zone="near the treated site",
+    )
+    assert wording.finding_context(finding) == (
+        "fine pleomorphic, linear, increase in number of calcifications, near the treated site"
+    )
+
+
+def test_what_became_of_an_image_is_said_with_its_reasons() -> None:
+    ds = source("LCC")
+    assert wording.image_outcome(read(ds)) == "read, no findings shown"
+    assert wording.image_outcome(read(ds, cluster())) == "read, 1 finding shown"
+    doubted = read(ds, status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,))
+    assert wording.image_outcome(doubted) == (
+        "read, no findings shown; with doubts: only 8 bits are stored"
+    )
+    assert wording.image_outcome(refused(ds)) == "not read: lossy compressed, not analysed"
+    failed = read(ds, status=ImageStatus.FAILED, detail="killed")
+    assert wording.image_outcome(failed) == "failed: the reason was not recorded (killed)"
+
+
+def test_instances_left_out_for_the_same_reason_share_a_line() -> None:
+    left_out = (
+        LeftOut("1", "LCC", Reason.MAGNIFICATION),
+        LeftOut("2", "LCC", Reason.MAGNIFICATION),
+        LeftOut("3", "LML", Reason.MAGNIFICATION),
+        LeftOut("4", "", Reason.NOT_MAMMOGRAPHY),
+    )
+    reading = replace(study(Outcome.NO_FINDINGS), left_out=left_out)
+    assert wording.left_out_lines(reading) == (
+        ("2 x L CC, L ML", Reason.MAGNIFICATION.sentence),
+        ("image", Reason.NOT_MAMMOGRAPHY.sentence),
+    )
+
+
+def test_priors_are_named_and_not_said_twice() -> None:
+    reading = replace(
+        study(Outcome.NO_FINDINGS, reasons=(Reason.NO_COMPARISON, Reason.TREATMENT_UNKNOWN)),
+        priors=(
+            PriorStudy("1", date(2025, 11, 3), compared=True, reason=None),
+            PriorStudy("2", None, compared=False, reason=Reason.VIEWS_MISSING),
+            PriorStudy("3", date(2023, 1, 2), compared=False, reason=Reason.NO_COMPARISON),
+        ),
+    )
+    assert wording.prior_lines(reading) == (
+        "Prior of 2025-11-03 compared",
+        "Prior of unknown date not compared: expected views are missing",
+        "Prior of 2023-01-02 not compared",
+    )
+    assert wording.study_doubts(reading) == ("Treatment unknown",)
+    assert wording.study_doubts(replace(reading, priors=())) == (
+        "No comparison with a prior",
+        "Treatment unknown",
+    )
+
+
+def test_the_impression_counts_what_was_read_and_shown() -> None:
+    images = (read(source("LCC"), cluster(), cluster(2, shown=False)), refused(source("LMLO")))
+    reading = replace(study(Outcome.PARTIAL, *images), missing_views=("RCC",))
+    said = wording.impression(reading)
+    assert "1 image of 2 read, 1 finding shown" in said
+    assert "L MLO not read: lossy compressed, not analysed" in said
+    assert "Expected views missing: R CC" in said
+    assert "not a diagnosis" in said
+    assert said.isascii()

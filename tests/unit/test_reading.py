@@ -1,0 +1,104 @@
+import pytest
+
+from secondread.assemble.scope import select
+from secondread.codes import View
+from secondread.findings.finding import ModelIdentity, PriorStudy
+from secondread.findings.shown import OperatingPoint
+from secondread.reading import Circumstances, Reader, read_study, unique_labels
+from secondread.reasons import ImageStatus, Outcome, Reason
+from tests.builders import detection, mammogram, mark, view_sequence
+
+READER = Reader(
+    ModelIdentity("Test", "1", "0" * 64, 1, calibrated=False),
+    lambda _, score: 100 * score,
+    OperatingPoint(1, "test", 50.0),
+)
+CLUSTER = [mark(300, 400), mark(320, 400), mark(310, 430)]
+NOTHING_KNOWN = Circumstances(revision=1, cause="first")
+
+LEFT = mammogram()
+RIGHT = mammogram(ImageLaterality="R")
+TOMOSYNTHESIS = mammogram(SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "outcome"),
+    [
+        (ImageStatus.READ, ImageStatus.READ, Outcome.NO_FINDINGS),
+        (ImageStatus.FLAGGED, ImageStatus.READ, Outcome.NO_FINDINGS),
+        (ImageStatus.READ, ImageStatus.REFUSED, Outcome.PARTIAL),
+        (ImageStatus.FAILED, ImageStatus.READ, Outcome.PARTIAL),
+        (ImageStatus.REFUSED, ImageStatus.FAILED, Outcome.FAILED),
+    ],
+)
+def test_the_outcome_follows_from_what_became_of_the_images(
+    left: ImageStatus, right: ImageStatus, outcome: Outcome
+) -> None:
+    answers = {
+        LEFT.sop_instance_uid: detection(LEFT.sop_instance_uid, status=left),
+        RIGHT.sop_instance_uid: detection(RIGHT.sop_instance_uid, status=right),
+    }
+
+    reading = read_study("1.2.3", select([LEFT, RIGHT]), answers, READER, NOTHING_KNOWN)
+
+    assert reading.outcome is outcome
+
+
+def test_a_shown_finding_makes_the_outcome() -> None:
+    answers = {LEFT.sop_instance_uid: detection(LEFT.sop_instance_uid, *CLUSTER)}
+
+    reading = read_study("1.2.3", select([LEFT]), answers, READER, NOTHING_KNOWN)
+
+    assert reading.outcome is Outcome.FINDINGS
+    assert reading.images[0].shown[0].id == "LCC-1"
+
+
+def test_marks_of_a_refused_image_never_become_findings() -> None:
+    refused = detection(LEFT.sop_instance_uid, *CLUSTER, status=ImageStatus.REFUSED)
+
+    reading = read_study(
+        "1.2.3", select([LEFT]), {LEFT.sop_instance_uid: refused}, READER, NOTHING_KNOWN
+    )
+
+    assert reading.images[0].findings == ()
+    assert reading.outcome is Outcome.FAILED
+
+
+def test_what_is_outside_the_scope_never_makes_a_study_partial() -> None:
+    answers = {LEFT.sop_instance_uid: detection(LEFT.sop_instance_uid)}
+
+    reading = read_study("1.2.3", select([LEFT, TOMOSYNTHESIS]), answers, READER, NOTHING_KNOWN)
+
+    assert reading.outcome is Outcome.NO_FINDINGS
+    assert [left.reason for left in reading.left_out] == [Reason.TOMOSYNTHESIS]
+
+
+def test_nothing_in_scope_is_not_eligible_and_an_invalid_header_is_not_nothing() -> None:
+    selection = select([TOMOSYNTHESIS])
+    invalid = Circumstances(revision=1, cause="first", invalid=("1.9",))
+
+    assert read_study("1.2.3", selection, {}, READER, NOTHING_KNOWN).outcome is Outcome.NOT_ELIGIBLE
+    assert read_study("1.2.3", selection, {}, READER, invalid).outcome is Outcome.FAILED
+
+
+def test_what_is_not_known_is_said() -> None:
+    answers = {LEFT.sop_instance_uid: detection(LEFT.sop_instance_uid)}
+    compared = PriorStudy("1.1", None, compared=True, reason=None)
+    known = Circumstances(1, "first", (), (compared,), treatment_known=True)
+    unknown = Circumstances(1, "first", missing=(("L", "MLO"),))
+
+    reasons = [
+        read_study("1.2.3", select([LEFT]), answers, READER, c).reasons for c in (known, unknown)
+    ]
+
+    assert reasons[0] == ()
+    assert reasons[1] == (Reason.VIEWS_MISSING, Reason.TREATMENT_UNKNOWN, Reason.NO_COMPARISON)
+
+
+def test_a_view_that_comes_again_gets_a_label_of_its_own() -> None:
+    again = mammogram(AcquisitionTime="111111")
+    oblique = mammogram(ViewCodeSequence=view_sequence(View.MLO))
+
+    labels = unique_labels([LEFT, again, oblique])
+
+    assert list(labels.values()) == ["LCC", "LCC2", "LMLO"]
