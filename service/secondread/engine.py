@@ -11,11 +11,11 @@ only a private call (`Engine.take_over`; a contract test guards it).
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from dbos import DBOS, DBOSConfig, Queue, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from secondread.errors import TransientError
 
@@ -89,14 +89,18 @@ class Engine:
         DBOS(config=config)
         # The library installs a console handler of its own; ours writes the one format.
         logging.getLogger("dbos").handlers.clear()
-        self._queue = Queue(
-            QUEUE, worker_concurrency=concurrency, polling_interval_sec=poll_seconds
-        )
+        self._concurrency, self._poll_seconds = concurrency, poll_seconds
         self._entries = {name: _register(name, body) for name, body in workflows.items()}
 
     def start(self) -> None:
         """Recover what this executor had begun, and begin to work."""
         DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=self._concurrency,
+            polling_interval_sec=self._poll_seconds,
+            on_conflict="always_update",
+        )
 
     def stop(self, grace_seconds: float) -> None:
         """Let running workflows end within the time given; the rest is recovered later."""
@@ -105,7 +109,7 @@ class Engine:
     def submit(self, workflow: str, study_uid: str, revision: int) -> None:
         """Start a workflow; harmless if it is under way or done already."""
         with SetWorkflowID(workflow_id(workflow, study_uid, revision)):
-            self._queue.enqueue(self._entries[workflow], study_uid, revision)
+            DBOS.enqueue_workflow(QUEUE, self._entries[workflow], study_uid, revision)
 
     def progress(self, workflow: str, study_uid: str, revision: int) -> Progress:
         """Tell how far a workflow has come."""
@@ -116,7 +120,7 @@ class Engine:
             return Progress.UNDER_WAY
         return Progress.DONE if status.status == "SUCCESS" else Progress.BROKEN
 
-    def take_over(self, executor_ids: Iterable[str]) -> int:
+    def take_over(self, executor_ids: Sequence[str]) -> int:
         """Recover the workflows of executors that are dead; return how many there were."""
         dead = sorted(executor_ids)
         return len(DBOS._recover_pending_workflows(dead)) if dead else 0
