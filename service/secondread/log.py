@@ -94,7 +94,6 @@ _LIBRARY_LEVELS = dict.fromkeys(
         "dbos",
         "httpx",
         "PIL",
-        "pydicom",
         "pynetdicom",
         "sqlalchemy",
         "uvicorn",
@@ -105,6 +104,8 @@ _LIBRARY_LEVELS = dict.fromkeys(
 ) | {
     # A peer that is down is answered and logged by `send`, once for each attempt.
     "pynetdicom.transport": logging.CRITICAL,
+    # Quotes the values it complains of, names among them.
+    "pydicom": logging.CRITICAL,
 }
 
 

@@ -35,3 +35,9 @@ def test_records_of_libraries_come_in_the_same_form(stream: io.StringIO) -> None
 
     record = json.loads(stream.getvalue())
     assert (record["event"], record["level"]) == ("careful: x", "warning")
+
+
+def test_what_pydicom_quotes_from_a_header_is_never_written(stream: io.StringIO) -> None:
+    logging.getLogger("pydicom").error("Invalid value for VR PN: 'Doe^Jane=='")
+
+    assert stream.getvalue() == ""

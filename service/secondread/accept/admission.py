@@ -1,0 +1,84 @@
+"""Who may open an association: the calling AE title, its address, and the AE title it calls."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from secondread.accept.refusals import Caller
+from secondread.errors import SettingsError
+from secondread.reasons import Reason
+from secondread.settings import Settings
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Rejection(NamedTuple):
+    """Result, source and reason of an A-ASSOCIATE-RJ PDU (PS3.8 table 9-21)."""
+
+    result: int
+    source: int
+    diagnostic: int
+
+
+REJECTIONS: Mapping[Reason, Rejection] = {
+    Reason.CALLING_AE_UNKNOWN: Rejection(1, 1, 3),
+    # The same answer as to an unknown title: a stranger is not told which titles are known.
+    Reason.ADDRESS_UNEXPECTED: Rejection(1, 1, 3),
+    Reason.CALLED_AE_UNKNOWN: Rejection(1, 1, 7),
+    Reason.TOO_MANY_ASSOCIATIONS: Rejection(2, 3, 2),
+}
+"""How each reason is said to the peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The allow-list, ready to be asked."""
+
+    called_ae_title: str
+    accepts_unknown: bool
+    networks: Mapping[str, tuple[_Network, ...]]
+    """Networks by known calling AE title; empty: any address."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Admission":
+        """Read ``[[peers]]``, ``receive.unknown_peers`` and ``node.ae_title``.
+
+        Raises
+        ------
+        SettingsError
+            An entry of ``peers.addresses`` is neither an address nor a network.
+        """
+        return cls(
+            called_ae_title=settings.node.ae_title.strip(),
+            accepts_unknown=settings.receive.unknown_peers == "accept",
+            networks={
+                peer.ae_title.strip(): tuple(_network(text) for text in peer.addresses)
+                for peer in settings.peers
+            },
+        )
+
+    def reason_against(self, caller: Caller) -> Reason | None:
+        """Return why a caller is not let in, or None if it is."""
+        if caller.called_ae_title != self.called_ae_title:
+            return Reason.CALLED_AE_UNKNOWN
+        networks = self.networks.get(caller.calling_ae_title)
+        if networks is None:
+            return None if self.accepts_unknown else Reason.CALLING_AE_UNKNOWN
+        if networks and not _is_within(caller.address, networks):
+            return Reason.ADDRESS_UNEXPECTED
+        return None
+
+
+def _network(text: str) -> _Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise SettingsError(f"peers.addresses: {text!r} is no IP address or network") from error
+
+
+def _is_within(text: str, networks: tuple[_Network, ...]) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)

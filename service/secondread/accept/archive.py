@@ -1,0 +1,191 @@
+"""The archive: a folder of files named by their content, each durable before anyone hears of it.
+
+A file comes in through the spool, a folder on the same file system, and is renamed to its place
+after it was flushed; then the folder is flushed (`fsync`), because a rename is durable only when
+the folder is. Names are made from digests alone, so that nothing a peer says becomes a path.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from secondread.errors import InputError, StorageFullError
+
+Area = Literal["instances", "outbox"]
+"""The archive's folders: what was received, and what is to be sent."""
+
+_AREAS: tuple[Area, ...] = ("instances", "outbox")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_RELATIVE = re.compile(r"(instances|outbox)/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.dcm")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """A file that is in the archive to stay."""
+
+    relative_path: str
+    """With forward slashes, from the archive's root."""
+    size: int
+    """Bytes."""
+    is_new: bool
+    """False when a whole file of this content was there before, and was left as it is."""
+
+
+class Archive:
+    """A content-addressed store below one folder.
+
+    Parameters
+    ----------
+    root
+        The folder; `create` makes it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.spool = root / "spool"
+        """Where files are written before they have a name of their own."""
+        self._durable: set[Path] = set()
+
+    def create(self) -> None:
+        """Make the folders that are missing, durably."""
+        for folder in (self.spool, *(self.root / area for area in _AREAS)):
+            self._make_folder(folder)
+
+    def commit(self, spooled: Path, digest: str, area: Area = "instances") -> ArchivedFile:
+        """Take a file from the spool to its place; it is durable when this returns.
+
+        Where a whole file of that content is in place, nothing is written again and the spooled
+        one is removed.
+
+        Parameters
+        ----------
+        spooled
+            A complete file on the archive's file system.
+        digest
+            SHA-256 of its content, 64 lower-case hexadecimal digits.
+
+        Raises
+        ------
+        InputError
+            The digest is none.
+        StorageFullError
+            The file system had no room, or failed.
+        """
+        relative = _relative_path(digest, area)
+        target = self.root / relative
+        try:
+            size = spooled.stat().st_size
+            is_new = not (target.is_file() and target.stat().st_size == size)
+            if is_new:
+                _flush_file(spooled)
+                self._make_folder(target.parent)
+                spooled.replace(target)
+            else:
+                spooled.unlink()
+            # Also when it was there before: the process that renamed it may have died before this.
+            _flush_folder(target.parent)
+        except OSError as error:
+            raise StorageFullError(f"archive: {error.strerror} at {relative}") from error
+        return ArchivedFile(relative, size, is_new)
+
+    def put_bytes(self, data: bytes, area: Area = "outbox") -> ArchivedFile:
+        """Write bytes under their own SHA-256, as durably as `commit`.
+
+        Raises
+        ------
+        StorageFullError
+            The file system had no room, or failed.
+        """
+        try:
+            handle, name = tempfile.mkstemp(dir=self.spool, suffix=".dcm")
+        except OSError as error:
+            raise StorageFullError(f"archive: {error.strerror} in the spool") from error
+        spooled = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            return self.commit(spooled, hashlib.sha256(data).hexdigest(), area)
+        except OSError as error:
+            raise StorageFullError(f"archive: {error.strerror} in the spool") from error
+        finally:
+            spooled.unlink(missing_ok=True)
+
+    def path_of(self, relative_path: str) -> Path:
+        """Return where a file of the archive is.
+
+        Raises
+        ------
+        InputError
+            The path is not one that this archive makes.
+        """
+        if not _RELATIVE.fullmatch(relative_path):
+            raise InputError(f"not a path of the archive: {relative_path!r}")
+        return self.root / PurePosixPath(relative_path)
+
+    def free_bytes(self) -> int:
+        """Bytes that can still be written to the archive's file system."""
+        status = os.statvfs(self.spool)
+        return status.f_bavail * status.f_frsize
+
+    def sweep_spool(self, older_than_seconds: float, now: datetime) -> int:
+        """Remove files that were begun and never finished; return how many.
+
+        Parameters
+        ----------
+        older_than_seconds
+            Files written to more recently than this are left alone.
+        now
+            The present instant.
+        """
+        limit = now.timestamp() - older_than_seconds
+        removed = 0
+        for path in self.spool.iterdir():
+            # A file may be renamed or removed by its owner between the look and the removal.
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and path.stat().st_mtime < limit:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and its missing parents, each entry flushed to its parent.
+
+        A folder that is there already may have been made a moment ago and not be flushed yet, so
+        only those that this object flushed itself count as durable.
+        """
+        if folder in self._durable:
+            return
+        if folder != self.root:
+            self._make_folder(folder.parent)
+        folder.mkdir(parents=folder == self.root, exist_ok=True)
+        _flush_folder(folder.parent)
+        self._durable.add(folder)
+
+
+def _relative_path(digest: str, area: Area) -> str:
+    if not _DIGEST.fullmatch(digest):
+        raise InputError(f"not a SHA-256 digest: {digest!r}")
+    return f"{area}/{digest[:2]}/{digest[2:4]}/{digest}.dcm"
+
+
+def _flush_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush_folder(folder: Path) -> None:
+    # Windows cannot open folders; the node's platforms (Linux, macOS) can.
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

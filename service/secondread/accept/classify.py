@@ -1,0 +1,75 @@
+"""What becomes of one instance: decided from its SOP class, its header, and who made it."""
+
+from enum import StrEnum
+
+from pydicom.dataset import Dataset
+
+from secondread.accept.contexts import Use, use_of
+
+
+class Disposition(StrEnum):
+    """What becomes of an instance."""
+
+    MAMMOGRAM = "mammogram"
+    """A 2-D mammogram: stored, and considered for reading."""
+    OUT_OF_SCOPE = "out-of-scope"
+    """A breast image of a kind that is not read: stored, so that a study is known whole."""
+    REJECTION_NOTE = "rejection-note"
+    """A Key Object Selection that rejects instances: stored, and used."""
+    OTHER_CAD_SR = "other-cad-sr"
+    """A Mammography CAD SR of another maker: stored beside a prior."""
+    OWN = "own"
+    """An object of this node that came back: answered Success, counted and dropped."""
+    REFUSED = "refused"
+    """Answered 0122H, counted, not kept."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether the instance is kept."""
+        return self not in {Disposition.OWN, Disposition.REFUSED}
+
+
+REJECTION_TITLES = frozenset({"113001", "113037", "113038", "113039"})
+"""Document titles (DCM, CID 7010) of rejection notes as IHE's Imaging Object Change Management
+uses them: rejected for quality reasons, rejected for patient safety reasons, incorrect modality
+worklist entry, data retention policy expired."""
+
+
+def may_be_own(sop_class_uid: str) -> bool:
+    """Whether this node writes objects of the class, so that one may be its own."""
+    return use_of(sop_class_uid) in {Use.CAD_SR, Use.OWN_ONLY}
+
+
+def classify(header: Dataset, *, own: bool) -> Disposition:
+    """Decide what becomes of an instance.
+
+    Parameters
+    ----------
+    header
+        Its attributes; SOP Class UID (0008,0016), for images For Presentation and For Processing
+        alike, and Concept Name Code Sequence (0040,A043) for documents.
+    own
+        Whether this node wrote it.
+    """
+    if own:
+        return Disposition.OWN
+    match use_of(str(header.get("SOPClassUID", ""))):
+        case Use.READ:
+            return Disposition.MAMMOGRAM
+        case Use.STORED:
+            return Disposition.OUT_OF_SCOPE
+        case Use.CAD_SR:
+            return Disposition.OTHER_CAD_SR
+        case Use.REJECTION_NOTES if _is_rejection_note(header):
+            return Disposition.REJECTION_NOTE
+        case _:
+            return Disposition.REFUSED
+
+
+def _is_rejection_note(header: Dataset) -> bool:
+    """Whether the document title (0040,A043) is one of those that reject instances."""
+    titles = header.get("ConceptNameCodeSequence") or ()
+    return any(
+        title.get("CodingSchemeDesignator") == "DCM" and title.get("CodeValue") in REJECTION_TITLES
+        for title in titles
+    )

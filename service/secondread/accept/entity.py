@@ -1,0 +1,58 @@
+"""The node as pynetdicom's application entity, and what that library keeps for a whole process."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pynetdicom import AE, _config
+from pynetdicom.presentation import build_context
+
+from secondread.accept.contexts import SOP_CLASSES, transfer_syntaxes
+from secondread.settings import Settings
+
+WAITING_ROOM: Final = 64
+"""Connections that may be open beyond the associations served, without being one yet."""
+
+
+def application_entity(settings: Settings) -> AE:
+    """Return the entity that the receiver answers as: title, contexts, limits of time."""
+    receive = settings.receive
+    ae = AE(settings.node.ae_title)
+    ae.supported_contexts = [
+        build_context(row.uid, [syntax.uid for syntax in transfer_syntaxes(row.kind)])
+        for row in SOP_CLASSES
+    ]
+    ae.maximum_pdu_size = receive.maximum_pdu_bytes
+    ae.acse_timeout = receive.acse_seconds
+    ae.network_timeout = receive.network_seconds
+    # pynetdicom counts silent connections too; those that were let in are counted by `Sessions`.
+    ae.maximum_associations = receive.maximum_associations + WAITING_ROOM
+    return ae
+
+
+@contextmanager
+def process_configured(spool: Path) -> Iterator[None]:
+    """Set what pynetdicom and pydicom only offer as settings of the whole process.
+
+    Data sets go to the spool as they arrive, instead of to memory; the handlers that write each
+    PDU to a log are off; and pydicom's warnings are, because they quote values of the data set.
+    """
+    logger = logging.getLogger("pydicom")
+    folder, level = tempfile.tempdir, logger.level
+    chunked, handlers = _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pydicom")
+        logger.setLevel(logging.CRITICAL)
+        tempfile.tempdir = str(spool)
+        _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = True, "none"
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            tempfile.tempdir = folder
+            _config.STORE_RECV_CHUNKED_DATASET = chunked
+            _config.LOG_HANDLER_LEVEL = handlers

@@ -1,0 +1,126 @@
+"""What the receiver needs written down before it answers: the `Ledger`, and the values it gets.
+
+The tracker implements it in SQL. Every method may raise `TransientError` (the database is away,
+or busy); the receiver then answers so that the sender keeps its copy, and goes on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from pydicom.dataset import Dataset
+
+from secondread.accept.classify import Disposition
+from secondread.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAssociation:
+    """An association that a peer opened and that may deliver instances."""
+
+    association_id: str
+    """Ours, unique among all receivers and restarts."""
+    calling_ae_title: str
+    address: str
+    """IP address of the peer."""
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """An instance that is durable in the archive, about to be written down."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax: str
+    study_uid: str
+    series_uid: str
+    sha256: str
+    """Of the encoded data set after the file meta information, lower-case hexadecimal: equal for
+    equal content, whichever program wrote the file around it."""
+    size: int
+    """Bytes of the file."""
+    relative_path: str
+    """Path in the archive, with forward slashes; several instances may share it."""
+    received_at: datetime
+    disposition: Disposition
+    association: PeerAssociation
+
+
+class Recorded(StrEnum):
+    """What the ledger found when it wrote an instance down."""
+
+    NEW = "new"
+    REPEATED = "repeated"
+    """The same SOP Instance UID with the same digest was known: nothing changed."""
+    CONFLICTING = "conflicting"
+    """The SOP Instance UID was known with another digest: both are kept, and flagged."""
+
+
+class Refused(StrEnum):
+    """What was refused."""
+
+    ASSOCIATION = "association"
+    CONTEXT = "context"
+    INSTANCE = "instance"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a peer was refused, alike ones taken together.
+
+    Its texts come from the peer and are cut to printable ASCII of a bounded length; empty where
+    they do not apply. A row with `OTHERS` in their place stands for those that were too many.
+    """
+
+    what: Refused
+    reason: Reason
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    sop_class_uid: str
+    transfer_syntax: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Ledger(Protocol):
+    """Where the receiver writes down what it takes responsibility for."""
+
+    def receiver_started(self, at: datetime) -> None:
+        """Note a start: associations that this receiver had left open are closed with `at`."""
+
+    def is_own(self, sop_instance_uid: str) -> bool:
+        """Whether this node wrote the object with this UID."""
+
+    def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+        """Write an instance down, and commit; when this returns, Success is answered.
+
+        Called for every delivery, repeated ones too: the association counts as open for the
+        instance's study until `association_closed`.
+
+        Parameters
+        ----------
+        instance
+            What is in the archive.
+        header
+            Its attributes before the pixel data, all of them decoded; private ones, those of
+            more than 256 KiB and those that could not be decoded are left out.
+
+        Raises
+        ------
+        InputError
+            The instance has no place in any study; the sender is told, and keeps its copy.
+        """
+
+    def association_opened(self, association: PeerAssociation) -> None:
+        """Note that a peer may deliver instances from now on; repeating it changes nothing."""
+
+    def association_closed(self, association_id: str, at: datetime) -> None:
+        """Note that an association ended, however it did; repeating it changes nothing."""
+
+    def refused(self, refusals: Sequence[Refusal]) -> None:
+        """Add to what was refused; all in one transaction, counts adding up on equal keys."""

@@ -1,0 +1,47 @@
+from pydicom import uid
+
+from secondread.accept.contexts import (
+    SOP_CLASSES,
+    TRANSFER_SYNTAXES,
+    Coding,
+    Kind,
+    Use,
+    transfer_syntaxes,
+    use_of,
+)
+
+
+def test_every_row_is_a_registered_uid_and_stands_once() -> None:
+    for table in (SOP_CLASSES, TRANSFER_SYNTAXES):
+        assert len({row.uid for row in table}) == len(table)
+        assert all(row.name != row.uid for row in table)
+
+
+def test_images_come_uncompressed_first_and_lossy_last() -> None:
+    syntaxes = transfer_syntaxes(Kind.IMAGE)
+    assert syntaxes[0].uid == uid.ExplicitVRLittleEndian
+    codings = [row.coding for row in syntaxes]
+    assert codings == sorted(codings, key=lambda coding: coding is Coding.LOSSY)
+
+
+def test_lossy_is_what_the_standard_says_may_be_lossy() -> None:
+    lossy = {row.uid for row in TRANSFER_SYNTAXES if row.coding is Coding.LOSSY}
+    assert lossy == {
+        uid.JPEGBaseline8Bit,
+        uid.JPEGExtended12Bit,
+        uid.JPEG2000,
+        uid.JPEGLSNearLossless,
+    }
+
+
+def test_documents_are_offered_without_image_compression() -> None:
+    assert {row.uid for row in transfer_syntaxes(Kind.DOCUMENT)} == {
+        uid.ExplicitVRLittleEndian,
+        uid.ImplicitVRLittleEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+    }
+
+
+def test_verification_is_answered_and_unknown_classes_have_no_use() -> None:
+    assert use_of("1.2.840.10008.1.1") is Use.ANSWERED
+    assert use_of(uid.CTImageStorage) is None

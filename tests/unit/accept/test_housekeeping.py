@@ -1,0 +1,101 @@
+import os
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from secondread.accept.archive import Archive
+from secondread.accept.housekeeping import Housekeeping
+from secondread.accept.ledger import Refused
+from secondread.accept.refusals import Caller, RefusalLog
+from secondread.reasons import Reason
+from tests.unit.accept.fakes import NOW, MemoryLedger
+
+
+class Desk:
+    """A housekeeping whose clock is set by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = NOW
+        self.archive = Archive(folder)
+        self.archive.create()
+        self.ledger = MemoryLedger()
+        self.refusals = RefusalLog()
+        self.housekeeping = Housekeeping(
+            self.archive, self.ledger, self.refusals, lambda: self.now, silence_seconds=60
+        )
+
+    def leave_spool_file(self, name: str, at: datetime) -> Path:
+        path = self.archive.spool / name
+        path.write_bytes(b"half an instance")
+        os.utime(path, (at.timestamp(), at.timestamp()))
+        return path
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def refuse(refusals: RefusalLog) -> None:
+    caller = Caller("EVIL", "SECONDREAD", "10.6.6.6")
+    refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, caller, NOW)
+
+
+def test_ends_and_refusals_reach_the_ledger(desk: Desk) -> None:
+    desk.housekeeping.association_ended("a1", NOW)
+    refuse(desk.refusals)
+    desk.housekeeping.run_once()
+    assert desk.ledger.closed == ["a1"]
+    assert len(desk.ledger.refusals) == 1
+
+
+def test_what_the_ledger_cannot_take_now_it_gets_later_in_order(desk: Desk) -> None:
+    desk.ledger.away = True
+    for association in ("a1", "a2"):
+        desk.housekeeping.association_ended(association, NOW)
+    refuse(desk.refusals)
+    desk.housekeeping.run_once()
+    assert desk.ledger.closed == []
+    desk.ledger.away = False
+    desk.housekeeping.run_once()
+    assert desk.ledger.closed == ["a1", "a2"]
+    assert len(desk.ledger.refusals) == 1
+
+
+def test_stale_spool_files_go_also_while_the_ledger_is_away(desk: Desk) -> None:
+    stale = desk.leave_spool_file("stale.dcm", NOW - timedelta(minutes=11))
+    fresh = desk.leave_spool_file("fresh.dcm", NOW - timedelta(minutes=9))
+    desk.ledger.away = True
+    refuse(desk.refusals)
+    desk.housekeeping.run_once()
+    assert (stale.exists(), fresh.exists()) == (False, True)
+
+
+def test_the_spool_is_not_swept_all_the_time(desk: Desk) -> None:
+    desk.housekeeping.run_once()
+    stale = desk.leave_spool_file("stale.dcm", NOW - timedelta(minutes=11))
+    desk.housekeeping.run_once()
+    assert stale.exists()
+    desk.now += timedelta(minutes=2)
+    desk.housekeeping.run_once()
+    assert not stale.exists()
+
+
+def test_an_end_is_told_at_once_and_what_is_left_when_it_stops(desk: Desk) -> None:
+    told = threading.Event()
+
+    class TellingLedger(MemoryLedger):
+        def association_closed(self, association_id: str, at: datetime) -> None:
+            super().association_closed(association_id, at)
+            told.set()
+
+    ledger = TellingLedger()
+    housekeeping = Housekeeping(desk.archive, ledger, desk.refusals, lambda: NOW, 60)
+    housekeeping.start(every_seconds=3600)
+    housekeeping.association_ended("a1", NOW)
+    assert told.wait(5)
+    refuse(desk.refusals)
+    housekeeping.stop()
+    assert len(ledger.refusals) == 1

@@ -1,0 +1,242 @@
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from secondread.accept.archive import Archive, ArchivedFile
+from secondread.accept.intake import Delivery, Intake, Status
+from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
+from secondread.accept.refusals import Caller, RefusalLog
+from secondread.errors import StorageFullError
+from secondread.reasons import Reason
+from tests.unit.accept.fakes import NOW, STUDY, MemoryLedger, document, encoded, instance, spooled
+
+PEER = PeerAssociation("a1", "MOD", "10.1.2.3", NOW)
+
+
+class Node:
+    """An intake over a real archive and a ledger in memory, and what it was given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.archive = Archive(folder)
+        self.archive.create()
+        self.ledger = MemoryLedger()
+        self.refusals = RefusalLog()
+        self.minimum_free_bytes = 0
+
+    def deliver(self, ds: Dataset, **changes: str) -> Status:
+        path = spooled(self.archive.spool, encoded(ds))
+        return self.store(self.delivery(ds, path, **changes))
+
+    def delivery(self, ds: Dataset, path: Path, **changes: str) -> Delivery:
+        delivery = Delivery(
+            spooled=path,
+            sop_class_uid=ds.SOPClassUID,
+            sop_instance_uid=ds.SOPInstanceUID,
+            abstract_syntax=ds.SOPClassUID,
+            transfer_syntax=uid.ExplicitVRLittleEndian,
+            association=PEER,
+            caller=Caller("MOD", "SECONDREAD", "10.1.2.3"),
+        )
+        return replace(delivery, **changes)  # type: ignore[arg-type]  # texts only
+
+    def store(self, delivery: Delivery) -> Status:
+        intake = Intake(
+            self.archive, self.ledger, self.refusals, lambda: NOW, self.minimum_free_bytes
+        )
+        return intake.store(delivery)
+
+    @property
+    def files(self) -> list[Path]:
+        return [path for path in self.archive.root.rglob("*") if path.is_file()]
+
+    @property
+    def refused(self) -> list[Refusal]:
+        written: list[Refusal] = []
+        self.refusals.flush(written.extend)
+        return written
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path / "archive")
+
+
+@pytest.fixture
+def events() -> Iterator[list[structlog.typing.EventDict]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+def test_an_instance_is_in_archive_and_ledger_when_success_is_answered(node: Node) -> None:
+    assert node.deliver(instance()) is Status.SUCCESS
+    (stored,) = node.ledger.instances.values()
+    assert node.files == [node.archive.path_of(stored.relative_path)]
+    assert stored.size == node.files[0].stat().st_size
+    assert (stored.study_uid, stored.series_uid) == (STUDY, f"{STUDY}.2")
+    assert (stored.association, stored.received_at) == (PEER, NOW)
+    assert node.ledger.headers[0].Rows == 64
+
+
+def test_the_ledger_is_told_after_the_archive(node: Node) -> None:
+    steps: list[str] = []
+
+    class RecordingArchive(Archive):
+        def commit(self, spooled: Path, digest: str, area: str = "instances") -> ArchivedFile:
+            file = super().commit(spooled, digest)
+            steps.append("archive")
+            return file
+
+    class RecordingLedger(MemoryLedger):
+        def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+            assert node.archive.path_of(instance.relative_path).is_file()
+            steps.append("ledger")
+            return super().record(instance, header)
+
+    node.archive, node.ledger = RecordingArchive(node.archive.root), RecordingLedger()
+    assert node.deliver(instance()) is Status.SUCCESS
+    assert steps == ["archive", "ledger"]
+
+
+def test_a_ledger_that_is_away_makes_the_sender_keep_its_copy(node: Node) -> None:
+    node.ledger.away = True
+    assert node.deliver(instance()) is Status.OUT_OF_RESOURCES
+    node.ledger.away = False
+    assert node.deliver(instance()) is Status.SUCCESS
+    assert len(node.files) == 1
+
+
+def test_an_unexpected_error_is_a_failure_and_is_logged_without_its_text(
+    node: Node, events: list[structlog.typing.EventDict]
+) -> None:
+    node.ledger.error = ValueError("Doe^Jane")
+    assert node.deliver(instance()) is Status.CANNOT_UNDERSTAND
+    (event,) = [event for event in events if event["event"] == "instance_not_stored"]
+    assert event["error"].startswith("ValueError at fakes.py:")
+    assert "Doe" not in str(events)
+
+
+def test_a_disk_that_fails_makes_the_sender_keep_its_copy(node: Node) -> None:
+    class FailingArchive(Archive):
+        def commit(self, spooled: Path, digest: str, area: str = "instances") -> ArchivedFile:
+            raise StorageFullError("archive: No space left on device")
+
+    node.archive = FailingArchive(node.archive.root)
+    assert node.deliver(instance()) is Status.OUT_OF_RESOURCES
+    assert (node.files, node.ledger.instances) == ([], {})
+    assert [refusal.reason for refusal in node.refused] == [Reason.STORAGE_FULL]
+
+
+def test_a_nearly_full_disk_is_answered_before_anything_is_written(node: Node) -> None:
+    node.minimum_free_bytes = 2**62
+    assert node.deliver(instance()) is Status.OUT_OF_RESOURCES
+    assert (node.files, node.ledger.instances) == ([], {})
+    assert [refusal.reason for refusal in node.refused] == [Reason.STORAGE_FULL]
+
+
+def test_the_same_bytes_again_are_success_and_nothing_is_rewritten(node: Node) -> None:
+    assert node.deliver(instance()) is Status.SUCCESS
+    before = node.files[0].stat()
+    assert node.deliver(instance()) is Status.SUCCESS
+    (path,) = node.files
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_the_same_uid_with_other_bytes_is_kept_beside_and_logged(
+    node: Node, events: list[structlog.typing.EventDict]
+) -> None:
+    other = instance()
+    other.PixelData = bytes(len(other.PixelData))
+    assert node.deliver(instance()) is Status.SUCCESS
+    assert node.deliver(other) is Status.SUCCESS
+    assert len(node.files) == len(node.ledger.instances) == 2
+    stored = [event for event in events if event["event"] == "instance_stored"]
+    assert [(event["recorded"], event["log_level"]) for event in stored] == [
+        ("new", "info"),
+        ("conflicting", "warning"),
+    ]
+
+
+def test_an_own_object_is_answered_success_and_dropped(node: Node) -> None:
+    capture = instance(1, uid.SecondaryCaptureImageStorage)
+    node.ledger.own.add(capture.SOPInstanceUID)
+    assert node.deliver(capture) is Status.SUCCESS
+    assert (node.files, node.ledger.instances, node.refused) == ([], {}, [])
+
+
+def test_a_capture_of_others_is_refused_and_counted(node: Node) -> None:
+    capture = instance(1, uid.SecondaryCaptureImageStorage)
+    assert node.deliver(capture) is Status.SOP_CLASS_NOT_SUPPORTED
+    (refusal,) = node.refused
+    assert (refusal.reason, refusal.calling_ae_title) == (Reason.NOT_OURS, "MOD")
+    assert refusal.sop_class_uid == uid.SecondaryCaptureImageStorage
+    assert (node.files, node.ledger.instances) == ([], {})
+
+
+def test_a_rejection_note_is_stored_with_its_title(node: Node) -> None:
+    note = document(
+        7, uid.KeyObjectSelectionDocumentStorage, ("113001", "DCM", "Rejected for Quality Reasons")
+    )
+    assert node.deliver(note) is Status.SUCCESS
+    assert node.ledger.headers[0].ConceptNameCodeSequence[0].CodeValue == "113001"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sop_class_uid": uid.CTImageStorage},
+        {"sop_instance_uid": "1.2.3"},
+        {"abstract_syntax": uid.CTImageStorage},
+    ],
+)
+def test_an_instance_other_than_announced_is_a_mismatch(
+    node: Node, changes: dict[str, str]
+) -> None:
+    assert node.deliver(instance(), **changes) is Status.DATA_SET_MISMATCH
+    assert (node.files, node.ledger.instances) == ([], {})
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+@pytest.mark.parametrize("value", ["../../x", "1.2/3", "", "1" * 65, "1.2.3\\4.5.6"])
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_a_uid_that_is_none_is_refused_and_becomes_no_path(
+    node: Node, keyword: str, value: str
+) -> None:
+    ds = instance()
+    setattr(ds, keyword, value)
+    announced = str(ds.SOPInstanceUID)
+    assert node.deliver(ds, sop_instance_uid=announced) is Status.CANNOT_UNDERSTAND
+    assert (node.files, node.ledger.instances) == ([], {})
+    assert [refusal.reason for refusal in node.refused] == [Reason.DATA_SET_INVALID]
+
+
+def test_a_broken_data_set_is_refused_and_leaves_nothing(node: Node) -> None:
+    path = spooled(node.archive.spool, encoded(instance())[:-100])
+    assert node.store(node.delivery(instance(), path)) is Status.CANNOT_UNDERSTAND
+    assert node.files == []
+
+
+def test_a_spooled_file_that_vanished_is_a_failure(node: Node) -> None:
+    delivery = node.delivery(instance(), node.archive.spool / "gone.dcm")
+    assert node.store(delivery) is Status.OUT_OF_RESOURCES
+
+
+def test_no_status_says_stored_with_a_warning() -> None:
+    assert not [status for status in Status if 0xB000 <= status < 0xC000]
+
+
+def test_nothing_of_the_patient_is_logged(
+    node: Node, events: list[structlog.typing.EventDict], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    node.deliver(instance())
+    node.deliver(instance(1, uid.SecondaryCaptureImageStorage))
+    node.deliver(instance(), sop_instance_uid="1.2.3")
+    assert len(events) == 3
+    assert "Doe" not in f"{events}{caplog.text}"
+    assert "P1" not in f"{events}{caplog.text}"
