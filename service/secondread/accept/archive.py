@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -127,6 +128,16 @@ class Archive:
         if not _RELATIVE.fullmatch(relative_path):
             raise InputError(f"not a path of the archive: {relative_path!r}")
         return self.root / PurePosixPath(relative_path)
+
+    def instances(self) -> Iterator[str]:
+        """Give the relative path of every received file, in no order worth relying on.
+
+        Files that come or go meanwhile may be missed.
+        """
+        for path in (self.root / "instances").glob("??/??/*.dcm"):
+            relative = path.relative_to(self.root).as_posix()
+            if _RELATIVE.fullmatch(relative):
+                yield relative
 
     def free_bytes(self) -> int:
         """Bytes that can still be written to the archive's file system."""

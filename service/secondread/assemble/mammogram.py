@@ -90,6 +90,18 @@ class Mammogram:
         HeaderError
             An attribute that identifies the instance is missing, or one has a senseless value.
         """
+        try:
+            return cls._read(ds)
+        except HeaderError:
+            raise
+        # What hostile values make a conversion raise: a sequence that is none, a number that is
+        # a word, an item without the attribute that makes it one. The value is not quoted.
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            kind = type(error).__name__
+            raise HeaderError("SOPInstanceUID", "(a header)", f"not readable ({kind})") from None
+
+    @classmethod
+    def _read(cls, ds: Dataset) -> "Mammogram":
         spacing, at_detector = _spacing(ds)
         sop_class = _required(ds, "SOPClassUID")
         return cls(

@@ -105,3 +105,13 @@ def test_monochrome1_and_an_inverse_lut_shape_mean_inverted() -> None:
     assert mammogram(PhotometricInterpretation="MONOCHROME1").inverted
     assert mammogram(PresentationLUTShape="INVERSE").inverted
     assert not mammogram().inverted
+
+
+@pytest.mark.parametrize("keyword", ["ViewCodeSequence", "SourceImageSequence", "ImageType"])
+def test_a_value_of_the_wrong_kind_is_a_header_error_and_no_crash(keyword: str) -> None:
+    ds = header()
+    ds.pop(keyword, None)
+    ds.add_new(keyword, "US", 7)
+
+    with pytest.raises(HeaderError, match="not readable"):
+        Mammogram.from_dataset(ds)

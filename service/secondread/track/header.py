@@ -1,0 +1,88 @@
+"""What the tracker keeps of an instance's header, as values."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from pydicom.dataset import Dataset
+
+from secondread.accept.classify import Disposition
+from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.scope import outside_scope
+from secondread.errors import HeaderError
+from secondread.reasons import Reason
+
+_RETENTION_EXPIRED = "113039"
+"""Data Retention Policy Expired (DCM): the archive deletes, but nothing was wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFacts:
+    """The columns that come from the header."""
+
+    patient: PatientKey | None
+    """None where the header has no Patient ID: nobody is taken for anybody else then."""
+    study_date: date | None
+    modality: str
+    laterality: str | None
+    view: str | None
+    intent: str | None
+    scope_reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionNote:
+    """What a Key Object Selection with a rejecting title withdraws."""
+
+    code: str
+    """Code Value of its title."""
+    sop_instance_uids: tuple[str, ...]
+
+
+def read_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
+    """Return what is kept of a header; one that makes no sense is kept with that reason."""
+    patient = _patient(header)
+    try:
+        mammogram = Mammogram.from_dataset(header)
+    except HeaderError:
+        return HeaderFacts(patient, None, "", None, None, None, Reason.HEADER_INVALID)
+    is_image = disposition in {Disposition.MAMMOGRAM, Disposition.OUT_OF_SCOPE}
+    return HeaderFacts(
+        patient=patient,
+        study_date=mammogram.study_date,
+        modality=_text(mammogram.modality, 16),
+        laterality=mammogram.laterality.letter if mammogram.laterality else None,
+        view=mammogram.view.name if mammogram.view else None,
+        intent=mammogram.intent.value if mammogram.intent else None,
+        scope_reason=outside_scope(mammogram) if is_image else None,
+    )
+
+
+def read_rejection(header: Dataset) -> RejectionNote | None:
+    """Return what a rejection note withdraws; None where it says that retention has expired.
+
+    The instances stand in the Current Requested Procedure Evidence Sequence (0040,A375), as the
+    Key Object Document module requires (PS3.3 C.17.6.2).
+    """
+    titles = header.get("ConceptNameCodeSequence") or ()
+    code = next((str(title.get("CodeValue", "")) for title in titles), "")
+    if code == _RETENTION_EXPIRED:
+        return None
+    uids = [
+        str(item.get("ReferencedSOPInstanceUID", ""))
+        for study in header.get("CurrentRequestedProcedureEvidenceSequence") or ()
+        for series in study.get("ReferencedSeriesSequence") or ()
+        for item in series.get("ReferencedSOPSequence") or ()
+    ]
+    return RejectionNote(_text(code, 16), tuple(dict.fromkeys(uid for uid in uids if uid)))
+
+
+def _patient(header: Dataset) -> PatientKey | None:
+    patient_id = _text(header.get("PatientID"), 256)
+    return (
+        PatientKey(patient_id, _text(header.get("IssuerOfPatientID"), 256)) if patient_id else None
+    )
+
+
+def _text(value: object, length: int) -> str:
+    # PostgreSQL cannot hold U+0000, and a peer may send anything.
+    return str(value or "").replace("\0", "").strip()[:length]

@@ -1,0 +1,283 @@
+"""What the receiver writes down: the accept stage's `Ledger`, in SQL.
+
+`record` is one transaction; when it returns, the receiver answers Success. It locks the study's
+row first, so that two associations that deliver to one study take turns.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydicom.dataset import Dataset
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from secondread.accept.classify import Disposition
+from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
+from secondread.assemble.mammogram import PatientKey
+from secondread.errors import InputError
+from secondread.track import alarms, refusals
+from secondread.track.assembly import IMAGES, AssemblyRules, take_event
+from secondread.track.database import Database, insert_new
+from secondread.track.header import HeaderFacts, read_facts, read_rejection
+from secondread.track.patients import find_patient
+from secondread.track.states import StudyEvent, StudyState
+from secondread.track.tables import (
+    AssociationStudy,
+    Instance,
+    OpenAssociation,
+    OutboxObjectRow,
+    Patient,
+    Rejection,
+    Series,
+    Study,
+)
+
+_LONGEST_UID = 64
+
+
+class ReceiverLedger:
+    """The ledger of one receiver process.
+
+    Parameters
+    ----------
+    database
+        Where to write.
+    receiver
+        Name of the process; it tells its open associations from other receivers'.
+    rules
+        When a study is due.
+    """
+
+    def __init__(self, database: Database, receiver: str, rules: AssemblyRules) -> None:
+        self._database = database
+        self._receiver = receiver
+        self._rules = rules
+
+    def receiver_started(self, at: datetime) -> None:
+        """Forget the associations that this receiver had open when it died."""
+        with self._database.writing() as session:
+            mine = select(OpenAssociation.id).where(
+                OpenAssociation.receiver == self._receiver, OpenAssociation.opened_at <= at
+            )
+            _forget(session, list(session.scalars(mine)))
+
+    def is_own(self, sop_instance_uid: str) -> bool:
+        """Whether this node wrote the object with this UID."""
+        with self._database.reading() as session:
+            known = exists().where(OutboxObjectRow.sop_instance_uid == sop_instance_uid)
+            return bool(session.scalar(select(known)))
+
+    def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+        """Write an instance down, and commit.
+
+        Raises
+        ------
+        InputError
+            A UID is longer than a UID can be.
+        TransientError
+            The database did not answer; nothing was written.
+        """
+        _check_uids(instance)
+        facts = read_facts(header, instance.disposition)
+        with self._database.writing() as session:
+            study = _open_study(session, instance, facts)
+            _join_association(session, instance.association, self._receiver, study.study_uid)
+            versions = session.scalars(
+                select(Instance).where(Instance.sop_instance_uid == instance.sop_instance_uid)
+            ).all()
+            if any(version.sha256 == instance.sha256 for version in versions):
+                return Recorded.REPEATED
+            _supersede(versions, study.study_uid)
+            row = _add_instance(session, instance, facts)
+            row.conflict = bool(versions) or not _is_patient_of(
+                session, study, facts.patient, instance.received_at
+            )
+            study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
+            if instance.disposition is Disposition.REJECTION_NOTE:
+                self._reject(session, study, instance, header)
+            elif instance.disposition in IMAGES and row.rejected_at is None:
+                self._arrive(session, study, row)
+            return Recorded.CONFLICTING if versions else Recorded.NEW
+
+    def association_opened(self, association: PeerAssociation) -> None:
+        """Note that a peer may deliver instances from now on."""
+        with self._database.writing() as session:
+            insert_new(session, OpenAssociation, _association(association, self._receiver))
+
+    def association_closed(self, association_id: str, at: datetime) -> None:
+        """Note that an association ended."""
+        with self._database.writing() as session:
+            _forget(session, [association_id])
+
+    def refused(self, refusals_seen: Sequence[Refusal]) -> None:
+        """Add to what was refused, all in one transaction."""
+        with self._database.writing() as session:
+            refusals.add_all(session, refusals_seen)
+
+    def _arrive(self, session: Session, study: Study, row: Instance) -> None:
+        event, now = StudyEvent.INSTANCE_ARRIVED, row.arrived_at
+        window = timedelta(days=self._rules.settings.late_window_days)
+        reported_at = study.reported_at
+        if (
+            study.state is StudyState.REPORTED
+            and reported_at is not None
+            and now - reported_at > window
+        ):
+            event = StudyEvent.INSTANCE_ARRIVED_TOO_LATE
+            row.late = True
+            text = "came after the late window; read it with: secondread studies read UID"
+            alarms.raise_in(session, alarms.LATE_INSTANCE, study.study_uid, text, now)
+        take_event(session, study, event, now, self._rules)
+
+    def _reject(
+        self, session: Session, study: Study, instance: StoredInstance, header: Dataset
+    ) -> None:
+        note = read_rejection(header)
+        if note is None:
+            return
+        now = instance.received_at
+        for uid in note.sop_instance_uids:
+            if len(uid) <= _LONGEST_UID:
+                values = {
+                    "study_uid": study.study_uid,
+                    "sop_instance_uid": uid,
+                    "note_uid": instance.sop_instance_uid,
+                    "code": note.code,
+                    "rejected_at": now,
+                }
+                insert_new(session, Rejection, values)
+        # Only within the note's own study: a note must not withdraw another patient's images.
+        withdrawn = session.execute(
+            update(Instance)
+            .where(
+                Instance.study_uid == study.study_uid,
+                Instance.sop_instance_uid.in_(note.sop_instance_uids),
+                Instance.disposition.in_(IMAGES),
+                Instance.rejected_at.is_(None),
+            )
+            .values(rejected_at=now)
+            .returning(Instance.id)
+        ).all()
+        if withdrawn:
+            take_event(session, study, StudyEvent.INSTANCE_REJECTED, now, self._rules)
+
+
+def _check_uids(instance: StoredInstance) -> None:
+    for uid in (
+        instance.sop_instance_uid,
+        instance.sop_class_uid,
+        instance.study_uid,
+        instance.series_uid,
+        instance.transfer_syntax,
+    ):
+        if len(uid) > _LONGEST_UID or "\0" in uid:
+            raise InputError("a UID has more than 64 characters, or a null")
+
+
+def _open_study(session: Session, instance: StoredInstance, facts: HeaderFacts) -> Study:
+    """Return the study's row, made if need be, and locked until the transaction ends."""
+    study = session.get(Study, instance.study_uid, with_for_update=True)
+    if study is None:
+        values = {
+            "study_uid": instance.study_uid,
+            "peer": instance.association.calling_ae_title,
+            "state": StudyState.ASSEMBLING,
+            "exempt": False,
+            "revision": 0,
+            "shown_findings": 0,
+            "first_arrived_at": instance.received_at,
+            "last_arrived_at": instance.received_at,
+        }
+        insert_new(session, Study, values)
+        study = session.get_one(Study, instance.study_uid, with_for_update=True)
+    if study.study_date is None:
+        study.study_date = facts.study_date
+    if study.patient is None and facts.patient is not None:
+        study.patient = find_patient(session, facts.patient).id
+    return study
+
+
+def _is_patient_of(session: Session, study: Study, key: PatientKey | None, now: datetime) -> bool:
+    """Whether the instance names the study's patient; another one raises an alarm."""
+    if key is None or study.patient is None:
+        return True
+    known = session.get_one(Patient, study.patient)
+    if (known.patient_id, known.issuer) == (key.patient_id, key.issuer):
+        return True
+    text = "images of one study name two patients; compare them at the archive"
+    alarms.raise_in(session, alarms.PATIENT_MISMATCH, study.study_uid, text, now)
+    return False
+
+
+def _association(association: PeerAssociation, receiver: str) -> dict[str, object]:
+    return {
+        "id": association.association_id,
+        "receiver": receiver,
+        "peer": association.calling_ae_title,
+        "address": association.address,
+        "opened_at": association.opened_at,
+    }
+
+
+def _join_association(
+    session: Session, association: PeerAssociation, receiver: str, study_uid: str
+) -> None:
+    key = {"association": association.association_id, "study_uid": study_uid}
+    if session.get(AssociationStudy, key) is None:
+        # Its opening may have been lost while the database was away.
+        insert_new(session, OpenAssociation, _association(association, receiver))
+        insert_new(session, AssociationStudy, key)
+
+
+def _forget(session: Session, association_ids: list[str]) -> None:
+    session.execute(delete(OpenAssociation).where(OpenAssociation.id.in_(association_ids)))
+
+
+def _supersede(others: Sequence[Instance], study_uid: str) -> None:
+    """Flag other versions of an instance; those of its study are no longer current."""
+    for other in others:
+        other.conflict = True
+        # A version that claims another study must not take an image out of the first one.
+        if other.study_uid == study_uid:
+            other.current = False
+
+
+def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> Instance:
+    row = Instance(
+        sop_instance_uid=instance.sop_instance_uid,
+        sha256=instance.sha256,
+        sop_class_uid=instance.sop_class_uid,
+        study_uid=instance.study_uid,
+        series=_series(session, instance, facts.modality),
+        transfer_syntax=instance.transfer_syntax,
+        path=instance.relative_path,
+        size_bytes=instance.size,
+        peer=instance.association.calling_ae_title,
+        association=instance.association.association_id,
+        arrived_at=instance.received_at,
+        disposition=instance.disposition,
+        scope_reason=facts.scope_reason,
+        laterality=facts.laterality,
+        view=facts.view,
+        intent=facts.intent,
+        rejected_at=session.scalar(
+            select(Rejection.rejected_at).filter_by(
+                study_uid=instance.study_uid, sop_instance_uid=instance.sop_instance_uid
+            )
+        ),
+        current=True,
+        late=False,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _series(session: Session, instance: StoredInstance, modality: str) -> int:
+    key = {"study_uid": instance.study_uid, "series_uid": instance.series_uid}
+    find = select(Series.id).filter_by(**key)
+    known = session.scalars(find).one_or_none()
+    if known is None:
+        insert_new(session, Series, {**key, "modality": modality})
+        known = session.scalars(find).one()
+    return known

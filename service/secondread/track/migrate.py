@@ -1,0 +1,60 @@
+"""Bringing a database to the version of the program: `upgrade`, `current`."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from secondread.track.database import driver_errors, for_writing, open_engine
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+# Any number that nobody else's advisory lock in the same database is likely to have.
+_LOCK_KEY = 7_321_984_650
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def newest() -> str:
+    """Return the version that this program works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    return head or ""
+
+
+def current(url: str) -> str | None:
+    """Return the version of a database, or None if it holds no tracker yet."""
+    engine = open_engine(url)
+    try:
+        with driver_errors(), engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def upgrade(url: str) -> str:
+    """Bring a database to the newest version, all or nothing, and return that version.
+
+    Several processes may do it at once: one migrates, the others wait and find it done.
+
+    Raises
+    ------
+    TransientError
+        The database did not answer, or another process migrates for too long.
+    """
+    engine = open_engine(url, foreign_keys=False)
+    try:
+        with driver_errors(), for_writing(engine).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            command.upgrade(_config(connection), "head")
+    finally:
+        engine.dispose()
+    return newest()

@@ -1,0 +1,179 @@
+"""What pages, commands and gauges ask about the node as a whole."""
+
+from datetime import datetime
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from secondread.reasons import Outcome, Reason
+from secondread.track.assembly import is_due
+from secondread.track.database import Database
+from secondread.track.states import DeliveryState, StudyState
+from secondread.track.summaries import (
+    AlarmSummary,
+    ArchivedFile,
+    Counts,
+    DestinationSummary,
+    ProcessSummary,
+    RefusalSummary,
+)
+from secondread.track.tables import (
+    Alarm,
+    Delivery,
+    Destination,
+    Instance,
+    OutboxObjectRow,
+    Process,
+    Refusal,
+    Study,
+)
+
+WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
+
+
+class Queries:
+    """Questions about the node; none of them changes anything.
+
+    Parameters
+    ----------
+    database
+        Where to ask.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def destinations(self) -> list[DestinationSummary]:
+        """Return the destinations with what waits for them, by name."""
+        with self._database.reading() as session:
+            counts = _delivery_counts(session)
+            times = _delivery_times(session)
+            return [
+                DestinationSummary(
+                    name=row.name,
+                    mode=row.mode,
+                    changed_at=row.changed_at,
+                    changed_by=row.changed_by,
+                    counts={state: n for (name, state), n in counts.items() if name == row.name},
+                    oldest_waiting_at=times.get(row.name, (None, None))[0],
+                    last_delivered_at=times.get(row.name, (None, None))[1],
+                    last_error=_last_error(session, row.name),
+                )
+                for row in session.scalars(select(Destination).order_by(Destination.name))
+            ]
+
+    def refusals(self, limit: int = 200) -> list[RefusalSummary]:
+        """Return what was refused, the latest first."""
+        latest = select(Refusal).order_by(Refusal.last_at.desc(), Refusal.id).limit(limit)
+        with self._database.reading() as session:
+            return [
+                RefusalSummary(
+                    what=row.what,
+                    reason=Reason(row.reason),
+                    calling_ae_title=row.calling_ae_title,
+                    called_ae_title=row.called_ae_title,
+                    address=row.address,
+                    sop_class_uid=row.sop_class_uid,
+                    transfer_syntax=row.transfer_syntax,
+                    count=row.count,
+                    first_at=row.first_at,
+                    last_at=row.last_at,
+                )
+                for row in session.scalars(latest)
+            ]
+
+    def processes(self) -> list[ProcessSummary]:
+        """Return the processes that did not end as they should, by name."""
+        with self._database.reading() as session:
+            return [
+                ProcessSummary(
+                    name=row.name,
+                    kind=row.kind,
+                    host=row.host,
+                    pid=row.pid,
+                    version=row.version,
+                    started_at=row.started_at,
+                    beat_at=row.beat_at,
+                )
+                for row in session.scalars(select(Process).order_by(Process.name))
+            ]
+
+    def alarms(self) -> list[AlarmSummary]:
+        """Return the alarms that are raised, the most urgent and oldest first."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(Alarm).where(Alarm.cleared_at.is_(None)))
+            found = [
+                AlarmSummary(row.kind, row.subject, row.detail, row.severity, row.raised_at)
+                for row in rows
+            ]
+        return sorted(found, key=lambda alarm: (alarm.severity, alarm.raised_at))
+
+    def counts(self, now: datetime) -> Counts:
+        """Return the gauges: studies by state and outcome, deliveries by destination and state."""
+        with self._database.reading() as session:
+            states = session.execute(select(Study.state, func.count()).group_by(Study.state))
+            outcomes = session.execute(
+                select(Study.outcome, func.count())
+                .where(Study.outcome.is_not(None))
+                .group_by(Study.outcome)
+            )
+            raised = select(func.count()).select_from(Alarm).where(Alarm.cleared_at.is_(None))
+            due = select(func.count()).select_from(Study).where(is_due(now))
+            return Counts(
+                studies=dict.fromkeys(StudyState, 0) | {row.state: row[1] for row in states},
+                outcomes=dict.fromkeys(Outcome, 0)
+                | {outcome: n for outcome, n in outcomes if outcome},
+                deliveries=_delivery_counts(session),
+                alarms=session.scalar(raised) or 0,
+                due_studies=session.scalar(due) or 0,
+            )
+
+    def outbox_path(self, outbox_id: int) -> str | None:
+        """Return where a result object lies, relative to the outbox folder."""
+        with self._database.reading() as session:
+            return session.scalar(
+                select(OutboxObjectRow.path).where(OutboxObjectRow.id == outbox_id)
+            )
+
+    def archived(self, after: int = 0, limit: int = 1000) -> list[ArchivedFile]:
+        """Return what the archive should hold, page by page, to compare the two."""
+        page = select(Instance).where(Instance.id > after).order_by(Instance.id).limit(limit)
+        with self._database.reading() as session:
+            return [
+                ArchivedFile(row.id, row.study_uid, row.path, row.sha256, row.size_bytes)
+                for row in session.scalars(page)
+            ]
+
+
+def _delivery_counts(session: Session) -> dict[tuple[str, DeliveryState], int]:
+    names = session.scalars(select(Destination.name).order_by(Destination.name))
+    counts = {(name, state): 0 for name in names for state in DeliveryState}
+    rows = session.execute(
+        select(Delivery.destination, Delivery.state, func.count()).group_by(
+            Delivery.destination, Delivery.state
+        )
+    )
+    return counts | {(name, state): n for name, state, n in rows}
+
+
+def _delivery_times(session: Session) -> dict[str, tuple[datetime | None, datetime | None]]:
+    waiting_since = case((Delivery.state.in_(WAITING), Delivery.created_at))
+    rows = session.execute(
+        select(
+            Delivery.destination, func.min(waiting_since), func.max(Delivery.delivered_at)
+        ).group_by(Delivery.destination)
+    )
+    return {name: (oldest, latest) for name, oldest, latest in rows}
+
+
+def _last_error(session: Session, destination: str) -> str | None:
+    return session.scalar(
+        select(Delivery.last_error)
+        .where(
+            Delivery.destination == destination,
+            Delivery.state.in_(WAITING),
+            Delivery.last_error.is_not(None),
+        )
+        .order_by(Delivery.due_at.desc(), Delivery.id)
+        .limit(1)
+    )

@@ -1,0 +1,254 @@
+"""What a reading leaves behind: recorded in one transaction, written once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from secondread.errors import InputError, TransitionError
+from secondread.settings import Mode
+from secondread.track import alarms
+from secondread.track.database import Database, insert_new
+from secondread.track.revisions import find_revision, latest_finished
+from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step
+from secondread.track.tables import (
+    Delivery,
+    Destination,
+    FindingRow,
+    ImageResult,
+    Lesion,
+    OutboxObjectRow,
+    Revision,
+    Study,
+)
+from secondread.track.values import EarlierResult, FindingEntry, OutboxEntry, RecordedReading
+
+
+class Results:
+    """The results of readings.
+
+    Parameters
+    ----------
+    database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(
+        self, reading: RecordedReading, profiles: Mapping[str, str], now: datetime
+    ) -> tuple[OutboxEntry, ...]:
+        """Record a reading, put its objects up for delivery, and move its study on.
+
+        Recorded results are never changed: a repeat, by the same worker or by one that took
+        over, changes nothing and gets what was recorded first. Only those objects may be sent.
+
+        Parameters
+        ----------
+        reading
+            What was found and made; the objects lie in the outbox folder, whole.
+        profiles
+            For each destination's name the key of its profile: it gets the objects made for it.
+        now
+            The present instant.
+
+        Returns
+        -------
+        tuple of OutboxEntry
+            What is recorded in the outbox for this revision.
+
+        Raises
+        ------
+        InputError
+            There is no such revision, or a destination that the database does not know.
+        TransitionError
+            The revision was given up; its study may be read anew by now.
+        """
+        with self._database.writing() as session:
+            study = session.get(Study, reading.study_uid, with_for_update=True)
+            revision = find_revision(session, reading.study_uid, reading.revision)
+            if study is None or revision.state is RevisionState.FINISHED:
+                return _recorded(session, revision)
+            if revision.state is RevisionState.GAVE_UP:
+                raise TransitionError(
+                    f"revision {revision.number} of {revision.study_uid} was given up"
+                )
+            _finish(revision, reading, now)
+            _add_images(session, revision, reading)
+            _add_findings(session, revision, reading, study.patient)
+            _put_up(session, _add_outbox(session, revision, reading, now), profiles, now)
+            outdated = study.quiet_due_at is not None
+            study.state = step(
+                study.state,
+                StudyEvent.RESULTS_OUTDATED if outdated else StudyEvent.RESULTS_RECORDED,
+            )
+            study.outcome, study.reported_at = reading.outcome, now
+            study.shown_findings = sum(finding.shown for finding in reading.findings)
+            for kind in (alarms.STUCK, alarms.LATE_INSTANCE):
+                alarms.clear_in(session, kind, study.study_uid, now)
+            session.flush()
+            return _recorded(session, revision)
+
+    def recorded(self, study_uid: str, number: int) -> tuple[OutboxEntry, ...]:
+        """Return what is in the outbox for a revision; empty while it has no results."""
+        with self._database.reading() as session:
+            return _recorded(session, find_revision(session, study_uid, number))
+
+    def latest(self, study_uid: str) -> EarlierResult | None:
+        """Return the latest results of a study, of a prior for example; None if it has none."""
+        with self._database.reading() as session:
+            revision = latest_finished(session, study_uid)
+            if revision is None or revision.outcome is None:
+                return None
+            return EarlierResult(
+                study_uid=study_uid,
+                revision=revision.number,
+                outcome=revision.outcome,
+                model_digest=revision.model_digest,
+                settings_digest=revision.settings_digest,
+                findings=tuple(findings_of(session, revision.id)),
+            )
+
+
+def findings_of(session: Session, revision_id: int) -> list[FindingEntry]:
+    """Return the findings of a revision, shown ones first, each group by falling certainty."""
+    rows = session.execute(
+        select(FindingRow, Lesion.tracking_uid)
+        .outerjoin(Lesion, FindingRow.lesion == Lesion.id)
+        .where(FindingRow.revision == revision_id)
+        .order_by(FindingRow.shown.desc(), FindingRow.certainty.desc(), FindingRow.finding_id)
+    )
+    return [
+        FindingEntry(
+            finding_id=row.finding_id,
+            sop_instance_uid=row.sop_instance_uid,
+            kind=row.kind,
+            certainty=row.certainty,
+            suspicion=row.suspicion,
+            shown=row.shown,
+            document=row.document,
+            tracking_uid=tracking_uid,
+        )
+        for row, tracking_uid in rows
+    ]
+
+
+def _finish(revision: Revision, reading: RecordedReading, now: datetime) -> None:
+    revision.state = RevisionState.FINISHED
+    revision.outcome = reading.outcome
+    revision.reasons = [reason.value for reason in reading.reasons]
+    revision.finished_at = now
+
+
+def _add_images(session: Session, revision: Revision, reading: RecordedReading) -> None:
+    session.add_all(
+        ImageResult(
+            revision=revision.id,
+            sop_instance_uid=image.sop_instance_uid,
+            label=image.label,
+            status=image.status,
+            reasons=[reason.value for reason in image.reasons],
+            gates=dict(image.gates),
+            seconds=image.seconds,
+            detail=image.detail,
+        )
+        for image in reading.images
+    )
+
+
+def _add_findings(
+    session: Session, revision: Revision, reading: RecordedReading, patient: int | None
+) -> None:
+    session.add_all(
+        FindingRow(
+            revision=revision.id,
+            finding_id=finding.finding_id,
+            sop_instance_uid=finding.sop_instance_uid,
+            kind=finding.kind,
+            certainty=finding.certainty,
+            suspicion=finding.suspicion,
+            shown=finding.shown,
+            lesion=_lesion(session, finding.tracking_uid, reading.study_uid, patient),
+            document=dict(finding.document),
+        )
+        for finding in reading.findings
+    )
+
+
+def _lesion(
+    session: Session, tracking_uid: str | None, study_uid: str, patient: int | None
+) -> int | None:
+    if tracking_uid is None:
+        return None
+    values = {"tracking_uid": tracking_uid, "first_study_uid": study_uid, "patient": patient}
+    insert_new(session, Lesion, values)
+    return session.scalars(select(Lesion.id).where(Lesion.tracking_uid == tracking_uid)).one()
+
+
+def _add_outbox(
+    session: Session, revision: Revision, reading: RecordedReading, now: datetime
+) -> list[OutboxObjectRow]:
+    rows = [
+        OutboxObjectRow(
+            study_uid=reading.study_uid,
+            revision=revision.id,
+            profile=entry.profile,
+            kind=entry.kind,
+            index=entry.index,
+            sop_class_uid=entry.sop_class_uid,
+            series_uid=entry.series_uid,
+            sop_instance_uid=entry.sop_instance_uid,
+            source_uid=entry.source_uid,
+            path=entry.path,
+            sha256=entry.sha256,
+            size_bytes=entry.size_bytes,
+            written_at=now,
+        )
+        for entry in reading.outbox
+    ]
+    session.add_all(rows)
+    session.flush()
+    return rows
+
+
+def _put_up(
+    session: Session, rows: list[OutboxObjectRow], profiles: Mapping[str, str], now: datetime
+) -> None:
+    """Make the deliveries: what is read in shadow stays there, also when its mode changes."""
+    known = session.scalars(select(Destination).where(Destination.name.in_(profiles)))
+    modes = {destination.name: destination.mode for destination in known}
+    missing = sorted(set(profiles) - set(modes))
+    if missing:
+        raise InputError(f"the database does not know the destination {', '.join(missing)}")
+    for name, profile in profiles.items():
+        state = DeliveryState.SHADOW if modes[name] is Mode.SHADOW else DeliveryState.PENDING
+        session.add_all(
+            Delivery(outbox=row.id, destination=name, state=state, created_at=now, due_at=now)
+            for row in rows
+            if row.profile == profile
+        )
+
+
+def _recorded(session: Session, revision: Revision) -> tuple[OutboxEntry, ...]:
+    rows = session.scalars(
+        select(OutboxObjectRow)
+        .where(OutboxObjectRow.revision == revision.id)
+        .order_by(OutboxObjectRow.id)
+    )
+    return tuple(
+        OutboxEntry(
+            profile=row.profile,
+            kind=row.kind,
+            index=row.index,
+            sop_class_uid=row.sop_class_uid,
+            series_uid=row.series_uid,
+            sop_instance_uid=row.sop_instance_uid,
+            source_uid=row.source_uid,
+            path=row.path,
+            sha256=row.sha256,
+            size_bytes=row.size_bytes,
+        )
+        for row in rows
+    )

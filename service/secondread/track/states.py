@@ -1,0 +1,182 @@
+"""Where a study and a delivery stand, and what moves them: two tables of transitions, no I/O.
+
+Theory of operation: an arriving instance moves its study's due times. A worker that finds a study
+due claims it, which mints a revision; the reading ends when its results are in the outbox. An
+instance that arrives meanwhile never cancels the reading: it sets due times, and the results are
+then recorded as outdated, so that the study is assembled again for the next revision.
+
+A pair of state and event that is in no table is a bug of ours and raises `TransitionError`.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from secondread.errors import TransitionError
+
+
+class StudyState(StrEnum):
+    """Where a study stands."""
+
+    ASSEMBLING = "assembling"
+    """Instances arrive, or a person asked; read when a due time has come."""
+    READING = "reading"
+    """A revision is claimed, and its workflow runs."""
+    REPORTED = "reported"
+    """The results of the current revision are in the outbox."""
+    HELD = "held"
+    """The intake rule keeps it as a prior or leaves it alone; a person may ask for it."""
+    STUCK = "stuck"
+    """The workflow gave up; an alarm is raised and a person looks."""
+
+
+class StudyEvent(StrEnum):
+    """What happens to a study."""
+
+    INSTANCE_ARRIVED = "instance-arrived"
+    INSTANCE_ARRIVED_TOO_LATE = "instance-arrived-too-late"
+    """After the late window: kept, and told to people, but no revision by itself."""
+    INSTANCE_REJECTED = "instance-rejected"
+    CLAIMED = "claimed"
+    RESULTS_RECORDED = "results-recorded"
+    RESULTS_OUTDATED = "results-outdated"
+    """Results are recorded, and something arrived while they were made."""
+    HELD_BACK = "held-back"
+    GAVE_UP = "gave-up"
+    REQUESTED = "requested"
+
+
+_S, _E = StudyState, StudyEvent
+
+STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
+    (_S.ASSEMBLING, _E.INSTANCE_ARRIVED): _S.ASSEMBLING,
+    (_S.ASSEMBLING, _E.INSTANCE_REJECTED): _S.ASSEMBLING,
+    (_S.ASSEMBLING, _E.REQUESTED): _S.ASSEMBLING,
+    (_S.ASSEMBLING, _E.CLAIMED): _S.READING,
+    (_S.ASSEMBLING, _E.HELD_BACK): _S.HELD,
+    (_S.READING, _E.INSTANCE_ARRIVED): _S.READING,
+    (_S.READING, _E.INSTANCE_REJECTED): _S.READING,
+    (_S.READING, _E.REQUESTED): _S.READING,
+    (_S.READING, _E.RESULTS_RECORDED): _S.REPORTED,
+    (_S.READING, _E.RESULTS_OUTDATED): _S.ASSEMBLING,
+    (_S.READING, _E.GAVE_UP): _S.STUCK,
+    (_S.REPORTED, _E.INSTANCE_ARRIVED): _S.ASSEMBLING,
+    (_S.REPORTED, _E.INSTANCE_ARRIVED_TOO_LATE): _S.REPORTED,
+    (_S.REPORTED, _E.INSTANCE_REJECTED): _S.ASSEMBLING,
+    (_S.REPORTED, _E.REQUESTED): _S.ASSEMBLING,
+    (_S.HELD, _E.INSTANCE_ARRIVED): _S.HELD,
+    (_S.HELD, _E.INSTANCE_REJECTED): _S.HELD,
+    (_S.HELD, _E.HELD_BACK): _S.HELD,
+    (_S.HELD, _E.REQUESTED): _S.ASSEMBLING,
+    # What made the workflow give up may be what the new input replaces; the number of tries stays
+    # bounded by the number of arrivals.
+    (_S.STUCK, _E.INSTANCE_ARRIVED): _S.ASSEMBLING,
+    (_S.STUCK, _E.INSTANCE_REJECTED): _S.ASSEMBLING,
+    (_S.STUCK, _E.REQUESTED): _S.ASSEMBLING,
+}
+
+
+class DeliveryState(StrEnum):
+    """Where one object stands on its way to one destination."""
+
+    PENDING = "pending"
+    """Waits until it is due and its destination is live."""
+    SENDING = "sending"
+    """A worker holds the lease and sends."""
+    DELIVERED = "delivered"
+    """The proof that the destination's profile asks for is in."""
+    SHADOW = "shadow"
+    """Made while the destination was in shadow: it never leaves."""
+
+
+class DeliveryEvent(StrEnum):
+    """What happens to a delivery."""
+
+    CLAIMED = "claimed"
+    PROVEN = "proven"
+    FAILED = "failed"
+    LEASE_EXPIRED = "lease-expired"
+
+
+_D, _DE = DeliveryState, DeliveryEvent
+
+DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
+    (_D.PENDING, _DE.CLAIMED): _D.SENDING,
+    (_D.SENDING, _DE.PROVEN): _D.DELIVERED,
+    (_D.SENDING, _DE.FAILED): _D.PENDING,
+    (_D.SENDING, _DE.LEASE_EXPIRED): _D.PENDING,
+    # A worker that lost its lease may still have been answered Success: the destination has it.
+    (_D.PENDING, _DE.PROVEN): _D.DELIVERED,
+    (_D.DELIVERED, _DE.PROVEN): _D.DELIVERED,
+}
+
+
+class RevisionState(StrEnum):
+    """Where one reading of a study stands."""
+
+    STARTED = "started"
+    FINISHED = "finished"
+    GAVE_UP = "gave-up"
+
+
+class Cause(StrEnum):
+    """Why a revision exists."""
+
+    FIRST = "first"
+    LATE_INSTANCE = "late-instance"
+    REJECTION = "rejection"
+    PRIOR_ARRIVED = "prior-arrived"
+    TREATMENT_CHANGED = "treatment-changed"
+    REQUESTED = "requested"
+
+
+StateT = TypeVar("StateT", bound=StrEnum)
+EventT = TypeVar("EventT", bound=StrEnum)
+
+
+def _look_up(
+    table: Mapping[tuple[StateT, EventT], StateT], what: str, state: StateT, event: EventT
+) -> StateT:
+    try:
+        return table[state, event]
+    except KeyError:
+        raise TransitionError(f"a {what} that is {state} cannot be {event}") from None
+
+
+def step(state: StudyState, event: StudyEvent) -> StudyState:
+    """Return the state of a study after an event.
+
+    Raises
+    ------
+    TransitionError
+        The table has no such pair; the message names both.
+
+    Examples
+    --------
+    >>> step(StudyState.READING, StudyEvent.RESULTS_OUTDATED).value
+    'assembling'
+    """
+    return _look_up(STUDY_TRANSITIONS, "study", state, event)
+
+
+def step_delivery(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
+    """Return the state of a delivery after an event.
+
+    Raises
+    ------
+    TransitionError
+        The table has no such pair; the message names both.
+    """
+    return _look_up(DELIVERY_TRANSITIONS, "delivery", state, event)
+
+
+def mermaid(table: Mapping[tuple[StateT, EventT], StateT]) -> str:
+    """Return a table of transitions as a Mermaid state diagram, for the documentation.
+
+    Events that join the same two states share an arrow.
+    """
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, event), target in table.items():
+        arrows.setdefault((state.name, target.name), []).append(event.value)
+    lines = [f"    {a} --> {b}: {', '.join(events)}" for (a, b), events in arrows.items()]
+    return "\n".join(["stateDiagram-v2", *lines, ""])

@@ -1,0 +1,272 @@
+"""From due to claimed: which study is read next, by whom, and from what."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import case, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from secondread.errors import InputError, TransitionError
+from secondread.followup.priors import EarlierStudy
+from secondread.log import get
+from secondread.reasons import Reason
+from secondread.track import alarms
+from secondread.track.assembly import (
+    ViewKey,
+    earlier_views,
+    is_due,
+    mastectomy_sides,
+    present_views,
+    usable,
+)
+from secondread.track.database import Database
+from secondread.track.revisions import (
+    as_claimed,
+    as_input,
+    chosen_inputs,
+    find_revision,
+    instances_by_uid,
+    latest_finished,
+)
+from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step
+from secondread.track.tables import Instance, Revision, Study, Treatment
+from secondread.track.values import ClaimedRevision, DueStudy, InputInstance, Severity
+
+log = get(__name__)
+
+FRESH_DAYS = 30
+"""Studies of at most this age go ahead of a backlog."""
+
+
+class Digests(NamedTuple):
+    """What a reading is made with."""
+
+    settings: str
+    model: str
+
+
+class ViewsKnown(NamedTuple):
+    """What the rule of expected views asks about one study."""
+
+    present: Sequence[ViewKey]
+    priors: Sequence[frozenset[ViewKey]]
+    mastectomy_sides: frozenset[str]
+
+
+class Studies:
+    """The studies of the tracker, up to the moment that their results are recorded.
+
+    Parameters
+    ----------
+    database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def due(self, now: datetime, limit: int) -> list[DueStudy]:
+        """Return studies that wait for a worker: requested ones, fresh ones, then the backlog."""
+        fresh = (now - timedelta(days=FRESH_DAYS)).date()
+        is_fresh = or_(Study.study_date.is_(None), Study.study_date >= fresh)
+        rank = case((Study.exempt, 0), (is_fresh, 1), else_=2)
+        waiting_since = func.coalesce(Study.settle_due_at, Study.quiet_due_at)
+        treated = exists().where(Treatment.patient == Study.patient)
+        statement = (
+            select(Study, treated)
+            .where(is_due(now))
+            .order_by(rank, waiting_since, Study.study_uid)
+            .limit(limit)
+        )
+        with self._database.reading() as session:
+            return [
+                DueStudy(
+                    study_uid=study.study_uid,
+                    study_date=study.study_date,
+                    peer=study.peer,
+                    exempt=study.exempt,
+                    treated=True if is_treated else None,
+                )
+                for study, is_treated in session.execute(statement)
+            ]
+
+    def claim(
+        self, study_uid: str, worker: str, digests: Digests, now: datetime
+    ) -> ClaimedRevision | None:
+        """Take a due study on, as its next revision; None if it is not due (any more).
+
+        Of several workers that try, one succeeds.
+        """
+        with self._database.writing() as session:
+            due = select(Study).where(Study.study_uid == study_uid, is_due(now))
+            study = session.scalars(due.with_for_update()).one_or_none()
+            if study is None:
+                return None
+            study.state = step(study.state, StudyEvent.CLAIMED)
+            study.revision += 1
+            finished = latest_finished(session, study_uid)
+            revision = Revision(
+                study_uid=study_uid,
+                number=study.revision,
+                cause=study.next_cause or Cause.FIRST,
+                inputs=chosen_inputs(session, study_uid),
+                settings_digest=digests.settings,
+                model_digest=digests.model,
+                state=RevisionState.STARTED,
+                predecessor=None if finished is None else finished.number,
+                requested_by=study.requested_by,
+                worker=worker,
+                content_at=now,
+                started_at=now,
+            )
+            session.add(revision)
+            study.quiet_due_at = study.settle_due_at = None
+            study.next_cause = study.requested_by = None
+            session.flush()
+            return as_claimed(revision)
+
+    def hold(self, study_uid: str, reason: Reason, now: datetime) -> bool:
+        """Hold a due study back, as the intake rule says; say whether it is held.
+
+        A study that a person asked for is never held, nor one whose reading has begun.
+        """
+        with self._database.writing() as session:
+            held_back = or_(is_due(now), Study.state == StudyState.HELD)
+            study = session.scalars(
+                select(Study)
+                .where(Study.study_uid == study_uid, ~Study.exempt, held_back)
+                .with_for_update()
+            ).one_or_none()
+            if study is None:
+                return False
+            study.state = step(study.state, StudyEvent.HELD_BACK)
+            study.hold_reason = reason
+            study.quiet_due_at = study.settle_due_at = None
+            return True
+
+    def request_reading(
+        self, study_uid: str, by: str, now: datetime, cause: Cause = Cause.REQUESTED
+    ) -> bool:
+        """Make a study due at once, whatever became of it before; say whether it will be read.
+
+        While it is being read, the next revision becomes due. Only a person (`Cause.REQUESTED`)
+        frees a study that the intake rule holds back, or hurries one that waits already; other
+        causes leave both as they are.
+
+        Raises
+        ------
+        InputError
+            There is no such study.
+        """
+        with self._database.writing() as session:
+            study = _locked(session, study_uid)
+            in_person = cause is Cause.REQUESTED
+            if not in_person and study.state in {StudyState.HELD, StudyState.ASSEMBLING}:
+                return study.state is StudyState.ASSEMBLING
+            study.state = step(study.state, StudyEvent.REQUESTED)
+            study.quiet_due_at = now
+            study.next_cause = cause
+            study.requested_by = by
+            if in_person:
+                study.exempt = True
+                study.hold_reason = None
+        log.info("reading_requested", study_uid=study_uid, by=by, cause=cause.value)
+        return True
+
+    def give_up(self, study_uid: str, number: int, error: str, now: datetime) -> None:
+        """Note that the workflow of a revision failed for good; a person is called.
+
+        Parameters
+        ----------
+        study_uid, number
+            The revision.
+        error
+            What happened, for people; no patient data.
+        now
+            The present instant.
+
+        Raises
+        ------
+        TransitionError
+            The revision has results.
+        """
+        with self._database.writing() as session:
+            study = _locked(session, study_uid)
+            revision = find_revision(session, study_uid, number)
+            if revision.state is RevisionState.GAVE_UP:
+                return
+            if revision.state is RevisionState.FINISHED:
+                raise TransitionError(f"revision {number} of {study_uid} has results")
+            revision.state, revision.error, revision.finished_at = RevisionState.GAVE_UP, error, now
+            study.state = step(study.state, StudyEvent.GAVE_UP)
+            alarms.raise_in(session, alarms.STUCK, study_uid, error, now, Severity.CRITICAL)
+            if study.quiet_due_at is not None:
+                study.state = step(study.state, StudyEvent.INSTANCE_ARRIVED)
+
+    def unfinished(self, now: datetime, grace_seconds: float) -> list[ClaimedRevision]:
+        """Return revisions that were claimed a while ago and have no results yet.
+
+        A worker may have died between its claim and the start of the workflow; starting the
+        workflow again under `ClaimedRevision.workflow_id` does no harm to one that runs.
+        """
+        statement = (
+            select(Revision)
+            .where(
+                Revision.state == RevisionState.STARTED,
+                Revision.started_at <= now - timedelta(seconds=grace_seconds),
+            )
+            .order_by(Revision.started_at)
+        )
+        with self._database.reading() as session:
+            return [as_claimed(revision) for revision in session.scalars(statement)]
+
+    def claimed(self, study_uid: str, number: int) -> ClaimedRevision:
+        """Return a revision as it was claimed.
+
+        Raises
+        ------
+        InputError
+            There is no such revision.
+        """
+        with self._database.reading() as session:
+            return as_claimed(find_revision(session, study_uid, number))
+
+    def reading_inputs(self, study_uid: str, number: int) -> list[InputInstance]:
+        """Return the instances that a revision is made from, as they were when it was claimed."""
+        with self._database.reading() as session:
+            chosen = {(uid, sha) for uid, sha in find_revision(session, study_uid, number).inputs}
+            rows = session.scalars(instances_by_uid().where(Instance.study_uid == study_uid))
+            return [as_input(row) for row in rows if (row.sop_instance_uid, row.sha256) in chosen]
+
+    def instances(self, study_uid: str) -> list[InputInstance]:
+        """Return the images of a study that count now; of a prior, for example."""
+        with self._database.reading() as session:
+            return [
+                as_input(row)
+                for row in session.scalars(instances_by_uid().where(usable(study_uid)))
+            ]
+
+    def known_priors(self, study_uid: str) -> list[EarlierStudy]:
+        """Return the same patient's studies of earlier days, latest first, at most ten."""
+        with self._database.reading() as session:
+            study = session.get(Study, study_uid)
+            found = [] if study is None else earlier_views(session, study)
+            return [EarlierStudy(one.study_uid, one.study_date, views) for one, views in found]
+
+    def views_known(self, study_uid: str) -> ViewsKnown:
+        """Return what the rule of expected views asks: what is there, and what to expect from."""
+        with self._database.reading() as session:
+            study = session.get_one(Study, study_uid)
+            return ViewsKnown(
+                present_views(session, study_uid),
+                [views for _, views in earlier_views(session, study)],
+                mastectomy_sides(session, study.patient),
+            )
+
+
+def _locked(session: Session, study_uid: str) -> Study:
+    study = session.get(Study, study_uid, with_for_update=True)
+    if study is None:
+        raise InputError(f"there is no study {study_uid}")
+    return study

@@ -1,0 +1,223 @@
+"""What pages, commands and gauges show: frozen values, without a patient's identity."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from secondread.assemble.mammogram import PatientKey
+from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.settings import Mode, ObjectKind, Proof
+from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
+from secondread.track.values import FindingEntry, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """One line of the list of studies."""
+
+    study_uid: str
+    study_date: date | None
+    peer: str
+    state: StudyState
+    hold_reason: Reason | None
+    revision: int
+    """Number of the latest revision; 0 before the first."""
+    outcome: Outcome | None
+    """Of the latest finished revision."""
+    shown_findings: int
+    """Of the latest finished revision."""
+    images: int
+    first_arrived_at: datetime
+    last_arrived_at: datetime
+    due_at: datetime | None
+    reported_at: datetime | None
+    waiting_deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFilter:
+    """Which studies are listed; None leaves a field open."""
+
+    state: StudyState | None = None
+    outcome: Outcome | None = None
+    patient: PatientKey | None = None
+    """Exact; an empty issuer matches any."""
+    study_uid: str | None = None
+    """Exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """One image of a study: what arrived, and what the latest finished revision made of it."""
+
+    sop_instance_uid: str
+    label: str
+    arrived_at: datetime
+    path: str
+    """Relative to the archive's folder."""
+    scope_reason: Reason | None
+    current: bool
+    conflict: bool
+    rejected: bool
+    late: bool
+    status: ImageStatus | None
+    reasons: tuple[Reason, ...]
+    gates: dict[str, float | str]
+    seconds: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionSummary:
+    """One revision of a study."""
+
+    number: int
+    cause: Cause
+    state: RevisionState
+    outcome: Outcome | None
+    reasons: tuple[Reason, ...]
+    inputs: int
+    settings_digest: str
+    model_digest: str
+    worker: str
+    requested_by: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySummary:
+    """One object on its way to one destination."""
+
+    destination: str
+    state: DeliveryState
+    attempts: int
+    due_at: datetime
+    last_status: int | None
+    last_error: str | None
+    delivered_at: datetime | None
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSummary:
+    """One result object of a study."""
+
+    id: int
+    revision: int
+    profile: str
+    kind: ObjectKind
+    index: int
+    sop_instance_uid: str
+    source_uid: str | None
+    path: str
+    sha256: str
+    size_bytes: int
+    written_at: datetime
+    deliveries: tuple[DeliverySummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDetail:
+    """Everything about one study."""
+
+    summary: StudySummary
+    revisions: tuple[RevisionSummary, ...]
+    """Latest first."""
+    images: tuple[ImageSummary, ...]
+    findings: tuple[FindingEntry, ...]
+    """Of the latest finished revision."""
+    outbox: tuple[OutboxSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationSummary:
+    """One destination, and what waits for it."""
+
+    name: str
+    mode: Mode
+    changed_at: datetime
+    changed_by: str
+    counts: dict[DeliveryState, int]
+    oldest_waiting_at: datetime | None
+    last_delivered_at: datetime | None
+    last_error: str | None
+    """Of the object that failed last and still waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChange:
+    """One entry of a destination's audit trail."""
+
+    old_mode: Mode | None
+    """None where the settings seeded it."""
+    new_mode: Mode
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalSummary:
+    """Refusals that are alike."""
+
+    what: str
+    reason: Reason
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    sop_class_uid: str
+    transfer_syntax: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSummary:
+    """One process of the node."""
+
+    name: str
+    kind: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    beat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSummary:
+    """One alarm that is raised."""
+
+    kind: str
+    subject: str
+    detail: str
+    severity: Severity
+    raised_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """One file that the archive holds according to the database."""
+
+    id: int
+    """Ask for the next page with the last one."""
+    study_uid: str
+    path: str
+    """Relative to the archive's folder."""
+    sha256: str
+    """Of the encoded data set."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The gauges."""
+
+    studies: dict[StudyState, int]
+    outcomes: dict[Outcome, int]
+    """Studies by the outcome of their latest finished revision."""
+    deliveries: dict[tuple[str, DeliveryState], int]
+    """By destination and state."""
+    alarms: int
+    due_studies: int

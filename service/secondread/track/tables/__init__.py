@@ -1,0 +1,50 @@
+"""The tables of the tracker, by concern; importing this makes `Base.metadata` complete."""
+
+from secondread.track.tables.base import Base
+from secondread.track.tables.deliveries import (
+    Delivery,
+    Destination,
+    DestinationChange,
+    OutboxObjectRow,
+)
+from secondread.track.tables.operations import (
+    Alarm,
+    AssociationStudy,
+    OpenAssociation,
+    Process,
+    Refusal,
+)
+from secondread.track.tables.results import FindingRow, ImageResult, Lesion, Revision
+from secondread.track.tables.studies import (
+    Installation,
+    Instance,
+    Patient,
+    Rejection,
+    Series,
+    Study,
+    Treatment,
+)
+
+__all__ = [
+    "Alarm",
+    "AssociationStudy",
+    "Base",
+    "Delivery",
+    "Destination",
+    "DestinationChange",
+    "FindingRow",
+    "ImageResult",
+    "Installation",
+    "Instance",
+    "Lesion",
+    "OpenAssociation",
+    "OutboxObjectRow",
+    "Patient",
+    "Process",
+    "Refusal",
+    "Rejection",
+    "Revision",
+    "Series",
+    "Study",
+    "Treatment",
+]

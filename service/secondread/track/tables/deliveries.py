@@ -1,0 +1,93 @@
+"""Tables of what leaves: destinations, the outbox, deliveries."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from secondread.settings import Mode, ObjectKind, Proof
+from secondread.track.states import DeliveryState
+from secondread.track.tables.base import Base, Coded, Digest, Uid
+
+
+class Destination(Base):
+    """A destination's mode; its address and profile are in the settings."""
+
+    __tablename__ = "destinations"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    mode: Mapped[Mode] = mapped_column(Coded(Mode))
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(80))
+
+
+class DestinationChange(Base):
+    """The audit trail of a destination's mode."""
+
+    __tablename__ = "destination_changes"
+    __table_args__ = (Index(None, "destination"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    destination: Mapped[str] = mapped_column(ForeignKey("destinations.name"))
+    old_mode: Mapped[Mode | None] = mapped_column(Coded(Mode))
+    """None where the settings seeded it."""
+    new_mode: Mapped[Mode] = mapped_column(Coded(Mode))
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(80))
+
+
+class OutboxObjectRow(Base):
+    """One result object: written once, and from then on only these bytes are sent."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("revision", "profile", "kind", "index"),
+        Index(None, "study_uid"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    profile: Mapped[str] = mapped_column(String(80))
+    kind: Mapped[ObjectKind] = mapped_column(Coded(ObjectKind))
+    index: Mapped[int]
+    """Position among the objects of this kind, from 0."""
+    sop_class_uid: Mapped[str] = mapped_column(Uid)
+    series_uid: Mapped[str] = mapped_column(Uid)
+    sop_instance_uid: Mapped[str] = mapped_column(Uid, unique=True)
+    source_uid: Mapped[str | None] = mapped_column(Uid)
+    """The image it is drawn on; None when it is about the study."""
+    path: Mapped[str] = mapped_column(Text)
+    """Relative to the outbox folder."""
+    sha256: Mapped[str] = mapped_column(Digest)
+    """Of the whole file."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    written_at: Mapped[datetime]
+
+
+class Delivery(Base):
+    """One object on its way to one destination."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("outbox", "destination"),
+        Index(None, "destination", "state", "due_at"),
+        Index(None, "claim"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    outbox: Mapped[int] = mapped_column(ForeignKey("outbox.id"))
+    destination: Mapped[str] = mapped_column(ForeignKey("destinations.name"))
+    state: Mapped[DeliveryState] = mapped_column(Coded(DeliveryState))
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    claim: Mapped[str | None] = mapped_column(String(64))
+    """Names the claim that holds the lease: an answer under another name is an old worker's."""
+    leased_by: Mapped[str | None] = mapped_column(String(80))
+    lease_until: Mapped[datetime | None]
+    last_status: Mapped[int | None]
+    """DIMSE status of the latest answer; None where there was none."""
+    last_error: Mapped[str | None] = mapped_column(Text)
+    delivered_at: Mapped[datetime | None]
+    proof: Mapped[Proof | None] = mapped_column(Coded(Proof))

@@ -1,0 +1,98 @@
+"""Tables of the running node: processes, associations, refusals, alarms."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from secondread.track.tables.base import AeText, Base, Coded, Uid
+from secondread.track.values import Severity
+
+
+class Alarm(Base):
+    """Something that a person has to look at, until it is cleared."""
+
+    __tablename__ = "alarms"
+    __table_args__ = (UniqueConstraint("kind", "subject"), Index(None, "cleared_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    """What is wrong, as a short name: ``delivery-overdue``."""
+    subject: Mapped[str] = mapped_column(String(120))
+    """With what: a study UID, a destination, a process."""
+    severity: Mapped[Severity] = mapped_column(Coded(Severity))
+    detail: Mapped[str] = mapped_column(Text)
+    """For people; no patient data."""
+    raised_at: Mapped[datetime]
+    cleared_at: Mapped[datetime | None]
+
+
+class Refusal(Base):
+    """What was refused, counted; one row for all refusals that are alike."""
+
+    __tablename__ = "refusals"
+    __table_args__ = (
+        UniqueConstraint(
+            "what",
+            "reason",
+            "calling_ae_title",
+            "called_ae_title",
+            "address",
+            "sop_class_uid",
+            "transfer_syntax",
+            # Fits the 63 characters that PostgreSQL allows a name.
+            name="uq_refusals_alike",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    what: Mapped[str] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(String(40))
+    calling_ae_title: Mapped[str] = mapped_column(AeText)
+    called_ae_title: Mapped[str] = mapped_column(AeText)
+    address: Mapped[str] = mapped_column(String(64))
+    sop_class_uid: Mapped[str] = mapped_column(Uid)
+    transfer_syntax: Mapped[str] = mapped_column(Uid)
+    count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+class OpenAssociation(Base):
+    """An association that is open now."""
+
+    __tablename__ = "open_associations"
+    __table_args__ = (Index(None, "receiver"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    receiver: Mapped[str] = mapped_column(String(80))
+    """Name of the process that holds it."""
+    peer: Mapped[str] = mapped_column(AeText)
+    address: Mapped[str] = mapped_column(String(64))
+    opened_at: Mapped[datetime]
+
+
+class AssociationStudy(Base):
+    """A study that an open association has delivered to."""
+
+    __tablename__ = "association_studies"
+    __table_args__ = (Index(None, "study_uid"),)
+
+    association: Mapped[str] = mapped_column(
+        ForeignKey("open_associations.id", ondelete="CASCADE"), primary_key=True
+    )
+    study_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+
+
+class Process(Base):
+    """A process of the node, and when it last said that it lives."""
+
+    __tablename__ = "processes"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    version: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    beat_at: Mapped[datetime]

@@ -1,0 +1,99 @@
+"""Tables of what was read: revisions, images, findings, lesions."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from secondread.reasons import ImageStatus, Outcome
+from secondread.track.states import Cause, RevisionState
+from secondread.track.tables.base import Base, Coded, Digest, Document, Uid
+
+
+class Revision(Base):
+    """One reading of one study: what it was made from, and what it ended in."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        UniqueConstraint("study_uid", "number"),
+        Index(None, "state", "started_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    number: Mapped[int]
+    """From 1."""
+    cause: Mapped[Cause] = mapped_column(Coded(Cause))
+    inputs: Mapped[list[list[str]]] = mapped_column(Document)
+    """SOP Instance UID and SHA-256 of each current, not rejected instance when it was claimed."""
+    settings_digest: Mapped[str] = mapped_column(Digest)
+    model_digest: Mapped[str] = mapped_column(Digest)
+    state: Mapped[RevisionState] = mapped_column(Coded(RevisionState))
+    outcome: Mapped[Outcome | None] = mapped_column(Coded(Outcome))
+    reasons: Mapped[list[str]] = mapped_column(default=list)
+    predecessor: Mapped[int | None]
+    """Number of the latest finished revision before it."""
+    requested_by: Mapped[str | None] = mapped_column(String(80))
+    worker: Mapped[str] = mapped_column(String(80))
+    content_at: Mapped[datetime]
+    """Start of content creation as written into the results, fixed once at the claim."""
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    """Why its workflow gave up; no patient data."""
+
+
+class ImageResult(Base):
+    """What became of one image in one revision."""
+
+    __tablename__ = "image_results"
+    __table_args__ = (UniqueConstraint("revision", "sop_instance_uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    sop_instance_uid: Mapped[str] = mapped_column(Uid)
+    label: Mapped[str] = mapped_column(String(32))
+    """Side and view, as ``LCC``."""
+    status: Mapped[ImageStatus | None] = mapped_column(Coded(ImageStatus))
+    """None for an image outside the detector's scope."""
+    reasons: Mapped[list[str]] = mapped_column(default=list)
+    gates: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    detail: Mapped[str] = mapped_column(Text, default="")
+
+
+class Lesion(Base):
+    """What findings of several views and years have in common: one tracking identifier."""
+
+    __tablename__ = "lesions"
+    __table_args__ = (Index(None, "patient"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient: Mapped[int | None] = mapped_column(ForeignKey("patients.id"))
+    tracking_uid: Mapped[str] = mapped_column(Uid, unique=True)
+    first_study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+
+
+class FindingRow(Base):
+    """One finding of one revision; the whole of it is in `document`."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        UniqueConstraint("revision", "finding_id"),
+        Index(None, "lesion"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    finding_id: Mapped[str] = mapped_column(String(40))
+    """Unique in the revision, as ``LCC-1``."""
+    sop_instance_uid: Mapped[str] = mapped_column(Uid)
+    kind: Mapped[str] = mapped_column(String(40))
+    certainty: Mapped[float]
+    """0-100."""
+    suspicion: Mapped[float | None]
+    """0-100."""
+    shown: Mapped[bool]
+    lesion: Mapped[int | None] = mapped_column(ForeignKey("lesions.id"))
+    document: Mapped[dict[str, Any]]

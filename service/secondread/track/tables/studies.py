@@ -1,0 +1,170 @@
+"""Tables of what came in: patients, studies, series, instances, treatments."""
+
+from datetime import date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from secondread.accept.classify import Disposition
+from secondread.reasons import Outcome, Reason
+from secondread.track.states import Cause, StudyState
+from secondread.track.tables.base import AeText, Base, Coded, Digest, Uid
+
+
+class Installation(Base):
+    """The one row that says which installation this is; UIDs of results derive from it."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    uid: Mapped[str] = mapped_column(String(32))
+
+
+class Patient(Base):
+    """A patient: ID together with its issuer. The only table that holds an identity."""
+
+    __tablename__ = "patients"
+    __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[str] = mapped_column(Text)
+    issuer: Mapped[str] = mapped_column(Text)
+
+
+class Treatment(Base):
+    """A treatment of one breast, as far as it is known."""
+
+    __tablename__ = "treatments"
+    __table_args__ = (Index(None, "patient"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    side: Mapped[str] = mapped_column(String(1))
+    """R or L."""
+    procedure: Mapped[str] = mapped_column(String(40))
+    started_on: Mapped[date | None]
+    ended_on: Mapped[date | None]
+    site: Mapped[str] = mapped_column(Text)
+    """Clock face or quadrant as recorded; empty where unknown."""
+    source: Mapped[str] = mapped_column(String(40))
+    """Where this is known from, for example ``csv`` or ``header``."""
+    recorded_at: Mapped[datetime]
+
+
+class Study(Base):
+    """A study, where it stands, and when it is due."""
+
+    __tablename__ = "studies"
+    __table_args__ = (
+        Index(None, "state", "quiet_due_at"),
+        Index(None, "state", "settle_due_at"),
+        Index(None, "patient", "study_date"),
+        Index(None, "last_arrived_at"),
+        Index(None, "outcome"),
+    )
+
+    study_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    patient: Mapped[int | None] = mapped_column(ForeignKey("patients.id"))
+    """None where the images carry no Patient ID: such a study has no priors."""
+    study_date: Mapped[date | None]
+    peer: Mapped[str] = mapped_column(AeText)
+    """Calling AE title that sent its first instance; its intake rule applies."""
+    state: Mapped[StudyState] = mapped_column(Coded(StudyState))
+    hold_reason: Mapped[Reason | None] = mapped_column(Coded(Reason))
+    """Why the intake rule holds it back."""
+    exempt: Mapped[bool] = mapped_column(default=False)
+    """Whether a person asked for it, so that the intake rule no longer applies."""
+    first_arrived_at: Mapped[datetime]
+    last_arrived_at: Mapped[datetime]
+    quiet_due_at: Mapped[datetime | None]
+    """When it is read whatever has come; None while nothing is to be read."""
+    settle_due_at: Mapped[datetime | None]
+    """When it is read if no association is open for it; None unless the view set is in."""
+    next_cause: Mapped[Cause | None] = mapped_column(Coded(Cause))
+    """Cause of the revision that the due times will make."""
+    requested_by: Mapped[str | None] = mapped_column(String(80))
+    """Who asked for the next revision."""
+    revision: Mapped[int] = mapped_column(default=0)
+    """Number of the latest revision; 0 before the first."""
+    outcome: Mapped[Outcome | None] = mapped_column(Coded(Outcome))
+    """Of the latest finished revision."""
+    shown_findings: Mapped[int] = mapped_column(default=0)
+    """Of the latest finished revision."""
+    reported_at: Mapped[datetime | None]
+    """When results were last recorded."""
+
+
+class Series(Base):
+    """A series of a study."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("study_uid", "series_uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    series_uid: Mapped[str] = mapped_column(Uid)
+    modality: Mapped[str] = mapped_column(String(64))
+
+
+class Instance(Base):
+    """One version of one instance: the same UID may come with other bytes."""
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        UniqueConstraint("sop_instance_uid", "sha256"),
+        Index(None, "study_uid", "current"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(Uid)
+    sha256: Mapped[str] = mapped_column(Digest)
+    """Of the encoded data set, without the file meta information."""
+    sop_class_uid: Mapped[str] = mapped_column(Uid)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    series: Mapped[int] = mapped_column(ForeignKey("series.id"))
+    transfer_syntax: Mapped[str] = mapped_column(Uid)
+    path: Mapped[str] = mapped_column(Text)
+    """Relative to the archive's folder."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    peer: Mapped[str] = mapped_column(AeText)
+    association: Mapped[str] = mapped_column(String(64))
+    arrived_at: Mapped[datetime]
+    disposition: Mapped[Disposition] = mapped_column(Coded(Disposition))
+    scope_reason: Mapped[Reason | None] = mapped_column(Coded(Reason))
+    """Why an image is outside the detector's scope; None for one inside it."""
+    laterality: Mapped[str | None] = mapped_column(String(1))
+    view: Mapped[str | None] = mapped_column(String(16))
+    """Member name of `codes.View`."""
+    intent: Mapped[str | None] = mapped_column(String(16))
+    current: Mapped[bool] = mapped_column(default=True)
+    """False once another version of the same instance came."""
+    conflict: Mapped[bool] = mapped_column(default=False)
+    """Whether the same UID came with other bytes, or the study with another patient."""
+    rejected_at: Mapped[datetime | None]
+    """When a rejection note withdrew it."""
+    late: Mapped[bool] = mapped_column(default=False)
+    """Whether it came after the late window and made no revision by itself."""
+
+
+class Rejection(Base):
+    """An instance that a rejection note names; the note may come before the instance."""
+
+    __tablename__ = "rejections"
+    __table_args__ = (UniqueConstraint("study_uid", "sop_instance_uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    sop_instance_uid: Mapped[str] = mapped_column(Uid)
+    note_uid: Mapped[str] = mapped_column(Uid)
+    code: Mapped[str] = mapped_column(String(16))
+    """Code Value of the note's title (CID 7011), for example 113001."""
+    rejected_at: Mapped[datetime]

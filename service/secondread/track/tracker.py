@@ -1,0 +1,83 @@
+"""The tracker as the rest of the package gets it: one database, one part for each concern."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import select
+
+from secondread.settings import AssembleSettings
+from secondread.track.alarms import Alarms
+from secondread.track.assembly import AssemblyRules, ViewRule
+from secondread.track.database import Database, insert_new
+from secondread.track.deliveries import Deliveries
+from secondread.track.destinations import Destinations
+from secondread.track.intake import ReceiverLedger
+from secondread.track.processes import Processes
+from secondread.track.queries import Queries
+from secondread.track.results import Results
+from secondread.track.studies import Studies
+from secondread.track.study_queries import StudyQueries
+from secondread.track.tables import Installation
+from secondread.track.treatments import Treatments
+
+
+def _random_id() -> str:
+    return secrets.token_hex(16)
+
+
+class Tracker:
+    """What is true about every study.
+
+    Threads may share one; a forked process makes its own.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL of a database that `track.migrate.upgrade` has brought up to date.
+    outbox_dir
+        The folder that the outbox's paths are relative to.
+    """
+
+    def __init__(self, url: str, outbox_dir: Path) -> None:
+        self.database = Database(url)
+        self.outbox_dir = outbox_dir
+        self.studies = Studies(self.database)
+        self.results = Results(self.database)
+        self.deliveries = Deliveries(self.database, outbox_dir)
+        self.destinations = Destinations(self.database)
+        self.treatments = Treatments(self.database)
+        self.processes = Processes(self.database)
+        self.alarms = Alarms(self.database)
+        self.queries = Queries(self.database)
+        self.study_queries = StudyQueries(self.database)
+
+    def ledger(self, receiver: str, settings: AssembleSettings, views: ViewRule) -> ReceiverLedger:
+        """Return the ledger of a receiver process of that name."""
+        return ReceiverLedger(self.database, receiver, AssemblyRules(settings, views))
+
+    def installation(self, make_id: Callable[[], str] = _random_id) -> str:
+        """Return the id of this installation, made once, 32 hexadecimal digits."""
+        with self.database.reading() as session:
+            known: str | None = session.scalars(select(Installation.uid)).one_or_none()
+        if known is not None:
+            return known
+        with self.database.writing() as session:
+            insert_new(session, Installation, {"id": 1, "uid": make_id()})
+            uid: str = session.scalars(select(Installation.uid)).one()
+            return uid
+
+    def ping(self) -> None:
+        """Ask the database for something.
+
+        Raises
+        ------
+        TransientError
+            It does not answer.
+        """
+        with self.database.reading() as session:
+            session.scalar(select(1))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()

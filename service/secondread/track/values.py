@@ -1,0 +1,159 @@
+"""The values that go into the tracker and come out of it; frozen, and free of SQL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.settings import ObjectKind
+from secondread.track.states import Cause
+
+
+class Severity(StrEnum):
+    """How urgent an alarm is."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class DueStudy:
+    """A study that waits for a worker, with what the intake rule asks about."""
+
+    study_uid: str
+    study_date: date | None
+    peer: str
+    exempt: bool
+    """Whether a person asked for it: the intake rule does not apply."""
+    treated: bool | None
+    """Whether the patient is known to have been treated; None where nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputInstance:
+    """One instance that a revision is made from."""
+
+    sop_instance_uid: str
+    sha256: str
+    sop_class_uid: str
+    transfer_syntax: str
+    path: str
+    """Relative to the archive's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRevision:
+    """A reading that a worker has taken on, or that somebody has to take up again."""
+
+    study_uid: str
+    number: int
+    cause: Cause
+    content_at: datetime
+    predecessor: int | None
+    """Number of the latest finished revision before it."""
+    worker: str
+
+    @property
+    def workflow_id(self) -> str:
+        """Name of its workflow: the same for every repeat, so that a repeat is harmless."""
+        return f"{self.study_uid}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEntry:
+    """What became of one image, as recorded."""
+
+    sop_instance_uid: str
+    label: str
+    status: ImageStatus | None
+    """None for an image outside the detector's scope."""
+    reasons: tuple[Reason, ...] = ()
+    gates: Mapping[str, float | str] = field(default_factory=dict)
+    seconds: float = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingEntry:
+    """One finding, as recorded: what is searched for as columns, the whole as a document."""
+
+    finding_id: str
+    sop_instance_uid: str
+    kind: str
+    certainty: float
+    suspicion: float | None
+    shown: bool
+    document: Mapping[str, Any]
+    """JSON values only."""
+    tracking_uid: str | None = None
+    """Tracking identifier of its lesion; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One result object that lies in the outbox folder, whole."""
+
+    profile: str
+    """Key of the destination profile it was made for."""
+    kind: ObjectKind
+    index: int
+    sop_class_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    source_uid: str | None
+    path: str
+    """Relative to the outbox folder."""
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedReading:
+    """Everything that a reading leaves behind, recorded in one transaction."""
+
+    study_uid: str
+    revision: int
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    images: tuple[ImageEntry, ...]
+    findings: tuple[FindingEntry, ...]
+    outbox: tuple[OutboxEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierResult:
+    """What the latest finished revision of a study found, and which model found it."""
+
+    study_uid: str
+    revision: int
+    outcome: Outcome
+    model_digest: str
+    settings_digest: str
+    findings: tuple[FindingEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TreatmentEntry:
+    """A treatment of one breast."""
+
+    side: str
+    """R or L."""
+    procedure: str
+    """For example ``lumpectomy``, ``mastectomy``, ``radiotherapy``."""
+    started_on: date | None = None
+    ended_on: date | None = None
+    site: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessBeat:
+    """A process of the node, as it introduces itself with each heartbeat."""
+
+    name: str
+    kind: str
+    host: str
+    pid: int
+    version: str

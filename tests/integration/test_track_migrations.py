@@ -1,0 +1,84 @@
+"""Migrations: from nothing to the newest version, by one process or by several at once."""
+
+import multiprocessing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from secondread.errors import SettingsError
+from secondread.track.database import open_engine
+from secondread.track.migrate import current, newest, upgrade
+from secondread.track.tables import Base
+
+
+def test_an_empty_database_is_brought_to_the_newest_version(empty_url: str) -> None:
+    assert current(empty_url) is None
+    assert upgrade(empty_url) == newest()
+    assert current(empty_url) == newest()
+
+
+def test_upgrading_again_changes_nothing(empty_url: str) -> None:
+    upgrade(empty_url)
+    assert upgrade(empty_url) == newest()
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_program_declares(
+    tracker_url: str,
+) -> None:
+    engine = open_engine(tracker_url)
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_every_constraint_has_a_name_that_postgresql_keeps_whole() -> None:
+    for table in Base.metadata.tables.values():
+        names = [str(one.name or "") for one in table.constraints]
+        names += [str(one.name or "") for one in table.indexes]
+        assert all(0 < len(name) <= 63 for name in names), names
+
+
+def test_the_views_can_be_queried(tracker_url: str) -> None:
+    engine = open_engine(tracker_url)
+    names = {"v_studies", "v_findings", "v_deliveries", "v_refusals"}
+    assert set(inspect(engine).get_view_names()) == names
+    with engine.connect() as connection:
+        for name in names:
+            assert connection.execute(text(f"SELECT * FROM {name}")).all() == []
+    engine.dispose()
+
+
+def test_several_processes_may_start_at_once_on_an_empty_database(empty_url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(3) as pool:
+        versions = pool.map(upgrade, [empty_url] * 3, chunksize=1)
+        pool.close()
+        pool.join()
+    assert versions == [newest()] * 3
+    assert current(empty_url) == newest()
+
+
+def test_a_failed_migration_leaves_nothing_behind(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+
+    def upgrade_and_fail(config: object, revision: str) -> None:
+        whole(config, revision)  # type: ignore[arg-type]
+        raise RuntimeError("killed")
+
+    whole = command.upgrade
+    monkeypatch.setattr(command, "upgrade", upgrade_and_fail)
+    with pytest.raises(RuntimeError, match="killed"):
+        upgrade(empty_url)
+    assert current(empty_url) is None
+
+
+def test_a_database_of_another_kind_is_refused_without_repeating_its_password() -> None:
+    with pytest.raises(SettingsError) as refused:
+        open_engine("mysql://someone:secret@host/name")
+    assert "secret" not in str(refused.value)

@@ -1,0 +1,109 @@
+"""The tables of transitions."""
+
+import itertools
+
+import pytest
+
+from secondread.errors import TransitionError
+from secondread.track.states import (
+    DELIVERY_TRANSITIONS,
+    STUDY_TRANSITIONS,
+    DeliveryEvent,
+    DeliveryState,
+    StudyEvent,
+    StudyState,
+    mermaid,
+    step,
+    step_delivery,
+)
+
+# Written out a second time on purpose: a slip in the table does not slip in here as well.
+STUDY_STEPS = """
+assembling + instance-arrived = assembling
+assembling + instance-rejected = assembling
+assembling + requested = assembling
+assembling + claimed = reading
+assembling + held-back = held
+reading + instance-arrived = reading
+reading + instance-rejected = reading
+reading + requested = reading
+reading + results-recorded = reported
+reading + results-outdated = assembling
+reading + gave-up = stuck
+reported + instance-arrived = assembling
+reported + instance-arrived-too-late = reported
+reported + instance-rejected = assembling
+reported + requested = assembling
+held + instance-arrived = held
+held + instance-rejected = held
+held + held-back = held
+held + requested = assembling
+stuck + instance-arrived = assembling
+stuck + instance-rejected = assembling
+stuck + requested = assembling
+"""
+
+DELIVERY_STEPS = """
+pending + claimed = sending
+pending + proven = delivered
+sending + proven = delivered
+sending + failed = pending
+sending + lease-expired = pending
+delivered + proven = delivered
+"""
+
+
+def parse(steps: str) -> dict[tuple[str, str], str]:
+    pairs = [line.replace(" = ", " + ").split(" + ") for line in steps.split("\n") if line]
+    return {(state, event): target for state, event, target in pairs}
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), list(itertools.product(StudyState, StudyEvent)), ids=str
+)
+def test_a_study_takes_the_steps_written_here_and_no_other(
+    state: StudyState, event: StudyEvent
+) -> None:
+    expected = parse(STUDY_STEPS).get((state.value, event.value))
+    if expected is not None:
+        assert step(state, event).value == expected
+        return
+    with pytest.raises(TransitionError, match=f"study that is {state} cannot be {event}"):
+        step(state, event)
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    list(itertools.product(DeliveryState, DeliveryEvent)),
+    ids=str,
+)
+def test_a_delivery_takes_the_steps_written_here_and_no_other(
+    state: DeliveryState, event: DeliveryEvent
+) -> None:
+    expected = parse(DELIVERY_STEPS).get((state.value, event.value))
+    if expected is not None:
+        assert step_delivery(state, event).value == expected
+        return
+    with pytest.raises(TransitionError, match=f"delivery that is {state} cannot be {event}"):
+        step_delivery(state, event)
+
+
+def test_nothing_ever_leaves_the_shadow() -> None:
+    assert not [pair for pair in DELIVERY_TRANSITIONS if pair[0] is DeliveryState.SHADOW]
+    assert DeliveryState.SHADOW not in DELIVERY_TRANSITIONS.values()
+
+
+def test_every_state_of_a_study_can_be_reached_and_left() -> None:
+    reached = set(STUDY_TRANSITIONS.values())
+    left = {state for (state, _), target in STUDY_TRANSITIONS.items() if target is not state}
+    assert reached == left == set(StudyState)
+
+
+def test_the_diagram_has_each_arrow_once_with_its_events() -> None:
+    lines = mermaid(STUDY_TRANSITIONS).splitlines()
+    assert lines[0] == "stateDiagram-v2"
+    assert "    READING --> REPORTED: results-recorded" in lines
+    assert "    STUCK --> ASSEMBLING: instance-arrived, instance-rejected, requested" in lines
+    assert len(lines) == len(set(lines))
+    drawn = sum(line.count(",") + 1 for line in lines[1:])
+    assert drawn == len(STUDY_TRANSITIONS)
