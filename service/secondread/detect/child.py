@@ -1,0 +1,255 @@
+"""The detector in a process of its own, with limits of time and memory, restarted as needed.
+
+Decoders and runtimes are C code fed with bytes from outside: what crashes or eats memory there
+must cost one image, never the worker. `DetectorChild` is the worker's side; the child is
+``python -m secondread.detect.child``.
+
+The two speak JSON, one object a line, over two pipes that only they know, so that nothing a
+library prints can be taken for an answer. The child ends when its request pipe does (the parent
+has gone, in whatever way), and Linux kills it with its parent even inside C code.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from secondread import metrics
+from secondread.detect.marks import Detection
+from secondread.detect.serving import MEMORY_EXIT, serve
+from secondread.errors import DetectorDiedError, ModelError, TransientError
+from secondread.log import get
+from secondread.reasons import Reason
+from secondread.settings import DetectSettings
+
+log = get(__name__)
+
+_STANDARD_ERROR = 2  # where what a library prints belongs
+START_SECONDS = 60.0
+"""How long a child may take to load its model."""
+
+
+class DetectorLimitError(DetectorDiedError):
+    """The child was lost over an image.
+
+    Parameters
+    ----------
+    reason
+        ``TIME_LIMIT``, ``MEMORY_LIMIT``, or ``DETECTOR_DIED`` for everything else.
+    detail
+        What was seen, for people.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.sentence}: {detail}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    process: subprocess.Popen[bytes]
+    requests: int
+    replies: int
+
+    def close(self) -> int:
+        """Kill the child if it still runs, and return its exit status."""
+        for descriptor in (self.requests, self.replies):
+            os.close(descriptor)
+        self.process.kill()
+        return self.process.wait()
+
+
+class DetectorChild:
+    """Reads images in a child process, one at a time, and starts a new one when that is lost.
+
+    Safe to call from several threads, which then wait for each other. Use it as a context
+    manager, or call `close`.
+
+    Parameters
+    ----------
+    settings
+        Model, threads and limits.
+    """
+
+    def __init__(self, settings: DetectSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._child: _Running | None = None
+        # "Killed with its parent" means with the parent's *thread* that started it (prctl(2)),
+        # so that is always this one, which lives as long as this object.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="detector-starter")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child; None while there is none."""
+        return None if self._child is None else self._child.process.pid
+
+    def detect(
+        self,
+        path: Path,
+        display_to: Path | None = None,
+        overrides: frozenset[str] = frozenset(),
+    ) -> Detection:
+        """Read one Part 10 file; see `Detector.detect`.
+
+        Parameters
+        ----------
+        path
+            The file.
+        display_to
+            Where the image's grey levels for people go, as a ``.npy`` file of uint8, whole or
+            not at all. Not written where the pixels were not decoded.
+        overrides
+            Names of gates that do not refuse this time, or ``all``.
+
+        Raises
+        ------
+        DetectorLimitError
+            The child ran out of time or memory over this image, or died. The next call starts
+            another; how often an image may be tried is the caller's to decide.
+        ModelError
+            The child cannot load the model.
+        TransientError
+            The file cannot be read, or the display cannot be written.
+        """
+        request = {
+            "path": str(path.resolve()),
+            "display_to": None if display_to is None else str(display_to.resolve()),
+            "overrides": sorted(overrides),
+        }
+        with self._lock:
+            reply = self._asked(self._started(), request)
+        if "os_error" in reply:
+            raise TransientError(f"detector: {reply['os_error']}")
+        if "model_error" in reply:
+            raise ModelError(reply["model_error"])
+        detection = Detection.from_json(reply["detection"])
+        metrics.VIEW_SECONDS.observe(detection.seconds)
+        return detection
+
+    def close(self) -> None:
+        """End the child. A later call to `detect` is an error."""
+        with self._lock:
+            if self._child is not None:
+                self._child.close()
+                self._child = None
+            self._starter.shutdown()
+
+    def _started(self) -> _Running:
+        if self._child is not None and self._child.process.poll() is not None:
+            # It went while idle, over no image: nobody is to blame, and nobody is told.
+            self._child.close()
+            self._child = None
+        if self._child is None:
+            child = self._starter.submit(_start, self._settings).result()
+            self._child = child
+            hello = self._reply(child, START_SECONDS)
+            if "model_error" in hello:
+                self._child = None
+                child.close()
+                raise ModelError(hello["model_error"])
+        return self._child
+
+    def _asked(self, child: _Running, request: dict[str, Any]) -> dict[str, Any]:
+        # A broken pipe means that it died between the look and the write; the reply says so.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(child.requests, json.dumps(request).encode() + b"\n")
+        return self._reply(child, self._settings.view_seconds)
+
+    def _reply(self, child: _Running, seconds: float) -> dict[str, Any]:
+        line = _line_within(child.replies, seconds)
+        if line is not None and line.endswith(b"\n"):
+            reply: dict[str, Any] = json.loads(line)
+            return reply
+        self._child = None
+        if line is not None:  # the pipe ended: let the child finish dying, for its exit status
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(timeout=5)
+        error = _cause(child.close(), timed_out=line is None, seconds=seconds)
+        metrics.DETECTOR_DEATHS.labels(reason=error.reason.value).inc()
+        log.warning("detector_died", reason=error.reason.value, detail=str(error))
+        raise error
+
+
+def _line_within(descriptor: int, seconds: float) -> bytes | None:
+    """Return a line, what came of it before the pipe's end, or None when the time is up."""
+    deadline = time.monotonic() + seconds
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return None
+        part = os.read(descriptor, 65536)
+        if not part:
+            break
+        line += part
+    return bytes(line)
+
+
+def _cause(status: int, *, timed_out: bool, seconds: float) -> DetectorLimitError:
+    if timed_out:
+        return DetectorLimitError(Reason.TIME_LIMIT, f"{seconds:g} s")
+    if status == MEMORY_EXIT:
+        return DetectorLimitError(Reason.MEMORY_LIMIT, "an allocation failed")
+    if status < 0:
+        return DetectorLimitError(Reason.DETECTOR_DIED, signal.Signals(-status).name)
+    return DetectorLimitError(Reason.DETECTOR_DIED, f"exit status {status}")
+
+
+def _start(settings: DetectSettings) -> _Running:
+    request_read, request_write = os.pipe()
+    reply_read, reply_write = os.pipe()
+    package_root = str(Path(__file__).resolve().parents[2])
+    search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
+    command = [
+        *(sys.executable, "-m", "secondread.detect.child"),
+        *("--requests", str(request_read)),
+        *("--replies", str(reply_write)),
+        *("--parent", str(os.getpid())),
+        *("--threads", str(settings.threads)),
+        *("--memory", str(settings.memory_bytes)),
+        *(("--manifest", str(settings.manifest.resolve())) if settings.manifest else ()),
+    ]
+    try:
+        process = subprocess.Popen(  # noqa: S603  (this interpreter, arguments of our own)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=_STANDARD_ERROR,
+            pass_fds=(request_read, reply_write),
+            # The child finds this very package, however the parent found it.
+            env={**os.environ, "PYTHONPATH": search_path},
+        )
+    except OSError:
+        os.close(request_write)
+        os.close(reply_read)
+        raise
+    finally:
+        os.close(request_read)
+        os.close(reply_write)
+    return _Running(process, request_write, reply_read)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])

@@ -1,0 +1,279 @@
+"""Pixel Data (7FE0,0010) of one image to an array of stored values, within bounds.
+
+The size is checked before a byte is decoded, in the header and in the codestream. Every transfer
+syntax has a list of decoders, the fastest measured first; the next is tried where one is not
+installed or does not know the codestream.
+"""
+
+import struct
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from secondread.assemble.mammogram import transfer_syntax
+from secondread.detect.codestream import frame_size
+from secondread.errors import PixelError
+
+MAXIMUM_PIXELS = 64_000_000
+"""Twice the largest mammogram made today (24 x 30 cm at 50 um is 29 million)."""
+
+StoredValues = npt.NDArray[np.uint8 | np.uint16 | np.int8 | np.int16]
+_Decoded = npt.NDArray[Any]
+
+
+class _Layout(NamedTuple):
+    """The attributes of the Image Pixel module (PS3.3 C.7.6.3) that say where the bits are."""
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+
+
+def decode(ds: Dataset) -> StoredValues:
+    """Return the stored values of a single-frame greyscale image.
+
+    Overlay or other bits outside Bits Stored are masked away, and signed values have their sign.
+    Polarity, padding and rescaling are left as they are.
+
+    Parameters
+    ----------
+    ds
+        The whole data set with its file meta information.
+
+    Returns
+    -------
+    StoredValues
+        Shape (rows, columns); 8 or 16 bits wide, signed as Pixel Representation says.
+
+    Raises
+    ------
+    PixelError
+        The image is in colour, has several frames or an unusual number of bits, is larger than
+        `MAXIMUM_PIXELS`, or its pixel data are missing, too short, of another size than the
+        header says, or cannot be decoded. The message names which.
+    """
+    layout = _layout(ds)
+    syntax = UID(transfer_syntax(ds))
+    if "PixelData" not in ds:
+        raise PixelError("the data set has no Pixel Data (7FE0,0010)")
+    if not syntax.is_transfer_syntax:
+        raise PixelError(f"unknown transfer syntax {syntax!s}")
+    if not syntax.is_compressed:
+        cells = _native(ds, layout, syntax)
+        shift = layout.high_bit + 1 - layout.bits_stored
+    else:
+        cells = _compressed(ds, layout, syntax)
+        # Run-length coding keeps the cells as they lay in memory; the others code the values.
+        shift = layout.high_bit + 1 - layout.bits_stored if syntax == RLELossless else 0
+    if cells.shape != (layout.rows, layout.columns):
+        raise PixelError(
+            f"the decoder gave {cells.shape}, the header says {(layout.rows, layout.columns)}"
+        )
+    return _stored_values(cells, layout, shift)
+
+
+def _layout(ds: Dataset) -> _Layout:
+    layout = _Layout(
+        rows=_number(ds, "Rows"),
+        columns=_number(ds, "Columns"),
+        bits_allocated=_number(ds, "BitsAllocated"),
+        bits_stored=_number(ds, "BitsStored"),
+        high_bit=_number(ds, "HighBit"),
+        signed=_number(ds, "PixelRepresentation", 0) == 1,
+    )
+    samples, frames = _number(ds, "SamplesPerPixel", 1), _number(ds, "NumberOfFrames", 1)
+    photometric = str(ds.get("PhotometricInterpretation", ""))
+    for refused, what in (
+        (samples != 1, f"colour: Samples per Pixel is {samples}"),
+        (
+            photometric not in {"MONOCHROME1", "MONOCHROME2"},
+            f"Photometric Interpretation is {photometric!r}, not MONOCHROME1 or MONOCHROME2",
+        ),
+        (frames != 1, f"multi-frame: Number of Frames is {frames}"),
+        (layout.bits_allocated not in {8, 16}, f"Bits Allocated is {layout.bits_allocated}"),
+        (
+            not 1 <= layout.bits_stored <= layout.high_bit + 1 <= layout.bits_allocated,
+            f"Bits Stored {layout.bits_stored} and High Bit {layout.high_bit} do not fit",
+        ),
+        (layout.rows < 1 or layout.columns < 1, f"{layout.rows} rows, {layout.columns} columns"),
+        (
+            layout.rows * layout.columns > MAXIMUM_PIXELS,
+            f"{layout.rows} x {layout.columns} is more than {MAXIMUM_PIXELS} pixels",
+        ),
+    ):
+        if refused:
+            raise PixelError(what)
+    return layout
+
+
+def _number(ds: Dataset, keyword: str, default: int | None = None) -> int:
+    value = ds.get(keyword, None)
+    if value is None or value == "":
+        if default is None:
+            raise PixelError(f"{keyword} is absent")
+        return default
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise PixelError(f"{keyword} is {value!r}, a whole number is expected") from error
+
+
+def _native(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
+    content: bytes = ds.PixelData
+    needed = layout.rows * layout.columns * layout.bits_allocated // 8
+    if len(content) < needed:
+        raise PixelError(f"Pixel Data has {len(content)} bytes, the header asks for {needed}")
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    words = np.frombuffer(content, np.dtype(f"{order}u{layout.bits_allocated // 8}"), count=-1)
+    if order == ">" and layout.bits_allocated == 8 and ds["PixelData"].VR == "OW":
+        # PS3.5 annex A.3: 8-bit cells in OW are swapped in pairs when written big endian.
+        words = words.reshape(-1, 2)[:, ::-1].reshape(-1)
+    return words[: layout.rows * layout.columns].reshape(layout.rows, layout.columns)
+
+
+def _compressed(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
+    try:
+        frame = get_frame(ds.PixelData, 0, number_of_frames=1)
+    except (ValueError, LookupError, StopIteration, RuntimeError, struct.error) as error:
+        raise PixelError(f"Pixel Data holds no frame: {error}") from error
+    if syntax != RLELossless:
+        _check_declared_size(frame, layout)
+    faults: list[str] = []
+    for decoder in (*_DECODERS.get(syntax, ()), _with_pydicom):
+        try:
+            with warnings.catch_warnings():
+                # Decoders warn of a header that contradicts the codestream; that is checked here.
+                warnings.simplefilter("ignore")
+                return decoder(frame, ds, layout)
+        except _DECODER_ERRORS as error:
+            faults.append(f"{decoder.__name__.removeprefix('_with_')}: {error}")
+    raise PixelError(f"{syntax.name} could not be decoded; " + "; ".join(faults))
+
+
+def _check_declared_size(frame: bytes, layout: _Layout) -> None:
+    size = frame_size(frame)
+    if (size.rows, size.columns, size.components) != (layout.rows, layout.columns, 1):
+        raise PixelError(
+            f"the codestream holds {size.rows} x {size.columns} pixels of {size.components} "
+            f"component(s), the header says {layout.rows} x {layout.columns} of 1"
+        )
+    if size.precision > layout.bits_allocated:
+        raise PixelError(
+            f"the codestream has {size.precision} bits a pixel, Bits Allocated is "
+            f"{layout.bits_allocated}"
+        )
+
+
+def _stored_values(cells: _Decoded, layout: _Layout, shift: int) -> StoredValues:
+    unsigned = np.dtype(f"u{layout.bits_allocated // 8}")
+    values = cells.astype(unsigned)  # two's complement where a decoder gave signed numbers
+    if shift:
+        values >>= shift
+    values &= unsigned.type(2**layout.bits_stored - 1)
+    if not layout.signed:
+        return values
+    sign = unsigned.type(2 ** (layout.bits_stored - 1))
+    values ^= sign
+    values -= sign  # wraps: extends the sign bit to the width of the cell
+    return values.view(np.dtype(f"i{layout.bits_allocated // 8}"))
+
+
+def _with_turbo(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+    import imagecodecs
+
+    decoded: _Decoded = imagecodecs.jpeg8_decode(frame)
+    return decoded
+
+
+def _with_ljpeg(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+    import imagecodecs
+
+    decoded: _Decoded = imagecodecs.ljpeg_decode(frame)
+    return decoded
+
+
+def _with_charls(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+    import imagecodecs
+
+    decoded: _Decoded = imagecodecs.jpegls_decode(frame)
+    return decoded
+
+
+def _with_openjpeg(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+    from openjpeg.utils import decode as decode_jpeg_2000
+
+    return decode_jpeg_2000(frame)
+
+
+def _with_imagecodecs_jpeg2k(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+    import imagecodecs
+
+    decoded: _Decoded = imagecodecs.jpeg2k_decode(frame)
+    return decoded
+
+
+def _with_rle(frame: bytes, _: Dataset, layout: _Layout) -> _Decoded:
+    from rle.utils import decode_pixel_data
+
+    try:
+        cells = decode_pixel_data(
+            frame,
+            version=2,
+            rows=layout.rows,
+            columns=layout.columns,
+            bits_allocated=layout.bits_allocated,
+            byteorder="<",
+        )
+    except BaseException as error:
+        # A panic in this Rust library is no Exception, and its type cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the decoder panicked: {error}") from error
+    words = np.frombuffer(cells, np.dtype(f"<u{layout.bits_allocated // 8}"))
+    return words.reshape(layout.rows, layout.columns)
+
+
+def _with_pydicom(_: bytes, ds: Dataset, __: _Layout) -> _Decoded:
+    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
+    cells, _properties = decoder.as_array(ds, index=0, raw=True)
+    return cells
+
+
+_Decoder = Callable[[bytes, Dataset, _Layout], _Decoded]
+# Several imports can be missing, and each library has its own error, all of them under these.
+_DECODER_ERRORS = (
+    ImportError, RuntimeError, ValueError, TypeError, OSError, LookupError, AttributeError,
+)  # fmt: skip
+_DECODERS: dict[str, tuple[_Decoder, ...]] = {
+    syntax: decoders
+    for syntaxes, decoders in (
+        ((JPEGLossless, JPEGLosslessSV1), (_with_turbo, _with_ljpeg)),
+        ((JPEGBaseline8Bit, JPEGExtended12Bit), (_with_turbo,)),
+        ((JPEGLSLossless, JPEGLSNearLossless), (_with_charls,)),
+        ((JPEG2000Lossless, JPEG2000), (_with_openjpeg, _with_imagecodecs_jpeg2k)),
+        ((RLELossless,), (_with_rle,)),
+    )
+    for syntax in syntaxes
+}

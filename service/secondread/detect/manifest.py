@@ -1,0 +1,304 @@
+"""The model's manifest: which graphs a detector has, what goes in, and what its numbers mean.
+
+A manifest is a TOML file beside its graphs. Its schema is versioned and whole from the start: a
+model of one graph and a model of several load through the same values. Everything that the node
+says about a detector (name, version, operating points, whether certainty is calibrated) is read
+from here and nowhere else.
+"""
+
+import hashlib
+import tomllib
+from bisect import bisect_right
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from secondread.codes import MarkClass
+from secondread.errors import ModelError
+
+_Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Percent = Annotated[float, Field(ge=0, le=100)]
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""A name without a folder: a manifest cannot point outside its own folder."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Role(StrEnum):
+    """What a graph does."""
+
+    DENSE = "dense"
+    """Whole strips to score maps."""
+    RESCORE = "rescore"
+    """A patch around each candidate to scores that take the place of the dense ones."""
+    DESCRIBE = "describe"
+    """A patch around each mark to morphology; run by the stage that describes findings."""
+
+
+class Normaliser(_Value):
+    """`[input]`: how stored values become the graphs' input; see `pixels.normalised`."""
+
+    spacing_mm: float = Field(gt=0, le=0.2)
+    """Pixel spacing the model was made for; finer images are averaged down to it."""
+    normaliser: Literal["noise-equalised.v1"]
+    """Name and version of the normalisation."""
+    local_mean_sigma_px: float = Field(gt=0)
+    """Standard deviation of the Gaussian whose local mean is taken away."""
+    clip_low: float
+    """Lowest value after normalisation, in units of the local noise."""
+    clip_high: float
+    """Highest value after normalisation, in units of the local noise."""
+
+    @model_validator(mode="after")
+    def _clip_is_a_range(self) -> Self:
+        if self.clip_low >= self.clip_high:
+            raise ValueError("clip_low is below clip_high")
+        return self
+
+
+class Graph(_Value):
+    """`[[graphs]]`: one ONNX file."""
+
+    role: Role
+    file: _FileName
+    """File name, beside the manifest."""
+    sha256: _Hex256
+    """Digest of the file, checked before it is loaded."""
+    input: str
+    """Name of the input tensor, float32."""
+    scores: str
+    """Name of the output tensor with one channel a head, 0-1, float32."""
+    diameter: str | None = None
+    """Name of the output tensor with the diameter in input pixels, if the graph gives one."""
+    axes: Literal["NCHW"]
+    """Order of the input's axes; N is 1 for `dense` and the number of patches otherwise."""
+    heads: tuple[MarkClass, ...] = Field(min_length=1)
+    """What the channels of `scores` stand for, in their order."""
+    stride: int = Field(default=1, ge=1)
+    """Input pixels per output pixel of a `dense` graph."""
+    multiple_of: int = Field(default=1, ge=1)
+    """What height and width of the input are multiples of."""
+    halo_px: int = Field(default=0, ge=0)
+    """How far an output pixel of a `dense` graph looks, in input pixels."""
+    patch_px: int | None = Field(default=None, ge=3)
+    """Height and width of the patch of a `rescore` or `describe` graph."""
+
+    @model_validator(mode="after")
+    def _shape_fits_role(self) -> Self:
+        if len(set(self.heads)) != len(self.heads):
+            raise ValueError("heads are named once each")
+        if (self.patch_px is None) != (self.role is Role.DENSE):
+            raise ValueError("patch_px is given for rescore and describe graphs, and only there")
+        if self.multiple_of % self.stride:
+            raise ValueError("multiple_of is a multiple of stride")
+        return self
+
+
+class Calibration(_Value):
+    """`[calibration]`: from the model's score to certainty."""
+
+    calibrated: bool
+    """Whether the table was fitted to data with known truth."""
+    on: str
+    """To which data; or why not."""
+    points: tuple[tuple[Annotated[float, Field(ge=0, le=1)], _Percent], ...] = Field(min_length=2)
+    """(score, certainty) pairs, scores rising, certainty never falling; linear in between."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        for (s0, c0), (s1, c1) in pairwise(self.points):
+            if s1 <= s0 or c1 < c0:
+                raise ValueError("scores rise from point to point, and certainty never falls")
+        return self
+
+    def certainty(self, score: float) -> float:
+        """Return the certainty, 0-100, of a score; constant beyond the first and last point."""
+        after = bisect_right([s for s, _ in self.points], score)
+        if after == 0:
+            return self.points[0][1]
+        if after == len(self.points):
+            return self.points[-1][1]
+        (s0, c0), (s1, c1) = self.points[after - 1], self.points[after]
+        return c0 + (c1 - c0) * (score - s0) / (s1 - s0)
+
+
+class OperatingPoint(_Value):
+    """`[[operating_points]]`: from which certainty on a finding is shown."""
+
+    number: int = Field(ge=1)
+    """The number that TID 4000 writes as CAD Operating Point (111071)."""
+    name: str
+    """A word for people."""
+    minimum_certainty: dict[MarkClass, _Percent]
+    """Lowest certainty shown, by class; a class that is not named is not shown."""
+    false_marks_per_image: float = Field(ge=0)
+    """Stated marks per image without disease."""
+    stated_on: str
+    """What that figure was measured on."""
+    default: bool = False
+    """Whether it is taken where the settings name none."""
+
+
+class Limits(_Value):
+    """`[limits]`: what the detector gives at most."""
+
+    maximum_candidates: int = Field(ge=1, le=20000)
+    """Marks per image; the highest scores are kept."""
+    minimum_score: float = Field(ge=0, le=1)
+    """Marks below this score are not given."""
+    maximum_marks_per_cm2: float = Field(gt=0)
+    """More marks at the default operating point than this refuse the image as noise."""
+
+
+class _Document(_Value):
+    """The file's content."""
+
+    schema_version: Literal[1]
+    name: str
+    """Name of the model, ASCII; reports carry it."""
+    version: str
+    """Version of the model, ASCII."""
+    licence: str
+    """SPDX identifier of the licence of the weights."""
+    training_commit: str
+    """Commit of the training code, or a word why there is none."""
+    input: Normaliser
+    graphs: tuple[Graph, ...] = Field(min_length=1)
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
+    limits: Limits
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        roles = [graph.role for graph in self.graphs]
+        if roles.count(Role.DENSE) != 1:
+            raise ValueError("graphs: exactly one has the role dense")
+        if len(set(roles)) != len(roles):
+            raise ValueError("graphs: a role is given once")
+        numbers = [point.number for point in self.operating_points]
+        if len(set(numbers)) != len(numbers):
+            raise ValueError("operating_points: a number is given once")
+        if sum(point.default for point in self.operating_points) != 1:
+            raise ValueError("operating_points: exactly one is the default")
+        return self
+
+
+class Manifest(_Document):
+    """A manifest that was read, and whose graphs were found as it says."""
+
+    digest: _Hex256
+    """SHA-256 of the manifest file; as it holds those of the graphs, it names the whole model."""
+    folder: Path
+    """Where manifest and graphs lie."""
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether certainty is calibrated on data."""
+        return self.calibration.calibrated
+
+    @property
+    def dense(self) -> Graph:
+        """The graph that turns strips into score maps."""
+        return next(graph for graph in self.graphs if graph.role is Role.DENSE)
+
+    def graph(self, role: Role) -> Graph | None:
+        """Return the graph of a role, or None if the model has none."""
+        return next((graph for graph in self.graphs if graph.role is role), None)
+
+    def certainty(self, score: float) -> float:
+        """Return the certainty, 0-100, of a score."""
+        return self.calibration.certainty(score)
+
+    def operating_point(self, number: int = 0) -> OperatingPoint:
+        """Return the operating point with this number; 0 gives the default.
+
+        Raises
+        ------
+        ModelError
+            The manifest has no such operating point.
+        """
+        for point in self.operating_points:
+            if point.default if number == 0 else point.number == number:
+                return point
+        known = ", ".join(str(point.number) for point in self.operating_points)
+        raise ModelError(f"{self.name}: no operating point {number}; there are {known}")
+
+    def verified_bytes(self, graph: Graph) -> bytes:
+        """Return the content of a graph's file, if it has the digest that the manifest states.
+
+        Raises
+        ------
+        ModelError
+            The file cannot be read, or is another one.
+        """
+        path = self.folder / graph.file
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path}: {error.strerror}") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != graph.sha256:
+            raise ModelError(
+                f"{path}: its SHA-256 is {found}, the manifest's key graphs.sha256 says "
+                f"{graph.sha256}"
+            )
+        return content
+
+
+def default_path() -> Path:
+    """Return the manifest that came with the package.
+
+    The wheel carries it inside the package. An editable install has no copy there, so the one
+    fallback is the checkout that this source file lies in.
+    """
+    installed = Path(__file__).parent / "model" / "manifest.toml"
+    if installed.exists():
+        return installed
+    return Path(__file__).resolve().parents[3] / "models" / "calcification" / "manifest.toml"
+
+
+def load(path: Path | None = None) -> Manifest:
+    """Read a manifest and check the digests of all its graphs.
+
+    Parameters
+    ----------
+    path
+        The file; None takes the model that came with the package.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read, is no TOML, a key is missing, unknown or wrong, or a graph is
+        not the one that the manifest names. The message names the file and the key.
+    """
+    path = default_path() if path is None else path
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model manifest {path}: {error.strerror}") from error
+    try:
+        values = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"model manifest {path} is not valid TOML: {error}") from error
+    try:
+        document = _Document.model_validate(values)
+    except ValidationError as error:
+        raise ModelError(_explain(error, path)) from error
+    digest = hashlib.sha256(content).hexdigest()
+    manifest = Manifest(**dict(document), digest=digest, folder=path.resolve().parent)
+    for graph in manifest.graphs:
+        manifest.verified_bytes(graph)
+    return manifest
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc']) or '(whole file)'}: {fault['msg']}"
+        for fault in error.errors(include_url=False)
+    ]
+    return f"model manifest {path}: " + "; ".join(faults)

@@ -1,0 +1,260 @@
+"""Stored values to brightness, to the detector's input, and to grey levels for people.
+
+In *brightness* calcifications are bright, whatever the header's polarity, and For Processing
+values are logarithms of exposure, so that contrast does not depend on thickness. All steps that
+act on single values are tables over the stored values: an image has millions of pixels and at
+most 65536 values.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_modality_lut
+
+from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.detect.breast import Brightness, Mask
+from secondread.detect.decode import StoredValues
+from secondread.detect.manifest import Normaliser
+from secondread.errors import PixelError
+
+Display = npt.NDArray[np.uint8]
+_Table = npt.NDArray[np.float32]
+
+_DISPLAY_QUANTILES = (0.001, 0.999)  # of tissue, where no window is given
+_GREY_BINS = 48
+_MINIMUM_IN_BIN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GreyScale:
+    """How the stored values of one image become brightness, from its header."""
+
+    lowest: int
+    """The lowest possible stored value; index 0 of the tables."""
+    bright: _Table
+    """Brightness of each possible stored value; padding has that of the darkest value."""
+    window: _Table | None
+    """Display level 0-1 of each stored value; None where the header gives no VOI."""
+    padding: tuple[int, int] | None
+    """First and last stored value that means "no measurement here"."""
+
+    @classmethod
+    def from_dataset(cls, ds: Dataset, mammogram: Mammogram) -> "GreyScale":
+        """Read Modality LUT, VOI, padding and intensity relationship (PS3.3 C.7.5.1, C.11).
+
+        Raises
+        ------
+        PixelError
+            One of them contradicts itself.
+        """
+        bits = mammogram.bits_stored
+        signed = int(ds.get("PixelRepresentation", 0) or 0) == 1
+        lowest = -(2 ** (bits - 1)) if signed else 0
+        domain = np.arange(lowest, lowest + 2**bits, dtype=np.int32)
+        try:
+            modality = np.asarray(apply_modality_lut(domain, ds), np.float64)
+            if mammogram.intent is Intent.PROCESSING:
+                bright, window = _exposure_to_brightness(modality, ds, mammogram), None
+            else:
+                bright = -modality if mammogram.inverted else modality
+                window = _voi(modality, ds, mammogram)
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+            raise PixelError(f"the header's grey scale cannot be applied: {error}") from error
+        padding = _padding(ds)
+        if padding is not None:
+            outside = (domain < padding[0]) | (domain > padding[1])
+            if outside.any():
+                bright = np.where(outside, bright, bright[outside].min())
+        return cls(lowest, bright.astype(np.float32), window, padding)
+
+    def brightness(self, stored: StoredValues) -> Brightness:
+        """Return the brightness of every pixel."""
+        out: Brightness = self.bright[self._index(stored)]
+        return out
+
+    def display(self, stored: StoredValues, bright: Brightness, tissue: Mask | None) -> Display:
+        """Return grey levels for people, calcifications white.
+
+        Parameters
+        ----------
+        stored, bright
+            The image and its brightness.
+        tissue
+            Breast mask at any resolution; used where the header gives no window.
+        """
+        if self.window is not None:
+            levels = self.window
+        else:
+            sample = bright[::8, ::8]
+            if tissue is not None and tissue.any():
+                small = cv2.resize(tissue, sample.shape[::-1], interpolation=cv2.INTER_NEAREST)
+                sample = sample[small > 0] if (small > 0).any() else sample
+            low, high = np.quantile(sample, _DISPLAY_QUANTILES)
+            levels = np.clip((self.bright - low) / max(high - low, 1e-6), 0, 1)
+        table = np.rint(levels * 255).astype(np.uint8)
+        if self.padding is not None:
+            first, last = (value - self.lowest for value in self.padding)
+            table[max(first, 0) : last + 1] = 0
+        out: Display = table[self._index(stored)]
+        return out
+
+    def _index(self, stored: StoredValues) -> npt.NDArray[np.integer]:
+        return stored if self.lowest == 0 else stored.astype(np.int32) - self.lowest
+
+
+def _padding(ds: Dataset) -> tuple[int, int] | None:
+    # PS3.3 C.7.5.1.1.2: one value, or with Pixel Padding Range Limit a range in either order.
+    first = ds.get("PixelPaddingValue", None)
+    if first is None or first == "":
+        return None
+    limit = ds.get("PixelPaddingRangeLimit", None)
+    last = first if limit is None or limit == "" else limit
+    return min(int(first), int(last)), max(int(first), int(last))
+
+
+def _exposure_to_brightness(
+    modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram
+) -> npt.NDArray[np.float64]:
+    # PS3.3 C.8.11.3.1.2: sign 1 means that lower values are less exposure, that is denser tissue.
+    sign = ds.get("PixelIntensityRelationshipSign", None)
+    dense_is_low = mammogram.inverted if sign in {None, ""} else int(sign) == 1
+    exposure = modality if dense_is_low else modality.max() + modality.min() - modality
+    if str(ds.get("PixelIntensityRelationship", "") or "LIN").strip().upper() == "LOG":
+        return -exposure
+    return -np.log(np.maximum(exposure, 1.0))
+
+
+def _voi(modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram) -> _Table | None:
+    if ds.get("VOILUTSequence", None):
+        levels = _looked_up(modality, ds.VOILUTSequence[0])
+    else:
+        center, width = (_first(ds, keyword) for keyword in ("WindowCenter", "WindowWidth"))
+        if center is None or width is None:
+            return None
+        function = str(ds.get("VOILUTFunction", "") or "LINEAR").strip().upper()
+        levels = windowed(modality, center, width, function)
+    return np.asarray(1 - levels if mammogram.inverted else levels, np.float32)
+
+
+def _looked_up(modality: npt.NDArray[np.float64], item: Dataset) -> npt.NDArray[np.float64]:
+    # PS3.3 C.11.2.1.1. Not pydicom's apply_voi: it wraps indices above 255 in an 8-bit table.
+    entries, first, bits = (int(number) for number in item.LUTDescriptor)
+    entries = entries or 65536
+    data = item.LUTData
+    if isinstance(data, bytes):
+        packed = len(data) < 2 * entries  # 8-bit entries may share a word
+        data = np.frombuffer(data, np.uint8 if packed else np.dtype("<u2"))
+    table = np.asarray(data, np.float64)[:entries] / (2**bits - 1)
+    index = np.clip(np.rint(modality) - first, 0, table.size - 1).astype(np.int64)
+    return np.asarray(np.clip(table[index], 0, 1), np.float64)
+
+
+def _first(ds: Dataset, keyword: str) -> float | None:
+    value = ds.get(keyword, None)
+    if value is None or value == "":
+        return None
+    return float(value) if isinstance(value, (int, float, str)) else float(value[0])
+
+
+def windowed(
+    values: npt.NDArray[np.float64], center: float, width: float, function: str = "LINEAR"
+) -> npt.NDArray[np.float64]:
+    """Return display levels 0-1 of a window (PS3.3 C.11.2.1.2 and C.11.2.1.3).
+
+    Raises
+    ------
+    ValueError
+        The width is below what the function allows, or the function is none of PS3.3's.
+    """
+    if not width > 0 or not math.isfinite(center):
+        raise ValueError(f"window centre {center}, width {width}")
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -60, 60)))
+    if function == "LINEAR_EXACT":
+        return np.clip((values - center) / width + 0.5, 0, 1)
+    if function == "LINEAR" and width >= 1:
+        return np.clip((values - (center - 0.5)) / max(width - 1, 1e-9) + 0.5, 0, 1)
+    raise ValueError(f"VOI LUT function {function} with window width {width}")
+
+
+def normalised(bright: Brightness, tissue: Mask, how: Normaliser) -> Brightness:
+    """Return the detector's input: local contrast in units of the local noise.
+
+    The standard deviation of the noise is estimated as a function of grey level, from the finest
+    residual of the tissue; dividing by it makes thresholds mean the same in bright and dark
+    tissue and for different dose and look-up tables (Bria et al., noise equalisation). The local
+    mean of tissue is taken away, so that structure larger than calcifications is near zero.
+
+    Parameters
+    ----------
+    bright
+        Brightness, at about the model's spacing.
+    tissue
+        Breast mask of the same shape.
+    how
+        The manifest's parameters.
+
+    Returns
+    -------
+    ndarray
+        Same shape, float32, clipped as the manifest says; exactly 0 outside the tissue and
+        nowhere else but where the local contrast is zero.
+    """
+    smooth = np.asarray(cv2.GaussianBlur(bright, (0, 0), 1.0), np.float32)
+    noise = _noise_map(bright, smooth, tissue)
+    mean = _local_mean(bright, tissue, how.local_mean_sigma_px)
+    out = cv2.subtract(bright, mean, dst=mean)
+    out = cv2.divide(out, noise, dst=out)
+    np.clip(out, how.clip_low, how.clip_high, out=out)
+    out *= tissue
+    return np.asarray(out, np.float32)
+
+
+def _noise_map(bright: Brightness, smooth: Brightness, tissue: Mask) -> Brightness:
+    inside = tissue[::2, ::2] > 0  # a quarter of the pixels is plenty for medians
+    grey = smooth[::2, ::2][inside]
+    if grey.size < _MINIMUM_IN_BIN:
+        raise PixelError("too little tissue to estimate its noise")
+    low, high = (float(value) for value in np.quantile(grey[::7], (0.001, 0.999)))
+    scale = 255 / max(high - low, 1e-6)
+    levels = cv2.convertScaleAbs(np.clip(smooth, low, high), alpha=scale, beta=-low * scale)
+    residual = np.abs(bright[::2, ::2][inside] - grey)
+    table = _noise_of_level(np.asarray(levels[::2, ::2][inside], np.uint8), residual)
+    return np.asarray(cv2.LUT(levels, table), np.float32)
+
+
+def _noise_of_level(level: npt.NDArray[np.uint8], residual: Brightness) -> _Table:
+    """Noise at each of 256 grey levels: medians in bins of about equal count, linear between."""
+    bins = min(_GREY_BINS, max(1, level.size // _MINIMUM_IN_BIN))
+    # Whole levels: a level that fills several bins alone is one bin.
+    starts = np.unique(np.quantile(level, np.arange(bins) / bins, method="lower"))
+    which = np.searchsorted(starts, level, side="right") - 1
+    order = np.argsort(which, kind="stable")
+    parts = np.split(order, np.searchsorted(which[order], np.arange(1, starts.size)))
+    centers = [float(level[part].mean()) for part in parts]
+    # The median of |residual| is 0.6745 standard deviations for a normal distribution. Where it
+    # is 0 (few bits, flat processing) the mean still says how often a pixel differs.
+    deviations = [
+        max(float(np.median(residual[part])) / 0.6745, float(residual[part].mean()) * 0.5)
+        for part in parts
+    ]
+    floor = max(0.1 * float(np.median(deviations)), 1e-6)
+    table = np.interp(np.arange(256), centers, np.maximum(deviations, floor))
+    return table.astype(np.float32)
+
+
+def _local_mean(bright: Brightness, tissue: Mask, sigma_px: float) -> Brightness:
+    # At a quarter of the resolution: a Gaussian this wide passes nothing finer.
+    rows, columns = bright.shape
+    small = (max(1, columns // 4), max(1, rows // 4))
+    weight = cv2.resize(tissue * np.float32(1), small, interpolation=cv2.INTER_AREA)
+    value = cv2.resize(bright * tissue, small, interpolation=cv2.INTER_AREA)
+    weight = cv2.GaussianBlur(weight, (0, 0), sigma_px / 4)
+    value = cv2.GaussianBlur(value, (0, 0), sigma_px / 4)
+    ratio = value / np.maximum(weight, 1e-3)
+    mean = cv2.resize(ratio, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(mean, np.float32)

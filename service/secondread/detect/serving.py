@@ -1,0 +1,121 @@
+"""Inside the detector's child process: take requests from one pipe, put answers into the other.
+
+What the two sides say to each other is in `child`; this side loads no model, no decoder and no
+runtime before `serve` is called, so that importing it costs the parent nothing.
+"""
+
+import argparse
+import ctypes
+import io
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from secondread.errors import ModelError
+
+if TYPE_CHECKING:
+    from secondread.detect.detector import Detector
+    from secondread.detect.pixels import Display
+
+MEMORY_EXIT = 70
+"""Exit status that says: an allocation failed."""
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def serve(arguments: list[str]) -> None:
+    """Answer requests until their pipe ends; leave at once when memory runs out."""
+    import cv2
+
+    parsed = _parse(arguments)
+    # An interrupt at the terminal is the parent's to handle; it ends this process by the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent(parsed.parent)
+    try:
+        _answer_all(parsed)
+    except MemoryError:
+        os._exit(MEMORY_EXIT)  # nothing may be allocated any more, not even to clean up
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            os._exit(MEMORY_EXIT)
+        raise
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="secondread.detect.child", description=__doc__)
+    for name in ("requests", "replies", "parent", "threads", "memory"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--manifest", type=Path)
+    return parser.parse_args(arguments)
+
+
+def _answer_all(arguments: argparse.Namespace) -> None:
+    from secondread.detect.detector import Detector
+    from secondread.detect.manifest import load
+
+    with (
+        os.fdopen(arguments.requests, encoding="utf-8") as requests,
+        os.fdopen(arguments.replies, "w", encoding="utf-8") as replies,
+    ):
+        try:
+            detector = Detector(load(arguments.manifest), arguments.threads)
+        except ModelError as error:
+            _send(replies, {"model_error": str(error)})
+            return
+        _limit_memory(arguments.memory)
+        _send(replies, {"ready": True})
+        for line in requests:
+            _send(replies, _answer(detector, json.loads(line)))
+
+
+def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        path, overrides = Path(request["path"]), frozenset(request["overrides"])
+        detection, display = detector.detect(path, overrides)
+        if request["display_to"] is not None and display is not None:
+            _write_whole(Path(request["display_to"]), display)
+    except OSError as error:
+        return {"os_error": f"{type(error).__name__}: {error}"}
+    except ModelError as error:
+        return {"model_error": str(error)}
+    return {"detection": detection.as_json()}
+
+
+def _write_whole(path: Path, display: "Display") -> None:
+    import numpy as np
+
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            np.save(file, display, allow_pickle=False)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _send(replies: io.TextIOBase, message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
+
+
+def _limit_memory(beyond_bytes: int) -> None:
+    """Limit the address space to what is held now and this much more, where the system tells."""
+    if sys.platform != "linux":
+        return
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + beyond_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process with the parent's thread that started it (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it went before the line above
+        os._exit(0)

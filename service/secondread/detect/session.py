@@ -1,0 +1,89 @@
+"""ONNX Runtime: the one module that runs a model."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from secondread.detect.manifest import Graph, Manifest
+from secondread.detect.strips import Answer
+from secondread.errors import ModelError
+
+_Array = npt.NDArray[np.float32]
+
+_binding = ort.capi.onnxruntime_pybind11_state
+# ONNX Runtime's errors have no common base of their own.
+_RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    _binding.EPFail,
+    _binding.Fail,
+    _binding.InvalidArgument,
+    _binding.InvalidGraph,
+    _binding.InvalidProtobuf,
+    _binding.NotImplemented,
+    _binding.RuntimeException,
+)
+
+
+class GraphSession:
+    """One graph of a model, ready to run on the processor.
+
+    Parameters
+    ----------
+    manifest, graph
+        Which file; its digest is checked again, on the very bytes that are run.
+    threads
+        Threads of one run.
+
+    Raises
+    ------
+    ModelError
+        The file is not the one that the manifest names, ONNX Runtime cannot run it, or it lacks
+        a tensor that the manifest names.
+    """
+
+    def __init__(self, manifest: Manifest, graph: Graph, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # A spinning thread takes the processor from the neighbour who would do work with it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        content = manifest.verified_bytes(graph)
+        where = manifest.folder / graph.file
+        try:
+            self._session = ort.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except _RUNTIME_ERRORS as error:
+            raise ModelError(f"{where}: ONNX Runtime cannot load it: {error}") from error
+        self.graph = graph
+        self._outputs = [graph.scores] + ([graph.diameter] if graph.diameter else [])
+        names = {tensor.name for tensor in (*self._session.get_inputs(), *self._outputs_known())}
+        for key in ("input", "scores", "diameter"):
+            name = getattr(graph, key)
+            if name is not None and name not in names:
+                raise ModelError(f"{where}: no tensor {name!r}, which graphs.{key} names")
+
+    def dense(self, batch: _Array) -> Answer:
+        """Run a dense graph on one (1, 1, rows, columns) input."""
+        found = self._run(self._outputs, batch)
+        return Answer(found[0], found[1] if len(found) > 1 else None)
+
+    def patches(self, batch: _Array) -> _Array:
+        """Run a patch graph on (patches, 1, rows, columns); returns (patches, heads)."""
+        scores = self._run(self._outputs[:1], batch)[0]
+        return scores.reshape(len(batch), len(self.graph.heads))
+
+    def _run(self, outputs: list[str], batch: _Array) -> list[_Array]:
+        try:
+            return list(self._session.run(outputs, {self.graph.input: batch}))
+        except _RUNTIME_ERRORS as error:
+            if "alloc" in str(error).lower():
+                raise MemoryError(str(error)) from error
+            raise ModelError(f"{self.graph.file}, input {batch.shape}: {error}") from error
+
+    def _outputs_known(self) -> list[Any]:
+        return list(self._session.get_outputs())

@@ -1,0 +1,275 @@
+"""The supervised detector: limits, deaths of every kind, and that the next image is read."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prometheus_client import REGISTRY
+from pydicom.uid import RLELossless
+
+from secondread.detect.child import DetectorChild, DetectorLimitError
+from secondread.errors import ModelError, TransientError
+from secondread.reasons import ImageStatus, Reason
+from secondread.settings import DetectSettings
+from tests.unit.detect import models
+from tests.unit.detect.pictures import breast_image, dataset, file, with_dots
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTER = [(500, 200), (520, 230), (480, 240)]
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    image = with_dots(breast_image(1100, 900), CLUSTER, height=160)
+    return file(tmp_path_factory.mktemp("picture") / "x.dcm", dataset(image))
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[DetectorChild]:
+    with DetectorChild(DetectSettings()) as child:
+        yield child
+
+
+def deaths(reason: Reason) -> float:
+    labels = {"reason": reason.value}
+    return REGISTRY.get_sample_value("secondread_detector_deaths_total", labels) or 0.0
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
+
+
+def test_one_process_answers_image_after_image(child: DetectorChild, picture: Path) -> None:
+    first = child.detect(picture)
+    pid = child.pid
+    second = child.detect(picture)
+
+    assert first.status is ImageStatus.READ
+    assert len(first.marks) >= 3
+    assert second.marks == first.marks
+    assert child.pid == pid
+
+
+def test_the_display_is_written_whole(child: DetectorChild, picture: Path, tmp_path: Path) -> None:
+    target = tmp_path / "display.npy"
+
+    child.detect(picture, target)
+
+    display = np.load(target, allow_pickle=False)
+    assert display.shape == (1100, 900)
+    assert display.dtype == np.uint8
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_overrides_reach_the_gates(child: DetectorChild, tmp_path: Path) -> None:
+    path = file(tmp_path / "x.dcm", dataset(breast_image(1100, 900), LossyImageCompression="01"))
+
+    assert child.detect(path).status is ImageStatus.REFUSED
+    assert child.detect(path, overrides=frozenset({"lossy"})).status is ImageStatus.FLAGGED
+
+
+def test_a_garbage_file_is_answered_as_failed_and_the_child_lives(
+    child: DetectorChild, picture: Path, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "x.dcm", tmp_path / "display.npy"
+    path.write_bytes(b"\0" * 128 + b"DICM" + os.urandom(5000))
+    child.detect(picture)
+    pid = child.pid
+
+    detection = child.detect(path, target)
+
+    assert detection.status is ImageStatus.FAILED
+    assert detection.reasons[0] in {Reason.HEADER_INVALID, Reason.PIXELS_UNREADABLE}
+    assert detection.detail
+    assert not target.exists()
+    assert child.pid == pid
+
+
+def test_a_missing_file_can_be_tried_again(child: DetectorChild, tmp_path: Path) -> None:
+    with pytest.raises(TransientError, match="FileNotFoundError"):
+        child.detect(tmp_path / "nowhere.dcm")
+
+
+def test_a_display_that_cannot_be_written_can_be_tried_again(
+    child: DetectorChild, picture: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TransientError, match="FileNotFoundError"):
+        child.detect(picture, tmp_path / "no folder" / "display.npy")
+
+
+def test_a_child_killed_while_idle_is_replaced_without_a_word(
+    child: DetectorChild, picture: Path
+) -> None:
+    child.detect(picture)
+    pid = child.pid
+    assert pid is not None
+    before = deaths(Reason.DETECTOR_DIED)
+    os.kill(pid, signal.SIGKILL)
+    # All its threads have gone, not only the first, which is what /proc shows as a zombie.
+    assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT) is not None
+
+    assert child.detect(picture).status is ImageStatus.READ
+    assert child.pid != pid
+    assert deaths(Reason.DETECTOR_DIED) == before
+
+
+def test_a_child_killed_over_an_image_costs_that_image_only(
+    child: DetectorChild, picture: Path
+) -> None:
+    child.detect(picture)
+    pid = child.pid
+    assert pid is not None
+    before = deaths(Reason.DETECTOR_DIED)
+    os.kill(pid, signal.SIGSTOP)  # it takes the request and does not answer
+    threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+
+    with pytest.raises(DetectorLimitError, match="SIGKILL") as caught:
+        child.detect(picture)
+
+    assert caught.value.reason is Reason.DETECTOR_DIED
+    assert deaths(Reason.DETECTOR_DIED) == before + 1
+    assert child.detect(picture).status is ImageStatus.READ
+
+
+def test_a_view_that_takes_too_long_is_killed(
+    child: DetectorChild, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child.detect(picture)
+    pid = child.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    with monkeypatch.context() as patch:
+        patch.setattr(child, "_settings", DetectSettings(view_seconds=0.3))
+        with pytest.raises(DetectorLimitError, match=r"0\.3 s") as caught:
+            child.detect(picture)
+
+    assert caught.value.reason is Reason.TIME_LIMIT
+    assert gone(pid)
+    assert child.detect(picture).status is ImageStatus.READ
+
+
+def test_an_image_that_needs_too_much_memory_is_given_up_with_the_reason(
+    picture: Path, tmp_path: Path
+) -> None:
+    large = dataset(np.zeros((7000, 7000), np.uint16))
+    large.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+    path = file(tmp_path / "large.dcm", large)
+
+    with DetectorChild(DetectSettings(memory_bytes=256 * 1024**2)) as child:
+        with pytest.raises(DetectorLimitError) as caught:
+            child.detect(path)
+
+        assert caught.value.reason is Reason.MEMORY_LIMIT
+        assert child.detect(picture).status is ImageStatus.READ
+
+
+def injected(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every Python process started from here on run this code first."""
+    (folder / "sitecustomize.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_a_crash_in_a_decoder_kills_the_child_only(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    injected(
+        tmp_path,
+        """
+        import ctypes, resource
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        from secondread.detect import decode as module
+        whole = module.decode
+        module.decode = lambda ds: ctypes.string_at(0) if ds.PatientID == "X" else whole(ds)
+        """,
+        monkeypatch,
+    )
+    evil = file(tmp_path / "evil.dcm", dataset(breast_image(1100, 900), PatientID="X"))
+
+    with DetectorChild(DetectSettings()) as child:
+        with pytest.raises(DetectorLimitError, match="SIGSEGV") as caught:
+            child.detect(evil)
+
+        assert caught.value.reason is Reason.DETECTOR_DIED
+        assert child.detect(picture).status is ImageStatus.READ
+
+
+def test_what_a_library_prints_is_never_taken_for_an_answer(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    injected(
+        tmp_path,
+        """
+        import os
+        print('{"detection": "nonsense"}', flush=True)
+        os.write(1, b'{"model_error": "nonsense"}\\n')
+        """,
+        monkeypatch,
+    )
+
+    with DetectorChild(DetectSettings()) as child:
+        assert child.detect(picture).status is ImageStatus.READ
+
+
+def test_a_model_that_cannot_be_loaded_is_a_model_error(picture: Path, tmp_path: Path) -> None:
+    manifest = models.one_graph(tmp_path)
+    (tmp_path / "dense.onnx").write_bytes(b"another file")
+
+    with DetectorChild(DetectSettings(manifest=manifest)) as child:
+        with pytest.raises(ModelError, match="SHA-256"):
+            child.detect(picture)
+        assert child.pid is None
+
+
+def test_the_child_ends_with_its_parent_however_that_ends(picture: Path, tmp_path: Path) -> None:
+    script = """
+        import sys, time
+        from pathlib import Path
+        from secondread.detect.child import DetectorChild
+        from secondread.settings import DetectSettings
+        child = DetectorChild(DetectSettings())
+        child.detect(Path(sys.argv[1]))
+        print(child.pid, flush=True)
+        time.sleep(60)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(picture)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "service")},
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert not gone(pid)
+        parent.kill()
+
+    wait_until(lambda: gone(pid), seconds=5)
+
+
+def test_closing_ends_the_child(picture: Path) -> None:
+    child = DetectorChild(DetectSettings())
+    child.detect(picture)
+    pid = child.pid
+    assert pid is not None
+
+    child.close()
+
+    assert gone(pid)

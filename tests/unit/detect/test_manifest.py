@@ -1,0 +1,136 @@
+"""The manifest: one graph and several, digests, calibration, operating points, clear errors."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secondread.codes import MarkClass
+from secondread.detect import manifest as module
+from secondread.detect.manifest import Role, load
+from secondread.errors import ModelError
+from tests.unit.detect import models
+
+
+def test_the_shipped_manifest_loads_and_its_graph_has_the_stated_digest() -> None:
+    shipped = load()
+
+    assert shipped.dense.heads == (MarkClass.CALCIFICATION, MarkClass.METAL)
+    assert shipped.operating_point().number == 1
+    assert not shipped.calibrated
+    assert len(shipped.digest) == 64
+
+
+def test_without_a_copy_in_the_package_the_checkout_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "service" / "secondread" / "detect" / "manifest.py"
+    monkeypatch.setattr(module, "__file__", str(source))
+    assert module.default_path() == tmp_path / "models" / "calcification" / "manifest.toml"
+
+    copy = source.parent / "model" / "manifest.toml"
+    copy.parent.mkdir(parents=True)
+    copy.touch()
+    assert module.default_path() == copy
+
+
+def test_models_of_one_and_of_two_graphs_load(tmp_path: Path) -> None:
+    one = load(models.one_graph(tmp_path))
+    assert [graph.role for graph in one.graphs] == [Role.DENSE]
+    assert one.graph(Role.RESCORE) is None
+
+    two = load(models.two_graphs(tmp_path))
+    assert [graph.role for graph in two.graphs] == [Role.DENSE, Role.RESCORE]
+    rescore = two.graph(Role.RESCORE)
+    assert rescore is not None
+    assert rescore.patch_px == 9
+    assert one.digest != two.digest
+
+
+def test_a_graph_with_another_digest_is_refused(tmp_path: Path) -> None:
+    path = models.one_graph(tmp_path)
+    (tmp_path / "dense.onnx").write_bytes(b"something else")
+
+    with pytest.raises(ModelError, match=r"dense\.onnx: its SHA-256 is .*graphs\.sha256"):
+        load(path)
+
+
+def test_a_missing_graph_or_manifest_is_named(tmp_path: Path) -> None:
+    path = models.one_graph(tmp_path)
+    (tmp_path / "dense.onnx").unlink()
+
+    with pytest.raises(ModelError, match=r"dense\.onnx: No such file"):
+        load(path)
+    with pytest.raises(ModelError, match=r"nowhere\.toml: No such file"):
+        load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("schema_version = 1", "schema_version = 2", "schema_version"),
+        ('name = "dummy"', "", "name: Field required"),
+        ('name = "dummy"', 'name = "dummy"\nflavour = "x"', "flavour: Extra"),
+        ("spacing_mm = 0.07", "spacing_mm = -1", "input.spacing_mm"),
+        ("noise-equalised.v1", "z-score", "input.normaliser"),
+        ("clip_low = -10.0", "clip_low = 40.0", "input: .*clip_low is below"),
+        ('heads = ["calcification"]', 'heads = ["cat"]', "graphs.0.heads.0"),
+        ('heads = ["calcification"]', 'heads = ["metal", "metal"]', "graphs.0: .*once each"),
+        ('file = "dense.onnx"', 'file = "../dense.onnx"', "graphs.0.file"),
+        ('role = "dense"', 'role = "rescore"', "graphs.0: .*patch_px"),
+        ('role = "dense"', 'role = "describe"\npatch_px = 9', "exactly one has the role dense"),
+        ("stride = 1", "stride = 3", "graphs.0: .*multiple of stride"),
+        ("[0.5, 20.0]", "[0.5, 120.0]", "calibration.points.1.1"),
+        ("[0.5, 20.0]", "[0.0, 20.0]", "calibration: .*scores rise"),
+        ("number = 4", "number = 1", "operating_points: a number"),
+        ("default = true", "default = false", "exactly one is the default"),
+        ("maximum_candidates = 50", "maximum_candidates = 0", "limits.maximum_candidates"),
+    ],
+    ids=lambda value: value[:24],
+)
+def test_a_fault_is_reported_with_file_and_key(
+    tmp_path: Path, old: str, new: str, key: str
+) -> None:
+    path = models.one_graph(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(ModelError, match=f"manifest.toml: .*{key}"):
+        load(path)
+
+
+def test_text_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.toml"
+    path.write_text("name = ", encoding="utf-8")
+
+    with pytest.raises(ModelError, match=r"manifest\.toml is not valid TOML"):
+        load(path)
+
+
+def test_certainty_is_linear_between_the_points_of_the_table(tmp_path: Path) -> None:
+    manifest = load(models.one_graph(tmp_path))
+
+    certainties = [manifest.certainty(score) for score in (0, 0.25, 0.5, 0.75, 1)]
+
+    assert certainties == pytest.approx([0, 10, 20, 60, 100])
+
+
+@given(st.floats(-1, 2), st.floats(-1, 2))
+def test_certainty_never_falls_and_stays_between_0_and_100(a: float, b: float) -> None:
+    calibration = module.Calibration(
+        calibrated=True, on="x", points=((0.1, 5.0), (0.6, 5.0), (0.9, 80.0))
+    )
+    low, high = sorted((a, b))
+
+    assert 5 <= calibration.certainty(low) <= calibration.certainty(high) <= 80
+
+
+def test_operating_points_are_found_by_number_and_zero_is_the_default(tmp_path: Path) -> None:
+    manifest = load(models.one_graph(tmp_path))
+
+    assert manifest.operating_point().name == "standard"
+    assert manifest.operating_point(4).name == "sensitive"
+    with pytest.raises(ModelError, match="no operating point 2; there are 1, 4"):
+        manifest.operating_point(2)
