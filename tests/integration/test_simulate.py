@@ -1,0 +1,272 @@
+"""Whole simulated exams, small: truth against pixels, seeds, history, and the DICOM objects."""
+
+import subprocess
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pydicom
+import pytest
+
+from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.codes import Laterality, Morphology
+from secondread.geometry import PointPx
+from secondread.simulate.annotation import LABELS
+from secondread.simulate.exam import (
+    Exam,
+    ExamFiles,
+    ExamSpec,
+    Seeds,
+    SimulatedView,
+    simulate_exam,
+    write_exam,
+)
+from secondread.simulate.lesions import LesionSpec
+from secondread.simulate.treatment import Treatment
+from secondread.simulate.truth import TruthRow, read_truth
+
+LEFT = Laterality.LEFT
+LESIONS = (
+    LesionSpec(
+        "new",
+        LEFT,
+        Morphology.ROUND,
+        place=(0.5, -0.1, -0.2),
+        count=8,
+        diameter_mm=(0.4, 0.7),
+        extent_mm=16.0,
+        course="new",
+    ),
+    LesionSpec("old", LEFT, Morphology.DYSTROPHIC, place=(0.45, 0.3, 0.2), count=4),
+)
+SMALL = ExamSpec(
+    study_date=date(2026, 6, 1),
+    seeds=Seeds(11, 12, 13),
+    treatment=Treatment(LEFT, date(2022, 3, 1), place=(0.45, 0.3, 0.2)),
+    lesions=LESIONS,
+    density="b",
+    size=0.6,
+    pitch_mm=0.2,
+    intents=(Intent.PRESENTATION, Intent.PROCESSING),
+    views=("LCC", "LMLO"),
+)
+"""Two views of a small breast and their priors at a coarse pitch: a second or two."""
+
+
+@pytest.fixture(scope="module")
+def exam() -> Exam:
+    return simulate_exam(SMALL)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
+    return write_exam(SMALL, tmp_path_factory.mktemp("exam"))
+
+
+def _pixels(view: SimulatedView, intent: Intent) -> npt.NDArray[np.float64]:
+    ds = dict(view.instances)[intent]
+    return np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns).astype(float)
+
+
+def _center(row: TruthRow) -> PointPx:
+    assert row.x0 is not None
+    assert row.x1 is not None
+    assert row.y0 is not None
+    assert row.y1 is not None
+    return PointPx((row.x0 + row.x1) / 2, (row.y0 + row.y1) / 2)
+
+
+def _calcifications(view: SimulatedView, lesion: str) -> dict[str, TruthRow]:
+    uid = view.identity.instance_uid(Intent.PROCESSING)
+    return {
+        row.id: row
+        for row in view.rows
+        if row.sop_instance_uid == uid and row.kind == "calcification" and row.lesion_id == lesion
+    }
+
+
+@pytest.fixture(scope="module")
+def difference() -> tuple[SimulatedView, npt.NDArray[np.float64]]:
+    """A noise-free view, and what the new lesion alone adds to its line integrals."""
+    spec = replace(SMALL, noise=False, views=("LMLO",), prior_years=None, lesions=LESIONS[:1])
+    with_lesion = simulate_exam(spec).views[0]
+    without = simulate_exam(replace(spec, lesions=())).views[0]
+    there, not_there = (np.log(_pixels(v, Intent.PROCESSING)) for v in (with_lesion, without))
+    return with_lesion, not_there - there
+
+
+def test_a_calcification_peaks_at_its_truth_position(
+    difference: tuple[SimulatedView, npt.NDArray[np.float64]],
+) -> None:
+    view, contrast = difference
+    rows = _calcifications(view, "new")
+    assert len(rows) == 8
+    for row in rows.values():
+        at = _center(row)
+        r, c = int(at.row) - 3, int(at.col) - 3
+        window = np.clip(contrast[r : r + 7, c : c + 7], 0, None)
+        weights = np.where(window > 0.2 * window.max(), window, 0)
+        weights /= weights.sum()
+        grid = np.arange(7) + 0.5
+        assert r + weights.sum(axis=1) @ grid == pytest.approx(at.row, abs=0.3)
+        assert c + weights.sum(axis=0) @ grid == pytest.approx(at.col, abs=0.3)
+        peak_row, peak_col = np.unravel_index(window.argmax(), window.shape)
+        assert abs(r + peak_row + 0.5 - at.row) <= 0.6
+        assert abs(c + peak_col + 0.5 - at.col) <= 0.6
+
+
+def test_the_mask_covers_what_the_lesion_adds(
+    difference: tuple[SimulatedView, npt.NDArray[np.float64]],
+) -> None:
+    view, contrast = difference
+    marked = view.mask == 1
+    assert contrast[marked].min() > 10 * np.percentile(np.abs(contrast[view.mask == 0]), 99)
+
+
+def test_no_row_says_more_than_the_pixels_show(exam: Exam) -> None:
+    for view in exam.views:
+        for row in view.rows:
+            if row.kind == "calcification":
+                at = _center(row)
+                patch = view.mask[
+                    int(at.row) - 2 : int(at.row) + 3, int(at.col) - 2 : int(at.col) + 3
+                ]
+                assert patch.any()
+
+
+def test_both_views_show_a_calcification_at_the_same_depth_behind_the_nipple(exam: Exam) -> None:
+    cc, mlo = exam.view("current", "LCC"), exam.view("current", "LMLO")
+    there, here = _calcifications(cc, "new"), _calcifications(mlo, "new")
+    assert set(there) == set(here)
+    for number, row in there.items():
+        depths = [
+            view.scene.layout.to_view(_center(which))[0]
+            for view, which in ((cc, row), (mlo, here[number]))
+        ]
+        assert depths[0] == pytest.approx(depths[1], abs=0.15)
+    # As a reader measures it, in the image, positioning included.
+    measured = []
+    for view, rows in ((cc, there), (mlo, here)):
+        nipple = view.scene.layout.to_px(0.0, 0.0)
+        mean = np.mean([_center(row).col for row in rows.values()])
+        measured.append(abs(nipple.col - mean) * 0.2)
+    assert measured[0] == pytest.approx(measured[1], abs=6.0)
+
+
+def test_a_new_lesion_is_missing_in_the_prior_and_an_old_one_is_unchanged(exam: Exam) -> None:
+    for label in ("LCC", "LMLO"):
+        current, prior = exam.view("current", label), exam.view("prior", label)
+        assert {row.lesion_id for row in prior.rows if row.kind == "cluster"} == {"old"}
+        changes = {row.lesion_id: row.change for row in current.rows if row.kind == "cluster"}
+        assert changes == {"new": "new", "old": "unchanged"}
+        zones = {row.lesion_id: row.zone for row in current.rows if row.kind == "cluster"}
+        assert zones == {"new": "near-bed", "old": "bed"}
+        assert sum(row.kind == "metal" for row in current.rows) == 2 * 5
+
+
+def test_the_same_seeds_give_the_same_bytes(exam: Exam) -> None:
+    again = simulate_exam(SMALL)
+    for first, second in zip(exam.views, again.views, strict=True):
+        assert first.rows == second.rows
+        for (_, one), (_, other) in zip(first.instances, second.instances, strict=True):
+            assert one.PixelData == other.PixelData
+            assert one.SOPInstanceUID == other.SOPInstanceUID
+
+
+def test_another_acquisition_of_the_same_breast_keeps_its_anatomy_and_lesions(exam: Exam) -> None:
+    spec = replace(SMALL, seeds=Seeds(11, 12, 99), prior_years=None, views=("LCC",), vendor="beta")
+    first, second = exam.view("current", "LCC"), simulate_exam(spec).views[0]
+    assert np.array_equal(first.scene.tissue.gland, second.scene.tissue.gland)
+    assert np.array_equal(first.scene.tissue.fibres, second.scene.tissue.fibres)
+    assert first.scene.layout.positioning != second.scene.layout.positioning
+    there, here = _calcifications(first, "old"), _calcifications(second, "old")
+    assert len(there) == 4
+    for number, row in there.items():
+        places = [
+            view.scene.layout.to_view(_center(which))
+            for view, which in ((first, row), (second, here[number]))
+        ]
+        assert places[0] == pytest.approx(places[1], abs=0.2)
+
+
+def test_another_history_seed_leaves_the_tissue_and_moves_the_calcifications(exam: Exam) -> None:
+    spec = replace(SMALL, seeds=Seeds(11, 77, 13), prior_years=None, views=("LCC",))
+    first, second = exam.view("current", "LCC"), simulate_exam(spec).views[0]
+    assert np.array_equal(first.scene.tissue.gland, second.scene.tissue.gland)
+    assert first.scene.layout.positioning == second.scene.layout.positioning
+    assert _calcifications(first, "new")["new.1"].x0 != _calcifications(second, "new")["new.1"].x0
+
+
+def test_a_breast_without_lesions_says_that_it_was_annotated() -> None:
+    spec = replace(SMALL, lesions=(), treatment=None, prior_years=None, views=("RCC",))
+    rows = simulate_exam(spec).views[0].rows
+    assert [row.kind for row in rows] == ["none", "none"]
+
+
+def test_the_files_are_where_they_are_expected(files: ExamFiles) -> None:
+    folder = files.truth.parent
+    assert [path.relative_to(folder).as_posix() for path in files.current] == [
+        "current/LCC.dcm",
+        "current/LCC-raw.dcm",
+        "current/LMLO.dcm",
+        "current/LMLO-raw.dcm",
+    ]
+    assert len(files.prior) == 4
+    assert files.paths == files.prior + files.current
+    written = {
+        str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in files.paths
+    }
+    assert {row.sop_instance_uid for row in read_truth(files.truth)} == written
+    mask = cv2.imread(str(files.masks[0]), cv2.IMREAD_UNCHANGED)
+    assert mask is not None
+    assert set(np.unique(mask)) <= {0, *LABELS.values()}
+    assert files.treatments.read_text().splitlines() == [
+        "patient_id,issuer,side,procedure,started_on,ended_on,site",
+        "SIM-000011-012,SIMULATED,L,lumpectomy,2022-03-01,2022-03-01,2 o'clock",
+        "SIM-000011-012,SIMULATED,L,radiotherapy,2022-04-12,2022-05-10,",
+    ]
+
+
+def test_the_header_reads_as_a_followup_mammogram(files: ExamFiles) -> None:
+    current, prior = (
+        Mammogram.from_dataset(pydicom.dcmread(paths[2], stop_before_pixels=True))
+        for paths in (files.current, files.prior)
+    )
+    assert current.label == "LMLO"
+    assert current.intent is Intent.PRESENTATION
+    assert current.orientation == ("A", "FR")
+    assert current.spacing is not None
+    assert current.spacing.between_rows == 0.2
+    assert current.study_date == date(2026, 6, 1)
+    assert prior.study_date == date(2025, 6, 1)
+    assert prior.patient == current.patient
+    assert prior.study_uid != current.study_uid
+    raw = Mammogram.from_dataset(pydicom.dcmread(files.current[3], stop_before_pixels=True))
+    assert current.source_uids == (raw.sop_instance_uid,)
+
+
+def test_for_processing_values_fall_with_attenuation_and_presented_ones_rise(exam: Exam) -> None:
+    view = exam.view("current", "LCC")
+    attenuation = view.scene.attenuation()
+    # Inside the round edge, and away from calcifications and clips, which the scene has not.
+    breast = np.pad((attenuation > 0.3).astype(np.uint8), 80, mode="edge")
+    inside = cv2.erode(breast, np.ones((141, 141), np.uint8))[80:-80, 80:-80] > 0
+    deep = inside & (cv2.dilate(view.mask, np.ones((9, 9), np.uint8)) == 0)
+    raw, shown = (_pixels(view, intent) for intent in (Intent.PROCESSING, Intent.PRESENTATION))
+    assert np.corrcoef(np.log(raw[deep]), attenuation[deep])[0, 1] < -0.95
+    assert np.corrcoef(shown[deep], attenuation[deep])[0, 1] > 0.5
+    assert 500 < np.median(raw[deep]) < 4000
+    assert np.median(shown[attenuation == 0]) == 0
+
+
+@pytest.mark.peer("dciodvfy")
+@pytest.mark.parametrize("vendor", ["alpha", "beta"])
+def test_dciodvfy_finds_no_error(tmp_path: Path, vendor: str) -> None:
+    spec = replace(SMALL, vendor=vendor, prior_years=None, views=("LCC", "RMLO"))
+    for path in write_exam(spec, tmp_path).paths:
+        done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
+        assert "Error" not in done.stderr
+        assert "Mammography" in done.stderr

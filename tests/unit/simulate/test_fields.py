@@ -1,0 +1,39 @@
+"""Power-law fields have the spectrum that they were asked for."""
+
+import numpy as np
+import pytest
+
+from secondread.simulate.fields import Spectrum, power_law_map, strands
+from secondread.simulate.seeds import stream
+
+
+@pytest.mark.parametrize("beta", [2.0, 3.0])
+def test_the_power_of_a_field_falls_with_the_exponent_asked_for(beta: float) -> None:
+    field = power_law_map(stream(1, "field"), (512, 512), 0.1, Spectrum(beta, outer_mm=50.0))
+    power = np.abs(np.fft.rfft2(field)) ** 2
+    frequency = np.hypot(np.fft.fftfreq(512)[:, None], np.fft.rfftfreq(512)[None, :])
+    inside = (frequency > 0.02) & (frequency < 0.3)
+    slope, _ = np.polyfit(np.log(frequency[inside]), np.log(power[inside]), 1)
+    assert slope == pytest.approx(-beta, abs=0.15)
+
+
+def test_a_field_has_zero_mean_and_unit_variance() -> None:
+    field = power_law_map(stream(2, "field"), (301, 203), 0.2, Spectrum(3.0, 10.0))
+    assert field.shape == (301, 203)
+    assert float(field.mean()) == pytest.approx(0.0, abs=1e-3)
+    assert float(field.std()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_streams_of_different_names_are_independent_and_of_the_same_name_equal() -> None:
+    assert stream(5, "a", 1).random() == stream(5, "a", 1).random()
+    assert stream(5, "a", 1).random() != stream(5, "a", 2).random()
+    assert stream(5, "a").random() != stream(6, "a").random()
+
+
+def test_a_strand_is_as_wide_as_asked_for_along_a_straight_zero_level() -> None:
+    columns = np.arange(200, dtype=np.float32)[None, :] * np.ones((50, 1), np.float32)
+    ridge = strands((columns - 100) * np.float32(0.37), width_mm=0.5, pitch_mm=0.1)
+    row = ridge[25]
+    assert row.argmax() == 100
+    # exp(-(x / width)^2) is 1/e at one width; the floor against blots widens it a little.
+    assert 0.5 <= 0.1 * ((row > np.exp(-1)).sum() - 1) / 2 <= 0.65

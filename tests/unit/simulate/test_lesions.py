@@ -1,0 +1,86 @@
+"""Lesions lie where both views show them, and their history is the one asked for."""
+
+import numpy as np
+import pytest
+
+from secondread.codes import Change, Distribution, Laterality, MarkClass, Morphology, View
+from secondread.simulate.anatomy import Breast, make_breast
+from secondread.simulate.lesions import Course, LesionSpec, make_lesion, visible_place
+from secondread.simulate.projection import beam_axes
+
+LEFT = Laterality.LEFT
+
+
+@pytest.fixture(scope="module")
+def breast() -> Breast:
+    return make_breast(4, LEFT)
+
+
+def _spec(course: Course = "stable", **changes: object) -> LesionSpec:
+    spec = LesionSpec("one", LEFT, Morphology.PUNCTATE, course=course)
+    for name, value in changes.items():
+        object.__setattr__(spec, name, value)
+    return spec
+
+
+def test_what_is_new_was_not_there_in_the_prior(breast: Breast) -> None:
+    lesion = make_lesion(_spec("new"), breast, seed=1, prior_years=1.0)
+    assert len(lesion.at(0.0)) == 12
+    assert lesion.at(1.0) == ()
+    assert lesion.change(0.0, 1.0) is Change.NEW
+
+
+def test_what_is_stable_is_the_same_in_both_exams(breast: Breast) -> None:
+    lesion = make_lesion(_spec("stable"), breast, seed=1, prior_years=2.0)
+    now, then = lesion.at(0.0), lesion.at(2.0)
+    assert [solid.size_mm for _, solid in now] == [solid.size_mm for _, solid in then]
+    assert lesion.change(0.0, 2.0) is Change.UNCHANGED
+
+
+def test_what_grows_has_more_members_now_and_keeps_their_numbers(breast: Breast) -> None:
+    lesion = make_lesion(_spec("growing"), breast, seed=1, prior_years=1.0)
+    now, then = dict(lesion.at(0.0)), dict(lesion.at(1.0))
+    assert set(then) < set(now)
+    assert all(then[number].size_mm < now[number].size_mm for number in then)
+    assert lesion.change(0.0, 1.0) is Change.MORE
+
+
+@pytest.mark.parametrize("place", [(0.9, 0.9, 0.9), (0.02, -0.9, -0.9), (0.5, 0.1, -0.95)])
+@pytest.mark.parametrize("view", [View.CC, View.MLO])
+def test_a_place_is_moved_until_the_view_shows_it(
+    breast: Breast, place: tuple[float, float, float], view: View
+) -> None:
+    depth, across, _ = beam_axes(breast, view) @ visible_place(place, breast)
+    skin = float(breast.outline(view).edge(np.array([across]))[0])
+    assert skin + 3.0 < depth < breast.depth_mm
+
+
+def test_a_linear_distribution_is_longer_than_wide_and_points_to_the_nipple(
+    breast: Breast,
+) -> None:
+    spec = _spec(distribution=Distribution.LINEAR, count=30, extent_mm=20.0)
+    lesion = make_lesion(spec, breast, seed=2, prior_years=1.0)
+    centres = np.array([solid.centre for _, solid in lesion.at(0.0)])
+    _, spread, axes = np.linalg.svd(centres - centres.mean(axis=0))
+    assert spread[0] > 4 * spread[1]
+    towards = centres.mean(axis=0) / np.linalg.norm(centres.mean(axis=0))
+    assert abs(float(axes[0] @ towards)) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("morphology", "kind"),
+    [
+        (Morphology.VASCULAR, MarkClass.VASCULAR),
+        (Morphology.SKIN, MarkClass.SKIN),
+        (Morphology.DYSTROPHIC, MarkClass.CLUSTER),
+    ],
+)
+def test_the_kind_follows_the_type(breast: Breast, morphology: Morphology, kind: MarkClass) -> None:
+    spec = _spec(morphology=morphology, count=20)
+    assert spec.kind is kind
+    assert len(make_lesion(spec, breast, seed=1, prior_years=1.0).at(0.0)) == 20
+
+
+def test_another_history_seed_gives_other_calcifications(breast: Breast) -> None:
+    first, second = (make_lesion(_spec(), breast, seed, 1.0).at(0.0) for seed in (1, 2))
+    assert not np.allclose(first[0][1].centre, second[0][1].centre)

@@ -1,0 +1,74 @@
+"""Solids keep their volume, their shape and their place to a fraction of a pixel."""
+
+import numpy as np
+import pytest
+
+from secondread.codes import Morphology
+from secondread.geometry import PointPx
+from secondread.simulate.seeds import stream
+from secondread.simulate.shapes import SHAPERS, calcification, clip
+from secondread.simulate.solids import MU_CALCIFICATION, Solid, ellipsoid, random_turn, rasterised
+
+PITCH = 0.07
+
+
+def _sphere(diameter: float) -> Solid:
+    return Solid(np.zeros(3), (ellipsoid((diameter / 2,) * 3),))
+
+
+def test_the_attenuation_of_a_sphere_adds_up_to_its_volume() -> None:
+    patch = rasterised(_sphere(0.6), PointPx(50.3, 60.8), np.eye(3), PITCH, supersampling=8)
+    assert patch is not None
+    volume = float(patch.attenuation.sum()) * PITCH**2 / MU_CALCIFICATION
+    assert volume == pytest.approx(np.pi / 6 * 0.6**3, rel=0.01)
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.25, 0.5, 0.9])
+def test_the_centre_of_mass_follows_the_sub_pixel_phase(phase: float) -> None:
+    patch = rasterised(_sphere(0.3), PointPx(40 + phase, 70 - phase), np.eye(3), PITCH)
+    assert patch is not None
+    weights = patch.attenuation / patch.attenuation.sum()
+    rows, columns = (np.arange(n) + 0.5 for n in weights.shape)
+    assert patch.column + weights.sum(axis=0) @ columns == pytest.approx(40 + phase, abs=0.02)
+    assert patch.row + weights.sum(axis=1) @ rows == pytest.approx(70 - phase, abs=0.02)
+
+
+def test_a_rod_is_long_from_the_side_and_deep_from_its_end() -> None:
+    rod = Solid(np.zeros(3), (ellipsoid((1.0, 0.1, 0.1)),))
+    side = rasterised(rod, PointPx(50, 50), np.eye(3), PITCH)
+    end = rasterised(rod, PointPx(50, 50), np.eye(3)[[1, 2, 0]], PITCH)
+    assert side is not None
+    assert end is not None
+    assert (side.attenuation > 0).sum() > 3 * (end.attenuation > 0).sum()
+    assert end.attenuation.max() > 4 * side.attenuation.max()
+
+
+def test_a_hollow_calcification_is_brighter_at_its_rim() -> None:
+    rim = calcification(stream(1, "rim"), Morphology.EGGSHELL, np.zeros(3), 2.0)
+    patch = rasterised(rim, PointPx(50.5, 50.5), np.eye(3), PITCH)
+    assert patch is not None
+    rows, columns = patch.middle
+    middle = float(patch.attenuation[rows - patch.row, columns - patch.column])
+    assert 0 < middle < 0.6 * float(patch.attenuation.max())
+
+
+@pytest.mark.parametrize("morphology", list(SHAPERS), ids=lambda one: one.name)
+def test_every_type_can_be_drawn_at_about_its_size(morphology: Morphology) -> None:
+    rng = stream(3, morphology.name)
+    solid = calcification(rng, morphology, np.zeros(3), 0.5)
+    patch = rasterised(solid, PointPx(100, 100), random_turn(rng), PITCH)
+    assert patch is not None
+    assert 0.2 < solid.size_mm < 6.0
+    assert 0.02 < float(patch.attenuation.max()) < 2.0
+
+
+def test_a_solid_scales_about_its_centre() -> None:
+    solid = calcification(stream(1, "x"), Morphology.FINE_PLEOMORPHIC, np.ones(3), 0.4)
+    assert solid.scaled(0.5).size_mm == pytest.approx(0.5 * solid.size_mm)
+    assert solid.scaled(0.5).centre is solid.centre
+
+
+def test_a_clip_stops_most_of_the_beam() -> None:
+    patch = rasterised(clip(stream(1, "clip"), np.zeros(3)), PointPx(99, 99), np.eye(3), PITCH)
+    assert patch is not None
+    assert float(patch.attenuation.max()) > 1.0
