@@ -1,0 +1,301 @@
+"""An association as requestor, and in clear words why there is none.
+
+pynetdicom says "aborted" for a refused connection, a failed TLS handshake, a peer that hangs up
+and a peer that is silent. `Call` tells them apart from the events of the connection, so that a
+person who sets up a destination reads what to change.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.presentation import PresentationContext
+
+from secondread.errors import PeerError
+from secondread.send.outbox import AnswerKind, Callee
+
+# With a path, send_c_store then sends the file's bytes as they are and in pieces.
+_config.STORE_SEND_CHUNKED_DATASET = True
+# The standard handlers print data sets.
+_config.LOG_HANDLER_LEVEL = "none"
+
+# A second connection, made only to learn why the first failed, gets no more than this.
+_PROBE_SECONDS = 3.0
+
+
+class CallError(PeerError):
+    """There is no association, or no longer.
+
+    Parameters
+    ----------
+    kind
+        What went wrong, coded.
+    detail
+        The same in words, and what to look at.
+    """
+
+    def __init__(self, kind: AnswerKind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class _Trace:
+    """What was seen on the connection; written by pynetdicom's thread, read after it."""
+
+    timeout_seconds: float
+    sockets: list[socket.socket] = field(default_factory=list)
+    opened: bool = False
+    we_aborted: bool = False
+    peer_aborted: bool = False
+    peer_closed: bool = False
+    garbage: bool = False
+
+    def handlers(self) -> list[EventHandlerType]:
+        return [
+            (evt.EVT_ACSE_SENT, self._on_request),
+            (evt.EVT_CONN_OPEN, self._on_open),
+            (evt.EVT_CONN_CLOSE, self._on_close),
+            (evt.EVT_PDU_RECV, self._on_received),
+            (evt.EVT_PDU_SENT, self._on_sent),
+        ]
+
+    def close_sockets(self) -> None:
+        """Close what pynetdicom leaves open when the peer was never there, or left first."""
+        for one in self.sockets:
+            one.close()
+
+    def _on_request(self, event: Event) -> None:
+        wrapper = event.assoc.dul.socket
+        if wrapper is not None and wrapper.socket is not None:
+            self.sockets.append(wrapper.socket)
+
+    def _on_open(self, event: Event) -> None:
+        self.opened = True
+        wrapper = event.assoc.dul.socket
+        if wrapper is not None and wrapper.socket is not None:
+            # pynetdicom leaves the socket without a limit, and a peer that stops in the middle
+            # of a PDU, or stops reading, would hold this thread for ever.
+            wrapper.socket.settimeout(self.timeout_seconds)
+
+    def _on_close(self, _: Event) -> None:
+        if not (self.we_aborted or self.peer_aborted):
+            self.peer_closed = True
+
+    def _on_received(self, event: Event) -> None:
+        if isinstance(event.pdu, A_ABORT_RQ):
+            self.peer_aborted = True
+
+    def _on_sent(self, event: Event) -> None:
+        if isinstance(event.pdu, A_ABORT_RQ):
+            self.we_aborted = True
+            # Source 2, the service provider: sent by the state machine at an unknown PDU.
+            self.garbage = event.pdu.source == 2
+
+
+class Call:
+    """An established association, and what is known of how it ends."""
+
+    def __init__(self, association: Association, trace: _Trace, timeout_seconds: float) -> None:
+        self.association = association
+        self._trace = trace
+        self._timeout_seconds = timeout_seconds
+
+    def accepts(self, context: PresentationContext) -> bool:
+        """Whether the peer accepted the context with its (only) transfer syntax."""
+        return any(
+            accepted.abstract_syntax == context.abstract_syntax
+            and accepted.transfer_syntax[0] == context.transfer_syntax[0]
+            for accepted in self.association.accepted_contexts
+        )
+
+    def lost(self) -> CallError:
+        """Return why no answer came on the association."""
+        if self._trace.peer_aborted:
+            return CallError(AnswerKind.BROKEN, "the peer aborted the association")
+        if self._trace.peer_closed:
+            return CallError(AnswerKind.BROKEN, "the connection broke")
+        if self._trace.garbage:
+            return CallError(AnswerKind.BROKEN, "the peer answered against the protocol")
+        return CallError(AnswerKind.NO_ANSWER, f"no answer within {self._timeout_seconds:g} s")
+
+
+@contextmanager
+def association(
+    callee: Callee, calling_ae_title: str, contexts: Sequence[PresentationContext]
+) -> Iterator[Call]:
+    """Hold an association with the given presentation contexts.
+
+    A peer that accepts none of the contexts gives a `CallError` of kind ``CONTEXT_REFUSED``.
+
+    Raises
+    ------
+    CallError
+        No association came about; nothing was sent.
+    """
+    trace = _Trace(callee.timeout_seconds)
+    try:
+        assoc = _request(callee, calling_ae_title, contexts, trace)
+        if not assoc.is_established:
+            raise _why_not(assoc, callee, calling_ae_title, trace)
+        try:
+            yield Call(assoc, trace, callee.timeout_seconds)
+        finally:
+            assoc.release()  # does nothing when it ended otherwise
+    finally:
+        trace.close_sockets()
+
+
+def _request(
+    callee: Callee,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    trace: _Trace,
+) -> Association:
+    entity = AE(ae_title=calling_ae_title)
+    entity.connection_timeout = callee.timeout_seconds
+    entity.acse_timeout = callee.timeout_seconds
+    entity.dimse_timeout = callee.timeout_seconds
+    # Silence is measured per answer, see `scu`; this one would cut off a slow link.
+    entity.network_timeout = None
+    try:
+        context = None if callee.tls is None else tls_context(callee, trace.sockets)
+        return entity.associate(
+            callee.host,
+            callee.port,
+            contexts=list(contexts),
+            ae_title=callee.ae_title,
+            tls_args=None if context is None else (context, callee.host),
+            evt_handlers=trace.handlers(),
+        )
+    except socket.gaierror as error:
+        raise CallError(
+            AnswerKind.UNREACHABLE, f"the host name {callee.host} is not known: {error.strerror}"
+        ) from error
+
+
+class _Context(ssl.SSLContext):
+    """A TLS context that keeps the sockets it wraps, so that they can be closed."""
+
+    wrapped: list[socket.socket]
+
+    def wrap_socket(
+        self,
+        *args: Any,  # noqa: ANN401  (handed on as they come)
+        **kwargs: Any,  # noqa: ANN401
+    ) -> ssl.SSLSocket:
+        sock = super().wrap_socket(*args, **kwargs)
+        self.wrapped.append(sock)
+        return sock
+
+
+def tls_context(callee: Callee, wrapped: list[socket.socket]) -> ssl.SSLContext:
+    """Return the client side of DICOM over TLS: 1.2 or newer (BCP 195), the peer verified.
+
+    Parameters
+    ----------
+    callee
+        Whose `tls` names the certificate files.
+    wrapped
+        Gets the sockets that the context wraps.
+
+    Raises
+    ------
+    CallError
+        A certificate file cannot be read.
+    """
+    tls = callee.tls
+    if tls is None:
+        raise ValueError("the callee has no TLS settings")
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.wrapped = wrapped
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if tls.trusted is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(tls.trusted)
+        context.load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:
+        raise CallError(
+            AnswerKind.TLS, f"this node's certificate files cannot be used: {error}"
+        ) from error
+    return context
+
+
+def _why_not(assoc: Association, callee: Callee, calling_ae_title: str, trace: _Trace) -> CallError:
+    where = f"{callee.host}:{callee.port}"
+    if not trace.opened:
+        return _why_unreachable(callee)
+    if assoc.is_rejected:
+        return _why_rejected(assoc, callee, calling_ae_title)
+    if assoc.acceptor.primitive is not None and assoc.rejected_contexts:
+        return CallError(AnswerKind.CONTEXT_REFUSED, "the peer accepts none of the SOP classes")
+    if trace.garbage:
+        return CallError(
+            AnswerKind.BROKEN, f"{where} does not speak plain DICOM: another service, or TLS only"
+        )
+    if trace.peer_aborted:
+        return CallError(AnswerKind.BROKEN, f"{where} aborted instead of answering")
+    if trace.peer_closed:
+        return CallError(
+            AnswerKind.BROKEN,
+            f"{where} hung up without an answer: no DICOM service, TLS only, or a node that "
+            "drops callers it does not know",
+        )
+    return CallError(
+        AnswerKind.NO_ANSWER,
+        f"{where} took the connection and gave no answer within {callee.timeout_seconds:g} s",
+    )
+
+
+def _why_rejected(assoc: Association, callee: Callee, calling_ae_title: str) -> CallError:
+    answer = assoc.acceptor.primitive
+    codes = (0, 0) if answer is None else (answer.result_source or 0, answer.diagnostic or 0)
+    # PS3.8 Table 9-21: source 1 is the service user, 2 ACSE, 3 presentation.
+    reason = {
+        (1, 1): "no reason given",
+        (1, 2): "application context not supported",
+        (1, 3): f"it does not know the calling AE title {calling_ae_title}: enter it there",
+        (1, 7): f"it is not called {callee.ae_title}: correct ae_title of the destination",
+        (2, 1): "no reason given by its ACSE",
+        (2, 2): "protocol version not supported",
+        (3, 1): "it is congested for the moment",
+        (3, 2): "it has no association left",
+    }.get(codes, f"source {codes[0]}, reason {codes[1]}")
+    return CallError(AnswerKind.REJECTED, f"the peer rejected the association: {reason}")
+
+
+def _why_unreachable(callee: Callee) -> CallError:
+    """Connect once more, to get the error that pynetdicom keeps to itself."""
+    where = f"{callee.host}:{callee.port}"
+    limit = min(callee.timeout_seconds, _PROBE_SECONDS)
+    try:
+        with socket.create_connection((callee.host, callee.port), timeout=limit) as plain:
+            if callee.tls is None:
+                return CallError(AnswerKind.UNREACHABLE, f"{where} could not be reached")
+            with tls_context(callee, []).wrap_socket(plain, server_hostname=callee.host):
+                return CallError(AnswerKind.TLS, f"{where} broke off the TLS handshake")
+    except ssl.SSLCertVerificationError as error:
+        words = f"the certificate of {where} is not trusted: {error.verify_message}"
+        return CallError(AnswerKind.TLS, words)
+    except ssl.SSLError as error:
+        words = f"no TLS connection with {where}: {error.reason or error}"
+        return CallError(AnswerKind.TLS, words)
+    except ConnectionRefusedError:
+        words = f"{where} refused the connection: nothing listens there"
+        return CallError(AnswerKind.UNREACHABLE, words)
+    except TimeoutError:
+        words = f"{where} gave no sign: wrong address, switched off, or a firewall"
+        return CallError(AnswerKind.UNREACHABLE, words)
+    except OSError as error:
+        words = f"{where} cannot be reached: {error.strerror or error}"
+        return CallError(AnswerKind.UNREACHABLE, words)

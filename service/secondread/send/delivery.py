@@ -1,0 +1,265 @@
+"""From the outbox to the destinations: short attempts, each destination for itself.
+
+Every destination has a lane, a thread of its own, so one that is down or slow never holds up
+another. A lane claims one study's objects, makes one attempt, records the answers, and goes on.
+Nothing is ever given up: what was not stored is due again after a growing pause. When the fault
+is the peer's (refused, silent, broken off), the whole lane pauses, so that a destination that is
+down gets one call now and then instead of one for each waiting study.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from secondread.clock import Clock
+from secondread.log import get
+from secondread.metrics import DELIVERY_ATTEMPTS
+from secondread.send.backoff import pause
+from secondread.send.outbox import (
+    AnswerKind,
+    Batch,
+    Callee,
+    OutboxObject,
+    StoreAnswer,
+)
+from secondread.settings import DestinationSettings
+
+log = get(__name__)
+
+# A claim holds for this many timeouts of the destination, and a minute: connect, negotiate and
+# release take one each at most, and a study has about ten objects. Should a claim run out all
+# the same, another worker sends the same bytes again, which a peer answers as before.
+_LEASE_TIMEOUTS = 20
+_LEASE_EXTRA_SECONDS = 60.0
+
+# How often a lane looks how old its oldest undelivered object is.
+_AGE_CHECK_SECONDS = 15.0
+
+
+class DeliveryQueue(Protocol):
+    """The rows of the outbox that wait, by destination."""
+
+    def claim(
+        self, destination: str, worker: str, now: datetime, lease_seconds: float
+    ) -> Batch | None:
+        """Take the due objects of one study; None when none is due or the mode is not live."""
+
+    def delivered(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+        """Record the objects that the destination stored."""
+
+    def failed(
+        self,
+        batch: Batch,
+        answers: Sequence[StoreAnswer],
+        now: datetime,
+        next_attempt_at: datetime,
+    ) -> None:
+        """Record the objects that it did not store, and when they are due again."""
+
+    def oldest_waiting(self, destination: str) -> datetime | None:
+        """Return since when the oldest undelivered object of a live destination waits."""
+
+
+class Alarms(Protocol):
+    """Where an alarm is raised and cleared; both may be repeated."""
+
+    def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
+        """Raise an alarm, or leave it raised."""
+
+    def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
+        """Clear it, if it is raised."""
+
+
+class Store(Protocol):
+    """`secondread.send.scu.store`, or a stand-in."""
+
+    def __call__(
+        self,
+        destination: Callee,
+        calling_ae_title: str,
+        objects: Sequence[OutboxObject],
+        *,
+        cancelled: Callable[[], bool],
+    ) -> tuple[StoreAnswer, ...]:
+        """Send, and answer for each object."""
+
+
+ALARM_KIND = "delivery-overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What every lane works with."""
+
+    queue: DeliveryQueue
+    alarms: Alarms
+    store: Store
+    clock: Clock
+    worker: str
+    """Name of this worker, written into claims."""
+    calling_ae_title: str
+    """The AE title to call with."""
+    alarm_seconds: float = 900.0
+    """Age of the oldest undelivered object from which on an alarm is raised."""
+
+
+class Lane:
+    """The deliveries of one destination."""
+
+    def __init__(self, destination: DestinationSettings, wiring: Wiring) -> None:
+        self._destination = destination
+        self._queue = wiring.queue
+        self._wiring = wiring
+        self._clock = wiring.clock
+        self._fruitless = 0
+        self._alarmed: bool | None = None
+        self._age_checked_at: datetime | None = None
+
+    def step(self, cancelled: Callable[[], bool]) -> float | None:
+        """Make one attempt, if something is due.
+
+        Returns
+        -------
+        float or None
+            Seconds to wait before the next step: 0 after an attempt that reached the peer, a
+            growing pause after one that did not; None when nothing was due.
+        """
+        name = self._destination.name
+        lease = _LEASE_TIMEOUTS * self._destination.timeout_seconds + _LEASE_EXTRA_SECONDS
+        batch = self._queue.claim(name, self._wiring.worker, self._clock(), lease)
+        if batch is None:
+            self._watch_age()
+            return None
+        answers = self._wiring.store(
+            self._destination, self._wiring.calling_ae_title, batch.objects, cancelled=cancelled
+        )
+        self._record(batch, answers)
+        self._watch_age()
+        return self._pause_after(answers)
+
+    def _record(self, batch: Batch, answers: Sequence[StoreAnswer]) -> None:
+        now = self._clock()
+        for answer in answers:
+            DELIVERY_ATTEMPTS.labels(batch.destination, answer.kind.value).inc()
+        stored = [answer for answer in answers if answer.stored]
+        missed = [answer for answer in answers if not answer.stored]
+        if stored:
+            self._queue.delivered(batch, stored, now)
+        if missed:
+            wait = self._retry_seconds(batch, missed)
+            self._queue.failed(batch, missed, now, now + timedelta(seconds=wait))
+        log.log(
+            logging.WARNING if missed else logging.INFO,
+            "delivery_attempted",
+            destination=batch.destination,
+            study_uid=batch.study_uid,
+            attempt=batch.attempt,
+            stored=len(stored),
+            missed=len(missed),
+            answers=sorted({answer.kind.value for answer in answers}),
+            statuses=sorted({f"{a.status:04X}" for a in missed if a.status is not None}),
+        )
+
+    def _retry_seconds(self, batch: Batch, missed: Sequence[StoreAnswer]) -> float:
+        if all(answer.kind is AnswerKind.STOPPED for answer in missed):
+            return 0.0
+        return pause(batch.attempt, self._destination.maximum_pause_seconds)
+
+    def _pause_after(self, answers: Sequence[StoreAnswer]) -> float:
+        if not any(answer.kind.concerns_the_peer for answer in answers):
+            self._fruitless = 0
+            return 0.0
+        self._fruitless += 1
+        return pause(self._fruitless, self._destination.maximum_pause_seconds)
+
+    def _watch_age(self) -> None:
+        """Raise the alarm when the oldest undelivered object is too old; clear it after."""
+        now = self._clock()
+        checked = self._age_checked_at
+        if checked is not None and now - checked < timedelta(seconds=_AGE_CHECK_SECONDS):
+            return
+        self._age_checked_at = now
+        name = self._destination.name
+        oldest = self._queue.oldest_waiting(name)
+        age = 0.0 if oldest is None else (now - oldest).total_seconds()
+        overdue = age > self._wiring.alarm_seconds
+        if overdue == self._alarmed:
+            return
+        if overdue:
+            words = f"results for {name} wait since {oldest:%Y-%m-%d %H:%M} UTC"
+            self._wiring.alarms.raise_alarm(ALARM_KIND, name, words, now)
+            log.warning("delivery_overdue", destination=name, age_seconds=round(age))
+        else:
+            self._wiring.alarms.clear_alarm(ALARM_KIND, name, now)
+        self._alarmed = overdue
+
+
+class Deliverer:
+    """The lanes of all destinations, each in a thread of its own.
+
+    Parameters
+    ----------
+    destinations
+        Where results go. Whether one is live is asked of the queue at each claim.
+    wiring
+        What the lanes work with.
+    poll_seconds
+        How often a lane without work looks for some.
+    """
+
+    def __init__(
+        self,
+        destinations: Sequence[DestinationSettings],
+        wiring: Wiring,
+        poll_seconds: float = 0.25,
+    ) -> None:
+        self._poll_seconds = poll_seconds
+        self._stopping = threading.Event()
+        self._longest_wait = max((one.timeout_seconds for one in destinations), default=0.0)
+        self._threads = [
+            threading.Thread(
+                target=self._run,
+                args=(destination.name, Lane(destination, wiring)),
+                name=f"deliver-{destination.name}",
+                daemon=True,
+            )
+            for destination in destinations
+        ]
+
+    def start(self) -> None:
+        """Start delivering."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> bool:
+        """Stop between two objects, and wait for it no longer than the longest timeout.
+
+        Returns
+        -------
+        bool
+            Whether every lane has stopped. One that has not is in the middle of an object; its
+            claim runs out by itself, and the object is sent again.
+        """
+        self._stopping.set()
+        deadline = time.monotonic() + self._longest_wait
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, name: str, lane: Lane) -> None:
+        troubles = 0
+        while not self._stopping.is_set():
+            try:
+                wait = lane.step(self._stopping.is_set)
+                troubles = 0
+            # A lane outlives whatever happens to it, a database that is away above all: there
+            # is no other thread that would deliver to this destination.
+            except Exception:
+                troubles += 1
+                wait = pause(troubles, 60.0)
+                log.exception("delivery_lane_failed", destination=name)
+            self._stopping.wait(self._poll_seconds if wait is None else wait)

@@ -1,0 +1,136 @@
+"""What is sent, to whom, and what came of it: the values of this stage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from secondread.settings import TlsSettings
+
+
+class Callee(Protocol):
+    """Who is called: `DestinationSettings` is one, `Address` another."""
+
+    @property
+    def ae_title(self) -> str:
+        """Called AE title."""
+
+    @property
+    def host(self) -> str:
+        """Host name or IP address."""
+
+    @property
+    def port(self) -> int:
+        """TCP port."""
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long to wait for a connection, and for each answer."""
+
+    @property
+    def tls(self) -> TlsSettings | None:
+        """Certificates for DICOM over TLS; None for a plain connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A `Callee` that is no destination of the settings."""
+
+    ae_title: str
+    host: str
+    port: int
+    timeout_seconds: float = 30.0
+    tls: TlsSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxObject:
+    """One object as it lies in the outbox."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    path: Path
+    """A DICOM file (PS3.10). Its data set is sent byte for byte."""
+    digest: str
+    """SHA-256 of the whole file, hexadecimal, as recorded when it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The objects of one study that wait for one destination, claimed by one worker."""
+
+    study_uid: str
+    destination: str
+    objects: tuple[OutboxObject, ...]
+    attempt: int
+    """Number of this attempt, from 1."""
+    claim: str
+    """Names this claim: an answer that comes after its lease ran out can be told by it."""
+
+
+class AnswerKind(StrEnum):
+    """What came of a call, as counted in the metrics."""
+
+    STORED = "stored"
+    STORED_WITH_WARNING = "stored-with-warning"
+    STATUS = "failure-status"
+    CONTEXT_REFUSED = "context-refused"
+    REJECTED = "association-rejected"
+    UNREACHABLE = "unreachable"
+    TLS = "tls-failed"
+    BROKEN = "association-broken"
+    NO_ANSWER = "no-answer"
+    UNREADABLE = "outbox-unreadable"
+    STOPPED = "stopped"
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the peer holds the object; a warning status says so too (PS3.4 B.2.3)."""
+        return self in {AnswerKind.STORED, AnswerKind.STORED_WITH_WARNING}
+
+    @property
+    def concerns_the_peer(self) -> bool:
+        """Whether any other object would have met the same: the peer, not the object."""
+        return self in {
+            AnswerKind.REJECTED,
+            AnswerKind.UNREACHABLE,
+            AnswerKind.TLS,
+            AnswerKind.BROKEN,
+            AnswerKind.NO_ANSWER,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAnswer:
+    """What came of sending one object."""
+
+    sop_instance_uid: str
+    kind: AnswerKind
+    status: int | None
+    """DIMSE status of the peer's answer; None where there was no answer."""
+    detail: str
+    """For people. It may quote the peer's own comment, so it belongs on a page, not in a log."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether the peer said that it holds the object."""
+        return self.kind.is_stored
+
+
+@dataclass(frozen=True, slots=True)
+class EchoAnswer:
+    """What came of a C-ECHO."""
+
+    ok: bool
+    kind: AnswerKind | None
+    """Why it failed; None when it did not."""
+    detail: str
+    """For people."""
+
+
+def all_alike(
+    objects: Sequence[OutboxObject], kind: AnswerKind, detail: str
+) -> tuple[StoreAnswer, ...]:
+    """Return the same answer without a status for each object."""
+    return tuple(StoreAnswer(item.sop_instance_uid, kind, None, detail) for item in objects)

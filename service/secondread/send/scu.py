@@ -1,0 +1,221 @@
+"""C-STORE and C-ECHO as SCU: one association for a study's objects, the outbox bytes as they lie.
+
+The data set of each file goes over the wire byte for byte, in the file's own transfer syntax; a
+file whose digest is not the recorded one is not sent.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import UID
+from pynetdicom.presentation import PresentationContext, build_context
+
+from secondread.send.call import Call, CallError, association
+from secondread.send.outbox import (
+    AnswerKind,
+    Callee,
+    EchoAnswer,
+    OutboxObject,
+    StoreAnswer,
+    all_alike,
+)
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+# PS3.4 Table B.2-1: all three say that the instance is stored.
+WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
+
+# Sending takes time before any answer can be due: what a slow line to another site carries.
+_SLOWEST_BYTES_PER_SECOND = 64 * 1024
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """An object whose file is what was recorded, and the context that it needs."""
+
+    item: OutboxObject
+    transfer_syntax: str
+    size: int
+
+    @property
+    def context(self) -> PresentationContext:
+        return build_context(self.item.sop_class_uid, self.transfer_syntax)
+
+
+def store(
+    destination: Callee,
+    calling_ae_title: str,
+    objects: Sequence[OutboxObject],
+    *,
+    cancelled: Callable[[], bool] = never,
+) -> tuple[StoreAnswer, ...]:
+    """Send objects over one association.
+
+    Parameters
+    ----------
+    destination
+        Who is called.
+    calling_ae_title
+        The AE title to call with.
+    objects
+        What is sent, in this order.
+    cancelled
+        Asked between two objects; the rest is then answered ``STOPPED``.
+
+    Returns
+    -------
+    tuple of StoreAnswer
+        One for each object, in their order. Nothing that a peer, the network or the outbox
+        does raises: it is an answer.
+    """
+    answers: dict[str, StoreAnswer] = {}
+    checked: list[_Checked] = []
+    for item in objects:
+        fault = _check(item)
+        if isinstance(fault, StoreAnswer):
+            answers[item.sop_instance_uid] = fault
+        else:
+            checked.append(fault)
+    if checked:
+        sent = _send(destination, calling_ae_title, checked, cancelled)
+        answers.update((answer.sop_instance_uid, answer) for answer in sent)
+    return tuple(answers[item.sop_instance_uid] for item in objects)
+
+
+def _check(item: OutboxObject) -> _Checked | StoreAnswer:
+    try:
+        with item.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+        meta = read_file_meta_info(item.path)
+        transfer_syntax = str(meta.TransferSyntaxUID)
+    except OSError as error:
+        return _unreadable(item, f"the file cannot be read: {error.strerror}")
+    except (InvalidDicomError, AttributeError):
+        return _unreadable(item, "the file has no DICOM file meta information")
+    if digest != item.digest:
+        return _unreadable(item, "the file is not the one that was recorded (SHA-256 differs)")
+    return _Checked(item, transfer_syntax, size)
+
+
+def _unreadable(item: OutboxObject, words: str) -> StoreAnswer:
+    return StoreAnswer(item.sop_instance_uid, AnswerKind.UNREADABLE, None, words)
+
+
+def _send(
+    destination: Callee,
+    calling_ae_title: str,
+    checked: Sequence[_Checked],
+    cancelled: Callable[[], bool],
+) -> tuple[StoreAnswer, ...]:
+    contexts = {(one.item.sop_class_uid, one.transfer_syntax): one.context for one in checked}
+    try:
+        with association(destination, calling_ae_title, list(contexts.values())) as call:
+            return tuple(_send_each(call, destination.timeout_seconds, checked, cancelled))
+    except CallError as error:
+        if error.kind is AnswerKind.CONTEXT_REFUSED:
+            return tuple(_context_refused(one) for one in checked)
+        return all_alike([one.item for one in checked], error.kind, error.detail)
+
+
+def _send_each(
+    call: Call,
+    timeout_seconds: float,
+    checked: Sequence[_Checked],
+    cancelled: Callable[[], bool],
+) -> Iterator[StoreAnswer]:
+    lost: CallError | None = None
+    for one in checked:
+        uid = one.item.sop_instance_uid
+        if lost is not None:
+            yield StoreAnswer(uid, lost.kind, None, f"not sent: {lost.detail}")
+        elif cancelled():
+            yield StoreAnswer(uid, AnswerKind.STOPPED, None, "not sent: the node is stopping")
+        elif not call.accepts(one.context):
+            yield _context_refused(one)
+        else:
+            try:
+                yield _send_one(call, timeout_seconds, one)
+            except CallError as error:
+                lost = error
+                yield StoreAnswer(uid, error.kind, None, error.detail)
+
+
+def _send_one(call: Call, timeout_seconds: float, one: _Checked) -> StoreAnswer:
+    call.association.dimse_timeout = timeout_seconds + one.size / _SLOWEST_BYTES_PER_SECOND
+    try:
+        answer = call.association.send_c_store(one.item.path)
+    except RuntimeError as error:  # the association ended since the last answer
+        raise call.lost() from error
+    if "Status" not in answer:
+        raise call.lost()
+    status = int(answer.Status)
+    comment = str(answer.get("ErrorComment", "") or "")
+    return StoreAnswer(one.item.sop_instance_uid, *_meaning(status, comment))
+
+
+def _meaning(status: int, comment: str) -> tuple[AnswerKind, int, str]:
+    """Return kind, status and words for a C-STORE status (PS3.4 B.2.3, PS3.7 C)."""
+    if status == 0x0000:
+        return AnswerKind.STORED, status, "stored"
+    words = f"status 0x{status:04X}, {_group(status)}"
+    if comment:
+        words += f' ("{_printable(comment)}")'
+    if status in WARNING_STATUSES:
+        return AnswerKind.STORED_WITH_WARNING, status, f"stored with a warning: {words}"
+    return AnswerKind.STATUS, status, f"the peer did not store it: {words}"
+
+
+def _printable(comment: str) -> str:
+    # Error Comment (0000,0902) is at most 64 characters (PS3.7 C); a peer may send anything.
+    return "".join(c if c.isprintable() else "?" for c in comment[:64])
+
+
+def _group(status: int) -> str:
+    if status >> 8 == 0xA7:
+        return "out of resources"
+    if status >> 8 == 0xA9:
+        return "data set does not match SOP class"
+    if status >> 12 == 0xC:
+        return "cannot understand"
+    return {
+        0x0110: "processing failure",
+        0x0111: "duplicate SOP instance",
+        0x0117: "invalid SOP instance",
+        0x0122: "SOP class not supported",
+        0x0124: "not authorised",
+        0xB000: "coercion of data elements",
+        0xB006: "elements discarded",
+        0xB007: "data set does not match SOP class",
+    }.get(status, "a status of its own")
+
+
+def _context_refused(one: _Checked) -> StoreAnswer:
+    names = f"{UID(one.item.sop_class_uid).name} in {UID(one.transfer_syntax).name}"
+    words = f"the peer does not accept {names}"
+    return StoreAnswer(one.item.sop_instance_uid, AnswerKind.CONTEXT_REFUSED, None, words)
+
+
+def echo(peer: Callee, calling_ae_title: str) -> EchoAnswer:
+    """Ask a peer whether it answers (C-ECHO), and say in clear words why not."""
+    try:
+        with association(peer, calling_ae_title, [build_context(VERIFICATION)]) as call:
+            answer = call.association.send_c_echo()
+            if "Status" not in answer:
+                raise call.lost()
+    except CallError as error:
+        return EchoAnswer(ok=False, kind=error.kind, detail=error.detail)
+    status = int(answer.Status)
+    if status != 0x0000:
+        return EchoAnswer(
+            ok=False, kind=AnswerKind.STATUS, detail=f"C-ECHO answered 0x{status:04X}"
+        )
+    return EchoAnswer(ok=True, kind=None, detail="answers")

@@ -1,0 +1,130 @@
+"""Deliveries from a real outbox and tracker to loopback archives that come and go."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from socket import create_server
+
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from secondread.clock import Clock
+from secondread.demo.archive_peer import ArchivePeer
+from secondread.send.delivery import Deliverer, Wiring
+from secondread.send.scu import store
+from secondread.settings import DestinationSettings, Mode, ObjectKind
+from secondread.track.states import DeliveryState
+from secondread.track.values import OutboxEntry
+from tests.track_world import STUDY, World, reading
+
+CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def result_file(folder: Path, number: int) -> OutboxEntry:
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID, ds.StudyInstanceUID = CAPTURE, f"2.25.{number}", STUDY
+    ds.TextValue = "r" * 10_000
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = UID(CAPTURE)
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    path = folder / f"{number}.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    data = path.read_bytes()
+    return OutboxEntry(
+        profile="default",
+        kind=ObjectKind.CAPTURE,
+        index=number - 1,
+        sop_class_uid=CAPTURE,
+        series_uid="2.25.99",
+        sop_instance_uid=str(ds.SOPInstanceUID),
+        source_uid=None,
+        path=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+    )
+
+
+def free_port() -> int:
+    with closing(create_server(("127.0.0.1", 0))) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def destination(name: str, port: int) -> DestinationSettings:
+    return DestinationSettings(
+        name=name,
+        ae_title=name.upper(),
+        host="127.0.0.1",
+        port=port,
+        timeout_seconds=3,
+        maximum_pause_seconds=0.2,
+    )
+
+
+def running_from(start: datetime) -> Clock:
+    """A clock that shows the world's time and goes on from there."""
+    began = time.monotonic()
+    return lambda: start + timedelta(seconds=time.monotonic() - began)
+
+
+def eventually(true: Callable[[], bool], seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+@pytest.fixture
+def outbox(world: World) -> Path:
+    """The folder that the tracker takes the outbox's paths from."""
+    folder = world.tracker.deliveries._outbox_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_results_reach_a_live_destination_while_another_is_down_and_that_one_when_it_is_back(
+    world: World, outbox: Path, tmp_path: Path
+) -> None:
+    down_port = free_port()
+    world.destination("up", Mode.LIVE)
+    world.destination("down", Mode.LIVE)
+    world.destination("quiet", Mode.SHADOW)
+    world.send_study()
+    world.later(150)
+    claimed = world.claimed()
+    world.record(reading(claimed, entries=(result_file(outbox, 1), result_file(outbox, 2))))
+    clock = running_from(world.now)
+    deliveries, queries = world.tracker.deliveries, world.tracker.queries
+
+    def delivered(name: str) -> int:
+        return queries.counts(clock()).deliveries[name, DeliveryState.DELIVERED]
+
+    with ArchivePeer(tmp_path / "up", "UP") as up, ArchivePeer(tmp_path / "q", "QUIET") as quiet:
+        settings = [
+            destination("up", up.port),
+            destination("down", down_port),
+            destination("quiet", quiet.port),
+        ]
+        wiring = Wiring(deliveries, world.tracker.alarms, store, clock, "worker-0", "SECONDREAD")
+        deliverer = Deliverer(settings, wiring, poll_seconds=0.02)
+        deliverer.start()
+        assert eventually(lambda: delivered("up") == 2)
+        assert eventually(lambda: _last_error(world, "down").startswith("unreachable"))
+        assert delivered("down") == 0
+        with ArchivePeer(tmp_path / "down", "DOWN", down_port) as down:
+            assert eventually(lambda: delivered("down") == 2)
+            assert len(down.objects(STUDY)) == 2
+        assert deliverer.stop()
+        assert len(up.objects(STUDY)) == 2
+        assert quiet.objects(STUDY) == ()
+    assert queries.counts(clock()).deliveries["quiet", DeliveryState.SHADOW] == 2
+
+
+def _last_error(world: World, name: str) -> str:
+    found = {one.name: one.last_error for one in world.tracker.queries.destinations()}
+    return found[name] or ""

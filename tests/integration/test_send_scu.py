@@ -1,0 +1,522 @@
+"""C-STORE and C-ECHO as SCU, against peers that do what real ones do on bad days."""
+
+import hashlib
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, evt
+from pynetdicom.events import Event, EventHandlerType
+
+from secondread.send.outbox import Address, AnswerKind, OutboxObject
+from secondread.send.scu import echo, store
+from secondread.settings import TlsSettings
+
+CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
+CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+CALLING = "SECONDREAD"
+
+
+def outbox_object(folder: Path, number: int, sop_class: str = CAPTURE) -> OutboxObject:
+    ds = Dataset()
+    ds.SOPClassUID = sop_class
+    ds.SOPInstanceUID = f"1.2.826.0.1.3680043.10.99.{number}"
+    ds.StudyInstanceUID = "1.2.826.0.1.3680043.10.99"
+    ds.PatientID = "X"
+    ds.TextValue = "y" * 40_001  # odd, and several PDUs long
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = UID(sop_class)
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    path = folder / f"{number}.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    return OutboxObject(
+        sop_class, str(ds.SOPInstanceUID), path, hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+
+
+def data_set_bytes(path: Path) -> bytes:
+    """The file without preamble and file meta information."""
+    content = path.read_bytes()
+    assert content[128:132] == b"DICM"
+    length = read_file_meta_info(path).FileMetaInformationGroupLength
+    return content[132 + 12 + length :]
+
+
+@dataclass
+class Peer:
+    """A loopback SCP whose answers a test chooses."""
+
+    port: int = 0
+    statuses: list[int] = field(default_factory=list)
+    """Answers in turn; Success after the last."""
+    comment: str = ""
+    on_store: Callable[[Event], object] = lambda event: None
+    received: list[bytes] = field(default_factory=list)
+    asked: list[list[tuple[str, list[str]]]] = field(default_factory=list)
+    """SOP class and transfer syntaxes of each context, for each association."""
+
+    def requested(self, event: Event) -> None:
+        contexts = event.assoc.requestor.requested_contexts
+        self.asked.append([(str(c.abstract_syntax), list(c.transfer_syntax)) for c in contexts])
+
+    def store(self, event: Event) -> Dataset:
+        self.received.append(event.encoded_dataset(include_meta=False))
+        self.on_store(event)
+        answer = Dataset()
+        answer.Status = self.statuses.pop(0) if self.statuses else 0x0000
+        answer.ErrorComment = self.comment
+        return answer
+
+    @property
+    def address(self) -> Address:
+        return Address("PACS", "127.0.0.1", self.port, timeout_seconds=2.0)
+
+
+@contextmanager
+def serving(
+    peer: Peer,
+    classes: tuple[str, ...] = (CAD_SR, CAPTURE, "1.2.840.10008.1.1"),
+    syntaxes: tuple[str, ...] = (str(ExplicitVRLittleEndian),),
+    callers: list[str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    handlers: list[EventHandlerType] | None = None,
+) -> Iterator[Peer]:
+    entity = AE(ae_title="PACS")
+    for sop_class in classes:
+        entity.add_supported_context(sop_class, list(syntaxes))
+    entity.require_called_aet = True
+    entity.require_calling_aet = callers or []
+    server = entity.start_server(
+        ("127.0.0.1", 0),
+        block=False,
+        ssl_context=tls,
+        evt_handlers=handlers
+        or [(evt.EVT_C_STORE, peer.store), (evt.EVT_REQUESTED, peer.requested)],
+    )
+    assert server is not None
+    assert server.socket is not None
+    peer.port = server.socket.getsockname()[1]
+    try:
+        yield peer
+    finally:
+        server.shutdown()
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Peer]:
+    with serving(Peer()) as peer:
+        yield peer
+
+
+@pytest.fixture
+def peer(server: Peer) -> Peer:
+    """The module's server with nothing in its memory and Success for all."""
+    server.__dict__.update(Peer(port=server.port).__dict__)
+    return server
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> list[OutboxObject]:
+    return [outbox_object(tmp_path, 1, CAD_SR), *(outbox_object(tmp_path, n) for n in (2, 3))]
+
+
+def test_the_data_set_arrives_byte_for_byte(objects: list[OutboxObject], peer: Peer) -> None:
+    answers = store(peer.address, CALLING, objects)
+    assert [answer.kind for answer in answers] == [AnswerKind.STORED] * 3
+    assert [answer.sop_instance_uid for answer in answers] == [o.sop_instance_uid for o in objects]
+    assert peer.received == [data_set_bytes(item.path) for item in objects]
+
+
+def test_a_study_uses_one_association_with_no_context_that_it_does_not_need(
+    objects: list[OutboxObject], peer: Peer
+) -> None:
+    store(peer.address, CALLING, objects)
+    explicit = [str(ExplicitVRLittleEndian)]
+    assert peer.asked == [[(CAD_SR, explicit), (CAPTURE, explicit)]]
+
+
+@pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007])
+def test_a_warning_counts_as_stored(objects: list[OutboxObject], peer: Peer, status: int) -> None:
+    peer.statuses = [status]
+    (answer,) = store(peer.address, CALLING, objects[:1])
+    assert answer.stored
+    assert (answer.kind, answer.status) == (AnswerKind.STORED_WITH_WARNING, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0xA700, "out of resources"),
+        (0xA900, "does not match"),
+        (0xC000, "cannot understand"),
+        (0x0124, "not authorised"),
+        (0xB123, "a status of its own"),
+    ],
+)
+def test_a_failure_of_one_object_leaves_the_others_alone(
+    objects: list[OutboxObject], peer: Peer, status: int, words: str
+) -> None:
+    peer.statuses = [0x0000, status, 0x0000]
+    answers = store(peer.address, CALLING, objects)
+    assert [answer.stored for answer in answers] == [True, False, True]
+    assert (answers[1].kind, answers[1].status) == (AnswerKind.STATUS, status)
+    assert f"0x{status:04X}" in answers[1].detail
+    assert words in answers[1].detail
+
+
+def test_the_comment_of_the_peer_is_kept_without_control_characters(
+    objects: list[OutboxObject], peer: Peer
+) -> None:
+    peer.statuses, peer.comment = [0xA700], "disk 3 is full\x07"
+    (answer,) = store(peer.address, CALLING, objects[:1])
+    assert '("disk 3 is full?")' in answer.detail
+
+
+def test_a_peer_that_aborts_midway_leaves_the_confirmed_stored_and_the_rest_unsent(
+    objects: list[OutboxObject], peer: Peer
+) -> None:
+    def abort_at_second(event: Event) -> None:
+        if len(peer.received) == 2:
+            event.assoc.abort()
+
+    peer.on_store = abort_at_second
+    answers = store(peer.address, CALLING, objects)
+    assert [answer.kind for answer in answers] == [
+        AnswerKind.STORED,
+        AnswerKind.BROKEN,
+        AnswerKind.BROKEN,
+    ]
+    assert "aborted" in answers[1].detail
+    assert answers[2].detail.startswith("not sent")
+    assert len(peer.received) == 2
+
+
+def test_a_peer_that_is_slow_to_answer_is_given_up_after_its_timeout(
+    objects: list[OutboxObject], peer: Peer
+) -> None:
+    release = threading.Event()
+    peer.on_store = lambda _: release.wait(10)
+    began = time.monotonic()
+    answers = store(replace(peer.address, timeout_seconds=0.3), CALLING, objects)
+    took = time.monotonic() - began
+    release.set()
+    assert [answer.kind for answer in answers] == [AnswerKind.NO_ANSWER] * 3
+    assert took < 5
+
+
+def test_stopping_between_two_objects_leaves_the_rest_for_later(
+    objects: list[OutboxObject], peer: Peer
+) -> None:
+    answers = store(peer.address, CALLING, objects, cancelled=lambda: len(peer.received) == 1)
+    assert [answer.kind for answer in answers] == [
+        AnswerKind.STORED,
+        AnswerKind.STOPPED,
+        AnswerKind.STOPPED,
+    ]
+
+
+def test_a_refused_context_is_named_and_the_other_class_still_goes(
+    objects: list[OutboxObject],
+) -> None:
+    with serving(Peer(), classes=(CAPTURE,)) as peer:
+        answers = store(peer.address, CALLING, objects)
+    assert [answer.kind for answer in answers] == [
+        AnswerKind.CONTEXT_REFUSED,
+        AnswerKind.STORED,
+        AnswerKind.STORED,
+    ]
+    assert answers[0].detail == (
+        "the peer does not accept Mammography CAD SR Storage in Explicit VR Little Endian"
+    )
+
+
+def test_bytes_are_never_reencoded_for_a_peer_that_takes_only_implicit_vr(
+    objects: list[OutboxObject],
+) -> None:
+    with serving(Peer(), syntaxes=(str(ImplicitVRLittleEndian),)) as peer:
+        answers = store(peer.address, CALLING, objects)
+    assert {answer.kind for answer in answers} == {AnswerKind.CONTEXT_REFUSED}
+    assert peer.received == []
+
+
+def test_a_file_that_is_not_the_recorded_one_is_not_sent(
+    objects: list[OutboxObject], peer: Peer
+) -> None:
+    with objects[1].path.open("r+b") as file:
+        file.seek(-10, 2)
+        file.write(b"z")
+    objects[2].path.unlink()
+    answers = store(peer.address, CALLING, objects)
+    assert [answer.kind for answer in answers] == [
+        AnswerKind.STORED,
+        AnswerKind.UNREADABLE,
+        AnswerKind.UNREADABLE,
+    ]
+    assert "SHA-256" in answers[1].detail
+    assert len(peer.received) == 1
+
+
+def test_a_file_without_meta_information_is_unreadable_not_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "text.dcm"
+    path.write_text("no DICOM here")
+    item = OutboxObject(CAPTURE, "1.2.3", path, hashlib.sha256(path.read_bytes()).hexdigest())
+    (answer,) = store(Address("PACS", "127.0.0.1", free_port()), CALLING, [item])
+    assert answer.kind is AnswerKind.UNREADABLE
+
+
+def test_a_peer_that_stops_reading_is_given_up(tmp_path: Path) -> None:
+    # The peer takes the association and then never reads again: the send buffers fill.
+    (tmp_path / "big").mkdir()
+    item = outbox_object(tmp_path, 1)
+    big = tmp_path / "big.dcm"
+    big.write_bytes(item.path.read_bytes() + b"\0" * 30_000_000)
+    item = replace(item, path=big, digest=hashlib.sha256(big.read_bytes()).hexdigest())
+    stuck, release = threading.Event(), threading.Event()
+
+    def hold(event: Event) -> None:
+        stuck.set()
+        release.wait(20)
+
+    handlers: list[EventHandlerType] = [(evt.EVT_DATA_RECV, _after_first(hold))]
+    with serving(Peer(), handlers=handlers) as peer:
+        began = time.monotonic()
+        (answer,) = store(replace(peer.address, timeout_seconds=0.5), CALLING, [item])
+        took = time.monotonic() - began
+        release.set()
+    assert stuck.is_set()
+    assert answer.kind is AnswerKind.BROKEN
+    assert took < 10
+
+
+def _after_first(action: Callable[[Event], None]) -> Callable[[Event], None]:
+    seen: list[int] = []
+
+    def handler(event: Event) -> None:
+        seen.append(1)
+        if len(seen) == 3:  # the association request, the command set, then data
+            action(event)
+
+    return handler
+
+
+# Why there is no association, in words.
+
+
+def test_echo_answers(peer: Peer) -> None:
+    answer = echo(peer.address, CALLING)
+    assert (answer.ok, answer.kind, answer.detail) == (True, None, "answers")
+
+
+def test_echo_tells_a_refused_connection() -> None:
+    answer = echo(Address("PACS", "127.0.0.1", free_port()), CALLING)
+    assert answer.kind is AnswerKind.UNREACHABLE
+    assert "nothing listens there" in answer.detail
+
+
+def test_echo_tells_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    answer = echo(Address("PACS", "pacs.invalid", 104), CALLING)
+    assert answer.kind is AnswerKind.UNREACHABLE
+    assert "pacs.invalid is not known" in answer.detail
+
+
+def test_echo_tells_that_the_calling_ae_title_is_unknown_there() -> None:
+    with serving(Peer(), callers=["OTHER"]) as peer:
+        answer = echo(peer.address, CALLING)
+    assert answer.kind is AnswerKind.REJECTED
+    assert "does not know the calling AE title SECONDREAD" in answer.detail
+
+
+def test_echo_tells_that_the_called_ae_title_is_wrong(peer: Peer) -> None:
+    answer = echo(replace(peer.address, ae_title="PACSS"), CALLING)
+    assert answer.kind is AnswerKind.REJECTED
+    assert "it is not called PACSS" in answer.detail
+
+
+def test_echo_tells_that_verification_is_refused() -> None:
+    with serving(Peer(), classes=(CAPTURE,)) as peer:
+        answer = echo(peer.address, CALLING)
+    assert answer.kind is AnswerKind.CONTEXT_REFUSED
+
+
+@contextmanager
+def raw_server(talk: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A TCP server that serves one connection at a time with `talk`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                talk(connection)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+def test_echo_tells_a_peer_that_takes_the_connection_and_stays_silent() -> None:
+    release = threading.Event()
+    with raw_server(lambda _: release.wait(10)) as port:
+        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=0.3), CALLING)
+        release.set()
+    assert answer.kind is AnswerKind.NO_ANSWER
+    assert "no answer within 0.3 s" in answer.detail
+
+
+def test_echo_tells_a_peer_that_hangs_up() -> None:
+    with raw_server(lambda connection: connection.recv(10)) as port:
+        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
+    assert answer.kind is AnswerKind.BROKEN
+    assert "hung up" in answer.detail
+
+
+def test_echo_tells_another_protocol() -> None:
+    def web(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.recv(1000)
+
+    with raw_server(web) as port:
+        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
+    assert answer.kind is AnswerKind.BROKEN
+    assert "does not speak plain DICOM" in answer.detail
+
+
+def test_a_peer_that_stops_inside_a_pdu_is_given_up() -> None:
+    release = threading.Event()
+
+    def half(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"\x02\x00\x00\x00\x00\xf0")  # an accept that never comes whole
+        release.wait(10)
+
+    with raw_server(half) as port:
+        began = time.monotonic()
+        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=0.3), CALLING)
+        took = time.monotonic() - began
+        release.set()
+    assert not answer.ok
+    assert took < 5
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> TlsSettings:
+    """One self-signed certificate for 127.0.0.1, which both sides use and trust."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out cert.pem "
+        "-subj /CN=node -addext subjectAltName=IP:127.0.0.1".split(),
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return TlsSettings(
+        certificate=folder / "cert.pem", key=folder / "key.pem", trusted=folder / "cert.pem"
+    )
+
+
+def server_side(tls: TlsSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tls.trusted))
+    context.load_cert_chain(tls.certificate, tls.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_objects_travel_over_mutual_tls(
+    objects: list[OutboxObject], certificates: TlsSettings
+) -> None:
+    with serving(Peer(), tls=server_side(certificates)) as peer:
+        answers = store(replace(peer.address, tls=certificates), CALLING, objects)
+    assert all(answer.stored for answer in answers)
+    assert peer.received == [data_set_bytes(item.path) for item in objects]
+
+
+def test_a_certificate_that_is_not_trusted_is_told(certificates: TlsSettings) -> None:
+    stranger = certificates.model_copy(update={"trusted": None})
+    with serving(Peer(), tls=server_side(certificates)) as peer:
+        answer = echo(replace(peer.address, tls=stranger), CALLING)
+    assert answer.kind is AnswerKind.TLS
+    assert "is not trusted" in answer.detail
+
+
+def test_a_peer_without_tls_is_told(certificates: TlsSettings) -> None:
+    with serving(Peer()) as peer:
+        answer = echo(replace(peer.address, tls=certificates), CALLING)
+    assert answer.kind is AnswerKind.TLS
+
+
+def test_a_missing_certificate_file_is_told(
+    objects: list[OutboxObject], certificates: TlsSettings, tmp_path: Path
+) -> None:
+    broken = certificates.model_copy(update={"certificate": tmp_path / "gone.pem"})
+    answers = store(Address("PACS", "127.0.0.1", 104, tls=broken), CALLING, objects)
+    assert {answer.kind for answer in answers} == {AnswerKind.TLS}
+    assert "certificate files" in answers[0].detail
+
+
+@pytest.mark.peer("storescp")
+def test_storescp_receives_identical_data_sets(objects: list[OutboxObject], tmp_path: Path) -> None:
+    folder = tmp_path / "received"
+    folder.mkdir()
+    port = free_port()
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(
+                [
+                    "storescp",
+                    "-q",
+                    "-aet",
+                    "PACS",
+                    "--bit-preserving",
+                    "-od",
+                    str(folder),
+                    str(port),
+                ]
+            )
+        )
+        stack.callback(process.terminate)
+        address = Address("PACS", "127.0.0.1", port, timeout_seconds=5)
+        deadline = time.monotonic() + 5
+        while not echo(address, CALLING).ok and time.monotonic() < deadline:
+            time.sleep(0.05)
+        answers = store(address, CALLING, objects)
+    assert all(answer.stored for answer in answers)
+    received = sorted(data_set_bytes(path) for path in folder.iterdir())
+    assert received == sorted(data_set_bytes(item.path) for item in objects)

@@ -1,0 +1,357 @@
+"""Lanes: what is claimed, recorded, retried and told, with a queue and a store in memory."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from secondread.send.delivery import ALARM_KIND, Deliverer, Lane, Wiring
+from secondread.send.outbox import (
+    AnswerKind,
+    Batch,
+    Callee,
+    OutboxObject,
+    StoreAnswer,
+    all_alike,
+)
+from secondread.send.scu import never
+from secondread.settings import DestinationSettings
+
+START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+
+
+class Hands:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class MemoryQueue:
+    """Batches by destination; a failed one is due again at its time."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[tuple[datetime, datetime, Batch]]] = {}
+        self.stored: list[str] = []
+        self.missed: list[tuple[str, AnswerKind, float]] = []
+        self.leases: list[float] = []
+
+    def put(self, batch: Batch, since: datetime = START) -> None:
+        self.waiting.setdefault(batch.destination, []).append((since, since, batch))
+
+    def claim(
+        self, destination: str, worker: str, now: datetime, lease_seconds: float
+    ) -> Batch | None:
+        assert worker == "worker-0"
+        self.leases.append(lease_seconds)
+        for row in self.waiting.get(destination, []):
+            if row[0] <= now:
+                self.waiting[destination].remove(row)
+                self._since = row[1]
+                return row[2]
+        return None
+
+    def delivered(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+        self.stored += [answer.sop_instance_uid for answer in answers]
+
+    def failed(
+        self,
+        batch: Batch,
+        answers: Sequence[StoreAnswer],
+        now: datetime,
+        next_attempt_at: datetime,
+    ) -> None:
+        wait = (next_attempt_at - now).total_seconds()
+        self.missed += [(answer.sop_instance_uid, answer.kind, wait) for answer in answers]
+        left = {answer.sop_instance_uid for answer in answers}
+        again = Batch(
+            batch.study_uid,
+            batch.destination,
+            tuple(item for item in batch.objects if item.sop_instance_uid in left),
+            batch.attempt + 1,
+            batch.claim,
+        )
+        self.waiting[batch.destination].append((next_attempt_at, self._since, again))
+
+    def oldest_waiting(self, destination: str) -> datetime | None:
+        return min((row[1] for row in self.waiting.get(destination, [])), default=None)
+
+
+class MemoryAlarms:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
+        self.told.append(("raised", kind, subject))
+
+    def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
+        self.told.append(("cleared", kind, subject))
+
+
+class ScriptedStore:
+    """Answers with the next kind of its script; the last one for ever."""
+
+    def __init__(self, *script: AnswerKind | dict[str, AnswerKind]) -> None:
+        self.script = list(script)
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+
+    def __call__(
+        self,
+        destination: Callee,
+        calling_ae_title: str,
+        objects: Sequence[OutboxObject],
+        *,
+        cancelled: Callable[[], bool],
+    ) -> tuple[StoreAnswer, ...]:
+        self.calls.append((destination.ae_title, tuple(o.sop_instance_uid for o in objects)))
+        turn = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(turn, AnswerKind):
+            return all_alike(objects, turn, "")
+        return tuple(
+            StoreAnswer(o.sop_instance_uid, turn[o.sop_instance_uid], None, "") for o in objects
+        )
+
+
+def destination(name: str = "pacs", timeout: float = 2.0) -> DestinationSettings:
+    return DestinationSettings(
+        name=name,
+        ae_title=name.upper(),
+        host="127.0.0.1",
+        port=104,
+        timeout_seconds=timeout,
+        maximum_pause_seconds=60,
+    )
+
+
+def batch(study: str = "1.2.3", name: str = "pacs", count: int = 2) -> Batch:
+    objects = tuple(
+        OutboxObject("1.2.840.10008.5.1.4.1.1.7", f"{study}.{i}", Path("x.dcm"), "0" * 64)
+        for i in range(count)
+    )
+    return Batch(study, name, objects, 1, "claim")
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    return MemoryQueue()
+
+
+@pytest.fixture
+def alarms() -> MemoryAlarms:
+    return MemoryAlarms()
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+def wiring(queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands, store: ScriptedStore) -> Wiring:
+    return Wiring(queue, alarms, store, clock, "worker-0", "SECONDREAD", alarm_seconds=600)
+
+
+def test_a_lane_without_work_says_so(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    store = ScriptedStore(AnswerKind.STORED)
+    assert Lane(destination(), wiring(queue, alarms, clock, store)).step(never) is None
+    assert store.calls == []
+
+
+def test_what_is_stored_is_recorded_with_warnings_counted_as_stored(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    queue.put(batch())
+    kinds = {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.STORED_WITH_WARNING}
+    lane = Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(kinds)))
+    assert lane.step(never) == 0
+    assert queue.stored == ["1.2.3.0", "1.2.3.1"]
+    assert queue.missed == []
+
+
+def test_only_what_was_not_stored_is_tried_again(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    queue.put(batch())
+    store = ScriptedStore(
+        {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.STATUS}, AnswerKind.STORED
+    )
+    lane = Lane(destination(), wiring(queue, alarms, clock, store))
+    lane.step(never)
+    clock.forward(5)
+    lane.step(never)
+    assert store.calls[1] == ("PACS", ("1.2.3.1",))
+    assert queue.stored == ["1.2.3.0", "1.2.3.1"]
+
+
+def test_a_study_that_a_peer_refuses_waits_longer_each_time_and_holds_up_no_other(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    queue.put(batch("1.2.3", count=1))
+    lane = Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STATUS)))
+    for _ in range(6):
+        assert lane.step(never) == 0
+        clock.forward(60)
+    assert [wait for _, _, wait in queue.missed] == [5, 10, 20, 40, 60, 60]
+
+
+def test_a_destination_that_is_down_gets_one_call_a_pause_however_many_studies_wait(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    for number in range(50):
+        queue.put(batch(f"1.2.{number}", count=1))
+    store = ScriptedStore(AnswerKind.UNREACHABLE)
+    lane = Lane(destination(), wiring(queue, alarms, clock, store))
+    pauses = []
+    for _ in range(5):
+        wait = lane.step(never)
+        assert wait is not None
+        pauses.append(wait)
+        clock.forward(wait)
+    assert pauses == [5, 10, 20, 40, 60]
+    assert len(store.calls) == 5
+
+
+def test_the_lane_is_quick_again_once_the_peer_answers(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    for number in range(4):
+        queue.put(batch(f"1.2.{number}", count=1))
+    down, up = AnswerKind.NO_ANSWER, AnswerKind.STORED
+    lane = Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(down, down, up, down)))
+    assert [lane.step(never) for _ in range(4)] == [5, 10, 0, 5]
+
+
+def test_objects_left_out_because_the_node_stops_are_due_at_once(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    queue.put(batch(count=1))
+    Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STOPPED))).step(never)
+    assert queue.missed == [("1.2.3.0", AnswerKind.STOPPED, 0.0)]
+
+
+def test_a_claim_outlives_every_timeout_of_an_attempt(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    store = ScriptedStore(AnswerKind.STORED)
+    Lane(destination(timeout=30), wiring(queue, alarms, clock, store)).step(never)
+    assert queue.leases == [660.0]
+
+
+def test_the_alarm_is_raised_once_when_results_wait_too_long_and_cleared_when_they_are_out(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    queue.put(batch(count=1))
+    store = ScriptedStore(AnswerKind.UNREACHABLE)
+    lane = Lane(destination(), wiring(queue, alarms, clock, store))
+    lane.step(never)
+    assert alarms.told == [("cleared", ALARM_KIND, "pacs")]
+    for _ in range(3):
+        clock.forward(601)
+        lane.step(never)
+    assert alarms.told[1:] == [("raised", ALARM_KIND, "pacs")]
+    store.script = [AnswerKind.STORED]
+    clock.forward(60)
+    lane.step(never)
+    assert alarms.told[2:] == [("cleared", ALARM_KIND, "pacs")]
+
+
+def test_every_answer_is_counted_by_destination_and_kind(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    def count() -> float:
+        labels = {"destination": "counted", "answer": "association-rejected"}
+        return REGISTRY.get_sample_value("secondread_delivery_attempts_total", labels) or 0.0
+
+    before = count()
+    queue.put(batch(name="counted", count=3))
+    store = ScriptedStore(AnswerKind.REJECTED)
+    Lane(destination("counted"), wiring(queue, alarms, clock, store)).step(never)
+    assert count() - before == 3
+
+
+class GatedStore:
+    """Holds the calls to one destination until the test opens the gate."""
+
+    def __init__(self, held: str) -> None:
+        self.held = held
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+        self.done = threading.Event()
+
+    def __call__(
+        self,
+        destination: Callee,
+        calling_ae_title: str,
+        objects: Sequence[OutboxObject],
+        *,
+        cancelled: Callable[[], bool],
+    ) -> tuple[StoreAnswer, ...]:
+        if destination.ae_title == self.held:
+            self.entered.set()
+            while not (self.gate.wait(0.01) or cancelled()):
+                pass
+        else:
+            self.done.set()
+        return all_alike(objects, AnswerKind.STORED, "")
+
+
+@pytest.fixture
+def held(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> Iterator[tuple[Deliverer, GatedStore]]:
+    store = GatedStore("SLOW")
+    gear = Wiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
+    queue.put(batch("1.2.1", "slow"))
+    queue.put(batch("1.2.2", "quick"))
+    deliverer = Deliverer([destination("slow"), destination("quick")], gear, poll_seconds=0.01)
+    deliverer.start()
+    yield deliverer, store
+    store.gate.set()
+    deliverer.stop()
+
+
+def test_a_slow_destination_does_not_hold_up_another(
+    held: tuple[Deliverer, GatedStore],
+) -> None:
+    _, store = held
+    assert store.entered.wait(2)
+    assert store.done.wait(2)
+
+
+def test_stop_ends_the_lanes_and_says_so(held: tuple[Deliverer, GatedStore]) -> None:
+    deliverer, store = held
+    assert store.entered.wait(2)
+    assert deliverer.stop()
+
+
+def test_a_lane_survives_a_queue_that_fails(
+    alarms: MemoryAlarms, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Away(MemoryQueue):
+        def claim(
+            self, destination: str, worker: str, now: datetime, lease_seconds: float
+        ) -> Batch | None:
+            if not self.leases:
+                self.leases.append(0)
+                raise ConnectionError("the database is away")
+            return super().claim(destination, worker, now, lease_seconds)
+
+    monkeypatch.setattr("secondread.send.delivery.pause", lambda attempt, maximum: 0.01)
+    queue = Away()
+    queue.put(batch())
+    store = GatedStore("NONE")
+    gear = Wiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
+    deliverer = Deliverer([destination()], gear, poll_seconds=0.01)
+    deliverer.start()
+    assert store.done.wait(2)
+    assert deliverer.stop()
