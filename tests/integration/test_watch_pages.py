@@ -1,0 +1,406 @@
+"""The operations pages, asked as a browser asks."""
+
+import io
+import re
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.settings import Mode
+from secondread.track.states import DeliveryState, StudyState
+from secondread.track.values import Severity
+from secondread.watch.pages import app
+from tests.watch_world import (
+    NOW,
+    STUDY,
+    Browser,
+    FakeArchive,
+    FakeTracker,
+    alarm,
+    delivery,
+    destination,
+    image,
+    process,
+    read_study,
+    refusal,
+    running,
+    settings,
+    several,
+    study,
+)
+
+
+class Text(HTMLParser):
+    """The visible text of a page, and every address in it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"href", "src", "action"}]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeTracker:
+    detail = read_study(tmp_path)
+    return FakeTracker(studies=[detail.summary], details={STUDY: detail})
+
+
+@pytest.fixture
+def client(fake: FakeTracker, tmp_path: Path) -> Browser:
+    return Browser(app(fake, FakeArchive(tmp_path), settings(), lambda: NOW))
+
+
+def read(client: Browser, path: str, status: int = 200) -> Text:
+    answer = client.get(path)
+    assert answer.status_code == status
+    return Text(answer.text)
+
+
+PAGES = (
+    "/",
+    f"/studies/{STUDY}",
+    f"/studies/{STUDY}/objects/1",
+    "/refusals",
+    "/destinations",
+    "/node",
+)
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, "/nowhere", "/studies/9.9", "/healthz", "/static/watch.css"]
+)
+def test_every_answer_is_kept_to_itself(client: Browser, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "script-src" not in policy
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_needs_nothing_from_elsewhere_and_no_script(client: Browser, path: str) -> None:
+    page = read(client, path)
+    assert page.links
+    assert all(link.startswith(("/", "#", "?")) for link in page.links)
+    assert not any(link.startswith("//") for link in page.links)
+    assert "script" not in page.tags
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_link_of_a_page_leads_somewhere(client: Browser, path: str) -> None:
+    for link in set(read(client, path).links) - {"/search"}:
+        if not link.startswith("#"):
+            assert client.get(link).status_code == 200, link
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_one_main_heading_a_language_and_labelled_inputs(
+    client: Browser, path: str
+) -> None:
+    answer = client.get(path).text
+    assert answer.count("<h1") == 1
+    assert '<html lang="en">' in answer
+    assert set(re.findall(r'<input id="(\w+)"', answer)) == set(
+        re.findall(r'<label for="(\w+)"', answer)
+    )
+
+
+def test_other_host_names_are_not_answered_on_loopback(client: Browser) -> None:
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    assert client.get("/", headers={"host": "localhost:8042"}).status_code == 200
+
+
+# The list.
+
+
+def test_the_list_says_state_outcome_findings_and_time_to_result(client: Browser) -> None:
+    text = read(client, "/").text
+    assert "reported findings 2 4 MAMMO_1 5 min ago 42 s none waiting" in text
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.NOT_ELIGIBLE])
+def test_a_study_that_was_not_read_never_looks_like_one_without_findings(
+    client: Browser, fake: FakeTracker, outcome: Outcome, tmp_path: Path
+) -> None:
+    unread = study(outcome=outcome, shown_findings=0)
+    fake.studies = [unread]
+    fake.details[STUDY] = replace(read_study(tmp_path), summary=unread, findings=())
+    assert re.search(r"reported (failed|not eligible) – 4 MAMMO_1", read(client, "/").text)
+    page = read(client, f"/studies/{STUDY}").text
+    assert "whether there is anything to find is not known" in page
+    assert "No finding is shown" not in page
+
+
+def test_a_partial_study_says_that_more_may_be_there(
+    client: Browser, fake: FakeTracker, tmp_path: Path
+) -> None:
+    fake.details[STUDY] = read_study(tmp_path, study(outcome=Outcome.PARTIAL))
+    assert "Not everything was read" in read(client, f"/studies/{STUDY}").text
+
+
+def test_the_list_is_filtered_by_state_and_outcome(client: Browser, fake: FakeTracker) -> None:
+    held = study(1, state=StudyState.HELD, outcome=None, hold_reason=Reason.PRIOR_ONLY_BY_AGE)
+    fake.studies.append(held)
+    assert len(_listed(read(client, "/"))) == 2
+    assert _listed(read(client, "/?state=held")) == {f"/studies/{held.study_uid}"}
+    assert _listed(read(client, "/?outcome=findings")) == {f"/studies/{STUDY}"}
+    assert "older than the intake rule's limit" in read(client, "/?state=held").text
+
+
+def _listed(page: Text) -> set[str]:
+    return {link for link in page.links if link.startswith("/studies/")}
+
+
+@pytest.mark.parametrize(
+    "query", ["state=x", "outcome=<b>", "page=0", "page=-1", "page=1e9", "page=²"]
+)
+def test_a_query_that_makes_no_sense_is_refused(client: Browser, query: str) -> None:
+    assert client.get(f"/?{query}").status_code == 400
+
+
+def test_long_lists_are_paged(client: Browser, fake: FakeTracker) -> None:
+    fake.studies = list(several(120))
+    first = read(client, "/")
+    assert len(_listed(first)) == 50
+    assert "page 1 of 3" in first.text
+    assert "/?page=2" in first.links
+    last = read(client, "/?page=3&state=reported")
+    assert len(_listed(last)) == 20
+    assert "/?state=reported&page=2" in last.links
+
+
+def test_an_empty_node_says_what_to_expect(client: Browser, fake: FakeTracker) -> None:
+    fake.studies = []
+    assert "a caller that was turned away is under Refusals" in read(client, "/").text
+
+
+def test_a_patient_is_searched_by_post_and_named_nowhere(
+    client: Browser, fake: FakeTracker
+) -> None:
+    fake.studies += several(3)
+    fake.patients = {"P-77": [STUDY]}
+    answer = client.post("/search", data={"text": " P-77 "})
+    assert answer.status_code == 200
+    assert _listed(Text(answer.text)) == {f"/studies/{STUDY}"}
+    assert "P-77" not in answer.text
+    assert "http-equiv" not in answer.text
+    assert client.get("/search?text=P-77").status_code == 405
+
+
+def test_searching_a_study_uid_opens_the_study(client: Browser) -> None:
+    answer = client.post("/search", data={"text": STUDY})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/studies/{STUDY}")
+
+
+@pytest.mark.parametrize("text", ["", "x" * 5000])
+def test_a_senseless_search_is_refused(client: Browser, text: str) -> None:
+    assert client.post("/search", data={"text": text}).status_code == 400
+
+
+def test_pages_load_themselves_again_unless_asked_not_to(client: Browser) -> None:
+    assert '<meta http-equiv="refresh" content="15">' in client.get("/").text
+    assert "http-equiv" not in client.get("/?refresh=off").text
+    # A study at rest has no reason to.
+    assert "http-equiv" not in client.get(f"/studies/{STUDY}").text
+
+
+# One study.
+
+
+def test_a_study_shows_findings_images_reasons_and_revisions(
+    client: Browser, fake: FakeTracker
+) -> None:
+    flagged = image("LMLO", 4, status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,))
+    detail = fake.details[STUDY]
+    fake.details[STUDY] = replace(detail, images=(*detail.images[:3], flagged))
+    text = read(client, f"/studies/{STUDY}").text
+    assert "LCC-1 cluster 91 34 9 11.4 mm fine pleomorphic (71%) grouped (83%) new near" in text
+    assert "1 candidate below the operating point" in text
+    assert "LMLO read with doubt only 8 bits are stored eight-bits" in text
+    assert "tissue fraction 0.4213" in text
+    assert "Revision 1 cause: first findings" in text
+
+
+def test_a_study_shows_each_delivery_with_its_last_error(
+    client: Browser, fake: FakeTracker, tmp_path: Path
+) -> None:
+    down = delivery(
+        state=DeliveryState.PENDING,
+        attempts=7,
+        last_error="unreachable: nothing listens there",
+        delivered_at=None,
+        proof=None,
+        due_at=NOW + timedelta(seconds=70),
+    )
+    shadow = delivery("viewer", state=DeliveryState.SHADOW, attempts=0, delivered_at=None)
+    fake.details[STUDY] = read_study(tmp_path, None, down, shadow)
+    text = read(client, f"/studies/{STUDY}").text
+    assert "waits 7 – unreachable: nothing listens there next try 2026-03-02 10:31:10" in text
+    assert "shadow: kept, would be sent" in text
+
+
+def test_a_stuck_study_tells_how_to_have_it_read(
+    client: Browser, fake: FakeTracker, tmp_path: Path
+) -> None:
+    fake.details[STUDY] = read_study(tmp_path, study(state=StudyState.STUCK))
+    assert f"secondread studies read {STUDY}" in read(client, f"/studies/{STUDY}").text
+
+
+def test_no_page_names_the_patient(client: Browser) -> None:
+    for path in PAGES:
+        assert not re.search("secret", client.get(path).text, re.IGNORECASE)
+
+
+def test_a_capture_is_a_png(client: Browser) -> None:
+    answer = client.get(f"/studies/{STUDY}/objects/2.png")
+    assert answer.headers["content-type"] == "image/png"
+    picture = Image.open(io.BytesIO(answer.content))
+    assert picture.size == (30, 20)
+    assert picture.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_the_report_is_a_tree_of_escaped_words(client: Browser) -> None:
+    page = read(client, f"/studies/{STUDY}/objects/1")
+    assert "Rendering Intent Presentation Required (111150, DCM)" in page.text
+    assert "<script>alert(1)</script>" in page.text
+    assert "script" not in page.tags
+
+
+def test_an_object_is_downloaded_as_it_is_sent(client: Browser, tmp_path: Path) -> None:
+    answer = client.get(f"/studies/{STUDY}/objects/1.dcm")
+    assert answer.headers["content-type"] == "application/dicom"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{STUDY}.9.1.dcm"'
+    assert answer.content == (tmp_path / "report.dcm").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/studies/9.9.9",
+        "/studies/..%2f..%2fetc",
+        f"/studies/{STUDY}x",
+        "/studies/" + "1." * 32 + "1",
+        f"/studies/{STUDY}/objects/99",
+        f"/studies/{STUDY}/objects/99.dcm",
+        f"/studies/{STUDY}/objects/1.png",
+        f"/studies/{STUDY}/objects/2",
+        "/studies/9.9.9/objects/1",
+    ],
+)
+def test_what_is_not_there_is_not_found(client: Browser, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["abc", "1..2", "1." * 32 + "1"])
+def test_what_is_no_uid_is_never_looked_up(client: Browser, fake: FakeTracker, name: str) -> None:
+    fake.details[name] = fake.details[STUDY]
+    assert client.get(f"/studies/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["1", "2.png", "1.dcm"])
+def test_a_file_that_is_gone_is_not_found_rather_than_an_error(
+    client: Browser, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "report.dcm").unlink()
+    (tmp_path / "capture.dcm").unlink()
+    assert client.get(f"/studies/{STUDY}/objects/{name}").status_code == 404
+
+
+# The other pages.
+
+
+def test_hostile_texts_of_a_peer_are_shown_and_do_nothing(
+    client: Browser, fake: FakeTracker
+) -> None:
+    hostile = '"><script>alert(1)</script>'
+    fake.refused = [refusal(calling_ae_title=hostile, called_ae_title=hostile, address=hostile)]
+    fake.raised = [alarm(subject=hostile, detail=hostile)]
+    fake.studies = [study(peer=hostile)]
+    for path in ("/refusals", "/", "/node"):
+        page = read(client, path)
+        assert hostile in page.text
+        assert "script" not in page.tags
+
+
+def test_an_unknown_caller_comes_with_the_lines_that_let_it_in(
+    client: Browser, fake: FakeTracker
+) -> None:
+    fake.refused = [refusal()]
+    text = read(client, "/refusals").text
+    assert '[[peers]] ae_title = "MAMMO_3" addresses = ["10.20.4.33"]' in text
+    assert "12 2 min 10 s ago" in text
+
+
+def test_a_refused_context_names_class_and_transfer_syntax(
+    client: Browser, fake: FakeTracker
+) -> None:
+    fake.refused = [
+        refusal(
+            what="context",
+            reason=Reason.TRANSFER_SYNTAX_REFUSED,
+            sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
+            transfer_syntax="1.2.840.10008.1.2.2",
+        )
+    ]
+    text = read(client, "/refusals").text
+    assert (
+        "Digital Mammography X-Ray Image Storage - For Presentation, Explicit VR Big Endian" in text
+    )
+
+
+def test_a_destination_shows_mode_waiting_and_last_error(
+    client: Browser, fake: FakeTracker
+) -> None:
+    counts = dict.fromkeys(DeliveryState, 0) | {DeliveryState.PENDING: 3}
+    fake.where = [destination(counts=counts, last_error="no-answer: silent"), destination("old")]
+    text = read(client, "/destinations").text
+    assert "pacs live" in text
+    assert "waits 3" in text
+    assert "Last error no-answer: silent" in text
+    assert "No longer in the settings" in text
+
+
+def test_every_page_says_when_nothing_leaves(client: Browser, fake: FakeTracker) -> None:
+    words = "No destination is live"
+    assert words not in read(client, "/node").text
+    fake.where = [destination(mode=Mode.SHADOW)]
+    assert words in read(client, "/node").text
+
+
+def test_alarms_and_silent_processes_stand_on_every_page(
+    client: Browser, fake: FakeTracker
+) -> None:
+    assert "Needs attention" not in read(client, "/").text
+    fake.raised = [alarm(severity=Severity.CRITICAL)]
+    fake.who = [*running(), process("worker-1", "work", 300)]
+    for path in PAGES:
+        text = read(client, path).text
+        assert "critical delivery overdue , pacs: results for pacs wait" in text
+        assert "worker-1 on node-a has given no sign of life since 5 min ago" in text
+
+
+def test_without_the_database_the_pages_say_so(client: Browser, fake: FakeTracker) -> None:
+    fake.away = True
+    for path in PAGES:
+        assert "database does not answer" in read(client, path, 503).text
