@@ -1,0 +1,119 @@
+"""A node opened from its settings: folders, database, archive, detector."""
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from secondread import __version__
+from secondread.accept.archive import Archive
+from secondread.clock import utc_now
+from secondread.codes import MarkClass
+from secondread.detect.gates import ALL, Gate
+from secondread.detect.manifest import load as load_manifest
+from secondread.errors import SettingsError
+from secondread.findings.finding import ModelIdentity
+from secondread.findings.shown import OperatingPoint
+from secondread.reading import Reader
+from secondread.report.result import NodeIdentity
+from secondread.report.uids import device_uid
+from secondread.settings import DetectSettings, FindingsSettings, Settings
+from secondread.track.migrate import upgrade
+from secondread.track.tracker import Tracker
+
+MANUFACTURER = "Secondread"
+MODEL_NAME = "Secondread"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What every process of a node shares."""
+
+    settings: Settings
+    tracker: Tracker
+    archive: Archive
+    installation_id: str
+
+
+def open_node(settings: Settings) -> Node:
+    """Make folders and tables where they are missing, and open them.
+
+    Raises
+    ------
+    SettingsError
+        The data folder cannot be made or written to.
+    """
+    archive = Archive(settings.node.data_dir)
+    try:
+        settings.node.data_dir.mkdir(parents=True, exist_ok=True)
+        archive.create()
+    except OSError as error:
+        raise SettingsError(f"node.data_dir {settings.node.data_dir}: {error.strerror}") from error
+    upgrade(settings.tracker_url)
+    tracker = Tracker(settings.tracker_url, archive.root)
+    tracker.destinations.seed(
+        {one.name: one.initial_mode for one in settings.destinations}, utc_now()
+    )
+    return Node(settings, tracker, archive, tracker.installation())
+
+
+def node_identity(installation_id: str, station_name: str, institution: str) -> NodeIdentity:
+    """Return who signs the results."""
+    return NodeIdentity(
+        manufacturer=MANUFACTURER,
+        model_name=MODEL_NAME,
+        version=__version__,
+        device_uid=device_uid(installation_id),
+        station_name=station_name[:16],
+        institution=institution,
+    )
+
+
+def station_name() -> str:
+    """Return the name of this machine, as Station Name holds it (16 characters)."""
+    return "".join(c for c in socket.gethostname().split(".")[0] if c.isascii())[:16]
+
+
+def gate_names(names: Iterable[str]) -> frozenset[str]:
+    """Return the gates to override, each checked to be one.
+
+    Raises
+    ------
+    SettingsError
+        A name is no gate's.
+    """
+    known = {gate.value for gate in Gate} | {ALL}
+    wanted = frozenset(names)
+    if unknown := sorted(wanted - known):
+        raise SettingsError(
+            f"no gate is called {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
+        )
+    return wanted
+
+
+def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
+    """Return identity, calibration and operating point of the model in force.
+
+    Raises
+    ------
+    ModelError
+        The manifest or one of its graphs is wrong.
+    SettingsError
+        The operating point in the settings is none of the manifest's.
+    """
+    manifest = load_manifest(detect.manifest)
+    point = manifest.operating_point(findings.operating_point)
+    return Reader(
+        model=ModelIdentity(
+            name=manifest.name,
+            version=manifest.version,
+            digest=manifest.digest,
+            operating_point=point.number,
+            calibrated=manifest.calibrated,
+        ),
+        calibrate=lambda _, score: manifest.certainty(score),
+        point=OperatingPoint(
+            number=point.number,
+            name=point.name,
+            minimum_certainty=point.minimum_certainty.get(MarkClass.CLUSTER, 101.0),
+        ),
+    )

@@ -1,0 +1,62 @@
+"""The receiver's process: SCP and heartbeat."""
+
+import socket
+import threading
+
+from secondread import __version__, log
+from secondread.accept.ledger import Ledger
+from secondread.accept.scp import Receiver
+from secondread.app.heartbeat import Heartbeat
+from secondread.app.node import Node, open_node
+from secondread.app.reconcile import Reconciliation
+from secondread.app.signals import stop_event, stop_with_parent
+from secondread.assemble.viewset import ExpectedViews
+from secondread.clock import utc_now
+from secondread.errors import TransientError
+from secondread.settings import Settings
+
+_log = log.get(__name__)
+
+GRACE_SECONDS = 10.0
+"""How long instances on the wire may take to arrive when the receiver is asked to stop."""
+
+
+def run(settings: Settings, parent: int | None) -> None:
+    """Receive until asked to stop."""
+    stop = stop_event()
+    if parent is not None:
+        stop_with_parent(parent)
+    node = open_node(settings)
+    name = f"receive-{socket.gethostname()}-{settings.receive.port}"
+    ledger = node.tracker.ledger(name, settings.assemble, ExpectedViews())
+    receiver = Receiver(settings, node.archive, ledger, utc_now)
+    receiver.start()
+    _log.info(
+        "receiver_open_to",
+        version=__version__,
+        ae_title=settings.node.ae_title,
+        tls=settings.receive.tls is not None,
+        peers=[peer.ae_title for peer in settings.peers],
+        unknown_peers=settings.receive.unknown_peers,
+    )
+    with Heartbeat(node.tracker, name, "receive", settings.work.heartbeat_seconds):
+        comparison = threading.Thread(
+            target=_compare, args=(node, ledger, stop), name="reconcile", daemon=True
+        )
+        comparison.start()
+        stop.wait()
+        comparison.join(GRACE_SECONDS)
+    receiver.stop(GRACE_SECONDS)
+
+
+def _compare(node: Node, ledger: Ledger, stop: threading.Event) -> None:
+    """Compare archive and database in the background, when the database lets it."""
+    reconciliation = Reconciliation(node.archive, node.tracker, ledger, utc_now)
+    while not stop.is_set():
+        try:
+            reconciliation.run(stop)
+        except TransientError as error:
+            _log.warning("reconciliation_postponed", why=str(error))
+            stop.wait(60.0)
+        else:
+            return

@@ -1,0 +1,149 @@
+"""After a start: the archive's files are the truth, SQL is the index, and the two are compared.
+
+A file without a row was received in full: the receiver died between the two, or the database was
+restored from an older backup. It is written down as if it came now. A row whose file is gone or
+short is a loss that no program can mend: an alarm says which study, and a person restores it.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydicom.filereader import read_file_meta_info
+
+from secondread import log
+from secondread.accept.archive import Archive
+from secondread.accept.classify import classify
+from secondread.accept.instance_file import read_received
+from secondread.accept.ledger import Ledger, PeerAssociation, StoredInstance
+from secondread.clock import Clock
+from secondread.errors import InputError
+from secondread.track.summaries import ArchivedFile
+from secondread.track.tracker import Tracker
+from secondread.track.values import Severity
+
+_log = log.get(__name__)
+
+ALARM = "archive-file-lost"
+
+YOUNG_SECONDS = 600.0
+"""Files younger than this may be on their way from archive to database at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What the comparison found."""
+
+    recorded: int
+    """Files that had no row and have one now."""
+    lost: int
+    """Studies with rows whose file is gone or has another size."""
+
+
+class Reconciliation:
+    """Compares archive and database once.
+
+    Parameters
+    ----------
+    archive, tracker
+        The two.
+    ledger
+        Where files without a row are written down.
+    clock
+        The present instant.
+    """
+
+    def __init__(self, archive: Archive, tracker: Tracker, ledger: Ledger, clock: Clock) -> None:
+        self._archive = archive
+        self._tracker = tracker
+        self._ledger = ledger
+        self._clock = clock
+
+    def run(self, stop: threading.Event) -> Differences:
+        """Compare, unless `stop` is set before the end; may be repeated.
+
+        Raises
+        ------
+        TransientError
+            The database is away; nothing is lost by trying later.
+        """
+        known: set[str] = set()
+        lost: dict[str, str] = {}
+        for row in self._rows():
+            if stop.is_set():
+                return Differences(0, len(lost))
+            known.add(row.path)
+            fault = self._fault(row)
+            if fault is not None:
+                lost[row.study_uid] = fault
+        self._tell(lost)
+        recorded = 0
+        for path in self._archive.instances():
+            if stop.is_set():
+                break
+            if path not in known and self._is_settled(path):
+                recorded += self._record(path)
+        write = _log.warning if recorded or lost else _log.info
+        write("archive_compared", rows=len(known), recorded=recorded, studies_with_losses=len(lost))
+        return Differences(recorded, len(lost))
+
+    def _rows(self) -> Iterator[ArchivedFile]:
+        after = 0
+        while page := self._tracker.queries.archived(after):
+            yield from page
+            after = page[-1].id
+
+    def _fault(self, row: ArchivedFile) -> str | None:
+        """Say what is wrong with a row's file, if anything is."""
+        file = self._archive.path_of(row.path)
+        found = file.stat().st_size if file.is_file() else None
+        if found == row.size_bytes:
+            return None
+        state = "is missing" if found is None else f"has {found} of {row.size_bytes} bytes"
+        return f"{row.path} {state}; restore it from a backup, or have the study sent again"
+
+    def _tell(self, lost: Mapping[str, str]) -> None:
+        now = self._clock()
+        for alarm in self._tracker.queries.alarms():
+            if alarm.kind == ALARM and alarm.subject not in lost:
+                self._tracker.alarms.clear_alarm(ALARM, alarm.subject, now)
+        for study_uid, fault in lost.items():
+            self._tracker.alarms.raise_alarm(ALARM, study_uid, fault, now, Severity.CRITICAL)
+
+    def _is_settled(self, path: str) -> bool:
+        age = self._clock().timestamp() - self._archive.path_of(path).stat().st_mtime
+        return age > YOUNG_SECONDS
+
+    def _record(self, path: str) -> bool:
+        """Write a file without a row down; say whether it could be."""
+        file = self._archive.path_of(path)
+        syntax = str(read_file_meta_info(file).get("TransferSyntaxUID", ""))
+        now = self._clock()
+        try:
+            received = read_received(file, syntax)
+        except InputError as error:
+            _log.error("archive_file_unreadable", path=path, why=str(error))
+            return False
+        header = received.header
+        # Whoever sent it is not known any more; the intake rule takes it as from no known peer.
+        association = PeerAssociation(f"reconciled-{received.sha256[:16]}", "", "", now)
+        instance = StoredInstance(
+            sop_instance_uid=str(header.SOPInstanceUID),
+            sop_class_uid=str(header.SOPClassUID),
+            transfer_syntax=syntax,
+            study_uid=str(header.StudyInstanceUID),
+            series_uid=str(header.SeriesInstanceUID),
+            sha256=received.sha256,
+            size=received.size,
+            relative_path=path,
+            received_at=now,
+            disposition=classify(header, own=False),
+            association=association,
+        )
+        self._ledger.association_opened(association)
+        try:
+            self._ledger.record(instance, header)
+        finally:
+            self._ledger.association_closed(association.association_id, now)
+        _log.warning("archive_file_recorded", path=path, study_uid=instance.study_uid)
+        return True

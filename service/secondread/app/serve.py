@@ -1,0 +1,125 @@
+"""The whole node in one command: starts its processes, restarts what dies, stops in good order."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from secondread import log
+from secondread.app.signals import stop_event
+from secondread.settings import Settings
+
+_log = log.get(__name__)
+
+SHORTEST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+"""A process that lived this long is taken as healthy, and its next restart is prompt again."""
+
+GRACE_SECONDS = 25.0
+"""How long processes may take to stop before they are killed; service managers allow 90 s."""
+
+
+@dataclass
+class _Member:
+    name: str
+    arguments: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    due: float = 0.0
+    pause: float = field(default=SHORTEST_PAUSE_SECONDS)
+
+
+class Supervisor:
+    """Keeps a set of processes of this program running.
+
+    Parameters
+    ----------
+    commands
+        Arguments of ``python -m secondread`` by process name.
+    environment
+        Variables given to the processes beside this process's own.
+    """
+
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]
+    ) -> None:
+        self._members = [_Member(name, arguments) for name, arguments in commands.items()]
+        self._environment = {**os.environ, **environment}
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep all processes running until `stop` is set, then stop them."""
+        try:
+            while not stop.is_set():
+                for member in self._members:
+                    self._tend(member, time.monotonic())
+                stop.wait(0.1)
+        finally:
+            self._stop_all()
+
+    def _tend(self, member: _Member, now: float) -> None:
+        if member.process is not None:
+            status = member.process.poll()
+            if status is None:
+                return
+            lived = now - member.started
+            member.pause = (
+                SHORTEST_PAUSE_SECONDS
+                if lived > STEADY_SECONDS
+                else min(member.pause * 2, LONGEST_PAUSE_SECONDS)
+            )
+            member.due = now + member.pause
+            member.process = None
+            _log.error(
+                "process_died",
+                member=member.name,
+                status=status,
+                lived_seconds=round(lived, 1),
+                restart_in_seconds=member.pause,
+            )
+        if now >= member.due:
+            self._start(member, now)
+
+    def _start(self, member: _Member, now: float) -> None:
+        command = [sys.executable, "-m", "secondread", *member.arguments]
+        member.process = subprocess.Popen(  # noqa: S603  (our own program and arguments)
+            [*command, "--parent", str(os.getpid())], env=self._environment
+        )
+        member.started = now
+        _log.info("process_started", member=member.name, pid=member.process.pid)
+
+    def _stop_all(self) -> None:
+        running = [m for m in self._members if m.process is not None]
+        for member in running:
+            if member.process is not None:
+                member.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        for member in running:
+            if member.process is None:
+                continue
+            try:
+                member.process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                _log.error("process_killed", member=member.name)
+                member.process.kill()
+                member.process.wait()
+        _log.info("stopped")
+
+
+def serve(settings: Settings, settings_file: Path | None) -> None:
+    """Run receiver, workers and web page of a node until asked to stop."""
+    given = ["--settings", str(settings_file)] if settings_file is not None else []
+    commands = {"receive": ["receive", *given], "web": ["web", *given]}
+    for number in range(settings.work.processes):
+        commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *given]
+    counters = settings.node.data_dir / "counters"
+    counters.mkdir(parents=True, exist_ok=True)
+    # Counters start at zero with the node, as Prometheus expects of a restart.
+    for stale in counters.glob("*.db"):
+        stale.unlink()
+    Supervisor(commands, {"PROMETHEUS_MULTIPROC_DIR": str(counters)}).run(stop_event())

@@ -1,0 +1,245 @@
+"""A worker: claims studies that are due, reads them through the engine, delivers results."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from secondread import __version__, log
+from secondread.app.heartbeat import Heartbeat
+from secondread.app.node import (
+    Node,
+    gate_names,
+    node_identity,
+    open_node,
+    open_reader,
+    station_name,
+)
+from secondread.app.signals import stop_event, stop_with_parent
+from secondread.assemble.rule import intake_verdict
+from secondread.clock import Clock, utc_now
+from secondread.detect.child import DetectorChild
+from secondread.engine import Engine, Progress
+from secondread.errors import TransientError
+from secondread.reasons import Reason
+from secondread.send.delivery import Deliverer, Wiring
+from secondread.send.scu import store
+from secondread.settings import PeerSettings, Settings
+from secondread.track.states import StudyState
+from secondread.track.studies import Digests
+from secondread.track.values import ClaimedRevision, DueStudy
+from secondread.workflow import FAIL, READ, ReadingSteps, Tools, fail_v1, read_v1
+
+_log = log.get(__name__)
+
+KIND = "work"
+"""Kind of this process in its heartbeat."""
+
+SWEEP_SECONDS = 5.0
+"""How often readings are looked for that were claimed and never started, or broke."""
+
+AHEAD = 2
+"""Readings claimed ahead for each living worker. Few, so that fresh work overtakes a backlog."""
+
+
+class Readings(Protocol):
+    """The engine, as far as a coordinator needs it."""
+
+    def submit(self, workflow: str, study_uid: str, revision: int) -> None:
+        """Start a workflow; harmless if it is under way or done already."""
+
+    def progress(self, workflow: str, study_uid: str, revision: int) -> Progress:
+        """Tell how far a workflow has come."""
+
+    def take_over(self, executor_ids: Sequence[str]) -> int:
+        """Recover the workflows of executors that are dead; return how many there were."""
+
+
+class Coordinator:
+    """Moves due studies into the engine; every worker has one, and they share the work by SQL.
+
+    Parameters
+    ----------
+    node, engine
+        The node, and the engine that runs readings.
+    worker
+        Name of this worker.
+    model_digest
+        Digest of the model in force, recorded with each revision.
+    clock
+        The present instant.
+    """
+
+    def __init__(
+        self, node: Node, engine: Readings, worker: str, model_digest: str, clock: Clock
+    ) -> None:
+        self._node = node
+        self._tracker = node.tracker
+        self._engine = engine
+        self._worker = worker
+        self._model_digest = model_digest
+        self._clock = clock
+        self._sweep_at = clock()
+
+    def step(self) -> None:
+        """Claim what is due; every few seconds also look after what was left lying."""
+        now = self._clock()
+        self._claim_due(now)
+        if now >= self._sweep_at:
+            self._sweep_at = now + timedelta(seconds=SWEEP_SECONDS)
+            self._take_over(now)
+            for claimed in self._tracker.studies.unfinished(now, SWEEP_SECONDS):
+                self._look_after(claimed)
+
+    def _claim_due(self, now: datetime) -> None:
+        room = self._room(now)
+        for study in self._tracker.studies.due(now, limit=max(room, 0)):
+            peer = self._node.settings.peer(study.peer) or PeerSettings(ae_title=study.peer or "?")
+            reason = self._held(study, peer, now)
+            if reason is not None:
+                self._tracker.studies.hold(study.study_uid, reason, now)
+                _log.info("study_held", study_uid=study.study_uid, reason=reason.value)
+                continue
+            claimed = self._tracker.studies.claim(
+                study.study_uid,
+                self._worker,
+                Digests(self._node.settings.reading_digest, self._model_digest),
+                now,
+            )
+            if claimed is not None:  # else another worker was faster
+                self._engine.submit(READ, claimed.study_uid, claimed.number)
+                _log.info(
+                    "study_claimed",
+                    study_uid=claimed.study_uid,
+                    revision=claimed.number,
+                    cause=claimed.cause.value,
+                )
+
+    def _room(self, now: datetime) -> int:
+        horizon = now - timedelta(seconds=self._node.settings.work.takeover_seconds)
+        living = sum(
+            process.kind == KIND and process.beat_at > horizon
+            for process in self._tracker.queries.processes()
+        )
+        reading = self._tracker.queries.counts(now).studies[StudyState.READING]
+        return AHEAD * max(living, 1) - reading
+
+    def _held(self, study: DueStudy, peer: PeerSettings, now: datetime) -> Reason | None:
+        if study.exempt:
+            return None
+        today = now.astimezone().date()
+        return intake_verdict(peer, study.study_date, today, treated=study.treated).reason
+
+    def _take_over(self, now: datetime) -> None:
+        """Recover what workers that are gone for good had begun.
+
+        Their rows are removed last: should this worker die in between, the next one finds them
+        still there, and recovering the same workflow twice does no harm.
+        """
+        horizon = self._node.settings.work.takeover_seconds
+        dead = [
+            name
+            for name in self._tracker.processes.dead(now, horizon, KIND)
+            if name != self._worker
+        ]
+        if dead:
+            count = self._engine.take_over(dead)
+            for name in dead:
+                self._tracker.processes.stopped(name)
+            _log.warning("workers_taken_over", workers=dead, workflows=count)
+
+    def _look_after(self, claimed: ClaimedRevision) -> None:
+        """Start what was claimed and never started; give a broken reading its failed result."""
+        uid, number = claimed.study_uid, claimed.number
+        match self._engine.progress(READ, uid, number):
+            case Progress.UNKNOWN:
+                self._engine.submit(READ, uid, number)
+                _log.warning("reading_started_late", study_uid=uid, revision=number)
+            case Progress.BROKEN:
+                self._fail(uid, number)
+            case Progress.UNDER_WAY | Progress.DONE:
+                pass
+
+    def _fail(self, uid: str, number: int) -> None:
+        match self._engine.progress(FAIL, uid, number):
+            case Progress.UNKNOWN:
+                _log.error("reading_broke", study_uid=uid, revision=number)
+                self._engine.submit(FAIL, uid, number)
+            case Progress.BROKEN:
+                # Not even the failed result could be made: a person has to look.
+                why = "neither the reading nor its failed result could be made; see the log"
+                self._tracker.studies.give_up(uid, number, why, self._clock())
+                _log.error("study_stuck", study_uid=uid, revision=number)
+            case Progress.UNDER_WAY | Progress.DONE:
+                pass
+
+
+def run(settings: Settings, name: str, parent: int | None) -> None:
+    """Run one worker until asked to stop."""
+    stop = stop_event()
+    if parent is not None:
+        stop_with_parent(parent)
+    node = open_node(settings)
+    reader = open_reader(settings.detect, settings.findings)
+    with DetectorChild(settings.detect) as child:
+        tools = Tools(
+            tracker=node.tracker,
+            archive=node.archive,
+            detect=child.detect,
+            reader=reader,
+            node=node_identity(node.installation_id, station_name(), settings.node.institution),
+            installation_id=node.installation_id,
+            profiles=settings.profiles,
+            destinations={one.name: one.profile.key for one in settings.destinations},
+            overrides=gate_names(settings.detect.override_gates),
+            attempts=settings.detect.attempts,
+            work_dir=settings.node.data_dir / "work" / name,
+            clock=utc_now,
+            zone=settings.zone,
+        )
+        engine = _engine(settings, name, ReadingSteps(tools))
+        coordinator = Coordinator(node, engine, name, reader.model.digest, utc_now)
+        deliverer = _deliverer(node, name)
+        engine.start()
+        deliverer.start()
+        with Heartbeat(node.tracker, name, KIND, settings.work.heartbeat_seconds):
+            _log.info("worker_started", version=__version__, pid=os.getpid())
+            _loop(coordinator.step, settings.work.poll_seconds, stop)
+        deliverer.stop()
+        engine.stop(grace_seconds=15)
+    _log.info("worker_stopped")
+
+
+def _engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:
+    return Engine(
+        settings.engine_url,
+        name,
+        {
+            READ: lambda run, uid, revision: read_v1(steps, run, uid, revision),
+            FAIL: lambda run, uid, revision: fail_v1(steps, run, uid, revision),
+        },
+    )
+
+
+def _deliverer(node: Node, name: str) -> Deliverer:
+    wiring = Wiring(
+        queue=node.tracker.deliveries,
+        alarms=node.tracker.alarms,
+        store=store,
+        clock=utc_now,
+        worker=name,
+        calling_ae_title=node.settings.node.ae_title,
+    )
+    return Deliverer(node.settings.destinations, wiring, node.settings.work.poll_seconds)
+
+
+def _loop(step: Callable[[], None], pause_seconds: float, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            step()
+        except TransientError as error:
+            # The database is away or busy; everything that matters lies in it, so wait for it.
+            _log.warning("tracker_unavailable", why=str(error))
+            stop.wait(2.0)
+        stop.wait(pause_seconds)

@@ -1,0 +1,69 @@
+"""`secondread destinations`: where results go, and whether they leave."""
+
+import getpass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from secondread.cli.options import SettingsFile, open_settings
+from secondread.clock import utc_now
+from secondread.errors import SettingsError
+from secondread.settings import Mode
+from secondread.track.states import DeliveryState
+
+app = typer.Typer(help="Where results go, and whether they leave.", no_args_is_help=True)
+
+Names = Annotated[list[str], typer.Argument(help="Names of destinations.")]
+
+
+@app.command("list")
+def list_(settings: SettingsFile = None) -> None:
+    """List destinations with their mode and what waits for them."""
+    from secondread.app.node import open_node
+
+    node = open_node(open_settings(settings, "destinations"))
+    table = Table("name", "mode", "peer", "waiting", "delivered", "shadow", box=None)
+    for row in node.tracker.queries.destinations():
+        configured = next((d for d in node.settings.destinations if d.name == row.name), None)
+        peer = f"{configured.ae_title}@{configured.host}:{configured.port}" if configured else "-"
+        table.add_row(
+            row.name,
+            row.mode,
+            peer,
+            str(row.counts[DeliveryState.PENDING] + row.counts[DeliveryState.SENDING]),
+            str(row.counts[DeliveryState.DELIVERED]),
+            str(row.counts[DeliveryState.SHADOW]),
+        )
+    Console().print(table)
+
+
+@app.command()
+def live(names: Names, settings: SettingsFile = None) -> None:
+    """Send what is read from now on; what was read in shadow stays."""
+    _set(names, Mode.LIVE, settings)
+
+
+@app.command()
+def shadow(names: Names, settings: SettingsFile = None) -> None:
+    """Read, store and show everything, send nothing."""
+    _set(names, Mode.SHADOW, settings)
+
+
+@app.command()
+def pause(names: Names, settings: SettingsFile = None) -> None:
+    """Keep results waiting until the destination is live again."""
+    _set(names, Mode.PAUSED, settings)
+
+
+def _set(names: list[str], mode: Mode, settings: SettingsFile) -> None:
+    from secondread.app.node import open_node
+
+    node = open_node(open_settings(settings, "destinations"))
+    known = {row.name for row in node.tracker.queries.destinations()}
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"no destination {name!r}; there are: {', '.join(sorted(known))}")
+        node.tracker.destinations.set_mode(name, mode, getpass.getuser(), utc_now())
+        typer.echo(f"{name}: {mode}")

@@ -1,0 +1,80 @@
+"""The node's processes, and the commands that look after it."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from secondread.cli.options import Parent, SettingsFile, open_settings, settings_path
+
+
+def serve(settings: SettingsFile = None) -> None:
+    """Run the whole node: receiver, workers and operations page, restarted when they die."""
+    from secondread.app.serve import serve as run
+
+    loaded = open_settings(settings, "serve")
+    run(loaded, settings_path(settings))
+
+
+def receive(settings: SettingsFile = None, parent: Parent = None) -> None:
+    """Run the receiver alone: the C-STORE and C-ECHO SCP."""
+    from secondread.app.receive import run
+
+    run(open_settings(settings, "receive"), parent)
+
+
+def work(
+    name: Annotated[
+        str, typer.Option(help="Name of this worker: unique, and the same after a restart.")
+    ] = "worker-0",
+    settings: SettingsFile = None,
+    parent: Parent = None,
+) -> None:
+    """Run one worker: reads studies that are due, and delivers results."""
+    from secondread.app.work import run
+
+    run(open_settings(settings, name), name, parent)
+
+
+def web(settings: SettingsFile = None, parent: Parent = None) -> None:
+    """Run the operations page, health checks and metrics."""
+    from secondread.app.web import run
+
+    run(open_settings(settings, "web"), parent)
+
+
+def check(settings: SettingsFile = None) -> None:
+    """Check settings, model, database, disk and every peer (C-ECHO); exit 1 if one fails."""
+    from secondread.app.check import run
+
+    answers = run(open_settings(settings, "check"))
+    table = Table("", "what", "answer", box=None)
+    for answer in answers:
+        table.add_row("[green]ok[/]" if answer.good else "[red]FAILED[/]", answer.what, answer.text)
+    Console().print(table)
+    if not all(answer.good for answer in answers):
+        raise typer.Exit(1)
+
+
+db = typer.Typer(help="The tracker's database.", no_args_is_help=True)
+
+
+@db.command("upgrade")
+def db_upgrade(settings: SettingsFile = None) -> None:
+    """Create the tables, or bring them to this version's form."""
+    from secondread.track.migrate import current, upgrade
+
+    loaded = open_settings(settings, "db")
+    loaded.node.data_dir.mkdir(parents=True, exist_ok=True)
+    before = current(loaded.tracker_url)
+    upgrade(loaded.tracker_url)
+    typer.echo(f"database: {before or 'empty'} -> {current(loaded.tracker_url)}")
+
+
+@db.command("current")
+def db_current(settings: SettingsFile = None) -> None:
+    """Print the version of the tables."""
+    from secondread.track.migrate import current
+
+    typer.echo(current(open_settings(settings, "db").tracker_url) or "empty")

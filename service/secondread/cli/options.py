@@ -1,0 +1,41 @@
+"""Options that several commands share, and the settings they lead to."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from secondread import log
+from secondread.settings import Settings, load
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        envvar="SECONDREAD_SETTINGS",
+        help="Settings file (TOML). Default: secondread.toml in the present folder, if any.",
+        show_default=False,
+    ),
+]
+
+Parent = Annotated[
+    int | None,
+    typer.Option("--parent", hidden=True, help="Stop when this parent process dies."),
+]
+
+DEFAULT_FILE = Path("secondread.toml")
+
+
+def settings_path(given: Path | None) -> Path | None:
+    """Return the settings file in force, or None where there is none."""
+    if given is not None:
+        return given.resolve()
+    return DEFAULT_FILE.resolve() if DEFAULT_FILE.is_file() else None
+
+
+def open_settings(given: Path | None, process: str) -> Settings:
+    """Load the settings and set the logging up by them."""
+    settings = load(settings_path(given), os.environ)
+    log.configure(process, settings.log.level)
+    return settings

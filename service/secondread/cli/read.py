@@ -1,0 +1,90 @@
+"""`secondread read`: DICOM files to findings, without network or database."""
+
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from secondread import log
+from secondread.clock import utc_now
+from secondread.settings import DetectSettings, FindingsSettings
+
+
+def read(
+    paths: Annotated[list[Path], typer.Argument(help="DICOM files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the objects and findings.json.")],
+    override_gate: Annotated[
+        list[str] | None,
+        typer.Option(help="Read although this gate refuses; 'all' for every gate. Repeatable."),
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(help="Study Instance UID that is a prior. Default: all but the newest."),
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Manifest of another model.", show_default=False)
+    ] = None,
+) -> None:
+    """Read DICOM files and write SR, captures and findings.json into a folder.
+
+    Exit status 0 when every input was answered, refusals included.
+    """
+    from secondread import offline
+    from secondread.app.node import gate_names, node_identity, open_reader
+    from secondread.detect.child import DetectorChild
+
+    log.configure("read", "warning")
+    inputs = offline.gather(paths)
+    plan = offline.plan(inputs, prior or ())
+    detect_settings = DetectSettings(manifest=manifest)
+    installation_id = uuid.uuid4().hex
+    total = sum(len(study) for study in inputs.studies.values())
+    with DetectorChild(detect_settings) as child, _progress() as bar:
+        task = bar.add_task("reading", total=total)
+        desk = offline.Desk(
+            detect=child.detect,
+            reader=open_reader(detect_settings, FindingsSettings()),
+            node=node_identity(installation_id, station_name="offline", institution=""),
+            installation_id=installation_id,
+            now=utc_now().astimezone().replace(microsecond=0),
+            out=out.resolve(),
+            overrides=gate_names(override_gate or ()),
+        )
+        written = offline.read(
+            inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)
+        )
+        bar.update(task, completed=total, description="done")
+    Console().print(_summary(written))
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:>24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _summary(written: Path) -> Table:
+    import json
+
+    table = Table("image", "status", "shown", "candidates", "seconds", "reasons", box=None)
+    for image in json.loads(written.read_text(encoding="utf-8"))["images"]:
+        shown = sum(finding["shown"] for finding in image["findings"])
+        table.add_row(
+            Path(image["path"]).name,
+            image["status"],
+            str(shown),
+            str(len(image["findings"])),
+            f"{image['seconds']:.1f}",
+            ", ".join(image["reasons"]),
+        )
+    table.caption = str(written)
+    return table

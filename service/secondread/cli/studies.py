@@ -1,0 +1,107 @@
+"""`secondread studies`: what the node knows of studies, and asking for a reading."""
+
+import getpass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from secondread.cli.options import SettingsFile, open_settings
+from secondread.clock import utc_now
+from secondread.reasons import Outcome
+from secondread.track.states import StudyState
+from secondread.track.summaries import StudyDetail, StudyFilter
+
+app = typer.Typer(help="What the node knows of studies.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    state: Annotated[StudyState | None, typer.Option(help="Only studies in this state.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Only with this outcome.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, the latest first.")] = 50,
+    settings: SettingsFile = None,
+) -> None:
+    """List studies, the latest first."""
+    from secondread.app.node import open_node
+
+    node = open_node(open_settings(settings, "studies"))
+    table = Table("study", "date", "peer", "state", "revision", "outcome", "waiting", box=None)
+    for row in node.tracker.study_queries.list_studies(limit, only=StudyFilter(state, outcome)):
+        held = f" ({row.hold_reason.value})" if row.hold_reason else ""
+        table.add_row(
+            row.study_uid,
+            str(row.study_date or "-"),
+            row.peer,
+            row.state.value + held,
+            str(row.revision),
+            row.outcome.value if row.outcome else "-",
+            str(row.waiting_deliveries),
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Show everything about one study."""
+    from secondread.app.node import open_node
+
+    node = open_node(open_settings(settings, "studies"))
+    detail = node.tracker.study_queries.detail(study_uid)
+    if detail is None:
+        raise typer.BadParameter(f"there is no study {study_uid}")
+    _print(detail)
+
+
+@app.command("read")
+def read_(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Have a study read now, as a new revision, whatever the intake rule says."""
+    from secondread.app.node import open_node
+
+    node = open_node(open_settings(settings, "studies"))
+    node.tracker.studies.request_reading(study_uid, getpass.getuser(), utc_now())
+    typer.echo("due now; `secondread studies show` tells what comes of it")
+
+
+def _print(detail: StudyDetail) -> None:
+    console = Console()
+    console.print(f"{detail.summary.study_uid}  [bold]{detail.summary.state.value}[/]")
+    revisions = Table("revision", "cause", "state", "outcome", "reasons", box=None)
+    for revision in detail.revisions:
+        revisions.add_row(
+            str(revision.number),
+            revision.cause.value,
+            revision.state.value,
+            revision.outcome.value if revision.outcome else "-",
+            ", ".join(reason.value for reason in revision.reasons),
+        )
+    images = Table("image", "status", "reasons", "seconds", "detail", box=None)
+    for image in detail.images:
+        reasons = image.reasons or ((image.scope_reason,) if image.scope_reason else ())
+        images.add_row(
+            image.label,
+            image.status.value if image.status else "left out",
+            ", ".join(reason.value for reason in reasons),
+            f"{image.seconds:.1f}" if image.seconds else "",
+            image.detail,
+        )
+    objects = Table("object", "revision", "destination", "state", "attempts", "error", box=None)
+    for entry in detail.outbox:
+        for delivery in entry.deliveries:
+            objects.add_row(
+                f"{entry.kind.value} {entry.index + 1}",
+                str(entry.revision),
+                delivery.destination,
+                delivery.state.value,
+                str(delivery.attempts),
+                delivery.last_error or "",
+            )
+    for table in (revisions, images, objects):
+        console.print(table)

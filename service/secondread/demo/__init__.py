@@ -1,0 +1,1 @@
+"""What `secondread demo` runs beside the node: a small archive that stands for the hospital's."""

@@ -1,0 +1,238 @@
+"""A tiny archive: takes objects in over C-STORE, keeps them as files, and forwards studies.
+
+It stands for the hospital's PACS in the demo and in tests, so that no other program is needed.
+It keeps what it is sent as it was sent, in whatever transfer syntax, and forwards a file in the
+syntax it lies in. It is no archive for patients: nothing is flushed to disk, nobody is refused.
+"""
+
+import hashlib
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from pynetdicom import AE, _config, evt
+from pynetdicom.events import Event
+from pynetdicom.transport import ThreadedAssociationServer
+
+from secondread.accept.contexts import SOP_CLASSES, transfer_syntaxes
+from secondread.errors import InputError
+from secondread.log import get
+from secondread.send.outbox import Callee, EchoAnswer, OutboxObject, StoreAnswer
+from secondread.send.scu import echo, store
+
+log = get(__name__)
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_CANNOT_UNDERSTAND = 0xC000
+_SUCCESS = 0x0000
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedObject:
+    """One object of the archive."""
+
+    study_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What became of files that were put into the archive without the network."""
+
+    study_uids: tuple[str, ...]
+    """Their studies, in the order of the first file of each."""
+    skipped: tuple[Path, ...]
+    """Files that are no DICOM instances."""
+
+
+class ArchivePeer:
+    """The archive; a context manager that listens while it is entered.
+
+    Parameters
+    ----------
+    folder
+        Where the files go: one folder a study, one file an instance.
+    ae_title
+        Its AE title. It answers to any called AE title, and calls with this one.
+    port
+        TCP port on loopback; 0 takes a free one, see `port`.
+    """
+
+    def __init__(self, folder: Path, ae_title: str, port: int = 0) -> None:
+        self.folder = folder
+        self.ae_title = ae_title
+        self._wanted_port = port
+        self._server: ThreadedAssociationServer | None = None
+        self._changed = threading.Condition()
+        self._objects: dict[str, ArchivedObject] = {}
+        self._received: dict[str, ArchivedObject] = {}
+
+    def __enter__(self) -> "ArchivePeer":
+        """Start to listen."""
+        entity = AE(ae_title=self.ae_title)
+        for row in SOP_CLASSES:
+            syntaxes = [syntax.uid for syntax in transfer_syntaxes(row.kind)]
+            entity.add_supported_context(row.uid, syntaxes)
+        self._server = entity.start_server(
+            ("127.0.0.1", self._wanted_port),
+            block=False,
+            evt_handlers=[(evt.EVT_C_STORE, self._on_store)],
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop to listen."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server = None
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        if self._server is None or self._server.socket is None:
+            raise RuntimeError("the archive does not listen")
+        port: int = self._server.socket.getsockname()[1]
+        return port
+
+    def take_in(self, paths: Iterable[Path]) -> TakenIn:
+        """Copy files into the archive, as if they had always been there."""
+        studies: dict[str, None] = {}
+        skipped = []
+        for path in paths:
+            try:
+                studies[self._keep(path).study_uid] = None
+            except InputError:
+                skipped.append(path)
+        return TakenIn(tuple(studies), tuple(skipped))
+
+    def objects(self, study_uid: str) -> tuple[ArchivedObject, ...]:
+        """Return everything that the archive holds of a study, in the order it came."""
+        with self._changed:
+            return tuple(one for one in self._objects.values() if one.study_uid == study_uid)
+
+    def received(self, study_uid: str) -> Mapping[str, tuple[ArchivedObject, ...]]:
+        """Return what came in over the network for a study, by SOP Class UID."""
+        with self._changed:
+            return self._received_of(study_uid)
+
+    def wait(
+        self,
+        study_uid: str,
+        enough: Callable[[Mapping[str, tuple[ArchivedObject, ...]]], bool],
+        timeout_seconds: float,
+    ) -> bool:
+        """Wait until what was received for a study is enough.
+
+        Parameters
+        ----------
+        study_uid
+            The study.
+        enough
+            Gets what `received` returns, after each object that comes in.
+        timeout_seconds
+            The longest to wait.
+
+        Returns
+        -------
+        bool
+            False when the time was up before.
+        """
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: enough(self._received_of(study_uid)), timeout_seconds
+            )
+
+    def forward(self, paths: Iterable[Path], to: Callee) -> tuple[StoreAnswer, ...]:
+        """Send files over one association, each in the transfer syntax it lies in.
+
+        Returns
+        -------
+        tuple of StoreAnswer
+            One for each file, in their order. A context that the peer refuses is answered
+            ``CONTEXT_REFUSED``, and the detail names SOP class and transfer syntax.
+
+        Raises
+        ------
+        InputError
+            A path is no DICOM file; nothing was sent.
+        """
+        return store(to, self.ae_title, [_as_outbox_object(path) for path in paths])
+
+    def forward_study(self, study_uid: str, to: Callee) -> tuple[StoreAnswer, ...]:
+        """Send everything that the archive holds of a study; see `forward`."""
+        return self.forward([one.path for one in self.objects(study_uid)], to)
+
+    def echo(self, to: Callee) -> EchoAnswer:
+        """Ask a peer whether it answers."""
+        return echo(to, self.ae_title)
+
+    def _received_of(self, study_uid: str) -> dict[str, tuple[ArchivedObject, ...]]:
+        found: dict[str, tuple[ArchivedObject, ...]] = {}
+        for one in self._received.values():
+            if one.study_uid == study_uid:
+                found[one.sop_class_uid] = (*found.get(one.sop_class_uid, ()), one)
+        return found
+
+    def _on_store(self, event: Event) -> int:
+        try:
+            kept = self._keep_received(event)
+        except (InputError, OSError) as error:
+            log.warning("demo_archive_refused", reason=type(error).__name__)
+            return _CANNOT_UNDERSTAND
+        with self._changed:
+            self._received[kept.sop_instance_uid] = kept
+            self._changed.notify_all()
+        return _SUCCESS
+
+    def _keep_received(self, event: Event) -> ArchivedObject:
+        # A setting of the whole process, which is left to whoever else receives in it.
+        if _config.STORE_RECV_CHUNKED_DATASET:
+            return self._keep(event.dataset_path)
+        with tempfile.NamedTemporaryFile(suffix=".dcm") as file:
+            file.write(event.encoded_dataset())
+            file.flush()
+            return self._keep(Path(file.name))
+
+    def _keep(self, path: Path) -> ArchivedObject:
+        study_uid, sop_class_uid, sop_instance_uid = _identity(path)
+        place = self.folder / study_uid / f"{sop_instance_uid}.dcm"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_suffix(".part")
+        shutil.copyfile(path, part)
+        part.replace(place)
+        kept = ArchivedObject(study_uid, sop_class_uid, sop_instance_uid, place)
+        with self._changed:
+            self._objects[sop_instance_uid] = kept
+        return kept
+
+
+def _identity(path: Path) -> tuple[str, str, str]:
+    """Return study, class and instance UID of a file; all of them are safe as file names."""
+    keywords = ["StudyInstanceUID", "SOPClassUID", "SOPInstanceUID"]
+    with suppress(InvalidDicomError, OSError, AttributeError):
+        ds = dcmread(path, stop_before_pixels=True, specific_tags=list(keywords))
+        study, sop_class, instance = (str(getattr(ds, keyword)) for keyword in keywords)
+        if all(len(uid) <= 64 and _UID.fullmatch(uid) for uid in (study, sop_class, instance)):
+            return study, sop_class, instance
+    raise InputError(f"{path.name} is no DICOM instance with proper UIDs")
+
+
+def _as_outbox_object(path: Path) -> OutboxObject:
+    try:
+        meta = read_file_meta_info(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        sop_class, instance = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    except (InvalidDicomError, OSError, AttributeError) as error:
+        raise InputError(f"{path.name} is no DICOM file") from error
+    return OutboxObject(str(sop_class), str(instance), path, digest)

@@ -1,0 +1,327 @@
+"""The demo: one machine plays the hospital, and the whole round trip is seen to work.
+
+An archive peer stands for the PACS. It is given an exam and its prior, forwards both to a node
+that is started for the occasion, and waits for what the node sends back. Nothing is simulated
+between the two: it is the node as installed, over DICOM on loopback.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from secondread.app.node import Node, open_node
+from secondread.demo.archive_peer import ArchivePeer
+from secondread.errors import PeerError, SettingsError
+from secondread.report.check import check_cad_sr
+from secondread.report.compose import capture_png
+from secondread.send.outbox import Address, StoreAnswer
+from secondread.settings import ObjectKind, load
+from secondread.simulate.exam import ExamSpec, write_exam
+from secondread.track.states import StudyState
+from secondread.track.summaries import StudyDetail
+
+Say = Callable[[str], None]
+"""Tells a person what is going on."""
+
+NODE_AE, ARCHIVE_AE = "SECONDREAD", "DEMOARCHIVE"
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the demo is asked to do."""
+
+    out: Path
+    exam: Path | None = None
+    """Folder of DICOM files to send; None simulates an exam and its prior."""
+    override_gates: tuple[str, ...] = ()
+    seconds: float = 300.0
+    """How long to wait for results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that the node did not take."""
+
+    path: Path
+    what: str
+    """SOP class and transfer syntax, and the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """What came of one study."""
+
+    detail: StudyDetail
+    seconds: float | None
+    """From its last image to its results; None where it was not read."""
+    files: tuple[Path, ...]
+    """The results as they came back to the archive, and a PNG of each capture."""
+    faults: tuple[str, ...]
+    """What is missing, or does not parse."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOutcome:
+    """What came of the demo; the command prints it."""
+
+    studies: tuple[StudyResult, ...]
+    """Studies of which the node took something, oldest first."""
+    refused: tuple[Refused, ...]
+    log_file: Path
+
+
+def run(options: DemoOptions, say: Say) -> DemoOutcome:
+    """Play the round trip.
+
+    Raises
+    ------
+    SettingsError
+        The exam's folder holds no DICOM file, or the output folder is in use by another demo.
+    PeerError
+        The node did not start.
+    """
+    out = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    files = _exam_files(options, out, say)
+    with ArchivePeer(out / "archive", ARCHIVE_AE) as archive:
+        settings_file = _write_settings(options, out, archive.port)
+        settings = load(settings_file)
+        to = Address(NODE_AE, "127.0.0.1", settings.receive.port)
+        with _Node(settings_file, out / "node.log"):
+            say(f"starting the node; operations page http://127.0.0.1:{settings.web.port}/")
+            _await_node(archive, to)
+            taken = archive.take_in(files)
+            node = open_node(settings)
+            sent, refused = _forward(archive, taken.study_uids, to, say)
+            _await_results(node, archive, sent, options.seconds, say)
+        studies = tuple(_collect(node, archive, study_uid, out) for study_uid in sent)
+    return DemoOutcome(studies, tuple(refused), out / "node.log")
+
+
+def _collect(node: Node, archive: ArchivePeer, study_uid: str, out: Path) -> StudyResult:
+    """Copy what came back to a folder for people, and look at each object."""
+    detail = node.tracker.study_queries.detail(study_uid)
+    if detail is None:
+        raise PeerError(f"the node took study {study_uid} and does not know it")
+    faults = [f"{uid} did not come back" for uid in _missing(detail, archive)]
+    if detail.summary.state not in {StudyState.REPORTED, StudyState.HELD}:
+        faults.append(f"the study is still {detail.summary.state.value}")
+    folder = out / "results" / f"{detail.summary.study_date or 'no-date'}-{study_uid[-6:]}"
+    received = {one.sop_instance_uid: one.path for one in archive.objects(study_uid)}
+    files: list[Path] = []
+    for entry in detail.outbox:
+        if entry.sop_instance_uid in received:
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / f"{entry.kind.value}-{entry.index + 1}.dcm"
+            shutil.copyfile(received[entry.sop_instance_uid], target)
+            files.append(target)
+            faults += _look_at(entry.kind, target, files)
+    summary = detail.summary
+    seconds = (
+        (summary.reported_at - summary.last_arrived_at).total_seconds()
+        if summary.reported_at is not None
+        else None
+    )
+    return StudyResult(detail, seconds, tuple(files), tuple(faults))
+
+
+def _look_at(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
+    """Parse a result as its receiver would; a capture also becomes a PNG."""
+    ds = pydicom.dcmread(path)
+    if kind is ObjectKind.CAD_SR:
+        return [f"{path.name}: {fault}" for fault in check_cad_sr(ds)]
+    picture = path.with_suffix(".png")
+    picture.write_bytes(capture_png(ds))
+    files.append(picture)
+    return []
+
+
+def _exam_files(options: DemoOptions, out: Path, say: Say) -> list[Path]:
+    if options.exam is None:
+        say("simulating a follow-up exam and its prior (seeded; eight views)")
+        exam = write_exam(ExamSpec.demo(date.today()), out / "exam", say)  # noqa: DTZ011  (the
+        # person's own calendar day: the exam is to look as if taken today where they are)
+        return sorted(exam.paths)
+    if not options.exam.is_dir():
+        raise SettingsError(f"{options.exam}: no such folder")
+    files = sorted(path for path in options.exam.rglob("*") if path.is_file())
+    files = [path for path in files if _is_dicom(path)]
+    if not files:
+        raise SettingsError(f"{options.exam}: no DICOM file in it")
+    return files
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"])
+    except (InvalidDicomError, OSError):
+        return False
+    return True
+
+
+def _write_settings(options: DemoOptions, out: Path, archive_port: int) -> Path:
+    """Write the settings of a node that trusts this archive and waits only shortly."""
+    # The built-in exam goes through the normal intake rule; files of one's own are old and would
+    # all be priors.
+    age = 30 if options.exam is None else -1
+    gates = ", ".join(f'"{gate}"' for gate in options.override_gates)
+    path = out / "secondread.toml"
+    path.write_text(
+        f"""\
+# Written by `secondread demo`.
+[node]
+data_dir = "node"
+ae_title = "{NODE_AE}"
+
+[receive]
+host = "127.0.0.1"
+port = {_free_port()}
+minimum_free_bytes = {256 * 1024**2}
+
+[assemble]
+settle_seconds = 1
+quiet_seconds = 4
+
+[detect]
+override_gates = [{gates}]
+
+[web]
+port = {_free_port()}
+
+[[peers]]
+ae_title = "{ARCHIVE_AE}"
+maximum_age_days = {age}
+
+[[destinations]]
+name = "archive"
+ae_title = "{ARCHIVE_AE}"
+host = "127.0.0.1"
+port = {archive_port}
+initial_mode = "live"
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class _Node:
+    """`secondread serve` as a process of its own, stopped at the end of the `with` block."""
+
+    def __init__(self, settings_file: Path, log_file: Path) -> None:
+        self._settings_file = settings_file
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "_Node":
+        """Start it."""
+        command = [sys.executable, "-m", "secondread", "serve"]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SECONDREAD__")}
+        with self._log_file.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603  (our own program)
+                [*command, "--settings", str(self._settings_file)], stderr=log, env=environment
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it in good order."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(60)
+
+
+def _await_node(archive: ArchivePeer, to: Address) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not archive.echo(to).ok:
+        if time.monotonic() > deadline:
+            raise PeerError(f"the node did not answer C-ECHO within {START_SECONDS:.0f} s")
+        time.sleep(0.2)
+
+
+def _forward(
+    archive: ArchivePeer, study_uids: Sequence[str], to: Address, say: Say
+) -> tuple[list[str], list[Refused]]:
+    """Forward all studies, priors first; return what was taken and what was not."""
+    sent: list[str] = []
+    refused: list[Refused] = []
+    for study_uid in sorted(study_uids, key=lambda uid: _study_date(archive, uid)):
+        objects = archive.objects(study_uid)
+        say(f"the archive forwards {len(objects)} objects of {_study_date(archive, study_uid)}")
+        answers = archive.forward([one.path for one in objects], to)
+        refused += [
+            Refused(one.path, _words(one.path, answer))
+            for one, answer in zip(objects, answers, strict=True)
+            if not answer.stored
+        ]
+        if any(answer.stored for answer in answers):
+            sent.append(study_uid)
+    return sent, refused
+
+
+def _study_date(archive: ArchivePeer, study_uid: str) -> str:
+    header = pydicom.dcmread(archive.objects(study_uid)[0].path, specific_tags=["StudyDate"])
+    return str(header.get("StudyDate", "") or "no date")
+
+
+def _words(path: Path, answer: StoreAnswer) -> str:
+    meta = pydicom.dcmread(path, specific_tags=["SOPClassUID"]).file_meta
+    status = f", status 0x{answer.status:04X}" if answer.status is not None else ""
+    return (
+        f"{meta.MediaStorageSOPClassUID.name}, {meta.TransferSyntaxUID.name}: "
+        f"{answer.kind.value}{status}"
+    )
+
+
+def _await_results(
+    node: Node, archive: ArchivePeer, study_uids: Sequence[str], seconds: float, say: Say
+) -> None:
+    """Wait until each study is held, or read and everything made for it has come back."""
+    deadline = time.monotonic() + seconds
+    waiting = list(study_uids)
+    while waiting and time.monotonic() < deadline:
+        for study_uid in list(waiting):
+            detail = node.tracker.study_queries.detail(study_uid)
+            if detail is not None and _is_settled(detail, archive):
+                waiting.remove(study_uid)
+                outcome = detail.summary.outcome
+                say(
+                    f"study of {detail.summary.study_date}: {detail.summary.state.value}"
+                    + (f", {outcome.value}" if outcome else "")
+                )
+        time.sleep(0.2)
+
+
+def _is_settled(detail: StudyDetail, archive: ArchivePeer) -> bool:
+    if detail.summary.state in {StudyState.HELD, StudyState.STUCK}:
+        return True
+    return detail.summary.state is StudyState.REPORTED and not _missing(detail, archive)
+
+
+def _missing(detail: StudyDetail, archive: ArchivePeer) -> list[str]:
+    """Return the result objects of a study that the archive has not got."""
+    held = {one.sop_instance_uid for one in archive.objects(detail.summary.study_uid)}
+    return [entry.sop_instance_uid for entry in detail.outbox if entry.sop_instance_uid not in held]

@@ -1,0 +1,306 @@
+"""Reading files without network or database: `secondread read`.
+
+The same reading and the same objects as the node makes, written into a folder, with
+`findings.json`, whose form is a contract (schema version 1).
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from secondread import __version__
+from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.scope import Selection, select
+from secondread.assemble.viewset import missing_slots
+from secondread.detect.marks import Detection
+from secondread.errors import HeaderError, SettingsError
+from secondread.findings.document import image_json
+from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.priors import EarlierStudy, choose_priors
+from secondread.reading import Circumstances, Reader, read_study
+from secondread.reasons import ImageStatus, Reason
+from secondread.report.compose import capture_png, compose, to_bytes
+from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.uids import ResultUids
+from secondread.settings import ObjectKind, ProfileSettings
+
+SCHEMA_VERSION = 1
+
+Detect = Callable[[Path, Path, frozenset[str]], Detection]
+"""Reads an image file, writes its display array to the second path, overriding the gates named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that was given and could not even be opened as an image."""
+
+    path: Path
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files given, in studies, and those that are no readable DICOM."""
+
+    studies: Mapping[str, Mapping[str, Path]]
+    """Path by SOP Instance UID, by Study Instance UID."""
+    headers: Mapping[str, Dataset]
+    mammograms: Mapping[str, Mammogram]
+    unreadable: tuple[Unreadable, ...]
+
+
+def gather(paths: Sequence[Path]) -> Inputs:
+    """Read the header of every file; folders are searched through.
+
+    Raises
+    ------
+    SettingsError
+        A path does not exist.
+    """
+    studies: dict[str, dict[str, Path]] = defaultdict(dict)
+    headers: dict[str, Dataset] = {}
+    mammograms: dict[str, Mammogram] = {}
+    unreadable: list[Unreadable] = []
+    for path in _files(paths):
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            mammogram = Mammogram.from_dataset(header)
+        except InvalidDicomError:
+            unreadable.append(Unreadable(path, Reason.DATA_SET_INVALID, "not a DICOM file"))
+            continue
+        except HeaderError as error:
+            unreadable.append(Unreadable(path, Reason.HEADER_INVALID, str(error)))
+            continue
+        uid = mammogram.sop_instance_uid
+        if uid in mammograms:
+            unreadable.append(Unreadable(path, Reason.SUPERSEDED, "same SOP Instance UID again"))
+            continue
+        headers[uid], mammograms[uid] = header, mammogram
+        studies[mammogram.study_uid][uid] = path
+    return Inputs(studies, headers, mammograms, tuple(unreadable))
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for given in paths:
+        path = given.resolve()
+        if path.is_dir():
+            yield from (p for p in sorted(path.rglob("*")) if p.is_file() and _may_be_dicom(p))
+        elif path.is_file():
+            yield path
+        else:
+            raise SettingsError(f"{given}: no such file or folder")
+
+
+def _may_be_dicom(path: Path) -> bool:
+    # Of a folder, only what begins like a Part 10 file is taken, so that a README beside the
+    # images is not reported as a broken one; a file that is named by itself always is.
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which of the studies given is read and which serve as its priors."""
+
+    current: tuple[str, ...]
+    priors: Mapping[str, tuple[EarlierStudy, ...]]
+
+
+def plan(inputs: Inputs, prior_uids: Iterable[str] = ()) -> Plan:
+    """Choose each patient's newest study as current, unless priors are named.
+
+    Parameters
+    ----------
+    inputs
+        What was given.
+    prior_uids
+        Study Instance UIDs that are priors by request; all others are then current.
+    """
+    by_patient: dict[PatientKey, list[str]] = defaultdict(list)
+    for study_uid in inputs.studies:
+        by_patient[_any(inputs, study_uid).patient].append(study_uid)
+    named = frozenset(prior_uids)
+    current: list[str] = []
+    priors: dict[str, tuple[EarlierStudy, ...]] = {}
+    for studies in by_patient.values():
+        chosen = [s for s in studies if s not in named] if named & set(studies) else None
+        for study_uid in chosen if chosen is not None else [max(studies, key=_age(inputs))]:
+            others = [_earlier(inputs, s) for s in studies if s != study_uid]
+            views = _earlier(inputs, study_uid).views
+            current.append(study_uid)
+            priors[study_uid] = choose_priors(_any(inputs, study_uid).study_date, views, others)
+    return Plan(tuple(current), priors)
+
+
+def _any(inputs: Inputs, study_uid: str) -> Mammogram:
+    return inputs.mammograms[next(iter(inputs.studies[study_uid]))]
+
+
+def _age(inputs: Inputs) -> Callable[[str], tuple[date, str]]:
+    return lambda uid: (_any(inputs, uid).study_date or date.min, uid)
+
+
+def _earlier(inputs: Inputs, study_uid: str) -> EarlierStudy:
+    selection = _selection(inputs, study_uid)
+    views = frozenset(
+        (m.laterality.letter, m.view.name) for m in selection.to_read if m.laterality and m.view
+    )
+    return EarlierStudy(study_uid, _any(inputs, study_uid).study_date, views)
+
+
+def _selection(inputs: Inputs, study_uid: str) -> Selection:
+    return select(inputs.mammograms[uid] for uid in inputs.studies[study_uid])
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an offline reading needs besides the files."""
+
+    detect: Detect
+    reader: Reader
+    node: NodeIdentity
+    installation_id: str
+    """Drawn for this run: offline objects never share a UID with those of a node."""
+    now: datetime
+    out: Path
+    overrides: frozenset[str] = frozenset()
+    profile: ProfileSettings = field(default_factory=lambda: ProfileSettings(findings="all"))
+
+
+def read(inputs: Inputs, plan_: Plan, desk: Desk, progress: Callable[[str], None]) -> Path:
+    """Read every study, write the objects of the current ones, and `findings.json`.
+
+    Parameters
+    ----------
+    inputs, plan_
+        What was given, and which study is current.
+    desk
+        Detector, model, identity and the folder to write into.
+    progress
+        Called with a line for people before each image.
+
+    Returns
+    -------
+    Path
+        That of `findings.json`.
+    """
+    desk.out.mkdir(parents=True, exist_ok=True)
+    readings = [
+        _read_study(inputs, study_uid, plan_, desk, progress) for study_uid in inputs.studies
+    ]
+    path = desk.out / "findings.json"
+    document = findings_document(inputs, readings, plan_)
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _read_study(
+    inputs: Inputs, study_uid: str, plan_: Plan, desk: Desk, progress: Callable[[str], None]
+) -> StudyReading:
+    selection = _selection(inputs, study_uid)
+    folder = desk.out / f"study-{1 + list(inputs.studies).index(study_uid)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    detections = {}
+    for mammogram in selection.to_read:
+        uid = mammogram.sop_instance_uid
+        path = inputs.studies[study_uid][uid]
+        progress(f"{mammogram.label} {path.name}")
+        detections[uid] = desk.detect(path, _display_path(folder, uid), desk.overrides)
+    priors = plan_.priors.get(study_uid, ())
+    circumstances = Circumstances(
+        revision=1,
+        cause="offline",
+        missing=missing_slots(_earlier(inputs, study_uid).views, [p.views for p in priors], ()),
+        priors=tuple(
+            PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)
+            for p in priors
+        ),
+    )
+    reading = read_study(study_uid, selection, detections, desk.reader, circumstances)
+    if study_uid in plan_.current:
+        _write_objects(reading, inputs, folder, desk)
+    for leftover in folder.glob(".*.npy"):
+        leftover.unlink()
+    return reading
+
+
+def _display_path(folder: Path, uid: str) -> Path:
+    return folder / f".{uid}.npy"
+
+
+def _write_objects(reading: StudyReading, inputs: Inputs, folder: Path, desk: Desk) -> None:
+    def display(uid: str) -> npt.NDArray[np.uint8]:
+        array: npt.NDArray[np.uint8] = np.load(_display_path(folder, uid), mmap_mode="r")
+        return array
+
+    sources = {uid: inputs.headers[uid] for uid in inputs.studies[reading.study_uid]}
+    uids = ResultUids(desk.installation_id, reading.study_uid, reading.revision, "offline")
+    occasion = Occasion(desk.now, predecessor=None)
+    for result in compose(reading, sources, display, desk.node, uids, occasion, desk.profile):
+        _write(result, folder)
+
+
+def _write(result: ResultObject, folder: Path) -> None:
+    stem = folder / f"{result.kind.value}-{result.index + 1}"
+    stem.with_suffix(".dcm").write_bytes(to_bytes(result.dataset))
+    if result.kind is ObjectKind.CAPTURE:
+        stem.with_suffix(".png").write_bytes(capture_png(result.dataset))
+
+
+def findings_document(
+    inputs: Inputs, readings: Sequence[StudyReading], plan_: Plan
+) -> dict[str, Any]:
+    """Return the content of `findings.json`: every input answered, refusals included."""
+    images = []
+    for reading in readings:
+        paths = inputs.studies[reading.study_uid]
+        for image in reading.images:
+            path = paths[image.mammogram.sop_instance_uid]
+            images.append({**image_json(image), "path": str(path)})
+        for left in reading.left_out:
+            unread = Unreadable(paths[left.sop_instance_uid], left.reason, "")
+            images.append(_unread_json(unread, reading.study_uid, left.sop_instance_uid))
+    images += [_unread_json(unreadable) for unreadable in inputs.unreadable]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "node_version": __version__,
+        "model": asdict(readings[0].model) if readings else None,
+        "studies": [_study_json(reading, plan_) for reading in readings],
+        "images": images,
+    }
+
+
+def _study_json(reading: StudyReading, plan_: Plan) -> dict[str, Any]:
+    return {
+        "study_uid": reading.study_uid,
+        "role": "current" if reading.study_uid in plan_.current else "prior",
+        "outcome": reading.outcome.value,
+        "reasons": [reason.value for reason in reading.reasons],
+        "priors": [prior.study_uid for prior in reading.priors],
+        "suspicion": reading.suspicion,
+    }
+
+
+def _unread_json(file: Unreadable, study_uid: str = "", uid: str = "") -> dict[str, Any]:
+    return {
+        "sop_instance_uid": uid,
+        "study_uid": study_uid,
+        "path": str(file.path),
+        "status": ImageStatus.REFUSED.value,
+        "reasons": [file.reason.value],
+        "detail": file.detail,
+        "gates": {},
+        "seconds": 0.0,
+        "findings": [],
+    }

@@ -1,0 +1,363 @@
+"""The order of steps of a reading, and what each step does.
+
+A workflow is plain code over two things it is given: `run`, which makes a step durable, and the
+steps themselves. It ends when the results are in the outbox; bringing them to the PACS is the
+business of `send`, with a clock of its own. A step may be repeated after a crash up to the
+moment its result was remembered, so each is harmless when repeated.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.dataset import Dataset
+
+from secondread import log, metrics
+from secondread.accept.archive import Archive
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.scope import Selection, select
+from secondread.assemble.viewset import missing_slots
+from secondread.clock import Clock
+from secondread.detect.child import DetectorLimitError
+from secondread.detect.marks import Detection
+from secondread.engine import RunStep
+from secondread.errors import InputError
+from secondread.findings.document import finding_json
+from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.priors import choose_priors
+from secondread.reading import Circumstances, Reader, broken_detection, read_study, unique_labels
+from secondread.reasons import Reason
+from secondread.report.compose import compose, to_bytes
+from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.uids import ResultUids
+from secondread.settings import ObjectKind, ProfileSettings
+from secondread.track.tracker import Tracker
+from secondread.track.values import (
+    ClaimedRevision,
+    FindingEntry,
+    ImageEntry,
+    OutboxEntry,
+    RecordedReading,
+)
+
+_log = log.get(__name__)
+
+READ = "read.v1"
+"""Name and version of a reading's steps; a change of the steps makes a new version."""
+
+FAIL = "fail.v1"
+"""What runs in the place of a reading that broke: it says so to everybody."""
+
+Detect = Callable[[Path, Path, frozenset[str]], Detection]
+"""Reads an image file, writes its display array to the second path, overriding the gates named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the steps work with, put together by `app`."""
+
+    tracker: Tracker
+    archive: Archive
+    detect: Detect
+    reader: Reader
+    node: NodeIdentity
+    installation_id: str
+    profiles: Mapping[str, ProfileSettings]
+    """The destinations' profiles by key."""
+    destinations: Mapping[str, str]
+    """For each destination's name the key of its profile."""
+    overrides: frozenset[str]
+    attempts: int
+    """How often an image may kill the detector before it is given up."""
+    work_dir: Path
+    """Where detections and display arrays lie between steps; losing it costs time only."""
+    clock: Clock
+    zone: tzinfo | None
+    """The site's time zone, which dates and times in results are given in; None: the machine's."""
+
+
+def read_v1(steps: "ReadingSteps", run: RunStep, study_uid: str, revision: int) -> None:
+    """Read a study: each image is a step, so a crash costs one image at most."""
+    for instance_uid in run("plan", steps.plan, study_uid, revision):
+        run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
+    run("record", steps.record, study_uid, revision)
+    run("tidy", steps.tidy, study_uid, revision)
+
+
+def fail_v1(steps: "ReadingSteps", run: RunStep, study_uid: str, revision: int) -> None:
+    """Write the failed result of a reading that could not be finished."""
+    run("record failure", steps.record_failure, study_uid, revision)
+    run("tidy", steps.tidy, study_uid, revision)
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """A revision's instances, read again from the archive at each step: files are the truth."""
+
+    claimed: ClaimedRevision
+    paths: Mapping[str, Path]
+    headers: Mapping[str, Dataset]
+    selection: Selection
+    invalid: tuple[str, ...]
+    """Instances whose header makes no sense."""
+
+
+class ReadingSteps:
+    """The steps of a reading. Their results are remembered, so they return small plain values."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def plan(self, study_uid: str, revision: int) -> list[str]:
+        """Return the SOP Instance UIDs to read, in reading order."""
+        selection = self._material(study_uid, revision).selection
+        return [mammogram.sop_instance_uid for mammogram in selection.to_read]
+
+    def detect(self, study_uid: str, revision: int, instance_uid: str) -> str:
+        """Have one image read, and keep the answer beside its display array; return its status."""
+        material = self._material(study_uid, revision)
+        return self._detection(material, instance_uid).status.value
+
+    def record(self, study_uid: str, revision: int) -> str:
+        """Make the results, write them to the outbox, record everything; return the outcome."""
+        material = self._material(study_uid, revision)
+        detections = {
+            m.sop_instance_uid: self._detection(material, m.sop_instance_uid)
+            for m in material.selection.to_read
+        }
+        return self._finish(material, detections)
+
+    def record_failure(self, study_uid: str, revision: int) -> str:
+        """Record that the reading broke, as a failed result; return the outcome."""
+        material = self._material(study_uid, revision)
+        detections = {
+            m.sop_instance_uid: broken_detection(m, Reason.READING_FAILED)
+            for m in material.selection.to_read
+        }
+        return self._finish(material, detections)
+
+    def tidy(self, study_uid: str, revision: int) -> None:
+        """Remove what the reading left between its steps."""
+        shutil.rmtree(self._folder(study_uid, revision), ignore_errors=True)
+
+    def _material(self, study_uid: str, revision: int) -> _Material:
+        tracker, archive = self._tools.tracker, self._tools.archive
+        paths: dict[str, Path] = {}
+        headers: dict[str, Dataset] = {}
+        mammograms: list[Mammogram] = []
+        invalid: list[str] = []
+        for instance in tracker.studies.reading_inputs(study_uid, revision):
+            path = archive.path_of(instance.path)
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            try:
+                mammogram = Mammogram.from_dataset(header)
+            except InputError as error:
+                _log.warning("header_invalid", study_uid=study_uid, why=str(error))
+                invalid.append(instance.sop_instance_uid)
+                continue
+            paths[instance.sop_instance_uid] = path
+            headers[instance.sop_instance_uid] = header
+            mammograms.append(mammogram)
+        claimed = tracker.studies.claimed(study_uid, revision)
+        return _Material(claimed, paths, headers, select(mammograms), tuple(invalid))
+
+    def _folder(self, study_uid: str, revision: int) -> Path:
+        name = sha256(f"{study_uid}:{revision}".encode()).hexdigest()[:32]
+        return self._tools.work_dir / name
+
+    def _detection(self, material: _Material, instance_uid: str) -> Detection:
+        """Return the answer about an image: the one kept by an earlier step, or a fresh one."""
+        claimed = material.claimed
+        folder = self._folder(claimed.study_uid, claimed.number)
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = folder / f"{_name(instance_uid)}.json"
+        if not kept.exists():
+            detection = self._detect(material, instance_uid, _display(folder, instance_uid))
+            begun = kept.with_suffix(".part")
+            begun.write_text(json.dumps(detection.as_json()), encoding="utf-8")
+            begun.replace(kept)
+        return Detection.from_json(json.loads(kept.read_text(encoding="utf-8")))
+
+    def _detect(self, material: _Material, instance_uid: str, display: Path) -> Detection:
+        tools = self._tools
+        mammogram = next(
+            m for m in material.selection.to_read if m.sop_instance_uid == instance_uid
+        )
+        answer = broken_detection(mammogram, Reason.DETECTOR_DIED)
+        for attempt in range(1, tools.attempts + 1):
+            try:
+                return tools.detect(material.paths[instance_uid], display, tools.overrides)
+            except DetectorLimitError as error:
+                answer = broken_detection(mammogram, error.reason, str(error))
+                _log.error(
+                    "detector_died",
+                    study_uid=material.claimed.study_uid,
+                    sop_instance_uid=instance_uid,
+                    attempt=attempt,
+                    why=str(error),
+                )
+        return answer
+
+    def _finish(self, material: _Material, detections: Mapping[str, Detection]) -> str:
+        tools, claimed = self._tools, material.claimed
+        reading = read_study(
+            claimed.study_uid,
+            material.selection,
+            detections,
+            tools.reader,
+            self._circumstances(material),
+        )
+        outbox = [
+            self._write(profile, result)
+            for profile in tools.profiles
+            for result in self._compose(material, reading, profile)
+        ]
+        recorded = RecordedReading(
+            study_uid=claimed.study_uid,
+            revision=claimed.number,
+            outcome=reading.outcome,
+            reasons=reading.reasons,
+            images=_image_entries(reading),
+            findings=_finding_entries(reading),
+            outbox=tuple(outbox),
+        )
+        tools.tracker.results.record(recorded, tools.destinations, tools.clock())
+        metrics.READINGS.labels(reading.outcome.value).inc()
+        _log.info(
+            "study_read",
+            study_uid=claimed.study_uid,
+            revision=claimed.number,
+            outcome=reading.outcome.value,
+            shown=sum(len(image.shown) for image in reading.images),
+            objects=len(outbox),
+        )
+        return reading.outcome.value
+
+    def _circumstances(self, material: _Material) -> Circumstances:
+        claimed, tracker = material.claimed, self._tools.tracker
+        known = tracker.studies.views_known(claimed.study_uid)
+        treatments = tracker.treatments.of_study(claimed.study_uid)
+        views = {
+            (m.laterality.letter, m.view.name)
+            for m in material.selection.to_read
+            if m.laterality and m.view
+        }
+        study_date = next((m.study_date for m in material.selection.to_read), None)
+        chosen = choose_priors(study_date, views, tracker.studies.known_priors(claimed.study_uid))
+        return Circumstances(
+            revision=claimed.number,
+            cause=claimed.cause.value,
+            missing=missing_slots(views, known.priors, known.mastectomy_sides),
+            priors=tuple(
+                PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)
+                for p in chosen
+            ),
+            treatment_known=bool(treatments),
+            invalid=material.invalid,
+        )
+
+    def _compose(
+        self, material: _Material, reading: StudyReading, profile: str
+    ) -> tuple[ResultObject, ...]:
+        tools, claimed = self._tools, material.claimed
+        folder = self._folder(claimed.study_uid, claimed.number)
+
+        def display(instance_uid: str) -> npt.NDArray[np.uint8]:
+            path = _display(folder, instance_uid)
+            if not path.exists():
+                # The answer was kept and the picture lost: read the image once more for it.
+                tools.detect(material.paths[instance_uid], path, tools.overrides)
+            array: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+            return array
+
+        uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, profile)
+        occasion = self._occasion(claimed, profile)
+        return compose(
+            reading,
+            material.headers,
+            display,
+            tools.node,
+            uids,
+            occasion,
+            tools.profiles[profile],
+        )
+
+    def _occasion(self, claimed: ClaimedRevision, profile: str) -> Occasion:
+        tools, at = self._tools, claimed.content_at.astimezone(self._tools.zone)
+        if claimed.predecessor is not None:
+            earlier = tools.tracker.studies.claimed(claimed.study_uid, claimed.predecessor)
+            written_at = earlier.content_at.astimezone(tools.zone)
+            for entry in tools.tracker.results.recorded(claimed.study_uid, claimed.predecessor):
+                if entry.profile == profile and entry.kind is ObjectKind.CAD_SR:
+                    replaced = (claimed.study_uid, entry.series_uid, entry.sop_instance_uid)
+                    return Occasion(at, replaced, written_at)
+        return Occasion(at, predecessor=None)
+
+    def _write(self, profile: str, result: ResultObject) -> OutboxEntry:
+        data = to_bytes(result.dataset)
+        file = self._tools.archive.put_bytes(data)
+        return OutboxEntry(
+            profile=profile,
+            kind=result.kind,
+            index=result.index,
+            sop_class_uid=str(result.dataset.SOPClassUID),
+            series_uid=str(result.dataset.SeriesInstanceUID),
+            sop_instance_uid=result.sop_instance_uid,
+            source_uid=result.source_uid,
+            path=file.relative_path,
+            sha256=sha256(data).hexdigest(),
+            size_bytes=file.size,
+        )
+
+
+def _name(uid: str) -> str:
+    # From a digest, as everything that becomes a path.
+    return sha256(uid.encode()).hexdigest()[:32]
+
+
+def _display(folder: Path, instance_uid: str) -> Path:
+    return folder / f"{_name(instance_uid)}.npy"
+
+
+def _image_entries(reading: StudyReading) -> tuple[ImageEntry, ...]:
+    labels = unique_labels([image.mammogram for image in reading.images])
+    read = tuple(
+        ImageEntry(
+            sop_instance_uid=image.mammogram.sop_instance_uid,
+            label=labels[image.mammogram.sop_instance_uid],
+            status=image.status,
+            reasons=image.reasons,
+            gates=image.gates,
+            seconds=image.seconds,
+            detail=image.detail,
+        )
+        for image in reading.images
+    )
+    left_out = tuple(
+        ImageEntry(left.sop_instance_uid, left.label, None, (left.reason,))
+        for left in reading.left_out
+    )
+    return read + left_out
+
+
+def _finding_entries(reading: StudyReading) -> tuple[FindingEntry, ...]:
+    return tuple(
+        FindingEntry(
+            finding_id=finding.id,
+            sop_instance_uid=image.mammogram.sop_instance_uid,
+            kind=finding.mark_class.value,
+            certainty=finding.certainty,
+            suspicion=finding.suspicion,
+            shown=finding.shown,
+            document=finding_json(finding),
+        )
+        for image in reading.images
+        for finding in image.findings
+    )

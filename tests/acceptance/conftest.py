@@ -1,0 +1,178 @@
+"""A real node in processes of its own, and DCMTK's storescp as the PACS that it answers to."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from secondread.settings import load
+from secondread.track.summaries import StudyDetail
+from secondread.track.tracker import Tracker
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.1)
+
+
+class NodeProcess:
+    """`secondread serve`, started and killed as a person or a power cut would."""
+
+    def __init__(self, folder: Path, pacs_port: int, mode: str = "live") -> None:
+        self.folder = folder
+        self.port, self.web_port = free_port(), free_port()
+        self.file = folder / "secondread.toml"
+        self.file.write_text(
+            f"""
+[node]
+data_dir = "node"
+[receive]
+host = "127.0.0.1"
+port = {self.port}
+minimum_free_bytes = 1000000
+[assemble]
+settle_seconds = 0.5
+quiet_seconds = 2
+[work]
+poll_seconds = 0.1
+[web]
+port = {self.web_port}
+[[peers]]
+ae_title = "MG1"
+maximum_age_days = -1
+[[destinations]]
+name = "pacs"
+ae_title = "PACS"
+host = "127.0.0.1"
+port = {pacs_port}
+initial_mode = "{mode}"
+timeout_seconds = 5
+maximum_pause_seconds = 1
+"""
+        )
+        self.settings = load(self.file, {})
+        self.log = folder / "node.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "secondread", "serve", "--settings", str(self.file)],
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+        until(lambda: self.echo() == 0, "the receiver")
+
+    def echo(self) -> int:
+        return subprocess.run(
+            ["echoscu", "-aet", "MG1", "-aec", "SECONDREAD", "127.0.0.1", str(self.port)],
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    def push(self, *paths: Path, ae_title: str = "MG1") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                *("storescu", "-v", "-xs", "-R", "-aet", ae_title, "-aec", "SECONDREAD"),
+                *("127.0.0.1", str(self.port), *map(str, paths)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def kill(self) -> None:
+        """Kill -9 everything at once."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> int:
+        """Stop in good order; return the exit status."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(60)
+        self._process = None
+        return status
+
+    def tracker(self) -> Tracker:
+        return Tracker(self.settings.tracker_url, self.settings.node.data_dir)
+
+    def detail(self, study_uid: str) -> StudyDetail | None:
+        tracker = self.tracker()
+        try:
+            return tracker.study_queries.detail(study_uid)
+        finally:
+            tracker.close()
+
+    def outbox(self, study_uid: str) -> dict[str, Path]:
+        detail = self.detail(study_uid)
+        assert detail is not None
+        return {o.sop_instance_uid: self.settings.node.data_dir / o.path for o in detail.outbox}
+
+
+class Pacs:
+    """DCMTK's storescp, which keeps every file it is sent, doubles apart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["storescp", "-aet", "PACS", "-od", str(self.folder), "+uf", "+xa", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def files(self) -> dict[str, Path]:
+        """Return what has come in, by SOP Instance UID."""
+        return {
+            str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID): path
+            for path in sorted(self.folder.iterdir())
+        }
+
+
+@pytest.fixture
+def pacs(tmp_path: Path) -> Iterator[Pacs]:
+    peer = Pacs(tmp_path / "pacs")
+    peer.start()
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture
+def node(tmp_path: Path, pacs: Pacs) -> Iterator[NodeProcess]:
+    process = NodeProcess(tmp_path, pacs.port)
+    yield process
+    process.kill()
+    if os.environ.get("KEEP_NODE_LOG"):
+        shutil.copy(process.log, os.environ["KEEP_NODE_LOG"])

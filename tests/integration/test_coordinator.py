@@ -1,0 +1,182 @@
+"""What a worker does with studies that are due, were never started, broke, or were left behind."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from secondread.app.work import AHEAD, KIND, SWEEP_SECONDS, Coordinator
+from secondread.engine import Progress
+from secondread.reasons import Outcome, Reason
+from secondread.track.states import StudyState
+from secondread.track.values import ProcessBeat
+from secondread.workflow import FAIL, READ
+from tests.builders import header
+from tests.integration.test_workflow import START, Desk
+
+
+class FakeEngine:
+    """Remembers what it was asked to run, and answers about progress as told."""
+
+    def __init__(self) -> None:
+        self.submitted: list[tuple[str, str, int]] = []
+        self.known: dict[str, Progress] = {}
+        self.taken_over: list[str] = []
+
+    def submit(self, workflow: str, study_uid: str, revision: int) -> None:
+        self.submitted.append((workflow, study_uid, revision))
+
+    def progress(self, workflow: str, study_uid: str, revision: int) -> Progress:
+        return self.known.get(workflow, Progress.UNKNOWN)
+
+    def take_over(self, executor_ids: Sequence[str]) -> int:
+        self.taken_over += executor_ids
+        return len(executor_ids)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+def coordinator(desk: Desk, engine: FakeEngine) -> Coordinator:
+    return Coordinator(desk.node, engine, "w0", "m", lambda: desk.now)
+
+
+def later(desk: Desk, seconds: float) -> datetime:
+    desk.now += timedelta(seconds=seconds)
+    return desk.now
+
+
+def state(desk: Desk) -> StudyState:
+    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    assert detail is not None
+    return detail.summary.state
+
+
+def test_a_complete_exam_is_started_after_the_settle_time_and_not_before(
+    desk: Desk, engine: FakeEngine
+) -> None:
+    desk.exam()
+    worker = coordinator(desk, engine)
+
+    later(desk, 15)
+    worker.step()
+    assert engine.submitted == []
+    later(desk, 10)
+    worker.step()
+    worker.step()
+
+    assert engine.submitted == [(READ, "1.2.3", 1)]
+
+
+def test_an_incomplete_exam_waits_for_the_quiet_time(desk: Desk, engine: FakeEngine) -> None:
+    desk.deliver(header())
+    worker = coordinator(desk, engine)
+
+    later(desk, 100)
+    worker.step()
+    assert engine.submitted == []
+    later(desk, 30)
+    worker.step()
+
+    assert engine.submitted == [(READ, "1.2.3", 1)]
+
+
+def test_an_old_study_is_held_as_a_prior_until_a_person_asks_for_it(
+    desk: Desk, engine: FakeEngine
+) -> None:
+    desk.deliver(header(StudyDate="20240101"))
+    worker = coordinator(desk, engine)
+
+    later(desk, 200)
+    worker.step()
+    assert (state(desk), engine.submitted) == (StudyState.HELD, [])
+    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    assert detail is not None
+    assert detail.summary.hold_reason is Reason.PRIOR_ONLY_BY_AGE
+
+    desk.node.tracker.studies.request_reading("1.2.3", "somebody", desk.now)
+    worker.step()
+    assert engine.submitted == [(READ, "1.2.3", 1)]
+
+
+def test_only_a_few_studies_are_claimed_ahead_so_that_fresh_ones_can_overtake(
+    desk: Desk, engine: FakeEngine
+) -> None:
+    for number in range(AHEAD + 3):
+        desk.deliver(header(StudyInstanceUID=f"1.2.{number}"))
+    worker = coordinator(desk, engine)
+
+    later(desk, 200)
+    for _ in range(3):
+        worker.step()
+
+    assert len(engine.submitted) == AHEAD
+
+
+def test_a_reading_that_was_claimed_and_never_started_is_started(
+    desk: Desk, engine: FakeEngine
+) -> None:
+    desk.exam()
+    desk.claim()  # and the worker died here
+    worker = coordinator(desk, engine)
+
+    later(desk, SWEEP_SECONDS + 1)
+    worker.step()
+
+    assert engine.submitted == [(READ, "1.2.3", 1)]
+
+
+def test_a_reading_that_broke_gets_its_failed_result_and_then_a_person(
+    desk: Desk, engine: FakeEngine
+) -> None:
+    desk.exam()
+    desk.claim()
+    worker = coordinator(desk, engine)
+    engine.known[READ] = Progress.BROKEN
+
+    later(desk, SWEEP_SECONDS + 1)
+    worker.step()
+    assert engine.submitted == [(FAIL, "1.2.3", 1)]
+
+    engine.known[FAIL] = Progress.BROKEN
+    later(desk, SWEEP_SECONDS + 1)
+    worker.step()
+    assert state(desk) is StudyState.STUCK
+    assert [alarm.subject for alarm in desk.node.tracker.queries.alarms()] == ["1.2.3"]
+
+
+def test_a_worker_that_fell_silent_is_taken_over_once_and_others_are_left_alone(
+    desk: Desk, engine: FakeEngine
+) -> None:
+    processes = desk.node.tracker.processes
+    for name, kind in (("w0", KIND), ("w1", KIND), ("w2", KIND), ("web", "web")):
+        processes.beat(ProcessBeat(name, kind, "host", 1, "0"), START)
+    later(desk, 120)
+    processes.beat(ProcessBeat("w2", KIND, "host", 1, "0"), desk.now)
+    worker = coordinator(desk, engine)
+
+    for _ in range(2):
+        worker.step()
+        later(desk, SWEEP_SECONDS + 1)
+
+    assert engine.taken_over == ["w1"]
+
+
+def test_a_finished_reading_is_left_alone(desk: Desk, engine: FakeEngine) -> None:
+    desk.exam()
+    desk.read()
+    worker = coordinator(desk, engine)
+
+    later(desk, 1000)
+    worker.step()
+
+    assert engine.submitted == []
+    assert desk.outcome()[1] is Outcome.NO_FINDINGS

@@ -1,0 +1,120 @@
+"""`secondread read`: files in, objects and findings.json out, every input answered."""
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.uid import UID, SecondaryCaptureImageStorage
+from typer.testing import CliRunner
+
+from secondread.cli.commands import app
+from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
+
+
+@pytest.fixture(scope="module")
+def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
+    spec = replace(ExamSpec.demo(date(2026, 6, 1)), pitch_mm=0.1)
+    return write_exam(spec, tmp_path_factory.mktemp("exam"))
+
+
+def read(*arguments: object) -> dict[str, Any]:
+    out = str(arguments[-1])
+    result = CliRunner().invoke(app, ["read", *map(str, arguments[:-1]), "--out", out])
+    assert result.exit_code == 0, result.output
+    document: dict[str, Any] = json.loads((Path(out) / "findings.json").read_text())
+    return document
+
+
+def test_an_exam_with_its_prior_gives_objects_for_the_current_study_only(
+    exam: ExamFiles, tmp_path: Path
+) -> None:
+    document = read(exam.current[0].parent.parent, tmp_path / "out")
+
+    studies = document["studies"]
+    by_role = {study["role"]: study for study in studies}
+    assert by_role["current"]["outcome"] == "findings"
+    assert by_role["current"]["priors"] == [by_role["prior"]["study_uid"]]
+    images = document["images"]
+    assert len(images) == 8
+    assert all(Path(image["path"]).is_absolute() for image in images)
+    written = [pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
+    assert {ds.StudyInstanceUID for ds in written} == {by_role["current"]["study_uid"]}
+    assert not list((tmp_path / "out").rglob("*.npy"))
+
+
+def test_a_finding_lies_where_the_truth_says(exam: ExamFiles, tmp_path: Path) -> None:
+    from secondread.simulate.truth import read_truth
+
+    document = read(exam.current[1], tmp_path / "out")
+
+    (image,) = document["images"]
+    truth = next(
+        row
+        for row in read_truth(exam.truth)
+        if row.sop_instance_uid == image["sop_instance_uid"] and row.id == "new-cluster"
+    )
+    centers = [f["center"] for f in image["findings"] if f["shown"]]
+    assert any(truth.x0 <= col <= truth.x1 and truth.y0 <= row <= truth.y1 for col, row in centers)
+
+
+def test_what_is_no_image_is_answered_too(exam: ExamFiles, tmp_path: Path) -> None:
+    stray = tmp_path / "notes.txt"
+    stray.write_text("not DICOM")
+    capture = pydicom.dcmread(exam.current[0])
+    capture.SOPClassUID = capture.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    capture.SOPInstanceUID = capture.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3.4.5")
+    capture.save_as(tmp_path / "capture.dcm")
+
+    document = read(stray, tmp_path / "capture.dcm", tmp_path / "out")
+
+    reasons = {
+        Path(image["path"]).name: (image["status"], image["reasons"])
+        for image in document["images"]
+    }
+    assert reasons == {
+        "notes.txt": ("refused", ["data-set-invalid"]),
+        "capture.dcm": ("refused", ["not-mammography"]),
+    }
+
+
+def test_a_path_that_does_not_exist_is_an_error_with_its_name(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["read", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]
+    )
+
+    assert result.exit_code != 0
+    assert "nowhere" in str(result.exception)
+
+
+def test_a_gate_that_does_not_exist_is_an_error_that_names_those_that_do(tmp_path: Path) -> None:
+    arguments = ["read", str(tmp_path), "--out", str(tmp_path), "--override-gate", "lossi"]
+
+    result = CliRunner().invoke(app, arguments)
+
+    assert "lossi" in str(result.exception)
+    assert "lossy" in str(result.exception)
+
+
+def test_the_gate_of_a_lossy_film_refuses_and_can_be_overridden(
+    exams: Path, tmp_path: Path
+) -> None:
+    film = exams / "d-film-microcalcs"
+
+    refused = read(film, tmp_path / "one")
+    overridden = read(film, "--override-gate", "lossy", tmp_path / "two")
+
+    (image,) = refused["images"]
+    assert (image["status"], image["reasons"]) == ("refused", ["lossy-compression"])
+    assert image["findings"] == []
+    (image,) = overridden["images"]
+    assert image["status"] == "flagged"
+    # The cluster that a lay reader sees, x 1220-1300, y 2030-2100.
+    assert any(
+        1200 <= f["center"][0] <= 1320 and 2010 <= f["center"][1] <= 2120
+        for f in image["findings"]
+        if f["kind"] == "cluster"
+    )

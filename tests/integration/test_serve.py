@@ -1,0 +1,106 @@
+"""The supervisor: restarts what dies, stops in good order, leaves no orphan."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from secondread.app.serve import Supervisor
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for this program that notes its starts and ends when it is asked to."""
+    package = tmp_path / "secondread"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        textwrap.dedent(
+            f"""
+            import os, pathlib, signal, sys, time
+            notes = pathlib.Path({str(tmp_path)!r}) / "notes"
+
+            def note(word):
+                with notes.open("a") as f:
+                    f.write(f"{{word}} {{os.getpid()}}\\n")
+
+            def stop(*_):
+                note("stopped")
+                sys.exit(0)
+
+            signal.signal(signal.SIGTERM, stop)
+            note("started")
+            time.sleep(60)
+            """
+        )
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path / "notes"
+
+
+def words(notes: Path) -> list[tuple[str, int]]:
+    if not notes.exists():
+        return []
+    return [(w, int(pid)) for w, pid in (line.split() for line in notes.read_text().splitlines())]
+
+
+def wait(notes: Path, count: int) -> list[tuple[str, int]]:
+    deadline = time.monotonic() + 20
+    while len(words(notes)) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return words(notes)
+
+
+def test_a_process_that_dies_is_started_again_and_all_stop_on_request(program: Path) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=Supervisor({"a": ["x"], "b": ["x"]}, {}).run, args=(stop,))
+    thread.start()
+    first = wait(program, 2)
+    os.kill(first[0][1], signal.SIGKILL)
+    third = wait(program, 3)[2]
+    stop.set()
+    thread.join(20)
+
+    assert third[0] == "started"
+    stopped = {pid for word, pid in words(program) if word == "stopped"}
+    assert stopped == {first[1][1], third[1]}
+
+
+def test_the_processes_of_a_killed_supervisor_stop_by_themselves(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time, subprocess\n"
+        "child = 'import os, sys, time\\n"
+        "from secondread.app.signals import stop_event, stop_with_parent\\n"
+        "stop = stop_event()\\n"
+        "stop_with_parent(int(sys.argv[1]))\\n"
+        "print(os.getpid(), flush=True)\\n"
+        "stop.wait(60)'\n"
+        "subprocess.Popen([sys.executable, '-c', child, str(os.getpid())])\n"
+        "time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        orphan = int(supervisor.stdout.readline())
+        supervisor.kill()
+        supervisor.wait()
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{orphan}").exists() and "Z" not in state_of(orphan):
+            assert time.monotonic() < deadline, "the orphan lives on"
+            time.sleep(0.05)
+
+
+def state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "Z"

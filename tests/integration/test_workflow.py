@@ -1,0 +1,293 @@
+"""The steps of a reading over a real archive and a real database, with a detector that is told
+what to answer."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+from secondread.accept.classify import Disposition
+from secondread.accept.ledger import PeerAssociation, StoredInstance
+from secondread.app.node import Node, node_identity, open_node
+from secondread.assemble.viewset import ExpectedViews
+from secondread.codes import View
+from secondread.detect.child import DetectorLimitError
+from secondread.detect.marks import Detection
+from secondread.engine import Result
+from secondread.findings.finding import ModelIdentity
+from secondread.findings.shown import OperatingPoint
+from secondread.reading import Reader
+from secondread.reasons import Outcome, Reason
+from secondread.settings import ObjectKind, Settings, load
+from secondread.track.states import StudyState
+from secondread.track.studies import Digests
+from secondread.track.values import ClaimedRevision, OutboxEntry
+from secondread.workflow import ReadingSteps, Tools, fail_v1, read_v1
+from tests.builders import detection, header, mark, view_sequence
+
+START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+CLUSTER = [mark(300, 400), mark(320, 400), mark(310, 430)]
+
+
+def run_at_once(name: str, step: Callable[..., Result], *arguments: object) -> Result:
+    return step(*arguments)
+
+
+class CrashError(Exception):
+    pass
+
+
+class Desk:
+    """A node in a folder, its clock, and a detector that answers as told."""
+
+    def __init__(self, folder: Path) -> None:
+        settings_file = folder / "secondread.toml"
+        settings_file.write_text(
+            "[[destinations]]\n"
+            'name = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
+            'initial_mode = "live"\n'
+        )
+        self.settings: Settings = load(settings_file, {})
+        self.node: Node = open_node(self.settings)
+        self.now = START
+        self.answers: dict[str, Detection | Exception] = {}
+        self.asked: list[Path] = []
+        self.tools = Tools(
+            tracker=self.node.tracker,
+            archive=self.node.archive,
+            detect=self.detect,
+            reader=Reader(
+                ModelIdentity("Test", "1", "0" * 64, 1, calibrated=False),
+                lambda _, score: 100 * score,
+                OperatingPoint(1, "test", 50.0),
+            ),
+            node=node_identity(self.node.installation_id, "test", ""),
+            installation_id=self.node.installation_id,
+            profiles=self.settings.profiles,
+            destinations={d.name: d.profile.key for d in self.settings.destinations},
+            overrides=frozenset(),
+            attempts=3,
+            work_dir=folder / "work",
+            clock=lambda: self.now,
+            zone=ZoneInfo("Europe/Athens"),
+        )
+        self.steps = ReadingSteps(self.tools)
+
+    def detect(self, path: Path, display: Path, overrides: frozenset[str]) -> Detection:
+        self.asked.append(path)
+        uid = str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+        answer = self.answers.get(uid, detection(uid))
+        if isinstance(answer, Exception):
+            raise answer
+        np.save(display, np.full((1000, 800), 40, np.uint8))
+        return answer
+
+    def deliver(self, ds: Dataset) -> str:
+        """Put an instance in as the receiver would."""
+        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        buffer = io.BytesIO()
+        ds.save_as(buffer, enforce_file_format=True)
+        data = buffer.getvalue()
+        file = self.node.archive.put_bytes(data, "instances")
+        association = PeerAssociation("a1", "MG1", "127.0.0.1", self.now)
+        instance = StoredInstance(
+            sop_instance_uid=str(ds.SOPInstanceUID),
+            sop_class_uid=str(ds.SOPClassUID),
+            transfer_syntax=str(ds.file_meta.TransferSyntaxUID),
+            study_uid=str(ds.StudyInstanceUID),
+            series_uid=str(ds.SeriesInstanceUID),
+            sha256=hashlib.sha256(data).hexdigest(),
+            size=file.size,
+            relative_path=file.relative_path,
+            received_at=self.now,
+            disposition=Disposition.MAMMOGRAM,
+            association=association,
+        )
+        ledger = self.node.tracker.ledger("receive", self.settings.assemble, ExpectedViews())
+        ledger.association_opened(association)
+        ledger.record(instance, ds)
+        ledger.association_closed("a1", self.now)
+        return str(ds.SOPInstanceUID)
+
+    def exam(self) -> list[str]:
+        return [
+            self.deliver(header(ImageLaterality=side, ViewCodeSequence=view_sequence(view)))
+            for side in "RL"
+            for view in (View.CC, View.MLO)
+        ]
+
+    def claim(self) -> ClaimedRevision:
+        self.now += timedelta(seconds=300)
+        (due,) = self.node.tracker.studies.due(self.now, 10)
+        claimed = self.node.tracker.studies.claim(due.study_uid, "w0", Digests("s", "m"), self.now)
+        assert claimed is not None
+        return claimed
+
+    def read(self) -> ClaimedRevision:
+        claimed = self.claim()
+        read_v1(self.steps, run_at_once, claimed.study_uid, claimed.number)
+        return claimed
+
+    def outbox(self, revision: int) -> tuple[OutboxEntry, ...]:
+        return self.node.tracker.results.recorded("1.2.3", revision)
+
+    def sr(self, revision: int) -> Dataset:
+        (entry,) = [e for e in self.outbox(revision) if e.kind is ObjectKind.CAD_SR]
+        return pydicom.dcmread(self.node.archive.path_of(entry.path))
+
+    def outcome(self) -> tuple[StudyState, Outcome | None, tuple[Reason, ...]]:
+        detail = self.node.tracker.study_queries.detail("1.2.3")
+        assert detail is not None
+        return detail.summary.state, detail.summary.outcome, detail.revisions[0].reasons
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_an_exam_with_a_cluster_becomes_a_report_and_a_capture_up_for_delivery(desk: Desk) -> None:
+    uids = desk.exam()
+    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+
+    desk.read()
+
+    assert [entry.kind for entry in desk.outbox(1)] == [ObjectKind.CAD_SR, ObjectKind.CAPTURE]
+    assert desk.outbox(1)[1].source_uid == uids[2]
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert desk.node.tracker.deliveries.claim("pacs", "w0", desk.now, 60) is not None
+    assert not list((desk.tools.work_dir).iterdir())
+
+
+def test_a_repeat_after_a_crash_gives_the_same_bytes_and_reads_no_image_twice(desk: Desk) -> None:
+    uids = desk.exam()
+    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    claimed = desk.claim()
+
+    def crash_before_recording(
+        name: str, step: Callable[..., Result], *arguments: object
+    ) -> Result:
+        if name == "record":
+            raise CrashError
+        return step(*arguments)
+
+    with pytest.raises(CrashError):
+        read_v1(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
+    desk.now += timedelta(hours=1)
+    desk.steps.record(claimed.study_uid, claimed.number)
+    first = desk.outbox(1)
+    desk.now += timedelta(hours=1)
+    desk.steps.record(claimed.study_uid, claimed.number)
+
+    assert desk.outbox(1) == first
+    assert len(desk.asked) == 4
+
+
+def test_a_lost_work_folder_costs_time_and_nothing_else(desk: Desk) -> None:
+    import shutil
+
+    uids = desk.exam()
+    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    claimed = desk.claim()
+    for uid in desk.steps.plan(claimed.study_uid, claimed.number):
+        desk.steps.detect(claimed.study_uid, claimed.number, uid)
+    shutil.rmtree(desk.tools.work_dir)
+
+    assert desk.steps.record(claimed.study_uid, claimed.number) == "findings"
+
+
+def test_a_late_image_makes_a_revision_that_names_its_predecessor(desk: Desk) -> None:
+    desk.exam()
+    desk.read()
+    desk.deliver(header(AcquisitionTime="111111"))
+
+    claimed = desk.read()
+
+    assert (claimed.number, claimed.cause.value) == (2, "late-instance")
+    first, second = desk.sr(1), desk.sr(2)
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+    predecessor = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert predecessor.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert (second.ContentDate, second.ContentTime) == ("20260105", "141000")  # Athens, UTC+2
+
+
+def test_an_image_that_kills_the_detector_is_given_up_after_three_attempts(desk: Desk) -> None:
+    uids = desk.exam()
+    desk.answers[uids[0]] = DetectorLimitError(Reason.MEMORY_LIMIT, "3 GB")
+
+    desk.read()
+
+    assert len(desk.asked) == 3 + 3
+    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    assert detail is not None
+    (image,) = [i for i in detail.images if i.sop_instance_uid == uids[0]]
+    assert image.reasons == (Reason.MEMORY_LIMIT,)
+    assert desk.outcome() == (
+        StudyState.REPORTED,
+        Outcome.PARTIAL,
+        (Reason.SOME_IMAGES_REFUSED, Reason.TREATMENT_UNKNOWN, Reason.NO_COMPARISON),
+    )
+
+
+def test_an_image_with_a_senseless_header_makes_the_study_partial_and_is_named(desk: Desk) -> None:
+    desk.exam()
+    broken = desk.deliver(header(ImagerPixelSpacing=[0.0, 0.0]))
+
+    desk.read()
+
+    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    assert detail is not None
+    assert detail.summary.outcome is Outcome.PARTIAL
+    (image,) = [i for i in detail.images if i.sop_instance_uid == broken]
+    assert image.reasons == (Reason.HEADER_INVALID,)
+
+
+def test_a_reading_that_broke_gets_a_failed_report(desk: Desk) -> None:
+    desk.exam()
+    claimed = desk.claim()
+
+    fail_v1(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
+    assert desk.sr(1).ContentSequence
+
+
+def test_a_study_with_nothing_in_scope_gets_a_notice_and_no_report(desk: Desk) -> None:
+    desk.deliver(header(SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3"))
+
+    desk.read()
+
+    assert [entry.kind for entry in desk.outbox(1)] == [ObjectKind.CAPTURE]
+    assert desk.outcome()[1] is Outcome.NOT_ELIGIBLE
+
+
+def test_two_installations_never_share_a_uid(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    desks = [Desk(tmp_path / "one"), Desk(tmp_path / "other")]
+    ds = header()
+    for desk in desks:
+        desk.deliver(ds)
+        desk.read()
+
+    uids = [{entry.sop_instance_uid for entry in desk.outbox(1)} for desk in desks]
+    assert uids[0].isdisjoint(uids[1])
+
+
+def test_unused_profiles_change_nothing(desk: Desk) -> None:
+    """A node without destinations still makes results, for its operations page."""
+    desk.steps = ReadingSteps(replace(desk.tools, destinations={}))
+    desk.exam()
+    desk.read()
+
+    assert desk.outbox(1)
+    assert desk.node.tracker.deliveries.claim("pacs", "w0", desk.now, 60) is None
