@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pydicom
 import pytest
 
 from secondread.settings import load
+from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
 from secondread.track.summaries import StudyDetail
 from secondread.track.tracker import Tracker
 
@@ -159,6 +162,19 @@ class Pacs:
             str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID): path
             for path in sorted(self.folder.iterdir())
         }
+
+
+@pytest.fixture(scope="session")
+def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
+    """The demo's exam at a coarse pitch, so that it is quick."""
+    spec = replace(ExamSpec.demo(date(2026, 6, 1)), pitch_mm=0.1)
+    return write_exam(spec, tmp_path_factory.mktemp("exam"))
+
+
+@pytest.fixture
+def study_uid(exam: ExamFiles) -> str:
+    """The current study of the exam."""
+    return str(pydicom.dcmread(exam.current[0], stop_before_pixels=True).StudyInstanceUID)
 
 
 @pytest.fixture

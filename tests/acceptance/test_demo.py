@@ -2,23 +2,15 @@
 
 import subprocess
 import sys
-from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
+from secondread.simulate.exam import ExamFiles
 
 pytestmark = pytest.mark.acceptance
-
-
-@pytest.fixture(scope="module")
-def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
-    spec = replace(ExamSpec.demo(date(2026, 6, 1)), pitch_mm=0.1)
-    return write_exam(spec, tmp_path_factory.mktemp("exam"))
 
 
 def demo(*arguments: object) -> tuple[int, str]:

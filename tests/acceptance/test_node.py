@@ -4,7 +4,6 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from datetime import date
 from pathlib import Path
 
 import pydicom
@@ -12,7 +11,7 @@ import pytest
 
 from secondread.reasons import Outcome, Reason
 from secondread.settings import Mode
-from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
+from secondread.simulate.exam import ExamFiles
 from secondread.track.states import DeliveryState, StudyState
 from tests.acceptance.conftest import NodeProcess, Pacs, until
 
@@ -20,20 +19,6 @@ pytestmark = [
     pytest.mark.acceptance,
     pytest.mark.peer("storescu", "storescp", "echoscu", "dciodvfy", "dsrdump"),
 ]
-
-
-@pytest.fixture(scope="session")
-def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
-    """The demo's exam at a coarse pitch."""
-    spec = ExamSpec.demo(date(2026, 6, 1))
-    from dataclasses import replace
-
-    return write_exam(replace(spec, pitch_mm=0.1), tmp_path_factory.mktemp("exam"))
-
-
-@pytest.fixture
-def study_uid(exam: ExamFiles) -> str:
-    return str(pydicom.dcmread(exam.current[0], stop_before_pixels=True).StudyInstanceUID)
 
 
 def settled(node: NodeProcess, study_uid: str, pacs: Pacs) -> bool:

@@ -8,6 +8,7 @@ from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
+from secondread.app.probes import probes
 from secondread.app.reconcile import Reconciliation
 from secondread.app.signals import stop_event, stop_with_parent
 from secondread.assemble.viewset import ExpectedViews
@@ -21,7 +22,7 @@ GRACE_SECONDS = 10.0
 """How long instances on the wire may take to arrive when the receiver is asked to stop."""
 
 
-def run(settings: Settings, parent: int | None) -> None:
+def run(settings: Settings, parent: int | None, probe_port: int | None) -> None:
     """Receive until asked to stop."""
     stop = stop_event()
     if parent is not None:
@@ -39,7 +40,8 @@ def run(settings: Settings, parent: int | None) -> None:
         peers=[peer.ae_title for peer in settings.peers],
         unknown_peers=settings.receive.unknown_peers,
     )
-    with Heartbeat(node.tracker, name, "receive", settings.work.heartbeat_seconds):
+    beat = settings.work.heartbeat_seconds
+    with Heartbeat(node.tracker, name, "receive", beat), probes(node, probe_port):
         comparison = threading.Thread(
             target=_compare, args=(node, ledger, stop), name="reconcile", daemon=True
         )

@@ -16,6 +16,7 @@ from secondread.app.node import (
     open_reader,
     station_name,
 )
+from secondread.app.probes import probes
 from secondread.app.signals import stop_event, stop_with_parent
 from secondread.assemble.rule import intake_verdict
 from secondread.clock import Clock, utc_now
@@ -175,7 +176,7 @@ class Coordinator:
                 pass
 
 
-def run(settings: Settings, name: str, parent: int | None) -> None:
+def run(settings: Settings, name: str, parent: int | None, probe_port: int | None) -> None:
     """Run one worker until asked to stop."""
     stop = stop_event()
     if parent is not None:
@@ -203,7 +204,8 @@ def run(settings: Settings, name: str, parent: int | None) -> None:
         deliverer = _deliverer(node, name)
         engine.start()
         deliverer.start()
-        with Heartbeat(node.tracker, name, KIND, settings.work.heartbeat_seconds):
+        beat = settings.work.heartbeat_seconds
+        with Heartbeat(node.tracker, name, KIND, beat), probes(node, probe_port):
             _log.info("worker_started", version=__version__, pid=os.getpid())
             _loop(coordinator.step, settings.work.poll_seconds, stop)
         deliverer.stop()

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from secondread.cli.options import Parent, SettingsFile, open_settings, settings_path
+from secondread.cli.options import Parent, ProbePort, SettingsFile, open_settings, settings_path
 
 
 def serve(settings: SettingsFile = None) -> None:
@@ -17,11 +17,13 @@ def serve(settings: SettingsFile = None) -> None:
     run(loaded, settings_path(settings))
 
 
-def receive(settings: SettingsFile = None, parent: Parent = None) -> None:
+def receive(
+    settings: SettingsFile = None, probe_port: ProbePort = None, parent: Parent = None
+) -> None:
     """Run the receiver alone: the C-STORE and C-ECHO SCP."""
     from secondread.app.receive import run
 
-    run(open_settings(settings, "receive"), parent)
+    run(open_settings(settings, "receive"), parent, probe_port)
 
 
 def work(
@@ -29,12 +31,13 @@ def work(
         str, typer.Option(help="Name of this worker: unique, and the same after a restart.")
     ] = "worker-0",
     settings: SettingsFile = None,
+    probe_port: ProbePort = None,
     parent: Parent = None,
 ) -> None:
     """Run one worker: reads studies that are due, and delivers results."""
     from secondread.app.work import run
 
-    run(open_settings(settings, name), name, parent)
+    run(open_settings(settings, name), name, parent, probe_port)
 
 
 def web(settings: SettingsFile = None, parent: Parent = None) -> None:

@@ -24,6 +24,15 @@ Parent = Annotated[
     typer.Option("--parent", hidden=True, help="Stop when this parent process dies."),
 ]
 
+ProbePort = Annotated[
+    int | None,
+    typer.Option(
+        help="Answer /healthz, /readyz and /metrics on this port of the web host; for processes "
+        "that run apart from the web process.",
+        show_default=False,
+    ),
+]
+
 DEFAULT_FILE = Path("secondread.toml")
 
 

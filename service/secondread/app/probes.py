@@ -1,0 +1,71 @@
+"""`/healthz`, `/readyz` and `/metrics` of a process that runs without the web process beside it."""
+
+import threading
+from contextlib import ExitStack
+from types import TracebackType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from secondread import log
+from secondread.app.node import Node
+from secondread.clock import utc_now
+from secondread.watch.gauges import NodeGauges, metrics_route
+from secondread.watch.health import health_routes
+
+_log = log.get(__name__)
+
+
+class Server:
+    """An ASGI application served from a thread while its `with` block runs.
+
+    Parameters
+    ----------
+    application
+        What answers.
+    host, port
+        Where to listen.
+    """
+
+    def __init__(self, application: Starlette, host: str, port: int) -> None:
+        config = uvicorn.Config(
+            application, host=host, port=port, log_config=None, access_log=False
+        )
+        self._server = uvicorn.Server(config)
+        # uvicorn takes the signals over when it runs in the main thread; ours decide there.
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+        self._where = {"host": host, "port": port}
+
+    def __enter__(self) -> "Server":
+        """Begin to listen."""
+        self._thread.start()
+        _log.info("web_started", **self._where)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Answer what was asked, and stop."""
+        self._server.should_exit = True
+        self._thread.join(5.0)
+        _log.info("web_stopped")
+
+    @property
+    def lives(self) -> bool:
+        """Whether it listens; not if, for example, the port was taken."""
+        return self._thread.is_alive()
+
+
+def probes(node: Node, port: int | None) -> ExitStack | Server:
+    """Return a server of the probes on the web host at a port, or nothing at all for None."""
+    if port is None:
+        return ExitStack()
+    settings = node.settings
+    routes = [
+        *health_routes(node.tracker, node.archive, settings, utc_now),
+        metrics_route(NodeGauges(node.tracker, node.archive, settings, utc_now)),
+    ]
+    return Server(Starlette(routes=routes), settings.web.host, port)
