@@ -92,10 +92,13 @@ maximum_pause_seconds = 1
             check=False,
         ).returncode
 
-    def push(self, *paths: Path, ae_title: str = "MG1") -> subprocess.CompletedProcess[str]:
+    def push(
+        self, *paths: Path, ae_title: str = "MG1", propose: str = "-xe"
+    ) -> subprocess.CompletedProcess[str]:
+        """Send with storescu; `propose` is its option for the transfer syntax."""
         return subprocess.run(
             [
-                *("storescu", "-v", "-xs", "-R", "-aet", ae_title, "-aec", "SECONDREAD"),
+                *("storescu", "-v", propose, "-aet", ae_title, "-aec", "SECONDREAD"),
                 *("127.0.0.1", str(self.port), *map(str, paths)),
             ],
             capture_output=True,

@@ -77,6 +77,25 @@ def test_an_exam_comes_back_as_a_valid_report_and_captures_in_its_own_study(
     assert "SIM-0" not in node.log.read_text()
 
 
+def test_real_mammograms_in_jpeg_2000_come_back_as_a_report_in_their_study(
+    node: NodeProcess, pacs: Pacs, exams: Path
+) -> None:
+    images = sorted((exams / "c-ffdm-4view").glob("*.dcm"))
+    study = str(pydicom.dcmread(images[0], stop_before_pixels=True).StudyInstanceUID)
+    node.start()
+
+    sent = node.push(*images, propose="-xv")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    until(lambda: settled(node, study, pacs), "the results")
+
+    detail = node.detail(study)
+    assert detail is not None
+    assert {image.label for image in detail.images} == {"RCC", "RMLO", "LCC", "LMLO"}
+    # They are of 8 bits: read, with that doubt stated.
+    assert all(image.reasons == (Reason.EIGHT_BITS,) for image in detail.images)
+    assert {pydicom.dcmread(f).StudyInstanceUID for f in pacs.files().values()} == {study}
+
+
 def test_a_power_cut_in_the_middle_of_a_study_costs_nothing(
     node: NodeProcess, pacs: Pacs, exam: ExamFiles, study_uid: str
 ) -> None:
