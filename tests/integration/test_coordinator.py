@@ -11,7 +11,7 @@ from secondread.engine import Progress
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import StudyState
 from secondread.track.values import ProcessBeat
-from secondread.workflow import FAIL, READ
+from secondread.workflow.order import FAIL, READ
 from tests.builders import header
 from tests.integration.test_workflow import START, Desk
 

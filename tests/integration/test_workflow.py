@@ -30,7 +30,8 @@ from secondread.settings import ObjectKind, Settings, load
 from secondread.track.states import StudyState
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, OutboxEntry
-from secondread.workflow import ReadingSteps, Tools, fail_v1, read_v1
+from secondread.workflow.order import fail_v1, read_v1
+from secondread.workflow.steps import ReadingSteps, Tools
 from tests.builders import detection, header, mark, view_sequence
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)

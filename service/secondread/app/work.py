@@ -30,7 +30,8 @@ from secondread.settings import PeerSettings, Settings
 from secondread.track.states import StudyState
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, DueStudy
-from secondread.workflow import FAIL, READ, ReadingSteps, Tools, fail_v1, read_v1
+from secondread.workflow.order import FAIL, READ, fail_v1, read_v1
+from secondread.workflow.steps import ReadingSteps, Tools
 
 _log = log.get(__name__)
 

@@ -5,24 +5,25 @@ that is started for the occasion, and waits for what the node sends back. Nothin
 between the two: it is the node as installed, over DICOM on loopback.
 """
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from types import TracebackType
 
 import pydicom
 from pydicom.errors import InvalidDicomError
 
 from secondread.app.node import Node, open_node
 from secondread.demo.archive_peer import ArchivePeer
+from secondread.demo.node_process import (
+    ARCHIVE_AE,
+    NODE_AE,
+    NodeProcess,
+    await_node,
+    write_settings,
+)
 from secondread.errors import PeerError, SettingsError
 from secondread.report.check import check_cad_sr
 from secondread.report.compose import capture_png
@@ -34,9 +35,6 @@ from secondread.track.summaries import StudyDetail
 
 Say = Callable[[str], None]
 """Tells a person what is going on."""
-
-NODE_AE, ARCHIVE_AE = "SECONDREAD", "DEMOARCHIVE"
-START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +95,15 @@ def run(options: DemoOptions, say: Say) -> DemoOutcome:
     out.mkdir(parents=True, exist_ok=True)
     files = _exam_files(options, out, say)
     with ArchivePeer(out / "archive", ARCHIVE_AE) as archive:
-        settings_file = _write_settings(options, out, archive.port)
+        # The built-in exam goes through the normal intake rule; files of one's own are old and
+        # would all be priors.
+        age = 30 if options.exam is None else -1
+        settings_file = write_settings(out, archive.port, age, options.override_gates)
         settings = load(settings_file)
         to = Address(NODE_AE, "127.0.0.1", settings.receive.port)
-        with _Node(settings_file, out / "node.log"):
+        with NodeProcess(settings_file, out / "node.log"):
             say(f"starting the node; operations page http://127.0.0.1:{settings.web.port}/")
-            _await_node(archive, to)
+            await_node(archive, to)
             taken = archive.take_in(files)
             node = open_node(settings)
             sent, refused = _forward(archive, taken.study_uids, to, say)
@@ -170,96 +171,6 @@ def _is_dicom(path: Path) -> bool:
     except (InvalidDicomError, OSError):
         return False
     return True
-
-
-def _write_settings(options: DemoOptions, out: Path, archive_port: int) -> Path:
-    """Write the settings of a node that trusts this archive and waits only shortly."""
-    # The built-in exam goes through the normal intake rule; files of one's own are old and would
-    # all be priors.
-    age = 30 if options.exam is None else -1
-    gates = ", ".join(f'"{gate}"' for gate in options.override_gates)
-    path = out / "secondread.toml"
-    path.write_text(
-        f"""\
-# Written by `secondread demo`.
-[node]
-data_dir = "node"
-ae_title = "{NODE_AE}"
-
-[receive]
-host = "127.0.0.1"
-port = {_free_port()}
-minimum_free_bytes = {256 * 1024**2}
-
-[assemble]
-settle_seconds = 1
-quiet_seconds = 4
-
-[detect]
-override_gates = [{gates}]
-
-[web]
-port = {_free_port()}
-
-[[peers]]
-ae_title = "{ARCHIVE_AE}"
-maximum_age_days = {age}
-
-[[destinations]]
-name = "archive"
-ae_title = "{ARCHIVE_AE}"
-host = "127.0.0.1"
-port = {archive_port}
-initial_mode = "live"
-""",
-        encoding="utf-8",
-    )
-    return path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class _Node:
-    """`secondread serve` as a process of its own, stopped at the end of the `with` block."""
-
-    def __init__(self, settings_file: Path, log_file: Path) -> None:
-        self._settings_file = settings_file
-        self._log_file = log_file
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "_Node":
-        """Start it."""
-        command = [sys.executable, "-m", "secondread", "serve"]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("SECONDREAD__")}
-        with self._log_file.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  (our own program)
-                [*command, "--settings", str(self._settings_file)], stderr=log, env=environment
-            )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it in good order."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(60)
-
-
-def _await_node(archive: ArchivePeer, to: Address) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not archive.echo(to).ok:
-        if time.monotonic() > deadline:
-            raise PeerError(f"the node did not answer C-ECHO within {START_SECONDS:.0f} s")
-        time.sleep(0.2)
 
 
 def _forward(

@@ -1,9 +1,7 @@
-"""The order of steps of a reading, and what each step does.
+"""What each step of a reading does.
 
-A workflow is plain code over two things it is given: `run`, which makes a step durable, and the
-steps themselves. It ends when the results are in the outbox; bringing them to the PACS is the
-business of `send`, with a clock of its own. A step may be repeated after a crash up to the
-moment its result was remembered, so each is harmless when repeated.
+A step may be repeated after a crash up to the moment its result was remembered, so each is
+harmless when repeated.
 """
 
 import json
@@ -27,12 +25,10 @@ from secondread.assemble.viewset import missing_slots
 from secondread.clock import Clock
 from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
-from secondread.engine import RunStep
 from secondread.errors import InputError
-from secondread.findings.document import finding_json
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.followup.priors import choose_priors
-from secondread.reading import Circumstances, Reader, broken_detection, read_study, unique_labels
+from secondread.reading import Circumstances, Reader, broken_detection, read_study
 from secondread.reasons import Reason
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
@@ -41,19 +37,12 @@ from secondread.settings import ObjectKind, ProfileSettings
 from secondread.track.tracker import Tracker
 from secondread.track.values import (
     ClaimedRevision,
-    FindingEntry,
-    ImageEntry,
     OutboxEntry,
     RecordedReading,
 )
+from secondread.workflow.record import finding_entries, image_entries
 
 _log = log.get(__name__)
-
-READ = "read.v1"
-"""Name and version of a reading's steps; a change of the steps makes a new version."""
-
-FAIL = "fail.v1"
-"""What runs in the place of a reading that broke: it says so to everybody."""
 
 Detect = Callable[[Path, Path, frozenset[str]], Detection]
 """Reads an image file, writes its display array to the second path, overriding the gates named."""
@@ -81,20 +70,6 @@ class Tools:
     clock: Clock
     zone: tzinfo | None
     """The site's time zone, which dates and times in results are given in; None: the machine's."""
-
-
-def read_v1(steps: "ReadingSteps", run: RunStep, study_uid: str, revision: int) -> None:
-    """Read a study: each image is a step, so a crash costs one image at most."""
-    for instance_uid in run("plan", steps.plan, study_uid, revision):
-        run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
-    run("record", steps.record, study_uid, revision)
-    run("tidy", steps.tidy, study_uid, revision)
-
-
-def fail_v1(steps: "ReadingSteps", run: RunStep, study_uid: str, revision: int) -> None:
-    """Write the failed result of a reading that could not be finished."""
-    run("record failure", steps.record_failure, study_uid, revision)
-    run("tidy", steps.tidy, study_uid, revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +199,8 @@ class ReadingSteps:
             revision=claimed.number,
             outcome=reading.outcome,
             reasons=reading.reasons,
-            images=_image_entries(reading),
-            findings=_finding_entries(reading),
+            images=image_entries(reading),
+            findings=finding_entries(reading),
             outbox=tuple(outbox),
         )
         tools.tracker.results.record(recorded, tools.destinations, tools.clock())
@@ -324,40 +299,3 @@ def _name(uid: str) -> str:
 
 def _display(folder: Path, instance_uid: str) -> Path:
     return folder / f"{_name(instance_uid)}.npy"
-
-
-def _image_entries(reading: StudyReading) -> tuple[ImageEntry, ...]:
-    labels = unique_labels([image.mammogram for image in reading.images])
-    read = tuple(
-        ImageEntry(
-            sop_instance_uid=image.mammogram.sop_instance_uid,
-            label=labels[image.mammogram.sop_instance_uid],
-            status=image.status,
-            reasons=image.reasons,
-            gates=image.gates,
-            seconds=image.seconds,
-            detail=image.detail,
-        )
-        for image in reading.images
-    )
-    left_out = tuple(
-        ImageEntry(left.sop_instance_uid, left.label, None, (left.reason,))
-        for left in reading.left_out
-    )
-    return read + left_out
-
-
-def _finding_entries(reading: StudyReading) -> tuple[FindingEntry, ...]:
-    return tuple(
-        FindingEntry(
-            finding_id=finding.id,
-            sop_instance_uid=image.mammogram.sop_instance_uid,
-            kind=finding.mark_class.value,
-            certainty=finding.certainty,
-            suspicion=finding.suspicion,
-            shown=finding.shown,
-            document=finding_json(finding),
-        )
-        for image in reading.images
-        for finding in image.findings
-    )

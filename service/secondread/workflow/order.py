@@ -1,0 +1,29 @@
+"""The order of a reading's steps, and nothing else.
+
+A workflow is plain code over two things it is given: `run`, which makes a step durable, and the
+steps themselves. It ends when the results are in the outbox; bringing them to the PACS is the
+business of `send`, with a clock of its own.
+"""
+
+from secondread.engine import RunStep
+from secondread.workflow.steps import ReadingSteps
+
+READ = "read.v1"
+"""Name and version of a reading's steps; a change of the steps makes a new version."""
+
+FAIL = "fail.v1"
+"""What runs in the place of a reading that broke: it says so to everybody."""
+
+
+def read_v1(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
+    """Read a study: each image is a step, so a crash costs one image at most."""
+    for instance_uid in run("plan", steps.plan, study_uid, revision):
+        run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
+    run("record", steps.record, study_uid, revision)
+    run("tidy", steps.tidy, study_uid, revision)
+
+
+def fail_v1(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
+    """Write the failed result of a reading that could not be finished."""
+    run("record failure", steps.record_failure, study_uid, revision)
+    run("tidy", steps.tidy, study_uid, revision)
