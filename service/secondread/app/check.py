@@ -7,7 +7,7 @@ from secondread.app.node import open_node, open_reader
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load
 from secondread.errors import SecondreadError
-from secondread.send.outbox import Address
+from secondread.send.outbox import Address, AnswerKind
 from secondread.send.scu import echo
 from secondread.settings import DestinationSettings, Settings
 
@@ -17,7 +17,8 @@ class Answer:
     """What one check found."""
 
     what: str
-    good: bool
+    good: bool | None
+    """None for a remark: nothing is wrong, and a person may want to know."""
     text: str
 
 
@@ -71,11 +72,14 @@ def _own_receiver(settings: Settings) -> Answer:
     title = settings.peers[0].ae_title if settings.peers else settings.node.ae_title
     host = "127.0.0.1" if settings.receive.host == "0.0.0.0" else settings.receive.host  # noqa: S104
     answer = echo(Address(settings.node.ae_title, host, settings.receive.port), title)
-    return Answer(f"own receiver ({host}:{settings.receive.port})", answer.ok, answer.detail)
+    what = f"own receiver ({host}:{settings.receive.port})"
+    if answer.kind is AnswerKind.UNREACHABLE:
+        return Answer(what, good=None, text="does not run; `secondread serve` starts it")
+    return Answer(what, answer.ok, answer.detail)
 
 
 def _hints(settings: Settings) -> Iterator[Answer]:
     if not settings.peers and settings.receive.unknown_peers == "refuse":
-        yield Answer("peers", good=False, text="none may call: add [[peers]] with an ae_title")
+        yield Answer("peers", good=None, text="none may call: add [[peers]] with an ae_title")
     if not settings.destinations:
-        yield Answer("destinations", good=False, text="none: results stay on the operations page")
+        yield Answer("destinations", good=None, text="none: results stay on the operations page")

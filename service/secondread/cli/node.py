@@ -47,6 +47,9 @@ def web(settings: SettingsFile = None, parent: Parent = None) -> None:
     run(open_settings(settings, "web"), parent)
 
 
+_MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
+
+
 def check(settings: SettingsFile = None) -> None:
     """Check settings, model, database, disk and every peer (C-ECHO); exit 1 if one fails."""
     from secondread.app.check import run
@@ -54,9 +57,9 @@ def check(settings: SettingsFile = None) -> None:
     answers = run(open_settings(settings, "check"))
     table = Table("", "what", "answer", box=None)
     for answer in answers:
-        table.add_row("[green]ok[/]" if answer.good else "[red]FAILED[/]", answer.what, answer.text)
+        table.add_row(_MARKS[answer.good], answer.what, answer.text)
     Console().print(table)
-    if not all(answer.good for answer in answers):
+    if any(answer.good is False for answer in answers):
         raise typer.Exit(1)
 
 

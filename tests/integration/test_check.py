@@ -1,0 +1,43 @@
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from secondread.cli.commands import app
+
+
+def check(folder: Path, text: str) -> tuple[int, str]:
+    settings = folder / "secondread.toml"
+    settings.write_text(text + "\n[receive]\nhost = '127.0.0.1'\nport = 1\n")
+    result = CliRunner().invoke(app, ["check", "--settings", str(settings)], env={"COLUMNS": "200"})
+    return result.exit_code, result.output
+
+
+def test_a_new_node_that_does_not_run_yet_is_well_and_is_told_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    status, printed = check(tmp_path, "")
+
+    assert status == 0, printed
+    assert "secondread serve" in printed
+    assert "add [[peers]]" in printed
+
+
+def test_a_destination_that_does_not_answer_fails_with_its_name(tmp_path: Path) -> None:
+    destination = (
+        '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
+    )
+
+    status, printed = check(tmp_path, destination)
+
+    assert status == 1
+    assert "FAILED" in printed
+    assert "destination pacs" in printed
+
+
+def test_a_wrong_model_fails_with_the_file_and_the_key(tmp_path: Path) -> None:
+    (tmp_path / "manifest.toml").write_text("schema_version = 99\n")
+
+    status, printed = check(tmp_path, f'[detect]\nmanifest = "{tmp_path / "manifest.toml"}"\n')
+
+    assert status == 1
+    assert "schema_version" in printed
