@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
@@ -78,11 +79,14 @@ def _print(console: Console, outcome: "DemoOutcome") -> None:
                 why = "; ".join(reason.sentence for reason in image.reasons)
                 console.print(f"  {image.label}: {image.status or 'left out'}: {why}")
         for path in study.files:
-            console.print(f"  {path}", soft_wrap=True, highlight=False)
+            console.print(f"  {path}", soft_wrap=True, highlight=False, markup=False)
         for fault in study.faults:
-            console.print(f"  [red]{fault}[/]", highlight=False)
+            console.print(f"  [red]{escape(fault)}[/]", highlight=False)
     for refused in outcome.refused:
         console.print(
-            f"  [red]not accepted[/] {refused.path.name}: {refused.what}", highlight=False
+            f"  [red]not accepted[/] {escape(refused.path.name)}: {escape(refused.what)}",
+            highlight=False,
         )
-    console.print(f"  log of the node: {outcome.log_file}", soft_wrap=True, highlight=False)
+    console.print(
+        f"  log of the node: {outcome.log_file}", soft_wrap=True, highlight=False, markup=False
+    )

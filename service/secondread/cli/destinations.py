@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from secondread.cli.options import SettingsFile, open_settings
@@ -24,15 +25,16 @@ def list_(settings: SettingsFile = None) -> None:
     from secondread.app.node import open_node
 
     node = open_node(open_settings(settings, "destinations"))
-    table = Table("name", "mode", "peer", "waiting", "delivered", "shadow", box=None)
+    table = Table("name", "mode", "peer", "waiting", "stored", "delivered", "shadow", box=None)
     for row in node.tracker.queries.destinations():
         configured = next((d for d in node.settings.destinations if d.name == row.name), None)
         peer = f"{configured.ae_title}@{configured.host}:{configured.port}" if configured else "-"
         table.add_row(
             row.name,
             row.mode,
-            peer,
+            escape(peer),
             str(row.counts[DeliveryState.PENDING] + row.counts[DeliveryState.SENDING]),
+            str(row.counts[DeliveryState.STORED]),
             str(row.counts[DeliveryState.DELIVERED]),
             str(row.counts[DeliveryState.SHADOW]),
         )

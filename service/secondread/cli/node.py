@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from secondread.cli.options import Parent, ProbePort, SettingsFile, open_settings, settings_path
@@ -57,7 +58,7 @@ def check(settings: SettingsFile = None) -> None:
     answers = run(open_settings(settings, "check"))
     table = Table("", "what", "answer", box=None)
     for answer in answers:
-        table.add_row(_MARKS[answer.good], answer.what, answer.text)
+        table.add_row(_MARKS[answer.good], escape(answer.what), escape(answer.text))
     Console().print(table)
     if any(answer.good is False for answer in answers):
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -79,12 +80,12 @@ def _summary(written: Path) -> Table:
     for image in json.loads(written.read_text(encoding="utf-8"))["images"]:
         shown = sum(finding["shown"] for finding in image["findings"])
         table.add_row(
-            Path(image["path"]).name,
+            escape(Path(image["path"]).name),
             image["status"],
             str(shown),
             str(len(image["findings"])),
             f"{image['seconds']:.1f}",
             ", ".join(image["reasons"]),
         )
-    table.caption = str(written)
+    table.caption = escape(str(written))
     return table

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from secondread.cli.options import SettingsFile, open_settings
 from secondread.clock import utc_now
 from secondread.reasons import Outcome
-from secondread.track.states import StudyState
-from secondread.track.summaries import StudyDetail, StudyFilter
+from secondread.track.states import DeliveryState, StudyState
+from secondread.track.summaries import DeliverySummary, StudyDetail, StudyFilter
 
 app = typer.Typer(help="What the node knows of studies.", no_args_is_help=True)
 
@@ -31,9 +32,9 @@ def list_(
     for row in node.tracker.study_queries.list_studies(limit, only=StudyFilter(state, outcome)):
         held = f" ({row.hold_reason.value})" if row.hold_reason else ""
         table.add_row(
-            row.study_uid,
+            escape(row.study_uid),
             str(row.study_date or "-"),
-            row.peer,
+            escape(row.peer),
             row.state.value + held,
             str(row.revision),
             row.outcome.value if row.outcome else "-",
@@ -70,9 +71,18 @@ def read_(
     typer.echo("due now; `secondread studies show` tells what comes of it")
 
 
+def _proof(delivery: DeliverySummary) -> str:
+    """Return what proved the delivery and when, or how long the proof is waited for."""
+    if delivery.proof is not None and delivery.delivered_at is not None:
+        return f"{delivery.proof.value} {delivery.delivered_at:%Y-%m-%d %H:%M:%S}"
+    if delivery.state is DeliveryState.STORED:
+        return f"asked {delivery.proof_asked} times, again {delivery.due_at:%Y-%m-%d %H:%M:%S}"
+    return ""
+
+
 def _print(detail: StudyDetail) -> None:
     console = Console()
-    console.print(f"{detail.summary.study_uid}  [bold]{detail.summary.state.value}[/]")
+    console.print(f"{escape(detail.summary.study_uid)}  [bold]{detail.summary.state.value}[/]")
     revisions = Table("revision", "cause", "state", "outcome", "reasons", box=None)
     for revision in detail.revisions:
         revisions.add_row(
@@ -90,9 +100,11 @@ def _print(detail: StudyDetail) -> None:
             image.status.value if image.status else "left out",
             ", ".join(reason.value for reason in reasons),
             f"{image.seconds:.1f}" if image.seconds else "",
-            image.detail,
+            escape(image.detail),
         )
-    objects = Table("object", "revision", "destination", "state", "attempts", "error", box=None)
+    objects = Table(
+        "object", "revision", "destination", "state", "attempts", "proof", "error", box=None
+    )
     for entry in detail.outbox:
         for delivery in entry.deliveries:
             objects.add_row(
@@ -101,7 +113,8 @@ def _print(detail: StudyDetail) -> None:
                 delivery.destination,
                 delivery.state.value,
                 str(delivery.attempts),
-                delivery.last_error or "",
+                _proof(delivery),
+                escape(delivery.last_error or ""),
             )
     for table in (revisions, images, objects):
         console.print(table)
