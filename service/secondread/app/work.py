@@ -24,10 +24,13 @@ from secondread.detect.child import DetectorChild
 from secondread.engine import Engine, Progress
 from secondread.errors import TransientError
 from secondread.reasons import Reason
+from secondread.send.commitment import random_uid, request_commitment
 from secondread.send.delivery import Deliverer, Wiring
+from secondread.send.find import find_instances
+from secondread.send.proof import ProofWiring
+from secondread.send.prover import Prover
 from secondread.send.scu import store
 from secondread.settings import PeerSettings, Settings
-from secondread.track.states import StudyState
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, DueStudy
 from secondread.workflow.order import FAIL, READ, fail_v1, read_v1
@@ -95,8 +98,10 @@ class Coordinator:
                 self._look_after(claimed)
 
     def _claim_due(self, now: datetime) -> None:
-        room = self._room(now)
-        for study in self._tracker.studies.due(now, limit=max(room, 0)):
+        # Most of the time nothing is due, and the room need not be counted.
+        if not self._tracker.studies.due(now, limit=1):
+            return
+        for study in self._tracker.studies.due(now, limit=max(self._room(now), 0)):
             peer = self._node.settings.peer(study.peer) or PeerSettings(ae_title=study.peer or "?")
             reason = self._held(study, peer, now)
             if reason is not None:
@@ -124,8 +129,8 @@ class Coordinator:
             process.kind == KIND and process.beat_at > horizon
             for process in self._tracker.queries.processes()
         )
-        reading = self._tracker.queries.counts(now).studies[StudyState.READING]
-        return AHEAD * max(living, 1) - reading
+        under_way = len(self._tracker.studies.unfinished(now, grace_seconds=0))
+        return AHEAD * max(living, 1) - under_way
 
     def _held(self, study: DueStudy, peer: PeerSettings, now: datetime) -> Reason | None:
         if study.exempt:
@@ -202,14 +207,16 @@ def run(settings: Settings, name: str, parent: int | None, probe_port: int | Non
         )
         engine = _engine(settings, name, ReadingSteps(tools))
         coordinator = Coordinator(node, engine, name, reader.model.digest, utc_now)
-        deliverer = _deliverer(node, name)
+        deliverer, prover = _deliverer(node, name), _prover(node, name)
         engine.start()
         deliverer.start()
+        prover.start()
         beat = settings.work.heartbeat_seconds
         with Heartbeat(node.tracker, name, KIND, beat), probes(node, probe_port):
             _log.info("worker_started", version=__version__, pid=os.getpid())
             _loop(coordinator.step, settings.work.poll_seconds, stop)
         deliverer.stop()
+        prover.stop()
         engine.stop(grace_seconds=15)
     _log.info("worker_stopped")
 
@@ -235,6 +242,21 @@ def _deliverer(node: Node, name: str) -> Deliverer:
         calling_ae_title=node.settings.node.ae_title,
     )
     return Deliverer(node.settings.destinations, wiring, node.settings.work.poll_seconds)
+
+
+def _prover(node: Node, name: str) -> Prover:
+    wiring = ProofWiring(
+        queue=node.tracker.proofs,
+        reports=node.tracker.proofs,
+        alarms=node.tracker.alarms,
+        request=request_commitment,
+        find=find_instances,
+        clock=utc_now,
+        new_uid=random_uid,
+        worker=name,
+        calling_ae_title=node.settings.node.ae_title,
+    )
+    return Prover(node.settings.destinations, wiring, node.settings.work.poll_seconds)
 
 
 def _loop(step: Callable[[], None], pause_seconds: float, stop: threading.Event) -> None:
