@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres_server import PostgresServer, running_server
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMS = ROOT.parent / "shared" / "exams"
@@ -35,6 +38,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SECONDREAD__")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for all tests that ask for it; each makes databases of its own."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,7 @@ class Engine:
         DBOS(config=config)
         # The library installs a console handler of its own; ours writes the one format.
         logging.getLogger("dbos").handlers.clear()
+        logging.getLogger("dbos").propagate = True
         self._concurrency, self._poll_seconds = concurrency, poll_seconds
         self._entries = {name: _register(name, body) for name, body in workflows.items()}
 

@@ -36,3 +36,13 @@ DELIVERY_ATTEMPTS = Counter(
     "Sends tried, by destination and answer.",
     ["destination", "answer"],
 )
+COMMITMENT_REPORTS = Counter(
+    "secondread_commitment_reports_total",
+    "Storage commitment reports received, by what became of them.",
+    ["outcome"],
+)
+PROOFS = Counter(
+    "secondread_proofs_total",
+    "Proofs of delivery asked for, by destination, kind and what came of asking, per study.",
+    ["destination", "proof", "answer"],
+)

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from secondread import __version__
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.scope import Selection, select
 from secondread.assemble.viewset import missing_slots
+from secondread.detect.attempts import answered
 from secondread.detect.marks import Detection
 from secondread.errors import HeaderError, SettingsError
 from secondread.findings.document import image_json
@@ -66,7 +69,7 @@ def gather(paths: Sequence[Path]) -> Inputs:
     Raises
     ------
     SettingsError
-        A path does not exist.
+        A path does not exist, or there is no file to answer for.
     """
     studies: dict[str, dict[str, Path]] = defaultdict(dict)
     headers: dict[str, Dataset] = {}
@@ -88,6 +91,8 @@ def gather(paths: Sequence[Path]) -> Inputs:
             continue
         headers[uid], mammograms[uid] = header, mammogram
         studies[mammogram.study_uid][uid] = path
+    if not studies and not unreadable:
+        raise SettingsError(f"{', '.join(map(str, paths))}: no DICOM file in it")
     return Inputs(studies, headers, mammograms, tuple(unreadable))
 
 
@@ -126,11 +131,20 @@ def plan(inputs: Inputs, prior_uids: Iterable[str] = ()) -> Plan:
         What was given.
     prior_uids
         Study Instance UIDs that are priors by request; all others are then current.
+
+    Raises
+    ------
+    SettingsError
+        A study named as prior is not among the files.
     """
-    by_patient: dict[PatientKey, list[str]] = defaultdict(list)
+    by_patient: dict[PatientKey | str, list[str]] = defaultdict(list)
     for study_uid in inputs.studies:
-        by_patient[_any(inputs, study_uid).patient].append(study_uid)
+        patient = _any(inputs, study_uid).patient
+        # Without an ID nobody can say whose prior a study is.
+        by_patient[patient if patient.patient_id else study_uid].append(study_uid)
     named = frozenset(prior_uids)
+    if unknown := sorted(named - set(inputs.studies)):
+        raise SettingsError(f"--prior: no file given is of study {', '.join(unknown)}")
     current: list[str] = []
     priors: dict[str, tuple[EarlierStudy, ...]] = {}
     for studies in by_patient.values():
@@ -175,6 +189,8 @@ class Desk:
     now: datetime
     out: Path
     overrides: frozenset[str] = frozenset()
+    attempts: int = 3
+    """How often an image may kill the detector before it is given up."""
     profile: ProfileSettings = field(default_factory=lambda: ProfileSettings(findings="all"))
 
 
@@ -216,7 +232,10 @@ def _read_study(
         uid = mammogram.sop_instance_uid
         path = inputs.studies[study_uid][uid]
         progress(f"{mammogram.label} {path.name}")
-        detections[uid] = desk.detect(path, _display_path(folder, uid), desk.overrides)
+        display = _display_path(folder, uid)
+        detections[uid] = answered(
+            uid, partial(desk.detect, path, display, desk.overrides), desk.attempts
+        )
     priors = plan_.priors.get(study_uid, ())
     circumstances = Circumstances(
         revision=1,
@@ -236,7 +255,8 @@ def _read_study(
 
 
 def _display_path(folder: Path, uid: str) -> Path:
-    return folder / f".{uid}.npy"
+    # From a digest: what a file says of itself never becomes a path.
+    return folder / f".{sha256(uid.encode()).hexdigest()[:32]}.npy"
 
 
 def _write_objects(reading: StudyReading, inputs: Inputs, folder: Path, desk: Desk) -> None:

@@ -22,7 +22,7 @@ from secondread.findings.finding import (
 )
 from secondread.findings.shown import OperatingPoint
 from secondread.geometry import SpacingMm
-from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.reasons import Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +152,3 @@ def _context(circumstances: Circumstances) -> tuple[Reason, ...]:
     if not any(prior.compared for prior in circumstances.priors):
         reasons.append(Reason.NO_COMPARISON)
     return tuple(reasons)
-
-
-def broken_detection(mammogram: Mammogram, reason: Reason, detail: str = "") -> Detection:
-    """Return the answer for an image that the detector could not answer about."""
-    return Detection(
-        sop_instance_uid=mammogram.sop_instance_uid,
-        status=ImageStatus.FAILED,
-        reasons=(reason,),
-        marks=(),
-        gates={},
-        breast=None,
-        seconds=0.0,
-        detail=detail,
-    )

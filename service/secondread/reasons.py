@@ -31,13 +31,13 @@ class Reason(StrEnum):
     IMPLANT = "implant"
     FEW_BITS = "too-few-bits"
     HEADER_INVALID = "header-invalid"
+    PATIENT_MISMATCH = "patient-mismatch"
     PIXELS_UNREADABLE = "pixels-unreadable"
     BREAST_NOT_FOUND = "breast-not-found"
     BREAST_AREA = "breast-area-implausible"
     SATURATED = "saturated"
     POLARITY = "polarity-inconsistent"
     TOO_MANY_MARKS = "too-many-marks"
-    UNLIKE_TRAINING = "unlike-training-images"
     TIME_LIMIT = "time-limit"
     MEMORY_LIMIT = "memory-limit"
     DETECTOR_DIED = "detector-died"
@@ -71,7 +71,6 @@ class Reason(StrEnum):
     SOP_CLASS_REFUSED = "sop-class-refused"
     TRANSFER_SYNTAX_REFUSED = "transfer-syntax-refused"
     NOT_OURS = "not-an-object-of-this-node"
-    OWN_OBJECT = "own-object-returned"
     STORAGE_FULL = "storage-full"
     DATA_SET_INVALID = "data-set-invalid"
     ASSOCIATION_BROKEN = "association-broken"
@@ -101,13 +100,13 @@ _SENTENCES: dict[Reason, str] = {
     Reason.IMPLANT: "an implant is present in a view that does not displace it",
     Reason.FEW_BITS: "fewer than 8 bits are stored",
     Reason.HEADER_INVALID: "the header is not valid",
+    Reason.PATIENT_MISMATCH: "the study holds images of more than one patient",
     Reason.PIXELS_UNREADABLE: "the pixel data could not be decoded",
     Reason.BREAST_NOT_FOUND: "no breast was found in the image",
     Reason.BREAST_AREA: "the breast area found is implausible",
     Reason.SATURATED: "too much of the tissue is saturated",
     Reason.POLARITY: "the grey scale contradicts the header",
     Reason.TOO_MANY_MARKS: "so many marks that noise or an artefact is likely",
-    Reason.UNLIKE_TRAINING: "the image is unlike those the detector was made for",
     Reason.TIME_LIMIT: "reading took longer than its limit",
     Reason.MEMORY_LIMIT: "reading needed more memory than its limit",
     Reason.DETECTOR_DIED: "the detector died on this image",
@@ -133,7 +132,6 @@ _SENTENCES: dict[Reason, str] = {
     Reason.SOP_CLASS_REFUSED: "the SOP class is not accepted",
     Reason.TRANSFER_SYNTAX_REFUSED: "none of the proposed transfer syntaxes is accepted",
     Reason.NOT_OURS: "this class is accepted for the node's own objects only",
-    Reason.OWN_OBJECT: "the node's own object came back",
     Reason.STORAGE_FULL: "the disk is nearly full",
     Reason.DATA_SET_INVALID: "the data set could not be read",
     Reason.ASSOCIATION_BROKEN: "the association ended in the middle of an instance",

@@ -10,11 +10,19 @@ import os
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic import field_validator as _field_validator
 from pydantic import model_validator as _model_validator
 
@@ -22,9 +30,19 @@ from secondread.errors import SettingsError
 
 AeTitle = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$"),
 ]
-"""An application entity title: 1 to 16 printable ASCII characters, no backslash (PS3.5 6.2)."""
+"""An application entity title: 1 to 16 printable ASCII characters, no backslash; spaces around it
+do not count (PS3.5 6.2)."""
+
+
+def _is_network(text: str) -> str:
+    ip_network(text, strict=False)  # its ValueError names the text
+    return text
+
+
+Network = Annotated[str, AfterValidator(_is_network)]
+"""An IP address, or a network in CIDR notation."""
 
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -126,7 +144,7 @@ class PeerSettings(_Section):
 
     ae_title: AeTitle
     """Its calling AE title."""
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[Network, ...] = ()
     """IP addresses or networks (CIDR) it may call from; empty: any."""
     intake: Intake = Intake.REPORT
     """What becomes of its studies."""
@@ -254,8 +272,11 @@ class Proof(StrEnum):
     """What proves that a destination holds a result."""
 
     STORE_STATUS = "store-status"
+    """It answered the C-STORE with Success: all that can be had where it offers nothing else."""
     COMMITMENT = "commitment"
+    """It has taken responsibility by Storage Commitment (PS3.4 J)."""
     QUERY = "query"
+    """A C-FIND at the level of instances shows it."""
 
 
 class DestinationSettings(_Section):
@@ -271,8 +292,25 @@ class DestinationSettings(_Section):
     """Its TCP port."""
     initial_mode: Mode = Mode.SHADOW
     """The mode it starts in when the database first meets it; later the database rules."""
-    proof: Literal[Proof.STORE_STATUS] = Proof.STORE_STATUS
-    """What counts as delivered."""
+    proof: Proof = Proof.STORE_STATUS
+    """What counts as delivered; ``store-status`` is the weakest, for those that offer no other.
+    With ``commitment``, the destination must know this node's AE title, host and port: it calls
+    back to say what it holds."""
+    commitment_seconds: float = Field(default=300.0, gt=0)
+    """How long to wait for the report on a storage commitment before asking again; each further
+    wait is twice as long, up to twelve times this."""
+    commitment_linger_seconds: float = Field(default=1.0, ge=0)
+    """How long the association of a storage commitment request stays open for a report that
+    comes over it; later, or over another association, it counts as much."""
+    query_seconds: float = Field(default=30.0, gt=0)
+    """How long to wait before looking again for what a query did not show; each further wait is
+    twice as long, up to twelve times this."""
+    query_ae_title: AeTitle | None = None
+    """The AE title to query, where it is not `ae_title`."""
+    query_host: str | None = None
+    """The host to query, where it is not `host`."""
+    query_port: int | None = Field(default=None, ge=1, le=65535)
+    """The TCP port to query, where it is not `port`."""
     timeout_seconds: float = Field(default=30.0, gt=0)
     """How long to wait for its answers."""
     maximum_pause_seconds: float = Field(default=600.0, gt=0)

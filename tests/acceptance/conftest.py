@@ -38,7 +38,14 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None
 class NodeProcess:
     """`secondread serve`, started and killed as a person or a power cut would."""
 
-    def __init__(self, folder: Path, pacs_port: int, mode: str = "live") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        pacs_port: int,
+        mode: str = "live",
+        pacs_ae_title: str = "PACS",
+        database_url: str = "",
+    ) -> None:
         self.folder = folder
         self.port, self.web_port = free_port(), free_port()
         self.file = folder / "secondread.toml"
@@ -46,6 +53,8 @@ class NodeProcess:
             f"""
 [node]
 data_dir = "node"
+[database]
+url = "{database_url}"
 [receive]
 host = "127.0.0.1"
 port = {self.port}
@@ -60,9 +69,12 @@ port = {self.web_port}
 [[peers]]
 ae_title = "MG1"
 maximum_age_days = -1
+[[peers]]
+ae_title = "{pacs_ae_title}"
+maximum_age_days = -1
 [[destinations]]
 name = "pacs"
-ae_title = "PACS"
+ae_title = "{pacs_ae_title}"
 host = "127.0.0.1"
 port = {pacs_port}
 initial_mode = "{mode}"

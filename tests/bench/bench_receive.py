@@ -35,7 +35,7 @@ from secondread.accept.archive import Archive
 from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.settings import NodeSettings, PeerSettings, ReceiveSettings, Settings
-from tests.unit.accept.fakes import instance
+from tests.unit.accept.fakes import MemoryCommitments, instance
 
 _PDU = "131072"
 _MEGABYTE = 1e6
@@ -190,7 +190,9 @@ def serve(folder: Path) -> None:
         receive=ReceiveSettings(host="127.0.0.1", port=0, minimum_free_bytes=0),
         peers=(PeerSettings(ae_title="BENCH"),),
     )
-    receiver = Receiver(settings, archive, SqliteLedger(folder / "ledger.sqlite"))
+    receiver = Receiver(
+        settings, archive, SqliteLedger(folder / "ledger.sqlite"), MemoryCommitments()
+    )
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     sys.stdout.write(f"{receiver.start()}\n")

@@ -25,7 +25,7 @@ from secondread.accept.archive import Archive
 from secondread.accept.ledger import Recorded
 from secondread.accept.scp import Receiver
 from secondread.settings import PeerSettings, ReceiveSettings, Settings
-from tests.unit.accept.fakes import MemoryLedger
+from tests.unit.accept.fakes import MemoryCommitments, MemoryLedger
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 
@@ -60,7 +60,7 @@ settings = Settings(
     peers=(PeerSettings(ae_title="MOD"),),
 )
 log.configure("receive", "error")
-print(Receiver(settings, archive, SqlLedger()).start(), flush=True)
+print(Receiver(settings, archive, SqlLedger(), MemoryCommitments()).start(), flush=True)
 threading.Event().wait()
 """
 

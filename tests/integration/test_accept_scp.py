@@ -14,7 +14,14 @@ from secondread.accept.upper_layer import StreamingDul
 from secondread.errors import SettingsError, TransientError
 from secondread.reasons import Reason
 from secondread.settings import ReceiveSettings, Settings, TlsSettings
-from tests.unit.accept.fakes import MemoryLedger, Node, eventually, instance, running_node
+from tests.unit.accept.fakes import (
+    MemoryCommitments,
+    MemoryLedger,
+    Node,
+    eventually,
+    instance,
+    running_node,
+)
 
 MG = uid.DigitalMammographyXRayImageStorageForPresentation
 CAPTURE = uid.SecondaryCaptureImageStorage
@@ -294,4 +301,4 @@ def test_a_missing_certificate_is_a_fault_in_the_settings(tmp_path: Path) -> Non
     tls = TlsSettings(certificate=tmp_path / "none.pem", key=tmp_path / "none.key")
     settings = Settings(receive=ReceiveSettings(tls=tls))
     with pytest.raises(SettingsError, match=r"receive\.tls"):
-        Receiver(settings, Archive(tmp_path), MemoryLedger())
+        Receiver(settings, Archive(tmp_path), MemoryLedger(), MemoryCommitments())

@@ -5,9 +5,9 @@ from typer.testing import CliRunner
 from secondread.cli.commands import app
 
 
-def check(folder: Path, text: str) -> tuple[int, str]:
+def check(folder: Path, text: str, end: str = "") -> tuple[int, str]:
     settings = folder / "secondread.toml"
-    settings.write_text(text + "\n[receive]\nhost = '127.0.0.1'\nport = 1\n")
+    settings.write_text(text + "\n[receive]\nhost = '127.0.0.1'\nport = 1\n" + end)
     result = CliRunner().invoke(app, ["check", "--settings", str(settings)], env={"COLUMNS": "200"})
     return result.exit_code, result.output
 
@@ -32,6 +32,16 @@ def test_a_destination_that_does_not_answer_fails_with_its_name(tmp_path: Path) 
     assert status == 1
     assert "FAILED" in printed
     assert "destination pacs" in printed
+
+
+def test_settings_that_would_only_show_when_serving_fail_here_already(tmp_path: Path) -> None:
+    tls = '[receive.tls]\ncertificate = "nowhere.pem"\nkey = "nowhere.pem"\n'
+
+    status, printed = check(tmp_path, '[detect]\noverride_gates = ["zzz"]\n', tls)
+
+    assert status == 1
+    assert "zzz" in printed
+    assert "receive.tls" in printed
 
 
 def test_a_wrong_model_fails_with_the_file_and_the_key(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a worker does with studies that are due, were never started, broke, or were left behind."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -168,6 +169,21 @@ def test_a_worker_that_fell_silent_is_taken_over_once_and_others_are_left_alone(
         later(desk, SWEEP_SECONDS + 1)
 
     assert engine.taken_over == ["w1"]
+
+
+def test_results_that_wait_for_a_destination_no_longer_in_the_settings_raise_an_alarm(
+    desk: Desk, engine: FakeEngine
+) -> None:
+    desk.exam()
+    desk.read()
+    settings = desk.settings.model_copy(update={"destinations": ()})
+    node = replace(desk.node, settings=settings)
+
+    Coordinator(node, engine, "w0", "m", lambda: desk.now).step()
+    assert [alarm.subject for alarm in node.tracker.queries.alarms()] == ["pacs"]
+
+    Coordinator(desk.node, engine, "w0", "m", lambda: desk.now).step()
+    assert node.tracker.queries.alarms() == []
 
 
 def test_a_finished_reading_is_left_alone(desk: Desk, engine: FakeEngine) -> None:

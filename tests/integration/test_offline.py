@@ -1,6 +1,7 @@
 """`secondread read`: files in, objects and findings.json out, every input answered."""
 
 import json
+import warnings
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -88,6 +89,31 @@ def test_a_path_that_does_not_exist_is_an_error_with_its_name(tmp_path: Path) ->
 
     assert result.exit_code != 0
     assert "nowhere" in str(result.exception)
+
+
+def test_what_a_file_says_of_itself_never_becomes_a_path(exam: ExamFiles, tmp_path: Path) -> None:
+    evil = UID(f"/../../../../../../../..{tmp_path}/evil", validation_mode=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as the program itself does, see secondread.cli.main
+        ds = pydicom.dcmread(exam.current[0])
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = evil
+        ds.save_as(tmp_path / "evil.dcm")
+
+        CliRunner().invoke(app, ["read", str(tmp_path / "evil.dcm"), "--out", str(tmp_path / "o")])
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.dcm", "o"]
+
+
+def test_studies_without_a_patient_id_are_nobodys_priors(exam: ExamFiles, tmp_path: Path) -> None:
+    for number, path in enumerate((exam.prior[0], exam.current[0])):
+        ds = pydicom.dcmread(path)
+        ds.PatientID = ""
+        ds.save_as(tmp_path / f"{number}.dcm")
+
+    document = read(tmp_path, tmp_path / "out")
+
+    assert [study["role"] for study in document["studies"]] == ["current", "current"]
+    assert all(study["priors"] == [] for study in document["studies"])
 
 
 def test_a_gate_that_does_not_exist_is_an_error_that_names_those_that_do(tmp_path: Path) -> None:

@@ -1,61 +1,41 @@
 """Results under the validators of the field: dciodvfy (dicom3tools) and dsrdump (DCMTK).
 
 None of them knows TID 4000 well; what they do check is header, evidence, references and value
-types. The template itself is checked by `secondread.report.check` and, by hand, with PixelMed.
+types. The template itself is checked by `secondread.report.check` and, in the acceptance
+tests, by PixelMed.
 """
 
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
 
-from secondread.findings.finding import LeftOut, StudyReading
-from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.reasons import Outcome
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import Occasion, ResultObject
-from secondread.settings import ObjectKind, ProfileSettings
+from secondread.settings import ObjectKind
+from tests.report_documents import (
+    NOT_ELIGIBLE_AS_FAILED,
+    PROFILES,
+    SHOWN,
+    SOURCES,
+    about,
+    not_eligible,
+    written,
+)
 from tests.unit.report.readings import (
     AT,
     NODE,
-    STUDY,
     UIDS,
     by_uid,
     cluster,
-    grey,
     read,
-    refused,
     situations,
-    source,
     study,
 )
-
-SHOWN = ProfileSettings(objects=(ObjectKind.CAD_SR, ObjectKind.CAPTURE))
-PROFILES = {
-    "SCT": SHOWN,
-    "SRT, all findings, MG": SHOWN.model_copy(
-        update={"snomed_codes": "SRT", "findings": "all", "capture_modality": "MG"}
-    ),
-}
-
-
-def written(
-    folder: Path,
-    reading: StudyReading,
-    sources: dict[str, Dataset],
-    profile: ProfileSettings = SHOWN,
-    *,
-    later: bool = False,
-) -> Iterator[tuple[ResultObject, Path]]:
-    occasion = Occasion(AT, (STUDY, "1.2.3.5", "1.2.3.6") if later else None)
-    for result in compose(reading, sources, grey, NODE, UIDS, occasion, profile):
-        path = folder / f"{result.kind}-{result.index}.dcm"
-        path.write_bytes(to_bytes(result.dataset))
-        yield result, path
 
 
 def complaints(path: Path) -> list[str]:
@@ -113,26 +93,6 @@ def test_a_later_revision_passes_the_validators(tmp_path: Path) -> None:
     assert_valid(written(tmp_path, *situations()["findings"], later=True))
 
 
-SOURCES: dict[str, dict[str, object]] = {
-    "MONOCHROME1": {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
-    "8 bits": {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
-    "For Processing": {
-        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.2.1",
-        "PresentationIntentType": "FOR PROCESSING",
-    },
-    "with a time zone": {"TimezoneOffsetFromUTC": "+0900", "InstitutionName": "Clinic"},
-    "lossy": {"LossyImageCompression": "01", "LossyImageCompressionRatio": "10"},
-    "no spacing": {"ImagerPixelSpacing": None, "PatientOrientation": "", "ContentTime": ""},
-    "no identity": {"PatientID": "", "PatientName": "", "StudyDate": "", "StudyTime": ""},
-    "UTF-8": {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Wang^XiaoDong=王^小东"},
-    "Japanese": {
-        "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
-        "PatientName": "Yamada^Tarou=山田^太郎",
-    },
-    "Greek": {"SpecificCharacterSet": "ISO_IR 126", "PatientName": "Διονυσιος^Α"},
-}
-
-
 @pytest.mark.peer("dciodvfy", "dsrdump")
 @pytest.mark.parametrize(
     "attributes",
@@ -142,26 +102,12 @@ SOURCES: dict[str, dict[str, object]] = {
 def test_results_about_images_of_many_kinds_pass_the_validators(
     tmp_path: Path, attributes: dict[str, object]
 ) -> None:
-    ds = source("LCC", **attributes)
-    other = source("LMLO", **attributes)
-    reading = study(
-        Outcome.PARTIAL,
-        read(ds, cluster(), status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,)),
-        refused(other),
-        reasons=(Reason.SOME_IMAGES_REFUSED,),
-    )
-    assert_valid(written(tmp_path, reading, by_uid(ds, other)))
+    assert_valid(written(tmp_path, *about(attributes)))
 
 
 @pytest.mark.peer("dciodvfy", "dsrdump")
 def test_a_not_eligible_study_as_cad_failed_passes_the_validators(tmp_path: Path) -> None:
-    ds = source("LCC", SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3", NumberOfFrames=40)
-    reading = replace(
-        study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
-        left_out=(LeftOut(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
-    )
-    profile = SHOWN.model_copy(update={"not_eligible_as_failed_sr": True})
-    document, notice = written(tmp_path, reading, by_uid(ds), profile)
+    document, notice = written(tmp_path, *not_eligible(), NOT_ELIGIBLE_AS_FAILED)
     assert complaints(document[1]) == []
     assert "No algorithms succeeded" in dsrdump(document[1])
     # A notice about no side: Laterality is empty because it is unknown, and dciodvfy asks back.

@@ -13,6 +13,7 @@ import pytest
 
 from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.codes import Laterality, Morphology
+from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.simulate.annotation import LABELS
 from secondread.simulate.exam import (
@@ -25,6 +26,7 @@ from secondread.simulate.exam import (
     write_exam,
 )
 from secondread.simulate.lesions import LesionSpec
+from secondread.simulate.sheet import write_sheet
 from secondread.simulate.treatment import Treatment
 from secondread.simulate.truth import TruthRow, read_truth
 
@@ -198,6 +200,45 @@ def test_another_history_seed_leaves_the_tissue_and_moves_the_calcifications(exa
     assert np.array_equal(first.scene.tissue.gland, second.scene.tissue.gland)
     assert first.scene.layout.positioning == second.scene.layout.positioning
     assert _calcifications(first, "new")["new.1"].x0 != _calcifications(second, "new")["new.1"].x0
+
+
+def test_before_the_operation_there_is_neither_scar_nor_clip_nor_thick_skin() -> None:
+    treatment = Treatment(LEFT, date(2026, 1, 1), place=(0.45, 0.3, 0.2))
+    exam = simulate_exam(replace(SMALL, treatment=treatment, views=("LCC",), lesions=()))
+    current, prior = exam.view("current", "LCC"), exam.view("prior", "LCC")
+    assert prior.scene.aftermath is None
+    assert [row.kind for row in prior.rows] == ["none", "none"]
+    assert current.scene.aftermath is not None
+    assert current.scene.aftermath.skin_mm > 0.5
+    assert {row.kind for row in current.rows} == {"metal"}
+
+
+def test_markers_are_metal_in_the_truth_and_labels_are_burned_in() -> None:
+    spec = replace(SMALL, markers=("nipple", "scar"), prior_years=None, views=("LCC",))
+    view = simulate_exam(spec).views[0]
+    assert {"marker-nipple", "marker-scar"} <= {row.id for row in view.rows}
+    shown, raw = (_pixels(view, intent) for intent in (Intent.PRESENTATION, Intent.PROCESSING))
+    corner = np.s_[: shown.shape[0] // 6, shown.shape[1] // 2 :]
+    assert (shown[corner] == 4095).sum() > 50
+    assert len(np.unique(raw[corner])) == 1
+
+
+def test_a_presentation_image_names_no_source_that_is_not_there() -> None:
+    spec = replace(
+        SMALL, intents=(Intent.PRESENTATION,), prior_years=None, views=("LCC",), lesions=()
+    )
+    assert "SourceImageSequence" not in simulate_exam(spec).views[0].instances[0][1]
+
+
+def test_a_sheet_shows_current_above_prior(tmp_path: Path) -> None:
+    path = tmp_path / "docs" / "sheet.png"
+    write_sheet(replace(SMALL, pitch_mm=0.4), path)
+    sheet = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert sheet is not None
+    top, bottom = np.array_split(sheet, 2)
+    assert min(top.max(), bottom.max()) > 200
+    with pytest.raises(InputError, match="png"):
+        write_sheet(SMALL, tmp_path / "sheet.bmp")
 
 
 def test_a_breast_without_lesions_says_that_it_was_annotated() -> None:

@@ -231,6 +231,7 @@ def test_what_waits_for_a_destination_is_counted(world: World) -> None:
     assert pacs.counts == {
         DeliveryState.PENDING: 2,
         DeliveryState.SENDING: 0,
+        DeliveryState.STORED: 0,
         DeliveryState.DELIVERED: 2,
         DeliveryState.SHADOW: 0,
     }

@@ -10,7 +10,7 @@ from secondread.accept.ledger import Refusal, Refused
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import TransientError
 from secondread.reasons import Outcome, Reason
-from secondread.send.delivery import Alarms
+from secondread.send.overdue import Alarms
 from secondread.settings import Mode
 from secondread.track import refusals
 from secondread.track.states import DeliveryState, StudyState

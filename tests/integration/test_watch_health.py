@@ -36,7 +36,7 @@ def fake() -> FakeTracker:
     counts = dict.fromkeys(DeliveryState, 0) | {DeliveryState.PENDING: 2}
     return FakeTracker(
         studies=list(several(3)),
-        where=[destination(counts=counts, oldest_waiting_at=ago(90))],
+        where=[destination(counts=counts, oldest_waiting_at=ago(90), oldest_unproven_at=ago(60))],
         who=[*running(), process("worker-1", "work", 300)],
         raised=[alarm()],
         refused=[refusal(), refusal(calling_ae_title="OTHER", count=3)],
@@ -82,6 +82,7 @@ def test_gauges_are_what_the_tracker_says_now(client: Browser, fake: FakeTracker
     assert found["secondread_study_outcomes", "findings"] == 3
     assert found["secondread_deliveries", "pacs", "pending"] == 2
     assert found["secondread_delivery_oldest_seconds", "pacs"] == 90
+    assert found["secondread_proof_oldest_seconds", "pacs"] == 60
     assert found["secondread_alarms", "delivery-overdue"] == 1
     assert found["secondread_refusals_recorded", "calling-ae-unknown", "association"] == 15
     assert found["secondread_processes", "work", "alive"] == 1

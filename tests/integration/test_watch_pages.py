@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.settings import Mode
+from secondread.settings import Mode, Proof
 from secondread.track.states import DeliveryState, StudyState
 from secondread.track.values import Severity
 from secondread.watch.pages import app
@@ -258,6 +258,36 @@ def test_a_study_shows_each_delivery_with_its_last_error(
     text = read(client, f"/studies/{STUDY}").text
     assert "waits 7 – unreachable: nothing listens there next try 2026-03-02 10:31:10" in text
     assert "shadow: kept, would be sent" in text
+
+
+def test_a_study_shows_what_proved_a_delivery_and_what_still_owes_its_proof(
+    client: Browser, fake: FakeTracker, tmp_path: Path
+) -> None:
+    owing = delivery(
+        state=DeliveryState.STORED,
+        delivered_at=None,
+        proof=None,
+        stored_at=NOW - timedelta(seconds=80),
+        proof_asked=2,
+        proof_refused=1,
+        due_at=NOW + timedelta(seconds=70),
+    )
+    proven = delivery("viewer", proof=Proof.COMMITMENT)
+    weak = delivery("weak", proof=Proof.STORE_STATUS)
+    fake.details[STUDY] = read_study(tmp_path, None, owing, proven, weak)
+    text = read(client, f"/studies/{STUDY}").text
+    assert "stored, proof outstanding 1 – stored 2026-03-02 10:28:40" in text
+    assert "asked 2 times, next at 2026-03-02 10:31:10 refused 1 time" in text
+    assert "storage commitment" in text
+    assert "C-STORE status only" in text
+
+
+def test_a_destination_shows_since_when_a_proof_is_awaited(
+    client: Browser, fake: FakeTracker
+) -> None:
+    fake.where = [destination(oldest_unproven_at=NOW - timedelta(seconds=3600))]
+    text = read(client, "/destinations").text
+    assert "Oldest without proof 1 h ago" in text
 
 
 def test_a_stuck_study_tells_how_to_have_it_read(

@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import PeerAssociation, StoredInstance
@@ -32,7 +33,7 @@ from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, OutboxEntry
 from secondread.workflow.order import fail_v1, read_v1
 from secondread.workflow.steps import ReadingSteps, Tools
-from tests.builders import detection, header, mark, view_sequence
+from tests.builders import coded, detection, header, mark, view_sequence
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 CLUSTER = [mark(300, 400), mark(320, 400), mark(310, 430)]
@@ -91,7 +92,7 @@ class Desk:
         np.save(display, np.full((1000, 800), 40, np.uint8))
         return answer
 
-    def deliver(self, ds: Dataset) -> str:
+    def deliver(self, ds: Dataset, disposition: Disposition = Disposition.MAMMOGRAM) -> str:
         """Put an instance in as the receiver would."""
         ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
         ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
@@ -110,7 +111,7 @@ class Desk:
             size=file.size,
             relative_path=file.relative_path,
             received_at=self.now,
-            disposition=Disposition.MAMMOGRAM,
+            disposition=disposition,
             association=association,
         )
         ledger = self.node.tracker.ledger("receive", self.settings.assemble, ExpectedViews())
@@ -118,6 +119,21 @@ class Desk:
         ledger.record(instance, ds)
         ledger.association_closed("a1", self.now)
         return str(ds.SOPInstanceUID)
+
+    def reject(self, sop_instance_uid: str) -> None:
+        """Withdraw an instance by a rejection note, as a quality check would."""
+        note = header(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.59", Modality="KO")
+        note.ConceptNameCodeSequence = Sequence(
+            [coded("113001", "DCM", "Rejected for Quality Reasons")]
+        )
+        reference, series, study = Dataset(), Dataset(), Dataset()
+        reference.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2"
+        reference.ReferencedSOPInstanceUID = sop_instance_uid
+        series.SeriesInstanceUID, study.StudyInstanceUID = "1.2.3.4", "1.2.3"
+        series.ReferencedSOPSequence = Sequence([reference])
+        study.ReferencedSeriesSequence = Sequence([series])
+        note.CurrentRequestedProcedureEvidenceSequence = Sequence([study])
+        self.deliver(note, Disposition.REJECTION_NOTE)
 
     def exam(self) -> list[str]:
         return [
@@ -250,6 +266,47 @@ def test_an_image_with_a_senseless_header_makes_the_study_partial_and_is_named(d
     assert detail.summary.outcome is Outcome.PARTIAL
     (image,) = [i for i in detail.images if i.sop_instance_uid == broken]
     assert image.reasons == (Reason.HEADER_INVALID,)
+
+
+def test_a_study_of_which_no_header_makes_sense_still_gets_its_failed_notice(desk: Desk) -> None:
+    desk.deliver(header(ImagerPixelSpacing=[0.0, 0.0]))
+
+    desk.read()
+
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
+    assert ObjectKind.CAPTURE in [entry.kind for entry in desk.outbox(1)]
+
+
+def test_a_study_whose_every_image_is_withdrawn_says_so_in_the_next_revision(desk: Desk) -> None:
+    uid = desk.deliver(header())
+    desk.answers[uid] = detection(uid, *CLUSTER)
+    desk.read()
+    desk.reject(uid)
+
+    desk.read()
+
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.NOT_ELIGIBLE)
+    (notice,) = desk.outbox(2)
+    ds = pydicom.dcmread(desk.node.archive.path_of(notice.path))
+    assert (ds.PatientID, ds.StudyInstanceUID) == ("P1", "1.2.3")
+
+
+@pytest.mark.parametrize(
+    "other", [{"PatientID": "P2"}, {"IssuerOfPatientID": "ELSEWHERE"}, {"PatientID": None}]
+)
+def test_nothing_leaves_of_a_study_with_images_of_two_patients(
+    desk: Desk, other: dict[str, object]
+) -> None:
+    uid = desk.deliver(header())
+    desk.answers[uid] = detection(uid, *CLUSTER)
+    desk.deliver(header(ImageLaterality="R", **other))
+
+    desk.read()
+
+    assert desk.outbox(1) == ()
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
+    assert desk.asked == []
+    assert [alarm.kind for alarm in desk.node.tracker.queries.alarms()] == ["patient-mismatch"]
 
 
 def test_a_reading_that_broke_gets_a_failed_report(desk: Desk) -> None:

@@ -44,6 +44,7 @@ def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
         ('[[peers]]\nae_title = "THIS TITLE IS TOO LONG"\n', "peers.0.ae_title"),
         ('[[peers]]\nae_title = "A"\n[[peers]]\nae_title = "A"\n', "more than once: A"),
         ("[receive\n", "not valid TOML"),
+        ('[[peers]]\nae_title = "A"\naddresses = ["10.0.0.999"]\n', "10.0.0.999"),
         ('[node]\ntime_zone = "Europe/Atlantis"\n', "node.time_zone"),
     ],
 )
@@ -60,6 +61,12 @@ def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, named: st
 def test_a_misspelt_variable_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="SECTION__KEY"):
         load(write(tmp_path, ""), {"SECONDREAD__PORT": "1"})
+
+
+def test_spaces_around_an_ae_title_do_not_count(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, '[[peers]]\nae_title = "PACS "\n'), {})
+
+    assert settings.peer("PACS") is not None
 
 
 def test_no_age_limit_is_written_as_minus_one(tmp_path: Path) -> None:

@@ -39,10 +39,13 @@ class Admission:
     accepts_unknown: bool
     networks: Mapping[str, tuple[_Network, ...]]
     """Networks by known calling AE title; empty: any address."""
+    destinations: frozenset[str] = frozenset()
+    """AE titles that results go to. One that is no peer may report on storage commitments, and
+    nothing else."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Admission":
-        """Read ``[[peers]]``, ``receive.unknown_peers`` and ``node.ae_title``.
+        """Read ``[[peers]]``, ``[[destinations]]``, ``receive.unknown_peers``, ``node.ae_title``.
 
         Raises
         ------
@@ -56,6 +59,7 @@ class Admission:
                 peer.ae_title.strip(): tuple(_network(text) for text in peer.addresses)
                 for peer in settings.peers
             },
+            destinations=frozenset(one.ae_title.strip() for one in settings.destinations),
         )
 
     def reason_against(self, caller: Caller) -> Reason | None:

@@ -12,6 +12,9 @@ from enum import StrEnum
 from pydicom import uid
 from pydicom.uid import UID
 
+PUSH_MODEL = UID("1.2.840.10008.1.20.1")
+"""Storage Commitment Push Model SOP Class."""
+
 
 class Use(StrEnum):
     """What becomes of the instances of a SOP class."""
@@ -22,6 +25,12 @@ class Use(StrEnum):
     CAD_SR = "own objects counted and dropped, those of others stored beside a prior"
     OWN_ONLY = "own objects counted and dropped, all else refused with 0122H"
     REJECTION_NOTES = "rejection notes stored and used, all else refused with 0122H"
+    REPORTS = "requested as SCU; its reports are received (role SCU)"
+
+    @property
+    def has_instances(self) -> bool:
+        """Whether a peer can deliver instances of the SOP class."""
+        return self not in {Use.ANSWERED, Use.REPORTS}
 
 
 class Coding(StrEnum):
@@ -35,6 +44,7 @@ class Kind(StrEnum):
     """Which list of transfer syntaxes a SOP class is offered with."""
 
     VERIFICATION = "verification"
+    COMMITMENT = "commitment"
     IMAGE = "image"
     DOCUMENT = "document"
 
@@ -68,6 +78,7 @@ class TransferSyntax:
 
 SOP_CLASSES: tuple[SopClass, ...] = (
     SopClass(UID("1.2.840.10008.1.1"), Use.ANSWERED, Kind.VERIFICATION),
+    SopClass(PUSH_MODEL, Use.REPORTS, Kind.COMMITMENT),
     SopClass(uid.DigitalMammographyXRayImageStorageForPresentation, Use.READ, Kind.IMAGE),
     SopClass(uid.DigitalMammographyXRayImageStorageForProcessing, Use.READ, Kind.IMAGE),
     SopClass(uid.BreastTomosynthesisImageStorage, Use.STORED, Kind.IMAGE),

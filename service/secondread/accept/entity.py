@@ -3,15 +3,15 @@
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from pynetdicom import AE, _config
-from pynetdicom.presentation import build_context
+from pynetdicom.presentation import PresentationContext
 
-from secondread.accept.contexts import SOP_CLASSES, transfer_syntaxes
+from secondread.accept.contexts import SOP_CLASSES, Use, transfer_syntaxes, use_of
 from secondread.settings import Settings
 
 WAITING_ROOM: Final = 64
@@ -22,16 +22,24 @@ def application_entity(settings: Settings) -> AE:
     """Return the entity that the receiver answers as: title, contexts, limits of time."""
     receive = settings.receive
     ae = AE(settings.node.ae_title)
-    ae.supported_contexts = [
-        build_context(row.uid, [syntax.uid for syntax in transfer_syntaxes(row.kind)])
-        for row in SOP_CLASSES
-    ]
+    for row in SOP_CLASSES:
+        # A peer that reports opens the association as SCP of the service, and proposes that role
+        # (PS3.7 D.3.3.4), or takes it for granted.
+        roles = (True, True) if row.use is Use.REPORTS else (None, None)
+        ae.add_supported_context(
+            row.uid, [syntax.uid for syntax in transfer_syntaxes(row.kind)], *roles
+        )
     ae.maximum_pdu_size = receive.maximum_pdu_bytes
     ae.acse_timeout = receive.acse_seconds
     ae.network_timeout = receive.network_seconds
     # pynetdicom counts silent connections too; those that were let in are counted by `Sessions`.
     ae.maximum_associations = receive.maximum_associations + WAITING_ROOM
     return ae
+
+
+def reports_only(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:
+    """Return those of the contexts over which a peer can only report on storage commitments."""
+    return [cx for cx in contexts if use_of(str(cx.abstract_syntax)) is Use.REPORTS]
 
 
 @contextmanager

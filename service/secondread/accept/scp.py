@@ -1,4 +1,4 @@
-"""The Storage and Verification SCP: `Receiver`."""
+"""The Storage and Verification SCP, and SCU of Storage Commitment reports: `Receiver`."""
 
 import secrets
 import threading
@@ -12,12 +12,19 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
 
 from secondread import log
 from secondread.accept.admission import REJECTIONS, Admission
 from secondread.accept.archive import Archive
-from secondread.accept.contexts import Use, use_of
-from secondread.accept.entity import WAITING_ROOM, application_entity, process_configured
+from secondread.accept.commitment import CommitmentLedger, EventStatus, answer_report
+from secondread.accept.contexts import use_of
+from secondread.accept.entity import (
+    WAITING_ROOM,
+    application_entity,
+    process_configured,
+    reports_only,
+)
 from secondread.accept.housekeeping import Housekeeping
 from secondread.accept.intake import Delivery, Intake, Status
 from secondread.accept.ledger import Ledger, PeerAssociation, Refused
@@ -47,6 +54,8 @@ class Receiver:
         Where files go; its spool must exist.
     ledger
         Where they are written down.
+    commitments
+        Where storage commitment reports are written down.
     clock
         The present instant.
     new_id
@@ -65,6 +74,7 @@ class Receiver:
         settings: Settings,
         archive: Archive,
         ledger: Ledger,
+        commitments: CommitmentLedger,
         clock: Clock = utc_now,
         new_id: Callable[[], str] = lambda: secrets.token_hex(8),
         housekeeping_seconds: float = 5.0,
@@ -73,6 +83,7 @@ class Receiver:
         self._settings = settings
         self._archive = archive
         self._ledger = ledger
+        self._commitments = commitments
         self._clock = clock
         self._new_id = new_id
         self._housekeeping_seconds = housekeeping_seconds
@@ -108,6 +119,7 @@ class Receiver:
                 (evt.EVT_ACCEPTED, self._on_accepted),
                 (evt.EVT_C_ECHO, self._on_echo),
                 (evt.EVT_C_STORE, self._on_store),
+                (evt.EVT_N_EVENT_REPORT, self._on_event_report),
                 (evt.EVT_DIMSE_SENT, self._on_answered),
             ],
             Limits(
@@ -171,6 +183,15 @@ class Receiver:
             request.calling_ae_title, request.called_ae_title, association.requestor.address
         )
         reason = self._admission.reason_against(caller)
+        if (
+            reason is Reason.CALLING_AE_UNKNOWN
+            and caller.calling_ae_title in self._admission.destinations
+            and _proposes_reports(request)
+        ):
+            association.acceptor.supported_contexts = reports_only(
+                association.acceptor.supported_contexts
+            )
+            reason = None
         if reason is None:
             peer = PeerAssociation(
                 self._new_id(), caller.calling_ae_title, caller.address, self._clock()
@@ -206,10 +227,7 @@ class Receiver:
             address=session.caller.address,
             refused_contexts=sorted({printable(str(cx.abstract_syntax), 64) for cx in rejected}),
         )
-        if any(
-            use_of(str(cx.abstract_syntax)) is not Use.ANSWERED
-            for cx in association.accepted_contexts
-        ):
+        if any(_has_instances(cx) for cx in association.accepted_contexts):
             self._announce(session)
 
     def _count_rejected(
@@ -270,6 +288,15 @@ class Receiver:
             )
         )
 
+    def _on_event_report(self, event: evt.Event) -> tuple[int, None]:
+        """Take what a peer reports on a storage commitment that this node asked for."""
+        session = self._sessions.of(event.assoc)
+        if session is None:
+            return EventStatus.PROCESSING_FAILURE, None
+        session.is_answering = True
+        title = session.caller.calling_ae_title
+        return answer_report(event, self._commitments, title, self._clock())
+
     def _on_answered(self, event: evt.Event) -> None:
         session = self._sessions.of(event.assoc)
         if session is not None:
@@ -293,6 +320,15 @@ class Receiver:
         )
         if session.is_announced:
             self._housekeeping.association_ended(session.peer.association_id, now)
+
+
+def _has_instances(context: PresentationContext) -> bool:
+    use = use_of(str(context.abstract_syntax))
+    return use is not None and use.has_instances
+
+
+def _proposes_reports(request: A_ASSOCIATE) -> bool:
+    return bool(reports_only(request.presentation_context_definition_list))
 
 
 def _is_busy(association: Association, session: Session) -> bool:

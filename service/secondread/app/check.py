@@ -3,13 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from secondread.app.node import open_node, open_reader
+from secondread.accept.admission import Admission
+from secondread.accept.server import server_tls
+from secondread.app.node import gate_names, open_node, open_reader
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load
 from secondread.errors import SecondreadError
+from secondread.send.commitment import offers_commitment
+from secondread.send.find import offers_query
 from secondread.send.outbox import Address, AnswerKind
+from secondread.send.proof import query_address
 from secondread.send.scu import echo
-from secondread.settings import DestinationSettings, Settings
+from secondread.settings import DestinationSettings, Proof, Settings
+from secondread.track.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +33,12 @@ def run(settings: Settings) -> list[Answer]:
     answers = [
         _try("data folder and database", lambda: _database(settings)),
         _try("detector", lambda: _detector(settings)),
+        _try("receiver's settings", lambda: _receiver(settings)),
+        _try("durable engine's database", lambda: _engine(settings)),
         _disk(settings),
     ]
-    answers += [_echo(settings, destination) for destination in settings.destinations]
+    for destination in settings.destinations:
+        answers += [_echo(settings, destination), *_proof(settings, destination)]
     answers.append(_own_receiver(settings))
     return answers + list(_hints(settings))
 
@@ -48,10 +57,28 @@ def _database(settings: Settings) -> str:
 
 def _detector(settings: Settings) -> str:
     model = open_reader(settings.detect, settings.findings).model
+    gate_names(settings.detect.override_gates)
     # Loading the graphs checks their digests and their shapes.
     Detector(load(settings.detect.manifest), settings.detect.threads)
     calibration = "calibrated" if model.calibrated else "certainty not calibrated"
     return f"{model.name} {model.version}, operating point {model.operating_point}, {calibration}"
+
+
+def _receiver(settings: Settings) -> str:
+    Admission.from_settings(settings)
+    if settings.receive.tls is None:
+        return f"{len(settings.peers)} peers, unknown ones: {settings.receive.unknown_peers}"
+    server_tls(settings.receive.tls)
+    return f"{len(settings.peers)} peers, TLS"
+
+
+def _engine(settings: Settings) -> str:
+    database = Database(settings.engine_url)
+    try:
+        database.ping()
+    finally:
+        database.close()
+    return "answers"
 
 
 def _disk(settings: Settings) -> Answer:
@@ -67,14 +94,35 @@ def _echo(settings: Settings, destination: DestinationSettings) -> Answer:
     return Answer(f"destination {destination.name} ({where})", answer.ok, answer.detail)
 
 
+def _proof(settings: Settings, destination: DestinationSettings) -> Iterator[Answer]:
+    """Ask whether a destination offers the proof of delivery that is wanted of it."""
+    what = f"destination {destination.name}, proof {destination.proof.value}"
+    match destination.proof:
+        case Proof.COMMITMENT:
+            answer = offers_commitment(destination, settings.node.ae_title)
+            yield Answer(what, answer.ok, answer.detail)
+        case Proof.QUERY:
+            answer = offers_query(query_address(destination), settings.node.ae_title)
+            yield Answer(what, answer.ok, answer.detail)
+        case Proof.STORE_STATUS:
+            text = 'the weakest there is; proof = "commitment" or "query" where it offers either'
+            yield Answer(what, good=None, text=text)
+
+
 def _own_receiver(settings: Settings) -> Answer:
     # Called as the first peer would call it, because unknown titles are refused.
     title = settings.peers[0].ae_title if settings.peers else settings.node.ae_title
     host = "127.0.0.1" if settings.receive.host == "0.0.0.0" else settings.receive.host  # noqa: S104
-    answer = echo(Address(settings.node.ae_title, host, settings.receive.port), title)
+    address = Address(settings.node.ae_title, host, settings.receive.port, tls=settings.receive.tls)
+    answer = echo(address, title)
     what = f"own receiver ({host}:{settings.receive.port})"
     if answer.kind is AnswerKind.UNREACHABLE:
         return Answer(what, good=None, text="does not run; `secondread serve` starts it")
+    if answer.kind is AnswerKind.REJECTED:
+        # Right, if the peer may call from its own address only.
+        return Answer(
+            what, good=None, text=f"runs; from this machine it answers {title}: {answer.detail}"
+        )
     return Answer(what, answer.ok, answer.detail)
 
 

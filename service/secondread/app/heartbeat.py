@@ -28,9 +28,15 @@ class Heartbeat:
         ``receive``, ``work`` or ``web``.
     seconds
         Pause between two beats.
+    is_missed
+        Whether somebody has to take over what this process leaves: it then stays listed after
+        its end, and falls silent.
     """
 
-    def __init__(self, tracker: Tracker, name: str, kind: str, seconds: float) -> None:
+    def __init__(
+        self, tracker: Tracker, name: str, kind: str, seconds: float, *, is_missed: bool = False
+    ) -> None:
+        self._is_missed = is_missed
         self._tracker = tracker
         self._beat = ProcessBeat(name, kind, socket.gethostname(), os.getpid(), __version__)
         self._seconds = seconds
@@ -49,10 +55,10 @@ class Heartbeat:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop beating; a process that ends as it should is no longer listed."""
+        """Stop beating; a process that nobody has to take over from is no longer listed."""
         self._stop.set()
         self._thread.join(self._seconds)
-        if error is None:
+        if error is None and not self._is_missed:
             with suppress(TransientError):
                 self._tracker.processes.stopped(self._beat.name)
 

@@ -30,7 +30,7 @@ def run(settings: Settings, parent: int | None, probe_port: int | None) -> None:
     node = open_node(settings)
     name = f"receive-{socket.gethostname()}-{settings.receive.port}"
     ledger = node.tracker.ledger(name, settings.assemble, ExpectedViews())
-    receiver = Receiver(settings, node.archive, ledger, utc_now)
+    receiver = Receiver(settings, node.archive, ledger, node.tracker.proofs, utc_now)
     receiver.start()
     _log.info(
         "receiver_open_to",

@@ -1,5 +1,6 @@
 """The whole node in one command: starts its processes, restarts what dies, stops in good order."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from secondread import log
 from secondread.app.signals import stop_event
+from secondread.errors import SettingsError
 from secondread.settings import Settings
 
 _log = log.get(__name__)
@@ -112,13 +114,27 @@ class Supervisor:
 
 
 def serve(settings: Settings, settings_file: Path | None) -> None:
-    """Run receiver, workers and web page of a node until asked to stop."""
+    """Run receiver, workers and web page of a node until asked to stop.
+
+    Raises
+    ------
+    SettingsError
+        Another node runs on the same data folder.
+    """
     given = ["--settings", str(settings_file)] if settings_file is not None else []
     commands = {"receive": ["receive", *given], "web": ["web", *given]}
     for number in range(settings.work.processes):
         commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *given]
     counters = settings.node.data_dir / "counters"
     counters.mkdir(parents=True, exist_ok=True)
+    # Held as long as this process lives, however it ends.
+    lock = (settings.node.data_dir / "serve.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise SettingsError(
+            f"node.data_dir {settings.node.data_dir}: another `secondread serve` uses it"
+        ) from error
     # Counters start at zero with the node, as Prometheus expects of a restart.
     for stale in counters.glob("*.db"):
         stale.unlink()

@@ -44,6 +44,9 @@ KIND = "work"
 SWEEP_SECONDS = 5.0
 """How often readings are looked for that were claimed and never started, or broke."""
 
+ORPHANED = "destination-not-configured"
+"""Alarm: results wait for a destination that was taken out of the settings."""
+
 AHEAD = 2
 """Readings claimed ahead for each living worker. Few, so that fresh work overtakes a backlog."""
 
@@ -94,6 +97,7 @@ class Coordinator:
         if now >= self._sweep_at:
             self._sweep_at = now + timedelta(seconds=SWEEP_SECONDS)
             self._take_over(now)
+            self._watch_orphans(now)
             for claimed in self._tracker.studies.unfinished(now, SWEEP_SECONDS):
                 self._look_after(claimed)
 
@@ -135,7 +139,7 @@ class Coordinator:
     def _held(self, study: DueStudy, peer: PeerSettings, now: datetime) -> Reason | None:
         if study.exempt:
             return None
-        today = now.astimezone().date()
+        today = now.astimezone(self._node.settings.zone).date()
         return intake_verdict(peer, study.study_date, today, treated=study.treated).reason
 
     def _take_over(self, now: datetime) -> None:
@@ -155,6 +159,17 @@ class Coordinator:
             for name in dead:
                 self._tracker.processes.stopped(name)
             _log.warning("workers_taken_over", workers=dead, workflows=count)
+
+    def _watch_orphans(self, now: datetime) -> None:
+        """Raise an alarm for results that wait for a destination the settings do not have."""
+        configured = {one.name for one in self._node.settings.destinations}
+        for known in self._tracker.queries.destinations():
+            waits = known.name not in configured and known.oldest_waiting_at is not None
+            if waits:
+                words = f"results wait for {known.name}, which is no longer in the settings"
+                self._tracker.alarms.raise_alarm(ORPHANED, known.name, words, now)
+            else:
+                self._tracker.alarms.clear_alarm(ORPHANED, known.name, now)
 
     def _look_after(self, claimed: ClaimedRevision) -> None:
         """Start what was claimed and never started; give a broken reading its failed result."""
@@ -212,13 +227,19 @@ def run(settings: Settings, name: str, parent: int | None, probe_port: int | Non
         deliverer.start()
         prover.start()
         beat = settings.work.heartbeat_seconds
-        with Heartbeat(node.tracker, name, KIND, beat), probes(node, probe_port):
+        # A reading that this worker does not finish is its own after a restart, and otherwise
+        # another's: the row that stays behind is how the others learn of it.
+        heart = Heartbeat(node.tracker, name, KIND, beat, is_missed=True)
+        with heart, probes(node, probe_port):
             _log.info("worker_started", version=__version__, pid=os.getpid())
             _loop(coordinator.step, settings.work.poll_seconds, stop)
-        deliverer.stop()
-        prover.stop()
-        engine.stop(grace_seconds=15)
-    _log.info("worker_stopped")
+            deliverer.stop()
+            prover.stop()
+            engine.stop(grace_seconds=15)
+        _log.info("worker_stopped")
+        # The thread of a reading that is still under way would hold the process, and go on
+        # without its engine; the step is repeated by whoever goes on with the reading.
+        os._exit(0)
 
 
 def _engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:

@@ -18,3 +18,7 @@ def main() -> None:
     except SecondreadError as error:
         sys.stderr.write(f"secondread: {error}\n")
         sys.exit(2)
+    except OSError as error:
+        # A folder that cannot be written to, for example; which one, the error itself says.
+        sys.stderr.write(f"secondread: {error}\n")
+        sys.exit(2)

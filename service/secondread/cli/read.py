@@ -39,6 +39,7 @@ def read(
     from secondread.detect.child import DetectorChild
 
     log.configure("read", "warning")
+    overrides = gate_names(override_gate or ())
     inputs = offline.gather(paths)
     plan = offline.plan(inputs, prior or ())
     detect_settings = DetectSettings(manifest=manifest)
@@ -53,7 +54,7 @@ def read(
             installation_id=installation_id,
             now=utc_now().astimezone().replace(microsecond=0),
             out=out.resolve(),
-            overrides=gate_names(override_gate or ()),
+            overrides=overrides,
         )
         written = offline.read(
             inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)

@@ -1,9 +1,12 @@
 """`secondread simulate`: follow-up exams with known truth."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,28 +14,135 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from secondread.clock import utc_now
 
+if TYPE_CHECKING:
+    from secondread.simulate.spec import ExamSpec
+
+
+class VendorChoice(StrEnum):
+    """Families of units."""
+
+    ALPHA = "alpha"
+    BETA = "beta"
+    GAMMA = "gamma"
+    DELTA = "delta"
+
+
+class DensityChoice(StrEnum):
+    """Compositions of the breast."""
+
+    A = "a"
+    B = "b"
+    C = "c"
+    D = "d"
+
+
+class CourseChoice(StrEnum):
+    """What the suspicious cluster did since the prior."""
+
+    NEW = "new"
+    STABLE = "stable"
+    GROWING = "growing"
+    ENLARGING = "enlarging"
+    DECREASING = "decreasing"
+    GONE = "gone"
+
+
+class MarkerChoice(StrEnum):
+    """What a technologist may stick on the skin."""
+
+    NIPPLE = "nipple"
+    SCAR = "scar"
+
 
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder for the exams, one folder each.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="Folder for the exams, one folder each.")] = None,
     exams: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Anatomy seed of the first exam.")] = 7,
     day: Annotated[
         datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], help="Study date. Default: today."),
+        typer.Option(
+            "--date", formats=["%Y-%m-%d"], help="Study date. Default: the last possible one."
+        ),
     ] = None,
     pitch_mm: Annotated[
         float | None, typer.Option(min=0.04, max=1.0, help="Pixel pitch; large ones are quick.")
     ] = None,
+    vendor: Annotated[VendorChoice, typer.Option(help="Family of units.")] = VendorChoice.ALPHA,
+    density: Annotated[DensityChoice, typer.Option(help="Composition.")] = DensityChoice.B,
+    course: Annotated[
+        CourseChoice, typer.Option(help="Course of the suspicious cluster.")
+    ] = CourseChoice.NEW,
+    morphology: Annotated[
+        str, typer.Option(help="Type of the cluster's calcifications, as in the truth table.")
+    ] = "fine_pleomorphic",
+    marker: Annotated[
+        list[MarkerChoice] | None, typer.Option(help="Skin marker. Repeatable.")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Write For Processing images too.")] = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Draw the first exam beside its prior to this .png or .jpg file."),
+    ] = None,
 ) -> None:
     """Simulate four-view follow-up exams of a treated breast, each with its prior.
 
-    Writes DICOM files, `truth.csv`, masks and `treatments.csv`. The same options give the same
-    files.
+    Writes DICOM files, `truth.csv`, masks and `treatments.csv`, or with `--sheet` alone only the
+    picture. The same options give the same files.
     """
-    from secondread.simulate.exam import ExamSpec, Seeds, write_exam
+    from secondread.assemble.mammogram import Intent
+    from secondread.simulate.exam import ExamSpec, write_exam
+    from secondread.simulate.sheet import write_sheet
+    from secondread.simulate.spec import latest_study_date
 
-    study_date = (day.replace(tzinfo=UTC) if day is not None else utc_now().astimezone()).date()
+    if out is None and sheet is None:
+        raise typer.BadParameter("--out or --sheet says what to write")
+    today = day.date() if day is not None else latest_study_date(utc_now().astimezone())
+    base = replace(
+        _with_cluster(ExamSpec.demo(today), course, morphology),
+        pitch_mm=pitch_mm,
+        vendor=vendor.value,
+        density=density.value,
+        markers=tuple(one.value for one in marker or ()),
+        intents=(Intent.PRESENTATION, Intent.PROCESSING) if raw else (Intent.PRESENTATION,),
+    )
     console = Console()
+    if sheet is not None:
+        with _progress(8) as say:
+            write_sheet(_numbered(base, seed, 0), sheet, say)
+        console.print(str(sheet), soft_wrap=True, highlight=False)
+    if out is not None:
+        with _progress(8 * exams) as say:
+            for number in range(exams):
+                folder = out / f"exam-{number + 1:03d}"
+                write_exam(_numbered(base, seed, number), folder, say)
+                console.print(str(folder), soft_wrap=True, highlight=False)
+
+
+def _numbered(base: "ExamSpec", seed: int, number: int) -> "ExamSpec":
+    from secondread.simulate.exam import Seeds
+
+    return replace(
+        base, seeds=Seeds(anatomy=seed + number, history=3 + number, acquisition=5 + number)
+    )
+
+
+def _with_cluster(spec: "ExamSpec", course: CourseChoice, morphology: str) -> "ExamSpec":
+    from secondread.codes import Morphology
+
+    try:
+        kind = Morphology[morphology.upper()]
+    except KeyError as error:
+        known = ", ".join(one.name.lower() for one in Morphology)
+        raise typer.BadParameter(f"no type {morphology!r}; there are {known}") from error
+    cluster, *others = spec.lesions
+    changed = replace(cluster, course=course.value, morphology=kind)
+    return replace(spec, lesions=(changed, *others))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar on standard error, and give what moves it by one step."""
     with Progress(
         TextColumn("{task.description:>24}"),
         BarColumn(),
@@ -41,13 +151,5 @@ def simulate(
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("simulating", total=8 * exams)
-        for number in range(exams):
-            spec = replace(
-                ExamSpec.demo(study_date),
-                seeds=Seeds(anatomy=seed + number, history=3 + number, acquisition=5 + number),
-                pitch_mm=pitch_mm,
-            )
-            folder = out / f"exam-{number + 1:03d}"
-            write_exam(spec, folder, lambda text: bar.update(task, advance=1, description=text))
-            console.print(str(folder), soft_wrap=True, highlight=False)
+        task = bar.add_task("simulating", total=total)
+        yield lambda text: bar.update(task, advance=1, description=text)

@@ -28,7 +28,11 @@ def list_(
     from secondread.app.node import open_node
 
     node = open_node(open_settings(settings, "studies"))
-    table = Table("study", "date", "peer", "state", "revision", "outcome", "waiting", box=None)
+    table = Table(box=None)
+    # A UID is there to be copied, so it is never cut.
+    table.add_column("study", no_wrap=True, overflow="ignore")
+    for heading in ("date", "peer", "state", "revision", "outcome", "waiting"):
+        table.add_column(heading)
     for row in node.tracker.study_queries.list_studies(limit, only=StudyFilter(state, outcome)):
         held = f" ({row.hold_reason.value})" if row.hold_reason else ""
         table.add_row(

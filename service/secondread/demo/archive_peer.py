@@ -22,7 +22,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
-from secondread.accept.contexts import SOP_CLASSES, transfer_syntaxes
+from secondread.accept.contexts import SOP_CLASSES, Use, transfer_syntaxes
 from secondread.errors import InputError
 from secondread.log import get
 from secondread.send.outbox import Callee, EchoAnswer, OutboxObject, StoreAnswer
@@ -81,6 +81,8 @@ class ArchivePeer:
         """Start to listen."""
         entity = AE(ae_title=self.ae_title)
         for row in SOP_CLASSES:
+            if row.use is Use.REPORTS:
+                continue  # it never answers for what it holds
             syntaxes = [syntax.uid for syntax in transfer_syntaxes(row.kind)]
             entity.add_supported_context(row.uid, syntaxes)
         self._server = entity.start_server(

@@ -9,13 +9,13 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import pydicom
 from pydicom.errors import InvalidDicomError
 
 from secondread.app.node import Node, open_node
+from secondread.clock import utc_now
 from secondread.demo.archive_peer import ArchivePeer
 from secondread.demo.node_process import (
     ARCHIVE_AE,
@@ -30,6 +30,7 @@ from secondread.report.compose import capture_png
 from secondread.send.outbox import Address, StoreAnswer
 from secondread.settings import ObjectKind, load
 from secondread.simulate.exam import ExamSpec, write_exam
+from secondread.simulate.spec import latest_study_date
 from secondread.track.states import StudyState
 from secondread.track.summaries import StudyDetail
 
@@ -153,8 +154,9 @@ def _look_at(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
 def _exam_files(options: DemoOptions, out: Path, say: Say) -> list[Path]:
     if options.exam is None:
         say("simulating a follow-up exam and its prior (seeded; eight views)")
-        exam = write_exam(ExamSpec.demo(date.today()), out / "exam", say)  # noqa: DTZ011  (the
-        # person's own calendar day: the exam is to look as if taken today where they are)
+        # The person's own calendar: the exam is to look as if taken today where they are.
+        day = latest_study_date(utc_now().astimezone())
+        exam = write_exam(ExamSpec.demo(day), out / "exam", say)
         return sorted(exam.paths)
     if not options.exam.is_dir():
         raise SettingsError(f"{options.exam}: no such folder")

@@ -224,7 +224,8 @@ def _start(settings: DetectSettings) -> _Running:
     package_root = str(Path(__file__).resolve().parents[2])
     search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
     command = [
-        *(sys.executable, "-m", "secondread.detect.child"),
+        # pydicom's warnings quote values of the header.
+        *(sys.executable, "-W", "ignore", "-m", "secondread.detect.child"),
         *("--requests", str(request_read)),
         *("--replies", str(reply_write)),
         *("--parent", str(os.getpid())),

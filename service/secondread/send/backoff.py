@@ -3,7 +3,7 @@
 FIRST_PAUSE_SECONDS = 5.0
 
 
-def pause(attempt: int, maximum: float) -> float:
+def pause(attempt: int, maximum: float, first: float = FIRST_PAUSE_SECONDS) -> float:
     """Return the seconds to wait after the failure of an attempt: doubling, up to a maximum.
 
     Parameters
@@ -12,6 +12,8 @@ def pause(attempt: int, maximum: float) -> float:
         Number of the attempt that failed, from 1.
     maximum
         The longest pause, in seconds.
+    first
+        The first one, in seconds.
 
     >>> [pause(attempt, 60.0) for attempt in (1, 2, 3, 4, 5, 6000)]
     [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
@@ -20,4 +22,4 @@ def pause(attempt: int, maximum: float) -> float:
         raise ValueError(f"attempts count from 1, not {attempt}")
     # Capped before the power is taken: after a week of tries it would not fit a float.
     doublings = min(attempt - 1, 30)
-    return min(FIRST_PAUSE_SECONDS * 2.0**doublings, maximum)
+    return min(first * 2.0**doublings, maximum)

@@ -130,11 +130,15 @@ class Call:
 
 @contextmanager
 def association(
-    callee: Callee, calling_ae_title: str, contexts: Sequence[PresentationContext]
+    callee: Callee,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    handlers: Sequence[EventHandlerType] = (),
 ) -> Iterator[Call]:
     """Hold an association with the given presentation contexts.
 
     A peer that accepts none of the contexts gives a `CallError` of kind ``CONTEXT_REFUSED``.
+    `handlers` are pynetdicom's, for requests that the peer makes over the association.
 
     Raises
     ------
@@ -143,7 +147,7 @@ def association(
     """
     trace = _Trace(callee.timeout_seconds)
     try:
-        assoc = _request(callee, calling_ae_title, contexts, trace)
+        assoc = _request(callee, calling_ae_title, contexts, [*trace.handlers(), *handlers], trace)
         if not assoc.is_established:
             raise _why_not(assoc, callee, calling_ae_title, trace)
         try:
@@ -158,6 +162,7 @@ def _request(
     callee: Callee,
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
+    handlers: list[EventHandlerType],
     trace: _Trace,
 ) -> Association:
     entity = AE(ae_title=calling_ae_title)
@@ -174,7 +179,7 @@ def _request(
             contexts=list(contexts),
             ae_title=callee.ae_title,
             tls_args=None if context is None else (context, callee.host),
-            evt_handlers=trace.handlers(),
+            evt_handlers=handlers,
         )
     except socket.gaierror as error:
         raise CallError(

@@ -8,8 +8,6 @@ down gets one call now and then instead of one for each waiting study.
 """
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +17,7 @@ from secondread.clock import Clock
 from secondread.log import get
 from secondread.metrics import DELIVERY_ATTEMPTS
 from secondread.send.backoff import pause
+from secondread.send.lanes import Lanes
 from secondread.send.outbox import (
     AnswerKind,
     Batch,
@@ -26,7 +25,8 @@ from secondread.send.outbox import (
     OutboxObject,
     StoreAnswer,
 )
-from secondread.settings import DestinationSettings
+from secondread.send.overdue import Alarms, OverdueAlarm
+from secondread.settings import DestinationSettings, Proof
 
 log = get(__name__)
 
@@ -35,9 +35,6 @@ log = get(__name__)
 # the same, another worker sends the same bytes again, which a peer answers as before.
 _LEASE_TIMEOUTS = 20
 _LEASE_EXTRA_SECONDS = 60.0
-
-# How often a lane looks how old its oldest undelivered object is.
-_AGE_CHECK_SECONDS = 15.0
 
 
 class DeliveryQueue(Protocol):
@@ -49,7 +46,10 @@ class DeliveryQueue(Protocol):
         """Take the due objects of one study; None when none is due or the mode is not live."""
 
     def delivered(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
-        """Record the objects that the destination stored."""
+        """Record the objects that the destination stored, where that is the proof."""
+
+    def stored(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+        """Record the objects that the destination stored, where another proof is asked for."""
 
     def failed(
         self,
@@ -61,17 +61,7 @@ class DeliveryQueue(Protocol):
         """Record the objects that it did not store, and when they are due again."""
 
     def oldest_waiting(self, destination: str) -> datetime | None:
-        """Return since when the oldest undelivered object of a live destination waits."""
-
-
-class Alarms(Protocol):
-    """Where an alarm is raised and cleared; both may be repeated."""
-
-    def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
-        """Raise an alarm, or leave it raised."""
-
-    def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
-        """Clear it, if it is raised."""
+        """Return since when the oldest object waits that a live destination never stored."""
 
 
 class Store(Protocol):
@@ -116,8 +106,14 @@ class Lane:
         self._wiring = wiring
         self._clock = wiring.clock
         self._fruitless = 0
-        self._alarmed: bool | None = None
-        self._age_checked_at: datetime | None = None
+        self._overdue = OverdueAlarm(
+            ALARM_KIND,
+            destination.name,
+            "results wait for",
+            wiring.alarm_seconds,
+            wiring.alarms,
+            wiring.clock,
+        )
 
     def step(self, cancelled: Callable[[], bool]) -> float | None:
         """Make one attempt, if something is due.
@@ -132,13 +128,13 @@ class Lane:
         lease = _LEASE_TIMEOUTS * self._destination.timeout_seconds + _LEASE_EXTRA_SECONDS
         batch = self._queue.claim(name, self._wiring.worker, self._clock(), lease)
         if batch is None:
-            self._watch_age()
+            self._overdue.watch(self._queue.oldest_waiting)
             return None
         answers = self._wiring.store(
             self._destination, self._wiring.calling_ae_title, batch.objects, cancelled=cancelled
         )
         self._record(batch, answers)
-        self._watch_age()
+        self._overdue.watch(self._queue.oldest_waiting)
         return self._pause_after(answers)
 
     def _record(self, batch: Batch, answers: Sequence[StoreAnswer]) -> None:
@@ -148,7 +144,9 @@ class Lane:
         stored = [answer for answer in answers if answer.stored]
         missed = [answer for answer in answers if not answer.stored]
         if stored:
-            self._queue.delivered(batch, stored, now)
+            is_proof = self._destination.proof is Proof.STORE_STATUS
+            record = self._queue.delivered if is_proof else self._queue.stored
+            record(batch, stored, now)
         if missed:
             wait = self._retry_seconds(batch, missed)
             self._queue.failed(batch, missed, now, now + timedelta(seconds=wait))
@@ -176,29 +174,8 @@ class Lane:
         self._fruitless += 1
         return pause(self._fruitless, self._destination.maximum_pause_seconds)
 
-    def _watch_age(self) -> None:
-        """Raise the alarm when the oldest undelivered object is too old; clear it after."""
-        now = self._clock()
-        checked = self._age_checked_at
-        if checked is not None and now - checked < timedelta(seconds=_AGE_CHECK_SECONDS):
-            return
-        self._age_checked_at = now
-        name = self._destination.name
-        oldest = self._queue.oldest_waiting(name)
-        age = 0.0 if oldest is None else (now - oldest).total_seconds()
-        overdue = age > self._wiring.alarm_seconds
-        if overdue == self._alarmed:
-            return
-        if overdue:
-            words = f"results for {name} wait since {oldest:%Y-%m-%d %H:%M} UTC"
-            self._wiring.alarms.raise_alarm(ALARM_KIND, name, words, now)
-            log.warning("delivery_overdue", destination=name, age_seconds=round(age))
-        else:
-            self._wiring.alarms.clear_alarm(ALARM_KIND, name, now)
-        self._alarmed = overdue
 
-
-class Deliverer:
+class Deliverer(Lanes):
     """The lanes of all destinations, each in a thread of its own.
 
     Parameters
@@ -217,49 +194,9 @@ class Deliverer:
         wiring: Wiring,
         poll_seconds: float = 0.25,
     ) -> None:
-        self._poll_seconds = poll_seconds
-        self._stopping = threading.Event()
-        self._longest_wait = max((one.timeout_seconds for one in destinations), default=0.0)
-        self._threads = [
-            threading.Thread(
-                target=self._run,
-                args=(destination.name, Lane(destination, wiring)),
-                name=f"deliver-{destination.name}",
-                daemon=True,
-            )
-            for destination in destinations
-        ]
-
-    def start(self) -> None:
-        """Start delivering."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> bool:
-        """Stop between two objects, and wait for it no longer than the longest timeout.
-
-        Returns
-        -------
-        bool
-            Whether every lane has stopped. One that has not is in the middle of an object; its
-            claim runs out by itself, and the object is sent again.
-        """
-        self._stopping.set()
-        deadline = time.monotonic() + self._longest_wait
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def _run(self, name: str, lane: Lane) -> None:
-        troubles = 0
-        while not self._stopping.is_set():
-            try:
-                wait = lane.step(self._stopping.is_set)
-                troubles = 0
-            # A lane outlives whatever happens to it, a database that is away above all: there
-            # is no other thread that would deliver to this destination.
-            except Exception:
-                troubles += 1
-                wait = pause(troubles, 60.0)
-                log.exception("delivery_lane_failed", destination=name)
-            self._stopping.wait(self._poll_seconds if wait is None else wait)
+        super().__init__(
+            "deliver",
+            {destination.name: Lane(destination, wiring) for destination in destinations},
+            poll_seconds,
+            max((one.timeout_seconds for one in destinations), default=0.0),
+        )

@@ -69,6 +69,33 @@ class Batch:
     """Names this claim: an answer that comes after its lease ran out can be told by it."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnprovenObject:
+    """One object that its destination stored, and that its proof is asked for."""
+
+    sop_class_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    asked: int
+    """How often the proof was asked for before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """The objects of one study whose proof is due at one destination, claimed by one worker."""
+
+    study_uid: str
+    destination: str
+    objects: tuple[UnprovenObject, ...]
+    claim: str
+    """Names this claim."""
+
+    @property
+    def turn(self) -> int:
+        """How many times the proof will have been asked for with this one, from 1."""
+        return 1 + max(item.asked for item in self.objects)
+
+
 class AnswerKind(StrEnum):
     """What came of a call, as counted in the metrics."""
 

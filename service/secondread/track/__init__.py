@@ -6,7 +6,8 @@
 - `intake`: the receiver's ledger; an instance arrives, and `assembly` says when its study is due.
 - `studies`: due studies are claimed as revisions, held back, requested, given up.
 - `results`: a reading's findings and objects, written once; deliveries are put up.
-- `deliveries`, `destinations`: what waits for whom, and whether it may leave.
+- `deliveries`, `proofs`, `destinations`: what waits for whom, what proves that it is there, and
+  whether it may leave.
 - `treatments`, `processes`, `alarms`, `refusals`: what else is known.
 - `queries`, `study_queries`: what pages, commands and gauges show, as the values of `summaries`.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, literal_column
+from sqlalchemy import Connection, Engine, create_engine, event, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -191,6 +191,17 @@ class Database:
             session.begin(),
         ):
             yield session
+
+    def ping(self) -> None:
+        """Ask the database for something.
+
+        Raises
+        ------
+        TransientError
+            It does not answer.
+        """
+        with self.reading() as session:
+            session.execute(select(1))
 
     def close(self) -> None:
         """Close the connections that no session uses."""

@@ -83,6 +83,20 @@ class Deliveries:
                 delivery.last_status, delivery.last_error = answer.status, None
                 _release(delivery)
 
+    def stored(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+        """Record the objects whose destination has to prove that it holds them, from now on."""
+        with self._database.writing() as session:
+            for delivery, answer in _answered(session, batch, answers):
+                before = delivery.state
+                delivery.state = step_delivery(before, DeliveryEvent.STORED)
+                if delivery.state is before:
+                    continue
+                delivery.stored_at = delivery.due_at = now
+                delivery.first_stored_at = delivery.first_stored_at or now
+                delivery.proof_asked = 0
+                delivery.last_status, delivery.last_error = answer.status, None
+                _release(delivery)
+
     def failed(
         self,
         batch: Batch,
@@ -105,13 +119,14 @@ class Deliveries:
                 _release(delivery)
 
     def oldest_waiting(self, destination: str) -> datetime | None:
-        """Return since when the oldest undelivered object of a live destination waits."""
+        """Return since when the oldest object waits that a live destination never stored."""
         statement = (
             select(func.min(Delivery.created_at))
             .join(Destination, Delivery.destination == Destination.name)
             .where(
                 Delivery.destination == destination,
                 Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+                Delivery.first_stored_at.is_(None),
                 Destination.mode == Mode.LIVE,
             )
         )

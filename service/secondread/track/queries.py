@@ -1,6 +1,7 @@
 """What pages, commands and gauges ask about the node as a whole."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 from secondread.reasons import Outcome, Reason
 from secondread.track.assembly import is_due
 from secondread.track.database import Database
-from secondread.track.states import DeliveryState, StudyState
+from secondread.track.states import UNDELIVERED, DeliveryState, StudyState
 from secondread.track.summaries import (
     AlarmSummary,
     ArchivedFile,
@@ -27,8 +28,6 @@ from secondread.track.tables import (
     Refusal,
     Study,
 )
-
-WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 
 class Queries:
@@ -55,8 +54,7 @@ class Queries:
                     changed_at=row.changed_at,
                     changed_by=row.changed_by,
                     counts={state: n for (name, state), n in counts.items() if name == row.name},
-                    oldest_waiting_at=times.get(row.name, (None, None))[0],
-                    last_delivered_at=times.get(row.name, (None, None))[1],
+                    **times.get(row.name, _Times())._asdict(),
                     last_error=_last_error(session, row.name),
                 )
                 for row in session.scalars(select(Destination).order_by(Destination.name))
@@ -156,14 +154,23 @@ def _delivery_counts(session: Session) -> dict[tuple[str, DeliveryState], int]:
     return counts | {(name, state): n for name, state, n in rows}
 
 
-def _delivery_times(session: Session) -> dict[str, tuple[datetime | None, datetime | None]]:
-    waiting_since = case((Delivery.state.in_(WAITING), Delivery.created_at))
+class _Times(NamedTuple):
+    oldest_waiting_at: datetime | None = None
+    oldest_unproven_at: datetime | None = None
+    last_delivered_at: datetime | None = None
+
+
+def _delivery_times(session: Session) -> dict[str, _Times]:
+    is_waiting = Delivery.state.in_(UNDELIVERED)
     rows = session.execute(
         select(
-            Delivery.destination, func.min(waiting_since), func.max(Delivery.delivered_at)
+            Delivery.destination,
+            func.min(case((is_waiting, Delivery.created_at))),
+            func.min(case((is_waiting, Delivery.first_stored_at))),
+            func.max(Delivery.delivered_at),
         ).group_by(Delivery.destination)
     )
-    return {name: (oldest, latest) for name, oldest, latest in rows}
+    return {name: _Times(*times) for name, *times in rows}
 
 
 def _last_error(session: Session, destination: str) -> str | None:
@@ -171,7 +178,7 @@ def _last_error(session: Session, destination: str) -> str | None:
         select(Delivery.last_error)
         .where(
             Delivery.destination == destination,
-            Delivery.state.in_(WAITING),
+            Delivery.state.in_(UNDELIVERED),
             Delivery.last_error.is_not(None),
         )
         .order_by(Delivery.due_at.desc(), Delivery.id)

@@ -1,4 +1,4 @@
-"""Where a study and a delivery stand, and what moves them: two tables of transitions, no I/O.
+"""Where studies, deliveries and commitments stand, and what moves them: tables, no I/O.
 
 Theory of operation: an arriving instance moves its study's due times. A worker that finds a study
 due claims it, which mints a revision; the reading ends when its results are in the outbox. An
@@ -83,6 +83,8 @@ class DeliveryState(StrEnum):
     """Waits until it is due and its destination is live."""
     SENDING = "sending"
     """A worker holds the lease and sends."""
+    STORED = "stored"
+    """The destination said that it stored the object; the proof asked of it is outstanding."""
     DELIVERED = "delivered"
     """The proof that the destination's profile asks for is in."""
     SHADOW = "shadow"
@@ -93,7 +95,12 @@ class DeliveryEvent(StrEnum):
     """What happens to a delivery."""
 
     CLAIMED = "claimed"
+    STORED = "stored"
+    ASKED = "asked"
+    """A worker asks the destination for the proof."""
     PROVEN = "proven"
+    REFUSED = "refused"
+    """The destination says that it does not hold what it had stored."""
     FAILED = "failed"
     LEASE_EXPIRED = "lease-expired"
 
@@ -102,12 +109,58 @@ _D, _DE = DeliveryState, DeliveryEvent
 
 DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
     (_D.PENDING, _DE.CLAIMED): _D.SENDING,
+    (_D.SENDING, _DE.STORED): _D.STORED,
     (_D.SENDING, _DE.PROVEN): _D.DELIVERED,
     (_D.SENDING, _DE.FAILED): _D.PENDING,
     (_D.SENDING, _DE.LEASE_EXPIRED): _D.PENDING,
-    # A worker that lost its lease may still have been answered Success: the destination has it.
+    (_D.STORED, _DE.STORED): _D.STORED,
+    (_D.STORED, _DE.ASKED): _D.STORED,
+    (_D.STORED, _DE.PROVEN): _D.DELIVERED,
+    (_D.STORED, _DE.REFUSED): _D.PENDING,
+    # A worker that lost its lease may still have been answered Success, and a proof asked for
+    # before the object was sent anew may come late: the destination has it.
+    (_D.PENDING, _DE.STORED): _D.STORED,
     (_D.PENDING, _DE.PROVEN): _D.DELIVERED,
+    (_D.DELIVERED, _DE.STORED): _D.DELIVERED,
     (_D.DELIVERED, _DE.PROVEN): _D.DELIVERED,
+}
+
+UNDELIVERED = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.STORED)
+"""The states of what is still owed to its destination."""
+
+
+class CommitmentState(StrEnum):
+    """Where one storage commitment transaction stands."""
+
+    REQUESTED = "requested"
+    """Written down before it is sent, because the report may come before the answer."""
+    OVERDUE = "overdue"
+    """No report came in time, and it is asked anew; a late report still counts."""
+    NOT_TAKEN = "not-taken"
+    """The request was refused, or lost; should a report come all the same, it counts."""
+    REPORTED = "reported"
+    """The destination said of each instance whether it answers for it."""
+
+
+class CommitmentEvent(StrEnum):
+    """What happens to a storage commitment transaction."""
+
+    EXPIRED = "expired"
+    NOT_TAKEN = "not-taken"
+    REPORTED = "reported"
+
+
+_C, _CE = CommitmentState, CommitmentEvent
+
+COMMITMENT_TRANSITIONS: Mapping[tuple[CommitmentState, CommitmentEvent], CommitmentState] = {
+    (_C.REQUESTED, _CE.EXPIRED): _C.OVERDUE,
+    (_C.REQUESTED, _CE.NOT_TAKEN): _C.NOT_TAKEN,
+    (_C.REQUESTED, _CE.REPORTED): _C.REPORTED,
+    (_C.OVERDUE, _CE.NOT_TAKEN): _C.NOT_TAKEN,
+    (_C.OVERDUE, _CE.REPORTED): _C.REPORTED,
+    (_C.NOT_TAKEN, _CE.REPORTED): _C.REPORTED,
+    # The report was faster than the answer to the request, and the answer was lost.
+    (_C.REPORTED, _CE.NOT_TAKEN): _C.REPORTED,
 }
 
 
@@ -168,6 +221,17 @@ def step_delivery(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
         The table has no such pair; the message names both.
     """
     return _look_up(DELIVERY_TRANSITIONS, "delivery", state, event)
+
+
+def step_commitment(state: CommitmentState, event: CommitmentEvent) -> CommitmentState:
+    """Return the state of a storage commitment transaction after an event.
+
+    Raises
+    ------
+    TransitionError
+        The table has no such pair; the message names both.
+    """
+    return _look_up(COMMITMENT_TRANSITIONS, "storage commitment", state, event)
 
 
 def mermaid(table: Mapping[tuple[StateT, EventT], StateT]) -> str:

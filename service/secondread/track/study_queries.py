@@ -11,7 +11,7 @@ from secondread.track.assembly import IMAGES
 from secondread.track.database import Database
 from secondread.track.results import findings_of
 from secondread.track.revisions import latest_finished
-from secondread.track.states import DeliveryState, StudyState
+from secondread.track.states import UNDELIVERED, StudyState
 from secondread.track.summaries import (
     DeliverySummary,
     ImageSummary,
@@ -94,7 +94,7 @@ def _summaries(only: StudyFilter) -> Select[Any]:
         .join(OutboxObjectRow, Delivery.outbox == OutboxObjectRow.id)
         .where(
             OutboxObjectRow.study_uid == Study.study_uid,
-            Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+            Delivery.state.in_(UNDELIVERED),
         )
         .scalar_subquery()
     )
@@ -239,6 +239,9 @@ def _delivery(row: Delivery) -> DeliverySummary:
         last_error=row.last_error,
         delivered_at=row.delivered_at,
         proof=row.proof,
+        stored_at=row.stored_at,
+        proof_asked=row.proof_asked,
+        proof_refused=row.proof_refused,
     )
 
 

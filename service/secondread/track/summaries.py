@@ -97,6 +97,13 @@ class DeliverySummary:
     last_error: str | None
     delivered_at: datetime | None
     proof: Proof | None
+    """What proved it; None before it is delivered."""
+    stored_at: datetime | None = None
+    """When the destination said that it stored it, where another proof is asked for."""
+    proof_asked: int = 0
+    """How often that proof was asked for since then."""
+    proof_refused: int = 0
+    """How often the destination said that it does not hold what it had stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,8 @@ class DestinationSummary:
     last_delivered_at: datetime | None
     last_error: str | None
     """Of the object that failed last and still waits."""
+    oldest_unproven_at: datetime | None = None
+    """Since when the oldest undelivered object that was stored once waits for its proof."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from secondread.track.deliveries import Deliveries
 from secondread.track.destinations import Destinations
 from secondread.track.intake import ReceiverLedger
 from secondread.track.processes import Processes
+from secondread.track.proofs import Proofs
 from secondread.track.queries import Queries
 from secondread.track.results import Results
 from secondread.track.studies import Studies
@@ -45,6 +46,7 @@ class Tracker:
         self.studies = Studies(self.database)
         self.results = Results(self.database)
         self.deliveries = Deliveries(self.database, outbox_dir)
+        self.proofs = Proofs(self.database)
         self.destinations = Destinations(self.database)
         self.treatments = Treatments(self.database)
         self.processes = Processes(self.database)
@@ -75,8 +77,7 @@ class Tracker:
         TransientError
             It does not answer.
         """
-        with self.database.reading() as session:
-            session.scalar(select(1))
+        self.database.ping()
 
     def close(self) -> None:
         """Close the connections."""

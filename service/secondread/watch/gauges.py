@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -76,10 +77,13 @@ class NodeGauges(Collector):
         now = self._clock()
         words = "Seconds that the oldest undelivered result object waits; 0 where none does."
         oldest = _family("delivery_oldest_seconds", words, ["destination"])
+        words = "Seconds since the oldest undelivered object was stored and owes its proof; or 0."
+        unproven = _family("proof_oldest_seconds", words, ["destination"])
         for one in self._tracker.queries.destinations():
-            since = one.oldest_waiting_at
-            oldest.add_metric([one.name], 0.0 if since is None else (now - since).total_seconds())
+            oldest.add_metric([one.name], _age(one.oldest_waiting_at, now))
+            unproven.add_metric([one.name], _age(one.oldest_unproven_at, now))
         yield oldest
+        yield unproven
 
     def _node(self) -> Iterator[Metric]:
         queries = self._tracker.queries
@@ -109,6 +113,10 @@ class NodeGauges(Collector):
         for (kind, state), number in sorted(numbers.items()):
             family.add_metric([kind, state], number)
         return family
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else (now - since).total_seconds()
 
 
 def _family(name: str, words: str, labels: list[str]) -> GaugeMetricFamily:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from secondread.settings import ObjectKind
-from secondread.track.states import DeliveryState, StudyState
+from secondread.track.states import UNDELIVERED, StudyState
 from secondread.track.summaries import (
     DeliverySummary,
     ImageSummary,
@@ -17,7 +17,6 @@ from secondread.track.values import FindingEntry
 from secondread.watch.words import spoken
 
 _UNDER_WAY = {StudyState.ASSEMBLING, StudyState.READING}
-_ON_THE_WAY = {DeliveryState.PENDING, DeliveryState.SENDING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def study_view(detail: StudyDetail) -> StudyView:
         earlier=tuple(_object(item) for item in detail.outbox if item.revision != latest),
         destinations=_by_destination(current),
         changes=detail.summary.state in _UNDER_WAY
-        or any(way.state in _ON_THE_WAY for item in detail.outbox for way in item.deliveries),
+        or any(way.state in UNDELIVERED for item in detail.outbox for way in item.deliveries),
     )
 
 

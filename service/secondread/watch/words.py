@@ -11,7 +11,7 @@ from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from secondread.reasons import ImageStatus, Outcome
-from secondread.settings import Mode
+from secondread.settings import Mode, Proof
 from secondread.track.states import DeliveryState, RevisionState, StudyState
 from secondread.track.values import Severity
 
@@ -35,8 +35,12 @@ _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
     (RevisionState.GAVE_UP, "gave up", "bad"),
     (DeliveryState.PENDING, "waits", "warn"),
     (DeliveryState.SENDING, "on its way", "info"),
+    (DeliveryState.STORED, "stored, proof outstanding", "info"),
     (DeliveryState.DELIVERED, "delivered", "good"),
     (DeliveryState.SHADOW, "shadow: kept, would be sent", "idle"),
+    (Proof.COMMITMENT, "storage commitment", "good"),
+    (Proof.QUERY, "found by query", "good"),
+    (Proof.STORE_STATUS, "C-STORE status only", "idle"),
     (Mode.LIVE, "live", "good"),
     (Mode.SHADOW, "shadow", "idle"),
     (Mode.PAUSED, "paused", "warn"),

@@ -9,37 +9,36 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
-from pydicom.dataset import Dataset
 
 from secondread import log, metrics
 from secondread.accept.archive import Archive
-from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import Selection, select
 from secondread.assemble.viewset import missing_slots
 from secondread.clock import Clock
-from secondread.detect.child import DetectorLimitError
+from secondread.detect.attempts import answered, failed_detection
 from secondread.detect.marks import Detection
-from secondread.errors import InputError
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.followup.priors import choose_priors
-from secondread.reading import Circumstances, Reader, broken_detection, read_study
+from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import Reason
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
 from secondread.report.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
+from secondread.track.alarms import PATIENT_MISMATCH
 from secondread.track.tracker import Tracker
 from secondread.track.values import (
     ClaimedRevision,
     OutboxEntry,
     RecordedReading,
+    Severity,
 )
+from secondread.workflow.material import Material, gather
 from secondread.workflow.record import finding_entries, image_entries
 
 _log = log.get(__name__)
@@ -72,18 +71,6 @@ class Tools:
     """The site's time zone, which dates and times in results are given in; None: the machine's."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """A revision's instances, read again from the archive at each step: files are the truth."""
-
-    claimed: ClaimedRevision
-    paths: Mapping[str, Path]
-    headers: Mapping[str, Dataset]
-    selection: Selection
-    invalid: tuple[str, ...]
-    """Instances whose header makes no sense."""
-
-
 class ReadingSteps:
     """The steps of a reading. Their results are remembered, so they return small plain values."""
 
@@ -92,8 +79,10 @@ class ReadingSteps:
 
     def plan(self, study_uid: str, revision: int) -> list[str]:
         """Return the SOP Instance UIDs to read, in reading order."""
-        selection = self._material(study_uid, revision).selection
-        return [mammogram.sop_instance_uid for mammogram in selection.to_read]
+        material = self._material(study_uid, revision)
+        if material.is_mixed:
+            return []
+        return [mammogram.sop_instance_uid for mammogram in material.selection.to_read]
 
     def detect(self, study_uid: str, revision: int, instance_uid: str) -> str:
         """Have one image read, and keep the answer beside its display array; return its status."""
@@ -103,6 +92,12 @@ class ReadingSteps:
     def record(self, study_uid: str, revision: int) -> str:
         """Make the results, write them to the outbox, record everything; return the outcome."""
         material = self._material(study_uid, revision)
+        if material.is_mixed:
+            words = "images of more than one patient; nothing of it is sent"
+            self._tools.tracker.alarms.raise_alarm(
+                PATIENT_MISMATCH, study_uid, words, self._tools.clock(), Severity.CRITICAL
+            )
+            return self._finish_failed(material, Reason.PATIENT_MISMATCH)
         detections = {
             m.sop_instance_uid: self._detection(material, m.sop_instance_uid)
             for m in material.selection.to_read
@@ -111,76 +106,42 @@ class ReadingSteps:
 
     def record_failure(self, study_uid: str, revision: int) -> str:
         """Record that the reading broke, as a failed result; return the outcome."""
-        material = self._material(study_uid, revision)
-        detections = {
-            m.sop_instance_uid: broken_detection(m, Reason.READING_FAILED)
-            for m in material.selection.to_read
-        }
-        return self._finish(material, detections)
+        return self._finish_failed(self._material(study_uid, revision), Reason.READING_FAILED)
 
     def tidy(self, study_uid: str, revision: int) -> None:
         """Remove what the reading left between its steps."""
         shutil.rmtree(self._folder(study_uid, revision), ignore_errors=True)
 
-    def _material(self, study_uid: str, revision: int) -> _Material:
-        tracker, archive = self._tools.tracker, self._tools.archive
-        paths: dict[str, Path] = {}
-        headers: dict[str, Dataset] = {}
-        mammograms: list[Mammogram] = []
-        invalid: list[str] = []
-        for instance in tracker.studies.reading_inputs(study_uid, revision):
-            path = archive.path_of(instance.path)
-            header = pydicom.dcmread(path, stop_before_pixels=True)
-            try:
-                mammogram = Mammogram.from_dataset(header)
-            except InputError as error:
-                _log.warning("header_invalid", study_uid=study_uid, why=str(error))
-                invalid.append(instance.sop_instance_uid)
-                continue
-            paths[instance.sop_instance_uid] = path
-            headers[instance.sop_instance_uid] = header
-            mammograms.append(mammogram)
-        claimed = tracker.studies.claimed(study_uid, revision)
-        return _Material(claimed, paths, headers, select(mammograms), tuple(invalid))
+    def _material(self, study_uid: str, revision: int) -> Material:
+        return gather(self._tools.tracker, self._tools.archive, study_uid, revision)
 
     def _folder(self, study_uid: str, revision: int) -> Path:
         name = sha256(f"{study_uid}:{revision}".encode()).hexdigest()[:32]
         return self._tools.work_dir / name
 
-    def _detection(self, material: _Material, instance_uid: str) -> Detection:
+    def _detection(self, material: Material, instance_uid: str) -> Detection:
         """Return the answer about an image: the one kept by an earlier step, or a fresh one."""
         claimed = material.claimed
         folder = self._folder(claimed.study_uid, claimed.number)
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{_name(instance_uid)}.json"
         if not kept.exists():
-            detection = self._detect(material, instance_uid, _display(folder, instance_uid))
+            tools, display = self._tools, _display(folder, instance_uid)
+            detect = partial(tools.detect, material.paths[instance_uid], display, tools.overrides)
+            detection = answered(instance_uid, detect, tools.attempts)
             begun = kept.with_suffix(".part")
             begun.write_text(json.dumps(detection.as_json()), encoding="utf-8")
             begun.replace(kept)
         return Detection.from_json(json.loads(kept.read_text(encoding="utf-8")))
 
-    def _detect(self, material: _Material, instance_uid: str, display: Path) -> Detection:
-        tools = self._tools
-        mammogram = next(
-            m for m in material.selection.to_read if m.sop_instance_uid == instance_uid
-        )
-        answer = broken_detection(mammogram, Reason.DETECTOR_DIED)
-        for attempt in range(1, tools.attempts + 1):
-            try:
-                return tools.detect(material.paths[instance_uid], display, tools.overrides)
-            except DetectorLimitError as error:
-                answer = broken_detection(mammogram, error.reason, str(error))
-                _log.error(
-                    "detector_died",
-                    study_uid=material.claimed.study_uid,
-                    sop_instance_uid=instance_uid,
-                    attempt=attempt,
-                    why=str(error),
-                )
-        return answer
+    def _finish_failed(self, material: Material, reason: Reason) -> str:
+        failed = {
+            m.sop_instance_uid: failed_detection(m.sop_instance_uid, reason)
+            for m in material.selection.to_read
+        }
+        return self._finish(material, failed)
 
-    def _finish(self, material: _Material, detections: Mapping[str, Detection]) -> str:
+    def _finish(self, material: Material, detections: Mapping[str, Detection]) -> str:
         tools, claimed = self._tools, material.claimed
         reading = read_study(
             claimed.study_uid,
@@ -189,9 +150,12 @@ class ReadingSteps:
             tools.reader,
             self._circumstances(material),
         )
+        # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
+        # and nothing of it goes into a PACS under either name.
+        profiles = () if material.is_mixed else tools.profiles
         outbox = [
             self._write(profile, result)
-            for profile in tools.profiles
+            for profile in profiles
             for result in self._compose(material, reading, profile)
         ]
         recorded = RecordedReading(
@@ -215,7 +179,7 @@ class ReadingSteps:
         )
         return reading.outcome.value
 
-    def _circumstances(self, material: _Material) -> Circumstances:
+    def _circumstances(self, material: Material) -> Circumstances:
         claimed, tracker = material.claimed, self._tools.tracker
         known = tracker.studies.views_known(claimed.study_uid)
         treatments = tracker.treatments.of_study(claimed.study_uid)
@@ -239,7 +203,7 @@ class ReadingSteps:
         )
 
     def _compose(
-        self, material: _Material, reading: StudyReading, profile: str
+        self, material: Material, reading: StudyReading, profile: str
     ) -> tuple[ResultObject, ...]:
         tools, claimed = self._tools, material.claimed
         folder = self._folder(claimed.study_uid, claimed.number)

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import uid
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -18,10 +20,11 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from secondread.accept.archive import Archive
+from secondread.accept.commitment import CommitmentReport, ReportOutcome, Settlement
 from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.errors import TransientError
-from secondread.settings import PeerSettings, ReceiveSettings, Settings
+from secondread.settings import DestinationSettings, PeerSettings, ReceiveSettings, Settings
 
 STUDY = "1.2.826.0.1.3680043.10.99.1"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -63,6 +66,28 @@ def document(number: int, sop_class: str, title: tuple[str, str, str] | None = N
         code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = title
         ds.ConceptNameCodeSequence = [code]
     return ds
+
+
+def commitment_report(
+    transaction_uid: str, committed: Iterable[str], refused: Mapping[str, int]
+) -> Dataset:
+    """The Event Information of a storage commitment report."""
+
+    def reference(uid: str) -> Dataset:
+        item = Dataset()
+        item.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+        item["ReferencedSOPInstanceUID"] = DataElement(
+            "ReferencedSOPInstanceUID", "UI", uid, validation_mode=IGNORE
+        )
+        return item
+
+    information = Dataset()
+    information.TransactionUID = transaction_uid
+    information.ReferencedSOPSequence = [reference(uid) for uid in committed]
+    information.FailedSOPSequence = [reference(uid) for uid in refused]
+    for item, reason in zip(information.FailedSOPSequence, refused.values(), strict=True):
+        item.FailureReason = reason
+    return information
 
 
 def encoded(ds: Dataset, *, implicit: bool = False) -> bytes:
@@ -138,6 +163,27 @@ class MemoryLedger:
         self.refusals.extend(refusals)
 
 
+class MemoryCommitments:
+    """A ledger of storage commitments that knows the transactions it is told of."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+        """Destinations by Transaction UID."""
+        self.reports: list[CommitmentReport] = []
+        self.away = False
+
+    def reported(self, report: CommitmentReport, now: datetime) -> Settlement:
+        if self.away:
+            raise TransientError("database away")
+        if report.transaction_uid not in self.known:
+            return Settlement(ReportOutcome.UNKNOWN)
+        name = self.known[report.transaction_uid]
+        if any(one.transaction_uid == report.transaction_uid for one in self.reports):
+            return Settlement(ReportOutcome.REPEATED, name)
+        self.reports.append(report)
+        return Settlement(ReportOutcome.RECORDED, name, len(report.committed), len(report.refused))
+
+
 @dataclass
 class Node:
     """A receiver that listens on loopback, and what it works with."""
@@ -145,6 +191,7 @@ class Node:
     archive: Archive
     ledger: MemoryLedger
     receiver: Receiver
+    commitments: MemoryCommitments
     port: int = 0
     associations: list[Association] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
@@ -162,10 +209,15 @@ class Node:
             self.port,
             ae_title=called,
             tls_args=options.get("tls"),
-            evt_handlers=[(evt.EVT_CONN_OPEN, self._keep_socket)],
+            evt_handlers=self.socket_handlers,
         )
         self.associations.append(association)
         return association
+
+    @property
+    def socket_handlers(self) -> list[evt.EventHandlerType]:
+        """Handlers for associations that a test opens by itself."""
+        return [(evt.EVT_CONN_OPEN, self._keep_socket)]
 
     def _keep_socket(self, event: evt.Event) -> None:
         # pynetdicom drops a socket unclosed when the other side was faster to close.
@@ -191,7 +243,7 @@ class Node:
 def running_node(
     folder: Path, ledger: MemoryLedger | None = None, **receive: Any
 ) -> Iterator[Node]:
-    """Run a receiver that knows the peers MOD and FAR (which calls from elsewhere)."""
+    """Run a receiver with the peers MOD and FAR (from elsewhere), and the destination PACS."""
     archive = Archive(folder)
     archive.create()
     values = {"host": "127.0.0.1", "port": 0, "minimum_free_bytes": 0} | receive
@@ -201,9 +253,14 @@ def running_node(
             PeerSettings(ae_title="MOD"),
             PeerSettings(ae_title="FAR", addresses=("10.1.2.3",)),
         ),
+        destinations=(
+            DestinationSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=104),
+        ),
     )
     ledger = MemoryLedger() if ledger is None else ledger
-    node = Node(archive, ledger, Receiver(settings, archive, ledger, housekeeping_seconds=0.05))
+    commitments = MemoryCommitments()
+    receiver = Receiver(settings, archive, ledger, commitments, housekeeping_seconds=0.05)
+    node = Node(archive, ledger, receiver, commitments)
     node.port = node.receiver.start()
     try:
         yield node

@@ -18,7 +18,7 @@ from secondread.send.outbox import (
     all_alike,
 )
 from secondread.send.scu import never
-from secondread.settings import DestinationSettings
+from secondread.settings import DestinationSettings, Proof
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -41,7 +41,8 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self.waiting: dict[str, list[tuple[datetime, datetime, Batch]]] = {}
-        self.stored: list[str] = []
+        self.sent: list[str] = []
+        self.unproven: list[str] = []
         self.missed: list[tuple[str, AnswerKind, float]] = []
         self.leases: list[float] = []
 
@@ -61,7 +62,10 @@ class MemoryQueue:
         return None
 
     def delivered(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
-        self.stored += [answer.sop_instance_uid for answer in answers]
+        self.sent += [answer.sop_instance_uid for answer in answers]
+
+    def stored(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+        self.unproven += [answer.sop_instance_uid for answer in answers]
 
     def failed(
         self,
@@ -174,8 +178,18 @@ def test_what_is_stored_is_recorded_with_warnings_counted_as_stored(
     kinds = {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.STORED_WITH_WARNING}
     lane = Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(kinds)))
     assert lane.step(never) == 0
-    assert queue.stored == ["1.2.3.0", "1.2.3.1"]
+    assert queue.sent == ["1.2.3.0", "1.2.3.1"]
     assert queue.missed == []
+
+
+@pytest.mark.parametrize("proof", [Proof.COMMITMENT, Proof.QUERY])
+def test_what_is_stored_is_not_delivered_where_another_proof_is_asked_for(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands, proof: Proof
+) -> None:
+    queue.put(batch())
+    pacs = destination().model_copy(update={"proof": proof})
+    Lane(pacs, wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STORED))).step(never)
+    assert (queue.sent, queue.unproven) == ([], ["1.2.3.0", "1.2.3.1"])
 
 
 def test_only_what_was_not_stored_is_tried_again(
@@ -190,7 +204,7 @@ def test_only_what_was_not_stored_is_tried_again(
     clock.forward(5)
     lane.step(never)
     assert store.calls[1] == ("PACS", ("1.2.3.1",))
-    assert queue.stored == ["1.2.3.0", "1.2.3.1"]
+    assert queue.sent == ["1.2.3.0", "1.2.3.1"]
 
 
 def test_a_study_that_a_peer_refuses_waits_longer_each_time_and_holds_up_no_other(
@@ -346,7 +360,7 @@ def test_a_lane_survives_a_queue_that_fails(
                 raise ConnectionError("the database is away")
             return super().claim(destination, worker, now, lease_seconds)
 
-    monkeypatch.setattr("secondread.send.delivery.pause", lambda attempt, maximum: 0.01)
+    monkeypatch.setattr("secondread.send.lanes.pause", lambda attempt, maximum: 0.01)
     queue = Away()
     queue.put(batch())
     store = GatedStore("NONE")

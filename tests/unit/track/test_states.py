@@ -8,12 +8,16 @@ from secondread.errors import TransitionError
 from secondread.track.states import (
     DELIVERY_TRANSITIONS,
     STUDY_TRANSITIONS,
+    UNDELIVERED,
+    CommitmentEvent,
+    CommitmentState,
     DeliveryEvent,
     DeliveryState,
     StudyEvent,
     StudyState,
     mermaid,
     step,
+    step_commitment,
     step_delivery,
 )
 
@@ -45,11 +49,28 @@ stuck + requested = assembling
 
 DELIVERY_STEPS = """
 pending + claimed = sending
+pending + stored = stored
 pending + proven = delivered
+sending + stored = stored
 sending + proven = delivered
 sending + failed = pending
 sending + lease-expired = pending
+stored + stored = stored
+stored + asked = stored
+stored + proven = delivered
+stored + refused = pending
+delivered + stored = delivered
 delivered + proven = delivered
+"""
+
+COMMITMENT_STEPS = """
+requested + expired = overdue
+requested + not-taken = not-taken
+requested + reported = reported
+overdue + not-taken = not-taken
+overdue + reported = reported
+not-taken + reported = reported
+reported + not-taken = reported
 """
 
 
@@ -86,6 +107,27 @@ def test_a_delivery_takes_the_steps_written_here_and_no_other(
         return
     with pytest.raises(TransitionError, match=f"delivery that is {state} cannot be {event}"):
         step_delivery(state, event)
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    list(itertools.product(CommitmentState, CommitmentEvent)),
+    ids=str,
+)
+def test_a_storage_commitment_takes_the_steps_written_here_and_no_other(
+    state: CommitmentState, event: CommitmentEvent
+) -> None:
+    expected = parse(COMMITMENT_STEPS).get((state.value, event.value))
+    if expected is not None:
+        assert step_commitment(state, event).value == expected
+        return
+    with pytest.raises(TransitionError, match=f"commitment that is {state} cannot be {event}"):
+        step_commitment(state, event)
+
+
+def test_only_what_is_delivered_or_in_shadow_is_no_longer_owed() -> None:
+    owed = set(DeliveryState) - {DeliveryState.DELIVERED, DeliveryState.SHADOW}
+    assert owed == set(UNDELIVERED)
 
 
 def test_nothing_ever_leaves_the_shadow() -> None:

@@ -47,6 +47,6 @@ def test_a_wrong_called_title_is_put_right_at_the_peer() -> None:
     assert advice(seen, settings()) == "Let the peer call this node SECONDREAD."
 
 
-def test_nothing_is_to_be_done_about_an_own_object() -> None:
-    seen = refusal(reason=Reason.OWN_OBJECT)
+def test_nothing_is_to_be_done_about_a_broken_association() -> None:
+    seen = refusal(reason=Reason.ASSOCIATION_BROKEN)
     assert (settings_lines(seen, settings()), advice(seen, settings())) == (None, None)

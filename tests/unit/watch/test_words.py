@@ -5,7 +5,7 @@ from enum import StrEnum
 import pytest
 
 from secondread.reasons import ImageStatus, Outcome
-from secondread.settings import Mode
+from secondread.settings import Mode, Proof
 from secondread.track.states import DeliveryState, RevisionState, StudyState
 from secondread.track.values import Severity
 from secondread.watch.words import tone, word
@@ -16,6 +16,7 @@ KINDS: tuple[type[StrEnum], ...] = (
     ImageStatus,
     RevisionState,
     DeliveryState,
+    Proof,
     Mode,
     Severity,
 )

@@ -2,6 +2,8 @@
 
 from secondread.track.tables.base import Base
 from secondread.track.tables.deliveries import (
+    Commitment,
+    CommitmentItem,
     Delivery,
     Destination,
     DestinationChange,
@@ -29,6 +31,8 @@ __all__ = [
     "Alarm",
     "AssociationStudy",
     "Base",
+    "Commitment",
+    "CommitmentItem",
     "Delivery",
     "Destination",
     "DestinationChange",

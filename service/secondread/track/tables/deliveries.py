@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstr
 from sqlalchemy.orm import Mapped, mapped_column
 
 from secondread.settings import Mode, ObjectKind, Proof
-from secondread.track.states import DeliveryState
+from secondread.track.states import CommitmentState, DeliveryState
 from secondread.track.tables.base import Base, Coded, Digest, Uid
 
 
@@ -91,3 +91,43 @@ class Delivery(Base):
     last_error: Mapped[str | None] = mapped_column(Text)
     delivered_at: Mapped[datetime | None]
     proof: Mapped[Proof | None] = mapped_column(Coded(Proof))
+    first_stored_at: Mapped[datetime | None]
+    """When the destination first said that it stored the object, where another proof is asked."""
+    stored_at: Mapped[datetime | None]
+    """When it last said so."""
+    proof_asked: Mapped[int] = mapped_column(default=0)
+    """How often the proof was asked for since then."""
+    proof_refused: Mapped[int] = mapped_column(default=0)
+    """How often the destination said that it does not hold what it had stored."""
+
+
+class Commitment(Base):
+    """One storage commitment transaction (PS3.4 J): asked once, answered whenever."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (Index(None, "destination", "state", "due_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(Uid, unique=True)
+    destination: Mapped[str] = mapped_column(ForeignKey("destinations.name"))
+    state: Mapped[CommitmentState] = mapped_column(Coded(CommitmentState))
+    requested_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    """When another one is asked for, if there was no report."""
+    reported_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    """Why the request was not taken."""
+
+
+class CommitmentItem(Base):
+    """One object that a transaction asks about."""
+
+    __tablename__ = "commitment_items"
+    __table_args__ = (Index(None, "delivery"),)
+
+    commitment: Mapped[int] = mapped_column(ForeignKey("commitments.id"), primary_key=True)
+    delivery: Mapped[int] = mapped_column(ForeignKey("deliveries.id"), primary_key=True)
+    committed: Mapped[bool | None]
+    """What the report said; None before it, and where it does not mention the object."""
+    failure_reason: Mapped[int | None]
+    """Failure Reason (0008,1197) of an object that was refused."""

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _create_studies()
     _create_results()
     _create_deliveries()
+    _create_commitments()
     _create_operations()
     for view in (V_STUDIES, V_FINDINGS, V_DELIVERIES, V_REFUSALS):
         op.execute(view)
@@ -312,6 +313,10 @@ def _create_deliveries() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("proof", sa.String(length=40), nullable=True),
+        sa.Column("first_stored_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stored_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("proof_asked", sa.Integer(), nullable=False),
+        sa.Column("proof_refused", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["destination"], ["destinations.name"], name=op.f("fk_deliveries_destination")
         ),
@@ -325,6 +330,48 @@ def _create_deliveries() -> None:
         "deliveries",
         ["destination", "state", "due_at"],
         unique=False,
+    )
+
+
+def _create_commitments() -> None:
+    op.create_table(
+        "commitments",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=False),
+        sa.Column("destination", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=40), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["destination"], ["destinations.name"], name=op.f("fk_commitments_destination")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_commitments")),
+        sa.UniqueConstraint("transaction_uid", name=op.f("uq_commitments_transaction_uid")),
+    )
+    op.create_index(
+        op.f("ix_commitments_destination_state_due_at"),
+        "commitments",
+        ["destination", "state", "due_at"],
+        unique=False,
+    )
+    op.create_table(
+        "commitment_items",
+        sa.Column("commitment", sa.Integer(), nullable=False),
+        sa.Column("delivery", sa.Integer(), nullable=False),
+        sa.Column("committed", sa.Boolean(), nullable=True),
+        sa.Column("failure_reason", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["commitment"], ["commitments.id"], name=op.f("fk_commitment_items_commitment")
+        ),
+        sa.ForeignKeyConstraint(
+            ["delivery"], ["deliveries.id"], name=op.f("fk_commitment_items_delivery")
+        ),
+        sa.PrimaryKeyConstraint("commitment", "delivery", name=op.f("pk_commitment_items")),
+    )
+    op.create_index(
+        op.f("ix_commitment_items_delivery"), "commitment_items", ["delivery"], unique=False
     )
 
 
@@ -478,7 +525,10 @@ SELECT
     d.last_error,
     d.created_at,
     d.delivered_at,
-    d.proof
+    d.proof,
+    d.stored_at,
+    d.proof_asked,
+    d.proof_refused
 FROM deliveries d
 JOIN outbox o ON o.id = d.outbox
 JOIN revisions r ON r.id = o.revision

@@ -1,0 +1,214 @@
+"""Storage commitment reports: a peer says which instances it answers for (PS3.4 J.3.3).
+
+This node asks for them after it has stored its results, see `send.commitment`. The report comes
+as an N-EVENT-REPORT over the association of the request, or over one that the peer opens to the
+receiver; both end up here. A report is a stranger's data set: what is read of it is bounded.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from io import BytesIO
+from typing import Final, Protocol, cast
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import UID
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.dsutils import decode
+from pynetdicom.events import Event
+
+from secondread import log
+from secondread.accept.contexts import PUSH_MODEL
+from secondread.accept.refusals import printable
+from secondread.errors import TransientError
+from secondread.metrics import COMMITMENT_REPORTS
+
+_log = log.get(__name__)
+
+MAXIMUM_REPORT_BYTES: Final = 256 * 1024
+"""Longest report that is read; a reference takes about 150 bytes."""
+MAXIMUM_ITEMS: Final = 4000
+"""Most sequence items that are decoded."""
+
+_ITEM = b"\xfe\xff\x00\xe0"
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
+_EVENT_TYPES = frozenset({1, 2})
+"""PS3.4 J.3.3.1: all instances are committed; failures exist."""
+_NO_REASON = 0x0110
+"""Processing failure: what is noted for an instance that was refused without a reason."""
+
+
+class EventStatus(IntEnum):
+    """Answers to an N-EVENT-REPORT (PS3.7 10.1.1.1.8)."""
+
+    SUCCESS = 0x0000
+    PROCESSING_FAILURE = 0x0110
+    NO_SUCH_EVENT_TYPE = 0x0113
+    INVALID_ARGUMENT_VALUE = 0x0115
+    NO_SUCH_SOP_CLASS = 0x0118
+    RESOURCE_LIMITATION = 0x0213
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentReport:
+    """What a peer says of the instances of one transaction."""
+
+    transaction_uid: str
+    committed: frozenset[str]
+    """SOP Instance UIDs of the instances that it answers for."""
+    refused: Mapping[str, int]
+    """Failure Reason (0008,1197) by SOP Instance UID of those that it does not answer for. One
+    that is in both lists of the report is here."""
+
+
+class ReportOutcome(StrEnum):
+    """What became of a report."""
+
+    RECORDED = "recorded"
+    REPEATED = "repeated"
+    """The transaction had been reported already; nothing changed."""
+    UNKNOWN = "unknown"
+    """This node never asked for that transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a report, and of the instances that it names."""
+
+    outcome: ReportOutcome
+    destination: str = ""
+    """Name of the destination that was asked."""
+    committed: int = 0
+    refused: int = 0
+    unmentioned: int = 0
+    """Instances that were asked about and are not in the report."""
+    unasked: int = 0
+    """Instances in the report that were not asked about; nothing comes of them."""
+
+
+class CommitmentLedger(Protocol):
+    """Where reports are written down; the tracker is one."""
+
+    def reported(self, report: CommitmentReport, now: datetime) -> Settlement:
+        """Write a report down, and commit; when this returns, Success may be answered.
+
+        Raises
+        ------
+        TransientError
+            The database is away; nothing was changed.
+        """
+
+
+class _UnreadableReportError(Exception):
+    def __init__(self, status: EventStatus, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+def answer_report(
+    event: Event, ledger: CommitmentLedger, calling_ae_title: str, now: datetime
+) -> tuple[int, None]:
+    """Take an N-EVENT-REPORT, and return its answer as pynetdicom's handlers do.
+
+    Parameters
+    ----------
+    event
+        pynetdicom's ``EVT_N_EVENT_REPORT``.
+    ledger
+        Where the report is written down.
+    calling_ae_title
+        Who reports, for the log.
+    now
+        The present instant.
+
+    Returns
+    -------
+    tuple
+        The status, and no Event Reply. A repeated report is answered Success, so that the peer
+        comes to rest; an unknown transaction with "invalid argument value"; and "processing
+        failure" while the database is away, so that a peer that repeats reports does so.
+    """
+    peer = printable(calling_ae_title, 16)
+    try:
+        report = _read(cast(N_EVENT_REPORT, event.request), str(event.context.transfer_syntax))
+    except _UnreadableReportError as error:
+        _log.warning("commitment_report_unreadable", peer=peer, why=str(error))
+        return error.status, None
+    try:
+        settlement = ledger.reported(report, now)
+    except TransientError as error:
+        _log.warning("commitment_report_postponed", peer=peer, why=str(error))
+        return EventStatus.PROCESSING_FAILURE, None
+    _tell(report, settlement, peer)
+    if settlement.outcome is ReportOutcome.UNKNOWN:
+        return EventStatus.INVALID_ARGUMENT_VALUE, None
+    return EventStatus.SUCCESS, None
+
+
+def _tell(report: CommitmentReport, settlement: Settlement, peer: str) -> None:
+    COMMITMENT_REPORTS.labels(settlement.outcome.value).inc()
+    is_plain = settlement.outcome is ReportOutcome.RECORDED and not settlement.refused
+    tell = _log.info if is_plain else _log.warning
+    tell(
+        "commitment_reported",
+        outcome=settlement.outcome.value,
+        peer=peer,
+        destination=settlement.destination,
+        transaction_uid=report.transaction_uid,
+        committed=settlement.committed,
+        refused=settlement.refused,
+        reasons=sorted({f"{reason:04X}" for reason in report.refused.values()})[:10],
+        unmentioned=settlement.unmentioned,
+        unasked=settlement.unasked,
+    )
+
+
+def _read(request: N_EVENT_REPORT, transfer_syntax: str) -> CommitmentReport:
+    if request.AffectedSOPClassUID != PUSH_MODEL:
+        raise _UnreadableReportError(EventStatus.NO_SUCH_SOP_CLASS, "of another SOP class")
+    if request.EventTypeID not in _EVENT_TYPES:
+        raise _UnreadableReportError(EventStatus.NO_SUCH_EVENT_TYPE, "of an unknown event type")
+    data = b"" if request.EventInformation is None else request.EventInformation.getvalue()
+    # Every item begins with its tag, so this counts no fewer items than there are.
+    if len(data) > MAXIMUM_REPORT_BYTES or data.count(_ITEM) > MAXIMUM_ITEMS:
+        raise _UnreadableReportError(EventStatus.RESOURCE_LIMITATION, "too long")
+    syntax = UID(transfer_syntax)
+    try:
+        information = decode(BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
+        return read_report(information)
+    # Whatever a decoder of strangers' bytes comes up with, nesting without end included.
+    except Exception as error:
+        why = f"cannot be decoded: {type(error).__name__}"
+        raise _UnreadableReportError(EventStatus.INVALID_ARGUMENT_VALUE, why) from error
+
+
+def read_report(information: Dataset) -> CommitmentReport:
+    """Read the Event Information of a report (PS3.4 table J.3-2).
+
+    Raises
+    ------
+    ValueError
+        It has no proper Transaction UID.
+    """
+    transaction_uid = str(information.get("TransactionUID", ""))
+    if not _UID.fullmatch(transaction_uid):
+        raise ValueError("no Transaction UID (0008,1195)")
+    refused = {
+        uid: _reason(item) for uid, item in _references(information.get("FailedSOPSequence"))
+    }
+    committed = dict(_references(information.get("ReferencedSOPSequence")))
+    return CommitmentReport(transaction_uid, frozenset(committed.keys() - refused.keys()), refused)
+
+
+def _reason(item: Dataset) -> int:
+    reason = int(item.get("FailureReason") or _NO_REASON)
+    return reason if reason <= 0xFFFF else _NO_REASON
+
+
+def _references(sequence: Sequence | None) -> list[tuple[str, Dataset]]:
+    """Return the items that name an instance, with its UID."""
+    found = [(str(item.get("ReferencedSOPInstanceUID", "")), item) for item in sequence or ()]
+    return [(uid, item) for uid, item in found if _UID.fullmatch(uid)]

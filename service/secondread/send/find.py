@@ -1,0 +1,105 @@
+"""C-FIND as SCU: whether a destination shows what it has stored (PS3.4 C, Study Root)."""
+
+from collections.abc import Callable, Sequence
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.presentation import build_context
+
+from secondread.send.call import Call, CallError, association
+from secondread.send.outbox import AnswerKind, Callee, EchoAnswer, UnprovenObject
+
+_MODEL = UID("1.2.840.10008.5.1.4.1.2.2.1")
+"""Study Root Query/Retrieve Information Model - FIND."""
+
+_CONTEXT = build_context(_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+
+_MOST_MATCHES = 100
+"""A query for one instance has one match; a peer that goes on and on is left."""
+
+
+def find_instances(
+    callee: Callee,
+    calling_ae_title: str,
+    study_uid: str,
+    objects: Sequence[UnprovenObject],
+    *,
+    cancelled: Callable[[], bool],
+) -> frozenset[str]:
+    """Ask a peer which objects of a study it shows.
+
+    Each is asked for by its own three UIDs, with single value matching, which is the one way of
+    asking at the level of instances that every peer has to know (PS3.4 C.4.1.2.1).
+
+    Parameters
+    ----------
+    callee
+        Who is asked.
+    calling_ae_title
+        The AE title to call with.
+    study_uid
+        Their Study Instance UID.
+    objects
+        What is looked for.
+    cancelled
+        Asked between two objects; the rest then counts as not seen.
+
+    Returns
+    -------
+    frozenset of str
+        SOP Instance UIDs of those that it shows.
+
+    Raises
+    ------
+    CallError
+        The peer was not reached, or did not answer a query as it should.
+    """
+    seen: set[str] = set()
+    with association(callee, calling_ae_title, [_CONTEXT]) as call:
+        for item in objects:
+            if cancelled():
+                break
+            if _shows(call, study_uid, item):
+                seen.add(item.sop_instance_uid)
+    return frozenset(seen)
+
+
+def offers_query(callee: Callee, calling_ae_title: str) -> EchoAnswer:
+    """Ask a peer whether it accepts Study Root queries, without a query."""
+    try:
+        with association(callee, calling_ae_title, [_CONTEXT]):
+            return EchoAnswer(ok=True, kind=None, detail="accepts Study Root queries")
+    except CallError as error:
+        detail = error.detail
+        if error.kind is AnswerKind.CONTEXT_REFUSED:
+            detail = "does not accept Study Root queries: choose another proof, or query_ae_title"
+        return EchoAnswer(ok=False, kind=error.kind, detail=detail)
+
+
+def _shows(call: Call, study_uid: str, item: UnprovenObject) -> bool:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "IMAGE"
+    identifier.StudyInstanceUID = study_uid
+    identifier.SeriesInstanceUID = item.series_uid
+    identifier.SOPInstanceUID = item.sop_instance_uid
+    statuses: list[int | None] = []
+    found = False
+    try:
+        # To its end, whatever comes: pynetdicom's reactor stands still until then.
+        for answer, match in call.association.send_c_find(identifier, _MODEL):
+            statuses.append(int(answer.Status) if "Status" in answer else None)
+            # Some peers ignore the keys that they do not know, and return more than was asked.
+            if match is not None and match.get("SOPInstanceUID") == item.sop_instance_uid:
+                found = True
+            if len(statuses) == _MOST_MATCHES:
+                call.association.abort()
+    except (RuntimeError, ValueError) as error:  # the association ended since the last answer
+        raise call.lost() from error
+    if len(statuses) >= _MOST_MATCHES:
+        raise CallError(AnswerKind.BROKEN, "the peer answers a query without end")
+    last = statuses[-1] if statuses else None
+    if last is None:
+        raise call.lost()
+    if last != 0x0000:
+        raise CallError(AnswerKind.STATUS, f"the query was answered 0x{last:04X}")
+    return found

@@ -1,0 +1,83 @@
+"""The alarm of a destination for which something waits too long."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from secondread.clock import Clock
+from secondread.log import get
+
+log = get(__name__)
+
+# How often it is looked how old the oldest is.
+_CHECK_SECONDS = 15.0
+
+
+class Alarms(Protocol):
+    """Where an alarm is raised and cleared; both may be repeated."""
+
+    def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
+        """Raise an alarm, or leave it raised."""
+
+    def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
+        """Clear it, if it is raised."""
+
+
+class OverdueAlarm:
+    """Raises an alarm when the oldest is too old, and clears it after.
+
+    Parameters
+    ----------
+    kind
+        The alarm's kind.
+    destination
+        Name of the destination, the alarm's subject.
+    what
+        What waits, in words.
+    limit_seconds
+        The age from which on the alarm is raised.
+    alarms
+        Where it is raised.
+    clock
+        The present instant.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        destination: str,
+        what: str,
+        limit_seconds: float,
+        alarms: Alarms,
+        clock: Clock,
+    ) -> None:
+        self._kind = kind
+        self._destination = destination
+        self._what = what
+        self._limit_seconds = limit_seconds
+        self._alarms = alarms
+        self._clock = clock
+        self._raised: bool | None = None
+        self._checked_at: datetime | None = None
+
+    def watch(self, oldest: Callable[[str], datetime | None]) -> None:
+        """Look at the oldest that waits for the destination, if it is time to look again."""
+        now = self._clock()
+        checked = self._checked_at
+        if checked is not None and now - checked < timedelta(seconds=_CHECK_SECONDS):
+            return
+        self._checked_at = now
+        since = oldest(self._destination)
+        age = 0.0 if since is None else (now - since).total_seconds()
+        overdue = age > self._limit_seconds
+        if overdue == self._raised:
+            return
+        if overdue:
+            words = f"{self._what} {self._destination} since {since:%Y-%m-%d %H:%M} UTC"
+            self._alarms.raise_alarm(self._kind, self._destination, words, now)
+            log.warning(
+                self._kind.replace("-", "_"), destination=self._destination, age_seconds=round(age)
+            )
+        else:
+            self._alarms.clear_alarm(self._kind, self._destination, now)
+        self._raised = overdue
