@@ -63,6 +63,8 @@ class Signal:
     """Counts of quanta in each pixel, real-valued."""
     breast_quanta: float
     """The count that the exposure control aimed at behind the average of the breast."""
+    lit: slice
+    """Columns that show breast, and air beside it; the others are air alone."""
 
 
 def expose(
@@ -83,17 +85,32 @@ def expose(
     rng
         Stream of the noise.
     """
-    primary = np.exp(-attenuation)
+    lit = _lit_columns(attenuation, detector)
+    primary = np.exp(-attenuation[:, lit])
     if detector.scatter > 0:
         primary = _with_scatter(primary, detector)
     sigma = detector.blur_mm / detector.pitch_mm
     blurred = cv2.GaussianBlur(primary, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     per_pixel = exposure.quanta_per_mm2 * detector.pitch_mm**2
     air = per_pixel * float(np.exp(breast_level))
-    quanta = np.asarray(blurred, dtype=np.float32) * np.float32(air)
+    # Direct exposure clips when it is stored and is black when it is shown: no need for noise.
+    quanta = np.full(attenuation.shape, np.float32(air * (1.0 + detector.scatter)))
+    quanta[:, lit] = np.asarray(blurred, dtype=np.float32) * np.float32(air)
     if exposure.noise:
-        quanta += _noise(quanta, detector, rng)
-    return Signal(quanta, per_pixel)
+        quanta[:, lit] += _noise(quanta[:, lit], detector, rng)
+    return Signal(quanta, per_pixel, lit)
+
+
+_AIR_MM = 14.0
+"""Width of the air beside the breast that is imaged with it."""
+
+
+def _lit_columns(attenuation: Map, detector: Detector) -> slice:
+    (columns,) = np.nonzero(attenuation[::8].any(axis=0))
+    if len(columns) == 0:
+        return slice(0, attenuation.shape[1])
+    margin = round(_AIR_MM / detector.pitch_mm)
+    return slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + 1 + margin)
 
 
 def noise_sigma(

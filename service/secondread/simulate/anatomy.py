@@ -23,10 +23,10 @@ VOXEL_MM = 1.5
 
 # Offset of the sigmoid that turns a field into gland, and share of the breast that it may fill.
 _COMPOSITION: dict[Density, tuple[float, float]] = {
-    "a": (-5.0, 0.52),
-    "b": (-3.2, 0.60),
-    "c": (-1.6, 0.68),
-    "d": (0.4, 0.76),
+    "a": (-5.0, 0.48),
+    "b": (-3.2, 0.54),
+    "c": (-1.6, 0.62),
+    "d": (0.4, 0.70),
 }
 
 
@@ -96,6 +96,16 @@ class Pectoral:
 
 
 @dataclass(frozen=True, slots=True)
+class Crescent:
+    """The pectoral muscle as a cranio-caudal view shows it: a bow at the chest wall, or none."""
+
+    middle_mm: float
+    """Height of its middle, from the nipple."""
+    width_mm: float
+    """How far it reaches forward of the chest wall; negative where it is not shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Breast:
     """One breast of one woman: everything about it that an acquisition does not change."""
 
@@ -115,8 +125,7 @@ class Breast:
     cc: Outline
     mlo: Outline
     pectoral: Pectoral
-    treated: bool = False
-    """After radiotherapy: thicker skin and coarser strands."""
+    crescent: Crescent
 
     def outline(self, view: View) -> Outline:
         """Return the outline of a view."""
@@ -129,7 +138,6 @@ def make_breast(
     *,
     density: Density | None = None,
     size: float = 1.0,
-    treated: bool = False,
 ) -> Breast:
     """Draw a breast; both breasts of a seed belong to one woman and resemble each other.
 
@@ -139,19 +147,16 @@ def make_breast(
         Composition; drawn when None, with about the frequencies of screening.
     size
         Factor on all lengths.
-    treated
-        The breast had a lumpectomy and radiotherapy: a little smaller, its skin thicker.
     """
     woman = stream(seed, "woman")
     letters: tuple[Density, ...] = ("a", "b", "c", "d")
     drawn = letters[int(woman.choice(4, p=(0.1, 0.4, 0.4, 0.1)))]
-    depth = float(np.clip(woman.normal(84, 10), 62, 112)) * size
+    depth = float(np.clip(woman.normal(86, 11), 62, 115)) * size
     half_width = depth * float(np.clip(woman.normal(1.06, 0.07), 0.92, 1.22))
     thickness = float(np.clip(woman.normal(54, 9), 32, 78)) * size
     pointedness = float(woman.normal(0, 0.10))
     side = stream(seed, "side", laterality.letter)
-    shrink = 0.95 if treated else 1.0
-    depth, half_width = (v * float(side.normal(1, 0.02)) * shrink for v in (depth, half_width))
+    depth, half_width = (v * float(side.normal(1, 0.02)) for v in (depth, half_width))
     return Breast(
         seed=seed,
         laterality=laterality,
@@ -159,8 +164,8 @@ def make_breast(
         depth_mm=depth,
         half_width_mm=half_width,
         thickness_mm=thickness * float(side.normal(1, 0.03)),
-        skin_mm=float(side.uniform(1.4, 1.8)) + (0.9 if treated else 0.0),
-        nipple_mm=float(side.uniform(3.0, 7.0)),
+        skin_mm=float(side.uniform(1.0, 1.4)),
+        nipple_mm=float(side.uniform(1.5, 6.0)),
         oblique_deg=float(side.uniform(43, 52)),
         cc=_cc_outline(side, depth, half_width, pointedness),
         mlo=_mlo_outline(side, depth, half_width, pointedness),
@@ -169,7 +174,7 @@ def make_breast(
             width_mm=float(side.uniform(26, 42)) * size,
             bulge_mm=float(side.uniform(0, 7)),
         ),
-        treated=treated,
+        crescent=Crescent(float(side.normal(-10, 12)), float(side.uniform(-14, 8))),
     )
 
 
@@ -179,7 +184,7 @@ def _cc_outline(
     upper, lower = (
         OutlineHalf(
             half_width_mm=half_width * float(rng.normal(share, 0.03)),
-            roundness=1.86 + pointedness + float(rng.normal(0, 0.06)),
+            roundness=1.66 + pointedness + float(rng.normal(0, 0.06)),
             fullness=float(rng.uniform(1.6, 1.95)),
         )
         for share in (1.14, 1.06)
@@ -216,6 +221,12 @@ class GlandVolume:
     inside: Volume
     half_mm: float
 
+    def share_at(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the share of gland at points in breast coordinates, shape (n, 3)."""
+        at = (points + np.array([0.0, self.half_mm, self.half_mm])) / VOXEL_MM
+        index = np.clip(at.astype(np.int64), 0, np.array(self.gland.shape) - 1)
+        return np.asarray(self.gland[tuple(index.T)], dtype=np.float64)
+
 
 def gland_volume(breast: Breast) -> GlandVolume:
     """Return the glandular tissue of a breast in three dimensions."""
@@ -237,7 +248,11 @@ def gland_volume(breast: Breast) -> GlandVolume:
     # The gland leans to the upper outer quadrant, where most of it lies.
     lean = 0.10 * breast.half_width_mm * np.minimum(d * 1.5, 1.0)
     centre = np.sqrt((lateral - lean) ** 2 + (superior - lean) ** 2) / (fill * radius)
-    envelope = 2.2 * (1.0 - centre**3) - 20.0 * np.clip(d - 0.76, 0.0, None) ** 1.5
+    envelope = (
+        2.2 * (1.0 - centre**3)
+        - 20.0 * np.clip(d - 0.76, 0.0, None) ** 1.5
+        - 14.0 * np.clip(0.14 - d, 0.0, None)
+    )
     logit = (
         4.5 * field + 3.0 * _septa(breast, field.shape) + 2.0 * np.maximum(envelope, -6.0) + offset
     )

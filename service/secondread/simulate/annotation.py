@@ -87,11 +87,7 @@ def items_of(
             )
             for number, solid in members
         )
-    if (
-        treatment is not None
-        and treatment.laterality is breast.laterality
-        and treatment.operated_on <= day
-    ):
+    if treatment is not None and treatment.done(breast.laterality, day):
         items.extend(
             Item(solid, MarkClass.METAL, number, f"clip-{number}", zone="bed")
             for number, solid in enumerate(bed_clips(breast, treatment, seed), start=1)

@@ -1,41 +1,124 @@
-"""Band statistics: how strong each octave of detail is against the finest, noise-like one.
+"""Statistics of detail and noise, in which a simulated mammogram can be told from a real one.
 
 A simulated image that looks right by eye can have twice the structure of a real one between the
-noise and the fibres, which is where a detector looks. These figures tell the two apart.
+noise and the fibres, which is where a detector looks. The strength of each octave of detail
+against the finest, noise-like one, and the noise at each grey, tell the two apart.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+Image = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 BAND_EDGES_PX = (1.5, 3.0, 6.0, 12.0, 24.0)
 """Standard deviations of the Gaussians whose differences are the bands."""
 
+REAL_RATIOS = ((0.40, 0.47), (0.53, 0.64), (0.67, 0.83), (0.76, 1.03))
+"""Range of `band_ratios` over five digital mammograms of 70 um: for orientation, since other
+units' processing weights the bands otherwise."""
 
-def band_ratios(
-    bright: npt.NDArray[np.float32], interior: npt.NDArray[np.bool_]
-) -> tuple[float, ...]:
+_EDGE_MM = 7.0
+"""What lies nearer to the skin than this is no interior: the skin's edge is no texture."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseCurve:
+    """How strong the finest detail is at each grey."""
+
+    grey: npt.NDArray[np.float64]
+    """Middles of the bins, as shares of the image's full range."""
+    deviation: npt.NDArray[np.float64]
+    """Robust standard deviation of the finest band there, same unit."""
+
+
+def interior(bright: Image, pitch_mm: float) -> Mask:
+    """Return where a mammogram shows the inside of the breast: no skin, no markers, no air."""
+    factor = max(round(0.4 / pitch_mm), 1)
+    small = cv2.resize(bright, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+    lit = (small > 0.035 * float(np.percentile(small, 99.5))).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(lit)
+    breast = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+    # The chest wall is no skin: the breast goes on beyond the borders that it touches.
+    margin = 40
+    beyond = cv2.copyMakeBorder(breast, *(margin,) * 4, cv2.BORDER_REPLICATE)
+    distance = cv2.distanceTransform(beyond, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    deep = distance[margin:-margin, margin:-margin] * factor * pitch_mm > _EDGE_MM
+    size = (bright.shape[1], bright.shape[0])
+    fine = cv2.resize(deep.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(fine > 0, dtype=np.bool_)
+
+
+def band_ratios(bright: Image, where: Mask) -> tuple[float, ...]:
     """Return the strength of the bands between neighbouring edges over that of the finest band.
 
     Parameters
     ----------
     bright
         An image in which calcifications are bright.
-    interior
+    where
         Where to measure: breast without its skin line.
 
     Returns
     -------
     tuple of float
-        For 1.5-3, 3-6, 6-12 and 12-24 px; five real digital mammograms had
-        0.40-0.47, 0.53-0.64, 0.67-0.83 and 0.76-1.03.
+        For 1.5-3, 3-6, 6-12 and 12-24 px.
     """
     smooth = [bright, *(cv2.GaussianBlur(bright, (0, 0), edge) for edge in BAND_EDGES_PX)]
-    spreads = [_robust_deviation((fine - coarse)[interior]) for fine, coarse in pairwise(smooth)]
+    spreads = [_robust_deviation((fine - coarse)[where]) for fine, coarse in pairwise(smooth)]
     return tuple(spread / spreads[0] for spread in spreads[1:])
 
 
-def _robust_deviation(values: npt.NDArray[np.float32]) -> float:
+def noise_curve(bright: Image, where: Mask, top: float, bins: int = 12) -> NoiseCurve:
+    """Return the strength of the finest band at each grey.
+
+    Parameters
+    ----------
+    top
+        Largest value that the image can store.
+    """
+    smooth = cv2.GaussianBlur(bright, (0, 0), BAND_EDGES_PX[0])
+    grey, detail = smooth[where] / top, (bright - smooth)[where] / top
+    edges = np.quantile(grey, np.linspace(0.01, 0.99, bins + 1))
+    middles, deviations = [], []
+    for low, high in pairwise(edges):
+        chosen = (grey >= low) & (grey < high)
+        if chosen.sum() > 200:
+            middles.append(0.5 * float(low + high))
+            deviations.append(_robust_deviation(detail[chosen]))
+    return NoiseCurve(np.array(middles), np.array(deviations))
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is compared between simulated and real images."""
+
+    name: str
+    ratios: tuple[float, ...]
+    """See `band_ratios`."""
+    curve: NoiseCurve
+
+
+def statistics_of(ds: Dataset, name: str) -> Statistics:
+    """Measure a For Presentation mammogram with its pixels.
+
+    Parameters
+    ----------
+    ds
+        Uncompressed, or of a transfer syntax that pydicom decodes; with Imager Pixel Spacing.
+    """
+    top = 2**ds.BitsStored - 1
+    bright = ds.pixel_array.astype(np.float32)
+    if ds.PhotometricInterpretation == "MONOCHROME1":
+        bright = np.float32(top) - bright
+    where = interior(bright, float(ds.ImagerPixelSpacing[0]))
+    return Statistics(name, band_ratios(bright, where), noise_curve(bright, where, float(top)))
+
+
+def _robust_deviation(values: Image) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))

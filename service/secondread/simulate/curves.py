@@ -6,13 +6,12 @@ The curves are drawn in breast coordinates, so that both views and every year sh
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from secondread.simulate.anatomy import Breast
-from secondread.simulate.fields import Map
 from secondread.simulate.seeds import stream
+from secondread.simulate.strokes import Strokes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +26,6 @@ class Curve:
     """Diameter at the last point."""
     density: float = 1.0
     """Attenuation as a multiple of gland's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Canvas:
-    """A map that curves are drawn on: its pitch, and the view coordinates of its corner."""
-
-    pitch_mm: float
-    top_mm: float
-    """Height of the upper border."""
-    front_mm: float
-    """Depth of the left border; depth grows to the right."""
-    shape: tuple[int, int]
-
-    def pixels(
-        self, depth_mm: npt.NDArray[np.float64], across_mm: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """Return (column, row) array indices of points, shape (n, 2)."""
-        columns = (depth_mm - self.front_mm) / self.pitch_mm - 0.5
-        rows = (self.top_mm - across_mm) / self.pitch_mm - 0.5
-        return np.stack([columns, rows], axis=-1)
-
-    def coarse(self, pitch_mm: float) -> tuple[tuple[int, int], Map, Map]:
-        """Return shape, depths and heights of a coarser raster that covers the same canvas."""
-        height, width = (n * self.pitch_mm for n in self.shape)
-        shape = (max(int(height / pitch_mm), 8), max(int(width / pitch_mm), 8))
-        depth = self.front_mm + (np.arange(shape[1]) + 0.5) * (width / shape[1])
-        across = self.top_mm - (np.arange(shape[0]) + 0.5) * (height / shape[0])
-        return (
-            shape,
-            np.broadcast_to(depth[None, :], shape).astype(np.float32),
-            np.broadcast_to(across[:, None], shape).astype(np.float32),
-        )
 
 
 def wander(
@@ -134,7 +101,7 @@ def _ducts(breast: Breast) -> list[Curve]:
 def _ligaments(breast: Breast) -> list[Curve]:
     rng = stream(breast.seed, "ligaments", breast.laterality.letter)
     curves: list[Curve] = []
-    for _ in range(650):
+    for _ in range(140):
         depth = breast.depth_mm * float(rng.uniform(0.08, 1.0))
         share = depth / breast.depth_mm
         radius = breast.half_width_mm * float(np.sqrt(share * (2.0 - share)))
@@ -151,53 +118,30 @@ def _ligaments(breast: Breast) -> list[Curve]:
     return curves
 
 
-_CLASS_EDGES_MM = (0.0, 0.25, 0.45, 0.8, 1.3)
-"""Lower bounds of the width classes that are drawn and smoothed together."""
+_STEP_MM = 0.15
+"""Distance between the samples of a curve."""
+
+_FADING_MM = 4.0
+"""Length over which a curve fades in and out: nothing in a breast ends abruptly."""
 
 
-def drawn(
-    curves: Iterable[Curve], axes: npt.NDArray[np.float64], squeeze: float, canvas: Canvas
-) -> Map:
-    """Return the line integral through curves, in mm of gland, as a map.
-
-    Parameters
-    ----------
-    axes
-        Matrix from breast to view coordinates, see `projection.beam_axes`.
-    squeeze
-        Factor of thickness under compression; a curve seen end-on is not longer than that.
-    """
-    layers = [np.zeros(canvas.shape, np.uint8) for _ in _CLASS_EDGES_MM]
-    for curve in curves:
-        view = curve.points @ axes.T
-        pixels = canvas.pixels(view[:, 0], view[:, 1])
-        widths = np.linspace(curve.start_mm, curve.end_mm, len(pixels))
-        _draw_tapered(layers, pixels, widths, curve.density, canvas.pitch_mm)
-    total = np.zeros(canvas.shape, np.float32)
-    for layer, low in zip(layers, _CLASS_EDGES_MM, strict=True):
-        if not layer.any():
-            continue
-        width = max(low * 1.25, 0.18)
-        soft = cv2.GaussianBlur(layer.astype(np.float32), (0, 0), 0.33 * width / canvas.pitch_mm)
-        total += soft * np.float32(width * (0.7 + 0.3 * squeeze) / 80.0)
-    return total
+def sampled(curves: Iterable[Curve]) -> Strokes:
+    """Return curves as strokes."""
+    known = list(curves)
+    points, volumes, widths = zip(*(_samples(curve) for curve in known), strict=True)
+    return Strokes(*(np.concatenate(part).astype(np.float32) for part in (points, volumes, widths)))
 
 
-def _draw_tapered(
-    layers: list[npt.NDArray[np.uint8]],
-    pixels: npt.NDArray[np.float64],
-    widths: npt.NDArray[np.float64],
-    density: float,
-    pitch_mm: float,
-) -> None:
-    classes = np.digitize(widths, _CLASS_EDGES_MM) - 1
-    fixed = np.round(pixels * 16).astype(np.int32)
-    for number, layer in enumerate(layers):
-        indices = np.flatnonzero(classes == number)
-        if len(indices) == 0:
-            continue
-        run = fixed[indices[0] : indices[-1] + 2]
-        thickness = max(round(0.7 * float(widths[indices].mean()) / pitch_mm), 1)
-        cv2.polylines(
-            layer, [run], False, int(80 * density), thickness, lineType=cv2.LINE_AA, shift=4
-        )
+def _samples(
+    curve: Curve,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    steps = np.linalg.norm(np.diff(curve.points, axis=0), axis=1)
+    at = np.concatenate([[0.0], np.cumsum(steps)])
+    length = float(at[-1])
+    count = max(int(length / _STEP_MM), 2)
+    along = (np.arange(count) + 0.5) * (length / count)
+    points = np.stack([np.interp(along, at, axis) for axis in curve.points.T], axis=-1)
+    width = curve.start_mm + (curve.end_mm - curve.start_mm) * along / length
+    ends = np.minimum(along, length - along) / min(_FADING_MM, 0.3 * length)
+    volume = curve.density * np.pi / 4 * width**2 * (length / count) * np.clip(ends, 0.0, 1.0)
+    return points, np.asarray(volume), np.asarray(width)

@@ -57,6 +57,8 @@ class ViewIdentity:
     view: View
     number: int
     """Instance Number, from 1."""
+    has_source: bool = False
+    """Whether a For Processing image of the view is written too."""
 
     @property
     def label(self) -> str:
@@ -125,7 +127,8 @@ def _identify(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
     ds.InstitutionName = "SIMULATED"
     if intent is Intent.PRESENTATION:
         ds.ImageType = ["DERIVED", "PRIMARY"]
-        _name_source(ds, identity)
+        if identity.has_source:
+            _name_source(ds, identity)
     else:
         ds.ImageType = ["ORIGINAL", "PRIMARY"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import cv2
@@ -11,19 +11,20 @@ import numpy.typing as npt
 from pydicom.dataset import FileDataset
 
 from secondread.assemble.mammogram import Intent
-from secondread.codes import Laterality, View
+from secondread.codes import Laterality, MarkClass, View
 from secondread.simulate.acquisition import Detector, Exposure, Signal, stored_for_processing
 from secondread.simulate.anatomy import Breast, make_breast
 from secondread.simulate.annotation import Annotation, Item, annotate, items_of
 from secondread.simulate.dicom import ISSUER, StudyIdentity, ViewIdentity, mammogram
 from secondread.simulate.imaging import Scene, image_view
 from secondread.simulate.lesions import make_lesion
+from secondread.simulate.markers import label_mask, nipple_ball, scar_wire
 from secondread.simulate.processing import present
 from secondread.simulate.projection import Frame, Layout, chest_wall_side, position
 from secondread.simulate.seeds import stream
-from secondread.simulate.spec import ExamName, ExamSpec, Seeds
+from secondread.simulate.spec import TAKEN_AT, ExamName, ExamSpec, Seeds
 from secondread.simulate.tissue import Tissue, make_tissue
-from secondread.simulate.treatment import scar, treatment_rows, write_treatments
+from secondread.simulate.treatment import aftermath, treatment_rows, write_treatments
 from secondread.simulate.truth import TruthRow, write_truth
 
 __all__ = [
@@ -158,7 +159,11 @@ def _make_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView
         stream(spec.seeds.acquisition, "noise", target.exam, *_names(target)),
     )
     identity = ViewIdentity(
-        _study(spec, target), target.breast.laterality, target.view, target.number
+        _study(spec, target),
+        target.breast.laterality,
+        target.view,
+        target.number,
+        has_source=Intent.PROCESSING in spec.intents,
     )
     instances = tuple(
         (
@@ -186,7 +191,15 @@ def _stored(
     detector = spec.detector_of(target.exam)
     if intent is Intent.PROCESSING:
         return stored_for_processing(signal, detector)
-    return present(signal, spec.vendor_of(target.exam).processing, detector.pitch_mm)
+    processing = spec.vendor_of(target.exam).processing
+    shown = present(signal, processing, detector.pitch_mm)
+    if spec.labelled:
+        text = target.breast.laterality.letter + target.view.name
+        side = chest_wall_side(target.breast.laterality)
+        letters = label_mask(shown.shape, text, detector.pitch_mm, side)
+        inverted = processing.photometric == "MONOCHROME1"
+        shown[letters] = 0 if inverted else 2**processing.bits - 1
+    return shown
 
 
 def _side_and_view(label: str) -> tuple[Laterality, View]:
@@ -197,10 +210,7 @@ def _side_and_view(label: str) -> tuple[Laterality, View]:
 
 
 def _breast(spec: ExamSpec, laterality: Laterality) -> Breast:
-    treated = spec.treatment is not None and spec.treatment.laterality is laterality
-    return make_breast(
-        spec.seeds.anatomy, laterality, density=spec.density, size=spec.size, treated=treated
-    )
+    return make_breast(spec.seeds.anatomy, laterality, density=spec.density, size=spec.size)
 
 
 def _scene(spec: ExamSpec, target: _Target, tissue: Tissue, detector: Detector) -> Scene:
@@ -213,10 +223,9 @@ def _scene(spec: ExamSpec, target: _Target, tissue: Tissue, detector: Detector) 
     layout = Layout(frame, position(breast, target.view, frame, seed))
     added = None
     treatment = spec.treatment
-    if treatment is not None and treatment.laterality is breast.laterality:
-        day = spec.day_of(target.years_before)
-        if treatment.operated_on <= day:
-            added = scar(breast, target.view, treatment, day, tissue.canvas, spec.seeds.history)
+    day = spec.day_of(target.years_before)
+    if treatment is not None and treatment.done(breast.laterality, day):
+        added = aftermath(breast, target.view, treatment, day, tissue.canvas, spec.seeds.history)
     return Scene(breast, target.view, tissue, layout, detector, added)
 
 
@@ -229,9 +238,19 @@ def _items(spec: ExamSpec, target: _Target) -> tuple[Item, ...]:
     ]
     prior = spec.prior_years if target.exam == "current" else None
     day = spec.day_of(target.years_before)
-    return items_of(
+    found = items_of(
         lesions, breast, spec.treatment, day, (target.years_before, prior), spec.seeds.history
     )
+    return (*found, *_marker_items(spec, breast, day))
+
+
+def _marker_items(spec: ExamSpec, breast: Breast, day: date) -> Iterator[Item]:
+    if "nipple" in spec.markers:
+        yield Item(nipple_ball(breast), MarkClass.METAL, 1, "marker-nipple")
+    treatment = spec.treatment
+    if "scar" in spec.markers and treatment is not None and treatment.done(breast.laterality, day):
+        solid = scar_wire(breast, treatment, spec.seeds.history)
+        yield Item(solid, MarkClass.METAL, 1, "marker-scar")
 
 
 def _study(spec: ExamSpec, target: _Target) -> StudyIdentity:
@@ -239,7 +258,7 @@ def _study(spec: ExamSpec, target: _Target) -> StudyIdentity:
     return StudyIdentity(
         key=repr(spec),
         patient_id=_patient_id(spec),
-        at=datetime.combine(day, time(7, 30), tzinfo=UTC),
+        at=datetime.combine(day, TAKEN_AT, tzinfo=UTC),
     )
 
 

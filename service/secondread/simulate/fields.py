@@ -1,8 +1,8 @@
-"""Random fields: power-law noise in two and three dimensions, and the strands drawn from it.
+"""Random fields: power-law noise in two and three dimensions.
 
 The power spectrum of mammograms falls as frequency to the power -beta, beta about 3 (Burgess,
 Jacobson and Judy 2001, Medical Physics 28:419). A field of that kind has no lines, which
-mammograms are full of; the level sets of such a field do, and look like septa around fat lobules.
+mammograms are full of: those come from `secondread.simulate.lobules` and `.curves`.
 """
 
 from dataclasses import dataclass
@@ -66,19 +66,6 @@ def power_law_volume(
     noise = rng.standard_normal((*amplitude.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     field = scipy.fft.irfftn(noise * amplitude, s=sizes, overwrite_x=True)
     return _standardised(field[: shape[0], : shape[1], : shape[2]])
-
-
-def strands(field: Map, width_mm: float, pitch_mm: float) -> Map:
-    """Return 0-1 ridges of about the given width along the zero level of a smooth field."""
-    dx = cv2.Sobel(field, cv2.CV_32F, 1, 0, ksize=3, scale=1.0 / (8.0 * pitch_mm))
-    dy = cv2.Sobel(field, cv2.CV_32F, 0, 1, ksize=3, scale=1.0 / (8.0 * pitch_mm))
-    slope_squared = dx * dx + dy * dy
-    # Where the field is flat at its zero level a ridge would grow into a blot; the floor
-    # bounds its width there.
-    floor = np.float32(0.3) * np.float32(slope_squared.mean())
-    distance_squared = field * field / (slope_squared + floor)
-    ridge = np.exp(distance_squared * np.float32(-1.0 / width_mm**2))
-    return np.asarray(ridge, dtype=np.float32)
 
 
 def resized(field: Map, shape: tuple[int, int]) -> Map:

@@ -14,7 +14,7 @@ from secondread.simulate.anatomy import Breast
 from secondread.simulate.fields import Map
 from secondread.simulate.projection import Layout, beam_axes
 from secondread.simulate.solids import Patch, Solid, rasterised
-from secondread.simulate.tissue import Tissue
+from secondread.simulate.tissue import Aftermath, Tissue
 
 VISIBLE_SHARE = 0.25
 """A pixel belongs to a solid where its contrast is at least this share of the solid's peak."""
@@ -86,20 +86,26 @@ class Scene:
     tissue: Tissue
     layout: Layout
     detector: Detector
-    treatment: Map | None = None
-    """What a scar adds, in mm of gland, on the tissue's canvas."""
+    aftermath: Aftermath | None = None
+    """What a treatment has changed."""
 
     def attenuation(self) -> Map:
         """Return the line integrals of the tissue in each pixel of the image."""
         compressed = self.layout.positioning.thickness_mm
-        lines = self.tissue.line_integral(compressed, self.treatment)
-        depth, across = self.layout.view_maps()
+        lines = self.tissue.line_integral(compressed, self.aftermath)
         canvas = self.tissue.canvas
+        # What lies farther than the canvas from the chest wall is air.
+        shown = self.layout.columns_behind(canvas.front_mm)
+        depth, across = self.layout.view_maps(shown)
+        if self.aftermath is not None:
+            depth, across = self.aftermath.drawn_in(depth, across)
         scale = np.float32(1.0 / canvas.pitch_mm)
         columns = (depth - np.float32(canvas.front_mm)) * scale - np.float32(0.5)
         rows = (np.float32(canvas.top_mm) - across) * scale - np.float32(0.5)
         image = cv2.remap(lines, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(np.maximum(image, 0.0), dtype=np.float32)
+        whole = np.zeros((self.detector.rows, self.detector.columns), np.float32)
+        whole[:, shown] = np.maximum(image, 0.0)
+        return whole
 
     def project(self, solid: Solid) -> PointPx:
         """Return where a solid's centre is seen."""

@@ -5,6 +5,7 @@ is born at a time and grows. An exam shows those that are born by its day, so th
 calcifications are found again in every exam of the breast.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,8 +22,9 @@ from secondread.simulate.solids import Solid
 
 Vector = npt.NDArray[np.float64]
 
-Course = Literal["stable", "new", "growing"]
-"""A lesion's history: there for long and unchanged; come since the prior; growing in number."""
+Course = Literal["stable", "new", "growing", "enlarging", "decreasing", "gone"]
+"""A lesion's history since the prior: unchanged; come; more members; larger members; fewer
+members; vanished, so that only the prior shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,12 @@ class Member:
     """When it became visible, in years before (negative: after) the current exam."""
     growth_per_year: float
     """Share of its present size that it gains in a year."""
+    gone_years: float = -math.inf
+    """When it vanished, in years before the current exam; minus infinity for never."""
 
     def at(self, years_before: float) -> Solid | None:
-        """Return the calcification so many years before the current exam, None before its birth."""
-        if years_before > self.born_years:
+        """Return the calcification so many years before the current exam, None if not there."""
+        if not self.gone_years < years_before <= self.born_years:
             return None
         return self.solid.scaled(max(1.0 - self.growth_per_year * years_before, 0.2))
 
@@ -92,6 +96,13 @@ class Lesion:
         return Change.LARGER if growth > 1.2 else Change.UNCHANGED
 
 
+_IN_DUCTS = frozenset(
+    {Morphology.LARGE_ROD_LIKE, Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING}
+)
+_ASTRAY = 0.3
+"""How far a duct's direction is off the line to the nipple, as a tangent."""
+
+
 def make_lesion(spec: LesionSpec, breast: Breast, seed: int, prior_years: float) -> Lesion:
     """Draw a lesion of a breast.
 
@@ -112,11 +123,17 @@ def make_lesion(spec: LesionSpec, breast: Breast, seed: int, prior_years: float)
         solids = [
             calcification(rng, spec.morphology, place, _diameter(spec, rng)) for place in places
         ]
-    births, growth = _history(spec, len(solids), rng, prior_years)
-    return Lesion(
-        spec,
-        tuple(Member(s, float(b), growth) for s, b in zip(solids, births, strict=True)),
-    )
+        if spec.morphology in _IN_DUCTS:
+            # Casts of ducts lie as the ducts do: to the nipple, some branching off.
+            solids = [
+                s.turned(
+                    _first_axis_along(
+                        s.centre + _ASTRAY * rng.normal(size=3) * np.linalg.norm(s.centre)
+                    )
+                )
+                for s in solids
+            ]
+    return Lesion(spec, _with_history(spec.course, solids, rng, prior_years))
 
 
 def visible_place(
@@ -161,14 +178,14 @@ def _offsets(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> Vect
     }[spec.distribution]
     offsets = np.clip(rng.normal(size=(spec.count, 3)), -1.9, 1.9) * np.array(shape) * size
     if spec.distribution in {Distribution.LINEAR, Distribution.SEGMENTAL}:
-        offsets = offsets @ _towards_nipple(visible_place(spec.place, breast)).T
+        offsets = offsets @ _first_axis_along(visible_place(spec.place, breast)).T
     return np.asarray(offsets)
 
 
-def _towards_nipple(place: Vector) -> Vector:
-    """Return a rotation whose first axis points from the nipple to a place."""
-    first = place / np.linalg.norm(place)
-    helper = np.array([0.0, 0.0, 1.0])
+def _first_axis_along(direction: Vector) -> Vector:
+    """Return a rotation that turns the first axis to a direction."""
+    first = direction / np.linalg.norm(direction)
+    helper = np.array([0.0, 0.0, 1.0]) if abs(first[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
     second = np.cross(helper, first)
     second /= np.linalg.norm(second)
     return np.stack([first, second, np.cross(first, second)], axis=-1)
@@ -188,7 +205,8 @@ def _along_vessel(spec: LesionSpec, breast: Breast, rng: np.random.Generator) ->
         middle = points[i] * (1 - share) + points[i + 1] * share
         wall = np.cross(steps[i], rng.normal(size=3))
         wall *= 0.5 * vessel.start_mm / np.linalg.norm(wall)
-        solids.append(calcification(rng, spec.morphology, middle + wall, _diameter(spec, rng)))
+        plate = calcification(rng, spec.morphology, middle + wall, _diameter(spec, rng))
+        solids.append(plate.turned(_first_axis_along(steps[i])))
     return solids
 
 
@@ -219,14 +237,30 @@ def _in_skin(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> list
     return solids
 
 
-def _history(
-    spec: LesionSpec, count: int, rng: np.random.Generator, prior_years: float
-) -> tuple[Vector, float]:
-    if spec.course == "new":
-        return rng.uniform(0.05, 0.9, count) * prior_years, 0.0
-    births = np.full(count, 50.0)
-    if spec.course == "growing":
-        births[rng.random(count) < 0.4] = 0.5 * prior_years
-        births[0], births[-1] = 50.0, 0.5 * prior_years
-        return births, 0.10 / max(prior_years, 1.0)
-    return births, 0.0
+_LONG_AGO = 50.0
+
+
+def _with_history(
+    course: Course, solids: list[Solid], rng: np.random.Generator, prior_years: float
+) -> tuple[Member, ...]:
+    """Return the members with the times at which they come and go, and their growth."""
+    between = 0.5 * prior_years
+    some = rng.random(len(solids)) < 0.4
+    # At least one changes and at least one does not.
+    some[0], some[-1] = False, True
+    if course == "new":
+        births = rng.uniform(0.05, 0.9, len(solids)) * prior_years
+        return tuple(Member(s, float(b), 0.0) for s, b in zip(solids, births, strict=True))
+    if course == "growing":
+        growth = 0.10 / max(prior_years, 1.0)
+        return tuple(
+            Member(s, between if late else _LONG_AGO, growth)
+            for s, late in zip(solids, some, strict=True)
+        )
+    if course in {"decreasing", "gone"}:
+        return tuple(
+            Member(s, _LONG_AGO, 0.0, between if course == "gone" or early else -math.inf)
+            for s, early in zip(solids, some, strict=True)
+        )
+    growth = 0.35 / prior_years if course == "enlarging" else 0.0
+    return tuple(Member(s, _LONG_AGO, growth) for s in solids)

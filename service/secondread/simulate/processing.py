@@ -40,13 +40,15 @@ class Processing:
 
 def present(signal: Signal, processing: Processing, pitch_mm: float) -> npt.NDArray[np.uint16]:
     """Return the stored values of the For Presentation image of a signal."""
-    attenuation = -np.log(np.maximum(signal.quanta, 1.0) / np.float32(signal.breast_quanta))
+    counts = np.maximum(signal.quanta[:, signal.lit], np.float32(1.0))
+    attenuation = -np.log(counts * np.float32(1.0 / signal.breast_quanta))
     inside = _breast_mask(attenuation, pitch_mm)
     even = attenuation + _edge_correction(attenuation, inside, processing.equalisation)
     detailed = _weighted_octaves(even, processing)
     grey = _grey_scale(detailed, inside, processing)
     top = 2**processing.bits - 1
-    values = np.rint(np.clip(grey, 0.0, 1.0) * np.float32(top))
+    values = np.zeros(signal.quanta.shape, np.float32)
+    values[:, signal.lit] = np.rint(np.clip(grey, 0.0, 1.0) * np.float32(top))
     if processing.photometric == "MONOCHROME1":
         values = np.float32(top) - values
     return np.asarray(values, dtype=np.uint16)
@@ -149,6 +151,28 @@ def _weighted_octaves(image: Map, processing: Processing) -> Map:
     return np.asarray(result, dtype=np.float32)
 
 
+_TOE = 0.09
+"""Width of the grey scale's toe, in the range from fat to dense tissue."""
+
+
+_RAMP = np.linspace(-1.0, 4.0, 2**16)
+"""Positions at which the tone curve is tabulated: 0 is fat, 1 the densest gland."""
+
+
+def _tone(processing: Processing) -> Map:
+    """Return the grey at each position of the ramp."""
+    position = _RAMP + 0.09
+    # A soft toe: what is darker than fat keeps some of its detail.
+    position = 0.5 * (position + np.sqrt(position**2 + _TOE**2))
+    span = processing.dense_grey - processing.fat_grey
+    grey = processing.fat_grey + span * position**processing.gamma
+    # The upper end bends over, so that muscle and skin folds do not saturate at once.
+    room = 1.0 - processing.dense_grey
+    over = np.maximum(grey - processing.dense_grey, 0.0)
+    grey = np.minimum(grey, processing.dense_grey) + room * (1.0 - np.exp(-over / room))
+    return np.asarray(grey, dtype=np.float32)
+
+
 def _grey_scale(image: Map, inside: _Inside, processing: Processing) -> Map:
     size = (inside.distance_mm.shape[1], inside.distance_mm.shape[0])
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -156,14 +180,8 @@ def _grey_scale(image: Map, inside: _Inside, processing: Processing) -> Map:
     fat, dense = (float(v) for v in np.percentile(tissue, (8.0, 97.0)))
     # An almost entirely fatty breast must not be stretched until its strands look like gland,
     # and muscle must not take the grey scale from the gland beside it.
-    dense = fat + float(np.clip(dense - fat, 0.55, 0.80))
-    position = np.maximum((image - np.float32(fat)) / np.float32(dense - fat) + 0.12, 0.0)
-    curve = position ** np.float32(processing.gamma)
-    span = processing.dense_grey - processing.fat_grey
-    grey = np.float32(processing.fat_grey) + np.float32(span) * curve
-    # The upper end bends over, so that muscle and skin folds do not saturate at once.
-    knee = np.float32(processing.dense_grey)
-    room = np.float32(1.0 - processing.dense_grey)
-    over = np.maximum(grey - knee, 0.0)
-    grey = np.minimum(grey, knee) + room * (1.0 - np.exp(-over / room))
+    dense = fat + float(np.clip(dense - fat, 0.66, 0.90))
+    scale = np.float32(len(_RAMP) / (_RAMP[-1] - _RAMP[0]) / (dense - fat))
+    steps = (image - np.float32(fat + _RAMP[0] * (dense - fat))) * scale
+    grey = _tone(processing)[np.clip(steps, 0, len(_RAMP) - 1).astype(np.uint16)]
     return np.asarray(grey * inside.fade, dtype=np.float32)

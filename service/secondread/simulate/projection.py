@@ -100,12 +100,23 @@ class Layout:
     frame: Frame
     positioning: Positioning
 
-    def view_maps(self) -> tuple[Map, Map]:
-        """Return depth and across, in mm, of every pixel's centre."""
-        columns = np.arange(self.frame.columns, dtype=np.float64) + 0.5
+    def columns_behind(self, depth_mm: float) -> slice:
+        """Return the columns that may show what lies behind a depth, as seen from in front."""
+        p, spacing = self.positioning, self.frame.spacing
+        # A turned or bent breast reaches some millimetres farther in some rows.
+        slack = 4.0 + abs(math.radians(p.angle_deg)) * self.frame.rows * spacing.between_rows
+        reach = (p.wall_mm - depth_mm * p.stretch + slack) / spacing.between_columns
+        count = min(max(math.ceil(reach), 1), self.frame.columns)
+        if self.frame.chest_wall == "left":
+            return slice(0, count)
+        return slice(self.frame.columns - count, self.frame.columns)
+
+    def view_maps(self, shown: slice = slice(None)) -> tuple[Map, Map]:
+        """Return depth and across, in mm, of the centres of the pixels of some columns."""
+        columns = np.arange(self.frame.columns, dtype=np.float64)[shown] + 0.5
         rows = np.arange(self.frame.rows, dtype=np.float64) + 0.5
         depth, across = self._view(columns[None, :], rows[:, None])
-        shape = (self.frame.rows, self.frame.columns)
+        shape = (self.frame.rows, len(columns))
         return (
             np.broadcast_to(depth, shape).astype(np.float32),
             np.broadcast_to(across, shape).astype(np.float32),

@@ -33,20 +33,26 @@ def calcification(
 
 
 def clip(rng: np.random.Generator, centre: Vector) -> Solid:
-    """Draw a surgical clip: a titanium wire of half a millimetre, folded once, about 5 mm long."""
+    """Draw a surgical clip: a titanium wire folded to a bar, a V or a U, 3 to 6 mm long."""
+    length = float(rng.uniform(3.0, 5.5))
+    closed, opened = rng.choice([(0.42, 0.42), (0.42, 0.6), (0.45, 1.8), (0.9, 1.0)])
+    steps = np.linspace(0.0, 1.0, 26)
+    half = 0.5 * (closed + (opened - closed) * steps)
+    legs = [np.stack([length * (steps - 0.5), side * half, 0 * steps], axis=-1) for side in (1, -1)]
+    bend = [[-0.5 * length - 0.05, y, 0.0] for y in np.linspace(-closed / 2, closed / 2, 4)]
     turn = random_turn(rng)
-    length, gap = float(rng.uniform(4.0, 6.0)), float(rng.uniform(0.5, 1.2))
-    steps = np.linspace(-0.5, 0.5, 22)
-    wire = np.concatenate(
-        [
-            np.stack([steps * length, np.full(22, gap / 2), np.zeros(22)], axis=-1),
-            np.stack([steps * length, np.full(22, -gap / 2), np.zeros(22)], axis=-1),
-            [[length / 2 + 0.1, y, 0.0] for y in np.linspace(-gap / 2, gap / 2, 5)],
-        ]
-    )
-    # Beads closer than their diameter make an even wire.
-    parts = tuple(ellipsoid((0.27, 0.27, 0.27), offset=turn @ point) for point in wire)
-    return Solid(centre, parts, MU_METAL)
+    return wire(np.concatenate([*legs, np.array(bend)]) @ turn.T, 0.26, centre)
+
+
+def wire(points: Vector, radius_mm: float, centre: Vector) -> Solid:
+    """Return a metal wire: beads at points about its centre, closer than they are wide."""
+    beads = tuple(ellipsoid((radius_mm,) * 3, offset=point) for point in points)
+    return Solid(centre, beads, MU_METAL)
+
+
+def lead_ball(centre: Vector) -> Solid:
+    """Return a marker ball as is stuck to the nipple."""
+    return Solid(centre, (ellipsoid((1.0, 1.0, 1.0)),), MU_METAL)
 
 
 def _round(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
@@ -92,16 +98,16 @@ def _lumpy(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
 
 
 def _rod(
-    rng: np.random.Generator, length: float, width: float, wobble: float
+    rng: np.random.Generator, length: float, width: float, wobble: float, uneven: float = 0.18
 ) -> list[tuple[Vector, float]]:
-    """Return beads along a bent line, each with its radius."""
-    count = max(int(2.5 * length / width), 3)
-    heading = random_turn(rng)[:, 0]
+    """Return beads along a bent line, about along the first axis, each with its radius."""
+    count = max(int(4.0 * length / width), 3)
     turns = np.cumsum(rng.normal(0, wobble, (count, 3)), axis=0)
-    steps = heading + turns
+    steps = np.array([1.0, 0.0, 0.0]) + turns
     steps *= (length / count) / np.linalg.norm(steps, axis=1, keepdims=True)
     points = np.cumsum(steps, axis=0)
-    radii = 0.5 * width * np.clip(rng.normal(1.0, 0.18, count), 0.55, 1.4)
+    swelling = np.convolve(rng.normal(0, uneven, count + 4), np.ones(5) / 5**0.5, "valid")
+    radii = 0.5 * width * np.clip(1.0 + swelling, 0.55, 1.4)
     return list(zip(points - points.mean(axis=0), radii, strict=True))
 
 
@@ -120,17 +126,22 @@ def _branching(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ..
     fork = trunk[len(trunk) // 2][0]
     branch = _rod(rng, diameter * float(rng.uniform(1.0, 2.0)), 0.9 * width, 0.06)
     start = branch[0][0]
-    return _beads(trunk) + _beads([(p - start + fork, r) for p, r in branch])
+    # Branches leave at 30 to 60 degrees, in any plane.
+    angle, plane = rng.uniform(0.5, 1.0), rng.uniform(0, 2 * np.pi)
+    c, s = np.cos(angle), np.sin(angle)
+    p, q = np.cos(plane), np.sin(plane)
+    turn = np.array([[c, -s, 0.0], [s * p, c * p, -q], [s * q, c * q, p]])
+    return _beads(trunk) + _beads([(turn @ (at - start) + fork, r) for at, r in branch])
 
 
 def _large_rod(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
-    return _beads(_rod(rng, diameter * float(rng.uniform(4.0, 9.0)), diameter, 0.02))
+    return _beads(_rod(rng, diameter * float(rng.uniform(4.0, 9.0)), diameter, 0.02, 0.06))
 
 
 def _rim(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     turn = random_turn(rng)
     axes = 0.5 * diameter * rng.uniform(0.85, 1.1, 3)
-    wall = max(0.12 * diameter, 0.08)
+    wall = 0.06 + 0.06 * diameter
     return (ellipsoid(axes, turn), ellipsoid(axes - wall, turn, weight=-0.92))
 
 
@@ -141,9 +152,58 @@ def _dystrophic(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, .
 
 
 def _settled(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
-    # Milk of calcium lies in the lowest part of a cyst: a smudge from above, a line from the side.
-    width = 0.5 * diameter * rng.uniform(0.8, 1.2, 2)
-    return (ellipsoid((width[0], width[1], 0.10 * diameter), weight=0.7),)
+    # Milk of calcium settles in the lowest part of a small cyst: a teacup from the side, with a
+    # round bottom and a level top, and a faint smudge from above.
+    radius = 0.5 * diameter * float(rng.uniform(0.9, 1.2))
+    heights = np.linspace(-0.95, -0.62, 5)
+    return tuple(
+        ellipsoid(
+            (radius * np.sqrt(1 - h * h), radius * np.sqrt(1 - h * h), 0.09 * radius),
+            offset=(0.0, 0.0, (h + 0.8) * radius),
+            weight=0.9,
+        )
+        for h in heights
+    )
+
+
+def _popcorn(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+    # A degenerated fibroadenoma: many lumps of its own size grown together.
+    count = int(rng.integers(10, 18))
+    places = rng.normal(size=(count, 3))
+    places *= (
+        0.36
+        * diameter
+        * rng.random((count, 1)) ** 0.4
+        / np.linalg.norm(places, axis=1, keepdims=True)
+    )
+    return tuple(
+        ellipsoid(
+            diameter * rng.uniform(0.08, 0.19, 3),
+            random_turn(rng),
+            place,
+            weight=float(rng.uniform(0.5, 1.0)),
+        )
+        for place in places
+    )
+
+
+def _suture(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+    # Calcified thread: part of a loop, in pieces, perhaps with a knot.
+    radius, width = 3.0 * diameter, 0.45 * diameter
+    begin, sweep = rng.uniform(0, 2 * np.pi), rng.uniform(2.0, 4.5)
+    angles = begin + np.linspace(0, sweep, int(3 * sweep * radius / width))
+    turn = random_turn(rng)
+    flat = np.stack([np.cos(angles), 0.7 * np.sin(angles), 0.1 * np.sin(2 * angles)], axis=-1)
+    points = radius * (flat - flat.mean(axis=0)) @ turn.T
+    kept = np.convolve(rng.random(len(points)) < 0.75, np.ones(5) / 5, "same") > 0.5
+    thread = _beads([(p, 0.5 * width) for p in points[kept]], 0.8)
+    knot = [(points[0] + rng.normal(0, 0.5 * width, 3), 0.6 * width) for _ in range(4)]
+    return thread + _beads(knot)
+
+
+def _plate(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+    # A piece of a vessel's wall; the first axis runs along the vessel.
+    return _beads(_rod(rng, diameter * float(rng.uniform(2.0, 6.0)), 0.7 * diameter, 0.03), 0.7)
 
 
 SHAPERS: dict[Morphology, Shaper] = {
@@ -158,10 +218,10 @@ SHAPERS: dict[Morphology, Shaper] = {
     Morphology.EGGSHELL: _rim,
     Morphology.LUCENT_CENTERED: _rim,
     Morphology.SKIN: _rim,
-    Morphology.COARSE: _lumpy,
+    Morphology.COARSE: _popcorn,
     Morphology.LARGE_ROD_LIKE: _large_rod,
-    Morphology.SUTURE: _fine_linear,
+    Morphology.SUTURE: _suture,
     Morphology.MILK_OF_CALCIUM: _settled,
-    Morphology.VASCULAR: _angular,
+    Morphology.VASCULAR: _plate,
 }
 """How a single calcification of each type is drawn."""

@@ -55,6 +55,14 @@ class Solid:
         gaps = np.linalg.norm(points[:, None, :] - points[None, :, :], axis=-1)
         return float(gaps.max()) + 2 * min(radius, float(gaps.max()) / 2 + radius)
 
+    def turned(self, turn: npt.NDArray[np.float64]) -> "Solid":
+        """Return the solid turned about its centre by a rotation matrix."""
+        parts = tuple(
+            ellipsoid(part.semi_axes, turn @ part.turn, turn @ np.asarray(part.offset), part.weight)
+            for part in self.parts
+        )
+        return Solid(self.centre, parts, self.mu)
+
     def scaled(self, factor: float) -> "Solid":
         """Return the solid grown or shrunk about its centre."""
         parts = tuple(

@@ -6,7 +6,7 @@ they are, so that the same breast with the same lesions can be imaged again.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 from secondread.assemble.mammogram import Intent
@@ -14,10 +14,21 @@ from secondread.codes import Laterality, Morphology
 from secondread.simulate.acquisition import Detector
 from secondread.simulate.anatomy import Density
 from secondread.simulate.lesions import LesionSpec
+from secondread.simulate.markers import Marker
 from secondread.simulate.treatment import Treatment
 from secondread.simulate.vendors import VENDORS, Vendor
 
 ExamName = Literal["current", "prior"]
+
+TAKEN_AT = time(7, 30)
+"""Time of day of every simulated study."""
+
+
+def latest_study_date(now: datetime) -> date:
+    """Return the last day on which a study was complete before a local time."""
+    over = datetime.combine(now.date(), TAKEN_AT) + timedelta(minutes=15)
+    today = now.replace(tzinfo=None) >= over
+    return now.date() if today else now.date() - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,10 @@ class ExamSpec:
     intents: tuple[Intent, ...] = (Intent.PRESENTATION,)
     views: tuple[str, ...] = ("RCC", "LCC", "RMLO", "LMLO")
     """Labels of the views to take, in hanging order."""
+    markers: tuple[Marker, ...] = ()
+    """What is stuck on the skin; a scar needs a treatment."""
+    labelled: bool = True
+    """Whether For Presentation images bear side and view in letters."""
     noise: bool = True
     """False leaves the noise out, for measurements of truth."""
 

@@ -1,4 +1,4 @@
-"""The fine structure of one view: lumps of gland, and the strands between fat lobules."""
+"""The fine structure of one view: lumps of gland, and faint streaks along the ducts and septa."""
 
 from dataclasses import dataclass
 
@@ -7,34 +7,35 @@ import numpy as np
 
 from secondread.codes import View
 from secondread.simulate.anatomy import Breast
-from secondread.simulate.curves import Canvas
-from secondread.simulate.fields import Map, Spectrum, power_law_map, strands
+from secondread.simulate.fields import Map, Spectrum, power_law_map
 from secondread.simulate.seeds import stream
+from secondread.simulate.strokes import Canvas, Strokes, spread_out
 
 
 @dataclass(frozen=True, slots=True)
-class _Strands:
-    """One layer of strands."""
+class _Streaks:
+    """One layer of streaks."""
 
     name: str
-    cell_mm: float
-    """Distance from one strand to the next."""
-    width_mm: float
-    height_mm: float
-    """Line integral at the crest, in mm of gland."""
+    spectrum: Spectrum
     stretch: float
-    """How much longer than wide the meshes are."""
+    """How much longer than wide the streaks are."""
     slant_deg: float
     """Direction against the line from the nipple to the chest wall."""
+    height_mm: float
+    """Standard deviation of the line integral, in mm of gland."""
 
 
 _LAYERS = (
-    _Strands("lobules", 14.0, 0.50, 3.0, 1.5, 0.0),
-    _Strands("septa up", 6.5, 0.32, 2.3, 2.2, 26.0),
-    _Strands("septa down", 6.5, 0.32, 2.3, 2.2, -30.0),
-    _Strands("wisps along", 2.6, 0.17, 1.5, 2.2, 8.0),
-    _Strands("wisps across", 3.4, 0.17, 1.1, 1.5, -50.0),
+    _Streaks("streaks along", Spectrum(2.7, 4.0, 0.20), 2.4, 12.0, 0.20),
+    _Streaks("streaks up", Spectrum(2.7, 3.0, 0.20), 2.2, 52.0, 0.18),
+    _Streaks("streaks down", Spectrum(2.7, 3.0, 0.20), 2.2, -38.0, 0.18),
 )
+
+
+_FIBRILS_PER_MM2 = 0.34
+_STEP_MM = 0.2
+"""Distance between the samples of a fibril."""
 
 
 class Texture:
@@ -53,8 +54,12 @@ class Texture:
         self._canvas = canvas
         _, depth, across = canvas.coarse(2.0)
         ahead = depth + np.float32(self._APEX_MM)
+        # The rays waver, as strands do that grew rather than were ruled.
+        rng = stream(self._seed, *self._names, "waver")
+        sway = 3.0 * power_law_map(rng, (depth.shape[0], depth.shape[1]), 2.0, Spectrum(6.0, 70.0))
         self._radius = np.sqrt(ahead**2 + across**2)
-        self._angle = np.arctan2(across, ahead) * np.float32(self._APEX_MM + 0.6 * breast.depth_mm)
+        around = np.arctan2(across, ahead) * np.float32(self._APEX_MM + 0.6 * breast.depth_mm)
+        self._angle = np.asarray(around + sway, dtype=np.float32)
 
     def _field(
         self,
@@ -81,22 +86,55 @@ class Texture:
 
     def lumps(self) -> Map:
         """Return how much the share of gland varies below the size of a voxel, for a share of 1."""
-        fine = self._field("lumps", 0.15, Spectrum(2.7, 9.0, 0.15), 1.25)
-        return np.asarray(0.085 * fine, dtype=np.float32)
+        fine = self._field("lumps", 0.15, Spectrum(2.8, 7.0, 0.18), 1.3)
+        return np.asarray(0.065 * fine, dtype=np.float32)
 
-    def fibres(self, share: Map) -> Map:
-        """Return strands of several sizes, stronger where there is gland, in mm of gland."""
+    def streaks(self, share: Map) -> Map:
+        """Return faint streaks, stronger where there is gland, in mm of gland."""
         total = np.zeros(self._canvas.shape, np.float32)
         for layer in _LAYERS:
-            cell = layer.cell_mm
-            level = self._field(
-                layer.name,
-                cell / 18.0,
-                Spectrum(5.0, cell, cell / 8.0),
-                layer.stretch,
-                layer.slant_deg,
-            )
-            gain = self._field(layer.name + " gain", cell / 6.0, Spectrum(3.0, 2.5 * cell), 1.5)
-            ridge = strands(level, layer.width_mm, self._canvas.pitch_mm)
-            total += ridge * np.exp(0.65 * gain - 0.2) * np.float32(layer.height_mm)
-        return np.asarray(total * (0.65 + 0.65 * np.sqrt(share)), dtype=np.float32)
+            field = self._field(layer.name, 0.15, layer.spectrum, layer.stretch, layer.slant_deg)
+            # Bright wisps on a quieter ground: a log-normal law is skewed that way.
+            total += np.exp(0.6 * field) * np.float32(layer.height_mm / 0.6)
+        gain = self._field("streaks gain", 0.8, Spectrum(3.0, 18.0, 1.5), 1.5)
+        total *= np.exp(0.4 * gain)
+        return np.asarray(total * (1.0 - 0.3 * np.sqrt(share)), dtype=np.float32)
+
+    def fibrils(self, apart: float = 1.0) -> Strokes:
+        """Return thin bent fibres that run to the nipple more or less, in view coordinates.
+
+        Parameters
+        ----------
+        apart
+            Factor on their mean distance.
+        """
+        rng = stream(self._seed, *self._names, "fibrils")
+        canvas = self._canvas
+        height, width = (n * canvas.pitch_mm for n in canvas.shape)
+        count = int(height * width * _FIBRILS_PER_MM2 / apart**2)
+        start = rng.uniform(
+            (canvas.front_mm, canvas.top_mm - height),
+            (canvas.front_mm + width, canvas.top_mm),
+            (count, 2),
+        )
+        heading = np.arctan2(start[:, 1], start[:, 0] + self._APEX_MM)
+        heading += rng.standard_t(3, count) * 0.35
+        length = np.clip(rng.lognormal(2.1, 0.6, count), 3.0, 45.0)
+        bend = rng.normal(0, 0.018, count)
+        thick = np.clip(rng.lognormal(-1.5, 0.35, count), 0.12, 0.35)
+        strength = 2.6 * np.minimum(rng.lognormal(0.0, 0.6, count), 2.5)
+        counts = (length / _STEP_MM).astype(np.int64) + 1
+        owner, number = spread_out(counts)
+        share = (number + 0.5) / counts[owner]
+        way = share * length[owner]
+        aside = 0.5 * bend[owner] * way**2
+        cos, sin = np.cos(heading)[owner], np.sin(heading)[owner]
+        points = np.stack(
+            [
+                start[owner, 0] + way * cos - aside * sin,
+                start[owner, 1] + way * sin + aside * cos,
+            ],
+            axis=-1,
+        )
+        volume = np.sin(np.pi * share) * (strength * thick**2 * length / counts)[owner]
+        return Strokes(*(np.asarray(a, np.float32) for a in (points, volume, thick[owner])))

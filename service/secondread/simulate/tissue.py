@@ -13,11 +13,13 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from secondread.codes import View
-from secondread.simulate.anatomy import VOXEL_MM, Breast, GlandVolume, gland_volume
-from secondread.simulate.curves import Canvas, breast_curves, drawn
+from secondread.simulate.anatomy import VOXEL_MM, Breast, GlandVolume, Outline, gland_volume
+from secondread.simulate.curves import breast_curves, sampled
 from secondread.simulate.fields import Map, Spectrum, power_law_map, resized
+from secondread.simulate.lobules import Foam, lobules
 from secondread.simulate.projection import beam_axes
 from secondread.simulate.seeds import stream
+from secondread.simulate.strokes import Canvas, Strokes, joined, laid
 from secondread.simulate.texture import Texture
 
 PITCH_MM = 0.1
@@ -32,7 +34,45 @@ _AXILLA_MM = 215.0
 """How far above the nipple an oblique view is drawn."""
 
 MU_MUSCLE = 0.077
-MU_SKIN = 0.078
+MU_SKIN = 0.090
+
+_NIPPLE_RADIUS_MM = 5.5
+
+_PULL_MM = 20.0
+"""Distance over which a scar draws in the tissue around it."""
+
+_SLAB = 0.30
+"""Standard deviation, in half widths of the breast, of how far from its middle tissue is drawn:
+compression spreads what lies farther out over the whole view."""
+
+_FOAMS = (
+    Foam("large", 17.0, 1.25, 1.1, 0.29, 0.75, 0.6, tail=1.9),
+    Foam("small", 8.0, 1.4, 0.55, 0.16, 0.8, 0.35, reach=0.85),
+)
+"""Sizes of fat lobules: those under the skin and behind the gland, and those within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What surgery and radiotherapy have changed by the day of an exam."""
+
+    added: Map
+    """The scar, in mm of gland, on the tissue's canvas."""
+    skin_mm: float = 0.0
+    """By how much the skin is thicker."""
+    strands: float = 1.0
+    """Factor on the strands, which oedema and fibrosis coarsen."""
+    centre: tuple[float, float] = (0.0, 0.0)
+    """Depth and height, in view coordinates, of the point that the scar draws tissue to."""
+    pull: float = 0.0
+    """Share of its distance that tissue at the scar has been drawn in."""
+
+    def drawn_in(self, depth: Map, across: Map) -> tuple[Map, Map]:
+        """Return where what is now seen at places lay before the scar contracted."""
+        aside, above = depth - np.float32(self.centre[0]), across - np.float32(self.centre[1])
+        reach = (aside * aside + above * above) * np.float32(-1.0 / _PULL_MM**2)
+        share = np.exp(reach) * np.float32(self.pull)
+        return depth + aside * share, across + above * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +90,38 @@ class Tissue:
     """Share of muscle in the thickness, 0-1."""
     nipple: Map
     """Thickness of the nipple in front of the skin, in mm."""
-    skin_mm: float
+    skin: Map
+    """Thickness of the skin along the edge, in mm."""
+    folds: Map
+    """Thickness of skin folds, in mm."""
 
     def thickness(self, compressed_mm: float) -> Map:
         """Return the path through the breast in mm: flat inside, rounded at the edge."""
         return _rounded(self.distance, compressed_mm)
 
-    def line_integral(self, compressed_mm: float, extra: Map | None = None) -> Map:
-        """Return the attenuation along the beam.
-
-        Parameters
-        ----------
-        extra
-            What a treatment adds, in mm of gland.
-        """
+    def line_integral(self, compressed_mm: float, aftermath: Aftermath | None = None) -> Map:
+        """Return the attenuation along the beam."""
+        skin, strands = self.skin, self.fibres
+        if aftermath is not None:
+            skin, strands = skin + aftermath.skin_mm, strands * np.float32(aftermath.strands)
         outer = self.thickness(compressed_mm)
-        inner = _rounded(self.distance - self.skin_mm, compressed_mm - 2 * self.skin_mm)
-        soft = self.fibres * np.clip(inner / np.float32(0.5 * compressed_mm), 0.0, 1.0)
-        if extra is not None:
-            soft = soft + extra * np.clip(inner / np.float32(0.3 * compressed_mm), 0.0, 1.0)
-        dense = np.minimum(inner * self.gland + soft, inner)
-        total = outer * np.float32(MU_FAT) + (outer - inner) * np.float32(MU_SKIN - MU_FAT)
-        total += dense * (1.0 - self.muscle) * np.float32(MU_GLAND - MU_FAT)
+        mean_skin = float(np.mean(skin[::16, ::16]))
+        inner = _rounded(self.distance - skin, compressed_mm - 2 * mean_skin)
+        soft = strands * np.clip(inner / np.float32(0.4 * compressed_mm), 0.0, 1.0)
+        if aftermath is not None:
+            scarred = np.clip(inner / np.float32(0.3 * compressed_mm), 0.0, 1.0)
+            soft += aftermath.added * scarred
+        # No more than all of the path can be gland; the approach to it is smooth.
+        room = inner + np.float32(1.0)
+        share = (inner * self.gland + soft) / room
+        dense = room * share / np.sqrt(np.sqrt(1.0 + share**4))
+        # The skin's inner side is no sharp line: connective tissue fades out from it.
+        skin_path = cv2.GaussianBlur(outer - inner, (0, 0), 0.22 / self.canvas.pitch_mm)
+        total = outer * np.float32(MU_FAT) + skin_path * np.float32(MU_SKIN - MU_FAT)
+        total += dense * (1.0 - 0.6 * self.muscle) * np.float32(MU_GLAND - MU_FAT)
         total += inner * self.muscle * np.float32(MU_MUSCLE - MU_FAT)
-        total += self.nipple * np.float32(MU_SKIN)
+        in_breast = np.clip(self.distance / np.float32(3.0), 0.0, 1.0)
+        total += (self.nipple + self.folds * in_breast) * np.float32(MU_SKIN)
         return np.asarray(total, dtype=np.float32)
 
 
@@ -88,26 +136,44 @@ def _rounded(distance: Map, thickness_mm: float) -> Map:
 def make_tissue(breast: Breast, view: View) -> Tissue:
     """Draw the tissue of a view."""
     canvas = _canvas(breast, view)
-    distance = _skin_distance(breast, view, canvas)
     volume = gland_volume(breast)
     share = _projected_share(volume, breast, view, canvas)
-    muscle = _muscle(breast, view, canvas)
     texture = Texture(breast, view, canvas)
-    gland = np.clip(share + np.sqrt(share) * texture.lumps() + 0.010, 0.0, 0.97)
-    squeeze = breast.thickness_mm / (2 * breast.half_width_mm)
-    fibres = texture.fibres(share)
-    fibres += drawn(breast_curves(breast), beam_axes(breast, view), squeeze, canvas)
-    if breast.treated:
-        fibres *= np.float32(1.2)
+    gland = np.clip(share + np.sqrt(share) * texture.lumps() + 0.010, 0.0, 1.0)
     return Tissue(
         canvas=canvas,
-        distance=distance,
+        distance=_skin_distance(breast, view, canvas),
         gland=np.asarray(gland, dtype=np.float32),
-        fibres=fibres,
-        muscle=muscle,
+        fibres=texture.streaks(share) + _strands(volume, breast, view, canvas, texture.fibrils()),
+        muscle=_muscle(breast, view, canvas),
         nipple=_nipple(breast, canvas),
-        skin_mm=breast.skin_mm,
+        skin=_skin(breast, view, canvas),
+        folds=_folds(breast, view, canvas),
     )
+
+
+def _strands(
+    volume: GlandVolume, breast: Breast, view: View, canvas: Canvas, fibrils: Strokes
+) -> Map:
+    """Return the line integral through septa, ligaments, ducts, vessels and fibrils."""
+    axes = beam_axes(breast, view)
+
+    def in_slab(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        along = points @ axes[2] / (_SLAB * breast.half_width_mm)
+        return np.asarray(np.exp(-0.5 * along**2))
+
+    def in_gland(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        share = volume.share_at(points)
+        return in_slab(points) * (0.25 + 1.0 * share * (1.0 - 0.5 * share))
+
+    large, small = _FOAMS
+    curves = sampled(breast_curves(breast))
+    parts = (
+        lobules(breast, large, axes[2], in_slab),
+        lobules(breast, small, axes[2], in_gland),
+        curves,
+    )
+    return laid(joined((joined(parts).seen(axes), fibrils)), canvas)
 
 
 def _canvas(breast: Breast, view: View) -> Canvas:
@@ -126,15 +192,15 @@ def _canvas(breast: Breast, view: View) -> Canvas:
 
 
 def _skin_distance(breast: Breast, view: View, canvas: Canvas) -> Map:
-    shape, depth, across = canvas.coarse(0.5)
+    shape, depth, across = canvas.coarse(0.8)
     outline = breast.outline(view)
     heights = np.linspace(-outline.lower.half_width_mm, canvas.top_mm + 40, 6000)
     if view.is_cc_like:
         heights = np.linspace(-outline.lower.half_width_mm, outline.upper.half_width_mm, 6000)
-    skin = np.stack([outline.edge(heights), heights], axis=-1)
+    skin = np.stack([_edge(outline, breast, heights), heights], axis=-1)
     points = np.stack([depth, across], axis=-1).reshape(-1, 2)
     nearest = np.asarray(cKDTree(skin).query(points)[0]).reshape(shape)
-    inside = depth > outline.edge(across.astype(np.float64))
+    inside = depth > _edge(outline, breast, across.astype(np.float64))
     signed = np.where(inside, nearest, -nearest)
     # Linear on purpose: OpenCV's cubic kernel does not keep a straight slope straight.
     size = canvas.shape[::-1]
@@ -142,12 +208,22 @@ def _skin_distance(breast: Breast, view: View, canvas: Canvas) -> Map:
     return np.asarray(fine, dtype=np.float32)
 
 
+def _edge(
+    outline: Outline, breast: Breast, across: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the depth of the skin with the nipple, which stands out in profile."""
+    nipple = breast.nipple_mm * np.exp(-((across / _NIPPLE_RADIUS_MM) ** 4))
+    return np.asarray(outline.edge(across) - nipple)
+
+
 def _projected_share(volume: GlandVolume, breast: Breast, view: View, canvas: Canvas) -> Map:
     gland, inside = volume.gland, volume.inside
     if view.is_mlo_like:
         gland, inside = (_turned(v, breast.oblique_deg) for v in (gland, inside))
     # Axes: depth, across, along; the mean along the beam over what is breast.
-    share = gland.sum(axis=2) / (inside.sum(axis=2) + 4.0)
+    along = (np.arange(volume.gland.shape[2], dtype=np.float32) + 0.5) * VOXEL_MM - volume.half_mm
+    slab = np.exp(-0.5 * (along / np.float32(_SLAB * breast.half_width_mm)) ** 2)
+    share = (gland @ slab) / (inside @ slab + 4.0)
     shape, depth, across = canvas.coarse(0.5)
     columns = (across + np.float32(volume.half_mm)) / np.float32(VOXEL_MM)
     flat = cv2.remap(
@@ -173,30 +249,59 @@ def _turned(volume: npt.NDArray[np.float32], angle_deg: float) -> npt.NDArray[np
 
 
 def _muscle(breast: Breast, view: View, canvas: Canvas) -> Map:
-    if view.is_cc_like:
-        return np.zeros(canvas.shape, np.float32)
     shape, depth, across = canvas.coarse(0.25)
     rng = stream(breast.seed, "muscle", breast.laterality.letter)
-    edge = breast.pectoral.edge(across.astype(np.float64), breast.depth_mm)
+    if view.is_cc_like:
+        # Now and then the muscle's front shows as a crescent at the chest wall.
+        bow = 1.0 - ((across - np.float32(breast.crescent.middle_mm)) / 38.0) ** 2
+        edge = breast.depth_mm - breast.crescent.width_mm * bow
+        if breast.crescent.width_mm <= 0:
+            return np.zeros(canvas.shape, np.float32)
+    else:
+        edge = breast.pectoral.edge(across.astype(np.float64), breast.depth_mm)
     behind = (depth - edge).astype(np.float32)
-    behind += 0.5 * power_law_map(rng, shape, 0.25, Spectrum(4.0, 30.0, 3.0))
+    behind += 0.5 * power_law_map(rng, shape, 0.25, Spectrum(5.0, 60.0, 4.0))
     # The muscle's bundles run along its edge: noise that is stretched and slanted that way.
     bundles = resized(
-        power_law_map(rng, (shape[0] // 6, shape[1]), 0.25, Spectrum(2.2, 8.0, 0.6)), shape
+        power_law_map(rng, (shape[0] // 6, shape[1]), 0.25, Spectrum(2.6, 9.0, 0.8)), shape
     )
     source = (depth + np.float32(breast.pectoral.width_mm / 100.0) * across) / np.float32(0.25)
     rows = np.arange(shape[0], dtype=np.float32)[:, None] + np.zeros_like(source)
     slanted = cv2.remap(bundles, source % shape[1], rows, cv2.INTER_LINEAR)
-    rise = np.clip(behind / 1.2 + 0.5, 0.0, 1.0)
-    body = 0.38 + 0.25 * (1.0 - np.exp(-np.maximum(behind, 0.0) / 18.0)) + 0.022 * slanted
-    return resized((rise * body).astype(np.float32), canvas.shape)
+    rise = np.clip(behind / 1.6 + 0.5, 0.0, 1.0)
+    body = 0.26 + 0.24 * (1.0 - np.exp(-np.maximum(behind, 0.0) / 25.0)) + 0.010 * slanted
+    return resized((rise * rise * (3 - 2 * rise) * body).astype(np.float32), canvas.shape)
 
 
 def _nipple(breast: Breast, canvas: Canvas) -> Map:
+    """Return what the nipple and the ducts' ends behind it add, in mm."""
     _, depth, across = canvas.coarse(0.25)
-    length, radius = breast.nipple_mm, 5.5
-    # Half an ellipsoid that stands on the skin, soft at its rim.
-    reach = (np.minimum(depth, 0.0) / length) ** 2 + (across / radius) ** 2
-    fade = np.clip(1.0 - np.maximum(depth, 0.0) / 4.0, 0.0, 1.0)
-    body = 6.0 * np.sqrt(np.clip(1.0 - reach, 0.0, None)) * fade
-    return resized(body.astype(np.float32), canvas.shape)
+    reach = ((depth - 1.0) / np.float32(breast.nipple_mm + 2.0)) ** 2 + (across / 6.5) ** 2
+    body = 7.0 * np.exp(-(reach**2))
+    return resized(np.asarray(body, dtype=np.float32), canvas.shape)
+
+
+def _skin(breast: Breast, view: View, canvas: Canvas) -> Map:
+    """Return the thickness of the skin: uneven along the edge, thicker at the areola."""
+    shape, depth, across = canvas.coarse(2.0)
+    rng = stream(breast.seed, "skin", breast.laterality.letter, view.name)
+    uneven = power_law_map(rng, shape, 2.0, Spectrum(3.5, 50.0, 4.0))
+    areola = np.exp(-((depth**2 + across**2) / np.float32(15.0**2)))
+    skin = breast.skin_mm * np.clip(0.72 + 0.28 * uneven, 0.25, 1.5) + 0.7 * areola
+    return resized(skin.astype(np.float32), canvas.shape)
+
+
+def _folds(breast: Breast, view: View, canvas: Canvas) -> Map:
+    """Return the folds of skin that the edges of the paddle raise at the chest wall."""
+    shape, depth, across = canvas.coarse(0.5)
+    rng = stream(breast.seed, "folds", breast.laterality.letter, view.name)
+    total = np.zeros(shape, np.float32)
+    outline = breast.outline(view)
+    ends = (outline.upper.half_width_mm, -outline.lower.half_width_mm)
+    for end in ends if view.is_cc_like else ends[1:]:
+        height, width, slope = rng.uniform(4, 12), rng.uniform(6, 14), rng.uniform(0.3, 0.8)
+        sign = np.float32(np.sign(end))
+        inward = sign * (np.float32(end) - across) + (breast.depth_mm - depth) * np.float32(slope)
+        total += np.float32(height) * np.clip((np.float32(width) - inward) / 2.0, 0.0, 1.0)
+    soft = cv2.GaussianBlur(total, (0, 0), 1.5)
+    return resized(np.asarray(soft, dtype=np.float32), canvas.shape)

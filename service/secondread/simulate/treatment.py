@@ -13,12 +13,14 @@ import numpy.typing as npt
 
 from secondread.codes import Laterality, View
 from secondread.simulate.anatomy import Breast
-from secondread.simulate.curves import Canvas, Curve, drawn, wander
+from secondread.simulate.curves import Curve, sampled, wander
 from secondread.simulate.fields import Map, Spectrum, power_law_map, resized
 from secondread.simulate.projection import beam_axes
 from secondread.simulate.seeds import stream
 from secondread.simulate.shapes import clip
 from secondread.simulate.solids import Solid
+from secondread.simulate.strokes import Canvas, laid
+from secondread.simulate.tissue import Aftermath
 
 BED_MM = 14.0
 """Radius of a lumpectomy bed around its centre."""
@@ -52,6 +54,10 @@ class Treatment:
     def years_since(self, day: date) -> float:
         """Return the years from the operation to a day; negative before it."""
         return (day - self.operated_on).days / 365.25
+
+    def done(self, laterality: Laterality, day: date) -> bool:
+        """Whether a breast had been operated on by a day."""
+        return self.laterality is laterality and self.operated_on <= day
 
     def centre(self, breast: Breast) -> npt.NDArray[np.float64]:
         """Return the bed's centre in breast coordinates."""
@@ -90,10 +96,10 @@ def bed_clips(breast: Breast, treatment: Treatment, seed: int) -> tuple[Solid, .
     return tuple(clip(rng, centre + wall) for wall in walls)
 
 
-def scar(
+def aftermath(
     breast: Breast, view: View, treatment: Treatment, day: date, canvas: Canvas, seed: int
-) -> Map:
-    """Return what the scar adds on a day, in mm of gland: a core that shrinks, and its spicules."""
+) -> Aftermath:
+    """Return what has changed by a day: a scar that shrinks, its spicules, skin and strands."""
     years = treatment.years_since(day)
     axes = beam_axes(breast, view)
     centre = axes @ treatment.centre(breast)
@@ -109,7 +115,15 @@ def scar(
         points = wander(rng, start, heading, length, bend=0.02)
         width = float(rng.uniform(0.4, 0.9))
         spicules.append(Curve(points, width, 0.15, density=float(rng.uniform(1.5, 3.0))))
-    return core + drawn(spicules, axes, 1.0, canvas)
+    added = core + laid(sampled(spicules).seen(axes), canvas)
+    place = (float(centre[0]), float(centre[1]))
+    # It draws in the tissue around it as it shrinks.
+    pull = 0.45 * (1.0 - 0.6 * math.exp(-max(years, 0.0) / 2.0))
+    if not treatment.radiotherapy:
+        return Aftermath(added, centre=place, pull=pull)
+    # Skin and strands swell in the first year and then recede, but not all the way.
+    swollen = 0.4 + 0.6 * math.exp(-max(years - 0.5, 0.0) / 1.5)
+    return Aftermath(added, 1.6 * swollen, 1.0 + 0.4 * swollen, place, pull)
 
 
 def _core(

@@ -28,14 +28,14 @@ class Vendor:
 _ALPHA = Vendor(
     "alpha",
     Detector(rows=3328, columns=2560, pitch_mm=0.07, blur_mm=0.045),
-    6.0e5,
+    4.2e5,
     Processing(
-        octave_gains=(1.7, 1.5, 1.4, 1.3, 1.2, 1.1),
+        octave_gains=(1.7, 1.8, 1.45, 1.3, 1.15, 1.1),
         coarse_gain=1.0,
         compression=0.30,
         equalisation=0.95,
-        fat_grey=0.10,
-        dense_grey=0.72,
+        fat_grey=0.04,
+        dense_grey=0.64,
         gamma=1.15,
     ),
 )
@@ -43,16 +43,16 @@ _ALPHA = Vendor(
 _BETA = Vendor(
     "beta",
     Detector(
-        rows=2294, columns=1914, pitch_mm=0.0941, blur_mm=0.065, noise_blur_px=0.45, scatter=0.18
+        rows=2294, columns=1914, pitch_mm=0.0941, blur_mm=0.065, noise_blur_px=0.35, scatter=0.18
     ),
-    4.5e5,
+    2.6e5,
     Processing(
-        octave_gains=(1.6, 1.3, 1.2, 1.1, 1.0),
+        octave_gains=(1.6, 1.45, 1.25, 1.15, 1.1),
         coarse_gain=0.85,
         compression=0.40,
         equalisation=0.80,
-        fat_grey=0.16,
-        dense_grey=0.68,
+        fat_grey=0.08,
+        dense_grey=0.64,
         gamma=1.0,
         photometric="MONOCHROME1",
     ),
@@ -61,14 +61,14 @@ _BETA = Vendor(
 _GAMMA = Vendor(
     "gamma",
     Detector(rows=4728, columns=3540, pitch_mm=0.05, blur_mm=0.040),
-    7.0e5,
+    4.6e5,
     Processing(
-        octave_gains=(1.0, 1.4, 1.5, 1.4, 1.3, 1.2),
+        octave_gains=(1.1, 1.5, 1.4, 1.25, 1.1, 1.0),
         coarse_gain=0.75,
         compression=0.25,
         equalisation=1.0,
-        fat_grey=0.12,
-        dense_grey=0.76,
+        fat_grey=0.04,
+        dense_grey=0.66,
         gamma=1.3,
     ),
 )
@@ -76,14 +76,14 @@ _GAMMA = Vendor(
 _DELTA = Vendor(
     "delta",
     Detector(rows=2816, columns=2016, pitch_mm=0.085, blur_mm=0.050, electronic_quanta=9.0),
-    5.0e5,
+    3.2e5,
     Processing(
         octave_gains=(1.5, 1.6, 1.3, 1.2, 1.1),
         coarse_gain=0.9,
         compression=0.50,
         equalisation=0.90,
-        fat_grey=0.08,
-        dense_grey=0.70,
+        fat_grey=0.04,
+        dense_grey=0.66,
         gamma=1.2,
         bits=14,
     ),

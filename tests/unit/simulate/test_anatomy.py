@@ -36,8 +36,3 @@ def test_denser_letters_have_more_gland() -> None:
     assert shares == sorted(shares)
     assert shares[0] < 0.12
     assert shares[3] > 0.30
-
-
-def test_radiotherapy_thickens_the_skin() -> None:
-    plain, treated = (make_breast(3, Laterality.LEFT, treated=treated) for treated in (False, True))
-    assert treated.skin_mm > plain.skin_mm + 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from secondread.simulate.fields import Spectrum, power_law_map, strands
+from secondread.simulate.fields import Spectrum, power_law_map
 from secondread.simulate.seeds import stream
 
 
@@ -28,12 +28,3 @@ def test_streams_of_different_names_are_independent_and_of_the_same_name_equal()
     assert stream(5, "a", 1).random() == stream(5, "a", 1).random()
     assert stream(5, "a", 1).random() != stream(5, "a", 2).random()
     assert stream(5, "a").random() != stream(6, "a").random()
-
-
-def test_a_strand_is_as_wide_as_asked_for_along_a_straight_zero_level() -> None:
-    columns = np.arange(200, dtype=np.float32)[None, :] * np.ones((50, 1), np.float32)
-    ridge = strands((columns - 100) * np.float32(0.37), width_mm=0.5, pitch_mm=0.1)
-    row = ridge[25]
-    assert row.argmax() == 100
-    # exp(-(x / width)^2) is 1/e at one width; the floor against blots widens it a little.
-    assert 0.5 <= 0.1 * ((row > np.exp(-1)).sum() - 1) / 2 <= 0.65

@@ -45,6 +45,30 @@ def test_what_grows_has_more_members_now_and_keeps_their_numbers(breast: Breast)
     assert lesion.change(0.0, 1.0) is Change.MORE
 
 
+@pytest.mark.parametrize(
+    ("course", "change"),
+    [("enlarging", Change.LARGER), ("decreasing", Change.FEWER)],
+)
+def test_a_course_is_seen_by_a_comparison(breast: Breast, course: Course, change: Change) -> None:
+    lesion = make_lesion(_spec(course), breast, seed=1, prior_years=2.0)
+    assert lesion.change(0.0, 2.0) is change
+    assert {number for number, _ in lesion.at(0.0)} <= {number for number, _ in lesion.at(2.0)}
+
+
+def test_what_is_gone_is_in_the_prior_alone(breast: Breast) -> None:
+    lesion = make_lesion(_spec("gone"), breast, seed=1, prior_years=1.0)
+    assert lesion.at(0.0) == ()
+    assert len(lesion.at(1.0)) == 12
+
+
+def test_casts_of_ducts_point_to_the_nipple(breast: Breast) -> None:
+    spec = _spec(morphology=Morphology.LARGE_ROD_LIKE, count=20, diameter_mm=(0.5, 0.8))
+    for _, solid in make_lesion(spec, breast, seed=3, prior_years=1.0).at(0.0):
+        beads = np.array([part.offset for part in solid.parts])
+        along = np.linalg.svd(beads - beads.mean(axis=0))[2][0]
+        assert abs(float(along @ solid.centre)) > 0.5 * float(np.linalg.norm(solid.centre))
+
+
 @pytest.mark.parametrize("place", [(0.9, 0.9, 0.9), (0.02, -0.9, -0.9), (0.5, 0.1, -0.95)])
 @pytest.mark.parametrize("view", [View.CC, View.MLO])
 def test_a_place_is_moved_until_the_view_shows_it(

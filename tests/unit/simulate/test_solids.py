@@ -68,6 +68,24 @@ def test_a_solid_scales_about_its_centre() -> None:
     assert solid.scaled(0.5).centre is solid.centre
 
 
+def test_milk_of_calcium_is_flat_from_the_side_and_round_from_above() -> None:
+    cup = calcification(stream(1, "cup"), Morphology.MILK_OF_CALCIUM, np.zeros(3), 2.0)
+    above = rasterised(cup, PointPx(50, 50), np.eye(3), PITCH)
+    side = rasterised(cup, PointPx(50, 50), np.eye(3)[[0, 2, 1]], PITCH)
+    assert above is not None
+    assert side is not None
+    heights = [int((one.attenuation > 0).any(axis=1).sum()) for one in (above, side)]
+    assert heights[1] < 0.5 * heights[0]
+    assert side.attenuation.max() > 2 * above.attenuation.max()
+
+
+def test_a_turned_solid_keeps_its_size() -> None:
+    rod = calcification(stream(1, "rod"), Morphology.LARGE_ROD_LIKE, np.zeros(3), 0.6)
+    turned = rod.turned(random_turn(stream(1, "turn")))
+    assert turned.size_mm == pytest.approx(rod.size_mm)
+    assert turned.parts[0].offset != rod.parts[0].offset
+
+
 def test_a_clip_stops_most_of_the_beam() -> None:
     patch = rasterised(clip(stream(1, "clip"), np.zeros(3)), PointPx(99, 99), np.eye(3), PITCH)
     assert patch is not None

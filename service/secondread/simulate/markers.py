@@ -1,0 +1,59 @@
+"""What a technologist leaves in the picture: a ball on the nipple, a wire on the scar, a label."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from secondread.simulate.anatomy import Breast
+from secondread.simulate.seeds import stream
+from secondread.simulate.shapes import lead_ball, wire
+from secondread.simulate.solids import Solid
+from secondread.simulate.treatment import Treatment
+
+Marker = Literal["nipple", "scar"]
+"""A lead ball on the nipple; a thin wire stuck on the skin along the scar."""
+
+_SCAR_WIRE_MM = 24.0
+_LETTER_MM = 4.0
+_STROKE_MM = 0.35
+
+
+def nipple_ball(breast: Breast) -> Solid:
+    """Return the ball that marks the nipple: it lies on its tip."""
+    return lead_ball(np.array([-breast.nipple_mm + 1.5, 0.0, 0.0]))
+
+
+def scar_wire(breast: Breast, treatment: Treatment, seed: int) -> Solid:
+    """Return the wire along the scar of an operation, on the skin above the bed."""
+    rng = stream(seed, "scar wire", breast.laterality.letter)
+    centre = treatment.centre(breast)
+    share = float(np.clip(centre[0] / breast.depth_mm, 0.05, 1.0))
+    radius = 0.75 * breast.half_width_mm * np.sqrt(share * (2.0 - share))
+    outward = centre[1:] / max(float(np.linalg.norm(centre[1:])), 1.0)
+    along = np.linspace(-0.5, 0.5, 90)
+    bow = float(rng.uniform(1.0, 3.0))
+    points = np.stack(
+        [
+            _SCAR_WIRE_MM * along,
+            -outward[1] * bow * np.cos(np.pi * along),
+            outward[0] * bow * np.cos(np.pi * along),
+        ],
+        axis=-1,
+    )
+    return wire(points, 0.2, np.array([centre[0], *(outward * radius)]))
+
+
+def label_mask(
+    shape: tuple[int, int], text: str, pitch_mm: float, chest_wall: str
+) -> npt.NDArray[np.bool_]:
+    """Return where the letters of a view's label are: in the upper part, away from the chest."""
+    mask = np.zeros(shape, np.uint8)
+    scale = _LETTER_MM / pitch_mm / 22.0
+    thickness = max(round(_STROKE_MM / pitch_mm), 1)
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+    middle = 0.78 if chest_wall == "left" else 0.22
+    at = (round(middle * shape[1] - width / 2), round(0.07 * shape[0] + height))
+    cv2.putText(mask, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 1, thickness, cv2.LINE_8)
+    return mask > 0

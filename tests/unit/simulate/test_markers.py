@@ -1,0 +1,49 @@
+"""What is stuck on the skin lies on the skin; labels stay off the breast."""
+
+from datetime import date, datetime
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from secondread.codes import Laterality
+from secondread.simulate.anatomy import make_breast
+from secondread.simulate.markers import label_mask, nipple_ball, scar_wire
+from secondread.simulate.spec import latest_study_date
+from secondread.simulate.treatment import Treatment
+
+
+def test_the_ball_lies_in_front_of_the_breast() -> None:
+    breast = make_breast(1, Laterality.LEFT)
+    assert nipple_ball(breast).centre[0] < 0.5
+
+
+def test_the_scar_wire_runs_over_the_bed_without_gaps() -> None:
+    breast = make_breast(1, Laterality.LEFT)
+    treatment = Treatment(Laterality.LEFT, date(2022, 1, 1))
+    solid = scar_wire(breast, treatment, seed=1)
+    bed = treatment.centre(breast)
+    assert solid.centre[0] == pytest.approx(bed[0])
+    assert np.linalg.norm(solid.centre[1:]) > np.linalg.norm(bed[1:])
+    places = np.array([part.offset for part in solid.parts])
+    assert max(np.linalg.norm(b - a) for a, b in pairwise(places)) < 0.4
+
+
+@pytest.mark.parametrize("pitch", [0.05, 0.1, 0.4])
+@pytest.mark.parametrize(("side", "half"), [("left", slice(300, None)), ("right", slice(0, 300))])
+def test_a_label_stands_away_from_the_chest_wall(pitch: float, side: str, half: slice) -> None:
+    mask = label_mask((round(240 / pitch), 600), "LMLO", pitch * 180 / (600 * pitch), side)
+    assert mask.any()
+    assert mask[:, half].sum() == mask.sum()
+    assert mask[mask.shape[0] // 4 :].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "day"),
+    [
+        (datetime(2026, 5, 2, 6, 0), date(2026, 5, 1)),  # noqa: DTZ001  (a local time)
+        (datetime(2026, 5, 2, 8, 0), date(2026, 5, 2)),  # noqa: DTZ001  (a local time)
+    ],
+)
+def test_a_study_is_never_dated_in_the_future(now: datetime, day: date) -> None:
+    assert latest_study_date(now) == day
