@@ -24,6 +24,10 @@ check: $(VENV)/.installed $(VENV)/.dev
 unit: $(VENV)/.installed $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+# PixelMed's validator over the whole golden set of reports; needs the peers, takes many minutes.
+conformance: $(VENV)/.installed $(VENV)/.dev
+	$(BIN)/python -m pytest -s tests/conformance/every_report.py
+
 bench: $(VENV)/.installed $(VENV)/.dev
 	$(BIN)/python -m tests.bench
 
