@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from secondread.accept.refusals import Caller
-from secondread.errors import SettingsError
 from secondread.reasons import Reason
 from secondread.settings import Settings
 
@@ -45,18 +44,14 @@ class Admission:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Admission":
-        """Read ``[[peers]]``, ``[[destinations]]``, ``receive.unknown_peers``, ``node.ae_title``.
-
-        Raises
-        ------
-        SettingsError
-            An entry of ``peers.addresses`` is neither an address nor a network.
-        """
+        """Read peers, destinations, `receive.unknown_peers` and `node.ae_title`."""
         return cls(
             called_ae_title=settings.node.ae_title.strip(),
             accepts_unknown=settings.receive.unknown_peers == "accept",
             networks={
-                peer.ae_title.strip(): tuple(_network(text) for text in peer.addresses)
+                peer.ae_title.strip(): tuple(
+                    ipaddress.ip_network(text, strict=False) for text in peer.addresses
+                )
                 for peer in settings.peers
             },
             destinations=frozenset(one.ae_title.strip() for one in settings.destinations),
@@ -72,13 +67,6 @@ class Admission:
         if networks and not _is_within(caller.address, networks):
             return Reason.ADDRESS_UNEXPECTED
         return None
-
-
-def _network(text: str) -> _Network:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError as error:
-        raise SettingsError(f"peers.addresses: {text!r} is no IP address or network") from error
 
 
 def _is_within(text: str, networks: tuple[_Network, ...]) -> bool:

@@ -88,7 +88,7 @@ def simulate(
     """Simulate four-view follow-up exams of a treated breast, each with its prior.
 
     Writes DICOM files, `truth.csv`, masks and `treatments.csv`, or with `--sheet` alone only the
-    picture. The same options give the same files.
+    picture. The same options give the same exam.
     """
     from secondread.assemble.mammogram import Intent
     from secondread.simulate.exam import ExamSpec, write_exam

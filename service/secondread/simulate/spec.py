@@ -42,7 +42,11 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True)
 class ExamSpec:
-    """Everything that decides an exam; equal specifications give equal bytes."""
+    """Everything that decides an exam; equal specifications give equal exams.
+
+    Equal to one grey level in a few pixels of a million, where the last bit of a sum tips a
+    rounding.
+    """
 
     study_date: date
     seeds: Seeds = field(default_factory=Seeds)
