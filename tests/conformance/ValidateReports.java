@@ -9,7 +9,11 @@ class ValidateReports {
         DicomSRValidator validator = new DicomSRValidator();
         for (String path : paths) {
             System.out.println("##### " + path);
-            System.out.println(validator.validate(path));
+            try {
+                System.out.println(validator.validate(path));
+            } catch (StackOverflowError | OutOfMemoryError tooLarge) {
+                System.out.println("Error: too large for the validator: " + tooLarge);
+            }
         }
     }
 }
