@@ -222,6 +222,37 @@ def test_a_lost_work_folder_costs_time_and_nothing_else(desk: Desk) -> None:
     assert desk.steps.record(claimed.study_uid, claimed.number) == "findings"
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"{"])
+def test_what_a_power_cut_leaves_between_steps_costs_time_and_nothing_else(
+    desk: Desk, content: bytes
+) -> None:
+    uids = desk.exam()
+    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    claimed = desk.claim()
+    for uid in desk.steps.plan(claimed.study_uid, claimed.number):
+        desk.steps.detect(claimed.study_uid, claimed.number, uid)
+    left = [path for path in desk.tools.work_dir.rglob("*") if path.is_file()]
+    assert {path.suffix for path in left} == {".json", ".npy"}
+    for path in left:
+        path.write_bytes(content)
+
+    assert desk.steps.record(claimed.study_uid, claimed.number) == "findings"
+    assert len(desk.asked) == 8
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000])
+def test_a_broken_picture_beside_a_whole_answer_is_made_again(desk: Desk, content: bytes) -> None:
+    uids = desk.exam()
+    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    claimed = desk.claim()
+    for uid in desk.steps.plan(claimed.study_uid, claimed.number):
+        desk.steps.detect(claimed.study_uid, claimed.number, uid)
+    for path in desk.tools.work_dir.rglob("*.npy"):
+        path.write_bytes(content)
+
+    assert desk.steps.record(claimed.study_uid, claimed.number) == "findings"
+
+
 def test_a_late_image_makes_a_revision_that_names_its_predecessor(desk: Desk) -> None:
     desk.exam()
     desk.read()

@@ -125,14 +125,15 @@ class ReadingSteps:
         folder = self._folder(claimed.study_uid, claimed.number)
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{_name(instance_uid)}.json"
-        if not kept.exists():
+        detection = _read_kept(kept)
+        if detection is None:
             tools, display = self._tools, _display(folder, instance_uid)
             detect = partial(tools.detect, material.paths[instance_uid], display, tools.overrides)
             detection = answered(instance_uid, detect, tools.attempts)
             begun = kept.with_suffix(".part")
             begun.write_text(json.dumps(detection.as_json()), encoding="utf-8")
             begun.replace(kept)
-        return Detection.from_json(json.loads(kept.read_text(encoding="utf-8")))
+        return detection
 
     def _finish_failed(self, material: Material, reason: Reason) -> str:
         failed = {
@@ -210,11 +211,12 @@ class ReadingSteps:
 
         def display(instance_uid: str) -> npt.NDArray[np.uint8]:
             path = _display(folder, instance_uid)
-            if not path.exists():
+            picture = _open_kept(path)
+            if picture is None:
                 # The answer was kept and the picture lost: read the image once more for it.
                 tools.detect(material.paths[instance_uid], path, tools.overrides)
-            array: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
-            return array
+                picture = np.load(path, mmap_mode="r")
+            return picture
 
         uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, profile)
         occasion = self._occasion(claimed, profile)
@@ -263,3 +265,22 @@ def _name(uid: str) -> str:
 
 def _display(folder: Path, instance_uid: str) -> Path:
     return folder / f"{_name(instance_uid)}.npy"
+
+
+# Files between steps are not flushed to the disk, so a power cut may leave empty or broken ones
+# under their final names. Such a file counts as none, and costs one more reading of its image.
+
+
+def _read_kept(path: Path) -> Detection | None:
+    try:
+        return Detection.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _open_kept(path: Path) -> npt.NDArray[np.uint8] | None:
+    try:
+        picture: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    except (FileNotFoundError, EOFError, ValueError):
+        return None
+    return picture
