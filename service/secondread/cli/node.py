@@ -52,7 +52,7 @@ _MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
 
 
 def check(settings: SettingsFile = None) -> None:
-    """Check settings, model, database, disk and every peer (C-ECHO); exit 1 if one fails."""
+    """Check settings, model, database, disk and every destination (C-ECHO); exit 1 on a fault."""
     from secondread.app.check import run
 
     answers = run(open_settings(settings, "check"))
