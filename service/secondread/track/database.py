@@ -39,6 +39,9 @@ _WRITES = "secondread_writes"
 def open_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     """Return an engine for a URL; no connection is made yet.
 
+    Its errors do not quote a statement's values: among them are patients' IDs, and an error may
+    end in a log.
+
     Parameters
     ----------
     url
@@ -61,6 +64,7 @@ def open_engine(url: str, *, foreign_keys: bool = True) -> Engine:
             return create_engine(
                 url,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 connect_args={"connect_timeout": 10, "options": options},
             )
     except (ArgumentError, NoSuchModuleError) as error:
@@ -72,7 +76,7 @@ def open_engine(url: str, *, foreign_keys: bool = True) -> Engine:
 
 
 def _open_sqlite(url: str, *, foreign_keys: bool) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
 
     def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         # The driver would begin transactions by itself, and late; "begin" below does it instead.
