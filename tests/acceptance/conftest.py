@@ -17,6 +17,7 @@ import pytest
 
 from secondread.settings import load
 from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
+from secondread.track.states import DeliveryState, StudyState
 from secondread.track.summaries import StudyDetail
 from secondread.track.tracker import Tracker
 
@@ -143,6 +144,16 @@ maximum_pause_seconds = 1
         finally:
             tracker.close()
 
+    def has_sent(self, study_uid: str) -> bool:
+        """Whether the destination answered Success to every object of a study's results."""
+        detail = self.detail(study_uid)
+        if detail is None or detail.summary.state is not StudyState.REPORTED:
+            return False
+        ways = [way for item in detail.outbox for way in item.deliveries]
+        return bool(ways) and all(
+            way.state in {DeliveryState.STORED, DeliveryState.DELIVERED} for way in ways
+        )
+
     def outbox(self, study_uid: str) -> dict[str, Path]:
         detail = self.detail(study_uid)
         assert detail is not None
@@ -172,7 +183,11 @@ class Pacs:
             self._process = None
 
     def files(self) -> dict[str, Path]:
-        """Return what has come in, by SOP Instance UID."""
+        """Return what has come in, by SOP Instance UID.
+
+        storescp names a file before it has written it: ask when all has been answered, see
+        `NodeProcess.has_sent`.
+        """
         return {
             str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID): path
             for path in sorted(self.folder.iterdir())

@@ -21,15 +21,6 @@ pytestmark = [
 ]
 
 
-def settled(node: NodeProcess, study_uid: str, pacs: Pacs) -> bool:
-    detail = node.detail(study_uid)
-    return (
-        detail is not None
-        and detail.summary.state is StudyState.REPORTED
-        and {o.sop_instance_uid for o in detail.outbox} <= set(pacs.files())
-    )
-
-
 def data_set_of(path: Path) -> bytes:
     """The encoded data set after the file meta information, which each program writes anew."""
     with path.open("rb") as file:
@@ -55,7 +46,7 @@ def test_an_exam_comes_back_as_a_valid_report_and_captures_in_its_own_study(
 
     sent = node.push(*exam.current)
     assert sent.returncode == 0, sent.stdout + sent.stderr
-    until(lambda: settled(node, study_uid, pacs), "the results")
+    until(lambda: node.has_sent(study_uid), "the results")
 
     detail = node.detail(study_uid)
     assert detail is not None
@@ -86,7 +77,7 @@ def test_real_mammograms_in_jpeg_2000_come_back_as_a_report_in_their_study(
 
     sent = node.push(*images, propose="-xv")
     assert sent.returncode == 0, sent.stdout + sent.stderr
-    until(lambda: settled(node, study, pacs), "the results")
+    until(lambda: node.has_sent(study), "the results")
 
     detail = node.detail(study)
     assert detail is not None
@@ -109,7 +100,7 @@ def test_a_power_cut_in_the_middle_of_a_study_costs_nothing(
     until(is_reading, "the reading to begin")
     node.kill()
     node.start()
-    until(lambda: settled(node, study_uid, pacs), "the results after the restart")
+    until(lambda: node.has_sent(study_uid), "the results after the restart")
     node.kill()
     node.start()
 
@@ -139,7 +130,7 @@ def test_a_pacs_that_is_down_gets_its_results_when_it_is_back(
 
     until(has_tried, "two attempts")
     pacs.start()
-    until(lambda: settled(node, study_uid, pacs), "the results")
+    until(lambda: node.has_sent(study_uid), "the results")
 
 
 def test_in_shadow_nothing_leaves_and_everything_is_seen(

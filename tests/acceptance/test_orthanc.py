@@ -163,7 +163,7 @@ def test_an_anonymized_copy_is_not_forwarded(
 
     copy = orthanc.post(f"/studies/{original}/anonymize", b"{}")["ID"]
     until(lambda: orthanc.changes("StableStudy", copy) > 0, "the copy to be stable")
-    until(lambda: len(pacs.files()) > 0, "the image")
+    until(lambda: any(pacs.folder.iterdir()), "the image")
     orthanc.stop()  # only when the script has dealt with all events
     orthanc.start()
 

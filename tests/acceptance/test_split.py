@@ -1,5 +1,6 @@
 """The processes of a node started one by one, as for several machines, and one lost for good."""
 
+import json
 import os
 import signal
 import subprocess
@@ -89,11 +90,15 @@ def test_a_worker_that_is_lost_in_the_middle_of_a_study_is_taken_over_by_another
     survivor = members.start("w1", "work", "--name", "w1")
     until(lambda: status(survivor, "/healthz") == 200, "the other worker")
     until(lambda: state() is StudyState.REPORTED, "the results")
-    until(lambda: pacs.files().keys() == node.outbox(study_uid).keys(), "their delivery")
+    until(lambda: node.has_sent(study_uid), "their delivery")
 
+    assert pacs.files().keys() == node.outbox(study_uid).keys()
     detail = node.detail(study_uid)
     assert detail is not None
     assert [revision.number for revision in detail.revisions] == [1]
     studies = {pydicom.dcmread(path).StudyInstanceUID for path in pacs.files().values()}
     assert studies == {study_uid}
-    assert '"event": "workers_taken_over"' in Path(node.log).read_text()
+    # Killed before its workflow began, the sweep finds the study; killed later, it is taken over.
+    lines = [json.loads(line) for line in Path(node.log).read_text().splitlines()]
+    by = {entry["event"]: entry["process"] for entry in lines}
+    assert (by["study_claimed"], by["study_read"]) == ("w0", "w1")
