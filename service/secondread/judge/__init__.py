@@ -1,0 +1,1 @@
+"""How good the detector is: frozen test exams, scoring, per-site calibration."""
