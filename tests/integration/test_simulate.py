@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ from secondread.simulate.exam import (
     write_exam,
 )
 from secondread.simulate.lesions import LesionSpec
+from secondread.simulate.metal import MetalSpec
 from secondread.simulate.sheet import write_sheet
 from secondread.simulate.treatment import Treatment
 from secondread.simulate.truth import TruthRow, read_truth
@@ -233,6 +235,42 @@ def test_markers_are_metal_in_the_truth_and_labels_are_burned_in() -> None:
     corner = np.s_[: shown.shape[0] // 6, shown.shape[1] // 2 :]
     assert (shown[corner] == 4095).sum() > 50
     assert len(np.unique(raw[corner])) == 1
+
+
+def test_metal_is_in_the_truth_piece_by_piece_and_on_its_own_side_alone() -> None:
+    metal = (
+        MetalSpec("staples", LEFT, (0.45, 0.3, 0.2), count=5),
+        MetalSpec("wire", LEFT, (0.5, -0.2, 0.1)),
+        MetalSpec("biopsy-marker", LEFT, (0.6, 0.0, -0.1)),
+    )
+    spec = replace(SMALL, metal=metal, lesions=(), treatment=None, prior_years=None)
+    left, right = simulate_exam(replace(spec, views=("LCC", "RCC"))).views
+    raw = left.identity.instance_uid(Intent.PROCESSING)
+    rows = [row for row in left.rows if row.sop_instance_uid == raw]
+    assert {row.kind for row in rows} == {"metal"}
+    assert len({row.id for row in rows}) == len(rows)
+    assert [row.id for row in rows if row.id.startswith("staples")] == [
+        f"staples-{n}" for n in range(1, 6)
+    ]
+    # The pieces of a wire meet in the image too: each box touches the next one's.
+    wire = [row for row in rows if row.id.startswith("wire")]
+    assert len(wire) >= 5
+    for one, following in pairwise(wire):
+        gap = abs(_center(one).row - _center(following).row)
+        assert gap * 0.2 < 9.0
+    assert [row.kind for row in right.rows] == ["none", "none"]
+
+
+def test_the_paddles_edge_is_a_bright_line_along_the_chest_wall() -> None:
+    spec = replace(SMALL, lesions=(), treatment=None, prior_years=None, views=("LCC",), noise=False)
+    plain, edged = (
+        simulate_exam(replace(spec, paddle_edge=edge)).views[0] for edge in (False, True)
+    )
+    added = edged.scene.attenuation() - plain.scene.attenuation()
+    column = int(added.mean(axis=0).argmax())
+    assert 1.0 < column * 0.2 < 8.0
+    assert added[:, column].min() > 0.5 * added.max()
+    assert abs(added[:, 100:]).max() < 1e-5
 
 
 def test_a_presentation_image_names_no_source_that_is_not_there() -> None:

@@ -25,6 +25,8 @@ class VendorChoice(StrEnum):
     BETA = "beta"
     GAMMA = "gamma"
     DELTA = "delta"
+    EPSILON = "epsilon"
+    ZETA = "zeta"
 
 
 class DensityChoice(StrEnum):

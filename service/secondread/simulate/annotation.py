@@ -107,18 +107,20 @@ def annotate(
     mask = label_mask(
         image.signal.quanta.shape[:2], ((LABELS[item.kind], mark) for item, mark in seen)
     )
-    rows = tuple(row for uid in instance_uids for row in _rows(uid, seen, shared))
+    rows = tuple(row for uid in instance_uids for row in truth_rows(uid, seen, shared))
     return mask, rows
 
 
-_Seen = tuple[Item, Footprint]
+Seen = tuple[Item, Footprint]
+"""A solid, and where an image shows it."""
 
 
-def _rows(uid: str, seen: Sequence[_Seen], shared: Annotation) -> list[TruthRow]:
+def truth_rows(uid: str, seen: Sequence[Seen], shared: Annotation) -> list[TruthRow]:
+    """Return the rows of one image; without anything seen, the one that says so."""
     if not seen:
         return [TruthRow(uid, NOTHING, density=shared.density, vendor_family=shared.vendor_family)]
     rows: list[TruthRow] = []
-    groups: dict[str, list[_Seen]] = {}
+    groups: dict[str, list[Seen]] = {}
     for one in seen:
         groups.setdefault(one[0].lesion_id, []).append(one)
     for lesion_id, members in groups.items():
@@ -135,7 +137,7 @@ def _rows(uid: str, seen: Sequence[_Seen], shared: Annotation) -> list[TruthRow]
     return rows
 
 
-def _group(uid: str, lesion_id: str, members: Sequence[_Seen], shared: Annotation) -> TruthRow:
+def _group(uid: str, lesion_id: str, members: Sequence[Seen], shared: Annotation) -> TruthRow:
     boxes = np.array([mark.corners for _, mark in members])
     x0, y0 = boxes[:, :2].min(axis=0)
     x1, y1 = boxes[:, 2:].max(axis=0)
@@ -163,7 +165,7 @@ def _group(uid: str, lesion_id: str, members: Sequence[_Seen], shared: Annotatio
     )
 
 
-def _single(uid: str, seen: _Seen, kind: MarkClass, parent: str, shared: Annotation) -> TruthRow:
+def _single(uid: str, seen: Seen, kind: MarkClass, parent: str, shared: Annotation) -> TruthRow:
     item, mark = seen
     half = 0.5 * max(mark.corners[2] - mark.corners[0], mark.corners[3] - mark.corners[1])
     col, row = mark.centre.col, mark.centre.row

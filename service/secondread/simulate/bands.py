@@ -6,35 +6,23 @@ against the finest, noise-like one, and the noise at each grey, tell the two apa
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from secondread.detect.bands import NoiseCurve, band_ratios, finest_band, noise_curve
+
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-BAND_EDGES_PX = (1.5, 3.0, 6.0, 12.0, 24.0)
-"""Standard deviations of the Gaussians whose differences are the bands."""
-
 REAL_RATIOS = ((0.40, 0.47), (0.53, 0.64), (0.67, 0.83), (0.76, 1.03))
-"""Range of `band_ratios` over five digital mammograms of 70 um: for orientation, since other
+"""Range of the band ratios over five digital mammograms of 70 um: for orientation, since other
 units' processing weights the bands otherwise."""
 
 _EDGE_MM = 7.0
 """What lies nearer to the skin than this is no interior: the skin's edge is no texture."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseCurve:
-    """How strong the finest detail is at each grey."""
-
-    grey: npt.NDArray[np.float64]
-    """Middles of the bins, as shares of the image's full range."""
-    deviation: npt.NDArray[np.float64]
-    """Robust standard deviation of the finest band there, same unit."""
 
 
 def interior(bright: Image, pitch_mm: float) -> Mask:
@@ -54,46 +42,6 @@ def interior(bright: Image, pitch_mm: float) -> Mask:
     return np.asarray(fine > 0, dtype=np.bool_)
 
 
-def band_ratios(bright: Image, where: Mask) -> tuple[float, ...]:
-    """Return the strength of the bands between neighbouring edges over that of the finest band.
-
-    Parameters
-    ----------
-    bright
-        An image in which calcifications are bright.
-    where
-        Where to measure: breast without its skin line.
-
-    Returns
-    -------
-    tuple of float
-        For 1.5-3, 3-6, 6-12 and 12-24 px.
-    """
-    smooth = [bright, *(cv2.GaussianBlur(bright, (0, 0), edge) for edge in BAND_EDGES_PX)]
-    spreads = [_robust_deviation((fine - coarse)[where]) for fine, coarse in pairwise(smooth)]
-    return tuple(spread / spreads[0] for spread in spreads[1:])
-
-
-def noise_curve(bright: Image, where: Mask, top: float, bins: int = 12) -> NoiseCurve:
-    """Return the strength of the finest band at each grey.
-
-    Parameters
-    ----------
-    top
-        Largest value that the image can store.
-    """
-    smooth = cv2.GaussianBlur(bright, (0, 0), BAND_EDGES_PX[0])
-    grey, detail = smooth[where] / top, (bright - smooth)[where] / top
-    edges = np.quantile(grey, np.linspace(0.01, 0.99, bins + 1))
-    middles, deviations = [], []
-    for low, high in pairwise(edges):
-        chosen = (grey >= low) & (grey < high)
-        if chosen.sum() > 200:
-            middles.append(0.5 * float(low + high))
-            deviations.append(_robust_deviation(detail[chosen]))
-    return NoiseCurve(np.array(middles), np.array(deviations))
-
-
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """What is compared between simulated and real images."""
@@ -102,6 +50,7 @@ class Statistics:
     ratios: tuple[float, ...]
     """See `band_ratios`."""
     curve: NoiseCurve
+    """Greys and deviations as shares of the image's full range."""
 
 
 def statistics_of(ds: Dataset, name: str) -> Statistics:
@@ -117,8 +66,5 @@ def statistics_of(ds: Dataset, name: str) -> Statistics:
     if ds.PhotometricInterpretation == "MONOCHROME1":
         bright = np.float32(top) - bright
     where = interior(bright, float(ds.ImagerPixelSpacing[0]))
-    return Statistics(name, band_ratios(bright, where), noise_curve(bright, where, float(top)))
-
-
-def _robust_deviation(values: Image) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    shares = bright / np.float32(top)
+    return Statistics(name, band_ratios(shares, where), noise_curve(*finest_band(shares), where))

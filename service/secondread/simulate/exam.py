@@ -1,5 +1,6 @@
 """A follow-up exam and its prior, in memory (`simulate_exam`) or on disk (`write_exam`)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from secondread.simulate.dicom import ISSUER, StudyIdentity, ViewIdentity, mammo
 from secondread.simulate.imaging import Scene, image_view
 from secondread.simulate.lesions import make_lesion
 from secondread.simulate.markers import label_mask, nipple_ball, scar_wire
+from secondread.simulate.metal import make_metal
 from secondread.simulate.processing import present
 from secondread.simulate.projection import Frame, Layout, chest_wall_side, position
 from secondread.simulate.seeds import stream
@@ -196,7 +198,7 @@ def _stored(
     if spec.labelled:
         text = target.breast.laterality.letter + target.view.name
         side = chest_wall_side(target.breast.laterality)
-        letters = label_mask(shown.shape, text, detector.pitch_mm, side)
+        letters = label_mask(shown.shape, text, detector.pitch_mm, side, spec.text)
         inverted = processing.photometric == "MONOCHROME1"
         shown[letters] = 0 if inverted else 2**processing.bits - 1
     return shown
@@ -226,7 +228,11 @@ def _scene(spec: ExamSpec, target: _Target, tissue: Tissue, detector: Detector) 
     day = spec.day_of(target.years_before)
     if treatment is not None and treatment.done(breast.laterality, day):
         added = aftermath(breast, target.view, treatment, day, tissue.canvas, spec.seeds.history)
-    return Scene(breast, target.view, tissue, layout, detector, added)
+    paddle = None
+    if spec.paddle_edge:
+        rng = stream(spec.seeds.acquisition, "paddle", target.exam, *_names(target))
+        paddle = float(rng.uniform(1.5, 7.0))
+    return Scene(breast, target.view, tissue, layout, detector, added, paddle)
 
 
 def _items(spec: ExamSpec, target: _Target) -> tuple[Item, ...]:
@@ -241,7 +247,7 @@ def _items(spec: ExamSpec, target: _Target) -> tuple[Item, ...]:
     found = items_of(
         lesions, breast, spec.treatment, day, (target.years_before, prior), spec.seeds.history
     )
-    return (*found, *_marker_items(spec, breast, day))
+    return (*found, *_marker_items(spec, breast, day), *_metal_items(spec, breast))
 
 
 def _marker_items(spec: ExamSpec, breast: Breast, day: date) -> Iterator[Item]:
@@ -251,6 +257,16 @@ def _marker_items(spec: ExamSpec, breast: Breast, day: date) -> Iterator[Item]:
     if "scar" in spec.markers and treatment is not None and treatment.done(breast.laterality, day):
         solid = scar_wire(breast, treatment, spec.seeds.history)
         yield Item(solid, MarkClass.METAL, 1, "marker-scar")
+
+
+def _metal_items(spec: ExamSpec, breast: Breast) -> Iterator[Item]:
+    so_far: Counter[str] = Counter()
+    for one in spec.metal:
+        if one.laterality is breast.laterality:
+            for solid in make_metal(one, breast, spec.seeds.history):
+                so_far[one.kind] += 1
+                number = so_far[one.kind]
+                yield Item(solid, MarkClass.METAL, number, f"{one.kind}-{number}")
 
 
 def _study(spec: ExamSpec, target: _Target) -> StudyIdentity:

@@ -20,6 +20,12 @@ VISIBLE_SHARE = 0.25
 """A pixel belongs to a solid where its contrast is at least this share of the solid's peak."""
 
 
+_LIP = 0.07
+"""Line integral of the paddle's rear edge."""
+_LIP_MM = 0.5
+"""Half width of the line that it draws."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """Where a solid is in an image, and how strong; all free of noise, after the blur."""
@@ -61,7 +67,8 @@ def image_view(
     footprints: list[Footprint | None] = []
     patches: list[Patch] = []
     for solid in solids:
-        patch = rasterised(solid, scene.project(solid), axes, scene.detector.pitch_mm)
+        turned = scene.local_axes(solid) if _is_long(solid) else axes
+        patch = rasterised(solid, scene.project(solid.centre), turned, scene.detector.pitch_mm)
         if patch is None or not _fits(patch, attenuation):
             footprints.append(None)
             continue
@@ -88,6 +95,8 @@ class Scene:
     detector: Detector
     aftermath: Aftermath | None = None
     """What a treatment has changed."""
+    paddle_mm: float | None = None
+    """How far before the chest wall border the rear edge of the paddle lies; None: not shown."""
 
     def attenuation(self) -> Map:
         """Return the line integrals of the tissue in each pixel of the image."""
@@ -105,12 +114,35 @@ class Scene:
         image = cv2.remap(lines, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         whole = np.zeros((self.detector.rows, self.detector.columns), np.float32)
         whole[:, shown] = np.maximum(image, 0.0)
+        if self.paddle_mm is not None:
+            whole += self._paddle(self.paddle_mm)[None, :]
         return whole
 
-    def project(self, solid: Solid) -> PointPx:
-        """Return where a solid's centre is seen."""
-        depth, across, _ = beam_axes(self.breast, self.view) @ solid.centre
+    def _paddle(self, edge_mm: float) -> Map:
+        """Return what the paddle's upturned rear edge adds in each column."""
+        columns = np.arange(self.detector.columns, dtype=np.float32) + np.float32(0.5)
+        if self.layout.frame.chest_wall == "right":
+            columns = np.float32(self.detector.columns) - columns
+        behind = np.float32(edge_mm) - columns * np.float32(self.detector.pitch_mm)
+        # The edge stands up a few millimetres, and is seen along its height: a line.
+        lip = _LIP * np.exp(-((behind / np.float32(_LIP_MM)) ** 2))
+        return np.asarray(lip, dtype=np.float32)
+
+    def project(self, place: npt.NDArray[np.float64]) -> PointPx:
+        """Return where a place in the breast is seen."""
+        depth, across, _ = beam_axes(self.breast, self.view) @ place
         return self.layout.to_px(float(depth), float(across))
+
+    def local_axes(self, solid: Solid) -> npt.NDArray[np.float64]:
+        """Return the matrix from breast axes to (column, row, beam) as the breast is bent there."""
+        to_view = beam_axes(self.breast, self.view)
+        columns = []
+        for axis in np.eye(3):
+            ends = [self.project(solid.centre + side * axis) for side in (-1.0, 1.0)]
+            step = 0.5 * self.detector.pitch_mm
+            across = (step * (ends[1].col - ends[0].col), step * (ends[1].row - ends[0].row))
+            columns.append([*across, float(to_view[2] @ axis)])
+        return np.array(columns).T
 
 
 def label_mask(
@@ -124,6 +156,14 @@ def label_mask(
         window = mask[patch.row : patch.row + n, patch.column : patch.column + m]
         window[patch.attenuation >= VISIBLE_SHARE * patch.attenuation.max()] = label
     return mask
+
+
+_LONG_MM = 2.0
+
+
+def _is_long(solid: Solid) -> bool:
+    """Whether a solid reaches so far that the breast's bend would break it from its neighbours."""
+    return any(float(np.linalg.norm(part.offset)) > _LONG_MM for part in solid.parts)
 
 
 def _average_level(attenuation: Map) -> float:
@@ -145,20 +185,27 @@ def _footprint(patch: Patch, detector: Detector, sigma: float) -> Footprint:
         borderType=cv2.BORDER_CONSTANT,
     )
     contrast = np.asarray(blurred, dtype=np.float32)
-    rows, columns = np.nonzero(contrast >= VISIBLE_SHARE * contrast.max())
-    weights = contrast / contrast.sum()
-    n, m = contrast.shape
+    seen = Patch(patch.row, patch.column, contrast)
+    return footprint_of(seen, float(contrast.max()) / sigma)
+
+
+def footprint_of(contrast: Patch, cnr: float) -> Footprint:
+    """Return where a contrast that has passed the blur is, its size and its middle."""
+    lines = contrast.attenuation
+    rows, columns = np.nonzero(lines >= VISIBLE_SHARE * lines.max())
+    weights = lines / lines.sum()
+    n, m = lines.shape
     return Footprint(
         centre=PointPx(
-            patch.column + float(weights.sum(axis=0) @ (np.arange(m) + 0.5)),
-            patch.row + float(weights.sum(axis=1) @ (np.arange(n) + 0.5)),
+            contrast.column + float(weights.sum(axis=0) @ (np.arange(m) + 0.5)),
+            contrast.row + float(weights.sum(axis=1) @ (np.arange(n) + 0.5)),
         ),
         corners=(
-            float(patch.column + columns.min()),
-            float(patch.row + rows.min()),
-            float(patch.column + columns.max() + 1),
-            float(patch.row + rows.max() + 1),
+            float(contrast.column + columns.min()),
+            float(contrast.row + rows.min()),
+            float(contrast.column + columns.max() + 1),
+            float(contrast.row + rows.max() + 1),
         ),
-        contrast=Patch(patch.row, patch.column, contrast),
-        cnr=float(contrast.max()) / sigma,
+        contrast=contrast,
+        cnr=cnr,
     )

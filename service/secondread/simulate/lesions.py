@@ -6,7 +6,7 @@ calcifications are found again in every exam of the breast.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from secondread.simulate.anatomy import Breast
 from secondread.simulate.curves import vessels
 from secondread.simulate.projection import beam_axes
 from secondread.simulate.seeds import stream
-from secondread.simulate.shapes import calcification
+from secondread.simulate.shapes import calcification, first_axis_along
 from secondread.simulate.solids import Solid
 
 Vector = npt.NDArray[np.float64]
@@ -42,8 +42,10 @@ class LesionSpec:
     diameter_mm: tuple[float, float] = (0.15, 0.5)
     """Range of the members' diameters; most are in its lower half."""
     extent_mm: float = 12.0
-    """About the longest distance between members."""
+    """About the longest distance between members; a diffuse lesion takes the whole breast."""
     course: Course = "stable"
+    mineral: float = 1.0
+    """Factor on the members' attenuation: how densely they are mineralised."""
 
     @property
     def kind(self) -> MarkClass:
@@ -119,21 +121,45 @@ def make_lesion(spec: LesionSpec, breast: Breast, seed: int, prior_years: float)
     elif spec.morphology is Morphology.SKIN:
         solids = _in_skin(spec, breast, rng)
     else:
-        places = visible_place(spec.place, breast) + _offsets(spec, breast, rng)
-        solids = [
-            calcification(rng, spec.morphology, place, _diameter(spec, rng)) for place in places
-        ]
-        if spec.morphology in _IN_DUCTS:
-            # Casts of ducts lie as the ducts do: to the nipple, some branching off.
-            solids = [
-                s.turned(
-                    _first_axis_along(
-                        s.centre + _ASTRAY * rng.normal(size=3) * np.linalg.norm(s.centre)
-                    )
-                )
-                for s in solids
-            ]
+        solids = _in_tissue(spec, breast, rng)
+    solids = [replace(solid, mu=solid.mu * spec.mineral) for solid in solids]
     return Lesion(spec, _with_history(spec.course, solids, rng, prior_years))
+
+
+def _in_tissue(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> list[Solid]:
+    if spec.distribution is Distribution.DIFFUSE:
+        places = _everywhere(spec.count, breast, rng)
+    else:
+        places = visible_place(spec.place, breast) + _offsets(spec, breast, rng)
+    solids = [calcification(rng, spec.morphology, place, _diameter(spec, rng)) for place in places]
+    if spec.morphology not in _IN_DUCTS:
+        return solids
+    # Casts of ducts lie as the ducts do: to the nipple, some branching off.
+    return [
+        s.turned(
+            first_axis_along(s.centre + _ASTRAY * rng.normal(size=3) * np.linalg.norm(s.centre))
+        )
+        for s in solids
+    ]
+
+
+def _everywhere(count: int, breast: Breast, rng: np.random.Generator) -> Vector:
+    """Return places all over the breast that both views show, where most gland is."""
+    places: list[Vector] = []
+    while len(places) < count:
+        depth = float(rng.uniform(0.08, 0.97))
+        radius = 0.85 * breast.half_width_mm * np.sqrt(depth * (2.0 - depth))
+        angle, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random())
+        place = np.array(
+            [
+                depth * breast.depth_mm,
+                radius * reach * np.cos(angle),
+                radius * reach * np.sin(angle),
+            ]
+        )
+        if _both_show(place, breast):
+            places.append(place)
+    return np.array(places)
 
 
 def visible_place(
@@ -174,28 +200,22 @@ def _offsets(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> Vect
         Distribution.LINEAR: (2.0, 0.15, 0.15),
         Distribution.SEGMENTAL: (1.8, 0.6, 0.6),
         Distribution.REGIONAL: (1.2, 1.2, 1.2),
-        Distribution.DIFFUSE: (1.5, 1.8, 1.8),
     }[spec.distribution]
     offsets = np.clip(rng.normal(size=(spec.count, 3)), -1.9, 1.9) * np.array(shape) * size
     if spec.distribution in {Distribution.LINEAR, Distribution.SEGMENTAL}:
-        offsets = offsets @ _first_axis_along(visible_place(spec.place, breast)).T
+        offsets = offsets @ first_axis_along(visible_place(spec.place, breast)).T
     return np.asarray(offsets)
-
-
-def _first_axis_along(direction: Vector) -> Vector:
-    """Return a rotation that turns the first axis to a direction."""
-    first = direction / np.linalg.norm(direction)
-    helper = np.array([0.0, 0.0, 1.0]) if abs(first[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    second = np.cross(helper, first)
-    second /= np.linalg.norm(second)
-    return np.stack([first, second, np.cross(first, second)], axis=-1)
 
 
 def _along_vessel(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> list[Solid]:
     """Line both walls of a vessel, as arteries calcify: tram tracks, with gaps."""
-    vessel = max(vessels(breast), key=lambda curve: len(curve.points))
-    inside = [p for p in vessel.points if _both_show(p, breast)]
-    points = np.array(inside[: max(int(spec.extent_mm), 4)])
+    shown = [
+        (curve, [p for p in curve.points if _both_show(p, breast)]) for curve in vessels(breast)
+    ]
+    vessel, inside = max(shown, key=lambda one: len(one[1]))
+    # A breast none of whose vessels both views show has its calcified one at the border.
+    enough = inside if len(inside) >= _SHORTEST_MM else list(vessel.points)
+    points = np.array(enough[: max(int(spec.extent_mm), _SHORTEST_MM)])
     steps = np.gradient(points, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     solids: list[Solid] = []
@@ -206,8 +226,12 @@ def _along_vessel(spec: LesionSpec, breast: Breast, rng: np.random.Generator) ->
         wall = np.cross(steps[i], rng.normal(size=3))
         wall *= 0.5 * vessel.start_mm / np.linalg.norm(wall)
         plate = calcification(rng, spec.morphology, middle + wall, _diameter(spec, rng))
-        solids.append(plate.turned(_first_axis_along(steps[i])))
+        solids.append(plate.turned(first_axis_along(steps[i])))
     return solids
+
+
+_SHORTEST_MM = 4
+"""A vessel's points are a millimetre apart; fewer than this have no direction."""
 
 
 def _both_show(point: Vector, breast: Breast) -> bool:

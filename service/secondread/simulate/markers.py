@@ -17,6 +17,7 @@ Marker = Literal["nipple", "scar"]
 
 _SCAR_WIRE_MM = 24.0
 _LETTER_MM = 4.0
+_SMALL_LETTER_MM = 2.2
 _STROKE_MM = 0.35
 
 
@@ -32,7 +33,7 @@ def scar_wire(breast: Breast, treatment: Treatment, seed: int) -> Solid:
     share = float(np.clip(centre[0] / breast.depth_mm, 0.05, 1.0))
     radius = 0.75 * breast.half_width_mm * np.sqrt(share * (2.0 - share))
     outward = centre[1:] / max(float(np.linalg.norm(centre[1:])), 1.0)
-    along = np.linspace(-0.5, 0.5, 90)
+    along = np.linspace(-0.5, 0.5, 200)
     bow = float(rng.uniform(1.0, 3.0))
     points = np.stack(
         [
@@ -46,14 +47,32 @@ def scar_wire(breast: Breast, treatment: Treatment, seed: int) -> Solid:
 
 
 def label_mask(
-    shape: tuple[int, int], text: str, pitch_mm: float, chest_wall: str
+    shape: tuple[int, int], text: str, pitch_mm: float, chest_wall: str, lines: tuple[str, ...] = ()
 ) -> npt.NDArray[np.bool_]:
-    """Return where the letters of a view's label are: in the upper part, away from the chest."""
+    """Return where letters are burned in: in the upper part, away from the chest.
+
+    Parameters
+    ----------
+    text
+        Side and view.
+    lines
+        What stands below it in smaller letters: technique, in capitals.
+    """
     mask = np.zeros(shape, np.uint8)
-    scale = _LETTER_MM / pitch_mm / 22.0
-    thickness = max(round(_STROKE_MM / pitch_mm), 1)
+    below = _letter(mask, text, 0.07 * shape[0], _LETTER_MM / pitch_mm, chest_wall)
+    for line in lines:
+        below = _letter(mask, line, below + 1.0 / pitch_mm, _SMALL_LETTER_MM / pitch_mm, chest_wall)
+    return mask > 0
+
+
+def _letter(
+    mask: npt.NDArray[np.uint8], text: str, top: float, height_px: float, chest_wall: str
+) -> float:
+    """Write a line of text and return the row below it."""
+    scale = height_px / 22.0
+    thickness = max(round(height_px * _STROKE_MM / _LETTER_MM), 1)
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
     middle = 0.78 if chest_wall == "left" else 0.22
-    at = (round(middle * shape[1] - width / 2), round(0.07 * shape[0] + height))
+    at = (round(middle * mask.shape[1] - width / 2), round(top + height))
     cv2.putText(mask, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 1, thickness, cv2.LINE_8)
-    return mask > 0
+    return float(at[1])

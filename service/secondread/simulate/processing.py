@@ -5,6 +5,7 @@ how much of the breast's edge is evened out, how octaves of detail are weighted,
 grey scale is, and how much fine noise is held back or sharpened.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,12 @@ import numpy.typing as npt
 
 from secondread.simulate.acquisition import Signal
 from secondread.simulate.fields import Map
+from secondread.simulate.finishing import Halo, LocalGain, Shrinkage
+
+Tone = Literal["power", "sigmoid", "logarithm"]
+"""Shape of the grey scale between fat and dense tissue."""
+
+Ramp = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +40,14 @@ class Processing:
     dense_grey: float
     """Grey, 0-1, of the densest tissue."""
     gamma: float
-    """Exponent of the grey scale between the two; more than 1 darkens the middle."""
+    """Of a power law, its exponent: more than 1 darkens the middle. Of a sigmoid, its steepness;
+    of a logarithm, how much it bends."""
     bits: int = 12
     photometric: Literal["MONOCHROME1", "MONOCHROME2"] = "MONOCHROME2"
+    tone: Tone = "power"
+    shrinkage: Shrinkage | None = None
+    halo: Halo | None = None
+    local_gain: LocalGain | None = None
 
 
 def present(signal: Signal, processing: Processing, pitch_mm: float) -> npt.NDArray[np.uint16]:
@@ -45,6 +57,11 @@ def present(signal: Signal, processing: Processing, pitch_mm: float) -> npt.NDAr
     inside = _breast_mask(attenuation, pitch_mm)
     even = attenuation + _edge_correction(attenuation, inside, processing.equalisation)
     detailed = _weighted_octaves(even, processing)
+    if processing.local_gain is not None:
+        breast = (inside.distance_mm > 0).astype(np.float32)
+        detailed = processing.local_gain.applied(detailed, breast, pitch_mm)
+    if processing.halo is not None:
+        detailed = processing.halo.applied(detailed, pitch_mm)
     grey = _grey_scale(detailed, inside, processing)
     top = 2**processing.bits - 1
     values = np.zeros(signal.quanta.shape, np.float32)
@@ -141,11 +158,12 @@ def _weighted_octaves(image: Map, processing: Processing) -> Map:
     base = float(np.median(levels[-1]))
     result = (levels[-1] - base) * np.float32(processing.coarse_gain) + np.float32(base)
     limit = np.float32(processing.compression)
-    for level, below, gain in zip(
-        levels[-2::-1], levels[:0:-1], processing.octave_gains[::-1], strict=True
-    ):
+    octaves = reversed(tuple(enumerate(processing.octave_gains)))
+    for (octave, gain), level, below in zip(octaves, levels[-2::-1], levels[:0:-1], strict=True):
         size = (level.shape[1], level.shape[0])
-        detail = level - cv2.pyrUp(below, dstsize=size)
+        detail = np.asarray(level - cv2.pyrUp(below, dstsize=size), dtype=np.float32)
+        if processing.shrinkage is not None and octave < processing.shrinkage.octaves:
+            detail = processing.shrinkage.applied(detail)
         detail *= np.float32(gain) / (1.0 + np.abs(detail) / limit)
         result = cv2.pyrUp(result, dstsize=size) + detail
     return np.asarray(result, dtype=np.float32)
@@ -159,13 +177,36 @@ _RAMP = np.linspace(-1.0, 4.0, 2**16)
 """Positions at which the tone curve is tabulated: 0 is fat, 1 the densest gland."""
 
 
+def _sigmoid(position: Ramp, steepness: float) -> Ramp:
+    low, high = (1.0 / (1.0 + np.exp(-steepness * (x - 0.5))) for x in (0.0, 1.0))
+    curve = (1.0 / (1.0 + np.exp(-steepness * (position - 0.5))) - low) / (high - low)
+    # A straight piece on top of it keeps metal brighter than the densest gland.
+    return np.asarray(curve + 0.25 * np.maximum(position - 1.0, 0.0))
+
+
+def _power(position: Ramp, exponent: float) -> Ramp:
+    return np.asarray(position**exponent)
+
+
+def _logarithm(position: Ramp, bend: float) -> Ramp:
+    return np.asarray(np.log1p(bend * position) / np.log1p(bend))
+
+
+_SHAPES: dict[Tone, Callable[[Ramp, float], Ramp]] = {
+    "power": _power,
+    "sigmoid": _sigmoid,
+    "logarithm": _logarithm,
+}
+"""Grey, 0 at fat and 1 at dense tissue, at a position between the two, by shape."""
+
+
 def _tone(processing: Processing) -> Map:
     """Return the grey at each position of the ramp."""
     position = _RAMP + 0.09
     # A soft toe: what is darker than fat keeps some of its detail.
     position = 0.5 * (position + np.sqrt(position**2 + _TOE**2))
     span = processing.dense_grey - processing.fat_grey
-    grey = processing.fat_grey + span * position**processing.gamma
+    grey = processing.fat_grey + span * _SHAPES[processing.tone](position, processing.gamma)
     # The upper end bends over, so that muscle and skin folds do not saturate at once.
     room = 1.0 - processing.dense_grey
     over = np.maximum(grey - processing.dense_grey, 0.0)

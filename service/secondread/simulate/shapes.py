@@ -50,6 +50,15 @@ def wire(points: Vector, radius_mm: float, centre: Vector) -> Solid:
     return Solid(centre, beads, MU_METAL)
 
 
+def first_axis_along(direction: Vector) -> Vector:
+    """Return a rotation that turns the first axis to a direction."""
+    first = direction / np.linalg.norm(direction)
+    helper = np.array([0.0, 0.0, 1.0]) if abs(first[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    second = np.cross(helper, first)
+    second /= np.linalg.norm(second)
+    return np.stack([first, second, np.cross(first, second)], axis=-1)
+
+
 def lead_ball(centre: Vector) -> Solid:
     """Return a marker ball as is stuck to the nipple."""
     return Solid(centre, (ellipsoid((1.0, 1.0, 1.0)),), MU_METAL)
@@ -141,8 +150,23 @@ def _large_rod(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ..
 def _rim(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     turn = random_turn(rng)
     axes = 0.5 * diameter * rng.uniform(0.85, 1.1, 3)
-    wall = 0.06 + 0.06 * diameter
-    return (ellipsoid(axes, turn), ellipsoid(axes - wall, turn, weight=-0.92))
+    wall = 0.06 + 0.06 * min(diameter, 3.0)
+    shell = (ellipsoid(axes, turn), ellipsoid(axes - wall, turn, weight=-0.96))
+    if diameter < _LARGE_RIM_MM:
+        return shell
+    # The wall of an oil cyst calcifies in plaques: thicker here, hardly there.
+    thin = (shell[0], ellipsoid(axes - 0.5 * wall, turn, weight=-1.0))
+    return (*thin, *(_plaque(rng, axes, turn, wall) for _ in range(int(6 + 5 * diameter))))
+
+
+_LARGE_RIM_MM = 1.5
+
+
+def _plaque(rng: np.random.Generator, axes: Vector, turn: Vector, wall: float) -> Ellipsoid:
+    direction = rng.normal(size=3)
+    direction /= np.linalg.norm(direction)
+    size = wall * rng.uniform(0.3, 1.1, 3)
+    return ellipsoid(size, random_turn(rng), turn @ ((axes - 0.6 * wall) * direction))
 
 
 def _dystrophic(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
@@ -168,20 +192,20 @@ def _settled(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]
 
 def _popcorn(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     # A degenerated fibroadenoma: many lumps of its own size grown together.
-    count = int(rng.integers(10, 18))
+    count = int(rng.integers(24, 40))
     places = rng.normal(size=(count, 3))
     places *= (
-        0.36
+        0.38
         * diameter
         * rng.random((count, 1)) ** 0.4
         / np.linalg.norm(places, axis=1, keepdims=True)
     )
     return tuple(
         ellipsoid(
-            diameter * rng.uniform(0.08, 0.19, 3),
+            diameter * rng.uniform(0.05, 0.15, 3),
             random_turn(rng),
             place,
-            weight=float(rng.uniform(0.5, 1.0)),
+            weight=float(rng.uniform(0.25, 0.9)),
         )
         for place in places
     )

@@ -15,6 +15,7 @@ from secondread.simulate.acquisition import Detector
 from secondread.simulate.anatomy import Density
 from secondread.simulate.lesions import LesionSpec
 from secondread.simulate.markers import Marker
+from secondread.simulate.metal import MetalSpec
 from secondread.simulate.treatment import Treatment
 from secondread.simulate.vendors import VENDORS, Vendor
 
@@ -69,8 +70,14 @@ class ExamSpec:
     """Labels of the views to take, in hanging order."""
     markers: tuple[Marker, ...] = ()
     """What is stuck on the skin; a scar needs a treatment."""
+    metal: tuple[MetalSpec, ...] = ()
+    """Staples, wires and biopsy markers."""
     labelled: bool = True
     """Whether For Presentation images bear side and view in letters."""
+    text: tuple[str, ...] = ()
+    """Lines burned in below the label, where there is one."""
+    paddle_edge: bool = False
+    """Whether the rear edge of the compression paddle shows at the chest wall."""
     noise: bool = True
     """False leaves the noise out, for measurements of truth."""
 

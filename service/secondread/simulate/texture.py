@@ -34,6 +34,8 @@ _LAYERS = (
 
 
 _FIBRILS_PER_MM2 = 0.34
+_STRANDS = 0.03
+"""Share of the fibrils that are strands."""
 _STEP_MM = 0.2
 """Distance between the samples of a fibril."""
 
@@ -98,7 +100,7 @@ class Texture:
             total += np.exp(0.6 * field) * np.float32(layer.height_mm / 0.6)
         gain = self._field("streaks gain", 0.8, Spectrum(3.0, 18.0, 1.5), 1.5)
         total *= np.exp(0.4 * gain)
-        return np.asarray(total * (1.0 - 0.3 * np.sqrt(share)), dtype=np.float32)
+        return np.asarray(total * (1.3 - 0.6 * np.sqrt(share)), dtype=np.float32)
 
     def fibrils(self, apart: float = 1.0) -> Strokes:
         """Return thin bent fibres that run to the nipple more or less, in view coordinates.
@@ -120,9 +122,13 @@ class Texture:
         heading = np.arctan2(start[:, 1], start[:, 0] + self._APEX_MM)
         heading += rng.standard_t(3, count) * 0.35
         length = np.clip(rng.lognormal(2.1, 0.6, count), 3.0, 45.0)
+        # Some are strands that a reader follows over centimetres: longer, and far stronger.
+        strand = rng.random(count) < _STRANDS
+        length = np.where(strand, np.clip(2.0 * length, 10.0, 45.0), length)
         bend = rng.normal(0, 0.018, count)
         thick = np.clip(rng.lognormal(-1.5, 0.35, count), 0.12, 0.35)
         strength = 2.6 * np.minimum(rng.lognormal(0.0, 0.6, count), 2.5)
+        strength = strength * np.where(strand, 3.0, 1.0)
         counts = (length / _STEP_MM).astype(np.int64) + 1
         owner, number = spread_out(counts)
         share = (number + 0.5) / counts[owner]

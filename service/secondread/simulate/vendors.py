@@ -6,6 +6,7 @@ None of them is a product; together they span the pitches, noises and grey scale
 from dataclasses import dataclass
 
 from secondread.simulate.acquisition import Detector
+from secondread.simulate.finishing import Halo, LocalGain, Shrinkage
 from secondread.simulate.processing import Processing
 
 
@@ -18,6 +19,8 @@ class Vendor:
     quanta_per_mm2: float
     """At the detector behind the average of the breast."""
     processing: Processing
+    held_out: bool = False
+    """Whether the family is kept for judging: no model may be trained or tuned on it."""
 
     @property
     def manufacturer(self) -> str:
@@ -63,7 +66,7 @@ _GAMMA = Vendor(
     Detector(rows=4728, columns=3540, pitch_mm=0.05, blur_mm=0.040),
     4.6e5,
     Processing(
-        octave_gains=(1.1, 1.5, 1.4, 1.25, 1.1, 1.0),
+        octave_gains=(1.0, 1.6, 1.5, 1.3, 1.15, 1.0),
         coarse_gain=0.75,
         compression=0.25,
         equalisation=1.0,
@@ -89,5 +92,62 @@ _DELTA = Vendor(
     ),
 )
 
-VENDORS: dict[str, Vendor] = {v.name: v for v in (_ALPHA, _BETA, _GAMMA, _DELTA)}
-"""The families by name."""
+_EPSILON = Vendor(
+    "epsilon",
+    Detector(rows=3584, columns=2784, pitch_mm=0.065, blur_mm=0.055, noise_blur_px=0.45),
+    4.0e5,
+    Processing(
+        octave_gains=(1.5, 1.5, 1.3, 1.2, 1.1, 1.0),
+        coarse_gain=0.80,
+        compression=0.60,
+        equalisation=0.90,
+        fat_grey=0.06,
+        dense_grey=0.66,
+        gamma=3.6,
+        bits=14,
+        tone="sigmoid",
+        shrinkage=Shrinkage(octaves=2, threshold=0.8),
+        halo=Halo(radius_mm=0.35, amount=0.5),
+    ),
+    held_out=True,
+)
+
+_ZETA = Vendor(
+    "zeta",
+    Detector(
+        rows=2364,
+        columns=1770,
+        pitch_mm=0.1,
+        blur_mm=0.075,
+        noise_blur_px=0.30,
+        electronic_quanta=12.0,
+        scatter=0.20,
+    ),
+    2.4e5,
+    Processing(
+        octave_gains=(1.25, 1.1, 1.0),
+        coarse_gain=1.0,
+        compression=2.0,
+        equalisation=0.70,
+        fat_grey=0.05,
+        dense_grey=0.64,
+        gamma=1.2,
+        photometric="MONOCHROME1",
+        tone="logarithm",
+        local_gain=LocalGain(radius_mm=7.0, contrast=0.20, floor=0.05, mean_share=0.55),
+    ),
+    held_out=True,
+)
+
+VENDORS: dict[str, Vendor] = {v.name: v for v in (_ALPHA, _BETA, _GAMMA, _DELTA, _EPSILON, _ZETA)}
+"""The families by name, those held out included."""
+
+
+def in_domain() -> tuple[Vendor, ...]:
+    """Return the families that a model may be trained on."""
+    return tuple(vendor for vendor in VENDORS.values() if not vendor.held_out)
+
+
+def held_out() -> tuple[Vendor, ...]:
+    """Return the families that are for judging alone; they differ from the others in kind."""
+    return tuple(vendor for vendor in VENDORS.values() if vendor.held_out)

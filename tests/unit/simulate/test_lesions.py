@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from secondread.codes import Change, Distribution, Laterality, MarkClass, Morphology, View
+from secondread.geometry import PointPx
 from secondread.simulate.anatomy import Breast, make_breast
 from secondread.simulate.lesions import Course, LesionSpec, make_lesion, visible_place
 from secondread.simulate.projection import beam_axes
+from secondread.simulate.seeds import stream
+from secondread.simulate.shapes import calcification
+from secondread.simulate.solids import rasterised
 
 LEFT = Laterality.LEFT
 
@@ -108,3 +112,36 @@ def test_the_kind_follows_the_type(breast: Breast, morphology: Morphology, kind:
 def test_another_history_seed_gives_other_calcifications(breast: Breast) -> None:
     first, second = (make_lesion(_spec(), breast, seed, 1.0).at(0.0) for seed in (1, 2))
     assert not np.allclose(first[0][1].centre, second[0][1].centre)
+
+
+def test_a_diffuse_lesion_covers_the_breast(breast: Breast) -> None:
+    spec = _spec(distribution=Distribution.DIFFUSE, count=80)
+    centres = np.array([s.centre for _, s in make_lesion(spec, breast, 1, 1.0).at(0.0)])
+    low, high = np.percentile(centres, (2, 98), axis=0)
+    assert high[0] - low[0] > 0.55 * breast.depth_mm
+    assert (high[1:] - low[1:]).min() > 0.8 * breast.half_width_mm
+
+
+def test_less_mineral_attenuates_less_and_lies_in_the_same_place(breast: Breast) -> None:
+    full, half = (
+        make_lesion(_spec(mineral=mineral), breast, 1, 1.0).at(0.0) for mineral in (1.0, 0.5)
+    )
+    assert half[0][1].mu == pytest.approx(0.5 * full[0][1].mu)
+    assert np.allclose(half[0][1].centre, full[0][1].centre)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_vessel_calcifies_in_any_breast(seed: int) -> None:
+    breast = make_breast(seed, LEFT, size=0.75)
+    spec = _spec(morphology=Morphology.VASCULAR, count=12, extent_mm=40.0)
+    assert len(make_lesion(spec, breast, 1, 1.0).at(0.0)) == 12
+
+
+def test_a_large_rim_is_bright_at_its_wall_and_lucent_within() -> None:
+    solid = calcification(stream(1, "rim"), Morphology.EGGSHELL, np.zeros(3), 6.0)
+    patch = rasterised(solid, PointPx(60.5, 60.5), np.eye(3), 0.1)
+    assert patch is not None
+    row, column = (n // 2 for n in patch.attenuation.shape)
+    middle = patch.attenuation[row - 5 : row + 6, column - 5 : column + 6]
+    assert float(np.median(middle)) < 0.35 * float(patch.attenuation.max())
+    assert float(np.median(middle)) > 0.0

@@ -38,6 +38,17 @@ def test_a_label_stands_away_from_the_chest_wall(pitch: float, side: str, half: 
     assert mask[mask.shape[0] // 4 :].sum() == 0
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_technique_stands_below_the_label_in_smaller_letters(side: str) -> None:
+    shape, lines = (2400, 1800), ("29 KVP 80 MAS", "100 N 54 MM", "SIMULATED")
+    label = label_mask(shape, "LMLO", 0.1, side)
+    whole = label_mask(shape, "LMLO", 0.1, side, lines)
+    assert (whole & label).sum() == label.sum()
+    added = np.flatnonzero((whole & ~label).any(axis=1))
+    assert added.min() >= np.flatnonzero(label.any(axis=1)).max() - 2
+    assert added.max() < 0.25 * shape[0]
+
+
 @pytest.mark.parametrize(
     ("now", "day"),
     [
