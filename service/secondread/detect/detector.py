@@ -1,47 +1,31 @@
 """One image file to a `Detection`: header, gates, decoding, breast, normalisation, graph, marks."""
 
-import io
-import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
-import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.codes import MarkClass
-from secondread.detect import breast, gates, peaks, strips
+from secondread.codes import MarkClass, Morphology
+from secondread.detect import breast, gates, landmarks, likeness, peaks, strips
 from secondread.detect.breast import BreastRegion, Brightness, Mask
 from secondread.detect.decode import decode
 from secondread.detect.gates import Measured, Verdict
 from secondread.detect.grid import Grid, cropped
+from secondread.detect.likeness import Features
 from secondread.detect.manifest import Manifest, Role
 from secondread.detect.marks import Detection, Mark
+from secondread.detect.observed import observe
+from secondread.detect.opening import header_of, opened
 from secondread.detect.peaks import Candidate
 from secondread.detect.pixels import Display, GreyScale, normalised
 from secondread.detect.session import GraphSession
 from secondread.errors import InputError, PixelError
 from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Reason
-
-# What pydicom raises over a broken data set, beside its own error.
-_PARSE_ERRORS = (
-    InvalidDicomError, EOFError, ValueError, TypeError, LookupError, AttributeError,
-    BytesLengthException, NotImplementedError, OSError, RecursionError, ArithmeticError,
-    struct.error,
-)  # fmt: skip
-_PIXEL_KEYWORDS = (
-    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "SamplesPerPixel", "NumberOfFrames", "PhotometricInterpretation", "PixelData",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelIntensityRelationship",
-    "PixelIntensityRelationshipSign", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",
-    "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +62,8 @@ class Detector:
         self._dense = GraphSession(manifest, manifest.dense, threads)
         rescore = manifest.graph(Role.RESCORE)
         self._rescore = GraphSession(manifest, rescore, threads) if rescore else None
+        describe = manifest.graph(Role.DESCRIBE)
+        self._describe = GraphSession(manifest, describe, threads) if describe else None
 
     def detect(
         self, path: Path, overrides: frozenset[str] = frozenset()
@@ -109,9 +95,9 @@ class Detector:
         start = time.perf_counter()
         uid = ""
         try:
-            ds = _read(path)
+            ds = opened(path)
             uid = str(ds.get("SOPInstanceUID", ""))
-            mammogram = _header(ds)
+            mammogram = header_of(ds)
             measured = gates.header_gates(mammogram)
             verdict = gates.verdict(measured, overrides)
             if verdict.refused:
@@ -136,14 +122,13 @@ class Detector:
         overrides: frozenset[str],
         start: float,
     ) -> Detection:
-        measured = (*header, *image.measured)
+        cut = detector_input(image, self.manifest.input.spacing_mm)
+        measured = (*header, *image.measured, self._likeness(cut))
         verdict = gates.verdict(measured, overrides)
         if verdict.refused:
             return _refused(uid, verdict, image, start)
-        marks = self.marks(image)
-        density = self._shown(marks) / max(image.region.breast.area_cm2, 1e-6)
-        gate = gates.marks_gate(density, self.manifest.limits.maximum_marks_per_cm2)
-        verdict = gates.verdict((*measured, gate), overrides)
+        marks = self._marks(cut)
+        verdict = gates.verdict((*measured, self._density(marks, image)), overrides)
         if verdict.refused:
             return _refused(uid, verdict, image, start)
         return Detection(
@@ -158,7 +143,10 @@ class Detector:
 
     def marks(self, image: Prepared) -> tuple[Mark, ...]:
         """Run the graphs on a prepared image and return its marks, highest score first."""
-        cut, grid, tissue, interior = detector_input(image, self.manifest.input.spacing_mm)
+        return self._marks(detector_input(image, self.manifest.input.spacing_mm))
+
+    def _marks(self, prepared: "DetectorInput") -> tuple[Mark, ...]:
+        cut, grid, tissue, interior = prepared
         z = normalised(cut, tissue, self.manifest.input)
         dense = self.manifest.dense
         maps = strips.infer(z, interior, dense, self._dense.dense)
@@ -167,7 +155,8 @@ class Detector:
         )
         if self._rescore is not None:
             found = self._rescored(z, found)
-        return tuple(_mark(one, grid) for one in found)
+        types = self._types(z, found)
+        return tuple(_mark(one, grid, kind) for one, kind in zip(found, types, strict=True))
 
     def _rescored(self, z: Brightness, found: Sequence[Candidate]) -> list[Candidate]:
         session = self._rescore
@@ -183,13 +172,45 @@ class Detector:
         kept = [one for one in again if one.score >= self.manifest.limits.minimum_score]
         return sorted(kept, key=lambda one: (-one.score, one.row, one.column))
 
+    def _types(self, z: Brightness, found: Sequence[Candidate]) -> list["Types"]:
+        """Return the shares of its types for each calcification, nothing for what is none."""
+        told: list[Types] = [()] * len(found)
+        session = self._describe
+        if session is None or session.graph.patch_px is None:
+            return told
+        numbers = [
+            number for number, one in enumerate(found) if one.mark_class is MarkClass.CALCIFICATION
+        ]
+        if not numbers:
+            return told
+        cut = peaks.patches(z, [found[number] for number in numbers], session.graph.patch_px)
+        for number, shares in zip(numbers, session.patches(cut).tolist(), strict=True):
+            told[number] = tuple(zip(session.graph.types, shares, strict=True))
+        return told
+
+    def _likeness(self, prepared: "DetectorInput") -> Measured:
+        cut, _, _, interior = prepared
+        reference = self.manifest.likeness
+        features = None if reference is None else likeness.measure(cut, interior)
+        if reference is None or features is None:
+            return gates.likeness_gate(None, reference)
+        return gates.likeness_gate(reference.distance(features), reference)
+
+    def _density(self, marks: Sequence[Mark], image: Prepared) -> Measured:
+        limits, shown = self.manifest.limits, self._shown(marks)
+        return gates.marks_gate(
+            shown / max(image.region.breast.area_cm2, 1e-6),
+            limits.maximum_marks_per_cm2,
+            all_listed=shown < limits.maximum_candidates,
+        )
+
     def _shown(self, marks: Sequence[Mark]) -> int:
         minimum = self.manifest.operating_point().minimum_certainty.get(MarkClass.CALCIFICATION)
         if minimum is None:
             return 0
         return sum(
             mark.mark_class is MarkClass.CALCIFICATION
-            and self.manifest.certainty(mark.score) >= minimum
+            and self.manifest.certainty(mark.mark_class, mark.score) >= minimum
             for mark in marks
         )
 
@@ -210,17 +231,26 @@ def prepare(ds: Dataset, mammogram: Mammogram, model_mm: float) -> Prepared:
     bright = grey.brightness(stored)
     spacing = mammogram.spacing or SpacingMm(model_mm, model_mm)
     found = breast.find(bright, spacing)
-    region = found or breast.everything(bright, spacing)
-    measured = gates.pixel_gates(
-        found.breast.area_cm2 if found else None,
-        _saturated_share(bright, grey, region),
-        breast.polarity(bright),
+    oblique = mammogram.view is not None and mammogram.view.is_mlo_like
+    region = (
+        landmarks.located(found, bright, spacing, oblique=oblique)
+        if found
+        else breast.everything(bright, spacing)
     )
+    pixels = observe(stored, bright, grey, region, spacing, found=found is not None)
+    measured = gates.pixel_gates(pixels, mammogram.bits_stored)
     display = grey.display(stored, bright, region.tissue)
     return Prepared(bright, region, spacing, measured, display)
 
 
-def detector_input(image: Prepared, model_mm: float) -> tuple[Brightness, Grid, Mask, Mask]:
+Types = tuple[tuple[Morphology, float], ...]
+"""Shares, 0-1, of the types of a calcification."""
+
+DetectorInput = tuple[Brightness, Grid, Mask, Mask]
+"""Brightness at the model's spacing, its grid, the breast, and the breast without its skin."""
+
+
+def detector_input(image: Prepared, model_mm: float) -> DetectorInput:
     """Return the breast's box at the model's spacing, its grid, and both masks of that shape."""
     box = image.region.breast.box
     cut, grid = cropped(image.bright, box, image.spacing, model_mm)
@@ -229,36 +259,16 @@ def detector_input(image: Prepared, model_mm: float) -> tuple[Brightness, Grid, 
     return cut, grid, tissue, interior
 
 
-def _read(path: Path) -> Dataset:
-    """Read a file, and of its elements, which are parsed when first asked for, all that matter."""
-    content = path.read_bytes()  # apart, because pydicom too raises OSError, over broken content
-    try:
-        ds = pydicom.dcmread(io.BytesIO(content))
-        for keyword in ("SOPInstanceUID", *_PIXEL_KEYWORDS):
-            ds.get(keyword)
-        ds.file_meta.get("TransferSyntaxUID")
-    except _PARSE_ERRORS as error:
-        raise InputError(f"not a DICOM file that can be read: {_brief(error)}") from error
-    return ds
+def features_of(ds: Dataset, model_mm: float) -> Features | None:
+    """Return the features that the likeness of an image is judged by, for fitting a reference.
 
-
-def _header(ds: Dataset) -> Mammogram:
-    try:
-        return Mammogram.from_dataset(ds)
-    except _PARSE_ERRORS as error:
-        raise InputError(f"the header cannot be read: {_brief(error)}") from error
-
-
-def _brief(error: Exception) -> str:
-    # A parser's message may quote raw bytes, and with them anything that the header holds.
-    return type(error).__name__
-
-
-def _saturated_share(bright: Brightness, grey: GreyScale, region: BreastRegion) -> float:
-    sample = bright[::2, ::2]
-    inside = cv2.resize(region.interior, sample.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    saturated = (sample >= grey.bright.max()) & inside
-    return float(np.count_nonzero(saturated)) / max(int(np.count_nonzero(inside)), 1)
+    Raises
+    ------
+    InputError
+        The image cannot be read.
+    """
+    cut, _, _, interior = detector_input(prepare(ds, header_of(ds), model_mm), model_mm)
+    return likeness.measure(cut, interior)
 
 
 def _refused(uid: str, verdict: Verdict, image: Prepared | None, start: float) -> Detection:
@@ -273,7 +283,7 @@ def _refused(uid: str, verdict: Verdict, image: Prepared | None, start: float) -
     )
 
 
-def _mark(one: Candidate, grid: Grid) -> Mark:
+def _mark(one: Candidate, grid: Grid, morphology: Types) -> Mark:
     return Mark(
         center=grid.to_stored(one.row, one.column),
         score=one.score,
@@ -281,4 +291,5 @@ def _mark(one: Candidate, grid: Grid) -> Mark:
         diameter_mm=one.diameter_px * grid.spacing.mean,
         contrast=one.contrast,
         elongation=one.elongation,
+        morphology=morphology,
     )

@@ -14,13 +14,26 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from secondread.codes import MarkClass
+from secondread.codes import MarkClass, Morphology
+from secondread.detect.likeness import Likeness
+from secondread.detect.site import SiteCalibration, read_site
 from secondread.errors import ModelError
 
 _Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+def _named(value: object) -> object:
+    """Return the type of calcification of a name, as truth tables spell it."""
+    names = {kind.name.lower(): kind for kind in Morphology}
+    if isinstance(value, str) and value not in names:
+        raise ValueError(f"{value!r} is no type of calcification; there are {', '.join(names)}")
+    return names[value] if isinstance(value, str) else value
+
+
+_Type = Annotated[Morphology, BeforeValidator(_named)]
 _FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 """A name without a folder: a manifest cannot point outside its own folder."""
 
@@ -37,7 +50,7 @@ class Role(StrEnum):
     RESCORE = "rescore"
     """A patch around each candidate to scores that take the place of the dense ones."""
     DESCRIBE = "describe"
-    """A patch around each mark to morphology; run by the stage that describes findings."""
+    """A patch around each mark of a calcification to shares of its types."""
 
 
 class Normaliser(_Value):
@@ -77,8 +90,10 @@ class Graph(_Value):
     """Name of the output tensor with the diameter in input pixels, if the graph gives one."""
     axes: Literal["NCHW"]
     """Order of the input's axes; N is 1 for `dense` and the number of patches otherwise."""
-    heads: tuple[MarkClass, ...] = Field(min_length=1)
-    """What the channels of `scores` stand for, in their order."""
+    heads: tuple[MarkClass, ...] = ()
+    """What the channels of `scores` stand for, in their order; empty for `describe`."""
+    types: tuple[_Type, ...] = ()
+    """The same for `describe`: names of `codes.Morphology` in lower case."""
     stride: int = Field(default=1, ge=1)
     """Input pixels per output pixel of a `dense` graph."""
     multiple_of: int = Field(default=1, ge=1)
@@ -90,13 +105,26 @@ class Graph(_Value):
 
     @model_validator(mode="after")
     def _shape_fits_role(self) -> Self:
-        if len(set(self.heads)) != len(self.heads):
-            raise ValueError("heads are named once each")
+        if len(set(self.channels)) != len(self.channels) or not self.channels:
+            raise ValueError("heads, or types, are named, once each")
+        if bool(self.types) != (self.role is Role.DESCRIBE):
+            raise ValueError("types are given for describe graphs, heads for the others")
         if (self.patch_px is None) != (self.role is Role.DENSE):
             raise ValueError("patch_px is given for rescore and describe graphs, and only there")
         if self.multiple_of % self.stride:
             raise ValueError("multiple_of is a multiple of stride")
         return self
+
+    @property
+    def channels(self) -> tuple[MarkClass | Morphology, ...]:
+        """What the channels of `scores` stand for, whatever the graph's role."""
+        return self.heads or self.types
+
+
+_Points = Annotated[
+    tuple[tuple[Annotated[float, Field(ge=0, le=1)], _Percent], ...], Field(min_length=2)
+]
+"""(score, certainty) pairs, scores rising, certainty never falling; linear in between."""
 
 
 class Calibration(_Value):
@@ -106,24 +134,28 @@ class Calibration(_Value):
     """Whether the table was fitted to data with known truth."""
     on: str
     """To which data; or why not."""
-    points: tuple[tuple[Annotated[float, Field(ge=0, le=1)], _Percent], ...] = Field(min_length=2)
-    """(score, certainty) pairs, scores rising, certainty never falling; linear in between."""
+    points: _Points
+    """Of every class that has no table of its own."""
+    by_class: dict[MarkClass, _Points] = Field(default_factory=dict)
+    """Tables of single classes."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
-        for (s0, c0), (s1, c1) in pairwise(self.points):
-            if s1 <= s0 or c1 < c0:
-                raise ValueError("scores rise from point to point, and certainty never falls")
+        for table in (self.points, *self.by_class.values()):
+            for (s0, c0), (s1, c1) in pairwise(table):
+                if s1 <= s0 or c1 < c0:
+                    raise ValueError("scores rise from point to point, and certainty never falls")
         return self
 
-    def certainty(self, score: float) -> float:
+    def certainty(self, mark_class: MarkClass, score: float) -> float:
         """Return the certainty, 0-100, of a score; constant beyond the first and last point."""
-        after = bisect_right([s for s, _ in self.points], score)
+        points = self.by_class.get(mark_class, self.points)
+        after = bisect_right([s for s, _ in points], score)
         if after == 0:
-            return self.points[0][1]
-        if after == len(self.points):
-            return self.points[-1][1]
-        (s0, c0), (s1, c1) = self.points[after - 1], self.points[after]
+            return points[0][1]
+        if after == len(points):
+            return points[-1][1]
+        (s0, c0), (s1, c1) = points[after - 1], points[after]
         return c0 + (c1 - c0) * (score - s0) / (s1 - s0)
 
 
@@ -172,6 +204,8 @@ class _Document(_Value):
     calibration: Calibration
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     limits: Limits
+    likeness: Likeness | None = None
+    """The images that the model was made for; without it, no image is called unlike them."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -192,9 +226,12 @@ class Manifest(_Document):
     """A manifest that was read, and whose graphs were found as it says."""
 
     digest: _Hex256
-    """SHA-256 of the manifest file; as it holds those of the graphs, it names the whole model."""
+    """SHA-256 of the manifest file; as it holds those of the graphs, it names the whole model.
+    With a site's calibration, that of both digests."""
     folder: Path
     """Where manifest and graphs lie."""
+    site: SiteCalibration | None = None
+    """The site's calibration, whose minimum certainties the operating points have."""
 
     @property
     def calibrated(self) -> bool:
@@ -210,9 +247,9 @@ class Manifest(_Document):
         """Return the graph of a role, or None if the model has none."""
         return next((graph for graph in self.graphs if graph.role is role), None)
 
-    def certainty(self, score: float) -> float:
-        """Return the certainty, 0-100, of a score."""
-        return self.calibration.certainty(score)
+    def certainty(self, mark_class: MarkClass, score: float) -> float:
+        """Return the certainty, 0-100, of a score of a class."""
+        return self.calibration.certainty(mark_class, score)
 
     def operating_point(self, number: int = 0) -> OperatingPoint:
         """Return the operating point with this number; 0 gives the default.
@@ -262,19 +299,22 @@ def default_path() -> Path:
     return Path(__file__).resolve().parents[3] / "models" / "calcification" / "manifest.toml"
 
 
-def load(path: Path | None = None) -> Manifest:
+def load(path: Path | None = None, site: Path | None = None) -> Manifest:
     """Read a manifest and check the digests of all its graphs.
 
     Parameters
     ----------
     path
         The file; None takes the model that came with the package.
+    site
+        File of a site's calibration, made for this very manifest.
 
     Raises
     ------
     ModelError
-        The file cannot be read, is no TOML, a key is missing, unknown or wrong, or a graph is
-        not the one that the manifest names. The message names the file and the key.
+        A file cannot be read, is no TOML, a key is missing, unknown or wrong, a graph is not the
+        one that the manifest names, or the site's calibration is of another model. The message
+        names the file and the key.
     """
     path = default_path() if path is None else path
     try:
@@ -293,7 +333,33 @@ def load(path: Path | None = None) -> Manifest:
     manifest = Manifest(**dict(document), digest=digest, folder=path.resolve().parent)
     for graph in manifest.graphs:
         manifest.verified_bytes(graph)
-    return manifest
+    return manifest if site is None else _at_site(manifest, path, site)
+
+
+def _at_site(manifest: Manifest, path: Path, site_path: Path) -> Manifest:
+    """Return the manifest with a site's minimum certainties for clusters."""
+    site, site_digest = read_site(site_path)
+    if site.base_digest != manifest.digest:
+        raise ModelError(
+            f"site calibration {site_path} is for {site.model} (manifest {site.base_digest}), and "
+            f"{path} is {manifest.name} {manifest.version} (manifest {manifest.digest}): calibrate "
+            f"anew"
+        )
+    points = {point.number: point for point in manifest.operating_points}
+    for own in site.operating_points:
+        point = manifest.operating_point(own.number)
+        minimum = {**point.minimum_certainty, MarkClass.CLUSTER: own.minimum_certainty}
+        points[own.number] = point.model_copy(
+            update={
+                "minimum_certainty": minimum,
+                "false_marks_per_image": own.left_out_per_view,
+                "stated_on": f"{site.exams} exams of this site",
+            }
+        )
+    digest = hashlib.sha256((manifest.digest + site_digest).encode()).hexdigest()
+    return manifest.model_copy(
+        update={"operating_points": tuple(points.values()), "site": site, "digest": digest}
+    )
 
 
 def _explain(error: ValidationError, path: Path) -> str:

@@ -7,7 +7,8 @@ everything here converts to and from plain values (`as_json`, `from_json`).
 from dataclasses import dataclass
 from typing import Any
 
-from secondread.codes import MarkClass
+from secondread.codes import MarkClass, Morphology
+from secondread.detect.anatomy import Anatomy
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Reason
 
@@ -27,6 +28,35 @@ class Mark:
     """Peak over local background, in units of the local noise."""
     elongation: float = 1.0
     """Ratio of the principal axes of the response, 1 for a disc."""
+    morphology: tuple[tuple[Morphology, float], ...] = ()
+    """Share, 0-1, of each type that the model tells apart; empty where it tells none."""
+
+    def as_json(self) -> list[Any]:
+        """Return plain values that `from_json` turns back into an equal `Mark`."""
+        return [
+            self.center.col,
+            self.center.row,
+            self.score,
+            self.mark_class.value,
+            self.diameter_mm,
+            self.contrast,
+            self.elongation,
+            [[kind.name, share] for kind, share in self.morphology],
+        ]
+
+    @classmethod
+    def from_json(cls, values: list[Any]) -> "Mark":
+        """Read what `as_json` wrote."""
+        col, row, score, mark_class, diameter, contrast, elongation, shares = values
+        return cls(
+            PointPx(col, row),
+            score,
+            MarkClass(mark_class),
+            diameter,
+            contrast,
+            elongation,
+            tuple((Morphology[name], share) for name, share in shares),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +70,8 @@ class Breast:
     """The image border that the breast touches: ``left`` or ``right``."""
     box: tuple[int, int, int, int]
     """First row, row after the last, first column, column after the last, of the stored image."""
+    anatomy: Anatomy | None = None
+    """Landmarks; None where they were not looked for, as in a refused image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +96,7 @@ class Detection:
             "sop_instance_uid": self.sop_instance_uid,
             "status": self.status.value,
             "reasons": [reason.value for reason in self.reasons],
-            "marks": [
-                [
-                    mark.center.col,
-                    mark.center.row,
-                    mark.score,
-                    mark.mark_class.value,
-                    mark.diameter_mm,
-                    mark.contrast,
-                    mark.elongation,
-                ]
-                for mark in self.marks
-            ],
+            "marks": [mark.as_json() for mark in self.marks],
             "gates": dict(self.gates),
             "breast": None
             if breast is None
@@ -84,6 +105,7 @@ class Detection:
                 "tissue_fraction": breast.tissue_fraction,
                 "chest_wall_side": breast.chest_wall_side,
                 "box": list(breast.box),
+                "anatomy": breast.anatomy.as_json() if breast.anatomy else None,
             },
             "seconds": self.seconds,
             "detail": self.detail,
@@ -97,12 +119,7 @@ class Detection:
             sop_instance_uid=values["sop_instance_uid"],
             status=ImageStatus(values["status"]),
             reasons=tuple(Reason(reason) for reason in values["reasons"]),
-            marks=tuple(
-                Mark(
-                    PointPx(col, row), score, MarkClass(mark_class), diameter, contrast, elongation
-                )
-                for col, row, score, mark_class, diameter, contrast, elongation in values["marks"]
-            ),
+            marks=tuple(Mark.from_json(mark) for mark in values["marks"]),
             gates=dict(values["gates"]),
             breast=None
             if breast is None
@@ -111,6 +128,7 @@ class Detection:
                 tissue_fraction=breast["tissue_fraction"],
                 chest_wall_side=breast["chest_wall_side"],
                 box=tuple(breast["box"]),
+                anatomy=Anatomy.from_json(breast["anatomy"]) if breast["anatomy"] else None,
             ),
             seconds=values["seconds"],
             detail=values["detail"],

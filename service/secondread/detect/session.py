@@ -73,9 +73,9 @@ class GraphSession:
         return Answer(found[0], found[1] if len(found) > 1 else None)
 
     def patches(self, batch: _Array) -> _Array:
-        """Run a patch graph on (patches, 1, rows, columns); returns (patches, heads)."""
+        """Run a patch graph on (patches, 1, rows, columns); returns (patches, channels)."""
         scores = self._run(self._outputs[:1], batch)[0]
-        return scores.reshape(len(batch), len(self.graph.heads))
+        return scores.reshape(len(batch), len(self.graph.channels))
 
     def _run(self, outputs: list[str], batch: _Array) -> list[_Array]:
         try:

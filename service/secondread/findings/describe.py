@@ -1,20 +1,22 @@
 """Groups of marks to findings: outline, count, extent, distribution, certainty, shown or not.
 
-Morphology needs a model that describes; without one it stays empty rather than guessed, and so
+Morphology needs a model that tells types; without one it stays empty rather than guessed, and so
 does suspicion, which is an index of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from secondread.codes import Distribution, MarkClass
+from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import MINIMUM_MEMBERS, OUTLINE_MARGIN_MM, group
 from secondread.findings.finding import Calcification, Finding
+from secondread.findings.morphology import type_of
 from secondread.findings.shown import OperatingPoint
+from secondread.findings.suspicion import suspicion_of
 from secondread.geometry import Outline, PointPx, SpacingMm, clamp, padded_hull
 
 Calibrate = Callable[[MarkClass, float], float]
@@ -67,9 +69,7 @@ def describe(
             drafts.append(_cluster(members, spacing, calibrate))
         else:
             drafts += [_single(mark, calibrate) for mark in members]
-    drafts += [
-        _single(mark, calibrate) for mark in marks if mark.mark_class is not MarkClass.CALCIFICATION
-    ]
+    drafts += _landmarks(marks, spacing, calibrate)
     findings = [_finish(draft, spacing, size, point) for draft in _capped(drafts)]
     findings.sort(key=lambda f: (not f.shown, -f.certainty, f.center.row, f.center.col))
     return tuple(
@@ -85,6 +85,7 @@ class _Draft:
     certainty: float
     marks: Sequence[Mark]
     members: tuple[Calcification, ...] = ()
+    morphology: tuple[tuple[Morphology, float], ...] = ()
     distribution: tuple[tuple[Distribution, float], ...] = ()
 
 
@@ -110,8 +111,24 @@ def _cluster(members: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) 
             Calcification(mark.center, mark.diameter_mm, certainty)
             for mark, certainty in zip(members, certainties, strict=True)
         ),
+        type_of(members),
         _distribution(members, spacing),
     )
+
+
+LANDMARK_LINK_MM = {MarkClass.VASCULAR: 8.0, MarkClass.SKIN: 5.0}
+"""Marks of these classes that are this near belong to one vessel, or to one patch of skin."""
+
+
+def _landmarks(marks: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) -> Iterator[_Draft]:
+    """Yield what is no calcification of the breast's tissue: one a vessel, one a clip."""
+    for mark_class in MarkClass:
+        if mark_class in {MarkClass.CALCIFICATION, MarkClass.CLUSTER}:
+            continue
+        same = [mark for mark in marks if mark.mark_class is mark_class]
+        link = LANDMARK_LINK_MM.get(mark_class, 0.0)
+        for members in group(same, spacing, link) if link else ((mark,) for mark in same):
+            yield _Draft(mark_class, calibrate(mark_class, members[0].score), members)
 
 
 def _single(mark: Mark, calibrate: Calibrate) -> _Draft:
@@ -124,7 +141,7 @@ def _finish(
     points = [mark.center for mark in draft.marks]
     reach = max(mark.diameter_mm for mark in draft.marks) / 2
     outline = padded_hull(points, spacing, OUTLINE_MARGIN_MM + reach)
-    suspicion = None
+    suspicion = suspicion_of(draft.morphology, draft.distribution)
     return Finding(
         id="",
         mark_class=draft.mark_class,
@@ -134,6 +151,7 @@ def _finish(
         outline=_inside(outline, size),
         members=draft.members,
         long_axis_mm=round(_longest(points, spacing) + 2 * reach, 2),
+        morphology=draft.morphology,
         distribution=draft.distribution,
         shown=point.shows(draft.mark_class, draft.certainty, suspicion),
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from secondread.findings.finding import Finding, ImageReading
+from secondread.findings.position import Position
 
 
 def image_json(image: ImageReading) -> dict[str, Any]:
@@ -38,5 +39,20 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         ],
         "change": finding.change.name.lower() if finding.change else None,
         "zone": finding.zone,
+        "position": position_json(finding.position) if finding.position else None,
         "shown": finding.shown,
+    }
+
+
+def position_json(position: Position) -> dict[str, Any]:
+    """Return the place of a finding as JSON values."""
+    return {
+        "from_skin_mm": position.from_skin_mm,
+        "from_nipple_mm": position.from_nipple_mm,
+        "nipple_error_mm": position.nipple_error_mm,
+        "depth_mm": position.depth_mm,
+        "third": position.third,
+        "half": position.half,
+        "quadrant": position.quadrant,
+        "clock_hour": position.clock_hour,
     }

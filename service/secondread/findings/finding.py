@@ -5,6 +5,9 @@ from datetime import date
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Change, Distribution, MarkClass, Morphology
+from secondread.detect.marks import Breast
+from secondread.findings.comparison import StudyComparison
+from secondread.findings.position import Position
 from secondread.geometry import Outline, PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 
@@ -46,6 +49,8 @@ class Finding:
     zone: str | None = None
     """Place relative to the treated site; None where unknown."""
     shown: bool = False
+    position: Position | None = None
+    """Where in the breast; None where the image's landmarks are not known."""
     """Whether the operating point shows it."""
 
     @property
@@ -67,6 +72,8 @@ class ImageReading:
     """All candidates, shown ones first, each group by falling certainty."""
     detail: str = ""
     """For people: what exactly was wrong, for example a decoder's message; no patient data."""
+    breast: Breast | None = None
+    """What the detector found of the breast, landmarks included; None where it did not look."""
 
     @property
     def shown(self) -> tuple[Finding, ...]:
@@ -101,10 +108,13 @@ class ModelIdentity:
     name: str
     version: str
     digest: str
-    """SHA-256 of the manifest, hexadecimal; the manifest holds those of its graphs."""
+    """SHA-256 of the manifest, hexadecimal; the manifest holds those of its graphs. Where a site
+    has calibrated the operating point, it is that of both."""
     operating_point: int
     calibrated: bool
     """Whether certainty is calibrated on data; reports say so where it is not."""
+    site_exams: int | None = None
+    """On how many of its own exams the site calibrated the operating point; None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,13 @@ class StudyReading:
     """Expected views that never came, as ``LMLO``."""
     priors: tuple[PriorStudy, ...]
     model: ModelIdentity
+    comparisons: tuple[StudyComparison, ...] = ()
+    """With each prior whose images were read again, the nearest in time first."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether an image was read with doubts, so that nothing shown in it says less."""
+        return any(image.status is ImageStatus.FLAGGED for image in self.images)
 
     @property
     def suspicion(self) -> float | None:

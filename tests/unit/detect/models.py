@@ -148,3 +148,19 @@ def two_graphs(folder: Path, threshold: float = 12.0, rescore_at: float = 3.0) -
             'heads = ["calcification", "vascular"]\npatch_px = 9',
         ),
     )
+
+
+def describing(folder: Path, threshold: float = 12.0, rather_round_at: float = 3.0) -> Path:
+    """Write a model of two graphs: dense, and one that calls dark patches round."""
+    dense = bright_spots(folder / "dense.onnx", threshold)
+    describe = patch_mean(folder / "describe.onnx", rather_round_at)
+    return write(
+        folder,
+        graph_table("dense", "dense.onnx", dense, 'heads = ["calcification"]\nmultiple_of = 8'),
+        graph_table(
+            "describe",
+            "describe.onnx",
+            describe,
+            'types = ["round", "fine_linear"]\npatch_px = 9',
+        ),
+    )

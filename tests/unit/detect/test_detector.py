@@ -1,5 +1,6 @@
 """The detector over whole files: simulated clusters found, refusals and failures answered."""
 
+import json
 import warnings
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.codes import MarkClass
+from secondread.codes import MarkClass, Morphology
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load
 from secondread.detect.marks import Detection
@@ -26,7 +27,8 @@ def breast(side: str = "left") -> Stored:
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return Detector(load())
+    # These pictures are no mammograms, and the shipped model would say so of every one.
+    return Detector(load().model_copy(update={"likeness": None}))
 
 
 def shown(detection: Detection) -> list[tuple[float, float]]:
@@ -267,6 +269,20 @@ def test_in_a_model_of_two_graphs_the_second_scores_anew_and_gives_the_class(
     large = [mark for mark in detection.marks if mark.mark_class is MarkClass.VASCULAR]
     assert len(small) == 4
     assert {abs(mark.center.row - 540.5) < 12 for mark in large} == {True}
+
+
+def test_a_describing_graph_tells_the_types_of_calcifications_alone(tmp_path: Path) -> None:
+    image = with_dots(breast(), CLUSTER, height=800)
+    detector = Detector(load(models.describing(tmp_path)))
+
+    detection, _ = detector.detect(file(tmp_path / "x.dcm", dataset(image)))
+
+    assert detection.marks
+    for mark in detection.marks:
+        kinds, shares = zip(*mark.morphology, strict=True)
+        assert kinds == (Morphology.ROUND, Morphology.FINE_LINEAR)
+        assert sum(shares) == pytest.approx(1.0)
+    assert Detection.from_json(json.loads(json.dumps(detection.as_json()))) == detection
 
 
 def test_a_graph_without_the_named_tensors_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,20 @@
 """The gates: each reason by its cause, what refuses and what flags, and overriding by name."""
 
+from dataclasses import replace
+
 import pytest
 
 from secondread.codes import View
-from secondread.detect import gates
-from secondread.detect.gates import Gate, header_gates, marks_gate, pixel_gates, verdict
+from secondread.detect.gates import (
+    Gate,
+    Pixels,
+    header_gates,
+    likeness_gate,
+    marks_gate,
+    pixel_gates,
+    verdict,
+)
+from secondread.detect.likeness import FEATURES, Likeness
 from secondread.reasons import ImageStatus, Reason
 from tests.builders import mammogram, view_sequence
 
@@ -12,7 +22,14 @@ DISPLACED = ("399209000", "SCT")
 
 
 def test_an_ordinary_image_is_read_and_every_gate_states_its_value() -> None:
-    found = verdict([*header_gates(mammogram()), *pixel_gates(120.0, 0.0, 1.0), marks_gate(0, 10)])
+    found = verdict(
+        [
+            *header_gates(mammogram()),
+            *pixel_gates(pixels(), 12),
+            likeness_gate(1.0, REFERENCE),
+            marks_gate(0, 10),
+        ]
+    )
 
     assert (found.status, found.reasons) == (ImageStatus.READ, ())
     assert set(found.values) == {gate.value for gate in Gate}
@@ -21,39 +38,60 @@ def test_an_ordinary_image_is_read_and_every_gate_states_its_value() -> None:
     assert found.values["breast_area_cm2"] == 120.0
 
 
-@pytest.mark.parametrize(
-    ("attributes", "reason"),
-    [
-        ({"LossyImageCompression": "01"}, Reason.LOSSY_COMPRESSION),
-        ({"ImagerPixelSpacing": None}, Reason.SPACING_MISSING),
-        ({"ImagerPixelSpacing": [0.07, 0.12]}, Reason.SPACING_TOO_COARSE),
-        ({"BitsStored": 7}, Reason.FEW_BITS),
-        ({"BreastImplantPresent": "YES"}, Reason.IMPLANT),
-        ({"ImageLaterality": None}, Reason.LATERALITY_MISSING),
-        ({"ViewCodeSequence": None}, Reason.VIEW_MISSING),
-    ],
-    ids=str,
-)
-def test_a_header_gate_refuses(attributes: dict[str, object], reason: Reason) -> None:
-    found = verdict(header_gates(mammogram(**attributes)))
+# Each gate with what trips it and with what just does not.
+REFUSED: list[tuple[dict[str, object], dict[str, object], Reason]] = [
+    (
+        {"LossyImageCompression": "01"},
+        {"LossyImageCompression": "00"},
+        Reason.LOSSY_COMPRESSION,
+    ),
+    ({"ImagerPixelSpacing": None}, {}, Reason.SPACING_MISSING),
+    (
+        {"ImagerPixelSpacing": [0.07, 0.111]},
+        {"ImagerPixelSpacing": [0.11, 0.11]},
+        Reason.SPACING_TOO_COARSE,
+    ),
+    ({"BitsStored": 7}, {"BitsStored": 10}, Reason.FEW_BITS),
+    ({"BreastImplantPresent": "YES"}, {"BreastImplantPresent": "NO"}, Reason.IMPLANT),
+    ({"ImageLaterality": None}, {"ImageLaterality": "R"}, Reason.LATERALITY_MISSING),
+    ({"ViewCodeSequence": None}, {"ViewPosition": "CC"}, Reason.VIEW_MISSING),
+]
+FLAGGED: list[tuple[dict[str, object], dict[str, object], Reason]] = [
+    ({"BitsStored": 8}, {"BitsStored": 10}, Reason.EIGHT_BITS),
+    ({"BitsStored": 9}, {"BitsStored": 10}, Reason.NINE_BITS),
+    ({"PartialView": "YES"}, {"PartialView": "NO"}, Reason.PARTIAL_VIEW),
+    (
+        {"ImagerPixelSpacing": [0.044, 0.044]},
+        {"ImagerPixelSpacing": [0.045, 0.045]},
+        Reason.SPACING_FINE,
+    ),
+    (
+        {"ImagerPixelSpacing": None, "PixelSpacing": [0.07, 0.07]},
+        {"PixelSpacing": [0.07, 0.07]},
+        Reason.SPACING_NOMINAL,
+    ),
+]
+
+
+@pytest.mark.parametrize(("trips", "spares", "reason"), REFUSED, ids=str)
+def test_a_header_gate_refuses(
+    trips: dict[str, object], spares: dict[str, object], reason: Reason
+) -> None:
+    found = verdict(header_gates(mammogram(**trips)))
 
     assert found.refused
     assert found.reasons == (reason,)
+    assert verdict(header_gates(mammogram(**spares))).status is ImageStatus.READ
 
 
-@pytest.mark.parametrize(
-    ("attributes", "reason"),
-    [
-        ({"BitsStored": 8}, Reason.EIGHT_BITS),
-        ({"PartialView": "YES"}, Reason.PARTIAL_VIEW),
-        ({"ImagerPixelSpacing": None, "PixelSpacing": [0.07, 0.07]}, Reason.SPACING_NOMINAL),
-    ],
-    ids=str,
-)
-def test_a_header_gate_flags(attributes: dict[str, object], reason: Reason) -> None:
-    found = verdict(header_gates(mammogram(**attributes)))
+@pytest.mark.parametrize(("trips", "spares", "reason"), FLAGGED, ids=str)
+def test_a_header_gate_flags(
+    trips: dict[str, object], spares: dict[str, object], reason: Reason
+) -> None:
+    found = verdict(header_gates(mammogram(**trips)))
 
     assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (reason,))
+    assert verdict(header_gates(mammogram(**spares))).status is ImageStatus.READ
 
 
 def test_an_implant_that_is_displaced_is_read() -> None:
@@ -64,33 +102,134 @@ def test_an_implant_that_is_displaced_is_read() -> None:
     assert found.values["implant"] == "displaced"
 
 
+def pixels(**changes: object) -> Pixels:
+    """What an ordinary mediolateral oblique view shows."""
+    ordinary = Pixels(
+        area_cm2=120.0,
+        borders={"left": 1.0, "right": 0.0, "top": 0.5, "bottom": 0.3},
+        chest_wall_side="left",
+        saturated_share=0.0,
+        saturated_cm2=0.0,
+        levels=1800,
+        polarity=1.0,
+    )
+    return replace(ordinary, **changes)  # type: ignore[arg-type]  # any field, by name
+
+
 @pytest.mark.parametrize(
-    ("area", "saturated", "polarity", "reason"),
+    ("trips", "spares", "reason"),
     [
-        (None, 0.0, 1.0, Reason.BREAST_NOT_FOUND),
-        (19.9, 0.0, 1.0, Reason.BREAST_AREA),
-        (500.1, 0.0, 1.0, Reason.BREAST_AREA),
-        (100.0, 0.011, 1.0, Reason.SATURATED),
-        (100.0, 0.0, 0.1, Reason.POLARITY),
+        ({"area_cm2": None}, {"area_cm2": 100.0}, Reason.BREAST_NOT_FOUND),
+        ({"area_cm2": 19.9}, {"area_cm2": 20.0}, Reason.BREAST_AREA),
+        ({"area_cm2": 500.1}, {"area_cm2": 500.0}, Reason.BREAST_AREA),
+        ({"saturated_share": 0.0101}, {"saturated_share": 0.01}, Reason.SATURATED),
+        ({"polarity": 0.24}, {"polarity": 0.25}, Reason.POLARITY),
+        ({"levels": 63}, {"levels": 257}, Reason.FEW_LEVELS),
+        (
+            {"borders": {"left": 1.0, "right": 0.2, "top": 0.2, "bottom": 0.0}},
+            {"borders": {"left": 1.0, "right": 0.1, "top": 1.0, "bottom": 1.0}},
+            Reason.BREAST_CUT_OFF,
+        ),
     ],
+    ids=str,
 )
 def test_a_pixel_gate_refuses(
-    area: float | None, saturated: float, polarity: float, reason: Reason
+    trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = verdict(pixel_gates(area, saturated, polarity))
+    found = verdict(pixel_gates(pixels(**trips), 12))
 
     assert found.refused
     assert found.reasons == (reason,)
+    assert verdict(pixel_gates(pixels(**spares), 12)).status is ImageStatus.READ
 
 
-@pytest.mark.parametrize("area", [20.0, 500.0])
-def test_the_borders_of_the_area_are_inside(area: float) -> None:
-    assert not verdict(pixel_gates(area, gates.MAXIMUM_SATURATED, 1.0)).refused
+@pytest.mark.parametrize(
+    ("trips", "spares", "reason"),
+    [
+        ({"levels": 256}, {"levels": 257}, Reason.FEW_LEVELS),
+        ({"saturated_cm2": 1.01}, {"saturated_cm2": 1.0}, Reason.SATURATED_AREA),
+        (
+            {"borders": {"left": 1.0, "right": 0.11, "top": 0.1, "bottom": 0.1}},
+            {"borders": {"left": 1.0, "right": 0.1, "top": 0.1, "bottom": 0.1}},
+            Reason.BREAST_CUT_OFF,
+        ),
+    ],
+    ids=str,
+)
+def test_a_pixel_gate_flags(
+    trips: dict[str, object], spares: dict[str, object], reason: Reason
+) -> None:
+    found = verdict(pixel_gates(pixels(**trips), 12))
+
+    assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (reason,))
+    assert verdict(pixel_gates(pixels(**spares), 12)).status is ImageStatus.READ
+
+
+def test_an_image_whose_header_tells_of_8_bits_may_use_no_more_levels() -> None:
+    assert verdict(pixel_gates(pixels(levels=240), 8)).status is ImageStatus.READ
+    assert verdict(pixel_gates(pixels(levels=63), 8)).refused
+
+
+def test_the_front_of_a_right_breast_is_at_the_left() -> None:
+    borders = {"left": 0.2, "right": 1.0, "top": 0.0, "bottom": 0.0}
+    right = pixels(chest_wall_side="right", borders=borders)
+
+    found = verdict(pixel_gates(right, 12))
+
+    assert found.reasons == (Reason.BREAST_CUT_OFF,)
+    assert found.values["borders_reached"] == "left right"
+
+
+REFERENCE = Likeness(
+    means=(0.0,) * len(FEATURES),
+    deviations=(1.0,) * len(FEATURES),
+    correlation=tuple(
+        tuple(float(row == column) for column in range(len(FEATURES)))
+        for row in range(len(FEATURES))
+    ),
+    flag_beyond=2.0,
+    refuse_beyond=4.0,
+    fitted_on="nothing",
+)
+
+
+@pytest.mark.parametrize(
+    ("distance", "status"),
+    [
+        (2.0, ImageStatus.READ),
+        (2.01, ImageStatus.FLAGGED),
+        (4.0, ImageStatus.FLAGGED),
+        (4.01, ImageStatus.REFUSED),
+    ],
+)
+def test_what_is_unlike_the_training_images_is_flagged_and_far_out_refused(
+    distance: float, status: ImageStatus
+) -> None:
+    found = verdict([likeness_gate(distance, REFERENCE)])
+
+    assert found.status is status
+    assert found.reasons == (() if status is ImageStatus.READ else (Reason.UNLIKE_TRAINING,))
+    assert found.values["unlikeness"] == distance
+
+
+def test_a_likeness_that_cannot_be_measured_is_a_doubt_and_one_without_reference_is_told() -> None:
+    unmeasured = verdict([likeness_gate(None, REFERENCE)])
+    unknown = verdict([likeness_gate(None, None)])
+
+    assert (unmeasured.status, unmeasured.values["unlikeness"]) == (
+        ImageStatus.FLAGGED,
+        "not measured",
+    )
+    assert (unknown.status, unknown.values["unlikeness"]) == (ImageStatus.READ, "no reference")
 
 
 def test_more_marks_than_the_manifest_allows_refuse() -> None:
     assert verdict([marks_gate(10.1, 10)]).reasons == (Reason.TOO_MANY_MARKS,)
     assert not verdict([marks_gate(10.0, 10)]).refused
+
+
+def test_a_large_breast_full_of_marks_is_refused_although_not_all_were_listed() -> None:
+    assert verdict([marks_gate(5.0, 10, all_listed=False)]).reasons == (Reason.TOO_MANY_MARKS,)
 
 
 @pytest.mark.parametrize("name", ["lossy", "all"])

@@ -79,7 +79,9 @@ def test_a_missing_graph_or_manifest_is_named(tmp_path: Path) -> None:
         ('heads = ["calcification"]', 'heads = ["metal", "metal"]', "graphs.0: .*once each"),
         ('file = "dense.onnx"', 'file = "../dense.onnx"', "graphs.0.file"),
         ('role = "dense"', 'role = "rescore"', "graphs.0: .*patch_px"),
-        ('role = "dense"', 'role = "describe"\npatch_px = 9', "exactly one has the role dense"),
+        ('role = "dense"', 'role = "rescore"\npatch_px = 9', "exactly one has the role dense"),
+        ('role = "dense"', 'role = "describe"\npatch_px = 9', "graphs.0: .*types are given"),
+        ('heads = ["calcification"]', 'types = ["freckle"]', "graphs.0.types.0: .*no type"),
         ("stride = 1", "stride = 3", "graphs.0: .*multiple of stride"),
         ("[0.5, 20.0]", "[0.5, 120.0]", "calibration.points.1.1"),
         ("[0.5, 20.0]", "[0.0, 20.0]", "calibration: .*scores rise"),
@@ -112,7 +114,9 @@ def test_text_that_is_no_toml_is_refused(tmp_path: Path) -> None:
 def test_certainty_is_linear_between_the_points_of_the_table(tmp_path: Path) -> None:
     manifest = load(models.one_graph(tmp_path))
 
-    certainties = [manifest.certainty(score) for score in (0, 0.25, 0.5, 0.75, 1)]
+    certainties = [
+        manifest.certainty(MarkClass.CALCIFICATION, score) for score in (0, 0.25, 0.5, 0.75, 1)
+    ]
 
     assert certainties == pytest.approx([0, 10, 20, 60, 100])
 
@@ -124,7 +128,8 @@ def test_certainty_never_falls_and_stays_between_0_and_100(a: float, b: float) -
     )
     low, high = sorted((a, b))
 
-    assert 5 <= calibration.certainty(low) <= calibration.certainty(high) <= 80
+    lower, higher = (calibration.certainty(MarkClass.METAL, score) for score in (low, high))
+    assert 5 <= lower <= higher <= 80
 
 
 def test_operating_points_are_found_by_number_and_zero_is_the_default(tmp_path: Path) -> None:
@@ -134,3 +139,14 @@ def test_operating_points_are_found_by_number_and_zero_is_the_default(tmp_path: 
     assert manifest.operating_point(4).name == "sensitive"
     with pytest.raises(ModelError, match="no operating point 2; there are 1, 4"):
         manifest.operating_point(2)
+
+
+def test_a_class_may_have_a_table_of_its_own() -> None:
+    calibration = module.Calibration(
+        calibrated=True,
+        on="a test",
+        points=((0.0, 0.0), (1.0, 100.0)),
+        by_class={MarkClass.CLUSTER: ((0.0, 10.0), (1.0, 60.0))},
+    )
+    assert calibration.certainty(MarkClass.CLUSTER, 0.5) == 35.0
+    assert calibration.certainty(MarkClass.METAL, 0.5) == 50.0

@@ -1,8 +1,9 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from secondread.codes import Distribution, MarkClass
+from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import group
 from secondread.findings.describe import CANDIDATE_LIMIT, describe
@@ -83,6 +84,33 @@ def test_metal_is_reported_and_never_joins_a_cluster() -> None:
         "calcification",
         "metal",
     ]
+
+
+def test_the_walls_of_one_vessel_are_one_landmark_that_is_never_shown() -> None:
+    marks = [mark(100 + 60 * n, 100, mark_class=MarkClass.VASCULAR) for n in range(6)]
+
+    (found,) = findings(marks)
+
+    assert found.mark_class is MarkClass.VASCULAR
+    assert not found.shown
+    assert found.long_axis_mm > 5 * 60 * 0.07
+
+
+def test_two_clips_are_two_landmarks_however_near() -> None:
+    marks = [mark(100 + 20 * n, 100, mark_class=MarkClass.METAL) for n in range(2)]
+
+    assert len(findings(marks)) == 2
+
+
+def test_a_cluster_whose_members_are_typed_has_a_type_and_a_suspicion() -> None:
+    typed = ((Morphology.FINE_LINEAR, 0.9), (Morphology.ROUND, 0.1))
+    marks = [replace(mark(100 + 20 * n, 100), morphology=typed) for n in range(4)]
+
+    (found,) = findings(marks)
+
+    assert found.morphology[0] == (Morphology.FINE_LINEAR, 0.9)
+    assert found.suspicion is not None
+    assert found.suspicion > 60
 
 
 def test_findings_do_not_depend_on_the_order_of_marks() -> None:

@@ -1,0 +1,173 @@
+"""One round of training: ``python -m models.calcification.training --work DIR --seed N``.
+
+A round draws tissue, makes regions, mines them with the committed model for what it mistakes,
+trains the dense network on, cuts patches around its candidates, trains the two patch networks,
+and writes the graphs into DIR. Every step keeps what it has made in DIR, so that the same command
+goes on where it was cut off. Nothing is written into the repository: look at the figures, then
+copy the graphs and the manifest (see README.md beside this folder).
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from models.calcification.training import backgrounds, dense, export, mining, patches, store
+from models.calcification.training.networks import Dense, Patches
+from models.calcification.training.regions import HEADS
+from models.calcification.training.solids import MORPHOLOGIES
+from models.calcification.training.tiles import Tiles
+from models.calcification.training.weights import load_weights
+
+COMMITTED = Path(__file__).parents[1]
+"""Where the shipped graphs lie."""
+VALIDATION_SEED = 900
+"""Of the regions that no round trains on; their tissue is kept apart as well."""
+_EVERY = 10
+"""Every so manieth background is for validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round is made of."""
+
+    work: Path
+    seed: int
+    backgrounds: int
+    shards: int
+    steps: int
+    epochs: float
+    processes: int
+    fresh: bool
+    """Start from random weights rather than the committed ones."""
+
+
+def main() -> None:
+    """Run one round."""
+    plan = _arguments()
+    tissue = _tissue(plan)
+    train = [path for path in tissue if int(path.stem) % _EVERY]
+    held = [path for path in tissue if not int(path.stem) % _EVERY]
+    regions = _regions(plan, train, plan.seed, plan.shards, "regions")
+    unseen = _regions(plan, held, VALIDATION_SEED, 4, "validation")
+    network = _dense(plan, regions)
+    _say(f"dense: {_told(mining.sensitivity(network, unseen))}")
+    samples = patches.collect(network, regions)
+    _say(f"{len(samples.target)} candidates cut out")
+    _patch_networks(plan, network, samples)
+
+
+def _arguments() -> Round:
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training")
+    parser.add_argument("--work", type=Path, required=True, help="folder of all that is made")
+    parser.add_argument("--seed", type=int, default=1, help="of the round")
+    parser.add_argument("--backgrounds", type=int, default=320, help="views of tissue")
+    parser.add_argument("--shards", type=int, default=100, help="of 64 regions each")
+    parser.add_argument("--steps", type=int, default=8000, help="of the dense network")
+    parser.add_argument("--epochs", type=float, default=3.0, help="of the patch networks")
+    parser.add_argument("--processes", type=int, default=2, help="that make data")
+    parser.add_argument("--fresh", action="store_true", help="start from random weights")
+    return Round(**vars(parser.parse_args()))
+
+
+def _tissue(plan: Round) -> list[Path]:
+    """Draw what is missing of the tissue, several processes side by side."""
+    folder = plan.work / "backgrounds"
+    _in_parallel(plan, partial(_draw, folder), plan.backgrounds, "views of tissue")
+    return [folder / f"{number:05d}.npz" for number in range(plan.backgrounds)]
+
+
+def _draw(folder: Path, number: int) -> None:
+    cv2.setNumThreads(1)
+    list(backgrounds.write(folder, iter([number])))
+
+
+def _regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) -> list[Path]:
+    folder = plan.work / name
+    folder.mkdir(parents=True, exist_ok=True)
+    _in_parallel(plan, partial(_make, tissue, folder, seed), count, f"shards of {name}")
+    return [path for path in store.shards(folder) if path.name.startswith(f"{seed:03d}-")][:count]
+
+
+def _make(tissue: list[Path], folder: Path, seed: int, number: int) -> None:
+    cv2.setNumThreads(1)
+    list(store.generate(tissue, folder, seed, iter([number])))
+
+
+def _in_parallel(plan: Round, work: "partial[None]", count: int, what: str) -> None:
+    # Spawned, not forked: PyTorch's threads do not survive a fork.
+    with get_context("spawn").Pool(plan.processes) as pool:
+        started = time.monotonic()
+        for done, _ in enumerate(pool.imap_unordered(work, range(count)), start=1):
+            if done % max(count // 20, 1) == 0:
+                left = (time.monotonic() - started) / done * (count - done) / 60
+                _say(f"{done}/{count} {what}, {left:.0f} min left")
+
+
+def _dense(plan: Round, regions: list[Path]) -> nn.Module:
+    done = plan.work / f"dense-{plan.seed:03d}.pt"
+    torch.manual_seed(plan.seed)
+    network = Dense(len(HEADS))
+    if done.exists():
+        network.load_state_dict(torch.load(done, weights_only=True))
+        return network.eval()
+    if not plan.fresh:
+        load_weights(network, COMMITTED / "dense.onnx")
+    mistaken = None if plan.fresh else _mined(plan, network, regions)
+    checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
+    recipe = dense.Recipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
+    trained = dense.train(network, Tiles(regions, mistaken), recipe, checkpoint, _say)
+    torch.save(trained.state_dict(), done)
+    export.export_dense(trained, plan.work / "dense.onnx")
+    return trained
+
+
+def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[np.int64]:
+    kept = plan.work / f"mistakes-{plan.seed:03d}.npy"
+    if not kept.exists():
+        np.save(kept, mining.mistakes(network.eval(), regions))
+    mistaken: npt.NDArray[np.int64] = np.load(kept)
+    _say(f"{len(mistaken)} mistakes of the committed network mined")
+    return mistaken
+
+
+def _patch_networks(plan: Round, network: nn.Module, samples: patches.Samples) -> None:
+    recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
+    for name, outputs, train, side, left_out in (
+        ("rescore", len(HEADS) + 1, patches.train_rescore, patches.RESCORE_PX, 1),
+        ("describe", len(MORPHOLOGIES), patches.train_describe, patches.DESCRIBE_PX, 0),
+    ):
+        torch.manual_seed(plan.seed)
+        start = Patches(outputs)
+        start(torch.zeros(1, 1, side, side))
+        if not plan.fresh:
+            load_weights(start, COMMITTED / f"{name}.onnx")
+        trained = train(samples, start, recipe, _say)
+        away = export.export_patches(trained, side, plan.work / f"{name}.onnx", left_out)
+        _say(f"{name}.onnx written, {away:.1g} from PyTorch")
+
+
+def _told(found: mining.Sensitivity) -> str:
+    parts = (
+        f"{share:.3f} at {rate} false/cm2"
+        for share, rate in zip(found.found, found.false_per_cm2, strict=True)
+    )
+    return f"{', '.join(parts)} of {found.visible} visible calcifications"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

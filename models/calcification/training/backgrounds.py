@@ -1,0 +1,104 @@
+"""Tissue without any solid, as line integrals: drawn once, imaged many times.
+
+The tissue of a view costs a second or two to draw and a few milliseconds to expose; so views are
+drawn once and kept, and each training region exposes a piece of one anew, as another unit would.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from secondread.codes import Laterality, View
+from secondread.simulate.anatomy import Density, make_breast
+from secondread.simulate.fields import Map
+from secondread.simulate.projection import Frame, chest_wall_side, position
+from secondread.simulate.seeds import stream
+from secondread.simulate.tissue import make_tissue
+from secondread.simulate.treatment import Treatment, aftermath
+from secondread.simulate.vendors import VENDORS
+
+FIRST_SEED = 5_000_000
+"""Anatomy seeds from here on are for training; those of test exams lie below."""
+
+_UNIT = 8192
+"""Steps per unit of the line integral in the files: a hundredth of the noise."""
+_DENSITIES: tuple[Density, ...] = ("a", "b", "c", "d")
+_SHARES = (0.12, 0.40, 0.38, 0.10)
+"""Of the four compositions (BI-RADS atlas, 5th edition: about 10, 40, 40 and 10 %)."""
+_DAY = date(2026, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The tissue of one view."""
+
+    lines: Map
+    """Line integral of the attenuation; 0 outside the breast."""
+    pitch_mm: float
+    level: float
+    """What the automatic exposure control looks at."""
+    fat: float
+    dense: float
+    """The line integrals of fat and of the densest tissue, as processing finds them."""
+
+
+def write(folder: Path, numbers: Iterator[int]) -> Iterator[Path]:
+    """Draw the backgrounds of these numbers, those apart that are there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        path = folder / f"{number:05d}.npz"
+        if not path.exists():
+            part = path.with_suffix(".part.npz")
+            lines, levels = _drawn(number)
+            np.savez(part, lines=lines, levels=levels)
+            part.replace(path)
+        yield path
+
+
+def read(path: Path) -> Background:
+    """Read one background."""
+    with np.load(path) as data:
+        lines = data["lines"].astype(np.float32) / np.float32(_UNIT)
+        pitch_mm, level, fat, dense = (float(value) for value in data["levels"])
+    return Background(lines, pitch_mm, level, fat, dense)
+
+
+def _drawn(number: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float64]]:
+    """Return the file's arrays, lines and levels, of a view of a breast, treated or not."""
+    seed = FIRST_SEED + number // 2
+    rng = stream(seed, "background", str(number % 2))
+    laterality = Laterality.LEFT if rng.random() < 0.5 else Laterality.RIGHT
+    view = View.CC if number % 2 == 0 else View.MLO
+    density = _DENSITIES[int(stream(seed, "density").choice(4, p=_SHARES))]
+    size = float(stream(seed, "size").uniform(0.75, 1.25))
+    breast = make_breast(seed, laterality, density=density, size=size)
+    tissue = make_tissue(breast, view)
+    after = None
+    if rng.random() < 0.5:
+        depth, (lateral, superior) = float(rng.uniform(0.25, 0.7)), rng.uniform(-0.4, 0.4, 2)
+        treatment = Treatment(
+            laterality,
+            _DAY - timedelta(days=int(rng.integers(120, 4000))),
+            place=(depth, float(lateral), float(superior)),
+            radiotherapy=bool(rng.random() < 0.8),
+        )
+        after = aftermath(breast, view, treatment, _DAY, tissue.canvas, seed)
+    detector = VENDORS["alpha"].detector
+    frame = Frame(detector.rows, detector.columns, detector.spacing, chest_wall_side(laterality))
+    lie = position(breast, view, frame, seed)
+    lines = tissue.line_integral(lie.thickness_mm, after)
+    # Behind the chest wall nothing is imaged.
+    shown = round((lie.wall_mm - tissue.canvas.front_mm) / tissue.canvas.pitch_mm)
+    lines = lines[:, : max(shown, 1)]
+    rows = np.flatnonzero(lines.any(axis=1))
+    lines = lines[rows[0] : rows[-1] + 1]
+    sample = lines[::8, ::8]
+    inside = sample[sample > 0.5 * np.percentile(sample, 99)]
+    fat, dense = (float(value) for value in np.percentile(inside, (8.0, 97.0)))
+    levels = (tissue.canvas.pitch_mm, float(np.median(inside)), fat, dense)
+    stored = np.rint(np.clip(lines, 0, 65535 / _UNIT) * _UNIT).astype(np.uint16)
+    return stored, np.asarray(levels)

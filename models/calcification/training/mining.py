@@ -1,0 +1,120 @@
+"""Where a dense network is right and wrong on regions: its candidates, mistakes and sensitivity."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.calcification.training.regions import HEADS
+from models.calcification.training.store import TISSUE, Shard, read_shard
+from secondread.codes import MarkClass
+
+VISIBLE_CNR = 3.0
+"""The judge's word for visible: peak contrast-to-noise ratio."""
+_NEAR_PX = 5
+"""A candidate this near to a labelled pixel (0.35 mm) is no mistake."""
+_CALCIFICATION = HEADS.index(MarkClass.CALCIFICATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Local maxima of a network's scores in one region."""
+
+    row: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float32]
+    """Of the heads that were asked."""
+    false: npt.NDArray[np.bool_]
+    """Whether nothing labelled or ignored is near."""
+
+
+def candidates(
+    network: nn.Module, shard: Shard, threshold: float, heads: Sequence[int] = (_CALCIFICATION,)
+) -> Iterator[tuple[int, Candidates]]:
+    """Yield each region's number and its candidates: maxima of the highest of some heads."""
+    for number in range(len(shard.images)):
+        image = torch.from_numpy(shard.images[number].astype(np.float32))
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            logits = network(image[None, None])
+        score = torch.sigmoid(logits[0, list(heads)].float()).amax(dim=0)
+        labels = shard.labels[number]
+        yield number, _maxima(score, labels, threshold)
+
+
+def _maxima(score: torch.Tensor, labels: npt.NDArray[np.uint8], threshold: float) -> Candidates:
+    highest = functional.max_pool2d(score[None, None], 5, stride=1, padding=2)[0, 0]
+    is_top = (score == highest) & (score >= threshold)
+    is_top &= torch.from_numpy((labels & TISSUE) > 0)
+    row, column = (index.numpy() for index in torch.nonzero(is_top, as_tuple=True))
+    known = torch.from_numpy(((labels & ~np.uint8(TISSUE)) > 0).astype(np.float32))
+    near = functional.max_pool2d(known[None, None], 2 * _NEAR_PX + 1, stride=1, padding=_NEAR_PX)[
+        0, 0
+    ].numpy()
+    return Candidates(row, column, score.numpy()[row, column], near[row, column] == 0)
+
+
+def mistakes(
+    network: nn.Module, folders: Sequence[Path], threshold: float = 0.25
+) -> npt.NDArray[np.int64]:
+    """Return rows of shard, region, row, column of what is not there and scores high."""
+    rows = [
+        np.column_stack([np.full(len(r), number), np.full(len(r), region), r, c])
+        for number, folder in enumerate(folders)
+        for region, found in candidates(network, read_shard(folder), threshold)
+        for r, c in [(found.row[found.false], found.column[found.false])]
+    ]
+    return np.concatenate(rows) if rows else np.empty((0, 4), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """Single calcifications of a CNR of 3 and more that are found, by allowed false marks."""
+
+    false_per_cm2: tuple[float, ...]
+    found: tuple[float, ...]
+    threshold: tuple[float, ...]
+    visible: int
+
+
+def sensitivity(
+    network: nn.Module,
+    folders: Sequence[Path],
+    false_per_cm2: Sequence[float] = (0.1, 0.4, 1.0),
+) -> Sensitivity:
+    """Measure a network on regions that it was not trained on."""
+    false: list[npt.NDArray[np.float32]] = []
+    hits: list[float] = []
+    area = 0.0
+    for folder in folders:
+        shard = read_shard(folder)
+        for region, found in candidates(network, shard, 0.02):
+            false.append(found.score[found.false])
+            spacing = float(shard.spacing_mm[region])
+            area += float(((shard.labels[region] & TISSUE) > 0).sum()) * spacing**2 / 100
+            hits += _hits(found, shard.objects[shard.objects[:, 0] == region], spacing)
+    scores = np.sort(np.concatenate(false))[::-1]
+    thresholds = [float(scores[min(int(rate * area), len(scores) - 1)]) for rate in false_per_cm2]
+    best = np.array(hits)
+    return Sensitivity(
+        tuple(false_per_cm2),
+        tuple(float((best > threshold).mean()) for threshold in thresholds),
+        tuple(thresholds),
+        len(hits),
+    )
+
+
+def _hits(
+    found: Candidates, objects: npt.NDArray[np.float32], spacing_mm: float
+) -> Iterator[float]:
+    """Yield each visible calcification's best score; 0 where it has no mark."""
+    for one in objects:
+        if int(one[3]) != _CALCIFICATION or one[5] < VISIBLE_CNR:
+            continue
+        reach = max(0.3 / spacing_mm, one[4] / 2 + 0.15 / spacing_mm)
+        near = np.hypot(found.row - one[1], found.column - one[2]) <= reach
+        yield float(found.score[near].max()) if near.any() else 0.0

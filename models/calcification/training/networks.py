@@ -1,0 +1,158 @@
+"""The networks: a dense one over strips of tissue, and two that look at patches again.
+
+The dense network works at a quarter of the resolution and below, where a processor's wide
+registers are full; full-resolution layers of few channels would cost six times as much and find
+no more (measured before this was built). Its answer comes back at full resolution by a pixel
+shuffle, so that a calcification of two pixels keeps its place.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+STRIDE = 4
+"""Resolution that the dense network's finest layers work at."""
+MULTIPLE_OF = 16
+"""What height and width of the dense network's input are multiples of."""
+
+
+class Block(nn.Module):
+    """Two convolutions beside a way around them."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        # The way around dominates at first, so that depth costs nothing in the beginning.
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the input's shape."""
+        return functional.relu(x + self.second(functional.relu(self.first(x))))
+
+
+class Dense(nn.Module):
+    """Strips to score maps, one channel a class.
+
+    Parameters
+    ----------
+    heads
+        Number of classes.
+    widths
+        Channels at a quarter, an eighth and a sixteenth of the resolution.
+    """
+
+    def __init__(self, heads: int, widths: tuple[int, int, int] = (32, 48, 96)) -> None:
+        super().__init__()
+        fine, middle, coarse = widths
+        self.unshuffle = nn.PixelUnshuffle(STRIDE)
+        self.stem = nn.Conv2d(STRIDE * STRIDE, fine, 3, padding=1)
+        self.fine = Block(fine)
+        self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
+        self.middle = nn.Sequential(Block(middle), Block(middle))
+        self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
+        self.coarse = nn.Sequential(Block(coarse), Block(coarse, dilation=2))
+        self.from_coarse = nn.Conv2d(coarse, middle, 1)
+        self.from_middle = nn.Conv2d(middle, fine, 1)
+        self.last = Block(fine)
+        self.head = nn.Conv2d(fine, heads * STRIDE * STRIDE, 1)
+        self.shuffle = nn.PixelShuffle(STRIDE)
+        # Almost every pixel is background: begin by saying so.
+        nn.init.constant_(self.head.bias, -4.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (n, heads, rows, columns), of an input (n, 1, rows, columns)."""
+        x = functional.relu(self.stem(self.unshuffle(0.1 * x)))
+        fine = self.fine(x)
+        middle = self.middle(functional.relu(self.to_middle(fine)))
+        coarse = self.coarse(functional.relu(self.to_coarse(middle)))
+        middle = functional.relu(middle + _doubled(self.from_coarse(coarse)))
+        fine = functional.relu(fine + _doubled(self.from_middle(middle)))
+        logits: Tensor = self.shuffle(self.head(self.last(fine)))
+        return logits
+
+
+class Patches(nn.Module):
+    """Patches around candidates to logits: no candidate at all comes first, then the classes.
+
+    Parameters
+    ----------
+    outputs
+        Number of logits.
+    width
+        Channels of the first layer.
+    """
+
+    def __init__(self, outputs: int, width: int = 24) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for channels in (width, 2 * width, 3 * width):
+            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            before = channels
+        self.features = nn.Sequential(*layers)
+        self.decide = nn.Sequential(
+            nn.Conv2d(before, 4 * width, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(outputs)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (n, outputs), of patches (n, 1, side, side)."""
+        logits: Tensor = self.decide(self.features(0.1 * x))
+        return logits
+
+
+class PlainUNet(nn.Module):
+    """A small full-resolution U-Net, the judge's yardstick: what anyone would try first."""
+
+    def __init__(self, heads: int, width: int = 12) -> None:
+        super().__init__()
+        self.one = _pair(1, width)
+        self.two = _pair(width, 2 * width)
+        self.three = _pair(2 * width, 4 * width)
+        self.back_two = _pair(6 * width, 2 * width)
+        self.back_one = _pair(3 * width, width)
+        self.head = nn.Conv2d(width, heads, 1)
+        nn.init.constant_(self.head.bias, -4.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (n, heads, rows, columns), of an input (n, 1, rows, columns)."""
+        one = self.one(0.1 * x)
+        two = self.two(functional.max_pool2d(one, 2))
+        three = self.three(functional.max_pool2d(two, 2))
+        two = self.back_two(torch.cat([_doubled(three), two], 1))
+        one = self.back_one(torch.cat([_doubled(two), one], 1))
+        logits: Tensor = self.head(one)
+        return logits
+
+
+def _pair(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(after, after, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def kiloflops_per_pixel(network: Dense) -> float:
+    """Return the arithmetic of the dense network for one pixel of its input, in thousands."""
+    side = 64
+    total = 0.0
+
+    def count(layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
+        nonlocal total
+        if isinstance(layer, nn.Conv2d):
+            total += 2.0 * out.shape[2] * out.shape[3] * layer.weight.numel()
+
+    handles = [layer.register_forward_hook(count) for layer in network.modules()]
+    with torch.no_grad():
+        network(torch.zeros(1, 1, side, side))
+    for handle in handles:
+        handle.remove()
+    return total / side**2 / 1000

@@ -1,0 +1,194 @@
+"""Training of the two networks that look at patches: is it one, and of what type.
+
+Both see what the detector cuts around the dense network's candidates, so that they learn from
+that network's own mistakes: this is the second and harder round of mining.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.calcification.training.mining import candidates
+from models.calcification.training.networks import Patches
+from models.calcification.training.regions import HEADS, IGNORED
+from models.calcification.training.store import Shard, read_shard
+from secondread.codes import MarkClass
+
+Progress = Callable[[str], None]
+
+RESCORE_PX = 32
+"""Side of the patch that is scored again: 2.2 mm."""
+DESCRIBE_PX = 48
+"""Side of the patch whose type is told: 3.4 mm."""
+NOTHING = 0
+"""The rescoring network's first output; class n of `regions.HEADS` is output n + 1."""
+
+_SPOTS = tuple(n for n, head in enumerate(HEADS) if head is not MarkClass.METAL)
+_AT_MOST = 60
+"""Candidates taken from one region."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Patches around candidates."""
+
+    images: npt.NDArray[np.float16]
+    """(n, DESCRIBE_PX, DESCRIBE_PX), the candidate at index DESCRIBE_PX // 2 of both axes."""
+    target: npt.NDArray[np.int64]
+    """The rescoring network's right answer; -1 where it is not asked."""
+    morphology: npt.NDArray[np.int64]
+    """Index in `solids.MORPHOLOGIES`; -1 where there is none."""
+    cnr: npt.NDArray[np.float32]
+    """Of the solid; 0 where there is none."""
+    dense: npt.NDArray[np.float32]
+    """The dense network's score."""
+
+
+def collect(network: nn.Module, folders: Sequence[Path], threshold: float = 0.03) -> Samples:
+    """Cut patches around a dense network's candidates in some shards."""
+    parts = [_of_shard(network, read_shard(folder), threshold) for folder in folders]
+    return Samples(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+_Arrays = tuple[
+    npt.NDArray[np.float16],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.float32],
+    npt.NDArray[np.float32],
+]
+
+
+def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> _Arrays:
+    half = DESCRIBE_PX // 2
+    images, targets, types, cnrs, dense = [], [], [], [], []
+    for region, found in candidates(network, shard, threshold, _SPOTS):
+        padded = np.pad(shard.images[region], half)
+        labels = np.pad(shard.labels[region], 2)
+        objects = shard.objects[shard.objects[:, 0] == region]
+        for number in np.argsort(-found.score)[:_AT_MOST]:
+            row, column = int(found.row[number]), int(found.column[number])
+            images.append(padded[row : row + DESCRIBE_PX, column : column + DESCRIBE_PX])
+            targets.append(_target(labels[row : row + 5, column : column + 5]))
+            kind, cnr = _nearest(objects, row, column)
+            types.append(kind)
+            cnrs.append(cnr)
+            dense.append(found.score[number])
+    return (
+        np.asarray(images, np.float16).reshape(-1, DESCRIBE_PX, DESCRIBE_PX),
+        np.asarray(targets, np.int64),
+        np.asarray(types, np.int64),
+        np.asarray(cnrs, np.float32),
+        np.asarray(dense, np.float32),
+    )
+
+
+def _target(labels: npt.NDArray[np.uint8]) -> int:
+    """Return the right answer by the labels within two pixels."""
+    bits = int(np.bitwise_or.reduce(labels, axis=None))
+    # Metal shines over everything beside it, and a calcification is more than a vessel's wall.
+    for head in (MarkClass.METAL, MarkClass.CALCIFICATION, MarkClass.SKIN, MarkClass.VASCULAR):
+        if bits & (1 << HEADS.index(head)):
+            return HEADS.index(head) + 1
+    return -1 if bits & IGNORED else NOTHING
+
+
+def _nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
+    """Return the morphology and CNR of the calcification that a candidate lies in."""
+    if not len(objects):
+        return -1, 0.0
+    away = np.hypot(objects[:, 1] - row, objects[:, 2] - column) - objects[:, 4] / 2
+    nearest = objects[int(away.argmin())]
+    if away.min() > 3.0:
+        return -1, 0.0
+    return int(nearest[7]), float(nearest[5])
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How long and how fast."""
+
+    epochs: float
+    patches: int = 128
+    """In a batch."""
+    rate: float = 2e-3
+    seed: int = 1
+    threads: int = 1
+
+
+def train_rescore(
+    samples: Samples, start: Patches, recipe: Recipe, progress: Progress
+) -> nn.Module:
+    """Train the network that scores candidates again."""
+    asked = np.flatnonzero(samples.target >= 0)
+    edge = (DESCRIBE_PX - RESCORE_PX) // 2
+    images = samples.images[:, edge : edge + RESCORE_PX, edge : edge + RESCORE_PX]
+    return _train(start, images, samples.target, asked, recipe, progress)
+
+
+def train_describe(
+    samples: Samples, start: Patches, recipe: Recipe, progress: Progress
+) -> nn.Module:
+    """Train the network that tells the type of a calcification."""
+    seen = (samples.morphology >= 0) & (samples.cnr >= 2.5)
+    return _train(start, samples.images, samples.morphology, np.flatnonzero(seen), recipe, progress)
+
+
+def _train(
+    network: nn.Module,
+    images: npt.NDArray[np.float16],
+    targets: npt.NDArray[np.int64],
+    asked: npt.NDArray[np.int64],
+    recipe: Recipe,
+    progress: Progress,
+) -> nn.Module:
+    torch.set_num_threads(recipe.threads)
+    side = images.shape[1]
+    network(torch.zeros(1, 1, side, side))  # the lazy layer learns its size
+    steps = max(int(recipe.epochs * len(asked) / recipe.patches), 1)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, total_steps=steps + 1, pct_start=0.15
+    )
+    mean = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
+    )
+    rng = np.random.default_rng(recipe.seed)
+    shown, started = 0.0, time.monotonic()
+    for step in range(steps):
+        chosen = np.sort(asked[rng.integers(0, len(asked), recipe.patches)])
+        batch = images[chosen].astype(np.float32)
+        batch = _varied(batch, rng)
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.from_numpy(batch)[:, None])
+        loss = functional.cross_entropy(
+            logits.float(), torch.from_numpy(targets[chosen]), label_smoothing=0.02
+        )
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        mean.update_parameters(network)
+        value = float(loss.detach())
+        shown = value if step == 0 else 0.98 * shown + 0.02 * value
+        if (step + 1) % 100 == 0:
+            left = (time.monotonic() - started) / (step + 1) * (steps - step - 1) / 60
+            progress(f"step {step + 1}/{steps} loss {shown:.4f}, {left:.0f} min left")
+    trained: nn.Module = mean.module
+    return trained.eval()
+
+
+def _varied(batch: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Mirror and turn a batch, and make each patch a little stronger or weaker."""
+    if rng.integers(2):
+        batch = batch[:, :, ::-1]
+    batch = np.rot90(batch, int(rng.integers(4)), axes=(1, 2))
+    strength = np.exp(rng.normal(0.0, 0.1, (len(batch), 1, 1))).astype(np.float32)
+    return np.ascontiguousarray(batch * strength)

@@ -1,0 +1,133 @@
+"""Regions of real mammograms: their tissue as background, with solids put in.
+
+Only views that may serve in training are taken (`ALLOWED`; their licence is in the model card).
+Solids are put in after normalisation, where the unit is the local noise: what the grey scale
+would have made of them there is unknown, and is drawn. What shines brightly in the real image
+already (markers, coarse calcifications) is neither asked for nor called false.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models.calcification.training.regions import (
+    HEADS,
+    IGNORED,
+    NORMALISER,
+    OBJECT_COLUMNS,
+    SENSED_CNR,
+    SIDE,
+    SURE_CNR,
+    VISIBLE_SHARE,
+    Region,
+    patch_of,
+)
+from models.calcification.training.solids import drawn
+from secondread.detect.detector import detector_input, prepare
+from secondread.detect.opening import header_of, opened
+from secondread.detect.pixels import normalised
+from secondread.simulate.fields import Map
+
+ALLOWED = ("a-ffdm-cc/LCC.dcm", "c-ffdm-4view/*.dcm")
+"""Views that may serve as backgrounds and hard negatives."""
+
+_BRIGHT = 18.0
+"""From this many times the noise on, a real thing is left out of the question."""
+_AROUND_PX = 12
+_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RealView:
+    """One real view, normalised."""
+
+    image: Map
+    tissue: npt.NDArray[np.uint8]
+    spacing_mm: float
+
+
+def views(folder: Path) -> Iterator[RealView]:
+    """Read the allowed views of a folder of exams."""
+    for path in sorted(path for pattern in ALLOWED for path in folder.glob(pattern)):
+        ds = opened(path)
+        prepared = prepare(ds, header_of(ds), NORMALISER.spacing_mm)
+        cut, grid, tissue, interior = detector_input(prepared, NORMALISER.spacing_mm)
+        yield RealView(normalised(cut, tissue, NORMALISER), interior, grid.spacing.mean)
+
+
+def make_real_region(view: RealView, rng: np.random.Generator) -> Region | None:
+    """Cut a region out of a view and put solids in; None where there is too little breast."""
+    for _ in range(_TRIES):
+        row, column = (int(rng.integers(0, max(side - SIDE, 1))) for side in view.image.shape)
+        cut = np.s_[row : row + SIDE, column : column + SIDE]
+        tissue = _padded(view.tissue[cut])
+        if tissue.mean() > 0.25:
+            return _filled(_padded(view.image[cut]), tissue, view.spacing_mm, rng)
+    return None
+
+
+def _padded(cut: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    rows, columns = cut.shape
+    return np.pad(cut, ((0, SIDE - rows), (0, SIDE - columns)))
+
+
+def _filled(
+    image: npt.NDArray[np.generic],
+    tissue: npt.NDArray[np.generic],
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> Region:
+    background = np.asarray(image, np.float32)
+    labels = _real_things(background)
+    added = np.zeros_like(background)
+    objects: list[tuple[float, ...]] = []
+    # Peak contrast, in units of the noise, of a millimetre of dense calcification.
+    strength = float(np.exp(rng.uniform(np.log(8.0), np.log(80.0))))
+    blur = float(rng.uniform(0.03, 0.09)) / spacing_mm
+    for one in drawn(rng, 0.5 * SIDE * spacing_mm):
+        patch = patch_of(one, SIDE, spacing_mm)
+        if patch is None or not tissue[patch.middle]:
+            continue
+        contrast = cv2.GaussianBlur(patch.attenuation, (0, 0), blur, borderType=cv2.BORDER_CONSTANT)
+        contrast = np.asarray(contrast * np.float32(strength), np.float32)
+        cnr = float(contrast.max())
+        if cnr < SENSED_CNR:
+            continue
+        rows, columns = contrast.shape
+        window = np.s_[patch.row : patch.row + rows, patch.column : patch.column + columns]
+        added[window] += contrast
+        head = HEADS.index(one.mark_class)
+        bit = 1 << head if cnr >= SURE_CNR else IGNORED
+        labels[window][contrast >= VISIBLE_SHARE * cnr] |= np.uint8(bit)
+        weights = contrast / contrast.sum()
+        objects.append(
+            (
+                patch.row + float(weights.sum(axis=1) @ np.arange(rows)),
+                patch.column + float(weights.sum(axis=0) @ np.arange(columns)),
+                head,
+                one.solid.size_mm / spacing_mm,
+                cnr,
+                one.group,
+                one.morphology,
+            )
+        )
+    # The local mean, which normalisation takes away, holds what was added too.
+    added -= cv2.GaussianBlur(added, (0, 0), NORMALISER.local_mean_sigma_px)
+    whole = np.clip(background + added, NORMALISER.clip_low, NORMALISER.clip_high) * tissue
+    return Region(
+        whole.astype(np.float16),
+        labels,
+        np.asarray(tissue, np.uint8),
+        np.array(objects, np.float32).reshape(-1, len(OBJECT_COLUMNS)),
+        spacing_mm,
+    )
+
+
+def _real_things(image: Map) -> npt.NDArray[np.uint8]:
+    bright = (image >= _BRIGHT).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _AROUND_PX + 1,) * 2)
+    return np.asarray(cv2.dilate(bright, kernel) * np.uint8(IGNORED), np.uint8)

@@ -1,0 +1,247 @@
+"""One region: a piece of tissue with solids in it, exposed, processed, normalised, with its truth.
+
+A region goes through the very normalisation that the detector uses, on the detector's pixel
+grid; what the network sees in training is what it will see in a hospital.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models.calcification.training.backgrounds import Background
+from models.calcification.training.processing import Levels, presented, raw
+from models.calcification.training.solids import Placed, drawn
+from secondread.codes import MarkClass
+from secondread.detect.manifest import Normaliser
+from secondread.detect.pixels import normalised
+from secondread.errors import PixelError
+from secondread.geometry import PointPx
+from secondread.simulate.acquisition import Detector, Exposure, expose, noise_sigma
+from secondread.simulate.fields import Map
+from secondread.simulate.solids import Patch, rasterised
+
+HEADS = (MarkClass.CALCIFICATION, MarkClass.VASCULAR, MarkClass.METAL, MarkClass.SKIN)
+"""Classes of the networks, in the order of their outputs."""
+IGNORED = 1 << len(HEADS)
+"""Bit of the labels that says: too faint to be asked for, and too real to be called false."""
+
+SIDE = 512
+"""Rows and columns of a region, at the detector's grid."""
+MARGIN = 32
+"""Pixels around it that are made and cut off, so that no filter's border is seen."""
+
+NORMALISER = Normaliser(
+    spacing_mm=0.07,
+    normaliser="noise-equalised.v1",
+    local_mean_sigma_px=12.0,
+    clip_low=-10.0,
+    clip_high=30.0,
+)
+
+SURE_CNR = 2.0
+"""From this peak contrast-to-noise ratio on a solid is asked for."""
+SENSED_CNR = 0.8
+"""Below this it is noise; in between it is ignored."""
+
+VISIBLE_SHARE = 0.30
+"""A pixel belongs to a solid from this share of its peak contrast on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One training region."""
+
+    image: npt.NDArray[np.float16]
+    """The detector's input, (SIDE, SIDE)."""
+    labels: npt.NDArray[np.uint8]
+    """Bit n is set where a solid of ``HEADS[n]`` is seen; `IGNORED` where nothing is asked."""
+    tissue: npt.NDArray[np.uint8]
+    """1 in the breast."""
+    objects: npt.NDArray[np.float32]
+    """One row a solid: row, column, head, diameter in pixels, CNR, group, morphology."""
+    spacing_mm: float
+
+
+OBJECT_COLUMNS = ("row", "column", "head", "diameter_px", "cnr", "group", "morphology")
+
+
+def make_region(background: Background, rng: np.random.Generator) -> Region | None:
+    """Make one region of a background; None where there is too little breast in it."""
+    detector = _detector(rng)
+    native = detector.pitch_mm
+    grid = native if native >= 0.9 * NORMALISER.spacing_mm else NORMALISER.spacing_mm
+    side = round((SIDE + 2 * MARGIN) * grid / native)
+    lines = _piece(background, side, native, rng)
+    if lines is None:
+        return None
+    factor = float(rng.uniform(0.75, 1.3))
+    lines *= np.float32(factor)
+    level = background.level * factor
+    quanta = float(np.exp(rng.uniform(np.log(1.5e5), np.log(9e5))))
+    placed = drawn(rng, 0.5 * side * native)
+    patches = [patch_of(one, side, native) for one in placed]
+    truth = _Truth(side, native, grid)
+    for one, patch in zip(placed, patches, strict=True):
+        if patch is None:
+            continue
+        here = float(lines[patch.middle])
+        if here <= 0:
+            continue  # beside the breast
+        truth.add(one, patch, detector, noise_sigma(here, level, detector, quanta))
+        rows, columns = patch.attenuation.shape
+        lines[patch.row : patch.row + rows, patch.column : patch.column + columns] += (
+            patch.attenuation
+        )
+    signal = expose(lines, level, detector, Exposure(quanta), rng)
+    attenuation = np.asarray(
+        -np.log(np.maximum(signal.quanta, 1.0) / signal.breast_quanta), np.float32
+    )
+    attenuation += np.float32(level)
+    levels = Levels(background.fat * factor, background.dense * factor)
+    bright = raw(attenuation, rng) if rng.random() < 0.15 else presented(attenuation, levels, rng)
+    return _finished(bright, lines, truth, grid)
+
+
+def _detector(rng: np.random.Generator) -> Detector:
+    pitch = float(rng.choice((0.05, 0.07, 0.07, 0.07, 0.085, 0.094, 0.1)))
+    pitch *= float(np.exp(rng.normal(0, 0.05)))
+    scintillator = rng.random() < 0.4
+    return Detector(
+        rows=SIDE,
+        columns=SIDE,
+        pitch_mm=pitch,
+        blur_mm=float(rng.uniform(0.03, 0.08)),
+        noise_blur_px=float(rng.uniform(0.25, 0.7)) if scintillator else 0.0,
+        electronic_quanta=float(rng.uniform(2.0, 15.0)),
+        scatter=float(rng.uniform(0.05, 0.3)),
+    )
+
+
+def _piece(
+    background: Background, side: int, pitch_mm: float, rng: np.random.Generator
+) -> Map | None:
+    """Return line integrals of a random piece, turned, mirrored and scaled."""
+    rows, columns = np.nonzero(background.lines[::16, ::16])
+    chosen = int(rng.integers(len(rows)))
+    row, column = 16.0 * rows[chosen], 16.0 * columns[chosen]
+    angle = float(rng.uniform(0, 2 * np.pi))
+    scale = pitch_mm / background.pitch_mm * float(np.exp(rng.normal(0, 0.1)))
+    mirror = 1.0 if rng.random() < 0.5 else -1.0
+    c, s = scale * np.cos(angle), scale * np.sin(angle)
+    half = (side - 1) / 2
+    # From output pixel (column, row) to the background's.
+    matrix = np.array(
+        [
+            [mirror * c, -s, column - mirror * c * half + s * half],
+            [mirror * s, c, row - mirror * s * half - c * half],
+        ]
+    )
+    lines = cv2.warpAffine(
+        background.lines,
+        matrix,
+        (side, side),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    lines = np.maximum(lines, 0.0)
+    inside = lines > 0.2
+    return np.asarray(lines, np.float32) if inside.mean() > 0.25 else None
+
+
+def patch_of(one: Placed, side: int, pitch_mm: float) -> Patch | None:
+    """Return the line integrals of a solid where a region shows it."""
+    centre = PointPx(side / 2 + one.at_mm[0] / pitch_mm, side / 2 + one.at_mm[1] / pitch_mm)
+    if not (0 < centre.col < side and 0 < centre.row < side):
+        return None
+    patch = rasterised(one.solid, centre, one.turn, pitch_mm)
+    return None if patch is None else _cut(patch, side)
+
+
+def _cut(patch: Patch, side: int) -> Patch | None:
+    """Cut off what lies outside the region."""
+    rows, columns = patch.attenuation.shape
+    top, left = max(-patch.row, 0), max(-patch.column, 0)
+    bottom, right = min(side - patch.row, rows), min(side - patch.column, columns)
+    if top >= bottom or left >= right:
+        return None
+    inside = patch.attenuation[top:bottom, left:right]
+    return Patch(patch.row + top, patch.column + left, inside) if inside.any() else None
+
+
+class _Truth:
+    """Collects labels and objects while solids are put in."""
+
+    def __init__(self, side: int, native_mm: float, grid_mm: float) -> None:
+        self.labels = np.zeros((side, side), np.uint8)
+        self.objects: list[tuple[float, ...]] = []
+        self._scale = native_mm / grid_mm
+        self._native_mm = native_mm
+
+    def add(self, one: Placed, patch: Patch, detector: Detector, sigma: float) -> None:
+        """Record a solid, by what is left of its contrast behind the detector's blur."""
+        contrast = cv2.GaussianBlur(
+            patch.attenuation,
+            (0, 0),
+            detector.blur_mm / detector.pitch_mm,
+            borderType=cv2.BORDER_CONSTANT,
+        )
+        cnr = float(contrast.max()) / sigma
+        if cnr < SENSED_CNR:
+            return
+        rows, columns = contrast.shape
+        window = self.labels[patch.row : patch.row + rows, patch.column : patch.column + columns]
+        head = HEADS.index(one.mark_class)
+        bit = 1 << head if cnr >= SURE_CNR else IGNORED
+        window[contrast >= VISIBLE_SHARE * contrast.max()] |= np.uint8(bit)
+        weights = contrast / contrast.sum()
+        row = patch.row + float(weights.sum(axis=1) @ (np.arange(rows) + 0.5))
+        column = patch.column + float(weights.sum(axis=0) @ (np.arange(columns) + 0.5))
+        diameter = one.solid.size_mm / self._native_mm * self._scale
+        self.objects.append(
+            (
+                row * self._scale - 0.5 - MARGIN,
+                column * self._scale - 0.5 - MARGIN,
+                head,
+                diameter,
+                cnr,
+                one.group,
+                one.morphology,
+            )
+        )
+
+
+def _finished(bright: Map, lines: Map, truth: _Truth, grid_mm: float) -> Region | None:
+    whole = SIDE + 2 * MARGIN
+    labels, tissue = truth.labels, (lines > 0.2).astype(np.uint8)
+    if bright.shape[0] != whole:
+        bright = np.asarray(cv2.resize(bright, (whole, whole), interpolation=cv2.INTER_AREA))
+        labels = _resized_labels(labels, whole)
+        tissue = np.asarray(cv2.resize(tissue, (whole, whole), interpolation=cv2.INTER_NEAREST))
+    # Beside the breast processing shows black.
+    bright = np.where(tissue > 0, bright, bright[tissue > 0].min()).astype(np.float32)
+    try:
+        image = normalised(bright, tissue, NORMALISER)
+    except PixelError:
+        return None
+    cut = np.s_[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
+    objects = np.array(truth.objects, np.float32).reshape(-1, len(OBJECT_COLUMNS))
+    inside = ((objects[:, :2] >= 0) & (objects[:, :2] < SIDE)).all(axis=1)
+    return Region(
+        image[cut].astype(np.float16),
+        np.ascontiguousarray(labels[cut]),
+        np.ascontiguousarray(tissue[cut]),
+        objects[inside],
+        grid_mm,
+    )
+
+
+def _resized_labels(labels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    out = np.zeros((side, side), np.uint8)
+    for bit in (*(1 << n for n in range(len(HEADS))), IGNORED):
+        share = cv2.resize(
+            ((labels & bit) > 0).astype(np.float32), (side, side), interpolation=cv2.INTER_AREA
+        )
+        out[share >= 0.4] |= np.uint8(bit)
+    return out

@@ -1,0 +1,40 @@
+"""Weights out of the committed ONNX files: every round starts from the last one that landed."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+_PREFIX = "network."
+"""What the export wraps a network in."""
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Fill a network with the weights of a graph that `export` wrote.
+
+    Raises
+    ------
+    ValueError
+        The graph is not of this network: a weight is missing or has another shape.
+    """
+    graph = onnx.load(path).graph
+    found = {
+        tensor.name.removeprefix(_PREFIX): numpy_helper.to_array(tensor)
+        for tensor in graph.initializer
+    }
+    state: dict[str, torch.Tensor] = {}
+    for name, own in network.state_dict().items():
+        if name not in found:
+            raise ValueError(f"{path.name} has no weight {name}")
+        if not isinstance(own, nn.parameter.UninitializedParameter):
+            _same_shape(path, name, tuple(own.shape), found[name].shape)
+        state[name] = torch.from_numpy(np.array(found[name]))
+    network.load_state_dict(state)
+
+
+def _same_shape(path: Path, name: str, own: tuple[int, ...], found: tuple[int, ...]) -> None:
+    if own != found:
+        raise ValueError(f"{path.name}: weight {name} is {found}, the network wants {own}")

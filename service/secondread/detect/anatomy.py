@@ -1,0 +1,94 @@
+"""Where nipple, skin and pectoral muscle are in one image, with a small picture of the breast.
+
+What a later comparison needs of an image whose pixels may be gone by then. Plain values that
+cross process borders as JSON, like the marks.
+"""
+
+import base64
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from secondread.geometry import Outline, PointPx
+
+Picture = npt.NDArray[np.uint8]
+"""Local contrast in 8 bits: `NEUTRAL` is the local mean, 0 is outside the breast."""
+
+NEUTRAL = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A small picture over the whole stored image, packed; about 30 kB."""
+
+    rows: int
+    columns: int
+    packed: str
+    """Base64 of the deflated pixels, row by row."""
+
+    @classmethod
+    def from_picture(cls, picture: Picture) -> "Overview":
+        """Pack a picture."""
+        packed = base64.b64encode(zlib.compress(picture.tobytes(), 6)).decode("ascii")
+        return cls(picture.shape[0], picture.shape[1], packed)
+
+    def picture(self) -> Picture:
+        """Return the pixels.
+
+        Raises
+        ------
+        ValueError
+            What is packed is not a picture of this size.
+        """
+        size = self.rows * self.columns
+        try:
+            data = zlib.decompressobj().decompress(base64.b64decode(self.packed), size)
+        except zlib.error as error:
+            raise ValueError(f"an overview that cannot be unpacked: {error}") from error
+        return np.frombuffer(data, np.uint8).reshape(self.rows, self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Nipple:
+    """Where the nipple is, and how well that is known."""
+
+    point: PointPx
+    error_mm: float
+    """Standard deviation of each coordinate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """Landmarks of one image, in pixels of the stored image."""
+
+    outline: Outline
+    """The whole breast; runs along the image border where the breast does."""
+    nipple: Nipple | None
+    pectoral: tuple[PointPx, PointPx] | None
+    """The front of the pectoral muscle as a straight line: at the upper border of the image, and
+    at the chest wall's; None in other views than oblique ones and where it was not seen."""
+    overview: Overview
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values that `from_json` turns back into an equal `Anatomy`."""
+        nipple, pectoral = self.nipple, self.pectoral
+        return {
+            "outline": [[p.col, p.row] for p in self.outline],
+            "nipple": nipple and [nipple.point.col, nipple.point.row, nipple.error_mm],
+            "pectoral": pectoral and [[p.col, p.row] for p in pectoral],
+            "overview": [self.overview.rows, self.overview.columns, self.overview.packed],
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Anatomy":
+        """Read what `as_json` wrote."""
+        nipple, pectoral = values["nipple"], values["pectoral"]
+        return cls(
+            outline=tuple(PointPx(*p) for p in values["outline"]),
+            nipple=nipple and Nipple(PointPx(nipple[0], nipple[1]), nipple[2]),
+            pectoral=pectoral and (PointPx(*pectoral[0]), PointPx(*pectoral[1])),
+            overview=Overview(*values["overview"]),
+        )

@@ -1,0 +1,120 @@
+"""A site's calibration: an overlay on a model's manifest, made by `secondread calibrate`.
+
+It changes one thing, from which certainty on clusters are shown, and says on how many local exams
+that was measured. It holds for one model alone, and names it by its digest.
+"""
+
+import hashlib
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from secondread.errors import ModelError
+
+_Rate = Annotated[float, Field(ge=0)]
+_Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SitePoint(_Value):
+    """`[[operating_points]]`: a site's minimum certainty in place of the manifest's."""
+
+    number: int = Field(ge=1)
+    """Number of the operating point in the manifest."""
+    minimum_certainty: _Percent
+    """Clusters are shown from this certainty on."""
+    wanted_per_view: _Rate
+    """False clusters per view that were asked for."""
+    clusters: int = Field(ge=0)
+    """Clusters shown on the views that were read."""
+    per_view: _Rate
+    """The same per view."""
+    interval: tuple[_Rate, _Rate]
+    """95 % interval of the rate, exact for a Poisson count."""
+    left_out_per_view: _Rate
+    """Rate on each woman's views with the certainty that the other women's would have given."""
+    certainty_interval: tuple[_Percent, _Percent]
+    """95 % interval of the minimum certainty, by resampling women."""
+
+
+class SiteCalibration(_Value):
+    """The file's content."""
+
+    schema_version: Literal[1]
+    base_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the manifest that it belongs to."""
+    model: str
+    """Name and version of that model, for people."""
+    node_version: str
+    """Version of the node that measured."""
+    made_on: date
+    exams: int = Field(ge=1)
+    """Exams with at least one view read."""
+    women: int = Field(ge=1)
+    views: int = Field(ge=1)
+    """Views read, those with doubts included."""
+    views_not_read: int = Field(ge=0)
+    """Views that were refused or failed."""
+    operating_points: tuple[SitePoint, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_a_point_once(self) -> Self:
+        numbers = [point.number for point in self.operating_points]
+        if len(set(numbers)) != len(numbers):
+            raise ValueError("operating_points: a number is given once")
+        return self
+
+    def point(self, number: int) -> SitePoint | None:
+        """Return what the site has for an operating point, or None."""
+        return next((point for point in self.operating_points if point.number == number), None)
+
+    def as_toml(self) -> str:
+        """Return the content of the file."""
+        lines = [
+            "# How this site's exams set the operating point. Made by: secondread calibrate",
+            f"schema_version = {self.schema_version}",
+            f'base_digest = "{self.base_digest}"',
+            f'model = "{self.model}"',
+            f'node_version = "{self.node_version}"',
+            f"made_on = {self.made_on.isoformat()}",
+            f"exams = {self.exams}",
+            f"women = {self.women}",
+            f"views = {self.views}",
+            f"views_not_read = {self.views_not_read}",
+        ]
+        for point in self.operating_points:
+            lines += ["", "[[operating_points]]"]
+            values = point.model_dump(mode="json")
+            lines += [f"{name} = {value}" for name, value in values.items()]
+        return "\n".join(lines) + "\n"
+
+
+def read_site(path: Path) -> tuple[SiteCalibration, str]:
+    """Read a site's calibration and return it with its SHA-256.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read, is no TOML, or a key is missing, unknown or wrong.
+    """
+    try:
+        content = path.read_bytes()
+        values = tomllib.loads(content.decode("utf-8"))
+        site = SiteCalibration.model_validate(values)
+    except OSError as error:
+        raise ModelError(f"site calibration {path}: {error.strerror}") from error
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or '(whole file)'}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        ]
+        raise ModelError(f"site calibration {path}: " + "; ".join(faults)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"site calibration {path} is not valid TOML: {error}") from error
+    return site, hashlib.sha256(content).hexdigest()

@@ -1,0 +1,169 @@
+"""What a comparison with a prior says: the values that findings, reports and timelines share."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from secondread.codes import Change
+from secondread.geometry import Outline, PointPx
+
+
+class Verdict(StrEnum):
+    """What became of a finding between two exams.
+
+    "Gone" has no code in CID 6003, and neither have the two answers that say why there is none.
+    """
+
+    NEW = "new"
+    MORE = "more"
+    LARGER = "larger"
+    UNCHANGED = "unchanged"
+    FEWER = "fewer"
+    SMALLER = "smaller"
+    GONE = "gone"
+    NOT_IN_FIELD = "not-in-field-of-view"
+    NOT_COMPARABLE = "not-comparable"
+
+    @property
+    def change(self) -> Change | None:
+        """The code of CID 6003; None where it has none."""
+        return _CODES.get(self)
+
+    @property
+    def words(self) -> str:
+        """The verdict for people, ASCII."""
+        return _WORDS[self]
+
+
+_CODES = {
+    Verdict.NEW: Change.NEW,
+    Verdict.MORE: Change.MORE,
+    Verdict.LARGER: Change.LARGER,
+    Verdict.UNCHANGED: Change.UNCHANGED,
+    Verdict.FEWER: Change.FEWER,
+    Verdict.SMALLER: Change.SMALLER,
+}
+
+_WORDS = {
+    Verdict.NEW: "new",
+    Verdict.MORE: "increased in number",
+    Verdict.LARGER: "increased in size",
+    Verdict.UNCHANGED: "unchanged",
+    Verdict.FEWER: "decreased in number",
+    Verdict.SMALLER: "decreased in size",
+    Verdict.GONE: "gone",
+    Verdict.NOT_IN_FIELD: "not in the field of view",
+    Verdict.NOT_COMPARABLE: "not comparable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One measure in both exams, and how much it may differ without any change."""
+
+    current: float
+    prior: float
+    lower: float
+    upper: float
+    """Between these the current value is what a repeat of the prior exam could have given."""
+
+    @property
+    def direction(self) -> int:
+        """1 where the current value is above the limits, -1 where it is below, else 0."""
+        return (self.current > self.upper) - (self.current < self.lower)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRef:
+    """One finding of one exam."""
+
+    study_uid: str
+    sop_instance_uid: str
+    finding_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingChange:
+    """What became of one finding in one view, against one prior."""
+
+    verdict: Verdict
+    current: FindingRef | None
+    """None where the finding is gone."""
+    prior: tuple[FindingRef, ...]
+    """What it was in the prior, the best match first; several where the prior's was in parts."""
+    number: Difference | None = None
+    """Calcifications."""
+    extent_mm: Difference | None = None
+    """Longest distance between calcifications."""
+    diameter_mm: Difference | None = None
+    """Median diameter of the calcifications that were found in both."""
+    pairs: tuple[tuple[PointPx, PointPx], ...] = ()
+    """Calcifications found in both: in the current stored image and in the prior one."""
+    place: Outline = ()
+    """Where the finding lies in the other image: a current one in the prior, a gone one in the
+    current; empty where that is outside the image."""
+    error_mm: float | None = None
+    """Standard error of that place, in each direction."""
+    why: str = ""
+    """For people: why it was not compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewComparison:
+    """Which image of the prior was laid on one of the current study, and how well."""
+
+    sop_instance_uid: str
+    prior_sop_instance_uid: str | None
+    """None where the prior has no image of the view."""
+    same_unit: bool
+    """Whether both were taken and processed alike; wider limits otherwise."""
+    error_mm: float | None
+    """Standard error of the registration, in each direction; None where there is none."""
+    aligned: bool
+    """Whether tissue was found again, and not only skin and nipple."""
+    why_not: str = ""
+    """For people: why the images were not compared; empty where they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyComparison:
+    """A study against one prior."""
+
+    prior_study_uid: str
+    prior_date: date | None
+    basis: str
+    """What the prior's side is taken from: `PRIOR_READ_AGAIN`, or in other words."""
+    views: tuple[ViewComparison, ...]
+    changes: tuple[FindingChange, ...]
+    """One for each current cluster in a view that was compared or should have been, and one for
+    each cluster that the prior showed and that is not there any more or cannot be seen."""
+
+    @property
+    def compared(self) -> bool:
+        """Whether any view was."""
+        return any(not view.why_not for view in self.views)
+
+    @property
+    def why_not(self) -> str:
+        """Why no view was compared, for people; empty where one was."""
+        if self.compared:
+            return ""
+        reasons = dict.fromkeys(view.why_not for view in self.views)
+        return "; ".join(reasons) or "the studies have no view in common"
+
+    def of(self, sop_instance_uid: str, finding_id: str) -> FindingChange | None:
+        """Return what became of a current finding."""
+        return next(
+            (
+                change
+                for change in self.changes
+                if change.current is not None
+                and change.current.sop_instance_uid == sop_instance_uid
+                and change.current.finding_id == finding_id
+            ),
+            None,
+        )
+
+
+PRIOR_READ_AGAIN = "prior re-read"
+"""Basis: the prior's images were read with the model that read the current ones."""

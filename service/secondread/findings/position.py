@@ -1,0 +1,73 @@
+"""Where in the breast a finding lies: depth, distances and the part of the breast."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Half(StrEnum):
+    """The half of the breast that one view tells: of the two views, each knows another one."""
+
+    OUTER = "outer"
+    INNER = "inner"
+    UPPER = "upper"
+    LOWER = "lower"
+    CENTRAL = "central"
+    """Nearer to the line between them than the nipple's place is known."""
+
+
+class Third(StrEnum):
+    """Depth between nipple and chest wall, or pectoral muscle where that is seen."""
+
+    ANTERIOR = "anterior"
+    MIDDLE = "middle"
+    POSTERIOR = "posterior"
+
+
+class Quadrant(StrEnum):
+    """Quadrants of the breast, and its middle."""
+
+    UPPER_OUTER = "upper outer"
+    UPPER_INNER = "upper inner"
+    LOWER_OUTER = "lower outer"
+    LOWER_INNER = "lower inner"
+    CENTRAL = "central"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Place of a finding; None stands for unknown."""
+
+    from_skin_mm: float | None
+    """Nearest distance from the skin that the image shows."""
+    from_nipple_mm: float | None
+    """Distance from the nipple in the image plane."""
+    nipple_error_mm: float | None
+    """Standard error of the nipple's place, in each direction."""
+    depth_mm: float | None
+    """Distance behind the nipple, along the line from it to the chest wall or the muscle."""
+    third: Third | None
+    half: Half | None
+    """What this view tells: outer or inner, or upper or lower."""
+    quadrant: Quadrant | None = None
+    """From both views, where the finding was recognised in both."""
+    clock_hour: int | None = None
+    """1 to 12, seen from in front; from both views, None also for central findings."""
+
+    @property
+    def words(self) -> str:
+        """The place for people, ASCII; empty where nothing is known.
+
+        >>> Position(12.0, 41.3, 2.5, 38.0, Third.MIDDLE, Half.OUTER).words
+        'outer half, middle third, 41 mm from the nipple'
+        """
+        parts = []
+        if self.quadrant is not None:
+            hour = f" ({self.clock_hour} o'clock)" if self.clock_hour else ""
+            parts.append(f"{self.quadrant}{hour}")
+        elif self.half is not None:
+            parts.append(self.half if self.half is Half.CENTRAL else f"{self.half} half")
+        if self.third is not None:
+            parts.append(f"{self.third} third")
+        if self.from_nipple_mm is not None:
+            parts.append(f"{self.from_nipple_mm:.0f} mm from the nipple")
+        return ", ".join(parts)

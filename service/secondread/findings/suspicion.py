@@ -1,0 +1,94 @@
+"""Suspicion: an open index, 0-100, of how calcifications so described turned out in biopsy series.
+
+It is no probability of cancer in this woman: the series are of calcifications that were biopsied,
+most of them before any treatment, and the descriptors here are a program's. It ranks findings,
+and anyone can work it out again from the words beside it.
+
+For each type of calcification there is a share that was malignant, and for each distribution a
+factor on the odds. The index is the mean over the labels that the finding shows, weighted by
+their confidence. Certainty, change, scar and treatment enter nowhere.
+
+Sources
+-------
+Types: the mean of two cohorts of together 1,076 women, European Radiology 2020,
+doi 10.1007/s00330-020-07215-8: amorphous 9.1 and 6.4 %, coarse heterogeneous 16.1 and 22.1 %,
+fine pleomorphic 78.8 and 44.7 %, fine linear branching 78.6 and 85.1 %; diffuse amorphous 2.6 %.
+Fine linear: 81 % of linear morphology in Liberman et al., AJR 1998;171:35, like branching.
+Round and punctate: the border of the BI-RADS category "probably benign", 2 %. Typically benign
+types: BI-RADS category 2; 0.5 % stands for "none expected".
+Distributions: Liberman et al., linear 68 % and segmental 74 % among 46 % malignant of 492
+lesions, as ratios of odds; diffuse from diffuse against all amorphous ones above. For grouped
+and regional the odds stay as they are.
+"""
+
+from collections.abc import Sequence
+
+from secondread.codes import Distribution, Morphology
+
+TYPICALLY_BENIGN = frozenset(
+    {
+        Morphology.COARSE,
+        Morphology.DYSTROPHIC,
+        Morphology.EGGSHELL,
+        Morphology.LARGE_ROD_LIKE,
+        Morphology.LUCENT_CENTERED,
+        Morphology.MILK_OF_CALCIUM,
+        Morphology.SKIN,
+        Morphology.SUTURE,
+        Morphology.VASCULAR,
+    }
+)
+"""Types that the BI-RADS atlas (5th edition) calls typically benign, however they are spread."""
+
+MALIGNANT_SHARE = {
+    Morphology.ROUND: 0.02,
+    Morphology.PUNCTATE: 0.02,
+    Morphology.AMORPHOUS: 0.078,
+    Morphology.COARSE_HETEROGENEOUS: 0.191,
+    Morphology.FINE_PLEOMORPHIC: 0.618,
+    Morphology.FINE_LINEAR: 0.81,
+    Morphology.FINE_LINEAR_BRANCHING: 0.819,
+    **dict.fromkeys(sorted(TYPICALLY_BENIGN, key=lambda m: m.name), 0.005),
+}
+"""Share found malignant, by type."""
+
+ODDS_FACTOR = {
+    Distribution.DIFFUSE: 0.32,
+    Distribution.REGIONAL: 1.0,
+    Distribution.GROUPED: 1.0,
+    Distribution.LINEAR: 2.5,
+    Distribution.SEGMENTAL: 3.3,
+}
+"""Factor on the odds, by distribution."""
+
+
+def suspicion_of(
+    morphology: Sequence[tuple[Morphology, float]],
+    distribution: Sequence[tuple[Distribution, float]],
+) -> float | None:
+    """Return the index, 0-100, to one decimal; None where no type is known.
+
+    Parameters
+    ----------
+    morphology, distribution
+        The labels that the finding shows, with their confidence 0-1.
+    """
+    weight = sum(confidence for _, confidence in morphology)
+    if weight <= 0:
+        return None
+    shares = (
+        confidence * _share(kind, _factor(kind, distribution)) for kind, confidence in morphology
+    )
+    return round(100.0 * sum(shares) / weight, 1)
+
+
+def _factor(kind: Morphology, distribution: Sequence[tuple[Distribution, float]]) -> float:
+    total = sum(confidence for _, confidence in distribution)
+    if total <= 0 or kind in TYPICALLY_BENIGN:
+        return 1.0
+    return sum(confidence * ODDS_FACTOR[spread] for spread, confidence in distribution) / total
+
+
+def _share(kind: Morphology, factor: float) -> float:
+    odds = MALIGNANT_SHARE[kind] / (1.0 - MALIGNANT_SHARE[kind]) * factor
+    return odds / (1.0 + odds)
