@@ -41,6 +41,11 @@ COMMITMENT_REPORTS = Counter(
     "Storage commitment reports received, by what became of them.",
     ["outcome"],
 )
+PRIOR_ATTEMPTS = Counter(
+    "secondread_prior_attempts_total",
+    "Queries and retrievals of priors tried, by source, errand and what came of it.",
+    ["source", "errand", "answer"],
+)
 PROOFS = Counter(
     "secondread_proofs_total",
     "Proofs of delivery asked for, by destination, kind and what came of asking, per study.",

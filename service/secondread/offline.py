@@ -29,6 +29,9 @@ from secondread.detect.marks import Detection
 from secondread.errors import HeaderError, SettingsError
 from secondread.findings.document import image_json
 from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.applied import followed_up
+from secondread.followup.document import comparison_json
+from secondread.followup.position import with_positions
 from secondread.followup.priors import EarlierStudy, choose_priors
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import ImageStatus, Reason
@@ -150,8 +153,8 @@ def plan(inputs: Inputs, prior_uids: Iterable[str] = ()) -> Plan:
     for studies in by_patient.values():
         chosen = [s for s in studies if s not in named] if named & set(studies) else None
         for study_uid in chosen if chosen is not None else [max(studies, key=_age(inputs))]:
-            others = [_earlier(inputs, s) for s in studies if s != study_uid]
-            views = _earlier(inputs, study_uid).views
+            others = [earlier_study(inputs, s) for s in studies if s != study_uid]
+            views = _views(inputs, study_uid)
             current.append(study_uid)
             priors[study_uid] = choose_priors(_any(inputs, study_uid).study_date, views, others)
     return Plan(tuple(current), priors)
@@ -165,12 +168,17 @@ def _age(inputs: Inputs) -> Callable[[str], tuple[date, str]]:
     return lambda uid: (_any(inputs, uid).study_date or date.min, uid)
 
 
-def _earlier(inputs: Inputs, study_uid: str) -> EarlierStudy:
+def earlier_study(inputs: Inputs, study_uid: str) -> EarlierStudy:
+    """Return what the choice of priors needs of a study."""
+    day = _any(inputs, study_uid).study_date
+    return EarlierStudy(study_uid, day, _views(inputs, study_uid))
+
+
+def _views(inputs: Inputs, study_uid: str) -> frozenset[tuple[str, str]]:
     selection = _selection(inputs, study_uid)
-    views = frozenset(
+    return frozenset(
         (m.laterality.letter, m.view.name) for m in selection.to_read if m.laterality and m.view
     )
-    return EarlierStudy(study_uid, _any(inputs, study_uid).study_date, views)
 
 
 def _selection(inputs: Inputs, study_uid: str) -> Selection:
@@ -212,20 +220,43 @@ def read(inputs: Inputs, plan_: Plan, desk: Desk, progress: Callable[[str], None
         That of `findings.json`.
     """
     desk.out.mkdir(parents=True, exist_ok=True)
-    readings = [
-        _read_study(inputs, study_uid, plan_, desk, progress) for study_uid in inputs.studies
-    ]
+    alone = read_all(inputs, plan_, desk, progress)
+    readings = []
+    for study_uid, reading in alone.items():
+        if study_uid in plan_.current:
+            earlier = [alone[prior.study_uid] for prior in plan_.priors.get(study_uid, ())]
+            readings.append(followed_up(reading, earlier))
+            _write_objects(readings[-1], inputs, _folder(inputs, study_uid, desk), desk)
+        else:
+            readings.append(with_positions(reading))
+    tidy(desk)
     path = desk.out / "findings.json"
     document = findings_document(inputs, readings, plan_)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return path
 
 
+def read_all(
+    inputs: Inputs, plan_: Plan, desk: Desk, progress: Callable[[str], None]
+) -> dict[str, StudyReading]:
+    """Read every study by itself; display arrays stay in the folder until `tidy`."""
+    return {
+        study_uid: _read_study(inputs, study_uid, plan_, desk, progress)
+        for study_uid in inputs.studies
+    }
+
+
+def tidy(desk: Desk) -> None:
+    """Remove the display arrays."""
+    for leftover in desk.out.glob("study-*/.*.npy"):
+        leftover.unlink()
+
+
 def _read_study(
     inputs: Inputs, study_uid: str, plan_: Plan, desk: Desk, progress: Callable[[str], None]
 ) -> StudyReading:
     selection = _selection(inputs, study_uid)
-    folder = desk.out / f"study-{1 + list(inputs.studies).index(study_uid)}"
+    folder = _folder(inputs, study_uid, desk)
     folder.mkdir(parents=True, exist_ok=True)
     detections = {}
     for mammogram in selection.to_read:
@@ -240,18 +271,17 @@ def _read_study(
     circumstances = Circumstances(
         revision=1,
         cause="offline",
-        missing=missing_slots(_earlier(inputs, study_uid).views, [p.views for p in priors], ()),
+        missing=missing_slots(_views(inputs, study_uid), [p.views or () for p in priors], ()),
         priors=tuple(
             PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)
             for p in priors
         ),
     )
-    reading = read_study(study_uid, selection, detections, desk.reader, circumstances)
-    if study_uid in plan_.current:
-        _write_objects(reading, inputs, folder, desk)
-    for leftover in folder.glob(".*.npy"):
-        leftover.unlink()
-    return reading
+    return read_study(study_uid, selection, detections, desk.reader, circumstances)
+
+
+def _folder(inputs: Inputs, study_uid: str, desk: Desk) -> Path:
+    return desk.out / f"study-{1 + list(inputs.studies).index(study_uid)}"
 
 
 def _display_path(folder: Path, uid: str) -> Path:
@@ -259,10 +289,22 @@ def _display_path(folder: Path, uid: str) -> Path:
     return folder / f".{sha256(uid.encode()).hexdigest()[:32]}.npy"
 
 
+def display_array(inputs: Inputs, study_uid: str, uid: str, desk: Desk) -> npt.NDArray[np.uint8]:
+    """Return an image as people look at it, of a study that `read_all` has read.
+
+    Raises
+    ------
+    FileNotFoundError
+        The image's pixels could not be decoded.
+    """
+    path = _display_path(_folder(inputs, study_uid, desk), uid)
+    array: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return array
+
+
 def _write_objects(reading: StudyReading, inputs: Inputs, folder: Path, desk: Desk) -> None:
     def display(uid: str) -> npt.NDArray[np.uint8]:
-        array: npt.NDArray[np.uint8] = np.load(_display_path(folder, uid), mmap_mode="r")
-        return array
+        return display_array(inputs, reading.study_uid, uid, desk)
 
     sources = {uid: inputs.headers[uid] for uid in inputs.studies[reading.study_uid]}
     uids = ResultUids(desk.installation_id, reading.study_uid, reading.revision, "offline")
@@ -308,6 +350,7 @@ def _study_json(reading: StudyReading, plan_: Plan) -> dict[str, Any]:
         "outcome": reading.outcome.value,
         "reasons": [reason.value for reason in reading.reasons],
         "priors": [prior.study_uid for prior in reading.priors],
+        "comparisons": [comparison_json(one) for one in reading.comparisons],
         "suspicion": reading.suspicion,
     }
 

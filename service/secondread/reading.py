@@ -22,7 +22,7 @@ from secondread.findings.finding import (
 )
 from secondread.findings.shown import OperatingPoint
 from secondread.geometry import SpacingMm
-from secondread.reasons import Outcome, Reason
+from secondread.reasons import ImageStatus, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Circumstances:
     cause: str
     missing: tuple[Slot, ...] = ()
     priors: tuple[PriorStudy, ...] = ()
+    no_priors: Reason | None = None
+    """Why there are none to compare with; None where there are, and where it is not known."""
     treatment_known: bool = False
     invalid: tuple[str, ...] = ()
     """SOP Instance UIDs of images whose header makes no sense: nothing more is known of them."""
@@ -126,6 +128,7 @@ def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reade
         seconds=detection.seconds,
         findings=findings,
         detail=detection.detail,
+        breast=detection.breast,
     )
 
 
@@ -136,11 +139,13 @@ def _outcome(images: Sequence[ImageReading], invalid: int) -> tuple[Outcome, tup
     read = [image for image in images if image.status.has_findings]
     if not read:
         return Outcome.FAILED, (Reason.ALL_IMAGES_REFUSED,)
+    doubtful = any(image.status is ImageStatus.FLAGGED for image in read)
+    doubts = (Reason.SOME_IMAGES_DOUBTFUL,) if doubtful else ()
     if len(read) < wanted:
-        return Outcome.PARTIAL, (Reason.SOME_IMAGES_REFUSED,)
+        return Outcome.PARTIAL, (Reason.SOME_IMAGES_REFUSED, *doubts)
     if any(image.shown for image in read):
-        return Outcome.FINDINGS, ()
-    return Outcome.NO_FINDINGS, ()
+        return Outcome.FINDINGS, doubts
+    return Outcome.NO_FINDINGS, doubts
 
 
 def _context(circumstances: Circumstances) -> tuple[Reason, ...]:
@@ -151,4 +156,6 @@ def _context(circumstances: Circumstances) -> tuple[Reason, ...]:
         reasons.append(Reason.TREATMENT_UNKNOWN)
     if not any(prior.compared for prior in circumstances.priors):
         reasons.append(Reason.NO_COMPARISON)
+        if circumstances.no_priors is not None:
+            reasons.append(circumstances.no_priors)
     return tuple(reasons)

@@ -37,27 +37,49 @@ class Reason(StrEnum):
     BREAST_AREA = "breast-area-implausible"
     SATURATED = "saturated"
     POLARITY = "polarity-inconsistent"
+    FEW_LEVELS = "too-few-grey-levels"
+    BREAST_CUT_OFF = "breast-cut-off"
+    UNLIKE_TRAINING = "unlike-training"
     TOO_MANY_MARKS = "too-many-marks"
     TIME_LIMIT = "time-limit"
     MEMORY_LIMIT = "memory-limit"
     DETECTOR_DIED = "detector-died"
 
-    # The image was read, and this lowers the trust in it.
+    # The image was read, and this lowers the trust in it. The three before these do so too, where
+    # they are less pronounced.
     EIGHT_BITS = "eight-bits"
+    NINE_BITS = "nine-bits"
     GATE_OVERRIDDEN = "gate-overridden"
     PARTIAL_VIEW = "partial-view"
     SPACING_NOMINAL = "pixel-spacing-not-at-detector"
+    SPACING_FINE = "pixel-spacing-unusually-fine"
+    SATURATED_AREA = "saturated-area"
 
     # The study as a whole.
     NOTHING_IN_SCOPE = "nothing-in-scope"
     ALL_IMAGES_REFUSED = "all-images-refused"
     SOME_IMAGES_REFUSED = "some-images-refused"
+    SOME_IMAGES_DOUBTFUL = "some-images-doubtful"
     VIEWS_MISSING = "views-missing"
     TREATMENT_UNKNOWN = "treatment-unknown"
     NO_COMPARISON = "no-comparison"
     READING_FAILED = "reading-failed"
 
+    # Why a study is not compared with a prior.
+    PRIORS_OFF = "prior-fetching-off"
+    PRIORS_NOT_SEARCHABLE = "priors-not-searchable"
+    PRIOR_NOT_FOUND = "prior-not-found"
+    PRIOR_QUERY_FAILED = "prior-query-failed"
+    PRIOR_MOVE_REFUSED = "prior-move-refused"
+    PRIOR_NOT_RECEIVED = "prior-not-received"
+    PRIOR_TIMED_OUT = "prior-timed-out"
+    PRIOR_FOREIGN = "prior-of-another-patient"
+    PRIOR_OUT_OF_SCOPE = "prior-out-of-scope"
+    PRIOR_FILES_LOST = "prior-files-lost"
+    PRIOR_NOT_COMPARABLE = "prior-not-comparable"
+
     # The intake rule.
+    FETCHED_AS_PRIOR = "fetched-as-prior"
     PRIOR_ONLY_BY_AGE = "prior-only-by-age"
     PRIOR_ONLY_BY_PEER = "prior-only-by-peer"
     IGNORED_BY_PEER = "ignored-by-peer"
@@ -106,21 +128,40 @@ _SENTENCES: dict[Reason, str] = {
     Reason.BREAST_AREA: "the breast area found is implausible",
     Reason.SATURATED: "too much of the tissue is saturated",
     Reason.POLARITY: "the grey scale contradicts the header",
+    Reason.FEW_LEVELS: "fewer grey levels are used than calcifications need",
+    Reason.BREAST_CUT_OFF: "the breast is cut off in front",
+    Reason.UNLIKE_TRAINING: "unlike the images that the detector was made for",
     Reason.TOO_MANY_MARKS: "so many marks that noise or an artefact is likely",
     Reason.TIME_LIMIT: "reading took longer than its limit",
     Reason.MEMORY_LIMIT: "reading needed more memory than its limit",
     Reason.DETECTOR_DIED: "the detector died on this image",
     Reason.EIGHT_BITS: "only 8 bits are stored",
+    Reason.NINE_BITS: "only 9 bits are stored",
     Reason.GATE_OVERRIDDEN: "read although a gate refused it, by request",
     Reason.PARTIAL_VIEW: "a partial view",
     Reason.SPACING_NOMINAL: "the pixel spacing is not given at the detector plane",
+    Reason.SPACING_FINE: "the pixel spacing is finer than that of any usual detector",
+    Reason.SATURATED_AREA: "a saturated area (implant, device or overexposure) shows nothing",
     Reason.NOTHING_IN_SCOPE: "no image of the study is in the detector's scope",
     Reason.ALL_IMAGES_REFUSED: "no image of the study could be read",
     Reason.SOME_IMAGES_REFUSED: "some images of the study could not be read",
+    Reason.SOME_IMAGES_DOUBTFUL: "some images were read with doubts",
     Reason.VIEWS_MISSING: "expected views are missing",
     Reason.TREATMENT_UNKNOWN: "treatment unknown",
     Reason.NO_COMPARISON: "no comparison with a prior",
     Reason.READING_FAILED: "the reading failed",
+    Reason.PRIORS_OFF: "no archive is asked for priors",
+    Reason.PRIORS_NOT_SEARCHABLE: "without patient ID and study date no prior can be looked for",
+    Reason.PRIOR_NOT_FOUND: "no prior that fits was found",
+    Reason.PRIOR_QUERY_FAILED: "the archive could not be asked for priors",
+    Reason.PRIOR_MOVE_REFUSED: "the archive refused to send the prior",
+    Reason.PRIOR_NOT_RECEIVED: "the archive did not send the prior",
+    Reason.PRIOR_TIMED_OUT: "the prior did not come in time",
+    Reason.PRIOR_FOREIGN: "what came as a prior names another patient, or another issuer of the ID",
+    Reason.PRIOR_OUT_OF_SCOPE: "the prior has no image of these views in the detector's scope",
+    Reason.PRIOR_FILES_LOST: "the files of the prior cannot be read",
+    Reason.PRIOR_NOT_COMPARABLE: "the prior's images cannot be compared with these",
+    Reason.FETCHED_AS_PRIOR: "this node asked for it as a prior: it is kept and not read",
     Reason.PRIOR_ONLY_BY_AGE: "older than the intake rule's limit: kept as a prior",
     Reason.PRIOR_ONLY_BY_PEER: "this peer's studies are kept as priors",
     Reason.IGNORED_BY_PEER: "this peer's studies are not read",

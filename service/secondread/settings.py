@@ -173,11 +173,81 @@ class AssembleSettings(_Section):
     """Images that come later than this after a reading no longer make a revision by themselves."""
 
 
+class Retrieve(StrEnum):
+    """How images are asked for (PS3.4 C.4)."""
+
+    MOVE = "move"
+    """C-MOVE: the archive opens an association of its own to this node, which it has to know by
+    AE title, host and port."""
+    GET = "get"
+    """C-GET: the images come over the association that this node opened."""
+
+
+class PriorSourceSettings(_Section):
+    """`[[priors.sources]]`: an archive that is asked for priors."""
+
+    name: Name
+    """A short name for pages, metrics and logs."""
+    ae_title: AeTitle
+    """Its AE title."""
+    host: str
+    """Its host name or address."""
+    port: int = Field(ge=1, le=65535)
+    """Its TCP port."""
+    retrieve: Retrieve = Retrieve.MOVE
+    """How images are asked for. With ``move`` the archive calls this node to deliver them, so its
+    AE title has to be under `[[peers]]` as well."""
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long to wait for a connection, and for each answer to a query."""
+    attempt_seconds: float = Field(default=240.0, gt=0)
+    """How long one attempt to retrieve a study may take altogether; then it is broken off."""
+    maximum_pause_seconds: float = Field(default=600.0, gt=0)
+    """The longest pause between two attempts."""
+    tls: TlsSettings | None = None
+    """When set, the node calls over TLS."""
+
+
+class PriorsSettings(_Section):
+    """`[priors]`: earlier studies to compare with, and where they are fetched from."""
+
+    fetch: bool = True
+    """Whether the sources are asked; priors that the node holds are used in any case."""
+    sources: tuple[PriorSourceSettings, ...] = ()
+    """The archives to ask, as `[[priors.sources]]`; none: nothing is fetched."""
+    count: int = Field(default=2, ge=1, le=5)
+    """How many priors a study is compared with: the nearest ones in time, the last of them
+    replaced by the oldest."""
+    minimum_age_days: int = Field(default=182, ge=1)
+    """A study less earlier than this is a work-up of the same visit, not a prior."""
+    maximum_age_days: int = Field(default=3650, ge=1)
+    """Archives are not asked for studies earlier than this."""
+    wait_seconds: float = Field(default=600.0, ge=0)
+    """How long a complete study waits for its priors, from the first question on; then it is read
+    without. 0: it never waits, and priors come as a later revision."""
+    give_up_hours: float = Field(default=24.0, gt=0)
+    """How long it is tried to get a prior; one that comes after the wait makes a revision, within
+    `assemble.late_window_days`."""
+
+    @_model_validator(mode="after")
+    def _window_is_open(self) -> "PriorsSettings":
+        if self.maximum_age_days <= self.minimum_age_days:
+            raise ValueError("maximum_age_days must be more than minimum_age_days")
+        return self
+
+    @property
+    def asked(self) -> tuple[PriorSourceSettings, ...]:
+        """The sources that are asked."""
+        return self.sources if self.fetch else ()
+
+
 class DetectSettings(_Section):
     """`[detect]`: the detector and the child process it runs in."""
 
     manifest: Path | None = None
     """Manifest of the model; None takes the one that came with the package."""
+    site_calibration: Path | None = None
+    """File that `secondread calibrate` made from exams of this site; None: the manifest's own
+    operating points."""
     threads: int = Field(default=1, ge=1, le=64)
     """Threads of one inference. One thread a view and several workers were measured steadiest."""
     view_seconds: float = Field(default=120.0, gt=0)
@@ -328,6 +398,7 @@ class Settings(_Section):
     database: DatabaseSettings = DatabaseSettings()
     receive: ReceiveSettings = ReceiveSettings()
     assemble: AssembleSettings = AssembleSettings()
+    priors: PriorsSettings = PriorsSettings()
     detect: DetectSettings = DetectSettings()
     findings: FindingsSettings = FindingsSettings()
     work: WorkSettings = WorkSettings()
@@ -341,6 +412,7 @@ class Settings(_Section):
         for what, names in (
             ("peers.ae_title", [peer.ae_title for peer in self.peers]),
             ("destinations.name", [destination.name for destination in self.destinations]),
+            ("priors.sources.name", [source.name for source in self.priors.sources]),
         ):
             doubles = sorted({name for name in names if names.count(name) > 1})
             if doubles:
@@ -376,7 +448,8 @@ class Settings(_Section):
     @property
     def reading_digest(self) -> str:
         """Digest of the settings that a reading's content depends on."""
-        text = self.findings.model_dump_json() + self.detect.model_dump_json()
+        priors = f"{self.priors.count} {self.priors.minimum_age_days}"
+        text = self.findings.model_dump_json() + self.detect.model_dump_json() + priors
         return hashlib.sha256((text + "".join(sorted(self.profiles))).encode()).hexdigest()
 
     def peer(self, ae_title: str) -> PeerSettings | None:

@@ -87,6 +87,11 @@ maximum_pause_seconds = 1
         self.log = folder / "node.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    def add(self, text: str) -> None:
+        """Add to the settings, before the node is started."""
+        self.file.write_text(self.file.read_text() + text)
+        self.settings = load(self.file, {})
+
     def start(self) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         with self.log.open("ab") as log:

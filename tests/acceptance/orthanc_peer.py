@@ -47,6 +47,13 @@ class Orthanc:
         }
         (self.folder / "orthanc.json").write_text(json.dumps(values))
 
+    def forbid(self, right: str) -> None:
+        """Take a right from the node, in a configuration that was written."""
+        file = self.folder / "orthanc.json"
+        values = json.loads(file.read_text())
+        values["DicomModalities"]["secondread"][right] = False
+        file.write_text(json.dumps(values))
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -3,6 +3,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from secondread.cli.commands import app
+from secondread.detect.manifest import load
+from tests.unit.detect.overlays import overlay
 
 
 def check(folder: Path, text: str, end: str = "") -> tuple[int, str]:
@@ -34,6 +36,15 @@ def test_a_destination_that_does_not_answer_fails_with_its_name(tmp_path: Path) 
     assert "destination pacs" in printed
 
 
+def test_an_archive_for_priors_is_called_and_named(tmp_path: Path) -> None:
+    source = '[[priors.sources]]\nname = "old"\nae_title = "OLD"\nhost = "127.0.0.1"\nport = 1\n'
+
+    status, printed = check(tmp_path, source)
+
+    assert status == 1
+    assert "archive old" in printed
+
+
 def test_settings_that_would_only_show_when_serving_fail_here_already(tmp_path: Path) -> None:
     tls = '[receive.tls]\ncertificate = "nowhere.pem"\nkey = "nowhere.pem"\n'
 
@@ -51,3 +62,18 @@ def test_a_wrong_model_fails_with_the_file_and_the_key(tmp_path: Path) -> None:
 
     assert status == 1
     assert "schema_version" in printed
+
+
+def test_a_sites_calibration_is_told_and_one_of_another_model_fails(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    settings = f'[detect]\nsite_calibration = "{site}"\n'
+    site.write_text(overlay(load().digest).as_toml())
+    right = check(tmp_path, settings)
+    site.write_text(overlay("cd" * 32).as_toml())
+
+    status, printed = check(tmp_path, settings)
+
+    assert right[0] == 0
+    assert "site-calibrated on 12 exams" in " ".join(right[1].split())
+    assert status == 1
+    assert "calibrate anew" in " ".join(printed.split())

@@ -1,12 +1,17 @@
 """The shipped detector over real mammograms: read or flagged, few marks, clip and cluster found."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
+import numpy.typing as npt
+import pydicom
 import pytest
 
 from secondread.codes import MarkClass
-from secondread.detect.detector import Detector
+from secondread.detect.detector import Detector, features_of
+from secondread.detect.gates import likeness_gate, verdict
 from secondread.detect.manifest import load
 from secondread.detect.marks import Detection, Mark
 from secondread.reasons import ImageStatus, Reason
@@ -15,6 +20,9 @@ FULL_FIELD = [
     "a-ffdm-cc/LCC", "a-ffdm-cc/RCC", "b-ffdm-cc-clip/LCC", "b-ffdm-cc-clip/RCC",
     "c-ffdm-4view/LCC", "c-ffdm-4view/LMLO", "c-ffdm-4view/RCC", "c-ffdm-4view/RMLO",
 ]  # fmt: skip
+
+
+Pixels = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,8 @@ def shown(detector: Detector, detection: Detection, mark_class: MarkClass) -> li
     return [
         mark
         for mark in detection.marks
-        if mark.mark_class is mark_class and detector.manifest.certainty(mark.score) >= minimum
+        if mark.mark_class is mark_class
+        and detector.manifest.certainty(mark_class, mark.score) >= minimum
     ]
 
 
@@ -77,6 +86,7 @@ def test_lossy_film_is_refused_and_its_cluster_found_when_overridden(
     detection = read(detector, exams, "d-film-microcalcs/LMLO", "all")
 
     assert detection.status is ImageStatus.FLAGGED
+    assert Reason.UNLIKE_TRAINING in detection.reasons
     inside = [
         mark
         for mark in shown(detector, detection, MarkClass.CALCIFICATION)
@@ -92,3 +102,65 @@ def test_secondary_captures_of_film_are_answered_and_not_read(
         detection, _ = detector.detect(path)
         assert detection.status in {ImageStatus.REFUSED, ImageStatus.FAILED}
         assert detection.marks == ()
+
+
+def _enlarged(pixels: Pixels) -> Pixels:
+    rows, columns = pixels.shape
+    half = cv2.resize(pixels, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
+    large = cv2.resize(half, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large, np.float32)
+
+
+def _compressed(pixels: Pixels) -> Pixels:
+    """What a JPEG file of low quality leaves, without a word of it in the header."""
+    _, file = cv2.imencode(".jpg", pixels / 16, [cv2.IMWRITE_JPEG_QUALITY, 10])
+    again = cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)
+    assert again is not None
+    return again.astype(np.float32) * 16
+
+
+def _noise(pixels: Pixels) -> Pixels:
+    noise = np.random.default_rng(0).normal(2000, 300, pixels.shape)
+    return np.where(pixels > 200, noise, 0).astype(np.float32)
+
+
+def _shapes(pixels: Pixels) -> Pixels:
+    """Smooth surfaces with edges, as on a photograph, in the breast's outline."""
+    rng, image = np.random.default_rng(1), np.zeros_like(pixels)
+    for _ in range(400):
+        center = (int(rng.integers(pixels.shape[1])), int(rng.integers(pixels.shape[0])))
+        axes = (int(rng.integers(10, 300)), int(rng.integers(10, 300)))
+        grey = float(rng.uniform(500, 3500))
+        cv2.ellipse(image, center, axes, float(rng.uniform(0, 180)), 0, 360, grey, -1)
+    photograph = cv2.GaussianBlur(image, (0, 0), 1.2) + rng.normal(0, 8, pixels.shape)
+    return np.where(pixels > 200, photograph, 0).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        (lambda pixels: pixels, ImageStatus.READ),
+        (lambda pixels: cv2.GaussianBlur(pixels, (0, 0), 0.4), ImageStatus.READ),
+        (lambda pixels: cv2.GaussianBlur(pixels, (0, 0), 1.0), ImageStatus.FLAGGED),
+        (_enlarged, ImageStatus.FLAGGED),
+        (_compressed, ImageStatus.FLAGGED),
+        (_noise, ImageStatus.REFUSED),
+        (_shapes, ImageStatus.REFUSED),
+    ],
+    ids=["as it is", "slightly blurred", "blurred", "enlarged", "jpeg", "noise", "photograph"],
+)
+def test_what_was_done_to_a_view_shows_in_its_likeness(
+    detector: Detector, exams: Path, changed: Callable[[Pixels], Pixels], status: ImageStatus
+) -> None:
+    ds = pydicom.dcmread(exams / "a-ffdm-cc/RCC.dcm")
+    pixels = changed(ds.pixel_array.astype(np.float32))
+    ds.decompress()
+    ds.PixelData = np.clip(np.rint(pixels), 0, 4095).astype("<u2").tobytes()
+    reference = detector.manifest.likeness
+    features = features_of(ds, detector.manifest.input.spacing_mm)
+    assert reference is not None
+    assert features is not None
+
+    gate = likeness_gate(reference.distance(features), reference)
+
+    assert verdict([gate]).status is status, gate.value

@@ -325,7 +325,9 @@ def test_an_object_of_the_outbox_is_known_as_own(world: World) -> None:
 def test_images_without_a_patient_id_have_no_priors(world: World) -> None:
     for study, date in (("1.2.3.1", "20251101"), ("1.2.3.2", "20261101")):
         world.arrive(mammogram("RCC", study, patient="", date=date))
-    assert world.tracker.studies.known_priors("1.2.3.2") == []
+    world.later(150)
+    claimed = world.claimed("1.2.3.2")
+    assert world.tracker.studies.priors("1.2.3.2", claimed.number).studies == ()
 
 
 def test_priors_are_the_same_patients_earlier_studies_latest_first(world: World) -> None:
@@ -333,9 +335,12 @@ def test_priors_are_the_same_patients_earlier_studies_latest_first(world: World)
         world.arrive(mammogram("RCC", study, date=date))
     world.arrive(mammogram("LCC", "1.2.3.4", patient="P2", date="20251101"))
     world.send_study()
-    priors = world.tracker.studies.known_priors(STUDY)
+    world.later(150)
+    priors = world.tracker.studies.priors(STUDY, world.claimed().number).studies
     assert [prior.study_uid for prior in priors] == ["1.2.3.2", "1.2.3.1"]
-    assert priors[0].views == {("R", "CC")}
+    assert [image.sop_instance_uid for image in priors[0].instances] == [
+        mammogram("RCC", "1.2.3.2").SOPInstanceUID
+    ]
 
 
 def test_instants_come_back_aware_and_exact(world: World, tracker: Tracker) -> None:

@@ -277,6 +277,7 @@ def test_everything_about_a_reading_is_found_again(world: World) -> None:
     detail = world.tracker.study_queries.detail(STUDY)
     assert detail is not None
     assert detail.findings == (shown, hidden)
+    assert detail.summary.doubtful_images == 1
     found = detail.images[0]
     assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (Reason.EIGHT_BITS,))
     assert (found.gates, found.seconds, found.detail) == ({"bits": 8.0}, 1.5, "only 8 bits")

@@ -3,7 +3,7 @@
 import io
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.send.prior_queue import Errand
 from secondread.settings import Mode, Proof
-from secondread.track.states import DeliveryState, StudyState
+from secondread.track.states import DeliveryState, FetchState, StudyState
+from secondread.track.summaries import PriorSummary
 from secondread.track.values import Severity
 from secondread.watch.pages import app
 from tests.watch_world import (
@@ -157,6 +159,20 @@ def test_a_partial_study_says_that_more_may_be_there(
 ) -> None:
     fake.details[STUDY] = read_study(tmp_path, study(outcome=Outcome.PARTIAL))
     assert "Not everything was read" in read(client, f"/studies/{STUDY}").text
+
+
+def test_a_study_read_with_doubts_never_looks_like_a_plain_one_without_findings(
+    client: Browser, fake: FakeTracker, tmp_path: Path
+) -> None:
+    plain = study(outcome=Outcome.NO_FINDINGS, shown_findings=0)
+    for summary in (plain, replace(plain, doubtful_images=1)):
+        doubtful = summary.doubtful_images > 0
+        fake.studies = [summary]
+        fake.details[STUDY] = replace(read_study(tmp_path), summary=summary, findings=())
+        for path in ("/", f"/studies/{STUDY}"):
+            assert ("no findings, with doubts" in read(client, path).text) is doubtful
+        page = read(client, f"/studies/{STUDY}").text
+        assert ("Some images were read with doubts" in page) is doubtful
 
 
 def test_the_list_is_filtered_by_state_and_outcome(client: Browser, fake: FakeTracker) -> None:
@@ -434,3 +450,31 @@ def test_without_the_database_the_pages_say_so(client: Browser, fake: FakeTracke
     fake.away = True
     for path in PAGES:
         assert "database does not answer" in read(client, path, 503).text
+
+
+def test_a_study_shows_what_archives_were_asked_for_and_what_came_of_it(
+    client: Browser, fake: FakeTracker
+) -> None:
+    query = PriorSummary(
+        *("archive", Errand.QUERY, "", None, FetchState.DONE, None, None, 1, NOW), images=0
+    )
+    words = "the archive answered 0xA801: it does not know this node"
+    refused = replace(
+        query,
+        errand=Errand.RETRIEVE,
+        prior_study_uid="1.2.9",
+        prior_study_date=date(2025, 1, 5),
+        state=FetchState.REFUSED,
+        reason=Reason.PRIOR_MOVE_REFUSED,
+        detail=words,
+    )
+    fake.details[STUDY] = replace(fake.details[STUDY], priors=(query, refused))
+
+    page = read(client, f"/studies/{STUDY}")
+
+    assert "Priors asked for" in page.text
+    assert "study of 2025-01-05" in page.text
+    assert "refused, asked again later" in page.text
+    assert "prior-move-refused" in page.text
+    assert words in page.text
+    assert "/studies/1.2.9" not in page.links  # nothing of it is here

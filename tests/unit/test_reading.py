@@ -2,6 +2,7 @@ import pytest
 
 from secondread.assemble.scope import select
 from secondread.codes import View
+from secondread.detect.marks import Mark
 from secondread.findings.finding import ModelIdentity, PriorStudy
 from secondread.findings.shown import OperatingPoint
 from secondread.reading import Circumstances, Reader, read_study, unique_labels
@@ -42,6 +43,17 @@ def test_the_outcome_follows_from_what_became_of_the_images(
     reading = read_study("1.2.3", select([LEFT, RIGHT]), answers, READER, NOTHING_KNOWN)
 
     assert reading.outcome is outcome
+
+
+@pytest.mark.parametrize("marks", [(), CLUSTER], ids=["nothing found", "something found"])
+def test_doubts_about_an_image_are_told_of_the_study(marks: list[Mark]) -> None:
+    uid = LEFT.sop_instance_uid
+    flagged = detection(uid, *marks, status=ImageStatus.FLAGGED)
+
+    reading = read_study("1.2.3", select([LEFT]), {uid: flagged}, READER, NOTHING_KNOWN)
+
+    assert reading.reasons[0] is Reason.SOME_IMAGES_DOUBTFUL
+    assert reading.doubtful
 
 
 def test_a_shown_finding_makes_the_outcome() -> None:

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from secondread.errors import SettingsError
-from secondread.settings import Mode, load
+from secondread.settings import Mode, Retrieve, load
+
+_SOURCE = '[[priors.sources]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
 
 
 def write(folder: Path, text: str) -> Path:
@@ -45,6 +47,10 @@ def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
         ('[[peers]]\nae_title = "A"\n[[peers]]\nae_title = "A"\n', "more than once: A"),
         ("[receive\n", "not valid TOML"),
         ('[[peers]]\nae_title = "A"\naddresses = ["10.0.0.999"]\n', "10.0.0.999"),
+        ("[priors]\nwait_seconds = -1\n", "priors.wait_seconds"),
+        ("[priors]\nminimum_age_days = 400\nmaximum_age_days = 300\n", "maximum_age_days"),
+        ('[[priors.sources]]\nname = "pacs"\n', "priors.sources.0.host"),
+        (2 * _SOURCE, "more than once: pacs"),
         ('[node]\ntime_zone = "Europe/Atlantis"\n', "node.time_zone"),
     ],
 )
@@ -73,3 +79,10 @@ def test_no_age_limit_is_written_as_minus_one(tmp_path: Path) -> None:
     text = '[[peers]]\nae_title = "A"\nmaximum_age_days = -1\n'
 
     assert load(write(tmp_path, text), {}).peers[0].maximum_age_days is None
+
+
+def test_priors_that_are_turned_off_leave_no_archive_to_ask(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, "[priors]\nfetch = false\n" + _SOURCE), {})
+
+    assert settings.priors.sources[0].retrieve is Retrieve.MOVE
+    assert settings.priors.asked == ()

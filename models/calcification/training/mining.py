@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -51,10 +52,8 @@ def _maxima(score: torch.Tensor, labels: npt.NDArray[np.uint8], threshold: float
     is_top = (score == highest) & (score >= threshold)
     is_top &= torch.from_numpy((labels & TISSUE) > 0)
     row, column = (index.numpy() for index in torch.nonzero(is_top, as_tuple=True))
-    known = torch.from_numpy(((labels & ~np.uint8(TISSUE)) > 0).astype(np.float32))
-    near = functional.max_pool2d(known[None, None], 2 * _NEAR_PX + 1, stride=1, padding=_NEAR_PX)[
-        0, 0
-    ].numpy()
+    known = ((labels & ~np.uint8(TISSUE)) > 0).astype(np.uint8)
+    near = cv2.dilate(known, np.ones((2 * _NEAR_PX + 1,) * 2, np.uint8))
     return Candidates(row, column, score.numpy()[row, column], near[row, column] == 0)
 
 

@@ -63,6 +63,8 @@ class Delivery:
     """Of its presentation context."""
     association: PeerAssociation
     caller: Caller
+    on_request: bool = False
+    """Whether it came because this node asked for it."""
 
 
 class MismatchError(InputError):
@@ -156,6 +158,7 @@ class Intake:
             received_at=self._clock(),
             disposition=disposition,
             association=delivery.association,
+            on_request=delivery.on_request,
         )
         recorded = self._ledger.record(instance, received.header)
         INSTANCES.labels(answer=recorded.value).inc()

@@ -47,6 +47,9 @@ class StoredInstance:
     received_at: datetime
     disposition: Disposition
     association: PeerAssociation
+    on_request: bool = False
+    """Whether it came because this node asked for it: over an association of its own (C-GET), or
+    as a sub-operation of its own C-MOVE."""
 
 
 class Recorded(StrEnum):

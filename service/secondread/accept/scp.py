@@ -5,12 +5,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final, cast
 
 from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
@@ -26,9 +24,10 @@ from secondread.accept.entity import (
     reports_only,
 )
 from secondread.accept.housekeeping import Housekeeping
-from secondread.accept.intake import Delivery, Intake, Status
+from secondread.accept.intake import Intake, Status
 from secondread.accept.ledger import Ledger, PeerAssociation, Refused
 from secondread.accept.refusals import Caller, RefusalLog, printable
+from secondread.accept.requests import delivery_of
 from secondread.accept.server import Limits, ReceiveServer, server_tls
 from secondread.accept.sessions import Session, Sessions
 from secondread.accept.upper_layer import BoundedDimse, PeerSocket
@@ -267,26 +266,22 @@ class Receiver:
     def _on_store(self, event: evt.Event) -> int:
         """Answer one C-STORE request whose data set is in the spool."""
         session = self._sessions.of(event.assoc)
-        request = event.request
-        # pynetdicom hands over requests without a data set, and of other kinds, too.
-        if session is None or not isinstance(request, C_STORE) or request._dataset_file is None:
+        if session is None:
             return Status.CANNOT_UNDERSTAND
-        spooled = Path(request._dataset_file.name)
+        asked = self._has_asked(event.request)
+        delivery = delivery_of(event, session.peer, session.caller, on_request=asked)
+        if delivery is None:
+            return Status.CANNOT_UNDERSTAND
         session.is_answering = True
         if not self._announce(session):
-            spooled.unlink(missing_ok=True)
+            delivery.spooled.unlink(missing_ok=True)
             return Status.OUT_OF_RESOURCES
-        return self._intake.store(
-            Delivery(
-                spooled=spooled,
-                sop_class_uid=str(request.AffectedSOPClassUID),
-                sop_instance_uid=str(request.AffectedSOPInstanceUID),
-                abstract_syntax=str(event.context.abstract_syntax),
-                transfer_syntax=str(event.context.transfer_syntax),
-                association=session.peer,
-                caller=session.caller,
-            )
-        )
+        return self._intake.store(delivery)
+
+    def _has_asked(self, request: object) -> bool:
+        """Whether the peer carries out a C-MOVE of this node (PS3.7 9.1.1.1.6)."""
+        title = getattr(request, "MoveOriginatorApplicationEntityTitle", None)
+        return title is not None and str(title).strip() == self._settings.node.ae_title
 
     def _on_event_report(self, event: evt.Event) -> tuple[int, None]:
         """Take what a peer reports on a storage commitment that this node asked for."""

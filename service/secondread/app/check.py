@@ -9,12 +9,14 @@ from secondread.app.node import gate_names, open_node, open_reader
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load
 from secondread.errors import SecondreadError
+from secondread.report.wording import operating_point
 from secondread.send.commitment import offers_commitment
 from secondread.send.find import offers_query
 from secondread.send.outbox import Address, AnswerKind
 from secondread.send.proof import query_address
+from secondread.send.retrieve import offers_retrieve
 from secondread.send.scu import echo
-from secondread.settings import DestinationSettings, Proof, Settings
+from secondread.settings import DestinationSettings, PriorSourceSettings, Proof, Retrieve, Settings
 from secondread.track.database import Database
 
 
@@ -39,6 +41,8 @@ def run(settings: Settings) -> list[Answer]:
     ]
     for destination in settings.destinations:
         answers += [_echo(settings, destination), *_proof(settings, destination)]
+    for source in settings.priors.asked:
+        answers += _source(settings, source)
     answers.append(_own_receiver(settings))
     return answers + list(_hints(settings))
 
@@ -61,7 +65,7 @@ def _detector(settings: Settings) -> str:
     # Loading the graphs checks their digests and their shapes.
     Detector(load(settings.detect.manifest), settings.detect.threads)
     calibration = "calibrated" if model.calibrated else "certainty not calibrated"
-    return f"{model.name} {model.version}, operating point {model.operating_point}, {calibration}"
+    return f"{model.name} {model.version}, {operating_point(model)}, {calibration}"
 
 
 def _receiver(settings: Settings) -> str:
@@ -107,6 +111,27 @@ def _proof(settings: Settings, destination: DestinationSettings) -> Iterator[Ans
         case Proof.STORE_STATUS:
             text = 'the weakest there is; proof = "commitment" or "query" where it offers either'
             yield Answer(what, good=None, text=text)
+
+
+def _source(settings: Settings, source: PriorSourceSettings) -> Iterator[Answer]:
+    """Ask whether an archive answers, and offers what fetching priors from it needs."""
+    title = settings.node.ae_title
+    what = f"archive {source.name}"
+    answer = echo(source, title)
+    where = f"{source.ae_title}@{source.host}:{source.port}"
+    yield Answer(f"{what} ({where})", answer.ok, answer.detail)
+    if not answer.ok:
+        return
+    query = offers_query(source, title, "priors cannot be looked for there")
+    yield Answer(f"{what}, query", query.ok, query.detail)
+    offered = offers_retrieve(source, title)
+    yield Answer(f"{what}, retrieval", offered.ok, offered.detail)
+    if source.retrieve is Retrieve.MOVE:
+        if settings.peer(source.ae_title) is None and settings.receive.unknown_peers == "refuse":
+            words = f"calls this node to deliver: add [[peers]] with ae_title {source.ae_title}"
+            yield Answer(f"{what}, peers", good=False, text=words)
+        words = f"has to know {title} with the host and port of this node; only a move shows it"
+        yield Answer(f"{what}, C-MOVE", good=None, text=words)
 
 
 def _own_receiver(settings: Settings) -> Answer:

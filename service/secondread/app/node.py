@@ -96,12 +96,13 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
     Raises
     ------
     ModelError
-        The manifest or one of its graphs is wrong.
+        The manifest, one of its graphs or the site's calibration is wrong.
     SettingsError
         The operating point in the settings is none of the manifest's.
     """
-    manifest = load_manifest(detect.manifest)
+    manifest = load_manifest(detect.manifest, detect.site_calibration)
     point = manifest.operating_point(findings.operating_point)
+    site = manifest.site
     return Reader(
         model=ModelIdentity(
             name=manifest.name,
@@ -109,8 +110,9 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
             digest=manifest.digest,
             operating_point=point.number,
             calibrated=manifest.calibrated,
+            site_exams=site.exams if site is not None and site.point(point.number) else None,
         ),
-        calibrate=lambda _, score: manifest.certainty(score),
+        calibrate=manifest.certainty,
         point=OperatingPoint(
             number=point.number,
             name=point.name,

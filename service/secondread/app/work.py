@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from secondread import __version__, log
+from secondread.app.fetching import fetching
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import (
     Node,
@@ -31,6 +32,7 @@ from secondread.send.proof import ProofWiring
 from secondread.send.prover import Prover
 from secondread.send.scu import store
 from secondread.settings import PeerSettings, Settings
+from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, DueStudy
 from secondread.workflow.order import FAIL, READ, fail_v1, read_v1
@@ -46,6 +48,9 @@ SWEEP_SECONDS = 5.0
 
 ORPHANED = "destination-not-configured"
 """Alarm: results wait for a destination that was taken out of the settings."""
+
+LOOK_AHEAD = 20
+"""Due studies looked at beyond those that can be claimed now."""
 
 AHEAD = 2
 """Readings claimed ahead for each living worker. Few, so that fresh work overtakes a backlog."""
@@ -84,6 +89,8 @@ class Coordinator:
     ) -> None:
         self._node = node
         self._tracker = node.tracker
+        self._rules = FetchRules.from_settings(node.settings)
+        self._fetches = node.tracker.fetches(self._rules)
         self._engine = engine
         self._worker = worker
         self._model_digest = model_digest
@@ -98,6 +105,7 @@ class Coordinator:
             self._sweep_at = now + timedelta(seconds=SWEEP_SECONDS)
             self._take_over(now)
             self._watch_orphans(now)
+            self._fetches.look_at_arrivals(now)
             for claimed in self._tracker.studies.unfinished(now, SWEEP_SECONDS):
                 self._look_after(claimed)
 
@@ -105,27 +113,41 @@ class Coordinator:
         # Most of the time nothing is due, and the room need not be counted.
         if not self._tracker.studies.due(now, limit=1):
             return
-        for study in self._tracker.studies.due(now, limit=max(self._room(now), 0)):
+        room = max(self._room(now), 0)
+        # Held and waiting ones take no room: those behind them are looked at as well.
+        for study in self._tracker.studies.due(now, limit=room + LOOK_AHEAD):
             peer = self._node.settings.peer(study.peer) or PeerSettings(ae_title=study.peer or "?")
             reason = self._held(study, peer, now)
             if reason is not None:
-                self._tracker.studies.hold(study.study_uid, reason, now)
+                self._tracker.studies.hold(study.study_uid, reason, now, self._rules)
                 _log.info("study_held", study_uid=study.study_uid, reason=reason.value)
-                continue
-            claimed = self._tracker.studies.claim(
-                study.study_uid,
-                self._worker,
-                Digests(self._node.settings.reading_digest, self._model_digest),
-                now,
+            elif not self._waits_for_priors(study, now) and room > 0:
+                room -= 1
+                self._claim(study, now)
+
+    def _waits_for_priors(self, study: DueStudy, now: datetime) -> bool:
+        """Have archives asked for a study's priors; say whether it waits for them."""
+        until = study.priors_due_at
+        if not self._rules.sources or (until is not None and until <= now):
+            return False
+        return self._fetches.await_priors(study.study_uid, now)
+
+    def _claim(self, study: DueStudy, now: datetime) -> None:
+        claimed = self._tracker.studies.claim(
+            study.study_uid,
+            self._worker,
+            Digests(self._node.settings.reading_digest, self._model_digest),
+            now,
+            self._rules,
+        )
+        if claimed is not None:  # else another worker was faster
+            self._engine.submit(READ, claimed.study_uid, claimed.number)
+            _log.info(
+                "study_claimed",
+                study_uid=claimed.study_uid,
+                revision=claimed.number,
+                cause=claimed.cause.value,
             )
-            if claimed is not None:  # else another worker was faster
-                self._engine.submit(READ, claimed.study_uid, claimed.number)
-                _log.info(
-                    "study_claimed",
-                    study_uid=claimed.study_uid,
-                    revision=claimed.number,
-                    cause=claimed.cause.value,
-                )
 
     def _room(self, now: datetime) -> int:
         horizon = now - timedelta(seconds=self._node.settings.work.takeover_seconds)
@@ -230,7 +252,7 @@ def run(settings: Settings, name: str, parent: int | None, probe_port: int | Non
         # A reading that this worker does not finish is its own after a restart, and otherwise
         # another's: the row that stays behind is how the others learn of it.
         heart = Heartbeat(node.tracker, name, KIND, beat, is_missed=True)
-        with heart, probes(node, probe_port):
+        with heart, probes(node, probe_port), fetching(node, name):
             _log.info("worker_started", version=__version__, pid=os.getpid())
             _loop(coordinator.step, settings.work.poll_seconds, stop)
             deliverer.stop()

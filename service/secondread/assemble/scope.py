@@ -16,7 +16,7 @@ def outside_scope(mammogram: Mammogram) -> Reason | None:
     """Return why the detector was not made for this instance, or None if it was."""
     if mammogram.tomosynthesis:
         return Reason.TOMOSYNTHESIS
-    if not mammogram.is_digital_mammogram or mammogram.frames > 1:
+    if not _is_one_mammogram(mammogram):
         return Reason.NOT_MAMMOGRAPHY
     if mammogram.synthesized:
         return Reason.SYNTHESIZED_2D
@@ -29,6 +29,12 @@ def outside_scope(mammogram: Mammogram) -> Reason | None:
     if ViewModifier.SPOT in mammogram.modifiers:
         return Reason.SPOT_COMPRESSION
     return None
+
+
+def _is_one_mammogram(mammogram: Mammogram) -> bool:
+    # A modality that is missing is a gap; another one says that the class is not to be believed.
+    of_breast = mammogram.is_digital_mammogram and mammogram.modality in {"MG", ""}
+    return of_breast and mammogram.frames == 1
 
 
 def _is_magnified(mammogram: Mammogram) -> bool:

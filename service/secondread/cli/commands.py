@@ -2,7 +2,17 @@
 
 import typer
 
-from secondread.cli import demo, destinations, node, read, simulate, studies
+from secondread.cli import (
+    calibrate,
+    compare,
+    demo,
+    destinations,
+    evaluate,
+    node,
+    read,
+    simulate,
+    studies,
+)
 
 app = typer.Typer(
     name="secondread",
@@ -15,7 +25,10 @@ app = typer.Typer(
 
 app.command("demo")(demo.demo)
 app.command("read")(read.read)
+app.command("compare")(compare.compare)
 app.command("simulate")(simulate.simulate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(node.serve)
 app.command("receive")(node.receive)
 app.command("work")(node.work)

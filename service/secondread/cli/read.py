@@ -29,6 +29,10 @@ def read(
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest of another model.", show_default=False)
     ] = None,
+    site_calibration: Annotated[
+        Path | None,
+        typer.Option(help="File that `secondread calibrate` made.", show_default=False),
+    ] = None,
 ) -> None:
     """Read DICOM files and write SR, captures and findings.json into a folder.
 
@@ -42,7 +46,7 @@ def read(
     overrides = gate_names(override_gate or ())
     inputs = offline.gather(paths)
     plan = offline.plan(inputs, prior or ())
-    detect_settings = DetectSettings(manifest=manifest)
+    detect_settings = DetectSettings(manifest=manifest, site_calibration=site_calibration)
     installation_id = uuid.uuid4().hex
     total = sum(len(study) for study in inputs.studies.values())
     with DetectorChild(detect_settings) as child, _progress() as bar:

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from secondread.findings.finding import ImageReading, StudyReading
-from secondread.reasons import Outcome
+from secondread.reasons import ImageStatus, Outcome
 from secondread.report import concepts, tree
 from secondread.report.header import Authorship, file_meta, local_time, result_header
 from secondread.report.image_library import source_of
@@ -30,6 +30,7 @@ from secondread.report.wording import (
     image_names,
     image_outcome,
     left_out_lines,
+    operating_point,
     prior_lines,
     sentences,
     spaced,
@@ -113,7 +114,7 @@ def notice(
     """
     source = sources[min(sources)]
     text = PageText(
-        title=_HEADLINES[reading.outcome],
+        title=_headline(reading),
         subtitle=capitalized(ascii_text(sentences(reading.reasons[:1]))),
         notes=(*_doubts(reading), LIMITS),
         footer=_footer(reading, authorship, source),
@@ -125,13 +126,18 @@ def notice(
     return ResultObject(ObjectKind.CAPTURE, index, None, ds)
 
 
+def _headline(reading: StudyReading) -> str:
+    doubtful = reading.outcome is Outcome.NO_FINDINGS and reading.doubtful
+    return _HEADLINES[reading.outcome] + (", WITH DOUBTS" if doubtful else "")
+
+
 def _notice_rows(reading: StudyReading) -> list[NoticeRow]:
     names = image_names(reading)
     rows = [
         NoticeRow(
             ascii_text(names[image.mammogram.sop_instance_uid]),
             ascii_text(image_outcome(image)),
-            emphasized=not image.status.has_findings,
+            emphasized=image.status is not ImageStatus.READ,
         )
         for image in reading.images
     ]
@@ -190,7 +196,7 @@ def _footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> t
         ascii_text(f"{made}   |   {place}"),
         ascii_text(
             f"{node.model_name} {node.version}   |   {model.name} {model.version}, "
-            f"operating point {model.operating_point}, manifest {model.digest[:12]}"
+            f"{operating_point(model)}, manifest {model.digest[:12]}"
         ),
     )
 

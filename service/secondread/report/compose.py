@@ -5,10 +5,14 @@ outcome            CAD SR                         captures
 =================  =============================  ==========================================
 findings           yes                            one a view with shown findings
 no findings        if `send_empty`                a notice, where no CAD SR says it
+... with doubts    yes                            a notice
 partial            yes                            one a view with shown findings, and a notice
 failed             if `send_failed`               a notice, if `send_failed`
 not eligible       `not_eligible_as_failed_sr`    a notice, if `send_not_eligible`
 =================  =============================  ==========================================
+
+"With doubts": an image was flagged. Some workstations show of a CAD SR without marks nothing but
+that it is there, so that only the notice keeps it from looking like any other negative.
 
 Everything further depends on which kinds of object the profile names.
 """
@@ -85,7 +89,7 @@ def compose(
     if ObjectKind.CAPTURE in profile.objects:
         drawn = captures(reading, sources, display, authorship)
         results += drawn
-        if _needs_notice(reading.outcome, profile):
+        if _needs_notice(reading, profile):
             results.append(notice(reading, sources, authorship, len(drawn)))
     return tuple(results)
 
@@ -99,7 +103,7 @@ def _documented(
         and {
             Outcome.FINDINGS: True,
             Outcome.PARTIAL: True,
-            Outcome.NO_FINDINGS: profile.send_empty,
+            Outcome.NO_FINDINGS: profile.send_empty or reading.doubtful,
             Outcome.FAILED: profile.send_failed,
             Outcome.NOT_ELIGIBLE: profile.not_eligible_as_failed_sr,
         }[reading.outcome]
@@ -135,14 +139,15 @@ def _listed(instance: LeftOut, sources: Mapping[str, Dataset]) -> Mammogram | No
     return mammogram if mammogram.rows and mammogram.columns else None
 
 
-def _needs_notice(outcome: Outcome, profile: ProfileSettings) -> bool:
+def _needs_notice(reading: StudyReading, profile: ProfileSettings) -> bool:
+    unsaid = profile.send_empty and ObjectKind.CAD_SR not in profile.objects
     return {
         Outcome.FINDINGS: False,
         Outcome.PARTIAL: True,
-        Outcome.NO_FINDINGS: profile.send_empty and ObjectKind.CAD_SR not in profile.objects,
+        Outcome.NO_FINDINGS: unsaid or reading.doubtful,
         Outcome.FAILED: profile.send_failed,
         Outcome.NOT_ELIGIBLE: profile.send_not_eligible,
-    }[outcome]
+    }[reading.outcome]
 
 
 def to_bytes(dataset: Dataset) -> bytes:

@@ -6,7 +6,7 @@ from secondread.codes import FindingType, Status
 from secondread.findings.finding import ImageReading, ModelIdentity, StudyReading
 from secondread.report import concepts, tree
 from secondread.report.tree import Item, Relation
-from secondread.report.wording import ascii_text, image_names, image_outcome
+from secondread.report.wording import ascii_text, image_names, image_outcome, operating_point
 
 _DETECTED = {
     FindingType.CALCIFICATION: "individual calcifications",
@@ -34,6 +34,7 @@ def model_parameters(model: ModelIdentity) -> tuple[str, ...]:
     return (
         f"manifest_sha256={model.digest}",
         f"operating_point={model.operating_point}",
+        *(() if model.site_exams is None else (operating_point(model),)),
         "certainty calibrated" if model.calibrated else "certainty not calibrated",
     )
 
@@ -77,7 +78,7 @@ def detection_summary(reading: StudyReading, entries: Mapping[str, Item]) -> Ite
         if images:
             part = summary.add(Relation.INFERRED_FROM, tree.container(concept))
             for finding_type in _DETECTED:
-                remarks = _remarks(images, image_names(reading))
+                remarks = _image_parameters(images, image_names(reading))
                 performed = _detection_performed(reading.model, finding_type, remarks)
                 for image in images:
                     entry = entries[image.mammogram.sop_instance_uid]
@@ -95,12 +96,11 @@ def _detection_performed(
     return item
 
 
-def _remarks(images: Iterable[ImageReading], names: Mapping[str, str]) -> list[str]:
-    # The template has no place for a comment on one image, so each image that was not simply
-    # read has a parameter that names it.
+def _image_parameters(images: Iterable[ImageReading], names: Mapping[str, str]) -> list[str]:
+    # The template has no place for a comment on one image, so each image has a parameter that
+    # names it, says what became of it, and has the values of its gates.
     return [
         f"{names[image.mammogram.sop_instance_uid]}, {image.mammogram.sop_instance_uid}: "
         + "; ".join((image_outcome(image), *gate_parameters(image)))
         for image in images
-        if image.reasons or not image.status.has_findings
     ]

@@ -5,7 +5,7 @@ from secondread.errors import ReportError
 from secondread.findings.finding import Calcification, Finding, ImageReading, ModelIdentity
 from secondread.geometry import PointPx
 from secondread.report import concepts, tree
-from secondread.report.detections import algorithm, gate_parameters, model_parameters
+from secondread.report.detections import algorithm, model_parameters
 from secondread.report.tree import Item, Relation
 from secondread.report.uids import ResultUids
 
@@ -82,7 +82,7 @@ class FindingWriter:
         tracking_uid = self._uids.tracking(finding.id)
         item.add(Relation.HAS_OBS_CONTEXT, tree.text(concepts.TRACKING_IDENTIFIER, finding.id))
         item.add(Relation.HAS_OBS_CONTEXT, tree.uid(concepts.TRACKING_UID, tracking_uid))
-        parameters = (*model_parameters(self._model), *gate_parameters(self._image))
+        parameters = model_parameters(self._model)
         self._properties(item, algorithm(self._model, finding_type, parameters))
         self._properties(item, (_certainty(finding.certainty, finding.id),))
         item.add(Relation.HAS_PROPERTIES, self._center(finding.center, finding.id))

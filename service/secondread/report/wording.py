@@ -137,6 +137,14 @@ def certainty_line(model: ModelIdentity) -> str:
     return "Certainty is not calibrated"
 
 
+def operating_point(model: ModelIdentity) -> str:
+    """Name the operating point, and say on how many exams the site calibrated it, if it did."""
+    named = f"operating point {model.operating_point}"
+    if model.site_exams is None:
+        return named
+    return f"{named}, site-calibrated on {count(model.site_exams, 'exam')}"
+
+
 def impression(reading: StudyReading) -> str:
     """Return the overall impression of a CAD SR: one paragraph of facts about the reading."""
     model = reading.model
@@ -157,6 +165,8 @@ def impression(reading: StudyReading) -> str:
     if reading.missing_views:
         parts.append(f"Expected views missing: {', '.join(map(spaced, reading.missing_views))}")
     parts += [*prior_lines(reading), *study_doubts(reading), certainty_line(model)]
+    if model.site_exams is not None:
+        parts.append(capitalized(operating_point(model)))
     return ascii_text(". ".join([*parts, LIMITS]))
 
 

@@ -8,7 +8,7 @@ person who sets up a destination reads what to change.
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,10 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
+from secondread.accept.upper_layer import BoundedDimse
 from secondread.errors import PeerError
 from secondread.send.outbox import AnswerKind, Callee
 
@@ -28,6 +30,9 @@ _config.LOG_HANDLER_LEVEL = "none"
 
 # A second connection, made only to learn why the first failed, gets no more than this.
 _PROBE_SECONDS = 3.0
+
+# What comes over our own associations (C-GET) comes in pieces of this size; measured fastest.
+_MAXIMUM_PDU_BYTES = 131072
 
 
 class CallError(PeerError):
@@ -68,12 +73,24 @@ class _Trace:
             (evt.EVT_PDU_SENT, self._on_sent),
         ]
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection ended without a release, as far as is seen."""
+        return self.peer_aborted or self.peer_closed or self.garbage
+
     def close_sockets(self) -> None:
         """Close what pynetdicom leaves open when the peer was never there, or left first."""
         for one in self.sockets:
             one.close()
 
+    def cut(self) -> None:
+        for one in self.sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def _on_request(self, event: Event) -> None:
+        # What a peer sends is put together within a bound of memory.
+        event.assoc.dimse = BoundedDimse(event.assoc)
         wrapper = event.assoc.dul.socket
         if wrapper is not None and wrapper.socket is not None:
             self.sockets.append(wrapper.socket)
@@ -109,6 +126,18 @@ class Call:
         self._trace = trace
         self._timeout_seconds = timeout_seconds
 
+    def cut(self) -> None:
+        """Break the connection: for a peer that does not come to an end.
+
+        May be called where `Association.abort` would wait for the thread that calls it.
+        """
+        self._trace.cut()
+
+    def serves(self, sop_class_uid: str) -> bool:
+        """Whether the peer accepted a SOP class, in any transfer syntax."""
+        accepted = self.association.accepted_contexts
+        return any(context.abstract_syntax == sop_class_uid for context in accepted)
+
     def accepts(self, context: PresentationContext) -> bool:
         """Whether the peer accepted the context with its (only) transfer syntax."""
         return any(
@@ -134,11 +163,13 @@ def association(
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     handlers: Sequence[EventHandlerType] = (),
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[Call]:
     """Hold an association with the given presentation contexts.
 
     A peer that accepts none of the contexts gives a `CallError` of kind ``CONTEXT_REFUSED``.
-    `handlers` are pynetdicom's, for requests that the peer makes over the association.
+    `handlers` are pynetdicom's, for requests that the peer makes over the association, and `roles`
+    name the SOP classes whose SCP this node then is (PS3.7 D.3.3.4).
 
     Raises
     ------
@@ -147,23 +178,31 @@ def association(
     """
     trace = _Trace(callee.timeout_seconds)
     try:
-        assoc = _request(callee, calling_ae_title, contexts, [*trace.handlers(), *handlers], trace)
+        proposal = _Proposal(contexts, [*trace.handlers(), *handlers], roles)
+        assoc = _request(callee, calling_ae_title, proposal, trace)
         if not assoc.is_established:
             raise _why_not(assoc, callee, calling_ae_title, trace)
         try:
             yield Call(assoc, trace, callee.timeout_seconds)
         finally:
-            assoc.release()  # does nothing when it ended otherwise
+            # pynetdicom would wait for the answer of a peer that has just left.
+            if not trace.has_ended:
+                assoc.release()  # does nothing when it ended otherwise
     finally:
         trace.close_sockets()
 
 
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """What an association is asked for with."""
+
+    contexts: Sequence[PresentationContext]
+    handlers: list[EventHandlerType]
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation]
+
+
 def _request(
-    callee: Callee,
-    calling_ae_title: str,
-    contexts: Sequence[PresentationContext],
-    handlers: list[EventHandlerType],
-    trace: _Trace,
+    callee: Callee, calling_ae_title: str, proposal: _Proposal, trace: _Trace
 ) -> Association:
     entity = AE(ae_title=calling_ae_title)
     entity.connection_timeout = callee.timeout_seconds
@@ -176,10 +215,12 @@ def _request(
         return entity.associate(
             callee.host,
             callee.port,
-            contexts=list(contexts),
+            contexts=list(proposal.contexts),
             ae_title=callee.ae_title,
+            max_pdu=_MAXIMUM_PDU_BYTES,
+            ext_neg=list(proposal.roles),
             tls_args=None if context is None else (context, callee.host),
-            evt_handlers=handlers,
+            evt_handlers=proposal.handlers,
         )
     except socket.gaierror as error:
         raise CallError(

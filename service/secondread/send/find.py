@@ -1,5 +1,6 @@
 """C-FIND as SCU: whether a destination shows what it has stored (PS3.4 C, Study Root)."""
 
+import time
 from collections.abc import Callable, Sequence
 
 from pydicom.dataset import Dataset
@@ -9,13 +10,15 @@ from pynetdicom.presentation import build_context
 from secondread.send.call import Call, CallError, association
 from secondread.send.outbox import AnswerKind, Callee, EchoAnswer, UnprovenObject
 
-_MODEL = UID("1.2.840.10008.5.1.4.1.2.2.1")
+MODEL = UID("1.2.840.10008.5.1.4.1.2.2.1")
 """Study Root Query/Retrieve Information Model - FIND."""
 
-_CONTEXT = build_context(_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+CONTEXT = build_context(MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 
 _MOST_MATCHES = 100
 """A query for one instance has one match; a peer that goes on and on is left."""
+
+_MOST_SECONDS = 300.0
 
 
 def find_instances(
@@ -55,7 +58,7 @@ def find_instances(
         The peer was not reached, or did not answer a query as it should.
     """
     seen: set[str] = set()
-    with association(callee, calling_ae_title, [_CONTEXT]) as call:
+    with association(callee, calling_ae_title, [CONTEXT]) as call:
         for item in objects:
             if cancelled():
                 break
@@ -64,16 +67,65 @@ def find_instances(
     return frozenset(seen)
 
 
-def offers_query(callee: Callee, calling_ae_title: str) -> EchoAnswer:
-    """Ask a peer whether it accepts Study Root queries, without a query."""
+def offers_query(
+    callee: Callee, calling_ae_title: str, instead: str = "choose another proof, or query_ae_title"
+) -> EchoAnswer:
+    """Ask a peer whether it accepts Study Root queries, without a query.
+
+    `instead` is what to do where it does not, in words.
+    """
     try:
-        with association(callee, calling_ae_title, [_CONTEXT]):
+        with association(callee, calling_ae_title, [CONTEXT]):
             return EchoAnswer(ok=True, kind=None, detail="accepts Study Root queries")
     except CallError as error:
         detail = error.detail
         if error.kind is AnswerKind.CONTEXT_REFUSED:
-            detail = "does not accept Study Root queries: choose another proof, or query_ae_title"
+            detail = f"does not accept Study Root queries: {instead}"
         return EchoAnswer(ok=False, kind=error.kind, detail=detail)
+
+
+def matches(call: Call, identifier: Dataset, most: int, seconds: float) -> list[Dataset]:
+    """Return what a peer answers to a query, to its end.
+
+    Parameters
+    ----------
+    call
+        An association with Study Root queries.
+    identifier
+        The keys.
+    most
+        A peer that gives as many matches or more is left.
+    seconds
+        How long the answers may take altogether.
+
+    Raises
+    ------
+    CallError
+        The peer did not answer, answered a failure, or did not come to an end.
+    """
+    found: list[Dataset] = []
+    status: int | None = None
+    answers, deadline = 0, time.monotonic() + seconds
+    is_endless = False
+    try:
+        # To its end, whatever comes: pynetdicom's reactor stands still until then.
+        for answer, match in call.association.send_c_find(identifier, MODEL):
+            status = int(answer.Status) if "Status" in answer else None
+            if match is not None:
+                found.append(match)
+            answers += 1
+            if not is_endless and (answers >= most or time.monotonic() > deadline):
+                is_endless = True
+                call.association.abort()
+    except (RuntimeError, ValueError) as error:  # the association ended since the last answer
+        raise call.lost() from error
+    if is_endless:
+        raise CallError(AnswerKind.BROKEN, "the peer answers a query without end")
+    if status is None:
+        raise call.lost()
+    if status != 0x0000:
+        raise CallError(AnswerKind.STATUS, f"the query was answered 0x{status:04X}")
+    return found
 
 
 def _shows(call: Call, study_uid: str, item: UnprovenObject) -> bool:
@@ -82,24 +134,6 @@ def _shows(call: Call, study_uid: str, item: UnprovenObject) -> bool:
     identifier.StudyInstanceUID = study_uid
     identifier.SeriesInstanceUID = item.series_uid
     identifier.SOPInstanceUID = item.sop_instance_uid
-    statuses: list[int | None] = []
-    found = False
-    try:
-        # To its end, whatever comes: pynetdicom's reactor stands still until then.
-        for answer, match in call.association.send_c_find(identifier, _MODEL):
-            statuses.append(int(answer.Status) if "Status" in answer else None)
-            # Some peers ignore the keys that they do not know, and return more than was asked.
-            if match is not None and match.get("SOPInstanceUID") == item.sop_instance_uid:
-                found = True
-            if len(statuses) == _MOST_MATCHES:
-                call.association.abort()
-    except (RuntimeError, ValueError) as error:  # the association ended since the last answer
-        raise call.lost() from error
-    if len(statuses) >= _MOST_MATCHES:
-        raise CallError(AnswerKind.BROKEN, "the peer answers a query without end")
-    last = statuses[-1] if statuses else None
-    if last is None:
-        raise call.lost()
-    if last != 0x0000:
-        raise CallError(AnswerKind.STATUS, f"the query was answered 0x{last:04X}")
-    return found
+    # Some peers ignore the keys that they do not know, and return more than was asked.
+    answers = matches(call, identifier, _MOST_MATCHES, _MOST_SECONDS)
+    return any(match.get("SOPInstanceUID") == item.sop_instance_uid for match in answers)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from secondread.log import get
@@ -20,6 +20,12 @@ LATE_INSTANCE = "late-instance"
 
 PATIENT_MISMATCH = "patient-mismatch"
 """One study came with two patients."""
+
+PRIOR_FOREIGN = "prior-of-another-patient"
+"""What came as a prior names another patient than the study it was fetched for."""
+
+PRIOR_UNASKED = "prior-not-asked-for"
+"""An archive that was asked for a prior sent another study."""
 
 
 def raise_in(
@@ -44,6 +50,14 @@ def raise_in(
     if raised:
         log.warning("alarm_raised", kind=kind, subject=subject, severity=severity.value)
     return raised
+
+
+def is_raised(session: Session, kind: str, subject: str) -> bool:
+    """Whether an alarm is raised now."""
+    raised = select(Alarm.id).where(
+        Alarm.kind == kind, Alarm.subject == subject, Alarm.cleared_at.is_(None)
+    )
+    return session.scalar(raised) is not None
 
 
 def clear_in(session: Session, kind: str, subject: str, now: datetime) -> bool:

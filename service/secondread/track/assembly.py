@@ -23,7 +23,7 @@ IMAGES = (Disposition.MAMMOGRAM, Disposition.OUT_OF_SCOPE)
 MASTECTOMY = "mastectomy"
 """The procedure after which no view of that breast is expected."""
 
-_PRIORS_CONSULTED = 10
+_PRIORS_CONSULTED = 30
 
 
 class ViewRule(Protocol):
@@ -50,11 +50,11 @@ def is_due(now: datetime) -> ColumnElement[bool]:
     """Return the condition that a study is due.
 
     Quiet for long enough, or settled with every expected view while no association is open that
-    delivered to it.
+    delivered to it; or the wait for its priors is over.
     """
     is_open = exists().where(AssociationStudy.study_uid == Study.study_uid)
     return and_(
-        Study.state == StudyState.ASSEMBLING,
+        Study.state.in_((StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS)),
         or_(Study.quiet_due_at <= now, and_(Study.settle_due_at <= now, ~is_open)),
     )
 
@@ -104,6 +104,16 @@ def move_due_times(session: Session, study: Study, now: datetime, rules: Assembl
 def present_views(session: Session, study_uid: str) -> list[ViewKey]:
     """Return the views of a study that count as come: in scope and For Presentation."""
     return _present(_usable_images(session, study_uid))
+
+
+def scope_views(session: Session, study_uid: str) -> frozenset[ViewKey]:
+    """Return the views of a study's images that are in the detector's scope."""
+    rows = session.execute(
+        select(Instance.laterality, Instance.view).where(
+            usable(study_uid), Instance.scope_reason.is_(None)
+        )
+    )
+    return frozenset((side, view) for side, view in rows if side and view)
 
 
 def _usable_images(session: Session, study_uid: str) -> Sequence[Instance]:

@@ -15,9 +15,11 @@ from secondread.accept.classify import Disposition
 from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
+from secondread.reasons import Reason
 from secondread.track import alarms, refusals
 from secondread.track.assembly import IMAGES, AssemblyRules, take_event
 from secondread.track.database import Database, insert_new
+from secondread.track.fetches import is_wanted, note_arrival
 from secondread.track.header import HeaderFacts, read_facts, read_rejection
 from secondread.track.patients import find_patient
 from secondread.track.states import StudyEvent, StudyState
@@ -80,22 +82,29 @@ class ReceiverLedger:
         _check_uids(instance)
         facts = read_facts(header, instance.disposition)
         with self._database.writing() as session:
-            study = _open_study(session, instance, facts)
+            is_prior = is_wanted(session, instance.study_uid)
+            study = _open_study(session, instance, facts, fetched=is_prior or instance.on_request)
             _join_association(session, instance.association, self._receiver, study.study_uid)
             versions = session.scalars(
                 select(Instance).where(Instance.sop_instance_uid == instance.sop_instance_uid)
             ).all()
             if any(version.sha256 == instance.sha256 for version in versions):
                 return Recorded.REPEATED
+            if instance.on_request and not is_prior:
+                _keep_apart(session, study, instance, facts)
+                return Recorded.CONFLICTING if versions else Recorded.NEW
             _supersede(versions, study.study_uid)
             row = _add_instance(session, instance, facts)
             row.conflict = bool(versions) or not _is_patient_of(
                 session, study, facts.patient, instance.received_at
             )
             study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
+            if is_prior:
+                settle = timedelta(seconds=self._rules.settings.settle_seconds)
+                note_arrival(session, study.study_uid, instance.received_at + settle)
             if instance.disposition is Disposition.REJECTION_NOTE:
                 self._reject(session, study, instance, header)
-            elif instance.disposition in IMAGES and row.rejected_at is None:
+            elif instance.disposition in IMAGES and row.rejected_at is None and not is_prior:
                 self._arrive(session, study, row)
             return Recorded.CONFLICTING if versions else Recorded.NEW
 
@@ -174,14 +183,21 @@ def _check_uids(instance: StoredInstance) -> None:
             raise InputError("a UID has more than 64 characters, or a null")
 
 
-def _open_study(session: Session, instance: StoredInstance, facts: HeaderFacts) -> Study:
-    """Return the study's row, made if need be, and locked until the transaction ends."""
+def _open_study(
+    session: Session, instance: StoredInstance, facts: HeaderFacts, *, fetched: bool
+) -> Study:
+    """Return the study's row, made if need be, and locked until the transaction ends.
+
+    One that this node asked for is held from the start: it is kept as a prior, whatever its age,
+    and read only if a person wants it.
+    """
     study = session.get(Study, instance.study_uid, with_for_update=True)
     if study is None:
         values = {
             "study_uid": instance.study_uid,
             "peer": instance.association.calling_ae_title,
-            "state": StudyState.ASSEMBLING,
+            "state": StudyState.HELD if fetched else StudyState.ASSEMBLING,
+            "hold_reason": Reason.FETCHED_AS_PRIOR if fetched else None,
             "exempt": False,
             "revision": 0,
             "shown_findings": 0,
@@ -207,6 +223,16 @@ def _is_patient_of(session: Session, study: Study, key: PatientKey | None, now: 
     text = "images of one study name two patients; compare them at the archive"
     alarms.raise_in(session, alarms.PATIENT_MISMATCH, study.study_uid, text, now)
     return False
+
+
+def _keep_apart(
+    session: Session, study: Study, instance: StoredInstance, facts: HeaderFacts
+) -> None:
+    """Write down what came on our request without having been asked for: kept, and never used."""
+    row = _add_instance(session, instance, facts)
+    row.current, row.conflict = False, True
+    text = "an archive that was asked for a prior sent images of this study; they are not used"
+    alarms.raise_in(session, alarms.PRIOR_UNASKED, study.study_uid, text, instance.received_at)
 
 
 def _association(association: PeerAssociation, receiver: str) -> dict[str, object]:

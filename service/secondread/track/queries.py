@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from secondread.reasons import Outcome, Reason
 from secondread.track.assembly import is_due
 from secondread.track.database import Database
-from secondread.track.states import UNDELIVERED, DeliveryState, StudyState
+from secondread.track.states import UNDELIVERED, DeliveryState, FetchState, StudyState
 from secondread.track.summaries import (
     AlarmSummary,
     ArchivedFile,
@@ -24,6 +24,7 @@ from secondread.track.tables import (
     Destination,
     Instance,
     OutboxObjectRow,
+    PriorRequest,
     Process,
     Refusal,
     Study,
@@ -124,6 +125,7 @@ class Queries:
                 deliveries=_delivery_counts(session),
                 alarms=session.scalar(raised) or 0,
                 due_studies=session.scalar(due) or 0,
+                priors=_prior_counts(session),
             )
 
     def outbox_path(self, outbox_id: int) -> str | None:
@@ -152,6 +154,15 @@ def _delivery_counts(session: Session) -> dict[tuple[str, DeliveryState], int]:
         )
     )
     return counts | {(name, state): n for name, state, n in rows}
+
+
+def _prior_counts(session: Session) -> dict[tuple[str, FetchState], int]:
+    rows = session.execute(
+        select(PriorRequest.source, PriorRequest.state, func.count()).group_by(
+            PriorRequest.source, PriorRequest.state
+        )
+    )
+    return {(source, state): n for source, state, n in rows}
 
 
 class _Times(NamedTuple):

@@ -20,6 +20,8 @@ class StudyState(StrEnum):
 
     ASSEMBLING = "assembling"
     """Instances arrive, or a person asked; read when a due time has come."""
+    AWAITING_PRIORS = "awaiting-priors"
+    """Complete; read when its priors are in, or when the wait for them is over."""
     READING = "reading"
     """A revision is claimed, and its workflow runs."""
     REPORTED = "reported"
@@ -42,6 +44,9 @@ class StudyEvent(StrEnum):
     RESULTS_OUTDATED = "results-outdated"
     """Results are recorded, and something arrived while they were made."""
     HELD_BACK = "held-back"
+    PRIORS_AWAITED = "priors-awaited"
+    PRIORS_SETTLED = "priors-settled"
+    """They are in, or nothing is to be waited for any more."""
     GAVE_UP = "gave-up"
     REQUESTED = "requested"
 
@@ -54,6 +59,13 @@ STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
     (_S.ASSEMBLING, _E.REQUESTED): _S.ASSEMBLING,
     (_S.ASSEMBLING, _E.CLAIMED): _S.READING,
     (_S.ASSEMBLING, _E.HELD_BACK): _S.HELD,
+    (_S.ASSEMBLING, _E.PRIORS_AWAITED): _S.AWAITING_PRIORS,
+    (_S.AWAITING_PRIORS, _E.PRIORS_SETTLED): _S.ASSEMBLING,
+    (_S.AWAITING_PRIORS, _E.INSTANCE_ARRIVED): _S.ASSEMBLING,
+    (_S.AWAITING_PRIORS, _E.INSTANCE_REJECTED): _S.ASSEMBLING,
+    (_S.AWAITING_PRIORS, _E.REQUESTED): _S.ASSEMBLING,
+    (_S.AWAITING_PRIORS, _E.CLAIMED): _S.READING,
+    (_S.AWAITING_PRIORS, _E.HELD_BACK): _S.HELD,
     (_S.READING, _E.INSTANCE_ARRIVED): _S.READING,
     (_S.READING, _E.INSTANCE_REJECTED): _S.READING,
     (_S.READING, _E.REQUESTED): _S.READING,
@@ -164,6 +176,69 @@ COMMITMENT_TRANSITIONS: Mapping[tuple[CommitmentState, CommitmentEvent], Commitm
 }
 
 
+class FetchState(StrEnum):
+    """Where the fetching of priors stands: a query of an archive, or one prior wanted of it."""
+
+    WANTED = "wanted"
+    """Asked for when it is due; its study waits for it."""
+    UNDER_WAY = "under-way"
+    """A worker holds the lease and asks."""
+    REFUSED = "refused"
+    """The archive said no. It is asked again later, and the study does not wait for it."""
+    DONE = "done"
+    """The query is answered, or the prior is in."""
+    UNUSABLE = "unusable"
+    """What came cannot be compared with; the reason says why."""
+    GAVE_UP = "gave-up"
+    """Tried for as long as the settings say."""
+
+
+class FetchEvent(StrEnum):
+    """What happens to a query or to a wanted prior."""
+
+    CLAIMED = "claimed"
+    LEASE_EXPIRED = "lease-expired"
+    FAILED = "failed"
+    REFUSED = "refused"
+    GAVE_UP = "gave-up"
+    SUCCEEDED = "succeeded"
+    """Answered, or the node holds the prior's images, whoever sent them."""
+    UNUSABLE = "unusable"
+    RENEWED = "renewed"
+    """A person asked for the study's reading."""
+
+
+_F, _FE = FetchState, FetchEvent
+
+FETCH_TRANSITIONS: Mapping[tuple[FetchState, FetchEvent], FetchState] = {
+    (_F.WANTED, _FE.CLAIMED): _F.UNDER_WAY,
+    (_F.REFUSED, _FE.CLAIMED): _F.UNDER_WAY,
+    (_F.UNDER_WAY, _FE.LEASE_EXPIRED): _F.WANTED,
+    (_F.UNDER_WAY, _FE.FAILED): _F.WANTED,
+    (_F.UNDER_WAY, _FE.REFUSED): _F.REFUSED,
+    (_F.UNDER_WAY, _FE.GAVE_UP): _F.GAVE_UP,
+    (_F.UNDER_WAY, _FE.SUCCEEDED): _F.DONE,
+    (_F.UNDER_WAY, _FE.UNUSABLE): _F.UNUSABLE,
+    # Images come when they come: after an attempt that was broken off, or after the last one.
+    (_F.WANTED, _FE.SUCCEEDED): _F.DONE,
+    (_F.WANTED, _FE.UNUSABLE): _F.UNUSABLE,
+    (_F.REFUSED, _FE.SUCCEEDED): _F.DONE,
+    (_F.REFUSED, _FE.UNUSABLE): _F.UNUSABLE,
+    (_F.GAVE_UP, _FE.SUCCEEDED): _F.DONE,
+    (_F.GAVE_UP, _FE.UNUSABLE): _F.UNUSABLE,
+    (_F.DONE, _FE.SUCCEEDED): _F.DONE,
+    (_F.DONE, _FE.UNUSABLE): _F.UNUSABLE,
+    (_F.UNUSABLE, _FE.SUCCEEDED): _F.DONE,
+    (_F.UNUSABLE, _FE.UNUSABLE): _F.UNUSABLE,
+    (_F.REFUSED, _FE.RENEWED): _F.WANTED,
+    (_F.GAVE_UP, _FE.RENEWED): _F.WANTED,
+    (_F.DONE, _FE.RENEWED): _F.WANTED,
+}
+
+AWAITED = (FetchState.WANTED, FetchState.UNDER_WAY)
+"""The states of what a study waits for."""
+
+
 class RevisionState(StrEnum):
     """Where one reading of a study stands."""
 
@@ -178,7 +253,7 @@ class Cause(StrEnum):
     FIRST = "first"
     LATE_INSTANCE = "late-instance"
     REJECTION = "rejection"
-    PRIOR_ARRIVED = "prior-arrived"
+    LATE_PRIOR = "late-prior"
     TREATMENT_CHANGED = "treatment-changed"
     REQUESTED = "requested"
 
@@ -232,6 +307,17 @@ def step_commitment(state: CommitmentState, event: CommitmentEvent) -> Commitmen
         The table has no such pair; the message names both.
     """
     return _look_up(COMMITMENT_TRANSITIONS, "storage commitment", state, event)
+
+
+def step_fetch(state: FetchState, event: FetchEvent) -> FetchState:
+    """Return the state of a query, or of a wanted prior, after an event.
+
+    Raises
+    ------
+    TransitionError
+        The table has no such pair; the message names both.
+    """
+    return _look_up(FETCH_TRANSITIONS, "fetch of priors", state, event)
 
 
 def mermaid(table: Mapping[tuple[StateT, EventT], StateT]) -> str:

@@ -8,7 +8,6 @@ from sqlalchemy import case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.errors import InputError, TransitionError
-from secondread.followup.priors import EarlierStudy
 from secondread.log import get
 from secondread.reasons import Reason
 from secondread.track import alarms
@@ -21,6 +20,14 @@ from secondread.track.assembly import (
     usable,
 )
 from secondread.track.database import Database
+from secondread.track.fetches import renew
+from secondread.track.prior_choice import (
+    NOBODY_ASKED,
+    FetchRules,
+    priors_at_claim,
+    read_priors,
+    revise_later_studies,
+)
 from secondread.track.revisions import (
     as_claimed,
     as_input,
@@ -31,9 +38,17 @@ from secondread.track.revisions import (
 )
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step
 from secondread.track.tables import Instance, Revision, Study, Treatment
-from secondread.track.values import ClaimedRevision, DueStudy, InputInstance, Severity
+from secondread.track.values import (
+    ClaimedRevision,
+    DueStudy,
+    InputInstance,
+    RevisionPriors,
+    Severity,
+)
 
 log = get(__name__)
+
+_LEFT_TO_PEOPLE = {StudyState.HELD, StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS}
 
 FRESH_DAYS = 30
 """Studies of at most this age go ahead of a backlog."""
@@ -86,17 +101,24 @@ class Studies:
                     study_date=study.study_date,
                     peer=study.peer,
                     exempt=study.exempt,
+                    priors_due_at=study.priors_due_at,
                     treated=True if is_treated else None,
                 )
                 for study, is_treated in session.execute(statement)
             ]
 
     def claim(
-        self, study_uid: str, worker: str, digests: Digests, now: datetime
+        self,
+        study_uid: str,
+        worker: str,
+        digests: Digests,
+        now: datetime,
+        rules: FetchRules = NOBODY_ASKED,
     ) -> ClaimedRevision | None:
         """Take a due study on, as its next revision; None if it is not due (any more).
 
-        Of several workers that try, one succeeds.
+        Of several workers that try, one succeeds. What the revision is made from is fixed here:
+        its images, and the priors that are there by now.
         """
         with self._database.writing() as session:
             due = select(Study).where(Study.study_uid == study_uid, is_due(now))
@@ -111,6 +133,7 @@ class Studies:
                 number=study.revision,
                 cause=study.next_cause or Cause.FIRST,
                 inputs=chosen_inputs(session, study_uid),
+                priors=priors_at_claim(session, study, rules),
                 settings_digest=digests.settings,
                 model_digest=digests.model,
                 state=RevisionState.STARTED,
@@ -126,10 +149,13 @@ class Studies:
             session.flush()
             return as_claimed(revision)
 
-    def hold(self, study_uid: str, reason: Reason, now: datetime) -> bool:
+    def hold(
+        self, study_uid: str, reason: Reason, now: datetime, rules: FetchRules = NOBODY_ASKED
+    ) -> bool:
         """Hold a due study back, as the intake rule says; say whether it is held.
 
-        A study that a person asked for is never held, nor one whose reading has begun.
+        A study that a person asked for is never held, nor one whose reading has begun. Later
+        studies of the patient that were read without it become due again.
         """
         with self._database.writing() as session:
             held_back = or_(is_due(now), Study.state == StudyState.HELD)
@@ -143,6 +169,8 @@ class Studies:
             study.state = step(study.state, StudyEvent.HELD_BACK)
             study.hold_reason = reason
             study.quiet_due_at = study.settle_due_at = None
+            session.flush()
+            revise_later_studies(session, study, rules, now)
             return True
 
     def request_reading(
@@ -152,7 +180,8 @@ class Studies:
 
         While it is being read, the next revision becomes due. Only a person (`Cause.REQUESTED`)
         frees a study that the intake rule holds back, or hurries one that waits already; other
-        causes leave both as they are.
+        causes leave both as they are. One that waits for its priors is then read without them;
+        otherwise archives are asked anew for what they refused or did not have.
 
         Raises
         ------
@@ -162,8 +191,10 @@ class Studies:
         with self._database.writing() as session:
             study = _locked(session, study_uid)
             in_person = cause is Cause.REQUESTED
-            if not in_person and study.state in {StudyState.HELD, StudyState.ASSEMBLING}:
-                return study.state is StudyState.ASSEMBLING
+            if not in_person and study.state in _LEFT_TO_PEOPLE:
+                return study.state is not StudyState.HELD
+            if in_person:
+                renew(session, study, now)
             study.state = step(study.state, StudyEvent.REQUESTED)
             study.quiet_due_at = now
             study.next_cause = cause
@@ -247,12 +278,10 @@ class Studies:
                 for row in session.scalars(instances_by_uid().where(usable(study_uid)))
             ]
 
-    def known_priors(self, study_uid: str) -> list[EarlierStudy]:
-        """Return the same patient's studies of earlier days, latest first, at most ten."""
+    def priors(self, study_uid: str, number: int) -> RevisionPriors:
+        """Return the priors that a revision is made with, as they were when it was claimed."""
         with self._database.reading() as session:
-            study = session.get(Study, study_uid)
-            found = [] if study is None else earlier_views(session, study)
-            return [EarlierStudy(one.study_uid, one.study_date, views) for one, views in found]
+            return read_priors(session, study_uid, number)
 
     def views_known(self, study_uid: str) -> ViewsKnown:
         """Return what the rule of expected views asks: what is there, and what to expect from."""

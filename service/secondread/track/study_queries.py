@@ -7,15 +7,16 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from secondread.reasons import ImageStatus, Reason
-from secondread.track.assembly import IMAGES
+from secondread.track.assembly import IMAGES, is_usable
 from secondread.track.database import Database
 from secondread.track.results import findings_of
 from secondread.track.revisions import latest_finished
-from secondread.track.states import UNDELIVERED, StudyState
+from secondread.track.states import UNDELIVERED, RevisionState, StudyState
 from secondread.track.summaries import (
     DeliverySummary,
     ImageSummary,
     OutboxSummary,
+    PriorSummary,
     RevisionSummary,
     StudyDetail,
     StudyFilter,
@@ -27,6 +28,7 @@ from secondread.track.tables import (
     Instance,
     OutboxObjectRow,
     Patient,
+    PriorRequest,
     Revision,
     Study,
 )
@@ -74,6 +76,7 @@ class StudyQueries:
                 images=tuple(_images(session, study_uid, latest)),
                 findings=() if latest is None else tuple(findings_of(session, latest)),
                 outbox=tuple(_outbox(session, study_uid)),
+                priors=tuple(_priors(session, study_uid)),
             )
 
 
@@ -98,8 +101,26 @@ def _summaries(only: StudyFilter) -> Select[Any]:
         )
         .scalar_subquery()
     )
+    latest = (
+        select(func.max(Revision.number))
+        .where(Revision.study_uid == Study.study_uid, Revision.state == RevisionState.FINISHED)
+        .correlate(Study)
+        .scalar_subquery()
+    )
+    doubtful = (
+        select(func.count())
+        .select_from(ImageResult)
+        .join(Revision, ImageResult.revision == Revision.id)
+        .where(
+            Revision.study_uid == Study.study_uid,
+            Revision.number == latest,
+            ImageResult.status == ImageStatus.FLAGGED,
+        )
+        .correlate(Study)
+        .scalar_subquery()
+    )
     return (
-        select(Study, images, waiting)
+        select(Study, images, waiting, doubtful)
         .where(*_conditions(only))
         .order_by(Study.last_arrived_at.desc(), Study.study_uid)
     )
@@ -122,7 +143,7 @@ def _conditions(only: StudyFilter) -> list[ColumnElement[bool]]:
 
 
 def _summary(row: Sequence[Any]) -> StudySummary:
-    study, images, waiting = row
+    study, images, waiting, doubtful = row
     due = [due_at for due_at in (study.quiet_due_at, study.settle_due_at) if due_at is not None]
     return StudySummary(
         study_uid=study.study_uid,
@@ -139,6 +160,7 @@ def _summary(row: Sequence[Any]) -> StudySummary:
         due_at=min(due, default=None),
         reported_at=study.reported_at,
         waiting_deliveries=waiting,
+        doubtful_images=doubtful,
     )
 
 
@@ -226,6 +248,35 @@ def _outbox(session: Session, study_uid: str) -> list[OutboxSummary]:
             deliveries=tuple(deliveries[row.id]),
         )
         for row, number in rows
+    ]
+
+
+def _priors(session: Session, study_uid: str) -> list[PriorSummary]:
+    images = (
+        select(func.count())
+        .select_from(Instance)
+        .where(Instance.study_uid == PriorRequest.prior_study_uid, is_usable())
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(PriorRequest, images)
+        .where(PriorRequest.study_uid == study_uid)
+        .order_by(PriorRequest.errand, PriorRequest.source, PriorRequest.id)
+    )
+    return [
+        PriorSummary(
+            source=row.source,
+            errand=row.errand,
+            prior_study_uid=row.prior_study_uid,
+            prior_study_date=row.prior_study_date,
+            state=row.state,
+            reason=row.reason,
+            detail=row.detail,
+            attempts=row.attempts,
+            due_at=row.due_at,
+            images=count,
+        )
+        for row, count in rows
     ]
 
 

@@ -1,12 +1,13 @@
 """What pages, commands and gauges show: frozen values, without a patient's identity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from secondread.assemble.mammogram import PatientKey
 from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.send.prior_queue import Errand
 from secondread.settings import Mode, ObjectKind, Proof
-from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
+from secondread.track.states import Cause, DeliveryState, FetchState, RevisionState, StudyState
 from secondread.track.values import FindingEntry, Severity
 
 
@@ -31,6 +32,8 @@ class StudySummary:
     due_at: datetime | None
     reported_at: datetime | None
     waiting_deliveries: int
+    doubtful_images: int = 0
+    """Of the latest finished revision: read with doubts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,25 @@ class OutboxSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PriorSummary:
+    """One question to an archive about a study's priors, and what came of it."""
+
+    source: str
+    errand: Errand
+    prior_study_uid: str
+    """Empty for a query."""
+    prior_study_date: date | None
+    state: FetchState
+    reason: Reason | None
+    detail: str | None
+    """For people; it may quote the archive."""
+    attempts: int
+    due_at: datetime
+    images: int
+    """How many images of it the node holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class StudyDetail:
     """Everything about one study."""
 
@@ -135,6 +157,8 @@ class StudyDetail:
     findings: tuple[FindingEntry, ...]
     """Of the latest finished revision."""
     outbox: tuple[OutboxSummary, ...]
+    priors: tuple[PriorSummary, ...] = ()
+    """What archives were asked for, queries first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +254,5 @@ class Counts:
     """By destination and state."""
     alarms: int
     due_studies: int
+    priors: dict[tuple[str, FetchState], int] = field(default_factory=dict)
+    """Queries for priors and priors wanted, by archive and state."""

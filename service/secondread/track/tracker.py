@@ -12,7 +12,9 @@ from secondread.track.assembly import AssemblyRules, ViewRule
 from secondread.track.database import Database, insert_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destinations import Destinations
+from secondread.track.fetches import Fetches
 from secondread.track.intake import ReceiverLedger
+from secondread.track.prior_choice import FetchRules
 from secondread.track.processes import Processes
 from secondread.track.proofs import Proofs
 from secondread.track.queries import Queries
@@ -57,6 +59,10 @@ class Tracker:
     def ledger(self, receiver: str, settings: AssembleSettings, views: ViewRule) -> ReceiverLedger:
         """Return the ledger of a receiver process of that name."""
         return ReceiverLedger(self.database, receiver, AssemblyRules(settings, views))
+
+    def fetches(self, rules: FetchRules) -> Fetches:
+        """Return what archives are asked for under these rules."""
+        return Fetches(self.database, rules)
 
     def installation(self, make_id: Callable[[], str] = _random_id) -> str:
         """Return the id of this installation, made once, 32 hexadecimal digits."""

@@ -27,6 +27,8 @@ class DueStudy:
     peer: str
     exempt: bool
     """Whether a person asked for it: the intake rule does not apply."""
+    priors_due_at: datetime | None
+    """Until when it waits for priors; None while none were asked for."""
     treated: bool | None
     """Whether the patient is known to have been treated; None where nothing is known."""
 
@@ -41,6 +43,27 @@ class InputInstance:
     transfer_syntax: str
     path: str
     """Relative to the archive's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorInputs:
+    """One prior of a revision, as it was when the revision was claimed."""
+
+    study_uid: str
+    study_date: date | None
+    reason: Reason | None
+    """Why there is nothing of it to compare with; None where there is."""
+    instances: tuple[InputInstance, ...]
+    """Its images; empty where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionPriors:
+    """The priors of a revision, latest first, those that could not be had last."""
+
+    studies: tuple[PriorInputs, ...]
+    reason: Reason | None
+    """Why there are none; None where there are some."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ class NodeGauges(Collector):
         for (destination, delivery), number in counts.deliveries.items():
             deliveries.add_metric([destination, delivery.value], number)
         yield deliveries
+        words = "Queries for priors and priors wanted, by archive and state."
+        priors = _family("prior_requests", words, ["source", "state"])
+        for (source, fetch), number in sorted(counts.priors.items()):
+            priors.add_metric([source, fetch.value], number)
+        yield priors
 
     def _deliveries(self) -> Iterator[Metric]:
         now = self._clock()

@@ -16,7 +16,7 @@ from secondread.track.summaries import (
 from secondread.track.values import FindingEntry
 from secondread.watch.words import spoken
 
-_UNDER_WAY = {StudyState.ASSEMBLING, StudyState.READING}
+_UNDER_WAY = {StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS, StudyState.READING}
 
 
 @dataclass(frozen=True, slots=True)

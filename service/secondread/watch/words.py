@@ -11,12 +11,14 @@ from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from secondread.reasons import ImageStatus, Outcome
+from secondread.send.prior_queue import Errand
 from secondread.settings import Mode, Proof
-from secondread.track.states import DeliveryState, RevisionState, StudyState
+from secondread.track.states import DeliveryState, FetchState, RevisionState, StudyState
 from secondread.track.values import Severity
 
 _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
     (StudyState.ASSEMBLING, "waits for images", "info"),
+    (StudyState.AWAITING_PRIORS, "waits for priors", "info"),
     (StudyState.READING, "is being read", "info"),
     (StudyState.REPORTED, "reported", "idle"),
     (StudyState.HELD, "held back", "idle"),
@@ -38,6 +40,14 @@ _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
     (DeliveryState.STORED, "stored, proof outstanding", "info"),
     (DeliveryState.DELIVERED, "delivered", "good"),
     (DeliveryState.SHADOW, "shadow: kept, would be sent", "idle"),
+    (FetchState.WANTED, "wanted", "info"),
+    (FetchState.UNDER_WAY, "being asked", "info"),
+    (FetchState.REFUSED, "refused, asked again later", "warn"),
+    (FetchState.DONE, "done", "good"),
+    (FetchState.UNUSABLE, "came, not usable", "warn"),
+    (FetchState.GAVE_UP, "given up", "warn"),
+    (Errand.QUERY, "query", "idle"),
+    (Errand.RETRIEVE, "prior", "idle"),
     (Proof.COMMITMENT, "storage commitment", "good"),
     (Proof.QUERY, "found by query", "good"),
     (Proof.STORE_STATUS, "C-STORE status only", "idle"),

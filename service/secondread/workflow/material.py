@@ -1,11 +1,13 @@
 """What a revision is made from, read again from the archive at each step: files are the truth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from secondread import log
 from secondread.accept.archive import Archive
@@ -13,8 +15,9 @@ from secondread.assemble.identity import identity_of, is_mixed
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import Selection, select
 from secondread.errors import HeaderError
+from secondread.reasons import Reason
 from secondread.track.tracker import Tracker
-from secondread.track.values import ClaimedRevision
+from secondread.track.values import ClaimedRevision, PriorInputs
 
 _log = log.get(__name__)
 
@@ -60,6 +63,75 @@ def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) ->
         invalid=tuple(invalid),
         is_mixed=is_mixed(mammograms),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PriorMaterial:
+    """One prior of a revision: its images, or why there is nothing of it to compare with."""
+
+    study_uid: str
+    study_date: date | None
+    reason: Reason | None
+    """None where there are images to compare with."""
+    paths: Mapping[str, Path]
+    """In the archive, by SOP Instance UID."""
+    headers: Mapping[str, Dataset]
+    """By SOP Instance UID."""
+    selection: Selection
+    """Which of them are in the detector's scope, in reading order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priors:
+    """The priors of a revision, latest first, those that could not be had last."""
+
+    studies: tuple[PriorMaterial, ...]
+    reason: Reason | None
+    """Why there are none; None where there are some."""
+
+    @property
+    def usable(self) -> tuple[PriorMaterial, ...]:
+        """Those with images to compare with."""
+        return tuple(prior for prior in self.studies if prior.reason is None)
+
+
+def gather_priors(tracker: Tracker, archive: Archive, material: Material) -> Priors:
+    """Read the headers of a revision's priors, as they were chosen when it was claimed.
+
+    Files have the last word on whose images they are: a prior that names another patient, or
+    another issuer of the patient's ID, than the revision's images do is not used.
+    """
+    claimed = material.claimed
+    recorded = tracker.studies.priors(claimed.study_uid, claimed.number)
+    own = material.selection.to_read
+    studies = tuple(_prior(archive, one, own) for one in recorded.studies)
+    return Priors(studies, recorded.reason)
+
+
+def _prior(archive: Archive, recorded: PriorInputs, own: Sequence[Mammogram]) -> PriorMaterial:
+    paths: dict[str, Path] = {}
+    headers: dict[str, Dataset] = {}
+    mammograms: list[Mammogram] = []
+    is_lost = False
+    for instance in recorded.instances:
+        path = archive.path_of(instance.path)
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            mammograms.append(Mammogram.from_dataset(header))
+        except (OSError, InvalidDicomError, HeaderError):
+            # Named by its study alone: a header's value may say who the patient is.
+            _log.warning("prior_not_readable", prior_study_uid=recorded.study_uid)
+            is_lost = True
+            continue
+        paths[instance.sop_instance_uid] = path
+        headers[instance.sop_instance_uid] = header
+    selection = select(mammograms)
+    reason = recorded.reason
+    if reason is None and is_mixed([*own, *mammograms]):
+        reason = Reason.PRIOR_FOREIGN
+    if reason is None and not selection.to_read:
+        reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
+    return PriorMaterial(recorded.study_uid, recorded.study_date, reason, paths, headers, selection)
 
 
 def _any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str, Dataset]:

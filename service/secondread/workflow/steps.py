@@ -23,7 +23,6 @@ from secondread.clock import Clock
 from secondread.detect.attempts import answered, failed_detection
 from secondread.detect.marks import Detection
 from secondread.findings.finding import PriorStudy, StudyReading
-from secondread.followup.priors import choose_priors
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import Reason
 from secondread.report.compose import compose, to_bytes
@@ -38,7 +37,7 @@ from secondread.track.values import (
     RecordedReading,
     Severity,
 )
-from secondread.workflow.material import Material, gather
+from secondread.workflow.material import Material, gather, gather_priors
 from secondread.workflow.record import finding_entries, image_entries
 
 _log = log.get(__name__)
@@ -189,16 +188,21 @@ class ReadingSteps:
             for m in material.selection.to_read
             if m.laterality and m.view
         }
-        study_date = next((m.study_date for m in material.selection.to_read), None)
-        chosen = choose_priors(study_date, views, tracker.studies.known_priors(claimed.study_uid))
+        priors = gather_priors(tracker, self._tools.archive, material)
         return Circumstances(
             revision=claimed.number,
             cause=claimed.cause.value,
             missing=missing_slots(views, known.priors, known.mastectomy_sides),
             priors=tuple(
-                PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)
-                for p in chosen
+                PriorStudy(
+                    prior.study_uid,
+                    prior.study_date,
+                    compared=False,
+                    reason=prior.reason or Reason.NO_COMPARISON,
+                )
+                for prior in priors.studies
             ),
+            no_priors=priors.reason,
             treatment_known=bool(treatments),
             invalid=material.invalid,
         )

@@ -23,8 +23,15 @@ PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
         ),
         ({"ViewCodeSequence": view_sequence(View.CC, ("399110001", "SCT"))}, Reason.TANGENTIAL),
         ({"ViewCodeSequence": view_sequence(View.SPECIMEN)}, Reason.SPECIMEN),
+        (
+            {"ViewCodeSequence": view_sequence(View.CC, ("399163009", "SCT"))},
+            Reason.MAGNIFICATION,
+        ),
+        ({"NumberOfFrames": 2}, Reason.NOT_MAMMOGRAPHY),
+        ({"Modality": "RG"}, Reason.NOT_MAMMOGRAPHY),
         ({}, None),
-        ({"EstimatedRadiographicMagnificationFactor": "1.07"}, None),
+        ({"Modality": ""}, None),
+        ({"EstimatedRadiographicMagnificationFactor": "1.2"}, None),
     ],
 )
 def test_what_the_detector_was_not_made_for_is_named(

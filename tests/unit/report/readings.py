@@ -136,6 +136,17 @@ def situations() -> Mapping[str, tuple[StudyReading, dict[str, Dataset]]]:
             plain[3],
             reasons=(Reason.SOME_IMAGES_REFUSED, Reason.TREATMENT_UNKNOWN),
         ),
+        "no findings with doubts": study(
+            nothing,
+            *plain[:2],
+            read(
+                headers["RMLO"],
+                status=ImageStatus.FLAGGED,
+                reasons=(Reason.UNLIKE_TRAINING, Reason.EIGHT_BITS),
+            ),
+            plain[3],
+            reasons=(Reason.SOME_IMAGES_DOUBTFUL,),
+        ),
         "unilateral": study(found, marked, plain[3]),
     }
     return {name: (reading, by_uid(*headers.values())) for name, reading in readings.items()}

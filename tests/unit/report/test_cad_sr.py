@@ -80,6 +80,7 @@ def numbers(ds: Dataset, name: str) -> list[float]:
         ("every image failed", "111245", "111224", ["111025"]),
         ("partial without marks", "111243", "111223", ["111063", "111025"]),
         ("partial with marks", "111244", "111223", ["111063", "111025"]),
+        ("no findings with doubts", "111241", "111222", ["111063"]),
         ("unilateral", "111242", "111222", ["111063"]),
     ],
 )
@@ -204,7 +205,6 @@ def test_a_finding_says_which_algorithm_found_it_and_how() -> None:
     assert parameters == [
         f"manifest_sha256={MODEL.digest}",
         "operating_point=2",
-        "gates: breast_area_cm2=121.5; polarity=ok",
     ]
 
 
@@ -282,6 +282,45 @@ def test_a_refused_image_is_listed_as_failed_with_its_reason() -> None:
             for text in texts(performed, "Algorithm Parameters")
         )
     assert "R MLO not read: lossy compressed" in texts(ds, "Impression Description")[0]
+
+
+@pytest.mark.parametrize("situation", ["no findings", "findings", "partial with marks"])
+def test_the_gate_values_of_every_image_are_algorithm_parameters(situation: str) -> None:
+    reading, sources = situations()[situation]
+    ds = built(reading, sources)
+    for detected in ("Individual Calcification", "Calcification Cluster"):
+        performed = [
+            item
+            for item in items(ds, "Detection Performed")
+            if item.ConceptCodeSequence[0].CodeMeaning == detected
+        ]
+        said = [text for item in performed for text in texts(item, "Algorithm Parameters")]
+        for image in reading.images:
+            of_image = [text for text in said if image.mammogram.sop_instance_uid in text]
+            assert len(of_image) == 1
+            assert of_image[0].endswith("gates: breast_area_cm2=121.5; polarity=ok")
+
+
+def test_an_image_read_with_doubts_without_findings_is_told_apart_from_a_negative_one() -> None:
+    reading, sources = situations()["no findings with doubts"]
+    ds = built(reading, sources)
+    (impression,) = texts(ds, "Impression Description")
+    assert "R MLO read, no findings shown; with doubts: unlike the images" in impression
+    assert "Some images were read with doubts" in impression
+    parameters = texts(ds, "Algorithm Parameters")
+    assert any("R MLO" in p and "with doubts: unlike the images" in p for p in parameters)
+    assert not any("L CC" in p and "doubts" in p for p in parameters)
+
+
+def test_a_point_calibrated_by_the_site_is_named_as_such() -> None:
+    reading, sources = situations()["findings"]
+    ds = built(replace(reading, model=replace(MODEL, site_exams=12)), sources)
+    said = "perating point 2, site-calibrated on 12 exams"
+    assert any(said in text for text in texts(ds, "Algorithm Parameters"))
+    assert said in texts(ds, "Impression Description")[0]
+    assert not any(
+        "site-calibrated" in text for text in texts(built(reading, sources), "Algorithm Parameters")
+    )
 
 
 def test_what_was_left_out_is_named_in_words_and_is_no_evidence() -> None:

@@ -233,6 +233,21 @@ def test_what_is_written_at_the_left_of_the_foot_never_reaches_the_right() -> No
     assert np.array_equal(feet[0][:, 1200:], feet[1][:, 1200:])
 
 
+def test_a_notice_of_nothing_found_says_what_makes_it_doubtful() -> None:
+    plain, doubtful = (
+        notice(*situations()[name], BY).dataset
+        for name in ("no findings", "no findings with doubts")
+    )
+    assert doubtful.ImageComments == (
+        "NOT FOR DIAGNOSIS. SECOND READ: NO FINDINGS SHOWN, WITH DOUBTS: "
+        "Some images were read with doubts"
+    )
+    assert "DOUBTS" not in plain.ImageComments
+    # The first row is that of the doubtful image, written as bright as one that was not read.
+    first_row = np.s_[200:262, 100:]
+    assert picture(doubtful)[first_row].max() > picture(plain)[first_row].max()
+
+
 @pytest.mark.parametrize("situation", ["every image failed", "partial with marks", "no findings"])
 def test_a_notice_is_a_capture_about_the_study(situation: str) -> None:
     reading, sources = situations()[situation]

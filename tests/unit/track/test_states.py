@@ -13,12 +13,15 @@ from secondread.track.states import (
     CommitmentState,
     DeliveryEvent,
     DeliveryState,
+    FetchEvent,
+    FetchState,
     StudyEvent,
     StudyState,
     mermaid,
     step,
     step_commitment,
     step_delivery,
+    step_fetch,
 )
 
 # Written out a second time on purpose: a slip in the table does not slip in here as well.
@@ -28,6 +31,13 @@ assembling + instance-rejected = assembling
 assembling + requested = assembling
 assembling + claimed = reading
 assembling + held-back = held
+assembling + priors-awaited = awaiting-priors
+awaiting-priors + priors-settled = assembling
+awaiting-priors + instance-arrived = assembling
+awaiting-priors + instance-rejected = assembling
+awaiting-priors + requested = assembling
+awaiting-priors + claimed = reading
+awaiting-priors + held-back = held
 reading + instance-arrived = reading
 reading + instance-rejected = reading
 reading + requested = reading
@@ -71,6 +81,30 @@ overdue + not-taken = not-taken
 overdue + reported = reported
 not-taken + reported = reported
 reported + not-taken = reported
+"""
+
+FETCH_STEPS = """
+wanted + claimed = under-way
+wanted + succeeded = done
+wanted + unusable = unusable
+under-way + lease-expired = wanted
+under-way + failed = wanted
+under-way + refused = refused
+under-way + gave-up = gave-up
+under-way + succeeded = done
+under-way + unusable = unusable
+refused + claimed = under-way
+refused + succeeded = done
+refused + unusable = unusable
+refused + renewed = wanted
+gave-up + succeeded = done
+gave-up + unusable = unusable
+gave-up + renewed = wanted
+done + succeeded = done
+done + unusable = unusable
+done + renewed = wanted
+unusable + succeeded = done
+unusable + unusable = unusable
 """
 
 
@@ -123,6 +157,20 @@ def test_a_storage_commitment_takes_the_steps_written_here_and_no_other(
         return
     with pytest.raises(TransitionError, match=f"commitment that is {state} cannot be {event}"):
         step_commitment(state, event)
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), list(itertools.product(FetchState, FetchEvent)), ids=str
+)
+def test_a_fetch_takes_the_steps_written_here_and_no_other(
+    state: FetchState, event: FetchEvent
+) -> None:
+    expected = parse(FETCH_STEPS).get((state.value, event.value))
+    if expected is not None:
+        assert step_fetch(state, event).value == expected
+        return
+    with pytest.raises(TransitionError, match=f"priors that is {state} cannot be {event}"):
+        step_fetch(state, event)
 
 
 def test_only_what_is_delivered_or_in_shadow_is_no_longer_owed() -> None:

@@ -2,19 +2,26 @@
 
 from pathlib import Path
 
-from secondread.track.states import DELIVERY_TRANSITIONS, STUDY_TRANSITIONS, mermaid
+from secondread.track.states import (
+    DELIVERY_TRANSITIONS,
+    FETCH_TRANSITIONS,
+    STUDY_TRANSITIONS,
+    mermaid,
+)
 
 PAGE = Path(__file__).resolve().parents[3] / "service" / "docs" / "states.md"
 
 
 def page() -> str:
     studies, deliveries = mermaid(STUDY_TRANSITIONS), mermaid(DELIVERY_TRANSITIONS)
+    fetches = mermaid(FETCH_TRANSITIONS)
     return (
         "# States\n\n"
         "Drawn from the tables of transitions in `service/secondread/track/states.py`; a test\n"
         "fails when this page lags behind them.\n\n"
         f"## A study\n\n```mermaid\n{studies}```\n\n"
-        f"## An object on its way to a destination\n\n```mermaid\n{deliveries}```\n"
+        f"## An object on its way to a destination\n\n```mermaid\n{deliveries}```\n\n"
+        f"## A query for priors, or a prior wanted\n\n```mermaid\n{fetches}```\n"
     )
 
 

@@ -16,6 +16,7 @@ from secondread.track.tables.operations import (
     Process,
     Refusal,
 )
+from secondread.track.tables.priors import PriorRequest
 from secondread.track.tables.results import FindingRow, ImageResult, Lesion, Revision
 from secondread.track.tables.studies import (
     Installation,
@@ -44,6 +45,7 @@ __all__ = [
     "OpenAssociation",
     "OutboxObjectRow",
     "Patient",
+    "PriorRequest",
     "Process",
     "Refusal",
     "Rejection",

@@ -27,6 +27,9 @@ class Revision(Base):
     cause: Mapped[Cause] = mapped_column(Coded(Cause))
     inputs: Mapped[list[list[str]]] = mapped_column(Document)
     """SOP Instance UID and SHA-256 of each current, not rejected instance when it was claimed."""
+    priors: Mapped[dict[str, Any] | None]
+    """The priors chosen at the claim and their images, or why there are none; see
+    `track.prior_choice`. None in revisions of before there were any."""
     settings_digest: Mapped[str] = mapped_column(Digest)
     model_digest: Mapped[str] = mapped_column(Digest)
     state: Mapped[RevisionState] = mapped_column(Coded(RevisionState))

@@ -89,6 +89,8 @@ class Study(Base):
     """When it is read whatever has come; None while nothing is to be read."""
     settle_due_at: Mapped[datetime | None]
     """When it is read if no association is open for it; None unless the view set is in."""
+    priors_due_at: Mapped[datetime | None]
+    """Until when its reading waits for priors; None before the first question for them."""
     next_cause: Mapped[Cause | None] = mapped_column(Coded(Cause))
     """Cause of the revision that the due times will make."""
     requested_by: Mapped[str | None] = mapped_column(String(80))

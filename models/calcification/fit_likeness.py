@@ -1,0 +1,144 @@
+"""Fit the reference of the out-of-distribution check, and write it into a manifest.
+
+    PYTHONPATH=service python models/calcification/fit_likeness.py [--views 72]
+        [--real FOLDER] [--manifest FILE]
+
+Simulates one view after another, thrown away after measuring: every family of units that is not
+held out for judging, all four compositions, both views, treated and untreated, each as For
+Presentation and as For Processing. For two of three views the family's processing and dose are
+drawn anew around its own (gains of the octaves, range, grey scale, bits), because a reference of
+four fixed processings would call every fifth one strange. `--real` adds the For Presentation
+mammograms in a folder; only images that may be used for training belong there.
+
+72 views take about five minutes and one thread. The same options on the same machine give the
+same table.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+
+from secondread.assemble.mammogram import Intent
+from secondread.codes import Laterality
+from secondread.detect.detector import features_of
+from secondread.detect.likeness import Features, fit
+from secondread.detect.manifest import load
+from secondread.simulate.anatomy import Density
+from secondread.simulate.exam import ExamSpec, Seeds, simulated_views
+from secondread.simulate.treatment import Treatment
+from secondread.simulate.vendors import VENDORS, Vendor, in_domain
+
+FIRST_SEED = 9_000_000
+"""Anatomy seeds of these views: test exams lie below five million."""
+DENSITIES: tuple[Density, ...] = ("a", "b", "b", "c", "c", "d")
+VIEWS = ("LCC", "RMLO", "RCC", "LMLO")
+DAY = date(2026, 1, 1)
+_SPREAD = 0.2
+
+
+def randomised(vendor: Vendor, rng: np.random.Generator) -> Vendor:
+    """Return a unit near a family: another dose, other gains, another grey scale."""
+
+    def factor(spread: float = _SPREAD) -> float:
+        return float(np.exp(rng.normal(0.0, spread)))
+
+    own = vendor.processing
+    trend = rng.normal(0.0, 0.06)
+    processing = replace(
+        own,
+        octave_gains=tuple(
+            gain * factor() * float(np.exp(trend * number))
+            for number, gain in enumerate(own.octave_gains)
+        ),
+        coarse_gain=own.coarse_gain * factor(),
+        compression=own.compression * factor(0.4),
+        equalisation=float(rng.uniform(0.6, 1.0)),
+        fat_grey=float(rng.uniform(0.02, 0.12)),
+        dense_grey=float(rng.uniform(0.5, 0.8)),
+        gamma=own.gamma * factor(),
+        bits=int(rng.choice((8, 10, 12, 14), p=(0.06, 0.14, 0.6, 0.2))),
+    )
+    return replace(
+        vendor,
+        quanta_per_mm2=vendor.quanta_per_mm2 * factor(0.3),
+        processing=processing,
+    )
+
+
+def simulated(views: int) -> Iterator[Dataset]:
+    """Make so many views, each with both intents."""
+    families = in_domain()
+    for number in range(views):
+        rng = np.random.default_rng((FIRST_SEED, number))
+        vendor = families[number % len(families)]
+        if number % 3:
+            vendor = randomised(vendor, rng)
+        # Specifications name their unit; this one is known for the length of this view.
+        name = f"{vendor.name}-{number}"
+        VENDORS[name] = vendor
+        treatment = Treatment(Laterality.LEFT, operated_on=date(2023, 1, 1))
+        spec = ExamSpec(
+            DAY,
+            Seeds(FIRST_SEED + number, number, number),
+            prior_years=None,
+            treatment=treatment if rng.random() < 0.5 else None,
+            density=DENSITIES[int(rng.integers(len(DENSITIES)))],
+            size=float(rng.uniform(0.8, 1.2)),
+            vendor=name,
+            views=(VIEWS[(number // len(families)) % len(VIEWS)],),
+            intents=(Intent.PRESENTATION, Intent.PROCESSING),
+        )
+        for view in simulated_views(spec):
+            yield from (ds for _, ds in view.instances)
+        del VENDORS[name]
+
+
+def real(folder: Path | None) -> Iterator[Dataset]:
+    """Read the mammograms in a folder and those below it."""
+    for path in sorted(folder.rglob("*.dcm")) if folder else ():
+        yield pydicom.dcmread(path)
+
+
+def written(text: str, table: str) -> str:
+    """Return a manifest's text with this table in place of the one it had."""
+    without = re.sub(r"(?ms)^\[likeness\]\n.*?(?=^\[|\Z)", "", text).rstrip("\n")
+    return f"{without}\n\n{table}"
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, fit, and write the table into the manifest."""
+    parser = argparse.ArgumentParser(description="Fit the reference of the likeness gate.")
+    parser.add_argument("--views", type=int, default=72)
+    parser.add_argument("--real", type=Path)
+    parser.add_argument("--manifest", type=Path, default=Path(__file__).with_name("manifest.toml"))
+    given = parser.parse_args(arguments)
+    cv2.setNumThreads(1)
+    spacing = load(given.manifest).input.spacing_mm
+    measured: list[Features] = []
+    counts = []
+    for images in (simulated(given.views), real(given.real)):
+        before = len(measured)
+        for ds in images:
+            features = features_of(ds, spacing)
+            if features is not None:
+                measured.append(features)
+            print(f"{len(measured)} images", end="\r", file=sys.stderr)
+        counts.append(len(measured) - before)
+    words = f"{counts[0]} simulated images of {given.views} views, {counts[1]} real mammograms"
+    likeness = fit(measured, words)
+    text = given.manifest.read_text(encoding="utf-8")
+    given.manifest.write_text(written(text, likeness.as_toml()), encoding="utf-8")
+    print(f"{words}: flag beyond {likeness.flag_beyond}, refuse beyond {likeness.refuse_beyond}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,63 @@
+"""The lanes that fetch priors, put together: archives, queue, and where C-GET delivers to."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+
+from secondread.accept.entity import process_configured
+from secondread.accept.requests import OwnAssociations
+from secondread.app.node import Node
+from secondread.assemble.viewset import ExpectedViews
+from secondread.clock import Clock, utc_now
+from secondread.followup.priors import PriorRule
+from secondread.send.fetch import Fetcher, FetchWiring
+from secondread.send.prior_query import PriorWindow, find_priors
+from secondread.send.retrieve import Retrieved, WantedStudy, retrieve
+from secondread.settings import PriorSourceSettings, PriorsSettings, Retrieve
+from secondread.track.prior_choice import FetchRules
+
+
+@contextmanager
+def fetching(node: Node, worker: str) -> Iterator[None]:
+    """Fetch priors in threads of their own while the `with` block runs."""
+    sources = node.settings.priors.asked
+    with ExitStack() as stack:
+        if any(source.retrieve is Retrieve.GET for source in sources):
+            stack.enter_context(process_configured(node.archive.spool))
+        fetcher = Fetcher(sources, wiring(node, worker), node.settings.work.poll_seconds)
+        fetcher.start()
+        try:
+            yield
+        finally:
+            fetcher.stop()
+
+
+def wiring(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:
+    """Return what the lanes of a worker work with."""
+    settings = node.settings
+    # A receiver of its own to the ledger, which forgets what this worker had open when it died.
+    ledger = node.tracker.ledger(f"fetch-{worker}", settings.assemble, ExpectedViews())
+    ledger.receiver_started(clock())
+    title = settings.node.ae_title
+    own = OwnAssociations(node.archive, ledger, clock, settings.receive.minimum_free_bytes, title)
+
+    def retrieve_study(
+        source: PriorSourceSettings, wanted: WantedStudy, cancelled: Callable[[], bool]
+    ) -> Retrieved:
+        return retrieve(source, title, wanted, own, cancelled)
+
+    return FetchWiring(
+        queue=node.tracker.fetches(FetchRules.from_settings(settings)),
+        alarms=node.tracker.alarms,
+        find=find_priors,
+        retrieve=retrieve_study,
+        window=_window(settings.priors),
+        clock=clock,
+        worker=worker,
+        calling_ae_title=title,
+    )
+
+
+def _window(priors: PriorsSettings) -> PriorWindow:
+    youngest, oldest = timedelta(priors.minimum_age_days), timedelta(priors.maximum_age_days)
+    return PriorWindow(PriorRule(youngest, priors.count), oldest)

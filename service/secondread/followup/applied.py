@@ -1,0 +1,69 @@
+"""A reading with what follow-up says about it: change, place, and which priors were compared."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from secondread.codes import Change
+from secondread.findings.comparison import StudyComparison
+from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
+from secondread.followup.comparison import compare
+from secondread.followup.correlation import correlate, with_quadrants
+from secondread.followup.position import with_positions
+from secondread.reasons import Reason
+
+
+def followed_up(reading: StudyReading, priors: Sequence[StudyReading]) -> StudyReading:
+    """Return a reading with its findings' places, and compared with its priors.
+
+    Parameters
+    ----------
+    reading
+        The study, as `reading.read_study` gives it.
+    priors
+        Readings of its priors' images with the same model, the nearest in time first.
+    """
+    placed = with_positions(reading)
+    placed = with_quadrants(placed, correlate(placed))
+    return with_comparisons(placed, compare(placed, priors)) if priors else placed
+
+
+def with_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison]) -> StudyReading:
+    """Return a reading that holds its comparisons, and whose findings say what changed."""
+    compared = {one.prior_study_uid: one for one in comparisons}
+    priors = tuple(_told(prior, compared.get(prior.study_uid)) for prior in reading.priors)
+    images = tuple(_changed(image, comparisons) for image in reading.images)
+    reasons = reading.reasons
+    if any(one.compared for one in comparisons):
+        reasons = tuple(reason for reason in reasons if reason is not Reason.NO_COMPARISON)
+    return replace(
+        reading,
+        reasons=reasons,
+        images=images,
+        priors=priors,
+        comparisons=tuple(comparisons),
+    )
+
+
+def _told(prior: PriorStudy, found: StudyComparison | None) -> PriorStudy:
+    if found is None:
+        return prior
+    if found.compared:
+        return replace(prior, compared=True, reason=None)
+    return replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE)
+
+
+def _changed(image: ImageReading, comparisons: Sequence[StudyComparison]) -> ImageReading:
+    uid = image.mammogram.sop_instance_uid
+    findings = tuple(
+        replace(finding, change=_change(uid, finding, comparisons)) for finding in image.findings
+    )
+    return replace(image, findings=findings)
+
+
+def _change(uid: str, finding: Finding, comparisons: Sequence[StudyComparison]) -> Change | None:
+    """Return the change against the nearest prior that shows the place."""
+    for comparison in comparisons:
+        change = comparison.of(uid, finding.id)
+        if change is not None and change.verdict.change is not None:
+            return change.verdict.change
+    return None

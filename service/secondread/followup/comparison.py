@@ -1,0 +1,182 @@
+"""A study against its priors: `compare`, from readings to words.
+
+Pure: the prior's side is a reading of the prior's images with the model that read the current
+ones, so that no upgrade ever makes anything "new".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from secondread.assemble.mammogram import Mammogram
+from secondread.findings.comparison import (
+    PRIOR_READ_AGAIN,
+    FindingChange,
+    FindingRef,
+    StudyComparison,
+    Verdict,
+    ViewComparison,
+)
+from secondread.findings.finding import ImageReading, StudyReading
+from secondread.followup.frame import frame_of
+from secondread.followup.limits import Limits, shipped_limits
+from secondread.followup.registration import register
+from secondread.followup.spots import clusters_of
+from secondread.followup.view_changes import LaidOn, reference
+
+MOST_PITCH_RATIO = 2.1
+"""Pitches farther apart than those of any two of today's detectors show other calcifications."""
+
+
+def compare(
+    current: StudyReading,
+    priors: Sequence[StudyReading],
+    limits: Limits | None = None,
+    basis: str = PRIOR_READ_AGAIN,
+) -> tuple[StudyComparison, ...]:
+    """Compare a study with each of its priors.
+
+    Parameters
+    ----------
+    current
+        The study.
+    priors
+        Readings of the priors' images, the nearest in time first.
+    limits
+        Repeatability limits; the shipped ones where none are given.
+    basis
+        What the priors' readings are, for people.
+
+    Returns
+    -------
+    tuple of StudyComparison
+        One for each prior, in the same order.
+    """
+    return tuple(_study(current, prior, limits or shipped_limits(), basis) for prior in priors)
+
+
+def _study(
+    current: StudyReading, prior: StudyReading, limits: Limits, basis: str
+) -> StudyComparison:
+    views: list[ViewComparison] = []
+    changes: list[FindingChange] = []
+    same_model = current.model.digest == prior.model.digest
+    for image in current.images:
+        others = [other for other in prior.images if _same_view(image, other)]
+        sides = [_side(image, other, limits, same_model=same_model) for other in others]
+        if not sides:
+            views.append(
+                ViewComparison(
+                    image.mammogram.sop_instance_uid,
+                    None,
+                    same_unit=False,
+                    error_mm=None,
+                    aligned=False,
+                    why_not="the prior has no image of this view",
+                )
+            )
+            changes += _not_comparable(image, views[-1].why_not)
+            continue
+        views += [side.view for side in sides]
+        changes += _best([side.changes for side in sides])
+    dates = (image.mammogram.study_date for image in prior.images)
+    return StudyComparison(
+        prior.study_uid,
+        next((day for day in dates if day is not None), None),
+        basis,
+        tuple(views),
+        tuple(changes),
+    )
+
+
+def _same_view(image: ImageReading, other: ImageReading) -> bool:
+    a, b = image.mammogram, other.mammogram
+    return (
+        a.view is not None
+        and a.laterality is not None
+        and (a.view, a.laterality) == (b.view, b.laterality)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A current image against one image of the prior."""
+
+    view: ViewComparison
+    changes: tuple[FindingChange, ...]
+
+
+def _side(image: ImageReading, other: ImageReading, limits: Limits, *, same_model: bool) -> _Side:
+    same_unit = is_same_unit(image.mammogram, other.mammogram)
+    why_not = _why_not(image, other, same_model=same_model)
+    here, there = frame_of(image), frame_of(other)
+    registration = None
+    if not why_not and here is not None and there is not None:
+        registration = register(here, there)
+        if not registration.is_usable:
+            why_not = "the images could not be laid on each other"
+    usable = registration is not None and registration.is_usable
+    view = ViewComparison(
+        image.mammogram.sop_instance_uid,
+        other.mammogram.sop_instance_uid,
+        same_unit,
+        round(registration.error_mm, 2) if registration is not None and usable else None,
+        aligned=registration is not None and registration.is_aligned,
+        why_not=why_not,
+    )
+    if registration is None or not usable:
+        return _Side(view, tuple(_not_comparable(image, why_not)))
+    laid = LaidOn(image, other, registration, limits.of(same_unit=same_unit))
+    return _Side(view, laid.changes())
+
+
+def is_same_unit(a: Mammogram, b: Mammogram) -> bool:
+    """Whether two images were taken and processed by units of one model, in one way."""
+    kinds = [(m.manufacturer, m.model, m.intent, m.lossy, m.bits_stored) for m in (a, b)]
+    return kinds[0] == kinds[1] and _pitch_ratio(a, b) < 1.02
+
+
+def _pitch_ratio(a: Mammogram, b: Mammogram) -> float:
+    if a.spacing is None or b.spacing is None:
+        return float("inf")
+    ratio = a.spacing.mean / b.spacing.mean
+    return max(ratio, 1 / ratio)
+
+
+def _why_not(image: ImageReading, other: ImageReading, *, same_model: bool) -> str:
+    """Return why two images of a view cannot be compared; empty where they can."""
+    for one, whose in ((image, "current"), (other, "prior")):
+        if not one.status.has_findings:
+            reasons = "; ".join(reason.sentence for reason in one.reasons)
+            return f"the {whose} image was not read: {reasons}"
+        if frame_of(one) is None:
+            return f"the {whose} image has no landmarks or no pixel spacing"
+    if not same_model:
+        return "the prior was read with another model"
+    if image.mammogram.modifiers != other.mammogram.modifiers:
+        return "the view was taken in another way (view modifiers differ)"
+    if _pitch_ratio(image.mammogram, other.mammogram) > MOST_PITCH_RATIO:
+        return "the pixel spacings are too different"
+    return ""
+
+
+def _not_comparable(image: ImageReading, why: str) -> list[FindingChange]:
+    return [
+        FindingChange(Verdict.NOT_COMPARABLE, reference(image, finding), (), why=why)
+        for finding in (image.findings[number] for number in clusters_of(image))
+    ]
+
+
+# Against several images of a view, what one of them shows counts before what another does not.
+_RANK = {Verdict.NEW: 1, Verdict.GONE: 1, Verdict.NOT_IN_FIELD: 2, Verdict.NOT_COMPARABLE: 3}
+
+
+def _best(sides: Sequence[Sequence[FindingChange]]) -> list[FindingChange]:
+    """Return one answer for each finding from the answers of several images of the prior."""
+    best: dict[FindingRef, FindingChange] = {}
+    for changes in sides:
+        for change in changes:
+            about = change.current or change.prior[0]
+            known = best.get(about)
+            if known is None or _RANK.get(change.verdict, 0) < _RANK.get(known.verdict, 0):
+                best[about] = change
+    return list(best.values())

@@ -1,0 +1,84 @@
+"""Comparisons as plain values: the form that `findings.json` and `comparison.json` share."""
+
+from typing import Any
+
+from secondread.findings.comparison import (
+    Difference,
+    FindingChange,
+    FindingRef,
+    StudyComparison,
+    ViewComparison,
+)
+from secondread.followup.correlation import ViewPair
+
+
+def comparison_json(comparison: StudyComparison) -> dict[str, Any]:
+    """Return a study's comparison with one prior as JSON values."""
+    day = comparison.prior_date
+    return {
+        "prior_study_uid": comparison.prior_study_uid,
+        "prior_date": day.isoformat() if day else None,
+        "compared": comparison.compared,
+        "why_not": comparison.why_not,
+        "basis": comparison.basis,
+        "views": [_view(view) for view in comparison.views],
+        "changes": [_change(change) for change in comparison.changes],
+    }
+
+
+def _view(view: ViewComparison) -> dict[str, Any]:
+    return {
+        "sop_instance_uid": view.sop_instance_uid,
+        "prior_sop_instance_uid": view.prior_sop_instance_uid,
+        "same_unit": view.same_unit,
+        "registration_error_mm": view.error_mm,
+        "tissue_aligned": view.aligned,
+        "why_not": view.why_not,
+    }
+
+
+def _change(change: FindingChange) -> dict[str, Any]:
+    return {
+        "verdict": change.verdict.value,
+        "words": change.verdict.words,
+        "current": change.current and _ref(change.current),
+        "prior": [_ref(ref) for ref in change.prior],
+        "calcifications": _difference(change.number),
+        "extent_mm": _difference(change.extent_mm),
+        "diameter_mm": _difference(change.diameter_mm),
+        "found_in_both": [[[p.col, p.row], [q.col, q.row]] for p, q in change.pairs],
+        "place": [[p.col, p.row] for p in change.place],
+        "error_mm": change.error_mm,
+        "why": change.why,
+    }
+
+
+def _ref(ref: FindingRef) -> dict[str, str]:
+    return {
+        "study_uid": ref.study_uid,
+        "sop_instance_uid": ref.sop_instance_uid,
+        "finding_id": ref.finding_id,
+    }
+
+
+def _difference(difference: Difference | None) -> dict[str, float] | None:
+    if difference is None:
+        return None
+    return {
+        "current": difference.current,
+        "prior": difference.prior,
+        "unchanged_from": difference.lower,
+        "unchanged_to": difference.upper,
+    }
+
+
+def pair_json(pair: ViewPair) -> dict[str, Any]:
+    """Return a cluster that was recognised in both views as JSON values."""
+    return {
+        "cc": _ref(pair.cc),
+        "mlo": _ref(pair.mlo),
+        "confidence": pair.confidence,
+        "depths_mm": list(pair.depths_mm),
+        "quadrant": pair.quadrant.value,
+        "clock_hour": pair.clock_hour,
+    }

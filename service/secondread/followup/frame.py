@@ -1,0 +1,154 @@
+"""The frame that images of a view are compared in: millimetres from chest wall and upper border.
+
+Whatever the side, the mirroring and the pitch of an image, x counts from the chest wall's border
+and y downwards from the border that is cranial (oblique views) or lateral (cranio-caudal views)
+in the usual hanging.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from secondread.assemble.mammogram import Mammogram
+from secondread.codes import Laterality
+from secondread.detect.anatomy import Anatomy, Picture
+from secondread.detect.landmarks import skin_line
+from secondread.detect.marks import Breast
+from secondread.findings.finding import ImageReading
+from secondread.geometry import PointPx, SpacingMm
+
+PointsMm = npt.NDArray[np.float64]
+"""(n, 2): x and y in a view's frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewFrame:
+    """One image's landmarks, and the way between its pixels and the frame."""
+
+    rows: int
+    columns: int
+    spacing: SpacingMm
+    mirrored: bool
+    """Whether the chest wall is at the right border."""
+    upside_down: bool
+    anatomy: Anatomy
+
+    @property
+    def width_mm(self) -> float:
+        """Width of the stored image."""
+        return self.columns * self.spacing.between_columns
+
+    @property
+    def height_mm(self) -> float:
+        """Height of the stored image."""
+        return self.rows * self.spacing.between_rows
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the breast in the image."""
+        return float(cv2.contourArea(self.outline().astype(np.float32)))
+
+    def to_mm(self, points: Sequence[PointPx]) -> PointsMm:
+        """Return points of the stored image in the frame."""
+        at = np.array([(p.col, p.row) for p in points], np.float64).reshape(-1, 2)
+        if self.mirrored:
+            at[:, 0] = self.columns - at[:, 0]
+        if self.upside_down:
+            at[:, 1] = self.rows - at[:, 1]
+        return at * (self.spacing.between_columns, self.spacing.between_rows)
+
+    def to_px(self, points: PointsMm) -> tuple[PointPx, ...]:
+        """Return points of the frame in pixels of the stored image."""
+        at = self.to_columns_rows(points)
+        return tuple(PointPx(float(col), float(row)) for col, row in at)
+
+    def to_columns_rows(self, points: PointsMm) -> npt.NDArray[np.float64]:
+        """Return points of the frame, (..., 2), as columns and rows of the stored image."""
+        at = points / (self.spacing.between_columns, self.spacing.between_rows)
+        if self.mirrored:
+            at[..., 0] = self.columns - at[..., 0]
+        if self.upside_down:
+            at[..., 1] = self.rows - at[..., 1]
+        return at
+
+    def nipple(self) -> tuple[PointsMm, float] | None:
+        """Return the nipple, (1, 2), and its standard error in mm."""
+        nipple = self.anatomy.nipple
+        return None if nipple is None else (self.to_mm([nipple.point]), nipple.error_mm)
+
+    def pectoral(self) -> PointsMm | None:
+        """Return the two ends of the pectoral muscle's front, (2, 2), the upper one first."""
+        ends = self.anatomy.pectoral
+        return None if ends is None else self.to_mm(ends)
+
+    def outline(self) -> PointsMm:
+        """Return the breast's outline, closed."""
+        return self.to_mm(self.anatomy.outline)
+
+    def skin(self) -> PointsMm:
+        """Return the skin, every millimetre."""
+        side = "right" if self.mirrored else "left"
+        line = skin_line(self.anatomy.outline, self.rows, self.columns, self.spacing, side)
+        if self.upside_down:
+            line = line[::-1].copy()
+            line[:, 1] = self.height_mm - line[:, 1]
+        return line
+
+    def picture(self) -> Picture:
+        """Return the overview in the frame's orientation."""
+        picture = self.anatomy.overview.picture()
+        picture = picture[:, ::-1] if self.mirrored else picture
+        picture = picture[::-1] if self.upside_down else picture
+        return np.ascontiguousarray(picture)
+
+    def depth_inside(self, points: PointsMm) -> npt.NDArray[np.float64]:
+        """Return how far inside the breast in the image points are, in mm; negative outside.
+
+        The image's borders count as the breast's where it runs along them.
+        """
+        outline = self.outline().astype(np.float32)
+        return np.array(
+            [cv2.pointPolygonTest(outline, (float(x), float(y)), True) for x, y in points]
+        )
+
+
+def frame_of(image: ImageReading) -> ViewFrame | None:
+    """Return the frame of an image that was read; None where its landmarks are not known."""
+    breast, mammogram = image.breast, image.mammogram
+    if breast is None or breast.anatomy is None or mammogram.spacing is None:
+        return None
+    return view_frame(mammogram, breast, breast.anatomy, mammogram.spacing)
+
+
+def view_frame(
+    mammogram: Mammogram, breast: Breast, anatomy: Anatomy, spacing: SpacingMm
+) -> ViewFrame:
+    """Return the frame of an image."""
+    return ViewFrame(
+        mammogram.rows,
+        mammogram.columns,
+        spacing,
+        mirrored=breast.chest_wall_side == "right",
+        upside_down=_is_upside_down(mammogram),
+        anatomy=anatomy,
+    )
+
+
+def _is_upside_down(mammogram: Mammogram) -> bool:
+    """Whether the columns run the other way than in the usual hanging (PS3.3 C.7.6.1.1.1).
+
+    Usual is towards the feet in oblique views, and towards the middle of the body in
+    cranio-caudal ones. A header that does not say is taken as usual.
+    """
+    if mammogram.orientation is None or mammogram.view is None:
+        return False
+    down = mammogram.orientation[1]
+    if mammogram.view.is_mlo_like:
+        return down.startswith("H")
+    lateral = {Laterality.LEFT: "L", Laterality.RIGHT: "R"}.get(
+        mammogram.laterality or Laterality.BOTH
+    )
+    return lateral is not None and down.startswith(lateral)

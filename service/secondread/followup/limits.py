@@ -1,0 +1,77 @@
+"""Repeatability limits: how much an unchanged finding may differ from one exam to the next.
+
+The figures come with the package, as `limits.toml`, which says what they were measured on.
+"""
+
+import math
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from secondread.findings.comparison import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLimits:
+    """95 % limits between two acquisitions of one kind."""
+
+    number_floor: float
+    """Square of the limit of the difference in number for a cluster of no calcifications."""
+    number_per_member: float
+    """What each calcification of the prior adds to that square."""
+    extent_ratio: float
+    """Ratio of extents, 1 or more."""
+    diameter_ratio: float
+    """Ratio of median diameters of the same calcifications, 1 or more."""
+
+    def number(self, current: int, prior: int) -> Difference:
+        """Return the numbers of calcifications with their limits."""
+        # At least one: a count of whole calcifications has no finer limit.
+        reach = max(1.0, math.sqrt(self.number_floor + self.number_per_member * prior))
+        return Difference(current, prior, round(prior - reach, 2), round(prior + reach, 2))
+
+    def extent_mm(self, current: float, prior: float) -> Difference:
+        """Return the extents with their limits."""
+        return _by_ratio(current, prior, self.extent_ratio)
+
+    def diameter_mm(self, current: float, prior: float) -> Difference:
+        """Return the diameters with their limits."""
+        return _by_ratio(current, prior, self.diameter_ratio)
+
+
+def _by_ratio(current: float, prior: float, ratio: float) -> Difference:
+    return Difference(
+        round(current, 2), round(prior, 2), round(prior / ratio, 2), round(prior * ratio, 2)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of both kinds of pairs."""
+
+    same_unit: UnitLimits
+    other_unit: UnitLimits
+    made_from: str
+    """What they were measured on, for people."""
+
+    def of(self, *, same_unit: bool) -> UnitLimits:
+        """Return the limits for a pair of images."""
+        return self.same_unit if same_unit else self.other_unit
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> "Limits":
+        """Read the content of `limits.toml`."""
+        return cls(
+            UnitLimits(**values["same_unit"]),
+            UnitLimits(**values["other_unit"]),
+            values["made_from"],
+        )
+
+
+@cache
+def shipped_limits() -> Limits:
+    """Return the limits that come with the package."""
+    text = resources.files("secondread.followup").joinpath("limits.toml").read_text("utf-8")
+    return Limits.from_values(tomllib.loads(text))

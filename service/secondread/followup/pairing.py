@@ -1,0 +1,101 @@
+"""Calcification by calcification: which of one exam are those of the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from secondread.followup.frame import PointsMm
+from secondread.followup.spots import Spots
+
+PAIR_MM = 1.2
+"""A calcification is found again when it lies this near to where its cluster's shift puts it:
+what a cluster turns and bends by from one compression to the next, and an error of both marks."""
+
+_MOST_TRIED = 40  # of the surest calcifications of each exam, when the common shift is sought
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairing:
+    """Calcifications of one place in both exams."""
+
+    current: Spots
+    prior: Spots
+    pairs: npt.NDArray[np.int64]
+    """(n, 2): indices of current and prior ones that are the same."""
+    shift_mm: npt.NDArray[np.float64]
+    """(2,): what the registration was off by here, as far as the pairs tell."""
+
+    @property
+    def counted_current(self) -> npt.NDArray[np.bool_]:
+        """Which current ones are counted: the sure ones, and those whose partner is sure."""
+        return _counted(self.current, self.pairs[:, 0], self.prior.sure[self.pairs[:, 1]])
+
+    @property
+    def counted_prior(self) -> npt.NDArray[np.bool_]:
+        """Which prior ones are counted, by the same rule."""
+        return _counted(self.prior, self.pairs[:, 1], self.current.sure[self.pairs[:, 0]])
+
+
+def _counted(
+    spots: Spots, paired: npt.NDArray[np.int64], partner_is_sure: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    # A calcification that one exam shows surely and the other faintly did not come or go.
+    counted = spots.sure.copy()
+    counted[paired[partner_is_sure]] = True
+    return counted
+
+
+def pair(current: Spots, mapped: PointsMm, prior: Spots, reach_mm: float) -> Pairing:
+    """Pair the calcifications of a current group with those of a prior one.
+
+    Parameters
+    ----------
+    current, prior
+        Both groups.
+    mapped
+        The current ones in the prior's frame, by the registration.
+    reach_mm
+        How far off the registration may be; the group is shifted as a whole by at most this.
+    """
+    shift = _common_shift(current, mapped, prior, reach_mm)
+    return Pairing(current, prior, _pairs(mapped + shift, prior.at), shift)
+
+
+def _common_shift(
+    current: Spots, mapped: PointsMm, prior: Spots, reach_mm: float
+) -> npt.NDArray[np.float64]:
+    """Return the shift under which most calcifications find a partner; the least of equals."""
+    here = mapped[np.argsort(-current.certainty, kind="stable")[:_MOST_TRIED]]
+    there = prior.at[np.argsort(-prior.certainty, kind="stable")[:_MOST_TRIED]]
+    none = np.zeros(2)
+    if not len(here) or not len(there):
+        return none
+    tried = (there[None, :, :] - here[:, None, :]).reshape(-1, 2)
+    tried = np.vstack([none, tried[np.hypot(*tried.T) <= reach_mm]])
+    best, best_score = none, -np.inf
+    for shift in tried:
+        distance = cdist(here + shift, there)
+        near = np.minimum(distance.min(axis=1), PAIR_MM) / PAIR_MM
+        far = np.minimum(distance.min(axis=0), PAIR_MM) / PAIR_MM
+        off = float(np.hypot(*shift)) / max(reach_mm, PAIR_MM)
+        score = float((1 - near).sum() + (1 - far).sum()) - 0.5 * off
+        if score > best_score + 1e-9:
+            best, best_score = shift, score
+    pairs = _pairs(here + best, there)
+    if len(pairs) == 0:
+        return none
+    # The mean over all pairs, where one pair alone carries its own marks' errors.
+    return np.asarray(np.mean(there[pairs[:, 1]] - here[pairs[:, 0]], axis=0))
+
+
+def _pairs(here: PointsMm, there: PointsMm) -> npt.NDArray[np.int64]:
+    if not len(here) or not len(there):
+        return np.empty((0, 2), np.int64)
+    distance = cdist(here, there)
+    # Beyond the limit all are equally no pair, so that no near pair is given up for two far ones.
+    rows, columns = linear_sum_assignment(np.minimum(distance, PAIR_MM))
+    near = distance[rows, columns] < PAIR_MM
+    return np.stack([rows[near], columns[near]], axis=1).astype(np.int64)

@@ -1,0 +1,87 @@
+"""What the lanes that fetch priors work with: the values, and the queue that they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from secondread.assemble.mammogram import PatientKey
+from secondread.followup.priors import EarlierStudy
+from secondread.reasons import Reason
+
+
+class Errand(StrEnum):
+    """What an archive is asked for."""
+
+    QUERY = "query"
+    """Which studies of the patient it has (C-FIND)."""
+    RETRIEVE = "retrieve"
+    """One of them (C-MOVE or C-GET)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorErrand:
+    """One question to one archive, claimed by one worker."""
+
+    id: int
+    claim: str
+    """Names this claim: an answer that comes after its lease ran out can be told by it."""
+    errand: Errand
+    study_uid: str
+    """The study that is to be compared."""
+    study_date: date
+    views: frozenset[tuple[str, str]]
+    """Side letter and view name of its images."""
+    patient: PatientKey
+    prior_study_uid: str
+    """The study that is wanted; empty for a query."""
+    series: tuple[str, ...]
+    """The series that are wanted of it; empty: all."""
+    held: tuple[EarlierStudy, ...]
+    """For a query: the patient's earlier studies that the node holds or has asked for."""
+    attempt: int
+    """Number of this attempt, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedStudy:
+    """A study that an archive says it has, and that may be a prior."""
+
+    study: EarlierStudy
+    series: tuple[str, ...] = ()
+    """The series with images in the detector's scope; empty where the archive does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an errand came to nothing, this time."""
+
+    reason: Reason
+    detail: str
+    """For people. It may quote the peer's own comment, so it belongs on a page, not in a log."""
+    refused: bool
+    """Whether the archive said no, so that asking again soon is of no use."""
+
+
+class PriorQueue(Protocol):
+    """What archives are to be asked for; `track.fetches.Fetches` is one."""
+
+    def claim_errand(
+        self, source: str, worker: str, now: datetime, lease_seconds: float
+    ) -> PriorErrand | None:
+        """Take the next question to a source that is due; None when there is none."""
+
+    def answered(self, errand: PriorErrand, wanted: Sequence[OfferedStudy], now: datetime) -> None:
+        """Record the answer to a query: what is to be fetched, if anything."""
+
+    def retrieved(self, errand: PriorErrand, now: datetime, ask_again_at: datetime) -> None:
+        """Record that an archive says that it has sent what was asked for.
+
+        Where nothing came all the same, it is due again.
+        """
+
+    def failed(
+        self, errand: PriorErrand, fault: Fault, now: datetime, ask_again_at: datetime
+    ) -> None:
+        """Record that an errand came to nothing, and when it is due again."""

@@ -1,0 +1,192 @@
+"""Which priors a revision is made with: chosen at its claim, and written down with it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from secondread.followup.priors import THE_RULE, EarlierStudy, PriorRule, choose_priors
+from secondread.log import get
+from secondread.reasons import Reason
+from secondread.send.prior_queue import Errand
+from secondread.settings import Settings
+from secondread.track import alarms
+from secondread.track.assembly import earlier_views, scope_views
+from secondread.track.revisions import as_input, chosen_inputs, find_revision, instances_by_uid
+from secondread.track.states import Cause, FetchState, StudyEvent, StudyState, step
+from secondread.track.tables import Instance, PriorRequest, Study
+from secondread.track.values import PriorInputs, RevisionPriors
+
+log = get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRules:
+    """Which priors count, who is asked for them, and for how long."""
+
+    choice: PriorRule = THE_RULE
+    sources: tuple[str, ...] = ()
+    """Names of the archives that are asked; none: nothing is fetched."""
+    wait: timedelta = timedelta(minutes=10)
+    """How long a complete study waits for its priors."""
+    give_up: timedelta = timedelta(hours=24)
+    """How long it is tried to get a prior."""
+    settle: timedelta = timedelta(seconds=20)
+    """How long nothing of a prior may arrive until it counts as in."""
+    late_window: timedelta = timedelta(days=7)
+    """A prior that comes later than this after a reading makes no revision."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "FetchRules":
+        """Read `[priors]` and `[assemble]`."""
+        priors = settings.priors
+        return cls(
+            choice=PriorRule(timedelta(days=priors.minimum_age_days), priors.count),
+            sources=tuple(source.name for source in priors.asked),
+            wait=timedelta(seconds=priors.wait_seconds),
+            give_up=timedelta(hours=priors.give_up_hours),
+            settle=timedelta(seconds=settings.assemble.settle_seconds),
+            late_window=timedelta(days=settings.assemble.late_window_days),
+        )
+
+
+NOBODY_ASKED = FetchRules()
+"""The rules of a node that fetches nothing."""
+
+
+def earlier_held(session: Session, study: Study) -> list[EarlierStudy]:
+    """Return the same patient's earlier studies that the node holds images of.
+
+    Those with images of two patients are left out: nobody knows whose they are.
+    """
+    return [
+        EarlierStudy(earlier.study_uid, earlier.study_date, views)
+        for earlier, views in earlier_views(session, study)
+        if views and not alarms.is_raised(session, alarms.PATIENT_MISMATCH, earlier.study_uid)
+    ]
+
+
+def priors_at_claim(session: Session, study: Study, rules: FetchRules) -> dict[str, Any]:
+    """Return the priors of a revision that is claimed now, for `Revision.priors`."""
+    views = scope_views(session, study.study_uid)
+    chosen = choose_priors(study.study_date, views, earlier_held(session, study), rules.choice)
+    requests = list(
+        session.scalars(
+            select(PriorRequest)
+            .where(PriorRequest.study_uid == study.study_uid)
+            .order_by(PriorRequest.prior_study_date.desc(), PriorRequest.id)
+        )
+    )
+    held = {one.study_uid for one in chosen}
+    studies = [
+        _entry(one.study_uid, one.study_date, None, chosen_inputs(session, one.study_uid))
+        for one in chosen
+    ]
+    studies += [
+        _entry(row.prior_study_uid, row.prior_study_date, _why_missing(row), [])
+        for row in requests
+        if row.errand is Errand.RETRIEVE
+        and row.state is not FetchState.DONE
+        and row.prior_study_uid not in held
+    ]
+    reason = None if studies else _why_none(study, requests, rules)
+    return {"studies": studies, "reason": None if reason is None else reason.value}
+
+
+def read_priors(session: Session, study_uid: str, number: int) -> RevisionPriors:
+    """Return the priors that a revision was claimed with."""
+    document = find_revision(session, study_uid, number).priors
+    if document is None:
+        return RevisionPriors((), Reason.PRIORS_OFF)
+    return RevisionPriors(
+        studies=tuple(_inputs(session, entry) for entry in document["studies"]),
+        reason=None if document["reason"] is None else Reason(document["reason"]),
+    )
+
+
+def revise_if_gained(session: Session, study: Study, rules: FetchRules, now: datetime) -> bool:
+    """Make a study due again if its priors have images that its reading did not have.
+
+    The study's row is locked. A study that is not read yet will have them; one whose reading is
+    older than the late window is left as it is.
+    """
+    if study.state not in {StudyState.REPORTED, StudyState.READING} or study.quiet_due_at:
+        return False
+    since = study.reported_at
+    if study.state is StudyState.REPORTED and (since is None or now - since > rules.late_window):
+        return False
+    known = _images(find_revision(session, study.study_uid, study.revision).priors)
+    if _images(priors_at_claim(session, study, rules)) <= known:
+        return False
+    study.state = step(study.state, StudyEvent.REQUESTED)
+    study.quiet_due_at = now + rules.settle
+    study.next_cause = study.next_cause or Cause.LATE_PRIOR
+    log.info("prior_came_late", study_uid=study.study_uid, revision=study.revision)
+    return True
+
+
+def revise_later_studies(session: Session, prior: Study, rules: FetchRules, now: datetime) -> None:
+    """Do the same for the patient's later studies, where a prior came without being asked for."""
+    if prior.patient is None or prior.study_date is None:
+        return
+    later = session.scalars(
+        select(Study)
+        .where(
+            Study.patient == prior.patient,
+            Study.study_date > prior.study_date,
+            Study.state.in_((StudyState.REPORTED, StudyState.READING)),
+        )
+        .order_by(Study.study_date, Study.study_uid)
+        .with_for_update()
+    )
+    for study in later.all():
+        revise_if_gained(session, study, rules, now)
+
+
+def _entry(
+    study_uid: str, day: date | None, reason: Reason | None, inputs: Sequence[Collection[str]]
+) -> dict[str, Any]:
+    return {
+        "study_uid": study_uid,
+        "study_date": None if day is None else day.isoformat(),
+        "reason": None if reason is None else reason.value,
+        "inputs": [list(one) for one in inputs],
+    }
+
+
+def _inputs(session: Session, entry: Mapping[str, Any]) -> PriorInputs:
+    chosen = {(uid, sha) for uid, sha in entry["inputs"]}
+    rows = session.scalars(instances_by_uid().where(Instance.study_uid == entry["study_uid"]))
+    day, reason = entry["study_date"], entry["reason"]
+    return PriorInputs(
+        study_uid=entry["study_uid"],
+        study_date=None if day is None else date.fromisoformat(day),
+        reason=None if reason is None else Reason(reason),
+        instances=tuple(
+            as_input(row) for row in rows if (row.sop_instance_uid, row.sha256) in chosen
+        ),
+    )
+
+
+def _images(document: Mapping[str, Any] | None) -> set[tuple[str, ...]]:
+    entries = [] if document is None else document["studies"]
+    return {tuple(one) for entry in entries for one in entry["inputs"]}
+
+
+def _why_missing(row: PriorRequest) -> Reason:
+    return row.reason or Reason.PRIOR_TIMED_OUT
+
+
+def _why_none(study: Study, requests: Sequence[PriorRequest], rules: FetchRules) -> Reason:
+    queries = [row for row in requests if row.errand is Errand.QUERY]
+    if not queries:
+        is_asked = bool(rules.sources)
+        is_known = study.patient is not None and study.study_date is not None
+        return Reason.PRIORS_NOT_SEARCHABLE if is_asked and not is_known else Reason.PRIORS_OFF
+    for row in queries:
+        if row.state is not FetchState.DONE:
+            return row.reason or Reason.PRIOR_TIMED_OUT
+    return Reason.PRIOR_NOT_FOUND

@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from secondread.codes import View
+from secondread.detect.anatomy import Anatomy, Overview
+from secondread.detect.landmarks import skin_line
+from secondread.geometry import PointPx
+from tests.unit.followup.breasts import HALF_MM, Lie, found_in
+
+CC, MLO = Lie(), Lie(view=View.MLO)
+
+
+def anatomy(lie: Lie) -> Anatomy:
+    found = found_in(lie).anatomy
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [CC, replace(CC, right=True), replace(CC, nipple_mm=(80.0, 125.0)), replace(CC, pitch_mm=0.2)],
+)
+def test_the_nipple_is_found_where_it_stands_out(lie: Lie) -> None:
+    found = anatomy(lie).nipple
+
+    assert found is not None
+    assert lie.spacing.distance_mm(found.point, lie.at(-5.0, 0.0)) < 3.0
+    assert found.error_mm < 5
+
+
+def test_the_pectoral_muscle_is_found_in_oblique_views_alone() -> None:
+    found = anatomy(MLO).pectoral
+
+    assert anatomy(CC).pectoral is None
+    assert found is not None
+    top, foot = (MLO.spacing.to_mm(end) for end in found)
+    assert top.x == pytest.approx(45, abs=6)
+    assert foot.y == pytest.approx(120, abs=12)
+    assert (top.y, foot.x) == (0, 0)
+
+
+def test_the_skin_line_leaves_out_the_borders_of_the_image() -> None:
+    found = anatomy(CC)
+    rows, columns = CC.header().rows, CC.header().columns
+
+    line = skin_line(found.outline, rows, columns, CC.spacing, "left")
+
+    assert line[:, 0].min() > 1
+    assert line[0, 1] < line[-1, 1]
+    assert np.ptp(line[:, 1]) == pytest.approx(2 * HALF_MM, abs=4)
+
+
+def test_landmarks_survive_the_way_between_processes() -> None:
+    for lie in (CC, MLO):
+        found = anatomy(lie)
+        assert Anatomy.from_json(found.as_json()) == found
+
+
+def test_an_overview_is_small_and_knows_air_from_breast() -> None:
+    overview = anatomy(CC).overview
+    picture = overview.picture()
+
+    assert len(overview.packed) < 60_000
+    assert picture.shape == (overview.rows, overview.columns)
+    assert picture[5, 5] == 0
+    assert (picture > 0).mean() == pytest.approx(found_in(CC).tissue_fraction, abs=0.02)
+
+
+def test_a_broken_overview_is_an_error_of_its_own_kind() -> None:
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        Overview(4, 4, "AAAA").picture()
+
+
+def test_an_outline_without_skin_has_no_skin_line() -> None:
+    whole = tuple(PointPx(c, r) for c, r in ((0, 0), (100, 0), (100, 100), (0, 100), (0, 0)))
+
+    assert len(skin_line(whole, 100, 100, CC.spacing, "left")) == 0

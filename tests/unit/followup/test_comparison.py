@@ -1,0 +1,177 @@
+from dataclasses import replace
+
+import pytest
+
+from secondread.codes import Change
+from secondread.findings.comparison import FindingChange, Verdict
+from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.applied import followed_up, with_comparisons
+from secondread.followup.comparison import compare
+from secondread.followup.document import comparison_json
+from secondread.reasons import ImageStatus, Reason
+from tests.unit.followup.breasts import MODEL, Lie, group, reading
+
+NOW = Lie()
+THEN = Lie(study="1.2.2", date="20250105", nipple_mm=(82.0, 116.0), turn_deg=2.0)
+HERE = group(45.0, 20.0, 8)
+THERE = group(45.0, -25.0, 8, seed=1)
+SEVEN_MORE = group(45.0, 20.0, 7, seed=2)
+
+
+def changes(current: StudyReading, prior: StudyReading) -> tuple[FindingChange, ...]:
+    return compare(current, [prior])[0].changes
+
+
+def verdicts(current: StudyReading, prior: StudyReading) -> list[Verdict]:
+    return [change.verdict for change in changes(current, prior)]
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "expected"),
+    [
+        pytest.param(HERE, HERE, [Verdict.UNCHANGED], id="the same calcifications"),
+        pytest.param(HERE, [], [Verdict.NEW], id="nothing then"),
+        pytest.param([], HERE, [Verdict.GONE], id="nothing now"),
+        pytest.param(HERE + SEVEN_MORE, HERE, [Verdict.MORE], id="twice as many"),
+        pytest.param(HERE, HERE + SEVEN_MORE, [Verdict.FEWER], id="half as many"),
+        pytest.param(HERE[:7], HERE, [Verdict.UNCHANGED], id="one missed"),
+        pytest.param(HERE, THERE, [Verdict.NEW, Verdict.GONE], id="another place"),
+        pytest.param(
+            HERE + THERE, THERE, [Verdict.NEW, Verdict.UNCHANGED], id="one beside an old one"
+        ),
+    ],
+)
+def test_the_word_says_what_became_of_the_calcifications(
+    now: list[tuple[float, float]], then: list[tuple[float, float]], expected: list[Verdict]
+) -> None:
+    found = verdicts(reading((NOW, now)), reading((THEN, then)))
+
+    assert sorted(found) == sorted(expected)
+
+
+def test_the_calcifications_of_both_exams_are_paired() -> None:
+    (change,) = changes(reading((NOW, HERE)), reading((THEN, HERE)))
+
+    assert len(change.pairs) == len(HERE)
+    for current, prior in change.pairs:
+        spot = next(s for s in HERE if NOW.spacing.distance_mm(NOW.at(*s), current) < 0.01)
+        assert THEN.spacing.distance_mm(THEN.at(*spot), prior) < 0.01
+
+
+def test_a_cluster_that_the_prior_shows_faintly_is_not_new() -> None:
+    faint = reading((THEN, HERE), score=0.3)
+
+    (change,) = changes(reading((NOW, HERE)), faint)
+
+    assert change.verdict is Verdict.UNCHANGED
+    assert change.number is not None
+    assert change.number.prior == len(HERE)
+
+
+def test_what_a_detector_answers_to_noise_makes_nothing_old() -> None:
+    noise = reading((THEN, HERE), score=0.05)
+
+    assert verdicts(reading((NOW, HERE)), noise) == [Verdict.NEW]
+
+
+def test_a_few_calcifications_then_are_an_increase_and_not_new() -> None:
+    two = reading((THEN, HERE[:2]))
+
+    (change,) = changes(reading((NOW, HERE)), two)
+
+    assert change.verdict is Verdict.MORE
+    assert change.number is not None
+    assert change.number.prior == 2
+
+
+def test_what_the_prior_did_not_show_the_place_of_is_not_called_new() -> None:
+    shallow = replace(THEN, nipple_mm=(62.0, 110.0), turn_deg=0.0)
+    deep = group(78.0, 5.0)
+
+    assert verdicts(reading((NOW, deep)), reading((shallow, []))) == [Verdict.NOT_IN_FIELD]
+    assert verdicts(reading((shallow, [])), reading((NOW, deep))) == [Verdict.NOT_IN_FIELD]
+
+
+def test_a_prior_that_was_refused_makes_nothing_new() -> None:
+    refused = reading((THEN, []), status=ImageStatus.REFUSED)
+
+    (found,) = compare(reading((NOW, HERE)), [refused])
+
+    assert not found.compared
+    assert [change.verdict for change in found.changes] == [Verdict.NOT_COMPARABLE]
+    assert "prior image was not read" in found.why_not
+
+
+def test_a_prior_read_with_another_model_is_not_comparable() -> None:
+    upgraded = reading((THEN, HERE), model=replace(MODEL, digest="1" * 64))
+
+    (found,) = compare(reading((NOW, HERE)), [upgraded])
+
+    assert found.why_not == "the prior was read with another model"
+
+
+def test_another_unit_has_limits_that_are_at_least_as_wide() -> None:
+    other = replace(THEN, manufacturer="Other", pitch_mm=0.3)
+
+    (same,) = changes(reading((NOW, HERE)), reading((THEN, HERE)))
+    (found,) = compare(reading((NOW, HERE)), [reading((other, HERE))])
+
+    assert not found.views[0].same_unit
+    wide, narrow = found.changes[0].diameter_mm, same.diameter_mm
+    assert wide is not None
+    assert narrow is not None
+    assert wide.upper - wide.lower > narrow.upper - narrow.lower
+
+
+def test_a_view_that_the_prior_lacks_is_not_comparable() -> None:
+    right = replace(THEN, right=True)
+
+    (found,) = compare(reading((NOW, HERE)), [reading((right, HERE))])
+
+    assert found.views[0].prior_sop_instance_uid is None
+    assert [change.verdict for change in found.changes] == [Verdict.NOT_COMPARABLE]
+
+
+def test_of_two_images_of_a_view_the_one_that_shows_the_place_decides() -> None:
+    shallow = replace(THEN, nipple_mm=(62.0, 110.0), turn_deg=0.0)
+    deep = group(78.0, 5.0)
+
+    both = reading((shallow, []), (THEN, deep))
+
+    assert verdicts(reading((NOW, deep)), both) == [Verdict.UNCHANGED]
+
+
+def test_findings_and_priors_say_what_the_comparison_found() -> None:
+    current = reading((NOW, HERE))
+    known = PriorStudy("1.2.2", None, compared=False, reason=Reason.NO_COMPARISON)
+    current = replace(current, priors=(known,), reasons=(Reason.NO_COMPARISON,))
+
+    done = followed_up(current, [reading((THEN, []))])
+
+    assert done.images[0].shown[0].change is Change.NEW
+    assert done.priors == (PriorStudy("1.2.2", None, compared=True, reason=None),)
+    assert Reason.NO_COMPARISON not in done.reasons
+    assert comparison_json(done.comparisons[0])["changes"][0]["verdict"] == "new"
+
+
+def test_a_prior_that_cannot_be_compared_leaves_the_reason() -> None:
+    current = reading((NOW, HERE))
+    known = PriorStudy("1.2.2", None, compared=False, reason=Reason.NO_COMPARISON)
+    current = replace(current, priors=(known,), reasons=(Reason.NO_COMPARISON,))
+    refused = reading((THEN, []), status=ImageStatus.REFUSED)
+
+    done = with_comparisons(current, compare(current, [refused]))
+
+    assert done.priors[0].reason is Reason.PRIOR_NOT_COMPARABLE
+    assert done.reasons == (Reason.NO_COMPARISON,)
+    assert done.images[0].shown[0].change is None
+
+
+def test_where_the_nearest_prior_does_not_show_the_place_the_next_one_is_asked() -> None:
+    deep = group(78.0, 5.0)
+    shallow = replace(THEN, nipple_mm=(62.0, 110.0), turn_deg=0.0)
+    oldest = replace(THEN, study="1.2.1", date="20230105")
+
+    done = followed_up(reading((NOW, deep)), [reading((shallow, [])), reading((oldest, deep))])
+
+    assert done.images[0].shown[0].change is Change.UNCHANGED

@@ -1,0 +1,56 @@
+import tomllib
+from dataclasses import replace
+
+import pytest
+
+from secondread.findings.comparison import Difference
+from secondread.followup.limits import Limits, UnitLimits, shipped_limits
+from secondread.judge.repeatability import Repeat, fitted, limits_toml
+
+
+def test_a_difference_beyond_its_limits_has_a_direction() -> None:
+    assert [Difference(v, 10, 7, 13).direction for v in (6, 7, 13, 14)] == [-1, 0, 0, 1]
+
+
+def test_one_calcification_more_or_less_is_never_a_change() -> None:
+    sharp = UnitLimits(0.0, 0.0, 1.0, 1.0)
+
+    assert sharp.number(9, 8).direction == 0
+    assert sharp.number(10, 8).direction == 1
+
+
+def test_the_shipped_limits_say_what_they_were_made_from_and_widen_with_the_unit() -> None:
+    limits = shipped_limits()
+
+    assert limits.made_from
+    for name in UnitLimits.__slots__:
+        assert getattr(limits.other_unit, name) >= getattr(limits.same_unit, name)
+
+
+def repeats(number: int, same_unit: bool, apart: float) -> list[Repeat]:
+    return [
+        Repeat(same_unit, (16 + sign * apart, 16), (10.0 * 1.1**sign, 10.0), (0.3, 0.3))
+        for sign in (-1, 1)
+        for _ in range(number)
+    ]
+
+
+def test_limits_hold_95_percent_of_what_repeats_differ_by_and_survive_the_file() -> None:
+    limits = fitted(repeats(20, True, 2) + repeats(20, False, 4), "a test")
+
+    assert limits.same_unit.number(18, 16).direction == 0
+    assert limits.same_unit.number(21, 16).direction == 1
+    assert limits.same_unit.extent_ratio == pytest.approx(1.1, abs=0.001)
+    assert limits.other_unit.number_per_member > limits.same_unit.number_per_member
+    assert Limits.from_values(tomllib.loads(limits_toml(limits))) == limits
+
+
+def test_another_unit_never_narrows_a_limit() -> None:
+    limits = fitted(repeats(20, True, 4) + repeats(20, False, 2), "a test")
+
+    assert limits.other_unit == replace(limits.same_unit)
+
+
+def test_a_handful_of_clusters_makes_no_limit() -> None:
+    with pytest.raises(ValueError, match="at least"):
+        fitted(repeats(2, True, 2) + repeats(20, False, 2), "a test")

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from secondread.codes import View
+from secondread.followup.frame import ViewFrame, frame_of
+from secondread.followup.registration import UNALIGNED_MM, register
+from tests.unit.followup.breasts import Lie, reading
+
+PLACES = [(30.0, 20.0), (50.0, -25.0), (60.0, 40.0), (40.0, 0.0)]
+
+
+def frame(lie: Lie) -> ViewFrame:
+    found = frame_of(reading((lie, [])).images[0])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        pytest.param(Lie(nipple_mm=(80.0, 122.0), turn_deg=3.0), id="another positioning"),
+        pytest.param(Lie(nipple_mm=(87.0, 100.0), pitch_mm=0.25), id="another pitch"),
+        pytest.param(Lie(nipple_mm=(84.0, 116.0), contrast=0.5), id="another processing"),
+    ],
+)
+def test_a_place_of_the_breast_is_found_again(prior: Lie) -> None:
+    current = Lie()
+
+    found = register(frame(current), frame(prior))
+
+    assert found.is_aligned
+    for place in PLACES:
+        there = found.to_prior([current.at(*place)])[0]
+        assert prior.spacing.distance_mm(there, prior.at(*place)) < 1.0
+        back = found.to_current([there])[0]
+        assert current.spacing.distance_mm(back, current.at(*place)) < 0.1
+
+
+def test_a_mirrored_image_is_laid_on_an_unmirrored_one() -> None:
+    left, mirrored = Lie(), Lie(right=True, nipple_mm=(82.0, 105.0))
+
+    found = register(frame(left), frame(mirrored))
+
+    there = found.to_prior([left.at(50.0, 20.0)])[0]
+    assert mirrored.spacing.distance_mm(there, mirrored.at(50.0, 20.0)) < 1.0
+
+
+def test_another_womans_breast_is_laid_by_its_landmarks_and_says_so() -> None:
+    found = register(frame(Lie()), frame(Lie(woman=2, nipple_mm=(85.0, 118.0))))
+
+    assert not found.is_aligned
+    assert found.error_mm >= UNALIGNED_MM
+    nipple = found.to_prior([Lie().at(0.0, 0.0)])[0]
+    assert Lie().spacing.distance_mm(nipple, Lie(nipple_mm=(85.0, 118.0)).at(0.0, 0.0)) < 4.0
+
+
+def test_what_the_prior_cut_off_at_the_chest_wall_is_not_in_its_field_of_view() -> None:
+    deep, shallow = Lie(nipple_mm=(85.0, 110.0)), Lie(nipple_mm=(65.0, 110.0))
+
+    found = register(frame(deep), frame(shallow))
+
+    behind, before = (found.current.to_mm([deep.at(depth, 5.0)]) for depth in (76.0, 40.0))
+    assert not found.sees_in_prior(behind)
+    assert found.sees_in_prior(before)
+    assert found.sees_in_current(found.map_mm(before))
+
+
+def test_a_place_is_known_less_well_far_from_tissue_that_was_found_again() -> None:
+    found = register(frame(Lie()), frame(Lie(nipple_mm=(85.0, 112.0))))
+
+    near = found.anchors[:1]
+    far = np.array([[160.0, 10.0]])
+
+    assert found.error_at(near) == pytest.approx(found.error_mm)
+    assert found.error_at(far) > 2 * found.error_at(near)
+
+
+def test_the_oblique_view_is_found_again_too() -> None:
+    current = Lie(view=View.MLO)
+    prior = Lie(view=View.MLO, nipple_mm=(83.0, 118.0), turn_deg=-2.0)
+
+    found = register(frame(current), frame(prior))
+
+    there = found.to_prior([current.at(35.0, -20.0)])[0]
+    assert prior.spacing.distance_mm(there, prior.at(35.0, -20.0)) < 1.5

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import numpy as np
+
+from secondread.followup.applied import followed_up
+from secondread.followup.frame import frame_of
+from secondread.followup.registration import register
+from secondread.report.comparison_page import (
+    BLINK_MM,
+    PAGE_SIZE,
+    Shown,
+    blink_pair,
+    change_line,
+    comparison_page,
+)
+from tests.unit.followup.breasts import Lie, group, reading
+
+NOW = Lie(right=True)
+THEN = replace(NOW, study="1.2.2", date="20250105", nipple_mm=(82.0, 118.0), turn_deg=2.0)
+SPOTS = group(45.0, 20.0)
+
+
+def display(lie: Lie) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.clip(lie.picture(), 0, 255).astype(np.uint8)
+
+
+def test_the_same_number_and_colour_stand_in_both_pictures() -> None:
+    prior = reading((THEN, []))
+    done = followed_up(reading((NOW, SPOTS)), [prior])
+
+    page = comparison_page(
+        Shown(done.images[0], display(NOW), "now"),
+        Shown(prior.images[0], display(THEN), "then"),
+        done.comparisons[0],
+    )
+
+    assert page.size == PAGE_SIZE
+    amber = (np.asarray(page) == (255, 182, 72)).all(axis=-1)
+    left, right = amber[130:1250, :900], amber[130:1250, 900:]
+    assert left.sum() > 300
+    assert right.sum() > 300
+
+
+def test_a_line_gives_the_numbers_behind_the_word() -> None:
+    prior = reading((THEN, SPOTS[:4]))
+    done = followed_up(reading((NOW, SPOTS)), [prior])
+    finding = done.images[0].shown[0]
+    change = done.comparisons[0].of(done.images[0].mammogram.sop_instance_uid, finding.id)
+    assert change is not None
+
+    line = change_line(finding, change, done.comparisons[0])
+
+    assert line.startswith("increased in number since 2025-01-05, 4 -> 8 calcifications")
+
+
+def test_a_blink_pair_lies_on_each_other_and_hangs_as_the_current_image() -> None:
+    here, there = (frame_of(reading((lie, [])).images[0]) for lie in (NOW, THEN))
+    assert here is not None
+    assert there is not None
+
+    now, then = blink_pair(display(NOW), display(THEN), register(here, there))
+
+    assert now.size == then.size == (round(170 / BLINK_MM), round(220 / BLINK_MM))
+    a, b = np.asarray(now, np.float64), np.asarray(then, np.float64)
+    assert a[:, -100:].mean() > 5 * a[:, :100].mean()  # the chest wall stays at the right
+    assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.97
