@@ -214,6 +214,9 @@ def test_simulated_exams_are_made_read_and_thrown_away(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert results(tmp_path)["parts"][0]["points"][0]["hit"]["value"] == 1.0
     assert "exam-0017/LCC" in result.output
+    # It is no exam of the frozen set, and the results say so.
+    (differing,) = results(tmp_path)["set"]["differing"]
+    assert differing.startswith("exam-0017/LCC: ")
     assert not list(tmp_path.rglob("*.dcm"))
 
 

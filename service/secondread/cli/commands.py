@@ -9,9 +9,11 @@ from secondread.cli import (
     destinations,
     evaluate,
     node,
+    patients,
     read,
     simulate,
     studies,
+    treatments,
 )
 
 app = typer.Typer(
@@ -36,6 +38,8 @@ app.command("web")(node.web)
 app.command("check")(node.check)
 app.add_typer(studies.app, name="studies")
 app.add_typer(destinations.app, name="destinations")
+app.add_typer(patients.app, name="patients")
+app.add_typer(treatments.app, name="treatments")
 app.add_typer(node.db, name="db")
 
 

@@ -100,9 +100,7 @@ def _capped(drafts: Sequence[_Draft]) -> list[_Draft]:
 
 def _cluster(members: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) -> _Draft:
     certainties = [calibrate(MarkClass.CALCIFICATION, mark.score) for mark in members]
-    # A group is a cluster if its minimum number of members is real, so its evidence is that of
-    # the weakest mark still needed; members beyond that can only add to it.
-    score = sorted((mark.score for mark in members), reverse=True)[MINIMUM_MEMBERS - 1]
+    score = evidence([mark.score for mark in members])
     return _Draft(
         MarkClass.CLUSTER,
         calibrate(MarkClass.CLUSTER, score),
@@ -129,6 +127,21 @@ def _landmarks(marks: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) 
         link = LANDMARK_LINK_MM.get(mark_class, 0.0)
         for members in group(same, spacing, link) if link else ((mark,) for mark in same):
             yield _Draft(mark_class, calibrate(mark_class, members[0].score), members)
+
+
+def evidence(scores: Sequence[float]) -> float:
+    """Return a group's score, 0-1: the mean log odds of as many marks as make a cluster.
+
+    A group is a cluster if its minimum number of members is real; the best candidates for that
+    are its strongest marks. Members beyond them add nothing, so that a large group of faint
+    marks, which is what texture makes, stays faint.
+    """
+    best = np.clip(np.sort(scores)[::-1][:MINIMUM_MEMBERS], _SURE, 1.0 - _SURE)
+    return float(1.0 / (1.0 + np.exp(-np.mean(np.log(best / (1.0 - best))))))
+
+
+_SURE = 1e-3
+"""No mark is surer than this: one alone must not outweigh two doubtful ones."""
 
 
 def _single(mark: Mark, calibrate: Calibrate) -> _Draft:

@@ -17,8 +17,8 @@ Clusters
     popcorn 1, milk of calcium 2.
 Contrast
     a cluster's usual member has a peak contrast-to-noise ratio (CNR) that is log-uniform between
-    4 and 14, of amorphous ones between 2.5 and 6, at its unit, dose and pitch and behind average
-    tissue; members spread about it by a factor of about 2, so that most lie between 1.5 and 20.
+    6 and 18, of amorphous ones between 3.5 and 9, at its unit, dose and pitch and behind average
+    tissue; members spread about it by a factor of about 2, so that most lie between 2 and 25.
     Mineral density is uniform between 0.6 and 1.2 of the usual (amorphous 0.9 to 1.6), and the
     diameter follows from both within the type's limits. Benign types have diameters that are
     log-uniform between their limits instead.
@@ -86,8 +86,8 @@ LAYOUTS: dict[Distribution, tuple[tuple[int, int], tuple[float, float]]] = {
 }
 """Least and greatest number of members, and extent in mm."""
 
-SUSPICIOUS_CNR = (4.0, 14.0)
-AMORPHOUS_CNR = (2.5, 6.0)
+SUSPICIOUS_CNR = (6.0, 18.0)
+AMORPHOUS_CNR = (3.5, 9.0)
 SINGLE_CNR = (4.0, 20.0)
 """Peak contrast-to-noise ratio of the usual member; `contrast.diameter_for` makes it a size."""
 

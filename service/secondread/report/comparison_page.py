@@ -1,5 +1,6 @@
 """Pictures of a comparison: a view beside its prior with the same numbers, and a blink pair."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from secondread.findings.finding import Finding, ImageReading
 from secondread.followup.frame import PointsMm, ViewFrame
 from secondread.followup.registration import Registration
 from secondread.geometry import Outline, SpacingMm
+from secondread.report.closeups import CloseUp, Place, close_ups
 from secondread.report.drawing import (
     MARK,
     PAGE,
@@ -41,7 +43,8 @@ MOST_LINES = 6
 BLINK_MM = 0.2
 """Pixel spacing of a blink pair."""
 
-_MARGIN, _HEAD, _FOOT, _GUTTER, _LINE = 40, 116, 24, 60, 58
+_MARGIN, _HEAD, _FOOT, _GUTTER, _LINE = 40, 116, 24, 30, 58
+_VIEW_WIDTH = 545
 _CAPTION = 44
 _AIR_MM = 14.0  # in front of the breast: room for the numbers
 _BADGE = 22
@@ -94,16 +97,30 @@ def comparison_page(current: Shown, prior: Shown, comparison: StudyComparison) -
     _head(page, current, comparison)
     lines = min(len(entries), MOST_LINES) + (len(entries) > MOST_LINES)
     bottom = page.height - _FOOT - max(lines, 1) * _LINE - 16
-    half = (page.width - 2 * _MARGIN - _GUTTER) / 2
-    left = Box(_MARGIN, _HEAD + 16, _MARGIN + half, bottom)
-    right = Box(left.right + _GUTTER, left.top, page.width - _MARGIN, bottom)
+    left = Box(_MARGIN, _HEAD + 16, _MARGIN + _VIEW_WIDTH, bottom)
+    right = Box(left.right + _GUTTER, left.top, left.right + _GUTTER + _VIEW_WIDTH, bottom)
+    details = Box(right.right + _GUTTER, left.top + _CAPTION, page.width - _MARGIN, bottom)
     # One millimetre is equally long in both pictures, whatever the pitches.
     scale = min(_pixels_per_mm(shown, left) for shown in (current, prior))
     panels = [_picture(page, box, shown, scale) for box, shown in ((left, prior), (right, current))]
     _outlines(page, panels[0], [(e, e.prior, e.prior_found) for e in entries])
     _outlines(page, panels[1], [(e, (e.current,), e.current_found) for e in entries])
+    close_ups(page, details, [_close_up(entry, current, prior) for entry in entries])
+    middle = details.top - _CAPTION / 2
+    write(page, (details.left, middle), "Prior and current, own contrast", 20, QUIET, "lm")
     _legend(page, bottom + 16, entries)
     return page
+
+
+def _close_up(entry: _Entry, current: Shown, prior: Shown) -> CloseUp:
+    places = [
+        Place(shown.display, _spacing(shown.image), outline)
+        for shown, outline in (
+            (prior, entry.prior[0] if entry.prior else ()),
+            (current, entry.current),
+        )
+    ]
+    return CloseUp(entry.number, entry.color, places[0], places[1])
 
 
 def _head(page: Image.Image, current: Shown, comparison: StudyComparison) -> None:
@@ -239,7 +256,7 @@ def change_line(finding: Finding, change: FindingChange, comparison: StudyCompar
     else:
         parts.append(
             f"{number.prior:.0f} -> {number.current:.0f} calcifications "
-            f"(a repeat gives {max(number.lower, 0):.0f} to {number.upper:.0f})"
+            f"(a repeat gives {max(math.ceil(number.lower), 0)} to {math.floor(number.upper)})"
         )
     if extent is not None:
         parts.append(f"extent {extent.prior:.0f} -> {extent.current:.0f} mm")

@@ -67,12 +67,25 @@ def test_two_marks_stay_single_and_unshown() -> None:
     assert not any(f.shown for f in found)
 
 
-def test_a_cluster_is_as_certain_as_the_third_of_its_marks() -> None:
+def test_a_cluster_is_as_certain_as_its_three_strongest_marks_together() -> None:
     found = findings(
-        [mark(100, 100, 0.9), mark(110, 100, 0.8), mark(120, 100, 0.3), mark(130, 100, 0.2)]
+        [mark(100, 100, 0.9), mark(110, 100, 0.5), mark(120, 100, 0.1), mark(130, 100, 0.05)]
     )
 
-    assert found[0].certainty == 30.0
+    # The log odds of 0.9 and 0.1 cancel out.
+    assert found[0].certainty == 50.0
+
+
+def test_members_beyond_the_three_strongest_add_nothing() -> None:
+    strong = [mark(100 + 10 * n, 100, 0.6) for n in range(3)]
+    faint = [mark(100 + 10 * n, 120, 0.5) for n in range(12)]
+
+    assert findings(strong)[0].certainty == findings([*strong, *faint])[0].certainty
+
+
+def test_one_sure_mark_does_not_make_a_cluster_of_two_doubtful_ones() -> None:
+    found = findings([mark(100, 100, 1.0), mark(110, 100, 0.01), mark(120, 100, 0.01)])
+
     assert not found[0].shown
 
 

@@ -1,0 +1,249 @@
+"""`secondread compare`: what changed between two exams, in words, numbers and pictures."""
+
+import json
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from secondread import __version__, log
+from secondread.clock import utc_now
+from secondread.errors import SettingsError
+from secondread.settings import DetectSettings, FindingsSettings
+
+if TYPE_CHECKING:
+    from secondread.findings.finding import ImageReading, StudyReading
+    from secondread.offline import Desk, Inputs
+    from secondread.report.comparison_page import Shown
+
+SCHEMA_VERSION = 1
+
+
+def compare(
+    current: Annotated[
+        Path | None, typer.Argument(help="The exam: a DICOM file, or a folder of them.")
+    ] = None,
+    prior: Annotated[Path | None, typer.Argument(help="The earlier exam.")] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for comparison.json and pictures.")],
+    override_gate: Annotated[
+        list[str] | None,
+        typer.Option(help="Read although this gate refuses; 'all' for every gate. Repeatable."),
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Manifest of another model.", show_default=False)
+    ] = None,
+    benchmark: Annotated[
+        int | None,
+        typer.Option(min=2, help="Instead: judge comparison on so many simulated pairs."),
+    ] = None,
+    limits: Annotated[
+        int | None,
+        typer.Option(min=2, help="Instead: measure repeatability limits on so many pairs."),
+    ] = None,
+    oracle: Annotated[
+        bool, typer.Option(help="Judge with marks made from the truth, not the detector's.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated pairs.")] = 1,
+) -> None:
+    """Read two exams with one model and say what changed; draw every view beside its prior.
+
+    Writes comparison.json, a page for each view, and a pair of aligned pictures for each view
+    with an animation that shows them in turns. Changes no settings and sends nothing.
+    """
+    log.configure("compare", "warning")
+    out.mkdir(parents=True, exist_ok=True)
+    detect = DetectSettings(manifest=manifest)
+    if benchmark is not None or limits is not None:
+        _simulated(benchmark, limits, seed, None if oracle else detect, out)
+        return
+    if current is None or prior is None:
+        raise SettingsError("an exam and its prior are needed, or --benchmark, or --limits")
+    _exams(current, prior, detect, override_gate or [], out.resolve())
+
+
+def _exams(
+    current: Path, prior: Path, detect: DetectSettings, overrides: list[str], out: Path
+) -> None:
+    from secondread import offline
+    from secondread.app.node import gate_names, node_identity, open_reader
+    from secondread.detect.child import DetectorChild
+
+    here, there = _study(current), _study(prior)
+    if here == there:
+        raise SettingsError(f"{current} and {prior} are of one study")
+    inputs = offline.gather([current, prior])
+    plan = offline.Plan((here,), {here: (offline.earlier_study(inputs, there),)})
+    installation_id = uuid.uuid4().hex
+    with DetectorChild(detect) as child, _progress() as bar, TemporaryDirectory() as work:
+        task = bar.add_task("reading", total=sum(len(s) for s in inputs.studies.values()))
+        desk = offline.Desk(
+            detect=child.detect,
+            reader=open_reader(detect, FindingsSettings()),
+            node=node_identity(installation_id, station_name="offline", institution=""),
+            installation_id=installation_id,
+            now=utc_now().astimezone().replace(microsecond=0),
+            out=Path(work),
+            overrides=gate_names(overrides),
+        )
+        readings = offline.read_all(
+            inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)
+        )
+        bar.update(task, description="comparing")
+        reading = _compared(readings[here], readings[there], out)
+        pages = _draw(reading, readings[there], inputs, desk, out)
+    _print(reading, pages)
+
+
+def _study(path: Path) -> str:
+    from secondread import offline
+
+    studies = list(offline.gather([path]).studies)
+    if len(studies) != 1:
+        raise SettingsError(f"{path}: {len(studies)} studies, one is expected")
+    return studies[0]
+
+
+def _compared(reading: "StudyReading", prior: "StudyReading", out: Path) -> "StudyReading":
+    """Compare, write comparison.json, and return the reading with what follow-up says."""
+    from secondread.findings.document import image_json
+    from secondread.followup.applied import followed_up
+    from secondread.followup.correlation import correlate
+    from secondread.followup.document import comparison_json, pair_json
+
+    done = followed_up(reading, [prior])
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "node_version": __version__,
+        "model": asdict(done.model),
+        "study_uid": done.study_uid,
+        **comparison_json(done.comparisons[0]),
+        "seen_in_both_views": [pair_json(pair) for pair in correlate(done)],
+        "images": [image_json(image) for image in (*done.images, *prior.images)],
+    }
+    path = out / "comparison.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return done
+
+
+def _draw(
+    reading: "StudyReading", prior: "StudyReading", inputs: "Inputs", desk: "Desk", out: Path
+) -> list[Path]:
+    from secondread.followup.frame import frame_of
+    from secondread.followup.registration import register
+    from secondread.reading import unique_labels
+    from secondread.report.comparison_page import blink_pair, comparison_page
+
+    comparison = reading.comparisons[0]
+    then = {image.mammogram.sop_instance_uid: image for image in prior.images}
+    labels = unique_labels([image.mammogram for image in reading.images])
+    pages: list[Path] = []
+    for image in reading.images:
+        uid = image.mammogram.sop_instance_uid
+        views = [v for v in comparison.views if v.sop_instance_uid == uid and not v.why_not]
+        for number, view in enumerate(views):
+            other = then[view.prior_sop_instance_uid or ""]
+            shown = [
+                _shown(one, which, inputs, desk)
+                for one, which in ((image, "Current"), (other, "Prior"))
+            ]
+            name = labels[uid] + (f"-{number + 1}" if number else "")
+            pages.append(out / f"{name}.png")
+            comparison_page(shown[0], shown[1], comparison).save(pages[-1])
+            frames = frame_of(image), frame_of(other)
+            if frames[0] is not None and frames[1] is not None:
+                registration = register(frames[0], frames[1])
+                now, before = blink_pair(shown[0].display, shown[1].display, registration)
+                now.save(out / f"{name}-blink-current.png")
+                before.save(out / f"{name}-blink-prior.png")
+                now.save(
+                    out / f"{name}-blink.gif",
+                    save_all=True,
+                    append_images=[before],
+                    duration=700,
+                    loop=0,
+                )
+    return pages
+
+
+def _shown(image: "ImageReading", which: str, inputs: "Inputs", desk: "Desk") -> "Shown":
+    from secondread import offline
+    from secondread.report.comparison_page import Shown
+
+    header = image.mammogram
+    day = f" {header.study_date:%Y-%m-%d}" if header.study_date else ""
+    unit = " ".join(part for part in (header.manufacturer, header.model) if part)
+    display = offline.display_array(inputs, header.study_uid, header.sop_instance_uid, desk)
+    return Shown(image, display, f"{which}{day}   {unit}".strip())
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:>24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _print(reading: "StudyReading", pages: list[Path]) -> None:
+    from secondread.report.comparison_page import change_line
+
+    comparison = reading.comparisons[0]
+    table = Table("finding", "against the prior", "where", box=None)
+    for image in reading.images:
+        for finding in image.shown:
+            change = comparison.of(image.mammogram.sop_instance_uid, finding.id)
+            if change is not None:
+                where = finding.position.words if finding.position else ""
+                table.add_row(finding.id, escape(change_line(finding, change, comparison)), where)
+    for change in comparison.changes:
+        if change.current is None:
+            table.add_row(f"prior {change.prior[0].finding_id}", change.verdict.words, "")
+    console = Console()
+    console.print(table)
+    for view in comparison.views:
+        if view.why_not:
+            console.print(f"  not compared: {escape(view.why_not)}", highlight=False)
+    for page in pages:
+        console.print(f"  {page}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _simulated(
+    benchmark: int | None, limits: int | None, seed: int, detect: DetectSettings | None, out: Path
+) -> None:
+    from secondread.app.node import open_reader
+    from secondread.detect.child import DetectorChild
+    from secondread.judge import pair_benchmark
+    from secondread.judge.pairs import ORACLE_READER, PITCH_MM, Oracle, detected
+
+    count = benchmark or limits or 0
+    with _progress() as bar, TemporaryDirectory() as work:
+        task = bar.add_task("pairs", total=count)
+
+        def step() -> None:
+            bar.update(task, advance=1)
+
+        def run(bench: pair_benchmark.Bench) -> str:
+            if limits is not None:
+                return pair_benchmark.write_limits(bench, out, step)
+            return pair_benchmark.write_figures(bench, out, step)
+
+        if detect is None:
+            bench = pair_benchmark.Bench(seed, count, PITCH_MM, Oracle(seed), ORACLE_READER)
+            text = run(bench)
+        else:
+            with DetectorChild(detect) as child:
+                reader = open_reader(detect, FindingsSettings())
+                find = detected(child.detect, Path(work))
+                text = run(pair_benchmark.Bench(seed, count, None, find, reader))
+    Console().print(text, soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,154 @@
+"""What is known of a breast's treatment, and where a finding lies in it: shared values."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from secondread.codes import BreastProcedure, Laterality
+from secondread.findings.position import Quadrant
+
+
+class Procedure(StrEnum):
+    """What was done to a breast; the words of the record's file and of SQL."""
+
+    LUMPECTOMY = "lumpectomy"
+    QUADRANTECTOMY = "quadrantectomy"
+    MASTECTOMY = "mastectomy"
+    SURGERY = "surgery"
+    """An operation whose kind is not known."""
+    RADIOTHERAPY = "radiotherapy"
+
+    @property
+    def code(self) -> BreastProcedure | None:
+        """Its concept of CID 6058; None where that has none."""
+        return BreastProcedure.__members__.get(self.name)
+
+    @property
+    def is_surgery(self) -> bool:
+        """Whether it is an operation."""
+        return self is not Procedure.RADIOTHERAPY
+
+
+class Source(StrEnum):
+    """Where a treatment is known from."""
+
+    RECORD = "record"
+    """Somebody wrote it down for this node."""
+    HEADER = "header"
+    """The study's own header says so."""
+    INFERRED = "inferred"
+    """From what is seen in the images: surgical clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where in the breast the operation was."""
+
+    words: str
+    """As recorded, ASCII."""
+    quadrants: frozenset[Quadrant]
+    """Those that it touches: two where it lies on the line between them."""
+    from_nipple_mm: float | None = None
+    """Distance from the nipple, as recorded: that of a breast which no paddle compresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """One procedure."""
+
+    procedure: Procedure
+    laterality: Laterality | None
+    """None where the source does not say which breast."""
+    started_on: date | None = None
+    """Day of the operation, or of the first fraction."""
+    ended_on: date | None = None
+    """Day of the last fraction."""
+    site: Site | None = None
+    source: Source = Source.RECORD
+    said: str = ""
+    """Which attribute or code of a header gave it; empty for a record."""
+
+    def was_done_by(self, day: date | None) -> bool:
+        """Whether it had begun by a day; yes where one of the days is not known."""
+        return day is None or self.started_on is None or self.started_on <= day
+
+
+class BreastStatus(StrEnum):
+    """Whether a breast was treated."""
+
+    TREATED = "treated"
+    UNTREATED = "untreated"
+    """The patient has a record, and it says nothing of this breast."""
+    UNKNOWN = "unknown"
+
+
+class Zone(StrEnum):
+    """Place of a finding relative to the treated site."""
+
+    BED = "bed"
+    NEAR = "near-bed"
+    """Outside the bed, and at most 30 mm from its centre."""
+    BED_QUADRANT = "bed-quadrant"
+    """In the quadrant of the bed: how near is not known."""
+    ELSEWHERE = "treated-breast"
+    TREATED_PLACE_UNKNOWN = "treated-breast-place-unknown"
+    """In the treated breast; where that lies to the bed is not known."""
+    OTHER_BREAST = "other-breast"
+
+    @property
+    def words(self) -> str:
+        """The zone for people, ASCII."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Zone.BED: "in the surgical bed",
+    Zone.NEAR: "near the surgical bed",
+    Zone.BED_QUADRANT: "in the quadrant of the surgical bed",
+    Zone.ELSEWHERE: "elsewhere in the treated breast",
+    Zone.TREATED_PLACE_UNKNOWN: "in the treated breast, place to the bed unknown",
+    Zone.OTHER_BREAST: "in the other breast",
+}
+
+
+class Basis(StrEnum):
+    """What a zone is taken from."""
+
+    SIDE = "side"
+    """From which breast was treated, and no more."""
+    QUADRANT = "quadrant"
+    """From the quadrant of the recorded site."""
+    CLIPS = "clips"
+    SCAR_MARKER = "scar-marker"
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where a finding lies relative to the treated site, and how that is known."""
+
+    zone: Zone
+    basis: Basis
+    bed_mm: float | None = None
+    """Distance from the bed's centre in this view; None where nothing in the view fixes it."""
+    error_mm: float | None = None
+    """Standard error of that distance."""
+    views: int = 1
+    """How many views the zone was taken from: one view cannot tell what lies above what."""
+
+    @property
+    def words(self) -> str:
+        """The zone and what it rests on for people, ASCII.
+
+        >>> Placing(Zone.NEAR, Basis.CLIPS, 24.6, 4.0).words
+        'near the surgical bed, 25 +/- 4 mm in this view (inferred from clips, one view)'
+        """
+        if self.basis is Basis.SIDE:
+            return self.zone.words
+        if self.basis is Basis.QUADRANT:
+            return f"{self.zone.words} (by quadrant)"
+        place = ""
+        if self.bed_mm is not None and self.error_mm is not None:
+            place = f", {self.bed_mm:.0f} +/- {self.error_mm:.0f} mm in this view"
+        seen = "clips" if self.basis is Basis.CLIPS else "a scar marker"
+        alone = ", one view" if self.views == 1 else ""
+        return f"{self.zone.words}{place} (inferred from {seen}{alone})"

@@ -1,0 +1,201 @@
+"""How well a comparison of simulated pairs tells new from grown from unchanged."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from secondread.codes import Change
+from secondread.findings.comparison import FindingChange, StudyComparison, Verdict
+from secondread.findings.finding import Finding, StudyReading
+from secondread.geometry import PointPx, SpacingMm
+from secondread.judge.bootstrap import Estimate, draws, estimate, mean
+from secondread.judge.pairs import PairViews, shown_in
+from secondread.simulate.exam import SimulatedView
+from secondread.simulate.truth import TruthRow
+
+_NEAR_MM = 3.0
+_GROWN = {Change.MORE.name.lower(), Change.LARGER.name.lower()}
+_INCREASED = {Verdict.MORE, Verdict.LARGER}
+_STAYED = {Change.UNCHANGED.name.lower(), Change.FEWER.name.lower()}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One cluster in one view of one pair: what is true, and what was said."""
+
+    pair: int
+    truth: str
+    """Name of a `codes.Change` in lower case, ``gone``, or ``none`` where nothing is there."""
+    verdict: Verdict | None
+    """None where the detector showed nothing there."""
+    same_unit: bool
+    zone: str = ""
+    error_mm: float | None = None
+    """Distance of the place in the prior from where it truly was."""
+    estimated_mm: float | None = None
+    """What the registration held its error for, in each direction."""
+
+
+def answers(
+    number: int, pair: PairViews, current: StudyReading, prior: StudyReading, found: StudyComparison
+) -> list[Answer]:
+    """Return the answers about one pair: for each true cluster, and each shown mark beside one."""
+    same = pair.spec.vendor == (pair.spec.prior_vendor or pair.spec.vendor)
+    out: list[Answer] = []
+    for view, before in zip(pair.of("current"), pair.of("prior"), strict=True):
+        uid = view.instances[0][1].SOPInstanceUID
+        image = next(i for i in current.images if i.mammogram.sop_instance_uid == uid)
+        spacing = image.mammogram.spacing or SpacingMm(0.1, 0.1)
+        left = list(image.shown)
+        for row in shown_in(view.rows):
+            here = [finding for finding in left if _is_at(finding, row, spacing)]
+            left = [finding for finding in left if finding not in here]
+            change = _said([found.of(uid, finding.id) for finding in here])
+            apart, estimated = _apart(change, here, view, before)
+            verdict = change.verdict if change else None
+            out.append(Answer(number, row.change, verdict, same, row.zone, apart, estimated))
+        for finding in left:
+            change = found.of(uid, finding.id)
+            out.append(Answer(number, "none", change.verdict if change else None, same))
+        out += _gone(number, view, before, prior, found, same)
+    return out
+
+
+def _is_at(finding: Finding, row: TruthRow, spacing: SpacingMm) -> bool:
+    if row.x0 is None or row.y0 is None or row.x1 is None or row.y1 is None:
+        return False
+    dx, dy = _NEAR_MM / spacing.between_columns, _NEAR_MM / spacing.between_rows
+    at = finding.center
+    return row.x0 - dx <= at.col <= row.x1 + dx and row.y0 - dy <= at.row <= row.y1 + dy
+
+
+_GRAVITY = (Verdict.NEW, Verdict.MORE, Verdict.LARGER)
+
+
+def _said(changes: Sequence[FindingChange | None]) -> FindingChange | None:
+    """Return what is said of a cluster that was found in parts: the gravest."""
+    known = [change for change in changes if change is not None]
+    order = {verdict: rank for rank, verdict in enumerate(_GRAVITY)}
+    return min(known, key=lambda change: order.get(change.verdict, 9), default=None)
+
+
+def _apart(
+    change: FindingChange | None,
+    here: Sequence[Finding],
+    view: SimulatedView,
+    before: SimulatedView,
+) -> tuple[float | None, float | None]:
+    if change is None or not change.place or change.current is None:
+        return None, None
+    finding = next(f for f in here if f.id == change.current.finding_id)
+    spacing = before.scene.layout.frame.spacing
+    now, then = _middle(finding.outline), _middle(change.place)
+    true = before.scene.layout.to_px(*view.scene.layout.to_view(now))
+    return spacing.distance_mm(then, true), change.error_mm
+
+
+def _middle(outline: Sequence[PointPx]) -> PointPx:
+    at = np.array([(p.col, p.row) for p in outline[:-1]])
+    return PointPx(*(float(v) for v in at.mean(axis=0)))
+
+
+def _gone(
+    number: int,
+    view: SimulatedView,
+    before: SimulatedView,
+    prior: StudyReading,
+    found: StudyComparison,
+    same: bool,
+) -> Iterable[Answer]:
+    still = {row.lesion_id for row in shown_in(view.rows)}
+    uid = before.instances[0][1].SOPInstanceUID
+    image = next(i for i in prior.images if i.mammogram.sop_instance_uid == uid)
+    spacing = image.mammogram.spacing or SpacingMm(0.1, 0.1)
+    missing = {
+        change.prior[0].finding_id: change.verdict
+        for change in found.changes
+        if change.current is None and change.prior[0].sop_instance_uid == uid
+    }
+    for row in shown_in(before.rows):
+        then = [finding.id for finding in image.shown if _is_at(finding, row, spacing)]
+        verdicts = [missing[one] for one in then if one in missing]
+        if row.lesion_id not in still and then:
+            yield Answer(number, "gone", verdicts[0] if verdicts else None, same, row.zone)
+        elif verdicts and row.lesion_id in still:
+            yield Answer(number, "still-there", verdicts[0], same, row.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class PairFigures:
+    """The benchmark's figures; intervals by drawing patients."""
+
+    pairs: int
+    new_sensitivity: Estimate
+    new_specificity: Estimate
+    increased_sensitivity: Estimate
+    increased_specificity: Estimate
+    false_new_per_exam: Estimate
+    gone_sensitivity: Estimate
+    false_gone_per_exam: Estimate
+    localisation_mm: Estimate
+    localisation_p95_mm: float | None
+    table: dict[str, dict[str, int]]
+    """How often what was said of what is true; clusters that were not shown are left out."""
+
+
+def figures(all_answers: Sequence[Answer], pairs: Sequence[int]) -> PairFigures:
+    """Return the figures of answers about pairs, a pair being a patient."""
+    said = [a for a in all_answers if a.verdict is not None]
+    real = [a for a in said if a.truth not in {"none", "gone", "still-there"}]
+    counted = [a for a in real if a.verdict not in {Verdict.NOT_IN_FIELD, Verdict.NOT_COMPARABLE}]
+    old = [a for a in counted if a.truth != "new"]
+    errors = [a for a in real if a.error_mm is not None]
+    gone = [a for a in all_answers if a.truth == "gone"]
+    place = {number: index for index, number in enumerate(pairs)}
+
+    def share(some: Sequence[Answer], hit: Iterable[bool]) -> Estimate:
+        return _mean([float(h) for h in hit], [place[a.pair] for a in some], len(pairs))
+
+    def per_exam(some: Sequence[Answer]) -> Estimate:
+        counts = Counter(a.pair for a in some)
+        values = [float(counts[number]) for number in pairs]
+        return _mean(values, list(range(len(pairs))), len(pairs))
+
+    new = [a for a in counted if a.truth == "new"]
+    grown = [a for a in counted if a.truth in _GROWN]
+    stayed = [a for a in counted if a.truth in _STAYED]
+    mm = [a.error_mm or 0.0 for a in errors]
+    return PairFigures(
+        pairs=len(pairs),
+        new_sensitivity=share(new, (a.verdict is Verdict.NEW for a in new)),
+        new_specificity=share(old, (a.verdict is not Verdict.NEW for a in old)),
+        increased_sensitivity=share(grown, (a.verdict in _INCREASED for a in grown)),
+        increased_specificity=share(stayed, (a.verdict not in _INCREASED for a in stayed)),
+        false_new_per_exam=per_exam(
+            [a for a in said if a.verdict is Verdict.NEW and a.truth != "new"]
+        ),
+        gone_sensitivity=share(gone, (a.verdict is Verdict.GONE for a in gone)),
+        false_gone_per_exam=per_exam(
+            [a for a in said if a.verdict is Verdict.GONE and a.truth != "gone"]
+        ),
+        localisation_mm=_mean(mm, [place[a.pair] for a in errors], len(pairs)),
+        localisation_p95_mm=float(np.quantile(mm, 0.95)) if mm else None,
+        table=_table(said),
+    )
+
+
+def _mean(values: Sequence[float], owners: Sequence[int], patients: int) -> Estimate:
+    who = np.array(owners, np.int64)
+    drawn = draws(patients)
+    return estimate(mean(np.array(values, np.float64), who, drawn), who)
+
+
+def _table(said: Sequence[Answer]) -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for answer in said:
+        row = table.setdefault(answer.truth or "none", {})
+        key = answer.verdict.value if answer.verdict else "nothing"
+        row[key] = row.get(key, 0) + 1
+    return table

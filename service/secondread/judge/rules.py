@@ -1,0 +1,156 @@
+"""What counts as found, as false and as neither: the rules of the judge, all in one place.
+
+`service/docs/evaluation.md` says the same in prose. A change here changes every figure, so that
+`SCORING` goes into each result and results of two versions are never compared silently.
+"""
+
+import math
+import re
+from enum import StrEnum
+
+from secondread.codes import MarkClass, Morphology
+
+SCORING = 1
+"""Version of the rules; raised with every change of one."""
+
+VISIBLE_CNR = 3.0
+"""Peak contrast over the noise of a pixel from which a calcification counts as visible; one of
+unknown contrast does too, since somebody saw it."""
+
+VISIBLE_MEMBERS = 3
+"""A cluster is to be found if so many of its members are visible."""
+
+REACH_MM = 0.3
+"""A mark so near to a calcification's middle is on it ..."""
+
+REACH_BEYOND_MM = 0.15
+"""... and so is one within its radius and this much more, if that is farther."""
+
+METAL_MARGIN_MM = 1.0
+"""Marks of calcifications so near to metal count neither way: they are its own edges."""
+
+OBJECT_MARGIN_MM = 1.0
+"""A member of a cluster mark so near to the box of metal, vessel or skin lies on it."""
+
+CENTRE_MARGIN_MM = 2.0
+"""The centre of a cluster mark lies in the reference box, or outside by no more than this."""
+
+MINIMUM_IOU = 0.2
+"""Overlap of the boxes of mark and reference, as intersection over union."""
+
+MATCHED_MEMBERS = 2
+"""Members of a cluster mark that lie on members of the reference, each on one of its own."""
+
+SINGLE_RATES = (0.1, 0.4, 1.0)
+"""False marks per cm2 of breast at which single calcifications are reported."""
+
+CLUSTER_RATES = (0.1, 0.25, 0.3, 0.5, 1.0)
+"""False clusters per view without a cluster at which clusters are reported."""
+
+HEADLINE_RATE = 0.3
+"""The one of them that tables by subgroup use."""
+
+TARGETS = frozenset(
+    {
+        Morphology.ROUND,
+        Morphology.PUNCTATE,
+        Morphology.AMORPHOUS,
+        Morphology.COARSE_HETEROGENEOUS,
+        Morphology.FINE_PLEOMORPHIC,
+        Morphology.FINE_LINEAR,
+        Morphology.FINE_LINEAR_BRANCHING,
+    }
+)
+"""Morphologies whose clusters are to be found. All others are typically benign (BI-RADS): a mark
+on such a cluster is no false one, and not finding it is no miss; they have a table of their own.
+A cluster of unstated morphology is to be found."""
+
+OBJECTS = (MarkClass.METAL, MarkClass.VASCULAR, MarkClass.SKIN)
+"""Kinds of truth rows on which a cluster mark is an error of its own, counted per view."""
+
+
+class MarkOutcome(StrEnum):
+    """What became of one cluster mark."""
+
+    HIT = "hit"
+    """On a visible cluster that is to be found."""
+    NEAR = "near"
+    """Touches such a cluster, but not well enough to have found it; counts neither way."""
+    IGNORED = "ignored"
+    """On a cluster too faint to be asked for; counts neither way."""
+    BENIGN = "benign"
+    """On a typically benign cluster; counts neither way."""
+    METAL = "metal"
+    VASCULAR = "vascular"
+    SKIN = "skin"
+    FALSE = "false"
+    """On nothing."""
+
+    @property
+    def is_false(self) -> bool:
+        """Whether the mark is a false cluster where it lies in a view without clusters."""
+        return self in {
+            MarkOutcome.METAL,
+            MarkOutcome.VASCULAR,
+            MarkOutcome.SKIN,
+            MarkOutcome.FALSE,
+        }
+
+
+def morphology_of(word: str) -> Morphology | None:
+    """Return the morphology that a truth table names, in any case, with spaces or hyphens.
+
+    >>> morphology_of("fine pleomorphic").name
+    'FINE_PLEOMORPHIC'
+    """
+    name = word.strip().upper().replace(" ", "_").replace("-", "_")
+    return Morphology.__members__.get(name)
+
+
+def is_target(word: str) -> bool:
+    """Whether a cluster of this morphology is to be found; the empty word means unstated."""
+    morphology = morphology_of(word)
+    return morphology is None or morphology in TARGETS
+
+
+def merged(morphology: Morphology) -> str:
+    """Return the word that tables use: round and punctate differ in size alone.
+
+    >>> merged(Morphology.PUNCTATE)
+    'round'
+    """
+    return "round" if morphology is Morphology.PUNCTATE else morphology.name.lower()
+
+
+def band(value: float | None, edges: tuple[float, ...], unit: str = "") -> str:
+    """Return the band that a value lies in, as a word for tables.
+
+    >>> band(4.0, (3, 5, 8)), band(9.0, (3, 5, 8)), band(1, (3, 5)), band(None, (3, 5))
+    ('3-5', '>=8', '<3', 'unknown')
+    """
+    if value is None:
+        return "unknown"
+    if value < edges[0]:
+        return f"<{edges[0]:g}{unit}"
+    if value >= edges[-1]:
+        return f">={edges[-1]:g}{unit}"
+    upper = next(n for n, edge in enumerate(edges) if value < edge)
+    return f"{edges[upper - 1]:g}-{edges[upper]:g}{unit}"
+
+
+def band_order(label: str) -> tuple[float, str]:
+    """Return what sorts bands by their values, and other words by the alphabet after them.
+
+    >>> sorted(["round", ">=8", "3-5", "<3"], key=band_order)
+    ['<3', '3-5', '>=8', 'round']
+    """
+    number = re.match(r"(<|>=)?([0-9.]+)", label)
+    if number is None:
+        return math.inf, label
+    return float(number[2]) - (number[1] == "<") + 0.5 * (number[1] == ">="), label
+
+
+DIAMETER_EDGES_MM = (0.1, 0.17, 0.25, 0.4, 1.0)
+CNR_EDGES = (3.0, 5.0, 8.0)
+EXTENT_EDGES_MM = (5.0, 10.0, 20.0)
+COUNT_EDGES = (3.0, 6.0, 11.0, 21.0)
