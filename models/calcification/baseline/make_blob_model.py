@@ -1,6 +1,6 @@
 """Write `model.onnx`: an analytic detector of small bright blobs, without anything learnt.
 
-    python models/calcification/make_blob_model.py [FOLDER]
+    python models/calcification/baseline/make_blob_model.py [FOLDER]
 
 The graph finds calcifications as a textbook would: at five scales it takes second derivatives of
 Gaussians, keeps the smaller of the two principal curvatures (so that a ligament or a vessel,

@@ -1,0 +1,258 @@
+"""Calibration and operating points, from exams for validation that no training and no test has.
+
+    python -m models.calcification.training.fitting --model FOLDER --work DIR [--processes 2]
+
+FOLDER holds the graphs that a round wrote. They are run over simulated validation exams (made
+once and kept in DIR), with scores for certainties; what the judge says of each mark then gives
+the table of certainty (isotonic regression), and the marks on views without a cluster give the
+operating points. FOLDER gets the manifest.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import isotonic_regression
+
+from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
+from models.calcification.training.regions import HEADS, NORMALISER
+from models.calcification.training.solids import MORPHOLOGIES
+from secondread.app.node import open_reader
+from secondread.detect.manifest import load
+from secondread.judge.cases import folder_set
+from secondread.judge.evaluate import Bench, read_all
+from secondread.judge.items import Set
+from secondread.judge.outcomes import outcome
+from secondread.judge.population import planned_exam
+from secondread.judge.rules import MarkOutcome
+from secondread.settings import DetectSettings
+from secondread.simulate.exam import simulated_views
+from secondread.simulate.truth import write_truth
+from secondread.simulate.vendors import VENDORS
+
+VALIDATION_SEED = 20261201
+"""Of the sampler; the frozen test exams have another."""
+
+POINTS = ((1, "standard", 0.3), (2, "sensitive", 1.0), (3, "specific", 0.1))
+"""Number, name, and wanted false clusters per view without a cluster."""
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Scores, 0-1, of marks, and whether each was right."""
+
+    score: Values
+    right: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What the validation exams say of a model."""
+
+    singles: Told
+    clusters: Told
+    false_clusters: Values
+    """Scores on views without a cluster."""
+    free_views: int
+    exams: int
+    views: int
+
+
+def main() -> None:
+    """Fit, and write the manifest."""
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training.fitting")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the graphs")
+    parser.add_argument("--work", type=Path, required=True, help="folder of validation exams")
+    parser.add_argument("--exams", type=int, default=34, help="numbers to draw exams from")
+    parser.add_argument("--version", required=True, help="of the model")
+    parser.add_argument("--commit", required=True, help="of the code that trained it")
+    parser.add_argument("--minimum-score", type=float, default=0.3, help="lowest that is a mark")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    graphs = given.model / "manifest.toml"
+    write = partial(_manifest, given.model, given.version, given.commit, given.minimum_score)
+    graphs.write_text(write(None), "utf-8")
+    exams = list(_exams(given.work, given.exams))
+    found = _validated(graphs, exams, given.work, given.processes)
+    graphs.write_text(write(found), "utf-8")
+    print(graphs.read_text("utf-8"))
+
+
+def _exams(folder: Path, count: int) -> Iterator[Path]:
+    """Make the validation exams of the families that are not held out, or find them."""
+    for number in range(count):
+        exam = planned_exam(VALIDATION_SEED, number)
+        if VENDORS[exam.spec.vendor].held_out:
+            continue
+        target = folder / exam.name
+        if not (target / "truth.csv").exists():
+            target.mkdir(parents=True, exist_ok=True)
+            rows = []
+            for view in simulated_views(exam.spec):
+                (_, ds), *_ = view.instances
+                ds.save_as(target / f"{view.identity.label}.dcm", enforce_file_format=True)
+                rows += [row for row in view.rows if row.sop_instance_uid == ds.SOPInstanceUID]
+            write_truth(target / "truth.csv", rows)
+        yield target
+
+
+def _validated(manifest: Path, exams: Sequence[Path], work: Path, processes: int) -> Validation:
+    test_set = folder_set(exams, [exam / "truth.csv" for exam in exams], frozenset())
+    opener = partial(open_reader, DetectSettings(manifest=manifest))
+    model = load(manifest)
+    out = work / f"read-{model.digest[:12]}"
+    bench = Bench(model, manifest, opener, out, processes)
+    records = read_all(test_set, bench, lambda key, done: print(done, key, flush=True))
+    part = Set.of([outcome(record) for record in records], frozenset())
+    free = [view for view in part.views if view.cluster_free]
+    return Validation(
+        singles=_singles(part),
+        clusters=_clusters(part),
+        false_clusters=np.array([c.certainty / 100 for v in free for c in v.record.clusters]),
+        free_views=len(free),
+        exams=len(exams),
+        views=len(part.views),
+    )
+
+
+def _singles(part: Set) -> Told:
+    true = np.concatenate([view.singles.true for view in part.views])
+    false = np.concatenate([view.singles.false for view in part.views])
+    right = np.concatenate([np.ones(len(true), np.bool_), np.zeros(len(false), np.bool_)])
+    return Told(np.concatenate([true, false]), right)
+
+
+def _clusters(part: Set) -> Told:
+    pairs = [
+        (cluster.certainty / 100, mark in {MarkOutcome.HIT, MarkOutcome.BENIGN})
+        for view in part.views
+        for cluster, mark in zip(view.record.clusters, view.marks, strict=True)
+        if mark in {MarkOutcome.HIT, MarkOutcome.BENIGN} or mark.is_false
+    ]
+    score, right = zip(*pairs, strict=True)
+    return Told(np.array(score), np.array(right, np.bool_))
+
+
+def certainties(told: Told, knots: int = 12) -> list[list[float]]:
+    """Return (score, certainty) pairs: isotonic regression, thinned to a few knots.
+
+    Two marks of half a weight, a right one above all and a wrong one below all, fix the ends.
+    """
+    order = np.argsort(told.score, kind="stable")
+    score = np.concatenate([[0.0], told.score[order], [1.0]])
+    right = np.concatenate([[0.0], told.right[order].astype(np.float64), [1.0]])
+    fitted = np.asarray(isotonic_regression(right, weights=_weights(len(right))).x)
+    at = np.unique(np.quantile(score, np.linspace(0, 1, knots)).round(4))
+    # The mean around each knot: steps of an isotonic fit lie where the sample happens to.
+    width = max(1.0 / knots / 2, 0.02)
+    level = [float(fitted[np.abs(score - x) <= width].mean()) for x in at]
+    # Never level: two scores that differ stay apart, so that an operating point can tell them.
+    rising = np.maximum.accumulate(level) + 0.001 * np.arange(len(level))
+    return [
+        [float(x), round(float(np.clip(100 * y, 0.5, 99.0)), 1)]
+        for x, y in zip(at, rising, strict=True)
+    ]
+
+
+def _weights(count: int) -> Values:
+    weights = np.ones(count)
+    weights[0] = weights[-1] = 0.5
+    return weights
+
+
+def threshold(false: Values, views: int, rate: float) -> float:
+    """Return the lowest score that no more than so many false clusters a view exceed."""
+    allowed = int(rate * views)
+    ordered = np.sort(false)[::-1]
+    return float(ordered[allowed]) + 1e-3 if allowed < len(ordered) else 0.0
+
+
+def certainty_at(points: Sequence[Sequence[float]], score: float) -> float:
+    """Return the certainty, 0-100, of a score."""
+    return float(np.interp(score, [p[0] for p in points], [p[1] for p in points]))
+
+
+def _manifest(
+    folder: Path, version: str, commit: str, minimum: float, found: Validation | None
+) -> str:
+    parts = [
+        "# What the node knows about its detector. Schema: secondread/detect/manifest.py.",
+        "schema_version = 1",
+        'name = "secondread-calcification"',
+        f'version = "{version}"',
+        'licence = "Apache-2.0"',
+        f'training_commit = "{commit}"',
+        "",
+        "[input]",
+        *(f"{name} = {json.dumps(value)}" for name, value in NORMALISER.model_dump().items()),
+        *_graphs(folder),
+        *_judged(found),
+        "",
+        "[limits]",
+        "maximum_candidates = 1500",
+        f"minimum_score = {minimum}",
+        "maximum_marks_per_cm2 = 10.0",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _graphs(folder: Path) -> Iterator[str]:
+    types = [kind.name.lower() for kind in MORPHOLOGIES]
+    heads = [head.value for head in HEADS]
+    for role, lines in (
+        ("dense", [f"heads = {json.dumps(heads)}", "multiple_of = 16", "halo_px = 128"]),
+        ("rescore", [f"heads = {json.dumps(heads)}", f"patch_px = {RESCORE_PX}"]),
+        ("describe", [f"types = {json.dumps(types)}", f"patch_px = {DESCRIBE_PX}"]),
+    ):
+        path = folder / f"{role}.onnx"
+        if not path.exists():
+            continue
+        yield from ("", "[[graphs]]", f'role = "{role}"', f'file = "{path.name}"')
+        yield f'sha256 = "{hashlib.sha256(path.read_bytes()).hexdigest()}"'
+        yield from ('input = "image"', 'scores = "scores"', 'axes = "NCHW"', *lines)
+
+
+def _judged(found: Validation | None) -> Iterator[str]:
+    """Yield calibration and operating points; placeholders while nothing is fitted yet."""
+    if found is None:
+        yield from ("", "[calibration]", "calibrated = false", 'on = "nothing yet"')
+        yield "points = [[0.0, 0.0], [1.0, 100.0]]"
+        yield from _point(1, "standard", {"cluster": 0.0, "calcification": 0.0}, 0.0, "nothing")
+        return
+    on = f"{found.exams} simulated validation exams, {found.views} views, in-domain vendors"
+    singles, clusters = certainties(found.singles), certainties(found.clusters)
+    yield from ("", "[calibration]", "calibrated = true", f'on = "{on}"', f"points = {singles}")
+    yield from ("", "[calibration.by_class]", f"cluster = {clusters}")
+    for number, name, rate in POINTS:
+        limit = threshold(found.false_clusters, found.free_views, rate)
+        least = {
+            "cluster": round(certainty_at(clusters, limit), 1),
+            "calcification": round(certainty_at(singles, limit), 1),
+        }
+        yield from _point(
+            number, name, least, rate, f"{found.free_views} views without a cluster of the same"
+        )
+
+
+def _point(
+    number: int, name: str, least: dict[str, float], rate: float, stated_on: str
+) -> Iterator[str]:
+    inside = ", ".join(f"{key} = {value}" for key, value in {**least, "metal": 50.0}.items())
+    yield from ("", "[[operating_points]]", f"number = {number}", f'name = "{name}"')
+    if number == 1:
+        yield "default = true"
+    yield f"minimum_certainty = {{ {inside} }}"
+    yield from (f"false_marks_per_image = {rate}", f'stated_on = "{stated_on}"')
+
+
+if __name__ == "__main__":
+    main()
