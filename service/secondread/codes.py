@@ -174,6 +174,25 @@ class Change(CodedEnum):
     FEWER = _sct("129727007", "Decrease in number of calcifications")
 
 
+class BreastProcedure(CodedEnum):
+    """CID 6058 Procedure modifiers for breast: the operations that treat."""
+
+    LUMPECTOMY = _sct("392021009", "Lumpectomy")
+    QUADRANTECTOMY = _sct("172049005", "Quadrantectomy of breast")
+    MASTECTOMY = Code("C0024881", "UMLS", "Mastectomy")
+
+
+class ProcedureReason(CodedEnum):
+    """CID 6051 Breast procedure reason: those that say that a breast was treated."""
+
+    CONSERVATION = _dcm(
+        "111421", "Personal history of breast cancer with breast conservation therapy"
+    )
+    MASTECTOMY = _dcm("111124", "Personal history of breast cancer with mastectomy")
+    RADIATION = _sct("429479009", "History of radiation therapy")
+    BRACHYTHERAPY = _sct("384692006", "Brachytherapy")
+
+
 class RenderingIntent(CodedEnum):
     """CID 6034 Intended use of CAD output."""
 
@@ -269,6 +288,10 @@ _SCT_TO_SRT = {
     "129721008": "F-01721",
     "129722001": "F-01722",
     "129723006": "F-01723",
+    "392021009": "P1-030C4",
+    "172049005": "P1-4834A",
+    "429479009": "P0-099EB",
+    "384692006": "P5-C018A",
     "15454001": "M-02520",
     "19776001": "M-02530",
     "129726003": "F-01726",

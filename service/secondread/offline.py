@@ -28,14 +28,18 @@ from secondread.detect.attempts import answered
 from secondread.detect.marks import Detection
 from secondread.errors import HeaderError, SettingsError
 from secondread.findings.document import image_json
-from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.findings.finding import ImageReading, PriorStudy, StudyReading
 from secondread.followup.applied import followed_up
 from secondread.followup.document import comparison_json
+from secondread.followup.history import read_history
 from secondread.followup.position import with_positions
 from secondread.followup.priors import EarlierStudy, choose_priors
+from secondread.followup.treatment import mastectomy_sides
+from secondread.followup.treatment_file import RecordRow, of_patient
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import ImageStatus, Reason
 from secondread.report.compose import capture_png, compose, to_bytes
+from secondread.report.glance import glance, treatment_lines
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
 from secondread.report.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
@@ -199,6 +203,8 @@ class Desk:
     overrides: frozenset[str] = frozenset()
     attempts: int = 3
     """How often an image may kill the detector before it is given up."""
+    record: tuple[RecordRow, ...] = ()
+    """Treatments of the patients, as `--treatments` gives them."""
     profile: ProfileSettings = field(default_factory=lambda: ProfileSettings(findings="all"))
 
 
@@ -268,10 +274,17 @@ def _read_study(
             uid, partial(desk.detect, path, display, desk.overrides), desk.attempts
         )
     priors = plan_.priors.get(study_uid, ())
+    any_image = _any(inputs, study_uid)
+    treatments = (
+        *of_patient(desk.record, any_image.patient),
+        *read_history(inputs.headers[uid] for uid in inputs.studies[study_uid]),
+    )
+    removed = mastectomy_sides(treatments, any_image.study_date)
     circumstances = Circumstances(
         revision=1,
         cause="offline",
-        missing=missing_slots(_views(inputs, study_uid), [p.views or () for p in priors], ()),
+        missing=missing_slots(_views(inputs, study_uid), [p.views or () for p in priors], removed),
+        treatments=treatments,
         priors=tuple(
             PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)
             for p in priors
@@ -329,7 +342,7 @@ def findings_document(
         paths = inputs.studies[reading.study_uid]
         for image in reading.images:
             path = paths[image.mammogram.sop_instance_uid]
-            images.append({**image_json(image), "path": str(path)})
+            images.append({**_image(reading, image), "path": str(path)})
         for left in reading.left_out:
             unread = Unreadable(paths[left.sop_instance_uid], left.reason, "")
             images.append(_unread_json(unread, reading.study_uid, left.sop_instance_uid))
@@ -343,6 +356,14 @@ def findings_document(
     }
 
 
+def _image(reading: StudyReading, image: ImageReading) -> dict[str, Any]:
+    """Return an image's answer whose findings have their line for people."""
+    values = image_json(image)
+    for document, finding in zip(values["findings"], image.findings, strict=True):
+        document["line"] = glance(reading, image, finding)
+    return values
+
+
 def _study_json(reading: StudyReading, plan_: Plan) -> dict[str, Any]:
     return {
         "study_uid": reading.study_uid,
@@ -350,6 +371,7 @@ def _study_json(reading: StudyReading, plan_: Plan) -> dict[str, Any]:
         "outcome": reading.outcome.value,
         "reasons": [reason.value for reason in reading.reasons],
         "priors": [prior.study_uid for prior in reading.priors],
+        "treatment": list(treatment_lines(reading)),
         "comparisons": [comparison_json(one) for one in reading.comparisons],
         "suspicion": reading.suspicion,
     }

@@ -21,6 +21,7 @@ from secondread.findings.finding import (
     StudyReading,
 )
 from secondread.findings.shown import OperatingPoint
+from secondread.findings.treatment import Treatment
 from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Outcome, Reason
 
@@ -44,7 +45,8 @@ class Circumstances:
     priors: tuple[PriorStudy, ...] = ()
     no_priors: Reason | None = None
     """Why there are none to compare with; None where there are, and where it is not known."""
-    treatment_known: bool = False
+    treatments: tuple[Treatment, ...] = ()
+    """Of the patient, from the record and from the study's own header."""
     invalid: tuple[str, ...] = ()
     """SOP Instance UIDs of images whose header makes no sense: nothing more is known of them."""
 
@@ -90,6 +92,7 @@ def read_study(
         missing_views=tuple(side + view for side, view in circumstances.missing),
         priors=circumstances.priors,
         model=reader.model,
+        treatments=circumstances.treatments,
     )
 
 
@@ -152,7 +155,7 @@ def _context(circumstances: Circumstances) -> tuple[Reason, ...]:
     reasons = []
     if circumstances.missing:
         reasons.append(Reason.VIEWS_MISSING)
-    if not circumstances.treatment_known:
+    if not circumstances.treatments:
         reasons.append(Reason.TREATMENT_UNKNOWN)
     if not any(prior.compared for prior in circumstances.priors):
         reasons.append(Reason.NO_COMPARISON)

@@ -144,3 +144,33 @@ def test_the_gate_of_a_lossy_film_refuses_and_can_be_overridden(
         for f in image["findings"]
         if f["kind"] == "cluster"
     )
+
+
+def test_a_record_of_treatments_gives_each_finding_its_zone_and_changes_no_number(
+    exam: ExamFiles, tmp_path: Path
+) -> None:
+    plain = read(exam.current[1], tmp_path / "plain")
+    told = read(exam.current[1], "--treatments", exam.treatments, tmp_path / "told")
+
+    assert "treatment-unknown" in plain["studies"][0]["reasons"]
+    assert "treatment-unknown" not in told["studies"][0]["reasons"]
+    assert any("lumpectomy" in line for line in told["studies"][0]["treatment"])
+    findings = [document["images"][0]["findings"] for document in (plain, told)]
+    clusters = [one for one in findings[1] if one["kind"] == "cluster"]
+    assert {"bed", "treated-breast"} <= {one["zone"] for one in clusters}
+    assert all("months after radiotherapy" in one["line"] for one in clusters)
+    numbers = ("id", "certainty", "suspicion", "shown")
+    assert [[one[n] for n in numbers] for one in findings[0]] == [
+        [one[n] for n in numbers] for one in findings[1]
+    ]
+
+
+def test_a_record_that_makes_no_sense_stops_the_command_with_file_and_row(
+    exam: ExamFiles, tmp_path: Path
+) -> None:
+    record = tmp_path / "record.csv"
+    record.write_text("patient_id,issuer,side,procedure\nP1,,X,lumpectomy\n", encoding="utf-8")
+    words = ["read", str(exam.current[1]), "--treatments", str(record)]
+    result = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
+    assert result.exit_code != 0
+    assert "record.csv, row 2: side" in str(result.exception)

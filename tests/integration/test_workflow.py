@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from pydicom.sequence import Sequence
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import PeerAssociation, StoredInstance
 from secondread.app.node import Node, node_identity, open_node
+from secondread.assemble.mammogram import PatientKey
 from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
 from secondread.detect.child import DetectorLimitError
@@ -28,9 +29,11 @@ from secondread.findings.shown import OperatingPoint
 from secondread.reading import Reader
 from secondread.reasons import Outcome, Reason
 from secondread.settings import ObjectKind, Settings, load
+from secondread.track.prior_choice import NOBODY_ASKED
 from secondread.track.states import StudyState
 from secondread.track.studies import Digests
-from secondread.track.values import ClaimedRevision, OutboxEntry
+from secondread.track.treatment_changes import RevisionRules
+from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentEntry
 from secondread.workflow.order import fail_v1, read_v1
 from secondread.workflow.steps import ReadingSteps, Tools
 from tests.builders import coded, detection, header, mark, view_sequence
@@ -383,3 +386,69 @@ def test_unused_profiles_change_nothing(desk: Desk) -> None:
 
     assert desk.outbox(1)
     assert desk.node.tracker.deliveries.claim("pacs", "w0", desk.now, 60) is None
+
+
+PATIENT = PatientKey("P1", "HOSPITAL")
+
+
+def said_overall(sr: Dataset) -> str:
+    """The text of the overall impression."""
+    texts = [
+        str(item.TextValue)
+        for part in sr.ContentSequence
+        for item in part.get("ContentSequence", ())
+        if item.get("ValueType") == "TEXT"
+    ]
+    return next(text for text in texts if text.startswith("Second read"))
+
+
+def test_a_record_stands_in_report_findings_and_reasons_and_a_new_one_revises(desk: Desk) -> None:
+    uids = desk.exam()
+    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    desk.read()
+    first = said_overall(desk.sr(1))
+    assert "Treatment unknown" in first
+    assert "months after" not in first
+
+    surgery = TreatmentEntry("L", "lumpectomy", date(2022, 1, 10), source="record")
+    desk.node.tracker.treatments.add(PATIENT, surgery, desk.now, "someone")
+    assert desk.read().number == 2
+
+    said = said_overall(desk.sr(2))
+    assert "L CC 1: 3 calcifications" in said
+    assert "in the treated breast, place to the bed unknown, 47 months after surgery" in said
+    assert "L: lumpectomy 2022-01-10 (record)" in said
+    assert "Treatment unknown" not in said
+    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    assert detail is not None
+    assert detail.findings[0].document["zone"] == "treated-breast-place-unknown"
+    assert detail.findings[0].document["line"].startswith("1: L, 3 calcifications")
+    assert [str(one.cause) for one in detail.revisions] == ["treatment-changed", "first"]
+
+
+def test_what_the_header_says_of_a_mastectomy_makes_two_views_the_whole_study(desk: Desk) -> None:
+    for view in (View.CC, View.MLO):
+        history = "s/p right mastectomy"
+        ds = header(ViewCodeSequence=view_sequence(view), AdditionalPatientHistory=history)
+        desk.deliver(ds)
+    desk.read()
+    said = said_overall(desk.sr(1))
+    assert "R: mastectomy (header)" in said
+    assert "Expected views missing" not in said
+
+
+def test_a_prior_under_an_id_that_was_merged_is_no_foreign_one(desk: Desk) -> None:
+    earlier = {"StudyInstanceUID": "1.2.2", "SeriesInstanceUID": "1.2.2.4"}
+    day = {"StudyDate": "20240105", "AcquisitionDate": "20240105"}
+    desk.deliver(header(PatientID="P2", **earlier, **day))
+    claimed = desk.claim()
+    read_v1(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    desk.deliver(header())
+    desk.node.tracker.patients.merge(
+        PatientKey("P2", "HOSPITAL"), PATIENT, "someone", desk.now, RevisionRules(), NOBODY_ASKED
+    )
+    desk.read()
+    reasons = desk.outcome()[2]
+    assert Reason.PRIOR_FOREIGN not in reasons
+    assert "Prior of 2024-01-05" in said_overall(desk.sr(1))
+    assert "names another patient" not in said_overall(desk.sr(1))

@@ -1,10 +1,11 @@
 import pytest
 
 from secondread.assemble.scope import select
-from secondread.codes import View
+from secondread.codes import Laterality, View
 from secondread.detect.marks import Mark
 from secondread.findings.finding import ModelIdentity, PriorStudy
 from secondread.findings.shown import OperatingPoint
+from secondread.findings.treatment import Procedure, Treatment
 from secondread.reading import Circumstances, Reader, read_study, unique_labels
 from secondread.reasons import ImageStatus, Outcome, Reason
 from tests.builders import detection, mammogram, mark, view_sequence
@@ -96,7 +97,8 @@ def test_nothing_in_scope_is_not_eligible_and_an_invalid_header_is_not_nothing()
 def test_what_is_not_known_is_said() -> None:
     answers = {LEFT.sop_instance_uid: detection(LEFT.sop_instance_uid)}
     compared = PriorStudy("1.1", None, compared=True, reason=None)
-    known = Circumstances(1, "first", (), (compared,), treatment_known=True)
+    treated = Treatment(Procedure.LUMPECTOMY, Laterality.LEFT)
+    known = Circumstances(1, "first", (), (compared,), treatments=(treated,))
     unknown = Circumstances(1, "first", missing=(("L", "MLO"),))
 
     reasons = [

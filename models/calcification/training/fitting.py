@@ -39,7 +39,7 @@ from secondread.simulate.vendors import VENDORS
 VALIDATION_SEED = 20261201
 """Of the sampler; the frozen test exams have another."""
 
-POINTS = ((1, "standard", 0.3), (2, "sensitive", 1.0), (3, "specific", 0.1))
+POINTS = ((1, "standard", 0.2), (2, "sensitive", 0.5), (3, "specific", 0.05))
 """Number, name, and wanted false clusters per view without a cluster."""
 
 Values = npt.NDArray[np.float64]
@@ -142,7 +142,7 @@ def _clusters(part: Set) -> Told:
 
 
 def certainties(told: Told, knots: int = 12) -> list[list[float]]:
-    """Return (score, certainty) pairs: isotonic regression, thinned to a few knots.
+    """Return (score, certainty) pairs: isotonic regression, smoothed to a few knots.
 
     Two marks of half a weight, a right one above all and a wrong one below all, fix the ends.
     """
@@ -150,10 +150,12 @@ def certainties(told: Told, knots: int = 12) -> list[list[float]]:
     score = np.concatenate([[0.0], told.score[order], [1.0]])
     right = np.concatenate([[0.0], told.right[order].astype(np.float64), [1.0]])
     fitted = np.asarray(isotonic_regression(right, weights=_weights(len(right))).x)
-    at = np.unique(np.quantile(score, np.linspace(0, 1, knots)).round(4))
+    low, high = float(told.score.min()), float(told.score.max())
+    at = np.unique(np.concatenate([[0.0], np.linspace(low, high, knots), [1.0]]).round(4))
     # The mean around each knot: steps of an isotonic fit lie where the sample happens to.
     width = max(1.0 / knots / 2, 0.02)
-    level = [float(fitted[np.abs(score - x) <= width].mean()) for x in at]
+    around = at[:, None] + np.linspace(-width, width, 21)
+    level = np.interp(around, score, fitted).mean(axis=1)
     # Never level: two scores that differ stay apart, so that an operating point can tell them.
     rising = np.maximum.accumulate(level) + 0.001 * np.arange(len(level))
     return [

@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from secondread import log
 from secondread.settings import Settings, load
+
+if TYPE_CHECKING:
+    from secondread.assemble.mammogram import PatientKey
 
 SettingsFile = Annotated[
     Path | None,
@@ -33,7 +36,23 @@ ProbePort = Annotated[
     ),
 ]
 
+PATIENT_HELP = "Patient ID, or ID^^^ISSUER where images name its issuer."
+
 DEFAULT_FILE = Path("secondread.toml")
+
+
+def parse_patient(text: str) -> "PatientKey":
+    """Return the patient that a person names as ``ID`` or ``ID^^^ISSUER``, as HL7 writes it.
+
+    Raises
+    ------
+    InputError
+        There is no ID in it.
+    """
+    from secondread.followup.treatment_file import patient_key
+
+    patient_id, _, issuer = text.partition("^^^")
+    return patient_key(patient_id.strip(), issuer.strip())
 
 
 def settings_path(given: Path | None) -> Path | None:

@@ -26,6 +26,13 @@ def read(
         list[str] | None,
         typer.Option(help="Study Instance UID that is a prior. Default: all but the newest."),
     ] = None,
+    treatments: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of treatments, as `secondread treatments import` takes it.",
+            show_default=False,
+        ),
+    ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest of another model.", show_default=False)
     ] = None,
@@ -41,9 +48,11 @@ def read(
     from secondread import offline
     from secondread.app.node import gate_names, node_identity, open_reader
     from secondread.detect.child import DetectorChild
+    from secondread.followup.treatment_file import read_record
 
     log.configure("read", "warning")
     overrides = gate_names(override_gate or ())
+    record = () if treatments is None else read_record(treatments)
     inputs = offline.gather(paths)
     plan = offline.plan(inputs, prior or ())
     detect_settings = DetectSettings(manifest=manifest, site_calibration=site_calibration)
@@ -59,6 +68,7 @@ def read(
             now=utc_now().astimezone().replace(microsecond=0),
             out=out.resolve(),
             overrides=overrides,
+            record=record,
         )
         written = offline.read(
             inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)

@@ -159,17 +159,26 @@ class Detector:
         return tuple(_mark(one, grid, kind) for one, kind in zip(found, types, strict=True))
 
     def _rescored(self, z: Brightness, found: Sequence[Candidate]) -> list[Candidate]:
+        """Score spots again, and drop those that are not what they seemed.
+
+        A piece of metal is larger than the patch: it keeps its score, and no spot becomes one.
+        """
         session = self._rescore
-        if session is None or session.graph.patch_px is None or not found:
+        spots = [one for one in found if one.mark_class is not MarkClass.METAL]
+        if session is None or session.graph.patch_px is None or not spots:
             return list(found)
         heads = session.graph.heads
-        scores = session.patches(peaks.patches(z, found, session.graph.patch_px))
+        scores = session.patches(peaks.patches(z, spots, session.graph.patch_px))
         best = scores.argmax(axis=1)
         again = [
             replace(one, score=float(scores[number, head]), mark_class=heads[head])
-            for number, (one, head) in enumerate(zip(found, best.tolist(), strict=True))
+            for number, (one, head) in enumerate(zip(spots, best.tolist(), strict=True))
         ]
-        kept = [one for one in again if one.score >= self.manifest.limits.minimum_score]
+        least = self.manifest.limits.minimum_score
+        kept = [
+            one for one in again if one.mark_class is not MarkClass.METAL and one.score >= least
+        ]
+        kept += [one for one in found if one.mark_class is MarkClass.METAL]
         return sorted(kept, key=lambda one: (-one.score, one.row, one.column))
 
     def _types(self, z: Brightness, found: Sequence[Candidate]) -> list["Types"]:

@@ -1,6 +1,6 @@
 """Running a dense graph over the tissue only, in strips, as if it had seen the whole image.
 
-A strip is 512 rows, cut to the columns that hold tissue there, with a halo around it as wide as
+A strip is 1024 rows, cut to the columns that hold tissue there, with a halo around it as wide as
 the graph looks; only the inside is kept. Strips begin on multiples of the graph's own grid, so
 that every pixel meets the same arithmetic as in one pass over the whole image, which needs
 several times the memory and computes air.
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.manifest import Graph
 
-STRIP_ROWS = 512
+STRIP_ROWS = 1024
 
 _Array = npt.NDArray[np.float32]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from secondread.findings.finding import Finding, ImageReading
 from secondread.findings.position import Position
+from secondread.findings.treatment import Placing
 
 
 def image_json(image: ImageReading) -> dict[str, Any]:
@@ -38,9 +39,20 @@ def finding_json(finding: Finding) -> dict[str, Any]:
             [label.name.lower(), confidence] for label, confidence in finding.distribution
         ],
         "change": finding.change.name.lower() if finding.change else None,
-        "zone": finding.zone,
+        "zone": finding.zone.zone.value if finding.zone else None,
+        "bed": bed_json(finding.zone) if finding.zone else None,
         "position": position_json(finding.position) if finding.position else None,
         "shown": finding.shown,
+    }
+
+
+def bed_json(placing: Placing) -> dict[str, Any]:
+    """Return what a zone rests on as JSON values."""
+    return {
+        "basis": placing.basis.value,
+        "distance_mm": placing.bed_mm,
+        "error_mm": placing.error_mm,
+        "views": placing.views,
     }
 
 

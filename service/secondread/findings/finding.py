@@ -8,6 +8,7 @@ from secondread.codes import Change, Distribution, MarkClass, Morphology
 from secondread.detect.marks import Breast
 from secondread.findings.comparison import StudyComparison
 from secondread.findings.position import Position
+from secondread.findings.treatment import Placing, Treatment
 from secondread.geometry import Outline, PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 
@@ -46,12 +47,12 @@ class Finding:
     """The likeliest distributions with their confidence 0-1, at most two."""
     change: Change | None = None
     """Against the prior; None where there was no comparison."""
-    zone: str | None = None
-    """Place relative to the treated site; None where unknown."""
+    zone: Placing | None = None
+    """Place relative to the treated site; None where nothing is known of a treatment."""
     shown: bool = False
+    """Whether the operating point shows it."""
     position: Position | None = None
     """Where in the breast; None where the image's landmarks are not known."""
-    """Whether the operating point shows it."""
 
     @property
     def number(self) -> str:
@@ -136,6 +137,8 @@ class StudyReading:
     model: ModelIdentity
     comparisons: tuple[StudyComparison, ...] = ()
     """With each prior whose images were read again, the nearest in time first."""
+    treatments: tuple[Treatment, ...] = ()
+    """What is known of the patient's treatments, whatever its day, from every source."""
 
     @property
     def doubtful(self) -> bool:

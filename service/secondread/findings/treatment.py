@@ -111,6 +111,13 @@ _WORDS = {
 }
 
 
+_PROJECTED = {
+    Zone.BED: "over the surgical bed in one view",
+    Zone.NEAR: "near the surgical bed in one view",
+}
+"""What a single view tells: it may bring together what is apart, never the other way round."""
+
+
 class Basis(StrEnum):
     """What a zone is taken from."""
 
@@ -140,7 +147,7 @@ class Placing:
         """The zone and what it rests on for people, ASCII.
 
         >>> Placing(Zone.NEAR, Basis.CLIPS, 24.6, 4.0).words
-        'near the surgical bed, 25 +/- 4 mm in this view (inferred from clips, one view)'
+        'near the surgical bed in one view, 25 +/- 4 mm (inferred from clips)'
         """
         if self.basis is Basis.SIDE:
             return self.zone.words
@@ -148,7 +155,7 @@ class Placing:
             return f"{self.zone.words} (by quadrant)"
         place = ""
         if self.bed_mm is not None and self.error_mm is not None:
-            place = f", {self.bed_mm:.0f} +/- {self.error_mm:.0f} mm in this view"
+            place = f", {self.bed_mm:.0f} +/- {self.error_mm:.0f} mm"
         seen = "clips" if self.basis is Basis.CLIPS else "a scar marker"
-        alone = ", one view" if self.views == 1 else ""
-        return f"{self.zone.words}{place} (inferred from {seen}{alone})"
+        zone = _PROJECTED.get(self.zone) if self.views == 1 else None
+        return f"{zone or self.zone.words}{place} (inferred from {seen})"

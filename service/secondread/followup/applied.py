@@ -9,6 +9,7 @@ from secondread.findings.finding import Finding, ImageReading, PriorStudy, Study
 from secondread.followup.comparison import compare
 from secondread.followup.correlation import correlate, with_quadrants
 from secondread.followup.position import with_positions
+from secondread.followup.zone import with_zones
 from secondread.reasons import Reason
 
 
@@ -23,7 +24,8 @@ def followed_up(reading: StudyReading, priors: Sequence[StudyReading]) -> StudyR
         Readings of its priors' images with the same model, the nearest in time first.
     """
     placed = with_positions(reading)
-    placed = with_quadrants(placed, correlate(placed))
+    pairs = correlate(placed)
+    placed = with_zones(with_quadrants(placed, pairs), pairs)
     return with_comparisons(placed, compare(placed, priors)) if priors else placed
 
 

@@ -177,7 +177,7 @@ def read_exam(
         header.sop_instance_uid: detect(view, number)
         for header, view in zip(headers, views, strict=True)
     }
-    circumstances = Circumstances(revision=1, cause="judged", treatment_known=True)
+    circumstances = Circumstances(revision=1, cause="judged")
     return read_study(headers[0].study_uid, select(headers), answers, reader, circumstances)
 
 

@@ -24,6 +24,7 @@ from secondread.errors import ReportError
 from secondread.findings.finding import StudyReading
 from secondread.report import concepts, tree
 from secondread.report.detections import algorithm, detection_status, detection_summary
+from secondread.report.glance import impression_lines
 from secondread.report.header import Authorship, file_meta, result_header
 from secondread.report.image_library import evidence, library_entry, source_of
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
@@ -167,9 +168,8 @@ def _individual_impressions(
 def _processing_summary(reading: StudyReading, impressions: list[Item]) -> Item:
     """Return TID 4001: the summary, the overall impression (TID 4002), then each finding's."""
     item = tree.code(concepts.PROCESSING_SUMMARY, _summary(reading, bool(impressions)).code)
-    item.add(
-        Relation.HAS_PROPERTIES, tree.text(concepts.IMPRESSION_DESCRIPTION, impression(reading))
-    )
+    said = impression(reading, impression_lines(reading))
+    item.add(Relation.HAS_PROPERTIES, tree.text(concepts.IMPRESSION_DESCRIPTION, said))
     for child in algorithm(reading.model, FindingType.CLUSTER):
         item.add(Relation.HAS_PROPERTIES, child)
     for child in impressions:

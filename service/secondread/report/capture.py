@@ -15,6 +15,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.reasons import ImageStatus, Outcome
 from secondread.report import concepts, tree
+from secondread.report.glance import legend, treatment_lines
 from secondread.report.header import Authorship, file_meta, local_time, result_header
 from secondread.report.image_library import source_of
 from secondread.report.page import NoticeRow, PageText, notice_page, view_page
@@ -85,6 +86,7 @@ def captures(
             subtitle=f"{count(len(image.shown), 'finding')} shown",
             notes=_view_notes(reading, image),
             footer=_footer(reading, authorship, source),
+            context={one.id: legend(reading, image, one) for one in image.shown},
         )
         ds = _secondary_capture(source, authorship, uid, index + 1)
         _add_source(ds, image, source)
@@ -153,7 +155,7 @@ def _notice_rows(reading: StudyReading) -> list[NoticeRow]:
 
 
 def _doubts(reading: StudyReading) -> tuple[str, ...]:
-    facts = (*study_doubts(reading), *prior_lines(reading))
+    facts = (*study_doubts(reading), *prior_lines(reading), *treatment_lines(reading))
     return (". ".join(facts),) if facts else ()
 
 

@@ -1,8 +1,8 @@
 """The pages of captures, laid out: one for a view with findings, one for a notice."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from PIL import Image, ImageDraw
 
@@ -23,7 +23,7 @@ from secondread.report.drawing import (
     write,
 )
 from secondread.report.panels import DisplayArray, inset, view_panel
-from secondread.report.wording import DISCLAIMER, PURPOSE, count, finding_context, finding_line
+from secondread.report.wording import DISCLAIMER, PURPOSE, count, finding_line
 
 VIEW_PAGE = (1800, 1400)
 """Columns and rows of a page with a view. Its smallest text is 20 pixels high, 14 when a
@@ -43,9 +43,13 @@ _VIEW_WIDTH = 880
 _LEGEND_TEXT = 23
 _LEGEND_LINE = 31
 _LEGEND_GAP = 10
+_CONTEXT_TEXT = 20
+_CONTEXT_LINE = 27
+_MOST_CONTEXT_LINES = (3, 2)
+"""Of a finding: where at most three findings are listed, and where there are more."""
 _NOTE_TEXT = 20
 _NOTE_LINE = 28
-_MOST_NOTE_LINES = 3
+_MOST_NOTE_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class PageText:
     """Sentences about the whole."""
     footer: tuple[str, str]
     """When it was made and in whose place; by whom."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """By finding id: place, type, change and zone of a finding, for the legend."""
 
 
 def view_page(image: ImageReading, display: DisplayArray, text: PageText) -> Image.Image:
@@ -79,7 +85,7 @@ def view_page(image: ImageReading, display: DisplayArray, text: PageText) -> Ima
     room = Box(body.left, body.top, body.left + _VIEW_WIDTH, body.bottom)
     view = view_panel(page, room, display, image.shown, spacing)
     right = Box(view.right + _GUTTER, body.top, body.right, body.bottom)
-    legend_top = _legend(page, right, image.shown, measured=spacing is not None)
+    legend_top = _legend(page, right, image.shown, text.context, measured=spacing is not None)
     cells = Box(right.left, right.top, right.right, legend_top - 22)
     detailed = image.shown[:MOST_INSETS]
     for finding, cell in zip(detailed, _grid(cells, len(detailed)), strict=True):
@@ -132,26 +138,39 @@ def _grid(area: Box, number: int) -> list[Box]:
     return [Box(left, top, left + width, top + height) for left, top in corners]
 
 
-def _legend(page: Image.Image, area: Box, findings: Sequence[Finding], *, measured: bool) -> float:
+def _legend(
+    page: Image.Image,
+    area: Box,
+    findings: Sequence[Finding],
+    contexts: Mapping[str, str],
+    *,
+    measured: bool,
+) -> float:
     """Write the legend at the bottom of the area, and return the row at which it begins."""
+    indent = area.left + 50
+    room = area.right - indent
+    most = _MOST_CONTEXT_LINES[len(findings) > 3]
     entries = [
-        (finding, finding_line(finding, measured=measured), finding_context(finding))
+        (
+            finding,
+            finding_line(finding, measured=measured),
+            wrapped(contexts.get(finding.id, ""), _CONTEXT_TEXT, room, most),
+        )
         for finding in findings[:MOST_INSETS]
     ]
     more = len(findings) - len(entries)
-    lines = len(entries) + sum(1 for _, _, context in entries if context) + (more > 0)
-    top = area.bottom - lines * _LEGEND_LINE - len(entries) * _LEGEND_GAP
-    indent = area.left + 50
-    room = area.right - indent
+    lines = len(entries) + (more > 0)
+    small = sum(len(context) for _, _, context in entries)
+    top = area.bottom - lines * _LEGEND_LINE - small * _CONTEXT_LINE - len(entries) * _LEGEND_GAP
     y = top + _LEGEND_LINE / 2
     for finding, facts, context in entries:
         width, height = badge_size(finding.number, 19)
         box = Box(area.left, y - height / 2, area.left + width, y + height / 2)
         badge(page, box, finding.number, 19)
         write(page, (indent, y), fitted(facts, _LEGEND_TEXT, room), _LEGEND_TEXT, anchor="lm")
-        if context:
-            y += _LEGEND_LINE
-            write(page, (indent, y - 2), fitted(context, 20, room), 20, QUIET, anchor="lm")
+        for line in context:
+            y += _CONTEXT_LINE
+            write(page, (indent, y), line, _CONTEXT_TEXT, QUIET, anchor="lm")
         y += _LEGEND_LINE + _LEGEND_GAP
     if more:
         line = f"{count(more, 'more finding')} outlined in the view"

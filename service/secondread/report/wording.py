@@ -145,8 +145,16 @@ def operating_point(model: ModelIdentity) -> str:
     return f"{named}, site-calibrated on {count(model.site_exams, 'exam')}"
 
 
-def impression(reading: StudyReading) -> str:
-    """Return the overall impression of a CAD SR: one paragraph of facts about the reading."""
+def impression(reading: StudyReading, lines: Iterable[str] = ()) -> str:
+    """Return the overall impression of a CAD SR: one paragraph of facts about the reading.
+
+    Parameters
+    ----------
+    reading
+        What was read.
+    lines
+        What is said of its findings and of the treatment, ASCII, without full stops.
+    """
     model = reading.model
     read = [image for image in reading.images if image.status.has_findings]
     shown = sum(len(image.shown) for image in read)
@@ -156,6 +164,7 @@ def impression(reading: StudyReading) -> str:
         f"{count(len(read), 'image')} of {len(reading.images)} read, "
         f"{count(shown, 'finding')} shown"
     ]
+    parts += lines
     parts += [
         f"{names[image.mammogram.sop_instance_uid]} {image_outcome(image)}"
         for image in reading.images
@@ -200,19 +209,3 @@ def finding_line(finding: Finding, *, measured: bool) -> str:
 def capitalized(text: str) -> str:
     """Return the text with its first letter, and no other, in upper case."""
     return text[:1].upper() + text[1:]
-
-
-def finding_context(finding: Finding) -> str:
-    """Return the words beside the numbers: type, distribution, change, place; or nothing."""
-    parts = [
-        described.code.meaning.lower().removesuffix(" distribution").removesuffix(" calcification")
-        for described in (
-            *(label for label, _ in finding.morphology[:1]),
-            *(label for label, _ in finding.distribution[:1]),
-        )
-    ]
-    if finding.change is not None:
-        parts.append(finding.change.code.meaning.lower())
-    if finding.zone:
-        parts.append(finding.zone)
-    return ascii_text(", ".join(parts))

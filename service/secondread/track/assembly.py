@@ -95,7 +95,7 @@ def move_due_times(session: Session, study: Study, now: datetime, rules: Assembl
     complete = rules.views.is_complete(
         _present(images),
         [views for _, views in earlier_views(session, study)],
-        mastectomy_sides(session, study.patient),
+        mastectomy_sides(session, study),
     )
     settled_at = now + timedelta(seconds=seconds.settle_seconds)
     study.settle_due_at = settled_at if complete else None
@@ -161,13 +161,14 @@ def earlier_views(session: Session, study: Study) -> list[tuple[Study, frozenset
     return [(earlier, frozenset(found[earlier.study_uid])) for earlier in studies]
 
 
-def mastectomy_sides(session: Session, patient: int | None) -> frozenset[str]:
-    """Return the letters of the breasts that are known to be removed."""
-    if patient is None:
+def mastectomy_sides(session: Session, study: Study) -> frozenset[str]:
+    """Return the letters of the breasts that are known to have been removed by a study's day."""
+    if study.patient is None:
         return frozenset()
-    rows = session.scalars(
-        select(Treatment.side).where(
-            Treatment.patient == patient, Treatment.procedure == MASTECTOMY
-        )
+    removed = select(Treatment.side).where(
+        Treatment.patient == study.patient, Treatment.procedure == MASTECTOMY
     )
-    return frozenset(rows)
+    if study.study_date is not None:
+        begun = or_(Treatment.started_on.is_(None), Treatment.started_on <= study.study_date)
+        removed = removed.where(begun)
+    return frozenset(session.scalars(removed))

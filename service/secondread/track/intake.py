@@ -21,14 +21,13 @@ from secondread.track.assembly import IMAGES, AssemblyRules, take_event
 from secondread.track.database import Database, insert_new
 from secondread.track.fetches import is_wanted, note_arrival
 from secondread.track.header import HeaderFacts, read_facts, read_rejection
-from secondread.track.patients import find_patient
+from secondread.track.patients import find_patient, known_patient
 from secondread.track.states import StudyEvent, StudyState
 from secondread.track.tables import (
     AssociationStudy,
     Instance,
     OpenAssociation,
     OutboxObjectRow,
-    Patient,
     Rejection,
     Series,
     Study,
@@ -217,8 +216,8 @@ def _is_patient_of(session: Session, study: Study, key: PatientKey | None, now: 
     """Whether the instance names the study's patient; another one raises an alarm."""
     if key is None or study.patient is None:
         return True
-    known = session.get_one(Patient, study.patient)
-    if (known.patient_id, known.issuer) == (key.patient_id, key.issuer):
+    known = known_patient(session, key)
+    if known is not None and known.id == study.patient:
         return True
     text = "images of one study name two patients; compare them at the archive"
     alarms.raise_in(session, alarms.PATIENT_MISMATCH, study.study_uid, text, now)

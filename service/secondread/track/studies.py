@@ -87,7 +87,14 @@ class Studies:
         is_fresh = or_(Study.study_date.is_(None), Study.study_date >= fresh)
         rank = case((Study.exempt, 0), (is_fresh, 1), else_=2)
         waiting_since = func.coalesce(Study.settle_due_at, Study.quiet_due_at)
-        treated = exists().where(Treatment.patient == Study.patient)
+        treated = exists().where(
+            Treatment.patient == Study.patient,
+            or_(
+                Treatment.started_on.is_(None),
+                Study.study_date.is_(None),
+                Treatment.started_on <= Study.study_date,
+            ),
+        )
         statement = (
             select(Study, treated)
             .where(is_due(now))
@@ -290,7 +297,7 @@ class Studies:
             return ViewsKnown(
                 present_views(session, study_uid),
                 [views for _, views in earlier_views(session, study)],
-                mastectomy_sides(session, study.patient),
+                mastectomy_sides(session, study),
             )
 
 

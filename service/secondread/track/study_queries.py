@@ -135,7 +135,10 @@ def _conditions(only: StudyFilter) -> list[ColumnElement[bool]]:
     if only.study_uid is not None:
         conditions.append(Study.study_uid == only.study_uid)
     if only.patient is not None:
-        whose = select(Patient.id).where(Patient.patient_id == only.patient.patient_id)
+        # An ID that was merged finds the patient whose it is.
+        whose = select(func.coalesce(Patient.merged_into, Patient.id)).where(
+            Patient.patient_id == only.patient.patient_id
+        )
         if only.patient.issuer:
             whose = whose.where(Patient.issuer == only.patient.issuer)
         conditions.append(Study.patient.in_(whose))

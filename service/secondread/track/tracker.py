@@ -14,6 +14,7 @@ from secondread.track.deliveries import Deliveries
 from secondread.track.destinations import Destinations
 from secondread.track.fetches import Fetches
 from secondread.track.intake import ReceiverLedger
+from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
 from secondread.track.processes import Processes
 from secondread.track.proofs import Proofs
@@ -51,6 +52,7 @@ class Tracker:
         self.proofs = Proofs(self.database)
         self.destinations = Destinations(self.database)
         self.treatments = Treatments(self.database)
+        self.patients = Patients(self.database)
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)
         self.queries = Queries(self.database)

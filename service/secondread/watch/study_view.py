@@ -36,6 +36,8 @@ class FindingRow:
     distribution: str
     change: str
     zone: str
+    line: str
+    """All of it as the radiologist reads it; empty in results of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def _finding(entry: FindingEntry, labels: Mapping[str, str]) -> FindingRow:
         distribution=_likeliest(document.get("distribution")),
         change=spoken(str(document.get("change") or "")),
         zone=spoken(str(document.get("zone") or "")),
+        line=str(document.get("line") or ""),
     )
 
 

@@ -1,7 +1,7 @@
 """What a revision is made from, read again from the archive at each step: files are the truth."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -55,6 +55,7 @@ def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) ->
         paths[instance.sop_instance_uid] = path
         headers[instance.sop_instance_uid] = header
         mammograms.append(mammogram)
+    mammograms = _by_patient(tracker, mammograms)
     return Material(
         claimed=tracker.studies.claimed(study_uid, revision),
         paths=paths,
@@ -104,11 +105,19 @@ def gather_priors(tracker: Tracker, archive: Archive, material: Material) -> Pri
     claimed = material.claimed
     recorded = tracker.studies.priors(claimed.study_uid, claimed.number)
     own = material.selection.to_read
-    studies = tuple(_prior(archive, one, own) for one in recorded.studies)
+    studies = tuple(_prior(tracker, archive, one, own) for one in recorded.studies)
     return Priors(studies, recorded.reason)
 
 
-def _prior(archive: Archive, recorded: PriorInputs, own: Sequence[Mammogram]) -> PriorMaterial:
+def _by_patient(tracker: Tracker, mammograms: Sequence[Mammogram]) -> list[Mammogram]:
+    """Return the headers as they read with one ID for a patient whose IDs were merged."""
+    whose = {key: tracker.patients.canonical(key) for key in {m.patient for m in mammograms}}
+    return [replace(m, patient=whose[m.patient]) for m in mammograms]
+
+
+def _prior(
+    tracker: Tracker, archive: Archive, recorded: PriorInputs, own: Sequence[Mammogram]
+) -> PriorMaterial:
     paths: dict[str, Path] = {}
     headers: dict[str, Dataset] = {}
     mammograms: list[Mammogram] = []
@@ -125,6 +134,7 @@ def _prior(archive: Archive, recorded: PriorInputs, own: Sequence[Mammogram]) ->
             continue
         paths[instance.sop_instance_uid] = path
         headers[instance.sop_instance_uid] = header
+    mammograms = _by_patient(tracker, mammograms)
     selection = select(mammograms)
     reason = recorded.reason
     if reason is None and is_mixed([*own, *mammograms]):

@@ -3,6 +3,7 @@
 from secondread.findings.document import finding_json
 from secondread.findings.finding import StudyReading
 from secondread.reading import unique_labels
+from secondread.report.glance import glance
 from secondread.track.values import FindingEntry, ImageEntry
 
 
@@ -38,7 +39,7 @@ def finding_entries(reading: StudyReading) -> tuple[FindingEntry, ...]:
             certainty=finding.certainty,
             suspicion=finding.suspicion,
             shown=finding.shown,
-            document=finding_json(finding),
+            document={**finding_json(finding), "line": glance(reading, image, finding)},
         )
         for image in reading.images
         for finding in image.findings

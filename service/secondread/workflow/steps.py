@@ -23,6 +23,9 @@ from secondread.clock import Clock
 from secondread.detect.attempts import answered, failed_detection
 from secondread.detect.marks import Detection
 from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.applied import followed_up
+from secondread.followup.history import read_history
+from secondread.followup.treatment import mastectomy_sides
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import Reason
 from secondread.report.compose import compose, to_bytes
@@ -39,6 +42,7 @@ from secondread.track.values import (
 )
 from secondread.workflow.material import Material, gather, gather_priors
 from secondread.workflow.record import finding_entries, image_entries
+from secondread.workflow.treatments import from_entries
 
 _log = log.get(__name__)
 
@@ -150,6 +154,7 @@ class ReadingSteps:
             tools.reader,
             self._circumstances(material),
         )
+        reading = followed_up(reading, ())
         # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
         # and nothing of it goes into a PACS under either name.
         profiles = () if material.is_mixed else tools.profiles
@@ -182,7 +187,12 @@ class ReadingSteps:
     def _circumstances(self, material: Material) -> Circumstances:
         claimed, tracker = material.claimed, self._tools.tracker
         known = tracker.studies.views_known(claimed.study_uid)
-        treatments = tracker.treatments.of_study(claimed.study_uid)
+        # Where images of two patients came as one study, nobody knows whose history it is.
+        headers = () if material.is_mixed else material.headers.values()
+        recorded = from_entries(tracker.treatments.of_study(claimed.study_uid))
+        said = read_history(headers)
+        days = {m.study_date for m in material.selection.to_read}
+        removed = mastectomy_sides(said, max((day for day in days if day), default=None))
         views = {
             (m.laterality.letter, m.view.name)
             for m in material.selection.to_read
@@ -192,7 +202,7 @@ class ReadingSteps:
         return Circumstances(
             revision=claimed.number,
             cause=claimed.cause.value,
-            missing=missing_slots(views, known.priors, known.mastectomy_sides),
+            missing=missing_slots(views, known.priors, known.mastectomy_sides | removed),
             priors=tuple(
                 PriorStudy(
                     prior.study_uid,
@@ -203,7 +213,7 @@ class ReadingSteps:
                 for prior in priors.studies
             ),
             no_priors=priors.reason,
-            treatment_known=bool(treatments),
+            treatments=() if material.is_mixed else (*recorded, *said),
             invalid=material.invalid,
         )
 

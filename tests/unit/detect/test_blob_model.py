@@ -1,4 +1,4 @@
-"""The shipped blob model: its bytes are reproducible, and it answers as its card says."""
+"""The judge's baseline, blobs: its bytes are reproducible, and it answers as its card says."""
 
 import importlib.util
 from pathlib import Path
@@ -12,7 +12,7 @@ from secondread.detect.manifest import load
 from secondread.detect.session import GraphSession
 from secondread.detect.strips import Answer
 
-FOLDER = Path(__file__).resolve().parents[3] / "models" / "calcification"
+FOLDER = Path(__file__).resolve().parents[3] / "models" / "calcification" / "baseline"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from secondread.codes import Change, Distribution, MarkClass, Morphology, View
+from secondread.codes import MarkClass, View
 from secondread.findings.finding import LeftOut, PriorStudy
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report import wording
@@ -67,19 +67,6 @@ def test_a_legend_line_has_the_facts_of_a_finding(changes: dict[str, object], li
 
 def test_without_a_pixel_spacing_no_millimeters_are_said() -> None:
     assert "mm" not in wording.finding_line(cluster(), measured=False)
-
-
-def test_the_words_beside_a_finding_are_those_that_are_known() -> None:
-    assert wording.finding_context(cluster()) == ""
-    finding = cluster(
-        morphology=((Morphology.FINE_PLEOMORPHIC, 0.5), (Morphology.ROUND, 0.2)),
-        distribution=((Distribution.LINEAR, 0.9),),
-        change=Change.MORE,
-        zone="near the treated site",
-    )
-    assert wording.finding_context(finding) == (
-        "fine pleomorphic, linear, increase in number of calcifications, near the treated site"
-    )
 
 
 def test_what_became_of_an_image_is_said_with_its_reasons() -> None:

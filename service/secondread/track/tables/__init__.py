@@ -22,10 +22,12 @@ from secondread.track.tables.studies import (
     Installation,
     Instance,
     Patient,
+    PatientMerge,
     Rejection,
     Series,
     Study,
     Treatment,
+    TreatmentChange,
 )
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "OpenAssociation",
     "OutboxObjectRow",
     "Patient",
+    "PatientMerge",
     "PriorRequest",
     "Process",
     "Refusal",
@@ -53,4 +56,5 @@ __all__ = [
     "Series",
     "Study",
     "Treatment",
+    "TreatmentChange",
 ]

@@ -38,6 +38,25 @@ class Patient(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_id: Mapped[str] = mapped_column(Text)
     issuer: Mapped[str] = mapped_column(Text)
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("patients.id"))
+    """Whose other ID this is: never itself merged; None for a patient."""
+
+
+class PatientMerge(Base):
+    """The audit trail of merged patients."""
+
+    __tablename__ = "patient_merges"
+    __table_args__ = (Index(None, "merged"), Index(None, "into"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    merged: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    into: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    studies: Mapped[int]
+    """How many studies changed hands."""
+    treatments: Mapped[int]
+    """How many treatments changed hands."""
+    merged_at: Mapped[datetime]
+    merged_by: Mapped[str] = mapped_column(String(80))
 
 
 class Treatment(Base):
@@ -58,6 +77,26 @@ class Treatment(Base):
     source: Mapped[str] = mapped_column(String(40))
     """Where this is known from, for example ``csv`` or ``header``."""
     recorded_at: Mapped[datetime]
+
+
+class TreatmentChange(Base):
+    """The audit trail of treatments: what was written down or struck out, when, and by whom."""
+
+    __tablename__ = "treatment_changes"
+    __table_args__ = (Index(None, "patient"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    """At the time of the change."""
+    added: Mapped[bool]
+    """Whether it was added; otherwise it was removed."""
+    side: Mapped[str] = mapped_column(String(1))
+    procedure: Mapped[str] = mapped_column(String(40))
+    started_on: Mapped[date | None]
+    ended_on: Mapped[date | None]
+    site: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(80))
 
 
 class Study(Base):

@@ -1,0 +1,123 @@
+"""`secondread treatments`: the record of who was treated, where and when."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from secondread.cli.options import PATIENT_HELP, SettingsFile, open_settings, parse_patient
+from secondread.clock import utc_now
+
+app = typer.Typer(help="The record of who was treated, where and when.", no_args_is_help=True)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV: patient_id,issuer,side,procedure,started_on,ended_on,site; one row a "
+            "procedure, dates YYYY-MM-DD."
+        ),
+    ],
+    settings: SettingsFile = None,
+) -> None:
+    """Import a file of treatments; what is known already is left as it is.
+
+    Nothing is written unless the whole file makes sense. Recent studies that it concerns are
+    read again, as a new revision.
+    """
+    from secondread.app.node import open_node
+    from secondread.followup.treatment_file import read_record
+    from secondread.track.treatment_changes import RevisionRules
+    from secondread.workflow.treatments import as_entry
+
+    rows = read_record(file)
+    node = open_node(open_settings(settings, "treatments"))
+    rules, now, by = RevisionRules.from_settings(node.settings.assemble), utc_now(), _user()
+    new = sum(
+        node.tracker.treatments.add(row.patient, as_entry(row.treatment), now, by, rules)
+        for row in rows
+    )
+    typer.echo(f"{len(rows)} rows: {new} new, {len(rows) - new} known already")
+
+
+@app.command()
+def add(
+    patient: Annotated[str, typer.Argument(help=PATIENT_HELP)],
+    side: Annotated[str, typer.Argument(help="R or L.")],
+    procedure: Annotated[
+        str, typer.Argument(help="lumpectomy, quadrantectomy, mastectomy, surgery, radiotherapy.")
+    ],
+    started_on: Annotated[
+        str, typer.Option(help="Day of the operation, or of the first fraction: YYYY-MM-DD.")
+    ] = "",
+    ended_on: Annotated[str, typer.Option(help="Day of the last fraction.")] = "",
+    site: Annotated[str, typer.Option(help="As: 2 o'clock, 4 cm FN; or: upper outer.")] = "",
+    settings: SettingsFile = None,
+) -> None:
+    """Write one treatment down."""
+    from secondread.app.node import open_node
+    from secondread.followup.treatment_file import parse
+    from secondread.track.treatment_changes import RevisionRules
+    from secondread.workflow.treatments import as_entry
+
+    key = parse_patient(patient)
+    values = {"side": side, "procedure": procedure, "started_on": started_on}
+    treatment = parse({**values, "ended_on": ended_on, "site": site})
+    node = open_node(open_settings(settings, "treatments"))
+    rules = RevisionRules.from_settings(node.settings.assemble)
+    is_new = node.tracker.treatments.add(key, as_entry(treatment), utc_now(), _user(), rules)
+    typer.echo("added" if is_new else "known already")
+
+
+@app.command("list")
+def list_(
+    patient: Annotated[str | None, typer.Option(help=PATIENT_HELP)] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 200,
+    settings: SettingsFile = None,
+) -> None:
+    """List treatments by patient; this shows patient IDs."""
+    from secondread.app.node import open_node
+
+    key = None if patient is None else parse_patient(patient)
+    node = open_node(open_settings(settings, "treatments"))
+    table = Table(
+        "number", "patient", "issuer", "side", "procedure", "from", "to", "site", box=None
+    )
+    for row in node.tracker.treatments.list_treatments(limit, key):
+        known = row.treatment
+        table.add_row(
+            str(row.number),
+            escape(row.patient.patient_id),
+            escape(row.patient.issuer),
+            known.side,
+            known.procedure,
+            str(known.started_on or "-"),
+            str(known.ended_on or "-"),
+            escape(known.site),
+        )
+    Console().print(table)
+
+
+@app.command()
+def remove(
+    number: Annotated[int, typer.Argument(help="As `secondread treatments list` gives it.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Strike a treatment out; who did so is written down."""
+    from secondread.app.node import open_node
+    from secondread.track.treatment_changes import RevisionRules
+
+    node = open_node(open_settings(settings, "treatments"))
+    rules = RevisionRules.from_settings(node.settings.assemble)
+    node.tracker.treatments.remove(number, utc_now(), _user(), rules)
+    typer.echo("removed")
+
+
+def _user() -> str:
+    return getpass.getuser()[:80]

@@ -1,0 +1,126 @@
+"""The surgical bed as an image shows it: by its clips, or by a marker on the scar.
+
+Clips are left in the walls of a lumpectomy's cavity; their middle is the bed's, as that view
+projects it. A wire that a technologist has put on the scar lies on the skin, and how far the bed
+has moved away under it nobody knows, so that its place is known far less well.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from secondread.codes import MarkClass
+from secondread.findings.finding import Finding, ImageReading
+from secondread.findings.treatment import Basis
+from secondread.geometry import PointPx, SpacingMm
+
+LEAST_CLIPS = 3
+"""Fewer may mark biopsies."""
+LINK_MM = 25.0
+"""Clips of one bed are at most this far from their nearest neighbour."""
+LARGEST_BED_MM = 40.0
+"""Clips that reach farther from their middle mark no single bed."""
+CLIP_MM = (1.0, 8.0)
+"""Length of a clip: what is shorter is noise or calcium, what is longer a wire or a device."""
+LEAST_CERTAINTY = 50.0
+LEAST_WIRE_MM = 20.0
+WIRE_ASPECT = 4.0
+"""A wire is at least so many times longer than wide."""
+
+BED_MM = 14.0
+"""Radius of a usual bed, about that of a cavity of 11 ml."""
+_WALL_MM = 3.0
+"""The bed reaches this far beyond its clips."""
+_COMPRESSION_MM = 3.0
+"""By this much the middle of the clips misses that of the bed, however many there are."""
+_WIRE_ERROR_MM = 15.0
+_NIPPLE_MM = 10.0
+"""Metal nearer to the nipple than this may be its marker."""
+
+PlaceMm = npt.NDArray[np.float64]
+"""(2,): column and row of the stored image in mm."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bed:
+    """A bed in one view."""
+
+    center: PlaceMm
+    radius_mm: float
+    error_mm: float
+    """Standard error of its centre, in each direction."""
+    basis: Basis
+
+    def distance_mm(self, point: PlaceMm) -> float:
+        """Return how far a point of the view is from its centre."""
+        return float(np.hypot(*(point - self.center)))
+
+
+def place_mm(point: PointPx, spacing: SpacingMm) -> PlaceMm:
+    """Return a point of the stored image in mm."""
+    return np.array([point.col * spacing.between_columns, point.row * spacing.between_rows])
+
+
+def beds_in(image: ImageReading) -> tuple[Bed, ...]:
+    """Return the beds that clips or scar markers show; clips first."""
+    spacing = image.mammogram.spacing
+    if spacing is None:
+        return ()
+    metal = [
+        finding
+        for finding in image.findings
+        if finding.mark_class is MarkClass.METAL and finding.certainty >= LEAST_CERTAINTY
+    ]
+    clips = [one for one in metal if CLIP_MM[0] <= one.long_axis_mm <= CLIP_MM[1]]
+    places = [place_mm(one.center, spacing) for one in clips]
+    places = [place for place in places if not _is_at_nipple(place, image, spacing)]
+    found = [bed for group in _groups(places) if (bed := _of_clips(group)) is not None]
+    return (*found, *(_of_wire(one, spacing) for one in metal if _is_wire(one, spacing)))
+
+
+def _is_at_nipple(place: PlaceMm, image: ImageReading, spacing: SpacingMm) -> bool:
+    anatomy = image.breast.anatomy if image.breast is not None else None
+    if anatomy is None or anatomy.nipple is None:
+        return False
+    nipple = place_mm(anatomy.nipple.point, spacing)
+    return float(np.hypot(*(place - nipple))) <= _NIPPLE_MM
+
+
+def _groups(places: Sequence[PlaceMm]) -> list[PlaceMm]:
+    """Return groups whose members are linked by short distances, each (n, 2)."""
+    groups: list[list[PlaceMm]] = []
+    for place in places:
+        near = [g for g in groups if any(np.hypot(*(place - other)) <= LINK_MM for other in g)]
+        groups = [g for g in groups if not any(g is one for one in near)]
+        groups.append([place, *(member for g in near for member in g)])
+    return [np.array(g) for g in groups]
+
+
+def _of_clips(group: PlaceMm) -> Bed | None:
+    if len(group) < LEAST_CLIPS:
+        return None
+    center = group.mean(axis=0)
+    reach = float(np.hypot(*(group - center).T).max())
+    if reach > LARGEST_BED_MM:
+        return None
+    spread = float(np.sqrt(group.var(axis=0, ddof=1).mean() / len(group)))
+    error = math.hypot(spread, _COMPRESSION_MM)
+    return Bed(center, max(BED_MM, reach + _WALL_MM), error, Basis.CLIPS)
+
+
+def _is_wire(finding: Finding, spacing: SpacingMm) -> bool:
+    if finding.long_axis_mm < LEAST_WIRE_MM:
+        return False
+    outline = np.array([place_mm(point, spacing) for point in finding.outline], np.float32)
+    _, sides, _ = cv2.minAreaRect(outline)
+    short, long = sorted(sides)
+    return bool(long >= WIRE_ASPECT * max(short, 0.1))
+
+
+def _of_wire(finding: Finding, spacing: SpacingMm) -> Bed:
+    center = place_mm(finding.center, spacing)
+    return Bed(center, BED_MM, _WIRE_ERROR_MM, Basis.SCAR_MARKER)

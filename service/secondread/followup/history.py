@@ -1,0 +1,171 @@
+"""Treatments that a study's own header speaks of: coded reasons, and free text.
+
+Free text is read in English only, and conservatively: whole words, nothing that is negated,
+planned, doubted or said of a relative, a side only where it stands beside the procedure, and a
+day only in the form YYYY-MM-DD. What is kept of a text is the word that was recognised.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from pydicom.dataset import Dataset
+
+from secondread.codes import Laterality, ProcedureReason
+from secondread.findings.treatment import Procedure, Source, Treatment
+
+CODED = ("ReasonForRequestedProcedureCodeSequence", "ReasonForPerformedProcedureCodeSequence")
+"""Sequences with codes of CID 6051, in the data set and in its Request Attributes Sequence."""
+
+TEXTS = (
+    "AdditionalPatientHistory",
+    "ReasonForTheRequestedProcedure",
+    "RequestedProcedureDescription",
+    "AdmittingDiagnosesDescription",
+    "StudyDescription",
+)
+"""Attributes whose text is read; comments and names are not."""
+
+_REASONS = {
+    ProcedureReason.CONSERVATION: Procedure.LUMPECTOMY,
+    ProcedureReason.MASTECTOMY: Procedure.MASTECTOMY,
+    ProcedureReason.RADIATION: Procedure.RADIOTHERAPY,
+    ProcedureReason.BRACHYTHERAPY: Procedure.RADIOTHERAPY,
+}
+
+_MOST_TEXT = 4000
+
+_TERM = re.compile(
+    r"\b(?:"
+    r"(?P<lumpectomy>lumpectom(?:y|ies)|(?:partial|segmental)\s+mastectom(?:y|ies)|segmentectomy"
+    r"|wide\s+local\s+excision|breast[\s-]conserv(?:ing|ation)\s+(?:surgery|therapy))"
+    r"|(?P<quadrantectomy>quadrantectomy)"
+    r"|(?P<mastectomy>mastectom(?:y|ies))"
+    r"|(?P<radiotherapy>radiotherapy|radiation(?:\s+(?:therapy|treatment))|xrt|brachytherapy"
+    r"|irradiated)"
+    r")\b",
+    re.IGNORECASE,
+)
+
+_NOT_DONE = re.compile(
+    r"\b(?:no|not|none|nil|never|without|denie[sd]|denying|negative|declined?|refused?|family|fhx"
+    r"|mother|sister|aunt|grandmother|daughter|planned|planning|plans?|scheduled|awaiting"
+    r"|consider(?:ing|ed)?|candidate|possible|possibly|probable|suspected|before|pre|preop"
+    r"|preoperative|future|for|versus|vs|rule\s+out|r/o|recommend(?:ed|s)?|offered|if"
+    r"|or)\b|\?",
+    re.IGNORECASE,
+)
+"""Words after which, or beside which, a procedure is not taken as done."""
+
+_ANSWERED_NO = re.compile(r"^\W*(?:no|none|nil|never|denie[sd]|negative|not)\W*$", re.IGNORECASE)
+
+_SIDE = re.compile(r"\b(?:(?i:(?P<left>left|lt)|(?P<right>right|rt))|(?P<l>L)|(?P<r>R))\b")
+_BOTH = re.compile(r"\bbilateral(?:\s+\w+)?\s*$", re.IGNORECASE)
+_DAY = re.compile(r"\b((?:19|20)\d\d-[01]\d-[0-3]\d)\b")
+_WORDS_BEFORE, _WORDS_AFTER = 4, 4
+
+
+def read_history(headers: Iterable[Dataset]) -> tuple[Treatment, ...]:
+    """Return the treatments that the headers of a study speak of, each once."""
+    found: dict[Treatment, None] = {}
+    for header in headers:
+        for one in (*_coded(header), *_told(header)):
+            found.setdefault(one)
+    return tuple(found)
+
+
+def _requests(header: Dataset) -> Iterator[Dataset]:
+    yield header
+    yield from _items(header, "RequestAttributesSequence")
+
+
+def _items(ds: Dataset, keyword: str) -> list[Dataset]:
+    # A sequence that is none, as hostile headers have it, says nothing.
+    value = ds.get(keyword, None)
+    try:
+        return [item for item in value or () if isinstance(item, Dataset)]
+    except TypeError:
+        return []
+
+
+def _coded(header: Dataset) -> Iterator[Treatment]:
+    for ds in _requests(header):
+        for keyword in CODED:
+            for item in _items(ds, keyword):
+                code = str(item.get("CodeValue", "")), str(item.get("CodingSchemeDesignator", ""))
+                reason = ProcedureReason.from_code(*code)
+                if reason is not None:
+                    yield Treatment(
+                        _REASONS[reason], None, source=Source.HEADER, said=f"{keyword}: {code[0]}"
+                    )
+
+
+def _told(header: Dataset) -> Iterator[Treatment]:
+    for ds in _requests(header):
+        for keyword in TEXTS:
+            text = str(ds.get(keyword, None) or "")[:_MOST_TEXT]
+            yield from read_text(text, keyword)
+
+
+def read_text(text: str, keyword: str) -> Iterator[Treatment]:
+    """Yield the treatments that a text says were done.
+
+    Parameters
+    ----------
+    text
+        Free text, English.
+    keyword
+        The attribute that it stands in.
+
+    Examples
+    --------
+    >>> [(t.procedure.value, t.laterality.letter) for t in read_text("s/p left lumpectomy", "x")]
+    [('lumpectomy', 'L')]
+    >>> list(read_text("No history of lumpectomy, mastectomy", "x"))
+    []
+    """
+    for sentence in re.split(r"[.;\r\n]+(?!\d)", text):
+        yield from _sentence(sentence, keyword)
+
+
+def _sentence(sentence: str, keyword: str) -> Iterator[Treatment]:
+    clauses = re.split(r",|\bbut\b|\band\b|&|\+", sentence, flags=re.IGNORECASE)
+    if any(_ANSWERED_NO.match(clause) for clause in clauses):
+        return
+    inherited: tuple[Laterality | None, ...] = (None,)
+    for clause in clauses:
+        if _NOT_DONE.search(clause):
+            # What a negation holds for may go on to the end of the sentence.
+            return
+        for term in _TERM.finditer(clause):
+            sides = _sides(clause, term)
+            inherited = inherited if sides == (None,) else sides
+            procedure = Procedure(str(term.lastgroup))
+            day = _day(clause) if procedure.is_surgery else None
+            said = f"{keyword}: {' '.join(term[0].lower().split())}"
+            for side in inherited:
+                yield Treatment(procedure, side, day, source=Source.HEADER, said=said)
+
+
+def _sides(clause: str, term: "re.Match[str]") -> tuple[Laterality | None, ...]:
+    """Return which breast a procedure is said of: one, both, or not known."""
+    before, after = clause[: term.start()], clause[term.end() :]
+    if _BOTH.search(before):
+        return (Laterality.RIGHT, Laterality.LEFT)
+    near = " ".join([*before.split()[-_WORDS_BEFORE:], "|", *after.split()[:_WORDS_AFTER]])
+    found = {_letter(match) for match in _SIDE.finditer(near)}
+    return (found.pop(),) if len(found) == 1 else (None,)
+
+
+def _letter(match: "re.Match[str]") -> Laterality:
+    return Laterality.LEFT if match["left"] or match["l"] else Laterality.RIGHT
+
+
+def _day(clause: str) -> date | None:
+    found = _DAY.findall(clause)
+    if len(found) != 1:
+        return None
+    try:
+        return date.fromisoformat(found[0])
+    except ValueError:
+        return None

@@ -1,0 +1,202 @@
+"""Where each finding lies relative to the treated site; no number of it changes by that."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from secondread.codes import Laterality, MarkClass
+from secondread.findings.comparison import FindingRef
+from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.findings.position import Half, Position, Quadrant
+from secondread.findings.treatment import (
+    Basis,
+    BreastStatus,
+    Placing,
+    Procedure,
+    Source,
+    Treatment,
+    Zone,
+)
+from secondread.followup.bed import Bed, beds_in, place_mm
+from secondread.followup.correlation import ViewPair
+from secondread.followup.identity import SAME_LESION
+from secondread.followup.treatment import of_breast, status
+from secondread.followup.view_changes import reference
+
+NEAR_MM = 30.0
+"""Farther than this from the bed's centre is elsewhere in the breast."""
+KNOWN_MM = 6.0
+"""A bed whose place is known less well than this cannot be said to hold a finding."""
+
+_HALVES = {
+    Half.UPPER: frozenset({Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER}),
+    Half.LOWER: frozenset({Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER}),
+    Half.OUTER: frozenset({Quadrant.UPPER_OUTER, Quadrant.LOWER_OUTER}),
+    Half.INNER: frozenset({Quadrant.UPPER_INNER, Quadrant.LOWER_INNER}),
+}
+
+
+def with_zones(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
+    """Return a reading whose findings know their zone.
+
+    Parameters
+    ----------
+    reading
+        The study, its findings with their positions. Its treatments are those of record and
+        header; what clips show of a breast that neither says to be treated is added, as inferred.
+    pairs
+        Its clusters that were recognised in both views.
+    """
+    beds = {image.mammogram.sop_instance_uid: beds_in(image) for image in reading.images}
+    known = (*reading.treatments, *_inferred(reading, beds))
+    images = tuple(
+        _placed(image, known, beds[image.mammogram.sop_instance_uid]) for image in reading.images
+    )
+    return _agreed(replace(reading, images=images, treatments=known), pairs)
+
+
+def _inferred(reading: StudyReading, beds: Mapping[str, Sequence[Bed]]) -> list[Treatment]:
+    treatments = reading.treatments
+    found: dict[Laterality, Treatment] = {}
+    for image in reading.images:
+        header = image.mammogram
+        side = header.laterality
+        if side not in {Laterality.LEFT, Laterality.RIGHT} or side in found:
+            continue
+        has_clips = any(bed.basis is Basis.CLIPS for bed in beds[header.sop_instance_uid])
+        if has_clips and status(treatments, side, header.study_date) is not BreastStatus.TREATED:
+            said = f"surgical clips in {header.label}"
+            found[side] = Treatment(Procedure.SURGERY, side, source=Source.INFERRED, said=said)
+    return list(found.values())
+
+
+def _placed(
+    image: ImageReading, treatments: Sequence[Treatment], beds: Sequence[Bed]
+) -> ImageReading:
+    side, day = image.mammogram.laterality, image.mammogram.study_date
+    if side not in {Laterality.LEFT, Laterality.RIGHT}:
+        return image
+    own = of_breast(treatments, side, day)
+    if own:
+        breast = _Breast(own, beds)
+        findings = tuple(
+            replace(finding, zone=breast.placing(image, finding)) if _has_zone(finding) else finding
+            for finding in image.findings
+        )
+    elif any(one.laterality is not None and one.was_done_by(day) for one in treatments):
+        other = Placing(Zone.OTHER_BREAST, Basis.SIDE)
+        findings = tuple(
+            replace(finding, zone=other) if _has_zone(finding) else finding
+            for finding in image.findings
+        )
+    else:
+        return image
+    return replace(image, findings=findings)
+
+
+def _has_zone(finding: Finding) -> bool:
+    return finding.mark_class is not MarkClass.METAL
+
+
+@dataclass(frozen=True, slots=True)
+class _Breast:
+    """A treated breast in one view."""
+
+    treatments: Sequence[Treatment]
+    beds: Sequence[Bed]
+
+    def placing(self, image: ImageReading, finding: Finding) -> Placing:
+        spacing = image.mammogram.spacing
+        if self.beds and spacing is not None:
+            # Where there are clips, they tell more than a marker on the skin.
+            sure = [bed for bed in self.beds if bed.basis is Basis.CLIPS] or self.beds
+            at = place_mm(finding.center, spacing)
+            return by_bed(min(sure, key=lambda bed: bed.distance_mm(at)), finding, image)
+        return by_quadrant(self.treatments, finding.position)
+
+
+def by_bed(bed: Bed, finding: Finding, image: ImageReading) -> Placing:
+    """Return the zone of a finding in a view that shows the bed."""
+    spacing = image.mammogram.spacing
+    if spacing is None:
+        return _UNKNOWN
+    away = bed.distance_mm(place_mm(finding.center, spacing))
+    zone = zone_at(away, bed.radius_mm, bed.error_mm)
+    return Placing(zone, bed.basis, round(away, 1), round(bed.error_mm, 1))
+
+
+def zone_at(distance_mm: float, radius_mm: float, error_mm: float) -> Zone:
+    """Return the zone at a distance from a bed's centre.
+
+    A bed whose place is not known well holds nothing for certain, and what is a little more than
+    near to it may be near.
+
+    >>> [str(zone_at(distance, 14.0, error)) for distance, error in ((9, 3.5), (9, 15), (50, 3.5))]
+    ['bed', 'near-bed', 'treated-breast']
+    """
+    is_known = error_mm <= KNOWN_MM
+    if distance_mm <= radius_mm and is_known:
+        return Zone.BED
+    if distance_mm <= max(NEAR_MM, radius_mm):
+        return Zone.NEAR
+    if is_known or distance_mm > NEAR_MM + 2 * error_mm:
+        return Zone.ELSEWHERE
+    return Zone.TREATED_PLACE_UNKNOWN
+
+
+_UNKNOWN = Placing(Zone.TREATED_PLACE_UNKNOWN, Basis.SIDE)
+
+
+def by_quadrant(treatments: Iterable[Treatment], position: Position | None) -> Placing:
+    """Return the zone of a finding by the quadrants of the recorded sites, and no more than that.
+
+    Where sources give several sites, any of them may be the bed's; where an operation has no
+    site, nothing is said to be elsewhere.
+    """
+    sites = [one.site for one in treatments if one.procedure.is_surgery]
+    known = [site.quadrants for site in sites if site is not None and site.quadrants]
+    if position is None or not known or Quadrant.CENTRAL in frozenset().union(*known):
+        return _UNKNOWN
+    bed = frozenset().union(*known)
+    if position.quadrant is not None and position.quadrant is not Quadrant.CENTRAL:
+        if position.quadrant in bed:
+            return Placing(Zone.BED_QUADRANT, Basis.QUADRANT)
+        return Placing(Zone.ELSEWHERE, Basis.QUADRANT) if len(known) == len(sites) else _UNKNOWN
+    half = _HALVES.get(position.half) if position.half is not None else None
+    if position.quadrant is None and half and not half & bed and len(known) == len(sites):
+        return Placing(Zone.ELSEWHERE, Basis.QUADRANT)
+    return _UNKNOWN
+
+
+def _agreed(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
+    """Return a reading in which what both views place says the farther zone of the two.
+
+    A projection can bring things nearer to each other, never farther apart.
+    """
+    found = {
+        reference(image, finding): finding.zone
+        for image in reading.images
+        for finding in image.findings
+        if finding.zone is not None and finding.zone.basis is Basis.CLIPS
+    }
+    agreed: dict[FindingRef, Placing] = {}
+    for pair in pairs:
+        cc, mlo = found.get(pair.cc), found.get(pair.mlo)
+        if pair.confidence < SAME_LESION or cc is None or mlo is None:
+            continue
+        farther = max(cc, mlo, key=lambda placing: _FARTHER.index(placing.zone))
+        agreed[pair.cc] = replace(cc, zone=farther.zone, views=2)
+        agreed[pair.mlo] = replace(mlo, zone=farther.zone, views=2)
+    images = tuple(
+        replace(
+            image,
+            findings=tuple(
+                replace(finding, zone=agreed.get(reference(image, finding), finding.zone))
+                for finding in image.findings
+            ),
+        )
+        for image in reading.images
+    )
+    return replace(reading, images=images)
+
+
+_FARTHER = (Zone.BED, Zone.NEAR, Zone.ELSEWHERE)

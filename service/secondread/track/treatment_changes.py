@@ -1,0 +1,101 @@
+"""Rows of treatments: written down, struck out, and the revisions that this makes due."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from secondread.log import get
+from secondread.reasons import Reason
+from secondread.settings import AssembleSettings
+from secondread.track.states import Cause, StudyEvent, StudyState, step
+from secondread.track.tables import Study, Treatment, TreatmentChange
+
+log = get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRules:
+    """When new treatment data make a study due again."""
+
+    settle: timedelta = timedelta(seconds=20)
+    """So long after the change, so that several of one patient make one revision."""
+    late_window: timedelta = timedelta(days=7)
+    """A study that was reported longer ago is left as it is."""
+
+    @classmethod
+    def from_settings(cls, settings: AssembleSettings) -> "RevisionRules":
+        """Read `[assemble]`."""
+        return cls(
+            timedelta(seconds=settings.settle_seconds), timedelta(days=settings.late_window_days)
+        )
+
+
+def alike(a: Treatment, b: Treatment) -> bool:
+    """Whether two rows say the same."""
+    return _said(a) == _said(b)
+
+
+def _said(row: Treatment) -> tuple[object, ...]:
+    return row.side, row.procedure, row.started_on, row.ended_on, row.site, row.source
+
+
+def note_change(session: Session, row: Treatment, now: datetime, by: str, *, added: bool) -> None:
+    """Write the audit row of a treatment that was added or is about to be removed."""
+    session.add(
+        TreatmentChange(
+            patient=row.patient,
+            added=added,
+            side=row.side,
+            procedure=row.procedure,
+            started_on=row.started_on,
+            ended_on=row.ended_on,
+            site=row.site,
+            changed_at=now,
+            changed_by=by,
+        )
+    )
+
+
+def revise_for_treatment(
+    session: Session, patient: int, started_on: date | None, now: datetime, rules: RevisionRules
+) -> list[str]:
+    """Make a patient's recent studies due again that a treatment concerns; return them.
+
+    Those are the studies on or after its day that were reported within the late window, those
+    that are being read, and recent ones that the intake rule holds back for want of a treatment.
+    What waits to be read anyway is left as it is.
+    """
+    studies = session.scalars(
+        select(Study)
+        .where(
+            Study.patient == patient,
+            Study.state.in_((StudyState.REPORTED, StudyState.READING, StudyState.HELD)),
+            Study.quiet_due_at.is_(None),
+        )
+        .order_by(Study.study_date, Study.study_uid)
+        .with_for_update()
+    ).all()
+    due = []
+    for study in studies:
+        is_earlier = started_on and study.study_date and study.study_date < started_on
+        if is_earlier or not _is_recent(study, now, rules):
+            continue
+        study.state = step(study.state, StudyEvent.REQUESTED)
+        study.hold_reason = None
+        study.quiet_due_at = now + rules.settle
+        if study.revision:
+            study.next_cause = study.next_cause or Cause.TREATMENT_CHANGED
+        due.append(study.study_uid)
+        log.info("treatment_changed", study_uid=study.study_uid, revision=study.revision)
+    return due
+
+
+def _is_recent(study: Study, now: datetime, rules: RevisionRules) -> bool:
+    if study.state is StudyState.READING:
+        return True
+    if study.state is StudyState.HELD:
+        waits = study.hold_reason is Reason.NOT_TREATED
+        return waits and now - study.last_arrived_at <= rules.late_window
+    return study.reported_at is not None and now - study.reported_at <= rules.late_window

@@ -1,0 +1,168 @@
+"""Zones by clips, markers and quadrants; nothing about a finding's numbers changes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from secondread.assemble.scope import select
+from secondread.codes import Laterality, MarkClass, View
+from secondread.detect.marks import Mark
+from secondread.findings.finding import StudyReading
+from secondread.findings.position import Half, Position, Quadrant
+from secondread.findings.shown import OperatingPoint
+from secondread.findings.treatment import Basis, Placing, Procedure, Source, Treatment, Zone
+from secondread.followup.applied import followed_up
+from secondread.followup.bed import beds_in
+from secondread.followup.site import read_site
+from secondread.followup.zone import by_quadrant, zone_at
+from secondread.reading import Circumstances, Reader, read_study
+from tests.unit.followup.breasts import MODEL, Lie, Spot, detection, group
+
+CC, MLO = Lie(), Lie(view=View.MLO)
+L = Laterality.LEFT
+LUMPECTOMY = Treatment(Procedure.LUMPECTOMY, L)
+CLIPS: tuple[Spot, ...] = ((44.0, 14.0), (52.0, 26.0), (40.0, 24.0), (50.0, 12.0))
+"""Around a bed at 46 mm depth and 19 mm above the nipple line."""
+READER = Reader(MODEL, lambda _, value: 100 * value, OperatingPoint(1, "test", 50.0))
+
+
+def followed(
+    *views: tuple[Lie, list[Spot]],
+    clips: Sequence[Spot] = (),
+    clip_mm: float = 3.0,
+    treatments: tuple[Treatment, ...] = (LUMPECTOMY,),
+) -> StudyReading:
+    headers = [lie.header() for lie, _ in views]
+    answers = {}
+    for header, (lie, spots) in zip(headers, views, strict=True):
+        found = detection(lie, header, spots)
+        metal = tuple(
+            Mark(lie.at(*at), 0.9, MarkClass.METAL, clip_mm, contrast=9.0) for at in clips
+        )
+        answers[header.sop_instance_uid] = replace(found, marks=(*found.marks, *metal))
+    known = Circumstances(revision=1, cause="first", treatments=treatments)
+    return followed_up(read_study(views[0][0].study, select(headers), answers, READER, known), ())
+
+
+def placing(done: StudyReading, image: int = 0) -> Placing | None:
+    clusters = [f for f in done.images[image].findings if f.mark_class is MarkClass.CLUSTER]
+    return clusters[0].zone
+
+
+@pytest.mark.parametrize(
+    ("at", "zone"),
+    [((46.0, 19.0), Zone.BED), ((46.0, 42.0), Zone.NEAR), ((46.0, -30.0), Zone.ELSEWHERE)],
+)
+def test_clips_fix_the_bed_and_the_distance_from_it(at: Spot, zone: Zone) -> None:
+    found = placing(followed((CC, group(*at)), clips=CLIPS))
+    assert found is not None
+    assert (found.zone, found.basis) == (zone, Basis.CLIPS)
+    assert found.bed_mm == pytest.approx(abs(at[1] - 19.0), abs=2.0)
+    assert found.error_mm is not None
+    assert 3.0 <= found.error_mm <= 6.0
+
+
+def test_fewer_than_three_clips_fix_nothing() -> None:
+    found = placing(followed((CC, group(46, 19)), clips=CLIPS[:2]))
+    assert found == Placing(Zone.TREATED_PLACE_UNKNOWN, Basis.SIDE)
+
+
+@pytest.mark.parametrize("size", [0.4, 9.0])
+def test_what_is_too_small_or_too_large_for_a_clip_is_none(size: float) -> None:
+    done = followed((CC, group(46, 19)), clips=CLIPS, clip_mm=size)
+    assert beds_in(done.images[0]) == ()
+
+
+def test_clips_far_apart_are_not_one_bed() -> None:
+    done = followed((CC, group(46, 19)), clips=((20, -50), (50, 0), (30, 50)))
+    assert beds_in(done.images[0]) == ()
+
+
+def test_clips_alone_infer_a_treatment_that_is_labelled_so() -> None:
+    done = followed((CC, group(46, 19)), clips=CLIPS, treatments=())
+    (inferred,) = done.treatments
+    assert (inferred.procedure, inferred.laterality) == (Procedure.SURGERY, L)
+    assert inferred.source is Source.INFERRED
+    assert inferred.said == "surgical clips in LCC"
+    assert placing(done) is not None
+    assert "treatment-unknown" in [reason.value for reason in done.reasons]
+
+
+def test_without_a_treatment_there_is_no_zone() -> None:
+    assert placing(followed((CC, group(46, 19)), treatments=())) is None
+    vague = replace(LUMPECTOMY, laterality=None, source=Source.HEADER)
+    assert placing(followed((CC, group(46, 19)), treatments=(vague,))) is None
+
+
+def test_a_finding_of_the_other_breast_is_said_to_be_there() -> None:
+    right = replace(LUMPECTOMY, laterality=Laterality.RIGHT)
+    found = placing(followed((CC, group(46, 19)), treatments=(right,)))
+    assert found == Placing(Zone.OTHER_BREAST, Basis.SIDE)
+
+
+def test_of_two_views_the_one_that_sees_it_farther_from_the_bed_is_right() -> None:
+    # In the cranio-caudal view it lies on the bed, in the oblique one far above or below it.
+    done = followed((CC, group(46, 19)), (MLO, group(46, -35)), clips=CLIPS)
+    zones = [placing(done, 0), placing(done, 1)]
+    assert [found.zone if found else None for found in zones] == [Zone.ELSEWHERE, Zone.ELSEWHERE]
+    assert [found.views if found else None for found in zones] == [2, 2]
+
+
+def test_no_number_and_no_showing_changes_with_a_treatment() -> None:
+    def numbers(done: StudyReading) -> list[tuple[object, ...]]:
+        found = done.images[0].findings
+        return [(f.id, f.certainty, f.suspicion, f.shown, f.mark_class) for f in found]
+
+    plain = followed((CC, group(46, 19)), clips=CLIPS, treatments=())
+    assert numbers(plain) == numbers(followed((CC, group(46, 19)), clips=CLIPS))
+
+
+@pytest.mark.parametrize(
+    ("distance", "error", "zone"),
+    [
+        (14.0, 3.5, Zone.BED),
+        (14.1, 3.5, Zone.NEAR),
+        (30.0, 3.5, Zone.NEAR),
+        (30.1, 3.5, Zone.ELSEWHERE),
+        (5.0, 15.0, Zone.NEAR),
+        (50.0, 15.0, Zone.TREATED_PLACE_UNKNOWN),
+        (61.0, 15.0, Zone.ELSEWHERE),
+    ],
+)
+def test_a_bed_known_badly_holds_nothing_for_certain(
+    distance: float, error: float, zone: Zone
+) -> None:
+    assert zone_at(distance, 14.0, error) is zone
+
+
+def at_quadrant(quadrant: Quadrant | None, half: Half | None = None) -> Position:
+    return Position(None, None, None, None, None, half, quadrant)
+
+
+@pytest.mark.parametrize(
+    ("position", "zone"),
+    [
+        (at_quadrant(Quadrant.UPPER_OUTER), Zone.BED_QUADRANT),
+        (at_quadrant(Quadrant.LOWER_OUTER), Zone.ELSEWHERE),
+        (at_quadrant(Quadrant.CENTRAL), Zone.TREATED_PLACE_UNKNOWN),
+        (at_quadrant(None, Half.LOWER), Zone.ELSEWHERE),
+        (at_quadrant(None, Half.INNER), Zone.ELSEWHERE),
+        (at_quadrant(None, Half.UPPER), Zone.TREATED_PLACE_UNKNOWN),
+        (at_quadrant(None, Half.CENTRAL), Zone.TREATED_PLACE_UNKNOWN),
+        (None, Zone.TREATED_PLACE_UNKNOWN),
+    ],
+)
+def test_a_recorded_clock_face_tells_the_quadrant_only(
+    position: Position | None, zone: Zone
+) -> None:
+    treated = replace(LUMPECTOMY, site=read_site("2 o'clock", L))
+    found = by_quadrant([treated], position)
+    assert found.zone is zone
+    assert found.bed_mm is None
+
+
+def test_where_one_operation_has_no_site_nothing_is_elsewhere() -> None:
+    treated = replace(LUMPECTOMY, site=read_site("2 o'clock", L))
+    position = at_quadrant(Quadrant.LOWER_INNER)
+    assert by_quadrant([treated, LUMPECTOMY], position).zone is Zone.TREATED_PLACE_UNKNOWN
