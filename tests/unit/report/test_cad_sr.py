@@ -315,7 +315,7 @@ def test_an_image_read_with_doubts_without_findings_is_told_apart_from_a_negativ
 def test_a_point_calibrated_by_the_site_is_named_as_such() -> None:
     reading, sources = situations()["findings"]
     ds = built(replace(reading, model=replace(MODEL, site_exams=12)), sources)
-    said = "perating point 2, site-calibrated on 12 exams"
+    said = " point 2, site-calibrated on 12 exams"
     assert any(said in text for text in texts(ds, "Algorithm Parameters"))
     assert said in texts(ds, "Impression Description")[0]
     assert not any(
