@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -55,15 +56,23 @@ class Orthanc:
         file.write_text(json.dumps(values))
 
     def start(self) -> None:
+        self._launch()
+        until(self._answers, "Orthanc's REST API", 60)
+
+    def _launch(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["/usr/sbin/Orthanc", str(self.folder / "orthanc.json")],
                 stdout=log,
                 stderr=log,
             )
-        until(self._answers, "Orthanc's REST API", 30)
 
     def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            # After a kill its port may be busy for a moment: it ends, and can be started again.
+            time.sleep(1)
+            self._launch()
+            return False
         try:
             self.get("/system")
         except urllib.error.URLError:

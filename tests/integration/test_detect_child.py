@@ -25,6 +25,9 @@ from tests.unit.detect.pictures import breast_image, dataset, file, with_dots
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = [(500, 200), (520, 230), (480, 240)]
 
+# The analytic model: it is known what it makes of artificial pictures.
+BASELINE = Path(__file__).parents[2] / "models" / "calcification" / "baseline" / "manifest.toml"
+
 
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,7 +37,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[DetectorChild]:
-    with DetectorChild(DetectSettings()) as child:
+    with DetectorChild(DetectSettings(manifest=BASELINE)) as child:
         yield child
 
 
@@ -158,7 +161,7 @@ def test_a_view_that_takes_too_long_is_killed(
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     with monkeypatch.context() as patch:
-        patch.setattr(child, "_settings", DetectSettings(view_seconds=0.3))
+        patch.setattr(child, "_settings", DetectSettings(manifest=BASELINE, view_seconds=0.3))
         with pytest.raises(DetectorLimitError, match=r"0\.3 s") as caught:
             child.detect(picture)
 
@@ -174,7 +177,7 @@ def test_an_image_that_needs_too_much_memory_is_given_up_with_the_reason(
     large.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
     path = file(tmp_path / "large.dcm", large)
 
-    with DetectorChild(DetectSettings(memory_bytes=256 * 1024**2)) as child:
+    with DetectorChild(DetectSettings(manifest=BASELINE, memory_bytes=256 * 1024**2)) as child:
         with pytest.raises(DetectorLimitError) as caught:
             child.detect(path)
 
@@ -204,7 +207,7 @@ def test_a_crash_in_a_decoder_kills_the_child_only(
     )
     evil = file(tmp_path / "evil.dcm", dataset(breast_image(1100, 900), PatientID="X"))
 
-    with DetectorChild(DetectSettings()) as child:
+    with DetectorChild(DetectSettings(manifest=BASELINE)) as child:
         with pytest.raises(DetectorLimitError, match="SIGSEGV") as caught:
             child.detect(evil)
 
@@ -225,7 +228,7 @@ def test_what_a_library_prints_is_never_taken_for_an_answer(
         monkeypatch,
     )
 
-    with DetectorChild(DetectSettings()) as child:
+    with DetectorChild(DetectSettings(manifest=BASELINE)) as child:
         assert child.detect(picture).status is ImageStatus.READ
 
 
@@ -265,7 +268,7 @@ def test_the_child_ends_with_its_parent_however_that_ends(picture: Path, tmp_pat
 
 
 def test_closing_ends_the_child(picture: Path) -> None:
-    child = DetectorChild(DetectSettings())
+    child = DetectorChild(DetectSettings(manifest=BASELINE))
     child.detect(picture)
     pid = child.pid
     assert pid is not None
