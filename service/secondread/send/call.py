@@ -57,6 +57,8 @@ class _Trace:
     """What was seen on the connection; written by pynetdicom's thread, read after it."""
 
     timeout_seconds: float
+    takes_instances: bool = False
+    """Whether the peer stores over this association (C-GET)."""
     sockets: list[socket.socket] = field(default_factory=list)
     opened: bool = False
     we_aborted: bool = False
@@ -89,8 +91,9 @@ class _Trace:
                 one.shutdown(socket.SHUT_RDWR)
 
     def _on_request(self, event: Event) -> None:
-        # What a peer sends is put together within a bound of memory.
-        event.assoc.dimse = BoundedDimse(event.assoc)
+        if self.takes_instances:
+            # What a peer stores over it is put together within a bound of memory.
+            event.assoc.dimse = BoundedDimse(event.assoc)
         wrapper = event.assoc.dul.socket
         if wrapper is not None and wrapper.socket is not None:
             self.sockets.append(wrapper.socket)
@@ -176,7 +179,7 @@ def association(
     CallError
         No association came about; nothing was sent.
     """
-    trace = _Trace(callee.timeout_seconds)
+    trace = _Trace(callee.timeout_seconds, takes_instances=bool(roles))
     try:
         proposal = _Proposal(contexts, [*trace.handlers(), *handlers], roles)
         assoc = _request(callee, calling_ae_title, proposal, trace)
