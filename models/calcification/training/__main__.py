@@ -21,12 +21,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from models.calcification.training import backgrounds, dense, export, mining, patches, store
+from models.calcification.training import backgrounds, dense, export, mining, patches, real, store
 from models.calcification.training.networks import Dense, Patches
 from models.calcification.training.regions import HEADS
 from models.calcification.training.solids import MORPHOLOGIES
 from models.calcification.training.tiles import Tiles
 from models.calcification.training.weights import load_weights
+from secondread.simulate.seeds import stream
 
 COMMITTED = Path(__file__).parents[1]
 """Where the shipped graphs lie."""
@@ -49,6 +50,9 @@ class Round:
     processes: int
     fresh: bool
     """Start from random weights rather than the committed ones."""
+    real: Path | None
+    """Folder of real exams whose allowed views serve as tissue too; None does without."""
+    real_shards: int
 
 
 def main() -> None:
@@ -59,6 +63,7 @@ def main() -> None:
     held = [path for path in tissue if not int(path.stem) % _EVERY]
     regions = _regions(plan, train, plan.seed, plan.shards, "regions")
     unseen = _regions(plan, held, VALIDATION_SEED, 4, "validation")
+    regions += _real_regions(plan)
     network = _dense(plan, regions)
     _say(f"dense: {_told(mining.sensitivity(network, unseen))}")
     samples = patches.collect(network, regions)
@@ -76,6 +81,8 @@ def _arguments() -> Round:
     parser.add_argument("--epochs", type=float, default=3.0, help="of the patch networks")
     parser.add_argument("--processes", type=int, default=2, help="that make data")
     parser.add_argument("--fresh", action="store_true", help="start from random weights")
+    parser.add_argument("--real", type=Path, help="folder of real exams, see real.ALLOWED")
+    parser.add_argument("--real-shards", type=int, default=25, help="of 64 regions each")
     return Round(**vars(parser.parse_args()))
 
 
@@ -96,6 +103,24 @@ def _regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) 
     folder.mkdir(parents=True, exist_ok=True)
     _in_parallel(plan, partial(_make, tissue, folder, seed), count, f"shards of {name}")
     return [path for path in store.shards(folder) if path.name.startswith(f"{seed:03d}-")][:count]
+
+
+def _real_regions(plan: Round) -> list[Path]:
+    """Make shards of real tissue with solids in it, those apart that are there already."""
+    if plan.real is None:
+        return []
+    folder = plan.work / "real"
+    folder.mkdir(parents=True, exist_ok=True)
+    views = list(real.views(plan.real))
+    if not views:
+        raise SystemExit(f"{plan.real}: none of {', '.join(real.ALLOWED)} is there")
+    made = [folder / f"{plan.seed:03d}-{number:05d}" for number in range(plan.real_shards)]
+    for number, target in enumerate(made):
+        if not target.exists():
+            rng = stream(plan.seed, "real", str(number))
+            store.write_shard(target, list(real.regions(views, rng, store.SHARD)))
+    _say(f"{len(made)} shards of {len(views)} real views")
+    return made
 
 
 def _make(tissue: list[Path], folder: Path, seed: int, number: int) -> None:

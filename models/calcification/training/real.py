@@ -6,7 +6,7 @@ would have made of them there is unknown, and is drawn. What shines brightly in 
 already (markers, coarse calcifications) is neither asked for nor called false.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,16 @@ def views(folder: Path) -> Iterator[RealView]:
         prepared = prepare(ds, header_of(ds), NORMALISER.spacing_mm)
         cut, grid, tissue, interior = detector_input(prepared, NORMALISER.spacing_mm)
         yield RealView(normalised(cut, tissue, NORMALISER), interior, grid.spacing.mean)
+
+
+def regions(views: Sequence[RealView], rng: np.random.Generator, count: int) -> Iterator[Region]:
+    """Make so many regions of views drawn at random."""
+    made = 0
+    while made < count:
+        region = make_real_region(views[int(rng.integers(len(views)))], rng)
+        if region is not None:
+            made += 1
+            yield region
 
 
 def make_real_region(view: RealView, rng: np.random.Generator) -> Region | None:
