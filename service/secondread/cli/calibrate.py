@@ -1,17 +1,16 @@
 """`secondread calibrate`: set the operating point by a site's own exams."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from secondread import __version__, log
+from secondread.cli.progress import steps
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import DetectSettings, FindingsSettings
@@ -61,8 +60,12 @@ def calibrate(
     inputs = gather([folder])
     reader = open_reader(settings, FindingsSettings(operating_point=operating_point))
     total = sum(len(study) for study in inputs.studies.values())
-    with DetectorChild(settings) as child, _progress(total) as say:
-        views = list(read_views(inputs, child.detect, reader, say, settings.attempts))
+    with DetectorChild(settings) as child, steps("reading", total) as say:
+        views = list(
+            read_views(
+                inputs, child.detect, reader, lambda name: say(name[-24:]), settings.attempts
+            )
+        )
     _tell_unread(views)
     _tell_doubtful(views)
     found = _measured(views, false_clusters_per_view, _lowest(manifest), force=force)
@@ -205,17 +208,3 @@ def _tell_suspicious(views: Sequence["LocalView"]) -> None:
         )
     if len(ranked) > _MOST_LISTED:
         console.print(f"  and {len(ranked) - _MOST_LISTED} more views")
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    with Progress(
-        TextColumn("{task.description:>24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("reading", total=total)
-        yield lambda text: bar.update(task, advance=1, description=escape(text[-24:]))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from secondread import __version__, log
+from secondread.cli.progress import progress_bar
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import DetectSettings, FindingsSettings
@@ -82,7 +82,7 @@ def _exams(
     inputs = offline.gather([current, prior])
     plan = offline.Plan((here,), {here: (offline.earlier_study(inputs, there),)})
     installation_id = uuid.uuid4().hex
-    with DetectorChild(detect) as child, _progress() as bar, TemporaryDirectory() as work:
+    with DetectorChild(detect) as child, progress_bar() as bar, TemporaryDirectory() as work:
         task = bar.add_task("reading", total=sum(len(s) for s in inputs.studies.values()))
         desk = offline.Desk(
             detect=child.detect,
@@ -184,17 +184,6 @@ def _shown(image: "ImageReading", which: str, inputs: "Inputs", desk: "Desk") ->
     return Shown(image, display, f"{which}{day}   {unit}".strip())
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:>24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
 def _print(reading: "StudyReading", pages: list[Path]) -> None:
     from secondread.report.comparison_page import change_line
 
@@ -227,7 +216,7 @@ def _simulated(
     from secondread.judge.pairs import ORACLE_READER, PITCH_MM, Oracle, detected
 
     count = benchmark or limits or 0
-    with _progress() as bar, TemporaryDirectory() as work:
+    with progress_bar() as bar, TemporaryDirectory() as work:
         task = bar.add_task("pairs", total=count)
 
         def step() -> None:

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from secondread import log
+from secondread.cli.progress import progress_bar
 from secondread.clock import utc_now
 from secondread.settings import DetectSettings, FindingsSettings
 
@@ -58,7 +58,7 @@ def read(
     detect_settings = DetectSettings(manifest=manifest, site_calibration=site_calibration)
     installation_id = uuid.uuid4().hex
     total = sum(len(study) for study in inputs.studies.values())
-    with DetectorChild(detect_settings) as child, _progress() as bar:
+    with DetectorChild(detect_settings) as child, progress_bar() as bar:
         task = bar.add_task("reading", total=total)
         desk = offline.Desk(
             detect=child.detect,
@@ -75,17 +75,6 @@ def read(
         )
         bar.update(task, completed=total, description="done")
     Console().print(_summary(written))
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:>24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 def _summary(written: Path) -> Table:

@@ -1,7 +1,5 @@
 """`secondread simulate`: follow-up exams with known truth."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -10,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from secondread.cli.progress import steps
 from secondread.clock import utc_now
 
 if TYPE_CHECKING:
@@ -110,11 +108,11 @@ def simulate(
     )
     console = Console()
     if sheet is not None:
-        with _progress(8) as say:
+        with steps("simulating", 8) as say:
             write_sheet(_numbered(base, seed, 0), sheet, say)
         console.print(str(sheet), soft_wrap=True, highlight=False)
     if out is not None:
-        with _progress(8 * exams) as say:
+        with steps("simulating", 8 * exams) as say:
             for number in range(exams):
                 folder = out / f"exam-{number + 1:03d}"
                 write_exam(_numbered(base, seed, number), folder, say)
@@ -140,18 +138,3 @@ def _with_cluster(spec: "ExamSpec", course: CourseChoice, morphology: str) -> "E
     cluster, *others = spec.lesions
     changed = replace(cluster, course=course.value, morphology=kind)
     return replace(spec, lesions=(changed, *others))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar on standard error, and give what moves it by one step."""
-    with Progress(
-        TextColumn("{task.description:>24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("simulating", total=total)
-        yield lambda text: bar.update(task, advance=1, description=text)
