@@ -19,18 +19,20 @@ from models.calcification.training.mining import candidates
 from models.calcification.training.networks import Patches
 from models.calcification.training.regions import HEADS, IGNORED
 from models.calcification.training.store import Shard, read_shard
+from models.calcification.training.tiles import SHARES, kind_of
 from secondread.codes import MarkClass
 
 Progress = Callable[[str], None]
 
-RESCORE_PX = 32
-"""Side of the patch that is scored again: 2.2 mm."""
+RESCORE_PX = 48
+"""Side of the patch that is scored again: 3.4 mm. At 2.2 mm a fine linear calcification and a
+piece of a vessel's wall, or of a wire, look alike."""
 DESCRIBE_PX = 48
 """Side of the patch whose type is told: 3.4 mm."""
 NOTHING = 0
 """The rescoring network's first output; class n of `regions.HEADS` is output n + 1."""
 
-_SPOTS = tuple(n for n, head in enumerate(HEADS) if head is not MarkClass.METAL)
+_ALL = tuple(range(len(HEADS)))
 _AT_MOST = 60
 """Candidates taken from one region."""
 
@@ -69,7 +71,7 @@ _Arrays = tuple[
 def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> _Arrays:
     half = DESCRIBE_PX // 2
     images, targets, types, cnrs, dense = [], [], [], [], []
-    for region, found in candidates(network, shard, threshold, _SPOTS):
+    for region, found in candidates(network, shard, threshold, _ALL):
         padded = np.pad(shard.images[region], half)
         labels = np.pad(shard.labels[region], 2)
         objects = shard.objects[shard.objects[:, 0] == region]
@@ -127,10 +129,10 @@ def train_rescore(
     samples: Samples, start: Patches, recipe: Recipe, progress: Progress
 ) -> nn.Module:
     """Train the network that scores candidates again."""
-    asked = np.flatnonzero(samples.target >= 0)
+    weights = _rescore_weights(samples)
     edge = (DESCRIBE_PX - RESCORE_PX) // 2
     images = samples.images[:, edge : edge + RESCORE_PX, edge : edge + RESCORE_PX]
-    return _train(start, images, samples.target, asked, recipe, progress)
+    return _train(start, images, samples.target, weights, recipe, progress)
 
 
 def train_describe(
@@ -138,21 +140,57 @@ def train_describe(
 ) -> nn.Module:
     """Train the network that tells the type of a calcification."""
     seen = (samples.morphology >= 0) & (samples.cnr >= 2.5)
-    return _train(start, samples.images, samples.morphology, np.flatnonzero(seen), recipe, progress)
+    weights = _balanced(np.where(seen, samples.morphology, -1), 0.5)
+    return _train(start, samples.images, samples.morphology, weights, recipe, progress)
+
+
+_NOTHING_SHARE = 0.45
+"""Of the candidates that the rescoring network learns from."""
+
+
+def _rescore_weights(samples: Samples) -> npt.NDArray[np.float64]:
+    """Return how likely each sample is drawn: no candidate, and then kind by kind as for tiles."""
+    kinds = np.full(len(samples.target), -1)
+    for head in range(len(HEADS)):
+        of_head = samples.target == head + 1
+        types = np.unique(samples.morphology[of_head])
+        for morphology in types.tolist():
+            kinds[of_head & (samples.morphology == morphology)] = kind_of(head, morphology)
+    weights = _NOTHING_SHARE * _shared(samples.target == NOTHING)
+    present = np.unique(kinds[kinds >= 0])
+    for kind in present.tolist():
+        share = (1 - _NOTHING_SHARE) * SHARES[kind] / SHARES[present].sum()
+        weights += share * _shared(kinds == kind)
+    return weights
+
+
+def _shared(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    return np.asarray(chosen / max(int(chosen.sum()), 1), np.float64)
+
+
+def _balanced(kinds: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.float64]:
+    """Return weights that make rare kinds less rare: a kind's share is its number to a power."""
+    present, counts = np.unique(kinds[kinds >= 0], return_counts=True)
+    shares = counts**power / (counts**power).sum()
+    weights = np.zeros(len(kinds))
+    for kind, share in zip(present.tolist(), shares.tolist(), strict=True):
+        weights += share * _shared(kinds == kind)
+    return weights
 
 
 def _train(
     network: nn.Module,
     images: npt.NDArray[np.float16],
     targets: npt.NDArray[np.int64],
-    asked: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
     recipe: Recipe,
     progress: Progress,
 ) -> nn.Module:
     torch.set_num_threads(recipe.threads)
     side = images.shape[1]
     network(torch.zeros(1, 1, side, side))  # the lazy layer learns its size
-    steps = max(int(recipe.epochs * len(asked) / recipe.patches), 1)
+    drawn = np.cumsum(weights / weights.sum())
+    steps = max(int(recipe.epochs * np.count_nonzero(weights) / recipe.patches), 1)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.rate, total_steps=steps + 1, pct_start=0.15
@@ -163,7 +201,7 @@ def _train(
     rng = np.random.default_rng(recipe.seed)
     shown, started = 0.0, time.monotonic()
     for step in range(steps):
-        chosen = np.sort(asked[rng.integers(0, len(asked), recipe.patches)])
+        chosen = np.sort(np.searchsorted(drawn, rng.random(recipe.patches) * drawn[-1], "right"))
         batch = images[chosen].astype(np.float32)
         batch = _varied(batch, rng)
         optimiser.zero_grad(set_to_none=True)

@@ -97,7 +97,7 @@ def _filled(
     objects: list[tuple[float, ...]] = []
     # Peak contrast, in units of the noise, of a millimetre of dense calcification.
     strength = float(np.exp(rng.uniform(np.log(8.0), np.log(80.0))))
-    blur = float(rng.uniform(0.03, 0.09)) / spacing_mm
+    blur = float(rng.uniform(0.03, 0.13)) / spacing_mm
     for one in drawn(rng, 0.5 * SIDE * spacing_mm):
         patch = patch_of(one, SIDE, spacing_mm)
         if patch is None or not tissue[patch.middle]:

@@ -1,4 +1,9 @@
-"""Batches of tiles from the shards: near objects, near what was mistaken, and anywhere."""
+"""Batches of tiles from the shards: near objects, near what was mistaken, and anywhere.
+
+Objects are drawn kind by kind. Drawn one by one, the kinds that come in dozens (vessel walls,
+coarse calcifications) would be most of what the network sees, and it would call by their names
+whatever resembles them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +13,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.regions import SIDE
+from models.calcification.training.regions import HEADS, SIDE, SURE_CNR
+from models.calcification.training.solids import MORPHOLOGIES
 from models.calcification.training.store import Shard, read_shard
+from secondread.codes import MarkClass
+from secondread.findings.suspicion import TYPICALLY_BENIGN
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -42,6 +50,7 @@ class Tiles:
         self, folders: Sequence[Path], mistaken: npt.NDArray[np.int64] | None = None
     ) -> None:
         self._shards: list[Shard] = [read_shard(folder) for folder in folders]
+        self._kinds, self._shares = _by_kind(self._shards)
         self._mistaken = mistaken if mistaken is not None and len(mistaken) else None
 
     def batch(self, rng: np.random.Generator, count: int) -> Batch:
@@ -63,13 +72,53 @@ class Tiles:
         if share < 0.25 and self._mistaken is not None:
             number, region, row, column = self._mistaken[int(rng.integers(len(self._mistaken)))]
             return self._shards[number], int(region), *_around(rng, float(row), float(column))
+        if share < 0.75 and self._kinds:
+            kind = self._kinds[int(rng.choice(len(self._kinds), p=self._shares))]
+            number, row_of = kind[int(rng.integers(len(kind)))]
+            one = self._shards[number].objects[row_of]
+            return self._shards[number], int(one[0]), *_around(rng, float(one[1]), float(one[2]))
         shard = self._shards[int(rng.integers(len(self._shards)))]
-        if share < 0.75 and len(shard.objects):
-            one = shard.objects[int(rng.integers(len(shard.objects)))]
-            return shard, int(one[0]), *_around(rng, float(one[1]), float(one[2]))
         region = int(rng.integers(len(shard.images)))
         row, column = (int(v) for v in rng.integers(0, SIDE - TILE + 1, 2))
         return shard, region, row, column
+
+
+def _by_kind(
+    shards: Sequence[Shard],
+) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.float64]]:
+    """Return, for each kind of object that occurs, (shard, row of its objects), and its share."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for number, shard in enumerate(shards):
+        for row, one in enumerate(shard.objects):
+            if one[5] >= SURE_CNR:
+                found.setdefault(kind_of(int(one[3]), int(one[7])), []).append((number, row))
+    kinds = sorted(found)
+    shares = np.array([SHARES[kind] for kind in kinds])
+    return [np.array(found[kind]) for kind in kinds], shares / max(shares.sum(), 1e-9)
+
+
+def kind_of(head: int, morphology: int) -> int:
+    """Return the kind of an object, an index of `SHARES`: its head, or its type where it has one.
+
+    Parameters
+    ----------
+    head
+        Index in `regions.HEADS`.
+    morphology
+        Index in `solids.MORPHOLOGIES`, -1 for all but calcifications.
+    """
+    is_typed = HEADS[head] is MarkClass.CALCIFICATION and morphology >= 0
+    return len(HEADS) + morphology if is_typed else head
+
+
+_OF_HEADS = {MarkClass.VASCULAR: 0.18, MarkClass.METAL: 0.14, MarkClass.SKIN: 0.07}
+SHARES = np.array(
+    [
+        *(_OF_HEADS.get(head, 0.0) for head in HEADS),
+        *(0.012 if kind in TYPICALLY_BENIGN else 0.09 for kind in MORPHOLOGIES),
+    ]
+)
+"""How often an object of each kind is drawn: first the heads, then the types of calcification."""
 
 
 def _around(rng: np.random.Generator, row: float, column: float) -> tuple[int, int]:

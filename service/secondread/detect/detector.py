@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass, Morphology
 from secondread.detect import breast, gates, landmarks, likeness, peaks, strips
 from secondread.detect.breast import BreastRegion, Brightness, Mask
+from secondread.detect.candidate import Candidate, patches
 from secondread.detect.decode import decode
 from secondread.detect.gates import Measured, Verdict
 from secondread.detect.grid import Grid, cropped
@@ -20,7 +23,6 @@ from secondread.detect.manifest import Manifest, Role
 from secondread.detect.marks import Detection, Mark
 from secondread.detect.observed import observe
 from secondread.detect.opening import header_of, opened
-from secondread.detect.peaks import Candidate
 from secondread.detect.pixels import Display, GreyScale, normalised
 from secondread.detect.session import GraphSession
 from secondread.errors import InputError, PixelError
@@ -150,36 +152,39 @@ class Detector:
         z = normalised(cut, tissue, self.manifest.input)
         dense = self.manifest.dense
         maps = strips.infer(z, interior, dense, self._dense.dense)
-        found = peaks.candidates(
+        seen = peaks.candidates(
             maps, dense.heads, z, interior, grid.spacing.mean, self.manifest.limits
         )
-        if self._rescore is not None:
-            found = self._rescored(z, found)
+        found = seen.settled() if self._rescore is None else self._rescored(z, seen)
         types = self._types(z, found)
         return tuple(_mark(one, grid, kind) for one, kind in zip(found, types, strict=True))
 
-    def _rescored(self, z: Brightness, found: Sequence[Candidate]) -> list[Candidate]:
+    def _rescored(self, z: Brightness, seen: peaks.Found) -> list[Candidate]:
         """Score spots again, and drop those that are not what they seemed.
 
-        A piece of metal is larger than the patch: it keeps its score, and no spot becomes one.
+        A small piece of metal is none if its spots are something else on average. What is left
+        of it is larger than the patch and keeps its score, and no spot becomes one.
         """
         session = self._rescore
-        spots = [one for one in found if one.mark_class is not MarkClass.METAL]
-        if session is None or session.graph.patch_px is None or not spots:
-            return list(found)
+        if session is None or session.graph.patch_px is None or not seen.spots:
+            return seen.settled()
         heads = session.graph.heads
-        scores = session.patches(peaks.patches(z, spots, session.graph.patch_px))
+        scores = session.patches(patches(z, seen.spots, session.graph.patch_px))
         best = scores.argmax(axis=1)
-        again = [
+        again = tuple(
             replace(one, score=float(scores[number, head]), mark_class=heads[head])
-            for number, (one, head) in enumerate(zip(spots, best.tolist(), strict=True))
-        ]
+            for number, (one, head) in enumerate(zip(seen.spots, best.tolist(), strict=True))
+        )
+        metal = np.array([head is MarkClass.METAL for head in heads])
+        within = np.array(seen.within)
+        overturned = {
+            number
+            for number in np.unique(within[within >= 0]).tolist()
+            if _is_no_metal(scores[within == number].mean(axis=0), metal)
+        }
         least = self.manifest.limits.minimum_score
-        kept = [
-            one for one in again if one.mark_class is not MarkClass.METAL and one.score >= least
-        ]
-        kept += [one for one in found if one.mark_class is MarkClass.METAL]
-        return sorted(kept, key=lambda one: (-one.score, one.row, one.column))
+        kept = replace(seen, spots=again).settled(overturned)
+        return [one for one in kept if one.mark_class is MarkClass.METAL or one.score >= least]
 
     def _types(self, z: Brightness, found: Sequence[Candidate]) -> list["Types"]:
         """Return the shares of its types for each calcification, nothing for what is none."""
@@ -192,7 +197,7 @@ class Detector:
         ]
         if not numbers:
             return told
-        cut = peaks.patches(z, [found[number] for number in numbers], session.graph.patch_px)
+        cut = patches(z, [found[number] for number in numbers], session.graph.patch_px)
         for number, shares in zip(numbers, session.patches(cut).tolist(), strict=True):
             told[number] = tuple(zip(session.graph.types, shares, strict=True))
         return told
@@ -290,6 +295,11 @@ def _refused(uid: str, verdict: Verdict, image: Prepared | None, start: float) -
         breast=image.region.breast if image else None,
         seconds=time.perf_counter() - start,
     )
+
+
+def _is_no_metal(score: npt.NDArray[np.float32], metal: npt.NDArray[np.bool_]) -> bool:
+    """Return whether a mean score, one number a head, says anything but metal or nothing."""
+    return float(score[~metal].max()) > max(float(score[metal].max(initial=0.0)), 0.5)
 
 
 def _mark(one: Candidate, grid: Grid, morphology: Types) -> Mark:

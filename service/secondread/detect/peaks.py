@@ -1,6 +1,6 @@
 """Score maps to candidates: local maxima, doubles removed, each measured in the input's pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,29 +10,42 @@ from scipy.spatial import cKDTree
 
 from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
+from secondread.detect.candidate import Candidate, patches
 from secondread.detect.manifest import Limits
+from secondread.detect.objects import objects
 from secondread.detect.strips import Maps
 
 DOUBLE_MM = 0.3
 """Two maxima nearer than this, or than the larger one's radius, are one calcification."""
-OBJECT_SCORE = 0.5
-"""From this score on, touching pixels of the metal head are one object."""
-OBJECT_MARGIN_MM = 0.7
-"""Calcifications this near to a metal object are its own edges."""
 _WINDOW = 7  # pixels to each side that shape is measured in
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One candidate, in (fractional) array indices and pixels of the detector's input."""
+class Found:
+    """Candidates of an image, as long as the nature of some is open."""
 
-    row: float
-    column: float
-    score: float
-    mark_class: MarkClass
-    diameter_px: float
-    contrast: float
-    elongation: float
+    objects: tuple[Candidate, ...]
+    """Of the metal head."""
+    spots: tuple[Candidate, ...]
+    """Of all heads; highest score first."""
+    within: tuple[int, ...]
+    """For each spot the index of the contested object that it is in or near, -1 for none."""
+
+    def settled(self, overturned: Collection[int] = ()) -> list[Candidate]:
+        """Return the candidates, highest score first.
+
+        Parameters
+        ----------
+        overturned
+            Indices of objects that are none; their spots stay, those of others go.
+        """
+        kept = [one for number, one in enumerate(self.objects) if number not in overturned]
+        kept += [
+            spot
+            for spot, number in zip(self.spots, self.within, strict=True)
+            if spot.mark_class is not MarkClass.METAL and (number < 0 or number in overturned)
+        ]
+        return sorted(kept, key=lambda one: (-one.score, one.row, one.column))
 
 
 def candidates(
@@ -42,8 +55,8 @@ def candidates(
     interior: Mask,
     spacing_mm: float,
     limits: Limits,
-) -> list[Candidate]:
-    """Return the candidates of an image, highest score first.
+) -> Found:
+    """Return the candidates of an image.
 
     Parameters
     ----------
@@ -56,42 +69,38 @@ def candidates(
     spacing_mm
         Pixel spacing of the input.
     limits
-        The manifest's: lowest score and largest number.
+        The manifest's: lowest score and largest number, of spots and objects each.
     """
     shape = maps.scores.shape[:0:-1]
     inside = np.asarray(cv2.resize(interior, shape, interpolation=cv2.INTER_NEAREST), np.uint8)
-    objects: list[Candidate] = []
-    blocked = np.zeros_like(inside)
-    spots = [number for number, head in enumerate(heads) if head is not MarkClass.METAL]
-    for number, head in enumerate(heads):
-        if head is MarkClass.METAL:
-            objects += _objects(maps, number, image, inside)
-            blocked |= (maps.scores[number] >= OBJECT_SCORE).astype(np.uint8)
-    if blocked.any():
-        reach = round(OBJECT_MARGIN_MM / spacing_mm / maps.stride)
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        inside = inside & (1 - np.asarray(cv2.dilate(blocked, kernel), np.uint8))
-    found = _spots(maps, heads, spots, inside, limits) if spots else []
-    kept = _without_doubles(found, DOUBLE_MM / spacing_mm, limits.maximum_candidates)
-    marks = objects + _measured(kept, image)
-    marks.sort(key=lambda mark: (-mark.score, mark.row, mark.column))
-    return marks[: limits.maximum_candidates]
-
-
-def patches(image: Brightness, found: Sequence[Candidate], size: int) -> npt.NDArray[np.float32]:
-    """Cut a (candidates, 1, size, size) batch around the candidates, 0 beyond the image."""
-    half = size // 2
-    padded = np.pad(image, half)
-    out = np.empty((len(found), 1, size, size), np.float32)
-    for number, mark in enumerate(found):
-        row, column = round(mark.row), round(mark.column)
-        out[number, 0] = padded[row : row + size, column : column + size]
-    return out
+    metal = [number for number, head in enumerate(heads) if head is MarkClass.METAL]
+    others = [number for number, head in enumerate(heads) if head is not MarkClass.METAL]
+    if not metal:
+        spots = _spots(maps, heads, others, inside, limits, spacing_mm)
+        return Found((), tuple(_measured(spots, image)), (-1,) * len(spots))
+    found = objects(maps, metal[0], image, inside, spacing_mm)
+    free = inside * (1 - found.settled.astype(np.uint8))
+    spots = _spots(maps, heads, others, free, limits, spacing_mm)
+    # Apart, so that what shines all over a clip does not use up the number that is allowed.
+    spots += _spots(maps, heads, metal, found.contested.astype(np.uint8), limits, spacing_mm)
+    spots.sort(key=lambda spot: (-spot.score, spot.row, spot.column))
+    spots = _without_doubles(spots, DOUBLE_MM / spacing_mm, limits.maximum_candidates)
+    within = tuple(
+        found.of(round(maps.to_map(spot.row)), round(maps.to_map(spot.column))) for spot in spots
+    )
+    return Found(found.marks, tuple(_measured(spots, image)), within)
 
 
 def _spots(
-    maps: Maps, heads: Sequence[MarkClass], channels: list[int], inside: Mask, limits: Limits
+    maps: Maps,
+    heads: Sequence[MarkClass],
+    channels: list[int],
+    inside: Mask,
+    limits: Limits,
+    spacing_mm: float,
 ) -> list[Candidate]:
+    if not channels:
+        return []
     scores = maps.scores[channels]
     best = scores.max(axis=0) if len(channels) > 1 else scores[0]
     top = cv2.dilate(best, np.ones((3, 3), np.uint8))
@@ -99,7 +108,7 @@ def _spots(
     values = best[rows, columns]
     # More than this many maxima is noise; doubles among the highest leave enough of them.
     order = np.argsort(-values, kind="stable")[: 4 * limits.maximum_candidates]
-    return [
+    found = [
         Candidate(
             row=maps.to_input(float(row)),
             column=maps.to_input(float(column)),
@@ -111,6 +120,7 @@ def _spots(
         )
         for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True)
     ]
+    return _without_doubles(found, DOUBLE_MM / spacing_mm, limits.maximum_candidates)
 
 
 def _without_doubles(found: list[Candidate], radius_px: float, maximum: int) -> list[Candidate]:
@@ -166,39 +176,3 @@ def _axes(
     xy = np.einsum("nij,i,j->n", weight, offset, offset) / total - row * column
     middle, radius = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     return np.sqrt(middle + radius), np.sqrt(np.maximum(middle - radius, 1 / 12))
-
-
-def _objects(maps: Maps, channel: int, image: Brightness, inside: Mask) -> list[Candidate]:
-    """Return one candidate for each connected region of an object's head."""
-    scores = maps.scores[channel]
-    region = ((scores >= OBJECT_SCORE) & (inside > 0)).astype(np.uint8)
-    count, labels, stats, centers = cv2.connectedComponentsWithStats(region)
-    marks: list[Candidate] = []
-    for label in range(1, count):
-        left, top, width, height, area = (int(value) for value in stats[label])
-        window = np.s_[top : top + height, left : left + width]
-        own = labels[window] == label
-        row, column = (maps.to_input(float(value)) for value in centers[label][::-1])
-        near = image[
-            max(round(row) - 1, 0) : round(row) + 2, max(round(column) - 1, 0) : round(column) + 2
-        ]
-        marks.append(
-            Candidate(
-                row=row,
-                column=column,
-                score=float(scores[window][own].max()),
-                mark_class=MarkClass.METAL,
-                diameter_px=2 * float(np.sqrt(area / np.pi)) * maps.stride,
-                contrast=float(near.max()),
-                elongation=_elongation(own),
-            )
-        )
-    return marks
-
-
-def _elongation(region: npt.NDArray[np.bool_]) -> float:
-    moments = cv2.moments(region.astype(np.uint8), binaryImage=True)
-    area = moments["m00"]
-    xx, yy, xy = (moments[key] / area for key in ("mu20", "mu02", "mu11"))
-    middle, radius = (xx + yy) / 2 + 1 / 12, float(np.hypot((xx - yy) / 2, xy))
-    return float(np.sqrt((middle + radius) / max(middle - radius, 1 / 12)))

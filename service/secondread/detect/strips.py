@@ -44,6 +44,10 @@ class Maps:
         """Return the input's array index at an index of the maps; both name pixel centres."""
         return (index + 0.5) * self.stride - 0.5
 
+    def to_map(self, position: float) -> float:
+        """Return the (fractional) index in the map of a position in the input."""
+        return (position + 0.5) / self.stride - 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Strip:

@@ -1,11 +1,15 @@
 """Candidates: local maxima once each, measured, metal as whole objects."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from secondread.codes import MarkClass
+from secondread.detect.breast import Brightness, Mask
+from secondread.detect.candidate import Candidate, patches
 from secondread.detect.manifest import Limits
-from secondread.detect.peaks import candidates, patches
+from secondread.detect.peaks import candidates as found_candidates
 from secondread.detect.strips import Maps
 
 LIMITS = Limits(maximum_candidates=50, minimum_score=0.3, maximum_marks_per_cm2=10)
@@ -25,6 +29,17 @@ def dots(*dots: tuple[int, int, float], sigma: float = 1.5) -> np.ndarray:
 def maps(*scores: np.ndarray, diameter: float | None = 4.0) -> Maps:
     sizes = None if diameter is None else np.full(scores[0].shape, diameter, np.float32)
     return Maps(np.stack(scores), sizes, 1)
+
+
+def candidates(
+    maps: Maps,
+    heads: tuple[MarkClass, ...],
+    image: Brightness,
+    interior: Mask,
+    spacing_mm: float,
+    limits: Limits,
+) -> list[Candidate]:
+    return found_candidates(maps, heads, image, interior, spacing_mm, limits).settled()
 
 
 def test_each_maximum_is_found_once_and_the_highest_comes_first() -> None:
@@ -110,6 +125,33 @@ def test_a_metal_object_is_one_mark_and_swallows_the_marks_on_its_edge() -> None
     assert found[0].elongation == pytest.approx(3, rel=0.05)
     assert found[0].diameter_px == pytest.approx(2 * np.sqrt(300 / np.pi))
     assert (found[1].row, found[1].column) == (10, 10)
+
+
+def test_an_object_that_is_overturned_leaves_its_spots() -> None:
+    metal = dots((40, 60, 0.95), (43, 66, 0.9), sigma=2.5)
+    spots = dots((40, 60, 0.4), (10, 10, 0.8))
+
+    found = found_candidates(maps(spots, metal), BOTH, metal * 30, EVERYWHERE, 0.07, LIMITS)
+    again = replace(
+        found,
+        spots=tuple(replace(one, mark_class=MarkClass.CALCIFICATION) for one in found.spots),
+    )
+
+    assert [one.mark_class for one in found.objects] == [MarkClass.METAL]
+    assert sorted(found.within) == [-1, 0, 0]
+    assert [one.mark_class for one in found.settled()] == [MarkClass.METAL, MarkClass.CALCIFICATION]
+    assert len(again.settled(overturned={0})) == 3
+    assert MarkClass.METAL not in {one.mark_class for one in again.settled(overturned={0})}
+
+
+def test_nobody_asks_again_about_a_large_object() -> None:
+    metal = np.zeros((100, 120), np.float32)
+    metal[20:80, 20:100] = 0.95
+
+    found = found_candidates(maps(metal, metal), BOTH, metal * 30, EVERYWHERE, 0.07, LIMITS)
+
+    assert len(found.objects) == 1
+    assert found.spots == ()
 
 
 def test_a_mark_has_the_class_whose_head_is_highest_there() -> None:
