@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Resolves pyproject.toml to hash-pinned requirement files that name no package index.
-# Needs `uv` on the PATH. Options for training are locked apart, in models/calcification.
+# Needs `uv` on the PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=deploy/requirements
@@ -11,3 +11,5 @@ compile() {
 compile pyproject.toml -o "$out/runtime.txt"
 compile --group build -c "$out/runtime.txt" -o "$out/build.txt"
 compile --group dev -c "$out/runtime.txt" -c "$out/build.txt" -o "$out/dev.txt"
+# Never installed by `make`: PyTorch, with what it needs for CUDA, is some gigabytes.
+compile --group training -c "$out/runtime.txt" -c "$out/dev.txt" -o "$out/training.txt"
