@@ -172,8 +172,7 @@ def _patch_networks(plan: Round, network: nn.Module, samples: patches.Samples) -
         ("describe", len(MORPHOLOGIES), patches.train_describe, patches.DESCRIBE_PX, 0),
     ):
         torch.manual_seed(plan.seed)
-        start = Patches(outputs)
-        start(torch.zeros(1, 1, side, side))
+        start = Patches(outputs, side)
         if not plan.fresh:
             load_weights(start, COMMITTED / f"{name}.onnx")
         trained = train(samples, start, recipe, _say)

@@ -72,13 +72,15 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the graphs")
     parser.add_argument("--work", type=Path, required=True, help="folder of validation exams")
     parser.add_argument("--exams", type=int, default=34, help="numbers to draw exams from")
+    parser.add_argument("--name", default="secondread-calcification")
     parser.add_argument("--version", required=True, help="of the model")
     parser.add_argument("--commit", required=True, help="of the code that trained it")
     parser.add_argument("--minimum-score", type=float, default=0.3, help="lowest that is a mark")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     graphs = given.model / "manifest.toml"
-    write = partial(_manifest, given.model, given.version, given.commit, given.minimum_score)
+    stated = (given.name, given.version, given.commit)
+    write = partial(_manifest, given.model, stated, given.minimum_score)
     graphs.write_text(write(None), "utf-8")
     exams = list(_exams(given.work, given.exams))
     found = _validated(graphs, exams, given.work, given.processes)
@@ -183,12 +185,13 @@ def certainty_at(points: Sequence[Sequence[float]], score: float) -> float:
 
 
 def _manifest(
-    folder: Path, version: str, commit: str, minimum: float, found: Validation | None
+    folder: Path, stated: tuple[str, str, str], minimum: float, found: Validation | None
 ) -> str:
+    name, version, commit = stated
     parts = [
         "# What the node knows about its detector. Schema: secondread/detect/manifest.py.",
         "schema_version = 1",
-        'name = "secondread-calcification"',
+        f'name = "{name}"',
         f'version = "{version}"',
         'licence = "Apache-2.0"',
         f'training_commit = "{commit}"',

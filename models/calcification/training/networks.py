@@ -76,25 +76,36 @@ class Dense(nn.Module):
 class Patches(nn.Module):
     """Patches around candidates to logits: no candidate at all comes first, then the classes.
 
+    Its first layers work at half the resolution, as the dense network's do at a quarter.
+
     Parameters
     ----------
     outputs
         Number of logits.
-    width
-        Channels of the first layer.
+    side
+        Rows and columns of a patch, a multiple of 8.
+    widths
+        Channels at a half, a quarter and an eighth of the resolution, and of the last layer.
     """
 
-    def __init__(self, outputs: int, width: int = 24) -> None:
+    def __init__(
+        self, outputs: int, side: int, widths: tuple[int, int, int, int] = (32, 48, 72, 96)
+    ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = 1
-        for channels in (width, 2 * width, 3 * width):
+        layers: list[nn.Module] = [nn.PixelUnshuffle(2)]
+        before = 4
+        for channels in widths[:3]:
             layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
             layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
             before = channels
-        self.features = nn.Sequential(*layers)
+        # The last resolution is kept: where in the patch something lies matters.
+        self.features = nn.Sequential(*layers[:-1])
+        left = side // 8 - 2
         self.decide = nn.Sequential(
-            nn.Conv2d(before, 4 * width, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(outputs)
+            nn.Conv2d(before, widths[3], 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(widths[3] * left * left, outputs),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -187,8 +187,6 @@ def _train(
     progress: Progress,
 ) -> nn.Module:
     torch.set_num_threads(recipe.threads)
-    side = images.shape[1]
-    network(torch.zeros(1, 1, side, side))  # the lazy layer learns its size
     drawn = np.cumsum(weights / weights.sum())
     steps = max(int(recipe.epochs * np.count_nonzero(weights) / recipe.patches), 1)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)

@@ -1,0 +1,49 @@
+"""The judge's yardstick: ``python -m models.calcification.training.yardstick --work DIR``.
+
+A small plain U-Net, trained on the regions that rounds have left in DIR, drawn by the same loader
+with the same loss: what anyone would try first. The judge has to tell it from the detector that
+ships, or it tells nothing. Its graph goes into ``DIR/yardstick``; `fitting` makes it a model that
+``secondread evaluate`` reads.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from models.calcification.training import dense, export, store
+from models.calcification.training.networks import PlainUNet
+from models.calcification.training.regions import HEADS
+from models.calcification.training.tiles import Tiles
+
+
+def main() -> None:
+    """Train, and write the graph."""
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training.yardstick")
+    parser.add_argument("--work", type=Path, required=True, help="folder that rounds worked in")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=2500, help="an hour of one core")
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    regions = store.shards(given.work / "regions")
+    if not regions:
+        raise SystemExit(f"{given.work}: no round has made regions there")
+    torch.manual_seed(given.seed)
+    recipe = dense.Recipe(steps=given.steps, seed=given.seed, threads=given.threads)
+    checkpoint = given.work / "yardstick.checkpoint"
+    trained = dense.train(PlainUNet(len(HEADS)), Tiles(regions), recipe, checkpoint, _say)
+    folder = given.work / "yardstick"
+    folder.mkdir(exist_ok=True)
+    away = export.export_dense(trained, folder / "dense.onnx")
+    _say(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()
