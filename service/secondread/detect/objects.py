@@ -74,12 +74,20 @@ def objects(
         _object(maps, channel, image, label, labels, stats[label], centers[label])
         for label in range(1, count)
     )
-    reach = round(OBJECT_MARGIN_MM / spacing_mm / maps.stride)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    # Labels below 2^24 are exact in single precision, which OpenCV's dilation wants.
-    around = cv2.dilate(labels.astype(np.float32), kernel).astype(np.int32)
+    around = _within(region, labels, OBJECT_MARGIN_MM / spacing_mm / maps.stride)
     contested = tuple(one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks)
     return Objects(marks, around, contested)
+
+
+def _within(region: Mask, labels: Labels, reach_px: float) -> Labels:
+    """Return the label of the nearest object of every pixel that is so near to one, else 0."""
+    if not region.any():
+        return np.zeros_like(labels)
+    away, nearest = cv2.distanceTransformWithLabels(1 - region, cv2.DIST_L2, 3)
+    # The transform numbers objects in its own way.
+    own = np.zeros(int(nearest.max()) + 1, np.int32)
+    own[nearest[region > 0]] = labels[region > 0]
+    return np.where(away <= reach_px, own[nearest], 0).astype(np.int32)
 
 
 def _object(

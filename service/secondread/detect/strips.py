@@ -56,7 +56,7 @@ class Strip:
     keep: tuple[int, int, int, int]
     """First row, row after the last, first column, column after the last."""
     computed: tuple[int, int, int, int]
-    """The same for what goes into the graph; may reach beyond the image, where it is 0."""
+    """The same for what goes into the graph; beyond the image only as far as a multiple needs."""
 
 
 def plan(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> Iterator[Strip]:
@@ -64,6 +64,7 @@ def plan(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> Iterator
     unit = graph.multiple_of
     halo = _up(graph.halo_px, unit)
     height = _up(strip_rows, unit)
+    last_row, last_column = (_up(side, unit) for side in interior.shape)
     for top in range(0, interior.shape[0], height):
         bottom = min(top + height, interior.shape[0])
         columns = np.flatnonzero(interior[top:bottom].any(axis=0))
@@ -73,7 +74,12 @@ def plan(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> Iterator
         right = int(columns[-1]) + 1
         yield Strip(
             (top, bottom, left, right),
-            (top - halo, _up(bottom, unit) + halo, left - halo, _up(right, unit) + halo),
+            (
+                max(top - halo, 0),
+                min(_up(bottom, unit) + halo, last_row),
+                max(left - halo, 0),
+                min(_up(right, unit) + halo, last_column),
+            ),
         )
 
 
@@ -112,9 +118,8 @@ def infer(image: Brightness, interior: Mask, graph: Graph, run: Callable[[_Array
 def _cut(image: Brightness, box: tuple[int, int, int, int]) -> _Array:
     top, bottom, left, right = box
     out = np.zeros((1, 1, bottom - top, right - left), np.float32)
-    inner = image[max(top, 0) : bottom, max(left, 0) : right]
-    row, column = max(-top, 0), max(-left, 0)
-    out[0, 0, row : row + inner.shape[0], column : column + inner.shape[1]] = inner
+    inner = image[top:bottom, left:right]
+    out[0, 0, : inner.shape[0], : inner.shape[1]] = inner
     return out
 
 
