@@ -75,12 +75,14 @@ def main() -> None:
     parser.add_argument("--name", default="secondread-calcification")
     parser.add_argument("--version", required=True, help="of the model")
     parser.add_argument("--commit", required=True, help="of the code that trained it")
-    parser.add_argument("--minimum-score", type=float, default=0.3, help="lowest that is a mark")
+    parser.add_argument("--minimum-score", type=float, default=0.5, help="lowest that is a mark")
+    parser.add_argument("--minimum-seen", type=float, default=0.2, help="of the dense graph alone")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     graphs = given.model / "manifest.toml"
     stated = (given.name, given.version, given.commit)
-    write = partial(_manifest, given.model, stated, given.minimum_score)
+    limits = (given.minimum_seen, given.minimum_score)
+    write = partial(_manifest, given.model, stated, limits)
     graphs.write_text(write(None), "utf-8")
     exams = list(_exams(given.work, given.exams))
     found = _validated(graphs, exams, given.work, given.processes)
@@ -143,27 +145,38 @@ def _clusters(part: Set) -> Told:
     return Told(np.array(score), np.array(right, np.bool_))
 
 
-def certainties(told: Told, knots: int = 12) -> list[list[float]]:
+def certainties(told: Told, knots: int = 14) -> list[list[float]]:
     """Return (score, certainty) pairs: isotonic regression, smoothed to a few knots.
 
-    Two marks of half a weight, a right one above all and a wrong one below all, fix the ends.
+    Knots are spaced by log odds, for networks crowd what they are sure of near 1. Two marks of
+    half a weight, a right one above all and a wrong one below all, fix the ends.
     """
     order = np.argsort(told.score, kind="stable")
-    score = np.concatenate([[0.0], told.score[order], [1.0]])
+    odds = _log_odds(told.score[order])
     right = np.concatenate([[0.0], told.right[order].astype(np.float64), [1.0]])
     fitted = np.asarray(isotonic_regression(right, weights=_weights(len(right))).x)
-    low, high = float(told.score.min()), float(told.score.max())
-    at = np.unique(np.concatenate([[0.0], np.linspace(low, high, knots), [1.0]]).round(4))
+    at = np.linspace(odds[0], odds[-1], knots)
     # The mean around each knot: steps of an isotonic fit lie where the sample happens to.
-    width = max(1.0 / knots / 2, 0.02)
-    around = at[:, None] + np.linspace(-width, width, 21)
-    level = np.interp(around, score, fitted).mean(axis=1)
+    around = at[:, None] + np.linspace(-0.5, 0.5, 21) * (at[1] - at[0])
+    level = np.interp(around, np.concatenate([[-_FAR], odds, [_FAR]]), fitted).mean(axis=1)
     # Never level: two scores that differ stay apart, so that an operating point can tell them.
     rising = np.maximum.accumulate(level) + 0.001 * np.arange(len(level))
-    return [
-        [float(x), round(float(np.clip(100 * y, 0.5, 99.0)), 1)]
-        for x, y in zip(at, rising, strict=True)
-    ]
+    pairs = [(float(x), 100 * float(y)) for x, y in zip(_score(at), rising, strict=True)]
+    ends = [(0.0, 0.0), *pairs, (1.0, pairs[-1][1] + 0.1)]
+    return [[round(x, 4), round(min(max(y, 0.5), 99.0), 1)] for x, y in ends]
+
+
+_FAR = 12.0
+"""Log odds that no mark reaches."""
+
+
+def _log_odds(score: Values) -> Values:
+    kept = np.clip(score, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(kept / (1 - kept)), np.float64)
+
+
+def _score(log_odds: Values) -> Values:
+    return np.asarray(1 / (1 + np.exp(-log_odds)), np.float64)
 
 
 def _weights(count: int) -> Values:
@@ -185,7 +198,10 @@ def certainty_at(points: Sequence[Sequence[float]], score: float) -> float:
 
 
 def _manifest(
-    folder: Path, stated: tuple[str, str, str], minimum: float, found: Validation | None
+    folder: Path,
+    stated: tuple[str, str, str],
+    limits: tuple[float, float],
+    found: Validation | None,
 ) -> str:
     name, version, commit = stated
     parts = [
@@ -203,7 +219,8 @@ def _manifest(
         "",
         "[limits]",
         "maximum_candidates = 1500",
-        f"minimum_score = {minimum}",
+        f"minimum_seen = {limits[0]}",
+        f"minimum_score = {limits[1]}",
         "maximum_marks_per_cm2 = 10.0",
         "",
     ]

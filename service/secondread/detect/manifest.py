@@ -183,8 +183,16 @@ class Limits(_Value):
     """Marks per image; the highest scores are kept."""
     minimum_score: float = Field(ge=0, le=1)
     """Marks below this score are not given."""
+    minimum_seen: float | None = Field(default=None, ge=0, le=1)
+    """What the dense graph scores lower is not looked at again; `minimum_score` where not said.
+    The scores of the two graphs are on scales of their own."""
     maximum_marks_per_cm2: float = Field(gt=0)
     """More marks at the default operating point than this refuse the image as noise."""
+
+    @property
+    def least_seen(self) -> float:
+        """Lowest score of the dense graph that makes a candidate."""
+        return self.minimum_score if self.minimum_seen is None else self.minimum_seen
 
 
 class _Document(_Value):

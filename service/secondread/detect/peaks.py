@@ -104,7 +104,7 @@ def _spots(
     scores = maps.scores[channels]
     best = scores.max(axis=0) if len(channels) > 1 else scores[0]
     top = cv2.dilate(best, np.ones((3, 3), np.uint8))
-    rows, columns = np.nonzero((best >= limits.minimum_score) & (best == top) & (inside > 0))
+    rows, columns = np.nonzero((best >= limits.least_seen) & (best == top) & (inside > 0))
     values = best[rows, columns]
     # More than this many maxima is noise; doubles among the highest leave enough of them.
     order = np.argsort(-values, kind="stable")[: 4 * limits.maximum_candidates]

@@ -6,20 +6,36 @@ named in the report's algorithm parameters.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from secondread.codes import Morphology
 from secondread.detect.marks import Mark
-from secondread.geometry import SpacingMm
+from secondread.geometry import PointPx, SpacingMm
 
 LINK_MM = 5.0
 """Two calcifications closer than this belong to the same group."""
 
 MINIMUM_MEMBERS = 3
 """Fewer calcifications than this make no cluster."""
+
+PIECE_MM = 0.9
+"""Marks of a large calcification closer than this are pieces of one."""
+
+LARGE = frozenset(
+    {
+        Morphology.COARSE,
+        Morphology.DYSTROPHIC,
+        Morphology.EGGSHELL,
+        Morphology.LARGE_ROD_LIKE,
+        Morphology.SUTURE,
+    }
+)
+"""Types whose calcifications are so much larger than a mark that they bear many."""
 
 OUTLINE_MARGIN_MM = 1.5
 """Room between the outermost calcification and the outline, so that the line covers none."""
@@ -43,6 +59,44 @@ def group(
         groups.setdefault(label, []).append(mark)
     ordered = [tuple(sorted(members, key=_by_score)) for members in groups.values()]
     return tuple(sorted(ordered, key=lambda members: (-len(members), _by_score(members[0]))))
+
+
+def whole(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
+    """Return the marks with those that are pieces of one large calcification joined to one.
+
+    A rim of fat necrosis bears dozens of marks and is one calcification, no cluster of dozens.
+    """
+    joined: list[Mark] = []
+    for pieces in group(marks, spacing, PIECE_MM):
+        kind = _mean_type(pieces)
+        if len(pieces) > 1 and kind and max(kind, key=lambda one: one[1])[0] in LARGE:
+            joined.append(_joined(pieces, kind, spacing))
+        else:
+            joined += pieces
+    return tuple(sorted(joined, key=_by_score))
+
+
+def _mean_type(pieces: Sequence[Mark]) -> tuple[tuple[Morphology, float], ...]:
+    told = [dict(mark.morphology) for mark in pieces if mark.morphology]
+    kinds = [kind for kind, _ in pieces[0].morphology] if told else []
+    return tuple((kind, sum(one.get(kind, 0.0) for one in told) / len(told)) for kind in kinds)
+
+
+def _joined(
+    pieces: Sequence[Mark], kind: tuple[tuple[Morphology, float], ...], spacing: SpacingMm
+) -> Mark:
+    at = _positions_mm(pieces, spacing)
+    extent = float(np.linalg.norm(at.max(axis=0) - at.min(axis=0)))
+    return replace(
+        pieces[0],
+        center=PointPx(
+            sum(mark.center.col for mark in pieces) / len(pieces),
+            sum(mark.center.row for mark in pieces) / len(pieces),
+        ),
+        diameter_mm=max(extent, *(mark.diameter_mm for mark in pieces)),
+        contrast=max(mark.contrast for mark in pieces),
+        morphology=kind,
+    )
 
 
 def _positions_mm(marks: Sequence[Mark], spacing: SpacingMm) -> npt.NDArray[np.float64]:

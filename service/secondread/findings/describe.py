@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.marks import Mark
-from secondread.findings.clusters import MINIMUM_MEMBERS, OUTLINE_MARGIN_MM, group
+from secondread.findings.clusters import MINIMUM_MEMBERS, OUTLINE_MARGIN_MM, group, whole
 from secondread.findings.finding import Calcification, Finding
 from secondread.findings.morphology import type_of
 from secondread.findings.shown import OperatingPoint
@@ -64,7 +64,7 @@ def describe(
     """
     calcifications = [mark for mark in marks if mark.mark_class is MarkClass.CALCIFICATION]
     drafts: list[_Draft] = []
-    for members in group(calcifications, spacing):
+    for members in group(whole(calcifications, spacing), spacing):
         if len(members) >= MINIMUM_MEMBERS:
             drafts.append(_cluster(members, spacing, calibrate))
         else:

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -155,3 +156,38 @@ def test_distribution_follows_extent_and_shape(marks: list[Mark], expected: Dist
 
     assert cluster.distribution[0][0] is expected
     assert sum(confidence for _, confidence in cluster.distribution) == pytest.approx(1.0)
+
+
+def test_the_pieces_of_a_rim_are_one_calcification_and_no_cluster() -> None:
+    rim = _typed([(100 + 20 * math.cos(a / 3), 100 + 20 * math.sin(a / 3)) for a in range(19)])
+
+    (found,) = findings([replace(m, morphology=_MOSTLY_EGGSHELL) for m in rim])
+
+    assert found.mark_class is MarkClass.CALCIFICATION
+    assert found.long_axis_mm == pytest.approx(4 * math.sqrt(2), abs=0.5)
+    assert found.center.col == pytest.approx(100, abs=1)
+
+
+def test_fine_calcifications_as_near_as_that_stay_apart() -> None:
+    close = _typed([(100 + 7 * i, 100) for i in range(5)])
+
+    (found,) = findings([replace(m, morphology=_MOSTLY_FINE) for m in close])
+
+    assert found.mark_class is MarkClass.CLUSTER
+    assert len(found.members) == 5
+
+
+def test_large_calcifications_beside_each_other_stay_apart() -> None:
+    apart = _typed([(100 + 15 * i, 100) for i in range(4)])
+
+    (found,) = findings([replace(m, morphology=_MOSTLY_EGGSHELL) for m in apart])
+
+    assert len(found.members) == 4
+
+
+_MOSTLY_EGGSHELL = ((Morphology.EGGSHELL, 0.7), (Morphology.ROUND, 0.3))
+_MOSTLY_FINE = ((Morphology.EGGSHELL, 0.2), (Morphology.FINE_LINEAR, 0.8))
+
+
+def _typed(places: Sequence[tuple[float, float]]) -> list[Mark]:
+    return [mark(col, row) for col, row in places]
