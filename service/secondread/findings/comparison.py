@@ -167,3 +167,6 @@ class StudyComparison:
 
 PRIOR_READ_AGAIN = "prior re-read"
 """Basis: the prior's images were read with the model that read the current ones."""
+
+PRIOR_REPORT = "prior report"
+"""Basis: the prior's images are gone; its side is this node's own report, of the same model."""

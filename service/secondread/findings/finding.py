@@ -53,6 +53,9 @@ class Finding:
     """Whether the operating point shows it."""
     position: Position | None = None
     """Where in the breast; None where the image's landmarks are not known."""
+    lesion: str | None = None
+    """Tracking Unique Identifier (112040, DCM) of the lesion that it is, over all exams of the
+    patient; None where nothing is kept of them, as offline."""
 
     @property
     def number(self) -> str:
@@ -103,6 +106,20 @@ class PriorStudy:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedPoint:
+    """One operating point of a model, and what is stated of it."""
+
+    number: int
+    name: str
+    minimum_certainty: float
+    """Clusters below this certainty (0-100) are not shown."""
+    false_marks_per_image: float
+    """On images without a cluster."""
+    stated_on: str
+    """What that figure was measured on, for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which detector read, as written into reports."""
 
@@ -116,6 +133,9 @@ class ModelIdentity:
     """Whether certainty is calibrated on data; reports say so where it is not."""
     site_exams: int | None = None
     """On how many of its own exams the site calibrated the operating point; None if it did not."""
+    points: tuple[StatedPoint, ...] = ()
+    """All operating points of the model, that of `operating_point` among them; empty where
+    nothing is stated of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +159,8 @@ class StudyReading:
     """With each prior whose images were read again, the nearest in time first."""
     treatments: tuple[Treatment, ...] = ()
     """What is known of the patient's treatments, whatever its day, from every source."""
+    earlier: tuple["StudyReading", ...] = ()
+    """Readings of the priors' images with the same model, which `comparisons` are made from."""
 
     @property
     def doubtful(self) -> bool:

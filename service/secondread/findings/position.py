@@ -47,9 +47,10 @@ class Position:
     """Distance behind the nipple, along the line from it to the chest wall or the muscle."""
     third: Third | None
     half: Half | None
-    """What this view tells: outer or inner, or upper or lower."""
+    """What this view tells: outer or inner, or upper or lower; where the finding was recognised
+    in both views, what they tell together."""
     quadrant: Quadrant | None = None
-    """From both views, where the finding was recognised in both."""
+    """From both views, where the finding was recognised in both and is clear of the lines."""
     clock_hour: int | None = None
     """1 to 12, seen from in front; from both views, None also for central findings."""
 
@@ -61,11 +62,11 @@ class Position:
         'outer half, middle third, 41 mm from the nipple'
         """
         parts = []
+        hour = f" ({self.clock_hour} o'clock)" if self.clock_hour else ""
         if self.quadrant is not None:
-            hour = f" ({self.clock_hour} o'clock)" if self.clock_hour else ""
             parts.append(f"{self.quadrant}{hour}")
         elif self.half is not None:
-            parts.append(self.half if self.half is Half.CENTRAL else f"{self.half} half")
+            parts.append(self.half if self.half is Half.CENTRAL else f"{self.half} half{hour}")
         if self.third is not None:
             parts.append(f"{self.third} third")
         if self.from_nipple_mm is not None:

@@ -1,6 +1,6 @@
 """A reading with what follow-up says about it: change, place, and which priors were compared."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from secondread.codes import Change
@@ -26,7 +26,20 @@ def followed_up(reading: StudyReading, priors: Sequence[StudyReading]) -> StudyR
     placed = with_positions(reading)
     pairs = correlate(placed)
     placed = with_zones(with_quadrants(placed, pairs), pairs)
-    return with_comparisons(placed, compare(placed, priors)) if priors else placed
+    if not priors:
+        return placed
+    return replace(with_comparisons(placed, compare(placed, priors)), earlier=tuple(priors))
+
+
+def not_compared(reading: StudyReading, study_uids: Collection[str]) -> StudyReading:
+    """Return a reading whose priors of these studies could not be compared with it."""
+    priors = tuple(
+        replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE)
+        if prior.study_uid in study_uids
+        else prior
+        for prior in reading.priors
+    )
+    return replace(reading, priors=priors)
 
 
 def with_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison]) -> StudyReading:

@@ -7,17 +7,24 @@ number and size of the calcifications tell apart what is equally deep.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from secondread.codes import Laterality
+from secondread.codes import Laterality, View
 from secondread.findings.comparison import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.findings.position import Position, Quadrant
+from secondread.findings.position import Half, Position, Quadrant
 from secondread.followup.frame import PointsMm, frame_of
-from secondread.followup.position import NippleAxes, nipple_axes
+from secondread.followup.position import (
+    NippleAxes,
+    beam_deg,
+    nipple_axes,
+    side_of,
+    tells_sides,
+)
 from secondread.followup.spots import clusters_of
 from secondread.followup.view_changes import reference
 
@@ -30,10 +37,24 @@ LEAST_CONFIDENCE = 0.3
 
 _NOBODY = 0.15
 """Weight of "in the other view it was not found", against 1 for a perfect partner."""
-_OBLIQUE_DEG = 47.5
-"""Usual angle of an oblique view against the vertical."""
+_BEAM_ERROR_DEG = 4.0
+"""Standard deviation of the angle of oblique views."""
 _CENTRAL_MM = 10.0
 """Nearer than this to the nipple's axis, a place has no clock face."""
+_HOUR_ERROR = math.radians(20.0)
+"""An hour of 30 degrees is not told where the angle is known less well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What two views together tell of a place."""
+
+    quadrant: Quadrant | None = None
+    """None where a line between quadrants is nearer than the place is known."""
+    half: Half | None = None
+    """Of these lines, the one that the place is clear of; None where there is none."""
+    clock_hour: int | None = None
+    """1 to 12, seen from in front; None for what is central, or not known well enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +67,7 @@ class ViewPair:
     """0-1: that both are one cluster, by depth, number and size."""
     depths_mm: tuple[float, float]
     """Behind the nipple, in the cranio-caudal and in the oblique view."""
-    quadrant: Quadrant
-    clock_hour: int | None
-    """1 to 12, seen from in front; None for what is central."""
+    place: "Place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +77,12 @@ class _Seen:
     ref: FindingRef
     depth_mm: float
     height_mm: float
+    height_error_mm: float
     error_mm: float
     number: int
     diameter_mm: float
+    view: View | None
+    tells_sides: bool
 
 
 def correlate(reading: StudyReading) -> tuple[ViewPair, ...]:
@@ -89,14 +111,17 @@ def _clusters(image: ImageReading) -> list[_Seen]:
 
 
 def _seen(image: ImageReading, finding: Finding, at: PointsMm, axes: NippleAxes) -> _Seen:
-    depth, height = axes.depth_and_height(at)
+    header = image.mammogram
     return _Seen(
         reference(image, finding),
-        depth,
-        height,
+        axes.depth(at),
+        axes.height(at),
+        axes.height_error(at),
         axes.error_mm,
         len(finding.members),
         float(np.median([member.diameter_mm for member in finding.members])),
+        header.view,
+        tells_sides(header),
     )
 
 
@@ -122,25 +147,73 @@ def _weight(a: _Seen, b: _Seen) -> float:
 
 
 def _pair(a: _Seen, b: _Seen, confidence: float, side: Laterality) -> ViewPair:
+    depths = (round(a.depth_mm, 1), round(b.depth_mm, 1))
+    # Of a view for which the breast was turned, the nipple's level is not that of the other.
+    straight = a.view in {View.CC, View.FB} and a.tells_sides and b.tells_sides
+    place = Place()
+    if straight and b.view is not None:
+        lateral = Away(a.height_mm, a.height_error_mm)
+        oblique = Away(b.height_mm, b.height_error_mm)
+        place = place_of(lateral, oblique, beam_deg(b.view), side)
+    return ViewPair(a.ref, b.ref, round(confidence, 2), depths, place)
+
+
+class Away(NamedTuple):
+    """A distance from a line, and its standard error, in mm."""
+
+    mm: float
+    error_mm: float
+
+
+def place_of(lateral: Away, oblique: Away, angle_deg: float, side: Laterality) -> Place:
+    """Return what the heights above the nipple in two views tell of a place.
+
+    Parameters
+    ----------
+    lateral
+        In the cranio-caudal view: outwards is positive.
+    oblique
+        In the oblique or lateral view: upwards is positive.
+    angle_deg
+        Its beam's against the vertical.
+    side
+        The breast.
+
+    Examples
+    --------
+    >>> found = place_of(Away(36.0, 2.5), Away(41.0, 2.5), 47.5, Laterality.LEFT)
+    >>> str(found.quadrant), found.clock_hour
+    ('upper outer', 2)
+    """
+    angle = math.radians(angle_deg)
+    sine, cosine = math.sin(angle), math.cos(angle)
     # Height in the oblique view mixes both: cos(angle) lateral + sin(angle) superior.
-    angle = math.radians(_OBLIQUE_DEG)
-    lateral = a.height_mm
-    superior = (b.height_mm - math.cos(angle) * lateral) / math.sin(angle)
-    central = math.hypot(lateral, superior) < _CENTRAL_MM
-    return ViewPair(
-        a.ref,
-        b.ref,
-        round(confidence, 2),
-        (round(a.depth_mm, 1), round(b.depth_mm, 1)),
-        Quadrant.CENTRAL if central else _quadrant(lateral, superior),
-        None if central else clock_hour(lateral, superior, side),
-    )
+    up = (oblique.mm - cosine * lateral.mm) / sine
+    is_oblique = abs(cosine) > 1e-6
+    turn = math.radians(_BEAM_ERROR_DEG) if is_oblique else 0.0
+    by_angle = turn * abs(lateral.mm - cosine * oblique.mm) / sine**2
+    error = math.hypot(oblique.error_mm / sine, lateral.error_mm * cosine / sine, by_angle)
+    return _place(lateral, Away(up, error), side)
 
 
-def _quadrant(lateral: float, superior: float) -> Quadrant:
-    if superior > 0:
-        return Quadrant.UPPER_OUTER if lateral > 0 else Quadrant.UPPER_INNER
-    return Quadrant.LOWER_OUTER if lateral > 0 else Quadrant.LOWER_INNER
+def _place(lateral: Away, superior: Away, side: Laterality) -> Place:
+    away = math.hypot(lateral.mm, superior.mm)
+    if away < _CENTRAL_MM:
+        return Place(Quadrant.CENTRAL, Half.CENTRAL)
+    outwards = side_of(*lateral, Half.OUTER, Half.INNER)
+    upwards = side_of(*superior, Half.UPPER, Half.LOWER)
+    known = next((half for half in (outwards, upwards) if half is not Half.CENTRAL), None)
+    error = math.hypot(lateral.mm * superior.error_mm, superior.mm * lateral.error_mm) / away**2
+    hour = clock_hour(lateral.mm, superior.mm, side) if error < _HOUR_ERROR else None
+    return Place(_QUADRANTS.get((upwards, outwards)), known, hour)
+
+
+_QUADRANTS = {
+    (Half.UPPER, Half.OUTER): Quadrant.UPPER_OUTER,
+    (Half.UPPER, Half.INNER): Quadrant.UPPER_INNER,
+    (Half.LOWER, Half.OUTER): Quadrant.LOWER_OUTER,
+    (Half.LOWER, Half.INNER): Quadrant.LOWER_INNER,
+}
 
 
 def clock_hour(lateral: float, superior: float, side: Laterality) -> int:
@@ -173,7 +246,8 @@ def with_quadrants(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyRea
 
 def _placed(finding: Finding, pair: ViewPair | None) -> Finding:
     position: Position | None = finding.position
-    if pair is None or position is None:
+    if pair is None or position is None or pair.place == Place():
         return finding
-    told = replace(position, quadrant=pair.quadrant, clock_hour=pair.clock_hour)
+    place = pair.place
+    told = replace(position, quadrant=place.quadrant, half=place.half, clock_hour=place.clock_hour)
     return replace(finding, position=told)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from secondread.findings.cad_report import CadReport
 from secondread.findings.comparison import (
     Difference,
     FindingChange,
@@ -79,6 +80,22 @@ def pair_json(pair: ViewPair) -> dict[str, Any]:
         "mlo": _ref(pair.mlo),
         "confidence": pair.confidence,
         "depths_mm": list(pair.depths_mm),
-        "quadrant": pair.quadrant.value,
-        "clock_hour": pair.clock_hour,
+        "quadrant": pair.place.quadrant,
+        "half": pair.place.half,
+        "clock_hour": pair.place.clock_hour,
+    }
+
+
+def cad_report_json(report: CadReport) -> dict[str, Any]:
+    """Return what a CAD report of a prior says, and whose it is, as JSON values."""
+    day = report.written_on or report.study_date
+    return {
+        "study_uid": report.study_uid,
+        "sop_instance_uid": report.sop_instance_uid,
+        "title": report.title,
+        "origin": report.origin.value,
+        "manufacturer": report.maker.manufacturer,
+        "date": day.isoformat() if day else None,
+        "marks": report.marks,
+        "not_readable": [str(remark) for remark in report.remarks],
     }

@@ -6,7 +6,7 @@ in the usual hanging.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,6 +22,9 @@ from secondread.geometry import PointPx, SpacingMm
 
 PointsMm = npt.NDArray[np.float64]
 """(n, 2): x and y in a view's frame."""
+
+SEEN_MM = 6.0
+"""A nipple with a larger standard error was not seen, but guessed from the breast's shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +130,27 @@ def view_frame(
     mammogram: Mammogram, breast: Breast, anatomy: Anatomy, spacing: SpacingMm
 ) -> ViewFrame:
     """Return the frame of an image."""
+    upside_down = _is_upside_down(mammogram)
     return ViewFrame(
         mammogram.rows,
         mammogram.columns,
         spacing,
         mirrored=breast.chest_wall_side == "right",
-        upside_down=_is_upside_down(mammogram),
-        anatomy=anatomy,
+        upside_down=upside_down,
+        anatomy=_without_false_muscle(anatomy) if upside_down else anatomy,
     )
+
+
+def _without_false_muscle(anatomy: Anatomy) -> Anatomy:
+    """Return the landmarks of an image that is stored upside down.
+
+    The muscle is sought at the upper border of the stored image, where it cannot be then, and a
+    nipple that was not seen was guessed from it.
+    """
+    nipple = anatomy.nipple
+    if anatomy.pectoral is not None and nipple is not None and nipple.error_mm > SEEN_MM:
+        nipple = None
+    return replace(anatomy, pectoral=None, nipple=nipple)
 
 
 def _is_upside_down(mammogram: Mammogram) -> bool:
@@ -146,9 +162,10 @@ def _is_upside_down(mammogram: Mammogram) -> bool:
     if mammogram.orientation is None or mammogram.view is None:
         return False
     down = mammogram.orientation[1]
-    if mammogram.view.is_mlo_like:
-        return down.startswith("H")
+    # An oblique direction is written with its main letter first, which may be either one.
+    if "H" in down or "F" in down:
+        return "H" in down
     lateral = {Laterality.LEFT: "L", Laterality.RIGHT: "R"}.get(
         mammogram.laterality or Laterality.BOTH
     )
-    return lateral is not None and down.startswith(lateral)
+    return lateral is not None and lateral in down

@@ -1,25 +1,51 @@
 """The place of each finding in its view, from nipple, skin and pectoral muscle."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from secondread.codes import MarkClass
+from secondread.assemble.mammogram import Mammogram
+from secondread.codes import Laterality, MarkClass, View, ViewModifier
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.position import Half, Position, Third
-from secondread.followup.frame import PointsMm, ViewFrame, frame_of
+from secondread.followup.frame import SEEN_MM, PointsMm, ViewFrame, frame_of
 from secondread.geometry import PointPx
 
 _SURE = 1.96
 """So many standard errors of the nipple's place away from a line, the side of it is known."""
-_MOST_NIPPLE_ERROR_MM = 6.0
-"""A nipple known less well gives no distances: they would be read as if it were known."""
+_LIE_DEG = 3.0
+"""Standard deviation of how much a breast is turned in its image, measured at the nipple."""
+_ASIDE_MM = 30.0
+"""Most places of a breast lie no farther inwards or outwards of the nipple than this."""
+OBLIQUE_DEG = 47.5
+"""Usual angle of an oblique view's beam against the vertical."""
+_BEAM_DEG = {View.ML: 90.0, View.LM: 90.0, View.SIO: 180 - OBLIQUE_DEG, View.ISO: 180 - OBLIQUE_DEG}
+_TURNED = frozenset(
+    {
+        ViewModifier.ROLLED_LATERAL,
+        ViewModifier.ROLLED_MEDIAL,
+        ViewModifier.ROLLED_SUPERIOR,
+        ViewModifier.ROLLED_INFERIOR,
+        ViewModifier.AXILLARY_TAIL,
+        ViewModifier.CLEAVAGE,
+        ViewModifier.TANGENTIAL,
+    }
+)
+"""In such views the breast is turned, or the beam, by an amount that nobody writes down."""
 _MARKER_NEAR_MM, _MARKER_MM, _MARKER_ERROR_MM = 10.0, (0.8, 4.0), 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class NippleAxes:
-    """The nipple, and the directions to the chest wall and up from it."""
+    """The nipple, the posterior nipple line from it, and its level.
+
+    Depth is measured along the line, height from the level, which are not at right angles in an
+    oblique view. The line rises with the slope of the muscle, and so would put what is deep and
+    a little above the nipple below it. Which part of the breast a place belongs to follows from
+    the level: the detector stands along the chest wall, and its long side is what is mixed of
+    superior and lateral by the angle of the beam.
+    """
 
     nipple: PointsMm
     """(2,)"""
@@ -30,12 +56,18 @@ class NippleAxes:
     length_mm: float
     """From the nipple to the chest wall's border or to the muscle."""
 
-    def depth_and_height(self, point: PointsMm) -> tuple[float, float]:
-        """Return how far behind the nipple, and how far above that line, a point lies, in mm."""
-        away = point - self.nipple
-        up = np.array([self.back[1], -self.back[0]])
-        up = up if up[1] < 0 else -up
-        return float(away @ self.back), float(away @ up)
+    def depth(self, point: PointsMm) -> float:
+        """Return how far behind the nipple a point lies along the posterior nipple line, in mm."""
+        return float((point - self.nipple) @ self.back)
+
+    def height(self, point: PointsMm) -> float:
+        """Return how far above the nipple a point lies in the usual hanging, in mm."""
+        return float(self.nipple[1] - point[1])
+
+    def height_error(self, point: PointsMm) -> float:
+        """Return the standard error of that: of the nipple's place, and of how the breast lies."""
+        turned = math.radians(_LIE_DEG) * abs(float(self.nipple[0] - point[0]))
+        return math.hypot(self.error_mm, turned)
 
 
 def nipple_axes(image: ImageReading, frame: ViewFrame) -> NippleAxes | None:
@@ -87,9 +119,9 @@ def _position(image: ImageReading, frame: ViewFrame, center: PointPx) -> Positio
     axes = nipple_axes(image, frame)
     if axes is None:
         return Position(from_skin, None, None, None, None, None)
-    depth, height = axes.depth_and_height(point)
-    if axes.error_mm > _MOST_NIPPLE_ERROR_MM:
-        half = _half(image, height, axes.error_mm)
+    depth, half = axes.depth(point), _half(image.mammogram, point, axes)
+    if axes.error_mm > SEEN_MM:
+        # A distance from a nipple that was guessed would be read as if it had been seen.
         # What is not clear of the line is unknown then, not central.
         half = None if half is Half.CENTRAL else half
         return Position(from_skin, None, axes.error_mm, None, None, half)
@@ -99,7 +131,7 @@ def _position(image: ImageReading, frame: ViewFrame, center: PointPx) -> Positio
         nipple_error_mm=axes.error_mm,
         depth_mm=round(depth, 1),
         third=_third(depth / axes.length_mm) if axes.length_mm > 0 else None,
-        half=_half(image, height, axes.error_mm),
+        half=half,
     )
 
 
@@ -109,15 +141,58 @@ def _third(share: float) -> Third:
     return Third.MIDDLE if share < 2 / 3 else Third.POSTERIOR
 
 
-def _half(image: ImageReading, height_mm: float, error_mm: float) -> Half | None:
-    view = image.mammogram.view
-    if view is None or not (view.is_cc_like or view.is_mlo_like):
+def _half(header: Mammogram, point: PointsMm, axes: NippleAxes) -> Half | None:
+    """Return the half of the breast that one view tells; None where it tells none."""
+    height, error = axes.height(point), axes.height_error(point)
+    view = header.view
+    if view is None or not tells_sides(header):
         return None
-    if abs(height_mm) <= _SURE * error_mm:
-        return Half.CENTRAL
     if view.is_cc_like:
-        return Half.OUTER if height_mm > 0 else Half.INNER
-    return Half.UPPER if height_mm > 0 else Half.LOWER
+        return _exaggerated(view, side_of(height, error, Half.OUTER, Half.INNER))
+    # What is lateral is in the height as well: one oblique view tells what lies clear of that.
+    clear = abs(math.cos(math.radians(beam_deg(view)))) * _ASIDE_MM
+    found = side_of(height, error, Half.UPPER, Half.LOWER)
+    return found if clear < 1e-6 or abs(height) > _SURE * error + clear else None
+
+
+def side_of(away_mm: float, error_mm: float, above: Half, below: Half) -> Half:
+    """Return the half that a place lies in; central where it is too near to the line to tell."""
+    if abs(away_mm) <= _SURE * error_mm:
+        return Half.CENTRAL
+    return above if away_mm > 0 else below
+
+
+def _exaggerated(view: View, half: Half) -> Half | None:
+    """Return what a cranio-caudal view tells of a half when the breast was turned for it.
+
+    What is shown of the side that it was turned to is on that side; the nipple's line says
+    nothing of the rest.
+    """
+    told = {View.XCCL: (Half.OUTER,), View.XCCM: (Half.INNER,), View.XCC: ()}.get(view)
+    return half if told is None or half in told else None
+
+
+def tells_sides(header: Mammogram) -> bool:
+    """Whether the nipple's level tells parts of the breast from each other in an image.
+
+    It does where the side is known, the hanging (PS3.3 C.7.6.1.1.1, or the usual one where the
+    header is silent) and how the breast was held.
+    """
+    view = header.view
+    if view is None or not (view.is_cc_like or view.is_mlo_like):
+        return False
+    sided = header.laterality in {Laterality.LEFT, Laterality.RIGHT}
+    # Columns that run to the front or to the back are of an image that lies on its side.
+    lying = header.orientation is not None and header.orientation[1][:1] in {"A", "P"}
+    return sided and not lying and not header.modifiers & _TURNED
+
+
+def beam_deg(view: View) -> float:
+    """Return a lateral or oblique view's usual angle of the beam against the vertical.
+
+    Height in the image is then cos(angle) lateral + sin(angle) superior.
+    """
+    return _BEAM_DEG.get(view, OBLIQUE_DEG)
 
 
 def with_positions(reading: StudyReading) -> StudyReading:

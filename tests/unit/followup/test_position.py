@@ -1,15 +1,26 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from secondread.codes import Laterality, View
+from secondread.codes import Laterality, View, ViewModifier
+from secondread.detect import breast
+from secondread.detect.landmarks import located
 from secondread.findings.comparison import FindingRef
-from secondread.findings.finding import StudyReading
+from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.position import Half, Position, Quadrant, Third
 from secondread.followup.comparison import compare
-from secondread.followup.correlation import clock_hour, correlate, with_quadrants
+from secondread.followup.correlation import (
+    Away,
+    Place,
+    clock_hour,
+    correlate,
+    place_of,
+    with_quadrants,
+)
 from secondread.followup.identity import lesion_uids
-from secondread.followup.position import with_positions
+from secondread.followup.position import position_of, with_positions
+from secondread.geometry import PointPx
 from tests.unit.followup.breasts import Lie, group, reading
 
 CC, MLO = Lie(), Lie(view=View.MLO)
@@ -28,12 +39,115 @@ def place(done: StudyReading, image: int = 0) -> Position:
         (CC, -30.0, Half.INNER),
         (replace(CC, right=True), 30.0, Half.OUTER),
         (CC, 1.0, Half.CENTRAL),
-        (replace(MLO, woman=3), 35.0, Half.UPPER),
-        (replace(MLO, woman=3), -40.0, Half.LOWER),
+        (replace(MLO, woman=3), 45.0, Half.UPPER),
+        (replace(MLO, woman=3), -45.0, Half.LOWER),
+        (replace(MLO, right=True), 45.0, Half.UPPER),
+        (replace(MLO, right=True, pitch_mm=0.25), -45.0, Half.LOWER),
     ],
 )
 def test_the_half_follows_from_the_side_of_the_nipple_line(lie: Lie, up: float, half: Half) -> None:
     assert place(reading((lie, group(35.0, up)))).half is half
+
+
+@pytest.mark.parametrize("up", [-15.0, 1.0, 15.0])
+def test_one_oblique_view_tells_no_half_near_the_nipple(up: float) -> None:
+    # What lies outwards is projected upwards: 20 mm out and 10 mm down are above the nipple.
+    assert place(reading((MLO, group(35.0, up)))).half is None
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_a_deep_place_above_the_nipple_is_not_below_it_for_the_muscles_slope(right: bool) -> None:
+    outwards, above = 36.0, 41.0  # superior by 22 mm
+    cc, mlo = replace(CC, right=right), replace(MLO, right=right)
+    done = with_positions(reading((cc, group(39.0, outwards)), (mlo, group(39.0, above))))
+
+    placed = with_quadrants(done, correlate(done))
+
+    told = [finding.position for image in placed.images for finding in image.shown]
+    assert [position and position.quadrant for position in told] == [Quadrant.UPPER_OUTER] * 2
+
+
+@pytest.mark.parametrize(
+    ("view", "up", "half"),
+    [
+        (View.XCCL, 30.0, Half.OUTER),
+        (View.XCCL, -30.0, None),
+        (View.XCCM, -30.0, Half.INNER),
+        (View.XCCM, 30.0, None),
+        (View.XCC, 30.0, None),
+        (View.FB, 30.0, Half.OUTER),
+        (View.ML, 15.0, Half.UPPER),
+        (View.LM, -15.0, Half.LOWER),
+    ],
+)
+def test_other_views_tell_what_they_can(view: View, up: float, half: Half | None) -> None:
+    done = reading((CC if view.is_cc_like else MLO, group(35.0, up)))
+    image = done.images[0]
+    turned = replace(image, mammogram=replace(image.mammogram, view=view))
+
+    found = position_of(turned, image.findings[0])
+
+    assert found is not None
+    assert found.half is half
+
+
+@pytest.mark.parametrize(
+    ("lie", "changes"),
+    [
+        (CC, {"modifiers": frozenset({ViewModifier.ROLLED_LATERAL})}),
+        (CC, {"modifiers": frozenset({ViewModifier.CLEAVAGE})}),
+        (CC, {"laterality": None}),
+        (CC, {"orientation": ("R", "A")}),
+        (MLO, {"modifiers": frozenset({ViewModifier.AXILLARY_TAIL})}),
+    ],
+)
+def test_an_image_that_lies_otherwise_tells_no_half(lie: Lie, changes: dict[str, Any]) -> None:
+    image = reading((lie, group(35.0, 45.0))).images[0]
+    other = replace(image, mammogram=replace(image.mammogram, **changes))
+
+    found = position_of(other, image.findings[0])
+
+    assert found is not None
+    assert found.half is None
+
+
+@pytest.mark.parametrize("lie", [CC, MLO, replace(MLO, right=True), replace(CC, right=True)])
+@pytest.mark.parametrize("about", ["columns", "rows", "both"])
+def test_a_mirrored_image_tells_the_same_half(lie: Lie, about: str) -> None:
+    up = replace(lie, pitch_mm=0.4)
+    straight = reading((up, group(35.0, 45.0)))
+    wanted = place(straight).half
+    image = mirrored(straight.images[0], up, about)
+
+    found = position_of(image, image.findings[0])
+
+    assert wanted in {Half.UPPER, Half.OUTER}
+    assert found is not None
+    assert found.half is wanted
+    assert found.from_nipple_mm == pytest.approx(place(straight).from_nipple_mm, abs=3)
+
+
+def mirrored(image: ImageReading, lie: Lie, about: str) -> ImageReading:
+    """Return an image as a unit stores it that turns its pixels over, with findings and header."""
+    header = image.mammogram
+    over, across = about in {"rows", "both"}, about in {"columns", "both"}
+    pixels = lie.picture()[:: -1 if over else 1, :: -1 if across else 1].copy()
+    region = breast.find(pixels, lie.spacing)
+    assert region is not None
+    found = located(region, pixels, lie.spacing, oblique=lie.view is View.MLO).breast
+    other = str.maketrans("APLRHF", "PARLFH")
+    assert header.orientation is not None
+    along, down = header.orientation
+    turned = (along.translate(other) if across else along, down.translate(other) if over else down)
+
+    def moved(point: PointPx) -> PointPx:
+        col = header.columns - point.col if across else point.col
+        return PointPx(col, header.rows - point.row if over else point.row)
+
+    findings = tuple(replace(one, center=moved(one.center)) for one in image.findings)
+    return replace(
+        image, mammogram=replace(header, orientation=turned), breast=found, findings=findings
+    )
 
 
 def test_distances_are_those_of_the_breast() -> None:
@@ -57,8 +171,9 @@ def test_without_landmarks_there_is_no_position() -> None:
 
 
 def test_a_cluster_is_recognised_in_both_views_by_its_depth() -> None:
-    shallow, deep = group(20.0, 12.0, 8), group(58.0, 12.0, 8, seed=1)
-    done = with_positions(reading((CC, shallow + deep), (MLO, shallow + deep)))
+    above = group(20.0, 20.0, 8) + group(58.0, 20.0, 8, seed=1)
+    oblique = group(20.0, 36.0, 8) + group(58.0, 36.0, 8, seed=1)
+    done = with_positions(reading((CC, above), (MLO, oblique)))
 
     pairs = correlate(done)
 
@@ -69,6 +184,44 @@ def test_a_cluster_is_recognised_in_both_views_by_its_depth() -> None:
     told = [finding.position for image in placed.images for finding in image.shown]
     assert len(told) == 4
     assert all(position is not None and position.quadrant is not None for position in told)
+
+
+@pytest.mark.parametrize(
+    ("lateral", "oblique", "angle", "quadrant", "half", "hour"),
+    [
+        (30.0, 45.0, 47.5, Quadrant.UPPER_OUTER, Half.OUTER, 1),
+        (30.0, 0.0, 47.5, Quadrant.LOWER_OUTER, Half.OUTER, 4),
+        (-30.0, 15.0, 47.5, Quadrant.UPPER_INNER, Half.INNER, 11),
+        (-30.0, -50.0, 47.5, Quadrant.LOWER_INNER, Half.INNER, 7),
+        (30.0, 20.3, 47.5, None, Half.OUTER, 3),
+        (1.0, 30.0, 47.5, None, Half.UPPER, 12),
+        (2.0, 3.0, 47.5, Quadrant.CENTRAL, Half.CENTRAL, None),
+        (30.0, 20.3, 90.0, Quadrant.UPPER_OUTER, Half.OUTER, 2),
+        (30.0, -20.0, 132.5, None, Half.OUTER, 3),
+    ],
+)
+def test_two_views_tell_the_quadrant_where_it_is_clear_of_the_lines(
+    lateral: float,
+    oblique: float,
+    angle: float,
+    quadrant: Quadrant | None,
+    half: Half,
+    hour: int | None,
+) -> None:
+    found = place_of(Away(lateral, 2.5), Away(oblique, 2.5), angle, Laterality.LEFT)
+
+    assert found == Place(quadrant, half, hour)
+
+
+def test_views_of_a_turned_breast_tell_no_quadrant() -> None:
+    spots = group(50.0, 30.0)
+    done = with_positions(reading((CC, spots), (MLO, group(50.0, 36.0))))
+    cc = done.images[0]
+    turned = replace(cc, mammogram=replace(cc.mammogram, view=View.XCCL))
+
+    (pair,) = correlate(replace(done, images=(turned, done.images[1])))
+
+    assert pair.place == Place()
 
 
 def test_a_cluster_of_one_view_alone_has_no_partner() -> None:

@@ -1,0 +1,92 @@
+"""Priors of which no image can be had any more, compared by what this node once reported of them.
+
+Reading reports is a later stage's work: `report` implements the protocol, and `app` passes it in.
+Whether a report serves is decided here. It does when this node wrote it, and with the same model:
+the manifest's digest covers its normalisation too. Everything else would make "new" of what the
+other model did not mark.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from secondread.detect.marks import Breast
+from secondread.findings.cad_report import CadReport, Origin
+from secondread.findings.comparison import PRIOR_REPORT, StudyComparison
+from secondread.findings.finding import ModelIdentity, StudyReading
+from secondread.followup.applied import with_comparisons
+from secondread.followup.comparison import compare
+
+
+class AsReading(Protocol):
+    """Makes a reading of a report; `report.reported_reading.as_reading` is one."""
+
+    def __call__(self, report: CadReport, breasts: Mapping[str, Breast]) -> StudyReading:
+        """Return what the report was made from, with what is kept of the breasts in its images."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedPrior:
+    """A prior without images: its reports, and what was kept of their images' landmarks."""
+
+    reports: tuple[CadReport, ...]
+    """Those that were replaced by others are not among them."""
+    breasts: Mapping[str, Breast]
+    """By SOP Instance UID."""
+
+
+def current(reports: Sequence[CadReport]) -> tuple[CadReport, ...]:
+    """Return the reports that no other of them replaces, the latest first."""
+    replaced = {uid for report in reports for uid in report.replaces}
+    left = [report for report in reports if report.sop_instance_uid not in replaced]
+    return tuple(sorted(left, key=lambda one: one.written_on or date.min, reverse=True))
+
+
+def why_not(report: CadReport, model: ModelIdentity) -> str:
+    """Return why a report cannot stand for its study's images; empty where it can."""
+    if report.origin is Origin.FOREIGN:
+        return f"the prior's images are not at hand, and {report.title} says nothing of ours"
+    if report.origin is not Origin.OWN:
+        return "the prior's images are not at hand, and its report is another node's"
+    if report.model_digest != model.digest:
+        return "the prior's images are not at hand, and its report is of another model"
+    return ""
+
+
+def basis(prior: ReportedPrior, model: ModelIdentity) -> CadReport | None:
+    """Return the report that stands for a prior's images; None where none can."""
+    return next((one for one in current(prior.reports) if not why_not(one, model)), None)
+
+
+def compared_with_reports(
+    reading: StudyReading, priors: Sequence[ReportedPrior], as_reading: AsReading
+) -> StudyReading:
+    """Return a reading that is also compared with priors that only reports are left of.
+
+    Parameters
+    ----------
+    reading
+        The study, compared already with the priors whose images were read again.
+    priors
+        Those of which no image can be read.
+    as_reading
+        Makes a reading of a report.
+    """
+    chosen = [(basis(prior, reading.model), prior.breasts) for prior in priors]
+    found = [as_reading(report, breasts) for report, breasts in chosen if report is not None]
+    return against(reading, found)
+
+
+def against(reading: StudyReading, found: Sequence[StudyReading]) -> StudyReading:
+    """Return a reading that is also compared with what is known of priors without images."""
+    if not found:
+        return reading
+    further = compare(reading, found, basis=PRIOR_REPORT)
+    both = sorted((*reading.comparisons, *further), key=_nearest_first)
+    # `earlier` stays what was read now: a report says of those images that it detected in them.
+    return with_comparisons(reading, both)
+
+
+def _nearest_first(comparison: StudyComparison) -> int:
+    return -(comparison.prior_date or date.min).toordinal()
