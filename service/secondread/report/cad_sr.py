@@ -2,19 +2,22 @@
 
 One tree for all outcomes; what differs is which images answered and which findings there are:
 
-=====================  ========  ================  =========================
-situation              111017    111064 detection  containers
-=====================  ========  ================  =========================
-no findings            111241    Succeeded         successful
-findings               111242    Succeeded         successful
-some images not read   111243/4  Partially         successful and failed
-no image read          111245    Failed            failed
-=====================  ========  ================  =========================
+=============================  ========  ================  ======================
+situation                      111017    111064 detection  111065 analysis
+=============================  ========  ================  ======================
+no findings                    111241    Succeeded         Not Attempted
+findings                       111242    Succeeded         Not Attempted
+some images not read           111243/4  Partially         Not Attempted
+no image read                  111245    Failed            Not Attempted
+... priors compared            the same  the same          Succeeded
+... a comparison failed        111243/4  the same          Failed, or Partially
+an image was read with doubts  111243/4  the same          Failed, or Partially
+=============================  ========  ================  ======================
 
-Summary of Analyses is Not Attempted: analyses correlate images (PS3.17 E.1), and none is made.
+What an analysis is, and why doubts are one that failed, is in `secondread.report.analyses`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
@@ -23,16 +26,14 @@ from secondread.codes import FindingType, Status, Summary
 from secondread.errors import ReportError
 from secondread.findings.finding import StudyReading
 from secondread.report import concepts, tree
+from secondread.report.analyses import Performed, analyses, analysis_summary
 from secondread.report.detections import algorithm, detection_status, detection_summary
 from secondread.report.glance import impression_lines
 from secondread.report.header import Authorship, file_meta, result_header
 from secondread.report.image_library import evidence, library_entry, source_of
+from secondread.report.impressions import Contents, ImpressionWriter, contents, missing_line
+from secondread.report.lesions import prior_images
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
-from secondread.report.single_image_finding import (
-    FindingWriter,
-    encoded_findings,
-    rendering_intent,
-)
 from secondread.report.tree import Item, Relation
 from secondread.report.uids import ResultUids
 from secondread.report.wording import ascii_text, impression
@@ -52,14 +53,15 @@ def cad_sr(
     Parameters
     ----------
     reading
-        What was read. Its `images` become the Image Library and the evidence; what it left out
-        is named in the overall impression only.
+        What was read. Its `images` become the Image Library and the evidence, with those of the
+        priors behind them; what it left out is named in the overall impression only.
     sources
-        Headers of the images, without pixel data, by SOP Instance UID.
+        Headers of the images and of the priors' images, without pixel data, by SOP Instance UID.
     node, uids, occasion
         Who writes, under which UIDs, when and in whose place.
     profile
-        Scheme of SNOMED codes, and whether findings that are not shown are included.
+        Scheme of SNOMED codes, and whether findings that are not shown, and the calcifications
+        of clusters, are included.
 
     Raises
     ------
@@ -75,10 +77,9 @@ def cad_sr(
     ds.SOPClassUID = MammographyCADSRStorage
     ds.SOPInstanceUID = uids.instance(ObjectKind.CAD_SR.value, "study")
     ds.Modality = "SR"
-    ds.SeriesDescription = "Second read: calcification CAD (research use)"
     ds.InstanceNumber = 1
     _add_document(ds, reading, authorship)
-    root = _content(reading, sources, uids, include_all=profile.findings == "all")
+    root = _content(reading, sources, uids, profile)
     ds.update(tree.finished(root, "4000"))
     if profile.snomed_codes == "SRT":
         tree.write_srt(ds)
@@ -98,6 +99,9 @@ def _add_document(ds: Dataset, reading: StudyReading, authorship: Authorship) ->
     ds.CurrentRequestedProcedureEvidenceSequence = evidence(
         image.mammogram for image in reading.images
     )
+    priors = [image.mammogram for image in prior_images(reading)]
+    if priors:
+        ds.PertinentOtherEvidenceSequence = evidence(priors)
     if authorship.occasion.predecessor is not None:
         ds.PredecessorDocumentsSequence = [_replaced(*authorship.occasion.predecessor)]
 
@@ -127,9 +131,13 @@ def _replaced(study_uid: str, series_uid: str, instance_uid: str) -> Dataset:
 
 
 def _content(
-    reading: StudyReading, sources: Mapping[str, Dataset], uids: ResultUids, *, include_all: bool
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    uids: ResultUids,
+    profile: ProfileSettings,
 ) -> Item:
     """Return the content tree: TID 4000, rows in its order."""
+    held = contents(reading, profile)
     root = tree.container(concepts.CAD_REPORT)
     root.add(Relation.HAS_CONCEPT_MOD, tree.code(concepts.LANGUAGE, concepts.ENGLISH))
     library = root.add(Relation.CONTAINS, tree.container(concepts.IMAGE_LIBRARY))
@@ -138,50 +146,38 @@ def _content(
             Relation.CONTAINS,
             library_entry(image.mammogram, source_of(image.mammogram, sources)),
         )
-        for image in reading.images
+        for image in (*reading.images, *prior_images(reading))
     }
-    impressions = _individual_impressions(reading, entries, uids, include_all=include_all)
-    root.add(Relation.CONTAINS, _processing_summary(reading, impressions))
-    root.add(Relation.CONTAINS, detection_summary(reading, entries))
-    analyses = tree.code(concepts.ANALYSIS_SUMMARY, Status.NOT_ATTEMPTED.code)
-    root.add(Relation.CONTAINS, analyses)
+    performed = analyses(reading, held.lesions, entries)
+    impressions = ImpressionWriter(held, entries, uids).items()
+    root.add(Relation.CONTAINS, _processing_summary(held, performed, impressions))
+    qualities = [image.mammogram.sop_instance_uid for image in held.qualities]
+    root.add(Relation.CONTAINS, detection_summary(reading, entries, held.points, qualities))
+    root.add(Relation.CONTAINS, analysis_summary(reading, performed, entries))
     return root
 
 
-def _individual_impressions(
-    reading: StudyReading, entries: Mapping[str, Item], uids: ResultUids, *, include_all: bool
-) -> list[Item]:
-    """Return one Individual Impression (TID 4003) for each finding, in reading order."""
-    impressions = []
-    for image in reading.images:
-        entry = entries[image.mammogram.sop_instance_uid]
-        writer = FindingWriter(image, entry, reading.model, uids)
-        for finding in encoded_findings(image, include_all):
-            intent = tree.code(concepts.RENDERING_INTENT, rendering_intent(finding).code)
-            item = tree.container(concepts.INDIVIDUAL_IMPRESSION)
-            item.add(Relation.HAS_CONCEPT_MOD, intent)
-            item.add(Relation.CONTAINS, writer.item(finding))
-            impressions.append(item)
-    return impressions
-
-
-def _processing_summary(reading: StudyReading, impressions: list[Item]) -> Item:
-    """Return TID 4001: the summary, the overall impression (TID 4002), then each finding's."""
-    item = tree.code(concepts.PROCESSING_SUMMARY, _summary(reading, bool(impressions)).code)
-    said = impression(reading, impression_lines(reading))
-    item.add(Relation.HAS_PROPERTIES, tree.text(concepts.IMPRESSION_DESCRIPTION, said))
-    for child in algorithm(reading.model, FindingType.CLUSTER):
+def _processing_summary(
+    held: Contents, performed: Sequence[Performed], impressions: Sequence[Item]
+) -> Item:
+    """Return TID 4001: the summary, the overall impression (TID 4002), then the individual ones."""
+    reading = held.reading
+    item = tree.code(concepts.PROCESSING_SUMMARY, _summary(held, performed).code)
+    lines = (*impression_lines(reading), *map(missing_line, held.missing))
+    said = tree.text(concepts.IMPRESSION_DESCRIPTION, impression(reading, lines))
+    for child in (said, *algorithm(reading.model, FindingType.CLUSTER)):
         item.add(Relation.HAS_PROPERTIES, child)
     for child in impressions:
         item.add(Relation.INFERRED_FROM, child)
     return item
 
 
-def _summary(reading: StudyReading, with_findings: bool) -> Summary:
-    match detection_status(reading.images):
-        case Status.FAILED:
-            return Summary.NONE
-        case Status.SUCCEEDED:
-            return Summary.ALL_WITH_FINDINGS if with_findings else Summary.ALL_WITHOUT_FINDINGS
-        case _:
-            return Summary.SOME_WITH_FINDINGS if with_findings else Summary.SOME_WITHOUT_FINDINGS
+def _summary(held: Contents, performed: Sequence[Performed]) -> Summary:
+    """Return the one word on processing and findings (CID 6047)."""
+    detection = detection_status(held.reading.images)
+    if detection is Status.FAILED:
+        return Summary.NONE
+    all_succeeded = detection is Status.SUCCEEDED and all(one.succeeded for one in performed)
+    if all_succeeded:
+        return Summary.ALL_WITH_FINDINGS if held.with_findings else Summary.ALL_WITHOUT_FINDINGS
+    return Summary.SOME_WITH_FINDINGS if held.with_findings else Summary.SOME_WITHOUT_FINDINGS

@@ -1,28 +1,34 @@
-"""Secondary captures of a reading: a page for each view with shown findings, and notices.
+"""Secondary captures of a reading: an overview, the views with shown findings, and notices.
 
 For workstations that draw no CAD marks, and for what a CAD SR cannot say. No patient identity is
 in the pixels, so that Burned In Annotation is NO (PS3.3 C.7.6.1), and no Pixel Spacing is
 given, since the pictures of a page differ in scale and carry their own bars.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 
-from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
 
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.reasons import ImageStatus, Outcome
-from secondread.report import concepts, tree
 from secondread.report.glance import legend, treatment_lines
-from secondread.report.header import Authorship, file_meta, local_time, result_header
+from secondread.report.header import Authorship, local_time
 from secondread.report.image_library import source_of
+from secondread.report.overview import overview_page
 from secondread.report.page import NoticeRow, PageText, notice_page, view_page
 from secondread.report.panels import DisplayArray
 from secondread.report.result import ResultObject
+from secondread.report.secondary_capture import (
+    add_laterality,
+    add_pixels,
+    add_source,
+    comments,
+    replaced_words,
+    secondary_capture,
+    sides_of,
+    source_item,
+)
 from secondread.report.wording import (
-    DISCLAIMER,
     LIMITS,
     ascii_text,
     capitalized,
@@ -56,6 +62,7 @@ def captures(
     sources: Mapping[str, Dataset],
     display: Display,
     authorship: Authorship,
+    first: int = 0,
 ) -> tuple[ResultObject, ...]:
     """Return one capture for each image that has shown findings, in reading order.
 
@@ -69,6 +76,8 @@ def captures(
         Their pixels; asked for only where there is something to draw.
     authorship
         Who writes, when, for which destination.
+    first
+        Position of the first one among the captures of this reading.
 
     Raises
     ------
@@ -78,7 +87,7 @@ def captures(
     names = image_names(reading)
     drawn = [image for image in reading.images if image.status.has_findings and image.shown]
     results = []
-    for index, image in enumerate(drawn):
+    for index, image in enumerate(drawn, start=first):
         uid = image.mammogram.sop_instance_uid
         source = source_of(image.mammogram, sources)
         text = PageText(
@@ -88,11 +97,50 @@ def captures(
             footer=_footer(reading, authorship, source),
             context={one.id: legend(reading, image, one) for one in image.shown},
         )
-        ds = _secondary_capture(source, authorship, uid, index + 1)
-        _add_source(ds, image, source)
-        _add_pixels(ds, view_page(image, display(uid), text))
+        ds = secondary_capture(source, authorship, uid, index + 1)
+        add_source(ds, image, source)
+        add_pixels(ds, view_page(image, display(uid), text))
         results.append(ResultObject(ObjectKind.CAPTURE, index, uid, ds))
     return tuple(results)
+
+
+def overview(
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    display: Display,
+    authorship: Authorship,
+) -> ResultObject:
+    """Return the capture that shows the exam as it hangs, with its findings; the first capture.
+
+    Parameters
+    ----------
+    reading
+        What was read; at least one image was.
+    sources, display
+        Headers and pixels of the images, and of the priors' that they were compared with.
+    authorship
+        Who writes, when, for which destination.
+    """
+    source = _own_source(reading, sources)
+    shown = sum(len(image.shown) for image in reading.images)
+    suspicion = "not rated" if reading.suspicion is None else f"{reading.suspicion:.0f}"
+    text = PageText(
+        title="OVERVIEW",
+        subtitle=f"{count(shown, 'finding')} shown, suspicion of the exam {suspicion}",
+        notes=(*_study_notes(reading), *_broken_lines(reading), LIMITS.rstrip(".")),
+        footer=_footer(reading, authorship, source),
+    )
+    ds = secondary_capture(source, authorship, "overview", 1)
+    ds.DerivationDescription = (
+        "Page with downsampled views, hung, the prior's beside them where there is one, and the "
+        "outlines and numbers of computer-detected calcifications"
+    )
+    ds.SourceImageSequence = [
+        source_item(image) for image in reading.images if image.status.has_findings
+    ]
+    add_laterality(ds, sides_of(reading.images))
+    add_pixels(ds, overview_page(reading, display, text))
+    return ResultObject(ObjectKind.CAPTURE, 0, None, ds)
 
 
 def notice(
@@ -114,18 +162,29 @@ def notice(
     index
         Its position among the captures of this reading.
     """
-    source = sources[min(sources)]
+    source = _own_source(reading, sources)
     text = PageText(
         title=_headline(reading),
         subtitle=capitalized(ascii_text(sentences(reading.reasons[:1]))),
         notes=(*_doubts(reading), LIMITS),
         footer=_footer(reading, authorship, source),
     )
-    ds = _secondary_capture(source, authorship, "study", index + 1)
-    ds.ImageComments = ascii_text(f"{DISCLAIMER}. {text.title}: {text.subtitle}")
-    _add_laterality(ds, reading.images)
-    _add_pixels(ds, notice_page(text, _notice_rows(reading)))
+    ds = secondary_capture(source, authorship, "study", index + 1)
+    ds.ImageComments = comments(f"{text.title}: {text.subtitle}", authorship, source)
+    # What was left out has a side as well.
+    own = _own_headers(reading, sources)
+    add_laterality(ds, {str(header.get("ImageLaterality", None) or "") for header in own})
+    add_pixels(ds, notice_page(text, _notice_rows(reading)))
     return ResultObject(ObjectKind.CAPTURE, index, None, ds)
+
+
+def _own_source(reading: StudyReading, sources: Mapping[str, Dataset]) -> Dataset:
+    """Return the header of an image of the study; those of priors may be among the sources."""
+    return min(_own_headers(reading, sources), key=lambda ds: str(ds.SOPInstanceUID))
+
+
+def _own_headers(reading: StudyReading, sources: Mapping[str, Dataset]) -> list[Dataset]:
+    return [ds for ds in sources.values() if str(ds.StudyInstanceUID) == reading.study_uid]
 
 
 def _headline(reading: StudyReading) -> str:
@@ -169,29 +228,30 @@ def _view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, ...]:
     elif not image.mammogram.spacing_at_detector:
         lengths = "Lengths by a pixel spacing that is not given at the detector plane"
     doubts = (f"Read with doubts: {sentences(image.reasons)}",) if image.reasons else ()
-    missing = ", ".join(map(spaced, reading.missing_views))
     return tuple(
         ascii_text(note)
         for note in (
             *doubts,
-            *((f"Expected views missing: {missing}",) if missing else ()),
-            *_doubts(reading),
+            *_study_notes(reading),
             f"{certainty_line(reading.model)}. {lengths}. Details with their own contrast",
         )
     )
 
 
+def _broken_lines(reading: StudyReading) -> tuple[str, ...]:
+    compared = any(comparison.compared for comparison in reading.comparisons)
+    return ("Broken line: where it would lie in the other exam",) if compared else ()
+
+
+def _study_notes(reading: StudyReading) -> tuple[str, ...]:
+    missing = ", ".join(map(spaced, reading.missing_views))
+    return (*((f"Expected views missing: {missing}",) if missing else ()), *_doubts(reading))
+
+
 def _footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> tuple[str, str]:
     node, model, occasion = authorship.node, reading.model, authorship.occasion
     at = local_time(occasion.at, source)
-    place = f"revision {reading.revision}"
-    if occasion.predecessor is not None:
-        earlier = occasion.predecessor_at
-        place += (
-            f", replaces the report of {local_time(earlier, source):%Y-%m-%d %H:%M}"
-            if earlier is not None
-            else ", replaces an earlier report"
-        )
+    place = ", ".join([f"revision {reading.revision}", *replaced_words(authorship, source)])
     zone = f"{at:%z}"
     made = f"processed {at:%Y-%m-%d %H:%M} UTC{zone[:3]}:{zone[3:5]}"
     return (
@@ -201,69 +261,3 @@ def _footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> t
             f"{operating_point(model)}, manifest {model.digest[:12]}"
         ),
     )
-
-
-def _secondary_capture(source: Dataset, authorship: Authorship, about: str, number: int) -> Dataset:
-    """Return everything but the pixels (PS3.3 A.8.1)."""
-    ds = result_header(source, authorship, ObjectKind.CAPTURE)
-    ds.SOPClassUID = SecondaryCaptureImageStorage
-    ds.SOPInstanceUID = authorship.uids.instance(ObjectKind.CAPTURE.value, about)
-    ds.file_meta = file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
-    ds.Modality = authorship.profile.capture_modality
-    ds.SeriesDescription = "Second read: captures (not for diagnosis)"
-    ds.InstanceNumber = number
-    ds.ConversionType = "WSD"
-    ds.ImageType = ["DERIVED", "SECONDARY"]
-    ds.PatientOrientation = None
-    node = authorship.node
-    ds.SecondaryCaptureDeviceManufacturer = ascii_text(node.manufacturer, 64)
-    ds.SecondaryCaptureDeviceManufacturerModelName = ascii_text(node.model_name, 64)
-    ds.SecondaryCaptureDeviceSoftwareVersions = ascii_text(node.version, 64)
-    ds.DateOfSecondaryCapture = ds.ContentDate
-    ds.TimeOfSecondaryCapture = ds.ContentTime
-    ds.ImageComments = f"{DISCLAIMER}. {LIMITS}"
-    ds.BurnedInAnnotation = "NO"
-    ds.RecognizableVisualFeatures = "NO"
-    return ds
-
-
-def _add_source(ds: Dataset, image: ImageReading, source: Dataset) -> None:
-    """Say which image a capture shows; its pictures keep the orientation, not the scale."""
-    mammogram = image.mammogram
-    if mammogram.orientation is not None:
-        ds.PatientOrientation = list(mammogram.orientation)
-    _add_laterality(ds, [image])
-    if mammogram.view is not None:
-        ds.ViewCodeSequence = [tree.code_item(mammogram.view.code)]
-    ds.DerivationDescription = (
-        "Page with the downsampled view, enlarged parts of it, and the outlines and numbers of "
-        "computer-detected calcifications"
-    )
-    reference = tree.reference_item(mammogram.sop_class_uid, mammogram.sop_instance_uid)
-    reference.PurposeOfReferenceCodeSequence = [tree.code_item(concepts.SOURCE_IMAGE)]
-    reference.SpatialLocationsPreserved = "NO"
-    ds.SourceImageSequence = [reference]
-    ds.LossyImageCompression = "01" if mammogram.lossy else "00"
-    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if mammogram.lossy and source.get(keyword):
-            ds[keyword] = deepcopy(source[keyword])
-
-
-def _add_laterality(ds: Dataset, images: Iterable[ImageReading]) -> None:
-    sides = {i.mammogram.laterality.letter for i in images if i.mammogram.laterality}
-    if sides:
-        ds.ImageLaterality = sides.pop() if len(sides) == 1 else "B"
-    else:
-        # Type 2C: required where Image Laterality is absent, and unknown.
-        ds.Laterality = None
-
-
-def _add_pixels(ds: Dataset, page: Image.Image) -> None:
-    ds.SamplesPerPixel = 3
-    ds.PhotometricInterpretation = "RGB"
-    ds.PlanarConfiguration = 0
-    ds.Rows, ds.Columns = page.height, page.width
-    ds.BitsAllocated = ds.BitsStored = 8
-    ds.HighBit = 7
-    ds.PixelRepresentation = 0
-    ds.PixelData = page.tobytes()

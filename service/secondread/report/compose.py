@@ -1,15 +1,18 @@
 """What a destination gets for a reading, and its bytes.
 
-=================  =============================  ==========================================
-outcome            CAD SR                         captures
-=================  =============================  ==========================================
-findings           yes                            one a view with shown findings
-no findings        if `send_empty`                a notice, where no CAD SR says it
-... with doubts    yes                            a notice
-partial            yes                            one a view with shown findings, and a notice
-failed             if `send_failed`               a notice, if `send_failed`
-not eligible       `not_eligible_as_failed_sr`    a notice, if `send_not_eligible`
-=================  =============================  ==========================================
+=================  ===================  ===================  =================  ==================
+outcome            CAD SR               TID 1500             presentation       captures
+=================  ===================  ===================  =================  ==================
+findings           yes                  yes                  one a marked view  overview, views
+no findings        if `send_empty`      if `send_empty`      none               (1)
+... with doubts    yes                  yes                  none               a notice
+partial            yes                  yes                  one a marked view  as found, a notice
+failed             if `send_failed`     if `send_failed`     none               (2)
+not eligible       (3)                  (4)                  none               (4)
+=================  ===================  ===================  =================  ==================
+
+(1) a notice, if `send_empty`, where no CAD SR says it; (2) a notice, if `send_failed`;
+(3) if `not_eligible_as_failed_sr`; (4) if `send_not_eligible`, as a notice among the captures.
 
 "With doubts": an image was flagged. Some workstations show of a CAD SR without marks nothing but
 that it is there, so that only the notice keeps it from looking like any other negative.
@@ -29,11 +32,14 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.errors import HeaderError, ReportError
 from secondread.findings.finding import ImageReading, LeftOut, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.report import tree
 from secondread.report.cad_sr import cad_sr
-from secondread.report.capture import Display, captures, notice
-from secondread.report.check import check_cad_sr
+from secondread.report.capture import Display, captures, notice, overview
+from secondread.report.check import check_against, check_cad_sr
 from secondread.report.header import Authorship
+from secondread.report.presentation import presentation_states
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.tid1500 import can_report, measurement_report
 from secondread.report.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
 
@@ -57,10 +63,13 @@ def compose(
     reading
         What was read, and what became of it.
     sources
-        Headers of all current images, without pixel data, by SOP Instance UID.
+        Headers of all current images and of the priors that were read, without pixel data, by
+        SOP Instance UID.
     display
         Gives the full-resolution display array of an image by SOP Instance UID: uint8,
-        calcifications white, 0 black. Asked for images with shown findings only.
+        calcifications white, 0 black. Asked where captures of findings are drawn: for images with
+        shown findings and, for the overview, for all that were read, and for the priors' images
+        of the same views.
     node, uids, occasion
         Who writes, under which UIDs, when and in whose place.
     profile
@@ -69,7 +78,7 @@ def compose(
     Returns
     -------
     tuple of ResultObject
-        The CAD SR first; empty where the profile wants nothing of such a reading.
+        The CAD SR first, captures last; empty where the profile wants nothing of such a reading.
 
     Raises
     ------
@@ -77,21 +86,60 @@ def compose(
         An object could not be built, or the CAD SR failed its own check; the message has every
         fault with its position.
     """
+    if profile.manufacturer:
+        node = replace(node, manufacturer=profile.manufacturer)
     authorship = Authorship(node, uids, occasion, profile)
     results: list[ResultObject] = []
     document = _documented(reading, sources, profile)
     if document is not None:
         result = cad_sr(document, sources, node, uids, occasion, profile)
-        faults = check_cad_sr(result.dataset)
+        faults = [
+            *check_cad_sr(result.dataset),
+            *check_against(result.dataset, document, sources, profile),
+        ]
         if faults:
             raise ReportError("the CAD SR is not valid: " + "; ".join(map(str, faults)))
         results.append(result)
+    if _is_measured(reading, sources, profile):
+        results.append(measurement_report(reading, sources, authorship))
+    if ObjectKind.PRESENTATION in profile.objects:
+        results += presentation_states(reading, sources, authorship)
     if ObjectKind.CAPTURE in profile.objects:
-        drawn = captures(reading, sources, display, authorship)
-        results += drawn
-        if _needs_notice(reading, profile):
-            results.append(notice(reading, sources, authorship, len(drawn)))
+        results += _captures(reading, sources, display, authorship)
+    if profile.snomed_codes == "SRT":
+        for result in results:
+            tree.write_srt(result.dataset)
     return tuple(results)
+
+
+def _is_measured(
+    reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings
+) -> bool:
+    """Whether a TID 1500 report goes out."""
+    wanted = {
+        Outcome.FINDINGS: True,
+        Outcome.PARTIAL: True,
+        Outcome.NO_FINDINGS: profile.send_empty or reading.doubtful,
+        Outcome.FAILED: profile.send_failed,
+        Outcome.NOT_ELIGIBLE: profile.send_not_eligible,
+    }[reading.outcome]
+    return wanted and ObjectKind.TID1500 in profile.objects and can_report(reading, sources)
+
+
+def _captures(
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    display: Display,
+    authorship: Authorship,
+) -> list[ResultObject]:
+    profile = authorship.profile
+    results: list[ResultObject] = []
+    if profile.overview and any(image.shown for image in reading.images):
+        results.append(overview(reading, sources, display, authorship))
+    results += captures(reading, sources, display, authorship, len(results))
+    if _needs_notice(reading, profile):
+        results.append(notice(reading, sources, authorship, len(results)))
+    return results
 
 
 def _documented(

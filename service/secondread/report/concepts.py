@@ -28,6 +28,14 @@ ANALYSIS_SUMMARY = _dcm("111065", "Summary of Analyses")
 INDIVIDUAL_IMPRESSION = _dcm("111034", "Individual Impression/Recommendation")
 RENDERING_INTENT = _dcm("111056", "Rendering Intent")
 IMPRESSION_DESCRIPTION = _dcm("111033", "Impression Description")
+IMPRESSION = _dcm("111023", "Differential Diagnosis/Impression")
+
+# TID 4004 and 4005: composite features.
+COMPOSITE_FEATURE = _dcm("111015", "Composite Feature")
+COMPOSITE_TYPE = _dcm("111016", "Composite type")
+SCOPE_OF_FEATURE = _dcm("111057", "Scope of Feature")
+QUADRANT = _dcm("111048", "Quadrant location")
+CLOCK_FACE = _dcm("111014", "Clockface or region")
 
 # TID 4006, 4009, 4010, 4021 and 4108: single image findings.
 SINGLE_IMAGE_FINDING = _dcm("111059", "Single Image Finding")
@@ -40,14 +48,29 @@ CALCIFICATION_TYPE = _dcm("111009", "Calcification Type")
 CALCIFICATION_DISTRIBUTION = _dcm("111008", "Calcification Distribution")
 NUMBER_OF_CALCIFICATIONS = _dcm("111038", "Number of calcifications")
 DIAMETER = Code("81827009", "SCT", "Diameter")
+LONG_AXIS = Code("103339001", "SCT", "Long axis")
+QUALITY_FINDING = _dcm("111052", "Quality Finding")
+ORIGINAL_SOURCE = _dcm("111040", "Original Source")
 
-# TID 4015 to 4017 and 4019: what ran on which images.
+# TID 4015 to 4019: what ran on which images.
 SUCCESSFUL_DETECTIONS = _dcm("111063", "Successful Detections")
 FAILED_DETECTIONS = _dcm("111025", "Failed Detections")
 DETECTION_PERFORMED = _dcm("111022", "Detection Performed")
+SUCCESSFUL_ANALYSES = _dcm("111062", "Successful Analyses")
+FAILED_ANALYSES = _dcm("111024", "Failed Analyses")
+ANALYSIS_PERFORMED = _dcm("111004", "Analysis Performed")
 ALGORITHM_NAME = _dcm("111001", "Algorithm Name")
 ALGORITHM_VERSION = _dcm("111003", "Algorithm Version")
 ALGORITHM_PARAMETERS = _dcm("111002", "Algorithm Parameters")
+
+# TID 4023 CAD Operating Points, and TID 4006 row 3.
+CAD_OPERATING_POINT = _dcm("111071", "CAD Operating Point")
+MAXIMUM_OPERATING_POINT = _dcm("111072", "Maximum CAD Operating Point")
+RECOMMENDED_OPERATING_POINT = _dcm("111092", "Recommended CAD Operating Point")
+OPERATING_POINT_TABLE = _dcm("111093", "CAD Operating Point Table")
+X_CONCEPT = _dcm("122698", "X-Concept")
+Y_CONCEPT = _dcm("122699", "Y-Concept")
+OPERATING_POINT_DESCRIPTION = _dcm("111081", "CAD Operating Point Description")
 
 # TID 4020 CAD Image Library Entry.
 IMAGE_LATERALITY = _dcm("111027", "Image Laterality")
@@ -74,3 +97,13 @@ NO_UNITS = _ucum("1", "no units")
 MILLIMETER = _ucum("mm", "millimeter")
 MICROMETER = _ucum("um", "micrometer")
 PIXELS = _ucum("{pixels}", "pixels")
+ARBITRARY = _ucum("[arb'U]", "arbitrary unit")
+
+
+def range_unit(first: int, last: int) -> Code:
+    """Return the unit of an operating point: the range that it is one of.
+
+    >>> range_unit(0, 2).value
+    '{0:2}'
+    """
+    return _ucum(f"{{{first}:{last}}}", f"range: {first}:{last}")

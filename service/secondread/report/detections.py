@@ -1,17 +1,26 @@
 """What ran on which images: Summary of Detections and its parts (TID 4015, 4017, 4019)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from secondread.codes import FindingType, Status
-from secondread.findings.finding import ImageReading, ModelIdentity, StudyReading
+from secondread.findings.finding import ImageReading, ModelIdentity, StatedPoint, StudyReading
 from secondread.report import concepts, tree
+from secondread.report.lesions import prior_images
+from secondread.report.operating_points import operating_point_items
 from secondread.report.tree import Item, Relation
-from secondread.report.wording import ascii_text, image_names, image_outcome, operating_point
+from secondread.report.wording import (
+    ascii_text,
+    image_names,
+    image_outcome,
+    operating_point,
+    spaced,
+)
 
 _DETECTED = {
     FindingType.CALCIFICATION: "individual calcifications",
     FindingType.CLUSTER: "calcification clusters",
 }
+_GATES = "gates on image quality"
 
 
 def algorithm(
@@ -21,9 +30,18 @@ def algorithm(
 
     Which row comes first is fixed (Order Significant): name, version, then the parameters.
     """
-    name = ascii_text(f"{model.name}: {_DETECTED[finding_type]}")
+    return identified(model, _DETECTED[finding_type], parameters)
+
+
+def quality_algorithm(model: ModelIdentity, parameters: Iterable[str] = ()) -> tuple[Item, ...]:
+    """Return the same for what judges whether an image can be read."""
+    return identified(model, _GATES, parameters)
+
+
+def identified(model: ModelIdentity, what: str, parameters: Iterable[str]) -> tuple[Item, ...]:
+    """Return the items of TID 4019 for a part of the model, by what it does."""
     return (
-        tree.text(concepts.ALGORITHM_NAME, name),
+        tree.text(concepts.ALGORITHM_NAME, ascii_text(f"{model.name}: {what}")),
         tree.text(concepts.ALGORITHM_VERSION, ascii_text(model.version)),
         *(tree.text(concepts.ALGORITHM_PARAMETERS, ascii_text(value)) for value in parameters),
     )
@@ -57,10 +75,17 @@ def detection_status(images: Iterable[ImageReading]) -> Status:
     return Status.PARTIALLY_SUCCEEDED if True in answered else Status.FAILED
 
 
-def detection_summary(reading: StudyReading, entries: Mapping[str, Item]) -> Item:
+def detection_summary(
+    reading: StudyReading,
+    entries: Mapping[str, Item],
+    points: tuple[StatedPoint, ...] = (),
+    qualities: Sequence[str] = (),
+) -> Item:
     """Return the Summary of Detections with its containers (TID 4000 rows 6 and 7).
 
-    Every image of the library is under the successful detections or under the failed ones.
+    Every current image of the library is under the successful detections or under the failed
+    ones, and the priors' images, all of them read, are under the successful ones. The status is
+    that of the current images.
 
     Parameters
     ----------
@@ -68,23 +93,46 @@ def detection_summary(reading: StudyReading, entries: Mapping[str, Item]) -> Ite
         What was read, and what not.
     entries
         The Image Library entry of each image, by SOP Instance UID.
+    points
+        Operating points by rank.
+    qualities
+        SOP Instance UIDs of images with Image Quality findings.
     """
     summary = tree.code(concepts.DETECTION_SUMMARY, detection_status(reading.images).code)
-    for concept, succeeded in (
-        (concepts.SUCCESSFUL_DETECTIONS, True),
-        (concepts.FAILED_DETECTIONS, False),
-    ):
-        images = [i for i in reading.images if i.status.has_findings is succeeded]
-        if images:
-            part = summary.add(Relation.INFERRED_FROM, tree.container(concept))
-            for finding_type in _DETECTED:
-                remarks = _image_parameters(images, image_names(reading))
-                performed = _detection_performed(reading.model, finding_type, remarks)
-                for image in images:
-                    entry = entries[image.mammogram.sop_instance_uid]
-                    performed.refer(Relation.HAS_PROPERTIES, entry)
-                part.add(Relation.CONTAINS, performed)
+    answered = [image for image in reading.images if image.status.has_findings]
+    if answered:
+        part = summary.add(Relation.INFERRED_FROM, tree.container(concepts.SUCCESSFUL_DETECTIONS))
+        images = [*answered, *prior_images(reading)]
+        _add_detections(part, reading, images, entries, points)
+        if qualities:
+            performed = tree.code(concepts.DETECTION_PERFORMED, FindingType.IMAGE_QUALITY.code)
+            for child in quality_algorithm(reading.model):
+                performed.add(Relation.HAS_PROPERTIES, child)
+            for uid in qualities:
+                performed.refer(Relation.HAS_PROPERTIES, entries[uid])
+            part.add(Relation.CONTAINS, performed)
+    failed = [image for image in reading.images if not image.status.has_findings]
+    if failed:
+        part = summary.add(Relation.INFERRED_FROM, tree.container(concepts.FAILED_DETECTIONS))
+        _add_detections(part, reading, failed, entries, ())
     return summary
+
+
+def _add_detections(
+    part: Item,
+    reading: StudyReading,
+    images: Sequence[ImageReading],
+    entries: Mapping[str, Item],
+    points: tuple[StatedPoint, ...],
+) -> None:
+    remarks = _image_parameters(images, image_names(reading))
+    for finding_type in _DETECTED:
+        performed = _detection_performed(reading.model, finding_type, remarks)
+        for image in images:
+            performed.refer(Relation.HAS_PROPERTIES, entries[image.mammogram.sop_instance_uid])
+        for child in operating_point_items(points):
+            performed.add(Relation.HAS_PROPERTIES, child)
+        part.add(Relation.CONTAINS, performed)
 
 
 def _detection_performed(
@@ -100,7 +148,15 @@ def _image_parameters(images: Iterable[ImageReading], names: Mapping[str, str]) 
     # The template has no place for a comment on one image, so each image has a parameter that
     # names it, says what became of it, and has the values of its gates.
     return [
-        f"{names[image.mammogram.sop_instance_uid]}, {image.mammogram.sop_instance_uid}: "
+        f"{_name(image, names)}, {image.mammogram.sop_instance_uid}: "
         + "; ".join((image_outcome(image), *gate_parameters(image)))
         for image in images
     ]
+
+
+def _name(image: ImageReading, names: Mapping[str, str]) -> str:
+    header = image.mammogram
+    if header.sop_instance_uid in names:
+        return names[header.sop_instance_uid]
+    day = header.study_date.isoformat() if header.study_date else "unknown date"
+    return f"{spaced(header.label)} of the prior of {day}"

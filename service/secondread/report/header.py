@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ComprehensiveSRStorage,
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    MammographyCADSRStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from secondread import __version__
 from secondread.report.result import NodeIdentity, Occasion
@@ -22,7 +29,7 @@ IMPLEMENTATION_VERSION_NAME = f"SREAD_{__version__}"[:16]
 # Attributes of the Patient, Patient Study and General Study modules (PS3.3 C.7.1.1, C.7.2.1,
 # C.7.2.2) that images carry. All results of a study repeat them as they are: a study whose
 # instances disagree about them is split or rejected by some archives.
-_COPIED = (
+COPIED = (
     "SpecificCharacterSet",
     "TimezoneOffsetFromUTC",
     "PatientName",
@@ -64,7 +71,28 @@ _TYPE_2 = (
     "ReferringPhysicianName",
 )
 
-_NUMBER_IN_REVISION = {ObjectKind.CAD_SR: 1, ObjectKind.CAPTURE: 2}
+_NUMBER_IN_REVISION = {
+    ObjectKind.CAD_SR: 1,
+    ObjectKind.CAPTURE: 2,
+    ObjectKind.TID1500: 3,
+    ObjectKind.PRESENTATION: 4,
+}
+
+SOP_CLASS_OF = {
+    ObjectKind.CAD_SR: MammographyCADSRStorage,
+    ObjectKind.CAPTURE: SecondaryCaptureImageStorage,
+    ObjectKind.TID1500: ComprehensiveSRStorage,
+    ObjectKind.PRESENTATION: GrayscaleSoftcopyPresentationStateStorage,
+}
+"""The storage SOP class of each kind of result."""
+
+SERIES = {
+    ObjectKind.CAD_SR: "calcification CAD (research use)",
+    ObjectKind.CAPTURE: "captures (not for diagnosis)",
+    ObjectKind.TID1500: "measurements (research use)",
+    ObjectKind.PRESENTATION: "marks (not for diagnosis)",
+}
+"""What series descriptions say after the profile's beginning; 64 characters with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +119,39 @@ def result_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> 
         Which series: each kind has its own, apart from the images.
     """
     ds = Dataset()
-    for keyword in _COPIED:
+    for keyword in COPIED:
         if keyword in source:
             ds[keyword] = deepcopy(source[keyword])
+    if authorship.profile.character_set != "source":
+        _decode_names(ds)
+        ds.SpecificCharacterSet = authorship.profile.character_set
     for keyword in _TYPE_2:
         if keyword not in ds:
             setattr(ds, keyword, None)
     uids = authorship.uids
+    ds.SOPClassUID = SOP_CLASS_OF[kind]
     ds.SeriesInstanceUID = uids.series(kind.value)
     # A ten for each revision, so that series sort in the order in which they were made.
-    ds.SeriesNumber = 9000 + 10 * uids.revision + _NUMBER_IN_REVISION[kind]
+    profile = authorship.profile
+    ds.SeriesNumber = profile.series_number + 10 * uids.revision + _NUMBER_IN_REVISION[kind]
+    ds.SeriesDescription = f"{profile.series_description}: {SERIES[kind]}"
     _add_equipment(ds, authorship.node, source)
     written_at = local_time(authorship.occasion.at, source)
     for prefix in ("InstanceCreation", "Series", "Content"):
         setattr(ds, f"{prefix}Date", written_at.strftime("%Y%m%d"))
         setattr(ds, f"{prefix}Time", written_at.strftime("%H%M%S"))
     return ds
+
+
+def _decode_names(ds: Dataset) -> None:
+    """Turn person names, which keep the bytes they were read from, into text.
+
+    Other values are text already, and all of it is encoded where it is written.
+    """
+    for element in ds.iterall():
+        if element.VR == "PN" and element.value:
+            names = element.value if element.VM > 1 else [element.value]
+            element.value = [str(name) for name in names]
 
 
 def _add_equipment(ds: Dataset, node: NodeIdentity, source: Dataset) -> None:

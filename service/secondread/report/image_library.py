@@ -1,5 +1,6 @@
 """The Image Library of a CAD SR (TID 4020) and the evidence that goes with it."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from pydicom.dataset import Dataset
@@ -10,6 +11,8 @@ from secondread.errors import ReportError
 from secondread.report import concepts, tree
 from secondread.report.tree import Item, Relation
 
+_A_DATE = re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_A_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
 _DATES = (
     ("StudyDate", concepts.STUDY_DATE),
     ("StudyTime", concepts.STUDY_TIME),
@@ -54,10 +57,13 @@ def _orientation(mammogram: Mammogram) -> Iterable[Item]:
 
 def _dates(source: Dataset) -> Iterable[Item]:
     for keyword, concept in _DATES:
-        value = str(source.get(keyword, None) or "")
-        if value:
-            make = tree.date if keyword.endswith("Date") else tree.time
-            yield make(concept, value)
+        is_date = keyword.endswith("Date")
+        # The forms with dots and colons are of ACR-NEMA age (PS3.5 6.2); what else is no date or
+        # time has no place in an item that has to hold one.
+        value = str(source.get(keyword, None) or "").strip().replace(":", "")
+        value = value.replace(".", "") if is_date else value
+        if (_A_DATE if is_date else _A_TIME).fullmatch(value):
+            yield (tree.date if is_date else tree.time)(concept, value)
 
 
 def _spacing(mammogram: Mammogram) -> Iterable[Item]:

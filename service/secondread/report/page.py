@@ -35,8 +35,12 @@ NOTICE_PAGE = (1800, 900)
 MOST_INSETS = 6
 """How many findings have an inset and a legend line; further ones are outlined and counted."""
 
-_MARGIN = 40
-_HEAD = 116
+MARGIN = 40
+HEAD = 116
+"""Height of the head of a page."""
+
+# Viewers write over the corners.
+_DISCLAIMER_MIDDLE = 1230
 _FOOT = 58
 _GUTTER = 36
 _VIEW_WIDTH = 880
@@ -79,8 +83,8 @@ def view_page(image: ImageReading, display: DisplayArray, text: PageText) -> Ima
         Title, notes and footer.
     """
     page = Image.new("RGB", VIEW_PAGE, PAGE)
-    notes_top = _frame(page, text)
-    body = Box(_MARGIN, _HEAD + 24, page.width - _MARGIN, notes_top - 18)
+    notes_top = page_frame(page, text)
+    body = Box(MARGIN, HEAD + 24, page.width - MARGIN, notes_top - 18)
     spacing = image.mammogram.spacing
     room = Box(body.left, body.top, body.left + _VIEW_WIDTH, body.bottom)
     view = view_panel(page, room, display, image.shown, spacing)
@@ -88,37 +92,37 @@ def view_page(image: ImageReading, display: DisplayArray, text: PageText) -> Ima
     legend_top = _legend(page, right, image.shown, text.context, measured=spacing is not None)
     cells = Box(right.left, right.top, right.right, legend_top - 22)
     detailed = image.shown[:MOST_INSETS]
-    for finding, cell in zip(detailed, _grid(cells, len(detailed)), strict=True):
+    for finding, cell in zip(detailed, grid(cells, len(detailed)), strict=True):
         inset(page, cell, display, finding, spacing)
     return page
 
 
-def _frame(page: Image.Image, text: PageText, color: Color = TEXT) -> float:
+def page_frame(page: Image.Image, text: PageText, color: Color = TEXT) -> float:
     """Draw what every page has at its head and foot; return the row where the notes begin."""
-    right = page.width - _MARGIN
-    write(page, (_MARGIN, 80), text.title, 50, color)
-    after_title = _MARGIN + text_width(text.title, 50) + 28
-    room = right - 330 - after_title
+    right = page.width - MARGIN
+    write(page, (MARGIN, 80), text.title, 50, color)
+    after_title = MARGIN + text_width(text.title, 50) + 28
+    room = _DISCLAIMER_MIDDLE - 200 - after_title
     write(page, (after_title, 80), fitted(text.subtitle, 27, room), 27, QUIET)
-    write(page, (right, 54), DISCLAIMER, 30, WARNING, anchor="rs")
-    write(page, (right, 86), PURPOSE, 22, QUIET, anchor="rs")
+    write(page, (_DISCLAIMER_MIDDLE, 54), DISCLAIMER, 30, WARNING, anchor="ms")
+    write(page, (_DISCLAIMER_MIDDLE, 86), PURPOSE, 22, QUIET, anchor="ms")
     foot = page.height - _FOOT
     draw = ImageDraw.Draw(page)
-    for y in (_HEAD, foot):
-        draw.line((_MARGIN, y, right, y), fill=PANEL_EDGE)
+    for y in (HEAD, foot):
+        draw.line((MARGIN, y, right, y), fill=PANEL_EDGE)
     occasion, maker = text.footer
-    maker = fitted(maker, _NOTE_TEXT, (right - _MARGIN) * 0.5)
+    maker = fitted(maker, _NOTE_TEXT, (right - MARGIN) * 0.5)
     write(page, (right, foot + 36), maker, _NOTE_TEXT, QUIET, anchor="rs")
-    room = right - _MARGIN - text_width(maker, _NOTE_TEXT) - 40
-    write(page, (_MARGIN, foot + 36), fitted(occasion, _NOTE_TEXT, room), _NOTE_TEXT, QUIET)
-    lines = wrapped(". ".join(text.notes), _NOTE_TEXT, right - _MARGIN, _MOST_NOTE_LINES)
+    room = right - MARGIN - text_width(maker, _NOTE_TEXT) - 40
+    write(page, (MARGIN, foot + 36), fitted(occasion, _NOTE_TEXT, room), _NOTE_TEXT, QUIET)
+    lines = wrapped(". ".join(text.notes), _NOTE_TEXT, right - MARGIN, _MOST_NOTE_LINES)
     top = foot - 14 - _NOTE_LINE * len(lines)
     for index, line in enumerate(lines, start=1):
-        write(page, (_MARGIN, top + _NOTE_LINE * index - 6), line, _NOTE_TEXT, QUIET)
+        write(page, (MARGIN, top + _NOTE_LINE * index - 6), line, _NOTE_TEXT, QUIET)
     return top
 
 
-def _grid(area: Box, number: int) -> list[Box]:
+def grid(area: Box, number: int) -> list[Box]:
     """Return equal cells for the insets, row by row, in the grid whose cells are squarest."""
     gap = 22
     shapes = [(columns, math.ceil(number / columns)) for columns in (1, 2, 3)]
@@ -190,13 +194,13 @@ class NoticeRow:
 def notice_page(text: PageText, rows: Sequence[NoticeRow]) -> Image.Image:
     """Return the page of a notice: a headline, a line for each image, notes."""
     page = Image.new("RGB", NOTICE_PAGE, PAGE)
-    right = page.width - _MARGIN
-    notes_top = _frame(page, replace(text, subtitle=""), WARNING)
+    right = page.width - MARGIN
+    notes_top = page_frame(page, replace(text, subtitle=""), WARNING)
     y = 178
-    for line in wrapped(text.subtitle, 30, right - _MARGIN, 2):
-        write(page, (_MARGIN, y), line, 30)
+    for line in wrapped(text.subtitle, 30, right - MARGIN, 2):
+        write(page, (MARGIN, y), line, 30)
         y += 40
-    _notice_rows(page, Box(_MARGIN, y + 14, right, notes_top - 16), rows)
+    _notice_rows(page, Box(MARGIN, y + 14, right, notes_top - 16), rows)
     return page
 
 

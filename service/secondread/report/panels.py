@@ -43,21 +43,30 @@ class Placement:
     """Where the stored image lies on the page, and at which scale."""
 
     x: float
-    """Column of the page at which the image's left edge is drawn."""
+    """Column of the page at which the image's first column begins."""
     y: float
     scale: float
     """Columns of the page for one column of the image."""
+    stretch: float = 1.0
+    """Rows of the page for one row of the image, in units of `scale`."""
+    across: int = 1
+    """1, or -1 where the picture is mirrored."""
+    down: int = 1
+    """1, or -1 where the picture is upside down."""
 
     def __call__(self, point: PointPx) -> tuple[float, float]:
         """Return where a point of the image is on the page."""
-        return (self.x + point.col * self.scale, self.y + point.row * self.scale)
+        return (
+            self.x + self.across * point.col * self.scale,
+            self.y + self.down * point.row * self.scale * self.stretch,
+        )
 
     def outline(self, outline: Outline, margin: float) -> list[tuple[float, float]]:
         """Return an outline on the page, moved outward by `margin` pixels of the page.
 
         A line drawn there does not touch what the outline encloses.
         """
-        pixels = SpacingMm(1.0, 1.0)
+        pixels = SpacingMm(self.stretch, 1.0)
         return [self(p) for p in padded_hull(outline[:-1], pixels, margin / self.scale)]
 
 
@@ -130,10 +139,12 @@ def inset(
     display: DisplayArray,
     finding: Finding,
     spacing: SpacingMm | None,
+    name: str = "",
 ) -> None:
     """Draw a finding and its surroundings: every stored pixel, at 1:1 or an integer zoom.
 
-    The grey scale is stretched to what the inset holds, since a capture cannot be windowed.
+    The grey scale is stretched to what the inset holds, since a capture cannot be windowed. It
+    is labelled with a name, by default the finding's number.
     """
     room = Box(box.left, box.top, box.right, box.bottom - CAPTION_HEIGHT)
     zoom, complete = _zoom(finding.outline, room)
@@ -148,7 +159,7 @@ def inset(
     strokes.add(Placement(x - left * zoom, y - top * zoom, zoom).outline(finding.outline, 9), 1.6)
     strokes.paint(page, MARK)
     _edge(page, frame)
-    _caption(page, frame, finding.number, zoom, spacing)
+    _caption(page, frame, name or finding.number, zoom, spacing)
     magnified = f"{zoom}:1" if complete else f"{zoom}:1, a part"
     write(page, (frame.right, frame.bottom + CAPTION_HEIGHT / 2), magnified, 20, QUIET, "rm")
 

@@ -49,4 +49,6 @@ class Occasion:
     predecessor: tuple[str, str, str] | None
     """Study, series and instance UID of the CAD SR that this one replaces."""
     predecessor_at: datetime | None = None
-    """When that one was written, aware; None where it is not known."""
+    """When the revision before this one was written, aware; None for the first, or if unknown."""
+    replaced_measurements: tuple[str, str, str] | None = None
+    """Study, series and instance UID of the TID 1500 report that this one replaces."""

@@ -1,13 +1,21 @@
 """Findings as content items: Single Image Finding (TID 4006) and what it holds."""
 
-from secondread.codes import FindingType, MarkClass, RenderingIntent
+from dataclasses import dataclass
+
+from secondread.codes import Code, FindingType, MarkClass
 from secondread.errors import ReportError
-from secondread.findings.finding import Calcification, Finding, ImageReading, ModelIdentity
+from secondread.findings.finding import (
+    Calcification,
+    Finding,
+    ImageReading,
+    ModelIdentity,
+    StatedPoint,
+)
 from secondread.geometry import PointPx
 from secondread.report import concepts, tree
 from secondread.report.detections import algorithm, model_parameters
+from secondread.report.operating_points import Presentation, intent_item
 from secondread.report.tree import Item, Relation
-from secondread.report.uids import ResultUids
 
 FINDING_TYPES = {
     MarkClass.CLUSTER: FindingType.CLUSTER,
@@ -40,35 +48,45 @@ def encoded_findings(image: ImageReading, include_all: bool) -> list[Finding]:
     ]
 
 
-def rendering_intent(finding: Finding) -> RenderingIntent:
-    """Return how a workstation is to treat a finding (CID 6034)."""
-    return RenderingIntent.REQUIRED if finding.shown else RenderingIntent.NOT
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """By what a finding is known over reports (TID 4108)."""
+
+    identifier: str
+    uid: str
+
+    @property
+    def items(self) -> tuple[Item, Item]:
+        """The rows of TID 4108."""
+        return (
+            tree.text(concepts.TRACKING_IDENTIFIER, self.identifier),
+            tree.uid(concepts.TRACKING_UID, self.uid),
+        )
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A finding as a content item, and the part of it that others refer to."""
+
+    item: Item
+    count: Item | None
+    """Number of calcifications; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class FindingWriter:
-    """Writes the findings of one image.
+    """Writes the findings of one image."""
 
-    Parameters
-    ----------
-    image
-        The image that they are in.
-    entry
-        Its Image Library entry.
-    model
-        The detector that found them.
-    uids
-        Where tracking UIDs come from.
-    """
+    image: ImageReading
+    entry: Item
+    """The image's entry in the Image Library."""
+    model: ModelIdentity
+    points: tuple[StatedPoint, ...]
+    """Operating points by rank."""
+    individual: bool
+    """Whether the calcifications of a cluster are written too."""
 
-    def __init__(
-        self, image: ImageReading, entry: Item, model: ModelIdentity, uids: ResultUids
-    ) -> None:
-        self._image = image
-        self._entry = entry
-        self._model = model
-        self._uids = uids
-
-    def item(self, finding: Finding) -> Item:
+    def write(self, finding: Finding, how: Presentation, tracking: Tracking) -> Written:
         """Return the Single Image Finding of a cluster or of one calcification.
 
         Raises
@@ -77,49 +95,56 @@ class FindingWriter:
             A point is outside the image, the outline is open, or a certainty is not 0-100.
         """
         finding_type = FINDING_TYPES[finding.mark_class]
-        intent = rendering_intent(finding)
-        item = self._finding(finding_type, intent)
-        tracking_uid = self._uids.tracking(finding.id)
-        item.add(Relation.HAS_OBS_CONTEXT, tree.text(concepts.TRACKING_IDENTIFIER, finding.id))
-        item.add(Relation.HAS_OBS_CONTEXT, tree.uid(concepts.TRACKING_UID, tracking_uid))
-        parameters = model_parameters(self._model)
-        self._properties(item, algorithm(self._model, finding_type, parameters))
-        self._properties(item, (_certainty(finding.certainty, finding.id),))
-        item.add(Relation.HAS_PROPERTIES, self._center(finding.center, finding.id))
-        item.add(Relation.HAS_PROPERTIES, self._outline(finding))
-        self._properties(item, _description(finding))
-        for member in finding.members:
-            item.add(Relation.INFERRED_FROM, self._member(member, finding, intent))
-        return item
+        item = self._finding(finding_type, how)
+        for child in tracking.items:
+            item.add(Relation.HAS_OBS_CONTEXT, child)
+        parameters = model_parameters(self.model)
+        count = _count(finding)
+        for child in (
+            *algorithm(self.model, finding_type, parameters),
+            _certainty(finding.certainty, finding.id),
+            self._center(finding.center, finding.id),
+            self._outline(finding),
+            *_described(finding),
+            *([count] if count is not None else []),
+            *self._long_axis(finding),
+        ):
+            item.add(Relation.HAS_PROPERTIES, child)
+        for member in finding.members if self.individual else ():
+            item.add(Relation.INFERRED_FROM, self._member(member, finding, how))
+        return Written(item, count)
 
-    def _member(self, member: Calcification, finding: Finding, intent: RenderingIntent) -> Item:
+    def _member(self, member: Calcification, finding: Finding, how: Presentation) -> Item:
         # TID 4006 row 25: what a cluster is inferred from. No less presentable than the cluster
         # would do as well (PS3.4 O.2); no more is the rule.
-        item = self._finding(FindingType.CALCIFICATION, intent)
-        self._properties(item, algorithm(self._model, FindingType.CALCIFICATION))
-        self._properties(item, (_certainty(member.certainty, finding.id),))
-        item.add(Relation.HAS_PROPERTIES, self._center(member.center, finding.id))
-        if member.diameter_mm > 0 and self._image.mammogram.spacing is not None:
-            diameter = tree.number(
-                concepts.DIAMETER, round(member.diameter_mm, 3), concepts.MILLIMETER
-            )
-            item.add(Relation.HAS_PROPERTIES, diameter)
-        return item
-
-    def _finding(self, finding_type: FindingType, intent: RenderingIntent) -> Item:
-        item = tree.code(concepts.SINGLE_IMAGE_FINDING, finding_type.code)
-        item.add(Relation.HAS_CONCEPT_MOD, tree.code(concepts.RENDERING_INTENT, intent.code))
-        return item
-
-    @staticmethod
-    def _properties(item: Item, properties: tuple[Item, ...]) -> None:
-        for child in properties:
+        item = self._finding(FindingType.CALCIFICATION, how)
+        for child in (
+            *algorithm(self.model, FindingType.CALCIFICATION),
+            _certainty(member.certainty, finding.id),
+            self._center(member.center, finding.id),
+            *self._length(concepts.DIAMETER, member.diameter_mm),
+        ):
             item.add(Relation.HAS_PROPERTIES, child)
+        return item
+
+    def _finding(self, finding_type: FindingType, how: Presentation) -> Item:
+        item = tree.code(concepts.SINGLE_IMAGE_FINDING, finding_type.code)
+        item.add(Relation.HAS_CONCEPT_MOD, intent_item(how, self.points))
+        return item
+
+    def _long_axis(self, finding: Finding) -> tuple[Item, ...]:
+        return self._length(concepts.LONG_AXIS, finding.long_axis_mm)
+
+    def _length(self, concept: Code, millimeters: float) -> tuple[Item, ...]:
+        """Return a length (TID 1400); none where the image has no pixel spacing to measure by."""
+        if millimeters <= 0 or self.image.mammogram.spacing is None:
+            return ()
+        return (tree.number(concept, round(millimeters, 3), concepts.MILLIMETER),)
 
     def _center(self, point: PointPx, name: str) -> Item:
         self._check_inside((point,), name)
         item = tree.scoord(concepts.CENTER, "POINT", (point,))
-        item.refer(Relation.SELECTED_FROM, self._entry)
+        item.refer(Relation.SELECTED_FROM, self.entry)
         return item
 
     def _outline(self, finding: Finding) -> Item:
@@ -128,11 +153,11 @@ class FindingWriter:
             raise ReportError(f"{finding.id}: the outline is not closed")
         self._check_inside(outline, finding.id)
         item = tree.scoord(concepts.OUTLINE, "POLYLINE", outline)
-        item.refer(Relation.SELECTED_FROM, self._entry)
+        item.refer(Relation.SELECTED_FROM, self.entry)
         return item
 
     def _check_inside(self, points: tuple[PointPx, ...], name: str) -> None:
-        rows, columns = self._image.mammogram.rows, self._image.mammogram.columns
+        rows, columns = self.image.mammogram.rows, self.image.mammogram.columns
         for point in points:
             if not (0 <= point.col <= columns and 0 <= point.row <= rows):
                 raise ReportError(
@@ -146,23 +171,23 @@ def _certainty(value: float, name: str) -> Item:
     return tree.number(concepts.CERTAINTY, round(value, 1), concepts.PERCENT)
 
 
-def _description(finding: Finding) -> tuple[Item, ...]:
-    """Return what TID 4010 has of a cluster; nothing of it was asked of one calcification."""
-    if finding.mark_class is not MarkClass.CLUSTER:
-        return tuple(
-            tree.code(concepts.CALCIFICATION_TYPE, label.code)
-            for label, _ in finding.morphology[:1]
-        )
-    described = [
-        tree.code(concept, labels[0][0].code)
-        for concept, labels in (
-            (concepts.CALCIFICATION_TYPE, finding.morphology),
-            (concepts.CALCIFICATION_DISTRIBUTION, finding.distribution),
-        )
-        if labels
+def _described(finding: Finding) -> tuple[Item, ...]:
+    """Return type and distribution, where the model tells them (TID 4009 row 1, 4010 rows 1, 2)."""
+    types = [
+        tree.code(concepts.CALCIFICATION_TYPE, label.code) for label, _ in finding.morphology[:1]
     ]
-    if finding.members:
-        described.append(
-            tree.number(concepts.NUMBER_OF_CALCIFICATIONS, len(finding.members), concepts.NO_UNITS)
-        )
-    return tuple(described)
+    if finding.mark_class is not MarkClass.CLUSTER:
+        return tuple(types)
+    return (
+        *types,
+        *(
+            tree.code(concepts.CALCIFICATION_DISTRIBUTION, label.code)
+            for label, _ in finding.distribution[:1]
+        ),
+    )
+
+
+def _count(finding: Finding) -> Item | None:
+    if finding.mark_class is not MarkClass.CLUSTER or not finding.members:
+        return None
+    return tree.number(concepts.NUMBER_OF_CALCIFICATIONS, len(finding.members), concepts.NO_UNITS)

@@ -46,6 +46,11 @@ class Item:
         self.links.append(Link(relation, child, by_reference=False))
         return child
 
+    def is_named(self, concept: Code) -> bool:
+        """Whether this is its concept name."""
+        names = self.content.get("ConceptNameCodeSequence", [])
+        return bool(names) and concept.matches(names[0].CodeValue, names[0].CodingSchemeDesignator)
+
     def refer(self, relation: Relation, target: "Item") -> None:
         """Point at an item that hangs elsewhere in the same tree."""
         self.links.append(Link(relation, target, by_reference=True))

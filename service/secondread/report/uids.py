@@ -47,9 +47,10 @@ class ResultUids:
         """One object: its kind, and the image it is about or ``study``."""
         return self._derive("instance", kind, source)
 
-    def tracking(self, finding_id: str) -> str:
-        """Tracking Unique Identifier (112040, DCM) of a finding in this reading."""
-        return derived_uid(self.installation_id, self.study_uid, "lesion", finding_id)
+    def tracking(self, finding_id: str, study_uid: str = "") -> str:
+        """Tracking Unique Identifier (112040, DCM) of a finding: of this study, or of a prior."""
+        study = study_uid or self.study_uid
+        return derived_uid(self.installation_id, study, "lesion", finding_id)
 
 
 def device_uid(installation_id: str) -> str:

@@ -195,15 +195,26 @@ def study_doubts(reading: StudyReading) -> tuple[str, ...]:
 
 def finding_line(finding: Finding, *, measured: bool) -> str:
     """Return a finding's facts in one line; its length only where the image has a spacing."""
+    return f"{finding_facts(finding, measured=measured)}, {suspicion_words(finding)}"
+
+
+def finding_facts(finding: Finding, *, measured: bool) -> str:
+    """Return what a finding is, its size and certainty, without its suspicion."""
     parts = [CLASS_WORDS[finding.mark_class]]
     if finding.members:
         parts.append(count(len(finding.members), "calcification"))
     if measured and finding.long_axis_mm > 0:
         parts.append(f"{finding.long_axis_mm:.{0 if finding.long_axis_mm >= 10 else 1}f} mm")
     parts.append(f"certainty {finding.certainty:.0f}")
-    rated = "not rated" if finding.suspicion is None else f"{finding.suspicion:.0f}"
-    parts.append(f"suspicion {rated}")
     return capitalized(ascii_text(", ".join(parts)))
+
+
+def suspicion_words(finding: Finding) -> str:
+    """Return the suspicion of a finding with its name.
+
+    As ``suspicion 29``, or ``suspicion not rated``.
+    """
+    return f"suspicion {'not rated' if finding.suspicion is None else f'{finding.suspicion:.0f}'}"
 
 
 def capitalized(text: str) -> str:

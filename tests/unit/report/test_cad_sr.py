@@ -15,6 +15,7 @@ from secondread.findings.finding import Finding, LeftOut, StudyReading
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.cad_sr import cad_sr
+from secondread.report.check import check_against, check_cad_sr
 from secondread.report.compose import to_bytes
 from secondread.report.result import Occasion, ResultObject
 from secondread.settings import ProfileSettings
@@ -73,19 +74,20 @@ def numbers(ds: Dataset, name: str) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("situation", "summary", "detection", "containers"),
+    ("situation", "summary", "detection", "containers", "analysis"),
     [
-        ("no findings", "111241", "111222", ["111063"]),
-        ("findings", "111242", "111222", ["111063"]),
-        ("every image failed", "111245", "111224", ["111025"]),
-        ("partial without marks", "111243", "111223", ["111063", "111025"]),
-        ("partial with marks", "111244", "111223", ["111063", "111025"]),
-        ("no findings with doubts", "111241", "111222", ["111063"]),
-        ("unilateral", "111242", "111222", ["111063"]),
+        ("no findings", "111241", "111222", ["111063"], "111225"),
+        ("findings", "111242", "111222", ["111063"], "111225"),
+        ("every image failed", "111245", "111224", ["111025"], "111225"),
+        ("partial without marks", "111243", "111223", ["111063", "111025"], "111225"),
+        ("partial with marks", "111244", "111223", ["111063", "111025"], "111225"),
+        # That all algorithms succeeded cannot be said of an image that was read with doubts.
+        ("no findings with doubts", "111243", "111222", ["111063"], "111224"),
+        ("unilateral", "111242", "111222", ["111063"], "111225"),
     ],
 )
 def test_summaries_follow_from_what_was_read_and_found(
-    situation: str, summary: str, detection: str, containers: list[str]
+    situation: str, summary: str, detection: str, containers: list[str], analysis: str
 ) -> None:
     _, _, processing, detections, analyses = built(*situations()[situation]).ContentSequence
     assert processing.ConceptCodeSequence[0].CodeValue == summary
@@ -93,8 +95,8 @@ def test_summaries_follow_from_what_was_read_and_found(
     assert [
         child.ConceptNameCodeSequence[0].CodeValue for child in detections.ContentSequence
     ] == containers
-    assert analyses.ConceptCodeSequence[0].CodeValue == "111225"
-    assert "ContentSequence" not in analyses
+    assert analyses.ConceptCodeSequence[0].CodeValue == analysis
+    assert ("ContentSequence" in analyses) is (analysis != "111225")
 
 
 def test_the_library_holds_every_image_and_so_does_the_evidence() -> None:
@@ -139,6 +141,30 @@ def test_a_library_entry_says_how_the_image_is_to_be_understood() -> None:
     assert numbers(entry, "Vertical Pixel Spacing") == [100.0]
     assert numbers(entry, "Pixel Data Rows") == [1000]
     assert numbers(entry, "Pixel Data Columns") == [800]
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize(
+    ("day", "time", "expected"),
+    [
+        ("2026.01.05", "10:15:30", ["20260105", "101530"]),
+        ("20260105", "101530.25", ["20260105", "101530.25"]),
+        ("someday", "late", []),
+    ],
+)
+def test_dates_and_times_of_an_image_are_written_in_the_form_of_today_or_not_at_all(
+    day: str, time: str, expected: list[str]
+) -> None:
+    ds = source("LCC", ContentDate=day, ContentTime=time)
+    reading, sources = study(Outcome.NO_FINDINGS, read(ds)), by_uid(ds)
+    sr = built(reading, sources)
+    written = [
+        str(item.get("Date", None) or item.get("Time", None))
+        for name in ("Content Date", "Content Time")
+        for item in items(sr, name)
+    ]
+    assert written == expected
+    assert [*check_cad_sr(sr), *check_against(sr, reading, sources, SHOWN)] == []
 
 
 def test_points_are_written_as_column_and_row_with_their_half_pixel() -> None:

@@ -264,16 +264,25 @@ def test_a_notice_is_a_capture_about_the_study(situation: str) -> None:
     assert_margins_are_empty(picture(ds))
 
 
-def test_a_notice_about_no_side_leaves_laterality_open() -> None:
-    ds = source("LCC")
+def notice_of_what_was_left_out(**attributes: object) -> Dataset:
+    ds = source("LCC", **attributes)
     reading = replace(
         study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
         left_out=(LeftOut(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
     )
-    result = notice(reading, by_uid(ds), BY).dataset
-    assert "ImageLaterality" not in result
-    assert result["Laterality"].is_empty
-    assert "No image of the study is in the detector's scope" in result.ImageComments
+    return notice(reading, by_uid(ds), BY).dataset
+
+
+def test_a_notice_has_the_side_of_what_was_left_out() -> None:
+    ds = notice_of_what_was_left_out()
+    assert ds.ImageLaterality == "L"
+    assert "No image of the study is in the detector's scope" in ds.ImageComments
+
+
+def test_a_notice_about_no_side_leaves_laterality_open() -> None:
+    ds = notice_of_what_was_left_out(ImageLaterality=None)
+    assert "ImageLaterality" not in ds
+    assert ds["Laterality"].is_empty
 
 
 def test_a_long_notice_stays_on_its_page() -> None:

@@ -5,12 +5,12 @@ import numpy as np
 from secondread.followup.applied import followed_up
 from secondread.followup.frame import frame_of
 from secondread.followup.registration import register
+from secondread.report.breast_panel import Shown
+from secondread.report.compared_marks import change_line
 from secondread.report.comparison_page import (
     BLINK_MM,
     PAGE_SIZE,
-    Shown,
     blink_pair,
-    change_line,
     comparison_page,
 )
 from tests.unit.followup.breasts import Lie, group, reading

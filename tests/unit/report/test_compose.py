@@ -43,11 +43,15 @@ def results(
 
 
 def kinds(objects: tuple[ResultObject, ...]) -> list[str]:
-    """Return kind and, of captures, whether each is about an image or a notice."""
-    return [
-        o.kind.value if o.kind is ObjectKind.CAD_SR else "view" if o.source_uid else "notice"
-        for o in objects
-    ]
+    """Return kind and, of captures, what each is."""
+    return [_capture(o) if o.kind is ObjectKind.CAPTURE else o.kind.value for o in objects]
+
+
+def _capture(result: ResultObject) -> str:
+    if result.source_uid:
+        return "view"
+    overview = UIDS.instance("capture", "overview")
+    return "overview" if result.sop_instance_uid == overview else "notice"
 
 
 def not_eligible(*reasons: Reason, **attributes: object) -> tuple[StudyReading, dict[str, Dataset]]:
@@ -66,11 +70,11 @@ TOMOSYNTHESIS = (Reason.TOMOSYNTHESIS, Reason.TOMOSYNTHESIS)
 @pytest.mark.parametrize(
     ("situation", "profile", "expected"),
     [
-        ("findings", {}, ["cad-sr", "view"]),
+        ("findings", {}, ["cad-sr", "overview", "view"]),
         ("findings", {"objects": ["cad-sr"]}, ["cad-sr"]),
-        ("findings", {"objects": ["capture"]}, ["view"]),
+        ("findings", {"objects": ["capture"]}, ["overview", "view"]),
         ("findings", {"objects": []}, []),
-        ("findings", {"send_empty": False, "send_failed": False}, ["cad-sr", "view"]),
+        ("findings", {"send_empty": False, "send_failed": False}, ["cad-sr", "overview", "view"]),
         ("no findings", {}, ["cad-sr"]),
         ("no findings", {"objects": ["capture"]}, ["notice"]),
         ("no findings", {"send_empty": False}, []),
@@ -78,12 +82,32 @@ TOMOSYNTHESIS = (Reason.TOMOSYNTHESIS, Reason.TOMOSYNTHESIS)
         ("no findings with doubts", {}, ["cad-sr", "notice"]),
         ("no findings with doubts", {"send_empty": False}, ["cad-sr", "notice"]),
         ("no findings with doubts", {"objects": ["capture"]}, ["notice"]),
-        ("partial with marks", {}, ["cad-sr", "view", "notice"]),
+        ("partial with marks", {}, ["cad-sr", "overview", "view", "notice"]),
         ("partial without marks", {}, ["cad-sr", "notice"]),
         ("partial without marks", {"send_empty": False}, ["cad-sr", "notice"]),
         ("every image failed", {}, ["cad-sr", "notice"]),
         ("every image failed", {"send_failed": False}, []),
         ("every image failed", {"objects": ["capture"]}, ["notice"]),
+        ("findings", {"overview": False}, ["cad-sr", "view"]),
+        ("findings", {"objects": ["presentation"]}, ["presentation"]),
+        ("findings", {"preset": "mammography-workstation"}, ["cad-sr", "overview", "view"]),
+        ("findings", {"preset": "tid1500-viewer"}, ["tid1500"]),
+        ("findings", {"preset": "capture-only-pacs"}, ["overview", "view"]),
+        (
+            "findings",
+            {"preset": "archive-without-cad"},
+            ["tid1500", "presentation", "overview", "view"],
+        ),
+        ("no findings", {"objects": ["tid1500", "presentation"]}, ["tid1500"]),
+        ("no findings", {"objects": ["tid1500"], "send_empty": False}, []),
+        ("no findings with doubts", {"objects": ["tid1500"], "send_empty": False}, ["tid1500"]),
+        (
+            "partial with marks",
+            {"objects": ["tid1500", "presentation"]},
+            ["tid1500", "presentation"],
+        ),
+        ("every image failed", {"objects": ["tid1500"]}, ["tid1500"]),
+        ("every image failed", {"objects": ["tid1500"], "send_failed": False}, []),
     ],
 )
 def test_a_destination_gets_what_its_profile_names(
@@ -102,6 +126,8 @@ def test_a_destination_gets_what_its_profile_names(
         ({"not_eligible_as_failed_sr": True}, ["cad-sr", "notice"]),
         ({"not_eligible_as_failed_sr": True, "objects": ["capture"]}, ["notice"]),
         ({"not_eligible_as_failed_sr": True, "send_not_eligible": False}, ["cad-sr"]),
+        ({"objects": ["tid1500"]}, ["tid1500"]),
+        ({"objects": ["tid1500"], "send_not_eligible": False}, []),
     ],
 )
 def test_a_study_with_nothing_in_scope_is_said_in_a_notice(
@@ -148,8 +174,12 @@ def test_pixels_are_asked_for_only_where_something_is_drawn() -> None:
         asked.append(uid)
         return grey(uid)
 
+    compose(reading, sources, display, NODE, UIDS, FIRST, ProfileSettings(overview=False))
+    assert set(asked) == {reading.images[1].mammogram.sop_instance_uid}
+    asked.clear()
     compose(reading, sources, display, NODE, UIDS, FIRST, DEFAULT)
-    assert asked == [reading.images[1].mammogram.sop_instance_uid]
+    read_images = {i.mammogram.sop_instance_uid for i in reading.images if i.status.has_findings}
+    assert set(asked) == read_images
 
 
 def test_every_object_has_its_own_uid_and_position() -> None:
@@ -159,11 +189,106 @@ def test_every_object_has_its_own_uid_and_position() -> None:
         read(headers[1], cluster()),
     ]
     objects = results(study(Outcome.PARTIAL, *images), by_uid(*headers))
-    assert kinds(objects) == ["cad-sr", "view", "view", "notice"]
-    assert [o.index for o in objects] == [0, 0, 1, 2]
-    assert [o.dataset.InstanceNumber for o in objects] == [1, 1, 2, 3]
-    assert len({o.sop_instance_uid for o in objects}) == 4
+    assert kinds(objects) == ["cad-sr", "overview", "view", "view", "notice"]
+    assert [o.index for o in objects] == [0, 0, 1, 2, 3]
+    assert [o.dataset.InstanceNumber for o in objects] == [1, 1, 2, 3, 4]
+    assert len({o.sop_instance_uid for o in objects}) == 5
     assert len({o.dataset.SeriesInstanceUID for o in objects}) == 2
+
+
+EVERYTHING = ProfileSettings(objects=tuple(ObjectKind))
+
+
+def test_the_profile_names_series_and_maker() -> None:
+    profile = ProfileSettings(
+        objects=tuple(ObjectKind),
+        series_description="Zweitbefund",
+        series_number=500,
+        manufacturer="Known Maker",
+    )
+    objects = results(*situations()["partial with marks"], profile)
+    assert {o.kind: int(o.dataset.SeriesNumber) for o in objects} == {
+        ObjectKind.CAD_SR: 511,
+        ObjectKind.CAPTURE: 512,
+        ObjectKind.TID1500: 513,
+        ObjectKind.PRESENTATION: 514,
+    }
+    for o in objects:
+        assert o.dataset.SeriesDescription.startswith("Zweitbefund: ")
+        assert o.dataset.Manufacturer == "Known Maker"
+    assert objects[0].dataset.AuthorObserverSequence[0].Manufacturer == "Known Maker"
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("ISO_IR 192", "Wang^XiaoDong=\u738b^\u5c0f\u4e1c"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce"),
+        ("ISO_IR 126", "\u0394\u03b9\u03bf\u03bd\u03c5\u03c3\u03b9\u03bf\u03c2"),
+        ("ISO_IR 100", "M\u00fcller^J\u00fcrgen"),
+    ],
+)
+@pytest.mark.parametrize("wanted", ["source", "ISO_IR 192"])
+def test_names_survive_in_the_images_character_set_and_in_utf_8(
+    character_set: str | list[str], name: str, wanted: str
+) -> None:
+    made = source("LCC", SpecificCharacterSet=character_set, PatientName=name)
+    other = Dataset()
+    other.PatientName = name
+    made.OtherPatientIDsSequence = [other]
+    stored = pydicom.dcmread(BytesIO(to_bytes(_as_file(made))))
+    reading = study(Outcome.PARTIAL, read(stored, cluster()))
+    profile = EVERYTHING.model_copy(update={"character_set": wanted})
+    for o in results(reading, by_uid(stored), profile):
+        ds = pydicom.dcmread(BytesIO(to_bytes(o.dataset)))
+        expected = character_set if wanted == "source" else wanted
+        assert ds.SpecificCharacterSet == expected
+        assert ds.PatientName == name
+        assert ds.OtherPatientIDsSequence[0].PatientName == name
+
+
+def _as_file(ds: Dataset) -> Dataset:
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    return ds
+
+
+def test_every_kind_obeys_the_scheme_of_snomed_codes() -> None:
+    profile = EVERYTHING.model_copy(update={"snomed_codes": "SRT"})
+    for o in results(*situations()["partial with marks"], profile):
+        schemes = {str(e.value) for e in o.dataset.iterall() if e.keyword == CODING_SCHEME}
+        assert "SCT" not in schemes
+        assert ("SRT" in schemes) is (o.kind is not ObjectKind.PRESENTATION and _is_coded(o))
+
+
+def _is_coded(result: ResultObject) -> bool:
+    return result.kind is not ObjectKind.CAPTURE or result.source_uid is not None
+
+
+CODING_SCHEME = "CodingSchemeDesignator"
+
+
+def test_individual_calcifications_are_counted_where_they_are_not_listed() -> None:
+    reading, sources = situations()["findings"]
+    for individual, members in ((True, 6), (False, 0)):
+        profile = ProfileSettings(objects=("cad-sr",), individual_calcifications=individual)  # type: ignore[arg-type]  # as from a file
+        (document,) = results(reading, sources, profile)
+        names = [e.value for e in document.dataset.iterall() if e.keyword == "CodeMeaning"]
+        assert names.count("Number of calcifications") == 2
+        findings = [
+            item
+            for item in _items(document.dataset)
+            if item.get("ConceptCodeSequence")
+            and item.ConceptNameCodeSequence[0].CodeMeaning == "Single Image Finding"
+            and item.ConceptCodeSequence[0].CodeMeaning == "Individual Calcification"
+        ]
+        assert len(findings) == members
+
+
+def _items(ds: Dataset) -> Iterator[Dataset]:
+    for item in ds.get("ContentSequence", []):
+        yield item
+        yield from _items(item)
 
 
 def test_a_document_that_fails_its_check_does_not_leave(
@@ -177,7 +302,7 @@ def test_a_document_that_fails_its_check_does_not_leave(
 
 
 def encoded() -> Iterator[bytes]:
-    for result in results(*situations()["partial with marks"]):
+    for result in results(*situations()["partial with marks"], EVERYTHING):
         yield to_bytes(result.dataset)
 
 

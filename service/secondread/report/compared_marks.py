@@ -1,0 +1,203 @@
+"""Findings of a view and of its prior under the same numbers and colours, for pictures of both."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from secondread.findings.comparison import FindingChange, StudyComparison, Verdict
+from secondread.findings.finding import Finding, ImageReading
+from secondread.geometry import Outline
+from secondread.report.breast_panel import Panel
+from secondread.report.drawing import (
+    MARK,
+    PAGE,
+    QUIET,
+    WARNING,
+    Box,
+    Color,
+    Strokes,
+    around,
+    badge_size,
+    leader,
+    place_label,
+    write,
+)
+from secondread.report.wording import count
+
+BADGE = 22
+"""Size of the numbers."""
+
+_GROWN: Color = (255, 110, 90)
+_GONE: Color = (190, 150, 255)
+_COLORS: dict[Verdict, Color] = {
+    Verdict.NEW: WARNING,
+    Verdict.MORE: _GROWN,
+    Verdict.LARGER: _GROWN,
+    Verdict.GONE: _GONE,
+    Verdict.NOT_IN_FIELD: QUIET,
+    Verdict.NOT_COMPARABLE: QUIET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One cluster of the page: where it is outlined in each picture, and what is said."""
+
+    number: str
+    color: Color
+    current: Outline
+    current_found: bool
+    """Whether the outline is of a finding; else it is where one would be."""
+    prior: tuple[Outline, ...]
+    prior_found: bool
+    text: str
+    context: str
+    """Where in the breast."""
+
+
+def entries_of(
+    current: ImageReading, prior: ImageReading, comparison: StudyComparison
+) -> list[Entry]:
+    """Return the shown findings of a view with what they were, then what is gone."""
+    uid, old = current.mammogram.sop_instance_uid, prior.mammogram.sop_instance_uid
+    then = {finding.id: finding for finding in prior.findings}
+    entries = []
+    for finding in current.shown:
+        change = comparison.of(uid, finding.id)
+        if change is not None:
+            entries.append(_current_entry(finding, change, then, comparison))
+    gone = [
+        change
+        for change in comparison.changes
+        if change.current is None and change.prior[0].sop_instance_uid == old
+    ]
+    for change in gone:
+        finding = then[change.prior[0].finding_id]
+        text = f"{change.verdict.words}: {count(len(finding.members), 'calcification')} then"
+        color = _COLORS.get(change.verdict, MARK)
+        number = f"P{finding.number}"
+        entries.append(
+            Entry(number, color, change.place, False, (finding.outline,), True, text, "")
+        )
+    return entries
+
+
+def entries_beside(
+    current: ImageReading,
+    prior: ImageReading | None = None,
+    comparison: StudyComparison | None = None,
+) -> list[Entry]:
+    """Return every shown finding of a view, compared or not, then what is gone."""
+    compared = (
+        entries_of(current, prior, comparison)
+        if prior is not None and comparison is not None
+        else []
+    )
+    told = {entry.number for entry in compared if entry.current_found}
+    return [
+        *(entry_alone(finding) for finding in current.shown if finding.number not in told),
+        *compared,
+    ]
+
+
+def entry_alone(finding: Finding) -> Entry:
+    """Return a finding of which nothing is known of earlier."""
+    return Entry(finding.number, MARK, finding.outline, True, (), False, "", "")
+
+
+def _current_entry(
+    finding: Finding,
+    change: FindingChange,
+    then: dict[str, Finding],
+    comparison: StudyComparison,
+) -> Entry:
+    old = tuple(then[ref.finding_id].outline for ref in change.prior if ref.finding_id in then)
+    return Entry(
+        number=finding.number,
+        color=_COLORS.get(change.verdict, MARK),
+        current=finding.outline,
+        current_found=True,
+        prior=old or ((change.place,) if change.place else ()),
+        prior_found=bool(old),
+        text=change_line(finding, change, comparison),
+        context=finding.position.words if finding.position else "",
+    )
+
+
+def change_line(finding: Finding, change: FindingChange, comparison: StudyComparison) -> str:
+    """Return what became of a finding in one line: word, numbers, extents."""
+    parts = [change.verdict.words]
+    if change.verdict is Verdict.NOT_IN_FIELD:
+        parts = ["not in the prior's field of view"]
+    if comparison.prior_date is not None and change.verdict.change is not None:
+        parts[0] += f" since {comparison.prior_date:%Y-%m-%d}"
+    number, extent = change.number, change.extent_mm
+    if number is None:
+        parts.append(count(len(finding.members), "calcification"))
+    else:
+        parts.append(
+            f"{number.prior:.0f} -> {number.current:.0f} calcifications "
+            f"(a repeat gives {max(math.ceil(number.lower), 0)} to {math.floor(number.upper)})"
+        )
+    if extent is not None:
+        parts.append(f"extent {extent.prior:.0f} -> {extent.current:.0f} mm")
+    diameter = change.diameter_mm
+    if diameter is not None and diameter.direction:
+        parts.append(f"median diameter {diameter.prior:.2f} -> {diameter.current:.2f} mm")
+    if change.verdict is Verdict.NOT_COMPARABLE:
+        parts.append(change.why)
+    return ", ".join(parts)
+
+
+def draw_outlines(
+    page: Image.Image,
+    panel: Panel,
+    drawn: Sequence[tuple[Entry, tuple[Outline, ...], bool]],
+) -> None:
+    """Draw outlines in a picture with their numbers: broken ones where a finding would be."""
+    labels: list[Box] = []
+    lines = [
+        (entry, [panel.placement.outline(one, 6) for one in outlines if len(one) > 3], found)
+        for entry, outlines, found in drawn
+    ]
+    targets = [around(line) for _, outlines, _ in lines for line in outlines]
+    for entry, outlines, found in lines:
+        if not outlines:
+            continue
+        size = badge_size(entry.number, BADGE)
+        target = around([point for line in outlines for point in line])
+        others = [*(t for t in targets if t != target), *labels]
+        label = place_label(page, target, size, panel.frame, others)
+        labels.append(label)
+        strokes = Strokes(panel.frame)
+        for line in outlines:
+            for part in [line] if found else _dashes(line):
+                strokes.add(part, 1.8)
+        strokes.add(leader(label, outlines[0]), 1.3)
+        strokes.paint(page, entry.color)
+        color_badge(page, label, entry)
+
+
+def color_badge(page: Image.Image, box: Box, entry: Entry) -> None:
+    """Draw an entry's number in its colour."""
+    corners = (box.left, box.top, box.right, box.bottom)
+    ImageDraw.Draw(page).rounded_rectangle(corners, radius=5, fill=entry.color)
+    middle = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
+    write(page, middle, entry.number, BADGE, PAGE, anchor="mm")
+
+
+def _dashes(line: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """Return a closed line in dashes of 7 pixels of the page."""
+    at = np.array([*line, line[0]])
+    length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(at, axis=0).T))])
+    starts = np.arange(0.0, length[-1], 14.0)
+    return [
+        [
+            (float(np.interp(s, length, at[:, 0])), float(np.interp(s, length, at[:, 1])))
+            for s in (start, start + 3.5, start + 7.0)
+        ]
+        for start in starts
+    ]

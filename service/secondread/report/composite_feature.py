@@ -1,0 +1,165 @@
+"""One lesion in several images as a content item: Composite Feature (TID 4004, 4005)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from secondread.codes import (
+    ClockFace,
+    CompositeType,
+    Difference,
+    FeatureScope,
+    FindingType,
+    QuadrantLocation,
+)
+from secondread.findings.comparison import FindingRef
+from secondread.findings.finding import ModelIdentity, StatedPoint
+from secondread.findings.position import Quadrant
+from secondread.followup.correlation import ViewPair
+from secondread.report import concepts, tree
+from secondread.report.detections import identified
+from secondread.report.lesions import Part, Then
+from secondread.report.operating_points import Presentation, intent_item
+from secondread.report.single_image_finding import Tracking, Written
+from secondread.report.tree import Item, Relation
+
+_QUADRANTS = {
+    Quadrant.UPPER_INNER: QuadrantLocation.UPPER_INNER,
+    Quadrant.UPPER_OUTER: QuadrantLocation.UPPER_OUTER,
+    Quadrant.LOWER_INNER: QuadrantLocation.LOWER_INNER,
+    Quadrant.LOWER_OUTER: QuadrantLocation.LOWER_OUTER,
+}
+_HOURS = tuple(ClockFace)[:12]
+
+
+def comparison_algorithm(model: ModelIdentity, parameters: Sequence[str] = ()) -> tuple[Item, ...]:
+    """Return what compares exams, as TID 4019 identifies it."""
+    return identified(model, "comparison with priors", parameters)
+
+
+def correlation_algorithm(model: ModelIdentity, parameters: Sequence[str] = ()) -> tuple[Item, ...]:
+    """Return what recognises a cluster in the other view, as TID 4019 identifies it."""
+    return identified(model, "correlation of views", parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeWriter:
+    """Writes composite features of calcification clusters."""
+
+    model: ModelIdentity
+    points: tuple[StatedPoint, ...]
+
+    def over_time(
+        self, part: Part, written: dict[FindingRef, Written], how: Presentation, known: Tracking
+    ) -> Item:
+        """Return a cluster of one view with what it was in the priors.
+
+        Parameters
+        ----------
+        part
+            Its findings; at least one of a prior.
+        written
+            Their content items, which become children of this one, current ones first.
+        how, known
+            Its rendering intent, and its name over reports.
+        """
+        item = self._feature(CompositeType.TEMPORAL, how, known)
+        parameters = [_grounds(one) for one in part.then]
+        self._properties(item, comparison_algorithm(self.model, parameters))
+        if len(part.current) == 1:
+            now = written[part.current[0].ref]
+            counts = [written[seen.ref] for seen in part.prior]
+            self._properties(item, [one for one in (_difference(now, c) for c in counts) if one])
+        for seen in (*part.current, *part.prior):
+            item.add(Relation.INFERRED_FROM, written[seen.ref].item)
+        return item
+
+    def over_views(
+        self, children: Sequence[Item], pair: ViewPair, how: Presentation, known: Tracking
+    ) -> Item:
+        """Return a cluster that was recognised in both views.
+
+        Parameters
+        ----------
+        children
+            Its Single Image Findings, or Composite Features over time, one for each view or more.
+        pair
+            What the views together say of it.
+        how, known
+            Its rendering intent, and its name over reports.
+        """
+        item = self._feature(CompositeType.SPATIAL, how, known)
+        behind = " and ".join(f"{depth:g}" for depth in pair.depths_mm)
+        grounds = f"confidence={pair.confidence:g}; {behind} mm behind the nipple"
+        self._properties(item, correlation_algorithm(self.model, [grounds]))
+        self._properties(item, _place(pair))
+        for child in children:
+            item.add(Relation.INFERRED_FROM, child)
+        return item
+
+    def _feature(self, kind: CompositeType, how: Presentation, known: Tracking) -> Item:
+        item = tree.code(concepts.COMPOSITE_FEATURE, FindingType.CLUSTER.code)
+        # An operating point goes beside single image findings only (TID 4006 row 3).
+        plain = Presentation(how.intent)
+        item.add(Relation.HAS_CONCEPT_MOD, intent_item(plain, self.points))
+        for child in known.items:
+            item.add(Relation.HAS_OBS_CONTEXT, child)
+        scope = FeatureScope.MULTIPLE_IMAGES
+        self._properties(
+            item,
+            (
+                tree.code(concepts.COMPOSITE_TYPE, kind.code),
+                tree.code(concepts.SCOPE_OF_FEATURE, scope.code),
+            ),
+        )
+        return item
+
+    @staticmethod
+    def _properties(item: Item, properties: Sequence[Item]) -> None:
+        for child in properties:
+            item.add(Relation.HAS_PROPERTIES, child)
+
+
+def _difference(now: Written, then: Written) -> Item | None:
+    """Return the difference in number, with both counts: A of A - B first (TID 4005 row 11)."""
+    if now.count is None or then.count is None:
+        return None
+    values = [
+        float(one.content.MeasuredValueSequence[0].NumericValue) for one in (now.count, then.count)
+    ]
+    item = tree.number(Difference.NUMBER.code, values[0] - values[1], concepts.NO_UNITS)
+    item.refer(Relation.INFERRED_FROM, now.count)
+    item.refer(Relation.INFERRED_FROM, then.count)
+    return item
+
+
+def _grounds(then: Then) -> str:
+    """Say what the word on one prior's finding rests on: a parameter of the comparison."""
+    comparison, change = then.comparison, then.change
+    day = comparison.prior_date.isoformat() if comparison.prior_date else "unknown date"
+    parts = [f"against {day} ({comparison.basis}): {change.verdict.words}"]
+    if change.number is not None:
+        number = change.number
+        parts.append(
+            f"by one rule {number.current:g} calcifications now and {number.prior:g} then, "
+            f"unchanged from {number.lower:.1f} to {number.upper:.1f}"
+        )
+    if change.extent_mm is not None:
+        extent = change.extent_mm
+        parts.append(
+            f"extent {extent.current:.1f} mm now and {extent.prior:.1f} mm then, "
+            f"unchanged from {extent.lower:.1f} to {extent.upper:.1f} mm"
+        )
+    if change.error_mm is not None:
+        parts.append(f"place known to {change.error_mm:g} mm")
+    return "; ".join(parts)
+
+
+def _place(pair: ViewPair) -> list[Item]:
+    place, items = pair.place, []
+    if place.quadrant in _QUADRANTS:
+        items.append(tree.code(concepts.QUADRANT, _QUADRANTS[place.quadrant].code))
+    if place.clock_hour is not None:
+        items.append(tree.code(concepts.CLOCK_FACE, _HOURS[place.clock_hour - 1].code))
+    elif place.quadrant is Quadrant.CENTRAL:
+        items.append(tree.code(concepts.CLOCK_FACE, ClockFace.CENTRAL.code))
+    return items

@@ -1,0 +1,360 @@
+"""A content tree held against the tables of its template, item by item.
+
+Of each item's children it is asked which row of the template each is, whether each may be there
+and has what the row wants, whether those that have to be there are, and whether they come in the
+template's order.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from secondread.codes import Code
+from secondread.report.content import Content, Tree
+from secondread.report.fault import Fault
+from secondread.report.template import (
+    MANY,
+    Group,
+    Include,
+    Row,
+    Slot,
+    Template,
+    current_snomed,
+    folded,
+    in_group,
+    meanings,
+    slots,
+)
+
+_VALUE = {
+    "TEXT": ("TextValue",),
+    "CODE": ("ConceptCodeSequence",),
+    "NUM": ("MeasuredValueSequence",),
+    "UIDREF": ("UID",),
+    "DATE": ("Date",),
+    "TIME": ("Time",),
+    "SCOORD": ("GraphicData", "GraphicType"),
+    "IMAGE": ("ReferencedSOPSequence",),
+    "COMPOSITE": ("ReferencedSOPSequence",),
+    "CONTAINER": ("ContinuityOfContent",),
+    "PNAME": ("PersonName",),
+}
+"""Attributes that an item of a value type has; the table of PS3.3 A.35.5 has no others."""
+
+_DATE = re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What an item is when rows are asked for it: of a reference, what its target is."""
+
+    relation: str
+    value_type: str
+    name: Code | None
+    by_reference: bool
+
+
+class Conformity:
+    """The comparison of one document with a template.
+
+    Parameters
+    ----------
+    tree
+        The document's content.
+    root
+        The template's root row.
+    templates
+        All that it includes, by number.
+    """
+
+    def __init__(self, tree: Tree, root: Row, templates: dict[str, Template]) -> None:
+        self._tree = tree
+        self._root = root
+        self._templates = templates
+        self._at = {content.position: content for content in walk(tree.root)}
+        self._tables: dict[int, tuple[Slot, ...]] = {}
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what differs, from the root on."""
+        root = self._tree.root
+        if root.value_type != "CONTAINER" or not _named(root.name, self._root.concept):
+            yield Fault(root.where, f"the root is no {self._root.words}")
+            return
+        yield from self._item(root, self._root)
+
+    def _item(self, content: Content, row: Row) -> Iterator[Fault]:
+        yield from _value_faults(content, row)
+        if row.concept is not None:
+            yield from _meaning_faults(content.where, content.name)
+        yield from self._children(content, row)
+
+    def _children(self, parent: Content, row: Row) -> Iterator[Fault]:
+        table = self._table(row)
+        found: list[tuple[Content, Slot]] = []
+        for child in parent.children:
+            kind = self._kind(child)
+            if kind is None:
+                yield Fault(child.where, f"points at {_dotted(child)}, which is not in the tree")
+                continue
+            slot, faults = _place(parent, child, kind, table)
+            yield from faults
+            if slot is not None:
+                found.append((child, slot))
+                if not kind.by_reference:
+                    yield from self._item(child, slot.row)
+            elif not faults and not self._is_open(row):
+                yield Fault(child.where, f"{_words(kind)} is not in the template here")
+        yield from _missing(parent, table, found, self._templates)
+        yield from _disordered(found)
+
+    def _table(self, row: Row) -> tuple[Slot, ...]:
+        """Return what may hang below a row's items; rows live as long as their table does."""
+        known = self._tables.get(id(row))
+        if known is None:
+            known = self._tables[id(row)] = slots(row.below, "", self._templates)
+        return known
+
+    def _kind(self, child: Content) -> _Kind | None:
+        if child.target is None:
+            return _Kind(child.relation, child.value_type, child.name, by_reference=False)
+        target = self._at.get(child.target)
+        if target is None:
+            return None
+        return _Kind(child.relation, target.value_type, target.name, by_reference=True)
+
+    def _is_open(self, row: Row) -> bool:
+        return any(
+            self._templates[one.template].extensible
+            for one in row.below
+            if isinstance(one, Include)
+        )
+
+
+def walk(content: Content) -> Iterator[Content]:
+    """Yield an item and all below it, depth first."""
+    yield content
+    for child in content.children:
+        yield from walk(child)
+
+
+def _place(
+    parent: Content, child: Content, kind: _Kind, table: Sequence[Slot]
+) -> tuple[Slot | None, list[Fault]]:
+    """Return the row that a child is, and what of it is not as the row has it."""
+    exact = [slot for slot in table if _is(kind, slot)]
+    allowed = [slot for slot in exact if not _forbidden(parent, slot)]
+    if allowed:
+        return allowed[0], []
+    if exact:
+        why = "; ".join(_forbidden(parent, exact[0]))
+        return None, [Fault(child.where, f"{exact[0].words} is only for: {why}")]
+    differing = [(slot, _differs(kind, slot)) for slot in table]
+    near = [(slot, wrong) for slot, wrong in differing if len(wrong) == 1 and wrong != ["concept"]]
+    # A row for any concept is near to everything, and says nothing about it.
+    near = [(s, w) for s, w in near if s.row.concept is not None or w == ["relation"]]
+    if near:
+        slot, (wrong,) = near[0]
+        return slot, [Fault(child.where, _difference(kind, slot, wrong))]
+    return None, []
+
+
+def _is(kind: _Kind, slot: Slot) -> bool:
+    row = slot.row
+    return (
+        slot.relation == kind.relation
+        and row.value_type == kind.value_type
+        and row.by_reference is kind.by_reference
+        and _named(kind.name, row.concept)
+    )
+
+
+def _differs(kind: _Kind, slot: Slot) -> list[str]:
+    """Return in what an item is not what a row has."""
+    row = slot.row
+    same = {
+        "relation": slot.relation == kind.relation,
+        "value type": row.value_type == kind.value_type,
+        "by reference": row.by_reference is kind.by_reference,
+        "concept": _named(kind.name, row.concept),
+    }
+    return [what for what, is_same in same.items() if not is_same]
+
+
+def _difference(kind: _Kind, slot: Slot, wrong: str) -> str:
+    if wrong == "relation":
+        is_, wanted = kind.relation or "none", slot.relation
+    elif wrong == "value type":
+        is_, wanted = kind.value_type or "none", slot.row.value_type
+    else:
+        is_, wanted = str(kind.by_reference).lower(), str(slot.row.by_reference).lower()
+    return f"{wrong} is {is_}, and {wanted} in {slot.words}"
+
+
+def _forbidden(parent: Content, slot: Slot) -> list[str]:
+    conditions = (slot.row.only, *(include.only for include in slot.through))
+    return [when.words for when in conditions if when is not None and not when.holds(parent)]
+
+
+def _missing(
+    parent: Content,
+    table: Sequence[Slot],
+    found: Sequence[tuple[Content, Slot]],
+    templates: dict[str, Template],
+) -> Iterator[Fault]:
+    """Yield the rows of which there are too few or too many items."""
+    seen = [slot for _, slot in found]
+    counted = Counter(slot.place for slot in seen)
+    for slot in table:
+        number = counted[slot.place]
+        if not number and not slot.row.least and slot.row.needed is None:
+            continue
+        if not _is_wanted(parent, slot, seen):
+            continue
+        needed = slot.row.needed is not None and slot.row.needed.holds(parent)
+        least = max(slot.row.least, 1 if needed else 0)
+        most = MANY if any(one.most > 1 for one in slot.through) else slot.row.most
+        if number < least:
+            yield Fault(parent.where, f"no {slot.row.words} ({slot.words})")
+        elif number > most:
+            yield Fault(parent.where, f"{number} items {slot.row.words} ({slot.words})")
+    yield from _none_of(parent, table, seen, templates)
+
+
+def _is_wanted(parent: Content, slot: Slot, seen: Sequence[Slot]) -> bool:
+    """Whether the inclusions around a row are there, or have to be."""
+    for depth, include in enumerate(slot.through, start=1):
+        needed = include.needed is not None and include.needed.holds(parent)
+        there = any(one.place[:depth] == slot.place[:depth] for one in seen)
+        if not (include.least or needed or there):
+            return False
+    return True
+
+
+def _none_of(
+    parent: Content,
+    table: Sequence[Slot],
+    seen: Sequence[Slot],
+    templates: dict[str, Template],
+) -> Iterator[Fault]:
+    """Yield the templates of which none of the rows is there that one is wanted of."""
+    asked: set[tuple[int, ...]] = set()
+    for slot in table:
+        for depth, include in enumerate(slot.through, start=1):
+            outer = slot.place[:depth]
+            template = templates[include.template]
+            if outer in asked or not template.one_of or not _is_wanted(parent, slot, seen):
+                continue
+            asked.add(outer)
+            within = [one for one in seen if one.place[:depth] == outer]
+            chosen = {template.rows[one.place[depth]].number for one in within}
+            if not chosen & set(template.one_of):
+                rows = ", ".join(template.one_of)
+                yield Fault(parent.where, f"TID {template.number} has none of its rows {rows}")
+
+
+def _disordered(found: Sequence[tuple[Content, Slot]]) -> Iterator[Fault]:
+    """Yield the first item that comes behind what the template has it before."""
+    before: Slot | None = None
+    for child, slot in found:
+        if before is not None and slot.place != before.place:
+            same_block = slot.place[: slot.repeats_from] == before.place[: before.repeats_from]
+            again = same_block and len(slot.through) >= slot.repeats_from
+            if slot.place < before.place and not again:
+                yield Fault(child.where, f"{slot.words} comes behind {before.words}")
+                return
+        before = slot
+
+
+def _value_faults(content: Content, row: Row) -> Iterator[Fault]:
+    for keyword in _VALUE.get(content.value_type, ()):
+        if content.item.get(keyword, None) in (None, "", []):
+            yield Fault(content.where, f"a {content.value_type} without {keyword}")
+            return
+    check = {
+        "CODE": _code_faults,
+        "NUM": _number_faults,
+        "SCOORD": _graphic_faults,
+        "DATE": _moment_faults,
+        "TIME": _moment_faults,
+    }.get(content.value_type)
+    if check is not None:
+        yield from check(content, row)
+
+
+def _code_faults(content: Content, row: Row) -> Iterator[Fault]:
+    code = content.code
+    if code is None or not code.value or not code.scheme:
+        yield Fault(content.where, "a code without value or scheme")
+        return
+    if isinstance(row.values, Group) and not in_group(code, row.values):
+        yield Fault(
+            content.where,
+            f"({code.value}, {code.scheme}) {code.meaning!r} is not in CID {row.values.number}",
+        )
+    yield from _meaning_faults(content.where, code)
+
+
+def _meaning_faults(where: str, code: Code | None) -> Iterator[Fault]:
+    if code is None:
+        return
+    known = meanings(*current_snomed(code.value, code.scheme))
+    if known and folded(code.meaning) not in known:
+        yield Fault(where, f"({code.value}, {code.scheme}) does not mean {code.meaning!r}")
+
+
+def _number_faults(content: Content, row: Row) -> Iterator[Fault]:
+    number, unit = content.number, content.unit
+    if number is None:
+        yield Fault(content.where, "a NUM without a number")
+        return
+    if row.units and not any(_is_unit(unit, wanted) for wanted in row.units):
+        yield Fault(content.where, f"unit {unit!r}, and {' or '.join(row.units)} in the template")
+    if row.whole and number != round(number):
+        yield Fault(content.where, f"{number:g} is not a whole number")
+    low, high = row.low, row.high
+    if (low is not None and number < low) or (high is not None and number > high):
+        room = f"between {low:g} and {high:g}" if high is not None else f"{low:g} or more"
+        yield Fault(content.where, f"{number:g} is not {room}")
+
+
+def _is_unit(unit: str, wanted: str) -> bool:
+    return unit.startswith(wanted[:-1]) if wanted.endswith("*") else unit == wanted
+
+
+def _graphic_faults(content: Content, row: Row) -> Iterator[Fault]:
+    graphic = str(content.item.get("GraphicType", ""))
+    if row.graphics and graphic not in row.graphics:
+        yield Fault(content.where, f"a {graphic}, and {' or '.join(row.graphics)} in the template")
+
+
+def _moment_faults(content: Content, _row: Row) -> Iterator[Fault]:
+    keyword = content.value_type.capitalize()
+    value = str(content.item.get(keyword, ""))
+    if not is_moment(value, date=keyword == "Date"):
+        yield Fault(content.where, f"{value!r} is no {keyword.lower()}")
+
+
+def is_moment(text: str, *, date: bool) -> bool:
+    """Whether a text is a date, or else a time, in DICOM's form (PS3.5 6.2)."""
+    return (_DATE if date else _TIME).fullmatch(text) is not None
+
+
+def _named(name: Code | None, concept: Code | Group | None) -> bool:
+    if concept is None:
+        return True
+    if name is None:
+        return False
+    if isinstance(concept, Group):
+        return in_group(name, concept)
+    return concept.matches(*current_snomed(name.value, name.scheme))
+
+
+def _words(kind: _Kind) -> str:
+    name = kind.name.meaning if kind.name is not None else "without a name"
+    return f"{kind.relation or 'no relation'} {kind.value_type or 'no value type'} {name!r}"
+
+
+def _dotted(child: Content) -> str:
+    return ".".join(map(str, child.target or ()))

@@ -1,0 +1,69 @@
+"""A small picture of a finding, kept with it when the image itself is long gone."""
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from secondread.geometry import Outline, SpacingMm, bounding_box
+
+LEAST_MM = 20.0
+"""A crop shows at least this much tissue across."""
+MOST_PX = 400
+"""Larger crops are reduced to this."""
+
+_ROOM = 1.4  # of the finding's extent, so that its surroundings are seen
+ACROSS = "across_mm"
+"""Keyword of the PNG's text that says how much tissue it shows across."""
+
+
+def crop_png(display: npt.NDArray[np.uint8], outline: Outline, spacing: SpacingMm) -> bytes:
+    """Return a square picture around a finding as a PNG file, its greys as displayed.
+
+    Parameters
+    ----------
+    display
+        The whole image as people look at it: uint8, calcifications white.
+    outline
+        Around the finding.
+    spacing
+        Of the image, at the detector plane; says how much tissue the crop shows.
+
+    Returns
+    -------
+    bytes
+        Greyscale, 8 bits; black where it reaches beyond the image. Its text ``across_mm`` is the
+        length of its sides.
+    """
+    first, last = bounding_box(outline)
+    wide = (last.col - first.col) * spacing.between_columns
+    high = (last.row - first.row) * spacing.between_rows
+    across = max(_ROOM * max(wide, high), LEAST_MM)
+    middle = (first.col + last.col) / 2, (first.row + last.row) / 2
+    columns = round(across / spacing.between_columns)
+    rows = round(across / spacing.between_rows)
+    part = _cut(display, round(middle[0] - columns / 2), round(middle[1] - rows / 2), columns, rows)
+    picture = Image.fromarray(part)
+    size = min(max(columns, rows), MOST_PX)
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.LANCZOS)
+    text = PngInfo()
+    text.add_text(ACROSS, f"{across:.1f}")
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True, pnginfo=text)
+    return buffer.getvalue()
+
+
+def _cut(
+    display: npt.NDArray[np.uint8], left: int, top: int, columns: int, rows: int
+) -> npt.NDArray[np.uint8]:
+    """Return a part of the image, black where it reaches beyond."""
+    height, width = display.shape
+    part = np.zeros((rows, columns), np.uint8)
+    a, b = max(top, 0), min(top + rows, height)
+    c, d = max(left, 0), min(left + columns, width)
+    if a < b and c < d:
+        part[a - top : b - top, c - left : d - left] = display[a:b, c:d]
+    return part

@@ -1,0 +1,196 @@
+"""Which findings of which images are one lesion: what an Individual Impression is about.
+
+A cluster of one image is joined with what it was in the priors, and with what it is in the other
+view. Joined are only findings that the report holds.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from secondread.codes import Change
+from secondread.findings.comparison import (
+    FindingChange,
+    FindingRef,
+    StudyComparison,
+    Verdict,
+)
+from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.followup.correlation import ViewPair, correlate
+from secondread.followup.identity import SAME_LESION
+from secondread.followup.view_changes import reference
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One finding of one image."""
+
+    image: ImageReading
+    finding: Finding
+
+    @property
+    def ref(self) -> FindingRef:
+        """What names it in other studies."""
+        return reference(self.image, self.finding)
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """A finding of a prior, and what it says of a current one."""
+
+    seen: Seen
+    current: FindingRef
+    comparison: StudyComparison
+    change: FindingChange
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A lesion in one view: usually one current finding, with what it was in the priors."""
+
+    current: tuple[Seen, ...]
+    """Several where the prior's was one and is in parts now."""
+    then: tuple[Then, ...] = ()
+    """In the order of the priors; empty for what is new, and for what was not compared."""
+
+    @property
+    def prior(self) -> tuple[Seen, ...]:
+        """The priors' findings, each once."""
+        return tuple({one.seen.ref: one.seen for one in self.then}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """One lesion: what one Individual Impression is about."""
+
+    parts: tuple[Part, ...]
+    """By view, in reading order."""
+    pair: ViewPair | None = None
+    """What joins two views; None for a lesion of one view."""
+
+    @property
+    def current(self) -> tuple[Seen, ...]:
+        """Its findings in the current images."""
+        return tuple(seen for part in self.parts for seen in part.current)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The words of its findings against the priors, each once, in reading order."""
+        said = (seen.finding.change for seen in self.current)
+        return tuple(dict.fromkeys(change for change in said if change is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A finding that the prior shows and the current image does not."""
+
+    seen: Seen
+    comparison: StudyComparison
+    verdict: Verdict
+    """Gone, or not in the field of view."""
+
+
+def prior_images(reading: StudyReading) -> tuple[ImageReading, ...]:
+    """Return the priors' images that were read, the nearest prior's first."""
+    known = {
+        image.mammogram.sop_instance_uid: image
+        for earlier in reading.earlier
+        for image in earlier.images
+        if image.status.has_findings
+    }
+    return tuple(known.values())
+
+
+def lesions(
+    reading: StudyReading, encoded: Callable[[ImageReading], Sequence[Finding]]
+) -> tuple[Lesion, ...]:
+    """Return the lesions of a reading, in reading order of their first findings.
+
+    Parameters
+    ----------
+    reading
+        The study, with its comparisons.
+    encoded
+        The findings of a current image that the report holds.
+    """
+    seen = [Seen(image, finding) for image in reading.images for finding in encoded(image)]
+    parts = _parts(seen, _then(reading))
+    at = {one.ref: number for number, part in enumerate(parts) for one in part.current}
+    pairs = [
+        pair
+        for pair in correlate(reading)
+        if pair.confidence >= SAME_LESION and pair.cc in at and pair.mlo in at
+    ]
+    groups = _joined(len(parts), [(at[pair.cc], at[pair.mlo]) for pair in pairs])
+    joining = {at[pair.cc]: pair for pair in reversed(pairs)}
+    joining |= {at[pair.mlo]: pair for pair in reversed(pairs)}
+    return tuple(
+        Lesion(tuple(parts[number] for number in group), joining.get(group[0])) for group in groups
+    )
+
+
+def missing(reading: StudyReading) -> tuple[Missing, ...]:
+    """Return what the nearest prior that was compared showed and the study does not show.
+
+    Of older priors it is known from the report of the time between.
+    """
+    found = _findings(prior_images(reading))
+    return tuple(
+        Missing(found[change.prior[0]], comparison, change.verdict)
+        for comparison in [one for one in reading.comparisons if one.compared][:1]
+        for change in comparison.changes
+        if change.current is None and change.prior and change.prior[0] in found
+    )
+
+
+def _findings(images: Iterable[ImageReading]) -> dict[FindingRef, Seen]:
+    return {
+        reference(image, finding): Seen(image, finding)
+        for image in images
+        for finding in image.findings
+    }
+
+
+def _then(reading: StudyReading) -> Mapping[FindingRef, tuple[Then, ...]]:
+    """Return what each current finding was in the priors."""
+    found = _findings(prior_images(reading))
+    then: dict[FindingRef, list[Then]] = {}
+    for comparison in reading.comparisons:
+        for change in comparison.changes:
+            if change.current is not None:
+                then.setdefault(change.current, []).extend(
+                    Then(found[ref], change.current, comparison, change)
+                    for ref in change.prior
+                    if ref in found
+                )
+    return {ref: tuple(several) for ref, several in then.items()}
+
+
+def _parts(seen: Sequence[Seen], then: Mapping[FindingRef, tuple[Then, ...]]) -> list[Part]:
+    # A new finding has no partner, whatever an older prior showed (TID 4004 needs two).
+    of = {
+        number: then.get(one.ref, ()) if one.finding.change is not Change.NEW else ()
+        for number, one in enumerate(seen)
+    }
+    first: dict[FindingRef, int] = {}
+    shared: list[tuple[int, int]] = []
+    for number, several in of.items():
+        shared += [(first.setdefault(one.seen.ref, number), number) for one in several]
+    return [
+        Part(
+            tuple(seen[number] for number in group),
+            tuple(one for number in group for one in of[number]),
+        )
+        for group in _joined(len(seen), shared)
+    ]
+
+
+def _joined(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Return the numbers below `count` in groups that pairs connect, each in rising order."""
+    group = list(range(count))
+    for a, b in pairs:
+        low, high = sorted((group[a], group[b]))
+        group = [low if one == high else one for one in group]
+    members: dict[int, list[int]] = {}
+    for number, name in enumerate(group):
+        members.setdefault(name, []).append(number)
+    return list(members.values())

@@ -1,0 +1,84 @@
+"""Coded concepts that DICOM has no code for, in a private scheme: for TID 1500 alone.
+
+TID 4000 is not extensible and gets none of them. Reasons, outcomes and zones are the words that
+`findings.json` and SQL hold too.
+"""
+
+from enum import StrEnum
+
+from pydicom.dataset import Dataset
+
+from secondread.codes import Code
+from secondread.findings.treatment import Zone
+from secondread.reasons import ImageStatus, Outcome, Reason
+
+SCHEME = "99SECONDREAD"
+"""Coding Scheme Designator; the prefix 99 makes it a private one (PS3.16 8.2)."""
+
+
+def _own(value: str, meaning: str) -> Code:
+    # Code Meaning is a Long String: 64 characters.
+    return Code(value, SCHEME, meaning if len(meaning) <= 64 else meaning[:61] + "...")
+
+
+SUSPICION = _own("suspicion", "Suspicion index")
+"""From published PPVs of morphology and distribution, 0-100."""
+OUTCOME = _own("outcome", "Outcome of the reading")
+STATUS = _own("image-status", "Status of the image")
+REASON = _own("reason", "Reason")
+ZONE = _own("zone", "Place relative to the treated site")
+
+OUTCOMES = {
+    Outcome.FINDINGS: "read, with findings shown",
+    Outcome.NO_FINDINGS: "read, no findings shown",
+    Outcome.PARTIAL: "partly read",
+    Outcome.FAILED: "failed",
+    Outcome.NOT_ELIGIBLE: "not eligible",
+}
+STATUSES = {
+    ImageStatus.READ: "read",
+    ImageStatus.FLAGGED: "read with doubts",
+    ImageStatus.REFUSED: "not read",
+    ImageStatus.FAILED: "failed",
+}
+
+
+def code_of(value: Reason | Outcome | ImageStatus | Zone) -> Code:
+    """Return the code of a word of ours, with its meaning for people.
+
+    >>> code_of(Reason.IMPLANT).value
+    'implant'
+    """
+    match value:
+        case Reason():
+            return _own(value.value, value.sentence)
+        case Outcome():
+            return _own(value.value, OUTCOMES[value])
+        case ImageStatus():
+            return _own(value.value, STATUSES[value])
+        case _:
+            return _own(value.value, value.words)
+
+
+OUTSIDE_SCOPE = _own("left-out", "not read: outside the detector's scope")
+"""Status of an instance that a reading leaves out."""
+
+
+def own_codes() -> dict[type[StrEnum] | str, tuple[Code, ...]]:
+    """Return all codes of the scheme, by what they are values of; concept names come first."""
+    return {
+        "concept names": (SUSPICION, OUTCOME, STATUS, REASON, ZONE),
+        Outcome: tuple(map(code_of, Outcome)),
+        ImageStatus: (*map(code_of, ImageStatus), OUTSIDE_SCOPE),
+        Reason: tuple(map(code_of, Reason)),
+        Zone: tuple(map(code_of, Zone)),
+    }
+
+
+def scheme_item() -> Dataset:
+    """Return the scheme's item of the Coding Scheme Identification Sequence (0008,0110)."""
+    ds = Dataset()
+    ds.CodingSchemeDesignator = SCHEME
+    ds.CodingSchemeName = "Secondread"
+    ds.CodingSchemeResponsibleOrganization = "Secondread project"
+    return ds

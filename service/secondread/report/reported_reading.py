@@ -1,0 +1,183 @@
+"""An earlier report of this software as a reading, for a comparison where its images are gone.
+
+What a CAD SR does not hold stays unknown: suspicion, gates, the unit that took the images, what
+was found besides calcifications, and where nipple, skin and muscle are, unless whoever kept them
+passes them in.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from pydicom.uid import (
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+)
+
+from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.codes import (
+    Code,
+    CodedEnum,
+    Distribution,
+    FindingType,
+    MarkClass,
+    Morphology,
+    RenderingIntent,
+)
+from secondread.detect.marks import Breast
+from secondread.errors import InputError
+from secondread.findings.cad_report import CadFinding, CadImage, CadReport, Origin
+from secondread.findings.finding import (
+    Calcification,
+    Finding,
+    ImageReading,
+    ModelIdentity,
+    StudyReading,
+)
+from secondread.reasons import ImageStatus, Outcome, Reason
+
+_CLASSES = {
+    FindingType.CLUSTER: MarkClass.CLUSTER,
+    FindingType.CALCIFICATION: MarkClass.CALCIFICATION,
+}
+_INTENTS: dict[str, Intent] = {
+    DigitalMammographyXRayImageStorageForPresentation: Intent.PRESENTATION,
+    DigitalMammographyXRayImageStorageForProcessing: Intent.PROCESSING,
+}
+
+
+def as_reading(report: CadReport, breasts: Mapping[str, Breast]) -> StudyReading:
+    """Return the reading that a report of this software was made from, as far as it tells it.
+
+    Parameters
+    ----------
+    report
+        As `read_back.read_cad` gives it.
+    breasts
+        What is still known of the breast in its images, by SOP Instance UID.
+
+    Raises
+    ------
+    InputError
+        The report is another maker's: what its marks mean is not known.
+    """
+    if report.origin is Origin.FOREIGN:
+        raise InputError(f"{report.title} is no reading of this software")
+    own = [image for image in report.images if image.study_uid == report.study_uid]
+    images = tuple(_image(report, image, breasts.get(image.sop_instance_uid)) for image in own)
+    return StudyReading(
+        study_uid=report.study_uid,
+        revision=1,
+        cause="reported",
+        outcome=_outcome(images),
+        reasons=(),
+        images=images,
+        left_out=(),
+        missing_views=(),
+        priors=(),
+        model=_model(report),
+    )
+
+
+def _outcome(images: tuple[ImageReading, ...]) -> Outcome:
+    answered = {image.status.has_findings for image in images}
+    if True not in answered:
+        return Outcome.FAILED
+    if False in answered:
+        return Outcome.PARTIAL
+    return Outcome.FINDINGS if any(image.shown for image in images) else Outcome.NO_FINDINGS
+
+
+def _model(report: CadReport) -> ModelIdentity:
+    algorithms = [p.algorithm for p in report.performed if p.algorithm.parameter("manifest_sha256")]
+    first = algorithms[0]
+    return ModelIdentity(
+        name=first.name.rsplit(": ", 1)[0],
+        version=first.version,
+        digest=report.model_digest,
+        operating_point=int(first.parameter("operating_point") or 0),
+        calibrated=report.calibrated or False,
+    )
+
+
+def _image(report: CadReport, image: CadImage, breast: Breast | None) -> ImageReading:
+    uid = image.sop_instance_uid
+    was_read = uid in report.detected_in
+    found = [f for f in report.findings if f.sop_instance_uid == uid]
+    return ImageReading(
+        mammogram=_mammogram(report, image),
+        status=ImageStatus.READ if was_read else ImageStatus.FAILED,
+        reasons=() if was_read else (Reason.READING_FAILED,),
+        gates={},
+        seconds=0.0,
+        findings=tuple(one for f in found if (one := _finding(f)) is not None),
+        breast=breast,
+    )
+
+
+def _mammogram(report: CadReport, image: CadImage) -> Mammogram:
+    return Mammogram(
+        sop_instance_uid=image.sop_instance_uid,
+        sop_class_uid=image.sop_class_uid,
+        study_uid=image.study_uid,
+        series_uid=image.series_uid,
+        patient=report.patient,
+        study_date=image.study_date or report.study_date,
+        study_at=None,
+        acquired_at=None,
+        modality="MG",
+        intent=_INTENTS.get(image.sop_class_uid),
+        laterality=image.laterality,
+        view=image.view,
+        modifiers=image.modifiers,
+        rows=image.rows,
+        columns=image.columns,
+        frames=1,
+        bits_stored=0,
+        photometric="",
+        inverted=False,
+        spacing=image.spacing,
+        spacing_at_detector=image.spacing is not None,
+        magnification=None,
+        implant=False,
+        partial_view=False,
+        synthesized=False,
+        tomosynthesis=False,
+        lossy=False,
+        orientation=image.orientation,
+        source_uids=(),
+        manufacturer="",
+        model="",
+        transfer_syntax="",
+    )
+
+
+def _finding(found: CadFinding) -> Finding | None:
+    kind = FindingType.from_code(found.kind.value, found.kind.scheme)
+    mark_class = _CLASSES.get(kind) if kind is not None else None
+    if mark_class is None or found.copied:
+        return None
+    return Finding(
+        id=found.tracking_id,
+        mark_class=mark_class,
+        certainty=found.certainty or 0.0,
+        suspicion=None,
+        center=found.center,
+        outline=found.outline,
+        members=tuple(
+            Calcification(one.center, one.diameter_mm or 0.0, one.certainty or 0.0)
+            for one in found.members
+        ),
+        long_axis_mm=found.long_axis_mm or 0.0,
+        morphology=tuple((one, 1.0) for one in _known(found.morphology, Morphology)),
+        distribution=tuple((one, 1.0) for one in _known(found.distribution, Distribution)),
+        shown=found.intent is RenderingIntent.REQUIRED,
+        lesion=found.tracking_uid or None,
+    )
+
+
+Value = TypeVar("Value", bound=CodedEnum)
+
+
+def _known(codes: Iterable[Code], values: type[Value]) -> Iterator[Value]:
+    found = (values.from_code(code.value, code.scheme) for code in codes)
+    return (one for one in found if one is not None)

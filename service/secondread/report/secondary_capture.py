@@ -1,0 +1,117 @@
+"""The data set of a secondary capture around its picture (PS3.3 A.8.1)."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from secondread.findings.finding import ImageReading
+from secondread.report import concepts, tree
+from secondread.report.header import Authorship, file_meta, local_time, result_header
+from secondread.report.wording import DISCLAIMER, LIMITS, ascii_text
+from secondread.settings import ObjectKind
+
+
+def replaced_words(authorship: Authorship, source: Dataset) -> tuple[str, ...]:
+    """Say which report this one takes the place of, if any."""
+    occasion = authorship.occasion
+    if occasion.predecessor_at is not None:
+        earlier = local_time(occasion.predecessor_at, source)
+        return (f"replaces the report of {earlier:%Y-%m-%d %H:%M}",)
+    return () if occasion.predecessor is None else ("replaces an earlier report",)
+
+
+def comments(said: str, authorship: Authorship, source: Dataset) -> str:
+    """Return Image Comments: that it is no diagnosis, something else, and what it replaces."""
+    replaced = (f"This {text}" for text in replaced_words(authorship, source))
+    return ascii_text(". ".join([DISCLAIMER, said, *replaced]))
+
+
+def secondary_capture(source: Dataset, authorship: Authorship, about: str, number: int) -> Dataset:
+    """Return everything but the pixels and what they show.
+
+    Parameters
+    ----------
+    source
+        Header of an image of the study.
+    authorship
+        Who writes, when, for which destination.
+    about
+        What the capture is of, for its UID: an image's UID, or a word.
+    number
+        Instance Number.
+    """
+    ds = result_header(source, authorship, ObjectKind.CAPTURE)
+    ds.SOPInstanceUID = authorship.uids.instance(ObjectKind.CAPTURE.value, about)
+    ds.file_meta = file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+    ds.Modality = authorship.profile.capture_modality
+    ds.InstanceNumber = number
+    ds.ConversionType = "WSD"
+    ds.ImageType = ["DERIVED", "SECONDARY"]
+    ds.PatientOrientation = None
+    node = authorship.node
+    ds.SecondaryCaptureDeviceManufacturer = ascii_text(node.manufacturer, 64)
+    ds.SecondaryCaptureDeviceManufacturerModelName = ascii_text(node.model_name, 64)
+    ds.SecondaryCaptureDeviceSoftwareVersions = ascii_text(node.version, 64)
+    ds.DateOfSecondaryCapture = ds.ContentDate
+    ds.TimeOfSecondaryCapture = ds.ContentTime
+    ds.ImageComments = comments(LIMITS, authorship, source)
+    ds.BurnedInAnnotation = "NO"
+    ds.RecognizableVisualFeatures = "NO"
+    return ds
+
+
+def add_source(ds: Dataset, image: ImageReading, source: Dataset) -> None:
+    """Say which image a capture shows; its pictures keep the orientation, not the scale."""
+    mammogram = image.mammogram
+    if mammogram.orientation is not None:
+        ds.PatientOrientation = list(mammogram.orientation)
+    add_laterality(ds, sides_of([image]))
+    if mammogram.view is not None:
+        ds.ViewCodeSequence = [tree.code_item(mammogram.view.code)]
+    ds.DerivationDescription = (
+        "Page with the downsampled view, enlarged parts of it, and the outlines and numbers of "
+        "computer-detected calcifications"
+    )
+    ds.SourceImageSequence = [source_item(image)]
+    ds.LossyImageCompression = "01" if mammogram.lossy else "00"
+    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+        if mammogram.lossy and source.get(keyword):
+            ds[keyword] = deepcopy(source[keyword])
+
+
+def source_item(image: ImageReading) -> Dataset:
+    """Return an image's item of the Source Image Sequence."""
+    mammogram = image.mammogram
+    item = tree.reference_item(mammogram.sop_class_uid, mammogram.sop_instance_uid)
+    item.PurposeOfReferenceCodeSequence = [tree.code_item(concepts.SOURCE_IMAGE)]
+    item.SpatialLocationsPreserved = "NO"
+    return item
+
+
+def sides_of(images: Iterable[ImageReading]) -> set[str]:
+    """Return the sides of images, as Image Laterality says them."""
+    return {i.mammogram.laterality.letter for i in images if i.mammogram.laterality}
+
+
+def add_laterality(ds: Dataset, letters: set[str]) -> None:
+    """Say which side a capture shows: both where it is of several, empty where it is unknown."""
+    sides = letters & {"L", "R", "B"}
+    if sides:
+        ds.ImageLaterality = sides.pop() if len(sides) == 1 else "B"
+    else:
+        # Type 2C: required where Image Laterality is absent, and unknown.
+        ds.Laterality = None
+
+
+def add_pixels(ds: Dataset, page: Image.Image) -> None:
+    """Put a page into a capture, RGB and uncompressed."""
+    ds.SamplesPerPixel = 3
+    ds.PhotometricInterpretation = "RGB"
+    ds.PlanarConfiguration = 0
+    ds.Rows, ds.Columns = page.height, page.width
+    ds.BitsAllocated = ds.BitsStored = 8
+    ds.HighBit = 7
+    ds.PixelRepresentation = 0
+    ds.PixelData = page.tobytes()

@@ -1,0 +1,125 @@
+"""A study with its prior as the node follows it up: both views, what is new, what is gone."""
+
+from dataclasses import replace
+from functools import cache
+
+from pydicom.dataset import Dataset
+
+from secondread.codes import View
+from secondread.findings.finding import (
+    Finding,
+    ImageReading,
+    ModelIdentity,
+    StatedPoint,
+    StudyReading,
+)
+from secondread.followup.applied import followed_up
+from secondread.reasons import ImageStatus, Outcome, Reason
+from tests.builders import header, view_sequence
+from tests.unit.followup.breasts import MODEL, Lie, Spot, group, reading
+from tests.unit.report.readings import cluster, read, refused, source
+
+CURRENT, PRIOR = "1.2.826.0.1.3680043.10.1", "1.2.826.0.1.3680043.10.2"
+POINTS = (
+    StatedPoint(1, "standard", 50.0, 0.2, "56 views without a cluster"),
+    StatedPoint(2, "sensitive", 20.0, 0.5, "56 views without a cluster"),
+)
+POINTED: ModelIdentity = replace(MODEL, points=POINTS)
+
+GROWN = group(45.0, 20.0, 8) + group(45.0, 20.0, 7, seed=2)
+THEN = group(45.0, 20.0, 8)
+NEW = group(20.0, 40.0, 6, seed=3)
+GONE = group(45.0, -25.0, 8, seed=1)
+
+
+def _read(study: str, day: str, *views: tuple[View, list[Spot]]) -> StudyReading:
+    """Return a reading whose images have UIDs that follow from study and view."""
+    found = reading(*((Lie(study=study, date=day, view=view), spots) for view, spots in views))
+    images = tuple(
+        replace(
+            image,
+            mammogram=replace(
+                image.mammogram,
+                sop_instance_uid=f"{study}.9.{number}",
+                series_uid=f"{study}.9",
+            ),
+        )
+        for number, image in enumerate(found.images, start=1)
+    )
+    return replace(found, images=images, model=POINTED)
+
+
+def _header(image: ImageReading) -> Dataset:
+    one = image.mammogram
+    assert one.view is not None
+    assert one.spacing is not None
+    assert one.study_date is not None
+    return header(
+        SOPInstanceUID=one.sop_instance_uid,
+        StudyInstanceUID=one.study_uid,
+        SeriesInstanceUID=one.series_uid,
+        StudyDate=one.study_date.strftime("%Y%m%d"),
+        ViewCodeSequence=view_sequence(one.view),
+        PatientOrientation=list(one.orientation or ()),
+        Rows=one.rows,
+        Columns=one.columns,
+        ImagerPixelSpacing=[one.spacing.between_rows, one.spacing.between_columns],
+        Manufacturer=one.manufacturer,
+        PatientBirthDate="19700101",
+        PatientSex="F",
+        StudyID="S1",
+        AccessionNumber="A1",
+        ReferringPhysicianName="",
+    )
+
+
+@cache
+def _followed() -> StudyReading:
+    now = _read(CURRENT, "20260105", (View.CC, GROWN + NEW), (View.MLO, THEN))
+    then = _read(PRIOR, "20250105", (View.CC, THEN + GONE), (View.MLO, THEN))
+    return replace(followed_up(now, [then]), outcome=Outcome.FINDINGS)
+
+
+def followed() -> tuple[StudyReading, dict[str, Dataset]]:
+    """Return a study of the left breast with its prior, and the headers of all images.
+
+    In CC one cluster is new, one has grown and one is gone; the one that has grown is also seen
+    in MLO, unchanged.
+    """
+    found = _followed()
+    images = (*found.images, *(image for one in found.earlier for image in one.images))
+    return found, {image.mammogram.sop_instance_uid: _header(image) for image in images}
+
+
+def _of_one(finding: Finding) -> Finding:
+    """Return a cluster with one calcification, so that the document stays small."""
+    return replace(finding, members=finding.members[:1])
+
+
+def mixed() -> tuple[StudyReading, dict[str, Dataset]]:
+    """Return a study without prior, in which every other kind of item occurs.
+
+    Findings that are shown, optional and hidden; an image that was refused, and one that was read
+    with a doubt for which there is an Image Quality finding.
+    """
+    headers = {label: source(label) for label in ("RCC", "LCC", "RMLO", "LMLO")}
+    findings = (
+        cluster(),
+        _of_one(cluster(2, (500.5, 700.5), certainty=35.0, shown=False)),
+        _of_one(cluster(3, (200.5, 200.5), certainty=5.0, shown=False)),
+    )
+    doubtful = read(headers["RMLO"], status=ImageStatus.FLAGGED, reasons=(Reason.SATURATED_AREA,))
+    images = (read(headers["RCC"]), read(headers["LCC"], *findings), doubtful)
+    made = StudyReading(
+        CURRENT,
+        1,
+        "first",
+        Outcome.PARTIAL,
+        (Reason.SOME_IMAGES_REFUSED,),
+        (*images, refused(headers["LMLO"])),
+        (),
+        (),
+        (),
+        POINTED,
+    )
+    return made, {str(ds.SOPInstanceUID): ds for ds in headers.values()}

@@ -1,0 +1,151 @@
+"""A prior of which only this node's own report is left serves as the basis of comparison."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from secondread.codes import Analysis, Change, CompositeType
+from secondread.detect.marks import Breast
+from secondread.findings.cad_report import CadReport
+from secondread.findings.comparison import PRIOR_READ_AGAIN, PRIOR_REPORT, Verdict
+from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.applied import followed_up
+from secondread.followup.reported import ReportedPrior, compared_with_reports, current, why_not
+from secondread.reasons import Reason
+from secondread.report.cad_sr import cad_sr
+from secondread.report.read_back import read_cad
+from secondread.report.reported_reading import as_reading
+from secondread.report.uids import ResultUids
+from secondread.settings import ProfileSettings
+from tests.builders import header
+from tests.unit.followup.breasts import MODEL, Lie, group, reading
+from tests.unit.report.readings import FIRST, NODE
+
+NOW, THEN = Lie(study="1.2.2"), Lie(study="1.2.1", date="20250104", nipple_mm=(83.0, 116.0))
+STAYS, COMES = group(45.0, 20.0), group(40.0, -35.0, seed=1)
+
+
+def report_of(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadReport:
+    sources = {
+        image.mammogram.sop_instance_uid: header(
+            StudyDate=f"{image.mammogram.study_date:%Y%m%d}", StudyInstanceUID=one.study_uid
+        )
+        for one in (earlier, *earlier.earlier)
+        for image in one.images
+    }
+    uids = ResultUids("installation", earlier.study_uid, 1, "main")
+    profile = ProfileSettings(findings="all")
+    return read_cad(cad_sr(earlier, sources, NODE, uids, FIRST, profile).dataset, device_uid)
+
+
+def landmarks(earlier: StudyReading) -> Mapping[str, Breast]:
+    return {
+        image.mammogram.sop_instance_uid: image.breast
+        for image in earlier.images
+        if image.breast is not None
+    }
+
+
+@pytest.fixture
+def now() -> StudyReading:
+    done = followed_up(reading((NOW, STAYS + COMES)), ())
+    prior = PriorStudy("1.2.1", date(2025, 1, 4), compared=False, reason=Reason.PRIOR_FILES_LOST)
+    return replace(done, priors=(prior,))
+
+
+def test_what_the_report_holds_is_unchanged_and_the_rest_is_new(now: StudyReading) -> None:
+    earlier = reading((THEN, STAYS))
+    prior = ReportedPrior((report_of(earlier),), landmarks(earlier))
+
+    done = compared_with_reports(now, [prior], as_reading)
+
+    changes = {finding.change for finding in done.images[0].shown}
+    assert changes == {Change.UNCHANGED, Change.NEW}
+    (comparison,) = done.comparisons
+    assert comparison.basis == PRIOR_REPORT
+    assert comparison.prior_date == date(2025, 1, 4)
+    assert done.priors[0].compared
+    # Nothing was detected in its images now, so that no report may say so.
+    assert done.earlier == ()
+
+
+def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: StudyReading) -> None:
+    earlier = reading((THEN, STAYS))
+    again = followed_up(now, [earlier])
+
+    done = compared_with_reports(
+        now, [ReportedPrior((report_of(earlier),), landmarks(earlier))], as_reading
+    )
+
+    assert [one.change for one in done.images[0].findings] == [
+        one.change for one in again.images[0].findings
+    ]
+    assert again.comparisons[0].basis == PRIOR_READ_AGAIN
+    (view,), (view_again,) = (one.comparisons[0].views for one in (done, again))
+    assert view_again.same_unit
+    assert not view.same_unit  # the report does not say which unit took the prior
+
+
+def test_without_landmarks_it_is_not_comparable_with_the_reason(now: StudyReading) -> None:
+    prior = ReportedPrior((report_of(reading((THEN, STAYS))),), {})
+
+    done = compared_with_reports(now, [prior], as_reading)
+
+    (comparison,) = done.comparisons
+    assert {change.verdict for change in comparison.changes} == {Verdict.NOT_COMPARABLE}
+    assert comparison.why_not == "the prior image has no landmarks or no pixel spacing"
+    assert done.priors[0].reason is Reason.PRIOR_NOT_COMPARABLE
+
+
+def test_a_report_of_another_model_does_not_serve(now: StudyReading) -> None:
+    old = replace(MODEL, digest="1" * 64)
+    earlier = reading((THEN, STAYS), model=old)
+    report = report_of(earlier)
+
+    done = compared_with_reports(now, [ReportedPrior((report,), landmarks(earlier))], as_reading)
+
+    assert done == now
+    assert why_not(report, MODEL).endswith("its report is of another model")
+
+
+def test_another_nodes_report_is_not_counted_as_ours(now: StudyReading) -> None:
+    earlier = reading((THEN, STAYS))
+    report = report_of(earlier, device_uid="2.25.1")
+
+    done = compared_with_reports(now, [ReportedPrior((report,), landmarks(earlier))], as_reading)
+
+    assert done == now
+    assert why_not(report, MODEL).endswith("its report is another node's")
+
+
+def test_a_replaced_report_does_not_count() -> None:
+    first = report_of(reading((THEN, STAYS)))
+    second = replace(
+        first, sop_instance_uid="2.25.9", replaces=(first.sop_instance_uid,), written_on=None
+    )
+
+    assert current([first, second]) == (second,)
+
+
+def test_what_was_compared_is_read_back(now: StudyReading) -> None:
+    earlier = reading((THEN, STAYS))
+    done = followed_up(now, [earlier])
+
+    report = report_of(done)
+
+    here, there = (one.images[0].mammogram.sop_instance_uid for one in (now, earlier))
+    (analysis,) = [p for p in report.performed if Analysis.TEMPORAL.code.value == p.what.value]
+    assert analysis.succeeded
+    assert set(analysis.images) == {here, there}
+    (feature,) = report.features
+    assert feature.relation == CompositeType.TEMPORAL.code
+    assert feature.difference == 0
+    image_of = {one.position: one.sop_instance_uid for one in report.findings}
+    assert [image_of[position] for position in feature.findings] == [here, there]
+    said = {one.change for one in report.findings if one.sop_instance_uid == here}
+    assert said == {Change.UNCHANGED.code, Change.NEW.code}
+    # What it says of the prior's image is the prior's, and no finding of the study.
+    assert [len(image.findings) for image in as_reading(report, {}).images] == [2]
+    assert report.marks == {"LCC": 2}

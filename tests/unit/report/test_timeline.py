@@ -1,0 +1,80 @@
+"""The picture of lesions over all exams."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+from PIL import Image
+
+from secondread.followup.timeline import LesionHistory, Missing, histories
+from secondread.report.drawing import MARK
+from secondread.report.timeline import MOST_EXAMS, MOST_LESIONS, timeline_picture
+from tests.unit.followup.test_timeline import FIRST, SECOND
+
+
+def no_crop(_: str) -> Image.Image | None:
+    return None
+
+
+def over_years(count: int) -> LesionHistory:
+    seen = [
+        replace(
+            FIRST,
+            study_uid=f"1.{year}",
+            sop_instance_uid=f"1.{year}.1",
+            study_date=date(2015, 1, 5) + timedelta(days=365 * year),
+            calcifications=5 + year,
+        )
+        for year in range(count)
+    ]
+    return histories(seen, [], {})[0]
+
+
+def drawn_in(page: Image.Image, color: tuple[int, int, int]) -> int:
+    """Return how many pixels are of a color."""
+    return int((np.asarray(page) == color).all(axis=2).sum())
+
+
+def test_a_page_without_lesions_says_so_instead_of_failing() -> None:
+    assert timeline_picture("Lesions", [], no_crop).width > 500
+
+
+def test_each_exam_with_the_lesion_shows_its_kept_picture() -> None:
+    asked: list[str] = []
+
+    def crop(path: str) -> Image.Image | None:
+        asked.append(path)
+        return Image.new("L", (200, 200), 128)
+
+    history = histories([replace(FIRST, crop="a"), replace(SECOND, crop="b")], [], {})
+    timeline_picture("Lesions", history, crop)
+
+    assert asked == ["a", "b"]
+
+
+def test_a_line_follows_number_and_extent() -> None:
+    one = drawn_in(timeline_picture("Lesions", [over_years(1)], no_crop), MARK)
+    several = drawn_in(timeline_picture("Lesions", [over_years(4)], no_crop), MARK)
+
+    assert several > one + 2 * 3 * 30
+
+
+def test_of_many_exams_and_lesions_the_page_stays_a_page() -> None:
+    most = timeline_picture("Lesions", [over_years(MOST_EXAMS)], no_crop)
+    more = timeline_picture("Lesions", [over_years(MOST_EXAMS + 6)], no_crop)
+    many = timeline_picture("Lesions", [over_years(2)] * (MOST_LESIONS + 5), no_crop)
+    full = timeline_picture("Lesions", [over_years(2)] * MOST_LESIONS, no_crop)
+
+    assert most.size == more.size
+    assert many.size == full.size
+
+
+def test_what_is_gone_goes_down_to_nothing() -> None:
+    gone = Missing(FIRST.lesion, "1.2", date(2026, 1, 5), "LCC", "gone")
+    unseen = replace(gone, word="not-in-field-of-view")
+    pages = [
+        timeline_picture("Lesions", histories([FIRST], [one], {}), no_crop)
+        for one in (gone, unseen)
+    ]
+
+    assert drawn_in(pages[0], MARK) > drawn_in(pages[1], MARK) + 2 * 100
