@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -18,12 +18,23 @@ from typing import Literal
 
 from secondread.errors import InputError, StorageFullError
 
-Area = Literal["instances", "outbox"]
-"""The archive's folders: what was received, and what is to be sent."""
+Area = Literal["instances", "outbox", "crops", "answers"]
+"""The archive's folders: what was received, what is to be sent, pictures of findings, and what the
+detector said of images."""
 
-_AREAS: tuple[Area, ...] = ("instances", "outbox")
+_AREAS: tuple[Area, ...] = ("instances", "outbox", "crops", "answers")
+_KINDS: Mapping[Area, str] = {
+    "instances": "dcm",
+    "outbox": "dcm",
+    "crops": "png",
+    "answers": "json",
+}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_RELATIVE = re.compile(r"(instances|outbox)/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.dcm")
+_RELATIVE = re.compile(
+    r"((instances|outbox)/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.dcm"
+    r"|crops/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.png"
+    r"|answers/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.json)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +193,7 @@ class Archive:
 def _relative_path(digest: str, area: Area) -> str:
     if not _DIGEST.fullmatch(digest):
         raise InputError(f"not a SHA-256 digest: {digest!r}")
-    return f"{area}/{digest[:2]}/{digest[2:4]}/{digest}.dcm"
+    return f"{area}/{digest[:2]}/{digest[2:4]}/{digest}.{_KINDS[area]}"
 
 
 def _flush_file(path: Path) -> None:

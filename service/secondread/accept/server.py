@@ -155,6 +155,10 @@ class ReceiveServer(ThreadedAssociationServer):
         self.server_close()
 
 
+MINIMUM_TLS = ssl.TLSVersion.TLSv1_2
+"""The oldest version of TLS that is spoken, as server and as client."""
+
+
 def server_tls(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context of a TLS server; with `trusted`, peers must show a certificate.
 
@@ -164,7 +168,7 @@ def server_tls(settings: TlsSettings) -> ssl.SSLContext:
         A file cannot be read, or holds no certificate or key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = MINIMUM_TLS
     try:
         context.load_cert_chain(settings.certificate, settings.key)
         if settings.trusted is not None:

@@ -70,15 +70,22 @@ def usable(study_uid: str) -> ColumnElement[bool]:
 
 
 def take_event(
-    session: Session, study: Study, event: StudyEvent, now: datetime, rules: AssemblyRules
+    session: Session,
+    study: Study,
+    event: StudyEvent,
+    now: datetime,
+    rules: AssemblyRules,
+    cause: Cause = Cause.LATE_INSTANCE,
 ) -> None:
-    """Carry out the arrival or the rejection of an instance: the state, and when it is due."""
+    """Carry out the arrival or the rejection of an instance: the state, and when it is due.
+
+    `cause` is that of the revision which it makes of a study that has results already.
+    """
     study.state = step(study.state, event)
     if study.state is StudyState.HELD or event is StudyEvent.INSTANCE_ARRIVED_TOO_LATE:
         return
     if study.revision and study.next_cause is None:
-        rejected = event is StudyEvent.INSTANCE_REJECTED
-        study.next_cause = Cause.REJECTION if rejected else Cause.LATE_INSTANCE
+        study.next_cause = cause
     session.flush()
     move_due_times(session, study, now, rules)
 

@@ -37,6 +37,11 @@ class RejectionNote:
     """Code Value of its title."""
     sop_instance_uids: tuple[str, ...]
 
+    @property
+    def is_expiry(self) -> bool:
+        """Whether it says only that the archive keeps them no longer."""
+        return self.code == _RETENTION_EXPIRED
+
 
 def read_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
     """Return what is kept of a header; one that makes no sense is kept with that reason."""
@@ -57,16 +62,14 @@ def read_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
     )
 
 
-def read_rejection(header: Dataset) -> RejectionNote | None:
-    """Return what a rejection note withdraws; None where it says that retention has expired.
+def read_rejection(header: Dataset) -> RejectionNote:
+    """Return what a rejection note withdraws.
 
     The instances stand in the Current Requested Procedure Evidence Sequence (0040,A375), as the
     Key Object Document module requires (PS3.3 C.17.6.2).
     """
     titles = header.get("ConceptNameCodeSequence") or ()
     code = next((str(title.get("CodeValue", "")) for title in titles), "")
-    if code == _RETENTION_EXPIRED:
-        return None
     uids = [
         str(item.get("ReferencedSOPInstanceUID", ""))
         for study in header.get("CurrentRequestedProcedureEvidenceSequence") or ()

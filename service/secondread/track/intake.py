@@ -22,7 +22,8 @@ from secondread.track.database import Database, insert_new
 from secondread.track.fetches import is_wanted, note_arrival
 from secondread.track.header import HeaderFacts, read_facts, read_rejection
 from secondread.track.patients import find_patient, known_patient
-from secondread.track.states import StudyEvent, StudyState
+from secondread.track.prior_choice import revise_compared
+from secondread.track.states import Cause, StudyEvent, StudyState
 from secondread.track.tables import (
     AssociationStudy,
     Instance,
@@ -92,11 +93,15 @@ class ReceiverLedger:
             if instance.on_request and not is_prior:
                 _keep_apart(session, study, instance, facts)
                 return Recorded.CONFLICTING if versions else Recorded.NEW
-            _supersede(versions, study.study_uid)
+            superseded = _supersede(versions, study.study_uid)
             row = _add_instance(session, instance, facts)
             row.conflict = bool(versions) or not _is_patient_of(
                 session, study, facts.patient, instance.received_at
             )
+            if superseded:
+                _correct_patient(session, study, facts.patient, instance.received_at)
+                lost = [(version.sop_instance_uid, version.sha256) for version in versions]
+                self._lose(session, study, lost, instance.received_at)
             study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
             if is_prior:
                 settle = timedelta(seconds=self._rules.settings.settle_seconds)
@@ -104,7 +109,7 @@ class ReceiverLedger:
             if instance.disposition is Disposition.REJECTION_NOTE:
                 self._reject(session, study, instance, header)
             elif instance.disposition in IMAGES and row.rejected_at is None and not is_prior:
-                self._arrive(session, study, row)
+                self._arrive(session, study, row, corrects=superseded)
             return Recorded.CONFLICTING if versions else Recorded.NEW
 
     def association_opened(self, association: PeerAssociation) -> None:
@@ -122,7 +127,7 @@ class ReceiverLedger:
         with self._database.writing() as session:
             refusals.add_all(session, refusals_seen)
 
-    def _arrive(self, session: Session, study: Study, row: Instance) -> None:
+    def _arrive(self, session: Session, study: Study, row: Instance, *, corrects: bool) -> None:
         event, now = StudyEvent.INSTANCE_ARRIVED, row.arrived_at
         window = timedelta(days=self._rules.settings.late_window_days)
         reported_at = study.reported_at
@@ -135,14 +140,13 @@ class ReceiverLedger:
             row.late = True
             text = "came after the late window; read it with: secondread studies read UID"
             alarms.raise_in(session, alarms.LATE_INSTANCE, study.study_uid, text, now)
-        take_event(session, study, event, now, self._rules)
+        cause = Cause.CORRECTED_INSTANCE if corrects else Cause.LATE_INSTANCE
+        take_event(session, study, event, now, self._rules, cause)
 
     def _reject(
         self, session: Session, study: Study, instance: StoredInstance, header: Dataset
     ) -> None:
         note = read_rejection(header)
-        if note is None:
-            return
         now = instance.received_at
         for uid in note.sop_instance_uids:
             if len(uid) <= _LONGEST_UID:
@@ -164,10 +168,22 @@ class ReceiverLedger:
                 Instance.rejected_at.is_(None),
             )
             .values(rejected_at=now)
-            .returning(Instance.id)
+            .returning(Instance.sop_instance_uid, Instance.sha256)
         ).all()
-        if withdrawn:
-            take_event(session, study, StudyEvent.INSTANCE_REJECTED, now, self._rules)
+        # A report stays right when the retention of its images has expired.
+        if withdrawn and not (note.is_expiry and study.revision):
+            event, cause = StudyEvent.INSTANCE_REJECTED, Cause.REJECTION
+            take_event(session, study, event, now, self._rules, cause)
+        if not note.is_expiry:
+            self._lose(session, study, [(uid, sha256) for uid, sha256 in withdrawn], now)
+
+    def _lose(
+        self, session: Session, study: Study, lost: Sequence[tuple[str, str]], now: datetime
+    ) -> None:
+        """Have later studies read again that were compared with images that count no more."""
+        if lost:
+            session.flush()
+            revise_compared(session, study, lost, self._rules.settings, now)
 
 
 def _check_uids(instance: StoredInstance) -> None:
@@ -258,13 +274,38 @@ def _forget(session: Session, association_ids: list[str]) -> None:
     session.execute(delete(OpenAssociation).where(OpenAssociation.id.in_(association_ids)))
 
 
-def _supersede(others: Sequence[Instance], study_uid: str) -> None:
-    """Flag other versions of an instance; those of its study are no longer current."""
+def _supersede(others: Sequence[Instance], study_uid: str) -> bool:
+    """Flag other versions of an instance; those of its study are no longer current.
+
+    Returns
+    -------
+    bool
+        Whether there was a current one in its study.
+    """
+    found = False
     for other in others:
         other.conflict = True
         # A version that claims another study must not take an image out of the first one.
         if other.study_uid == study_uid:
+            found = found or other.current
             other.current = False
+    return found
+
+
+def _correct_patient(session: Session, study: Study, key: PatientKey | None, now: datetime) -> None:
+    """Give a study to another patient when all of its images were sent again under that one.
+
+    As long as an image is left that came under the first patient's name, it is a study with
+    images of two, of which nothing leaves.
+    """
+    if key is None or _is_patient_of(session, study, key, now):
+        return
+    of_first = select(Instance.id).where(
+        Instance.study_uid == study.study_uid, Instance.current, ~Instance.conflict
+    )
+    if session.scalars(of_first.limit(1)).one_or_none() is None:
+        study.patient = find_patient(session, key).id
+        alarms.clear_in(session, alarms.PATIENT_MISMATCH, study.study_uid, now)
 
 
 def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> Instance:

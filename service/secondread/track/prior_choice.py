@@ -12,7 +12,7 @@ from secondread.followup.priors import THE_RULE, EarlierStudy, PriorRule, choose
 from secondread.log import get
 from secondread.reasons import Reason
 from secondread.send.prior_queue import Errand
-from secondread.settings import Settings
+from secondread.settings import AssembleSettings, Settings
 from secondread.track import alarms
 from secondread.track.assembly import earlier_views, scope_views
 from secondread.track.revisions import as_input, chosen_inputs, find_revision, instances_by_uid
@@ -130,9 +130,46 @@ def revise_if_gained(session: Session, study: Study, rules: FetchRules, now: dat
 
 def revise_later_studies(session: Session, prior: Study, rules: FetchRules, now: datetime) -> None:
     """Do the same for the patient's later studies, where a prior came without being asked for."""
+    for study in _later_read(session, prior):
+        revise_if_gained(session, study, rules, now)
+
+
+def revise_compared(
+    session: Session,
+    prior: Study,
+    lost: Collection[tuple[str, ...]],
+    settings: AssembleSettings,
+    now: datetime,
+) -> None:
+    """Make the patient's later studies due again that were compared with images that are lost.
+
+    Parameters
+    ----------
+    prior
+        Whose images they were; its row is locked.
+    lost
+        SOP Instance UID and SHA-256 of each: withdrawn, or replaced by another content.
+    settings
+        How long to wait for what else comes, and how old a report may be to be revised.
+    """
+    window = timedelta(days=settings.late_window_days)
+    for study in _later_read(session, prior):
+        since = study.reported_at
+        is_old = study.state is StudyState.REPORTED and (since is None or now - since > window)
+        compared = _images(find_revision(session, study.study_uid, study.revision).priors)
+        if study.quiet_due_at or is_old or compared.isdisjoint(lost):
+            continue
+        study.state = step(study.state, StudyEvent.REQUESTED)
+        study.quiet_due_at = now + timedelta(seconds=settings.settle_seconds)
+        study.next_cause = study.next_cause or Cause.PRIOR_CHANGED
+        log.info("prior_changed", study_uid=study.study_uid, revision=study.revision)
+
+
+def _later_read(session: Session, prior: Study) -> list[Study]:
+    """Return the same patient's later studies that are read or being read, their rows locked."""
     if prior.patient is None or prior.study_date is None:
-        return
-    later = session.scalars(
+        return []
+    later = (
         select(Study)
         .where(
             Study.patient == prior.patient,
@@ -142,8 +179,7 @@ def revise_later_studies(session: Session, prior: Study, rules: FetchRules, now:
         .order_by(Study.study_date, Study.study_uid)
         .with_for_update()
     )
-    for study in later.all():
-        revise_if_gained(session, study, rules, now)
+    return list(session.scalars(later))
 
 
 def _entry(

@@ -19,6 +19,7 @@ from secondread.track.tables import (
     ImageResult,
     Lesion,
     OutboxObjectRow,
+    PriorFindingRow,
     Revision,
     Study,
 )
@@ -77,6 +78,8 @@ class Results:
                 )
             _finish(revision, reading, now)
             _add_images(session, revision, reading)
+            # Before the study's own, so that a lesion is first seen where it first was.
+            _add_prior_findings(session, revision, reading, study.patient)
             _add_findings(session, revision, reading, study.patient)
             _put_up(session, _add_outbox(session, revision, reading, now), profiles, now)
             outdated = study.quiet_due_at is not None
@@ -110,6 +113,19 @@ class Results:
                 settings_digest=revision.settings_digest,
                 findings=tuple(findings_of(session, revision.id)),
             )
+
+    def answers(self, study_uid: str) -> dict[str, str]:
+        """Return where the detector's answers of a study's latest results are, by image."""
+        with self._database.reading() as session:
+            revision = latest_finished(session, study_uid)
+            if revision is None:
+                return {}
+            rows = session.execute(
+                select(ImageResult.sop_instance_uid, ImageResult.answer).where(
+                    ImageResult.revision == revision.id, ImageResult.answer.is_not(None)
+                )
+            )
+            return {uid: path for uid, path in rows if path}
 
 
 def findings_of(session: Session, revision_id: int) -> list[FindingEntry]:
@@ -153,6 +169,7 @@ def _add_images(session: Session, revision: Revision, reading: RecordedReading) 
             gates=dict(image.gates),
             seconds=image.seconds,
             detail=image.detail,
+            answer=image.answer,
         )
         for image in reading.images
     )
@@ -174,6 +191,28 @@ def _add_findings(
             document=dict(finding.document),
         )
         for finding in reading.findings
+    )
+
+
+def _add_prior_findings(
+    session: Session, revision: Revision, reading: RecordedReading, patient: int | None
+) -> None:
+    session.add_all(
+        PriorFindingRow(
+            revision=revision.id,
+            study_uid=entry.study_uid,
+            sop_instance_uid=entry.finding.sop_instance_uid,
+            finding_id=entry.finding.finding_id,
+            label=entry.label,
+            kind=entry.finding.kind,
+            certainty=entry.finding.certainty,
+            suspicion=entry.finding.suspicion,
+            shown=entry.finding.shown,
+            lesion=_lesion(session, entry.finding.tracking_uid, entry.study_uid, patient),
+            missed=entry.missed,
+            document=dict(entry.finding.document),
+        )
+        for entry in reading.prior_findings
     )
 
 

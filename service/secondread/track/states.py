@@ -252,8 +252,13 @@ class Cause(StrEnum):
 
     FIRST = "first"
     LATE_INSTANCE = "late-instance"
+    """An image came, a retake for example."""
+    CORRECTED_INSTANCE = "corrected-instance"
+    """An image came again with another content, a corrected header for example."""
     REJECTION = "rejection"
     LATE_PRIOR = "late-prior"
+    PRIOR_CHANGED = "prior-changed"
+    """An image that it was compared with was withdrawn, or came again with another content."""
     TREATMENT_CHANGED = "treatment-changed"
     REQUESTED = "requested"
 

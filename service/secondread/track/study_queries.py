@@ -175,6 +175,7 @@ def _revisions(session: Session, study_uid: str) -> list[RevisionSummary]:
         RevisionSummary(
             number=row.number,
             cause=row.cause,
+            predecessor=row.predecessor,
             state=row.state,
             outcome=row.outcome,
             reasons=_reasons(row.reasons),

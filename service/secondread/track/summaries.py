@@ -75,6 +75,8 @@ class RevisionSummary:
 
     number: int
     cause: Cause
+    predecessor: int | None
+    """The revision whose results it replaces; None for the first that has any."""
     state: RevisionState
     outcome: Outcome | None
     reasons: tuple[Reason, ...]

@@ -9,11 +9,13 @@ from sqlalchemy import select
 from secondread.settings import AssembleSettings
 from secondread.track.alarms import Alarms
 from secondread.track.assembly import AssemblyRules, ViewRule
+from secondread.track.cad_reports import CadReports
 from secondread.track.database import Database, insert_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destinations import Destinations
 from secondread.track.fetches import Fetches
 from secondread.track.intake import ReceiverLedger
+from secondread.track.lesions import Lesions
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
 from secondread.track.processes import Processes
@@ -53,6 +55,8 @@ class Tracker:
         self.destinations = Destinations(self.database)
         self.treatments = Treatments(self.database)
         self.patients = Patients(self.database)
+        self.lesions = Lesions(self.database)
+        self.cad_reports = CadReports(self.database)
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)
         self.queries = Queries(self.database)

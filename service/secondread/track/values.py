@@ -96,6 +96,8 @@ class ImageEntry:
     gates: Mapping[str, float | str] = field(default_factory=dict)
     seconds: float = 0.0
     detail: str = ""
+    answer: str | None = None
+    """Where the detector's answer is kept, relative to the archive's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,20 @@ class FindingEntry:
     """JSON values only."""
     tracking_uid: str | None = None
     """Tracking identifier of its lesion; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorFindingEntry:
+    """One lesion in an image of a prior that was read again, as recorded."""
+
+    study_uid: str
+    """The prior's."""
+    label: str
+    """Side and view of its image, as ``LCC``."""
+    missed: str | None
+    """Where the study has no such finding: the word for it; None for one that it has."""
+    finding: FindingEntry
+    """Its `tracking_uid` is not None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +159,8 @@ class RecordedReading:
     images: tuple[ImageEntry, ...]
     findings: tuple[FindingEntry, ...]
     outbox: tuple[OutboxEntry, ...]
+    prior_findings: tuple[PriorFindingEntry, ...] = ()
+    """Of the priors' images that were read again, the earliest prior's first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,16 +41,15 @@ def test_a_null_in_the_patient_id_is_dropped() -> None:
 
 def test_a_rejection_note_names_each_instance_once() -> None:
     note = read_rejection(rejection_note(["1.2.3", "1.2.4", "1.2.3"]))
-    assert note is not None
     assert note.sop_instance_uids == ("1.2.3", "1.2.4")
     assert note.code == "113001"
 
 
-def test_expired_retention_withdraws_nothing() -> None:
-    assert read_rejection(rejection_note(["1.2.3"], title="113039")) is None
+def test_expired_retention_is_told_from_what_was_wrong() -> None:
+    assert read_rejection(rejection_note(["1.2.3"], title="113039")).is_expiry
+    assert not read_rejection(rejection_note(["1.2.3"], title="113038")).is_expiry
 
 
 def test_a_note_without_evidence_withdraws_nothing() -> None:
     note = read_rejection(Dataset())
-    assert note is not None
     assert note.sop_instance_uids == ()

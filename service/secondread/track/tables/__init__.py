@@ -17,7 +17,14 @@ from secondread.track.tables.operations import (
     Refusal,
 )
 from secondread.track.tables.priors import PriorRequest
-from secondread.track.tables.results import FindingRow, ImageResult, Lesion, Revision
+from secondread.track.tables.results import (
+    Assessment,
+    FindingRow,
+    ImageResult,
+    Lesion,
+    PriorFindingRow,
+    Revision,
+)
 from secondread.track.tables.studies import (
     Installation,
     Instance,
@@ -32,6 +39,7 @@ from secondread.track.tables.studies import (
 
 __all__ = [
     "Alarm",
+    "Assessment",
     "AssociationStudy",
     "Base",
     "Commitment",
@@ -48,6 +56,7 @@ __all__ = [
     "OutboxObjectRow",
     "Patient",
     "PatientMerge",
+    "PriorFindingRow",
     "PriorRequest",
     "Process",
     "Refusal",

@@ -64,6 +64,8 @@ class ImageResult(Base):
     gates: Mapped[dict[str, Any]] = mapped_column(default=dict)
     seconds: Mapped[float] = mapped_column(default=0.0)
     detail: Mapped[str] = mapped_column(Text, default="")
+    answer: Mapped[str | None] = mapped_column(Text)
+    """The detector's answer, relative to the archive's folder; None where it has not answered."""
 
 
 class Lesion(Base):
@@ -85,6 +87,7 @@ class FindingRow(Base):
     __table_args__ = (
         UniqueConstraint("revision", "finding_id"),
         Index(None, "lesion"),
+        Index(None, "sop_instance_uid"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -100,3 +103,54 @@ class FindingRow(Base):
     shown: Mapped[bool]
     lesion: Mapped[int | None] = mapped_column(ForeignKey("lesions.id"))
     document: Mapped[dict[str, Any]]
+
+
+class PriorFindingRow(Base):
+    """A lesion in an image of a prior that a revision read again; the prior has its own results.
+
+    Those of the study's lesions, and those that the study does not show any more.
+    """
+
+    __tablename__ = "prior_findings"
+    __table_args__ = (
+        UniqueConstraint("revision", "sop_instance_uid", "finding_id"),
+        Index(None, "lesion"),
+        Index(None, "sop_instance_uid"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    """Of the study that was compared with the prior."""
+    study_uid: Mapped[str] = mapped_column(Uid)
+    """The prior's."""
+    sop_instance_uid: Mapped[str] = mapped_column(Uid)
+    finding_id: Mapped[str] = mapped_column(String(40))
+    """Unique among the prior's in this revision."""
+    label: Mapped[str] = mapped_column(String(32))
+    """Side and view of its image, as ``LCC``."""
+    kind: Mapped[str] = mapped_column(String(40))
+    certainty: Mapped[float]
+    """0-100."""
+    suspicion: Mapped[float | None]
+    """0-100."""
+    shown: Mapped[bool]
+    lesion: Mapped[int] = mapped_column(ForeignKey("lesions.id"))
+    missed: Mapped[str | None] = mapped_column(String(40))
+    """Where the study has no such finding: whether it is gone, or out of the field of view."""
+    document: Mapped[dict[str, Any]]
+
+
+class Assessment(Base):
+    """The radiologist's assessment category of one breast in one exam; the last entry counts."""
+
+    __tablename__ = "assessments"
+    __table_args__ = (Index(None, "study_uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    side: Mapped[str] = mapped_column(String(1))
+    """R or L."""
+    category: Mapped[str] = mapped_column(String(2))
+    """BI-RADS: 0 to 6, 4A to 4C; empty where an entry was withdrawn."""
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[str] = mapped_column(String(80))

@@ -1,0 +1,243 @@
+"""Lesions over the years: where earlier readings saw them, and what radiologists said of them."""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select, union_all
+from sqlalchemy.orm import Session, aliased
+
+from secondread.assemble.mammogram import PatientKey
+from secondread.errors import InputError
+from secondread.findings.comparison import Verdict
+from secondread.followup.identity import KnownFinding
+from secondread.followup.timeline import LesionHistory, Missing, Sighting, histories
+from secondread.geometry import PointPx
+from secondread.track.database import Database
+from secondread.track.patients import known_patient
+from secondread.track.states import RevisionState
+from secondread.track.tables import (
+    Assessment,
+    FindingRow,
+    ImageResult,
+    Lesion,
+    PriorFindingRow,
+    Revision,
+    Study,
+)
+
+CATEGORIES = frozenset({"0", "1", "2", "3", "4", "4A", "4B", "4C", "5", "6"})
+"""Assessment categories of BI-RADS; the radiologist's alone, never ours."""
+
+
+class Lesions:
+    """The lesions of all patients.
+
+    Parameters
+    ----------
+    database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known_in(self, images: Collection[str]) -> tuple[tuple[KnownFinding, ...], ...]:
+        """Return what earlier readings saw in images, each reading's together, the latest first.
+
+        Parameters
+        ----------
+        images
+            SOP Instance UIDs.
+        """
+        tables = [
+            select(
+                Revision.finished_at,
+                Revision.id.label("revision"),
+                table.sop_instance_uid,
+                table.document,
+                Lesion.tracking_uid,
+            )
+            .join(Revision, table.revision == Revision.id)
+            .join(Lesion, table.lesion == Lesion.id)
+            .where(table.sop_instance_uid.in_(images), Revision.state == RevisionState.FINISHED)
+            for table in (FindingRow, PriorFindingRow)
+        ]
+        with self._database.reading() as session:
+            rows = session.execute(union_all(*tables)).all()
+        rows = sorted(rows, key=lambda row: (row.finished_at, row.revision), reverse=True)
+        return tuple(
+            tuple(
+                _known(row.sop_instance_uid, row.document, row.tracking_uid)
+                for row in group
+                # Without an outline, as another version may write it, nobody knows the place.
+                if row.document.get("outline")
+            )
+            for _, group in groupby(rows, key=lambda row: row.revision)
+        )
+
+    def timeline(self, patient: PatientKey) -> tuple[LesionHistory, ...]:
+        """Return the lesions of a patient, the one that was seen first before the others.
+
+        Raises
+        ------
+        InputError
+            The patient is not known.
+        """
+        with self._database.reading() as session:
+            known = known_patient(session, patient)
+            if known is None:
+                raise InputError("the patient is not known; see: secondread patients list")
+            return _histories(session, known.id)
+
+    def of_study(self, study_uid: str) -> tuple[LesionHistory, ...]:
+        """Return the lesions that a study shows, or that its results say are not there any more."""
+        with self._database.reading() as session:
+            patient = session.scalar(select(Study.patient).where(Study.study_uid == study_uid))
+            if patient is None:
+                return ()
+            return tuple(
+                one
+                for one in _histories(session, patient)
+                if any(seen.study_uid == study_uid for seen in one.sightings)
+                or any(gone.study_uid == study_uid for gone in one.missing)
+            )
+
+    def assess(self, study_uid: str, side: str, category: str, now: datetime, by: str) -> None:
+        """Write down the radiologist's category of a breast; an empty one withdraws it.
+
+        Raises
+        ------
+        InputError
+            The study is not known, or it is no side or category.
+        """
+        if side not in {"R", "L"}:
+            raise InputError("a breast is R or L")
+        if category and category not in CATEGORIES:
+            raise InputError(f"a category is one of {', '.join(sorted(CATEGORIES))}")
+        with self._database.writing() as session:
+            if session.get(Study, study_uid) is None:
+                raise InputError(f"the study {study_uid} is not known")
+            session.add(
+                Assessment(
+                    study_uid=study_uid,
+                    side=side,
+                    category=category,
+                    recorded_at=now,
+                    recorded_by=by,
+                )
+            )
+
+
+def _known(image: str, document: Mapping[str, Any], lesion: str) -> KnownFinding:
+    outline = tuple(PointPx(col, row) for col, row in document["outline"])
+    return KnownFinding(image, outline, lesion)
+
+
+def _histories(session: Session, patient: int) -> tuple[LesionHistory, ...]:
+    categories: dict[tuple[str, str], str] = {}
+    for entry in session.scalars(
+        select(Assessment)
+        .join(Study, Assessment.study_uid == Study.study_uid)
+        .where(Study.patient == patient)
+        .order_by(Assessment.recorded_at, Assessment.id)
+    ):
+        categories[entry.study_uid, entry.side] = entry.category
+    given = {key: category for key, category in categories.items() if category}
+    seen = [*_own(session, patient), *_reread(session, patient)]
+    return histories(seen, _missing(session, patient), given)
+
+
+def _latest() -> ColumnElement[bool]:
+    """Whether a revision is the latest of its study that has results."""
+    other = aliased(Revision)
+    latest = (
+        select(func.max(other.number))
+        .where(other.study_uid == Revision.study_uid, other.state == RevisionState.FINISHED)
+        .correlate(Revision)
+        .scalar_subquery()
+    )
+    return and_(Revision.state == RevisionState.FINISHED, Revision.number == latest)
+
+
+def _own(session: Session, patient: int) -> Iterator[Sighting]:
+    """Give what the latest results of the patient's studies say of lesions."""
+    rows = session.execute(
+        select(FindingRow, ImageResult.label, Lesion.tracking_uid, Revision, Study.study_date)
+        .join(Revision, FindingRow.revision == Revision.id)
+        .join(Study, Revision.study_uid == Study.study_uid)
+        .join(Lesion, FindingRow.lesion == Lesion.id)
+        .join(
+            ImageResult,
+            and_(
+                ImageResult.revision == Revision.id,
+                ImageResult.sop_instance_uid == FindingRow.sop_instance_uid,
+            ),
+        )
+        .where(Study.patient == patient, _latest())
+    )
+    for finding, label, lesion, revision, day in rows:
+        yield _sighting(finding, label, lesion, revision, (revision.study_uid, day))
+
+
+def _reread(session: Session, patient: int) -> Iterator[Sighting]:
+    """Give what they say of the priors' images."""
+    for finding, lesion, revision, _, prior_day in _of_priors(session, patient):
+        yield _sighting(finding, finding.label, lesion, revision, (finding.study_uid, prior_day))
+
+
+def _missing(session: Session, patient: int) -> list[Missing]:
+    """Return what they say is not there any more."""
+    return [
+        Missing(lesion, revision.study_uid, day, finding.label, finding.missed)
+        for finding, lesion, revision, day, _ in _of_priors(session, patient)
+        if finding.missed is not None
+    ]
+
+
+def _of_priors(session: Session, patient: int) -> list[Any]:
+    prior = aliased(Study)
+    return list(
+        session.execute(
+            select(
+                PriorFindingRow, Lesion.tracking_uid, Revision, Study.study_date, prior.study_date
+            )
+            .join(Revision, PriorFindingRow.revision == Revision.id)
+            .join(Study, Revision.study_uid == Study.study_uid)
+            .join(Lesion, PriorFindingRow.lesion == Lesion.id)
+            .outerjoin(prior, PriorFindingRow.study_uid == prior.study_uid)
+            .where(Study.patient == patient, _latest())
+        )
+    )
+
+
+def _sighting(
+    row: FindingRow | PriorFindingRow,
+    label: str,
+    lesion: str,
+    revision: Revision,
+    study: tuple[str, date | None],
+) -> Sighting:
+    document: Mapping[str, Any] = row.document
+    described = document.get("morphology") or [["", 0.0]]
+    change = document.get("change")
+    return Sighting(
+        lesion=lesion,
+        study_uid=study[0],
+        study_date=study[1],
+        sop_instance_uid=row.sop_instance_uid,
+        label=label,
+        finding_id=row.finding_id,
+        kind=row.kind,
+        calcifications=int(document.get("calcifications") or 0),
+        long_axis_mm=float(document.get("long_axis_mm") or 0.0),
+        morphology=str(described[0][0]).replace("_", " "),
+        certainty=row.certainty,
+        suspicion=row.suspicion,
+        shown=row.shown,
+        change=Verdict[change.upper()].words if change else "",
+        read_at=revision.finished_at or revision.started_at,
+        model_digest=revision.model_digest,
+        crop=(document.get("crop") or {}).get("path"),
+    )
