@@ -12,10 +12,12 @@ only a private call (`Engine.take_over`; a contract test guards it).
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import error as engine_error
 
 from secondread.errors import TransientError
 
@@ -108,8 +110,12 @@ class Engine:
         DBOS.destroy(workflow_completion_timeout_sec=max(round(grace_seconds), 0))
 
     def submit(self, workflow: str, study_uid: str, revision: int) -> None:
-        """Start a workflow; harmless if it is under way or done already."""
-        with SetWorkflowID(workflow_id(workflow, study_uid, revision)):
+        """Start a workflow; harmless if it is under way or done already, in whatever version."""
+        # Begun under another version's name, before an upgrade: it ends by its own steps.
+        with (
+            suppress(engine_error.DBOSConflictingWorkflowError),
+            SetWorkflowID(workflow_id(workflow, study_uid, revision)),
+        ):
             DBOS.enqueue_workflow(QUEUE, self._entries[workflow], study_uid, revision)
 
     def progress(self, workflow: str, study_uid: str, revision: int) -> Progress:

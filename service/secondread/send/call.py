@@ -19,6 +19,7 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
+from secondread.accept.server import MINIMUM_TLS
 from secondread.accept.upper_layer import BoundedDimse
 from secondread.errors import PeerError
 from secondread.send.outbox import AnswerKind, Callee
@@ -266,7 +267,7 @@ def tls_context(callee: Callee, wrapped: list[socket.socket]) -> ssl.SSLContext:
         raise ValueError("the callee has no TLS settings")
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.wrapped = wrapped
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = MINIMUM_TLS
     try:
         if tls.trusted is None:
             context.load_default_certs()

@@ -18,7 +18,7 @@ from secondread.send.call import Call, CallError, association
 from secondread.send.outbox import AnswerKind, EchoAnswer
 from secondread.settings import PriorSourceSettings, Retrieve
 
-_MODELS = {
+MODELS = {
     Retrieve.MOVE: UID("1.2.840.10008.5.1.4.1.2.2.2"),
     Retrieve.GET: UID("1.2.840.10008.5.1.4.1.2.2.3"),
 }
@@ -91,7 +91,7 @@ def retrieve(
         The archive was not reached, or did not come to an end.
     """
     limit = _Limit(time.monotonic() + source.attempt_seconds, cancelled)
-    model = _MODELS[source.retrieve]
+    model = MODELS[source.retrieve]
     if source.retrieve is Retrieve.MOVE:
         with association(source, ae_title, [_context(model)]) as call:
             return _ask_each(call, wanted, limit, _mover(call, ae_title, model))
@@ -110,7 +110,7 @@ def offers_retrieve(source: PriorSourceSettings, ae_title: str) -> EchoAnswer:
     """Ask an archive whether it accepts the retrieval that its settings want, without one."""
     name = f"C-{source.retrieve.value.upper()}"
     try:
-        with association(source, ae_title, [_context(_MODELS[source.retrieve])]):
+        with association(source, ae_title, [_context(MODELS[source.retrieve])]):
             return EchoAnswer(ok=True, kind=None, detail=f"accepts {name}")
     except CallError as error:
         detail = error.detail
@@ -215,7 +215,7 @@ def _get_contexts() -> Sequence[PresentationContext]:
     An archive that holds them compressed would otherwise choose one syntax for all of a class.
     """
     images = [build_context(row.uid, syntax.uid) for row in _IMAGES for syntax in TRANSFER_SYNTAXES]
-    return [_context(_MODELS[Retrieve.GET]), *images]
+    return [_context(MODELS[Retrieve.GET]), *images]
 
 
 def _roles() -> list[SCP_SCU_RoleSelectionNegotiation]:

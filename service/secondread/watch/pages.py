@@ -3,6 +3,7 @@
 URLs carry study UIDs and row numbers, nothing of a patient; a search for a patient ID is a POST.
 """
 
+import io
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -36,6 +37,8 @@ from secondread.watch.document import content_tree
 from secondread.watch.gauges import NodeGauges, metrics_route
 from secondread.watch.health import health_routes, is_silent, node_checks
 from secondread.watch.hints import advice, settings_lines
+from secondread.watch.histories import draw, shown_lesions
+from secondread.watch.prior_reports import prior_reports
 from secondread.watch.query import UID, one_of, page_number
 from secondread.watch.security import SecurityHeaders, allowed_hosts
 from secondread.watch.sources import Archive, Tracker
@@ -67,6 +70,7 @@ def app(tracker: Tracker, archive: Archive, settings: Settings, clock: Clock) ->
             Route("/", pages.studies, name="studies"),
             Route("/search", pages.search, methods=["POST"], name="search"),
             Route("/studies/{study_uid}", pages.study, name="study"),
+            Route("/studies/{study_uid}/timeline.png", pages.timeline, name="timeline"),
             Route("/studies/{study_uid}/objects/{number:int}", pages.document, name="document"),
             Route("/studies/{study_uid}/objects/{number:int}.png", pages.picture, name="picture"),
             Route("/studies/{study_uid}/objects/{number:int}.dcm", pages.download, name="download"),
@@ -193,11 +197,22 @@ class _Pages:
     def study(self, request: Request) -> Response:
         """Show one study."""
         view = study_view(self._detail(request))
-        return self._page(request, "study.html", {"view": view}, refresh=view.changes)
+        lesions = shown_lesions(self._tracker, view.detail.summary.study_uid)
+        reports = prior_reports(self._tracker, self._archive, view.detail.summary.study_uid)
+        context = {"view": view, "lesions": len(lesions), "reports": reports}
+        return self._page(request, "study.html", context, refresh=view.changes)
+
+    def timeline(self, request: Request) -> Response:
+        """Return the history of a study's lesions over all exams as PNG."""
+        study_uid = self._detail(request).summary.study_uid
+        picture = draw(shown_lesions(self._tracker, study_uid), self._archive)
+        buffer = io.BytesIO()
+        picture.save(buffer, format="PNG")
+        return Response(buffer.getvalue(), media_type="image/png")
 
     def document(self, request: Request) -> Response:
         """Show a structured report as a tree."""
-        detail, item = self._object(request, ObjectKind.CAD_SR)
+        detail, item = self._object(request, ObjectKind.CAD_SR, ObjectKind.TID1500)
         context = {"detail": detail, "item": item, "root": content_tree(self._read(item))}
         return self._page(request, "document.html", context)
 
@@ -208,7 +223,7 @@ class _Pages:
 
     def download(self, request: Request) -> Response:
         """Return an object's file as it is sent."""
-        _, item = self._object(request, None)
+        _, item = self._object(request, *ObjectKind)
         path = self._archive.path_of(item.path)
         if not path.is_file():
             raise HTTPException(404, "The file of this object is gone.")
@@ -256,13 +271,11 @@ class _Pages:
             raise HTTPException(404, "There is no such study.")
         return detail
 
-    def _object(
-        self, request: Request, kind: ObjectKind | None
-    ) -> tuple[StudyDetail, OutboxSummary]:
+    def _object(self, request: Request, *kinds: ObjectKind) -> tuple[StudyDetail, OutboxSummary]:
         detail = self._detail(request)
         number = request.path_params["number"]
         for item in detail.outbox:
-            if item.id == number and kind in {None, item.kind}:
+            if item.id == number and item.kind in kinds:
                 return detail, item
         raise HTTPException(404, "The study has no such object.")
 

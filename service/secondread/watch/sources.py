@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from secondread.followup.timeline import LesionHistory
+from secondread.track.cad_reports import ReportFile
 from secondread.track.summaries import (
     AlarmSummary,
     Counts,
@@ -51,6 +53,20 @@ class StudyQueries(Protocol):
         """Return everything about a study."""
 
 
+class LesionQueries(Protocol):
+    """Questions about lesions; see `track.lesions.Lesions`."""
+
+    def of_study(self, study_uid: str) -> Sequence[LesionHistory]:
+        """Return the lesions that a study shows, or that its results say are gone."""
+
+
+class ReportQueries(Protocol):
+    """Questions about CAD reports; see `track.cad_reports.CadReports`."""
+
+    def of_priors(self, study_uid: str) -> Sequence[ReportFile]:
+        """Return the CAD reports of the same patient's earlier studies, the latest study first."""
+
+
 class Tracker(Protocol):
     """The tracker, as far as it is watched."""
 
@@ -61,6 +77,17 @@ class Tracker(Protocol):
     @property
     def study_queries(self) -> StudyQueries:
         """Questions about studies."""
+
+    @property
+    def lesions(self) -> LesionQueries:
+        """Questions about lesions."""
+
+    @property
+    def cad_reports(self) -> ReportQueries:
+        """Questions about CAD reports."""
+
+    def installation(self) -> str:
+        """Return the id of this installation."""
 
     def ping(self) -> None:
         """Ask the database for something; raises `TransientError` when it does not answer."""

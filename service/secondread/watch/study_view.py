@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from secondread.settings import ObjectKind
-from secondread.track.states import UNDELIVERED, StudyState
+from secondread.track.states import UNDELIVERED, RevisionState, StudyState
 from secondread.track.summaries import (
     DeliverySummary,
     ImageSummary,
@@ -16,6 +16,12 @@ from secondread.track.summaries import (
 from secondread.track.values import FindingEntry
 from secondread.watch.words import spoken
 
+_NAMES = {
+    ObjectKind.CAD_SR: "CAD SR",
+    ObjectKind.TID1500: "TID 1500",
+    ObjectKind.CAPTURE: "capture",
+    ObjectKind.PRESENTATION: "presentation state",
+}
 _UNDER_WAY = {StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS, StudyState.READING}
 
 
@@ -73,6 +79,8 @@ class StudyView:
     earlier: tuple[ObjectRow, ...]
     destinations: tuple[DestinationRows, ...]
     """Of the current objects."""
+    current_revision: int | None
+    """The latest revision that has results; None before there is one."""
     changes: bool
     """Whether the page may look different in a moment."""
 
@@ -97,9 +105,15 @@ def study_view(detail: StudyDetail) -> StudyView:
         current=current,
         earlier=tuple(_object(item) for item in detail.outbox if item.revision != latest),
         destinations=_by_destination(current),
+        current_revision=_current(detail),
         changes=detail.summary.state in _UNDER_WAY
         or any(way.state in UNDELIVERED for item in detail.outbox for way in item.deliveries),
     )
+
+
+def _current(detail: StudyDetail) -> int | None:
+    finished = (one.number for one in detail.revisions if one.state is RevisionState.FINISHED)
+    return max(finished, default=None)
 
 
 def seconds_to_result(summary: StudySummary) -> float | None:
@@ -141,8 +155,9 @@ def _likeliest(pairs: Sequence[tuple[str, float]] | None) -> str:
 
 
 def _object(item: OutboxSummary) -> ObjectRow:
-    kind = {ObjectKind.CAD_SR: "CAD SR", ObjectKind.CAPTURE: "capture"}[item.kind]
-    return ObjectRow(item, kind if item.kind is ObjectKind.CAD_SR else f"{kind} {item.index + 1}")
+    name = _NAMES[item.kind]
+    one = item.kind in {ObjectKind.CAD_SR, ObjectKind.TID1500}
+    return ObjectRow(item, name if one else f"{name} {item.index + 1}")
 
 
 def _by_destination(objects: Sequence[ObjectRow]) -> tuple[DestinationRows, ...]:

@@ -34,6 +34,8 @@ class Material:
     """Instances whose header makes no sense."""
     is_mixed: bool
     """Whether the images are of more than one patient."""
+    is_withdrawn: bool
+    """Whether there were images, and a rejection note withdrew every one of them."""
 
 
 def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) -> Material:
@@ -63,6 +65,7 @@ def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) ->
         selection=select(mammograms),
         invalid=tuple(invalid),
         is_mixed=is_mixed(mammograms),
+        is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
     )
 
 
@@ -94,6 +97,11 @@ class Priors:
     def usable(self) -> tuple[PriorMaterial, ...]:
         """Those with images to compare with."""
         return tuple(prior for prior in self.studies if prior.reason is None)
+
+    @property
+    def headers(self) -> dict[str, Dataset]:
+        """Those of their images, by SOP Instance UID."""
+        return {uid: ds for prior in self.usable for uid, ds in prior.headers.items()}
 
 
 def gather_priors(tracker: Tracker, archive: Archive, material: Material) -> Priors:
@@ -142,6 +150,11 @@ def _prior(
     if reason is None and not selection.to_read:
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
     return PriorMaterial(recorded.study_uid, recorded.study_date, reason, paths, headers, selection)
+
+
+def _is_withdrawn(tracker: Tracker, study_uid: str) -> bool:
+    detail = tracker.study_queries.detail(study_uid)
+    return detail is not None and any(image.rejected for image in detail.images)
 
 
 def _any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str, Dataset]:

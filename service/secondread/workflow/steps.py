@@ -4,50 +4,45 @@ A step may be repeated after a crash up to the moment its result was remembered,
 harmless when repeated.
 """
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from secondread import log, metrics
 from secondread.accept.archive import Archive
 from secondread.assemble.viewset import missing_slots
 from secondread.clock import Clock
-from secondread.detect.attempts import answered, failed_detection
+from secondread.detect.attempts import failed_detection
 from secondread.detect.marks import Detection
-from secondread.findings.finding import PriorStudy, StudyReading
-from secondread.followup.applied import followed_up
+from secondread.findings.finding import StudyReading
 from secondread.followup.history import read_history
 from secondread.followup.treatment import mastectomy_sides
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import Reason
 from secondread.report.compose import compose, to_bytes
-from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.result import NodeIdentity, ResultObject
 from secondread.report.uids import ResultUids
-from secondread.settings import ObjectKind, ProfileSettings
+from secondread.settings import ProfileSettings
 from secondread.track.alarms import PATIENT_MISMATCH
 from secondread.track.tracker import Tracker
 from secondread.track.values import (
-    ClaimedRevision,
     OutboxEntry,
     RecordedReading,
     Severity,
 )
-from secondread.workflow.material import Material, gather, gather_priors
-from secondread.workflow.record import finding_entries, image_entries
+from secondread.workflow.answers import keep_answers, reported_readings
+from secondread.workflow.kept import Detect, Kept
+from secondread.workflow.lesions import Display, keep_crops, with_lesions
+from secondread.workflow.material import Material, Priors, gather, gather_priors
+from secondread.workflow.occasion import occasion_of
+from secondread.workflow.priors import as_known, compared, earlier_readings, images_to_read
+from secondread.workflow.record import finding_entries, image_entries, prior_finding_entries
 from secondread.workflow.treatments import from_entries
 
 _log = log.get(__name__)
-
-Detect = Callable[[Path, Path, frozenset[str]], Detection]
-"""Reads an image file, writes its display array to the second path, overriding the gates named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +87,21 @@ class ReadingSteps:
         material = self._material(study_uid, revision)
         return self._detection(material, instance_uid).status.value
 
+    def plan_priors(self, study_uid: str, revision: int) -> list[str]:
+        """Return the SOP Instance UIDs of the priors' images to read, the latest prior first."""
+        material = self._material(study_uid, revision)
+        if material.is_mixed:
+            return []
+        return list(images_to_read(material, self._priors(material)))
+
+    def detect_prior(self, study_uid: str, revision: int, instance_uid: str) -> str:
+        """Have one image of a prior read, and keep the answer; return its status."""
+        material = self._material(study_uid, revision)
+        path = images_to_read(material, self._priors(material)).get(instance_uid)
+        if path is None:
+            return "gone"
+        return self._kept(material).prior_detection(instance_uid, path).status.value
+
     def record(self, study_uid: str, revision: int) -> str:
         """Make the results, write them to the outbox, record everything; return the outcome."""
         material = self._material(study_uid, revision)
@@ -105,7 +115,8 @@ class ReadingSteps:
             m.sop_instance_uid: self._detection(material, m.sop_instance_uid)
             for m in material.selection.to_read
         }
-        return self._finish(material, detections)
+        priors = self._priors(material)
+        return self._finish(material, detections, priors, self._earlier(material, priors))
 
     def record_failure(self, study_uid: str, revision: int) -> str:
         """Record that the reading broke, as a failed result; return the outcome."""
@@ -122,55 +133,73 @@ class ReadingSteps:
         name = sha256(f"{study_uid}:{revision}".encode()).hexdigest()[:32]
         return self._tools.work_dir / name
 
-    def _detection(self, material: Material, instance_uid: str) -> Detection:
-        """Return the answer about an image: the one kept by an earlier step, or a fresh one."""
-        claimed = material.claimed
+    def _priors(self, material: Material) -> Priors:
+        return gather_priors(self._tools.tracker, self._tools.archive, material)
+
+    def _kept(self, material: Material) -> Kept:
+        tools, claimed = self._tools, material.claimed
         folder = self._folder(claimed.study_uid, claimed.number)
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / f"{_name(instance_uid)}.json"
-        detection = _read_kept(kept)
-        if detection is None:
-            tools, display = self._tools, _display(folder, instance_uid)
-            detect = partial(tools.detect, material.paths[instance_uid], display, tools.overrides)
-            detection = answered(instance_uid, detect, tools.attempts)
-            begun = kept.with_suffix(".part")
-            begun.write_text(json.dumps(detection.as_json()), encoding="utf-8")
-            begun.replace(kept)
-        return detection
+        return Kept(folder, tools.detect, tools.overrides, tools.attempts)
+
+    def _detection(self, material: Material, instance_uid: str) -> Detection:
+        return self._kept(material).detection(instance_uid, material.paths[instance_uid])
+
+    def _earlier(self, material: Material, priors: Priors) -> tuple[StudyReading, ...]:
+        kept = self._kept(material)
+        detections = {
+            uid: kept.prior_detection(uid, path)
+            for uid, path in images_to_read(material, priors).items()
+        }
+        return earlier_readings(material, priors, detections, self._tools.reader)
 
     def _finish_failed(self, material: Material, reason: Reason) -> str:
         failed = {
             m.sop_instance_uid: failed_detection(m.sop_instance_uid, reason)
             for m in material.selection.to_read
         }
-        return self._finish(material, failed)
+        return self._finish(material, failed, self._priors(material), ())
 
-    def _finish(self, material: Material, detections: Mapping[str, Detection]) -> str:
+    def _finish(
+        self,
+        material: Material,
+        detections: Mapping[str, Detection],
+        priors: Priors,
+        earlier: Sequence[StudyReading],
+    ) -> str:
         tools, claimed = self._tools, material.claimed
         reading = read_study(
             claimed.study_uid,
             material.selection,
             detections,
             tools.reader,
-            self._circumstances(material),
+            self._circumstances(material, priors),
         )
-        reading = followed_up(reading, ())
+        reported = reported_readings(tools.tracker, tools.archive, priors, tools.reader)
+        reading = with_lesions(
+            compared(reading, earlier, reported),
+            tools.tracker.lesions,
+            tools.installation_id,
+            reported,
+        )
+        display = self._display(material, priors)
+        crops = keep_crops(reading, display, tools.archive)
         # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
         # and nothing of it goes into a PACS under either name.
         profiles = () if material.is_mixed else tools.profiles
         outbox = [
             self._write(profile, result)
             for profile in profiles
-            for result in self._compose(material, reading, profile)
+            for result in self._compose(material, priors, reading, display, profile)
         ]
         recorded = RecordedReading(
             study_uid=claimed.study_uid,
             revision=claimed.number,
             outcome=reading.outcome,
             reasons=reading.reasons,
-            images=image_entries(reading),
-            findings=finding_entries(reading),
+            images=image_entries(reading, keep_answers(detections, tools.archive)),
+            findings=finding_entries(reading, crops),
             outbox=tuple(outbox),
+            prior_findings=prior_finding_entries(reading, crops),
         )
         tools.tracker.results.record(recorded, tools.destinations, tools.clock())
         metrics.READINGS.labels(reading.outcome.value).inc()
@@ -184,7 +213,7 @@ class ReadingSteps:
         )
         return reading.outcome.value
 
-    def _circumstances(self, material: Material) -> Circumstances:
+    def _circumstances(self, material: Material, priors: Priors) -> Circumstances:
         claimed, tracker = material.claimed, self._tools.tracker
         known = tracker.studies.views_known(claimed.study_uid)
         # Where images of two patients came as one study, nobody knows whose history it is.
@@ -198,62 +227,43 @@ class ReadingSteps:
             for m in material.selection.to_read
             if m.laterality and m.view
         }
-        priors = gather_priors(tracker, self._tools.archive, material)
         return Circumstances(
             revision=claimed.number,
             cause=claimed.cause.value,
             missing=missing_slots(views, known.priors, known.mastectomy_sides | removed),
-            priors=tuple(
-                PriorStudy(
-                    prior.study_uid,
-                    prior.study_date,
-                    compared=False,
-                    reason=prior.reason or Reason.NO_COMPARISON,
-                )
-                for prior in priors.studies
-            ),
+            priors=as_known(material, priors),
             no_priors=priors.reason,
             treatments=() if material.is_mixed else (*recorded, *said),
             invalid=material.invalid,
+            is_withdrawn=material.is_withdrawn,
         )
 
+    def _display(self, material: Material, priors: Priors) -> Display:
+        """Return what gives the pictures of the study's images and of its priors'."""
+        kept = self._kept(material)
+        paths = {**material.paths, **images_to_read(material, priors)}
+        return lambda instance_uid: kept.display(instance_uid, paths[instance_uid])
+
     def _compose(
-        self, material: Material, reading: StudyReading, profile: str
+        self,
+        material: Material,
+        priors: Priors,
+        reading: StudyReading,
+        display: Display,
+        profile: str,
     ) -> tuple[ResultObject, ...]:
         tools, claimed = self._tools, material.claimed
-        folder = self._folder(claimed.study_uid, claimed.number)
-
-        def display(instance_uid: str) -> npt.NDArray[np.uint8]:
-            path = _display(folder, instance_uid)
-            picture = _open_kept(path)
-            if picture is None:
-                # The answer was kept and the picture lost: read the image once more for it.
-                tools.detect(material.paths[instance_uid], path, tools.overrides)
-                picture = np.load(path, mmap_mode="r")
-            return picture
-
         uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, profile)
-        occasion = self._occasion(claimed, profile)
+        occasion = occasion_of(tools.tracker, claimed, profile, tools.zone)
         return compose(
             reading,
-            material.headers,
+            {**material.headers, **priors.headers},
             display,
             tools.node,
             uids,
             occasion,
             tools.profiles[profile],
         )
-
-    def _occasion(self, claimed: ClaimedRevision, profile: str) -> Occasion:
-        tools, at = self._tools, claimed.content_at.astimezone(self._tools.zone)
-        if claimed.predecessor is not None:
-            earlier = tools.tracker.studies.claimed(claimed.study_uid, claimed.predecessor)
-            written_at = earlier.content_at.astimezone(tools.zone)
-            for entry in tools.tracker.results.recorded(claimed.study_uid, claimed.predecessor):
-                if entry.profile == profile and entry.kind is ObjectKind.CAD_SR:
-                    replaced = (claimed.study_uid, entry.series_uid, entry.sop_instance_uid)
-                    return Occasion(at, replaced, written_at)
-        return Occasion(at, predecessor=None)
 
     def _write(self, profile: str, result: ResultObject) -> OutboxEntry:
         data = to_bytes(result.dataset)
@@ -270,31 +280,3 @@ class ReadingSteps:
             sha256=sha256(data).hexdigest(),
             size_bytes=file.size,
         )
-
-
-def _name(uid: str) -> str:
-    # From a digest, as everything that becomes a path.
-    return sha256(uid.encode()).hexdigest()[:32]
-
-
-def _display(folder: Path, instance_uid: str) -> Path:
-    return folder / f"{_name(instance_uid)}.npy"
-
-
-# Files between steps are not flushed to the disk, so a power cut may leave empty or broken ones
-# under their final names. Such a file counts as none, and costs one more reading of its image.
-
-
-def _read_kept(path: Path) -> Detection | None:
-    try:
-        return Detection.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, LookupError, TypeError, ValueError):
-        return None
-
-
-def _open_kept(path: Path) -> npt.NDArray[np.uint8] | None:
-    try:
-        picture: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    except (FileNotFoundError, EOFError, ValueError):
-        return None
-    return picture

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from secondread.settings import ObjectKind
 from secondread.track.states import DeliveryState, StudyState
 from secondread.watch.study_view import seconds_to_result, study_view
@@ -48,6 +50,20 @@ def test_objects_of_the_latest_revision_stand_apart_from_earlier_ones(tmp_path: 
     view = study_view(detail)
     assert [row.item.id for row in view.current] == [3]
     assert [row.name for row in view.earlier] == ["CAD SR", "capture 1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (ObjectKind.CAD_SR, "CAD SR"),
+        (ObjectKind.TID1500, "TID 1500"),
+        (ObjectKind.PRESENTATION, "presentation state 1"),
+    ],
+)
+def test_every_kind_of_object_has_a_name(tmp_path: Path, kind: ObjectKind, name: str) -> None:
+    item = replace(outbox(1, kind, "object.dcm"), index=0)
+    (row,) = study_view(replace(read_study(tmp_path), outbox=(item,))).current
+    assert row.name == name
 
 
 def test_deliveries_are_grouped_by_destination(tmp_path: Path) -> None:

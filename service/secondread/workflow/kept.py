@@ -1,0 +1,108 @@
+"""The detector's answers between the steps of a reading: kept once, and made again where lost.
+
+These files are not flushed to the disk, so a power cut may leave empty or broken ones under their
+final names. Such a file counts as none, and costs one more reading of its image.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from secondread.detect.attempts import answered, failed_detection
+from secondread.detect.child import DetectorLimitError
+from secondread.detect.marks import Detection
+from secondread.errors import TransientError
+from secondread.reasons import Reason
+
+Detect = Callable[[Path, Path, frozenset[str]], Detection]
+"""Reads an image file, writes its display array to the second path, overriding the gates named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one reading keeps between its steps."""
+
+    folder: Path
+    detect: Detect
+    overrides: frozenset[str]
+    attempts: int
+    """How often an image may kill the detector before it is given up."""
+
+    def detection(self, instance_uid: str, path: Path) -> Detection:
+        """Return the answer about an image: the one kept by an earlier step, or a fresh one.
+
+        Raises
+        ------
+        TransientError
+            The image's file cannot be read at this time, or nothing can be written.
+        """
+        kept = self.folder / f"{_name(instance_uid)}.json"
+        detection = _read_kept(kept)
+        if detection is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            detect = partial(self.detect, path, self._display(instance_uid), self.overrides)
+            detection = answered(instance_uid, detect, self.attempts)
+            begun = kept.with_suffix(".part")
+            begun.write_text(json.dumps(detection.as_json()), encoding="utf-8")
+            begun.replace(kept)
+        return detection
+
+    def prior_detection(self, instance_uid: str, path: Path) -> Detection:
+        """Return the same about an image of a prior, with its picture kept, whatever happens.
+
+        Nothing waits for a prior's file to come back: that it is lost is an answer.
+        """
+        try:
+            detection = self.detection(instance_uid, path)
+            if detection.status.has_findings:
+                self.display(instance_uid, path)
+        except (TransientError, FileNotFoundError) as error:
+            return failed_detection(instance_uid, Reason.PRIOR_FILES_LOST, type(error).__name__)
+        except DetectorLimitError as error:
+            return failed_detection(instance_uid, error.reason, str(error))
+        return detection
+
+    def display(self, instance_uid: str, path: Path) -> npt.NDArray[np.uint8]:
+        """Return an image as people look at it.
+
+        Raises
+        ------
+        FileNotFoundError
+            The image's pixels could not be decoded.
+        """
+        kept = self._display(instance_uid)
+        picture = _open_kept(kept)
+        if picture is None:
+            # The answer was kept and the picture lost: read the image once more for it.
+            self.detect(path, kept, self.overrides)
+            picture = np.load(kept, mmap_mode="r")
+        return picture
+
+    def _display(self, instance_uid: str) -> Path:
+        return self.folder / f"{_name(instance_uid)}.npy"
+
+
+def _name(uid: str) -> str:
+    # From a digest, as everything that becomes a path.
+    return sha256(uid.encode()).hexdigest()[:32]
+
+
+def _read_kept(path: Path) -> Detection | None:
+    try:
+        return Detection.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _open_kept(path: Path) -> npt.NDArray[np.uint8] | None:
+    try:
+        picture: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    except (FileNotFoundError, EOFError, ValueError):
+        return None
+    return picture
