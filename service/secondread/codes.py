@@ -220,6 +220,75 @@ class Summary(CodedEnum):
     NONE = _dcm("111245", "No algorithms succeeded; without findings")
 
 
+class CompositeType(CodedEnum):
+    """CID 6035 Composite feature relation: the ones that the node writes."""
+
+    TEMPORAL = _dcm("111153", "Target Content Items are related temporally")
+    SPATIAL = _dcm("111154", "Target Content Items are related spatially")
+
+
+class FeatureScope(CodedEnum):
+    """CID 6036 Feature scope: the one that the node writes."""
+
+    MULTIPLE_IMAGES = _dcm("111158", "Feature detected on multiple images")
+
+
+class Difference(CodedEnum):
+    """CID 6037 Mammography quantitative temporal difference type: the one that is written."""
+
+    NUMBER = _sct("129810007", "Difference in number of calcifications")
+
+
+class Analysis(CodedEnum):
+    """CID 6043 Mammography CAD analysis type: the ones that the node makes."""
+
+    COLLOCATION = _sct("133884007", "Spatial collocation analysis")
+    TEMPORAL = _sct("133886009", "Temporal correlation")
+    IMAGE_QUALITY = _sct("133887000", "Image quality analysis")
+
+
+class QualityFinding(CodedEnum):
+    """CID 6041 Mammography image quality finding: the ones that a reason of the node is."""
+
+    POSITIONING = _dcm("111209", "Positioning")
+    OVER_EXPOSED = _dcm("111212", "Over exposed")
+    PROCESSING = _dcm("111219", "Inappropriate image processing")
+
+
+class QuadrantLocation(CodedEnum):
+    """CID 6020 Quadrant location."""
+
+    UPPER_INNER = _sct("77831004", "Upper inner quadrant of breast")
+    UPPER_OUTER = _sct("76365002", "Upper outer quadrant of breast")
+    LOWER_INNER = _sct("19100000", "Lower inner quadrant of breast")
+    LOWER_OUTER = _sct("33564002", "Lower outer quadrant of breast")
+
+
+class ClockFace(CodedEnum):
+    """CID 6018 Clockface location or region: the hours, in their order, and the middle."""
+
+    HOUR_1 = _sct("129772004", "1 o'clock position")
+    HOUR_2 = _sct("129773009", "2 o'clock position")
+    HOUR_3 = _sct("129774003", "3 o'clock position")
+    HOUR_4 = _sct("129775002", "4 o'clock position")
+    HOUR_5 = _sct("129776001", "5 o'clock position")
+    HOUR_6 = _sct("129777005", "6 o'clock position")
+    HOUR_7 = _sct("129778000", "7 o'clock position")
+    HOUR_8 = _sct("129779008", "8 o'clock position")
+    HOUR_9 = _sct("129780006", "9 o'clock position")
+    HOUR_10 = _sct("129781005", "10 o'clock position")
+    HOUR_11 = _sct("129782003", "11 o'clock position")
+    HOUR_12 = _sct("129783008", "12 o'clock position")
+    CENTRAL = _sct("129786000", "Central region of breast")
+
+
+class OperatingPointAxis(CodedEnum):
+    """CID 6048 CAD operating point axis label: the ones that are stated of an operating point."""
+
+    FALSE_MARKERS_PER_IMAGE = _dcm("111086", "False Markers per Image")
+    CERTAINTY = _dcm("111012", "Certainty of Finding")
+
+
 class MarkClass(StrEnum):
     """What a mark or a finding is; the detector's heads and `findings.json` use these words."""
 
@@ -296,6 +365,34 @@ _SCT_TO_SRT = {
     "19776001": "M-02530",
     "129726003": "F-01726",
     "129727007": "F-01727",
+    "133884007": "P5-B3402",
+    "133886009": "P5-B3406",
+    "133887000": "P5-B3408",
+    "129810007": "F-017B5",
+    "76365002": "T-04004",
+    "19100000": "T-04003",
+    "33564002": "T-04005",
+    "77831004": "T-04002",
+    "129772004": "F-01781",
+    "129773009": "F-01782",
+    "129774003": "F-01783",
+    "129775002": "F-01784",
+    "129776001": "F-01785",
+    "129777005": "F-01786",
+    "129778000": "F-01787",
+    "129779008": "F-01788",
+    "129780006": "F-01789",
+    "129781005": "F-0178A",
+    "129782003": "F-0178B",
+    "129783008": "F-0178C",
+    "129786000": "F-0178F",
     "103339001": "G-A185",
     "81827009": "M-02550",
+    "363698007": "G-C0E3",
+    "272741003": "G-C171",
+    "76752008": "T-04000",
+    "7771000": "G-A101",
+    "24028007": "G-A100",
+    "363679005": "P0-0099A",
+    "260753009": "G-C05F",
 }

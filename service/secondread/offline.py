@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import MammographyCADSRStorage
 
 from secondread import __version__
 from secondread.assemble.mammogram import Mammogram, PatientKey
@@ -30,7 +31,7 @@ from secondread.errors import HeaderError, SettingsError
 from secondread.findings.document import image_json
 from secondread.findings.finding import ImageReading, PriorStudy, StudyReading
 from secondread.followup.applied import followed_up
-from secondread.followup.document import comparison_json
+from secondread.followup.document import cad_report_json, comparison_json
 from secondread.followup.history import read_history
 from secondread.followup.position import with_positions
 from secondread.followup.priors import EarlierStudy, choose_priors
@@ -39,7 +40,9 @@ from secondread.followup.treatment_file import RecordRow, of_patient
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import ImageStatus, Reason
 from secondread.report.compose import capture_png, compose, to_bytes
+from secondread.report.content import ContentError
 from secondread.report.glance import glance, treatment_lines
+from secondread.report.read_back import read_cad
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
 from secondread.report.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
@@ -317,9 +320,10 @@ def display_array(inputs: Inputs, study_uid: str, uid: str, desk: Desk) -> npt.N
 
 def _write_objects(reading: StudyReading, inputs: Inputs, folder: Path, desk: Desk) -> None:
     def display(uid: str) -> npt.NDArray[np.uint8]:
-        return display_array(inputs, reading.study_uid, uid, desk)
+        return display_array(inputs, inputs.mammograms[uid].study_uid, uid, desk)
 
-    sources = {uid: inputs.headers[uid] for uid in inputs.studies[reading.study_uid]}
+    studies = (reading.study_uid, *(one.study_uid for one in reading.earlier))
+    sources = {uid: inputs.headers[uid] for one in studies for uid in inputs.studies[one]}
     uids = ResultUids(desk.installation_id, reading.study_uid, reading.revision, "offline")
     occasion = Occasion(desk.now, predecessor=None)
     for result in compose(reading, sources, display, desk.node, uids, occasion, desk.profile):
@@ -351,7 +355,7 @@ def findings_document(
         "schema_version": SCHEMA_VERSION,
         "node_version": __version__,
         "model": asdict(readings[0].model) if readings else None,
-        "studies": [_study_json(reading, plan_) for reading in readings],
+        "studies": [_study_json(inputs, reading, plan_) for reading in readings],
         "images": images,
     }
 
@@ -364,7 +368,8 @@ def _image(reading: StudyReading, image: ImageReading) -> dict[str, Any]:
     return values
 
 
-def _study_json(reading: StudyReading, plan_: Plan) -> dict[str, Any]:
+def _study_json(inputs: Inputs, reading: StudyReading, plan_: Plan) -> dict[str, Any]:
+    priors = plan_.priors.get(reading.study_uid, ())
     return {
         "study_uid": reading.study_uid,
         "role": "current" if reading.study_uid in plan_.current else "prior",
@@ -373,8 +378,23 @@ def _study_json(reading: StudyReading, plan_: Plan) -> dict[str, Any]:
         "priors": [prior.study_uid for prior in reading.priors],
         "treatment": list(treatment_lines(reading)),
         "comparisons": [comparison_json(one) for one in reading.comparisons],
+        "cad_reports": [one for prior in priors for one in _cad_reports(inputs, prior.study_uid)],
         "suspicion": reading.suspicion,
     }
+
+
+def _cad_reports(inputs: Inputs, study_uid: str) -> Iterator[dict[str, Any]]:
+    """Yield what the CAD reports of a prior say; one that cannot be read says why."""
+    for uid in inputs.studies[study_uid]:
+        if inputs.mammograms[uid].sop_class_uid == MammographyCADSRStorage:
+            try:
+                yield cad_report_json(read_cad(inputs.headers[uid]))
+            except ContentError as error:
+                yield {
+                    "study_uid": study_uid,
+                    "sop_instance_uid": uid,
+                    "not_readable": [str(error)],
+                }
 
 
 def _unread_json(file: Unreadable, study_uid: str = "", uid: str = "") -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Circumstances:
     """Of the patient, from the record and from the study's own header."""
     invalid: tuple[str, ...] = ()
     """SOP Instance UIDs of images whose header makes no sense: nothing more is known of them."""
+    is_withdrawn: bool = False
+    """Whether there were images, and a rejection note withdrew every one of them."""
 
 
 def read_study(
@@ -80,6 +82,8 @@ def read_study(
     )
     invalid = tuple(LeftOut(uid, "?", Reason.HEADER_INVALID) for uid in circumstances.invalid)
     outcome, reasons = _outcome(images, len(invalid))
+    if circumstances.is_withdrawn:
+        reasons = (Reason.ALL_REJECTED,)
     return StudyReading(
         study_uid=study_uid,
         revision=circumstances.revision,

@@ -57,6 +57,7 @@ class Reason(StrEnum):
 
     # The study as a whole.
     NOTHING_IN_SCOPE = "nothing-in-scope"
+    ALL_REJECTED = "all-images-rejected"
     ALL_IMAGES_REFUSED = "all-images-refused"
     SOME_IMAGES_REFUSED = "some-images-refused"
     SOME_IMAGES_DOUBTFUL = "some-images-doubtful"
@@ -143,6 +144,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.SPACING_FINE: "the pixel spacing is finer than that of any usual detector",
     Reason.SATURATED_AREA: "a saturated area (implant, device or overexposure) shows nothing",
     Reason.NOTHING_IN_SCOPE: "no image of the study is in the detector's scope",
+    Reason.ALL_REJECTED: "every image was withdrawn by a rejection note of the sender",
     Reason.ALL_IMAGES_REFUSED: "no image of the study could be read",
     Reason.SOME_IMAGES_REFUSED: "some images of the study could not be read",
     Reason.SOME_IMAGES_DOUBTFUL: "some images were read with doubts",

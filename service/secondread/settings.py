@@ -309,18 +309,55 @@ class ObjectKind(StrEnum):
     """The kinds of result object."""
 
     CAD_SR = "cad-sr"
+    """Mammography CAD SR (TID 4000)."""
+    TID1500 = "tid1500"
+    """Measurement report (TID 1500), for viewers and archives that know no CAD SR."""
     CAPTURE = "capture"
+    """Secondary captures: the views with findings, an overview of the exam, notices."""
+    PRESENTATION = "presentation"
+    """Presentation states: the marks over the original images."""
+
+
+class Preset(StrEnum):
+    """Names of profiles for the usual kinds of destination; `PRESETS` says what each is."""
+
+    MAMMOGRAPHY_WORKSTATION = "mammography-workstation"
+    TID1500_VIEWER = "tid1500-viewer"
+    CAPTURE_ONLY_PACS = "capture-only-pacs"
+    ARCHIVE_WITHOUT_CAD = "archive-without-cad"
+
+
+PRESETS: dict[Preset, dict[str, object]] = {
+    # It draws by Rendering Intent, so that it can be given what is not to be drawn as well.
+    Preset.MAMMOGRAPHY_WORKSTATION: {"objects": ("cad-sr", "capture"), "findings": "all"},
+    Preset.TID1500_VIEWER: {"objects": ("tid1500",)},
+    Preset.CAPTURE_ONLY_PACS: {"objects": ("capture",)},
+    # The class of CAD SRs is refused there; what else says the same is kept.
+    Preset.ARCHIVE_WITHOUT_CAD: {"objects": ("tid1500", "presentation", "capture")},
+}
+"""The fields in which a preset differs from the defaults."""
+
+Plain = StringConstraints(pattern=r"^[ -\[\]-}]*$")
+"""Printable ASCII without backslash and tilde, which other character sets read otherwise."""
 
 
 class ProfileSettings(_Section):
     """What a destination gets, and in which dialect."""
 
+    preset: Preset | None = None
+    """Where the values of fields that are not given come from; without it, the defaults."""
     objects: tuple[ObjectKind, ...] = (ObjectKind.CAD_SR, ObjectKind.CAPTURE)
     """Which objects it gets."""
     snomed_codes: Literal["SCT", "SRT"] = "SCT"
-    """Scheme of SNOMED codes; some workstations recognise only the retired SRT."""
+    """Scheme of SNOMED codes; some workstations recognise only the retired SRT, which SNOMED
+    International licenses no more except to legacy devices (PS3.16 chapter 8)."""
     findings: Literal["shown", "all"] = "shown"
-    """Whether findings below the operating point are included, as Not for Presentation."""
+    """Whether structured reports hold findings below the operating point, as Not for
+    Presentation."""
+    individual_calcifications: bool = True
+    """Whether a CAD SR holds every calcification of a cluster, and not only their number."""
+    overview: bool = True
+    """Whether captures of findings begin with an overview of the exam."""
     send_empty: bool = True
     """Whether a reading without findings is sent."""
     send_failed: bool = True
@@ -331,11 +368,30 @@ class ProfileSettings(_Section):
     """Write a not eligible study as CAD SR "Failed", for sites that want "CAD failed" shown."""
     capture_modality: Literal["OT", "MG", "SC"] = "OT"
     """Modality of the capture's series. With MG, hanging protocols may hang it as a mammogram."""
+    character_set: Literal["source", "ISO_IR 192"] = "source"
+    """Specific Character Set of results: that of the images, which leaves names byte for byte as
+    they are, or UTF-8."""
+    series_description: Annotated[str, Plain] = Field(default="Second read", max_length=24)
+    """How the description of each series begins."""
+    series_number: int = Field(default=9000, ge=1, le=999_000)
+    """Series are numbered upwards from here, ten for each revision."""
+    manufacturer: Annotated[str, Plain] = Field(default="", max_length=64)
+    """Manufacturer in results, for workstations that take CAD results only from makers that they
+    are configured for. Empty: the node's own."""
+
+    @_model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, data: object) -> object:
+        # A preset that does not exist is left to the field's own check.
+        if isinstance(data, Mapping) and data.get("preset") in set(Preset):
+            return {**PRESETS[Preset(data["preset"])], **data}
+        return data
 
     @property
     def key(self) -> str:
         """A short name for the content of the profile: equal profiles share their objects."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        content = self.model_dump_json(exclude={"preset"})
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 class Proof(StrEnum):

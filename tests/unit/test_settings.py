@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 
 from secondread.errors import SettingsError
-from secondread.settings import Mode, Retrieve, load
+from secondread.settings import (
+    PRESETS,
+    Mode,
+    ObjectKind,
+    Preset,
+    ProfileSettings,
+    Retrieve,
+    load,
+)
 
 _SOURCE = '[[priors.sources]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
 
@@ -86,3 +94,45 @@ def test_priors_that_are_turned_off_leave_no_archive_to_ask(tmp_path: Path) -> N
 
     assert settings.priors.sources[0].retrieve is Retrieve.MOVE
     assert settings.priors.asked == ()
+
+
+_DESTINATION = '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
+
+
+def profile(folder: Path, text: str) -> ProfileSettings:
+    file = write(folder, f"{_DESTINATION}[destinations.profile]\n{text}")
+    return load(file, {}).destinations[0].profile
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_a_preset_gives_what_is_not_given(tmp_path: Path, preset: Preset) -> None:
+    made = profile(tmp_path, f'preset = "{preset.value}"\n')
+    for name, value in PRESETS[preset].items():
+        assert getattr(made, name) == value
+
+
+def test_a_field_that_is_given_overrides_the_preset(tmp_path: Path) -> None:
+    made = profile(tmp_path, 'preset = "capture-only-pacs"\nobjects = ["presentation"]\n')
+    assert made.objects == (ObjectKind.PRESENTATION,)
+
+
+def test_profiles_of_equal_content_share_their_objects(tmp_path: Path) -> None:
+    by_preset = profile(tmp_path, 'preset = "tid1500-viewer"\n')
+    by_field = profile(tmp_path, 'objects = ["tid1500"]\n')
+    assert by_preset.key == by_field.key
+    assert by_preset.key != profile(tmp_path, 'preset = "capture-only-pacs"\n').key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'preset = "pacs"\n',
+        'series_description = "\u00c9t\u00e9"\n',
+        'manufacturer = "A\\\\B"\n',
+        'series_description = "longer than any description may be"\n',
+        "series_number = 0\n",
+    ],
+)
+def test_a_profile_that_cannot_be_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError):
+        profile(tmp_path, text)

@@ -11,7 +11,7 @@ from secondread.codes import MarkClass
 from secondread.detect.gates import ALL, Gate
 from secondread.detect.manifest import load as load_manifest
 from secondread.errors import SettingsError
-from secondread.findings.finding import ModelIdentity
+from secondread.findings.finding import ModelIdentity, StatedPoint
 from secondread.findings.shown import OperatingPoint
 from secondread.reading import Reader
 from secondread.report.result import NodeIdentity
@@ -111,6 +111,17 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
             operating_point=point.number,
             calibrated=manifest.calibrated,
             site_exams=site.exams if site is not None and site.point(point.number) else None,
+            points=tuple(
+                StatedPoint(
+                    number=one.number,
+                    name=one.name,
+                    minimum_certainty=one.minimum_certainty[MarkClass.CLUSTER],
+                    false_marks_per_image=one.false_marks_per_image,
+                    stated_on=one.stated_on,
+                )
+                for one in manifest.operating_points
+                if MarkClass.CLUSTER in one.minimum_certainty
+            ),
         ),
         calibrate=manifest.certainty,
         point=OperatingPoint(

@@ -35,7 +35,7 @@ from secondread.settings import PeerSettings, Settings
 from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, DueStudy
-from secondread.workflow.order import FAIL, READ, fail_v1, read_v1
+from secondread.workflow.order import FAIL, READ, READ_V1, fail_v1, read_v1, read_v2
 from secondread.workflow.steps import ReadingSteps, Tools
 
 _log = log.get(__name__)
@@ -269,7 +269,8 @@ def _engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:
         settings.engine_url,
         name,
         {
-            READ: lambda run, uid, revision: read_v1(steps, run, uid, revision),
+            READ: lambda run, uid, revision: read_v2(steps, run, uid, revision),
+            READ_V1: lambda run, uid, revision: read_v1(steps, run, uid, revision),
             FAIL: lambda run, uid, revision: fail_v1(steps, run, uid, revision),
         },
     )

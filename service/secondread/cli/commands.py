@@ -5,9 +5,11 @@ import typer
 from secondread.cli import (
     calibrate,
     compare,
+    conformance,
     demo,
     destinations,
     evaluate,
+    explain,
     node,
     patients,
     read,
@@ -28,6 +30,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("read")(read.read)
 app.command("compare")(compare.compare)
+app.command("explain")(explain.explain)
 app.command("simulate")(simulate.simulate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
@@ -36,6 +39,7 @@ app.command("receive")(node.receive)
 app.command("work")(node.work)
 app.command("web")(node.web)
 app.command("check")(node.check)
+app.command("conformance")(conformance.conformance)
 app.add_typer(studies.app, name="studies")
 app.add_typer(destinations.app, name="destinations")
 app.add_typer(patients.app, name="patients")

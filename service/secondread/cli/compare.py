@@ -21,7 +21,7 @@ from secondread.settings import DetectSettings, FindingsSettings
 if TYPE_CHECKING:
     from secondread.findings.finding import ImageReading, StudyReading
     from secondread.offline import Desk, Inputs
-    from secondread.report.comparison_page import Shown
+    from secondread.report.breast_panel import Shown
 
 SCHEMA_VERSION = 1
 
@@ -175,7 +175,7 @@ def _draw(
 
 def _shown(image: "ImageReading", which: str, inputs: "Inputs", desk: "Desk") -> "Shown":
     from secondread import offline
-    from secondread.report.comparison_page import Shown
+    from secondread.report.breast_panel import Shown
 
     header = image.mammogram
     day = f" {header.study_date:%Y-%m-%d}" if header.study_date else ""
@@ -185,7 +185,7 @@ def _shown(image: "ImageReading", which: str, inputs: "Inputs", desk: "Desk") ->
 
 
 def _print(reading: "StudyReading", pages: list[Path]) -> None:
-    from secondread.report.comparison_page import change_line
+    from secondread.report.compared_marks import change_line
 
     comparison = reading.comparisons[0]
     table = Table("finding", "against the prior", "where", box=None)

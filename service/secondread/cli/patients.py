@@ -1,6 +1,7 @@
-"""`secondread patients`: whose is what, where one woman has two IDs."""
+"""`secondread patients`: whose is what, where one woman has two IDs, and her lesions' history."""
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from rich.table import Table
 from secondread.cli.options import PATIENT_HELP, SettingsFile, open_settings, parse_patient
 from secondread.clock import utc_now
 
-app = typer.Typer(help="Patients, and IDs that are one patient's.", no_args_is_help=True)
+app = typer.Typer(
+    help="Patients, IDs that are one patient's, and lesions over the years.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -66,3 +69,50 @@ def merge(
         f"merged: {done.studies} studies and {done.treatments} treatments changed hands, "
         f"{len(done.due)} studies are due for a new revision"
     )
+
+
+@app.command()
+def timeline(
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help=PATIENT_HELP)],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    every: Annotated[
+        bool, typer.Option("--all", help="Also lesions that were never shown to a radiologist.")
+    ] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Draw the history of a patient's lesions: each in every exam that shows it.
+
+    The picture names no patient. It is drawn from what was recorded with each result, and does
+    not need the images.
+    """
+    from secondread.app.node import open_node
+    from secondread.watch.histories import draw
+
+    node = open_node(open_settings(settings, "patients"))
+    known = node.tracker.lesions.timeline(parse_patient(patient))
+    lesions = [one for one in known if every or one.was_shown]
+    draw(lesions, node.archive).save(out)
+    typer.echo(f"{out}: {len(lesions)} lesions")
+
+
+@app.command()
+def assess(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    side: Annotated[str, typer.Argument(help="The breast: R or L.")],
+    category: Annotated[
+        str,
+        typer.Argument(help="The radiologist's BI-RADS category: 0 to 6, 4A to 4C; - for none."),
+    ],
+    settings: SettingsFile = None,
+) -> None:
+    """Write down a radiologist's assessment of one breast in one exam, for the timeline.
+
+    It is the radiologist's alone: it changes no finding and no number. The last entry counts;
+    who made it is written down.
+    """
+    from secondread.app.node import open_node
+
+    node = open_node(open_settings(settings, "patients"))
+    given = "" if category == "-" else category.upper()
+    node.tracker.lesions.assess(study_uid, side.upper(), given, utc_now(), getpass.getuser()[:80])
+    typer.echo(f"{study_uid} {side.upper()}: {given or 'no category'}")

@@ -87,11 +87,12 @@ def _proof(delivery: DeliverySummary) -> str:
 def _print(detail: StudyDetail) -> None:
     console = Console()
     console.print(f"{escape(detail.summary.study_uid)}  [bold]{detail.summary.state.value}[/]")
-    revisions = Table("revision", "cause", "state", "outcome", "reasons", box=None)
+    revisions = Table("revision", "cause", "replaces", "state", "outcome", "reasons", box=None)
     for revision in detail.revisions:
         revisions.add_row(
             str(revision.number),
             revision.cause.value,
+            str(revision.predecessor or ""),
             revision.state.value,
             revision.outcome.value if revision.outcome else "-",
             ", ".join(reason.value for reason in revision.reasons),

@@ -140,11 +140,19 @@ def _collect(node: Node, archive: ArchivePeer, study_uid: str, out: Path) -> Stu
     return StudyResult(detail, seconds, tuple(files), tuple(faults))
 
 
+_HOLDS = {
+    ObjectKind.TID1500: "ContentSequence",
+    ObjectKind.PRESENTATION: "GraphicAnnotationSequence",
+}
+
+
 def _look_at(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
     """Parse a result as its receiver would; a capture also becomes a PNG."""
     ds = pydicom.dcmread(path)
     if kind is ObjectKind.CAD_SR:
         return [f"{path.name}: {fault}" for fault in check_cad_sr(ds)]
+    if kind is not ObjectKind.CAPTURE:
+        return [] if ds.get(_HOLDS[kind]) else [f"{path.name}: no {_HOLDS[kind]}"]
     picture = path.with_suffix(".png")
     picture.write_bytes(capture_png(ds))
     files.append(picture)

@@ -1,0 +1,227 @@
+"""Section 4 of the statement: application entities, associations, configuration."""
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+from pydicom.uid import ExplicitVRLittleEndian
+
+from secondread.accept.admission import REJECTIONS
+from secondread.accept.commitment import EventStatus
+from secondread.accept.contexts import (
+    PUSH_MODEL,
+    SOP_CLASSES,
+    Kind,
+    transfer_syntaxes,
+)
+from secondread.accept.intake import Status
+from secondread.app.conformance.markdown import bullets, heading, table
+from secondread.report.header import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    SOP_CLASS_OF,
+)
+from secondread.send.find import MODEL
+from secondread.send.retrieve import MODELS
+from secondread.send.scu import WARNING_STATUSES
+from secondread.settings import (
+    PRESETS,
+    DestinationSettings,
+    NodeSettings,
+    PeerSettings,
+    PriorSourceSettings,
+    ProfileSettings,
+    ReceiveSettings,
+)
+
+_LITTLE_ENDIAN = "Explicit VR Little Endian, Implicit VR Little Endian"
+
+
+def networking() -> list[str]:
+    """Return section 4."""
+    return [
+        heading(2, "4 Networking"),
+        *_model(),
+        heading(3, "4.2 Application entities"),
+        "One AE title is used for all entities (`node.ae_title`).",
+        *_receiver(),
+        *_sender(),
+        *_finder(),
+        *_interfaces(),
+        *_configuration(),
+    ]
+
+
+def _model() -> list[str]:
+    return [
+        heading(3, "4.1 Implementation model"),
+        bullets(
+            [
+                "RECEIVE accepts associations: modalities and archives store images over them, "
+                "archives report on storage commitments.",
+                "SEND opens associations to destinations: it stores results, and proves what was "
+                "delivered by storage commitment or by a query.",
+                "FETCH opens associations to the archives that may hold priors: it queries for "
+                "them, and retrieves them with C-MOVE (to RECEIVE) or C-GET.",
+            ]
+        ),
+        "A study is read when its expected views are there and nothing more arrives for a while. "
+        "Results are written once; what is sent again is the same object, byte by byte. A later "
+        "revision of a reading has new UIDs, and its structured reports name the ones that they "
+        "replace. An object that comes back to the node is answered Success and dropped.",
+    ]
+
+
+def _syntax_rows(kind: Kind) -> Iterable[tuple[str, str, str]]:
+    return ((row.name, row.uid, row.coding.value) for row in transfer_syntaxes(kind))
+
+
+def _receiver() -> list[str]:
+    receive = ReceiveSettings()
+    return [
+        heading(4, "4.2.1 RECEIVE"),
+        table(
+            ["SOP class", "UID", "transfer syntaxes", "what becomes of instances"],
+            [
+                (row.name, row.uid, f"list {_letter(row.kind)}", row.use.value)
+                for row in SOP_CLASSES
+            ],
+        ),
+        f"List {_letter(Kind.IMAGE)}, in order of preference where a peer proposes several in "
+        "one context:",
+        table(["transfer syntax", "UID", "pixels"], _syntax_rows(Kind.IMAGE)),
+        f"List {_letter(Kind.DOCUMENT)}: those of list {_letter(Kind.IMAGE)} that are not "
+        "encapsulated. List "
+        f"{_letter(Kind.VERIFICATION)}: {_LITTLE_ENDIAN}.",
+        "Association policy: callers are known by AE title, and by address where one is set; "
+        f"others are rejected. At most {receive.maximum_associations} associations at a time "
+        "(setting). Asynchronous operations are not negotiated. A report on a storage commitment "
+        "is taken over an association that the SCP of the service opens (role selection SCP), or "
+        "over the one of the request.",
+        table(
+            ["rejected because", "result", "source", "reason"],
+            [
+                (reason.sentence, code.result, code.source, code.diagnostic)
+                for reason, code in REJECTIONS.items()
+            ],
+        ),
+        "C-STORE is answered when the instance is on the disk and in the database. Statuses:",
+        table(["status", "code"], [(_words(one.name), f"{one.value:04X}H") for one in Status]),
+        "N-EVENT-REPORT statuses:",
+        table(["status", "code"], [(_words(one.name), f"{one.value:04X}H") for one in EventStatus]),
+        *_identification(),
+    ]
+
+
+def _letter(kind: Kind) -> str:
+    return {Kind.IMAGE: "A", Kind.DOCUMENT: "B"}.get(kind, "C")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").lower()
+
+
+def _identification() -> list[str]:
+    return [
+        "Implementation identification, in all associations:",
+        table(
+            ["attribute", "value"],
+            [
+                ("Implementation Class UID", IMPLEMENTATION_CLASS_UID),
+                ("Implementation Version Name", IMPLEMENTATION_VERSION_NAME),
+                ("maximum PDU size", f"{ReceiveSettings().maximum_pdu_bytes} (setting)"),
+            ],
+        ),
+    ]
+
+
+def _sender() -> list[str]:
+    stores = [
+        (uid.name, uid, ExplicitVRLittleEndian.name, f"`{kind.value}`")
+        for kind, uid in SOP_CLASS_OF.items()
+    ]
+    warnings = ", ".join(f"{status:04X}H" for status in sorted(WARNING_STATUSES))
+    return [
+        heading(4, "4.2.2 SEND"),
+        table(
+            ["SOP class", "UID", "transfer syntaxes", "kind of object in a profile"],
+            [
+                *stores,
+                (PUSH_MODEL.name, PUSH_MODEL, _LITTLE_ENDIAN, "where the proof is `commitment`"),
+                (MODEL.name, MODEL, _LITTLE_ENDIAN, "where the proof is `query`"),
+            ],
+        ),
+        "One association for the objects of a study, with a context for each class in it. "
+        f"Success and the warnings {warnings} mean stored; every other status, an abort and a "
+        "destination that is away lead to another try after a growing pause, without end. "
+        "Verification (C-ECHO) is used by `secondread check`.",
+        "Storage commitment: one N-ACTION for what was stored, matched by Transaction UID over "
+        "restarts; asked again when no report comes in time; what the SCP does not commit to is "
+        "stored again.",
+    ]
+
+
+def _finder() -> list[str]:
+    rows = [(MODEL.name, MODEL, "studies, series and images of the patient")]
+    rows += [(uid.name, uid, f'`retrieve = "{how.value}"`') for how, uid in MODELS.items()]
+    return [
+        heading(4, "4.2.3 FETCH"),
+        table(["SOP class", "UID", "use"], rows),
+        f"Transfer syntaxes of queries: {_LITTLE_ENDIAN}. With C-GET, the mammography image "
+        "classes are proposed with the SCP role in the transfer syntaxes of list A. Keys of "
+        "queries: Patient ID with its issuer, Study Date, Modalities in Study, Study, Series and "
+        "SOP Instance UID; relational queries are not used.",
+    ]
+
+
+def _interfaces() -> list[str]:
+    return [
+        heading(3, "4.3 Network interfaces"),
+        "TCP/IP, IPv4 and IPv6, as the operating system has them; DICOM upper layer over TCP, "
+        "with or without TLS (section 7).",
+    ]
+
+
+def _configuration() -> list[str]:
+    return [
+        heading(3, "4.4 Configuration"),
+        "One TOML file; a variable `SECONDREAD__SECTION__KEY` of the environment overrides a key.",
+        *_settings("[node]", NodeSettings),
+        *_settings("[receive]", ReceiveSettings),
+        *_settings("[[peers]]", PeerSettings),
+        *_settings("[[destinations]]", DestinationSettings),
+        *_settings("[[priors.sources]]", PriorSourceSettings),
+        *_settings("profile of a destination", ProfileSettings),
+        "Presets of profiles, and the fields in which each differs from the defaults:",
+        table(
+            ["preset", "fields"],
+            [
+                (
+                    f"`{preset.value}`",
+                    ", ".join(f"`{name}` = {_value(value)}" for name, value in fields.items()),
+                )
+                for preset, fields in PRESETS.items()
+            ],
+        ),
+    ]
+
+
+def _settings(name: str, section: type[BaseModel]) -> list[str]:
+    rows = [
+        (
+            f"`{field}`",
+            "required" if info.is_required() else _value(info.default),
+            info.description or "",
+        )
+        for field, info in section.model_fields.items()
+    ]
+    return [f"`{name}`:", table(["setting", "default", "meaning"], rows)]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_value(one) for one in value) or "none"
+    if isinstance(value, BaseModel):
+        return "see below"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None or value == "" else str(value)
