@@ -17,6 +17,7 @@ _ELSEWHERE = {
     "postgres": "usr/lib/postgresql/*/bin/postgres",
     "pixelmed": "usr/share/java/pixelmed.jar",
     "Orthanc": "usr/sbin/Orthanc",
+    "orthanc-webviewer": "usr/share/orthanc/plugins/libOrthancWebViewer.so",
 }
 
 

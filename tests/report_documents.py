@@ -11,6 +11,7 @@ from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
+from tests.unit.report.followed import followed, mixed
 from tests.unit.report.readings import (
     AT,
     NODE,
@@ -25,6 +26,15 @@ from tests.unit.report.readings import (
     source,
     study,
 )
+
+DIALECTS = {
+    "shown": ProfileSettings(objects=(ObjectKind.CAD_SR,)),
+    "all findings": ProfileSettings(objects=(ObjectKind.CAD_SR,), findings="all"),
+    "without calcifications, SRT": ProfileSettings(
+        objects=(ObjectKind.CAD_SR,), individual_calcifications=False, snomed_codes="SRT"
+    ),
+}
+"""What a CAD SR holds, in which codes."""
 
 Situation = tuple[StudyReading, dict[str, Dataset]]
 """A reading, and the headers of its images by SOP Instance UID."""
@@ -122,4 +132,7 @@ def cad_srs(folder: Path) -> dict[str, Path]:
     for name, attributes in SOURCES.items():
         add(f"images: {name}", about(attributes), SHOWN)
     add("not eligible, as failed", not_eligible(), NOT_ELIGIBLE_AS_FAILED)
+    for name, situation in (("followed up", followed()), ("of every kind", mixed())):
+        for profile_name, profile in DIALECTS.items():
+            add(f"{name}, {profile_name}", situation, profile)
     return made

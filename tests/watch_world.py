@@ -13,8 +13,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.applications import Starlette
 
 from secondread.errors import TransientError
+from secondread.followup.timeline import LesionHistory
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.settings import DestinationSettings, Mode, ObjectKind, PeerSettings, Proof, Settings
+from secondread.track.cad_reports import ReportFile
 from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
 from secondread.track.summaries import (
     AlarmSummary,
@@ -102,6 +104,7 @@ def revision(number: int = 1, **values: object) -> RevisionSummary:
     usual = RevisionSummary(
         number=number,
         cause=Cause.FIRST,
+        predecessor=number - 1 or None,
         state=RevisionState.FINISHED,
         outcome=Outcome.FINDINGS,
         reasons=(),
@@ -194,6 +197,10 @@ class FakeTracker:
     raised: list[AlarmSummary] = field(default_factory=list)
     patients: dict[str, list[str]] = field(default_factory=dict)
     """Study UIDs by patient ID."""
+    histories: dict[str, list[LesionHistory]] = field(default_factory=dict)
+    """Lesions by study UID."""
+    reports: dict[str, list[ReportFile]] = field(default_factory=dict)
+    """CAD reports of priors by study UID."""
     away: bool = False
 
     @property
@@ -203,6 +210,23 @@ class FakeTracker:
     @property
     def study_queries(self) -> "FakeTracker":
         return self
+
+    @property
+    def lesions(self) -> "FakeTracker":
+        return self
+
+    @property
+    def cad_reports(self) -> "FakeTracker":
+        return self
+
+    def of_priors(self, study_uid: str) -> list[ReportFile]:
+        return self.reports.get(study_uid, [])
+
+    def installation(self) -> str:
+        return "installation"
+
+    def of_study(self, study_uid: str) -> list[LesionHistory]:
+        return self.histories.get(study_uid, [])
 
     def ping(self) -> None:
         if self.away:

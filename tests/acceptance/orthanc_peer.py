@@ -92,6 +92,11 @@ class Orthanc:
             self._process.wait()
             self._process = None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send its process a signal: one that is stopped takes connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def get(self, uri: str) -> Any:
         with urllib.request.urlopen(self.url(uri), timeout=30) as reply:
             return json.load(reply)
@@ -99,6 +104,12 @@ class Orthanc:
     def post(self, uri: str, body: bytes) -> Any:
         with urllib.request.urlopen(urllib.request.Request(self.url(uri), body), timeout=30) as it:
             return json.load(it)
+
+    def file(self, instance: str) -> bytes:
+        """Return an instance as a DICOM file."""
+        with urllib.request.urlopen(self.url(f"/instances/{instance}/file"), timeout=30) as reply:
+            content: bytes = reply.read()
+            return content
 
     def url(self, uri: str) -> str:
         return f"http://127.0.0.1:{self.web_port}{uri}"

@@ -24,6 +24,8 @@ DOZEN = (
     "images: no spacing",
     "images: Japanese",
     "not eligible, as failed",
+    "followed up, without calcifications, SRT",
+    "of every kind, all findings",
 )
 
 
@@ -89,7 +91,7 @@ ENDS = "Root Template Validation Complete\nIOD validation complete\n"
 
 def test_an_alarm_that_is_known_for_false_hides_no_other_fault_of_the_same_row() -> None:
     for alarm in FALSE_ALARMS:
-        assert complaints(f"{alarm.rule}1.3: {alarm.fault}\n{ENDS}") == []
+        assert complaints(f"{alarm.rule}1.3: {alarm.fault}{alarm.end}\n{ENDS}") == []
         other = f"{alarm.rule}1.3: Incorrect value type"
         assert complaints(f"{other}\n{ENDS}") == [other]
 

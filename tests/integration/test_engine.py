@@ -35,16 +35,25 @@ SCRIPT = textwrap.dedent(
         run("first", first)
         run("second", second)
 
+    def renamed():
+        note("renamed")
+
     engine = Engine(
         f"sqlite:///{folder / 'engine.sqlite'}",
         name,
-        {"read.v1": body, "fail.v1": lambda run, uid, revision: run("breaks", breaks)},
+        {
+            "read.v2": lambda run, uid, revision: run("renamed", renamed),
+            "read.v1": body,
+            "fail.v1": lambda run, uid, revision: run("breaks", breaks),
+        },
         poll_seconds=0.05,
     )
     engine.start()
     if job == "submit":
         engine.submit("read.v1", "1.2.3", 1)
         engine.submit("read.v1", "1.2.3", 1)
+    if job == "upgraded":
+        engine.submit("read.v2", "1.2.3", 1)
     if job == "takeover":
         note(f"took {engine.take_over([sys.argv[4]])}")
     if job == "break":
@@ -126,3 +135,13 @@ def test_a_workflow_that_raises_is_known_as_broken_and_an_unheard_one_as_unknown
     assert run(tmp_path, "w0", "break") == 0
 
     assert notes(tmp_path) == ["w0 broken", "w0 unknown"]
+
+
+def test_what_was_begun_before_an_upgrade_ends_by_its_old_steps_and_is_not_begun_again(
+    tmp_path: Path,
+) -> None:
+    killed_in_the_second_step(tmp_path)
+
+    assert run(tmp_path, "w0", "upgraded") == 0
+
+    assert notes(tmp_path) == ["w0 first", "w0 second", "w0 second", "w0 done"]

@@ -5,8 +5,8 @@ types. The template itself is checked by `secondread.report.check` and, in the a
 tests, by PixelMed.
 """
 
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,19 @@ import pytest
 from secondread.reasons import Outcome
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import Occasion, ResultObject
-from secondread.settings import ObjectKind
+from tests.golden_set import DOZEN, golden_exams, write
 from tests.report_documents import (
+    DIALECTS,
     NOT_ELIGIBLE_AS_FAILED,
     PROFILES,
     SHOWN,
     SOURCES,
+    Situation,
     about,
     not_eligible,
     written,
 )
+from tests.unit.report.followed import followed, mixed
 from tests.unit.report.readings import (
     AT,
     NODE,
@@ -36,47 +39,27 @@ from tests.unit.report.readings import (
     situations,
     study,
 )
-
-
-def complaints(path: Path) -> list[str]:
-    """Everything that dciodvfy has to say besides the name of the IOD."""
-    run = subprocess.run(["dciodvfy", "-new", path], capture_output=True, timeout=60, check=False)
-    lines = (run.stdout + run.stderr).decode(errors="replace").splitlines()
-    return [
-        line
-        for line in lines
-        if line not in {"MammographyCADSR", "SCImage"}
-        # True, and what a site that sets SRT asks for.
-        and not line.endswith("CodingSchemeDesignator is deprecated = <SRT>")
-        # Identity and dates are the images'; where they lack them, so do the results.
-        and not line.endswith("would be needed to build DICOMDIR")
-    ]
-
-
-def dsrdump(path: Path) -> str:
-    """The tree as DCMTK reads it; fails on anything that it finds wrong."""
-    run = subprocess.run(["dsrdump", "+Pl", path], capture_output=True, timeout=60, check=False)
-    known = ("W: Check for template constraints not yet supported",)
-    said = [
-        line
-        for line in run.stderr.decode(errors="replace").splitlines()
-        if line not in known
-        # DCMTK 3.6.7 without the character set library; the results keep the images' set.
-        and "does not support this Specific Character Set" not in line
-        and "unsupported SpecificCharacterSet" not in line
-    ]
-    assert (run.returncode, said) == (0, [])
-    return run.stdout.decode(errors="replace")
+from tests.validators import dsrdump, faults, tree_of
 
 
 def assert_valid(objects: Iterator[tuple[ResultObject, Path]]) -> None:
     seen = 0
     for result, path in objects:
-        assert complaints(path) == []
-        if result.kind is ObjectKind.CAD_SR:
-            dsrdump(path)
+        assert faults(result, path) == []
         seen += 1
     assert seen
+
+
+@pytest.mark.peer("dciodvfy", "dsrdump", "dcmpschk")
+@pytest.mark.parametrize("name", DOZEN)
+def test_everything_that_is_made_of_a_golden_exam_passes_the_validators(
+    tmp_path: Path, name: str
+) -> None:
+    assert_valid(write(tmp_path, golden_exams()[name]))
+
+
+def test_the_dozen_is_of_the_golden_set() -> None:
+    assert set(DOZEN) <= golden_exams().keys()
 
 
 @pytest.mark.peer("dciodvfy", "dsrdump")
@@ -86,6 +69,15 @@ def test_every_situation_passes_the_validators(
     tmp_path: Path, situation: str, profile: str
 ) -> None:
     assert_valid(written(tmp_path, *situations()[situation], PROFILES[profile]))
+
+
+@pytest.mark.peer("dciodvfy", "dsrdump")
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("situation", [followed, mixed])
+def test_changes_and_doubts_pass_the_validators(
+    tmp_path: Path, situation: Callable[[], Situation], dialect: str
+) -> None:
+    assert_valid(written(tmp_path, *situation(), DIALECTS[dialect]))
 
 
 @pytest.mark.peer("dciodvfy", "dsrdump")
@@ -108,17 +100,15 @@ def test_results_about_images_of_many_kinds_pass_the_validators(
 @pytest.mark.peer("dciodvfy", "dsrdump")
 def test_a_not_eligible_study_as_cad_failed_passes_the_validators(tmp_path: Path) -> None:
     document, notice = written(tmp_path, *not_eligible(), NOT_ELIGIBLE_AS_FAILED)
-    assert complaints(document[1]) == []
-    assert "No algorithms succeeded" in dsrdump(document[1])
-    # A notice about no side: Laterality is empty because it is unknown, and dciodvfy asks back.
-    (question,) = complaints(notice[1])
-    assert question.startswith("Warning - </Laterality")
+    assert_valid(iter((document, notice)))
+    assert "No algorithms succeeded" in tree_of(document[1])
 
 
 @pytest.mark.peer("dsrdump")
 def test_dcmtk_reads_the_tree_as_it_was_meant(tmp_path: Path) -> None:
     (_, path), *_ = written(tmp_path, *situations()["partial with marks"])
-    tree = dsrdump(path)
+    assert dsrdump(path) == []
+    tree = tree_of(path)
     assert '(129769006,SCT,"Calcification Cluster")' in tree
     assert '<has properties NUM:(,,"Number of calcifications")="3" (1,UCUM,"no units")>' in tree
     assert '<has properties SCOORD:(,,"Center")=(POINT,300.5/420.5)>' in tree
@@ -142,6 +132,7 @@ def test_results_about_real_mammograms_pass_the_validators(tmp_path: Path, exams
     ]
     sizes = {str(ds.SOPInstanceUID): (int(ds.Rows), int(ds.Columns)) for ds in headers}
     reading = study(Outcome.FINDINGS, *images)
+    reading = replace(reading, study_uid=str(headers[0].StudyInstanceUID))
     results = compose(
         reading,
         by_uid(*headers),
@@ -151,9 +142,9 @@ def test_results_about_real_mammograms_pass_the_validators(tmp_path: Path, exams
         Occasion(AT, None),
         SHOWN,
     )
-    assert len(results) == 3
+    assert [result.kind.value for result in results] == ["cad-sr", *3 * ["capture"]]
     for result in results:
         path = tmp_path / f"{result.kind}-{result.index}.dcm"
         path.write_bytes(to_bytes(result.dataset))
-        assert complaints(path) == []
+        assert faults(result, path) == []
         assert result.dataset.PatientID == headers[0].PatientID

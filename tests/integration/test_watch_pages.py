@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from secondread.followup.timeline import histories
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.prior_queue import Errand
 from secondread.settings import Mode, Proof
@@ -17,6 +18,7 @@ from secondread.track.states import DeliveryState, FetchState, StudyState
 from secondread.track.summaries import PriorSummary
 from secondread.track.values import Severity
 from secondread.watch.pages import app
+from tests.unit.followup.test_timeline import FIRST, SECOND
 from tests.watch_world import (
     NOW,
     STUDY,
@@ -255,7 +257,7 @@ def test_a_study_shows_findings_images_reasons_and_revisions(
     assert "1 candidate below the operating point" in text
     assert "LMLO read with doubt only 8 bits are stored eight-bits" in text
     assert "tissue fraction 0.4213" in text
-    assert "Revision 1 cause: first findings" in text
+    assert "Revision 1 cause: first; current findings" in text
 
 
 def test_a_study_shows_each_delivery_with_its_last_error(
@@ -324,6 +326,19 @@ def test_a_capture_is_a_png(client: Browser) -> None:
     picture = Image.open(io.BytesIO(answer.content))
     assert picture.size == (30, 20)
     assert picture.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_study_shows_the_history_of_its_lesions(client: Browser, fake: FakeTracker) -> None:
+    assert "Lesions over the years" not in client.get(f"/studies/{STUDY}").text
+    hidden = replace(FIRST, lesion="2.25.3", shown=False, sop_instance_uid="1.1.3")
+    fake.histories[STUDY] = list(histories([FIRST, SECOND, hidden], [], {}))
+
+    page = Text(client.get(f"/studies/{STUDY}").text)
+    assert "Lesions over the years 1" in page.text
+    (link,) = {link for link in page.links if link.endswith("timeline.png")}
+    reply = client.get(link)
+    assert reply.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(reply.content)).size[1] < 700
 
 
 def test_the_report_is_a_tree_of_escaped_words(client: Browser) -> None:

@@ -34,7 +34,7 @@ from secondread.track.states import StudyState
 from secondread.track.studies import Digests
 from secondread.track.treatment_changes import RevisionRules
 from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentEntry
-from secondread.workflow.order import fail_v1, read_v1
+from secondread.workflow.order import fail_v1, read_v2
 from secondread.workflow.steps import ReadingSteps, Tools
 from tests.builders import coded, detection, header, mark, view_sequence
 
@@ -154,7 +154,7 @@ class Desk:
 
     def read(self) -> ClaimedRevision:
         claimed = self.claim()
-        read_v1(self.steps, run_at_once, claimed.study_uid, claimed.number)
+        read_v2(self.steps, run_at_once, claimed.study_uid, claimed.number)
         return claimed
 
     def outbox(self, revision: int) -> tuple[OutboxEntry, ...]:
@@ -175,14 +175,15 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def test_an_exam_with_a_cluster_becomes_a_report_and_a_capture_up_for_delivery(desk: Desk) -> None:
+def test_an_exam_with_a_cluster_becomes_a_report_and_captures_up_for_delivery(desk: Desk) -> None:
     uids = desk.exam()
     desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
 
     desk.read()
 
-    assert [entry.kind for entry in desk.outbox(1)] == [ObjectKind.CAD_SR, ObjectKind.CAPTURE]
-    assert desk.outbox(1)[1].source_uid == uids[2]
+    kinds = [entry.kind for entry in desk.outbox(1)]
+    assert kinds == [ObjectKind.CAD_SR, ObjectKind.CAPTURE, ObjectKind.CAPTURE]
+    assert [entry.source_uid for entry in desk.outbox(1)] == [None, None, uids[2]]
     assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
     assert desk.node.tracker.deliveries.claim("pacs", "w0", desk.now, 60) is not None
     assert not list((desk.tools.work_dir).iterdir())
@@ -201,7 +202,7 @@ def test_a_repeat_after_a_crash_gives_the_same_bytes_and_reads_no_image_twice(de
         return step(*arguments)
 
     with pytest.raises(CrashError):
-        read_v1(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
+        read_v2(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
     desk.now += timedelta(hours=1)
     desk.steps.record(claimed.study_uid, claimed.number)
     first = desk.outbox(1)
@@ -442,7 +443,7 @@ def test_a_prior_under_an_id_that_was_merged_is_no_foreign_one(desk: Desk) -> No
     day = {"StudyDate": "20240105", "AcquisitionDate": "20240105"}
     desk.deliver(header(PatientID="P2", **earlier, **day))
     claimed = desk.claim()
-    read_v1(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    read_v2(desk.steps, run_at_once, claimed.study_uid, claimed.number)
     desk.deliver(header())
     desk.node.tracker.patients.merge(
         PatientKey("P2", "HOSPITAL"), PATIENT, "someone", desk.now, RevisionRules(), NOBODY_ASKED

@@ -1,0 +1,134 @@
+"""CAD reports beside a prior: shown as whose they are, on the study's page and in findings.json."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from secondread.accept.classify import Disposition, classify
+from secondread.codes import View
+from secondread.findings.cad_report import Origin
+from secondread.offline import findings_document, gather, plan
+from secondread.reasons import Outcome
+from secondread.watch.pages import app
+from secondread.watch.prior_reports import prior_reports
+from secondread.workflow.order import read_v2
+from tests.builders import detection, header, view_sequence
+from tests.foreign_cad import CENTER, MASS, foreign, mark, shape
+from tests.integration.test_workflow import CLUSTER, Desk, run_at_once
+from tests.unit.report.readings import read, study
+from tests.watch_world import Browser
+
+STUDY, PRIOR = "1.2.3", "1.2.2"
+THEN = {
+    "StudyInstanceUID": PRIOR,
+    "SeriesInstanceUID": "1.2.2.4",
+    "StudyDate": "20250104",
+    "AcquisitionDate": "20250104",
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def acme() -> Dataset:
+    """Another maker's report of the prior, with two marks."""
+    ds = foreign(*[mark(MASS, shape(CENTER, "POINT", 10, row)) for row in (20, 40)])
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = PRIOR, "1.2.2.8"
+    ds.PatientID, ds.IssuerOfPatientID = "P1", "HOSPITAL"
+    ds.Modality, ds.StudyDate = "SR", "20250104"
+    return ds
+
+
+def read_prior(desk: Desk) -> None:
+    """Read the prior as a study of its own, as the node did a year ago."""
+    _, left = (
+        desk.deliver(header(ImageLaterality=side, ViewCodeSequence=view_sequence(View.CC), **THEN))
+        for side in "RL"
+    )
+    desk.answers[left] = detection(left, *CLUSTER)
+    claimed = desk.claim()
+    read_v2(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+
+
+def test_own_and_others_reports_of_a_prior_are_shown_as_whose_they_are(desk: Desk) -> None:
+    read_prior(desk)
+    report = acme()
+    disposition = classify(report, own=False)
+    assert disposition is Disposition.OTHER_CAD_SR
+    desk.deliver(report, disposition)
+    desk.exam()
+    desk.read()
+
+    found = prior_reports(desk.node.tracker, desk.node.archive, STUDY)
+    page = Browser(app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
+
+    said = {one.report.origin: one.report for one in found if one.report is not None}
+    assert {one.study_uid for one in found} == {PRIOR}
+    assert said[Origin.OWN].marks == {"RCC": 0, "LCC": 1}
+    assert said[Origin.FOREIGN].marks == {"LCC": 2}
+    text = " ".join(page.get(f"/studies/{STUDY}").text.split())
+    assert "CAD of Acme" in text
+    assert "LCC 2" in text
+    assert "this node&#39;s report" in text
+    # A mark of theirs is none of ours: nothing of it is in the findings.
+    detail = desk.node.tracker.study_queries.detail(STUDY)
+    assert detail is not None
+    assert detail.findings == ()
+    assert desk.outcome()[1] is Outcome.NO_FINDINGS
+
+
+def test_a_report_that_cannot_be_read_is_named_with_the_fault(desk: Desk) -> None:
+    report = acme()
+    report.ConceptNameCodeSequence[0].CodeMeaning = "Chest CAD Report"
+    report.ConceptNameCodeSequence[0].CodeValue = "112000"
+    read_prior(desk)
+    desk.deliver(report, Disposition.OTHER_CAD_SR)
+    desk.exam()
+    desk.read()
+
+    page = Browser(app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
+
+    text = " ".join(page.get(f"/studies/{STUDY}").text.split())
+    assert "not readable: 1: another template than TID 4000: Chest CAD Report" in text
+
+
+def test_findings_json_holds_the_reports_of_the_prior(tmp_path: Path) -> None:
+    current, prior = header(), header(**THEN)
+    damaged = acme()
+    damaged.SOPInstanceUID = "1.5.10"
+    damaged.ConceptNameCodeSequence[0].CodeValue = "112000"
+    for number, ds in enumerate((current, prior, acme(), damaged)):
+        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        ds.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    inputs = gather([tmp_path])
+    reading = study(Outcome.NO_FINDINGS, read(pydicom.dcmread(tmp_path / "0.dcm")))
+
+    document = findings_document(inputs, [replace(reading, study_uid=STUDY)], plan(inputs))
+
+    (entry,) = document["studies"]
+    assert entry["cad_reports"] == [
+        {
+            "study_uid": PRIOR,
+            "sop_instance_uid": "1.5.9",
+            "title": "CAD of Acme",
+            "origin": "foreign",
+            "manufacturer": "Acme",
+            "date": "2024-06-05",
+            "marks": {"LCC": 2},
+            "not_readable": [],
+        },
+        {
+            "study_uid": PRIOR,
+            "sop_instance_uid": "1.5.10",
+            "not_readable": ["1: another template than TID 4000: Mammography CAD Report"],
+        },
+    ]

@@ -1,0 +1,130 @@
+"""`secondread explain`: the tree, the picture and the check of one file, with exit statuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset
+from typer.testing import CliRunner, Result
+
+from secondread.cli.commands import app
+from secondread.errors import InputError, SettingsError
+from secondread.geometry import PointPx
+from secondread.reasons import Outcome
+from secondread.report.cad_sr import cad_sr
+from secondread.report.compose import to_bytes
+from secondread.report.header import file_meta
+from secondread.settings import ProfileSettings
+from tests.conftest import EXAMS
+from tests.faulty_reports import faulty, valid
+from tests.unit.report.readings import FIRST, NODE, UIDS, by_uid, cluster, read, source, study
+
+REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
+
+
+def explain(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, ["explain", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def saved(folder: Path, ds: Dataset, name: str = "sr.dcm") -> Path:
+    path = folder / name
+    path.write_bytes(to_bytes(ds))
+    return path
+
+
+def test_the_tree_is_printed(tmp_path: Path) -> None:
+    result = explain(saved(tmp_path, valid("mixed")))
+    assert result.exit_code == 0
+    assert "1.3 " in result.output
+    assert "Single Image Finding: Calcification Cluster (129769006, SCT)" in result.output
+
+
+def test_json_is_one_document(tmp_path: Path) -> None:
+    result = explain(saved(tmp_path, valid("mixed")), "--json")
+    document = json.loads(result.output)
+    assert document["sop_class"] == "Mammography CAD SR Storage"
+    assert document["content"]["concept"]["value"] == "111036"
+
+
+def test_a_clean_report_passes_the_check(tmp_path: Path) -> None:
+    result = explain(saved(tmp_path, valid("mixed")), "--check")
+    assert (result.exit_code, result.output) == (0, "no faults found\n")
+
+
+def test_faults_are_named_with_their_position_and_the_status_is_1(tmp_path: Path) -> None:
+    path = saved(tmp_path, faulty("a certainty of 150"))
+    result = explain(path, "--check")
+    assert (result.exit_code, result.output) == (1, "1.3.4.5.9: 150 is not between 0 and 100\n")
+    told = json.loads(explain(path, "--check", "--json").output)
+    assert told == [{"position": "1.3.4.5.9", "fault": "150 is not between 0 and 100"}]
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_reports_of_others_that_are_valid_pass(path: Path) -> None:
+    assert explain(path, "--check").exit_code == 0
+
+
+@pytest.mark.skipif(not REFERENCES, reason="no reference reports beside the repository")
+def test_only_a_cad_sr_is_checked() -> None:
+    with pytest.raises(SettingsError, match="only a Mammography CAD SR"):
+        explain(EXAMS.parent / "sr" / "tid1500_comprehensive3d.dcm", "--check")
+
+
+def test_a_file_that_is_no_report_is_refused_in_clear_words(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no DICOM here, but long enough to be looked at " * 10)
+    with pytest.raises(SettingsError, match=r"notes\.txt: not a DICOM file"):
+        explain(text)
+    with pytest.raises(SettingsError, match="no such file"):
+        explain(tmp_path / "missing.dcm")
+    with pytest.raises(InputError, match="not a structured report: Digital Mammography"):
+        explain(image_file(tmp_path, source("LCC")))
+
+
+def image_file(folder: Path, ds: Dataset, name: str = "image.dcm") -> Path:
+    """A file with pixels: a ramp."""
+    ramp = np.linspace(200, 3000, ds.Columns, dtype=np.uint16)
+    ds.PixelData = np.broadcast_to(ramp, (ds.Rows, ds.Columns)).tobytes()
+    ds.SamplesPerPixel, ds.PixelRepresentation = 1, 0
+    ds.file_meta = file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+    return saved(folder, ds, name)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "photometric"),
+    [(["A", "R"], "MONOCHROME2"), (["P", "L"], "MONOCHROME1"), (["P", "HR"], "MONOCHROME2")],
+)
+def test_marks_are_drawn_on_their_image_however_it_lies(
+    tmp_path: Path, orientation: list[str], photometric: str
+) -> None:
+    ds = source("LCC", PatientOrientation=orientation, PhotometricInterpretation=photometric)
+    finding = cluster()
+    reading = study(Outcome.FINDINGS, read(ds, finding))
+    report = cad_sr(reading, by_uid(ds), NODE, UIDS, FIRST, ProfileSettings()).dataset
+    out = tmp_path / "marks.png"
+
+    result = explain(saved(tmp_path, report), "--png", image_file(tmp_path, ds), "--out", out)
+
+    assert result.exit_code == 0
+    assert "1 marked item" in result.output
+    picture = np.asarray(Image.open(out).convert("RGB")).astype(int)
+    colored = picture.max(axis=2) - picture.min(axis=2) > 60
+    for vertex in finding.outline:
+        assert colored[near(vertex)].any()
+    assert not colored[600:1000, 500:].any()
+
+
+def near(point: PointPx) -> tuple[slice, slice]:
+    row, col = int(point.row), int(point.col)
+    return slice(row - 2, row + 3), slice(col - 2, col + 3)
+
+
+def test_an_image_that_the_report_does_not_name_is_told(tmp_path: Path) -> None:
+    other = source("LCC", SOPInstanceUID="1.2.3.99")
+    with pytest.raises(SettingsError, match="does not name this image"):
+        explain(saved(tmp_path, valid("mixed")), "--png", image_file(tmp_path, other))

@@ -1,0 +1,329 @@
+"""What comes after the report: each correction makes a revision that names its predecessor."""
+
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from secondread.accept.classify import Disposition, classify
+from secondread.assemble.mammogram import PatientKey
+from secondread.codes import View
+from secondread.reasons import Outcome, Reason
+from secondread.report.read_back import read_cad
+from secondread.settings import ObjectKind
+from secondread.track.states import Cause, StudyState
+from secondread.track.summaries import StudyDetail, StudyFilter
+from secondread.watch.study_view import study_view
+from tests.builders import coded, detection, header, view_sequence
+from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic, dataset
+from tests.integration.test_workflow import CLUSTER, Desk
+
+STUDY = "1.2.3"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def image(number: int, side: str, view: View, **attributes: object) -> Dataset:
+    """An image whose UID can be used again."""
+    values = {
+        "SOPInstanceUID": f"1.2.3.4.{number}",
+        "ImageLaterality": side,
+        "ViewCodeSequence": view_sequence(view),
+    }
+    return header(**(values | attributes))
+
+
+def exam(desk: Desk, **attributes: object) -> list[str]:
+    """Send four views; the third, LCC, holds a cluster."""
+    uids = [
+        desk.deliver(image(number, side, view, **attributes))
+        for number, (side, view) in enumerate(
+            (side, view) for side in "RL" for view in (View.CC, View.MLO)
+        )
+    ]
+    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    return uids
+
+
+def note(title: str, *uids: str, study_uid: str = STUDY) -> Dataset:
+    """A rejection note as IHE's Imaging Object Change Management writes it."""
+    ds = header(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.88.59", Modality="KO", StudyInstanceUID=study_uid
+    )
+    ds.ConceptNameCodeSequence = Sequence([coded(title, "DCM", "Rejected")])
+    series, study = Dataset(), Dataset()
+    series.SeriesInstanceUID, study.StudyInstanceUID = "1.2.3.4", study_uid
+    series.ReferencedSOPSequence = Sequence([_reference(uid) for uid in uids])
+    study.ReferencedSeriesSequence = Sequence([series])
+    ds.CurrentRequestedProcedureEvidenceSequence = Sequence([study])
+    return ds
+
+
+def _reference(uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2"
+    item.ReferencedSOPInstanceUID = uid
+    return item
+
+
+def reject(desk: Desk, title: str, *uids: str, study_uid: str = STUDY) -> None:
+    ds = note(title, *uids, study_uid=study_uid)
+    disposition = classify(ds, own=False)
+    assert disposition is Disposition.REJECTION_NOTE
+    desk.deliver(ds, disposition)
+
+
+def detail(desk: Desk) -> StudyDetail:
+    found = desk.node.tracker.study_queries.detail(STUDY)
+    assert found is not None
+    return found
+
+
+def is_of(desk: Desk, patient_id: str) -> bool:
+    """Whether the tracker has the study under a patient."""
+    whose = StudyFilter(patient=PatientKey(patient_id, "HOSPITAL"))
+    return bool(desk.node.tracker.study_queries.list_studies(only=whose))
+
+
+def captures(desk: Desk, revision: int) -> list[Dataset]:
+    return [
+        pydicom.dcmread(desk.node.archive.path_of(entry.path))
+        for entry in desk.outbox(revision)
+        if entry.kind is ObjectKind.CAPTURE
+    ]
+
+
+def images_of(desk: Desk, revision: int) -> set[str]:
+    """Return the images that a revision's report is about."""
+    return {one.sop_instance_uid for one in read_cad(desk.sr(revision)).images}
+
+
+def check_is_current(desk: Desk, revision: int, cause: Cause) -> None:
+    """Report, captures and tracker agree which report stands, and what it replaces."""
+    latest, before = detail(desk).revisions[:2]
+    assert (latest.number, latest.cause) == (revision, cause)
+    assert latest.predecessor == before.number
+    view = study_view(detail(desk))
+    assert view.current_revision == revision
+    assert {row.item.revision for row in view.current} == {revision}
+    assert read_cad(desk.sr(revision)).replaces == (str(desk.sr(before.number).SOPInstanceUID),)
+    assert desk.sr(revision).SOPInstanceUID != desk.sr(before.number).SOPInstanceUID
+    for capture in captures(desk, revision):
+        assert "This replaces the report of 2026-01-05 " in capture.ImageComments
+        assert capture.SeriesInstanceUID != captures(desk, before.number)[0].SeriesInstanceUID
+    assert not any("replaces" in str(one.ImageComments) for one in captures(desk, 1))
+
+
+def test_a_late_image_is_read_in_a_revision_of_its_own(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+    late = desk.deliver(image(7, "L", View.ML))
+
+    desk.read()
+
+    check_is_current(desk, 2, Cause.LATE_INSTANCE)
+    assert images_of(desk, 2) == {*uids, late}
+
+
+def test_a_retake_is_read_beside_the_image_that_it_repeats(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+    again = desk.deliver(image(8, "L", View.CC, AcquisitionTime="102500"))
+    desk.answers[again] = detection(again, *CLUSTER)
+
+    desk.read()
+
+    check_is_current(desk, 2, Cause.LATE_INSTANCE)
+    assert images_of(desk, 2) == {*uids, again}
+
+
+def test_a_retake_whose_first_image_is_rejected_makes_one_revision_without_it(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+    again = desk.deliver(image(8, "L", View.CC, AcquisitionTime="102500"))
+    desk.answers[again] = detection(again, *CLUSTER)
+    reject(desk, "113001", uids[2])
+
+    desk.read()
+
+    check_is_current(desk, 2, Cause.LATE_INSTANCE)
+    assert images_of(desk, 2) == {uids[0], uids[1], uids[3], again}
+    assert [f.sop_instance_uid for f in read_cad(desk.sr(2)).findings] == [again]
+
+
+def test_a_corrected_header_takes_the_place_of_the_first_one(desk: Desk) -> None:
+    exam(desk)
+    wrong = image(9, "R", View.ML)
+    desk.deliver(wrong)
+    desk.read()
+    desk.deliver(image(9, "L", View.ML))
+
+    desk.read()
+
+    check_is_current(desk, 2, Cause.CORRECTED_INSTANCE)
+    (first,) = [i for i in read_cad(desk.sr(1)).images if i.view is View.ML]
+    (second,) = [i for i in read_cad(desk.sr(2)).images if i.view is View.ML]
+    assert (first.label, second.label) == ("RML", "LML")
+    assert first.sop_instance_uid == second.sop_instance_uid
+
+
+def test_a_repeat_of_the_same_bytes_makes_no_revision(desk: Desk) -> None:
+    exam(desk)
+    desk.read()
+
+    exam(desk)
+
+    assert desk.outcome()[0] is StudyState.REPORTED
+    assert len(detail(desk).revisions) == 1
+
+
+def test_a_study_sent_again_under_another_patient_belongs_to_that_one(desk: Desk) -> None:
+    exam(desk, PatientID="P9")
+    desk.read()
+    for number, (side, view) in enumerate(
+        (side, view) for side in "RL" for view in (View.CC, View.MLO)
+    ):
+        assert is_of(desk, "P9")
+        desk.deliver(image(number, side, view, PatientID="P1"))
+
+    desk.read()
+
+    assert is_of(desk, "P1")
+    check_is_current(desk, 2, Cause.CORRECTED_INSTANCE)
+    assert desk.sr(2).PatientID == "P1"
+    assert not desk.node.tracker.queries.alarms()
+
+
+def test_half_a_study_sent_again_under_another_patient_goes_nowhere(desk: Desk) -> None:
+    exam(desk, PatientID="P9")
+    desk.read()
+    desk.deliver(image(0, "R", View.CC, PatientID="P1"))
+
+    desk.read()
+
+    assert is_of(desk, "P9")
+    assert desk.outbox(2) == ()
+    assert desk.outcome()[1] is Outcome.FAILED
+    assert [alarm.kind for alarm in desk.node.tracker.queries.alarms()] == ["patient-mismatch"]
+
+
+@pytest.mark.parametrize("title", ["113001", "113037", "113038"])
+def test_a_rejected_image_is_dropped_and_the_rest_read_again(desk: Desk, title: str) -> None:
+    uids = exam(desk)
+    desk.read()
+    reject(desk, title, uids[2])
+
+    desk.read()
+
+    check_is_current(desk, 2, Cause.REJECTION)
+    assert images_of(desk, 2) == {uids[0], uids[1], uids[3]}
+    assert read_cad(desk.sr(2)).findings == ()
+    assert [i.sop_instance_uid for i in detail(desk).images if i.rejected] == [uids[2]]
+    assert Reason.VIEWS_MISSING in detail(desk).revisions[0].reasons
+
+
+def test_expired_retention_drops_images_and_leaves_the_report_as_it_is(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+
+    reject(desk, "113039", *uids)
+
+    assert all(one.rejected for one in detail(desk).images)
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert len(detail(desk).revisions) == 1
+
+
+@pytest.mark.parametrize("title", ["113001", "113037", "113038"])
+def test_a_study_that_is_rejected_whole_says_so_in_a_notice(desk: Desk, title: str) -> None:
+    uids = exam(desk)
+    desk.read()
+    reject(desk, title, *uids)
+
+    desk.read()
+
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.NOT_ELIGIBLE)
+    assert desk.outcome()[2][0] is Reason.ALL_REJECTED
+    (notice,) = captures(desk, 2)
+    assert "every image was withdrawn by a rejection note" in notice.ImageComments.lower()
+    assert "replaces the report of 2026-01-05" in notice.ImageComments
+    assert [entry.kind for entry in desk.outbox(2)] == [ObjectKind.CAPTURE]
+    assert study_view(detail(desk)).current_revision == 2
+
+
+def test_what_comes_after_a_whole_rejection_replaces_the_last_report_that_stood(
+    desk: Desk,
+) -> None:
+    uids = exam(desk)
+    desk.read()
+    reject(desk, "113001", *uids)
+    desk.read()
+    again = desk.deliver(image(8, "L", View.CC))
+
+    desk.read()
+
+    # The notice in between could replace no CAD SR: an empty one cannot be written.
+    assert read_cad(desk.sr(3)).replaces == (str(desk.sr(1).SOPInstanceUID),)
+    assert images_of(desk, 3) == {again}
+    assert [one.predecessor for one in detail(desk).revisions] == [2, 1, None]
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Clinic:
+    return Clinic(tmp_path)
+
+
+@pytest.mark.parametrize("title", ["113001", "113038"])
+def test_a_study_is_read_again_when_its_prior_is_withdrawn(clinic: Clinic, title: str) -> None:
+    (prior,) = clinic.keeps((LAST_YEAR, OLD))
+    clinic.reads(NOW, OLD + OTHER)
+    assert clinic.changes() == ["new", "unchanged"]
+    reject(clinic, title, prior, study_uid=LAST_YEAR.study)
+
+    clinic.follow()
+
+    check_is_current(clinic, 2, Cause.PRIOR_CHANGED)
+    assert clinic.changes() == ["None", "None"]
+    assert Reason.NO_COMPARISON in clinic.reasons()
+
+
+def test_a_study_is_read_again_when_its_prior_is_corrected(clinic: Clinic) -> None:
+    clinic.keeps((LAST_YEAR, OLD))
+    clinic.reads(NOW, OLD + OTHER)
+    known = clinic.node.tracker.study_queries.detail(LAST_YEAR.study)
+    assert known is not None
+    corrected = dataset(LAST_YEAR)
+    corrected.SOPInstanceUID = known.images[0].sop_instance_uid
+    corrected.ImageLaterality = "R"
+    clinic.deliver(corrected)
+
+    clinic.follow()
+
+    check_is_current(clinic, 2, Cause.PRIOR_CHANGED)
+    assert clinic.changes() == ["None", "None"]
+
+
+def test_expired_retention_of_a_prior_revises_nothing(clinic: Clinic) -> None:
+    (prior,) = clinic.keeps((LAST_YEAR, OLD))
+    clinic.reads(NOW, OLD)
+
+    reject(clinic, "113039", prior, study_uid=LAST_YEAR.study)
+
+    assert clinic.outcome()[0] is StudyState.REPORTED
+
+
+def test_a_prior_that_was_not_compared_with_revises_nothing_when_it_is_withdrawn(
+    clinic: Clinic,
+) -> None:
+    clinic.reads(NOW, OLD)
+    (prior,) = clinic.keeps((LAST_YEAR, OLD))
+    clinic.follow()  # it came late: the second revision is compared with it
+    other = clinic.deliver(dataset(LAST_YEAR))
+    reject(clinic, "113001", other, study_uid=LAST_YEAR.study)
+
+    assert prior != other
+    assert clinic.outcome()[0] is StudyState.REPORTED
