@@ -228,10 +228,14 @@ function Finalize()
   stopping = true
 end
 
-function OnStoredInstance(id, _, metadata)
-  local study = wanted(metadata) and get('/instances/' .. id .. '/study')
+-- There is no OnStoredInstance here, and there must be none: Orthanc hands it the whole content of
+-- what came, pushed on Lua's stack without asking for room (LuaContext::PushJson has no
+-- lua_checkstack). A structured report is deep enough to write beyond that stack, and Orthanc
+-- breaks off sooner or later. The events below hand over a few flat tags.
+function OnStableSeries(id)
+  local study = get('/series/' .. id .. '/study')
   if study then
-    add(id, study.ID)
+    add_study(study.ID)
     work()
   end
 end
