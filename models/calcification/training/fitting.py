@@ -20,11 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
+from models.calcification.training.context import CONTEXT_CELLS
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
 from models.calcification.training.regions import HEADS, NORMALISER
 from models.calcification.training.solids import MORPHOLOGIES
 from secondread.app.node import open_reader
 from secondread.detect.manifest import load
+from secondread.detect.surroundings import CELL_PX
 from secondread.judge.cases import folder_set
 from secondread.judge.evaluate import Bench, read_all
 from secondread.judge.items import Set
@@ -37,7 +39,9 @@ from secondread.simulate.truth import write_truth
 from secondread.simulate.vendors import VENDORS
 
 VALIDATION_SEED = 20261201
-"""Of the sampler; the frozen test exams have another."""
+"""Of the sampler for the first block of exams; the frozen test exams have another."""
+BLOCK = 34
+"""Numbers that are drawn with one seed; the next block has the next seed."""
 
 POINTS = ((1, "standard", 0.2), (2, "sensitive", 0.5), (3, "specific", 0.05))
 """Number, name, and wanted false clusters per view without a cluster."""
@@ -71,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.calcification.training.fitting")
     parser.add_argument("--model", type=Path, required=True, help="folder of the graphs")
     parser.add_argument("--work", type=Path, required=True, help="folder of validation exams")
-    parser.add_argument("--exams", type=int, default=34, help="numbers to draw exams from")
+    parser.add_argument("--exams", type=int, default=2 * BLOCK, help="numbers to draw exams from")
     parser.add_argument("--name", default="secondread-calcification")
     parser.add_argument("--version", required=True, help="of the model")
     parser.add_argument("--commit", required=True, help="of the code that trained it")
@@ -93,10 +97,10 @@ def main() -> None:
 def _exams(folder: Path, count: int) -> Iterator[Path]:
     """Make the validation exams of the families that are not held out, or find them."""
     for number in range(count):
-        exam = planned_exam(VALIDATION_SEED, number)
+        exam = planned_exam(VALIDATION_SEED + number // BLOCK, number % BLOCK)
         if VENDORS[exam.spec.vendor].held_out:
             continue
-        target = folder / exam.name
+        target = folder / f"{number:04d}"
         if not (target / "truth.csv").exists():
             target.mkdir(parents=True, exist_ok=True)
             rows = []
@@ -233,6 +237,7 @@ def _graphs(folder: Path) -> Iterator[str]:
     for role, lines in (
         ("dense", [f"heads = {json.dumps(heads)}", "multiple_of = 16", "halo_px = 128"]),
         ("rescore", [f"heads = {json.dumps(heads)}", f"patch_px = {RESCORE_PX}"]),
+        ("context", [f"heads = {json.dumps(heads)}", f"patch_px = {CONTEXT_CELLS * CELL_PX}"]),
         ("describe", [f"types = {json.dumps(types)}", f"patch_px = {DESCRIBE_PX}"]),
     ):
         path = folder / f"{role}.onnx"

@@ -3,6 +3,7 @@
 import json
 import uuid
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,6 +53,9 @@ def compare(
         bool, typer.Option(help="Judge with marks made from the truth, not the detector's.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated pairs.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Simulated pairs read at the same time.")
+    ] = 1,
 ) -> None:
     """Read two exams with one model and say what changed; draw every view beside its prior.
 
@@ -62,7 +66,7 @@ def compare(
     out.mkdir(parents=True, exist_ok=True)
     detect = DetectSettings(manifest=manifest)
     if benchmark is not None or limits is not None:
-        _simulated(benchmark, limits, seed, None if oracle else detect, out)
+        _simulated((benchmark, limits), seed, None if oracle else detect, out, processes)
         return
     if current is None or prior is None:
         raise SettingsError("an exam and its prior are needed, or --benchmark, or --limits")
@@ -208,31 +212,27 @@ def _print(reading: "StudyReading", pages: list[Path]) -> None:
 
 
 def _simulated(
-    benchmark: int | None, limits: int | None, seed: int, detect: DetectSettings | None, out: Path
+    pairs: tuple[int | None, int | None],
+    seed: int,
+    detect: DetectSettings | None,
+    out: Path,
+    processes: int,
 ) -> None:
     from secondread.app.node import open_reader
-    from secondread.detect.child import DetectorChild
     from secondread.judge import pair_benchmark
-    from secondread.judge.pairs import ORACLE_READER, PITCH_MM, Oracle, detected
+    from secondread.judge.pair_runs import Bench, open_model, open_oracle
+    from secondread.judge.pairs import ORACLE_READER, PITCH_MM
 
+    benchmark, limits = pairs
     count = benchmark or limits or 0
-    with progress_bar() as bar, TemporaryDirectory() as work:
+    if detect is None:
+        opener, reader, pitch = partial(open_oracle, seed), ORACLE_READER, PITCH_MM
+    else:
+        opener = partial(open_model, detect.manifest, partial(open_reader, detect))
+        reader, pitch = open_reader(detect, FindingsSettings()), None
+    bench = Bench(seed, count, pitch, opener, reader, out, processes)
+    measure = pair_benchmark.write_figures if limits is None else pair_benchmark.write_limits
+    with progress_bar() as bar:
         task = bar.add_task("pairs", total=count)
-
-        def step() -> None:
-            bar.update(task, advance=1)
-
-        def run(bench: pair_benchmark.Bench) -> str:
-            if limits is not None:
-                return pair_benchmark.write_limits(bench, out, step)
-            return pair_benchmark.write_figures(bench, out, step)
-
-        if detect is None:
-            bench = pair_benchmark.Bench(seed, count, PITCH_MM, Oracle(seed), ORACLE_READER)
-            text = run(bench)
-        else:
-            with DetectorChild(detect) as child:
-                reader = open_reader(detect, FindingsSettings())
-                find = detected(child.detect, Path(work))
-                text = run(pair_benchmark.Bench(seed, count, None, find, reader))
+        text = measure(bench, lambda: bar.update(task, advance=1))
     Console().print(text, soft_wrap=True, highlight=False, markup=False)

@@ -133,20 +133,20 @@ class DetectorChild:
         TransientError
             The file cannot be read, or the display cannot be written.
         """
-        request = {
-            "path": str(path.resolve()),
-            "display_to": None if display_to is None else str(display_to.resolve()),
-            "overrides": sorted(overrides),
-        }
-        with self._lock:
-            reply = self._asked(self._started(), request)
-        if "os_error" in reply:
-            raise TransientError(f"detector: {reply['os_error']}")
-        if "model_error" in reply:
-            raise ModelError(reply["model_error"])
+        reply = self._answer(path, display_to, sorted(overrides))
         detection = Detection.from_json(reply["detection"])
         metrics.VIEW_SECONDS.observe(detection.seconds)
         return detection
+
+    def show(self, path: Path, display_to: Path) -> None:
+        """Write the picture that `detect` writes, without looking for anything in the image.
+
+        Raises
+        ------
+        DetectorLimitError, ModelError, TransientError
+            As `detect`.
+        """
+        self._answer(path, display_to, None)
 
     def close(self) -> None:
         """End the child. A later call to `detect` is an error."""
@@ -155,6 +155,23 @@ class DetectorChild:
                 self._child.close()
                 self._child = None
             self._starter.shutdown()
+
+    def _answer(
+        self, path: Path, display_to: Path | None, overrides: list[str] | None
+    ) -> dict[str, Any]:
+        """Ask the child about a file; without overrides, for its picture alone."""
+        request = {
+            "path": str(path.resolve()),
+            "display_to": None if display_to is None else str(display_to.resolve()),
+            "overrides": overrides,
+        }
+        with self._lock:
+            reply = self._asked(self._started(), request)
+        if "os_error" in reply:
+            raise TransientError(f"detector: {reply['os_error']}")
+        if "model_error" in reply:
+            raise ModelError(reply["model_error"])
+        return reply
 
     def _started(self) -> _Running:
         if self._child is not None and self._child.process.poll() is not None:

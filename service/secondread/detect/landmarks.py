@@ -1,7 +1,8 @@
 """Finding nipple, skin and pectoral muscle, on copies of about half a millimetre a pixel.
 
-Everything works in a frame of millimetres in which the chest wall is at the left: x from the
-chest wall's border, y from the upper border of the image.
+Everything works in a frame of millimetres in which the breast hangs as usual with the chest wall at
+the left: x from the chest wall's border, y from the border that is cranial (oblique views) or
+lateral (cranio-caudal ones), whichever way the image is stored.
 """
 
 from dataclasses import dataclass, replace
@@ -34,15 +35,25 @@ _ERROR_SEEN_MM, _ERROR_GUESSED_MM = 2.5, 8.0
 
 
 def located(
-    region: BreastRegion, bright: Brightness, spacing: SpacingMm, *, oblique: bool
+    region: BreastRegion,
+    bright: Brightness,
+    spacing: SpacingMm,
+    *,
+    oblique: bool,
+    upside_down: bool = False,
 ) -> BreastRegion:
-    """Return a breast region with its landmarks."""
-    anatomy = find_anatomy(bright, region, spacing, oblique=oblique)
+    """Return a breast region with its landmarks; the parameters are those of `find_anatomy`."""
+    anatomy = find_anatomy(bright, region, spacing, oblique=oblique, upside_down=upside_down)
     return replace(region, breast=replace(region.breast, anatomy=anatomy))
 
 
 def find_anatomy(
-    bright: Brightness, region: BreastRegion, spacing: SpacingMm, *, oblique: bool
+    bright: Brightness,
+    region: BreastRegion,
+    spacing: SpacingMm,
+    *,
+    oblique: bool,
+    upside_down: bool = False,
 ) -> Anatomy | None:
     """Return the landmarks of an image.
 
@@ -56,6 +67,9 @@ def find_anatomy(
         Pixel spacing at the detector.
     oblique
         Whether the view shows the pectoral muscle from the side.
+    upside_down
+        Whether the image is stored the other way round than it hangs; see
+        `Mammogram.upside_down`.
 
     Returns
     -------
@@ -66,13 +80,16 @@ def find_anatomy(
     polygon = _outline(region.tissue)
     if len(polygon) < 3:
         return None
-    frame = _Frame(bright.shape[0], bright.shape[1], spacing, region.breast.chest_wall_side)
+    side = region.breast.chest_wall_side
+    frame = _Frame(bright.shape[0], bright.shape[1], spacing, side, upside_down)
     per_column, per_row = (bright.shape[axis] / region.tissue.shape[axis] for axis in (1, 0))
     outline = closed(
         PointPx(round(float(x) * per_column, 1), round(float(y) * per_row, 1)) for x, y in polygon
     )
     muscle = _pectoral(picture, frame) if oblique else None
-    skin = skin_line(outline, frame.rows, frame.columns, spacing, frame.side)
+    skin = skin_line(
+        outline, frame.rows, frame.columns, spacing, side, upside_down=frame.upside_down
+    )
     return Anatomy(
         outline=outline,
         nipple=_nipple(skin, muscle, frame),
@@ -85,12 +102,13 @@ def find_anatomy(
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """From the stored image to millimetres with the chest wall at the left."""
+    """From the stored image to millimetres as it hangs, with the chest wall at the left."""
 
     rows: int
     columns: int
     spacing: SpacingMm
     side: str
+    upside_down: bool
 
     @property
     def height_mm(self) -> float:
@@ -100,11 +118,25 @@ class _Frame:
         col = x / self.spacing.between_columns
         if self.side == "right":
             col = self.columns - col
-        return PointPx(round(col, 1), round(y / self.spacing.between_rows, 1))
+        row = y / self.spacing.between_rows
+        if self.upside_down:
+            row = self.rows - row
+        return PointPx(round(col, 1), round(row, 1))
+
+    def picture(self, stored: Picture) -> Picture:
+        """Return a picture of the stored image as it hangs."""
+        turned = stored[:, ::-1] if self.side == "right" else stored
+        return turned[::-1] if self.upside_down else turned
 
 
 def skin_line(
-    outline: tuple[PointPx, ...], rows: int, columns: int, spacing: SpacingMm, side: str
+    outline: tuple[PointPx, ...],
+    rows: int,
+    columns: int,
+    spacing: SpacingMm,
+    side: str,
+    *,
+    upside_down: bool = False,
 ) -> _Points:
     """Return the skin, without what of a breast's outline runs along the image's border.
 
@@ -116,16 +148,20 @@ def skin_line(
         Of the stored image.
     side
         The chest wall's: ``left`` or ``right``.
+    upside_down
+        Whether the image is stored the other way round than it hangs.
 
     Returns
     -------
     ndarray
-        (n, 2): x from the chest wall's border and y from the upper border in mm, every
+        (n, 2): x from the chest wall's border and y from the border that hangs above in mm, every
         millimetre, from the top down; n is 0 where the breast has no skin in the image.
     """
     corners = np.array([(p.col, p.row) for p in outline], np.float64)
     if side == "right":
         corners[:, 0] = columns - corners[:, 0]
+    if upside_down:
+        corners[:, 1] = rows - corners[:, 1]
     corners *= (spacing.between_columns, spacing.between_rows)
     width, height = columns * spacing.between_columns, rows * spacing.between_rows
     at = _every_step(corners)
@@ -235,7 +271,7 @@ _STEEPEST = 0.25  # tangent to the vertical; a flatter line would not be the mus
 
 def _pectoral(picture: Picture, frame: _Frame) -> _Muscle | None:
     """Return the straight line along which the picture steps most from bright to dark."""
-    view = picture[:, ::-1] if frame.side == "right" else picture
+    view = frame.picture(picture)
     inside = view > 0
     level = np.where(inside, (view.astype(np.float32) - NEUTRAL) / _CONTRAST_STEPS, np.nan)
     top, foot = (a.ravel() for a in np.meshgrid(_TOP_MM, _FOOT_MM))

@@ -73,15 +73,18 @@ def _answer_all(arguments: argparse.Namespace) -> None:
 
 def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
     try:
-        path, overrides = Path(request["path"]), frozenset(request["overrides"])
-        detection, display = detector.detect(path, overrides)
+        path, overrides = Path(request["path"]), request["overrides"]
+        if overrides is None:
+            detection, display = None, detector.show(path)
+        else:
+            detection, display = detector.detect(path, frozenset(overrides))
         if request["display_to"] is not None and display is not None:
             _write_whole(Path(request["display_to"]), display)
     except OSError as error:
         return {"os_error": f"{type(error).__name__}: {error}"}
     except ModelError as error:
         return {"model_error": str(error)}
-    return {"detection": detection.as_json()}
+    return {"detection": detection.as_json() if detection else None}
 
 
 def _write_whole(path: Path, display: "Display") -> None:

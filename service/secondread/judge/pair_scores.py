@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,12 @@ class Answer:
     """Distance of the place in the prior from where it truly was."""
     estimated_mm: float | None = None
     """What the registration held its error for, in each direction."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Answer":
+        """Read the plain values of an answer."""
+        verdict = values["verdict"]
+        return cls(**{**values, "verdict": None if verdict is None else Verdict(verdict)})
 
 
 def answers(

@@ -7,6 +7,7 @@ compared; what is found of their differences are the limits beyond which a chang
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,17 @@ class Repeat:
     """Calcifications counted in the current and in the prior exam."""
     extent_mm: tuple[float, float] | None
     diameter_mm: tuple[float, float] | None
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Repeat":
+        """Read the plain values of a repeat."""
+        now, then = values["number"]
+        extent, diameter = _pair(values["extent_mm"]), _pair(values["diameter_mm"])
+        return cls(values["same_unit"], (now, then), extent, diameter)
+
+
+def _pair(values: list[float] | None) -> tuple[float, float] | None:
+    return None if values is None else (values[0], values[1])
 
 
 def repeats(found: StudyComparison) -> list[Repeat]:

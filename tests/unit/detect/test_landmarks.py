@@ -41,6 +41,22 @@ def test_the_pectoral_muscle_is_found_in_oblique_views_alone() -> None:
     assert (top.y, foot.x) == (0, 0)
 
 
+@pytest.mark.parametrize("right", [False, True])
+def test_of_an_image_that_is_stored_upside_down_the_same_is_found(right: bool) -> None:
+    usual = replace(MLO, right=right)
+    turned = replace(usual, upside_down=True)
+    one, other = anatomy(usual), anatomy(turned)
+
+    assert one.nipple is not None
+    assert other.nipple is not None
+    assert one.pectoral is not None
+    assert other.pectoral is not None
+    stored = (other.nipple.point, *other.pectoral)
+    for a, b in zip((one.nipple.point, *one.pectoral), stored, strict=True):
+        mirrored = PointPx(b.col, turned.header().rows - b.row)
+        assert usual.spacing.distance_mm(a, mirrored) < 2.5
+
+
 def test_the_skin_line_leaves_out_the_borders_of_the_image() -> None:
     found = anatomy(CC)
     rows, columns = CC.header().rows, CC.header().columns
