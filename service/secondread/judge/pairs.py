@@ -164,7 +164,13 @@ Detect = Callable[[SimulatedView, int], Detection]
 """Reads one view; the number is the pair's, and seeds an oracle."""
 
 ORACLE = ModelIdentity("oracle", "1", "0" * 64, 1, calibrated=True)
-ORACLE_READER = Reader(ORACLE, lambda _, score: 100 * score, OperatingPoint(1, "oracle", 50.0))
+
+
+def _in_percent(_: MarkClass, score: float) -> float:
+    return 100 * score
+
+
+ORACLE_READER = Reader(ORACLE, _in_percent, OperatingPoint(1, "oracle", 50.0))
 
 
 def read_exam(

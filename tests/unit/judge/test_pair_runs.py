@@ -1,0 +1,75 @@
+"""Pairs read one by one or side by side, and on again where a run was cut off."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from secondread.errors import SettingsError
+from secondread.judge.pair_runs import Bench, Found, collected, open_oracle
+from secondread.judge.pairs import ORACLE, ORACLE_READER
+from tests.squared_pairs import squared
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(7, 5, None, partial(open_oracle, 7), ORACLE_READER, tmp_path)
+
+
+def steps(bench: Bench) -> tuple[Found, int]:
+    done: list[None] = []
+    found = collected(bench, "squares", squared, lambda: done.append(None))
+    return found, len(done)
+
+
+def test_what_is_found_comes_in_the_order_of_the_pairs(bench: Bench) -> None:
+    found, done = steps(bench)
+
+    assert [one["number"] for one in found] == [1, 2, 2, 4]
+    assert done == 5
+
+
+def test_several_processes_find_the_same(bench: Bench) -> None:
+    one, _ = steps(bench)
+    (bench.out / "squares.jsonl").unlink()
+
+    assert steps(replace(bench, processes=2)) == (one, 5)
+
+
+def test_a_run_goes_on_where_it_was_cut_off(bench: Bench) -> None:
+    first, _ = steps(bench)
+    path = bench.out / "squares.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:3]) + lines[3][:-5], encoding="utf-8")
+    for made in bench.out.glob("read-*"):
+        made.unlink()
+
+    again, done = steps(bench)
+
+    assert again == first
+    assert done == 5
+    assert sorted(made.name for made in bench.out.glob("read-*")) == ["read-2", "read-3", "read-4"]
+
+
+def test_a_larger_run_takes_over_a_smaller_one(bench: Bench) -> None:
+    steps(bench)
+    for made in bench.out.glob("read-*"):
+        made.unlink()
+
+    found, done = steps(replace(bench, pairs=6))
+
+    assert [one["number"] for one in found] == [1, 2, 2, 4, 5, 5]
+    assert done == 6
+    assert [made.name for made in bench.out.glob("read-*")] == ["read-5"]
+
+
+def test_pairs_of_another_model_or_seed_are_not_mixed_in(bench: Bench) -> None:
+    steps(bench)
+    other = replace(ORACLE_READER, model=replace(ORACLE, digest="1" * 64))
+
+    for changed in (replace(bench, seed=8), replace(bench, reader=other)):
+        with pytest.raises(SettingsError, match="holds the pairs of another model or seed"):
+            steps(changed)
+    assert json.loads((bench.out / "squares.jsonl").read_text().splitlines()[0])["seed"] == 7
