@@ -86,18 +86,17 @@ def cut(picture: _Array, at: Sequence[tuple[float, float]], side: int) -> _Array
 
 
 def together(first: _Array, second: _Array) -> _Array:
-    """Return what two independent looks say: their shares multiplied, and nothing's as well.
+    """Return what is there by both looks together, and whether anything is by the first alone.
+
+    The surroundings tell a vessel's calcification from another; whether a faint speck is one at
+    all is seen near by (with both decided so, 3 in 100 clusters more were missed).
 
     Parameters
     ----------
     first, second
         (places, heads), shares whose rest to 1 is that of nothing at all.
     """
-    product = first * second
-    nothing = _rest(first) * _rest(second)
-    return np.asarray(product / (product.sum(axis=1, keepdims=True) + nothing), np.float32)
-
-
-def _rest(shares: _Array) -> _Array:
-    rest = 1.0 - shares.sum(axis=1, keepdims=True)
-    return np.asarray(np.maximum(rest, 1e-6), np.float32)
+    product = first * np.maximum(second, 1e-6)
+    something = first.sum(axis=1, keepdims=True)
+    total = np.maximum(product.sum(axis=1, keepdims=True), 1e-12)
+    return np.asarray(product / total * something, np.float32)
