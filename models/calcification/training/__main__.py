@@ -1,11 +1,10 @@
 """One round of training: ``python -m models.calcification.training --work DIR --seed N``.
 
 A round draws tissue, makes regions, mines them with the committed model for what it mistakes,
-trains the dense network on, cuts patches around its candidates, trains the two patch networks and
-the one for their surroundings, and writes the graphs into DIR. Every step keeps what it has made
-in DIR, so that the same command goes on where it was cut off. Nothing is written into the
-repository: look at the figures, then copy the graphs and the manifest (see README.md beside this
-folder).
+trains the dense network on, cuts patches around its candidates, trains the two patch networks,
+and writes the graphs into DIR. Every step keeps what it has made in DIR, so that the same command
+goes on where it was cut off. Nothing is written into the repository: look at the figures, then
+copy the graphs and the manifest (see README.md beside this folder).
 """
 
 import argparse
@@ -22,22 +21,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from models.calcification.training import (
-    backgrounds,
-    context,
-    dense,
-    export,
-    mining,
-    patches,
-    real,
-    store,
-)
+from models.calcification.training import backgrounds, dense, export, mining, patches, real, store
 from models.calcification.training.networks import Dense, Patches
 from models.calcification.training.regions import HEADS
 from models.calcification.training.solids import MORPHOLOGIES
 from models.calcification.training.tiles import Tiles
 from models.calcification.training.weights import load_weights
-from secondread.detect.surroundings import CHANNELS
 from secondread.simulate.seeds import stream
 
 COMMITTED = Path(__file__).parents[1]
@@ -79,8 +68,7 @@ def main() -> None:
     _say(f"dense: {_told(mining.sensitivity(network, unseen))}")
     samples = patches.collect(network, regions)
     _say(f"{len(samples.target)} candidates cut out")
-    rescore = _patch_networks(plan, network, samples)
-    _context(plan, network, rescore, regions)
+    _patch_networks(plan, network, samples)
 
 
 def _arguments() -> Round:
@@ -177,10 +165,8 @@ def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[
     return mistaken
 
 
-def _patch_networks(plan: Round, network: nn.Module, samples: patches.Samples) -> nn.Module:
-    """Train both, write their graphs, and return the one that scores again."""
+def _patch_networks(plan: Round, network: nn.Module, samples: patches.Samples) -> None:
     recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
-    trained = {}
     for name, outputs, train, side, left_out in (
         ("rescore", len(HEADS) + 1, patches.train_rescore, patches.RESCORE_PX, 1),
         ("describe", len(MORPHOLOGIES), patches.train_describe, patches.DESCRIBE_PX, 0),
@@ -189,27 +175,9 @@ def _patch_networks(plan: Round, network: nn.Module, samples: patches.Samples) -
         start = Patches(outputs, side)
         if not plan.fresh:
             load_weights(start, COMMITTED / f"{name}.onnx")
-        trained[name] = train(samples, start, recipe, _say)
-        away = export.export_patches(trained[name], side, plan.work / f"{name}.onnx", left_out)
+        trained = train(samples, start, recipe, _say)
+        away = export.export_patches(trained, side, plan.work / f"{name}.onnx", left_out)
         _say(f"{name}.onnx written, {away:.1g} from PyTorch")
-    return trained["rescore"]
-
-
-def _context(plan: Round, network: nn.Module, rescore: nn.Module, regions: list[Path]) -> None:
-    """Train the network for the surroundings of what the other two take for calcifications."""
-    samples = context.collect(network, rescore, regions, plan.seed, _say)
-    _say(f"{len(samples.target)} surroundings cut out")
-    torch.manual_seed(plan.seed)
-    start = context.fresh()
-    if not plan.fresh:
-        load_weights(start, COMMITTED / "context.onnx")
-    recipe = patches.Recipe(
-        epochs=plan.epochs, rate=context.RATE, seed=plan.seed, threads=plan.processes
-    )
-    trained = context.train_context(samples, start, recipe, _say)
-    target, side = plan.work / "context.onnx", context.CONTEXT_CELLS
-    away = export.export_patches(trained, side, target, 1, CHANNELS)
-    _say(f"context.onnx written, {away:.1g} from PyTorch")
 
 
 def _told(found: mining.Sensitivity) -> str:

@@ -44,9 +44,7 @@ def export_dense(network: nn.Module, path: Path) -> float:
     return _export(_Scores(network), path, (1, 1, side, side + MULTIPLE_OF), axes)
 
 
-def export_patches(
-    network: nn.Module, side: int, path: Path, left_out: int = 0, channels: int = 1
-) -> float:
+def export_patches(network: nn.Module, side: int, path: Path, left_out: int = 0) -> float:
     """Write a patch graph; return its largest difference from PyTorch.
 
     Parameters
@@ -55,11 +53,9 @@ def export_patches(
         Rows and columns of a patch.
     left_out
         Number of leading outputs that are not scores, such as the one for nothing at all.
-    channels
-        Of a patch.
     """
     axes = {"image": {0: "patches"}, "scores": {0: "patches"}}
-    return _export(_Shares(network, left_out), path, (7, channels, side, side), axes)
+    return _export(_Shares(network, left_out), path, (7, 1, side, side), axes)
 
 
 def _export(

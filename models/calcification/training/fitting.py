@@ -20,13 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
-from models.calcification.training.context import CONTEXT_CELLS
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
 from models.calcification.training.regions import HEADS, NORMALISER
 from models.calcification.training.solids import MORPHOLOGIES
 from secondread.app.node import open_reader
 from secondread.detect.manifest import load
-from secondread.detect.surroundings import CELL_PX
 from secondread.judge.cases import folder_set
 from secondread.judge.evaluate import Bench, read_all
 from secondread.judge.items import Set
@@ -237,7 +235,6 @@ def _graphs(folder: Path) -> Iterator[str]:
     for role, lines in (
         ("dense", [f"heads = {json.dumps(heads)}", "multiple_of = 16", "halo_px = 128"]),
         ("rescore", [f"heads = {json.dumps(heads)}", f"patch_px = {RESCORE_PX}"]),
-        ("context", [f"heads = {json.dumps(heads)}", f"patch_px = {CONTEXT_CELLS * CELL_PX}"]),
         ("describe", [f"types = {json.dumps(types)}", f"patch_px = {DESCRIBE_PX}"]),
     ):
         path = folder / f"{role}.onnx"

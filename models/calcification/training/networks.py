@@ -86,24 +86,18 @@ class Patches(nn.Module):
         Rows and columns of a patch, a multiple of 8.
     widths
         Channels at a half, a quarter and an eighth of the resolution, and of the last layer.
-    channels
-        Of a patch.
     """
 
     def __init__(
-        self,
-        outputs: int,
-        side: int,
-        widths: tuple[int, int, int, int] = (32, 48, 72, 96),
-        channels: int = 1,
+        self, outputs: int, side: int, widths: tuple[int, int, int, int] = (32, 48, 72, 96)
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.PixelUnshuffle(2)]
-        before = 4 * channels
-        for width in widths[:3]:
-            layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU()]
-            layers += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-            before = width
+        before = 4
+        for channels in widths[:3]:
+            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            before = channels
         # The last resolution is kept: where in the patch something lies matters.
         self.features = nn.Sequential(*layers[:-1])
         left = side // 8 - 2
@@ -115,7 +109,7 @@ class Patches(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, (n, outputs), of patches (n, channels, side, side)."""
+        """Return logits, (n, outputs), of patches (n, 1, side, side)."""
         logits: Tensor = self.decide(self.features(0.1 * x))
         return logits
 

@@ -78,8 +78,8 @@ def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> _Arrays:
         for number in np.argsort(-found.score)[:_AT_MOST]:
             row, column = int(found.row[number]), int(found.column[number])
             images.append(padded[row : row + DESCRIBE_PX, column : column + DESCRIBE_PX])
-            targets.append(target(labels[row : row + 5, column : column + 5]))
-            kind, cnr = nearest(objects, row, column)
+            targets.append(_target(labels[row : row + 5, column : column + 5]))
+            kind, cnr = _nearest(objects, row, column)
             types.append(kind)
             cnrs.append(cnr)
             dense.append(found.score[number])
@@ -92,7 +92,7 @@ def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> _Arrays:
     )
 
 
-def target(labels: npt.NDArray[np.uint8]) -> int:
+def _target(labels: npt.NDArray[np.uint8]) -> int:
     """Return the right answer by the labels within two pixels."""
     bits = int(np.bitwise_or.reduce(labels, axis=None))
     # Metal shines over everything beside it, and a calcification is more than a vessel's wall.
@@ -102,7 +102,7 @@ def target(labels: npt.NDArray[np.uint8]) -> int:
     return -1 if bits & IGNORED else NOTHING
 
 
-def nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
+def _nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
     """Return the morphology and CNR of the calcification that a candidate lies in."""
     if not len(objects):
         return -1, 0.0
@@ -132,7 +132,7 @@ def train_rescore(
     weights = _rescore_weights(samples)
     edge = (DESCRIBE_PX - RESCORE_PX) // 2
     images = samples.images[:, edge : edge + RESCORE_PX, edge : edge + RESCORE_PX]
-    return train(start, images[:, None], weights, recipe, progress, _right(samples.target))
+    return _train(start, images, samples.target, weights, recipe, progress)
 
 
 def train_describe(
@@ -141,22 +141,7 @@ def train_describe(
     """Train the network that tells the type of a calcification."""
     seen = (samples.morphology >= 0) & (samples.cnr >= 2.5)
     weights = _balanced(np.where(seen, samples.morphology, -1), 0.5)
-    images = samples.images[:, None]
-    return train(start, images, weights, recipe, progress, _right(samples.morphology))
-
-
-Loss = Callable[[torch.Tensor, npt.NDArray[np.int64]], torch.Tensor]
-"""Takes the logits of a batch and the numbers of its samples."""
-
-
-def _right(targets: npt.NDArray[np.int64]) -> Loss:
-    """Return the loss of a network whose answers stand for themselves."""
-
-    def loss(logits: torch.Tensor, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
-        right = torch.from_numpy(targets[chosen])
-        return functional.cross_entropy(logits, right, label_smoothing=0.02)
-
-    return loss
+    return _train(start, samples.images, samples.morphology, weights, recipe, progress)
 
 
 _NOTHING_SHARE = 0.45
@@ -165,25 +150,18 @@ _NOTHING_SHARE = 0.45
 
 def _rescore_weights(samples: Samples) -> npt.NDArray[np.float64]:
     """Return how likely each sample is drawn: no candidate, and then kind by kind as for tiles."""
-    of = kinds(samples.target, samples.morphology)
+    kinds = np.full(len(samples.target), -1)
+    for head in range(len(HEADS)):
+        of_head = samples.target == head + 1
+        types = np.unique(samples.morphology[of_head])
+        for morphology in types.tolist():
+            kinds[of_head & (samples.morphology == morphology)] = kind_of(head, morphology)
     weights = _NOTHING_SHARE * _shared(samples.target == NOTHING)
-    present = np.unique(of[of >= 0])
+    present = np.unique(kinds[kinds >= 0])
     for kind in present.tolist():
         share = (1 - _NOTHING_SHARE) * SHARES[kind] / SHARES[present].sum()
-        weights += share * _shared(of == kind)
+        weights += share * _shared(kinds == kind)
     return weights
-
-
-def kinds(
-    targets: npt.NDArray[np.int64], morphology: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return the kind (`tiles.kind_of`) of each sample, -1 for what is no object."""
-    found = np.full(len(targets), -1)
-    for head in range(len(HEADS)):
-        of_head = targets == head + 1
-        for kind in np.unique(morphology[of_head]).tolist():
-            found[of_head & (morphology == kind)] = kind_of(head, kind)
-    return found
 
 
 def _shared(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -200,15 +178,14 @@ def _balanced(kinds: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.floa
     return weights
 
 
-def train(
+def _train(
     network: nn.Module,
     images: npt.NDArray[np.float16],
+    targets: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
     recipe: Recipe,
     progress: Progress,
-    loss_of: Loss,
 ) -> nn.Module:
-    """Train a network on patches, (n, channels, side, side), drawn by their weights."""
     torch.set_num_threads(recipe.threads)
     drawn = np.cumsum(weights / weights.sum())
     steps = max(int(recipe.epochs * np.count_nonzero(weights) / recipe.patches), 1)
@@ -227,8 +204,10 @@ def train(
         batch = _varied(batch, rng)
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(torch.from_numpy(batch))
-        loss = loss_of(logits.float(), chosen)
+            logits = network(torch.from_numpy(batch)[:, None])
+        loss = functional.cross_entropy(
+            logits.float(), torch.from_numpy(targets[chosen]), label_smoothing=0.02
+        )
         loss.backward()
         optimiser.step()
         schedule.step()
@@ -245,7 +224,7 @@ def train(
 def _varied(batch: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Mirror and turn a batch, and make each patch a little stronger or weaker."""
     if rng.integers(2):
-        batch = batch[..., ::-1]
-    batch = np.rot90(batch, int(rng.integers(4)), axes=(2, 3))
-    strength = np.exp(rng.normal(0.0, 0.1, (len(batch), 1, 1, 1))).astype(np.float32)
+        batch = batch[:, :, ::-1]
+    batch = np.rot90(batch, int(rng.integers(4)), axes=(1, 2))
+    strength = np.exp(rng.normal(0.0, 0.1, (len(batch), 1, 1))).astype(np.float32)
     return np.ascontiguousarray(batch * strength)

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass, Morphology
-from secondread.detect import breast, gates, landmarks, likeness, peaks, strips, surroundings
+from secondread.detect import breast, gates, landmarks, likeness, peaks, strips
 from secondread.detect.breast import BreastRegion, Brightness, Mask
 from secondread.detect.candidate import Candidate, patches
 from secondread.detect.decode import decode
@@ -64,8 +64,6 @@ class Detector:
         self._dense = GraphSession(manifest, manifest.dense, threads)
         rescore = manifest.graph(Role.RESCORE)
         self._rescore = GraphSession(manifest, rescore, threads) if rescore else None
-        context = manifest.graph(Role.CONTEXT)
-        self._context = GraphSession(manifest, context, threads) if context else None
         describe = manifest.graph(Role.DESCRIBE)
         self._describe = GraphSession(manifest, describe, threads) if describe else None
 
@@ -171,11 +169,11 @@ class Detector:
         seen = peaks.candidates(
             maps, dense.heads, z, interior, grid.spacing.mean, self.manifest.limits
         )
-        found = seen.settled() if self._rescore is None else self._rescored(z, maps, seen)
+        found = seen.settled() if self._rescore is None else self._rescored(z, seen)
         types = self._types(z, found)
         return tuple(_mark(one, grid, kind) for one, kind in zip(found, types, strict=True))
 
-    def _rescored(self, z: Brightness, maps: strips.Maps, seen: peaks.Found) -> list[Candidate]:
+    def _rescored(self, z: Brightness, seen: peaks.Found) -> list[Candidate]:
         """Score spots again, and drop those that are not what they seemed.
 
         A small piece of metal is none if its spots are something else on average. What is left
@@ -186,7 +184,6 @@ class Detector:
             return seen.settled()
         heads = session.graph.heads
         scores = session.patches(patches(z, seen.spots, session.graph.patch_px))
-        scores = self._in_context(z, maps, seen.spots, scores)
         best = scores.argmax(axis=1)
         again = tuple(
             replace(one, score=float(scores[number, head]), mark_class=heads[head])
@@ -202,28 +199,6 @@ class Detector:
         least = self.manifest.limits.minimum_score
         kept = replace(seen, spots=again).settled(overturned)
         return [one for one in kept if one.mark_class is MarkClass.METAL or one.score >= least]
-
-    def _in_context(
-        self,
-        z: Brightness,
-        maps: strips.Maps,
-        spots: Sequence[Candidate],
-        scores: npt.NDArray[np.float32],
-    ) -> npt.NDArray[np.float32]:
-        """Return the scores, those of calcifications for now joined by what lies around them."""
-        session, rescore = self._context, self._rescore
-        if session is None or rescore is None or session.graph.patch_px is None:
-            return scores
-        calcification = rescore.graph.heads.index(MarkClass.CALCIFICATION)
-        chosen = np.flatnonzero(scores[:, calcification] >= surroundings.LEAST)
-        if not chosen.size:
-            return scores
-        picture = surroundings.cells(z, maps.scores, self.manifest.dense.heads)
-        at = [(spots[number].row, spots[number].column) for number in chosen.tolist()]
-        around = surroundings.cut(picture, at, session.graph.patch_px // surroundings.CELL_PX)
-        joined = scores.copy()
-        joined[chosen] = surroundings.together(scores[chosen], session.patches(around))
-        return joined
 
     def _types(self, z: Brightness, found: Sequence[Candidate]) -> list["Types"]:
         """Return the shares of its types for each calcification, nothing for what is none."""

@@ -19,7 +19,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from secondread.codes import MarkClass, Morphology
 from secondread.detect.likeness import Likeness
 from secondread.detect.site import SiteCalibration, read_site
-from secondread.detect.surroundings import CELL_PX
 from secondread.errors import ModelError
 
 _Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -50,9 +49,6 @@ class Role(StrEnum):
     """Whole strips to score maps."""
     RESCORE = "rescore"
     """A patch around each candidate to scores that take the place of the dense ones."""
-    CONTEXT = "context"
-    """The surroundings of each candidate that was scored again as a calcification, to shares that
-    are multiplied with its scores; see `surroundings`."""
     DESCRIBE = "describe"
     """A patch around each mark of a calcification to shares of its types."""
 
@@ -105,7 +101,7 @@ class Graph(_Value):
     halo_px: int = Field(default=0, ge=0)
     """How far an output pixel of a `dense` graph looks, in input pixels."""
     patch_px: int | None = Field(default=None, ge=3)
-    """Height and width, in pixels of the image, of what every graph but `dense` looks at."""
+    """Height and width of the patch of a `rescore` or `describe` graph."""
 
     @model_validator(mode="after")
     def _shape_fits_role(self) -> Self:
@@ -114,9 +110,7 @@ class Graph(_Value):
         if bool(self.types) != (self.role is Role.DESCRIBE):
             raise ValueError("types are given for describe graphs, heads for the others")
         if (self.patch_px is None) != (self.role is Role.DENSE):
-            raise ValueError("patch_px is given for all graphs but the dense one")
-        if self.role is Role.CONTEXT and (self.patch_px or 0) % (2 * CELL_PX):
-            raise ValueError(f"patch_px of context is a multiple of {2 * CELL_PX}")
+            raise ValueError("patch_px is given for rescore and describe graphs, and only there")
         if self.multiple_of % self.stride:
             raise ValueError("multiple_of is a multiple of stride")
         return self
@@ -228,23 +222,12 @@ class _Document(_Value):
             raise ValueError("graphs: exactly one has the role dense")
         if len(set(roles)) != len(roles):
             raise ValueError("graphs: a role is given once")
-        self._context_fits({graph.role: graph for graph in self.graphs})
         numbers = [point.number for point in self.operating_points]
         if len(set(numbers)) != len(numbers):
             raise ValueError("operating_points: a number is given once")
         if sum(point.default for point in self.operating_points) != 1:
             raise ValueError("operating_points: exactly one is the default")
         return self
-
-    @staticmethod
-    def _context_fits(graphs: dict[Role, Graph]) -> None:
-        context, rescore = graphs.get(Role.CONTEXT), graphs.get(Role.RESCORE)
-        if context is None:
-            return
-        if rescore is None or rescore.heads != context.heads:
-            raise ValueError("graphs: context needs a rescore graph with the same heads")
-        if graphs[Role.DENSE].stride != 1:
-            raise ValueError("graphs: context needs a dense graph of stride 1")
 
 
 class Manifest(_Document):

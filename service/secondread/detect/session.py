@@ -73,7 +73,7 @@ class GraphSession:
         return Answer(found[0], found[1] if len(found) > 1 else None)
 
     def patches(self, batch: _Array) -> _Array:
-        """Run a patch graph on (patches, planes, rows, columns); returns (patches, channels)."""
+        """Run a patch graph on (patches, 1, rows, columns); returns (patches, channels)."""
         scores = self._run(self._outputs[:1], batch)[0]
         return scores.reshape(len(batch), len(self.graph.channels))
 

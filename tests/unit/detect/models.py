@@ -7,8 +7,6 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from secondread.detect.surroundings import CHANNELS
-
 MANIFEST = """
 schema_version = 1
 name = "dummy"
@@ -121,21 +119,6 @@ def patch_mean(path: Path, threshold: float) -> str:
     return save(path, nodes, ["n", 1, 9, 9], ["n", 2])
 
 
-def surroundings_mean(path: Path, threshold: float) -> str:
-    """A context graph of the same two heads, by the mean of all planes."""
-    nodes = [
-        constant("t", threshold),
-        constant("one", 1.0),
-        helper.make_node("ReduceMean", ["x"], ["m1"], axes=[2, 3], keepdims=0),
-        helper.make_node("ReduceMean", ["m1"], ["m"], axes=[1], keepdims=1),
-        helper.make_node("Sub", ["t", "m"], ["d"]),
-        helper.make_node("Sigmoid", ["d"], ["first"]),
-        helper.make_node("Sub", ["one", "first"], ["second"]),
-        helper.make_node("Concat", ["first", "second"], ["y"], axis=1),
-    ]
-    return save(path, nodes, ["n", CHANNELS, 8, 8], ["n", 2])
-
-
 def write(folder: Path, *graphs: str) -> Path:
     """Write a manifest over these graph tables."""
     path = folder / "manifest.toml"
@@ -165,17 +148,6 @@ def two_graphs(folder: Path, threshold: float = 12.0, rescore_at: float = 3.0) -
             'heads = ["calcification", "vascular"]\npatch_px = 9',
         ),
     )
-
-
-def three_graphs(folder: Path, vessel_from: float) -> Path:
-    """Write a model of three graphs: dense, rescore, and context."""
-    path = two_graphs(folder, rescore_at=8.0)
-    digest = surroundings_mean(folder / "context.onnx", vessel_from)
-    heads = 'heads = ["calcification", "vascular"]\npatch_px = 32'
-    table = graph_table("context", "context.onnx", digest, heads)
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("[calibration]", table + "\n[calibration]", 1), encoding="utf-8")
-    return path
 
 
 def describing(folder: Path, threshold: float = 12.0, rather_round_at: float = 3.0) -> Path:

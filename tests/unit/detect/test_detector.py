@@ -272,22 +272,6 @@ def test_in_a_model_of_two_graphs_the_second_scores_anew_and_gives_the_class(
     assert {abs(mark.center.row - 540.5) < 12 for mark in large} == {True}
 
 
-@pytest.mark.parametrize(
-    ("vessel_from", "becomes"), [(50.0, MarkClass.CALCIFICATION), (-50.0, MarkClass.VASCULAR)]
-)
-def test_the_surroundings_can_overturn_what_was_scored_again(
-    tmp_path: Path, vessel_from: float, becomes: MarkClass
-) -> None:
-    image = with_dots(breast(), CLUSTER, height=800, sigma=1.0)
-    detector = Detector(load(models.three_graphs(tmp_path, vessel_from)))
-
-    detection, _ = detector.detect(file(tmp_path / "x.dcm", dataset(image)))
-
-    found = [mark for mark in detection.marks if mark.score > 0.9]
-    assert len(found) == len(CLUSTER)
-    assert {mark.mark_class for mark in found} == {becomes}
-
-
 def test_a_describing_graph_tells_the_types_of_calcifications_alone(tmp_path: Path) -> None:
     image = with_dots(breast(), CLUSTER, height=800)
     detector = Detector(load(models.describing(tmp_path)))

@@ -105,28 +105,6 @@ def test_a_fault_is_reported_with_file_and_key(
         load(path)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "key"),
-    [
-        ("patch_px = 32", "patch_px = 30", "graphs.2: .*patch_px of context"),
-        ('role = "rescore"', 'role = "describe"', "graphs.1: .*types are given"),
-        ('"vascular"]\npatch_px = 32', '"skin"]\npatch_px = 32', "context needs a rescore graph"),
-        ("multiple_of = 8", "multiple_of = 8\nstride = 2", "context needs a dense graph"),
-    ],
-)
-def test_a_context_graph_has_to_fit_the_others(
-    tmp_path: Path, old: str, new: str, key: str
-) -> None:
-    path = models.three_graphs(tmp_path, 1.0)
-    assert load(path).graph(Role.CONTEXT) is not None
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-    with pytest.raises(ModelError, match=f"manifest.toml: .*{key}"):
-        load(path)
-
-
 def test_text_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "manifest.toml"
     path.write_text("name = ", encoding="utf-8")
