@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 from scipy.optimize import isotonic_regression
 
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
@@ -232,8 +233,9 @@ def _manifest(
 def _graphs(folder: Path) -> Iterator[str]:
     types = [kind.name.lower() for kind in MORPHOLOGIES]
     heads = [head.value for head in HEADS]
+    seen = heads[: _channels(folder / "dense.onnx")]
     for role, lines in (
-        ("dense", [f"heads = {json.dumps(heads)}", "multiple_of = 16", "halo_px = 128"]),
+        ("dense", [f"heads = {json.dumps(seen)}", "multiple_of = 16", "halo_px = 128"]),
         ("rescore", [f"heads = {json.dumps(heads)}", f"patch_px = {RESCORE_PX}"]),
         ("describe", [f"types = {json.dumps(types)}", f"patch_px = {DESCRIBE_PX}"]),
     ):
@@ -243,6 +245,12 @@ def _graphs(folder: Path) -> Iterator[str]:
         yield from ("", "[[graphs]]", f'role = "{role}"', f'file = "{path.name}"')
         yield f'sha256 = "{hashlib.sha256(path.read_bytes()).hexdigest()}"'
         yield from ('input = "image"', 'scores = "scores"', 'axes = "NCHW"', *lines)
+
+
+def _channels(path: Path) -> int:
+    """Return how many score maps a dense graph gives: the yardstick's has one."""
+    (scores,) = onnx.load(path).graph.output
+    return int(scores.type.tensor_type.shape.dim[1].dim_value)
 
 
 def _judged(found: Validation | None) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 A small plain U-Net, trained on the regions that rounds have left in DIR, drawn by the same loader
 with the same loss: what anyone would try first. The judge has to tell it from the detector that
-ships, or it tells nothing. Its graph goes into ``DIR/yardstick``; `fitting` makes it a model that
-``secondread evaluate`` reads.
+ships, or it tells nothing. Its graph goes into ``DIR/yardstick``, with the head for calcifications
+alone: without a second look nothing settles between heads, and after an hour the one for vessels
+answers everywhere. `fitting` makes it a model that ``secondread evaluate`` reads.
 """
 
 import argparse
@@ -12,11 +13,24 @@ import time
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from models.calcification.training import dense, export, store
 from models.calcification.training.networks import PlainUNet
 from models.calcification.training.regions import HEADS
 from models.calcification.training.tiles import Tiles
+
+
+class _Calcifications(nn.Module):
+    """The first head of a network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)
+        return logits[:, :1]
 
 
 def main() -> None:
@@ -36,7 +50,7 @@ def main() -> None:
     trained = dense.train(PlainUNet(len(HEADS)), Tiles(regions), recipe, checkpoint, _say)
     folder = given.work / "yardstick"
     folder.mkdir(exist_ok=True)
-    away = export.export_dense(trained, folder / "dense.onnx")
+    away = export.export_dense(_Calcifications(trained), folder / "dense.onnx")
     _say(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
 
 
