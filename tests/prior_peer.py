@@ -12,6 +12,7 @@ from pynetdicom import AE, evt
 from pynetdicom.events import Event
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     DigitalMammographyXRayImageStorageForPresentation,
+    MammographyCADSRStorage,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
@@ -47,6 +48,8 @@ class PriorPeer:
     """Answer to every query instead of matches."""
     knows_images: bool = True
     """Whether it answers queries below the level of studies."""
+    knows_reports: bool = True
+    """Whether it answers queries for documents, instead of breaking the association off."""
     offered: Callable[[Dataset], list[Dataset]] | None = None
     """Matches of its own invention, for queries for studies."""
     sent_instead: Sequence[Dataset] | None = None
@@ -84,6 +87,9 @@ class PriorPeer:
         if self.find_status is not None or (level != "STUDY" and not self.knows_images):
             yield self.find_status or 0xA900, None
             return
+        if keys.get("Modality") == "SR" and not self.knows_reports:
+            event.assoc.abort()
+            return
         if self.offered is not None and level == "STUDY":
             for match in self.offered(keys):
                 yield 0xFF00, match
@@ -101,7 +107,7 @@ class PriorPeer:
                 yield 0xFF00, match
 
     def _matches(self, ds: Dataset, keys: Dataset) -> bool:
-        for keyword in ("PatientID", "IssuerOfPatientID", *_OWN_KEY.values()):
+        for keyword in ("PatientID", "IssuerOfPatientID", "Modality", *_OWN_KEY.values()):
             wanted = str(keys.get(keyword, "") or "")
             if wanted and wanted != str(ds.get(keyword, "")):
                 return False
@@ -167,15 +173,9 @@ def serving(peer: PriorPeer) -> Iterator[PriorPeer]:
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
-    entity.add_supported_context(
-        DigitalMammographyXRayImageStorageForPresentation,
-        ExplicitVRLittleEndian,
-        scu_role=True,
-        scp_role=True,
-    )
-    entity.add_requested_context(
-        DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
-    )
+    for uid in (DigitalMammographyXRayImageStorageForPresentation, MammographyCADSRStorage):
+        entity.add_supported_context(uid, ExplicitVRLittleEndian, scu_role=True, scp_role=True)
+        entity.add_requested_context(uid, ExplicitVRLittleEndian)
     server = entity.start_server(
         ("127.0.0.1", 0),
         block=False,

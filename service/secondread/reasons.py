@@ -77,6 +77,7 @@ class Reason(StrEnum):
     PRIOR_FOREIGN = "prior-of-another-patient"
     PRIOR_OUT_OF_SCOPE = "prior-out-of-scope"
     PRIOR_FILES_LOST = "prior-files-lost"
+    PRIOR_EXPIRED = "prior-images-expired"
     PRIOR_NOT_COMPARABLE = "prior-not-comparable"
 
     # The intake rule.
@@ -162,6 +163,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.PRIOR_FOREIGN: "what came as a prior names another patient, or another issuer of the ID",
     Reason.PRIOR_OUT_OF_SCOPE: "the prior has no image of these views in the detector's scope",
     Reason.PRIOR_FILES_LOST: "the files of the prior cannot be read",
+    Reason.PRIOR_EXPIRED: "the retention of the prior's images has expired",
     Reason.PRIOR_NOT_COMPARABLE: "the prior's images cannot be compared with these",
     Reason.FETCHED_AS_PRIOR: "this node asked for it as a prior: it is kept and not read",
     Reason.PRIOR_ONLY_BY_AGE: "older than the intake rule's limit: kept as a prior",

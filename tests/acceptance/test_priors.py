@@ -14,18 +14,22 @@ from pathlib import Path
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 from typer.testing import CliRunner
 
 from secondread.cli.commands import app
+from secondread.findings.cad_report import Origin
 from secondread.reasons import Outcome, Reason
 from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
 from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import StudyDetail
+from secondread.watch.prior_reports import prior_reports
 from secondread.workflow.material import Priors, gather, gather_priors
 from tests.acceptance.conftest import NodeProcess, until
 from tests.acceptance.orthanc_peer import Orthanc
 from tests.conftest import ROOT
+from tests.foreign_cad import CENTER, MASS, foreign, mark, shape
 from tests.prior_peer import PriorPeer, serving
 
 pytestmark = [
@@ -150,6 +154,32 @@ def reports_back(orthanc: Orthanc, study_uid: str) -> list[Dataset]:
     return found
 
 
+def others_report(exam: ExamFiles, folder: Path) -> Path:
+    """Write another maker's CAD report of the prior, with two marks."""
+    image = pydicom.dcmread(exam.prior[0], stop_before_pixels=True)
+    ds = foreign(*[mark(MASS, shape(CENTER, "POINT", 10, row)) for row in (20, 40)])
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = image.StudyInstanceUID, "1.5.8"
+    ds.PatientID, ds.IssuerOfPatientID = image.PatientID, image.IssuerOfPatientID
+    ds.Modality, ds.StudyDate = "SR", image.StudyDate
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.save_as(folder / "other.dcm", enforce_file_format=True)
+    return folder / "other.dcm"
+
+
+def others_marks(node: NodeProcess, study_uid: str) -> list[dict[str, int]]:
+    """Return the marks by view of the other makers' reports that the node has of the priors."""
+    from secondread.accept.archive import Archive
+
+    tracker = node.tracker()
+    try:
+        found = prior_reports(tracker, Archive(node.settings.node.data_dir), study_uid)
+    finally:
+        tracker.close()
+    reports = [one.report for one in found if one.report is not None]
+    return [dict(one.marks) for one in reports if one.origin is Origin.FOREIGN]
+
+
 def differential_impressions(sr: Dataset) -> set[str]:
     """Return the codes of CID 6003 that a report holds."""
     codes = {str(item.CodeValue) for item in walked(sr) if "CodeValue" in item}
@@ -177,11 +207,12 @@ def test_the_node_fetches_the_prior_and_says_in_the_report_what_changed(
     orthanc: Orthanc, node: NodeProcess, exam: ExamFiles, study_uid: str, tmp_path: Path
 ) -> None:
     orthanc.start()
-    assert orthanc.push(*exam.prior).returncode == 0
+    assert orthanc.push(*exam.prior, others_report(exam, tmp_path)).returncode == 0
     node.start()
 
     assert node.push(*exam.current).returncode == 0
     until(lambda: is_read(node, study_uid) and node.has_sent(study_uid), "the reading")
+    until(lambda: others_marks(node, study_uid) == [{"LCC": 2}], "the other maker's report")
 
     prior_uid = study_of(exam.prior[0])
     (prior,) = priors(node, study_uid).usable

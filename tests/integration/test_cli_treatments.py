@@ -42,6 +42,20 @@ def test_a_file_is_imported_once_listed_and_removed(settings: Path, tmp_path: Pa
     assert "lumpectomy" not in command(settings, "treatments", "list")
 
 
+def test_lists_tell_whole_values_in_a_narrow_terminal(settings: Path) -> None:
+    patient = "A-LONG-PATIENT-ID-0001^^^A LONG ISSUER"
+    days = ("--started-on", "2021-03-02", "--ended-on", "2021-04-09")
+    command(settings, "treatments", "add", patient, "L", "quadrantectomy", "--site", "upper outer")
+    command(settings, "treatments", "add", patient, "L", "radiotherapy", *days)
+
+    listed = command(settings, "treatments", "list")
+    patients = command(settings, "patients", "list")
+
+    for whole in ("quadrantectomy", "radiotherapy", "2021-03-02", "2021-04-09"):
+        assert whole in listed
+    assert "\N{HORIZONTAL ELLIPSIS}" not in listed + patients
+
+
 def test_a_file_with_a_wrong_row_changes_nothing(settings: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.csv"
     record.write_text(HEAD + "P1,,L,lumpectomy,,,\nP1,,L,haircut,,,\n", encoding="utf-8")

@@ -57,6 +57,18 @@ def test_two_exams_are_compared_and_drawn(exam: Path, tmp_path: Path) -> None:
         assert (tmp_path / name).stat().st_size > 10_000
 
 
+def test_exams_that_are_put_together_the_wrong_way_round_are_doubted(
+    exam: Path, tmp_path: Path
+) -> None:
+    folders = (str(exam / "prior"), str(exam / "current"))
+
+    said = run("compare", *folders, "--out", str(tmp_path), "--override-gate", "all")
+
+    document = json.loads((tmp_path / "comparison.json").read_text())
+    assert document["doubts"] == ["the prior is of a later day than the exam"]
+    assert "beware: the prior is of a later day than the exam" in " ".join(said.split())
+
+
 def test_a_reading_with_its_prior_says_what_is_new(exam: Path, tmp_path: Path) -> None:
     folders = (str(exam / "current"), str(exam / "prior"))
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from secondread.accept.classify import REJECTION_TITLES
 from secondread.accept.contexts import SOP_CLASSES, TRANSFER_SYNTAXES
 from secondread.app.conformance.statement import statement
 from secondread.codes import Change
@@ -27,10 +28,11 @@ def test_the_statement_in_the_docs_does_not_lag() -> None:
         [*(row.uid for row in SOP_CLASSES), *(row.uid for row in TRANSFER_SYNTAXES)],
         [f"`{value}`" for value in (*ObjectKind, *Preset)],
         [f"`{name}`" for name in ProfileSettings.model_fields],
+        [f"| {title} | " for title in REJECTION_TITLES],
         [change.code.value for change in Change],
         [code.value for codes in own_codes().values() for code in codes],
     ],
-    ids=["network", "kinds and presets", "profile", "codes", "own codes"],
+    ids=["network", "kinds and presets", "profile", "rejections", "codes", "own codes"],
 )
 def test_every_row_of_a_table_is_in_the_statement(table: list[str]) -> None:
     text = statement()

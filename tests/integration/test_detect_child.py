@@ -83,6 +83,28 @@ def test_the_display_is_written_whole(child: DetectorChild, picture: Path, tmp_p
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_the_same_picture_is_had_without_a_reading(
+    child: DetectorChild, picture: Path, tmp_path: Path
+) -> None:
+    child.detect(picture, tmp_path / "read.npy")
+
+    child.show(picture, tmp_path / "shown.npy")
+
+    shown = np.load(tmp_path / "shown.npy", allow_pickle=False)
+    assert np.array_equal(shown, np.load(tmp_path / "read.npy", allow_pickle=False))
+
+
+def test_of_what_cannot_be_decoded_there_is_no_picture(
+    child: DetectorChild, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.dcm"
+    path.write_bytes(b"\0" * 128 + b"DICM" + os.urandom(5000))
+
+    child.show(path, tmp_path / "shown.npy")
+
+    assert not (tmp_path / "shown.npy").exists()
+
+
 def test_overrides_reach_the_gates(child: DetectorChild, tmp_path: Path) -> None:
     path = file(tmp_path / "x.dcm", dataset(breast_image(1100, 900), LossyImageCompression="01"))
 

@@ -17,12 +17,15 @@ from secondread.codes import View
 from secondread.detect.child import DetectorLimitError
 from secondread.engine import Result
 from secondread.errors import TransientError
+from secondread.findings.finding import StudyReading
 from secondread.followup.timeline import LesionHistory
 from secondread.reasons import Outcome, Reason
 from secondread.track.prior_choice import NOBODY_ASKED
+from secondread.track.states import StudyState
 from secondread.track.values import ClaimedRevision, FindingEntry
 from secondread.workflow.material import gather, gather_priors
 from secondread.workflow.order import read_v1, read_v2
+from secondread.workflow.steps import ReadingSteps
 from tests.builders import header, view_sequence
 from tests.integration.test_workflow import CrashError, Desk, run_at_once
 from tests.unit.followup.breasts import Lie, Spot, detection, group
@@ -155,6 +158,45 @@ def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
     assert Reason.NO_COMPARISON in clinic.reasons()
 
 
+@pytest.mark.parametrize("place", ["with_lesions", "keep_crops", "compose"])
+def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    from secondread.workflow import steps
+
+    whole: Callable[..., object] = getattr(steps, place)
+
+    def broken(reading: StudyReading, *arguments: object) -> object:
+        if reading.earlier:
+            raise LookupError
+        return whole(reading, *arguments)
+
+    monkeypatch.setattr(steps, place, broken)
+    clinic.keeps((LAST_YEAR, OLD))
+    clinic.reads(NOW, OLD)
+
+    assert clinic.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert clinic.changes() == ["None"]
+    assert Reason.PRIOR_NOT_COMPARABLE.sentence in str(clinic.sr(1).to_json())
+
+
+def test_a_prior_whose_file_is_broken_is_done_without(clinic: Clinic) -> None:
+    (broken,) = clinic.keeps((LAST_YEAR, OLD))
+    detail = clinic.node.tracker.study_queries.detail(LAST_YEAR.study)
+    assert detail is not None
+    path = clinic.node.archive.path_of(detail.images[0].path)
+    whole = path.read_bytes()
+    # A value representation that there is none of, in the middle of the header.
+    place = whole.index(b"\x08\x00\x20\x00DA")
+    path.write_bytes(whole[: place + 4] + b"ZZ" + whole[place + 6 :])
+
+    clinic.reads(NOW, OLD)
+
+    assert broken
+    assert clinic.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert Reason.PRIOR_FILES_LOST.sentence in str(clinic.sr(1).to_json())
+
+
 def test_a_prior_whose_file_goes_after_the_plan_is_done_without(clinic: Clinic) -> None:
     clinic.keeps((LAST_YEAR, OLD))
     clinic.comes(NOW, OLD)
@@ -218,6 +260,60 @@ def test_a_crash_before_recording_reads_no_prior_twice(clinic: Clinic) -> None:
 
     assert len(clinic.asked) == 2
     assert clinic.changes() == ["unchanged"]
+
+
+def asked(clinic: Clinic) -> list[str]:
+    """Return the images that the detector was asked about, in that order."""
+    headers = (pydicom.dcmread(path, stop_before_pixels=True) for path in clinic.asked)
+    return [str(ds.SOPInstanceUID) for ds in headers]
+
+
+def test_a_second_revision_has_no_prior_read_again(clinic: Clinic) -> None:
+    (prior,) = clinic.keeps((LAST_YEAR, OLD))
+    own = clinic.reads(NOW, OLD)
+    first = [finding.document for finding in clinic.findings()]
+
+    late = clinic.reads(replace(NOW, view=View.MLO), OLD)
+
+    assert asked(clinic) == [own, prior, own, late]
+    assert clinic.changes() == ["None", "unchanged"]  # the late view has no prior
+    (compared,) = [f for f in clinic.findings() if f.sop_instance_uid == own]
+    (before,) = first
+    keys = ("change", "calcifications", "outline", "line")
+    assert [compared.document[key] for key in keys] == [before[key] for key in keys]
+
+
+def test_what_was_read_as_a_study_is_not_read_again_as_a_prior(clinic: Clinic) -> None:
+    then = clinic.reads(LAST_YEAR, OLD)
+    own = clinic.reads(NOW, OLD + OTHER)
+
+    assert asked(clinic) == [then, own]
+    assert clinic.changes() == ["new", "unchanged"]
+    lines = [str(finding.document["line"]) for finding in clinic.findings()]
+    assert any("(prior re-read)" in line for line in lines)
+
+
+@pytest.mark.parametrize("other", ["model", "settings", "file", "lost answer", "broken answer"])
+def test_what_differs_has_the_prior_read_again(clinic: Clinic, other: str) -> None:
+    (prior,) = clinic.keeps((LAST_YEAR, OLD))
+    own = clinic.reads(NOW, OLD)
+    reader = clinic.tools.reader
+    if other == "model":
+        changed = replace(reader, model=replace(reader.model, digest="1" * 64))
+        clinic.steps = ReadingSteps(replace(clinic.tools, reader=changed))
+    elif other == "settings":
+        clinic.steps = ReadingSteps(replace(clinic.tools, settings_digest="1" * 64))
+    elif other == "file":
+        again = dataset(LAST_YEAR)
+        again.SOPInstanceUID, again.StationName = prior, "OTHER"
+        clinic.deliver(again)
+    else:
+        for path in clinic.node.archive.root.glob("answers/**/*.json"):
+            path.write_text("{") if other.startswith("broken") else path.unlink()
+
+    late = clinic.reads(replace(NOW, view=View.MLO), OLD)
+
+    assert asked(clinic) == [own, prior, own, late, prior]
 
 
 def test_a_lost_work_folder_costs_no_comparison(clinic: Clinic) -> None:

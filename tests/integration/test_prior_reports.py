@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 
 from secondread.findings.finding import ModelIdentity
-from secondread.reasons import Reason
+from secondread.reasons import Outcome, Reason
 from secondread.report.read_back import read_cad
+from secondread.track.states import StudyState
 from secondread.track.values import FindingEntry
+from secondread.workflow import answers
+from secondread.workflow.order import fail_v1
 from secondread.workflow.steps import ReadingSteps
 from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic
+from tests.integration.test_workflow import run_at_once
 
 PRIOR = LAST_YEAR.study
 
@@ -77,3 +81,36 @@ def test_a_broken_answer_costs_the_comparison_and_not_the_reading(clinic: Clinic
     clinic.reads(NOW, OLD)
 
     assert clinic.changes() == ["None"]
+
+
+@pytest.fixture
+def _unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every report break its reader in a way that nobody foresaw."""
+
+    def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(answers, "read_cad_file", broken)
+
+
+@pytest.mark.usefixtures("_unreadable")
+def test_a_report_that_breaks_its_reader_costs_the_comparison_and_not_the_reading(
+    clinic: Clinic,
+) -> None:
+    clinic.reads(NOW, OLD)
+
+    assert clinic.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert clinic.changes() == ["None"]
+    assert Reason.NO_COMPARISON in clinic.reasons()
+
+
+@pytest.mark.usefixtures("_unreadable")
+def test_a_reading_that_broke_gets_its_failed_report_whatever_its_priors_are(
+    clinic: Clinic,
+) -> None:
+    clinic.comes(NOW, OLD)
+    claimed = clinic.claim()
+
+    fail_v1(clinic.steps, run_at_once, claimed.study_uid, claimed.number)
+
+    assert clinic.outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)

@@ -14,6 +14,7 @@ from secondread.app.fetching import wiring
 from secondread.app.work import SWEEP_SECONDS, Coordinator
 from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
+from secondread.findings.cad_report import Origin
 from secondread.reasons import Outcome, Reason
 from secondread.send.fetch import ALARM_KIND, FetchLane
 from secondread.send.prior_queue import Errand
@@ -21,9 +22,11 @@ from secondread.send.scu import never
 from secondread.settings import PeerSettings, PriorsSettings, Retrieve
 from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import PriorSummary, StudyDetail
+from secondread.watch.prior_reports import prior_reports
 from secondread.workflow.material import Priors, gather, gather_priors
 from secondread.workflow.order import READ, read_v2
 from tests.builders import header, view_sequence
+from tests.integration.test_cad_reports import acme
 from tests.integration.test_coordinator import FakeEngine
 from tests.integration.test_workflow import Desk, run_at_once
 from tests.prior_peer import PriorPeer, serving
@@ -204,6 +207,56 @@ def test_the_nearest_and_the_oldest_with_the_same_views_are_fetched(
     assert {keys.QueryRetrieveLevel for keys in peer.retrievals} == {
         "SERIES" if knows_images else "STUDY"
     }
+
+
+def report_of(study: str = PRIOR, **values: object) -> Dataset:
+    """Another maker's CAD report of an earlier study, in a series of its own."""
+    ds = acme()
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = study, f"{study}.8"
+    for keyword, value in values.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+@pytest.mark.parametrize("retrieve", RETRIEVALS)
+def test_other_makers_cad_reports_of_a_prior_are_fetched_with_it_and_shown(
+    node: Node, peer: PriorPeer, retrieve: Retrieve
+) -> None:
+    peer.held.append(report_of())
+
+    node.ask(retrieve).come().fetch()
+    node.read_claimed()
+
+    assert len(node.priors().usable[0].paths) == 4
+    (found,) = prior_reports(node.node.tracker, node.node.archive, CURRENT)
+    assert found.report is not None
+    assert (found.report.origin, found.report.marks) == (Origin.FOREIGN, {"LCC": 2})
+    assert node.detail().findings == ()
+    assert node.state(PRIOR) is StudyState.HELD
+
+
+def test_a_series_that_holds_other_documents_too_is_left(node: Node, peer: PriorPeer) -> None:
+    text = report_of(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", SOPInstanceUID="1.5.10")
+    peer.held += [report_of(), text]
+
+    node.ask().come().fetch()
+
+    assert {keys.SeriesInstanceUID for keys in peer.retrievals} == {
+        str(ds.SeriesInstanceUID) for ds in prior_exam()
+    }
+
+
+def test_an_archive_that_breaks_over_reports_costs_no_prior(node: Node, peer: PriorPeer) -> None:
+    peer.held.append(report_of())
+    peer.knows_reports = False
+
+    node.ask().come()
+    pauses = [node.lane.step(never) for _ in range(3)]
+    node.worker.step()
+
+    assert pauses == [0.0, 0.0, None]
+    assert node.engine.submitted == [(READ, CURRENT, 1)]
+    assert len(node.priors().usable[0].paths) == 4
 
 
 def test_what_the_node_holds_is_not_fetched_again(node: Node, peer: PriorPeer) -> None:

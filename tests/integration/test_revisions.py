@@ -15,6 +15,7 @@ from secondread.report.read_back import read_cad
 from secondread.settings import ObjectKind
 from secondread.track.states import Cause, StudyState
 from secondread.track.summaries import StudyDetail, StudyFilter
+from secondread.track.values import TreatmentEntry
 from secondread.watch.study_view import study_view
 from tests.builders import coded, detection, header, view_sequence
 from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic, dataset
@@ -238,6 +239,65 @@ def test_expired_retention_drops_images_and_leaves_the_report_as_it_is(desk: Des
     assert len(detail(desk).revisions) == 1
 
 
+def test_what_expired_and_is_sent_again_counts_again(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+    reject(desk, "113039", *uids)
+
+    exam(desk)
+
+    assert not any(one.rejected for one in detail(desk).images)
+    assert len(desk.node.tracker.studies.instances(STUDY)) == len(uids)
+    # Nothing about the report was wrong at any time.
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+
+
+def test_what_expired_before_it_was_read_and_is_sent_again_is_read(desk: Desk) -> None:
+    uids = exam(desk)
+    reject(desk, "113039", *uids)
+    exam(desk)
+
+    desk.read()
+
+    assert images_of(desk, 1) == set(uids)
+
+
+def test_what_was_rejected_and_is_sent_again_stays_out(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+    reject(desk, "113001", uids[2])
+    exam(desk)
+    desk.deliver(image(2, "L", View.CC, StationName="CORRECTED"))
+
+    desk.read()
+
+    assert images_of(desk, 2) == {uids[0], uids[1], uids[3]}
+
+
+def test_what_expired_and_turns_out_to_be_wrong_makes_a_revision(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+    reject(desk, "113039", uids[2])
+    reject(desk, "113038", uids[2])
+    desk.deliver(image(2, "L", View.CC))
+
+    desk.read()
+
+    check_is_current(desk, 2, Cause.REJECTION)
+    assert images_of(desk, 2) == {uids[0], uids[1], uids[3]}
+
+
+def test_a_new_treatment_does_not_replace_a_report_whose_images_have_expired(desk: Desk) -> None:
+    uids = exam(desk)
+    desk.read()
+    reject(desk, "113039", *uids)
+
+    treatment = TreatmentEntry(side="L", procedure="lumpectomy")
+    assert desk.node.tracker.treatments.add(PatientKey("P1", "HOSPITAL"), treatment, desk.now)
+
+    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+
+
 @pytest.mark.parametrize("title", ["113001", "113037", "113038"])
 def test_a_study_that_is_rejected_whole_says_so_in_a_notice(desk: Desk, title: str) -> None:
     uids = exam(desk)
@@ -314,6 +374,19 @@ def test_expired_retention_of_a_prior_revises_nothing(clinic: Clinic) -> None:
     reject(clinic, "113039", prior, study_uid=LAST_YEAR.study)
 
     assert clinic.outcome()[0] is StudyState.REPORTED
+
+
+def test_a_prior_whose_images_expired_is_compared_by_what_was_reported_of_it(
+    clinic: Clinic,
+) -> None:
+    prior = clinic.reads(LAST_YEAR, OLD)
+    reject(clinic, "113039", prior, study_uid=LAST_YEAR.study)
+
+    clinic.reads(NOW, OLD + OTHER)
+
+    assert clinic.changes() == ["new", "unchanged"]
+    lines = [str(finding.document["line"]) for finding in clinic.findings()]
+    assert all("(prior report)" in line for line in lines)
 
 
 def test_a_prior_that_was_not_compared_with_revises_nothing_when_it_is_withdrawn(

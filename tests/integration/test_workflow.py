@@ -65,10 +65,13 @@ class Desk:
         self.now = START
         self.answers: dict[str, Detection | Exception] = {}
         self.asked: list[Path] = []
+        self.shown: list[Path] = []
         self.tools = Tools(
             tracker=self.node.tracker,
             archive=self.node.archive,
             detect=self.detect,
+            show=self.show,
+            settings_digest=self.settings.reading_digest,
             reader=Reader(
                 ModelIdentity("Test", "1", "0" * 64, 1, calibrated=False),
                 lambda _, score: 100 * score,
@@ -94,6 +97,14 @@ class Desk:
             raise answer
         np.save(display, np.full((1000, 800), 40, np.uint8))
         return answer
+
+    def show(self, path: Path, display: Path) -> None:
+        self.shown.append(path)
+        uid = str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+        answer = self.answers.get(uid)
+        if isinstance(answer, Exception):
+            raise answer
+        np.save(display, np.full((1000, 800), 40, np.uint8))
 
     def deliver(self, ds: Dataset, disposition: Disposition = Disposition.MAMMOGRAM) -> str:
         """Put an instance in as the receiver would."""

@@ -12,6 +12,7 @@ from secondread.clock import Clock, utc_now
 from secondread.followup.priors import PriorRule
 from secondread.send.fetch import Fetcher, FetchWiring
 from secondread.send.prior_query import PriorWindow, find_priors
+from secondread.send.report_query import find_reports
 from secondread.send.retrieve import Retrieved, WantedStudy, retrieve
 from secondread.settings import PriorSourceSettings, PriorsSettings, Retrieve
 from secondread.track.prior_choice import FetchRules
@@ -50,6 +51,7 @@ def wiring(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:
         queue=node.tracker.fetches(FetchRules.from_settings(settings)),
         alarms=node.tracker.alarms,
         find=find_priors,
+        find_reports=find_reports,
         retrieve=retrieve_study,
         window=_window(settings.priors),
         clock=clock,

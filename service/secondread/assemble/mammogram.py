@@ -154,6 +154,22 @@ class Mammogram:
         }
 
     @property
+    def upside_down(self) -> bool:
+        """Whether the columns run the other way than in the usual hanging (PS3.3 C.7.6.1.1.1).
+
+        Usual is towards the feet in oblique and lateral views, and towards the middle of the body
+        in cranio-caudal ones. A header that does not say is taken as usual.
+        """
+        if self.orientation is None or self.view is None:
+            return False
+        down = self.orientation[1]
+        # An oblique direction is written with its main letter first, which may be either one.
+        if "H" in down or "F" in down:
+            return "H" in down
+        lateral = {Laterality.LEFT: "L", Laterality.RIGHT: "R"}
+        return self.laterality in lateral and lateral[self.laterality] in down
+
+    @property
     def label(self) -> str:
         """Side and view in the workstations' short form, for example ``LCC`` or ``RMLO``."""
         side = self.laterality.letter if self.laterality else "?"

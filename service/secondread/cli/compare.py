@@ -79,6 +79,7 @@ def _exams(
     from secondread import offline
     from secondread.app.node import gate_names, node_identity, open_reader
     from secondread.detect.child import DetectorChild
+    from secondread.followup.comparison import doubts
 
     here, there = _study(current), _study(prior)
     if here == there:
@@ -104,6 +105,8 @@ def _exams(
         reading = _compared(readings[here], readings[there], out)
         pages = _draw(reading, readings[there], inputs, desk, out)
     _print(reading, pages)
+    for doubt in doubts(readings[here], readings[there]):
+        Console().print(f"  beware: {doubt}", style="yellow", highlight=False)
 
 
 def _study(path: Path) -> str:
@@ -119,6 +122,7 @@ def _compared(reading: "StudyReading", prior: "StudyReading", out: Path) -> "Stu
     """Compare, write comparison.json, and return the reading with what follow-up says."""
     from secondread.findings.document import image_json
     from secondread.followup.applied import followed_up
+    from secondread.followup.comparison import doubts
     from secondread.followup.correlation import correlate
     from secondread.followup.document import comparison_json, pair_json
 
@@ -129,6 +133,7 @@ def _compared(reading: "StudyReading", prior: "StudyReading", out: Path) -> "Stu
         "model": asdict(done.model),
         "study_uid": done.study_uid,
         **comparison_json(done.comparisons[0]),
+        "doubts": list(doubts(reading, prior)),
         "seen_in_both_views": [pair_json(pair) for pair in correlate(done)],
         "images": [image_json(image) for image in (*done.images, *prior.images)],
     }

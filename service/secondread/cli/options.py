@@ -41,6 +41,11 @@ PATIENT_HELP = "Patient ID, or ID^^^ISSUER where images name its issuer."
 DEFAULT_FILE = Path("secondread.toml")
 
 
+def named_patient(key: "PatientKey") -> str:
+    """Return a patient as `parse_patient` reads it."""
+    return f"{key.patient_id}^^^{key.issuer}".removesuffix("^^^")
+
+
 def parse_patient(text: str) -> "PatientKey":
     """Return the patient that a person names as ``ID`` or ``ID^^^ISSUER``, as HL7 writes it.
 

@@ -9,7 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import PATIENT_HELP, SettingsFile, open_settings, parse_patient
+from secondread.cli.options import (
+    PATIENT_HELP,
+    SettingsFile,
+    named_patient,
+    open_settings,
+    parse_patient,
+)
 from secondread.clock import utc_now
 
 app = typer.Typer(
@@ -26,16 +32,18 @@ def list_(
     from secondread.app.node import open_node
 
     node = open_node(open_settings(settings, "patients"))
-    table = Table("patient", "issuer", "studies", "treatments", "merged into", box=None)
+    table = Table(box=None)
+    table.add_column("patient", overflow="fold")
+    for name in ("studies", "treatments"):
+        table.add_column(name)
+    table.add_column("merged into", overflow="fold")
     for row in node.tracker.patients.list_patients(limit):
         into = row.merged_into
-        merged = "" if into is None else f"{into.patient_id}^^^{into.issuer}".rstrip("^")
         table.add_row(
-            escape(row.key.patient_id),
-            escape(row.key.issuer),
+            escape(named_patient(row.key)),
             str(row.studies),
             str(row.treatments),
-            escape(merged),
+            "" if into is None else escape(named_patient(into)),
         )
     Console().print(table)
 

@@ -9,7 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import PATIENT_HELP, SettingsFile, open_settings, parse_patient
+from secondread.cli.options import (
+    PATIENT_HELP,
+    SettingsFile,
+    named_patient,
+    open_settings,
+    parse_patient,
+)
 from secondread.clock import utc_now
 
 app = typer.Typer(help="The record of who was treated, where and when.", no_args_is_help=True)
@@ -86,15 +92,17 @@ def list_(
 
     key = None if patient is None else parse_patient(patient)
     node = open_node(open_settings(settings, "treatments"))
-    table = Table(
-        "number", "patient", "issuer", "side", "procedure", "from", "to", "site", box=None
-    )
+    table = Table(box=None)
+    table.add_column("number")
+    table.add_column("patient", overflow="fold")
+    for name in ("side", "procedure", "from", "to"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("site")
     for row in node.tracker.treatments.list_treatments(limit, key):
         known = row.treatment
         table.add_row(
             str(row.number),
-            escape(row.patient.patient_id),
-            escape(row.patient.issuer),
+            escape(named_patient(row.patient)),
             known.side,
             known.procedure,
             str(known.started_on or "-"),

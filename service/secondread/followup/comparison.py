@@ -6,7 +6,9 @@ ones, so that no upgrade ever makes anything "new".
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from secondread.assemble.identity import is_mixed
 from secondread.assemble.mammogram import Mammogram
 from secondread.findings.comparison import (
     PRIOR_READ_AGAIN,
@@ -54,6 +56,27 @@ def compare(
     return tuple(_study(current, prior, limits or shipped_limits(), basis) for prior in priors)
 
 
+def doubts(current: StudyReading, prior: StudyReading) -> tuple[str, ...]:
+    """Return why two exams that a person put together may be no exam and its prior.
+
+    As clauses without a full stop. The node itself compares nothing of the kind.
+    """
+    found = []
+    if is_mixed(image.mammogram for reading in (current, prior) for image in reading.images):
+        found.append("the exams name different patients")
+    now, then = _day(current), _day(prior)
+    if now is not None and now == then:
+        found.append("both exams are of one day")
+    if now is not None and then is not None and now < then:
+        found.append("the prior is of a later day than the exam")
+    return tuple(found)
+
+
+def _day(reading: StudyReading) -> date | None:
+    days = (image.mammogram.study_date for image in reading.images)
+    return next((day for day in days if day is not None), None)
+
+
 def _study(
     current: StudyReading, prior: StudyReading, limits: Limits, basis: str
 ) -> StudyComparison:
@@ -78,10 +101,9 @@ def _study(
             continue
         views += [side.view for side in sides]
         changes += _best([side.changes for side in sides])
-    dates = (image.mammogram.study_date for image in prior.images)
     return StudyComparison(
         prior.study_uid,
-        next((day for day in dates if day is not None), None),
+        _day(prior),
         basis,
         tuple(views),
         tuple(changes),

@@ -6,14 +6,13 @@ in the usual hanging.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.codes import Laterality
 from secondread.detect.anatomy import Anatomy, Picture
 from secondread.detect.landmarks import skin_line
 from secondread.detect.marks import Breast
@@ -93,12 +92,14 @@ class ViewFrame:
 
     def skin(self) -> PointsMm:
         """Return the skin, every millimetre."""
-        side = "right" if self.mirrored else "left"
-        line = skin_line(self.anatomy.outline, self.rows, self.columns, self.spacing, side)
-        if self.upside_down:
-            line = line[::-1].copy()
-            line[:, 1] = self.height_mm - line[:, 1]
-        return line
+        return skin_line(
+            self.anatomy.outline,
+            self.rows,
+            self.columns,
+            self.spacing,
+            "right" if self.mirrored else "left",
+            upside_down=self.upside_down,
+        )
 
     def picture(self) -> Picture:
         """Return the overview in the frame's orientation."""
@@ -130,42 +131,11 @@ def view_frame(
     mammogram: Mammogram, breast: Breast, anatomy: Anatomy, spacing: SpacingMm
 ) -> ViewFrame:
     """Return the frame of an image."""
-    upside_down = _is_upside_down(mammogram)
     return ViewFrame(
         mammogram.rows,
         mammogram.columns,
         spacing,
         mirrored=breast.chest_wall_side == "right",
-        upside_down=upside_down,
-        anatomy=_without_false_muscle(anatomy) if upside_down else anatomy,
+        upside_down=mammogram.upside_down,
+        anatomy=anatomy,
     )
-
-
-def _without_false_muscle(anatomy: Anatomy) -> Anatomy:
-    """Return the landmarks of an image that is stored upside down.
-
-    The muscle is sought at the upper border of the stored image, where it cannot be then, and a
-    nipple that was not seen was guessed from it.
-    """
-    nipple = anatomy.nipple
-    if anatomy.pectoral is not None and nipple is not None and nipple.error_mm > SEEN_MM:
-        nipple = None
-    return replace(anatomy, pectoral=None, nipple=nipple)
-
-
-def _is_upside_down(mammogram: Mammogram) -> bool:
-    """Whether the columns run the other way than in the usual hanging (PS3.3 C.7.6.1.1.1).
-
-    Usual is towards the feet in oblique views, and towards the middle of the body in
-    cranio-caudal ones. A header that does not say is taken as usual.
-    """
-    if mammogram.orientation is None or mammogram.view is None:
-        return False
-    down = mammogram.orientation[1]
-    # An oblique direction is written with its main letter first, which may be either one.
-    if "H" in down or "F" in down:
-        return "H" in down
-    lateral = {Laterality.LEFT: "L", Laterality.RIGHT: "R"}.get(
-        mammogram.laterality or Laterality.BOTH
-    )
-    return lateral is not None and lateral in down

@@ -150,7 +150,8 @@ def picture(page: Image.Image, box: Box, shown: Shown, per_mm: float) -> Panel:
     corner = (round(box.left + (box.width - width) / 2), round(box.top) + CAPTION)
     panel = paste_breast(page, corner, shown, per_mm)
     middle = panel.frame.top - CAPTION / 2
-    caption = fitted(shown.caption, 24, box.width - 200)
+    bar = box.right - 180
+    caption = fitted(shown.caption, 24, bar - 16 - panel.frame.left)
     write(page, (panel.frame.left, middle), caption, 24, TEXT, "lm")
-    scale_bar(page, (box.right - 180, middle), per_mm, 100)
+    scale_bar(page, (bar, middle), per_mm, 100)
     return panel

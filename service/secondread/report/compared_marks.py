@@ -143,7 +143,9 @@ def change_line(finding: Finding, change: FindingChange, comparison: StudyCompar
             f"(a repeat gives {max(math.ceil(number.lower), 0)} to {math.floor(number.upper)})"
         )
     if extent is not None:
-        parts.append(f"extent {extent.prior:.0f} -> {extent.current:.0f} mm")
+        # Below a centimetre a whole millimetre is too coarse: two calcifications had no extent.
+        digits = 0 if min(extent.prior, extent.current) >= 10 else 1
+        parts.append(f"extent {extent.prior:.{digits}f} -> {extent.current:.{digits}f} mm")
     diameter = change.diameter_mm
     if diameter is not None and diameter.direction:
         parts.append(f"median diameter {diameter.prior:.2f} -> {diameter.current:.2f} mm")

@@ -31,7 +31,7 @@ MOST_LESIONS = 12
 
 _MARGIN, _GAP = 32, 16
 _TILE = 220
-_HEAD, _LINE, _LINES = 46, 25, 5
+_HEAD, _LINE, _LINES = 46, 25, 6
 _ROW = _HEAD + _TILE + _LINE * _LINES + 34
 _TITLE = 84
 _PLOT, _PLOT_GAP = 300, 56
@@ -243,9 +243,7 @@ def _axes(
         amount = top * share / 1.15
         y = at(days[0], amount)[1]
         draw.line((box.left, y, box.right, y), fill=PANEL_EDGE)
-        write(
-            page, (box.left, y - 4), f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}", 15, QUIET
-        )
+        write(page, (box.left, y - 4), f"{round(amount, 0 if amount >= 10 else 1):g}", 15, QUIET)
     right = float("-inf")
     for day in days:
         x = at(day, 0.0)[0]

@@ -56,6 +56,13 @@ class FindPriors(Protocol):
         """Return what is to be fetched; raises `CallError`."""
 
 
+class FindReports(Protocol):
+    """`secondread.send.report_query.find_reports`, or a stand-in."""
+
+    def __call__(self, callee: Callee, calling_ae_title: str, study_uid: str) -> tuple[str, ...]:
+        """Return the series of a study that hold CAD reports; raises `CallError`."""
+
+
 class RetrieveStudy(Protocol):
     """`secondread.send.retrieve.retrieve` with all but these filled in, or a stand-in."""
 
@@ -72,6 +79,7 @@ class FetchWiring:
     queue: PriorQueue
     alarms: Alarms
     find: FindPriors
+    find_reports: FindReports
     retrieve: RetrieveStudy
     window: PriorWindow
     clock: Clock
@@ -145,7 +153,24 @@ class FetchLane:
         again = pause(errand.attempt, self._source.maximum_pause_seconds)
         now = wiring.clock()
         wiring.queue.retrieved(errand, now, now + timedelta(seconds=again))
+        if not cancelled():
+            self._fetch_reports(errand, cancelled)
         return None
+
+    def _fetch_reports(self, errand: PriorErrand, cancelled: Callable[[], bool]) -> None:
+        """Have the CAD reports sent that lie beside a prior's images, once and if they can be had.
+
+        They are for people to look at: no reading waits for them.
+        """
+        source, wiring, uid = self._source, self._wiring, errand.prior_study_uid
+        try:
+            found = wiring.find_reports(source, wiring.calling_ae_title, uid)
+            if found and not cancelled():
+                wiring.retrieve(source, WantedStudy(uid, found), cancelled)
+        except CallError as error:
+            log.info("prior_reports_not_had", source=source.name, answer=error.kind.value)
+        else:
+            log.info("prior_reports_asked_for", source=source.name, series=len(found))
 
     def _note_answer(self) -> None:
         if self._fruitless >= _ALARM_AFTER:

@@ -11,7 +11,7 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 
-from secondread.accept.contexts import SOP_CLASSES, TRANSFER_SYNTAXES, Use
+from secondread.accept.contexts import SOP_CLASSES, Use, transfer_syntaxes
 from secondread.accept.intake import Status
 from secondread.accept.requests import OnStore, OwnAssociations
 from secondread.send.call import Call, CallError, association
@@ -210,16 +210,20 @@ def _context(model: UID) -> PresentationContext:
 
 
 def _get_contexts() -> Sequence[PresentationContext]:
-    """Return what is proposed for a C-GET: mammograms alone, in each transfer syntax by itself.
+    """Return what is proposed for a C-GET: mammograms and CAD reports, in each syntax by itself.
 
     An archive that holds them compressed would otherwise choose one syntax for all of a class.
     """
-    images = [build_context(row.uid, syntax.uid) for row in _IMAGES for syntax in TRANSFER_SYNTAXES]
-    return [_context(MODELS[Retrieve.GET]), *images]
+    wanted = [
+        build_context(row.uid, syntax.uid)
+        for row in _WANTED
+        for syntax in transfer_syntaxes(row.kind)
+    ]
+    return [_context(MODELS[Retrieve.GET]), *wanted]
 
 
 def _roles() -> list[SCP_SCU_RoleSelectionNegotiation]:
-    return [build_role(row.uid, scp_role=True) for row in _IMAGES]
+    return [build_role(row.uid, scp_role=True) for row in _WANTED]
 
 
-_IMAGES = tuple(row for row in SOP_CLASSES if row.use is Use.READ)
+_WANTED = tuple(row for row in SOP_CLASSES if row.use in {Use.READ, Use.CAD_SR})

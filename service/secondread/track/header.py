@@ -11,7 +11,7 @@ from secondread.assemble.scope import outside_scope
 from secondread.errors import HeaderError
 from secondread.reasons import Reason
 
-_RETENTION_EXPIRED = "113039"
+RETENTION_EXPIRED = "113039"
 """Data Retention Policy Expired (DCM): the archive deletes, but nothing was wrong with it."""
 
 
@@ -40,7 +40,7 @@ class RejectionNote:
     @property
     def is_expiry(self) -> bool:
         """Whether it says only that the archive keeps them no longer."""
-        return self.code == _RETENTION_EXPIRED
+        return self.code == RETENTION_EXPIRED
 
 
 def read_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pydicom.dataset import Dataset
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
@@ -23,13 +23,13 @@ from secondread.track.fetches import is_wanted, note_arrival
 from secondread.track.header import HeaderFacts, read_facts, read_rejection
 from secondread.track.patients import find_patient, known_patient
 from secondread.track.prior_choice import revise_compared
+from secondread.track.rejections import rejected_at, restore, withdraw
 from secondread.track.states import Cause, StudyEvent, StudyState
 from secondread.track.tables import (
     AssociationStudy,
     Instance,
     OpenAssociation,
     OutboxObjectRow,
-    Rejection,
     Series,
     Study,
 )
@@ -88,7 +88,11 @@ class ReceiverLedger:
             versions = session.scalars(
                 select(Instance).where(Instance.sop_instance_uid == instance.sop_instance_uid)
             ).all()
-            if any(version.sha256 == instance.sha256 for version in versions):
+            is_back = restore(session, study.study_uid, instance.sop_instance_uid)
+            repeated = next((one for one in versions if one.sha256 == instance.sha256), None)
+            if repeated is not None:
+                if is_back:
+                    self._return(session, study, repeated, instance, is_prior=is_prior)
                 return Recorded.REPEATED
             if instance.on_request and not is_prior:
                 _keep_apart(session, study, instance, facts)
@@ -104,8 +108,7 @@ class ReceiverLedger:
                 self._lose(session, study, lost, instance.received_at)
             study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
             if is_prior:
-                settle = timedelta(seconds=self._rules.settings.settle_seconds)
-                note_arrival(session, study.study_uid, instance.received_at + settle)
+                self._note_prior(session, study, instance)
             if instance.disposition is Disposition.REJECTION_NOTE:
                 self._reject(session, study, instance, header)
             elif instance.disposition in IMAGES and row.rejected_at is None and not is_prior:
@@ -143,39 +146,41 @@ class ReceiverLedger:
         cause = Cause.CORRECTED_INSTANCE if corrects else Cause.LATE_INSTANCE
         take_event(session, study, event, now, self._rules, cause)
 
+    def _note_prior(self, session: Session, study: Study, instance: StoredInstance) -> None:
+        settle = timedelta(seconds=self._rules.settings.settle_seconds)
+        note_arrival(session, study.study_uid, instance.received_at + settle)
+
+    def _return(
+        self,
+        session: Session,
+        study: Study,
+        row: Instance,
+        instance: StoredInstance,
+        *,
+        is_prior: bool,
+    ) -> None:
+        """Use an image again whose retention had expired, and that was sent once more.
+
+        What was reported of it was right all the time, and needs no revision.
+        """
+        session.refresh(row)
+        if is_prior:
+            self._note_prior(session, study, instance)
+        elif not study.revision and row.disposition in IMAGES:
+            now = instance.received_at
+            take_event(session, study, StudyEvent.INSTANCE_ARRIVED, now, self._rules)
+
     def _reject(
         self, session: Session, study: Study, instance: StoredInstance, header: Dataset
     ) -> None:
-        note = read_rejection(header)
-        now = instance.received_at
-        for uid in note.sop_instance_uids:
-            if len(uid) <= _LONGEST_UID:
-                values = {
-                    "study_uid": study.study_uid,
-                    "sop_instance_uid": uid,
-                    "note_uid": instance.sop_instance_uid,
-                    "code": note.code,
-                    "rejected_at": now,
-                }
-                insert_new(session, Rejection, values)
-        # Only within the note's own study: a note must not withdraw another patient's images.
-        withdrawn = session.execute(
-            update(Instance)
-            .where(
-                Instance.study_uid == study.study_uid,
-                Instance.sop_instance_uid.in_(note.sop_instance_uids),
-                Instance.disposition.in_(IMAGES),
-                Instance.rejected_at.is_(None),
-            )
-            .values(rejected_at=now)
-            .returning(Instance.sop_instance_uid, Instance.sha256)
-        ).all()
+        note, now = read_rejection(header), instance.received_at
+        withdrawn = withdraw(session, study, note, instance.sop_instance_uid, now)
         # A report stays right when the retention of its images has expired.
         if withdrawn and not (note.is_expiry and study.revision):
             event, cause = StudyEvent.INSTANCE_REJECTED, Cause.REJECTION
             take_event(session, study, event, now, self._rules, cause)
         if not note.is_expiry:
-            self._lose(session, study, [(uid, sha256) for uid, sha256 in withdrawn], now)
+            self._lose(session, study, withdrawn, now)
 
     def _lose(
         self, session: Session, study: Study, lost: Sequence[tuple[str, str]], now: datetime
@@ -326,11 +331,7 @@ def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts
         laterality=facts.laterality,
         view=facts.view,
         intent=facts.intent,
-        rejected_at=session.scalar(
-            select(Rejection.rejected_at).filter_by(
-                study_uid=instance.study_uid, sop_instance_uid=instance.sop_instance_uid
-            )
-        ),
+        rejected_at=rejected_at(session, instance.study_uid, instance.sop_instance_uid),
         current=True,
         late=False,
     )

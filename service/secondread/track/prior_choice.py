@@ -14,8 +14,15 @@ from secondread.reasons import Reason
 from secondread.send.prior_queue import Errand
 from secondread.settings import AssembleSettings, Settings
 from secondread.track import alarms
-from secondread.track.assembly import earlier_views, scope_views
-from secondread.track.revisions import as_input, chosen_inputs, find_revision, instances_by_uid
+from secondread.track.assembly import ViewKey, earlier_views, scope_views
+from secondread.track.rejections import expired_views
+from secondread.track.revisions import (
+    as_input,
+    chosen_inputs,
+    find_revision,
+    instances_by_uid,
+    latest_finished,
+)
 from secondread.track.states import Cause, FetchState, StudyEvent, StudyState, step
 from secondread.track.tables import Instance, PriorRequest, Study
 from secondread.track.values import PriorInputs, RevisionPriors
@@ -80,11 +87,14 @@ def priors_at_claim(session: Session, study: Study, rules: FetchRules) -> dict[s
             .order_by(PriorRequest.prior_study_date.desc(), PriorRequest.id)
         )
     )
-    held = {one.study_uid for one in chosen}
     studies = [
         _entry(one.study_uid, one.study_date, None, chosen_inputs(session, one.study_uid))
         for one in chosen
     ]
+    # Without their images, what was reported of them is left: it counts where no other prior does.
+    expired = _expired(session, study, views, rules, rules.choice.count - len(chosen))
+    studies += [_entry(one.study_uid, one.study_date, Reason.PRIOR_EXPIRED, []) for one in expired]
+    held = {one.study_uid for one in (*chosen, *expired)}
     studies += [
         _entry(row.prior_study_uid, row.prior_study_date, _why_missing(row), [])
         for row in requests
@@ -94,6 +104,27 @@ def priors_at_claim(session: Session, study: Study, rules: FetchRules) -> dict[s
     ]
     reason = None if studies else _why_none(study, requests, rules)
     return {"studies": studies, "reason": None if reason is None else reason.value}
+
+
+def _expired(
+    session: Session,
+    study: Study,
+    views: Collection[ViewKey],
+    rules: FetchRules,
+    count: int,
+) -> tuple[EarlierStudy, ...]:
+    """Return priors whose images all expired, and that this node reported on; at most so many."""
+    if count <= 0:
+        return ()
+    gone = [earlier for earlier, usable in earlier_views(session, study) if not usable]
+    known = expired_views(session, [earlier.study_uid for earlier in gone])
+    candidates = [
+        EarlierStudy(earlier.study_uid, earlier.study_date, known[earlier.study_uid])
+        for earlier in gone
+        if earlier.study_uid in known and latest_finished(session, earlier.study_uid) is not None
+    ]
+    rule = PriorRule(rules.choice.minimum_age, count)
+    return choose_priors(study.study_date, views, candidates, rule)
 
 
 def read_priors(session: Session, study_uid: str, number: int) -> RevisionPriors:

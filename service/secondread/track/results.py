@@ -1,6 +1,7 @@
 """What a reading leaves behind: recorded in one transaction, written once."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from secondread.track.tables import (
     Destination,
     FindingRow,
     ImageResult,
+    KnownAnswer,
     Lesion,
     OutboxObjectRow,
     PriorFindingRow,
@@ -78,6 +80,8 @@ class Results:
                 )
             _finish(revision, reading, now)
             _add_images(session, revision, reading)
+            for answer in reading.answers:
+                insert_new(session, KnownAnswer, asdict(answer))
             # Before the study's own, so that a lesion is first seen where it first was.
             _add_prior_findings(session, revision, reading, study.patient)
             _add_findings(session, revision, reading, study.patient)
@@ -126,6 +130,21 @@ class Results:
                 )
             )
             return {uid: path for uid, path in rows if path}
+
+    def known_answer(self, sha256: str, maker: str) -> str | None:
+        """Return where the detector's answer about a file lies; None where it has given none.
+
+        Parameters
+        ----------
+        sha256
+            The file's.
+        maker
+            Digest of all that the answer depends on besides the file.
+        """
+        with self._database.reading() as session:
+            key = {"sha256": sha256, "maker": maker}
+            path: str | None = session.scalar(select(KnownAnswer.path).filter_by(**key))
+            return path
 
 
 def findings_of(session: Session, revision_id: int) -> list[FindingEntry]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from secondread.log import get
 from secondread.reasons import Reason
 from secondread.settings import AssembleSettings
+from secondread.track.revisions import chosen_inputs
 from secondread.track.states import Cause, StudyEvent, StudyState, step
 from secondread.track.tables import Study, Treatment, TreatmentChange
 
@@ -80,7 +81,7 @@ def revise_for_treatment(
     due = []
     for study in studies:
         is_earlier = started_on and study.study_date and study.study_date < started_on
-        if is_earlier or not _is_recent(study, now, rules):
+        if is_earlier or not _is_recent(study, now, rules) or _is_empty(session, study):
             continue
         study.state = step(study.state, StudyEvent.REQUESTED)
         study.hold_reason = None
@@ -90,6 +91,11 @@ def revise_for_treatment(
         due.append(study.study_uid)
         log.info("treatment_changed", study_uid=study.study_uid, revision=study.revision)
     return due
+
+
+def _is_empty(session: Session, study: Study) -> bool:
+    """Whether a study was read and has no image left, so that only its report can stand."""
+    return study.revision > 0 and not chosen_inputs(session, study.study_uid)
 
 
 def _is_recent(study: Study, now: datetime, rules: RevisionRules) -> bool:

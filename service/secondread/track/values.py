@@ -149,6 +149,18 @@ class OutboxEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerEntry:
+    """Where the detector's answer about a file lies."""
+
+    sha256: str
+    """The file's."""
+    maker: str
+    """Digest of all that the answer depends on besides the file."""
+    path: str
+    """Relative to the archive's folder."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedReading:
     """Everything that a reading leaves behind, recorded in one transaction."""
 
@@ -161,6 +173,8 @@ class RecordedReading:
     outbox: tuple[OutboxEntry, ...]
     prior_findings: tuple[PriorFindingEntry, ...] = ()
     """Of the priors' images that were read again, the earliest prior's first."""
+    answers: tuple[AnswerEntry, ...] = ()
+    """The detector's answers, those about priors' images among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ tells the shown marks at best.
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 
-from secondread import log
+from secondread import __version__, log
 from secondread.accept.archive import Archive
 from secondread.assemble.scope import Selection
 from secondread.detect.marks import Detection
-from secondread.errors import InputError
+from secondread.errors import InputError, TransientError
 from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
 from secondread.followup.reported import ReportedPrior, basis
@@ -29,6 +30,7 @@ _log = log.get(__name__)
 _NOT_AT_HAND = frozenset(
     {
         Reason.PRIOR_FILES_LOST,
+        Reason.PRIOR_EXPIRED,
         Reason.PRIOR_MOVE_REFUSED,
         Reason.PRIOR_NOT_RECEIVED,
         Reason.PRIOR_TIMED_OUT,
@@ -49,6 +51,18 @@ def keep_answers(detections: Mapping[str, Detection], archive: Archive) -> dict[
     }
 
 
+def made_by(settings_digest: str, reader: Reader) -> str:
+    """Return the digest of all that an answer depends on besides the file."""
+    parts = (__version__, reader.model.digest, settings_digest)
+    return sha256(" ".join(parts).encode()).hexdigest()
+
+
+def known_answer(tracker: Tracker, archive: Archive, digest: str, maker: str) -> Detection | None:
+    """Return what the detector said of a file in another reading; None where it is not known."""
+    path = tracker.results.known_answer(digest, maker)
+    return None if path is None else _answer(archive, path)
+
+
 def reported_readings(
     tracker: Tracker, archive: Archive, priors: Priors, reader: Reader
 ) -> tuple[StudyReading, ...]:
@@ -60,12 +74,27 @@ def reported_readings(
     found = []
     for prior in priors.studies:
         if prior.reason in _NOT_AT_HAND:
-            reports = _reports(tracker, archive, prior.study_uid)
-            report = basis(ReportedPrior(reports, {}), reader.model)
-            if report is not None:
-                answers = _answers(tracker, archive, prior.study_uid)
-                found.append(_read_again(report, answers, reader))
+            reading = _reported(tracker, archive, prior.study_uid, reader)
+            if reading is not None:
+                found.append(reading)
     return tuple(found)
+
+
+def _reported(
+    tracker: Tracker, archive: Archive, study_uid: str, reader: Reader
+) -> StudyReading | None:
+    try:
+        reports = _reports(tracker, archive, study_uid)
+        report = basis(ReportedPrior(reports, {}), reader.model)
+        if report is None:
+            return None
+        return _read_again(report, _answers(tracker, archive, study_uid), reader)
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
+        # The fault's words may quote the report, which may quote anything.
+        _log.error("prior_report_broke", study_uid=study_uid, error=type(error).__name__)
+        return None
 
 
 def _reports(tracker: Tracker, archive: Archive, study_uid: str) -> tuple[CadReport, ...]:
@@ -81,14 +110,18 @@ def _reports(tracker: Tracker, archive: Archive, study_uid: str) -> tuple[CadRep
 
 
 def _answers(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str, Detection]:
-    found = {}
-    for uid, path in tracker.results.answers(study_uid).items():
-        try:
-            values = json.loads(archive.path_of(path).read_text(encoding="utf-8"))
-            found[uid] = Detection.from_json(values)
-        except (InputError, OSError, LookupError, TypeError, ValueError):
-            _log.warning("answer_not_readable", study_uid=study_uid, sop_instance_uid=uid)
-    return found
+    paths = tracker.results.answers(study_uid)
+    found = {uid: _answer(archive, path) for uid, path in paths.items()}
+    return {uid: detection for uid, detection in found.items() if detection is not None}
+
+
+def _answer(archive: Archive, path: str) -> Detection | None:
+    try:
+        values = json.loads(archive.path_of(path).read_text(encoding="utf-8"))
+        return Detection.from_json(values)
+    except (InputError, OSError, LookupError, TypeError, ValueError):
+        _log.warning("answer_not_readable", path=path)
+        return None
 
 
 def _read_again(

@@ -23,6 +23,9 @@ from secondread.reasons import Reason
 Detect = Callable[[Path, Path, frozenset[str]], Detection]
 """Reads an image file, writes its display array to the second path, overriding the gates named."""
 
+Show = Callable[[Path, Path], None]
+"""Writes the display array alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -30,6 +33,7 @@ class Kept:
 
     folder: Path
     detect: Detect
+    show: Show
     overrides: frozenset[str]
     attempts: int
     """How often an image may kill the detector before it is given up."""
@@ -53,13 +57,16 @@ class Kept:
             begun.replace(kept)
         return detection
 
-    def prior_detection(self, instance_uid: str, path: Path) -> Detection:
+    def prior_detection(
+        self, instance_uid: str, path: Path, known: Detection | None = None
+    ) -> Detection:
         """Return the same about an image of a prior, with its picture kept, whatever happens.
 
-        Nothing waits for a prior's file to come back: that it is lost is an answer.
+        Nothing waits for a prior's file to come back: that it is lost is an answer. `known` is
+        the answer about it from another reading, where there is one: then it is not read again.
         """
         try:
-            detection = self.detection(instance_uid, path)
+            detection = known or self.detection(instance_uid, path)
             if detection.status.has_findings:
                 self.display(instance_uid, path)
         except (TransientError, FileNotFoundError) as error:
@@ -79,8 +86,9 @@ class Kept:
         kept = self._display(instance_uid)
         picture = _open_kept(kept)
         if picture is None:
-            # The answer was kept and the picture lost: read the image once more for it.
-            self.detect(path, kept, self.overrides)
+            # The answer was known, and the picture is not there or was lost.
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.show(path, kept)
             picture = np.load(kept, mmap_mode="r")
         return picture
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from secondread import log
 from secondread.accept.archive import Archive
@@ -28,6 +27,8 @@ class Material:
 
     claimed: ClaimedRevision
     paths: Mapping[str, Path]
+    digests: Mapping[str, str]
+    """SHA-256 of each file, by SOP Instance UID."""
     headers: Mapping[str, Dataset]
     selection: Selection
     invalid: tuple[str, ...]
@@ -41,6 +42,7 @@ class Material:
 def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) -> Material:
     """Read the headers of a revision's instances."""
     paths: dict[str, Path] = {}
+    digests: dict[str, str] = {}
     headers: dict[str, Dataset] = {}
     mammograms: list[Mammogram] = []
     invalid: list[str] = []
@@ -55,12 +57,14 @@ def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) ->
             invalid.append(instance.sop_instance_uid)
             continue
         paths[instance.sop_instance_uid] = path
+        digests[instance.sop_instance_uid] = instance.sha256
         headers[instance.sop_instance_uid] = header
         mammograms.append(mammogram)
     mammograms = _by_patient(tracker, mammograms)
     return Material(
         claimed=tracker.studies.claimed(study_uid, revision),
         paths=paths,
+        digests=digests,
         headers=headers or _any_header(tracker, archive, study_uid),
         selection=select(mammograms),
         invalid=tuple(invalid),
@@ -79,6 +83,8 @@ class PriorMaterial:
     """None where there are images to compare with."""
     paths: Mapping[str, Path]
     """In the archive, by SOP Instance UID."""
+    digests: Mapping[str, str]
+    """SHA-256 of each of these files."""
     headers: Mapping[str, Dataset]
     """By SOP Instance UID."""
     selection: Selection
@@ -97,6 +103,11 @@ class Priors:
     def usable(self) -> tuple[PriorMaterial, ...]:
         """Those with images to compare with."""
         return tuple(prior for prior in self.studies if prior.reason is None)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of their images' files, by SOP Instance UID."""
+        return {uid: sha256 for prior in self.usable for uid, sha256 in prior.digests.items()}
 
     @property
     def headers(self) -> dict[str, Dataset]:
@@ -135,7 +146,7 @@ def _prior(
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True)
             mammograms.append(Mammogram.from_dataset(header))
-        except (OSError, InvalidDicomError, HeaderError):
+        except Exception:  # noqa: BLE001  (a broken file may make pydicom raise anything)
             # Named by its study alone: a header's value may say who the patient is.
             _log.warning("prior_not_readable", prior_study_uid=recorded.study_uid)
             is_lost = True
@@ -149,7 +160,9 @@ def _prior(
         reason = Reason.PRIOR_FOREIGN
     if reason is None and not selection.to_read:
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
-    return PriorMaterial(recorded.study_uid, recorded.study_date, reason, paths, headers, selection)
+    digests = {one.sop_instance_uid: one.sha256 for one in recorded.instances}
+    named = (recorded.study_uid, recorded.study_date, reason)
+    return PriorMaterial(*named, paths, digests, headers, selection)
 
 
 def _is_withdrawn(tracker: Tracker, study_uid: str) -> bool:

@@ -3,7 +3,8 @@
 Nothing here raises over a prior: what cannot be compared is a reason in the result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from secondread import log
@@ -18,6 +19,20 @@ from secondread.reasons import Reason
 from secondread.workflow.material import Material, PriorMaterial, Priors
 
 _log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PriorReadings:
+    """What a study is compared with."""
+
+    detections: Mapping[str, Detection] = field(default_factory=dict)
+    """The detector's answers about its priors' images, by SOP Instance UID."""
+    read: tuple[StudyReading, ...] = ()
+    """Readings of its priors' images, the latest first."""
+    reported: tuple[StudyReading, ...] = ()
+    """What is known of priors whose images are not at hand."""
+    given_up: tuple[str, ...] = ()
+    """Study Instance UIDs of priors that something broke over."""
 
 
 def partners(material: Material, prior: PriorMaterial) -> tuple[Mammogram, ...]:
@@ -75,37 +90,23 @@ def earlier_readings(
     return tuple(found)
 
 
-def compared(
-    reading: StudyReading,
-    earlier: Sequence[StudyReading],
-    reported: Sequence[StudyReading] = (),
-) -> StudyReading:
+def compared(reading: StudyReading, priors: PriorReadings) -> StudyReading:
     """Return a reading with what follow-up says; without a comparison where that breaks.
 
     What goes wrong in laying exams on each other costs the comparison, never the second read.
-
-    Parameters
-    ----------
-    reading
-        The study.
-    earlier
-        Readings of its priors' images, the latest first.
-    reported
-        What is known of priors whose images are not at hand.
     """
-    if not earlier and not reported:
-        return followed_up(reading, ())
+    known = (*priors.read, *priors.reported)
+    if not known:
+        return not_compared(followed_up(reading, ()), priors.given_up)
     try:
-        return against(followed_up(reading, earlier), reported)
+        return against(followed_up(reading, priors.read), priors.reported)
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
         _log.error(
             "comparison_broke",
             study_uid=reading.study_uid,
             error=f"{type(error).__name__}: {error}",
         )
-        return not_compared(
-            followed_up(reading, ()), [one.study_uid for one in (*earlier, *reported)]
-        )
+        return not_compared(followed_up(reading, ()), [one.study_uid for one in known])
 
 
 def _view(mammogram: Mammogram) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.followup.view_changes import reference
 from secondread.reading import unique_labels
 from secondread.report.glance import glance
-from secondread.track.values import FindingEntry, ImageEntry, PriorFindingEntry
+from secondread.track.values import AnswerEntry, FindingEntry, ImageEntry, PriorFindingEntry
 from secondread.workflow.lesions import shown_lesions
 
 
@@ -36,6 +36,21 @@ def image_entries(reading: StudyReading, answers: Mapping[str, str]) -> tuple[Im
         for left in reading.left_out
     )
     return read + left_out
+
+
+def answer_entries(
+    paths: Mapping[str, str], digests: Mapping[str, str], maker: str
+) -> tuple[AnswerEntry, ...]:
+    """Return where the detector's answers lie, by the files that they are about.
+
+    Parameters
+    ----------
+    paths, digests
+        Of each answer and of the image's file, by SOP Instance UID.
+    maker
+        Digest of all that the answers depend on besides the files.
+    """
+    return tuple(AnswerEntry(digests[uid], maker, path) for uid, path in paths.items())
 
 
 def finding_entries(

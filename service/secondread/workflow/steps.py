@@ -5,22 +5,21 @@ harmless when repeated.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from hashlib import sha256
 from pathlib import Path
+from traceback import extract_tb
 
 from secondread import log, metrics
 from secondread.accept.archive import Archive
-from secondread.assemble.viewset import missing_slots
 from secondread.clock import Clock
 from secondread.detect.attempts import failed_detection
 from secondread.detect.marks import Detection
+from secondread.errors import TransientError
 from secondread.findings.finding import StudyReading
-from secondread.followup.history import read_history
-from secondread.followup.treatment import mastectomy_sides
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.reading import Reader, read_study
 from secondread.reasons import Reason
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import NodeIdentity, ResultObject
@@ -28,19 +27,30 @@ from secondread.report.uids import ResultUids
 from secondread.settings import ProfileSettings
 from secondread.track.alarms import PATIENT_MISMATCH
 from secondread.track.tracker import Tracker
-from secondread.track.values import (
-    OutboxEntry,
-    RecordedReading,
-    Severity,
+from secondread.track.values import OutboxEntry, RecordedReading, Severity
+from secondread.workflow.answers import (
+    keep_answers,
+    known_answer,
+    made_by,
+    reported_readings,
 )
-from secondread.workflow.answers import keep_answers, reported_readings
-from secondread.workflow.kept import Detect, Kept
+from secondread.workflow.circumstances import circumstances
+from secondread.workflow.kept import Detect, Kept, Show
 from secondread.workflow.lesions import Display, keep_crops, with_lesions
 from secondread.workflow.material import Material, Priors, gather, gather_priors
 from secondread.workflow.occasion import occasion_of
-from secondread.workflow.priors import as_known, compared, earlier_readings, images_to_read
-from secondread.workflow.record import finding_entries, image_entries, prior_finding_entries
-from secondread.workflow.treatments import from_entries
+from secondread.workflow.priors import (
+    PriorReadings,
+    compared,
+    earlier_readings,
+    images_to_read,
+)
+from secondread.workflow.record import (
+    answer_entries,
+    finding_entries,
+    image_entries,
+    prior_finding_entries,
+)
 
 _log = log.get(__name__)
 
@@ -52,7 +62,10 @@ class Tools:
     tracker: Tracker
     archive: Archive
     detect: Detect
+    show: Show
     reader: Reader
+    settings_digest: str
+    """Digest of the settings that a reading's content depends on."""
     node: NodeIdentity
     installation_id: str
     profiles: Mapping[str, ProfileSettings]
@@ -97,10 +110,11 @@ class ReadingSteps:
     def detect_prior(self, study_uid: str, revision: int, instance_uid: str) -> str:
         """Have one image of a prior read, and keep the answer; return its status."""
         material = self._material(study_uid, revision)
-        path = images_to_read(material, self._priors(material)).get(instance_uid)
+        priors = self._priors(material)
+        path = images_to_read(material, priors).get(instance_uid)
         if path is None:
             return "gone"
-        return self._kept(material).prior_detection(instance_uid, path).status.value
+        return self._prior_detection(material, priors, instance_uid, path).status.value
 
     def record(self, study_uid: str, revision: int) -> str:
         """Make the results, write them to the outbox, record everything; return the outcome."""
@@ -116,7 +130,24 @@ class ReadingSteps:
             for m in material.selection.to_read
         }
         priors = self._priors(material)
-        return self._finish(material, detections, priors, self._earlier(material, priors))
+        try:
+            return self._finish(material, detections, priors, self._read_priors(material, priors))
+        except TransientError:
+            raise
+        except Exception as error:
+            if not priors.studies:
+                raise
+            # Whatever breaks over a prior must not cost the reading. What breaks without one too
+            # does so again, and ends in the failed result. The error's words may quote a header.
+            frame = extract_tb(error.__traceback__)[-1]
+            _log.error(
+                "follow_up_broke",
+                study_uid=study_uid,
+                revision=revision,
+                error=f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}",
+            )
+            given_up = tuple(prior.study_uid for prior in priors.usable)
+            return self._finish(material, detections, priors, PriorReadings(given_up=given_up))
 
     def record_failure(self, study_uid: str, revision: int) -> str:
         """Record that the reading broke, as a failed result; return the outcome."""
@@ -139,32 +170,45 @@ class ReadingSteps:
     def _kept(self, material: Material) -> Kept:
         tools, claimed = self._tools, material.claimed
         folder = self._folder(claimed.study_uid, claimed.number)
-        return Kept(folder, tools.detect, tools.overrides, tools.attempts)
+        return Kept(folder, tools.detect, tools.show, tools.overrides, tools.attempts)
 
     def _detection(self, material: Material, instance_uid: str) -> Detection:
         return self._kept(material).detection(instance_uid, material.paths[instance_uid])
 
-    def _earlier(self, material: Material, priors: Priors) -> tuple[StudyReading, ...]:
-        kept = self._kept(material)
+    def _prior_detection(
+        self, material: Material, priors: Priors, instance_uid: str, path: Path
+    ) -> Detection:
+        tools = self._tools
+        maker = made_by(tools.settings_digest, tools.reader)
+        digest = priors.digests[instance_uid]
+        known = known_answer(tools.tracker, tools.archive, digest, maker)
+        return self._kept(material).prior_detection(instance_uid, path, known)
+
+    def _read_priors(self, material: Material, priors: Priors) -> PriorReadings:
+        tools = self._tools
         detections = {
-            uid: kept.prior_detection(uid, path)
+            uid: self._prior_detection(material, priors, uid, path)
             for uid, path in images_to_read(material, priors).items()
         }
-        return earlier_readings(material, priors, detections, self._tools.reader)
+        return PriorReadings(
+            detections=detections,
+            read=earlier_readings(material, priors, detections, tools.reader),
+            reported=reported_readings(tools.tracker, tools.archive, priors, tools.reader),
+        )
 
     def _finish_failed(self, material: Material, reason: Reason) -> str:
         failed = {
             m.sop_instance_uid: failed_detection(m.sop_instance_uid, reason)
             for m in material.selection.to_read
         }
-        return self._finish(material, failed, self._priors(material), ())
+        return self._finish(material, failed, self._priors(material), PriorReadings())
 
     def _finish(
         self,
         material: Material,
         detections: Mapping[str, Detection],
         priors: Priors,
-        earlier: Sequence[StudyReading],
+        known: PriorReadings,
     ) -> str:
         tools, claimed = self._tools, material.claimed
         reading = read_study(
@@ -172,34 +216,29 @@ class ReadingSteps:
             material.selection,
             detections,
             tools.reader,
-            self._circumstances(material, priors),
+            circumstances(tools.tracker, material, priors),
         )
-        reported = reported_readings(tools.tracker, tools.archive, priors, tools.reader)
         reading = with_lesions(
-            compared(reading, earlier, reported),
-            tools.tracker.lesions,
-            tools.installation_id,
-            reported,
+            compared(reading, known), tools.tracker.lesions, tools.installation_id, known.reported
         )
         display = self._display(material, priors)
         crops = keep_crops(reading, display, tools.archive)
-        # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
-        # and nothing of it goes into a PACS under either name.
-        profiles = () if material.is_mixed else tools.profiles
-        outbox = [
-            self._write(profile, result)
-            for profile in profiles
-            for result in self._compose(material, priors, reading, display, profile)
-        ]
+        outbox = self._outbox(material, priors, reading, display)
+        answers = keep_answers({**known.detections, **detections}, tools.archive)
         recorded = RecordedReading(
             study_uid=claimed.study_uid,
             revision=claimed.number,
             outcome=reading.outcome,
             reasons=reading.reasons,
-            images=image_entries(reading, keep_answers(detections, tools.archive)),
+            images=image_entries(reading, answers),
             findings=finding_entries(reading, crops),
-            outbox=tuple(outbox),
+            outbox=outbox,
             prior_findings=prior_finding_entries(reading, crops),
+            answers=answer_entries(
+                answers,
+                {**material.digests, **priors.digests},
+                made_by(tools.settings_digest, tools.reader),
+            ),
         )
         tools.tracker.results.record(recorded, tools.destinations, tools.clock())
         metrics.READINGS.labels(reading.outcome.value).inc()
@@ -213,36 +252,23 @@ class ReadingSteps:
         )
         return reading.outcome.value
 
-    def _circumstances(self, material: Material, priors: Priors) -> Circumstances:
-        claimed, tracker = material.claimed, self._tools.tracker
-        known = tracker.studies.views_known(claimed.study_uid)
-        # Where images of two patients came as one study, nobody knows whose history it is.
-        headers = () if material.is_mixed else material.headers.values()
-        recorded = from_entries(tracker.treatments.of_study(claimed.study_uid))
-        said = read_history(headers)
-        days = {m.study_date for m in material.selection.to_read}
-        removed = mastectomy_sides(said, max((day for day in days if day), default=None))
-        views = {
-            (m.laterality.letter, m.view.name)
-            for m in material.selection.to_read
-            if m.laterality and m.view
-        }
-        return Circumstances(
-            revision=claimed.number,
-            cause=claimed.cause.value,
-            missing=missing_slots(views, known.priors, known.mastectomy_sides | removed),
-            priors=as_known(material, priors),
-            no_priors=priors.reason,
-            treatments=() if material.is_mixed else (*recorded, *said),
-            invalid=material.invalid,
-            is_withdrawn=material.is_withdrawn,
-        )
-
     def _display(self, material: Material, priors: Priors) -> Display:
         """Return what gives the pictures of the study's images and of its priors'."""
         kept = self._kept(material)
         paths = {**material.paths, **images_to_read(material, priors)}
         return lambda instance_uid: kept.display(instance_uid, paths[instance_uid])
+
+    def _outbox(
+        self, material: Material, priors: Priors, reading: StudyReading, display: Display
+    ) -> tuple[OutboxEntry, ...]:
+        # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
+        # and nothing of it goes into a PACS under either name.
+        profiles = () if material.is_mixed else self._tools.profiles
+        return tuple(
+            self._write(profile, result)
+            for profile in profiles
+            for result in self._compose(material, priors, reading, display, profile)
+        )
 
     def _compose(
         self,

@@ -43,6 +43,8 @@ class Lie:
     pitch_mm: float = 0.4
     contrast: float = 1.0
     manufacturer: str = "Maker"
+    upside_down: bool = False
+    """Whether the image is stored the other way round than it hangs."""
 
     @property
     def spacing(self) -> SpacingMm:
@@ -54,17 +56,19 @@ class Lie:
         x = self.nipple_mm[0] - (math.cos(a) * depth_mm - math.sin(a) * up_mm)
         y = self.nipple_mm[1] - (math.sin(a) * depth_mm + math.cos(a) * up_mm)
         x = WIDTH_MM - x if self.right else x
+        y = HEIGHT_MM - y if self.upside_down else y
         return PointPx(x / self.pitch_mm, y / self.pitch_mm)
 
     def header(self) -> Mammogram:
         rows, columns = round(HEIGHT_MM / self.pitch_mm), round(WIDTH_MM / self.pitch_mm)
-        down = "L" if self.right else "R"
+        medial, lateral = ("L", "R") if self.right else ("R", "L")
+        usual, turned = (medial, lateral) if self.view is View.CC else ("FR", "HL")
         return mammogram(
             StudyInstanceUID=self.study,
             StudyDate=self.date,
             ImageLaterality="R" if self.right else "L",
             ViewCodeSequence=view_sequence(self.view),
-            PatientOrientation=["P" if self.right else "A", down if self.view is View.CC else "FR"],
+            PatientOrientation=["P" if self.right else "A", turned if self.upside_down else usual],
             Rows=rows,
             Columns=columns,
             ImagerPixelSpacing=[self.pitch_mm, self.pitch_mm],
@@ -88,7 +92,8 @@ class Lie:
         tissue = 120 + 30 * self.contrast * _texture(self.woman, depth, up)
         if self.view is View.MLO:
             tissue += 60 * (x / 45.0 + y / 120.0 < 1)
-        return np.where(inside, tissue, 2.0).astype(np.float32)
+        bright = np.where(inside, tissue, 2.0).astype(np.float32)
+        return bright[::-1].copy() if self.upside_down else bright
 
 
 def _texture(
@@ -131,7 +136,8 @@ def found_in(lie: Lie) -> Breast:
     bright = lie.picture()
     region = breast.find(bright, lie.spacing)
     assert region is not None
-    return located(region, bright, lie.spacing, oblique=lie.view is View.MLO).breast
+    oblique, turned = lie.view is View.MLO, lie.header().upside_down
+    return located(region, bright, lie.spacing, oblique=oblique, upside_down=turned).breast
 
 
 def reading(

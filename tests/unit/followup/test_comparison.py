@@ -1,13 +1,17 @@
 from dataclasses import replace
+from datetime import date
+from typing import Any
 
 import pytest
 
+from secondread.assemble.mammogram import Intent, PatientKey
 from secondread.codes import Change
 from secondread.findings.comparison import FindingChange, Verdict
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.followup.applied import followed_up, with_comparisons
-from secondread.followup.comparison import compare
+from secondread.followup.comparison import compare, doubts, is_same_unit
 from secondread.followup.document import comparison_json
+from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Reason
 from tests.unit.followup.breasts import MODEL, Lie, group, reading
 
@@ -121,6 +125,53 @@ def test_another_unit_has_limits_that_are_at_least_as_wide() -> None:
     assert wide is not None
     assert narrow is not None
     assert wide.upper - wide.lower > narrow.upper - narrow.lower
+
+
+def test_a_pitch_that_shows_other_calcifications_is_not_comparable() -> None:
+    coarse = replace(THEN, pitch_mm=0.9)
+
+    (found,) = compare(reading((NOW, HERE)), [reading((coarse, HERE))])
+
+    assert found.why_not == "the pixel spacings are too different"
+    assert [change.verdict for change in found.changes] == [Verdict.NOT_COMPARABLE]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": "Another"},
+        {"intent": Intent.PROCESSING},
+        {"lossy": True},
+        {"bits_stored": 8},
+        {"spacing": SpacingMm(0.35, 0.35)},
+    ],
+)
+def test_another_processing_or_pitch_is_another_unit(values: dict[str, Any]) -> None:
+    image = NOW.header()
+
+    assert is_same_unit(image, replace(image, sop_instance_uid="1.9"))
+    assert not is_same_unit(image, replace(image, **values))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, ()),
+        ({"patient": PatientKey("P1", "")}, ()),
+        ({"patient": PatientKey("P2", "HOSPITAL")}, ("the exams name different patients",)),
+        ({"study_date": date(2026, 1, 5)}, ("both exams are of one day",)),
+        ({"study_date": date(2027, 1, 5)}, ("the prior is of a later day than the exam",)),
+        ({"study_date": None}, ()),
+    ],
+)
+def test_what_is_no_exam_and_its_prior_is_doubted(
+    values: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    prior = reading((THEN, HERE))
+    (image,) = prior.images
+    changed = replace(image, mammogram=replace(image.mammogram, **values))
+
+    assert doubts(reading((NOW, HERE)), replace(prior, images=(changed,))) == told
 
 
 def test_a_view_that_the_prior_lacks_is_not_comparable() -> None:

@@ -45,6 +45,24 @@ def test_a_mirrored_image_is_laid_on_an_unmirrored_one() -> None:
     assert mirrored.spacing.distance_mm(there, mirrored.at(50.0, 20.0)) < 1.0
 
 
+@pytest.mark.parametrize("view", [View.CC, View.MLO])
+def test_an_image_that_is_stored_upside_down_is_laid_on_one_that_is_not(view: View) -> None:
+    usual = Lie(view=view)
+    turned = Lie(view=view, nipple_mm=(83.0, 118.0), turn_deg=-2.0, upside_down=True)
+
+    found = register(frame(usual), frame(turned))
+
+    assert found.is_aligned
+    for place in PLACES:
+        there = found.to_prior([usual.at(*place)])[0]
+        assert turned.spacing.distance_mm(there, turned.at(*place)) < 1.5
+    muscles = found.current.pectoral(), found.prior.pectoral()
+    if view is View.MLO:
+        assert muscles[0] == pytest.approx(muscles[1], abs=6)
+    else:
+        assert muscles == (None, None)
+
+
 def test_another_womans_breast_is_laid_by_its_landmarks_and_says_so() -> None:
     found = register(frame(Lie()), frame(Lie(woman=2, nipple_mm=(85.0, 118.0))))
 

@@ -108,8 +108,30 @@ def _receiver() -> list[str]:
         table(["status", "code"], [(_words(one.name), f"{one.value:04X}H") for one in Status]),
         "N-EVENT-REPORT statuses:",
         table(["status", "code"], [(_words(one.name), f"{one.value:04X}H") for one in EventStatus]),
+        "Rejection notes (Key Object Selection with a title of CID 7010; IHE RAD, Imaging Object "
+        "Change Management) are used within their own study, and may come before the instances:",
+        table(
+            ["title", "meaning", "instances", "report"],
+            [(title, *row) for title, row in _REJECTIONS.items()],
+        ),
         *_identification(),
     ]
+
+
+_WITHDRAWN = (
+    "dropped for good, also if sent again",
+    "a new revision, of this study and of later ones that were compared with it",
+)
+_REJECTIONS = {
+    "113001": ("Rejected for Quality Reasons", *_WITHDRAWN),
+    "113037": ("Rejected for Patient Safety Reasons", *_WITHDRAWN),
+    "113038": ("Incorrect Modality Worklist Entry", *_WITHDRAWN),
+    "113039": (
+        "Data Retention Policy Expired",
+        "dropped until sent again",
+        "stays as it is, and is what later studies are compared with",
+    ),
+}
 
 
 def _letter(kind: Kind) -> str:
@@ -167,9 +189,11 @@ def _finder() -> list[str]:
         heading(4, "4.2.3 FETCH"),
         table(["SOP class", "UID", "use"], rows),
         f"Transfer syntaxes of queries: {_LITTLE_ENDIAN}. With C-GET, the mammography image "
-        "classes are proposed with the SCP role in the transfer syntaxes of list A. Keys of "
-        "queries: Patient ID with its issuer, Study Date, Modalities in Study, Study, Series and "
-        "SOP Instance UID; relational queries are not used.",
+        "classes are proposed with the SCP role in the transfer syntaxes of list A, and "
+        "Mammography CAD SR in those of list B. Keys of queries: Patient ID with its issuer, Study "
+        "Date, Modalities in Study, Modality, Study, Series and SOP Instance UID; relational "
+        "queries are not used. Once a prior's images are in, series of its study that hold "
+        "Mammography CAD SRs and nothing else are retrieved too.",
     ]
 
 

@@ -50,8 +50,8 @@ def annexes(validation: str) -> list[str]:
                 for kind, uid in SOP_CLASS_OF.items()
             ],
         ),
-        "![Overview, capture of a view, notice, presentation state, and the overview in another "
-        "viewer](images/results.png)",
+        "![Overview, capture of a view, notice, the overview in Orthanc's web viewer, and a "
+        "presentation state in DICOMscope](images/results.png)",
         "SOP Instance, Series and Tracking UIDs are derived (2.25., PS3.5 B.2) from an "
         "installation identifier, study, revision, profile and role: the same reading gives the "
         "same objects. Patient and study attributes that are copied from the images:",

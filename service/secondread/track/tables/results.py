@@ -68,6 +68,21 @@ class ImageResult(Base):
     """The detector's answer, relative to the archive's folder; None where it has not answered."""
 
 
+class KnownAnswer(Base):
+    """The detector's answer about a file, whichever study or revision it was read for."""
+
+    __tablename__ = "known_answers"
+    __table_args__ = (UniqueConstraint("sha256", "maker"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(Digest)
+    """The file's."""
+    maker: Mapped[str] = mapped_column(Digest)
+    """Digest of all that the answer depends on besides the file: program, model, settings."""
+    path: Mapped[str] = mapped_column(Text)
+    """Of the answer, relative to the archive's folder."""
+
+
 class Lesion(Base):
     """What findings of several views and years have in common: one tracking identifier."""
 

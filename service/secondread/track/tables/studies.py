@@ -207,5 +207,5 @@ class Rejection(Base):
     sop_instance_uid: Mapped[str] = mapped_column(Uid)
     note_uid: Mapped[str] = mapped_column(Uid)
     code: Mapped[str] = mapped_column(String(16))
-    """Code Value of the note's title (CID 7011), for example 113001."""
+    """Code Value of the note's title (CID 7010), for example 113001."""
     rejected_at: Mapped[datetime]

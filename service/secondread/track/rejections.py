@@ -1,0 +1,132 @@
+"""What rejection notes withdraw, and what of it comes back.
+
+Notes are those of IHE's Imaging Object Change Management. Three of its titles say that something
+was wrong with the instances: what they name never counts again, however often it is sent. The
+fourth, that the retention of the instances has expired, says only that the archive keeps them no
+longer: nothing that was reported of them turns wrong, and a copy that is sent again counts again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from secondread.track.assembly import IMAGES, ViewKey
+from secondread.track.database import insert_new
+from secondread.track.header import RETENTION_EXPIRED, RejectionNote
+from secondread.track.tables import Instance, Rejection, Study
+
+_LONGEST_UID = 64
+
+
+def withdraw(
+    session: Session, study: Study, note: RejectionNote, note_uid: str, now: datetime
+) -> list[tuple[str, str]]:
+    """Write down what a note rejects, and withdraw what is here of it.
+
+    Only within the note's own study: a note must not withdraw another patient's images.
+
+    Returns
+    -------
+    list
+        SOP Instance UID and SHA-256 of each image that the note takes something from: it counted
+        until now, or it had only expired and turns out to be wrong.
+    """
+    uids = [uid for uid in note.sop_instance_uids if len(uid) <= _LONGEST_UID]
+    expired = () if note.is_expiry else _overruled(session, study, note, note_uid, now, uids)
+    for uid in uids:
+        values = {
+            "study_uid": study.study_uid,
+            "sop_instance_uid": uid,
+            "note_uid": note_uid,
+            "code": note.code,
+            "rejected_at": now,
+        }
+        insert_new(session, Rejection, values)
+    counted = or_(Instance.rejected_at.is_(None), Instance.sop_instance_uid.in_(expired))
+    rows = session.execute(
+        update(Instance)
+        .where(
+            Instance.study_uid == study.study_uid,
+            Instance.sop_instance_uid.in_(uids),
+            Instance.disposition.in_(IMAGES),
+            counted,
+        )
+        .values(rejected_at=now)
+        .returning(Instance.sop_instance_uid, Instance.sha256)
+    )
+    return [(uid, sha256) for uid, sha256 in rows]
+
+
+def _overruled(
+    session: Session,
+    study: Study,
+    note: RejectionNote,
+    note_uid: str,
+    now: datetime,
+    uids: Sequence[str],
+) -> Sequence[str]:
+    """Have a note count in the place of expiries of the same instances; return which they are."""
+    return session.scalars(
+        update(Rejection)
+        .where(
+            Rejection.study_uid == study.study_uid,
+            Rejection.sop_instance_uid.in_(uids),
+            Rejection.code == RETENTION_EXPIRED,
+        )
+        .values(code=note.code, note_uid=note_uid, rejected_at=now)
+        .returning(Rejection.sop_instance_uid)
+    ).all()
+
+
+def rejected_at(session: Session, study_uid: str, sop_instance_uid: str) -> datetime | None:
+    """Return when an instance was rejected, which may be before it came; None if it was not."""
+    key = {"study_uid": study_uid, "sop_instance_uid": sop_instance_uid}
+    return session.scalar(select(Rejection.rejected_at).filter_by(**key))
+
+
+def restore(session: Session, study_uid: str, sop_instance_uid: str) -> bool:
+    """Have an instance count again that comes after its retention expired; say whether it had."""
+    forgotten = session.execute(
+        delete(Rejection)
+        .where(
+            Rejection.study_uid == study_uid,
+            Rejection.sop_instance_uid == sop_instance_uid,
+            Rejection.code == RETENTION_EXPIRED,
+        )
+        .returning(Rejection.id)
+    ).all()
+    if not forgotten:
+        return False
+    session.execute(
+        update(Instance)
+        .where(Instance.study_uid == study_uid, Instance.sop_instance_uid == sop_instance_uid)
+        .values(rejected_at=None)
+    )
+    return True
+
+
+def expired_views(session: Session, studies: Sequence[str]) -> dict[str, frozenset[ViewKey]]:
+    """Return the views of the images in scope of some studies whose retention has expired."""
+    rows = session.execute(
+        select(Instance.study_uid, Instance.laterality, Instance.view)
+        .join(
+            Rejection,
+            and_(
+                Rejection.study_uid == Instance.study_uid,
+                Rejection.sop_instance_uid == Instance.sop_instance_uid,
+            ),
+        )
+        .where(
+            Instance.study_uid.in_(studies),
+            Instance.current,
+            Instance.scope_reason.is_(None),
+            Rejection.code == RETENTION_EXPIRED,
+        )
+    )
+    found: dict[str, set[ViewKey]] = {}
+    for study_uid, side, view in rows:
+        if side and view:
+            found.setdefault(study_uid, set()).add((side, view))
+    return {study_uid: frozenset(views) for study_uid, views in found.items()}
