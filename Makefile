@@ -24,9 +24,11 @@ check: $(VENV)/.installed $(VENV)/.dev
 unit: $(VENV)/.installed $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-# PixelMed's validator over the whole golden set of reports; needs the peers, takes many minutes.
+# All validators over the golden set of reports and the table of faults, and the documents that
+# say what came of it; needs the peers, takes many minutes.
 conformance: $(VENV)/.installed $(VENV)/.dev
-	$(BIN)/python -m pytest -s tests/conformance/every_report.py
+	$(BIN)/python -m pytest -s tests/conformance/every_report.py tests/conformance/catch_rates.py
+	$(BIN)/python -m secondread conformance --validation service/docs/validation.md --out service/docs/conformance.md
 
 bench: $(VENV)/.installed $(VENV)/.dev
 	$(BIN)/python -m tests.bench

@@ -17,4 +17,5 @@ fi
 trap '[ "$made_policy" = no ] || rm -f "$policy"' EXIT
 apt-get update -q
 apt-get install -y -q --no-install-recommends \
-  dcmtk orthanc orthanc-webviewer dicom3tools pixelmed-apps default-jdk-headless postgresql chromium prometheus
+  dcmtk orthanc orthanc-webviewer dicom3tools pixelmed-apps libsaxonhe-java default-jdk-headless postgresql chromium prometheus \
+  dicomscope xvfb xauth

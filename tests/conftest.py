@@ -16,6 +16,7 @@ EXAMS = ROOT.parent / "shared" / "exams"
 _ELSEWHERE = {
     "postgres": "usr/lib/postgresql/*/bin/postgres",
     "pixelmed": "usr/share/java/pixelmed.jar",
+    "saxon": "usr/share/java/Saxon-HE.jar",
     "Orthanc": "usr/sbin/Orthanc",
     "orthanc-webviewer": "usr/share/orthanc/plugins/libOrthancWebViewer.so",
 }

@@ -316,8 +316,7 @@ def other_side(ds: Dataset) -> None:
     value(one(library(ds)[1], C.IMAGE_LATERALITY), Laterality.RIGHT.code)
 
 
-FAULTS: dict[str, Planted] = {
-    # Rows of the template.
+_ROWS: dict[str, Planted] = {
     "no language": Planted(lambda ds: drop(ds, C.LANGUAGE), "no CODE Language"),
     "no image library": Planted(lambda ds: drop(ds, C.IMAGE_LIBRARY), "no CONTAINER Image Library"),
     "an empty library": Planted(
@@ -385,7 +384,8 @@ FAULTS: dict[str, Planted] = {
         lambda ds: quality(ds).ContentSequence.append(deepcopy(one(ds, FINDING, C.CENTER))),
         "is only for: the value is not composition",
     ),
-    # Relationships.
+}
+_RELATIONS: dict[str, Planted] = {
     "a relation that the IOD forbids": Planted(
         lambda ds: setattr(one(ds, FINDING, C.CENTER), "RelationshipType", "CONTAINS"),
         "relation is CONTAINS, and HAS PROPERTIES",
@@ -422,7 +422,8 @@ FAULTS: dict[str, Planted] = {
         ),
         "by reference",
     ),
-    # Codes, units, numbers, texts.
+}
+_VALUES: dict[str, Planted] = {
     "a rendering intent of another group": Planted(
         lambda ds: value(one(ds, FINDING, C.RENDERING_INTENT), Status.SUCCEEDED.code),
         "is not in CID 6034",
@@ -488,7 +489,8 @@ FAULTS: dict[str, Planted] = {
     "a date with dashes": Planted(
         lambda ds: setattr(one(library(ds)[0], C.STUDY_DATE), "Date", "2026-01-05"), "is no date"
     ),
-    # References.
+}
+_REFERENCES: dict[str, Planted] = {
     "a reference to nothing": Planted(
         lambda ds: point_at(one(ds, FINDING, C.CENTER), 1, 2, 9), "1.2.9, which is not in the tree"
     ),
@@ -504,7 +506,8 @@ FAULTS: dict[str, Planted] = {
     "a center in another image than its outline": Planted(
         lambda ds: point_at(one(ds, FINDING, C.CENTER), 1, 2, 1), "in another image"
     ),
-    # Coordinates.
+}
+_COORDINATES: dict[str, Planted] = {
     "a point of two points": Planted(
         lambda ds: setattr(one(ds, FINDING, C.CENTER), "GraphicData", [1, 2, 3, 4]),
         "a POINT of 2 points",
@@ -539,7 +542,8 @@ FAULTS: dict[str, Planted] = {
     "a center that is a line": Planted(
         lambda ds: setattr(one(ds, FINDING, C.CENTER), "GraphicType", "POLYLINE"), "a POLYLINE"
     ),
-    # What may be presented.
+}
+_INTENTS: dict[str, Planted] = {
     "a finding above its impression": Planted(
         lambda ds: value(impressions(ds)[0].ContentSequence[0], RenderingIntent.NOT.code),
         "more presentable",
@@ -570,7 +574,8 @@ FAULTS: dict[str, Planted] = {
     "an operating point missing in the table": Planted(
         lambda ds: one(ds, C.OPERATING_POINT_TABLE).ContentSequence.pop(), "are wanted"
     ),
-    # Summaries.
+}
+_SUMMARIES: dict[str, Planted] = {
     "findings, and a summary without": Planted(
         lambda ds: value(one(ds, C.PROCESSING_SUMMARY), Summary.SOME_WITHOUT_FINDINGS.code),
         "and there are findings",
@@ -601,7 +606,8 @@ FAULTS: dict[str, Planted] = {
         lambda ds: forget_image(ds, 1),
         "no successful detection of it",
     ),
-    # Header and evidence.
+}
+_EVIDENCE: dict[str, Planted] = {
     "no evidence": Planted(
         lambda ds: delattr(ds, "CurrentRequestedProcedureEvidenceSequence"), "no current evidence"
     ),
@@ -668,7 +674,8 @@ FAULTS: dict[str, Planted] = {
     "rows without columns": Planted(
         lambda ds: library(ds)[0].ContentSequence.pop(), "rows without columns"
     ),
-    # What does not belong into the tree.
+}
+_STRANGERS: dict[str, Planted] = {
     "a comment at the root": Planted(
         lambda ds: hang(ds, "CONTAINS", tree.text(COMMENT, "not for diagnosis")),
         "is not in the template",
@@ -689,7 +696,8 @@ FAULTS: dict[str, Planted] = {
         lambda ds: number(one(ds, FINDING, C.NUMBER_OF_CALCIFICATIONS), "2"),
         "3 calcifications, and their number is less",
     ),
-    # Composite features.
+}
+_FEATURES: dict[str, Planted] = {
     "a composite of one": Planted(
         lambda ds: drop(named(ds, FEATURE)[-1], FINDING),
         "composed of 1, and two at least",
@@ -722,7 +730,8 @@ FAULTS: dict[str, Planted] = {
         "only for: the composite is related temporally",
         "followed",
     ),
-    # What only the findings, or the images' headers, can tell.
+}
+_FINDINGS: dict[str, Planted] = {
     "a finding in another image": Planted(
         lambda ds: everywhere(finding(ds), 1, 2, 1), "and found in", with_findings=True
     ),
@@ -836,6 +845,24 @@ FAULTS: dict[str, Planted] = {
         "followed",
         with_findings=True,
     ),
+}
+FAMILIES: dict[str, dict[str, Planted]] = {
+    "rows of the template": _ROWS,
+    "relationships": _RELATIONS,
+    "codes, units, numbers, texts": _VALUES,
+    "references": _REFERENCES,
+    "coordinates": _COORDINATES,
+    "rendering intent": _INTENTS,
+    "summaries": _SUMMARIES,
+    "header and evidence": _EVIDENCE,
+    "items without a row": _STRANGERS,
+    "composite features": _FEATURES,
+    "against findings and headers": _FINDINGS,
+}
+"""All faults by what they offend."""
+
+FAULTS: dict[str, Planted] = {
+    name: planted for some in FAMILIES.values() for name, planted in some.items()
 }
 
 

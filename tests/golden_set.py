@@ -28,7 +28,7 @@ from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
-from tests.unit.report.followed import followed, mixed
+from tests.unit.report.followed import followed, in_one_quadrant, mixed
 from tests.unit.report.readings import (
     AT,
     FOUR_VIEWS,
@@ -276,6 +276,7 @@ def golden_exams() -> Mapping[str, Exam]:
         "a revision": replace(two_views, later=True),
         "every kind of item": Exam(*mixed()),
         "both views and a prior": Exam(*followed()),
+        "both views in one quadrant": Exam(*in_one_quadrant()),
         **{f"change: {verdict.words}": _followed(verdict) for verdict in Verdict},
         **dict(_refusals()),
         **dict(_scopes()),

@@ -178,7 +178,11 @@ def test_the_script_takes_no_event_that_hands_over_a_whole_report() -> None:
     script = (CONFIGURATION / "secondread.lua").read_text()
     taken = set(re.findall(r"(?m)^function (\w+)", script))
     assert "OnStableSeries" in taken
-    assert not taken & {"OnStoredInstance", "ReceivedInstanceFilter", "ReceivedInstanceCStoreFilter"}
+    assert not taken & {
+        "OnStoredInstance",
+        "ReceivedInstanceFilter",
+        "ReceivedInstanceCStoreFilter",
+    }
 
 
 def test_only_the_peers_that_are_listed_may_store_and_search(

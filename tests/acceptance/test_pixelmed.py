@@ -1,15 +1,25 @@
 """A dozen CAD SRs under PixelMed's validator; `make conformance` runs it over all."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from tests.pixelmed import FALSE_ALARMS, complaints, validate
+from secondread.codes import Code, Status
+from secondread.report import concepts as c
+from secondread.report import tree
+from secondread.report.compose import to_bytes
+from tests import faulty_reports as planting
+from tests.faulty_reports import drop, finding, one, quality, unit, valid, value
+from tests.golden_set import golden_exams, objects
+from tests.pixelmed import complaints, silenced, tell
+from tests.pixelmed_alarms import FALSE_ALARMS
 from tests.report_documents import cad_srs
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.peer("pixelmed", "java")]
+pytestmark = [pytest.mark.acceptance, pytest.mark.peer("pixelmed", "saxon", "java")]
 
 DOZEN = (
     "no findings, SCT",
@@ -24,82 +34,191 @@ DOZEN = (
     "images: no spacing",
     "images: Japanese",
     "not eligible, as failed",
+    "followed up, all findings",
     "followed up, without calcifications, SRT",
     "of every kind, all findings",
 )
+BEYOND = ("one cluster in two views", "both views in one quadrant")
+"""Exams of the golden set that the others say nothing like."""
 
-
-def without_rendering_intent(root: Dataset) -> None:
-    """Take the mandatory modifier from the first finding that has one."""
-    for holder in walk(root):
-        items = holder.get("ContentSequence", [])
-        for index, item in enumerate(items):
-            if code_of(item) == "111056":
-                del items[index]
-                return
-    raise AssertionError("no rendering intent in the document")
+Plant = Callable[[Dataset], object]
 
 
 def with_a_forbidden_relationship(root: Dataset) -> None:
     """Relate the language to the document as a child instead of a modifier."""
-    (language,) = [item for item in root.ContentSequence if code_of(item) == "121049"]
-    language.RelationshipType = "CONTAINS"
+    one(root, c.LANGUAGE).RelationshipType = "CONTAINS"
 
 
-FAULTS: dict[str, Callable[[Dataset], None]] = {
-    "no rendering intent": without_rendering_intent,
-    "a forbidden relationship": with_a_forbidden_relationship,
+def below(parent: Dataset, relation: str, item: tree.Item | Dataset) -> None:
+    """Hang an item behind the others, with a relation of its own."""
+    child = deepcopy(item) if isinstance(item, Dataset) else item.content
+    child.RelationshipType = relation
+    parent.ContentSequence.append(child)
+
+
+def to_the_first_image(parent: Dataset) -> None:
+    reference = Dataset()
+    reference.RelationshipType = "INFERRED FROM"
+    reference.ReferencedContentItemIdentifier = [1, 2, 1]
+    parent.ContentSequence.append(reference)
+
+
+def both_values_of_one_axis(root: Dataset) -> None:
+    point = one(root, c.OPERATING_POINT_TABLE, c.CAD_OPERATING_POINT)
+    first, second = (item for item in point.ContentSequence if item.ValueType == "NUM")
+    second.ConceptNameCodeSequence = deepcopy(first.ConceptNameCodeSequence)
+
+
+def the_other_meaning(root: Dataset) -> None:
+    one(root, c.COMPOSITE_TYPE).ConceptNameCodeSequence[0].CodeMeaning = "Kind of composite"
+
+
+def succeeded_without_analyses(root: Dataset) -> None:
+    value(one(root, c.ANALYSIS_SUMMARY), Status.SUCCEEDED.code)
+    del one(root, c.ANALYSIS_SUMMARY).ContentSequence
+
+
+DESCRIPTION = tree.text(c.IMPRESSION_DESCRIPTION, "a second one")
+DIFFERENCE = planting.DIFFERENCE
+PERCENT = Code("%", "UCUM", "Percent")
+
+FAULTS: dict[str, tuple[str, Plant]] = {
+    "no rendering intent": ("mixed", lambda ds: drop(ds, c.RENDERING_INTENT)),
+    "a forbidden relationship": ("mixed", with_a_forbidden_relationship),
+    # Neighbours of each known false alarm: the same row or item, and wrong.
+    "an overall impression contained": (
+        "mixed",
+        lambda ds: below(one(ds, c.PROCESSING_SUMMARY), "CONTAINS", DESCRIPTION),
+    ),
+    "a finding's algorithm contained": (
+        "mixed",
+        lambda ds: setattr(one(finding(ds), c.ALGORITHM_NAME), "RelationshipType", "CONTAINS"),
+    ),
+    "two descriptions": (
+        "mixed",
+        lambda ds: below(one(ds, c.INDIVIDUAL_IMPRESSION), "CONTAINS", DESCRIPTION),
+    ),
+    "the same change twice": (
+        "followed",
+        lambda ds: below(
+            planting.parent(ds, one(ds, c.IMPRESSION)), "CONTAINS", one(ds, c.IMPRESSION)
+        ),
+    ),
+    "succeeded, without successful analyses": ("followed", succeeded_without_analyses),
+    "partially succeeded, without failed detections": (
+        "mixed",
+        lambda ds: drop(ds, c.FAILED_DETECTIONS),
+    ),
+    "an image of a cluster": ("mixed", lambda ds: to_the_first_image(finding(ds))),
+    "a mark's point out of another range": (
+        "mixed",
+        lambda ds: unit(one(ds, c.RENDERING_INTENT, c.CAD_OPERATING_POINT), c.range_unit(1, 9)),
+    ),
+    "the recommended point out of another range": (
+        "mixed",
+        lambda ds: unit(one(ds, c.RECOMMENDED_OPERATING_POINT), c.range_unit(0, 9)),
+    ),
+    "a point of the table out of another range": (
+        "mixed",
+        lambda ds: unit(
+            one(ds, c.OPERATING_POINT_TABLE, c.CAD_OPERATING_POINT), c.range_unit(0, 9)
+        ),
+    ),
+    "both values of one axis": ("mixed", both_values_of_one_axis),
+    "a table of points below a finding": (
+        "mixed",
+        lambda ds: below(finding(ds), "HAS PROPERTIES", one(ds, c.OPERATING_POINT_TABLE)),
+    ),
+    "another meaning of composite type": ("followed", the_other_meaning),
+    "a quadrant that is none": (
+        "followed",
+        lambda ds: below(
+            one(ds, c.COMPOSITE_FEATURE),
+            "HAS PROPERTIES",
+            tree.code(c.QUADRANT, Status.FAILED.code),
+        ),
+    ),
+    "an hour that is none": (
+        "followed",
+        lambda ds: value(one(ds, c.CLOCK_FACE), Status.FAILED.code),
+    ),
+    "a difference in percent": ("followed", lambda ds: unit(one(ds, DIFFERENCE), PERCENT)),
+    "a difference of one number": (
+        "followed",
+        lambda ds: one(ds, DIFFERENCE).ContentSequence.pop(),
+    ),
+    "a difference of something else": (
+        "followed",
+        lambda ds: setattr(
+            planting.references(one(ds, DIFFERENCE))[0],
+            "ReferencedContentItemIdentifier",
+            [1, 2, 1],
+        ),
+    ),
+    "the length of an image's quality": (
+        "mixed",
+        lambda ds: below(quality(ds), "HAS PROPERTIES", one(ds, c.LONG_AXIS)),
+    ),
+    "a length in percent": ("mixed", lambda ds: unit(one(ds, c.LONG_AXIS), PERCENT)),
+    "a length that a cluster contains": (
+        "mixed",
+        lambda ds: setattr(one(ds, c.LONG_AXIS), "RelationshipType", "CONTAINS"),
+    ),
 }
 
 
-def walk(item: Dataset) -> list[Dataset]:
-    return [item, *(found for child in item.get("ContentSequence", []) for found in walk(child))]
-
-
-def code_of(item: Dataset) -> str:
-    names = item.get("ConceptNameCodeSequence")
-    return str(names[0].get("CodeValue", "")) if names else ""
+def golden(name: str) -> Dataset:
+    """Return the CAD SR on an exam of the golden set."""
+    made = objects(golden_exams()[name])
+    return next(result.dataset for result in made if result.kind == "cad-sr")
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What the validator says of each; one run for all, because its start is slow."""
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every document that the validator is asked about, by its name."""
     folder = tmp_path_factory.mktemp("reports")
-    made = cad_srs(folder)
-    files = {name: made[name] for name in DOZEN}
-    for name, damage in FAULTS.items():
-        ds = pydicom.dcmread(made["unilateral, SCT"])
-        damage(ds)
-        files[name] = folder / f"{name}.dcm"
-        ds.save_as(files[name])
-    found = validate(files.values(), seconds=500)
-    return {name: found[path] for name, path in files.items()}
+    made = {name: path for name, path in cad_srs(folder).items() if name in DOZEN}
+    documents = {name: golden(name) for name in BEYOND}
+    for name, (base, plant) in FAULTS.items():
+        documents[name] = valid(base)
+        plant(documents[name])
+    for name, ds in documents.items():
+        made[name] = folder / f"{name}.dcm"
+        made[name].write_bytes(to_bytes(ds))
+    return made
 
 
-@pytest.mark.parametrize("name", DOZEN)
-def test_a_report_follows_its_template(told: dict[str, list[str]], name: str) -> None:
-    assert told[name] == []
+@pytest.fixture(scope="module")
+def told(files: dict[str, Path]) -> dict[str, tuple[str, Dataset]]:
+    """What the validator says of each; one run for all, because its start is slow."""
+    said = tell(files.values(), seconds=500)
+    return {name: (said[path], pydicom.dcmread(path)) for name, path in files.items()}
+
+
+@pytest.mark.parametrize("name", [*DOZEN, *BEYOND])
+def test_a_report_follows_its_template(told: dict[str, tuple[str, Dataset]], name: str) -> None:
+    assert complaints(*told[name]) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_noticed(told: dict[str, list[str]], name: str) -> None:
-    assert told[name] != []
+def test_a_fault_beside_a_false_alarm_is_noticed(
+    told: dict[str, tuple[str, Dataset]], name: str
+) -> None:
+    assert complaints(*told[name]) != []
+
+
+def test_every_false_alarm_of_the_list_is_raised_by_a_report_that_is_right(
+    told: dict[str, tuple[str, Dataset]],
+) -> None:
+    raised = {alarm for name in (*DOZEN, *BEYOND) for alarm in silenced(*told[name])}
+
+    assert [alarm for alarm in FALSE_ALARMS if alarm not in raised] == []
 
 
 ENDS = "Root Template Validation Complete\nIOD validation complete\n"
 
 
-_TOLD = ("Error", "Warning")
-
-
-def test_an_alarm_that_is_known_for_false_hides_no_other_fault_of_the_same_row() -> None:
-    for alarm in FALSE_ALARMS:
-        assert complaints(f"{alarm.rule}1.3: {alarm.fault}{alarm.end}\n{ENDS}") == []
-        told = "Incorrect value type" if alarm.rule.startswith(_TOLD) else "illegal relationship"
-        other = f"{alarm.rule}1.3: {told}"
-        assert complaints(f"{other}\n{ENDS}") == [other]
-
-
 def test_a_validation_that_broke_off_and_a_bare_illegal_relationship_are_complaints() -> None:
-    assert complaints("Found MammographyCADSR IOD\n") != []
-    assert complaints(f"1.3: illegal relationship\n{ENDS}") == ["1.3: illegal relationship"]
+    assert complaints("Found MammographyCADSR IOD\n", Dataset()) != []
+    line = "1.3: illegal relationship"
+    assert complaints(f"{line}\n{ENDS}", Dataset()) == [line]

@@ -11,9 +11,9 @@ from secondread.errors import HeaderError
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.report import concepts
 from secondread.report.checked import CheckedReport
-from secondread.report.conformity import is_moment
 from secondread.report.content import Content
 from secondread.report.fault import Fault
+from secondread.report.item_values import is_moment
 
 _COPIED = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
 

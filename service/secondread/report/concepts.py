@@ -48,7 +48,7 @@ CALCIFICATION_TYPE = _dcm("111009", "Calcification Type")
 CALCIFICATION_DISTRIBUTION = _dcm("111008", "Calcification Distribution")
 NUMBER_OF_CALCIFICATIONS = _dcm("111038", "Number of calcifications")
 DIAMETER = Code("81827009", "SCT", "Diameter")
-LONG_AXIS = Code("103339001", "SCT", "Long axis")
+LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 QUALITY_FINDING = _dcm("111052", "Quality Finding")
 ORIGINAL_SOURCE = _dcm("111040", "Original Source")
 

@@ -91,6 +91,14 @@ def followed() -> tuple[StudyReading, dict[str, Dataset]]:
     return found, {image.mammogram.sop_instance_uid: _header(image) for image in images}
 
 
+def in_one_quadrant() -> tuple[StudyReading, dict[str, Dataset]]:
+    """Return a study of the left breast with a cluster far from the lines between quadrants."""
+    aside = group(45.0, 40.0, 8)
+    now = _read(CURRENT, "20260105", (View.CC, aside), (View.MLO, aside))
+    found = replace(followed_up(now, []), outcome=Outcome.FINDINGS)
+    return found, {image.mammogram.sop_instance_uid: _header(image) for image in found.images}
+
+
 def _of_one(finding: Finding) -> Finding:
     """Return a cluster with one calcification, so that the document stays small."""
     return replace(finding, members=finding.members[:1])

@@ -1,11 +1,14 @@
+import re
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from secondread.followup.applied import followed_up
 from secondread.followup.frame import frame_of
 from secondread.followup.registration import register
-from secondread.report.breast_panel import Shown
+from secondread.report.breast_panel import Shown, picture
 from secondread.report.compared_marks import change_line
 from secondread.report.comparison_page import (
     BLINK_MM,
@@ -13,6 +16,7 @@ from secondread.report.comparison_page import (
     blink_pair,
     comparison_page,
 )
+from secondread.report.drawing import Box
 from tests.unit.followup.breasts import Lie, group, reading
 
 NOW = Lie(right=True)
@@ -51,6 +55,18 @@ def test_a_line_gives_the_numbers_behind_the_word() -> None:
     line = change_line(finding, change, done.comparisons[0])
 
     assert line.startswith("increased in number since 2025-01-05, 4 -> 8 calcifications")
+    assert re.search(r"extent \d\.\d -> \d\.\d mm", line)
+
+
+def test_the_caption_of_a_picture_ends_before_its_scale() -> None:
+    def drawn(caption: str) -> npt.NDArray[np.uint8]:
+        page = Image.new("RGB", (600, 900))
+        shown = Shown(reading((NOW, [])).images[0], display(NOW), caption)
+        panel = picture(page, Box(0, 0, 560, 880), shown, 1.6)
+        return np.asarray(page)[: int(panel.frame.top) - 1, 560 - 180 - 14 :]
+
+    # A long caption touches nothing of the scale, whatever the width of the picture.
+    assert np.array_equal(drawn("Prior 2022-01-10   A manufacturer of a long name"), drawn(""))
 
 
 def test_a_blink_pair_lies_on_each_other_and_hangs_as_the_current_image() -> None:

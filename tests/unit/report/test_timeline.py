@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from secondread.followup.timeline import LesionHistory, Missing, histories
-from secondread.report.drawing import MARK
+from secondread.report.drawing import MARK, QUIET
 from secondread.report.timeline import MOST_EXAMS, MOST_LESIONS, timeline_picture
 from tests.unit.followup.test_timeline import FIRST, SECOND
 
@@ -78,3 +78,12 @@ def test_what_is_gone_goes_down_to_nothing() -> None:
     ]
 
     assert drawn_in(pages[0], MARK) > drawn_in(pages[1], MARK) + 2 * 100
+
+
+def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
+    def page(change: str) -> Image.Image:
+        seen = [replace(FIRST, label=label, change=change) for label in ("LCC", "LMLO")]
+        history = histories(seen, [], {(FIRST.study_uid, "L"): "4B"})
+        return timeline_picture("Lesions", history, no_crop)
+
+    assert drawn_in(page("increased in number"), QUIET) > drawn_in(page(""), QUIET) + 50

@@ -160,7 +160,7 @@ def test_read_refused_and_failed_images_with_a_finding() -> None:
         "        Outline",
         "          -> 1.2.2",
         "        Number of calcifications = 1",
-        "        Long axis = 3.1",
+        "        Long Axis = 3.1",
         "        Single Image Finding = Individual Calcification",
         "          Rendering Intent = Presentation Required",
         "          Certainty of Finding = 75",
