@@ -1,11 +1,13 @@
 """Rules of the whole suite: peers, the real exams, and a clean environment."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.postgres_server import PostgresServer, running_server
 
@@ -40,6 +42,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SECONDREAD__")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Take back what a command that ran in this process has set up for its own output.
+
+    Its stream is closed by then: each later record would print the stack of a fault instead.
+    """
+    root = logging.getLogger()
+    level, configured = root.level, structlog.get_config()
+    yield
+    root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
+    root.setLevel(level)
+    structlog.configure(**configured)
 
 
 @pytest.fixture(scope="session")

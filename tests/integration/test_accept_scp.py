@@ -78,6 +78,8 @@ def test_other_encodings_are_kept_as_they_were_sent(node: Node, syntax: str) -> 
 
 def test_the_ledger_knows_which_association_delivered_and_when_it_ended(node: Node) -> None:
     association = node.call(MG)
+    # The requestor knows of its acceptance a moment before the ledger does.
+    assert eventually(lambda: len(node.ledger.opened) == 1)
     (opened,) = node.ledger.opened
     assert (opened.calling_ae_title, opened.address) == ("MOD", "127.0.0.1")
     assert node.receiver.open_associations() == (opened,)
@@ -127,6 +129,7 @@ def test_a_database_outage_costs_answers_and_nothing_else(node: Node) -> None:
 def test_an_association_whose_end_could_not_be_told_is_told_later(node: Node) -> None:
     node.send(instance())
     association = node.call(MG)
+    assert eventually(lambda: len(node.ledger.opened) == 2)
     node.ledger.away = True
     association.release()
     assert eventually(lambda: not node.receiver.open_associations())
