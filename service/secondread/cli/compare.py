@@ -233,7 +233,7 @@ def _simulated(
     if detect is None:
         opener, reader, pitch = partial(open_oracle, seed), ORACLE_READER, PITCH_MM
     else:
-        opener = partial(open_model, detect.manifest, partial(open_reader, detect))
+        opener = partial(open_model, detect.manifest, partial(open_reader, detect), out)
         reader, pitch = open_reader(detect, FindingsSettings()), None
     bench = Bench(seed, count, pitch, opener, reader, out, processes)
     measure = pair_benchmark.write_figures if limits is None else pair_benchmark.write_limits

@@ -18,7 +18,7 @@ from secondread.detect.manifest import Manifest
 from secondread.errors import DetectorDiedError, SettingsError
 from secondread.judge.cases import Case, TestSet
 from secondread.judge.crops import Album
-from secondread.judge.records import ViewRecord, read_records
+from secondread.judge.records import ViewRecord, cut_off_rest, read_records
 from secondread.judge.rules import SCORING
 from secondread.judge.viewing import OpenReader, Viewer
 
@@ -64,7 +64,7 @@ def read_all(test_set: TestSet, bench: Bench, progress: Progress) -> tuple[ViewR
     """
     _claim(test_set, bench)
     wanted = {key for case in test_set.cases for key in case.keys}
-    _cut_off_rest(bench.lines)
+    cut_off_rest(bench.lines)
     records = {
         record.key: record
         for record in read_records(bench.lines)
@@ -109,14 +109,6 @@ def _claim(test_set: TestSet, bench: Bench) -> None:
                 "name another folder with --out, or remove it"
             )
     path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
-
-
-def _cut_off_rest(path: Path) -> None:
-    """Remove a last line that a crash has cut short, and make the file if there is none."""
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if not path.exists() or whole != content:
-        path.write_bytes(whole)
 
 
 def _read_cases(cases: Sequence[Case], bench: Bench) -> Iterator[list[ViewRecord]]:

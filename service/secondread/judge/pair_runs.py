@@ -7,7 +7,6 @@ folder.
 
 import json
 import multiprocessing
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from secondread.detect.detector import Detector
 from secondread.detect.manifest import load
 from secondread.detect.marks import Detection
 from secondread.errors import SettingsError
+from secondread.followup.limits import shipped_limits
 from secondread.judge.pairs import ORACLE_READER, Detect, Oracle, detected
+from secondread.judge.records import cut_off_rest
 from secondread.judge.viewing import OpenReader
 from secondread.reading import Reader
 from secondread.settings import FindingsSettings
@@ -61,14 +62,13 @@ Judge = Callable[[Bench, Opened, int], Found]
 """Reads the pair of a number and tells what was found; a function of a module."""
 
 
-def open_model(manifest: Path | None, open_reader: OpenReader) -> Opened:
-    """Open a model in this process."""
+def open_model(manifest: Path | None, open_reader: OpenReader, folder: Path) -> Opened:
+    """Open a model in this process; the views that it reads pass through a folder."""
 
     def read_file(path: Path, _display: Path, overrides: frozenset[str]) -> Detection:
         return detector.detect(path, overrides)[0]
 
     detector = Detector(load(manifest))
-    folder = Path(tempfile.mkdtemp(prefix="secondread-pairs-"))
     return detected(read_file, folder), open_reader(FindingsSettings())
 
 
@@ -94,10 +94,16 @@ def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
     Raises
     ------
     SettingsError
-        The file there is of another model, seed or judge.
+        The file there is of another model, seed, judge, or of other limits of repeatability.
     """
     path = bench.out / f"{name}.jsonl"
-    done = _lines(path, {"seed": bench.seed, "model": bench.reader.model.digest, "of": name})
+    header = {
+        "seed": bench.seed,
+        "model": bench.reader.model.digest,
+        "of": name,
+        "limits": shipped_limits().made_from,
+    }
+    done = _lines(path, header)
     for _ in done:
         step()
     left = [number for number in range(bench.pairs) if number not in done]
@@ -112,15 +118,14 @@ def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
 
 def _lines(path: Path, header: dict[str, Any]) -> dict[int, Found]:
     """Return what the file holds by pair, a last line that was cut off left out."""
-    content = path.read_text(encoding="utf-8") if path.exists() else ""
-    whole = content[: content.rfind("\n") + 1]
-    if not whole:
-        whole = json.dumps(header) + "\n"
-    path.write_text(whole, encoding="utf-8")
-    first, *others = (json.loads(line) for line in whole.splitlines())
+    cut_off_rest(path)
+    if not path.stat().st_size:
+        path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+    first, *others = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     if first != header:
         raise SettingsError(
-            f"{path}: holds the pairs of another model or seed; name another folder, or remove it"
+            f"{path}: holds the pairs of another model or seed, or of other repeatability limits; "
+            "name another folder, or remove it"
         )
     return {line["pair"]: line["found"] for line in others}
 

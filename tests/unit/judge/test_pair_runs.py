@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from secondread.errors import SettingsError
+from secondread.followup.limits import shipped_limits
+from secondread.judge import pair_runs
 from secondread.judge.pair_runs import Bench, Found, collected, open_oracle
 from secondread.judge.pairs import ORACLE, ORACLE_READER
 from tests.squared_pairs import squared
@@ -73,3 +75,14 @@ def test_pairs_of_another_model_or_seed_are_not_mixed_in(bench: Bench) -> None:
         with pytest.raises(SettingsError, match="holds the pairs of another model or seed"):
             steps(changed)
     assert json.loads((bench.out / "squares.jsonl").read_text().splitlines()[0])["seed"] == 7
+
+
+def test_pairs_compared_with_other_limits_are_not_mixed_in(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps(bench)
+    other = replace(shipped_limits(), made_from="other pairs")
+    monkeypatch.setattr(pair_runs, "shipped_limits", lambda: other)
+
+    with pytest.raises(SettingsError, match="of other repeatability limits"):
+        steps(bench)
