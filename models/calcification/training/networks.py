@@ -48,7 +48,6 @@ class Dense(nn.Module):
         fine, middle, coarse = widths
         self.unshuffle = nn.PixelUnshuffle(STRIDE)
         self.stem = nn.Conv2d(STRIDE * STRIDE, fine, 3, padding=1)
-        self.fine = Block(fine)
         self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
         self.middle = nn.Sequential(Block(middle), Block(middle))
         self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
@@ -63,8 +62,7 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, (n, heads, rows, columns), of an input (n, 1, rows, columns)."""
-        x = functional.relu(self.stem(self.unshuffle(0.1 * x)))
-        fine = self.fine(x)
+        fine = functional.relu(self.stem(self.unshuffle(0.1 * x)))
         middle = self.middle(functional.relu(self.to_middle(fine)))
         coarse = self.coarse(functional.relu(self.to_coarse(middle)))
         middle = functional.relu(middle + _doubled(self.from_coarse(coarse)))

@@ -105,11 +105,11 @@ def _filled(
         contrast = cv2.GaussianBlur(patch.attenuation, (0, 0), blur, borderType=cv2.BORDER_CONSTANT)
         contrast = np.asarray(contrast * np.float32(strength), np.float32)
         cnr = float(contrast.max())
-        if cnr < SENSED_CNR:
-            continue
         rows, columns = contrast.shape
         window = np.s_[patch.row : patch.row + rows, patch.column : patch.column + columns]
         added[window] += contrast
+        if one.mark_class is None or cnr < SENSED_CNR:
+            continue
         head = HEADS.index(one.mark_class)
         bit = 1 << head if cnr >= SURE_CNR else IGNORED
         labels[window][contrast >= VISIBLE_SHARE * cnr] |= np.uint8(bit)
@@ -123,6 +123,7 @@ def _filled(
                 cnr,
                 one.group,
                 one.morphology,
+                one.distribution,
             )
         )
     # The local mean, which normalisation takes away, holds what was added too.

@@ -60,11 +60,20 @@ class Region:
     tissue: npt.NDArray[np.uint8]
     """1 in the breast."""
     objects: npt.NDArray[np.float32]
-    """One row a solid: row, column, head, diameter in pixels, CNR, group, morphology."""
+    """One row a solid, as `OBJECT_COLUMNS` says: indices and sizes in pixels."""
     spacing_mm: float
 
 
-OBJECT_COLUMNS = ("row", "column", "head", "diameter_px", "cnr", "group", "morphology")
+OBJECT_COLUMNS = (
+    "row",
+    "column",
+    "head",
+    "diameter_px",
+    "cnr",
+    "group",
+    "morphology",
+    "distribution",
+)
 
 
 def make_region(background: Background, rng: np.random.Generator) -> Region | None:
@@ -181,6 +190,8 @@ class _Truth:
 
     def add(self, one: Placed, patch: Patch, detector: Detector, sigma: float) -> None:
         """Record a solid, by what is left of its contrast behind the detector's blur."""
+        if one.mark_class is None:
+            return
         contrast = cv2.GaussianBlur(
             patch.attenuation,
             (0, 0),
@@ -208,6 +219,7 @@ class _Truth:
                 cnr,
                 one.group,
                 one.morphology,
+                one.distribution,
             )
         )
 

@@ -6,7 +6,8 @@ drawn wider than in nature: a detector that has seen more than occurs is sure of
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ import numpy.typing as npt
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.simulate.curves import wander
 from secondread.simulate.shapes import calcification, clip, lead_ball, wire
-from secondread.simulate.solids import Solid, random_turn
+from secondread.simulate.solids import Solid, ellipsoid, random_turn
+from secondread.simulate.tissue import MU_FAT, MU_GLAND
 
 Vector = npt.NDArray[np.float64]
 
@@ -46,20 +48,27 @@ _DIAMETERS_MM = {
     Morphology.FINE_LINEAR: (0.15, 0.8),
     Morphology.FINE_LINEAR_BRANCHING: (0.15, 0.8),
     Morphology.DYSTROPHIC: (0.5, 3.0),
-    Morphology.EGGSHELL: (0.8, 6.0),
+    Morphology.EGGSHELL: (0.8, 12.0),
     Morphology.LARGE_ROD_LIKE: (0.35, 0.9),
-    Morphology.COARSE: (2.0, 7.0),
+    Morphology.COARSE: (2.0, 11.0),
     Morphology.SUTURE: (0.4, 0.9),
     Morphology.MILK_OF_CALCIUM: (0.3, 1.2),
 }
 _FEW = {Morphology.EGGSHELL, Morphology.COARSE, Morphology.SUTURE}
-_DISTRIBUTIONS = (
-    (Distribution.GROUPED, 0.60, (1.0, 0.85, 0.85), (4.0, 18.0)),
-    (Distribution.LINEAR, 0.15, (2.0, 0.15, 0.15), (8.0, 30.0)),
-    (Distribution.SEGMENTAL, 0.12, (1.8, 0.6, 0.6), (15.0, 40.0)),
-    (Distribution.REGIONAL, 0.13, (1.2, 1.2, 1.2), (20.0, 45.0)),
+DISTRIBUTIONS = (
+    Distribution.GROUPED,
+    Distribution.LINEAR,
+    Distribution.SEGMENTAL,
+    Distribution.REGIONAL,
 )
-"""Distribution, its share, shape along three axes, range of extents in mm."""
+"""Distributions of clusters, in the order of their indices."""
+_LAYOUTS = (
+    (0.60, (1.0, 0.85, 0.85), (4.0, 18.0)),
+    (0.15, (2.0, 0.15, 0.15), (8.0, 30.0)),
+    (0.12, (1.8, 0.6, 0.6), (15.0, 40.0)),
+    (0.13, (1.2, 1.2, 1.2), (20.0, 45.0)),
+)
+"""Of each distribution: its share, shape along three axes, range of extents in mm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +80,14 @@ class Placed:
     """Where its centre is seen: across the columns and down the rows, from the region's middle."""
     turn: npt.NDArray[np.float64]
     """From the solid's axes to (column, row, beam)."""
-    mark_class: MarkClass
+    mark_class: MarkClass | None
+    """None for what nobody asks for: soft tissue."""
     group: int
     """Number of the group in its region; -1 for one that stands alone."""
     morphology: int = -1
     """Index in `MORPHOLOGIES`; -1 for other classes."""
+    distribution: int = -1
+    """Index in `DISTRIBUTIONS`; -1 for what is no cluster."""
 
 
 def drawn(rng: np.random.Generator, half_mm: float) -> list[Placed]:
@@ -96,9 +108,8 @@ def drawn(rng: np.random.Generator, half_mm: float) -> list[Placed]:
 def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
     index = int(rng.choice(len(MORPHOLOGIES), p=_SHARES / _SHARES.sum()))
     morphology = MORPHOLOGIES[index]
-    _, _, shape, extents = _DISTRIBUTIONS[
-        int(rng.choice(len(_DISTRIBUTIONS), p=[share for _, share, _, _ in _DISTRIBUTIONS]))
-    ]
+    layout = int(rng.choice(len(_LAYOUTS), p=[share for share, _, _ in _LAYOUTS]))
+    _, shape, extents = _LAYOUTS[layout]
     count = int(rng.integers(1, 4)) if morphology in _FEW else int(3 + rng.exponential(9.0))
     extent = float(rng.uniform(*extents))
     spread = np.array(shape) * extent / 4.0
@@ -112,7 +123,8 @@ def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
     for offset in offsets @ turn.T:
         diameter = float(np.clip(typical * np.exp(rng.normal(0, 0.3)), 0.7 * low, 1.3 * high))
         solid = _fainter(calcification(rng, morphology, np.zeros(3), diameter), faint)
-        yield Placed(solid, _seen(middle + offset), turn, MarkClass.CALCIFICATION, group, index)
+        at = _seen(middle + offset)
+        yield Placed(solid, at, turn, MarkClass.CALCIFICATION, group, index, layout)
 
 
 def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
@@ -133,29 +145,101 @@ def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
 
 
 def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
-    """Line the walls of an artery with plates: tram tracks, with gaps."""
-    length = float(rng.uniform(12.0, 60.0))
-    points = wander(rng, np.zeros(3), np.append(rng.normal(size=2), 0.0), length, 0.04)
+    """Draw an artery, a branch now and then, and line parts of their walls with plates.
+
+    The vessel itself is a strand of soft tissue that is there for its whole length; the plates
+    begin and end along it. Both the few scattered plates of a beginning and the closed tram
+    tracks of old age occur, and walls as near to each other as half a millimetre.
+    """
+    width = float(np.exp(rng.uniform(np.log(0.5), np.log(4.0))))
+    heading = np.append(rng.normal(size=2), 0.5 * rng.normal())
+    points = wander(rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _bend(rng))
     points = points - points.mean(axis=0) + _middle(rng, half_mm)
+    plated = _Plates.drawn(rng, width)
+    yield from _artery(rng, points, width, plated, group)
+    if rng.random() < 0.35:
+        at = int(rng.integers(len(points) // 5, 4 * len(points) // 5))
+        aside = points[at + 1] - points[at] + rng.normal(0, 0.6, 3)
+        branch = wander(rng, points[at], aside, float(rng.uniform(10.0, 40.0)), _bend(rng))
+        narrow = replace(plated, wall_mm=0.7 * plated.wall_mm)
+        yield from _artery(rng, branch, 0.6 * width, narrow, group)
+
+
+def _bend(rng: np.random.Generator) -> float:
+    return float(np.exp(rng.uniform(np.log(0.015), np.log(0.1))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plates:
+    """How the walls of a vessel are calcified."""
+
+    wall_mm: float
+    """Of one wall from the vessel's middle."""
+    diameter_mm: float
+    per_mm: float
+    """Plates along a millimetre where the wall is calcified."""
+    covered: float
+    """Share of the length that is calcified, in runs."""
+    faint: float
+    is_track: bool
+    """The two walls that are seen from the side alone, as where calcium lies all around."""
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, width_mm: float) -> Self:
+        is_track = bool(rng.random() < 0.35)
+        per_mm = rng.uniform(2.0, 6.0) if is_track else np.exp(rng.uniform(*np.log((0.25, 2.5))))
+        return cls(
+            0.5 * width_mm,
+            float(rng.uniform(0.15, 0.35) if is_track else rng.uniform(0.18, 0.6)),
+            float(per_mm),
+            float(rng.uniform(0.3, 1.0)),
+            float(np.exp(rng.uniform(*np.log((0.25, 1.0))))),
+            is_track,
+        )
+
+
+def _artery(
+    rng: np.random.Generator, points: Vector, width_mm: float, plates: _Plates, group: int
+) -> Iterator[Placed]:
+    middle = points[int(np.hypot(points[:, 0], points[:, 1]).argmin())]
+    strand = _strand(rng, points - middle, width_mm)
+    yield Placed(strand, _seen(middle), np.eye(3), None, -1)
     steps = np.gradient(points, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
-    width = float(rng.uniform(1.2, 4.0))
-    size = float(rng.uniform(0.2, 0.7))
-    dense = float(rng.uniform(0.4, 2.2))
-    faint = float(rng.uniform(0.3, 1.0))
-    for _ in range(int(dense * length)):
-        number = int(rng.integers(len(points)))
-        wall = np.cross(steps[number], rng.normal(size=3))
-        wall *= 0.5 * width / max(float(np.linalg.norm(wall)), 1e-6)
-        diameter = size * float(np.exp(rng.normal(0, 0.25)))
+    calcified = _runs(rng, len(points), plates.covered)
+    for _ in range(int(plates.per_mm * len(calcified))):
+        number = int(calcified[int(rng.integers(len(calcified)))])
+        around = np.array([0.0, 0.0, 1.0]) if plates.is_track else rng.normal(size=3)
+        wall = np.cross(steps[number], around) * (1.0 if rng.random() < 0.5 else -1.0)
+        wall *= plates.wall_mm / max(float(np.linalg.norm(wall)), 1e-6)
+        diameter = plates.diameter_mm * float(np.exp(rng.normal(0, 0.25)))
         plate = calcification(rng, Morphology.VASCULAR, np.zeros(3), diameter)
+        at = points[number] + rng.uniform(-0.5, 0.5) * steps[number] + wall
         yield Placed(
-            _fainter(plate, faint),
-            _seen(points[number] + wall),
+            _fainter(plate, plates.faint),
+            _seen(at),
             _along(steps[number]),
             MarkClass.VASCULAR,
             group,
         )
+
+
+def _strand(rng: np.random.Generator, points: Vector, width_mm: float) -> Solid:
+    """Return the vessel itself: blood and wall amid fat, narrower to its end."""
+    at = np.arange(0.0, len(points) - 1, max(0.2 * width_mm, 0.15))
+    fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
+    radii = 0.5 * width_mm * np.linspace(1.0, float(rng.uniform(0.4, 1.0)), len(at))
+    beads = tuple(
+        ellipsoid((radius,) * 3, offset=point)
+        for radius, point in zip(radii.tolist(), fine, strict=True)
+    )
+    return Solid(np.zeros(3), beads, (MU_GLAND - MU_FAT) * float(rng.uniform(0.3, 1.6)))
+
+
+def _runs(rng: np.random.Generator, length: int, covered: float) -> npt.NDArray[np.int64]:
+    """Return the indices of the points, a millimetre apart, where a vessel is calcified."""
+    smooth = np.convolve(rng.normal(size=length + 16), np.hanning(17), "valid")
+    return np.flatnonzero(smooth >= np.quantile(smooth, 1.0 - covered))
 
 
 def _skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
@@ -191,13 +275,15 @@ def _clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
 
 
 def _staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    """A row of skin staples, or of the fine ones of a stapler."""
+    """A row of skin staples, or of the fine ones of a stapler, their legs bent in or not."""
     width = float(rng.uniform(1.5, 6.5))
     radius = float(rng.uniform(0.1, 0.28))
+    inward = float(rng.uniform(0.0, 0.8))
     steps = np.linspace(-0.5, 0.5, max(int(2.0 * width / radius), 8))
     bar = np.stack([width * steps, 0 * steps, 0 * steps], axis=-1)
+    down = np.linspace(0, float(rng.uniform(0.3, 0.6)) * width, 14)
     legs = [
-        np.stack([np.full(8, side * width / 2), np.linspace(0, 0.4 * width, 8), np.zeros(8)], -1)
+        np.stack([side * (width / 2 - inward * down), -0.8 * down, 0.6 * down], -1)
         for side in (-1.0, 1.0)
     ]
     row = rng.normal(size=3)
@@ -207,11 +293,16 @@ def _staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
 
 
 def _thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    """A localisation wire, or one stuck on the scar."""
-    length = float(rng.uniform(10.0, 60.0))
+    """A localisation wire, or one stuck on the scar, with a hook at its end or without."""
+    length = float(rng.uniform(10.0, 75.0))
     points = wander(rng, np.zeros(3), rng.normal(size=3), length, 0.02)
+    if rng.random() < 0.5:
+        barb = points[1] - points[0]
+        barb = barb / np.linalg.norm(barb) + 0.4 * rng.normal(size=3)
+        hook = np.linspace(float(rng.uniform(4.0, 10.0)), 0.7, 8)[:, None] * barb
+        points = np.concatenate([points[0] + hook / np.linalg.norm(barb), points])
     points -= points.mean(axis=0)
-    radius = float(rng.uniform(0.12, 0.35))
+    radius = float(rng.uniform(0.1, 0.35))
     # Beads must be closer than they are wide.
     at = np.linspace(0, len(points) - 1, max(int(length / radius), len(points)))
     fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
@@ -224,12 +315,24 @@ def _ball(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
 
 
 def _biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    """A coil, a ring or a bent piece of wire, 2 to 4 mm."""
+    """A marker of wire, 2 to 5 mm: a coil, an arc or a ring, a loop, or two crossed bars."""
     size = float(rng.uniform(0.8, 2.0))
-    turns = float(rng.uniform(0.4, 3.0))
-    angles = np.linspace(0, 2 * np.pi * turns, 40)
-    rise = float(rng.uniform(0.0, 2.0)) * size * angles / angles[-1]
-    points = np.stack([size * np.cos(angles), 0.7 * size * np.sin(angles), rise], axis=-1)
+    narrow = float(rng.uniform(0.35, 1.0))
+    shape = int(rng.integers(3))
+    if shape == 0:
+        angles = np.linspace(0, 2 * np.pi * float(rng.uniform(0.4, 3.0)), 90)
+        rise = float(rng.uniform(0.0, 2.0)) * size * angles / angles[-1]
+        points = np.stack([size * np.cos(angles), narrow * size * np.sin(angles), rise], axis=-1)
+    elif shape == 1:
+        angles = np.linspace(-0.3 * np.pi, float(rng.uniform(1.0, 1.7)) * np.pi, 60)
+        points = np.stack(
+            [size * np.cos(angles), narrow * size * np.sin(2 * angles), 0 * angles], -1
+        )
+    else:
+        arm = np.linspace(-size, size, 24)
+        points = np.concatenate(
+            [np.stack([arm, 0 * arm, 0 * arm], -1), np.stack([0 * arm, narrow * arm, 0 * arm], -1)]
+        )
     yield (
         wire(points - points.mean(axis=0), float(rng.uniform(0.12, 0.3)), np.zeros(3)),
         np.zeros(3),
@@ -242,7 +345,7 @@ _KINDS: tuple[tuple[float, _Maker], ...] = (
     (0.65, _cluster),
     (0.15, _cluster),
     (0.35, _singles),
-    (0.28, _vessel),
+    (0.36, _vessel),
     (0.22, _skin),
     (0.35, _metal),
 )

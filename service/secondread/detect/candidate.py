@@ -26,9 +26,18 @@ class Candidate:
 def patches(image: Brightness, found: Sequence[Candidate], size: int) -> npt.NDArray[np.float32]:
     """Cut a (candidates, 1, size, size) batch around the candidates, 0 beyond the image."""
     half = size // 2
-    padded = np.pad(image, half)
-    out = np.empty((len(found), 1, size, size), np.float32)
+    rows, columns = image.shape
+    out = np.zeros((len(found), 1, size, size), np.float32)
     for number, mark in enumerate(found):
-        row, column = round(mark.row), round(mark.column)
-        out[number, 0] = padded[row : row + size, column : column + size]
+        top, left = round(mark.row) - half, round(mark.column) - half
+        first_row, first_column = max(-top, 0), max(-left, 0)
+        inside = image[
+            max(top, 0) : min(top + size, rows), max(left, 0) : min(left + size, columns)
+        ]
+        out[
+            number,
+            0,
+            first_row : first_row + inside.shape[0],
+            first_column : first_column + inside.shape[1],
+        ] = inside
     return out

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
@@ -24,36 +25,38 @@ OBJECT_MARGIN_MM = 0.7
 CONTESTED_MM = 2.5
 """Diameter of a disc of an object's area up to which it is contested."""
 
-Labels = npt.NDArray[np.int32]
-
 
 @dataclass(frozen=True, slots=True)
 class Objects:
     """What one head shows as objects."""
 
     marks: tuple[Candidate, ...]
-    around: Labels
-    """In the map's pixels: 0 beside all objects, n + 1 within the margin of ``marks[n]``."""
-    is_contested: tuple[bool, ...]
+    _is_contested: npt.NDArray[np.bool_]
+    _pixels: cKDTree | None
+    """(row, column) of all pixels of all objects, in the map."""
+    _owner: npt.NDArray[np.int64]
+    """The object of each of them."""
+    _reach_px: float
 
-    def of(self, row: int, column: int) -> int:
-        """Return the index of the object that a pixel of the map is in or near, -1 for none."""
-        return int(self.around[row, column]) - 1
+    def is_open(self, within: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return whether each of these indices names an object that is contested."""
+        return np.append(self._is_contested, False)[within]
 
-    @property
-    def contested(self) -> npt.NDArray[np.bool_]:
-        """Where a contested object is, with its margin."""
-        return np.asarray((self.around > 0) & ~self.settled, np.bool_)
-
-    @property
-    def settled(self) -> npt.NDArray[np.bool_]:
-        """Where no spot is looked for: in and near objects that are not contested."""
-        known = np.array([False, *(not contested for contested in self.is_contested)])
-        return np.asarray(known[self.around], np.bool_)
+    def of(
+        self, row: npt.NDArray[np.int64], column: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Return the index of the object that each pixel of the map is in or near, -1 for none."""
+        if self._pixels is None or not len(row):
+            return np.full(len(row), -1)
+        away, nearest = self._pixels.query(
+            np.column_stack([row, column]), distance_upper_bound=self._reach_px + 1e-6
+        )
+        near = np.isfinite(away)
+        return np.where(near, self._owner[np.where(near, nearest, 0)], -1)
 
 
 def objects(
-    maps: Maps, channel: int, image: Brightness, inside: Mask, spacing_mm: float
+    maps: Maps, channel: int, image: Brightness, interior: Mask, spacing_mm: float
 ) -> Objects:
     """Return the objects of a head.
 
@@ -63,42 +66,45 @@ def objects(
         The dense graph's answers, and the head's number.
     image
         The normalised input; contrast is measured on it.
-    inside
-        Where objects may lie, in the map's pixels.
+    interior
+        Where objects may lie, in the input's pixels.
     spacing_mm
         Pixel spacing of the input.
     """
-    region = ((maps.scores[channel] >= OBJECT_SCORE) & (inside > 0)).astype(np.uint8)
-    count, labels, stats, centers = cv2.connectedComponentsWithStats(region)
+    reach = OBJECT_MARGIN_MM / spacing_mm / maps.stride
+    region = np.asarray(cv2.inRange(maps.scores[channel], OBJECT_SCORE, np.inf), np.uint8)
+    cv2.min(region, maps.inside(interior), dst=region)
+    left, top, width, height = cv2.boundingRect(region)
+    if not width:
+        return Objects((), np.zeros(0, np.bool_), None, np.zeros(0, np.int64), reach)
+    window = np.s_[top : top + height, left : left + width]
+    count, labels, stats, centers = cv2.connectedComponentsWithStats(region[window])
+    scores = maps.scores[channel][window]
     marks = tuple(
-        _object(maps, channel, image, label, labels, stats[label], centers[label])
+        _object(maps, scores, image, labels, label, stats[label], centers[label] + (left, top))
         for label in range(1, count)
     )
-    around = _within(region, labels, OBJECT_MARGIN_MM / spacing_mm / maps.stride)
-    contested = tuple(one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks)
-    return Objects(marks, around, contested)
-
-
-def _within(region: Mask, labels: Labels, reach_px: float) -> Labels:
-    """Return the label of the nearest object of every pixel that is so near to one, else 0."""
-    if not region.any():
-        return np.zeros_like(labels)
-    away, nearest = cv2.distanceTransformWithLabels(1 - region, cv2.DIST_L2, 3)
-    # The transform numbers objects in its own way.
-    own = np.zeros(int(nearest.max()) + 1, np.int32)
-    own[nearest[region > 0]] = labels[region > 0]
-    return np.where(away <= reach_px, own[nearest], 0).astype(np.int32)
+    rows, columns = np.nonzero(labels)
+    contested = [one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks]
+    return Objects(
+        marks,
+        np.array(contested),
+        cKDTree(np.column_stack([rows + top, columns + left])),
+        labels[rows, columns].astype(np.int64) - 1,
+        reach,
+    )
 
 
 def _object(
     maps: Maps,
-    channel: int,
+    scores: npt.NDArray[np.float32],
     image: Brightness,
-    label: int,
     labels: npt.NDArray[np.generic],
+    label: int,
     stats: npt.NDArray[np.generic],
-    center: npt.NDArray[np.generic],
+    center: npt.NDArray[np.float64],
 ) -> Candidate:
+    """Return one object as a candidate; its centre is the maps', its place that in the window."""
     left, top, width, height, area = (int(value) for value in stats)
     window = np.s_[top : top + height, left : left + width]
     own = labels[window] == label
@@ -109,7 +115,7 @@ def _object(
     return Candidate(
         row=row,
         column=column,
-        score=float(maps.scores[channel][window][own].max()),
+        score=float(scores[window][own].max()),
         mark_class=MarkClass.METAL,
         diameter_px=2 * float(np.sqrt(area / np.pi)) * maps.stride,
         contrast=float(near.max()),

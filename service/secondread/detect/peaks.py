@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Self
 
 import cv2
 import numpy as np
@@ -18,6 +20,8 @@ from secondread.detect.strips import Maps
 DOUBLE_MM = 0.3
 """Two maxima nearer than this, or than the larger one's radius, are one calcification."""
 _WINDOW = 7  # pixels to each side that shape is measured in
+
+_Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,74 +75,183 @@ def candidates(
     limits
         The manifest's: lowest score and largest number, of spots and objects each.
     """
-    shape = maps.scores.shape[:0:-1]
-    inside = np.asarray(cv2.resize(interior, shape, interpolation=cv2.INTER_NEAREST), np.uint8)
+    inside = maps.inside(interior)
     metal = [number for number, head in enumerate(heads) if head is MarkClass.METAL]
     others = [number for number, head in enumerate(heads) if head is not MarkClass.METAL]
-    if not metal:
-        spots = _spots(maps, heads, others, inside, limits, spacing_mm)
-        return Found((), tuple(_measured(spots, image)), (-1,) * len(spots))
-    found = objects(maps, metal[0], image, inside, spacing_mm)
-    free = inside * (1 - found.settled.astype(np.uint8))
-    spots = _spots(maps, heads, others, free, limits, spacing_mm)
-    # Apart, so that what shines all over a clip does not use up the number that is allowed.
-    spots += _spots(maps, heads, metal, found.contested.astype(np.uint8), limits, spacing_mm)
-    spots.sort(key=lambda spot: (-spot.score, spot.row, spot.column))
-    spots = _without_doubles(spots, DOUBLE_MM / spacing_mm, limits.maximum_candidates)
-    within = tuple(
-        found.of(round(maps.to_map(spot.row)), round(maps.to_map(spot.column))) for spot in spots
-    )
-    return Found(found.marks, tuple(_measured(spots, image)), within)
-
-
-def _spots(
-    maps: Maps,
-    heads: Sequence[MarkClass],
-    channels: list[int],
-    inside: Mask,
-    limits: Limits,
-    spacing_mm: float,
-) -> list[Candidate]:
-    if not channels:
-        return []
-    scores = maps.scores[channels]
-    best = scores.max(axis=0) if len(channels) > 1 else scores[0]
-    top = cv2.dilate(best, np.ones((3, 3), np.uint8))
-    rows, columns = np.nonzero((best >= limits.least_seen) & (best == top) & (inside > 0))
-    values = best[rows, columns]
+    found = objects(maps, metal[0], image, interior, spacing_mm) if metal else None
     # More than this many maxima is noise; doubles among the highest leave enough of them.
-    order = np.argsort(-values, kind="stable")[: 4 * limits.maximum_candidates]
-    found = [
+    most = 4 * limits.maximum_candidates
+    spots = _maxima(maps, others, inside, limits.least_seen)
+    within = np.full(len(spots), -1)
+    if found is not None:
+        # Where an object is sure, nothing else is looked for; metal's own maxima only where not.
+        within = found.of(spots.row, spots.column)
+        spots, within = _highest(spots, within, found.is_open(within) | (within < 0), most)
+        own = _maxima(maps, metal, inside, limits.least_seen)
+        of_own = found.of(own.row, own.column)
+        # Apart, so that what shines all over a clip does not use up the number that is allowed.
+        own, of_own = _highest(own, of_own, found.is_open(of_own), most)
+        spots, within = spots.joined(own), np.append(within, of_own)
+    spots, within = _highest(spots, within, np.ones(len(spots), np.bool_), 2 * most)
+    single = _without_doubles(spots, maps, DOUBLE_MM / spacing_mm)[: limits.maximum_candidates]
+    return Found(
+        found.marks if found is not None else (),
+        tuple(_measured(_candidates(spots.only(single), maps, heads), image)),
+        tuple(within[single].tolist()),
+    )
+
+
+def _highest(
+    spots: "_Spots", within: _Indices, kept: npt.NDArray[np.bool_], most: int
+) -> tuple["_Spots", _Indices]:
+    """Return so many of some spots, the highest first, and what they are within."""
+    numbers = np.flatnonzero(kept)
+    order = np.lexsort((spots.column[numbers], spots.row[numbers], -spots.score[numbers]))
+    chosen = numbers[order[:most]]
+    return spots.only(chosen), within[chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class _Spots:
+    """Local maxima of the maps, as columns of a table."""
+
+    row: npt.NDArray[np.int64]
+    """Array index in the maps."""
+    column: npt.NDArray[np.int64]
+    channel: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float32]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no spots."""
+        empty = np.zeros(0, np.int64)
+        return cls(empty, empty, empty, np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def only(self, chosen: npt.NDArray[np.generic]) -> Self:
+        """Return the spots that a mask or an array of indices names, in its order."""
+        return type(self)(
+            self.row[chosen], self.column[chosen], self.channel[chosen], self.score[chosen]
+        )
+
+    def joined(self, other: Self) -> Self:
+        """Return these and others."""
+        return type(self)(
+            np.append(self.row, other.row),
+            np.append(self.column, other.column),
+            np.append(self.channel, other.channel),
+            np.append(self.score, other.score),
+        )
+
+
+_NEIGHBOURS = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
+
+
+def _maxima(maps: Maps, channels: Sequence[int], inside: Mask, least: float) -> _Spots:
+    """Return where the highest of some channels is no lower than all around it.
+
+    Few pixels reach the least score: only those are compared with their neighbours.
+    """
+    parts = [_Spots.none()]
+    rows = maps.scores.shape[1]
+    # A few rows at a time stay in the processor's cache, with the neighbours of the outermost.
+    for first in range(0, rows if channels else 0, _ROWS_AT_ONCE):
+        last = min(first + _ROWS_AT_ONCE, rows)
+        top = max(first - 1, 0)
+        beside = maps.scores[:, top : min(last + 1, rows)]
+        parts.append(_maxima_of_rows(beside, channels, inside[first:last], first - top, least, top))
+    return reduce(_Spots.joined, parts)
+
+
+_ROWS_AT_ONCE = 256
+
+
+def _maxima_of_rows(
+    scores: npt.NDArray[np.float32],
+    channels: Sequence[int],
+    inside: Mask,
+    above: int,
+    least: float,
+    top: int,
+) -> _Spots:
+    """Return the maxima in some rows.
+
+    Parameters
+    ----------
+    scores
+        (heads, rows, columns), with a row more at each end where the maps have one.
+    inside
+        Of the rows that are asked for.
+    above
+        Rows of the scores before those.
+    top
+        The maps' row that the scores begin with.
+    """
+    best = scores[channels[0]]
+    for channel in channels[1:]:
+        best = np.asarray(cv2.max(best, scores[channel]), np.float32)
+    reached = cv2.min(cv2.inRange(best[above : above + len(inside)], least, np.inf), inside)
+    if not reached.any():
+        return _Spots.none()
+    column, row = cv2.findNonZero(reached).reshape(-1, 2).T.astype(np.int64)
+    row += above
+    score = best[row, column]
+    is_top = np.ones(len(row), np.bool_)
+    last_row, last_column = best.shape[0] - 1, best.shape[1] - 1
+    for down, right in _NEIGHBOURS:
+        beside = best[np.clip(row + down, 0, last_row), np.clip(column + right, 0, last_column)]
+        is_top &= score >= beside
+    row, column, score = row[is_top], column[is_top], score[is_top]
+    of_channels = np.stack([scores[channel][row, column] for channel in channels])
+    return _Spots(row + top, column, np.array(channels)[of_channels.argmax(axis=0)], score)
+
+
+def _without_doubles(spots: _Spots, maps: Maps, radius_px: float) -> npt.NDArray[np.int64]:
+    """Return the indices of the spots that no higher one is near; they come highest first."""
+    if not len(spots):
+        return np.zeros(0, np.int64)
+    reach = np.full(len(spots), radius_px)
+    if maps.diameter is not None:
+        reach = np.maximum(reach, maps.diameter[spots.row, spots.column] / 2)
+    at = maps.stride * np.column_stack([spots.row, spots.column]).astype(np.float64)
+    higher, lower = cKDTree(at).query_pairs(float(reach.max()), output_type="ndarray").T
+    near = np.linalg.norm(at[higher] - at[lower], axis=1) <= reach[higher]
+    higher, lower = higher[near], lower[near]
+    gone = np.zeros(len(spots), np.bool_)
+    # By falling height, so that whether the higher one is gone itself is known by then.
+    for one, other in zip(
+        *(part[np.argsort(higher, kind="stable")].tolist() for part in (higher, lower)), strict=True
+    ):
+        if not gone[one]:
+            gone[other] = True
+    return np.flatnonzero(~gone)
+
+
+def _candidates(spots: _Spots, maps: Maps, heads: Sequence[MarkClass]) -> list[Candidate]:
+    sizes = (
+        np.zeros(len(spots)) if maps.diameter is None else maps.diameter[spots.row, spots.column]
+    )
+    return [
         Candidate(
             row=maps.to_input(float(row)),
             column=maps.to_input(float(column)),
-            score=float(best[row, column]),
-            mark_class=heads[channels[int(scores[:, row, column].argmax())]],
-            diameter_px=0.0 if maps.diameter is None else float(maps.diameter[row, column]),
+            score=score,
+            mark_class=heads[channel],
+            diameter_px=size,
             contrast=0.0,
             elongation=1.0,
         )
-        for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True)
+        for row, column, channel, score, size in zip(
+            spots.row.tolist(),
+            spots.column.tolist(),
+            spots.channel.tolist(),
+            spots.score.tolist(),
+            sizes.tolist(),
+            strict=True,
+        )
     ]
-    return _without_doubles(found, DOUBLE_MM / spacing_mm, limits.maximum_candidates)
-
-
-def _without_doubles(found: list[Candidate], radius_px: float, maximum: int) -> list[Candidate]:
-    """Keep a candidate unless a higher one is near; `found` is sorted, highest first."""
-    if not found:
-        return []
-    tree = cKDTree([(mark.row, mark.column) for mark in found])
-    gone = np.zeros(len(found), np.bool_)
-    kept: list[Candidate] = []
-    for number, mark in enumerate(found):
-        if gone[number]:
-            continue
-        kept.append(mark)
-        if len(kept) == maximum:
-            break
-        reach = max(radius_px, mark.diameter_px / 2)
-        gone[tree.query_ball_point((mark.row, mark.column), reach)] = True
-    return kept
 
 
 def _measured(found: list[Candidate], image: Brightness) -> list[Candidate]:

@@ -9,6 +9,7 @@ several times the memory and computes air.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -44,9 +45,12 @@ class Maps:
         """Return the input's array index at an index of the maps; both name pixel centres."""
         return (index + 0.5) * self.stride - 0.5
 
-    def to_map(self, position: float) -> float:
-        """Return the (fractional) index in the map of a position in the input."""
-        return (position + 0.5) / self.stride - 0.5
+    def inside(self, interior: Mask) -> Mask:
+        """Return a mask of the input at the maps' own resolution."""
+        if self.stride == 1:
+            return interior
+        shape = self.scores.shape[:0:-1]
+        return np.asarray(cv2.resize(interior, shape, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

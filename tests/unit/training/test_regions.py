@@ -48,7 +48,7 @@ def test_every_region_has_the_size_that_the_network_sees(regions: list[Region]) 
 def test_a_sure_solid_is_labelled_with_its_class_where_it_is(regions: list[Region]) -> None:
     seen = 0
     for region in regions:
-        for row, column, head, diameter, cnr, _, _ in region.objects:
+        for row, column, head, diameter, cnr, *_ in region.objects:
             if cnr < SURE_CNR:
                 continue
             reach = int(diameter / 2) + 3
@@ -87,7 +87,7 @@ def test_what_a_region_holds_is_decided_by_its_seed(background: Background) -> N
 def test_groups_are_numbered_apart() -> None:
     for seed in range(30):
         placed = drawn(np.random.default_rng(seed), 15.0)
-        classes: dict[int, set[MarkClass]] = {}
+        classes: dict[int, set[MarkClass | None]] = {}
         for one in placed:
             if one.group >= 0:
                 classes.setdefault(one.group, set()).add(one.mark_class)
