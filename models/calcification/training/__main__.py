@@ -61,14 +61,13 @@ def main() -> None:
     tissue = _tissue(plan)
     train = [path for path in tissue if int(path.stem) % _EVERY]
     held = [path for path in tissue if not int(path.stem) % _EVERY]
-    regions = _regions(plan, train, plan.seed, plan.shards, "regions")
+    simulated = _regions(plan, train, plan.seed, plan.shards, "regions")
     unseen = _regions(plan, held, VALIDATION_SEED, 4, "validation")
-    regions += _real_regions(plan)
-    network = _dense(plan, regions)
+    lived = _real_regions(plan)
+    network = _dense(plan, simulated, lived)
     _say(f"dense: {_told(mining.sensitivity(network, unseen))}")
-    samples = patches.collect(network, regions)
-    _say(f"{len(samples.target)} candidates cut out")
-    _patch_networks(plan, network, samples)
+    cut = _samples(network, simulated)
+    _patch_networks(plan, cut, _samples(network, lived) if lived else None)
 
 
 def _arguments() -> Round:
@@ -102,7 +101,8 @@ def _regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) 
     folder = plan.work / name
     folder.mkdir(parents=True, exist_ok=True)
     _in_parallel(plan, partial(_make, tissue, folder, seed), count, f"shards of {name}")
-    return [path for path in store.shards(folder) if path.name.startswith(f"{seed:03d}-")][:count]
+    # Those of earlier rounds in the same folder serve again: what is new is added, not swapped.
+    return store.shards(folder)
 
 
 def _real_regions(plan: Round) -> list[Path]:
@@ -120,7 +120,7 @@ def _real_regions(plan: Round) -> list[Path]:
             rng = stream(plan.seed, "real", str(number))
             store.write_shard(target, list(real.regions(views, rng, store.SHARD)))
     _say(f"{len(made)} shards of {len(views)} real views")
-    return made
+    return store.shards(folder)
 
 
 def _make(tissue: list[Path], folder: Path, seed: int, number: int) -> None:
@@ -138,7 +138,7 @@ def _in_parallel(plan: Round, work: "partial[None]", count: int, what: str) -> N
                 _say(f"{done}/{count} {what}, {left:.0f} min left")
 
 
-def _dense(plan: Round, regions: list[Path]) -> nn.Module:
+def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     done = plan.work / f"dense-{plan.seed:03d}.pt"
     torch.manual_seed(plan.seed)
     network = Dense(len(HEADS))
@@ -147,10 +147,12 @@ def _dense(plan: Round, regions: list[Path]) -> nn.Module:
         return network.eval()
     if not plan.fresh:
         load_weights(network, COMMITTED / "dense.onnx")
-    mistaken = None if plan.fresh else _mined(plan, network, regions)
+    # In real tissue what looks like a mistake may be a calcification that nobody has listed.
+    mistaken = None if plan.fresh else _mined(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
     recipe = dense.Recipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
-    trained = dense.train(network, Tiles(regions, mistaken), recipe, checkpoint, _say)
+    tiles = Tiles([*simulated, *lived], mistaken)
+    trained = dense.train(network, tiles, recipe, checkpoint, _say)
     torch.save(trained.state_dict(), done)
     export.export_dense(trained, plan.work / "dense.onnx")
     return trained
@@ -165,19 +167,37 @@ def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[
     return mistaken
 
 
-def _patch_networks(plan: Round, network: nn.Module, samples: patches.Samples) -> None:
+def _samples(network: nn.Module, regions: list[Path]) -> patches.Samples:
+    samples = patches.collect(network, regions)
+    _say(f"{len(samples.target)} candidates cut out of {len(regions)} shards")
+    return samples
+
+
+def _patch_networks(plan: Round, simulated: patches.Samples, lived: patches.Samples | None) -> None:
     recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
-    for name, outputs, train, side, left_out in (
-        ("rescore", len(HEADS) + 1, patches.train_rescore, patches.RESCORE_PX, 1),
-        ("describe", len(MORPHOLOGIES), patches.train_describe, patches.DESCRIBE_PX, 0),
-    ):
-        torch.manual_seed(plan.seed)
-        start = Patches(outputs, side)
-        if not plan.fresh:
-            load_weights(start, COMMITTED / f"{name}.onnx")
-        trained = train(samples, start, recipe, _say)
-        away = export.export_patches(trained, side, plan.work / f"{name}.onnx", left_out)
-        _say(f"{name}.onnx written, {away:.1g} from PyTorch")
+    start = _start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
+    trained = patches.train_rescore(simulated, start, recipe, _say)
+    samples = simulated
+    if lived is not None:
+        samples = patches.joined([simulated, patches.without_doubted(lived, trained)])
+        trained = patches.train_rescore(samples, trained, recipe, _say)
+    _export(plan, trained, "rescore", patches.RESCORE_PX, left_out=1)
+    start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
+    trained = patches.train_describe(samples, start, recipe, _say)
+    _export(plan, trained, "describe", patches.DESCRIBE_PX, left_out=0)
+
+
+def _start(plan: Round, name: str, outputs: int, side: int) -> Patches:
+    torch.manual_seed(plan.seed)
+    network = Patches(outputs, side)
+    if not plan.fresh:
+        load_weights(network, COMMITTED / f"{name}.onnx")
+    return network
+
+
+def _export(plan: Round, network: nn.Module, name: str, side: int, left_out: int) -> None:
+    away = export.export_patches(network, side, plan.work / f"{name}.onnx", left_out)
+    _say(f"{name}.onnx written, {away:.1g} from PyTorch")
 
 
 def _told(found: mining.Sensitivity) -> str:

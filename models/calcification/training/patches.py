@@ -6,7 +6,7 @@ that network's own mistakes: this is the second and harder round of mining.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ NOTHING = 0
 """The rescoring network's first output; class n of `regions.HEADS` is output n + 1."""
 
 _ALL = tuple(range(len(HEADS)))
+_CALCIFICATION = HEADS.index(MarkClass.CALCIFICATION)
 _AT_MOST = 60
 """Candidates taken from one region."""
 
@@ -55,20 +56,51 @@ class Samples:
 
 def collect(network: nn.Module, folders: Sequence[Path], threshold: float = 0.03) -> Samples:
     """Cut patches around a dense network's candidates in some shards."""
-    parts = [_of_shard(network, read_shard(folder), threshold) for folder in folders]
-    return Samples(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return joined([_of_shard(network, read_shard(folder), threshold) for folder in folders])
 
 
-_Arrays = tuple[
-    npt.NDArray[np.float16],
-    npt.NDArray[np.int64],
-    npt.NDArray[np.int64],
-    npt.NDArray[np.float32],
-    npt.NDArray[np.float32],
-]
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Return several sets of samples as one."""
+    return Samples(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Samples)
+        )
+    )
 
 
-def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> _Arrays:
+DOUBTED = 0.2
+"""A candidate in real tissue that is a calcification with this share or more may well be one."""
+
+
+def without_doubted(samples: Samples, network: Patches) -> Samples:
+    """Return samples of real tissue, not asked where nobody knows the answer.
+
+    Real tissue holds calcifications that nobody has listed. A network that is taught to call
+    them nothing learns to miss real ones (measured: 0.51 instead of 0.63 of the clusters put into
+    real views were found). So what a network that knows simulated tissue alone takes for a
+    calcification is neither asked for nor called nothing.
+
+    Parameters
+    ----------
+    samples
+        Cut from regions of real tissue.
+    network
+        A rescoring network that was trained without real tissue.
+    """
+    asked = np.flatnonzero(samples.target == NOTHING)
+    edge = (DESCRIBE_PX - RESCORE_PX) // 2
+    window = slice(edge, edge + RESCORE_PX)
+    target = samples.target.copy()
+    for part in np.array_split(asked, max(len(asked) // 512, 1)):
+        cut = torch.from_numpy(samples.images[part][:, None, window, window].astype(np.float32))
+        with torch.no_grad():
+            share = torch.softmax(network(cut), dim=1)[:, 1 + _CALCIFICATION].numpy()
+        target[part[share >= DOUBTED]] = -1
+    return replace(samples, target=target)
+
+
+def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> Samples:
     half = DESCRIBE_PX // 2
     images, targets, types, cnrs, dense = [], [], [], [], []
     for region, found in candidates(network, shard, threshold, _ALL):
@@ -83,7 +115,7 @@ def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> _Arrays:
             types.append(kind)
             cnrs.append(cnr)
             dense.append(found.score[number])
-    return (
+    return Samples(
         np.asarray(images, np.float16).reshape(-1, DESCRIBE_PX, DESCRIBE_PX),
         np.asarray(targets, np.int64),
         np.asarray(types, np.int64),

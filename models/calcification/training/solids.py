@@ -258,7 +258,7 @@ def _skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Plac
 
 
 def _metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
-    kinds = (_clips, _clips, _staples, _thread, _ball, _biopsy_marker)
+    kinds = (_clips, _clips, _staples, _thread, _ball, _ball, _biopsy_marker)
     middle = _middle(rng, half_mm)
     for solid, offset in kinds[int(rng.integers(len(kinds)))](rng):
         at = _seen(middle + offset)

@@ -22,8 +22,12 @@ OBJECT_SCORE = 0.5
 """From this score on, touching pixels of the metal head are one object."""
 OBJECT_MARGIN_MM = 0.7
 """Calcifications this near to a metal object are its own edges."""
+ON_OBJECT_MM = 0.2
+"""Spots this near to an object are pieces of it, whatever it is."""
 CONTESTED_MM = 2.5
 """Diameter of a disc of an object's area up to which it is contested."""
+SOLID_QUANTILE, SOLID_SHARE = 0.25, 0.5
+"""An object is solid if all but this share of it are above this share of its highest value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Objects:
     """What one head shows as objects."""
 
     marks: tuple[Candidate, ...]
+    is_solid: npt.NDArray[np.bool_]
+    """(objects,): whether it is bright all over, as one thing is and a heap of grains is not."""
     _is_contested: npt.NDArray[np.bool_]
     _pixels: cKDTree | None
     """(row, column) of all pixels of all objects, in the map."""
@@ -44,15 +50,24 @@ class Objects:
 
     def of(
         self, row: npt.NDArray[np.int64], column: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
-        """Return the index of the object that each pixel of the map is in or near, -1 for none."""
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return the object that each pixel of the map is in or near, and how far it is.
+
+        Returns
+        -------
+        ndarray of int
+            Index of the object, -1 for none.
+        ndarray of float
+            Distance to its nearest pixel in pixels of the map, infinite where there is none.
+        """
         if self._pixels is None or not len(row):
-            return np.full(len(row), -1)
+            return np.full(len(row), -1), np.full(len(row), np.inf)
         away, nearest = self._pixels.query(
             np.column_stack([row, column]), distance_upper_bound=self._reach_px + 1e-6
         )
         near = np.isfinite(away)
-        return np.where(near, self._owner[np.where(near, nearest, 0)], -1)
+        owner = np.where(near, self._owner[np.where(near, nearest, 0)], -1)
+        return owner, np.asarray(away, np.float64)
 
 
 def objects(
@@ -76,7 +91,8 @@ def objects(
     cv2.min(region, maps.inside(interior), dst=region)
     left, top, width, height = cv2.boundingRect(region)
     if not width:
-        return Objects((), np.zeros(0, np.bool_), None, np.zeros(0, np.int64), reach)
+        none = np.zeros(0, np.bool_)
+        return Objects((), none, none, None, np.zeros(0, np.int64), reach)
     window = np.s_[top : top + height, left : left + width]
     count, labels, stats, centers = cv2.connectedComponentsWithStats(region[window])
     scores = maps.scores[channel][window]
@@ -86,8 +102,13 @@ def objects(
     )
     rows, columns = np.nonzero(labels)
     contested = [one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks]
+    solid = [
+        _is_solid(image, maps, labels, label, (top, left), stats[label])
+        for label in range(1, count)
+    ]
     return Objects(
         marks,
+        np.array(solid),
         np.array(contested),
         cKDTree(np.column_stack([rows + top, columns + left])),
         labels[rows, columns].astype(np.int64) - 1,
@@ -121,6 +142,27 @@ def _object(
         contrast=float(near.max()),
         elongation=_elongation(own),
     )
+
+
+def _is_solid(
+    image: Brightness,
+    maps: Maps,
+    labels: npt.NDArray[np.generic],
+    label: int,
+    corner: tuple[int, int],
+    stats: npt.NDArray[np.generic],
+) -> bool:
+    left, top, width, height, _ = (int(value) for value in stats)
+    rows, columns = np.nonzero(labels[top : top + height, left : left + width] == label)
+    rows, columns = (
+        np.clip(((index + first + 0.5) * maps.stride).astype(np.int64), 0, side - 1)
+        for index, first, side in (
+            (rows, corner[0] + top, image.shape[0]),
+            (columns, corner[1] + left, image.shape[1]),
+        )
+    )
+    values = image[rows, columns]
+    return bool(np.quantile(values, SOLID_QUANTILE) >= SOLID_SHARE * values.max())
 
 
 def _elongation(region: npt.NDArray[np.bool_]) -> float:

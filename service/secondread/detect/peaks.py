@@ -14,14 +14,12 @@ from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.candidate import Candidate, patches
 from secondread.detect.manifest import Limits
-from secondread.detect.objects import objects
+from secondread.detect.objects import ON_OBJECT_MM, objects
 from secondread.detect.strips import Maps
 
 DOUBLE_MM = 0.3
 """Two maxima nearer than this, or than the larger one's radius, are one calcification."""
 _WINDOW = 7  # pixels to each side that shape is measured in
-
-_Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,8 @@ class Found:
     """Of all heads; highest score first."""
     within: tuple[int, ...]
     """For each spot the index of the contested object that it is in or near, -1 for none."""
+    is_piece: tuple[bool, ...]
+    """For each spot whether it lies on such an object, and that is one solid thing."""
 
     def settled(self, overturned: Collection[int] = ()) -> list[Candidate]:
         """Return the candidates, highest score first.
@@ -41,14 +41,22 @@ class Found:
         Parameters
         ----------
         overturned
-            Indices of objects that are none; their spots stay, those of others go.
+            Indices of objects that are none; their spots stay, those of others go. Of the
+            pieces of one solid thing the highest stays.
         """
         kept = [one for number, one in enumerate(self.objects) if number not in overturned]
-        kept += [
-            spot
-            for spot, number in zip(self.spots, self.within, strict=True)
-            if spot.mark_class is not MarkClass.METAL and (number < 0 or number in overturned)
-        ]
+        whole: set[int] = set()
+        highest = sorted(
+            zip(self.spots, self.within, self.is_piece, strict=True), key=lambda one: -one[0].score
+        )
+        for spot, number, is_piece in highest:
+            if spot.mark_class is MarkClass.METAL or (number >= 0 and number not in overturned):
+                continue
+            if is_piece and number in whole:
+                continue
+            if is_piece:
+                whole.add(number)
+            kept.append(spot)
         return sorted(kept, key=lambda one: (-one.score, one.row, one.column))
 
 
@@ -82,33 +90,29 @@ def candidates(
     # More than this many maxima is noise; doubles among the highest leave enough of them.
     most = 4 * limits.maximum_candidates
     spots = _maxima(maps, others, inside, limits.least_seen)
-    within = np.full(len(spots), -1)
     if found is not None:
         # Where an object is sure, nothing else is looked for; metal's own maxima only where not.
-        within = found.of(spots.row, spots.column)
-        spots, within = _highest(spots, within, found.is_open(within) | (within < 0), most)
+        within, _ = found.of(spots.row, spots.column)
+        spots = _highest(spots.only((within < 0) | found.is_open(within)), most)
         own = _maxima(maps, metal, inside, limits.least_seen)
-        of_own = found.of(own.row, own.column)
+        within, _ = found.of(own.row, own.column)
         # Apart, so that what shines all over a clip does not use up the number that is allowed.
-        own, of_own = _highest(own, of_own, found.is_open(of_own), most)
-        spots, within = spots.joined(own), np.append(within, of_own)
-    spots, within = _highest(spots, within, np.ones(len(spots), np.bool_), 2 * most)
+        spots = spots.joined(_highest(own.only(found.is_open(within)), most))
+    spots = _highest(spots, 2 * most)
     single = _without_doubles(spots, maps, DOUBLE_MM / spacing_mm)[: limits.maximum_candidates]
-    return Found(
-        found.marks if found is not None else (),
-        tuple(_measured(_candidates(spots.only(single), maps, heads), image)),
-        tuple(within[single].tolist()),
-    )
+    spots = spots.only(single)
+    measured = tuple(_measured(_candidates(spots, maps, heads), image))
+    if found is None:
+        return Found((), measured, (-1,) * len(spots), (False,) * len(spots))
+    within, away = found.of(spots.row, spots.column)
+    on_object = away <= ON_OBJECT_MM / spacing_mm / maps.stride
+    is_piece = on_object & found.is_solid[within] if len(found.marks) else on_object
+    return Found(found.marks, measured, tuple(within.tolist()), tuple(is_piece.tolist()))
 
 
-def _highest(
-    spots: "_Spots", within: _Indices, kept: npt.NDArray[np.bool_], most: int
-) -> tuple["_Spots", _Indices]:
-    """Return so many of some spots, the highest first, and what they are within."""
-    numbers = np.flatnonzero(kept)
-    order = np.lexsort((spots.column[numbers], spots.row[numbers], -spots.score[numbers]))
-    chosen = numbers[order[:most]]
-    return spots.only(chosen), within[chosen]
+def _highest(spots: "_Spots", most: int) -> "_Spots":
+    """Return so many of some spots, the highest first."""
+    return spots.only(np.lexsort((spots.column, spots.row, -spots.score))[:most])
 
 
 @dataclass(frozen=True, slots=True)

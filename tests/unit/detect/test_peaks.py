@@ -9,6 +9,7 @@ from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.candidate import Candidate, patches
 from secondread.detect.manifest import Limits
+from secondread.detect.peaks import Found
 from secondread.detect.peaks import candidates as found_candidates
 from secondread.detect.strips import Maps
 
@@ -127,21 +128,37 @@ def test_a_metal_object_is_one_mark_and_swallows_the_marks_on_its_edge() -> None
     assert (found[1].row, found[1].column) == (10, 10)
 
 
+def called_calcifications(found: Found) -> Found:
+    spots = tuple(replace(one, mark_class=MarkClass.CALCIFICATION) for one in found.spots)
+    return replace(found, spots=spots)
+
+
 def test_an_object_that_is_overturned_leaves_its_spots() -> None:
     metal = dots((40, 60, 0.95), (43, 66, 0.9), sigma=2.5)
     spots = dots((40, 60, 0.4), (10, 10, 0.8))
+    grains = 30 * dots((40, 60, 0.95), (43, 66, 0.9), sigma=1.0)
 
-    found = found_candidates(maps(spots, metal), BOTH, metal * 30, EVERYWHERE, 0.07, LIMITS)
-    again = replace(
-        found,
-        spots=tuple(replace(one, mark_class=MarkClass.CALCIFICATION) for one in found.spots),
-    )
+    found = found_candidates(maps(spots, metal), BOTH, grains, EVERYWHERE, 0.07, LIMITS)
+    again = called_calcifications(found)
 
     assert [one.mark_class for one in found.objects] == [MarkClass.METAL]
     assert sorted(found.within) == [-1, 0, 0]
     assert [one.mark_class for one in found.settled()] == [MarkClass.METAL, MarkClass.CALCIFICATION]
     assert len(again.settled(overturned={0})) == 3
     assert MarkClass.METAL not in {one.mark_class for one in again.settled(overturned={0})}
+
+
+def test_an_overturned_object_that_is_bright_all_over_is_one_calcification() -> None:
+    ball = np.zeros((100, 120), np.float32)
+    ball[40:56, 60:76] = 0.95
+    spots = dots((42, 62, 0.9), (42, 73, 0.8), (53, 68, 0.7), (48, 84, 0.6), (10, 10, 0.5))
+
+    found = found_candidates(maps(spots, ball), BOTH, ball * 30, EVERYWHERE, 0.07, LIMITS)
+    settled = called_calcifications(found).settled(overturned={0})
+
+    at = {(one.row, one.column) for one in settled}
+    assert len(at) == 3
+    assert {(48, 84), (10, 10)} < at  # beside it, and far from it
 
 
 def test_nobody_asks_again_about_a_large_object() -> None:
