@@ -34,7 +34,7 @@ from secondread.judge.population import planned_exam
 from secondread.judge.rules import MarkOutcome
 from secondread.settings import DetectSettings
 from secondread.simulate.exam import simulated_views
-from secondread.simulate.truth import write_truth
+from secondread.simulate.truth import NOTHING, TruthRow, write_truth
 from secondread.simulate.vendors import VENDORS
 
 VALIDATION_SEED = 20261201
@@ -106,7 +106,10 @@ def _exams(folder: Path, count: int) -> Iterator[Path]:
             for view in simulated_views(exam.spec):
                 (_, ds), *_ = view.instances
                 ds.save_as(target / f"{view.identity.label}.dcm", enforce_file_format=True)
-                rows += [row for row in view.rows if row.sop_instance_uid == ds.SOPInstanceUID]
+                uid = str(ds.SOPInstanceUID)
+                # A view that holds nothing counts as well: most do, and false marks lie there too.
+                own = [row for row in view.rows if row.sop_instance_uid == uid]
+                rows += own or [TruthRow(uid, NOTHING, vendor_family=exam.spec.vendor)]
             write_truth(target / "truth.csv", rows)
         yield target
 
@@ -221,7 +224,7 @@ def _manifest(
         *_judged(found),
         "",
         "[limits]",
-        "maximum_candidates = 1500",
+        "maximum_candidates = 1000",
         f"minimum_seen = {limits[0]}",
         f"minimum_score = {limits[1]}",
         "maximum_marks_per_cm2 = 10.0",
