@@ -6,12 +6,14 @@ desk and the same file received from a PACS end in the same findings.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import Selection
 from secondread.assemble.viewset import Slot
+from secondread.detect.groups import Groups
 from secondread.detect.marks import Detection
+from secondread.findings.cad_report import CadReport
 from secondread.findings.describe import Calibrate, describe
 from secondread.findings.finding import (
     ImageReading,
@@ -24,6 +26,7 @@ from secondread.findings.shown import OperatingPoint
 from secondread.findings.treatment import Treatment
 from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.report.reported_reading import as_reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Reader:
     model: ModelIdentity
     calibrate: Calibrate
     point: OperatingPoint
+    groups: Groups = field(default_factory=Groups)
+    """What the model knows about groups of calcifications."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,34 @@ def read_study(
     )
 
 
+def read_from_report(
+    report: CadReport, answers: Mapping[str, Detection], reader: Reader
+) -> StudyReading:
+    """Return the reading of a study of which no image is at hand any more.
+
+    Parameters
+    ----------
+    report
+        What this node reported of it.
+    answers
+        The detector's answers of that time, as far as they were kept, by SOP Instance UID.
+        Without one of them it is the report's shown marks, and where the breast lies is unknown.
+    reader
+        What the study was read with.
+
+    Raises
+    ------
+    InputError
+        The report is another maker's.
+    """
+    reported = as_reading(report)
+    kept = [i.mammogram for i in reported.images if i.mammogram.sop_instance_uid in answers]
+    if not kept:
+        return reported
+    circumstances = Circumstances(revision=1, cause="reported")
+    return read_study(report.study_uid, Selection(tuple(kept), ()), answers, reader, circumstances)
+
+
 def unique_labels(mammograms: Sequence[Mammogram]) -> dict[str, str]:
     """Return a label for each image, ``LCC`` or, where a view comes again, ``LCC2``."""
     seen: Counter[str] = Counter()
@@ -123,6 +156,7 @@ def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reade
             (mammogram.rows, mammogram.columns),
             reader.calibrate,
             reader.point,
+            reader.groups,
         )
         if detection.status.has_findings
         else ()

@@ -129,4 +129,5 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
             name=point.name,
             minimum_certainty=point.minimum_certainty.get(MarkClass.CLUSTER, 101.0),
         ),
+        groups=manifest.groups,
     )

@@ -163,7 +163,20 @@ class Detector:
 
     def _marks(self, prepared: "DetectorInput") -> tuple[Mark, ...]:
         cut, grid, tissue, interior = prepared
-        z = normalised(cut, tissue, self.manifest.input)
+        return self.marks_on(normalised(cut, tissue, self.manifest.input), interior, grid)
+
+    def marks_on(self, z: Brightness, interior: Mask, grid: Grid) -> tuple[Mark, ...]:
+        """Run the graphs on a normalised input and return its marks, highest score first.
+
+        Parameters
+        ----------
+        z
+            What `pixels.normalised` gives, at the model's spacing.
+        interior
+            Where marks may lie, same shape.
+        grid
+            Where the input lies in the stored image.
+        """
         dense = self.manifest.dense
         maps = strips.infer(z, interior, dense, self._dense.dense)
         seen = peaks.candidates(

@@ -14,26 +14,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from secondread.codes import MarkClass, Morphology
+from secondread.detect.groups import SHARE_FEATURES, Groups, NamedType
 from secondread.detect.likeness import Likeness
 from secondread.detect.site import SiteCalibration, read_site
 from secondread.errors import ModelError
 
 _Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Percent = Annotated[float, Field(ge=0, le=100)]
-
-
-def _named(value: object) -> object:
-    """Return the type of calcification of a name, as truth tables spell it."""
-    names = {kind.name.lower(): kind for kind in Morphology}
-    if isinstance(value, str) and value not in names:
-        raise ValueError(f"{value!r} is no type of calcification; there are {', '.join(names)}")
-    return names[value] if isinstance(value, str) else value
-
-
-_Type = Annotated[Morphology, BeforeValidator(_named)]
 _FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 """A name without a folder: a manifest cannot point outside its own folder."""
 
@@ -92,7 +82,7 @@ class Graph(_Value):
     """Order of the input's axes; N is 1 for `dense` and the number of patches otherwise."""
     heads: tuple[MarkClass, ...] = ()
     """What the channels of `scores` stand for, in their order; empty for `describe`."""
-    types: tuple[_Type, ...] = ()
+    types: tuple[NamedType, ...] = ()
     """The same for `describe`: names of `codes.Morphology` in lower case."""
     stride: int = Field(default=1, ge=1)
     """Input pixels per output pixel of a `dense` graph."""
@@ -214,6 +204,8 @@ class _Document(_Value):
     limits: Limits
     likeness: Likeness | None = None
     """The images that the model was made for; without it, no image is called unlike them."""
+    groups: Groups = Groups()
+    """What the model knows about groups; what it does not know is told by rules."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -227,6 +219,15 @@ class _Document(_Value):
             raise ValueError("operating_points: a number is given once")
         if sum(point.default for point in self.operating_points) != 1:
             raise ValueError("operating_points: exactly one is the default")
+        return self
+
+    @model_validator(mode="after")
+    def _types_are_told(self) -> Self:
+        table = self.groups.types
+        told = {kind.name.lower() for graph in self.graphs for kind in graph.types}
+        for name in table.features if table is not None else ():
+            if name in SHARE_FEATURES and name.partition("_")[2] not in told:
+                raise ValueError(f"groups.types: no graph tells what the feature {name!r} is of")
         return self
 
 

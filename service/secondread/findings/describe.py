@@ -4,16 +4,18 @@ Morphology needs a model that tells types; without one it stays empty rather tha
 does suspicion, which is an index of it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from secondread.codes import Distribution, MarkClass, Morphology
+from secondread.detect.groups import Groups
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import MINIMUM_MEMBERS, OUTLINE_MARGIN_MM, group, whole
+from secondread.findings.distribution import distribution_of
 from secondread.findings.finding import Calcification, Finding
+from secondread.findings.measures import Surroundings, measured, positions_mm
 from secondread.findings.morphology import type_of
 from secondread.findings.shown import OperatingPoint
 from secondread.findings.suspicion import suspicion_of
@@ -25,11 +27,8 @@ Calibrate = Callable[[MarkClass, float], float]
 CANDIDATE_LIMIT = 100
 """At most this many findings of each class are listed for one image, the most certain first."""
 
-REGIONAL_MM = 20.0
-"""BI-RADS calls calcifications regional that fill more than 2 cm of tissue."""
-
-DIFFUSE_MM = 60.0
-"""Beyond this extent the group no longer fits a quadrant and is called diffuse."""
+_RULES = Groups()
+"""Of a model that knows nothing of groups."""
 
 
 def describe(
@@ -39,6 +38,7 @@ def describe(
     size: tuple[int, int],
     calibrate: Calibrate,
     point: OperatingPoint,
+    groups: Groups = _RULES,
 ) -> tuple[Finding, ...]:
     """Turn the marks of one image into its findings.
 
@@ -56,6 +56,8 @@ def describe(
         The model's calibration.
     point
         The rule that decides what is shown.
+    groups
+        What the model knows about groups; what it does not know is told by rules.
 
     Returns
     -------
@@ -63,10 +65,13 @@ def describe(
         Shown ones first, then by falling certainty; numbered in that order from 1.
     """
     calcifications = [mark for mark in marks if mark.mark_class is MarkClass.CALCIFICATION]
+    ones = whole(calcifications, spacing)
+    surroundings = Surroundings.of(ones, spacing)
     drafts: list[_Draft] = []
-    for members in group(whole(calcifications, spacing), spacing):
+    for members in group(ones, spacing):
         if len(members) >= MINIMUM_MEMBERS:
-            drafts.append(_cluster(members, spacing, calibrate))
+            features = measured(members, spacing, surroundings)
+            drafts.append(_cluster(members, spacing, calibrate, groups, features))
         else:
             drafts += [_single(mark, calibrate) for mark in members]
     drafts += _landmarks(marks, spacing, calibrate)
@@ -98,7 +103,13 @@ def _capped(drafts: Sequence[_Draft]) -> list[_Draft]:
     return kept
 
 
-def _cluster(members: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) -> _Draft:
+def _cluster(
+    members: Sequence[Mark],
+    spacing: SpacingMm,
+    calibrate: Calibrate,
+    groups: Groups,
+    features: Mapping[str, float],
+) -> _Draft:
     certainties = [calibrate(MarkClass.CALCIFICATION, mark.score) for mark in members]
     score = evidence([mark.score for mark in members])
     return _Draft(
@@ -109,8 +120,8 @@ def _cluster(members: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) 
             Calcification(mark.center, mark.diameter_mm, certainty)
             for mark, certainty in zip(members, certainties, strict=True)
         ),
-        type_of(members),
-        _distribution(members, spacing),
+        type_of(members, features, groups.types),
+        distribution_of(positions_mm(members, spacing), features, groups.distributions),
     )
 
 
@@ -182,47 +193,5 @@ def _inside(outline: Outline, size: tuple[int, int]) -> Outline:
 
 
 def _longest(points: Sequence[PointPx], spacing: SpacingMm) -> float:
-    at = _array_mm(points, spacing)
+    at = np.array([(p.x, p.y) for p in map(spacing.to_mm, points)], dtype=np.float64)
     return float(np.max(np.linalg.norm(at[:, None] - at[None, :], axis=-1)))
-
-
-def _array_mm(points: Sequence[PointPx], spacing: SpacingMm) -> npt.NDArray[np.float64]:
-    return np.array([(p.x, p.y) for p in map(spacing.to_mm, points)], dtype=np.float64)
-
-
-def _distribution(
-    members: Sequence[Mark], spacing: SpacingMm
-) -> tuple[tuple[Distribution, float], ...]:
-    """Describe the distribution by extent and by the ratio of the group's principal axes.
-
-    The confidences are those of the rule: full where the measure is far from the rule's border,
-    shared evenly on the border. Segmental needs the nipple's direction and is never given here.
-    """
-    points = [mark.center for mark in members]
-    extent = _longest(points, spacing)
-    if extent > DIFFUSE_MM:
-        return _two(Distribution.DIFFUSE, Distribution.REGIONAL, extent / DIFFUSE_MM)
-    if extent > REGIONAL_MM:
-        return _two(Distribution.REGIONAL, Distribution.GROUPED, extent / REGIONAL_MM)
-    ratio = _axis_ratio(_array_mm(points, spacing))
-    if len(members) >= 5 and ratio > _LINEAR_RATIO:
-        return _two(Distribution.LINEAR, Distribution.GROUPED, ratio / _LINEAR_RATIO)
-    other = Distribution.LINEAR if ratio > _LINEAR_RATIO / 2 else Distribution.REGIONAL
-    return _two(Distribution.GROUPED, other, min(REGIONAL_MM / max(extent, 0.1), 2.0))
-
-
-_LINEAR_RATIO = 4.0
-
-
-def _axis_ratio(at: npt.NDArray[np.float64]) -> float:
-    """Return the ratio of standard deviations along the principal axes; 1 for a round group."""
-    low, high = np.linalg.eigvalsh(np.cov(at.T))
-    return float(np.sqrt(high / max(low, 0.01)))  # 0.1 mm: finer than a position is known
-
-
-def _two(
-    first: Distribution, second: Distribution, over: float
-) -> tuple[tuple[Distribution, float], ...]:
-    # `over` is 1 on the rule's border and grows away from it; twice the border counts as clear.
-    confidence = round(min(0.5 + 0.45 * (over - 1.0), 0.95), 2)
-    return (first, confidence), (second, round(1 - confidence, 2))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondread.codes import MarkClass
+from secondread.codes import MarkClass, Morphology
 from secondread.detect import manifest as module
 from secondread.detect.manifest import Role, load
 from secondread.errors import ModelError
@@ -152,3 +152,42 @@ def test_a_class_may_have_a_table_of_its_own() -> None:
     )
     assert calibration.certainty(MarkClass.CLUSTER, 0.5) == 35.0
     assert calibration.certainty(MarkClass.METAL, 0.5) == 50.0
+
+
+_TABLE = """
+[groups.types]
+types = ["round", "amorphous"]
+features = ["diameter", "{feature}"]
+means = [0.0, 0.0]
+scales = [1.0, 1.0]
+weights = [[1.0, 0.0], [0.0, 1.0]]
+constants = [0.0, 0.0]
+fitted_on = "nothing"
+"""
+
+
+def test_a_manifest_may_know_something_of_groups(tmp_path: Path) -> None:
+    path = models.one_graph(tmp_path)
+    assert load(path).groups.types is None
+
+    path.write_text(path.read_text("utf-8") + _TABLE.format(feature="contrast"), "utf-8")
+    table = load(path).groups.types
+    assert table is not None
+    assert table.words == (Morphology.ROUND, Morphology.AMORPHOUS)
+
+
+@pytest.mark.parametrize(
+    ("feature", "fault"),
+    [
+        ("girth", r"groups\.types\.features\.1: .*'girth' is no feature of groups"),
+        ("share_round", "no graph tells what the feature 'share_round' is of"),
+    ],
+)
+def test_tables_of_groups_that_the_node_or_the_graphs_do_not_know_are_refused(
+    tmp_path: Path, feature: str, fault: str
+) -> None:
+    path = models.one_graph(tmp_path)
+    path.write_text(path.read_text("utf-8") + _TABLE.format(feature=feature), "utf-8")
+
+    with pytest.raises(ModelError, match=fault):
+        load(path)

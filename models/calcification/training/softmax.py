@@ -1,0 +1,92 @@
+"""Multinomial logistic regression that stays near a rule where the data say nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+Values = npt.NDArray[np.float64]
+Answers = npt.NDArray[np.int64]
+
+LIMIT = 3.0
+"""How many standard deviations a feature counts at most."""
+
+
+def _fitted(
+    values: Values, answers: Answers, counted: Values, start: Values, decay: float
+) -> tuple[Values, Values]:
+    """Return the weights, one row a word, and the constants of the words.
+
+    Parameters
+    ----------
+    values
+        (examples, features), scaled.
+    answers
+        Index of the right word.
+    counted
+        How often each example counts.
+    start
+        (words, features): the rule's weights.
+    decay
+        Penalty on the squared distance of the weights from the rule's, against the negative log
+        likelihood summed over the examples. The constants are free.
+    """
+    words, features = start.shape
+    right = np.eye(words)[answers]
+
+    def loss(flat: Values) -> tuple[float, Values]:
+        table = flat.reshape(words, features + 1)
+        logits = values @ table[:, :-1].T + table[:, -1]
+        logits -= logits.max(axis=1, keepdims=True)
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        away = table[:, :-1] - start
+        wrong = (np.exp(logs) - right) * counted[:, None]
+        slope = np.column_stack([wrong.T @ values + decay * away, wrong.sum(axis=0)])
+        likelihood = float((counted[:, None] * right * logs).sum())
+        return 0.5 * decay * float((away**2).sum()) - likelihood, slope.ravel()
+
+    first = np.column_stack([start, np.zeros(words)]).ravel()
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 2000})
+    table = np.asarray(found.x, np.float64).reshape(words, features + 1)
+    return table[:, :-1], table[:, -1]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A table's numbers."""
+
+    means: Values
+    scales: Values
+    weights: Values
+    constants: Values
+
+    def shares(self, values: Values) -> Values:
+        """Return the probability of each word, (examples, words)."""
+        scaled = np.clip((values - self.means) / self.scales, -LIMIT, LIMIT)
+        logits = scaled @ self.weights.T + self.constants
+        likely = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(likely / likely.sum(axis=1, keepdims=True), np.float64)
+
+
+def fit(values: Values, answers: Answers, counted: Values, rule: Values, decay: float) -> Fit:
+    """Fit a table.
+
+    Parameters
+    ----------
+    rule
+        (words, features): what the weights are of features that are not scaled, if nothing is
+        learnt.
+    """
+    means = np.average(values, axis=0, weights=counted)
+    scales = np.sqrt(np.average((values - means) ** 2, axis=0, weights=counted)) + 1e-6
+    scaled = np.clip((values - means) / scales, -LIMIT, LIMIT)
+    weights, constants = _fitted(scaled, answers, counted, rule * scales, decay)
+    return Fit(means, scales, weights, constants)
+
+
+def folds(names: Sequence[str], count: int) -> npt.NDArray[np.int64]:
+    """Return the fold of each example, 0 to `count` - 1: examples of one name share one."""
+    place = {name: number % count for number, name in enumerate(sorted(set(names)))}
+    return np.array([place[name] for name in names], np.int64)

@@ -1,0 +1,193 @@
+"""What a model knows about groups of calcifications: tables from their features to words.
+
+A table is a multinomial logistic regression. The features of a group are measured by
+`findings.measures`; their names and units are here, because a manifest that names others was
+fitted for another version of the node and must not be read with this one.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from secondread.codes import CodedEnum, Distribution, Morphology
+
+LAYOUT_FEATURES = (
+    "count",
+    "extent",
+    "major",
+    "minor",
+    "spacing",
+    "spacing_spread",
+    "gap",
+    "hull",
+    "around",
+)
+"""Features of where a group's members lie, natural logarithms all but the spread.
+
+``count``: number of members.
+``extent``: longest distance between two members, mm.
+``major``, ``minor``: standard deviation along the principal axes of the members, mm.
+``spacing``: median distance from a member to the nearest other, mm.
+``spacing_spread``: standard deviation of the logarithm of that distance.
+``gap``: longest edge of the shortest tree that joins the members, mm.
+``hull``: area of their convex hull, mm2.
+``around``: one more than the number of other calcifications within 15 mm of a member.
+"""
+
+WIDE_FEATURES = ("wide_count", "wide_extent", "wide_major", "wide_minor")
+"""The same of all calcifications that a chain joins to the group, no link longer than 12 mm.
+
+Of a cluster that is spread out the detector often finds pieces; how they lie is seen from afar.
+"""
+
+MEMBER_FEATURES = (
+    "diameter",
+    "diameter_spread",
+    "diameter_largest",
+    "contrast",
+    "contrast_spread",
+    "contrast_largest",
+    "elongation",
+    "elongation_spread",
+    "elongation_largest",
+    "certainty",
+    "certainty_spread",
+)
+"""Features of the members themselves; medians, standard deviations and largest values.
+
+``diameter``: natural logarithm of the diameter, mm.
+``contrast``: that of the contrast, in units of the local noise.
+``elongation``: that of the ratio of the principal axes of a member.
+``certainty``: log odds of the score.
+"""
+
+SHARE_FEATURES = tuple(
+    f"{measure}_{kind.name.lower()}" for measure in ("share", "mixed") for kind in Morphology
+)
+"""Features of the types that the describing graph tells of the members.
+
+``share_*``: mean of the natural logarithm of a type's share, members weighted by their score.
+``mixed_*``: natural logarithm of the mean share.
+"""
+
+FEATURES = frozenset((*LAYOUT_FEATURES, *WIDE_FEATURES, *MEMBER_FEATURES, *SHARE_FEATURES))
+"""Names of all features that this version of the node measures."""
+
+
+def named(words: type[CodedEnum]) -> BeforeValidator:
+    """Return a validator that takes the name of a word, as truth tables spell it, for the word."""
+    names = {word.name.lower(): word for word in words}
+    kind = "type of calcification" if words is Morphology else words.__name__.lower()
+
+    def of_name(value: object) -> object:
+        if isinstance(value, str) and value not in names:
+            raise ValueError(f"{value!r} is no {kind}; there are {', '.join(names)}")
+        return names[value] if isinstance(value, str) else value
+
+    return BeforeValidator(of_name)
+
+
+NamedType = Annotated[Morphology, named(Morphology)]
+"""A type by its name."""
+NamedDistribution = Annotated[Distribution, named(Distribution)]
+"""A distribution by its name."""
+
+
+def _known(name: str) -> str:
+    if name not in FEATURES:
+        raise ValueError(f"{name!r} is no feature of groups that this version measures")
+    return name
+
+
+_Numbers = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
+
+
+class GroupTable(BaseModel):
+    """A multinomial logistic regression: a row of weights, and a constant, for each word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    features: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(min_length=1)
+    """Names out of `FEATURES`."""
+    means: _Numbers
+    """Taken off the features."""
+    scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
+    """The features are divided by these then."""
+    limit: float = Field(default=3.0, gt=0)
+    """How far from 0 the features so scaled are taken for at most: further out nothing was seen."""
+    weights: tuple[_Numbers, ...]
+    """A row of one number a feature for each word."""
+    constants: _Numbers
+    """Of the words."""
+    fitted_on: str
+    """To which groups."""
+
+    @property
+    def words(self) -> tuple[CodedEnum, ...]:
+        """What the rows stand for."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _shapes_agree(self) -> Self:
+        width, height = len(self.features), len(self.words)
+        if len(set(self.features)) != width or len(set(self.words)) != height:
+            raise ValueError("features and words are named once each")
+        if not len(self.means) == len(self.scales) == width:
+            raise ValueError("there is a mean and a scale for each feature")
+        if not len(self.weights) == len(self.constants) == height:
+            raise ValueError("there is a row of weights and a constant for each word")
+        if any(len(row) != width for row in self.weights):
+            raise ValueError("each row of weights has a number for each feature")
+        return self
+
+    def shares(self, values: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """Return the probability of each word.
+
+        Parameters
+        ----------
+        values
+            The features of a group by name; there may be others.
+        """
+        raw = np.array([values[name] for name in self.features])
+        scaled = np.clip((raw - self.means) / self.scales, -self.limit, self.limit)
+        logits = np.array(self.weights) @ scaled + self.constants
+        likely = np.exp(logits - logits.max())
+        return np.asarray(likely / likely.sum(), np.float64)
+
+
+class TypeTable(GroupTable):
+    """`[groups.types]`: the type of a group."""
+
+    types: tuple[NamedType, ...]
+    """What the rows stand for: names of `codes.Morphology` in lower case."""
+
+    @property
+    def words(self) -> tuple[Morphology, ...]:
+        """What the rows stand for."""
+        return self.types
+
+
+class DistributionTable(GroupTable):
+    """`[groups.distributions]`: how a group is distributed."""
+
+    distributions: tuple[NamedDistribution, ...]
+    """What the rows stand for: names of `codes.Distribution` in lower case."""
+
+    @property
+    def words(self) -> tuple[Distribution, ...]:
+        """What the rows stand for."""
+        return self.distributions
+
+
+class Groups(BaseModel):
+    """`[groups]` of a manifest; what has no table is told by a rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    types: TypeTable | None = None
+    """The type of a group, from its members'."""
+    distributions: DistributionTable | None = None
+    """How a group is distributed."""

@@ -1,0 +1,164 @@
+"""What is measured of a group of calcifications: how its members lie, and what they are like.
+
+Each member is looked at alone by the describing graph. What tells groups apart as well is how
+their members differ from each other in size, contrast and form, how many there are, and how they
+lie. Names and units of the features are in `detect.groups`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.spatial import ConvexHull, KDTree
+from scipy.spatial.distance import pdist, squareform
+
+from secondread.detect.marks import Mark
+from secondread.geometry import SpacingMm
+
+Values = npt.NDArray[np.float64]
+
+LEAST_SHARE = 0.01
+"""Share that no type falls below: a single member never rules a type out."""
+AROUND_MM = 15.0
+"""How far from a member other calcifications count."""
+WIDE_LINK_MM = 12.0
+"""Longest link of the chains that join pieces of what is spread out."""
+_CLOSEST_MM = 0.1
+"""Positions are not known finer than this."""
+_LEAST_CONTRAST = 0.5
+_SUREST = 1e-3
+"""No score is nearer to 0 or 1 than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All calcifications of an image, in mm."""
+
+    at_mm: Values
+    """(marks, 2): across and down."""
+    chain: npt.NDArray[np.int64]
+    """Number of the chain of wide links that each is part of."""
+
+    @classmethod
+    def of(cls, marks: Sequence[Mark], spacing: SpacingMm) -> Self:
+        """Measure the marks of an image."""
+        return cls.at(positions_mm(marks, spacing))
+
+    @classmethod
+    def at(cls, at_mm: Values) -> Self:
+        """Measure places."""
+        tree = KDTree(at_mm)
+        near = tree.sparse_distance_matrix(tree, WIDE_LINK_MM, output_type="coo_matrix")
+        return cls(at_mm, connected_components(near, directed=False)[1].astype(np.int64))
+
+
+def measured(
+    members: Sequence[Mark], spacing: SpacingMm, surroundings: Surroundings
+) -> dict[str, float]:
+    """Return the features of a group.
+
+    Parameters
+    ----------
+    members
+        At least two calcifications.
+    spacing
+        Of the stored image at the detector plane.
+    surroundings
+        All calcifications of the image, the members among them.
+
+    Returns
+    -------
+    dict
+        Values by name, as `detect.groups` describes them. The shares of types are there where the
+        members have them.
+    """
+    layout = layout_of(positions_mm(members, spacing), surroundings)
+    return {**layout, **_of_members(members), **_of_types(members)}
+
+
+def positions_mm(marks: Sequence[Mark], spacing: SpacingMm) -> Values:
+    """Return where marks lie, (marks, 2): across and down, in mm."""
+    points = [spacing.to_mm(mark.center) for mark in marks]
+    return np.array([(p.x, p.y) for p in points], np.float64).reshape(-1, 2)
+
+
+def layout_of(at_mm: Values, surroundings: Surroundings) -> dict[str, float]:
+    """Return the features of where members lie, (members, 2), and of what lies around them."""
+    tree = KDTree(at_mm)
+    nearest = np.maximum(np.asarray(tree.query(at_mm, 2)[0])[:, 1], _CLOSEST_MM)
+    away, to = (np.asarray(column) for column in tree.query(surroundings.at_mm, 1))
+    around = int(((away > 0) & (away <= AROUND_MM)).sum())
+    first = surroundings.chain[int(np.argmin(np.where(to == 0, away, np.inf)))]
+    joined = surroundings.at_mm[surroundings.chain == first]
+    wide = {f"wide_{name}": value for name, value in _spread(joined).items()}
+    edges = minimum_spanning_tree(squareform(np.maximum(pdist(at_mm), _CLOSEST_MM))).data
+    return {
+        **_spread(at_mm),
+        **wide,
+        "spacing": float(np.log(np.median(nearest))),
+        "spacing_spread": float(np.log(nearest).std()),
+        "gap": float(np.log(edges.max())),
+        "hull": float(np.log(_hull_mm2(at_mm))),
+        "around": float(np.log1p(around)),
+    }
+
+
+def _spread(at_mm: Values) -> dict[str, float]:
+    low, high = np.linalg.eigvalsh(np.cov(at_mm.T))
+    return {
+        "count": float(np.log(len(at_mm))),
+        "extent": float(np.log(max(pdist(at_mm).max(), _CLOSEST_MM))),
+        "major": float(np.log(max(high, _CLOSEST_MM**2)) / 2),
+        "minor": float(np.log(max(low, _CLOSEST_MM**2)) / 2),
+    }
+
+
+def _hull_mm2(at: Values) -> float:
+    # Three points on a line have no hull; each is drawn as a square as wide as it is known.
+    corners = _CLOSEST_MM / 2 * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+    return float(ConvexHull((at[:, None] + corners).reshape(-1, 2)).volume)
+
+
+def _of_members(members: Sequence[Mark]) -> dict[str, float]:
+    score = np.clip([mark.score for mark in members], _SUREST, 1.0 - _SUREST)
+    odds = np.log(score / (1.0 - score))
+    values = {"certainty": float(np.median(odds)), "certainty_spread": float(odds.std())}
+    for name, column in (
+        ("diameter", np.log([max(mark.diameter_mm, _CLOSEST_MM) for mark in members])),
+        ("contrast", np.log([max(mark.contrast, _LEAST_CONTRAST) for mark in members])),
+        ("elongation", np.log([max(mark.elongation, 1.0) for mark in members])),
+    ):
+        values[name] = float(np.median(column))
+        values[f"{name}_spread"] = float(column.std())
+        values[f"{name}_largest"] = float(column.max())
+    return values
+
+
+def mean_log_shares(told: Sequence[Mark]) -> Values:
+    """Return the mean logarithm of each type's share, members weighted by their score."""
+    return np.asarray(_weights(told) @ np.log(np.maximum(_shares(told), LEAST_SHARE)), np.float64)
+
+
+def _shares(told: Sequence[Mark]) -> Values:
+    return np.array([[share for _, share in mark.morphology] for mark in told], np.float64)
+
+
+def _weights(told: Sequence[Mark]) -> Values:
+    weights = np.array([max(mark.score, _SUREST) for mark in told], np.float64)
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+def _of_types(members: Sequence[Mark]) -> dict[str, float]:
+    told = [mark for mark in members if mark.morphology]
+    if not told:
+        return {}
+    mixed = np.log(np.maximum(_weights(told) @ _shares(told), LEAST_SHARE))
+    kinds = [kind.name.lower() for kind, _ in told[0].morphology]
+    return {
+        f"{measure}_{kind}": float(value)
+        for measure, row in (("share", mean_log_shares(told)), ("mixed", mixed))
+        for kind, value in zip(kinds, row.tolist(), strict=True)
+    }
