@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from secondread.cli.commands import app
 from secondread.codes import Laterality, Morphology
+from secondread.detect.manifest import default_path
+from secondread.errors import SettingsError
 from secondread.simulate.exam import ExamSpec, Seeds, write_exam
 from secondread.simulate.lesions import LesionSpec
 
@@ -82,3 +84,24 @@ def test_a_reading_with_its_prior_says_what_is_new(exam: Path, tmp_path: Path) -
     changes = [f["change"] for f in image["findings"] if f["kind"] == "cluster" and f["shown"]]
     assert changes[0] == "new"  # of the surest
     assert not list(tmp_path.rglob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param([], "goes with --benchmark", id="no benchmark"),
+        pytest.param(["--limits", "2"], "goes with --benchmark", id="limits"),
+        pytest.param(["--benchmark", "2", "--oracle"], "not with --oracle", id="no detector"),
+        pytest.param(["--benchmark", "2"], "is the model that reads", id="no upgrade"),
+        pytest.param(["--benchmark", "2", "--limits", "2"], "are two runs", id="both"),
+    ],
+)
+def test_what_an_upgrade_is_not_judged_by_is_said(
+    options: list[str], words: str, tmp_path: Path
+) -> None:
+    older = [] if words == "are two runs" else ["--prior-model", str(default_path())]
+
+    with pytest.raises(SettingsError, match=words):
+        CliRunner().invoke(
+            app, ["compare", *options, *older, "--out", str(tmp_path)], catch_exceptions=False
+        )

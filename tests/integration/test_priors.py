@@ -16,6 +16,7 @@ from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
 from secondread.findings.cad_report import Origin
 from secondread.reasons import Outcome, Reason
+from secondread.report.read_back import read_cad
 from secondread.send.fetch import ALARM_KIND, FetchLane
 from secondread.send.prior_queue import Errand
 from secondread.send.scu import never
@@ -84,19 +85,31 @@ class Node(Desk):
         stack.callback(receiver.stop, 1.0)
         stack.enter_context(process_configured(self.node.archive.spool))
 
-    def ask(self, retrieve: Retrieve = Retrieve.MOVE, **values: object) -> "Node":
-        """Settle how the archive is asked; `values` are settings of `[priors]`, or the source's."""
+    def ask(
+        self, retrieve: Retrieve = Retrieve.MOVE, *others: PriorPeer, **values: object
+    ) -> "Node":
+        """Settle how the archive is asked; `values` are settings of `[priors]`, or the source's.
+
+        Further archives are asked too, in the same way.
+        """
         named = {key: values.pop(key) for key in list(values) if key in PriorsSettings.model_fields}
-        priors = PriorsSettings.model_validate(
-            {"sources": [self.peer.source(retrieve, **values)], **named}
-        )
+        sources = [
+            self.peer.source(retrieve, **values),
+            *(
+                other.source(retrieve, name=f"archive-{number}", **values)
+                for number, other in enumerate(others, start=2)
+            ),
+        ]
+        priors = PriorsSettings.model_validate({"sources": sources, **named})
         self.settings = self.settings.model_copy(update={"priors": priors})
         self.node = type(self.node)(
             self.settings, self.node.tracker, self.node.archive, self.node.installation_id
         )
         self.worker = Coordinator(self.node, self.engine, "w0", "m", lambda: self.now)
-        (source,) = priors.sources
-        self.lane = FetchLane(source, wiring(self.node, "w0", lambda: self.now))
+        self.lanes = [
+            FetchLane(source, wiring(self.node, "w0", lambda: self.now))
+            for source in priors.sources
+        ]
         return self
 
     def come(self) -> "Node":
@@ -111,9 +124,10 @@ class Node(Desk):
         self.worker.step()
 
     def fetch(self, attempts: int = 10) -> None:
-        """The lane does what is due."""
+        """The lanes do what is due, in turns."""
         for _ in range(attempts):
-            if self.lane.step(never) is None:
+            waits = [lane.step(never) for lane in self.lanes]
+            if all(wait is None for wait in waits):
                 break
         self.worker.step()
 
@@ -251,7 +265,7 @@ def test_an_archive_that_breaks_over_reports_costs_no_prior(node: Node, peer: Pr
     peer.knows_reports = False
 
     node.ask().come()
-    pauses = [node.lane.step(never) for _ in range(3)]
+    pauses = [node.lanes[0].step(never) for _ in range(3)]
     node.worker.step()
 
     assert pauses == [0.0, 0.0, None]
@@ -323,6 +337,61 @@ def test_a_refused_move_is_not_waited_for(node: Node, peer: PriorPeer) -> None:
     assert "destination" in (wanted.detail or "")
     (prior,) = node.priors().studies
     assert (prior.study_uid, prior.reason) == (PRIOR, Reason.PRIOR_MOVE_REFUSED)
+
+
+@pytest.fixture
+def second(node: Node) -> Iterator[PriorPeer]:
+    """Another archive that holds the same prior, and sends it."""
+    with serving(PriorPeer(prior_exam(), destination=node.peer.destination)) as peer:
+        yield peer
+
+
+def test_what_one_archive_refuses_another_is_asked_for(
+    node: Node, peer: PriorPeer, second: PriorPeer
+) -> None:
+    peer.destination = None
+
+    node.ask(Retrieve.MOVE, second).come().fetch(20)
+
+    assert second.retrievals
+    assert node.state() is StudyState.READING
+    node.read_claimed()
+    (prior,) = node.priors().studies
+    assert (prior.study_uid, prior.reason, len(prior.paths)) == (PRIOR, None, 4)
+    # The first one need not be asked again for what is here.
+    node.wait(30)
+    assert {one.state for one in node.requests(Errand.RETRIEVE)} == {FetchState.DONE}
+
+
+def test_another_archive_is_not_asked_for_what_the_first_one_sends(
+    node: Node, second: PriorPeer
+) -> None:
+    node.ask(Retrieve.MOVE, second).come().fetch(20)
+
+    assert second.queries
+    assert not second.retrievals
+    assert [one.source for one in node.requests(Errand.RETRIEVE)] == ["archive"]
+
+
+def test_a_prior_that_every_archive_refuses_is_named_with_what_each_said(
+    node: Node, peer: PriorPeer, second: PriorPeer
+) -> None:
+    peer.destination = second.destination = None
+
+    node.ask(Retrieve.MOVE, second).come().fetch(20)
+    node.read_claimed()
+
+    wanted = {one.source: one for one in node.requests(Errand.RETRIEVE)}
+    assert {one.state for one in wanted.values()} == {FetchState.REFUSED}
+    (prior,) = node.priors().studies
+    assert prior.reason is Reason.PRIOR_MOVE_REFUSED
+    assert prior.said == (
+        ("archive", Reason.PRIOR_MOVE_REFUSED),
+        ("archive-2", Reason.PRIOR_MOVE_REFUSED),
+    )
+    said = read_cad(node.sr(1)).impression
+    for name in wanted:
+        assert f"the archive refused to send the prior ({name})" in said
 
 
 def test_a_prior_that_comes_late_makes_a_revision_with_that_cause(

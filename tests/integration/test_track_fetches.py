@@ -113,3 +113,85 @@ def test_a_refusal_lets_the_study_go(world: World, fetches: Fetches) -> None:
     fetches.failed(claimed(world, fetches), fault, world.now, world.now + timedelta(seconds=5))
     assert world.due() == [STUDY]
     assert not fetches.await_priors(STUDY, world.now)
+
+
+TWO = FetchRules(sources=("pacs", "vna"))
+REFUSAL = Fault(Reason.PRIOR_MOVE_REFUSED, "0xA801", refused=True)
+OFFER = OfferedStudy(EarlierStudy(PRIOR, date(2025, 1, 5), None))
+
+
+@pytest.fixture
+def both(world: World) -> Fetches:
+    """A complete study waits for its priors from two archives."""
+    world.send_study()
+    world.later(30)
+    fetches = world.tracker.fetches(TWO)
+    assert fetches.await_priors(STUDY, world.now)
+    return fetches
+
+
+def taken(world: World, fetches: Fetches, source: str) -> PriorErrand:
+    errand = fetches.claim_errand(source, "w0", world.now, 60)
+    assert errand is not None
+    return errand
+
+
+def refuse(world: World, fetches: Fetches, source: str) -> None:
+    errand = taken(world, fetches, source)
+    assert (errand.errand, errand.prior_study_uid) == (Errand.RETRIEVE, PRIOR)
+    fetches.failed(errand, REFUSAL, world.now, world.now + timedelta(hours=1))
+
+
+def held(errand: PriorErrand) -> list[str]:
+    return [one.study_uid for one in errand.held]
+
+
+def test_an_archive_is_queried_again_for_what_another_one_refused(
+    world: World, both: Fetches
+) -> None:
+    both.answered(taken(world, both, "pacs"), [OFFER], world.now)
+    second = taken(world, both, "vna")
+    assert held(second) == [PRIOR]
+    both.answered(second, [], world.now)
+
+    refuse(world, both, "pacs")
+
+    assert world.state() == "awaiting-priors"
+    again = taken(world, both, "vna")
+    assert (again.errand, held(again)) == (Errand.QUERY, [])
+    both.answered(again, [OFFER], world.now)
+    refuse(world, both, "vna")
+    # Nobody is left to be asked: the study is read.
+    assert world.due() == [STUDY]
+    assert both.claim_errand("pacs", "w0", world.now, 60) is None
+
+
+def test_a_query_that_was_under_way_when_another_archive_refused_is_made_again(
+    world: World, both: Fetches
+) -> None:
+    both.answered(taken(world, both, "pacs"), [OFFER], world.now)
+    second = taken(world, both, "vna")
+    refuse(world, both, "pacs")
+
+    both.answered(second, [], world.now)
+
+    again = taken(world, both, "vna")
+    assert (again.errand, held(again)) == (Errand.QUERY, [])
+    both.answered(again, [], world.now)
+    assert world.due() == [STUDY]
+
+
+def test_both_refusals_stand_in_the_revision(world: World, both: Fetches) -> None:
+    both.answered(taken(world, both, "pacs"), [OFFER], world.now)
+    refuse(world, both, "pacs")
+    both.answered(taken(world, both, "vna"), [OFFER], world.now)
+    refuse(world, both, "vna")
+
+    assert world.tracker.studies.claim(STUDY, "w0", DIGESTS, world.now, TWO) is not None
+
+    (prior,) = world.tracker.studies.priors(STUDY, 1).studies
+    assert (prior.study_uid, prior.reason) == (PRIOR, Reason.PRIOR_MOVE_REFUSED)
+    assert prior.said == (
+        ("pacs", Reason.PRIOR_MOVE_REFUSED),
+        ("vna", Reason.PRIOR_MOVE_REFUSED),
+    )

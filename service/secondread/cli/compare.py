@@ -21,6 +21,7 @@ from secondread.settings import DetectSettings, FindingsSettings
 
 if TYPE_CHECKING:
     from secondread.findings.finding import ImageReading, StudyReading
+    from secondread.judge.pair_runs import Bench
     from secondread.offline import Desk, Inputs
     from secondread.report.breast_panel import Shown
 
@@ -49,6 +50,14 @@ def compare(
         int | None,
         typer.Option(min=2, help="Instead: measure repeatability limits on so many pairs."),
     ] = None,
+    prior_model: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --benchmark: manifest of an older model, which read the priors before an "
+            "upgrade; what its findings would serve for is reported too.",
+            show_default=False,
+        ),
+    ] = None,
     oracle: Annotated[
         bool, typer.Option(help="Judge with marks made from the truth, not the detector's.")
     ] = False,
@@ -65,8 +74,13 @@ def compare(
     log.configure("compare", "warning")
     out.mkdir(parents=True, exist_ok=True)
     detect = DetectSettings(manifest=manifest)
+    if prior_model is not None and (benchmark is None or oracle):
+        raise SettingsError("--prior-model goes with --benchmark, and not with --oracle")
+    if benchmark is not None and limits is not None:
+        raise SettingsError("--benchmark and --limits are two runs")
     if benchmark is not None or limits is not None:
-        _simulated((benchmark, limits), seed, None if oracle else detect, out, processes)
+        models = None if oracle else (manifest, prior_model)
+        _simulated((benchmark, limits), seed, models, out, processes)
         return
     if current is None or prior is None:
         raise SettingsError("an exam and its prior are needed, or --benchmark, or --limits")
@@ -206,7 +220,8 @@ def _print(reading: "StudyReading", pages: list[Path]) -> None:
                 table.add_row(finding.id, escape(change_line(finding, change, comparison)), where)
     for change in comparison.changes:
         if change.current is None:
-            table.add_row(f"prior {change.prior[0].finding_id}", change.verdict.words, "")
+            said = ", ".join(part for part in (change.verdict.words, change.why) if part)
+            table.add_row(f"prior {change.prior[0].finding_id}", escape(said), "")
     console = Console()
     console.print(table)
     for view in comparison.views:
@@ -219,25 +234,41 @@ def _print(reading: "StudyReading", pages: list[Path]) -> None:
 def _simulated(
     pairs: tuple[int | None, int | None],
     seed: int,
-    detect: DetectSettings | None,
+    models: tuple[Path | None, Path | None] | None,
     out: Path,
     processes: int,
 ) -> None:
-    from secondread.app.node import open_reader
     from secondread.judge import pair_benchmark
-    from secondread.judge.pair_runs import Bench, open_model, open_oracle
-    from secondread.judge.pairs import ORACLE_READER, PITCH_MM
+    from secondread.judge.pair_oracle import ORACLE_READER
+    from secondread.judge.pair_runs import Bench, BenchModel, open_oracle
+    from secondread.judge.pairs import PITCH_MM
 
     benchmark, limits = pairs
     count = benchmark or limits or 0
-    if detect is None:
-        opener, reader, pitch = partial(open_oracle, seed), ORACLE_READER, PITCH_MM
+    if models is None:
+        oracle = BenchModel(partial(open_oracle, seed), ORACLE_READER)
+        bench = Bench(seed, count, PITCH_MM, oracle, out, processes)
     else:
-        opener = partial(open_model, detect.manifest, partial(open_reader, detect), out)
-        reader, pitch = open_reader(detect, FindingsSettings()), None
-    bench = Bench(seed, count, pitch, opener, reader, out, processes)
+        bench = _bench(seed, count, *models, out, processes)
     measure = pair_benchmark.write_figures if limits is None else pair_benchmark.write_limits
     with progress_bar() as bar:
         task = bar.add_task("pairs", total=count)
         text = measure(bench, lambda: bar.update(task, advance=1))
     Console().print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def _bench(
+    seed: int, count: int, manifest: Path | None, older: Path | None, out: Path, processes: int
+) -> "Bench":
+    from secondread.app.node import open_reader
+    from secondread.judge.pair_runs import Bench, BenchModel, open_model
+
+    def model(path: Path | None) -> BenchModel:
+        detect = DetectSettings(manifest=path)
+        opener = partial(open_model, path, partial(open_reader, detect), out)
+        return BenchModel(opener, open_reader(detect, FindingsSettings()))
+
+    now, then = model(manifest), None if older is None else model(older)
+    if then is not None and then.reader.model.digest == now.reader.model.digest:
+        raise SettingsError(f"--prior-model {older} is the model that reads the current exams")
+    return Bench(seed, count, None, now, out, processes, then)

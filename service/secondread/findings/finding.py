@@ -103,6 +103,15 @@ class PriorStudy:
     compared: bool
     reason: Reason | None
     """Why it was not compared."""
+    said: tuple[tuple[str, Reason], ...] = ()
+    """Where none of several archives sent it: each by name, with its reason."""
+
+    @property
+    def why(self) -> str:
+        """Why it was not compared, as a clause for people; empty where it was."""
+        if self.reason is not None and self.said:
+            return "; ".join(f"{reason.sentence} ({name})" for name, reason in self.said)
+        return "" if self.reason is None else self.reason.sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ Level = npt.NDArray[np.float32]
 PITCH_MM = 0.8
 """Pixel spacing that pictures are compared at."""
 
-_BLOCK_MM, _BLOCK_STEP_MM = 24.0, 10.0
+BLOCK_MM = 24.0
+"""Width of the blocks of tissue that are found again."""
+
+_BLOCK_STEP_MM = 10.0
 _LEAST_CORRELATION, _LEAST_MARGIN = 0.35, 0.04
 _MOST_STRETCH = 0.24  # an affine map that stretches or turns more is no repositioning
 _LEAST_OVERLAP = 0.5
@@ -146,7 +149,7 @@ def shifts(
         How far off that may be.
     """
     moved = _moved(then, now.shape, rough)
-    half, reach = round(_BLOCK_MM / 2 / PITCH_MM), round(search_mm / PITCH_MM)
+    half, reach = round(BLOCK_MM / 2 / PITCH_MM), round(search_mm / PITCH_MM)
     padded = cv2.copyMakeBorder(moved, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     filled = np.nan_to_num(now)
     at: list[tuple[float, float]] = []

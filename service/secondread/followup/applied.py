@@ -34,7 +34,7 @@ def followed_up(reading: StudyReading, priors: Sequence[StudyReading]) -> StudyR
 def not_compared(reading: StudyReading, study_uids: Collection[str]) -> StudyReading:
     """Return a reading whose priors of these studies could not be compared with it."""
     priors = tuple(
-        replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE)
+        replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, said=())
         if prior.study_uid in study_uids
         else prior
         for prior in reading.priors
@@ -63,8 +63,8 @@ def _told(prior: PriorStudy, found: StudyComparison | None) -> PriorStudy:
     if found is None:
         return prior
     if found.compared:
-        return replace(prior, compared=True, reason=None)
-    return replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE)
+        return replace(prior, compared=True, reason=None, said=())
+    return replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, said=())
 
 
 def _changed(image: ImageReading, comparisons: Sequence[StudyComparison]) -> ImageReading:

@@ -167,18 +167,38 @@ def sparse(
     area_mm2
         Of the breast in this image, over which chance would spread them.
     """
-    loose = others.where(~np.isin(others.owner, np.asarray(clusters, np.int64)))
-    if not len(loose) or radius_mm > LEAST_SEARCH_MM:
-        return ()
-    near = np.flatnonzero(cdist(at, loose.at).min(axis=0) <= PAIR_MM)
-    if len(near) < _LEAST_SPARSE:
+    loose = _loose(others, clusters)
+    near = lying_at(at, others, clusters)
+    if len(near) < _LEAST_SPARSE or radius_mm > LEAST_SEARCH_MM:
         return ()
     # As if no two of the discs around its calcifications overlapped: never too small.
     near_mm2 = len(at) * np.pi * PAIR_MM**2
     expected = len(loose) * near_mm2 / max(area_mm2, near_mm2)
     if float(poisson.sf(len(near) - 1, expected)) > _BY_CHANCE:
         return ()
-    return tuple(dict.fromkeys(int(owner) for owner in loose.owner[near]))
+    return tuple(dict.fromkeys(int(owner) for owner in near.owner))
+
+
+def lying_at(at: PointsMm, others: Spots, clusters: Sequence[int]) -> Spots:
+    """Return the calcifications of an image that lie where a cluster of the other image did.
+
+    Parameters
+    ----------
+    at
+        The calcifications of that cluster, in this image's frame.
+    others
+        The calcifications of this image.
+    clusters
+        Indices of its findings that are clusters: theirs are not among the answer.
+    """
+    loose = _loose(others, clusters)
+    if not len(at) or not len(loose):
+        return loose.of(())
+    return loose.where(cdist(at, loose.at).min(axis=0) <= PAIR_MM)
+
+
+def _loose(others: Spots, clusters: Sequence[int]) -> Spots:
+    return others.where(~np.isin(others.owner, np.asarray(clusters, np.int64)))
 
 
 def unmatched(clusters: Sequence[int], matches: Sequence[Match]) -> list[int]:

@@ -13,7 +13,15 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from secondread.detect.breast import FRAME_MM
-from secondread.followup.alignment import Affine, aligned, level, moved_affinely, plausible, shifts
+from secondread.followup.alignment import (
+    BLOCK_MM,
+    Affine,
+    aligned,
+    level,
+    moved_affinely,
+    plausible,
+    shifts,
+)
 from secondread.followup.bend import bend_at, bend_through, consistent, nodes
 from secondread.followup.frame import PointsMm, ViewFrame
 from secondread.geometry import PointPx
@@ -93,9 +101,19 @@ class Registration:
         """
         if not self.is_aligned:
             return self.error_mm
-        distance, _ = cKDTree(self.anchors).query(points.mean(axis=0))
-        far = max(float(distance) - _NEAR_MM, 0.0)
+        far = max(self._from_anchors_mm(points) - _NEAR_MM, 0.0)
         return float(np.hypot(self.error_mm, min(_ERROR_PER_MM * far, UNALIGNED_MM)))
+
+    def finds_again(self, points: PointsMm) -> bool:
+        """Whether the tissue around these points of the current frame was found in the prior.
+
+        Where it was not, that nothing is seen at the place says little: it may be another place.
+        """
+        return self.is_aligned and self._from_anchors_mm(points) <= BLOCK_MM
+
+    def _from_anchors_mm(self, points: PointsMm) -> float:
+        distance, _ = cKDTree(self.anchors).query(points.mean(axis=0))
+        return float(distance)
 
     def sees_in_prior(self, points: PointsMm) -> bool:
         """Whether the prior image shows the place of these points of the current frame."""

@@ -1,39 +1,18 @@
 """Priors of which no image can be had any more, compared by what this node once reported of them.
 
-Reading reports is a later stage's work: `report` implements the protocol, and `app` passes it in.
 Whether a report serves is decided here. It does when this node wrote it, and with the same model:
 the manifest's digest covers its normalisation too. Everything else would make "new" of what the
 other model did not mark.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
-from typing import Protocol
 
-from secondread.detect.marks import Breast
 from secondread.findings.cad_report import CadReport, Origin
 from secondread.findings.comparison import PRIOR_REPORT, StudyComparison
 from secondread.findings.finding import ModelIdentity, StudyReading
 from secondread.followup.applied import with_comparisons
 from secondread.followup.comparison import compare
-
-
-class AsReading(Protocol):
-    """Makes a reading of a report; `report.reported_reading.as_reading` is one."""
-
-    def __call__(self, report: CadReport, breasts: Mapping[str, Breast]) -> StudyReading:
-        """Return what the report was made from, with what is kept of the breasts in its images."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedPrior:
-    """A prior without images: its reports, and what was kept of their images' landmarks."""
-
-    reports: tuple[CadReport, ...]
-    """Those that were replaced by others are not among them."""
-    breasts: Mapping[str, Breast]
-    """By SOP Instance UID."""
 
 
 def current(reports: Sequence[CadReport]) -> tuple[CadReport, ...]:
@@ -54,28 +33,9 @@ def why_not(report: CadReport, model: ModelIdentity) -> str:
     return ""
 
 
-def basis(prior: ReportedPrior, model: ModelIdentity) -> CadReport | None:
+def basis(reports: Sequence[CadReport], model: ModelIdentity) -> CadReport | None:
     """Return the report that stands for a prior's images; None where none can."""
-    return next((one for one in current(prior.reports) if not why_not(one, model)), None)
-
-
-def compared_with_reports(
-    reading: StudyReading, priors: Sequence[ReportedPrior], as_reading: AsReading
-) -> StudyReading:
-    """Return a reading that is also compared with priors that only reports are left of.
-
-    Parameters
-    ----------
-    reading
-        The study, compared already with the priors whose images were read again.
-    priors
-        Those of which no image can be read.
-    as_reading
-        Makes a reading of a report.
-    """
-    chosen = [(basis(prior, reading.model), prior.breasts) for prior in priors]
-    found = [as_reading(report, breasts) for report, breasts in chosen if report is not None]
-    return against(reading, found)
+    return next((one for one in current(reports) if not why_not(one, model)), None)
 
 
 def against(reading: StudyReading, found: Sequence[StudyReading]) -> StudyReading:

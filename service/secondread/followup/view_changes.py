@@ -10,12 +10,21 @@ from secondread.findings.comparison import Difference, FindingChange, FindingRef
 from secondread.findings.finding import Finding, ImageReading
 from secondread.followup.frame import PointsMm, ViewFrame
 from secondread.followup.limits import UnitLimits
-from secondread.followup.matching import Group, Match, match, search_radius_mm, sparse, unmatched
+from secondread.followup.matching import (
+    Group,
+    Match,
+    lying_at,
+    match,
+    search_radius_mm,
+    sparse,
+    unmatched,
+)
 from secondread.followup.pairing import Pairing, pair
 from secondread.followup.registration import Registration
 from secondread.followup.spots import Spots, clusters_of, spots_of
 from secondread.geometry import Outline, PointPx, clamp
 
+_PLACE_LOST = "the tissue around its place was not found again"
 _LEAST_PAIRS = 3
 """Of fewer calcifications, a median diameter says nothing."""
 
@@ -88,22 +97,32 @@ class LaidOn:
                 continue
             spots = then.of([number])
             at = self.registration.unmap_mm(spots.at)
-            error = self.registration.error_at(at)
+            radius = search_radius_mm(self.registration.error_at(at))
+            area = self.registration.current.area_mm2
             seen = self.registration.sees_in_current(spots.at)
-            radius, area = search_radius_mm(error), self.registration.current.area_mm2
             if seen and sparse(at, radius, now, clusters_of(self.image), area):
                 continue
-            where = self.registration.to_current(finding.outline)
-            found.append(
-                FindingChange(
-                    Verdict.GONE if seen else Verdict.NOT_IN_FIELD,
-                    None,
-                    (reference(self.other, finding),),
-                    place=_inside(where, self.registration.current) if seen else (),
-                    error_mm=round(error, 2),
-                )
-            )
+            found.append(self._absent(finding, at, now) if seen else self._outside(finding))
         return found
+
+    def _outside(self, finding: Finding) -> FindingChange:
+        return FindingChange(Verdict.NOT_IN_FIELD, None, (reference(self.other, finding),))
+
+    def _absent(self, finding: Finding, at: PointsMm, now: Spots) -> FindingChange:
+        """Return what is said of a prior cluster at whose place the current image shows none."""
+        about = (reference(self.other, finding),)
+        if not self.registration.finds_again(at):
+            return FindingChange(Verdict.NOT_COMPARABLE, None, about, why=_PLACE_LOST)
+        left = lying_at(at, now, clusters_of(self.image))
+        return FindingChange(
+            Verdict.GONE,
+            None,
+            about,
+            # All that reach the low threshold, in either exam: by that none is left.
+            self.limits.number(len(left), len(at)),
+            place=_inside(self.registration.to_current(finding.outline), self.registration.current),
+            error_mm=round(self.registration.error_at(at), 2),
+        )
 
     def _pairs_px(self, pairing: Pairing) -> tuple[tuple[PointPx, PointPx], ...]:
         here = self.registration.current.to_px(pairing.current.at[pairing.pairs[:, 0]])

@@ -1,61 +1,81 @@
 """Comparison judged on simulated pairs, and repeatability limits measured on them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from secondread.followup.comparison import compare
-from secondread.judge.pair_runs import Bench, Found, Opened, Step, collected
-from secondread.judge.pair_scores import Answer, PairFigures, answers, figures
-from secondread.judge.pairs import pair_spec, read_exam, repeated, simulated_pair
+from secondread.judge.pair_card import markdown
+from secondread.judge.pair_runs import Bench, Found, Models, Step, collected
+from secondread.judge.pair_scores import Answer, PairFigures, PriorSide, answers, figures
+from secondread.judge.pair_upgrade import against_rule, by_rule, stored_prior
+from secondread.judge.pairs import (
+    detections,
+    pair_spec,
+    read_exam,
+    repeated,
+    simulated_pair,
+)
 from secondread.judge.repeatability import Repeat, fitted, limits_toml, repeats
 
 
 def write_figures(bench: Bench, step: Step) -> str:
-    """Judge comparison, write `pairs.json`, and return the figures as Markdown."""
-    found = [Answer.from_json(one) for one in collected(bench, "answers", _judged, step)]
-    result = figures(found, range(bench.pairs))
-    values = {"on": bench.described, **asdict(result), "answers": [asdict(one) for one in found]}
+    """Judge comparison, write `pairs.json` and `pairs.md`, and return the latter.
+
+    Raises
+    ------
+    SettingsError
+        What an earlier run left is of another model, older model, seed, or of other limits.
+    """
+    found = [Answer.from_json(one) for one in collected(bench, "answers", judged, step)]
+    sides = by_side(found, range(bench.pairs))
+    older = None if bench.older is None else bench.older.described
+    values = {
+        "on": bench.described,
+        "prior_model": older,
+        **asdict(sides[PriorSide.READ_AGAIN]),
+        "after_an_upgrade": {
+            side.value: asdict(one)
+            for side, one in sides.items()
+            if side is not PriorSide.READ_AGAIN
+        },
+        "answers": [asdict(one) for one in found],
+    }
     path = bench.out / "pairs.json"
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    text = markdown(bench, result)
+    text = markdown(bench.described, sides, older)
     (bench.out / "pairs.md").write_text(text, encoding="utf-8")
     return text
 
 
-def _judged(bench: Bench, opened: Opened, number: int) -> Found:
+def by_side(found: Sequence[Answer], pairs: Sequence[int]) -> dict[PriorSide, PairFigures]:
+    """Return the figures of each side that the answers are of, the normal one always."""
+    known = {PriorSide.READ_AGAIN, *(one.prior for one in found)}
+    return {
+        side: figures([one for one in found if one.prior is side], pairs)
+        for side in PriorSide
+        if side in known
+    }
+
+
+def judged(bench: Bench, models: Models, number: int) -> Found:
+    """Read both exams of a pair and return the answers; each view is read once by each model."""
     pair = simulated_pair(pair_spec(bench.seed, number, bench.pitch_mm))
-    current = read_exam(pair, "current", number, *opened)
-    prior = read_exam(pair, "prior", number, *opened)
+    detect, reader = models.now
+    current, prior = (
+        read_exam(pair, exam, detections(pair, exam, number, detect), reader)
+        for exam in ("current", "prior")
+    )
     found = answers(number, pair, current, prior, compare(current, [prior])[0])
+    if models.older is not None:
+        older, older_reader = models.older
+        stored = stored_prior(pair, detections(pair, "prior", number, older), older_reader)
+        for side, say in (
+            (PriorSide.STORED, by_rule),
+            (PriorSide.STORED_COMPARED, against_rule),
+        ):
+            found += answers(number, pair, current, stored, say(current, stored), side)
     return [asdict(one) for one in found]
-
-
-def markdown(bench: Bench, result: PairFigures) -> str:
-    """Return the figures as a section for the model card."""
-    lines = [
-        "## Comparison with the prior",
-        "",
-        f"On {bench.described}. Clusters that were shown; 95 % intervals by drawing patients.",
-        "",
-        "| figure | value | clusters |",
-        "|---|---|---|",
-    ]
-    for name, estimate in (
-        ("sensitivity for new", result.new_sensitivity),
-        ("specificity for new", result.new_specificity),
-        ("sensitivity for increased", result.increased_sensitivity),
-        ("specificity for increased", result.increased_specificity),
-        ("false new per exam", result.false_new_per_exam),
-        ("sensitivity for gone", result.gone_sensitivity),
-        ("false gone per exam", result.false_gone_per_exam),
-        ("localisation error, mm (mean)", result.localisation_mm),
-    ):
-        lines.append(f"| {name} | {estimate} | {estimate.items} |")
-    lines += ["", "| truth | said |", "|---|---|"]
-    for truth, said in sorted(result.table.items()):
-        words = ", ".join(f"{verdict} {count}" for verdict, count in sorted(said.items()))
-        lines.append(f"| {truth} | {words} |")
-    return "\n".join(lines) + "\n"
 
 
 def write_limits(bench: Bench, step: Step) -> str:
@@ -63,8 +83,8 @@ def write_limits(bench: Bench, step: Step) -> str:
 
     Raises
     ------
-    ValueError
-        Too few clusters were found.
+    SettingsError
+        Too few clusters were found, or what an earlier run left is of another model or seed.
     """
     found = [Repeat.from_json(one) for one in collected(bench, "repeats", _repeated, step)]
     text = limits_toml(fitted(found, bench.described))
@@ -72,10 +92,13 @@ def write_limits(bench: Bench, step: Step) -> str:
     return text
 
 
-def _repeated(bench: Bench, opened: Opened, number: int) -> Found:
+def _repeated(bench: Bench, models: Models, number: int) -> Found:
     # Beyond the benchmark's numbers, so that no figure comes from what set the limits.
     far = number + 1_000
     pair = simulated_pair(repeated(pair_spec(bench.seed, far, bench.pitch_mm)))
-    current = read_exam(pair, "current", far, *opened)
-    prior = read_exam(pair, "prior", far, *opened)
+    detect, reader = models.now
+    current, prior = (
+        read_exam(pair, exam, detections(pair, exam, far, detect), reader)
+        for exam in ("current", "prior")
+    )
     return [asdict(one) for one in repeats(compare(current, [prior])[0])]

@@ -18,7 +18,8 @@ from secondread.detect.manifest import load
 from secondread.detect.marks import Detection
 from secondread.errors import SettingsError
 from secondread.followup.limits import shipped_limits
-from secondread.judge.pairs import ORACLE_READER, Detect, Oracle, detected
+from secondread.judge.pair_oracle import ORACLE_READER, Oracle
+from secondread.judge.pairs import Detect, detected
 from secondread.judge.records import cut_off_rest
 from secondread.judge.viewing import OpenReader
 from secondread.reading import Reader
@@ -36,29 +37,53 @@ Found = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class BenchModel:
+    """One model of a benchmark."""
+
+    open: Open
+    reader: Reader
+    """What `open` opens the same."""
+
+    @property
+    def described(self) -> str:
+        """Which model it is, for people."""
+        model = self.reader.model
+        return f"{model.name} {model.version}, manifest {model.digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What reads the views of a pair in this process."""
+
+    now: Opened
+    older: Opened | None
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
     """What a benchmark runs on."""
 
     seed: int
     pairs: int
     pitch_mm: float | None
-    open: Open
-    reader: Reader
-    """What `open` opens the same."""
+    model: BenchModel
     out: Path
     processes: int = 1
+    older: BenchModel | None = None
+    """What read the priors before an upgrade; None where no upgrade is judged."""
+
+    def open_models(self) -> Models:
+        """Open what reads the views."""
+        return Models(self.model.open(), None if self.older is None else self.older.open())
 
     @property
     def described(self) -> str:
         """What was judged, for people."""
-        model = self.reader.model
-        return (
-            f"{self.pairs} simulated pairs (seed {self.seed}), read by {model.name} "
-            f"{model.version}, manifest {model.digest[:12]}"
-        )
+        read_by = self.model.described
+        return f"{self.pairs} simulated pairs (seed {self.seed}), read by {read_by}"
 
 
-Judge = Callable[[Bench, Opened, int], Found]
+Judge = Callable[[Bench, Models, int], Found]
 """Reads the pair of a number and tells what was found; a function of a module."""
 
 
@@ -94,15 +119,18 @@ def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
     Raises
     ------
     SettingsError
-        The file there is of another model, seed, judge, or of other limits of repeatability.
+        The file there is of another model, older model, seed or judge, or of other limits of
+        repeatability.
     """
     path = bench.out / f"{name}.jsonl"
     header = {
         "seed": bench.seed,
-        "model": bench.reader.model.digest,
+        "model": bench.model.reader.model.digest,
         "of": name,
         "limits": shipped_limits().made_from,
     }
+    if bench.older is not None:
+        header["prior_model"] = bench.older.reader.model.digest
     done = _lines(path, header)
     for _ in done:
         step()
@@ -116,32 +144,41 @@ def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
     return [one for number in range(bench.pairs) for one in done[number]]
 
 
+_HEADER = {
+    "seed": "another seed",
+    "model": "another model",
+    "prior_model": "another --prior-model, or of none",
+    "of": "another measurement",
+    "limits": "other repeatability limits",
+}
+
+
 def _lines(path: Path, header: dict[str, Any]) -> dict[int, Found]:
     """Return what the file holds by pair, a last line that was cut off left out."""
     cut_off_rest(path)
     if not path.stat().st_size:
         path.write_text(json.dumps(header) + "\n", encoding="utf-8")
     first, *others = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    if first != header:
+    other = [words for key, words in _HEADER.items() if first.get(key) != header.get(key)]
+    if other:
         raise SettingsError(
-            f"{path}: holds the pairs of another model or seed, or of other repeatability limits; "
-            "name another folder, or remove it"
+            f"{path}: holds pairs of {', '.join(other)}; name another folder, or remove it"
         )
     return {line["pair"]: line["found"] for line in others}
 
 
 def _judged(bench: Bench, judge: Judge, numbers: Sequence[int]) -> Iterator[tuple[int, Found]]:
     if bench.processes == 1 or len(numbers) < 2:
-        opened = bench.open() if numbers else None
+        models = bench.open_models() if numbers else None
         for number in numbers:
-            yield number, judge(bench, opened, number)  # type: ignore[arg-type]
+            yield number, judge(bench, models, number)  # type: ignore[arg-type]
         return
     with ProcessPoolExecutor(
         min(bench.processes, len(numbers)),
         # A forked child would share the parent's locks and threads.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_open,
-        initargs=(bench.open,),
+        initargs=(bench,),
     ) as pool:
         waiting = {pool.submit(_judge_pair, bench, judge, number): number for number in numbers}
         try:
@@ -151,12 +188,12 @@ def _judged(bench: Bench, judge: Judge, numbers: Sequence[int]) -> Iterator[tupl
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-_opened: list[Opened] = []
+_opened: list[Models] = []
 """The reading process's own; a process pool hands nothing else from its start to its tasks."""
 
 
-def _open(how: Open) -> None:
-    _opened[:] = [how()]
+def _open(bench: Bench) -> None:
+    _opened[:] = [bench.open_models()]
 
 
 def _judge_pair(bench: Bench, judge: Judge, number: int) -> Found:

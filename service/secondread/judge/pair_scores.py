@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,17 @@ _INCREASED = {Verdict.MORE, Verdict.LARGER}
 _STAYED = {Change.UNCHANGED.name.lower(), Change.FEWER.name.lower()}
 
 
+class PriorSide(StrEnum):
+    """What of the prior the current exam was compared with."""
+
+    READ_AGAIN = "read-again"
+    """Its images, read with the model that read the current ones."""
+    STORED = "stored"
+    """An older model's findings, by the node's rule that they are not comparable."""
+    STORED_COMPARED = "stored-compared"
+    """The same findings, compared as if there were no such rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One cluster in one view of one pair: what is true, and what was said."""
@@ -37,18 +49,37 @@ class Answer:
     """Distance of the place in the prior from where it truly was."""
     estimated_mm: float | None = None
     """What the registration held its error for, in each direction."""
+    prior: PriorSide = PriorSide.READ_AGAIN
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Answer":
-        """Read the plain values of an answer."""
-        verdict = values["verdict"]
-        return cls(**{**values, "verdict": None if verdict is None else Verdict(verdict)})
+        """Read the plain values of an answer, of a time too when there was one side alone."""
+        answer = cls(**values)
+        verdict = None if answer.verdict is None else Verdict(answer.verdict)
+        return replace(answer, verdict=verdict, prior=PriorSide(answer.prior))
 
 
 def answers(
-    number: int, pair: PairViews, current: StudyReading, prior: StudyReading, found: StudyComparison
+    number: int,
+    pair: PairViews,
+    current: StudyReading,
+    prior: StudyReading,
+    found: StudyComparison,
+    side: PriorSide = PriorSide.READ_AGAIN,
 ) -> list[Answer]:
-    """Return the answers about one pair: for each true cluster, and each shown mark beside one."""
+    """Return the answers about one pair: for each true cluster, and each shown mark beside one.
+
+    Parameters
+    ----------
+    number, pair
+        The pair.
+    current, prior
+        Readings of both exams.
+    found
+        What was said of them.
+    side
+        What the prior's reading is.
+    """
     same = pair.spec.vendor == (pair.spec.prior_vendor or pair.spec.vendor)
     out: list[Answer] = []
     for view, before in zip(pair.of("current"), pair.of("prior"), strict=True):
@@ -67,7 +98,7 @@ def answers(
             change = found.of(uid, finding.id)
             out.append(Answer(number, "none", change.verdict if change else None, same))
         out += _gone(number, view, before, prior, found, same)
-    return out
+    return [replace(answer, prior=side) for answer in out]
 
 
 def _is_at(finding: Finding, row: TruthRow, spacing: SpacingMm) -> bool:
@@ -139,6 +170,8 @@ class PairFigures:
     """The benchmark's figures; intervals by drawing patients."""
 
     pairs: int
+    not_comparable: Estimate
+    """Share of the clusters that were shown; they count in no other figure."""
     new_sensitivity: Estimate
     new_specificity: Estimate
     increased_sensitivity: Estimate
@@ -176,6 +209,7 @@ def figures(all_answers: Sequence[Answer], pairs: Sequence[int]) -> PairFigures:
     mm = [a.error_mm or 0.0 for a in errors]
     return PairFigures(
         pairs=len(pairs),
+        not_comparable=share(real, (a.verdict is Verdict.NOT_COMPARABLE for a in real)),
         new_sensitivity=share(new, (a.verdict is Verdict.NEW for a in new)),
         new_specificity=share(old, (a.verdict is not Verdict.NEW for a in old)),
         increased_sensitivity=share(grown, (a.verdict in _INCREASED for a in grown)),

@@ -4,8 +4,7 @@ A pair is a pure function of a seed and a number: two views of one treated breas
 twice, half of the pairs by units of two vendors, each time newly positioned; with clusters that
 are new, have grown, gone or stayed, in the bed of the operation and elsewhere.
 
-The readings come from a detector, or from an *oracle* that gives the truth with misses, faint
-answers, jitter and false marks: then registration and matching are judged alone.
+The readings come from a detector, or from an oracle (`judge.pair_oracle`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +18,10 @@ from pydicom.dataset import Dataset
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import select
 from secondread.codes import Laterality, MarkClass, Morphology
-from secondread.detect.detector import Prepared, prepare
-from secondread.detect.marks import Detection, Mark
-from secondread.findings.finding import ModelIdentity, StudyReading
-from secondread.findings.shown import OperatingPoint
-from secondread.geometry import PointPx
+from secondread.detect.marks import Detection
+from secondread.findings.finding import StudyReading
 from secondread.judge.population import RESERVED_SEEDS
 from secondread.reading import Circumstances, Reader, read_study
-from secondread.reasons import ImageStatus
 from secondread.simulate.exam import SimulatedView, simulated_views
 from secondread.simulate.lesions import Course, LesionSpec
 from secondread.simulate.seeds import stream
@@ -55,7 +50,6 @@ _TYPES = (
     Morphology.AMORPHOUS,
 )
 _BED = (0.45, 0.40, 0.25)
-_MODEL_MM = 0.07
 
 
 def pair_spec(
@@ -163,106 +157,27 @@ def simulated_pair(spec: ExamSpec) -> PairViews:
 Detect = Callable[[SimulatedView, int], Detection]
 """Reads one view; the number is the pair's, and seeds an oracle."""
 
-ORACLE = ModelIdentity("oracle", "1", "0" * 64, 1, calibrated=True)
 
-
-def _in_percent(_: MarkClass, score: float) -> float:
-    return 100 * score
-
-
-ORACLE_READER = Reader(ORACLE, _in_percent, OperatingPoint(1, "oracle", 50.0))
+def detections(
+    pair: PairViews, exam: ExamName, number: int, detect: Detect
+) -> dict[str, Detection]:
+    """Have the views of one exam read; return the answers by SOP Instance UID."""
+    answers = (detect(view, number) for view in pair.of(exam))
+    return {answer.sop_instance_uid: answer for answer in answers}
 
 
 def read_exam(
-    pair: PairViews, exam: ExamName, number: int, detect: Detect, reader: Reader
+    pair: PairViews, exam: ExamName, answers: Mapping[str, Detection], reader: Reader
 ) -> StudyReading:
     """Return one exam of a pair as the node reads it."""
-    views = pair.of(exam)
-    headers = [Mammogram.from_dataset(_dataset(view)) for view in views]
-    answers = {
-        header.sop_instance_uid: detect(view, number)
-        for header, view in zip(headers, views, strict=True)
-    }
+    headers = [Mammogram.from_dataset(dataset_of(view)) for view in pair.of(exam)]
     circumstances = Circumstances(revision=1, cause="judged")
     return read_study(headers[0].study_uid, select(headers), answers, reader, circumstances)
 
 
-def _dataset(view: SimulatedView) -> Dataset:
+def dataset_of(view: SimulatedView) -> Dataset:
+    """Return the image of a view."""
     return view.instances[0][1]
-
-
-@dataclass(frozen=True, slots=True)
-class Oracle:
-    """Answers from the truth, as good or bad as it is told to be."""
-
-    seed: int
-    sure: float = 0.85
-    """Share of the calcifications that are found with certainty."""
-    faint: float = 0.08
-    """Share that is found below the certainty of a sure answer."""
-    jitter_mm: float = 0.15
-    size_error: float = 0.12
-    """Standard deviation of the logarithm of a diameter."""
-    unit_size_error: float = 0.06
-    """The same of a whole exam: what another unit or processing makes of sizes."""
-    false_per_cm2: float = 0.1
-    """Faint false calcifications."""
-
-    def __call__(self, view: SimulatedView, number: int) -> Detection:
-        """Return what a detector of this quality would answer about a view."""
-        ds = _dataset(view)
-        header = Mammogram.from_dataset(ds)
-        rng = stream(self.seed, "oracle", number, view.exam, view.identity.label)
-        unit = stream(self.seed, "unit", number, view.exam)
-        image = prepare(ds, header, _MODEL_MM)
-        factor = float(np.exp(unit.normal(0, self.unit_size_error)))
-        spots = [row for row in view.rows if row.kind == MarkClass.CALCIFICATION.value]
-        marks = [m for row in spots if (m := self._mark(row, header, factor, rng)) is not None]
-        marks += self._false(image, rng)
-        return Detection(
-            header.sop_instance_uid,
-            ImageStatus.READ,
-            (),
-            tuple(sorted(marks, key=lambda mark: -mark.score)),
-            {},
-            image.region.breast,
-            0.0,
-        )
-
-    def _mark(
-        self, row: TruthRow, header: Mammogram, factor: float, rng: np.random.Generator
-    ) -> Mark | None:
-        luck, (dx, dy), bigger = rng.random(), rng.normal(0, self.jitter_mm, 2), rng.normal()
-        shares = rng.random()
-        if luck > self.sure + self.faint:
-            return None
-        score = 0.55 + 0.4 * shares if luck < self.sure else 0.12 + 0.33 * shares
-        spacing = header.spacing
-        if spacing is None or row.x0 is None or row.y0 is None or row.x1 is None or row.y1 is None:
-            return None
-        center = PointPx(
-            (row.x0 + row.x1) / 2 + float(dx) / spacing.between_columns,
-            (row.y0 + row.y1) / 2 + float(dy) / spacing.between_rows,
-        )
-        size = (row.size_mm or 0.3) * factor * float(np.exp(bigger * self.size_error))
-        return Mark(center, score, MarkClass.CALCIFICATION, size, contrast=5.0)
-
-    def _false(self, image: Prepared, rng: np.random.Generator) -> list[Mark]:
-        inside = np.argwhere(image.region.interior > 0)
-        count = int(rng.poisson(self.false_per_cm2 * image.region.breast.area_cm2))
-        chosen = inside[rng.integers(len(inside), size=count)] + rng.random((count, 2))
-        rows, columns = image.region.interior.shape
-        scale = (image.bright.shape[0] / rows, image.bright.shape[1] / columns)
-        return [
-            Mark(
-                PointPx(float(column * scale[1]), float(row * scale[0])),
-                0.12 + 0.33 * float(rng.random()),
-                MarkClass.CALCIFICATION,
-                0.3,
-                contrast=2.0,
-            )
-            for row, column in chosen
-        ]
 
 
 def repeated(spec: ExamSpec) -> ExamSpec:
@@ -293,7 +208,7 @@ def detected(read_file: ReadFile, folder: Path) -> Detect:
 
     def detect(view: SimulatedView, number: int) -> Detection:
         path = folder / f"{number}-{view.exam}-{view.identity.label}.dcm"
-        _dataset(view).save_as(path, enforce_file_format=True)
+        dataset_of(view).save_as(path, enforce_file_format=True)
         display = path.with_suffix(".npy")
         try:
             return read_file(path, display, frozenset())

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from secondread.errors import SettingsError
 from secondread.findings.comparison import FindingChange, StudyComparison
 from secondread.followup.limits import Limits, UnitLimits
 
@@ -69,14 +70,18 @@ def fitted(all_repeats: Sequence[Repeat], made_from: str) -> Limits:
 
     Raises
     ------
-    ValueError
+    SettingsError
         Too few clusters of one kind of pair.
     """
     kinds = []
     for same_unit in (True, False):
         chosen = [one for one in all_repeats if one.same_unit is same_unit]
         if len(chosen) < _LEAST:
-            raise ValueError(f"{len(chosen)} clusters, at least {_LEAST} are needed")
+            unit = "one unit" if same_unit else "two units"
+            raise SettingsError(
+                f"--limits: {len(chosen)} unchanged clusters in pairs of {unit}, at least {_LEAST} "
+                "are needed; ask for more pairs: those that were read are kept"
+            )
         kinds.append(_unit(chosen))
     same, other = kinds
     # Another unit never narrows a limit; where it seems to, the sample does.

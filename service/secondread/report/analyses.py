@@ -165,7 +165,7 @@ def _not_had(reading: StudyReading) -> tuple[str, ...]:
     for prior in reading.priors:
         if prior.study_uid not in held and not prior.compared and prior.reason in _WANTED:
             day = prior.study_date.isoformat() if prior.study_date else "unknown date"
-            said.append(f"prior of {day}: {prior.reason.sentence}")
+            said.append(f"prior of {day}: {prior.why}")
     said += [reason.sentence for reason in reading.reasons if reason in _WANTED]
     return tuple(dict.fromkeys(said))
 

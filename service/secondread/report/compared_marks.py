@@ -25,6 +25,7 @@ from secondread.report.drawing import (
     place_label,
     write,
 )
+from secondread.report.lesions import count_then
 from secondread.report.wording import count
 
 BADGE = 22
@@ -76,7 +77,8 @@ def entries_of(
     ]
     for change in gone:
         finding = then[change.prior[0].finding_id]
-        text = f"{change.verdict.words}: {count(len(finding.members), 'calcification')} then"
+        text = f"{change.verdict.words}: {count(count_then(finding, change), 'calcification')} then"
+        text += f", {change.why}" if change.why else ""
         color = _COLORS.get(change.verdict, MARK)
         number = f"P{finding.number}"
         entries.append(

@@ -95,10 +95,11 @@ def missing_line(one: Missing) -> str:
     """Return a line for people on a finding that the prior shows and this study does not."""
     header, finding = one.seen.image.mammogram, one.seen.finding
     day = one.comparison.prior_date
-    amount = count(len(finding.members), "calcification")
+    said = one.change.verdict.words + (f", {one.change.why}" if one.change.why else "")
     return ascii_text(
         f"{spaced(header.label)} of the prior of {day.isoformat() if day else 'unknown date'}, "
-        f"cluster {finding.number} of {amount}: {one.verdict.words} ({one.comparison.basis})"
+        f"cluster {finding.number} of {count(one.count, 'calcification')}: {said} "
+        f"({one.comparison.basis})"
     )
 
 

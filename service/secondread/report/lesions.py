@@ -12,7 +12,6 @@ from secondread.findings.comparison import (
     FindingChange,
     FindingRef,
     StudyComparison,
-    Verdict,
 )
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.followup.correlation import ViewPair, correlate
@@ -85,8 +84,18 @@ class Missing:
 
     seen: Seen
     comparison: StudyComparison
-    verdict: Verdict
-    """Gone, or not in the field of view."""
+    change: FindingChange
+    """Gone, or why that cannot be said."""
+
+    @property
+    def count(self) -> int:
+        """How many calcifications it had, counted as those of the current image were."""
+        return count_then(self.seen.finding, self.change)
+
+
+def count_then(finding: Finding, change: FindingChange) -> int:
+    """Return how many calcifications a prior's finding had that is missing now."""
+    return len(finding.members) if change.number is None else round(change.number.prior)
 
 
 def prior_images(reading: StudyReading) -> tuple[ImageReading, ...]:
@@ -135,7 +144,7 @@ def missing(reading: StudyReading) -> tuple[Missing, ...]:
     """
     found = _findings(prior_images(reading))
     return tuple(
-        Missing(found[change.prior[0]], comparison, change.verdict)
+        Missing(found[change.prior[0]], comparison, change)
         for comparison in [one for one in reading.comparisons if one.compared][:1]
         for change in comparison.changes
         if change.current is None and change.prior and change.prior[0] in found

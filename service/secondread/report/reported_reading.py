@@ -1,11 +1,10 @@
 """An earlier report of this software as a reading, for a comparison where its images are gone.
 
 What a CAD SR does not hold stays unknown: suspicion, gates, the unit that took the images, what
-was found besides calcifications, and where nipple, skin and muscle are, unless whoever kept them
-passes them in.
+was found besides calcifications, and where nipple, skin and muscle are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from pydicom.uid import (
@@ -23,7 +22,6 @@ from secondread.codes import (
     Morphology,
     RenderingIntent,
 )
-from secondread.detect.marks import Breast
 from secondread.errors import InputError
 from secondread.findings.cad_report import CadFinding, CadImage, CadReport, Origin
 from secondread.findings.finding import (
@@ -45,15 +43,13 @@ _INTENTS: dict[str, Intent] = {
 }
 
 
-def as_reading(report: CadReport, breasts: Mapping[str, Breast]) -> StudyReading:
+def as_reading(report: CadReport) -> StudyReading:
     """Return the reading that a report of this software was made from, as far as it tells it.
 
     Parameters
     ----------
     report
         As `read_back.read_cad` gives it.
-    breasts
-        What is still known of the breast in its images, by SOP Instance UID.
 
     Raises
     ------
@@ -63,7 +59,7 @@ def as_reading(report: CadReport, breasts: Mapping[str, Breast]) -> StudyReading
     if report.origin is Origin.FOREIGN:
         raise InputError(f"{report.title} is no reading of this software")
     own = [image for image in report.images if image.study_uid == report.study_uid]
-    images = tuple(_image(report, image, breasts.get(image.sop_instance_uid)) for image in own)
+    images = tuple(_image(report, image) for image in own)
     return StudyReading(
         study_uid=report.study_uid,
         revision=1,
@@ -99,7 +95,7 @@ def _model(report: CadReport) -> ModelIdentity:
     )
 
 
-def _image(report: CadReport, image: CadImage, breast: Breast | None) -> ImageReading:
+def _image(report: CadReport, image: CadImage) -> ImageReading:
     uid = image.sop_instance_uid
     was_read = uid in report.detected_in
     found = [f for f in report.findings if f.sop_instance_uid == uid]
@@ -110,7 +106,6 @@ def _image(report: CadReport, image: CadImage, breast: Breast | None) -> ImageRe
         gates={},
         seconds=0.0,
         findings=tuple(one for f in found if (one := _finding(f)) is not None),
-        breast=breast,
     )
 
 

@@ -125,7 +125,7 @@ def prior_lines(reading: StudyReading) -> tuple[str, ...]:
     for prior in reading.priors:
         day = prior.study_date.isoformat() if prior.study_date else "unknown date"
         told = prior.reason not in {None, Reason.NO_COMPARISON}
-        why = f": {prior.reason.sentence}" if prior.reason and told else ""
+        why = f": {prior.why}" if told else ""
         lines.append(f"Prior of {day} {'compared' if prior.compared else 'not compared' + why}")
     return tuple(lines)
 

@@ -19,6 +19,7 @@ from secondread.send.prior_queue import Errand, Fault, OfferedStudy, PriorErrand
 from secondread.track import alarms
 from secondread.track.assembly import is_due, scope_views
 from secondread.track.database import Database, insert_new
+from secondread.track.other_archives import NOT_TO_BE_HAD, ask_again, ask_others, left_to_ask
 from secondread.track.prior_choice import FetchRules, earlier_held, revise_if_gained
 from secondread.track.revisions import chosen_inputs
 from secondread.track.states import (
@@ -114,6 +115,9 @@ class Fetches:
             for offered in wanted:
                 _want(session, row, offered, now)
             session.flush()
+            # What another archive was to send when this one was asked may be refused by now.
+            ask_again(session, row, (one.study_uid for one in errand.held), now)
+            session.flush()
             _settle(session, study, now)
 
     def retrieved(self, errand: PriorErrand, now: datetime, ask_again_at: datetime) -> None:
@@ -129,6 +133,7 @@ class Fetches:
                 words = "the archive says that it sent the study, and no image of it came"
                 fault = Fault(Reason.PRIOR_NOT_RECEIVED, words, refused=False)
                 _fail(row, fault, now, ask_again_at)
+                ask_others(session, row, now)
             session.flush()
             _settle(session, study, now)
 
@@ -141,6 +146,7 @@ class Fetches:
             if row is None:
                 return
             _fail(row, fault, now, ask_again_at)
+            ask_others(session, row, now)
             session.flush()
             _settle(session, study, now)
 
@@ -265,7 +271,8 @@ def _errand(session: Session, row: PriorRequest) -> PriorErrand | None:
         )
     )
     known = {one.study_uid: one for one in earlier_held(session, study)}
-    for one in asked:
+    left = left_to_ask(session, row.study_uid, row.source)
+    for one in (one for one in asked if one.prior_study_uid not in left):
         earlier = EarlierStudy(one.prior_study_uid, one.prior_study_date, None)
         known.setdefault(one.prior_study_uid, earlier)
     return PriorErrand(
@@ -295,10 +302,11 @@ def _claimed(session: Session, errand: PriorErrand) -> tuple[Study, PriorRequest
 
 
 def _want(session: Session, query: PriorRequest, offered: OfferedStudy, now: datetime) -> None:
-    """Put a prior up to be retrieved, unless another archive is asked for it."""
+    """Put a prior up to be retrieved, unless another archive is asked for it, and may send it."""
     known = exists().where(
         PriorRequest.study_uid == query.study_uid,
         PriorRequest.prior_study_uid == offered.study.study_uid,
+        or_(PriorRequest.source == query.source, PriorRequest.state.not_in(NOT_TO_BE_HAD)),
     )
     if session.scalar(known.select()):
         return

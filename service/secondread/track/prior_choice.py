@@ -95,12 +95,16 @@ def priors_at_claim(session: Session, study: Study, rules: FetchRules) -> dict[s
     expired = _expired(session, study, views, rules, rules.choice.count - len(chosen))
     studies += [_entry(one.study_uid, one.study_date, Reason.PRIOR_EXPIRED, []) for one in expired]
     held = {one.study_uid for one in (*chosen, *expired)}
-    studies += [
-        _entry(row.prior_study_uid, row.prior_study_date, _why_missing(row), [])
+    missing = [
+        row
         for row in requests
         if row.errand is Errand.RETRIEVE
         and row.state is not FetchState.DONE
         and row.prior_study_uid not in held
+    ]
+    studies += [
+        _missing([row for row in missing if row.prior_study_uid == uid])
+        for uid in dict.fromkeys(row.prior_study_uid for row in missing)
     ]
     reason = None if studies else _why_none(study, requests, rules)
     return {"studies": studies, "reason": None if reason is None else reason.value}
@@ -224,6 +228,15 @@ def _entry(
     }
 
 
+def _missing(rows: Sequence[PriorRequest]) -> dict[str, Any]:
+    """Return the entry of a prior that no archive has sent; the last that was asked decides."""
+    last = rows[-1]
+    entry = _entry(last.prior_study_uid, last.prior_study_date, _why_missing(last), [])
+    if len(rows) > 1:
+        entry["said"] = [[row.source, _why_missing(row).value] for row in rows]
+    return entry
+
+
 def _inputs(session: Session, entry: Mapping[str, Any]) -> PriorInputs:
     chosen = {(uid, sha) for uid, sha in entry["inputs"]}
     rows = session.scalars(instances_by_uid().where(Instance.study_uid == entry["study_uid"]))
@@ -235,6 +248,7 @@ def _inputs(session: Session, entry: Mapping[str, Any]) -> PriorInputs:
         instances=tuple(
             as_input(row) for row in rows if (row.sop_instance_uid, row.sha256) in chosen
         ),
+        said=tuple((source, Reason(why)) for source, why in entry.get("said", ())),
     )
 
 

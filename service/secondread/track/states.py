@@ -205,7 +205,7 @@ class FetchEvent(StrEnum):
     """Answered, or the node holds the prior's images, whoever sent them."""
     UNUSABLE = "unusable"
     RENEWED = "renewed"
-    """A person asked for the study's reading."""
+    """A person asked for the study's reading, or another archive does not send what this may."""
 
 
 _F, _FE = FetchState, FetchEvent

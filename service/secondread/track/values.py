@@ -55,6 +55,8 @@ class PriorInputs:
     """Why there is nothing of it to compare with; None where there is."""
     instances: tuple[InputInstance, ...]
     """Its images; empty where there are none."""
+    said: tuple[tuple[str, Reason], ...] = ()
+    """Where several archives were asked for it and none sent it: each by name, with its reason."""
 
 
 @dataclass(frozen=True, slots=True)

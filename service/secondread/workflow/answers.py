@@ -11,16 +11,14 @@ from hashlib import sha256
 
 from secondread import __version__, log
 from secondread.accept.archive import Archive
-from secondread.assemble.scope import Selection
 from secondread.detect.marks import Detection
 from secondread.errors import InputError, TransientError
 from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
-from secondread.followup.reported import ReportedPrior, basis
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.followup.reported import basis
+from secondread.reading import Reader, read_from_report
 from secondread.reasons import Reason
 from secondread.report.read_back import read_cad_file
-from secondread.report.reported_reading import as_reading
 from secondread.report.uids import device_uid
 from secondread.track.tracker import Tracker
 from secondread.workflow.material import Priors
@@ -84,11 +82,10 @@ def _reported(
     tracker: Tracker, archive: Archive, study_uid: str, reader: Reader
 ) -> StudyReading | None:
     try:
-        reports = _reports(tracker, archive, study_uid)
-        report = basis(ReportedPrior(reports, {}), reader.model)
+        report = basis(_reports(tracker, archive, study_uid), reader.model)
         if report is None:
             return None
-        return _read_again(report, _answers(tracker, archive, study_uid), reader)
+        return read_from_report(report, _answers(tracker, archive, study_uid), reader)
     except TransientError:
         raise
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
@@ -122,15 +119,3 @@ def _answer(archive: Archive, path: str) -> Detection | None:
     except (InputError, OSError, LookupError, TypeError, ValueError):
         _log.warning("answer_not_readable", path=path)
         return None
-
-
-def _read_again(
-    report: CadReport, answers: Mapping[str, Detection], reader: Reader
-) -> StudyReading:
-    """Return the reading of the images that the report is about from the answers of that time."""
-    reported = as_reading(report, {})
-    kept = [i.mammogram for i in reported.images if i.mammogram.sop_instance_uid in answers]
-    if not kept:
-        return reported
-    circumstances = Circumstances(revision=1, cause="reported")
-    return read_study(report.study_uid, Selection(tuple(kept), ()), answers, reader, circumstances)

@@ -81,6 +81,8 @@ class PriorMaterial:
     study_date: date | None
     reason: Reason | None
     """None where there are images to compare with."""
+    said: tuple[tuple[str, Reason], ...]
+    """What each archive said, where none of several sent it."""
     paths: Mapping[str, Path]
     """In the archive, by SOP Instance UID."""
     digests: Mapping[str, str]
@@ -161,7 +163,7 @@ def _prior(
     if reason is None and not selection.to_read:
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
     digests = {one.sop_instance_uid: one.sha256 for one in recorded.instances}
-    named = (recorded.study_uid, recorded.study_date, reason)
+    named = (recorded.study_uid, recorded.study_date, reason, recorded.said)
     return PriorMaterial(*named, paths, digests, headers, selection)
 
 

@@ -61,6 +61,7 @@ def as_known(material: Material, priors: Priors) -> tuple[PriorStudy, ...]:
             prior.study_date,
             compared=False,
             reason=prior.reason or _why_not(material, prior),
+            said=prior.said,
         )
         for prior in priors.studies
     )

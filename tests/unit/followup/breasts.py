@@ -1,7 +1,7 @@
 """A plain drawn breast that can be laid, mirrored and sampled at will, and readings of it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -23,6 +23,7 @@ from secondread.reasons import ImageStatus
 from tests.builders import mammogram, view_sequence
 
 MODEL = ModelIdentity("Test", "1", "0" * 64, 1, calibrated=True)
+READER = Reader(MODEL, lambda _, value: 100 * value, OperatingPoint(1, "test", 50.0))
 HEIGHT_MM, WIDTH_MM = 220.0, 170.0
 DEPTH_MM, HALF_MM = 85.0, 80.0
 """Of the breast: nipple to chest wall, and half of its width there."""
@@ -152,6 +153,6 @@ def reading(
         header.sop_instance_uid: detection(lie, header, spots, score, status)
         for header, (lie, spots) in zip(headers, views, strict=True)
     }
-    reader = Reader(model, lambda _, value: 100 * value, OperatingPoint(1, "test", 50.0))
+    reader = replace(READER, model=model)
     circumstances = Circumstances(revision=1, cause="first")
     return read_study(views[0][0].study, select(headers), answers, reader, circumstances)

@@ -96,6 +96,34 @@ def test_what_the_prior_did_not_show_the_place_of_is_not_called_new() -> None:
     assert verdicts(reading((shallow, [])), reading((NOW, deep))) == [Verdict.NOT_IN_FIELD]
 
 
+def test_where_the_tissue_was_not_found_again_nothing_is_called_gone() -> None:
+    other = reading((replace(THEN, woman=2), HERE))
+
+    (found,) = compare(reading((NOW, [])), [other])
+
+    assert found.compared
+    assert not found.views[0].aligned
+    (change,) = found.changes
+    assert change.verdict is Verdict.NOT_COMPARABLE
+    assert change.why == "the tissue around its place was not found again"
+    assert change.place == ()
+
+
+def test_what_is_gone_counts_the_calcifications_that_count_for_what_is_new() -> None:
+    then = reading((THEN, HERE))
+    (image,) = then.images
+    (cluster,) = image.findings
+    faint = (replace(one, certainty=5.0) for one in cluster.members[:3])
+    cluster = replace(cluster, members=(*faint, *cluster.members[3:]))
+    prior = replace(then, images=(replace(image, findings=(cluster,)),))
+
+    (change,) = changes(reading((NOW, HERE[:1])), prior)
+
+    assert change.verdict is Verdict.GONE
+    assert change.number is not None
+    assert (change.number.current, change.number.prior) == (1, len(HERE) - 3)
+
+
 def test_a_prior_that_was_refused_makes_nothing_new() -> None:
     refused = reading((THEN, []), status=ImageStatus.REFUSED)
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from secondread.errors import SettingsError
 from secondread.findings.comparison import Difference
 from secondread.followup.limits import Limits, UnitLimits, shipped_limits
 from secondread.judge.repeatability import Repeat, fitted, limits_toml
@@ -52,5 +53,5 @@ def test_another_unit_never_narrows_a_limit() -> None:
 
 
 def test_a_handful_of_clusters_makes_no_limit() -> None:
-    with pytest.raises(ValueError, match="at least"):
+    with pytest.raises(SettingsError, match="4 unchanged clusters in pairs of one unit, at least"):
         fitted(repeats(2, True, 2) + repeats(20, False, 2), "a test")

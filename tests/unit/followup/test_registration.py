@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,16 @@ def test_a_place_is_known_less_well_far_from_tissue_that_was_found_again() -> No
 
     assert found.error_at(near) == pytest.approx(found.error_mm)
     assert found.error_at(far) > 2 * found.error_at(near)
+
+
+def test_a_place_is_found_again_where_tissue_around_it_was() -> None:
+    found = register(frame(Lie()), frame(Lie(nipple_mm=(85.0, 112.0))))
+    one = replace(found, anchors=found.anchors[:1])
+
+    beside, away = (one.anchors + np.array([0.0, mm]) for mm in (20.0, 28.0))
+    assert one.finds_again(beside)
+    assert not one.finds_again(away)
+    assert not replace(one, anchors=np.empty((0, 2))).finds_again(beside)
 
 
 def test_the_oblique_view_is_found_again_too() -> None:

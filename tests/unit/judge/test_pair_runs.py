@@ -10,14 +10,17 @@ import pytest
 from secondread.errors import SettingsError
 from secondread.followup.limits import shipped_limits
 from secondread.judge import pair_runs
-from secondread.judge.pair_runs import Bench, Found, collected, open_oracle
-from secondread.judge.pairs import ORACLE, ORACLE_READER
+from secondread.judge.pair_oracle import ORACLE, ORACLE_READER
+from secondread.judge.pair_runs import Bench, BenchModel, Found, collected, open_oracle
 from tests.squared_pairs import squared
+
+NOW = BenchModel(partial(open_oracle, 7), ORACLE_READER)
+OTHER = replace(NOW, reader=replace(ORACLE_READER, model=replace(ORACLE, digest="1" * 64)))
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(7, 5, None, partial(open_oracle, 7), ORACLE_READER, tmp_path)
+    return Bench(7, 5, None, NOW, tmp_path)
 
 
 def steps(bench: Bench) -> tuple[Found, int]:
@@ -69,12 +72,39 @@ def test_a_larger_run_takes_over_a_smaller_one(bench: Bench) -> None:
 
 def test_pairs_of_another_model_or_seed_are_not_mixed_in(bench: Bench) -> None:
     steps(bench)
-    other = replace(ORACLE_READER, model=replace(ORACLE, digest="1" * 64))
 
-    for changed in (replace(bench, seed=8), replace(bench, reader=other)):
-        with pytest.raises(SettingsError, match="holds the pairs of another model or seed"):
+    for changed, words in (
+        (replace(bench, seed=8), "holds pairs of another seed;"),
+        (replace(bench, model=OTHER), "holds pairs of another model;"),
+        (replace(bench, seed=8, model=OTHER), "holds pairs of another seed, another model;"),
+    ):
+        with pytest.raises(SettingsError, match=words):
             steps(changed)
     assert json.loads((bench.out / "squares.jsonl").read_text().splitlines()[0])["seed"] == 7
+
+
+def test_an_older_model_reads_along_in_every_process(bench: Bench) -> None:
+    upgraded = replace(bench, older=OTHER, processes=2)
+
+    found, done = steps(upgraded)
+
+    assert (len(found), done) == (4, 5)
+    header = json.loads((bench.out / "squares.jsonl").read_text().splitlines()[0])
+    assert header["prior_model"] == "1" * 64
+    assert steps(replace(upgraded, processes=1)) == (found, 5)
+
+
+def test_pairs_with_and_without_an_older_model_are_not_mixed(bench: Bench) -> None:
+    steps(bench)
+    third = replace(ORACLE_READER, model=replace(ORACLE, digest="2" * 64))
+
+    with pytest.raises(SettingsError, match="pairs of another --prior-model, or of none;"):
+        steps(replace(bench, older=OTHER))
+    (bench.out / "squares.jsonl").unlink()
+    steps(replace(bench, older=OTHER))
+    for other in (None, replace(OTHER, reader=third)):
+        with pytest.raises(SettingsError, match="pairs of another --prior-model, or of none;"):
+            steps(replace(bench, older=other))
 
 
 def test_pairs_compared_with_other_limits_are_not_mixed_in(
@@ -84,5 +114,5 @@ def test_pairs_compared_with_other_limits_are_not_mixed_in(
     other = replace(shipped_limits(), made_from="other pairs")
     monkeypatch.setattr(pair_runs, "shipped_limits", lambda: other)
 
-    with pytest.raises(SettingsError, match="of other repeatability limits"):
+    with pytest.raises(SettingsError, match="holds pairs of other repeatability limits;"):
         steps(bench)

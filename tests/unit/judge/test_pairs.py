@@ -4,15 +4,9 @@ import pytest
 
 from secondread.findings.comparison import Verdict
 from secondread.followup.comparison import compare
+from secondread.judge.pair_oracle import ORACLE_READER, Oracle
 from secondread.judge.pair_scores import Answer, answers, figures
-from secondread.judge.pairs import (
-    ORACLE_READER,
-    Oracle,
-    pair_spec,
-    read_exam,
-    repeated,
-    simulated_pair,
-)
+from secondread.judge.pairs import detections, pair_spec, read_exam, repeated, simulated_pair
 
 PERFECT = Oracle(1, sure=1.0, faint=0.0, jitter_mm=0.0, false_per_cm2=0.0)
 
@@ -64,8 +58,10 @@ def test_figures_count_what_was_said_of_what_is_true() -> None:
 def test_with_perfect_marks_every_word_is_true() -> None:
     spec = pair_spec(1, 3)
     pair = simulated_pair(replace(spec, pitch_mm=0.4, views=spec.views[:1]))
-    current = read_exam(pair, "current", 3, PERFECT, ORACLE_READER)
-    prior = read_exam(pair, "prior", 3, PERFECT, ORACLE_READER)
+    current, prior = (
+        read_exam(pair, exam, detections(pair, exam, 3, PERFECT), ORACLE_READER)
+        for exam in ("current", "prior")
+    )
 
     found = answers(3, pair, current, prior, compare(current, [prior])[0])
 

@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from secondread.codes import Change, Code
-from secondread.findings.comparison import Verdict
+from secondread.findings.comparison import Difference, Verdict
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report import concepts
@@ -165,6 +165,43 @@ def test_what_is_gone_is_said_in_words_and_is_not_for_presentation(root: Content
         "Not for Presentation: Rendering device expected not to present"
     }
     assert "cluster 2 of 8 calcifications: gone" in texts(root, C.IMPRESSION_DESCRIPTION)[0]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "number", "why", "said"),
+    [
+        pytest.param(
+            Verdict.NOT_COMPARABLE,
+            None,
+            "its place was lost",
+            "of 8 calcifications: not comparable, its place was lost",
+            id="why it is not known to be gone",
+        ),
+        pytest.param(
+            Verdict.GONE,
+            Difference(0, 5, 3, 7),
+            "",
+            "of 5 calcifications: gone",
+            id="as many as were counted for that",
+        ),
+    ],
+)
+def test_what_is_missing_is_told_as_it_was_compared(
+    verdict: Verdict, number: Difference | None, why: str, said: str
+) -> None:
+    reading, headers = followed()
+    (comparison,) = reading.comparisons
+    changes = tuple(
+        replace(one, verdict=verdict, number=number, why=why) if one.current is None else one
+        for one in comparison.changes
+    )
+    changed = replace(reading, comparisons=(replace(comparison, changes=changes),))
+
+    impression = impression_of(document(changed, headers), "20250105 LCC-2")
+
+    assert texts(impression, C.IMPRESSION_DESCRIPTION) == [
+        f"L CC of the prior of 2025-01-05, cluster 2 {said} (prior re-read)"
+    ]
 
 
 def test_an_impression_is_also_said_in_a_line_with_its_suspicion(root: Content) -> None:

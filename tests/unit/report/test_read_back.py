@@ -120,7 +120,7 @@ def some_findings(draw: st.DrawFn) -> list[Finding]:
 def test_what_is_written_is_read_back_equal(given_findings: list[Finding]) -> None:
     report = read_cad(one_view(*given_findings), NODE.device_uid)
 
-    reading = as_reading(report, {})
+    reading = as_reading(report)
 
     known = {one.id: one for one in given_findings}
     assert len(reading.images[0].findings) == len(given_findings)
@@ -160,8 +160,8 @@ def test_every_situation_is_read_back_with_its_images_and_its_status(name: str) 
         assert entry.spacing.between_rows == pytest.approx(0.07)
     assert report.detected_in == {image.mammogram.sop_instance_uid for image in read_now}
     assert sum(report.marks.values()) == sum(len(image.shown) for image in read_now)
-    assert as_reading(report, {}).outcome is reading.outcome
-    assert as_reading(report, {}).model == replace(MODEL, points=())
+    assert as_reading(report).outcome is reading.outcome
+    assert as_reading(report).model == replace(MODEL, points=())
     assert report.impression.startswith("Second read for calcifications by calcification 2026.1")
 
 
@@ -176,7 +176,7 @@ def test_the_retired_codes_of_snomed_say_the_same() -> None:
     (one,) = srt.findings
     assert one.is_cluster
     assert [code.scheme for code in (one.kind, *one.morphology, *one.distribution)] == ["SRT"] * 3
-    assert as_reading(srt, {}).images[0].findings == as_reading(plain, {}).images[0].findings
+    assert as_reading(srt).images[0].findings == as_reading(plain).images[0].findings
     assert srt.images[0].view is View.CC
     assert srt.images[0].laterality is Laterality.LEFT
 
@@ -236,7 +236,7 @@ def test_a_name_alone_makes_no_report_ours() -> None:
 
 def test_another_makers_report_is_no_reading_of_ours() -> None:
     with pytest.raises(InputError, match="CAD of Acme is no reading of this software"):
-        as_reading(read_cad(foreign()), {})
+        as_reading(read_cad(foreign()))
 
 
 def test_another_makers_report_is_read_as_far_as_it_goes() -> None:

@@ -1,18 +1,17 @@
 """A prior of which only this node's own report is left serves as the basis of comparison."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from secondread.codes import Analysis, Change, CompositeType
-from secondread.detect.marks import Breast
 from secondread.findings.cad_report import CadReport
 from secondread.findings.comparison import PRIOR_READ_AGAIN, PRIOR_REPORT, Verdict
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.followup.applied import followed_up
-from secondread.followup.reported import ReportedPrior, compared_with_reports, current, why_not
+from secondread.followup.reported import against, basis, current, why_not
+from secondread.reading import read_from_report
 from secondread.reasons import Reason
 from secondread.report.cad_sr import cad_sr
 from secondread.report.read_back import read_cad
@@ -20,7 +19,7 @@ from secondread.report.reported_reading import as_reading
 from secondread.report.uids import ResultUids
 from secondread.settings import ProfileSettings
 from tests.builders import header
-from tests.unit.followup.breasts import MODEL, Lie, group, reading
+from tests.unit.followup.breasts import MODEL, READER, Lie, Spot, detection, group, reading
 from tests.unit.report.readings import FIRST, NODE
 
 NOW, THEN = Lie(study="1.2.2"), Lie(study="1.2.1", date="20250104", nipple_mm=(83.0, 116.0))
@@ -40,12 +39,11 @@ def report_of(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadRe
     return read_cad(cad_sr(earlier, sources, NODE, uids, FIRST, profile).dataset, device_uid)
 
 
-def landmarks(earlier: StudyReading) -> Mapping[str, Breast]:
-    return {
-        image.mammogram.sop_instance_uid: image.breast
-        for image in earlier.images
-        if image.breast is not None
-    }
+def left_of(earlier: StudyReading, spots: list[Spot]) -> StudyReading:
+    """Return what is known of a prior by its report and the answers of that time."""
+    headers = [image.mammogram for image in earlier.images]
+    answers = {header.sop_instance_uid: detection(THEN, header, spots) for header in headers}
+    return read_from_report(report_of(earlier), answers, READER)
 
 
 @pytest.fixture
@@ -56,10 +54,7 @@ def now() -> StudyReading:
 
 
 def test_what_the_report_holds_is_unchanged_and_the_rest_is_new(now: StudyReading) -> None:
-    earlier = reading((THEN, STAYS))
-    prior = ReportedPrior((report_of(earlier),), landmarks(earlier))
-
-    done = compared_with_reports(now, [prior], as_reading)
+    done = against(now, [left_of(reading((THEN, STAYS)), STAYS)])
 
     changes = {finding.change for finding in done.images[0].shown}
     assert changes == {Change.UNCHANGED, Change.NEW}
@@ -75,9 +70,7 @@ def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: Stu
     earlier = reading((THEN, STAYS))
     again = followed_up(now, [earlier])
 
-    done = compared_with_reports(
-        now, [ReportedPrior((report_of(earlier),), landmarks(earlier))], as_reading
-    )
+    done = against(now, [left_of(earlier, STAYS)])
 
     assert [one.change for one in done.images[0].findings] == [
         one.change for one in again.images[0].findings
@@ -88,10 +81,10 @@ def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: Stu
     assert not view.same_unit  # the report does not say which unit took the prior
 
 
-def test_without_landmarks_it_is_not_comparable_with_the_reason(now: StudyReading) -> None:
-    prior = ReportedPrior((report_of(reading((THEN, STAYS))),), {})
-
-    done = compared_with_reports(now, [prior], as_reading)
+def test_without_the_answers_of_that_time_it_is_not_comparable_with_the_reason(
+    now: StudyReading,
+) -> None:
+    done = against(now, [read_from_report(report_of(reading((THEN, STAYS))), {}, READER)])
 
     (comparison,) = done.comparisons
     assert {change.verdict for change in comparison.changes} == {Verdict.NOT_COMPARABLE}
@@ -99,24 +92,17 @@ def test_without_landmarks_it_is_not_comparable_with_the_reason(now: StudyReadin
     assert done.priors[0].reason is Reason.PRIOR_NOT_COMPARABLE
 
 
-def test_a_report_of_another_model_does_not_serve(now: StudyReading) -> None:
-    old = replace(MODEL, digest="1" * 64)
-    earlier = reading((THEN, STAYS), model=old)
-    report = report_of(earlier)
+def test_a_report_of_another_model_does_not_serve() -> None:
+    report = report_of(reading((THEN, STAYS), model=replace(MODEL, digest="1" * 64)))
 
-    done = compared_with_reports(now, [ReportedPrior((report,), landmarks(earlier))], as_reading)
-
-    assert done == now
+    assert basis([report], MODEL) is None
     assert why_not(report, MODEL).endswith("its report is of another model")
 
 
-def test_another_nodes_report_is_not_counted_as_ours(now: StudyReading) -> None:
-    earlier = reading((THEN, STAYS))
-    report = report_of(earlier, device_uid="2.25.1")
+def test_another_nodes_report_is_not_counted_as_ours() -> None:
+    report = report_of(reading((THEN, STAYS)), device_uid="2.25.1")
 
-    done = compared_with_reports(now, [ReportedPrior((report,), landmarks(earlier))], as_reading)
-
-    assert done == now
+    assert basis([report], MODEL) is None
     assert why_not(report, MODEL).endswith("its report is another node's")
 
 
@@ -147,5 +133,5 @@ def test_what_was_compared_is_read_back(now: StudyReading) -> None:
     said = {one.change for one in report.findings if one.sop_instance_uid == here}
     assert said == {Change.UNCHANGED.code, Change.NEW.code}
     # What it says of the prior's image is the prior's, and no finding of the study.
-    assert [len(image.findings) for image in as_reading(report, {}).images] == [2]
+    assert [len(image.findings) for image in as_reading(report).images] == [2]
     assert report.marks == {"LCC": 2}

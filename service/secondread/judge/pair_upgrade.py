@@ -1,0 +1,61 @@
+"""What is left of a simulated prior that an older model read: its report, and its answers.
+
+Both pass through the forms in which the node keeps them, and back by the path that it takes where
+a prior's images are not at hand. The node compares nothing with them, as another model's digest
+stands in the report: what a comparison would say all the same is what that rule is for.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from secondread.detect.marks import Detection
+from secondread.findings.comparison import PRIOR_REPORT, StudyComparison
+from secondread.findings.finding import StudyReading
+from secondread.followup.comparison import compare
+from secondread.judge.pairs import PairViews, dataset_of, read_exam
+from secondread.reading import Reader, read_from_report
+from secondread.report.cad_sr import cad_sr
+from secondread.report.read_back import read_cad
+from secondread.report.result import NodeIdentity, Occasion
+from secondread.report.uids import ResultUids
+from secondread.settings import ProfileSettings
+
+_NODE = NodeIdentity("Secondread project", "Secondread", "0", "2.25.1", "BENCHMARK", "")
+_WRITTEN = Occasion(datetime(2025, 6, 1, tzinfo=UTC), predecessor=None)
+
+
+def stored_prior(pair: PairViews, answers: Mapping[str, Detection], reader: Reader) -> StudyReading:
+    """Return what is known of a pair's prior by its report and the answers of that time.
+
+    Parameters
+    ----------
+    pair
+        The pair.
+    answers
+        What the older model's detector answered about the prior's views, by SOP Instance UID.
+    reader
+        Of the older model.
+    """
+    reading = read_exam(pair, "prior", answers, reader)
+    sources = {str(dataset_of(v).SOPInstanceUID): dataset_of(v) for v in pair.of("prior")}
+    uids = ResultUids("benchmark", reading.study_uid, 1, "benchmark")
+    written = cad_sr(reading, sources, _NODE, uids, _WRITTEN, ProfileSettings())
+    report = read_cad(written.dataset, _NODE.device_uid)
+    kept = {uid: _kept(answer) for uid, answer in answers.items() if answer.status.has_findings}
+    return read_from_report(report, kept, reader)
+
+
+def _kept(answer: Detection) -> Detection:
+    return Detection.from_json(json.loads(json.dumps(answer.as_json())))
+
+
+def by_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
+    """Return what the node says of a study and of what another model found in its prior."""
+    return compare(current, [stored], basis=PRIOR_REPORT)[0]
+
+
+def against_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
+    """Return what would be said, if another model's findings were taken for this one's."""
+    return by_rule(current, replace(stored, model=current.model))
