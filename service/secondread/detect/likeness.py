@@ -225,7 +225,7 @@ def _sampled(bright: Brightness, inside: bands.Where) -> tuple[Brightness, bands
     height = int(np.ceil(needed * rows.size / _WINDOWS))
     if (height + 2 * _MARGIN) * _WINDOWS >= rows.size:
         return bright, inside
-    images, wheres = [], []
+    images, insides = [], []
     for number in range(_WINDOWS):
         first = int(rows[0] + (number + 0.5) * rows.size / _WINDOWS - height / 2)
         top = max(first - _MARGIN, 0)
@@ -234,8 +234,8 @@ def _sampled(bright: Brightness, inside: bands.Where) -> tuple[Brightness, bands
         where[: first - top] = False
         where[first - top + height :] = False
         images.append(bright[seen])
-        wheres.append(where)
-    return np.concatenate(images), np.concatenate(wheres)
+        insides.append(where)
+    return np.concatenate(images), np.concatenate(insides)
 
 
 def _course(curve: bands.NoiseCurve, low: float, unit: float) -> tuple[float, float]:
