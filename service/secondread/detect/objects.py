@@ -29,28 +29,37 @@ CONTESTED_MM = 2.5
 SOLID_QUANTILE, SOLID_SHARE = 0.25, 0.5
 """An object is solid if all but this share of it are above this share of its highest value."""
 
+Indices = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int32]
+
 
 @dataclass(frozen=True, slots=True)
 class Objects:
     """What one head shows as objects."""
 
     marks: tuple[Candidate, ...]
-    is_solid: npt.NDArray[np.bool_]
-    """(objects,): whether it is bright all over, as one thing is and a heap of grains is not."""
     _is_contested: npt.NDArray[np.bool_]
-    _pixels: cKDTree | None
-    """(row, column) of all pixels of all objects, in the map."""
+    _is_solid: npt.NDArray[np.bool_]
+    """Whether each is bright all over, as one thing is and a heap of grains is not."""
+    _labels: Labels
+    """Of a window that holds all objects, in the map's pixels: n + 1 in ``marks[n]``."""
+    _corner: tuple[int, int]
+    """The window's first row and column."""
+    _borders: cKDTree | None
+    """(row, column), in the window, of the objects' outermost pixels; those inside are many."""
     _owner: npt.NDArray[np.int64]
     """The object of each of them."""
     _reach_px: float
 
-    def is_open(self, within: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    def is_open(self, within: Indices) -> npt.NDArray[np.bool_]:
         """Return whether each of these indices names an object that is contested."""
         return np.append(self._is_contested, False)[within]
 
-    def of(
-        self, row: npt.NDArray[np.int64], column: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    def is_solid(self, within: Indices) -> npt.NDArray[np.bool_]:
+        """Return whether each of these indices names an object that is one solid thing."""
+        return np.append(self._is_solid, False)[within]
+
+    def of(self, row: Indices, column: Indices) -> tuple[Indices, npt.NDArray[np.float64]]:
         """Return the object that each pixel of the map is in or near, and how far it is.
 
         Returns
@@ -60,14 +69,16 @@ class Objects:
         ndarray of float
             Distance to its nearest pixel in pixels of the map, infinite where there is none.
         """
-        if self._pixels is None or not len(row):
+        if self._borders is None or not len(row):
             return np.full(len(row), -1), np.full(len(row), np.inf)
-        away, nearest = self._pixels.query(
-            np.column_stack([row, column]), distance_upper_bound=self._reach_px + 1e-6
-        )
+        at = np.column_stack([row, column]) - self._corner
+        away, nearest = self._borders.query(at, distance_upper_bound=self._reach_px + 1e-6)
         near = np.isfinite(away)
         owner = np.where(near, self._owner[np.where(near, nearest, 0)], -1)
-        return owner, np.asarray(away, np.float64)
+        known = ((at >= 0) & (at < self._labels.shape)).all(axis=1)
+        own = np.zeros(len(at), np.int64)
+        own[known] = self._labels[at[known, 0], at[known, 1]]
+        return np.where(own > 0, own - 1, owner), np.where(own > 0, 0.0, away)
 
 
 def objects(
@@ -92,82 +103,70 @@ def objects(
     left, top, width, height = cv2.boundingRect(region)
     if not width:
         none = np.zeros(0, np.bool_)
-        return Objects((), none, none, None, np.zeros(0, np.int64), reach)
+        empty = np.zeros((0, 0), np.int32)
+        return Objects((), none, none, empty, (0, 0), None, np.zeros(0, np.int64), reach)
     window = np.s_[top : top + height, left : left + width]
-    count, labels, stats, centers = cv2.connectedComponentsWithStats(region[window])
-    scores = maps.scores[channel][window]
-    marks = tuple(
-        _object(maps, scores, image, labels, label, stats[label], centers[label] + (left, top))
-        for label in range(1, count)
-    )
-    rows, columns = np.nonzero(labels)
-    contested = [one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks]
-    solid = [
-        _is_solid(image, maps, labels, label, (top, left), stats[label])
-        for label in range(1, count)
-    ]
+    count, found, stats, _ = cv2.connectedComponentsWithStats(region[window])
+    labels = np.asarray(found, np.int32)
+    scores = maps.scores[channel]
+    each = [_pixels_of(labels, label, stats[label], (top, left)) for label in range(1, count)]
+    inner = cv2.erode(region[window], np.ones((3, 3), np.uint8), borderValue=0)
+    rows, columns = np.nonzero((labels > 0) & (inner == 0))
+    marks = tuple(_object(maps, scores, image, *one) for one in each)
     return Objects(
         marks,
-        np.array(solid),
-        np.array(contested),
-        cKDTree(np.column_stack([rows + top, columns + left])),
+        np.array([one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks]),
+        np.array([_is_solid(maps, image, *one) for one in each]),
+        labels,
+        (top, left),
+        cKDTree(np.column_stack([rows, columns])),
         labels[rows, columns].astype(np.int64) - 1,
         reach,
     )
+
+
+def _pixels_of(
+    labels: Labels, label: int, stats: npt.NDArray[np.generic], corner: tuple[int, int]
+) -> tuple[Indices, Indices]:
+    """Return rows and columns, in the map, of an object's pixels."""
+    left, top, width, height, _ = (int(value) for value in stats)
+    rows, columns = np.nonzero(labels[top : top + height, left : left + width] == label)
+    return rows + top + corner[0], columns + left + corner[1]
 
 
 def _object(
     maps: Maps,
     scores: npt.NDArray[np.float32],
     image: Brightness,
-    labels: npt.NDArray[np.generic],
-    label: int,
-    stats: npt.NDArray[np.generic],
-    center: npt.NDArray[np.float64],
+    rows: Indices,
+    columns: Indices,
 ) -> Candidate:
-    """Return one object as a candidate; its centre is the maps', its place that in the window."""
-    left, top, width, height, area = (int(value) for value in stats)
-    window = np.s_[top : top + height, left : left + width]
-    own = labels[window] == label
-    row, column = (maps.to_input(float(value)) for value in center[::-1])
+    row, column = (maps.to_input(float(index.mean())) for index in (rows, columns))
     near = image[
         max(round(row) - 1, 0) : round(row) + 2, max(round(column) - 1, 0) : round(column) + 2
     ]
     return Candidate(
         row=row,
         column=column,
-        score=float(scores[window][own].max()),
+        score=float(scores[rows, columns].max()),
         mark_class=MarkClass.METAL,
-        diameter_px=2 * float(np.sqrt(area / np.pi)) * maps.stride,
+        diameter_px=2 * float(np.sqrt(len(rows) / np.pi)) * maps.stride,
         contrast=float(near.max()),
-        elongation=_elongation(own),
+        elongation=_elongation(rows, columns),
     )
 
 
-def _is_solid(
-    image: Brightness,
-    maps: Maps,
-    labels: npt.NDArray[np.generic],
-    label: int,
-    corner: tuple[int, int],
-    stats: npt.NDArray[np.generic],
-) -> bool:
-    left, top, width, height, _ = (int(value) for value in stats)
-    rows, columns = np.nonzero(labels[top : top + height, left : left + width] == label)
-    rows, columns = (
-        np.clip(((index + first + 0.5) * maps.stride).astype(np.int64), 0, side - 1)
-        for index, first, side in (
-            (rows, corner[0] + top, image.shape[0]),
-            (columns, corner[1] + left, image.shape[1]),
-        )
+def _is_solid(maps: Maps, image: Brightness, rows: Indices, columns: Indices) -> bool:
+    row, column = (
+        np.minimum(((index + 0.5) * maps.stride).astype(np.int64), side - 1)
+        for index, side in zip((rows, columns), image.shape, strict=True)
     )
-    values = image[rows, columns]
+    values = image[row, column]
     return bool(np.quantile(values, SOLID_QUANTILE) >= SOLID_SHARE * values.max())
 
 
-def _elongation(region: npt.NDArray[np.bool_]) -> float:
-    moments = cv2.moments(region.astype(np.uint8), binaryImage=True)
-    area = moments["m00"]
-    xx, yy, xy = (moments[key] / area for key in ("mu20", "mu02", "mu11"))
+def _elongation(rows: Indices, columns: Indices) -> float:
+    yy, xx = (float(index.var()) for index in (rows, columns))
+    xy = float(((rows - rows.mean()) * (columns - columns.mean())).mean())
     middle, radius = (xx + yy) / 2 + 1 / 12, float(np.hypot((xx - yy) / 2, xy))
     return float(np.sqrt((middle + radius) / max(middle - radius, 1 / 12)))

@@ -105,8 +105,7 @@ def candidates(
     if found is None:
         return Found((), measured, (-1,) * len(spots), (False,) * len(spots))
     within, away = found.of(spots.row, spots.column)
-    on_object = away <= ON_OBJECT_MM / spacing_mm / maps.stride
-    is_piece = on_object & found.is_solid[within] if len(found.marks) else on_object
+    is_piece = found.is_solid(within) & (away <= ON_OBJECT_MM / spacing_mm / maps.stride)
     return Found(found.marks, measured, tuple(within.tolist()), tuple(is_piece.tolist()))
 
 

@@ -13,8 +13,8 @@ from secondread.errors import ModelError
 _Array = npt.NDArray[np.float32]
 
 PATCHES_AT_ONCE = 64
-"""Patches in one run: what lies between the layers of so many stays in the processor's cache, and
-the memory that ONNX Runtime keeps does not grow with the number of candidates."""
+"""Patches in one run: the memory that ONNX Runtime keeps does not grow with the number of
+candidates. It takes as long as all of them at once."""
 
 _binding = ort.capi.onnxruntime_pybind11_state
 # ONNX Runtime's errors have no common base of their own.

@@ -204,3 +204,18 @@ def test_a_faulty_table_is_named_with_the_manifest(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match=r"manifest\.toml: likeness\.deviations: Field required"):
         load(path)
+
+
+def test_a_large_image_is_measured_in_windows_from_top_to_bottom() -> None:
+    rng = np.random.default_rng(1)
+    bright = rng.normal(500.0, 20.0, (3000, 700)).astype(np.float32)
+    bright += np.linspace(0, 300, 700, dtype=np.float32)
+    interior = np.ones(bright.shape, np.uint8)
+    other = bright.copy()
+    other[:150] *= 3  # above the first window
+
+    assert measure(other, interior) == measure(bright, interior)
+
+    other[300:450] *= 3  # in the first window
+
+    assert measure(other, interior) != measure(bright, interior)
