@@ -21,6 +21,7 @@ import numpy.typing as npt
 import onnx
 from scipy.optimize import isotonic_regression
 
+from models.calcification.training.layouts import BLOCK
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
 from models.calcification.training.regions import HEADS, NORMALISER
 from models.calcification.training.solids import MORPHOLOGIES
@@ -39,8 +40,6 @@ from secondread.simulate.vendors import VENDORS
 
 VALIDATION_SEED = 20261201
 """Of the sampler for the first block of exams; the frozen test exams have another."""
-BLOCK = 34
-"""Numbers that are drawn with one seed; the next block has the next seed."""
 
 POINTS = ((1, "standard", 0.2), (2, "sensitive", 0.5), (3, "specific", 0.05))
 """Number, name, and wanted false clusters per view without a cluster."""

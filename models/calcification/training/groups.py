@@ -15,7 +15,6 @@ manifest.
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ import numpy as np
 
 from models.calcification.training.layouts import Laid, views
 from models.calcification.training.marked import MarkedRegion, marked
+from models.calcification.training.progress import say
 from models.calcification.training.softmax import LIMIT, Answers, Values, fit, folds
 from models.calcification.training.solids import DISTRIBUTIONS, MORPHOLOGIES
 from models.calcification.training.store import SHARD, shards
@@ -115,16 +115,16 @@ def main() -> None:
         _add_types(types, region)
     laid = list(views(given.layouts))
     types = types.counted_as(_shares_in_exams(laid))
-    _say(f"{len(regions)} regions, {len(types.answers)} groups on clusters")
+    say(f"{len(regions)} regions, {len(types.answers)} groups on clusters")
     if given.validation:
         _add_validation(types, given.validation)
-        _say(f"{len(types.answers)} groups with those of {given.validation}")
+        say(f"{len(types.answers)} groups with those of {given.validation}")
     spread = Examples.none()
     rng = np.random.default_rng(_LAYOUT_SEED)
     for one in strewn(laid, Thinning.of(regions), rng):
         if one.distribution in DISTRIBUTIONS:
             spread.add(one.features, DISTRIBUTIONS.index(one.distribution), str(len(spread.of)))
-    _say(f"{len(spread.answers)} groups laid out")
+    say(f"{len(spread.answers)} groups laid out")
     on = f"{len(regions)} simulated regions, {len(types.answers)} groups"
     lines = [
         *_table("types", MORPHOLOGIES, TYPE_FEATURES, types, TYPE_DECAY, on),
@@ -138,7 +138,7 @@ def main() -> None:
         ),
     ]
     given.out.write_text("\n".join(lines) + "\n", "utf-8")
-    _say(f"{given.out} written: append it to the manifest")
+    say(f"{given.out} written: append it to the manifest")
 
 
 def _arguments() -> argparse.Namespace:
@@ -165,7 +165,7 @@ def _marked(folders: Sequence[Path], detector: Detector, work: Path) -> Iterator
     for done, folder in enumerate(folders, start=1):
         yield from marked(folder, detector, work)
         left = (time.monotonic() - started) / done * (len(folders) - done) / 60
-        _say(f"{done}/{len(folders)} shards, {left:.0f} min left")
+        say(f"{done}/{len(folders)} shards, {left:.0f} min left")
 
 
 def _add_types(examples: Examples, region: MarkedRegion) -> None:
@@ -230,7 +230,7 @@ def _table(
         out = fold == left
         part = fit(values[~out], answers[~out], counted[~out], rule, decay)
         shares[out] = part.shares(values[out])
-    _say(f"{name}: left out, {_told(shares, answers)}")
+    say(f"{name}: left out, {_told(shares, answers)}")
     whole_fit = fit(values, answers, counted, rule, decay)
     yield from ("", f"[groups.{name}]", f"{name} = {json.dumps([w.name.lower() for w in words])}")
     yield f"features = {json.dumps(list(features))}"
@@ -257,11 +257,6 @@ def _told(shares: Values, answers: Answers) -> str:
         f"{first:.2f} right at first, {either:.2f} among two, mean confidence "
         f"{shares.max(axis=1).mean():.2f}, mean log likelihood {np.log(of_right).mean():.3f}"
     )
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from secondread.detect.detector import Detector
 from secondread.detect.grid import Grid
 from secondread.detect.manifest import Manifest
 from secondread.detect.marks import Mark
-from secondread.findings.clusters import whole
-from secondread.findings.measures import Values, positions_mm
+from secondread.findings.clusters import positions_mm, whole
+from secondread.findings.measures import Values
 from secondread.geometry import SpacingMm
 from secondread.judge.rules import REACH_BEYOND_MM, REACH_MM
 

@@ -32,6 +32,8 @@ DESCRIBE_PX = 48
 NOTHING = 0
 """The rescoring network's first output; class n of `regions.HEADS` is output n + 1."""
 
+_RESCORED = slice((DESCRIBE_PX - RESCORE_PX) // 2, (DESCRIBE_PX + RESCORE_PX) // 2)
+"""Rows and columns of a sample that the rescoring network sees."""
 _ALL = tuple(range(len(HEADS)))
 _CALCIFICATION = HEADS.index(MarkClass.CALCIFICATION)
 _AT_MOST = 60
@@ -89,11 +91,11 @@ def without_doubted(samples: Samples, network: Patches) -> Samples:
         A rescoring network that was trained without real tissue.
     """
     asked = np.flatnonzero(samples.target == NOTHING)
-    edge = (DESCRIBE_PX - RESCORE_PX) // 2
-    window = slice(edge, edge + RESCORE_PX)
     target = samples.target.copy()
     for part in np.array_split(asked, max(len(asked) // 512, 1)):
-        cut = torch.from_numpy(samples.images[part][:, None, window, window].astype(np.float32))
+        cut = torch.from_numpy(
+            samples.images[part][:, None, _RESCORED, _RESCORED].astype(np.float32)
+        )
         with torch.no_grad():
             share = torch.softmax(network(cut), dim=1)[:, 1 + _CALCIFICATION].numpy()
         target[part[share >= DOUBTED]] = -1
@@ -162,8 +164,7 @@ def train_rescore(
 ) -> nn.Module:
     """Train the network that scores candidates again."""
     weights = _rescore_weights(samples)
-    edge = (DESCRIBE_PX - RESCORE_PX) // 2
-    images = samples.images[:, edge : edge + RESCORE_PX, edge : edge + RESCORE_PX]
+    images = samples.images[:, _RESCORED, _RESCORED]
     return _train(start, images, samples.target, weights, recipe, progress)
 
 

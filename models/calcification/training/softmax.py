@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 Values = npt.NDArray[np.float64]
 Answers = npt.NDArray[np.int64]
@@ -38,9 +39,7 @@ def _fitted(
 
     def loss(flat: Values) -> tuple[float, Values]:
         table = flat.reshape(words, features + 1)
-        logits = values @ table[:, :-1].T + table[:, -1]
-        logits -= logits.max(axis=1, keepdims=True)
-        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        logs = np.asarray(log_softmax(values @ table[:, :-1].T + table[:, -1], axis=1), np.float64)
         away = table[:, :-1] - start
         wrong = (np.exp(logs) - right) * counted[:, None]
         slope = np.column_stack([wrong.T @ values + decay * away, wrong.sum(axis=0)])
@@ -65,9 +64,7 @@ class Fit:
     def shares(self, values: Values) -> Values:
         """Return the probability of each word, (examples, words)."""
         scaled = np.clip((values - self.means) / self.scales, -LIMIT, LIMIT)
-        logits = scaled @ self.weights.T + self.constants
-        likely = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(likely / likely.sum(axis=1, keepdims=True), np.float64)
+        return np.asarray(softmax(scaled @ self.weights.T + self.constants, axis=1), np.float64)
 
 
 def fit(values: Values, answers: Answers, counted: Values, rule: Values, decay: float) -> Fit:

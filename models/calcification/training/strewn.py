@@ -6,13 +6,11 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 from models.calcification.training.layouts import Laid
 from models.calcification.training.marked import MarkedRegion
 from secondread.codes import Distribution
-from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS
+from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS, chains
 from secondread.findings.measures import Surroundings, Values, layout_of
 
 AROUND_CLUSTER_MM = 30.0
@@ -62,9 +60,7 @@ def strewn(
         if not len(at):
             continue
         surroundings = Surroundings.at(at)
-        tree = KDTree(at)
-        near = tree.sparse_distance_matrix(tree, LINK_MM, output_type="coo_matrix")
-        _, chain = connected_components(near, directed=False)
+        chain = chains(at, LINK_MM)
         for number in np.unique(chain).tolist():
             inside = chain == number
             of = lesion_of(owner[inside])

@@ -8,8 +8,6 @@ answers everywhere. `fitting` makes it a model that ``secondread evaluate`` read
 """
 
 import argparse
-import sys
-import time
 from pathlib import Path
 
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 
 from models.calcification.training import dense, export, store
 from models.calcification.training.networks import PlainUNet
+from models.calcification.training.progress import say
 from models.calcification.training.regions import HEADS
 from models.calcification.training.tiles import Tiles
 
@@ -47,16 +46,11 @@ def main() -> None:
     torch.manual_seed(given.seed)
     recipe = dense.Recipe(steps=given.steps, seed=given.seed, threads=given.threads)
     checkpoint = given.work / "yardstick.checkpoint"
-    trained = dense.train(PlainUNet(len(HEADS)), Tiles(regions), recipe, checkpoint, _say)
+    trained = dense.train(PlainUNet(len(HEADS)), Tiles(regions), recipe, checkpoint, say)
     folder = given.work / "yardstick"
     folder.mkdir(exist_ok=True)
     away = export.export_dense(_Calcifications(trained), folder / "dense.onnx")
-    _say(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-    sys.stderr.flush()
+    say(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
 
 
 if __name__ == "__main__":

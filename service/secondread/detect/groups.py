@@ -11,6 +11,7 @@ from typing import Annotated, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from scipy.special import softmax
 
 from secondread.codes import CodedEnum, Distribution, Morphology
 
@@ -154,8 +155,7 @@ class GroupTable(BaseModel):
         raw = np.array([values[name] for name in self.features])
         scaled = np.clip((raw - self.means) / self.scales, -self.limit, self.limit)
         logits = np.array(self.weights) @ scaled + self.constants
-        likely = np.exp(logits - logits.max())
-        return np.asarray(likely / likely.sum(), np.float64)
+        return np.asarray(softmax(logits), np.float64)
 
 
 class TypeTable(GroupTable):

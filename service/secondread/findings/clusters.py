@@ -51,9 +51,7 @@ def group(
     """
     if not marks:
         return ()
-    at = _positions_mm(marks, spacing)
-    pairs = KDTree(at).sparse_distance_matrix(KDTree(at), link_mm, output_type="coo_matrix")
-    _, labels = connected_components(pairs, directed=False)
+    labels = chains(positions_mm(marks, spacing), link_mm)
     groups: dict[int, list[Mark]] = {}
     for mark, label in zip(marks, labels.tolist(), strict=True):
         groups.setdefault(label, []).append(mark)
@@ -85,7 +83,7 @@ def _mean_type(pieces: Sequence[Mark]) -> tuple[tuple[Morphology, float], ...]:
 def _joined(
     pieces: Sequence[Mark], kind: tuple[tuple[Morphology, float], ...], spacing: SpacingMm
 ) -> Mark:
-    at = _positions_mm(pieces, spacing)
+    at = positions_mm(pieces, spacing)
     extent = float(np.linalg.norm(at.max(axis=0) - at.min(axis=0)))
     return replace(
         pieces[0],
@@ -99,9 +97,17 @@ def _joined(
     )
 
 
-def _positions_mm(marks: Sequence[Mark], spacing: SpacingMm) -> npt.NDArray[np.float64]:
+def chains(at_mm: npt.NDArray[np.float64], link_mm: float) -> npt.NDArray[np.int64]:
+    """Return for each place, (n, 2), the number of its chain of links no longer than this."""
+    tree = KDTree(at_mm)
+    pairs = tree.sparse_distance_matrix(tree, link_mm, output_type="coo_matrix")
+    return np.asarray(connected_components(pairs, directed=False)[1], np.int64)
+
+
+def positions_mm(marks: Sequence[Mark], spacing: SpacingMm) -> npt.NDArray[np.float64]:
+    """Return where marks lie, (marks, 2): across and down, in mm."""
     points = [spacing.to_mm(mark.center) for mark in marks]
-    return np.array([(p.x, p.y) for p in points], dtype=np.float64)
+    return np.array([(p.x, p.y) for p in points], dtype=np.float64).reshape(-1, 2)
 
 
 def _by_score(mark: Mark) -> tuple[float, float, float]:

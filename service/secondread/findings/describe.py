@@ -12,10 +12,16 @@ import numpy as np
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.groups import Groups
 from secondread.detect.marks import Mark
-from secondread.findings.clusters import MINIMUM_MEMBERS, OUTLINE_MARGIN_MM, group, whole
+from secondread.findings.clusters import (
+    MINIMUM_MEMBERS,
+    OUTLINE_MARGIN_MM,
+    group,
+    positions_mm,
+    whole,
+)
 from secondread.findings.distribution import distribution_of
 from secondread.findings.finding import Calcification, Finding
-from secondread.findings.measures import Surroundings, measured, positions_mm
+from secondread.findings.measures import Surroundings, measured
 from secondread.findings.morphology import type_of
 from secondread.findings.shown import OperatingPoint
 from secondread.findings.suspicion import suspicion_of

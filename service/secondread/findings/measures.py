@@ -11,11 +11,12 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import ConvexHull, KDTree
 from scipy.spatial.distance import pdist, squareform
 
 from secondread.detect.marks import Mark
+from secondread.findings.clusters import chains, positions_mm
 from secondread.geometry import SpacingMm
 
 Values = npt.NDArray[np.float64]
@@ -50,9 +51,7 @@ class Surroundings:
     @classmethod
     def at(cls, at_mm: Values) -> Self:
         """Measure places."""
-        tree = KDTree(at_mm)
-        near = tree.sparse_distance_matrix(tree, WIDE_LINK_MM, output_type="coo_matrix")
-        return cls(at_mm, connected_components(near, directed=False)[1].astype(np.int64))
+        return cls(at_mm, chains(at_mm, WIDE_LINK_MM))
 
 
 def measured(
@@ -77,12 +76,6 @@ def measured(
     """
     layout = layout_of(positions_mm(members, spacing), surroundings)
     return {**layout, **_of_members(members), **_of_types(members)}
-
-
-def positions_mm(marks: Sequence[Mark], spacing: SpacingMm) -> Values:
-    """Return where marks lie, (marks, 2): across and down, in mm."""
-    points = [spacing.to_mm(mark.center) for mark in marks]
-    return np.array([(p.x, p.y) for p in points], np.float64).reshape(-1, 2)
 
 
 def layout_of(at_mm: Values, surroundings: Surroundings) -> dict[str, float]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from secondread.codes import Morphology
 from secondread.detect.groups import TypeTable
@@ -51,9 +52,7 @@ def type_of(
 
 
 def _averaged(told: Sequence[Mark]) -> npt.NDArray[np.float64]:
-    logs = mean_log_shares(told)
-    likely = np.exp(logs - logs.max())
-    return np.asarray(likely / likely.sum(), np.float64)
+    return np.asarray(softmax(mean_log_shares(told)), np.float64)
 
 
 def _by_size(kind: Morphology, members: Sequence[Mark]) -> Morphology:

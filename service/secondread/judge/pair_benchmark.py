@@ -4,12 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare
 from secondread.judge.pair_card import markdown
-from secondread.judge.pair_runs import Bench, Found, Models, Step, collected
+from secondread.judge.pair_runs import Bench, Found, Models, Opened, Step, collected
 from secondread.judge.pair_scores import Answer, PairFigures, PriorSide, answers, figures
 from secondread.judge.pair_upgrade import against_rule, by_rule, stored_prior
 from secondread.judge.pairs import (
+    PairViews,
     detections,
     pair_spec,
     read_exam,
@@ -61,11 +63,7 @@ def by_side(found: Sequence[Answer], pairs: Sequence[int]) -> dict[PriorSide, Pa
 def judged(bench: Bench, models: Models, number: int) -> Found:
     """Read both exams of a pair and return the answers; each view is read once by each model."""
     pair = simulated_pair(pair_spec(bench.seed, number, bench.pitch_mm))
-    detect, reader = models.now
-    current, prior = (
-        read_exam(pair, exam, detections(pair, exam, number, detect), reader)
-        for exam in ("current", "prior")
-    )
+    current, prior = _read(pair, number, models.now)
     found = answers(number, pair, current, prior, compare(current, [prior])[0])
     if models.older is not None:
         older, older_reader = models.older
@@ -96,9 +94,15 @@ def _repeated(bench: Bench, models: Models, number: int) -> Found:
     # Beyond the benchmark's numbers, so that no figure comes from what set the limits.
     far = number + 1_000
     pair = simulated_pair(repeated(pair_spec(bench.seed, far, bench.pitch_mm)))
-    detect, reader = models.now
+    current, prior = _read(pair, far, models.now)
+    return [asdict(one) for one in repeats(compare(current, [prior])[0])]
+
+
+def _read(pair: PairViews, number: int, model: Opened) -> tuple[StudyReading, StudyReading]:
+    """Return the readings of the current exam and of the prior."""
+    detect, reader = model
     current, prior = (
-        read_exam(pair, exam, detections(pair, exam, far, detect), reader)
+        read_exam(pair, exam, detections(pair, exam, number, detect), reader)
         for exam in ("current", "prior")
     )
-    return [asdict(one) for one in repeats(compare(current, [prior])[0])]
+    return current, prior

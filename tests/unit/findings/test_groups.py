@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.groups import FEATURES, DistributionTable, Groups, TypeTable
 from secondread.detect.marks import Mark
+from secondread.findings.clusters import positions_mm
 from secondread.findings.describe import describe
 from secondread.findings.distribution import distribution_of
-from secondread.findings.measures import Surroundings, measured, positions_mm
+from secondread.findings.measures import Surroundings, measured
 from secondread.findings.morphology import type_of
 from secondread.findings.shown import OperatingPoint
 from secondread.geometry import SpacingMm

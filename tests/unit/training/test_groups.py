@@ -13,7 +13,7 @@ from models.calcification.training.softmax import fit, folds
 from models.calcification.training.strewn import Thinning, lesion_of, strewn
 from secondread.codes import Distribution
 from secondread.detect.marks import Mark
-from secondread.findings.measures import positions_mm
+from secondread.findings.clusters import positions_mm
 from secondread.geometry import SpacingMm
 from tests.builders import mark
 

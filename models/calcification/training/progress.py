@@ -1,0 +1,10 @@
+"""What a long step says while it works."""
+
+import sys
+import time
+
+
+def say(line: str) -> None:
+    """Write a line with the time of day to the standard error."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    sys.stderr.flush()
