@@ -8,7 +8,6 @@ copy the graphs and the manifest (see README.md beside this folder).
 """
 
 import argparse
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from torch import nn
 
 from models.calcification.training import backgrounds, dense, export, mining, patches, real, store
 from models.calcification.training.networks import Dense, Patches
+from models.calcification.training.progress import say
 from models.calcification.training.regions import HEADS
 from models.calcification.training.solids import MORPHOLOGIES
 from models.calcification.training.tiles import Tiles
@@ -65,7 +65,7 @@ def main() -> None:
     unseen = _regions(plan, held, VALIDATION_SEED, 4, "validation")
     lived = _real_regions(plan)
     network = _dense(plan, simulated, lived)
-    _say(f"dense: {_told(mining.sensitivity(network, unseen))}")
+    say(f"dense: {_told(mining.sensitivity(network, unseen))}")
     cut = _samples(network, simulated)
     _patch_networks(plan, cut, _samples(network, lived) if lived else None)
 
@@ -119,7 +119,7 @@ def _real_regions(plan: Round) -> list[Path]:
         if not target.exists():
             rng = stream(plan.seed, "real", str(number))
             store.write_shard(target, list(real.regions(views, rng, store.SHARD)))
-    _say(f"{len(made)} shards of {len(views)} real views")
+    say(f"{len(made)} shards of {len(views)} real views")
     return store.shards(folder)
 
 
@@ -135,7 +135,7 @@ def _in_parallel(plan: Round, work: "partial[None]", count: int, what: str) -> N
         for done, _ in enumerate(pool.imap_unordered(work, range(count)), start=1):
             if done % max(count // 20, 1) == 0:
                 left = (time.monotonic() - started) / done * (count - done) / 60
-                _say(f"{done}/{count} {what}, {left:.0f} min left")
+                say(f"{done}/{count} {what}, {left:.0f} min left")
 
 
 def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
@@ -152,7 +152,7 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
     recipe = dense.Recipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
     tiles = Tiles([*simulated, *lived], mistaken)
-    trained = dense.train(network, tiles, recipe, checkpoint, _say)
+    trained = dense.train(network, tiles, recipe, checkpoint, say)
     torch.save(trained.state_dict(), done)
     export.export_dense(trained, plan.work / "dense.onnx")
     return trained
@@ -163,27 +163,27 @@ def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[
     if not kept.exists():
         np.save(kept, mining.mistakes(network.eval(), regions))
     mistaken: npt.NDArray[np.int64] = np.load(kept)
-    _say(f"{len(mistaken)} mistakes of the committed network mined")
+    say(f"{len(mistaken)} mistakes of the committed network mined")
     return mistaken
 
 
 def _samples(network: nn.Module, regions: list[Path]) -> patches.Samples:
     samples = patches.collect(network, regions)
-    _say(f"{len(samples.target)} candidates cut out of {len(regions)} shards")
+    say(f"{len(samples.target)} candidates cut out of {len(regions)} shards")
     return samples
 
 
 def _patch_networks(plan: Round, simulated: patches.Samples, lived: patches.Samples | None) -> None:
     recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
     start = _start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
-    trained = patches.train_rescore(simulated, start, recipe, _say)
+    trained = patches.train_rescore(simulated, start, recipe, say)
     samples = simulated
     if lived is not None:
         samples = patches.joined([simulated, patches.without_doubted(lived, trained)])
-        trained = patches.train_rescore(samples, trained, recipe, _say)
+        trained = patches.train_rescore(samples, trained, recipe, say)
     _export(plan, trained, "rescore", patches.RESCORE_PX, left_out=1)
     start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
-    trained = patches.train_describe(samples, start, recipe, _say)
+    trained = patches.train_describe(samples, start, recipe, say)
     _export(plan, trained, "describe", patches.DESCRIBE_PX, left_out=0)
 
 
@@ -197,7 +197,7 @@ def _start(plan: Round, name: str, outputs: int, side: int) -> Patches:
 
 def _export(plan: Round, network: nn.Module, name: str, side: int, left_out: int) -> None:
     away = export.export_patches(network, side, plan.work / f"{name}.onnx", left_out)
-    _say(f"{name}.onnx written, {away:.1g} from PyTorch")
+    say(f"{name}.onnx written, {away:.1g} from PyTorch")
 
 
 def _told(found: mining.Sensitivity) -> str:
@@ -206,12 +206,3 @@ def _told(found: mining.Sensitivity) -> str:
         for share, rate in zip(found.found, found.false_per_cm2, strict=True)
     )
     return f"{', '.join(parts)} of {found.visible} visible calcifications"
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-    sys.stderr.flush()
-
-
-if __name__ == "__main__":
-    main()
