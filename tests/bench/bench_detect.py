@@ -4,8 +4,9 @@
 
 Without files, one simulated view of 4096 x 3328 pixels of which breast is 45 %. The floor is the
 arithmetic of all graphs' convolutions, halo of the strips included, at the best rate that ONNX
-Runtime's own matrix product or convolution reaches in the same run; what is above it is memory
-traffic and everything that is no convolution. Printed too: the memory that a view adds to a
+Runtime's own matrix product or convolution reaches in the same run, that of 8-bit graphs at the
+rate of a convolution of bytes; what is above it is memory traffic and everything that is no
+convolution. Printed too: the memory that a view adds to a
 process, and how much faster two processes are than one. Quote the machine's other load with it.
 """
 
@@ -14,6 +15,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +26,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pydicom
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass
@@ -69,6 +71,12 @@ def flops(manifest: Manifest, graph: Graph, side: int) -> float:
         for one in [*inferred.value_info, *inferred.output]
     }
     weights = {constant.name: list(constant.dims) for constant in content.initializer}
+    # Weights of 8 bits come out of a node that scales them.
+    weights |= {
+        node.output[0]: weights[node.input[0]]
+        for node in content.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights
+    }
     total = 0
     for node in content.node:
         if node.op_type == "Conv":
@@ -79,8 +87,20 @@ def flops(manifest: Manifest, graph: Graph, side: int) -> float:
     return float(total)
 
 
-def peak_flops(threads: int, repeat: int) -> float:
-    """Return the best floating-point operations a second of two of ONNX Runtime's operators."""
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Operations, or operations a second, by the arithmetic that they are done in."""
+
+    exact: float
+    eight_bit: float
+
+    def seconds_at(self, rate: "Operations") -> float:
+        """Return how long they take at a rate."""
+        return self.exact / rate.exact + self.eight_bit / rate.eight_bit
+
+
+def peak_rate(threads: int, repeat: int) -> Operations:
+    """Return the best operations a second of ONNX Runtime's own operators, each way."""
     rng = np.random.default_rng(0)
     side, channels = 1024, 96
     matrix = rng.random((side, side)).astype(np.float32)
@@ -88,10 +108,41 @@ def peak_flops(threads: int, repeat: int) -> float:
     kernel = rng.random((channels, channels, 3, 3)).astype(np.float32)
     product = _operator("MatMul", matrix.shape, matrix.shape, threads)
     convolution = _operator("Conv", image.shape, kernel.shape, threads)
+    in_bytes = _convolution_in_bytes(image.shape, kernel.shape, threads)
+    few = (255 * image).astype(np.uint8)
     first, _ = timed(lambda: product.run(None, {"a": matrix, "b": matrix}), 2 * repeat)
     second, _ = timed(lambda: convolution.run(None, {"a": image, "b": kernel}), 2 * repeat)
+    third, _ = timed(lambda: in_bytes.run(None, {"a": few}), 2 * repeat)
     inner = 2 * channels * channels * 9 * 254 * 254
-    return max(2 * side**3 / first, inner / second)
+    return Operations(max(2 * side**3 / first, inner / second), inner / third)
+
+
+def _convolution_in_bytes(
+    image: tuple[int, ...], kernel: tuple[int, ...], threads: int
+) -> ort.InferenceSession:
+    """Return a convolution of unsigned bytes with signed ones, as a quantised graph has them."""
+    value, node = helper.make_tensor_value_info, helper.make_node
+    weights = np.random.default_rng(0).integers(-64, 64, kernel).astype(np.int8)
+    known = {
+        "w": weights,
+        "fine": np.float32(1 / 255),
+        "coarse": np.float32(1.0),
+        "zero": np.uint8(0),
+        "none": np.int8(0),
+    }
+    graph = helper.make_graph(
+        [
+            node("DequantizeLinear", ["a", "fine", "zero"], ["x"]),
+            node("DequantizeLinear", ["w", "fine", "none"], ["k"]),
+            node("Conv", ["x", "k"], ["y"]),
+            node("QuantizeLinear", ["y", "coarse", "zero"], ["c"]),
+        ],
+        "bytes",
+        [value("a", TensorProto.UINT8, image)],
+        [value("c", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(one), name) for name, one in known.items()],
+    )
+    return _session(graph, threads)
 
 
 def _operator(
@@ -104,6 +155,10 @@ def _operator(
         [value("a", TensorProto.FLOAT, first), value("b", TensorProto.FLOAT, second)],
         [value("c", TensorProto.FLOAT, None)],
     )
+    return _session(graph, threads)
+
+
+def _session(graph: onnx.GraphProto, threads: int) -> ort.InferenceSession:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -157,18 +212,29 @@ def stages(path: Path, threads: int, repeat: int) -> dict[str, float]:
     return out
 
 
-def arithmetic(manifest: Manifest, figures: dict[str, float]) -> float:
-    """Return the operations of all graphs that a view took."""
+def arithmetic(manifest: Manifest, figures: dict[str, float]) -> Operations:
+    """Return the operations of the graphs that see pixels, for one view.
+
+    What lies around a spot costs a thousandth of what is counted here.
+    """
     side = 32 * manifest.dense.multiple_of
-    total = flops(manifest, manifest.dense, side) / side**2 * 1e6 * figures["dense megapixels"]
+    of_graphs = [(manifest.dense, side, 1e6 * figures["dense megapixels"] / side**2)]
     for role, name in (
         (Role.RESCORE, "spots looked at again"),
         (Role.DESCRIBE, "spots whose type is told"),
     ):
         graph = manifest.graph(role)
         if graph is not None and graph.patch_px is not None:
-            total += figures[name] * flops(manifest, graph, graph.patch_px)
-    return total
+            of_graphs.append((graph, graph.patch_px, figures[name]))
+    done = {False: 0.0, True: 0.0}
+    for graph, size, times in of_graphs:
+        done[_is_eight_bit(manifest, graph)] += times * flops(manifest, graph, size)
+    return Operations(done[False], done[True])
+
+
+def _is_eight_bit(manifest: Manifest, graph: Graph) -> bool:
+    content = onnx.load_model_from_string(manifest.verified_bytes(graph)).graph
+    return any(node.op_type == "QuantizeLinear" for node in content.node)
 
 
 def simulated(folder: Path) -> Path:
@@ -242,15 +308,19 @@ def views_a_second(path: Path, processes: int, count: int) -> float:
 
 def report(path: Path, threads: int, repeat: int) -> None:
     """Measure one file and print."""
-    before = peak_flops(threads, repeat)
+    before = peak_rate(threads, repeat)
     figures = stages(path, threads, repeat)
-    peak = max(before, peak_flops(threads, repeat))
+    after = peak_rate(threads, repeat)
+    peak = Operations(max(before.exact, after.exact), max(before.eight_bit, after.eight_bit))
     print(f"\n{path.name}, {threads} thread(s), median of {repeat}")
     for name, value in figures.items():
         print(f"  {name:26} {value:9.3f}")
     work = arithmetic(load(), figures)
-    floor, taken = work / peak, figures["pixels to marks"]
-    print(f"  {work / 1e9:.0f} GFLOP at {peak / 1e9:.0f} GFLOP/s: floor {floor:.3f} s")
+    floor, taken = work.seconds_at(peak), figures["pixels to marks"]
+    for name in ("exact", "eight_bit"):
+        done, rate = getattr(work, name) / 1e9, getattr(peak, name) / 1e9
+        print(f"  {done:.0f} thousand million {name} operations at {rate:.0f} a second")
+    print(f"  floor                         {floor:.3f} s")
     print(f"  pixels to marks / floor       {taken / floor:.2f}")
     print(f"  pixels to marks / {LIMIT_S} s       {taken / LIMIT_S:.2f}")
     context = multiprocessing.get_context("spawn")

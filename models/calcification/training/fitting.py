@@ -236,17 +236,22 @@ def _graphs(folder: Path) -> Iterator[str]:
     types = [kind.name.lower() for kind in MORPHOLOGIES]
     heads = [head.value for head in HEADS]
     seen = heads[: _channels(folder / "dense.onnx")]
+    of_pixels = ['input = "image"', 'axes = "NCHW"']
+    of_spots = ['input = "features"', 'axes = "NF"']
+    told, named = f"heads = {json.dumps(heads)}", f"types = {json.dumps(types)}"
+    dense = [f"heads = {json.dumps(seen)}", "multiple_of = 16", "halo_px = 128"]
     for role, lines in (
-        ("dense", [f"heads = {json.dumps(seen)}", "multiple_of = 16", "halo_px = 128"]),
-        ("rescore", [f"heads = {json.dumps(heads)}", f"patch_px = {RESCORE_PX}"]),
-        ("describe", [f"types = {json.dumps(types)}", f"patch_px = {DESCRIBE_PX}"]),
+        ("dense", [*of_pixels, *dense]),
+        ("rescore", [*of_pixels, told, f"patch_px = {RESCORE_PX}"]),
+        ("neighbours", [*of_spots, told]),
+        ("describe", [*of_pixels, named, f"patch_px = {DESCRIBE_PX}"]),
     ):
         path = folder / f"{role}.onnx"
         if not path.exists():
             continue
         yield from ("", "[[graphs]]", f'role = "{role}"', f'file = "{path.name}"')
         yield f'sha256 = "{hashlib.sha256(path.read_bytes()).hexdigest()}"'
-        yield from ('input = "image"', 'scores = "scores"', 'axes = "NCHW"', *lines)
+        yield from ('scores = "scores"', *lines)
 
 
 def _channels(path: Path) -> int:

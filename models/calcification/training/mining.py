@@ -39,15 +39,19 @@ def candidates(
 ) -> Iterator[tuple[int, Candidates]]:
     """Yield each region's number and its candidates: maxima of the highest of some heads."""
     for number in range(len(shard.images)):
-        image = torch.from_numpy(shard.images[number].astype(np.float32))
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            logits = network(image[None, None])
-        score = torch.sigmoid(logits[0, list(heads)].float()).amax(dim=0)
-        labels = shard.labels[number]
-        yield number, _maxima(score, labels, threshold)
+        score = scores(network, shard.images[number])[list(heads)].amax(dim=0)
+        yield number, maxima(score, shard.labels[number], threshold)
 
 
-def _maxima(score: torch.Tensor, labels: npt.NDArray[np.uint8], threshold: float) -> Candidates:
+def scores(network: nn.Module, image: npt.NDArray[np.float16]) -> torch.Tensor:
+    """Return a network's score maps, (heads, rows, columns), of one region."""
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits = network(torch.from_numpy(image.astype(np.float32))[None, None])
+    return torch.sigmoid(logits[0].float())
+
+
+def maxima(score: torch.Tensor, labels: npt.NDArray[np.uint8], threshold: float) -> Candidates:
+    """Return the local maxima of a score map that lie in tissue."""
     highest = functional.max_pool2d(score[None, None], 5, stride=1, padding=2)[0, 0]
     is_top = (score == highest) & (score >= threshold)
     is_top &= torch.from_numpy((labels & TISSUE) > 0)

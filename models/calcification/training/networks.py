@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from secondread.detect.neighbours import ALONG, AROUND, DIRECTIONS
+
 STRIDE = 4
 """Resolution that the dense network's finest layers work at."""
 MULTIPLE_OF = 16
@@ -165,3 +167,46 @@ def kiloflops_per_pixel(network: Dense) -> float:
     for handle in handles:
         handle.remove()
     return total / side**2 / 1000
+
+
+class Neighbours(nn.Module):
+    """What lies around a spot to logits of the classes, for a spot that is one of them.
+
+    The input is that of `secondread.detect.neighbours.features`. What the second look said is
+    its last part, and what this network says is multiplied with it. A pattern is the same in
+    whatever direction it lies: the directions are a circle that is convolved, and pooled.
+
+    Parameters
+    ----------
+    heads
+        Number of classes.
+    """
+
+    def __init__(self, heads: int, width: int = 32) -> None:
+        super().__init__()
+        self.heads = heads
+        self.lines = nn.Sequential(
+            nn.Conv1d(ALONG, width, 1),
+            nn.ReLU(),
+            nn.Conv1d(width, width, 3, padding=1, padding_mode="circular"),
+            nn.ReLU(),
+            nn.Conv1d(width, width, 3, padding=1, padding_mode="circular"),
+            nn.ReLU(),
+        )
+        self.decide = nn.Sequential(
+            nn.Linear(2 * width + AROUND + 1 + heads, 2 * width),
+            nn.ReLU(),
+            nn.Linear(2 * width, heads),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (n, heads), of features, (n, features_length)."""
+        along, around, own = x.split([DIRECTIONS * ALONG, AROUND, 1 + self.heads], dim=1)
+        lines = self.lines(along.reshape(-1, DIRECTIONS, ALONG).transpose(1, 2))
+        before = torch.log(own.clamp(min=_LEAST_SHARE))
+        seen = torch.cat([lines.amax(2), lines.mean(2), around, before], 1)
+        logits: Tensor = self.decide(seen) + before[:, 1:]
+        return logits
+
+
+_LEAST_SHARE = 1e-3

@@ -112,8 +112,8 @@ def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> Samples:
         for number in np.argsort(-found.score)[:_AT_MOST]:
             row, column = int(found.row[number]), int(found.column[number])
             images.append(padded[row : row + DESCRIBE_PX, column : column + DESCRIBE_PX])
-            targets.append(_target(labels[row : row + 5, column : column + 5]))
-            kind, cnr = _nearest(objects, row, column)
+            targets.append(target(labels[row : row + 5, column : column + 5]))
+            kind, cnr = nearest(objects, row, column)
             types.append(kind)
             cnrs.append(cnr)
             dense.append(found.score[number])
@@ -126,7 +126,7 @@ def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> Samples:
     )
 
 
-def _target(labels: npt.NDArray[np.uint8]) -> int:
+def target(labels: npt.NDArray[np.uint8]) -> int:
     """Return the right answer by the labels within two pixels."""
     bits = int(np.bitwise_or.reduce(labels, axis=None))
     # Metal shines over everything beside it, and a calcification is more than a vessel's wall.
@@ -136,7 +136,7 @@ def _target(labels: npt.NDArray[np.uint8]) -> int:
     return -1 if bits & IGNORED else NOTHING
 
 
-def _nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
+def nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
     """Return the morphology and CNR of the calcification that a candidate lies in."""
     if not len(objects):
         return -1, 0.0

@@ -1,14 +1,16 @@
 """One round of training: ``python -m models.calcification.training --work DIR --seed N``.
 
 A round draws tissue, makes regions, mines them with the committed model for what it mistakes,
-trains the dense network on, cuts patches around its candidates, trains the two patch networks,
-and writes the graphs into DIR. Every step keeps what it has made in DIR, so that the same command
-goes on where it was cut off. Nothing is written into the repository: look at the figures, then
-copy the graphs and the manifest (see README.md beside this folder).
+trains the dense network on, cuts patches around its candidates, trains the two patch networks and
+the one for what lies around a candidate, and writes the graphs into DIR. Every step keeps what it
+has made in DIR, so that the same command goes on where it was cut off. Nothing is written into
+the repository: look at the figures, then copy the graphs and the manifest (see README.md beside
+this folder).
 """
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -20,8 +22,17 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from models.calcification.training import backgrounds, dense, export, mining, patches, real, store
-from models.calcification.training.networks import Dense, Patches
+from models.calcification.training import (
+    backgrounds,
+    dense,
+    export,
+    mining,
+    neighbours,
+    patches,
+    real,
+    store,
+)
+from models.calcification.training.networks import Dense, Neighbours, Patches
 from models.calcification.training.progress import say
 from models.calcification.training.regions import HEADS
 from models.calcification.training.solids import MORPHOLOGIES
@@ -33,8 +44,12 @@ COMMITTED = Path(__file__).parents[1]
 """Where the shipped graphs lie."""
 VALIDATION_SEED = 900
 """Of the regions that no round trains on; their tissue is kept apart as well."""
+DENSE_EXACT = "dense-exact.onnx"
+"""The dense graph as it was trained, which the next round starts from; the node runs the one with
+8-bit arithmetic."""
 _EVERY = 10
 """Every so manieth background is for validation."""
+_SHARDS_FOR_RANGES, _OF_EACH = 40, (3, 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,8 @@ def main() -> None:
     network = _dense(plan, simulated, lived)
     say(f"dense: {_told(mining.sensitivity(network, unseen))}")
     cut = _samples(network, simulated)
-    _patch_networks(plan, cut, _samples(network, lived) if lived else None)
+    rescore = _patch_networks(plan, cut, _samples(network, lived) if lived else None)
+    _neighbours(plan, network, rescore, simulated)
 
 
 def _arguments() -> Round:
@@ -146,7 +162,7 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
         network.load_state_dict(torch.load(done, weights_only=True))
         return network.eval()
     if not plan.fresh:
-        load_weights(network, COMMITTED / "dense.onnx")
+        load_weights(network, COMMITTED / DENSE_EXACT)
     # In real tissue what looks like a mistake may be a calcification that nobody has listed.
     mistaken = None if plan.fresh else _mined(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
@@ -154,8 +170,19 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     tiles = Tiles([*simulated, *lived], mistaken)
     trained = dense.train(network, tiles, recipe, checkpoint, say)
     torch.save(trained.state_dict(), done)
-    export.export_dense(trained, plan.work / "dense.onnx")
+    export.export_dense(trained, plan.work / DENSE_EXACT)
+    off = export.quantise_dense(
+        plan.work / DENSE_EXACT, plan.work / "dense.onnx", _for_ranges(simulated)
+    )
+    say(f"dense.onnx written, log odds off by {off[0]:.3f} +/- {off[1]:.3f}")
     return trained
+
+
+def _for_ranges(regions: list[Path]) -> Iterator[npt.NDArray[np.float16]]:
+    """Yield regions of all kinds of processing; a shard has 64 that were drawn by chance."""
+    for path in regions[:: max(len(regions) // _SHARDS_FOR_RANGES, 1)]:
+        images = store.read_shard(path).images
+        yield from (np.asarray(images[number]) for number in _OF_EACH)
 
 
 def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[np.int64]:
@@ -173,7 +200,10 @@ def _samples(network: nn.Module, regions: list[Path]) -> patches.Samples:
     return samples
 
 
-def _patch_networks(plan: Round, simulated: patches.Samples, lived: patches.Samples | None) -> None:
+def _patch_networks(
+    plan: Round, simulated: patches.Samples, lived: patches.Samples | None
+) -> nn.Module:
+    """Train both, write their graphs, and return the one that scores again."""
     recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
     start = _start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
     trained = patches.train_rescore(simulated, start, recipe, say)
@@ -181,10 +211,30 @@ def _patch_networks(plan: Round, simulated: patches.Samples, lived: patches.Samp
     if lived is not None:
         samples = patches.joined([simulated, patches.without_doubted(lived, trained)])
         trained = patches.train_rescore(samples, trained, recipe, say)
-    _export(plan, trained, "rescore", patches.RESCORE_PX, left_out=1)
+    rescore = trained
+    _export(plan, rescore, "rescore", patches.RESCORE_PX, left_out=1)
     start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
     trained = patches.train_describe(samples, start, recipe, say)
     _export(plan, trained, "describe", patches.DESCRIBE_PX, left_out=0)
+    return rescore
+
+
+def _neighbours(plan: Round, network: nn.Module, rescore: nn.Module, simulated: list[Path]) -> None:
+    spots = neighbours.collect(network, rescore, simulated, say)
+    torch.manual_seed(plan.seed)
+    start = Neighbours(len(HEADS))
+    if not plan.fresh:
+        load_weights(start, COMMITTED / "neighbours.onnx")
+    recipe = patches.Recipe(
+        epochs=neighbours.EPOCHS,
+        patches=neighbours.SPOTS,
+        rate=neighbours.RATE,
+        seed=plan.seed,
+        threads=plan.processes,
+    )
+    trained = neighbours.train(spots, start, recipe, say)
+    away = export.export_neighbours(trained, plan.work / "neighbours.onnx")
+    say(f"neighbours.onnx written, {away:.1g} from PyTorch")
 
 
 def _start(plan: Round, name: str, outputs: int, side: int) -> Patches:

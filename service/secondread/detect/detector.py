@@ -12,7 +12,15 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass, Morphology
-from secondread.detect import breast, gates, landmarks, likeness, peaks, strips
+from secondread.detect import (
+    breast,
+    gates,
+    landmarks,
+    likeness,
+    neighbours,
+    peaks,
+    strips,
+)
 from secondread.detect.breast import BreastRegion, Brightness, Mask
 from secondread.detect.candidate import Candidate, patches
 from secondread.detect.decode import decode
@@ -64,6 +72,8 @@ class Detector:
         self._dense = GraphSession(manifest, manifest.dense, threads)
         rescore = manifest.graph(Role.RESCORE)
         self._rescore = GraphSession(manifest, rescore, threads) if rescore else None
+        around = manifest.graph(Role.NEIGHBOURS)
+        self._neighbours = GraphSession(manifest, around, threads) if around else None
         describe = manifest.graph(Role.DESCRIBE)
         self._describe = GraphSession(manifest, describe, threads) if describe else None
 
@@ -182,11 +192,12 @@ class Detector:
         seen = peaks.candidates(
             maps, dense.heads, z, interior, grid.spacing.mean, self.manifest.limits
         )
-        found = seen.settled() if self._rescore is None else self._rescored(z, seen)
+        spacing_mm = grid.spacing.mean
+        found = seen.settled() if self._rescore is None else self._rescored(z, seen, spacing_mm)
         types = self._types(z, found)
         return tuple(_mark(one, grid, kind) for one, kind in zip(found, types, strict=True))
 
-    def _rescored(self, z: Brightness, seen: peaks.Found) -> list[Candidate]:
+    def _rescored(self, z: Brightness, seen: peaks.Found, spacing_mm: float) -> list[Candidate]:
         """Score spots again, and drop those that are not what they seemed.
 
         A small piece of metal is none if its spots are something else on average. What is left
@@ -197,6 +208,7 @@ class Detector:
             return seen.settled()
         heads = session.graph.heads
         scores = session.patches(patches(z, seen.spots, session.graph.patch_px))
+        scores = self._beside_neighbours(scores, seen.spots, spacing_mm)
         best = scores.argmax(axis=1)
         again = tuple(
             replace(one, score=float(scores[number, head]), mark_class=heads[head])
@@ -212,6 +224,22 @@ class Detector:
         least = self.manifest.limits.minimum_score
         kept = replace(seen, spots=again).settled(overturned)
         return [one for one in kept if one.mark_class is MarkClass.METAL or one.score >= least]
+
+    def _beside_neighbours(
+        self, scores: npt.NDArray[np.float32], spots: Sequence[Candidate], spacing_mm: float
+    ) -> npt.NDArray[np.float32]:
+        """Return the scores, (spots, heads), those of likely calcifications seen among others."""
+        session = self._neighbours
+        if session is None:
+            return scores
+        heads = session.graph.heads
+        asked = neighbours.asked(scores, heads)
+        if not asked.size:
+            return scores
+        at = np.array([(one.row, one.column) for one in spots]) * spacing_mm
+        seen = scores.copy()
+        seen[asked] = session.patches(neighbours.features(at, scores, heads, asked))
+        return seen
 
     def _types(self, z: Brightness, found: Sequence[Candidate]) -> list["Types"]:
         """Return the shares of its types for each calcification, nothing for what is none."""

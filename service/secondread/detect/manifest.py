@@ -39,6 +39,9 @@ class Role(StrEnum):
     """Whole strips to score maps."""
     RESCORE = "rescore"
     """A patch around each candidate to scores that take the place of the dense ones."""
+    NEIGHBOURS = "neighbours"
+    """What lies around a candidate among the others, to scores that take the place of the second
+    look's; see `neighbours.features`."""
     DESCRIBE = "describe"
     """A patch around each mark of a calcification to shares of its types."""
 
@@ -78,8 +81,9 @@ class Graph(_Value):
     """Name of the output tensor with one channel a head, 0-1, float32."""
     diameter: str | None = None
     """Name of the output tensor with the diameter in input pixels, if the graph gives one."""
-    axes: Literal["NCHW"]
-    """Order of the input's axes; N is 1 for `dense` and the number of patches otherwise."""
+    axes: Literal["NCHW", "NF"]
+    """Order of the input's axes: NF for `neighbours`, which has candidates and features, and NCHW
+    for the others; N is 1 for `dense` and the number of patches otherwise."""
     heads: tuple[MarkClass, ...] = ()
     """What the channels of `scores` stand for, in their order; empty for `describe`."""
     types: tuple[NamedType, ...] = ()
@@ -99,8 +103,10 @@ class Graph(_Value):
             raise ValueError("heads, or types, are named, once each")
         if bool(self.types) != (self.role is Role.DESCRIBE):
             raise ValueError("types are given for describe graphs, heads for the others")
-        if (self.patch_px is None) != (self.role is Role.DENSE):
+        if (self.patch_px is not None) != (self.role in {Role.RESCORE, Role.DESCRIBE}):
             raise ValueError("patch_px is given for rescore and describe graphs, and only there")
+        if (self.axes == "NF") != (self.role is Role.NEIGHBOURS):
+            raise ValueError("axes are NF for neighbours graphs, NCHW for the others")
         if self.multiple_of % self.stride:
             raise ValueError("multiple_of is a multiple of stride")
         return self
@@ -214,12 +220,20 @@ class _Document(_Value):
             raise ValueError("graphs: exactly one has the role dense")
         if len(set(roles)) != len(roles):
             raise ValueError("graphs: a role is given once")
+        neighbours, rescore = self._graph(Role.NEIGHBOURS), self._graph(Role.RESCORE)
+        if neighbours and (rescore is None or rescore.heads != neighbours.heads):
+            raise ValueError("graphs: neighbours needs a rescore graph with the same heads")
+        if neighbours and MarkClass.CALCIFICATION not in neighbours.heads:
+            raise ValueError("graphs: neighbours needs the head calcification")
         numbers = [point.number for point in self.operating_points]
         if len(set(numbers)) != len(numbers):
             raise ValueError("operating_points: a number is given once")
         if sum(point.default for point in self.operating_points) != 1:
             raise ValueError("operating_points: exactly one is the default")
         return self
+
+    def _graph(self, role: Role) -> Graph | None:
+        return next((graph for graph in self.graphs if graph.role is role), None)
 
     @model_validator(mode="after")
     def _types_are_told(self) -> Self:
@@ -254,7 +268,7 @@ class Manifest(_Document):
 
     def graph(self, role: Role) -> Graph | None:
         """Return the graph of a role, or None if the model has none."""
-        return next((graph for graph in self.graphs if graph.role is role), None)
+        return self._graph(role)
 
     def certainty(self, mark_class: MarkClass, score: float) -> float:
         """Return the certainty, 0-100, of a score of a class."""

@@ -99,7 +99,9 @@ def candidates(
         # Apart, so that what shines all over a clip does not use up the number that is allowed.
         spots = spots.joined(_highest(own.only(found.is_open(within)), most))
     spots = _highest(spots, 2 * most)
-    single = _without_doubles(spots, maps, DOUBLE_MM / spacing_mm)[: limits.maximum_candidates]
+    at = maps.stride * np.column_stack([spots.row, spots.column]).astype(np.float64)
+    single = without_doubles(at, _reach(spots, maps, DOUBLE_MM / spacing_mm))
+    single = single[: limits.maximum_candidates]
     spots = spots.only(single)
     measured = tuple(_measured(_candidates(spots, maps, heads), image))
     if found is None:
@@ -211,18 +213,24 @@ def _maxima_of_rows(
     return _Spots(row + top, column, np.array(channels)[of_channels.argmax(axis=0)], score)
 
 
-def _without_doubles(spots: _Spots, maps: Maps, radius_px: float) -> npt.NDArray[np.int64]:
-    """Return the indices of the spots that no higher one is near; they come highest first."""
-    if not len(spots):
+def without_doubles(
+    at: npt.NDArray[np.float64], reach: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Return the indices of the places that no earlier one reaches, itself not reached by one.
+
+    Parameters
+    ----------
+    at
+        (n, 2), the highest scores first.
+    reach
+        (n,), of each place, in the unit of `at`.
+    """
+    if not len(at):
         return np.zeros(0, np.int64)
-    reach = np.full(len(spots), radius_px)
-    if maps.diameter is not None:
-        reach = np.maximum(reach, maps.diameter[spots.row, spots.column] / 2)
-    at = maps.stride * np.column_stack([spots.row, spots.column]).astype(np.float64)
     higher, lower = cKDTree(at).query_pairs(float(reach.max()), output_type="ndarray").T
     near = np.linalg.norm(at[higher] - at[lower], axis=1) <= reach[higher]
     higher, lower = higher[near], lower[near]
-    gone = np.zeros(len(spots), np.bool_)
+    gone = np.zeros(len(at), np.bool_)
     # By falling height, so that whether the higher one is gone itself is known by then.
     for one, other in zip(
         *(part[np.argsort(higher, kind="stable")].tolist() for part in (higher, lower)), strict=True
@@ -230,6 +238,14 @@ def _without_doubles(spots: _Spots, maps: Maps, radius_px: float) -> npt.NDArray
         if not gone[one]:
             gone[other] = True
     return np.flatnonzero(~gone)
+
+
+def _reach(spots: _Spots, maps: Maps, least_px: float) -> npt.NDArray[np.float64]:
+    """Return how near another maximum is the same calcification, in pixels of the input."""
+    reach = np.full(len(spots), least_px)
+    if maps.diameter is None:
+        return reach
+    return np.asarray(np.maximum(reach, maps.diameter[spots.row, spots.column] / 2), np.float64)
 
 
 def _candidates(spots: _Spots, maps: Maps, heads: Sequence[MarkClass]) -> list[Candidate]:

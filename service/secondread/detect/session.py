@@ -77,7 +77,10 @@ class GraphSession:
         return Answer(found[0], found[1] if len(found) > 1 else None)
 
     def patches(self, batch: _Array) -> _Array:
-        """Run a patch graph on (patches, 1, rows, columns); returns (patches, channels)."""
+        """Run a patch graph on (patches, 1, rows, columns); returns (patches, channels).
+
+        A graph of neighbours takes (spots, features) in the same way.
+        """
         scores = [
             self._run(self._outputs[:1], batch[first : first + PATCHES_AT_ONCE])[0]
             for first in range(0, len(batch), PATCHES_AT_ONCE)

@@ -7,6 +7,8 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from secondread.detect.neighbours import features_length
+
 MANIFEST = """
 schema_version = 1
 name = "dummy"
@@ -50,7 +52,7 @@ maximum_marks_per_cm2 = 10.0
 """
 
 
-def graph_table(role: str, file: str, sha256: str, extra: str) -> str:
+def graph_table(role: str, file: str, sha256: str, extra: str, axes: str = "NCHW") -> str:
     return f"""
 [[graphs]]
 role = "{role}"
@@ -58,7 +60,7 @@ file = "{file}"
 sha256 = "{sha256}"
 input = "x"
 scores = "y"
-axes = "NCHW"
+axes = "{axes}"
 {extra}
 """
 
@@ -119,6 +121,16 @@ def patch_mean(path: Path, threshold: float) -> str:
     return save(path, nodes, ["n", 1, 9, 9], ["n", 2])
 
 
+def swapped(path: Path, length: int) -> str:
+    """A neighbours graph of two heads: each spot's own shares, the one for the other."""
+    last = helper.make_tensor("at", TensorProto.INT64, [2], [length - 1, length - 2])
+    nodes = [
+        helper.make_node("Constant", [], ["last"], value=last),
+        helper.make_node("Gather", ["x", "last"], ["y"], axis=1),
+    ]
+    return save(path, nodes, ["n", length], ["n", 2])
+
+
 def write(folder: Path, *graphs: str) -> Path:
     """Write a manifest over these graph tables."""
     path = folder / "manifest.toml"
@@ -148,6 +160,21 @@ def two_graphs(folder: Path, threshold: float = 12.0, rescore_at: float = 3.0) -
             'heads = ["calcification", "vascular"]\npatch_px = 9',
         ),
     )
+
+
+def three_graphs(folder: Path, threshold: float = 12.0, rescore_at: float = 3.0) -> Path:
+    """Write a model of three graphs: dense, rescore, and neighbours that swap the two heads."""
+    manifest = two_graphs(folder, threshold, rescore_at)
+    table = graph_table(
+        "neighbours",
+        "neighbours.onnx",
+        swapped(folder / "neighbours.onnx", features_length(2)),
+        'heads = ["calcification", "vascular"]',
+        axes="NF",
+    )
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text + table, encoding="utf-8")
+    return manifest
 
 
 def describing(folder: Path, threshold: float = 12.0, rather_round_at: float = 3.0) -> Path:

@@ -272,6 +272,24 @@ def test_in_a_model_of_two_graphs_the_second_scores_anew_and_gives_the_class(
     assert {abs(mark.center.row - 540.5) < 12 for mark in large} == {True}
 
 
+def test_a_graph_of_neighbours_has_the_last_word_on_what_may_be_a_calcification(
+    tmp_path: Path,
+) -> None:
+    image = with_dots(breast(), CLUSTER[:4], height=800, sigma=1.0)
+    image = with_dots(image, CLUSTER[4:], height=800, sigma=5)  # called vascular: not asked about
+    path = file(tmp_path / "x.dcm", dataset(image))
+    before, _ = Detector(load(models.two_graphs(tmp_path, rescore_at=8.0))).detect(path)
+
+    detection, _ = Detector(load(models.three_graphs(tmp_path, rescore_at=8.0))).detect(path)
+
+    assert {mark.mark_class for mark in before.marks} == {
+        MarkClass.CALCIFICATION,
+        MarkClass.VASCULAR,
+    }
+    assert {mark.mark_class for mark in detection.marks} == {MarkClass.VASCULAR}
+    assert len(detection.marks) == len(before.marks)
+
+
 def test_a_describing_graph_tells_the_types_of_calcifications_alone(tmp_path: Path) -> None:
     image = with_dots(breast(), CLUSTER, height=800)
     detector = Detector(load(models.describing(tmp_path)))

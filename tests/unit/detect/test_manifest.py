@@ -16,7 +16,7 @@ from tests.unit.detect import models
 def test_the_shipped_manifest_loads_and_its_graph_has_the_stated_digest() -> None:
     shipped = load()
 
-    assert {graph.role for graph in shipped.graphs} == set(Role)
+    assert {graph.role for graph in shipped.graphs} >= {Role.DENSE, Role.RESCORE, Role.DESCRIBE}
     assert {MarkClass.CALCIFICATION, MarkClass.METAL} < set(shipped.dense.heads)
     assert shipped.operating_point().number == 1
     assert shipped.calibrated
@@ -42,6 +42,8 @@ def test_models_of_one_and_of_two_graphs_load(tmp_path: Path) -> None:
     assert [graph.role for graph in one.graphs] == [Role.DENSE]
     assert one.graph(Role.RESCORE) is None
 
+    three = load(models.three_graphs(tmp_path))
+    assert [graph.role for graph in three.graphs] == [Role.DENSE, Role.RESCORE, Role.NEIGHBOURS]
     two = load(models.two_graphs(tmp_path))
     assert [graph.role for graph in two.graphs] == [Role.DENSE, Role.RESCORE]
     rescore = two.graph(Role.RESCORE)
@@ -85,6 +87,7 @@ def test_a_missing_graph_or_manifest_is_named(tmp_path: Path) -> None:
         ('role = "dense"', 'role = "describe"\npatch_px = 9', "graphs.0: .*types are given"),
         ('heads = ["calcification"]', 'types = ["freckle"]', "graphs.0.types.0: .*no type"),
         ("stride = 1", "stride = 3", "graphs.0: .*multiple of stride"),
+        ('axes = "NCHW"', 'axes = "NF"', "graphs.0: .*axes are NF for neighbours"),
         ("[0.5, 20.0]", "[0.5, 120.0]", "calibration.points.1.1"),
         ("[0.5, 20.0]", "[0.0, 20.0]", "calibration: .*scores rise"),
         ("number = 4", "number = 1", "operating_points: a number"),
@@ -97,6 +100,32 @@ def test_a_fault_is_reported_with_file_and_key(
     tmp_path: Path, old: str, new: str, key: str
 ) -> None:
     path = models.one_graph(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(ModelError, match=f"manifest.toml: .*{key}"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('role = "rescore"', 'role = "describe"', "graphs.1: .*types are given"),
+        (
+            'heads = ["calcification", "vascular"]\npatch_px = 9',
+            'heads = ["vascular", "calcification"]\npatch_px = 9',
+            "neighbours needs a rescore graph with the same heads",
+        ),
+        (
+            'heads = ["calcification", "vascular"]',
+            'heads = ["metal", "vascular"]',
+            "neighbours needs the head calcification",
+        ),
+    ],
+)
+def test_neighbours_fit_the_second_look(tmp_path: Path, old: str, new: str, key: str) -> None:
+    path = models.three_graphs(tmp_path)
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")

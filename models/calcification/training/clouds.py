@@ -1,0 +1,100 @@
+"""The spots of regions as clouds of points, and how they are varied each time they are seen.
+
+A vessel is one long line of spots, and a few hundred vessels are soon learnt by heart. So the
+spots of a region are turned, stretched and thinned out anew; that needs no pixels, and costs next
+to nothing.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from models.calcification.training.regions import HEADS
+from secondread.detect import neighbours
+
+_STRETCHED = 0.1  # standard deviation of the logarithm
+_MOST_LEFT_OUT = 0.4  # share of the spots that are not asked about
+_DOUBT = 0.5  # standard deviation of the logit of each share
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """Candidates of regions, those of one region together."""
+
+    region: npt.NDArray[np.int64]
+    at_mm: npt.NDArray[np.float64]
+    """(n, 2): row and column in the region, in mm."""
+    shares: npt.NDArray[np.float32]
+    """(n, heads): what the rescoring network says."""
+    target: npt.NDArray[np.int64]
+    """The right answer, nothing being 0; -1 where it is not asked."""
+    morphology: npt.NDArray[np.int64]
+    """Index in `solids.MORPHOLOGIES`; -1 where there is none."""
+
+
+def varied(
+    spots: Spots, rng: np.random.Generator | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
+    """Return the spots that are something and are asked about, and their features.
+
+    Parameters
+    ----------
+    spots
+        Of several regions.
+    rng
+        Varies each region as a whole; None leaves all as it is.
+    """
+    numbers, features = [], []
+    edges = np.flatnonzero(np.diff(spots.region, prepend=-1, append=-1))
+    for first, last in pairwise(edges):
+        at, shares = spots.at_mm[first:last], spots.shares[first:last]
+        asked = neighbours.asked(shares, HEADS)
+        asked = asked[spots.target[first:last][asked] > 0]
+        if not len(asked):
+            continue
+        kept = np.arange(len(at))
+        if rng is not None:
+            kept = _thinned(len(at), asked, rng)
+            at, shares = _moved(at[kept], rng), _doubted(shares[kept], rng)
+        own = np.searchsorted(kept, asked)
+        numbers.append(first + asked)
+        features.append(neighbours.features(at, shares, HEADS, own).astype(np.float16))
+    return np.concatenate(numbers), np.concatenate(features)
+
+
+def _thinned(
+    count: int, asked: npt.NDArray[np.int64], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return the indices of the spots that are left, those that are asked about among them."""
+    kept = rng.random(count) >= rng.uniform(0, _MOST_LEFT_OUT)
+    kept[asked] = True
+    return np.flatnonzero(kept)
+
+
+def _moved(at: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    turn = rng.uniform(0, 2 * np.pi)
+    cos, sin = np.cos(turn), np.sin(turn)
+    matrix = np.array([[cos, -sin], [sin, cos]]) * (1, rng.choice((-1, 1)))
+    return np.asarray(at @ matrix.T * np.exp(rng.normal(0, _STRETCHED)))
+
+
+def _doubted(shares: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return shares as another network might have given them."""
+    nothing = np.clip(1 - shares.sum(axis=1, keepdims=True), 1e-3, 1)
+    logits = np.log(np.maximum(np.concatenate([nothing, shares], axis=1), 1e-3))
+    logits += rng.normal(0, _DOUBT, logits.shape)
+    odds = np.exp(logits)
+    return np.asarray((odds / odds.sum(axis=1, keepdims=True))[:, 1:], np.float32)
+
+
+def drawn_how_often(spots: Spots) -> npt.NDArray[np.float64]:
+    """Return how often each spot is drawn: many of one nature in one region less often each."""
+    asked = neighbours.asked(spots.shares, HEADS)
+    asked = asked[spots.target[asked] > 0]
+    pairs = np.stack([spots.region[asked], spots.target[asked]], axis=1)
+    _, inverse, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    weights = np.zeros(len(spots.region))
+    weights[asked] = counts[inverse.ravel()] ** -0.5
+    return weights

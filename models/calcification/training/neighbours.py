@@ -1,0 +1,98 @@
+"""Training of the network that looks at what lies around a spot among the others.
+
+Surroundings tell a vessel's calcification from another. Whether a faint speck is anything at all
+is seen near by: with both decided so, more false marks in real tissue were thought sure.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.calcification.training.clouds import Spots, drawn_how_often, varied
+from models.calcification.training.mining import maxima, scores
+from models.calcification.training.networks import Neighbours
+from models.calcification.training.patches import RESCORE_PX, Progress, Recipe, nearest, target
+from models.calcification.training.store import Shard, read_shard
+from secondread.detect.peaks import DOUBLE_MM, without_doubles
+
+RATE = 3e-3
+"""Highest learning rate."""
+EPOCHS, SPOTS = 12, 512
+"""How often each spot is seen, and spots in a batch."""
+_SEEN = 0.2  # dense score that makes a spot, as in the manifest
+_AT_MOST = 300  # spots of a region, the highest first
+
+
+def collect(
+    dense: nn.Module, rescore: nn.Module, folders: Sequence[Path], progress: Progress
+) -> Spots:
+    """Look at some shards with both networks, as the detector does."""
+    parts: list[Spots] = []
+    for number, folder in enumerate(folders):
+        parts += _of_shard(dense, rescore, read_shard(folder), number)
+        if (number + 1) % max(len(folders) // 10, 1) == 0:
+            progress(f"{number + 1}/{len(folders)} shards")
+    return Spots(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Spots))
+    )
+
+
+def _of_shard(dense: nn.Module, rescore: nn.Module, shard: Shard, number: int) -> Iterator[Spots]:
+    half = RESCORE_PX // 2
+    for region, image in enumerate(shard.images):
+        found = maxima(scores(dense, image).amax(dim=0), shard.labels[region], _SEEN)
+        highest = np.argsort(-found.score)
+        places = np.column_stack([found.row, found.column])[highest].astype(np.float64)
+        reach = np.full(len(places), DOUBLE_MM / shard.spacing_mm[region])
+        single = highest[without_doubles(places, reach)][:_AT_MOST]
+        at = list(zip(found.row[single].tolist(), found.column[single].tolist(), strict=True))
+        if not at:
+            continue
+        padded = np.pad(image.astype(np.float32), half)
+        cut = np.stack([padded[r : r + RESCORE_PX, c : c + RESCORE_PX] for r, c in at])
+        with torch.no_grad():
+            shares = torch.softmax(rescore(torch.from_numpy(cut)[:, None]), dim=1).numpy()
+        labels = np.pad(shard.labels[region], 2)
+        objects = shard.objects[shard.objects[:, 0] == region]
+        yield Spots(
+            np.full(len(at), number * len(shard.images) + region),
+            np.array(at, np.float64) * shard.spacing_mm[region],
+            shares[:, 1:],
+            np.array([target(labels[row : row + 5, column : column + 5]) for row, column in at]),
+            np.array([nearest(objects, row, column)[0] for row, column in at]),
+        )
+
+
+def train(spots: Spots, start: Neighbours, recipe: Recipe, progress: Progress) -> Neighbours:
+    """Train the network; one epoch sees each spot that is asked about once, on average."""
+    torch.set_num_threads(recipe.threads)
+    rng = np.random.default_rng(recipe.seed)
+    weights = drawn_how_often(spots)
+    steps = max(int(np.count_nonzero(weights) / recipe.patches), 1)
+    optimiser = torch.optim.AdamW(start.parameters(), lr=recipe.rate, weight_decay=1e-3)
+    epochs = max(round(recipe.epochs), 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, total_steps=epochs * steps + 1
+    )
+    for epoch in range(epochs):
+        numbers, features = varied(spots, rng)
+        drawn = np.cumsum(weights[numbers])
+        right = torch.from_numpy(spots.target[numbers] - 1)
+        shown = 0.0
+        for _ in range(steps):
+            chosen = np.searchsorted(drawn, rng.random(recipe.patches) * drawn[-1], "right")
+            optimiser.zero_grad(set_to_none=True)
+            logits = start(torch.from_numpy(features[chosen].astype(np.float32)))
+            loss = functional.cross_entropy(logits, right[chosen])
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            shown += float(loss.detach()) / steps
+        progress(f"epoch {epoch + 1}/{epochs} loss {shown:.4f}")
+    start.eval()
+    return start

@@ -1,0 +1,99 @@
+"""What lies around a spot: lines are told from clouds, on whichever side and however turned."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from secondread.codes import MarkClass
+from secondread.detect import neighbours
+from secondread.detect.neighbours import ALONG, AROUND, DIRECTIONS, DISTANCES_MM, NATURES
+
+HEADS = (MarkClass.CALCIFICATION, MarkClass.VASCULAR, MarkClass.METAL, MarkClass.SKIN)
+Points = npt.NDArray[np.float64]
+
+
+def shares(calcification: float, vascular: float, count: int) -> npt.NDArray[np.float32]:
+    return np.tile(np.array([calcification, vascular, 0, 0], np.float32), (count, 1))
+
+
+def of_first(
+    at: Points, given: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return (direction, sum or lesser, ring, nature) and (ring, nature) for the first spot."""
+    (row,) = neighbours.features(at, given, HEADS, np.array([0]))
+    sums = np.expm1(row[: DIRECTIONS * ALONG + AROUND]) / 3
+    lines = sums[: DIRECTIONS * ALONG].reshape(DIRECTIONS, 2, len(DISTANCES_MM), NATURES)
+    return lines, sums[DIRECTIONS * ALONG :].reshape(len(DISTANCES_MM), NATURES)
+
+
+def line(angle: float, *, both: bool) -> Points:
+    """A spot, and others a millimetre apart on one or both sides of it."""
+    along = np.arange(0.75, 9.5, 1.0)
+    steps = np.concatenate([[0.0], along, -along if both else []])
+    return np.stack([steps * np.sin(angle), steps * np.cos(angle)], axis=1) + 50
+
+
+@pytest.mark.parametrize("direction", [0, 3, 8, 15])
+def test_a_line_shows_in_its_own_direction(direction: int) -> None:
+    at = line(np.pi * direction / DIRECTIONS, both=True)
+
+    lines, around = of_first(at, shares(0.0, 0.5, len(at)))
+
+    vascular = lines[:, 0, :, 1].sum(axis=1)
+    assert vascular.argmax() == direction
+    assert vascular[direction] == pytest.approx(0.5 * (len(at) - 1), rel=0.01)
+    assert vascular[(direction + 8) % DIRECTIONS] < 0.3 * vascular[direction]
+    assert around[:, 1].sum() == pytest.approx(0.5 * (len(at) - 1), rel=1e-5)
+
+
+def test_the_end_of_a_line_has_nothing_on_its_other_side() -> None:
+    middle, _ = of_first(at := line(0.0, both=True), shares(0.5, 0.0, len(at)))
+    end, _ = of_first(at := line(0.0, both=False), shares(0.5, 0.0, len(at)))
+
+    assert end[0, 0, :, 0].sum() > 4
+    assert end[0, 1].sum() == 0
+    assert middle[0, 1, :, 0].sum() > 4
+
+
+def test_rings_tell_near_from_far_and_what_is_beyond_does_not_count() -> None:
+    at = np.array([[50, 50], [50, 51], [50, 54.5], [50, 65.1], [50.2, 50.2]])
+
+    _, around = of_first(at, shares(0.5, 0.0, len(at)))
+
+    assert around[:, 0].tolist() == pytest.approx([0.5, 0, 0.5, 0, 0])
+
+
+def test_unlikely_spots_are_no_neighbours() -> None:
+    at = np.array([[50.0, 50.0], [50.0, 52.0]])
+    given = np.array([[0.5, 0, 0, 0], [0.09, 0.09, 0.2, 0]], np.float32)
+
+    lines, around = of_first(at, given)
+
+    assert not lines.any()
+    assert not around.any()
+
+
+def test_a_spot_brings_its_own_shares_and_that_of_nothing() -> None:
+    given = np.array([[0.5, 0.2, 0.1, 0.0]], np.float32)
+
+    found = neighbours.features(np.array([[1.0, 1.0]]), given, HEADS, np.array([0]))
+
+    assert found.shape == (1, neighbours.features_length(4))
+    assert found[0, -5:].tolist() == pytest.approx([0.2, 0.5, 0.2, 0.1, 0.0])
+
+
+def test_likely_calcifications_are_asked_about() -> None:
+    given = np.array([[0.09, 0.9, 0, 0], [0.1, 0, 0, 0], [0.9, 0, 0, 0]], np.float32)
+
+    assert neighbours.asked(given, HEADS).tolist() == [1, 2]
+
+
+def test_what_is_asked_of_some_is_what_is_asked_of_all() -> None:
+    rng = np.random.default_rng(1)
+    at = rng.uniform(0, 60, (300, 2))
+    given = rng.dirichlet(np.ones(5), 300)[:, 1:].astype(np.float32)
+
+    every = neighbours.features(at, given, HEADS, np.arange(300))
+    some = neighbours.features(at, given, HEADS, np.array([7, 200]))
+
+    np.testing.assert_allclose(some, every[[7, 200]], rtol=1e-6)
