@@ -18,12 +18,16 @@ from secondread.findings.comparison import (
     Difference,
     FindingChange,
     FindingRef,
+    Look,
     StudyComparison,
     Verdict,
     ViewComparison,
 )
 from secondread.findings.finding import Finding, LeftOut, PriorStudy, StudyReading
 from secondread.findings.treatment import Basis, Placing, Zone
+from secondread.followup.applied import with_comparisons
+from secondread.followup.limits import shipped_limits
+from secondread.followup.second_look import Looked, with_looks
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import Occasion, ResultObject
@@ -264,6 +268,29 @@ def _images() -> Iterator[tuple[str, Exam]]:
     yield "no identity", _of_images(PatientID="", PatientName="", StudyDate="", StudyTime="")
 
 
+def looked(look: Look) -> Exam:
+    """Return an exam with a finding that is new by the prior's findings, and was looked for again.
+
+    Parameters
+    ----------
+    look
+        What came of that.
+    """
+    exam = _followed(Verdict.NEW)
+    (comparison,) = exam.reading.comparisons
+    (change,), (view,) = comparison.changes, comparison.views
+    assert change.current is not None
+    assert view.prior_sop_instance_uid is not None
+    said = Looked(change.current, view.prior_sop_instance_uid, look)
+    comparison = with_looks(comparison, [said], shipped_limits())
+    return replace(exam, reading=with_comparisons(exam.reading, [comparison]))
+
+
+SEEN = Look(seen=True, places=40, now=7, then=3)
+NOT_SEEN = Look(seen=False, places=40, as_high=24, now=7)
+NO_LOOK = Look(seen=False, why_not="the prior's image could not be read again")
+
+
 def golden_exams() -> Mapping[str, Exam]:
     """Return the set by what each exam is."""
     unilateral = {label: ds for label, ds in _views().items() if label.startswith("L")}
@@ -278,6 +305,9 @@ def golden_exams() -> Mapping[str, Exam]:
         "both views and a prior": Exam(*followed()),
         "both views in one quadrant": Exam(*in_one_quadrant()),
         **{f"change: {verdict.words}": _followed(verdict) for verdict in Verdict},
+        "second look: seen": looked(SEEN),
+        "second look: not seen": looked(NOT_SEEN),
+        "second look: not possible": looked(NO_LOOK),
         **dict(_refusals()),
         **dict(_scopes()),
         **dict(_images()),

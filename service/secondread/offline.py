@@ -35,6 +35,7 @@ from secondread.followup.document import cad_report_json, comparison_json
 from secondread.followup.history import read_history
 from secondread.followup.position import with_positions
 from secondread.followup.priors import EarlierStudy, choose_priors
+from secondread.followup.second_look import Looked, ScoresAt, in_files, look_again
 from secondread.followup.treatment import mastectomy_sides
 from secondread.followup.treatment_file import RecordRow, of_patient
 from secondread.reading import Circumstances, Reader, read_study
@@ -197,6 +198,7 @@ class Desk:
     """What an offline reading needs besides the files."""
 
     detect: Detect
+    scores_at: ScoresAt
     reader: Reader
     node: NodeIdentity
     installation_id: str
@@ -234,7 +236,8 @@ def read(inputs: Inputs, plan_: Plan, desk: Desk, progress: Callable[[str], None
     for study_uid, reading in alone.items():
         if study_uid in plan_.current:
             earlier = [alone[prior.study_uid] for prior in plan_.priors.get(study_uid, ())]
-            readings.append(followed_up(reading, earlier))
+            looks = looked_again(reading, earlier, inputs, desk)
+            readings.append(followed_up(reading, earlier, looks))
             _write_objects(readings[-1], inputs, _folder(inputs, study_uid, desk), desk)
         else:
             readings.append(with_positions(reading))
@@ -253,6 +256,14 @@ def read_all(
         study_uid: _read_study(inputs, study_uid, plan_, desk, progress)
         for study_uid in inputs.studies
     }
+
+
+def looked_again(
+    reading: StudyReading, earlier: Sequence[StudyReading], inputs: Inputs, desk: Desk
+) -> tuple[Looked, ...]:
+    """Return what is seen in the priors' pixels of findings that are new by their findings."""
+    files = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
+    return look_again(reading, earlier, in_files(desk.scores_at, files))
 
 
 def tidy(desk: Desk) -> None:

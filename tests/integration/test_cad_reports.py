@@ -15,7 +15,7 @@ from secondread.offline import findings_document, gather, plan
 from secondread.reasons import Outcome
 from secondread.watch.pages import app
 from secondread.watch.prior_reports import prior_reports
-from secondread.workflow.order import read_v2
+from secondread.workflow.order import read_v3
 from tests.builders import detection, header, view_sequence
 from tests.foreign_cad import CENTER, MASS, foreign, mark, shape
 from tests.integration.test_workflow import CLUSTER, Desk, run_at_once
@@ -55,7 +55,7 @@ def read_prior(desk: Desk) -> None:
     )
     desk.answers[left] = detection(left, *CLUSTER)
     claimed = desk.claim()
-    read_v2(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    read_v3(desk.steps, run_at_once, claimed.study_uid, claimed.number)
 
 
 def test_own_and_others_reports_of_a_prior_are_shown_as_whose_they_are(desk: Desk) -> None:

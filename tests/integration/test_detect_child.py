@@ -16,7 +16,8 @@ from prometheus_client import REGISTRY
 from pydicom.uid import RLELossless
 
 from secondread.detect.child import DetectorChild, DetectorLimitError
-from secondread.errors import ModelError, TransientError
+from secondread.errors import InputError, ModelError, TransientError
+from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Reason
 from secondread.settings import DetectSettings
 from tests.unit.detect import models
@@ -190,6 +191,68 @@ def test_a_view_that_takes_too_long_is_killed(
     assert caught.value.reason is Reason.TIME_LIMIT
     assert gone(pid)
     assert child.detect(picture).status is ImageStatus.READ
+
+
+@pytest.fixture(scope="module")
+def looker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DetectorChild]:
+    manifest = models.two_graphs(tmp_path_factory.mktemp("two-graphs"))
+    with DetectorChild(DetectSettings(manifest=manifest)) as child:
+        yield child
+
+
+MANY_PLACES = [PointPx(200.0 + number % 40, 500.0 + number // 40) for number in range(6000)]
+
+
+def test_places_are_looked_at_as_many_as_one_likes(looker: DetectorChild, picture: Path) -> None:
+    air = PointPx(850.5, 100.5)
+
+    shares = looker.scores_at(picture, [air, *MANY_PLACES])
+
+    assert shares is not None
+    assert len(shares) == 1 + len(MANY_PLACES)
+    assert shares[0] is None
+    assert all(share is not None and 0 <= share <= 1 for share in shares[1:])
+
+
+def test_a_model_that_cannot_look_says_so(child: DetectorChild, picture: Path) -> None:
+    assert child.scores_at(picture, [PointPx(200.5, 500.5)]) is None
+
+
+def test_places_of_what_is_no_image_are_an_error_and_the_child_lives(
+    looker: DetectorChild, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.dcm"
+    path.write_bytes(b"\0" * 128 + b"DICM" + os.urandom(5000))
+    pid = looker.pid
+
+    with pytest.raises(InputError):
+        looker.scores_at(path, [PointPx(1.0, 1.0)])
+    with pytest.raises(TransientError, match="FileNotFoundError"):
+        looker.scores_at(tmp_path / "nowhere.dcm", [PointPx(1.0, 1.0)])
+
+    assert looker.pid == pid
+
+
+@pytest.mark.parametrize("places", [MANY_PLACES[:3], MANY_PLACES])
+def test_a_look_that_takes_too_long_is_killed_even_before_all_is_asked(
+    looker: DetectorChild,
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    places: list[PointPx],
+) -> None:
+    looker.scores_at(picture, places[:1])
+    pid = looker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # of a long request, the pipe takes only the beginning
+    settings = DetectSettings(manifest=looker._settings.manifest, view_seconds=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(looker, "_settings", settings)
+        with pytest.raises(DetectorLimitError, match=r"0\.3 s") as caught:
+            looker.scores_at(picture, places)
+
+    assert caught.value.reason is Reason.TIME_LIMIT
+    assert gone(pid)
+    assert looker.scores_at(picture, places[:1]) is not None
 
 
 def test_an_image_that_needs_too_much_memory_is_given_up_with_the_reason(

@@ -1,11 +1,13 @@
 """The node's own reading compares with priors, keeps lesions apart over the years, and never
 fails over a prior."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pydicom
 import pytest
@@ -16,18 +18,20 @@ from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.codes import View
 from secondread.detect.child import DetectorLimitError
 from secondread.engine import Result
-from secondread.errors import TransientError
+from secondread.errors import InputError, TransientError
 from secondread.findings.finding import StudyReading
+from secondread.followup.constellation import Scores
 from secondread.followup.timeline import LesionHistory
 from secondread.reasons import Outcome, Reason
 from secondread.track.prior_choice import NOBODY_ASKED
 from secondread.track.states import StudyState
 from secondread.track.values import ClaimedRevision, FindingEntry
+from secondread.workflow import outbox, steps
 from secondread.workflow.material import gather, gather_priors
-from secondread.workflow.order import read_v1, read_v2
+from secondread.workflow.order import read_v1, read_v2, read_v3
 from secondread.workflow.steps import ReadingSteps
 from tests.builders import header, view_sequence
-from tests.integration.test_workflow import CrashError, Desk, run_at_once
+from tests.integration.test_workflow import CrashError, Desk, Points, run_at_once
 from tests.unit.followup.breasts import Lie, Spot, detection, group
 
 LAST_YEAR = Lie(study="1.2.9", date="20250105", nipple_mm=(83.0, 113.0))
@@ -64,7 +68,7 @@ class Clinic(Desk):
     def follow(self) -> ClaimedRevision:
         """Read what is due."""
         claimed = self.claim()
-        read_v2(self.steps, run_at_once, claimed.study_uid, claimed.number)
+        read_v3(self.steps, run_at_once, claimed.study_uid, claimed.number)
         return claimed
 
     def findings(self, study_uid: str = "1.2.3") -> list[FindingEntry]:
@@ -115,7 +119,7 @@ def test_findings_say_what_became_of_them_since_the_prior(clinic: Clinic) -> Non
     assert clinic.changes() == ["new", "unchanged"]
     assert Reason.NO_COMPARISON not in clinic.reasons()
     lines = [finding.document["line"] for finding in clinic.findings()]
-    assert any("NEW since 2025-01-05 (prior re-read)" in line for line in lines)
+    assert any("NEW since 2025-01-05 (prior re-read, looked at once)" in line for line in lines)
 
 
 def test_only_the_views_of_a_prior_that_the_study_has_are_read(clinic: Clinic) -> None:
@@ -158,20 +162,21 @@ def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
     assert Reason.NO_COMPARISON in clinic.reasons()
 
 
-@pytest.mark.parametrize("place", ["with_lesions", "keep_crops", "compose"])
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [(steps, "with_lesions"), (steps, "keep_crops"), (outbox, "compose")],
+)
 def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
-    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, place: str
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, module: ModuleType, place: str
 ) -> None:
-    from secondread.workflow import steps
-
-    whole: Callable[..., object] = getattr(steps, place)
+    whole: Callable[..., object] = getattr(module, place)
 
     def broken(reading: StudyReading, *arguments: object) -> object:
         if reading.earlier:
             raise LookupError
         return whole(reading, *arguments)
 
-    monkeypatch.setattr(steps, place, broken)
+    monkeypatch.setattr(module, place, broken)
     clinic.keeps((LAST_YEAR, OLD))
     clinic.reads(NOW, OLD)
 
@@ -211,7 +216,7 @@ def test_a_prior_whose_file_goes_after_the_plan_is_done_without(clinic: Clinic) 
                     path.unlink()
         return step(*arguments)
 
-    read_v2(clinic.steps, losing_it, claimed.study_uid, claimed.number)
+    read_v3(clinic.steps, losing_it, claimed.study_uid, claimed.number)
 
     assert clinic.outcome()[1] is Outcome.FINDINGS
     assert Reason.PRIOR_FILES_LOST.sentence in str(clinic.sr(1).to_json())
@@ -254,7 +259,7 @@ def test_a_crash_before_recording_reads_no_prior_twice(clinic: Clinic) -> None:
         return step(*arguments)
 
     with pytest.raises(CrashError):
-        read_v2(clinic.steps, crashing, claimed.study_uid, claimed.number)
+        read_v3(clinic.steps, crashing, claimed.study_uid, claimed.number)
     assert len(clinic.asked) == 2
     clinic.steps.record(claimed.study_uid, claimed.number)
 
@@ -427,3 +432,129 @@ def test_the_radiologists_category_stands_in_the_timeline(clinic: Clinic) -> Non
 
     (history,) = clinic.histories()
     assert dict(history.categories) == {"1.2.3": "4B"}
+
+
+def shows(*spots: Spot, lie: Lie = LAST_YEAR) -> Callable[[Points], Scores]:
+    """Return a prior's pixels that are bright at these places of the breast."""
+    at = [lie.at(*spot) for spot in spots]
+
+    def scores(points: Points) -> Scores:
+        return [
+            0.9 if any(lie.spacing.distance_mm(one, point) < 0.9 for one in at) else 0.02
+            for point in points
+        ]
+
+    return scores
+
+
+def lines(clinic: Clinic) -> list[str]:
+    return [str(finding.document["line"]) for finding in clinic.findings()]
+
+
+def test_what_the_priors_pixels_show_faintly_is_not_new(clinic: Clinic) -> None:
+    (prior,) = clinic.keeps((LAST_YEAR, OLD))
+    clinic.scores = shows(*OTHER)
+    clinic.reads(NOW, OLD + OTHER)
+
+    assert clinic.changes() == ["unchanged", "unchanged"]
+    (told,) = [line for line in lines(clinic) if "faintly" in line]
+    assert "unchanged since 2025-01-05 (prior re-read, seen faintly)" in told
+    assert "seen faintly at a second look at the prior's pixels" in str(clinic.sr(1).to_json())
+    assert [pydicom.dcmread(path).SOPInstanceUID for path in clinic.looked] == [prior]
+    # It has no finding of the prior, and so a lesion of its own.
+    assert len(clinic.lesions()) == 2
+
+
+def test_what_the_priors_pixels_do_not_show_is_new_and_was_looked_for(clinic: Clinic) -> None:
+    clinic.keeps((LAST_YEAR, OLD))
+    clinic.scores = shows()
+    clinic.reads(NOW, OLD + OTHER)
+
+    assert clinic.changes() == ["new", "unchanged"]
+    assert any(
+        "NEW since 2025-01-05 (prior re-read, looked at twice)" in line for line in lines(clinic)
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DetectorLimitError(Reason.TIME_LIMIT, "60 s"),
+        TransientError("detector: FileNotFoundError"),
+        InputError("broken"),
+    ],
+    ids=["too slow", "gone", "broken"],
+)
+def test_a_look_that_cannot_be_had_costs_the_look_and_not_the_comparison(
+    clinic: Clinic, error: Exception
+) -> None:
+    def failing(_: Points) -> Scores:
+        raise error
+
+    clinic.keeps((LAST_YEAR, OLD))
+    clinic.scores = failing
+    clinic.reads(NOW, OLD + OTHER)
+
+    assert clinic.outcome()[1] is Outcome.FINDINGS
+    assert clinic.changes() == ["new", "unchanged"]
+    assert len(clinic.looked) == 1
+    assert any("(prior re-read, looked at once)" in line for line in lines(clinic))
+
+
+def test_a_look_that_breaks_costs_the_look_and_not_the_comparison(clinic: Clinic) -> None:
+    def broken(_: Points) -> Scores:
+        raise ZeroDivisionError
+
+    clinic.keeps((LAST_YEAR, OLD))
+    clinic.scores = broken
+    clinic.reads(NOW, OLD + OTHER)
+
+    assert clinic.changes() == ["new", "unchanged"]
+    assert not any("looked at" in line for line in lines(clinic))
+
+
+def test_a_reading_begun_before_there_were_second_looks_ends_without_one(clinic: Clinic) -> None:
+    clinic.keeps((LAST_YEAR, OLD))
+    clinic.comes(NOW, OLD + OTHER)
+    clinic.scores = shows(*OTHER)
+    claimed = clinic.claim()
+
+    read_v2(clinic.steps, run_at_once, claimed.study_uid, claimed.number)
+
+    assert clinic.changes() == ["new", "unchanged"]
+    assert clinic.looked == []
+
+
+def test_what_was_seen_is_remembered_as_a_step_and_not_looked_for_again(clinic: Clinic) -> None:
+    clinic.keeps((LAST_YEAR, OLD))
+    clinic.comes(NOW, OLD + OTHER)
+    clinic.scores = shows(*OTHER)
+    claimed = clinic.claim()
+    remembered: dict[str, str] = {}
+
+    def durable(name: str, step: Callable[..., Result], *arguments: object) -> Result:
+        """Remember what a step returned, as the engine does."""
+        if name not in remembered:
+            remembered[name] = json.dumps(step(*arguments))
+        found: Result = json.loads(remembered[name])
+        return found
+
+    def crashing(name: str, step: Callable[..., Result], *arguments: object) -> Result:
+        if name == "record":
+            raise CrashError
+        return durable(name, step, *arguments)
+
+    with pytest.raises(CrashError):
+        read_v3(clinic.steps, crashing, claimed.study_uid, claimed.number)
+    clinic.scores = shows()
+    read_v3(clinic.steps, durable, claimed.study_uid, claimed.number)
+
+    assert clinic.changes() == ["unchanged", "unchanged"]
+    assert len(clinic.looked) == 1
+    assert len(remembered["look again"]) < 1000
+
+
+def test_a_study_without_priors_is_not_looked_at_again(clinic: Clinic) -> None:
+    clinic.reads(NOW, OLD)
+
+    assert clinic.looked == []

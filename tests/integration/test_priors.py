@@ -25,7 +25,7 @@ from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import PriorSummary, StudyDetail
 from secondread.watch.prior_reports import prior_reports
 from secondread.workflow.material import Priors, gather, gather_priors
-from secondread.workflow.order import READ, read_v2
+from secondread.workflow.order import READ, read_v3
 from tests.builders import header, view_sequence
 from tests.integration.test_cad_reports import acme
 from tests.integration.test_coordinator import FakeEngine
@@ -133,7 +133,7 @@ class Node(Desk):
 
     def read_claimed(self) -> None:
         _, study_uid, revision = self.engine.submitted[-1]
-        read_v2(self.steps, run_at_once, study_uid, revision)
+        read_v3(self.steps, run_at_once, study_uid, revision)
 
     def detail(self, study_uid: str = CURRENT) -> StudyDetail:
         found = self.node.tracker.study_queries.detail(study_uid)

@@ -3,6 +3,7 @@ what to answer."""
 
 import hashlib
 import io
+from collections import abc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +27,8 @@ from secondread.detect.marks import Detection
 from secondread.engine import Result
 from secondread.findings.finding import ModelIdentity
 from secondread.findings.shown import OperatingPoint
+from secondread.followup.constellation import Scores
+from secondread.geometry import PointPx
 from secondread.reading import Reader
 from secondread.reasons import Outcome, Reason
 from secondread.settings import ObjectKind, Settings, load
@@ -34,10 +37,12 @@ from secondread.track.states import StudyState
 from secondread.track.studies import Digests
 from secondread.track.treatment_changes import RevisionRules
 from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentEntry
-from secondread.workflow.order import fail_v1, read_v2
-from secondread.workflow.steps import ReadingSteps, Tools
+from secondread.workflow.order import fail_v1, read_v3
+from secondread.workflow.steps import ReadingSteps
+from secondread.workflow.tools import Tools
 from tests.builders import coded, detection, header, mark, view_sequence
 
+Points = abc.Sequence[PointPx]
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 CLUSTER = [mark(300, 400), mark(320, 400), mark(310, 430)]
 
@@ -66,11 +71,14 @@ class Desk:
         self.answers: dict[str, Detection | Exception] = {}
         self.asked: list[Path] = []
         self.shown: list[Path] = []
+        self.looked: list[Path] = []
+        self.scores: Callable[[Points], Scores | None] = lambda _: None
         self.tools = Tools(
             tracker=self.node.tracker,
             archive=self.node.archive,
             detect=self.detect,
             show=self.show,
+            scores_at=self.scores_at,
             settings_digest=self.settings.reading_digest,
             reader=Reader(
                 ModelIdentity("Test", "1", "0" * 64, 1, calibrated=False),
@@ -105,6 +113,10 @@ class Desk:
         if isinstance(answer, Exception):
             raise answer
         np.save(display, np.full((1000, 800), 40, np.uint8))
+
+    def scores_at(self, path: Path, points: Points) -> Scores | None:
+        self.looked.append(path)
+        return self.scores(points)
 
     def deliver(self, ds: Dataset, disposition: Disposition = Disposition.MAMMOGRAM) -> str:
         """Put an instance in as the receiver would."""
@@ -165,7 +177,7 @@ class Desk:
 
     def read(self) -> ClaimedRevision:
         claimed = self.claim()
-        read_v2(self.steps, run_at_once, claimed.study_uid, claimed.number)
+        read_v3(self.steps, run_at_once, claimed.study_uid, claimed.number)
         return claimed
 
     def outbox(self, revision: int) -> tuple[OutboxEntry, ...]:
@@ -213,7 +225,7 @@ def test_a_repeat_after_a_crash_gives_the_same_bytes_and_reads_no_image_twice(de
         return step(*arguments)
 
     with pytest.raises(CrashError):
-        read_v2(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
+        read_v3(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
     desk.now += timedelta(hours=1)
     desk.steps.record(claimed.study_uid, claimed.number)
     first = desk.outbox(1)
@@ -454,7 +466,7 @@ def test_a_prior_under_an_id_that_was_merged_is_no_foreign_one(desk: Desk) -> No
     day = {"StudyDate": "20240105", "AcquisitionDate": "20240105"}
     desk.deliver(header(PatientID="P2", **earlier, **day))
     claimed = desk.claim()
-    read_v2(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    read_v3(desk.steps, run_at_once, claimed.study_uid, claimed.number)
     desk.deliver(header())
     desk.node.tracker.patients.merge(
         PatientKey("P2", "HOSPITAL"), PATIENT, "someone", desk.now, RevisionRules(), NOBODY_ASKED

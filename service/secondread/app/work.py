@@ -35,8 +35,18 @@ from secondread.settings import PeerSettings, Settings
 from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, DueStudy
-from secondread.workflow.order import FAIL, READ, READ_V1, fail_v1, read_v1, read_v2
-from secondread.workflow.steps import ReadingSteps, Tools
+from secondread.workflow.order import (
+    FAIL,
+    READ,
+    READ_V1,
+    READ_V2,
+    fail_v1,
+    read_v1,
+    read_v2,
+    read_v3,
+)
+from secondread.workflow.steps import ReadingSteps
+from secondread.workflow.tools import Tools
 
 _log = log.get(__name__)
 
@@ -232,6 +242,7 @@ def run(settings: Settings, name: str, parent: int | None, probe_port: int | Non
             archive=node.archive,
             detect=child.detect,
             show=child.show,
+            scores_at=child.scores_at,
             reader=reader,
             node=node_identity(node.installation_id, station_name(), settings.node.institution),
             settings_digest=settings.reading_digest,
@@ -271,7 +282,8 @@ def _engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:
         settings.engine_url,
         name,
         {
-            READ: lambda run, uid, revision: read_v2(steps, run, uid, revision),
+            READ: lambda run, uid, revision: read_v3(steps, run, uid, revision),
+            READ_V2: lambda run, uid, revision: read_v2(steps, run, uid, revision),
             READ_V1: lambda run, uid, revision: read_v1(steps, run, uid, revision),
             FAIL: lambda run, uid, revision: fail_v1(steps, run, uid, revision),
         },

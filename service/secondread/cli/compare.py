@@ -20,7 +20,10 @@ from secondread.errors import SettingsError
 from secondread.settings import DetectSettings, FindingsSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from secondread.findings.finding import ImageReading, StudyReading
+    from secondread.followup.second_look import Looked
     from secondread.judge.pair_runs import Bench
     from secondread.offline import Desk, Inputs
     from secondread.report.breast_panel import Shown
@@ -105,6 +108,7 @@ def _exams(
         task = bar.add_task("reading", total=sum(len(s) for s in inputs.studies.values()))
         desk = offline.Desk(
             detect=child.detect,
+            scores_at=child.scores_at,
             reader=open_reader(detect, FindingsSettings()),
             node=node_identity(installation_id, station_name="offline", institution=""),
             installation_id=installation_id,
@@ -116,7 +120,8 @@ def _exams(
             inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)
         )
         bar.update(task, description="comparing")
-        reading = _compared(readings[here], readings[there], out)
+        looks = offline.looked_again(readings[here], [readings[there]], inputs, desk)
+        reading = _compared(readings[here], readings[there], looks, out)
         pages = _draw(reading, readings[there], inputs, desk, out)
     _print(reading, pages)
     for doubt in doubts(readings[here], readings[there]):
@@ -132,7 +137,9 @@ def _study(path: Path) -> str:
     return studies[0]
 
 
-def _compared(reading: "StudyReading", prior: "StudyReading", out: Path) -> "StudyReading":
+def _compared(
+    reading: "StudyReading", prior: "StudyReading", looks: "Sequence[Looked]", out: Path
+) -> "StudyReading":
     """Compare, write comparison.json, and return the reading with what follow-up says."""
     from secondread.findings.document import image_json
     from secondread.followup.applied import followed_up
@@ -140,7 +147,7 @@ def _compared(reading: "StudyReading", prior: "StudyReading", out: Path) -> "Stu
     from secondread.followup.correlation import correlate
     from secondread.followup.document import comparison_json, pair_json
 
-    done = followed_up(reading, [prior])
+    done = followed_up(reading, [prior], looks)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "node_version": __version__,

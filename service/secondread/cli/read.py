@@ -62,6 +62,7 @@ def read(
         task = bar.add_task("reading", total=total)
         desk = offline.Desk(
             detect=child.detect,
+            scores_at=child.scores_at,
             reader=open_reader(detect_settings, FindingsSettings()),
             node=node_identity(installation_id, station_name="offline", institution=""),
             installation_id=installation_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,22 @@ class Candidate:
     elongation: float
 
 
-def patches(image: Brightness, found: Sequence[Candidate], size: int) -> npt.NDArray[np.float32]:
-    """Cut a (candidates, 1, size, size) batch around the candidates, 0 beyond the image."""
+class Placed(Protocol):
+    """What has a place in the detector's input."""
+
+    @property
+    def row(self) -> float:
+        """(Fractional) array index."""
+        ...
+
+    @property
+    def column(self) -> float:
+        """(Fractional) array index."""
+        ...
+
+
+def patches(image: Brightness, found: Sequence[Placed], size: int) -> npt.NDArray[np.float32]:
+    """Cut a (places, 1, size, size) batch around places, 0 beyond the image."""
     half = size // 2
     rows, columns = image.shape
     out = np.zeros((len(found), 1, size, size), np.float32)

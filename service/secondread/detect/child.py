@@ -18,19 +18,24 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from secondread import metrics
 from secondread.detect.marks import Detection
 from secondread.detect.serving import MEMORY_EXIT, serve
-from secondread.errors import DetectorDiedError, ModelError, TransientError
+from secondread.errors import DetectorDiedError, InputError, ModelError, TransientError
+from secondread.geometry import PointPx
 from secondread.log import get
 from secondread.reasons import Reason
 from secondread.settings import DetectSettings
+
+if TYPE_CHECKING:
+    from secondread.detect.places import Shares
 
 log = get(__name__)
 
@@ -133,7 +138,13 @@ class DetectorChild:
         TransientError
             The file cannot be read, or the display cannot be written.
         """
-        reply = self._answer(path, display_to, sorted(overrides))
+        reply = self._answer(
+            {
+                "detect": _whole(path),
+                "display_to": None if display_to is None else _whole(display_to),
+                "overrides": sorted(overrides),
+            }
+        )
         detection = Detection.from_json(reply["detection"])
         metrics.VIEW_SECONDS.observe(detection.seconds)
         return detection
@@ -146,7 +157,24 @@ class DetectorChild:
         DetectorLimitError, ModelError, TransientError
             As `detect`.
         """
-        self._answer(path, display_to, None)
+        self._answer({"show": _whole(path), "display_to": _whole(display_to)})
+
+    def scores_at(self, path: Path, points: Sequence[PointPx]) -> "Shares | None":
+        """Return what the rescoring graph says of places of an image, see `Detector.scores_at`.
+
+        Raises
+        ------
+        InputError
+            The file is no image that can be decoded.
+        DetectorLimitError, ModelError, TransientError
+            As `detect`.
+        """
+        places = [[round(point.col, 2), round(point.row, 2)] for point in points]
+        reply = self._answer({"look_at": _whole(path), "places": places})
+        if "input_error" in reply:
+            raise InputError(reply["input_error"])
+        shares = reply["shares"]
+        return None if shares is None else tuple(shares)
 
     def close(self) -> None:
         """End the child. A later call to `detect` is an error."""
@@ -156,15 +184,8 @@ class DetectorChild:
                 self._child = None
             self._starter.shutdown()
 
-    def _answer(
-        self, path: Path, display_to: Path | None, overrides: list[str] | None
-    ) -> dict[str, Any]:
-        """Ask the child about a file; without overrides, for its picture alone."""
-        request = {
-            "path": str(path.resolve()),
-            "display_to": None if display_to is None else str(display_to.resolve()),
-            "overrides": overrides,
-        }
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the child about a file, in the words of `serving`."""
         with self._lock:
             reply = self._asked(self._started(), request)
         if "os_error" in reply:
@@ -181,7 +202,7 @@ class DetectorChild:
         if self._child is None:
             child = self._starter.submit(_start, self._settings).result()
             self._child = child
-            hello = self._reply(child, START_SECONDS)
+            hello = self._reply(child, START_SECONDS, time.monotonic() + START_SECONDS)
             if "model_error" in hello:
                 self._child = None
                 child.close()
@@ -189,13 +210,15 @@ class DetectorChild:
         return self._child
 
     def _asked(self, child: _Running, request: dict[str, Any]) -> dict[str, Any]:
+        seconds = self._settings.view_seconds
+        deadline = time.monotonic() + seconds
         # A broken pipe means that it died between the look and the write; the reply says so.
         with contextlib.suppress(BrokenPipeError):
-            os.write(child.requests, json.dumps(request).encode() + b"\n")
-        return self._reply(child, self._settings.view_seconds)
+            _write_until(deadline, child.requests, json.dumps(request).encode() + b"\n")
+        return self._reply(child, seconds, deadline)
 
-    def _reply(self, child: _Running, seconds: float) -> dict[str, Any]:
-        line = _line_within(child.replies, seconds)
+    def _reply(self, child: _Running, seconds: float, deadline: float) -> dict[str, Any]:
+        line = _line_until(deadline, child.replies)
         if line is not None and line.endswith(b"\n"):
             reply: dict[str, Any] = json.loads(line)
             return reply
@@ -209,9 +232,22 @@ class DetectorChild:
         raise error
 
 
-def _line_within(descriptor: int, seconds: float) -> bytes | None:
+def _whole(path: Path) -> str:
+    return str(path.resolve())
+
+
+def _write_until(deadline: float, descriptor: int, line: bytes) -> None:
+    """Write a line, or as much of it as is taken until then: a pipe holds no long one."""
+    while line:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return
+        line = line[os.write(descriptor, line[: select.PIPE_BUF]) :]
+
+
+def _line_until(deadline: float, descriptor: int) -> bytes | None:
     """Return a line, what came of it before the pipe's end, or None when the time is up."""
-    deadline = time.monotonic() + seconds
     line = bytearray()
     while not line.endswith(b"\n"):
         poll = select.poll()

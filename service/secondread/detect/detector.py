@@ -19,6 +19,7 @@ from secondread.detect import (
     likeness,
     neighbours,
     peaks,
+    places,
     strips,
 )
 from secondread.detect.breast import BreastRegion, Brightness, Mask
@@ -32,9 +33,10 @@ from secondread.detect.marks import Detection, Mark
 from secondread.detect.observed import observe
 from secondread.detect.opening import header_of, opened
 from secondread.detect.pixels import Display, GreyScale, normalised
+from secondread.detect.places import Shares
 from secondread.detect.session import GraphSession
 from secondread.errors import InputError, PixelError
-from secondread.geometry import SpacingMm
+from secondread.geometry import PointPx, SpacingMm
 from secondread.reasons import ImageStatus, Reason
 
 
@@ -139,6 +141,38 @@ class Detector:
             return prepare(ds, header_of(ds), self.manifest.input.spacing_mm).display
         except InputError:
             return None
+
+    def scores_at(self, path: Path, points: Sequence[PointPx]) -> Shares | None:
+        """Return what the rescoring graph says of places of an image, see `places.shares_at`.
+
+        No gate refuses here: what is asked about was read before.
+
+        Parameters
+        ----------
+        path
+            The file.
+        points
+            In the stored image.
+
+        Returns
+        -------
+        tuple of float or None
+            One for each place; None where the model has nothing to look with.
+
+        Raises
+        ------
+        InputError
+            The file is no image that can be decoded.
+        OSError
+            The file cannot be opened or read.
+        """
+        if self._rescore is None:
+            return None
+        ds = opened(path)
+        image = prepare(ds, header_of(ds), self.manifest.input.spacing_mm)
+        cut, grid, tissue, interior = detector_input(image, self.manifest.input.spacing_mm)
+        z = normalised(cut, tissue, self.manifest.input)
+        return places.shares_at(self._rescore, z, interior, grid, points)
 
     def _read_prepared(
         self,

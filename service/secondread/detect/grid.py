@@ -33,6 +33,13 @@ class Grid:
             (row + 0.5) * self.rows_per_px + self.first_row,
         )
 
+    def to_input(self, point: PointPx) -> tuple[float, float]:
+        """Return the (fractional) row and column of the input at a point of the stored image."""
+        return (
+            (point.row - self.first_row) / self.rows_per_px - 0.5,
+            (point.col - self.first_column) / self.columns_per_px - 0.5,
+        )
+
 
 def cropped(
     bright: Brightness, box: tuple[int, int, int, int], spacing: SpacingMm, model_mm: float

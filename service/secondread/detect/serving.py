@@ -1,7 +1,8 @@
 """Inside the detector's child process: take requests from one pipe, put answers into the other.
 
-What the two sides say to each other is in `child`; this side loads no model, no decoder and no
-runtime before `serve` is called, so that importing it costs the parent nothing.
+A request is ``detect`` (with ``display_to`` and ``overrides``), ``show`` (with ``display_to``) or
+``look_at`` (with ``places``), each with the path of a file. This side loads no model, no decoder
+and no runtime before `serve` is called, so that importing it costs the parent nothing.
 """
 
 import argparse
@@ -15,7 +16,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secondread.errors import ModelError
+from secondread.errors import InputError, ModelError
+from secondread.geometry import PointPx
 
 if TYPE_CHECKING:
     from secondread.detect.detector import Detector
@@ -73,17 +75,22 @@ def _answer_all(arguments: argparse.Namespace) -> None:
 
 def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
     try:
-        path, overrides = Path(request["path"]), request["overrides"]
-        if overrides is None:
-            detection, display = None, detector.show(path)
+        if "look_at" in request:
+            points = [PointPx(column, row) for column, row in request["places"]]
+            return {"shares": detector.scores_at(Path(request["look_at"]), points)}
+        if "show" in request:
+            detection, display = None, detector.show(Path(request["show"]))
         else:
-            detection, display = detector.detect(path, frozenset(overrides))
+            overrides = frozenset(request["overrides"])
+            detection, display = detector.detect(Path(request["detect"]), overrides)
         if request["display_to"] is not None and display is not None:
             _write_whole(Path(request["display_to"]), display)
     except OSError as error:
         return {"os_error": f"{type(error).__name__}: {error}"}
     except ModelError as error:
         return {"model_error": str(error)}
+    except InputError as error:
+        return {"input_error": str(error)}
     return {"detection": detection.as_json() if detection else None}
 
 

@@ -83,6 +83,42 @@ class FindingRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A second look at the prior's pixels, in the place of a finding that was not found there."""
+
+    seen: bool
+    """Whether the place stands out from other places of the breast as the finding does now."""
+    places: int = 0
+    """Other places that the finding's calcifications were laid on, for comparison."""
+    as_high: int = 0
+    """Of these, how many look as much like it as its own place does: none where it is `seen`."""
+    now: int = 0
+    """Calcifications that were looked for."""
+    then: int = 0
+    """How many of them were seen, as far as that is more than chance; 0 where it is not `seen`."""
+    why_not: str = ""
+    """Why no look was possible, as a clause for people; empty where one was."""
+
+    @property
+    def words(self) -> str:
+        """What came of it in the prior, in a word or three, ASCII."""
+        if self.seen:
+            return "seen faintly"
+        return "looked at once" if self.why_not else "looked at twice"
+
+    @property
+    def grounds(self) -> str:
+        """The same as a clause that stands alone, with what it rests on."""
+        look = "a second look at the prior's pixels"
+        if self.why_not:
+            return f"no {look[2:]}, {self.why_not}"
+        rest = f"{self.as_high} of {self.places} other places look as much like it"
+        if not self.seen:
+            return f"not seen at {look}, {rest}"
+        return f"seen faintly at {look}, {rest}, {self.then} of {self.now} calcifications seen"
+
+
+@dataclass(frozen=True, slots=True)
 class FindingChange:
     """What became of one finding in one view, against one prior."""
 
@@ -90,7 +126,8 @@ class FindingChange:
     current: FindingRef | None
     """None where the finding is gone."""
     prior: tuple[FindingRef, ...]
-    """What it was in the prior, the best match first; several where the prior's was in parts."""
+    """What it was in the prior, the best match first; several where the prior's was in parts.
+    None where it is new, and where it is not only because of a second `looked`."""
     number: Difference | None = None
     """Calcifications."""
     extent_mm: Difference | None = None
@@ -106,6 +143,9 @@ class FindingChange:
     """Standard error of that place, in each direction."""
     why: str = ""
     """For people: why it was not compared."""
+    looked: Look | None = None
+    """A second look for a finding that the prior's findings do not show; None where there was no
+    need, and where nobody asked for one."""
 
 
 @dataclass(frozen=True, slots=True)

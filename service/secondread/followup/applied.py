@@ -8,12 +8,16 @@ from secondread.findings.comparison import StudyComparison
 from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
 from secondread.followup.comparison import compare
 from secondread.followup.correlation import correlate, with_quadrants
+from secondread.followup.limits import shipped_limits
 from secondread.followup.position import with_positions
+from secondread.followup.second_look import Looked, with_looks
 from secondread.followup.zone import with_zones
 from secondread.reasons import Reason
 
 
-def followed_up(reading: StudyReading, priors: Sequence[StudyReading]) -> StudyReading:
+def followed_up(
+    reading: StudyReading, priors: Sequence[StudyReading], looks: Sequence[Looked] = ()
+) -> StudyReading:
     """Return a reading with its findings' places, and compared with its priors.
 
     Parameters
@@ -22,13 +26,16 @@ def followed_up(reading: StudyReading, priors: Sequence[StudyReading]) -> StudyR
         The study, as `reading.read_study` gives it.
     priors
         Readings of its priors' images with the same model, the nearest in time first.
+    looks
+        What was seen in the priors' pixels of findings that are new by the priors' findings.
     """
     placed = with_positions(reading)
     pairs = correlate(placed)
     placed = with_zones(with_quadrants(placed, pairs), pairs)
     if not priors:
         return placed
-    return replace(with_comparisons(placed, compare(placed, priors)), earlier=tuple(priors))
+    found = [with_looks(one, looks, shipped_limits()) for one in compare(placed, priors)]
+    return replace(with_comparisons(placed, found), earlier=tuple(priors))
 
 
 def not_compared(reading: StudyReading, study_uids: Collection[str]) -> StudyReading:

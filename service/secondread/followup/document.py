@@ -7,10 +7,12 @@ from secondread.findings.comparison import (
     Difference,
     FindingChange,
     FindingRef,
+    Look,
     StudyComparison,
     ViewComparison,
 )
 from secondread.followup.correlation import ViewPair
+from secondread.followup.second_look import Looked
 
 
 def comparison_json(comparison: StudyComparison) -> dict[str, Any]:
@@ -51,7 +53,46 @@ def _change(change: FindingChange) -> dict[str, Any]:
         "place": [[p.col, p.row] for p in change.place],
         "error_mm": change.error_mm,
         "why": change.why,
+        "second_look": change.looked and _look(change.looked),
     }
+
+
+def _look(look: Look) -> dict[str, Any]:
+    return {
+        "seen": look.seen,
+        "words": look.words,
+        "other_places": look.places,
+        "as_high": look.as_high,
+        "calcifications_now": look.now,
+        "calcifications_then": look.then,
+        "why_not": look.why_not,
+    }
+
+
+def looked_json(looked: Looked) -> dict[str, Any]:
+    """Return what came of a second look as JSON values that `looked_from_json` reads."""
+    return {
+        "current": _ref(looked.current),
+        "prior_image": looked.prior_image,
+        "look": _look(looked.look),
+    }
+
+
+def looked_from_json(values: dict[str, Any]) -> Looked:
+    """Read what `looked_json` wrote."""
+    look = values["look"]
+    return Looked(
+        FindingRef(**values["current"]),
+        values["prior_image"],
+        Look(
+            seen=look["seen"],
+            places=look["other_places"],
+            as_high=look["as_high"],
+            now=look["calcifications_now"],
+            then=look["calcifications_then"],
+            why_not=look["why_not"],
+        ),
+    )
 
 
 def _ref(ref: FindingRef) -> dict[str, str]:

@@ -7,6 +7,7 @@ that this has.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -133,7 +134,15 @@ def _shows(frame: ViewFrame, points: PointsMm, error_mm: float) -> bool:
 
 
 def register(current: ViewFrame, prior: ViewFrame) -> Registration:
-    """Find the map from the current image to the prior image of the same view."""
+    """Find the map from the current image to the prior image of the same view.
+
+    The last ones are remembered: comparison, second look and pictures ask for the same.
+    """
+    return _registered(current, prior)
+
+
+@lru_cache(maxsize=16)
+def _registered(current: ViewFrame, prior: ViewFrame) -> Registration:
     now, then = level(current), level(prior)
     starts = _starts(current, prior)
     affine, correlation = max(

@@ -13,6 +13,7 @@ from secondread.findings.comparison import PRIOR_REPORT, StudyComparison
 from secondread.findings.finding import ModelIdentity, StudyReading
 from secondread.followup.applied import with_comparisons
 from secondread.followup.comparison import compare
+from secondread.followup.second_look import without_look
 
 
 def current(reports: Sequence[CadReport]) -> tuple[CadReport, ...]:
@@ -42,7 +43,7 @@ def against(reading: StudyReading, found: Sequence[StudyReading]) -> StudyReadin
     """Return a reading that is also compared with what is known of priors without images."""
     if not found:
         return reading
-    further = compare(reading, found, basis=PRIOR_REPORT)
+    further = [without_look(one) for one in compare(reading, found, basis=PRIOR_REPORT)]
     both = sorted((*reading.comparisons, *further), key=_nearest_first)
     # `earlier` stays what was read now: a report says of those images that it detected in them.
     return with_comparisons(reading, both)

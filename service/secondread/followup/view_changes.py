@@ -24,7 +24,8 @@ from secondread.followup.registration import Registration
 from secondread.followup.spots import Spots, clusters_of, spots_of
 from secondread.geometry import Outline, PointPx, clamp
 
-_PLACE_LOST = "the tissue around its place was not found again"
+PLACE_LOST = "the tissue around its place was not found again"
+"""Why a place of one image says nothing of the same place in the other."""
 _LEAST_PAIRS = 3
 """Of fewer calcifications, a median diameter says nothing."""
 
@@ -112,7 +113,7 @@ class LaidOn:
         """Return what is said of a prior cluster at whose place the current image shows none."""
         about = (reference(self.other, finding),)
         if not self.registration.finds_again(at):
-            return FindingChange(Verdict.NOT_COMPARABLE, None, about, why=_PLACE_LOST)
+            return FindingChange(Verdict.NOT_COMPARABLE, None, about, why=PLACE_LOST)
         left = lying_at(at, now, clusters_of(self.image))
         return FindingChange(
             Verdict.GONE,

@@ -16,6 +16,7 @@ from secondread.judge.pairs import (
     pair_spec,
     read_exam,
     repeated,
+    seen_again,
     simulated_pair,
 )
 from secondread.judge.repeatability import Repeat, fitted, limits_toml, repeats
@@ -64,10 +65,12 @@ def judged(bench: Bench, models: Models, number: int) -> Found:
     """Read both exams of a pair and return the answers; each view is read once by each model."""
     pair = simulated_pair(pair_spec(bench.seed, number, bench.pitch_mm))
     current, prior = _read(pair, number, models.now)
-    found = answers(number, pair, current, prior, compare(current, [prior])[0])
+    said = seen_again(pair, current, prior, models.now.look)
+    found = answers(number, pair, current, prior, said)
     if models.older is not None:
-        older, older_reader = models.older
-        stored = stored_prior(pair, detections(pair, "prior", number, older), older_reader)
+        older = models.older
+        answered = detections(pair, "prior", number, older.detect)
+        stored = stored_prior(pair, answered, older.reader)
         for side, say in (
             (PriorSide.STORED, by_rule),
             (PriorSide.STORED_COMPARED, against_rule),
@@ -100,9 +103,8 @@ def _repeated(bench: Bench, models: Models, number: int) -> Found:
 
 def _read(pair: PairViews, number: int, model: Opened) -> tuple[StudyReading, StudyReading]:
     """Return the readings of the current exam and of the prior."""
-    detect, reader = model
     current, prior = (
-        read_exam(pair, exam, detections(pair, exam, number, detect), reader)
+        read_exam(pair, exam, detections(pair, exam, number, model.detect), model.reader)
         for exam in ("current", "prior")
     )
     return current, prior

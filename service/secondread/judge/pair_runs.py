@@ -17,9 +17,10 @@ from secondread.detect.detector import Detector
 from secondread.detect.manifest import load
 from secondread.detect.marks import Detection
 from secondread.errors import SettingsError
+from secondread.followup.constellation import METHOD
 from secondread.followup.limits import shipped_limits
 from secondread.judge.pair_oracle import ORACLE_READER, Oracle
-from secondread.judge.pairs import Detect, detected
+from secondread.judge.pairs import Detect, LookAt, detected, looked_at
 from secondread.judge.records import cut_off_rest
 from secondread.judge.viewing import OpenReader
 from secondread.reading import Reader
@@ -28,7 +29,17 @@ from secondread.settings import FindingsSettings
 Step = Callable[[], None]
 """Is called after each pair."""
 
-Opened = tuple[Detect, Reader]
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model, ready to read views."""
+
+    detect: Detect
+    reader: Reader
+    look: LookAt | None = None
+    """Looks at places of a view again; None for what answers without pixels."""
+
+
 Open = Callable[[], Opened]
 """Opens what reads the views of a pair; is called once in each process."""
 
@@ -94,12 +105,13 @@ def open_model(manifest: Path | None, open_reader: OpenReader, folder: Path) -> 
         return detector.detect(path, overrides)[0]
 
     detector = Detector(load(manifest))
-    return detected(read_file, folder), open_reader(FindingsSettings())
+    look = looked_at(detector.scores_at, folder)
+    return Opened(detected(read_file, folder), open_reader(FindingsSettings()), look)
 
 
 def open_oracle(seed: int) -> Opened:
     """Open what answers from the truth."""
-    return Oracle(seed), ORACLE_READER
+    return Opened(Oracle(seed), ORACLE_READER)
 
 
 def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
@@ -119,8 +131,8 @@ def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
     Raises
     ------
     SettingsError
-        The file there is of another model, older model, seed or judge, or of other limits of
-        repeatability.
+        The file there is of another model, older model, seed or judge, of other limits of
+        repeatability, or of another way to look again.
     """
     path = bench.out / f"{name}.jsonl"
     header = {
@@ -128,6 +140,7 @@ def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
         "model": bench.model.reader.model.digest,
         "of": name,
         "limits": shipped_limits().made_from,
+        "second_look": METHOD,
     }
     if bench.older is not None:
         header["prior_model"] = bench.older.reader.model.digest
@@ -150,6 +163,7 @@ _HEADER = {
     "prior_model": "another --prior-model, or of none",
     "of": "another measurement",
     "limits": "other repeatability limits",
+    "second_look": "another way to look again",
 }
 
 

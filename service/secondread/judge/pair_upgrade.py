@@ -52,7 +52,10 @@ def _kept(answer: Detection) -> Detection:
 
 
 def by_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
-    """Return what the node says of a study and of what another model found in its prior."""
+    """Return what the node says of a study and of what another model found in its prior.
+
+    Where only that is left of a prior, there are no pixels for a second look.
+    """
     return compare(current, [stored], basis=PRIOR_REPORT)[0]
 
 

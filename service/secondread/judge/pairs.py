@@ -7,7 +7,8 @@ are new, have grown, gone or stayed, in the bed of the operation and elsewhere.
 The readings come from a detector, or from an oracle (`judge.pair_oracle`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,7 +20,13 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import select
 from secondread.codes import Laterality, MarkClass, Morphology
 from secondread.detect.marks import Detection
+from secondread.findings.comparison import StudyComparison
 from secondread.findings.finding import StudyReading
+from secondread.followup.comparison import compare
+from secondread.followup.constellation import Scores
+from secondread.followup.limits import shipped_limits
+from secondread.followup.second_look import ScoresAt, look_again, with_looks
+from secondread.geometry import PointPx
 from secondread.judge.population import RESERVED_SEEDS
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.simulate.exam import SimulatedView, simulated_views
@@ -191,6 +198,9 @@ def shown_in(rows: Sequence[TruthRow], kind: MarkClass = MarkClass.CLUSTER) -> l
     return [row for row in rows if row.kind == kind.value]
 
 
+LookAt = Callable[[SimulatedView, Sequence[PointPx]], Scores | None]
+"""Tells of places of a view how sure the detector is of a calcification, 0-1."""
+
 ReadFile = Callable[[Path, Path, frozenset[str]], Detection]
 """Reads an image file, writes its display array to the second path, overriding the gates named."""
 
@@ -206,14 +216,63 @@ def detected(read_file: ReadFile, folder: Path) -> Detect:
         For files between the two.
     """
 
-    def detect(view: SimulatedView, number: int) -> Detection:
-        path = folder / f"{number}-{view.exam}-{view.identity.label}.dcm"
-        dataset_of(view).save_as(path, enforce_file_format=True)
-        display = path.with_suffix(".npy")
-        try:
-            return read_file(path, display, frozenset())
-        finally:
-            for leftover in (path, display):
-                leftover.unlink(missing_ok=True)
+    def detect(view: SimulatedView, _number: int) -> Detection:
+        with _file(view, folder) as path:
+            display = path.with_suffix(".npy")
+            try:
+                return read_file(path, display, frozenset())
+            finally:
+                display.unlink(missing_ok=True)
 
     return detect
+
+
+def looked_at(scores_at: ScoresAt, folder: Path) -> LookAt:
+    """Return what looks at places of a simulated view as the node looks at those of a file.
+
+    Parameters
+    ----------
+    scores_at
+        The detector.
+    folder
+        For files between the two.
+    """
+
+    def look(view: SimulatedView, points: Sequence[PointPx]) -> Scores | None:
+        with _file(view, folder) as path:
+            return scores_at(path, points)
+
+    return look
+
+
+@contextmanager
+def _file(view: SimulatedView, folder: Path) -> Iterator[Path]:
+    """Write a view into a file that is there as long as it is needed."""
+    path = folder / f"{dataset_of(view).SOPInstanceUID}.dcm"
+    dataset_of(view).save_as(path, enforce_file_format=True)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def seen_again(
+    pair: PairViews, current: StudyReading, prior: StudyReading, look: LookAt | None
+) -> StudyComparison:
+    """Return what is said of both exams of a pair, the prior's pixels looked at again.
+
+    Parameters
+    ----------
+    pair
+        The pair.
+    current, prior
+        Readings of both exams.
+    look
+        Looks at the prior's views; None where there are no pixels to look at.
+    """
+    (found,) = compare(current, [prior])
+    if look is None:
+        return found
+    views = {str(dataset_of(view).SOPInstanceUID): view for view in pair.of("prior")}
+    looks = look_again(current, [prior], lambda uid, at: look(views[uid], at))
+    return with_looks(found, looks, shipped_limits())

@@ -153,6 +153,9 @@ def change_line(finding: Finding, change: FindingChange, comparison: StudyCompar
         parts.append(f"median diameter {diameter.prior:.2f} -> {diameter.current:.2f} mm")
     if change.verdict is Verdict.NOT_COMPARABLE:
         parts.append(change.why)
+    if change.looked is not None:
+        told = ", ".join(filter(None, (change.looked.words, change.looked.why_not)))
+        parts.append(f"prior {told}")
     return ", ".join(parts)
 
 

@@ -11,13 +11,13 @@ from secondread.codes import (
     FindingType,
     QuadrantLocation,
 )
-from secondread.findings.comparison import FindingRef
+from secondread.findings.comparison import FindingChange, FindingRef, StudyComparison
 from secondread.findings.finding import ModelIdentity, StatedPoint
 from secondread.findings.position import Quadrant
 from secondread.followup.correlation import ViewPair
 from secondread.report import concepts, tree
 from secondread.report.detections import identified
-from secondread.report.lesions import Part, Then
+from secondread.report.lesions import Part
 from secondread.report.operating_points import Presentation, intent_item
 from secondread.report.single_image_finding import Tracking, Written
 from secondread.report.tree import Item, Relation
@@ -63,7 +63,7 @@ class CompositeWriter:
             Its rendering intent, and its name over reports.
         """
         item = self._feature(CompositeType.TEMPORAL, how, known)
-        parameters = [_grounds(one) for one in part.then]
+        parameters = [grounds(one.comparison, one.change) for one in part.then]
         self._properties(item, comparison_algorithm(self.model, parameters))
         if len(part.current) == 1:
             now = written[part.current[0].ref]
@@ -132,9 +132,8 @@ def _difference(now: Written, then: Written) -> Item | None:
     return item
 
 
-def _grounds(then: Then) -> str:
-    """Say what the word on one prior's finding rests on: a parameter of the comparison."""
-    comparison, change = then.comparison, then.change
+def grounds(comparison: StudyComparison, change: FindingChange) -> str:
+    """Say what the word for a change rests on: a parameter of the comparison."""
     day = comparison.prior_date.isoformat() if comparison.prior_date else "unknown date"
     parts = [f"against {day} ({comparison.basis}): {change.verdict.words}"]
     if change.number is not None:
@@ -151,6 +150,8 @@ def _grounds(then: Then) -> str:
         )
     if change.error_mm is not None:
         parts.append(f"place known to {change.error_mm:g} mm")
+    if change.looked is not None:
+        parts.append(change.looked.grounds)
     return "; ".join(parts)
 
 

@@ -103,7 +103,8 @@ def _change(reading: StudyReading, image: ImageReading, finding: Finding) -> lis
         return [f"{change.verdict.words} ({day})"]
     words = change.verdict.words
     since = f"{words.upper() if change.verdict is Verdict.NEW else words} since {day}"
-    return [f"{since} ({comparison.basis})"]
+    looked = "" if change.looked is None else f", {change.looked.words}"
+    return [f"{since} ({comparison.basis}{looked})"]
 
 
 def _telling(

@@ -7,7 +7,7 @@ in one view, no prior                 its Single Image Finding
 in one view, with what it was         Composite Feature over time: the current finding, the
                                       priors' findings
 in both views                         Composite Feature over views, of either of the above
-new                                   its Single Image Finding; the word is in the impression,
+new, or seen at a second look alone   its Single Image Finding; the word is in the impression,
                                       for a composite feature needs two (TID 4004)
 gone, or outside the field of view    the prior's Single Image Finding, Not for Presentation; the
                                       word, for which CID 6003 has no code, in the impression
@@ -22,11 +22,15 @@ from dataclasses import dataclass
 from secondread.codes import FindingType, RenderingIntent
 from secondread.findings.finding import Finding, ImageReading, StatedPoint, StudyReading
 from secondread.report import concepts, tree
-from secondread.report.composite_feature import CompositeWriter, comparison_algorithm
+from secondread.report.composite_feature import (
+    CompositeWriter,
+    comparison_algorithm,
+    grounds,
+)
 from secondread.report.detections import algorithm
 from secondread.report.glance import glance
 from secondread.report.image_quality import quality_findings, quality_item
-from secondread.report.lesions import Lesion, Missing, Part, Seen, lesions, missing
+from secondread.report.lesions import Lesion, Missing, Part, Seen, lesions, looked_at, missing
 from secondread.report.operating_points import (
     NOT,
     Presentation,
@@ -162,8 +166,11 @@ class ImpressionWriter:
         names = image_names(reading)
         said = ". ".join(_line(reading, seen, names) for seen in lesion.current)
         model = reading.model
+        looks = [grounds(*one) for one in looked_at(reading, lesion)]
         by = (
-            comparison_algorithm(model) if lesion.changes else algorithm(model, FindingType.CLUSTER)
+            comparison_algorithm(model, looks)
+            if lesion.changes
+            else algorithm(model, FindingType.CLUSTER)
         )
         return [
             *(tree.code(concepts.IMPRESSION, change.code) for change in lesion.changes),

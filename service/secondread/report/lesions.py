@@ -49,7 +49,8 @@ class Part:
     current: tuple[Seen, ...]
     """Several where the prior's was one and is in parts now."""
     then: tuple[Then, ...] = ()
-    """In the order of the priors; empty for what is new, and for what was not compared."""
+    """In the order of the priors; empty for what is new, for what only a second look saw then, and
+    for what was not compared."""
 
     @property
     def prior(self) -> tuple[Seen, ...]:
@@ -96,6 +97,18 @@ class Missing:
 def count_then(finding: Finding, change: FindingChange) -> int:
     """Return how many calcifications a prior's finding had that is missing now."""
     return len(finding.members) if change.number is None else round(change.number.prior)
+
+
+def looked_at(
+    reading: StudyReading, lesion: Lesion
+) -> tuple[tuple[StudyComparison, FindingChange], ...]:
+    """Return what came of second looks for a lesion's findings at the priors, the nearest first."""
+    said = (
+        (comparison, comparison.of(seen.ref.sop_instance_uid, seen.ref.finding_id))
+        for comparison in reading.comparisons
+        for seen in lesion.current
+    )
+    return tuple((one, change) for one, change in said if change is not None and change.looked)
 
 
 def prior_images(reading: StudyReading) -> tuple[ImageReading, ...]:

@@ -8,8 +8,11 @@ business of `send`, with a clock of its own.
 from secondread.engine import RunStep
 from secondread.workflow.steps import ReadingSteps
 
-READ = "read.v2"
+READ = "read.v3"
 """Name and version of a reading's steps; a change of the steps makes a new version."""
+
+READ_V2 = "read.v2"
+"""The steps before priors were looked at again; kept until no worker has one begun."""
 
 READ_V1 = "read.v1"
 """The steps before priors were read in steps of their own; kept until no worker has one begun."""
@@ -18,8 +21,19 @@ FAIL = "fail.v1"
 """What runs in the place of a reading that broke: it says so to everybody."""
 
 
-def read_v2(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
+def read_v3(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
     """Read a study and its priors: each image is a step, so a crash costs one image at most."""
+    for instance_uid in run("plan", steps.plan, study_uid, revision):
+        run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
+    for instance_uid in run("plan priors", steps.plan_priors, study_uid, revision):
+        run(f"detect prior {instance_uid}", steps.detect_prior, study_uid, revision, instance_uid)
+    looks = run("look again", steps.look_again, study_uid, revision)
+    run("record", steps.record, study_uid, revision, looks)
+    run("tidy", steps.tidy, study_uid, revision)
+
+
+def read_v2(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
+    """Read a study as it was begun before an upgrade: no prior is looked at again."""
     for instance_uid in run("plan", steps.plan, study_uid, revision):
         run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
     for instance_uid in run("plan priors", steps.plan_priors, study_uid, revision):

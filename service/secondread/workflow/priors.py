@@ -14,6 +14,7 @@ from secondread.detect.marks import Detection
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.followup.applied import followed_up, not_compared
 from secondread.followup.reported import against
+from secondread.followup.second_look import Looked
 from secondread.reading import Circumstances, Reader, read_study
 from secondread.reasons import Reason
 from secondread.workflow.material import Material, PriorMaterial, Priors
@@ -31,6 +32,8 @@ class PriorReadings:
     """Readings of its priors' images, the latest first."""
     reported: tuple[StudyReading, ...] = ()
     """What is known of priors whose images are not at hand."""
+    looks: tuple[Looked, ...] = ()
+    """What was seen in its priors' pixels at a second look."""
     given_up: tuple[str, ...] = ()
     """Study Instance UIDs of priors that something broke over."""
 
@@ -100,7 +103,7 @@ def compared(reading: StudyReading, priors: PriorReadings) -> StudyReading:
     if not known:
         return not_compared(followed_up(reading, ()), priors.given_up)
     try:
-        return against(followed_up(reading, priors.read), priors.reported)
+        return against(followed_up(reading, priors.read, priors.looks), priors.reported)
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
         _log.error(
             "comparison_broke",

@@ -5,29 +5,23 @@ harmless when repeated.
 """
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import tzinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 from secondread import log, metrics
-from secondread.accept.archive import Archive
-from secondread.clock import Clock
 from secondread.detect.attempts import failed_detection
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError
 from secondread.findings.finding import StudyReading
-from secondread.reading import Reader, read_study
+from secondread.followup.document import looked_from_json, looked_json
+from secondread.reading import read_study
 from secondread.reasons import Reason
-from secondread.report.compose import compose, to_bytes
-from secondread.report.result import NodeIdentity, ResultObject
-from secondread.report.uids import ResultUids
-from secondread.settings import ProfileSettings
 from secondread.track.alarms import PATIENT_MISMATCH
-from secondread.track.tracker import Tracker
-from secondread.track.values import OutboxEntry, RecordedReading, Severity
+from secondread.track.values import RecordedReading, Severity
 from secondread.workflow.answers import (
     keep_answers,
     known_answer,
@@ -35,10 +29,11 @@ from secondread.workflow.answers import (
     reported_readings,
 )
 from secondread.workflow.circumstances import circumstances
-from secondread.workflow.kept import Detect, Kept, Show
+from secondread.workflow.kept import Kept
 from secondread.workflow.lesions import Display, keep_crops, with_lesions
+from secondread.workflow.looking import looked_again
 from secondread.workflow.material import Material, Priors, gather, gather_priors
-from secondread.workflow.occasion import occasion_of
+from secondread.workflow.outbox import outbox_entries
 from secondread.workflow.priors import (
     PriorReadings,
     compared,
@@ -51,35 +46,9 @@ from secondread.workflow.record import (
     image_entries,
     prior_finding_entries,
 )
+from secondread.workflow.tools import Tools
 
 _log = log.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the steps work with, put together by `app`."""
-
-    tracker: Tracker
-    archive: Archive
-    detect: Detect
-    show: Show
-    reader: Reader
-    settings_digest: str
-    """Digest of the settings that a reading's content depends on."""
-    node: NodeIdentity
-    installation_id: str
-    profiles: Mapping[str, ProfileSettings]
-    """The destinations' profiles by key."""
-    destinations: Mapping[str, str]
-    """For each destination's name the key of its profile."""
-    overrides: frozenset[str]
-    attempts: int
-    """How often an image may kill the detector before it is given up."""
-    work_dir: Path
-    """Where detections and display arrays lie between steps; losing it costs time only."""
-    clock: Clock
-    zone: tzinfo | None
-    """The site's time zone, which dates and times in results are given in; None: the machine's."""
 
 
 class ReadingSteps:
@@ -116,8 +85,28 @@ class ReadingSteps:
             return "gone"
         return self._prior_detection(material, priors, instance_uid, path).status.value
 
-    def record(self, study_uid: str, revision: int) -> str:
-        """Make the results, write them to the outbox, record everything; return the outcome."""
+    def look_again(self, study_uid: str, revision: int) -> list[dict[str, Any]]:
+        """Look in the priors' pixels for what is new; return what `record` takes as `looks`."""
+        material = self._material(study_uid, revision)
+        priors = self._priors(material)
+        if material.is_mixed or not priors.usable:
+            return []
+        known = self._read_priors(material, priors)
+        reading = self._reading(material, self._detections(material), priors)
+        files = images_to_read(material, priors)
+        looks = looked_again(reading, known.read, files, self._tools.scores_at)
+        return [looked_json(one) for one in looks]
+
+    def record(self, study_uid: str, revision: int, looks: Sequence[dict[str, Any]] = ()) -> str:
+        """Make the results, write them to the outbox, record everything; return the outcome.
+
+        Parameters
+        ----------
+        study_uid, revision
+            Which reading.
+        looks
+            What `look_again` returned.
+        """
         material = self._material(study_uid, revision)
         if material.is_mixed:
             words = "images of more than one patient; nothing of it is sent"
@@ -125,13 +114,12 @@ class ReadingSteps:
                 PATIENT_MISMATCH, study_uid, words, self._tools.clock(), Severity.CRITICAL
             )
             return self._finish_failed(material, Reason.PATIENT_MISMATCH)
-        detections = {
-            m.sop_instance_uid: self._detection(material, m.sop_instance_uid)
-            for m in material.selection.to_read
-        }
+        detections = self._detections(material)
         priors = self._priors(material)
         try:
-            return self._finish(material, detections, priors, self._read_priors(material, priors))
+            looked = tuple(looked_from_json(one) for one in looks)
+            known = replace(self._read_priors(material, priors), looks=looked)
+            return self._finish(material, detections, priors, known)
         except TransientError:
             raise
         except Exception as error:
@@ -175,6 +163,24 @@ class ReadingSteps:
     def _detection(self, material: Material, instance_uid: str) -> Detection:
         return self._kept(material).detection(instance_uid, material.paths[instance_uid])
 
+    def _detections(self, material: Material) -> dict[str, Detection]:
+        return {
+            m.sop_instance_uid: self._detection(material, m.sop_instance_uid)
+            for m in material.selection.to_read
+        }
+
+    def _reading(
+        self, material: Material, detections: Mapping[str, Detection], priors: Priors
+    ) -> StudyReading:
+        tools = self._tools
+        return read_study(
+            material.claimed.study_uid,
+            material.selection,
+            detections,
+            tools.reader,
+            circumstances(tools.tracker, material, priors),
+        )
+
     def _prior_detection(
         self, material: Material, priors: Priors, instance_uid: str, path: Path
     ) -> Detection:
@@ -211,19 +217,13 @@ class ReadingSteps:
         known: PriorReadings,
     ) -> str:
         tools, claimed = self._tools, material.claimed
-        reading = read_study(
-            claimed.study_uid,
-            material.selection,
-            detections,
-            tools.reader,
-            circumstances(tools.tracker, material, priors),
-        )
+        reading = compared(self._reading(material, detections, priors), known)
         reading = with_lesions(
-            compared(reading, known), tools.tracker.lesions, tools.installation_id, known.reported
+            reading, tools.tracker.lesions, tools.installation_id, known.reported
         )
         display = self._display(material, priors)
         crops = keep_crops(reading, display, tools.archive)
-        outbox = self._outbox(material, priors, reading, display)
+        outbox = outbox_entries(tools, material, priors, reading, display)
         answers = keep_answers({**known.detections, **detections}, tools.archive)
         recorded = RecordedReading(
             study_uid=claimed.study_uid,
@@ -257,52 +257,3 @@ class ReadingSteps:
         kept = self._kept(material)
         paths = {**material.paths, **images_to_read(material, priors)}
         return lambda instance_uid: kept.display(instance_uid, paths[instance_uid])
-
-    def _outbox(
-        self, material: Material, priors: Priors, reading: StudyReading, display: Display
-    ) -> tuple[OutboxEntry, ...]:
-        # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
-        # and nothing of it goes into a PACS under either name.
-        profiles = () if material.is_mixed else self._tools.profiles
-        return tuple(
-            self._write(profile, result)
-            for profile in profiles
-            for result in self._compose(material, priors, reading, display, profile)
-        )
-
-    def _compose(
-        self,
-        material: Material,
-        priors: Priors,
-        reading: StudyReading,
-        display: Display,
-        profile: str,
-    ) -> tuple[ResultObject, ...]:
-        tools, claimed = self._tools, material.claimed
-        uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, profile)
-        occasion = occasion_of(tools.tracker, claimed, profile, tools.zone)
-        return compose(
-            reading,
-            {**material.headers, **priors.headers},
-            display,
-            tools.node,
-            uids,
-            occasion,
-            tools.profiles[profile],
-        )
-
-    def _write(self, profile: str, result: ResultObject) -> OutboxEntry:
-        data = to_bytes(result.dataset)
-        file = self._tools.archive.put_bytes(data)
-        return OutboxEntry(
-            profile=profile,
-            kind=result.kind,
-            index=result.index,
-            sop_class_uid=str(result.dataset.SOPClassUID),
-            series_uid=str(result.dataset.SeriesInstanceUID),
-            sop_instance_uid=result.sop_instance_uid,
-            source_uid=result.source_uid,
-            path=file.relative_path,
-            sha256=sha256(data).hexdigest(),
-            size_bytes=file.size,
-        )

@@ -50,7 +50,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def opened(oracle: Oracle, reader: Reader) -> Opened:
-    return oracle, reader
+    return Opened(oracle, reader)
 
 
 def said(found: Sequence[Answer], side: PriorSide) -> list[tuple[str, Verdict | None]]:
@@ -67,7 +67,9 @@ def test_each_view_is_read_once_by_each_model(bench: Bench) -> None:
 
     judged(
         bench,
-        Models((counted(SHARP, now), ORACLE_READER), (counted(BLIND, then), OLD_READER)),
+        Models(
+            Opened(counted(SHARP, now), ORACLE_READER), Opened(counted(BLIND, then), OLD_READER)
+        ),
         0,
     )
 
@@ -76,7 +78,7 @@ def test_each_view_is_read_once_by_each_model(bench: Bench) -> None:
 
 
 def test_an_older_models_findings_are_not_comparable_by_rule(bench: Bench) -> None:
-    found = answered(bench, Models((SHARP, ORACLE_READER), (SHARP, OLD_READER)))
+    found = answered(bench, Models(Opened(SHARP, ORACLE_READER), Opened(SHARP, OLD_READER)))
 
     again, stored = (said(found, side) for side in (PriorSide.READ_AGAIN, PriorSide.STORED))
     shown = [verdict for truth, verdict in again if truth != "gone" and verdict is not None]
@@ -85,13 +87,13 @@ def test_an_older_models_findings_are_not_comparable_by_rule(bench: Bench) -> No
 
 
 def test_an_older_model_that_sees_as_well_would_say_the_same(bench: Bench) -> None:
-    found = answered(bench, Models((SHARP, ORACLE_READER), (SHARP, OLD_READER)))
+    found = answered(bench, Models(Opened(SHARP, ORACLE_READER), Opened(SHARP, OLD_READER)))
 
     assert said(found, PriorSide.STORED_COMPARED) == said(found, PriorSide.READ_AGAIN)
 
 
 def test_what_an_older_model_missed_would_be_new(bench: Bench) -> None:
-    found = answered(bench, Models((SHARP, ORACLE_READER), (BLIND, OLD_READER)))
+    found = answered(bench, Models(Opened(SHARP, ORACLE_READER), Opened(BLIND, OLD_READER)))
 
     compared = said(found, PriorSide.STORED_COMPARED)
     assert {verdict for _, verdict in compared} == {Verdict.NEW}

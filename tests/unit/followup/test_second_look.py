@@ -1,0 +1,298 @@
+"""What is new by the prior's findings is looked for in the prior's pixels, with made-up scores."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from secondread.errors import DetectorDiedError, InputError, TransientError
+from secondread.findings.comparison import (
+    FindingChange,
+    FindingRef,
+    Look,
+    StudyComparison,
+    Verdict,
+)
+from secondread.findings.finding import StudyReading
+from secondread.followup.applied import followed_up
+from secondread.followup.comparison import compare
+from secondread.followup.constellation import LEAST_PLACES, MOST_MEMBERS, PLACES, Scores
+from secondread.followup.document import comparison_json, looked_from_json, looked_json
+from secondread.followup.limits import shipped_limits
+from secondread.followup.reported import against
+from secondread.followup.second_look import (
+    MOST_IN_AN_IMAGE,
+    Ask,
+    Looked,
+    look_again,
+    with_looks,
+)
+from secondread.geometry import PointPx
+from tests.unit.followup.breasts import Lie, Spot, group, reading
+
+NOW = Lie()
+THEN = Lie(study="1.2.2", date="20250105", nipple_mm=(82.0, 116.0), turn_deg=2.0)
+HERE = group(45.0, 20.0, 8)
+PRIOR = reading((THEN, []))
+BACKGROUND, BRIGHT = 0.02, 0.9
+
+
+def scored(
+    spots: Sequence[Spot], lie: Lie = THEN, reach_mm: float = 0.9, noise: int = 0
+) -> Callable[[str, Sequence[PointPx]], Scores]:
+    """Return a prior's pixels: bright at some places of the breast, and else what noise gives."""
+    at = np.array([(p.col, p.row) for p in (lie.at(*spot) for spot in spots)]).reshape(-1, 2)
+    rng = np.random.default_rng(noise)
+
+    def ask(_: str, points: Sequence[PointPx]) -> Scores:
+        away = np.array([(p.col, p.row) for p in points])[:, None] - at[None]
+        near = np.hypot(*np.moveaxis(away, -1, 0)).min(axis=1, initial=np.inf)
+        there = near * lie.pitch_mm < reach_mm
+        dark = BACKGROUND * rng.uniform(0.5, 1.5, len(points))
+        return [float(share) for share in np.where(there, BRIGHT, dark)]
+
+    return ask
+
+
+def changes(
+    ask: Ask, now: StudyReading | None = None, prior: StudyReading = PRIOR
+) -> tuple[FindingChange, ...]:
+    now = now or reading((NOW, HERE))
+    looks = look_again(now, [prior], ask)
+    return with_looks(compare(now, [prior])[0], looks, shipped_limits()).changes
+
+
+def change(ask: Ask) -> FindingChange:
+    (one,) = changes(ask)
+    return one
+
+
+def why_not(ask: Ask) -> str:
+    one = change(ask)
+    assert one.verdict is Verdict.NEW
+    assert one.looked is not None
+    assert not one.looked.seen
+    return one.looked.why_not
+
+
+def test_what_all_stands_in_the_priors_pixels_is_unchanged() -> None:
+    one = change(scored(HERE))
+
+    assert one.verdict is Verdict.UNCHANGED
+    assert one.prior == ()
+    assert one.place
+    assert one.number is not None
+    assert (one.number.current, one.number.prior) == (8, 8)
+    assert one.looked == Look(seen=True, places=PLACES, as_high=0, now=8, then=8)
+
+
+def test_what_stands_there_in_part_has_become_more() -> None:
+    spread = [(45.0 + 1.8 * n, 20.0 + 4.0 * (n % 2)) for n in range(-4, 4)]
+    now = reading((NOW, spread))
+
+    (one,) = changes(scored(spread[:3]), now)
+
+    assert one.verdict is Verdict.MORE
+    assert one.number is not None
+    # Of the five others, one may look as a tenth of all places do.
+    assert (one.number.current, one.number.prior) in {(8, 3), (8, 4)}
+
+
+def test_what_is_not_there_stays_new_and_says_that_the_pixels_were_looked_at() -> None:
+    one = change(scored([]))
+
+    assert one.verdict is Verdict.NEW
+    assert one.number is None
+    assert one.looked is not None
+    assert (one.looked.seen, one.looked.why_not, one.looked.places) == (False, "", PLACES)
+
+
+def test_what_looks_no_other_than_the_rest_of_the_breast_stays_new() -> None:
+    everywhere = [(d, u) for d in np.arange(10.0, 85, 1.2) for u in np.arange(-60.0, 60, 1.2)]
+
+    one = change(scored([*HERE, *everywhere]))
+
+    assert one.verdict is Verdict.NEW
+    assert one.looked is not None
+    assert one.looked.as_high > 0
+
+
+def test_of_what_is_chance_everywhere_little_is_taken_for_old() -> None:
+    rng = np.random.default_rng(5)
+    found = sum(
+        change(lambda _, at: rng.random(len(at)).tolist()).verdict is not Verdict.NEW
+        for _ in range(40)
+    )
+
+    # None of 40 places as high is a chance of 1 in 41.
+    assert found <= 4
+
+
+def test_more_calcifications_than_decide_are_counted_all() -> None:
+    many = group(45.0, 20.0, 20)
+
+    (one,) = changes(scored(many), reading((NOW, many)))
+
+    assert MOST_MEMBERS < 20
+    assert one.looked is not None
+    assert (one.looked.now, one.looked.then) == (20, 20)
+
+
+def test_each_cluster_has_its_own_answer() -> None:
+    there = group(45.0, -25.0, 7, seed=1)
+    now = reading((NOW, HERE + there))
+
+    found = changes(scored(there), now)
+
+    (seen,) = [one for one in found if one.verdict is not Verdict.NEW]
+    assert seen.looked is not None
+    assert (seen.looked.now, seen.looked.then) == (7, 7)
+    assert len(found) == 2
+
+
+def test_the_same_is_asked_every_time() -> None:
+    asked: list[tuple[PointPx, ...]] = []
+
+    def ask(_: str, points: Sequence[PointPx]) -> None:
+        asked.append(tuple(points))
+
+    for _ in range(2):
+        changes(ask)
+
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 5 * 8 * (1 + PLACES)
+
+
+def test_places_outside_the_tissue_are_not_compared_with() -> None:
+    def ask(_: str, points: Sequence[PointPx]) -> Scores:
+        known = (LEAST_PLACES + 1) * 5 * 8
+        return [BRIGHT] * 40 + [BACKGROUND] * (known - 40) + [None] * (len(points) - known)
+
+    one = change(ask)
+
+    assert one.looked is not None
+    assert (one.looked.seen, one.looked.places) == (True, LEAST_PLACES)
+
+
+@pytest.mark.parametrize("known", [0, 39, LEAST_PLACES * 40])
+def test_with_too_little_tissue_nothing_is_decided(known: int) -> None:
+    def ask(_: str, points: Sequence[PointPx]) -> Scores:
+        return [BRIGHT if n < 40 else BACKGROUND for n in range(known)] + [None] * (
+            len(points) - known
+        )
+
+    assert "too little tissue" in why_not(ask)
+
+
+def failing(error: Exception) -> Ask:
+    def ask(_: str, __: Sequence[PointPx]) -> Scores:
+        raise error
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda _, __: None, "the model has no way to look"),
+        (failing(DetectorDiedError("3 GB")), "the detector was lost"),
+        (failing(TransientError("FileNotFoundError")), "could not be read again"),
+        (failing(InputError("x")), "could not be read again"),
+    ],
+    ids=["no graph", "lost", "gone", "broken"],
+)
+def test_what_cannot_be_looked_at_stays_new_and_says_why(ask: Ask, words: str) -> None:
+    assert words in why_not(ask)
+
+
+def test_where_the_tissue_was_not_found_again_nothing_is_asked() -> None:
+    other = reading((replace(THEN, woman=2), []))
+
+    (one,) = changes(failing(AssertionError()), prior=other)
+
+    assert one.verdict is Verdict.NEW
+    assert one.looked is not None
+    assert one.looked.why_not == "the tissue around its place was not found again"
+
+
+def test_what_the_priors_findings_show_and_what_is_not_shown_now_is_not_asked_about() -> None:
+    shown_then = reading((THEN, HERE))
+    faint_now = reading((NOW, HERE), score=0.3)
+
+    assert [one.looked for one in changes(failing(AssertionError()), prior=shown_then)] == [None]
+    assert [one.looked for one in changes(failing(AssertionError()), faint_now)] == [None]
+
+
+def test_of_very_many_new_clusters_the_first_are_looked_at() -> None:
+    places = [(d, u) for d in (25.0, 45.0, 65.0) for u in (-40.0, -20.0, 0.0, 20.0)]
+    spots = [spot for n, place in enumerate(places) for spot in group(*place, 4, seed=n)]
+
+    found = changes(scored([]), reading((NOW, spots)))
+
+    looked = [one.looked for one in found if one.looked is not None]
+    assert len(looked) > MOST_IN_AN_IMAGE
+    assert sum(not one.why_not for one in looked) == MOST_IN_AN_IMAGE
+    assert {one.why_not for one in looked} == {"", "too many clusters are new"}
+
+
+def test_of_several_images_of_a_view_the_one_that_shows_it_counts() -> None:
+    twice = reading((THEN, []), (THEN, []))
+    second = twice.images[1].mammogram.sop_instance_uid
+    bright, dark = scored(HERE), scored([])
+
+    def ask(uid: str, points: Sequence[PointPx]) -> Scores | None:
+        return bright(uid, points) if uid == second else dark(uid, points)
+
+    (one,) = changes(ask, prior=twice)
+
+    assert one.verdict is Verdict.UNCHANGED
+
+
+def test_the_findings_of_the_study_have_the_word_of_the_second_look() -> None:
+    now = reading((NOW, HERE))
+    looks = look_again(now, [PRIOR], scored(HERE))
+
+    done = followed_up(now, [PRIOR], looks)
+
+    (finding,) = done.images[0].findings
+    assert finding.change is not None
+    assert finding.change.name == "UNCHANGED"
+    assert done.comparisons[0].changes[0].looked == looks[0].look
+
+
+def test_where_only_a_report_is_left_that_is_said() -> None:
+    done = against(followed_up(reading((NOW, HERE)), ()), [PRIOR])
+
+    (one,) = done.comparisons[0].changes
+    assert one.verdict is Verdict.NEW
+    assert one.looked is not None
+    assert "not at hand" in one.looked.why_not
+
+
+LOOKED = [
+    Looked(FindingRef("1", "1.1", "LCC-1"), "2.1", Look(True, 40, 0, 9, 4)),
+    Looked(FindingRef("1", "1.1", "LCC-2"), "2.1", Look(seen=False, why_not="x")),
+    Looked(FindingRef("1", "1.1", "LCC-3"), "2.1", Look(False, 40, 7, 9)),
+]
+
+
+@pytest.mark.parametrize("looked", LOOKED)
+def test_a_look_passes_through_its_json(looked: Looked) -> None:
+    assert looked_from_json(json.loads(json.dumps(looked_json(looked)))) == looked
+
+
+def test_a_comparison_document_says_what_was_looked_at_and_nothing_where_nobody_did() -> None:
+    def document(found: StudyComparison) -> Any:
+        return comparison_json(found)["changes"][0]["second_look"]
+
+    now = reading((NOW, HERE))
+    (plain,) = compare(now, [PRIOR])
+    looks = look_again(now, [PRIOR], scored(HERE))
+
+    assert document(plain) is None
+    told = document(with_looks(plain, looks, shipped_limits()))
+    assert told["seen"] is True
+    assert (told["other_places"], told["calcifications_then"]) == (PLACES, 8)

@@ -1,0 +1,108 @@
+"""What a second look at the prior's pixels gave is told everywhere, without a prior's finding."""
+
+import pytest
+
+from secondread.codes import Change
+from secondread.findings.comparison import Look
+from secondread.findings.finding import StudyReading
+from secondread.report import concepts
+from secondread.report.check import check_against, check_cad_sr
+from secondread.report.compared_marks import change_line, entries_of
+from secondread.report.content import Content, Tree, enum_of
+from secondread.report.glance import glance, impression_lines
+from secondread.report.read_back import read_cad
+from secondread.settings import ObjectKind
+from secondread.workflow.record import finding_entries, prior_finding_entries
+from tests.golden_set import EVERYTHING, NO_LOOK, NOT_SEEN, SEEN, Exam, looked, objects
+from tests.unit.report.readings import NODE
+
+LOOKS = pytest.mark.parametrize(
+    ("look", "word", "told"),
+    [
+        (SEEN, "increased in number since 2025-01-06", "seen faintly"),
+        (NOT_SEEN, "NEW since 2025-01-06", "looked at twice"),
+        (NO_LOOK, "NEW since 2025-01-06", "looked at once"),
+    ],
+    ids=["seen", "not seen", "not possible"],
+)
+
+
+def line_of(reading: StudyReading) -> str:
+    return glance(reading, reading.images[0], reading.images[0].shown[0])
+
+
+@LOOKS
+def test_the_line_at_a_glance_says_it(look: Look, word: str, told: str) -> None:
+    reading = looked(look).reading
+
+    assert f"{word} (prior re-read, {told})" in line_of(reading)
+    assert any(told in line for line in impression_lines(reading))
+
+
+@LOOKS
+def test_the_line_beside_the_pictures_says_it_and_why_not(look: Look, word: str, told: str) -> None:
+    reading = looked(look).reading
+    image, (comparison,) = reading.images[0], reading.comparisons
+
+    (entry,) = entries_of(image, reading.earlier[0].images[0], comparison)
+
+    (change,) = comparison.changes
+    assert entry.text == change_line(image.shown[0], change, comparison)
+    assert entry.text.startswith(word.lower())
+    assert entry.text.endswith(", ".join(filter(None, (f"prior {told}", look.why_not))))
+    # The prior's picture has the place, as of no finding.
+    assert entry.prior == (change.place,)
+    assert not entry.prior_found
+
+
+def test_the_grounds_are_numbers_or_the_cause() -> None:
+    assert SEEN.grounds.endswith(
+        "0 of 40 other places look as much like it, 3 of 7 calcifications seen"
+    )
+    assert NOT_SEEN.grounds.endswith("24 of 40 other places look as much like it")
+    assert NO_LOOK.grounds.endswith("the prior's image could not be read again")
+
+
+def report_of(exam: Exam) -> Content:
+    (made,) = [one for one in objects(exam) if one.kind is ObjectKind.CAD_SR]
+    assert check_cad_sr(made.dataset) == []
+    assert check_against(made.dataset, exam.reading, exam.sources, EVERYTHING) == []
+    return Tree(made.dataset).root
+
+
+def below(content: Content) -> list[Content]:
+    return [content, *(one for child in content.children for one in below(child))]
+
+
+@pytest.mark.parametrize(
+    ("look", "change"), [(SEEN, Change.MORE), (NOT_SEEN, Change.NEW), (NO_LOOK, Change.NEW)]
+)
+def test_the_report_has_the_word_and_the_grounds_and_no_feature_over_time(
+    look: Look, change: Change
+) -> None:
+    items = below(report_of(looked(look)))
+
+    words = [enum_of(one, Change) for one in items if one.is_named(concepts.IMPRESSION)]
+    assert words == [change]
+    assert not [one for one in items if one.is_named(concepts.COMPOSITE_FEATURE)]
+    parameters = [one.text for one in items if one.is_named(concepts.ALGORITHM_PARAMETERS)]
+    assert len([text for text in parameters if look.grounds in text]) == 1
+
+
+def test_a_report_that_is_read_back_has_the_word() -> None:
+    exam = looked(SEEN)
+    (made,) = [one for one in objects(exam) if one.kind is ObjectKind.CAD_SR]
+
+    report = read_cad(made.dataset, NODE.device_uid)
+
+    assert [one.change for one in report.findings] == [Change.MORE.code]
+
+
+def test_the_tracker_records_the_word_and_nothing_missing() -> None:
+    reading = looked(SEEN).reading
+
+    (entry,) = finding_entries(reading, {})
+
+    assert entry.document["change"] == "more"
+    assert "(prior re-read, seen faintly)" in str(entry.document["line"])
+    assert prior_finding_entries(reading, {}) == ()
