@@ -17,13 +17,20 @@ from models.calcification.training.clouds import Spots, drawn_how_often, varied
 from models.calcification.training.mining import maxima, scores
 from models.calcification.training.networks import Neighbours
 from models.calcification.training.patches import RESCORE_PX, Progress, Recipe, nearest, target
+from models.calcification.training.regions import HEADS
 from models.calcification.training.store import Shard, read_shard
+from secondread.codes import MarkClass
 from secondread.detect.peaks import DOUBLE_MM, without_doubles
 
 RATE = 3e-3
 """Highest learning rate."""
 EPOCHS, SPOTS = 12, 512
 """How often each spot is seen, and spots in a batch."""
+LEAN = 1.0
+"""How far log odds lean from vessels to calcifications after training. To take fine linear
+calcifications for a vessel's is worse than the reverse: by this much, as many of them are called
+calcifications as without the network (0.69 of their spots, in regions that were left out), and
+half as many of the vessels' (0.18 for 0.35)."""
 _SEEN = 0.2  # dense score that makes a spot, as in the manifest
 _AT_MOST = 300  # spots of a region, the highest first
 
@@ -94,5 +101,8 @@ def train(spots: Spots, start: Neighbours, recipe: Recipe, progress: Progress) -
             schedule.step()
             shown += float(loss.detach()) / steps
         progress(f"epoch {epoch + 1}/{epochs} loss {shown:.4f}")
+    with torch.no_grad():
+        bias = start.decide[-1].bias
+        bias[HEADS.index(MarkClass.CALCIFICATION)] += LEAN
     start.eval()
     return start

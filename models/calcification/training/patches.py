@@ -71,6 +71,12 @@ def joined(parts: Sequence[Samples]) -> Samples:
     )
 
 
+def rescored(samples: Samples, count: int, seed: int) -> npt.NDArray[np.float32]:
+    """Return some samples, by chance, as the rescoring network takes them."""
+    order = np.random.default_rng(seed).permutation(len(samples.target))[:count]
+    return samples.images[order][:, None, _RESCORED, _RESCORED].astype(np.float32)
+
+
 DOUBTED = 0.2
 """A candidate in real tissue that is a calcification with this share or more may well be one."""
 

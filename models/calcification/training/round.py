@@ -10,7 +10,6 @@ this folder).
 
 import argparse
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -44,12 +43,12 @@ COMMITTED = Path(__file__).parents[1]
 """Where the shipped graphs lie."""
 VALIDATION_SEED = 900
 """Of the regions that no round trains on; their tissue is kept apart as well."""
-DENSE_EXACT = "dense-exact.onnx"
-"""The dense graph as it was trained, which the next round starts from; the node runs the one with
-8-bit arithmetic."""
+EXACT = "-exact"
+"""Is in the name of a graph as it was trained, which the next round starts from, where the node
+runs it in 8-bit arithmetic."""
 _EVERY = 10
 """Every so manieth background is for validation."""
-_SHARDS_FOR_RANGES, _OF_EACH = 40, (3, 40)
+_FOR_RANGES = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
         network.load_state_dict(torch.load(done, weights_only=True))
         return network.eval()
     if not plan.fresh:
-        load_weights(network, COMMITTED / DENSE_EXACT)
+        load_weights(network, COMMITTED / "dense.onnx")
     # In real tissue what looks like a mistake may be a calcification that nobody has listed.
     mistaken = None if plan.fresh else _mined(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
@@ -170,19 +169,8 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     tiles = Tiles([*simulated, *lived], mistaken)
     trained = dense.train(network, tiles, recipe, checkpoint, say)
     torch.save(trained.state_dict(), done)
-    export.export_dense(trained, plan.work / DENSE_EXACT)
-    off = export.quantise_dense(
-        plan.work / DENSE_EXACT, plan.work / "dense.onnx", _for_ranges(simulated)
-    )
-    say(f"dense.onnx written, log odds off by {off[0]:.3f} +/- {off[1]:.3f}")
+    export.export_dense(trained, plan.work / "dense.onnx")
     return trained
-
-
-def _for_ranges(regions: list[Path]) -> Iterator[npt.NDArray[np.float16]]:
-    """Yield regions of all kinds of processing; a shard has 64 that were drawn by chance."""
-    for path in regions[:: max(len(regions) // _SHARDS_FOR_RANGES, 1)]:
-        images = store.read_shard(path).images
-        yield from (np.asarray(images[number]) for number in _OF_EACH)
 
 
 def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[np.int64]:
@@ -205,14 +193,20 @@ def _patch_networks(
 ) -> nn.Module:
     """Train both, write their graphs, and return the one that scores again."""
     recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
-    start = _start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
+    start = _start(plan, f"rescore{EXACT}", len(HEADS) + 1, patches.RESCORE_PX)
     trained = patches.train_rescore(simulated, start, recipe, say)
     samples = simulated
     if lived is not None:
         samples = patches.joined([simulated, patches.without_doubted(lived, trained)])
         trained = patches.train_rescore(samples, trained, recipe, say)
     rescore = trained
-    _export(plan, rescore, "rescore", patches.RESCORE_PX, left_out=1)
+    _export(plan, rescore, f"rescore{EXACT}", patches.RESCORE_PX, left_out=1)
+    off = export.quantise_patches(
+        plan.work / f"rescore{EXACT}.onnx",
+        plan.work / "rescore.onnx",
+        patches.rescored(simulated, _FOR_RANGES, plan.seed),
+    )
+    say(f"rescore.onnx written, log odds off by {off[0]:.2f}, other class {off[1]:.3f}")
     start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
     trained = patches.train_describe(samples, start, recipe, say)
     _export(plan, trained, "describe", patches.DESCRIBE_PX, left_out=0)
