@@ -26,8 +26,7 @@ from secondread.findings.comparison import (
 from secondread.findings.finding import Finding, LeftOut, PriorStudy, StudyReading
 from secondread.findings.treatment import Basis, Placing, Zone
 from secondread.followup.applied import with_comparisons
-from secondread.followup.limits import shipped_limits
-from secondread.followup.second_look import Looked, with_looks
+from secondread.followup.second_look import Looked, subject, with_looks
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose, to_bytes
 from secondread.report.result import Occasion, ResultObject
@@ -281,13 +280,15 @@ def looked(look: Look) -> Exam:
     (change,), (view,) = comparison.changes, comparison.views
     assert change.current is not None
     assert view.prior_sop_instance_uid is not None
-    said = Looked(change.current, view.prior_sop_instance_uid, look)
-    comparison = with_looks(comparison, [said], shipped_limits())
+    (finding,) = [one for image in exam.reading.images for one in image.shown]
+    look = replace(look, prior_image=view.prior_sop_instance_uid)
+    said = Looked(change.current, subject(finding), look, change.place, change.error_mm)
+    comparison = with_looks(comparison, exam.reading, [said])
     return replace(exam, reading=with_comparisons(exam.reading, [comparison]))
 
 
-SEEN = Look(seen=True, places=40, now=7, then=3)
-NOT_SEEN = Look(seen=False, places=40, as_high=24, now=7)
+SEEN = Look(seen=True, places=40)
+NOT_SEEN = Look(seen=False, places=40, as_high=24)
 NO_LOOK = Look(seen=False, why_not="the prior's image could not be read again")
 
 

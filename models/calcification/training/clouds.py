@@ -45,6 +45,11 @@ def varied(
         Of several regions.
     rng
         Varies each region as a whole; None leaves all as it is.
+
+    Raises
+    ------
+    ValueError
+        None is asked about.
     """
     numbers, features = [], []
     edges = np.flatnonzero(np.diff(spots.region, prepend=-1, append=-1))
@@ -61,6 +66,8 @@ def varied(
         own = np.searchsorted(kept, asked)
         numbers.append(first + asked)
         features.append(neighbours.features(at, shares, HEADS, own).astype(np.float16))
+    if not numbers:
+        raise ValueError("no spot of these regions is likely to be a calcification")
     return np.concatenate(numbers), np.concatenate(features)
 
 

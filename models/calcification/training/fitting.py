@@ -27,6 +27,7 @@ from models.calcification.training.regions import HEADS, NORMALISER
 from models.calcification.training.solids import MORPHOLOGIES
 from secondread.app.node import open_reader
 from secondread.detect.manifest import load
+from secondread.detect.neighbours import VERSION
 from secondread.judge.cases import folder_set
 from secondread.judge.evaluate import Bench, read_all
 from secondread.judge.items import Set
@@ -237,7 +238,7 @@ def _graphs(folder: Path) -> Iterator[str]:
     heads = [head.value for head in HEADS]
     seen = heads[: _channels(folder / "dense.onnx")]
     of_pixels = ['input = "image"', 'axes = "NCHW"']
-    of_spots = ['input = "features"', 'axes = "NF"']
+    of_spots = ['input = "features"', 'axes = "NF"', f'features = "{VERSION}"']
     told, named = f"heads = {json.dumps(heads)}", f"types = {json.dumps(types)}"
     dense = [f"heads = {json.dumps(seen)}", "multiple_of = 16", "halo_px = 128"]
     for role, lines in (

@@ -168,8 +168,9 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     recipe = dense.Recipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
     tiles = Tiles([*simulated, *lived], mistaken)
     trained = dense.train(network, tiles, recipe, checkpoint, say)
-    torch.save(trained.state_dict(), done)
     export.export_dense(trained, plan.work / "dense.onnx")
+    # Last: where this file is, the next start takes all of it for done.
+    torch.save(trained.state_dict(), done)
     return trained
 
 
@@ -193,7 +194,7 @@ def _patch_networks(
 ) -> nn.Module:
     """Train both, write their graphs, and return the one that scores again."""
     recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
-    start = _start(plan, f"rescore{EXACT}", len(HEADS) + 1, patches.RESCORE_PX)
+    start = _start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
     trained = patches.train_rescore(simulated, start, recipe, say)
     samples = simulated
     if lived is not None:
@@ -216,9 +217,8 @@ def _patch_networks(
 def _neighbours(plan: Round, network: nn.Module, rescore: nn.Module, simulated: list[Path]) -> None:
     spots = neighbours.collect(network, rescore, simulated, say)
     torch.manual_seed(plan.seed)
+    # Learnt anew in minutes, and leaning to no side, where committed weights lean already.
     start = Neighbours(len(HEADS))
-    if not plan.fresh:
-        load_weights(start, COMMITTED / "neighbours.onnx")
     recipe = patches.Recipe(
         epochs=neighbours.EPOCHS,
         patches=neighbours.SPOTS,
@@ -235,7 +235,8 @@ def _start(plan: Round, name: str, outputs: int, side: int) -> Patches:
     torch.manual_seed(plan.seed)
     network = Patches(outputs, side)
     if not plan.fresh:
-        load_weights(network, COMMITTED / f"{name}.onnx")
+        exact = COMMITTED / f"{name}{EXACT}.onnx"
+        load_weights(network, exact if exact.exists() else COMMITTED / f"{name}.onnx")
     return network
 
 

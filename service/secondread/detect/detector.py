@@ -28,14 +28,14 @@ from secondread.detect.decode import decode
 from secondread.detect.gates import Measured, Verdict
 from secondread.detect.grid import Grid, cropped
 from secondread.detect.likeness import Features
-from secondread.detect.manifest import Manifest, Role
+from secondread.detect.manifest import Graph, Manifest, Role
 from secondread.detect.marks import Detection, Mark
 from secondread.detect.observed import observe
 from secondread.detect.opening import header_of, opened
 from secondread.detect.pixels import Display, GreyScale, normalised
 from secondread.detect.places import Shares
 from secondread.detect.session import GraphSession
-from secondread.errors import InputError, PixelError
+from secondread.errors import InputError, ModelError, PixelError
 from secondread.geometry import PointPx, SpacingMm
 from secondread.reasons import ImageStatus, Reason
 
@@ -75,7 +75,7 @@ class Detector:
         rescore = manifest.graph(Role.RESCORE)
         self._rescore = GraphSession(manifest, rescore, threads) if rescore else None
         around = manifest.graph(Role.NEIGHBOURS)
-        self._neighbours = GraphSession(manifest, around, threads) if around else None
+        self._neighbours = _of_spots(manifest, around, threads) if around else None
         describe = manifest.graph(Role.DESCRIBE)
         self._describe = GraphSession(manifest, describe, threads) if describe else None
 
@@ -386,6 +386,15 @@ def _refused(uid: str, verdict: Verdict, image: Prepared | None, start: float) -
         breast=image.region.breast if image else None,
         seconds=time.perf_counter() - start,
     )
+
+
+def _of_spots(manifest: Manifest, graph: Graph, threads: int) -> GraphSession:
+    session = GraphSession(manifest, graph, threads)
+    wanted, length = neighbours.features_length(len(graph.heads)), session.input_shape[-1]
+    if isinstance(length, int) and length != wanted:
+        where = manifest.folder / graph.file
+        raise ModelError(f"{where}: takes {length} features a spot, {graph.features} has {wanted}")
+    return session
 
 
 def _is_no_metal(score: npt.NDArray[np.float32], metal: npt.NDArray[np.bool_]) -> bool:

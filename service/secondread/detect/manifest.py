@@ -96,6 +96,8 @@ class Graph(_Value):
     """How far an output pixel of a `dense` graph looks, in input pixels."""
     patch_px: int | None = Field(default=None, ge=3)
     """Height and width of the patch of a `rescore` or `describe` graph."""
+    features: Literal["spots.v1"] | None = None
+    """Name and version of a `neighbours` graph's input, see `neighbours.features`."""
 
     @model_validator(mode="after")
     def _shape_fits_role(self) -> Self:
@@ -105,8 +107,9 @@ class Graph(_Value):
             raise ValueError("types are given for describe graphs, heads for the others")
         if (self.patch_px is not None) != (self.role in {Role.RESCORE, Role.DESCRIBE}):
             raise ValueError("patch_px is given for rescore and describe graphs, and only there")
-        if (self.axes == "NF") != (self.role is Role.NEIGHBOURS):
-            raise ValueError("axes are NF for neighbours graphs, NCHW for the others")
+        sees_spots = self.role is Role.NEIGHBOURS
+        if (self.axes == "NF") != sees_spots or (self.features is not None) != sees_spots:
+            raise ValueError("axes are NF, and features named, for neighbours graphs alone")
         if self.multiple_of % self.stride:
             raise ValueError("multiple_of is a multiple of stride")
         return self

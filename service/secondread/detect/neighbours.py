@@ -14,6 +14,9 @@ from scipy.spatial import cKDTree
 
 from secondread.codes import MarkClass
 
+VERSION = "spots.v1"
+"""Names what follows; a change of it that changes a feature changes the name."""
+
 DIRECTIONS = 16
 """Through half a turn: a line has two ends and one direction."""
 DISTANCES_MM = ((0.5, 1.5), (1.5, 3.0), (3.0, 6.0), (6.0, 10.0), (10.0, 15.0))

@@ -5,6 +5,7 @@ For a second look: the dense graph may see nothing where another exam shows a ca
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
@@ -66,6 +67,8 @@ def shares_at(
 
 
 def _is_in(interior: Mask, place: Place) -> bool:
+    if not (isfinite(place.row) and isfinite(place.column)):
+        return False
     row, column = round(place.row), round(place.column)
     rows, columns = interior.shape
     return 0 <= row < rows and 0 <= column < columns and bool(interior[row, column])

@@ -71,6 +71,12 @@ class GraphSession:
             if name is not None and name not in names:
                 raise ModelError(f"{where}: no tensor {name!r}, which graphs.{key} names")
 
+    @property
+    def input_shape(self) -> list[int | str]:
+        """Shape of the input; names stand for lengths that the graph leaves open."""
+        (shape,) = (t.shape for t in self._session.get_inputs() if t.name == self.graph.input)
+        return list(shape)
+
     def dense(self, batch: _Array) -> Answer:
         """Run a dense graph on one (1, 1, rows, columns) input."""
         found = self._run(self._outputs, batch)

@@ -82,6 +82,10 @@ class FindingRef:
     finding_id: str
 
 
+TOO_FAINT = "then too faint to be marked"
+"""For people: what was seen at a second look alone. How many there were cannot be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """A second look at the prior's pixels, in the place of a finding that was not found there."""
@@ -91,20 +95,19 @@ class Look:
     places: int = 0
     """Other places that the finding's calcifications were laid on, for comparison."""
     as_high: int = 0
-    """Of these, how many look as much like it as its own place does: none where it is `seen`."""
-    now: int = 0
-    """Calcifications that were looked for."""
-    then: int = 0
-    """How many of them were seen, as far as that is more than chance; 0 where it is not `seen`."""
+    """Of these, how many look as much like it as its own place does: one at most where it is
+    `seen`."""
     why_not: str = ""
     """Why no look was possible, as a clause for people; empty where one was."""
+    prior_image: str = ""
+    """SOP Instance UID of what was looked at; empty where that is no single image."""
 
     @property
     def words(self) -> str:
-        """What came of it in the prior, in a word or three, ASCII."""
+        """What came of it in the prior, in a few words, ASCII."""
         if self.seen:
             return "seen faintly"
-        return "looked at once" if self.why_not else "looked at twice"
+        return "pixels not looked at" if self.why_not else "not in its pixels either"
 
     @property
     def grounds(self) -> str:
@@ -115,7 +118,7 @@ class Look:
         rest = f"{self.as_high} of {self.places} other places look as much like it"
         if not self.seen:
             return f"not seen at {look}, {rest}"
-        return f"seen faintly at {look}, {rest}, {self.then} of {self.now} calcifications seen"
+        return f"seen faintly at {look}, {TOO_FAINT}, {rest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from secondread.findings.comparison import StudyComparison
 from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
 from secondread.followup.comparison import compare
 from secondread.followup.correlation import correlate, with_quadrants
-from secondread.followup.limits import shipped_limits
 from secondread.followup.position import with_positions
 from secondread.followup.second_look import Looked, with_looks
 from secondread.followup.zone import with_zones
@@ -16,7 +15,7 @@ from secondread.reasons import Reason
 
 
 def followed_up(
-    reading: StudyReading, priors: Sequence[StudyReading], looks: Sequence[Looked] = ()
+    reading: StudyReading, priors: Sequence[StudyReading], looks: Sequence[Looked] | None = None
 ) -> StudyReading:
     """Return a reading with its findings' places, and compared with its priors.
 
@@ -27,14 +26,17 @@ def followed_up(
     priors
         Readings of its priors' images with the same model, the nearest in time first.
     looks
-        What was seen in the priors' pixels of findings that are new by the priors' findings.
+        What was seen in the priors' pixels of findings that are new by the priors' findings; empty
+        where that broke, None where nobody was to look.
     """
     placed = with_positions(reading)
     pairs = correlate(placed)
     placed = with_zones(with_quadrants(placed, pairs), pairs)
     if not priors:
         return placed
-    found = [with_looks(one, looks, shipped_limits()) for one in compare(placed, priors)]
+    found = compare(placed, priors)
+    if looks is not None:
+        found = tuple(with_looks(one, placed, looks) for one in found)
     return replace(with_comparisons(placed, found), earlier=tuple(priors))
 
 

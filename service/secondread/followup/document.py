@@ -13,6 +13,7 @@ from secondread.findings.comparison import (
 )
 from secondread.followup.correlation import ViewPair
 from secondread.followup.second_look import Looked
+from secondread.geometry import PointPx
 
 
 def comparison_json(comparison: StudyComparison) -> dict[str, Any]:
@@ -63,9 +64,8 @@ def _look(look: Look) -> dict[str, Any]:
         "words": look.words,
         "other_places": look.places,
         "as_high": look.as_high,
-        "calcifications_now": look.now,
-        "calcifications_then": look.then,
         "why_not": look.why_not,
+        "prior_image": look.prior_image,
     }
 
 
@@ -73,8 +73,10 @@ def looked_json(looked: Looked) -> dict[str, Any]:
     """Return what came of a second look as JSON values that `looked_from_json` reads."""
     return {
         "current": _ref(looked.current),
-        "prior_image": looked.prior_image,
+        "about": looked.about,
         "look": _look(looked.look),
+        "place": [[round(p.col, 1), round(p.row, 1)] for p in looked.place],
+        "error_mm": looked.error_mm,
     }
 
 
@@ -83,15 +85,16 @@ def looked_from_json(values: dict[str, Any]) -> Looked:
     look = values["look"]
     return Looked(
         FindingRef(**values["current"]),
-        values["prior_image"],
+        values["about"],
         Look(
             seen=look["seen"],
             places=look["other_places"],
             as_high=look["as_high"],
-            now=look["calcifications_now"],
-            then=look["calcifications_then"],
             why_not=look["why_not"],
+            prior_image=look["prior_image"],
         ),
+        tuple(PointPx(col, row) for col, row in values["place"]),
+        values["error_mm"],
     )
 
 

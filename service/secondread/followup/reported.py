@@ -15,6 +15,8 @@ from secondread.followup.applied import with_comparisons
 from secondread.followup.comparison import compare
 from secondread.followup.second_look import without_look
 
+_NOT_AT_HAND = "its images are not at hand"
+
 
 def current(reports: Sequence[CadReport]) -> tuple[CadReport, ...]:
     """Return the reports that no other of them replaces, the latest first."""
@@ -43,7 +45,9 @@ def against(reading: StudyReading, found: Sequence[StudyReading]) -> StudyReadin
     """Return a reading that is also compared with what is known of priors without images."""
     if not found:
         return reading
-    further = [without_look(one) for one in compare(reading, found, basis=PRIOR_REPORT)]
+    further = [
+        without_look(one, _NOT_AT_HAND) for one in compare(reading, found, basis=PRIOR_REPORT)
+    ]
     both = sorted((*reading.comparisons, *further), key=_nearest_first)
     # `earlier` stays what was read now: a report says of those images that it detected in them.
     return with_comparisons(reading, both)

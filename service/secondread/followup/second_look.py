@@ -2,6 +2,7 @@
 
 A cluster that has grown may have been so faint that the detector marked nothing of it then. The
 current calcifications say exactly where to look; whether they were there, `constellation` decides.
+How many there were it cannot tell: fewer than are marked now.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,10 +22,9 @@ from secondread.findings.comparison import (
 )
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.followup.comparison import compare
-from secondread.followup.constellation import Question, Scores, judged, question_about
-from secondread.followup.limits import Limits
-from secondread.followup.view_changes import reference
-from secondread.geometry import PointPx
+from secondread.followup.constellation import METHOD, Question, Scores, judged, question_about
+from secondread.followup.view_changes import place_in, reference
+from secondread.geometry import Outline, PointPx
 
 Ask = Callable[[str, Sequence[PointPx]], Scores | None]
 """Looks at places of an image, by SOP Instance UID; None where the model has nothing to look with.
@@ -34,13 +34,15 @@ ScoresAt = Callable[[Path, Sequence[PointPx]], Scores | None]
 """The same of an image's file."""
 
 MOST_IN_AN_IMAGE = 8
-"""Clusters looked for again in one image of a prior: each takes most of a second."""
+"""Clusters looked for again in one image of a prior, the most suspicious: each takes most of a
+second."""
 
 _TOO_MANY = "too many clusters are new"
 _NO_MODEL = "the model has no way to look"
 _DIED = "the detector was lost over the prior's image"
-_NOT_AT_HAND = "its images are not at hand any more"
 _NOT_READ = "the prior's image could not be read again"
+_BROKE = "the look broke"
+_AT_ANOTHER = "what was looked at is another finding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,19 @@ class Looked:
     """What came of a second look for one finding in one image of a prior."""
 
     current: FindingRef
-    prior_image: str
-    """SOP Instance UID."""
+    about: str
+    """What the finding was, from `subject`: its name alone may be another's after an upgrade."""
     look: Look
+    place: Outline
+    """Where the finding lies in the prior's image; empty where that is outside the image."""
+    error_mm: float | None
+    """Standard error of that place, in each direction."""
+
+
+def subject(finding: Finding) -> str:
+    """Return what a look at a finding holds for: it alone, and this way of looking."""
+    at = finding.center
+    return f"{METHOD}: {len(finding.members)} at {round(at.col)}, {round(at.row)}"
 
 
 def in_files(scores_at: ScoresAt, files: Mapping[str, Path]) -> Ask:
@@ -72,20 +84,21 @@ def look_again(
     """
     found: list[Looked] = []
     for prior, comparison in zip(priors, compare(current, priors), strict=True):
-        questions, refused = _asked(current, prior, comparison)
+        asked, refused = _asked(current, prior, comparison)
         found += refused
-        for uid in dict.fromkeys(one.prior_image for one in questions):
-            found += _answers([one for one in questions if one.prior_image == uid], ask)
+        for uid in dict.fromkeys(one.prior_image for one, _ in asked):
+            found += _answers([one for one in asked if one[0].prior_image == uid], ask)
     return tuple(found)
 
 
-def _answers(questions: Sequence[Question], ask: Ask) -> list[Looked]:
+def _answers(asked: Sequence[tuple[Question, Looked]], ask: Ask) -> list[Looked]:
     """Return the answers to the questions about one image."""
-    chosen, rest = questions[:MOST_IN_AN_IMAGE], questions[MOST_IN_AN_IMAGE:]
+    chosen = [question for question, _ in asked[:MOST_IN_AN_IMAGE]]
     points = [point for one in chosen for point in one.points]
+    uid = chosen[0].prior_image
     why_not, scores = _NO_MODEL, None
     try:
-        scores = ask(chosen[0].prior_image, points)
+        scores = ask(uid, points)
     except DetectorDiedError:
         why_not = _DIED
     except (InputError, TransientError):
@@ -97,29 +110,58 @@ def _answers(questions: Sequence[Question], ask: Ask) -> list[Looked]:
             judged(one, scores[last - len(one.points) : last])
             for one, last in zip(chosen, ends, strict=True)
         ]
-    looks += [Look(seen=False, why_not=_TOO_MANY)] * len(rest)
+    looks += [Look(seen=False, why_not=_TOO_MANY)] * (len(asked) - len(chosen))
     return [
-        Looked(one.current, one.prior_image, look)
-        for one, look in zip(questions, looks, strict=True)
+        replace(blank, look=replace(look, prior_image=uid))
+        for (_, blank), look in zip(asked, looks, strict=True)
     ]
 
 
 def with_looks(
-    comparison: StudyComparison, looks: Sequence[Looked], limits: Limits
+    comparison: StudyComparison, current: StudyReading, looks: Sequence[Looked]
 ) -> StudyComparison:
     """Return a comparison in which what was seen at a second look is new no more.
 
-    Of several images of a view, what one of them shows counts before what another does not.
+    Of several images of a view, what one of them shows counts before what another does not. What
+    should have been looked for and has no answer says so.
+
+    Parameters
+    ----------
+    comparison
+        By the findings.
+    current
+        The study's reading that it is of.
+    looks
+        From `look_again`, perhaps of an earlier reading: of those, what holds for these findings
+        counts. Empty where the looking broke.
     """
+    uids = [view.prior_sop_instance_uid for view in comparison.views]
+    of_prior = [one for one in looks if one.look.prior_image in uids]
+    nothing = Look(seen=False, why_not=_AT_ANOTHER if looks else _BROKE)
+    shown = {
+        reference(image, finding): subject(finding)
+        for image in current.images
+        for finding in image.shown
+    }
     changes = tuple(
-        _looked_at(change, comparison.views, looks, limits) for change in comparison.changes
+        change
+        if change.verdict is not Verdict.NEW or change.current not in shown
+        else _looked_at(
+            replace(change, looked=nothing),
+            [
+                one
+                for one in of_prior
+                if (one.current, one.about) == (change.current, shown[change.current])
+            ],
+        )
+        for change in comparison.changes
     )
     return replace(comparison, changes=changes)
 
 
-def without_look(comparison: StudyComparison) -> StudyComparison:
-    """Return a comparison that says of what is new that the prior's images are not at hand."""
-    look = Look(seen=False, why_not=_NOT_AT_HAND)
+def without_look(comparison: StudyComparison, why: str) -> StudyComparison:
+    """Return a comparison that says of what is new why no prior's pixels were looked at."""
+    look = Look(seen=False, why_not=why)
     return replace(
         comparison,
         changes=tuple(
@@ -129,51 +171,52 @@ def without_look(comparison: StudyComparison) -> StudyComparison:
     )
 
 
-def _looked_at(
-    change: FindingChange,
-    views: Sequence[ViewComparison],
-    looks: Sequence[Looked],
-    limits: Limits,
-) -> FindingChange:
-    if change.verdict is not Verdict.NEW or change.current is None:
+def _looked_at(change: FindingChange, looks: Sequence[Looked]) -> FindingChange:
+    if not looks:
         return change
-    same_unit = {
-        view.prior_sop_instance_uid: view.same_unit
-        for view in views
-        if view.sop_instance_uid == change.current.sop_instance_uid
-    }
-    of_it = [one for one in looks if one.current == change.current and one.prior_image in same_unit]
-    if not of_it:
-        return change
-    best = min(of_it, key=lambda one: (not one.look.seen, bool(one.look.why_not)))
-    if not best.look.seen:
-        return replace(change, looked=best.look)
-    number = limits.of(same_unit=same_unit[best.prior_image]).number(best.look.now, best.look.then)
-    # What was so faint that it was not marked is counted from below: it never became less.
-    verdict = Verdict.MORE if number.direction > 0 else Verdict.UNCHANGED
-    return replace(change, verdict=verdict, number=number, looked=best.look)
+    best = min(looks, key=lambda one: (not one.look.seen, bool(one.look.why_not)))
+    # At least three are marked now, and then fewer were, though there was something.
+    verdict = Verdict.MORE if best.look.seen else change.verdict
+    return replace(
+        change, verdict=verdict, place=best.place, error_mm=best.error_mm, looked=best.look
+    )
 
 
 def _asked(
     current: StudyReading, prior: StudyReading, comparison: StudyComparison
-) -> tuple[tuple[Question, ...], tuple[Looked, ...]]:
-    """Return what there is to look for in a prior, and for what no look is possible."""
+) -> tuple[tuple[tuple[Question, Looked], ...], tuple[Looked, ...]]:
+    """Return what there is to look for in a prior, and for what no look is possible.
+
+    The most suspicious first, each with its answer as far as that needs no look.
+    """
     here = {image.mammogram.sop_instance_uid: image for image in current.images}
     there = {image.mammogram.sop_instance_uid: image for image in prior.images}
-    questions: list[Question] = []
+    asked: list[tuple[Question, Looked]] = []
     refused: list[Looked] = []
-    for image, finding, view in _new(comparison, here):
-        other = there.get(view.prior_sop_instance_uid or "")
-        if other is None:
-            continue
-        about = reference(image, finding)
+    for image, finding, view in sorted(_new(comparison, here), key=_least_suspicious):
+        other = there[view.prior_sop_instance_uid or ""]
         one = question_about(image, finding, other)
         if isinstance(one, str):
-            uid = other.mammogram.sop_instance_uid
-            refused.append(Looked(about, uid, Look(seen=False, why_not=one)))
+            refused.append(_blank(image, finding, other, one))
         else:
-            questions.append(one)
-    return tuple(questions), tuple(refused)
+            asked.append((one, _blank(image, finding, other, "")))
+    return tuple(asked), tuple(refused)
+
+
+def _least_suspicious(one: tuple[ImageReading, Finding, ViewComparison]) -> float:
+    return -(one[1].suspicion or 0.0)
+
+
+def _blank(image: ImageReading, finding: Finding, other: ImageReading, why_not: str) -> Looked:
+    """Return a look at a finding's place that saw nothing so far."""
+    place, error_mm = place_in(image, finding, other)
+    return Looked(
+        reference(image, finding),
+        subject(finding),
+        Look(seen=False, why_not=why_not, prior_image=other.mammogram.sop_instance_uid),
+        place,
+        error_mm,
+    )
 
 
 def _new(

@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 
 from secondread.findings.comparison import Difference, FindingChange, FindingRef, Verdict
 from secondread.findings.finding import Finding, ImageReading
-from secondread.followup.frame import PointsMm, ViewFrame
+from secondread.followup.frame import PointsMm, ViewFrame, frame_of
 from secondread.followup.limits import UnitLimits
 from secondread.followup.matching import (
     Group,
@@ -20,7 +20,7 @@ from secondread.followup.matching import (
     unmatched,
 )
 from secondread.followup.pairing import Pairing, pair
-from secondread.followup.registration import Registration
+from secondread.followup.registration import Registration, register
 from secondread.followup.spots import Spots, clusters_of, spots_of
 from secondread.geometry import Outline, PointPx, clamp
 
@@ -129,6 +129,22 @@ class LaidOn:
         here = self.registration.current.to_px(pairing.current.at[pairing.pairs[:, 0]])
         there = self.registration.prior.to_px(pairing.prior.at[pairing.pairs[:, 1]])
         return tuple(zip(here, there, strict=True))
+
+
+def place_in(
+    image: ImageReading, finding: Finding, other: ImageReading
+) -> tuple[Outline, float | None]:
+    """Return where a cluster lies in a prior's image, and its standard error in each direction.
+
+    The outline is empty where that is outside the image, and the error None without any place.
+    """
+    here, there = frame_of(image), frame_of(other)
+    if here is None or there is None:
+        return (), None
+    registration = register(here, there)
+    at = spots_of(image, here).of([image.findings.index(finding)]).at
+    place = _inside(registration.to_prior(finding.outline), there)
+    return place, round(registration.error_at(at), 2)
 
 
 def reference(image: ImageReading, finding: Finding) -> FindingRef:

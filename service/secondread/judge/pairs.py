@@ -24,7 +24,6 @@ from secondread.findings.comparison import StudyComparison
 from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare
 from secondread.followup.constellation import Scores
-from secondread.followup.limits import shipped_limits
 from secondread.followup.second_look import ScoresAt, look_again, with_looks
 from secondread.geometry import PointPx
 from secondread.judge.population import RESERVED_SEEDS
@@ -275,4 +274,4 @@ def seen_again(
         return found
     views = {str(dataset_of(view).SOPInstanceUID): view for view in pair.of("prior")}
     looks = look_again(current, [prior], lambda uid, at: look(views[uid], at))
-    return with_looks(found, looks, shipped_limits())
+    return with_looks(found, current, looks)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from secondread.findings.comparison import FindingChange, StudyComparison, Verdict
+from secondread.findings.comparison import TOO_FAINT, FindingChange, StudyComparison, Verdict
 from secondread.findings.finding import Finding, ImageReading
 from secondread.geometry import Outline
 from secondread.report.breast_panel import Panel
@@ -69,7 +69,7 @@ def entries_of(
     for finding in current.shown:
         change = comparison.of(uid, finding.id)
         if change is not None:
-            entries.append(_current_entry(finding, change, then, comparison))
+            entries.append(_current_entry(finding, change, prior, comparison))
     gone = [
         change
         for change in comparison.changes
@@ -113,20 +113,28 @@ def entry_alone(finding: Finding) -> Entry:
 def _current_entry(
     finding: Finding,
     change: FindingChange,
-    then: dict[str, Finding],
+    prior: ImageReading,
     comparison: StudyComparison,
 ) -> Entry:
+    then = {finding.id: finding for finding in prior.findings}
     old = tuple(then[ref.finding_id].outline for ref in change.prior if ref.finding_id in then)
     return Entry(
         number=finding.number,
         color=_COLORS.get(change.verdict, MARK),
         current=finding.outline,
         current_found=True,
-        prior=old or ((change.place,) if change.place else ()),
+        prior=old or _place_in(prior, change),
         prior_found=bool(old),
         text=change_line(finding, change, comparison),
         context=finding.position.words if finding.position else "",
     )
+
+
+def _place_in(prior: ImageReading, change: FindingChange) -> tuple[Outline, ...]:
+    """Return where a finding would lie in a prior's image; nothing where that is not known."""
+    looked_at = change.looked.prior_image if change.looked is not None else ""
+    is_other = looked_at not in {"", prior.mammogram.sop_instance_uid}
+    return () if is_other or not change.place else (change.place,)
 
 
 def change_line(finding: Finding, change: FindingChange, comparison: StudyComparison) -> str:
@@ -154,8 +162,9 @@ def change_line(finding: Finding, change: FindingChange, comparison: StudyCompar
     if change.verdict is Verdict.NOT_COMPARABLE:
         parts.append(change.why)
     if change.looked is not None:
-        told = ", ".join(filter(None, (change.looked.words, change.looked.why_not)))
-        parts.append(f"prior {told}")
+        more = TOO_FAINT if change.looked.seen else change.looked.why_not
+        told = ", ".join(filter(None, (change.looked.words, more)))
+        parts.append(f"{comparison.basis}: {told}")
     return ", ".join(parts)
 
 

@@ -89,8 +89,8 @@ class CompositeWriter:
         """
         item = self._feature(CompositeType.SPATIAL, how, known)
         behind = " and ".join(f"{depth:g}" for depth in pair.depths_mm)
-        grounds = f"confidence={pair.confidence:g}; {behind} mm behind the nipple"
-        self._properties(item, correlation_algorithm(self.model, [grounds]))
+        said = f"confidence={pair.confidence:g}; {behind} mm behind the nipple"
+        self._properties(item, correlation_algorithm(self.model, [said]))
         self._properties(item, _place(pair))
         for child in children:
             item.add(Relation.INFERRED_FROM, child)

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 from PIL import Image, ImageDraw
 
+from secondread.findings.comparison import Verdict
 from secondread.followup.timeline import LesionHistory, Missing, Sighting
 from secondread.report.drawing import (
     MARK,
@@ -86,7 +87,7 @@ def timeline_picture(title: str, lesions: Sequence[LesionHistory], crop: Crop) -
     for index, lesion in enumerate(drawn):
         top = _TITLE + index * _ROW
         ImageDraw.Draw(page).line((_MARGIN, top + 4, width - _MARGIN, top + 4), fill=PANEL_EDGE)
-        words = fitted(_summary(index + 1, lesion), 24, width - 2 * _MARGIN)
+        words = fitted(summary(index + 1, lesion), 24, width - 2 * _MARGIN)
         write(page, (_MARGIN, top + 36), words, 24)
         for column, study in enumerate(studies):
             corner = (_MARGIN + column * (_TILE + _GAP), top + _HEAD)
@@ -107,9 +108,10 @@ def _plots(page: Image.Image, left: int, top: int, lesion: LesionHistory) -> Non
         _plot(page, box, name, exams, value)
 
 
-def _summary(number: int, lesion: LesionHistory) -> str:
+def summary(number: int, lesion: LesionHistory) -> str:
+    """Return the line above a lesion: side, since when, what it is and what became of it."""
     last = lesion.sightings[-1]
-    parts = [f"{number}: {lesion.sides}", f"first seen {_day(lesion.first_seen)}"]
+    parts = [f"{number}: {lesion.sides}", _first(lesion)]
     if last.morphology:
         parts.append(last.morphology)
     if lesion.missing:
@@ -117,6 +119,15 @@ def _summary(number: int, lesion: LesionHistory) -> str:
     elif last.change:
         parts.append(f"{last.change} {_day(last.study_date)}")
     return ", ".join(parts)
+
+
+def _first(lesion: LesionHistory) -> str:
+    """Say when a lesion was first marked, and where a second look saw it before that."""
+    first, day = lesion.sightings[0], _day(lesion.first_seen)
+    words = {one.change for one in lesion.sightings if one.study_uid == first.study_uid}
+    if Verdict.MORE.words in words:
+        return f"first marked {day}, seen faintly before"
+    return f"first seen {day}"
 
 
 def _last_missed(lesion: LesionHistory) -> date | None:

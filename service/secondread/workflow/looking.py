@@ -1,13 +1,13 @@
 """The second look at the priors' pixels, for what is new by their findings.
 
-What it cannot do costs the look, never the reading: the plain word stays, and says so.
+What it cannot do costs the look, never the reading: what is new stays so, and says that the pixels
+were not looked at.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from secondread import log
-from secondread.errors import TransientError
 from secondread.findings.finding import StudyReading
 from secondread.followup.second_look import Looked, ScoresAt, in_files, look_again
 
@@ -30,11 +30,14 @@ def looked_again(
         Those of the priors' images, by SOP Instance UID.
     scores_at
         The detector.
+
+    Returns
+    -------
+    tuple of Looked
+        Empty where the looking broke; `with_looks` says that of every finding it would be about.
     """
     try:
         found = look_again(reading, priors, in_files(scores_at, files))
-    except TransientError:
-        raise
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
         _log.error("second_look_broke", study_uid=reading.study_uid, error=type(error).__name__)
         return ()
@@ -43,7 +46,7 @@ def looked_again(
             "looked_again",
             study_uid=reading.study_uid,
             finding=one.current.finding_id,
-            prior_image=one.prior_image,
+            prior_image=one.look.prior_image,
             seen=one.look.seen,
             why_not=one.look.why_not,
         )

@@ -32,8 +32,8 @@ class PriorReadings:
     """Readings of its priors' images, the latest first."""
     reported: tuple[StudyReading, ...] = ()
     """What is known of priors whose images are not at hand."""
-    looks: tuple[Looked, ...] = ()
-    """What was seen in its priors' pixels at a second look."""
+    looks: tuple[Looked, ...] | None = None
+    """What was seen in its priors' pixels at a second look; None where nobody was to look."""
     given_up: tuple[str, ...] = ()
     """Study Instance UIDs of priors that something broke over."""
 

@@ -51,6 +51,10 @@ from secondread.workflow.tools import Tools
 _log = log.get(__name__)
 
 
+Looks = Sequence[dict[str, Any]]
+"""Second looks as plain values."""
+
+
 class ReadingSteps:
     """The steps of a reading. Their results are remembered, so they return small plain values."""
 
@@ -86,18 +90,29 @@ class ReadingSteps:
         return self._prior_detection(material, priors, instance_uid, path).status.value
 
     def look_again(self, study_uid: str, revision: int) -> list[dict[str, Any]]:
-        """Look in the priors' pixels for what is new; return what `record` takes as `looks`."""
-        material = self._material(study_uid, revision)
-        priors = self._priors(material)
-        if material.is_mixed or not priors.usable:
-            return []
-        known = self._read_priors(material, priors)
-        reading = self._reading(material, self._detections(material), priors)
-        files = images_to_read(material, priors)
-        looks = looked_again(reading, known.read, files, self._tools.scores_at)
-        return [looked_json(one) for one in looks]
+        """Look in the priors' pixels for what is new; return what `record` takes as `looks`.
 
-    def record(self, study_uid: str, revision: int, looks: Sequence[dict[str, Any]] = ()) -> str:
+        Empty where anything breaks: `record` finds out what that costs besides, and says it.
+        """
+        material = self._material(study_uid, revision)
+        try:
+            priors = self._priors(material)
+            if material.is_mixed or not priors.usable:
+                return []
+            known = self._read_priors(material, priors)
+            reading = self._reading(material, self._detections(material), priors)
+            files = images_to_read(material, priors)
+            looks = looked_again(reading, known.read, files, self._tools.scores_at)
+            return [looked_json(one) for one in looks]
+        except TransientError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
+            _log.error(
+                "second_look_broke", study_uid=study_uid, revision=revision, error=_words_of(error)
+            )
+            return []
+
+    def record(self, study_uid: str, revision: int, looks: Looks | None = None) -> str:
         """Make the results, write them to the outbox, record everything; return the outcome.
 
         Parameters
@@ -105,7 +120,7 @@ class ReadingSteps:
         study_uid, revision
             Which reading.
         looks
-            What `look_again` returned.
+            What `look_again` returned; None in a reading that has no such step.
         """
         material = self._material(study_uid, revision)
         if material.is_mixed:
@@ -117,7 +132,7 @@ class ReadingSteps:
         detections = self._detections(material)
         priors = self._priors(material)
         try:
-            looked = tuple(looked_from_json(one) for one in looks)
+            looked = None if looks is None else tuple(looked_from_json(one) for one in looks)
             known = replace(self._read_priors(material, priors), looks=looked)
             return self._finish(material, detections, priors, known)
         except TransientError:
@@ -126,13 +141,9 @@ class ReadingSteps:
             if not priors.studies:
                 raise
             # Whatever breaks over a prior must not cost the reading. What breaks without one too
-            # does so again, and ends in the failed result. The error's words may quote a header.
-            frame = extract_tb(error.__traceback__)[-1]
+            # does so again, and ends in the failed result.
             _log.error(
-                "follow_up_broke",
-                study_uid=study_uid,
-                revision=revision,
-                error=f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}",
+                "follow_up_broke", study_uid=study_uid, revision=revision, error=_words_of(error)
             )
             given_up = tuple(prior.study_uid for prior in priors.usable)
             return self._finish(material, detections, priors, PriorReadings(given_up=given_up))
@@ -257,3 +268,9 @@ class ReadingSteps:
         kept = self._kept(material)
         paths = {**material.paths, **images_to_read(material, priors)}
         return lambda instance_uid: kept.display(instance_uid, paths[instance_uid])
+
+
+def _words_of(error: Exception) -> str:
+    """Say what broke and where; the error's own words may quote a header."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -162,14 +162,19 @@ def two_graphs(folder: Path, threshold: float = 12.0, rescore_at: float = 3.0) -
     )
 
 
-def three_graphs(folder: Path, threshold: float = 12.0, rescore_at: float = 3.0) -> Path:
+def three_graphs(
+    folder: Path,
+    threshold: float = 12.0,
+    rescore_at: float = 3.0,
+    length: int = features_length(2),
+) -> Path:
     """Write a model of three graphs: dense, rescore, and neighbours that swap the two heads."""
     manifest = two_graphs(folder, threshold, rescore_at)
     table = graph_table(
         "neighbours",
         "neighbours.onnx",
-        swapped(folder / "neighbours.onnx", features_length(2)),
-        'heads = ["calcification", "vascular"]',
+        swapped(folder / "neighbours.onnx", length),
+        'heads = ["calcification", "vascular"]\nfeatures = "spots.v1"',
         axes="NF",
     )
     text = manifest.read_text(encoding="utf-8")

@@ -290,6 +290,13 @@ def test_a_graph_of_neighbours_has_the_last_word_on_what_may_be_a_calcification(
     assert len(detection.marks) == len(before.marks)
 
 
+def test_a_graph_of_other_neighbours_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    manifest = load(models.three_graphs(tmp_path, length=100))
+
+    with pytest.raises(ModelError, match=r"neighbours\.onnx: takes 100 features a spot, spots\.v1"):
+        Detector(manifest)
+
+
 def test_a_describing_graph_tells_the_types_of_calcifications_alone(tmp_path: Path) -> None:
     image = with_dots(breast(), CLUSTER, height=800)
     detector = Detector(load(models.describing(tmp_path)))

@@ -1,5 +1,6 @@
 """What the rescoring graph says of places of an image that somebody asks about."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,11 @@ def test_nothing_is_said_of_places_outside_the_breast(detector: Detector, tmp_pa
     inside = PointPx(200.5, 500.5)
     far = PointPx(-5000.0, 1e6)
 
-    shares = detector.scores_at(path, [AIR, inside, far])
+    nowhere = [PointPx(math.nan, 500.5), PointPx(200.5, math.inf), PointPx(-math.inf, math.nan)]
+    shares = detector.scores_at(path, [AIR, inside, far, *nowhere])
 
     assert shares is not None
-    assert [share is None for share in shares] == [True, False, True]
+    assert [share is None for share in shares] == [True, False, True, True, True, True]
     assert detector.scores_at(path, []) == ()
 
 

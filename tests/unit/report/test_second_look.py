@@ -1,5 +1,7 @@
 """What a second look at the prior's pixels gave is told everywhere, without a prior's finding."""
 
+from dataclasses import replace
+
 import pytest
 
 from secondread.codes import Change
@@ -20,8 +22,8 @@ LOOKS = pytest.mark.parametrize(
     ("look", "word", "told"),
     [
         (SEEN, "increased in number since 2025-01-06", "seen faintly"),
-        (NOT_SEEN, "NEW since 2025-01-06", "looked at twice"),
-        (NO_LOOK, "NEW since 2025-01-06", "looked at once"),
+        (NOT_SEEN, "NEW since 2025-01-06", "not in its pixels either"),
+        (NO_LOOK, "NEW since 2025-01-06", "pixels not looked at"),
     ],
     ids=["seen", "not seen", "not possible"],
 )
@@ -49,16 +51,16 @@ def test_the_line_beside_the_pictures_says_it_and_why_not(look: Look, word: str,
     (change,) = comparison.changes
     assert entry.text == change_line(image.shown[0], change, comparison)
     assert entry.text.startswith(word.lower())
-    assert entry.text.endswith(", ".join(filter(None, (f"prior {told}", look.why_not))))
+    more = "then too faint to be marked" if look.seen else look.why_not
+    assert entry.text.endswith(", ".join(filter(None, (f"prior re-read: {told}", more))))
     # The prior's picture has the place, as of no finding.
     assert entry.prior == (change.place,)
     assert not entry.prior_found
 
 
 def test_the_grounds_are_numbers_or_the_cause() -> None:
-    assert SEEN.grounds.endswith(
-        "0 of 40 other places look as much like it, 3 of 7 calcifications seen"
-    )
+    rest = "then too faint to be marked, 0 of 40 other places look as much like it"
+    assert SEEN.grounds.endswith(rest)
     assert NOT_SEEN.grounds.endswith("24 of 40 other places look as much like it")
     assert NO_LOOK.grounds.endswith("the prior's image could not be read again")
 
@@ -87,6 +89,17 @@ def test_the_report_has_the_word_and_the_grounds_and_no_feature_over_time(
     assert not [one for one in items if one.is_named(concepts.COMPOSITE_FEATURE)]
     parameters = [one.text for one in items if one.is_named(concepts.ALGORITHM_PARAMETERS)]
     assert len([text for text in parameters if look.grounds in text]) == 1
+
+
+def test_a_place_is_drawn_in_the_image_that_was_looked_at_only() -> None:
+    reading = looked(SEEN).reading
+    (comparison,) = reading.comparisons
+    prior = reading.earlier[0].images[0]
+    header = replace(prior.mammogram, sop_instance_uid="1.2.3.4")
+
+    (entry,) = entries_of(reading.images[0], replace(prior, mammogram=header), comparison)
+
+    assert entry.prior == ()
 
 
 def test_a_report_that_is_read_back_has_the_word() -> None:

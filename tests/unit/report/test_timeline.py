@@ -8,7 +8,7 @@ from PIL import Image
 
 from secondread.followup.timeline import LesionHistory, Missing, histories
 from secondread.report.drawing import MARK, QUIET
-from secondread.report.timeline import MOST_EXAMS, MOST_LESIONS, timeline_picture
+from secondread.report.timeline import MOST_EXAMS, MOST_LESIONS, summary, timeline_picture
 from tests.unit.followup.test_timeline import FIRST, SECOND
 
 
@@ -87,3 +87,15 @@ def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
         return timeline_picture("Lesions", history, no_crop)
 
     assert drawn_in(page("increased in number"), QUIET) > drawn_in(page(""), QUIET) + 50
+
+
+def test_what_a_second_look_saw_before_is_first_marked_and_not_first_seen() -> None:
+    def line(change: str) -> str:
+        (lesion,) = histories([replace(FIRST, change=change)], [], {})
+        return summary(1, lesion)
+
+    assert f"first seen {FIRST.study_date}" in line("new")
+    assert f"first seen {FIRST.study_date}" in line("")
+    told = line("increased in number")
+    assert f"first marked {FIRST.study_date}, seen faintly before" in told
+    assert "first seen" not in told
