@@ -39,7 +39,10 @@ def test_what_it_held_is_unchanged_and_what_it_did_not_is_new(clinic: Clinic) ->
     clinic.reads(NOW, OLD + OTHER)
 
     assert clinic.changes() == ["new", "unchanged"]
-    assert all("(prior report)" in line for line in lines(clinic.findings()))
+    old, new = sorted(lines(clinic.findings()), key=lambda line: "NEW since" in line)
+    assert "NEW since" in new
+    assert "(prior report, pixels not looked at)" in new
+    assert "(prior report)" in old
     assert Reason.NO_COMPARISON not in clinic.reasons()
     # Nothing was detected in the prior's images now: the report does not say so.
     assert {image.study_uid for image in read_cad(clinic.sr(1)).images} == {NOW.study}

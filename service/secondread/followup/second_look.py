@@ -174,7 +174,7 @@ def without_look(comparison: StudyComparison, why: str) -> StudyComparison:
 def _looked_at(change: FindingChange, looks: Sequence[Looked]) -> FindingChange:
     if not looks:
         return change
-    best = min(looks, key=lambda one: (not one.look.seen, bool(one.look.why_not)))
+    best = min(looks, key=lambda one: (not one.look.seen, bool(one.look.why_not), one.look.as_high))
     # At least three are marked now, and then fewer were, though there was something.
     verdict = Verdict.MORE if best.look.seen else change.verdict
     return replace(

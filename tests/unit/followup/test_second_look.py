@@ -273,9 +273,14 @@ def test_of_several_images_of_a_view_the_one_that_shows_it_counts() -> None:
 
 @pytest.mark.parametrize("shows", [0, 1])
 def test_of_two_images_of_a_view_the_place_is_of_the_one_that_was_seen(shows: int) -> None:
-    lies = [THEN, replace(THEN, nipple_mm=(78.0, 100.0), turn_deg=0.0)]
+    lies = [THEN, replace(THEN, nipple_mm=(78.0, 100.0), turn_deg=0.0, manufacturer="Other")]
     twice = reading(*((lie, []) for lie in lies))
-    uid = twice.images[shows].mammogram.sop_instance_uid
+    # Their order is that of their UIDs, which are drawn.
+    (uid,) = (
+        image.mammogram.sop_instance_uid
+        for image in twice.images
+        if image.mammogram.manufacturer == lies[shows].manufacturer
+    )
     bright = scored(HERE, lies[shows])
 
     def ask(asked: str, points: Sequence[PointPx]) -> Scores:
