@@ -30,8 +30,6 @@ class Spots:
     """(n, heads): what the rescoring network says."""
     target: npt.NDArray[np.int64]
     """The right answer, nothing being 0; -1 where it is not asked."""
-    morphology: npt.NDArray[np.int64]
-    """Index in `solids.MORPHOLOGIES`; -1 where there is none."""
 
 
 def varied(

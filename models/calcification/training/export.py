@@ -47,7 +47,7 @@ class _Shares(nn.Module):
 
 
 class _Redistributed(nn.Module):
-    """Logits of classes to their shares in what the second look took for any of them."""
+    """Logits of classes to their shares in what the rescoring network took for any of them."""
 
     def __init__(self, network: Neighbours) -> None:
         super().__init__()

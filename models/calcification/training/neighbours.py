@@ -16,7 +16,7 @@ from torch.nn import functional
 from models.calcification.training.clouds import Spots, drawn_how_often, varied
 from models.calcification.training.mining import maxima, scores
 from models.calcification.training.networks import Neighbours
-from models.calcification.training.patches import RESCORE_PX, Progress, Recipe, nearest, target
+from models.calcification.training.patches import RESCORE_PX, Progress, Recipe, target
 from models.calcification.training.regions import HEADS
 from models.calcification.training.store import Shard, read_shard
 from secondread.codes import MarkClass
@@ -65,13 +65,11 @@ def _of_shard(dense: nn.Module, rescore: nn.Module, shard: Shard, number: int) -
         with torch.no_grad():
             shares = torch.softmax(rescore(torch.from_numpy(cut)[:, None]), dim=1).numpy()
         labels = np.pad(shard.labels[region], 2)
-        objects = shard.objects[shard.objects[:, 0] == region]
         yield Spots(
             np.full(len(at), number * len(shard.images) + region),
             np.array(at, np.float64) * shard.spacing_mm[region],
             shares[:, 1:],
             np.array([target(labels[row : row + 5, column : column + 5]) for row, column in at]),
-            np.array([nearest(objects, row, column)[0] for row, column in at]),
         )
 
 

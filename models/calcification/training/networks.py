@@ -172,8 +172,8 @@ def kiloflops_per_pixel(network: Dense) -> float:
 class Neighbours(nn.Module):
     """What lies around a spot to logits of the classes, for a spot that is one of them.
 
-    The input is that of `secondread.detect.neighbours.features`. What the second look said is
-    its last part, and what this network says is multiplied with it. A pattern is the same in
+    The input is that of `secondread.detect.neighbours.features`. What the rescoring network said
+    is its last part, and what this network says is multiplied with it. A pattern is the same in
     whatever direction it lies: the directions are a circle that is convolved, and pooled.
 
     Parameters

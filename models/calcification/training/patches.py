@@ -119,7 +119,7 @@ def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> Samples:
             row, column = int(found.row[number]), int(found.column[number])
             images.append(padded[row : row + DESCRIBE_PX, column : column + DESCRIBE_PX])
             targets.append(target(labels[row : row + 5, column : column + 5]))
-            kind, cnr = nearest(objects, row, column)
+            kind, cnr = _nearest(objects, row, column)
             types.append(kind)
             cnrs.append(cnr)
             dense.append(found.score[number])
@@ -142,7 +142,7 @@ def target(labels: npt.NDArray[np.uint8]) -> int:
     return -1 if bits & IGNORED else NOTHING
 
 
-def nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
+def _nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
     """Return the morphology and CNR of the calcification that a candidate lies in."""
     if not len(objects):
         return -1, 0.0

@@ -40,8 +40,8 @@ class Role(StrEnum):
     RESCORE = "rescore"
     """A patch around each candidate to scores that take the place of the dense ones."""
     NEIGHBOURS = "neighbours"
-    """What lies around a candidate among the others, to scores that take the place of the second
-    look's; see `neighbours.features`."""
+    """What lies around a candidate among the others, to scores that take the place of
+    `rescore`'s; see `neighbours.features`."""
     DESCRIBE = "describe"
     """A patch around each mark of a calcification to shares of its types."""
 

@@ -63,7 +63,7 @@ def features(
     at_mm
         (spots, 2), rows and columns of all spots, in mm.
     shares, heads
-        What the second look says of all spots, and what its columns stand for.
+        What the rescoring graph says of all spots, and what its columns stand for.
     chosen
         Indices of the spots that are asked about.
 

@@ -1,8 +1,4 @@
-"""The second look at the priors' pixels, for what is new by their findings.
-
-What it cannot do costs the look, never the reading: what is new stays so, and says that the pixels
-were not looked at.
-"""
+"""The second look at the priors' pixels, for what is new by their findings, told to the log."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,17 +26,8 @@ def looked_again(
         Those of the priors' images, by SOP Instance UID.
     scores_at
         The detector.
-
-    Returns
-    -------
-    tuple of Looked
-        Empty where the looking broke; `with_looks` says that of every finding it would be about.
     """
-    try:
-        found = look_again(reading, priors, in_files(scores_at, files))
-    except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
-        _log.error("second_look_broke", study_uid=reading.study_uid, error=type(error).__name__)
-        return ()
+    found = look_again(reading, priors, in_files(scores_at, files))
     for one in found:
         _log.info(
             "looked_again",

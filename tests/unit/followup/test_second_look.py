@@ -20,7 +20,13 @@ from secondread.findings.finding import StudyReading
 from secondread.followup import second_look
 from secondread.followup.applied import followed_up
 from secondread.followup.comparison import compare
-from secondread.followup.constellation import LEAST_PLACES, MOST_MEMBERS, PLACES, Scores
+from secondread.followup.constellation import (
+    LEAST_PLACES,
+    MOST_AS_HIGH,
+    MOST_MEMBERS,
+    PLACES,
+    Scores,
+)
 from secondread.followup.document import comparison_json, looked_from_json, looked_json
 from secondread.followup.registration import Registration
 from secondread.followup.reported import against
@@ -137,6 +143,22 @@ def test_what_looks_no_other_than_the_rest_of_the_breast_stays_new() -> None:
     assert one.looked.as_high > 0
 
 
+@pytest.mark.parametrize(
+    ("as_high", "verdict"),
+    [(0, Verdict.MORE), (MOST_AS_HIGH, Verdict.MORE), (MOST_AS_HIGH + 1, Verdict.NEW)],
+)
+def test_one_other_place_of_forty_may_look_as_much_like_it(as_high: int, verdict: Verdict) -> None:
+    def ask(_: str, points: Sequence[PointPx]) -> Scores:
+        bright = OF_ONE * (1 + as_high)  # its own place comes first, then one after the other
+        return [BRIGHT] * bright + [BACKGROUND] * (len(points) - bright)
+
+    one = change(ask)
+
+    assert one.verdict is verdict
+    assert one.looked is not None
+    assert one.looked.as_high == as_high
+
+
 def test_of_what_is_chance_everywhere_little_is_taken_for_old() -> None:
     rng = np.random.default_rng(5)
     found = sum(
@@ -144,7 +166,7 @@ def test_of_what_is_chance_everywhere_little_is_taken_for_old() -> None:
         for _ in range(20)
     )
 
-    # None of 40 places as high is a chance of 1 in 41.
+    # At most one of 40 places as high is a chance of 2 in 41.
     assert found <= 3
 
 

@@ -26,7 +26,6 @@ def regions(count: int) -> Spots:
         np.concatenate(places),
         shares,
         target,
-        np.zeros(len(target), np.int64),
     )
 
 
