@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.calcification.training.regions import HEADS
+from secondread.codes import MarkClass
 from secondread.detect import neighbours
+
+CALCIFICATION, VESSEL = (
+    1 + HEADS.index(each) for each in (MarkClass.CALCIFICATION, MarkClass.VASCULAR)
+)
+"""The right answers that are told apart."""
 
 _STRETCHED = 0.1  # standard deviation of the logarithm
 _MOST_LEFT_OUT = 0.4  # share of the spots that are not asked about
@@ -35,7 +41,7 @@ class Spots:
 def varied(
     spots: Spots, rng: np.random.Generator | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
-    """Return the spots that are something and are asked about, and their features.
+    """Return the calcifications and vessels that are asked about, and their features.
 
     Parameters
     ----------
@@ -53,8 +59,7 @@ def varied(
     edges = np.flatnonzero(np.diff(spots.region, prepend=-1, append=-1))
     for first, last in pairwise(edges):
         at, shares = spots.at_mm[first:last], spots.shares[first:last]
-        asked = neighbours.asked(shares, HEADS)
-        asked = asked[spots.target[first:last][asked] > 0]
+        asked = _asked(shares, spots.target[first:last])
         if not len(asked):
             continue
         kept = np.arange(len(at))
@@ -65,8 +70,14 @@ def varied(
         numbers.append(first + asked)
         features.append(neighbours.features(at, shares, HEADS, own).astype(np.float16))
     if not numbers:
-        raise ValueError("no spot of these regions is likely to be a calcification")
+        raise ValueError("no calcification or vessel of these regions is asked about")
     return np.concatenate(numbers), np.concatenate(features)
+
+
+def _asked(shares: npt.NDArray[np.float32], target: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the indices of the spots that are one or the other: what else there is stays so."""
+    asked = neighbours.asked(shares, HEADS)
+    return np.asarray(asked[np.isin(target[asked], (CALCIFICATION, VESSEL))])
 
 
 def _thinned(
@@ -96,8 +107,7 @@ def _doubted(shares: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.N
 
 def drawn_how_often(spots: Spots) -> npt.NDArray[np.float64]:
     """Return how often each spot is drawn: many of one nature in one region less often each."""
-    asked = neighbours.asked(spots.shares, HEADS)
-    asked = asked[spots.target[asked] > 0]
+    asked = _asked(spots.shares, spots.target)
     pairs = np.stack([spots.region[asked], spots.target[asked]], axis=1)
     _, inverse, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
     weights = np.zeros(len(spots.region))

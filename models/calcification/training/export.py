@@ -46,16 +46,20 @@ class _Shares(nn.Module):
         return torch.softmax(self.network(x), dim=1)[:, self.left_out :]
 
 
-class _Redistributed(nn.Module):
-    """Logits of classes to their shares in what the rescoring network took for any of them."""
+class _SharedOut(nn.Module):
+    """Log odds of calcification over vessel to shares of all classes, the others' as they were."""
 
     def __init__(self, network: Neighbours) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        any_of_them = x[:, -self.network.heads :].sum(dim=1, keepdim=True)
-        return torch.softmax(self.network(x), dim=1) * any_of_them
+        shares = list(x[:, -self.network.heads :].split(1, dim=1))
+        calcification, vessel = self.network.either
+        both = shares[calcification] + shares[vessel]
+        part = torch.sigmoid(self.network(x))[:, None]
+        shares[calcification], shares[vessel] = both * part, both * (1 - part)
+        return torch.cat(shares, dim=1)
 
 
 def export_dense(network: nn.Module, path: Path) -> float:
@@ -156,7 +160,7 @@ def export_neighbours(network: Neighbours, path: Path) -> float:
     sums = np.log1p(rng.exponential(2, (7, features_length(len(HEADS)) - len(HEADS) - 1)))
     shares = rng.dirichlet(np.ones(len(HEADS) + 1), len(sums))
     given = np.concatenate([sums, shares], axis=1).astype(np.float32)
-    return _export(_Redistributed(network), path, given, axes)
+    return _export(_SharedOut(network), path, given, axes)
 
 
 def _export(

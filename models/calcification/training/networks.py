@@ -6,10 +6,13 @@ no more (measured before this was built). Its answer comes back at full resoluti
 shuffle, so that a calcification of two pixels keeps its place.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from secondread.codes import MarkClass
 from secondread.detect.neighbours import ALONG, AROUND, DIRECTIONS
 
 STRIDE = 4
@@ -170,7 +173,7 @@ def kiloflops_per_pixel(network: Dense) -> float:
 
 
 class Neighbours(nn.Module):
-    """What lies around a spot to logits of the classes, for a spot that is one of them.
+    """What lies around a spot to the log odds that it is a calcification rather than a vessel's.
 
     The input is that of `secondread.detect.neighbours.features`. What the rescoring network said
     is its last part, and what this network says is multiplied with it. A pattern is the same in
@@ -179,12 +182,13 @@ class Neighbours(nn.Module):
     Parameters
     ----------
     heads
-        Number of classes.
+        Classes of the rescoring network.
     """
 
-    def __init__(self, heads: int, width: int = 32) -> None:
+    def __init__(self, heads: Sequence[MarkClass], width: int = 32) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads = len(heads)
+        self.either = [heads.index(MarkClass.CALCIFICATION), heads.index(MarkClass.VASCULAR)]
         self.lines = nn.Sequential(
             nn.Conv1d(ALONG, width, 1),
             nn.ReLU(),
@@ -194,19 +198,20 @@ class Neighbours(nn.Module):
             nn.ReLU(),
         )
         self.decide = nn.Sequential(
-            nn.Linear(2 * width + AROUND + 1 + heads, 2 * width),
+            nn.Linear(2 * width + AROUND + 1 + self.heads, 2 * width),
             nn.ReLU(),
-            nn.Linear(2 * width, heads),
+            nn.Linear(2 * width, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, (n, heads), of features, (n, features_length)."""
+        """Return log odds, (n,), of features, (n, features_length)."""
         along, around, own = x.split([DIRECTIONS * ALONG, AROUND, 1 + self.heads], dim=1)
         lines = self.lines(along.reshape(-1, DIRECTIONS, ALONG).transpose(1, 2))
         before = torch.log(own.clamp(min=_LEAST_SHARE))
+        calcification, vessel = (before[:, 1 + head] for head in self.either)
         seen = torch.cat([lines.amax(2), lines.mean(2), around, before], 1)
-        logits: Tensor = self.decide(seen) + before[:, 1:]
-        return logits
+        odds: Tensor = self.decide(seen)[:, 0] + calcification - vessel
+        return odds
 
 
 _LEAST_SHARE = 1e-3

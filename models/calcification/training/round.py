@@ -218,7 +218,7 @@ def _neighbours(plan: Round, network: nn.Module, rescore: nn.Module, simulated: 
     spots = neighbours.collect(network, rescore, simulated, say)
     torch.manual_seed(plan.seed)
     # Learnt anew in minutes, and leaning to no side, where committed weights lean already.
-    start = Neighbours(len(HEADS))
+    start = Neighbours(HEADS)
     recipe = patches.Recipe(
         epochs=neighbours.EPOCHS,
         patches=neighbours.SPOTS,

@@ -29,11 +29,11 @@ def regions(count: int) -> Spots:
     )
 
 
-def test_what_is_varied_are_the_spots_that_are_something_in_order() -> None:
+def test_what_is_varied_are_the_calcifications_and_vessels_in_order() -> None:
     spots = regions(6)
-    spots.target[5:7] = -1, 0  # nobody knows; nothing is there
+    spots.target[5:8] = -1, 0, 3  # nobody knows; nothing is there; metal
     spots.shares[40] = (0.05, 0.9, 0, 0)  # no likely calcification
-    asked = [number for number in range(6 * SPOTS) if number not in {5, 6, 40}]
+    asked = [number for number in range(6 * SPOTS) if number not in {5, 6, 7, 40}]
 
     numbers, plain = varied(spots, None)
     again, moved = varied(spots, np.random.default_rng(1))
