@@ -181,20 +181,22 @@ class _Plates:
     covered: float
     """Share of the length that is calcified, in runs."""
     faint: float
-    is_track: bool
-    """The two walls that are seen from the side alone, as where calcium lies all around."""
+    at_edges: float
+    """Share of the plates on the two walls that are seen from the side, as where calcium lies all
+    around; the others are anywhere on the wall."""
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, width_mm: float) -> Self:
         is_track = bool(rng.random() < 0.35)
-        per_mm = rng.uniform(2.0, 6.0) if is_track else np.exp(rng.uniform(*np.log((0.25, 2.5))))
+        # Closed tracks are denser than single plates, and as bright as metal in old age.
+        per_mm = rng.uniform(*np.log((2.0, 16.0) if is_track else (0.25, 2.5)))
         return cls(
             0.5 * width_mm,
-            float(rng.uniform(0.15, 0.35) if is_track else rng.uniform(0.18, 0.6)),
-            float(per_mm),
+            float(rng.uniform(0.15, 0.45) if is_track else rng.uniform(0.18, 0.6)),
+            float(np.exp(per_mm)),
             float(rng.uniform(0.3, 1.0)),
-            float(np.exp(rng.uniform(*np.log((0.25, 1.0))))),
-            is_track,
+            float(np.exp(rng.uniform(*np.log((0.25, 1.6 if is_track else 1.0))))),
+            float(rng.uniform(0.5, 1.0)) if is_track else 0.0,
         )
 
 
@@ -209,7 +211,8 @@ def _artery(
     calcified = _runs(rng, len(points), plates.covered)
     for _ in range(int(plates.per_mm * len(calcified))):
         number = int(calcified[int(rng.integers(len(calcified)))])
-        around = np.array([0.0, 0.0, 1.0]) if plates.is_track else rng.normal(size=3)
+        is_edge = rng.random() < plates.at_edges
+        around = np.array([0.0, 0.0, 1.0]) if is_edge else rng.normal(size=3)
         wall = np.cross(steps[number], around) * (1.0 if rng.random() < 0.5 else -1.0)
         wall *= plates.wall_mm / max(float(np.linalg.norm(wall)), 1e-6)
         diameter = plates.diameter_mm * float(np.exp(rng.normal(0, 0.25)))
