@@ -80,8 +80,7 @@ def main() -> None:
     lived = _real_regions(plan)
     network = _dense(plan, simulated, lived)
     say(f"dense: {_told(mining.sensitivity(network, unseen))}")
-    cut = _samples(network, simulated)
-    rescore = _patch_networks(plan, cut, _samples(network, lived) if lived else None)
+    rescore = _patch_networks(plan, network, simulated, lived)
     _neighbours(plan, network, rescore, simulated)
 
 
@@ -190,17 +189,21 @@ def _samples(network: nn.Module, regions: list[Path]) -> patches.Samples:
 
 
 def _patch_networks(
-    plan: Round, simulated: patches.Samples, lived: patches.Samples | None
+    plan: Round, network: nn.Module, regions: list[Path], lived: list[Path]
 ) -> nn.Module:
     """Train both, write their graphs, and return the one that scores again."""
-    recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
+    done = plan.work / f"rescore-{plan.seed:03d}.pt"
     start = _start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
-    trained = patches.train_rescore(simulated, start, recipe, say)
-    samples = simulated
-    if lived is not None:
-        samples = patches.joined([simulated, patches.without_doubted(lived, trained)])
-        trained = patches.train_rescore(samples, trained, recipe, say)
-    rescore = trained
+    if done.exists():
+        start.load_state_dict(torch.load(done, weights_only=True))
+        return start.eval()
+    recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
+    samples = simulated = _samples(network, regions)
+    rescore = patches.train_rescore(simulated, start, recipe, say)
+    if lived:
+        real_ones = patches.without_doubted(_samples(network, lived), rescore)
+        samples = patches.joined([simulated, real_ones])
+        rescore = patches.train_rescore(samples, rescore, recipe, say)
     _export(plan, rescore, f"rescore{EXACT}", patches.RESCORE_PX, left_out=1)
     off = export.quantise_patches(
         plan.work / f"rescore{EXACT}.onnx",
@@ -209,8 +212,9 @@ def _patch_networks(
     )
     say(f"rescore.onnx written, log odds off by {off[0]:.2f}, other class {off[1]:.3f}")
     start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
-    trained = patches.train_describe(samples, start, recipe, say)
-    _export(plan, trained, "describe", patches.DESCRIBE_PX, left_out=0)
+    describe = patches.train_describe(samples, start, recipe, say)
+    _export(plan, describe, "describe", patches.DESCRIBE_PX, left_out=0)
+    torch.save(rescore.state_dict(), done)
     return rescore
 
 
