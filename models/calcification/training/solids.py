@@ -189,11 +189,11 @@ class _Plates:
     def drawn(cls, rng: np.random.Generator, width_mm: float) -> Self:
         is_track = bool(rng.random() < 0.35)
         # Closed tracks are denser than single plates, and as bright as metal in old age.
-        per_mm = rng.uniform(*np.log((2.0, 16.0) if is_track else (0.25, 2.5)))
+        per_mm = np.exp(rng.uniform(*np.log((2.0, 16.0) if is_track else (0.25, 2.5))))
         return cls(
             0.5 * width_mm,
             float(rng.uniform(0.15, 0.45) if is_track else rng.uniform(0.18, 0.6)),
-            float(np.exp(per_mm)),
+            float(per_mm),
             float(rng.uniform(0.3, 1.0)),
             float(np.exp(rng.uniform(*np.log((0.25, 1.6 if is_track else 1.0))))),
             float(rng.uniform(0.5, 1.0)) if is_track else 0.0,
