@@ -166,7 +166,8 @@ def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Pl
 
 
 def _bend(rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(np.log(0.015), np.log(0.1))))
+    """Return how much a vessel bends: some run straight, and small old arteries curl."""
+    return float(np.exp(rng.uniform(np.log(0.015), np.log(0.6))))
 
 
 @dataclass(frozen=True, slots=True)
