@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from models.calcification.training.kept import written_whole
 from secondread.codes import Laterality, View
 from secondread.simulate.anatomy import Density, make_breast
 from secondread.simulate.fields import Map
@@ -52,10 +53,9 @@ def write(folder: Path, numbers: Iterator[int]) -> Iterator[Path]:
     for number in numbers:
         path = folder / f"{number:05d}.npz"
         if not path.exists():
-            part = path.with_suffix(".part.npz")
             lines, levels = _drawn(number)
-            np.savez(part, lines=lines, levels=levels)
-            part.replace(path)
+            with written_whole(path) as part:
+                np.savez(part, lines=lines, levels=levels)
         yield path
 
 

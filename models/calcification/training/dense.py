@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.calcification.training.kept import written_whole
 from models.calcification.training.regions import HEADS, IGNORED
 from models.calcification.training.store import TISSUE
 from models.calcification.training.tiles import Batch, Tiles
@@ -135,8 +136,7 @@ def _resumed(checkpoint: Path, state: dict[str, Any]) -> int:
 def _save(checkpoint: Path, step: int, state: dict[str, Any]) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"step": step}
-    for name, part in state.items():
-        content[name] = part.state_dict()
-    partial = checkpoint.with_suffix(".part")
-    torch.save(content, partial)
-    partial.replace(checkpoint)
+    for name, one in state.items():
+        content[name] = one.state_dict()
+    with written_whole(checkpoint) as part:
+        torch.save(content, part)

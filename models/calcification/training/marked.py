@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from models.calcification.training.kept import written_whole
 from models.calcification.training.regions import HEADS, OBJECT_COLUMNS
 from models.calcification.training.store import TISSUE, read_shard
 from secondread.codes import MarkClass
@@ -74,9 +75,8 @@ def marked(folder: Path, detector: Detector, work: Path) -> Iterator[MarkedRegio
             side = float(shard.spacing_mm[number])
             grid = Grid(0, 0, 1.0, 1.0, SpacingMm(side, side))
             found.append([mark.as_json() for mark in detector.marks_on(image, tissue, grid)])
-        part = kept.with_suffix(".part")
-        part.write_text(json.dumps(found), "ascii")
-        part.rename(kept)
+        with written_whole(kept) as part:
+            part.write_text(json.dumps(found), "ascii")
     for number, values in enumerate(json.loads(kept.read_text("ascii"))):
         side = float(shard.spacing_mm[number])
         spacing = SpacingMm(side, side)

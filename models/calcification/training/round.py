@@ -31,6 +31,7 @@ from models.calcification.training import (
     real,
     store,
 )
+from models.calcification.training.kept import written_whole
 from models.calcification.training.networks import Dense, Neighbours, Patches
 from models.calcification.training.progress import say
 from models.calcification.training.regions import HEADS
@@ -169,14 +170,17 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     trained = dense.train(network, tiles, recipe, checkpoint, say)
     export.export_dense(trained, plan.work / "dense.onnx")
     # Last: where this file is, the next start takes all of it for done.
-    torch.save(trained.state_dict(), done)
+    with written_whole(done) as part:
+        torch.save(trained.state_dict(), part)
     return trained
 
 
 def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[np.int64]:
     kept = plan.work / f"mistakes-{plan.seed:03d}.npy"
     if not kept.exists():
-        np.save(kept, mining.mistakes(network.eval(), regions))
+        found = mining.mistakes(network.eval(), regions)
+        with written_whole(kept) as part:
+            np.save(part, found)
     mistaken: npt.NDArray[np.int64] = np.load(kept)
     say(f"{len(mistaken)} mistakes of the committed network mined")
     return mistaken
@@ -214,7 +218,8 @@ def _patch_networks(
     start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
     describe = patches.train_describe(samples, start, recipe, say)
     _export(plan, describe, "describe", patches.DESCRIBE_PX, left_out=0)
-    torch.save(rescore.state_dict(), done)
+    with written_whole(done) as part:
+        torch.save(rescore.state_dict(), part)
     return rescore
 
 

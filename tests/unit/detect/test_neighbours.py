@@ -6,7 +6,9 @@ import pytest
 
 from secondread.codes import MarkClass
 from secondread.detect import neighbours
+from secondread.detect.manifest import Role, load
 from secondread.detect.neighbours import ALONG, AROUND, DIRECTIONS, DISTANCES_MM, NATURES
+from secondread.detect.session import GraphSession
 
 HEADS = (MarkClass.CALCIFICATION, MarkClass.VASCULAR, MarkClass.METAL, MarkClass.SKIN)
 Points = npt.NDArray[np.float64]
@@ -97,3 +99,35 @@ def test_what_is_asked_of_some_is_what_is_asked_of_all() -> None:
     some = neighbours.features(at, given, HEADS, np.array([7, 200]))
 
     np.testing.assert_allclose(some, every[[7, 200]], rtol=1e-6)
+
+
+def shipped(given: npt.NDArray[np.float32], at: Points) -> npt.NDArray[np.float32]:
+    """Return what the graph of the shipped model says of all spots."""
+    manifest = load()
+    graph = manifest.graph(Role.NEIGHBOURS)
+    assert graph is not None
+    chosen = np.arange(len(at))
+    session = GraphSession(manifest, graph)
+    return session.patches(neighbours.features(at, given, graph.heads, chosen))
+
+
+def test_the_shipped_graph_shares_out_between_calcification_and_vessel_alone() -> None:
+    rng = np.random.default_rng(4)
+    given = rng.dirichlet(np.ones(5), 60).astype(np.float32)[:, 1:]
+
+    found = shipped(given, rng.uniform(0, 40, (60, 2)))
+
+    np.testing.assert_allclose(found[:, 2:], given[:, 2:], atol=1e-6)
+    np.testing.assert_allclose(found[:, :2].sum(axis=1), given[:, :2].sum(axis=1), atol=1e-6)
+    assert np.abs(found[:, 0] - given[:, 0]).max() > 0.05
+
+
+def test_the_shipped_graph_takes_a_long_line_for_a_vessel_before_a_cloud() -> None:
+    rng = np.random.default_rng(4)
+    given = shares(0.5, 0.4, 40)
+    steps = np.sort(rng.uniform(0, 40, 40))
+
+    along = shipped(given, np.stack([0.6 * steps, 0.8 * steps], axis=1))
+    cloud = shipped(given, rng.normal(0, 4, (40, 2)))
+
+    assert np.median(along[:, 0]) < 0.5 * np.median(cloud[:, 0])
