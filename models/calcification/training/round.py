@@ -50,6 +50,7 @@ runs it in 8-bit arithmetic."""
 _EVERY = 10
 """Every so manieth background is for validation."""
 _FOR_RANGES = 4000
+_FOR_RANGES_REGIONS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +162,18 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
         network.load_state_dict(torch.load(done, weights_only=True))
         return network.eval()
     if not plan.fresh:
-        load_weights(network, COMMITTED / "dense.onnx")
+        load_weights(network, _committed("dense"))
     # In real tissue what looks like a mistake may be a calcification that nobody has listed.
     mistaken = None if plan.fresh else _mined(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
     recipe = dense.Recipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
     tiles = Tiles([*simulated, *lived], mistaken)
     trained = dense.train(network, tiles, recipe, checkpoint, say)
-    export.export_dense(trained, plan.work / "dense.onnx")
+    exact = plan.work / f"dense{EXACT}.onnx"
+    away = export.export_dense(trained, exact)
+    images = store.drawn(simulated, _FOR_RANGES_REGIONS, plan.seed)
+    off = export.quantise_dense(exact, plan.work / "dense.onnx", images)
+    say(f"dense.onnx written, {away:.1g} from PyTorch, in bytes log odds off by {off:.2f}")
     # Last: where this file is, the next start takes all of it for done.
     with written_whole(done) as part:
         torch.save(trained.state_dict(), part)
@@ -244,9 +249,14 @@ def _start(plan: Round, name: str, outputs: int, side: int) -> Patches:
     torch.manual_seed(plan.seed)
     network = Patches(outputs, side)
     if not plan.fresh:
-        exact = COMMITTED / f"{name}{EXACT}.onnx"
-        load_weights(network, exact if exact.exists() else COMMITTED / f"{name}.onnx")
+        load_weights(network, _committed(name))
     return network
+
+
+def _committed(name: str) -> Path:
+    """Return the file of the committed weights as they were trained."""
+    exact = COMMITTED / f"{name}{EXACT}.onnx"
+    return exact if exact.exists() else COMMITTED / f"{name}.onnx"
 
 
 def _export(plan: Round, network: nn.Module, name: str, side: int, left_out: int) -> None:

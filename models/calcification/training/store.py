@@ -59,6 +59,14 @@ def read_shard(folder: Path) -> Shard:
     )
 
 
+def drawn(folders: Sequence[Path], count: int, seed: int) -> npt.NDArray[np.float16]:
+    """Return regions drawn by chance from shards, (count, 1, SIDE, SIDE)."""
+    rng = np.random.default_rng(seed)
+    of = [folders[number] for number in rng.integers(len(folders), size=count)]
+    images = [read_shard(folder).images for folder in of]
+    return np.stack([some[rng.integers(len(some))][None] for some in images])
+
+
 def shards(folder: Path) -> list[Path]:
     """Return the finished shards of a folder, in order."""
     return sorted(
