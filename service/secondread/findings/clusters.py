@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
 
 from secondread.codes import Morphology
 from secondread.detect.marks import Mark
@@ -25,6 +26,13 @@ MINIMUM_MEMBERS = 3
 
 PIECE_MM = 0.9
 """Marks of a large calcification closer than this are pieces of one."""
+
+WITHIN = 0.5
+"""In marks that lie in one another, this many others lie within the radius of each, on average.
+
+Set on 174 validation views: 0.35 to 0.5 find a cluster or two more of 50 at the same rate of false
+ones, 0.7 changes next to nothing, and 0.2 joins calcifications that lie close together.
+"""
 
 LARGE = frozenset(
     {
@@ -60,18 +68,27 @@ def group(
 
 
 def whole(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
-    """Return the marks with those that are pieces of one large calcification joined to one.
+    """Return the marks with those that are pieces of one calcification joined to one.
 
-    A rim of fat necrosis bears dozens of marks and is one calcification, no cluster of dozens.
+    A rim of fat necrosis bears dozens of marks and is one calcification, no cluster of dozens. So
+    is a bright disc, of whatever type, whose marks lie in one another: two solids cannot.
     """
     joined: list[Mark] = []
     for pieces in group(marks, spacing, PIECE_MM):
         kind = _mean_type(pieces)
-        if len(pieces) > 1 and kind and max(kind, key=lambda one: one[1])[0] in LARGE:
+        is_large = bool(kind) and max(kind, key=lambda one: one[1])[0] in LARGE
+        if len(pieces) > 1 and (is_large or _lie_in_one_another(pieces, spacing)):
             joined.append(_joined(pieces, kind, spacing))
         else:
             joined += pieces
     return tuple(sorted(joined, key=_by_score))
+
+
+def _lie_in_one_another(marks: Sequence[Mark], spacing: SpacingMm) -> bool:
+    at = positions_mm(marks, spacing)
+    radius = np.array([mark.diameter_mm / 2 for mark in marks])
+    within = int((cdist(at, at) < radius[:, None]).sum()) - len(marks)
+    return within >= WITHIN * len(marks)
 
 
 def _mean_type(pieces: Sequence[Mark]) -> tuple[tuple[Morphology, float], ...]:

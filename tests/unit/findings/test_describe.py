@@ -177,6 +177,29 @@ def test_fine_calcifications_as_near_as_that_stay_apart() -> None:
     assert len(found.members) == 5
 
 
+@pytest.mark.parametrize(
+    ("diameter_mm", "apart_px", "expected"),
+    [
+        pytest.param(1.0, 2, MarkClass.CALCIFICATION, id="a ball of 1 mm with marks all over it"),
+        pytest.param(0.3, 2, MarkClass.CLUSTER, id="fine ones as close together"),
+        pytest.param(1.0, 6, MarkClass.CLUSTER, id="ones of 1 mm that touch"),
+    ],
+)
+def test_marks_that_lie_in_one_another_are_one_calcification(
+    diameter_mm: float, apart_px: int, expected: MarkClass
+) -> None:
+    places = _typed([(100 + apart_px * a, 100 + apart_px * b) for a in range(4) for b in range(3)])
+
+    (found,) = findings(
+        [replace(m, diameter_mm=diameter_mm, morphology=_MOSTLY_FINE) for m in places]
+    )
+
+    assert found.mark_class is expected
+    if expected is MarkClass.CALCIFICATION:
+        assert found.long_axis_mm == pytest.approx(1.0)
+        assert (found.center.col, found.center.row) == (103, 102)
+
+
 def test_large_calcifications_beside_each_other_stay_apart() -> None:
     apart = _typed([(100 + 15 * i, 100) for i in range(4)])
 
