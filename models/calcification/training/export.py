@@ -118,9 +118,10 @@ def quantise_dense(exact: Path, target: Path, images: npt.NDArray[np.floating]) 
     """
     nodes = [node.name for node in onnx.load(exact).graph.node]
     _quantise(exact, target, _Batches(images[::2], 1), [n for n in nodes if _COARSEST not in n])
+    graphs = _session(exact), _session(target)
     off: list[npt.NDArray[np.float32]] = []
     for image in images[1::2]:
-        scores, other = (_told(path, image[None])[:, 0] for path in (exact, target))
+        scores, other = (_told(graph, image[None])[:, 0] for graph in graphs)
         is_open = (scores > 1 - _OPEN) & (scores < _OPEN)
         off.append(_log_odds(other[is_open]) - _log_odds(scores[is_open]))
     return float(np.concatenate(off).std())
@@ -155,7 +156,7 @@ def quantise_patches(
     """
     layers = [n.name for n in onnx.load(exact).graph.node if n.op_type in {"Conv", "Gemm"}]
     _quantise(exact, target, _Batches(images[::2], 64), layers[-1:])
-    scores, other = (_told(path, images[1::2]) for path in (exact, target))
+    scores, other = (_told(_session(path), images[1::2]) for path in (exact, target))
     is_open = (scores[:, 0] > 1 - _OPEN) & (scores[:, 0] < _OPEN)
     off = _log_odds(other[is_open, 0]) - _log_odds(scores[is_open, 0])
     return float(off.std()), float((scores.argmax(axis=1) != other.argmax(axis=1)).mean())
@@ -180,12 +181,13 @@ def _quantise(exact: Path, target: Path, images: _Batches, left_exact: list[str]
     )
 
 
-def _told(path: Path, images: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    session = ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    scores: npt.NDArray[np.float32] = session.run(["scores"], {"image": images.astype(np.float32)})[
-        0
-    ]
-    return scores
+def _session(path: Path) -> ort.InferenceSession:
+    return ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+
+
+def _told(graph: ort.InferenceSession, images: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    (scores,) = graph.run(["scores"], {"image": images.astype(np.float32)})
+    return np.asarray(scores, np.float32)
 
 
 def _log_odds(share: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -225,8 +227,7 @@ def _export(
         dynamic_axes=axes,
         dynamo=False,
     )
-    session = ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    (told,) = session.run(["scores"], {name: given})
+    (told,) = _session(path).run(["scores"], {name: given})
     with torch.no_grad():
         expected = network(torch.from_numpy(given)).numpy()
     away = float(np.abs(told - expected).max())

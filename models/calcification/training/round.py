@@ -171,7 +171,7 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     trained = dense.train(network, tiles, recipe, checkpoint, say)
     exact = plan.work / f"dense{EXACT}.onnx"
     away = export.export_dense(trained, exact)
-    images = store.drawn(simulated, _FOR_RANGES_REGIONS, plan.seed)
+    images = store.sampled(simulated, _FOR_RANGES_REGIONS, plan.seed)
     off = export.quantise_dense(exact, plan.work / "dense.onnx", images)
     say(f"dense.onnx written, {away:.1g} from PyTorch, in bytes log odds off by {off:.2f}")
     # Last: where this file is, the next start takes all of it for done.

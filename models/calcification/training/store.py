@@ -59,7 +59,7 @@ def read_shard(folder: Path) -> Shard:
     )
 
 
-def drawn(folders: Sequence[Path], count: int, seed: int) -> npt.NDArray[np.float16]:
+def sampled(folders: Sequence[Path], count: int, seed: int) -> npt.NDArray[np.float16]:
     """Return regions drawn by chance from shards, (count, 1, SIDE, SIDE)."""
     rng = np.random.default_rng(seed)
     of = [folders[number] for number in rng.integers(len(folders), size=count)]

@@ -17,7 +17,7 @@ from models.calcification.training.regions import (
     make_region,
 )
 from models.calcification.training.solids import drawn
-from models.calcification.training.store import TISSUE, read_shard, write_shard
+from models.calcification.training.store import TISSUE, read_shard, sampled, write_shard
 from models.calcification.training.tiles import TILE, Tiles
 from secondread.codes import MarkClass
 from secondread.judge.population import RESERVED_SEEDS
@@ -107,6 +107,21 @@ def test_a_shard_comes_back_as_it_was_written(regions: list[Region], tmp_path: P
         np.testing.assert_array_equal(shard.labels[number] & ~np.uint8(TISSUE), region.labels)
         own = shard.objects[shard.objects[:, 0] == number]
         np.testing.assert_array_equal(own[:, 1:], region.objects)
+
+
+def test_regions_drawn_from_shards_are_of_them_and_the_same_for_a_seed(
+    regions: list[Region], tmp_path: Path
+) -> None:
+    folders = [tmp_path / "001-00000", tmp_path / "001-00001"]
+    write_shard(folders[0], regions[:2])
+    write_shard(folders[1], regions[2:])
+
+    some = sampled(folders, 20, seed=3)
+
+    assert some.shape == (20, 1, SIDE, SIDE)
+    seen = {next(n for n, one in enumerate(regions) if (one.image == own[0]).all()) for own in some}
+    assert len(seen) > 3
+    assert (sampled(folders, 20, seed=3) == some).all()
 
 
 def test_tiles_are_cut_around_what_was_mistaken(regions: list[Region], tmp_path: Path) -> None:
