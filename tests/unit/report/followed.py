@@ -26,7 +26,7 @@ POINTS = (
 )
 POINTED: ModelIdentity = replace(MODEL, points=POINTS)
 
-GROWN = group(45.0, 20.0, 8) + group(45.0, 20.0, 7, seed=2)
+GROWN = group(45.0, 20.0, 8) + group(45.0, 20.0, 7, seed=4)  # none of them in another
 THEN = group(45.0, 20.0, 8)
 NEW = group(20.0, 40.0, 6, seed=3)
 GONE = group(45.0, -25.0, 8, seed=1)
