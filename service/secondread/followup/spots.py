@@ -48,12 +48,15 @@ class Spots:
 
 
 def spots_of(image: ImageReading, frame: ViewFrame) -> Spots:
-    """Return the calcifications of an image that reach the low threshold."""
+    """Return the calcifications of an image that reach the low threshold.
+
+    Of a cluster that reaches it while none of its members does, all count: as a whole it is there,
+    however doubtful each of them.
+    """
     rows = [
         (point, certainty, diameter, number)
         for number, finding in enumerate(image.findings)
-        for point, certainty, diameter in _members(finding)
-        if certainty >= LOW_CERTAINTY
+        for point, certainty, diameter in _likely(finding)
     ]
     return Spots(
         frame.to_mm([row[0] for row in rows]),
@@ -61,6 +64,13 @@ def spots_of(image: ImageReading, frame: ViewFrame) -> Spots:
         np.array([row[2] for row in rows], np.float64),
         np.array([row[3] for row in rows], np.int64),
     )
+
+
+def _likely(finding: Finding) -> list[tuple[PointPx, float, float]]:
+    members = _members(finding)
+    likely = [member for member in members if member[1] >= LOW_CERTAINTY]
+    # Only a cluster's members can all be less likely than the finding.
+    return likely if likely or finding.certainty < LOW_CERTAINTY else members
 
 
 def _members(finding: Finding) -> list[tuple[PointPx, float, float]]:

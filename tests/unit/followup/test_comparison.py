@@ -72,6 +72,38 @@ def test_a_cluster_that_the_prior_shows_faintly_is_not_new() -> None:
     assert change.number.prior == len(HERE)
 
 
+def _doubtful_one_by_one(study: StudyReading) -> StudyReading:
+    """Return the study with clusters that are likely, of members none of which is."""
+    images = tuple(
+        replace(
+            image,
+            findings=tuple(
+                replace(
+                    one,
+                    certainty=30.0,
+                    members=tuple(replace(member, certainty=8.0) for member in one.members),
+                )
+                for one in image.findings
+            ),
+        )
+        for image in study.images
+    )
+    return replace(study, images=images)
+
+
+def test_a_cluster_counts_that_is_likelier_than_each_of_its_calcifications() -> None:
+    now, then = reading((NOW, HERE)), reading((THEN, HERE))
+
+    for current, prior in (
+        (_doubtful_one_by_one(now), then),
+        (now, _doubtful_one_by_one(then)),
+    ):
+        (change,) = changes(current, prior)
+        assert change.verdict is Verdict.UNCHANGED
+    (change,) = changes(_doubtful_one_by_one(now), reading((THEN, [])))
+    assert change.verdict is Verdict.NEW
+
+
 def test_what_a_detector_answers_to_noise_makes_nothing_old() -> None:
     noise = reading((THEN, HERE), score=0.05)
 
