@@ -56,7 +56,7 @@ def timed(call: Callable[[], Any], repeat: int) -> tuple[float, Any]:
     return statistics.median(seconds), result
 
 
-def flops(manifest: Manifest, graph: Graph, side: int) -> float:
+def operations(manifest: Manifest, graph: Graph, side: int) -> "Operations":
     """Return the multiplications and additions of a graph's products for one square input."""
     content = onnx.load_model_from_string(manifest.verified_bytes(graph)).graph
     outputs = [one.name for one in content.output]
@@ -72,19 +72,20 @@ def flops(manifest: Manifest, graph: Graph, side: int) -> float:
     }
     weights = {constant.name: list(constant.dims) for constant in content.initializer}
     # Weights of 8 bits come out of a node that scales them.
-    weights |= {
+    in_bytes = {
         node.output[0]: weights[node.input[0]]
         for node in content.node
         if node.op_type == "DequantizeLinear" and node.input[0] in weights
     }
-    total = 0
+    weights |= in_bytes
+    done = {False: 0, True: 0}
     for node in content.node:
-        if node.op_type == "Conv":
-            _, _, rows, columns = known[node.output[0]]
-            total += 2 * int(np.prod(weights[node.input[1]])) * rows * columns
-        elif node.op_type in {"Gemm", "MatMul"} and node.input[1] in weights:
-            total += 2 * int(np.prod(weights[node.input[1]]))
-    return float(total)
+        if node.op_type not in {"Conv", "Gemm", "MatMul"} or node.input[1] not in weights:
+            continue
+        places = int(np.prod(known[node.output[0]][2:])) if node.op_type == "Conv" else 1
+        of_weights = 2 * int(np.prod(weights[node.input[1]]))
+        done[node.input[1] in in_bytes] += of_weights * places
+    return Operations(done[False], done[True])
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +227,13 @@ def arithmetic(manifest: Manifest, figures: dict[str, float]) -> Operations:
         graph = manifest.graph(role)
         if graph is not None and graph.patch_px is not None:
             of_graphs.append((graph, graph.patch_px, figures[name]))
-    done = {False: 0.0, True: 0.0}
+    total = Operations(0.0, 0.0)
     for graph, size, times in of_graphs:
-        done[_is_eight_bit(manifest, graph)] += times * flops(manifest, graph, size)
-    return Operations(done[False], done[True])
-
-
-def _is_eight_bit(manifest: Manifest, graph: Graph) -> bool:
-    content = onnx.load_model_from_string(manifest.verified_bytes(graph)).graph
-    return any(node.op_type == "QuantizeLinear" for node in content.node)
+        once = operations(manifest, graph, size)
+        total = Operations(
+            total.exact + times * once.exact, total.eight_bit + times * once.eight_bit
+        )
+    return total
 
 
 def simulated(folder: Path) -> Path:
