@@ -14,7 +14,7 @@ from pynetdicom.dimse_primitives import N_ACTION
 from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
-from secondread.send.outbox import Address
+from secondread.send.outbox import PeerAddress
 
 PUSH_MODEL = UID("1.2.840.10008.1.20.1")
 STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
@@ -48,8 +48,8 @@ class CommitmentPeer:
     threads: list[threading.Thread] = field(default_factory=list)
 
     @property
-    def address(self) -> Address:
-        return Address("PACS", "127.0.0.1", self.port, timeout_seconds=3.0)
+    def address(self) -> PeerAddress:
+        return PeerAddress("PACS", "127.0.0.1", self.port, timeout_seconds=3.0)
 
     def on_store(self, event: Event) -> int:
         ds = event.dataset

@@ -13,22 +13,30 @@ from io import BytesIO
 import pydicom
 from pydicom.dataset import Dataset
 
-from secondread.codes import Change, Code, FindingType, Laterality, RenderingIntent, Status, Summary
+from secondread.codes import (
+    Change,
+    Code,
+    FindingType,
+    Laterality,
+    ProcessingSummary,
+    RenderingIntent,
+    ResultStatus,
+)
 from secondread.findings.finding import StudyReading
 from secondread.report import concepts, tree
-from secondread.report.cad_sr import cad_sr
-from secondread.report.compose import to_bytes
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.compose import encode_file
 from secondread.settings import ProfileSettings
-from tests.unit.report.followed import PRIOR, followed, mixed
-from tests.unit.report.readings import FIRST, NODE, UIDS
+from tests.unit.report.followed import PRIOR, make_followed_study, make_mixed_study
+from tests.unit.report.readings import FIRST_OCCASION, NODE, UIDS
 
 PROFILES = {
     "mixed": ProfileSettings(findings="all"),
     "followed": ProfileSettings(findings="all", individual_calcifications=False),
 }
 BASES: dict[str, Callable[[], tuple[StudyReading, dict[str, Dataset]]]] = {
-    "mixed": mixed,
-    "followed": followed,
+    "mixed": make_mixed_study,
+    "followed": make_followed_study,
 }
 Plant = Callable[[Dataset], object]
 
@@ -55,7 +63,9 @@ def valid(base: str) -> Dataset:
 @cache
 def _file(base: str) -> bytes:
     reading, sources = BASES[base]()
-    return to_bytes(cad_sr(reading, sources, NODE, UIDS, FIRST, PROFILES[base]).dataset)
+    return encode_file(
+        build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, PROFILES[base]).dataset
+    )
 
 
 def faulty(name: str) -> Dataset:
@@ -139,7 +149,7 @@ def parent(ds: Dataset, wanted: Dataset) -> Dataset:
 
 
 def value(item: Dataset, code: Code) -> None:
-    item.ConceptCodeSequence = [tree.code_item(code)]
+    item.ConceptCodeSequence = [tree.encode_code(code)]
 
 
 def number(item: Dataset, text: str) -> None:
@@ -151,10 +161,10 @@ def count_of(item: Dataset) -> int:
 
 
 def unit(item: Dataset, code: Code) -> None:
-    item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence = [tree.code_item(code)]
+    item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence = [tree.encode_code(code)]
 
 
-def hang(ds: Dataset, relation: str, item: tree.Item) -> None:
+def hang(ds: Dataset, relation: str, item: tree.TreeItem) -> None:
     """Hang an item behind the others."""
     child = item.content
     child.RelationshipType = relation
@@ -240,7 +250,7 @@ def everywhere(item: Dataset, *position: int) -> None:
 def add_date_time(ds: Dataset) -> None:
     item = Dataset()
     item.ValueType, item.RelationshipType = "DATETIME", "HAS OBS CONTEXT"
-    item.ConceptNameCodeSequence = [tree.code_item(Code("111526", "DCM", "DateTime Started"))]
+    item.ConceptNameCodeSequence = [tree.encode_code(Code("111526", "DCM", "DateTime Started"))]
     item.DateTime = "20260105101500"
     finding(ds).ContentSequence.append(item)
 
@@ -425,14 +435,16 @@ _RELATIONS: dict[str, Planted] = {
 }
 _VALUES: dict[str, Planted] = {
     "a rendering intent of another group": Planted(
-        lambda ds: value(one(ds, FINDING, C.RENDERING_INTENT), Status.SUCCEEDED.code),
+        lambda ds: value(one(ds, FINDING, C.RENDERING_INTENT), ResultStatus.SUCCEEDED.code),
         "is not in CID 6034",
     ),
     "a summary of another group": Planted(
-        lambda ds: value(one(ds, C.PROCESSING_SUMMARY), Status.SUCCEEDED.code), "not in CID 6047"
+        lambda ds: value(one(ds, C.PROCESSING_SUMMARY), ResultStatus.SUCCEEDED.code),
+        "not in CID 6047",
     ),
     "a status of another group": Planted(
-        lambda ds: value(one(ds, C.ANALYSIS_SUMMARY), Summary.NONE.code), "not in CID 6042"
+        lambda ds: value(one(ds, C.ANALYSIS_SUMMARY), ProcessingSummary.NONE.code),
+        "not in CID 6042",
     ),
     "an unknown finding": Planted(
         lambda ds: setattr(finding(ds).ConceptCodeSequence[0], "CodeValue", "111105"),
@@ -577,22 +589,25 @@ _INTENTS: dict[str, Planted] = {
 }
 _SUMMARIES: dict[str, Planted] = {
     "findings, and a summary without": Planted(
-        lambda ds: value(one(ds, C.PROCESSING_SUMMARY), Summary.SOME_WITHOUT_FINDINGS.code),
+        lambda ds: value(
+            one(ds, C.PROCESSING_SUMMARY), ProcessingSummary.SOME_WITHOUT_FINDINGS.code
+        ),
         "and there are findings",
     ),
     "failures, and a summary without": Planted(
-        lambda ds: value(one(ds, C.PROCESSING_SUMMARY), Summary.ALL_WITH_FINDINGS.code),
+        lambda ds: value(one(ds, C.PROCESSING_SUMMARY), ProcessingSummary.ALL_WITH_FINDINGS.code),
         "with detections, analyses",
     ),
     "successes, and a summary without": Planted(
-        lambda ds: value(one(ds, C.PROCESSING_SUMMARY), Summary.NONE.code), "and there are findings"
+        lambda ds: value(one(ds, C.PROCESSING_SUMMARY), ProcessingSummary.NONE.code),
+        "and there are findings",
     ),
     "failed, with successful detections": Planted(
-        lambda ds: value(one(ds, C.DETECTION_SUMMARY), Status.FAILED.code),
+        lambda ds: value(one(ds, C.DETECTION_SUMMARY), ResultStatus.FAILED.code),
         "only for: the value is Succeeded",
     ),
     "succeeded, with failed analyses": Planted(
-        lambda ds: value(one(ds, C.ANALYSIS_SUMMARY), Status.SUCCEEDED.code),
+        lambda ds: value(one(ds, C.ANALYSIS_SUMMARY), ResultStatus.SUCCEEDED.code),
         "only for: the value is Failed",
     ),
     "partially succeeded, without failures": Planted(
@@ -624,7 +639,7 @@ _EVIDENCE: dict[str, Planted] = {
     ),
     "evidence that is not in the library": Planted(
         lambda ds: evidence(ds).ReferencedSOPSequence.append(
-            tree.reference_item("1.2.840.10008.5.1.4.1.1.1.2", "1.2.3.99")
+            tree.encode_reference("1.2.840.10008.5.1.4.1.1.1.2", "1.2.3.99")
         ),
         "is current evidence and not in the library",
     ),
@@ -710,7 +725,7 @@ _FEATURES: dict[str, Planted] = {
         other_side, "composed of findings of both breasts", "followed"
     ),
     "a composite of an unknown kind": Planted(
-        lambda ds: value(one(ds, C.COMPOSITE_TYPE), Status.FAILED.code),
+        lambda ds: value(one(ds, C.COMPOSITE_TYPE), ResultStatus.FAILED.code),
         "not in CID 6035",
         "followed",
     ),
@@ -824,7 +839,7 @@ _FINDINGS: dict[str, Planted] = {
         with_findings=True,
     ),
     "a code in the other scheme": Planted(
-        lambda ds: tree.write_srt(finding(ds)), "a code in SRT", with_findings=True
+        lambda ds: tree.convert_to_srt(finding(ds)), "a code in SRT", with_findings=True
     ),
     "another word for the change": Planted(
         lambda ds: value(one(ds, C.IMPRESSION), Change.FEWER.code),
@@ -873,6 +888,6 @@ def _image_item(entry: Dataset) -> Dataset:
     return item
 
 
-def _related(item: tree.Item) -> Dataset:
+def _related(item: tree.TreeItem) -> Dataset:
     item.content.RelationshipType = "HAS PROPERTIES"
     return item.content

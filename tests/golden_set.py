@@ -15,35 +15,39 @@ from pydicom.dataset import Dataset
 
 from secondread.codes import Distribution, Morphology
 from secondread.findings.comparison import (
-    Difference,
+    ChangeKind,
     FindingChange,
     FindingRef,
-    Look,
+    MeasuredDifference,
+    Recheck,
     StudyComparison,
-    Verdict,
     ViewComparison,
 )
-from secondread.findings.finding import Finding, LeftOut, PriorStudy, StudyReading
-from secondread.findings.treatment import Basis, Placing, Zone
-from secondread.followup.applied import with_comparisons
-from secondread.followup.second_look import Looked, subject, with_looks
+from secondread.findings.finding import Finding, LeftOutInstance, PriorStudy, StudyReading
+from secondread.findings.treatment import Zone, ZoneBasis, ZonePlacement
+from secondread.followup.applied import add_comparisons
+from secondread.followup.second_look import RecheckedFinding, apply_rechecks, describe_subject
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.compose import compose, to_bytes
+from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
-from tests.unit.report.followed import followed, in_one_quadrant, mixed
+from tests.unit.report.followed import (
+    make_followed_study,
+    make_mixed_study,
+    make_one_quadrant_study,
+)
 from tests.unit.report.readings import (
-    AT,
     FOUR_VIEWS,
     NODE,
     STUDY,
     UIDS,
-    by_uid,
-    cluster,
-    read,
-    refused,
-    source,
-    study,
+    WRITTEN_AT,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_study_reading,
 )
 
 EVERYTHING = ProfileSettings(objects=tuple(ObjectKind), not_eligible_as_failed_sr=True)
@@ -79,23 +83,25 @@ def _described(number: int, label: str, **changes: object) -> Finding:
         "suspicion": 12.5,
         "morphology": ((Morphology.AMORPHOUS, 0.6), (Morphology.PUNCTATE, 0.3)),
         "distribution": ((Distribution.GROUPED, 0.8),),
-        "zone": Placing(Zone.NEAR, Basis.CLIPS, 21.0, 4.0),
+        "zone": ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 21.0, 4.0),
     }
     place = (150.5 + 110 * (number % 5), 150.5 + 120 * (number // 5))
-    return cluster(number, place, label, **(values | changes))
+    return make_cluster(number, place, label, **(values | changes))
 
 
 def _views(**attributes: object) -> dict[str, Dataset]:
-    return {label: source(label, **attributes) for label in FOUR_VIEWS}
+    return {label: make_header(label, **attributes) for label in FOUR_VIEWS}
 
 
 def _exam(outcome: Outcome, views: dict[str, Dataset], *labels: str, many: int = 1) -> Exam:
     """Return an exam with so many clusters in each of the views named."""
     images = [
-        read(ds, *(_described(n, label) for n in range(1, many + 1) if label in labels))
+        make_image_reading(
+            ds, *(_described(n, label) for n in range(1, many + 1) if label in labels)
+        )
         for label, ds in views.items()
     ]
-    return Exam(study(outcome, *images), by_uid(*views.values()))
+    return Exam(make_study_reading(outcome, *images), index_by_uid(*views.values()))
 
 
 def _of_images(**attributes: object) -> Exam:
@@ -103,10 +109,10 @@ def _of_images(**attributes: object) -> Exam:
     return _exam(Outcome.FINDINGS, _views(**attributes), "LCC")
 
 
-def _followed(verdict: Verdict) -> Exam:
+def _followed(verdict: ChangeKind) -> Exam:
     """Return an exam with one finding of which the prior says this."""
-    current = source("LCC")
-    old = source(
+    current = make_header("LCC")
+    old = make_header(
         "LCC",
         SOPInstanceUID=f"{PRIOR}.1.1",
         StudyInstanceUID=PRIOR,
@@ -117,16 +123,16 @@ def _followed(verdict: Verdict) -> Exam:
     )
     here = FindingRef(STUDY, str(current.SOPInstanceUID), "LCC-1")
     there = FindingRef(PRIOR, str(old.SOPInstanceUID), "LCC-1")
-    unmatched = {Verdict.NEW, Verdict.NOT_IN_FIELD, Verdict.NOT_COMPARABLE}
-    gone = verdict is Verdict.GONE
+    unmatched = {ChangeKind.NEW, ChangeKind.NOT_IN_FIELD, ChangeKind.NOT_COMPARABLE}
+    gone = verdict is ChangeKind.GONE
     change = FindingChange(
         verdict,
         None if gone else here,
         () if verdict in unmatched else (there,),
-        number=None if gone or verdict in unmatched else Difference(7, 3, 1.2, 5.5),
-        place=cluster().outline if gone or verdict is Verdict.NEW else (),
+        number=None if gone or verdict in unmatched else MeasuredDifference(7, 3, 1.2, 5.5),
+        place=make_cluster().outline if gone or verdict is ChangeKind.NEW else (),
         error_mm=1.5,
-        why="the views have nothing in common" if verdict is Verdict.NOT_COMPARABLE else "",
+        why_not="the views have nothing in common" if verdict is ChangeKind.NOT_COMPARABLE else "",
     )
     view = ViewComparison(
         here.sop_instance_uid, there.sop_instance_uid, same_unit=True, error_mm=1.2, aligned=True
@@ -134,36 +140,41 @@ def _followed(verdict: Verdict) -> Exam:
     comparison = StudyComparison(PRIOR, date(2025, 1, 6), "prior re-read", (view,), (change,))
     found = () if gone else (_described(1, "LCC", change=verdict.change),)
     earlier = replace(
-        study(Outcome.FINDINGS, read(old, *([] if verdict in unmatched else [cluster()]))),
+        make_study_reading(
+            Outcome.FINDINGS,
+            make_image_reading(old, *([] if verdict in unmatched else [make_cluster()])),
+        ),
         study_uid=PRIOR,
     )
     reading = replace(
-        study(Outcome.NO_FINDINGS if gone else Outcome.FINDINGS, read(current, *found)),
+        make_study_reading(
+            Outcome.NO_FINDINGS if gone else Outcome.FINDINGS, make_image_reading(current, *found)
+        ),
         priors=(PriorStudy(PRIOR, date(2025, 1, 6), compared=True, reason=None),),
         comparisons=(comparison,),
-        earlier=(earlier,),
+        prior_readings=(earlier,),
     )
-    return Exam(reading, by_uid(current, old))
+    return Exam(reading, index_by_uid(current, old))
 
 
 def _refusals() -> Iterator[tuple[str, Exam]]:
     """Return the situations in which something was not read."""
     views = _views()
-    headers, labels = by_uid(*views.values()), list(views)
-    plain = [read(views[label]) for label in labels]
-    failed = read(
+    headers, labels = index_by_uid(*views.values()), list(views)
+    plain = [make_image_reading(views[label]) for label in labels]
+    failed = make_image_reading(
         views["RMLO"], status=ImageStatus.FAILED, reasons=(Reason.TIME_LIMIT,), detail="120 s"
     )
-    found = read(views["LCC"], _described(1, "LCC"))
+    found = make_image_reading(views["LCC"], _described(1, "LCC"))
 
     def made(outcome: Outcome, *images: object, reasons: tuple[Reason, ...] = ()) -> Exam:
-        return Exam(study(outcome, *images, reasons=reasons), headers)  # type: ignore[arg-type]
+        return Exam(make_study_reading(outcome, *images, reasons=reasons), headers)  # type: ignore[arg-type]
 
     yield (
         "all images refused",
         made(
             Outcome.FAILED,
-            *(refused(views[label]) for label in labels),
+            *(make_refused_image(views[label]) for label in labels),
             reasons=(Reason.ALL_IMAGES_REFUSED,),
         ),
     )
@@ -173,7 +184,7 @@ def _refusals() -> Iterator[tuple[str, Exam]]:
             Outcome.PARTIAL,
             plain[0],
             found,
-            refused(views["RMLO"]),
+            make_refused_image(views["RMLO"]),
             plain[3],
             reasons=(Reason.SOME_IMAGES_REFUSED,),
         ),
@@ -189,26 +200,31 @@ def _refusals() -> Iterator[tuple[str, Exam]]:
     )
     yield (
         "views missing",
-        Exam(replace(study(Outcome.PARTIAL, *plain[:2]), missing_views=("RMLO", "LMLO")), headers),
+        Exam(
+            replace(
+                make_study_reading(Outcome.PARTIAL, *plain[:2]), missing_views=("RMLO", "LMLO")
+            ),
+            headers,
+        ),
     )
 
 
 def _left_out(outcome: Outcome, *parts: tuple[str, Reason, dict[str, object]]) -> Exam:
     """Return an exam with instances outside the scope, beside two views if it was read."""
-    views = [source("LCC"), source("LMLO")] if outcome is not Outcome.NOT_ELIGIBLE else []
+    views = [make_header("LCC"), make_header("LMLO")] if outcome is not Outcome.NOT_ELIGIBLE else []
     others = [
-        source(label, SOPInstanceUID=f"{STUDY}.88.{number}", **attributes)
+        make_header(label, SOPInstanceUID=f"{STUDY}.88.{number}", **attributes)
         for number, (label, _, attributes) in enumerate(parts, start=1)
     ]
     left_out = tuple(
-        LeftOut(str(ds.SOPInstanceUID), label, reason)
+        LeftOutInstance(str(ds.SOPInstanceUID), label, reason)
         for ds, (label, reason, _) in zip(others, parts, strict=True)
     )
     reasons = () if views else (Reason.NOTHING_IN_SCOPE,)
     findings = [_described(1, "LCC")] if outcome is Outcome.FINDINGS else []
-    images = [read(ds, *(findings if not n else [])) for n, ds in enumerate(views)]
-    reading = replace(study(outcome, *images, reasons=reasons), left_out=left_out)
-    return Exam(reading, by_uid(*views, *others))
+    images = [make_image_reading(ds, *(findings if not n else [])) for n, ds in enumerate(views)]
+    reading = replace(make_study_reading(outcome, *images, reasons=reasons), left_out=left_out)
+    return Exam(reading, index_by_uid(*views, *others))
 
 
 VOLUME: dict[str, object] = {"SOPClassUID": TOMOSYNTHESIS, "NumberOfFrames": 40}
@@ -267,7 +283,7 @@ def _images() -> Iterator[tuple[str, Exam]]:
     yield "no identity", _of_images(PatientID="", PatientName="", StudyDate="", StudyTime="")
 
 
-def looked(look: Look) -> Exam:
+def looked(look: Recheck) -> Exam:
     """Return an exam with a finding that is new by the prior's findings, and was looked for again.
 
     Parameters
@@ -275,21 +291,23 @@ def looked(look: Look) -> Exam:
     look
         What came of that.
     """
-    exam = _followed(Verdict.NEW)
+    exam = _followed(ChangeKind.NEW)
     (comparison,) = exam.reading.comparisons
     (change,), (view,) = comparison.changes, comparison.views
     assert change.current is not None
     assert view.prior_sop_instance_uid is not None
-    (finding,) = [one for image in exam.reading.images for one in image.shown]
+    (finding,) = [one for image in exam.reading.images for one in image.shown_findings]
     look = replace(look, prior_image=view.prior_sop_instance_uid)
-    said = Looked(change.current, subject(finding), look, change.place, change.error_mm)
-    comparison = with_looks(comparison, exam.reading, [said])
-    return replace(exam, reading=with_comparisons(exam.reading, [comparison]))
+    said = RecheckedFinding(
+        change.current, describe_subject(finding), look, change.place, change.error_mm
+    )
+    comparison = apply_rechecks(comparison, exam.reading, [said])
+    return replace(exam, reading=add_comparisons(exam.reading, [comparison]))
 
 
-SEEN = Look(seen=True, places=40)
-NOT_SEEN = Look(seen=False, places=40, as_high=24)
-NO_LOOK = Look(seen=False, why_not="the prior's image could not be read again")
+SEEN = Recheck(seen=True, other_places=40)
+NOT_SEEN = Recheck(seen=False, other_places=40, as_similar=24)
+NO_LOOK = Recheck(seen=False, why_not="the prior's image could not be read again")
 
 
 def golden_exams() -> Mapping[str, Exam]:
@@ -302,10 +320,10 @@ def golden_exams() -> Mapping[str, Exam]:
         "many clusters": _exam(Outcome.FINDINGS, _views(), "LCC", "RMLO", many=9),
         "unilateral": _exam(Outcome.FINDINGS, unilateral, "LCC"),
         "a revision": replace(two_views, later=True),
-        "every kind of item": Exam(*mixed()),
-        "both views and a prior": Exam(*followed()),
-        "both views in one quadrant": Exam(*in_one_quadrant()),
-        **{f"change: {verdict.words}": _followed(verdict) for verdict in Verdict},
+        "every kind of item": Exam(*make_mixed_study()),
+        "both views and a prior": Exam(*make_followed_study()),
+        "both views in one quadrant": Exam(*make_one_quadrant_study()),
+        **{f"change: {verdict.words}": _followed(verdict) for verdict in ChangeKind},
         "second look: seen": looked(SEEN),
         "second look: not seen": looked(NOT_SEEN),
         "second look: not possible": looked(NO_LOOK),
@@ -337,12 +355,14 @@ def objects(exam: Exam, profile: ProfileSettings = EVERYTHING) -> tuple[ResultOb
     """Return everything that is made of an exam."""
     replaced = (STUDY, "1.2.3.5", "1.2.3.6")
     occasion = (
-        Occasion(AT, replaced, AT, replaced_measurements=(STUDY, "1.2.3.7", "1.2.3.8"))
+        Occasion(
+            WRITTEN_AT, replaced, WRITTEN_AT, predecessor_measurements=(STUDY, "1.2.3.7", "1.2.3.8")
+        )
         if exam.later
-        else Occasion(AT, None)
+        else Occasion(WRITTEN_AT, None)
     )
     uids = replace(UIDS, study_uid=exam.reading.study_uid)
-    return compose(exam.reading, exam.sources, exam.display, NODE, uids, occasion, profile)
+    return compose_results(exam.reading, exam.sources, exam.display, NODE, uids, occasion, profile)
 
 
 def write(
@@ -352,5 +372,5 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     for result in objects(exam, profile):
         path = folder / f"{result.kind}-{result.index}.dcm"
-        path.write_bytes(to_bytes(result.dataset))
+        path.write_bytes(encode_file(result.dataset))
         yield result, path

@@ -18,7 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from secondread.settings import PriorSourceSettings, Retrieve
+from secondread.settings import PriorSourceSettings, RetrieveMethod
 
 Answers = Iterator[tuple[object, Dataset | None]]
 
@@ -65,7 +65,7 @@ class PriorPeer:
     port: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def source(self, retrieve: Retrieve, **values: object) -> PriorSourceSettings:
+    def source(self, retrieve: RetrieveMethod, **values: object) -> PriorSourceSettings:
         return PriorSourceSettings.model_validate(
             {
                 "name": "archive",

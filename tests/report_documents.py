@@ -6,25 +6,25 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from secondread.findings.finding import LeftOut, StudyReading
+from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.compose import compose, to_bytes
+from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
-from tests.unit.report.followed import followed, mixed
+from tests.unit.report.followed import make_followed_study, make_mixed_study
 from tests.unit.report.readings import (
-    AT,
     NODE,
     STUDY,
     UIDS,
-    by_uid,
-    cluster,
-    grey,
-    read,
-    refused,
-    situations,
-    source,
-    study,
+    WRITTEN_AT,
+    index_by_uid,
+    make_cluster,
+    make_grey_display,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_situations,
+    make_study_reading,
 )
 
 DIALECTS = {
@@ -56,10 +56,12 @@ def written(
     *,
     later: bool = False,
 ) -> Iterator[tuple[ResultObject, Path]]:
-    occasion = Occasion(AT, (STUDY, "1.2.3.5", "1.2.3.6") if later else None)
-    for result in compose(reading, sources, grey, NODE, UIDS, occasion, profile):
+    occasion = Occasion(WRITTEN_AT, (STUDY, "1.2.3.5", "1.2.3.6") if later else None)
+    for result in compose_results(
+        reading, sources, make_grey_display, NODE, UIDS, occasion, profile
+    ):
         path = folder / f"{result.kind}-{result.index}.dcm"
-        path.write_bytes(to_bytes(result.dataset))
+        path.write_bytes(encode_file(result.dataset))
         yield result, path
 
 
@@ -85,15 +87,17 @@ SOURCES: dict[str, dict[str, object]] = {
 
 def about(attributes: Mapping[str, object]) -> Situation:
     """Return a partial reading of two images whose headers have these attributes."""
-    ds = source("LCC", **attributes)
-    other = source("LMLO", **attributes)
-    reading = study(
+    ds = make_header("LCC", **attributes)
+    other = make_header("LMLO", **attributes)
+    reading = make_study_reading(
         Outcome.PARTIAL,
-        read(ds, cluster(), status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,)),
-        refused(other),
+        make_image_reading(
+            ds, make_cluster(), status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,)
+        ),
+        make_refused_image(other),
         reasons=(Reason.SOME_IMAGES_REFUSED,),
     )
-    return reading, by_uid(ds, other)
+    return reading, index_by_uid(ds, other)
 
 
 NOT_ELIGIBLE_AS_FAILED = SHOWN.model_copy(update={"not_eligible_as_failed_sr": True})
@@ -101,12 +105,12 @@ NOT_ELIGIBLE_AS_FAILED = SHOWN.model_copy(update={"not_eligible_as_failed_sr": T
 
 def not_eligible() -> Situation:
     """Return a study with nothing but tomosynthesis."""
-    ds = source("LCC", SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3", NumberOfFrames=40)
+    ds = make_header("LCC", SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3", NumberOfFrames=40)
     reading = replace(
-        study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
-        left_out=(LeftOut(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
+        make_study_reading(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
+        left_out=(LeftOutInstance(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
     )
-    return reading, by_uid(ds)
+    return reading, index_by_uid(ds)
 
 
 def cad_srs(folder: Path) -> dict[str, Path]:
@@ -125,14 +129,17 @@ def cad_srs(folder: Path) -> dict[str, Path]:
         results = written(place, *at, profile, later=later)
         made[name] = next(path for result, path in results if result.kind is ObjectKind.CAD_SR)
 
-    for name, situation in situations().items():
+    for name, situation in make_situations().items():
         for profile_name, profile in PROFILES.items():
             add(f"{name}, {profile_name}", situation, profile)
         add(f"{name}, a later revision", situation, SHOWN, later=True)
     for name, attributes in SOURCES.items():
         add(f"images: {name}", about(attributes), SHOWN)
     add("not eligible, as failed", not_eligible(), NOT_ELIGIBLE_AS_FAILED)
-    for name, situation in (("followed up", followed()), ("of every kind", mixed())):
+    for name, situation in (
+        ("followed up", make_followed_study()),
+        ("of every kind", make_mixed_study()),
+    ):
         for profile_name, profile in DIALECTS.items():
             add(f"{name}, {profile_name}", situation, profile)
     return made

@@ -20,19 +20,19 @@ from pydicom.uid import (
 from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
-from secondread.accept.ledger import Ledger, PeerAssociation, Recorded, StoredInstance
+from secondread.accept.ledger import Ledger, PeerAssociation, RecordOutcome, StoredInstance
 from secondread.assemble.viewset import ExpectedViews
 from secondread.reasons import Outcome
-from secondread.settings import AssembleSettings, Mode, ObjectKind
+from secondread.settings import AssembleSettings, DestinationMode, ObjectKind
 from secondread.track.database import Database
 from secondread.track.results import Results
 from secondread.track.studies import Digests
 from secondread.track.tracker import Tracker
 from secondread.track.values import (
     ClaimedRevision,
-    FindingEntry,
-    ImageEntry,
     OutboxEntry,
+    RecordedFinding,
+    RecordedImage,
     RecordedReading,
 )
 
@@ -144,8 +144,8 @@ def outbox_entry(
 
 def finding(
     number: int = 1, *, shown: bool = True, tracking_uid: str | None = None
-) -> FindingEntry:
-    return FindingEntry(
+) -> RecordedFinding:
+    return RecordedFinding(
         finding_id=f"LCC-{number}",
         sop_instance_uid=f"{STUDY}.1",
         kind="cluster",
@@ -161,8 +161,8 @@ def reading(
     claimed: ClaimedRevision,
     *,
     entries: Sequence[OutboxEntry] | None = None,
-    findings: Sequence[FindingEntry] = (),
-    images: Sequence[ImageEntry] = (),
+    findings: Sequence[RecordedFinding] = (),
+    images: Sequence[RecordedImage] = (),
     outcome: Outcome = Outcome.NO_FINDINGS,
 ) -> RecordedReading:
     study, number = claimed.study_uid, claimed.number
@@ -188,26 +188,26 @@ class World:
 
     @property
     def ledger(self) -> Ledger:
-        return self.tracker.ledger("receive-0", SETTINGS, ExpectedViews())
+        return self.tracker.open_ledger("receive-0", SETTINGS, ExpectedViews())
 
     def later(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
 
-    def destination(self, name: str, mode: Mode, profile: str = "default") -> None:
-        self.tracker.destinations.seed({name: mode}, self.now)
+    def destination(self, name: str, mode: DestinationMode, profile: str = "default") -> None:
+        self.tracker.destinations.seed_modes({name: mode}, self.now)
         self.profiles[name] = profile
 
-    def arrive(self, header: Dataset, *, content: str = "first") -> Recorded:
+    def arrive(self, header: Dataset, *, content: str = "first") -> RecordOutcome:
         """An instance comes over an association that stays open."""
-        return self.ledger.record(stored(header, self.now, content=content), header)
+        return self.ledger.record_instance(stored(header, self.now, content=content), header)
 
-    def arrive_note(self, note: Dataset) -> Recorded:
+    def arrive_note(self, note: Dataset) -> RecordOutcome:
         kind = Disposition.REJECTION_NOTE
-        return self.ledger.record(stored(note, self.now, kind), note)
+        return self.ledger.record_instance(stored(note, self.now, kind), note)
 
     def hang_up(self) -> None:
-        self.ledger.association_closed(association().association_id, self.now)
+        self.ledger.record_association_end(association().association_id, self.now)
 
     def send_study(
         self, views: Sequence[str] = FOUR_VIEWS, study: str = STUDY, *, date: str = "20261122"
@@ -218,10 +218,10 @@ class World:
         self.hang_up()
 
     def due(self) -> list[str]:
-        return [study.study_uid for study in self.tracker.studies.due(self.now, limit=50)]
+        return [study.study_uid for study in self.tracker.studies.list_due(self.now, limit=50)]
 
     def claim(self, study: str = STUDY, worker: str = "worker-0") -> ClaimedRevision | None:
-        return self.tracker.studies.claim(study, worker, DIGESTS, self.now)
+        return self.tracker.studies.claim_study(study, worker, DIGESTS, self.now)
 
     def claimed(self, study: str = STUDY) -> ClaimedRevision:
         claimed = self.claim(study)
@@ -239,7 +239,7 @@ class World:
         return claimed
 
     def state(self, study: str = STUDY) -> str:
-        detail = self.tracker.study_queries.detail(study)
+        detail = self.tracker.study_queries.find_detail(study)
         assert detail is not None
         return detail.summary.state.value
 
@@ -249,9 +249,9 @@ def claim_all(url: str, worker: str) -> list[str]:
     tracker = Tracker(url, Path())
     mine: list[str] = []
     now = START + timedelta(hours=1)
-    while due := tracker.studies.due(now, limit=50):
+    while due := tracker.studies.list_due(now, limit=50):
         for study in due:
-            claimed = tracker.studies.claim(study.study_uid, worker, DIGESTS, now)
+            claimed = tracker.studies.claim_study(study.study_uid, worker, DIGESTS, now)
             if claimed is not None:
                 mine.append(claimed.workflow_id)
     tracker.close()
@@ -263,8 +263,8 @@ def record_and_hang(url: str, result: RecordedReading, written: Event) -> None:
 
     class Hanging(Database):
         @contextmanager
-        def writing(self) -> Iterator[Session]:
-            with super().writing() as session:
+        def begin_write(self) -> Iterator[Session]:
+            with super().begin_write() as session:
                 yield session
                 session.flush()
                 written.set()

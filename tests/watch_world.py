@@ -15,16 +15,23 @@ from starlette.applications import Starlette
 from secondread.errors import TransientError
 from secondread.followup.timeline import LesionHistory
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.settings import DestinationSettings, Mode, ObjectKind, PeerSettings, Proof, Settings
+from secondread.settings import (
+    DestinationMode,
+    DestinationSettings,
+    ObjectKind,
+    PeerSettings,
+    Proof,
+    Settings,
+)
 from secondread.track.cad_reports import ReportFile
 from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
 from secondread.track.summaries import (
     AlarmSummary,
-    Counts,
     DeliverySummary,
     DestinationSummary,
     ImageSummary,
-    OutboxSummary,
+    NodeCounts,
+    OutboxObjectSummary,
     ProcessSummary,
     RefusalSummary,
     RevisionSummary,
@@ -32,7 +39,7 @@ from secondread.track.summaries import (
     StudyFilter,
     StudySummary,
 )
-from secondread.track.values import FindingEntry, Severity
+from secondread.track.values import RecordedFinding, Severity
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 STUDY = "1.2.826.0.1.3680043.8.498.70151234567890123456"
@@ -85,7 +92,9 @@ def image(label: str, number: int, **values: object) -> ImageSummary:
     return replace(usual, **values)  # type: ignore[arg-type]
 
 
-def finding(finding_id: str, number: int, *, shown: bool = True, **values: object) -> FindingEntry:
+def finding(
+    finding_id: str, number: int, *, shown: bool = True, **values: object
+) -> RecordedFinding:
     document = {
         "calcifications": 9,
         "long_axis_mm": 11.4,
@@ -97,7 +106,7 @@ def finding(finding_id: str, number: int, *, shown: bool = True, **values: objec
     }
     certainty = 91.0 if shown else 22.0
     uid = f"{STUDY}.1.{number}"
-    return FindingEntry(finding_id, uid, "cluster", certainty, 34.0, shown, document)
+    return RecordedFinding(finding_id, uid, "cluster", certainty, 34.0, shown, document)
 
 
 def revision(number: int = 1, **values: object) -> RevisionSummary:
@@ -150,7 +159,9 @@ def refusal(**values: object) -> RefusalSummary:
     return replace(usual, **values)  # type: ignore[arg-type]
 
 
-def destination(name: str = "pacs", mode: Mode = Mode.LIVE, **values: object) -> DestinationSummary:
+def destination(
+    name: str = "pacs", mode: DestinationMode = DestinationMode.LIVE, **values: object
+) -> DestinationSummary:
     usual = DestinationSummary(
         name=name,
         mode=mode,
@@ -204,7 +215,7 @@ class FakeTracker:
     away: bool = False
 
     @property
-    def queries(self) -> "FakeTracker":
+    def node_queries(self) -> "FakeTracker":
         return self
 
     @property
@@ -219,13 +230,13 @@ class FakeTracker:
     def cad_reports(self) -> "FakeTracker":
         return self
 
-    def of_priors(self, study_uid: str) -> list[ReportFile]:
+    def list_for_priors(self, study_uid: str) -> list[ReportFile]:
         return self.reports.get(study_uid, [])
 
-    def installation(self) -> str:
+    def get_installation_id(self) -> str:
         return "installation"
 
-    def of_study(self, study_uid: str) -> list[LesionHistory]:
+    def list_for_study(self, study_uid: str) -> list[LesionHistory]:
         return self.histories.get(study_uid, [])
 
     def ping(self) -> None:
@@ -233,12 +244,12 @@ class FakeTracker:
             raise TransientError("the database does not answer: OperationalError")
 
     def list_studies(
-        self, limit: int = 50, offset: int = 0, only: StudyFilter = _ALL
+        self, limit: int = 50, offset: int = 0, matching: StudyFilter = _ALL
     ) -> list[StudySummary]:
-        return self._matching(only)[offset : offset + limit]
+        return self._matching(matching)[offset : offset + limit]
 
-    def count_studies(self, only: StudyFilter = _ALL) -> int:
-        return len(self._matching(only))
+    def count_studies(self, matching: StudyFilter = _ALL) -> int:
+        return len(self._matching(matching))
 
     def _matching(self, only: StudyFilter) -> list[StudySummary]:
         self.ping()
@@ -251,31 +262,31 @@ class FakeTracker:
             and (mine is None or one.study_uid in mine)
         ]
 
-    def detail(self, study_uid: str) -> StudyDetail | None:
+    def find_detail(self, study_uid: str) -> StudyDetail | None:
         self.ping()
         return self.details.get(study_uid)
 
-    def destinations(self) -> list[DestinationSummary]:
+    def list_destinations(self) -> list[DestinationSummary]:
         self.ping()
         return self.where
 
-    def refusals(self, limit: int = 200) -> list[RefusalSummary]:
+    def list_refusals(self, limit: int = 200) -> list[RefusalSummary]:
         self.ping()
         return self.refused[:limit]
 
-    def processes(self) -> list[ProcessSummary]:
+    def list_processes(self) -> list[ProcessSummary]:
         self.ping()
         return self.who
 
-    def alarms(self) -> list[AlarmSummary]:
+    def list_alarms(self) -> list[AlarmSummary]:
         self.ping()
         return self.raised
 
-    def counts(self, now: datetime) -> Counts:
+    def count_all(self, now: datetime) -> NodeCounts:
         self.ping()
         states = [one.state for one in self.studies]
         outcomes = [one.outcome for one in self.studies]
-        return Counts(
+        return NodeCounts(
             studies={state: states.count(state) for state in StudyState},
             outcomes={outcome: outcomes.count(outcome) for outcome in Outcome},
             deliveries={
@@ -295,10 +306,10 @@ class FakeArchive:
     root: Path
     free: int = 50 * 10**9
 
-    def path_of(self, relative_path: str) -> Path:
+    def resolve_path(self, relative_path: str) -> Path:
         return self.root / relative_path
 
-    def free_bytes(self) -> int:
+    def measure_free_bytes(self) -> int:
         return self.free
 
 
@@ -388,8 +399,8 @@ def _result(sop_class: str, instance_uid: str) -> Dataset:
 
 def outbox(
     number: int, kind: ObjectKind, path: str, *ways: DeliverySummary, revision: int = 1
-) -> OutboxSummary:
-    return OutboxSummary(
+) -> OutboxObjectSummary:
+    return OutboxObjectSummary(
         id=number,
         revision=revision,
         profile="0123456789ab",
@@ -416,7 +427,7 @@ def read_study(
         revisions=(revision(),),
         images=(image("RCC", 1), image("LCC", 2), image("RMLO", 3), image("LMLO", 4)),
         findings=(finding("LCC-1", 2), finding("LMLO-1", 4), finding("RCC-1", 1, shown=False)),
-        outbox=(
+        outbox_objects=(
             outbox(1, ObjectKind.CAD_SR, "report.dcm", *ways),
             outbox(2, ObjectKind.CAPTURE, "capture.dcm", *ways),
         ),

@@ -29,13 +29,13 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Intent
 from secondread.codes import Laterality
-from secondread.detect.detector import features_of
-from secondread.detect.likeness import Features, fit
-from secondread.detect.manifest import load
+from secondread.detect.detector import measure_likeness
+from secondread.detect.likeness import LikenessFeatures, fit_reference
+from secondread.detect.manifest import load_manifest
 from secondread.simulate.anatomy import Density
-from secondread.simulate.exam import ExamSpec, Seeds, simulated_views
-from secondread.simulate.treatment import Treatment
-from secondread.simulate.vendors import VENDORS, Vendor, in_domain
+from secondread.simulate.exam import ExamSpec, Seeds, simulate_views
+from secondread.simulate.treatment import TreatmentSpec
+from secondread.simulate.vendors import VENDORS, Vendor, list_training_vendors
 
 FIRST_SEED = 9_000_000
 """Anatomy seeds of these views: test exams lie below five million."""
@@ -76,7 +76,7 @@ def randomised(vendor: Vendor, rng: np.random.Generator) -> Vendor:
 
 def simulated(views: int) -> Iterator[Dataset]:
     """Make so many views, each with both intents."""
-    families = in_domain()
+    families = list_training_vendors()
     for number in range(views):
         rng = np.random.default_rng((FIRST_SEED, number))
         vendor = families[number % len(families)]
@@ -85,7 +85,7 @@ def simulated(views: int) -> Iterator[Dataset]:
         # Specifications name their unit; this one is known for the length of this view.
         name = f"{vendor.name}-{number}"
         VENDORS[name] = vendor
-        treatment = Treatment(Laterality.LEFT, operated_on=date(2023, 1, 1))
+        treatment = TreatmentSpec(Laterality.LEFT, operated_on=date(2023, 1, 1))
         spec = ExamSpec(
             DAY,
             Seeds(FIRST_SEED + number, number, number),
@@ -97,7 +97,7 @@ def simulated(views: int) -> Iterator[Dataset]:
             views=(VIEWS[(number // len(families)) % len(VIEWS)],),
             intents=(Intent.PRESENTATION, Intent.PROCESSING),
         )
-        for view in simulated_views(spec):
+        for view in simulate_views(spec):
             yield from (ds for _, ds in view.instances)
         del VENDORS[name]
 
@@ -122,19 +122,19 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--manifest", type=Path, default=Path(__file__).with_name("manifest.toml"))
     given = parser.parse_args(arguments)
     cv2.setNumThreads(1)
-    spacing = load(given.manifest).input.spacing_mm
-    measured: list[Features] = []
+    spacing = load_manifest(given.manifest).input.spacing_mm
+    measured: list[LikenessFeatures] = []
     counts = []
     for images in (simulated(given.views), real(given.real)):
         before = len(measured)
         for ds in images:
-            features = features_of(ds, spacing)
+            features = measure_likeness(ds, spacing)
             if features is not None:
                 measured.append(features)
             print(f"{len(measured)} images", end="\r", file=sys.stderr)
         counts.append(len(measured) - before)
     words = f"{counts[0]} simulated images of {given.views} views, {counts[1]} real mammograms"
-    likeness = fit(measured, words)
+    likeness = fit_reference(measured, words)
     text = given.manifest.read_text(encoding="utf-8")
     given.manifest.write_text(written(text, likeness.as_toml()), encoding="utf-8")
     print(f"{words}: flag beyond {likeness.flag_beyond}, refuse beyond {likeness.refuse_beyond}")

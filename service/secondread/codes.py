@@ -26,7 +26,7 @@ class Code:
             return _SCT_TO_SRT.get(self.value) == value
         return False
 
-    def in_srt(self) -> Self:
+    def to_srt(self) -> Self:
         """The same concept in the retired SRT scheme, for workstations that know only that.
 
         Concepts of other schemes, and those without a known SRT code, are returned unchanged.
@@ -201,7 +201,7 @@ class RenderingIntent(CodedEnum):
     NOT = _dcm("111152", "Not for Presentation: Rendering device expected not to present")
 
 
-class Status(CodedEnum):
+class ResultStatus(CodedEnum):
     """CID 6042 Status of results."""
 
     SUCCEEDED = _dcm("111222", "Succeeded")
@@ -210,7 +210,7 @@ class Status(CodedEnum):
     NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
 
 
-class Summary(CodedEnum):
+class ProcessingSummary(CodedEnum):
     """CID 6047 CAD processing and findings summary."""
 
     ALL_WITHOUT_FINDINGS = _dcm("111241", "All algorithms succeeded; without findings")
@@ -233,13 +233,13 @@ class FeatureScope(CodedEnum):
     MULTIPLE_IMAGES = _dcm("111158", "Feature detected on multiple images")
 
 
-class Difference(CodedEnum):
+class TemporalDifference(CodedEnum):
     """CID 6037 Mammography quantitative temporal difference type: the one that is written."""
 
     NUMBER = _sct("129810007", "Difference in number of calcifications")
 
 
-class Analysis(CodedEnum):
+class AnalysisType(CodedEnum):
     """CID 6043 Mammography CAD analysis type: the ones that the node makes."""
 
     COLLOCATION = _sct("133884007", "Spatial collocation analysis")

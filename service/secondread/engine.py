@@ -46,7 +46,7 @@ Workflow = Callable[[RunStep, str, int], None]
 """A workflow: how to run steps, the study's UID, and the number of the revision."""
 
 
-class Progress(StrEnum):
+class WorkflowProgress(StrEnum):
     """How far a workflow has come."""
 
     UNKNOWN = "unknown"
@@ -114,18 +114,18 @@ class Engine:
         # Begun under another version's name, before an upgrade: it ends by its own steps.
         with (
             suppress(engine_error.DBOSConflictingWorkflowError),
-            SetWorkflowID(workflow_id(workflow, study_uid, revision)),
+            SetWorkflowID(derive_workflow_id(workflow, study_uid, revision)),
         ):
             DBOS.enqueue_workflow(QUEUE, self._entries[workflow], study_uid, revision)
 
-    def progress(self, workflow: str, study_uid: str, revision: int) -> Progress:
+    def check_progress(self, workflow: str, study_uid: str, revision: int) -> WorkflowProgress:
         """Tell how far a workflow has come."""
-        status = DBOS.get_workflow_status(workflow_id(workflow, study_uid, revision))
+        status = DBOS.get_workflow_status(derive_workflow_id(workflow, study_uid, revision))
         if status is None:
-            return Progress.UNKNOWN
+            return WorkflowProgress.UNKNOWN
         if status.status in {"PENDING", "ENQUEUED", "DELAYED"}:
-            return Progress.UNDER_WAY
-        return Progress.DONE if status.status == "SUCCESS" else Progress.BROKEN
+            return WorkflowProgress.UNDER_WAY
+        return WorkflowProgress.DONE if status.status == "SUCCESS" else WorkflowProgress.BROKEN
 
     def take_over(self, executor_ids: Sequence[str]) -> int:
         """Recover the workflows of executors that are dead; return how many there were."""
@@ -133,7 +133,7 @@ class Engine:
         return len(DBOS._recover_pending_workflows(dead)) if dead else 0
 
 
-def workflow_id(workflow: str, study_uid: str, revision: int) -> str:
+def derive_workflow_id(workflow: str, study_uid: str, revision: int) -> str:
     """Return the derived id that makes starting a workflow twice harmless.
 
     >>> workflow_id("read.v1", "1.2.3", 1)

@@ -78,12 +78,12 @@ def pixel_center(row: int, col: int) -> PointPx:
     return PointPx(col + 0.5, row + 0.5)
 
 
-def clamp(point: PointPx, rows: int, columns: int) -> PointPx:
+def clamp_to_image(point: PointPx, rows: int, columns: int) -> PointPx:
     """Move a point that fell outside the image onto its border (0..columns, 0..rows)."""
     return PointPx(min(max(point.col, 0.0), columns), min(max(point.row, 0.0), rows))
 
 
-def closed(points: Iterable[PointPx]) -> Outline:
+def close_outline(points: Iterable[PointPx]) -> Outline:
     """Return the polygon with its first vertex repeated at the end, unless it is already."""
     polygon = tuple(points)
     if len(polygon) < 3:
@@ -135,7 +135,7 @@ def padded_hull(
         for mm in (spacing.to_mm(point) for point in points)
         for dx, dy in ring
     ]
-    return closed(spacing.to_px(corner) for corner in convex_hull(cloud))
+    return close_outline(spacing.to_px(corner) for corner in convex_hull(cloud))
 
 
 def bounding_box(points: Iterable[PointPx]) -> tuple[PointPx, PointPx]:

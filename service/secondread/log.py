@@ -35,7 +35,7 @@ def drop_patient_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure(process: str, level: str = "info", stream: TextIO | None = None) -> None:
+def configure_logging(process: str, level: str = "info", stream: TextIO | None = None) -> None:
     """Send every record of the program, its libraries' too, to one stream in one format.
 
     Parameters
@@ -109,7 +109,7 @@ _LIBRARY_LEVELS = dict.fromkeys(
 }
 
 
-def get(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a module; call it as ``log = get(__name__)``."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger

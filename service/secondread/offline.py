@@ -23,39 +23,39 @@ from pydicom.uid import MammographyCADSRStorage
 
 from secondread import __version__
 from secondread.assemble.mammogram import Mammogram, PatientKey
-from secondread.assemble.scope import Selection, select
-from secondread.assemble.viewset import missing_slots
-from secondread.detect.attempts import answered
+from secondread.assemble.scope import ImageSelection, select_images
+from secondread.assemble.viewset import find_missing_slots
+from secondread.detect.attempts import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.errors import HeaderError, SettingsError
-from secondread.findings.document import image_json
+from secondread.findings.document import encode_image
 from secondread.findings.finding import ImageReading, PriorStudy, StudyReading
-from secondread.followup.applied import followed_up
-from secondread.followup.document import cad_report_json, comparison_json
-from secondread.followup.history import read_history
-from secondread.followup.position import with_positions
+from secondread.followup.applied import follow_up
+from secondread.followup.document import encode_cad_report, encode_comparison
+from secondread.followup.history import read_header_treatments
+from secondread.followup.position import add_positions
 from secondread.followup.priors import EarlierStudy, choose_priors
-from secondread.followup.second_look import Looked, ScoresAt, in_files, look_again
-from secondread.followup.treatment import mastectomy_sides
-from secondread.followup.treatment_file import RecordRow, of_patient
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.followup.second_look import RecheckedFinding, ScoreFile, recheck_priors, score_files
+from secondread.followup.treatment import find_mastectomy_sides
+from secondread.followup.treatment_file import RecordedTreatment, select_patient
+from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus, Reason
-from secondread.report.compose import capture_png, compose, to_bytes
+from secondread.report.compose import compose_results, encode_capture_png, encode_file
 from secondread.report.content import ContentError
-from secondread.report.glance import glance, treatment_lines
-from secondread.report.read_back import read_cad
+from secondread.report.glance import describe_finding, list_treatment_lines
+from secondread.report.read_back import read_cad_report
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
 from secondread.report.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
 
 SCHEMA_VERSION = 1
 
-Detect = Callable[[Path, Path, frozenset[str]], Detection]
+DetectImage = Callable[[Path, Path, frozenset[str]], Detection]
 """Reads an image file, writes its display array to the second path, overriding the gates named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableFile:
     """A file that was given and could not even be opened as an image."""
 
     path: Path
@@ -64,17 +64,17 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class InputFiles:
     """The files given, in studies, and those that are no readable DICOM."""
 
     studies: Mapping[str, Mapping[str, Path]]
     """Path by SOP Instance UID, by Study Instance UID."""
     headers: Mapping[str, Dataset]
     mammograms: Mapping[str, Mammogram]
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[UnreadableFile, ...]
 
 
-def gather(paths: Sequence[Path]) -> Inputs:
+def gather_files(paths: Sequence[Path]) -> InputFiles:
     """Read the header of every file; folders are searched through.
 
     Raises
@@ -85,26 +85,28 @@ def gather(paths: Sequence[Path]) -> Inputs:
     studies: dict[str, dict[str, Path]] = defaultdict(dict)
     headers: dict[str, Dataset] = {}
     mammograms: dict[str, Mammogram] = {}
-    unreadable: list[Unreadable] = []
+    unreadable: list[UnreadableFile] = []
     for path in _files(paths):
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True)
             mammogram = Mammogram.from_dataset(header)
         except InvalidDicomError:
-            unreadable.append(Unreadable(path, Reason.DATA_SET_INVALID, "not a DICOM file"))
+            unreadable.append(UnreadableFile(path, Reason.DATA_SET_INVALID, "not a DICOM file"))
             continue
         except HeaderError as error:
-            unreadable.append(Unreadable(path, Reason.HEADER_INVALID, str(error)))
+            unreadable.append(UnreadableFile(path, Reason.HEADER_INVALID, str(error)))
             continue
         uid = mammogram.sop_instance_uid
         if uid in mammograms:
-            unreadable.append(Unreadable(path, Reason.SUPERSEDED, "same SOP Instance UID again"))
+            unreadable.append(
+                UnreadableFile(path, Reason.SUPERSEDED, "same SOP Instance UID again")
+            )
             continue
         headers[uid], mammograms[uid] = header, mammogram
         studies[mammogram.study_uid][uid] = path
     if not studies and not unreadable:
         raise SettingsError(f"{', '.join(map(str, paths))}: no DICOM file in it")
-    return Inputs(studies, headers, mammograms, tuple(unreadable))
+    return InputFiles(studies, headers, mammograms, tuple(unreadable))
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -126,14 +128,14 @@ def _may_be_dicom(path: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReadingPlan:
     """Which of the studies given is read and which serve as its priors."""
 
     current: tuple[str, ...]
     priors: Mapping[str, tuple[EarlierStudy, ...]]
 
 
-def plan(inputs: Inputs, prior_uids: Iterable[str] = ()) -> Plan:
+def plan_reading(inputs: InputFiles, prior_uids: Iterable[str] = ()) -> ReadingPlan:
     """Choose each patient's newest study as current, unless priors are named.
 
     Parameters
@@ -161,44 +163,44 @@ def plan(inputs: Inputs, prior_uids: Iterable[str] = ()) -> Plan:
     for studies in by_patient.values():
         chosen = [s for s in studies if s not in named] if named & set(studies) else None
         for study_uid in chosen if chosen is not None else [max(studies, key=_age(inputs))]:
-            others = [earlier_study(inputs, s) for s in studies if s != study_uid]
+            others = [describe_earlier_study(inputs, s) for s in studies if s != study_uid]
             views = _views(inputs, study_uid)
             current.append(study_uid)
             priors[study_uid] = choose_priors(_any(inputs, study_uid).study_date, views, others)
-    return Plan(tuple(current), priors)
+    return ReadingPlan(tuple(current), priors)
 
 
-def _any(inputs: Inputs, study_uid: str) -> Mammogram:
+def _any(inputs: InputFiles, study_uid: str) -> Mammogram:
     return inputs.mammograms[next(iter(inputs.studies[study_uid]))]
 
 
-def _age(inputs: Inputs) -> Callable[[str], tuple[date, str]]:
+def _age(inputs: InputFiles) -> Callable[[str], tuple[date, str]]:
     return lambda uid: (_any(inputs, uid).study_date or date.min, uid)
 
 
-def earlier_study(inputs: Inputs, study_uid: str) -> EarlierStudy:
+def describe_earlier_study(inputs: InputFiles, study_uid: str) -> EarlierStudy:
     """Return what the choice of priors needs of a study."""
     day = _any(inputs, study_uid).study_date
     return EarlierStudy(study_uid, day, _views(inputs, study_uid))
 
 
-def _views(inputs: Inputs, study_uid: str) -> frozenset[tuple[str, str]]:
+def _views(inputs: InputFiles, study_uid: str) -> frozenset[tuple[str, str]]:
     selection = _selection(inputs, study_uid)
     return frozenset(
         (m.laterality.letter, m.view.name) for m in selection.to_read if m.laterality and m.view
     )
 
 
-def _selection(inputs: Inputs, study_uid: str) -> Selection:
-    return select(inputs.mammograms[uid] for uid in inputs.studies[study_uid])
+def _selection(inputs: InputFiles, study_uid: str) -> ImageSelection:
+    return select_images(inputs.mammograms[uid] for uid in inputs.studies[study_uid])
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class OfflineReader:
     """What an offline reading needs besides the files."""
 
-    detect: Detect
-    scores_at: ScoresAt
+    detect: DetectImage
+    scores_at: ScoreFile
     reader: Reader
     node: NodeIdentity
     installation_id: str
@@ -208,12 +210,14 @@ class Desk:
     overrides: frozenset[str] = frozenset()
     attempts: int = 3
     """How often an image may kill the detector before it is given up."""
-    record: tuple[RecordRow, ...] = ()
+    record: tuple[RecordedTreatment, ...] = ()
     """Treatments of the patients, as `--treatments` gives them."""
     profile: ProfileSettings = field(default_factory=lambda: ProfileSettings(findings="all"))
 
 
-def read(inputs: Inputs, plan_: Plan, desk: Desk, progress: Callable[[str], None]) -> Path:
+def read_files(
+    inputs: InputFiles, plan_: ReadingPlan, desk: OfflineReader, progress: Callable[[str], None]
+) -> Path:
     """Read every study, write the objects of the current ones, and `findings.json`.
 
     Parameters
@@ -231,25 +235,25 @@ def read(inputs: Inputs, plan_: Plan, desk: Desk, progress: Callable[[str], None
         That of `findings.json`.
     """
     desk.out.mkdir(parents=True, exist_ok=True)
-    alone = read_all(inputs, plan_, desk, progress)
+    alone = read_studies(inputs, plan_, desk, progress)
     readings = []
     for study_uid, reading in alone.items():
         if study_uid in plan_.current:
             earlier = [alone[prior.study_uid] for prior in plan_.priors.get(study_uid, ())]
-            looks = looked_again(reading, earlier, inputs, desk)
-            readings.append(followed_up(reading, earlier, looks))
+            looks = recheck_study(reading, earlier, inputs, desk)
+            readings.append(follow_up(reading, earlier, looks))
             _write_objects(readings[-1], inputs, _folder(inputs, study_uid, desk), desk)
         else:
-            readings.append(with_positions(reading))
-    tidy(desk)
+            readings.append(add_positions(reading))
+    remove_display_arrays(desk)
     path = desk.out / "findings.json"
-    document = findings_document(inputs, readings, plan_)
+    document = encode_findings(inputs, readings, plan_)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return path
 
 
-def read_all(
-    inputs: Inputs, plan_: Plan, desk: Desk, progress: Callable[[str], None]
+def read_studies(
+    inputs: InputFiles, plan_: ReadingPlan, desk: OfflineReader, progress: Callable[[str], None]
 ) -> dict[str, StudyReading]:
     """Read every study by itself; display arrays stay in the folder until `tidy`."""
     return {
@@ -258,22 +262,26 @@ def read_all(
     }
 
 
-def looked_again(
-    reading: StudyReading, earlier: Sequence[StudyReading], inputs: Inputs, desk: Desk
-) -> tuple[Looked, ...]:
+def recheck_study(
+    reading: StudyReading, earlier: Sequence[StudyReading], inputs: InputFiles, desk: OfflineReader
+) -> tuple[RecheckedFinding, ...]:
     """Return what is seen in the priors' pixels of findings that are new by their findings."""
     files = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
-    return look_again(reading, earlier, in_files(desk.scores_at, files))
+    return recheck_priors(reading, earlier, score_files(desk.scores_at, files))
 
 
-def tidy(desk: Desk) -> None:
+def remove_display_arrays(desk: OfflineReader) -> None:
     """Remove the display arrays."""
     for leftover in desk.out.glob("study-*/.*.npy"):
         leftover.unlink()
 
 
 def _read_study(
-    inputs: Inputs, study_uid: str, plan_: Plan, desk: Desk, progress: Callable[[str], None]
+    inputs: InputFiles,
+    study_uid: str,
+    plan_: ReadingPlan,
+    desk: OfflineReader,
+    progress: Callable[[str], None],
 ) -> StudyReading:
     selection = _selection(inputs, study_uid)
     folder = _folder(inputs, study_uid, desk)
@@ -284,20 +292,22 @@ def _read_study(
         path = inputs.studies[study_uid][uid]
         progress(f"{mammogram.label} {path.name}")
         display = _display_path(folder, uid)
-        detections[uid] = answered(
+        detections[uid] = detect_with_retries(
             uid, partial(desk.detect, path, display, desk.overrides), desk.attempts
         )
     priors = plan_.priors.get(study_uid, ())
     any_image = _any(inputs, study_uid)
     treatments = (
-        *of_patient(desk.record, any_image.patient),
-        *read_history(inputs.headers[uid] for uid in inputs.studies[study_uid]),
+        *select_patient(desk.record, any_image.patient),
+        *read_header_treatments(inputs.headers[uid] for uid in inputs.studies[study_uid]),
     )
-    removed = mastectomy_sides(treatments, any_image.study_date)
-    circumstances = Circumstances(
+    removed = find_mastectomy_sides(treatments, any_image.study_date)
+    circumstances = StudyContext(
         revision=1,
         cause="offline",
-        missing=missing_slots(_views(inputs, study_uid), [p.views or () for p in priors], removed),
+        missing_views=find_missing_slots(
+            _views(inputs, study_uid), [p.views or () for p in priors], removed
+        ),
         treatments=treatments,
         priors=tuple(
             PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)
@@ -307,7 +317,7 @@ def _read_study(
     return read_study(study_uid, selection, detections, desk.reader, circumstances)
 
 
-def _folder(inputs: Inputs, study_uid: str, desk: Desk) -> Path:
+def _folder(inputs: InputFiles, study_uid: str, desk: OfflineReader) -> Path:
     return desk.out / f"study-{1 + list(inputs.studies).index(study_uid)}"
 
 
@@ -316,7 +326,9 @@ def _display_path(folder: Path, uid: str) -> Path:
     return folder / f".{sha256(uid.encode()).hexdigest()[:32]}.npy"
 
 
-def display_array(inputs: Inputs, study_uid: str, uid: str, desk: Desk) -> npt.NDArray[np.uint8]:
+def load_display_array(
+    inputs: InputFiles, study_uid: str, uid: str, desk: OfflineReader
+) -> npt.NDArray[np.uint8]:
     """Return an image as people look at it, of a study that `read_all` has read.
 
     Raises
@@ -329,27 +341,31 @@ def display_array(inputs: Inputs, study_uid: str, uid: str, desk: Desk) -> npt.N
     return array
 
 
-def _write_objects(reading: StudyReading, inputs: Inputs, folder: Path, desk: Desk) -> None:
+def _write_objects(
+    reading: StudyReading, inputs: InputFiles, folder: Path, desk: OfflineReader
+) -> None:
     def display(uid: str) -> npt.NDArray[np.uint8]:
-        return display_array(inputs, inputs.mammograms[uid].study_uid, uid, desk)
+        return load_display_array(inputs, inputs.mammograms[uid].study_uid, uid, desk)
 
-    studies = (reading.study_uid, *(one.study_uid for one in reading.earlier))
+    studies = (reading.study_uid, *(one.study_uid for one in reading.prior_readings))
     sources = {uid: inputs.headers[uid] for one in studies for uid in inputs.studies[one]}
     uids = ResultUids(desk.installation_id, reading.study_uid, reading.revision, "offline")
     occasion = Occasion(desk.now, predecessor=None)
-    for result in compose(reading, sources, display, desk.node, uids, occasion, desk.profile):
+    for result in compose_results(
+        reading, sources, display, desk.node, uids, occasion, desk.profile
+    ):
         _write(result, folder)
 
 
 def _write(result: ResultObject, folder: Path) -> None:
     stem = folder / f"{result.kind.value}-{result.index + 1}"
-    stem.with_suffix(".dcm").write_bytes(to_bytes(result.dataset))
+    stem.with_suffix(".dcm").write_bytes(encode_file(result.dataset))
     if result.kind is ObjectKind.CAPTURE:
-        stem.with_suffix(".png").write_bytes(capture_png(result.dataset))
+        stem.with_suffix(".png").write_bytes(encode_capture_png(result.dataset))
 
 
-def findings_document(
-    inputs: Inputs, readings: Sequence[StudyReading], plan_: Plan
+def encode_findings(
+    inputs: InputFiles, readings: Sequence[StudyReading], plan_: ReadingPlan
 ) -> dict[str, Any]:
     """Return the content of `findings.json`: every input answered, refusals included."""
     images = []
@@ -359,7 +375,7 @@ def findings_document(
             path = paths[image.mammogram.sop_instance_uid]
             images.append({**_image(reading, image), "path": str(path)})
         for left in reading.left_out:
-            unread = Unreadable(paths[left.sop_instance_uid], left.reason, "")
+            unread = UnreadableFile(paths[left.sop_instance_uid], left.reason, "")
             images.append(_unread_json(unread, reading.study_uid, left.sop_instance_uid))
     images += [_unread_json(unreadable) for unreadable in inputs.unreadable]
     return {
@@ -373,13 +389,13 @@ def findings_document(
 
 def _image(reading: StudyReading, image: ImageReading) -> dict[str, Any]:
     """Return an image's answer whose findings have their line for people."""
-    values = image_json(image)
+    values = encode_image(image)
     for document, finding in zip(values["findings"], image.findings, strict=True):
-        document["line"] = glance(reading, image, finding)
+        document["line"] = describe_finding(reading, image, finding)
     return values
 
 
-def _study_json(inputs: Inputs, reading: StudyReading, plan_: Plan) -> dict[str, Any]:
+def _study_json(inputs: InputFiles, reading: StudyReading, plan_: ReadingPlan) -> dict[str, Any]:
     priors = plan_.priors.get(reading.study_uid, ())
     return {
         "study_uid": reading.study_uid,
@@ -387,19 +403,19 @@ def _study_json(inputs: Inputs, reading: StudyReading, plan_: Plan) -> dict[str,
         "outcome": reading.outcome.value,
         "reasons": [reason.value for reason in reading.reasons],
         "priors": [prior.study_uid for prior in reading.priors],
-        "treatment": list(treatment_lines(reading)),
-        "comparisons": [comparison_json(one) for one in reading.comparisons],
+        "treatment": list(list_treatment_lines(reading)),
+        "comparisons": [encode_comparison(one) for one in reading.comparisons],
         "cad_reports": [one for prior in priors for one in _cad_reports(inputs, prior.study_uid)],
         "suspicion": reading.suspicion,
     }
 
 
-def _cad_reports(inputs: Inputs, study_uid: str) -> Iterator[dict[str, Any]]:
+def _cad_reports(inputs: InputFiles, study_uid: str) -> Iterator[dict[str, Any]]:
     """Yield what the CAD reports of a prior say; one that cannot be read says why."""
     for uid in inputs.studies[study_uid]:
         if inputs.mammograms[uid].sop_class_uid == MammographyCADSRStorage:
             try:
-                yield cad_report_json(read_cad(inputs.headers[uid]))
+                yield encode_cad_report(read_cad_report(inputs.headers[uid]))
             except ContentError as error:
                 yield {
                     "study_uid": study_uid,
@@ -408,7 +424,7 @@ def _cad_reports(inputs: Inputs, study_uid: str) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _unread_json(file: Unreadable, study_uid: str = "", uid: str = "") -> dict[str, Any]:
+def _unread_json(file: UnreadableFile, study_uid: str = "", uid: str = "") -> dict[str, Any]:
     return {
         "sop_instance_uid": uid,
         "study_uid": study_uid,

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import Selection
-from secondread.assemble.viewset import Slot
-from secondread.detect.groups import Groups
+from secondread.assemble.scope import ImageSelection
+from secondread.assemble.viewset import ViewSlot
+from secondread.detect.groups import GroupTables
 from secondread.detect.marks import Detection
 from secondread.findings.cad_report import CadReport
-from secondread.findings.describe import Calibrate, describe
+from secondread.findings.describe import Calibrate, describe_findings
 from secondread.findings.finding import (
     ImageReading,
-    LeftOut,
+    LeftOutInstance,
     ModelIdentity,
     PriorStudy,
     StudyReading,
@@ -26,7 +26,7 @@ from secondread.findings.shown import OperatingPoint
 from secondread.findings.treatment import Treatment
 from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.reported_reading import as_reading
+from secondread.report.reported_reading import rebuild_reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,23 @@ class Reader:
     model: ModelIdentity
     calibrate: Calibrate
     point: OperatingPoint
-    groups: Groups = field(default_factory=Groups)
+    groups: GroupTables = field(default_factory=GroupTables)
     """What the model knows about groups of calcifications."""
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class StudyContext:
     """What is known of a study besides its images."""
 
     revision: int
     cause: str
-    missing: tuple[Slot, ...] = ()
+    missing_views: tuple[ViewSlot, ...] = ()
     priors: tuple[PriorStudy, ...] = ()
-    no_priors: Reason | None = None
+    no_prior_reason: Reason | None = None
     """Why there are none to compare with; None where there are, and where it is not known."""
     treatments: tuple[Treatment, ...] = ()
     """Of the patient, from the record and from the study's own header."""
-    invalid: tuple[str, ...] = ()
+    invalid_instances: tuple[str, ...] = ()
     """SOP Instance UIDs of images whose header makes no sense: nothing more is known of them."""
     is_withdrawn: bool = False
     """Whether there were images, and a rejection note withdrew every one of them."""
@@ -60,10 +60,10 @@ class Circumstances:
 
 def read_study(
     study_uid: str,
-    selection: Selection,
+    selection: ImageSelection,
     detections: Mapping[str, Detection],
     reader: Reader,
-    circumstances: Circumstances,
+    context: StudyContext,
 ) -> StudyReading:
     """Combine the detector's answers about a study's images into one reading.
 
@@ -80,28 +80,30 @@ def read_study(
     circumstances
         Revision, missing views, priors, treatment.
     """
-    labels = unique_labels(selection.to_read)
+    labels = label_images(selection.to_read)
     images = tuple(
         _image(m, labels[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
         for m in selection.to_read
     )
-    invalid = tuple(LeftOut(uid, "?", Reason.HEADER_INVALID) for uid in circumstances.invalid)
+    invalid = tuple(
+        LeftOutInstance(uid, "?", Reason.HEADER_INVALID) for uid in context.invalid_instances
+    )
     outcome, reasons = _outcome(images, len(invalid))
-    if circumstances.is_withdrawn:
+    if context.is_withdrawn:
         reasons = (Reason.ALL_REJECTED,)
     return StudyReading(
         study_uid=study_uid,
-        revision=circumstances.revision,
-        cause=circumstances.cause,
+        revision=context.revision,
+        cause=context.cause,
         outcome=outcome,
-        reasons=reasons + _context(circumstances),
+        reasons=reasons + _context(context),
         images=images,
         left_out=invalid
-        + tuple(LeftOut(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
-        missing_views=tuple(side + view for side, view in circumstances.missing),
-        priors=circumstances.priors,
+        + tuple(LeftOutInstance(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
+        missing_views=tuple(side + view for side, view in context.missing_views),
+        priors=context.priors,
         model=reader.model,
-        treatments=circumstances.treatments,
+        treatments=context.treatments,
     )
 
 
@@ -125,15 +127,17 @@ def read_from_report(
     InputError
         The report is another maker's.
     """
-    reported = as_reading(report)
+    reported = rebuild_reading(report)
     kept = [i.mammogram for i in reported.images if i.mammogram.sop_instance_uid in answers]
     if not kept:
         return reported
-    circumstances = Circumstances(revision=1, cause="reported")
-    return read_study(report.study_uid, Selection(tuple(kept), ()), answers, reader, circumstances)
+    circumstances = StudyContext(revision=1, cause="reported")
+    return read_study(
+        report.study_uid, ImageSelection(tuple(kept), ()), answers, reader, circumstances
+    )
 
 
-def unique_labels(mammograms: Sequence[Mammogram]) -> dict[str, str]:
+def label_images(mammograms: Sequence[Mammogram]) -> dict[str, str]:
     """Return a label for each image, ``LCC`` or, where a view comes again, ``LCC2``."""
     seen: Counter[str] = Counter()
     labels: dict[str, str] = {}
@@ -147,7 +151,7 @@ def unique_labels(mammograms: Sequence[Mammogram]) -> dict[str, str]:
 def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reader) -> ImageReading:
     spacing = mammogram.spacing
     findings = (
-        describe(
+        describe_findings(
             label,
             detection.marks,
             # A gate overridden by request may let an image without a pixel spacing through; its
@@ -158,7 +162,7 @@ def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reade
             reader.point,
             reader.groups,
         )
-        if detection.status.has_findings
+        if detection.status.was_read
         else ()
     )
     return ImageReading(
@@ -177,26 +181,26 @@ def _outcome(images: Sequence[ImageReading], invalid: int) -> tuple[Outcome, tup
     wanted = len(images) + invalid
     if not wanted:
         return Outcome.NOT_ELIGIBLE, (Reason.NOTHING_IN_SCOPE,)
-    read = [image for image in images if image.status.has_findings]
+    read = [image for image in images if image.status.was_read]
     if not read:
         return Outcome.FAILED, (Reason.ALL_IMAGES_REFUSED,)
     doubtful = any(image.status is ImageStatus.FLAGGED for image in read)
     doubts = (Reason.SOME_IMAGES_DOUBTFUL,) if doubtful else ()
     if len(read) < wanted:
         return Outcome.PARTIAL, (Reason.SOME_IMAGES_REFUSED, *doubts)
-    if any(image.shown for image in read):
+    if any(image.shown_findings for image in read):
         return Outcome.FINDINGS, doubts
     return Outcome.NO_FINDINGS, doubts
 
 
-def _context(circumstances: Circumstances) -> tuple[Reason, ...]:
+def _context(circumstances: StudyContext) -> tuple[Reason, ...]:
     reasons = []
-    if circumstances.missing:
+    if circumstances.missing_views:
         reasons.append(Reason.VIEWS_MISSING)
     if not circumstances.treatments:
         reasons.append(Reason.TREATMENT_UNKNOWN)
     if not any(prior.compared for prior in circumstances.priors):
         reasons.append(Reason.NO_COMPARISON)
-        if circumstances.no_priors is not None:
-            reasons.append(circumstances.no_priors)
+        if circumstances.no_prior_reason is not None:
+            reasons.append(circumstances.no_prior_reason)
     return tuple(reasons)

@@ -202,6 +202,6 @@ class ImageStatus(StrEnum):
     FAILED = "failed"
 
     @property
-    def has_findings(self) -> bool:
+    def was_read(self) -> bool:
         """Whether the detector's answer about this image counts."""
         return self in {ImageStatus.READ, ImageStatus.FLAGGED}

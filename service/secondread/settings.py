@@ -44,7 +44,7 @@ def _is_network(text: str) -> str:
 Network = Annotated[str, AfterValidator(_is_network)]
 """An IP address, or a network in CIDR notation."""
 
-Name = Annotated[
+ShortName = Annotated[
     str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_-]*$")
 ]
 """A short name of ours, used in URLs, metrics and file names: lower case, digits, - and _."""
@@ -54,7 +54,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Intake(StrEnum):
+class IntakeMode(StrEnum):
     """What becomes of the studies that a peer sends."""
 
     REPORT = "report"
@@ -146,7 +146,7 @@ class PeerSettings(_Section):
     """Its calling AE title."""
     addresses: tuple[Network, ...] = ()
     """IP addresses or networks (CIDR) it may call from; empty: any."""
-    intake: Intake = Intake.REPORT
+    intake: IntakeMode = IntakeMode.REPORT
     """What becomes of its studies."""
     maximum_age_days: int | None = Field(default=30, ge=0)
     """Studies older than this are kept as priors; leave out the limit with -1 in the file."""
@@ -173,7 +173,7 @@ class AssembleSettings(_Section):
     """Images that come later than this after a reading no longer make a revision by themselves."""
 
 
-class Retrieve(StrEnum):
+class RetrieveMethod(StrEnum):
     """How images are asked for (PS3.4 C.4)."""
 
     MOVE = "move"
@@ -186,7 +186,7 @@ class Retrieve(StrEnum):
 class PriorSourceSettings(_Section):
     """`[[priors.sources]]`: an archive that is asked for priors."""
 
-    name: Name
+    name: ShortName
     """A short name for pages, metrics and logs."""
     ae_title: AeTitle
     """Its AE title."""
@@ -194,7 +194,7 @@ class PriorSourceSettings(_Section):
     """Its host name or address."""
     port: int = Field(ge=1, le=65535)
     """Its TCP port."""
-    retrieve: Retrieve = Retrieve.MOVE
+    retrieve: RetrieveMethod = RetrieveMethod.MOVE
     """How images are asked for. With ``move`` the archive calls this node to deliver them, so its
     AE title has to be under `[[peers]]` as well."""
     timeout_seconds: float = Field(default=30.0, gt=0)
@@ -235,7 +235,7 @@ class PriorsSettings(_Section):
         return self
 
     @property
-    def asked(self) -> tuple[PriorSourceSettings, ...]:
+    def active_sources(self) -> tuple[PriorSourceSettings, ...]:
         """The sources that are asked."""
         return self.sources if self.fetch else ()
 
@@ -297,7 +297,7 @@ class LogSettings(_Section):
     """The lowest level written."""
 
 
-class Mode(StrEnum):
+class DestinationMode(StrEnum):
     """Whether results leave for a destination."""
 
     SHADOW = "shadow"
@@ -337,7 +337,7 @@ PRESETS: dict[Preset, dict[str, object]] = {
 }
 """The fields in which a preset differs from the defaults."""
 
-Plain = StringConstraints(pattern=r"^[ -\[\]-}]*$")
+PlainText = StringConstraints(pattern=r"^[ -\[\]-}]*$")
 """Printable ASCII without backslash and tilde, which other character sets read otherwise."""
 
 
@@ -371,11 +371,11 @@ class ProfileSettings(_Section):
     character_set: Literal["source", "ISO_IR 192"] = "source"
     """Specific Character Set of results: that of the images, which leaves names byte for byte as
     they are, or UTF-8."""
-    series_description: Annotated[str, Plain] = Field(default="Second read", max_length=24)
+    series_description: Annotated[str, PlainText] = Field(default="Second read", max_length=24)
     """How the description of each series begins."""
     series_number: int = Field(default=9000, ge=1, le=999_000)
     """Series are numbered upwards from here, ten for each revision."""
-    manufacturer: Annotated[str, Plain] = Field(default="", max_length=64)
+    manufacturer: Annotated[str, PlainText] = Field(default="", max_length=64)
     """Manufacturer in results, for workstations that take CAD results only from makers that they
     are configured for. Empty: the node's own."""
 
@@ -408,7 +408,7 @@ class Proof(StrEnum):
 class DestinationSettings(_Section):
     """`[[destinations]]`: where results go."""
 
-    name: Name
+    name: ShortName
     """A short name for pages, metrics and commands."""
     ae_title: AeTitle
     """Its AE title."""
@@ -416,7 +416,7 @@ class DestinationSettings(_Section):
     """Its host name or address."""
     port: int = Field(ge=1, le=65535)
     """Its TCP port."""
-    initial_mode: Mode = Mode.SHADOW
+    initial_mode: DestinationMode = DestinationMode.SHADOW
     """The mode it starts in when the database first meets it; later the database rules."""
     proof: Proof = Proof.STORE_STATUS
     """What counts as delivered; ``store-status`` is the weakest, for those that offer no other.
@@ -508,15 +508,17 @@ class Settings(_Section):
         text = self.findings.model_dump_json() + self.detect.model_dump_json() + priors
         return hashlib.sha256((text + "".join(sorted(self.profiles))).encode()).hexdigest()
 
-    def peer(self, ae_title: str) -> PeerSettings | None:
+    def find_peer(self, ae_title: str) -> PeerSettings | None:
         """Return the settings of a calling AE title, or None if it has none."""
         return next((peer for peer in self.peers if peer.ae_title == ae_title), None)
 
 
-PREFIX = "SECONDREAD__"
+ENVIRONMENT_PREFIX = "SECONDREAD__"
 
 
-def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    path: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
     """Read the settings from a TOML file and the environment.
 
     Parameters
@@ -554,11 +556,11 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 def _merge_environment(values: dict[str, Any], environment: Mapping[str, str]) -> None:
     for variable, text in environment.items():
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
-        parts = variable.removeprefix(PREFIX).lower().split("__")
+        parts = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         if len(parts) != 2 or not all(parts):
-            raise SettingsError(f"{variable}: expected {PREFIX}SECTION__KEY")
+            raise SettingsError(f"{variable}: expected {ENVIRONMENT_PREFIX}SECTION__KEY")
         section = values.setdefault(parts[0], {})
         if not isinstance(section, dict):
             raise SettingsError(f"{variable}: [[{parts[0]}]] is a list; set it in the file")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from secondread.settings import load
+from secondread.settings import load_settings
 from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
 from secondread.track.states import DeliveryState, StudyState
 from secondread.track.summaries import StudyDetail
@@ -83,14 +83,14 @@ timeout_seconds = 5
 maximum_pause_seconds = 1
 """
         )
-        self.settings = load(self.file, {})
+        self.settings = load_settings(self.file, {})
         self.log = folder / "node.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def add(self, text: str) -> None:
         """Add to the settings, before the node is started."""
         self.file.write_text(self.file.read_text() + text)
-        self.settings = load(self.file, {})
+        self.settings = load_settings(self.file, {})
 
     def start(self) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
@@ -145,7 +145,7 @@ maximum_pause_seconds = 1
     def detail(self, study_uid: str) -> StudyDetail | None:
         tracker = self.tracker()
         try:
-            return tracker.study_queries.detail(study_uid)
+            return tracker.study_queries.find_detail(study_uid)
         finally:
             tracker.close()
 
@@ -154,7 +154,7 @@ maximum_pause_seconds = 1
         detail = self.detail(study_uid)
         if detail is None or detail.summary.state is not StudyState.REPORTED:
             return False
-        ways = [way for item in detail.outbox for way in item.deliveries]
+        ways = [way for item in detail.outbox_objects for way in item.deliveries]
         return bool(ways) and all(
             way.state in {DeliveryState.STORED, DeliveryState.DELIVERED} for way in ways
         )
@@ -162,7 +162,9 @@ maximum_pause_seconds = 1
     def outbox(self, study_uid: str) -> dict[str, Path]:
         detail = self.detail(study_uid)
         assert detail is not None
-        return {o.sop_instance_uid: self.settings.node.data_dir / o.path for o in detail.outbox}
+        return {
+            o.sop_instance_uid: self.settings.node.data_dir / o.path for o in detail.outbox_objects
+        }
 
 
 class Pacs:
@@ -202,7 +204,7 @@ class Pacs:
 @pytest.fixture(scope="session")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
     """The demo's exam at a coarse pitch, so that it is quick."""
-    spec = replace(ExamSpec.demo(date(2026, 6, 1)), pitch_mm=0.1)
+    spec = replace(ExamSpec.for_demo(date(2026, 6, 1)), pitch_mm=0.1)
     return write_exam(spec, tmp_path_factory.mktemp("exam"))
 
 

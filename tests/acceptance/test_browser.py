@@ -55,7 +55,7 @@ def test_a_study_s_page_and_its_captures_are_drawn(
     until(is_reported, "the reading")
     detail = node.detail(study_uid)
     assert detail is not None
-    number = next(o.id for o in detail.outbox if o.kind is ObjectKind.CAPTURE)
+    number = next(o.id for o in detail.outbox_objects if o.kind is ObjectKind.CAPTURE)
     base = f"http://127.0.0.1:{node.web_port}/studies/{study_uid}"
 
     page = screenshot(base, tmp_path / "page.png")

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from secondread.reasons import Outcome, Reason
-from secondread.settings import Mode
+from secondread.settings import DestinationMode
 from secondread.simulate.exam import ExamFiles
 from secondread.track.states import DeliveryState, StudyState
 from tests.acceptance.conftest import NodeProcess, Pacs, until
@@ -125,7 +125,7 @@ def test_a_pacs_that_is_down_gets_its_results_when_it_is_back(
     def has_tried() -> bool:
         detail = node.detail(study_uid)
         return detail is not None and any(
-            d.attempts >= 2 for o in detail.outbox for d in o.deliveries
+            d.attempts >= 2 for o in detail.outbox_objects for d in o.deliveries
         )
 
     until(has_tried, "two attempts")
@@ -150,7 +150,7 @@ def test_in_shadow_nothing_leaves_and_everything_is_seen(
 
         detail = node.detail(study_uid)
         assert detail is not None
-        states = {d.state for o in detail.outbox for d in o.deliveries}
+        states = {d.state for o in detail.outbox_objects for d in o.deliveries}
         assert states == {DeliveryState.SHADOW}
         status, page = get(node, f"/studies/{study_uid}")
         assert status == 200
@@ -158,7 +158,7 @@ def test_in_shadow_nothing_leaves_and_everything_is_seen(
         assert "Simulated^Exam" not in page
 
         node.tracker().destinations.set_mode(
-            "pacs", Mode.LIVE, "test", detail.summary.last_arrived_at
+            "pacs", DestinationMode.LIVE, "test", detail.summary.last_arrived_at
         )
         time.sleep(2)  # twenty polls of the lane that would send
         assert pacs.files() == {}

@@ -56,15 +56,16 @@ def results_are_back(orthanc: Orthanc, node: NodeProcess, study_uid: str) -> boo
     return (
         detail is not None
         and detail.summary.state is StudyState.REPORTED
-        and bool(detail.outbox)
-        and {o.sop_instance_uid for o in detail.outbox} <= orthanc.instances(study_uid).keys()
+        and bool(detail.outbox_objects)
+        and {o.sop_instance_uid for o in detail.outbox_objects}
+        <= orthanc.instances(study_uid).keys()
     )
 
 
 def delivery_states(node: NodeProcess, study_uid: str) -> set[DeliveryState]:
     detail = node.detail(study_uid)
     assert detail is not None
-    return {delivery.state for result in detail.outbox for delivery in result.deliveries}
+    return {delivery.state for result in detail.outbox_objects for delivery in result.deliveries}
 
 
 def foreign_capture(like: Path, folder: Path) -> Path:

@@ -8,10 +8,10 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.codes import Code, Status
+from secondread.codes import Code, ResultStatus
 from secondread.report import concepts as c
 from secondread.report import tree
-from secondread.report.compose import to_bytes
+from secondread.report.compose import encode_file
 from tests import faulty_reports as planting
 from tests.faulty_reports import drop, finding, one, quality, unit, valid, value
 from tests.golden_set import golden_exams, objects
@@ -49,7 +49,7 @@ def with_a_forbidden_relationship(root: Dataset) -> None:
     one(root, c.LANGUAGE).RelationshipType = "CONTAINS"
 
 
-def below(parent: Dataset, relation: str, item: tree.Item | Dataset) -> None:
+def below(parent: Dataset, relation: str, item: tree.TreeItem | Dataset) -> None:
     """Hang an item behind the others, with a relation of its own."""
     child = deepcopy(item) if isinstance(item, Dataset) else item.content
     child.RelationshipType = relation
@@ -74,7 +74,7 @@ def the_other_meaning(root: Dataset) -> None:
 
 
 def succeeded_without_analyses(root: Dataset) -> None:
-    value(one(root, c.ANALYSIS_SUMMARY), Status.SUCCEEDED.code)
+    value(one(root, c.ANALYSIS_SUMMARY), ResultStatus.SUCCEEDED.code)
     del one(root, c.ANALYSIS_SUMMARY).ContentSequence
 
 
@@ -135,12 +135,12 @@ FAULTS: dict[str, tuple[str, Plant]] = {
         lambda ds: below(
             one(ds, c.COMPOSITE_FEATURE),
             "HAS PROPERTIES",
-            tree.code(c.QUADRANT, Status.FAILED.code),
+            tree.code(c.QUADRANT, ResultStatus.FAILED.code),
         ),
     ),
     "an hour that is none": (
         "followed",
-        lambda ds: value(one(ds, c.CLOCK_FACE), Status.FAILED.code),
+        lambda ds: value(one(ds, c.CLOCK_FACE), ResultStatus.FAILED.code),
     ),
     "a difference in percent": ("followed", lambda ds: unit(one(ds, DIFFERENCE), PERCENT)),
     "a difference of one number": (
@@ -184,7 +184,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         plant(documents[name])
     for name, ds in documents.items():
         made[name] = folder / f"{name}.dcm"
-        made[name].write_bytes(to_bytes(ds))
+        made[name].write_bytes(encode_file(ds))
     return made
 
 

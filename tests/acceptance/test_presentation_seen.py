@@ -12,10 +12,19 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from secondread.reasons import Outcome
-from secondread.report.compose import compose, to_bytes
+from secondread.report.compose import compose_results, encode_file
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.acceptance.dicomscope_peer import show
-from tests.unit.report.readings import FIRST, NODE, UIDS, by_uid, cluster, read, source, study
+from tests.unit.report.readings import (
+    FIRST_OCCASION,
+    NODE,
+    UIDS,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_study_reading,
+)
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -32,7 +41,7 @@ WITHIN_MM = 0.25
 
 def image() -> Dataset:
     """Return a dark image with the squares."""
-    ds = source("LCC", Rows=ROWS, Columns=COLUMNS, SamplesPerPixel=1, PixelRepresentation=0)
+    ds = make_header("LCC", Rows=ROWS, Columns=COLUMNS, SamplesPerPixel=1, PixelRepresentation=0)
     pixels = np.full((ROWS, COLUMNS), 800, np.uint16)
     for row, column, width in SQUARES:
         pixels[row : row + width, column : column + width] = 4095
@@ -41,10 +50,12 @@ def image() -> Dataset:
 
 
 def presentation_state(of: Dataset) -> Dataset:
-    reading = study(Outcome.FINDINGS, read(of, cluster()))
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(of, make_cluster()))
     profile = ProfileSettings(objects=(ObjectKind.PRESENTATION,))
     blank = np.zeros((ROWS, COLUMNS), np.uint8)
-    (result,) = compose(reading, by_uid(of), lambda _: blank, NODE, UIDS, FIRST, profile)
+    (result,) = compose_results(
+        reading, index_by_uid(of), lambda _: blank, NODE, UIDS, FIRST_OCCASION, profile
+    )
     return result.dataset
 
 
@@ -65,7 +76,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Picture:
     folder = tmp_path_factory.mktemp("dicomscope")
     ds = image()
     for name, one in (("image", ds), ("state", presentation_state(ds))):
-        (folder / f"{name}.dcm").write_bytes(to_bytes(one))
+        (folder / f"{name}.dcm").write_bytes(encode_file(one))
     window = show(folder / "state.dcm", folder / "image.dcm", folder / "run")
     shown = np.asarray(Image.open(window).convert("L"))
     return shown[60:1140, :1340]
@@ -81,7 +92,7 @@ def test_the_outline_is_drawn_where_the_finding_is(seen: Picture) -> None:
 
     within = across * WITHIN_MM / float(image().ImagerPixelSpacing[0])
     away = cv2.distanceTransform(1 - white, cv2.DIST_L2, 5)
-    outline = np.array([(p.col, p.row) for p in cluster().outline])
+    outline = np.array([(p.col, p.row) for p in make_cluster().outline])
     for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         for share in np.linspace(0.0, 1.0, 10):
             col, row = start + share * (end - start)

@@ -19,13 +19,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 from typer.testing import CliRunner
 
 from secondread.cli.commands import app
-from secondread.findings.cad_report import Origin
+from secondread.findings.cad_report import ReportOrigin
 from secondread.reasons import Outcome, Reason
 from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
 from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import StudyDetail
-from secondread.watch.prior_reports import prior_reports
-from secondread.workflow.material import Priors, gather, gather_priors
+from secondread.watch.prior_reports import read_prior_reports
+from secondread.workflow.material import GatheredPriors, gather_inputs, gather_priors
 from tests.acceptance.conftest import NodeProcess, until
 from tests.acceptance.orthanc_peer import Orthanc
 from tests.conftest import ROOT
@@ -46,7 +46,7 @@ BASELINE = ROOT / "models" / "calcification" / "baseline" / "manifest.toml"
 @pytest.fixture(scope="module")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
     """One view of each breast: a new cluster and an old group left, a growing cluster right."""
-    demo = ExamSpec.demo(date(2026, 6, 1))
+    demo = ExamSpec.for_demo(date(2026, 6, 1))
     new, old, right = demo.lesions
     growing = replace(right, course="growing", count=18, diameter_mm=(0.4, 0.7))
     spec = replace(demo, pitch_mm=0.1, views=("RCC", "LCC"), lesions=(new, old, growing))
@@ -123,13 +123,13 @@ def changes(node: NodeProcess, study_uid: str) -> set[str]:
     return {str(finding.document["change"]) for finding in found if finding.shown}
 
 
-def priors(node: NodeProcess, study_uid: str) -> Priors:
+def priors(node: NodeProcess, study_uid: str) -> GatheredPriors:
     """Return the priors that the first reading was given."""
     from secondread.accept.archive import Archive
 
     archive, tracker = Archive(node.settings.node.data_dir), node.tracker()
     try:
-        return gather_priors(tracker, archive, gather(tracker, archive, study_uid, 1))
+        return gather_priors(tracker, archive, gather_inputs(tracker, archive, study_uid, 1))
     finally:
         tracker.close()
 
@@ -173,11 +173,11 @@ def others_marks(node: NodeProcess, study_uid: str) -> list[dict[str, int]]:
 
     tracker = node.tracker()
     try:
-        found = prior_reports(tracker, Archive(node.settings.node.data_dir), study_uid)
+        found = read_prior_reports(tracker, Archive(node.settings.node.data_dir), study_uid)
     finally:
         tracker.close()
     reports = [one.report for one in found if one.report is not None]
-    return [dict(one.marks) for one in reports if one.origin is Origin.FOREIGN]
+    return [dict(one.mark_counts) for one in reports if one.origin is ReportOrigin.FOREIGN]
 
 
 def differential_impressions(sr: Dataset) -> set[str]:
@@ -218,7 +218,7 @@ def test_the_node_fetches_the_prior_and_says_in_the_report_what_changed(
     (prior,) = priors(node, study_uid).usable
     assert prior.study_uid == prior_uid
     detail, held = detail_of(node, study_uid), detail_of(node, prior_uid)
-    assert [one.state for one in detail.priors] == [FetchState.DONE, FetchState.DONE]
+    assert [one.state for one in detail.fetch_requests] == [FetchState.DONE, FetchState.DONE]
     assert (held.summary.state, held.summary.hold_reason) == (
         StudyState.HELD,
         Reason.FETCHED_AS_PRIOR,

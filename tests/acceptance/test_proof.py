@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secondread.settings import Proof, load
+from secondread.settings import Proof, load_settings
 from secondread.simulate.exam import ExamFiles
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
@@ -34,7 +34,7 @@ def node_with(folder: Path, proof: Proof, port: int, ae_title: str) -> NodeProce
         f'{text.replace(as_peer, "")}proof = "{proof.value}"\n'
         "commitment_seconds = 20\nquery_seconds = 1\n"
     )
-    node.settings = load(node.file, {})
+    node.settings = load_settings(node.file, {})
     return node
 
 
@@ -49,7 +49,9 @@ def node(request: pytest.FixtureRequest, tmp_path: Path, orthanc: Orthanc) -> It
 
 def deliveries(node: NodeProcess, study_uid: str) -> list[DeliverySummary]:
     detail = node.detail(study_uid)
-    return [] if detail is None else [way for item in detail.outbox for way in item.deliveries]
+    return (
+        [] if detail is None else [way for item in detail.outbox_objects for way in item.deliveries]
+    )
 
 
 def are(state: DeliveryState, ways: list[DeliverySummary]) -> bool:

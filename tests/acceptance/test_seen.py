@@ -190,7 +190,7 @@ def test_orthanc_commits_to_every_kind_of_object(
         )
         detail = node.detail(study_uid)
         assert detail is not None
-        kinds_sent = {item.kind for item in detail.outbox}
+        kinds_sent = {item.kind for item in detail.outbox_objects}
         assert {ObjectKind.CAD_SR, ObjectKind.TID1500} <= kinds_sent
         assert orthanc.instances(study_uid).keys() == node.outbox(study_uid).keys()
     finally:

@@ -31,13 +31,13 @@ from onnx import TensorProto, helper, numpy_helper
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass
 from secondread.detect import breast, peaks, strips
-from secondread.detect.decode import decode
-from secondread.detect.detector import Detector, detector_input, prepare
-from secondread.detect.manifest import Graph, Manifest, Role, load
-from secondread.detect.pixels import GreyScale, normalised
+from secondread.detect.decode import decode_pixels
+from secondread.detect.detector import Detector, cut_detector_input, prepare_image
+from secondread.detect.manifest import Graph, GraphRole, Manifest, load_manifest
+from secondread.detect.pixels import GreyScale, normalise
 from secondread.detect.session import GraphSession
 from secondread.geometry import SpacingMm
-from secondread.simulate.exam import simulated_views
+from secondread.simulate.exam import simulate_views
 from secondread.simulate.spec import ExamSpec, Seeds
 
 ROWS, COLUMNS = 4096, 3328
@@ -58,7 +58,7 @@ def timed(call: Callable[[], Any], repeat: int) -> tuple[float, Any]:
 
 def operations(manifest: Manifest, graph: Graph, side: int) -> "Operations":
     """Return the multiplications and additions of a graph's products for one square input."""
-    content = onnx.load_model_from_string(manifest.verified_bytes(graph)).graph
+    content = onnx.load_model_from_string(manifest.read_graph(graph)).graph
     outputs = [one.name for one in content.output]
     del content.input[:], content.output[:], content.value_info[:]
     value = helper.make_tensor_value_info
@@ -170,29 +170,29 @@ def _session(graph: onnx.GraphProto, threads: int) -> ort.InferenceSession:
 
 def stages(path: Path, threads: int, repeat: int) -> dict[str, float]:
     """Measure one file, stage by stage; seconds, and the figures for the floor."""
-    manifest = load()
+    manifest = load_manifest()
     model_mm = manifest.input.spacing_mm
     detector = Detector(manifest, threads)
     session = GraphSession(manifest, manifest.dense, threads)
     out: dict[str, float] = {}
     out["read file"], ds = timed(lambda: pydicom.dcmread(path), repeat)
     mammogram = Mammogram.from_dataset(ds)
-    out["decode"], stored = timed(lambda: decode(ds), repeat)
+    out["decode"], stored = timed(lambda: decode_pixels(ds), repeat)
     grey = GreyScale.from_dataset(ds, mammogram)
-    out["brightness"], bright = timed(lambda: grey.brightness(stored), repeat)
+    out["brightness"], bright = timed(lambda: grey.to_brightness(stored), repeat)
     spacing = mammogram.spacing or SpacingMm(model_mm, model_mm)
-    out["breast"], _ = timed(lambda: breast.find(bright, spacing), repeat)
-    prepared, image = timed(lambda: prepare(ds, mammogram, model_mm), repeat)
+    out["breast"], _ = timed(lambda: breast.find_breast(bright, spacing), repeat)
+    prepared, image = timed(lambda: prepare_image(ds, mammogram, model_mm), repeat)
     out["gates and display"] = prepared - out["decode"] - out["brightness"] - out["breast"]
     out["crop and masks"], (cut, grid, tissue, interior) = timed(
-        lambda: detector_input(image, model_mm), repeat
+        lambda: cut_detector_input(image, model_mm), repeat
     )
-    out["normalise"], z = timed(lambda: normalised(cut, tissue, manifest.input), repeat)
+    out["normalise"], z = timed(lambda: normalise(cut, tissue, manifest.input), repeat)
     out["dense graph"], maps = timed(
-        lambda: strips.infer(z, interior, manifest.dense, session.dense), repeat
+        lambda: strips.run_in_strips(z, interior, manifest.dense, session.run_dense), repeat
     )
     out["peaks"], found = timed(
-        lambda: peaks.candidates(
+        lambda: peaks.find_candidates(
             maps, manifest.dense.heads, z, interior, grid.spacing.mean, manifest.limits
         ),
         repeat,
@@ -203,7 +203,7 @@ def stages(path: Path, threads: int, repeat: int) -> dict[str, float]:
     out["dense megapixels"] = sum(
         (bottom - top) * (right - left) / 1e6
         for top, bottom, left, right in (
-            strip.computed for strip in strips.plan(interior, manifest.dense)
+            strip.computed for strip in strips.plan_strips(interior, manifest.dense)
         )
     )
     out["spots looked at again"] = len(found.spots)
@@ -221,10 +221,10 @@ def arithmetic(manifest: Manifest, figures: dict[str, float]) -> Operations:
     side = 32 * manifest.dense.multiple_of
     of_graphs = [(manifest.dense, side, 1e6 * figures["dense megapixels"] / side**2)]
     for role, name in (
-        (Role.RESCORE, "spots looked at again"),
-        (Role.DESCRIBE, "spots whose type is told"),
+        (GraphRole.RESCORE, "spots looked at again"),
+        (GraphRole.DESCRIBE, "spots whose type is told"),
     ):
-        graph = manifest.graph(role)
+        graph = manifest.find_graph(role)
         if graph is not None and graph.patch_px is not None:
             of_graphs.append((graph, graph.patch_px, figures[name]))
     total = Operations(0.0, 0.0)
@@ -246,9 +246,9 @@ def simulated(folder: Path) -> Path:
         size=1.4,
         pitch_mm=0.07 * 3328 / ROWS,
         views=("LMLO",),
-        lesions=ExamSpec.demo(date(2026, 1, 1)).lesions,
+        lesions=ExamSpec.for_demo(date(2026, 1, 1)).lesions,
     )
-    (view,) = simulated_views(spec)
+    (view,) = simulate_views(spec)
     _, ds = view.instances[0]
     stored = np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns)
     wide = np.full((ROWS, COLUMNS), stored[0, -1], np.uint16)
@@ -265,8 +265,8 @@ def simulated(folder: Path) -> Path:
 def added_memory(path: Path, answer: "multiprocessing.Queue[float]") -> None:
     """Say how many megabytes the first view adds to a process that has loaded everything."""
     cv2.setNumThreads(1)
-    detector = Detector(load())
-    decode(pydicom.dcmread(path))
+    detector = Detector(load_manifest())
+    decode_pixels(pydicom.dcmread(path))
     before = _most_memory_mb()
     detector.detect(path, frozenset({"all"}))
     answer.put(_most_memory_mb() - before)
@@ -279,7 +279,7 @@ def _most_memory_mb() -> float:
 
 
 def _reads(path: Path, count: int, ready: Any, begin: Any) -> None:
-    detector = Detector(load())
+    detector = Detector(load_manifest())
     detector.detect(path, frozenset({"all"}))
     ready.release()
     begin.wait()
@@ -314,7 +314,7 @@ def report(path: Path, threads: int, repeat: int) -> None:
     print(f"\n{path.name}, {threads} thread(s), median of {repeat}")
     for name, value in figures.items():
         print(f"  {name:26} {value:9.3f}")
-    work = arithmetic(load(), figures)
+    work = arithmetic(load_manifest(), figures)
     floor, taken = work.seconds_at(peak), figures["pixels to marks"]
     for name in ("exact", "eight_bit"):
         done, rate = getattr(work, name) / 1e9, getattr(peak, name) / 1e9

@@ -32,7 +32,7 @@ from pydicom.uid import UID
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
+from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.settings import NodeSettings, PeerSettings, ReceiveSettings, Settings
 from tests.unit.accept.fakes import MemoryCommitments, instance
@@ -64,22 +64,22 @@ class SqliteLedger:
         self._connection.execute("CREATE TABLE instances (uid TEXT, sha256 TEXT, path TEXT)")
         self._lock = threading.Lock()
 
-    def receiver_started(self, at: datetime) -> None: ...
+    def record_receiver_start(self, at: datetime) -> None: ...
 
     def is_own(self, sop_instance_uid: str) -> bool:
         return False
 
-    def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+    def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         row = (instance.sop_instance_uid, instance.sha256, instance.relative_path)
         with self._lock, self._connection:
             self._connection.execute("INSERT INTO instances VALUES (?, ?, ?)", row)
-        return Recorded.NEW
+        return RecordOutcome.NEW
 
-    def association_opened(self, association: PeerAssociation) -> None: ...
+    def record_association_start(self, association: PeerAssociation) -> None: ...
 
-    def association_closed(self, association_id: str, at: datetime) -> None: ...
+    def record_association_end(self, association_id: str, at: datetime) -> None: ...
 
-    def refused(self, refusals: Sequence[Refusal]) -> None: ...
+    def record_refusals(self, refusals: Sequence[Refusal]) -> None: ...
 
 
 def make_files(folder: Path, count: int) -> list[Path]:
@@ -182,7 +182,7 @@ def _size(batches: Sequence[Sequence[Path]]) -> float:
 
 def serve(folder: Path) -> None:
     """Run a receiver until terminated; its port is the first line of standard output."""
-    log.configure("bench", level="error")
+    log.configure_logging("bench", level="error")
     archive = Archive(folder)
     archive.create()
     settings = Settings(

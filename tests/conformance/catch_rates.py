@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.report.check import check_against, check_cad_sr
-from secondread.report.compose import to_bytes
+from secondread.report.check import check_against_reading, check_cad_sr
+from secondread.report.compose import encode_file
 from tests.conftest import ROOT
 from tests.faulty_reports import BASES, FAMILIES, FAULTS, PROFILES, faulty, valid
 from tests.pixelmed import validate
@@ -36,7 +36,7 @@ def of_check(name: str, ds: Dataset) -> bool:
     planted = FAULTS[name]
     faults = check_cad_sr(ds)
     if planted.with_findings:
-        faults += check_against(ds, *BASES[planted.base](), PROFILES[planted.base])
+        faults += check_against_reading(ds, *BASES[planted.base](), PROFILES[planted.base])
     return any(planted.says in fault.message for fault in faults)
 
 
@@ -58,7 +58,7 @@ def written(folder: Path) -> dict[str, Path]:
         ds = valid(name) if name in BASES else faulty(name)
         files[name] = folder / f"{number:03d}.dcm"
         try:
-            files[name].write_bytes(to_bytes(ds))
+            files[name].write_bytes(encode_file(ds))
         except (ValueError, AttributeError, TypeError):
             del files[name]
     return files

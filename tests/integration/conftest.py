@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from secondread.track.migrate import upgrade
+from secondread.track.migrate import upgrade_database
 from secondread.track.tables import Base
 from secondread.track.tracker import Tracker
 from tests.postgres_server import PostgresServer
@@ -42,7 +42,7 @@ def postgresql_tracker(
 
 
 def _tracker(url: str, folder: Path) -> Iterator[Tracker]:
-    upgrade(url)
+    upgrade_database(url)
     tracker = Tracker(url, folder / "outbox")
     yield tracker
     tracker.close()
@@ -52,7 +52,7 @@ def _tracker(url: str, folder: Path) -> Iterator[Tracker]:
 def tracker(backend: str, request: pytest.FixtureRequest) -> Tracker:
     """A tracker with nothing in it: one for all tests, emptied, because making one is slow."""
     tracker: Tracker = request.getfixturevalue(f"{backend}_tracker")
-    with tracker.database.writing() as session:
+    with tracker.database.begin_write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
     return tracker

@@ -14,8 +14,8 @@ from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
 from secondread.accept.commitment import MAXIMUM_ITEMS, MAXIMUM_REPORT_BYTES
-from secondread.accept.contexts import PUSH_MODEL
-from secondread.accept.ledger import Refused
+from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
+from secondread.accept.ledger import RefusalKind
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import Node, commitment_report, eventually, instance, running_node
 
@@ -40,9 +40,9 @@ def call(
     """Open an association as SCP of Storage Commitment, as PACSs do to report."""
     ae = AE(calling)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 10
-    for sop_class in (PUSH_MODEL, *others):
+    for sop_class in (STORAGE_COMMITMENT_PUSH_MODEL, *others):
         ae.add_requested_context(sop_class, uid.ExplicitVRLittleEndian)
-    roles: list[Any] = [build_role(PUSH_MODEL, scp_role=True)] if role else []
+    roles: list[Any] = [build_role(STORAGE_COMMITMENT_PUSH_MODEL, scp_role=True)] if role else []
     association = ae.associate(
         "127.0.0.1",
         node.port,
@@ -56,7 +56,7 @@ def call(
 
 def send(association: Association, information: Dataset, event_type: int = 1) -> int:
     status, _ = association.send_n_event_report(
-        information, event_type, PUSH_MODEL, StorageCommitmentPushModelInstance
+        information, event_type, STORAGE_COMMITMENT_PUSH_MODEL, StorageCommitmentPushModelInstance
     )
     return int(status.get("Status", -1))
 
@@ -95,10 +95,12 @@ def test_a_pacs_that_takes_its_role_for_granted_is_heard(node: Node) -> None:
 
 def test_a_destination_that_is_no_peer_may_report_and_nothing_else(node: Node) -> None:
     association = call(node, "PACS", MG, "1.2.840.10008.1.1")
-    assert [cx.abstract_syntax for cx in association.accepted_contexts] == [PUSH_MODEL]
+    assert [cx.abstract_syntax for cx in association.accepted_contexts] == [
+        STORAGE_COMMITMENT_PUSH_MODEL
+    ]
     association.release()
     assert eventually(lambda: len(node.ledger.refusals) == 2)
-    assert {one.what for one in node.ledger.refusals} == {Refused.CONTEXT}
+    assert {one.kind for one in node.ledger.refusals} == {RefusalKind.CONTEXT}
     assert (node.ledger.opened, node.files) == ([], [])
 
 
@@ -120,7 +122,7 @@ def test_nobody_else_may_report(node: Node, calling: str, called: str) -> None:
 
 def test_instances_do_not_come_in_over_the_context_of_reports(node: Node) -> None:
     association = call(node)
-    for sop_class in (MG, PUSH_MODEL):
+    for sop_class in (MG, STORAGE_COMMITMENT_PUSH_MODEL):
         ds = instance(sop_class=sop_class)
         association.accepted_contexts[0].abstract_syntax = uid.UID(sop_class)
         association.accepted_contexts[0]._as_scu = True
@@ -159,7 +161,7 @@ def raw_report(node: Node, data: bytes | None) -> int:
     association = call(node)
     request = N_EVENT_REPORT()
     request.MessageID = 1
-    request.AffectedSOPClassUID = PUSH_MODEL
+    request.AffectedSOPClassUID = STORAGE_COMMITMENT_PUSH_MODEL
     request.AffectedSOPInstanceUID = StorageCommitmentPushModelInstance
     request.EventTypeID = 1
     request.EventInformation = None if data is None else BytesIO(data)

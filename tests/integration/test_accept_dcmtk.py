@@ -46,6 +46,6 @@ def test_storescu_delivers_in_every_encoding(
         subprocess.run([*command, "127.0.0.1", str(node.port), sent], check=True, timeout=30)
         (stored,) = node.ledger.instances.values()
         assert stored.transfer_syntax == syntax
-        kept = dcmread(node.archive.path_of(stored.relative_path))
+        kept = dcmread(node.archive.resolve_path(stored.relative_path))
         assert kept.file_meta.TransferSyntaxUID == syntax
         assert kept.PixelData == dcmread(sent).PixelData

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 
 from secondread.accept.archive import Archive
-from secondread.accept.ledger import Refused
+from secondread.accept.ledger import RefusalKind
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import Node, encoded, eventually, instance, running_node
 
@@ -154,25 +154,25 @@ def test_a_request_that_drips_is_cut(node: Node, connect: Callable[[], socket.so
 def test_a_stall_inside_a_pdu_is_cut_and_its_half_instance_removed(node: Node) -> None:
     association, context_id = begin(node)
     raw_send(association, pdu(context_id, bytes(5000), command=False, last=True)[:100])
-    assert eventually(lambda: not node.receiver.open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
     assert node.files == []
     assert eventually(lambda: bool(node.ledger.refusals))
     (refusal,) = node.ledger.refusals
-    assert (refusal.what, refusal.reason) == (Refused.ASSOCIATION, Reason.ASSOCIATION_BROKEN)
+    assert (refusal.kind, refusal.reason) == (RefusalKind.ASSOCIATION, Reason.ASSOCIATION_BROKEN)
     assert eventually(lambda: len(node.ledger.closed) == 1)
     assert node.send(instance()) == [0x0000]
 
 
 def test_a_stall_between_pdus_is_cut_and_its_half_instance_removed(node: Node) -> None:
     begin(node)
-    assert eventually(lambda: not node.receiver.open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
     assert node.files == []
 
 
 def test_an_abort_in_the_middle_of_an_instance_leaves_nothing(node: Node) -> None:
     association, _ = begin(node)
     raw_send(association, b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00")
-    assert eventually(lambda: not node.receiver.open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
     assert (node.files, node.ledger.instances) == ([], {})
     assert eventually(lambda: len(node.ledger.closed) == 1)
 
@@ -180,14 +180,14 @@ def test_an_abort_in_the_middle_of_an_instance_leaves_nothing(node: Node) -> Non
 def test_a_connection_lost_in_the_middle_of_an_instance_leaves_nothing(node: Node) -> None:
     begin(node)
     node.sockets[0].shutdown(socket.SHUT_RDWR)
-    assert eventually(lambda: not node.receiver.open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
     assert (node.files, node.ledger.instances) == ([], {})
 
 
 def test_a_pdu_longer_than_any_is_not_read_into_memory(node: Node) -> None:
     association = node.call(MG)
     raw_send(association, struct.pack(">BBI", 4, 0, 2**32 - 1))
-    assert eventually(lambda: not node.receiver.open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
     assert node.send(instance()) == [0x0000]
 
 
@@ -196,7 +196,7 @@ def test_a_command_without_end_is_not_kept_in_memory(node: Node) -> None:
     endless = pdu(1, bytes(100_000), command=True, last=False)
     with pytest.raises(OSError, match=r"reset|pipe|descriptor"):
         raw_send(association, endless * 1000)
-    assert eventually(lambda: not node.receiver.open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
 
 
 def test_a_context_that_was_not_accepted_ends_the_association_and_leaves_nothing(
@@ -204,7 +204,7 @@ def test_a_context_that_was_not_accepted_ends_the_association_and_leaves_nothing
 ) -> None:
     association = node.call(MG)
     raw_send(association, pdu(77, store_request(instance()), command=True, last=True))
-    assert eventually(lambda: not node.receiver.open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
     assert node.files == []
     assert node.send(instance()) == [0x0000]
 
@@ -251,7 +251,7 @@ def test_what_does_not_belong_into_a_data_set_never_gets_into_it(
     odd = pdu(context_id or own_id, b"odd", command=False, last=False, kind=kind)
     raw_send(association, odd + pdu(own_id, rest, command=False, last=True))
     assert eventually(
-        lambda: not node.receiver.open_associations() or bool(node.ledger.refusals), seconds=3
+        lambda: not node.receiver.list_open_associations() or bool(node.ledger.refusals), seconds=3
     )
     assert node.ledger.instances == {}
 
@@ -282,7 +282,7 @@ def test_a_path_in_a_uid_is_answered_with_a_failure_or_an_abort(node: Node, tmp_
     raw_send(association, pdu(context_id, command, command=True, last=True))
     raw_send(association, pdu(context_id, encoded(instance()), command=False, last=True))
     assert eventually(
-        lambda: not node.receiver.open_associations() or bool(node.ledger.refusals), seconds=3
+        lambda: not node.receiver.list_open_associations() or bool(node.ledger.refusals), seconds=3
     )
     assert eventually(lambda: node.files == [])
     assert node.ledger.instances == {}

@@ -8,7 +8,7 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive
-from secondread.accept.ledger import Recorded, Refused, StoredInstance
+from secondread.accept.ledger import RecordOutcome, RefusalKind, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.accept.upper_layer import StreamingDul
 from secondread.errors import SettingsError, TransientError
@@ -37,7 +37,7 @@ def test_an_echo_is_answered_and_is_not_worth_a_row(node: Node) -> None:
     association = node.call()
     assert association.send_c_echo().Status == 0x0000
     association.release()
-    assert eventually(lambda: not node.receiver.open_associations())
+    assert eventually(lambda: not node.receiver.list_open_associations())
     assert (node.ledger.opened, node.ledger.closed) == ([], [])
 
 
@@ -47,7 +47,7 @@ def test_a_stored_instance_is_a_part_10_file_with_the_pixels_it_was_sent_with(
     ds = instance()
     assert node.send(ds) == [0x0000]
     (stored,) = node.ledger.instances.values()
-    kept = dcmread(node.archive.path_of(stored.relative_path))
+    kept = dcmread(node.archive.resolve_path(stored.relative_path))
     assert kept.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
     assert kept.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
     assert kept.PixelData == ds.PixelData
@@ -72,7 +72,7 @@ def test_other_encodings_are_kept_as_they_were_sent(node: Node, syntax: str) -> 
     (stored,) = node.ledger.instances.values()
     assert stored.transfer_syntax == syntax
     assert node.ledger.headers[0].Rows == 64
-    kept = dcmread(node.archive.path_of(stored.relative_path))
+    kept = dcmread(node.archive.resolve_path(stored.relative_path))
     assert (kept.file_meta.TransferSyntaxUID, kept.PixelData) == (syntax, ds.PixelData)
 
 
@@ -82,24 +82,24 @@ def test_the_ledger_knows_which_association_delivered_and_when_it_ended(node: No
     assert eventually(lambda: len(node.ledger.opened) == 1)
     (opened,) = node.ledger.opened
     assert (opened.calling_ae_title, opened.address) == ("MOD", "127.0.0.1")
-    assert node.receiver.open_associations() == (opened,)
+    assert node.receiver.list_open_associations() == (opened,)
     association.send_c_store(instance())
     (stored,) = node.ledger.instances.values()
     assert stored.association == opened
     assert node.ledger.closed == []
     association.release()
     assert eventually(lambda: node.ledger.closed == [opened.association_id])
-    assert node.receiver.open_associations() == ()
+    assert node.receiver.list_open_associations() == ()
 
 
 def test_success_comes_only_after_the_ledger_committed(tmp_path: Path) -> None:
     committing, go_on = threading.Event(), threading.Event()
 
     class SlowLedger(MemoryLedger):
-        def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+        def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
             committing.set()
             assert go_on.wait(10)
-            return super().record(instance, header)
+            return super().record_instance(instance, header)
 
     statuses: list[int] = []
     with running_node(tmp_path, SlowLedger()) as node:
@@ -132,7 +132,7 @@ def test_an_association_whose_end_could_not_be_told_is_told_later(node: Node) ->
     assert eventually(lambda: len(node.ledger.opened) == 2)
     node.ledger.away = True
     association.release()
-    assert eventually(lambda: not node.receiver.open_associations())
+    assert eventually(lambda: not node.receiver.list_open_associations())
     node.ledger.away = False
     assert eventually(lambda: len(node.ledger.closed) == 2)
 
@@ -161,7 +161,7 @@ def test_a_spool_that_cannot_be_written_costs_the_association_and_no_other(node:
     node.archive.spool.rename(away)
     association = node.call(MG)
     assert "Status" not in association.send_c_store(instance())
-    assert eventually(lambda: not node.receiver.open_associations())
+    assert eventually(lambda: not node.receiver.list_open_associations())
     away.rename(node.archive.spool)
     assert node.send(instance()) == [0x0000]
 
@@ -173,7 +173,7 @@ def test_own_objects_are_dropped_and_captures_of_others_refused(node: Node) -> N
     assert node.files == []
     assert eventually(lambda: bool(node.ledger.refusals))
     (refusal,) = node.ledger.refusals
-    assert (refusal.what, refusal.reason) == (Refused.INSTANCE, Reason.NOT_OURS)
+    assert (refusal.kind, refusal.reason) == (RefusalKind.INSTANCE, Reason.NOT_OURS)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_strangers_are_rejected_with_the_reason_and_counted(
     assert (answer.result, answer.result_source, answer.diagnostic) == (1, 1, diagnostic)
     assert eventually(lambda: bool(node.ledger.refusals))
     (refusal,) = node.ledger.refusals
-    assert (refusal.what, refusal.reason) == (Refused.ASSOCIATION, reason)
+    assert (refusal.kind, refusal.reason) == (RefusalKind.ASSOCIATION, reason)
     assert (refusal.calling_ae_title, refusal.called_ae_title) == (calling, called)
     assert refusal.address == "127.0.0.1"
     assert node.ledger.opened == []
@@ -210,7 +210,7 @@ def test_associations_beyond_the_limit_are_told_to_come_back(tmp_path: Path) -> 
         assert (answer.result, answer.result_source, answer.diagnostic) == (2, 3, 2)
         assert first.send_c_store(instance()).Status == 0x0000
         first.release()
-        assert eventually(lambda: not node.receiver.open_associations())
+        assert eventually(lambda: not node.receiver.list_open_associations())
         assert node.send(instance()) == [0x0000]
 
 
@@ -221,7 +221,7 @@ def test_refused_contexts_are_counted_by_class_and_syntax(node: Node) -> None:
     found = {
         (refusal.reason, refusal.sop_class_uid, refusal.transfer_syntax)
         for refusal in node.ledger.refusals
-        if refusal.what is Refused.CONTEXT
+        if refusal.kind is RefusalKind.CONTEXT
     }
     assert (Reason.SOP_CLASS_REFUSED, uid.CTImageStorage, "") in found
     assert (Reason.TRANSFER_SYNTAX_REFUSED, MG, uid.ExplicitVRBigEndian) in found
@@ -249,10 +249,10 @@ def test_stopping_lets_a_running_request_finish_and_ends_idle_associations(
     committing, go_on = threading.Event(), threading.Event()
 
     class SlowLedger(MemoryLedger):
-        def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+        def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
             committing.set()
             assert go_on.wait(10)
-            return super().record(instance, header)
+            return super().record_instance(instance, header)
 
     with running_node(tmp_path, SlowLedger()) as node:
         idle = node.call(MG)
@@ -275,7 +275,7 @@ def test_stopping_does_not_wait_longer_than_its_grace(tmp_path: Path) -> None:
     go_on, committing = threading.Event(), threading.Event()
 
     class StuckLedger(MemoryLedger):
-        def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+        def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
             committing.set()
             go_on.wait(20)
             raise TransientError("at last")
@@ -293,7 +293,7 @@ def test_stopping_does_not_wait_longer_than_its_grace(tmp_path: Path) -> None:
 
 def test_a_ledger_that_is_away_at_the_start_is_said_at_the_start(tmp_path: Path) -> None:
     class AwayLedger(MemoryLedger):
-        def receiver_started(self, at: object) -> None:
+        def record_receiver_start(self, at: object) -> None:
             raise TransientError("database away")
 
     with pytest.raises(TransientError), running_node(tmp_path, AwayLedger()):

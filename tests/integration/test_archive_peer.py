@@ -18,7 +18,7 @@ from pynetdicom.presentation import build_context
 
 from secondread.demo.archive_peer import ArchivePeer
 from secondread.errors import InputError
-from secondread.send.outbox import Address, AnswerKind
+from secondread.send.outbox import AnswerKind, PeerAddress
 
 STUDY = "1.2.826.0.1.3680043.10.77"
 MAMMOGRAM = "1.2.840.10008.5.1.4.1.1.1.2"
@@ -71,8 +71,8 @@ def there(peers: tuple[ArchivePeer, ArchivePeer]) -> Iterator[ArchivePeer]:
     peers[1]._received.clear()
 
 
-def at(peer: ArchivePeer) -> Address:
-    return Address(peer.ae_title, "127.0.0.1", peer.port, timeout_seconds=5)
+def at(peer: ArchivePeer) -> PeerAddress:
+    return PeerAddress(peer.ae_title, "127.0.0.1", peer.port, timeout_seconds=5)
 
 
 def test_a_study_goes_from_archive_to_archive_unchanged_and_sorted_by_class(
@@ -83,16 +83,16 @@ def test_a_study_goes_from_archive_to_archive_unchanged_and_sorted_by_class(
         dicom_file(tmp_path / "2", 2, syntax=RLELossless),
         dicom_file(tmp_path / "3", 3, CAD_SR),
     ]
-    taken = here.take_in(files)
+    taken = here.import_files(files)
     assert (taken.study_uids, taken.skipped) == ((STUDY,), ())
     answers = here.forward_study(STUDY, at(there))
     assert [answer.kind for answer in answers] == [AnswerKind.STORED] * 3
-    received = there.received(STUDY)
+    received = there.list_received(STUDY)
     assert {sop_class: len(found) for sop_class, found in received.items()} == {
         MAMMOGRAM: 2,
         CAD_SR: 1,
     }
-    for sent, kept in zip(files, there.objects(STUDY), strict=True):
+    for sent, kept in zip(files, there.list_objects(STUDY), strict=True):
         assert data_set_bytes(kept.path) == data_set_bytes(sent)
         assert (
             read_file_meta_info(kept.path).TransferSyntaxUID
@@ -106,23 +106,23 @@ def test_it_keeps_what_comes_in_pieces_too(
     # As where a receiver of the node runs in the same process.
     monkeypatch.setattr(_config, "STORE_RECV_CHUNKED_DATASET", True)
     file = dicom_file(tmp_path / "1", 1)
-    assert all(answer.stored for answer in here.forward([file], at(there)))
-    assert data_set_bytes(there.objects(STUDY)[0].path) == data_set_bytes(file)
+    assert all(answer.is_stored for answer in here.forward([file], at(there)))
+    assert data_set_bytes(there.list_objects(STUDY)[0].path) == data_set_bytes(file)
 
 
 def test_what_was_put_in_by_hand_does_not_count_as_received(
     there: ArchivePeer, tmp_path: Path
 ) -> None:
-    there.take_in([dicom_file(tmp_path / "1", 1)])
-    assert len(there.objects(STUDY)) == 1
-    assert there.received(STUDY) == {}
+    there.import_files([dicom_file(tmp_path / "1", 1)])
+    assert len(there.list_objects(STUDY)) == 1
+    assert there.list_received(STUDY) == {}
 
 
 def test_files_that_are_no_dicom_are_skipped(there: ArchivePeer, tmp_path: Path) -> None:
     text = tmp_path / "README.txt"
     text.write_text("not DICOM")
     good = dicom_file(tmp_path / "1", 1)
-    taken = there.take_in([text, good, tmp_path / "missing"])
+    taken = there.import_files([text, good, tmp_path / "missing"])
     assert taken.study_uids == (STUDY,)
     assert taken.skipped == (text, tmp_path / "missing")
 
@@ -169,10 +169,10 @@ def test_waiting_ends_when_enough_came(
     sender = threading.Thread(target=here.forward, args=(files, at(there)))
     sender.start()
     began = time.monotonic()
-    assert there.wait(STUDY, lambda found: len(found.get(CAD_SR, ())) == 2, 30)
+    assert there.wait_until(STUDY, lambda found: len(found.get(CAD_SR, ())) == 2, 30)
     assert time.monotonic() - began < 20
     sender.join(10)
-    assert not there.wait(STUDY, lambda found: MAMMOGRAM in found, 0.05)
+    assert not there.wait_until(STUDY, lambda found: MAMMOGRAM in found, 0.05)
 
 
 def test_it_answers_an_echo(here: ArchivePeer, there: ArchivePeer) -> None:
@@ -200,9 +200,9 @@ def test_a_real_compressed_exam_is_forwarded_without_transcoding(
     here: ArchivePeer, there: ArchivePeer, exams: Path
 ) -> None:
     files = sorted((exams / "a-ffdm-cc").glob("*.dcm"))
-    (study,) = here.take_in(files).study_uids
-    assert all(answer.stored for answer in here.forward_study(study, at(there)))
-    for sent, kept in zip(files, there.objects(study), strict=True):
+    (study,) = here.import_files(files).study_uids
+    assert all(answer.is_stored for answer in here.forward_study(study, at(there)))
+    for sent, kept in zip(files, there.list_objects(study), strict=True):
         assert data_set_bytes(kept.path) == data_set_bytes(sent)
         assert dcmread(kept.path, stop_before_pixels=True).file_meta.TransferSyntaxUID == (
             JPEG2000Lossless
@@ -217,4 +217,4 @@ def test_storescu_delivers_to_it(there: ArchivePeer, tmp_path: Path) -> None:
         check=True,
         timeout=30,
     )
-    assert list(there.received(STUDY)) == [CAD_SR]
+    assert list(there.list_received(STUDY)) == [CAD_SR]

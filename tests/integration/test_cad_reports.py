@@ -10,16 +10,16 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from secondread.accept.classify import Disposition, classify
 from secondread.codes import View
-from secondread.findings.cad_report import Origin
-from secondread.offline import findings_document, gather, plan
+from secondread.findings.cad_report import ReportOrigin
+from secondread.offline import encode_findings, gather_files, plan_reading
 from secondread.reasons import Outcome
-from secondread.watch.pages import app
-from secondread.watch.prior_reports import prior_reports
-from secondread.workflow.order import read_v3
+from secondread.watch.pages import make_app
+from secondread.watch.prior_reports import read_prior_reports
+from secondread.workflow.order import run_reading
 from tests.builders import detection, header, view_sequence
 from tests.foreign_cad import CENTER, MASS, foreign, mark, shape
 from tests.integration.test_workflow import CLUSTER, Desk, run_at_once
-from tests.unit.report.readings import read, study
+from tests.unit.report.readings import make_image_reading, make_study_reading
 from tests.watch_world import Browser
 
 STUDY, PRIOR = "1.2.3", "1.2.2"
@@ -55,31 +55,31 @@ def read_prior(desk: Desk) -> None:
     )
     desk.answers[left] = detection(left, *CLUSTER)
     claimed = desk.claim()
-    read_v3(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    run_reading(desk.steps, run_at_once, claimed.study_uid, claimed.number)
 
 
 def test_own_and_others_reports_of_a_prior_are_shown_as_whose_they_are(desk: Desk) -> None:
     read_prior(desk)
     report = acme()
-    disposition = classify(report, own=False)
+    disposition = classify(report, is_own=False)
     assert disposition is Disposition.OTHER_CAD_SR
     desk.deliver(report, disposition)
     desk.exam()
     desk.read()
 
-    found = prior_reports(desk.node.tracker, desk.node.archive, STUDY)
-    page = Browser(app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
+    found = read_prior_reports(desk.node.tracker, desk.node.archive, STUDY)
+    page = Browser(make_app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
 
     said = {one.report.origin: one.report for one in found if one.report is not None}
     assert {one.study_uid for one in found} == {PRIOR}
-    assert said[Origin.OWN].marks == {"RCC": 0, "LCC": 1}
-    assert said[Origin.FOREIGN].marks == {"LCC": 2}
+    assert said[ReportOrigin.OWN].mark_counts == {"RCC": 0, "LCC": 1}
+    assert said[ReportOrigin.FOREIGN].mark_counts == {"LCC": 2}
     text = " ".join(page.get(f"/studies/{STUDY}").text.split())
     assert "CAD of Acme" in text
     assert "LCC 2" in text
     assert "this node&#39;s report" in text
     # A mark of theirs is none of ours: nothing of it is in the findings.
-    detail = desk.node.tracker.study_queries.detail(STUDY)
+    detail = desk.node.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
     assert detail.findings == ()
     assert desk.outcome()[1] is Outcome.NO_FINDINGS
@@ -94,7 +94,7 @@ def test_a_report_that_cannot_be_read_is_named_with_the_fault(desk: Desk) -> Non
     desk.exam()
     desk.read()
 
-    page = Browser(app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
+    page = Browser(make_app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
 
     text = " ".join(page.get(f"/studies/{STUDY}").text.split())
     assert "not readable: 1: another template than TID 4000: Chest CAD Report" in text
@@ -109,10 +109,12 @@ def test_findings_json_holds_the_reports_of_the_prior(tmp_path: Path) -> None:
         ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
         ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
         ds.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
-    inputs = gather([tmp_path])
-    reading = study(Outcome.NO_FINDINGS, read(pydicom.dcmread(tmp_path / "0.dcm")))
+    inputs = gather_files([tmp_path])
+    reading = make_study_reading(
+        Outcome.NO_FINDINGS, make_image_reading(pydicom.dcmread(tmp_path / "0.dcm"))
+    )
 
-    document = findings_document(inputs, [replace(reading, study_uid=STUDY)], plan(inputs))
+    document = encode_findings(inputs, [replace(reading, study_uid=STUDY)], plan_reading(inputs))
 
     (entry,) = document["studies"]
     assert entry["cad_reports"] == [

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from secondread.app.node import open_reader
 from secondread.cli.commands import app
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 from secondread.errors import ModelError, SettingsError
 from secondread.settings import DetectSettings, FindingsSettings
 from tests.unit.detect import models
@@ -60,7 +60,7 @@ def test_a_folder_of_exams_sets_the_operating_point_that_the_node_then_has(
 
     assert code == 0
     site = tomllib.loads(out.read_text(encoding="utf-8"))
-    assert site["base_digest"] == load(model).digest
+    assert site["base_digest"] == load_manifest(model).digest
     assert (site["exams"], site["women"], site["views"], site["views_not_read"]) == (11, 11, 11, 1)
     (point,) = site["operating_points"]
     assert point["clusters"] == 3
@@ -74,7 +74,7 @@ def test_a_folder_of_exams_sets_the_operating_point_that_the_node_then_has(
     reader = open_reader(settings, FindingsSettings())
     assert reader.point.minimum_certainty == point["minimum_certainty"]
     assert reader.model.site_exams == 11
-    assert reader.model.digest != load(model).digest
+    assert reader.model.digest != load_manifest(model).digest
 
     code, _ = run(
         "read", exams / "03.dcm", exams / "00.dcm", "--out", tmp_path / "read",

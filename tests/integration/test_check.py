@@ -3,7 +3,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from secondread.cli.commands import app
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 from tests.unit.detect.overlays import overlay
 
 
@@ -67,7 +67,7 @@ def test_a_wrong_model_fails_with_the_file_and_the_key(tmp_path: Path) -> None:
 def test_a_sites_calibration_is_told_and_one_of_another_model_fails(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
     settings = f'[detect]\nsite_calibration = "{site}"\n'
-    site.write_text(overlay(load().digest).as_toml())
+    site.write_text(overlay(load_manifest().digest).as_toml())
     right = check(tmp_path, settings)
     site.write_text(overlay("cd" * 32).as_toml())
 

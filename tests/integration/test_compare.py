@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from secondread.cli.commands import app
 from secondread.codes import Laterality, Morphology
-from secondread.detect.manifest import default_path
+from secondread.detect.manifest import locate_default_manifest
 from secondread.errors import SettingsError
 from secondread.simulate.exam import ExamSpec, Seeds, write_exam
 from secondread.simulate.lesions import LesionSpec
@@ -99,7 +99,7 @@ def test_a_reading_with_its_prior_says_what_is_new(exam: Path, tmp_path: Path) -
 def test_what_an_upgrade_is_not_judged_by_is_said(
     options: list[str], words: str, tmp_path: Path
 ) -> None:
-    older = [] if words == "are two runs" else ["--prior-model", str(default_path())]
+    older = [] if words == "are two runs" else ["--prior-model", str(locate_default_manifest())]
 
     with pytest.raises(SettingsError, match=words):
         CliRunner().invoke(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from secondread.app.work import AHEAD, KIND, SWEEP_SECONDS, Coordinator
-from secondread.engine import Progress
+from secondread.app.work import CLAIMS_PER_WORKER, PROCESS_KIND, SWEEP_SECONDS, Coordinator
+from secondread.engine import WorkflowProgress
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import StudyState
-from secondread.track.values import ProcessBeat
+from secondread.track.values import ProcessIdentity
 from secondread.workflow.order import FAIL, READ
 from tests.builders import header
 from tests.integration.test_workflow import START, Desk
@@ -22,14 +22,14 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.submitted: list[tuple[str, str, int]] = []
-        self.known: dict[str, Progress] = {}
+        self.known: dict[str, WorkflowProgress] = {}
         self.taken_over: list[str] = []
 
     def submit(self, workflow: str, study_uid: str, revision: int) -> None:
         self.submitted.append((workflow, study_uid, revision))
 
-    def progress(self, workflow: str, study_uid: str, revision: int) -> Progress:
-        return self.known.get(workflow, Progress.UNKNOWN)
+    def check_progress(self, workflow: str, study_uid: str, revision: int) -> WorkflowProgress:
+        return self.known.get(workflow, WorkflowProgress.UNKNOWN)
 
     def take_over(self, executor_ids: Sequence[str]) -> int:
         self.taken_over += executor_ids
@@ -56,7 +56,7 @@ def later(desk: Desk, seconds: float) -> datetime:
 
 
 def state(desk: Desk) -> StudyState:
-    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    detail = desk.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     return detail.summary.state
 
@@ -99,7 +99,7 @@ def test_an_old_study_is_held_as_a_prior_until_a_person_asks_for_it(
     later(desk, 200)
     worker.step()
     assert (state(desk), engine.submitted) == (StudyState.HELD, [])
-    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    detail = desk.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     assert detail.summary.hold_reason is Reason.PRIOR_ONLY_BY_AGE
 
@@ -111,7 +111,7 @@ def test_an_old_study_is_held_as_a_prior_until_a_person_asks_for_it(
 def test_only_a_few_studies_are_claimed_ahead_so_that_fresh_ones_can_overtake(
     desk: Desk, engine: FakeEngine
 ) -> None:
-    for number in range(AHEAD + 3):
+    for number in range(CLAIMS_PER_WORKER + 3):
         desk.deliver(header(StudyInstanceUID=f"1.2.{number}"))
     worker = coordinator(desk, engine)
 
@@ -119,7 +119,7 @@ def test_only_a_few_studies_are_claimed_ahead_so_that_fresh_ones_can_overtake(
     for _ in range(3):
         worker.step()
 
-    assert len(engine.submitted) == AHEAD
+    assert len(engine.submitted) == CLAIMS_PER_WORKER
 
 
 def test_a_reading_that_was_claimed_and_never_started_is_started(
@@ -141,27 +141,32 @@ def test_a_reading_that_broke_gets_its_failed_result_and_then_a_person(
     desk.exam()
     desk.claim()
     worker = coordinator(desk, engine)
-    engine.known[READ] = Progress.BROKEN
+    engine.known[READ] = WorkflowProgress.BROKEN
 
     later(desk, SWEEP_SECONDS + 1)
     worker.step()
     assert engine.submitted == [(FAIL, "1.2.3", 1)]
 
-    engine.known[FAIL] = Progress.BROKEN
+    engine.known[FAIL] = WorkflowProgress.BROKEN
     later(desk, SWEEP_SECONDS + 1)
     worker.step()
     assert state(desk) is StudyState.STUCK
-    assert [alarm.subject for alarm in desk.node.tracker.queries.alarms()] == ["1.2.3"]
+    assert [alarm.subject for alarm in desk.node.tracker.node_queries.list_alarms()] == ["1.2.3"]
 
 
 def test_a_worker_that_fell_silent_is_taken_over_once_and_others_are_left_alone(
     desk: Desk, engine: FakeEngine
 ) -> None:
     processes = desk.node.tracker.processes
-    for name, kind in (("w0", KIND), ("w1", KIND), ("w2", KIND), ("web", "web")):
-        processes.beat(ProcessBeat(name, kind, "host", 1, "0"), START)
+    for name, kind in (
+        ("w0", PROCESS_KIND),
+        ("w1", PROCESS_KIND),
+        ("w2", PROCESS_KIND),
+        ("web", "web"),
+    ):
+        processes.record_heartbeat(ProcessIdentity(name, kind, "host", 1, "0"), START)
     later(desk, 120)
-    processes.beat(ProcessBeat("w2", KIND, "host", 1, "0"), desk.now)
+    processes.record_heartbeat(ProcessIdentity("w2", PROCESS_KIND, "host", 1, "0"), desk.now)
     worker = coordinator(desk, engine)
 
     for _ in range(2):
@@ -180,10 +185,10 @@ def test_results_that_wait_for_a_destination_no_longer_in_the_settings_raise_an_
     node = replace(desk.node, settings=settings)
 
     Coordinator(node, engine, "w0", "m", lambda: desk.now).step()
-    assert [alarm.subject for alarm in node.tracker.queries.alarms()] == ["pacs"]
+    assert [alarm.subject for alarm in node.tracker.node_queries.list_alarms()] == ["pacs"]
 
     Coordinator(desk.node, engine, "w0", "m", lambda: desk.now).step()
-    assert node.tracker.queries.alarms() == []
+    assert node.tracker.node_queries.list_alarms() == []
 
 
 def test_a_finished_reading_is_left_alone(desk: Desk, engine: FakeEngine) -> None:

@@ -89,7 +89,7 @@ def test_the_same_picture_is_had_without_a_reading(
 ) -> None:
     child.detect(picture, tmp_path / "read.npy")
 
-    child.show(picture, tmp_path / "shown.npy")
+    child.write_display(picture, tmp_path / "shown.npy")
 
     shown = np.load(tmp_path / "shown.npy", allow_pickle=False)
     assert np.array_equal(shown, np.load(tmp_path / "read.npy", allow_pickle=False))
@@ -101,7 +101,7 @@ def test_of_what_cannot_be_decoded_there_is_no_picture(
     path = tmp_path / "x.dcm"
     path.write_bytes(b"\0" * 128 + b"DICM" + os.urandom(5000))
 
-    child.show(path, tmp_path / "shown.npy")
+    child.write_display(path, tmp_path / "shown.npy")
 
     assert not (tmp_path / "shown.npy").exists()
 
@@ -206,7 +206,7 @@ MANY_PLACES = [PointPx(200.0 + number % 40, 500.0 + number // 40) for number in 
 def test_places_are_looked_at_as_many_as_one_likes(looker: DetectorChild, picture: Path) -> None:
     air = PointPx(850.5, 100.5)
 
-    shares = looker.scores_at(picture, [air, *MANY_PLACES])
+    shares = looker.score_places(picture, [air, *MANY_PLACES])
 
     assert shares is not None
     assert len(shares) == 1 + len(MANY_PLACES)
@@ -215,7 +215,7 @@ def test_places_are_looked_at_as_many_as_one_likes(looker: DetectorChild, pictur
 
 
 def test_a_model_that_cannot_look_says_so(child: DetectorChild, picture: Path) -> None:
-    assert child.scores_at(picture, [PointPx(200.5, 500.5)]) is None
+    assert child.score_places(picture, [PointPx(200.5, 500.5)]) is None
 
 
 def test_places_of_what_is_no_image_are_an_error_and_the_child_lives(
@@ -226,9 +226,9 @@ def test_places_of_what_is_no_image_are_an_error_and_the_child_lives(
     pid = looker.pid
 
     with pytest.raises(InputError):
-        looker.scores_at(path, [PointPx(1.0, 1.0)])
+        looker.score_places(path, [PointPx(1.0, 1.0)])
     with pytest.raises(TransientError, match="FileNotFoundError"):
-        looker.scores_at(tmp_path / "nowhere.dcm", [PointPx(1.0, 1.0)])
+        looker.score_places(tmp_path / "nowhere.dcm", [PointPx(1.0, 1.0)])
 
     assert looker.pid == pid
 
@@ -240,7 +240,7 @@ def test_a_look_that_takes_too_long_is_killed_even_before_all_is_asked(
     monkeypatch: pytest.MonkeyPatch,
     places: list[PointPx],
 ) -> None:
-    looker.scores_at(picture, places[:1])
+    looker.score_places(picture, places[:1])
     pid = looker.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)  # of a long request, the pipe takes only the beginning
@@ -248,11 +248,11 @@ def test_a_look_that_takes_too_long_is_killed_even_before_all_is_asked(
     with monkeypatch.context() as patch:
         patch.setattr(looker, "_settings", settings)
         with pytest.raises(DetectorLimitError, match=r"0\.3 s") as caught:
-            looker.scores_at(picture, places)
+            looker.score_places(picture, places)
 
     assert caught.value.reason is Reason.TIME_LIMIT
     assert gone(pid)
-    assert looker.scores_at(picture, places[:1]) is not None
+    assert looker.score_places(picture, places[:1]) is not None
 
 
 def test_an_image_that_needs_too_much_memory_is_given_up_with_the_reason(

@@ -10,9 +10,9 @@ import pydicom
 import pytest
 
 from secondread.codes import MarkClass
-from secondread.detect.detector import Detector, features_of
-from secondread.detect.gates import likeness_gate, verdict
-from secondread.detect.manifest import load
+from secondread.detect.detector import Detector, measure_likeness
+from secondread.detect.gates import check_likeness, combine_measurements
+from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Detection, Mark
 from secondread.reasons import ImageStatus, Reason
 
@@ -27,7 +27,7 @@ Pixels = npt.NDArray[np.float32]
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return Detector(load())
+    return Detector(load_manifest())
 
 
 def read(detector: Detector, exams: Path, name: str, *overrides: str) -> Detection:
@@ -35,12 +35,12 @@ def read(detector: Detector, exams: Path, name: str, *overrides: str) -> Detecti
 
 
 def shown(detector: Detector, detection: Detection, mark_class: MarkClass) -> list[Mark]:
-    minimum = detector.manifest.operating_point().minimum_certainty[mark_class]
+    minimum = detector.manifest.find_operating_point().minimum_certainty[mark_class]
     return [
         mark
         for mark in detection.marks
         if mark.mark_class is mark_class
-        and detector.manifest.certainty(mark_class, mark.score) >= minimum
+        and detector.manifest.calibrate(mark_class, mark.score) >= minimum
     ]
 
 
@@ -146,10 +146,10 @@ def test_what_was_done_to_a_view_shows_in_its_likeness(
     ds.decompress()
     ds.PixelData = np.clip(np.rint(pixels), 0, 4095).astype("<u2").tobytes()
     reference = detector.manifest.likeness
-    features = features_of(ds, detector.manifest.input.spacing_mm)
+    features = measure_likeness(ds, detector.manifest.input.spacing_mm)
     assert reference is not None
     assert features is not None
 
-    gate = likeness_gate(reference.distance(features), reference)
+    gate = check_likeness(reference.measure_distance(features), reference)
 
-    assert verdict([gate]).status is status, gate.value
+    assert combine_measurements([gate]).status is status, gate.value

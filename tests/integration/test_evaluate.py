@@ -13,12 +13,12 @@ from typer.testing import CliRunner, Result
 
 from secondread.cli.commands import app
 from secondread.codes import Laterality, Morphology
-from secondread.detect.manifest import default_path
+from secondread.detect.manifest import locate_default_manifest
 from secondread.errors import SettingsError
 from secondread.judge import cases
-from secondread.judge.hybrid import VERSIONS, hybrid_set
+from secondread.judge.hybrid import VERSIONS, make_hybrid_set
 from secondread.judge.population import PlannedExam
-from secondread.judge.viewing import Viewer
+from secondread.judge.viewing import ImageReader
 from secondread.simulate.exam import write_exam
 from secondread.simulate.lesions import LesionSpec
 from secondread.simulate.spec import ExamSpec, Seeds
@@ -109,7 +109,7 @@ def test_what_was_read_is_not_read_again(
     def fail(*_: object) -> None:
         raise AssertionError("an image was read again")
 
-    monkeypatch.setattr(Viewer, "open", fail)
+    monkeypatch.setattr(ImageReader, "open", fail)
     before = (judged / "views.jsonl").read_bytes()
     result = run(exam.folder, "--truth", exam.truth, "--out", judged)
 
@@ -178,7 +178,7 @@ def test_an_image_whose_truth_was_corrected_is_read_again(
 def test_results_of_another_model_are_not_mixed_in(
     exam: Exam, judged: Path, tmp_path: Path
 ) -> None:
-    shipped = default_path()
+    shipped = locate_default_manifest()
     for file in shipped.parent.glob("*.onnx"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     other = tmp_path / "manifest.toml"
@@ -223,11 +223,11 @@ def test_simulated_exams_are_made_read_and_thrown_away(tmp_path: Path) -> None:
 def test_a_real_view_is_read_as_it_is_and_with_clusters_that_leave_the_rest_alone(
     exam: Exam,
 ) -> None:
-    test_set = hybrid_set(exam.folder, ("LCC.dcm",))
-    left, right = test_set.cases
-    images = left.images()
+    test_set = make_hybrid_set(exam.folder, ("LCC.dcm",))
+    left, right = test_set.sources
+    images = left.make_images()
     as_is, first = next(images), next(images)
-    others = right.images()
+    others = right.make_images()
     real, other = next(others), next(others)
     assert isinstance(first.content, pydicom.Dataset)
 

@@ -13,13 +13,22 @@ from secondread.cli.commands import app
 from secondread.errors import InputError, SettingsError
 from secondread.geometry import PointPx
 from secondread.reasons import Outcome
-from secondread.report.cad_sr import cad_sr
-from secondread.report.compose import to_bytes
-from secondread.report.header import file_meta
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.compose import encode_file
+from secondread.report.header import build_file_meta
 from secondread.settings import ProfileSettings
 from tests.conftest import EXAMS
 from tests.faulty_reports import faulty, valid
-from tests.unit.report.readings import FIRST, NODE, UIDS, by_uid, cluster, read, source, study
+from tests.unit.report.readings import (
+    FIRST_OCCASION,
+    NODE,
+    UIDS,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_study_reading,
+)
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
 
@@ -33,7 +42,7 @@ def explain(*arguments: object) -> Result:
 
 def saved(folder: Path, ds: Dataset, name: str = "sr.dcm") -> Path:
     path = folder / name
-    path.write_bytes(to_bytes(ds))
+    path.write_bytes(encode_file(ds))
     return path
 
 
@@ -83,7 +92,7 @@ def test_a_file_that_is_no_report_is_refused_in_clear_words(tmp_path: Path) -> N
     with pytest.raises(SettingsError, match="no such file"):
         explain(tmp_path / "missing.dcm")
     with pytest.raises(InputError, match="not a structured report: Digital Mammography"):
-        explain(image_file(tmp_path, source("LCC")))
+        explain(image_file(tmp_path, make_header("LCC")))
 
 
 def image_file(folder: Path, ds: Dataset, name: str = "image.dcm") -> Path:
@@ -91,7 +100,7 @@ def image_file(folder: Path, ds: Dataset, name: str = "image.dcm") -> Path:
     ramp = np.linspace(200, 3000, ds.Columns, dtype=np.uint16)
     ds.PixelData = np.broadcast_to(ramp, (ds.Rows, ds.Columns)).tobytes()
     ds.SamplesPerPixel, ds.PixelRepresentation = 1, 0
-    ds.file_meta = file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     return saved(folder, ds, name)
 
 
@@ -102,10 +111,12 @@ def image_file(folder: Path, ds: Dataset, name: str = "image.dcm") -> Path:
 def test_marks_are_drawn_on_their_image_however_it_lies(
     tmp_path: Path, orientation: list[str], photometric: str
 ) -> None:
-    ds = source("LCC", PatientOrientation=orientation, PhotometricInterpretation=photometric)
-    finding = cluster()
-    reading = study(Outcome.FINDINGS, read(ds, finding))
-    report = cad_sr(reading, by_uid(ds), NODE, UIDS, FIRST, ProfileSettings()).dataset
+    ds = make_header("LCC", PatientOrientation=orientation, PhotometricInterpretation=photometric)
+    finding = make_cluster()
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, finding))
+    report = build_cad_sr(
+        reading, index_by_uid(ds), NODE, UIDS, FIRST_OCCASION, ProfileSettings()
+    ).dataset
     out = tmp_path / "marks.png"
 
     result = explain(saved(tmp_path, report), "--png", image_file(tmp_path, ds), "--out", out)
@@ -125,6 +136,6 @@ def near(point: PointPx) -> tuple[slice, slice]:
 
 
 def test_an_image_that_the_report_does_not_name_is_told(tmp_path: Path) -> None:
-    other = source("LCC", SOPInstanceUID="1.2.3.99")
+    other = make_header("LCC", SOPInstanceUID="1.2.3.99")
     with pytest.raises(SettingsError, match="does not name this image"):
         explain(saved(tmp_path, valid("mixed")), "--png", image_file(tmp_path, other))

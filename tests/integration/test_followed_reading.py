@@ -23,12 +23,12 @@ from secondread.findings.finding import StudyReading
 from secondread.followup.constellation import Scores
 from secondread.followup.timeline import LesionHistory
 from secondread.reasons import Outcome, Reason
-from secondread.track.prior_choice import NOBODY_ASKED
+from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
-from secondread.track.values import ClaimedRevision, FindingEntry
+from secondread.track.values import ClaimedRevision, RecordedFinding
 from secondread.workflow import outbox, steps
-from secondread.workflow.material import gather, gather_priors
-from secondread.workflow.order import read_v1, read_v2, read_v3
+from secondread.workflow.material import gather_inputs, gather_priors
+from secondread.workflow.order import read_v1, read_v2, run_reading
 from secondread.workflow.steps import ReadingSteps
 from tests.builders import header, view_sequence
 from tests.integration.test_workflow import CrashError, Desk, Points, run_at_once
@@ -56,7 +56,7 @@ class Clinic(Desk):
         uids = [self.comes(lie, spots) for lie, spots in lies]
         self.now += timedelta(seconds=300)
         reason, study = Reason.PRIOR_ONLY_BY_AGE, lies[0][0].study
-        assert self.node.tracker.studies.hold(study, reason, self.now, NOBODY_ASKED)
+        assert self.node.tracker.studies.hold_study(study, reason, self.now, FETCH_NOTHING)
         return uids
 
     def reads(self, lie: Lie, spots: list[Spot]) -> str:
@@ -68,10 +68,10 @@ class Clinic(Desk):
     def follow(self) -> ClaimedRevision:
         """Read what is due."""
         claimed = self.claim()
-        read_v3(self.steps, run_at_once, claimed.study_uid, claimed.number)
+        run_reading(self.steps, run_at_once, claimed.study_uid, claimed.number)
         return claimed
 
-    def findings(self, study_uid: str = "1.2.3") -> list[FindingEntry]:
+    def findings(self, study_uid: str = "1.2.3") -> list[RecordedFinding]:
         latest = self.node.tracker.results.latest(study_uid)
         assert latest is not None
         return [finding for finding in latest.findings if finding.shown]
@@ -85,7 +85,7 @@ class Clinic(Desk):
         return {str(uid) for uid in found}
 
     def histories(self) -> tuple[LesionHistory, ...]:
-        return tuple(h for h in self.node.tracker.lesions.timeline(PATIENT) if h.was_shown)
+        return tuple(h for h in self.node.tracker.lesions.list_for_patient(PATIENT) if h.was_shown)
 
     def reasons(self) -> tuple[Reason, ...]:
         return self.outcome()[2]
@@ -174,7 +174,7 @@ def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
     whole: Callable[..., object] = getattr(module, place)
 
     def broken(reading: StudyReading, *arguments: object) -> object:
-        if reading.earlier:
+        if reading.prior_readings:
             raise LookupError
         return whole(reading, *arguments)
 
@@ -189,9 +189,9 @@ def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
 
 def test_a_prior_whose_file_is_broken_is_done_without(clinic: Clinic) -> None:
     (broken,) = clinic.keeps((LAST_YEAR, OLD))
-    detail = clinic.node.tracker.study_queries.detail(LAST_YEAR.study)
+    detail = clinic.node.tracker.study_queries.find_detail(LAST_YEAR.study)
     assert detail is not None
-    path = clinic.node.archive.path_of(detail.images[0].path)
+    path = clinic.node.archive.resolve_path(detail.images[0].path)
     whole = path.read_bytes()
     # A value representation that there is none of, in the middle of the header.
     place = whole.index(b"\x08\x00\x20\x00DA")
@@ -212,13 +212,13 @@ def test_a_prior_whose_file_goes_after_the_plan_is_done_without(clinic: Clinic) 
     def losing_it(name: str, step: Callable[..., Result], *arguments: object) -> Result:
         if name.startswith("detect prior"):
             tracker, archive = clinic.node.tracker, clinic.node.archive
-            material = gather(tracker, archive, claimed.study_uid, claimed.number)
+            material = gather_inputs(tracker, archive, claimed.study_uid, claimed.number)
             for prior in gather_priors(tracker, archive, material).studies:
                 for path in prior.paths.values():
                     path.unlink()
         return step(*arguments)
 
-    read_v3(clinic.steps, losing_it, claimed.study_uid, claimed.number)
+    run_reading(clinic.steps, losing_it, claimed.study_uid, claimed.number)
 
     assert clinic.outcome()[1] is Outcome.FINDINGS
     assert Reason.PRIOR_FILES_LOST.sentence in str(clinic.sr(1).to_json())
@@ -261,7 +261,7 @@ def test_a_crash_before_recording_reads_no_prior_twice(clinic: Clinic) -> None:
         return step(*arguments)
 
     with pytest.raises(CrashError):
-        read_v3(clinic.steps, crashing, claimed.study_uid, claimed.number)
+        run_reading(clinic.steps, crashing, claimed.study_uid, claimed.number)
     assert len(clinic.asked) == 2
     clinic.steps.record(claimed.study_uid, claimed.number)
 
@@ -386,7 +386,7 @@ def test_what_the_prior_showed_and_the_study_does_not_is_gone_in_its_timeline(
 
     (history,) = clinic.histories()
     assert [str(one.study_date) for one in history.sightings] == ["2025-01-05"]
-    assert [(one.study_uid, one.word) for one in history.missing] == [("1.2.3", "gone")]
+    assert [(one.study_uid, one.word) for one in history.absences] == [("1.2.3", "gone")]
 
 
 def test_a_new_model_that_names_findings_otherwise_keeps_their_lesions(clinic: Clinic) -> None:
@@ -420,7 +420,7 @@ def test_pictures_of_lesions_are_kept_of_the_study_and_of_its_priors(clinic: Cli
     assert len(history.sightings) == 2
     for one in history.sightings:
         assert one.crop is not None
-        with Image.open(clinic.node.archive.path_of(one.crop)) as picture:
+        with Image.open(clinic.node.archive.resolve_path(one.crop)) as picture:
             assert picture.width == picture.height
             assert float(picture.info["across_mm"]) >= 20
 
@@ -429,8 +429,8 @@ def test_the_radiologists_category_stands_in_the_timeline(clinic: Clinic) -> Non
     clinic.reads(NOW, OLD)
     lesions = clinic.node.tracker.lesions
     for category in ("2", "4B"):
-        lesions.assess("1.2.3", "L", category, clinic.now, "someone")
-    lesions.assess("1.2.3", "R", "1", clinic.now, "someone")
+        lesions.record_assessment("1.2.3", "L", category, clinic.now, "someone")
+    lesions.record_assessment("1.2.3", "R", "1", clinic.now, "someone")
 
     (history,) = clinic.histories()
     assert dict(history.categories) == {"1.2.3": "4B"}
@@ -541,7 +541,7 @@ def test_a_remembered_look_holds_for_the_finding_that_it_was_at_and_for_no_other
     current = clinic.comes(NOW, OLD + OTHER)
     clinic.scores = shows(*OTHER)
     claimed = clinic.claim()
-    looks = clinic.steps.look_again(claimed.study_uid, claimed.number)
+    looks = clinic.steps.recheck_priors(claimed.study_uid, claimed.number)
     # Another worker takes over, whose model finds something else where names go by place.
     shutil.rmtree(clinic.tools.work_dir)
     elsewhere = group(20.0, 5.0, seed=2)
@@ -586,9 +586,9 @@ def test_what_was_seen_is_remembered_as_a_step_and_not_looked_for_again(clinic: 
         return durable(name, step, *arguments)
 
     with pytest.raises(CrashError):
-        read_v3(clinic.steps, crashing, claimed.study_uid, claimed.number)
+        run_reading(clinic.steps, crashing, claimed.study_uid, claimed.number)
     clinic.scores = shows()
-    read_v3(clinic.steps, durable, claimed.study_uid, claimed.number)
+    run_reading(clinic.steps, durable, claimed.study_uid, claimed.number)
 
     assert clinic.changes() == ["more", "unchanged"]
     assert len(clinic.looked) == 1

@@ -18,7 +18,7 @@ from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
 
 @pytest.fixture(scope="module")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
-    spec = replace(ExamSpec.demo(date(2026, 6, 1)), pitch_mm=0.1)
+    spec = replace(ExamSpec.for_demo(date(2026, 6, 1)), pitch_mm=0.1)
     return write_exam(spec, tmp_path_factory.mktemp("exam"))
 
 

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import select
+from secondread.assemble.scope import select_images
 from secondread.codes import MarkClass
-from secondread.detect.detector import prepare
+from secondread.detect.detector import prepare_image
 from secondread.detect.marks import Detection, Mark
 from secondread.findings.finding import ModelIdentity, StudyReading
-from secondread.findings.position import Half, Position, Quadrant
+from secondread.findings.position import BreastHalf, Position, Quadrant
 from secondread.findings.shown import OperatingPoint
-from secondread.followup.correlation import correlate, with_quadrants
-from secondread.followup.position import with_positions
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.followup.correlation import add_quadrants, correlate_views
+from secondread.followup.position import add_positions
+from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus
-from secondread.simulate.exam import ExamSpec, Seeds, SimulatedView, simulated_views
-from secondread.simulate.projection import beam_axes
+from secondread.simulate.exam import ExamSpec, Seeds, SimulatedView, simulate_views
+from secondread.simulate.projection import compute_beam_axes
 
 MODEL = ModelIdentity("Truth", "1", "0" * 64, 1, calibrated=True)
 READER = Reader(MODEL, lambda _, score: 100 * score, OperatingPoint(1, "test", 50.0))
@@ -36,11 +36,11 @@ for the posterior nipple line and the nipple's level to differ by more than 10 m
 def marked(view: SimulatedView, share: tuple[float, float, float]) -> tuple[Mammogram, Detection]:
     """Return an image with a true cluster at a place of the breast, and its landmarks."""
     header = Mammogram.from_dataset(view.instances[0][1])
-    found = prepare(view.instances[0][1], header, 0.07).region.breast
+    found = prepare_image(view.instances[0][1], header, 0.07).region.breast
     breast = view.scene.breast
     middle = np.array(share) * (breast.depth_mm, breast.half_width_mm, breast.half_width_mm)
     spots = middle + np.random.default_rng(1).uniform(-3, 3, (8, 3))
-    at = spots @ beam_axes(breast, view.identity.view).T
+    at = spots @ compute_beam_axes(breast, view.identity.view).T
     marks = tuple(
         Mark(
             view.scene.layout.to_px(depth, across), 0.9, MarkClass.CALCIFICATION, 0.3, contrast=8.0
@@ -62,7 +62,7 @@ def views(request: pytest.FixtureRequest) -> list[SimulatedView]:
         pitch_mm=0.4,
         views=(f"{request.param}CC", f"{request.param}MLO"),
     )
-    return list(simulated_views(spec))
+    return list(simulate_views(spec))
 
 
 @pytest.mark.parametrize("quadrant", PLACES)
@@ -71,17 +71,17 @@ def test_a_cluster_is_said_to_be_in_the_quadrant_that_it_was_put_into(
 ) -> None:
     pairs = [marked(view, PLACES[quadrant]) for view in views]
     answers = {detection.sop_instance_uid: detection for _, detection in pairs}
-    selection = select(header for header, _ in pairs)
-    alone = with_positions(
-        read_study("1.2", selection, answers, READER, Circumstances(revision=1, cause="first"))
+    selection = select_images(header for header, _ in pairs)
+    alone = add_positions(
+        read_study("1.2", selection, answers, READER, StudyContext(revision=1, cause="first"))
     )
 
-    found = with_quadrants(alone, correlate(alone))
+    found = add_quadrants(alone, correlate_views(alone))
 
     assert [said(found, label) for label in ("CC", "MLO")] == [quadrant, quadrant]
     upper, outer = str(quadrant).split()
-    assert half(alone, "CC") is Half(outer)
-    assert half(alone, "MLO") in {Half(upper), None}
+    assert half(alone, "CC") is BreastHalf(outer)
+    assert half(alone, "MLO") in {BreastHalf(upper), None}
 
 
 def positions(reading: StudyReading, view: str) -> list[Position]:
@@ -98,6 +98,6 @@ def said(reading: StudyReading, view: str) -> Quadrant | None:
     return position.quadrant
 
 
-def half(reading: StudyReading, view: str) -> Half | None:
+def half(reading: StudyReading, view: str) -> BreastHalf | None:
     (position,) = positions(reading, view)
     return position.half

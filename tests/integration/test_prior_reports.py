@@ -7,11 +7,11 @@ import pytest
 
 from secondread.findings.finding import ModelIdentity
 from secondread.reasons import Outcome, Reason
-from secondread.report.read_back import read_cad
+from secondread.report.read_back import read_cad_report
 from secondread.track.states import StudyState
-from secondread.track.values import FindingEntry
+from secondread.track.values import RecordedFinding
 from secondread.workflow import answers
-from secondread.workflow.order import fail_v1
+from secondread.workflow.order import run_failure
 from secondread.workflow.steps import ReadingSteps
 from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic
 from tests.integration.test_workflow import run_at_once
@@ -24,14 +24,14 @@ def clinic(tmp_path: Path) -> Clinic:
     """A clinic that read the prior a year ago, and has lost its images since."""
     clinic = Clinic(tmp_path)
     clinic.reads(LAST_YEAR, OLD)
-    detail = clinic.node.tracker.study_queries.detail(PRIOR)
+    detail = clinic.node.tracker.study_queries.find_detail(PRIOR)
     assert detail is not None
     for image in detail.images:
-        clinic.node.archive.path_of(image.path).unlink()
+        clinic.node.archive.resolve_path(image.path).unlink()
     return clinic
 
 
-def lines(findings: list[FindingEntry]) -> list[str]:
+def lines(findings: list[RecordedFinding]) -> list[str]:
     return sorted(str(finding.document["line"]) for finding in findings)
 
 
@@ -45,7 +45,7 @@ def test_what_it_held_is_unchanged_and_what_it_did_not_is_new(clinic: Clinic) ->
     assert "(prior report)" in old
     assert Reason.NO_COMPARISON not in clinic.reasons()
     # Nothing was detected in the prior's images now: the report does not say so.
-    assert {image.study_uid for image in read_cad(clinic.sr(1)).images} == {NOW.study}
+    assert {image.study_uid for image in read_cad_report(clinic.sr(1)).images} == {NOW.study}
 
 
 def test_a_lesion_keeps_its_identifier(clinic: Clinic) -> None:
@@ -114,6 +114,6 @@ def test_a_reading_that_broke_gets_its_failed_report_whatever_its_priors_are(
     clinic.comes(NOW, OLD)
     claimed = clinic.claim()
 
-    fail_v1(clinic.steps, run_at_once, claimed.study_uid, claimed.number)
+    run_failure(clinic.steps, run_at_once, claimed.study_uid, claimed.number)
 
     assert clinic.outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.accept.entity import process_configured
+from secondread.accept.entity import configure_process
 from secondread.accept.scp import Receiver
-from secondread.app.fetching import wiring
+from secondread.app.fetching import wire_fetcher
 from secondread.app.work import SWEEP_SECONDS, Coordinator
 from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
-from secondread.findings.cad_report import Origin
+from secondread.findings.cad_report import ReportOrigin
 from secondread.reasons import Outcome, Reason
-from secondread.report.read_back import read_cad
-from secondread.send.fetch import ALARM_KIND, FetchLane
-from secondread.send.prior_queue import Errand
-from secondread.send.scu import never
-from secondread.settings import PeerSettings, PriorsSettings, Retrieve
+from secondread.report.read_back import read_cad_report
+from secondread.send.fetch import ALARM_KIND, FetchWorker
+from secondread.send.prior_queue import FetchKind
+from secondread.send.scu import never_cancelled
+from secondread.settings import PeerSettings, PriorsSettings, RetrieveMethod
 from secondread.track.states import FetchState, StudyState
-from secondread.track.summaries import PriorSummary, StudyDetail
-from secondread.watch.prior_reports import prior_reports
-from secondread.workflow.material import Priors, gather, gather_priors
-from secondread.workflow.order import READ, read_v3
+from secondread.track.summaries import FetchRequestSummary, StudyDetail
+from secondread.watch.prior_reports import read_prior_reports
+from secondread.workflow.material import GatheredPriors, gather_inputs, gather_priors
+from secondread.workflow.order import READ, run_reading
 from tests.builders import header, view_sequence
 from tests.integration.test_cad_reports import acme
 from tests.integration.test_coordinator import FakeEngine
@@ -33,7 +33,7 @@ from tests.integration.test_workflow import Desk, run_at_once
 from tests.prior_peer import PriorPeer, serving
 
 CURRENT, PRIOR = "1.2.3", "1.2.9"
-RETRIEVALS = [Retrieve.MOVE, Retrieve.GET]
+RETRIEVALS = [RetrieveMethod.MOVE, RetrieveMethod.GET]
 
 
 def image(study: str = PRIOR, side: str = "L", view: View = View.CC, **values: object) -> Dataset:
@@ -77,16 +77,16 @@ class Node(Desk):
         self.node = type(self.node)(
             self.settings, self.node.tracker, self.node.archive, self.node.installation_id
         )
-        ledger = self.node.tracker.ledger("receive", self.settings.assemble, ExpectedViews())
+        ledger = self.node.tracker.open_ledger("receive", self.settings.assemble, ExpectedViews())
         receiver = Receiver(
             self.settings, self.node.archive, ledger, self.node.tracker.proofs, lambda: self.now
         )
         peer.destination = ("127.0.0.1", receiver.start())
         stack.callback(receiver.stop, 1.0)
-        stack.enter_context(process_configured(self.node.archive.spool))
+        stack.enter_context(configure_process(self.node.archive.spool))
 
     def ask(
-        self, retrieve: Retrieve = Retrieve.MOVE, *others: PriorPeer, **values: object
+        self, retrieve: RetrieveMethod = RetrieveMethod.MOVE, *others: PriorPeer, **values: object
     ) -> "Node":
         """Settle how the archive is asked; `values` are settings of `[priors]`, or the source's.
 
@@ -107,7 +107,7 @@ class Node(Desk):
         )
         self.worker = Coordinator(self.node, self.engine, "w0", "m", lambda: self.now)
         self.lanes = [
-            FetchLane(source, wiring(self.node, "w0", lambda: self.now))
+            FetchWorker(source, wire_fetcher(self.node, "w0", lambda: self.now))
             for source in priors.sources
         ]
         return self
@@ -126,35 +126,35 @@ class Node(Desk):
     def fetch(self, attempts: int = 10) -> None:
         """The lanes do what is due, in turns."""
         for _ in range(attempts):
-            waits = [lane.step(never) for lane in self.lanes]
+            waits = [lane.step(never_cancelled) for lane in self.lanes]
             if all(wait is None for wait in waits):
                 break
         self.worker.step()
 
     def read_claimed(self) -> None:
         _, study_uid, revision = self.engine.submitted[-1]
-        read_v3(self.steps, run_at_once, study_uid, revision)
+        run_reading(self.steps, run_at_once, study_uid, revision)
 
     def detail(self, study_uid: str = CURRENT) -> StudyDetail:
-        found = self.node.tracker.study_queries.detail(study_uid)
+        found = self.node.tracker.study_queries.find_detail(study_uid)
         assert found is not None
         return found
 
     def state(self, study_uid: str = CURRENT) -> StudyState:
         return self.detail(study_uid).summary.state
 
-    def requests(self, errand: Errand) -> list[PriorSummary]:
-        return [one for one in self.detail().priors if one.errand is errand]
+    def requests(self, errand: FetchKind) -> list[FetchRequestSummary]:
+        return [one for one in self.detail().fetch_requests if one.kind is errand]
 
-    def priors(self, revision: int = 1) -> Priors:
+    def priors(self, revision: int = 1) -> GatheredPriors:
         tracker, archive = self.node.tracker, self.node.archive
-        return gather_priors(tracker, archive, gather(tracker, archive, CURRENT, revision))
+        return gather_priors(tracker, archive, gather_inputs(tracker, archive, CURRENT, revision))
 
     def reasons(self) -> tuple[Reason, ...]:
         return self.outcome()[2]
 
     def alarms(self) -> list[str]:
-        return [alarm.kind for alarm in self.node.tracker.queries.alarms()]
+        return [alarm.kind for alarm in self.node.tracker.node_queries.list_alarms()]
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def node(tmp_path: Path, peer: PriorPeer) -> Iterator[Node]:
 
 @pytest.mark.parametrize("retrieve", RETRIEVALS)
 def test_a_study_waits_for_its_prior_and_is_read_with_it_as_soon_as_it_is_in(
-    node: Node, retrieve: Retrieve
+    node: Node, retrieve: RetrieveMethod
 ) -> None:
     node.ask(retrieve).come()
     assert node.state() is StudyState.AWAITING_PRIORS
@@ -216,7 +216,10 @@ def test_the_nearest_and_the_oldest_with_the_same_views_are_fetched(
 
     node.ask().come().fetch()
 
-    assert {one.prior_study_uid for one in node.requests(Errand.RETRIEVE)} == {"1.2.20", "1.2.24"}
+    assert {one.prior_study_uid for one in node.requests(FetchKind.RETRIEVE)} == {
+        "1.2.20",
+        "1.2.24",
+    }
     assert [prior.study_uid for prior in node.priors().usable] == ["1.2.24", "1.2.20"]
     assert {keys.QueryRetrieveLevel for keys in peer.retrievals} == {
         "SERIES" if knows_images else "STUDY"
@@ -234,7 +237,7 @@ def report_of(study: str = PRIOR, **values: object) -> Dataset:
 
 @pytest.mark.parametrize("retrieve", RETRIEVALS)
 def test_other_makers_cad_reports_of_a_prior_are_fetched_with_it_and_shown(
-    node: Node, peer: PriorPeer, retrieve: Retrieve
+    node: Node, peer: PriorPeer, retrieve: RetrieveMethod
 ) -> None:
     peer.held.append(report_of())
 
@@ -242,9 +245,9 @@ def test_other_makers_cad_reports_of_a_prior_are_fetched_with_it_and_shown(
     node.read_claimed()
 
     assert len(node.priors().usable[0].paths) == 4
-    (found,) = prior_reports(node.node.tracker, node.node.archive, CURRENT)
+    (found,) = read_prior_reports(node.node.tracker, node.node.archive, CURRENT)
     assert found.report is not None
-    assert (found.report.origin, found.report.marks) == (Origin.FOREIGN, {"LCC": 2})
+    assert (found.report.origin, found.report.mark_counts) == (ReportOrigin.FOREIGN, {"LCC": 2})
     assert node.detail().findings == ()
     assert node.state(PRIOR) is StudyState.HELD
 
@@ -265,7 +268,7 @@ def test_an_archive_that_breaks_over_reports_costs_no_prior(node: Node, peer: Pr
     peer.knows_reports = False
 
     node.ask().come()
-    pauses = [node.lanes[0].step(never) for _ in range(3)]
+    pauses = [node.lanes[0].step(never_cancelled) for _ in range(3)]
     node.worker.step()
 
     assert pauses == [0.0, 0.0, None]
@@ -312,7 +315,7 @@ def test_a_query_that_fails_holds_the_reading_up_for_the_wait_and_no_longer(
     node.read_claimed()
 
     assert node.reasons()[-2:] == (Reason.NO_COMPARISON, Reason.PRIOR_QUERY_FAILED)
-    assert "C001" in (node.requests(Errand.QUERY)[0].detail or "")
+    assert "C001" in (node.requests(FetchKind.QUERY)[0].detail or "")
 
 
 def test_an_archive_that_answers_without_end_is_left(node: Node, peer: PriorPeer) -> None:
@@ -322,7 +325,7 @@ def test_an_archive_that_answers_without_end_is_left(node: Node, peer: PriorPeer
     peer.offered = without_end
     node.ask().come().fetch(1)
 
-    (query,) = node.requests(Errand.QUERY)
+    (query,) = node.requests(FetchKind.QUERY)
     assert (query.state, query.reason) == (FetchState.WANTED, Reason.PRIOR_QUERY_FAILED)
 
 
@@ -332,7 +335,7 @@ def test_a_refused_move_is_not_waited_for(node: Node, peer: PriorPeer) -> None:
     node.ask().come().fetch(2)
     node.read_claimed()
 
-    (wanted,) = node.requests(Errand.RETRIEVE)
+    (wanted,) = node.requests(FetchKind.RETRIEVE)
     assert (wanted.state, wanted.reason) == (FetchState.REFUSED, Reason.PRIOR_MOVE_REFUSED)
     assert "destination" in (wanted.detail or "")
     (prior,) = node.priors().studies
@@ -351,7 +354,7 @@ def test_what_one_archive_refuses_another_is_asked_for(
 ) -> None:
     peer.destination = None
 
-    node.ask(Retrieve.MOVE, second).come().fetch(20)
+    node.ask(RetrieveMethod.MOVE, second).come().fetch(20)
 
     assert second.retrievals
     assert node.state() is StudyState.READING
@@ -360,17 +363,17 @@ def test_what_one_archive_refuses_another_is_asked_for(
     assert (prior.study_uid, prior.reason, len(prior.paths)) == (PRIOR, None, 4)
     # The first one need not be asked again for what is here.
     node.wait(30)
-    assert {one.state for one in node.requests(Errand.RETRIEVE)} == {FetchState.DONE}
+    assert {one.state for one in node.requests(FetchKind.RETRIEVE)} == {FetchState.DONE}
 
 
 def test_another_archive_is_not_asked_for_what_the_first_one_sends(
     node: Node, second: PriorPeer
 ) -> None:
-    node.ask(Retrieve.MOVE, second).come().fetch(20)
+    node.ask(RetrieveMethod.MOVE, second).come().fetch(20)
 
     assert second.queries
     assert not second.retrievals
-    assert [one.source for one in node.requests(Errand.RETRIEVE)] == ["archive"]
+    assert [one.source for one in node.requests(FetchKind.RETRIEVE)] == ["archive"]
 
 
 def test_a_prior_that_every_archive_refuses_is_named_with_what_each_said(
@@ -378,18 +381,18 @@ def test_a_prior_that_every_archive_refuses_is_named_with_what_each_said(
 ) -> None:
     peer.destination = second.destination = None
 
-    node.ask(Retrieve.MOVE, second).come().fetch(20)
+    node.ask(RetrieveMethod.MOVE, second).come().fetch(20)
     node.read_claimed()
 
-    wanted = {one.source: one for one in node.requests(Errand.RETRIEVE)}
+    wanted = {one.source: one for one in node.requests(FetchKind.RETRIEVE)}
     assert {one.state for one in wanted.values()} == {FetchState.REFUSED}
     (prior,) = node.priors().studies
     assert prior.reason is Reason.PRIOR_MOVE_REFUSED
-    assert prior.said == (
+    assert prior.archive_reasons == (
         ("archive", Reason.PRIOR_MOVE_REFUSED),
         ("archive-2", Reason.PRIOR_MOVE_REFUSED),
     )
-    said = read_cad(node.sr(1)).impression
+    said = read_cad_report(node.sr(1)).impression
     for name in wanted:
         assert f"the archive refused to send the prior ({name})" in said
 
@@ -421,7 +424,7 @@ def test_a_prior_that_comes_after_the_late_window_changes_nothing(node: Node) ->
     node.wait(30)
 
     assert node.state() is StudyState.REPORTED
-    assert node.requests(Errand.RETRIEVE)[0].state is FetchState.DONE
+    assert node.requests(FetchKind.RETRIEVE)[0].state is FetchState.DONE
 
 
 def test_a_prior_that_somebody_pushes_late_makes_a_revision_too(node: Node) -> None:
@@ -440,7 +443,7 @@ def test_a_prior_that_somebody_pushes_late_makes_a_revision_too(node: Node) -> N
 @pytest.mark.parametrize("retrieve", RETRIEVALS)
 @pytest.mark.parametrize("other", [{"PatientID": "P2"}, {"IssuerOfPatientID": "ELSEWHERE"}])
 def test_another_patients_images_are_kept_and_never_used(
-    node: Node, peer: PriorPeer, retrieve: Retrieve, other: dict[str, object]
+    node: Node, peer: PriorPeer, retrieve: RetrieveMethod, other: dict[str, object]
 ) -> None:
     peer.sent_instead = exam_of(PRIOR, **other)
 
@@ -465,7 +468,7 @@ def test_another_patients_image_among_the_right_ones_spoils_the_prior(
 
 @pytest.mark.parametrize("retrieve", RETRIEVALS)
 def test_a_study_that_nobody_asked_for_is_kept_apart(
-    node: Node, peer: PriorPeer, retrieve: Retrieve
+    node: Node, peer: PriorPeer, retrieve: RetrieveMethod
 ) -> None:
     peer.sent_instead = [
         image("1.2.77", StudyDate="20260105", PatientID="P3"),  # new enough to be read
@@ -484,12 +487,12 @@ def test_a_study_that_nobody_asked_for_is_kept_apart(
 
 @pytest.mark.parametrize("retrieve", RETRIEVALS)
 def test_what_fails_among_the_images_is_asked_for_again_and_then_done_without(
-    node: Node, peer: PriorPeer, retrieve: Retrieve
+    node: Node, peer: PriorPeer, retrieve: RetrieveMethod
 ) -> None:
     peer.withheld, peer.knows_images = 1, False
 
     node.ask(retrieve).come().fetch(2)
-    assert node.requests(Errand.RETRIEVE)[0].state is FetchState.WANTED
+    assert node.requests(FetchKind.RETRIEVE)[0].state is FetchState.WANTED
     node.wait(6)
     node.fetch(1)
 
@@ -501,10 +504,10 @@ def test_a_slow_archive_is_left_when_the_attempt_is_over_and_what_came_is_used(
     node: Node, peer: PriorPeer
 ) -> None:
     peer.delay, peer.knows_images = 0.6, False
-    node.ask(Retrieve.GET, attempt_seconds=1.5).come()
+    node.ask(RetrieveMethod.GET, attempt_seconds=1.5).come()
 
     node.fetch(2)
-    (wanted,) = node.requests(Errand.RETRIEVE)
+    (wanted,) = node.requests(FetchKind.RETRIEVE)
     assert (wanted.state, wanted.reason) == (FetchState.WANTED, Reason.PRIOR_TIMED_OUT)
     node.wait(600)
 
@@ -514,11 +517,11 @@ def test_a_slow_archive_is_left_when_the_attempt_is_over_and_what_came_is_used(
 
 def test_a_retrieval_without_end_is_cut(node: Node, peer: PriorPeer) -> None:
     peer.is_endless, peer.knows_images = True, False
-    node.ask(Retrieve.GET, attempt_seconds=1.0).come()
+    node.ask(RetrieveMethod.GET, attempt_seconds=1.0).come()
 
     node.fetch(2)
 
-    assert node.requests(Errand.RETRIEVE)[0].reason is Reason.PRIOR_TIMED_OUT
+    assert node.requests(FetchKind.RETRIEVE)[0].reason is Reason.PRIOR_TIMED_OUT
 
 
 def test_a_promise_without_images_is_not_believed(node: Node, peer: PriorPeer) -> None:
@@ -526,7 +529,7 @@ def test_a_promise_without_images_is_not_believed(node: Node, peer: PriorPeer) -
 
     node.ask().come().fetch(2)
 
-    (wanted,) = node.requests(Errand.RETRIEVE)
+    (wanted,) = node.requests(FetchKind.RETRIEVE)
     assert (wanted.state, wanted.reason) == (FetchState.WANTED, Reason.PRIOR_NOT_RECEIVED)
 
 
@@ -541,7 +544,7 @@ def test_images_that_come_by_themselves_after_all_settle_the_prior(
     node.wait(30)
     node.wait(SWEEP_SECONDS)
 
-    assert node.requests(Errand.RETRIEVE)[0].state is FetchState.DONE
+    assert node.requests(FetchKind.RETRIEVE)[0].state is FetchState.DONE
     assert node.engine.submitted == [(READ, CURRENT, 1)]
     assert node.state(PRIOR) is StudyState.HELD
 
@@ -556,7 +559,7 @@ def test_an_archive_that_is_down_raises_one_alarm_and_is_given_up_at_last(
         node.wait(600)
 
     assert node.alarms() == [ALARM_KIND]
-    (query,) = node.requests(Errand.QUERY)
+    (query,) = node.requests(FetchKind.QUERY)
     assert (query.state, query.reason) == (FetchState.GAVE_UP, Reason.PRIOR_QUERY_FAILED)
 
 
@@ -597,15 +600,15 @@ def test_an_image_that_comes_while_its_study_waits_is_read_with_it(node: Node) -
 
 def test_a_worker_that_dies_in_the_middle_loses_its_errand_to_another(node: Node) -> None:
     node.ask().come()
-    queue = wiring(node.node, "w1", lambda: node.now).queue
-    lost = queue.claim_errand("archive", "w1", node.now, 60)
+    queue = wire_fetcher(node.node, "w1", lambda: node.now).queue
+    lost = queue.claim_request("archive", "w1", node.now, 60)
     assert lost is not None
 
     node.fetch()
     assert node.state() is StudyState.AWAITING_PRIORS
     node.wait(61)
     node.fetch()
-    queue.answered(lost, (), node.now)  # the dead one speaks
+    queue.record_answer(lost, (), node.now)  # the dead one speaks
 
     assert len(node.priors().usable) == 1
 

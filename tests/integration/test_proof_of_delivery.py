@@ -13,13 +13,19 @@ from pydicom.dataset import Dataset
 from secondread.accept.archive import Archive
 from secondread.accept.scp import Receiver
 from secondread.clock import Clock
-from secondread.send.commitment import random_uid, request_commitment
-from secondread.send.delivery import Deliverer, Wiring
+from secondread.send.commitment import generate_transaction_uid, request_commitment
+from secondread.send.delivery import Deliverer, DeliveryWiring
 from secondread.send.find import find_instances
 from secondread.send.proof import ProofWiring
 from secondread.send.prover import Prover
-from secondread.send.scu import store
-from secondread.settings import DestinationSettings, Mode, Proof, ReceiveSettings, Settings
+from secondread.send.scu import store_objects
+from secondread.settings import (
+    DestinationMode,
+    DestinationSettings,
+    Proof,
+    ReceiveSettings,
+    Settings,
+)
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
 from tests.commitment_peer import CommitmentPeer, serving
@@ -53,15 +59,17 @@ class Site:
             maximum_pause_seconds=0.2,
         )
         tracker = self.world.tracker
-        sending = Wiring(tracker.deliveries, tracker.alarms, store, self.clock, "w", "SECONDREAD")
+        sending = DeliveryWiring(
+            tracker.deliveries, tracker.alarms, store_objects, self.clock, "w", "SECONDREAD"
+        )
         proving = ProofWiring(
             queue=tracker.proofs,
-            reports=tracker.proofs,
+            ledger=tracker.proofs,
             alarms=tracker.alarms,
-            request=request_commitment,
-            find=find_instances,
+            request_commitment=request_commitment,
+            find_instances=find_instances,
             clock=self.clock,
-            new_uid=random_uid,
+            make_transaction_uid=generate_transaction_uid,
             worker="w",
             calling_ae_title="SECONDREAD",
         )
@@ -89,9 +97,9 @@ class Site:
         receiver.stop(2)
 
     def deliveries(self) -> list[DeliverySummary]:
-        detail = self.world.tracker.study_queries.detail(STUDY)
+        detail = self.world.tracker.study_queries.find_detail(STUDY)
         assert detail is not None
-        return [delivery for item in detail.outbox for delivery in item.deliveries]
+        return [delivery for item in detail.outbox_objects for delivery in item.deliveries]
 
     def states(self) -> list[DeliveryState]:
         return sorted(delivery.state for delivery in self.deliveries())
@@ -107,7 +115,7 @@ class Site:
 def site(world: World, tmp_path: Path) -> Iterator[Site]:
     folder = world.tracker.deliveries._outbox_dir
     folder.mkdir(parents=True, exist_ok=True)
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study()
     world.later(150)
     entries = [result_file(folder, number) for number in (1, 2, 3)]

@@ -14,7 +14,7 @@ import pydicom
 import pytest
 
 from secondread.reasons import Outcome
-from secondread.report.compose import compose, to_bytes
+from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import Occasion, ResultObject
 from tests.golden_set import DOZEN, golden_exams, write
 from tests.report_documents import (
@@ -28,16 +28,16 @@ from tests.report_documents import (
     not_eligible,
     written,
 )
-from tests.unit.report.followed import followed, mixed
+from tests.unit.report.followed import make_followed_study, make_mixed_study
 from tests.unit.report.readings import (
-    AT,
     NODE,
     UIDS,
-    by_uid,
-    cluster,
-    read,
-    situations,
-    study,
+    WRITTEN_AT,
+    index_by_uid,
+    make_cluster,
+    make_image_reading,
+    make_situations,
+    make_study_reading,
 )
 from tests.validators import dsrdump, faults, tree_of
 
@@ -64,16 +64,16 @@ def test_the_dozen_is_of_the_golden_set() -> None:
 
 @pytest.mark.peer("dciodvfy", "dsrdump")
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("situation", situations())
+@pytest.mark.parametrize("situation", make_situations())
 def test_every_situation_passes_the_validators(
     tmp_path: Path, situation: str, profile: str
 ) -> None:
-    assert_valid(written(tmp_path, *situations()[situation], PROFILES[profile]))
+    assert_valid(written(tmp_path, *make_situations()[situation], PROFILES[profile]))
 
 
 @pytest.mark.peer("dciodvfy", "dsrdump")
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("situation", [followed, mixed])
+@pytest.mark.parametrize("situation", [make_followed_study, make_mixed_study])
 def test_changes_and_doubts_pass_the_validators(
     tmp_path: Path, situation: Callable[[], Situation], dialect: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_changes_and_doubts_pass_the_validators(
 
 @pytest.mark.peer("dciodvfy", "dsrdump")
 def test_a_later_revision_passes_the_validators(tmp_path: Path) -> None:
-    assert_valid(written(tmp_path, *situations()["findings"], later=True))
+    assert_valid(written(tmp_path, *make_situations()["findings"], later=True))
 
 
 @pytest.mark.peer("dciodvfy", "dsrdump")
@@ -106,7 +106,7 @@ def test_a_not_eligible_study_as_cad_failed_passes_the_validators(tmp_path: Path
 
 @pytest.mark.peer("dsrdump")
 def test_dcmtk_reads_the_tree_as_it_was_meant(tmp_path: Path) -> None:
-    (_, path), *_ = written(tmp_path, *situations()["partial with marks"])
+    (_, path), *_ = written(tmp_path, *make_situations()["partial with marks"])
     assert dsrdump(path) == []
     tree = tree_of(path)
     assert '(129769006,SCT,"Calcification Cluster")' in tree
@@ -121,30 +121,30 @@ def test_results_about_real_mammograms_pass_the_validators(tmp_path: Path, exams
     paths = sorted((exams / "a-ffdm-cc").glob("*.dcm"))
     headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
     images = [
-        read(
+        make_image_reading(
             ds,
             *(
-                cluster(n, (1200 + 300.0 * n, 1500.5), label=f"{ds.ImageLaterality}CC")
+                make_cluster(n, (1200 + 300.0 * n, 1500.5), label=f"{ds.ImageLaterality}CC")
                 for n in (1, 2)
             ),
         )
         for ds in headers
     ]
     sizes = {str(ds.SOPInstanceUID): (int(ds.Rows), int(ds.Columns)) for ds in headers}
-    reading = study(Outcome.FINDINGS, *images)
+    reading = make_study_reading(Outcome.FINDINGS, *images)
     reading = replace(reading, study_uid=str(headers[0].StudyInstanceUID))
-    results = compose(
+    results = compose_results(
         reading,
-        by_uid(*headers),
+        index_by_uid(*headers),
         lambda uid: np.full(sizes[uid], 60, dtype=np.uint8),
         NODE,
         UIDS,
-        Occasion(AT, None),
+        Occasion(WRITTEN_AT, None),
         SHOWN,
     )
     assert [result.kind.value for result in results] == ["cad-sr", *3 * ["capture"]]
     for result in results:
         path = tmp_path / f"{result.kind}-{result.index}.dcm"
-        path.write_bytes(to_bytes(result.dataset))
+        path.write_bytes(encode_file(result.dataset))
         assert faults(result, path) == []
         assert result.dataset.PatientID == headers[0].PatientID

@@ -11,12 +11,12 @@ from secondread.accept.classify import Disposition, classify
 from secondread.assemble.mammogram import PatientKey
 from secondread.codes import View
 from secondread.reasons import Outcome, Reason
-from secondread.report.read_back import read_cad
+from secondread.report.read_back import read_cad_report
 from secondread.settings import ObjectKind
 from secondread.track.states import Cause, StudyState
 from secondread.track.summaries import StudyDetail, StudyFilter
-from secondread.track.values import TreatmentEntry
-from secondread.watch.study_view import study_view
+from secondread.track.values import TreatmentRecord
+from secondread.watch.study_view import arrange_study
 from tests.builders import coded, detection, header, view_sequence
 from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic, dataset
 from tests.integration.test_workflow import CLUSTER, Desk
@@ -74,13 +74,13 @@ def _reference(uid: str) -> Dataset:
 
 def reject(desk: Desk, title: str, *uids: str, study_uid: str = STUDY) -> None:
     ds = note(title, *uids, study_uid=study_uid)
-    disposition = classify(ds, own=False)
+    disposition = classify(ds, is_own=False)
     assert disposition is Disposition.REJECTION_NOTE
     desk.deliver(ds, disposition)
 
 
 def detail(desk: Desk) -> StudyDetail:
-    found = desk.node.tracker.study_queries.detail(STUDY)
+    found = desk.node.tracker.study_queries.find_detail(STUDY)
     assert found is not None
     return found
 
@@ -88,12 +88,12 @@ def detail(desk: Desk) -> StudyDetail:
 def is_of(desk: Desk, patient_id: str) -> bool:
     """Whether the tracker has the study under a patient."""
     whose = StudyFilter(patient=PatientKey(patient_id, "HOSPITAL"))
-    return bool(desk.node.tracker.study_queries.list_studies(only=whose))
+    return bool(desk.node.tracker.study_queries.list_studies(matching=whose))
 
 
 def captures(desk: Desk, revision: int) -> list[Dataset]:
     return [
-        pydicom.dcmread(desk.node.archive.path_of(entry.path))
+        pydicom.dcmread(desk.node.archive.resolve_path(entry.path))
         for entry in desk.outbox(revision)
         if entry.kind is ObjectKind.CAPTURE
     ]
@@ -101,7 +101,7 @@ def captures(desk: Desk, revision: int) -> list[Dataset]:
 
 def images_of(desk: Desk, revision: int) -> set[str]:
     """Return the images that a revision's report is about."""
-    return {one.sop_instance_uid for one in read_cad(desk.sr(revision)).images}
+    return {one.sop_instance_uid for one in read_cad_report(desk.sr(revision)).images}
 
 
 def check_is_current(desk: Desk, revision: int, cause: Cause) -> None:
@@ -109,10 +109,12 @@ def check_is_current(desk: Desk, revision: int, cause: Cause) -> None:
     latest, before = detail(desk).revisions[:2]
     assert (latest.number, latest.cause) == (revision, cause)
     assert latest.predecessor == before.number
-    view = study_view(detail(desk))
+    view = arrange_study(detail(desk))
     assert view.current_revision == revision
     assert {row.item.revision for row in view.current} == {revision}
-    assert read_cad(desk.sr(revision)).replaces == (str(desk.sr(before.number).SOPInstanceUID),)
+    assert read_cad_report(desk.sr(revision)).replaces == (
+        str(desk.sr(before.number).SOPInstanceUID),
+    )
     assert desk.sr(revision).SOPInstanceUID != desk.sr(before.number).SOPInstanceUID
     for capture in captures(desk, revision):
         assert "This replaces the report of 2026-01-05 " in capture.ImageComments
@@ -154,7 +156,7 @@ def test_a_retake_whose_first_image_is_rejected_makes_one_revision_without_it(de
 
     check_is_current(desk, 2, Cause.LATE_INSTANCE)
     assert images_of(desk, 2) == {uids[0], uids[1], uids[3], again}
-    assert [f.sop_instance_uid for f in read_cad(desk.sr(2)).findings] == [again]
+    assert [f.sop_instance_uid for f in read_cad_report(desk.sr(2)).findings] == [again]
 
 
 def test_a_corrected_header_takes_the_place_of_the_first_one(desk: Desk) -> None:
@@ -167,8 +169,8 @@ def test_a_corrected_header_takes_the_place_of_the_first_one(desk: Desk) -> None
     desk.read()
 
     check_is_current(desk, 2, Cause.CORRECTED_INSTANCE)
-    (first,) = [i for i in read_cad(desk.sr(1)).images if i.view is View.ML]
-    (second,) = [i for i in read_cad(desk.sr(2)).images if i.view is View.ML]
+    (first,) = [i for i in read_cad_report(desk.sr(1)).images if i.view is View.ML]
+    (second,) = [i for i in read_cad_report(desk.sr(2)).images if i.view is View.ML]
     assert (first.label, second.label) == ("RML", "LML")
     assert first.sop_instance_uid == second.sop_instance_uid
 
@@ -197,7 +199,7 @@ def test_a_study_sent_again_under_another_patient_belongs_to_that_one(desk: Desk
     assert is_of(desk, "P1")
     check_is_current(desk, 2, Cause.CORRECTED_INSTANCE)
     assert desk.sr(2).PatientID == "P1"
-    assert not desk.node.tracker.queries.alarms()
+    assert not desk.node.tracker.node_queries.list_alarms()
 
 
 def test_half_a_study_sent_again_under_another_patient_goes_nowhere(desk: Desk) -> None:
@@ -210,7 +212,9 @@ def test_half_a_study_sent_again_under_another_patient_goes_nowhere(desk: Desk) 
     assert is_of(desk, "P9")
     assert desk.outbox(2) == ()
     assert desk.outcome()[1] is Outcome.FAILED
-    assert [alarm.kind for alarm in desk.node.tracker.queries.alarms()] == ["patient-mismatch"]
+    assert [alarm.kind for alarm in desk.node.tracker.node_queries.list_alarms()] == [
+        "patient-mismatch"
+    ]
 
 
 @pytest.mark.parametrize("title", ["113001", "113037", "113038"])
@@ -223,7 +227,7 @@ def test_a_rejected_image_is_dropped_and_the_rest_read_again(desk: Desk, title: 
 
     check_is_current(desk, 2, Cause.REJECTION)
     assert images_of(desk, 2) == {uids[0], uids[1], uids[3]}
-    assert read_cad(desk.sr(2)).findings == ()
+    assert read_cad_report(desk.sr(2)).findings == ()
     assert [i.sop_instance_uid for i in detail(desk).images if i.rejected] == [uids[2]]
     assert Reason.VIEWS_MISSING in detail(desk).revisions[0].reasons
 
@@ -292,8 +296,10 @@ def test_a_new_treatment_does_not_replace_a_report_whose_images_have_expired(des
     desk.read()
     reject(desk, "113039", *uids)
 
-    treatment = TreatmentEntry(side="L", procedure="lumpectomy")
-    assert desk.node.tracker.treatments.add(PatientKey("P1", "HOSPITAL"), treatment, desk.now)
+    treatment = TreatmentRecord(side="L", procedure="lumpectomy")
+    assert desk.node.tracker.treatments.add_treatment(
+        PatientKey("P1", "HOSPITAL"), treatment, desk.now
+    )
 
     assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
 
@@ -312,7 +318,7 @@ def test_a_study_that_is_rejected_whole_says_so_in_a_notice(desk: Desk, title: s
     assert "every image was withdrawn by a rejection note" in notice.ImageComments.lower()
     assert "replaces the report of 2026-01-05" in notice.ImageComments
     assert [entry.kind for entry in desk.outbox(2)] == [ObjectKind.CAPTURE]
-    assert study_view(detail(desk)).current_revision == 2
+    assert arrange_study(detail(desk)).current_revision == 2
 
 
 def test_what_comes_after_a_whole_rejection_replaces_the_last_report_that_stood(
@@ -327,7 +333,7 @@ def test_what_comes_after_a_whole_rejection_replaces_the_last_report_that_stood(
     desk.read()
 
     # The notice in between could replace no CAD SR: an empty one cannot be written.
-    assert read_cad(desk.sr(3)).replaces == (str(desk.sr(1).SOPInstanceUID),)
+    assert read_cad_report(desk.sr(3)).replaces == (str(desk.sr(1).SOPInstanceUID),)
     assert images_of(desk, 3) == {again}
     assert [one.predecessor for one in detail(desk).revisions] == [2, 1, None]
 
@@ -354,7 +360,7 @@ def test_a_study_is_read_again_when_its_prior_is_withdrawn(clinic: Clinic, title
 def test_a_study_is_read_again_when_its_prior_is_corrected(clinic: Clinic) -> None:
     clinic.keeps((LAST_YEAR, OLD))
     clinic.reads(NOW, OLD + OTHER)
-    known = clinic.node.tracker.study_queries.detail(LAST_YEAR.study)
+    known = clinic.node.tracker.study_queries.find_detail(LAST_YEAR.study)
     assert known is not None
     corrected = dataset(LAST_YEAR)
     corrected.SOPInstanceUID = known.images[0].sop_instance_uid

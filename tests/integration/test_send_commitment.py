@@ -10,17 +10,21 @@ from pydicom.uid import UID
 from pynetdicom.events import Event
 
 from secondread.accept.commitment import (
+    CommitmentOutcome,
     CommitmentReport,
-    ReportOutcome,
-    Settlement,
-    answer_report,
+    CommitmentResult,
+    answer_commitment_report,
 )
 from secondread.clock import utc_now
 from secondread.send.call import CallError
-from secondread.send.commitment import offers_commitment, random_uid, request_commitment
-from secondread.send.find import find_instances, offers_query
-from secondread.send.outbox import AnswerKind, UnprovenObject
-from secondread.send.scu import never
+from secondread.send.commitment import (
+    check_commitment_support,
+    generate_transaction_uid,
+    request_commitment,
+)
+from secondread.send.find import check_query_support, find_instances
+from secondread.send.outbox import AnswerKind, AwaitedInstance
+from secondread.send.scu import never_cancelled
 from tests.commitment_peer import (
     CAPTURE,
     PUSH_MODEL,
@@ -29,7 +33,7 @@ from tests.commitment_peer import (
     serving,
 )
 
-OBJECTS = [UnprovenObject(CAPTURE, "1.2.3.0", f"1.2.3.{n}", 0) for n in (1, 2)]
+OBJECTS = [AwaitedInstance(CAPTURE, "1.2.3.0", f"1.2.3.{n}", 0) for n in (1, 2)]
 UIDS = {item.sop_instance_uid for item in OBJECTS}
 
 
@@ -40,13 +44,13 @@ class Ledger:
     reports: list[CommitmentReport] = field(default_factory=list)
     work: Callable[[], object] = lambda: None
 
-    def reported(self, report: CommitmentReport, now: object) -> Settlement:
+    def record_report(self, report: CommitmentReport, now: object) -> CommitmentResult:
         self.work()
         self.reports.append(report)
-        return Settlement(ReportOutcome.RECORDED, "pacs", len(report.committed))
+        return CommitmentResult(CommitmentOutcome.RECORDED, "pacs", len(report.committed))
 
     def take(self, event: Event) -> tuple[int, None]:
-        return answer_report(event, self, "PACS", utc_now())
+        return answer_commitment_report(event, self, "PACS", utc_now())
 
 
 @pytest.fixture
@@ -120,8 +124,8 @@ def test_what_a_destination_offers_can_be_asked_without_a_request(
     classes: tuple[UID, ...], commits: bool, shows: bool
 ) -> None:
     with serving(CommitmentPeer(), *classes) as peer:
-        commitment = offers_commitment(peer.address, "SECONDREAD")
-        query = offers_query(peer.address, "SECONDREAD")
+        commitment = check_commitment_support(peer.address, "SECONDREAD")
+        query = check_query_support(peer.address, "SECONDREAD")
     assert (commitment.ok, query.ok) == (commits, shows)
     assert commits or "choose another proof" in commitment.detail
     assert peer.asked == peer.queried == []
@@ -134,17 +138,17 @@ def test_a_peer_without_the_service_is_told_from_one_that_is_away(ledger: Ledger
     with pytest.raises(CallError) as away:
         request(peer, ledger)
     assert away.value.kind is AnswerKind.UNREACHABLE
-    assert not offers_commitment(peer.address, "SECONDREAD").ok
+    assert not check_commitment_support(peer.address, "SECONDREAD").ok
 
 
 def test_transactions_are_valid_and_differ() -> None:
-    uids = {random_uid() for _ in range(100)}
+    uids = {generate_transaction_uid() for _ in range(100)}
     assert len(uids) == 100
     assert all(UID(uid).is_valid for uid in uids)
 
 
 def find(peer: CommitmentPeer) -> frozenset[str]:
-    return find_instances(peer.address, "SECONDREAD", "1.2.3", OBJECTS, cancelled=never)
+    return find_instances(peer.address, "SECONDREAD", "1.2.3", OBJECTS, cancelled=never_cancelled)
 
 
 def test_a_query_names_study_series_and_instance(peer: CommitmentPeer) -> None:
@@ -179,7 +183,7 @@ def test_a_peer_that_answers_without_end_is_left(peer: CommitmentPeer) -> None:
             "SECONDREAD",
             "1.2.3",
             OBJECTS,
-            cancelled=never,
+            cancelled=never_cancelled,
         )
 
 

@@ -14,9 +14,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from secondread.clock import Clock
 from secondread.demo.archive_peer import ArchivePeer
-from secondread.send.delivery import Deliverer, Wiring
-from secondread.send.scu import store
-from secondread.settings import DestinationSettings, Mode, ObjectKind
+from secondread.send.delivery import Deliverer, DeliveryWiring
+from secondread.send.scu import store_objects
+from secondread.settings import DestinationMode, DestinationSettings, ObjectKind
 from secondread.track.states import DeliveryState
 from secondread.track.values import OutboxEntry
 from tests.track_world import STUDY, World, reading
@@ -91,18 +91,18 @@ def test_results_reach_a_live_destination_while_another_is_down_and_that_one_whe
     world: World, outbox: Path, tmp_path: Path
 ) -> None:
     down_port = free_port()
-    world.destination("up", Mode.LIVE)
-    world.destination("down", Mode.LIVE)
-    world.destination("quiet", Mode.SHADOW)
+    world.destination("up", DestinationMode.LIVE)
+    world.destination("down", DestinationMode.LIVE)
+    world.destination("quiet", DestinationMode.SHADOW)
     world.send_study()
     world.later(150)
     claimed = world.claimed()
     world.record(reading(claimed, entries=(result_file(outbox, 1), result_file(outbox, 2))))
     clock = running_from(world.now)
-    deliveries, queries = world.tracker.deliveries, world.tracker.queries
+    deliveries, queries = world.tracker.deliveries, world.tracker.node_queries
 
     def delivered(name: str) -> int:
-        return queries.counts(clock()).deliveries[name, DeliveryState.DELIVERED]
+        return queries.count_all(clock()).deliveries[name, DeliveryState.DELIVERED]
 
     with ArchivePeer(tmp_path / "up", "UP") as up, ArchivePeer(tmp_path / "q", "QUIET") as quiet:
         settings = [
@@ -110,7 +110,9 @@ def test_results_reach_a_live_destination_while_another_is_down_and_that_one_whe
             destination("down", down_port),
             destination("quiet", quiet.port),
         ]
-        wiring = Wiring(deliveries, world.tracker.alarms, store, clock, "worker-0", "SECONDREAD")
+        wiring = DeliveryWiring(
+            deliveries, world.tracker.alarms, store_objects, clock, "worker-0", "SECONDREAD"
+        )
         deliverer = Deliverer(settings, wiring, poll_seconds=0.02)
         deliverer.start()
         assert eventually(lambda: delivered("up") == 2)
@@ -118,13 +120,13 @@ def test_results_reach_a_live_destination_while_another_is_down_and_that_one_whe
         assert delivered("down") == 0
         with ArchivePeer(tmp_path / "down", "DOWN", down_port) as down:
             assert eventually(lambda: delivered("down") == 2)
-            assert len(down.objects(STUDY)) == 2
+            assert len(down.list_objects(STUDY)) == 2
         assert deliverer.stop()
-        assert len(up.objects(STUDY)) == 2
-        assert quiet.objects(STUDY) == ()
-    assert queries.counts(clock()).deliveries["quiet", DeliveryState.SHADOW] == 2
+        assert len(up.list_objects(STUDY)) == 2
+        assert quiet.list_objects(STUDY) == ()
+    assert queries.count_all(clock()).deliveries["quiet", DeliveryState.SHADOW] == 2
 
 
 def _last_error(world: World, name: str) -> str:
-    found = {one.name: one.last_error for one in world.tracker.queries.destinations()}
+    found = {one.name: one.last_error for one in world.tracker.node_queries.list_destinations()}
     return found[name] or ""

@@ -19,8 +19,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.events import Event, EventHandlerType
 
-from secondread.send.outbox import Address, AnswerKind, OutboxObject
-from secondread.send.scu import echo, store
+from secondread.send.outbox import AnswerKind, OutboxObject, PeerAddress
+from secondread.send.scu import send_echo, store_objects
 from secondread.settings import TlsSettings
 
 CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
@@ -80,8 +80,8 @@ class Peer:
         return answer
 
     @property
-    def address(self) -> Address:
-        return Address("PACS", "127.0.0.1", self.port, timeout_seconds=2.0)
+    def address(self) -> PeerAddress:
+        return PeerAddress("PACS", "127.0.0.1", self.port, timeout_seconds=2.0)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def objects(tmp_path: Path) -> list[OutboxObject]:
 
 
 def test_the_data_set_arrives_byte_for_byte(objects: list[OutboxObject], peer: Peer) -> None:
-    answers = store(peer.address, CALLING, objects)
+    answers = store_objects(peer.address, CALLING, objects)
     assert [answer.kind for answer in answers] == [AnswerKind.STORED] * 3
     assert [answer.sop_instance_uid for answer in answers] == [o.sop_instance_uid for o in objects]
     assert peer.received == [data_set_bytes(item.path) for item in objects]
@@ -148,7 +148,7 @@ def test_the_data_set_arrives_byte_for_byte(objects: list[OutboxObject], peer: P
 def test_a_study_uses_one_association_with_no_context_that_it_does_not_need(
     objects: list[OutboxObject], peer: Peer
 ) -> None:
-    store(peer.address, CALLING, objects)
+    store_objects(peer.address, CALLING, objects)
     explicit = [str(ExplicitVRLittleEndian)]
     assert peer.asked == [[(CAD_SR, explicit), (CAPTURE, explicit)]]
 
@@ -156,8 +156,8 @@ def test_a_study_uses_one_association_with_no_context_that_it_does_not_need(
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007])
 def test_a_warning_counts_as_stored(objects: list[OutboxObject], peer: Peer, status: int) -> None:
     peer.statuses = [status]
-    (answer,) = store(peer.address, CALLING, objects[:1])
-    assert answer.stored
+    (answer,) = store_objects(peer.address, CALLING, objects[:1])
+    assert answer.is_stored
     assert (answer.kind, answer.status) == (AnswerKind.STORED_WITH_WARNING, status)
 
 
@@ -175,8 +175,8 @@ def test_a_failure_of_one_object_leaves_the_others_alone(
     objects: list[OutboxObject], peer: Peer, status: int, words: str
 ) -> None:
     peer.statuses = [0x0000, status, 0x0000]
-    answers = store(peer.address, CALLING, objects)
-    assert [answer.stored for answer in answers] == [True, False, True]
+    answers = store_objects(peer.address, CALLING, objects)
+    assert [answer.is_stored for answer in answers] == [True, False, True]
     assert (answers[1].kind, answers[1].status) == (AnswerKind.STATUS, status)
     assert f"0x{status:04X}" in answers[1].detail
     assert words in answers[1].detail
@@ -186,7 +186,7 @@ def test_the_comment_of_the_peer_is_kept_without_control_characters(
     objects: list[OutboxObject], peer: Peer
 ) -> None:
     peer.statuses, peer.comment = [0xA700], "disk 3 is full\x07"
-    (answer,) = store(peer.address, CALLING, objects[:1])
+    (answer,) = store_objects(peer.address, CALLING, objects[:1])
     assert '("disk 3 is full?")' in answer.detail
 
 
@@ -198,7 +198,7 @@ def test_a_peer_that_aborts_midway_leaves_the_confirmed_stored_and_the_rest_unse
             event.assoc.abort()
 
     peer.on_store = abort_at_second
-    answers = store(peer.address, CALLING, objects)
+    answers = store_objects(peer.address, CALLING, objects)
     assert [answer.kind for answer in answers] == [
         AnswerKind.STORED,
         AnswerKind.BROKEN,
@@ -215,7 +215,7 @@ def test_a_peer_that_is_slow_to_answer_is_given_up_after_its_timeout(
     release = threading.Event()
     peer.on_store = lambda _: release.wait(10)
     began = time.monotonic()
-    answers = store(replace(peer.address, timeout_seconds=0.3), CALLING, objects)
+    answers = store_objects(replace(peer.address, timeout_seconds=0.3), CALLING, objects)
     took = time.monotonic() - began
     release.set()
     assert [answer.kind for answer in answers] == [AnswerKind.NO_ANSWER] * 3
@@ -225,7 +225,9 @@ def test_a_peer_that_is_slow_to_answer_is_given_up_after_its_timeout(
 def test_stopping_between_two_objects_leaves_the_rest_for_later(
     objects: list[OutboxObject], peer: Peer
 ) -> None:
-    answers = store(peer.address, CALLING, objects, cancelled=lambda: len(peer.received) == 1)
+    answers = store_objects(
+        peer.address, CALLING, objects, cancelled=lambda: len(peer.received) == 1
+    )
     assert [answer.kind for answer in answers] == [
         AnswerKind.STORED,
         AnswerKind.STOPPED,
@@ -237,7 +239,7 @@ def test_a_refused_context_is_named_and_the_other_class_still_goes(
     objects: list[OutboxObject],
 ) -> None:
     with serving(Peer(), classes=(CAPTURE,)) as peer:
-        answers = store(peer.address, CALLING, objects)
+        answers = store_objects(peer.address, CALLING, objects)
     assert [answer.kind for answer in answers] == [
         AnswerKind.CONTEXT_REFUSED,
         AnswerKind.STORED,
@@ -252,7 +254,7 @@ def test_bytes_are_never_reencoded_for_a_peer_that_takes_only_implicit_vr(
     objects: list[OutboxObject],
 ) -> None:
     with serving(Peer(), syntaxes=(str(ImplicitVRLittleEndian),)) as peer:
-        answers = store(peer.address, CALLING, objects)
+        answers = store_objects(peer.address, CALLING, objects)
     assert {answer.kind for answer in answers} == {AnswerKind.CONTEXT_REFUSED}
     assert peer.received == []
 
@@ -264,7 +266,7 @@ def test_a_file_that_is_not_the_recorded_one_is_not_sent(
         file.seek(-10, 2)
         file.write(b"z")
     objects[2].path.unlink()
-    answers = store(peer.address, CALLING, objects)
+    answers = store_objects(peer.address, CALLING, objects)
     assert [answer.kind for answer in answers] == [
         AnswerKind.STORED,
         AnswerKind.UNREADABLE,
@@ -278,7 +280,7 @@ def test_a_file_without_meta_information_is_unreadable_not_an_error(tmp_path: Pa
     path = tmp_path / "text.dcm"
     path.write_text("no DICOM here")
     item = OutboxObject(CAPTURE, "1.2.3", path, hashlib.sha256(path.read_bytes()).hexdigest())
-    (answer,) = store(Address("PACS", "127.0.0.1", free_port()), CALLING, [item])
+    (answer,) = store_objects(PeerAddress("PACS", "127.0.0.1", free_port()), CALLING, [item])
     assert answer.kind is AnswerKind.UNREADABLE
 
 
@@ -298,7 +300,7 @@ def test_a_peer_that_stops_reading_is_given_up(tmp_path: Path) -> None:
     handlers: list[EventHandlerType] = [(evt.EVT_DATA_RECV, _after_first(hold))]
     with serving(Peer(), handlers=handlers) as peer:
         began = time.monotonic()
-        (answer,) = store(replace(peer.address, timeout_seconds=0.5), CALLING, [item])
+        (answer,) = store_objects(replace(peer.address, timeout_seconds=0.5), CALLING, [item])
         took = time.monotonic() - began
         release.set()
     assert stuck.is_set()
@@ -321,12 +323,12 @@ def _after_first(action: Callable[[Event], None]) -> Callable[[Event], None]:
 
 
 def test_echo_answers(peer: Peer) -> None:
-    answer = echo(peer.address, CALLING)
+    answer = send_echo(peer.address, CALLING)
     assert (answer.ok, answer.kind, answer.detail) == (True, None, "answers")
 
 
 def test_echo_tells_a_refused_connection() -> None:
-    answer = echo(Address("PACS", "127.0.0.1", free_port()), CALLING)
+    answer = send_echo(PeerAddress("PACS", "127.0.0.1", free_port()), CALLING)
     assert answer.kind is AnswerKind.UNREACHABLE
     assert "nothing listens there" in answer.detail
 
@@ -336,27 +338,27 @@ def test_echo_tells_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    answer = echo(Address("PACS", "pacs.invalid", 104), CALLING)
+    answer = send_echo(PeerAddress("PACS", "pacs.invalid", 104), CALLING)
     assert answer.kind is AnswerKind.UNREACHABLE
     assert "pacs.invalid is not known" in answer.detail
 
 
 def test_echo_tells_that_the_calling_ae_title_is_unknown_there() -> None:
     with serving(Peer(), callers=["OTHER"]) as peer:
-        answer = echo(peer.address, CALLING)
+        answer = send_echo(peer.address, CALLING)
     assert answer.kind is AnswerKind.REJECTED
     assert "does not know the calling AE title SECONDREAD" in answer.detail
 
 
 def test_echo_tells_that_the_called_ae_title_is_wrong(peer: Peer) -> None:
-    answer = echo(replace(peer.address, ae_title="PACSS"), CALLING)
+    answer = send_echo(replace(peer.address, ae_title="PACSS"), CALLING)
     assert answer.kind is AnswerKind.REJECTED
     assert "it is not called PACSS" in answer.detail
 
 
 def test_echo_tells_that_verification_is_refused() -> None:
     with serving(Peer(), classes=(CAPTURE,)) as peer:
-        answer = echo(peer.address, CALLING)
+        answer = send_echo(peer.address, CALLING)
     assert answer.kind is AnswerKind.CONTEXT_REFUSED
 
 
@@ -387,7 +389,7 @@ def raw_server(talk: Callable[[socket.socket], object]) -> Iterator[int]:
 def test_echo_tells_a_peer_that_takes_the_connection_and_stays_silent() -> None:
     release = threading.Event()
     with raw_server(lambda _: release.wait(10)) as port:
-        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=0.3), CALLING)
+        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=0.3), CALLING)
         release.set()
     assert answer.kind is AnswerKind.NO_ANSWER
     assert "no answer within 0.3 s" in answer.detail
@@ -395,7 +397,7 @@ def test_echo_tells_a_peer_that_takes_the_connection_and_stays_silent() -> None:
 
 def test_echo_tells_a_peer_that_hangs_up() -> None:
     with raw_server(lambda connection: connection.recv(10)) as port:
-        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
+        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
     assert answer.kind is AnswerKind.BROKEN
     assert "hung up" in answer.detail
 
@@ -407,7 +409,7 @@ def test_echo_tells_another_protocol() -> None:
         connection.recv(1000)
 
     with raw_server(web) as port:
-        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
+        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
     assert answer.kind is AnswerKind.BROKEN
     assert "does not speak plain DICOM" in answer.detail
 
@@ -422,7 +424,7 @@ def test_a_peer_that_stops_inside_a_pdu_is_given_up() -> None:
 
     with raw_server(half) as port:
         began = time.monotonic()
-        answer = echo(Address("PACS", "127.0.0.1", port, timeout_seconds=0.3), CALLING)
+        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=0.3), CALLING)
         took = time.monotonic() - began
         release.set()
     assert not answer.ok
@@ -463,22 +465,22 @@ def test_objects_travel_over_mutual_tls(
     objects: list[OutboxObject], certificates: TlsSettings
 ) -> None:
     with serving(Peer(), tls=server_side(certificates)) as peer:
-        answers = store(replace(peer.address, tls=certificates), CALLING, objects)
-    assert all(answer.stored for answer in answers)
+        answers = store_objects(replace(peer.address, tls=certificates), CALLING, objects)
+    assert all(answer.is_stored for answer in answers)
     assert peer.received == [data_set_bytes(item.path) for item in objects]
 
 
 def test_a_certificate_that_is_not_trusted_is_told(certificates: TlsSettings) -> None:
     stranger = certificates.model_copy(update={"trusted": None})
     with serving(Peer(), tls=server_side(certificates)) as peer:
-        answer = echo(replace(peer.address, tls=stranger), CALLING)
+        answer = send_echo(replace(peer.address, tls=stranger), CALLING)
     assert answer.kind is AnswerKind.TLS
     assert "is not trusted" in answer.detail
 
 
 def test_a_peer_without_tls_is_told(certificates: TlsSettings) -> None:
     with serving(Peer()) as peer:
-        answer = echo(replace(peer.address, tls=certificates), CALLING)
+        answer = send_echo(replace(peer.address, tls=certificates), CALLING)
     assert answer.kind is AnswerKind.TLS
 
 
@@ -486,7 +488,7 @@ def test_a_missing_certificate_file_is_told(
     objects: list[OutboxObject], certificates: TlsSettings, tmp_path: Path
 ) -> None:
     broken = certificates.model_copy(update={"certificate": tmp_path / "gone.pem"})
-    answers = store(Address("PACS", "127.0.0.1", 104, tls=broken), CALLING, objects)
+    answers = store_objects(PeerAddress("PACS", "127.0.0.1", 104, tls=broken), CALLING, objects)
     assert {answer.kind for answer in answers} == {AnswerKind.TLS}
     assert "certificate files" in answers[0].detail
 
@@ -512,11 +514,11 @@ def test_storescp_receives_identical_data_sets(objects: list[OutboxObject], tmp_
             )
         )
         stack.callback(process.terminate)
-        address = Address("PACS", "127.0.0.1", port, timeout_seconds=5)
+        address = PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=5)
         deadline = time.monotonic() + 5
-        while not echo(address, CALLING).ok and time.monotonic() < deadline:
+        while not send_echo(address, CALLING).ok and time.monotonic() < deadline:
             time.sleep(0.05)
-        answers = store(address, CALLING, objects)
-    assert all(answer.stored for answer in answers)
+        answers = store_objects(address, CALLING, objects)
+    assert all(answer.is_stored for answer in answers)
     received = sorted(data_set_bytes(path) for path in folder.iterdir())
     assert received == sorted(data_set_bytes(item.path) for item in objects)

@@ -60,7 +60,9 @@ def wait(notes: Path, count: int) -> list[tuple[str, int]]:
 
 def test_a_process_that_dies_is_started_again_and_all_stop_on_request(program: Path) -> None:
     stop = threading.Event()
-    thread = threading.Thread(target=Supervisor({"a": ["x"], "b": ["x"]}, {}).run, args=(stop,))
+    thread = threading.Thread(
+        target=Supervisor({"a": ["x"], "b": ["x"]}, {}).supervise, args=(stop,)
+    )
     thread.start()
     first = wait(program, 2)
     os.kill(first[0][1], signal.SIGKILL)

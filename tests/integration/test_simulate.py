@@ -18,10 +18,10 @@ from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.simulate.annotation import LABELS
 from secondread.simulate.exam import (
-    Exam,
     ExamFiles,
     ExamSpec,
     Seeds,
+    SimulatedExam,
     SimulatedView,
     simulate_exam,
     write_exam,
@@ -29,7 +29,7 @@ from secondread.simulate.exam import (
 from secondread.simulate.lesions import LesionSpec
 from secondread.simulate.metal import MetalSpec
 from secondread.simulate.sheet import write_sheet
-from secondread.simulate.treatment import Treatment
+from secondread.simulate.treatment import TreatmentSpec
 from secondread.simulate.truth import TruthRow, read_truth
 
 LEFT = Laterality.LEFT
@@ -49,7 +49,7 @@ LESIONS = (
 SMALL = ExamSpec(
     study_date=date(2026, 6, 1),
     seeds=Seeds(11, 12, 13),
-    treatment=Treatment(LEFT, date(2022, 3, 1), place=(0.45, 0.3, 0.2)),
+    treatment=TreatmentSpec(LEFT, date(2022, 3, 1), place=(0.45, 0.3, 0.2)),
     lesions=LESIONS,
     density="b",
     size=0.6,
@@ -61,7 +61,7 @@ SMALL = ExamSpec(
 
 
 @pytest.fixture(scope="module")
-def exam() -> Exam:
+def exam() -> SimulatedExam:
     return simulate_exam(SMALL)
 
 
@@ -84,7 +84,7 @@ def _center(row: TruthRow) -> PointPx:
 
 
 def _calcifications(view: SimulatedView, lesion: str) -> dict[str, TruthRow]:
-    uid = view.identity.instance_uid(Intent.PROCESSING)
+    uid = view.identity.derive_instance_uid(Intent.PROCESSING)
     return {
         row.id: row
         for row in view.rows
@@ -130,7 +130,7 @@ def test_the_mask_covers_what_the_lesion_adds(
     assert contrast[marked].min() > 10 * np.percentile(np.abs(contrast[view.mask == 0]), 99)
 
 
-def test_no_row_says_more_than_the_pixels_show(exam: Exam) -> None:
+def test_no_row_says_more_than_the_pixels_show(exam: SimulatedExam) -> None:
     for view in exam.views:
         for row in view.rows:
             if row.kind == "calcification":
@@ -141,8 +141,10 @@ def test_no_row_says_more_than_the_pixels_show(exam: Exam) -> None:
                 assert patch.any()
 
 
-def test_both_views_show_a_calcification_at_the_same_depth_behind_the_nipple(exam: Exam) -> None:
-    cc, mlo = exam.view("current", "LCC"), exam.view("current", "LMLO")
+def test_both_views_show_a_calcification_at_the_same_depth_behind_the_nipple(
+    exam: SimulatedExam,
+) -> None:
+    cc, mlo = exam.find_view("current", "LCC"), exam.find_view("current", "LMLO")
     there, here = _calcifications(cc, "new"), _calcifications(mlo, "new")
     assert set(there) == set(here)
     for number, row in there.items():
@@ -160,9 +162,11 @@ def test_both_views_show_a_calcification_at_the_same_depth_behind_the_nipple(exa
     assert measured[0] == pytest.approx(measured[1], abs=6.0)
 
 
-def test_a_new_lesion_is_missing_in_the_prior_and_an_old_one_is_unchanged(exam: Exam) -> None:
+def test_a_new_lesion_is_missing_in_the_prior_and_an_old_one_is_unchanged(
+    exam: SimulatedExam,
+) -> None:
     for label in ("LCC", "LMLO"):
-        current, prior = exam.view("current", label), exam.view("prior", label)
+        current, prior = exam.find_view("current", label), exam.find_view("prior", label)
         assert {row.lesion_id for row in prior.rows if row.kind == "cluster"} == {"old"}
         changes = {row.lesion_id: row.change for row in current.rows if row.kind == "cluster"}
         assert changes == {"new": "new", "old": "unchanged"}
@@ -177,7 +181,7 @@ def alike(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> bool:
     return bool(np.allclose(one, other, rtol=1e-4, atol=1e-6))
 
 
-def test_the_same_seeds_give_the_same_exam(exam: Exam) -> None:
+def test_the_same_seeds_give_the_same_exam(exam: SimulatedExam) -> None:
     again = simulate_exam(SMALL)
     for first, second in zip(exam.views, again.views, strict=True):
         for row, other in zip(first.rows, second.rows, strict=True):
@@ -192,9 +196,11 @@ def test_the_same_seeds_give_the_same_exam(exam: Exam) -> None:
             assert np.count_nonzero(difference) <= 1e-4 * difference.size
 
 
-def test_another_acquisition_of_the_same_breast_keeps_its_anatomy_and_lesions(exam: Exam) -> None:
+def test_another_acquisition_of_the_same_breast_keeps_its_anatomy_and_lesions(
+    exam: SimulatedExam,
+) -> None:
     spec = replace(SMALL, seeds=Seeds(11, 12, 99), prior_years=None, views=("LCC",), vendor="beta")
-    first, second = exam.view("current", "LCC"), simulate_exam(spec).views[0]
+    first, second = exam.find_view("current", "LCC"), simulate_exam(spec).views[0]
     assert alike(first.scene.tissue.gland, second.scene.tissue.gland)
     assert alike(first.scene.tissue.fibres, second.scene.tissue.fibres)
     assert first.scene.layout.positioning != second.scene.layout.positioning
@@ -208,18 +214,20 @@ def test_another_acquisition_of_the_same_breast_keeps_its_anatomy_and_lesions(ex
         assert places[0] == pytest.approx(places[1], abs=0.2)
 
 
-def test_another_history_seed_leaves_the_tissue_and_moves_the_calcifications(exam: Exam) -> None:
+def test_another_history_seed_leaves_the_tissue_and_moves_the_calcifications(
+    exam: SimulatedExam,
+) -> None:
     spec = replace(SMALL, seeds=Seeds(11, 77, 13), prior_years=None, views=("LCC",))
-    first, second = exam.view("current", "LCC"), simulate_exam(spec).views[0]
+    first, second = exam.find_view("current", "LCC"), simulate_exam(spec).views[0]
     assert alike(first.scene.tissue.gland, second.scene.tissue.gland)
     assert first.scene.layout.positioning == second.scene.layout.positioning
     assert _calcifications(first, "new")["new.1"].x0 != _calcifications(second, "new")["new.1"].x0
 
 
 def test_before_the_operation_there_is_neither_scar_nor_clip_nor_thick_skin() -> None:
-    treatment = Treatment(LEFT, date(2026, 1, 1), place=(0.45, 0.3, 0.2))
+    treatment = TreatmentSpec(LEFT, date(2026, 1, 1), place=(0.45, 0.3, 0.2))
     exam = simulate_exam(replace(SMALL, treatment=treatment, views=("LCC",), lesions=()))
-    current, prior = exam.view("current", "LCC"), exam.view("prior", "LCC")
+    current, prior = exam.find_view("current", "LCC"), exam.find_view("prior", "LCC")
     assert prior.scene.aftermath is None
     assert [row.kind for row in prior.rows] == ["none", "none"]
     assert current.scene.aftermath is not None
@@ -245,7 +253,7 @@ def test_metal_is_in_the_truth_piece_by_piece_and_on_its_own_side_alone() -> Non
     )
     spec = replace(SMALL, metal=metal, lesions=(), treatment=None, prior_years=None)
     left, right = simulate_exam(replace(spec, views=("LCC", "RCC"))).views
-    raw = left.identity.instance_uid(Intent.PROCESSING)
+    raw = left.identity.derive_instance_uid(Intent.PROCESSING)
     rows = [row for row in left.rows if row.sop_instance_uid == raw]
     assert {row.kind for row in rows} == {"metal"}
     assert len({row.id for row in rows}) == len(rows)
@@ -339,8 +347,10 @@ def test_the_header_reads_as_a_followup_mammogram(files: ExamFiles) -> None:
     assert current.source_uids == (raw.sop_instance_uid,)
 
 
-def test_for_processing_values_fall_with_attenuation_and_presented_ones_rise(exam: Exam) -> None:
-    view = exam.view("current", "LCC")
+def test_for_processing_values_fall_with_attenuation_and_presented_ones_rise(
+    exam: SimulatedExam,
+) -> None:
+    view = exam.find_view("current", "LCC")
     attenuation = view.scene.attenuation()
     # Inside the round edge, and away from calcifications and clips, which the scene has not.
     breast = np.pad((attenuation > 0.3).astype(np.uint8), 80, mode="edge")

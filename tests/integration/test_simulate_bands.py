@@ -10,7 +10,7 @@ import pytest
 
 from secondread.simulate.anatomy import Density
 from secondread.simulate.bandplot import draw_comparison
-from secondread.simulate.bands import REAL_RATIOS, Statistics, statistics_of
+from secondread.simulate.bands import REAL_RATIOS, DetailStatistics, measure_statistics
 from secondread.simulate.exam import ExamSpec, Seeds, simulate_exam
 
 CASES: list[tuple[str, Density, str, int]] = [
@@ -26,7 +26,7 @@ REAL = ("a-ffdm-cc/LCC", "a-ffdm-cc/RCC", "b-ffdm-cc-clip/LCC", "c-ffdm-4view/RM
 
 
 @pytest.fixture(scope="module")
-def simulated() -> list[Statistics]:
+def simulated() -> list[DetailStatistics]:
     made = []
     for vendor, density, view, seed in CASES:
         spec = ExamSpec(
@@ -38,16 +38,16 @@ def simulated() -> list[Statistics]:
             vendor=vendor,
         )
         ds = simulate_exam(spec).views[0].instances[0][1]
-        made.append(statistics_of(ds, f"{vendor} {density} {view}"))
+        made.append(measure_statistics(ds, f"{vendor} {density} {view}"))
     return made
 
 
 @pytest.fixture(scope="module")
-def real(exams: Path) -> list[Statistics]:
-    return [statistics_of(pydicom.dcmread(exams / f"{name}.dcm"), name) for name in REAL]
+def real(exams: Path) -> list[DetailStatistics]:
+    return [measure_statistics(pydicom.dcmread(exams / f"{name}.dcm"), name) for name in REAL]
 
 
-def _near(one: Statistics) -> bool:
+def _near(one: DetailStatistics) -> bool:
     """Whether all bands lie within a third of the range of real ones: what vendors differ by."""
     return all(
         low * 0.67 < ratio < high * 1.5
@@ -56,27 +56,27 @@ def _near(one: Statistics) -> bool:
 
 
 def test_every_family_and_density_has_the_strength_of_detail_of_real_mammograms(
-    simulated: list[Statistics],
+    simulated: list[DetailStatistics],
 ) -> None:
     assert [one.name for one in simulated if not _near(one)] == []
 
 
-def test_the_range_of_real_exams_is_as_recorded(real: list[Statistics]) -> None:
+def test_the_range_of_real_exams_is_as_recorded(real: list[DetailStatistics]) -> None:
     # An exam of another unit, of 8 bits, lies a little above the five that the range is of.
     assert all(_near(one) for one in real)
 
 
 def test_simulated_bands_spread_about_the_real_ones(
-    simulated: list[Statistics], real: list[Statistics]
+    simulated: list[DetailStatistics], real: list[DetailStatistics]
 ) -> None:
     ours, theirs = (np.array([one.ratios for one in group]) for group in (simulated, real))
     assert np.median(ours, axis=0) == pytest.approx(np.median(theirs, axis=0), rel=0.25)
 
 
 def test_the_noise_rises_with_grey_as_on_real_mammograms(
-    simulated: list[Statistics], real: list[Statistics]
+    simulated: list[DetailStatistics], real: list[DetailStatistics]
 ) -> None:
-    def at(one: Statistics, grey: float) -> float:
+    def at(one: DetailStatistics, grey: float) -> float:
         return float(np.interp(grey, one.curve.grey, one.curve.deviation))
 
     for grey in (0.15, 0.25, 0.35):
@@ -85,7 +85,7 @@ def test_the_noise_rises_with_grey_as_on_real_mammograms(
             assert 0.6 * min(theirs) < at(one, grey) < 1.6 * max(theirs), (one.name, grey)
 
 
-def test_the_plot_shows_both_groups(simulated: list[Statistics], tmp_path: Path) -> None:
+def test_the_plot_shows_both_groups(simulated: list[DetailStatistics], tmp_path: Path) -> None:
     path = tmp_path / "bands.png"
     draw_comparison(simulated[:2], simulated[2:], path)
     picture = cv2.imread(str(path))

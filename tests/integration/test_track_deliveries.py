@@ -7,8 +7,8 @@ import pytest
 
 from secondread.errors import InputError
 from secondread.send.delivery import DeliveryQueue
-from secondread.send.outbox import AnswerKind, Batch, StoreAnswer
-from secondread.settings import Mode, Proof
+from secondread.send.outbox import AnswerKind, DeliveryBatch, StoreAnswer
+from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
 from tests.track_world import STUDY, World, outbox_entry, reading
@@ -22,35 +22,37 @@ def read(world: World, study: str = STUDY, objects: int = 2, profile: str = "def
     world.record(reading(claimed, entries=entries))
 
 
-def claim(world: World, destination: str = "pacs", worker: str = "worker-0") -> Batch | None:
+def claim(
+    world: World, destination: str = "pacs", worker: str = "worker-0"
+) -> DeliveryBatch | None:
     queue: DeliveryQueue = world.tracker.deliveries
-    return queue.claim(destination, worker, world.now, lease_seconds=60)
+    return queue.claim_batch(destination, worker, world.now, lease_seconds=60)
 
 
-def claimed(world: World, destination: str = "pacs", worker: str = "worker-0") -> Batch:
+def claimed(world: World, destination: str = "pacs", worker: str = "worker-0") -> DeliveryBatch:
     batch = claim(world, destination, worker)
     assert batch is not None
     return batch
 
 
-def answers(batch: Batch, kind: AnswerKind = AnswerKind.STORED) -> Sequence[StoreAnswer]:
+def answers(batch: DeliveryBatch, kind: AnswerKind = AnswerKind.STORED) -> Sequence[StoreAnswer]:
     status = 0x0000 if kind.is_stored else 0xA700
     return [StoreAnswer(one.sop_instance_uid, kind, status, "words") for one in batch.objects]
 
 
-def deliver(world: World, batch: Batch) -> None:
-    world.tracker.deliveries.delivered(batch, answers(batch), world.now)
+def deliver(world: World, batch: DeliveryBatch) -> None:
+    world.tracker.deliveries.record_delivered(batch, answers(batch), world.now)
 
 
-def fail(world: World, batch: Batch, at: datetime) -> None:
+def fail(world: World, batch: DeliveryBatch, at: datetime) -> None:
     missed = answers(batch, AnswerKind.STATUS)
-    world.tracker.deliveries.failed(batch, missed, world.now, at)
+    world.tracker.deliveries.record_failed(batch, missed, world.now, at)
 
 
 def deliveries(world: World, study: str = STUDY) -> list[DeliverySummary]:
-    detail = world.tracker.study_queries.detail(study)
+    detail = world.tracker.study_queries.find_detail(study)
     assert detail is not None
-    return [delivery for one in detail.outbox for delivery in one.deliveries]
+    return [delivery for one in detail.outbox_objects for delivery in one.deliveries]
 
 
 def states(world: World, study: str = STUDY) -> set[DeliveryState]:
@@ -58,7 +60,7 @@ def states(world: World, study: str = STUDY) -> set[DeliveryState]:
 
 
 def test_a_live_destination_gets_the_objects_of_one_study_together(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     read(world, "1.2.3.4")
     batch = claimed(world)
@@ -69,15 +71,15 @@ def test_a_live_destination_gets_the_objects_of_one_study_together(world: World)
 
 
 def test_each_destination_gets_the_objects_of_its_profile(world: World) -> None:
-    world.destination("pacs", Mode.LIVE, "default")
-    world.destination("viewer", Mode.LIVE, "srt")
+    world.destination("pacs", DestinationMode.LIVE, "default")
+    world.destination("viewer", DestinationMode.LIVE, "srt")
     read(world, profile="srt")
     assert claim(world, "pacs") is None
     assert len(claimed(world, "viewer").objects) == 2
 
 
 def test_what_is_proven_is_delivered(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     deliver(world, claimed(world))
     found = deliveries(world)
@@ -85,11 +87,11 @@ def test_what_is_proven_is_delivered(world: World) -> None:
     assert {(one.proof, one.delivered_at, one.last_status) for one in found} == {
         (Proof.STORE_STATUS, world.now, 0)
     }
-    assert world.tracker.deliveries.oldest_waiting("pacs") is None
+    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
 
 
 def test_what_failed_is_due_again_at_the_given_time(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     fail(world, claimed(world), world.now + timedelta(seconds=5))
     assert claim(world) is None
@@ -104,18 +106,18 @@ def test_what_failed_is_due_again_at_the_given_time(world: World) -> None:
 
 
 def test_objects_of_one_batch_may_fare_differently(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     batch = claimed(world)
     stored, missed = answers(batch)[:1], answers(batch, AnswerKind.STATUS)[1:]
-    world.tracker.deliveries.delivered(batch, stored, world.now)
-    world.tracker.deliveries.failed(batch, missed, world.now, world.now)
+    world.tracker.deliveries.record_delivered(batch, stored, world.now)
+    world.tracker.deliveries.record_failed(batch, missed, world.now, world.now)
     again = claimed(world)
     assert [one.sop_instance_uid for one in again.objects] == [missed[0].sop_instance_uid]
 
 
 def test_a_thousand_failures_drop_nothing(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world, objects=1)
     for attempt in range(1, 51):
         batch = claimed(world)
@@ -126,7 +128,7 @@ def test_a_thousand_failures_drop_nothing(world: World) -> None:
 
 
 def test_a_lease_that_ran_out_is_taken_over(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     first = claimed(world)
     world.later(59)
@@ -138,7 +140,7 @@ def test_a_lease_that_ran_out_is_taken_over(world: World) -> None:
 
 
 def test_an_old_workers_failure_does_not_touch_the_new_lease(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     first = claimed(world)
     world.later(60)
@@ -150,7 +152,7 @@ def test_an_old_workers_failure_does_not_touch_the_new_lease(world: World) -> No
 
 
 def test_an_old_workers_success_counts_and_is_recorded_once(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     first = claimed(world)
     world.later(60)
@@ -165,10 +167,10 @@ def test_an_old_workers_success_counts_and_is_recorded_once(world: World) -> Non
 
 
 def test_what_is_read_in_shadow_never_leaves_and_what_is_read_live_does(world: World) -> None:
-    world.destination("pacs", Mode.SHADOW)
+    world.destination("pacs", DestinationMode.SHADOW)
     read(world)
     assert claim(world) is None
-    world.tracker.destinations.set_mode("pacs", Mode.LIVE, "admin", world.now)
+    world.tracker.destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.now)
     assert claim(world) is None
     read(world, "1.2.3.4")
     assert claimed(world).study_uid == "1.2.3.4"
@@ -176,58 +178,60 @@ def test_what_is_read_in_shadow_never_leaves_and_what_is_read_live_does(world: W
 
 
 def test_a_paused_destination_gets_everything_when_it_is_live_again(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
-    world.tracker.destinations.set_mode("pacs", Mode.PAUSED, "admin", world.now)
+    world.tracker.destinations.set_mode("pacs", DestinationMode.PAUSED, "admin", world.now)
     read(world, "1.2.3.4")
     assert claim(world) is None
-    assert world.tracker.deliveries.oldest_waiting("pacs") is None
-    world.tracker.destinations.set_mode("pacs", Mode.LIVE, "admin", world.now)
+    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
+    world.tracker.destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.now)
     assert {claimed(world).study_uid, claimed(world).study_uid} == {STUDY, "1.2.3.4"}
 
 
 def test_the_age_of_the_oldest_waiting_object_is_known(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     read(world)
     made_at = world.now
     fail(world, claimed(world), world.later(500))
-    assert world.tracker.deliveries.oldest_waiting("pacs") == made_at
+    assert world.tracker.deliveries.find_oldest_waiting("pacs") == made_at
 
 
 def test_the_settings_seed_a_mode_once_and_the_database_rules_after(world: World) -> None:
-    world.tracker.destinations.seed({"pacs": Mode.SHADOW}, world.now)
-    assert world.tracker.destinations.set_mode("pacs", Mode.LIVE, "admin", world.later(1))
-    world.tracker.destinations.seed({"pacs": Mode.SHADOW}, world.later(1))
-    assert world.tracker.destinations.modes() == {"pacs": Mode.LIVE}
+    world.tracker.destinations.seed_modes({"pacs": DestinationMode.SHADOW}, world.now)
+    assert world.tracker.destinations.set_mode(
+        "pacs", DestinationMode.LIVE, "admin", world.later(1)
+    )
+    world.tracker.destinations.seed_modes({"pacs": DestinationMode.SHADOW}, world.later(1))
+    assert world.tracker.destinations.list_modes() == {"pacs": DestinationMode.LIVE}
 
 
 def test_every_change_of_a_mode_is_written_down_with_who_did_it(world: World) -> None:
     destinations = world.tracker.destinations
-    destinations.seed({"pacs": Mode.SHADOW}, world.now)
-    assert destinations.set_mode("pacs", Mode.LIVE, "admin", world.later(1))
-    assert not destinations.set_mode("pacs", Mode.LIVE, "admin", world.later(1))
-    trail = destinations.changes("pacs")
+    destinations.seed_modes({"pacs": DestinationMode.SHADOW}, world.now)
+    assert destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.later(1))
+    assert not destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.later(1))
+    trail = destinations.list_changes("pacs")
     assert [(one.old_mode, one.new_mode, one.changed_by) for one in trail] == [
-        (Mode.SHADOW, Mode.LIVE, "admin"),
-        (None, Mode.SHADOW, "settings"),
+        (DestinationMode.SHADOW, DestinationMode.LIVE, "admin"),
+        (None, DestinationMode.SHADOW, "settings"),
     ]
 
 
 def test_an_unknown_destination_is_refused(world: World) -> None:
     with pytest.raises(InputError, match="nowhere"):
-        world.tracker.destinations.set_mode("nowhere", Mode.LIVE, "admin", world.now)
+        world.tracker.destinations.set_mode("nowhere", DestinationMode.LIVE, "admin", world.now)
     assert claim(world, "nowhere") is None
 
 
 def test_what_waits_for_a_destination_is_counted(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
-    world.destination("quiet", Mode.SHADOW)
+    world.destination("pacs", DestinationMode.LIVE)
+    world.destination("quiet", DestinationMode.SHADOW)
     read(world)
     made_at = world.now
     read(world, "1.2.3.4")
     deliver(world, claimed(world))
     fail(world, claimed(world), world.later(1))
-    pacs, quiet = world.tracker.queries.destinations()
+    pacs, quiet = world.tracker.node_queries.list_destinations()
     assert pacs.counts == {
         DeliveryState.PENDING: 2,
         DeliveryState.SENDING: 0,
@@ -238,5 +242,5 @@ def test_what_waits_for_a_destination_is_counted(world: World) -> None:
     assert pacs.oldest_waiting_at is not None
     assert pacs.oldest_waiting_at > made_at
     assert pacs.last_error == "failure-status: words"
-    assert (quiet.mode, quiet.counts[DeliveryState.SHADOW]) == (Mode.SHADOW, 4)
+    assert (quiet.mode, quiet.counts[DeliveryState.SHADOW]) == (DestinationMode.SHADOW, 4)
     assert quiet.oldest_waiting_at is None

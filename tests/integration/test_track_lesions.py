@@ -10,7 +10,7 @@ from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus
-from secondread.track.values import FindingEntry, ImageEntry, PriorFindingEntry
+from secondread.track.values import RecordedFinding, RecordedImage, RecordedPriorFinding
 from tests.track_world import STUDY, World, finding, mammogram, reading
 
 PRIOR = f"{STUDY}.77"
@@ -19,14 +19,14 @@ IMAGE, PRIOR_IMAGE = f"{STUDY}.1", f"{PRIOR}.1"
 BOX = [[10, 20], [30, 20], [30, 40], [10, 20]]
 
 
-def entry(lesion: str, number: int = 1, **document: Any) -> FindingEntry:
+def entry(lesion: str, number: int = 1, **document: Any) -> RecordedFinding:
     told = {"outline": BOX, "calcifications": 7, "long_axis_mm": 5.5, "change": "more", **document}
     return replace(finding(number, tracking_uid=lesion), document=told)
 
 
-def of_prior(lesion: str, missed: str | None = None) -> PriorFindingEntry:
+def of_prior(lesion: str, missed: str | None = None) -> RecordedPriorFinding:
     found = replace(entry(lesion, calcifications=4, change=None), sop_instance_uid=PRIOR_IMAGE)
-    return PriorFindingEntry(PRIOR, "LCC", missed, found)
+    return RecordedPriorFinding(PRIOR, "LCC", missed, found)
 
 
 @pytest.fixture
@@ -38,9 +38,11 @@ def followed(world: World) -> World:
     return world
 
 
-def read(world: World, *findings: FindingEntry, priors: tuple[PriorFindingEntry, ...] = ()) -> None:
+def read(
+    world: World, *findings: RecordedFinding, priors: tuple[RecordedPriorFinding, ...] = ()
+) -> None:
     world.later(150)
-    images = [ImageEntry(IMAGE, "LCC", ImageStatus.READ)]
+    images = [RecordedImage(IMAGE, "LCC", ImageStatus.READ)]
     result = reading(world.claimed(), findings=findings, images=images)
     world.record(replace(result, prior_findings=priors))
 
@@ -48,19 +50,19 @@ def read(world: World, *findings: FindingEntry, priors: tuple[PriorFindingEntry,
 def test_a_lesion_is_first_seen_in_the_prior_that_shows_it(followed: World) -> None:
     read(followed, entry("2.25.7"), priors=(of_prior("2.25.7"),))
 
-    (lesion,) = followed.tracker.lesions.timeline(PATIENT)
+    (lesion,) = followed.tracker.lesions.list_for_patient(PATIENT)
     assert lesion.lesion == "2.25.7"
     seen = [(one.study_uid, one.calcifications, one.change) for one in lesion.sightings]
     assert seen == [(PRIOR, 4, ""), (STUDY, 7, "increased in number")]
-    with followed.tracker.database.reading() as session:
+    with followed.tracker.database.begin_read() as session:
         assert session.scalars(text("SELECT first_study_uid FROM lesions")).all() == [PRIOR]
 
 
 def test_what_is_missed_has_its_word_in_the_study_that_misses_it(followed: World) -> None:
     read(followed, priors=(of_prior("2.25.7", "gone"),))
 
-    (lesion,) = followed.tracker.lesions.of_study(STUDY)
-    assert [(one.study_uid, one.word) for one in lesion.missing] == [(STUDY, "gone")]
+    (lesion,) = followed.tracker.lesions.list_for_study(STUDY)
+    assert [(one.study_uid, one.word) for one in lesion.absences] == [(STUDY, "gone")]
     assert [one.study_uid for one in lesion.sightings] == [PRIOR]
 
 
@@ -69,7 +71,7 @@ def test_only_the_latest_revision_of_a_study_counts(followed: World) -> None:
     followed.arrive(mammogram("RXCCL"))
     read(followed, entry("2.25.8"))
 
-    assert [one.lesion for one in followed.tracker.lesions.timeline(PATIENT)] == ["2.25.8"]
+    assert [one.lesion for one in followed.tracker.lesions.list_for_patient(PATIENT)] == ["2.25.8"]
 
 
 def test_what_earlier_readings_saw_in_an_image_is_known_latest_first(followed: World) -> None:
@@ -77,22 +79,22 @@ def test_what_earlier_readings_saw_in_an_image_is_known_latest_first(followed: W
     followed.arrive(mammogram("RXCCL"))
     read(followed, entry("2.25.8"))
 
-    known = followed.tracker.lesions.known_in({IMAGE, PRIOR_IMAGE})
+    known = followed.tracker.lesions.find_in_images({IMAGE, PRIOR_IMAGE})
 
     assert [{one.lesion for one in readings} for readings in known] == [
         {"2.25.8"},
         {"2.25.7", "2.25.6"},
     ]
     assert known[0][0].outline[1] == PointPx(30, 20)
-    assert followed.tracker.lesions.known_in(()) == ()
+    assert followed.tracker.lesions.find_in_images(()) == ()
 
 
 def test_a_finding_without_an_outline_is_known_nowhere(followed: World) -> None:
     read(followed, entry("2.25.7", outline=None), entry("2.25.8", 2))
 
-    assert [[one.lesion for one in old] for old in followed.tracker.lesions.known_in({IMAGE})] == [
-        ["2.25.8"]
-    ]
+    assert [
+        [one.lesion for one in old] for old in followed.tracker.lesions.find_in_images({IMAGE})
+    ] == [["2.25.8"]]
 
 
 def test_a_repeat_of_the_record_changes_nothing(followed: World) -> None:
@@ -104,7 +106,7 @@ def test_a_repeat_of_the_record_changes_nothing(followed: World) -> None:
     followed.record(result)
     followed.record(result)
 
-    with followed.tracker.database.reading() as session:
+    with followed.tracker.database.begin_read() as session:
         assert session.scalar(text("SELECT count(*) FROM prior_findings")) == 1
         rows = session.execute(
             text("SELECT study_uid, read_for_study_uid FROM v_lesions ORDER BY study_uid")
@@ -116,10 +118,10 @@ def test_another_patients_lesions_are_not_hers(followed: World) -> None:
     read(followed, entry("2.25.7"))
     followed.arrive(mammogram("LCC", "1.9.9", patient="P2"))
 
-    assert followed.tracker.lesions.timeline(PatientKey("P2", "")) == ()
-    assert followed.tracker.lesions.of_study("1.9.9") == ()
+    assert followed.tracker.lesions.list_for_patient(PatientKey("P2", "")) == ()
+    assert followed.tracker.lesions.list_for_study("1.9.9") == ()
     with pytest.raises(InputError, match="not known"):
-        followed.tracker.lesions.timeline(PatientKey("P3", ""))
+        followed.tracker.lesions.list_for_patient(PatientKey("P3", ""))
 
 
 def test_the_last_category_of_a_breast_counts_and_an_empty_one_withdraws_it(
@@ -129,10 +131,10 @@ def test_the_last_category_of_a_breast_counts_and_an_empty_one_withdraws_it(
     lesions = followed.tracker.lesions
     found = []
     for category in ("3", "4A", ""):
-        lesions.assess(STUDY, "L", category, followed.later(1), "someone")
-        found.append(dict(lesions.timeline(PATIENT)[0].categories))
+        lesions.record_assessment(STUDY, "L", category, followed.later(1), "someone")
+        found.append(dict(lesions.list_for_patient(PATIENT)[0].categories))
 
     assert found == [{STUDY: "3"}, {STUDY: "4A"}, {}]
     for study, side, category in ((STUDY, "B", "2"), (STUDY, "L", "9"), ("1.9", "L", "2")):
         with pytest.raises(InputError):
-            lesions.assess(study, side, category, followed.now, "someone")
+            lesions.record_assessment(study, side, category, followed.now, "someone")

@@ -9,19 +9,19 @@ from sqlalchemy import inspect, text
 
 from secondread.errors import SettingsError
 from secondread.track.database import open_engine
-from secondread.track.migrate import current, newest, upgrade
+from secondread.track.migrate import find_newest_version, read_version, upgrade_database
 from secondread.track.tables import Base
 
 
 def test_an_empty_database_is_brought_to_the_newest_version(empty_url: str) -> None:
-    assert current(empty_url) is None
-    assert upgrade(empty_url) == newest()
-    assert current(empty_url) == newest()
+    assert read_version(empty_url) is None
+    assert upgrade_database(empty_url) == find_newest_version()
+    assert read_version(empty_url) == find_newest_version()
 
 
 def test_upgrading_again_changes_nothing(empty_url: str) -> None:
-    upgrade(empty_url)
-    assert upgrade(empty_url) == newest()
+    upgrade_database(empty_url)
+    assert upgrade_database(empty_url) == find_newest_version()
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_program_declares(
@@ -55,11 +55,11 @@ def test_the_views_can_be_queried(tracker_url: str) -> None:
 def test_several_processes_may_start_at_once_on_an_empty_database(empty_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(3) as pool:
-        versions = pool.map(upgrade, [empty_url] * 3, chunksize=1)
+        versions = pool.map(upgrade_database, [empty_url] * 3, chunksize=1)
         pool.close()
         pool.join()
-    assert versions == [newest()] * 3
-    assert current(empty_url) == newest()
+    assert versions == [find_newest_version()] * 3
+    assert read_version(empty_url) == find_newest_version()
 
 
 def test_a_failed_migration_leaves_nothing_behind(
@@ -74,8 +74,8 @@ def test_a_failed_migration_leaves_nothing_behind(
     whole = command.upgrade
     monkeypatch.setattr(command, "upgrade", upgrade_and_fail)
     with pytest.raises(RuntimeError, match="killed"):
-        upgrade(empty_url)
-    assert current(empty_url) is None
+        upgrade_database(empty_url)
+    assert read_version(empty_url) is None
 
 
 def test_a_database_of_another_kind_is_refused_without_repeating_its_password() -> None:

@@ -6,25 +6,25 @@ from datetime import date, datetime
 import pytest
 from sqlalchemy import func, select
 
-from secondread.accept.ledger import Refusal, Refused
+from secondread.accept.ledger import Refusal, RefusalKind
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import TransientError
 from secondread.reasons import Outcome, Reason
-from secondread.send.overdue import Alarms
-from secondread.settings import Mode
+from secondread.send.overdue import AlarmRegister
+from secondread.settings import DestinationMode
 from secondread.track import refusals
 from secondread.track.states import DeliveryState, StudyState
-from secondread.track.tables import Refusal as RefusalRow
+from secondread.track.tables import RefusalRow as RefusalRow
 from secondread.track.tracker import Tracker
-from secondread.track.values import ProcessBeat, Severity, TreatmentEntry
+from secondread.track.values import ProcessIdentity, Severity, TreatmentRecord
 from tests.track_world import START, STUDY, World
 
-BEAT = ProcessBeat(name="worker-0", kind="worker", host="here", pid=17, version="0.1.0")
+BEAT = ProcessIdentity(name="worker-0", kind="worker", host="here", pid=17, version="0.1.0")
 
 
 def refusal(calling: str = "SCANNER", count: int = 1, at: datetime = START) -> Refusal:
     return Refusal(
-        what=Refused.ASSOCIATION,
+        kind=RefusalKind.ASSOCIATION,
         reason=Reason.CALLING_AE_UNKNOWN,
         calling_ae_title=calling,
         called_ae_title="SECONDREAD",
@@ -38,42 +38,42 @@ def refusal(calling: str = "SCANNER", count: int = 1, at: datetime = START) -> R
 
 
 def test_the_installation_has_one_id_for_ever(tracker: Tracker, tracker_url: str) -> None:
-    first = tracker.installation()
+    first = tracker.get_installation_id()
     assert len(first) == 32
     again = Tracker(tracker_url, tracker.outbox_dir)
-    assert again.installation(lambda: "0" * 32) == first
+    assert again.get_installation_id(lambda: "0" * 32) == first
     again.close()
 
 
 def test_a_process_is_dead_after_a_silence_and_alive_after_a_beat(world: World) -> None:
     processes = world.tracker.processes
-    processes.beat(BEAT, world.now)
-    assert processes.dead(world.later(60), 60) == []
-    assert processes.dead(world.later(1), 60) == ["worker-0"]
-    processes.beat(BEAT, world.now)
-    assert processes.dead(world.now, 60) == []
+    processes.record_heartbeat(BEAT, world.now)
+    assert processes.list_silent(world.later(60), 60) == []
+    assert processes.list_silent(world.later(1), 60) == ["worker-0"]
+    processes.record_heartbeat(BEAT, world.now)
+    assert processes.list_silent(world.now, 60) == []
 
 
 def test_a_process_that_ended_as_it_should_is_not_dead(world: World) -> None:
-    world.tracker.processes.beat(BEAT, world.now)
-    world.tracker.processes.stopped("worker-0")
-    assert world.tracker.processes.dead(world.later(1000), 60) == []
+    world.tracker.processes.record_heartbeat(BEAT, world.now)
+    world.tracker.processes.remove_process("worker-0")
+    assert world.tracker.processes.list_silent(world.later(1000), 60) == []
 
 
 def test_a_new_process_number_counts_as_a_start(world: World) -> None:
-    world.tracker.processes.beat(BEAT, world.now)
-    world.tracker.processes.beat(BEAT, world.later(5))
-    one = world.tracker.queries.processes()[0]
+    world.tracker.processes.record_heartbeat(BEAT, world.now)
+    world.tracker.processes.record_heartbeat(BEAT, world.later(5))
+    one = world.tracker.node_queries.list_processes()[0]
     assert (one.started_at, one.beat_at) == (START, world.now)
-    world.tracker.processes.beat(replace(BEAT, pid=18), world.later(5))
-    assert world.tracker.queries.processes()[0].started_at == world.now
+    world.tracker.processes.record_heartbeat(replace(BEAT, pid=18), world.later(5))
+    assert world.tracker.node_queries.list_processes()[0].started_at == world.now
 
 
 def test_an_alarm_is_raised_once_and_keeps_when_it_began(world: World) -> None:
-    alarms: Alarms = world.tracker.alarms
+    alarms: AlarmRegister = world.tracker.alarms
     alarms.raise_alarm("delivery-overdue", "pacs", "since morning", world.now)
     alarms.raise_alarm("delivery-overdue", "pacs", "since noon", world.later(60))
-    alarm = world.tracker.queries.alarms()[0]
+    alarm = world.tracker.node_queries.list_alarms()[0]
     assert (alarm.raised_at, alarm.detail) == (START, "since morning")
 
 
@@ -82,46 +82,48 @@ def test_an_alarm_that_was_cleared_can_be_raised_again(world: World) -> None:
     alarms.raise_alarm("delivery-overdue", "pacs", "down", world.now)
     for _ in range(2):
         alarms.clear_alarm("delivery-overdue", "pacs", world.later(1))
-    assert world.tracker.queries.alarms() == []
+    assert world.tracker.node_queries.list_alarms() == []
     alarms.raise_alarm("delivery-overdue", "pacs", "down again", world.later(1))
-    assert world.tracker.queries.alarms()[0].raised_at == world.now
+    assert world.tracker.node_queries.list_alarms()[0].raised_at == world.now
 
 
 def test_critical_alarms_come_first(world: World) -> None:
     alarms = world.tracker.alarms
     alarms.raise_alarm("a", "1", "", world.now)
     alarms.raise_alarm("b", "2", "", world.later(1), Severity.CRITICAL)
-    assert [one.kind for one in world.tracker.queries.alarms()] == ["b", "a"]
+    assert [one.kind for one in world.tracker.node_queries.list_alarms()] == ["b", "a"]
 
 
 def test_refusals_that_are_alike_are_counted_together(world: World) -> None:
-    world.ledger.refused([refusal(count=2), refusal("OTHER")])
-    world.ledger.refused([refusal(count=3, at=world.later(5))])
-    latest = world.tracker.queries.refusals()[0]
+    world.ledger.record_refusals([refusal(count=2), refusal("OTHER")])
+    world.ledger.record_refusals([refusal(count=3, at=world.later(5))])
+    latest = world.tracker.node_queries.list_refusals()[0]
     assert (latest.calling_ae_title, latest.count) == ("SCANNER", 5)
     assert (latest.first_at, latest.last_at) == (START, world.now)
     assert latest.reason is Reason.CALLING_AE_UNKNOWN
-    assert len(world.tracker.queries.refusals()) == 2
+    assert len(world.tracker.node_queries.list_refusals()) == 2
 
 
 def test_a_scan_with_ever_new_names_fills_no_table(tracker: Tracker) -> None:
-    with tracker.database.writing() as session:
+    with tracker.database.begin_write() as session:
         for number in (*range(50), 3):
-            refusals.add_all(session, [refusal(f"SCAN{number}")], most_rows=10)
+            refusals.add_refusals(session, [refusal(f"SCAN{number}")], most_rows=10)
         rows = session.scalar(select(func.count()).select_from(RefusalRow))
         total = session.scalar(select(func.sum(RefusalRow.count)))
     assert (rows, total) == (11, 51)
-    others = next(r for r in tracker.queries.refusals() if r.calling_ae_title == "(others)")
+    others = next(
+        r for r in tracker.node_queries.list_refusals() if r.calling_ae_title == "(others)"
+    )
     assert others.count == 40
 
 
 def test_the_gauges_count_what_is_there(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study()
     world.read_study()
     world.send_study(study="1.2.3.4")
     world.later(20)
-    counts = world.tracker.queries.counts(world.now)
+    counts = world.tracker.node_queries.count_all(world.now)
     assert counts.studies[StudyState.REPORTED] == counts.studies[StudyState.ASSEMBLING] == 1
     assert counts.studies[StudyState.STUCK] == 0
     assert counts.outcomes[Outcome.NO_FINDINGS] == 1
@@ -133,21 +135,21 @@ def test_the_gauges_count_what_is_there(world: World) -> None:
 
 def test_a_treatment_is_written_down_once(world: World) -> None:
     patient = PatientKey("P1", "")
-    surgery = TreatmentEntry("L", "lumpectomy", date(2024, 5, 1), site="2 o'clock", source="csv")
-    assert world.tracker.treatments.add(patient, surgery, world.now)
-    assert not world.tracker.treatments.add(patient, surgery, world.now)
-    earlier = TreatmentEntry("L", "biopsy", source="csv")
-    assert world.tracker.treatments.add(patient, earlier, world.now)
+    surgery = TreatmentRecord("L", "lumpectomy", date(2024, 5, 1), site="2 o'clock", source="csv")
+    assert world.tracker.treatments.add_treatment(patient, surgery, world.now)
+    assert not world.tracker.treatments.add_treatment(patient, surgery, world.now)
+    earlier = TreatmentRecord("L", "biopsy", source="csv")
+    assert world.tracker.treatments.add_treatment(patient, earlier, world.now)
     world.send_study()
-    assert world.tracker.treatments.of_study(STUDY) == [earlier, surgery]
-    assert world.tracker.treatments.studies_of(patient) == [STUDY]
+    assert world.tracker.treatments.list_for_study(STUDY) == [earlier, surgery]
+    assert world.tracker.treatments.list_studies(patient) == [STUDY]
 
 
 def test_a_treatment_belongs_to_the_id_together_with_its_issuer(world: World) -> None:
-    mastectomy = TreatmentEntry("L", "mastectomy")
-    world.tracker.treatments.add(PatientKey("P1", "ELSEWHERE"), mastectomy, world.now)
+    mastectomy = TreatmentRecord("L", "mastectomy")
+    world.tracker.treatments.add_treatment(PatientKey("P1", "ELSEWHERE"), mastectomy, world.now)
     world.send_study()
-    assert world.tracker.treatments.of_study(STUDY) == []
+    assert world.tracker.treatments.list_for_study(STUDY) == []
 
 
 def test_a_database_that_is_away_is_a_transient_error(tracker: Tracker) -> None:

@@ -7,13 +7,13 @@ import pytest
 
 from secondread.accept.commitment import (
     CommitmentLedger,
+    CommitmentOutcome,
     CommitmentReport,
-    ReportOutcome,
-    Settlement,
+    CommitmentResult,
 )
-from secondread.send.outbox import AnswerKind, Batch, StoreAnswer, Unproven
+from secondread.send.outbox import AnswerKind, DeliveryBatch, ProofBatch, StoreAnswer
 from secondread.send.proof import ProofQueue
-from secondread.settings import Mode, Proof
+from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
 from secondread.track.tracker import Tracker
@@ -24,19 +24,19 @@ WAIT = timedelta(seconds=300)
 
 def store(world: World, objects: int = 3) -> list[str]:
     """Store what is due at the destination; return its SOP Instance UIDs."""
-    batch = world.tracker.deliveries.claim("pacs", "worker-0", world.now, 60)
+    batch = world.tracker.deliveries.claim_batch("pacs", "worker-0", world.now, 60)
     assert batch is not None
     assert len(batch.objects) == objects
     uids = [item.sop_instance_uid for item in batch.objects]
     answers = [StoreAnswer(uid, AnswerKind.STORED, 0x0000, "") for uid in uids]
-    world.tracker.deliveries.stored(batch, answers, world.now)
+    world.tracker.deliveries.record_stored(batch, answers, world.now)
     return uids
 
 
 @pytest.fixture
 def stored(world: World) -> list[str]:
     """Three objects of one study that a live destination stored."""
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study()
     world.later(20)
     entries = [outbox_entry(STUDY, 1, "default", index) for index in range(3)]
@@ -44,15 +44,15 @@ def stored(world: World) -> list[str]:
     return store(world)
 
 
-def claim(world: World, worker: str = "worker-0") -> Unproven | None:
+def claim(world: World, worker: str = "worker-0") -> ProofBatch | None:
     queue: ProofQueue = world.tracker.proofs
-    return queue.claim_unproven("pacs", worker, world.now, lease_seconds=60)
+    return queue.claim_batch("pacs", worker, world.now, lease_seconds=60)
 
 
-def ask(world: World, transaction: str) -> Unproven:
+def ask(world: World, transaction: str) -> ProofBatch:
     unproven = claim(world)
     assert unproven is not None
-    world.tracker.proofs.requested(unproven, transaction, world.now, world.now + WAIT)
+    world.tracker.proofs.record_request(unproven, transaction, world.now, world.now + WAIT)
     return unproven
 
 
@@ -62,17 +62,20 @@ def report(
     committed: Sequence[str] = (),
     refused: Sequence[str] = (),
     reason: int = 0x0112,
-) -> Settlement:
+) -> CommitmentResult:
     ledger: CommitmentLedger = world.tracker.proofs
     values = CommitmentReport(transaction, frozenset(committed), dict.fromkeys(refused, reason))
-    return ledger.reported(values, world.now)
+    return ledger.record_report(values, world.now)
 
 
 def delivery(world: World, uid: str) -> DeliverySummary:
-    detail = world.tracker.study_queries.detail(STUDY)
+    detail = world.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
     (found,) = [
-        one for item in detail.outbox for one in item.deliveries if item.sop_instance_uid == uid
+        one
+        for item in detail.outbox_objects
+        for one in item.deliveries
+        if item.sop_instance_uid == uid
     ]
     return found
 
@@ -86,12 +89,12 @@ def test_what_is_stored_waits_for_its_proof_and_is_still_owed(
 ) -> None:
     assert states(world, stored) == ["stored"] * 3
     assert delivery(world, stored[0]).delivered_at is None
-    assert world.tracker.deliveries.oldest_waiting("pacs") is None
-    assert world.tracker.proofs.oldest_unproven("pacs") == world.now
-    (pacs,) = world.tracker.queries.destinations()
+    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
+    assert world.tracker.proofs.find_oldest_unproven("pacs") == world.now
+    (pacs,) = world.tracker.node_queries.list_destinations()
     assert pacs.counts[DeliveryState.STORED] == 3
     assert pacs.oldest_unproven_at == world.now
-    detail = world.tracker.study_queries.detail(STUDY)
+    detail = world.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
     assert detail.summary.waiting_deliveries == 3
 
@@ -99,8 +102,8 @@ def test_what_is_stored_waits_for_its_proof_and_is_still_owed(
 def test_the_proof_is_asked_for_at_once_and_by_one_worker(world: World, stored: list[str]) -> None:
     unproven = claim(world)
     assert unproven is not None
-    assert [item.sop_instance_uid for item in unproven.objects] == stored
-    assert (unproven.study_uid, unproven.turn) == (STUDY, 1)
+    assert [item.sop_instance_uid for item in unproven.instances] == stored
+    assert (unproven.study_uid, unproven.attempt) == (STUDY, 1)
     assert claim(world, "worker-1") is None
 
 
@@ -110,16 +113,16 @@ def test_a_claim_that_ran_out_is_taken_over(world: World, stored: list[str]) -> 
     second = claim(world, "worker-1")
     assert first is not None
     assert second is not None
-    assert second.objects == first.objects
-    world.tracker.proofs.postponed(first, "too late", world.later(1))
+    assert second.instances == first.instances
+    world.tracker.proofs.postpone(first, "too late", world.later(1))
     assert claim(world) is None
 
 
 def test_a_report_of_all_delivers_all(world: World, stored: list[str]) -> None:
     ask(world, "2.25.1")
     world.later(2)
-    assert report(world, "2.25.1", stored) == Settlement(
-        ReportOutcome.RECORDED, "pacs", committed=3
+    assert report(world, "2.25.1", stored) == CommitmentResult(
+        CommitmentOutcome.RECORDED, "pacs", committed=3
     )
     one = delivery(world, stored[0])
     assert (one.state, one.proof, one.delivered_at, one.proof_asked) == (
@@ -129,7 +132,7 @@ def test_a_report_of_all_delivers_all(world: World, stored: list[str]) -> None:
         1,
     )
     assert states(world, stored) == ["delivered"] * 3
-    assert world.tracker.proofs.oldest_unproven("pacs") is None
+    assert world.tracker.proofs.find_oldest_unproven("pacs") is None
     world.later(301)
     assert claim(world) is None
 
@@ -144,12 +147,12 @@ def test_what_is_refused_is_sent_again_with_the_reason_and_the_rest_is_delivered
     lost = delivery(world, stored[2])
     assert lost.proof_refused == 1
     assert lost.last_error == "storage commitment refused: 0x0119, class / instance conflict"
-    assert world.tracker.deliveries.claim("pacs", "worker-0", world.now, 60) is None
+    assert world.tracker.deliveries.claim_batch("pacs", "worker-0", world.now, 60) is None
     world.later(5)
     assert store(world, objects=1) == [stored[2]]
     again = claim(world)
     assert again is not None
-    assert [item.asked for item in again.objects] == [0]
+    assert [item.times_asked for item in again.instances] == [0]
 
 
 def test_an_object_that_is_refused_again_and_again_is_sent_at_growing_pauses(
@@ -173,10 +176,10 @@ def test_an_object_that_was_lost_once_waits_for_its_proof_since_it_was_first_sto
     ask(world, "2.25.1")
     report(world, "2.25.1", stored[1:], stored[:1])
     world.later(600)
-    assert world.tracker.proofs.oldest_unproven("pacs") == first
-    assert world.tracker.deliveries.oldest_waiting("pacs") is None
+    assert world.tracker.proofs.find_oldest_unproven("pacs") == first
+    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
     store(world, objects=1)
-    assert world.tracker.proofs.oldest_unproven("pacs") == first
+    assert world.tracker.proofs.find_oldest_unproven("pacs") == first
 
 
 def test_without_a_report_in_time_it_is_asked_for_anew(world: World, stored: list[str]) -> None:
@@ -184,7 +187,7 @@ def test_without_a_report_in_time_it_is_asked_for_anew(world: World, stored: lis
     world.later(299)
     assert claim(world) is None
     world.later(1)
-    assert ask(world, "2.25.2").turn == 2
+    assert ask(world, "2.25.2").attempt == 2
     assert delivery(world, stored[0]).proof_asked == 2
 
 
@@ -192,11 +195,11 @@ def test_a_report_that_comes_late_counts_as_much(world: World, stored: list[str]
     ask(world, "2.25.1")
     world.later(300)
     ask(world, "2.25.2")
-    assert report(world, "2.25.1", stored).outcome is ReportOutcome.RECORDED
+    assert report(world, "2.25.1", stored).outcome is CommitmentOutcome.RECORDED
     assert states(world, stored) == ["delivered"] * 3
     proven_at = world.now
     world.later(1)
-    assert report(world, "2.25.2", stored).outcome is ReportOutcome.RECORDED
+    assert report(world, "2.25.2", stored).outcome is CommitmentOutcome.RECORDED
     assert delivery(world, stored[0]).delivered_at == proven_at
 
 
@@ -230,13 +233,13 @@ def test_a_commitment_reaches_an_object_that_is_on_its_way_again(
     ask(world, "2.25.2")
     report(world, "2.25.2", (), stored)
     world.later(5)
-    batch = world.tracker.deliveries.claim("pacs", "worker-0", world.now, 60)
+    batch = world.tracker.deliveries.claim_batch("pacs", "worker-0", world.now, 60)
     assert batch is not None
     report(world, "2.25.1", stored)
     assert states(world, stored) == ["delivered"] * 3
     answers = [StoreAnswer(uid, AnswerKind.STORED, 0x0000, "") for uid in stored]
-    world.tracker.deliveries.stored(batch, answers, world.now)
-    world.tracker.deliveries.failed(batch, answers, world.now, world.now)
+    world.tracker.deliveries.record_stored(batch, answers, world.now)
+    world.tracker.deliveries.record_failed(batch, answers, world.now, world.now)
     assert states(world, stored) == ["delivered"] * 3
 
 
@@ -244,12 +247,12 @@ def test_a_repeated_report_changes_nothing(world: World, stored: list[str]) -> N
     ask(world, "2.25.1")
     report(world, "2.25.1", stored)
     again = report(world, "2.25.1", (), stored)
-    assert again == Settlement(ReportOutcome.REPEATED, "pacs")
+    assert again == CommitmentResult(CommitmentOutcome.REPEATED, "pacs")
     assert states(world, stored) == ["delivered"] * 3
 
 
 def test_an_unknown_transaction_changes_nothing(world: World, stored: list[str]) -> None:
-    assert report(world, "2.25.404", stored).outcome is ReportOutcome.UNKNOWN
+    assert report(world, "2.25.404", stored).outcome is CommitmentOutcome.UNKNOWN
     assert states(world, stored) == ["stored"] * 3
 
 
@@ -258,14 +261,14 @@ def test_a_report_settles_what_was_asked_about_and_nothing_else(
 ) -> None:
     ask(world, "2.25.1")
     settlement = report(world, "2.25.1", [stored[0], "1.2.840.1"], ["1.2.840.2"])
-    assert settlement == Settlement(
-        ReportOutcome.RECORDED, "pacs", committed=1, refused=0, unmentioned=2, unasked=2
+    assert settlement == CommitmentResult(
+        CommitmentOutcome.RECORDED, "pacs", committed=1, refused=0, unmentioned=2, unrequested=2
     )
     assert states(world, stored) == ["delivered", "stored", "stored"]
     world.later(300)
     again = claim(world)
     assert again is not None
-    assert [item.sop_instance_uid for item in again.objects] == stored[1:]
+    assert [item.sop_instance_uid for item in again.instances] == stored[1:]
 
 
 def test_a_request_that_was_not_taken_is_made_again_when_it_is_due(
@@ -273,7 +276,7 @@ def test_a_request_that_was_not_taken_is_made_again_when_it_is_due(
 ) -> None:
     ask(world, "2.25.1")
     again_at = world.now + timedelta(seconds=5)
-    world.tracker.proofs.not_taken("2.25.1", "rejected: words", world.now, again_at)
+    world.tracker.proofs.record_not_taken("2.25.1", "rejected: words", world.now, again_at)
     one = delivery(world, stored[0])
     assert (one.state, one.proof_asked, one.last_error) == (
         DeliveryState.STORED,
@@ -282,14 +285,14 @@ def test_a_request_that_was_not_taken_is_made_again_when_it_is_due(
     )
     assert claim(world) is None
     world.later(5)
-    assert ask(world, "2.25.2").turn == 1
+    assert ask(world, "2.25.2").attempt == 1
 
 
 def test_a_report_on_a_request_whose_answer_was_lost_counts(
     world: World, stored: list[str]
 ) -> None:
     ask(world, "2.25.1")
-    world.tracker.proofs.not_taken("2.25.1", "broken", world.now, world.now)
+    world.tracker.proofs.record_not_taken("2.25.1", "broken", world.now, world.now)
     assert report(world, "2.25.1", stored).committed == 3
     assert states(world, stored) == ["delivered"] * 3
 
@@ -300,7 +303,7 @@ def test_a_report_that_was_faster_than_the_lost_answer_stands(
     ask(world, "2.25.1")
     report(world, "2.25.1", stored[:2])
     due_at = delivery(world, stored[2]).due_at
-    world.tracker.proofs.not_taken("2.25.1", "broken", world.now, world.now)
+    world.tracker.proofs.record_not_taken("2.25.1", "broken", world.now, world.now)
     assert delivery(world, stored[2]).due_at == due_at
     assert delivery(world, stored[0]).last_error is None
 
@@ -311,7 +314,7 @@ def test_transactions_outlive_a_restart(
     ask(world, "2.25.1")
     restarted = Tracker(tracker_url, tracker.outbox_dir)
     values = CommitmentReport("2.25.1", frozenset(stored), {})
-    assert restarted.proofs.reported(values, world.now).committed == 3
+    assert restarted.proofs.record_report(values, world.now).committed == 3
     restarted.close()
     assert states(world, stored) == ["delivered"] * 3
 
@@ -320,9 +323,9 @@ def test_queries_prove_wait_and_refuse(world: World, stored: list[str]) -> None:
     unproven = claim(world)
     assert unproven is not None
     proofs, now = world.tracker.proofs, world.now
-    proofs.proven(unproven, stored[:1], Proof.QUERY, now)
-    proofs.not_shown(unproven, stored[1:2], "not yet", now + timedelta(seconds=30))
-    proofs.refused(unproven, stored[2:], "lost", now)
+    proofs.record_proven(unproven, stored[:1], Proof.QUERY, now)
+    proofs.record_not_shown(unproven, stored[1:2], "not yet", now + timedelta(seconds=30))
+    proofs.record_refused(unproven, stored[2:], "lost", now)
     assert states(world, stored) == ["delivered", "stored", "pending"]
     assert delivery(world, stored[0]).proof is Proof.QUERY
     assert (delivery(world, stored[1]).proof_asked, delivery(world, stored[1]).last_error) == (
@@ -332,15 +335,15 @@ def test_queries_prove_wait_and_refuse(world: World, stored: list[str]) -> None:
     assert delivery(world, stored[2]).proof_refused == 1
 
 
-@pytest.mark.parametrize("mode", [Mode.PAUSED, Mode.SHADOW])
+@pytest.mark.parametrize("mode", [DestinationMode.PAUSED, DestinationMode.SHADOW])
 def test_a_destination_that_is_not_live_is_not_asked_and_is_heard(
-    world: World, stored: list[str], mode: Mode
+    world: World, stored: list[str], mode: DestinationMode
 ) -> None:
     ask(world, "2.25.1")
     world.tracker.destinations.set_mode("pacs", mode, "admin", world.now)
     world.later(300)
     assert claim(world) is None
-    assert world.tracker.proofs.oldest_unproven("pacs") is None
+    assert world.tracker.proofs.find_oldest_unproven("pacs") is None
     assert report(world, "2.25.1", stored).committed == 3
 
 
@@ -348,6 +351,6 @@ def test_an_old_workers_success_does_not_ask_a_second_time(world: World, stored:
     ask(world, "2.25.1")
     due_at: datetime = delivery(world, stored[0]).due_at
     answers = [StoreAnswer(uid, AnswerKind.STORED, 0x0000, "") for uid in stored]
-    old = Batch(STUDY, "pacs", (), 1, "an old claim")
-    world.tracker.deliveries.stored(old, answers, world.later(1))
+    old = DeliveryBatch(STUDY, "pacs", (), 1, "an old claim")
+    world.tracker.deliveries.record_stored(old, answers, world.later(1))
     assert delivery(world, stored[0]).due_at == due_at

@@ -9,9 +9,9 @@ from dataclasses import replace
 from threading import Barrier
 from typing import TypeVar
 
-from secondread.accept.ledger import Recorded
+from secondread.accept.ledger import RecordOutcome
 from secondread.assemble.viewset import ExpectedViews
-from secondread.settings import Mode
+from secondread.settings import DestinationMode
 from tests.track_world import (
     DIGESTS,
     FOUR_VIEWS,
@@ -49,15 +49,15 @@ def test_of_many_threads_exactly_one_claims_a_study(world: World) -> None:
     world.later(20)
 
     def claim(number: int) -> bool:
-        claimed = world.tracker.studies.claim(STUDY, f"worker-{number}", DIGESTS, world.now)
+        claimed = world.tracker.studies.claim_study(STUDY, f"worker-{number}", DIGESTS, world.now)
         return claimed is not None
 
     for revision in range(1, 6):
         assert at_once(5, claim).count(True) == 1
-        detail = world.tracker.study_queries.detail(STUDY)
+        detail = world.tracker.study_queries.find_detail(STUDY)
         assert detail is not None
         assert detail.summary.revision == revision
-        world.record(reading(world.tracker.studies.unfinished(world.now, 0)[0]))
+        world.record(reading(world.tracker.studies.list_unfinished(world.now, 0)[0]))
         world.tracker.studies.request_reading(STUDY, "someone", world.now)
 
 
@@ -76,15 +76,15 @@ def test_processes_share_the_due_studies_and_read_none_twice(
 
 
 def test_views_of_one_study_may_come_over_several_associations_at_once(world: World) -> None:
-    def send(number: int) -> Recorded:
-        ledger = world.tracker.ledger("receive-0", SETTINGS, ExpectedViews())
+    def send(number: int) -> RecordOutcome:
+        ledger = world.tracker.open_ledger("receive-0", SETTINGS, ExpectedViews())
         header = mammogram(FOUR_VIEWS[number])
         peer = association(number)
-        answer = ledger.record(stored(header, world.now, sent_over=peer), header)
-        ledger.association_closed(peer.association_id, world.now)
+        answer = ledger.record_instance(stored(header, world.now, sent_over=peer), header)
+        ledger.record_association_end(peer.association_id, world.now)
         return answer
 
-    assert at_once(4, send) == [Recorded.NEW] * 4
+    assert at_once(4, send) == [RecordOutcome.NEW] * 4
     world.later(20)
     assert world.due() == [STUDY]
 
@@ -92,17 +92,19 @@ def test_views_of_one_study_may_come_over_several_associations_at_once(world: Wo
 def test_the_same_image_sent_twice_at_once_is_new_once(world: World) -> None:
     header = mammogram("RCC")
 
-    def send(number: int) -> Recorded:
-        ledger = world.tracker.ledger("receive-0", SETTINGS, ExpectedViews())
-        return ledger.record(stored(header, world.now, sent_over=association(number)), header)
+    def send(number: int) -> RecordOutcome:
+        ledger = world.tracker.open_ledger("receive-0", SETTINGS, ExpectedViews())
+        return ledger.record_instance(
+            stored(header, world.now, sent_over=association(number)), header
+        )
 
-    assert sorted(at_once(4, send)) == [Recorded.NEW] + [Recorded.REPEATED] * 3
+    assert sorted(at_once(4, send)) == [RecordOutcome.NEW] + [RecordOutcome.REPEATED] * 3
 
 
 def test_of_two_executors_that_finish_at_once_the_first_results_count_for_both(
     world: World,
 ) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study()
     world.later(20)
     claimed = world.claimed()
@@ -112,12 +114,12 @@ def test_of_two_executors_that_finish_at_once_the_first_results_count_for_both(
         return world.record(reading(claimed, entries=[entry]))[0].sop_instance_uid
 
     assert len(set(at_once(4, record))) == 1
-    pacs = world.tracker.queries.destinations()[0]
+    pacs = world.tracker.node_queries.list_destinations()[0]
     assert sum(pacs.counts.values()) == 1
 
 
 def test_no_object_is_claimed_by_two_lanes(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     for number in range(3):
         study = f"1.2.3.{number}"
         world.send_study(("RCC",), study)
@@ -127,7 +129,7 @@ def test_no_object_is_claimed_by_two_lanes(world: World) -> None:
         world.record(reading(claimed, entries=entries))
 
     def claim(number: int) -> list[str]:
-        batch = world.tracker.deliveries.claim("pacs", f"worker-{number}", world.now, 60)
+        batch = world.tracker.deliveries.claim_batch("pacs", f"worker-{number}", world.now, 60)
         return [] if batch is None else [one.sop_instance_uid for one in batch.objects]
 
     shares = at_once(5, claim)
@@ -139,7 +141,7 @@ def test_no_object_is_claimed_by_two_lanes(world: World) -> None:
 def test_a_worker_killed_before_its_commit_leaves_nothing_and_blocks_nobody(
     world: World, tracker_url: str
 ) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study()
     world.later(20)
     claimed = world.claimed()
@@ -152,7 +154,7 @@ def test_a_worker_killed_before_its_commit_leaves_nothing_and_blocks_nobody(
     assert written.wait(60)
     os.kill(process.pid, signal.SIGKILL)
     process.join(30)
-    assert world.tracker.results.recorded(STUDY, 1) == ()
+    assert world.tracker.results.list_outbox(STUDY, 1) == ()
     assert world.state() == "reading"
     assert world.record(reading(claimed)) == (outbox_entry(STUDY, 1),)
     assert world.state() == "reported"

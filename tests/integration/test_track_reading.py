@@ -9,10 +9,10 @@ from sqlalchemy import text
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError, TransitionError
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.settings import Mode
+from secondread.settings import DestinationMode
 from secondread.track.states import Cause, RevisionState, StudyState
 from secondread.track.summaries import StudyFilter
-from secondread.track.values import ImageEntry, TreatmentEntry
+from secondread.track.values import RecordedImage, TreatmentRecord
 from tests.track_world import (
     DIGESTS,
     STUDY,
@@ -55,24 +55,26 @@ def test_requested_studies_go_first_then_fresh_ones_then_the_backlog(world: Worl
     assert world.due() == [fresh, old, asked]
     world.tracker.studies.request_reading(asked, "someone", world.now)
     assert world.due() == [asked, fresh, old]
-    assert [one.study_uid for one in world.tracker.studies.due(world.now, limit=1)] == [asked]
+    assert [one.study_uid for one in world.tracker.studies.list_due(world.now, limit=1)] == [asked]
 
 
 def test_a_due_study_carries_what_the_intake_rule_asks(world: World) -> None:
     world.send_study()
     world.later(20)
-    due = world.tracker.studies.due(world.now, 10)[0]
+    due = world.tracker.studies.list_due(world.now, 10)[0]
     assert (due.peer, due.treated, due.exempt) == ("MODALITY", None, False)
     assert str(due.study_date) == "2026-11-22"
-    world.tracker.treatments.add(PatientKey("P1", ""), TreatmentEntry("L", "lumpectomy"), world.now)
-    assert world.tracker.studies.due(world.now, 10)[0].treated is True
+    world.tracker.treatments.add_treatment(
+        PatientKey("P1", ""), TreatmentRecord("L", "lumpectomy"), world.now
+    )
+    assert world.tracker.studies.list_due(world.now, 10)[0].treated is True
 
 
 def test_a_study_held_back_is_not_due_and_says_why(world: World) -> None:
     world.send_study()
     world.later(20)
     for _ in range(2):
-        assert world.tracker.studies.hold(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
+        assert world.tracker.studies.hold_study(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
     summary = world.tracker.study_queries.list_studies()[0]
     assert (summary.state, summary.hold_reason) == ("held", Reason.PRIOR_ONLY_BY_AGE)
     assert world.claim() is None
@@ -82,19 +84,19 @@ def test_a_study_that_is_being_read_is_not_held(world: World) -> None:
     world.send_study()
     world.later(20)
     world.claimed()
-    assert not world.tracker.studies.hold(STUDY, Reason.IGNORED_BY_PEER, world.now)
+    assert not world.tracker.studies.hold_study(STUDY, Reason.IGNORED_BY_PEER, world.now)
     assert world.state() == "reading"
 
 
 def test_a_person_has_a_held_study_read_and_the_rule_never_holds_it_again(world: World) -> None:
     world.send_study()
     world.later(20)
-    world.tracker.studies.hold(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
+    world.tracker.studies.hold_study(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
     assert world.tracker.studies.request_reading(STUDY, "radiologist", world.now)
-    assert not world.tracker.studies.hold(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
+    assert not world.tracker.studies.hold_study(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
     claimed = world.claimed()
     assert claimed.cause is Cause.REQUESTED
-    detail = world.tracker.study_queries.detail(STUDY)
+    detail = world.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
     assert detail.revisions[0].requested_by == "radiologist"
     assert detail.summary.hold_reason is None
@@ -103,7 +105,7 @@ def test_a_person_has_a_held_study_read_and_the_rule_never_holds_it_again(world:
 def test_new_treatment_data_do_not_free_a_held_study(world: World) -> None:
     world.send_study()
     world.later(20)
-    world.tracker.studies.hold(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
+    world.tracker.studies.hold_study(STUDY, Reason.PRIOR_ONLY_BY_AGE, world.now)
     ask = world.tracker.studies.request_reading
     assert not ask(STUDY, "import", world.now, Cause.TREATMENT_CHANGED)
     assert world.state() == "held"
@@ -149,9 +151,9 @@ def test_a_workflow_that_gave_up_leaves_a_stuck_study_and_an_alarm(world: World)
     for _ in range(2):
         world.tracker.studies.give_up(STUDY, claimed.number, "boom", world.now)
     assert world.state() == "stuck"
-    alarm = world.tracker.queries.alarms()[0]
+    alarm = world.tracker.node_queries.list_alarms()[0]
     assert (alarm.kind, alarm.subject, alarm.severity) == ("study-stuck", STUDY, "critical")
-    assert world.tracker.studies.unfinished(world.now, 0) == []
+    assert world.tracker.studies.list_unfinished(world.now, 0) == []
 
 
 def test_a_stuck_study_is_read_when_a_person_asks_and_its_alarm_clears(world: World) -> None:
@@ -162,7 +164,7 @@ def test_a_stuck_study_is_read_when_a_person_asks_and_its_alarm_clears(world: Wo
     second = world.claimed()
     assert (second.number, second.predecessor) == (2, None)
     world.record(reading(second))
-    assert world.tracker.queries.alarms() == []
+    assert world.tracker.node_queries.list_alarms() == []
 
 
 def test_what_came_during_a_reading_that_gave_up_is_read_all_the_same(world: World) -> None:
@@ -190,7 +192,7 @@ def test_results_of_a_reading_that_was_given_up_are_refused(world: World) -> Non
     world.tracker.studies.give_up(STUDY, claimed.number, "boom", world.now)
     with pytest.raises(TransitionError, match="given up"):
         world.record(reading(claimed))
-    assert world.tracker.results.recorded(STUDY, claimed.number) == ()
+    assert world.tracker.results.list_outbox(STUDY, claimed.number) == ()
 
 
 def test_results_of_an_unknown_revision_are_refused(world: World) -> None:
@@ -206,25 +208,25 @@ def test_a_claim_whose_worker_died_is_found_again(world: World) -> None:
     world.later(20)
     claimed = world.claimed()
     world.later(9)
-    assert world.tracker.studies.unfinished(world.now, grace_seconds=10) == []
+    assert world.tracker.studies.list_unfinished(world.now, grace_seconds=10) == []
     world.later(1)
-    assert world.tracker.studies.unfinished(world.now, grace_seconds=10) == [claimed]
+    assert world.tracker.studies.list_unfinished(world.now, grace_seconds=10) == [claimed]
 
 
 def test_results_are_written_once_and_the_first_win(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study()
     world.later(20)
     claimed = world.claimed()
     first = world.record(reading(claimed, findings=[finding(1)], outcome=Outcome.FINDINGS))
     other = replace(outbox_entry(STUDY, 1), sop_instance_uid="1.2.3.666", sha256="cd" * 32)
     assert world.record(reading(claimed, entries=[other], outcome=Outcome.FAILED)) == first
-    detail = world.tracker.study_queries.detail(STUDY)
+    detail = world.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
     assert detail.summary.outcome is Outcome.FINDINGS
     assert detail.summary.shown_findings == 1
-    assert [one.sop_instance_uid for one in detail.outbox] == [first[0].sop_instance_uid]
-    assert len(detail.outbox[0].deliveries) == 1
+    assert [one.sop_instance_uid for one in detail.outbox_objects] == [first[0].sop_instance_uid]
+    assert len(detail.outbox_objects[0].deliveries) == 1
     assert len(detail.findings) == 1
 
 
@@ -238,7 +240,7 @@ def test_a_repeat_of_old_results_leaves_a_later_reading_alone(world: World) -> N
 
 
 def test_two_objects_under_one_key_are_recorded_not_at_all(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study()
     world.later(20)
     claimed = world.claimed()
@@ -246,7 +248,7 @@ def test_two_objects_under_one_key_are_recorded_not_at_all(world: World) -> None
     with pytest.raises(Exception, match=r"(?i)unique"):
         world.record(reading(claimed, entries=[entry, replace(entry, sop_instance_uid="1.9")]))
     assert world.state() == "reading"
-    assert world.tracker.results.recorded(STUDY, 1) == ()
+    assert world.tracker.results.list_outbox(STUDY, 1) == ()
     assert world.record(reading(claimed))
 
 
@@ -261,12 +263,12 @@ def test_an_unknown_destination_is_an_error_and_records_nothing(world: World) ->
 
 
 def test_everything_about_a_reading_is_found_again(world: World) -> None:
-    world.destination("pacs", Mode.LIVE)
+    world.destination("pacs", DestinationMode.LIVE)
     world.send_study(("LCC",))
     world.later(120)
     claimed = world.claimed()
     uid = str(mammogram("LCC").SOPInstanceUID)
-    image = ImageEntry(
+    image = RecordedImage(
         uid, "LCC", ImageStatus.FLAGGED, (Reason.EIGHT_BITS,), {"bits": 8.0}, 1.5, "only 8 bits"
     )
     hidden = finding(3, shown=False)
@@ -274,7 +276,7 @@ def test_everything_about_a_reading_is_found_again(world: World) -> None:
     world.record(
         reading(claimed, images=[image], findings=[hidden, shown], outcome=Outcome.FINDINGS)
     )
-    detail = world.tracker.study_queries.detail(STUDY)
+    detail = world.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
     assert detail.findings == (shown, hidden)
     assert detail.summary.doubtful_images == 1
@@ -284,9 +286,12 @@ def test_everything_about_a_reading_is_found_again(world: World) -> None:
     revision = detail.revisions[0]
     assert (revision.state, revision.inputs) == (RevisionState.FINISHED, 1)
     assert (revision.settings_digest, revision.model_digest) == DIGESTS
-    assert detail.outbox[0].deliveries[0].destination == "pacs"
-    assert world.tracker.queries.outbox_path(detail.outbox[0].id) == detail.outbox[0].path
-    assert world.tracker.queries.outbox_path(4711) is None
+    assert detail.outbox_objects[0].deliveries[0].destination == "pacs"
+    assert (
+        world.tracker.node_queries.outbox_path(detail.outbox_objects[0].id)
+        == detail.outbox_objects[0].path
+    )
+    assert world.tracker.node_queries.outbox_path(4711) is None
     latest = world.tracker.results.latest(STUDY)
     assert latest is not None
     assert (latest.revision, latest.model_digest) == (1, DIGESTS.model)
@@ -299,7 +304,7 @@ def test_a_lesion_keeps_its_identity_over_two_studies(world: World) -> None:
         world.later(20)
         claimed = world.claimed(study)
         world.record(reading(claimed, findings=[finding(tracking_uid="2.25.77")]))
-    with world.tracker.database.reading() as session:
+    with world.tracker.database.begin_read() as session:
         count = session.scalar(text("SELECT count(*) FROM lesions"))
         seen = session.execute(
             text("SELECT study_uid FROM v_findings WHERE tracking_uid = '2.25.77' ORDER BY 1")
@@ -310,7 +315,7 @@ def test_a_lesion_keeps_its_identity_over_two_studies(world: World) -> None:
 def test_a_study_without_results_has_none(world: World) -> None:
     world.send_study()
     assert world.tracker.results.latest(STUDY) is None
-    assert world.tracker.study_queries.detail("1.2.3.99") is None
+    assert world.tracker.study_queries.find_detail("1.2.3.99") is None
 
 
 def test_studies_are_listed_by_state_outcome_and_exact_patient(world: World) -> None:
@@ -321,7 +326,7 @@ def test_studies_are_listed_by_state_outcome_and_exact_patient(world: World) -> 
     listed = world.tracker.study_queries.list_studies
 
     def uids(only: StudyFilter) -> list[str]:
-        found = [one.study_uid for one in listed(only=only)]
+        found = [one.study_uid for one in listed(matching=only)]
         assert world.tracker.study_queries.count_studies(only) == len(found)
         return found
 
@@ -338,7 +343,7 @@ def test_studies_are_listed_by_state_outcome_and_exact_patient(world: World) -> 
 def test_the_rule_of_expected_views_can_be_asked_again(world: World) -> None:
     world.send_study(("LCC", "LMLO"), "1.2.3.1", date="20251101")
     world.send_study(("LCC",))
-    known = world.tracker.studies.views_known(STUDY)
+    known = world.tracker.studies.find_views(STUDY)
     assert known.present == [("L", "CC")]
     assert known.priors == [frozenset({("L", "CC"), ("L", "MLO")})]
     assert known.mastectomy_sides == frozenset()
@@ -349,7 +354,7 @@ def test_the_view_of_studies_shows_the_latest_finished_revision(world: World) ->
     world.read_study()
     world.tracker.studies.request_reading(STUDY, "someone", world.now)
     world.claimed()
-    with world.tracker.database.reading() as session:
+    with world.tracker.database.begin_read() as session:
         row = session.execute(text("SELECT * FROM v_studies")).mappings().one()
     assert (row["state"], row["revision"], row["outcome"]) == ("reading", 1, "no-findings")
     assert row["instances"] == 4
@@ -359,4 +364,4 @@ def test_an_instant_without_a_zone_never_reaches_the_database(world: World) -> N
     world.send_study()
     naive = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).replace(tzinfo=None)
     with pytest.raises(Exception, match="without a time zone"):
-        world.tracker.studies.due(naive, 10)
+        world.tracker.studies.list_due(naive, 10)

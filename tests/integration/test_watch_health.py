@@ -10,10 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from secondread.metrics import READINGS
 from secondread.reasons import Reason
-from secondread.settings import Mode
+from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState
-from secondread.track.values import ProcessBeat
-from secondread.watch.pages import app
+from secondread.track.values import ProcessIdentity
+from secondread.watch.pages import make_app
 from tests.track_world import STUDY, World
 from tests.watch_world import (
     NOW,
@@ -45,7 +45,7 @@ def fake() -> FakeTracker:
 
 @pytest.fixture
 def client(fake: FakeTracker, tmp_path: Path) -> Browser:
-    return Browser(app(fake, FakeArchive(tmp_path), settings(), lambda: NOW))
+    return Browser(make_app(fake, FakeArchive(tmp_path), settings(), lambda: NOW))
 
 
 # Keys are a sample's name and the values of its labels in the order of their names.
@@ -149,12 +149,12 @@ def test_counters_of_several_processes_add_up(tmp_path: Path) -> None:
 
 
 def test_a_real_tracker_fills_the_pages(world: World, tmp_path: Path) -> None:
-    world.destination("pacs", Mode.SHADOW)
+    world.destination("pacs", DestinationMode.SHADOW)
     world.send_study()
     world.read_study()
-    beat = ProcessBeat("receive-0", "receive", "node-a", 1, "0.1.0")
-    world.tracker.processes.beat(beat, world.now)
-    pages = app(world.tracker, FakeArchive(tmp_path), settings(), lambda: world.now)
+    beat = ProcessIdentity("receive-0", "receive", "node-a", 1, "0.1.0")
+    world.tracker.processes.record_heartbeat(beat, world.now)
+    pages = make_app(world.tracker, FakeArchive(tmp_path), settings(), lambda: world.now)
     browser = Browser(pages)
     assert browser.get("/readyz").status_code == 200
     assert f"/studies/{STUDY}" in browser.get("/").text

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from secondread.followup.timeline import histories
+from secondread.followup.timeline import build_histories
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.send.prior_queue import Errand
-from secondread.settings import Mode, Proof
+from secondread.send.prior_queue import FetchKind
+from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, StudyState
-from secondread.track.summaries import PriorSummary
+from secondread.track.summaries import FetchRequestSummary
 from secondread.track.values import Severity
-from secondread.watch.pages import app
+from secondread.watch.pages import make_app
 from tests.unit.followup.test_timeline import FIRST, SECOND
 from tests.watch_world import (
     NOW,
@@ -69,7 +69,7 @@ def fake(tmp_path: Path) -> FakeTracker:
 
 @pytest.fixture
 def client(fake: FakeTracker, tmp_path: Path) -> Browser:
-    return Browser(app(fake, FakeArchive(tmp_path), settings(), lambda: NOW))
+    return Browser(make_app(fake, FakeArchive(tmp_path), settings(), lambda: NOW))
 
 
 def read(client: Browser, path: str, status: int = 200) -> Text:
@@ -331,7 +331,7 @@ def test_a_capture_is_a_png(client: Browser) -> None:
 def test_a_study_shows_the_history_of_its_lesions(client: Browser, fake: FakeTracker) -> None:
     assert "Lesions over the years" not in client.get(f"/studies/{STUDY}").text
     hidden = replace(FIRST, lesion="2.25.3", shown=False, sop_instance_uid="1.1.3")
-    fake.histories[STUDY] = list(histories([FIRST, SECOND, hidden], [], {}))
+    fake.histories[STUDY] = list(build_histories([FIRST, SECOND, hidden], [], {}))
 
     page = Text(client.get(f"/studies/{STUDY}").text)
     assert "Lesions over the years 1" in page.text
@@ -445,7 +445,7 @@ def test_a_destination_shows_mode_waiting_and_last_error(
 def test_every_page_says_when_nothing_leaves(client: Browser, fake: FakeTracker) -> None:
     words = "No destination is live"
     assert words not in read(client, "/node").text
-    fake.where = [destination(mode=Mode.SHADOW)]
+    fake.where = [destination(mode=DestinationMode.SHADOW)]
     assert words in read(client, "/node").text
 
 
@@ -470,20 +470,20 @@ def test_without_the_database_the_pages_say_so(client: Browser, fake: FakeTracke
 def test_a_study_shows_what_archives_were_asked_for_and_what_came_of_it(
     client: Browser, fake: FakeTracker
 ) -> None:
-    query = PriorSummary(
-        *("archive", Errand.QUERY, "", None, FetchState.DONE, None, None, 1, NOW), images=0
+    query = FetchRequestSummary(
+        *("archive", FetchKind.QUERY, "", None, FetchState.DONE, None, None, 1, NOW), images=0
     )
     words = "the archive answered 0xA801: it does not know this node"
     refused = replace(
         query,
-        errand=Errand.RETRIEVE,
+        kind=FetchKind.RETRIEVE,
         prior_study_uid="1.2.9",
         prior_study_date=date(2025, 1, 5),
         state=FetchState.REFUSED,
         reason=Reason.PRIOR_MOVE_REFUSED,
         detail=words,
     )
-    fake.details[STUDY] = replace(fake.details[STUDY], priors=(query, refused))
+    fake.details[STUDY] = replace(fake.details[STUDY], fetch_requests=(query, refused))
 
     page = read(client, f"/studies/{STUDY}")
 

@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence
 
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import PeerAssociation, StoredInstance
-from secondread.app.node import Node, node_identity, open_node
+from secondread.app.node import Node, make_node_identity, open_node
 from secondread.assemble.mammogram import PatientKey
 from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
@@ -31,15 +31,15 @@ from secondread.followup.constellation import Scores
 from secondread.geometry import PointPx
 from secondread.reading import Reader
 from secondread.reasons import Outcome, Reason
-from secondread.settings import ObjectKind, Settings, load
-from secondread.track.prior_choice import NOBODY_ASKED
+from secondread.settings import ObjectKind, Settings, load_settings
+from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
 from secondread.track.studies import Digests
 from secondread.track.treatment_changes import RevisionRules
-from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentEntry
-from secondread.workflow.order import fail_v1, read_v3
+from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentRecord
+from secondread.workflow.order import run_failure, run_reading
 from secondread.workflow.steps import ReadingSteps
-from secondread.workflow.tools import Tools
+from secondread.workflow.tools import ReadingTools
 from tests.builders import coded, detection, header, mark, view_sequence
 
 Points = abc.Sequence[PointPx]
@@ -65,7 +65,7 @@ class Desk:
             'name = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
             'initial_mode = "live"\n'
         )
-        self.settings: Settings = load(settings_file, {})
+        self.settings: Settings = load_settings(settings_file, {})
         self.node: Node = open_node(self.settings)
         self.now = START
         self.answers: dict[str, Detection | Exception] = {}
@@ -73,7 +73,7 @@ class Desk:
         self.shown: list[Path] = []
         self.looked: list[Path] = []
         self.scores: Callable[[Points], Scores | None] = lambda _: None
-        self.tools = Tools(
+        self.tools = ReadingTools(
             tracker=self.node.tracker,
             archive=self.node.archive,
             detect=self.detect,
@@ -85,7 +85,7 @@ class Desk:
                 lambda _, score: 100 * score,
                 OperatingPoint(1, "test", 50.0),
             ),
-            node=node_identity(self.node.installation_id, "test", ""),
+            node=make_node_identity(self.node.installation_id, "test", ""),
             installation_id=self.node.installation_id,
             profiles=self.settings.profiles,
             destinations={d.name: d.profile.key for d in self.settings.destinations},
@@ -125,7 +125,7 @@ class Desk:
         buffer = io.BytesIO()
         ds.save_as(buffer, enforce_file_format=True)
         data = buffer.getvalue()
-        file = self.node.archive.put_bytes(data, "instances")
+        file = self.node.archive.write_bytes(data, "instances")
         association = PeerAssociation("a1", "MG1", "127.0.0.1", self.now)
         instance = StoredInstance(
             sop_instance_uid=str(ds.SOPInstanceUID),
@@ -140,10 +140,10 @@ class Desk:
             disposition=disposition,
             association=association,
         )
-        ledger = self.node.tracker.ledger("receive", self.settings.assemble, ExpectedViews())
-        ledger.association_opened(association)
-        ledger.record(instance, ds)
-        ledger.association_closed("a1", self.now)
+        ledger = self.node.tracker.open_ledger("receive", self.settings.assemble, ExpectedViews())
+        ledger.record_association_start(association)
+        ledger.record_instance(instance, ds)
+        ledger.record_association_end("a1", self.now)
         return str(ds.SOPInstanceUID)
 
     def reject(self, sop_instance_uid: str) -> None:
@@ -170,25 +170,27 @@ class Desk:
 
     def claim(self) -> ClaimedRevision:
         self.now += timedelta(seconds=300)
-        (due,) = self.node.tracker.studies.due(self.now, 10)
-        claimed = self.node.tracker.studies.claim(due.study_uid, "w0", Digests("s", "m"), self.now)
+        (due,) = self.node.tracker.studies.list_due(self.now, 10)
+        claimed = self.node.tracker.studies.claim_study(
+            due.study_uid, "w0", Digests("s", "m"), self.now
+        )
         assert claimed is not None
         return claimed
 
     def read(self) -> ClaimedRevision:
         claimed = self.claim()
-        read_v3(self.steps, run_at_once, claimed.study_uid, claimed.number)
+        run_reading(self.steps, run_at_once, claimed.study_uid, claimed.number)
         return claimed
 
     def outbox(self, revision: int) -> tuple[OutboxEntry, ...]:
-        return self.node.tracker.results.recorded("1.2.3", revision)
+        return self.node.tracker.results.list_outbox("1.2.3", revision)
 
     def sr(self, revision: int) -> Dataset:
         (entry,) = [e for e in self.outbox(revision) if e.kind is ObjectKind.CAD_SR]
-        return pydicom.dcmread(self.node.archive.path_of(entry.path))
+        return pydicom.dcmread(self.node.archive.resolve_path(entry.path))
 
     def outcome(self) -> tuple[StudyState, Outcome | None, tuple[Reason, ...]]:
-        detail = self.node.tracker.study_queries.detail("1.2.3")
+        detail = self.node.tracker.study_queries.find_detail("1.2.3")
         assert detail is not None
         return detail.summary.state, detail.summary.outcome, detail.revisions[0].reasons
 
@@ -208,7 +210,7 @@ def test_an_exam_with_a_cluster_becomes_a_report_and_captures_up_for_delivery(de
     assert kinds == [ObjectKind.CAD_SR, ObjectKind.CAPTURE, ObjectKind.CAPTURE]
     assert [entry.source_uid for entry in desk.outbox(1)] == [None, None, uids[2]]
     assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
-    assert desk.node.tracker.deliveries.claim("pacs", "w0", desk.now, 60) is not None
+    assert desk.node.tracker.deliveries.claim_batch("pacs", "w0", desk.now, 60) is not None
     assert not list((desk.tools.work_dir).iterdir())
 
 
@@ -225,7 +227,7 @@ def test_a_repeat_after_a_crash_gives_the_same_bytes_and_reads_no_image_twice(de
         return step(*arguments)
 
     with pytest.raises(CrashError):
-        read_v3(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
+        run_reading(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
     desk.now += timedelta(hours=1)
     desk.steps.record(claimed.study_uid, claimed.number)
     first = desk.outbox(1)
@@ -302,7 +304,7 @@ def test_an_image_that_kills_the_detector_is_given_up_after_three_attempts(desk:
     desk.read()
 
     assert len(desk.asked) == 3 + 3
-    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    detail = desk.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     (image,) = [i for i in detail.images if i.sop_instance_uid == uids[0]]
     assert image.reasons == (Reason.MEMORY_LIMIT,)
@@ -322,7 +324,7 @@ def test_an_image_with_a_senseless_header_makes_the_study_partial_and_is_named(d
 
     desk.read()
 
-    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    detail = desk.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     assert detail.summary.outcome is Outcome.PARTIAL
     (image,) = [i for i in detail.images if i.sop_instance_uid == broken]
@@ -348,7 +350,7 @@ def test_a_study_whose_every_image_is_withdrawn_says_so_in_the_next_revision(des
 
     assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.NOT_ELIGIBLE)
     (notice,) = desk.outbox(2)
-    ds = pydicom.dcmread(desk.node.archive.path_of(notice.path))
+    ds = pydicom.dcmread(desk.node.archive.resolve_path(notice.path))
     assert (ds.PatientID, ds.StudyInstanceUID) == ("P1", "1.2.3")
 
 
@@ -367,14 +369,16 @@ def test_nothing_leaves_of_a_study_with_images_of_two_patients(
     assert desk.outbox(1) == ()
     assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
     assert desk.asked == []
-    assert [alarm.kind for alarm in desk.node.tracker.queries.alarms()] == ["patient-mismatch"]
+    assert [alarm.kind for alarm in desk.node.tracker.node_queries.list_alarms()] == [
+        "patient-mismatch"
+    ]
 
 
 def test_a_reading_that_broke_gets_a_failed_report(desk: Desk) -> None:
     desk.exam()
     claimed = desk.claim()
 
-    fail_v1(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    run_failure(desk.steps, run_at_once, claimed.study_uid, claimed.number)
 
     assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
     assert desk.sr(1).ContentSequence
@@ -409,7 +413,7 @@ def test_unused_profiles_change_nothing(desk: Desk) -> None:
     desk.read()
 
     assert desk.outbox(1)
-    assert desk.node.tracker.deliveries.claim("pacs", "w0", desk.now, 60) is None
+    assert desk.node.tracker.deliveries.claim_batch("pacs", "w0", desk.now, 60) is None
 
 
 PATIENT = PatientKey("P1", "HOSPITAL")
@@ -434,8 +438,8 @@ def test_a_record_stands_in_report_findings_and_reasons_and_a_new_one_revises(de
     assert "Treatment unknown" in first
     assert "months after" not in first
 
-    surgery = TreatmentEntry("L", "lumpectomy", date(2022, 1, 10), source="record")
-    desk.node.tracker.treatments.add(PATIENT, surgery, desk.now, "someone")
+    surgery = TreatmentRecord("L", "lumpectomy", date(2022, 1, 10), source="record")
+    desk.node.tracker.treatments.add_treatment(PATIENT, surgery, desk.now, "someone")
     assert desk.read().number == 2
 
     said = said_overall(desk.sr(2))
@@ -443,7 +447,7 @@ def test_a_record_stands_in_report_findings_and_reasons_and_a_new_one_revises(de
     assert "in the treated breast, place to the bed unknown, 47 months after surgery" in said
     assert "L: lumpectomy 2022-01-10 (record)" in said
     assert "Treatment unknown" not in said
-    detail = desk.node.tracker.study_queries.detail("1.2.3")
+    detail = desk.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     assert detail.findings[0].document["zone"] == "treated-breast-place-unknown"
     assert detail.findings[0].document["line"].startswith("1: L, 3 calcifications")
@@ -466,10 +470,10 @@ def test_a_prior_under_an_id_that_was_merged_is_no_foreign_one(desk: Desk) -> No
     day = {"StudyDate": "20240105", "AcquisitionDate": "20240105"}
     desk.deliver(header(PatientID="P2", **earlier, **day))
     claimed = desk.claim()
-    read_v3(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    run_reading(desk.steps, run_at_once, claimed.study_uid, claimed.number)
     desk.deliver(header())
-    desk.node.tracker.patients.merge(
-        PatientKey("P2", "HOSPITAL"), PATIENT, "someone", desk.now, RevisionRules(), NOBODY_ASKED
+    desk.node.tracker.patients.merge_patients(
+        PatientKey("P2", "HOSPITAL"), PATIENT, "someone", desk.now, RevisionRules(), FETCH_NOTHING
     )
     desk.read()
     reasons = desk.outcome()[2]

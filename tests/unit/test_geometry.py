@@ -8,8 +8,8 @@ from secondread.geometry import (
     PointPx,
     SpacingMm,
     bounding_box,
-    clamp,
-    closed,
+    clamp_to_image,
+    close_outline,
     convex_hull,
     padded_hull,
     pixel_center,
@@ -59,8 +59,8 @@ def test_points_inside_are_no_part_of_the_hull() -> None:
 
 def test_an_outline_needs_three_vertices() -> None:
     with pytest.raises(ValueError, match="three"):
-        closed([PointPx(0, 0), PointPx(1, 1)])
+        close_outline([PointPx(0, 0), PointPx(1, 1)])
 
 
 def test_a_point_outside_is_moved_to_the_border() -> None:
-    assert clamp(PointPx(-3, 1200), rows=1000, columns=800) == PointPx(0, 1000)
+    assert clamp_to_image(PointPx(-3, 1200), rows=1000, columns=800) == PointPx(0, 1000)

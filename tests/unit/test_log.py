@@ -10,12 +10,12 @@ from secondread import log
 @pytest.fixture
 def stream() -> io.StringIO:
     out = io.StringIO()
-    log.configure("test", "info", out)
+    log.configure_logging("test", "info", out)
     return out
 
 
 def test_a_record_is_one_json_object_with_process_and_time(stream: io.StringIO) -> None:
-    log.get("x").info("instance_stored", study_uid="1.2.3", bytes=5)
+    log.get_logger("x").info("instance_stored", study_uid="1.2.3", bytes=5)
 
     record = json.loads(stream.getvalue())
     assert record["event"] == "instance_stored"
@@ -24,7 +24,7 @@ def test_a_record_is_one_json_object_with_process_and_time(stream: io.StringIO) 
 
 
 def test_patient_data_are_withheld_whoever_logs_them(stream: io.StringIO) -> None:
-    log.get("x").info("e", patient_id="P1", patient_name="Doe^J", ds="(0010,0010) Doe")
+    log.get_logger("x").info("e", patient_id="P1", patient_name="Doe^J", ds="(0010,0010) Doe")
 
     assert "P1" not in stream.getvalue()
     assert "Doe" not in stream.getvalue()

@@ -5,12 +5,12 @@ import pytest
 from secondread.errors import SettingsError
 from secondread.settings import (
     PRESETS,
-    Mode,
+    DestinationMode,
     ObjectKind,
     Preset,
     ProfileSettings,
-    Retrieve,
-    load,
+    RetrieveMethod,
+    load_settings,
 )
 
 _SOURCE = '[[priors.sources]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_an_empty_file_is_valid_and_safe(tmp_path: Path) -> None:
-    settings = load(write(tmp_path, ""), {})
+    settings = load_settings(write(tmp_path, ""), {})
 
     assert settings.receive.unknown_peers == "refuse"
     assert settings.web.host == "127.0.0.1"
@@ -33,17 +33,20 @@ def test_an_empty_file_is_valid_and_safe(tmp_path: Path) -> None:
 def test_a_new_destination_starts_in_shadow(tmp_path: Path) -> None:
     text = '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
 
-    assert load(write(tmp_path, text), {}).destinations[0].initial_mode is Mode.SHADOW
+    assert (
+        load_settings(write(tmp_path, text), {}).destinations[0].initial_mode
+        is DestinationMode.SHADOW
+    )
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "[receive]\nport = 104\n")
 
-    assert load(path, {"SECONDREAD__RECEIVE__PORT": "11113"}).receive.port == 11113
+    assert load_settings(path, {"SECONDREAD__RECEIVE__PORT": "11113"}).receive.port == 11113
 
 
 def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
-    assert load(write(tmp_path, ""), {}).node.data_dir == tmp_path / "secondread-data"
+    assert load_settings(write(tmp_path, ""), {}).node.data_dir == tmp_path / "secondread-data"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, named: st
     path = write(tmp_path, text)
 
     with pytest.raises(SettingsError) as error:
-        load(path, {})
+        load_settings(path, {})
 
     assert named in str(error.value)
     assert str(path) in str(error.value)
@@ -74,26 +77,26 @@ def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, named: st
 
 def test_a_misspelt_variable_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="SECTION__KEY"):
-        load(write(tmp_path, ""), {"SECONDREAD__PORT": "1"})
+        load_settings(write(tmp_path, ""), {"SECONDREAD__PORT": "1"})
 
 
 def test_spaces_around_an_ae_title_do_not_count(tmp_path: Path) -> None:
-    settings = load(write(tmp_path, '[[peers]]\nae_title = "PACS "\n'), {})
+    settings = load_settings(write(tmp_path, '[[peers]]\nae_title = "PACS "\n'), {})
 
-    assert settings.peer("PACS") is not None
+    assert settings.find_peer("PACS") is not None
 
 
 def test_no_age_limit_is_written_as_minus_one(tmp_path: Path) -> None:
     text = '[[peers]]\nae_title = "A"\nmaximum_age_days = -1\n'
 
-    assert load(write(tmp_path, text), {}).peers[0].maximum_age_days is None
+    assert load_settings(write(tmp_path, text), {}).peers[0].maximum_age_days is None
 
 
 def test_priors_that_are_turned_off_leave_no_archive_to_ask(tmp_path: Path) -> None:
-    settings = load(write(tmp_path, "[priors]\nfetch = false\n" + _SOURCE), {})
+    settings = load_settings(write(tmp_path, "[priors]\nfetch = false\n" + _SOURCE), {})
 
-    assert settings.priors.sources[0].retrieve is Retrieve.MOVE
-    assert settings.priors.asked == ()
+    assert settings.priors.sources[0].retrieve is RetrieveMethod.MOVE
+    assert settings.priors.active_sources == ()
 
 
 _DESTINATION = '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\n'
@@ -101,7 +104,7 @@ _DESTINATION = '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\n
 
 def profile(folder: Path, text: str) -> ProfileSettings:
     file = write(folder, f"{_DESTINATION}[destinations.profile]\n{text}")
-    return load(file, {}).destinations[0].profile
+    return load_settings(file, {}).destinations[0].profile
 
 
 @pytest.mark.parametrize("preset", Preset)

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.kept import written_whole
+from models.calcification.training.kept import write_whole
 from secondread.codes import Laterality, View
-from secondread.simulate.anatomy import Density, make_breast
+from secondread.simulate.anatomy import Density, draw_breast
 from secondread.simulate.fields import Map
-from secondread.simulate.projection import Frame, chest_wall_side, position
-from secondread.simulate.seeds import stream
-from secondread.simulate.tissue import make_tissue
-from secondread.simulate.treatment import Treatment, aftermath
+from secondread.simulate.projection import Frame, draw_positioning, find_chest_wall_side
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.tissue import draw_tissue
+from secondread.simulate.treatment import TreatmentSpec, draw_aftermath
 from secondread.simulate.vendors import VENDORS
 
 FIRST_SEED = 5_000_000
@@ -47,19 +47,19 @@ class Background:
     """The line integrals of fat and of the densest tissue, as processing finds them."""
 
 
-def write(folder: Path, numbers: Iterator[int]) -> Iterator[Path]:
+def write_backgrounds(folder: Path, numbers: Iterator[int]) -> Iterator[Path]:
     """Draw the backgrounds of these numbers, those apart that are there already."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         path = folder / f"{number:05d}.npz"
         if not path.exists():
             lines, levels = _drawn(number)
-            with written_whole(path) as part:
+            with write_whole(path) as part:
                 np.savez(part, lines=lines, levels=levels)
         yield path
 
 
-def read(path: Path) -> Background:
+def read_background(path: Path) -> Background:
     """Read one background."""
     with np.load(path) as data:
         lines = data["lines"].astype(np.float32) / np.float32(_UNIT)
@@ -70,27 +70,29 @@ def read(path: Path) -> Background:
 def _drawn(number: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float64]]:
     """Return the file's arrays, lines and levels, of a view of a breast, treated or not."""
     seed = FIRST_SEED + number // 2
-    rng = stream(seed, "background", str(number % 2))
+    rng = seed_stream(seed, "background", str(number % 2))
     laterality = Laterality.LEFT if rng.random() < 0.5 else Laterality.RIGHT
     view = View.CC if number % 2 == 0 else View.MLO
-    density = _DENSITIES[int(stream(seed, "density").choice(4, p=_SHARES))]
-    size = float(stream(seed, "size").uniform(0.75, 1.25))
-    breast = make_breast(seed, laterality, density=density, size=size)
-    tissue = make_tissue(breast, view)
+    density = _DENSITIES[int(seed_stream(seed, "density").choice(4, p=_SHARES))]
+    size = float(seed_stream(seed, "size").uniform(0.75, 1.25))
+    breast = draw_breast(seed, laterality, density=density, size=size)
+    tissue = draw_tissue(breast, view)
     after = None
     if rng.random() < 0.5:
         depth, (lateral, superior) = float(rng.uniform(0.25, 0.7)), rng.uniform(-0.4, 0.4, 2)
-        treatment = Treatment(
+        treatment = TreatmentSpec(
             laterality,
             _DAY - timedelta(days=int(rng.integers(120, 4000))),
             place=(depth, float(lateral), float(superior)),
             radiotherapy=bool(rng.random() < 0.8),
         )
-        after = aftermath(breast, view, treatment, _DAY, tissue.canvas, seed)
+        after = draw_aftermath(breast, view, treatment, _DAY, tissue.canvas, seed)
     detector = VENDORS["alpha"].detector
-    frame = Frame(detector.rows, detector.columns, detector.spacing, chest_wall_side(laterality))
-    lie = position(breast, view, frame, seed)
-    lines = tissue.line_integral(lie.thickness_mm, after)
+    frame = Frame(
+        detector.rows, detector.columns, detector.spacing, find_chest_wall_side(laterality)
+    )
+    lie = draw_positioning(breast, view, frame, seed)
+    lines = tissue.compute_attenuation(lie.thickness_mm, after)
     # Behind the chest wall nothing is imaged.
     shown = round((lie.wall_mm - tissue.canvas.front_mm) / tissue.canvas.pitch_mm)
     lines = lines[:, : max(shown, 1)]

@@ -26,7 +26,7 @@ _DOUBT = 0.5  # standard deviation of the logit of each share
 
 
 @dataclass(frozen=True, slots=True)
-class Spots:
+class Specks:
     """Candidates of regions, those of one region together."""
 
     region: npt.NDArray[np.int64]
@@ -38,8 +38,8 @@ class Spots:
     """The right answer, nothing being 0; -1 where it is not asked."""
 
 
-def varied(
-    spots: Spots, rng: np.random.Generator | None
+def vary_specks(
+    spots: Specks, rng: np.random.Generator | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
     """Return the calcifications and vessels that are asked about, and their features.
 
@@ -68,7 +68,7 @@ def varied(
             at, shares = _moved(at[kept], rng), _doubted(shares[kept], rng)
         own = np.searchsorted(kept, asked)
         numbers.append(first + asked)
-        features.append(neighbours.features(at, shares, HEADS, own).astype(np.float16))
+        features.append(neighbours.compute_features(at, shares, HEADS, own).astype(np.float16))
     if not numbers:
         raise ValueError("no calcification or vessel of these regions is asked about")
     return np.concatenate(numbers), np.concatenate(features)
@@ -76,7 +76,7 @@ def varied(
 
 def _asked(shares: npt.NDArray[np.float32], target: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the indices of the spots that are one or the other: what else there is stays so."""
-    asked = neighbours.asked(shares, HEADS)
+    asked = neighbours.select_spots(shares, HEADS)
     return np.asarray(asked[np.isin(target[asked], (CALCIFICATION, VESSEL))])
 
 
@@ -105,7 +105,7 @@ def _doubted(shares: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.N
     return np.asarray((odds / odds.sum(axis=1, keepdims=True))[:, 1:], np.float32)
 
 
-def drawn_how_often(spots: Spots) -> npt.NDArray[np.float64]:
+def weigh_draws(spots: Specks) -> npt.NDArray[np.float64]:
     """Return how often each spot is drawn: many of one nature in one region less often each."""
     asked = _asked(spots.shares, spots.target)
     pairs = np.stack([spots.region[asked], spots.target[asked]], axis=1)

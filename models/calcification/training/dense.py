@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.calcification.training.kept import written_whole
+from models.calcification.training.kept import write_whole
 from models.calcification.training.regions import HEADS, IGNORED
 from models.calcification.training.store import TISSUE
-from models.calcification.training.tiles import Batch, Tiles
+from models.calcification.training.tiles import TileBatch, Tiles
 
 Progress = Callable[[str], None]
 
@@ -27,7 +27,7 @@ MEAN_DECAY = 0.998
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class DenseRecipe:
     """How long and how fast."""
 
     steps: int
@@ -41,7 +41,7 @@ class Recipe:
 
 
 def train(
-    network: nn.Module, tiles: Tiles, recipe: Recipe, checkpoint: Path, progress: Progress
+    network: nn.Module, tiles: Tiles, recipe: DenseRecipe, checkpoint: Path, progress: Progress
 ) -> nn.Module:
     """Train to the end, going on from the checkpoint if there is one; return the mean network.
 
@@ -106,7 +106,7 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
     return focal_mean + DICE_WEIGHT * dice.mean()
 
 
-def _step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch) -> float:
+def _step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: TileBatch) -> float:
     device = _device()
     images = torch.from_numpy(batch.images).to(device, memory_format=torch.channels_last)
     labels = torch.from_numpy(batch.labels).to(device)
@@ -138,5 +138,5 @@ def _save(checkpoint: Path, step: int, state: dict[str, Any]) -> None:
     content: dict[str, Any] = {"step": step}
     for name, one in state.items():
         content[name] = one.state_dict()
-    with written_whole(checkpoint) as part:
+    with write_whole(checkpoint) as part:
         torch.save(content, part)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from models.calcification.training.networks import MULTIPLE_OF, Neighbours
 from models.calcification.training.regions import HEADS
-from secondread.detect.neighbours import features_length
+from secondread.detect.neighbours import count_features
 
 TOLERANCE = 1e-4
 """Largest difference between PyTorch's and ONNX Runtime's scores that is accepted."""
@@ -210,7 +210,7 @@ def export_neighbours(network: Neighbours, path: Path) -> float:
     """Write the graph that looks at a spot's neighbours; return its difference from PyTorch."""
     axes = {"features": {0: "spots"}, "scores": {0: "spots"}}
     rng = np.random.default_rng(1)
-    sums = np.log1p(rng.exponential(2, (7, features_length(len(HEADS)) - len(HEADS) - 1)))
+    sums = np.log1p(rng.exponential(2, (7, count_features(len(HEADS)) - len(HEADS) - 1)))
     shares = rng.dirichlet(np.ones(len(HEADS) + 1), len(sums))
     given = np.concatenate([sums, shares], axis=1).astype(np.float32)
     return _export(_SharedOut(network), path, given, axes)

@@ -26,16 +26,16 @@ from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
 from models.calcification.training.regions import HEADS, NORMALISER
 from models.calcification.training.solids import MORPHOLOGIES
 from secondread.app.node import open_reader
-from secondread.detect.manifest import load
-from secondread.detect.neighbours import VERSION
-from secondread.judge.cases import folder_set
-from secondread.judge.evaluate import Bench, read_all
-from secondread.judge.items import Set
-from secondread.judge.outcomes import outcome
-from secondread.judge.population import planned_exam
+from secondread.detect.manifest import load_manifest
+from secondread.detect.neighbours import FEATURES_VERSION
+from secondread.judge.cases import read_folder_set
+from secondread.judge.evaluate import EvaluationRun, read_images
+from secondread.judge.items import ScoredSet
+from secondread.judge.outcomes import score_image
+from secondread.judge.population import plan_exam
 from secondread.judge.rules import MarkOutcome
 from secondread.settings import DetectSettings
-from secondread.simulate.exam import simulated_views
+from secondread.simulate.exam import simulate_views
 from secondread.simulate.truth import NOTHING, TruthRow, write_truth
 from secondread.simulate.vendors import VENDORS
 
@@ -96,14 +96,14 @@ def main() -> None:
 def _exams(folder: Path, count: int) -> Iterator[Path]:
     """Make the validation exams of the families that are not held out, or find them."""
     for number in range(count):
-        exam = planned_exam(VALIDATION_SEED + number // BLOCK, number % BLOCK)
+        exam = plan_exam(VALIDATION_SEED + number // BLOCK, number % BLOCK)
         if VENDORS[exam.spec.vendor].held_out:
             continue
         target = folder / f"{number:04d}"
         if not (target / "truth.csv").exists():
             target.mkdir(parents=True, exist_ok=True)
             rows = []
-            for view in simulated_views(exam.spec):
+            for view in simulate_views(exam.spec):
                 (_, ds), *_ = view.instances
                 ds.save_as(target / f"{view.identity.label}.dcm", enforce_file_format=True)
                 uid = str(ds.SOPInstanceUID)
@@ -115,13 +115,13 @@ def _exams(folder: Path, count: int) -> Iterator[Path]:
 
 
 def _validated(manifest: Path, exams: Sequence[Path], work: Path, processes: int) -> Validation:
-    test_set = folder_set(exams, [exam / "truth.csv" for exam in exams], frozenset())
+    test_set = read_folder_set(exams, [exam / "truth.csv" for exam in exams], frozenset())
     opener = partial(open_reader, DetectSettings(manifest=manifest))
-    model = load(manifest)
+    model = load_manifest(manifest)
     out = work / f"read-{model.digest[:12]}"
-    bench = Bench(model, manifest, opener, out, processes)
-    records = read_all(test_set, bench, lambda key, done: print(done, key, flush=True))
-    part = Set.of([outcome(record) for record in records], frozenset())
+    bench = EvaluationRun(model, manifest, opener, out, processes)
+    records = read_images(test_set, bench, lambda key, done: print(done, key, flush=True))
+    part = ScoredSet.from_views([score_image(record) for record in records], frozenset())
     free = [view for view in part.views if view.cluster_free]
     return Validation(
         singles=_singles(part),
@@ -133,14 +133,14 @@ def _validated(manifest: Path, exams: Sequence[Path], work: Path, processes: int
     )
 
 
-def _singles(part: Set) -> Told:
+def _singles(part: ScoredSet) -> Told:
     true = np.concatenate([view.singles.true for view in part.views])
     false = np.concatenate([view.singles.false for view in part.views])
     right = np.concatenate([np.ones(len(true), np.bool_), np.zeros(len(false), np.bool_)])
     return Told(np.concatenate([true, false]), right)
 
 
-def _clusters(part: Set) -> Told:
+def _clusters(part: ScoredSet) -> Told:
     pairs = [
         (cluster.certainty / 100, mark in {MarkOutcome.HIT, MarkOutcome.BENIGN})
         for view in part.views
@@ -238,7 +238,7 @@ def _graphs(folder: Path) -> Iterator[str]:
     heads = [head.value for head in HEADS]
     seen = heads[: _channels(folder / "dense.onnx")]
     of_pixels = ['input = "image"', 'axes = "NCHW"']
-    of_spots = ['input = "features"', 'axes = "NF"', f'features = "{VERSION}"']
+    of_spots = ['input = "features"', 'axes = "NF"', f'features = "{FEATURES_VERSION}"']
     told, named = f"heads = {json.dumps(heads)}", f"types = {json.dumps(types)}"
     dense = [f"heads = {json.dumps(seen)}", "multiple_of = 16", "halo_px = 128"]
     for role, lines in (

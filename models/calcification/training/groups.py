@@ -23,22 +23,22 @@ from typing import Self
 
 import numpy as np
 
-from models.calcification.training.layouts import Laid, views
-from models.calcification.training.marked import MarkedRegion, marked
-from models.calcification.training.progress import say
+from models.calcification.training.layouts import LesionLayout, lay_out_exams
+from models.calcification.training.marked import AnnotatedRegion, annotate_regions
+from models.calcification.training.progress import report_progress
 from models.calcification.training.softmax import LIMIT, Answers, Values, fit, folds
 from models.calcification.training.solids import DISTRIBUTIONS, MORPHOLOGIES
-from models.calcification.training.store import SHARD, shards
-from models.calcification.training.strewn import Thinning, lesion_of, strewn
+from models.calcification.training.store import SHARD, list_shards
+from models.calcification.training.strewn import Thinning, find_lesion, scatter_groups
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.detector import Detector
 from secondread.detect.groups import LAYOUT_FEATURES, MEMBER_FEATURES, WIDE_FEATURES
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Mark
-from secondread.findings.clusters import MINIMUM_MEMBERS, group, whole
-from secondread.findings.measures import Surroundings, measured
+from secondread.findings.clusters import MINIMUM_MEMBERS, group_marks, join_pieces
+from secondread.findings.measures import Surroundings, measure_group
 from secondread.judge import rules
-from secondread.judge.outcomes import outcome
+from secondread.judge.outcomes import score_image
 from secondread.judge.records import read_records
 
 SHARES = ("share", "mixed")
@@ -92,39 +92,39 @@ class Examples:
         return replace(self, counted=[float(each[answer]) for answer in self.answers])
 
 
-def _shares_in_exams(laid: Iterable[Sequence[Laid]]) -> Values:
+def _shares_in_exams(laid: Iterable[Sequence[LesionLayout]]) -> Values:
     """Return how often each type is drawn for exams; regions hold other shares of types."""
     words = [kind.name.lower() for kind in MORPHOLOGIES]
     counts = np.zeros(len(words))
     for lesion in (lesion for lesions in laid for lesion in lesions):
         if len(lesion.at_mm) >= MINIMUM_MEMBERS:
-            counts[words.index(rules.merged(lesion.morphology))] += 1
+            counts[words.index(rules.name_morphology(lesion.morphology))] += 1
     return np.asarray(counts / counts.sum(), np.float64)
 
 
 def main() -> None:
     """Fit both tables, and write them."""
     given = _arguments()
-    detector = Detector(load(given.model / "manifest.toml"))
-    folders = _spread([p for p in shards(given.shards) if p.match(given.only)], given.regions)
+    detector = Detector(load_manifest(given.model / "manifest.toml"))
+    folders = _spread([p for p in list_shards(given.shards) if p.match(given.only)], given.regions)
     if not folders:
         raise SystemExit(f"{given.shards}: no shard is named {given.only}")
     regions = list(_marked(folders, detector, given.work))
     types = Examples.none()
     for region in regions:
         _add_types(types, region)
-    laid = list(views(given.layouts))
+    laid = list(lay_out_exams(given.layouts))
     types = types.counted_as(_shares_in_exams(laid))
-    say(f"{len(regions)} regions, {len(types.answers)} groups on clusters")
+    report_progress(f"{len(regions)} regions, {len(types.answers)} groups on clusters")
     if given.validation:
         _add_validation(types, given.validation)
-        say(f"{len(types.answers)} groups with those of {given.validation}")
+        report_progress(f"{len(types.answers)} groups with those of {given.validation}")
     spread = Examples.none()
     rng = np.random.default_rng(_LAYOUT_SEED)
-    for one in strewn(laid, Thinning.of(regions), rng):
+    for one in scatter_groups(laid, Thinning.from_regions(regions), rng):
         if one.distribution in DISTRIBUTIONS:
             spread.add(one.features, DISTRIBUTIONS.index(one.distribution), str(len(spread.of)))
-    say(f"{len(spread.answers)} groups laid out")
+    report_progress(f"{len(spread.answers)} groups laid out")
     on = f"{len(regions)} simulated regions, {len(types.answers)} groups"
     lines = [
         *_table("types", MORPHOLOGIES, TYPE_FEATURES, types, TYPE_DECAY, on),
@@ -138,7 +138,7 @@ def main() -> None:
         ),
     ]
     given.out.write_text("\n".join(lines) + "\n", "utf-8")
-    say(f"{given.out} written: append it to the manifest")
+    report_progress(f"{given.out} written: append it to the manifest")
 
 
 def _arguments() -> argparse.Namespace:
@@ -160,49 +160,49 @@ def _spread(folders: Sequence[Path], regions: int) -> list[Path]:
     return [folders[number * len(folders) // count] for number in range(count)]
 
 
-def _marked(folders: Sequence[Path], detector: Detector, work: Path) -> Iterator[MarkedRegion]:
+def _marked(folders: Sequence[Path], detector: Detector, work: Path) -> Iterator[AnnotatedRegion]:
     started = time.monotonic()
     for done, folder in enumerate(folders, start=1):
-        yield from marked(folder, detector, work)
+        yield from annotate_regions(folder, detector, work)
         left = (time.monotonic() - started) / done * (len(folders) - done) / 60
-        say(f"{done}/{len(folders)} shards, {left:.0f} min left")
+        report_progress(f"{done}/{len(folders)} shards, {left:.0f} min left")
 
 
-def _add_types(examples: Examples, region: MarkedRegion) -> None:
+def _add_types(examples: Examples, region: AnnotatedRegion) -> None:
     """Add the groups of a region that lie on clusters."""
     if not len(region.marks):
         return
-    surroundings = Surroundings.of(region.marks, region.spacing)
+    surroundings = Surroundings.from_marks(region.marks, region.spacing)
     touches = region.touches()
     owner = np.full(len(region.marks), -1)
     clusters = list(region.clusters())
     for number, cluster in enumerate(clusters):
         owner[touches[:, cluster].any(axis=1)] = number
     index = {mark: number for number, mark in enumerate(region.marks)}
-    for members in group(region.marks, region.spacing):
-        of = lesion_of(owner[[index[mark] for mark in members]])
+    for members in group_marks(region.marks, region.spacing):
+        of = find_lesion(owner[[index[mark] for mark in members]])
         if of is not None:
             answer = int(region.column("morphology")[clusters[of][0]])
-            features = measured(members, region.spacing, surroundings)
+            features = measure_group(members, region.spacing, surroundings)
             examples.add(features, answer, region.shard)
 
 
 def _add_validation(examples: Examples, path: Path) -> None:
     """Add the groups that found the clusters of exams which the judge's records are of."""
     words = [kind.name.lower() for kind in MORPHOLOGIES]
-    for view in (outcome(record) for record in read_records(path)):
+    for view in (score_image(record) for record in read_records(path)):
         record = view.record
         spacing = record.image.spacing_mm
         marks = [m for m in record.detection.marks if m.mark_class is MarkClass.CALCIFICATION]
-        ones = whole(marks, spacing)
-        groups = {_key(members): members for members in group(ones, spacing)}
+        ones = join_pieces(marks, spacing)
+        groups = {_key(members): members for members in group_marks(ones, spacing)}
         for one in view.clusters:
-            known = rules.morphology_of(one.truth.row.morphology)
-            if one.best is None or known is None or rules.merged(known) not in words:
+            known = rules.find_morphology(one.truth.row.morphology)
+            if one.best is None or known is None or rules.name_morphology(known) not in words:
                 continue
             members = groups[frozenset(record.clusters[one.best].members)]
-            features = measured(members, spacing, Surroundings.of(ones, spacing))
-            answer = words.index(rules.merged(known))
+            features = measure_group(members, spacing, Surroundings.from_marks(ones, spacing))
+            answer = words.index(rules.name_morphology(known))
             examples.add(features, answer, record.image.patient, VALIDATION_COUNTS)
 
 
@@ -230,7 +230,7 @@ def _table(
         out = fold == left
         part = fit(values[~out], answers[~out], counted[~out], rule, decay)
         shares[out] = part.shares(values[out])
-    say(f"{name}: left out, {_told(shares, answers)}")
+    report_progress(f"{name}: left out, {_told(shares, answers)}")
     whole_fit = fit(values, answers, counted, rule, decay)
     yield from ("", f"[groups.{name}]", f"{name} = {json.dumps([w.name.lower() for w in words])}")
     yield f"features = {json.dumps(list(features))}"

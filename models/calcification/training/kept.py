@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def write_whole(path: Path) -> Iterator[Path]:
     """Give the file to write; once it is written and on disk, it takes the place of `path`."""
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     yield part

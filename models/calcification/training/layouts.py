@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Distribution, Laterality, MarkClass, Morphology, View
-from secondread.judge.population import planned_exam
-from secondread.simulate.anatomy import make_breast
-from secondread.simulate.lesions import Lesion, make_lesion
-from secondread.simulate.projection import beam_axes
+from secondread.judge.population import plan_exam
+from secondread.simulate.anatomy import draw_breast
+from secondread.simulate.lesions import SimulatedLesion, draw_lesion
+from secondread.simulate.projection import compute_beam_axes
 
 SEED = 20270301
 """Of the sampler for the first block of exams; validation and test exams have others."""
@@ -26,7 +26,7 @@ _ANATOMY = 7_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
+class LesionLayout:
     """One lesion in one view."""
 
     at_mm: npt.NDArray[np.float64]
@@ -35,23 +35,23 @@ class Laid:
     morphology: Morphology
 
 
-def views(exams: int) -> Iterator[tuple[Laid, ...]]:
+def lay_out_exams(exams: int) -> Iterator[tuple[LesionLayout, ...]]:
     """Yield the lesions of each view that has some, of so many exams."""
     for number in range(exams):
-        spec = planned_exam(SEED + number // BLOCK, number % BLOCK).spec
+        spec = plan_exam(SEED + number // BLOCK, number % BLOCK).spec
         seed = _ANATOMY + number
         for side in Laterality.RIGHT, Laterality.LEFT:
-            breast = make_breast(seed, side, density=spec.density, size=spec.size)
+            breast = draw_breast(seed, side, density=spec.density, size=spec.size)
             lesions = [
-                make_lesion(one, breast, seed, prior_years=1.0)
+                draw_lesion(one, breast, seed, prior_years=1.0)
                 for one in spec.lesions
                 if one.laterality is side and one.kind is MarkClass.CLUSTER
             ]
             for view in (View.CC, View.MLO) if lesions else ():
-                axes = beam_axes(breast, view)[:2]
+                axes = compute_beam_axes(breast, view)[:2]
                 yield tuple(_laid(lesion, axes) for lesion in lesions)
 
 
-def _laid(lesion: Lesion, axes: npt.NDArray[np.float64]) -> Laid:
-    places = np.array([solid.centre for _, solid in lesion.at(0.0)])
-    return Laid(places @ axes.T, lesion.spec.distribution, lesion.spec.morphology)
+def _laid(lesion: SimulatedLesion, axes: npt.NDArray[np.float64]) -> LesionLayout:
+    places = np.array([solid.centre for _, solid in lesion.list_members(0.0)])
+    return LesionLayout(places @ axes.T, lesion.spec.distribution, lesion.spec.morphology)

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.kept import written_whole
+from models.calcification.training.kept import write_whole
 from models.calcification.training.regions import HEADS, OBJECT_COLUMNS
 from models.calcification.training.store import TISSUE, read_shard
 from secondread.codes import MarkClass
 from secondread.detect.detector import Detector
-from secondread.detect.grid import Grid
+from secondread.detect.grid import InputGrid
 from secondread.detect.manifest import Manifest
 from secondread.detect.marks import Mark
-from secondread.findings.clusters import positions_mm, whole
-from secondread.findings.measures import Values
+from secondread.findings.clusters import join_pieces, positions_mm
+from secondread.findings.measures import FloatArray
 from secondread.geometry import SpacingMm
 from secondread.judge.rules import REACH_BEYOND_MM, REACH_MM
 
@@ -26,14 +26,14 @@ _COLUMN = {name: number for number, name in enumerate(OBJECT_COLUMNS)}
 
 
 @dataclass(frozen=True, slots=True)
-class MarkedRegion:
+class AnnotatedRegion:
     """One region."""
 
     shard: str
     """Name of its shard."""
     marks: tuple[Mark, ...]
     """Calcifications, the pieces of large ones joined."""
-    at_mm: Values
+    at_mm: FloatArray
     """(marks, 2): across and down."""
     objects: npt.NDArray[np.float32]
     """Rows of `regions.OBJECT_COLUMNS`."""
@@ -62,7 +62,7 @@ class MarkedRegion:
             yield np.flatnonzero(inside & (groups == number))
 
 
-def marked(folder: Path, detector: Detector, work: Path) -> Iterator[MarkedRegion]:
+def annotate_regions(folder: Path, detector: Detector, work: Path) -> Iterator[AnnotatedRegion]:
     """Yield the regions of a shard; its marks are kept in the work folder, by model and shard."""
     shard = read_shard(folder)
     kept = work / f"marks-{_digest(detector.manifest)}" / f"{folder.name}.json"
@@ -73,18 +73,20 @@ def marked(folder: Path, detector: Detector, work: Path) -> Iterator[MarkedRegio
             image = np.asarray(shard.images[number], np.float32)
             tissue = ((shard.labels[number] & TISSUE) > 0).astype(np.uint8)
             side = float(shard.spacing_mm[number])
-            grid = Grid(0, 0, 1.0, 1.0, SpacingMm(side, side))
-            found.append([mark.as_json() for mark in detector.marks_on(image, tissue, grid)])
-        with written_whole(kept) as part:
+            grid = InputGrid(0, 0, 1.0, 1.0, SpacingMm(side, side))
+            found.append(
+                [mark.as_json() for mark in detector.find_marks_in_input(image, tissue, grid)]
+            )
+        with write_whole(kept) as part:
             part.write_text(json.dumps(found), "ascii")
     for number, values in enumerate(json.loads(kept.read_text("ascii"))):
         side = float(shard.spacing_mm[number])
         spacing = SpacingMm(side, side)
         marks = [Mark.from_json(one) for one in values]
-        ones = whole([m for m in marks if m.mark_class is MarkClass.CALCIFICATION], spacing)
+        ones = join_pieces([m for m in marks if m.mark_class is MarkClass.CALCIFICATION], spacing)
         tissue_px = int(((shard.labels[number] & TISSUE) > 0).sum())
         objects = shard.objects[shard.objects[:, 0] == number, 1:]
-        yield MarkedRegion(
+        yield AnnotatedRegion(
             folder.name,
             ones,
             positions_mm(ones, spacing),

@@ -13,12 +13,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.calcification.training.clouds import CALCIFICATION, Spots, drawn_how_often, varied
+from models.calcification.training.clouds import CALCIFICATION, Specks, vary_specks, weigh_draws
 from models.calcification.training.mining import maxima, scores
 from models.calcification.training.networks import Neighbours
-from models.calcification.training.patches import RESCORE_PX, Progress, Recipe, target
+from models.calcification.training.patches import RESCORE_PX, PatchRecipe, Progress, target
 from models.calcification.training.store import Shard, read_shard
-from secondread.detect.peaks import DOUBLE_MM, without_doubles
+from secondread.detect.peaks import DOUBLE_MM, suppress_doubles
 
 RATE = 3e-3
 """Highest learning rate."""
@@ -36,26 +36,26 @@ _AT_MOST = 300  # spots of a region, the highest first
 
 def collect(
     dense: nn.Module, rescore: nn.Module, folders: Sequence[Path], progress: Progress
-) -> Spots:
+) -> Specks:
     """Look at some shards with both networks, as the detector does."""
-    parts: list[Spots] = []
+    parts: list[Specks] = []
     for number, folder in enumerate(folders):
         parts += _of_shard(dense, rescore, read_shard(folder), number)
         if (number + 1) % max(len(folders) // 10, 1) == 0:
             progress(f"{number + 1}/{len(folders)} shards")
-    return Spots(
-        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Spots))
+    return Specks(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Specks))
     )
 
 
-def _of_shard(dense: nn.Module, rescore: nn.Module, shard: Shard, number: int) -> Iterator[Spots]:
+def _of_shard(dense: nn.Module, rescore: nn.Module, shard: Shard, number: int) -> Iterator[Specks]:
     half = RESCORE_PX // 2
     for region, image in enumerate(shard.images):
         found = maxima(scores(dense, image).amax(dim=0), shard.labels[region], _SEEN)
         highest = np.argsort(-found.score)
         places = np.column_stack([found.row, found.column])[highest].astype(np.float64)
         reach = np.full(len(places), DOUBLE_MM / shard.spacing_mm[region])
-        single = highest[without_doubles(places, reach)][:_AT_MOST]
+        single = highest[suppress_doubles(places, reach)][:_AT_MOST]
         at = list(zip(found.row[single].tolist(), found.column[single].tolist(), strict=True))
         if not at:
             continue
@@ -64,7 +64,7 @@ def _of_shard(dense: nn.Module, rescore: nn.Module, shard: Shard, number: int) -
         with torch.no_grad():
             shares = torch.softmax(rescore(torch.from_numpy(cut)[:, None]), dim=1).numpy()
         labels = np.pad(shard.labels[region], 2)
-        yield Spots(
+        yield Specks(
             np.full(len(at), number * len(shard.images) + region),
             np.array(at, np.float64) * shard.spacing_mm[region],
             shares[:, 1:],
@@ -72,11 +72,11 @@ def _of_shard(dense: nn.Module, rescore: nn.Module, shard: Shard, number: int) -
         )
 
 
-def train(spots: Spots, start: Neighbours, recipe: Recipe, progress: Progress) -> Neighbours:
+def train(spots: Specks, start: Neighbours, recipe: PatchRecipe, progress: Progress) -> Neighbours:
     """Train the network; one epoch sees each spot that is asked about once, on average."""
     torch.set_num_threads(recipe.threads)
     rng = np.random.default_rng(recipe.seed)
-    weights = drawn_how_often(spots)
+    weights = weigh_draws(spots)
     steps = max(int(np.count_nonzero(weights) / recipe.patches), 1)
     optimiser = torch.optim.AdamW(start.parameters(), lr=recipe.rate, weight_decay=1e-3)
     epochs = max(round(recipe.epochs), 1)
@@ -84,7 +84,7 @@ def train(spots: Spots, start: Neighbours, recipe: Recipe, progress: Progress) -
         optimiser, recipe.rate, total_steps=epochs * steps + 1
     )
     for epoch in range(epochs):
-        numbers, features = varied(spots, rng)
+        numbers, features = vary_specks(spots, rng)
         drawn = np.cumsum(weights[numbers])
         right = torch.from_numpy((spots.target[numbers] == CALCIFICATION).astype(np.float32))
         shown = 0.0

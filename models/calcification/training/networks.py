@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from secondread.codes import MarkClass
-from secondread.detect.neighbours import ALONG, AROUND, DIRECTIONS
+from secondread.detect.neighbours import DIRECTIONS, VALUES_AROUND, VALUES_PER_DIRECTION
 
 STRIDE = 4
 """Resolution that the dense network's finest layers work at."""
@@ -190,7 +190,7 @@ class Neighbours(nn.Module):
         self.heads = len(heads)
         self.either = [heads.index(MarkClass.CALCIFICATION), heads.index(MarkClass.VASCULAR)]
         self.lines = nn.Sequential(
-            nn.Conv1d(ALONG, width, 1),
+            nn.Conv1d(VALUES_PER_DIRECTION, width, 1),
             nn.ReLU(),
             nn.Conv1d(width, width, 3, padding=1, padding_mode="circular"),
             nn.ReLU(),
@@ -198,15 +198,17 @@ class Neighbours(nn.Module):
             nn.ReLU(),
         )
         self.decide = nn.Sequential(
-            nn.Linear(2 * width + AROUND + 1 + self.heads, 2 * width),
+            nn.Linear(2 * width + VALUES_AROUND + 1 + self.heads, 2 * width),
             nn.ReLU(),
             nn.Linear(2 * width, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return log odds, (n,), of features, (n, features_length)."""
-        along, around, own = x.split([DIRECTIONS * ALONG, AROUND, 1 + self.heads], dim=1)
-        lines = self.lines(along.reshape(-1, DIRECTIONS, ALONG).transpose(1, 2))
+        along, around, own = x.split(
+            [DIRECTIONS * VALUES_PER_DIRECTION, VALUES_AROUND, 1 + self.heads], dim=1
+        )
+        lines = self.lines(along.reshape(-1, DIRECTIONS, VALUES_PER_DIRECTION).transpose(1, 2))
         before = torch.log(own.clamp(min=_LEAST_SHARE))
         calcification, vessel = (before[:, 1 + head] for head in self.either)
         seen = torch.cat([lines.amax(2), lines.mean(2), around, before], 1)

@@ -58,10 +58,10 @@ class Samples:
 
 def collect(network: nn.Module, folders: Sequence[Path], threshold: float = 0.03) -> Samples:
     """Cut patches around a dense network's candidates in some shards."""
-    return joined([_of_shard(network, read_shard(folder), threshold) for folder in folders])
+    return join_samples([_of_shard(network, read_shard(folder), threshold) for folder in folders])
 
 
-def joined(parts: Sequence[Samples]) -> Samples:
+def join_samples(parts: Sequence[Samples]) -> Samples:
     """Return several sets of samples as one."""
     return Samples(
         *(
@@ -71,7 +71,7 @@ def joined(parts: Sequence[Samples]) -> Samples:
     )
 
 
-def rescored(samples: Samples, count: int, seed: int) -> npt.NDArray[np.float32]:
+def draw_rescore_set(samples: Samples, count: int, seed: int) -> npt.NDArray[np.float32]:
     """Return some samples, by chance, as the rescoring network takes them."""
     order = np.random.default_rng(seed).permutation(len(samples.target))[:count]
     return samples.images[order][:, None, _RESCORED, _RESCORED].astype(np.float32)
@@ -154,7 +154,7 @@ def _nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[i
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class PatchRecipe:
     """How long and how fast."""
 
     epochs: float
@@ -166,7 +166,7 @@ class Recipe:
 
 
 def train_rescore(
-    samples: Samples, start: Patches, recipe: Recipe, progress: Progress
+    samples: Samples, start: Patches, recipe: PatchRecipe, progress: Progress
 ) -> nn.Module:
     """Train the network that scores candidates again."""
     weights = _rescore_weights(samples)
@@ -175,7 +175,7 @@ def train_rescore(
 
 
 def train_describe(
-    samples: Samples, start: Patches, recipe: Recipe, progress: Progress
+    samples: Samples, start: Patches, recipe: PatchRecipe, progress: Progress
 ) -> nn.Module:
     """Train the network that tells the type of a calcification."""
     seen = (samples.morphology >= 0) & (samples.cnr >= 2.5)
@@ -222,7 +222,7 @@ def _train(
     images: npt.NDArray[np.float16],
     targets: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
-    recipe: Recipe,
+    recipe: PatchRecipe,
     progress: Progress,
 ) -> nn.Module:
     torch.set_num_threads(recipe.threads)

@@ -22,7 +22,7 @@ class Levels:
     dense: float
 
 
-def presented(attenuation: Map, levels: Levels, rng: np.random.Generator) -> Map:
+def render_region(attenuation: Map, levels: Levels, rng: np.random.Generator) -> Map:
     """Return grey levels, calcifications bright, as stored values of some bit depth.
 
     Parameters
@@ -37,7 +37,7 @@ def presented(attenuation: Map, levels: Levels, rng: np.random.Generator) -> Map
     return _quantised(_toned(image, levels, rng), rng)
 
 
-def raw(attenuation: Map, rng: np.random.Generator) -> Map:
+def render_raw(attenuation: Map, rng: np.random.Generator) -> Map:
     """Return what a For Processing image becomes: counts of some bits, and their logarithm."""
     counts = np.exp(-attenuation)
     scale = float(rng.uniform(600, 4000)) / float(np.median(counts))

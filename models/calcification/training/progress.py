@@ -4,7 +4,7 @@ import sys
 import time
 
 
-def say(line: str) -> None:
+def report_progress(line: str) -> None:
     """Write a line with the time of day to the standard error."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
     sys.stderr.flush()

@@ -26,10 +26,10 @@ from models.calcification.training.regions import (
     Region,
     patch_of,
 )
-from models.calcification.training.solids import drawn
-from secondread.detect.detector import detector_input, prepare
-from secondread.detect.opening import header_of, opened
-from secondread.detect.pixels import normalised
+from models.calcification.training.solids import draw_solids
+from secondread.detect.detector import cut_detector_input, prepare_image
+from secondread.detect.opening import read_dataset, read_header
+from secondread.detect.pixels import normalise
 from secondread.simulate.fields import Map
 
 ALLOWED = ("a-ffdm-cc/LCC.dcm", "c-ffdm-4view/*.dcm")
@@ -53,10 +53,10 @@ class RealView:
 def views(folder: Path) -> Iterator[RealView]:
     """Read the allowed views of a folder of exams."""
     for path in sorted(path for pattern in ALLOWED for path in folder.glob(pattern)):
-        ds = opened(path)
-        prepared = prepare(ds, header_of(ds), NORMALISER.spacing_mm)
-        cut, grid, tissue, interior = detector_input(prepared, NORMALISER.spacing_mm)
-        yield RealView(normalised(cut, tissue, NORMALISER), interior, grid.spacing.mean)
+        ds = read_dataset(path)
+        prepared = prepare_image(ds, read_header(ds), NORMALISER.spacing_mm)
+        cut, grid, tissue, interior = cut_detector_input(prepared, NORMALISER.spacing_mm)
+        yield RealView(normalise(cut, tissue, NORMALISER), interior, grid.spacing.mean)
 
 
 def regions(views: Sequence[RealView], rng: np.random.Generator, count: int) -> Iterator[Region]:
@@ -98,7 +98,7 @@ def _filled(
     # Peak contrast, in units of the noise, of a millimetre of dense calcification.
     strength = float(np.exp(rng.uniform(np.log(8.0), np.log(80.0))))
     blur = float(rng.uniform(0.03, 0.13)) / spacing_mm
-    for one in drawn(rng, 0.5 * SIDE * spacing_mm):
+    for one in draw_solids(rng, 0.5 * SIDE * spacing_mm):
         patch = patch_of(one, SIDE, spacing_mm)
         if patch is None or not tissue[patch.middle]:
             continue

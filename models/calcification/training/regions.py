@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from models.calcification.training.backgrounds import Background
-from models.calcification.training.processing import Levels, presented, raw
-from models.calcification.training.solids import Placed, drawn
+from models.calcification.training.processing import Levels, render_raw, render_region
+from models.calcification.training.solids import PlacedSolid, draw_solids
 from secondread.codes import MarkClass
-from secondread.detect.manifest import Normaliser
-from secondread.detect.pixels import normalised
+from secondread.detect.manifest import InputNormalisation
+from secondread.detect.pixels import normalise
 from secondread.errors import PixelError
 from secondread.geometry import PointPx
-from secondread.simulate.acquisition import Detector, Exposure, expose, noise_sigma
+from secondread.simulate.acquisition import Exposure, XRayDetector, compute_noise_sigma, expose
 from secondread.simulate.fields import Map
-from secondread.simulate.solids import Patch, rasterised
+from secondread.simulate.solids import Patch, rasterise_solid
 
 HEADS = (MarkClass.CALCIFICATION, MarkClass.VASCULAR, MarkClass.METAL, MarkClass.SKIN)
 """Classes of the networks, in the order of their outputs."""
@@ -32,7 +32,7 @@ SIDE = 512
 MARGIN = 32
 """Pixels around it that are made and cut off, so that no filter's border is seen."""
 
-NORMALISER = Normaliser(
+NORMALISER = InputNormalisation(
     spacing_mm=0.07,
     normaliser="noise-equalised.v1",
     local_mean_sigma_px=12.0,
@@ -89,7 +89,7 @@ def make_region(background: Background, rng: np.random.Generator) -> Region | No
     lines *= np.float32(factor)
     level = background.level * factor
     quanta = float(np.exp(rng.uniform(np.log(1.5e5), np.log(9e5))))
-    placed = drawn(rng, 0.5 * side * native)
+    placed = draw_solids(rng, 0.5 * side * native)
     patches = [patch_of(one, side, native) for one in placed]
     truth = _Truth(side, native, grid)
     for one, patch in zip(placed, patches, strict=True):
@@ -98,7 +98,7 @@ def make_region(background: Background, rng: np.random.Generator) -> Region | No
         here = float(lines[patch.middle])
         if here <= 0:
             continue  # beside the breast
-        truth.add(one, patch, detector, noise_sigma(here, level, detector, quanta))
+        truth.add(one, patch, detector, compute_noise_sigma(here, level, detector, quanta))
         rows, columns = patch.attenuation.shape
         lines[patch.row : patch.row + rows, patch.column : patch.column + columns] += (
             patch.attenuation
@@ -109,15 +109,19 @@ def make_region(background: Background, rng: np.random.Generator) -> Region | No
     )
     attenuation += np.float32(level)
     levels = Levels(background.fat * factor, background.dense * factor)
-    bright = raw(attenuation, rng) if rng.random() < 0.15 else presented(attenuation, levels, rng)
+    bright = (
+        render_raw(attenuation, rng)
+        if rng.random() < 0.15
+        else render_region(attenuation, levels, rng)
+    )
     return _finished(bright, lines, truth, grid)
 
 
-def _detector(rng: np.random.Generator) -> Detector:
+def _detector(rng: np.random.Generator) -> XRayDetector:
     pitch = float(rng.choice((0.05, 0.07, 0.07, 0.07, 0.085, 0.094, 0.1)))
     pitch *= float(np.exp(rng.normal(0, 0.05)))
     scintillator = rng.random() < 0.4
-    return Detector(
+    return XRayDetector(
         rows=SIDE,
         columns=SIDE,
         pitch_mm=pitch,
@@ -159,12 +163,12 @@ def _piece(
     return np.asarray(lines, np.float32) if inside.mean() > 0.25 else None
 
 
-def patch_of(one: Placed, side: int, pitch_mm: float) -> Patch | None:
+def patch_of(one: PlacedSolid, side: int, pitch_mm: float) -> Patch | None:
     """Return the line integrals of a solid where a region shows it."""
     centre = PointPx(side / 2 + one.at_mm[0] / pitch_mm, side / 2 + one.at_mm[1] / pitch_mm)
     if not (0 < centre.col < side and 0 < centre.row < side):
         return None
-    patch = rasterised(one.solid, centre, one.turn, pitch_mm)
+    patch = rasterise_solid(one.solid, centre, one.turn, pitch_mm)
     return None if patch is None else _cut(patch, side)
 
 
@@ -188,7 +192,7 @@ class _Truth:
         self._scale = native_mm / grid_mm
         self._native_mm = native_mm
 
-    def add(self, one: Placed, patch: Patch, detector: Detector, sigma: float) -> None:
+    def add(self, one: PlacedSolid, patch: Patch, detector: XRayDetector, sigma: float) -> None:
         """Record a solid, by what is left of its contrast behind the detector's blur."""
         if one.mark_class is None:
             return
@@ -234,7 +238,7 @@ def _finished(bright: Map, lines: Map, truth: _Truth, grid_mm: float) -> Region 
     # Beside the breast processing shows black.
     bright = np.where(tissue > 0, bright, bright[tissue > 0].min()).astype(np.float32)
     try:
-        image = normalised(bright, tissue, NORMALISER)
+        image = normalise(bright, tissue, NORMALISER)
     except PixelError:
         return None
     cut = np.s_[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]

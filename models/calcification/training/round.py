@@ -31,14 +31,14 @@ from models.calcification.training import (
     real,
     store,
 )
-from models.calcification.training.kept import written_whole
+from models.calcification.training.kept import write_whole
 from models.calcification.training.networks import Dense, Neighbours, Patches
-from models.calcification.training.progress import say
+from models.calcification.training.progress import report_progress
 from models.calcification.training.regions import HEADS
 from models.calcification.training.solids import MORPHOLOGIES
 from models.calcification.training.tiles import Tiles
 from models.calcification.training.weights import load_weights
-from secondread.simulate.seeds import stream
+from secondread.simulate.seeds import seed_stream
 
 COMMITTED = Path(__file__).parents[1]
 """Where the shipped graphs lie."""
@@ -81,7 +81,7 @@ def main() -> None:
     unseen = _regions(plan, held, VALIDATION_SEED, 4, "validation")
     lived = _real_regions(plan)
     network = _dense(plan, simulated, lived)
-    say(f"dense: {_told(mining.sensitivity(network, unseen))}")
+    report_progress(f"dense: {_told(mining.sensitivity(network, unseen))}")
     rescore = _patch_networks(plan, network, simulated, lived)
     _neighbours(plan, network, rescore, simulated)
 
@@ -110,7 +110,7 @@ def _tissue(plan: Round) -> list[Path]:
 
 def _draw(folder: Path, number: int) -> None:
     cv2.setNumThreads(1)
-    list(backgrounds.write(folder, iter([number])))
+    list(backgrounds.write_backgrounds(folder, iter([number])))
 
 
 def _regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) -> list[Path]:
@@ -118,7 +118,7 @@ def _regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) 
     folder.mkdir(parents=True, exist_ok=True)
     _in_parallel(plan, partial(_make, tissue, folder, seed), count, f"shards of {name}")
     # Those of earlier rounds in the same folder serve again: what is new is added, not swapped.
-    return store.shards(folder)
+    return store.list_shards(folder)
 
 
 def _real_regions(plan: Round) -> list[Path]:
@@ -133,10 +133,10 @@ def _real_regions(plan: Round) -> list[Path]:
     made = [folder / f"{plan.seed:03d}-{number:05d}" for number in range(plan.real_shards)]
     for number, target in enumerate(made):
         if not target.exists():
-            rng = stream(plan.seed, "real", str(number))
+            rng = seed_stream(plan.seed, "real", str(number))
             store.write_shard(target, list(real.regions(views, rng, store.SHARD)))
-    say(f"{len(made)} shards of {len(views)} real views")
-    return store.shards(folder)
+    report_progress(f"{len(made)} shards of {len(views)} real views")
+    return store.list_shards(folder)
 
 
 def _make(tissue: list[Path], folder: Path, seed: int, number: int) -> None:
@@ -151,7 +151,7 @@ def _in_parallel(plan: Round, work: "partial[None]", count: int, what: str) -> N
         for done, _ in enumerate(pool.imap_unordered(work, range(count)), start=1):
             if done % max(count // 20, 1) == 0:
                 left = (time.monotonic() - started) / done * (count - done) / 60
-                say(f"{done}/{count} {what}, {left:.0f} min left")
+                report_progress(f"{done}/{count} {what}, {left:.0f} min left")
 
 
 def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
@@ -166,16 +166,18 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     # In real tissue what looks like a mistake may be a calcification that nobody has listed.
     mistaken = None if plan.fresh else _mined(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
-    recipe = dense.Recipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
+    recipe = dense.DenseRecipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
     tiles = Tiles([*simulated, *lived], mistaken)
-    trained = dense.train(network, tiles, recipe, checkpoint, say)
+    trained = dense.train(network, tiles, recipe, checkpoint, report_progress)
     exact = plan.work / f"dense{EXACT}.onnx"
     away = export.export_dense(trained, exact)
-    images = store.sampled(simulated, _FOR_RANGES_REGIONS, plan.seed)
+    images = store.sample_regions(simulated, _FOR_RANGES_REGIONS, plan.seed)
     off = export.quantise_dense(exact, plan.work / "dense.onnx", images)
-    say(f"dense.onnx written, {away:.1g} from PyTorch, in bytes log odds off by {off:.2f}")
+    report_progress(
+        f"dense.onnx written, {away:.1g} from PyTorch, in bytes log odds off by {off:.2f}"
+    )
     # Last: where this file is, the next start takes all of it for done.
-    with written_whole(done) as part:
+    with write_whole(done) as part:
         torch.save(trained.state_dict(), part)
     return trained
 
@@ -184,16 +186,16 @@ def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[
     kept = plan.work / f"mistakes-{plan.seed:03d}.npy"
     if not kept.exists():
         found = mining.mistakes(network.eval(), regions)
-        with written_whole(kept) as part:
+        with write_whole(kept) as part:
             np.save(part, found)
     mistaken: npt.NDArray[np.int64] = np.load(kept)
-    say(f"{len(mistaken)} mistakes of the committed network mined")
+    report_progress(f"{len(mistaken)} mistakes of the committed network mined")
     return mistaken
 
 
 def _samples(network: nn.Module, regions: list[Path]) -> patches.Samples:
     samples = patches.collect(network, regions)
-    say(f"{len(samples.target)} candidates cut out of {len(regions)} shards")
+    report_progress(f"{len(samples.target)} candidates cut out of {len(regions)} shards")
     return samples
 
 
@@ -206,43 +208,43 @@ def _patch_networks(
     if done.exists():
         start.load_state_dict(torch.load(done, weights_only=True))
         return start.eval()
-    recipe = patches.Recipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
+    recipe = patches.PatchRecipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
     samples = simulated = _samples(network, regions)
-    rescore = patches.train_rescore(simulated, start, recipe, say)
+    rescore = patches.train_rescore(simulated, start, recipe, report_progress)
     if lived:
         real_ones = patches.without_doubted(_samples(network, lived), rescore)
-        samples = patches.joined([simulated, real_ones])
-        rescore = patches.train_rescore(samples, rescore, recipe, say)
+        samples = patches.join_samples([simulated, real_ones])
+        rescore = patches.train_rescore(samples, rescore, recipe, report_progress)
     _export(plan, rescore, f"rescore{EXACT}", patches.RESCORE_PX, left_out=1)
     off = export.quantise_patches(
         plan.work / f"rescore{EXACT}.onnx",
         plan.work / "rescore.onnx",
-        patches.rescored(simulated, _FOR_RANGES, plan.seed),
+        patches.draw_rescore_set(simulated, _FOR_RANGES, plan.seed),
     )
-    say(f"rescore.onnx written, log odds off by {off[0]:.2f}, other class {off[1]:.3f}")
+    report_progress(f"rescore.onnx written, log odds off by {off[0]:.2f}, other class {off[1]:.3f}")
     start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
-    describe = patches.train_describe(samples, start, recipe, say)
+    describe = patches.train_describe(samples, start, recipe, report_progress)
     _export(plan, describe, "describe", patches.DESCRIBE_PX, left_out=0)
-    with written_whole(done) as part:
+    with write_whole(done) as part:
         torch.save(rescore.state_dict(), part)
     return rescore
 
 
 def _neighbours(plan: Round, network: nn.Module, rescore: nn.Module, simulated: list[Path]) -> None:
-    spots = neighbours.collect(network, rescore, simulated, say)
+    spots = neighbours.collect(network, rescore, simulated, report_progress)
     torch.manual_seed(plan.seed)
     # Learnt anew in minutes, and leaning to no side, where committed weights lean already.
     start = Neighbours(HEADS)
-    recipe = patches.Recipe(
+    recipe = patches.PatchRecipe(
         epochs=neighbours.EPOCHS,
         patches=neighbours.SPOTS,
         rate=neighbours.RATE,
         seed=plan.seed,
         threads=plan.processes,
     )
-    trained = neighbours.train(spots, start, recipe, say)
+    trained = neighbours.train(spots, start, recipe, report_progress)
     away = export.export_neighbours(trained, plan.work / "neighbours.onnx")
-    say(f"neighbours.onnx written, {away:.1g} from PyTorch")
+    report_progress(f"neighbours.onnx written, {away:.1g} from PyTorch")
 
 
 def _start(plan: Round, name: str, outputs: int, side: int) -> Patches:
@@ -261,7 +263,7 @@ def _committed(name: str) -> Path:
 
 def _export(plan: Round, network: nn.Module, name: str, side: int, left_out: int) -> None:
     away = export.export_patches(network, side, plan.work / f"{name}.onnx", left_out)
-    say(f"{name}.onnx written, {away:.1g} from PyTorch")
+    report_progress(f"{name}.onnx written, {away:.1g} from PyTorch")
 
 
 def _told(found: mining.Sensitivity) -> str:

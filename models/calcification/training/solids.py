@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Distribution, MarkClass, Morphology
-from secondread.simulate.curves import wander
-from secondread.simulate.shapes import calcification, clip, lead_ball, wire
-from secondread.simulate.solids import Solid, ellipsoid, random_turn
+from secondread.simulate.curves import draw_wandering_line
+from secondread.simulate.shapes import draw_calcification, draw_clip, make_lead_ball, make_wire
+from secondread.simulate.solids import Solid, draw_rotation, make_ellipsoid
 from secondread.simulate.tissue import MU_FAT, MU_GLAND
 
 Vector = npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ _LAYOUTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedSolid:
     """One solid in a region."""
 
     solid: Solid
@@ -90,7 +90,7 @@ class Placed:
     """Index in `DISTRIBUTIONS`; -1 for what is no cluster."""
 
 
-def drawn(rng: np.random.Generator, half_mm: float) -> list[Placed]:
+def draw_solids(rng: np.random.Generator, half_mm: float) -> list[PlacedSolid]:
     """Draw what one region holds.
 
     Parameters
@@ -98,14 +98,14 @@ def drawn(rng: np.random.Generator, half_mm: float) -> list[Placed]:
     half_mm
         Half the side of the region.
     """
-    placed: list[Placed] = []
+    placed: list[PlacedSolid] = []
     for share, make in _KINDS:
         if rng.random() < share:
             placed.extend(make(rng, half_mm, len(placed)))
     return placed
 
 
-def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
+def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     index = int(rng.choice(len(MORPHOLOGIES), p=_SHARES / _SHARES.sum()))
     morphology = MORPHOLOGIES[index]
     layout = int(rng.choice(len(_LAYOUTS), p=[share for share, _, _ in _LAYOUTS]))
@@ -114,7 +114,7 @@ def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
     extent = float(rng.uniform(*extents))
     spread = np.array(shape) * extent / 4.0
     offsets = np.clip(rng.normal(size=(min(count, 45), 3)), -1.9, 1.9) * spread
-    turn = random_turn(rng)
+    turn = draw_rotation(rng)
     middle = _middle(rng, half_mm)
     low, high = _DIAMETERS_MM[morphology]
     # One cluster's calcifications are of about one size and density; clusters differ.
@@ -122,29 +122,29 @@ def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
     faint = float(np.exp(rng.uniform(np.log(0.3), np.log(1.3))))
     for offset in offsets @ turn.T:
         diameter = float(np.clip(typical * np.exp(rng.normal(0, 0.3)), 0.7 * low, 1.3 * high))
-        solid = _fainter(calcification(rng, morphology, np.zeros(3), diameter), faint)
+        solid = _fainter(draw_calcification(rng, morphology, np.zeros(3), diameter), faint)
         at = _seen(middle + offset)
-        yield Placed(solid, at, turn, MarkClass.CALCIFICATION, group, index, layout)
+        yield PlacedSolid(solid, at, turn, MarkClass.CALCIFICATION, group, index, layout)
 
 
-def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
+def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     del group
     types = (Morphology.ROUND, Morphology.DYSTROPHIC, Morphology.AMORPHOUS)
     for _ in range(int(rng.integers(1, 7))):
         morphology = types[int(rng.integers(len(types)))]
         diameter = float(np.exp(rng.uniform(np.log(0.15), np.log(1.5))))
-        solid = calcification(rng, morphology, np.zeros(3), diameter)
-        yield Placed(
+        solid = draw_calcification(rng, morphology, np.zeros(3), diameter)
+        yield PlacedSolid(
             _fainter(solid, float(rng.uniform(0.3, 1.2))),
             _seen(_middle(rng, half_mm)),
-            random_turn(rng),
+            draw_rotation(rng),
             MarkClass.CALCIFICATION,
             -1,
             MORPHOLOGIES.index(morphology),
         )
 
 
-def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
+def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     """Draw an artery, a branch now and then, and line parts of their walls with plates.
 
     The vessel itself is a strand of soft tissue that is there for its whole length; the plates
@@ -153,14 +153,18 @@ def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Pl
     """
     width = float(np.exp(rng.uniform(np.log(0.5), np.log(4.0))))
     heading = np.append(rng.normal(size=2), 0.5 * rng.normal())
-    points = wander(rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _bend(rng))
+    points = draw_wandering_line(
+        rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _bend(rng)
+    )
     points = points - points.mean(axis=0) + _middle(rng, half_mm)
     plated = _Plates.drawn(rng, width)
     yield from _artery(rng, points, width, plated, group)
     if rng.random() < 0.35:
         at = int(rng.integers(len(points) // 5, 4 * len(points) // 5))
         aside = points[at + 1] - points[at] + rng.normal(0, 0.6, 3)
-        branch = wander(rng, points[at], aside, float(rng.uniform(10.0, 40.0)), _bend(rng))
+        branch = draw_wandering_line(
+            rng, points[at], aside, float(rng.uniform(10.0, 40.0)), _bend(rng)
+        )
         narrow = replace(plated, wall_mm=0.7 * plated.wall_mm)
         yield from _artery(rng, branch, 0.6 * width, narrow, group)
 
@@ -203,10 +207,10 @@ class _Plates:
 
 def _artery(
     rng: np.random.Generator, points: Vector, width_mm: float, plates: _Plates, group: int
-) -> Iterator[Placed]:
+) -> Iterator[PlacedSolid]:
     middle = points[int(np.hypot(points[:, 0], points[:, 1]).argmin())]
     strand = _strand(rng, points - middle, width_mm)
-    yield Placed(strand, _seen(middle), np.eye(3), None, -1)
+    yield PlacedSolid(strand, _seen(middle), np.eye(3), None, -1)
     steps = np.gradient(points, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     calcified = _runs(rng, len(points), plates.covered)
@@ -217,9 +221,9 @@ def _artery(
         wall = np.cross(steps[number], around) * (1.0 if rng.random() < 0.5 else -1.0)
         wall *= plates.wall_mm / max(float(np.linalg.norm(wall)), 1e-6)
         diameter = plates.diameter_mm * float(np.exp(rng.normal(0, 0.25)))
-        plate = calcification(rng, Morphology.VASCULAR, np.zeros(3), diameter)
+        plate = draw_calcification(rng, Morphology.VASCULAR, np.zeros(3), diameter)
         at = points[number] + rng.uniform(-0.5, 0.5) * steps[number] + wall
-        yield Placed(
+        yield PlacedSolid(
             _fainter(plate, plates.faint),
             _seen(at),
             _along(steps[number]),
@@ -234,7 +238,7 @@ def _strand(rng: np.random.Generator, points: Vector, width_mm: float) -> Solid:
     fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
     radii = 0.5 * width_mm * np.linspace(1.0, float(rng.uniform(0.4, 1.0)), len(at))
     beads = tuple(
-        ellipsoid((radius,) * 3, offset=point)
+        make_ellipsoid((radius,) * 3, offset=point)
         for radius, point in zip(radii.tolist(), fine, strict=True)
     )
     return Solid(np.zeros(3), beads, (MU_GLAND - MU_FAT) * float(rng.uniform(0.3, 1.6)))
@@ -246,32 +250,32 @@ def _runs(rng: np.random.Generator, length: int, covered: float) -> npt.NDArray[
     return np.flatnonzero(smooth >= np.quantile(smooth, 1.0 - covered))
 
 
-def _skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
+def _skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     middle = _middle(rng, half_mm)
     for _ in range(int(rng.integers(1, 8))):
         diameter = float(rng.uniform(0.4, 1.6))
-        ring = calcification(rng, Morphology.SKIN, np.zeros(3), diameter)
+        ring = draw_calcification(rng, Morphology.SKIN, np.zeros(3), diameter)
         at = middle + rng.normal(0, 5.0, 3)
-        yield Placed(
+        yield PlacedSolid(
             _fainter(ring, float(rng.uniform(0.4, 1.1))),
             _seen(at),
-            random_turn(rng),
+            draw_rotation(rng),
             MarkClass.SKIN,
             group,
         )
 
 
-def _metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Placed]:
+def _metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     kinds = (_clips, _clips, _staples, _thread, _ball, _ball, _biopsy_marker)
     middle = _middle(rng, half_mm)
     for solid, offset in kinds[int(rng.integers(len(kinds)))](rng):
         at = _seen(middle + offset)
-        yield Placed(solid, at, random_turn(rng), MarkClass.METAL, group)
+        yield PlacedSolid(solid, at, draw_rotation(rng), MarkClass.METAL, group)
 
 
 def _clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     for _ in range(int(rng.integers(1, 6))):
-        solid = clip(rng, np.zeros(3))
+        solid = draw_clip(rng, np.zeros(3))
         yield (
             Solid(solid.centre, solid.parts, solid.mu * float(rng.uniform(0.5, 1.4))),
             rng.normal(0, 8.0, 3),
@@ -293,13 +297,13 @@ def _staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     row = rng.normal(size=3)
     row *= float(rng.uniform(3.0, 8.0)) / float(np.linalg.norm(row))
     for number in range(int(rng.integers(2, 9))):
-        yield wire(np.concatenate([bar, *legs]), radius, np.zeros(3)), row * number
+        yield make_wire(np.concatenate([bar, *legs]), radius, np.zeros(3)), row * number
 
 
 def _thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     """A localisation wire, or one stuck on the scar, with a hook at its end or without."""
     length = float(rng.uniform(10.0, 75.0))
-    points = wander(rng, np.zeros(3), rng.normal(size=3), length, 0.02)
+    points = draw_wandering_line(rng, np.zeros(3), rng.normal(size=3), length, 0.02)
     if rng.random() < 0.5:
         barb = points[1] - points[0]
         barb = barb / np.linalg.norm(barb) + 0.4 * rng.normal(size=3)
@@ -310,12 +314,12 @@ def _thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     # Beads must be closer than they are wide.
     at = np.linspace(0, len(points) - 1, max(int(length / radius), len(points)))
     fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
-    yield wire(fine, radius, np.zeros(3)), np.zeros(3)
+    yield make_wire(fine, radius, np.zeros(3)), np.zeros(3)
 
 
 def _ball(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    ball = lead_ball(np.zeros(3))
-    yield ball.scaled(float(rng.uniform(0.4, 1.3))), np.zeros(3)
+    ball = make_lead_ball(np.zeros(3))
+    yield ball.scale(float(rng.uniform(0.4, 1.3))), np.zeros(3)
 
 
 def _biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
@@ -338,12 +342,12 @@ def _biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
             [np.stack([arm, 0 * arm, 0 * arm], -1), np.stack([0 * arm, narrow * arm, 0 * arm], -1)]
         )
     yield (
-        wire(points - points.mean(axis=0), float(rng.uniform(0.12, 0.3)), np.zeros(3)),
+        make_wire(points - points.mean(axis=0), float(rng.uniform(0.12, 0.3)), np.zeros(3)),
         np.zeros(3),
     )
 
 
-_Maker = Callable[[np.random.Generator, float, int], Iterator[Placed]]
+_Maker = Callable[[np.random.Generator, float, int], Iterator[PlacedSolid]]
 
 _KINDS: tuple[tuple[float, _Maker], ...] = (
     (0.65, _cluster),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.calcification.training import backgrounds
 from models.calcification.training.regions import SIDE, Region, make_region
-from secondread.simulate.seeds import stream
+from secondread.simulate.seeds import seed_stream
 
 SHARD = 64
 """Regions in one shard."""
@@ -59,7 +59,7 @@ def read_shard(folder: Path) -> Shard:
     )
 
 
-def sampled(folders: Sequence[Path], count: int, seed: int) -> npt.NDArray[np.float16]:
+def sample_regions(folders: Sequence[Path], count: int, seed: int) -> npt.NDArray[np.float16]:
     """Return regions drawn by chance from shards, (count, 1, SIDE, SIDE)."""
     rng = np.random.default_rng(seed)
     of = [folders[number] for number in rng.integers(len(folders), size=count)]
@@ -67,7 +67,7 @@ def sampled(folders: Sequence[Path], count: int, seed: int) -> npt.NDArray[np.fl
     return np.stack([some[rng.integers(len(some))][None] for some in images])
 
 
-def shards(folder: Path) -> list[Path]:
+def list_shards(folder: Path) -> list[Path]:
     """Return the finished shards of a folder, in order."""
     return sorted(
         path for path in folder.glob("*") if path.is_dir() and not path.name.endswith(".part")
@@ -89,9 +89,9 @@ def generate(
     for number in numbers:
         target = folder / f"{seed:03d}-{number:05d}"
         if not target.exists():
-            rng = stream(seed, "regions", str(number))
+            rng = seed_stream(seed, "regions", str(number))
             chosen = rng.choice(len(tissue), min(_HELD, len(tissue)), replace=False)
-            held = [backgrounds.read(tissue[int(index)]) for index in chosen]
+            held = [backgrounds.read_background(tissue[int(index)]) for index in chosen]
             made: list[Region] = []
             while len(made) < SHARD:
                 region = make_region(held[int(rng.integers(len(held)))], rng)
@@ -103,4 +103,4 @@ def generate(
 
 def megapixels(folder: Path) -> float:
     """Return how much there is in a folder of shards."""
-    return len(shards(folder)) * SHARD * SIDE * SIDE / 1e6
+    return len(list_shards(folder)) * SHARD * SIDE * SIDE / 1e6

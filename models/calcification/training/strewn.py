@@ -7,11 +7,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.layouts import Laid
-from models.calcification.training.marked import MarkedRegion
+from models.calcification.training.layouts import LesionLayout
+from models.calcification.training.marked import AnnotatedRegion
 from secondread.codes import Distribution
-from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS, chains
-from secondread.findings.measures import Surroundings, Values, layout_of
+from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS, label_chains
+from secondread.findings.measures import FloatArray, Surroundings, measure_layout
 
 AROUND_CLUSTER_MM = 30.0
 """How far around a view's lesions false marks are strewn."""
@@ -24,13 +24,13 @@ all of them, groups of validation exams are told worse."""
 class Thinning:
     """What a detector makes of what is there."""
 
-    found: Values
+    found: FloatArray
     """Of each cluster of regions that was met at all, the share of its members with a mark."""
-    false_per_cm2: Values
+    false_per_cm2: FloatArray
     """Of each region, marks on nothing that was put there."""
 
     @classmethod
-    def of(cls, regions: Iterable[MarkedRegion]) -> Self:
+    def from_regions(cls, regions: Iterable[AnnotatedRegion]) -> Self:
         """Measure it in regions."""
         found, false = [], []
         for region in regions:
@@ -44,32 +44,32 @@ class Thinning:
 
 
 @dataclass(frozen=True, slots=True)
-class Strewn:
+class ScatteredGroup:
     """A group that was found, and the lesion that it is of."""
 
     features: Mapping[str, float]
     distribution: Distribution
 
 
-def strewn(
-    views: Iterable[Sequence[Laid]], thinning: Thinning, rng: np.random.Generator
-) -> Iterator[Strewn]:
+def scatter_groups(
+    views: Iterable[Sequence[LesionLayout]], thinning: Thinning, rng: np.random.Generator
+) -> Iterator[ScatteredGroup]:
     """Yield the groups that are found of the lesions of some views."""
     for lesions in views:
         at, owner = _found(lesions, thinning, rng)
         if not len(at):
             continue
-        surroundings = Surroundings.at(at)
-        chain = chains(at, LINK_MM)
+        surroundings = Surroundings.from_positions(at)
+        chain = label_chains(at, LINK_MM)
         for number in np.unique(chain).tolist():
             inside = chain == number
-            of = lesion_of(owner[inside])
+            of = find_lesion(owner[inside])
             if of is not None:
-                features = layout_of(at[inside], surroundings)
-                yield Strewn(features, lesions[of].distribution)
+                features = measure_layout(at[inside], surroundings)
+                yield ScatteredGroup(features, lesions[of].distribution)
 
 
-def lesion_of(owner: npt.NDArray[np.int64]) -> int | None:
+def find_lesion(owner: npt.NDArray[np.int64]) -> int | None:
     """Return which lesion a group is of by its members' (-1 for none): that of more than half."""
     own = owner[owner >= 0]
     if len(owner) < MINIMUM_MEMBERS or not len(own):
@@ -79,8 +79,8 @@ def lesion_of(owner: npt.NDArray[np.int64]) -> int | None:
 
 
 def _found(
-    lesions: Sequence[Laid], thinning: Thinning, rng: np.random.Generator
-) -> tuple[Values, npt.NDArray[np.int64]]:
+    lesions: Sequence[LesionLayout], thinning: Thinning, rng: np.random.Generator
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Return where marks lie, and the index of the lesion that each is on, -1 for none."""
     parts, owners = [np.empty((0, 2))], [np.empty(0, np.int64)]
     for number, lesion in enumerate(lesions):

@@ -26,7 +26,7 @@ TILE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TileBatch:
     """Some tiles."""
 
     images: npt.NDArray[np.float32]
@@ -53,7 +53,7 @@ class Tiles:
         self._kinds, self._shares = _by_kind(self._shards)
         self._mistaken = mistaken if mistaken is not None and len(mistaken) else None
 
-    def batch(self, rng: np.random.Generator, count: int) -> Batch:
+    def batch(self, rng: np.random.Generator, count: int) -> TileBatch:
         """Draw a batch; every tile is turned, mirrored and made a little stronger or weaker."""
         images = np.empty((count, 1, TILE, TILE), np.float32)
         labels = np.empty((count, TILE, TILE), np.uint8)
@@ -65,7 +65,7 @@ class Tiles:
             images[number, 0] = _turned(shard.images[cut], turns, mirrored)
             images[number, 0] *= strength
             labels[number] = _turned(shard.labels[cut], turns, mirrored)
-        return Batch(images, labels)
+        return TileBatch(images, labels)
 
     def _place(self, rng: np.random.Generator) -> tuple[Shard, int, int, int]:
         share = rng.random()

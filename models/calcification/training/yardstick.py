@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.calcification.training import dense, export, store
 from models.calcification.training.networks import PlainUNet
-from models.calcification.training.progress import say
+from models.calcification.training.progress import report_progress
 from models.calcification.training.regions import HEADS
 from models.calcification.training.tiles import Tiles
 
@@ -40,17 +40,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2500, help="an hour of one core")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
-    regions = store.shards(given.work / "regions")
+    regions = store.list_shards(given.work / "regions")
     if not regions:
         raise SystemExit(f"{given.work}: no round has made regions there")
     torch.manual_seed(given.seed)
-    recipe = dense.Recipe(steps=given.steps, seed=given.seed, threads=given.threads)
+    recipe = dense.DenseRecipe(steps=given.steps, seed=given.seed, threads=given.threads)
     checkpoint = given.work / "yardstick.checkpoint"
-    trained = dense.train(PlainUNet(len(HEADS)), Tiles(regions), recipe, checkpoint, say)
+    trained = dense.train(
+        PlainUNet(len(HEADS)), Tiles(regions), recipe, checkpoint, report_progress
+    )
     folder = given.work / "yardstick"
     folder.mkdir(exist_ok=True)
     away = export.export_dense(_Calcifications(trained), folder / "dense.onnx")
-    say(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
+    report_progress(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from secondread.settings import Settings
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Rejection(NamedTuple):
+class AssociationRejection(NamedTuple):
     """Result, source and reason of an A-ASSOCIATE-RJ PDU (PS3.8 table 9-21)."""
 
     result: int
@@ -20,12 +20,12 @@ class Rejection(NamedTuple):
     diagnostic: int
 
 
-REJECTIONS: Mapping[Reason, Rejection] = {
-    Reason.CALLING_AE_UNKNOWN: Rejection(1, 1, 3),
+ASSOCIATION_REJECTIONS: Mapping[Reason, AssociationRejection] = {
+    Reason.CALLING_AE_UNKNOWN: AssociationRejection(1, 1, 3),
     # The same answer as to an unknown title: a stranger is not told which titles are known.
-    Reason.ADDRESS_UNEXPECTED: Rejection(1, 1, 3),
-    Reason.CALLED_AE_UNKNOWN: Rejection(1, 1, 7),
-    Reason.TOO_MANY_ASSOCIATIONS: Rejection(2, 3, 2),
+    Reason.ADDRESS_UNEXPECTED: AssociationRejection(1, 1, 3),
+    Reason.CALLED_AE_UNKNOWN: AssociationRejection(1, 1, 7),
+    Reason.TOO_MANY_ASSOCIATIONS: AssociationRejection(2, 3, 2),
 }
 """How each reason is said to the peer."""
 
@@ -57,7 +57,7 @@ class Admission:
             destinations=frozenset(one.ae_title.strip() for one in settings.destinations),
         )
 
-    def reason_against(self, caller: Caller) -> Reason | None:
+    def find_refusal_reason(self, caller: Caller) -> Reason | None:
         """Return why a caller is not let in, or None if it is."""
         if caller.called_ae_title != self.called_ae_title:
             return Reason.CALLED_AE_UNKNOWN

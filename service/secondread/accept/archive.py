@@ -106,7 +106,7 @@ class Archive:
             raise StorageFullError(f"archive: {error.strerror} at {relative}") from error
         return ArchivedFile(relative, size, is_new)
 
-    def put_bytes(self, data: bytes, area: Area = "outbox") -> ArchivedFile:
+    def write_bytes(self, data: bytes, area: Area = "outbox") -> ArchivedFile:
         """Write bytes under their own SHA-256, as durably as `commit`.
 
         Raises
@@ -128,7 +128,7 @@ class Archive:
         finally:
             spooled.unlink(missing_ok=True)
 
-    def path_of(self, relative_path: str) -> Path:
+    def resolve_path(self, relative_path: str) -> Path:
         """Return where a file of the archive is.
 
         Raises
@@ -140,7 +140,7 @@ class Archive:
             raise InputError(f"not a path of the archive: {relative_path!r}")
         return self.root / PurePosixPath(relative_path)
 
-    def instances(self) -> Iterator[str]:
+    def list_instance_paths(self) -> Iterator[str]:
         """Give the relative path of every received file, in no order worth relying on.
 
         Files that come or go meanwhile may be missed.
@@ -150,7 +150,7 @@ class Archive:
             if _RELATIVE.fullmatch(relative):
                 yield relative
 
-    def free_bytes(self) -> int:
+    def measure_free_bytes(self) -> int:
         """Bytes that can still be written to the archive's file system."""
         status = os.statvfs(self.spool)
         return status.f_bavail * status.f_frsize

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydicom.dataset import Dataset
 
-from secondread.accept.contexts import Use, use_of
+from secondread.accept.contexts import InstanceUse, find_use
 
 
 class Disposition(StrEnum):
@@ -24,7 +24,7 @@ class Disposition(StrEnum):
     """Answered 0122H, counted, not kept."""
 
     @property
-    def stored(self) -> bool:
+    def is_stored(self) -> bool:
         """Whether the instance is kept."""
         return self not in {Disposition.OWN, Disposition.REFUSED}
 
@@ -37,10 +37,10 @@ worklist entry, data retention policy expired."""
 
 def may_be_own(sop_class_uid: str) -> bool:
     """Whether this node writes objects of the class, so that one may be its own."""
-    return use_of(sop_class_uid) in {Use.CAD_SR, Use.OWN_ONLY}
+    return find_use(sop_class_uid) in {InstanceUse.CAD_SR, InstanceUse.OWN_ONLY}
 
 
-def classify(header: Dataset, *, own: bool) -> Disposition:
+def classify(header: Dataset, *, is_own: bool) -> Disposition:
     """Decide what becomes of an instance.
 
     Parameters
@@ -51,16 +51,16 @@ def classify(header: Dataset, *, own: bool) -> Disposition:
     own
         Whether this node wrote it.
     """
-    if own:
+    if is_own:
         return Disposition.OWN
-    match use_of(str(header.get("SOPClassUID", ""))):
-        case Use.READ:
+    match find_use(str(header.get("SOPClassUID", ""))):
+        case InstanceUse.READ:
             return Disposition.MAMMOGRAM
-        case Use.STORED:
+        case InstanceUse.STORED:
             return Disposition.OUT_OF_SCOPE
-        case Use.CAD_SR:
+        case InstanceUse.CAD_SR:
             return Disposition.OTHER_CAD_SR
-        case Use.REJECTION_NOTES if _is_rejection_note(header):
+        case InstanceUse.REJECTION_NOTES if _is_rejection_note(header):
             return Disposition.REJECTION_NOTE
         case _:
             return Disposition.REFUSED

@@ -21,12 +21,12 @@ from pynetdicom.dsutils import decode
 from pynetdicom.events import Event
 
 from secondread import log
-from secondread.accept.contexts import PUSH_MODEL
-from secondread.accept.refusals import printable
+from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
+from secondread.accept.refusals import make_printable
 from secondread.errors import TransientError
 from secondread.metrics import COMMITMENT_REPORTS
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 MAXIMUM_REPORT_BYTES: Final = 256 * 1024
 """Longest report that is read; a reference takes about 150 bytes."""
@@ -41,7 +41,7 @@ _NO_REASON = 0x0110
 """Processing failure: what is noted for an instance that was refused without a reason."""
 
 
-class EventStatus(IntEnum):
+class EventReportStatus(IntEnum):
     """Answers to an N-EVENT-REPORT (PS3.7 10.1.1.1.8)."""
 
     SUCCESS = 0x0000
@@ -64,7 +64,7 @@ class CommitmentReport:
     that is in both lists of the report is here."""
 
 
-class ReportOutcome(StrEnum):
+class CommitmentOutcome(StrEnum):
     """What became of a report."""
 
     RECORDED = "recorded"
@@ -75,24 +75,24 @@ class ReportOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class CommitmentResult:
     """What became of a report, and of the instances that it names."""
 
-    outcome: ReportOutcome
+    outcome: CommitmentOutcome
     destination: str = ""
     """Name of the destination that was asked."""
     committed: int = 0
     refused: int = 0
     unmentioned: int = 0
     """Instances that were asked about and are not in the report."""
-    unasked: int = 0
+    unrequested: int = 0
     """Instances in the report that were not asked about; nothing comes of them."""
 
 
 class CommitmentLedger(Protocol):
     """Where reports are written down; the tracker is one."""
 
-    def reported(self, report: CommitmentReport, now: datetime) -> Settlement:
+    def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
         """Write a report down, and commit; when this returns, Success may be answered.
 
         Raises
@@ -103,12 +103,12 @@ class CommitmentLedger(Protocol):
 
 
 class _UnreadableReportError(Exception):
-    def __init__(self, status: EventStatus, why: str) -> None:
+    def __init__(self, status: EventReportStatus, why: str) -> None:
         super().__init__(why)
         self.status = status
 
 
-def answer_report(
+def answer_commitment_report(
     event: Event, ledger: CommitmentLedger, calling_ae_title: str, now: datetime
 ) -> tuple[int, None]:
     """Take an N-EVENT-REPORT, and return its answer as pynetdicom's handlers do.
@@ -131,26 +131,26 @@ def answer_report(
         comes to rest; an unknown transaction with "invalid argument value"; and "processing
         failure" while the database is away, so that a peer that repeats reports does so.
     """
-    peer = printable(calling_ae_title, 16)
+    peer = make_printable(calling_ae_title, 16)
     try:
         report = _read(cast(N_EVENT_REPORT, event.request), str(event.context.transfer_syntax))
     except _UnreadableReportError as error:
         _log.warning("commitment_report_unreadable", peer=peer, why=str(error))
         return error.status, None
     try:
-        settlement = ledger.reported(report, now)
+        settlement = ledger.record_report(report, now)
     except TransientError as error:
         _log.warning("commitment_report_postponed", peer=peer, why=str(error))
-        return EventStatus.PROCESSING_FAILURE, None
+        return EventReportStatus.PROCESSING_FAILURE, None
     _tell(report, settlement, peer)
-    if settlement.outcome is ReportOutcome.UNKNOWN:
-        return EventStatus.INVALID_ARGUMENT_VALUE, None
-    return EventStatus.SUCCESS, None
+    if settlement.outcome is CommitmentOutcome.UNKNOWN:
+        return EventReportStatus.INVALID_ARGUMENT_VALUE, None
+    return EventReportStatus.SUCCESS, None
 
 
-def _tell(report: CommitmentReport, settlement: Settlement, peer: str) -> None:
+def _tell(report: CommitmentReport, settlement: CommitmentResult, peer: str) -> None:
     COMMITMENT_REPORTS.labels(settlement.outcome.value).inc()
-    is_plain = settlement.outcome is ReportOutcome.RECORDED and not settlement.refused
+    is_plain = settlement.outcome is CommitmentOutcome.RECORDED and not settlement.refused
     tell = _log.info if is_plain else _log.warning
     tell(
         "commitment_reported",
@@ -162,30 +162,32 @@ def _tell(report: CommitmentReport, settlement: Settlement, peer: str) -> None:
         refused=settlement.refused,
         reasons=sorted({f"{reason:04X}" for reason in report.refused.values()})[:10],
         unmentioned=settlement.unmentioned,
-        unasked=settlement.unasked,
+        unasked=settlement.unrequested,
     )
 
 
 def _read(request: N_EVENT_REPORT, transfer_syntax: str) -> CommitmentReport:
-    if request.AffectedSOPClassUID != PUSH_MODEL:
-        raise _UnreadableReportError(EventStatus.NO_SUCH_SOP_CLASS, "of another SOP class")
+    if request.AffectedSOPClassUID != STORAGE_COMMITMENT_PUSH_MODEL:
+        raise _UnreadableReportError(EventReportStatus.NO_SUCH_SOP_CLASS, "of another SOP class")
     if request.EventTypeID not in _EVENT_TYPES:
-        raise _UnreadableReportError(EventStatus.NO_SUCH_EVENT_TYPE, "of an unknown event type")
+        raise _UnreadableReportError(
+            EventReportStatus.NO_SUCH_EVENT_TYPE, "of an unknown event type"
+        )
     data = b"" if request.EventInformation is None else request.EventInformation.getvalue()
     # Every item begins with its tag, so this counts no fewer items than there are.
     if len(data) > MAXIMUM_REPORT_BYTES or data.count(_ITEM) > MAXIMUM_ITEMS:
-        raise _UnreadableReportError(EventStatus.RESOURCE_LIMITATION, "too long")
+        raise _UnreadableReportError(EventReportStatus.RESOURCE_LIMITATION, "too long")
     syntax = UID(transfer_syntax)
     try:
         information = decode(BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
-        return read_report(information)
+        return read_commitment_report(information)
     # Whatever a decoder of strangers' bytes comes up with, nesting without end included.
     except Exception as error:
         why = f"cannot be decoded: {type(error).__name__}"
-        raise _UnreadableReportError(EventStatus.INVALID_ARGUMENT_VALUE, why) from error
+        raise _UnreadableReportError(EventReportStatus.INVALID_ARGUMENT_VALUE, why) from error
 
 
-def read_report(information: Dataset) -> CommitmentReport:
+def read_commitment_report(information: Dataset) -> CommitmentReport:
     """Read the Event Information of a report (PS3.4 table J.3-2).
 
     Raises

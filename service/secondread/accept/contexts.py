@@ -12,11 +12,11 @@ from enum import StrEnum
 from pydicom import uid
 from pydicom.uid import UID
 
-PUSH_MODEL = UID("1.2.840.10008.1.20.1")
+STORAGE_COMMITMENT_PUSH_MODEL = UID("1.2.840.10008.1.20.1")
 """Storage Commitment Push Model SOP Class."""
 
 
-class Use(StrEnum):
+class InstanceUse(StrEnum):
     """What becomes of the instances of a SOP class."""
 
     ANSWERED = "answered"
@@ -30,17 +30,17 @@ class Use(StrEnum):
     @property
     def has_instances(self) -> bool:
         """Whether a peer can deliver instances of the SOP class."""
-        return self not in {Use.ANSWERED, Use.REPORTS}
+        return self not in {InstanceUse.ANSWERED, InstanceUse.REPORTS}
 
 
-class Coding(StrEnum):
+class PixelCoding(StrEnum):
     """What a transfer syntax does to the pixels, and so what becomes of them here."""
 
     READ = "read"
     LOSSY = "stored, lossy, not analysed"
 
 
-class Kind(StrEnum):
+class SyntaxList(StrEnum):
     """Which list of transfer syntaxes a SOP class is offered with."""
 
     VERIFICATION = "verification"
@@ -54,8 +54,8 @@ class SopClass:
     """One row of the SOP class table."""
 
     uid: UID
-    use: Use
-    kind: Kind
+    use: InstanceUse
+    syntax_list: SyntaxList
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class TransferSyntax:
     """One row of the transfer syntax table."""
 
     uid: UID
-    coding: Coding
+    coding: PixelCoding
 
     @property
     def name(self) -> str:
@@ -77,39 +77,57 @@ class TransferSyntax:
 
 
 SOP_CLASSES: tuple[SopClass, ...] = (
-    SopClass(UID("1.2.840.10008.1.1"), Use.ANSWERED, Kind.VERIFICATION),
-    SopClass(PUSH_MODEL, Use.REPORTS, Kind.COMMITMENT),
-    SopClass(uid.DigitalMammographyXRayImageStorageForPresentation, Use.READ, Kind.IMAGE),
-    SopClass(uid.DigitalMammographyXRayImageStorageForProcessing, Use.READ, Kind.IMAGE),
-    SopClass(uid.BreastTomosynthesisImageStorage, Use.STORED, Kind.IMAGE),
-    SopClass(uid.BreastProjectionXRayImageStorageForPresentation, Use.STORED, Kind.IMAGE),
-    SopClass(uid.BreastProjectionXRayImageStorageForProcessing, Use.STORED, Kind.IMAGE),
-    SopClass(uid.MammographyCADSRStorage, Use.CAD_SR, Kind.DOCUMENT),
-    SopClass(uid.KeyObjectSelectionDocumentStorage, Use.REJECTION_NOTES, Kind.DOCUMENT),
-    SopClass(uid.SecondaryCaptureImageStorage, Use.OWN_ONLY, Kind.IMAGE),
-    SopClass(uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage, Use.OWN_ONLY, Kind.IMAGE),
-    SopClass(uid.MultiFrameTrueColorSecondaryCaptureImageStorage, Use.OWN_ONLY, Kind.IMAGE),
-    SopClass(uid.BasicTextSRStorage, Use.OWN_ONLY, Kind.DOCUMENT),
-    SopClass(uid.EnhancedSRStorage, Use.OWN_ONLY, Kind.DOCUMENT),
-    SopClass(uid.ComprehensiveSRStorage, Use.OWN_ONLY, Kind.DOCUMENT),
-    SopClass(uid.Comprehensive3DSRStorage, Use.OWN_ONLY, Kind.DOCUMENT),
-    SopClass(uid.GrayscaleSoftcopyPresentationStateStorage, Use.OWN_ONLY, Kind.DOCUMENT),
+    SopClass(UID("1.2.840.10008.1.1"), InstanceUse.ANSWERED, SyntaxList.VERIFICATION),
+    SopClass(STORAGE_COMMITMENT_PUSH_MODEL, InstanceUse.REPORTS, SyntaxList.COMMITMENT),
+    SopClass(
+        uid.DigitalMammographyXRayImageStorageForPresentation, InstanceUse.READ, SyntaxList.IMAGE
+    ),
+    SopClass(
+        uid.DigitalMammographyXRayImageStorageForProcessing, InstanceUse.READ, SyntaxList.IMAGE
+    ),
+    SopClass(uid.BreastTomosynthesisImageStorage, InstanceUse.STORED, SyntaxList.IMAGE),
+    SopClass(
+        uid.BreastProjectionXRayImageStorageForPresentation, InstanceUse.STORED, SyntaxList.IMAGE
+    ),
+    SopClass(
+        uid.BreastProjectionXRayImageStorageForProcessing, InstanceUse.STORED, SyntaxList.IMAGE
+    ),
+    SopClass(uid.MammographyCADSRStorage, InstanceUse.CAD_SR, SyntaxList.DOCUMENT),
+    SopClass(
+        uid.KeyObjectSelectionDocumentStorage, InstanceUse.REJECTION_NOTES, SyntaxList.DOCUMENT
+    ),
+    SopClass(uid.SecondaryCaptureImageStorage, InstanceUse.OWN_ONLY, SyntaxList.IMAGE),
+    SopClass(
+        uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        InstanceUse.OWN_ONLY,
+        SyntaxList.IMAGE,
+    ),
+    SopClass(
+        uid.MultiFrameTrueColorSecondaryCaptureImageStorage, InstanceUse.OWN_ONLY, SyntaxList.IMAGE
+    ),
+    SopClass(uid.BasicTextSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
+    SopClass(uid.EnhancedSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
+    SopClass(uid.ComprehensiveSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
+    SopClass(uid.Comprehensive3DSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
+    SopClass(
+        uid.GrayscaleSoftcopyPresentationStateStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT
+    ),
 )
 """Every abstract syntax that is accepted."""
 
 TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = (
-    TransferSyntax(uid.ExplicitVRLittleEndian, Coding.READ),
-    TransferSyntax(uid.ImplicitVRLittleEndian, Coding.READ),
-    TransferSyntax(uid.JPEGLSLossless, Coding.READ),
-    TransferSyntax(uid.JPEGLosslessSV1, Coding.READ),
-    TransferSyntax(uid.JPEGLossless, Coding.READ),
-    TransferSyntax(uid.JPEG2000Lossless, Coding.READ),
-    TransferSyntax(uid.RLELossless, Coding.READ),
-    TransferSyntax(uid.DeflatedExplicitVRLittleEndian, Coding.READ),
-    TransferSyntax(uid.JPEG2000, Coding.LOSSY),
-    TransferSyntax(uid.JPEGLSNearLossless, Coding.LOSSY),
-    TransferSyntax(uid.JPEGExtended12Bit, Coding.LOSSY),
-    TransferSyntax(uid.JPEGBaseline8Bit, Coding.LOSSY),
+    TransferSyntax(uid.ExplicitVRLittleEndian, PixelCoding.READ),
+    TransferSyntax(uid.ImplicitVRLittleEndian, PixelCoding.READ),
+    TransferSyntax(uid.JPEGLSLossless, PixelCoding.READ),
+    TransferSyntax(uid.JPEGLosslessSV1, PixelCoding.READ),
+    TransferSyntax(uid.JPEGLossless, PixelCoding.READ),
+    TransferSyntax(uid.JPEG2000Lossless, PixelCoding.READ),
+    TransferSyntax(uid.RLELossless, PixelCoding.READ),
+    TransferSyntax(uid.DeflatedExplicitVRLittleEndian, PixelCoding.READ),
+    TransferSyntax(uid.JPEG2000, PixelCoding.LOSSY),
+    TransferSyntax(uid.JPEGLSNearLossless, PixelCoding.LOSSY),
+    TransferSyntax(uid.JPEGExtended12Bit, PixelCoding.LOSSY),
+    TransferSyntax(uid.JPEGBaseline8Bit, PixelCoding.LOSSY),
 )
 """In order of preference, for peers that propose several in one presentation context: nothing to
 decode first, then what decodes fastest, what has lost information last."""
@@ -117,20 +135,20 @@ decode first, then what decodes fastest, what has lost information last."""
 _BY_UID = {row.uid: row for row in SOP_CLASSES}
 
 
-def use_of(sop_class_uid: str) -> Use | None:
+def find_use(sop_class_uid: str) -> InstanceUse | None:
     """Return what becomes of a SOP class's instances; None if it is not accepted."""
     row = _BY_UID.get(UID(sop_class_uid))
     return None if row is None else row.use
 
 
-def transfer_syntaxes(kind: Kind) -> tuple[TransferSyntax, ...]:
+def list_transfer_syntaxes(kind: SyntaxList) -> tuple[TransferSyntax, ...]:
     """Return what is offered for a kind of SOP class, in order of preference.
 
     Documents have no pixels: they come in the syntaxes that encode the data set alone.
     """
-    if kind is Kind.IMAGE:
+    if kind is SyntaxList.IMAGE:
         return TRANSFER_SYNTAXES
     plain = tuple(row for row in TRANSFER_SYNTAXES if not row.uid.is_encapsulated)
-    if kind is Kind.DOCUMENT:
+    if kind is SyntaxList.DOCUMENT:
         return plain
     return tuple(row for row in plain if not row.uid.is_deflated)

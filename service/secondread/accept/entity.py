@@ -11,39 +11,39 @@ from typing import Final
 from pynetdicom import AE, _config
 from pynetdicom.presentation import PresentationContext
 
-from secondread.accept.contexts import SOP_CLASSES, Use, transfer_syntaxes, use_of
+from secondread.accept.contexts import SOP_CLASSES, InstanceUse, find_use, list_transfer_syntaxes
 from secondread.settings import Settings
 
-WAITING_ROOM: Final = 64
+SPARE_CONNECTIONS: Final = 64
 """Connections that may be open beyond the associations served, without being one yet."""
 
 
-def application_entity(settings: Settings) -> AE:
+def build_application_entity(settings: Settings) -> AE:
     """Return the entity that the receiver answers as: title, contexts, limits of time."""
     receive = settings.receive
     ae = AE(settings.node.ae_title)
     for row in SOP_CLASSES:
         # A peer that reports opens the association as SCP of the service, and proposes that role
         # (PS3.7 D.3.3.4), or takes it for granted.
-        roles = (True, True) if row.use is Use.REPORTS else (None, None)
+        roles = (True, True) if row.use is InstanceUse.REPORTS else (None, None)
         ae.add_supported_context(
-            row.uid, [syntax.uid for syntax in transfer_syntaxes(row.kind)], *roles
+            row.uid, [syntax.uid for syntax in list_transfer_syntaxes(row.syntax_list)], *roles
         )
     ae.maximum_pdu_size = receive.maximum_pdu_bytes
     ae.acse_timeout = receive.acse_seconds
     ae.network_timeout = receive.network_seconds
     # pynetdicom counts silent connections too; those that were let in are counted by `Sessions`.
-    ae.maximum_associations = receive.maximum_associations + WAITING_ROOM
+    ae.maximum_associations = receive.maximum_associations + SPARE_CONNECTIONS
     return ae
 
 
-def reports_only(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:
+def select_report_contexts(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:
     """Return those of the contexts over which a peer can only report on storage commitments."""
-    return [cx for cx in contexts if use_of(str(cx.abstract_syntax)) is Use.REPORTS]
+    return [cx for cx in contexts if find_use(str(cx.abstract_syntax)) is InstanceUse.REPORTS]
 
 
 @contextmanager
-def process_configured(spool: Path) -> Iterator[None]:
+def configure_process(spool: Path) -> Iterator[None]:
     """Set what pynetdicom and pydicom only offer as settings of the whole process.
 
     Data sets go to the spool as they arrive, instead of to memory; the handlers that write each

@@ -12,7 +12,7 @@ from secondread.accept.refusals import RefusalLog
 from secondread.clock import Clock
 from secondread.errors import TransientError
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 _SWEEP_EVERY: Final = timedelta(minutes=1)
 _LEAST_SPOOL_SECONDS: Final = 600.0
@@ -54,7 +54,7 @@ class Housekeeping:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def association_ended(self, association_id: str, at: datetime) -> None:
+    def queue_association_end(self, association_id: str, at: datetime) -> None:
         """Have the ledger told that an association ended, at once or as soon as it can be."""
         self._ended.append((association_id, at))
         self._wake.set()
@@ -78,7 +78,7 @@ class Housekeeping:
         """Tell the ledger what waits, and sweep the spool when that is due."""
         try:
             self._tell_ends()
-            self._refusals.flush(self._ledger.refused)
+            self._refusals.flush(self._ledger.record_refusals)
         except TransientError as error:
             _log.warning("ledger_not_reached", error=str(error))
         now = self._clock()
@@ -91,7 +91,7 @@ class Housekeeping:
     def _tell_ends(self) -> None:
         while self._ended:
             association_id, at = self._ended[0]
-            self._ledger.association_closed(association_id, at)
+            self._ledger.record_association_end(association_id, at)
             self._ended.popleft()
 
     def _run(self, every_seconds: float) -> None:

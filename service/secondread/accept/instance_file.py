@@ -54,7 +54,7 @@ class ReceivedFile:
     """Bytes of the file."""
 
 
-def read_received(path: Path, transfer_syntax: str) -> ReceivedFile:
+def read_received_file(path: Path, transfer_syntax: str) -> ReceivedFile:
     """Read header and digest of a file that the receiver wrote.
 
     Parameters

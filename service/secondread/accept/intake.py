@@ -18,12 +18,12 @@ from pydicom.dataset import Dataset
 from secondread import log
 from secondread.accept.archive import Archive
 from secondread.accept.classify import Disposition, classify, may_be_own
-from secondread.accept.instance_file import ReceivedFile, read_received
+from secondread.accept.instance_file import ReceivedFile, read_received_file
 from secondread.accept.ledger import (
     Ledger,
     PeerAssociation,
-    Recorded,
-    Refused,
+    RecordOutcome,
+    RefusalKind,
     StoredInstance,
 )
 from secondread.accept.refusals import Caller, RefusalLog
@@ -32,13 +32,13 @@ from secondread.errors import InputError, SecondreadError, StorageFullError, Tra
 from secondread.metrics import INSTANCE_BYTES, INSTANCES, STORE_SECONDS
 from secondread.reasons import Reason
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 """What passes for a UID: PS3.5 9.1 without its rule on leading zeros, which devices break."""
 
 
-class Status(IntEnum):
+class StoreStatus(IntEnum):
     """The C-STORE statuses that this node answers (PS3.4 table B.2-1, PS3.7 annex C)."""
 
     SUCCESS = 0x0000
@@ -49,10 +49,10 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ReceivedInstance:
     """One C-STORE request whose data set has arrived in the spool."""
 
-    spooled: Path
+    spool_path: Path
     sop_class_uid: str
     """Affected SOP Class UID (0000,0002) of the request."""
     sop_instance_uid: str
@@ -63,7 +63,7 @@ class Delivery:
     """Of its presentation context."""
     association: PeerAssociation
     caller: Caller
-    on_request: bool = False
+    was_requested: bool = False
     """Whether it came because this node asked for it."""
 
 
@@ -102,7 +102,7 @@ class Intake:
         self._clock = clock
         self._minimum_free_bytes = minimum_free_bytes
 
-    def store(self, delivery: Delivery) -> Status:
+    def store(self, delivery: ReceivedInstance) -> StoreStatus:
         """Store what was delivered, and return what to answer; raises nothing.
 
         The spooled file is gone afterwards, to its place or for good.
@@ -113,39 +113,41 @@ class Intake:
         except Exception as error:  # noqa: BLE001  (whatever went wrong, the sender keeps its copy)
             status = self._failed(delivery, error)
         finally:
-            delivery.spooled.unlink(missing_ok=True)
-        if status is Status.SUCCESS:
+            delivery.spool_path.unlink(missing_ok=True)
+        if status is StoreStatus.SUCCESS:
             STORE_SECONDS.observe(time.perf_counter() - started)
         return status
 
     def has_room(self) -> bool:
         """Whether there is enough free space to take anything."""
-        return self._archive.free_bytes() >= self._minimum_free_bytes
+        return self._archive.measure_free_bytes() >= self._minimum_free_bytes
 
-    def _store(self, delivery: Delivery) -> Status:
+    def _store(self, delivery: ReceivedInstance) -> StoreStatus:
         if not self.has_room():
             raise StorageFullError("archive: below the minimum of free space")
-        if not delivery.spooled.exists():
+        if not delivery.spool_path.exists():
             raise StorageFullError("archive: no room was left while the data set arrived")
-        received = read_received(delivery.spooled, delivery.transfer_syntax)
+        received = read_received_file(delivery.spool_path, delivery.transfer_syntax)
         _check_identity(delivery, received.header)
         own = may_be_own(delivery.sop_class_uid) and self._ledger.is_own(delivery.sop_instance_uid)
-        disposition = classify(received.header, own=own)
+        disposition = classify(received.header, is_own=own)
         if disposition is Disposition.OWN:
             _log.info("own_object_returned", **_facts(delivery))
             INSTANCES.labels(answer="own").inc()
-            return Status.SUCCESS
+            return StoreStatus.SUCCESS
         if disposition is Disposition.REFUSED:
             self._refuse(delivery, Reason.NOT_OURS)
             _log.info("instance_refused", reason=Reason.NOT_OURS, **_facts(delivery))
             INSTANCES.labels(answer="refused").inc()
-            return Status.SOP_CLASS_NOT_SUPPORTED
+            return StoreStatus.SOP_CLASS_NOT_SUPPORTED
         self._keep(delivery, received, disposition)
-        return Status.SUCCESS
+        return StoreStatus.SUCCESS
 
-    def _keep(self, delivery: Delivery, received: ReceivedFile, disposition: Disposition) -> None:
+    def _keep(
+        self, delivery: ReceivedInstance, received: ReceivedFile, disposition: Disposition
+    ) -> None:
         """Make file and record durable; when this returns, the instance is ours."""
-        file = self._archive.commit(delivery.spooled, received.sha256)
+        file = self._archive.commit(delivery.spool_path, received.sha256)
         instance = StoredInstance(
             sop_instance_uid=delivery.sop_instance_uid,
             sop_class_uid=delivery.sop_class_uid,
@@ -158,12 +160,12 @@ class Intake:
             received_at=self._clock(),
             disposition=disposition,
             association=delivery.association,
-            on_request=delivery.on_request,
+            was_requested=delivery.was_requested,
         )
-        recorded = self._ledger.record(instance, received.header)
+        recorded = self._ledger.record_instance(instance, received.header)
         INSTANCES.labels(answer=recorded.value).inc()
-        INSTANCE_BYTES.inc(file.size if recorded is not Recorded.REPEATED else 0)
-        write = _log.warning if recorded is Recorded.CONFLICTING else _log.info
+        INSTANCE_BYTES.inc(file.size if recorded is not RecordOutcome.REPEATED else 0)
+        write = _log.warning if recorded is RecordOutcome.CONFLICTING else _log.info
         write(
             "instance_stored",
             recorded=recorded,
@@ -173,7 +175,7 @@ class Intake:
             **_facts(delivery),
         )
 
-    def _failed(self, delivery: Delivery, error: Exception) -> Status:
+    def _failed(self, delivery: ReceivedInstance, error: Exception) -> StoreStatus:
         """Say in log, count and status why an instance was not taken."""
         INSTANCES.labels(answer="failed").inc()
         facts = _facts(delivery)
@@ -181,25 +183,25 @@ class Intake:
             case StorageFullError():
                 self._refuse(delivery, Reason.STORAGE_FULL)
                 _log.error("instance_not_stored", error=str(error), **facts)
-                return Status.OUT_OF_RESOURCES
+                return StoreStatus.OUT_OF_RESOURCES
             case TransientError():
                 _log.error("instance_not_stored", error=str(error), **facts)
-                return Status.OUT_OF_RESOURCES
+                return StoreStatus.OUT_OF_RESOURCES
             case InputError():
                 self._refuse(delivery, Reason.DATA_SET_INVALID)
                 _log.warning("instance_not_readable", error=str(error), **facts)
                 mismatch = isinstance(error, MismatchError)
-                return Status.DATA_SET_MISMATCH if mismatch else Status.CANNOT_UNDERSTAND
+                return StoreStatus.DATA_SET_MISMATCH if mismatch else StoreStatus.CANNOT_UNDERSTAND
             case OSError():
                 _log.error("instance_not_stored", error=error.strerror, **facts)
-                return Status.OUT_OF_RESOURCES
+                return StoreStatus.OUT_OF_RESOURCES
             case _:
                 _log.error("instance_not_stored", error=_describe(error), **facts)
-                return Status.CANNOT_UNDERSTAND
+                return StoreStatus.CANNOT_UNDERSTAND
 
-    def _refuse(self, delivery: Delivery, reason: Reason) -> None:
-        self._refusals.add(
-            Refused.INSTANCE,
+    def _refuse(self, delivery: ReceivedInstance, reason: Reason) -> None:
+        self._refusals.add_refusal(
+            RefusalKind.INSTANCE,
             reason,
             delivery.caller,
             self._clock(),
@@ -208,7 +210,7 @@ class Intake:
         )
 
 
-def _check_identity(delivery: Delivery, header: Dataset) -> None:
+def _check_identity(delivery: ReceivedInstance, header: Dataset) -> None:
     """Refuse a data set that is not the instance announced, or that has no place in a study.
 
     Raises
@@ -228,7 +230,7 @@ def _check_identity(delivery: Delivery, header: Dataset) -> None:
         raise MismatchError("the SOP class is another than the presentation context's")
 
 
-def _facts(delivery: Delivery) -> dict[str, str]:
+def _facts(delivery: ReceivedInstance) -> dict[str, str]:
     """What every log record about a delivery carries: UIDs and the peer, no patient."""
     return {
         "sop_instance_uid": delivery.sop_instance_uid,

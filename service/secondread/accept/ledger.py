@@ -47,12 +47,12 @@ class StoredInstance:
     received_at: datetime
     disposition: Disposition
     association: PeerAssociation
-    on_request: bool = False
+    was_requested: bool = False
     """Whether it came because this node asked for it: over an association of its own (C-GET), or
     as a sub-operation of its own C-MOVE."""
 
 
-class Recorded(StrEnum):
+class RecordOutcome(StrEnum):
     """What the ledger found when it wrote an instance down."""
 
     NEW = "new"
@@ -62,7 +62,7 @@ class Recorded(StrEnum):
     """The SOP Instance UID was known with another digest: both are kept, and flagged."""
 
 
-class Refused(StrEnum):
+class RefusalKind(StrEnum):
     """What was refused."""
 
     ASSOCIATION = "association"
@@ -78,7 +78,7 @@ class Refusal:
     they do not apply. A row with `OTHERS` in their place stands for those that were too many.
     """
 
-    what: Refused
+    kind: RefusalKind
     reason: Reason
     calling_ae_title: str
     called_ae_title: str
@@ -93,13 +93,13 @@ class Refusal:
 class Ledger(Protocol):
     """Where the receiver writes down what it takes responsibility for."""
 
-    def receiver_started(self, at: datetime) -> None:
+    def record_receiver_start(self, at: datetime) -> None:
         """Note a start: associations that this receiver had left open are closed with `at`."""
 
     def is_own(self, sop_instance_uid: str) -> bool:
         """Whether this node wrote the object with this UID."""
 
-    def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+    def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         """Write an instance down, and commit; when this returns, Success is answered.
 
         Called for every delivery, repeated ones too: the association counts as open for the
@@ -119,11 +119,11 @@ class Ledger(Protocol):
             The instance has no place in any study; the sender is told, and keeps its copy.
         """
 
-    def association_opened(self, association: PeerAssociation) -> None:
+    def record_association_start(self, association: PeerAssociation) -> None:
         """Note that a peer may deliver instances from now on; repeating it changes nothing."""
 
-    def association_closed(self, association_id: str, at: datetime) -> None:
+    def record_association_end(self, association_id: str, at: datetime) -> None:
         """Note that an association ended, however it did; repeating it changes nothing."""
 
-    def refused(self, refusals: Sequence[Refusal]) -> None:
+    def record_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Add to what was refused; all in one transaction, counts adding up on equal keys."""

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
-from secondread.accept.ledger import Refusal, Refused
+from secondread.accept.ledger import Refusal, RefusalKind
 from secondread.metrics import REFUSALS
 from secondread.reasons import Reason
 
 OTHERS = "(others)"
 """Stands in the place of a peer's texts when there were too many different ones."""
 
-MOST_KINDS_A_DAY = 1000
+MAXIMUM_KEYS_PER_DAY = 1000
 """How many different refusals are told apart in a day."""
 
 
@@ -29,14 +29,14 @@ class Caller(NamedTuple):
 class _Kind(NamedTuple):
     """What makes two refusals alike."""
 
-    what: Refused
+    what: RefusalKind
     reason: Reason
     caller: Caller
     sop_class_uid: str
     transfer_syntax: str
 
 
-def printable(text: str, length: int) -> str:
+def make_printable(text: str, length: int) -> str:
     r"""Return at most `length` characters of a peer's text, without what is not printable ASCII.
 
     >>> printable("SCAN\x1b[31mNER  ", 16)
@@ -59,9 +59,9 @@ class RefusalLog:
         self._day = date.min
         self._lock = threading.Lock()
 
-    def add(
+    def add_refusal(
         self,
-        what: Refused,
+        what: RefusalKind,
         reason: Reason,
         caller: Caller,
         at: datetime,
@@ -72,12 +72,16 @@ class RefusalLog:
         """Count one refusal."""
         REFUSALS.labels(what=what.value, reason=reason.value).inc()
         cleaned = Caller(
-            printable(caller.calling_ae_title, 16),
-            printable(caller.called_ae_title, 16),
-            printable(caller.address, 45),
+            make_printable(caller.calling_ae_title, 16),
+            make_printable(caller.called_ae_title, 16),
+            make_printable(caller.address, 45),
         )
         kind = _Kind(
-            what, reason, cleaned, printable(sop_class_uid, 64), printable(transfer_syntax, 64)
+            what,
+            reason,
+            cleaned,
+            make_printable(sop_class_uid, 64),
+            make_printable(transfer_syntax, 64),
         )
         with self._lock:
             self._count(_refusal(self._bounded(kind, at.date()), at))
@@ -107,7 +111,7 @@ class RefusalLog:
         if day > self._day:
             self._day, self._known = day, set()
         if kind not in self._known:
-            if len(self._known) >= MOST_KINDS_A_DAY:
+            if len(self._known) >= MAXIMUM_KEYS_PER_DAY:
                 return _Kind(kind.what, kind.reason, Caller(OTHERS, OTHERS, OTHERS), "", "")
             self._known.add(kind)
         return kind
@@ -127,7 +131,7 @@ class RefusalLog:
 
 def _refusal(kind: _Kind, at: datetime) -> Refusal:
     return Refusal(
-        what=kind.what,
+        kind=kind.what,
         reason=kind.reason,
         calling_ae_title=kind.caller.calling_ae_title,
         called_ae_title=kind.caller.called_ae_title,
@@ -143,5 +147,5 @@ def _refusal(kind: _Kind, at: datetime) -> Refusal:
 def _kind_of(refusal: Refusal) -> _Kind:
     caller = Caller(refusal.calling_ae_title, refusal.called_ae_title, refusal.address)
     return _Kind(
-        refusal.what, refusal.reason, caller, refusal.sop_class_uid, refusal.transfer_syntax
+        refusal.kind, refusal.reason, caller, refusal.sop_class_uid, refusal.transfer_syntax
     )

@@ -9,36 +9,36 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from secondread.accept.archive import Archive
-from secondread.accept.intake import Delivery, Intake, Status
+from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import Ledger, PeerAssociation
 from secondread.accept.refusals import Caller, RefusalLog
 from secondread.clock import Clock
 
-OnStore = Callable[[Event], int]
+StoreHandler = Callable[[Event], int]
 """Takes pynetdicom's event of a C-STORE request, and returns the status to answer."""
 
 
-def delivery_of(
+def read_store_request(
     event: Event, association: PeerAssociation, caller: Caller, *, on_request: bool
-) -> Delivery | None:
+) -> ReceivedInstance | None:
     """Return what a request delivers, its data set in the spool; None where there is none."""
     request = event.request
     # pynetdicom hands over requests without a data set, and of other kinds, too.
     if not isinstance(request, C_STORE) or request._dataset_file is None:
         return None
-    return Delivery(
-        spooled=Path(request._dataset_file.name),
+    return ReceivedInstance(
+        spool_path=Path(request._dataset_file.name),
         sop_class_uid=str(request.AffectedSOPClassUID),
         sop_instance_uid=str(request.AffectedSOPInstanceUID),
         abstract_syntax=str(event.context.abstract_syntax),
         transfer_syntax=str(event.context.transfer_syntax),
         association=association,
         caller=caller,
-        on_request=on_request,
+        was_requested=on_request,
     )
 
 
-class OwnAssociations:
+class RetrievalReceiver:
     """Takes what peers deliver over associations that this node opened (C-GET).
 
     The instances go the way of all others: Success is answered when file and record are durable.
@@ -71,7 +71,7 @@ class OwnAssociations:
         self._intake = Intake(archive, ledger, self._refusals, clock, minimum_free_bytes)
 
     @contextmanager
-    def receiving(self, ae_title: str, host: str) -> Iterator[OnStore]:
+    def receive_from(self, ae_title: str, host: str) -> Iterator[StoreHandler]:
         """Give what answers the requests of one association with a peer.
 
         Raises
@@ -83,12 +83,14 @@ class OwnAssociations:
         caller = Caller(ae_title, self._ae_title, host)
 
         def on_store(event: Event) -> int:
-            delivery = delivery_of(event, peer, caller, on_request=True)
-            return Status.CANNOT_UNDERSTAND if delivery is None else self._intake.store(delivery)
+            delivery = read_store_request(event, peer, caller, on_request=True)
+            return (
+                StoreStatus.CANNOT_UNDERSTAND if delivery is None else self._intake.store(delivery)
+            )
 
-        self._ledger.association_opened(peer)
+        self._ledger.record_association_start(peer)
         try:
             yield on_store
         finally:
-            self._ledger.association_closed(peer.association_id, self._clock())
-            self._refusals.flush(self._ledger.refused)
+            self._ledger.record_association_end(peer.association_id, self._clock())
+            self._refusals.flush(self._ledger.record_refusals)

@@ -13,22 +13,26 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
 from secondread import log
-from secondread.accept.admission import REJECTIONS, Admission
+from secondread.accept.admission import ASSOCIATION_REJECTIONS, Admission
 from secondread.accept.archive import Archive
-from secondread.accept.commitment import CommitmentLedger, EventStatus, answer_report
-from secondread.accept.contexts import use_of
+from secondread.accept.commitment import (
+    CommitmentLedger,
+    EventReportStatus,
+    answer_commitment_report,
+)
+from secondread.accept.contexts import find_use
 from secondread.accept.entity import (
-    WAITING_ROOM,
-    application_entity,
-    process_configured,
-    reports_only,
+    SPARE_CONNECTIONS,
+    build_application_entity,
+    configure_process,
+    select_report_contexts,
 )
 from secondread.accept.housekeeping import Housekeeping
-from secondread.accept.intake import Intake, Status
-from secondread.accept.ledger import Ledger, PeerAssociation, Refused
-from secondread.accept.refusals import Caller, RefusalLog, printable
-from secondread.accept.requests import delivery_of
-from secondread.accept.server import Limits, ReceiveServer, server_tls
+from secondread.accept.intake import Intake, StoreStatus
+from secondread.accept.ledger import Ledger, PeerAssociation, RefusalKind
+from secondread.accept.refusals import Caller, RefusalLog, make_printable
+from secondread.accept.requests import read_store_request
+from secondread.accept.server import ConnectionLimits, ReceiveServer, create_server_tls_context
 from secondread.accept.sessions import Session, Sessions
 from secondread.accept.upper_layer import BoundedDimse, PeerSocket
 from secondread.clock import Clock, utc_now
@@ -36,7 +40,7 @@ from secondread.errors import TransientError
 from secondread.reasons import Reason
 from secondread.settings import Settings
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 _TRANSFER_SYNTAXES_NOT_SUPPORTED: Final = 4
 """Result of a presentation context (PS3.8 table 9-18)."""
@@ -87,7 +91,7 @@ class Receiver:
         self._new_id = new_id
         self._housekeeping_seconds = housekeeping_seconds
         self._admission = Admission.from_settings(settings)
-        self._tls = None if receive.tls is None else server_tls(receive.tls)
+        self._tls = None if receive.tls is None else create_server_tls_context(receive.tls)
         self._sessions = Sessions(receive.maximum_associations)
         self._refusals = RefusalLog()
         self._intake = Intake(archive, ledger, self._refusals, clock, receive.minimum_free_bytes)
@@ -108,10 +112,10 @@ class Receiver:
             The ledger cannot be reached.
         """
         receive = self._settings.receive
-        self._ledger.receiver_started(self._clock())
-        self._process.enter_context(process_configured(self._archive.spool))
+        self._ledger.record_receiver_start(self._clock())
+        self._process.enter_context(configure_process(self._archive.spool))
         self._server = ReceiveServer(
-            application_entity(self._settings),
+            build_application_entity(self._settings),
             (receive.host, receive.port),
             [
                 (evt.EVT_REQUESTED, self._on_requested),
@@ -121,9 +125,9 @@ class Receiver:
                 (evt.EVT_N_EVENT_REPORT, self._on_event_report),
                 (evt.EVT_DIMSE_SENT, self._on_answered),
             ],
-            Limits(
+            ConnectionLimits(
                 opening_seconds=receive.acse_seconds,
-                connections=receive.maximum_associations + WAITING_ROOM,
+                connections=receive.maximum_associations + SPARE_CONNECTIONS,
                 has_room=self._intake.has_room,
             ),
             self._on_closed,
@@ -150,13 +154,13 @@ class Receiver:
         self._server = None
         self._abort_when_idle(time.monotonic() + grace_seconds)
         for association, _ in self._sessions.open():
-            _socket(association).cut()
+            _socket(association).break_connection()
         self._wait_for_ends(time.monotonic() + 2.0)
         self._housekeeping.stop()
         self._process.close()
         _log.info("receiver_stopped", still_open=len(self._sessions.open()))
 
-    def open_associations(self) -> tuple[PeerAssociation, ...]:
+    def list_open_associations(self) -> tuple[PeerAssociation, ...]:
         """Those open at this moment, C-ECHO ones too."""
         return tuple(session.peer for _, session in self._sessions.open())
 
@@ -181,13 +185,13 @@ class Receiver:
         caller = Caller(
             request.calling_ae_title, request.called_ae_title, association.requestor.address
         )
-        reason = self._admission.reason_against(caller)
+        reason = self._admission.find_refusal_reason(caller)
         if (
             reason is Reason.CALLING_AE_UNKNOWN
             and caller.calling_ae_title in self._admission.destinations
             and _proposes_reports(request)
         ):
-            association.acceptor.supported_contexts = reports_only(
+            association.acceptor.supported_contexts = select_report_contexts(
                 association.acceptor.supported_contexts
             )
             reason = None
@@ -198,15 +202,15 @@ class Receiver:
             if self._sessions.enter(association, Session(peer, caller)):
                 return
             reason = Reason.TOO_MANY_ASSOCIATIONS
-        self._refusals.add(Refused.ASSOCIATION, reason, caller, self._clock())
+        self._refusals.add_refusal(RefusalKind.ASSOCIATION, reason, caller, self._clock())
         _log.warning(
             "association_refused",
             reason=reason,
-            calling_ae_title=printable(caller.calling_ae_title, 16),
-            called_ae_title=printable(caller.called_ae_title, 16),
+            calling_ae_title=make_printable(caller.calling_ae_title, 16),
+            called_ae_title=make_printable(caller.called_ae_title, 16),
             address=caller.address,
         )
-        association.acse.send_reject(*REJECTIONS[reason])
+        association.acse.send_reject(*ASSOCIATION_REJECTIONS[reason])
         association.kill()
 
     def _on_accepted(self, event: evt.Event) -> None:
@@ -215,7 +219,7 @@ class Receiver:
         session = self._sessions.of(association)
         if session is None:
             return
-        _socket(association).wait_at_most(self._settings.receive.network_seconds)
+        _socket(association).set_patience(self._settings.receive.network_seconds)
         rejected = association.rejected_contexts
         for context in rejected:
             self._count_rejected(context.result, str(context.abstract_syntax), association, session)
@@ -224,7 +228,9 @@ class Receiver:
             association_id=session.peer.association_id,
             calling_ae_title=session.caller.calling_ae_title,
             address=session.caller.address,
-            refused_contexts=sorted({printable(str(cx.abstract_syntax), 64) for cx in rejected}),
+            refused_contexts=sorted(
+                {make_printable(str(cx.abstract_syntax), 64) for cx in rejected}
+            ),
         )
         if any(_has_instances(cx) for cx in association.accepted_contexts):
             self._announce(session)
@@ -240,8 +246,8 @@ class Receiver:
             if context.abstract_syntax == sop_class_uid
             for syntax in context.transfer_syntax
         ]
-        self._refusals.add(
-            Refused.CONTEXT,
+        self._refusals.add_refusal(
+            RefusalKind.CONTEXT,
             Reason.TRANSFER_SYNTAX_REFUSED if syntax_only else Reason.SOP_CLASS_REFUSED,
             session.caller,
             self._clock(),
@@ -253,7 +259,7 @@ class Receiver:
         """Tell the ledger of an association that may deliver; False if it cannot be told now."""
         if not session.is_announced:
             try:
-                self._ledger.association_opened(session.peer)
+                self._ledger.record_association_start(session.peer)
             except TransientError as error:
                 _log.warning("ledger_not_reached", error=str(error))
                 return False
@@ -261,21 +267,21 @@ class Receiver:
         return True
 
     def _on_echo(self, event: evt.Event) -> int:
-        return Status.SUCCESS
+        return StoreStatus.SUCCESS
 
     def _on_store(self, event: evt.Event) -> int:
         """Answer one C-STORE request whose data set is in the spool."""
         session = self._sessions.of(event.assoc)
         if session is None:
-            return Status.CANNOT_UNDERSTAND
+            return StoreStatus.CANNOT_UNDERSTAND
         asked = self._has_asked(event.request)
-        delivery = delivery_of(event, session.peer, session.caller, on_request=asked)
+        delivery = read_store_request(event, session.peer, session.caller, on_request=asked)
         if delivery is None:
-            return Status.CANNOT_UNDERSTAND
+            return StoreStatus.CANNOT_UNDERSTAND
         session.is_answering = True
         if not self._announce(session):
-            delivery.spooled.unlink(missing_ok=True)
-            return Status.OUT_OF_RESOURCES
+            delivery.spool_path.unlink(missing_ok=True)
+            return StoreStatus.OUT_OF_RESOURCES
         return self._intake.store(delivery)
 
     def _has_asked(self, request: object) -> bool:
@@ -287,10 +293,10 @@ class Receiver:
         """Take what a peer reports on a storage commitment that this node asked for."""
         session = self._sessions.of(event.assoc)
         if session is None:
-            return EventStatus.PROCESSING_FAILURE, None
+            return EventReportStatus.PROCESSING_FAILURE, None
         session.is_answering = True
         title = session.caller.calling_ae_title
-        return answer_report(event, self._commitments, title, self._clock())
+        return answer_commitment_report(event, self._commitments, title, self._clock())
 
     def _on_answered(self, event: evt.Event) -> None:
         session = self._sessions.of(event.assoc)
@@ -305,7 +311,9 @@ class Receiver:
             return
         now = self._clock()
         if is_broken:
-            self._refusals.add(Refused.ASSOCIATION, Reason.ASSOCIATION_BROKEN, session.caller, now)
+            self._refusals.add_refusal(
+                RefusalKind.ASSOCIATION, Reason.ASSOCIATION_BROKEN, session.caller, now
+            )
         _log.info(
             "association_closed",
             association_id=session.peer.association_id,
@@ -314,16 +322,16 @@ class Receiver:
             broken=is_broken,
         )
         if session.is_announced:
-            self._housekeeping.association_ended(session.peer.association_id, now)
+            self._housekeeping.queue_association_end(session.peer.association_id, now)
 
 
 def _has_instances(context: PresentationContext) -> bool:
-    use = use_of(str(context.abstract_syntax))
+    use = find_use(str(context.abstract_syntax))
     return use is not None and use.has_instances
 
 
 def _proposes_reports(request: A_ASSOCIATE) -> bool:
-    return bool(reports_only(request.presentation_context_definition_list))
+    return bool(select_report_contexts(request.presentation_context_definition_list))
 
 
 def _is_busy(association: Association, session: Session) -> bool:

@@ -23,7 +23,7 @@ from secondread.accept.upper_layer import BoundedDimse, PeerSocket, StreamingDul
 from secondread.errors import SettingsError
 from secondread.settings import TlsSettings
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 _LISTEN_BACKLOG = 128
 
@@ -58,13 +58,13 @@ class PeerConnection(RequestHandler):
         association.acse_timeout = self.ae.acse_timeout
         association.network_timeout = self.ae.network_timeout
         peer = PeerSocket(association, client_socket=self.request)
-        peer.wait_at_most(self.server.limits.opening_seconds)
+        peer.set_patience(self.server.limits.opening_seconds)
         association.set_socket(peer)
         return association
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """What connections may use up."""
 
     opening_seconds: float
@@ -102,7 +102,7 @@ class ReceiveServer(ThreadedAssociationServer):
         ae: AE,
         address: tuple[str, int],
         handlers: list[evt.EventHandlerType],
-        limits: Limits,
+        limits: ConnectionLimits,
         on_closed: Callable[[Association], None],
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -155,11 +155,11 @@ class ReceiveServer(ThreadedAssociationServer):
         self.server_close()
 
 
-MINIMUM_TLS = ssl.TLSVersion.TLSv1_2
+MINIMUM_TLS_VERSION = ssl.TLSVersion.TLSv1_2
 """The oldest version of TLS that is spoken, as server and as client."""
 
 
-def server_tls(settings: TlsSettings) -> ssl.SSLContext:
+def create_server_tls_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context of a TLS server; with `trusted`, peers must show a certificate.
 
     Raises
@@ -168,7 +168,7 @@ def server_tls(settings: TlsSettings) -> ssl.SSLContext:
         A file cannot be read, or holds no certificate or key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = MINIMUM_TLS
+    context.minimum_version = MINIMUM_TLS_VERSION
     try:
         context.load_cert_chain(settings.certificate, settings.key)
         if settings.trusted is not None:

@@ -23,7 +23,7 @@ from pynetdicom.transport import AssociationSocket
 
 from secondread import log
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 _MAXIMUM_PDU_BYTES = 2 * 1024**2
 """No PDU is longer: P-DATA ones are negotiated, and a request with 128 contexts has 50 KiB."""
@@ -86,7 +86,7 @@ class PeerSocket(AssociationSocket):
         """Have the next read begin with these bytes."""
         self._returned = data + self._returned
 
-    def wait_at_most(self, seconds: float) -> None:
+    def set_patience(self, seconds: float) -> None:
         """Set how long the peer may be silent inside a PDU, or not take what is sent to it."""
         self.patience = seconds
         # The other thread of the association may close the connection at any moment.
@@ -94,7 +94,7 @@ class PeerSocket(AssociationSocket):
         if connection is not None:
             connection.settimeout(seconds)
 
-    def cut(self) -> None:
+    def break_connection(self) -> None:
         """Break the connection, whoever is reading from it."""
         connection = self.socket
         if connection is not None:

@@ -4,33 +4,39 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from secondread.accept.admission import Admission
-from secondread.accept.server import server_tls
-from secondread.app.node import gate_names, open_node, open_reader
+from secondread.accept.server import create_server_tls_context
+from secondread.app.node import check_gate_names, open_node, open_reader
 from secondread.detect.detector import Detector
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 from secondread.errors import SecondreadError
-from secondread.report.wording import operating_point
-from secondread.send.commitment import offers_commitment
-from secondread.send.find import offers_query
-from secondread.send.outbox import Address, AnswerKind
-from secondread.send.proof import query_address
-from secondread.send.retrieve import offers_retrieve
-from secondread.send.scu import echo
-from secondread.settings import DestinationSettings, PriorSourceSettings, Proof, Retrieve, Settings
+from secondread.report.wording import describe_operating_point
+from secondread.send.commitment import check_commitment_support
+from secondread.send.find import check_query_support
+from secondread.send.outbox import AnswerKind, PeerAddress
+from secondread.send.proof import build_query_address
+from secondread.send.retrieve import check_retrieve_support
+from secondread.send.scu import send_echo
+from secondread.settings import (
+    DestinationSettings,
+    PriorSourceSettings,
+    Proof,
+    RetrieveMethod,
+    Settings,
+)
 from secondread.track.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CheckResult:
     """What one check found."""
 
-    what: str
-    good: bool | None
+    subject: str
+    is_good: bool | None
     """None for a remark: nothing is wrong, and a person may want to know."""
-    text: str
+    message: str
 
 
-def run(settings: Settings) -> list[Answer]:
+def check_node(settings: Settings) -> list[CheckResult]:
     """Check the parts of the node, each by using it, and every destination by C-ECHO."""
     answers = [
         _try("data folder and database", lambda: _database(settings)),
@@ -41,17 +47,17 @@ def run(settings: Settings) -> list[Answer]:
     ]
     for destination in settings.destinations:
         answers += [_echo(settings, destination), *_proof(settings, destination)]
-    for source in settings.priors.asked:
+    for source in settings.priors.active_sources:
         answers += _source(settings, source)
     answers.append(_own_receiver(settings))
     return answers + list(_hints(settings))
 
 
-def _try(what: str, check: Callable[[], str]) -> Answer:
+def _try(what: str, check: Callable[[], str]) -> CheckResult:
     try:
-        return Answer(what, good=True, text=check())
+        return CheckResult(what, is_good=True, message=check())
     except SecondreadError as error:
-        return Answer(what, good=False, text=str(error))
+        return CheckResult(what, is_good=False, message=str(error))
 
 
 def _database(settings: Settings) -> str:
@@ -61,18 +67,18 @@ def _database(settings: Settings) -> str:
 
 def _detector(settings: Settings) -> str:
     model = open_reader(settings.detect, settings.findings).model
-    gate_names(settings.detect.override_gates)
+    check_gate_names(settings.detect.override_gates)
     # Loading the graphs checks their digests and their shapes.
-    Detector(load(settings.detect.manifest), settings.detect.threads)
+    Detector(load_manifest(settings.detect.manifest), settings.detect.threads)
     calibration = "calibrated" if model.calibrated else "certainty not calibrated"
-    return f"{model.name} {model.version}, {operating_point(model)}, {calibration}"
+    return f"{model.name} {model.version}, {describe_operating_point(model)}, {calibration}"
 
 
 def _receiver(settings: Settings) -> str:
     Admission.from_settings(settings)
     if settings.receive.tls is None:
         return f"{len(settings.peers)} peers, unknown ones: {settings.receive.unknown_peers}"
-    server_tls(settings.receive.tls)
+    create_server_tls_context(settings.receive.tls)
     return f"{len(settings.peers)} peers, TLS"
 
 
@@ -85,74 +91,85 @@ def _engine(settings: Settings) -> str:
     return "answers"
 
 
-def _disk(settings: Settings) -> Answer:
-    free = open_node(settings).archive.free_bytes()
+def _disk(settings: Settings) -> CheckResult:
+    free = open_node(settings).archive.measure_free_bytes()
     needed = settings.receive.minimum_free_bytes
     text = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB is the minimum"
-    return Answer("disk", free > needed, text)
+    return CheckResult("disk", free > needed, text)
 
 
-def _echo(settings: Settings, destination: DestinationSettings) -> Answer:
-    answer = echo(destination, settings.node.ae_title)
+def _echo(settings: Settings, destination: DestinationSettings) -> CheckResult:
+    answer = send_echo(destination, settings.node.ae_title)
     where = f"{destination.ae_title}@{destination.host}:{destination.port}"
-    return Answer(f"destination {destination.name} ({where})", answer.ok, answer.detail)
+    return CheckResult(f"destination {destination.name} ({where})", answer.ok, answer.detail)
 
 
-def _proof(settings: Settings, destination: DestinationSettings) -> Iterator[Answer]:
+def _proof(settings: Settings, destination: DestinationSettings) -> Iterator[CheckResult]:
     """Ask whether a destination offers the proof of delivery that is wanted of it."""
     what = f"destination {destination.name}, proof {destination.proof.value}"
     match destination.proof:
         case Proof.COMMITMENT:
-            answer = offers_commitment(destination, settings.node.ae_title)
-            yield Answer(what, answer.ok, answer.detail)
+            answer = check_commitment_support(destination, settings.node.ae_title)
+            yield CheckResult(what, answer.ok, answer.detail)
         case Proof.QUERY:
-            answer = offers_query(query_address(destination), settings.node.ae_title)
-            yield Answer(what, answer.ok, answer.detail)
+            answer = check_query_support(build_query_address(destination), settings.node.ae_title)
+            yield CheckResult(what, answer.ok, answer.detail)
         case Proof.STORE_STATUS:
             text = 'the weakest there is; proof = "commitment" or "query" where it offers either'
-            yield Answer(what, good=None, text=text)
+            yield CheckResult(what, is_good=None, message=text)
 
 
-def _source(settings: Settings, source: PriorSourceSettings) -> Iterator[Answer]:
+def _source(settings: Settings, source: PriorSourceSettings) -> Iterator[CheckResult]:
     """Ask whether an archive answers, and offers what fetching priors from it needs."""
     title = settings.node.ae_title
     what = f"archive {source.name}"
-    answer = echo(source, title)
+    answer = send_echo(source, title)
     where = f"{source.ae_title}@{source.host}:{source.port}"
-    yield Answer(f"{what} ({where})", answer.ok, answer.detail)
+    yield CheckResult(f"{what} ({where})", answer.ok, answer.detail)
     if not answer.ok:
         return
-    query = offers_query(source, title, "priors cannot be looked for there")
-    yield Answer(f"{what}, query", query.ok, query.detail)
-    offered = offers_retrieve(source, title)
-    yield Answer(f"{what}, retrieval", offered.ok, offered.detail)
-    if source.retrieve is Retrieve.MOVE:
-        if settings.peer(source.ae_title) is None and settings.receive.unknown_peers == "refuse":
+    query = check_query_support(source, title, "priors cannot be looked for there")
+    yield CheckResult(f"{what}, query", query.ok, query.detail)
+    offered = check_retrieve_support(source, title)
+    yield CheckResult(f"{what}, retrieval", offered.ok, offered.detail)
+    if source.retrieve is RetrieveMethod.MOVE:
+        if (
+            settings.find_peer(source.ae_title) is None
+            and settings.receive.unknown_peers == "refuse"
+        ):
             words = f"calls this node to deliver: add [[peers]] with ae_title {source.ae_title}"
-            yield Answer(f"{what}, peers", good=False, text=words)
+            yield CheckResult(f"{what}, peers", is_good=False, message=words)
         words = f"has to know {title} with the host and port of this node; only a move shows it"
-        yield Answer(f"{what}, C-MOVE", good=None, text=words)
+        yield CheckResult(f"{what}, C-MOVE", is_good=None, message=words)
 
 
-def _own_receiver(settings: Settings) -> Answer:
+def _own_receiver(settings: Settings) -> CheckResult:
     # Called as the first peer would call it, because unknown titles are refused.
     title = settings.peers[0].ae_title if settings.peers else settings.node.ae_title
     host = "127.0.0.1" if settings.receive.host == "0.0.0.0" else settings.receive.host  # noqa: S104
-    address = Address(settings.node.ae_title, host, settings.receive.port, tls=settings.receive.tls)
-    answer = echo(address, title)
+    address = PeerAddress(
+        settings.node.ae_title, host, settings.receive.port, tls=settings.receive.tls
+    )
+    answer = send_echo(address, title)
     what = f"own receiver ({host}:{settings.receive.port})"
     if answer.kind is AnswerKind.UNREACHABLE:
-        return Answer(what, good=None, text="does not run; `secondread serve` starts it")
+        return CheckResult(what, is_good=None, message="does not run; `secondread serve` starts it")
     if answer.kind is AnswerKind.REJECTED:
         # Right, if the peer may call from its own address only.
-        return Answer(
-            what, good=None, text=f"runs; from this machine it answers {title}: {answer.detail}"
+        return CheckResult(
+            what,
+            is_good=None,
+            message=f"runs; from this machine it answers {title}: {answer.detail}",
         )
-    return Answer(what, answer.ok, answer.detail)
+    return CheckResult(what, answer.ok, answer.detail)
 
 
-def _hints(settings: Settings) -> Iterator[Answer]:
+def _hints(settings: Settings) -> Iterator[CheckResult]:
     if not settings.peers and settings.receive.unknown_peers == "refuse":
-        yield Answer("peers", good=None, text="none may call: add [[peers]] with an ae_title")
+        yield CheckResult(
+            "peers", is_good=None, message="none may call: add [[peers]] with an ae_title"
+        )
     if not settings.destinations:
-        yield Answer("destinations", good=None, text="none: results stay on the operations page")
+        yield CheckResult(
+            "destinations", is_good=None, message="none: results stay on the operations page"
+        )

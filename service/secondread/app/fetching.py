@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
-from secondread.accept.entity import process_configured
-from secondread.accept.requests import OwnAssociations
+from secondread.accept.entity import configure_process
+from secondread.accept.requests import RetrievalReceiver
 from secondread.app.node import Node
 from secondread.assemble.viewset import ExpectedViews
 from secondread.clock import Clock, utc_now
@@ -13,19 +13,19 @@ from secondread.followup.priors import PriorRule
 from secondread.send.fetch import Fetcher, FetchWiring
 from secondread.send.prior_query import PriorWindow, find_priors
 from secondread.send.report_query import find_reports
-from secondread.send.retrieve import Retrieved, WantedStudy, retrieve
-from secondread.settings import PriorSourceSettings, PriorsSettings, Retrieve
+from secondread.send.retrieve import RetrieveAnswer, WantedStudy, retrieve_from_archive
+from secondread.settings import PriorSourceSettings, PriorsSettings, RetrieveMethod
 from secondread.track.prior_choice import FetchRules
 
 
 @contextmanager
-def fetching(node: Node, worker: str) -> Iterator[None]:
+def run_fetcher(node: Node, worker: str) -> Iterator[None]:
     """Fetch priors in threads of their own while the `with` block runs."""
-    sources = node.settings.priors.asked
+    sources = node.settings.priors.active_sources
     with ExitStack() as stack:
-        if any(source.retrieve is Retrieve.GET for source in sources):
-            stack.enter_context(process_configured(node.archive.spool))
-        fetcher = Fetcher(sources, wiring(node, worker), node.settings.work.poll_seconds)
+        if any(source.retrieve is RetrieveMethod.GET for source in sources):
+            stack.enter_context(configure_process(node.archive.spool))
+        fetcher = Fetcher(sources, wire_fetcher(node, worker), node.settings.work.poll_seconds)
         fetcher.start()
         try:
             yield
@@ -33,26 +33,26 @@ def fetching(node: Node, worker: str) -> Iterator[None]:
             fetcher.stop()
 
 
-def wiring(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:
+def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:
     """Return what the lanes of a worker work with."""
     settings = node.settings
     # A receiver of its own to the ledger, which forgets what this worker had open when it died.
-    ledger = node.tracker.ledger(f"fetch-{worker}", settings.assemble, ExpectedViews())
-    ledger.receiver_started(clock())
+    ledger = node.tracker.open_ledger(f"fetch-{worker}", settings.assemble, ExpectedViews())
+    ledger.record_receiver_start(clock())
     title = settings.node.ae_title
-    own = OwnAssociations(node.archive, ledger, clock, settings.receive.minimum_free_bytes, title)
+    own = RetrievalReceiver(node.archive, ledger, clock, settings.receive.minimum_free_bytes, title)
 
     def retrieve_study(
         source: PriorSourceSettings, wanted: WantedStudy, cancelled: Callable[[], bool]
-    ) -> Retrieved:
-        return retrieve(source, title, wanted, own, cancelled)
+    ) -> RetrieveAnswer:
+        return retrieve_from_archive(source, title, wanted, own, cancelled)
 
     return FetchWiring(
-        queue=node.tracker.fetches(FetchRules.from_settings(settings)),
+        queue=node.tracker.open_fetch_requests(FetchRules.from_settings(settings)),
         alarms=node.tracker.alarms,
-        find=find_priors,
+        find_priors=find_priors,
         find_reports=find_reports,
-        retrieve=retrieve_study,
+        retrieve_study=retrieve_study,
         window=_window(settings.priors),
         clock=clock,
         worker=worker,

@@ -10,9 +10,9 @@ from secondread import __version__, log
 from secondread.clock import utc_now
 from secondread.errors import TransientError
 from secondread.track.tracker import Tracker
-from secondread.track.values import ProcessBeat
+from secondread.track.values import ProcessIdentity
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
 class Heartbeat:
@@ -38,14 +38,14 @@ class Heartbeat:
     ) -> None:
         self._is_missed = is_missed
         self._tracker = tracker
-        self._beat = ProcessBeat(name, kind, socket.gethostname(), os.getpid(), __version__)
+        self._beat = ProcessIdentity(name, kind, socket.gethostname(), os.getpid(), __version__)
         self._seconds = seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> "Heartbeat":
         """Beat once before anything else happens, then go on in the background."""
-        self._tracker.processes.beat(self._beat, utc_now())
+        self._tracker.processes.record_heartbeat(self._beat, utc_now())
         self._thread.start()
         return self
 
@@ -60,11 +60,11 @@ class Heartbeat:
         self._thread.join(self._seconds)
         if error is None and not self._is_missed:
             with suppress(TransientError):
-                self._tracker.processes.stopped(self._beat.name)
+                self._tracker.processes.remove_process(self._beat.name)
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
             try:
-                self._tracker.processes.beat(self._beat, utc_now())
+                self._tracker.processes.record_heartbeat(self._beat, utc_now())
             except TransientError as error:
                 _log.warning("heartbeat_missed", why=str(error))

@@ -8,16 +8,16 @@ from secondread import __version__
 from secondread.accept.archive import Archive
 from secondread.clock import utc_now
 from secondread.codes import MarkClass
-from secondread.detect.gates import ALL, Gate
-from secondread.detect.manifest import load as load_manifest
+from secondread.detect.gates import ALL_GATES, Gate
+from secondread.detect.manifest import load_manifest as load_manifest
 from secondread.errors import SettingsError
-from secondread.findings.finding import ModelIdentity, StatedPoint
+from secondread.findings.finding import ModelIdentity, StatedOperatingPoint
 from secondread.findings.shown import OperatingPoint
 from secondread.reading import Reader
 from secondread.report.result import NodeIdentity
-from secondread.report.uids import device_uid
+from secondread.report.uids import derive_device_uid
 from secondread.settings import DetectSettings, FindingsSettings, Settings
-from secondread.track.migrate import upgrade
+from secondread.track.migrate import upgrade_database
 from secondread.track.tracker import Tracker
 
 MANUFACTURER = "Secondread"
@@ -48,32 +48,32 @@ def open_node(settings: Settings) -> Node:
         archive.create()
     except OSError as error:
         raise SettingsError(f"node.data_dir {settings.node.data_dir}: {error.strerror}") from error
-    upgrade(settings.tracker_url)
+    upgrade_database(settings.tracker_url)
     tracker = Tracker(settings.tracker_url, archive.root)
-    tracker.destinations.seed(
+    tracker.destinations.seed_modes(
         {one.name: one.initial_mode for one in settings.destinations}, utc_now()
     )
-    return Node(settings, tracker, archive, tracker.installation())
+    return Node(settings, tracker, archive, tracker.get_installation_id())
 
 
-def node_identity(installation_id: str, station_name: str, institution: str) -> NodeIdentity:
+def make_node_identity(installation_id: str, station_name: str, institution: str) -> NodeIdentity:
     """Return who signs the results."""
     return NodeIdentity(
         manufacturer=MANUFACTURER,
         model_name=MODEL_NAME,
         version=__version__,
-        device_uid=device_uid(installation_id),
+        device_uid=derive_device_uid(installation_id),
         station_name=station_name[:16],
         institution=institution,
     )
 
 
-def station_name() -> str:
+def read_station_name() -> str:
     """Return the name of this machine, as Station Name holds it (16 characters)."""
     return "".join(c for c in socket.gethostname().split(".")[0] if c.isascii())[:16]
 
 
-def gate_names(names: Iterable[str]) -> frozenset[str]:
+def check_gate_names(names: Iterable[str]) -> frozenset[str]:
     """Return the gates to override, each checked to be one.
 
     Raises
@@ -81,7 +81,7 @@ def gate_names(names: Iterable[str]) -> frozenset[str]:
     SettingsError
         A name is no gate's.
     """
-    known = {gate.value for gate in Gate} | {ALL}
+    known = {gate.value for gate in Gate} | {ALL_GATES}
     wanted = frozenset(names)
     if unknown := sorted(wanted - known):
         raise SettingsError(
@@ -101,7 +101,7 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
         The operating point in the settings is none of the manifest's.
     """
     manifest = load_manifest(detect.manifest, detect.site_calibration)
-    point = manifest.operating_point(findings.operating_point)
+    point = manifest.find_operating_point(findings.operating_point)
     site = manifest.site
     return Reader(
         model=ModelIdentity(
@@ -110,9 +110,9 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
             digest=manifest.digest,
             operating_point=point.number,
             calibrated=manifest.calibrated,
-            site_exams=site.exams if site is not None and site.point(point.number) else None,
+            site_exams=site.exams if site is not None and site.find_point(point.number) else None,
             points=tuple(
-                StatedPoint(
+                StatedOperatingPoint(
                     number=one.number,
                     name=one.name,
                     minimum_certainty=one.minimum_certainty[MarkClass.CLUSTER],
@@ -123,7 +123,7 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
                 if MarkClass.CLUSTER in one.minimum_certainty
             ),
         ),
-        calibrate=manifest.certainty,
+        calibrate=manifest.calibrate,
         point=OperatingPoint(
             number=point.number,
             name=point.name,

@@ -10,13 +10,13 @@ from starlette.applications import Starlette
 from secondread import log
 from secondread.app.node import Node
 from secondread.clock import utc_now
-from secondread.watch.gauges import NodeGauges, metrics_route
-from secondread.watch.health import health_routes
+from secondread.watch.gauges import NodeGauges, make_metrics_route
+from secondread.watch.health import make_health_routes
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
-class Server:
+class WebServer:
     """An ASGI application served from a thread while its `with` block runs.
 
     Parameters
@@ -36,7 +36,7 @@ class Server:
         self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
         self._where = {"host": host, "port": port}
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> "WebServer":
         """Begin to listen."""
         self._thread.start()
         _log.info("web_started", **self._where)
@@ -54,18 +54,18 @@ class Server:
         _log.info("web_stopped")
 
     @property
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it listens; not if, for example, the port was taken."""
         return self._thread.is_alive()
 
 
-def probes(node: Node, port: int | None) -> ExitStack | Server:
+def serve_probes(node: Node, port: int | None) -> ExitStack | WebServer:
     """Return a server of the probes on the web host at a port, or nothing at all for None."""
     if port is None:
         return ExitStack()
     settings = node.settings
     routes = [
-        *health_routes(node.tracker, node.archive, settings, utc_now),
-        metrics_route(NodeGauges(node.tracker, node.archive, settings, utc_now)),
+        *make_health_routes(node.tracker, node.archive, settings, utc_now),
+        make_metrics_route(NodeGauges(node.tracker, node.archive, settings, utc_now)),
     ]
-    return Server(Starlette(routes=routes), settings.web.host, port)
+    return WebServer(Starlette(routes=routes), settings.web.host, port)

@@ -8,28 +8,28 @@ from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
-from secondread.app.probes import probes
+from secondread.app.probes import serve_probes
 from secondread.app.reconcile import Reconciliation
-from secondread.app.signals import stop_event, stop_with_parent
+from secondread.app.signals import make_stop_event, stop_with_parent
 from secondread.assemble.viewset import ExpectedViews
 from secondread.clock import utc_now
 from secondread.errors import TransientError
 from secondread.settings import Settings
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 GRACE_SECONDS = 10.0
 """How long instances on the wire may take to arrive when the receiver is asked to stop."""
 
 
-def run(settings: Settings, parent: int | None, probe_port: int | None) -> None:
+def run_receiver(settings: Settings, parent: int | None, probe_port: int | None) -> None:
     """Receive until asked to stop."""
-    stop = stop_event()
+    stop = make_stop_event()
     if parent is not None:
         stop_with_parent(parent)
     node = open_node(settings)
     name = f"receive-{socket.gethostname()}-{settings.receive.port}"
-    ledger = node.tracker.ledger(name, settings.assemble, ExpectedViews())
+    ledger = node.tracker.open_ledger(name, settings.assemble, ExpectedViews())
     receiver = Receiver(settings, node.archive, ledger, node.tracker.proofs, utc_now)
     receiver.start()
     _log.info(
@@ -41,7 +41,7 @@ def run(settings: Settings, parent: int | None, probe_port: int | None) -> None:
         unknown_peers=settings.receive.unknown_peers,
     )
     beat = settings.work.heartbeat_seconds
-    with Heartbeat(node.tracker, name, "receive", beat), probes(node, probe_port):
+    with Heartbeat(node.tracker, name, "receive", beat), serve_probes(node, probe_port):
         comparison = threading.Thread(
             target=_compare, args=(node, ledger, stop), name="reconcile", daemon=True
         )
@@ -56,7 +56,7 @@ def _compare(node: Node, ledger: Ledger, stop: threading.Event) -> None:
     reconciliation = Reconciliation(node.archive, node.tracker, ledger, utc_now)
     while not stop.is_set():
         try:
-            reconciliation.run(stop)
+            reconciliation.compare(stop)
         except TransientError as error:
             _log.warning("reconciliation_postponed", why=str(error))
             stop.wait(60.0)

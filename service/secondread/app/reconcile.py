@@ -14,24 +14,24 @@ from pydicom.filereader import read_file_meta_info
 from secondread import log
 from secondread.accept.archive import Archive
 from secondread.accept.classify import classify
-from secondread.accept.instance_file import read_received
+from secondread.accept.instance_file import read_received_file
 from secondread.accept.ledger import Ledger, PeerAssociation, StoredInstance
 from secondread.clock import Clock
 from secondread.errors import InputError
-from secondread.track.summaries import ArchivedFile
+from secondread.track.summaries import ExpectedFile
 from secondread.track.tracker import Tracker
 from secondread.track.values import Severity
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
-ALARM = "archive-file-lost"
+LOST_FILE_ALARM = "archive-file-lost"
 
-YOUNG_SECONDS = 600.0
+SETTLED_AFTER_SECONDS = 600.0
 """Files younger than this may be on their way from archive to database at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
+class ArchiveDifferences:
     """What the comparison found."""
 
     recorded: int
@@ -59,7 +59,7 @@ class Reconciliation:
         self._ledger = ledger
         self._clock = clock
 
-    def run(self, stop: threading.Event) -> Differences:
+    def compare(self, stop: threading.Event) -> ArchiveDifferences:
         """Compare, unless `stop` is set before the end; may be repeated.
 
         Raises
@@ -71,31 +71,31 @@ class Reconciliation:
         lost: dict[str, str] = {}
         for row in self._rows():
             if stop.is_set():
-                return Differences(0, len(lost))
+                return ArchiveDifferences(0, len(lost))
             known.add(row.path)
             fault = self._fault(row)
             if fault is not None:
                 lost[row.study_uid] = fault
         self._tell(lost)
         recorded = 0
-        for path in self._archive.instances():
+        for path in self._archive.list_instance_paths():
             if stop.is_set():
                 break
             if path not in known and self._is_settled(path):
                 recorded += self._record(path)
         write = _log.warning if recorded or lost else _log.info
         write("archive_compared", rows=len(known), recorded=recorded, studies_with_losses=len(lost))
-        return Differences(recorded, len(lost))
+        return ArchiveDifferences(recorded, len(lost))
 
-    def _rows(self) -> Iterator[ArchivedFile]:
+    def _rows(self) -> Iterator[ExpectedFile]:
         after = 0
-        while page := self._tracker.queries.archived(after):
+        while page := self._tracker.node_queries.list_expected_files(after):
             yield from page
             after = page[-1].id
 
-    def _fault(self, row: ArchivedFile) -> str | None:
+    def _fault(self, row: ExpectedFile) -> str | None:
         """Say what is wrong with a row's file, if anything is."""
-        file = self._archive.path_of(row.path)
+        file = self._archive.resolve_path(row.path)
         found = file.stat().st_size if file.is_file() else None
         if found == row.size_bytes:
             return None
@@ -104,23 +104,25 @@ class Reconciliation:
 
     def _tell(self, lost: Mapping[str, str]) -> None:
         now = self._clock()
-        for alarm in self._tracker.queries.alarms():
-            if alarm.kind == ALARM and alarm.subject not in lost:
-                self._tracker.alarms.clear_alarm(ALARM, alarm.subject, now)
+        for alarm in self._tracker.node_queries.list_alarms():
+            if alarm.kind == LOST_FILE_ALARM and alarm.subject not in lost:
+                self._tracker.alarms.clear_alarm(LOST_FILE_ALARM, alarm.subject, now)
         for study_uid, fault in lost.items():
-            self._tracker.alarms.raise_alarm(ALARM, study_uid, fault, now, Severity.CRITICAL)
+            self._tracker.alarms.raise_alarm(
+                LOST_FILE_ALARM, study_uid, fault, now, Severity.CRITICAL
+            )
 
     def _is_settled(self, path: str) -> bool:
-        age = self._clock().timestamp() - self._archive.path_of(path).stat().st_mtime
-        return age > YOUNG_SECONDS
+        age = self._clock().timestamp() - self._archive.resolve_path(path).stat().st_mtime
+        return age > SETTLED_AFTER_SECONDS
 
     def _record(self, path: str) -> bool:
         """Write a file without a row down; say whether it could be."""
-        file = self._archive.path_of(path)
+        file = self._archive.resolve_path(path)
         syntax = str(read_file_meta_info(file).get("TransferSyntaxUID", ""))
         now = self._clock()
         try:
-            received = read_received(file, syntax)
+            received = read_received_file(file, syntax)
         except InputError as error:
             _log.error("archive_file_unreadable", path=path, why=str(error))
             return False
@@ -137,13 +139,13 @@ class Reconciliation:
             size=received.size,
             relative_path=path,
             received_at=now,
-            disposition=classify(header, own=False),
+            disposition=classify(header, is_own=False),
             association=association,
         )
-        self._ledger.association_opened(association)
+        self._ledger.record_association_start(association)
         try:
-            self._ledger.record(instance, header)
+            self._ledger.record_instance(instance, header)
         finally:
-            self._ledger.association_closed(association.association_id, now)
+            self._ledger.record_association_end(association.association_id, now)
         _log.warning("archive_file_recorded", path=path, study_uid=instance.study_uid)
         return True

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from secondread import log
-from secondread.app.signals import stop_event
+from secondread.app.signals import make_stop_event
 from secondread.errors import SettingsError
 from secondread.settings import Settings
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 SHORTEST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
@@ -54,7 +54,7 @@ class Supervisor:
         self._members = [_Member(name, arguments) for name, arguments in commands.items()]
         self._environment = {**os.environ, **environment}
 
-    def run(self, stop: threading.Event) -> None:
+    def supervise(self, stop: threading.Event) -> None:
         """Keep all processes running until `stop` is set, then stop them."""
         try:
             while not stop.is_set():
@@ -113,7 +113,7 @@ class Supervisor:
         _log.info("stopped")
 
 
-def serve(settings: Settings, settings_file: Path | None) -> None:
+def serve_node(settings: Settings, settings_file: Path | None) -> None:
     """Run receiver, workers and web page of a node until asked to stop.
 
     Raises
@@ -138,4 +138,4 @@ def serve(settings: Settings, settings_file: Path | None) -> None:
     # Counters start at zero with the node, as Prometheus expects of a restart.
     for stale in counters.glob("*.db"):
         stale.unlink()
-    Supervisor(commands, {"PROMETHEUS_MULTIPROC_DIR": str(counters)}).run(stop_event())
+    Supervisor(commands, {"PROMETHEUS_MULTIPROC_DIR": str(counters)}).supervise(make_stop_event())

@@ -10,7 +10,7 @@ from types import FrameType
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def stop_event() -> threading.Event:
+def make_stop_event() -> threading.Event:
     """Return an event that is set when the process is asked to stop; main thread only."""
     stop = threading.Event()
 

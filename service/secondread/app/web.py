@@ -4,25 +4,25 @@ import sys
 
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import open_node
-from secondread.app.probes import Server
-from secondread.app.signals import stop_event, stop_with_parent
+from secondread.app.probes import WebServer
+from secondread.app.signals import make_stop_event, stop_with_parent
 from secondread.clock import utc_now
 from secondread.settings import Settings
-from secondread.watch.pages import app
+from secondread.watch.pages import make_app
 
 
-def run(settings: Settings, parent: int | None) -> None:
+def run_web_server(settings: Settings, parent: int | None) -> None:
     """Serve the pages until asked to stop."""
-    stop = stop_event()
+    stop = make_stop_event()
     if parent is not None:
         stop_with_parent(parent)
     node = open_node(settings)
-    pages = app(node.tracker, node.archive, settings, utc_now)
+    pages = make_app(node.tracker, node.archive, settings, utc_now)
     with (
         Heartbeat(node.tracker, "web", "web", settings.work.heartbeat_seconds),
-        Server(pages, settings.web.host, settings.web.port) as server,
+        WebServer(pages, settings.web.host, settings.web.port) as server,
     ):
-        while server.lives and not stop.wait(0.2):
+        while server.is_alive and not stop.wait(0.2):
             pass
     if not stop.is_set():
         # It ended by itself, for example because the port is taken; the log says why.

@@ -7,30 +7,30 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from secondread import __version__, log
-from secondread.app.fetching import fetching
+from secondread.app.fetching import run_fetcher
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import (
     Node,
-    gate_names,
-    node_identity,
+    check_gate_names,
+    make_node_identity,
     open_node,
     open_reader,
-    station_name,
+    read_station_name,
 )
-from secondread.app.probes import probes
-from secondread.app.signals import stop_event, stop_with_parent
-from secondread.assemble.rule import intake_verdict
+from secondread.app.probes import serve_probes
+from secondread.app.signals import make_stop_event, stop_with_parent
+from secondread.assemble.rule import decide_intake
 from secondread.clock import Clock, utc_now
 from secondread.detect.child import DetectorChild
-from secondread.engine import Engine, Progress
+from secondread.engine import Engine, WorkflowProgress
 from secondread.errors import TransientError
 from secondread.reasons import Reason
-from secondread.send.commitment import random_uid, request_commitment
-from secondread.send.delivery import Deliverer, Wiring
+from secondread.send.commitment import generate_transaction_uid, request_commitment
+from secondread.send.delivery import Deliverer, DeliveryWiring
 from secondread.send.find import find_instances
 from secondread.send.proof import ProofWiring
 from secondread.send.prover import Prover
-from secondread.send.scu import store
+from secondread.send.scu import store_objects
 from secondread.settings import PeerSettings, Settings
 from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
@@ -40,29 +40,29 @@ from secondread.workflow.order import (
     READ,
     READ_V1,
     READ_V2,
-    fail_v1,
     read_v1,
     read_v2,
-    read_v3,
+    run_failure,
+    run_reading,
 )
 from secondread.workflow.steps import ReadingSteps
-from secondread.workflow.tools import Tools
+from secondread.workflow.tools import ReadingTools
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
-KIND = "work"
+PROCESS_KIND = "work"
 """Kind of this process in its heartbeat."""
 
 SWEEP_SECONDS = 5.0
 """How often readings are looked for that were claimed and never started, or broke."""
 
-ORPHANED = "destination-not-configured"
+ORPHANED_RESULTS_ALARM = "destination-not-configured"
 """Alarm: results wait for a destination that was taken out of the settings."""
 
 LOOK_AHEAD = 20
 """Due studies looked at beyond those that can be claimed now."""
 
-AHEAD = 2
+CLAIMS_PER_WORKER = 2
 """Readings claimed ahead for each living worker. Few, so that fresh work overtakes a backlog."""
 
 
@@ -72,7 +72,7 @@ class Readings(Protocol):
     def submit(self, workflow: str, study_uid: str, revision: int) -> None:
         """Start a workflow; harmless if it is under way or done already."""
 
-    def progress(self, workflow: str, study_uid: str, revision: int) -> Progress:
+    def check_progress(self, workflow: str, study_uid: str, revision: int) -> WorkflowProgress:
         """Tell how far a workflow has come."""
 
     def take_over(self, executor_ids: Sequence[str]) -> int:
@@ -100,7 +100,7 @@ class Coordinator:
         self._node = node
         self._tracker = node.tracker
         self._rules = FetchRules.from_settings(node.settings)
-        self._fetches = node.tracker.fetches(self._rules)
+        self._fetches = node.tracker.open_fetch_requests(self._rules)
         self._engine = engine
         self._worker = worker
         self._model_digest = model_digest
@@ -115,21 +115,23 @@ class Coordinator:
             self._sweep_at = now + timedelta(seconds=SWEEP_SECONDS)
             self._take_over(now)
             self._watch_orphans(now)
-            self._fetches.look_at_arrivals(now)
-            for claimed in self._tracker.studies.unfinished(now, SWEEP_SECONDS):
+            self._fetches.check_arrivals(now)
+            for claimed in self._tracker.studies.list_unfinished(now, SWEEP_SECONDS):
                 self._look_after(claimed)
 
     def _claim_due(self, now: datetime) -> None:
         # Most of the time nothing is due, and the room need not be counted.
-        if not self._tracker.studies.due(now, limit=1):
+        if not self._tracker.studies.list_due(now, limit=1):
             return
         room = max(self._room(now), 0)
         # Held and waiting ones take no room: those behind them are looked at as well.
-        for study in self._tracker.studies.due(now, limit=room + LOOK_AHEAD):
-            peer = self._node.settings.peer(study.peer) or PeerSettings(ae_title=study.peer or "?")
+        for study in self._tracker.studies.list_due(now, limit=room + LOOK_AHEAD):
+            peer = self._node.settings.find_peer(study.peer) or PeerSettings(
+                ae_title=study.peer or "?"
+            )
             reason = self._held(study, peer, now)
             if reason is not None:
-                self._tracker.studies.hold(study.study_uid, reason, now, self._rules)
+                self._tracker.studies.hold_study(study.study_uid, reason, now, self._rules)
                 _log.info("study_held", study_uid=study.study_uid, reason=reason.value)
             elif not self._waits_for_priors(study, now) and room > 0:
                 room -= 1
@@ -143,7 +145,7 @@ class Coordinator:
         return self._fetches.await_priors(study.study_uid, now)
 
     def _claim(self, study: DueStudy, now: datetime) -> None:
-        claimed = self._tracker.studies.claim(
+        claimed = self._tracker.studies.claim_study(
             study.study_uid,
             self._worker,
             Digests(self._node.settings.reading_digest, self._model_digest),
@@ -162,17 +164,17 @@ class Coordinator:
     def _room(self, now: datetime) -> int:
         horizon = now - timedelta(seconds=self._node.settings.work.takeover_seconds)
         living = sum(
-            process.kind == KIND and process.beat_at > horizon
-            for process in self._tracker.queries.processes()
+            process.kind == PROCESS_KIND and process.beat_at > horizon
+            for process in self._tracker.node_queries.list_processes()
         )
-        under_way = len(self._tracker.studies.unfinished(now, grace_seconds=0))
-        return AHEAD * max(living, 1) - under_way
+        under_way = len(self._tracker.studies.list_unfinished(now, grace_seconds=0))
+        return CLAIMS_PER_WORKER * max(living, 1) - under_way
 
     def _held(self, study: DueStudy, peer: PeerSettings, now: datetime) -> Reason | None:
         if study.exempt:
             return None
         today = now.astimezone(self._node.settings.zone).date()
-        return intake_verdict(peer, study.study_date, today, treated=study.treated).reason
+        return decide_intake(peer, study.study_date, today, treated=study.treated).reason
 
     def _take_over(self, now: datetime) -> None:
         """Recover what workers that are gone for good had begun.
@@ -183,73 +185,75 @@ class Coordinator:
         horizon = self._node.settings.work.takeover_seconds
         dead = [
             name
-            for name in self._tracker.processes.dead(now, horizon, KIND)
+            for name in self._tracker.processes.list_silent(now, horizon, PROCESS_KIND)
             if name != self._worker
         ]
         if dead:
             count = self._engine.take_over(dead)
             for name in dead:
-                self._tracker.processes.stopped(name)
+                self._tracker.processes.remove_process(name)
             _log.warning("workers_taken_over", workers=dead, workflows=count)
 
     def _watch_orphans(self, now: datetime) -> None:
         """Raise an alarm for results that wait for a destination the settings do not have."""
         configured = {one.name for one in self._node.settings.destinations}
-        for known in self._tracker.queries.destinations():
+        for known in self._tracker.node_queries.list_destinations():
             waits = known.name not in configured and known.oldest_waiting_at is not None
             if waits:
                 words = f"results wait for {known.name}, which is no longer in the settings"
-                self._tracker.alarms.raise_alarm(ORPHANED, known.name, words, now)
+                self._tracker.alarms.raise_alarm(ORPHANED_RESULTS_ALARM, known.name, words, now)
             else:
-                self._tracker.alarms.clear_alarm(ORPHANED, known.name, now)
+                self._tracker.alarms.clear_alarm(ORPHANED_RESULTS_ALARM, known.name, now)
 
     def _look_after(self, claimed: ClaimedRevision) -> None:
         """Start what was claimed and never started; give a broken reading its failed result."""
         uid, number = claimed.study_uid, claimed.number
-        match self._engine.progress(READ, uid, number):
-            case Progress.UNKNOWN:
+        match self._engine.check_progress(READ, uid, number):
+            case WorkflowProgress.UNKNOWN:
                 self._engine.submit(READ, uid, number)
                 _log.warning("reading_started_late", study_uid=uid, revision=number)
-            case Progress.BROKEN:
+            case WorkflowProgress.BROKEN:
                 self._fail(uid, number)
-            case Progress.UNDER_WAY | Progress.DONE:
+            case WorkflowProgress.UNDER_WAY | WorkflowProgress.DONE:
                 pass
 
     def _fail(self, uid: str, number: int) -> None:
-        match self._engine.progress(FAIL, uid, number):
-            case Progress.UNKNOWN:
+        match self._engine.check_progress(FAIL, uid, number):
+            case WorkflowProgress.UNKNOWN:
                 _log.error("reading_broke", study_uid=uid, revision=number)
                 self._engine.submit(FAIL, uid, number)
-            case Progress.BROKEN:
+            case WorkflowProgress.BROKEN:
                 # Not even the failed result could be made: a person has to look.
                 why = "neither the reading nor its failed result could be made; see the log"
                 self._tracker.studies.give_up(uid, number, why, self._clock())
                 _log.error("study_stuck", study_uid=uid, revision=number)
-            case Progress.UNDER_WAY | Progress.DONE:
+            case WorkflowProgress.UNDER_WAY | WorkflowProgress.DONE:
                 pass
 
 
-def run(settings: Settings, name: str, parent: int | None, probe_port: int | None) -> None:
+def run_worker(settings: Settings, name: str, parent: int | None, probe_port: int | None) -> None:
     """Run one worker until asked to stop."""
-    stop = stop_event()
+    stop = make_stop_event()
     if parent is not None:
         stop_with_parent(parent)
     node = open_node(settings)
     reader = open_reader(settings.detect, settings.findings)
     with DetectorChild(settings.detect) as child:
-        tools = Tools(
+        tools = ReadingTools(
             tracker=node.tracker,
             archive=node.archive,
             detect=child.detect,
-            show=child.show,
-            scores_at=child.scores_at,
+            show=child.write_display,
+            scores_at=child.score_places,
             reader=reader,
-            node=node_identity(node.installation_id, station_name(), settings.node.institution),
+            node=make_node_identity(
+                node.installation_id, read_station_name(), settings.node.institution
+            ),
             settings_digest=settings.reading_digest,
             installation_id=node.installation_id,
             profiles=settings.profiles,
             destinations={one.name: one.profile.key for one in settings.destinations},
-            overrides=gate_names(settings.detect.override_gates),
+            overrides=check_gate_names(settings.detect.override_gates),
             attempts=settings.detect.attempts,
             work_dir=settings.node.data_dir / "work" / name,
             clock=utc_now,
@@ -264,8 +268,8 @@ def run(settings: Settings, name: str, parent: int | None, probe_port: int | Non
         beat = settings.work.heartbeat_seconds
         # A reading that this worker does not finish is its own after a restart, and otherwise
         # another's: the row that stays behind is how the others learn of it.
-        heart = Heartbeat(node.tracker, name, KIND, beat, is_missed=True)
-        with heart, probes(node, probe_port), fetching(node, name):
+        heart = Heartbeat(node.tracker, name, PROCESS_KIND, beat, is_missed=True)
+        with heart, serve_probes(node, probe_port), run_fetcher(node, name):
             _log.info("worker_started", version=__version__, pid=os.getpid())
             _loop(coordinator.step, settings.work.poll_seconds, stop)
             deliverer.stop()
@@ -282,19 +286,19 @@ def _engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:
         settings.engine_url,
         name,
         {
-            READ: lambda run, uid, revision: read_v3(steps, run, uid, revision),
+            READ: lambda run, uid, revision: run_reading(steps, run, uid, revision),
             READ_V2: lambda run, uid, revision: read_v2(steps, run, uid, revision),
             READ_V1: lambda run, uid, revision: read_v1(steps, run, uid, revision),
-            FAIL: lambda run, uid, revision: fail_v1(steps, run, uid, revision),
+            FAIL: lambda run, uid, revision: run_failure(steps, run, uid, revision),
         },
     )
 
 
 def _deliverer(node: Node, name: str) -> Deliverer:
-    wiring = Wiring(
+    wiring = DeliveryWiring(
         queue=node.tracker.deliveries,
         alarms=node.tracker.alarms,
-        store=store,
+        store=store_objects,
         clock=utc_now,
         worker=name,
         calling_ae_title=node.settings.node.ae_title,
@@ -305,12 +309,12 @@ def _deliverer(node: Node, name: str) -> Deliverer:
 def _prover(node: Node, name: str) -> Prover:
     wiring = ProofWiring(
         queue=node.tracker.proofs,
-        reports=node.tracker.proofs,
+        ledger=node.tracker.proofs,
         alarms=node.tracker.alarms,
-        request=request_commitment,
-        find=find_instances,
+        request_commitment=request_commitment,
+        find_instances=find_instances,
         clock=utc_now,
-        new_uid=random_uid,
+        make_transaction_uid=generate_transaction_uid,
         worker=name,
         calling_ae_title=node.settings.node.ae_title,
     )

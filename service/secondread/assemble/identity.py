@@ -11,7 +11,7 @@ from secondread.errors import HeaderError
 _MOST_FAULTS = 8
 
 
-def is_mixed(mammograms: Iterable[Mammogram]) -> bool:
+def has_several_patients(mammograms: Iterable[Mammogram]) -> bool:
     """Whether the images are of more than one patient.
 
     Two IDs are two patients, and so are two issuers; an issuer that only some images name is
@@ -23,7 +23,7 @@ def is_mixed(mammograms: Iterable[Mammogram]) -> bool:
     return len(ids) > 1 or len(issuers) > 1
 
 
-def identity_of(header: Dataset) -> Dataset | None:
+def drop_invalid_attributes(header: Dataset) -> Dataset | None:
     """Return a header without the attributes that make no sense; None where nothing remains.
 
     For results that say that an image could not be read: they need to know whose it is.

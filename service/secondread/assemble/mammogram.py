@@ -56,23 +56,23 @@ class Mammogram:
     intent: Intent | None
     laterality: Laterality | None
     view: View | None
-    modifiers: frozenset[ViewModifier]
+    view_modifiers: frozenset[ViewModifier]
     rows: int
     columns: int
     frames: int
     bits_stored: int
-    photometric: str
-    inverted: bool
+    photometric_interpretation: str
+    is_inverted: bool
     """Whether low stored values are displayed white: MONOCHROME1, or an INVERSE shape."""
     spacing: SpacingMm | None
-    spacing_at_detector: bool
+    is_spacing_at_detector: bool
     """Whether `spacing` is Imager Pixel Spacing (0018,1164) rather than Pixel Spacing."""
     magnification: float | None
-    implant: bool
-    partial_view: bool
-    synthesized: bool
-    tomosynthesis: bool
-    lossy: bool
+    has_implant: bool
+    is_partial_view: bool
+    is_synthesized: bool
+    is_tomosynthesis: bool
+    is_lossy: bool
     orientation: tuple[str, str] | None
     """Patient Orientation (0020,0020): direction of the rows, direction of the columns."""
     source_uids: tuple[str, ...]
@@ -117,23 +117,23 @@ class Mammogram:
             intent=_intent(ds, sop_class),
             laterality=_laterality(ds),
             view=_view(ds),
-            modifiers=_modifiers(ds),
+            view_modifiers=_modifiers(ds),
             rows=_count(ds, "Rows"),
             columns=_count(ds, "Columns"),
             frames=_count(ds, "NumberOfFrames") or 1,
             bits_stored=_count(ds, "BitsStored"),
-            photometric=_text(ds, "PhotometricInterpretation"),
-            inverted=_text(ds, "PhotometricInterpretation") == "MONOCHROME1"
+            photometric_interpretation=_text(ds, "PhotometricInterpretation"),
+            is_inverted=_text(ds, "PhotometricInterpretation") == "MONOCHROME1"
             or _text(ds, "PresentationLUTShape") == "INVERSE",
             spacing=spacing,
-            spacing_at_detector=at_detector,
+            is_spacing_at_detector=at_detector,
             magnification=_positive(ds, "EstimatedRadiographicMagnificationFactor"),
-            implant=_text(ds, "BreastImplantPresent").upper() == "YES",
-            partial_view=_text(ds, "PartialView").upper() == "YES",
-            synthesized=_is_synthesized(ds),
-            tomosynthesis=sop_class == BreastTomosynthesisImageStorage,
-            lossy=_text(ds, "LossyImageCompression") == "01"
-            or transfer_syntax(ds) in LOSSY_TRANSFER_SYNTAXES,
+            has_implant=_text(ds, "BreastImplantPresent").upper() == "YES",
+            is_partial_view=_text(ds, "PartialView").upper() == "YES",
+            is_synthesized=_is_synthesized(ds),
+            is_tomosynthesis=sop_class == BreastTomosynthesisImageStorage,
+            is_lossy=_text(ds, "LossyImageCompression") == "01"
+            or read_transfer_syntax(ds) in LOSSY_TRANSFER_SYNTAXES,
             orientation=_orientation(ds),
             source_uids=tuple(
                 str(item.ReferencedSOPInstanceUID)
@@ -142,7 +142,7 @@ class Mammogram:
             ),
             manufacturer=_text(ds, "Manufacturer"),
             model=_text(ds, "ManufacturerModelName"),
-            transfer_syntax=transfer_syntax(ds),
+            transfer_syntax=read_transfer_syntax(ds),
         )
 
     @property
@@ -154,7 +154,7 @@ class Mammogram:
         }
 
     @property
-    def upside_down(self) -> bool:
+    def is_upside_down(self) -> bool:
         """Whether the columns run the other way than in the usual hanging (PS3.3 C.7.6.1.1.1).
 
         Usual is towards the feet in oblique and lateral views, and towards the middle of the body
@@ -186,7 +186,7 @@ LOSSY_TRANSFER_SYNTAXES = frozenset(
 )
 
 
-def transfer_syntax(ds: Dataset) -> str:
+def read_transfer_syntax(ds: Dataset) -> str:
     """Return the transfer syntax UID of the file meta information, or an empty string."""
     meta = getattr(ds, "file_meta", None)
     return str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""

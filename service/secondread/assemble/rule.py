@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from secondread.reasons import Reason
-from secondread.settings import Intake, PeerSettings, TreatmentScope
+from secondread.settings import IntakeMode, PeerSettings, TreatmentScope
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class IntakeDecision:
     """What the rule says of a study."""
 
     read: bool
@@ -16,12 +16,12 @@ class Verdict:
     """Why it is not read; None when it is."""
 
 
-READ = Verdict(read=True, reason=None)
+READ = IntakeDecision(read=True, reason=None)
 
 
-def intake_verdict(
+def decide_intake(
     peer: PeerSettings, study_date: date | None, today: date, *, treated: bool | None
-) -> Verdict:
+) -> IntakeDecision:
     """Decide by the peer's settings, the study's age and the patient's treatment status.
 
     Parameters
@@ -35,17 +35,17 @@ def intake_verdict(
     treated
         Whether the patient is known to have been treated; None where nothing is known.
     """
-    if peer.intake is Intake.IGNORE:
-        return Verdict(read=False, reason=Reason.IGNORED_BY_PEER)
-    if peer.intake is Intake.PRIOR_ONLY:
-        return Verdict(read=False, reason=Reason.PRIOR_ONLY_BY_PEER)
+    if peer.intake is IntakeMode.IGNORE:
+        return IntakeDecision(read=False, reason=Reason.IGNORED_BY_PEER)
+    if peer.intake is IntakeMode.PRIOR_ONLY:
+        return IntakeDecision(read=False, reason=Reason.PRIOR_ONLY_BY_PEER)
     limit = peer.maximum_age_days
     if limit is not None and study_date is not None and (today - study_date).days > limit:
-        return Verdict(read=False, reason=Reason.PRIOR_ONLY_BY_AGE)
+        return IntakeDecision(read=False, reason=Reason.PRIOR_ONLY_BY_AGE)
     return READ if _treatment_fits(peer.treatment, treated) else _NOT_TREATED
 
 
-_NOT_TREATED = Verdict(read=False, reason=Reason.NOT_TREATED)
+_NOT_TREATED = IntakeDecision(read=False, reason=Reason.NOT_TREATED)
 
 
 def _treatment_fits(scope: TreatmentScope, treated: bool | None) -> bool:

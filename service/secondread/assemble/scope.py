@@ -12,21 +12,21 @@ from secondread.codes import View, ViewModifier
 from secondread.reasons import Reason
 
 
-def outside_scope(mammogram: Mammogram) -> Reason | None:
+def find_exclusion_reason(mammogram: Mammogram) -> Reason | None:
     """Return why the detector was not made for this instance, or None if it was."""
-    if mammogram.tomosynthesis:
+    if mammogram.is_tomosynthesis:
         return Reason.TOMOSYNTHESIS
     if not _is_one_mammogram(mammogram):
         return Reason.NOT_MAMMOGRAPHY
-    if mammogram.synthesized:
+    if mammogram.is_synthesized:
         return Reason.SYNTHESIZED_2D
     if mammogram.view is View.SPECIMEN:
         return Reason.SPECIMEN
-    if ViewModifier.TANGENTIAL in mammogram.modifiers:
+    if ViewModifier.TANGENTIAL in mammogram.view_modifiers:
         return Reason.TANGENTIAL
-    if ViewModifier.MAGNIFICATION in mammogram.modifiers or _is_magnified(mammogram):
+    if ViewModifier.MAGNIFICATION in mammogram.view_modifiers or _is_magnified(mammogram):
         return Reason.MAGNIFICATION
-    if ViewModifier.SPOT in mammogram.modifiers:
+    if ViewModifier.SPOT in mammogram.view_modifiers:
         return Reason.SPOT_COMPRESSION
     return None
 
@@ -44,14 +44,14 @@ def _is_magnified(mammogram: Mammogram) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ImageSelection:
     """The images of a study to read, in reading order, and those left out with their reason."""
 
     to_read: tuple[Mammogram, ...]
     left_out: tuple[tuple[Mammogram, Reason], ...]
 
 
-def select(mammograms: Iterable[Mammogram]) -> Selection:
+def select_images(mammograms: Iterable[Mammogram]) -> ImageSelection:
     """Choose the images to read from all current instances of a study.
 
     Of a For Processing and a For Presentation image of one exposure only the latter is read: it
@@ -60,7 +60,7 @@ def select(mammograms: Iterable[Mammogram]) -> Selection:
     in_scope: list[Mammogram] = []
     left_out: list[tuple[Mammogram, Reason]] = []
     for mammogram in mammograms:
-        reason = outside_scope(mammogram)
+        reason = find_exclusion_reason(mammogram)
         if reason is None:
             in_scope.append(mammogram)
         else:
@@ -68,7 +68,7 @@ def select(mammograms: Iterable[Mammogram]) -> Selection:
     paired = _paired_processing(in_scope)
     left_out += [(m, Reason.PAIRED_PROCESSING) for m in in_scope if m.sop_instance_uid in paired]
     to_read = [m for m in in_scope if m.sop_instance_uid not in paired]
-    return Selection(tuple(sorted(to_read, key=reading_order)), tuple(left_out))
+    return ImageSelection(tuple(sorted(to_read, key=reading_order)), tuple(left_out))
 
 
 def _paired_processing(mammograms: list[Mammogram]) -> frozenset[str]:
@@ -90,7 +90,7 @@ def _same_exposure(processing: Mammogram, presentation: Mammogram) -> bool:
     return (
         processing.laterality is presentation.laterality
         and processing.view is presentation.view
-        and processing.modifiers == presentation.modifiers
+        and processing.view_modifiers == presentation.view_modifiers
         and processing.acquired_at is not None
         and processing.acquired_at == presentation.acquired_at
     )

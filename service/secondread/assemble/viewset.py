@@ -12,13 +12,13 @@ from secondread.codes import View
 ViewKey = tuple[str, str]
 """Side letter (R or L) and view name (a member name of `codes.View`)."""
 
-Slot = tuple[str, str]
+ViewSlot = tuple[str, str]
 """Side letter and ``CC`` or ``MLO``: what a screening pair consists of."""
 
-SLOTS: frozenset[Slot] = frozenset({("R", "CC"), ("R", "MLO"), ("L", "CC"), ("L", "MLO")})
+SLOTS: frozenset[ViewSlot] = frozenset({("R", "CC"), ("R", "MLO"), ("L", "CC"), ("L", "MLO")})
 
 
-def slot(key: ViewKey) -> Slot | None:
+def find_slot(key: ViewKey) -> ViewSlot | None:
     """Return which place of the view set a view fills, or None if it fills none."""
     side, name = key
     view = View.__members__.get(name)
@@ -29,14 +29,14 @@ def slot(key: ViewKey) -> Slot | None:
     return (side, "MLO") if view.is_mlo_like else None
 
 
-def slots(keys: Collection[ViewKey]) -> frozenset[Slot]:
+def find_slots(keys: Collection[ViewKey]) -> frozenset[ViewSlot]:
     """Return the places of the view set that these views fill."""
-    return frozenset(place for place in map(slot, keys) if place is not None)
+    return frozenset(place for place in map(find_slot, keys) if place is not None)
 
 
-def expected_slots(
+def find_expected_slots(
     priors: Sequence[Collection[ViewKey]], mastectomy_sides: Collection[str]
-) -> frozenset[Slot]:
+) -> frozenset[ViewSlot]:
     """Return the places that a patient's next study is expected to fill.
 
     Parameters
@@ -47,7 +47,7 @@ def expected_slots(
         Letters of breasts that were removed, from treatment records and headers.
     """
     remaining = {side for side in ("R", "L") if side not in mastectomy_sides}
-    latest = next((found for found in map(slots, priors) if found), None)
+    latest = next((found for found in map(find_slots, priors) if found), None)
     if not mastectomy_sides and latest is not None and _is_whole_one_sided(latest):
         # One breast complete and not a view of the other: read as mastectomy until told otherwise.
         # If that is wrong, the other breast's images make the study wait for the quiet time.
@@ -55,17 +55,17 @@ def expected_slots(
     return frozenset(place for place in SLOTS if place[0] in remaining)
 
 
-def _is_whole_one_sided(found: frozenset[Slot]) -> bool:
+def _is_whole_one_sided(found: frozenset[ViewSlot]) -> bool:
     return len({side for side, _ in found}) == 1 and len(found) == 2
 
 
-def missing_slots(
+def find_missing_slots(
     present: Collection[ViewKey],
     priors: Sequence[Collection[ViewKey]],
     mastectomy_sides: Collection[str],
-) -> tuple[Slot, ...]:
+) -> tuple[ViewSlot, ...]:
     """Return the expected places that no present view fills, sorted."""
-    return tuple(sorted(expected_slots(priors, mastectomy_sides) - slots(present)))
+    return tuple(sorted(find_expected_slots(priors, mastectomy_sides) - find_slots(present)))
 
 
 class ExpectedViews:
@@ -82,8 +82,8 @@ class ExpectedViews:
         A view of a breast that was not expected means that the expectation was wrong, so the
         study is not complete and waits for the quiet time.
         """
-        found = slots(present)
-        expected = expected_slots(priors, mastectomy_sides)
+        found = find_slots(present)
+        expected = find_expected_slots(priors, mastectomy_sides)
         return (
             bool(expected)
             and expected <= found

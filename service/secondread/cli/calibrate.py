@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from secondread import __version__, log
-from secondread.cli.progress import steps
+from secondread.cli.progress import show_steps
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import DetectSettings, FindingsSettings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from secondread.detect.manifest import Manifest
     from secondread.detect.site import SiteCalibration
     from secondread.judge.local import LocalView
-    from secondread.judge.site import Calibrated
+    from secondread.judge.site import CalibrationResult
 
 _MOST_LISTED = 20
 
@@ -49,18 +49,18 @@ def calibrate(
     """
     from secondread.app.node import open_reader
     from secondread.detect.child import DetectorChild
-    from secondread.detect.manifest import load
+    from secondread.detect.manifest import load_manifest
     from secondread.judge.local import read_views
-    from secondread.offline import gather
+    from secondread.offline import gather_files
 
-    log.configure("calibrate", "warning")
-    manifest = load(model)
-    manifest.operating_point(operating_point)
+    log.configure_logging("calibrate", "warning")
+    manifest = load_manifest(model)
+    manifest.find_operating_point(operating_point)
     settings = DetectSettings(manifest=model)
-    inputs = gather([folder])
+    inputs = gather_files([folder])
     reader = open_reader(settings, FindingsSettings(operating_point=operating_point))
     total = sum(len(study) for study in inputs.studies.values())
-    with DetectorChild(settings) as child, steps("reading", total) as say:
+    with DetectorChild(settings) as child, show_steps("reading", total) as say:
         views = list(
             read_views(
                 inputs, child.detect, reader, lambda name: say(name[-24:]), settings.attempts
@@ -78,8 +78,8 @@ def calibrate(
 
 def _measured(
     views: Sequence["LocalView"], wanted: float, lowest: float, *, force: bool
-) -> "Calibrated":
-    from secondread.judge.site import MINIMUM_EXAMS, calibrated
+) -> "CalibrationResult":
+    from secondread.judge.site import MINIMUM_EXAMS, calibrate_site
 
     read = [view.scores for view in views if view.scores is not None]
     exams = len({scores.exam for scores in read})
@@ -89,20 +89,20 @@ def _measured(
             "about how often something is marked falsely; nothing was written"
             + (" (--force writes it all the same)" if read else "")
         )
-    return calibrated(read, wanted, lowest)
+    return calibrate_site(read, wanted, lowest)
 
 
 def _lowest(manifest: "Manifest") -> float:
     """Return the least certainty that a listed cluster can have."""
     from secondread.codes import MarkClass
 
-    return manifest.certainty(MarkClass.CLUSTER, manifest.limits.minimum_score)
+    return manifest.calibrate(MarkClass.CLUSTER, manifest.limits.minimum_score)
 
 
 def _overlay(
-    manifest: "Manifest", number: int, found: "Calibrated", views: Sequence["LocalView"]
+    manifest: "Manifest", number: int, found: "CalibrationResult", views: Sequence["LocalView"]
 ) -> "SiteCalibration":
-    from secondread.detect.site import SiteCalibration, SitePoint
+    from secondread.detect.site import SiteCalibration, SiteOperatingPoint
 
     low, high = found.interval
     return SiteCalibration(
@@ -116,8 +116,8 @@ def _overlay(
         views=found.views,
         views_not_read=sum(view.status is not None and view.scores is None for view in views),
         operating_points=(
-            SitePoint(
-                number=manifest.operating_point(number).number,
+            SiteOperatingPoint(
+                number=manifest.find_operating_point(number).number,
                 minimum_certainty=found.minimum_certainty,
                 wanted_per_view=found.wanted_per_view,
                 clusters=found.clusters,
@@ -157,10 +157,10 @@ def _tell_doubtful(views: Sequence["LocalView"]) -> None:
         )
 
 
-def _tell_found(found: "Calibrated", manifest: "Manifest", number: int) -> None:
+def _tell_found(found: "CalibrationResult", manifest: "Manifest", number: int) -> None:
     from secondread.judge.site import WANTED_EXAMS
 
-    point = manifest.operating_point(number)
+    point = manifest.find_operating_point(number)
     console = Console(highlight=False)
     console.print(
         escape(

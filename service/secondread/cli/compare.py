@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread import __version__, log
-from secondread.cli.progress import progress_bar
+from secondread.cli.progress import make_progress_bar
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import DetectSettings, FindingsSettings
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from secondread.findings.finding import ImageReading, StudyReading
-    from secondread.followup.second_look import Looked
-    from secondread.judge.pair_runs import Bench
-    from secondread.offline import Desk, Inputs
-    from secondread.report.breast_panel import Shown
+    from secondread.followup.second_look import RecheckedFinding
+    from secondread.judge.pair_runs import PairBenchmark
+    from secondread.offline import InputFiles, OfflineReader
+    from secondread.report.breast_panel import DrawnImage
 
 SCHEMA_VERSION = 1
 
@@ -74,7 +74,7 @@ def compare(
     Writes comparison.json, a page for each view, and a pair of aligned pictures for each view
     with an animation that shows them in turns. Changes no settings and sends nothing.
     """
-    log.configure("compare", "warning")
+    log.configure_logging("compare", "warning")
     out.mkdir(parents=True, exist_ok=True)
     detect = DetectSettings(manifest=manifest)
     if prior_model is not None and (benchmark is None or oracle):
@@ -94,69 +94,69 @@ def _exams(
     current: Path, prior: Path, detect: DetectSettings, overrides: list[str], out: Path
 ) -> None:
     from secondread import offline
-    from secondread.app.node import gate_names, node_identity, open_reader
+    from secondread.app.node import check_gate_names, make_node_identity, open_reader
     from secondread.detect.child import DetectorChild
-    from secondread.followup.comparison import doubts
+    from secondread.followup.comparison import find_doubts
 
     here, there = _study(current), _study(prior)
     if here == there:
         raise SettingsError(f"{current} and {prior} are of one study")
-    inputs = offline.gather([current, prior])
-    plan = offline.Plan((here,), {here: (offline.earlier_study(inputs, there),)})
+    inputs = offline.gather_files([current, prior])
+    plan = offline.ReadingPlan((here,), {here: (offline.describe_earlier_study(inputs, there),)})
     installation_id = uuid.uuid4().hex
-    with DetectorChild(detect) as child, progress_bar() as bar, TemporaryDirectory() as work:
+    with DetectorChild(detect) as child, make_progress_bar() as bar, TemporaryDirectory() as work:
         task = bar.add_task("reading", total=sum(len(s) for s in inputs.studies.values()))
-        desk = offline.Desk(
+        desk = offline.OfflineReader(
             detect=child.detect,
-            scores_at=child.scores_at,
+            scores_at=child.score_places,
             reader=open_reader(detect, FindingsSettings()),
-            node=node_identity(installation_id, station_name="offline", institution=""),
+            node=make_node_identity(installation_id, station_name="offline", institution=""),
             installation_id=installation_id,
             now=utc_now().astimezone().replace(microsecond=0),
             out=Path(work),
-            overrides=gate_names(overrides),
+            overrides=check_gate_names(overrides),
         )
-        readings = offline.read_all(
+        readings = offline.read_studies(
             inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)
         )
         bar.update(task, description="comparing")
-        looks = offline.looked_again(readings[here], [readings[there]], inputs, desk)
+        looks = offline.recheck_study(readings[here], [readings[there]], inputs, desk)
         reading = _compared(readings[here], readings[there], looks, out)
         pages = _draw(reading, readings[there], inputs, desk, out)
     _print(reading, pages)
-    for doubt in doubts(readings[here], readings[there]):
+    for doubt in find_doubts(readings[here], readings[there]):
         Console().print(f"  beware: {doubt}", style="yellow", highlight=False)
 
 
 def _study(path: Path) -> str:
     from secondread import offline
 
-    studies = list(offline.gather([path]).studies)
+    studies = list(offline.gather_files([path]).studies)
     if len(studies) != 1:
         raise SettingsError(f"{path}: {len(studies)} studies, one is expected")
     return studies[0]
 
 
 def _compared(
-    reading: "StudyReading", prior: "StudyReading", looks: "Sequence[Looked]", out: Path
+    reading: "StudyReading", prior: "StudyReading", looks: "Sequence[RecheckedFinding]", out: Path
 ) -> "StudyReading":
     """Compare, write comparison.json, and return the reading with what follow-up says."""
-    from secondread.findings.document import image_json
-    from secondread.followup.applied import followed_up
-    from secondread.followup.comparison import doubts
-    from secondread.followup.correlation import correlate
-    from secondread.followup.document import comparison_json, pair_json
+    from secondread.findings.document import encode_image
+    from secondread.followup.applied import follow_up
+    from secondread.followup.comparison import find_doubts
+    from secondread.followup.correlation import correlate_views
+    from secondread.followup.document import encode_comparison, encode_view_pair
 
-    done = followed_up(reading, [prior], looks)
+    done = follow_up(reading, [prior], looks)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "node_version": __version__,
         "model": asdict(done.model),
         "study_uid": done.study_uid,
-        **comparison_json(done.comparisons[0]),
-        "doubts": list(doubts(reading, prior)),
-        "seen_in_both_views": [pair_json(pair) for pair in correlate(done)],
-        "images": [image_json(image) for image in (*done.images, *prior.images)],
+        **encode_comparison(done.comparisons[0]),
+        "doubts": list(find_doubts(reading, prior)),
+        "seen_in_both_views": [encode_view_pair(pair) for pair in correlate_views(done)],
+        "images": [encode_image(image) for image in (*done.images, *prior.images)],
     }
     path = out / "comparison.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -164,16 +164,20 @@ def _compared(
 
 
 def _draw(
-    reading: "StudyReading", prior: "StudyReading", inputs: "Inputs", desk: "Desk", out: Path
+    reading: "StudyReading",
+    prior: "StudyReading",
+    inputs: "InputFiles",
+    desk: "OfflineReader",
+    out: Path,
 ) -> list[Path]:
-    from secondread.followup.frame import frame_of
+    from secondread.followup.frame import find_frame
     from secondread.followup.registration import register
-    from secondread.reading import unique_labels
-    from secondread.report.comparison_page import blink_pair, comparison_page
+    from secondread.reading import label_images
+    from secondread.report.comparison_page import draw_comparison_page, make_blink_pair
 
     comparison = reading.comparisons[0]
     then = {image.mammogram.sop_instance_uid: image for image in prior.images}
-    labels = unique_labels([image.mammogram for image in reading.images])
+    labels = label_images([image.mammogram for image in reading.images])
     pages: list[Path] = []
     for image in reading.images:
         uid = image.mammogram.sop_instance_uid
@@ -186,11 +190,11 @@ def _draw(
             ]
             name = labels[uid] + (f"-{number + 1}" if number else "")
             pages.append(out / f"{name}.png")
-            comparison_page(shown[0], shown[1], comparison).save(pages[-1])
-            frames = frame_of(image), frame_of(other)
+            draw_comparison_page(shown[0], shown[1], comparison).save(pages[-1])
+            frames = find_frame(image), find_frame(other)
             if frames[0] is not None and frames[1] is not None:
                 registration = register(frames[0], frames[1])
-                now, before = blink_pair(shown[0].display, shown[1].display, registration)
+                now, before = make_blink_pair(shown[0].display, shown[1].display, registration)
                 now.save(out / f"{name}-blink-current.png")
                 before.save(out / f"{name}-blink-prior.png")
                 now.save(
@@ -203,31 +207,35 @@ def _draw(
     return pages
 
 
-def _shown(image: "ImageReading", which: str, inputs: "Inputs", desk: "Desk") -> "Shown":
+def _shown(
+    image: "ImageReading", which: str, inputs: "InputFiles", desk: "OfflineReader"
+) -> "DrawnImage":
     from secondread import offline
-    from secondread.report.breast_panel import Shown
+    from secondread.report.breast_panel import DrawnImage
 
     header = image.mammogram
     day = f" {header.study_date:%Y-%m-%d}" if header.study_date else ""
     unit = " ".join(part for part in (header.manufacturer, header.model) if part)
-    display = offline.display_array(inputs, header.study_uid, header.sop_instance_uid, desk)
-    return Shown(image, display, f"{which}{day}   {unit}".strip())
+    display = offline.load_display_array(inputs, header.study_uid, header.sop_instance_uid, desk)
+    return DrawnImage(image, display, f"{which}{day}   {unit}".strip())
 
 
 def _print(reading: "StudyReading", pages: list[Path]) -> None:
-    from secondread.report.compared_marks import change_line
+    from secondread.report.compared_marks import describe_change
 
     comparison = reading.comparisons[0]
     table = Table("finding", "against the prior", "where", box=None)
     for image in reading.images:
-        for finding in image.shown:
-            change = comparison.of(image.mammogram.sop_instance_uid, finding.id)
+        for finding in image.shown_findings:
+            change = comparison.find_change(image.mammogram.sop_instance_uid, finding.id)
             if change is not None:
                 where = finding.position.words if finding.position else ""
-                table.add_row(finding.id, escape(change_line(finding, change, comparison)), where)
+                table.add_row(
+                    finding.id, escape(describe_change(finding, change, comparison)), where
+                )
     for change in comparison.changes:
         if change.current is None:
-            said = ", ".join(part for part in (change.verdict.words, change.why) if part)
+            said = ", ".join(part for part in (change.kind.words, change.why_not) if part)
             table.add_row(f"prior {change.prior[0].finding_id}", escape(said), "")
     console = Console()
     console.print(table)
@@ -247,18 +255,18 @@ def _simulated(
 ) -> None:
     from secondread.judge import pair_benchmark
     from secondread.judge.pair_oracle import ORACLE_READER
-    from secondread.judge.pair_runs import Bench, BenchModel, open_oracle
+    from secondread.judge.pair_runs import BenchmarkModel, PairBenchmark, open_oracle
     from secondread.judge.pairs import PITCH_MM
 
     benchmark, limits = pairs
     count = benchmark or limits or 0
     if models is None:
-        oracle = BenchModel(partial(open_oracle, seed), ORACLE_READER)
-        bench = Bench(seed, count, PITCH_MM, oracle, out, processes)
+        oracle = BenchmarkModel(partial(open_oracle, seed), ORACLE_READER)
+        bench = PairBenchmark(seed, count, PITCH_MM, oracle, out, processes)
     else:
         bench = _bench(seed, count, *models, out, processes)
     measure = pair_benchmark.write_figures if limits is None else pair_benchmark.write_limits
-    with progress_bar() as bar:
+    with make_progress_bar() as bar:
         task = bar.add_task("pairs", total=count)
         text = measure(bench, lambda: bar.update(task, advance=1))
     Console().print(text, soft_wrap=True, highlight=False, markup=False)
@@ -266,16 +274,16 @@ def _simulated(
 
 def _bench(
     seed: int, count: int, manifest: Path | None, older: Path | None, out: Path, processes: int
-) -> "Bench":
+) -> "PairBenchmark":
     from secondread.app.node import open_reader
-    from secondread.judge.pair_runs import Bench, BenchModel, open_model
+    from secondread.judge.pair_runs import BenchmarkModel, PairBenchmark, open_model
 
-    def model(path: Path | None) -> BenchModel:
+    def model(path: Path | None) -> BenchmarkModel:
         detect = DetectSettings(manifest=path)
         opener = partial(open_model, path, partial(open_reader, detect), out)
-        return BenchModel(opener, open_reader(detect, FindingsSettings()))
+        return BenchmarkModel(opener, open_reader(detect, FindingsSettings()))
 
     now, then = model(manifest), None if older is None else model(older)
     if then is not None and then.reader.model.digest == now.reader.model.digest:
         raise SettingsError(f"--prior-model {older} is the model that reads the current exams")
-    return Bench(seed, count, None, now, out, processes, then)
+    return PairBenchmark(seed, count, None, now, out, processes, then)

@@ -17,9 +17,9 @@ def conformance(
     ] = None,
 ) -> None:
     """Print the DICOM conformance statement of this version, as Markdown."""
-    from secondread.app.conformance.statement import statement
+    from secondread.app.conformance.statement import build_statement
 
-    text = statement(validation.read_text(encoding="utf-8") if validation else "")
+    text = build_statement(validation.read_text(encoding="utf-8") if validation else "")
     if out is None:
         sys.stdout.write(text)
     else:

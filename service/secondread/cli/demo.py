@@ -36,14 +36,14 @@ def demo(
     Exit status 0 when every expected object came back and parses, 3 when the node accepted
     nothing, 1 otherwise.
     """
-    from secondread.app.node import gate_names
-    from secondread.demo.run import DemoOptions, run
+    from secondread.app.node import check_gate_names
+    from secondread.demo.run import DemoOptions, run_demo
 
-    log.configure("demo", "warning")
+    log.configure_logging("demo", "warning")
     console = Console()
-    options = DemoOptions(out, exam, tuple(sorted(gate_names(override_gate or ()))), seconds)
+    options = DemoOptions(out, exam, tuple(sorted(check_gate_names(override_gate or ()))), seconds)
     with console.status("starting") as status:
-        outcome = run(options, lambda text: _say(console, status, text))
+        outcome = run_demo(options, lambda text: _say(console, status, text))
     _print(console, outcome)
     if not outcome.studies:
         raise typer.Exit(EXIT_NOTHING_ACCEPTED)
@@ -84,7 +84,7 @@ def _print(console: Console, outcome: "DemoOutcome") -> None:
             console.print(f"  [red]{escape(fault)}[/]", highlight=False)
     for refused in outcome.refused:
         console.print(
-            f"  [red]not accepted[/] {escape(refused.path.name)}: {escape(refused.what)}",
+            f"  [red]not accepted[/] {escape(refused.path.name)}: {escape(refused.description)}",
             highlight=False,
         )
     console.print(

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import SettingsFile, open_settings
+from secondread.cli.options import SettingsFile, read_settings
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
-from secondread.settings import Mode
+from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState
 
 app = typer.Typer(help="Where results go, and whether they leave.", no_args_is_help=True)
@@ -24,9 +24,9 @@ def list_(settings: SettingsFile = None) -> None:
     """List destinations with their mode and what waits for them."""
     from secondread.app.node import open_node
 
-    node = open_node(open_settings(settings, "destinations"))
+    node = open_node(read_settings(settings, "destinations"))
     table = Table("name", "mode", "peer", "waiting", "stored", "delivered", "shadow", box=None)
-    for row in node.tracker.queries.destinations():
+    for row in node.tracker.node_queries.list_destinations():
         configured = next((d for d in node.settings.destinations if d.name == row.name), None)
         peer = f"{configured.ae_title}@{configured.host}:{configured.port}" if configured else "-"
         table.add_row(
@@ -44,26 +44,26 @@ def list_(settings: SettingsFile = None) -> None:
 @app.command()
 def live(names: Names, settings: SettingsFile = None) -> None:
     """Send what is read from now on; what was read in shadow stays."""
-    _set(names, Mode.LIVE, settings)
+    _set(names, DestinationMode.LIVE, settings)
 
 
 @app.command()
 def shadow(names: Names, settings: SettingsFile = None) -> None:
     """Read, store and show everything, send nothing."""
-    _set(names, Mode.SHADOW, settings)
+    _set(names, DestinationMode.SHADOW, settings)
 
 
 @app.command()
 def pause(names: Names, settings: SettingsFile = None) -> None:
     """Keep results waiting until the destination is live again."""
-    _set(names, Mode.PAUSED, settings)
+    _set(names, DestinationMode.PAUSED, settings)
 
 
-def _set(names: list[str], mode: Mode, settings: SettingsFile) -> None:
+def _set(names: list[str], mode: DestinationMode, settings: SettingsFile) -> None:
     from secondread.app.node import open_node
 
-    node = open_node(open_settings(settings, "destinations"))
-    known = {row.name for row in node.tracker.queries.destinations()}
+    node = open_node(read_settings(settings, "destinations"))
+    known = {row.name for row in node.tracker.node_queries.list_destinations()}
     for name in names:
         if name not in known:
             raise SettingsError(f"no destination {name!r}; there are: {', '.join(sorted(known))}")

@@ -90,33 +90,33 @@ def evaluate(
     status 1 when there was something wrong with the inputs; it is listed, and the rest is scored.
     """
     from secondread.app.node import open_reader
-    from secondread.detect.manifest import load
-    from secondread.judge.document import evaluated, write_results
-    from secondread.judge.evaluate import Bench, read_all
-    from secondread.judge.model import Model, Point
+    from secondread.detect.manifest import load_manifest
+    from secondread.judge.document import evaluate_records, write_results
+    from secondread.judge.evaluate import EvaluationRun, read_images
+    from secondread.judge.model import ModelPoint, ScoredModel
     from secondread.judge.report import write_report
 
-    log.configure("evaluate", "error")
+    log.configure_logging("evaluate", "error")
     if (exams is None) == (not folders):
         raise SettingsError("evaluate: name either folders with --truth, or --exams")
     if exams is None:
         test_set = _folders(folders or [], truth or [], frozenset(held_out or ()))
     else:
         test_set = _exams(exams, real, tuple(background or ()))
-    manifest = load(model)
+    manifest = load_manifest(model)
     opener = partial(open_reader, DetectSettings(manifest=model))
-    bench = Bench(manifest, model, opener, out, processes)
-    total = sum(len(case.keys) for case in test_set.cases)
+    bench = EvaluationRun(manifest, model, opener, out, processes)
+    total = sum(len(case.keys) for case in test_set.sources)
     with _progress(total) as progress:
-        records = read_all(test_set, bench, progress)
+        records = read_images(test_set, bench, progress)
     reader = opener(FindingsSettings())
-    evaluation = evaluated(
+    evaluation = evaluate_records(
         test_set,
         records,
         reader.model,
-        Model(
-            tuple(Point(p.number, p.name, p.default) for p in manifest.operating_points),
-            partial(manifest.certainty, MarkClass.CALCIFICATION),
+        ScoredModel(
+            tuple(ModelPoint(p.number, p.name, p.default) for p in manifest.operating_points),
+            partial(manifest.calibrate, MarkClass.CALCIFICATION),
         ),
         resamples,
     )
@@ -128,22 +128,22 @@ def evaluate(
 
 
 def _folders(folders: list[Path], truth: list[Path], held_out: frozenset[str]) -> "TestSet":
-    from secondread.judge.cases import folder_set
+    from secondread.judge.cases import read_folder_set
 
     if not truth:
         raise SettingsError("evaluate: --truth names the table of what is in the images")
-    return folder_set(folders, truth, held_out)
+    return read_folder_set(folders, truth, held_out)
 
 
 def _exams(exams: ExamsChoice, real: Path | None, background: tuple[str, ...]) -> "TestSet":
-    from secondread.judge.cases import simulated_set
-    from secondread.judge.hybrid import hybrid_set
+    from secondread.judge.cases import make_simulated_set
+    from secondread.judge.hybrid import make_hybrid_set
 
     if exams is not ExamsChoice.HYBRID:
-        return simulated_set("daily" if exams is ExamsChoice.DAILY else "full")
+        return make_simulated_set("daily" if exams is ExamsChoice.DAILY else "full")
     if real is None:
         raise SettingsError("evaluate: --real names the folder of real exams for hybrid ones")
-    return hybrid_set(real, background)
+    return make_hybrid_set(real, background)
 
 
 @contextmanager

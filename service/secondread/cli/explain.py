@@ -42,7 +42,7 @@ def explain(
     With --check, a Mammography CAD SR is held against TID 4000: each fault is printed with its
     position, and the exit status is 1; it is 0 where there is none.
     """
-    log.configure("explain", "warning")
+    log.configure_logging("explain", "warning")
     ds = _opened(report)
     if check:
         _check(report, ds, as_json=as_json)
@@ -67,13 +67,13 @@ def _opened(path: Path) -> "Dataset":
 
 
 def _print(ds: "Dataset", *, as_json: bool) -> None:
-    from secondread.report.explain import as_lines, explained
+    from secondread.report.explain import explain_report, format_lines
 
-    document = explained(ds)
+    document = explain_report(ds)
     if as_json:
         typer.echo(json.dumps(document, indent=1))
         return
-    for line in as_lines(document):
+    for line in format_lines(document):
         typer.echo(line)
 
 
@@ -81,9 +81,9 @@ def _check(path: Path, ds: "Dataset", *, as_json: bool) -> None:
     from pydicom.uid import MammographyCADSRStorage
 
     from secondread.report.check import check_cad_sr
-    from secondread.report.explain import content_of
+    from secondread.report.explain import read_content
 
-    content_of(ds)
+    read_content(ds)
     if ds.get("SOPClassUID") != MammographyCADSRStorage:
         raise SettingsError(f"{path}: only a Mammography CAD SR can be checked")
     faults = check_cad_sr(ds)
@@ -99,17 +99,17 @@ def _check(path: Path, ds: "Dataset", *, as_json: bool) -> None:
 
 
 def _draw(ds: "Dataset", image: Path, out: Path) -> None:
-    from secondread.report.explain import images_in, marks_on
-    from secondread.report.explain_picture import marks_picture
+    from secondread.report.explain import list_images, list_marks
+    from secondread.report.explain_picture import draw_marks
 
     picture = _opened(image)
     uid = str(picture.get("SOPInstanceUID", ""))
-    known = images_in(ds)
+    known = list_images(ds)
     if uid not in known:
         named = "\n  ".join(known) or "none"
         raise SettingsError(f"{image}: the report does not name this image; it names\n  {named}")
-    marks = marks_on(ds, uid)
-    marks_picture(_displayed(image, picture), marks).save(out)
+    marks = list_marks(ds, uid)
+    draw_marks(_displayed(image, picture), marks).save(out)
     items = len({mark.number for mark in marks})
     typer.echo(f"{out}: {items} marked item{'' if items == 1 else 's'}")
 
@@ -117,12 +117,12 @@ def _draw(ds: "Dataset", image: Path, out: Path) -> None:
 def _displayed(path: Path, picture: "Dataset") -> "npt.NDArray[np.uint8]":
     """Return an image as grey levels for people, with its own window where it has one."""
     from secondread.assemble.mammogram import Mammogram
-    from secondread.detect.decode import decode
+    from secondread.detect.decode import decode_pixels
     from secondread.detect.pixels import GreyScale
 
     mammogram = Mammogram.from_dataset(picture)
     if mammogram.frames > 1:
         raise SettingsError(f"{path}: images of several frames cannot be drawn")
-    stored = decode(picture)
+    stored = decode_pixels(picture)
     grey = GreyScale.from_dataset(picture, mammogram)
-    return grey.display(stored, grey.brightness(stored), None)
+    return grey.render(stored, grey.to_brightness(stored), None)

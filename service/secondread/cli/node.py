@@ -7,24 +7,30 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import Parent, ProbePort, SettingsFile, open_settings, settings_path
+from secondread.cli.options import (
+    Parent,
+    ProbePort,
+    SettingsFile,
+    find_settings_file,
+    read_settings,
+)
 
 
 def serve(settings: SettingsFile = None) -> None:
     """Run the whole node: receiver, workers and operations page, restarted when they die."""
-    from secondread.app.serve import serve as run
+    from secondread.app.serve import serve_node as run
 
-    loaded = open_settings(settings, "serve")
-    run(loaded, settings_path(settings))
+    loaded = read_settings(settings, "serve")
+    run(loaded, find_settings_file(settings))
 
 
 def receive(
     settings: SettingsFile = None, probe_port: ProbePort = None, parent: Parent = None
 ) -> None:
     """Run the receiver alone: the C-STORE and C-ECHO SCP."""
-    from secondread.app.receive import run
+    from secondread.app.receive import run_receiver
 
-    run(open_settings(settings, "receive"), parent, probe_port)
+    run_receiver(read_settings(settings, "receive"), parent, probe_port)
 
 
 def work(
@@ -36,16 +42,16 @@ def work(
     parent: Parent = None,
 ) -> None:
     """Run one worker: reads studies that are due, and delivers results."""
-    from secondread.app.work import run
+    from secondread.app.work import run_worker
 
-    run(open_settings(settings, name), name, parent, probe_port)
+    run_worker(read_settings(settings, name), name, parent, probe_port)
 
 
 def web(settings: SettingsFile = None, parent: Parent = None) -> None:
     """Run the operations page, health checks and metrics."""
-    from secondread.app.web import run
+    from secondread.app.web import run_web_server
 
-    run(open_settings(settings, "web"), parent)
+    run_web_server(read_settings(settings, "web"), parent)
 
 
 _MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
@@ -53,14 +59,14 @@ _MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
 
 def check(settings: SettingsFile = None) -> None:
     """Check settings, model, database, disk and every destination (C-ECHO); exit 1 on a fault."""
-    from secondread.app.check import run
+    from secondread.app.check import check_node
 
-    answers = run(open_settings(settings, "check"))
+    answers = check_node(read_settings(settings, "check"))
     table = Table("", "what", "answer", box=None)
     for answer in answers:
-        table.add_row(_MARKS[answer.good], escape(answer.what), escape(answer.text))
+        table.add_row(_MARKS[answer.is_good], escape(answer.subject), escape(answer.message))
     Console().print(table)
-    if any(answer.good is False for answer in answers):
+    if any(answer.is_good is False for answer in answers):
         raise typer.Exit(1)
 
 
@@ -70,18 +76,18 @@ db = typer.Typer(help="The tracker's database.", no_args_is_help=True)
 @db.command("upgrade")
 def db_upgrade(settings: SettingsFile = None) -> None:
     """Create the tables, or bring them to this version's form."""
-    from secondread.track.migrate import current, upgrade
+    from secondread.track.migrate import read_version, upgrade_database
 
-    loaded = open_settings(settings, "db")
+    loaded = read_settings(settings, "db")
     loaded.node.data_dir.mkdir(parents=True, exist_ok=True)
-    before = current(loaded.tracker_url)
-    upgrade(loaded.tracker_url)
-    typer.echo(f"database: {before or 'empty'} -> {current(loaded.tracker_url)}")
+    before = read_version(loaded.tracker_url)
+    upgrade_database(loaded.tracker_url)
+    typer.echo(f"database: {before or 'empty'} -> {read_version(loaded.tracker_url)}")
 
 
 @db.command("current")
 def db_current(settings: SettingsFile = None) -> None:
     """Print the version of the tables."""
-    from secondread.track.migrate import current
+    from secondread.track.migrate import read_version
 
-    typer.echo(current(open_settings(settings, "db").tracker_url) or "empty")
+    typer.echo(read_version(read_settings(settings, "db").tracker_url) or "empty")

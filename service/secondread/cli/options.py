@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from secondread import log
-from secondread.settings import Settings, load
+from secondread.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from secondread.assemble.mammogram import PatientKey
@@ -41,7 +41,7 @@ PATIENT_HELP = "Patient ID, or ID^^^ISSUER where images name its issuer."
 DEFAULT_FILE = Path("secondread.toml")
 
 
-def named_patient(key: "PatientKey") -> str:
+def format_patient(key: "PatientKey") -> str:
     """Return a patient as `parse_patient` reads it."""
     return f"{key.patient_id}^^^{key.issuer}".removesuffix("^^^")
 
@@ -54,21 +54,21 @@ def parse_patient(text: str) -> "PatientKey":
     InputError
         There is no ID in it.
     """
-    from secondread.followup.treatment_file import patient_key
+    from secondread.followup.treatment_file import parse_patient_key
 
     patient_id, _, issuer = text.partition("^^^")
-    return patient_key(patient_id.strip(), issuer.strip())
+    return parse_patient_key(patient_id.strip(), issuer.strip())
 
 
-def settings_path(given: Path | None) -> Path | None:
+def find_settings_file(given: Path | None) -> Path | None:
     """Return the settings file in force, or None where there is none."""
     if given is not None:
         return given.resolve()
     return DEFAULT_FILE.resolve() if DEFAULT_FILE.is_file() else None
 
 
-def open_settings(given: Path | None, process: str) -> Settings:
+def read_settings(given: Path | None, process: str) -> Settings:
     """Load the settings and set the logging up by them."""
-    settings = load(settings_path(given), os.environ)
-    log.configure(process, settings.log.level)
+    settings = load_settings(find_settings_file(given), os.environ)
+    log.configure_logging(process, settings.log.level)
     return settings

@@ -12,9 +12,9 @@ from rich.table import Table
 from secondread.cli.options import (
     PATIENT_HELP,
     SettingsFile,
-    named_patient,
-    open_settings,
+    format_patient,
     parse_patient,
+    read_settings,
 )
 from secondread.clock import utc_now
 
@@ -31,7 +31,7 @@ def list_(
     """List patients by ID and issuer; this shows patient IDs."""
     from secondread.app.node import open_node
 
-    node = open_node(open_settings(settings, "patients"))
+    node = open_node(read_settings(settings, "patients"))
     table = Table(box=None)
     table.add_column("patient", overflow="fold")
     for name in ("studies", "treatments"):
@@ -40,10 +40,10 @@ def list_(
     for row in node.tracker.patients.list_patients(limit):
         into = row.merged_into
         table.add_row(
-            escape(named_patient(row.key)),
+            escape(format_patient(row.key)),
             str(row.studies),
             str(row.treatments),
-            "" if into is None else escape(named_patient(into)),
+            "" if into is None else escape(format_patient(into)),
         )
     Console().print(table)
 
@@ -64,8 +64,8 @@ def merge(
     from secondread.track.treatment_changes import RevisionRules
 
     one, head = parse_patient(merged), parse_patient(into)
-    node = open_node(open_settings(settings, "patients"))
-    done = node.tracker.patients.merge(
+    node = open_node(read_settings(settings, "patients"))
+    done = node.tracker.patients.merge_patients(
         one,
         head,
         getpass.getuser()[:80],
@@ -75,7 +75,7 @@ def merge(
     )
     typer.echo(
         f"merged: {done.studies} studies and {done.treatments} treatments changed hands, "
-        f"{len(done.due)} studies are due for a new revision"
+        f"{len(done.due_studies)} studies are due for a new revision"
     )
 
 
@@ -94,12 +94,12 @@ def timeline(
     not need the images.
     """
     from secondread.app.node import open_node
-    from secondread.watch.histories import draw
+    from secondread.watch.histories import draw_lesion_histories
 
-    node = open_node(open_settings(settings, "patients"))
-    known = node.tracker.lesions.timeline(parse_patient(patient))
+    node = open_node(read_settings(settings, "patients"))
+    known = node.tracker.lesions.list_for_patient(parse_patient(patient))
     lesions = [one for one in known if every or one.was_shown]
-    draw(lesions, node.archive).save(out)
+    draw_lesion_histories(lesions, node.archive).save(out)
     typer.echo(f"{out}: {len(lesions)} lesions")
 
 
@@ -120,7 +120,9 @@ def assess(
     """
     from secondread.app.node import open_node
 
-    node = open_node(open_settings(settings, "patients"))
+    node = open_node(read_settings(settings, "patients"))
     given = "" if category == "-" else category.upper()
-    node.tracker.lesions.assess(study_uid, side.upper(), given, utc_now(), getpass.getuser()[:80])
+    node.tracker.lesions.record_assessment(
+        study_uid, side.upper(), given, utc_now(), getpass.getuser()[:80]
+    )
     typer.echo(f"{study_uid} {side.upper()}: {given or 'no category'}")

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
-def progress_bar() -> Progress:
+def make_progress_bar() -> Progress:
     """Return a bar that is gone when it is done."""
     return Progress(
         TextColumn("{task.description:>24}"),
@@ -21,8 +21,8 @@ def progress_bar() -> Progress:
 
 
 @contextmanager
-def steps(what: str, total: int) -> Iterator[Callable[[str], None]]:
+def show_steps(what: str, total: int) -> Iterator[Callable[[str], None]]:
     """Show a bar over so many steps, and give what moves it by one and says which it was."""
-    with progress_bar() as bar:
+    with make_progress_bar() as bar:
         task = bar.add_task(what, total=total)
         yield lambda text: bar.update(task, advance=1, description=escape(text))

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread import log
-from secondread.cli.progress import progress_bar
+from secondread.cli.progress import make_progress_bar
 from secondread.clock import utc_now
 from secondread.settings import DetectSettings, FindingsSettings
 
@@ -46,32 +46,32 @@ def read(
     Exit status 0 when every input was answered, refusals included.
     """
     from secondread import offline
-    from secondread.app.node import gate_names, node_identity, open_reader
+    from secondread.app.node import check_gate_names, make_node_identity, open_reader
     from secondread.detect.child import DetectorChild
-    from secondread.followup.treatment_file import read_record
+    from secondread.followup.treatment_file import read_treatment_file
 
-    log.configure("read", "warning")
-    overrides = gate_names(override_gate or ())
-    record = () if treatments is None else read_record(treatments)
-    inputs = offline.gather(paths)
-    plan = offline.plan(inputs, prior or ())
+    log.configure_logging("read", "warning")
+    overrides = check_gate_names(override_gate or ())
+    record = () if treatments is None else read_treatment_file(treatments)
+    inputs = offline.gather_files(paths)
+    plan = offline.plan_reading(inputs, prior or ())
     detect_settings = DetectSettings(manifest=manifest, site_calibration=site_calibration)
     installation_id = uuid.uuid4().hex
     total = sum(len(study) for study in inputs.studies.values())
-    with DetectorChild(detect_settings) as child, progress_bar() as bar:
+    with DetectorChild(detect_settings) as child, make_progress_bar() as bar:
         task = bar.add_task("reading", total=total)
-        desk = offline.Desk(
+        desk = offline.OfflineReader(
             detect=child.detect,
-            scores_at=child.scores_at,
+            scores_at=child.score_places,
             reader=open_reader(detect_settings, FindingsSettings()),
-            node=node_identity(installation_id, station_name="offline", institution=""),
+            node=make_node_identity(installation_id, station_name="offline", institution=""),
             installation_id=installation_id,
             now=utc_now().astimezone().replace(microsecond=0),
             out=out.resolve(),
             overrides=overrides,
             record=record,
         )
-        written = offline.read(
+        written = offline.read_files(
             inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)
         )
         bar.update(task, completed=total, description="done")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from secondread.cli.progress import steps
+from secondread.cli.progress import show_steps
 from secondread.clock import utc_now
 
 if TYPE_CHECKING:
@@ -93,13 +93,13 @@ def simulate(
     from secondread.assemble.mammogram import Intent
     from secondread.simulate.exam import ExamSpec, write_exam
     from secondread.simulate.sheet import write_sheet
-    from secondread.simulate.spec import latest_study_date
+    from secondread.simulate.spec import find_latest_study_date
 
     if out is None and sheet is None:
         raise typer.BadParameter("--out or --sheet says what to write")
-    today = day.date() if day is not None else latest_study_date(utc_now().astimezone())
+    today = day.date() if day is not None else find_latest_study_date(utc_now().astimezone())
     base = replace(
-        _with_cluster(ExamSpec.demo(today), course, morphology),
+        _with_cluster(ExamSpec.for_demo(today), course, morphology),
         pitch_mm=pitch_mm,
         vendor=vendor.value,
         density=density.value,
@@ -108,11 +108,11 @@ def simulate(
     )
     console = Console()
     if sheet is not None:
-        with steps("simulating", 8) as say:
+        with show_steps("simulating", 8) as say:
             write_sheet(_numbered(base, seed, 0), sheet, say)
         console.print(str(sheet), soft_wrap=True, highlight=False)
     if out is not None:
-        with steps("simulating", 8 * exams) as say:
+        with show_steps("simulating", 8 * exams) as say:
             for number in range(exams):
                 folder = out / f"exam-{number + 1:03d}"
                 write_exam(_numbered(base, seed, number), folder, say)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import SettingsFile, open_settings
+from secondread.cli.options import SettingsFile, read_settings
 from secondread.clock import utc_now
 from secondread.reasons import Outcome
 from secondread.track.states import DeliveryState, StudyState
@@ -27,13 +27,13 @@ def list_(
     """List studies, the latest first."""
     from secondread.app.node import open_node
 
-    node = open_node(open_settings(settings, "studies"))
+    node = open_node(read_settings(settings, "studies"))
     table = Table(box=None)
     # A UID is there to be copied, so it is never cut.
     table.add_column("study", no_wrap=True, overflow="ignore")
     for heading in ("date", "peer", "state", "revision", "outcome", "waiting"):
         table.add_column(heading)
-    for row in node.tracker.study_queries.list_studies(limit, only=StudyFilter(state, outcome)):
+    for row in node.tracker.study_queries.list_studies(limit, matching=StudyFilter(state, outcome)):
         held = f" ({row.hold_reason.value})" if row.hold_reason else ""
         table.add_row(
             escape(row.study_uid),
@@ -55,8 +55,8 @@ def show(
     """Show everything about one study."""
     from secondread.app.node import open_node
 
-    node = open_node(open_settings(settings, "studies"))
-    detail = node.tracker.study_queries.detail(study_uid)
+    node = open_node(read_settings(settings, "studies"))
+    detail = node.tracker.study_queries.find_detail(study_uid)
     if detail is None:
         raise typer.BadParameter(f"there is no study {study_uid}")
     _print(detail)
@@ -70,7 +70,7 @@ def read_(
     """Have a study read now, as a new revision, whatever the intake rule says."""
     from secondread.app.node import open_node
 
-    node = open_node(open_settings(settings, "studies"))
+    node = open_node(read_settings(settings, "studies"))
     node.tracker.studies.request_reading(study_uid, getpass.getuser(), utc_now())
     typer.echo("due now; `secondread studies show` tells what comes of it")
 
@@ -110,7 +110,7 @@ def _print(detail: StudyDetail) -> None:
     objects = Table(
         "object", "revision", "destination", "state", "attempts", "proof", "error", box=None
     )
-    for entry in detail.outbox:
+    for entry in detail.outbox_objects:
         for delivery in entry.deliveries:
             objects.add_row(
                 f"{entry.kind.value} {entry.index + 1}",

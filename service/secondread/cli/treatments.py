@@ -12,9 +12,9 @@ from rich.table import Table
 from secondread.cli.options import (
     PATIENT_HELP,
     SettingsFile,
-    named_patient,
-    open_settings,
+    format_patient,
     parse_patient,
+    read_settings,
 )
 from secondread.clock import utc_now
 
@@ -38,15 +38,17 @@ def import_(
     read again, as a new revision.
     """
     from secondread.app.node import open_node
-    from secondread.followup.treatment_file import read_record
+    from secondread.followup.treatment_file import read_treatment_file
     from secondread.track.treatment_changes import RevisionRules
-    from secondread.workflow.treatments import as_entry
+    from secondread.workflow.treatments import encode_treatment
 
-    rows = read_record(file)
-    node = open_node(open_settings(settings, "treatments"))
+    rows = read_treatment_file(file)
+    node = open_node(read_settings(settings, "treatments"))
     rules, now, by = RevisionRules.from_settings(node.settings.assemble), utc_now(), _user()
     new = sum(
-        node.tracker.treatments.add(row.patient, as_entry(row.treatment), now, by, rules)
+        node.tracker.treatments.add_treatment(
+            row.patient, encode_treatment(row.treatment), now, by, rules
+        )
         for row in rows
     )
     typer.echo(f"{len(rows)} rows: {new} new, {len(rows) - new} known already")
@@ -68,16 +70,18 @@ def add(
 ) -> None:
     """Write one treatment down."""
     from secondread.app.node import open_node
-    from secondread.followup.treatment_file import parse
+    from secondread.followup.treatment_file import parse_treatment
     from secondread.track.treatment_changes import RevisionRules
-    from secondread.workflow.treatments import as_entry
+    from secondread.workflow.treatments import encode_treatment
 
     key = parse_patient(patient)
     values = {"side": side, "procedure": procedure, "started_on": started_on}
-    treatment = parse({**values, "ended_on": ended_on, "site": site})
-    node = open_node(open_settings(settings, "treatments"))
+    treatment = parse_treatment({**values, "ended_on": ended_on, "site": site})
+    node = open_node(read_settings(settings, "treatments"))
     rules = RevisionRules.from_settings(node.settings.assemble)
-    is_new = node.tracker.treatments.add(key, as_entry(treatment), utc_now(), _user(), rules)
+    is_new = node.tracker.treatments.add_treatment(
+        key, encode_treatment(treatment), utc_now(), _user(), rules
+    )
     typer.echo("added" if is_new else "known already")
 
 
@@ -91,7 +95,7 @@ def list_(
     from secondread.app.node import open_node
 
     key = None if patient is None else parse_patient(patient)
-    node = open_node(open_settings(settings, "treatments"))
+    node = open_node(read_settings(settings, "treatments"))
     table = Table(box=None)
     table.add_column("number")
     table.add_column("patient", overflow="fold")
@@ -102,7 +106,7 @@ def list_(
         known = row.treatment
         table.add_row(
             str(row.number),
-            escape(named_patient(row.patient)),
+            escape(format_patient(row.patient)),
             known.side,
             known.procedure,
             str(known.started_on or "-"),
@@ -121,9 +125,9 @@ def remove(
     from secondread.app.node import open_node
     from secondread.track.treatment_changes import RevisionRules
 
-    node = open_node(open_settings(settings, "treatments"))
+    node = open_node(read_settings(settings, "treatments"))
     rules = RevisionRules.from_settings(node.settings.assemble)
-    node.tracker.treatments.remove(number, utc_now(), _user(), rules)
+    node.tracker.treatments.remove_treatment(number, utc_now(), _user(), rules)
     typer.echo("removed")
 
 

@@ -22,13 +22,13 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
-from secondread.accept.contexts import SOP_CLASSES, Use, transfer_syntaxes
+from secondread.accept.contexts import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.errors import InputError
-from secondread.log import get
-from secondread.send.outbox import Callee, EchoAnswer, OutboxObject, StoreAnswer
-from secondread.send.scu import echo, store
+from secondread.log import get_logger
+from secondread.send.outbox import Callee, OutboxObject, PeerCheck, StoreAnswer
+from secondread.send.scu import send_echo, store_objects
 
-log = get(__name__)
+log = get_logger(__name__)
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _CANNOT_UNDERSTAND = 0xC000
@@ -46,7 +46,7 @@ class ArchivedObject:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
+class ImportedFiles:
     """What became of files that were put into the archive without the network."""
 
     study_uids: tuple[str, ...]
@@ -81,9 +81,9 @@ class ArchivePeer:
         """Start to listen."""
         entity = AE(ae_title=self.ae_title)
         for row in SOP_CLASSES:
-            if row.use is Use.REPORTS:
+            if row.use is InstanceUse.REPORTS:
                 continue  # it never answers for what it holds
-            syntaxes = [syntax.uid for syntax in transfer_syntaxes(row.kind)]
+            syntaxes = [syntax.uid for syntax in list_transfer_syntaxes(row.syntax_list)]
             entity.add_supported_context(row.uid, syntaxes)
         self._server = entity.start_server(
             ("127.0.0.1", self._wanted_port),
@@ -106,7 +106,7 @@ class ArchivePeer:
         port: int = self._server.socket.getsockname()[1]
         return port
 
-    def take_in(self, paths: Iterable[Path]) -> TakenIn:
+    def import_files(self, paths: Iterable[Path]) -> ImportedFiles:
         """Copy files into the archive, as if they had always been there."""
         studies: dict[str, None] = {}
         skipped = []
@@ -115,19 +115,19 @@ class ArchivePeer:
                 studies[self._keep(path).study_uid] = None
             except InputError:
                 skipped.append(path)
-        return TakenIn(tuple(studies), tuple(skipped))
+        return ImportedFiles(tuple(studies), tuple(skipped))
 
-    def objects(self, study_uid: str) -> tuple[ArchivedObject, ...]:
+    def list_objects(self, study_uid: str) -> tuple[ArchivedObject, ...]:
         """Return everything that the archive holds of a study, in the order it came."""
         with self._changed:
             return tuple(one for one in self._objects.values() if one.study_uid == study_uid)
 
-    def received(self, study_uid: str) -> Mapping[str, tuple[ArchivedObject, ...]]:
+    def list_received(self, study_uid: str) -> Mapping[str, tuple[ArchivedObject, ...]]:
         """Return what came in over the network for a study, by SOP Class UID."""
         with self._changed:
             return self._received_of(study_uid)
 
-    def wait(
+    def wait_until(
         self,
         study_uid: str,
         enough: Callable[[Mapping[str, tuple[ArchivedObject, ...]]], bool],
@@ -168,15 +168,15 @@ class ArchivePeer:
         InputError
             A path is no DICOM file; nothing was sent.
         """
-        return store(to, self.ae_title, [_as_outbox_object(path) for path in paths])
+        return store_objects(to, self.ae_title, [_as_outbox_object(path) for path in paths])
 
     def forward_study(self, study_uid: str, to: Callee) -> tuple[StoreAnswer, ...]:
         """Send everything that the archive holds of a study; see `forward`."""
-        return self.forward([one.path for one in self.objects(study_uid)], to)
+        return self.forward([one.path for one in self.list_objects(study_uid)], to)
 
-    def echo(self, to: Callee) -> EchoAnswer:
+    def echo(self, to: Callee) -> PeerCheck:
         """Ask a peer whether it answers."""
-        return echo(to, self.ae_title)
+        return send_echo(to, self.ae_title)
 
     def _received_of(self, study_uid: str) -> dict[str, tuple[ArchivedObject, ...]]:
         found: dict[str, tuple[ArchivedObject, ...]] = {}

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from secondread.demo.archive_peer import ArchivePeer
 from secondread.errors import PeerError
-from secondread.send.outbox import Address
+from secondread.send.outbox import PeerAddress
 
 NODE_AE, ARCHIVE_AE = "SECONDREAD", "DEMOARCHIVE"
 START_SECONDS = 60.0
@@ -98,7 +98,7 @@ class NodeProcess:
             self._process.wait(60)
 
 
-def await_node(archive: ArchivePeer, to: Address) -> None:
+def wait_for_node(archive: ArchivePeer, to: PeerAddress) -> None:
     """Wait until the node answers C-ECHO.
 
     Raises

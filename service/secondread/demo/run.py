@@ -21,20 +21,20 @@ from secondread.demo.node_process import (
     ARCHIVE_AE,
     NODE_AE,
     NodeProcess,
-    await_node,
+    wait_for_node,
     write_settings,
 )
 from secondread.errors import PeerError, SettingsError
 from secondread.report.check import check_cad_sr
-from secondread.report.compose import capture_png
-from secondread.send.outbox import Address, StoreAnswer
-from secondread.settings import ObjectKind, load
+from secondread.report.compose import encode_capture_png
+from secondread.send.outbox import PeerAddress, StoreAnswer
+from secondread.settings import ObjectKind, load_settings
 from secondread.simulate.exam import ExamSpec, write_exam
-from secondread.simulate.spec import latest_study_date
+from secondread.simulate.spec import find_latest_study_date
 from secondread.track.states import StudyState
 from secondread.track.summaries import StudyDetail
 
-Say = Callable[[str], None]
+Announce = Callable[[str], None]
 """Tells a person what is going on."""
 
 
@@ -42,25 +42,25 @@ Say = Callable[[str], None]
 class DemoOptions:
     """What the demo is asked to do."""
 
-    out: Path
-    exam: Path | None = None
+    output_folder: Path
+    exam_folder: Path | None = None
     """Folder of DICOM files to send; None simulates an exam and its prior."""
     override_gates: tuple[str, ...] = ()
-    seconds: float = 300.0
+    wait_seconds: float = 300.0
     """How long to wait for results."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedFile:
     """A file that the node did not take."""
 
     path: Path
-    what: str
+    description: str
     """SOP class and transfer syntax, and the answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class StudyResult:
+class DemoStudy:
     """What came of one study."""
 
     detail: StudyDetail
@@ -76,13 +76,13 @@ class StudyResult:
 class DemoOutcome:
     """What came of the demo; the command prints it."""
 
-    studies: tuple[StudyResult, ...]
+    studies: tuple[DemoStudy, ...]
     """Studies of which the node took something, oldest first."""
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedFile, ...]
     log_file: Path
 
 
-def run(options: DemoOptions, say: Say) -> DemoOutcome:
+def run_demo(options: DemoOptions, say: Announce) -> DemoOutcome:
     """Play the round trip.
 
     Raises
@@ -92,39 +92,39 @@ def run(options: DemoOptions, say: Say) -> DemoOutcome:
     PeerError
         The node did not start.
     """
-    out = options.out.resolve()
+    out = options.output_folder.resolve()
     out.mkdir(parents=True, exist_ok=True)
     files = _exam_files(options, out, say)
     with ArchivePeer(out / "archive", ARCHIVE_AE) as archive:
         # The built-in exam goes through the normal intake rule; files of one's own are old and
         # would all be priors.
-        age = 30 if options.exam is None else -1
+        age = 30 if options.exam_folder is None else -1
         settings_file = write_settings(out, archive.port, age, options.override_gates)
-        settings = load(settings_file)
-        to = Address(NODE_AE, "127.0.0.1", settings.receive.port)
+        settings = load_settings(settings_file)
+        to = PeerAddress(NODE_AE, "127.0.0.1", settings.receive.port)
         with NodeProcess(settings_file, out / "node.log"):
             say(f"starting the node; operations page http://127.0.0.1:{settings.web.port}/")
-            await_node(archive, to)
-            taken = archive.take_in(files)
+            wait_for_node(archive, to)
+            taken = archive.import_files(files)
             node = open_node(settings)
             sent, refused = _forward(archive, taken.study_uids, to, say)
-            _await_results(node, archive, sent, options.seconds, say)
+            _await_results(node, archive, sent, options.wait_seconds, say)
         studies = tuple(_collect(node, archive, study_uid, out) for study_uid in sent)
     return DemoOutcome(studies, tuple(refused), out / "node.log")
 
 
-def _collect(node: Node, archive: ArchivePeer, study_uid: str, out: Path) -> StudyResult:
+def _collect(node: Node, archive: ArchivePeer, study_uid: str, out: Path) -> DemoStudy:
     """Copy what came back to a folder for people, and look at each object."""
-    detail = node.tracker.study_queries.detail(study_uid)
+    detail = node.tracker.study_queries.find_detail(study_uid)
     if detail is None:
         raise PeerError(f"the node took study {study_uid} and does not know it")
     faults = [f"{uid} did not come back" for uid in _missing(detail, archive)]
     if detail.summary.state not in {StudyState.REPORTED, StudyState.HELD}:
         faults.append(f"the study is still {detail.summary.state.value}")
     folder = out / "results" / f"{detail.summary.study_date or 'no-date'}-{study_uid[-6:]}"
-    received = {one.sop_instance_uid: one.path for one in archive.objects(study_uid)}
+    received = {one.sop_instance_uid: one.path for one in archive.list_objects(study_uid)}
     files: list[Path] = []
-    for entry in detail.outbox:
+    for entry in detail.outbox_objects:
         if entry.sop_instance_uid in received:
             folder.mkdir(parents=True, exist_ok=True)
             target = folder / f"{entry.kind.value}-{entry.index + 1}.dcm"
@@ -137,7 +137,7 @@ def _collect(node: Node, archive: ArchivePeer, study_uid: str, out: Path) -> Stu
         if summary.reported_at is not None
         else None
     )
-    return StudyResult(detail, seconds, tuple(files), tuple(faults))
+    return DemoStudy(detail, seconds, tuple(files), tuple(faults))
 
 
 _HOLDS = {
@@ -154,24 +154,24 @@ def _look_at(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
     if kind is not ObjectKind.CAPTURE:
         return [] if ds.get(_HOLDS[kind]) else [f"{path.name}: no {_HOLDS[kind]}"]
     picture = path.with_suffix(".png")
-    picture.write_bytes(capture_png(ds))
+    picture.write_bytes(encode_capture_png(ds))
     files.append(picture)
     return []
 
 
-def _exam_files(options: DemoOptions, out: Path, say: Say) -> list[Path]:
-    if options.exam is None:
+def _exam_files(options: DemoOptions, out: Path, say: Announce) -> list[Path]:
+    if options.exam_folder is None:
         say("simulating a follow-up exam and its prior (seeded; eight views)")
         # The person's own calendar: the exam is to look as if taken today where they are.
-        day = latest_study_date(utc_now().astimezone())
-        exam = write_exam(ExamSpec.demo(day), out / "exam", say)
+        day = find_latest_study_date(utc_now().astimezone())
+        exam = write_exam(ExamSpec.for_demo(day), out / "exam", say)
         return sorted(exam.paths)
-    if not options.exam.is_dir():
-        raise SettingsError(f"{options.exam}: no such folder")
-    files = sorted(path for path in options.exam.rglob("*") if path.is_file())
+    if not options.exam_folder.is_dir():
+        raise SettingsError(f"{options.exam_folder}: no such folder")
+    files = sorted(path for path in options.exam_folder.rglob("*") if path.is_file())
     files = [path for path in files if _is_dicom(path)]
     if not files:
-        raise SettingsError(f"{options.exam}: no DICOM file in it")
+        raise SettingsError(f"{options.exam_folder}: no DICOM file in it")
     return files
 
 
@@ -184,27 +184,27 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _forward(
-    archive: ArchivePeer, study_uids: Sequence[str], to: Address, say: Say
-) -> tuple[list[str], list[Refused]]:
+    archive: ArchivePeer, study_uids: Sequence[str], to: PeerAddress, say: Announce
+) -> tuple[list[str], list[RefusedFile]]:
     """Forward all studies, priors first; return what was taken and what was not."""
     sent: list[str] = []
-    refused: list[Refused] = []
+    refused: list[RefusedFile] = []
     for study_uid in sorted(study_uids, key=lambda uid: _study_date(archive, uid)):
-        objects = archive.objects(study_uid)
+        objects = archive.list_objects(study_uid)
         say(f"the archive forwards {len(objects)} objects of {_study_date(archive, study_uid)}")
         answers = archive.forward([one.path for one in objects], to)
         refused += [
-            Refused(one.path, _words(one.path, answer))
+            RefusedFile(one.path, _words(one.path, answer))
             for one, answer in zip(objects, answers, strict=True)
-            if not answer.stored
+            if not answer.is_stored
         ]
-        if any(answer.stored for answer in answers):
+        if any(answer.is_stored for answer in answers):
             sent.append(study_uid)
     return sent, refused
 
 
 def _study_date(archive: ArchivePeer, study_uid: str) -> str:
-    header = pydicom.dcmread(archive.objects(study_uid)[0].path, specific_tags=["StudyDate"])
+    header = pydicom.dcmread(archive.list_objects(study_uid)[0].path, specific_tags=["StudyDate"])
     return str(header.get("StudyDate", "") or "no date")
 
 
@@ -218,14 +218,14 @@ def _words(path: Path, answer: StoreAnswer) -> str:
 
 
 def _await_results(
-    node: Node, archive: ArchivePeer, study_uids: Sequence[str], seconds: float, say: Say
+    node: Node, archive: ArchivePeer, study_uids: Sequence[str], seconds: float, say: Announce
 ) -> None:
     """Wait until each study is held, or read and everything made for it has come back."""
     deadline = time.monotonic() + seconds
     waiting = list(study_uids)
     while waiting and time.monotonic() < deadline:
         for study_uid in list(waiting):
-            detail = node.tracker.study_queries.detail(study_uid)
+            detail = node.tracker.study_queries.find_detail(study_uid)
             if detail is not None and _is_settled(detail, archive):
                 waiting.remove(study_uid)
                 outcome = detail.summary.outcome
@@ -244,5 +244,9 @@ def _is_settled(detail: StudyDetail, archive: ArchivePeer) -> bool:
 
 def _missing(detail: StudyDetail, archive: ArchivePeer) -> list[str]:
     """Return the result objects of a study that the archive has not got."""
-    held = {one.sop_instance_uid for one in archive.objects(detail.summary.study_uid)}
-    return [entry.sop_instance_uid for entry in detail.outbox if entry.sop_instance_uid not in held]
+    held = {one.sop_instance_uid for one in archive.list_objects(detail.summary.study_uid)}
+    return [
+        entry.sop_instance_uid
+        for entry in detail.outbox_objects
+        if entry.sop_instance_uid not in held
+    ]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from secondread.geometry import Outline, PointPx
 
-Picture = npt.NDArray[np.uint8]
+OverviewPixels = npt.NDArray[np.uint8]
 """Local contrast in 8 bits: `NEUTRAL` is the local mean, 0 is outside the breast."""
 
 NEUTRAL = 128
@@ -30,12 +30,12 @@ class Overview:
     """Base64 of the deflated pixels, row by row."""
 
     @classmethod
-    def from_picture(cls, picture: Picture) -> "Overview":
+    def from_picture(cls, picture: OverviewPixels) -> "Overview":
         """Pack a picture."""
         packed = base64.b64encode(zlib.compress(picture.tobytes(), 6)).decode("ascii")
         return cls(picture.shape[0], picture.shape[1], packed)
 
-    def picture(self) -> Picture:
+    def unpack(self) -> OverviewPixels:
         """Return the pixels.
 
         Raises

@@ -7,7 +7,7 @@ from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
 from secondread.reasons import ImageStatus, Reason
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
 def failed_detection(sop_instance_uid: str, reason: Reason, detail: str = "") -> Detection:
@@ -24,7 +24,9 @@ def failed_detection(sop_instance_uid: str, reason: Reason, detail: str = "") ->
     )
 
 
-def answered(sop_instance_uid: str, detect: Callable[[], Detection], attempts: int) -> Detection:
+def detect_with_retries(
+    sop_instance_uid: str, detect: Callable[[], Detection], attempts: int
+) -> Detection:
     """Have an image read, and give it up when it has killed the detector too often.
 
     Parameters

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Image = npt.NDArray[np.float32]
-Where = npt.NDArray[np.bool_]
+WhereMask = npt.NDArray[np.bool_]
 
 BAND_EDGES_PX = (1.5, 3.0, 6.0, 12.0, 24.0)
 """Standard deviations of the Gaussians whose differences are the bands."""
@@ -32,13 +32,13 @@ class NoiseCurve:
     """Robust standard deviation of the finest band there, same unit."""
 
 
-def finest_band(bright: Image) -> tuple[Image, Image]:
+def split_finest_band(bright: Image) -> tuple[Image, Image]:
     """Return an image without its finest detail, and that detail."""
     smooth = np.asarray(cv2.GaussianBlur(bright, (0, 0), BAND_EDGES_PX[0]), np.float32)
     return smooth, bright - smooth
 
 
-def band_deviations(bright: Image, where: Where) -> tuple[float, ...]:
+def measure_bands(bright: Image, where: WhereMask) -> tuple[float, ...]:
     """Return the robust standard deviation of each octave of detail, finest first.
 
     Parameters
@@ -63,7 +63,7 @@ def band_deviations(bright: Image, where: Where) -> tuple[float, ...]:
     for below, edge in pairwise((0.0, *BAND_EDGES_PX)):
         step = float(np.sqrt(edge**2 - below**2)) / 2**halvings
         coarse = np.asarray(cv2.GaussianBlur(fine, (0, 0), step), np.float32)
-        spreads.append(robust_deviation((fine - coarse)[inside]))
+        spreads.append(estimate_deviation((fine - coarse)[inside]))
         fine = coarse
         if edge / 2**halvings >= 2 * BAND_EDGES_PX[0]:
             fine = np.ascontiguousarray(coarse[::2, ::2])
@@ -71,7 +71,7 @@ def band_deviations(bright: Image, where: Where) -> tuple[float, ...]:
     return tuple(spreads)
 
 
-def band_ratios(bright: Image, where: Where) -> tuple[float, ...]:
+def measure_band_ratios(bright: Image, where: WhereMask) -> tuple[float, ...]:
     """Return the strength of the bands between neighbouring edges over that of the finest band.
 
     Parameters
@@ -84,11 +84,13 @@ def band_ratios(bright: Image, where: Where) -> tuple[float, ...]:
     tuple of float
         For 1.5-3, 3-6, 6-12 and 12-24 px.
     """
-    finest, *others = band_deviations(bright, where)
+    finest, *others = measure_bands(bright, where)
     return tuple(spread / finest for spread in others)
 
 
-def noise_curve(smooth: Image, detail: Image, where: Where, bins: int = 12) -> NoiseCurve:
+def measure_noise_curve(
+    smooth: Image, detail: Image, where: WhereMask, bins: int = 12
+) -> NoiseCurve:
     """Return the strength of the finest band at each grey.
 
     Parameters
@@ -107,10 +109,10 @@ def noise_curve(smooth: Image, detail: Image, where: Where, bins: int = 12) -> N
         chosen = (grey >= low) & (grey < high)
         if chosen.sum() > MINIMUM_IN_BIN:
             middles.append(0.5 * float(low + high))
-            deviations.append(robust_deviation(residual[chosen]))
+            deviations.append(estimate_deviation(residual[chosen]))
     return NoiseCurve(np.array(middles), np.array(deviations))
 
 
-def robust_deviation(values: Image) -> float:
+def estimate_deviation(values: Image) -> float:
     """Return the standard deviation that the median absolute deviation stands for."""
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))

@@ -39,7 +39,7 @@ class BreastRegion:
     """The breast without skin line and image border: where marks are looked for."""
 
 
-def find(bright: Brightness, spacing: SpacingMm) -> BreastRegion | None:
+def find_breast(bright: Brightness, spacing: SpacingMm) -> BreastRegion | None:
     """Find the breast in an image in which tissue is brighter than air.
 
     Parameters
@@ -67,7 +67,7 @@ def find(bright: Brightness, spacing: SpacingMm) -> BreastRegion | None:
     return BreastRegion(breast, tissue, _interior(tissue, pitch))
 
 
-def polarity(bright: Brightness) -> float:
+def measure_polarity(bright: Brightness) -> float:
     """Return the share of the textured pixels that are brighter than the flattest ones.
 
     Air is the flattest part of a mammogram. Near 1 it is dark, as it should be; near 0 the image
@@ -82,7 +82,7 @@ def polarity(bright: Brightness) -> float:
     return float((mean[~flat] > np.median(mean[flat])).mean())
 
 
-def everything(bright: Brightness, spacing: SpacingMm) -> BreastRegion:
+def take_whole_image(bright: Brightness, spacing: SpacingMm) -> BreastRegion:
     """Return a region that takes the whole image for breast."""
     coarse, pitch = _coarse(bright, spacing)
     tissue = np.ones(coarse.shape, np.uint8)
@@ -92,7 +92,7 @@ def everything(bright: Brightness, spacing: SpacingMm) -> BreastRegion:
     return BreastRegion(whole, tissue, _interior(tissue, pitch))
 
 
-def resized(
+def resample_mask(
     mask: Mask, image: tuple[int, ...], box: tuple[int, int, int, int], shape: tuple[int, ...]
 ) -> Mask:
     """Return the part of a coarse mask under a box of the image, at another resolution.

@@ -38,7 +38,7 @@ class Placed(Protocol):
         ...
 
 
-def patches(image: Brightness, found: Sequence[Placed], size: int) -> npt.NDArray[np.float32]:
+def cut_patches(image: Brightness, found: Sequence[Placed], size: int) -> npt.NDArray[np.float32]:
     """Cut a (places, 1, size, size) batch around places, 0 beyond the image."""
     half = size // 2
     rows, columns = image.shape

@@ -27,17 +27,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from secondread import metrics
 from secondread.detect.marks import Detection
-from secondread.detect.serving import MEMORY_EXIT, serve
+from secondread.detect.serving import MEMORY_EXIT, serve_requests
 from secondread.errors import DetectorDiedError, InputError, ModelError, TransientError
 from secondread.geometry import PointPx
-from secondread.log import get
+from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.settings import DetectSettings
 
 if TYPE_CHECKING:
-    from secondread.detect.places import Shares
+    from secondread.detect.places import PlaceShares
 
-log = get(__name__)
+log = get_logger(__name__)
 
 _STANDARD_ERROR = 2  # where what a library prints belongs
 START_SECONDS = 60.0
@@ -149,7 +149,7 @@ class DetectorChild:
         metrics.VIEW_SECONDS.observe(detection.seconds)
         return detection
 
-    def show(self, path: Path, display_to: Path) -> None:
+    def write_display(self, path: Path, display_to: Path) -> None:
         """Write the picture that `detect` writes, without looking for anything in the image.
 
         Raises
@@ -159,7 +159,7 @@ class DetectorChild:
         """
         self._answer({"show": _whole(path), "display_to": _whole(display_to)})
 
-    def scores_at(self, path: Path, points: Sequence[PointPx]) -> "Shares | None":
+    def score_places(self, path: Path, points: Sequence[PointPx]) -> "PlaceShares | None":
         """Return what the rescoring graph says of places of an image, see `Detector.scores_at`.
 
         Raises
@@ -306,4 +306,4 @@ def _start(settings: DetectSettings) -> _Running:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    serve_requests(sys.argv[1:])

@@ -29,7 +29,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from secondread.assemble.mammogram import transfer_syntax
+from secondread.assemble.mammogram import read_transfer_syntax
 from secondread.detect.codestream import frame_size
 from secondread.errors import PixelError
 
@@ -51,7 +51,7 @@ class _Layout(NamedTuple):
     signed: bool
 
 
-def decode(ds: Dataset) -> StoredValues:
+def decode_pixels(ds: Dataset) -> StoredValues:
     """Return the stored values of a single-frame greyscale image.
 
     Overlay or other bits outside Bits Stored are masked away, and signed values have their sign.
@@ -75,7 +75,7 @@ def decode(ds: Dataset) -> StoredValues:
         header says, or cannot be decoded. The message names which.
     """
     layout = _layout(ds)
-    syntax = UID(transfer_syntax(ds))
+    syntax = UID(read_transfer_syntax(ds))
     if "PixelData" not in ds:
         raise PixelError("the data set has no Pixel Data (7FE0,0010)")
     if not syntax.is_transfer_syntax:

@@ -23,17 +23,17 @@ from secondread.detect import (
     strips,
 )
 from secondread.detect.breast import BreastRegion, Brightness, Mask
-from secondread.detect.candidate import Candidate, patches
-from secondread.detect.decode import decode
-from secondread.detect.gates import Measured, Verdict
-from secondread.detect.grid import Grid, cropped
-from secondread.detect.likeness import Features
-from secondread.detect.manifest import Graph, Manifest, Role
+from secondread.detect.candidate import Candidate, cut_patches
+from secondread.detect.decode import decode_pixels
+from secondread.detect.gates import GateMeasurement, GateResult
+from secondread.detect.grid import InputGrid, crop_to_spacing
+from secondread.detect.likeness import LikenessFeatures
+from secondread.detect.manifest import Graph, GraphRole, Manifest
 from secondread.detect.marks import Detection, Mark
-from secondread.detect.observed import observe
-from secondread.detect.opening import header_of, opened
-from secondread.detect.pixels import Display, GreyScale, normalised
-from secondread.detect.places import Shares
+from secondread.detect.observed import measure_pixels
+from secondread.detect.opening import read_dataset, read_header
+from secondread.detect.pixels import Display, GreyScale, normalise
+from secondread.detect.places import PlaceShares
 from secondread.detect.session import GraphSession
 from secondread.errors import InputError, ModelError, PixelError
 from secondread.geometry import PointPx, SpacingMm
@@ -41,13 +41,13 @@ from secondread.reasons import ImageStatus, Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedImage:
     """One image, decoded and looked at, ready for the graphs."""
 
     bright: Brightness
     region: BreastRegion
     spacing: SpacingMm
-    measured: tuple[Measured, ...]
+    measurements: tuple[GateMeasurement, ...]
     display: Display
 
 
@@ -72,11 +72,11 @@ class Detector:
         cv2.setNumThreads(threads)
         self.manifest = manifest
         self._dense = GraphSession(manifest, manifest.dense, threads)
-        rescore = manifest.graph(Role.RESCORE)
+        rescore = manifest.find_graph(GraphRole.RESCORE)
         self._rescore = GraphSession(manifest, rescore, threads) if rescore else None
-        around = manifest.graph(Role.NEIGHBOURS)
+        around = manifest.find_graph(GraphRole.NEIGHBOURS)
         self._neighbours = _of_spots(manifest, around, threads) if around else None
-        describe = manifest.graph(Role.DESCRIBE)
+        describe = manifest.find_graph(GraphRole.DESCRIBE)
         self._describe = GraphSession(manifest, describe, threads) if describe else None
 
     def detect(
@@ -109,14 +109,14 @@ class Detector:
         start = time.perf_counter()
         uid = ""
         try:
-            ds = opened(path)
+            ds = read_dataset(path)
             uid = str(ds.get("SOPInstanceUID", ""))
-            mammogram = header_of(ds)
-            measured = gates.header_gates(mammogram)
-            verdict = gates.verdict(measured, overrides)
-            if verdict.refused:
+            mammogram = read_header(ds)
+            measured = gates.check_header(mammogram)
+            verdict = gates.combine_measurements(measured, overrides)
+            if verdict.is_refused:
                 return _refused(uid, verdict, None, start), None
-            image = prepare(ds, mammogram, self.manifest.input.spacing_mm)
+            image = prepare_image(ds, mammogram, self.manifest.input.spacing_mm)
             detection = self._read_prepared(uid, image, measured, overrides, start)
         except InputError as error:
             undecodable = isinstance(error, PixelError)
@@ -128,7 +128,7 @@ class Detector:
             ), None
         return detection, image.display
 
-    def show(self, path: Path) -> Display | None:
+    def render_display(self, path: Path) -> Display | None:
         """Return an image as `detect` does, without looking for anything in it.
 
         Raises
@@ -137,12 +137,12 @@ class Detector:
             The file cannot be opened or read.
         """
         try:
-            ds = opened(path)
-            return prepare(ds, header_of(ds), self.manifest.input.spacing_mm).display
+            ds = read_dataset(path)
+            return prepare_image(ds, read_header(ds), self.manifest.input.spacing_mm).display
         except InputError:
             return None
 
-    def scores_at(self, path: Path, points: Sequence[PointPx]) -> Shares | None:
+    def score_places(self, path: Path, points: Sequence[PointPx]) -> PlaceShares | None:
         """Return what the rescoring graph says of places of an image, see `places.shares_at`.
 
         No gate refuses here: what is asked about was read before.
@@ -168,28 +168,28 @@ class Detector:
         """
         if self._rescore is None:
             return None
-        ds = opened(path)
-        image = prepare(ds, header_of(ds), self.manifest.input.spacing_mm)
-        cut, grid, tissue, interior = detector_input(image, self.manifest.input.spacing_mm)
-        z = normalised(cut, tissue, self.manifest.input)
-        return places.shares_at(self._rescore, z, interior, grid, points)
+        ds = read_dataset(path)
+        image = prepare_image(ds, read_header(ds), self.manifest.input.spacing_mm)
+        cut, grid, tissue, interior = cut_detector_input(image, self.manifest.input.spacing_mm)
+        z = normalise(cut, tissue, self.manifest.input)
+        return places.score_places(self._rescore, z, interior, grid, points)
 
     def _read_prepared(
         self,
         uid: str,
-        image: Prepared,
-        header: tuple[Measured, ...],
+        image: PreparedImage,
+        header: tuple[GateMeasurement, ...],
         overrides: frozenset[str],
         start: float,
     ) -> Detection:
-        cut = detector_input(image, self.manifest.input.spacing_mm)
-        measured = (*header, *image.measured, self._likeness(cut))
-        verdict = gates.verdict(measured, overrides)
-        if verdict.refused:
+        cut = cut_detector_input(image, self.manifest.input.spacing_mm)
+        measured = (*header, *image.measurements, self._likeness(cut))
+        verdict = gates.combine_measurements(measured, overrides)
+        if verdict.is_refused:
             return _refused(uid, verdict, image, start)
         marks = self._marks(cut)
-        verdict = gates.verdict((*measured, self._density(marks, image)), overrides)
-        if verdict.refused:
+        verdict = gates.combine_measurements((*measured, self._density(marks, image)), overrides)
+        if verdict.is_refused:
             return _refused(uid, verdict, image, start)
         return Detection(
             sop_instance_uid=uid,
@@ -201,15 +201,17 @@ class Detector:
             seconds=time.perf_counter() - start,
         )
 
-    def marks(self, image: Prepared) -> tuple[Mark, ...]:
+    def find_marks(self, image: PreparedImage) -> tuple[Mark, ...]:
         """Run the graphs on a prepared image and return its marks, highest score first."""
-        return self._marks(detector_input(image, self.manifest.input.spacing_mm))
+        return self._marks(cut_detector_input(image, self.manifest.input.spacing_mm))
 
     def _marks(self, prepared: "DetectorInput") -> tuple[Mark, ...]:
         cut, grid, tissue, interior = prepared
-        return self.marks_on(normalised(cut, tissue, self.manifest.input), interior, grid)
+        return self.find_marks_in_input(normalise(cut, tissue, self.manifest.input), interior, grid)
 
-    def marks_on(self, z: Brightness, interior: Mask, grid: Grid) -> tuple[Mark, ...]:
+    def find_marks_in_input(
+        self, z: Brightness, interior: Mask, grid: InputGrid
+    ) -> tuple[Mark, ...]:
         """Run the graphs on a normalised input and return its marks, highest score first.
 
         Parameters
@@ -222,16 +224,18 @@ class Detector:
             Where the input lies in the stored image.
         """
         dense = self.manifest.dense
-        maps = strips.infer(z, interior, dense, self._dense.dense)
-        seen = peaks.candidates(
+        maps = strips.run_in_strips(z, interior, dense, self._dense.run_dense)
+        seen = peaks.find_candidates(
             maps, dense.heads, z, interior, grid.spacing.mean, self.manifest.limits
         )
         spacing_mm = grid.spacing.mean
-        found = seen.settled() if self._rescore is None else self._rescored(z, seen, spacing_mm)
+        found = seen.settle() if self._rescore is None else self._rescored(z, seen, spacing_mm)
         types = self._types(z, found)
         return tuple(_mark(one, grid, kind) for one, kind in zip(found, types, strict=True))
 
-    def _rescored(self, z: Brightness, seen: peaks.Found, spacing_mm: float) -> list[Candidate]:
+    def _rescored(
+        self, z: Brightness, seen: peaks.OpenCandidates, spacing_mm: float
+    ) -> list[Candidate]:
         """Score spots again, and drop those that are not what they seemed.
 
         A small piece of metal is none if its spots are something else on average. What is left
@@ -239,9 +243,9 @@ class Detector:
         """
         session = self._rescore
         if session is None or session.graph.patch_px is None or not seen.spots:
-            return seen.settled()
+            return seen.settle()
         heads = session.graph.heads
-        scores = session.patches(patches(z, seen.spots, session.graph.patch_px))
+        scores = session.run_patches(cut_patches(z, seen.spots, session.graph.patch_px))
         scores = self._beside_neighbours(scores, seen.spots, spacing_mm)
         best = scores.argmax(axis=1)
         again = tuple(
@@ -249,14 +253,14 @@ class Detector:
             for number, (one, head) in enumerate(zip(seen.spots, best.tolist(), strict=True))
         )
         metal = np.array([head is MarkClass.METAL for head in heads])
-        within = np.array(seen.within)
+        within = np.array(seen.object_index)
         overturned = {
             number
             for number in np.unique(within[within >= 0]).tolist()
             if _is_no_metal(scores[within == number].mean(axis=0), metal)
         }
         least = self.manifest.limits.minimum_score
-        kept = replace(seen, spots=again).settled(overturned)
+        kept = replace(seen, spots=again).settle(overturned)
         return [one for one in kept if one.mark_class is MarkClass.METAL or one.score >= least]
 
     def _beside_neighbours(
@@ -267,12 +271,12 @@ class Detector:
         if session is None:
             return scores
         heads = session.graph.heads
-        asked = neighbours.asked(scores, heads)
+        asked = neighbours.select_spots(scores, heads)
         if not asked.size:
             return scores
         at = np.array([(one.row, one.column) for one in spots]) * spacing_mm
         seen = scores.copy()
-        seen[asked] = session.patches(neighbours.features(at, scores, heads, asked))
+        seen[asked] = session.run_patches(neighbours.compute_features(at, scores, heads, asked))
         return seen
 
     def _types(self, z: Brightness, found: Sequence[Candidate]) -> list["Types"]:
@@ -286,39 +290,41 @@ class Detector:
         ]
         if not numbers:
             return told
-        cut = patches(z, [found[number] for number in numbers], session.graph.patch_px)
-        for number, shares in zip(numbers, session.patches(cut).tolist(), strict=True):
+        cut = cut_patches(z, [found[number] for number in numbers], session.graph.patch_px)
+        for number, shares in zip(numbers, session.run_patches(cut).tolist(), strict=True):
             told[number] = tuple(zip(session.graph.types, shares, strict=True))
         return told
 
-    def _likeness(self, prepared: "DetectorInput") -> Measured:
+    def _likeness(self, prepared: "DetectorInput") -> GateMeasurement:
         cut, _, _, interior = prepared
         reference = self.manifest.likeness
-        features = None if reference is None else likeness.measure(cut, interior)
+        features = None if reference is None else likeness.measure_features(cut, interior)
         if reference is None or features is None:
-            return gates.likeness_gate(None, reference)
-        return gates.likeness_gate(reference.distance(features), reference)
+            return gates.check_likeness(None, reference)
+        return gates.check_likeness(reference.measure_distance(features), reference)
 
-    def _density(self, marks: Sequence[Mark], image: Prepared) -> Measured:
+    def _density(self, marks: Sequence[Mark], image: PreparedImage) -> GateMeasurement:
         limits, shown = self.manifest.limits, self._shown(marks)
-        return gates.marks_gate(
+        return gates.check_mark_density(
             shown / max(image.region.breast.area_cm2, 1e-6),
             limits.maximum_marks_per_cm2,
             all_listed=shown < limits.maximum_candidates,
         )
 
     def _shown(self, marks: Sequence[Mark]) -> int:
-        minimum = self.manifest.operating_point().minimum_certainty.get(MarkClass.CALCIFICATION)
+        minimum = self.manifest.find_operating_point().minimum_certainty.get(
+            MarkClass.CALCIFICATION
+        )
         if minimum is None:
             return 0
         return sum(
             mark.mark_class is MarkClass.CALCIFICATION
-            and self.manifest.certainty(mark.mark_class, mark.score) >= minimum
+            and self.manifest.calibrate(mark.mark_class, mark.score) >= minimum
             for mark in marks
         )
 
 
-def prepare(ds: Dataset, mammogram: Mammogram, model_mm: float) -> Prepared:
+def prepare_image(ds: Dataset, mammogram: Mammogram, model_mm: float) -> PreparedImage:
     """Decode an image, find the breast, and measure what the pixel gates ask for.
 
     An image without spacing, or without a breast, comes here only so far that its gates can be
@@ -329,42 +335,42 @@ def prepare(ds: Dataset, mammogram: Mammogram, model_mm: float) -> Prepared:
     PixelError
         The pixels cannot be decoded or do not fit the header.
     """
-    stored = decode(ds)
+    stored = decode_pixels(ds)
     grey = GreyScale.from_dataset(ds, mammogram)
-    bright = grey.brightness(stored)
+    bright = grey.to_brightness(stored)
     spacing = mammogram.spacing or SpacingMm(model_mm, model_mm)
-    found = breast.find(bright, spacing)
+    found = breast.find_breast(bright, spacing)
     oblique = mammogram.view is not None and mammogram.view.is_mlo_like
     region = (
-        landmarks.located(
-            found, bright, spacing, oblique=oblique, upside_down=mammogram.upside_down
+        landmarks.add_landmarks(
+            found, bright, spacing, oblique=oblique, upside_down=mammogram.is_upside_down
         )
         if found
-        else breast.everything(bright, spacing)
+        else breast.take_whole_image(bright, spacing)
     )
-    pixels = observe(stored, bright, grey, region, spacing, found=found is not None)
-    measured = gates.pixel_gates(pixels, mammogram.bits_stored)
-    display = grey.display(stored, bright, region.tissue)
-    return Prepared(bright, region, spacing, measured, display)
+    pixels = measure_pixels(stored, bright, grey, region, spacing, found=found is not None)
+    measured = gates.check_pixels(pixels, mammogram.bits_stored)
+    display = grey.render(stored, bright, region.tissue)
+    return PreparedImage(bright, region, spacing, measured, display)
 
 
 Types = tuple[tuple[Morphology, float], ...]
 """Shares, 0-1, of the types of a calcification."""
 
-DetectorInput = tuple[Brightness, Grid, Mask, Mask]
+DetectorInput = tuple[Brightness, InputGrid, Mask, Mask]
 """Brightness at the model's spacing, its grid, the breast, and the breast without its skin."""
 
 
-def detector_input(image: Prepared, model_mm: float) -> DetectorInput:
+def cut_detector_input(image: PreparedImage, model_mm: float) -> DetectorInput:
     """Return the breast's box at the model's spacing, its grid, and both masks of that shape."""
     box = image.region.breast.box
-    cut, grid = cropped(image.bright, box, image.spacing, model_mm)
-    tissue = breast.resized(image.region.tissue, image.bright.shape, box, cut.shape)
-    interior = breast.resized(image.region.interior, image.bright.shape, box, cut.shape)
+    cut, grid = crop_to_spacing(image.bright, box, image.spacing, model_mm)
+    tissue = breast.resample_mask(image.region.tissue, image.bright.shape, box, cut.shape)
+    interior = breast.resample_mask(image.region.interior, image.bright.shape, box, cut.shape)
     return cut, grid, tissue, interior
 
 
-def features_of(ds: Dataset, model_mm: float) -> Features | None:
+def measure_likeness(ds: Dataset, model_mm: float) -> LikenessFeatures | None:
     """Return the features that the likeness of an image is judged by, for fitting a reference.
 
     Raises
@@ -372,11 +378,11 @@ def features_of(ds: Dataset, model_mm: float) -> Features | None:
     InputError
         The image cannot be read.
     """
-    cut, _, _, interior = detector_input(prepare(ds, header_of(ds), model_mm), model_mm)
-    return likeness.measure(cut, interior)
+    cut, _, _, interior = cut_detector_input(prepare_image(ds, read_header(ds), model_mm), model_mm)
+    return likeness.measure_features(cut, interior)
 
 
-def _refused(uid: str, verdict: Verdict, image: Prepared | None, start: float) -> Detection:
+def _refused(uid: str, verdict: GateResult, image: PreparedImage | None, start: float) -> Detection:
     return Detection(
         sop_instance_uid=uid,
         status=verdict.status,
@@ -390,7 +396,7 @@ def _refused(uid: str, verdict: Verdict, image: Prepared | None, start: float) -
 
 def _of_spots(manifest: Manifest, graph: Graph, threads: int) -> GraphSession:
     session = GraphSession(manifest, graph, threads)
-    wanted, length = neighbours.features_length(len(graph.heads)), session.input_shape[-1]
+    wanted, length = neighbours.count_features(len(graph.heads)), session.input_shape[-1]
     if isinstance(length, int) and length != wanted:
         where = manifest.folder / graph.file
         raise ModelError(f"{where}: takes {length} features a spot, {graph.features} has {wanted}")
@@ -402,7 +408,7 @@ def _is_no_metal(score: npt.NDArray[np.float32], metal: npt.NDArray[np.bool_]) -
     return float(score[~metal].max()) > max(float(score[metal].max(initial=0.0)), 0.5)
 
 
-def _mark(one: Candidate, grid: Grid, morphology: Types) -> Mark:
+def _mark(one: Candidate, grid: InputGrid, morphology: Types) -> Mark:
     return Mark(
         center=grid.to_stored(one.row, one.column),
         score=one.score,

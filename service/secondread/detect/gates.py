@@ -35,7 +35,7 @@ REACHES = 0.1
 """A border of the image is reached where the breast covers more than this share of it."""
 MINIMUM_POLARITY = 0.25
 """Share of textured pixels brighter than air; near 0 in a negative, see `breast.polarity`."""
-ALL = "all"
+ALL_GATES = "all"
 """Overrides every gate."""
 
 
@@ -62,7 +62,7 @@ class Gate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class GateMeasurement:
     """What one gate measured, and what follows."""
 
     gate: Gate
@@ -72,7 +72,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Pixels:
+class PixelMeasurements:
     """What was found in the pixels of an image."""
 
     area_cm2: float | None
@@ -92,7 +92,7 @@ class Pixels:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateResult:
     """What the gates together say about an image."""
 
     status: ImageStatus
@@ -100,15 +100,17 @@ class Verdict:
     values: dict[str, float | str]
 
     @property
-    def refused(self) -> bool:
+    def is_refused(self) -> bool:
         """Whether the image is not read."""
         return self.status is ImageStatus.REFUSED
 
 
-def header_gates(mammogram: Mammogram) -> tuple[Measured, ...]:
+def check_header(mammogram: Mammogram) -> tuple[GateMeasurement, ...]:
     """Return the gates that need the header only, to be asked before anything is decoded."""
     return (
-        _refusing(Gate.LOSSY, _yes(mammogram.lossy), mammogram.lossy, Reason.LOSSY_COMPRESSION),
+        _refusing(
+            Gate.LOSSY, _yes(mammogram.is_lossy), mammogram.is_lossy, Reason.LOSSY_COMPRESSION
+        ),
         *_spacing(mammogram),
         _bits(mammogram),
         _implant(mammogram),
@@ -124,15 +126,15 @@ def header_gates(mammogram: Mammogram) -> tuple[Measured, ...]:
             mammogram.view is None,
             Reason.VIEW_MISSING,
         ),
-        Measured(
+        GateMeasurement(
             Gate.PARTIAL,
-            _yes(mammogram.partial_view),
-            Reason.PARTIAL_VIEW if mammogram.partial_view else None,
+            _yes(mammogram.is_partial_view),
+            Reason.PARTIAL_VIEW if mammogram.is_partial_view else None,
         ),
     )
 
 
-def pixel_gates(found: Pixels, bits_stored: int) -> tuple[Measured, ...]:
+def check_pixels(found: PixelMeasurements, bits_stored: int) -> tuple[GateMeasurement, ...]:
     """Return the gates on what was found in the pixels."""
     missing = found.area_cm2 is None
     area = 0.0 if found.area_cm2 is None else found.area_cm2
@@ -167,7 +169,7 @@ def pixel_gates(found: Pixels, bits_stored: int) -> tuple[Measured, ...]:
     )
 
 
-def likeness_gate(distance: float | None, reference: Likeness | None) -> Measured:
+def check_likeness(distance: float | None, reference: Likeness | None) -> GateMeasurement:
     """Return the gate on how unlike the images that the model was made for this one is.
 
     Parameters
@@ -178,16 +180,18 @@ def likeness_gate(distance: float | None, reference: Likeness | None) -> Measure
         The manifest's; None where it has none, and nothing can be said.
     """
     if reference is None:
-        return Measured(Gate.LIKENESS, "no reference")
+        return GateMeasurement(Gate.LIKENESS, "no reference")
     if distance is None:
-        return Measured(Gate.LIKENESS, "not measured", Reason.UNLIKE_TRAINING)
+        return GateMeasurement(Gate.LIKENESS, "not measured", Reason.UNLIKE_TRAINING)
     reason = Reason.UNLIKE_TRAINING if distance > reference.flag_beyond else None
-    return Measured(
+    return GateMeasurement(
         Gate.LIKENESS, round(distance, 2), reason, refuses=distance > reference.refuse_beyond
     )
 
 
-def marks_gate(marks_per_cm2: float, maximum: float, *, all_listed: bool = True) -> Measured:
+def check_mark_density(
+    marks_per_cm2: float, maximum: float, *, all_listed: bool = True
+) -> GateMeasurement:
     """Return the gate on how densely the default operating point would mark the breast.
 
     Parameters
@@ -208,7 +212,9 @@ def marks_gate(marks_per_cm2: float, maximum: float, *, all_listed: bool = True)
     )
 
 
-def verdict(measured: Iterable[Measured], overrides: frozenset[str] = frozenset()) -> Verdict:
+def combine_measurements(
+    measured: Iterable[GateMeasurement], overrides: frozenset[str] = frozenset()
+) -> GateResult:
     """Put what the gates measured together.
 
     Parameters
@@ -228,7 +234,7 @@ def verdict(measured: Iterable[Measured], overrides: frozenset[str] = frozenset(
             continue
         if not one.refuses:
             flagging.append(one.reason)
-        elif overrides & {one.gate.value, ALL}:
+        elif overrides & {one.gate.value, ALL_GATES}:
             flagging.append(one.reason)
             overridden = True
         else:
@@ -236,41 +242,43 @@ def verdict(measured: Iterable[Measured], overrides: frozenset[str] = frozenset(
     if overridden:
         flagging.append(Reason.GATE_OVERRIDDEN)
     if refusing:
-        return Verdict(ImageStatus.REFUSED, tuple(refusing + flagging), values)
+        return GateResult(ImageStatus.REFUSED, tuple(refusing + flagging), values)
     status = ImageStatus.FLAGGED if flagging else ImageStatus.READ
-    return Verdict(status, tuple(flagging), values)
+    return GateResult(status, tuple(flagging), values)
 
 
-def _spacing(mammogram: Mammogram) -> tuple[Measured, Measured]:
+def _spacing(mammogram: Mammogram) -> tuple[GateMeasurement, GateMeasurement]:
     spacing = mammogram.spacing
-    origin = Measured(Gate.SPACING_ORIGIN, _yes(mammogram.spacing_at_detector))
+    origin = GateMeasurement(Gate.SPACING_ORIGIN, _yes(mammogram.is_spacing_at_detector))
     if spacing is None:
-        return Measured(Gate.SPACING, "", Reason.SPACING_MISSING, refuses=True), origin
-    if not mammogram.spacing_at_detector:
-        origin = Measured(Gate.SPACING_ORIGIN, _yes(False), Reason.SPACING_NOMINAL)
+        return GateMeasurement(Gate.SPACING, "", Reason.SPACING_MISSING, refuses=True), origin
+    if not mammogram.is_spacing_at_detector:
+        origin = GateMeasurement(Gate.SPACING_ORIGIN, _yes(False), Reason.SPACING_NOMINAL)
     coarsest = max(spacing.between_rows, spacing.between_columns)
     if coarsest < MINIMUM_SPACING_MM:
-        return Measured(Gate.SPACING, coarsest, Reason.SPACING_FINE), origin
+        return GateMeasurement(Gate.SPACING, coarsest, Reason.SPACING_FINE), origin
     coarse = coarsest > MAXIMUM_SPACING_MM
     return _refusing(Gate.SPACING, coarsest, coarse, Reason.SPACING_TOO_COARSE), origin
 
 
-def _bits(mammogram: Mammogram) -> Measured:
+def _bits(mammogram: Mammogram) -> GateMeasurement:
     bits = mammogram.bits_stored
     doubt = {8: Reason.EIGHT_BITS, 9: Reason.NINE_BITS}.get(bits)
     if doubt is not None:
-        return Measured(Gate.BITS, bits, doubt)
+        return GateMeasurement(Gate.BITS, bits, doubt)
     return _refusing(Gate.BITS, bits, bits < 8, Reason.FEW_BITS)
 
 
-def _levels(levels: int, bits_stored: int) -> Measured:
+def _levels(levels: int, bits_stored: int) -> GateMeasurement:
     few = levels < MINIMUM_LEVELS
     # Of an image of 8 or 9 bits the header has said it.
     doubtful = few or (bits_stored >= FULL_BITS and levels <= FEW_LEVELS)
-    return Measured(Gate.LEVELS, levels, Reason.FEW_LEVELS if doubtful else None, refuses=few)
+    return GateMeasurement(
+        Gate.LEVELS, levels, Reason.FEW_LEVELS if doubtful else None, refuses=few
+    )
 
 
-def _borders(found: Pixels) -> Measured:
+def _borders(found: PixelMeasurements) -> GateMeasurement:
     """Refuse a breast that fills the frame, and flag one that is cut off in front alone.
 
     A breast reaches the border of the chest wall, and in a mediolateral oblique view those above
@@ -281,21 +289,21 @@ def _borders(found: Pixels) -> Measured:
     cut = found.area_cm2 is not None and front in reached
     fills = cut and ("top" in reached or "bottom" in reached)
     reason = Reason.BREAST_CUT_OFF if cut else None
-    return Measured(Gate.BORDERS, " ".join(reached) or "none", reason, refuses=fills)
+    return GateMeasurement(Gate.BORDERS, " ".join(reached) or "none", reason, refuses=fills)
 
 
-def _implant(mammogram: Mammogram) -> Measured:
-    displaced = ViewModifier.IMPLANT_DISPLACED in mammogram.modifiers
-    value = "displaced" if mammogram.implant and displaced else _yes(mammogram.implant)
-    return _refusing(Gate.IMPLANT, value, mammogram.implant and not displaced, Reason.IMPLANT)
+def _implant(mammogram: Mammogram) -> GateMeasurement:
+    displaced = ViewModifier.IMPLANT_DISPLACED in mammogram.view_modifiers
+    value = "displaced" if mammogram.has_implant and displaced else _yes(mammogram.has_implant)
+    return _refusing(Gate.IMPLANT, value, mammogram.has_implant and not displaced, Reason.IMPLANT)
 
 
-def _flagging(gate: Gate, value: float | str, doubtful: bool, reason: Reason) -> Measured:
-    return Measured(gate, value, reason if doubtful else None)
+def _flagging(gate: Gate, value: float | str, doubtful: bool, reason: Reason) -> GateMeasurement:
+    return GateMeasurement(gate, value, reason if doubtful else None)
 
 
-def _refusing(gate: Gate, value: float | str, refused: bool, reason: Reason) -> Measured:
-    return Measured(gate, value, reason if refused else None, refuses=refused)
+def _refusing(gate: Gate, value: float | str, refused: bool, reason: Reason) -> GateMeasurement:
+    return GateMeasurement(gate, value, reason if refused else None, refuses=refused)
 
 
 def _yes(value: bool) -> str:

@@ -12,7 +12,7 @@ _FINE_MARGIN = 0.9  # images finer than this share of the model's spacing are av
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class InputGrid:
     """Where the pixels of the detector's input lie in the stored image."""
 
     first_row: int
@@ -41,9 +41,9 @@ class Grid:
         )
 
 
-def cropped(
+def crop_to_spacing(
     bright: Brightness, box: tuple[int, int, int, int], spacing: SpacingMm, model_mm: float
-) -> tuple[Brightness, Grid]:
+) -> tuple[Brightness, InputGrid]:
     """Cut out the box and average it down to the model's spacing where it is finer."""
     top, bottom, left, right = box
     cut = bright[top:bottom, left:right]
@@ -54,7 +54,7 @@ def cropped(
         small = cv2.resize(cut, (out_columns, out_rows), interpolation=cv2.INTER_AREA)
         cut = np.asarray(small, np.float32)
     per_row, per_column = rows / out_rows, columns / out_columns
-    grid = Grid(
+    grid = InputGrid(
         top,
         left,
         per_row,

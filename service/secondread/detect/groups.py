@@ -74,7 +74,7 @@ SHARE_FEATURES = tuple(
 ``mixed_*``: natural logarithm of the mean share.
 """
 
-FEATURES = frozenset((*LAYOUT_FEATURES, *WIDE_FEATURES, *MEMBER_FEATURES, *SHARE_FEATURES))
+GROUP_FEATURES = frozenset((*LAYOUT_FEATURES, *WIDE_FEATURES, *MEMBER_FEATURES, *SHARE_FEATURES))
 """Names of all features that this version of the node measures."""
 
 
@@ -91,14 +91,14 @@ def named(words: type[CodedEnum]) -> BeforeValidator:
     return BeforeValidator(of_name)
 
 
-NamedType = Annotated[Morphology, named(Morphology)]
+MorphologyName = Annotated[Morphology, named(Morphology)]
 """A type by its name."""
 NamedDistribution = Annotated[Distribution, named(Distribution)]
 """A distribution by its name."""
 
 
 def _known(name: str) -> str:
-    if name not in FEATURES:
+    if name not in GROUP_FEATURES:
         raise ValueError(f"{name!r} is no feature of groups that this version measures")
     return name
 
@@ -127,14 +127,14 @@ class GroupTable(BaseModel):
     """To which groups."""
 
     @property
-    def words(self) -> tuple[CodedEnum, ...]:
+    def labels(self) -> tuple[CodedEnum, ...]:
         """What the rows stand for."""
         raise NotImplementedError
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> Self:
-        width, height = len(self.features), len(self.words)
-        if len(set(self.features)) != width or len(set(self.words)) != height:
+        width, height = len(self.features), len(self.labels)
+        if len(set(self.features)) != width or len(set(self.labels)) != height:
             raise ValueError("features and words are named once each")
         if not len(self.means) == len(self.scales) == width:
             raise ValueError("there is a mean and a scale for each feature")
@@ -144,7 +144,7 @@ class GroupTable(BaseModel):
             raise ValueError("each row of weights has a number for each feature")
         return self
 
-    def shares(self, values: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    def predict(self, values: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """Return the probability of each word.
 
         Parameters
@@ -161,11 +161,11 @@ class GroupTable(BaseModel):
 class TypeTable(GroupTable):
     """`[groups.types]`: the type of a group."""
 
-    types: tuple[NamedType, ...]
+    types: tuple[MorphologyName, ...]
     """What the rows stand for: names of `codes.Morphology` in lower case."""
 
     @property
-    def words(self) -> tuple[Morphology, ...]:
+    def labels(self) -> tuple[Morphology, ...]:
         """What the rows stand for."""
         return self.types
 
@@ -177,12 +177,12 @@ class DistributionTable(GroupTable):
     """What the rows stand for: names of `codes.Distribution` in lower case."""
 
     @property
-    def words(self) -> tuple[Distribution, ...]:
+    def labels(self) -> tuple[Distribution, ...]:
         """What the rows stand for."""
         return self.distributions
 
 
-class Groups(BaseModel):
+class GroupTables(BaseModel):
     """`[groups]` of a manifest; what has no table is told by a rule."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

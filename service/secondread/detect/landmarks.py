@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from secondread.detect.anatomy import NEUTRAL, Anatomy, Nipple, Overview, Picture
-from secondread.detect.breast import BreastRegion, Brightness, Mask, resized
-from secondread.geometry import PointPx, SpacingMm, closed
+from secondread.detect.anatomy import NEUTRAL, Anatomy, Nipple, Overview, OverviewPixels
+from secondread.detect.breast import BreastRegion, Brightness, Mask, resample_mask
+from secondread.geometry import PointPx, SpacingMm, close_outline
 
 OVERVIEW_MM = 0.8
 """Pixel spacing of the overview: ligaments and ducts are seen, noise and vendors' sharpening
@@ -34,7 +34,7 @@ _CLEAR_BUMP_MM = 0.7
 _ERROR_SEEN_MM, _ERROR_GUESSED_MM = 2.5, 8.0
 
 
-def located(
+def add_landmarks(
     region: BreastRegion,
     bright: Brightness,
     spacing: SpacingMm,
@@ -83,11 +83,11 @@ def find_anatomy(
     side = region.breast.chest_wall_side
     frame = _Frame(bright.shape[0], bright.shape[1], spacing, side, upside_down)
     per_column, per_row = (bright.shape[axis] / region.tissue.shape[axis] for axis in (1, 0))
-    outline = closed(
+    outline = close_outline(
         PointPx(round(float(x) * per_column, 1), round(float(y) * per_row, 1)) for x, y in polygon
     )
     muscle = _pectoral(picture, frame) if oblique else None
-    skin = skin_line(
+    skin = trace_skin(
         outline, frame.rows, frame.columns, spacing, side, upside_down=frame.upside_down
     )
     return Anatomy(
@@ -123,13 +123,13 @@ class _Frame:
             row = self.rows - row
         return PointPx(round(col, 1), round(row, 1))
 
-    def picture(self, stored: Picture) -> Picture:
+    def picture(self, stored: OverviewPixels) -> OverviewPixels:
         """Return a picture of the stored image as it hangs."""
         turned = stored[:, ::-1] if self.side == "right" else stored
         return turned[::-1] if self.upside_down else turned
 
 
-def skin_line(
+def trace_skin(
     outline: tuple[PointPx, ...],
     rows: int,
     columns: int,
@@ -201,14 +201,14 @@ def _outline(tissue: Mask) -> npt.NDArray[np.float64]:
     return np.clip((corners + 0.5) / 2 - 1, 0, (columns, rows))
 
 
-def _overview(bright: Brightness, tissue: Mask, spacing: SpacingMm) -> Picture:
+def _overview(bright: Brightness, tissue: Mask, spacing: SpacingMm) -> OverviewPixels:
     rows, columns = bright.shape
     size = (
         max(8, round(columns * spacing.between_columns / OVERVIEW_MM)),
         max(8, round(rows * spacing.between_rows / OVERVIEW_MM)),
     )
     small = cv2.resize(bright, size, interpolation=cv2.INTER_AREA)
-    inside = resized(tissue, bright.shape, (0, rows, 0, columns), (size[1], size[0]))
+    inside = resample_mask(tissue, bright.shape, (0, rows, 0, columns), (size[1], size[0]))
     sigma = _CONTRAST_SIGMA_MM / OVERVIEW_MM
     weight = cv2.GaussianBlur(inside * np.float32(1), (0, 0), sigma) + 1e-3
     middle = cv2.GaussianBlur(small * inside, (0, 0), sigma) / weight
@@ -269,7 +269,7 @@ _ACROSS_MM = 3.0
 _STEEPEST = 0.25  # tangent to the vertical; a flatter line would not be the muscle's front
 
 
-def _pectoral(picture: Picture, frame: _Frame) -> _Muscle | None:
+def _pectoral(picture: OverviewPixels, frame: _Frame) -> _Muscle | None:
     """Return the straight line along which the picture steps most from bright to dark."""
     view = frame.picture(picture)
     inside = view > 0

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from secondread.detect import bands
 from secondread.detect.breast import Brightness, Mask
 
-FEATURES = (
+LIKENESS_FEATURES = (
     "octave_2",
     "octave_3",
     "octave_4",
@@ -42,7 +42,7 @@ the finest detail; large for grain, dust, compression and noise held back.
 blurred or enlarged.
 """
 
-Features = tuple[float, ...]
+LikenessFeatures = tuple[float, ...]
 """Values of `FEATURES` of one image."""
 
 _MINIMUM_PIXELS = 5000
@@ -61,7 +61,7 @@ class Likeness(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    features: tuple[str, ...] = FEATURES
+    features: tuple[str, ...] = LIKENESS_FEATURES
     """Names of the features; those of this version of the node, in its order."""
     means: tuple[float, ...]
     """Their means over the training images."""
@@ -78,9 +78,9 @@ class Likeness(BaseModel):
 
     @model_validator(mode="after")
     def _is_a_distribution(self) -> Self:
-        size = len(FEATURES)
-        if self.features != FEATURES:
-            raise ValueError(f"features are {', '.join(FEATURES)}")
+        size = len(LIKENESS_FEATURES)
+        if self.features != LIKENESS_FEATURES:
+            raise ValueError(f"features are {', '.join(LIKENESS_FEATURES)}")
         if len(self.means) != size or len(self.deviations) != size:
             raise ValueError(f"means and deviations have {size} values")
         if min(self.deviations) <= 0:
@@ -94,14 +94,14 @@ class Likeness(BaseModel):
             raise ValueError("flag_beyond is not above refuse_beyond")
         return self
 
-    def distance(self, features: Features) -> float:
+    def measure_distance(self, features: LikenessFeatures) -> float:
         """Return the Mahalanobis distance of an image's features to the training images.
 
         Divided by the root of their number, so that it is about 1 for an ordinary image.
         """
         z = (np.array(features) - self.means) / self.deviations
         squared = float(z @ np.linalg.solve(np.array(self.correlation), z))
-        return float(np.sqrt(squared / len(FEATURES)))
+        return float(np.sqrt(squared / len(LIKENESS_FEATURES)))
 
     def as_toml(self) -> str:
         """Return the table as a manifest holds it."""
@@ -118,13 +118,13 @@ class Likeness(BaseModel):
             f'fitted_on = "{self.fitted_on}"\n'
         )
 
-    def strangest(self, features: Features) -> str:
+    def strangest(self, features: LikenessFeatures) -> str:
         """Return the feature that lies furthest out by itself."""
         z = np.abs((np.array(features) - self.means) / self.deviations)
-        return FEATURES[int(z.argmax())]
+        return LIKENESS_FEATURES[int(z.argmax())]
 
 
-def measure(bright: Brightness, interior: Mask) -> Features | None:
+def measure_features(bright: Brightness, interior: Mask) -> LikenessFeatures | None:
     """Return the features of an image.
 
     Parameters
@@ -142,20 +142,20 @@ def measure(bright: Brightness, interior: Mask) -> Features | None:
     bright, where = _sampled(bright, interior > 0)
     if np.count_nonzero(where) < _MINIMUM_PIXELS:
         return None
-    smooth, detail = bands.finest_band(bright)
+    smooth, detail = bands.split_finest_band(bright)
     low, high = (float(v) for v in np.quantile(smooth[where], _GREY_QUANTILES))
     unit = max(high - low, 1e-6)
-    finest, *others = (max(d / unit, _SMALLEST) for d in bands.band_deviations(bright, where))
+    finest, *others = (max(d / unit, _SMALLEST) for d in bands.measure_bands(bright, where))
     return (
         *(float(np.log(other / finest)) for other in others),
         float(np.log(finest)),
-        *_course(bands.noise_curve(smooth, detail, where), low, unit),
+        *_course(bands.measure_noise_curve(smooth, detail, where), low, unit),
         _tail(detail[where], unit),
         _correlation(detail, where),
     )
 
 
-def fit(measured: Sequence[Features], fitted_on: str) -> Likeness:
+def fit_reference(measured: Sequence[LikenessFeatures], fitted_on: str) -> Likeness:
     """Return the reference that images with these features give.
 
     Parameters
@@ -178,14 +178,18 @@ def fit(measured: Sequence[Features], fitted_on: str) -> Likeness:
     reference fitted without them: an image is flagged beyond 1.2 times what 99 of 100 stay
     within, and refused beyond twice that.
     """
-    if len(measured) < 3 * len(FEATURES):
-        raise ValueError(f"{len(measured)} images are too few for {len(FEATURES)} features")
+    if len(measured) < 3 * len(LIKENESS_FEATURES):
+        raise ValueError(
+            f"{len(measured)} images are too few for {len(LIKENESS_FEATURES)} features"
+        )
     everything = np.array(measured, np.float64)
     first = _reference(everything, 1.0, 1.0, "")
-    distances = np.array([first.distance(tuple(row)) for row in everything])
+    distances = np.array([first.measure_distance(tuple(row)) for row in everything])
     values = everything[distances <= np.quantile(distances, _KEPT)]
     outside = [
-        _reference(np.delete(values, row, axis=0), 1.0, 1.0, "").distance(tuple(values[row]))
+        _reference(np.delete(values, row, axis=0), 1.0, 1.0, "").measure_distance(
+            tuple(values[row])
+        )
         for row in range(len(values))
     ]
     flag = round(_FLAG_MARGIN * float(np.quantile(outside, _FLAG_QUANTILE)), 2)
@@ -195,7 +199,7 @@ def fit(measured: Sequence[Features], fitted_on: str) -> Likeness:
 def _reference(
     values: npt.NDArray[np.float64], flag: float, refuse: float, fitted_on: str
 ) -> Likeness:
-    size = len(FEATURES)
+    size = len(LIKENESS_FEATURES)
     measured = np.asarray(np.corrcoef(values, rowvar=False), np.float64).reshape(size, size)
     correlation = (1 - _SHRINKAGE) * measured + _SHRINKAGE * np.eye(size)
     return Likeness(
@@ -214,7 +218,7 @@ _MARGIN = 48
 of the widest."""
 
 
-def _sampled(bright: Brightness, inside: bands.Where) -> tuple[Brightness, bands.Where]:
+def _sampled(bright: Brightness, inside: bands.WhereMask) -> tuple[Brightness, bands.WhereMask]:
     """Return a few windows of an image, whole rows one below the other, and where to measure.
 
     They hold about as many pixels of breast as are needed, evenly from its top to its bottom:
@@ -252,9 +256,9 @@ def _tail(detail: Brightness, unit: float) -> float:
     return float(np.log(max(most / unit, _SMALLEST) / max(half / unit, _SMALLEST)))
 
 
-def _correlation(detail: Brightness, where: bands.Where) -> float:
+def _correlation(detail: Brightness, where: bands.WhereMask) -> float:
     # Clips and calcifications are few and strong; limited, they do not make the sum.
-    limit = np.float32(max(4 * bands.robust_deviation(detail[where]), 1e-9))
+    limit = np.float32(max(4 * bands.estimate_deviation(detail[where]), 1e-9))
     limited = np.clip(detail, -limit, limit) * where
     power = float(np.vdot(limited, limited))
     along = float(np.vdot(limited[:, 1:], limited[:, :-1]))

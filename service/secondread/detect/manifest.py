@@ -17,9 +17,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from secondread.codes import MarkClass, Morphology
-from secondread.detect.groups import SHARE_FEATURES, Groups, NamedType
+from secondread.detect.groups import SHARE_FEATURES, GroupTables, MorphologyName
 from secondread.detect.likeness import Likeness
-from secondread.detect.site import SiteCalibration, read_site
+from secondread.detect.site import SiteCalibration, read_site_calibration
 from secondread.errors import ModelError
 
 _Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -32,7 +32,7 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Role(StrEnum):
+class GraphRole(StrEnum):
     """What a graph does."""
 
     DENSE = "dense"
@@ -46,7 +46,7 @@ class Role(StrEnum):
     """A patch around each mark of a calcification to shares of its types."""
 
 
-class Normaliser(_Value):
+class InputNormalisation(_Value):
     """`[input]`: how stored values become the graphs' input; see `pixels.normalised`."""
 
     spacing_mm: float = Field(gt=0, le=0.2)
@@ -70,7 +70,7 @@ class Normaliser(_Value):
 class Graph(_Value):
     """`[[graphs]]`: one ONNX file."""
 
-    role: Role
+    role: GraphRole
     file: _FileName
     """File name, beside the manifest."""
     sha256: _Hex256
@@ -86,7 +86,7 @@ class Graph(_Value):
     for the others; N is 1 for `dense` and the number of patches otherwise."""
     heads: tuple[MarkClass, ...] = ()
     """What the channels of `scores` stand for, in their order; empty for `describe`."""
-    types: tuple[NamedType, ...] = ()
+    types: tuple[MorphologyName, ...] = ()
     """The same for `describe`: names of `codes.Morphology` in lower case."""
     stride: int = Field(default=1, ge=1)
     """Input pixels per output pixel of a `dense` graph."""
@@ -103,11 +103,11 @@ class Graph(_Value):
     def _shape_fits_role(self) -> Self:
         if len(set(self.channels)) != len(self.channels) or not self.channels:
             raise ValueError("heads, or types, are named, once each")
-        if bool(self.types) != (self.role is Role.DESCRIBE):
+        if bool(self.types) != (self.role is GraphRole.DESCRIBE):
             raise ValueError("types are given for describe graphs, heads for the others")
-        if (self.patch_px is not None) != (self.role in {Role.RESCORE, Role.DESCRIBE}):
+        if (self.patch_px is not None) != (self.role in {GraphRole.RESCORE, GraphRole.DESCRIBE}):
             raise ValueError("patch_px is given for rescore and describe graphs, and only there")
-        sees_spots = self.role is Role.NEIGHBOURS
+        sees_spots = self.role is GraphRole.NEIGHBOURS
         if (self.axes == "NF") != sees_spots or (self.features is not None) != sees_spots:
             raise ValueError("axes are NF, and features named, for neighbours graphs alone")
         if self.multiple_of % self.stride:
@@ -146,7 +146,7 @@ class Calibration(_Value):
                     raise ValueError("scores rise from point to point, and certainty never falls")
         return self
 
-    def certainty(self, mark_class: MarkClass, score: float) -> float:
+    def calibrate(self, mark_class: MarkClass, score: float) -> float:
         """Return the certainty, 0-100, of a score; constant beyond the first and last point."""
         points = self.by_class.get(mark_class, self.points)
         after = bisect_right([s for s, _ in points], score)
@@ -158,7 +158,7 @@ class Calibration(_Value):
         return c0 + (c1 - c0) * (score - s0) / (s1 - s0)
 
 
-class OperatingPoint(_Value):
+class ManifestOperatingPoint(_Value):
     """`[[operating_points]]`: from which certainty on a finding is shown."""
 
     number: int = Field(ge=1)
@@ -175,7 +175,7 @@ class OperatingPoint(_Value):
     """Whether it is taken where the settings name none."""
 
 
-class Limits(_Value):
+class DetectionLimits(_Value):
     """`[limits]`: what the detector gives at most."""
 
     maximum_candidates: int = Field(ge=1, le=20000)
@@ -189,7 +189,7 @@ class Limits(_Value):
     """More marks at the default operating point than this refuse the image as noise."""
 
     @property
-    def least_seen(self) -> float:
+    def minimum_dense_score(self) -> float:
         """Lowest score of the dense graph that makes a candidate."""
         return self.minimum_score if self.minimum_seen is None else self.minimum_seen
 
@@ -206,24 +206,24 @@ class _Document(_Value):
     """SPDX identifier of the licence of the weights."""
     training_commit: str
     """Commit of the training code, or a word why there is none."""
-    input: Normaliser
+    input: InputNormalisation
     graphs: tuple[Graph, ...] = Field(min_length=1)
     calibration: Calibration
-    operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
-    limits: Limits
+    operating_points: tuple[ManifestOperatingPoint, ...] = Field(min_length=1)
+    limits: DetectionLimits
     likeness: Likeness | None = None
     """The images that the model was made for; without it, no image is called unlike them."""
-    groups: Groups = Groups()
+    groups: GroupTables = GroupTables()
     """What the model knows about groups; what it does not know is told by rules."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         roles = [graph.role for graph in self.graphs]
-        if roles.count(Role.DENSE) != 1:
+        if roles.count(GraphRole.DENSE) != 1:
             raise ValueError("graphs: exactly one has the role dense")
         if len(set(roles)) != len(roles):
             raise ValueError("graphs: a role is given once")
-        neighbours, rescore = self._graph(Role.NEIGHBOURS), self._graph(Role.RESCORE)
+        neighbours, rescore = self._graph(GraphRole.NEIGHBOURS), self._graph(GraphRole.RESCORE)
         if neighbours and (rescore is None or rescore.heads != neighbours.heads):
             raise ValueError("graphs: neighbours needs a rescore graph with the same heads")
         if neighbours and MarkClass.CALCIFICATION not in neighbours.heads:
@@ -235,7 +235,7 @@ class _Document(_Value):
             raise ValueError("operating_points: exactly one is the default")
         return self
 
-    def _graph(self, role: Role) -> Graph | None:
+    def _graph(self, role: GraphRole) -> Graph | None:
         return next((graph for graph in self.graphs if graph.role is role), None)
 
     @model_validator(mode="after")
@@ -267,17 +267,17 @@ class Manifest(_Document):
     @property
     def dense(self) -> Graph:
         """The graph that turns strips into score maps."""
-        return next(graph for graph in self.graphs if graph.role is Role.DENSE)
+        return next(graph for graph in self.graphs if graph.role is GraphRole.DENSE)
 
-    def graph(self, role: Role) -> Graph | None:
+    def find_graph(self, role: GraphRole) -> Graph | None:
         """Return the graph of a role, or None if the model has none."""
         return self._graph(role)
 
-    def certainty(self, mark_class: MarkClass, score: float) -> float:
+    def calibrate(self, mark_class: MarkClass, score: float) -> float:
         """Return the certainty, 0-100, of a score of a class."""
-        return self.calibration.certainty(mark_class, score)
+        return self.calibration.calibrate(mark_class, score)
 
-    def operating_point(self, number: int = 0) -> OperatingPoint:
+    def find_operating_point(self, number: int = 0) -> ManifestOperatingPoint:
         """Return the operating point with this number; 0 gives the default.
 
         Raises
@@ -291,7 +291,7 @@ class Manifest(_Document):
         known = ", ".join(str(point.number) for point in self.operating_points)
         raise ModelError(f"{self.name}: no operating point {number}; there are {known}")
 
-    def verified_bytes(self, graph: Graph) -> bytes:
+    def read_graph(self, graph: Graph) -> bytes:
         """Return the content of a graph's file, if it has the digest that the manifest states.
 
         Raises
@@ -313,7 +313,7 @@ class Manifest(_Document):
         return content
 
 
-def default_path() -> Path:
+def locate_default_manifest() -> Path:
     """Return the manifest that came with the package.
 
     The wheel carries it inside the package. An editable install has no copy there, so the one
@@ -325,7 +325,7 @@ def default_path() -> Path:
     return Path(__file__).resolve().parents[3] / "models" / "calcification" / "manifest.toml"
 
 
-def load(path: Path | None = None, site: Path | None = None) -> Manifest:
+def load_manifest(path: Path | None = None, site: Path | None = None) -> Manifest:
     """Read a manifest and check the digests of all its graphs.
 
     Parameters
@@ -342,7 +342,7 @@ def load(path: Path | None = None, site: Path | None = None) -> Manifest:
         one that the manifest names, or the site's calibration is of another model. The message
         names the file and the key.
     """
-    path = default_path() if path is None else path
+    path = locate_default_manifest() if path is None else path
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -358,13 +358,13 @@ def load(path: Path | None = None, site: Path | None = None) -> Manifest:
     digest = hashlib.sha256(content).hexdigest()
     manifest = Manifest(**dict(document), digest=digest, folder=path.resolve().parent)
     for graph in manifest.graphs:
-        manifest.verified_bytes(graph)
+        manifest.read_graph(graph)
     return manifest if site is None else _at_site(manifest, path, site)
 
 
 def _at_site(manifest: Manifest, path: Path, site_path: Path) -> Manifest:
     """Return the manifest with a site's minimum certainties for clusters."""
-    site, site_digest = read_site(site_path)
+    site, site_digest = read_site_calibration(site_path)
     if site.base_digest != manifest.digest:
         raise ModelError(
             f"site calibration {site_path} is for {site.model} (manifest {site.base_digest}), and "
@@ -373,7 +373,7 @@ def _at_site(manifest: Manifest, path: Path, site_path: Path) -> Manifest:
         )
     points = {point.number: point for point in manifest.operating_points}
     for own in site.operating_points:
-        point = manifest.operating_point(own.number)
+        point = manifest.find_operating_point(own.number)
         minimum = {**point.minimum_certainty, MarkClass.CLUSTER: own.minimum_certainty}
         points[own.number] = point.model_copy(
             update={

@@ -14,18 +14,18 @@ from scipy.spatial import cKDTree
 
 from secondread.codes import MarkClass
 
-VERSION = "spots.v1"
+FEATURES_VERSION = "spots.v1"
 """Names what follows; a change of it that changes a feature changes the name."""
 
 DIRECTIONS = 16
 """Through half a turn: a line has two ends and one direction."""
-DISTANCES_MM = ((0.5, 1.5), (1.5, 3.0), (3.0, 6.0), (6.0, 10.0), (10.0, 15.0))
+RINGS_MM = ((0.5, 1.5), (1.5, 3.0), (3.0, 6.0), (6.0, 10.0), (10.0, 15.0))
 """Rings around a spot, each from and to. What is nearer than the first is the spot itself."""
-NATURES = 4
+NATURE_COUNT = 4
 """Calcification, vascular, either of them, and metal or skin."""
-ALONG = 2 * len(DISTANCES_MM) * NATURES
+VALUES_PER_DIRECTION = 2 * len(RINGS_MM) * NATURE_COUNT
 """Values of one direction: the sum of both sides, and the lesser of the two."""
-AROUND = len(DISTANCES_MM) * NATURES
+VALUES_AROUND = len(RINGS_MM) * NATURE_COUNT
 """Values of all directions together."""
 LEAST_CALCIFICATION = 0.1
 """A spot with this share of calcification or more is asked about."""
@@ -35,24 +35,24 @@ _HALF_WIDTH_MM, _WIDER = 0.35, 0.08  # of the strip along a direction, and its g
 _STRENGTH = 3.0
 _ABEAM_MM = 1e-3
 
-Shares = npt.NDArray[np.float32]
+SpotShares = npt.NDArray[np.float32]
 """(spots, heads): how likely a spot is of each nature, 0-1; what is missing to 1 is nothing."""
 
 
-def features_length(heads: int) -> int:
+def count_features(heads: int) -> int:
     """Return how many values `features` gives for one spot, for so many heads."""
-    return DIRECTIONS * ALONG + AROUND + 1 + heads
+    return DIRECTIONS * VALUES_PER_DIRECTION + VALUES_AROUND + 1 + heads
 
 
-def asked(shares: Shares, heads: Sequence[MarkClass]) -> npt.NDArray[np.int64]:
+def select_spots(shares: SpotShares, heads: Sequence[MarkClass]) -> npt.NDArray[np.int64]:
     """Return the indices of the spots whose neighbours are looked at."""
     share = shares[:, list(heads).index(MarkClass.CALCIFICATION)]
     return np.flatnonzero(share >= LEAST_CALCIFICATION)
 
 
-def features(
+def compute_features(
     at_mm: npt.NDArray[np.float64],
-    shares: Shares,
+    shares: SpotShares,
     heads: Sequence[MarkClass],
     chosen: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float32]:
@@ -83,7 +83,7 @@ def features(
     return np.concatenate([sums, nothing, own], axis=1).astype(np.float32)
 
 
-def _natures(shares: Shares, heads: Sequence[MarkClass]) -> npt.NDArray[np.float32]:
+def _natures(shares: SpotShares, heads: Sequence[MarkClass]) -> npt.NDArray[np.float32]:
     """Return (spots, NATURES)."""
     of = dict(zip(heads, shares.T, strict=True))
     none = np.zeros(len(shares), np.float32)
@@ -102,12 +102,12 @@ def _sums(
 ) -> npt.NDArray[np.float32]:
     """Return, for each place, the shares of the others along each direction, and around it."""
     near = cKDTree(here).sparse_distance_matrix(
-        cKDTree(others), DISTANCES_MM[-1][1], output_type="ndarray"
+        cKDTree(others), RINGS_MM[-1][1], output_type="ndarray"
     )
-    near = near[near["v"] >= DISTANCES_MM[0][0]]
-    ring = np.searchsorted([last for _, last in DISTANCES_MM], near["v"], "right")
+    near = near[near["v"] >= RINGS_MM[0][0]]
+    ring = np.searchsorted([last for _, last in RINGS_MM], near["v"], "right")
     # A distance of exactly the last ring's end is beyond it.
-    near, ring = near[ring < len(DISTANCES_MM)], ring[ring < len(DISTANCES_MM)]
+    near, ring = near[ring < len(RINGS_MM)], ring[ring < len(RINGS_MM)]
     apart, angles = others[near["j"]] - here[near["i"]], np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     across = apart[:, :1] * np.cos(angles) - apart[:, 1:] * np.sin(angles)
     along = apart[:, :1] * np.sin(angles) + apart[:, 1:] * np.cos(angles)
@@ -116,13 +116,13 @@ def _sums(
     # Places sit on a grid, and many are exactly abeam of each other: those are on neither side.
     sides = [weight * ahead for ahead in (along > _ABEAM_MM, along < -_ABEAM_MM)]
     nature = natures[near["j"]].astype(np.float64)
-    summed = _summed(near["i"] * len(DISTANCES_MM) + ring, len(here) * len(DISTANCES_MM))
+    summed = _summed(near["i"] * len(RINGS_MM) + ring, len(here) * len(RINGS_MM))
     both = np.stack(
         [
-            summed @ (side[:, :, None] * nature[:, None]).reshape(-1, DIRECTIONS * NATURES)
+            summed @ (side[:, :, None] * nature[:, None]).reshape(-1, DIRECTIONS * NATURE_COUNT)
             for side in sides
         ]
-    ).reshape(2, len(here), len(DISTANCES_MM), DIRECTIONS, NATURES)
+    ).reshape(2, len(here), len(RINGS_MM), DIRECTIONS, NATURE_COUNT)
     lines = np.stack([both.sum(axis=0), both.min(axis=0)], axis=1).transpose(0, 3, 1, 2, 4)
     around = summed @ nature
     return np.concatenate(

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.candidate import Candidate
-from secondread.detect.strips import Maps
+from secondread.detect.strips import ScoreMaps
 
 OBJECT_SCORE = 0.5
 """From this score on, touching pixels of the metal head are one object."""
@@ -34,7 +34,7 @@ Labels = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
+class MetalObjects:
     """What one head shows as objects."""
 
     marks: tuple[Candidate, ...]
@@ -51,7 +51,7 @@ class Objects:
     """The object of each of them."""
     _reach_px: float
 
-    def is_open(self, within: Indices) -> npt.NDArray[np.bool_]:
+    def is_contested(self, within: Indices) -> npt.NDArray[np.bool_]:
         """Return whether each of these indices names an object that is contested."""
         return np.append(self._is_contested, False)[within]
 
@@ -59,7 +59,9 @@ class Objects:
         """Return whether each of these indices names an object that is one solid thing."""
         return np.append(self._is_solid, False)[within]
 
-    def of(self, row: Indices, column: Indices) -> tuple[Indices, npt.NDArray[np.float64]]:
+    def find_nearest(
+        self, row: Indices, column: Indices
+    ) -> tuple[Indices, npt.NDArray[np.float64]]:
         """Return the object that each pixel of the map is in or near, and how far it is.
 
         Returns
@@ -81,9 +83,9 @@ class Objects:
         return np.where(own > 0, own - 1, owner), np.where(own > 0, 0.0, away)
 
 
-def objects(
-    maps: Maps, channel: int, image: Brightness, interior: Mask, spacing_mm: float
-) -> Objects:
+def find_objects(
+    maps: ScoreMaps, channel: int, image: Brightness, interior: Mask, spacing_mm: float
+) -> MetalObjects:
     """Return the objects of a head.
 
     Parameters
@@ -99,12 +101,12 @@ def objects(
     """
     reach = OBJECT_MARGIN_MM / spacing_mm / maps.stride
     region = np.asarray(cv2.inRange(maps.scores[channel], OBJECT_SCORE, np.inf), np.uint8)
-    cv2.min(region, maps.inside(interior), dst=region)
+    cv2.min(region, maps.reduce_mask(interior), dst=region)
     left, top, width, height = cv2.boundingRect(region)
     if not width:
         none = np.zeros(0, np.bool_)
         empty = np.zeros((0, 0), np.int32)
-        return Objects((), none, none, empty, (0, 0), None, np.zeros(0, np.int64), reach)
+        return MetalObjects((), none, none, empty, (0, 0), None, np.zeros(0, np.int64), reach)
     window = np.s_[top : top + height, left : left + width]
     count, found, stats, _ = cv2.connectedComponentsWithStats(region[window])
     labels = np.asarray(found, np.int32)
@@ -113,7 +115,7 @@ def objects(
     inner = cv2.erode(region[window], np.ones((3, 3), np.uint8), borderValue=0)
     rows, columns = np.nonzero((labels > 0) & (inner == 0))
     marks = tuple(_object(maps, scores, image, *one) for one in each)
-    return Objects(
+    return MetalObjects(
         marks,
         np.array([one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks]),
         np.array([_is_solid(maps, image, *one) for one in each]),
@@ -135,7 +137,7 @@ def _pixels_of(
 
 
 def _object(
-    maps: Maps,
+    maps: ScoreMaps,
     scores: npt.NDArray[np.float32],
     image: Brightness,
     rows: Indices,
@@ -156,7 +158,7 @@ def _object(
     )
 
 
-def _is_solid(maps: Maps, image: Brightness, rows: Indices, columns: Indices) -> bool:
+def _is_solid(maps: ScoreMaps, image: Brightness, rows: Indices, columns: Indices) -> bool:
     row, column = (
         np.minimum(((index + 0.5) * maps.stride).astype(np.int64), side - 1)
         for index, side in zip((rows, columns), image.shape, strict=True)

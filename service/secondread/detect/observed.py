@@ -6,14 +6,14 @@ import numpy as np
 from secondread.detect import breast
 from secondread.detect.breast import BreastRegion, Brightness, Mask
 from secondread.detect.decode import StoredValues
-from secondread.detect.gates import Pixels
+from secondread.detect.gates import PixelMeasurements
 from secondread.detect.pixels import GreyScale
 from secondread.geometry import SpacingMm
 
 _STEP = 2  # a quarter of the pixels tells as much
 
 
-def observe(
+def measure_pixels(
     stored: StoredValues,
     bright: Brightness,
     grey: GreyScale,
@@ -21,7 +21,7 @@ def observe(
     spacing: SpacingMm,
     *,
     found: bool,
-) -> Pixels:
+) -> PixelMeasurements:
     """Measure an image for the gates.
 
     Parameters
@@ -39,14 +39,14 @@ def observe(
     inside = cv2.resize(region.interior, sample.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     saturated = np.asarray((sample >= grey.bright.max()) & inside, np.uint8)
     pixel_cm2 = _STEP**2 * spacing.between_rows * spacing.between_columns / 100
-    return Pixels(
+    return PixelMeasurements(
         area_cm2=region.breast.area_cm2 if found else None,
         borders=_borders(region.tissue),
         chest_wall_side=region.breast.chest_wall_side,
         saturated_share=float(np.count_nonzero(saturated)) / max(int(np.count_nonzero(inside)), 1),
         saturated_cm2=_largest(saturated) * pixel_cm2,
         levels=int(np.unique(stored[::_STEP, ::_STEP][inside]).size),
-        polarity=breast.polarity(bright),
+        polarity=breast.measure_polarity(bright),
     )
 
 

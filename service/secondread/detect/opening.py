@@ -26,7 +26,7 @@ _PIXEL_KEYWORDS = (
 )  # fmt: skip
 
 
-def opened(path: Path) -> Dataset:
+def read_dataset(path: Path) -> Dataset:
     """Read a file, and of its elements, which are parsed when first asked for, all that matter.
 
     Raises
@@ -47,7 +47,7 @@ def opened(path: Path) -> Dataset:
     return ds
 
 
-def header_of(ds: Dataset) -> Mammogram:
+def read_header(ds: Dataset) -> Mammogram:
     """Return the typed header.
 
     Raises

@@ -12,10 +12,10 @@ from scipy.spatial import cKDTree
 
 from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
-from secondread.detect.candidate import Candidate, patches
-from secondread.detect.manifest import Limits
-from secondread.detect.objects import ON_OBJECT_MM, objects
-from secondread.detect.strips import Maps
+from secondread.detect.candidate import Candidate, cut_patches
+from secondread.detect.manifest import DetectionLimits
+from secondread.detect.objects import ON_OBJECT_MM, find_objects
+from secondread.detect.strips import ScoreMaps
 
 DOUBLE_MM = 0.3
 """Two maxima nearer than this, or than the larger one's radius, are one calcification."""
@@ -23,19 +23,19 @@ _WINDOW = 7  # pixels to each side that shape is measured in
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OpenCandidates:
     """Candidates of an image, as long as the nature of some is open."""
 
     objects: tuple[Candidate, ...]
     """Of the metal head."""
     spots: tuple[Candidate, ...]
     """Of all heads; highest score first."""
-    within: tuple[int, ...]
+    object_index: tuple[int, ...]
     """For each spot the index of the contested object that it is in or near, -1 for none."""
     is_piece: tuple[bool, ...]
     """For each spot whether it lies on such an object, and that is one solid thing."""
 
-    def settled(self, overturned: Collection[int] = ()) -> list[Candidate]:
+    def settle(self, overturned: Collection[int] = ()) -> list[Candidate]:
         """Return the candidates, highest score first.
 
         Parameters
@@ -47,7 +47,8 @@ class Found:
         kept = [one for number, one in enumerate(self.objects) if number not in overturned]
         whole: set[int] = set()
         highest = sorted(
-            zip(self.spots, self.within, self.is_piece, strict=True), key=lambda one: -one[0].score
+            zip(self.spots, self.object_index, self.is_piece, strict=True),
+            key=lambda one: -one[0].score,
         )
         for spot, number, is_piece in highest:
             if spot.mark_class is MarkClass.METAL or (number >= 0 and number not in overturned):
@@ -60,14 +61,14 @@ class Found:
         return sorted(kept, key=lambda one: (-one.score, one.row, one.column))
 
 
-def candidates(
-    maps: Maps,
+def find_candidates(
+    maps: ScoreMaps,
     heads: Sequence[MarkClass],
     image: Brightness,
     interior: Mask,
     spacing_mm: float,
-    limits: Limits,
-) -> Found:
+    limits: DetectionLimits,
+) -> OpenCandidates:
     """Return the candidates of an image.
 
     Parameters
@@ -83,32 +84,32 @@ def candidates(
     limits
         The manifest's: lowest score and largest number, of spots and objects each.
     """
-    inside = maps.inside(interior)
+    inside = maps.reduce_mask(interior)
     metal = [number for number, head in enumerate(heads) if head is MarkClass.METAL]
     others = [number for number, head in enumerate(heads) if head is not MarkClass.METAL]
-    found = objects(maps, metal[0], image, interior, spacing_mm) if metal else None
+    found = find_objects(maps, metal[0], image, interior, spacing_mm) if metal else None
     # More than this many maxima is noise; doubles among the highest leave enough of them.
     most = 4 * limits.maximum_candidates
-    spots = _maxima(maps, others, inside, limits.least_seen)
+    spots = _maxima(maps, others, inside, limits.minimum_dense_score)
     if found is not None:
         # Where an object is sure, nothing else is looked for; metal's own maxima only where not.
-        within, _ = found.of(spots.row, spots.column)
-        spots = _highest(spots.only((within < 0) | found.is_open(within)), most)
-        own = _maxima(maps, metal, inside, limits.least_seen)
-        within, _ = found.of(own.row, own.column)
+        within, _ = found.find_nearest(spots.row, spots.column)
+        spots = _highest(spots.only((within < 0) | found.is_contested(within)), most)
+        own = _maxima(maps, metal, inside, limits.minimum_dense_score)
+        within, _ = found.find_nearest(own.row, own.column)
         # Apart, so that what shines all over a clip does not use up the number that is allowed.
-        spots = spots.joined(_highest(own.only(found.is_open(within)), most))
+        spots = spots.joined(_highest(own.only(found.is_contested(within)), most))
     spots = _highest(spots, 2 * most)
     at = maps.stride * np.column_stack([spots.row, spots.column]).astype(np.float64)
-    single = without_doubles(at, _reach(spots, maps, DOUBLE_MM / spacing_mm))
+    single = suppress_doubles(at, _reach(spots, maps, DOUBLE_MM / spacing_mm))
     single = single[: limits.maximum_candidates]
     spots = spots.only(single)
     measured = tuple(_measured(_candidates(spots, maps, heads), image))
     if found is None:
-        return Found((), measured, (-1,) * len(spots), (False,) * len(spots))
-    within, away = found.of(spots.row, spots.column)
+        return OpenCandidates((), measured, (-1,) * len(spots), (False,) * len(spots))
+    within, away = found.find_nearest(spots.row, spots.column)
     is_piece = found.is_solid(within) & (away <= ON_OBJECT_MM / spacing_mm / maps.stride)
-    return Found(found.marks, measured, tuple(within.tolist()), tuple(is_piece.tolist()))
+    return OpenCandidates(found.marks, measured, tuple(within.tolist()), tuple(is_piece.tolist()))
 
 
 def _highest(spots: "_Spots", most: int) -> "_Spots":
@@ -154,7 +155,7 @@ class _Spots:
 _NEIGHBOURS = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
 
 
-def _maxima(maps: Maps, channels: Sequence[int], inside: Mask, least: float) -> _Spots:
+def _maxima(maps: ScoreMaps, channels: Sequence[int], inside: Mask, least: float) -> _Spots:
     """Return where the highest of some channels is no lower than all around it.
 
     Few pixels reach the least score: only those are compared with their neighbours.
@@ -213,7 +214,7 @@ def _maxima_of_rows(
     return _Spots(row + top, column, np.array(channels)[of_channels.argmax(axis=0)], score)
 
 
-def without_doubles(
+def suppress_doubles(
     at: npt.NDArray[np.float64], reach: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
     """Return the indices of the places that no earlier one reaches, itself not reached by one.
@@ -240,7 +241,7 @@ def without_doubles(
     return np.flatnonzero(~gone)
 
 
-def _reach(spots: _Spots, maps: Maps, least_px: float) -> npt.NDArray[np.float64]:
+def _reach(spots: _Spots, maps: ScoreMaps, least_px: float) -> npt.NDArray[np.float64]:
     """Return how near another maximum is the same calcification, in pixels of the input."""
     reach = np.full(len(spots), least_px)
     if maps.diameter is None:
@@ -248,7 +249,7 @@ def _reach(spots: _Spots, maps: Maps, least_px: float) -> npt.NDArray[np.float64
     return np.asarray(np.maximum(reach, maps.diameter[spots.row, spots.column] / 2), np.float64)
 
 
-def _candidates(spots: _Spots, maps: Maps, heads: Sequence[MarkClass]) -> list[Candidate]:
+def _candidates(spots: _Spots, maps: ScoreMaps, heads: Sequence[MarkClass]) -> list[Candidate]:
     sizes = (
         np.zeros(len(spots)) if maps.diameter is None else maps.diameter[spots.row, spots.column]
     )
@@ -276,7 +277,7 @@ def _candidates(spots: _Spots, maps: Maps, heads: Sequence[MarkClass]) -> list[C
 def _measured(found: list[Candidate], image: Brightness) -> list[Candidate]:
     if not found:
         return []
-    windows = patches(image, found, 2 * _WINDOW + 1)[:, 0]
+    windows = cut_patches(image, found, 2 * _WINDOW + 1)[:, 0]
     center = windows[:, _WINDOW - 1 : _WINDOW + 2, _WINDOW - 1 : _WINDOW + 2]
     contrast = center.max(axis=(1, 2))
     major, minor = _axes(windows, contrast)

@@ -18,7 +18,7 @@ from pydicom.pixels.processing import apply_modality_lut
 from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.decode import StoredValues
-from secondread.detect.manifest import Normaliser
+from secondread.detect.manifest import InputNormalisation
 from secondread.errors import PixelError
 
 Display = npt.NDArray[np.uint8]
@@ -60,7 +60,7 @@ class GreyScale:
             if mammogram.intent is Intent.PROCESSING:
                 bright, window = _exposure_to_brightness(modality, ds, mammogram), None
             else:
-                bright = -modality if mammogram.inverted else modality
+                bright = -modality if mammogram.is_inverted else modality
                 window = _voi(modality, ds, mammogram)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
             raise PixelError(f"the header's grey scale cannot be applied: {error}") from error
@@ -71,12 +71,12 @@ class GreyScale:
                 bright = np.where(outside, bright, bright[outside].min())
         return cls(lowest, bright.astype(np.float32), window, padding)
 
-    def brightness(self, stored: StoredValues) -> Brightness:
+    def to_brightness(self, stored: StoredValues) -> Brightness:
         """Return the brightness of every pixel."""
         out: Brightness = self.bright[self._index(stored)]
         return out
 
-    def display(self, stored: StoredValues, bright: Brightness, tissue: Mask | None) -> Display:
+    def render(self, stored: StoredValues, bright: Brightness, tissue: Mask | None) -> Display:
         """Return grey levels for people, calcifications white.
 
         Parameters
@@ -121,7 +121,7 @@ def _exposure_to_brightness(
 ) -> npt.NDArray[np.float64]:
     # PS3.3 C.8.11.3.1.2: sign 1 means that lower values are less exposure, that is denser tissue.
     sign = ds.get("PixelIntensityRelationshipSign", None)
-    dense_is_low = mammogram.inverted if sign in {None, ""} else int(sign) == 1
+    dense_is_low = mammogram.is_inverted if sign in {None, ""} else int(sign) == 1
     exposure = modality if dense_is_low else modality.max() + modality.min() - modality
     if str(ds.get("PixelIntensityRelationship", "") or "LIN").strip().upper() == "LOG":
         return -exposure
@@ -136,8 +136,8 @@ def _voi(modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram) -
         if center is None or width is None:
             return None
         function = str(ds.get("VOILUTFunction", "") or "LINEAR").strip().upper()
-        levels = windowed(modality, center, width, function)
-    return np.asarray(1 - levels if mammogram.inverted else levels, np.float32)
+        levels = apply_window(modality, center, width, function)
+    return np.asarray(1 - levels if mammogram.is_inverted else levels, np.float32)
 
 
 def _looked_up(modality: npt.NDArray[np.float64], item: Dataset) -> npt.NDArray[np.float64]:
@@ -160,7 +160,7 @@ def _first(ds: Dataset, keyword: str) -> float | None:
     return float(value) if isinstance(value, (int, float, str)) else float(value[0])
 
 
-def windowed(
+def apply_window(
     values: npt.NDArray[np.float64], center: float, width: float, function: str = "LINEAR"
 ) -> npt.NDArray[np.float64]:
     """Return display levels 0-1 of a window (PS3.3 C.11.2.1.2 and C.11.2.1.3).
@@ -181,7 +181,7 @@ def windowed(
     raise ValueError(f"VOI LUT function {function} with window width {width}")
 
 
-def normalised(bright: Brightness, tissue: Mask, how: Normaliser) -> Brightness:
+def normalise(bright: Brightness, tissue: Mask, how: InputNormalisation) -> Brightness:
     """Return the detector's input: local contrast in units of the local noise.
 
     The standard deviation of the noise is estimated as a function of grey level, from the finest

@@ -9,12 +9,12 @@ from math import isfinite
 
 from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
-from secondread.detect.candidate import patches
-from secondread.detect.grid import Grid
+from secondread.detect.candidate import cut_patches
+from secondread.detect.grid import InputGrid
 from secondread.detect.session import GraphSession
 from secondread.geometry import PointPx
 
-Shares = tuple[float | None, ...]
+PlaceShares = tuple[float | None, ...]
 """For each place the share of the calcification, 0-1; None outside the breast."""
 
 _AT_ONCE = 512  # patches cut at a time: many places must not take much memory
@@ -28,9 +28,9 @@ class Place:
     column: float
 
 
-def shares_at(
-    session: GraphSession, z: Brightness, interior: Mask, grid: Grid, points: Sequence[PointPx]
-) -> Shares | None:
+def score_places(
+    session: GraphSession, z: Brightness, interior: Mask, grid: InputGrid, points: Sequence[PointPx]
+) -> PlaceShares | None:
     """Return how sure the rescoring graph is that each place is a calcification.
 
     Parameters
@@ -59,7 +59,7 @@ def shares_at(
     found: list[float | None] = [None] * len(places)
     for first in range(0, len(inside), _AT_ONCE):
         chosen = inside[first : first + _AT_ONCE]
-        scores = session.patches(patches(z, [places[number] for number in chosen], size))
+        scores = session.run_patches(cut_patches(z, [places[number] for number in chosen], size))
         column = scores[:, heads.index(MarkClass.CALCIFICATION)]
         for number, share in zip(chosen, column.tolist(), strict=True):
             found[number] = share

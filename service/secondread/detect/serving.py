@@ -28,7 +28,7 @@ MEMORY_EXIT = 70
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def serve(arguments: list[str]) -> None:
+def serve_requests(arguments: list[str]) -> None:
     """Answer requests until their pipe ends; leave at once when memory runs out."""
     import cv2
 
@@ -56,14 +56,14 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _answer_all(arguments: argparse.Namespace) -> None:
     from secondread.detect.detector import Detector
-    from secondread.detect.manifest import load
+    from secondread.detect.manifest import load_manifest
 
     with (
         os.fdopen(arguments.requests, encoding="utf-8") as requests,
         os.fdopen(arguments.replies, "w", encoding="utf-8") as replies,
     ):
         try:
-            detector = Detector(load(arguments.manifest), arguments.threads)
+            detector = Detector(load_manifest(arguments.manifest), arguments.threads)
         except ModelError as error:
             _send(replies, {"model_error": str(error)})
             return
@@ -77,9 +77,9 @@ def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
     try:
         if "look_at" in request:
             points = [PointPx(column, row) for column, row in request["places"]]
-            return {"shares": detector.scores_at(Path(request["look_at"]), points)}
+            return {"shares": detector.score_places(Path(request["look_at"]), points)}
         if "show" in request:
-            detection, display = None, detector.show(Path(request["show"]))
+            detection, display = None, detector.render_display(Path(request["show"]))
         else:
             overrides = frozenset(request["overrides"])
             detection, display = detector.detect(Path(request["detect"]), overrides)

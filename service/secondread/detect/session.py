@@ -7,7 +7,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from secondread.detect.manifest import Graph, Manifest
-from secondread.detect.strips import Answer
+from secondread.detect.strips import DenseOutput
 from secondread.errors import ModelError
 
 _Array = npt.NDArray[np.float32]
@@ -55,7 +55,7 @@ class GraphSession:
         # A spinning thread takes the processor from the neighbour who would do work with it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        content = manifest.verified_bytes(graph)
+        content = manifest.read_graph(graph)
         where = manifest.folder / graph.file
         try:
             self._session = ort.InferenceSession(
@@ -77,12 +77,12 @@ class GraphSession:
         (shape,) = (t.shape for t in self._session.get_inputs() if t.name == self.graph.input)
         return list(shape)
 
-    def dense(self, batch: _Array) -> Answer:
+    def run_dense(self, batch: _Array) -> DenseOutput:
         """Run a dense graph on one (1, 1, rows, columns) input."""
         found = self._run(self._outputs, batch)
-        return Answer(found[0], found[1] if len(found) > 1 else None)
+        return DenseOutput(found[0], found[1] if len(found) > 1 else None)
 
-    def patches(self, batch: _Array) -> _Array:
+    def run_patches(self, batch: _Array) -> _Array:
         """Run a patch graph on (patches, 1, rows, columns); returns (patches, channels).
 
         A graph of neighbours takes (spots, features) in the same way.

@@ -22,7 +22,7 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class SitePoint(_Value):
+class SiteOperatingPoint(_Value):
     """`[[operating_points]]`: a site's minimum certainty in place of the manifest's."""
 
     number: int = Field(ge=1)
@@ -61,7 +61,7 @@ class SiteCalibration(_Value):
     """Views read, those with doubts included."""
     views_not_read: int = Field(ge=0)
     """Views that were refused or failed."""
-    operating_points: tuple[SitePoint, ...] = Field(min_length=1)
+    operating_points: tuple[SiteOperatingPoint, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_a_point_once(self) -> Self:
@@ -70,7 +70,7 @@ class SiteCalibration(_Value):
             raise ValueError("operating_points: a number is given once")
         return self
 
-    def point(self, number: int) -> SitePoint | None:
+    def find_point(self, number: int) -> SiteOperatingPoint | None:
         """Return what the site has for an operating point, or None."""
         return next((point for point in self.operating_points if point.number == number), None)
 
@@ -95,7 +95,7 @@ class SiteCalibration(_Value):
         return "\n".join(lines) + "\n"
 
 
-def read_site(path: Path) -> tuple[SiteCalibration, str]:
+def read_site_calibration(path: Path) -> tuple[SiteCalibration, str]:
     """Read a site's calibration and return it with its SHA-256.
 
     Raises

@@ -22,7 +22,7 @@ _Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DenseOutput:
     """What a dense graph gives for one input."""
 
     scores: _Array
@@ -32,7 +32,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Maps:
+class ScoreMaps:
     """The stitched answers over the whole input; 0 where nothing was computed."""
 
     scores: _Array
@@ -45,7 +45,7 @@ class Maps:
         """Return the input's array index at an index of the maps; both name pixel centres."""
         return (index + 0.5) * self.stride - 0.5
 
-    def inside(self, interior: Mask) -> Mask:
+    def reduce_mask(self, interior: Mask) -> Mask:
         """Return a mask of the input at the maps' own resolution."""
         if self.stride == 1:
             return interior
@@ -63,7 +63,7 @@ class Strip:
     """The same for what goes into the graph; beyond the image only as far as a multiple needs."""
 
 
-def plan(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> Iterator[Strip]:
+def plan_strips(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> Iterator[Strip]:
     """Yield the strips that cover every pixel of the mask."""
     unit = graph.multiple_of
     halo = _up(graph.halo_px, unit)
@@ -87,7 +87,9 @@ def plan(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> Iterator
         )
 
 
-def infer(image: Brightness, interior: Mask, graph: Graph, run: Callable[[_Array], Answer]) -> Maps:
+def run_in_strips(
+    image: Brightness, interior: Mask, graph: Graph, run: Callable[[_Array], DenseOutput]
+) -> ScoreMaps:
     """Run a dense graph over the tissue of an image.
 
     Parameters
@@ -105,7 +107,7 @@ def infer(image: Brightness, interior: Mask, graph: Graph, run: Callable[[_Array
     rows, columns = (-(-side // stride) for side in image.shape)
     scores = np.zeros((len(graph.heads), rows, columns), np.float32)
     diameter = np.zeros((rows, columns), np.float32) if graph.diameter else None
-    for strip in plan(interior, graph):
+    for strip in plan_strips(interior, graph):
         answer = run(_cut(image, strip.computed))
         top, bottom, left, right = strip.keep
         target = np.s_[top // stride : -(-bottom // stride), left // stride : -(-right // stride)]
@@ -116,7 +118,7 @@ def infer(image: Brightness, interior: Mask, graph: Graph, run: Callable[[_Array
         scores[:, target[0], target[1]] = answer.scores[0][:, source[0], source[1]]
         if diameter is not None and answer.diameter is not None:
             diameter[target] = answer.diameter[0, 0][source]
-    return Maps(scores, diameter, stride)
+    return ScoreMaps(scores, diameter, stride)
 
 
 def _cut(image: Brightness, box: tuple[int, int, int, int]) -> _Array:

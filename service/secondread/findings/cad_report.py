@@ -14,16 +14,16 @@ from secondread.codes import (
     Code,
     FindingType,
     Laterality,
+    ProcessingSummary,
     RenderingIntent,
-    Status,
-    Summary,
+    ResultStatus,
     View,
     ViewModifier,
 )
 from secondread.geometry import Outline, PointPx, SpacingMm
 
 
-class Origin(StrEnum):
+class ReportOrigin(StrEnum):
     """Who wrote a CAD report."""
 
     OWN = "own"
@@ -35,7 +35,7 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class Equipment:
     """The equipment that wrote a report (PS3.3 C.7.5.1, and its author observer)."""
 
     manufacturer: str
@@ -58,7 +58,7 @@ class Algorithm:
     version: str
     parameters: tuple[str, ...] = ()
 
-    def parameter(self, name: str) -> str | None:
+    def find_parameter(self, name: str) -> str | None:
         """Return what a parameter of the form ``name=value`` says."""
         start = f"{name}="
         return next((p.removeprefix(start) for p in self.parameters if p.startswith(start)), None)
@@ -168,10 +168,10 @@ class CadFeature:
 
 
 @dataclass(frozen=True, slots=True)
-class Performed:
+class AlgorithmRun:
     """A detection or an analysis that was performed, or tried (TID 4017, 4018)."""
 
-    what: Code
+    kind: Code
     algorithm: Algorithm
     images: tuple[str, ...]
     """SOP Instance UIDs; empty where another kind of reference is given."""
@@ -200,21 +200,21 @@ class CadReport:
     study_date: date | None
     written_on: date | None
     """Content Date."""
-    maker: Maker
-    origin: Origin
+    equipment: Equipment
+    origin: ReportOrigin
     model_digest: str
     """SHA-256 of the manifest that it was read with; empty in other software's reports."""
     calibrated: bool | None
     """Whether its certainty is said to be calibrated."""
-    summary: Summary | None
-    detection: Status | None
-    analysis: Status | None
+    summary: ProcessingSummary | None
+    detection: ResultStatus | None
+    analysis: ResultStatus | None
     impression: str
     """The overall impression's text."""
     images: tuple[CadImage, ...]
     findings: tuple[CadFinding, ...]
     features: tuple[CadFeature, ...]
-    performed: tuple[Performed, ...]
+    algorithm_runs: tuple[AlgorithmRun, ...]
     replaces: tuple[str, ...]
     """SOP Instance UIDs of the reports that it replaces."""
     remarks: tuple[Remark, ...] = ()
@@ -223,19 +223,19 @@ class CadReport:
     def title(self) -> str:
         """Whose report it is, for people."""
         match self.origin:
-            case Origin.OWN:
+            case ReportOrigin.OWN:
                 return "this node's report"
-            case Origin.SAME_SOFTWARE:
-                return f"CAD of {self.maker.name} (another node)"
-            case Origin.FOREIGN:
-                return f"CAD of {self.maker.name}"
+            case ReportOrigin.SAME_SOFTWARE:
+                return f"CAD of {self.equipment.name} (another node)"
+            case ReportOrigin.FOREIGN:
+                return f"CAD of {self.equipment.name}"
 
-    def image(self, sop_instance_uid: str) -> CadImage | None:
+    def find_image(self, sop_instance_uid: str) -> CadImage | None:
         """Return the library's entry of an image."""
         return next((i for i in self.images if i.sop_instance_uid == sop_instance_uid), None)
 
     @property
-    def marks(self) -> dict[str, int]:
+    def mark_counts(self) -> dict[str, int]:
         """How many marks it shows in each view of its study that it lists, by label."""
         own = [i for i in self.images if i.study_uid in {self.study_uid, ""}]
         label = {image.sop_instance_uid: image.label for image in own}
@@ -247,6 +247,6 @@ class CadReport:
         return {name: shown[name] for name in dict.fromkeys(label.values())}
 
     @property
-    def detected_in(self) -> frozenset[str]:
+    def detected_images(self) -> frozenset[str]:
         """SOP Instance UIDs of the images in which detection succeeded."""
-        return frozenset(uid for one in self.performed if one.succeeded for uid in one.images)
+        return frozenset(uid for one in self.algorithm_runs if one.succeeded for uid in one.images)

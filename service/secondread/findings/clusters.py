@@ -49,7 +49,7 @@ OUTLINE_MARGIN_MM = 1.5
 """Room between the outermost calcification and the outline, so that the line covers none."""
 
 
-def group(
+def group_marks(
     marks: Sequence[Mark], spacing: SpacingMm, link_mm: float = LINK_MM
 ) -> tuple[tuple[Mark, ...], ...]:
     """Return the marks in groups, each by falling score, the largest group first.
@@ -59,7 +59,7 @@ def group(
     """
     if not marks:
         return ()
-    labels = chains(positions_mm(marks, spacing), link_mm)
+    labels = label_chains(positions_mm(marks, spacing), link_mm)
     groups: dict[int, list[Mark]] = {}
     for mark, label in zip(marks, labels.tolist(), strict=True):
         groups.setdefault(label, []).append(mark)
@@ -67,14 +67,14 @@ def group(
     return tuple(sorted(ordered, key=lambda members: (-len(members), _by_score(members[0]))))
 
 
-def whole(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
+def join_pieces(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
     """Return the marks with those that are pieces of one calcification joined to one.
 
     A rim of fat necrosis bears dozens of marks and is one calcification, no cluster of dozens. So
     is a bright disc, of whatever type, whose marks lie in one another: two solids cannot.
     """
     joined: list[Mark] = []
-    for pieces in group(marks, spacing, PIECE_MM):
+    for pieces in group_marks(marks, spacing, PIECE_MM):
         kind = _mean_type(pieces)
         is_large = bool(kind) and max(kind, key=lambda one: one[1])[0] in LARGE
         if len(pieces) > 1 and (is_large or _lie_in_one_another(pieces, spacing)):
@@ -114,7 +114,7 @@ def _joined(
     )
 
 
-def chains(at_mm: npt.NDArray[np.float64], link_mm: float) -> npt.NDArray[np.int64]:
+def label_chains(at_mm: npt.NDArray[np.float64], link_mm: float) -> npt.NDArray[np.int64]:
     """Return for each place, (n, 2), the number of its chain of links no longer than this."""
     tree = KDTree(at_mm)
     pairs = tree.sparse_distance_matrix(tree, link_mm, output_type="coo_matrix")

@@ -8,7 +8,7 @@ from secondread.codes import Change
 from secondread.geometry import Outline, PointPx
 
 
-class Verdict(StrEnum):
+class ChangeKind(StrEnum):
     """What became of a finding between two exams.
 
     "Gone" has no code in CID 6003, and neither have the two answers that say why there is none.
@@ -36,29 +36,29 @@ class Verdict(StrEnum):
 
 
 _CODES = {
-    Verdict.NEW: Change.NEW,
-    Verdict.MORE: Change.MORE,
-    Verdict.LARGER: Change.LARGER,
-    Verdict.UNCHANGED: Change.UNCHANGED,
-    Verdict.FEWER: Change.FEWER,
-    Verdict.SMALLER: Change.SMALLER,
+    ChangeKind.NEW: Change.NEW,
+    ChangeKind.MORE: Change.MORE,
+    ChangeKind.LARGER: Change.LARGER,
+    ChangeKind.UNCHANGED: Change.UNCHANGED,
+    ChangeKind.FEWER: Change.FEWER,
+    ChangeKind.SMALLER: Change.SMALLER,
 }
 
 _WORDS = {
-    Verdict.NEW: "new",
-    Verdict.MORE: "increased in number",
-    Verdict.LARGER: "increased in size",
-    Verdict.UNCHANGED: "unchanged",
-    Verdict.FEWER: "decreased in number",
-    Verdict.SMALLER: "decreased in size",
-    Verdict.GONE: "gone",
-    Verdict.NOT_IN_FIELD: "not in the field of view",
-    Verdict.NOT_COMPARABLE: "not comparable",
+    ChangeKind.NEW: "new",
+    ChangeKind.MORE: "increased in number",
+    ChangeKind.LARGER: "increased in size",
+    ChangeKind.UNCHANGED: "unchanged",
+    ChangeKind.FEWER: "decreased in number",
+    ChangeKind.SMALLER: "decreased in size",
+    ChangeKind.GONE: "gone",
+    ChangeKind.NOT_IN_FIELD: "not in the field of view",
+    ChangeKind.NOT_COMPARABLE: "not comparable",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class MeasuredDifference:
     """One measure in both exams, and how much it may differ without any change."""
 
     current: float
@@ -87,14 +87,14 @@ TOO_FAINT = "then too faint to be marked"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Recheck:
     """A second look at the prior's pixels, in the place of a finding that was not found there."""
 
     seen: bool
     """Whether the place stands out from other places of the breast as the finding does now."""
-    places: int = 0
+    other_places: int = 0
     """Other places that the finding's calcifications were laid on, for comparison."""
-    as_high: int = 0
+    as_similar: int = 0
     """Of these, how many look as much like it as its own place does: one at most where it is
     `seen`."""
     why_not: str = ""
@@ -110,12 +110,12 @@ class Look:
         return "pixels not looked at" if self.why_not else "not in its pixels either"
 
     @property
-    def grounds(self) -> str:
+    def explanation(self) -> str:
         """The same as a clause that stands alone, with what it rests on."""
         look = "a second look at the prior's pixels"
         if self.why_not:
             return f"no {look[2:]}, {self.why_not}"
-        rest = f"{self.as_high} of {self.places} other places look as much like it"
+        rest = f"{self.as_similar} of {self.other_places} other places look as much like it"
         if not self.seen:
             return f"not seen at {look}, {rest}"
         return f"seen faintly at {look}, {TOO_FAINT}, {rest}"
@@ -125,17 +125,17 @@ class Look:
 class FindingChange:
     """What became of one finding in one view, against one prior."""
 
-    verdict: Verdict
+    kind: ChangeKind
     current: FindingRef | None
     """None where the finding is gone."""
     prior: tuple[FindingRef, ...]
     """What it was in the prior, the best match first; several where the prior's was in parts.
     None where it is new, and where it is not only because of a second `looked`."""
-    number: Difference | None = None
+    number: MeasuredDifference | None = None
     """Calcifications."""
-    extent_mm: Difference | None = None
+    extent_mm: MeasuredDifference | None = None
     """Longest distance between calcifications."""
-    diameter_mm: Difference | None = None
+    diameter_mm: MeasuredDifference | None = None
     """Median diameter of the calcifications that were found in both."""
     pairs: tuple[tuple[PointPx, PointPx], ...] = ()
     """Calcifications found in both: in the current stored image and in the prior one."""
@@ -144,9 +144,9 @@ class FindingChange:
     current; empty where that is outside the image."""
     error_mm: float | None = None
     """Standard error of that place, in each direction."""
-    why: str = ""
+    why_not: str = ""
     """For people: why it was not compared."""
-    looked: Look | None = None
+    recheck: Recheck | None = None
     """A second look for a finding that the prior's findings do not show; None where there was no
     need, and where nobody asked for one."""
 
@@ -194,7 +194,7 @@ class StudyComparison:
         reasons = dict.fromkeys(view.why_not for view in self.views)
         return "; ".join(reasons) or "the studies have no view in common"
 
-    def of(self, sop_instance_uid: str, finding_id: str) -> FindingChange | None:
+    def find_change(self, sop_instance_uid: str, finding_id: str) -> FindingChange | None:
         """Return what became of a current finding."""
         return next(
             (
@@ -208,7 +208,7 @@ class StudyComparison:
         )
 
 
-PRIOR_READ_AGAIN = "prior re-read"
+PRIOR_REREAD = "prior re-read"
 """Basis: the prior's images were read with the model that read the current ones."""
 
 PRIOR_REPORT = "prior report"

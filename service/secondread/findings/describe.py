@@ -10,41 +10,41 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secondread.codes import Distribution, MarkClass, Morphology
-from secondread.detect.groups import Groups
+from secondread.detect.groups import GroupTables
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import (
     MINIMUM_MEMBERS,
     OUTLINE_MARGIN_MM,
-    group,
+    group_marks,
+    join_pieces,
     positions_mm,
-    whole,
 )
-from secondread.findings.distribution import distribution_of
+from secondread.findings.distribution import classify_distribution
 from secondread.findings.finding import Calcification, Finding
-from secondread.findings.measures import Surroundings, measured
-from secondread.findings.morphology import type_of
+from secondread.findings.measures import Surroundings, measure_group
+from secondread.findings.morphology import classify_type
 from secondread.findings.shown import OperatingPoint
-from secondread.findings.suspicion import suspicion_of
-from secondread.geometry import Outline, PointPx, SpacingMm, clamp, padded_hull
+from secondread.findings.suspicion import compute_suspicion
+from secondread.geometry import Outline, PointPx, SpacingMm, clamp_to_image, padded_hull
 
 Calibrate = Callable[[MarkClass, float], float]
 """A mark's class and score (0-1) to the certainty (0-100) that it is what its class says."""
 
-CANDIDATE_LIMIT = 100
+FINDINGS_PER_CLASS = 100
 """At most this many findings of each class are listed for one image, the most certain first."""
 
-_RULES = Groups()
+_RULES = GroupTables()
 """Of a model that knows nothing of groups."""
 
 
-def describe(
+def describe_findings(
     label: str,
     marks: Sequence[Mark],
     spacing: SpacingMm,
     size: tuple[int, int],
     calibrate: Calibrate,
     point: OperatingPoint,
-    groups: Groups = _RULES,
+    groups: GroupTables = _RULES,
 ) -> tuple[Finding, ...]:
     """Turn the marks of one image into its findings.
 
@@ -71,12 +71,12 @@ def describe(
         Shown ones first, then by falling certainty; numbered in that order from 1.
     """
     calcifications = [mark for mark in marks if mark.mark_class is MarkClass.CALCIFICATION]
-    ones = whole(calcifications, spacing)
-    surroundings = Surroundings.of(ones, spacing)
+    ones = join_pieces(calcifications, spacing)
+    surroundings = Surroundings.from_marks(ones, spacing)
     drafts: list[_Draft] = []
-    for members in group(ones, spacing):
+    for members in group_marks(ones, spacing):
         if len(members) >= MINIMUM_MEMBERS:
-            features = measured(members, spacing, surroundings)
+            features = measure_group(members, spacing, surroundings)
             drafts.append(_cluster(members, spacing, calibrate, groups, features))
         else:
             drafts += [_single(mark, calibrate) for mark in members]
@@ -105,7 +105,7 @@ def _capped(drafts: Sequence[_Draft]) -> list[_Draft]:
     for mark_class in MarkClass:
         same = [draft for draft in drafts if draft.mark_class is mark_class]
         same.sort(key=lambda d: (-d.certainty, d.marks[0].center.row, d.marks[0].center.col))
-        kept += same[:CANDIDATE_LIMIT]
+        kept += same[:FINDINGS_PER_CLASS]
     return kept
 
 
@@ -113,7 +113,7 @@ def _cluster(
     members: Sequence[Mark],
     spacing: SpacingMm,
     calibrate: Calibrate,
-    groups: Groups,
+    groups: GroupTables,
     features: Mapping[str, float],
 ) -> _Draft:
     certainties = [calibrate(MarkClass.CALCIFICATION, mark.score) for mark in members]
@@ -126,8 +126,8 @@ def _cluster(
             Calcification(mark.center, mark.diameter_mm, certainty)
             for mark, certainty in zip(members, certainties, strict=True)
         ),
-        type_of(members, features, groups.types),
-        distribution_of(positions_mm(members, spacing), features, groups.distributions),
+        classify_type(members, features, groups.types),
+        classify_distribution(positions_mm(members, spacing), features, groups.distributions),
     )
 
 
@@ -142,7 +142,7 @@ def _landmarks(marks: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) 
             continue
         same = [mark for mark in marks if mark.mark_class is mark_class]
         link = LANDMARK_LINK_MM.get(mark_class, 0.0)
-        for members in group(same, spacing, link) if link else ((mark,) for mark in same):
+        for members in group_marks(same, spacing, link) if link else ((mark,) for mark in same):
             yield _Draft(mark_class, calibrate(mark_class, members[0].score), members)
 
 
@@ -171,7 +171,7 @@ def _finish(
     points = [mark.center for mark in draft.marks]
     reach = max(mark.diameter_mm for mark in draft.marks) / 2
     outline = padded_hull(points, spacing, OUTLINE_MARGIN_MM + reach)
-    suspicion = suspicion_of(draft.morphology, draft.distribution)
+    suspicion = compute_suspicion(draft.morphology, draft.distribution)
     return Finding(
         id="",
         mark_class=draft.mark_class,
@@ -195,7 +195,7 @@ def _middle(points: Sequence[PointPx]) -> PointPx:
 
 def _inside(outline: Outline, size: tuple[int, int]) -> Outline:
     rows, columns = size
-    return tuple(clamp(point, rows, columns) for point in outline)
+    return tuple(clamp_to_image(point, rows, columns) for point in outline)
 
 
 def _longest(points: Sequence[PointPx], spacing: SpacingMm) -> float:

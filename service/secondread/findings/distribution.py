@@ -26,7 +26,7 @@ Told = tuple[tuple[Distribution, float], ...]
 """The two likeliest distributions with their confidence 0-1."""
 
 
-def distribution_of(
+def classify_distribution(
     at_mm: npt.NDArray[np.float64],
     features: Mapping[str, float] | None = None,
     table: DistributionTable | None = None,
@@ -45,9 +45,9 @@ def distribution_of(
     if extent > DIFFUSE_MM:
         return _two(Distribution.DIFFUSE, Distribution.REGIONAL, extent / DIFFUSE_MM)
     if features is not None and table is not None:
-        shares = table.shares(features)
+        shares = table.predict(features)
         first, second = np.argsort(-shares, kind="stable")[:2].tolist()
-        return tuple((table.words[n], round(float(shares[n]), 2)) for n in (first, second))
+        return tuple((table.labels[n], round(float(shares[n]), 2)) for n in (first, second))
     return _by_rule(at_mm, extent)
 
 

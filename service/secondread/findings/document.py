@@ -4,10 +4,10 @@ from typing import Any
 
 from secondread.findings.finding import Finding, ImageReading
 from secondread.findings.position import Position
-from secondread.findings.treatment import Placing
+from secondread.findings.treatment import ZonePlacement
 
 
-def image_json(image: ImageReading) -> dict[str, Any]:
+def encode_image(image: ImageReading) -> dict[str, Any]:
     """Return what became of an image, with all its findings, as JSON values."""
     return {
         "sop_instance_uid": image.mammogram.sop_instance_uid,
@@ -17,11 +17,11 @@ def image_json(image: ImageReading) -> dict[str, Any]:
         "detail": image.detail,
         "gates": dict(image.gates),
         "seconds": round(image.seconds, 3),
-        "findings": [finding_json(finding) for finding in image.findings],
+        "findings": [encode_finding(finding) for finding in image.findings],
     }
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
+def encode_finding(finding: Finding) -> dict[str, Any]:
     """Return one finding as JSON values; points are (column, row) as in SCOORD."""
     return {
         "id": finding.id,
@@ -39,14 +39,14 @@ def finding_json(finding: Finding) -> dict[str, Any]:
             [label.name.lower(), confidence] for label, confidence in finding.distribution
         ],
         "change": finding.change.name.lower() if finding.change else None,
-        "zone": finding.zone.zone.value if finding.zone else None,
-        "bed": bed_json(finding.zone) if finding.zone else None,
+        "zone": finding.placement.zone.value if finding.placement else None,
+        "bed": encode_placement(finding.placement) if finding.placement else None,
         "position": position_json(finding.position) if finding.position else None,
         "shown": finding.shown,
     }
 
 
-def bed_json(placing: Placing) -> dict[str, Any]:
+def encode_placement(placing: ZonePlacement) -> dict[str, Any]:
     """Return what a zone rests on as JSON values."""
     return {
         "basis": placing.basis.value,

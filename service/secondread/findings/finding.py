@@ -8,7 +8,7 @@ from secondread.codes import Change, Distribution, MarkClass, Morphology
 from secondread.detect.marks import Breast
 from secondread.findings.comparison import StudyComparison
 from secondread.findings.position import Position
-from secondread.findings.treatment import Placing, Treatment
+from secondread.findings.treatment import Treatment, ZonePlacement
 from secondread.geometry import Outline, PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 
@@ -47,13 +47,13 @@ class Finding:
     """The likeliest distributions with their confidence 0-1, at most two."""
     change: Change | None = None
     """Against the prior; None where there was no comparison."""
-    zone: Placing | None = None
+    placement: ZonePlacement | None = None
     """Place relative to the treated site; None where nothing is known of a treatment."""
     shown: bool = False
     """Whether the operating point shows it."""
     position: Position | None = None
     """Where in the breast; None where the image's landmarks are not known."""
-    lesion: str | None = None
+    lesion_uid: str | None = None
     """Tracking Unique Identifier (112040, DCM) of the lesion that it is, over all exams of the
     patient; None where nothing is kept of them, as offline."""
 
@@ -80,13 +80,13 @@ class ImageReading:
     """What the detector found of the breast, landmarks included; None where it did not look."""
 
     @property
-    def shown(self) -> tuple[Finding, ...]:
+    def shown_findings(self) -> tuple[Finding, ...]:
         """The findings that the operating point shows."""
         return tuple(finding for finding in self.findings if finding.shown)
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOutInstance:
     """An instance of the study outside the detector's scope."""
 
     sop_instance_uid: str
@@ -103,19 +103,19 @@ class PriorStudy:
     compared: bool
     reason: Reason | None
     """Why it was not compared."""
-    said: tuple[tuple[str, Reason], ...] = ()
+    archive_reasons: tuple[tuple[str, Reason], ...] = ()
     """Where none of several archives sent it: each by name, with its reason."""
 
     @property
-    def why(self) -> str:
+    def why_not(self) -> str:
         """Why it was not compared, as a clause for people; empty where it was."""
-        if self.reason is not None and self.said:
-            return "; ".join(f"{reason.sentence} ({name})" for name, reason in self.said)
+        if self.reason is not None and self.archive_reasons:
+            return "; ".join(f"{reason.sentence} ({name})" for name, reason in self.archive_reasons)
         return "" if self.reason is None else self.reason.sentence
 
 
 @dataclass(frozen=True, slots=True)
-class StatedPoint:
+class StatedOperatingPoint:
     """One operating point of a model, and what is stated of it."""
 
     number: int
@@ -142,7 +142,7 @@ class ModelIdentity:
     """Whether certainty is calibrated on data; reports say so where it is not."""
     site_exams: int | None = None
     """On how many of its own exams the site calibrated the operating point; None if it did not."""
-    points: tuple[StatedPoint, ...] = ()
+    points: tuple[StatedOperatingPoint, ...] = ()
     """All operating points of the model, that of `operating_point` among them; empty where
     nothing is stated of them."""
 
@@ -159,7 +159,7 @@ class StudyReading:
     reasons: tuple[Reason, ...]
     images: tuple[ImageReading, ...]
     """In-scope images in reading order: right before left, CC before MLO, by time."""
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOutInstance, ...]
     missing_views: tuple[str, ...]
     """Expected views that never came, as ``LMLO``."""
     priors: tuple[PriorStudy, ...]
@@ -168,7 +168,7 @@ class StudyReading:
     """With each prior whose images were read again, the nearest in time first."""
     treatments: tuple[Treatment, ...] = ()
     """What is known of the patient's treatments, whatever its day, from every source."""
-    earlier: tuple["StudyReading", ...] = ()
+    prior_readings: tuple["StudyReading", ...] = ()
     """Readings of the priors' images with the same model, which `comparisons` are made from."""
 
     @property
@@ -182,7 +182,7 @@ class StudyReading:
         values = [
             finding.suspicion
             for image in self.images
-            for finding in image.shown
+            for finding in image.shown_findings
             if finding.suspicion is not None
         ]
         return max(values, default=None)

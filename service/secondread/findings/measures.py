@@ -16,10 +16,10 @@ from scipy.spatial import ConvexHull, KDTree
 from scipy.spatial.distance import pdist, squareform
 
 from secondread.detect.marks import Mark
-from secondread.findings.clusters import chains, positions_mm
+from secondread.findings.clusters import label_chains, positions_mm
 from secondread.geometry import SpacingMm
 
-Values = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 
 LEAST_SHARE = 0.01
 """Share that no type falls below: a single member never rules a type out."""
@@ -38,23 +38,23 @@ _SUREST = 1e-3
 class Surroundings:
     """All calcifications of an image, in mm."""
 
-    at_mm: Values
+    at_mm: FloatArray
     """(marks, 2): across and down."""
     chain: npt.NDArray[np.int64]
     """Number of the chain of wide links that each is part of."""
 
     @classmethod
-    def of(cls, marks: Sequence[Mark], spacing: SpacingMm) -> Self:
+    def from_marks(cls, marks: Sequence[Mark], spacing: SpacingMm) -> Self:
         """Measure the marks of an image."""
-        return cls.at(positions_mm(marks, spacing))
+        return cls.from_positions(positions_mm(marks, spacing))
 
     @classmethod
-    def at(cls, at_mm: Values) -> Self:
+    def from_positions(cls, at_mm: FloatArray) -> Self:
         """Measure places."""
-        return cls(at_mm, chains(at_mm, WIDE_LINK_MM))
+        return cls(at_mm, label_chains(at_mm, WIDE_LINK_MM))
 
 
-def measured(
+def measure_group(
     members: Sequence[Mark], spacing: SpacingMm, surroundings: Surroundings
 ) -> dict[str, float]:
     """Return the features of a group.
@@ -74,11 +74,11 @@ def measured(
         Values by name, as `detect.groups` describes them. The shares of types are there where the
         members have them.
     """
-    layout = layout_of(positions_mm(members, spacing), surroundings)
+    layout = measure_layout(positions_mm(members, spacing), surroundings)
     return {**layout, **_of_members(members), **_of_types(members)}
 
 
-def layout_of(at_mm: Values, surroundings: Surroundings) -> dict[str, float]:
+def measure_layout(at_mm: FloatArray, surroundings: Surroundings) -> dict[str, float]:
     """Return the features of where members lie, (members, 2), and of what lies around them."""
     tree = KDTree(at_mm)
     nearest = np.maximum(np.asarray(tree.query(at_mm, 2)[0])[:, 1], _CLOSEST_MM)
@@ -99,7 +99,7 @@ def layout_of(at_mm: Values, surroundings: Surroundings) -> dict[str, float]:
     }
 
 
-def _spread(at_mm: Values) -> dict[str, float]:
+def _spread(at_mm: FloatArray) -> dict[str, float]:
     low, high = np.linalg.eigvalsh(np.cov(at_mm.T))
     return {
         "count": float(np.log(len(at_mm))),
@@ -109,7 +109,7 @@ def _spread(at_mm: Values) -> dict[str, float]:
     }
 
 
-def _hull_mm2(at: Values) -> float:
+def _hull_mm2(at: FloatArray) -> float:
     # Three points on a line have no hull; each is drawn as a square as wide as it is known.
     corners = _CLOSEST_MM / 2 * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
     return float(ConvexHull((at[:, None] + corners).reshape(-1, 2)).volume)
@@ -130,16 +130,16 @@ def _of_members(members: Sequence[Mark]) -> dict[str, float]:
     return values
 
 
-def mean_log_shares(told: Sequence[Mark]) -> Values:
+def mean_log_shares(told: Sequence[Mark]) -> FloatArray:
     """Return the mean logarithm of each type's share, members weighted by their score."""
     return np.asarray(_weights(told) @ np.log(np.maximum(_shares(told), LEAST_SHARE)), np.float64)
 
 
-def _shares(told: Sequence[Mark]) -> Values:
+def _shares(told: Sequence[Mark]) -> FloatArray:
     return np.array([[share for _, share in mark.morphology] for mark in told], np.float64)
 
 
-def _weights(told: Sequence[Mark]) -> Values:
+def _weights(told: Sequence[Mark]) -> FloatArray:
     weights = np.array([max(mark.score, _SUREST) for mark in told], np.float64)
     return np.asarray(weights / weights.sum(), np.float64)
 

@@ -23,7 +23,7 @@ LABELS = 2
 """Readers agree little on types: the two likeliest are given, and how likely they are."""
 
 
-def type_of(
+def classify_type(
     members: Sequence[Mark],
     features: Mapping[str, float] | None = None,
     table: TypeTable | None = None,
@@ -42,7 +42,7 @@ def type_of(
     if not told:
         return ()
     if features is not None and table is not None:
-        kinds, likely = table.words, table.shares(features)
+        kinds, likely = table.labels, table.predict(features)
     else:
         kinds, likely = tuple(kind for kind, _ in told[0].morphology), _averaged(told)
     best = np.argsort(-likely, kind="stable")[:LABELS]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Half(StrEnum):
+class BreastHalf(StrEnum):
     """The half of the breast that one view tells: of the two views, each knows another one."""
 
     OUTER = "outer"
@@ -15,7 +15,7 @@ class Half(StrEnum):
     """Nearer to the line between them than the nipple's place is known."""
 
 
-class Third(StrEnum):
+class DepthThird(StrEnum):
     """Depth between nipple and chest wall, or pectoral muscle where that is seen."""
 
     ANTERIOR = "anterior"
@@ -45,8 +45,8 @@ class Position:
     """Standard error of the nipple's place, in each direction."""
     depth_mm: float | None
     """Distance behind the nipple, along the line from it to the chest wall or the muscle."""
-    third: Third | None
-    half: Half | None
+    third: DepthThird | None
+    half: BreastHalf | None
     """What this view tells: outer or inner, or upper or lower; where the finding was recognised
     in both views, what they tell together."""
     quadrant: Quadrant | None = None
@@ -66,7 +66,9 @@ class Position:
         if self.quadrant is not None:
             parts.append(f"{self.quadrant}{hour}")
         elif self.half is not None:
-            parts.append(self.half if self.half is Half.CENTRAL else f"{self.half} half{hour}")
+            parts.append(
+                self.half if self.half is BreastHalf.CENTRAL else f"{self.half} half{hour}"
+            )
         if self.third is not None:
             parts.append(f"{self.third} third")
         if self.from_nipple_mm is not None:

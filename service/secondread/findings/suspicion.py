@@ -62,7 +62,7 @@ ODDS_FACTOR = {
 """Factor on the odds, by distribution."""
 
 
-def suspicion_of(
+def compute_suspicion(
     morphology: Sequence[tuple[Morphology, float]],
     distribution: Sequence[tuple[Distribution, float]],
 ) -> float | None:

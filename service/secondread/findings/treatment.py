@@ -29,7 +29,7 @@ class Procedure(StrEnum):
         return self is not Procedure.RADIOTHERAPY
 
 
-class Source(StrEnum):
+class TreatmentSource(StrEnum):
     """Where a treatment is known from."""
 
     RECORD = "record"
@@ -41,7 +41,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SurgicalSite:
     """Where in the breast the operation was."""
 
     words: str
@@ -63,9 +63,9 @@ class Treatment:
     """Day of the operation, or of the first fraction."""
     ended_on: date | None = None
     """Day of the last fraction."""
-    site: Site | None = None
-    source: Source = Source.RECORD
-    said: str = ""
+    site: SurgicalSite | None = None
+    source: TreatmentSource = TreatmentSource.RECORD
+    header_source: str = ""
     """Which attribute or code of a header gave it; empty for a record."""
 
     def was_done_by(self, day: date | None) -> bool:
@@ -118,7 +118,7 @@ _PROJECTED = {
 """What a single view tells: it may bring together what is apart, never the other way round."""
 
 
-class Basis(StrEnum):
+class ZoneBasis(StrEnum):
     """What a zone is taken from."""
 
     SIDE = "side"
@@ -130,11 +130,11 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Placing:
+class ZonePlacement:
     """Where a finding lies relative to the treated site, and how that is known."""
 
     zone: Zone
-    basis: Basis
+    basis: ZoneBasis
     bed_mm: float | None = None
     """Distance from the bed's centre in this view; None where nothing in the view fixes it."""
     error_mm: float | None = None
@@ -149,13 +149,13 @@ class Placing:
         >>> Placing(Zone.NEAR, Basis.CLIPS, 24.6, 4.0).words
         'near the surgical bed in one view, 25 +/- 4 mm (inferred from clips)'
         """
-        if self.basis is Basis.SIDE:
+        if self.basis is ZoneBasis.SIDE:
             return self.zone.words
-        if self.basis is Basis.QUADRANT:
+        if self.basis is ZoneBasis.QUADRANT:
             return f"{self.zone.words} (by quadrant)"
         place = ""
         if self.bed_mm is not None and self.error_mm is not None:
             place = f", {self.bed_mm:.0f} +/- {self.error_mm:.0f} mm"
-        seen = "clips" if self.basis is Basis.CLIPS else "a scar marker"
+        seen = "clips" if self.basis is ZoneBasis.CLIPS else "a scar marker"
         zone = _PROJECTED.get(self.zone) if self.views == 1 else None
         return f"{zone or self.zone.words}{place} (inferred from {seen})"

@@ -17,7 +17,7 @@ from secondread.followup.frame import PointsMm, ViewFrame
 
 Affine = npt.NDArray[np.float64]
 """(2, 3): from the current view's frame to the prior's, in mm."""
-Level = npt.NDArray[np.float32]
+ContrastPicture = npt.NDArray[np.float32]
 """Local contrast at `PITCH_MM`, over the whole image; NaN outside the breast."""
 
 PITCH_MM = 0.8
@@ -32,7 +32,7 @@ _MOST_STRETCH = 0.24  # an affine map that stretches or turns more is no reposit
 _LEAST_OVERLAP = 0.5
 
 
-def level(frame: ViewFrame) -> Level:
+def render_contrast(frame: ViewFrame) -> ContrastPicture:
     """Return the overview of an image in its frame's orientation."""
     picture = frame.picture()
     size = (round(frame.width_mm / PITCH_MM), round(frame.height_mm / PITCH_MM))
@@ -43,22 +43,22 @@ def level(frame: ViewFrame) -> Level:
     return np.where(outside, np.float32(np.nan), cv2.GaussianBlur(contrast, (0, 0), 0.8))
 
 
-def moved_affinely(points: PointsMm, affine: Affine) -> PointsMm:
+def apply_affine(points: PointsMm, affine: Affine) -> PointsMm:
     """Return points, (..., 2), moved by an affine map."""
     return np.asarray(points @ affine[:, :2].T + affine[:, 2], np.float64)
 
 
-def plausible(affine: Affine) -> bool:
+def is_plausible(affine: Affine) -> bool:
     """Whether a map stretches and turns no more than another positioning does."""
     return bool(np.abs(affine[:, :2] - np.eye(2)).max() < _MOST_STRETCH)
 
 
-def aligned(now: Level, then: Level, start: Affine) -> tuple[Affine, float]:
+def align(now: ContrastPicture, then: ContrastPicture, start: Affine) -> tuple[Affine, float]:
     """Return the affine map, from a start, that correlates the pictures best, and how well."""
     best, affine = _correlation(now, then, start), start
     for factor in (2, 1):
         found = _enhanced(_reduced(now, factor), _reduced(then, factor), affine, PITCH_MM * factor)
-        if found is None or not plausible(found):
+        if found is None or not is_plausible(found):
             break
         correlation = _correlation(now, then, found)
         if correlation <= best:
@@ -67,7 +67,9 @@ def aligned(now: Level, then: Level, start: Affine) -> tuple[Affine, float]:
     return affine, best
 
 
-def _enhanced(now: Level, then: Level, start: Affine, pitch_mm: float) -> Affine | None:
+def _enhanced(
+    now: ContrastPicture, then: ContrastPicture, start: Affine, pitch_mm: float
+) -> Affine | None:
     matrix = _in_pixels(start, pitch_mm).astype(np.float32)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     inside = np.isfinite(then).astype(np.uint8)
@@ -94,7 +96,7 @@ def _in_mm(matrix: Affine, pitch_mm: float) -> Affine:
 _HALF = np.full(2, 0.5)
 
 
-def _reduced(picture: Level, factor: int) -> Level:
+def _reduced(picture: ContrastPicture, factor: int) -> ContrastPicture:
     if factor == 1:
         return picture
     # A whole number of blocks, so that the pixels of the small picture keep their places.
@@ -107,7 +109,7 @@ def _reduced(picture: Level, factor: int) -> Level:
     return np.where(weight > 0.5, value / np.maximum(weight, 0.5), np.float32(np.nan))
 
 
-def _correlation(now: Level, then: Level, affine: Affine) -> float:
+def _correlation(now: ContrastPicture, then: ContrastPicture, affine: Affine) -> float:
     moved = cv2.warpAffine(
         then,
         _in_pixels(affine, PITCH_MM),
@@ -123,20 +125,23 @@ def _correlation(now: Level, then: Level, affine: Affine) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Blocks:
+class MatchedBlocks:
     """Blocks of tissue of the current image that were found again."""
 
-    at: PointsMm
+    centers: PointsMm
     """Their centres, in the current frame."""
-    shift: PointsMm
+    shifts: PointsMm
     """How far off each was, in mm of the current frame."""
     tried: int
     """How many blocks were looked for."""
 
 
-def shifts(
-    now: Level, then: Level, rough: Callable[[PointsMm], PointsMm], search_mm: float
-) -> Blocks:
+def match_blocks(
+    now: ContrastPicture,
+    then: ContrastPicture,
+    rough: Callable[[PointsMm], PointsMm],
+    search_mm: float,
+) -> MatchedBlocks:
     """Look for blocks of the current picture in the prior one.
 
     Parameters
@@ -164,14 +169,16 @@ def shifts(
         if peak is not None:
             at.append(((column + 0.5) * PITCH_MM, (row + 0.5) * PITCH_MM))
             shift.append(((peak[0] - reach) * PITCH_MM, (peak[1] - reach) * PITCH_MM))
-    return Blocks(
+    return MatchedBlocks(
         np.array(at, np.float64).reshape(-1, 2),
         np.array(shift, np.float64).reshape(-1, 2),
         len(centers),
     )
 
 
-def _moved(then: Level, shape: tuple[int, ...], rough: Callable[[PointsMm], PointsMm]) -> Level:
+def _moved(
+    then: ContrastPicture, shape: tuple[int, ...], rough: Callable[[PointsMm], PointsMm]
+) -> ContrastPicture:
     """Return the prior picture as the current image would show it; 0 where it does not."""
     x, y = ((np.arange(length) + 0.5) * PITCH_MM for length in (shape[1], shape[0]))
     place = (rough(np.stack(np.meshgrid(x, y), axis=-1)) / PITCH_MM - 0.5).astype(np.float32)
@@ -179,7 +186,7 @@ def _moved(then: Level, shape: tuple[int, ...], rough: Callable[[PointsMm], Poin
     return np.asarray(cv2.remap(np.nan_to_num(then), column, row, cv2.INTER_LINEAR))
 
 
-def _centers(now: Level, half: int) -> list[tuple[int, int]]:
+def _centers(now: ContrastPicture, half: int) -> list[tuple[int, int]]:
     """Return rows and columns of the centres of the blocks that are nearly all tissue."""
     step, size = round(_BLOCK_STEP_MM / PITCH_MM), 2 * half + 1
     share = cv2.blur(np.isfinite(now).astype(np.float32), (size, size))
@@ -192,7 +199,7 @@ def _centers(now: Level, half: int) -> list[tuple[int, int]]:
     ]
 
 
-def _peak(scores: Level) -> tuple[float, float] | None:
+def _peak(scores: ContrastPicture) -> tuple[float, float] | None:
     """Return column and row of a clear maximum, to a fraction of a pixel."""
     row, column = (int(i) for i in np.unravel_index(int(scores.argmax()), scores.shape))
     best = float(scores[row, column])
@@ -209,7 +216,7 @@ def _peak(scores: Level) -> tuple[float, float] | None:
     )
 
 
-def _vertex(three: Level) -> float:
+def _vertex(three: ContrastPicture) -> float:
     """Return where the parabola through three values has its vertex, from the middle one."""
     below, middle, above = (float(value) for value in three)
     curve = below - 2 * middle + above

@@ -6,16 +6,18 @@ from dataclasses import replace
 from secondread.codes import Change
 from secondread.findings.comparison import StudyComparison
 from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
-from secondread.followup.comparison import compare
-from secondread.followup.correlation import correlate, with_quadrants
-from secondread.followup.position import with_positions
-from secondread.followup.second_look import Looked, with_looks
-from secondread.followup.zone import with_zones
+from secondread.followup.comparison import compare_with_priors
+from secondread.followup.correlation import add_quadrants, correlate_views
+from secondread.followup.position import add_positions
+from secondread.followup.second_look import RecheckedFinding, apply_rechecks
+from secondread.followup.zone import add_zones
 from secondread.reasons import Reason
 
 
-def followed_up(
-    reading: StudyReading, priors: Sequence[StudyReading], looks: Sequence[Looked] | None = None
+def follow_up(
+    reading: StudyReading,
+    priors: Sequence[StudyReading],
+    rechecks: Sequence[RecheckedFinding] | None = None,
 ) -> StudyReading:
     """Return a reading with its findings' places, and compared with its priors.
 
@@ -29,21 +31,21 @@ def followed_up(
         What was seen in the priors' pixels of findings that are new by the priors' findings; empty
         where that broke, None where nobody was to look.
     """
-    placed = with_positions(reading)
-    pairs = correlate(placed)
-    placed = with_zones(with_quadrants(placed, pairs), pairs)
+    placed = add_positions(reading)
+    pairs = correlate_views(placed)
+    placed = add_zones(add_quadrants(placed, pairs), pairs)
     if not priors:
         return placed
-    found = compare(placed, priors)
-    if looks is not None:
-        found = tuple(with_looks(one, placed, looks) for one in found)
-    return replace(with_comparisons(placed, found), earlier=tuple(priors))
+    found = compare_with_priors(placed, priors)
+    if rechecks is not None:
+        found = tuple(apply_rechecks(one, placed, rechecks) for one in found)
+    return replace(add_comparisons(placed, found), prior_readings=tuple(priors))
 
 
-def not_compared(reading: StudyReading, study_uids: Collection[str]) -> StudyReading:
+def mark_not_compared(reading: StudyReading, study_uids: Collection[str]) -> StudyReading:
     """Return a reading whose priors of these studies could not be compared with it."""
     priors = tuple(
-        replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, said=())
+        replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, archive_reasons=())
         if prior.study_uid in study_uids
         else prior
         for prior in reading.priors
@@ -51,7 +53,7 @@ def not_compared(reading: StudyReading, study_uids: Collection[str]) -> StudyRea
     return replace(reading, priors=priors)
 
 
-def with_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison]) -> StudyReading:
+def add_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison]) -> StudyReading:
     """Return a reading that holds its comparisons, and whose findings say what changed."""
     compared = {one.prior_study_uid: one for one in comparisons}
     priors = tuple(_told(prior, compared.get(prior.study_uid)) for prior in reading.priors)
@@ -72,8 +74,8 @@ def _told(prior: PriorStudy, found: StudyComparison | None) -> PriorStudy:
     if found is None:
         return prior
     if found.compared:
-        return replace(prior, compared=True, reason=None, said=())
-    return replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, said=())
+        return replace(prior, compared=True, reason=None, archive_reasons=())
+    return replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, archive_reasons=())
 
 
 def _changed(image: ImageReading, comparisons: Sequence[StudyComparison]) -> ImageReading:
@@ -87,7 +89,7 @@ def _changed(image: ImageReading, comparisons: Sequence[StudyComparison]) -> Ima
 def _change(uid: str, finding: Finding, comparisons: Sequence[StudyComparison]) -> Change | None:
     """Return the change against the nearest prior that shows the place."""
     for comparison in comparisons:
-        change = comparison.of(uid, finding.id)
-        if change is not None and change.verdict.change is not None:
-            return change.verdict.change
+        change = comparison.find_change(uid, finding.id)
+        if change is not None and change.kind.change is not None:
+            return change.kind.change
     return None

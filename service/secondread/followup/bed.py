@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from secondread.codes import MarkClass
 from secondread.findings.finding import Finding, ImageReading
-from secondread.findings.treatment import Basis
+from secondread.findings.treatment import ZoneBasis
 from secondread.geometry import PointPx, SpacingMm
 
 LEAST_CLIPS = 3
@@ -53,19 +53,19 @@ class Bed:
     radius_mm: float
     error_mm: float
     """Standard error of its centre, in each direction."""
-    basis: Basis
+    basis: ZoneBasis
 
     def distance_mm(self, point: PlaceMm) -> float:
         """Return how far a point of the view is from its centre."""
         return float(np.hypot(*(point - self.center)))
 
 
-def place_mm(point: PointPx, spacing: SpacingMm) -> PlaceMm:
+def to_place_mm(point: PointPx, spacing: SpacingMm) -> PlaceMm:
     """Return a point of the stored image in mm."""
     return np.array([point.col * spacing.between_columns, point.row * spacing.between_rows])
 
 
-def beds_in(image: ImageReading) -> tuple[Bed, ...]:
+def find_beds(image: ImageReading) -> tuple[Bed, ...]:
     """Return the beds that clips or scar markers show; clips first."""
     spacing = image.mammogram.spacing
     if spacing is None:
@@ -76,7 +76,7 @@ def beds_in(image: ImageReading) -> tuple[Bed, ...]:
         if finding.mark_class is MarkClass.METAL and finding.certainty >= LEAST_CERTAINTY
     ]
     clips = [one for one in metal if CLIP_MM[0] <= one.long_axis_mm <= CLIP_MM[1]]
-    places = [place_mm(one.center, spacing) for one in clips]
+    places = [to_place_mm(one.center, spacing) for one in clips]
     places = [place for place in places if not _is_at_nipple(place, image, spacing)]
     found = [bed for group in _groups(places) if (bed := _of_clips(group)) is not None]
     return (*found, *(_of_wire(one, spacing) for one in metal if _is_wire(one, spacing)))
@@ -86,7 +86,7 @@ def _is_at_nipple(place: PlaceMm, image: ImageReading, spacing: SpacingMm) -> bo
     anatomy = image.breast.anatomy if image.breast is not None else None
     if anatomy is None or anatomy.nipple is None:
         return False
-    nipple = place_mm(anatomy.nipple.point, spacing)
+    nipple = to_place_mm(anatomy.nipple.point, spacing)
     return float(np.hypot(*(place - nipple))) <= _NIPPLE_MM
 
 
@@ -109,18 +109,18 @@ def _of_clips(group: PlaceMm) -> Bed | None:
         return None
     spread = float(np.sqrt(group.var(axis=0, ddof=1).mean() / len(group)))
     error = math.hypot(spread, _COMPRESSION_MM)
-    return Bed(center, max(BED_MM, reach + _WALL_MM), error, Basis.CLIPS)
+    return Bed(center, max(BED_MM, reach + _WALL_MM), error, ZoneBasis.CLIPS)
 
 
 def _is_wire(finding: Finding, spacing: SpacingMm) -> bool:
     if finding.long_axis_mm < LEAST_WIRE_MM:
         return False
-    outline = np.array([place_mm(point, spacing) for point in finding.outline], np.float32)
+    outline = np.array([to_place_mm(point, spacing) for point in finding.outline], np.float32)
     _, sides, _ = cv2.minAreaRect(outline)
     short, long = sorted(sides)
     return bool(long >= WIRE_ASPECT * max(short, 0.1))
 
 
 def _of_wire(finding: Finding, spacing: SpacingMm) -> Bed:
-    center = place_mm(finding.center, spacing)
-    return Bed(center, BED_MM, _WIRE_ERROR_MM, Basis.SCAR_MARKER)
+    center = to_place_mm(finding.center, spacing)
+    return Bed(center, BED_MM, _WIRE_ERROR_MM, ZoneBasis.SCAR_MARKER)

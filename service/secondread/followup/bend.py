@@ -14,14 +14,14 @@ _SMOOTHING = 300.0  # a single block's error of half a millimetre bends the plat
 _OUTLIER, _OUTLIER_MM = 3.5, 2.0
 
 
-def nodes(frame: ViewFrame) -> PointsMm:
+def make_nodes(frame: ViewFrame) -> PointsMm:
     """Return the nodes over an image, (rows, columns, 2), in its frame."""
     x = np.arange(0.0, frame.width_mm + NODE_MM, NODE_MM)
     y = np.arange(0.0, frame.height_mm + NODE_MM, NODE_MM)
     return np.stack(np.meshgrid(x, y), axis=-1)
 
 
-def consistent(at: PointsMm, shift: PointsMm) -> npt.NDArray[np.bool_]:
+def find_consistent(at: PointsMm, shift: PointsMm) -> npt.NDArray[np.bool_]:
     """Return which places are shifted as their neighbours are."""
     _, near = cKDTree(at).query(at, k=min(7, len(at)))
     middle = np.median(shift[near], axis=1)
@@ -29,7 +29,7 @@ def consistent(at: PointsMm, shift: PointsMm) -> npt.NDArray[np.bool_]:
     return np.asarray(off <= max(_OUTLIER * float(np.median(off)), _OUTLIER_MM))
 
 
-def bend_through(
+def fit_bend(
     at: PointsMm, shift: PointsMm, where: PointsMm
 ) -> tuple[npt.NDArray[np.float32], float]:
     """Return the smooth bend that shifts ask for, at nodes, and what it leaves of them.
@@ -53,7 +53,7 @@ def bend_through(
     return bend, float(np.sqrt(np.mean((shift - plate(at)) ** 2)))
 
 
-def bend_at(bend: npt.NDArray[np.float32], points: PointsMm) -> PointsMm:
+def interpolate_bend(bend: npt.NDArray[np.float32], points: PointsMm) -> PointsMm:
     """Return the shifts at points, (..., 2), linear between the nodes."""
     rows, columns = bend.shape[:2]
     at = points / NODE_MM

@@ -8,32 +8,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from secondread.assemble.identity import is_mixed
+from secondread.assemble.identity import has_several_patients
 from secondread.assemble.mammogram import Mammogram
 from secondread.findings.comparison import (
-    PRIOR_READ_AGAIN,
+    PRIOR_REREAD,
+    ChangeKind,
     FindingChange,
     FindingRef,
     StudyComparison,
-    Verdict,
     ViewComparison,
 )
 from secondread.findings.finding import ImageReading, StudyReading
-from secondread.followup.frame import frame_of
-from secondread.followup.limits import Limits, shipped_limits
+from secondread.followup.frame import find_frame
+from secondread.followup.limits import RepeatabilityLimits, load_limits
 from secondread.followup.registration import register
-from secondread.followup.spots import clusters_of
-from secondread.followup.view_changes import LaidOn, reference
+from secondread.followup.spots import find_clusters
+from secondread.followup.view_changes import RegisteredPair, refer_to
 
 MOST_PITCH_RATIO = 2.1
 """Pitches farther apart than those of any two of today's detectors show other calcifications."""
 
 
-def compare(
+def compare_with_priors(
     current: StudyReading,
     priors: Sequence[StudyReading],
-    limits: Limits | None = None,
-    basis: str = PRIOR_READ_AGAIN,
+    limits: RepeatabilityLimits | None = None,
+    basis: str = PRIOR_REREAD,
 ) -> tuple[StudyComparison, ...]:
     """Compare a study with each of its priors.
 
@@ -53,16 +53,18 @@ def compare(
     tuple of StudyComparison
         One for each prior, in the same order.
     """
-    return tuple(_study(current, prior, limits or shipped_limits(), basis) for prior in priors)
+    return tuple(_study(current, prior, limits or load_limits(), basis) for prior in priors)
 
 
-def doubts(current: StudyReading, prior: StudyReading) -> tuple[str, ...]:
+def find_doubts(current: StudyReading, prior: StudyReading) -> tuple[str, ...]:
     """Return why two exams that a person put together may be no exam and its prior.
 
     As clauses without a full stop. The node itself compares nothing of the kind.
     """
     found = []
-    if is_mixed(image.mammogram for reading in (current, prior) for image in reading.images):
+    if has_several_patients(
+        image.mammogram for reading in (current, prior) for image in reading.images
+    ):
         found.append("the exams name different patients")
     now, then = _day(current), _day(prior)
     if now is not None and now == then:
@@ -78,7 +80,7 @@ def _day(reading: StudyReading) -> date | None:
 
 
 def _study(
-    current: StudyReading, prior: StudyReading, limits: Limits, basis: str
+    current: StudyReading, prior: StudyReading, limits: RepeatabilityLimits, basis: str
 ) -> StudyComparison:
     views: list[ViewComparison] = []
     changes: list[FindingChange] = []
@@ -127,10 +129,12 @@ class _Side:
     changes: tuple[FindingChange, ...]
 
 
-def _side(image: ImageReading, other: ImageReading, limits: Limits, *, same_model: bool) -> _Side:
+def _side(
+    image: ImageReading, other: ImageReading, limits: RepeatabilityLimits, *, same_model: bool
+) -> _Side:
     same_unit = is_same_unit(image.mammogram, other.mammogram)
     why_not = _why_not(image, other, same_model=same_model)
-    here, there = frame_of(image), frame_of(other)
+    here, there = find_frame(image), find_frame(other)
     registration = None
     if not why_not and here is not None and there is not None:
         registration = register(here, there)
@@ -147,13 +151,13 @@ def _side(image: ImageReading, other: ImageReading, limits: Limits, *, same_mode
     )
     if registration is None or not usable:
         return _Side(view, tuple(_not_comparable(image, why_not)))
-    laid = LaidOn(image, other, registration, limits.of(same_unit=same_unit))
-    return _Side(view, laid.changes())
+    laid = RegisteredPair(image, other, registration, limits.select(same_unit=same_unit))
+    return _Side(view, laid.find_changes())
 
 
 def is_same_unit(a: Mammogram, b: Mammogram) -> bool:
     """Whether two images were taken and processed by units of one model, in one way."""
-    kinds = [(m.manufacturer, m.model, m.intent, m.lossy, m.bits_stored) for m in (a, b)]
+    kinds = [(m.manufacturer, m.model, m.intent, m.is_lossy, m.bits_stored) for m in (a, b)]
     return kinds[0] == kinds[1] and _pitch_ratio(a, b) < 1.02
 
 
@@ -167,14 +171,14 @@ def _pitch_ratio(a: Mammogram, b: Mammogram) -> float:
 def _why_not(image: ImageReading, other: ImageReading, *, same_model: bool) -> str:
     """Return why two images of a view cannot be compared; empty where they can."""
     for one, whose in ((image, "current"), (other, "prior")):
-        if not one.status.has_findings:
+        if not one.status.was_read:
             reasons = "; ".join(reason.sentence for reason in one.reasons)
             return f"the {whose} image was not read: {reasons}"
-        if frame_of(one) is None:
+        if find_frame(one) is None:
             return f"the {whose} image has no landmarks or no pixel spacing"
     if not same_model:
         return "the prior was read with another model"
-    if image.mammogram.modifiers != other.mammogram.modifiers:
+    if image.mammogram.view_modifiers != other.mammogram.view_modifiers:
         return "the view was taken in another way (view modifiers differ)"
     if _pitch_ratio(image.mammogram, other.mammogram) > MOST_PITCH_RATIO:
         return "the pixel spacings are too different"
@@ -183,13 +187,18 @@ def _why_not(image: ImageReading, other: ImageReading, *, same_model: bool) -> s
 
 def _not_comparable(image: ImageReading, why: str) -> list[FindingChange]:
     return [
-        FindingChange(Verdict.NOT_COMPARABLE, reference(image, finding), (), why=why)
-        for finding in (image.findings[number] for number in clusters_of(image))
+        FindingChange(ChangeKind.NOT_COMPARABLE, refer_to(image, finding), (), why_not=why)
+        for finding in (image.findings[number] for number in find_clusters(image))
     ]
 
 
 # Against several images of a view, what one of them shows counts before what another does not.
-_RANK = {Verdict.NEW: 1, Verdict.GONE: 1, Verdict.NOT_IN_FIELD: 2, Verdict.NOT_COMPARABLE: 3}
+_RANK = {
+    ChangeKind.NEW: 1,
+    ChangeKind.GONE: 1,
+    ChangeKind.NOT_IN_FIELD: 2,
+    ChangeKind.NOT_COMPARABLE: 3,
+}
 
 
 def _best(sides: Sequence[Sequence[FindingChange]]) -> list[FindingChange]:
@@ -199,6 +208,6 @@ def _best(sides: Sequence[Sequence[FindingChange]]) -> list[FindingChange]:
         for change in changes:
             about = change.current or change.prior[0]
             known = best.get(about)
-            if known is None or _RANK.get(change.verdict, 0) < _RANK.get(known.verdict, 0):
+            if known is None or _RANK.get(change.kind, 0) < _RANK.get(known.kind, 0):
                 best[about] = change
     return list(best.values())

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from secondread.findings.comparison import FindingRef, Look
+from secondread.findings.comparison import FindingRef, Recheck
 from secondread.findings.finding import Finding, ImageReading
-from secondread.followup.frame import PointsMm, ViewFrame, frame_of
+from secondread.followup.frame import PointsMm, ViewFrame, find_frame
 from secondread.followup.registration import Registration, register
-from secondread.followup.spots import spots_of
-from secondread.followup.view_changes import PLACE_LOST, reference
+from secondread.followup.spots import collect_calcifications
+from secondread.followup.view_changes import PLACE_LOST, refer_to
 from secondread.geometry import PointPx
 
 Scores = Sequence[float | None]
@@ -54,7 +54,7 @@ _TOO_LITTLE = "there is too little tissue around its place to compare with"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Question:
+class ConstellationQuery:
     """A cluster that is new as far as findings tell, and the places of a prior image to look at."""
 
     current: FindingRef
@@ -72,13 +72,15 @@ class Question:
         return tuple(PointPx(col, row) for col, row in flat.tolist())
 
 
-def question_about(image: ImageReading, finding: Finding, other: ImageReading) -> Question | str:
+def build_query(
+    image: ImageReading, finding: Finding, other: ImageReading
+) -> ConstellationQuery | str:
     """Return what to look at in a prior's image, or why that would say nothing."""
-    here, there = frame_of(image), frame_of(other)
+    here, there = find_frame(image), find_frame(other)
     if here is None or there is None:
         return PLACE_LOST
     registration = register(here, there)
-    spots = spots_of(image, here).of([image.findings.index(finding)])
+    spots = collect_calcifications(image, here).select_findings([image.findings.index(finding)])
     if not len(spots) or not _is_known(registration, spots.at):
         return PLACE_LOST
     surest = np.argsort(-spots.certainty, kind="stable")[:MOST_MEMBERS]
@@ -87,8 +89,8 @@ def question_about(image: ImageReading, finding: Finding, other: ImageReading) -
     if not _is_inside(at, there) or len(shifts) < LEAST_PLACES:
         return _TOO_LITTLE
     own = at[None] + _steps_mm()[:, None]
-    return Question(
-        reference(image, finding),
+    return ConstellationQuery(
+        refer_to(image, finding),
         other.mammogram.sop_instance_uid,
         there.to_columns_rows(own),
         there.to_columns_rows(own[None] + shifts[:, None, None]),
@@ -98,8 +100,8 @@ def question_about(image: ImageReading, finding: Finding, other: ImageReading) -
 def _is_known(registration: Registration, at: PointsMm) -> bool:
     return (
         registration.is_usable
-        and registration.finds_again(at)
-        and registration.error_at(at) <= MOST_ERROR_MM
+        and registration.has_tissue_near(at)
+        and registration.estimate_error(at) <= MOST_ERROR_MM
     )
 
 
@@ -128,7 +130,7 @@ def _shifts(at: PointsMm, frame: ViewFrame) -> PointsMm:
     return np.array(found, np.float64).reshape(-1, 2)
 
 
-def judged(question: Question, scores: Scores) -> Look:
+def judge_scores(question: ConstellationQuery, scores: Scores) -> Recheck:
     """Return what the scores of a question's places say.
 
     Parameters
@@ -143,9 +145,9 @@ def judged(question: Question, scores: Scores) -> Look:
     others = _evidence(values[question.own[..., 0].size :].reshape(question.others.shape[:-1]))
     known = _known(others)
     if len(known) < LEAST_PLACES or not len(_known(own[None])):
-        return Look(seen=False, why_not=_TOO_LITTLE)
+        return Recheck(seen=False, why_not=_TOO_LITTLE)
     as_high = int(np.count_nonzero(_highest(known) >= _highest(own[None])))
-    return Look(seen=as_high <= MOST_AS_HIGH, places=len(known), as_high=as_high)
+    return Recheck(seen=as_high <= MOST_AS_HIGH, other_places=len(known), as_similar=as_high)
 
 
 def _evidence(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -16,17 +16,17 @@ from scipy.optimize import linear_sum_assignment
 from secondread.codes import Laterality, View
 from secondread.findings.comparison import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.findings.position import Half, Position, Quadrant
-from secondread.followup.frame import PointsMm, frame_of
+from secondread.findings.position import BreastHalf, Position, Quadrant
+from secondread.followup.frame import PointsMm, find_frame
 from secondread.followup.position import (
     NippleAxes,
-    beam_deg,
-    nipple_axes,
-    side_of,
-    tells_sides,
+    can_tell_halves,
+    choose_half,
+    find_nipple_axes,
+    get_beam_deg,
 )
-from secondread.followup.spots import clusters_of
-from secondread.followup.view_changes import reference
+from secondread.followup.spots import find_clusters
+from secondread.followup.view_changes import refer_to
 
 DEPTH_ERROR_MM = 8.0
 """Standard deviation of the difference in depth of one place in both views, nipples aside."""
@@ -46,12 +46,12 @@ _HOUR_ERROR = math.radians(20.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BreastPlace:
     """What two views together tell of a place."""
 
     quadrant: Quadrant | None = None
     """None where a line between quadrants is nearer than the place is known."""
-    half: Half | None = None
+    half: BreastHalf | None = None
     """Of these lines, the one that the place is clear of; None where there is none."""
     clock_hour: int | None = None
     """1 to 12, seen from in front; None for what is central, or not known well enough."""
@@ -67,7 +67,7 @@ class ViewPair:
     """0-1: that both are one cluster, by depth, number and size."""
     depths_mm: tuple[float, float]
     """Behind the nipple, in the cranio-caudal and in the oblique view."""
-    place: "Place"
+    place: "BreastPlace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class _Seen:
     tells_sides: bool
 
 
-def correlate(reading: StudyReading) -> tuple[ViewPair, ...]:
+def correlate_views(reading: StudyReading) -> tuple[ViewPair, ...]:
     """Return the clusters that were recognised in both views of a breast."""
     pairs: list[ViewPair] = []
     for side in (Laterality.RIGHT, Laterality.LEFT):
@@ -102,26 +102,26 @@ def _is(image: ImageReading, which: str) -> bool:
 
 
 def _clusters(image: ImageReading) -> list[_Seen]:
-    frame = frame_of(image)
-    axes = nipple_axes(image, frame) if frame is not None else None
+    frame = find_frame(image)
+    axes = find_nipple_axes(image, frame) if frame is not None else None
     if frame is None or axes is None:
         return []
-    findings = [image.findings[number] for number in clusters_of(image)]
+    findings = [image.findings[number] for number in find_clusters(image)]
     return [_seen(image, one, frame.to_mm([one.center])[0], axes) for one in findings]
 
 
 def _seen(image: ImageReading, finding: Finding, at: PointsMm, axes: NippleAxes) -> _Seen:
     header = image.mammogram
     return _Seen(
-        reference(image, finding),
-        axes.depth(at),
-        axes.height(at),
-        axes.height_error(at),
+        refer_to(image, finding),
+        axes.measure_depth(at),
+        axes.measure_height(at),
+        axes.estimate_height_error(at),
         axes.error_mm,
         len(finding.members),
         float(np.median([member.diameter_mm for member in finding.members])),
         header.view,
-        tells_sides(header),
+        can_tell_halves(header),
     )
 
 
@@ -150,22 +150,24 @@ def _pair(a: _Seen, b: _Seen, confidence: float, side: Laterality) -> ViewPair:
     depths = (round(a.depth_mm, 1), round(b.depth_mm, 1))
     # Of a view for which the breast was turned, the nipple's level is not that of the other.
     straight = a.view in {View.CC, View.FB} and a.tells_sides and b.tells_sides
-    place = Place()
+    place = BreastPlace()
     if straight and b.view is not None:
-        lateral = Away(a.height_mm, a.height_error_mm)
-        oblique = Away(b.height_mm, b.height_error_mm)
-        place = place_of(lateral, oblique, beam_deg(b.view), side)
+        lateral = SignedDistance(a.height_mm, a.height_error_mm)
+        oblique = SignedDistance(b.height_mm, b.height_error_mm)
+        place = locate_in_breast(lateral, oblique, get_beam_deg(b.view), side)
     return ViewPair(a.ref, b.ref, round(confidence, 2), depths, place)
 
 
-class Away(NamedTuple):
+class SignedDistance(NamedTuple):
     """A distance from a line, and its standard error, in mm."""
 
     mm: float
     error_mm: float
 
 
-def place_of(lateral: Away, oblique: Away, angle_deg: float, side: Laterality) -> Place:
+def locate_in_breast(
+    lateral: SignedDistance, oblique: SignedDistance, angle_deg: float, side: Laterality
+) -> BreastPlace:
     """Return what the heights above the nipple in two views tell of a place.
 
     Parameters
@@ -193,30 +195,30 @@ def place_of(lateral: Away, oblique: Away, angle_deg: float, side: Laterality) -
     turn = math.radians(_BEAM_ERROR_DEG) if is_oblique else 0.0
     by_angle = turn * abs(lateral.mm - cosine * oblique.mm) / sine**2
     error = math.hypot(oblique.error_mm / sine, lateral.error_mm * cosine / sine, by_angle)
-    return _place(lateral, Away(up, error), side)
+    return _place(lateral, SignedDistance(up, error), side)
 
 
-def _place(lateral: Away, superior: Away, side: Laterality) -> Place:
+def _place(lateral: SignedDistance, superior: SignedDistance, side: Laterality) -> BreastPlace:
     away = math.hypot(lateral.mm, superior.mm)
     if away < _CENTRAL_MM:
-        return Place(Quadrant.CENTRAL, Half.CENTRAL)
-    outwards = side_of(*lateral, Half.OUTER, Half.INNER)
-    upwards = side_of(*superior, Half.UPPER, Half.LOWER)
-    known = next((half for half in (outwards, upwards) if half is not Half.CENTRAL), None)
+        return BreastPlace(Quadrant.CENTRAL, BreastHalf.CENTRAL)
+    outwards = choose_half(*lateral, BreastHalf.OUTER, BreastHalf.INNER)
+    upwards = choose_half(*superior, BreastHalf.UPPER, BreastHalf.LOWER)
+    known = next((half for half in (outwards, upwards) if half is not BreastHalf.CENTRAL), None)
     error = math.hypot(lateral.mm * superior.error_mm, superior.mm * lateral.error_mm) / away**2
-    hour = clock_hour(lateral.mm, superior.mm, side) if error < _HOUR_ERROR else None
-    return Place(_QUADRANTS.get((upwards, outwards)), known, hour)
+    hour = to_clock_hour(lateral.mm, superior.mm, side) if error < _HOUR_ERROR else None
+    return BreastPlace(_QUADRANTS.get((upwards, outwards)), known, hour)
 
 
 _QUADRANTS = {
-    (Half.UPPER, Half.OUTER): Quadrant.UPPER_OUTER,
-    (Half.UPPER, Half.INNER): Quadrant.UPPER_INNER,
-    (Half.LOWER, Half.OUTER): Quadrant.LOWER_OUTER,
-    (Half.LOWER, Half.INNER): Quadrant.LOWER_INNER,
+    (BreastHalf.UPPER, BreastHalf.OUTER): Quadrant.UPPER_OUTER,
+    (BreastHalf.UPPER, BreastHalf.INNER): Quadrant.UPPER_INNER,
+    (BreastHalf.LOWER, BreastHalf.OUTER): Quadrant.LOWER_OUTER,
+    (BreastHalf.LOWER, BreastHalf.INNER): Quadrant.LOWER_INNER,
 }
 
 
-def clock_hour(lateral: float, superior: float, side: Laterality) -> int:
+def to_clock_hour(lateral: float, superior: float, side: Laterality) -> int:
     """Return the hour, 1 to 12, of a place seen from in front.
 
     The left breast's outer side is at 3 o'clock, the right's at 9.
@@ -229,14 +231,14 @@ def clock_hour(lateral: float, superior: float, side: Laterality) -> int:
     return hours or 12
 
 
-def with_quadrants(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
+def add_quadrants(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
     """Return a reading whose findings that were recognised in both views say their quadrant."""
     known = {ref: pair for pair in pairs for ref in (pair.cc, pair.mlo)}
     images = tuple(
         replace(
             image,
             findings=tuple(
-                _placed(finding, known.get(reference(image, finding))) for finding in image.findings
+                _placed(finding, known.get(refer_to(image, finding))) for finding in image.findings
             ),
         )
         for image in reading.images
@@ -246,7 +248,7 @@ def with_quadrants(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyRea
 
 def _placed(finding: Finding, pair: ViewPair | None) -> Finding:
     position: Position | None = finding.position
-    if pair is None or position is None or pair.place == Place():
+    if pair is None or position is None or pair.place == BreastPlace():
         return finding
     place = pair.place
     told = replace(position, quadrant=place.quadrant, half=place.half, clock_hour=place.clock_hour)

@@ -4,19 +4,19 @@ from typing import Any
 
 from secondread.findings.cad_report import CadReport
 from secondread.findings.comparison import (
-    Difference,
     FindingChange,
     FindingRef,
-    Look,
+    MeasuredDifference,
+    Recheck,
     StudyComparison,
     ViewComparison,
 )
 from secondread.followup.correlation import ViewPair
-from secondread.followup.second_look import Looked
+from secondread.followup.second_look import RecheckedFinding
 from secondread.geometry import PointPx
 
 
-def comparison_json(comparison: StudyComparison) -> dict[str, Any]:
+def encode_comparison(comparison: StudyComparison) -> dict[str, Any]:
     """Return a study's comparison with one prior as JSON values."""
     day = comparison.prior_date
     return {
@@ -43,8 +43,8 @@ def _view(view: ViewComparison) -> dict[str, Any]:
 
 def _change(change: FindingChange) -> dict[str, Any]:
     return {
-        "verdict": change.verdict.value,
-        "words": change.verdict.words,
+        "verdict": change.kind.value,
+        "words": change.kind.words,
         "current": change.current and _ref(change.current),
         "prior": [_ref(ref) for ref in change.prior],
         "calcifications": _difference(change.number),
@@ -53,43 +53,43 @@ def _change(change: FindingChange) -> dict[str, Any]:
         "found_in_both": [[[p.col, p.row], [q.col, q.row]] for p, q in change.pairs],
         "place": [[p.col, p.row] for p in change.place],
         "error_mm": change.error_mm,
-        "why": change.why,
-        "second_look": change.looked and _look(change.looked),
+        "why": change.why_not,
+        "second_look": change.recheck and _look(change.recheck),
     }
 
 
-def _look(look: Look) -> dict[str, Any]:
+def _look(look: Recheck) -> dict[str, Any]:
     return {
         "seen": look.seen,
         "words": look.words,
-        "other_places": look.places,
-        "as_high": look.as_high,
+        "other_places": look.other_places,
+        "as_high": look.as_similar,
         "why_not": look.why_not,
         "prior_image": look.prior_image,
     }
 
 
-def looked_json(looked: Looked) -> dict[str, Any]:
+def encode_recheck(looked: RecheckedFinding) -> dict[str, Any]:
     """Return what came of a second look as JSON values that `looked_from_json` reads."""
     return {
         "current": _ref(looked.current),
-        "about": looked.about,
-        "look": _look(looked.look),
+        "about": looked.subject,
+        "look": _look(looked.recheck),
         "place": [[round(p.col, 1), round(p.row, 1)] for p in looked.place],
         "error_mm": looked.error_mm,
     }
 
 
-def looked_from_json(values: dict[str, Any]) -> Looked:
+def decode_recheck(values: dict[str, Any]) -> RecheckedFinding:
     """Read what `looked_json` wrote."""
     look = values["look"]
-    return Looked(
+    return RecheckedFinding(
         FindingRef(**values["current"]),
         values["about"],
-        Look(
+        Recheck(
             seen=look["seen"],
-            places=look["other_places"],
-            as_high=look["as_high"],
+            other_places=look["other_places"],
+            as_similar=look["as_high"],
             why_not=look["why_not"],
             prior_image=look["prior_image"],
         ),
@@ -106,7 +106,7 @@ def _ref(ref: FindingRef) -> dict[str, str]:
     }
 
 
-def _difference(difference: Difference | None) -> dict[str, float] | None:
+def _difference(difference: MeasuredDifference | None) -> dict[str, float] | None:
     if difference is None:
         return None
     return {
@@ -117,7 +117,7 @@ def _difference(difference: Difference | None) -> dict[str, float] | None:
     }
 
 
-def pair_json(pair: ViewPair) -> dict[str, Any]:
+def encode_view_pair(pair: ViewPair) -> dict[str, Any]:
     """Return a cluster that was recognised in both views as JSON values."""
     return {
         "cc": _ref(pair.cc),
@@ -130,7 +130,7 @@ def pair_json(pair: ViewPair) -> dict[str, Any]:
     }
 
 
-def cad_report_json(report: CadReport) -> dict[str, Any]:
+def encode_cad_report(report: CadReport) -> dict[str, Any]:
     """Return what a CAD report of a prior says, and whose it is, as JSON values."""
     day = report.written_on or report.study_date
     return {
@@ -138,8 +138,8 @@ def cad_report_json(report: CadReport) -> dict[str, Any]:
         "sop_instance_uid": report.sop_instance_uid,
         "title": report.title,
         "origin": report.origin.value,
-        "manufacturer": report.maker.manufacturer,
+        "manufacturer": report.equipment.manufacturer,
         "date": day.isoformat() if day else None,
-        "marks": report.marks,
+        "marks": report.mark_counts,
         "not_readable": [str(remark) for remark in report.remarks],
     }

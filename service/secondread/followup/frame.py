@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.detect.anatomy import Anatomy, Picture
-from secondread.detect.landmarks import skin_line
+from secondread.detect.anatomy import Anatomy, OverviewPixels
+from secondread.detect.landmarks import trace_skin
 from secondread.detect.marks import Breast
 from secondread.findings.finding import ImageReading
 from secondread.geometry import PointPx, SpacingMm
@@ -22,7 +22,7 @@ from secondread.geometry import PointPx, SpacingMm
 PointsMm = npt.NDArray[np.float64]
 """(n, 2): x and y in a view's frame."""
 
-SEEN_MM = 6.0
+NIPPLE_SEEN_MM = 6.0
 """A nipple with a larger standard error was not seen, but guessed from the breast's shape."""
 
 
@@ -92,7 +92,7 @@ class ViewFrame:
 
     def skin(self) -> PointsMm:
         """Return the skin, every millimetre."""
-        return skin_line(
+        return trace_skin(
             self.anatomy.outline,
             self.rows,
             self.columns,
@@ -101,9 +101,9 @@ class ViewFrame:
             upside_down=self.upside_down,
         )
 
-    def picture(self) -> Picture:
+    def picture(self) -> OverviewPixels:
         """Return the overview in the frame's orientation."""
-        picture = self.anatomy.overview.picture()
+        picture = self.anatomy.overview.unpack()
         picture = picture[:, ::-1] if self.mirrored else picture
         picture = picture[::-1] if self.upside_down else picture
         return np.ascontiguousarray(picture)
@@ -119,7 +119,7 @@ class ViewFrame:
         )
 
 
-def frame_of(image: ImageReading) -> ViewFrame | None:
+def find_frame(image: ImageReading) -> ViewFrame | None:
     """Return the frame of an image that was read; None where its landmarks are not known."""
     breast, mammogram = image.breast, image.mammogram
     if breast is None or breast.anatomy is None or mammogram.spacing is None:
@@ -136,6 +136,6 @@ def view_frame(
         mammogram.columns,
         spacing,
         mirrored=breast.chest_wall_side == "right",
-        upside_down=mammogram.upside_down,
+        upside_down=mammogram.is_upside_down,
         anatomy=anatomy,
     )

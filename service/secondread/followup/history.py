@@ -12,7 +12,7 @@ from datetime import date
 from pydicom.dataset import Dataset
 
 from secondread.codes import Laterality, ProcedureReason
-from secondread.findings.treatment import Procedure, Source, Treatment
+from secondread.findings.treatment import Procedure, Treatment, TreatmentSource
 
 CODED = ("ReasonForRequestedProcedureCodeSequence", "ReasonForPerformedProcedureCodeSequence")
 """Sequences with codes of CID 6051, in the data set and in its Request Attributes Sequence."""
@@ -65,7 +65,7 @@ _DAY = re.compile(r"\b((?:19|20)\d\d-[01]\d-[0-3]\d)\b")
 _WORDS_BEFORE, _WORDS_AFTER = 4, 4
 
 
-def read_history(headers: Iterable[Dataset]) -> tuple[Treatment, ...]:
+def read_header_treatments(headers: Iterable[Dataset]) -> tuple[Treatment, ...]:
     """Return the treatments that the headers of a study speak of, each once."""
     found: dict[Treatment, None] = {}
     for header in headers:
@@ -96,7 +96,10 @@ def _coded(header: Dataset) -> Iterator[Treatment]:
                 reason = ProcedureReason.from_code(*code)
                 if reason is not None:
                     yield Treatment(
-                        _REASONS[reason], None, source=Source.HEADER, said=f"{keyword}: {code[0]}"
+                        _REASONS[reason],
+                        None,
+                        source=TreatmentSource.HEADER,
+                        header_source=f"{keyword}: {code[0]}",
                     )
 
 
@@ -104,10 +107,10 @@ def _told(header: Dataset) -> Iterator[Treatment]:
     for ds in _requests(header):
         for keyword in TEXTS:
             text = str(ds.get(keyword, None) or "")[:_MOST_TEXT]
-            yield from read_text(text, keyword)
+            yield from read_treatment_text(text, keyword)
 
 
-def read_text(text: str, keyword: str) -> Iterator[Treatment]:
+def read_treatment_text(text: str, keyword: str) -> Iterator[Treatment]:
     """Yield the treatments that a text says were done.
 
     Parameters
@@ -144,7 +147,9 @@ def _sentence(sentence: str, keyword: str) -> Iterator[Treatment]:
             day = _day(clause) if procedure.is_surgery else None
             said = f"{keyword}: {' '.join(term[0].lower().split())}"
             for side in inherited:
-                yield Treatment(procedure, side, day, source=Source.HEADER, said=said)
+                yield Treatment(
+                    procedure, side, day, source=TreatmentSource.HEADER, header_source=said
+                )
 
 
 def _sides(clause: str, term: "re.Match[str]") -> tuple[Laterality | None, ...]:

@@ -11,10 +11,10 @@ from secondread.codes import MarkClass
 from secondread.findings.comparison import FindingRef, StudyComparison
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.followup.correlation import ViewPair
-from secondread.followup.view_changes import reference
+from secondread.followup.view_changes import refer_to
 from secondread.geometry import Outline, bounding_box
 
-Mint = Callable[[FindingRef], str]
+MintLesionUid = Callable[[FindingRef], str]
 """Derives the Tracking Unique Identifier of a lesion from the finding that it was first seen as."""
 
 SAME_LESION = 0.5
@@ -26,7 +26,7 @@ Little, because models may draw one group of calcifications as a part of another
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFinding:
+class TrackedFinding:
     """A finding of an earlier reading of an image, and the lesion that it was."""
 
     sop_instance_uid: str
@@ -34,8 +34,8 @@ class KnownFinding:
     lesion: str
 
 
-def recognized(
-    readings: Iterable[StudyReading], known: Sequence[Sequence[KnownFinding]]
+def recognize_lesions(
+    readings: Iterable[StudyReading], known: Sequence[Sequence[TrackedFinding]]
 ) -> dict[FindingRef, str]:
     """Return the lesions of clusters that an earlier reading of the same image had in their place.
 
@@ -60,13 +60,13 @@ def recognized(
 
 def _clusters(image: ImageReading) -> list[tuple[FindingRef, Outline]]:
     return [
-        (reference(image, finding), finding.outline)
+        (refer_to(image, finding), finding.outline)
         for finding in image.findings
         if finding.mark_class is MarkClass.CLUSTER
     ]
 
 
-def _there(outline: Outline, known: Sequence[KnownFinding]) -> str | None:
+def _there(outline: Outline, known: Sequence[TrackedFinding]) -> str | None:
     """Return the lesion of the known finding that covers most of the same place."""
     shares = [(_shared(outline, one.outline), -index) for index, one in enumerate(known)]
     share, index = max(shares, default=(0.0, 0))
@@ -83,12 +83,12 @@ def _shared(one: Outline, other: Outline) -> float:
     return both / (areas - both) if both else 0.0
 
 
-def lesion_uids(
+def assign_lesions(
     reading: StudyReading,
     comparisons: Sequence[StudyComparison],
     pairs: Sequence[ViewPair],
     known: Mapping[FindingRef, str],
-    mint: Mint,
+    mint: MintLesionUid,
 ) -> dict[FindingRef, str]:
     """Return the lesion that each cluster of a study is (Tracking Unique Identifier, 112040).
 
@@ -130,7 +130,7 @@ def lesion_uids(
 
 def _earlier(ref: FindingRef, comparisons: Sequence[StudyComparison]) -> list[FindingRef]:
     """Return what a finding was in the priors, the nearest prior's first."""
-    changes = [one.of(ref.sop_instance_uid, ref.finding_id) for one in comparisons]
+    changes = [one.find_change(ref.sop_instance_uid, ref.finding_id) for one in comparisons]
     return [prior for change in changes if change is not None for prior in change.prior]
 
 
@@ -148,7 +148,7 @@ def _name(
     priors: Sequence[FindingRef],
     found: dict[FindingRef, str],
     known: Mapping[FindingRef, str],
-    mint: Mint,
+    mint: MintLesionUid,
     own: str | None = None,
 ) -> str:
     """Return the lesion of a finding that was these in the priors; `own` is what it was called.
@@ -163,7 +163,11 @@ def _name(
 
 
 def _join(
-    a: FindingRef, b: FindingRef, found: dict[FindingRef, str], old: Collection[str], mint: Mint
+    a: FindingRef,
+    b: FindingRef,
+    found: dict[FindingRef, str],
+    old: Collection[str],
+    mint: MintLesionUid,
 ) -> None:
     """Give both views the identifier that one has; two that differ since earlier stay."""
     one = found.get(a) or found.get(b) or mint(a)
@@ -175,17 +179,17 @@ def _join(
     found.setdefault(b, kept)
 
 
-def tracked(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> StudyReading:
+def add_lesions(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> StudyReading:
     """Return a reading whose findings, and those of its priors, say which lesion they are."""
     images = tuple(
         replace(
             image,
             findings=tuple(
-                replace(finding, lesion=lesions.get(reference(image, finding)))
+                replace(finding, lesion_uid=lesions.get(refer_to(image, finding)))
                 for finding in image.findings
             ),
         )
         for image in reading.images
     )
-    earlier = tuple(tracked(one, lesions) for one in reading.earlier)
-    return replace(reading, images=images, earlier=earlier)
+    earlier = tuple(add_lesions(one, lesions) for one in reading.prior_readings)
+    return replace(reading, images=images, prior_readings=earlier)

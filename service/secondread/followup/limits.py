@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from secondread.findings.comparison import Difference
+from secondread.findings.comparison import MeasuredDifference
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +26,29 @@ class UnitLimits:
     diameter_ratio: float
     """Ratio of median diameters of the same calcifications, 1 or more."""
 
-    def number(self, current: int, prior: int) -> Difference:
+    def compare_numbers(self, current: int, prior: int) -> MeasuredDifference:
         """Return the numbers of calcifications with their limits."""
         # At least one: a count of whole calcifications has no finer limit.
         reach = max(1.0, math.sqrt(self.number_floor + self.number_per_member * prior))
-        return Difference(current, prior, round(prior - reach, 2), round(prior + reach, 2))
+        return MeasuredDifference(current, prior, round(prior - reach, 2), round(prior + reach, 2))
 
-    def extent_mm(self, current: float, prior: float) -> Difference:
+    def compare_extents(self, current: float, prior: float) -> MeasuredDifference:
         """Return the extents with their limits."""
         return _by_ratio(current, prior, self.extent_ratio)
 
-    def diameter_mm(self, current: float, prior: float) -> Difference:
+    def compare_diameters(self, current: float, prior: float) -> MeasuredDifference:
         """Return the diameters with their limits."""
         return _by_ratio(current, prior, self.diameter_ratio)
 
 
-def _by_ratio(current: float, prior: float, ratio: float) -> Difference:
-    return Difference(
+def _by_ratio(current: float, prior: float, ratio: float) -> MeasuredDifference:
+    return MeasuredDifference(
         round(current, 2), round(prior, 2), round(prior / ratio, 2), round(prior * ratio, 2)
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RepeatabilityLimits:
     """Limits of both kinds of pairs."""
 
     same_unit: UnitLimits
@@ -56,12 +56,12 @@ class Limits:
     made_from: str
     """What they were measured on, for people."""
 
-    def of(self, *, same_unit: bool) -> UnitLimits:
+    def select(self, *, same_unit: bool) -> UnitLimits:
         """Return the limits for a pair of images."""
         return self.same_unit if same_unit else self.other_unit
 
     @classmethod
-    def from_values(cls, values: dict[str, Any]) -> "Limits":
+    def from_values(cls, values: dict[str, Any]) -> "RepeatabilityLimits":
         """Read the content of `limits.toml`."""
         return cls(
             UnitLimits(**values["same_unit"]),
@@ -71,7 +71,7 @@ class Limits:
 
 
 @cache
-def shipped_limits() -> Limits:
+def load_limits() -> RepeatabilityLimits:
     """Return the limits that come with the package."""
     text = resources.files("secondread.followup").joinpath("limits.toml").read_text("utf-8")
-    return Limits.from_values(tomllib.loads(text))
+    return RepeatabilityLimits.from_values(tomllib.loads(text))

@@ -15,7 +15,7 @@ from scipy.stats import poisson
 from secondread.findings.clusters import LINK_MM
 from secondread.followup.frame import PointsMm
 from secondread.followup.pairing import PAIR_MM
-from secondread.followup.spots import Spots
+from secondread.followup.spots import Calcifications
 
 SEARCH_ERRORS = 2.45
 """A radius of so many standard errors holds 95 % of places whose errors are normal in both
@@ -35,12 +35,12 @@ def search_radius_mm(error_mm: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class MappedCluster:
     """A current cluster, in the prior's frame."""
 
     finding: int
     """Index among the image's findings."""
-    spots: Spots
+    calcifications: Calcifications
     mapped: PointsMm
     radius_mm: float
 
@@ -49,15 +49,15 @@ class Group:
 class Match:
     """A current cluster, and what of the prior it is."""
 
-    group: Group
+    cluster: MappedCluster
     prior: tuple[int, ...]
     """Indices of the prior's findings, the best first; empty where there is none."""
     is_part: bool = False
     """Whether another current cluster is the better match of the same prior one."""
 
 
-def match(
-    groups: Sequence[Group], prior: Spots, clusters: Sequence[int], area_mm2: float
+def match_clusters(
+    groups: Sequence[MappedCluster], prior: Calcifications, clusters: Sequence[int], area_mm2: float
 ) -> tuple[Match, ...]:
     """Match current clusters with prior ones, in the order given.
 
@@ -86,24 +86,26 @@ def match(
         if whole is not None:
             matches.append(Match(group, (whole,), is_part=True))
             continue
-        few = sparse(group.mapped, group.radius_mm, prior, clusters, area_mm2)
+        few = find_sparse(group.mapped, group.radius_mm, prior, clusters, area_mm2)
         matches.append(Match(group, few))
     return tuple(matches)
 
 
-def _one_to_one(groups: Sequence[Group], prior: Spots, clusters: Sequence[int]) -> dict[int, int]:
+def _one_to_one(
+    groups: Sequence[MappedCluster], prior: Calcifications, clusters: Sequence[int]
+) -> dict[int, int]:
     """Return the prior cluster of each current one that has one, by the least total cost."""
     if not groups or not clusters:
         return {}
     cost = np.full((len(groups), len(clusters)), _NO_MATCH)
     for row, group in enumerate(groups):
         for column, cluster in enumerate(clusters):
-            other = prior.of([cluster])
-            if not len(other) or not len(group.spots):
+            other = prior.select_findings([cluster])
+            if not len(other) or not len(group.calcifications):
                 continue
             share = _distance(group.mapped, other.at) / group.radius_mm
             if share <= 1:
-                unlike = abs(float(np.log(len(group.spots) / len(other))))
+                unlike = abs(float(np.log(len(group.calcifications) / len(other))))
                 cost[row, column] = share**2 + _UNLIKE * unlike
     rows, columns = linear_sum_assignment(cost)
     return {
@@ -122,24 +124,26 @@ def _distance(here: PointsMm, there: PointsMm) -> float:
     return float(min(np.median(between.min(axis=1)), np.median(between.min(axis=0))))
 
 
-def _parts(group: Group, prior: Spots, free: Sequence[int], own: int) -> tuple[int, ...]:
+def _parts(
+    group: MappedCluster, prior: Calcifications, free: Sequence[int], own: int
+) -> tuple[int, ...]:
     """Return further prior clusters that lie within a matched current one."""
-    base = prior.of([own])
+    base = prior.select_findings([own])
     # What the registration is off by here, the matched cluster shows.
     off = base.at.mean(axis=0) - group.mapped.mean(axis=0) if len(base) else np.zeros(2)
     off = off if np.hypot(*off) <= group.radius_mm else np.zeros(2)
     found = []
     for cluster in free:
-        other = prior.of([cluster])
+        other = prior.select_findings([cluster])
         if len(other) and _nearest(other.at, group.mapped + off) <= LINK_MM / 2:
             found.append(cluster)
     return tuple(found)
 
 
-def _part_of(group: Group, prior: Spots, matched: Sequence[int]) -> int | None:
+def _part_of(group: MappedCluster, prior: Calcifications, matched: Sequence[int]) -> int | None:
     """Return the matched prior cluster in which a left over current one lies."""
     for cluster in matched:
-        other = prior.of([cluster])
+        other = prior.select_findings([cluster])
         if len(other) and _nearest(group.mapped, other.at) <= LINK_MM / 2:
             return cluster
     return None
@@ -149,8 +153,8 @@ def _nearest(here: PointsMm, there: PointsMm) -> float:
     return float(np.median(cdist(here, there).min(axis=1)))
 
 
-def sparse(
-    at: PointsMm, radius_mm: float, others: Spots, clusters: Sequence[int], area_mm2: float
+def find_sparse(
+    at: PointsMm, radius_mm: float, others: Calcifications, clusters: Sequence[int], area_mm2: float
 ) -> tuple[int, ...]:
     """Return findings of an image that have calcifications, too few for a cluster, at a place.
 
@@ -168,7 +172,7 @@ def sparse(
         Of the breast in this image, over which chance would spread them.
     """
     loose = _loose(others, clusters)
-    near = lying_at(at, others, clusters)
+    near = find_at_place(at, others, clusters)
     if len(near) < _LEAST_SPARSE or radius_mm > LEAST_SEARCH_MM:
         return ()
     # As if no two of the discs around its calcifications overlapped: never too small.
@@ -179,7 +183,7 @@ def sparse(
     return tuple(dict.fromkeys(int(owner) for owner in near.owner))
 
 
-def lying_at(at: PointsMm, others: Spots, clusters: Sequence[int]) -> Spots:
+def find_at_place(at: PointsMm, others: Calcifications, clusters: Sequence[int]) -> Calcifications:
     """Return the calcifications of an image that lie where a cluster of the other image did.
 
     Parameters
@@ -193,15 +197,15 @@ def lying_at(at: PointsMm, others: Spots, clusters: Sequence[int]) -> Spots:
     """
     loose = _loose(others, clusters)
     if not len(at) or not len(loose):
-        return loose.of(())
-    return loose.where(cdist(at, loose.at).min(axis=0) <= PAIR_MM)
+        return loose.select_findings(())
+    return loose.select(cdist(at, loose.at).min(axis=0) <= PAIR_MM)
 
 
-def _loose(others: Spots, clusters: Sequence[int]) -> Spots:
-    return others.where(~np.isin(others.owner, np.asarray(clusters, np.int64)))
+def _loose(others: Calcifications, clusters: Sequence[int]) -> Calcifications:
+    return others.select(~np.isin(others.owner, np.asarray(clusters, np.int64)))
 
 
-def unmatched(clusters: Sequence[int], matches: Sequence[Match]) -> list[int]:
+def find_unmatched(clusters: Sequence[int], matches: Sequence[Match]) -> list[int]:
     """Return the prior clusters that no current cluster is."""
     used = {number for one in matches for number in one.prior}
     return [number for number in clusters if number not in used]

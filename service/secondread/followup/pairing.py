@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from secondread.followup.frame import PointsMm
-from secondread.followup.spots import Spots
+from secondread.followup.spots import Calcifications
 
 PAIR_MM = 1.2
 """A calcification is found again when it lies this near to where its cluster's shift puts it:
@@ -21,8 +21,8 @@ _MOST_TRIED = 40  # of the surest calcifications of each exam, when the common s
 class Pairing:
     """Calcifications of one place in both exams."""
 
-    current: Spots
-    prior: Spots
+    current: Calcifications
+    prior: Calcifications
     pairs: npt.NDArray[np.int64]
     """(n, 2): indices of current and prior ones that are the same."""
     shift_mm: npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ class Pairing:
 
 
 def _counted(
-    spots: Spots, paired: npt.NDArray[np.int64], partner_is_sure: npt.NDArray[np.bool_]
+    spots: Calcifications, paired: npt.NDArray[np.int64], partner_is_sure: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
     # A calcification that one exam shows surely and the other faintly did not come or go.
     counted = spots.sure.copy()
@@ -48,7 +48,9 @@ def _counted(
     return counted
 
 
-def pair(current: Spots, mapped: PointsMm, prior: Spots, reach_mm: float) -> Pairing:
+def pair_calcifications(
+    current: Calcifications, mapped: PointsMm, prior: Calcifications, reach_mm: float
+) -> Pairing:
     """Pair the calcifications of a current group with those of a prior one.
 
     Parameters
@@ -65,7 +67,7 @@ def pair(current: Spots, mapped: PointsMm, prior: Spots, reach_mm: float) -> Pai
 
 
 def _common_shift(
-    current: Spots, mapped: PointsMm, prior: Spots, reach_mm: float
+    current: Calcifications, mapped: PointsMm, prior: Calcifications, reach_mm: float
 ) -> npt.NDArray[np.float64]:
     """Return the shift under which most calcifications find a partner; the least of equals."""
     here = mapped[np.argsort(-current.certainty, kind="stable")[:_MOST_TRIED]]

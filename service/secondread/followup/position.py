@@ -8,8 +8,8 @@ import numpy as np
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Laterality, MarkClass, View, ViewModifier
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.findings.position import Half, Position, Third
-from secondread.followup.frame import SEEN_MM, PointsMm, ViewFrame, frame_of
+from secondread.findings.position import BreastHalf, DepthThird, Position
+from secondread.followup.frame import NIPPLE_SEEN_MM, PointsMm, ViewFrame, find_frame
 from secondread.geometry import PointPx
 
 _SURE = 1.96
@@ -56,21 +56,21 @@ class NippleAxes:
     length_mm: float
     """From the nipple to the chest wall's border or to the muscle."""
 
-    def depth(self, point: PointsMm) -> float:
+    def measure_depth(self, point: PointsMm) -> float:
         """Return how far behind the nipple a point lies along the posterior nipple line, in mm."""
         return float((point - self.nipple) @ self.back)
 
-    def height(self, point: PointsMm) -> float:
+    def measure_height(self, point: PointsMm) -> float:
         """Return how far above the nipple a point lies in the usual hanging, in mm."""
         return float(self.nipple[1] - point[1])
 
-    def height_error(self, point: PointsMm) -> float:
+    def estimate_height_error(self, point: PointsMm) -> float:
         """Return the standard error of that: of the nipple's place, and of how the breast lies."""
         turned = math.radians(_LIE_DEG) * abs(float(self.nipple[0] - point[0]))
         return math.hypot(self.error_mm, turned)
 
 
-def nipple_axes(image: ImageReading, frame: ViewFrame) -> NippleAxes | None:
+def find_nipple_axes(image: ImageReading, frame: ViewFrame) -> NippleAxes | None:
     """Return the nipple's axes in a view's frame; None where no nipple was found."""
     found = frame.nipple()
     if found is None:
@@ -106,9 +106,9 @@ def _marker(image: ImageReading, frame: ViewFrame, nipple: PointsMm) -> PointsMm
     return at[nearest] if distance[nearest] <= _MARKER_NEAR_MM else None
 
 
-def position_of(image: ImageReading, finding: Finding) -> Position | None:
+def locate_finding(image: ImageReading, finding: Finding) -> Position | None:
     """Return the place of a finding; None where the image's landmarks are not known."""
-    frame = frame_of(image)
+    frame = find_frame(image)
     return None if frame is None else _position(image, frame, finding.center)
 
 
@@ -116,14 +116,14 @@ def _position(image: ImageReading, frame: ViewFrame, center: PointPx) -> Positio
     point = frame.to_mm([center])[0]
     skin = frame.skin()
     from_skin = round(float(np.hypot(*(skin - point).T).min()), 1) if len(skin) else None
-    axes = nipple_axes(image, frame)
+    axes = find_nipple_axes(image, frame)
     if axes is None:
         return Position(from_skin, None, None, None, None, None)
-    depth, half = axes.depth(point), _half(image.mammogram, point, axes)
-    if axes.error_mm > SEEN_MM:
+    depth, half = axes.measure_depth(point), _half(image.mammogram, point, axes)
+    if axes.error_mm > NIPPLE_SEEN_MM:
         # A distance from a nipple that was guessed would be read as if it had been seen.
         # What is not clear of the line is unknown then, not central.
-        half = None if half is Half.CENTRAL else half
+        half = None if half is BreastHalf.CENTRAL else half
         return Position(from_skin, None, axes.error_mm, None, None, half)
     return Position(
         from_skin_mm=from_skin,
@@ -135,44 +135,46 @@ def _position(image: ImageReading, frame: ViewFrame, center: PointPx) -> Positio
     )
 
 
-def _third(share: float) -> Third:
+def _third(share: float) -> DepthThird:
     if share < 1 / 3:
-        return Third.ANTERIOR
-    return Third.MIDDLE if share < 2 / 3 else Third.POSTERIOR
+        return DepthThird.ANTERIOR
+    return DepthThird.MIDDLE if share < 2 / 3 else DepthThird.POSTERIOR
 
 
-def _half(header: Mammogram, point: PointsMm, axes: NippleAxes) -> Half | None:
+def _half(header: Mammogram, point: PointsMm, axes: NippleAxes) -> BreastHalf | None:
     """Return the half of the breast that one view tells; None where it tells none."""
-    height, error = axes.height(point), axes.height_error(point)
+    height, error = axes.measure_height(point), axes.estimate_height_error(point)
     view = header.view
-    if view is None or not tells_sides(header):
+    if view is None or not can_tell_halves(header):
         return None
     if view.is_cc_like:
-        return _exaggerated(view, side_of(height, error, Half.OUTER, Half.INNER))
+        return _exaggerated(view, choose_half(height, error, BreastHalf.OUTER, BreastHalf.INNER))
     # What is lateral is in the height as well: one oblique view tells what lies clear of that.
-    clear = abs(math.cos(math.radians(beam_deg(view)))) * _ASIDE_MM
-    found = side_of(height, error, Half.UPPER, Half.LOWER)
+    clear = abs(math.cos(math.radians(get_beam_deg(view)))) * _ASIDE_MM
+    found = choose_half(height, error, BreastHalf.UPPER, BreastHalf.LOWER)
     return found if clear < 1e-6 or abs(height) > _SURE * error + clear else None
 
 
-def side_of(away_mm: float, error_mm: float, above: Half, below: Half) -> Half:
+def choose_half(
+    away_mm: float, error_mm: float, above: BreastHalf, below: BreastHalf
+) -> BreastHalf:
     """Return the half that a place lies in; central where it is too near to the line to tell."""
     if abs(away_mm) <= _SURE * error_mm:
-        return Half.CENTRAL
+        return BreastHalf.CENTRAL
     return above if away_mm > 0 else below
 
 
-def _exaggerated(view: View, half: Half) -> Half | None:
+def _exaggerated(view: View, half: BreastHalf) -> BreastHalf | None:
     """Return what a cranio-caudal view tells of a half when the breast was turned for it.
 
     What is shown of the side that it was turned to is on that side; the nipple's line says
     nothing of the rest.
     """
-    told = {View.XCCL: (Half.OUTER,), View.XCCM: (Half.INNER,), View.XCC: ()}.get(view)
+    told = {View.XCCL: (BreastHalf.OUTER,), View.XCCM: (BreastHalf.INNER,), View.XCC: ()}.get(view)
     return half if told is None or half in told else None
 
 
-def tells_sides(header: Mammogram) -> bool:
+def can_tell_halves(header: Mammogram) -> bool:
     """Whether the nipple's level tells parts of the breast from each other in an image.
 
     It does where the side is known, the hanging (PS3.3 C.7.6.1.1.1, or the usual one where the
@@ -184,10 +186,10 @@ def tells_sides(header: Mammogram) -> bool:
     sided = header.laterality in {Laterality.LEFT, Laterality.RIGHT}
     # Columns that run to the front or to the back are of an image that lies on its side.
     lying = header.orientation is not None and header.orientation[1][:1] in {"A", "P"}
-    return sided and not lying and not header.modifiers & _TURNED
+    return sided and not lying and not header.view_modifiers & _TURNED
 
 
-def beam_deg(view: View) -> float:
+def get_beam_deg(view: View) -> float:
     """Return a lateral or oblique view's usual angle of the beam against the vertical.
 
     Height in the image is then cos(angle) lateral + sin(angle) superior.
@@ -195,11 +197,11 @@ def beam_deg(view: View) -> float:
     return _BEAM_DEG.get(view, OBLIQUE_DEG)
 
 
-def with_positions(reading: StudyReading) -> StudyReading:
+def add_positions(reading: StudyReading) -> StudyReading:
     """Return a reading whose findings know their place, as far as one view tells it."""
     images = []
     for image in reading.images:
-        frame = frame_of(image)
+        frame = find_frame(image)
         if frame is None:
             images.append(image)
             continue

@@ -16,7 +16,7 @@ class PriorRule:
     count: int = 2
 
 
-THE_RULE = PriorRule()
+DEFAULT_PRIOR_RULE = PriorRule()
 """The rule of a node whose settings say nothing about it."""
 
 
@@ -35,7 +35,7 @@ def choose_priors(
     study_date: date | None,
     views: Collection[tuple[str, str]],
     candidates: Sequence[EarlierStudy],
-    rule: PriorRule = THE_RULE,
+    rule: PriorRule = DEFAULT_PRIOR_RULE,
 ) -> tuple[EarlierStudy, ...]:
     """Return the priors that fit, latest first: the nearest in time, and the oldest.
 

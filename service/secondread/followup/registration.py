@@ -17,13 +17,13 @@ from secondread.detect.breast import FRAME_MM
 from secondread.followup.alignment import (
     BLOCK_MM,
     Affine,
-    aligned,
-    level,
-    moved_affinely,
-    plausible,
-    shifts,
+    align,
+    apply_affine,
+    is_plausible,
+    match_blocks,
+    render_contrast,
 )
-from secondread.followup.bend import bend_at, bend_through, consistent, nodes
+from secondread.followup.bend import find_consistent, fit_bend, interpolate_bend, make_nodes
 from secondread.followup.frame import PointsMm, ViewFrame
 from secondread.geometry import PointPx
 
@@ -75,8 +75,8 @@ class Registration:
 
     def map_mm(self, points: PointsMm) -> PointsMm:
         """Return points of the current view's frame, (..., 2), in the prior's."""
-        off = bend_at(self.bend, points)
-        return np.asarray(moved_affinely(points, self.affine) + off, np.float64)
+        off = interpolate_bend(self.bend, points)
+        return np.asarray(apply_affine(points, self.affine) + off, np.float64)
 
     def unmap_mm(self, points: PointsMm) -> PointsMm:
         """Return points of the prior view's frame in the current's."""
@@ -87,15 +87,15 @@ class Registration:
             at = at - (self.map_mm(at) - points) @ back.T
         return np.asarray(at, np.float64)
 
-    def to_prior(self, points: Sequence[PointPx]) -> tuple[PointPx, ...]:
+    def map_to_prior(self, points: Sequence[PointPx]) -> tuple[PointPx, ...]:
         """Return points of the current stored image in the prior stored image."""
         return self.prior.to_px(self.map_mm(self.current.to_mm(points)))
 
-    def to_current(self, points: Sequence[PointPx]) -> tuple[PointPx, ...]:
+    def map_to_current(self, points: Sequence[PointPx]) -> tuple[PointPx, ...]:
         """Return points of the prior stored image in the current stored image."""
         return self.current.to_px(self.unmap_mm(self.prior.to_mm(points)))
 
-    def error_at(self, points: PointsMm) -> float:
+    def estimate_error(self, points: PointsMm) -> float:
         """Return the standard error in mm, in each direction, around points of the current frame.
 
         It grows with the distance from tissue that was found again.
@@ -105,7 +105,7 @@ class Registration:
         far = max(self._from_anchors_mm(points) - _NEAR_MM, 0.0)
         return float(np.hypot(self.error_mm, min(_ERROR_PER_MM * far, UNALIGNED_MM)))
 
-    def finds_again(self, points: PointsMm) -> bool:
+    def has_tissue_near(self, points: PointsMm) -> bool:
         """Whether the tissue around these points of the current frame was found in the prior.
 
         Where it was not, that nothing is seen at the place says little: it may be another place.
@@ -116,14 +116,14 @@ class Registration:
         distance, _ = cKDTree(self.anchors).query(points.mean(axis=0))
         return float(distance)
 
-    def sees_in_prior(self, points: PointsMm) -> bool:
+    def prior_shows(self, points: PointsMm) -> bool:
         """Whether the prior image shows the place of these points of the current frame."""
-        return _shows(self.prior, self.map_mm(points), self.error_at(points))
+        return _shows(self.prior, self.map_mm(points), self.estimate_error(points))
 
-    def sees_in_current(self, points: PointsMm) -> bool:
+    def current_shows(self, points: PointsMm) -> bool:
         """Whether the current image shows the place of these points of the prior's frame."""
         at = self.unmap_mm(points)
-        return _shows(self.current, at, self.error_at(at))
+        return _shows(self.current, at, self.estimate_error(at))
 
 
 def _shows(frame: ViewFrame, points: PointsMm, error_mm: float) -> bool:
@@ -143,10 +143,10 @@ def register(current: ViewFrame, prior: ViewFrame) -> Registration:
 
 @lru_cache(maxsize=16)
 def _registered(current: ViewFrame, prior: ViewFrame) -> Registration:
-    now, then = level(current), level(prior)
+    now, then = render_contrast(current), render_contrast(prior)
     starts = _starts(current, prior)
     affine, correlation = max(
-        (aligned(now, then, start) for start in starts), key=lambda found: found[1]
+        (align(now, then, start) for start in starts), key=lambda found: found[1]
     )
     by_landmarks = _by_landmarks(current, prior, starts[0])
     if correlation < _LEAST_CORRELATION:
@@ -165,9 +165,9 @@ def _by_landmarks(current: ViewFrame, prior: ViewFrame, affine: Affine) -> Regis
     skin, other = current.skin(), prior.skin()
     apart = WORST_ERROR_MM
     if len(skin) and len(other):
-        distance, _ = cKDTree(other).query(moved_affinely(skin, affine))
+        distance, _ = cKDTree(other).query(apply_affine(skin, affine))
         apart = float(np.mean(distance))
-    bend = np.zeros(nodes(current).shape, np.float32)
+    bend = np.zeros(make_nodes(current).shape, np.float32)
     error = float(np.hypot(UNALIGNED_MM, apart))
     return Registration(current, prior, affine, bend, error, np.empty((0, 2)), 0.0)
 
@@ -188,10 +188,10 @@ def _skin_on_skin(current: PointsMm, prior: PointsMm, start: Affine) -> Affine |
     tree = cKDTree(prior)
     affine = start
     for _ in range(15):
-        distance, nearest = tree.query(moved_affinely(current, affine))
+        distance, nearest = tree.query(apply_affine(current, affine))
         near = distance <= np.quantile(distance, 0.85)
         affine = _similarity(current[near], prior[np.asarray(nearest)[near]])
-        if not plausible(affine):
+        if not is_plausible(affine):
             return None
     return affine
 
@@ -214,22 +214,26 @@ def _refined(
     search_mm: float,
 ) -> Registration | None:
     """Return the map with the bend that blocks of tissue ask for; None where too few are found."""
-    blocks = shifts(now, then, rough.map_mm, search_mm)
-    if len(blocks.at) < _LEAST_BLOCKS:
+    blocks = match_blocks(now, then, rough.map_mm, search_mm)
+    if len(blocks.centers) < _LEAST_BLOCKS:
         return None
     # A shift of the moved picture is one of the current frame; the affine map turns it.
     total = (
-        rough.map_mm(blocks.at)
-        - moved_affinely(blocks.at, rough.affine)
-        + blocks.shift @ rough.affine[:, :2].T
+        rough.map_mm(blocks.centers)
+        - apply_affine(blocks.centers, rough.affine)
+        + blocks.shifts @ rough.affine[:, :2].T
     )
-    kept = consistent(blocks.at, total)
+    kept = find_consistent(blocks.centers, total)
     if np.count_nonzero(kept) < _LEAST_BLOCKS:
         return None
-    bend, residual_mm = bend_through(blocks.at[kept], total[kept], nodes(rough.current))
+    bend, residual_mm = fit_bend(blocks.centers[kept], total[kept], make_nodes(rough.current))
     support = np.count_nonzero(kept) / blocks.tried
     doubt = np.clip((_FULL_SUPPORT - support) / (_FULL_SUPPORT - _NO_SUPPORT), 0, 1)
     error = np.hypot(LEAST_ERROR_MM, residual_mm) + doubt * (UNALIGNED_MM - LEAST_ERROR_MM)
     return replace(
-        rough, bend=bend, error_mm=float(error), anchors=blocks.at[kept], support=float(support)
+        rough,
+        bend=bend,
+        error_mm=float(error),
+        anchors=blocks.centers[kept],
+        support=float(support),
     )

@@ -8,49 +8,50 @@ other model did not mark.
 from collections.abc import Sequence
 from datetime import date
 
-from secondread.findings.cad_report import CadReport, Origin
+from secondread.findings.cad_report import CadReport, ReportOrigin
 from secondread.findings.comparison import PRIOR_REPORT, StudyComparison
 from secondread.findings.finding import ModelIdentity, StudyReading
-from secondread.followup.applied import with_comparisons
-from secondread.followup.comparison import compare
-from secondread.followup.second_look import without_look
+from secondread.followup.applied import add_comparisons
+from secondread.followup.comparison import compare_with_priors
+from secondread.followup.second_look import mark_not_rechecked
 
 _NOT_AT_HAND = "its images are not at hand"
 
 
-def current(reports: Sequence[CadReport]) -> tuple[CadReport, ...]:
+def drop_replaced(reports: Sequence[CadReport]) -> tuple[CadReport, ...]:
     """Return the reports that no other of them replaces, the latest first."""
     replaced = {uid for report in reports for uid in report.replaces}
     left = [report for report in reports if report.sop_instance_uid not in replaced]
     return tuple(sorted(left, key=lambda one: one.written_on or date.min, reverse=True))
 
 
-def why_not(report: CadReport, model: ModelIdentity) -> str:
+def explain_unusable(report: CadReport, model: ModelIdentity) -> str:
     """Return why a report cannot stand for its study's images; empty where it can."""
-    if report.origin is Origin.FOREIGN:
+    if report.origin is ReportOrigin.FOREIGN:
         return f"the prior's images are not at hand, and {report.title} says nothing of ours"
-    if report.origin is not Origin.OWN:
+    if report.origin is not ReportOrigin.OWN:
         return "the prior's images are not at hand, and its report is another node's"
     if report.model_digest != model.digest:
         return "the prior's images are not at hand, and its report is of another model"
     return ""
 
 
-def basis(reports: Sequence[CadReport], model: ModelIdentity) -> CadReport | None:
+def choose_report(reports: Sequence[CadReport], model: ModelIdentity) -> CadReport | None:
     """Return the report that stands for a prior's images; None where none can."""
-    return next((one for one in current(reports) if not why_not(one, model)), None)
+    return next((one for one in drop_replaced(reports) if not explain_unusable(one, model)), None)
 
 
-def against(reading: StudyReading, found: Sequence[StudyReading]) -> StudyReading:
+def add_reported_priors(reading: StudyReading, found: Sequence[StudyReading]) -> StudyReading:
     """Return a reading that is also compared with what is known of priors without images."""
     if not found:
         return reading
     further = [
-        without_look(one, _NOT_AT_HAND) for one in compare(reading, found, basis=PRIOR_REPORT)
+        mark_not_rechecked(one, _NOT_AT_HAND)
+        for one in compare_with_priors(reading, found, basis=PRIOR_REPORT)
     ]
     both = sorted((*reading.comparisons, *further), key=_nearest_first)
     # `earlier` stays what was read now: a report says of those images that it detected in them.
-    return with_comparisons(reading, both)
+    return add_comparisons(reading, both)
 
 
 def _nearest_first(comparison: StudyComparison) -> int:

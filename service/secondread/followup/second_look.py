@@ -13,24 +13,30 @@ import numpy as np
 
 from secondread.errors import DetectorDiedError, InputError, TransientError
 from secondread.findings.comparison import (
+    ChangeKind,
     FindingChange,
     FindingRef,
-    Look,
+    Recheck,
     StudyComparison,
-    Verdict,
     ViewComparison,
 )
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.followup.comparison import compare
-from secondread.followup.constellation import METHOD, Question, Scores, judged, question_about
-from secondread.followup.view_changes import place_in, reference
+from secondread.followup.comparison import compare_with_priors
+from secondread.followup.constellation import (
+    METHOD,
+    ConstellationQuery,
+    Scores,
+    build_query,
+    judge_scores,
+)
+from secondread.followup.view_changes import locate_in_prior, refer_to
 from secondread.geometry import Outline, PointPx
 
-Ask = Callable[[str, Sequence[PointPx]], Scores | None]
+ScoreImage = Callable[[str, Sequence[PointPx]], Scores | None]
 """Looks at places of an image, by SOP Instance UID; None where the model has nothing to look with.
 Raises `DetectorDiedError`, `InputError` or `TransientError` where the image cannot be had."""
 
-ScoresAt = Callable[[Path, Sequence[PointPx]], Scores | None]
+ScoreFile = Callable[[Path, Sequence[PointPx]], Scores | None]
 """The same of an image's file."""
 
 MOST_IN_AN_IMAGE = 8
@@ -46,33 +52,33 @@ _AT_ANOTHER = "what was looked at is another finding"
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class RecheckedFinding:
     """What came of a second look for one finding in one image of a prior."""
 
     current: FindingRef
-    about: str
+    subject: str
     """What the finding was, from `subject`: its name alone may be another's after an upgrade."""
-    look: Look
+    recheck: Recheck
     place: Outline
     """Where the finding lies in the prior's image; empty where that is outside the image."""
     error_mm: float | None
     """Standard error of that place, in each direction."""
 
 
-def subject(finding: Finding) -> str:
+def describe_subject(finding: Finding) -> str:
     """Return what a look at a finding holds for: it alone, and this way of looking."""
     at = finding.center
     return f"{METHOD}: {len(finding.members)} at {round(at.col)}, {round(at.row)}"
 
 
-def in_files(scores_at: ScoresAt, files: Mapping[str, Path]) -> Ask:
+def score_files(scores_at: ScoreFile, files: Mapping[str, Path]) -> ScoreImage:
     """Return what looks at images by their files, which are named by SOP Instance UID."""
     return lambda uid, points: scores_at(files[uid], points)
 
 
-def look_again(
-    current: StudyReading, priors: Sequence[StudyReading], ask: Ask
-) -> tuple[Looked, ...]:
+def recheck_priors(
+    current: StudyReading, priors: Sequence[StudyReading], ask: ScoreImage
+) -> tuple[RecheckedFinding, ...]:
     """Look in the priors' pixels for what is new by their findings.
 
     Parameters
@@ -82,8 +88,8 @@ def look_again(
     ask
         Looks at places of a prior's image. What it raises over one costs the looks at it.
     """
-    found: list[Looked] = []
-    for prior, comparison in zip(priors, compare(current, priors), strict=True):
+    found: list[RecheckedFinding] = []
+    for prior, comparison in zip(priors, compare_with_priors(current, priors), strict=True):
         asked, refused = _asked(current, prior, comparison)
         found += refused
         for uid in dict.fromkeys(one.prior_image for one, _ in asked):
@@ -91,7 +97,9 @@ def look_again(
     return tuple(found)
 
 
-def _answers(asked: Sequence[tuple[Question, Looked]], ask: Ask) -> list[Looked]:
+def _answers(
+    asked: Sequence[tuple[ConstellationQuery, RecheckedFinding]], ask: ScoreImage
+) -> list[RecheckedFinding]:
     """Return the answers to the questions about one image."""
     chosen = [question for question, _ in asked[:MOST_IN_AN_IMAGE]]
     points = [point for one in chosen for point in one.points]
@@ -103,22 +111,22 @@ def _answers(asked: Sequence[tuple[Question, Looked]], ask: Ask) -> list[Looked]
         why_not = _DIED
     except (InputError, TransientError):
         why_not = _NOT_READ
-    looks = [Look(seen=False, why_not=why_not)] * len(chosen)
+    looks = [Recheck(seen=False, why_not=why_not)] * len(chosen)
     if scores is not None:
         ends = np.cumsum([len(one.points) for one in chosen]).tolist()
         looks = [
-            judged(one, scores[last - len(one.points) : last])
+            judge_scores(one, scores[last - len(one.points) : last])
             for one, last in zip(chosen, ends, strict=True)
         ]
-    looks += [Look(seen=False, why_not=_TOO_MANY)] * (len(asked) - len(chosen))
+    looks += [Recheck(seen=False, why_not=_TOO_MANY)] * (len(asked) - len(chosen))
     return [
-        replace(blank, look=replace(look, prior_image=uid))
+        replace(blank, recheck=replace(look, prior_image=uid))
         for (_, blank), look in zip(asked, looks, strict=True)
     ]
 
 
-def with_looks(
-    comparison: StudyComparison, current: StudyReading, looks: Sequence[Looked]
+def apply_rechecks(
+    comparison: StudyComparison, current: StudyReading, looks: Sequence[RecheckedFinding]
 ) -> StudyComparison:
     """Return a comparison in which what was seen at a second look is new no more.
 
@@ -136,22 +144,22 @@ def with_looks(
         counts. Empty where the looking broke.
     """
     uids = [view.prior_sop_instance_uid for view in comparison.views]
-    of_prior = [one for one in looks if one.look.prior_image in uids]
-    nothing = Look(seen=False, why_not=_AT_ANOTHER if looks else _BROKE)
+    of_prior = [one for one in looks if one.recheck.prior_image in uids]
+    nothing = Recheck(seen=False, why_not=_AT_ANOTHER if looks else _BROKE)
     shown = {
-        reference(image, finding): subject(finding)
+        refer_to(image, finding): describe_subject(finding)
         for image in current.images
-        for finding in image.shown
+        for finding in image.shown_findings
     }
     changes = tuple(
         change
-        if change.verdict is not Verdict.NEW or change.current not in shown
+        if change.kind is not ChangeKind.NEW or change.current not in shown
         else _looked_at(
-            replace(change, looked=nothing),
+            replace(change, recheck=nothing),
             [
                 one
                 for one in of_prior
-                if (one.current, one.about) == (change.current, shown[change.current])
+                if (one.current, one.subject) == (change.current, shown[change.current])
             ],
         )
         for change in comparison.changes
@@ -159,43 +167,46 @@ def with_looks(
     return replace(comparison, changes=changes)
 
 
-def without_look(comparison: StudyComparison, why: str) -> StudyComparison:
+def mark_not_rechecked(comparison: StudyComparison, why: str) -> StudyComparison:
     """Return a comparison that says of what is new why no prior's pixels were looked at."""
-    look = Look(seen=False, why_not=why)
+    look = Recheck(seen=False, why_not=why)
     return replace(
         comparison,
         changes=tuple(
-            replace(change, looked=look) if change.verdict is Verdict.NEW else change
+            replace(change, recheck=look) if change.kind is ChangeKind.NEW else change
             for change in comparison.changes
         ),
     )
 
 
-def _looked_at(change: FindingChange, looks: Sequence[Looked]) -> FindingChange:
+def _looked_at(change: FindingChange, looks: Sequence[RecheckedFinding]) -> FindingChange:
     if not looks:
         return change
-    best = min(looks, key=lambda one: (not one.look.seen, bool(one.look.why_not), one.look.as_high))
+    best = min(
+        looks,
+        key=lambda one: (not one.recheck.seen, bool(one.recheck.why_not), one.recheck.as_similar),
+    )
     # At least three are marked now, and then fewer were, though there was something.
-    verdict = Verdict.MORE if best.look.seen else change.verdict
+    verdict = ChangeKind.MORE if best.recheck.seen else change.kind
     return replace(
-        change, verdict=verdict, place=best.place, error_mm=best.error_mm, looked=best.look
+        change, kind=verdict, place=best.place, error_mm=best.error_mm, recheck=best.recheck
     )
 
 
 def _asked(
     current: StudyReading, prior: StudyReading, comparison: StudyComparison
-) -> tuple[tuple[tuple[Question, Looked], ...], tuple[Looked, ...]]:
+) -> tuple[tuple[tuple[ConstellationQuery, RecheckedFinding], ...], tuple[RecheckedFinding, ...]]:
     """Return what there is to look for in a prior, and for what no look is possible.
 
     The most suspicious first, each with its answer as far as that needs no look.
     """
     here = {image.mammogram.sop_instance_uid: image for image in current.images}
     there = {image.mammogram.sop_instance_uid: image for image in prior.images}
-    asked: list[tuple[Question, Looked]] = []
-    refused: list[Looked] = []
+    asked: list[tuple[ConstellationQuery, RecheckedFinding]] = []
+    refused: list[RecheckedFinding] = []
     for image, finding, view in sorted(_new(comparison, here), key=_least_suspicious):
         other = there[view.prior_sop_instance_uid or ""]
-        one = question_about(image, finding, other)
+        one = build_query(image, finding, other)
         if isinstance(one, str):
             refused.append(_blank(image, finding, other, one))
         else:
@@ -207,13 +218,15 @@ def _least_suspicious(one: tuple[ImageReading, Finding, ViewComparison]) -> floa
     return -(one[1].suspicion or 0.0)
 
 
-def _blank(image: ImageReading, finding: Finding, other: ImageReading, why_not: str) -> Looked:
+def _blank(
+    image: ImageReading, finding: Finding, other: ImageReading, why_not: str
+) -> RecheckedFinding:
     """Return a look at a finding's place that saw nothing so far."""
-    place, error_mm = place_in(image, finding, other)
-    return Looked(
-        reference(image, finding),
-        subject(finding),
-        Look(seen=False, why_not=why_not, prior_image=other.mammogram.sop_instance_uid),
+    place, error_mm = locate_in_prior(image, finding, other)
+    return RecheckedFinding(
+        refer_to(image, finding),
+        describe_subject(finding),
+        Recheck(seen=False, why_not=why_not, prior_image=other.mammogram.sop_instance_uid),
         place,
         error_mm,
     )
@@ -224,10 +237,12 @@ def _new(
 ) -> Iterator[tuple[ImageReading, Finding, ViewComparison]]:
     """Yield each shown finding that is new, with each image of the prior that it was looked in."""
     for change in comparison.changes:
-        if change.verdict is not Verdict.NEW or change.current is None:
+        if change.kind is not ChangeKind.NEW or change.current is None:
             continue
         uid, name = change.current.sop_instance_uid, change.current.finding_id
         for view in comparison.views:
             if view.sop_instance_uid == uid and not view.why_not:
                 image = images[uid]
-                yield from ((image, finding, view) for finding in image.shown if finding.id == name)
+                yield from (
+                    (image, finding, view) for finding in image.shown_findings if finding.id == name
+                )

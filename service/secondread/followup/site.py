@@ -6,7 +6,7 @@ import re
 from secondread.codes import Laterality
 from secondread.errors import InputError
 from secondread.findings.position import Quadrant
-from secondread.findings.treatment import Site
+from secondread.findings.treatment import SurgicalSite
 
 _CLOCK = re.compile(
     r"^(1[0-2]|[1-9])(?:[:.](00|30))?\s*(?:o'?\s?clock|h|hours?)?(?=$|[\s,;@])", re.IGNORECASE
@@ -24,7 +24,7 @@ _NAMES = {
 _LONGEST = 64
 
 
-def read_site(text: str, side: Laterality) -> Site | None:
+def read_surgical_site(text: str, side: Laterality) -> SurgicalSite | None:
     """Read a site, as ``2 o'clock, 4 cm FN`` or ``upper outer``.
 
     Parameters
@@ -54,10 +54,10 @@ def read_site(text: str, side: Laterality) -> Site | None:
     clock = _CLOCK.match(words)
     if clock is not None:
         hour = int(clock[1]) % 12 + (0.5 if clock[2] == "30" else 0.0)
-        return Site(words, _quadrants(hour, side), away)
+        return SurgicalSite(words, _quadrants(hour, side), away)
     for quadrant, names in _NAMES.items():
         if re.match(rf"({'|'.join(names)})\b", words, re.IGNORECASE):
-            return Site(words, frozenset({quadrant}), away)
+            return SurgicalSite(words, frozenset({quadrant}), away)
     raise InputError(f"site {words!r}: a clock face (2 o'clock, 4 cm FN) or a quadrant is expected")
 
 

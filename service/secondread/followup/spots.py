@@ -19,7 +19,7 @@ SURE_CERTAINTY = 50.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spots:
+class Calcifications:
     """Calcifications of one image; all arrays have one entry for each."""
 
     at: PointsMm
@@ -31,15 +31,15 @@ class Spots:
     def __len__(self) -> int:
         return len(self.certainty)
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "Spots":
+    def select(self, chosen: npt.NDArray[np.bool_]) -> "Calcifications":
         """Return some of them."""
-        return Spots(
+        return Calcifications(
             self.at[chosen], self.certainty[chosen], self.diameter_mm[chosen], self.owner[chosen]
         )
 
-    def of(self, findings: Sequence[int]) -> "Spots":
+    def select_findings(self, findings: Sequence[int]) -> "Calcifications":
         """Return those of some findings."""
-        return self.where(np.isin(self.owner, np.asarray(findings, np.int64)))
+        return self.select(np.isin(self.owner, np.asarray(findings, np.int64)))
 
     @property
     def sure(self) -> npt.NDArray[np.bool_]:
@@ -47,7 +47,7 @@ class Spots:
         return self.certainty >= SURE_CERTAINTY
 
 
-def spots_of(image: ImageReading, frame: ViewFrame) -> Spots:
+def collect_calcifications(image: ImageReading, frame: ViewFrame) -> Calcifications:
     """Return the calcifications of an image that reach the low threshold.
 
     Of a cluster that reaches it while none of its members does, all count: as a whole it is there,
@@ -58,7 +58,7 @@ def spots_of(image: ImageReading, frame: ViewFrame) -> Spots:
         for number, finding in enumerate(image.findings)
         for point, certainty, diameter in _likely(finding)
     ]
-    return Spots(
+    return Calcifications(
         frame.to_mm([row[0] for row in rows]),
         np.array([row[1] for row in rows], np.float64),
         np.array([row[2] for row in rows], np.float64),
@@ -81,7 +81,7 @@ def _members(finding: Finding) -> list[tuple[PointPx, float, float]]:
     return []
 
 
-def clusters_of(image: ImageReading) -> list[int]:
+def find_clusters(image: ImageReading) -> list[int]:
     """Return the indices of an image's findings that are clusters at the low threshold."""
     return [
         number

@@ -46,7 +46,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class LesionAbsence:
     """An exam in which a lesion of a prior was looked for and not found."""
 
     lesion: str
@@ -65,7 +65,7 @@ class LesionHistory:
     lesion: str
     sightings: tuple[Sighting, ...]
     """By date, then view; at least one."""
-    missing: tuple[Missing, ...]
+    absences: tuple[LesionAbsence, ...]
     """By date."""
     categories: Mapping[str, str]
     """The radiologist's assessment category (BI-RADS) of the breast, by Study Instance UID."""
@@ -86,9 +86,9 @@ class LesionHistory:
         return any(one.shown for one in self.sightings)
 
 
-def histories(
+def build_histories(
     sightings: Iterable[Sighting],
-    missing: Iterable[Missing],
+    absences: Iterable[LesionAbsence],
     categories: Mapping[tuple[str, str], str],
 ) -> tuple[LesionHistory, ...]:
     """Return the history of each lesion, the one that was seen first before the others.
@@ -106,8 +106,8 @@ def histories(
     by_lesion: dict[str, list[Sighting]] = {}
     for one in _latest(sightings):
         by_lesion.setdefault(one.lesion, []).append(one)
-    absent: dict[str, list[Missing]] = {}
-    for gone in missing:
+    absent: dict[str, list[LesionAbsence]] = {}
+    for gone in absences:
         absent.setdefault(gone.lesion, []).append(gone)
     found = [
         LesionHistory(

@@ -7,21 +7,23 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from secondread.codes import Laterality
-from secondread.findings.treatment import BreastStatus, Procedure, Source, Treatment
+from secondread.findings.treatment import BreastStatus, Procedure, Treatment, TreatmentSource
 
 SAME_DAYS = 31
 """Two sources that date a procedure this near to each other do not contradict: one of them may
 say the month only, or the first of several days."""
 
 
-def of_breast(
+def select_breast(
     treatments: Iterable[Treatment], side: Laterality, day: date | None
 ) -> tuple[Treatment, ...]:
     """Return the treatments of one breast that had begun by a day."""
     return tuple(one for one in treatments if one.laterality is side and one.was_done_by(day))
 
 
-def status(treatments: Sequence[Treatment], side: Laterality, day: date | None) -> BreastStatus:
+def find_breast_status(
+    treatments: Sequence[Treatment], side: Laterality, day: date | None
+) -> BreastStatus:
     """Return whether a breast was treated by a day.
 
     Parameters
@@ -33,18 +35,18 @@ def status(treatments: Sequence[Treatment], side: Laterality, day: date | None) 
     day
         That of the study; None where it is not known.
     """
-    if of_breast(treatments, side, day):
+    if select_breast(treatments, side, day):
         return BreastStatus.TREATED
     sided = [one for one in treatments if one.laterality is not None]
     vague = [one for one in treatments if one.laterality is None and one.was_done_by(day)]
-    is_recorded = any(one.source is Source.RECORD for one in sided)
+    is_recorded = any(one.source is TreatmentSource.RECORD for one in sided)
     # A header that names no side says nothing new where the record has the same procedure.
     if is_recorded and all(any(_may_be_same(one, other) for other in sided) for one in vague):
         return BreastStatus.UNTREATED
     return BreastStatus.UNKNOWN
 
 
-def mastectomy_sides(treatments: Iterable[Treatment], day: date | None) -> frozenset[str]:
+def find_mastectomy_sides(treatments: Iterable[Treatment], day: date | None) -> frozenset[str]:
     """Return the letters of the breasts that were removed by a day."""
     return frozenset(
         one.laterality.letter
@@ -53,18 +55,18 @@ def mastectomy_sides(treatments: Iterable[Treatment], day: date | None) -> froze
     )
 
 
-def months_since_surgery(
+def count_months_since_surgery(
     treatments: Sequence[Treatment], side: Laterality, day: date | None
 ) -> tuple[int, ...]:
     """Return the whole months since the latest operation on a breast, one for each source's date.
 
     More than one where sources differ; empty where no date is known.
     """
-    surgery = [one for one in of_breast(treatments, side, day) if one.procedure.is_surgery]
+    surgery = [one for one in select_breast(treatments, side, day) if one.procedure.is_surgery]
     return _elapsed([(one.source, one.started_on) for one in surgery], day)
 
 
-def months_since_radiotherapy(
+def count_months_since_radiotherapy(
     treatments: Sequence[Treatment], side: Laterality, day: date | None
 ) -> tuple[int, ...]:
     """Return the whole months since the end of radiotherapy of a breast, likewise.
@@ -72,26 +74,30 @@ def months_since_radiotherapy(
     Its beginning stands for its end where only that is known; 0 while it is under way.
     """
     radiotherapy = [
-        one for one in of_breast(treatments, side, day) if one.procedure is Procedure.RADIOTHERAPY
+        one
+        for one in select_breast(treatments, side, day)
+        if one.procedure is Procedure.RADIOTHERAPY
     ]
     return _elapsed([(one.source, one.ended_on or one.started_on) for one in radiotherapy], day)
 
 
-def _elapsed(dated: Sequence[tuple[Source, date | None]], day: date | None) -> tuple[int, ...]:
+def _elapsed(
+    dated: Sequence[tuple[TreatmentSource, date | None]], day: date | None
+) -> tuple[int, ...]:
     if day is None:
         return ()
-    latest: dict[Source, date] = {}
+    latest: dict[TreatmentSource, date] = {}
     for source, when in dated:
         if when is not None:
             latest[source] = max(latest.get(source, when), when)
     days = sorted(latest.values())
     # Dates that do not contradict each other are one date, and the record's counts.
     if days and (days[-1] - days[0]).days <= SAME_DAYS:
-        days = [latest.get(Source.RECORD, days[0])]
-    return tuple(sorted({max(months_between(when, day), 0) for when in days}))
+        days = [latest.get(TreatmentSource.RECORD, days[0])]
+    return tuple(sorted({max(count_months_between(when, day), 0) for when in days}))
 
 
-def months_between(first: date, second: date) -> int:
+def count_months_between(first: date, second: date) -> int:
     """Return the whole months from one day to another.
 
     >>> months_between(date(2023, 1, 31), date(2023, 2, 28)), months_between(
@@ -103,7 +109,7 @@ def months_between(first: date, second: date) -> int:
     return months - (second.day < first.day)
 
 
-def conflicts(
+def find_conflicts(
     treatments: Sequence[Treatment], imaged: Iterable[Laterality], day: date | None
 ) -> tuple[str, ...]:
     """Return what sources, or images, say against each other, as sentences without full stop.
@@ -120,7 +126,7 @@ def conflicts(
     found: list[str] = []
     shown = frozenset(imaged)
     for side in (Laterality.RIGHT, Laterality.LEFT):
-        own = of_breast(treatments, side, day)
+        own = select_breast(treatments, side, day)
         found += _contradictions(side, [one for one in own if one.procedure.is_surgery])
         found += _contradictions(side, [one for one in own if not one.procedure.is_surgery])
         if side in shown:
@@ -135,12 +141,14 @@ def conflicts(
 def _contradictions(side: Laterality, alike: Sequence[Treatment]) -> list[str]:
     """Compare what each further source says of a breast with what the first says of it."""
     found = []
-    by_source = {source: [one for one in alike if one.source is source] for source in Source}
+    by_source = {
+        source: [one for one in alike if one.source is source] for source in TreatmentSource
+    }
     known = [group for group in by_source.values() if group]
     for others in known[1:]:
         a, b = _latest(known[0]), _latest(others)
         if not _may_be_same(a, b):
-            found.append(f"{side.letter}: {told(a)} against {told(b)}")
+            found.append(f"{side.letter}: {describe_treatment(a)} against {describe_treatment(b)}")
     return found
 
 
@@ -159,7 +167,7 @@ def _may_be_same(a: Treatment, b: Treatment) -> bool:
     return not (a.site and b.site) or bool(a.site.quadrants & b.site.quadrants)
 
 
-def told(one: Treatment) -> str:
+def describe_treatment(one: Treatment) -> str:
     """Return a treatment without its breast for people.
 
     >>> told(Treatment(Procedure.LUMPECTOMY, Laterality.LEFT, date(2021, 3, 2)))

@@ -9,8 +9,8 @@ from pathlib import Path
 from secondread.assemble.mammogram import PatientKey
 from secondread.codes import Laterality
 from secondread.errors import InputError
-from secondread.findings.treatment import Procedure, Source, Treatment
-from secondread.followup.site import read_site
+from secondread.findings.treatment import Procedure, Treatment, TreatmentSource
+from secondread.followup.site import read_surgical_site
 
 COLUMNS = ("patient_id", "issuer", "side", "procedure", "started_on", "ended_on", "site")
 """One row a procedure. Side is R or L, dates are ISO 8601, site is a clock face or a quadrant;
@@ -20,14 +20,14 @@ _LONGEST_ID = 256
 
 
 @dataclass(frozen=True, slots=True)
-class RecordRow:
+class RecordedTreatment:
     """A row of the file."""
 
     patient: PatientKey
     treatment: Treatment
 
 
-def read_record(path: Path) -> tuple[RecordRow, ...]:
+def read_treatment_file(path: Path) -> tuple[RecordedTreatment, ...]:
     """Read a file of treatments; nothing is returned unless all of it makes sense.
 
     Raises
@@ -55,17 +55,20 @@ def read_record(path: Path) -> tuple[RecordRow, ...]:
         raise InputError(f"{path}, row {reader.line_num}: {error}") from None
 
 
-def _row(path: Path, number: int, row: Mapping[str, str | list[str]]) -> RecordRow:
+def _row(path: Path, number: int, row: Mapping[str, str | list[str]]) -> RecordedTreatment:
     if row.get(""):
         raise InputError(f"{path}, row {number}: more values than columns")
     values = {name.strip(): str(value).strip() for name, value in row.items() if name}
     try:
-        return RecordRow(patient_key(values["patient_id"], values.get("issuer", "")), parse(values))
+        return RecordedTreatment(
+            parse_patient_key(values["patient_id"], values.get("issuer", "")),
+            parse_treatment(values),
+        )
     except InputError as error:
         raise InputError(f"{path}, row {number}: {error}") from None
 
 
-def patient_key(patient_id: str, issuer: str) -> PatientKey:
+def parse_patient_key(patient_id: str, issuer: str) -> PatientKey:
     """Return a patient's key from what a person typed.
 
     Raises
@@ -80,7 +83,7 @@ def patient_key(patient_id: str, issuer: str) -> PatientKey:
     return PatientKey(patient_id, issuer)
 
 
-def parse(values: Mapping[str, str]) -> Treatment:
+def parse_treatment(values: Mapping[str, str]) -> Treatment:
     """Return the treatment that a row's values say, the patient's aside.
 
     Raises
@@ -97,8 +100,8 @@ def parse(values: Mapping[str, str]) -> Treatment:
     started, ended = _day(values, "started_on"), _day(values, "ended_on")
     if started is not None and ended is not None and ended < started:
         raise InputError("ended_on is before started_on")
-    site = read_site(values.get("site", ""), side)
-    return Treatment(Procedure(word), side, started, ended, site, Source.RECORD)
+    site = read_surgical_site(values.get("site", ""), side)
+    return Treatment(Procedure(word), side, started, ended, site, TreatmentSource.RECORD)
 
 
 def _day(values: Mapping[str, str], column: str) -> date | None:
@@ -111,7 +114,7 @@ def _day(values: Mapping[str, str], column: str) -> date | None:
         raise InputError(f"{column} is {text!r}: a date YYYY-MM-DD is expected") from None
 
 
-def of_patient(rows: Sequence[RecordRow], patient: PatientKey) -> tuple[Treatment, ...]:
+def select_patient(rows: Sequence[RecordedTreatment], patient: PatientKey) -> tuple[Treatment, ...]:
     """Return a patient's treatments.
 
     An issuer that the images do not name, or that the record does not, is no other issuer, as

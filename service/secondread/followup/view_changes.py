@@ -6,23 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from secondread.findings.comparison import Difference, FindingChange, FindingRef, Verdict
+from secondread.findings.comparison import ChangeKind, FindingChange, FindingRef, MeasuredDifference
 from secondread.findings.finding import Finding, ImageReading
-from secondread.followup.frame import PointsMm, ViewFrame, frame_of
+from secondread.followup.frame import PointsMm, ViewFrame, find_frame
 from secondread.followup.limits import UnitLimits
 from secondread.followup.matching import (
-    Group,
+    MappedCluster,
     Match,
-    lying_at,
-    match,
+    find_at_place,
+    find_sparse,
+    find_unmatched,
+    match_clusters,
     search_radius_mm,
-    sparse,
-    unmatched,
 )
-from secondread.followup.pairing import Pairing, pair
+from secondread.followup.pairing import Pairing, pair_calcifications
 from secondread.followup.registration import Registration, register
-from secondread.followup.spots import Spots, clusters_of, spots_of
-from secondread.geometry import Outline, PointPx, clamp
+from secondread.followup.spots import Calcifications, collect_calcifications, find_clusters
+from secondread.geometry import Outline, PointPx, clamp_to_image
 
 PLACE_LOST = "the tissue around its place was not found again"
 """Why a place of one image says nothing of the same place in the other."""
@@ -31,7 +31,7 @@ _LEAST_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class LaidOn:
+class RegisteredPair:
     """A current image, the prior's image of the view, and where the one lies on the other."""
 
     image: ImageReading
@@ -39,43 +39,48 @@ class LaidOn:
     registration: Registration
     limits: UnitLimits
 
-    def changes(self) -> tuple[FindingChange, ...]:
+    def find_changes(self) -> tuple[FindingChange, ...]:
         """Return one answer for each current cluster, and for each prior one that is missing."""
-        now = spots_of(self.image, self.registration.current)
-        then = spots_of(self.other, self.registration.prior)
-        old = clusters_of(self.other)
-        groups: list[Group] = []
-        unseen: list[Group] = []
-        for number in clusters_of(self.image):
+        now = collect_calcifications(self.image, self.registration.current)
+        then = collect_calcifications(self.other, self.registration.prior)
+        old = find_clusters(self.other)
+        groups: list[MappedCluster] = []
+        unseen: list[MappedCluster] = []
+        for number in find_clusters(self.image):
             group = self._group(number, now)
-            seen = self.registration.sees_in_prior(group.spots.at)
+            seen = self.registration.prior_shows(group.calcifications.at)
             (groups if seen else unseen).append(group)
-        matches = match(groups, then, old, self.registration.prior.area_mm2)
+        matches = match_clusters(groups, then, old, self.registration.prior.area_mm2)
         return (
             *(self._of(one, then) for one in matches),
             *(self._unseen(group) for group in unseen),
-            *self._missing(unmatched(old, matches), now, then),
+            *self._missing(find_unmatched(old, matches), now, then),
         )
 
-    def _group(self, number: int, now: Spots) -> Group:
-        spots = now.of([number])
-        radius = search_radius_mm(self.registration.error_at(spots.at))
-        return Group(number, spots, self.registration.map_mm(spots.at), radius)
+    def _group(self, number: int, now: Calcifications) -> MappedCluster:
+        spots = now.select_findings([number])
+        radius = search_radius_mm(self.registration.estimate_error(spots.at))
+        return MappedCluster(number, spots, self.registration.map_mm(spots.at), radius)
 
-    def _of(self, one: Match, then: Spots) -> FindingChange:
-        finding = self.image.findings[one.group.finding]
-        error = round(self.registration.error_at(one.group.spots.at), 2)
-        place = _inside(self.registration.to_prior(finding.outline), self.registration.prior)
-        about = reference(self.image, finding)
+    def _of(self, one: Match, then: Calcifications) -> FindingChange:
+        finding = self.image.findings[one.cluster.finding]
+        error = round(self.registration.estimate_error(one.cluster.calcifications.at), 2)
+        place = _inside(self.registration.map_to_prior(finding.outline), self.registration.prior)
+        about = refer_to(self.image, finding)
         if not one.prior:
-            return FindingChange(Verdict.NEW, about, (), place=place, error_mm=error)
-        pairing = pair(one.group.spots, one.group.mapped, then.of(one.prior), one.group.radius_mm)
-        measures = measured(pairing, self.limits)
+            return FindingChange(ChangeKind.NEW, about, (), place=place, error_mm=error)
+        pairing = pair_calcifications(
+            one.cluster.calcifications,
+            one.cluster.mapped,
+            then.select_findings(one.prior),
+            one.cluster.radius_mm,
+        )
+        measures = measure_cluster(pairing, self.limits)
         return FindingChange(
             # A part says nothing of the whole: what it lacks may be in the other part.
-            Verdict.UNCHANGED if one.is_part else measures.verdict,
+            ChangeKind.UNCHANGED if one.is_part else measures.verdict,
             about,
-            tuple(reference(self.other, self.other.findings[number]) for number in one.prior),
+            tuple(refer_to(self.other, self.other.findings[number]) for number in one.prior),
             measures.number,
             measures.extent_mm,
             measures.diameter_mm,
@@ -84,11 +89,13 @@ class LaidOn:
             error,
         )
 
-    def _unseen(self, group: Group) -> FindingChange:
+    def _unseen(self, group: MappedCluster) -> FindingChange:
         finding = self.image.findings[group.finding]
-        return FindingChange(Verdict.NOT_IN_FIELD, reference(self.image, finding), ())
+        return FindingChange(ChangeKind.NOT_IN_FIELD, refer_to(self.image, finding), ())
 
-    def _missing(self, old: Sequence[int], now: Spots, then: Spots) -> list[FindingChange]:
+    def _missing(
+        self, old: Sequence[int], now: Calcifications, then: Calcifications
+    ) -> list[FindingChange]:
         """Return what the prior showed and no current cluster is."""
         found = []
         for number in old:
@@ -96,33 +103,35 @@ class LaidOn:
             # What was not shown then is not missed now.
             if not finding.shown:
                 continue
-            spots = then.of([number])
+            spots = then.select_findings([number])
             at = self.registration.unmap_mm(spots.at)
-            radius = search_radius_mm(self.registration.error_at(at))
+            radius = search_radius_mm(self.registration.estimate_error(at))
             area = self.registration.current.area_mm2
-            seen = self.registration.sees_in_current(spots.at)
-            if seen and sparse(at, radius, now, clusters_of(self.image), area):
+            seen = self.registration.current_shows(spots.at)
+            if seen and find_sparse(at, radius, now, find_clusters(self.image), area):
                 continue
             found.append(self._absent(finding, at, now) if seen else self._outside(finding))
         return found
 
     def _outside(self, finding: Finding) -> FindingChange:
-        return FindingChange(Verdict.NOT_IN_FIELD, None, (reference(self.other, finding),))
+        return FindingChange(ChangeKind.NOT_IN_FIELD, None, (refer_to(self.other, finding),))
 
-    def _absent(self, finding: Finding, at: PointsMm, now: Spots) -> FindingChange:
+    def _absent(self, finding: Finding, at: PointsMm, now: Calcifications) -> FindingChange:
         """Return what is said of a prior cluster at whose place the current image shows none."""
-        about = (reference(self.other, finding),)
-        if not self.registration.finds_again(at):
-            return FindingChange(Verdict.NOT_COMPARABLE, None, about, why=PLACE_LOST)
-        left = lying_at(at, now, clusters_of(self.image))
+        about = (refer_to(self.other, finding),)
+        if not self.registration.has_tissue_near(at):
+            return FindingChange(ChangeKind.NOT_COMPARABLE, None, about, why_not=PLACE_LOST)
+        left = find_at_place(at, now, find_clusters(self.image))
         return FindingChange(
-            Verdict.GONE,
+            ChangeKind.GONE,
             None,
             about,
             # All that reach the low threshold, in either exam: by that none is left.
-            self.limits.number(len(left), len(at)),
-            place=_inside(self.registration.to_current(finding.outline), self.registration.current),
-            error_mm=round(self.registration.error_at(at), 2),
+            self.limits.compare_numbers(len(left), len(at)),
+            place=_inside(
+                self.registration.map_to_current(finding.outline), self.registration.current
+            ),
+            error_mm=round(self.registration.estimate_error(at), 2),
         )
 
     def _pairs_px(self, pairing: Pairing) -> tuple[tuple[PointPx, PointPx], ...]:
@@ -131,48 +140,48 @@ class LaidOn:
         return tuple(zip(here, there, strict=True))
 
 
-def place_in(
+def locate_in_prior(
     image: ImageReading, finding: Finding, other: ImageReading
 ) -> tuple[Outline, float | None]:
     """Return where a cluster lies in a prior's image, and its standard error in each direction.
 
     The outline is empty where that is outside the image, and the error None without any place.
     """
-    here, there = frame_of(image), frame_of(other)
+    here, there = find_frame(image), find_frame(other)
     if here is None or there is None:
         return (), None
     registration = register(here, there)
-    at = spots_of(image, here).of([image.findings.index(finding)]).at
-    place = _inside(registration.to_prior(finding.outline), there)
-    return place, round(registration.error_at(at), 2)
+    at = collect_calcifications(image, here).select_findings([image.findings.index(finding)]).at
+    place = _inside(registration.map_to_prior(finding.outline), there)
+    return place, round(registration.estimate_error(at), 2)
 
 
-def reference(image: ImageReading, finding: Finding) -> FindingRef:
+def refer_to(image: ImageReading, finding: Finding) -> FindingRef:
     """Return what names a finding in other studies."""
     header = image.mammogram
     return FindingRef(header.study_uid, header.sop_instance_uid, finding.id)
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class ClusterMeasures:
     """Number, extent and diameter of one cluster in both exams."""
 
-    number: Difference
-    extent_mm: Difference | None
-    diameter_mm: Difference | None
+    number: MeasuredDifference
+    extent_mm: MeasuredDifference | None
+    diameter_mm: MeasuredDifference | None
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ChangeKind:
         """The word: of the number if that is beyond its limits, else of the sizes."""
         if self.number.direction:
-            return Verdict.MORE if self.number.direction > 0 else Verdict.FEWER
+            return ChangeKind.MORE if self.number.direction > 0 else ChangeKind.FEWER
         sizes = [d.direction for d in (self.extent_mm, self.diameter_mm) if d is not None]
         if 1 in sizes:
-            return Verdict.LARGER
-        return Verdict.SMALLER if -1 in sizes else Verdict.UNCHANGED
+            return ChangeKind.LARGER
+        return ChangeKind.SMALLER if -1 in sizes else ChangeKind.UNCHANGED
 
 
-def measured(pairing: Pairing, limits: UnitLimits) -> Measures:
+def measure_cluster(pairing: Pairing, limits: UnitLimits) -> ClusterMeasures:
     """Measure one cluster in both exams, each calcification counted by one rule."""
     here, there = pairing.counted_current, pairing.counted_prior
     now, then = _extent_mm(pairing.current.at[here]), _extent_mm(pairing.prior.at[there])
@@ -181,10 +190,10 @@ def measured(pairing: Pairing, limits: UnitLimits) -> Measures:
         float(np.median(spots.diameter_mm[both[:, side]])) if len(both) >= _LEAST_PAIRS else 0.0
         for side, spots in enumerate((pairing.current, pairing.prior))
     ]
-    return Measures(
-        limits.number(int(here.sum()), int(there.sum())),
-        limits.extent_mm(now, then) if now > 0 and then > 0 else None,
-        limits.diameter_mm(*diameters) if min(diameters) > 0 else None,
+    return ClusterMeasures(
+        limits.compare_numbers(int(here.sum()), int(there.sum())),
+        limits.compare_extents(now, then) if now > 0 and then > 0 else None,
+        limits.compare_diameters(*diameters) if min(diameters) > 0 else None,
     )
 
 
@@ -193,4 +202,4 @@ def _extent_mm(at: PointsMm) -> float:
 
 
 def _inside(outline: Outline, frame: ViewFrame) -> Outline:
-    return tuple(clamp(point, frame.rows, frame.columns) for point in outline)
+    return tuple(clamp_to_image(point, frame.rows, frame.columns) for point in outline)

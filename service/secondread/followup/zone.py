@@ -6,21 +6,21 @@ from dataclasses import dataclass, replace
 from secondread.codes import Laterality, MarkClass
 from secondread.findings.comparison import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.findings.position import Half, Position, Quadrant
+from secondread.findings.position import BreastHalf, Position, Quadrant
 from secondread.findings.treatment import (
-    Basis,
     BreastStatus,
-    Placing,
     Procedure,
-    Source,
     Treatment,
+    TreatmentSource,
     Zone,
+    ZoneBasis,
+    ZonePlacement,
 )
-from secondread.followup.bed import Bed, beds_in, place_mm
+from secondread.followup.bed import Bed, find_beds, to_place_mm
 from secondread.followup.correlation import ViewPair
 from secondread.followup.identity import SAME_LESION
-from secondread.followup.treatment import of_breast, status
-from secondread.followup.view_changes import reference
+from secondread.followup.treatment import find_breast_status, select_breast
+from secondread.followup.view_changes import refer_to
 
 NEAR_MM = 30.0
 """Farther than this from the bed's centre is elsewhere in the breast."""
@@ -28,14 +28,14 @@ KNOWN_MM = 6.0
 """A bed whose place is known less well than this cannot be said to hold a finding."""
 
 _HALVES = {
-    Half.UPPER: frozenset({Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER}),
-    Half.LOWER: frozenset({Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER}),
-    Half.OUTER: frozenset({Quadrant.UPPER_OUTER, Quadrant.LOWER_OUTER}),
-    Half.INNER: frozenset({Quadrant.UPPER_INNER, Quadrant.LOWER_INNER}),
+    BreastHalf.UPPER: frozenset({Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER}),
+    BreastHalf.LOWER: frozenset({Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER}),
+    BreastHalf.OUTER: frozenset({Quadrant.UPPER_OUTER, Quadrant.LOWER_OUTER}),
+    BreastHalf.INNER: frozenset({Quadrant.UPPER_INNER, Quadrant.LOWER_INNER}),
 }
 
 
-def with_zones(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
+def add_zones(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
     """Return a reading whose findings know their zone.
 
     Parameters
@@ -46,7 +46,7 @@ def with_zones(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading
     pairs
         Its clusters that were recognised in both views.
     """
-    beds = {image.mammogram.sop_instance_uid: beds_in(image) for image in reading.images}
+    beds = {image.mammogram.sop_instance_uid: find_beds(image) for image in reading.images}
     known = (*reading.treatments, *_inferred(reading, beds))
     images = tuple(
         _placed(image, known, beds[image.mammogram.sop_instance_uid]) for image in reading.images
@@ -62,10 +62,15 @@ def _inferred(reading: StudyReading, beds: Mapping[str, Sequence[Bed]]) -> list[
         side = header.laterality
         if side not in {Laterality.LEFT, Laterality.RIGHT} or side in found:
             continue
-        has_clips = any(bed.basis is Basis.CLIPS for bed in beds[header.sop_instance_uid])
-        if has_clips and status(treatments, side, header.study_date) is not BreastStatus.TREATED:
+        has_clips = any(bed.basis is ZoneBasis.CLIPS for bed in beds[header.sop_instance_uid])
+        if (
+            has_clips
+            and find_breast_status(treatments, side, header.study_date) is not BreastStatus.TREATED
+        ):
             said = f"surgical clips in {header.label}"
-            found[side] = Treatment(Procedure.SURGERY, side, source=Source.INFERRED, said=said)
+            found[side] = Treatment(
+                Procedure.SURGERY, side, source=TreatmentSource.INFERRED, header_source=said
+            )
     return list(found.values())
 
 
@@ -75,17 +80,19 @@ def _placed(
     side, day = image.mammogram.laterality, image.mammogram.study_date
     if side not in {Laterality.LEFT, Laterality.RIGHT}:
         return image
-    own = of_breast(treatments, side, day)
+    own = select_breast(treatments, side, day)
     if own:
         breast = _Breast(own, beds)
         findings = tuple(
-            replace(finding, zone=breast.placing(image, finding)) if _has_zone(finding) else finding
+            replace(finding, placement=breast.placing(image, finding))
+            if _has_zone(finding)
+            else finding
             for finding in image.findings
         )
     elif any(one.laterality is not None and one.was_done_by(day) for one in treatments):
-        other = Placing(Zone.OTHER_BREAST, Basis.SIDE)
+        other = ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE)
         findings = tuple(
-            replace(finding, zone=other) if _has_zone(finding) else finding
+            replace(finding, placement=other) if _has_zone(finding) else finding
             for finding in image.findings
         )
     else:
@@ -104,27 +111,27 @@ class _Breast:
     treatments: Sequence[Treatment]
     beds: Sequence[Bed]
 
-    def placing(self, image: ImageReading, finding: Finding) -> Placing:
+    def placing(self, image: ImageReading, finding: Finding) -> ZonePlacement:
         spacing = image.mammogram.spacing
         if self.beds and spacing is not None:
             # Where there are clips, they tell more than a marker on the skin.
-            sure = [bed for bed in self.beds if bed.basis is Basis.CLIPS] or self.beds
-            at = place_mm(finding.center, spacing)
-            return by_bed(min(sure, key=lambda bed: bed.distance_mm(at)), finding, image)
-        return by_quadrant(self.treatments, finding.position)
+            sure = [bed for bed in self.beds if bed.basis is ZoneBasis.CLIPS] or self.beds
+            at = to_place_mm(finding.center, spacing)
+            return place_by_bed(min(sure, key=lambda bed: bed.distance_mm(at)), finding, image)
+        return place_by_quadrant(self.treatments, finding.position)
 
 
-def by_bed(bed: Bed, finding: Finding, image: ImageReading) -> Placing:
+def place_by_bed(bed: Bed, finding: Finding, image: ImageReading) -> ZonePlacement:
     """Return the zone of a finding in a view that shows the bed."""
     spacing = image.mammogram.spacing
     if spacing is None:
         return _UNKNOWN
-    away = bed.distance_mm(place_mm(finding.center, spacing))
-    zone = zone_at(away, bed.radius_mm, bed.error_mm)
-    return Placing(zone, bed.basis, round(away, 1), round(bed.error_mm, 1))
+    away = bed.distance_mm(to_place_mm(finding.center, spacing))
+    zone = choose_zone(away, bed.radius_mm, bed.error_mm)
+    return ZonePlacement(zone, bed.basis, round(away, 1), round(bed.error_mm, 1))
 
 
-def zone_at(distance_mm: float, radius_mm: float, error_mm: float) -> Zone:
+def choose_zone(distance_mm: float, radius_mm: float, error_mm: float) -> Zone:
     """Return the zone at a distance from a bed's centre.
 
     A bed whose place is not known well holds nothing for certain, and what is a little more than
@@ -143,10 +150,10 @@ def zone_at(distance_mm: float, radius_mm: float, error_mm: float) -> Zone:
     return Zone.TREATED_PLACE_UNKNOWN
 
 
-_UNKNOWN = Placing(Zone.TREATED_PLACE_UNKNOWN, Basis.SIDE)
+_UNKNOWN = ZonePlacement(Zone.TREATED_PLACE_UNKNOWN, ZoneBasis.SIDE)
 
 
-def by_quadrant(treatments: Iterable[Treatment], position: Position | None) -> Placing:
+def place_by_quadrant(treatments: Iterable[Treatment], position: Position | None) -> ZonePlacement:
     """Return the zone of a finding by the quadrants of the recorded sites, and no more than that.
 
     Where sources give several sites, any of them may be the bed's; where an operation has no
@@ -159,11 +166,15 @@ def by_quadrant(treatments: Iterable[Treatment], position: Position | None) -> P
     bed = frozenset().union(*known)
     if position.quadrant is not None and position.quadrant is not Quadrant.CENTRAL:
         if position.quadrant in bed:
-            return Placing(Zone.BED_QUADRANT, Basis.QUADRANT)
-        return Placing(Zone.ELSEWHERE, Basis.QUADRANT) if len(known) == len(sites) else _UNKNOWN
+            return ZonePlacement(Zone.BED_QUADRANT, ZoneBasis.QUADRANT)
+        return (
+            ZonePlacement(Zone.ELSEWHERE, ZoneBasis.QUADRANT)
+            if len(known) == len(sites)
+            else _UNKNOWN
+        )
     half = _HALVES.get(position.half) if position.half is not None else None
     if position.quadrant is None and half and not half & bed and len(known) == len(sites):
-        return Placing(Zone.ELSEWHERE, Basis.QUADRANT)
+        return ZonePlacement(Zone.ELSEWHERE, ZoneBasis.QUADRANT)
     return _UNKNOWN
 
 
@@ -173,12 +184,12 @@ def _agreed(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
     A projection can bring things nearer to each other, never farther apart.
     """
     found = {
-        reference(image, finding): finding.zone
+        refer_to(image, finding): finding.placement
         for image in reading.images
         for finding in image.findings
-        if finding.zone is not None and finding.zone.basis is Basis.CLIPS
+        if finding.placement is not None and finding.placement.basis is ZoneBasis.CLIPS
     }
-    agreed: dict[FindingRef, Placing] = {}
+    agreed: dict[FindingRef, ZonePlacement] = {}
     for pair in pairs:
         cc, mlo = found.get(pair.cc), found.get(pair.mlo)
         if pair.confidence < SAME_LESION or cc is None or mlo is None:
@@ -190,7 +201,7 @@ def _agreed(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
         replace(
             image,
             findings=tuple(
-                replace(finding, zone=agreed.get(reference(image, finding), finding.zone))
+                replace(finding, placement=agreed.get(refer_to(image, finding), finding.placement))
                 for finding in image.findings
             ),
         )

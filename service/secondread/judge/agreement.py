@@ -26,7 +26,7 @@ class Confusion:
     count: int
 
 
-def confusion(pairs: Iterable[tuple[str, Sequence[str]]]) -> Confusion:
+def tabulate_confusion(pairs: Iterable[tuple[str, Sequence[str]]]) -> Confusion:
     """Compare true labels with described ones, the likeliest first.
 
     Pairs without a description are left out.
@@ -50,7 +50,7 @@ def confusion(pairs: Iterable[tuple[str, Sequence[str]]]) -> Confusion:
     )
 
 
-class Lesion(NamedTuple):
+class TrueLesion(NamedTuple):
     """A true lesion over all views of one study."""
 
     study: str
@@ -59,10 +59,10 @@ class Lesion(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class LesionInView:
     """One true lesion in one view."""
 
-    lesion: Lesion
+    lesion: TrueLesion
     view: str
     """``CC`` or ``MLO``; others take no part."""
     found: bool
@@ -77,9 +77,9 @@ class TwoViews:
     none: int
 
 
-def two_views(sightings: Iterable[Sighting]) -> TwoViews:
+def count_two_views(sightings: Iterable[LesionInView]) -> TwoViews:
     """Count in how many of the two views each lesion was found."""
-    seen: dict[Lesion, dict[str, bool]] = defaultdict(dict)
+    seen: dict[TrueLesion, dict[str, bool]] = defaultdict(dict)
     for one in sightings:
         if one.view in {"CC", "MLO"}:
             views = seen[one.lesion]
@@ -88,7 +88,7 @@ def two_views(sightings: Iterable[Sighting]) -> TwoViews:
     return TwoViews(counts[2], counts[1], counts[0])
 
 
-def auc(
+def compute_auc(
     positive: Values, p_owners: Owners, negative: Values, n_owners: Owners, drawn: Draws
 ) -> Values:
     """Return the area under the ROC curve in each resample: a pair's chance of right order.

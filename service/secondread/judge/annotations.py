@@ -39,7 +39,7 @@ class ImageTruth:
     """What lies where in one image; all in mm."""
 
     calcifications: tuple[TruthRow, ...]
-    at: Points
+    centres: Points
     """Of the calcifications."""
     reach: Scores
     visible: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
@@ -50,7 +50,7 @@ class ImageTruth:
     """Boxes of clusters whose members the table does not list."""
 
 
-def image_truth(rows: Sequence[TruthRow], spacing: SpacingMm) -> ImageTruth:
+def arrange_truth(rows: Sequence[TruthRow], spacing: SpacingMm) -> ImageTruth:
     """Arrange the rows of one image.
 
     A calcification is visible from `rules.VISIBLE_CNR` on, or if its contrast is not known; a
@@ -70,7 +70,7 @@ def image_truth(rows: Sequence[TruthRow], spacing: SpacingMm) -> ImageTruth:
     leaves = [row for row in rows if not (row.id and row.id in children)]
     return ImageTruth(
         calcifications=singles,
-        at=_middles(singles, spacing),
+        centres=_middles(singles, spacing),
         reach=np.array([_reach(row) for row in singles]),
         visible=np.array([_visible(row) for row in singles], np.bool_),
         clusters=clusters,
@@ -151,7 +151,7 @@ def _faults(row: TruthRow, known: set[tuple[str, str]]) -> list[str]:
         faults.append("kind is empty")
     if row.kind != NOTHING and ((row.x1 or 0) < (row.x0 or 0) or (row.y1 or 0) < (row.y0 or 0)):
         faults.append("the box ends before it begins")
-    if row.morphology and rules.morphology_of(row.morphology) is None:
+    if row.morphology and rules.find_morphology(row.morphology) is None:
         faults.append(f"morphology {row.morphology!r} is not known")
     if row.parent_id and (row.sop_instance_uid, row.parent_id) not in known:
         faults.append(f"parent_id {row.parent_id!r} names no row of the image")

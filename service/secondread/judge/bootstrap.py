@@ -50,14 +50,14 @@ class Estimate:
         return f"{self.value:.2f} [{self.low:.2f}-{self.high:.2f}]"
 
 
-def draws(patients: int, resamples: int = RESAMPLES, seed: int = SEED) -> Draws:
+def draw_resamples(patients: int, resamples: int = RESAMPLES, seed: int = SEED) -> Draws:
     """Return how often each patient is drawn in each resample, the original first."""
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(patients, np.full(patients, 1.0 / patients), size=resamples)
     return np.concatenate([np.ones((1, patients)), drawn]).astype(np.float32)
 
 
-def estimate(values: Values, owners: Owners) -> Estimate:
+def estimate_interval(values: Values, owners: Owners) -> Estimate:
     """Return the first value and the 2.5 and 97.5 percentiles of the others.
 
     Resamples in which the figure has no value are left out.
@@ -78,7 +78,7 @@ def estimate(values: Values, owners: Owners) -> Estimate:
     return Estimate(value, float(low), float(high), count, patients)
 
 
-def mean(items: Values, owners: Owners, drawn: Draws) -> Values:
+def resample_mean(items: Values, owners: Owners, drawn: Draws) -> Values:
     """Return the mean of the items in each resample, NaN where none is drawn."""
     top = drawn @ np.bincount(owners, items, drawn.shape[1])
     bottom = drawn @ np.bincount(owners, minlength=drawn.shape[1]).astype(np.float64)
@@ -87,7 +87,9 @@ def mean(items: Values, owners: Owners, drawn: Draws) -> Values:
     return out
 
 
-def share_above(scores: Values, thresholds: Values, owners: Owners, drawn: Draws) -> Values:
+def resample_share_above(
+    scores: Values, thresholds: Values, owners: Owners, drawn: Draws
+) -> Values:
     """Return the share of items above each resample's own threshold.
 
     Parameters
@@ -113,7 +115,7 @@ def _chunks(rows: int, columns: int) -> Sequence[slice]:
     return [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
 
 
-def cumulated(owners: Owners, drawn: Draws, limits: Values) -> npt.NDArray[np.int64]:
+def count_within_limits(owners: Owners, drawn: Draws, limits: Values) -> npt.NDArray[np.int64]:
     """Return how many of the first items fit under a limit, in each resample.
 
     Parameters

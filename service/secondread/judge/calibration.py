@@ -11,7 +11,7 @@ BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
+class ReliabilityBin:
     """Marks of about the same certainty."""
 
     low: float
@@ -28,7 +28,7 @@ class Bin:
 class Reliability:
     """Stated against observed, and how far apart they are on average."""
 
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
     """Those that hold marks."""
     ece: float | None
     """Expected calibration error: mean distance of stated and observed, weighted by marks
@@ -37,7 +37,9 @@ class Reliability:
     count: int
 
 
-def reliability(certainty: Values, right: npt.NDArray[np.bool_], bins: int = BINS) -> Reliability:
+def measure_reliability(
+    certainty: Values, right: npt.NDArray[np.bool_], bins: int = BINS
+) -> Reliability:
     """Compare certainties, 0-1, with what was right.
 
     Bins are of equal width; the last holds certainty 1 too.
@@ -45,12 +47,12 @@ def reliability(certainty: Values, right: npt.NDArray[np.bool_], bins: int = BIN
     if not len(certainty):
         return Reliability((), None, None, 0)
     which = np.minimum((certainty * bins).astype(np.int64), bins - 1)
-    found: list[Bin] = []
+    found: list[ReliabilityBin] = []
     for number in range(bins):
         inside = which == number
         if inside.any():
             found.append(
-                Bin(
+                ReliabilityBin(
                     number / bins,
                     (number + 1) / bins,
                     int(inside.sum()),

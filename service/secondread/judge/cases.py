@@ -13,11 +13,11 @@ from secondread import offline
 from secondread.assemble.mammogram import Intent
 from secondread.errors import InputError
 from secondread.judge.annotations import check_truth
-from secondread.judge.frozen import GENERATOR, read_record, spec_digest
-from secondread.judge.population import PlannedExam, SetName, exam_set
-from secondread.simulate.exam import simulated_views
+from secondread.judge.frozen import GENERATOR, digest_spec, read_record
+from secondread.judge.population import PlannedExam, SetName, plan_exams
+from secondread.simulate.exam import simulate_views
 from secondread.simulate.truth import TruthRow, read_truth
-from secondread.simulate.vendors import held_out
+from secondread.simulate.vendors import list_held_out_vendors
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TestImage:
     """In words, how a simulated image differs from the frozen record."""
 
 
-class Case(Protocol):
+class ImageSource(Protocol):
     """Images that are made together; travels to the process that reads them."""
 
     @property
@@ -44,13 +44,13 @@ class Case(Protocol):
         """Keys of its images, known before any is made."""
         ...
 
-    def images(self) -> Iterator[TestImage]:
+    def make_images(self) -> Iterator[TestImage]:
         """Make or find the images, one after another."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class FileCase:
+class FileSource:
     """An image file with its rows of a truth table."""
 
     path: Path
@@ -62,13 +62,13 @@ class FileCase:
         """The SOP Instance UID."""
         return (self.uid,)
 
-    def images(self) -> Iterator[TestImage]:
+    def make_images(self) -> Iterator[TestImage]:
         """Give the file."""
         yield TestImage(self.uid, self.path, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
-class ExamCase:
+class ExamSource:
     """A simulated exam; its prior, if it has one, is not judged."""
 
     exam: PlannedExam
@@ -79,13 +79,13 @@ class ExamCase:
         spec = self.exam.spec
         return tuple(self._key(view, intent) for view in spec.views for intent in spec.intents)
 
-    def images(self) -> Iterator[TestImage]:
+    def make_images(self) -> Iterator[TestImage]:
         """Simulate one view after another, and hold each against the frozen record."""
         frozen = read_record()
-        for view in simulated_views(self.exam.spec):
+        for view in simulate_views(self.exam.spec):
             if view.exam != "current":
                 continue
-            differs = frozen.differences(self.exam, view)
+            differs = frozen.list_differences(self.exam, view)
             for intent, ds in view.instances:
                 rows = tuple(r for r in view.rows if r.sop_instance_uid == ds.SOPInstanceUID)
                 key = self._key(view.identity.label, intent)
@@ -103,7 +103,7 @@ class TestSet:
     __test__ = False  # pytest would take it for a test by its name
 
     name: str
-    cases: tuple[Case, ...]
+    sources: tuple[ImageSource, ...]
     held_out: frozenset[str]
     """Vendor families that the model never saw."""
     digest: str = ""
@@ -116,19 +116,19 @@ class TestSet:
     @property
     def truth(self) -> dict[str, tuple[TruthRow, ...]]:
         """The rows of images that are files, by key: a person may correct them."""
-        return {case.uid: case.rows for case in self.cases if isinstance(case, FileCase)}
+        return {case.uid: case.rows for case in self.sources if isinstance(case, FileSource)}
 
 
-def simulated_set(name: SetName) -> TestSet:
+def make_simulated_set(name: SetName) -> TestSet:
     """Return the frozen simulated exams of a name."""
-    families = frozenset(vendor.name for vendor in held_out())
-    exams = exam_set(name)
-    stated = [str(GENERATOR), *(spec_digest(exam.spec) for exam in exams)]
+    families = frozenset(vendor.name for vendor in list_held_out_vendors())
+    exams = plan_exams(name)
+    stated = [str(GENERATOR), *(digest_spec(exam.spec) for exam in exams)]
     digest = hashlib.sha256(" ".join(stated).encode()).hexdigest()
-    return TestSet(name, tuple(ExamCase(exam) for exam in exams), families, digest)
+    return TestSet(name, tuple(ExamSource(exam) for exam in exams), families, digest)
 
 
-def folder_set(
+def read_folder_set(
     paths: Sequence[Path], truths: Sequence[Path], held_out_families: frozenset[str]
 ) -> TestSet:
     """Return the images of files and folders that truth tables speak of.
@@ -140,15 +140,15 @@ def folder_set(
     InputError
         A truth table cannot be read or contradicts itself, or speaks of none of the images.
     """
-    inputs = offline.gather(paths)
+    inputs = offline.gather_files(paths)
     rows, lines = _rows_by_image(truths)
     found = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
-    cases = tuple(FileCase(found[uid], uid, rows[uid]) for uid in sorted(set(found) & set(rows)))
+    cases = tuple(FileSource(found[uid], uid, rows[uid]) for uid in sorted(set(found) & set(rows)))
     if not cases:
         raise InputError(f"{', '.join(map(str, truths))}: no row is of any image given")
     return TestSet(
         name=", ".join(path.name or str(path) for path in paths),
-        cases=cases,
+        sources=cases,
         held_out=held_out_families,
         unannotated=tuple(str(found[uid]) for uid in sorted(set(found) - set(rows))),
         faults=(

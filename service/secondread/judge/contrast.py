@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Morphology
-from secondread.simulate.acquisition import noise_sigma
+from secondread.simulate.acquisition import compute_noise_sigma
 from secondread.simulate.solids import MU_CALCIFICATION
 from secondread.simulate.vendors import Vendor
 
@@ -46,12 +46,14 @@ _SHAPES: dict[Morphology, _Shape] = {
 _DIAMETERS_MM = np.geomspace(0.05, 20.0, 600)
 
 
-def usual_cnr(diameter_mm: float, morphology: Morphology, mineral: float, vendor: Vendor) -> float:
+def estimate_cnr(
+    diameter_mm: float, morphology: Morphology, mineral: float, vendor: Vendor
+) -> float:
     """Return about the peak contrast-to-noise ratio of a calcification behind average tissue."""
     return float(_cnr(np.array([diameter_mm]), morphology, mineral, vendor)[0])
 
 
-def diameter_for(cnr: float, morphology: Morphology, mineral: float, vendor: Vendor) -> float:
+def find_diameter(cnr: float, morphology: Morphology, mineral: float, vendor: Vendor) -> float:
     """Return about the diameter in mm that gives a contrast-to-noise ratio, at most 20 mm.
 
     Parameters
@@ -71,5 +73,5 @@ def _cnr(diameters: Array, morphology: Morphology, mineral: float, vendor: Vendo
     blur = detector.blur_mm**2 + detector.pitch_mm**2 / 12.0
     left = diameters**2 / (diameters**2 + shape.fineness * blur)
     # At equal attenuation the noise is that behind the average of the breast.
-    sigma = noise_sigma(0.0, 0.0, detector, vendor.quanta_per_mm2)
+    sigma = compute_noise_sigma(0.0, 0.0, detector, vendor.quanta_per_mm2)
     return np.asarray(MU_CALCIFICATION * mineral * shape.share * diameters * left / sigma)

@@ -24,7 +24,7 @@ KEPT = 40
 KINDS = ("hit", "miss", "false")
 
 
-def cut(view: ViewOutcome, display: Display, folder: Path) -> ViewRecord:
+def cut_crops(view: ViewOutcome, display: Display, folder: Path) -> ViewRecord:
     """Write crops of one image and return its record with them.
 
     Every visible cluster that is to be found gives one, found or missed, and so does the most
@@ -113,14 +113,14 @@ def _piece(display: Display, middle: tuple[float, float]) -> tuple[Display, tupl
 
 
 @dataclass(slots=True)
-class Album:
+class CropAlbum:
     """The crops that are kept: of each kind those of the highest rank."""
 
     folder: Path
     limit: int = KEPT
     kept: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
 
-    def add(self, crops: Iterable[Crop]) -> None:
+    def add_crops(self, crops: Iterable[Crop]) -> None:
         """Take crops in, and delete the files of those that others push out."""
         for crop in crops:
             heap = self.kept.setdefault(crop.kind, [])
@@ -129,6 +129,6 @@ class Album:
                 _, file = heappop(heap)
                 (self.folder / file).unlink(missing_ok=True)
 
-    def files(self) -> frozenset[str]:
+    def list_files(self) -> frozenset[str]:
         """Return the names of the files that are kept."""
         return frozenset(file for heap in self.kept.values() for _, file in heap)

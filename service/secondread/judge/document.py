@@ -12,12 +12,12 @@ from secondread.findings.finding import ModelIdentity
 from secondread.judge import rules
 from secondread.judge.bootstrap import RESAMPLES, SEED
 from secondread.judge.cases import TestSet
-from secondread.judge.items import Set
-from secondread.judge.model import Model
-from secondread.judge.outcomes import outcome
+from secondread.judge.items import ScoredSet
+from secondread.judge.model import ScoredModel
+from secondread.judge.outcomes import score_image
 from secondread.judge.records import ViewRecord
-from secondread.judge.results import Part
-from secondread.judge.score import score
+from secondread.judge.results import PartFigures
+from secondread.judge.score import score_part
 
 SCHEMA_VERSION = 1
 
@@ -28,25 +28,27 @@ class Evaluation:
 
     test_set: TestSet
     model: ModelIdentity
-    parts: tuple[Part, ...]
+    parts: tuple[PartFigures, ...]
     resamples: int = RESAMPLES
     differing: tuple[str, ...] = ()
     """Simulated images that are not those of the frozen record, and how they differ."""
 
 
-def evaluated(
+def evaluate_records(
     test_set: TestSet,
     records: Iterable[ViewRecord],
     identity: ModelIdentity,
-    model: Model,
+    model: ScoredModel,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
     """Score the records of a set, each of its subsets apart."""
-    whole = Set.of((outcome(record) for record in records), test_set.held_out)
+    whole = ScoredSet.from_views((score_image(record) for record in records), test_set.held_out)
     subsets = sorted({view.record.image.subset for view in whole.views})
-    parts: Sequence[Part] = [
-        score(
-            Set.of((v for v in whole.views if v.record.image.subset == subset), test_set.held_out),
+    parts: Sequence[PartFigures] = [
+        score_part(
+            ScoredSet.from_views(
+                (v for v in whole.views if v.record.image.subset == subset), test_set.held_out
+            ),
             subset or "all",
             model,
             resamples,

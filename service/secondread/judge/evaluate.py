@@ -16,18 +16,18 @@ from pathlib import Path
 from secondread import __version__
 from secondread.detect.manifest import Manifest
 from secondread.errors import DetectorDiedError, SettingsError
-from secondread.judge.cases import Case, TestSet
-from secondread.judge.crops import Album
-from secondread.judge.records import ViewRecord, cut_off_rest, read_records
+from secondread.judge.cases import ImageSource, TestSet
+from secondread.judge.crops import CropAlbum
+from secondread.judge.records import ViewRecord, read_records, trim_partial_line
 from secondread.judge.rules import SCORING
-from secondread.judge.viewing import OpenReader, Viewer
+from secondread.judge.viewing import ImageReader, OpenReader
 
 Progress = Callable[[str, int], None]
 """Is told what was read and how many images are done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class EvaluationRun:
     """What reads the images: a model, how it is opened, and where everything goes."""
 
     manifest: Manifest
@@ -47,7 +47,9 @@ class Bench:
         return self.out / "views.jsonl"
 
 
-def read_all(test_set: TestSet, bench: Bench, progress: Progress) -> tuple[ViewRecord, ...]:
+def read_images(
+    test_set: TestSet, bench: EvaluationRun, progress: Progress
+) -> tuple[ViewRecord, ...]:
     """Read every image of a set that was not read before.
 
     Returns
@@ -63,32 +65,32 @@ def read_all(test_set: TestSet, bench: Bench, progress: Progress) -> tuple[ViewR
         A reading process was killed or ran out of memory; what was read is kept.
     """
     _claim(test_set, bench)
-    wanted = {key for case in test_set.cases for key in case.keys}
-    cut_off_rest(bench.lines)
+    wanted = {key for case in test_set.sources for key in case.keys}
+    trim_partial_line(bench.lines)
     records = {
         record.key: record
         for record in read_records(bench.lines)
         # An image whose truth was corrected since is read again, so that its crops fit.
         if record.key in wanted and test_set.truth.get(record.key, record.truth) == record.truth
     }
-    album = Album(bench.crops)
+    album = CropAlbum(bench.crops)
     for record in records.values():
-        album.add(record.crops)
-    left = [case for case in test_set.cases if not set(case.keys) <= set(records)]
+        album.add_crops(record.crops)
+    left = [case for case in test_set.sources if not set(case.keys) <= set(records)]
     progress("", len(records))
     with bench.lines.open("a", encoding="utf-8") as lines:
         for found in _read_cases(left, bench):
             for record in found:
                 if record.key not in records:
                     lines.write(json.dumps(record.as_json(), separators=(",", ":")) + "\n")
-                    album.add(record.crops)
+                    album.add_crops(record.crops)
                 records[record.key] = record
                 progress(record.key, len(records))
             lines.flush()
     return tuple(records[key] for key in sorted(records))
 
 
-def _claim(test_set: TestSet, bench: Bench) -> None:
+def _claim(test_set: TestSet, bench: EvaluationRun) -> None:
     """Say in the folder what its results are of, or make sure that it says the same."""
     mine = {
         "set": test_set.name,
@@ -111,11 +113,13 @@ def _claim(test_set: TestSet, bench: Bench) -> None:
     path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_cases(cases: Sequence[Case], bench: Bench) -> Iterator[list[ViewRecord]]:
+def _read_cases(cases: Sequence[ImageSource], bench: EvaluationRun) -> Iterator[list[ViewRecord]]:
     if bench.processes == 1 or len(cases) < 2:
         if cases:
-            viewer = Viewer.open(bench.manifest_path, bench.open_reader, bench.crops)
-            yield from ([viewer.view(image) for image in case.images()] for case in cases)
+            viewer = ImageReader.from_manifest(bench.manifest_path, bench.open_reader, bench.crops)
+            yield from (
+                [viewer.read_image(image) for image in case.make_images()] for case in cases
+            )
         return
     with ProcessPoolExecutor(
         min(bench.processes, len(cases)),
@@ -127,7 +131,7 @@ def _read_cases(cases: Sequence[Case], bench: Bench) -> Iterator[list[ViewRecord
         yield from _gather(pool, cases)
 
 
-def _gather(pool: ProcessPoolExecutor, cases: Sequence[Case]) -> Iterator[list[ViewRecord]]:
+def _gather(pool: ProcessPoolExecutor, cases: Sequence[ImageSource]) -> Iterator[list[ViewRecord]]:
     waiting: set[Future[list[ViewRecord]]] = {pool.submit(_view_case, case) for case in cases}
     try:
         while waiting:
@@ -144,13 +148,13 @@ def _gather(pool: ProcessPoolExecutor, cases: Sequence[Case]) -> Iterator[list[V
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-_viewer: list[Viewer] = []
+_viewer: list[ImageReader] = []
 """The reading process's own; a process pool hands nothing else from its start to its tasks."""
 
 
 def _open_viewer(manifest: Path | None, open_reader: OpenReader, crops: Path) -> None:
-    _viewer[:] = [Viewer.open(manifest, open_reader, crops)]
+    _viewer[:] = [ImageReader.from_manifest(manifest, open_reader, crops)]
 
 
-def _view_case(case: Case) -> list[ViewRecord]:
-    return [_viewer[0].view(image) for image in case.images()]
+def _view_case(case: ImageSource) -> list[ViewRecord]:
+    return [_viewer[0].read_image(image) for image in case.make_images()]

@@ -15,8 +15,8 @@ from secondread.judge.bootstrap import (
     Draws,
     Owners,
     Values,
-    cumulated,
-    share_above,
+    count_within_limits,
+    resample_share_above,
 )
 
 
@@ -37,7 +37,7 @@ class FalseMarks:
         return len(self.scores) / total if total else math.nan
 
 
-def first_excluded(false: FalseMarks, rates: Values, drawn: Draws) -> Values:
+def find_first_excluded(false: FalseMarks, rates: Values, drawn: Draws) -> Values:
     """Return, for each rate, the highest score that is not accepted; what is above it is.
 
     Returns
@@ -49,12 +49,12 @@ def first_excluded(false: FalseMarks, rates: Values, drawn: Draws) -> Values:
     order = np.argsort(-false.scores, kind="stable")
     scores = np.append(false.scores[order], -np.inf)
     exposure = drawn @ false.exposure
-    accepted = cumulated(false.owners[order], drawn, np.outer(rates, exposure))
+    accepted = count_within_limits(false.owners[order], drawn, np.outer(rates, exposure))
     return np.where(exposure > 0, scores[accepted], np.nan)
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class FrocCurve:
     """A free-response curve with its band, NaN where there are too few patients for one."""
 
     rates: tuple[float, ...]
@@ -64,7 +64,9 @@ class Curve:
     ends_at: float
 
 
-def curve(scores: Values, owners: Owners, false: FalseMarks, rates: Values, drawn: Draws) -> Curve:
+def compute_curve(
+    scores: Values, owners: Owners, false: FalseMarks, rates: Values, drawn: Draws
+) -> FrocCurve:
     """Return sensitivity at each rate, with 95 % intervals by patient.
 
     Parameters
@@ -73,12 +75,12 @@ def curve(scores: Values, owners: Owners, false: FalseMarks, rates: Values, draw
         Of everything that is to be found: its highest mark's score (minus infinity where
         missed), and its patient.
     """
-    limits = first_excluded(false, rates, drawn)
-    table = np.stack([share_above(scores, limit, owners, drawn) for limit in limits])
+    limits = find_first_excluded(false, rates, drawn)
+    table = np.stack([resample_share_above(scores, limit, owners, drawn) for limit in limits])
     enough = len(np.unique(owners)) >= MINIMUM_PATIENTS
     rest = table[:, 1:] if enough else table[:, :0]
     low, high = (_percentile(rest, q) for q in (2.5, 97.5))
-    return Curve(
+    return FrocCurve(
         tuple(float(r) for r in rates),
         tuple(float(v) for v in table[:, 0]),
         tuple(float(v) for v in low),

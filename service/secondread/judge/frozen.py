@@ -25,8 +25,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from secondread.judge.population import SEED, PlannedExam, SetName, exam_set
-from secondread.simulate.exam import SimulatedView, simulated_views
+from secondread.judge.population import SEED, PlannedExam, SetName, plan_exams
+from secondread.simulate.exam import SimulatedView, simulate_views
 from secondread.simulate.spec import ExamSpec
 from secondread.simulate.truth import TruthRow
 
@@ -63,7 +63,7 @@ class Fingerprint:
     detail: tuple[float, ...]
     """Standard deviations of the octave bands of the window, in the same levels."""
 
-    def differences(self, other: "Fingerprint") -> tuple[str, ...]:
+    def list_differences(self, other: "Fingerprint") -> tuple[str, ...]:
         """Return what differs by more than the tolerances, in words."""
         found = []
         for name, tolerance in _TOLERANCES.items():
@@ -80,7 +80,7 @@ _ROUNDING = 0.011
 """Numbers are recorded to two decimals."""
 
 
-def fingerprint(view: SimulatedView) -> Fingerprint:
+def take_fingerprint(view: SimulatedView) -> Fingerprint:
     """Return the fingerprint of a view's first instance."""
     _, ds = view.instances[0]
     rows = [row for row in view.rows if row.sop_instance_uid == ds.SOPInstanceUID]
@@ -99,7 +99,7 @@ def fingerprint(view: SimulatedView) -> Fingerprint:
     )
 
 
-def spec_digest(spec: ExamSpec) -> str:
+def digest_spec(spec: ExamSpec) -> str:
     """Return a short digest of a specification: exams of equal digests are meant to be equal."""
     return sha256(_stated(spec).encode()).hexdigest()[:12]
 
@@ -140,7 +140,7 @@ def _rounded(values: Iterable[float] | npt.NDArray[np.float64]) -> tuple[float, 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RecordedView:
     """One line of the record."""
 
     exam: str
@@ -158,44 +158,44 @@ _HEADER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class FrozenRecord:
     """The frozen record."""
 
     generator: int
     seed: int
-    entries: tuple[Entry, ...]
+    views: tuple[RecordedView, ...]
 
-    def entry(self, exam: str, view: str) -> Entry | None:
+    def find_view(self, exam: str, view: str) -> RecordedView | None:
         """Return the line of a view, for example ``("exam-0017", "LCC")``; None without one."""
-        return next((e for e in self.entries if e.exam == exam and e.view == view), None)
+        return next((e for e in self.views if e.exam == exam and e.view == view), None)
 
-    def differences(self, exam: PlannedExam, view: SimulatedView) -> tuple[str, ...]:
+    def list_differences(self, exam: PlannedExam, view: SimulatedView) -> tuple[str, ...]:
         """Return in words how a freshly made view differs from the recorded one; empty if not."""
-        known = self.entry(exam.name, view.identity.label)
+        known = self.find_view(exam.name, view.identity.label)
         if known is None:
             return ("not in the record",)
-        if known.spec != spec_digest(exam.spec):
-            return (f"specification is {spec_digest(exam.spec)}, recorded {known.spec}",)
-        return known.fingerprint.differences(fingerprint(view))
+        if known.spec != digest_spec(exam.spec):
+            return (f"specification is {digest_spec(exam.spec)}, recorded {known.spec}",)
+        return known.fingerprint.list_differences(take_fingerprint(view))
 
 
-def read_record(path: Path | None = None) -> Record:
+def read_record(path: Path | None = None) -> FrozenRecord:
     """Return the record that this package carries, or that of another file."""
     text = (files(__package__) / RECORD if path is None else path).read_text(encoding="ascii")
     lines = list(csv.DictReader(text.splitlines()))
     first = lines[0]
-    return Record(int(first["generator"]), int(first["seed"]), tuple(map(_entry, lines)))
+    return FrozenRecord(int(first["generator"]), int(first["seed"]), tuple(map(_entry, lines)))
 
 
-def _entry(cells: dict[str, str]) -> Entry:
+def _entry(cells: dict[str, str]) -> RecordedView:
     numbers = [float(cells[name]) for name in _HEADER[5:]]
     sizes = (2 + len(KINDS), 2, 1, len(_PERCENTILES), len(_BANDS_PX))
     ends = np.cumsum((0, *sizes))
     parts = [tuple(numbers[begin:end]) for begin, end in pairwise(ends.tolist())]
-    return Entry(cells["exam"], cells["view"], cells["spec"], Fingerprint(*parts))
+    return RecordedView(cells["exam"], cells["view"], cells["spec"], Fingerprint(*parts))
 
 
-def write_record(path: Path, entries: Iterable[Entry], seed: int = SEED) -> None:
+def write_record(path: Path, entries: Iterable[RecordedView], seed: int = SEED) -> None:
     """Write a record, each line as soon as its view is known."""
     with path.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -210,37 +210,37 @@ def write_record(path: Path, entries: Iterable[Entry], seed: int = SEED) -> None
             file.flush()
 
 
-def entries_of(exam: PlannedExam) -> tuple[Entry, ...]:
+def record_exam(exam: PlannedExam) -> tuple[RecordedView, ...]:
     """Make an exam and return its lines."""
-    digest = spec_digest(exam.spec)
+    digest = digest_spec(exam.spec)
     return tuple(
-        Entry(exam.name, view.identity.label, digest, fingerprint(view))
-        for view in simulated_views(exam.spec)
+        RecordedView(exam.name, view.identity.label, digest, take_fingerprint(view))
+        for view in simulate_views(exam.spec)
     )
 
 
-def _made(exams: Sequence[PlannedExam], processes: int) -> Iterator[Entry]:
+def _made(exams: Sequence[PlannedExam], processes: int) -> Iterator[RecordedView]:
     with ProcessPoolExecutor(processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        for entries in pool.map(entries_of, exams):
+        for entries in pool.map(record_exam, exams):
             yield from entries
 
 
 def _write(name: SetName, processes: int) -> int:
     path = Path(__file__).parent / RECORD
     draft = path.with_suffix(".draft")
-    write_record(draft, _made(exam_set(name), processes))
+    write_record(draft, _made(plan_exams(name), processes))
     draft.replace(path)
     return 0
 
 
 def _check(name: SetName, processes: int) -> int:
     record, wrong = read_record(), 0
-    for entry in _made(exam_set(name), processes):
-        known = record.entry(entry.exam, entry.view)
+    for entry in _made(plan_exams(name), processes):
+        known = record.find_view(entry.exam, entry.view)
         if known is None or known.spec != entry.spec:
             found: tuple[str, ...] = ("not in the record as it is now specified",)
         else:
-            found = known.fingerprint.differences(entry.fingerprint)
+            found = known.fingerprint.list_differences(entry.fingerprint)
         for difference in found:
             wrong += 1
             sys.stdout.write(f"{entry.exam} {entry.view}: {difference}\n")

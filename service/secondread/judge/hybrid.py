@@ -20,15 +20,27 @@ from secondread import offline
 from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect import breast
-from secondread.detect.decode import StoredValues, decode
+from secondread.detect.decode import StoredValues, decode_pixels
 from secondread.detect.pixels import GreyScale
 from secondread.errors import InputError
 from secondread.geometry import PointPx, SpacingMm
 from secondread.judge.cases import TestImage, TestSet
-from secondread.report.uids import derived_uid
-from secondread.simulate.annotation import Annotation, Item, Seen, truth_rows
-from secondread.simulate.insertion import GroupSpec, Mask, Tone, draw_group, insert, tone_of
-from secondread.simulate.seeds import stream
+from secondread.report.uids import derive_uid
+from secondread.simulate.annotation import (
+    AnnotatedSolid,
+    SharedColumns,
+    VisibleSolid,
+    make_truth_rows,
+)
+from secondread.simulate.insertion import (
+    GroupSpec,
+    Mask,
+    NoiseScale,
+    draw_group,
+    insert_patches,
+    measure_noise_scale,
+)
+from secondread.simulate.seeds import seed_stream
 from secondread.simulate.truth import NOTHING, TruthRow
 
 SEED = 20261122
@@ -65,7 +77,7 @@ _CNR = (3.5, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class HybridCase:
+class HybridSource:
     """One real view: as it is, and in versions with clusters."""
 
     path: Path
@@ -78,7 +90,7 @@ class HybridCase:
         """The view's name with ``as-is`` or the number of the version."""
         return (f"{self.name}/as-is", *(f"{self.name}/{n}" for n in range(1, VERSIONS + 1)))
 
-    def images(self) -> Iterator[TestImage]:
+    def make_images(self) -> Iterator[TestImage]:
         """Give the view as it is, then with clusters."""
         real = _RealView.open(self.path, self.name)
         uid = str(real.ds.SOPInstanceUID)
@@ -89,7 +101,7 @@ class HybridCase:
             yield TestImage(key, ds, rows, self.subset)
 
 
-def hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
+def make_hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
     """Return the hybrid images made from a folder of real exams.
 
     Parameters
@@ -106,7 +118,7 @@ def hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
     InputError
         It holds no mammogram that will do.
     """
-    inputs = offline.gather([real])
+    inputs = offline.gather_files([real])
     paths = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
     usable = sorted(paths[uid] for uid, m in inputs.mammograms.items() if _will_do(m))
     if not usable:
@@ -114,7 +126,7 @@ def hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
     root = real.resolve()
     seen = tuple((root / name).resolve() for name in backgrounds)
     cases = tuple(
-        HybridCase(
+        HybridSource(
             path,
             path.relative_to(root).with_suffix("").as_posix(),
             SEEN if any(path == one or one in path.parents for one in seen) else UNSEEN,
@@ -127,7 +139,7 @@ def hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
 def _will_do(mammogram: Mammogram) -> bool:
     return (
         mammogram.intent is Intent.PRESENTATION
-        and not mammogram.lossy
+        and not mammogram.is_lossy
         and mammogram.frames == 1
         and mammogram.spacing is not None
     )
@@ -144,41 +156,41 @@ class _RealView:
     grey: GreyScale
     bright: npt.NDArray[np.float32]
     tissue: Mask
-    tone: Tone
+    tone: NoiseScale
     spacing: SpacingMm
 
     @classmethod
     def open(cls, path: Path, name: str) -> "_RealView":
         ds = pydicom.dcmread(path)
         mammogram = Mammogram.from_dataset(ds)
-        stored = decode(ds)
+        stored = decode_pixels(ds)
         grey = GreyScale.from_dataset(ds, mammogram)
-        bright = grey.brightness(stored)
+        bright = grey.to_brightness(stored)
         spacing = mammogram.spacing
-        region = breast.find(bright, spacing) if spacing else None
+        region = breast.find_breast(bright, spacing) if spacing else None
         if spacing is None or region is None:
             raise InputError(f"{path}: no breast was found to put clusters into")
         shape = (bright.shape[1], bright.shape[0])
         tissue = cv2.resize(region.interior, shape, interpolation=cv2.INTER_NEAREST) > 0
         inside = np.asarray(tissue, np.bool_)
-        tone = tone_of(bright, inside, float(grey.bright.max()))
+        tone = measure_noise_scale(bright, inside, float(grey.bright.max()))
         return cls(path, ds, name, stored, grey, bright, inside, tone, spacing)
 
     def version(self, number: int) -> tuple[FileDataset, tuple[TruthRow, ...]]:
         """Return the view with clusters, and the rows that say where."""
-        uid = derived_uid("secondread-hybrid", str(self.ds.SOPInstanceUID), str(number))
+        uid = derive_uid("secondread-hybrid", str(self.ds.SOPInstanceUID), str(number))
         bright = self.bright
-        seen: list[Seen] = []
+        seen: list[VisibleSolid] = []
         for group, place in enumerate(self._places(number), start=1):
             bright, found = self._with_group(bright, number, group, place)
             seen += found
-        rows = truth_rows(uid, seen, Annotation(FAMILY, "", self.spacing))
+        rows = make_truth_rows(uid, seen, SharedColumns(FAMILY, "", self.spacing))
         return self._dataset(bright, uid, number), tuple(rows)
 
     def _with_group(
         self, bright: npt.NDArray[np.float32], number: int, group: int, place: PointPx
-    ) -> tuple[npt.NDArray[np.float32], list[Seen]]:
-        rng = stream(SEED, "hybrid group", self.name, number, group)
+    ) -> tuple[npt.NDArray[np.float32], list[VisibleSolid]]:
+        rng = seed_stream(SEED, "hybrid group", self.name, number, group)
         kind, diameters = _KINDS[(GROUPS * number + group) % len(_KINDS)]
         spec = GroupSpec(
             kind,
@@ -190,12 +202,14 @@ class _RealView:
         members = draw_group(spec, place, self.spacing.mean, rng)
         patches = [member.patch for member in members]
         cnr = _log_uniform(rng, *_CNR)
-        made = insert(bright, self.tissue, self.spacing.mean, patches, tone=self.tone, cnr=cnr)
+        made = insert_patches(
+            bright, self.tissue, self.spacing.mean, patches, noise_scale=self.tone, cnr=cnr
+        )
         # Each view has clusters of its own: none is the same lesion in another view.
         lesion = f"{self.name}-{group}"
         seen = [
             (
-                Item(
+                AnnotatedSolid(
                     member.solid,
                     MarkClass.CLUSTER,
                     n,
@@ -212,7 +226,7 @@ class _RealView:
 
     def _places(self, number: int) -> list[PointPx]:
         """Return middles of clusters, well inside the breast and apart from each other."""
-        rng = stream(SEED, "hybrid places", self.name, number)
+        rng = seed_stream(SEED, "hybrid places", self.name, number)
         pitch = self.spacing.mean
         step = 8  # a coarse grid of places is plenty
         small = np.pad(self.tissue[::step, ::step].astype(np.uint8), 1)
@@ -234,7 +248,7 @@ class _RealView:
         ds.file_meta.MediaStorageSOPInstanceUID = UID(uid)
         # Each version is an exam of its own, of the same woman.
         study = str(self.ds.StudyInstanceUID)
-        ds.StudyInstanceUID = derived_uid("secondread-hybrid", study, str(number))
+        ds.StudyInstanceUID = derive_uid("secondread-hybrid", study, str(number))
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         values = self._stored_values(bright).tobytes()
         ds.PixelData = values + b"\0" * (len(values) % 2)

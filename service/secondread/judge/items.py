@@ -7,7 +7,7 @@ import numpy as np
 
 from secondread.codes import MarkClass
 from secondread.judge import rules
-from secondread.judge.agreement import Lesion
+from secondread.judge.agreement import TrueLesion
 from secondread.judge.bootstrap import Owners, Values
 from secondread.judge.froc import FalseMarks
 from secondread.judge.outcomes import MISSED, ClusterOutcome, ViewOutcome
@@ -21,7 +21,7 @@ class ClusterItem:
 
     owner: int
     """Index of its patient."""
-    lesion: Lesion
+    lesion: TrueLesion
     view: str
     outcome: ClusterOutcome
     described: tuple[tuple[str, ...], tuple[str, ...]]
@@ -31,12 +31,12 @@ class ClusterItem:
     @property
     def morphology(self) -> str:
         """As tables name it; empty where unstated."""
-        known = rules.morphology_of(self.outcome.truth.row.morphology)
-        return rules.merged(known) if known else ""
+        known = rules.find_morphology(self.outcome.truth.row.morphology)
+        return rules.name_morphology(known) if known else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
+class ScoredSet:
     """Scored images of one part of a test set, and their patients."""
 
     views: tuple[ViewOutcome, ...]
@@ -47,7 +47,7 @@ class Set:
     """Vendor families that the model never saw."""
 
     @classmethod
-    def of(cls, views: Iterable[ViewOutcome], held_out: frozenset[str]) -> "Set":
+    def from_views(cls, views: Iterable[ViewOutcome], held_out: frozenset[str]) -> "ScoredSet":
         """Put views in an order of their own, so that the order they came in does not matter."""
         ordered = tuple(sorted(views, key=lambda view: view.record.key))
         patients = tuple(sorted({view.record.image.patient for view in ordered}))
@@ -55,35 +55,35 @@ class Set:
         owner = np.array([index[view.record.image.patient] for view in ordered], np.int64)
         return cls(ordered, patients, owner, held_out)
 
-    def domain(self, view: ViewOutcome) -> str:
+    def name_domain(self, view: ViewOutcome) -> str:
         """Return whether the model may have learnt from images like a view's."""
         return HELD_OUT if view.record.image.family in self.held_out else IN_DOMAIN
 
-    def where(self, wanted: Callable[[ViewOutcome], bool]) -> "Set":
+    def select(self, wanted: Callable[[ViewOutcome], bool]) -> "ScoredSet":
         """Return the part whose views are wanted; its patients keep their indices."""
         chosen = self.split(lambda view: "yes" if wanted(view) else "no").get("yes")
-        return chosen or Set((), self.patients, self.owner[:0], self.held_out)
+        return chosen or ScoredSet((), self.patients, self.owner[:0], self.held_out)
 
-    def split(self, by: Callable[[ViewOutcome], str]) -> "dict[str, Set]":
+    def split(self, by: Callable[[ViewOutcome], str]) -> "dict[str, ScoredSet]":
         """Return the parts whose views get the same word, the words in alphabetical order."""
         words = [by(view) for view in self.views]
         parts = {}
         for word in sorted(set(words)):
             kept = [number for number, one in enumerate(words) if one == word]
             views = tuple(self.views[number] for number in kept)
-            parts[word] = Set(views, self.patients, self.owner[kept], self.held_out)
+            parts[word] = ScoredSet(views, self.patients, self.owner[kept], self.held_out)
         return parts
 
-    def clusters(self) -> list[ClusterItem]:
+    def list_clusters(self) -> list[ClusterItem]:
         """Return every visible true cluster, typically benign ones too."""
         return [
-            _cluster_item(view, one, int(owner), self.domain(view))
+            _cluster_item(view, one, int(owner), self.name_domain(view))
             for view, owner in zip(self.views, self.owner, strict=True)
             for one in view.clusters
             if one.truth.visible
         ]
 
-    def false_clusters(self) -> FalseMarks:
+    def list_false_clusters(self) -> FalseMarks:
         """Return the certainties of all marks of clusters on the views without clusters."""
         free = [(v, o) for v, o in zip(self.views, self.owner, strict=True) if v.cluster_free]
         scores = [
@@ -95,7 +95,7 @@ class Set:
             self.per_patient([owner for _, owner in free]),
         )
 
-    def false_singles(self) -> FalseMarks:
+    def list_false_singles(self) -> FalseMarks:
         """Return the scores of false single marks over the breasts' area in cm2."""
         exposure = np.zeros(len(self.patients))
         scores: list[Values] = []
@@ -124,7 +124,7 @@ def _cluster_item(view: ViewOutcome, one: ClusterOutcome, owner: int, domain: st
     best = None if one.best is None else view.record.clusters[one.best]
     return ClusterItem(
         owner=owner,
-        lesion=Lesion(image.study_uid, image.laterality, row.lesion_id or row.id or repr(row)),
+        lesion=TrueLesion(image.study_uid, image.laterality, row.lesion_id or row.id or repr(row)),
         view=image.view,
         outcome=one,
         described=(_words(best.morphology), _words(best.distribution)) if best else ((), ()),
@@ -135,20 +135,20 @@ def _cluster_item(view: ViewOutcome, one: ClusterOutcome, owner: int, domain: st
 def _words(ranked: Sequence[tuple[str, float]]) -> tuple[str, ...]:
     words = []
     for word, _ in ranked:
-        known = rules.morphology_of(word)
-        words.append(rules.merged(known) if known else word)
+        known = rules.find_morphology(word)
+        words.append(rules.name_morphology(known) if known else word)
     return tuple(words)
 
 
 def _facets(view: ViewOutcome, one: ClusterOutcome, domain: str) -> dict[str, str]:
     image, row = view.record.image, one.truth.row
-    known = rules.morphology_of(row.morphology)
+    known = rules.find_morphology(row.morphology)
     count = one.truth.count if len(one.truth.members) else None
     return {
-        "morphology": rules.merged(known) if known else "unstated",
-        "extent": rules.band(row.size_mm, rules.EXTENT_EDGES_MM, " mm"),
-        "contrast to noise": rules.band(row.cnr, rules.CNR_EDGES),
-        "visible members": rules.band(count, rules.COUNT_EDGES),
+        "morphology": rules.name_morphology(known) if known else "unstated",
+        "extent": rules.name_band(row.size_mm, rules.EXTENT_EDGES_MM, " mm"),
+        "contrast to noise": rules.name_band(row.cnr, rules.CNR_EDGES),
+        "visible members": rules.name_band(count, rules.COUNT_EDGES),
         "distribution": row.distribution or "unstated",
         "density": image.density or "unknown",
         "vendor family": image.family or "unknown",
@@ -169,7 +169,7 @@ class SingleItems:
     facets: dict[str, tuple[str, ...]]
 
 
-def singles_of(part: Set) -> SingleItems:
+def list_singles(part: ScoredSet) -> SingleItems:
     """Return every visible calcification of kind calcification."""
     scores: list[Values] = []
     owners: list[Owners] = []
@@ -180,9 +180,9 @@ def singles_of(part: Set) -> SingleItems:
         owners.append(np.full(len(singles.found), owner, np.int64))
         for number in singles.rows.tolist():
             row = view.truth.calcifications[number]
-            facets["diameter"].append(rules.band(row.size_mm, rules.DIAMETER_EDGES_MM, " mm"))
-            facets["contrast to noise"].append(rules.band(row.cnr, rules.CNR_EDGES))
-            facets["domain"].append(part.domain(view))
+            facets["diameter"].append(rules.name_band(row.size_mm, rules.DIAMETER_EDGES_MM, " mm"))
+            facets["contrast to noise"].append(rules.name_band(row.cnr, rules.CNR_EDGES))
+            facets["domain"].append(part.name_domain(view))
     return SingleItems(
         np.concatenate([np.empty(0), *scores]),
         np.concatenate([np.empty(0, np.int64), *owners]),
@@ -190,9 +190,9 @@ def singles_of(part: Set) -> SingleItems:
     )
 
 
-def by_lesion(items: Sequence[ClusterItem]) -> list[tuple[int, float, frozenset[int]]]:
+def group_by_lesion(items: Sequence[ClusterItem]) -> list[tuple[int, float, frozenset[int]]]:
     """Return of each lesion its patient, its highest score in any view, and where it is shown."""
-    best: dict[Lesion, tuple[int, float, frozenset[int]]] = {}
+    best: dict[TrueLesion, tuple[int, float, frozenset[int]]] = {}
     for item in items:
         owner, score, points = best.get(item.lesion, (item.owner, MISSED, frozenset()))
         best[item.lesion] = (
@@ -203,7 +203,7 @@ def by_lesion(items: Sequence[ClusterItem]) -> list[tuple[int, float, frozenset[
     return list(best.values())
 
 
-def objects_marked(view: ViewOutcome, kind: MarkClass, point: int) -> bool:
+def is_object_marked(view: ViewOutcome, kind: MarkClass, point: int) -> bool:
     """Whether a cluster mark that an operating point shows lies on an object of a kind."""
     return any(
         outcome.value == kind.value and point in cluster.shown_at

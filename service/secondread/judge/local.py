@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import select
+from secondread.assemble.scope import select_images
 from secondread.codes import MarkClass
-from secondread.detect.attempts import answered
+from secondread.detect.attempts import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.judge.site import LOOKS_REAL, ViewScores
-from secondread.offline import Inputs
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.offline import InputFiles
+from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus, Reason
 
 Detect = Callable[[Path], Detection]
@@ -41,7 +41,11 @@ class LocalView:
 
 
 def read_views(
-    inputs: Inputs, detect: Detect, reader: Reader, progress: Callable[[str], None], attempts: int
+    inputs: InputFiles,
+    detect: Detect,
+    reader: Reader,
+    progress: Callable[[str], None],
+    attempts: int,
 ) -> Iterator[LocalView]:
     """Read every study of a folder as an exam of its own, by the path that the node takes.
 
@@ -66,7 +70,7 @@ def read_views(
     for unread in inputs.unreadable:
         yield LocalView(unread.path, "", None, (unread.reason,), unread.detail, None)
     for study_uid, paths in inputs.studies.items():
-        selection = select(inputs.mammograms[uid] for uid in paths)
+        selection = select_images(inputs.mammograms[uid] for uid in paths)
         for mammogram, reason in selection.left_out:
             path = paths[mammogram.sop_instance_uid]
             yield LocalView(path, mammogram.label, None, (reason,), "", None)
@@ -74,9 +78,9 @@ def read_views(
         for mammogram in selection.to_read:
             uid = mammogram.sop_instance_uid
             progress(f"{mammogram.label} {paths[uid].name}")
-            detections[uid] = answered(uid, partial(detect, paths[uid]), attempts)
+            detections[uid] = detect_with_retries(uid, partial(detect, paths[uid]), attempts)
         reading = read_study(
-            study_uid, selection, detections, reader, Circumstances(1, "calibration")
+            study_uid, selection, detections, reader, StudyContext(1, "calibration")
         )
         for image in reading.images:
             certainties = tuple(
@@ -89,7 +93,7 @@ def read_views(
                 image.status,
                 image.reasons,
                 image.detail,
-                scores if image.status.has_findings else None,
+                scores if image.status.was_read else None,
             )
 
 

@@ -17,7 +17,7 @@ Points = npt.NDArray[np.float64]
 Scores = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-NOBODY = -1
+UNMATCHED = -1
 """In place of an index: matched with nothing."""
 
 
@@ -44,7 +44,7 @@ def match_points(marks: Points, scores: Scores, reference: Points, reach: Scores
     reference, reach
         Positions in mm, and how far from each a mark may lie, in mm.
     """
-    owner = np.full(len(marks), NOBODY, np.int64)
+    owner = np.full(len(marks), UNMATCHED, np.int64)
     near = np.zeros(len(marks), np.bool_)
     if not len(marks) or not len(reference):
         return PointMatch(owner, near)
@@ -64,12 +64,12 @@ def match_points(marks: Points, scores: Scores, reference: Points, reach: Scores
     return PointMatch(owner, near)
 
 
-def matched_count(marks: Points, reference: Points, reach: Scores) -> int:
+def count_matches(marks: Points, reference: Points, reach: Scores) -> int:
     """Return how many marks lie on reference points, each on one of its own."""
     return int((match_points(marks, np.zeros(len(marks)), reference, reach).owner >= 0).sum())
 
 
-def iou(a: Box, b: Box) -> float:
+def compute_iou(a: Box, b: Box) -> float:
     """Return intersection over union of two boxes.
 
     >>> iou((0, 0, 2, 2), (0, 0, 2, 2)), iou((0, 0, 4, 2), (2, 0, 6, 2))
@@ -83,12 +83,12 @@ def iou(a: Box, b: Box) -> float:
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def grown(box: Box, by: float) -> Box:
+def grow_box(box: Box, by: float) -> Box:
     """Return the box with a margin around it."""
     return box[0] - by, box[1] - by, box[2] + by, box[3] + by
 
 
-def inside(points: Points, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+def find_inside(points: Points, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Return for each point whether it lies in any of the boxes, shape (n, 4), or on its border."""
     if not len(points) or not len(boxes):
         return np.zeros(len(points), np.bool_)

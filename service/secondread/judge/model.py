@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ModelPoint:
     """An operating point of the model."""
 
     number: int
@@ -14,14 +14,14 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ScoredModel:
     """What scoring asks of the model."""
 
-    points: tuple[Point, ...]
+    points: tuple[ModelPoint, ...]
     certainty: Callable[[float], float]
     """Of a single mark's score, 0-100."""
 
     @property
-    def default(self) -> Point:
+    def default(self) -> ModelPoint:
         """The default operating point."""
         return next(point for point in self.points if point.default)

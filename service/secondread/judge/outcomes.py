@@ -10,15 +10,15 @@ import numpy.typing as npt
 from secondread.codes import MarkClass
 from secondread.geometry import PointPx
 from secondread.judge import rules
-from secondread.judge.annotations import ImageTruth, TrueCluster, image_truth
+from secondread.judge.annotations import ImageTruth, TrueCluster, arrange_truth
 from secondread.judge.matching import (
     Points,
     Scores,
-    grown,
-    inside,
-    iou,
+    compute_iou,
+    count_matches,
+    find_inside,
+    grow_box,
     match_points,
-    matched_count,
 )
 from secondread.judge.records import Box, FoundCluster, ViewRecord
 from secondread.judge.rules import MarkOutcome
@@ -72,7 +72,7 @@ class ViewOutcome:
     @property
     def was_read(self) -> bool:
         """Whether the detector answered; what a refused image holds is missed."""
-        return self.record.detection.status.has_findings
+        return self.record.detection.status.was_read
 
     @property
     def cluster_free(self) -> bool:
@@ -89,9 +89,9 @@ class ViewOutcome:
         return len(self.truth.objects[kind]) > 0
 
 
-def outcome(record: ViewRecord) -> ViewOutcome:
+def score_image(record: ViewRecord) -> ViewOutcome:
     """Score one image."""
-    truth = image_truth(record.truth, record.image.spacing_mm)
+    truth = arrange_truth(record.truth, record.image.spacing_mm)
     found = [_Found.of(one, record) for one in record.clusters]
     contacts = [[_contact(true, one) for one in found] for true in truth.clusters]
     return ViewOutcome(
@@ -148,12 +148,12 @@ class _Contact:
 
 
 def _contact(true: TrueCluster, found: _Found) -> _Contact:
-    reference = np.array([grown(true.box, rules.CENTRE_MARGIN_MM)])
+    reference = np.array([grow_box(true.box, rules.CENTRE_MARGIN_MM)])
     return _Contact(
         true,
-        centred=bool(inside(found.center, reference)[0]),
-        overlaps=iou(true.box, found.box) >= rules.MINIMUM_IOU,
-        members=matched_count(found.members, true.members, true.reach) >= rules.MATCHED_MEMBERS,
+        centred=bool(find_inside(found.center, reference)[0]),
+        overlaps=compute_iou(true.box, found.box) >= rules.MINIMUM_IOU,
+        members=count_matches(found.members, true.members, true.reach) >= rules.MATCHED_MEMBERS,
     )
 
 
@@ -179,8 +179,8 @@ def _lies_on(found: _Found, truth: ImageTruth) -> MarkOutcome:
             continue
         by = rules.OBJECT_MARGIN_MM
         around = boxes + np.array([-by, -by, by, by])
-        share = inside(found.members, around).mean() if len(found.members) else 0.0
-        if share >= 0.5 or inside(found.center, around)[0]:
+        share = find_inside(found.members, around).mean() if len(found.members) else 0.0
+        if share >= 0.5 or find_inside(found.center, around)[0]:
             return MarkOutcome(kind.value)
     return MarkOutcome.FALSE
 
@@ -211,7 +211,7 @@ def _singles(record: ViewRecord, truth: ImageTruth) -> Singles:
     )
     scores = np.array([mark.score for mark in marks], np.float64)
     rows = np.flatnonzero(truth.visible)
-    match = match_points(at, scores, truth.at[rows], truth.reach[rows])
+    match = match_points(at, scores, truth.centres[rows], truth.reach[rows])
     found = np.full(len(rows), MISSED)
     found[match.owner[match.owner >= 0]] = scores[match.owner >= 0]
     false = ~(match.near | _excused(at, truth))
@@ -221,15 +221,15 @@ def _singles(record: ViewRecord, truth: ImageTruth) -> Singles:
 def _excused(at: Points, truth: ImageTruth) -> npt.NDArray[np.bool_]:
     """Return which marks lie on something that is neither to be found nor false."""
     faint = ~truth.visible
-    near_faint = match_points(at, np.zeros(len(at)), truth.at[faint], truth.reach[faint]).near
+    near_faint = match_points(at, np.zeros(len(at)), truth.centres[faint], truth.reach[faint]).near
     metal = rules.METAL_MARGIN_MM * np.array([-1, -1, 1, 1])
     reach = rules.REACH_MM * np.array([-1, -1, 1, 1])
     return (
         near_faint
-        | inside(at, truth.objects[MarkClass.METAL] + metal)
-        | inside(at, truth.objects[MarkClass.VASCULAR] + reach)
-        | inside(at, truth.objects[MarkClass.SKIN] + reach)
-        | inside(at, truth.unlisted)
+        | find_inside(at, truth.objects[MarkClass.METAL] + metal)
+        | find_inside(at, truth.objects[MarkClass.VASCULAR] + reach)
+        | find_inside(at, truth.objects[MarkClass.SKIN] + reach)
+        | find_inside(at, truth.unlisted)
     )
 
 

@@ -6,7 +6,7 @@ from secondread.judge.bootstrap import Estimate
 from secondread.judge.pair_scores import PairFigures, PriorSide
 
 
-def markdown(on: str, sides: Mapping[PriorSide, PairFigures], older: str | None) -> str:
+def format_card(on: str, sides: Mapping[PriorSide, PairFigures], older: str | None) -> str:
     """Return the figures as Markdown.
 
     Parameters

@@ -9,16 +9,16 @@ import numpy as np
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass
-from secondread.detect.detector import Prepared, prepare
+from secondread.detect.detector import PreparedImage, prepare_image
 from secondread.detect.marks import Detection, Mark
 from secondread.findings.finding import ModelIdentity
 from secondread.findings.shown import OperatingPoint
 from secondread.geometry import PointPx
-from secondread.judge.pairs import dataset_of
+from secondread.judge.pairs import get_dataset
 from secondread.reading import Reader
 from secondread.reasons import ImageStatus
 from secondread.simulate.exam import SimulatedView
-from secondread.simulate.seeds import stream
+from secondread.simulate.seeds import seed_stream
 from secondread.simulate.truth import TruthRow
 
 _MODEL_MM = 0.07
@@ -52,11 +52,11 @@ class Oracle:
 
     def __call__(self, view: SimulatedView, number: int) -> Detection:
         """Return what a detector of this quality would answer about a view."""
-        ds = dataset_of(view)
+        ds = get_dataset(view)
         header = Mammogram.from_dataset(ds)
-        rng = stream(self.seed, "oracle", number, view.exam, view.identity.label)
-        unit = stream(self.seed, "unit", number, view.exam)
-        image = prepare(ds, header, _MODEL_MM)
+        rng = seed_stream(self.seed, "oracle", number, view.exam, view.identity.label)
+        unit = seed_stream(self.seed, "unit", number, view.exam)
+        image = prepare_image(ds, header, _MODEL_MM)
         factor = float(np.exp(unit.normal(0, self.unit_size_error)))
         spots = [row for row in view.rows if row.kind == MarkClass.CALCIFICATION.value]
         marks = [m for row in spots if (m := self._mark(row, header, factor, rng)) is not None]
@@ -89,7 +89,7 @@ class Oracle:
         size = (row.size_mm or 0.3) * factor * float(np.exp(bigger * self.size_error))
         return Mark(center, score, MarkClass.CALCIFICATION, size, contrast=5.0)
 
-    def _false(self, image: Prepared, rng: np.random.Generator) -> list[Mark]:
+    def _false(self, image: PreparedImage, rng: np.random.Generator) -> list[Mark]:
         inside = np.argwhere(image.region.interior > 0)
         count = int(rng.poisson(self.false_per_cm2 * image.region.breast.area_cm2))
         chosen = inside[rng.integers(len(inside), size=count)] + rng.random((count, 2))

@@ -14,107 +14,107 @@ from pathlib import Path
 from typing import Any
 
 from secondread.detect.detector import Detector
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Detection
 from secondread.errors import SettingsError
 from secondread.followup.constellation import METHOD
-from secondread.followup.limits import shipped_limits
+from secondread.followup.limits import load_limits
 from secondread.judge.pair_oracle import ORACLE_READER, Oracle
-from secondread.judge.pairs import Detect, LookAt, detected, looked_at
-from secondread.judge.records import cut_off_rest
+from secondread.judge.pairs import DetectView, RecheckView, make_detect, make_recheck
+from secondread.judge.records import trim_partial_line
 from secondread.judge.viewing import OpenReader
 from secondread.reading import Reader
 from secondread.settings import FindingsSettings
 
-Step = Callable[[], None]
+ReportPair = Callable[[], None]
 """Is called after each pair."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedModel:
     """A model, ready to read views."""
 
-    detect: Detect
+    detect: DetectView
     reader: Reader
-    look: LookAt | None = None
+    recheck: RecheckView | None = None
     """Looks at places of a view again; None for what answers without pixels."""
 
 
-Open = Callable[[], Opened]
+OpenModel = Callable[[], OpenedModel]
 """Opens what reads the views of a pair; is called once in each process."""
 
-Found = list[dict[str, Any]]
+PairRows = list[dict[str, Any]]
 """What was found of one pair, as plain values."""
 
 
 @dataclass(frozen=True, slots=True)
-class BenchModel:
+class BenchmarkModel:
     """One model of a benchmark."""
 
-    open: Open
+    open: OpenModel
     reader: Reader
     """What `open` opens the same."""
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """Which model it is, for people."""
         model = self.reader.model
         return f"{model.name} {model.version}, manifest {model.digest[:12]}"
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class OpenedModels:
     """What reads the views of a pair in this process."""
 
-    now: Opened
-    older: Opened | None
+    current: OpenedModel
+    older: OpenedModel | None
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class PairBenchmark:
     """What a benchmark runs on."""
 
     seed: int
     pairs: int
     pitch_mm: float | None
-    model: BenchModel
+    model: BenchmarkModel
     out: Path
     processes: int = 1
-    older: BenchModel | None = None
+    older: BenchmarkModel | None = None
     """What read the priors before an upgrade; None where no upgrade is judged."""
 
-    def open_models(self) -> Models:
+    def open_models(self) -> OpenedModels:
         """Open what reads the views."""
-        return Models(self.model.open(), None if self.older is None else self.older.open())
+        return OpenedModels(self.model.open(), None if self.older is None else self.older.open())
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """What was judged, for people."""
-        read_by = self.model.described
+        read_by = self.model.description
         return f"{self.pairs} simulated pairs (seed {self.seed}), read by {read_by}"
 
 
-Judge = Callable[[Bench, Models, int], Found]
+Judge = Callable[[PairBenchmark, OpenedModels, int], PairRows]
 """Reads the pair of a number and tells what was found; a function of a module."""
 
 
-def open_model(manifest: Path | None, open_reader: OpenReader, folder: Path) -> Opened:
+def open_model(manifest: Path | None, open_reader: OpenReader, folder: Path) -> OpenedModel:
     """Open a model in this process; the views that it reads pass through a folder."""
 
     def read_file(path: Path, _display: Path, overrides: frozenset[str]) -> Detection:
         return detector.detect(path, overrides)[0]
 
-    detector = Detector(load(manifest))
-    look = looked_at(detector.scores_at, folder)
-    return Opened(detected(read_file, folder), open_reader(FindingsSettings()), look)
+    detector = Detector(load_manifest(manifest))
+    look = make_recheck(detector.score_places, folder)
+    return OpenedModel(make_detect(read_file, folder), open_reader(FindingsSettings()), look)
 
 
-def open_oracle(seed: int) -> Opened:
+def open_oracle(seed: int) -> OpenedModel:
     """Open what answers from the truth."""
-    return Opened(Oracle(seed), ORACLE_READER)
+    return OpenedModel(Oracle(seed), ORACLE_READER)
 
 
-def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
+def judge_all_pairs(bench: PairBenchmark, name: str, judge: Judge, step: ReportPair) -> PairRows:
     """Return what was found of all pairs of a benchmark, in the order of their numbers.
 
     Parameters
@@ -139,7 +139,7 @@ def collected(bench: Bench, name: str, judge: Judge, step: Step) -> Found:
         "seed": bench.seed,
         "model": bench.model.reader.model.digest,
         "of": name,
-        "limits": shipped_limits().made_from,
+        "limits": load_limits().made_from,
         "second_look": METHOD,
     }
     if bench.older is not None:
@@ -167,9 +167,9 @@ _HEADER = {
 }
 
 
-def _lines(path: Path, header: dict[str, Any]) -> dict[int, Found]:
+def _lines(path: Path, header: dict[str, Any]) -> dict[int, PairRows]:
     """Return what the file holds by pair, a last line that was cut off left out."""
-    cut_off_rest(path)
+    trim_partial_line(path)
     if not path.stat().st_size:
         path.write_text(json.dumps(header) + "\n", encoding="utf-8")
     first, *others = map(json.loads, path.read_text(encoding="utf-8").splitlines())
@@ -181,7 +181,9 @@ def _lines(path: Path, header: dict[str, Any]) -> dict[int, Found]:
     return {line["pair"]: line["found"] for line in others}
 
 
-def _judged(bench: Bench, judge: Judge, numbers: Sequence[int]) -> Iterator[tuple[int, Found]]:
+def _judged(
+    bench: PairBenchmark, judge: Judge, numbers: Sequence[int]
+) -> Iterator[tuple[int, PairRows]]:
     if bench.processes == 1 or len(numbers) < 2:
         models = bench.open_models() if numbers else None
         for number in numbers:
@@ -202,13 +204,13 @@ def _judged(bench: Bench, judge: Judge, numbers: Sequence[int]) -> Iterator[tupl
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-_opened: list[Models] = []
+_opened: list[OpenedModels] = []
 """The reading process's own; a process pool hands nothing else from its start to its tasks."""
 
 
-def _open(bench: Bench) -> None:
+def _open(bench: PairBenchmark) -> None:
     _opened[:] = [bench.open_models()]
 
 
-def _judge_pair(bench: Bench, judge: Judge, number: int) -> Found:
+def _judge_pair(bench: PairBenchmark, judge: Judge, number: int) -> PairRows:
     return judge(bench, _opened[0], number)

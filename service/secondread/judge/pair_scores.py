@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from secondread.codes import Change
-from secondread.findings.comparison import FindingChange, StudyComparison, Verdict
+from secondread.findings.comparison import ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import Finding, StudyReading
 from secondread.geometry import PointPx, SpacingMm
-from secondread.judge.bootstrap import Estimate, draws, estimate, mean
-from secondread.judge.pairs import PairViews, shown_in
+from secondread.judge.bootstrap import Estimate, draw_resamples, estimate_interval, resample_mean
+from secondread.judge.pairs import PairViews, select_rows
 from secondread.simulate.exam import SimulatedView
 from secondread.simulate.truth import TruthRow
 
 _NEAR_MM = 3.0
 _GROWN = {Change.MORE.name.lower(), Change.LARGER.name.lower()}
-_INCREASED = {Verdict.MORE, Verdict.LARGER}
+_INCREASED = {ChangeKind.MORE, ChangeKind.LARGER}
 _STAYED = {Change.UNCHANGED.name.lower(), Change.FEWER.name.lower()}
 
 
@@ -35,13 +35,13 @@ class PriorSide(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ChangeOutcome:
     """One cluster in one view of one pair: what is true, and what was said."""
 
     pair: int
     truth: str
     """Name of a `codes.Change` in lower case, ``gone``, or ``none`` where nothing is there."""
-    verdict: Verdict | None
+    verdict: ChangeKind | None
     """None where the detector showed nothing there."""
     same_unit: bool
     zone: str = ""
@@ -52,21 +52,21 @@ class Answer:
     prior: PriorSide = PriorSide.READ_AGAIN
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Answer":
+    def from_json(cls, values: dict[str, Any]) -> "ChangeOutcome":
         """Read the plain values of an answer, of a time too when there was one side alone."""
         answer = cls(**values)
-        verdict = None if answer.verdict is None else Verdict(answer.verdict)
+        verdict = None if answer.verdict is None else ChangeKind(answer.verdict)
         return replace(answer, verdict=verdict, prior=PriorSide(answer.prior))
 
 
-def answers(
+def score_pair(
     number: int,
     pair: PairViews,
     current: StudyReading,
     prior: StudyReading,
     found: StudyComparison,
     side: PriorSide = PriorSide.READ_AGAIN,
-) -> list[Answer]:
+) -> list[ChangeOutcome]:
     """Return the answers about one pair: for each true cluster, and each shown mark beside one.
 
     Parameters
@@ -81,22 +81,22 @@ def answers(
         What the prior's reading is.
     """
     same = pair.spec.vendor == (pair.spec.prior_vendor or pair.spec.vendor)
-    out: list[Answer] = []
-    for view, before in zip(pair.of("current"), pair.of("prior"), strict=True):
+    out: list[ChangeOutcome] = []
+    for view, before in zip(pair.select_exam("current"), pair.select_exam("prior"), strict=True):
         uid = view.instances[0][1].SOPInstanceUID
         image = next(i for i in current.images if i.mammogram.sop_instance_uid == uid)
         spacing = image.mammogram.spacing or SpacingMm(0.1, 0.1)
-        left = list(image.shown)
-        for row in shown_in(view.rows):
+        left = list(image.shown_findings)
+        for row in select_rows(view.rows):
             here = [finding for finding in left if _is_at(finding, row, spacing)]
             left = [finding for finding in left if finding not in here]
-            change = _said([found.of(uid, finding.id) for finding in here])
+            change = _said([found.find_change(uid, finding.id) for finding in here])
             apart, estimated = _apart(change, here, view, before)
-            verdict = change.verdict if change else None
-            out.append(Answer(number, row.change, verdict, same, row.zone, apart, estimated))
+            verdict = change.kind if change else None
+            out.append(ChangeOutcome(number, row.change, verdict, same, row.zone, apart, estimated))
         for finding in left:
-            change = found.of(uid, finding.id)
-            out.append(Answer(number, "none", change.verdict if change else None, same))
+            change = found.find_change(uid, finding.id)
+            out.append(ChangeOutcome(number, "none", change.kind if change else None, same))
         out += _gone(number, view, before, prior, found, same)
     return [replace(answer, prior=side) for answer in out]
 
@@ -109,14 +109,14 @@ def _is_at(finding: Finding, row: TruthRow, spacing: SpacingMm) -> bool:
     return row.x0 - dx <= at.col <= row.x1 + dx and row.y0 - dy <= at.row <= row.y1 + dy
 
 
-_GRAVITY = (Verdict.NEW, Verdict.MORE, Verdict.LARGER)
+_GRAVITY = (ChangeKind.NEW, ChangeKind.MORE, ChangeKind.LARGER)
 
 
 def _said(changes: Sequence[FindingChange | None]) -> FindingChange | None:
     """Return what is said of a cluster that was found in parts: the gravest."""
     known = [change for change in changes if change is not None]
     order = {verdict: rank for rank, verdict in enumerate(_GRAVITY)}
-    return min(known, key=lambda change: order.get(change.verdict, 9), default=None)
+    return min(known, key=lambda change: order.get(change.kind, 9), default=None)
 
 
 def _apart(
@@ -146,23 +146,23 @@ def _gone(
     prior: StudyReading,
     found: StudyComparison,
     same: bool,
-) -> Iterable[Answer]:
-    still = {row.lesion_id for row in shown_in(view.rows)}
+) -> Iterable[ChangeOutcome]:
+    still = {row.lesion_id for row in select_rows(view.rows)}
     uid = before.instances[0][1].SOPInstanceUID
     image = next(i for i in prior.images if i.mammogram.sop_instance_uid == uid)
     spacing = image.mammogram.spacing or SpacingMm(0.1, 0.1)
     missing = {
-        change.prior[0].finding_id: change.verdict
+        change.prior[0].finding_id: change.kind
         for change in found.changes
         if change.current is None and change.prior[0].sop_instance_uid == uid
     }
-    for row in shown_in(before.rows):
-        then = [finding.id for finding in image.shown if _is_at(finding, row, spacing)]
+    for row in select_rows(before.rows):
+        then = [finding.id for finding in image.shown_findings if _is_at(finding, row, spacing)]
         verdicts = [missing[one] for one in then if one in missing]
         if row.lesion_id not in still and then:
-            yield Answer(number, "gone", verdicts[0] if verdicts else None, same, row.zone)
+            yield ChangeOutcome(number, "gone", verdicts[0] if verdicts else None, same, row.zone)
         elif verdicts and row.lesion_id in still:
-            yield Answer(number, "still-there", verdicts[0], same, row.zone)
+            yield ChangeOutcome(number, "still-there", verdicts[0], same, row.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,20 +185,22 @@ class PairFigures:
     """How often what was said of what is true; clusters that were not shown are left out."""
 
 
-def figures(all_answers: Sequence[Answer], pairs: Sequence[int]) -> PairFigures:
+def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) -> PairFigures:
     """Return the figures of answers about pairs, a pair being a patient."""
     said = [a for a in all_answers if a.verdict is not None]
     real = [a for a in said if a.truth not in {"none", "gone", "still-there"}]
-    counted = [a for a in real if a.verdict not in {Verdict.NOT_IN_FIELD, Verdict.NOT_COMPARABLE}]
+    counted = [
+        a for a in real if a.verdict not in {ChangeKind.NOT_IN_FIELD, ChangeKind.NOT_COMPARABLE}
+    ]
     old = [a for a in counted if a.truth != "new"]
     errors = [a for a in real if a.error_mm is not None]
     gone = [a for a in all_answers if a.truth == "gone"]
     place = {number: index for index, number in enumerate(pairs)}
 
-    def share(some: Sequence[Answer], hit: Iterable[bool]) -> Estimate:
+    def share(some: Sequence[ChangeOutcome], hit: Iterable[bool]) -> Estimate:
         return _mean([float(h) for h in hit], [place[a.pair] for a in some], len(pairs))
 
-    def per_exam(some: Sequence[Answer]) -> Estimate:
+    def per_exam(some: Sequence[ChangeOutcome]) -> Estimate:
         counts = Counter(a.pair for a in some)
         values = [float(counts[number]) for number in pairs]
         return _mean(values, list(range(len(pairs))), len(pairs))
@@ -209,17 +211,17 @@ def figures(all_answers: Sequence[Answer], pairs: Sequence[int]) -> PairFigures:
     mm = [a.error_mm or 0.0 for a in errors]
     return PairFigures(
         pairs=len(pairs),
-        not_comparable=share(real, (a.verdict is Verdict.NOT_COMPARABLE for a in real)),
-        new_sensitivity=share(new, (a.verdict is Verdict.NEW for a in new)),
-        new_specificity=share(old, (a.verdict is not Verdict.NEW for a in old)),
+        not_comparable=share(real, (a.verdict is ChangeKind.NOT_COMPARABLE for a in real)),
+        new_sensitivity=share(new, (a.verdict is ChangeKind.NEW for a in new)),
+        new_specificity=share(old, (a.verdict is not ChangeKind.NEW for a in old)),
         increased_sensitivity=share(grown, (a.verdict in _INCREASED for a in grown)),
         increased_specificity=share(stayed, (a.verdict not in _INCREASED for a in stayed)),
         false_new_per_exam=per_exam(
-            [a for a in said if a.verdict is Verdict.NEW and a.truth != "new"]
+            [a for a in said if a.verdict is ChangeKind.NEW and a.truth != "new"]
         ),
-        gone_sensitivity=share(gone, (a.verdict is Verdict.GONE for a in gone)),
+        gone_sensitivity=share(gone, (a.verdict is ChangeKind.GONE for a in gone)),
         false_gone_per_exam=per_exam(
-            [a for a in said if a.verdict is Verdict.GONE and a.truth != "gone"]
+            [a for a in said if a.verdict is ChangeKind.GONE and a.truth != "gone"]
         ),
         localisation_mm=_mean(mm, [place[a.pair] for a in errors], len(pairs)),
         localisation_p95_mm=float(np.quantile(mm, 0.95)) if mm else None,
@@ -229,11 +231,11 @@ def figures(all_answers: Sequence[Answer], pairs: Sequence[int]) -> PairFigures:
 
 def _mean(values: Sequence[float], owners: Sequence[int], patients: int) -> Estimate:
     who = np.array(owners, np.int64)
-    drawn = draws(patients)
-    return estimate(mean(np.array(values, np.float64), who, drawn), who)
+    drawn = draw_resamples(patients)
+    return estimate_interval(resample_mean(np.array(values, np.float64), who, drawn), who)
 
 
-def _table(said: Sequence[Answer]) -> dict[str, dict[str, int]]:
+def _table(said: Sequence[ChangeOutcome]) -> dict[str, dict[str, int]]:
     table: dict[str, dict[str, int]] = {}
     for answer in said:
         row = table.setdefault(answer.truth or "none", {})

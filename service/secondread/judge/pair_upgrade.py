@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from secondread.detect.marks import Detection
 from secondread.findings.comparison import PRIOR_REPORT, StudyComparison
 from secondread.findings.finding import StudyReading
-from secondread.followup.comparison import compare
-from secondread.judge.pairs import PairViews, dataset_of, read_exam
+from secondread.followup.comparison import compare_with_priors
+from secondread.judge.pairs import PairViews, get_dataset, read_exam
 from secondread.reading import Reader, read_from_report
-from secondread.report.cad_sr import cad_sr
-from secondread.report.read_back import read_cad
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.read_back import read_cad_report
 from secondread.report.result import NodeIdentity, Occasion
 from secondread.report.uids import ResultUids
 from secondread.settings import ProfileSettings
@@ -26,7 +26,9 @@ _NODE = NodeIdentity("Secondread project", "Secondread", "0", "2.25.1", "BENCHMA
 _WRITTEN = Occasion(datetime(2025, 6, 1, tzinfo=UTC), predecessor=None)
 
 
-def stored_prior(pair: PairViews, answers: Mapping[str, Detection], reader: Reader) -> StudyReading:
+def restore_prior(
+    pair: PairViews, answers: Mapping[str, Detection], reader: Reader
+) -> StudyReading:
     """Return what is known of a pair's prior by its report and the answers of that time.
 
     Parameters
@@ -39,11 +41,13 @@ def stored_prior(pair: PairViews, answers: Mapping[str, Detection], reader: Read
         Of the older model.
     """
     reading = read_exam(pair, "prior", answers, reader)
-    sources = {str(dataset_of(v).SOPInstanceUID): dataset_of(v) for v in pair.of("prior")}
+    sources = {
+        str(get_dataset(v).SOPInstanceUID): get_dataset(v) for v in pair.select_exam("prior")
+    }
     uids = ResultUids("benchmark", reading.study_uid, 1, "benchmark")
-    written = cad_sr(reading, sources, _NODE, uids, _WRITTEN, ProfileSettings())
-    report = read_cad(written.dataset, _NODE.device_uid)
-    kept = {uid: _kept(answer) for uid, answer in answers.items() if answer.status.has_findings}
+    written = build_cad_sr(reading, sources, _NODE, uids, _WRITTEN, ProfileSettings())
+    report = read_cad_report(written.dataset, _NODE.device_uid)
+    kept = {uid: _kept(answer) for uid, answer in answers.items() if answer.status.was_read}
     return read_from_report(report, kept, reader)
 
 
@@ -51,14 +55,14 @@ def _kept(answer: Detection) -> Detection:
     return Detection.from_json(json.loads(json.dumps(answer.as_json())))
 
 
-def by_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
+def compare_by_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
     """Return what the node says of a study and of what another model found in its prior.
 
     Where only that is left of a prior, there are no pixels for a second look.
     """
-    return compare(current, [stored], basis=PRIOR_REPORT)[0]
+    return compare_with_priors(current, [stored], basis=PRIOR_REPORT)[0]
 
 
-def against_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
+def compare_against_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
     """Return what would be said, if another model's findings were taken for this one's."""
-    return by_rule(current, replace(stored, model=current.model))
+    return compare_by_rule(current, replace(stored, model=current.model))

@@ -17,22 +17,22 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import select
+from secondread.assemble.scope import select_images
 from secondread.codes import Laterality, MarkClass, Morphology
 from secondread.detect.marks import Detection
 from secondread.findings.comparison import StudyComparison
 from secondread.findings.finding import StudyReading
-from secondread.followup.comparison import compare
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.constellation import Scores
-from secondread.followup.second_look import ScoresAt, look_again, with_looks
+from secondread.followup.second_look import ScoreFile, apply_rechecks, recheck_priors
 from secondread.geometry import PointPx
 from secondread.judge.population import RESERVED_SEEDS
-from secondread.reading import Circumstances, Reader, read_study
-from secondread.simulate.exam import SimulatedView, simulated_views
+from secondread.reading import Reader, StudyContext, read_study
+from secondread.simulate.exam import SimulatedView, simulate_views
 from secondread.simulate.lesions import Course, LesionSpec
-from secondread.simulate.seeds import stream
+from secondread.simulate.seeds import seed_stream
 from secondread.simulate.spec import ExamName, ExamSpec, Seeds
-from secondread.simulate.treatment import Treatment
+from secondread.simulate.treatment import TreatmentSpec
 from secondread.simulate.truth import TruthRow
 
 STUDY_DATE = date(2026, 6, 1)
@@ -58,7 +58,7 @@ _TYPES = (
 _BED = (0.45, 0.40, 0.25)
 
 
-def pair_spec(
+def draw_pair_spec(
     seed: int,
     number: int,
     pitch_mm: float | None = PITCH_MM,
@@ -75,7 +75,7 @@ def pair_spec(
     courses
         How often a cluster takes which course.
     """
-    rng = stream(seed, "pair", number)
+    rng = seed_stream(seed, "pair", number)
     side = Laterality.LEFT if rng.random() < 0.5 else Laterality.RIGHT
     first = int(rng.integers(len(_FAMILIES)))
     other = first if rng.random() < 0.5 else int(rng.integers(len(_FAMILIES)))
@@ -85,7 +85,7 @@ def pair_spec(
         STUDY_DATE,
         Seeds(anatomy, number, int(rng.integers(2**31))),
         prior_years=years,
-        treatment=Treatment(
+        treatment=TreatmentSpec(
             side, STUDY_DATE - timedelta(days=round(float(rng.uniform(900, 3000))))
         ),
         lesions=_lesions(rng, side, courses),
@@ -150,25 +150,25 @@ class PairViews:
     spec: ExamSpec
     views: tuple[SimulatedView, ...]
 
-    def of(self, exam: ExamName) -> list[SimulatedView]:
+    def select_exam(self, exam: ExamName) -> list[SimulatedView]:
         """Return the views of one exam."""
         return [view for view in self.views if view.exam == exam]
 
 
-def simulated_pair(spec: ExamSpec) -> PairViews:
+def simulate_pair(spec: ExamSpec) -> PairViews:
     """Simulate both exams of a pair."""
-    return PairViews(spec, tuple(simulated_views(spec)))
+    return PairViews(spec, tuple(simulate_views(spec)))
 
 
-Detect = Callable[[SimulatedView, int], Detection]
+DetectView = Callable[[SimulatedView, int], Detection]
 """Reads one view; the number is the pair's, and seeds an oracle."""
 
 
-def detections(
-    pair: PairViews, exam: ExamName, number: int, detect: Detect
+def detect_exam(
+    pair: PairViews, exam: ExamName, number: int, detect: DetectView
 ) -> dict[str, Detection]:
     """Have the views of one exam read; return the answers by SOP Instance UID."""
-    answers = (detect(view, number) for view in pair.of(exam))
+    answers = (detect(view, number) for view in pair.select_exam(exam))
     return {answer.sop_instance_uid: answer for answer in answers}
 
 
@@ -176,35 +176,35 @@ def read_exam(
     pair: PairViews, exam: ExamName, answers: Mapping[str, Detection], reader: Reader
 ) -> StudyReading:
     """Return one exam of a pair as the node reads it."""
-    headers = [Mammogram.from_dataset(dataset_of(view)) for view in pair.of(exam)]
-    circumstances = Circumstances(revision=1, cause="judged")
-    return read_study(headers[0].study_uid, select(headers), answers, reader, circumstances)
+    headers = [Mammogram.from_dataset(get_dataset(view)) for view in pair.select_exam(exam)]
+    circumstances = StudyContext(revision=1, cause="judged")
+    return read_study(headers[0].study_uid, select_images(headers), answers, reader, circumstances)
 
 
-def dataset_of(view: SimulatedView) -> Dataset:
+def get_dataset(view: SimulatedView) -> Dataset:
     """Return the image of a view."""
     return view.instances[0][1]
 
 
-def repeated(spec: ExamSpec) -> ExamSpec:
+def make_unchanged_pair(spec: ExamSpec) -> ExamSpec:
     """Return a pair in which nothing changes: the prior is another acquisition of the same."""
     lesions = tuple(replace(lesion, course="stable") for lesion in spec.lesions)
     return replace(spec, lesions=lesions)
 
 
-def shown_in(rows: Sequence[TruthRow], kind: MarkClass = MarkClass.CLUSTER) -> list[TruthRow]:
+def select_rows(rows: Sequence[TruthRow], kind: MarkClass = MarkClass.CLUSTER) -> list[TruthRow]:
     """Return the truth rows of one kind."""
     return [row for row in rows if row.kind == kind.value]
 
 
-LookAt = Callable[[SimulatedView, Sequence[PointPx]], Scores | None]
+RecheckView = Callable[[SimulatedView, Sequence[PointPx]], Scores | None]
 """Tells of places of a view how sure the detector is of a calcification, 0-1."""
 
 ReadFile = Callable[[Path, Path, frozenset[str]], Detection]
 """Reads an image file, writes its display array to the second path, overriding the gates named."""
 
 
-def detected(read_file: ReadFile, folder: Path) -> Detect:
+def make_detect(read_file: ReadFile, folder: Path) -> DetectView:
     """Return what reads a simulated view as the node reads a file.
 
     Parameters
@@ -226,7 +226,7 @@ def detected(read_file: ReadFile, folder: Path) -> Detect:
     return detect
 
 
-def looked_at(scores_at: ScoresAt, folder: Path) -> LookAt:
+def make_recheck(scores_at: ScoreFile, folder: Path) -> RecheckView:
     """Return what looks at places of a simulated view as the node looks at those of a file.
 
     Parameters
@@ -247,16 +247,16 @@ def looked_at(scores_at: ScoresAt, folder: Path) -> LookAt:
 @contextmanager
 def _file(view: SimulatedView, folder: Path) -> Iterator[Path]:
     """Write a view into a file that is there as long as it is needed."""
-    path = folder / f"{dataset_of(view).SOPInstanceUID}.dcm"
-    dataset_of(view).save_as(path, enforce_file_format=True)
+    path = folder / f"{get_dataset(view).SOPInstanceUID}.dcm"
+    get_dataset(view).save_as(path, enforce_file_format=True)
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
 
 
-def seen_again(
-    pair: PairViews, current: StudyReading, prior: StudyReading, look: LookAt | None
+def compare_with_recheck(
+    pair: PairViews, current: StudyReading, prior: StudyReading, look: RecheckView | None
 ) -> StudyComparison:
     """Return what is said of both exams of a pair, the prior's pixels looked at again.
 
@@ -269,9 +269,9 @@ def seen_again(
     look
         Looks at the prior's views; None where there are no pixels to look at.
     """
-    (found,) = compare(current, [prior])
+    (found,) = compare_with_priors(current, [prior])
     if look is None:
         return found
-    views = {str(dataset_of(view).SOPInstanceUID): view for view in pair.of("prior")}
-    looks = look_again(current, [prior], lambda uid, at: look(views[uid], at))
-    return with_looks(found, current, looks)
+    views = {str(get_dataset(view).SOPInstanceUID): view for view in pair.select_exam("prior")}
+    looks = recheck_priors(current, [prior], lambda uid, at: look(views[uid], at))
+    return apply_rechecks(found, current, looks)

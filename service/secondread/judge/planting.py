@@ -4,9 +4,9 @@ import numpy as np
 
 from secondread.codes import Distribution, Laterality, Morphology
 from secondread.judge import mix
-from secondread.judge.contrast import diameter_for
+from secondread.judge.contrast import find_diameter
 from secondread.simulate.lesions import LesionSpec
-from secondread.simulate.treatment import Treatment
+from secondread.simulate.treatment import TreatmentSpec
 from secondread.simulate.vendors import Vendor
 
 Place = tuple[float, float, float]
@@ -14,7 +14,7 @@ Place = tuple[float, float, float]
 _DUCTAL = frozenset({Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING})
 
 
-class Planter:
+class LesionPlanner:
     """Draws the lesions of one exam.
 
     Parameters
@@ -28,15 +28,15 @@ class Planter:
     def __init__(self, rng: np.random.Generator, vendor: Vendor) -> None:
         self._rng, self._vendor = rng, vendor
 
-    def happens(self, share: float) -> bool:
+    def draw_chance(self, share: float) -> bool:
         """Return True in a share of all cases."""
         return bool(self._rng.random() < share)
 
-    def side(self) -> Laterality:
+    def draw_side(self) -> Laterality:
         """Return one of the two sides."""
-        return Laterality.LEFT if self.happens(0.5) else Laterality.RIGHT
+        return Laterality.LEFT if self.draw_chance(0.5) else Laterality.RIGHT
 
-    def place(self) -> Place:
+    def draw_place(self) -> Place:
         """Return somewhere in a breast, more often in its upper outer quadrant."""
         rng = self._rng
         return (
@@ -45,12 +45,17 @@ class Planter:
             round(float(rng.normal(0.12, 0.3)), 3),
         )
 
-    def log_uniform(self, low: float, high: float) -> float:
+    def draw_log_uniform(self, low: float, high: float) -> float:
         """Return a number whose logarithm is uniform."""
         return float(np.exp(self._rng.uniform(np.log(low), np.log(high))))
 
-    def clusters(
-        self, morphology: Morphology, side: Laterality, treatment: Treatment | None, *, both: bool
+    def draw_clusters(
+        self,
+        morphology: Morphology,
+        side: Laterality,
+        treatment: TreatmentSpec | None,
+        *,
+        both: bool,
     ) -> tuple[LesionSpec, ...]:
         """Return the exam's cluster, and perhaps a typically benign one beside it.
 
@@ -62,13 +67,13 @@ class Planter:
             Whether both breasts are imaged.
         """
         here = side
-        if both and not self.happens(0.6):
+        if both and not self.draw_chance(0.6):
             here = Laterality.LEFT if side is Laterality.RIGHT else Laterality.RIGHT
         benign = morphology in mix.BENIGN
-        bed = self.place() if treatment is None else treatment.place
-        place = bed if benign and here is side else self.place()
+        bed = self.draw_place() if treatment is None else treatment.place
+        place = bed if benign and here is side else self.draw_place()
         first = self._cluster("cluster-1", morphology, here, place)
-        if benign or not self.happens(mix.SECOND_CLUSTER):
+        if benign or not self.draw_chance(mix.SECOND_CLUSTER):
             return (first,)
         kinds = list(mix.BENIGN)
         second = kinds[int(self._rng.integers(len(kinds)))]
@@ -83,10 +88,10 @@ class Planter:
         mineral = self._mineral(mix.AMORPHOUS_MINERAL if faint else mix.MINERAL)
         limits = mix.LIMITS_MM[morphology]
         if morphology in mix.BENIGN:
-            usual = self.log_uniform(*limits)
+            usual = self.draw_log_uniform(*limits)
         else:
-            cnr = self.log_uniform(*(mix.AMORPHOUS_CNR if faint else mix.SUSPICIOUS_CNR))
-            wanted = diameter_for(cnr, morphology, mineral, self._vendor)
+            cnr = self.draw_log_uniform(*(mix.AMORPHOUS_CNR if faint else mix.SUSPICIOUS_CNR))
+            wanted = find_diameter(cnr, morphology, mineral, self._vendor)
             usual = float(np.clip(wanted, *limits))
         return LesionSpec(
             name,
@@ -94,9 +99,9 @@ class Planter:
             morphology,
             distribution,
             place,
-            count=round(self.log_uniform(*counts)),
+            count=round(self.draw_log_uniform(*counts)),
             diameter_mm=(round(usual / 1.7, 4), round(usual * 1.9, 4)),
-            extent_mm=round(self.log_uniform(*extents), 1),
+            extent_mm=round(self.draw_log_uniform(*extents), 1),
             mineral=mineral,
         )
 
@@ -111,28 +116,28 @@ class Planter:
         picked = self._rng.choice(len(shares), p=list(shares.values()))
         return list(shares)[int(picked)]
 
-    def others(self, side: Laterality) -> tuple[LesionSpec, ...]:
+    def draw_others(self, side: Laterality) -> tuple[LesionSpec, ...]:
         """Return what is no cluster: single calcifications, vessels, skin, one large benign one."""
         found: list[LesionSpec] = []
-        if self.happens(mix.SINGLES):
+        if self.draw_chance(mix.SINGLES):
             found += [self._single(number) for number in range(1, int(self._rng.integers(2, 6)))]
-        if self.happens(mix.VESSELS):
+        if self.draw_chance(mix.VESSELS):
             found += [self._vessel(one) for one in (Laterality.RIGHT, Laterality.LEFT)]
-        if self.happens(mix.SKIN):
+        if self.draw_chance(mix.SKIN):
             found.append(self._skin())
-        if self.happens(mix.SOLITARY):
+        if self.draw_chance(mix.SOLITARY):
             found.append(self._solitary(side))
         return tuple(found)
 
     def _single(self, number: int) -> LesionSpec:
-        cnr = self.log_uniform(*mix.SINGLE_CNR)
+        cnr = self.draw_log_uniform(*mix.SINGLE_CNR)
         mineral = self._mineral(mix.MINERAL)
-        diameter = diameter_for(cnr, Morphology.ROUND, mineral, self._vendor)
+        diameter = find_diameter(cnr, Morphology.ROUND, mineral, self._vendor)
         return LesionSpec(
             f"single-{number}",
-            self.side(),
+            self.draw_side(),
             Morphology.ROUND,
-            place=self.place(),
+            place=self.draw_place(),
             count=1,
             diameter_mm=(round(diameter, 4), round(1.05 * diameter, 4)),
             mineral=mineral,
@@ -153,21 +158,21 @@ class Planter:
     def _skin(self) -> LesionSpec:
         return LesionSpec(
             "skin",
-            self.side(),
+            self.draw_side(),
             Morphology.SKIN,
-            place=self.place(),
+            place=self.draw_place(),
             count=int(self._rng.integers(2, 9)),
             diameter_mm=(0.5, 1.2),
             extent_mm=round(float(self._rng.uniform(15, 40)), 1),
         )
 
     def _solitary(self, side: Laterality) -> LesionSpec:
-        popcorn = self.happens(0.5)
+        popcorn = self.draw_chance(0.5)
         return LesionSpec(
             "solitary",
             side,
             Morphology.COARSE if popcorn else Morphology.EGGSHELL,
-            place=self.place(),
+            place=self.draw_place(),
             count=1,
             diameter_mm=(4.0, 12.0) if popcorn else (2.0, 14.0),
         )

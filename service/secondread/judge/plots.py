@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 
 from secondread.judge import rules
 from secondread.judge.calibration import Reliability
-from secondread.judge.froc import Curve
-from secondread.judge.results import GroupRow, Part
-from secondread.report.drawing import Color, text_width, write
+from secondread.judge.froc import FrocCurve
+from secondread.judge.results import GroupRow, PartFigures
+from secondread.report.drawing import Color, draw_text, measure_text
 
 _PAPER: Color = (255, 255, 255)
 _INK: Color = (30, 34, 40)
@@ -107,7 +107,7 @@ class Plot:
         """Write the picture as PNG."""
         picture = self._image.reduce(_SCALE)
         for at, text, color, anchor in self._labels:
-            write(picture, at, text, _TEXT, color, anchor)
+            draw_text(picture, at, text, _TEXT, color, anchor)
         picture.save(path)
 
 
@@ -117,14 +117,14 @@ def _pale(color: Color) -> Color:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class NamedCurve:
     """A curve and its name."""
 
     name: str
-    curve: Curve
+    curve: FrocCurve
 
 
-def draw_froc(axes: Axes, series: Sequence[Series], path: Path) -> None:
+def draw_froc(axes: Axes, series: Sequence[NamedCurve], path: Path) -> None:
     """Draw free-response curves; the first has a band, and all end where the model does."""
     plot = Plot(axes)
     if series:
@@ -142,7 +142,7 @@ def draw_froc(axes: Axes, series: Sequence[Series], path: Path) -> None:
     plot.save(path)
 
 
-def _points(axes: Axes, curve: Curve, values: Sequence[float]) -> list[tuple[float, float]]:
+def _points(axes: Axes, curve: FrocCurve, values: Sequence[float]) -> list[tuple[float, float]]:
     """Return the points of a curve that are known, lie in the picture, and that the model gives."""
     return [
         axes.at(rate, value)
@@ -166,7 +166,7 @@ def draw_bars(title: str, rows: Sequence[GroupRow], path: Path) -> None:
     known = [row for row in rows if row.at_rate.value is not None]
     known.sort(key=lambda row: (-(row.at_rate.value or 0.0), row.label))
     names = [f"{row.label.replace('_', ' ')} ({row.at_rate.items})" for row in known]
-    left = round(30 + max(text_width(name, _TEXT) for name in names))
+    left = round(30 + max(measure_text(name, _TEXT) for name in names))
     height = 130 + 42 * len(known)
     axes = Axes(
         (0.0, 1.0), title, "share found", (0, 0.2, 0.4, 0.6, 0.8, 1.0),
@@ -224,7 +224,7 @@ def draw_reliability(found: dict[str, Reliability], path: Path) -> None:
     plot.save(path)
 
 
-def draw_plots(part: Part, out: Path, prefix: str = "") -> dict[str, str]:
+def draw_plots(part: PartFigures, out: Path, prefix: str = "") -> dict[str, str]:
     """Draw all pictures of a part that has something to draw.
 
     Returns
@@ -252,7 +252,7 @@ def draw_plots(part: Part, out: Path, prefix: str = "") -> dict[str, str]:
         "clusters": part.cluster_reliability,
         "single calcifications": part.single_reliability,
     }
-    curves = [Series(one.domain, one.curve) for one in part.clusters]
+    curves = [NamedCurve(one.domain, one.curve) for one in part.clusters]
     draw(
         "clusters",
         range(part.counts.target_clusters and part.counts.cluster_free_views),
@@ -261,7 +261,7 @@ def draw_plots(part: Part, out: Path, prefix: str = "") -> dict[str, str]:
     draw(
         "singles",
         range(part.counts.visible_calcifications),
-        lambda path: draw_froc(single_axes, [Series("all", part.single_curve)], path),
+        lambda path: draw_froc(single_axes, [NamedCurve("all", part.single_curve)], path),
     )
     title = f"Clusters found at {rules.HEADLINE_RATE:g} false ones a view, by morphology"
     known = [row for row in morphologies if row.at_rate.value is not None]

@@ -15,13 +15,13 @@ from typing import Literal, TypeVar
 
 from secondread.codes import Laterality, Morphology
 from secondread.judge import mix
-from secondread.judge.planting import Planter
+from secondread.judge.planting import LesionPlanner
 from secondread.simulate.anatomy import Density
 from secondread.simulate.markers import Marker
 from secondread.simulate.metal import MetalSpec
-from secondread.simulate.seeds import stream
+from secondread.simulate.seeds import seed_stream
 from secondread.simulate.spec import ExamSpec, Seeds
-from secondread.simulate.treatment import Treatment
+from secondread.simulate.treatment import TreatmentSpec
 from secondread.simulate.vendors import VENDORS
 
 T = TypeVar("T")
@@ -60,13 +60,13 @@ class PlannedExam:
         return self.morphology is not None
 
 
-def exam_set(name: SetName, seed: int = SEED) -> tuple[PlannedExam, ...]:
+def plan_exams(name: SetName, seed: int = SEED) -> tuple[PlannedExam, ...]:
     """Return the exams of a set in the order of their numbers; ``daily`` is part of ``full``."""
-    full = tuple(planned_exam(seed, number) for number in range(FULL_EXAMS))
+    full = tuple(plan_exam(seed, number) for number in range(FULL_EXAMS))
     return full if name == "full" else _covering(full, DAILY_EXAMS)
 
 
-def planned_exam(seed: int, number: int) -> PlannedExam:
+def plan_exam(seed: int, number: int) -> PlannedExam:
     """Return one exam: a pure function of the seed and the number, from 0."""
     spec, morphology = _Draw(seed, number).exam()
     return PlannedExam(number, spec, morphology)
@@ -106,23 +106,23 @@ class _Draw:
 
     def __init__(self, seed: int, number: int) -> None:
         self._seed, self._number = seed, number
-        self._rng = stream(seed, "test exam", number)
+        self._rng = seed_stream(seed, "test exam", number)
         self._with_cluster = number % 2 == 0
         self._vendor = self._dealt("vendor", mix.VENDORS)
-        self._planter = Planter(self._rng, VENDORS[self._vendor])
+        self._planter = LesionPlanner(self._rng, VENDORS[self._vendor])
 
     def exam(self) -> tuple[ExamSpec, Morphology | None]:
         """Return the specification, and the type of its cluster."""
-        side, history = self._planter.side(), self._dealt("history", mix.HISTORIES)
+        side, history = self._planter.draw_side(), self._dealt("history", mix.HISTORIES)
         treatment = self._treatment(side) if history == "lumpectomy" else None
         both = history != "mastectomy"
         views = tuple(
             view for view in ("RCC", "LCC", "RMLO", "LMLO") if both or view[0] == side.letter
         )
-        lesions = self._planter.others(side)
+        lesions = self._planter.draw_others(side)
         morphology = self._dealt("type", mix.TYPES) if self._with_cluster else None
         if morphology is not None:
-            clusters = self._planter.clusters(morphology, side, treatment, both=both)
+            clusters = self._planter.draw_clusters(morphology, side, treatment, both=both)
             lesions = (*clusters, *lesions)
         density: Density = self._dealt("density", mix.DENSITIES)
         first = RESERVED_SEEDS.start + self._seed % 1000 * 1000
@@ -139,7 +139,7 @@ class _Draw:
             markers=self._markers(treatment),
             metal=self._metal(side, treatment),
             text=self._text(),
-            paddle_edge=self._planter.happens(mix.PADDLE_EDGE),
+            paddle_edge=self._planter.draw_chance(mix.PADDLE_EDGE),
         )
         return spec, morphology
 
@@ -148,13 +148,13 @@ class _Draw:
         deck = [card for card, count in cards.items() for _ in range(count)]
         half = "cluster" if self._with_cluster else "none"
         deal, place = divmod(self._number // 2, len(deck))
-        order = stream(self._seed, "deck", name, half, deal).permutation(len(deck))
+        order = seed_stream(self._seed, "deck", name, half, deal).permutation(len(deck))
         return deck[int(order[place])]
 
-    def _treatment(self, side: Laterality) -> Treatment:
+    def _treatment(self, side: Laterality) -> TreatmentSpec:
         rng, planter = self._rng, self._planter
-        days = round(365.25 * planter.log_uniform(0.6, 12.0))
-        return Treatment(
+        days = round(365.25 * planter.draw_log_uniform(0.6, 12.0))
+        return TreatmentSpec(
             side,
             STUDY_DATE - timedelta(days=days),
             place=(
@@ -163,19 +163,19 @@ class _Draw:
                 round(float(rng.uniform(-0.3, 0.5)), 3),
             ),
             clips=int(rng.choice((0, 3, 4, 5, 6, 8), p=(0.15, 0.15, 0.25, 0.25, 0.15, 0.05))),
-            radiotherapy=planter.happens(0.8),
+            radiotherapy=planter.draw_chance(0.8),
         )
 
-    def _markers(self, treatment: Treatment | None) -> tuple[Marker, ...]:
-        nipple, scar = (self._planter.happens(s) for s in (mix.NIPPLE_BALL, mix.SCAR_WIRE))
+    def _markers(self, treatment: TreatmentSpec | None) -> tuple[Marker, ...]:
+        nipple, scar = (self._planter.draw_chance(s) for s in (mix.NIPPLE_BALL, mix.SCAR_WIRE))
         found: list[Marker] = ["nipple"] if nipple else []
         return (*found, "scar") if scar and treatment is not None else tuple(found)
 
-    def _metal(self, side: Laterality, treatment: Treatment | None) -> tuple[MetalSpec, ...]:
+    def _metal(self, side: Laterality, treatment: TreatmentSpec | None) -> tuple[MetalSpec, ...]:
         found, planter = [], self._planter
-        if planter.happens(mix.BIOPSY_MARKER):
-            found.append(MetalSpec("biopsy-marker", planter.side(), planter.place()))
-        staples, wire = planter.happens(mix.STAPLES), planter.happens(mix.HOOK_WIRE)
+        if planter.draw_chance(mix.BIOPSY_MARKER):
+            found.append(MetalSpec("biopsy-marker", planter.draw_side(), planter.draw_place()))
+        staples, wire = planter.draw_chance(mix.STAPLES), planter.draw_chance(mix.HOOK_WIRE)
         if treatment is not None and staples:
             count = int(self._rng.integers(4, 12))
             found.append(MetalSpec("staples", side, treatment.place, count))
@@ -188,4 +188,4 @@ class _Draw:
         kvp, mas = int(rng.integers(26, 33)), int(rng.integers(45, 140))
         force, thickness = int(rng.integers(70, 150)), int(rng.integers(35, 75))
         lines = (f"{kvp} KVP {mas} MAS", f"{force} N {thickness} MM", "SIMULATED")
-        return lines if self._planter.happens(mix.TEXT) else ()
+        return lines if self._planter.draw_chance(mix.TEXT) else ()

@@ -160,7 +160,7 @@ def _tuples(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
     return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
 
 
-def cut_off_rest(path: Path) -> None:
+def trim_partial_line(path: Path) -> None:
     """Remove a last line that a crash has cut short, and make the file if there is none."""
     content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]

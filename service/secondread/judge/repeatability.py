@@ -13,7 +13,7 @@ import numpy as np
 
 from secondread.errors import SettingsError
 from secondread.findings.comparison import FindingChange, StudyComparison
-from secondread.followup.limits import Limits, UnitLimits
+from secondread.followup.limits import RepeatabilityLimits, UnitLimits
 
 _NORMAL_95 = 1.96
 _LEAST = 20
@@ -42,7 +42,7 @@ def _pair(values: list[float] | None) -> tuple[float, float] | None:
     return None if values is None else (values[0], values[1])
 
 
-def repeats(found: StudyComparison) -> list[Repeat]:
+def list_repeats(found: StudyComparison) -> list[Repeat]:
     """Return every cluster of a comparison of unchanged exams that both showed."""
     units = {view.sop_instance_uid: view.same_unit for view in found.views}
     return [
@@ -65,7 +65,7 @@ def _both(change: FindingChange, name: str) -> tuple[float, float] | None:
     return None if difference is None else (difference.current, difference.prior)
 
 
-def fitted(all_repeats: Sequence[Repeat], made_from: str) -> Limits:
+def fit_limits(all_repeats: Sequence[Repeat], made_from: str) -> RepeatabilityLimits:
     """Return the 95 % limits of what was measured.
 
     Raises
@@ -86,7 +86,7 @@ def fitted(all_repeats: Sequence[Repeat], made_from: str) -> Limits:
     same, other = kinds
     # Another unit never narrows a limit; where it seems to, the sample does.
     wider = {name: max(getattr(same, name), getattr(other, name)) for name in UnitLimits.__slots__}
-    return Limits(same, UnitLimits(**wider), made_from)
+    return RepeatabilityLimits(same, UnitLimits(**wider), made_from)
 
 
 def _unit(some: Sequence[Repeat]) -> UnitLimits:
@@ -109,7 +109,7 @@ def _ratio(pairs: Sequence[tuple[float, float] | None]) -> float:
     return round(math.exp(float(np.quantile(logs, 0.95))), 3) if logs else 1.0
 
 
-def limits_toml(limits: Limits) -> str:
+def format_limits(limits: RepeatabilityLimits) -> str:
     """Return the content of `limits.toml`."""
     lines = [
         "# Repeatability limits: how far two acquisitions of unchanged breasts differ.",

@@ -8,7 +8,7 @@ from secondread.judge import rules, tables
 from secondread.judge.document import Evaluation
 from secondread.judge.plots import draw_plots
 from secondread.judge.records import ViewRecord
-from secondread.judge.results import Part
+from secondread.judge.results import PartFigures
 from secondread.judge.sheets import draw_sheets
 
 _LISTED = 50
@@ -59,18 +59,18 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
             yield ""
 
 
-def _part(part: Part, pictures: dict[str, str], sheets: dict[str, str]) -> Iterator[str]:
+def _part(part: PartFigures, pictures: dict[str, str], sheets: dict[str, str]) -> Iterator[str]:
     yield f"## {part.name}"
     yield ""
-    yield from tables.counts_table(part.counts)
-    yield from _section("Operating points", tables.points_table(part))
-    yield from _section("Clusters by rate of false ones", tables.rates_table(part))
+    yield from tables.format_counts(part.counts)
+    yield from _section("Operating points", tables.format_points(part))
+    yield from _section("Clusters by rate of false ones", tables.format_rates(part))
     yield from _pictured(pictures, "clusters")
     yield from _section("Clusters by group", _groups(part, pictures))
     yield from _section("Typically benign clusters", _benign(part))
-    yield from _section("False clusters", tables.false_table(part))
-    yield from _section("Metal, vessels and skin", tables.objects_table(part))
-    yield from _section("Single calcifications", tables.singles_table(part))
+    yield from _section("False clusters", tables.format_false_clusters(part))
+    yield from _section("Metal, vessels and skin", tables.format_objects(part))
+    yield from _section("Single calcifications", tables.format_singles(part))
     yield from _pictured(pictures, "singles")
     yield from _section("Descriptors", _descriptors(part))
     yield from _section("Certainty", _certainty(part, pictures))
@@ -90,40 +90,40 @@ def _pictured(pictures: dict[str, str], name: str) -> Iterator[str]:
         yield ""
 
 
-def _groups(part: Part, pictures: dict[str, str]) -> Iterator[str]:
+def _groups(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
     if part.worst is not None:
         worst = part.worst
         yield (
             f"Worst: {worst.facet} {worst.label.replace('_', ' ')}, "
-            f"{tables.counted(worst.at_rate)} at {rules.HEADLINE_RATE:g} false clusters a view."
+            f"{tables.format_estimate(worst.at_rate)} at {rules.HEADLINE_RATE:g} false clusters a view."
         )
         yield ""
     yield from _pictured(pictures, "morphology")
-    yield from tables.groups_tables(part.groups)
+    yield from tables.format_groups(part.groups)
 
 
-def _benign(part: Part) -> Iterator[str]:
+def _benign(part: PartFigures) -> Iterator[str]:
     yield "Neither needed nor false; marks on them are counted here alone."
     yield ""
-    yield from tables.groups_tables(part.benign)
+    yield from tables.format_groups(part.benign)
 
 
-def _descriptors(part: Part) -> Iterator[str]:
-    yield from tables.confusion_table("morphology", part.morphology)
-    yield from tables.confusion_table("distribution", part.distribution)
+def _descriptors(part: PartFigures) -> Iterator[str]:
+    yield from tables.format_confusion("morphology", part.morphology)
+    yield from tables.format_confusion("distribution", part.distribution)
 
 
-def _certainty(part: Part, pictures: dict[str, str]) -> Iterator[str]:
+def _certainty(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
     yield from _pictured(pictures, "reliability")
-    yield from tables.reliability_table("clusters", part.cluster_reliability)
-    yield from tables.reliability_table("single calcifications", part.single_reliability)
+    yield from tables.format_reliability("clusters", part.cluster_reliability)
+    yield from tables.format_reliability("single calcifications", part.single_reliability)
 
 
-def _exams(part: Part) -> Iterator[str]:
+def _exams(part: PartFigures) -> Iterator[str]:
     seconds = part.seconds
     yield (
         "Exams with a cluster to be found against exams without any cluster, by their most "
-        f"certain mark: area under the curve {tables.counted(part.exam_auc)}."
+        f"certain mark: area under the curve {tables.format_estimate(part.exam_auc)}."
     )
     yield ""
     if seconds.median is not None and seconds.p95 is not None:

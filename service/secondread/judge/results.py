@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from secondread.judge.agreement import Confusion, TwoViews
 from secondread.judge.bootstrap import Estimate
 from secondread.judge.calibration import Reliability
-from secondread.judge.froc import Curve
+from secondread.judge.froc import FrocCurve
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class EvaluationCounts:
     """What the figures stand on."""
 
     patients: int
@@ -55,7 +55,7 @@ class ClusterCurve:
 
     domain: str
     at: tuple[RateRow, ...]
-    curve: Curve
+    curve: FrocCurve
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class FalseRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectRow:
+class MarkedObjectRow:
     """Cluster marks on objects of one kind."""
 
     kind: str
@@ -126,11 +126,11 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartFigures:
     """The figures of one part of a test set."""
 
     name: str
-    counts: Counts
+    counts: EvaluationCounts
     clusters: tuple[ClusterCurve, ...]
     points: tuple[PointRow, ...]
     groups: tuple[GroupRow, ...]
@@ -140,9 +140,9 @@ class Part:
     benign: tuple[GroupRow, ...]
     """Typically benign clusters by morphology: neither needed nor false."""
     false_groups: tuple[FalseRow, ...]
-    objects: tuple[ObjectRow, ...]
+    objects: tuple[MarkedObjectRow, ...]
     singles: tuple[SingleRow, ...]
-    single_curve: Curve
+    single_curve: FrocCurve
     morphology: Confusion
     distribution: Confusion
     cluster_reliability: Reliability

@@ -97,7 +97,7 @@ class MarkOutcome(StrEnum):
         }
 
 
-def morphology_of(word: str) -> Morphology | None:
+def find_morphology(word: str) -> Morphology | None:
     """Return the morphology that a truth table names, in any case, with spaces or hyphens.
 
     >>> morphology_of("fine pleomorphic").name
@@ -109,11 +109,11 @@ def morphology_of(word: str) -> Morphology | None:
 
 def is_target(word: str) -> bool:
     """Whether a cluster of this morphology is to be found; the empty word means unstated."""
-    morphology = morphology_of(word)
+    morphology = find_morphology(word)
     return morphology is None or morphology in TARGETS
 
 
-def merged(morphology: Morphology) -> str:
+def name_morphology(morphology: Morphology) -> str:
     """Return the word that tables use: round and punctate differ in size alone.
 
     >>> merged(Morphology.PUNCTATE)
@@ -122,7 +122,7 @@ def merged(morphology: Morphology) -> str:
     return "round" if morphology is Morphology.PUNCTATE else morphology.name.lower()
 
 
-def band(value: float | None, edges: tuple[float, ...], unit: str = "") -> str:
+def name_band(value: float | None, edges: tuple[float, ...], unit: str = "") -> str:
     """Return the band that a value lies in, as a word for tables.
 
     >>> band(4.0, (3, 5, 8)), band(9.0, (3, 5, 8)), band(1, (3, 5)), band(None, (3, 5))
@@ -138,7 +138,7 @@ def band(value: float | None, edges: tuple[float, ...], unit: str = "") -> str:
     return f"{edges[upper - 1]:g}-{edges[upper]:g}{unit}"
 
 
-def band_order(label: str) -> tuple[float, str]:
+def order_band(label: str) -> tuple[float, str]:
     """Return what sorts bands by their values, and other words by the alphabet after them.
 
     >>> sorted(["round", ">=8", "3-5", "<3"], key=band_order)

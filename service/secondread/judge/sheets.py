@@ -8,7 +8,15 @@ from PIL import Image, ImageDraw
 
 from secondread.judge.crops import KEPT, KINDS, SIDE
 from secondread.judge.records import Box, Crop, ViewRecord
-from secondread.report.drawing import MARK, PAGE, TEXT, WARNING, Color, fitted, write
+from secondread.report.drawing import (
+    BACKGROUND,
+    MARK,
+    TEXT,
+    WARNING,
+    Color,
+    draw_text,
+    shorten_text,
+)
 
 _COLUMNS = 5
 _CAPTION = 24
@@ -41,14 +49,14 @@ def _sheet(crops: Sequence[Crop], folder: Path) -> Image.Image:
     rows = -(-len(crops) // _COLUMNS)
     columns = min(len(crops), _COLUMNS)
     width, height = SIDE + _GAP, SIDE + _CAPTION + _GAP
-    page = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), PAGE)
+    page = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), BACKGROUND)
     for number, crop in enumerate(crops):
         row, column = divmod(number, _COLUMNS)
         at = (_GAP + column * width, _GAP + row * height)
         with Image.open(folder / crop.file) as piece:
             page.paste(_outlined(piece, crop), at)
-        caption = fitted(crop.caption, 15, SIDE)
-        write(page, (at[0], at[1] + SIDE + 17), caption, 15, TEXT)
+        caption = shorten_text(crop.caption, 15, SIDE)
+        draw_text(page, (at[0], at[1] + SIDE + 17), caption, 15, TEXT)
     return page
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaincinv
 
-from secondread.judge.bootstrap import RESAMPLES, SEED, draws
+from secondread.judge.bootstrap import RESAMPLES, SEED, draw_resamples
 
 MINIMUM_EXAMS = 10
 """Fewer exams than this calibrate nothing."""
@@ -40,7 +40,7 @@ class ViewScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated:
+class CalibrationResult:
     """A minimum certainty for clusters, and how sure it is."""
 
     minimum_certainty: float
@@ -65,13 +65,13 @@ class Calibrated:
         return self.clusters > self.wanted_per_view * self.views + _SLACK
 
 
-def calibrated(
+def calibrate_site(
     views: Sequence[ViewScores],
     wanted_per_view: float,
     lowest: float,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-) -> Calibrated:
+) -> CalibrationResult:
     """Find the lowest certainty that shows no more false clusters than wanted.
 
     Parameters
@@ -102,12 +102,12 @@ def calibrated(
         np.array([woman for _, woman in pairs], np.int64),
         np.bincount(of_views, minlength=len(women)).astype(np.float64),
     )
-    drawn = draws(len(women), resamples, seed).astype(np.float64)
+    drawn = draw_resamples(len(women), resamples, seed).astype(np.float64)
     minimums = np.array([ranked.minimum(row, wanted_per_view, lowest) for row in drawn])
     minimum = float(minimums[0])
     count = int(np.count_nonzero(ranked.certainties >= minimum))
     low, high = np.percentile(minimums[1:], (2.5, 97.5))
-    return Calibrated(
+    return CalibrationResult(
         minimum_certainty=minimum,
         wanted_per_view=wanted_per_view,
         clusters=count,

@@ -7,12 +7,20 @@ import numpy as np
 
 from secondread.codes import MarkClass
 from secondread.judge import rules
-from secondread.judge.bootstrap import Draws, Estimate, Owners, Values, estimate, mean, share_above
-from secondread.judge.froc import FalseMarks, first_excluded
-from secondread.judge.items import ClusterItem, Set, SingleItems, objects_marked
-from secondread.judge.model import Model, Point
+from secondread.judge.bootstrap import (
+    Draws,
+    Estimate,
+    Owners,
+    Values,
+    estimate_interval,
+    resample_mean,
+    resample_share_above,
+)
+from secondread.judge.froc import FalseMarks, find_first_excluded
+from secondread.judge.items import ClusterItem, ScoredSet, SingleItems, is_object_marked
+from secondread.judge.model import ModelPoint, ScoredModel
 from secondread.judge.outcomes import ViewOutcome
-from secondread.judge.results import FalseRow, GroupRow, ObjectRow, SingleRow
+from secondread.judge.results import FalseRow, GroupRow, MarkedObjectRow, SingleRow
 
 HARDNESS = frozenset({"contrast to noise", "visible members", "extent"})
 """Facets that say how hard a cluster is; their worst group goes without saying."""
@@ -21,11 +29,11 @@ WORST_PATIENTS = 8
 """A subgroup of fewer patients is not named the worst: chance alone would make it so."""
 
 
-def cluster_groups(
+def tabulate_clusters(
     items: Sequence[ClusterItem],
     facets: Sequence[str],
     limit: Values,
-    point: Point,
+    point: ModelPoint,
     drawn: Draws,
 ) -> Iterator[GroupRow]:
     """Return how often the clusters of each group are found.
@@ -44,19 +52,21 @@ def cluster_groups(
         Resamples of patients.
     """
     for facet in facets:
-        for label in sorted({item.facets[facet] for item in items}, key=rules.band_order):
+        for label in sorted({item.facets[facet] for item in items}, key=rules.order_band):
             inside = [item for item in items if item.facets[facet] == label]
-            scores, owners = columns_of(inside)
+            scores, owners = list_columns(inside)
             shown = [point.number in item.outcome.shown_at for item in inside]
             yield GroupRow(
                 facet,
                 label,
-                estimate(share_above(scores, limit, owners, drawn), owners),
-                estimate(mean(np.array(shown, np.float64), owners, drawn), owners),
+                estimate_interval(resample_share_above(scores, limit, owners, drawn), owners),
+                estimate_interval(
+                    resample_mean(np.array(shown, np.float64), owners, drawn), owners
+                ),
             )
 
 
-def worst_group(groups: Sequence[GroupRow]) -> GroupRow | None:
+def find_worst_group(groups: Sequence[GroupRow]) -> GroupRow | None:
     """Return the group that is found least often; None where none has patients enough."""
     known = [
         row
@@ -69,43 +79,47 @@ def worst_group(groups: Sequence[GroupRow]) -> GroupRow | None:
     return min(known, key=lambda row: (row.at_rate.value or 0.0, row.facet), default=None)
 
 
-def false_groups(part: Set, point: Point, drawn: Draws) -> Iterator[FalseRow]:
+def tabulate_false_clusters(part: ScoredSet, point: ModelPoint, drawn: Draws) -> Iterator[FalseRow]:
     """Return how many false clusters an operating point shows in each group of images."""
     facets: dict[str, Callable[[ViewOutcome], str]] = {
         "vendor family": lambda view: view.record.image.family or "unknown",
-        "domain": part.domain,
+        "domain": part.name_domain,
         "density": lambda view: view.record.image.density or "unknown",
         "intent": lambda view: view.record.image.intent.lower() or "unknown",
         "view": lambda view: view.record.image.view or "unknown",
         "holds": _held,
     }
-    free = part.where(lambda view: view.cluster_free)
+    free = part.select(lambda view: view.cluster_free)
     for facet, word in facets.items():
         for label, inside in free.split(word).items():
-            yield FalseRow(facet, label, false_per_view(inside, point.number, drawn))
+            yield FalseRow(facet, label, estimate_false_per_view(inside, point.number, drawn))
 
 
 def _held(view: ViewOutcome) -> str:
     return " and ".join(kind.value for kind in rules.OBJECTS if view.holds(kind)) or "nothing"
 
 
-def object_rows(part: Set, model: Model, drawn: Draws) -> Iterator[ObjectRow]:
+def tabulate_objects(
+    part: ScoredSet, model: ScoredModel, drawn: Draws
+) -> Iterator[MarkedObjectRow]:
     """Return in what share of the images that hold metal, vessels or skin one is marked."""
     for kind in rules.OBJECTS:
-        holding = part.where(partial(_read_holding, kind=kind))
+        holding = part.select(partial(_read_holding, kind=kind))
         for point in model.points:
-            marked = [objects_marked(view, kind, point.number) for view in holding.views]
-            values = mean(np.array(marked, np.float64), holding.owner, drawn)
-            yield ObjectRow(kind.value, point.number, len(marked), estimate(values, holding.owner))
+            marked = [is_object_marked(view, kind, point.number) for view in holding.views]
+            values = resample_mean(np.array(marked, np.float64), holding.owner, drawn)
+            yield MarkedObjectRow(
+                kind.value, point.number, len(marked), estimate_interval(values, holding.owner)
+            )
 
 
 def _read_holding(view: ViewOutcome, kind: MarkClass) -> bool:
     return view.was_read and view.holds(kind)
 
 
-def single_rows(items: SingleItems, false: FalseMarks, drawn: Draws) -> Iterator[SingleRow]:
+def tabulate_singles(items: SingleItems, false: FalseMarks, drawn: Draws) -> Iterator[SingleRow]:
     """Return how often single calcifications of each group are found."""
-    limits = first_excluded(false, np.array(rules.SINGLE_RATES), drawn)
+    limits = find_first_excluded(false, np.array(rules.SINGLE_RATES), drawn)
 
     def row(
         facet: str, label: str, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -114,27 +128,32 @@ def single_rows(items: SingleItems, false: FalseMarks, drawn: Draws) -> Iterator
         return SingleRow(
             facet,
             label,
-            tuple(estimate(share_above(scores, one, owners, drawn), owners) for one in limits),
+            tuple(
+                estimate_interval(resample_share_above(scores, one, owners, drawn), owners)
+                for one in limits
+            ),
         )
 
     yield row("all", "all", np.ones(len(items.scores), np.bool_))
     for facet, labels in items.facets.items():
-        for label in sorted(set(labels), key=rules.band_order):
+        for label in sorted(set(labels), key=rules.order_band):
             yield row(facet, label, np.array([one == label for one in labels], np.bool_))
 
 
-def false_per_view(free: Set, point: int, drawn: Draws) -> Estimate:
+def estimate_false_per_view(free: ScoredSet, point: int, drawn: Draws) -> Estimate:
     """Return how many clusters an operating point shows in an image that holds none."""
     shown = [sum(point in c.shown_at for c in view.record.clusters) for view in free.views]
-    return estimate(mean(np.array(shown, np.float64), free.owner, drawn), free.owner)
+    return estimate_interval(
+        resample_mean(np.array(shown, np.float64), free.owner, drawn), free.owner
+    )
 
 
-def owners_of(items: Sequence[ClusterItem]) -> Owners:
+def list_owners(items: Sequence[ClusterItem]) -> Owners:
     """Return the patients' indices."""
     return np.array([item.owner for item in items], np.int64)
 
 
-def columns_of(items: Sequence[ClusterItem]) -> tuple[Values, Owners]:
+def list_columns(items: Sequence[ClusterItem]) -> tuple[Values, Owners]:
     """Return certainties of the marks that found them, and the patients' indices."""
     scores = np.array([item.outcome.hit for item in items], np.float64)
-    return scores, owners_of(items)
+    return scores, list_owners(items)

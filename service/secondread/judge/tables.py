@@ -7,7 +7,7 @@ from secondread.judge import rules
 from secondread.judge.agreement import Confusion
 from secondread.judge.bootstrap import Estimate
 from secondread.judge.calibration import Reliability
-from secondread.judge.results import Counts, GroupRow, Part
+from secondread.judge.results import EvaluationCounts, GroupRow, PartFigures
 
 Line = str
 
@@ -31,7 +31,7 @@ def _row(cells: Sequence[object]) -> Line:
     )
 
 
-def counts_table(counts: Counts) -> Iterator[Line]:
+def format_counts(counts: EvaluationCounts) -> Iterator[Line]:
     """Return what the figures stand on."""
     yield from table(
         ("what", "number"),
@@ -57,7 +57,7 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "none"
 
 
-def points_table(part: Part) -> Iterator[Line]:
+def format_points(part: PartFigures) -> Iterator[Line]:
     """Return what each operating point does."""
     yield from table(
         (
@@ -82,7 +82,7 @@ def points_table(part: Part) -> Iterator[Line]:
     )
 
 
-def rates_table(part: Part) -> Iterator[Line]:
+def format_rates(part: PartFigures) -> Iterator[Line]:
     """Return clusters found at each rate of false ones, by domain and by criterion."""
     yield from table(
         ("images", "false a view", "found", "centre alone", "overlap alone", "in either view"),
@@ -97,7 +97,7 @@ def rates_table(part: Part) -> Iterator[Line]:
     yield ""
 
 
-def groups_tables(rows: Sequence[GroupRow]) -> Iterator[Line]:
+def format_groups(rows: Sequence[GroupRow]) -> Iterator[Line]:
     """Return one table for each facet."""
     for facet, inside in groupby(rows, key=lambda row: row.facet):
         yield from table(
@@ -121,7 +121,7 @@ def groups_tables(rows: Sequence[GroupRow]) -> Iterator[Line]:
         )
 
 
-def singles_table(part: Part) -> Iterator[Line]:
+def format_singles(part: PartFigures) -> Iterator[Line]:
     """Return single calcifications found at each rate of false marks."""
     yield from table(
         (
@@ -140,7 +140,7 @@ def singles_table(part: Part) -> Iterator[Line]:
     )
 
 
-def false_table(part: Part) -> Iterator[Line]:
+def format_false_clusters(part: PartFigures) -> Iterator[Line]:
     """Return false clusters by group of views."""
     yield from table(
         ("views without clusters", "false a view", "views", "patients"),
@@ -151,7 +151,7 @@ def false_table(part: Part) -> Iterator[Line]:
     )
 
 
-def objects_table(part: Part) -> Iterator[Line]:
+def format_objects(part: PartFigures) -> Iterator[Line]:
     """Return how often metal, vessels and skin are marked as clusters."""
     yield from table(
         ("object", "operating point", "views that hold one", "share with a cluster mark on one"),
@@ -159,7 +159,7 @@ def objects_table(part: Part) -> Iterator[Line]:
     )
 
 
-def confusion_table(name: str, confusion: Confusion) -> Iterator[Line]:
+def format_confusion(name: str, confusion: Confusion) -> Iterator[Line]:
     """Return descriptors against the truth."""
     if not confusion.count:
         yield f"No {name} was described."
@@ -181,7 +181,7 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def reliability_table(name: str, found: Reliability) -> Iterator[Line]:
+def format_reliability(name: str, found: Reliability) -> Iterator[Line]:
     """Return stated against observed certainty."""
     if not found.count:
         return
@@ -199,6 +199,6 @@ def reliability_table(name: str, found: Reliability) -> Iterator[Line]:
     yield ""
 
 
-def counted(estimate: Estimate) -> str:
+def format_estimate(estimate: Estimate) -> str:
     """Return an estimate with the number of patients behind it."""
     return f"{estimate} ({estimate.items}, {estimate.patients} patients)"

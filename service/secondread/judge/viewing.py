@@ -10,19 +10,19 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import Selection
+from secondread.assemble.scope import ImageSelection
 from secondread.codes import MarkClass, View
 from secondread.detect.detector import Detector
-from secondread.detect.manifest import OperatingPoint, load
+from secondread.detect.manifest import ManifestOperatingPoint, load_manifest
 from secondread.detect.marks import Detection
 from secondread.detect.pixels import Display
 from secondread.findings.finding import ImageReading
 from secondread.geometry import SpacingMm
 from secondread.judge.cases import TestImage
-from secondread.judge.crops import cut
-from secondread.judge.outcomes import outcome
+from secondread.judge.crops import cut_crops
+from secondread.judge.outcomes import score_image
 from secondread.judge.records import FoundCluster, ImageFacts, ViewRecord
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.reading import Reader, StudyContext, read_study
 from secondread.settings import FindingsSettings
 
 OpenReader = Callable[[FindingsSettings], Reader]
@@ -30,7 +30,7 @@ OpenReader = Callable[[FindingsSettings], Reader]
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer:
+class ImageReader:
     """A loaded model that reads test images."""
 
     detector: Detector
@@ -40,7 +40,9 @@ class Viewer:
     """Folder that gets pieces of the images."""
 
     @classmethod
-    def open(cls, manifest: Path | None, open_reader: OpenReader, crops: Path) -> "Viewer":
+    def from_manifest(
+        cls, manifest: Path | None, open_reader: OpenReader, crops: Path
+    ) -> "ImageReader":
         """Load a model.
 
         Raises
@@ -48,10 +50,10 @@ class Viewer:
         ModelError
             The manifest or one of its graphs is wrong.
         """
-        model = load(manifest)
+        model = load_manifest(manifest)
         return cls(Detector(model), readers(open_reader, model.operating_points), crops)
 
-    def view(self, image: TestImage) -> ViewRecord:
+    def read_image(self, image: TestImage) -> ViewRecord:
         """Read one image.
 
         Raises
@@ -83,10 +85,10 @@ class Viewer:
         )
         if display is None:
             return record
-        return cut(outcome(record), display, self.crops)
+        return cut_crops(score_image(record), display, self.crops)
 
 
-def readers(open_reader: OpenReader, points: Iterable[OperatingPoint]) -> dict[int, Reader]:
+def readers(open_reader: OpenReader, points: Iterable[ManifestOperatingPoint]) -> dict[int, Reader]:
     """Open every operating point of a model."""
     return {p.number: open_reader(FindingsSettings(operating_point=p.number)) for p in points}
 
@@ -96,7 +98,10 @@ def clusters(
 ) -> tuple[FoundCluster, ...]:
     """Return all candidate clusters, each with the operating points that show it."""
     read = {number: _read(mammogram, detection, reader) for number, reader in readers.items()}
-    shown = {number: {finding.center for finding in image.shown} for number, image in read.items()}
+    shown = {
+        number: {finding.center for finding in image.shown_findings}
+        for number, image in read.items()
+    }
     return tuple(
         FoundCluster.from_finding(finding, (n for n in shown if finding.center in shown[n]))
         for finding in sorted(
@@ -109,10 +114,10 @@ def clusters(
 def _read(mammogram: Mammogram, detection: Detection, reader: Reader) -> ImageReading:
     study = read_study(
         mammogram.study_uid,
-        Selection(to_read=(mammogram,), left_out=()),
+        ImageSelection(to_read=(mammogram,), left_out=()),
         {mammogram.sop_instance_uid: detection},
         reader,
-        Circumstances(revision=1, cause="evaluation"),
+        StudyContext(revision=1, cause="evaluation"),
     )
     return study.images[0]
 

@@ -17,19 +17,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.codes import Analysis, Laterality, Status
+from secondread.codes import AnalysisType, Laterality, ResultStatus
 from secondread.findings.comparison import StudyComparison, ViewComparison
 from secondread.findings.finding import ImageReading, StudyReading
-from secondread.followup.frame import frame_of
+from secondread.followup.frame import find_frame
 from secondread.followup.identity import SAME_LESION
-from secondread.followup.position import nipple_axes
+from secondread.followup.position import find_nipple_axes
 from secondread.reasons import ImageStatus, Reason
 from secondread.report import concepts, tree
-from secondread.report.composite_feature import comparison_algorithm, correlation_algorithm
-from secondread.report.detections import quality_algorithm
-from secondread.report.lesions import Lesion
-from secondread.report.tree import Item, Relation
-from secondread.report.wording import image_names, sentences
+from secondread.report.composite_feature import identify_comparison, identify_correlation
+from secondread.report.detections import identify_quality_gates
+from secondread.report.lesions import ReportedLesion
+from secondread.report.tree import Relation, TreeItem
+from secondread.report.wording import join_sentences, name_images
 
 _WANTED = frozenset(
     {
@@ -46,10 +46,10 @@ _WANTED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Performed:
+class PerformedAnalysis:
     """One analysis of some images."""
 
-    analysis: Analysis
+    analysis: AnalysisType
     succeeded: bool
     images: tuple[str, ...]
     """SOP Instance UIDs, all of them in the library."""
@@ -57,9 +57,9 @@ class Performed:
     """What came of it, as Algorithm Parameters."""
 
 
-def analyses(
-    reading: StudyReading, found: Sequence[Lesion], library: Iterable[str]
-) -> tuple[Performed, ...]:
+def list_analyses(
+    reading: StudyReading, found: Sequence[ReportedLesion], library: Iterable[str]
+) -> tuple[PerformedAnalysis, ...]:
     """Return the analyses of a reading, each at most once with success and once with failure.
 
     Parameters
@@ -71,7 +71,7 @@ def analyses(
     library
         SOP Instance UIDs of the images in the Image Library.
     """
-    if not any(image.status.has_findings for image in reading.images):
+    if not any(image.status.was_read for image in reading.images):
         return ()
     made = (
         *_temporal(reading, frozenset(library)),
@@ -81,21 +81,21 @@ def analyses(
     return tuple(one for one in made if one.images)
 
 
-def analysis_status(performed: Sequence[Performed]) -> Status:
+def determine_analysis_status(performed: Sequence[PerformedAnalysis]) -> ResultStatus:
     """Return the status of the analyses (CID 6042)."""
     succeeded = {one.succeeded for one in performed}
     if not succeeded:
-        return Status.NOT_ATTEMPTED
+        return ResultStatus.NOT_ATTEMPTED
     if succeeded == {True}:
-        return Status.SUCCEEDED
-    return Status.PARTIALLY_SUCCEEDED if True in succeeded else Status.FAILED
+        return ResultStatus.SUCCEEDED
+    return ResultStatus.PARTIALLY_SUCCEEDED if True in succeeded else ResultStatus.FAILED
 
 
-def analysis_summary(
-    reading: StudyReading, performed: Sequence[Performed], entries: Mapping[str, Item]
-) -> Item:
+def build_analysis_summary(
+    reading: StudyReading, performed: Sequence[PerformedAnalysis], entries: Mapping[str, TreeItem]
+) -> TreeItem:
     """Return the Summary of Analyses with its containers (TID 4000 rows 8 and 9)."""
-    summary = tree.code(concepts.ANALYSIS_SUMMARY, analysis_status(performed).code)
+    summary = tree.code(concepts.ANALYSIS_SUMMARY, determine_analysis_status(performed).code)
     for concept, succeeded in (
         (concepts.SUCCESSFUL_ANALYSES, True),
         (concepts.FAILED_ANALYSES, False),
@@ -108,23 +108,25 @@ def analysis_summary(
     return summary
 
 
-def _item(reading: StudyReading, one: Performed, entries: Mapping[str, Item]) -> Item:
+def _item(
+    reading: StudyReading, one: PerformedAnalysis, entries: Mapping[str, TreeItem]
+) -> TreeItem:
     algorithm = {
-        Analysis.TEMPORAL: comparison_algorithm,
-        Analysis.COLLOCATION: correlation_algorithm,
-        Analysis.IMAGE_QUALITY: quality_algorithm,
+        AnalysisType.TEMPORAL: identify_comparison,
+        AnalysisType.COLLOCATION: identify_correlation,
+        AnalysisType.IMAGE_QUALITY: identify_quality_gates,
     }[one.analysis]
     item = tree.code(concepts.ANALYSIS_PERFORMED, one.analysis.code)
     for child in algorithm(reading.model, one.remarks):
         item.add(Relation.HAS_PROPERTIES, child)
     for uid in one.images:
-        item.refer(Relation.HAS_PROPERTIES, entries[uid])
+        item.refer_to(Relation.HAS_PROPERTIES, entries[uid])
     return item
 
 
-def _temporal(reading: StudyReading, library: frozenset[str]) -> tuple[Performed, ...]:
+def _temporal(reading: StudyReading, library: frozenset[str]) -> tuple[PerformedAnalysis, ...]:
     sides: dict[bool, tuple[dict[str, None], dict[str, None]]] = {True: ({}, {}), False: ({}, {})}
-    names = image_names(reading)
+    names = name_images(reading)
     for comparison in reading.comparisons:
         for view in comparison.views:
             if view.prior_sop_instance_uid is not None:
@@ -140,7 +142,7 @@ def _temporal(reading: StudyReading, library: frozenset[str]) -> tuple[Performed
         images |= dict.fromkeys(_read(reading))
         remarks |= dict.fromkeys(not_had)
     return tuple(
-        Performed(Analysis.TEMPORAL, succeeded, tuple(images), tuple(remarks))
+        PerformedAnalysis(AnalysisType.TEMPORAL, succeeded, tuple(images), tuple(remarks))
         for succeeded, (images, remarks) in sides.items()
     )
 
@@ -165,24 +167,26 @@ def _not_had(reading: StudyReading) -> tuple[str, ...]:
     for prior in reading.priors:
         if prior.study_uid not in held and not prior.compared and prior.reason in _WANTED:
             day = prior.study_date.isoformat() if prior.study_date else "unknown date"
-            said.append(f"prior of {day}: {prior.why}")
+            said.append(f"prior of {day}: {prior.why_not}")
     said += [reason.sentence for reason in reading.reasons if reason in _WANTED]
     return tuple(dict.fromkeys(said))
 
 
 def _read(reading: StudyReading) -> tuple[str, ...]:
     return tuple(
-        image.mammogram.sop_instance_uid for image in reading.images if image.status.has_findings
+        image.mammogram.sop_instance_uid for image in reading.images if image.status.was_read
     )
 
 
-def _collocation(reading: StudyReading, found: Sequence[Lesion]) -> tuple[Performed, ...]:
+def _collocation(
+    reading: StudyReading, found: Sequence[ReportedLesion]
+) -> tuple[PerformedAnalysis, ...]:
     """Correlation of the two views: where it joined some, or both of a breast show a cluster."""
     joined = [lesion for lesion in found if lesion.pair is not None]
     done = {seen.ref.sop_instance_uid: None for lesion in joined for seen in lesion.current}
     failed: dict[str, None] = {}
     for side in (Laterality.RIGHT, Laterality.LEFT):
-        images = [i for i in reading.images if i.mammogram.laterality is side and i.shown]
+        images = [i for i in reading.images if i.mammogram.laterality is side and i.shown_findings]
         above, oblique = (
             [i for i in images if is_view(i.mammogram)] for is_view in (_is_cc, _is_mlo)
         )
@@ -192,14 +196,14 @@ def _collocation(reading: StudyReading, found: Sequence[Lesion]) -> tuple[Perfor
     said = f"clusters recognised in both views={len(joined)}; least confidence={SAME_LESION:g}"
     why_not = "the nipple or the pixel spacing is not known in one of the views"
     return (
-        Performed(Analysis.COLLOCATION, True, tuple(done), (said,)),
-        Performed(Analysis.COLLOCATION, False, tuple(failed), (why_not,)),
+        PerformedAnalysis(AnalysisType.COLLOCATION, True, tuple(done), (said,)),
+        PerformedAnalysis(AnalysisType.COLLOCATION, False, tuple(failed), (why_not,)),
     )
 
 
 def _placed(images: Sequence[ImageReading]) -> bool:
-    frames = [(image, frame_of(image)) for image in images]
-    return any(frame is not None and nipple_axes(image, frame) for image, frame in frames)
+    frames = [(image, find_frame(image)) for image in images]
+    return any(frame is not None and find_nipple_axes(image, frame) for image, frame in frames)
 
 
 def _is_cc(mammogram: Mammogram) -> bool:
@@ -210,12 +214,12 @@ def _is_mlo(mammogram: Mammogram) -> bool:
     return mammogram.view is not None and mammogram.view.is_mlo_like
 
 
-def _quality(reading: StudyReading) -> tuple[Performed, ...]:
-    names = image_names(reading)
+def _quality(reading: StudyReading) -> tuple[PerformedAnalysis, ...]:
+    names = name_images(reading)
     doubtful = [i for i in reading.images if i.status is ImageStatus.FLAGGED]
     uids = tuple(image.mammogram.sop_instance_uid for image in doubtful)
     remarks = tuple(
-        f"{names[uid]} read with doubts: {sentences(image.reasons)}"
+        f"{names[uid]} read with doubts: {join_sentences(image.reasons)}"
         for uid, image in zip(uids, doubtful, strict=True)
     )
-    return (Performed(Analysis.IMAGE_QUALITY, False, uids, remarks),)
+    return (PerformedAnalysis(AnalysisType.IMAGE_QUALITY, False, uids, remarks),)

@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw
 from secondread.codes import Laterality
 from secondread.findings.finding import ImageReading
 from secondread.geometry import SpacingMm
-from secondread.report.drawing import PANEL_EDGE, TEXT, Box, fitted, scale_bar, write
+from secondread.report.drawing import PANEL_EDGE, TEXT, Box, draw_scale_bar, draw_text, shorten_text
 from secondread.report.panels import DisplayArray, Placement
 
-CAPTION = 44
+CAPTION_ROOM = 44
 """Height of the strip above a picture."""
 
 _AIR_MM = 14.0  # in front of the breast: room for the numbers
@@ -19,7 +19,7 @@ _USUAL = SpacingMm(0.1, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DrawnImage:
     """One image of a view, as it is drawn."""
 
     image: ImageReading
@@ -29,17 +29,17 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Hanging:
+class Flips:
     """What is done to a stored image to hang it."""
 
     mirrored: bool = False
     upside_down: bool = False
 
 
-AS_STORED = Hanging()
+AS_STORED = Flips()
 
 
-def hung(image: ImageReading) -> Hanging:
+def choose_flips(image: ImageReading) -> Flips:
     """Return how an image is turned: chest walls back to back, the right breast at the left.
 
     In cranio-caudal views the lateral side is up, in all others the head. Where Patient
@@ -50,7 +50,7 @@ def hung(image: ImageReading) -> Hanging:
     right = mammogram.laterality is Laterality.RIGHT
     if mammogram.orientation is None:
         side = "right" if right else "left"
-        return Hanging(mirrored=breast is not None and breast.chest_wall_side != side)
+        return Flips(mirrored=breast is not None and breast.chest_wall_side != side)
     along_rows, along_columns = mammogram.orientation
     lateral, medial = ("R", "L") if right else ("L", "R")
     if mammogram.view is not None and mammogram.view.is_cc_like:
@@ -59,7 +59,7 @@ def hung(image: ImageReading) -> Hanging:
         )
     else:
         upside_down = along_columns[0] == "H"
-    return Hanging(along_rows[0] == ("A" if right else "P"), upside_down)
+    return Flips(along_rows[0] == ("A" if right else "P"), upside_down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,15 @@ class Panel:
     placement: Placement
 
 
-def spacing_of(image: ImageReading) -> SpacingMm:
+def find_drawing_spacing(image: ImageReading) -> SpacingMm:
     """Return the pixel spacing that an image is drawn with; a usual one where it has none."""
     return image.mammogram.spacing or _USUAL
 
 
-def cut_of(shown: Shown) -> tuple[int, int, int, int]:
+def cut_of(shown: DrawnImage) -> tuple[int, int, int, int]:
     """Return what is drawn: first row, row after the last, the same of columns."""
     rows, columns = shown.display.shape
-    breast, spacing = shown.image.breast, spacing_of(shown.image)
+    breast, spacing = shown.image.breast, find_drawing_spacing(shown.image)
     if breast is None:
         return 0, rows, 0, columns
     top, bottom, left, right = breast.box
@@ -91,26 +91,26 @@ def cut_of(shown: Shown) -> tuple[int, int, int, int]:
     )
 
 
-def pixels_per_mm(shown: Shown, box: Box) -> float:
+def choose_scale(shown: DrawnImage, box: Box) -> float:
     """Return the largest scale at which an image fits a place."""
     top, bottom, left, right = cut_of(shown)
-    spacing = spacing_of(shown.image)
+    spacing = find_drawing_spacing(shown.image)
     return min(
         box.width / ((right - left) * spacing.between_columns),
-        (box.height - CAPTION) / ((bottom - top) * spacing.between_rows),
+        (box.height - CAPTION_ROOM) / ((bottom - top) * spacing.between_rows),
     )
 
 
-def paste_breast(
+def draw_breast(
     page: Image.Image,
     corner: tuple[int, int],
-    shown: Shown,
+    shown: DrawnImage,
     per_mm: float,
-    hanging: Hanging = AS_STORED,
+    hanging: Flips = AS_STORED,
 ) -> Panel:
     """Draw an image with its upper left corner at a place of the page."""
     top, bottom, left, right = cut_of(shown)
-    width, height = size = breast_size(shown, per_mm)
+    width, height = size = measure_breast(shown, per_mm)
     part = np.ascontiguousarray(shown.display[top:bottom, left:right])
     small = Image.fromarray(part).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     if hanging.mirrored:
@@ -134,24 +134,24 @@ def paste_breast(
     return Panel(frame, placement)
 
 
-def breast_size(shown: Shown, per_mm: float) -> tuple[int, int]:
+def measure_breast(shown: DrawnImage, per_mm: float) -> tuple[int, int]:
     """Return width and height of an image's picture on the page."""
     top, bottom, left, right = cut_of(shown)
-    spacing = spacing_of(shown.image)
+    spacing = find_drawing_spacing(shown.image)
     return (
         max(int((right - left) * spacing.between_columns * per_mm), 1),
         max(int((bottom - top) * spacing.between_rows * per_mm), 1),
     )
 
 
-def picture(page: Image.Image, box: Box, shown: Shown, per_mm: float) -> Panel:
+def draw_captioned_breast(page: Image.Image, box: Box, shown: DrawnImage, per_mm: float) -> Panel:
     """Draw an image as it is stored in the middle of a place, with caption and scale above it."""
-    width, _ = breast_size(shown, per_mm)
-    corner = (round(box.left + (box.width - width) / 2), round(box.top) + CAPTION)
-    panel = paste_breast(page, corner, shown, per_mm)
-    middle = panel.frame.top - CAPTION / 2
+    width, _ = measure_breast(shown, per_mm)
+    corner = (round(box.left + (box.width - width) / 2), round(box.top) + CAPTION_ROOM)
+    panel = draw_breast(page, corner, shown, per_mm)
+    middle = panel.frame.top - CAPTION_ROOM / 2
     bar = box.right - 180
-    caption = fitted(shown.caption, 24, bar - 16 - panel.frame.left)
-    write(page, (panel.frame.left, middle), caption, 24, TEXT, "lm")
-    scale_bar(page, (bar, middle), per_mm, 100)
+    caption = shorten_text(shown.caption, 24, bar - 16 - panel.frame.left)
+    draw_text(page, (panel.frame.left, middle), caption, 24, TEXT, "lm")
+    draw_scale_bar(page, (bar, middle), per_mm, 100)
     return panel

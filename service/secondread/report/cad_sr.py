@@ -22,25 +22,34 @@ from collections.abc import Mapping, Sequence
 from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
 
-from secondread.codes import FindingType, Status, Summary
+from secondread.codes import FindingType, ProcessingSummary, ResultStatus
 from secondread.errors import ReportError
 from secondread.findings.finding import StudyReading
 from secondread.report import concepts, tree
-from secondread.report.analyses import Performed, analyses, analysis_summary
-from secondread.report.detections import algorithm, detection_status, detection_summary
-from secondread.report.glance import impression_lines
-from secondread.report.header import Authorship, file_meta, result_header
-from secondread.report.image_library import evidence, library_entry, source_of
-from secondread.report.impressions import Contents, ImpressionWriter, contents, missing_line
-from secondread.report.lesions import prior_images
+from secondread.report.analyses import PerformedAnalysis, build_analysis_summary, list_analyses
+from secondread.report.detections import (
+    build_detection_summary,
+    determine_detection_status,
+    identify_detection,
+)
+from secondread.report.glance import list_impression_lines
+from secondread.report.header import Authorship, build_file_meta, build_header
+from secondread.report.image_library import build_evidence, build_library_entry, find_source
+from secondread.report.impressions import (
+    ImpressionWriter,
+    ReportContents,
+    describe_missing,
+    gather_contents,
+)
+from secondread.report.lesions import list_prior_images
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
-from secondread.report.tree import Item, Relation
+from secondread.report.tree import Relation, TreeItem
 from secondread.report.uids import ResultUids
-from secondread.report.wording import ascii_text, impression
+from secondread.report.wording import describe_reading, to_ascii
 from secondread.settings import ObjectKind, ProfileSettings
 
 
-def cad_sr(
+def build_cad_sr(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
     node: NodeIdentity,
@@ -72,18 +81,18 @@ def cad_sr(
     if not reading.images:
         raise ReportError("a CAD SR needs an image in its library")
     authorship = Authorship(node, uids, occasion, profile)
-    source = source_of(reading.images[0].mammogram, sources)
-    ds = result_header(source, authorship, ObjectKind.CAD_SR)
+    source = find_source(reading.images[0].mammogram, sources)
+    ds = build_header(source, authorship, ObjectKind.CAD_SR)
     ds.SOPClassUID = MammographyCADSRStorage
-    ds.SOPInstanceUID = uids.instance(ObjectKind.CAD_SR.value, "study")
+    ds.SOPInstanceUID = uids.derive_instance_uid(ObjectKind.CAD_SR.value, "study")
     ds.Modality = "SR"
     ds.InstanceNumber = 1
     _add_document(ds, reading, authorship)
     root = _content(reading, sources, uids, profile)
-    ds.update(tree.finished(root, "4000"))
+    ds.update(tree.encode_tree(root, "4000"))
     if profile.snomed_codes == "SRT":
-        tree.write_srt(ds)
-    ds.file_meta = file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+        tree.convert_to_srt(ds)
+    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     return ResultObject(ObjectKind.CAD_SR, 0, None, ds)
 
 
@@ -96,12 +105,12 @@ def _add_document(ds: Dataset, reading: StudyReading, authorship: Authorship) ->
     ds.VerificationFlag = "UNVERIFIED"
     ds.PreliminaryFlag = "FINAL"
     ds.AuthorObserverSequence = [_observer(ds, authorship.node)]
-    ds.CurrentRequestedProcedureEvidenceSequence = evidence(
+    ds.CurrentRequestedProcedureEvidenceSequence = build_evidence(
         image.mammogram for image in reading.images
     )
-    priors = [image.mammogram for image in prior_images(reading)]
+    priors = [image.mammogram for image in list_prior_images(reading)]
     if priors:
-        ds.PertinentOtherEvidenceSequence = evidence(priors)
+        ds.PertinentOtherEvidenceSequence = build_evidence(priors)
     if authorship.occasion.predecessor is not None:
         ds.PredecessorDocumentsSequence = [_replaced(*authorship.occasion.predecessor)]
 
@@ -110,17 +119,17 @@ def _observer(ds: Dataset, node: NodeIdentity) -> Dataset:
     observer = Dataset()
     observer.ObserverType = "DEV"
     observer.DeviceUID = node.device_uid
-    observer.Manufacturer = ascii_text(node.manufacturer, 64)
-    observer.ManufacturerModelName = ascii_text(node.model_name, 64)
-    observer.StationName = ascii_text(node.station_name, 16)
+    observer.Manufacturer = to_ascii(node.manufacturer, 64)
+    observer.ManufacturerModelName = to_ascii(node.model_name, 64)
+    observer.StationName = to_ascii(node.station_name, 16)
     observer.InstitutionName = ds.get("InstitutionName", None)
     observer.InstitutionCodeSequence = []
     return observer
 
 
 def _replaced(study_uid: str, series_uid: str, instance_uid: str) -> Dataset:
-    document = tree.reference_item(MammographyCADSRStorage, instance_uid)
-    document.PurposeOfReferenceCodeSequence = [tree.code_item(concepts.REPLACED_REPORT)]
+    document = tree.encode_reference(MammographyCADSRStorage, instance_uid)
+    document.PurposeOfReferenceCodeSequence = [tree.encode_code(concepts.REPLACED_REPORT)]
     series = Dataset()
     series.SeriesInstanceUID = series_uid
     series.ReferencedSOPSequence = [document]
@@ -135,49 +144,57 @@ def _content(
     sources: Mapping[str, Dataset],
     uids: ResultUids,
     profile: ProfileSettings,
-) -> Item:
+) -> TreeItem:
     """Return the content tree: TID 4000, rows in its order."""
-    held = contents(reading, profile)
+    held = gather_contents(reading, profile)
     root = tree.container(concepts.CAD_REPORT)
     root.add(Relation.HAS_CONCEPT_MOD, tree.code(concepts.LANGUAGE, concepts.ENGLISH))
     library = root.add(Relation.CONTAINS, tree.container(concepts.IMAGE_LIBRARY))
     entries = {
         image.mammogram.sop_instance_uid: library.add(
             Relation.CONTAINS,
-            library_entry(image.mammogram, source_of(image.mammogram, sources)),
+            build_library_entry(image.mammogram, find_source(image.mammogram, sources)),
         )
-        for image in (*reading.images, *prior_images(reading))
+        for image in (*reading.images, *list_prior_images(reading))
     }
-    performed = analyses(reading, held.lesions, entries)
-    impressions = ImpressionWriter(held, entries, uids).items()
+    performed = list_analyses(reading, held.lesions, entries)
+    impressions = ImpressionWriter(held, entries, uids).write_all()
     root.add(Relation.CONTAINS, _processing_summary(held, performed, impressions))
     qualities = [image.mammogram.sop_instance_uid for image in held.qualities]
-    root.add(Relation.CONTAINS, detection_summary(reading, entries, held.points, qualities))
-    root.add(Relation.CONTAINS, analysis_summary(reading, performed, entries))
+    root.add(Relation.CONTAINS, build_detection_summary(reading, entries, held.points, qualities))
+    root.add(Relation.CONTAINS, build_analysis_summary(reading, performed, entries))
     return root
 
 
 def _processing_summary(
-    held: Contents, performed: Sequence[Performed], impressions: Sequence[Item]
-) -> Item:
+    held: ReportContents, performed: Sequence[PerformedAnalysis], impressions: Sequence[TreeItem]
+) -> TreeItem:
     """Return TID 4001: the summary, the overall impression (TID 4002), then the individual ones."""
     reading = held.reading
     item = tree.code(concepts.PROCESSING_SUMMARY, _summary(held, performed).code)
-    lines = (*impression_lines(reading), *map(missing_line, held.missing))
-    said = tree.text(concepts.IMPRESSION_DESCRIPTION, impression(reading, lines))
-    for child in (said, *algorithm(reading.model, FindingType.CLUSTER)):
+    lines = (*list_impression_lines(reading), *map(describe_missing, held.missing))
+    said = tree.text(concepts.IMPRESSION_DESCRIPTION, describe_reading(reading, lines))
+    for child in (said, *identify_detection(reading.model, FindingType.CLUSTER)):
         item.add(Relation.HAS_PROPERTIES, child)
     for child in impressions:
         item.add(Relation.INFERRED_FROM, child)
     return item
 
 
-def _summary(held: Contents, performed: Sequence[Performed]) -> Summary:
+def _summary(held: ReportContents, performed: Sequence[PerformedAnalysis]) -> ProcessingSummary:
     """Return the one word on processing and findings (CID 6047)."""
-    detection = detection_status(held.reading.images)
-    if detection is Status.FAILED:
-        return Summary.NONE
-    all_succeeded = detection is Status.SUCCEEDED and all(one.succeeded for one in performed)
+    detection = determine_detection_status(held.reading.images)
+    if detection is ResultStatus.FAILED:
+        return ProcessingSummary.NONE
+    all_succeeded = detection is ResultStatus.SUCCEEDED and all(one.succeeded for one in performed)
     if all_succeeded:
-        return Summary.ALL_WITH_FINDINGS if held.with_findings else Summary.ALL_WITHOUT_FINDINGS
-    return Summary.SOME_WITH_FINDINGS if held.with_findings else Summary.SOME_WITHOUT_FINDINGS
+        return (
+            ProcessingSummary.ALL_WITH_FINDINGS
+            if held.with_findings
+            else ProcessingSummary.ALL_WITHOUT_FINDINGS
+        )
+    return (
+        ProcessingSummary.SOME_WITH_FINDINGS
+        if held.with_findings
+        else ProcessingSummary.SOME_WITHOUT_FINDINGS
+    )

@@ -11,41 +11,41 @@ from pydicom.dataset import Dataset
 
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.reasons import ImageStatus, Outcome
-from secondread.report.glance import legend, treatment_lines
-from secondread.report.header import Authorship, local_time
-from secondread.report.image_library import source_of
-from secondread.report.overview import overview_page
-from secondread.report.page import NoticeRow, PageText, notice_page, view_page
+from secondread.report.glance import describe_in_legend, list_treatment_lines
+from secondread.report.header import Authorship, to_local_time
+from secondread.report.image_library import find_source
+from secondread.report.overview import draw_overview_page
+from secondread.report.page import NoticeLine, PageText, draw_notice_page, draw_view_page
 from secondread.report.panels import DisplayArray
 from secondread.report.result import ResultObject
 from secondread.report.secondary_capture import (
     add_laterality,
     add_pixels,
     add_source,
-    comments,
-    replaced_words,
-    secondary_capture,
-    sides_of,
-    source_item,
+    build_image_comments,
+    build_secondary_capture,
+    collect_sides,
+    describe_replaced,
+    encode_source_image,
 )
 from secondread.report.wording import (
     LIMITS,
-    ascii_text,
-    capitalized,
-    certainty_line,
-    count,
-    image_names,
-    image_outcome,
-    left_out_lines,
-    operating_point,
-    prior_lines,
-    sentences,
-    spaced,
-    study_doubts,
+    capitalize,
+    describe_certainty,
+    describe_image_outcome,
+    describe_left_out,
+    describe_operating_point,
+    describe_priors,
+    format_label,
+    join_sentences,
+    list_study_doubts,
+    name_images,
+    pluralize,
+    to_ascii,
 )
 from secondread.settings import ObjectKind
 
-Display = Callable[[str], DisplayArray]
+LoadDisplay = Callable[[str], DisplayArray]
 """Gives the full-resolution display array of an image by SOP Instance UID."""
 
 _HEADLINES = {
@@ -57,10 +57,10 @@ _HEADLINES = {
 }
 
 
-def captures(
+def make_view_captures(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
-    display: Display,
+    display: LoadDisplay,
     authorship: Authorship,
     first: int = 0,
 ) -> tuple[ResultObject, ...]:
@@ -84,30 +84,32 @@ def captures(
     ReportError
         An image with findings has no header.
     """
-    names = image_names(reading)
-    drawn = [image for image in reading.images if image.status.has_findings and image.shown]
+    names = name_images(reading)
+    drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
     results = []
     for index, image in enumerate(drawn, start=first):
         uid = image.mammogram.sop_instance_uid
-        source = source_of(image.mammogram, sources)
+        source = find_source(image.mammogram, sources)
         text = PageText(
-            title=ascii_text(names[uid]),
-            subtitle=f"{count(len(image.shown), 'finding')} shown",
+            title=to_ascii(names[uid]),
+            subtitle=f"{pluralize(len(image.shown_findings), 'finding')} shown",
             notes=_view_notes(reading, image),
             footer=_footer(reading, authorship, source),
-            context={one.id: legend(reading, image, one) for one in image.shown},
+            contexts={
+                one.id: describe_in_legend(reading, image, one) for one in image.shown_findings
+            },
         )
-        ds = secondary_capture(source, authorship, uid, index + 1)
+        ds = build_secondary_capture(source, authorship, uid, index + 1)
         add_source(ds, image, source)
-        add_pixels(ds, view_page(image, display(uid), text))
+        add_pixels(ds, draw_view_page(image, display(uid), text))
         results.append(ResultObject(ObjectKind.CAPTURE, index, uid, ds))
     return tuple(results)
 
 
-def overview(
+def make_overview(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
-    display: Display,
+    display: LoadDisplay,
     authorship: Authorship,
 ) -> ResultObject:
     """Return the capture that shows the exam as it hangs, with its findings; the first capture.
@@ -122,28 +124,28 @@ def overview(
         Who writes, when, for which destination.
     """
     source = _own_source(reading, sources)
-    shown = sum(len(image.shown) for image in reading.images)
+    shown = sum(len(image.shown_findings) for image in reading.images)
     suspicion = "not rated" if reading.suspicion is None else f"{reading.suspicion:.0f}"
     text = PageText(
         title="OVERVIEW",
-        subtitle=f"{count(shown, 'finding')} shown, suspicion of the exam {suspicion}",
+        subtitle=f"{pluralize(shown, 'finding')} shown, suspicion of the exam {suspicion}",
         notes=(*_study_notes(reading), *_broken_lines(reading), LIMITS.rstrip(".")),
         footer=_footer(reading, authorship, source),
     )
-    ds = secondary_capture(source, authorship, "overview", 1)
+    ds = build_secondary_capture(source, authorship, "overview", 1)
     ds.DerivationDescription = (
         "Page with downsampled views, hung, the prior's beside them where there is one, and the "
         "outlines and numbers of computer-detected calcifications"
     )
     ds.SourceImageSequence = [
-        source_item(image) for image in reading.images if image.status.has_findings
+        encode_source_image(image) for image in reading.images if image.status.was_read
     ]
-    add_laterality(ds, sides_of(reading.images))
-    add_pixels(ds, overview_page(reading, display, text))
+    add_laterality(ds, collect_sides(reading.images))
+    add_pixels(ds, draw_overview_page(reading, display, text))
     return ResultObject(ObjectKind.CAPTURE, 0, None, ds)
 
 
-def notice(
+def make_notice(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
     authorship: Authorship,
@@ -165,16 +167,16 @@ def notice(
     source = _own_source(reading, sources)
     text = PageText(
         title=_headline(reading),
-        subtitle=capitalized(ascii_text(sentences(reading.reasons[:1]))),
+        subtitle=capitalize(to_ascii(join_sentences(reading.reasons[:1]))),
         notes=(*_doubts(reading), LIMITS),
         footer=_footer(reading, authorship, source),
     )
-    ds = secondary_capture(source, authorship, "study", index + 1)
-    ds.ImageComments = comments(f"{text.title}: {text.subtitle}", authorship, source)
+    ds = build_secondary_capture(source, authorship, "study", index + 1)
+    ds.ImageComments = build_image_comments(f"{text.title}: {text.subtitle}", authorship, source)
     # What was left out has a side as well.
     own = _own_headers(reading, sources)
     add_laterality(ds, {str(header.get("ImageLaterality", None) or "") for header in own})
-    add_pixels(ds, notice_page(text, _notice_rows(reading)))
+    add_pixels(ds, draw_notice_page(text, _notice_rows(reading)))
     return ResultObject(ObjectKind.CAPTURE, index, None, ds)
 
 
@@ -192,29 +194,29 @@ def _headline(reading: StudyReading) -> str:
     return _HEADLINES[reading.outcome] + (", WITH DOUBTS" if doubtful else "")
 
 
-def _notice_rows(reading: StudyReading) -> list[NoticeRow]:
-    names = image_names(reading)
+def _notice_rows(reading: StudyReading) -> list[NoticeLine]:
+    names = name_images(reading)
     rows = [
-        NoticeRow(
-            ascii_text(names[image.mammogram.sop_instance_uid]),
-            ascii_text(image_outcome(image)),
+        NoticeLine(
+            to_ascii(names[image.mammogram.sop_instance_uid]),
+            to_ascii(describe_image_outcome(image)),
             emphasized=image.status is not ImageStatus.READ,
         )
         for image in reading.images
     ]
     rows += [
-        NoticeRow(spaced(view), "expected, and not received", emphasized=True)
+        NoticeLine(format_label(view), "expected, and not received", emphasized=True)
         for view in reading.missing_views
     ]
     rows += [
-        NoticeRow(ascii_text(labels), f"left out: {reason}", emphasized=not reading.images)
-        for labels, reason in left_out_lines(reading)
+        NoticeLine(to_ascii(labels), f"left out: {reason}", emphasized=not reading.images)
+        for labels, reason in describe_left_out(reading)
     ]
     return sorted(rows, key=lambda row: not row.emphasized)
 
 
 def _doubts(reading: StudyReading) -> tuple[str, ...]:
-    facts = (*study_doubts(reading), *prior_lines(reading), *treatment_lines(reading))
+    facts = (*list_study_doubts(reading), *describe_priors(reading), *list_treatment_lines(reading))
     return (". ".join(facts),) if facts else ()
 
 
@@ -225,15 +227,15 @@ def _view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, ...]:
         lengths += f", magnified {magnified:.2f} times"
     if image.mammogram.spacing is None:
         lengths = "The image has no pixel spacing, lengths are not known"
-    elif not image.mammogram.spacing_at_detector:
+    elif not image.mammogram.is_spacing_at_detector:
         lengths = "Lengths by a pixel spacing that is not given at the detector plane"
-    doubts = (f"Read with doubts: {sentences(image.reasons)}",) if image.reasons else ()
+    doubts = (f"Read with doubts: {join_sentences(image.reasons)}",) if image.reasons else ()
     return tuple(
-        ascii_text(note)
+        to_ascii(note)
         for note in (
             *doubts,
             *_study_notes(reading),
-            f"{certainty_line(reading.model)}. {lengths}. Details with their own contrast",
+            f"{describe_certainty(reading.model)}. {lengths}. Details with their own contrast",
         )
     )
 
@@ -244,20 +246,20 @@ def _broken_lines(reading: StudyReading) -> tuple[str, ...]:
 
 
 def _study_notes(reading: StudyReading) -> tuple[str, ...]:
-    missing = ", ".join(map(spaced, reading.missing_views))
+    missing = ", ".join(map(format_label, reading.missing_views))
     return (*((f"Expected views missing: {missing}",) if missing else ()), *_doubts(reading))
 
 
 def _footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> tuple[str, str]:
     node, model, occasion = authorship.node, reading.model, authorship.occasion
-    at = local_time(occasion.at, source)
-    place = ", ".join([f"revision {reading.revision}", *replaced_words(authorship, source)])
+    at = to_local_time(occasion.written_at, source)
+    place = ", ".join([f"revision {reading.revision}", *describe_replaced(authorship, source)])
     zone = f"{at:%z}"
     made = f"processed {at:%Y-%m-%d %H:%M} UTC{zone[:3]}:{zone[3:5]}"
     return (
-        ascii_text(f"{made}   |   {place}"),
-        ascii_text(
+        to_ascii(f"{made}   |   {place}"),
+        to_ascii(
             f"{node.model_name} {node.version}   |   {model.name} {model.version}, "
-            f"{operating_point(model)}, manifest {model.digest[:12]}"
+            f"{describe_operating_point(model)}, manifest {model.digest[:12]}"
         ),
     )

@@ -15,34 +15,34 @@ from collections.abc import Mapping
 from pydicom.dataset import Dataset
 
 from secondread.findings.finding import StudyReading
-from secondread.report.check_findings import differences
+from secondread.report.check_findings import compare_with_reading
 from secondread.report.check_rules import RULES
 from secondread.report.checked import CheckedReport
 from secondread.report.conformity import Conformity
 from secondread.report.content import ContentError
-from secondread.report.fault import Fault
+from secondread.report.fault import ReportFault
 from secondread.report.template_4000 import ROOT, TEMPLATES
 from secondread.settings import ProfileSettings
 
-__all__ = ["Fault", "check_against", "check_cad_sr"]
+__all__ = ["ReportFault", "check_against_reading", "check_cad_sr"]
 
 
-def check_cad_sr(ds: Dataset) -> list[Fault]:
+def check_cad_sr(ds: Dataset) -> list[ReportFault]:
     """Return what is wrong with a CAD SR, whoever wrote it; an empty list if nothing is."""
     try:
         report = CheckedReport(ds)
     except ContentError as error:
-        return [Fault(error.position, error.fault)]
+        return [ReportFault(error.position, error.fault)]
     faults = [
-        *Conformity(report.tree, ROOT, TEMPLATES).faults(),
+        *Conformity(report.tree, ROOT, TEMPLATES).find_faults(),
         *(fault for rule in RULES for fault in rule(report)),
     ]
     return list(dict.fromkeys(faults))
 
 
-def check_against(
+def check_against_reading(
     ds: Dataset, reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings
-) -> list[Fault]:
+) -> list[ReportFault]:
     """Return where a CAD SR of ours differs from what it was made from.
 
     Parameters
@@ -59,5 +59,5 @@ def check_against(
     try:
         report = CheckedReport(ds)
     except ContentError as error:
-        return [Fault(error.position, error.fault)]
-    return list(dict.fromkeys(differences(report, reading, sources, profile)))
+        return [ReportFault(error.position, error.fault)]
+    return list(dict.fromkeys(compare_with_reading(report, reading, sources, profile)))

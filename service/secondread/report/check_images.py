@@ -12,81 +12,81 @@ from secondread.findings.finding import ImageReading, StudyReading
 from secondread.report import concepts
 from secondread.report.checked import CheckedReport
 from secondread.report.content import Content
-from secondread.report.fault import Fault
+from secondread.report.fault import ReportFault
 from secondread.report.item_values import is_moment
 
 _COPIED = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
 
 
-def header_faults(
+def check_header(
     report: CheckedReport, reading: StudyReading, sources: Mapping[str, Dataset]
-) -> Iterator[Fault]:
+) -> Iterator[ReportFault]:
     """Yield where the document's header is not that of its images."""
     ds = report.ds
     if ds.get("StudyInstanceUID") != reading.study_uid:
-        yield Fault("header", "StudyInstanceUID is not that of the study that was read")
+        yield ReportFault("header", "StudyInstanceUID is not that of the study that was read")
     uids = [image.mammogram.sop_instance_uid for image in reading.images]
     source = sources.get(uids[0]) if uids else None
     for keyword in _COPIED if source is not None else ():
         if str(ds.get(keyword, "") or "") != str((source or ds).get(keyword, "") or ""):
-            yield Fault("header", f"{keyword} is not that of the images")
+            yield ReportFault("header", f"{keyword} is not that of the images")
     for keyword in ("SeriesInstanceUID", "SOPInstanceUID"):
         own = ds.get(keyword)
         if any(own == header.get(keyword) for header in sources.values()):
-            yield Fault("header", f"{keyword} is one of the images'")
+            yield ReportFault("header", f"{keyword} is one of the images'")
 
 
-def library_faults(
+def check_library(
     report: CheckedReport, reading: StudyReading, sources: Mapping[str, Dataset]
-) -> Iterator[Fault]:
+) -> Iterator[ReportFault]:
     """Yield where the library does not hold what was read, or not as its headers say."""
     wanted = [image.mammogram.sop_instance_uid for image in reading.images]
-    held = [entry.instance[1] for entry in report.library.values() if entry.instance]
+    held = [entry.reference[1] for entry in report.library.values() if entry.reference]
     for uid in wanted:
         if uid not in held:
-            yield Fault("1.2", f"{uid} was read and is not in the library")
-    known = {*wanted, *(image.mammogram.sop_instance_uid for image in earlier_images(reading))}
+            yield ReportFault("1.2", f"{uid} was read and is not in the library")
+    known = {*wanted, *(image.mammogram.sop_instance_uid for image in list_prior_images(reading))}
     for uid in held:
         if uid not in known:
-            yield Fault("1.2", f"{uid} was not read and is in the library")
+            yield ReportFault("1.2", f"{uid} was not read and is in the library")
     for entry in report.library.values():
-        header = sources.get(entry.instance[1]) if entry.instance else None
+        header = sources.get(entry.reference[1]) if entry.reference else None
         if header is not None:
             yield from _entry(report, entry, header)
 
 
-def earlier_images(reading: StudyReading) -> Iterator[ImageReading]:
+def list_prior_images(reading: StudyReading) -> Iterator[ImageReading]:
     """Yield the images of the priors."""
-    for earlier in reading.earlier:
+    for earlier in reading.prior_readings:
         yield from earlier.images
 
 
-def _entry(report: CheckedReport, entry: Content, header: Dataset) -> Iterator[Fault]:
+def _entry(report: CheckedReport, entry: Content, header: Dataset) -> Iterator[ReportFault]:
     """Yield where a library entry, or its evidence, is not as the image's header says."""
     try:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError as error:
-        yield Fault(entry.where, f"the image's header: {error}")
+        yield ReportFault(entry.path, f"the image's header: {error}")
         return
-    if entry.instance and entry.instance[0] != mammogram.sop_class_uid:
-        yield Fault(entry.where, "not the SOP class of the image")
-    if report.study_of(entry) not in {"", mammogram.study_uid}:
-        yield Fault(entry.where, "evidence under another study than the image's")
+    if entry.reference and entry.reference[0] != mammogram.sop_class_uid:
+        yield ReportFault(entry.path, "not the SOP class of the image")
+    if report.find_study(entry) not in {"", mammogram.study_uid}:
+        yield ReportFault(entry.path, "evidence under another study than the image's")
     yield from _context(entry, mammogram, header)
 
 
-def _context(entry: Content, mammogram: Mammogram, header: Dataset) -> Iterator[Fault]:
+def _context(entry: Content, mammogram: Mammogram, header: Dataset) -> Iterator[ReportFault]:
     for concept, value in _as_coded(mammogram):
-        if not is_code(entry.first(concept), value):
-            yield Fault(entry.where, f"{concept.meaning} is not that of the image")
+        if not has_code(entry.find_child(concept), value):
+            yield ReportFault(entry.path, f"{concept.meaning} is not that of the image")
     for concept, number in _as_numbers(mammogram):
-        found = entry.first(concept)
+        found = entry.find_child(concept)
         if not _is_number(found, number):
-            yield Fault(entry.where, f"{concept.meaning} is not {number} as in the image")
+            yield ReportFault(entry.path, f"{concept.meaning} is not {number} as in the image")
     for concept, text in _as_texts(mammogram, header):
-        found = entry.first(concept)
+        found = entry.find_child(concept)
         if (_told(found) if found is not None else "") != text:
-            yield Fault(entry.where, f"{concept.meaning} is not {text!r} as in the image")
+            yield ReportFault(entry.path, f"{concept.meaning} is not {text!r} as in the image")
 
 
 def _is_number(content: Content | None, wanted: float | None) -> bool:
@@ -103,7 +103,7 @@ def _as_coded(mammogram: Mammogram) -> Iterator[tuple[Code, Code | None]]:
 
 
 def _as_numbers(mammogram: Mammogram) -> Iterator[tuple[Code, float | None]]:
-    spacing = mammogram.spacing if mammogram.spacing_at_detector else None
+    spacing = mammogram.spacing if mammogram.is_spacing_at_detector else None
     micrometers = (
         (spacing.between_columns * 1000, spacing.between_rows * 1000) if spacing else (None, None)
     )
@@ -136,7 +136,7 @@ def _told(content: Content) -> str:
     return ""
 
 
-def is_code(content: Content | None, wanted: Code | None) -> bool:
+def has_code(content: Content | None, wanted: Code | None) -> bool:
     """Whether an item has a code as its value; without one wanted, whether there is none."""
     found = content.code if content is not None else None
     if found is None or wanted is None:

@@ -8,10 +8,10 @@ from pydicom.dataset import Dataset
 from secondread.codes import Code, FindingType, RenderingIntent
 from secondread.report import concepts
 from secondread.report.conformity import walk
-from secondread.report.content import Content, Tree, enum_of
+from secondread.report.content import Content, ContentTree, read_enum
 from secondread.report.tree import Position
 
-Instance = tuple[str, str]
+InstanceKey = tuple[str, str]
 """SOP class and instance UID."""
 
 
@@ -31,7 +31,7 @@ class CheckedReport:
 
     def __init__(self, ds: Dataset) -> None:
         self.ds = ds
-        self.tree = Tree(ds)
+        self.tree = ContentTree(ds)
         self.items: dict[Position, Content] = {
             content.position: content for content in walk(self.tree.root)
         }
@@ -41,22 +41,22 @@ class CheckedReport:
         """The IMAGE items of the Image Library."""
         return {
             image.position: image
-            for library in self.tree.root.named(concepts.IMAGE_LIBRARY)
+            for library in self.tree.root.find_children(concepts.IMAGE_LIBRARY)
             for image in library.children
-            if image.value_type == "IMAGE" and image.instance is not None
+            if image.value_type == "IMAGE" and image.reference is not None
         }
 
     @cached_property
-    def current(self) -> dict[Instance, str]:
+    def current_evidence(self) -> dict[InstanceKey, str]:
         """Current Requested Procedure Evidence, with the study of each instance."""
         return dict(self._evidence("CurrentRequestedProcedureEvidenceSequence"))
 
     @cached_property
-    def other(self) -> dict[Instance, str]:
+    def other_evidence(self) -> dict[InstanceKey, str]:
         """Pertinent Other Evidence, with the study of each instance."""
         return dict(self._evidence("PertinentOtherEvidenceSequence"))
 
-    def _evidence(self, keyword: str) -> Iterator[tuple[Instance, str]]:
+    def _evidence(self, keyword: str) -> Iterator[tuple[InstanceKey, str]]:
         for study in self.ds.get(keyword, None) or ():
             for series in study.get("ReferencedSeriesSequence", None) or ():
                 for sop in series.get("ReferencedSOPSequence", None) or ():
@@ -66,47 +66,47 @@ class CheckedReport:
                     )
                     yield instance, str(study.get("StudyInstanceUID", ""))
 
-    def named(self, *names: Code) -> list[Content]:
+    def find_items(self, *names: Code) -> list[Content]:
         """Return all items with one of these concept names, depth first."""
         return [one for one in self.items.values() if any(map(one.is_named, names))]
 
     @cached_property
     def findings(self) -> list[Content]:
         """The Single Image Findings."""
-        return self.named(concepts.SINGLE_IMAGE_FINDING)
+        return self.find_items(concepts.SINGLE_IMAGE_FINDING)
 
     @cached_property
     def composites(self) -> list[Content]:
         """The Composite Features."""
-        return self.named(concepts.COMPOSITE_FEATURE)
+        return self.find_items(concepts.COMPOSITE_FEATURE)
 
-    def above(self, content: Content) -> Content | None:
+    def find_parent(self, content: Content) -> Content | None:
         """Return the item that an item hangs below."""
         return self.items.get(content.position[:-1])
 
-    def images_of(self, content: Content) -> list[Content]:
+    def find_images(self, content: Content) -> list[Content]:
         """Return the library's entries that the references right below an item point at."""
         return [
             self.library[child.target] for child in content.children if child.target in self.library
         ]
 
-    def place(self, finding: Content) -> Content | None:
+    def find_finding_image(self, finding: Content) -> Content | None:
         """Return the entry of the image that a finding's center, or else the finding, is in."""
-        center = finding.first(concepts.CENTER)
-        return next(iter(self.images_of(center if center is not None else finding)), None)
+        center = finding.find_child(concepts.CENTER)
+        return next(iter(self.find_images(center if center is not None else finding)), None)
 
-    def study_of(self, entry: Content) -> str:
+    def find_study(self, entry: Content) -> str:
         """Return the study of a library entry, by the evidence; empty where that lacks it."""
-        instance = entry.instance
+        instance = entry.reference
         if instance is None:
             return ""
         key = instance[:2]
-        return self.current.get(key) or self.other.get(key) or ""
+        return self.current_evidence.get(key) or self.other_evidence.get(key) or ""
 
-    def type_of(self, finding: Content) -> FindingType | None:
+    def find_type(self, finding: Content) -> FindingType | None:
         """Return what a finding is, as far as the node writes it."""
-        return enum_of(finding, FindingType)
+        return read_enum(finding, FindingType)
 
-    def intent_of(self, content: Content) -> RenderingIntent | None:
+    def find_intent(self, content: Content) -> RenderingIntent | None:
         """Return an item's Rendering Intent."""
-        return enum_of(content.first(concepts.RENDERING_INTENT), RenderingIntent)
+        return read_enum(content.find_child(concepts.RENDERING_INTENT), RenderingIntent)

@@ -9,17 +9,17 @@ from PIL import Image, ImageDraw
 
 from secondread.geometry import Outline, PointPx, SpacingMm, bounding_box
 from secondread.report.drawing import (
+    MUTED,
     PANEL_EDGE,
-    QUIET,
     Box,
     Color,
-    Strokes,
-    badge_size,
-    write,
+    HaloedLines,
+    draw_text,
+    measure_badge,
 )
 from secondread.report.panels import DisplayArray, Placement
 
-LEAST_MM = 16.0
+MIN_WIDTH_MM = 16.0
 """A close-up shows at least this much tissue across."""
 
 _ROOM = 1.5  # a cluster takes at most two thirds of its close-up
@@ -28,7 +28,7 @@ _QUANTILES = (0.5, 99.9)  # per cent of the tile's greys that become black and w
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CloseUpView:
     """One place in one exam."""
 
     display: DisplayArray
@@ -43,11 +43,11 @@ class CloseUp:
 
     number: str
     color: Color
-    prior: Place
-    current: Place
+    prior: CloseUpView
+    current: CloseUpView
 
 
-def close_ups(page: Image.Image, area: Box, shown: Sequence[CloseUp]) -> None:
+def draw_close_ups(page: Image.Image, area: Box, shown: Sequence[CloseUp]) -> None:
     """Draw as many close-ups as the area has room for, one below the other.
 
     Each has the prior at the left and the current exam at the right.
@@ -56,17 +56,17 @@ def close_ups(page: Image.Image, area: Box, shown: Sequence[CloseUp]) -> None:
     most = max(int((area.height + _GAP) // (size + _GAP)), 1)
     for index, one in enumerate(shown[:most]):
         top = area.top + index * (size + _GAP)
-        across = max(_across_mm(one.prior), _across_mm(one.current), LEAST_MM)
+        across = max(_across_mm(one.prior), _across_mm(one.current), MIN_WIDTH_MM)
         for place, left in ((one.prior, area.left), (one.current, area.left + size + _GAP)):
             _tile(page, Box(left, top, left + size, top + size), place, across, one.color)
-        width, height = badge_size(one.number, 20)
+        width, height = measure_badge(one.number, 20)
         corners = (area.left + 6, top + 6, area.left + 6 + width, top + 6 + height)
         ImageDraw.Draw(page).rounded_rectangle(corners, radius=5, fill=one.color)
         middle = (area.left + 6 + width / 2, top + 6 + height / 2)
-        write(page, middle, one.number, 20, (0, 0, 0), anchor="mm")
+        draw_text(page, middle, one.number, 20, (0, 0, 0), anchor="mm")
 
 
-def _across_mm(place: Place) -> float:
+def _across_mm(place: CloseUpView) -> float:
     if not place.outline:
         return 0.0
     first, last = bounding_box(place.outline)
@@ -75,11 +75,11 @@ def _across_mm(place: Place) -> float:
     return _ROOM * max(wide, high)
 
 
-def _tile(page: Image.Image, box: Box, place: Place, across_mm: float, color: Color) -> None:
+def _tile(page: Image.Image, box: Box, place: CloseUpView, across_mm: float, color: Color) -> None:
     frame = (box.left - 1, box.top - 1, box.right, box.bottom)
     if not place.outline:
         middle = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
-        write(page, middle, "not shown in this image", 18, QUIET, anchor="mm")
+        draw_text(page, middle, "not shown in this image", 18, MUTED, anchor="mm")
         ImageDraw.Draw(page).rectangle(frame, outline=PANEL_EDGE)
         return
     first, last = bounding_box(place.outline)
@@ -104,8 +104,8 @@ def _tile(page: Image.Image, box: Box, place: Place, across_mm: float, color: Co
     spread = np.clip((cut - low) * (255 / max(high - low, 40.0)), 0, 255).astype(np.uint8)
     corner = (round(box.left), round(box.top))
     page.paste(Image.fromarray(spread).convert("RGB"), corner)
-    strokes = Strokes(Box(corner[0], corner[1], corner[0] + size, corner[1] + size))
+    strokes = HaloedLines(Box(corner[0], corner[1], corner[0] + size, corner[1] + size))
     placement = Placement(corner[0] - left / per[0], corner[1] - top / per[1], 1 / per[0])
-    strokes.add(placement.outline(place.outline, 8), 1.3)
+    strokes.add_line(placement.place_outline(place.outline, 8), 1.3)
     strokes.paint(page, color)
     ImageDraw.Draw(page).rectangle(frame, outline=PANEL_EDGE)

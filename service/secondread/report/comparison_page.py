@@ -11,73 +11,78 @@ from secondread.findings.comparison import StudyComparison
 from secondread.followup.frame import PointsMm, ViewFrame
 from secondread.followup.registration import Registration
 from secondread.report.breast_panel import (
-    CAPTION,
-    Shown,
-    picture,
-    pixels_per_mm,
-    spacing_of,
+    CAPTION_ROOM,
+    DrawnImage,
+    choose_scale,
+    draw_captioned_breast,
+    find_drawing_spacing,
 )
-from secondread.report.closeups import CloseUp, Place, close_ups
+from secondread.report.closeups import CloseUp, CloseUpView, draw_close_ups
 from secondread.report.compared_marks import (
-    BADGE,
-    Entry,
-    color_badge,
+    BADGE_TEXT,
+    ComparedFinding,
+    draw_color_badge,
     draw_outlines,
-    entries_of,
+    list_compared,
 )
 from secondread.report.drawing import (
-    PAGE,
+    BACKGROUND,
+    MUTED,
     PANEL_EDGE,
-    QUIET,
     WARNING,
     Box,
-    badge_size,
-    fitted,
-    write,
+    draw_text,
+    measure_badge,
+    shorten_text,
 )
 from secondread.report.panels import DisplayArray
-from secondread.report.wording import DISCLAIMER, PURPOSE, count, spaced
+from secondread.report.wording import DISCLAIMER, PURPOSE, format_label, pluralize
 
 PAGE_SIZE = (1800, 1400)
 """Columns and rows of a page."""
 MOST_LINES = 6
 """Clusters beyond these are outlined and counted."""
-BLINK_MM = 0.2
+BLINK_PIXEL_MM = 0.2
 """Pixel spacing of a blink pair."""
 
 _MARGIN, _HEAD, _FOOT, _GUTTER, _LINE = 40, 116, 24, 30, 58
 _VIEW_WIDTH = 545
 
 
-def comparison_page(current: Shown, prior: Shown, comparison: StudyComparison) -> Image.Image:
+def draw_comparison_page(
+    current: DrawnImage, prior: DrawnImage, comparison: StudyComparison
+) -> Image.Image:
     """Return a page with a view beside its prior.
 
     The same number and colour name a cluster in both. A full outline is a finding; a broken one
     is where the other exam's finding would lie.
     """
-    page = Image.new("RGB", PAGE_SIZE, PAGE)
-    entries = entries_of(current.image, prior.image, comparison)
+    page = Image.new("RGB", PAGE_SIZE, BACKGROUND)
+    entries = list_compared(current.image, prior.image, comparison)
     _head(page, current, comparison)
     lines = min(len(entries), MOST_LINES) + (len(entries) > MOST_LINES)
     bottom = page.height - _FOOT - max(lines, 1) * _LINE - 16
     left = Box(_MARGIN, _HEAD + 16, _MARGIN + _VIEW_WIDTH, bottom)
     right = Box(left.right + _GUTTER, left.top, left.right + _GUTTER + _VIEW_WIDTH, bottom)
-    details = Box(right.right + _GUTTER, left.top + CAPTION, page.width - _MARGIN, bottom)
+    details = Box(right.right + _GUTTER, left.top + CAPTION_ROOM, page.width - _MARGIN, bottom)
     # One millimetre is equally long in both pictures, whatever the pitches.
-    scale = min(pixels_per_mm(shown, left) for shown in (current, prior))
-    panels = [picture(page, box, shown, scale) for box, shown in ((left, prior), (right, current))]
-    draw_outlines(page, panels[0], [(e, e.prior, e.prior_found) for e in entries])
-    draw_outlines(page, panels[1], [(e, (e.current,), e.current_found) for e in entries])
-    close_ups(page, details, [_close_up(entry, current, prior) for entry in entries])
-    middle = details.top - CAPTION / 2
-    write(page, (details.left, middle), "Prior and current, own contrast", 20, QUIET, "lm")
+    scale = min(choose_scale(shown, left) for shown in (current, prior))
+    panels = [
+        draw_captioned_breast(page, box, shown, scale)
+        for box, shown in ((left, prior), (right, current))
+    ]
+    draw_outlines(page, panels[0], [(e, e.prior, e.is_prior_finding) for e in entries])
+    draw_outlines(page, panels[1], [(e, (e.current,), e.is_current_finding) for e in entries])
+    draw_close_ups(page, details, [_close_up(entry, current, prior) for entry in entries])
+    middle = details.top - CAPTION_ROOM / 2
+    draw_text(page, (details.left, middle), "Prior and current, own contrast", 20, MUTED, "lm")
     _legend(page, bottom + 16, entries)
     return page
 
 
-def _close_up(entry: Entry, current: Shown, prior: Shown) -> CloseUp:
+def _close_up(entry: ComparedFinding, current: DrawnImage, prior: DrawnImage) -> CloseUp:
     places = [
-        Place(shown.display, spacing_of(shown.image), outline)
+        CloseUpView(shown.display, find_drawing_spacing(shown.image), outline)
         for shown, outline in (
             (prior, entry.prior[0] if entry.prior else ()),
             (current, entry.current),
@@ -86,9 +91,9 @@ def _close_up(entry: Entry, current: Shown, prior: Shown) -> CloseUp:
     return CloseUp(entry.number, entry.color, places[0], places[1])
 
 
-def _head(page: Image.Image, current: Shown, comparison: StudyComparison) -> None:
+def _head(page: Image.Image, current: DrawnImage, comparison: StudyComparison) -> None:
     right = page.width - _MARGIN
-    write(page, (_MARGIN, 76), spaced(current.image.mammogram.label), 50)
+    draw_text(page, (_MARGIN, 76), format_label(current.image.mammogram.label), 50)
     view = next(
         v
         for v in comparison.views
@@ -99,30 +104,32 @@ def _head(page: Image.Image, current: Shown, comparison: StudyComparison) -> Non
     unit = "same unit" if view.same_unit else "another unit or processing, wider limits"
     facts = ", ".join(part for part in (comparison.basis, unit, how, known) if part)
     note = view.why_not or facts
-    write(page, (_MARGIN, 104), fitted(note, 20, right - _MARGIN - 340), 20, QUIET)
-    write(page, (right, 54), DISCLAIMER, 30, WARNING, anchor="rs")
-    write(page, (right, 86), PURPOSE, 22, QUIET, anchor="rs")
+    draw_text(page, (_MARGIN, 104), shorten_text(note, 20, right - _MARGIN - 340), 20, MUTED)
+    draw_text(page, (right, 54), DISCLAIMER, 30, WARNING, anchor="rs")
+    draw_text(page, (right, 86), PURPOSE, 22, MUTED, anchor="rs")
     ImageDraw.Draw(page).line((_MARGIN, _HEAD, right, _HEAD), fill=PANEL_EDGE)
 
 
-def _legend(page: Image.Image, top: float, entries: Sequence[Entry]) -> None:
+def _legend(page: Image.Image, top: float, entries: Sequence[ComparedFinding]) -> None:
     y = top + 16
     room = page.width - 2 * _MARGIN - 60
     for entry in entries[:MOST_LINES]:
-        width, height = badge_size(entry.number, BADGE)
+        width, height = measure_badge(entry.number, BADGE_TEXT)
         box = Box(_MARGIN, y - height / 2, _MARGIN + width, y + height / 2)
-        color_badge(page, box, entry)
-        write(page, (_MARGIN + 60, y), fitted(entry.text, 24, room), 24, anchor="lm")
-        write(page, (_MARGIN + 60, y + 26), fitted(entry.context, 20, room), 20, QUIET, "lm")
+        draw_color_badge(page, box, entry)
+        draw_text(page, (_MARGIN + 60, y), shorten_text(entry.text, 24, room), 24, anchor="lm")
+        draw_text(
+            page, (_MARGIN + 60, y + 26), shorten_text(entry.context, 20, room), 20, MUTED, "lm"
+        )
         y += _LINE
     if len(entries) > MOST_LINES:
-        rest = count(len(entries) - MOST_LINES, "more cluster")
-        write(page, (_MARGIN + 60, y), f"{rest} outlined", 22, QUIET, anchor="lm")
+        rest = pluralize(len(entries) - MOST_LINES, "more cluster")
+        draw_text(page, (_MARGIN + 60, y), f"{rest} outlined", 22, MUTED, anchor="lm")
     if not entries:
-        write(page, (_MARGIN, y), "No cluster is shown in either exam", 24, QUIET, anchor="lm")
+        draw_text(page, (_MARGIN, y), "No cluster is shown in either exam", 24, MUTED, anchor="lm")
 
 
-def blink_pair(
+def make_blink_pair(
     current: DisplayArray, prior: DisplayArray, registration: Registration
 ) -> tuple[Image.Image, Image.Image]:
     """Return both images over each other, for looking at in turns: the current one, the prior.
@@ -130,12 +137,12 @@ def blink_pair(
     The prior is bent onto the current one, and has its greys; both hang as the current one.
     """
     frame = registration.current
-    shape = (round(frame.height_mm / BLINK_MM), round(frame.width_mm / BLINK_MM))
+    shape = (round(frame.height_mm / BLINK_PIXEL_MM), round(frame.width_mm / BLINK_PIXEL_MM))
     x, y = (np.arange(n) + 0.5 for n in (shape[1], shape[0]))
-    here = np.stack(np.meshgrid(x, y), axis=-1) * BLINK_MM
+    here = np.stack(np.meshgrid(x, y), axis=-1) * BLINK_PIXEL_MM
     now = _sampled(current, here, frame)
     then = _sampled(prior, registration.map_mm(here), registration.prior)
-    outline = np.round(frame.outline() / BLINK_MM).astype(np.int32)
+    outline = np.round(frame.outline() / BLINK_PIXEL_MM).astype(np.int32)
     inside = cv2.fillPoly(np.zeros(shape, np.uint8), [outline], 1) > 0
     pair = [now, _like(then, now, inside)]
     if frame.mirrored:
@@ -149,7 +156,7 @@ def blink_pair(
 def _sampled(display: DisplayArray, points: PointsMm, frame: ViewFrame) -> DisplayArray:
     at = (frame.to_columns_rows(points) - 0.5).astype(np.float32)
     # What is finer than the picture's pixels would shimmer.
-    reach = BLINK_MM / frame.spacing.mean
+    reach = BLINK_PIXEL_MM / frame.spacing.mean
     smooth = cv2.GaussianBlur(display, (0, 0), reach / 3) if reach > 1.5 else display
     column, row = (np.ascontiguousarray(at[..., axis]) for axis in (0, 1))
     return np.asarray(cv2.remap(smooth, column, row, cv2.INTER_LINEAR), np.uint8)

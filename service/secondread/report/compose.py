@@ -30,16 +30,16 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.errors import HeaderError, ReportError
-from secondread.findings.finding import ImageReading, LeftOut, StudyReading
+from secondread.findings.finding import ImageReading, LeftOutInstance, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report import tree
-from secondread.report.cad_sr import cad_sr
-from secondread.report.capture import Display, captures, notice, overview
-from secondread.report.check import check_against, check_cad_sr
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.capture import LoadDisplay, make_notice, make_overview, make_view_captures
+from secondread.report.check import check_against_reading, check_cad_sr
 from secondread.report.header import Authorship
-from secondread.report.presentation import presentation_states
+from secondread.report.presentation import build_presentation_states
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
-from secondread.report.tid1500 import can_report, measurement_report
+from secondread.report.tid1500 import build_measurement_report, can_report
 from secondread.report.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
 
@@ -47,10 +47,10 @@ from secondread.settings import ObjectKind, ProfileSettings
 _NOT_EXAMINED = {Reason.REJECTED, Reason.SUPERSEDED, Reason.PAIRED_PROCESSING}
 
 
-def compose(
+def compose_results(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
-    display: Display,
+    display: LoadDisplay,
     node: NodeIdentity,
     uids: ResultUids,
     occasion: Occasion,
@@ -92,23 +92,23 @@ def compose(
     results: list[ResultObject] = []
     document = _documented(reading, sources, profile)
     if document is not None:
-        result = cad_sr(document, sources, node, uids, occasion, profile)
+        result = build_cad_sr(document, sources, node, uids, occasion, profile)
         faults = [
             *check_cad_sr(result.dataset),
-            *check_against(result.dataset, document, sources, profile),
+            *check_against_reading(result.dataset, document, sources, profile),
         ]
         if faults:
             raise ReportError("the CAD SR is not valid: " + "; ".join(map(str, faults)))
         results.append(result)
     if _is_measured(reading, sources, profile):
-        results.append(measurement_report(reading, sources, authorship))
+        results.append(build_measurement_report(reading, sources, authorship))
     if ObjectKind.PRESENTATION in profile.objects:
-        results += presentation_states(reading, sources, authorship)
+        results += build_presentation_states(reading, sources, authorship)
     if ObjectKind.CAPTURE in profile.objects:
         results += _captures(reading, sources, display, authorship)
     if profile.snomed_codes == "SRT":
         for result in results:
-            tree.write_srt(result.dataset)
+            tree.convert_to_srt(result.dataset)
     return tuple(results)
 
 
@@ -129,16 +129,16 @@ def _is_measured(
 def _captures(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
-    display: Display,
+    display: LoadDisplay,
     authorship: Authorship,
 ) -> list[ResultObject]:
     profile = authorship.profile
     results: list[ResultObject] = []
-    if profile.overview and any(image.shown for image in reading.images):
-        results.append(overview(reading, sources, display, authorship))
-    results += captures(reading, sources, display, authorship, len(results))
+    if profile.overview and any(image.shown_findings for image in reading.images):
+        results.append(make_overview(reading, sources, display, authorship))
+    results += make_view_captures(reading, sources, display, authorship, len(results))
     if _needs_notice(reading, profile):
-        results.append(notice(reading, sources, authorship, len(results)))
+        results.append(make_notice(reading, sources, authorship, len(results)))
     return results
 
 
@@ -166,7 +166,7 @@ def _documented(
 def _as_refused(reading: StudyReading, sources: Mapping[str, Dataset]) -> StudyReading:
     """Return the reading with what it left out listed as refused, for "CAD failed"."""
     refused: list[ImageReading] = []
-    remaining: list[LeftOut] = []
+    remaining: list[LeftOutInstance] = []
     for instance in reading.left_out:
         mammogram = _listed(instance, sources)
         if mammogram is None:
@@ -177,7 +177,7 @@ def _as_refused(reading: StudyReading, sources: Mapping[str, Dataset]) -> StudyR
     return replace(reading, images=tuple(refused), left_out=tuple(remaining))
 
 
-def _listed(instance: LeftOut, sources: Mapping[str, Dataset]) -> Mammogram | None:
+def _listed(instance: LeftOutInstance, sources: Mapping[str, Dataset]) -> Mammogram | None:
     if instance.reason in _NOT_EXAMINED or instance.sop_instance_uid not in sources:
         return None
     try:
@@ -198,14 +198,14 @@ def _needs_notice(reading: StudyReading, profile: ProfileSettings) -> bool:
     }[reading.outcome]
 
 
-def to_bytes(dataset: Dataset) -> bytes:
+def encode_file(dataset: Dataset) -> bytes:
     """Return a result as a DICOM file (PS3.10); the same data set gives the same bytes."""
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
 
 
-def capture_png(dataset: Dataset) -> bytes:
+def encode_capture_png(dataset: Dataset) -> bytes:
     """Return the picture of a capture as a PNG file."""
     size = (dataset.Columns, dataset.Rows)
     buffer = io.BytesIO()

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from secondread.codes import (
     ClockFace,
     CompositeType,
-    Difference,
     FeatureScope,
     FindingType,
     QuadrantLocation,
+    TemporalDifference,
 )
 from secondread.findings.comparison import FindingChange, FindingRef, StudyComparison
-from secondread.findings.finding import ModelIdentity, StatedPoint
+from secondread.findings.finding import ModelIdentity, StatedOperatingPoint
 from secondread.findings.position import Quadrant
 from secondread.followup.correlation import ViewPair
 from secondread.report import concepts, tree
-from secondread.report.detections import identified
-from secondread.report.lesions import Part
-from secondread.report.operating_points import Presentation, intent_item
-from secondread.report.single_image_finding import Tracking, Written
-from secondread.report.tree import Item, Relation
+from secondread.report.detections import identify_algorithm
+from secondread.report.lesions import ReportedLesionView
+from secondread.report.operating_points import Rendering, write_intent
+from secondread.report.single_image_finding import Tracking, WrittenFinding
+from secondread.report.tree import Relation, TreeItem
 
 _QUADRANTS = {
     Quadrant.UPPER_INNER: QuadrantLocation.UPPER_INNER,
@@ -31,14 +31,18 @@ _QUADRANTS = {
 _HOURS = tuple(ClockFace)[:12]
 
 
-def comparison_algorithm(model: ModelIdentity, parameters: Sequence[str] = ()) -> tuple[Item, ...]:
+def identify_comparison(
+    model: ModelIdentity, parameters: Sequence[str] = ()
+) -> tuple[TreeItem, ...]:
     """Return what compares exams, as TID 4019 identifies it."""
-    return identified(model, "comparison with priors", parameters)
+    return identify_algorithm(model, "comparison with priors", parameters)
 
 
-def correlation_algorithm(model: ModelIdentity, parameters: Sequence[str] = ()) -> tuple[Item, ...]:
+def identify_correlation(
+    model: ModelIdentity, parameters: Sequence[str] = ()
+) -> tuple[TreeItem, ...]:
     """Return what recognises a cluster in the other view, as TID 4019 identifies it."""
-    return identified(model, "correlation of views", parameters)
+    return identify_algorithm(model, "correlation of views", parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,15 @@ class CompositeWriter:
     """Writes composite features of calcification clusters."""
 
     model: ModelIdentity
-    points: tuple[StatedPoint, ...]
+    points: tuple[StatedOperatingPoint, ...]
 
-    def over_time(
-        self, part: Part, written: dict[FindingRef, Written], how: Presentation, known: Tracking
-    ) -> Item:
+    def write_over_time(
+        self,
+        part: ReportedLesionView,
+        written: dict[FindingRef, WrittenFinding],
+        how: Rendering,
+        known: Tracking,
+    ) -> TreeItem:
         """Return a cluster of one view with what it was in the priors.
 
         Parameters
@@ -63,8 +71,8 @@ class CompositeWriter:
             Its rendering intent, and its name over reports.
         """
         item = self._feature(CompositeType.TEMPORAL, how, known)
-        parameters = [grounds(one.comparison, one.change) for one in part.then]
-        self._properties(item, comparison_algorithm(self.model, parameters))
+        parameters = [explain_change(one.comparison, one.change) for one in part.matches]
+        self._properties(item, identify_comparison(self.model, parameters))
         if len(part.current) == 1:
             now = written[part.current[0].ref]
             counts = [written[seen.ref] for seen in part.prior]
@@ -73,9 +81,9 @@ class CompositeWriter:
             item.add(Relation.INFERRED_FROM, written[seen.ref].item)
         return item
 
-    def over_views(
-        self, children: Sequence[Item], pair: ViewPair, how: Presentation, known: Tracking
-    ) -> Item:
+    def write_over_views(
+        self, children: Sequence[TreeItem], pair: ViewPair, how: Rendering, known: Tracking
+    ) -> TreeItem:
         """Return a cluster that was recognised in both views.
 
         Parameters
@@ -90,17 +98,17 @@ class CompositeWriter:
         item = self._feature(CompositeType.SPATIAL, how, known)
         behind = " and ".join(f"{depth:g}" for depth in pair.depths_mm)
         said = f"confidence={pair.confidence:g}; {behind} mm behind the nipple"
-        self._properties(item, correlation_algorithm(self.model, [said]))
+        self._properties(item, identify_correlation(self.model, [said]))
         self._properties(item, _place(pair))
         for child in children:
             item.add(Relation.INFERRED_FROM, child)
         return item
 
-    def _feature(self, kind: CompositeType, how: Presentation, known: Tracking) -> Item:
+    def _feature(self, kind: CompositeType, how: Rendering, known: Tracking) -> TreeItem:
         item = tree.code(concepts.COMPOSITE_FEATURE, FindingType.CLUSTER.code)
         # An operating point goes beside single image findings only (TID 4006 row 3).
-        plain = Presentation(how.intent)
-        item.add(Relation.HAS_CONCEPT_MOD, intent_item(plain, self.points))
+        plain = Rendering(how.intent)
+        item.add(Relation.HAS_CONCEPT_MOD, write_intent(plain, self.points))
         for child in known.items:
             item.add(Relation.HAS_OBS_CONTEXT, child)
         scope = FeatureScope.MULTIPLE_IMAGES
@@ -114,28 +122,28 @@ class CompositeWriter:
         return item
 
     @staticmethod
-    def _properties(item: Item, properties: Sequence[Item]) -> None:
+    def _properties(item: TreeItem, properties: Sequence[TreeItem]) -> None:
         for child in properties:
             item.add(Relation.HAS_PROPERTIES, child)
 
 
-def _difference(now: Written, then: Written) -> Item | None:
+def _difference(now: WrittenFinding, then: WrittenFinding) -> TreeItem | None:
     """Return the difference in number, with both counts: A of A - B first (TID 4005 row 11)."""
     if now.count is None or then.count is None:
         return None
     values = [
         float(one.content.MeasuredValueSequence[0].NumericValue) for one in (now.count, then.count)
     ]
-    item = tree.number(Difference.NUMBER.code, values[0] - values[1], concepts.NO_UNITS)
-    item.refer(Relation.INFERRED_FROM, now.count)
-    item.refer(Relation.INFERRED_FROM, then.count)
+    item = tree.number(TemporalDifference.NUMBER.code, values[0] - values[1], concepts.NO_UNITS)
+    item.refer_to(Relation.INFERRED_FROM, now.count)
+    item.refer_to(Relation.INFERRED_FROM, then.count)
     return item
 
 
-def grounds(comparison: StudyComparison, change: FindingChange) -> str:
+def explain_change(comparison: StudyComparison, change: FindingChange) -> str:
     """Say what the word for a change rests on: a parameter of the comparison."""
     day = comparison.prior_date.isoformat() if comparison.prior_date else "unknown date"
-    parts = [f"against {day} ({comparison.basis}): {change.verdict.words}"]
+    parts = [f"against {day} ({comparison.basis}): {change.kind.words}"]
     if change.number is not None:
         number = change.number
         parts.append(
@@ -150,12 +158,12 @@ def grounds(comparison: StudyComparison, change: FindingChange) -> str:
         )
     if change.error_mm is not None:
         parts.append(f"place known to {change.error_mm:g} mm")
-    if change.looked is not None:
-        parts.append(change.looked.grounds)
+    if change.recheck is not None:
+        parts.append(change.recheck.explanation)
     return "; ".join(parts)
 
 
-def _place(pair: ViewPair) -> list[Item]:
+def _place(pair: ViewPair) -> list[TreeItem]:
     place, items = pair.place, []
     if place.quadrant in _QUADRANTS:
         items.append(tree.code(concepts.QUADRANT, _QUADRANTS[place.quadrant].code))

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from secondread.codes import Code
-from secondread.report.content import Content, Tree
-from secondread.report.fault import Fault
-from secondread.report.item_values import meaning_faults, value_faults
+from secondread.report.content import Content, ContentTree
+from secondread.report.fault import ReportFault
+from secondread.report.item_values import check_meaning, check_value
 from secondread.report.template import (
     MANY,
     Group,
@@ -49,34 +49,36 @@ class Conformity:
         All that it includes, by number.
     """
 
-    def __init__(self, tree: Tree, root: Row, templates: dict[str, Template]) -> None:
+    def __init__(self, tree: ContentTree, root: Row, templates: dict[str, Template]) -> None:
         self._tree = tree
         self._root = root
         self._templates = templates
         self._at = {content.position: content for content in walk(tree.root)}
         self._tables: dict[int, tuple[Slot, ...]] = {}
 
-    def faults(self) -> Iterator[Fault]:
+    def find_faults(self) -> Iterator[ReportFault]:
         """Yield what differs, from the root on."""
         root = self._tree.root
         if root.value_type != "CONTAINER" or not _named(root.name, self._root.concept):
-            yield Fault(root.where, f"the root is no {self._root.words}")
+            yield ReportFault(root.path, f"the root is no {self._root.words}")
             return
         yield from self._item(root, self._root)
 
-    def _item(self, content: Content, row: Row) -> Iterator[Fault]:
-        yield from value_faults(content, row)
+    def _item(self, content: Content, row: Row) -> Iterator[ReportFault]:
+        yield from check_value(content, row)
         if row.concept is not None:
-            yield from meaning_faults(content.where, content.name)
+            yield from check_meaning(content.path, content.name)
         yield from self._children(content, row)
 
-    def _children(self, parent: Content, row: Row) -> Iterator[Fault]:
+    def _children(self, parent: Content, row: Row) -> Iterator[ReportFault]:
         table = self._table(row)
         found: list[tuple[Content, Slot]] = []
         for child in parent.children:
             kind = self._kind(child)
             if kind is None:
-                yield Fault(child.where, f"points at {_dotted(child)}, which is not in the tree")
+                yield ReportFault(
+                    child.path, f"points at {_dotted(child)}, which is not in the tree"
+                )
                 continue
             slot, faults = _place(parent, child, kind, table)
             yield from faults
@@ -85,7 +87,7 @@ class Conformity:
                 if not kind.by_reference:
                     yield from self._item(child, slot.row)
             elif not faults and not self._is_open(row):
-                yield Fault(child.where, f"{_words(kind)} is not in the template here")
+                yield ReportFault(child.path, f"{_words(kind)} is not in the template here")
         yield from _missing(parent, table, found, self._templates)
         yield from _disordered(found)
 
@@ -121,7 +123,7 @@ def walk(content: Content) -> Iterator[Content]:
 
 def _place(
     parent: Content, child: Content, kind: _Kind, table: Sequence[Slot]
-) -> tuple[Slot | None, list[Fault]]:
+) -> tuple[Slot | None, list[ReportFault]]:
     """Return the row that a child is, and what of it is not as the row has it."""
     exact = [slot for slot in table if _is(kind, slot)]
     allowed = [slot for slot in exact if not _forbidden(parent, slot)]
@@ -129,14 +131,14 @@ def _place(
         return allowed[0], []
     if exact:
         why = "; ".join(_forbidden(parent, exact[0]))
-        return None, [Fault(child.where, f"{exact[0].words} is only for: {why}")]
+        return None, [ReportFault(child.path, f"{exact[0].words} is only for: {why}")]
     differing = [(slot, _differs(kind, slot)) for slot in table]
     near = [(slot, wrong) for slot, wrong in differing if len(wrong) == 1 and wrong != ["concept"]]
     # A row for any concept is near to everything, and says nothing about it.
     near = [(s, w) for s, w in near if s.row.concept is not None or w == ["relation"]]
     if near:
         slot, (wrong,) = near[0]
-        return slot, [Fault(child.where, _difference(kind, slot, wrong))]
+        return slot, [ReportFault(child.path, _difference(kind, slot, wrong))]
     return None, []
 
 
@@ -182,7 +184,7 @@ def _missing(
     table: Sequence[Slot],
     found: Sequence[tuple[Content, Slot]],
     templates: dict[str, Template],
-) -> Iterator[Fault]:
+) -> Iterator[ReportFault]:
     """Yield the rows of which there are too few or too many items."""
     seen = [slot for _, slot in found]
     counted = Counter(slot.place for slot in seen)
@@ -196,9 +198,9 @@ def _missing(
         least = max(slot.row.least, 1 if needed else 0)
         most = MANY if any(one.most > 1 for one in slot.through) else slot.row.most
         if number < least:
-            yield Fault(parent.where, f"no {slot.row.words} ({slot.words})")
+            yield ReportFault(parent.path, f"no {slot.row.words} ({slot.words})")
         elif number > most:
-            yield Fault(parent.where, f"{number} items {slot.row.words} ({slot.words})")
+            yield ReportFault(parent.path, f"{number} items {slot.row.words} ({slot.words})")
     yield from _none_of(parent, table, seen, templates)
 
 
@@ -217,7 +219,7 @@ def _none_of(
     table: Sequence[Slot],
     seen: Sequence[Slot],
     templates: dict[str, Template],
-) -> Iterator[Fault]:
+) -> Iterator[ReportFault]:
     """Yield the templates of which none of the rows is there that one is wanted of."""
     asked: set[tuple[int, ...]] = set()
     for slot in table:
@@ -231,10 +233,10 @@ def _none_of(
             chosen = {template.rows[one.place[depth]].number for one in within}
             if not chosen & set(template.one_of):
                 rows = ", ".join(template.one_of)
-                yield Fault(parent.where, f"TID {template.number} has none of its rows {rows}")
+                yield ReportFault(parent.path, f"TID {template.number} has none of its rows {rows}")
 
 
-def _disordered(found: Sequence[tuple[Content, Slot]]) -> Iterator[Fault]:
+def _disordered(found: Sequence[tuple[Content, Slot]]) -> Iterator[ReportFault]:
     """Yield the first item that comes behind what the template has it before."""
     before: Slot | None = None
     for child, slot in found:
@@ -242,7 +244,7 @@ def _disordered(found: Sequence[tuple[Content, Slot]]) -> Iterator[Fault]:
             same_block = slot.place[: slot.repeats_from] == before.place[: before.repeats_from]
             again = same_block and len(slot.through) >= slot.repeats_from
             if slot.place < before.place and not again:
-                yield Fault(child.where, f"{slot.words} comes behind {before.words}")
+                yield ReportFault(child.path, f"{slot.words} comes behind {before.words}")
                 return
         before = slot
 

@@ -15,7 +15,7 @@ from pydicom.multival import MultiValue
 from secondread.codes import Code, CodedEnum
 from secondread.errors import InputError
 from secondread.geometry import PointPx
-from secondread.report.tree import Position, dotted
+from secondread.report.tree import Position, format_position
 
 _DEEPEST, _MOST_ITEMS = 32, 100_000
 """Real documents have at most about ten levels, and some thousand items."""
@@ -23,7 +23,7 @@ _LONGEST = 1024
 """Characters of a text that are kept."""
 
 
-Instance = tuple[str, str, int | None]
+InstanceReference = tuple[str, str, int | None]
 """SOP class UID, SOP Instance UID, and frame number or None for all of it."""
 
 
@@ -59,26 +59,26 @@ class Content:
     """What a reference points at."""
 
     @property
-    def where(self) -> str:
+    def path(self) -> str:
         """The position as validators print it."""
-        return dotted(self.position)
+        return format_position(self.position)
 
     def is_named(self, concept: Code) -> bool:
         """Whether its concept name is this one, in whichever scheme of SNOMED."""
         return self.name is not None and concept.matches(self.name.value, self.name.scheme)
 
-    def named(self, *concepts: Code) -> Iterator["Content"]:
+    def find_children(self, *concepts: Code) -> Iterator["Content"]:
         """Yield the children with one of these concept names."""
         return (child for child in self.children if any(map(child.is_named, concepts)))
 
-    def first(self, *concepts: Code) -> "Content | None":
+    def find_child(self, *concepts: Code) -> "Content | None":
         """Return the first child with one of these concept names."""
-        return next(self.named(*concepts), None)
+        return next(self.find_children(*concepts), None)
 
     @property
     def code(self) -> Code | None:
         """The value of a CODE item."""
-        return code_of(self.item.get("ConceptCodeSequence", None))
+        return read_code(self.item.get("ConceptCodeSequence", None))
 
     @property
     def text(self) -> str:
@@ -103,11 +103,11 @@ class Content:
     @property
     def unit(self) -> str:
         """The code value of a NUM item's unit."""
-        unit = code_of(self._measured.get("MeasurementUnitsCodeSequence", None))
+        unit = read_code(self._measured.get("MeasurementUnitsCodeSequence", None))
         return "" if unit is None else unit.value
 
     @property
-    def instance(self) -> Instance | None:
+    def reference(self) -> InstanceReference | None:
         """What an IMAGE or COMPOSITE item refers to."""
         references: Sequence[Dataset] = self.item.get("ReferencedSOPSequence", None) or ()
         if not references or "ReferencedSOPInstanceUID" not in references[0]:
@@ -130,11 +130,11 @@ class Content:
         data = self.item.get("GraphicData", None)
         numbers = [float(n) for n in (data if isinstance(data, MultiValue | list) else ())]
         if not numbers or len(numbers) % 2 or not all(map(math.isfinite, numbers)):
-            raise ContentError(self.where, f"{len(numbers)} coordinates that make no points")
+            raise ContentError(self.path, f"{len(numbers)} coordinates that make no points")
         return tuple(PointPx(c, r) for c, r in zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def code_of(items: Sequence[Dataset] | None) -> Code | None:
+def read_code(items: Sequence[Dataset] | None) -> Code | None:
     """Return the first code of a code sequence (PS3.3 8.8), long and URN codes included."""
     if not items:
         return None
@@ -150,13 +150,13 @@ def code_of(items: Sequence[Dataset] | None) -> Code | None:
 Value = TypeVar("Value", bound=CodedEnum)
 
 
-def enum_of(content: Content | None, values: type[Value]) -> Value | None:
+def read_enum(content: Content | None, values: type[Value]) -> Value | None:
     """Return the value of a CODE item as a member of an enumeration, if it is one."""
     code = content.code if content is not None else None
     return None if code is None else values.from_code(code.value, code.scheme)
 
 
-class Tree:
+class ContentTree:
     """A document's content.
 
     Parameters
@@ -176,7 +176,9 @@ class Tree:
 
     def _read(self, item: Dataset, position: Position) -> Content:
         if len(position) > _DEEPEST or len(self._at) > _MOST_ITEMS:
-            raise ContentError(dotted(position), "nested too deeply, or too many content items")
+            raise ContentError(
+                format_position(position), "nested too deeply, or too many content items"
+            )
         children = tuple(
             self._read(child, (*position, index))
             for index, child in enumerate(item.get("ContentSequence", None) or (), start=1)
@@ -185,7 +187,7 @@ class Tree:
             position,
             str(item.get("RelationshipType", "") or ""),
             str(item.get("ValueType", "") or ""),
-            code_of(item.get("ConceptNameCodeSequence", None)),
+            read_code(item.get("ConceptNameCodeSequence", None)),
             item,
             children,
             _target(item),
@@ -193,7 +195,7 @@ class Tree:
         self._at[position] = content
         return content
 
-    def targets(self, content: Content) -> tuple[Content, ...]:
+    def follow_references(self, content: Content) -> tuple[Content, ...]:
         """Return what hangs below an item, references followed.
 
         Raises
@@ -208,10 +210,10 @@ class Tree:
             return child
         found = self._at.get(child.target)
         if found is None:
-            raise ContentError(child.where, f"{dotted(child.target)} is not in the tree")
+            raise ContentError(child.path, f"{format_position(child.target)} is not in the tree")
         return found
 
-    def image_of(self, content: Content) -> Content:
+    def find_image(self, content: Content) -> Content:
         """Return the IMAGE item that an item points at or holds.
 
         Raises
@@ -219,14 +221,16 @@ class Tree:
         ContentError
             There is none, or it names no instance.
         """
-        images = [one for one in self.targets(content) if one.value_type == "IMAGE"]
-        if not images or images[0].instance is None:
-            raise ContentError(content.where, "names no image")
+        images = [one for one in self.follow_references(content) if one.value_type == "IMAGE"]
+        if not images or images[0].reference is None:
+            raise ContentError(content.path, "names no image")
         return images[0]
 
-    def images_of(self, content: Content) -> tuple[str, ...]:
+    def find_image_uids(self, content: Content) -> tuple[str, ...]:
         """Return the SOP Instance UIDs of all images that an item points at or holds."""
-        instances = (one.instance for one in self.targets(content) if one.value_type == "IMAGE")
+        instances = (
+            one.reference for one in self.follow_references(content) if one.value_type == "IMAGE"
+        )
         return tuple(instance[1] for instance in instances if instance is not None)
 
 

@@ -9,17 +9,17 @@ from PIL.PngImagePlugin import PngInfo
 
 from secondread.geometry import Outline, SpacingMm, bounding_box
 
-LEAST_MM = 20.0
+MIN_SIDE_MM = 20.0
 """A crop shows at least this much tissue across."""
-MOST_PX = 400
+MAX_SIDE_PX = 400
 """Larger crops are reduced to this."""
 
 _ROOM = 1.4  # of the finding's extent, so that its surroundings are seen
-ACROSS = "across_mm"
+SIDE_KEYWORD = "across_mm"
 """Keyword of the PNG's text that says how much tissue it shows across."""
 
 
-def crop_png(display: npt.NDArray[np.uint8], outline: Outline, spacing: SpacingMm) -> bytes:
+def encode_crop(display: npt.NDArray[np.uint8], outline: Outline, spacing: SpacingMm) -> bytes:
     """Return a square picture around a finding as a PNG file, its greys as displayed.
 
     Parameters
@@ -40,17 +40,17 @@ def crop_png(display: npt.NDArray[np.uint8], outline: Outline, spacing: SpacingM
     first, last = bounding_box(outline)
     wide = (last.col - first.col) * spacing.between_columns
     high = (last.row - first.row) * spacing.between_rows
-    across = max(_ROOM * max(wide, high), LEAST_MM)
+    across = max(_ROOM * max(wide, high), MIN_SIDE_MM)
     middle = (first.col + last.col) / 2, (first.row + last.row) / 2
     columns = round(across / spacing.between_columns)
     rows = round(across / spacing.between_rows)
     part = _cut(display, round(middle[0] - columns / 2), round(middle[1] - rows / 2), columns, rows)
     picture = Image.fromarray(part)
-    size = min(max(columns, rows), MOST_PX)
+    size = min(max(columns, rows), MAX_SIDE_PX)
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.LANCZOS)
     text = PngInfo()
-    text.add_text(ACROSS, f"{across:.1f}")
+    text.add_text(SIDE_KEYWORD, f"{across:.1f}")
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True, pnginfo=text)
     return buffer.getvalue()

@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont, ImageStat
 
 Color = tuple[int, int, int]
 
-PAGE: Color = (10, 12, 14)
+BACKGROUND: Color = (10, 12, 14)
 PANEL_EDGE: Color = (52, 58, 66)
 TEXT: Color = (232, 236, 240)
-QUIET: Color = (150, 160, 170)
+MUTED: Color = (150, 160, 170)
 WARNING: Color = (255, 182, 72)
 MARK: Color = (96, 214, 255)
 HALO: Color = (0, 0, 0)
@@ -44,11 +44,11 @@ class Box:
         """Rows."""
         return self.bottom - self.top
 
-    def grown(self, by: float) -> "Box":
+    def expand(self, by: float) -> "Box":
         """Return the box with a margin around it."""
         return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
 
-    def holds(self, other: "Box") -> bool:
+    def contains(self, other: "Box") -> bool:
         """Whether the other box is inside this one."""
         return (
             self.left <= other.left
@@ -57,7 +57,7 @@ class Box:
             and other.bottom <= self.bottom
         )
 
-    def overlap(self, other: "Box") -> float:
+    def shared_area(self, other: "Box") -> float:
         """Return the area that both share."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
@@ -65,7 +65,7 @@ class Box:
 
 
 @cache
-def font(size: int) -> ImageFont.FreeTypeFont:
+def load_font(size: int) -> ImageFont.FreeTypeFont:
     """Return the built-in font at a size.
 
     Raises
@@ -79,38 +79,38 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return loaded
 
 
-def text_width(text: str, size: int) -> float:
+def measure_text(text: str, size: int) -> float:
     """Return how many columns a line of text takes."""
-    return font(size).getlength(text)
+    return load_font(size).getlength(text)
 
 
-def fitted(text: str, size: int, width: float) -> str:
+def shorten_text(text: str, size: int, width: float) -> str:
     """Return the text, shortened with three dots where it is wider than `width`."""
-    if text_width(text, size) <= width:
+    if measure_text(text, size) <= width:
         return text
     # How many characters fit beside the dots; widths only grow with the text.
     kept = bisect_right(
-        range(1, len(text)), width, key=lambda end: text_width(text[:end] + "...", size)
+        range(1, len(text)), width, key=lambda end: measure_text(text[:end] + "...", size)
     )
     return text[:kept].rstrip(" ,;") + "..."
 
 
-def wrapped(text: str, size: int, width: float, most: int) -> list[str]:
+def wrap_text(text: str, size: int, width: float, most: int) -> list[str]:
     """Break a text into lines of at most `width`; the last of `most` lines is shortened."""
     lines: list[str] = []
     words = text.split()
     while words and len(lines) < most - 1:
         taken = 1
-        while taken < len(words) and text_width(" ".join(words[: taken + 1]), size) <= width:
+        while taken < len(words) and measure_text(" ".join(words[: taken + 1]), size) <= width:
             taken += 1
-        lines.append(fitted(" ".join(words[:taken]), size, width))
+        lines.append(shorten_text(" ".join(words[:taken]), size, width))
         words = words[taken:]
     if words:
-        lines.append(fitted(" ".join(words), size, width))
+        lines.append(shorten_text(" ".join(words), size, width))
     return lines
 
 
-def write(
+def draw_text(
     page: Image.Image,
     position: tuple[float, float],
     text: str,
@@ -119,18 +119,18 @@ def write(
     anchor: str = "ls",
 ) -> None:
     """Write one line; `anchor` says which point of it `position` is, in Pillow's words."""
-    ImageDraw.Draw(page).text(position, text, fill=color, font=font(size), anchor=anchor)
+    ImageDraw.Draw(page).text(position, text, fill=color, font=load_font(size), anchor=anchor)
 
 
 @dataclass(slots=True)
-class Strokes:
+class HaloedLines:
     """Lines that are drawn together, antialiased, with a dark halo against bright tissue."""
 
     area: Box
     """What of the page they may touch."""
     lines: list[tuple[tuple[tuple[float, float], ...], float]] = field(default_factory=list)
 
-    def add(self, points: Iterable[tuple[float, float]], width: float) -> None:
+    def add_line(self, points: Iterable[tuple[float, float]], width: float) -> None:
         """Add a line through the points, (x, y) of the page."""
         self.lines.append((tuple(points), width))
 
@@ -154,13 +154,13 @@ class Strokes:
         return mask.reduce(factor)
 
 
-def badge_size(number: str, size: int) -> tuple[float, float]:
+def measure_badge(number: str, size: int) -> tuple[float, float]:
     """Return width and height of the badge with a finding's number."""
     height = size * 1.35
-    return max(text_width(number, size) + size * 0.7, height), height
+    return max(measure_text(number, size) + size * 0.7, height), height
 
 
-def badge(page: Image.Image, box: Box, number: str, size: int) -> None:
+def draw_badge(page: Image.Image, box: Box, number: str, size: int) -> None:
     """Draw a finding's number in its box."""
     scale = _OVERSAMPLING
     width, height = round(box.width), round(box.height)
@@ -172,10 +172,10 @@ def badge(page: Image.Image, box: Box, number: str, size: int) -> None:
     corner = (round(box.left), round(box.top))
     page.paste(tile.reduce(scale), corner, mask.reduce(scale))
     middle = (corner[0] + width / 2, corner[1] + height / 2)
-    write(page, middle, number, size, PAGE, anchor="mm")
+    draw_text(page, middle, number, size, BACKGROUND, anchor="mm")
 
 
-def nice_length(longest_mm: float) -> float:
+def choose_bar_length(longest_mm: float) -> float:
     """Return the longest of 1, 2, 5, 10, ... mm that is not longer than `longest_mm`.
 
     >>> nice_length(7.3), nice_length(0.4)
@@ -185,7 +185,7 @@ def nice_length(longest_mm: float) -> float:
     return max(factor * power for factor in (1, 2, 5) if factor * power <= longest_mm * 1.0001)
 
 
-def scale_bar(
+def draw_scale_bar(
     page: Image.Image, position: tuple[float, float], pixels_per_mm: float, longest: float
 ) -> None:
     """Draw a bar of a round length in mm, with the length beside it.
@@ -201,14 +201,14 @@ def scale_bar(
     longest
         The bar takes at most this many columns.
     """
-    length_mm = nice_length(longest / pixels_per_mm)
+    length_mm = choose_bar_length(longest / pixels_per_mm)
     x, y = position
     right = x + length_mm * pixels_per_mm
     draw = ImageDraw.Draw(page)
     draw.rectangle((round(x), y - 1, round(right), y + 1), fill=TEXT)
     for end in (round(x), round(right)):
         draw.rectangle((end - 1, y - 6, end + 1, y + 6), fill=TEXT)
-    write(page, (right + 12, y), f"{length_mm:g} mm", 20, TEXT, anchor="lm")
+    draw_text(page, (right + 12, y), f"{length_mm:g} mm", 20, TEXT, anchor="lm")
 
 
 def place_label(
@@ -237,7 +237,7 @@ def place_label(
         (distance, place)
         for distance in (22, 40, 64, 96, 140)
         for step in range(16)
-        if panel.holds(place := _beside(target, size, distance, step * math.pi / 8))
+        if panel.contains(place := _beside(target, size, distance, step * math.pi / 8))
     ]
     if not places:
         return _pushed_into(_beside(target, size, 22, 0.0), panel)
@@ -247,7 +247,7 @@ def place_label(
         # In pixels: what is covered counts ten times, and a leader of 100 as much as white
         # tissue under half of the label.
         distance, place = candidate
-        covered = sum(place.grown(4).overlap(box) for box in blocked)
+        covered = sum(place.expand(4).shared_area(box) for box in blocked)
         return 10 * covered + _brightness(page, place) * size[0] * size[1] + 4 * distance
 
     return min(places, key=cost)[1]
@@ -273,7 +273,9 @@ def _pushed_into(box: Box, panel: Box) -> Box:
     return Box(box.left + dx, box.top + dy, box.right + dx, box.bottom + dy)
 
 
-def leader(label: Box, outline: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+def find_leader(
+    label: Box, outline: Sequence[tuple[float, float]]
+) -> tuple[tuple[float, float], ...]:
     """Return the shortest straight line from a label to an outline's nearest vertex."""
     x, y = min(
         outline,
@@ -287,7 +289,7 @@ def _nearest_on(box: Box, point: tuple[float, float]) -> tuple[float, float]:
     return (min(max(x, box.left), box.right), min(max(y, box.top), box.bottom))
 
 
-def around(points: Iterable[tuple[float, float]]) -> Box:
+def find_bounds(points: Iterable[tuple[float, float]]) -> Box:
     """Return the bounding box of points of the page."""
     xs, ys = zip(*points, strict=True)
     return Box(min(xs), min(ys), max(xs), max(ys))

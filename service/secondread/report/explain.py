@@ -15,7 +15,7 @@ from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.report import concepts
 from secondread.report.conformity import walk
-from secondread.report.content import Content, ContentError, Tree, enum_of
+from secondread.report.content import Content, ContentError, ContentTree, read_enum
 
 _HEADER = (
     "SOPClassUID",
@@ -37,7 +37,7 @@ _FEW_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ReportMark:
     """One graphic of a report on one image."""
 
     number: int
@@ -45,7 +45,7 @@ class Mark:
     item, as a calcification is of its cluster, has the number of that."""
     label: str
     """What that item says it is."""
-    what: str
+    concept: str
     """What the graphic is of it: ``Center``, ``Outline``, ..."""
     graphic: str
     """Graphic type: POINT, POLYLINE, CIRCLE, ELLIPSE, MULTIPOINT."""
@@ -54,7 +54,7 @@ class Mark:
     """None where the report says nothing of it."""
 
 
-def explained(ds: Dataset) -> dict[str, Any]:
+def explain_report(ds: Dataset) -> dict[str, Any]:
     """Return a report as JSON values: parts of the header, its predecessors, and the tree.
 
     Raises
@@ -62,7 +62,7 @@ def explained(ds: Dataset) -> dict[str, Any]:
     InputError
         The data set is no structured report, or its content cannot be walked through.
     """
-    tree = content_of(ds)
+    tree = read_content(ds)
     uid = UID(str(ds.get("SOPClassUID", "")))
     return {
         "sop_class": uid.name,
@@ -72,7 +72,7 @@ def explained(ds: Dataset) -> dict[str, Any]:
     }
 
 
-def content_of(ds: Dataset) -> Tree:
+def read_content(ds: Dataset) -> ContentTree:
     """Return the content of a structured report.
 
     Raises
@@ -83,7 +83,7 @@ def content_of(ds: Dataset) -> Tree:
     if ds.get("ValueType") != "CONTAINER" or "ConceptNameCodeSequence" not in ds:
         kind = UID(str(ds.get("SOPClassUID", ""))).name or "a data set without SOP class"
         raise InputError(f"not a structured report: {kind}")
-    return Tree(ds)
+    return ContentTree(ds)
 
 
 def _predecessors(ds: Dataset) -> Iterator[str]:
@@ -93,15 +93,15 @@ def _predecessors(ds: Dataset) -> Iterator[str]:
                 yield str(sop.get("ReferencedSOPInstanceUID", ""))
 
 
-def _json(tree: Tree, content: Content) -> dict[str, Any]:
+def _json(tree: ContentTree, content: Content) -> dict[str, Any]:
     if content.target is not None:
         return {
-            "position": content.where,
+            "position": content.path,
             "relation": content.relation,
             "refers_to": ".".join(map(str, content.target)),
         }
     return {
-        "position": content.where,
+        "position": content.path,
         "relation": content.relation,
         "value_type": content.value_type,
         "concept": _code_json(content.name),
@@ -128,7 +128,7 @@ def _value_json(content: Content) -> Any:  # noqa: ANN401  (JSON: whatever the v
                 "points": [[point.col, point.row] for point in _points(content)],
             }
         case "IMAGE" | "COMPOSITE" | "WAVEFORM":
-            instance = content.instance
+            instance = content.reference
             return instance and {
                 "sop_class": UID(instance[0]).name,
                 "sop_instance_uid": instance[1],
@@ -154,7 +154,7 @@ def _points(content: Content) -> tuple[PointPx, ...]:
         return ()
 
 
-def as_lines(document: dict[str, Any]) -> Iterator[str]:
+def format_lines(document: dict[str, Any]) -> Iterator[str]:
     """Yield an explained report as lines of text: what it is, then the tree."""
     header = document["header"]
     yield f"{document['sop_class']}"
@@ -219,13 +219,13 @@ def _words(item: dict[str, Any]) -> str:
             return str(value)
 
 
-def images_in(ds: Dataset) -> tuple[str, ...]:
+def list_images(ds: Dataset) -> tuple[str, ...]:
     """Return the SOP Instance UIDs of the images that a report names, each once."""
-    found = (one.instance for one in walk(content_of(ds).root) if one.value_type == "IMAGE")
+    found = (one.reference for one in walk(read_content(ds).root) if one.value_type == "IMAGE")
     return tuple(dict.fromkeys(instance[1] for instance in found if instance is not None))
 
 
-def marks_on(ds: Dataset, sop_instance_uid: str) -> tuple[Mark, ...]:
+def list_marks(ds: Dataset, sop_instance_uid: str) -> tuple[ReportMark, ...]:
     """Return the graphics that a report has on an image, whatever its template.
 
     Raises
@@ -233,7 +233,7 @@ def marks_on(ds: Dataset, sop_instance_uid: str) -> tuple[Mark, ...]:
     InputError
         The data set is no structured report, or its content cannot be walked through.
     """
-    tree = content_of(ds)
+    tree = read_content(ds)
     items = {one.position: one for one in walk(tree.root)}
     graphics = [
         one
@@ -248,8 +248,8 @@ def marks_on(ds: Dataset, sop_instance_uid: str) -> tuple[Mark, ...]:
         number = numbers.setdefault(_whole(owner.position, owners), len(numbers) + 1)
         what = graphic.name.meaning if graphic.name is not None else ""
         kind = str(graphic.item.get("GraphicType", ""))
-        intent = enum_of(owner.first(concepts.RENDERING_INTENT), RenderingIntent)
-        marks.append(Mark(number, _label(owner), what, kind, graphic.points, intent))
+        intent = read_enum(owner.find_child(concepts.RENDERING_INTENT), RenderingIntent)
+        marks.append(ReportMark(number, _label(owner), what, kind, graphic.points, intent))
     return tuple(marks)
 
 
@@ -265,8 +265,8 @@ def _selected(items: dict[tuple[int, ...], Content], content: Content) -> set[st
     found = set()
     for child in content.children:
         image = items.get(child.target) if child.target is not None else child
-        if image is not None and image.value_type == "IMAGE" and image.instance is not None:
-            found.add(image.instance[1])
+        if image is not None and image.value_type == "IMAGE" and image.reference is not None:
+            found.add(image.reference[1])
     return found
 
 

@@ -7,8 +7,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from secondread.codes import RenderingIntent
-from secondread.report.drawing import Box, Strokes, around, badge, badge_size, place_label, write
-from secondread.report.explain import Mark
+from secondread.report.drawing import (
+    Box,
+    HaloedLines,
+    draw_badge,
+    draw_text,
+    find_bounds,
+    measure_badge,
+    place_label,
+)
+from secondread.report.explain import ReportMark
 
 _LONGEST = 2200
 """Longer sides are made smaller: a full mammogram does not fit a screen."""
@@ -19,7 +27,7 @@ _FAINT = (120, 160, 190)
 _MARGIN = 46
 
 
-def marks_picture(display: npt.NDArray[np.uint8], marks: Sequence[Mark]) -> Image.Image:
+def draw_marks(display: npt.NDArray[np.uint8], marks: Sequence[ReportMark]) -> Image.Image:
     """Return an image with the marks of a report.
 
     Parameters
@@ -38,20 +46,20 @@ def marks_picture(display: npt.NDArray[np.uint8], marks: Sequence[Mark]) -> Imag
     page.paste(picture, (0, 0))
     panel = Box(0, 0, picture.width, picture.height)
     for hidden in (True, False):
-        strokes = Strokes(panel)
+        strokes = HaloedLines(panel)
         for mark in marks:
             if (mark.intent is RenderingIntent.NOT) is hidden:
-                strokes.add(_line(mark, scale), _LINE_PX)
+                strokes.add_line(_line(mark, scale), _LINE_PX)
         if strokes.lines:
             strokes.paint(page, _FAINT) if hidden else strokes.paint(page)
     _add_numbers(page, marks, scale, panel)
     numbers = len({mark.number for mark in marks})
     said = f"{numbers} marked item{'' if numbers == 1 else 's'}"
-    write(page, (12, page.height - 14), said + " - NOT FOR DIAGNOSIS", 20)
+    draw_text(page, (12, page.height - 14), said + " - NOT FOR DIAGNOSIS", 20)
     return page
 
 
-def _line(mark: Mark, scale: float) -> list[tuple[float, float]]:
+def _line(mark: ReportMark, scale: float) -> list[tuple[float, float]]:
     points = [(point.col * scale, point.row * scale) for point in mark.points]
     if mark.graphic == "CIRCLE" and len(points) == 2:
         return _circle(points[0], float(np.hypot(*np.subtract(points[1], points[0]))))
@@ -73,15 +81,15 @@ def _ellipse(ends: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in turns]
 
 
-def _add_numbers(page: Image.Image, marks: Sequence[Mark], scale: float, panel: Box) -> None:
+def _add_numbers(page: Image.Image, marks: Sequence[ReportMark], scale: float, panel: Box) -> None:
     """Number each item beside all of its graphics."""
     points: dict[int, list[tuple[float, float]]] = {}
     for mark in marks:
         points.setdefault(mark.number, []).extend(_line(mark, scale))
-    boxes = {number: around(several) for number, several in points.items()}
+    boxes = {number: find_bounds(several) for number, several in points.items()}
     taken = list(boxes.values())
     for number, box in boxes.items():
-        size = badge_size(str(number), _NUMBER_SIZE)
+        size = measure_badge(str(number), _NUMBER_SIZE)
         label = place_label(page, box, size, panel, [one for one in taken if one is not box])
-        badge(page, label, str(number), _NUMBER_SIZE)
+        draw_badge(page, label, str(number), _NUMBER_SIZE)
         taken.append(label)

@@ -16,11 +16,11 @@ from pydicom.uid import (
 
 from secondread import __version__
 from secondread.report.result import NodeIdentity, Occasion
-from secondread.report.uids import ResultUids, derived_uid
-from secondread.report.wording import ascii_text
+from secondread.report.uids import ResultUids, derive_uid
+from secondread.report.wording import to_ascii
 from secondread.settings import ObjectKind, ProfileSettings
 
-IMPLEMENTATION_CLASS_UID = derived_uid("secondread", "implementation class")
+IMPLEMENTATION_CLASS_UID = derive_uid("secondread", "implementation class")
 """Names this software in file meta information (0002,0012)."""
 
 IMPLEMENTATION_VERSION_NAME = f"SREAD_{__version__}"[:16]
@@ -29,7 +29,7 @@ IMPLEMENTATION_VERSION_NAME = f"SREAD_{__version__}"[:16]
 # Attributes of the Patient, Patient Study and General Study modules (PS3.3 C.7.1.1, C.7.2.1,
 # C.7.2.2) that images carry. All results of a study repeat them as they are: a study whose
 # instances disagree about them is split or rejected by some archives.
-COPIED = (
+COPIED_ATTRIBUTES = (
     "SpecificCharacterSet",
     "TimezoneOffsetFromUTC",
     "PatientName",
@@ -78,7 +78,7 @@ _NUMBER_IN_REVISION = {
     ObjectKind.PRESENTATION: 4,
 }
 
-SOP_CLASS_OF = {
+RESULT_SOP_CLASSES = {
     ObjectKind.CAD_SR: MammographyCADSRStorage,
     ObjectKind.CAPTURE: SecondaryCaptureImageStorage,
     ObjectKind.TID1500: ComprehensiveSRStorage,
@@ -86,7 +86,7 @@ SOP_CLASS_OF = {
 }
 """The storage SOP class of each kind of result."""
 
-SERIES = {
+SERIES_DESCRIPTIONS = {
     ObjectKind.CAD_SR: "calcification CAD (research use)",
     ObjectKind.CAPTURE: "captures (not for diagnosis)",
     ObjectKind.TID1500: "measurements (research use)",
@@ -105,7 +105,7 @@ class Authorship:
     profile: ProfileSettings
 
 
-def result_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> Dataset:
+def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> Dataset:
     """Return the patient, study, series and equipment modules of a result.
 
     Parameters
@@ -119,7 +119,7 @@ def result_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> 
         Which series: each kind has its own, apart from the images.
     """
     ds = Dataset()
-    for keyword in COPIED:
+    for keyword in COPIED_ATTRIBUTES:
         if keyword in source:
             ds[keyword] = deepcopy(source[keyword])
     if authorship.profile.character_set != "source":
@@ -129,14 +129,14 @@ def result_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> 
         if keyword not in ds:
             setattr(ds, keyword, None)
     uids = authorship.uids
-    ds.SOPClassUID = SOP_CLASS_OF[kind]
-    ds.SeriesInstanceUID = uids.series(kind.value)
+    ds.SOPClassUID = RESULT_SOP_CLASSES[kind]
+    ds.SeriesInstanceUID = uids.derive_series_uid(kind.value)
     # A ten for each revision, so that series sort in the order in which they were made.
     profile = authorship.profile
     ds.SeriesNumber = profile.series_number + 10 * uids.revision + _NUMBER_IN_REVISION[kind]
-    ds.SeriesDescription = f"{profile.series_description}: {SERIES[kind]}"
+    ds.SeriesDescription = f"{profile.series_description}: {SERIES_DESCRIPTIONS[kind]}"
     _add_equipment(ds, authorship.node, source)
-    written_at = local_time(authorship.occasion.at, source)
+    written_at = to_local_time(authorship.occasion.written_at, source)
     for prefix in ("InstanceCreation", "Series", "Content"):
         setattr(ds, f"{prefix}Date", written_at.strftime("%Y%m%d"))
         setattr(ds, f"{prefix}Time", written_at.strftime("%H%M%S"))
@@ -155,17 +155,17 @@ def _decode_names(ds: Dataset) -> None:
 
 
 def _add_equipment(ds: Dataset, node: NodeIdentity, source: Dataset) -> None:
-    ds.Manufacturer = ascii_text(node.manufacturer, 64)
-    ds.ManufacturerModelName = ascii_text(node.model_name, 64)
-    ds.StationName = ascii_text(node.station_name, 16)
-    ds.SoftwareVersions = ascii_text(node.version, 64)
+    ds.Manufacturer = to_ascii(node.manufacturer, 64)
+    ds.ManufacturerModelName = to_ascii(node.model_name, 64)
+    ds.StationName = to_ascii(node.station_name, 16)
+    ds.SoftwareVersions = to_ascii(node.version, 64)
     if node.institution:
-        ds.InstitutionName = ascii_text(node.institution, 64)
+        ds.InstitutionName = to_ascii(node.institution, 64)
     elif "InstitutionName" in source:
         ds["InstitutionName"] = deepcopy(source["InstitutionName"])
 
 
-def local_time(at: datetime, source: Dataset) -> datetime:
+def to_local_time(at: datetime, source: Dataset) -> datetime:
     """Return the instant in the time zone of the images.
 
     Timezone Offset From UTC (0008,0201) holds for every time of an object (PS3.3 C.12.1.1.8),
@@ -180,7 +180,7 @@ def local_time(at: datetime, source: Dataset) -> datetime:
     return at
 
 
-def file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
+def build_file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
     """Return the file meta information of a result (PS3.10 7.1)."""
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"

@@ -9,7 +9,7 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.codes import ViewModifier
 from secondread.errors import ReportError
 from secondread.report import concepts, tree
-from secondread.report.tree import Item, Relation
+from secondread.report.tree import Relation, TreeItem
 
 _A_DATE = re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _A_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
@@ -21,7 +21,7 @@ _DATES = (
 )
 
 
-def library_entry(mammogram: Mammogram, source: Dataset) -> Item:
+def build_library_entry(mammogram: Mammogram, source: Dataset) -> TreeItem:
     """Return the IMAGE item of one image with its acquisition context, in TID 4020's order."""
     entry = tree.image(mammogram.sop_class_uid, mammogram.sop_instance_uid)
     for item in (
@@ -36,26 +36,26 @@ def library_entry(mammogram: Mammogram, source: Dataset) -> Item:
     return entry
 
 
-def _view(mammogram: Mammogram) -> Iterable[Item]:
+def _view(mammogram: Mammogram) -> Iterable[TreeItem]:
     if mammogram.laterality is not None:
         yield tree.code(concepts.IMAGE_LATERALITY, mammogram.laterality.code)
     if mammogram.view is not None:
         view = tree.code(concepts.IMAGE_VIEW, mammogram.view.code)
         for modifier in ViewModifier:
-            if modifier in mammogram.modifiers:
+            if modifier in mammogram.view_modifiers:
                 item = tree.code(concepts.IMAGE_VIEW_MODIFIER, modifier.code)
                 view.add(Relation.HAS_CONCEPT_MOD, item)
         yield view
 
 
-def _orientation(mammogram: Mammogram) -> Iterable[Item]:
+def _orientation(mammogram: Mammogram) -> Iterable[TreeItem]:
     if mammogram.orientation is not None:
         along_rows, along_columns = mammogram.orientation
         yield tree.text(concepts.ORIENTATION_ROW, along_rows)
         yield tree.text(concepts.ORIENTATION_COLUMN, along_columns)
 
 
-def _dates(source: Dataset) -> Iterable[Item]:
+def _dates(source: Dataset) -> Iterable[TreeItem]:
     for keyword, concept in _DATES:
         is_date = keyword.endswith("Date")
         # The forms with dots and colons are of ACR-NEMA age (PS3.5 6.2); what else is no date or
@@ -66,10 +66,10 @@ def _dates(source: Dataset) -> Iterable[Item]:
             yield (tree.date if is_date else tree.time)(concept, value)
 
 
-def _spacing(mammogram: Mammogram) -> Iterable[Item]:
+def _spacing(mammogram: Mammogram) -> Iterable[TreeItem]:
     # Imager Pixel Spacing only: TID 4020 rows 11 and 12 do not know any other.
     spacing = mammogram.spacing
-    if spacing is not None and mammogram.spacing_at_detector:
+    if spacing is not None and mammogram.is_spacing_at_detector:
         for concept, millimeters in (
             (concepts.HORIZONTAL_SPACING, spacing.between_columns),
             (concepts.VERTICAL_SPACING, spacing.between_rows),
@@ -77,7 +77,7 @@ def _spacing(mammogram: Mammogram) -> Iterable[Item]:
             yield tree.number(concept, millimeters * 1000, concepts.MICROMETER)
 
 
-def evidence(mammograms: Iterable[Mammogram]) -> list[Dataset]:
+def build_evidence(mammograms: Iterable[Mammogram]) -> list[Dataset]:
     """Return the items of an evidence sequence: study, series, instance (PS3.3 C.17-3)."""
     studies: dict[str, dict[str, list[Mammogram]]] = {}
     for mammogram in mammograms:
@@ -94,13 +94,13 @@ def _study_item(study_uid: str, series: Mapping[str, list[Mammogram]]) -> Datase
         item = Dataset()
         item.SeriesInstanceUID = series_uid
         item.ReferencedSOPSequence = [
-            tree.reference_item(m.sop_class_uid, m.sop_instance_uid) for m in mammograms
+            tree.encode_reference(m.sop_class_uid, m.sop_instance_uid) for m in mammograms
         ]
         study.ReferencedSeriesSequence.append(item)
     return study
 
 
-def source_of(mammogram: Mammogram, sources: Mapping[str, Dataset]) -> Dataset:
+def find_source(mammogram: Mammogram, sources: Mapping[str, Dataset]) -> Dataset:
     """Return the header of an image.
 
     Raises

@@ -8,8 +8,8 @@ from secondread.codes import FindingType, QualityFinding, RenderingIntent
 from secondread.findings.finding import ImageReading, ModelIdentity
 from secondread.reasons import Reason
 from secondread.report import concepts, tree
-from secondread.report.detections import gate_parameters, quality_algorithm
-from secondread.report.tree import Item, Relation
+from secondread.report.detections import identify_quality_gates, list_gate_parameters
+from secondread.report.tree import Relation, TreeItem
 
 QUALITY_FINDINGS = {
     Reason.SATURATED: QualityFinding.OVER_EXPOSED,
@@ -20,13 +20,13 @@ QUALITY_FINDINGS = {
 """The reasons that CID 6041 has a value for."""
 
 
-def quality_findings(image: ImageReading) -> tuple[QualityFinding, ...]:
+def list_quality_findings(image: ImageReading) -> tuple[QualityFinding, ...]:
     """Return what CID 6041 has of an image's reasons."""
     found = (QUALITY_FINDINGS.get(reason) for reason in image.reasons)
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
-def quality_item(image: ImageReading, entry: Item, model: ModelIdentity) -> Item:
+def write_quality_finding(image: ImageReading, entry: TreeItem, model: ModelIdentity) -> TreeItem:
     """Return the Single Image Finding on the quality of an image that has such a reason.
 
     It is Not for Presentation: there is no place in the image to present.
@@ -34,9 +34,9 @@ def quality_item(image: ImageReading, entry: Item, model: ModelIdentity) -> Item
     item = tree.code(concepts.SINGLE_IMAGE_FINDING, FindingType.IMAGE_QUALITY.code)
     intent = tree.code(concepts.RENDERING_INTENT, RenderingIntent.NOT.code)
     item.add(Relation.HAS_CONCEPT_MOD, intent)
-    for child in quality_algorithm(model, gate_parameters(image)):
+    for child in identify_quality_gates(model, list_gate_parameters(image)):
         item.add(Relation.HAS_PROPERTIES, child)
-    item.refer(Relation.INFERRED_FROM, entry)
-    for finding in quality_findings(image):
+    item.refer_to(Relation.INFERRED_FROM, entry)
+    for finding in list_quality_findings(image):
         item.add(Relation.HAS_PROPERTIES, tree.code(concepts.QUALITY_FINDING, finding.code))
     return item

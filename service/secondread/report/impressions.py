@@ -20,48 +20,56 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from secondread.codes import FindingType, RenderingIntent
-from secondread.findings.finding import Finding, ImageReading, StatedPoint, StudyReading
+from secondread.findings.finding import Finding, ImageReading, StatedOperatingPoint, StudyReading
 from secondread.report import concepts, tree
 from secondread.report.composite_feature import (
     CompositeWriter,
-    comparison_algorithm,
-    grounds,
+    explain_change,
+    identify_comparison,
 )
-from secondread.report.detections import algorithm
-from secondread.report.glance import glance
-from secondread.report.image_quality import quality_findings, quality_item
-from secondread.report.lesions import Lesion, Missing, Part, Seen, lesions, looked_at, missing
+from secondread.report.detections import identify_detection
+from secondread.report.glance import describe_finding
+from secondread.report.image_quality import list_quality_findings, write_quality_finding
+from secondread.report.lesions import (
+    ImageFinding,
+    MissingFinding,
+    ReportedLesion,
+    ReportedLesionView,
+    find_missing,
+    find_rechecks,
+    group_lesions,
+)
 from secondread.report.operating_points import (
-    NOT,
-    Presentation,
-    intent_item,
-    presentation,
-    ranked,
+    NOT_FOR_PRESENTATION,
+    Rendering,
+    choose_rendering,
+    rank_points,
+    write_intent,
 )
 from secondread.report.single_image_finding import (
     FindingWriter,
     Tracking,
-    Written,
-    encoded_findings,
+    WrittenFinding,
+    select_findings,
 )
-from secondread.report.tree import Item, Relation
+from secondread.report.tree import Relation, TreeItem
 from secondread.report.uids import ResultUids
-from secondread.report.wording import ascii_text, count, image_names, spaced
+from secondread.report.wording import format_label, name_images, pluralize, to_ascii
 from secondread.settings import ProfileSettings
 
 _PRESENTABLE = (RenderingIntent.NOT, RenderingIntent.OPTIONAL, RenderingIntent.REQUIRED)
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ReportContents:
     """What of a reading a report for a profile holds."""
 
     reading: StudyReading
-    lesions: tuple[Lesion, ...]
-    missing: tuple[Missing, ...]
+    lesions: tuple[ReportedLesion, ...]
+    missing: tuple[MissingFinding, ...]
     qualities: tuple[ImageReading, ...]
     """Images with an Image Quality finding."""
-    points: tuple[StatedPoint, ...]
+    points: tuple[StatedOperatingPoint, ...]
     """Operating points by rank."""
     individual: bool
     """Whether the calcifications of a cluster are written too."""
@@ -72,7 +80,7 @@ class Contents:
         return bool(self.lesions or self.missing)
 
 
-def contents(reading: StudyReading, profile: ProfileSettings) -> Contents:
+def gather_contents(reading: StudyReading, profile: ProfileSettings) -> ReportContents:
     """Return what of a reading a report for a profile holds.
 
     A quality finding alone would make a workstation announce findings where there is no mark, so
@@ -81,28 +89,28 @@ def contents(reading: StudyReading, profile: ProfileSettings) -> Contents:
     include_all = profile.findings == "all"
 
     def encoded(image: ImageReading) -> Sequence[Finding]:
-        return encoded_findings(image, include_all)
+        return select_findings(image, include_all)
 
-    found, gone = lesions(reading, encoded), missing(reading)
-    doubtful = [i for i in reading.images if i.status.has_findings and quality_findings(i)]
-    return Contents(
+    found, gone = group_lesions(reading, encoded), find_missing(reading)
+    doubtful = [i for i in reading.images if i.status.was_read and list_quality_findings(i)]
+    return ReportContents(
         reading,
         found,
         gone,
         tuple(doubtful) if found or gone else (),
-        ranked(reading.model, include_all=include_all),
+        rank_points(reading.model, include_all=include_all),
         profile.individual_calcifications,
     )
 
 
-def missing_line(one: Missing) -> str:
+def describe_missing(one: MissingFinding) -> str:
     """Return a line for people on a finding that the prior shows and this study does not."""
-    header, finding = one.seen.image.mammogram, one.seen.finding
+    header, finding = one.prior.image.mammogram, one.prior.finding
     day = one.comparison.prior_date
-    said = one.change.verdict.words + (f", {one.change.why}" if one.change.why else "")
-    return ascii_text(
-        f"{spaced(header.label)} of the prior of {day.isoformat() if day else 'unknown date'}, "
-        f"cluster {finding.number} of {count(one.count, 'calcification')}: {said} "
+    said = one.change.kind.words + (f", {one.change.why_not}" if one.change.why_not else "")
+    return to_ascii(
+        f"{format_label(header.label)} of the prior of {day.isoformat() if day else 'unknown date'}, "
+        f"cluster {finding.number} of {pluralize(one.count, 'calcification')}: {said} "
         f"({one.comparison.basis})"
     )
 
@@ -111,12 +119,12 @@ def missing_line(one: Missing) -> str:
 class ImpressionWriter:
     """Writes the Individual Impressions of a report."""
 
-    contents: Contents
-    entries: Mapping[str, Item]
+    contents: ReportContents
+    entries: Mapping[str, TreeItem]
     """Image Library entries by SOP Instance UID."""
     uids: ResultUids
 
-    def items(self) -> list[Item]:
+    def write_all(self) -> list[TreeItem]:
         """Return the impressions: lesions in reading order, what is missing, image quality."""
         return [
             *(self._lesion(lesion) for lesion in self.contents.lesions),
@@ -124,12 +132,12 @@ class ImpressionWriter:
             *(self._quality(image) for image in self.contents.qualities),
         ]
 
-    def _lesion(self, lesion: Lesion) -> Item:
+    def _lesion(self, lesion: ReportedLesion) -> TreeItem:
         how = max((self._how(seen) for seen in lesion.current), key=_presentability)
         impression = self._impression(how)
         for child in self._body(lesion, how):
             impression.add(Relation.CONTAINS, child)
-        parts = [self._part(part, lesion) for part in lesion.parts]
+        parts = [self._part(part, lesion) for part in lesion.views]
         if lesion.pair is None:
             (feature,) = parts
         else:
@@ -138,11 +146,11 @@ class ImpressionWriter:
             writer = CompositeWriter(self.contents.reading.model, self.contents.points)
             name = "+".join(seen.finding.id for seen in lesion.current)
             known = Tracking(name, self._lesion_uid(lesion))
-            feature = writer.over_views(parts, lesion.pair, how, known)
+            feature = writer.write_over_views(parts, lesion.pair, how, known)
         impression.add(Relation.CONTAINS, feature)
         return impression
 
-    def _part(self, part: Part, lesion: Lesion) -> Item:
+    def _part(self, part: ReportedLesionView, lesion: ReportedLesion) -> TreeItem:
         uid = self._lesion_uid(lesion)
         how = max((self._how(seen) for seen in part.current), key=_presentability)
         written = {seen.ref: self._write(seen, self._how(seen), uid) for seen in part.current}
@@ -150,58 +158,60 @@ class ImpressionWriter:
             # No more presentable than what it becomes a part of (PS3.4 O.2).
             then = min(how, self._how(seen), key=_presentability)
             written[seen.ref] = self._write(seen, then, uid)
-        if not part.then:
+        if not part.matches:
             (only,) = written.values()
             return only.item
         writer = CompositeWriter(self.contents.reading.model, self.contents.points)
         first = part.current[0].finding
-        return writer.over_time(part, written, how, Tracking(first.id, first.lesion or uid))
+        return writer.write_over_time(
+            part, written, how, Tracking(first.id, first.lesion_uid or uid)
+        )
 
-    def _body(self, lesion: Lesion, how: Presentation) -> list[Item]:
+    def _body(self, lesion: ReportedLesion, how: Rendering) -> list[TreeItem]:
         """Return the impression's body (TID 4002): the change, a line for people, who says so."""
         shown = [seen for seen in lesion.current if seen.finding.shown]
         if not shown and not lesion.changes:
             return []
         reading = self.contents.reading
-        names = image_names(reading)
+        names = name_images(reading)
         said = ". ".join(_line(reading, seen, names) for seen in lesion.current)
         model = reading.model
-        looks = [grounds(*one) for one in looked_at(reading, lesion)]
+        looks = [explain_change(*one) for one in find_rechecks(reading, lesion)]
         by = (
-            comparison_algorithm(model, looks)
+            identify_comparison(model, looks)
             if lesion.changes
-            else algorithm(model, FindingType.CLUSTER)
+            else identify_detection(model, FindingType.CLUSTER)
         )
         return [
             *(tree.code(concepts.IMPRESSION, change.code) for change in lesion.changes),
-            tree.text(concepts.IMPRESSION_DESCRIPTION, ascii_text(said)),
+            tree.text(concepts.IMPRESSION_DESCRIPTION, to_ascii(said)),
             *by,
         ]
 
-    def _missing(self, one: Missing) -> Item:
-        impression = self._impression(NOT)
-        said = tree.text(concepts.IMPRESSION_DESCRIPTION, missing_line(one))
-        for child in (said, *comparison_algorithm(self.contents.reading.model)):
+    def _missing(self, one: MissingFinding) -> TreeItem:
+        impression = self._impression(NOT_FOR_PRESENTATION)
+        said = tree.text(concepts.IMPRESSION_DESCRIPTION, describe_missing(one))
+        for child in (said, *identify_comparison(self.contents.reading.model)):
             impression.add(Relation.CONTAINS, child)
-        finding, study = one.seen.finding, one.seen.ref.study_uid
-        uid = finding.lesion or self.uids.tracking(finding.id, study)
-        impression.add(Relation.CONTAINS, self._write(one.seen, NOT, uid).item)
+        finding, study = one.prior.finding, one.prior.ref.study_uid
+        uid = finding.lesion_uid or self.uids.derive_tracking_uid(finding.id, study)
+        impression.add(Relation.CONTAINS, self._write(one.prior, NOT_FOR_PRESENTATION, uid).item)
         return impression
 
-    def _quality(self, image: ImageReading) -> Item:
-        impression = self._impression(NOT)
+    def _quality(self, image: ImageReading) -> TreeItem:
+        impression = self._impression(NOT_FOR_PRESENTATION)
         entry = self.entries[image.mammogram.sop_instance_uid]
-        item = quality_item(image, entry, self.contents.reading.model)
+        item = write_quality_finding(image, entry, self.contents.reading.model)
         impression.add(Relation.CONTAINS, item)
         return impression
 
-    def _impression(self, how: Presentation) -> Item:
+    def _impression(self, how: Rendering) -> TreeItem:
         impression = tree.container(concepts.INDIVIDUAL_IMPRESSION)
-        plain = Presentation(how.intent)
-        impression.add(Relation.HAS_CONCEPT_MOD, intent_item(plain, self.contents.points))
+        plain = Rendering(how.intent)
+        impression.add(Relation.HAS_CONCEPT_MOD, write_intent(plain, self.contents.points))
         return impression
 
-    def _write(self, seen: Seen, how: Presentation, lesion_uid: str) -> Written:
+    def _write(self, seen: ImageFinding, how: Rendering, lesion_uid: str) -> WrittenFinding:
         writer = FindingWriter(
             seen.image,
             self.entries[seen.ref.sop_instance_uid],
@@ -209,35 +219,35 @@ class ImpressionWriter:
             self.contents.points,
             self.contents.individual,
         )
-        tracking = Tracking(self._name(seen), seen.finding.lesion or lesion_uid)
+        tracking = Tracking(self._name(seen), seen.finding.lesion_uid or lesion_uid)
         return writer.write(seen.finding, how, tracking)
 
-    def _name(self, seen: Seen) -> str:
+    def _name(self, seen: ImageFinding) -> str:
         """Return the Tracking Identifier: a prior's finding has its date before its name."""
         if seen.ref.study_uid == self.contents.reading.study_uid:
             return seen.finding.id
         day = seen.image.mammogram.study_date
         return f"{day:%Y%m%d} {seen.finding.id}" if day else f"prior {seen.finding.id}"
 
-    def _lesion_uid(self, lesion: Lesion) -> str:
-        known = [seen.finding.lesion for seen in lesion.current if seen.finding.lesion]
-        return known[0] if known else self.uids.tracking(lesion.current[0].finding.id)
+    def _lesion_uid(self, lesion: ReportedLesion) -> str:
+        known = [seen.finding.lesion_uid for seen in lesion.current if seen.finding.lesion_uid]
+        return known[0] if known else self.uids.derive_tracking_uid(lesion.current[0].finding.id)
 
-    def _how(self, seen: Seen) -> Presentation:
-        return presentation(seen.finding, self.contents.points)
+    def _how(self, seen: ImageFinding) -> Rendering:
+        return choose_rendering(seen.finding, self.contents.points)
 
 
-def _presentability(how: Presentation) -> tuple[int, int]:
+def _presentability(how: Rendering) -> tuple[int, int]:
     """Return what orders presentations; of optional marks, a lower rank shows sooner."""
     return _PRESENTABLE.index(how.intent), -how.rank
 
 
-def _is_single(item: Item) -> bool:
+def _is_single(item: TreeItem) -> bool:
     return item.is_named(concepts.SINGLE_IMAGE_FINDING)
 
 
-def _line(reading: StudyReading, seen: Seen, names: Mapping[str, str]) -> str:
+def _line(reading: StudyReading, seen: ImageFinding, names: Mapping[str, str]) -> str:
     finding = seen.finding
     rated = "not rated" if finding.suspicion is None else f"{finding.suspicion:.0f} of 100"
     view = names[seen.ref.sop_instance_uid]
-    return f"{view} {glance(reading, seen.image, finding)}; suspicion {rated}"
+    return f"{view} {describe_finding(reading, seen.image, finding)}; suspicion {rated}"

@@ -14,13 +14,13 @@ from secondread.findings.comparison import (
     StudyComparison,
 )
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.followup.correlation import ViewPair, correlate
+from secondread.followup.correlation import ViewPair, correlate_views
 from secondread.followup.identity import SAME_LESION
-from secondread.followup.view_changes import reference
+from secondread.followup.view_changes import refer_to
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ImageFinding:
     """One finding of one image."""
 
     image: ImageReading
@@ -29,48 +29,48 @@ class Seen:
     @property
     def ref(self) -> FindingRef:
         """What names it in other studies."""
-        return reference(self.image, self.finding)
+        return refer_to(self.image, self.finding)
 
 
 @dataclass(frozen=True, slots=True)
-class Then:
+class PriorMatch:
     """A finding of a prior, and what it says of a current one."""
 
-    seen: Seen
+    prior: ImageFinding
     current: FindingRef
     comparison: StudyComparison
     change: FindingChange
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReportedLesionView:
     """A lesion in one view: usually one current finding, with what it was in the priors."""
 
-    current: tuple[Seen, ...]
+    current: tuple[ImageFinding, ...]
     """Several where the prior's was one and is in parts now."""
-    then: tuple[Then, ...] = ()
+    matches: tuple[PriorMatch, ...] = ()
     """In the order of the priors; empty for what is new, for what only a second look saw then, and
     for what was not compared."""
 
     @property
-    def prior(self) -> tuple[Seen, ...]:
+    def prior(self) -> tuple[ImageFinding, ...]:
         """The priors' findings, each once."""
-        return tuple({one.seen.ref: one.seen for one in self.then}.values())
+        return tuple({one.prior.ref: one.prior for one in self.matches}.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Lesion:
+class ReportedLesion:
     """One lesion: what one Individual Impression is about."""
 
-    parts: tuple[Part, ...]
+    views: tuple[ReportedLesionView, ...]
     """By view, in reading order."""
     pair: ViewPair | None = None
     """What joins two views; None for a lesion of one view."""
 
     @property
-    def current(self) -> tuple[Seen, ...]:
+    def current(self) -> tuple[ImageFinding, ...]:
         """Its findings in the current images."""
-        return tuple(seen for part in self.parts for seen in part.current)
+        return tuple(seen for part in self.views for seen in part.current)
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -80,10 +80,10 @@ class Lesion:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingFinding:
     """A finding that the prior shows and the current image does not."""
 
-    seen: Seen
+    prior: ImageFinding
     comparison: StudyComparison
     change: FindingChange
     """Gone, or why that cannot be said."""
@@ -91,40 +91,40 @@ class Missing:
     @property
     def count(self) -> int:
         """How many calcifications it had, counted as those of the current image were."""
-        return count_then(self.seen.finding, self.change)
+        return count_prior_calcifications(self.prior.finding, self.change)
 
 
-def count_then(finding: Finding, change: FindingChange) -> int:
+def count_prior_calcifications(finding: Finding, change: FindingChange) -> int:
     """Return how many calcifications a prior's finding had that is missing now."""
     return len(finding.members) if change.number is None else round(change.number.prior)
 
 
-def looked_at(
-    reading: StudyReading, lesion: Lesion
+def find_rechecks(
+    reading: StudyReading, lesion: ReportedLesion
 ) -> tuple[tuple[StudyComparison, FindingChange], ...]:
     """Return what came of second looks for a lesion's findings at the priors, the nearest first."""
     said = (
-        (comparison, comparison.of(seen.ref.sop_instance_uid, seen.ref.finding_id))
+        (comparison, comparison.find_change(seen.ref.sop_instance_uid, seen.ref.finding_id))
         for comparison in reading.comparisons
         for seen in lesion.current
     )
-    return tuple((one, change) for one, change in said if change is not None and change.looked)
+    return tuple((one, change) for one, change in said if change is not None and change.recheck)
 
 
-def prior_images(reading: StudyReading) -> tuple[ImageReading, ...]:
+def list_prior_images(reading: StudyReading) -> tuple[ImageReading, ...]:
     """Return the priors' images that were read, the nearest prior's first."""
     known = {
         image.mammogram.sop_instance_uid: image
-        for earlier in reading.earlier
+        for earlier in reading.prior_readings
         for image in earlier.images
-        if image.status.has_findings
+        if image.status.was_read
     }
     return tuple(known.values())
 
 
-def lesions(
+def group_lesions(
     reading: StudyReading, encoded: Callable[[ImageReading], Sequence[Finding]]
-) -> tuple[Lesion, ...]:
+) -> tuple[ReportedLesion, ...]:
     """Return the lesions of a reading, in reading order of their first findings.
 
     Parameters
@@ -134,60 +134,63 @@ def lesions(
     encoded
         The findings of a current image that the report holds.
     """
-    seen = [Seen(image, finding) for image in reading.images for finding in encoded(image)]
+    seen = [ImageFinding(image, finding) for image in reading.images for finding in encoded(image)]
     parts = _parts(seen, _then(reading))
     at = {one.ref: number for number, part in enumerate(parts) for one in part.current}
     pairs = [
         pair
-        for pair in correlate(reading)
+        for pair in correlate_views(reading)
         if pair.confidence >= SAME_LESION and pair.cc in at and pair.mlo in at
     ]
     groups = _joined(len(parts), [(at[pair.cc], at[pair.mlo]) for pair in pairs])
     joining = {at[pair.cc]: pair for pair in reversed(pairs)}
     joining |= {at[pair.mlo]: pair for pair in reversed(pairs)}
     return tuple(
-        Lesion(tuple(parts[number] for number in group), joining.get(group[0])) for group in groups
+        ReportedLesion(tuple(parts[number] for number in group), joining.get(group[0]))
+        for group in groups
     )
 
 
-def missing(reading: StudyReading) -> tuple[Missing, ...]:
+def find_missing(reading: StudyReading) -> tuple[MissingFinding, ...]:
     """Return what the nearest prior that was compared showed and the study does not show.
 
     Of older priors it is known from the report of the time between.
     """
-    found = _findings(prior_images(reading))
+    found = _findings(list_prior_images(reading))
     return tuple(
-        Missing(found[change.prior[0]], comparison, change)
+        MissingFinding(found[change.prior[0]], comparison, change)
         for comparison in [one for one in reading.comparisons if one.compared][:1]
         for change in comparison.changes
         if change.current is None and change.prior and change.prior[0] in found
     )
 
 
-def _findings(images: Iterable[ImageReading]) -> dict[FindingRef, Seen]:
+def _findings(images: Iterable[ImageReading]) -> dict[FindingRef, ImageFinding]:
     return {
-        reference(image, finding): Seen(image, finding)
+        refer_to(image, finding): ImageFinding(image, finding)
         for image in images
         for finding in image.findings
     }
 
 
-def _then(reading: StudyReading) -> Mapping[FindingRef, tuple[Then, ...]]:
+def _then(reading: StudyReading) -> Mapping[FindingRef, tuple[PriorMatch, ...]]:
     """Return what each current finding was in the priors."""
-    found = _findings(prior_images(reading))
-    then: dict[FindingRef, list[Then]] = {}
+    found = _findings(list_prior_images(reading))
+    then: dict[FindingRef, list[PriorMatch]] = {}
     for comparison in reading.comparisons:
         for change in comparison.changes:
             if change.current is not None:
                 then.setdefault(change.current, []).extend(
-                    Then(found[ref], change.current, comparison, change)
+                    PriorMatch(found[ref], change.current, comparison, change)
                     for ref in change.prior
                     if ref in found
                 )
     return {ref: tuple(several) for ref, several in then.items()}
 
 
-def _parts(seen: Sequence[Seen], then: Mapping[FindingRef, tuple[Then, ...]]) -> list[Part]:
+def _parts(
+    seen: Sequence[ImageFinding], then: Mapping[FindingRef, tuple[PriorMatch, ...]]
+) -> list[ReportedLesionView]:
     # A new finding has no partner, whatever an older prior showed (TID 4004 needs two).
     of = {
         number: then.get(one.ref, ()) if one.finding.change is not Change.NEW else ()
@@ -196,9 +199,9 @@ def _parts(seen: Sequence[Seen], then: Mapping[FindingRef, tuple[Then, ...]]) ->
     first: dict[FindingRef, int] = {}
     shared: list[tuple[int, int]] = []
     for number, several in of.items():
-        shared += [(first.setdefault(one.seen.ref, number), number) for one in several]
+        shared += [(first.setdefault(one.prior.ref, number), number) for one in several]
     return [
-        Part(
+        ReportedLesionView(
             tuple(seen[number] for number in group),
             tuple(one for number in group for one in of[number]),
         )

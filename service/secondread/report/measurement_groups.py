@@ -9,12 +9,12 @@ from secondread.codes import Code, Laterality, RenderingIntent
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
 from secondread.reasons import Reason
 from secondread.report import concepts, own_codes
-from secondread.report.detections import model_parameters
-from secondread.report.glance import glance
-from secondread.report.own_codes import code_of
+from secondread.report.detections import list_model_parameters
+from secondread.report.glance import describe_finding
+from secondread.report.own_codes import get_own_code
 from secondread.report.single_image_finding import FINDING_TYPES
 from secondread.report.uids import ResultUids
-from secondread.report.wording import ascii_text
+from secondread.report.wording import to_ascii
 
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 BREAST = Code("76752008", "SCT", "Breast")
@@ -27,17 +27,19 @@ LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 COMMENT = Code("121106", "DCM", "Comment")
 
 
-def coded(code: Code) -> sr.CodedConcept:
+def to_coded_concept(code: Code) -> sr.CodedConcept:
     """Return a code as highdicom takes it."""
     return sr.CodedConcept(code.value, code.scheme, code.meaning)
 
 
-def comment(words: str) -> sr.TextContentItem:
+def build_comment(words: str) -> sr.TextContentItem:
     """Return a text item that is contained in what it is added to."""
-    return sr.TextContentItem(coded(COMMENT), ascii_text(words), sr.RelationshipTypeValues.CONTAINS)
+    return sr.TextContentItem(
+        to_coded_concept(COMMENT), to_ascii(words), sr.RelationshipTypeValues.CONTAINS
+    )
 
 
-class GroupWriter:
+class MeasurementGroupWriter:
     """Writes the groups of one reading.
 
     Parameters
@@ -55,7 +57,7 @@ class GroupWriter:
         self._uids = uids
         self._with_intent = with_intent
 
-    def finding(
+    def write_finding(
         self, image: ImageReading, finding: Finding
     ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
         """Return the group of one finding, its outline by value on its image."""
@@ -69,21 +71,25 @@ class GroupWriter:
         )
         group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=self._tracking(
-                f"{mammogram.sop_instance_uid} {finding.id}", finding.lesion or finding.id
+                f"{mammogram.sop_instance_uid} {finding.id}", finding.lesion_uid or finding.id
             ),
             referenced_region=region,
-            finding_type=coded(FINDING_TYPES[finding.mark_class].code),
+            finding_type=to_coded_concept(FINDING_TYPES[finding.mark_class].code),
             algorithm_id=_algorithm(self._reading.model),
             finding_sites=_sites(mammogram.laterality),
             measurements=list(_measurements(image, finding)),
             qualitative_evaluations=_evaluations(self._said(finding)) or None,
         )
-        group[0].ContentSequence.append(comment(glance(self._reading, image, finding)))
+        group[0].ContentSequence.append(
+            build_comment(describe_finding(self._reading, image, finding))
+        )
         return group
 
-    def image(self, image: ImageReading, words: str) -> sr.MeasurementsAndQualitativeEvaluations:
+    def write_image(
+        self, image: ImageReading, words: str
+    ) -> sr.MeasurementsAndQualitativeEvaluations:
         """Return the group that says what became of an image."""
-        codes = ((own_codes.STATUS, code_of(image.status)), *_reasons(image.reasons))
+        codes = ((own_codes.STATUS, get_own_code(image.status)), *_reasons(image.reasons))
         mammogram = image.mammogram
         return self._about(
             mammogram.sop_class_uid,
@@ -93,7 +99,7 @@ class GroupWriter:
             words,
         )
 
-    def left_out(
+    def write_left_out(
         self, sop_class_uid: str, uid: str, reason: Reason, words: str
     ) -> sr.MeasurementsAndQualitativeEvaluations:
         """Return the group that says why an instance was left out."""
@@ -115,12 +121,14 @@ class GroupWriter:
             qualitative_evaluations=_evaluations(codes),
             source_images=[sr.SourceImageForMeasurementGroup(sop_class_uid, uid)],
         )
-        group[0].ContentSequence.append(comment(words))
+        group[0].ContentSequence.append(build_comment(words))
         return group
 
     def _tracking(self, about: str, name: str) -> sr.TrackingIdentifier:
         # The name may be that of a lesion in several views; the UID is of this group alone.
-        return sr.TrackingIdentifier(uid=self._uids.instance("group", about), identifier=name)
+        return sr.TrackingIdentifier(
+            uid=self._uids.derive_instance_uid("group", about), identifier=name
+        )
 
     def _said(self, finding: Finding) -> Iterator[tuple[Code, Code]]:
         if self._with_intent:
@@ -132,30 +140,37 @@ class GroupWriter:
             yield concepts.CALCIFICATION_DISTRIBUTION, finding.distribution[0][0].code
         if finding.change is not None:
             yield CHANGE, finding.change.code
-        if finding.zone is not None:
-            yield own_codes.ZONE, code_of(finding.zone.zone)
+        if finding.placement is not None:
+            yield own_codes.ZONE, get_own_code(finding.placement.zone)
 
 
 def _reasons(reasons: Iterable[Reason]) -> Iterator[tuple[Code, Code]]:
-    return ((own_codes.REASON, code_of(reason)) for reason in reasons)
+    return ((own_codes.REASON, get_own_code(reason)) for reason in reasons)
 
 
 def _evaluations(codes: Iterable[tuple[Code, Code]]) -> list[sr.QualitativeEvaluation]:
-    return [sr.QualitativeEvaluation(coded(name), coded(value)) for name, value in codes]
+    return [
+        sr.QualitativeEvaluation(to_coded_concept(name), to_coded_concept(value))
+        for name, value in codes
+    ]
 
 
 def _algorithm(model: ModelIdentity) -> sr.AlgorithmIdentification:
     return sr.AlgorithmIdentification(
-        name=ascii_text(model.name, 64),
-        version=ascii_text(model.version, 64),
-        parameters=list(model_parameters(model)),
-        family=coded(ARTIFICIAL_INTELLIGENCE),
+        name=to_ascii(model.name, 64),
+        version=to_ascii(model.version, 64),
+        parameters=list(list_model_parameters(model)),
+        family=to_coded_concept(ARTIFICIAL_INTELLIGENCE),
     )
 
 
 def _sites(side: Laterality | None) -> list[sr.FindingSite]:
     laterality = _SIDES.get(side) if side is not None else None
-    return [sr.FindingSite(coded(BREAST), coded(laterality) if laterality else None)]
+    return [
+        sr.FindingSite(
+            to_coded_concept(BREAST), to_coded_concept(laterality) if laterality else None
+        )
+    ]
 
 
 def _measurements(image: ImageReading, finding: Finding) -> Iterator[sr.Measurement]:
@@ -170,4 +185,4 @@ def _measurements(image: ImageReading, finding: Finding) -> Iterator[sr.Measurem
     if image.mammogram.spacing is not None and finding.long_axis_mm > 0:
         values.append((LONG_AXIS, round(finding.long_axis_mm, 2), concepts.MILLIMETER))
     for name, value, unit in values:
-        yield sr.Measurement(coded(name), value, coded(unit))
+        yield sr.Measurement(to_coded_concept(name), value, to_coded_concept(unit))

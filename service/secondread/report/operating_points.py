@@ -9,14 +9,14 @@ beside a mark; what no point shows is Not for Presentation.
 from dataclasses import dataclass
 
 from secondread.codes import MarkClass, OperatingPointAxis, RenderingIntent
-from secondread.findings.finding import Finding, ModelIdentity, StatedPoint
+from secondread.findings.finding import Finding, ModelIdentity, StatedOperatingPoint
 from secondread.report import concepts, tree
-from secondread.report.tree import Item, Relation
-from secondread.report.wording import ascii_text
+from secondread.report.tree import Relation, TreeItem
+from secondread.report.wording import to_ascii
 
 
 @dataclass(frozen=True, slots=True)
-class Presentation:
+class Rendering:
     """How a workstation is to treat a mark."""
 
     intent: RenderingIntent
@@ -24,11 +24,11 @@ class Presentation:
     """CAD Operating Point of an optional mark, from 1; 0 for others."""
 
 
-REQUIRED = Presentation(RenderingIntent.REQUIRED)
-NOT = Presentation(RenderingIntent.NOT)
+PRESENTATION_REQUIRED = Rendering(RenderingIntent.REQUIRED)
+NOT_FOR_PRESENTATION = Rendering(RenderingIntent.NOT)
 
 
-def ranked(model: ModelIdentity, *, include_all: bool) -> tuple[StatedPoint, ...]:
+def rank_points(model: ModelIdentity, *, include_all: bool) -> tuple[StatedOperatingPoint, ...]:
     """Return the point in force and, where a report holds their marks, the more sensitive ones.
 
     Parameters
@@ -53,7 +53,7 @@ def ranked(model: ModelIdentity, *, include_all: bool) -> tuple[StatedPoint, ...
     return (in_force, *further) if include_all else (in_force,)
 
 
-def presentation(finding: Finding, points: tuple[StatedPoint, ...]) -> Presentation:
+def choose_rendering(finding: Finding, points: tuple[StatedOperatingPoint, ...]) -> Rendering:
     """Return how a workstation is to treat a finding.
 
     Parameters
@@ -64,15 +64,15 @@ def presentation(finding: Finding, points: tuple[StatedPoint, ...]) -> Presentat
         By rank, as `ranked` gives them.
     """
     if finding.shown:
-        return REQUIRED
+        return PRESENTATION_REQUIRED
     if finding.mark_class is MarkClass.CLUSTER:
         for rank, point in enumerate(points[1:], start=1):
             if finding.certainty >= point.minimum_certainty:
-                return Presentation(RenderingIntent.OPTIONAL, rank)
-    return NOT
+                return Rendering(RenderingIntent.OPTIONAL, rank)
+    return NOT_FOR_PRESENTATION
 
 
-def intent_item(how: Presentation, points: tuple[StatedPoint, ...]) -> Item:
+def write_intent(how: Rendering, points: tuple[StatedOperatingPoint, ...]) -> TreeItem:
     """Return the Rendering Intent of an item, with its operating point (TID 4006 rows 2, 3)."""
     item = tree.code(concepts.RENDERING_INTENT, how.intent.code)
     if how.rank:
@@ -82,7 +82,7 @@ def intent_item(how: Presentation, points: tuple[StatedPoint, ...]) -> Item:
     return item
 
 
-def operating_point_items(points: tuple[StatedPoint, ...]) -> tuple[Item, ...]:
+def write_operating_points(points: tuple[StatedOperatingPoint, ...]) -> tuple[TreeItem, ...]:
     """Return the rows of TID 4023 with what is stated of each point; none for no points."""
     if not points:
         return ()
@@ -94,7 +94,7 @@ def operating_point_items(points: tuple[StatedPoint, ...]) -> tuple[Item, ...]:
         table.add(Relation.CONTAINS, tree.code(concept, axis.code))
     for rank, point in enumerate(points):
         row = table.add(Relation.CONTAINS, tree.number(concepts.CAD_OPERATING_POINT, rank, unit))
-        said = ascii_text(
+        said = to_ascii(
             f"{point.name} (operating point {point.number} of the model): clusters of certainty "
             f"{point.minimum_certainty:g} and more; false marks stated on {point.stated_on}"
         )

@@ -12,28 +12,28 @@ from PIL import Image, ImageDraw
 from secondread.codes import Laterality
 from secondread.findings.finding import StudyReading
 from secondread.report.breast_panel import (
-    CAPTION,
+    CAPTION_ROOM,
+    DrawnImage,
     Panel,
-    Shown,
-    breast_size,
-    hung,
-    paste_breast,
-    pixels_per_mm,
+    choose_flips,
+    choose_scale,
+    draw_breast,
+    measure_breast,
 )
-from secondread.report.compared_marks import Entry, draw_outlines, entries_beside
+from secondread.report.compared_marks import ComparedFinding, draw_outlines, list_outlined
 from secondread.report.drawing import (
-    PAGE,
+    BACKGROUND,
+    MUTED,
     PANEL_EDGE,
-    QUIET,
     TEXT,
     Box,
-    scale_bar,
-    wrapped,
-    write,
+    draw_scale_bar,
+    draw_text,
+    wrap_text,
 )
-from secondread.report.exam_hanging import Hanging, Slot, hang
+from secondread.report.exam_hanging import ExamHanging, ViewSlot, hang_exam
 from secondread.report.overview_legend import draw_legend
-from secondread.report.page import HEAD, MARGIN, VIEW_PAGE, PageText, page_frame
+from secondread.report.page import HEAD_HEIGHT, MARGIN, VIEW_PAGE_SIZE, PageText, draw_page_frame
 from secondread.report.panels import DisplayArray
 
 _BETWEEN = 8
@@ -50,9 +50,9 @@ _LEAST_WIDTH = 180
 class Cell:
     """One picture of the page, or what is said in its place."""
 
-    slot: Slot
+    slot: ViewSlot
     caption: str
-    shown: Shown | None
+    shown: DrawnImage | None
     """None: the text is said instead."""
     text: str
     is_prior: bool
@@ -63,7 +63,7 @@ class Cell:
         return self.slot.side is Laterality.RIGHT
 
 
-def overview_page(
+def draw_overview_page(
     reading: StudyReading, display: Callable[[str], DisplayArray], text: PageText
 ) -> Image.Image:
     """Return the overview of an exam.
@@ -77,54 +77,54 @@ def overview_page(
     text
         Title, notes and footer.
     """
-    page = Image.new("RGB", VIEW_PAGE, PAGE)
-    notes_top = page_frame(page, text)
-    body = Box(MARGIN, HEAD + 10, page.width - MARGIN, notes_top - 10)
-    hanging = hang(reading)
+    page = Image.new("RGB", VIEW_PAGE_SIZE, BACKGROUND)
+    notes_top = draw_page_frame(page, text)
+    body = Box(MARGIN, HEAD_HEIGHT + 10, page.width - MARGIN, notes_top - 10)
+    hanging = hang_exam(reading)
     rows = [_cells(row, hanging, display) for row in hanging.rows]
     height = (body.height - _SCALE_STRIP) / len(rows)
     columns = len(rows[0])
     most = (body.width - _LEGEND_WIDTH - _APART * (columns - 1)) / columns
     drawn = [cell.shown for row in rows for cell in row if cell.shown is not None]
-    per_mm = min(pixels_per_mm(one, Box(0, 0, most, height)) for one in drawn)
+    per_mm = min(choose_scale(one, Box(0, 0, most, height)) for one in drawn)
     places = _columns(rows, per_mm, body.left)
     for index, row in enumerate(rows):
         top = body.top + index * height
         for cell, (left, right) in zip(row, places, strict=True):
             _draw_cell(page, Box(left, top, right, top + height), cell, per_mm)
     if all(one.image.mammogram.spacing is not None for one in drawn):
-        scale_bar(page, (body.left, body.bottom - _SCALE_STRIP / 2), per_mm, 200)
+        draw_scale_bar(page, (body.left, body.bottom - _SCALE_STRIP / 2), per_mm, 200)
     area = Box(places[-1][1] + _GUTTER, body.top, body.right, body.bottom)
     draw_legend(page, area, reading, hanging, display)
     return page
 
 
 def _cells(
-    row: Sequence[Slot], hanging: Hanging, display: Callable[[str], DisplayArray]
+    row: Sequence[ViewSlot], hanging: ExamHanging, display: Callable[[str], DisplayArray]
 ) -> list[Cell]:
     """Return the pictures of a row from left to right, priors outside."""
     cells: list[Cell] = []
     for slot in row:
         pair = [_current(slot, display)]
-        if hanging.with_priors:
+        if hanging.has_priors:
             pair.append(_prior(slot, display))
         cells += reversed(pair) if slot.side is Laterality.RIGHT else pair
     return cells
 
 
-def _current(slot: Slot, display: Callable[[str], DisplayArray]) -> Cell:
+def _current(slot: ViewSlot, display: Callable[[str], DisplayArray]) -> Cell:
     image, shown = slot.image, None
     if image is not None:
-        shown = Shown(image, display(image.mammogram.sop_instance_uid), slot.name)
+        shown = DrawnImage(image, display(image.mammogram.sop_instance_uid), slot.name)
     return Cell(slot, slot.name, shown, slot.why_not, is_prior=False)
 
 
-def _prior(slot: Slot, display: Callable[[str], DisplayArray]) -> Cell:
+def _prior(slot: ViewSlot, display: Callable[[str], DisplayArray]) -> Cell:
     if slot.prior is None:
         return Cell(slot, "prior", None, "none" if slot.image is not None else "", is_prior=True)
     image, day = slot.prior.image, slot.prior.comparison.prior_date
     caption = f"prior, {day.isoformat() if day else 'date unknown'}"
-    shown = Shown(image, display(image.mammogram.sop_instance_uid), caption)
+    shown = DrawnImage(image, display(image.mammogram.sop_instance_uid), caption)
     return Cell(slot, caption, shown, "", is_prior=True)
 
 
@@ -134,7 +134,7 @@ def _columns(
     """Return where the columns begin and end: as wide as their widest picture."""
     places = []
     for column in zip(*rows, strict=True):
-        widths = [breast_size(cell.shown, per_mm)[0] for cell in column if cell.shown]
+        widths = [measure_breast(cell.shown, per_mm)[0] for cell in column if cell.shown]
         right = left + max(widths, default=_LEAST_WIDTH)
         places.append((left, right))
         # Chest walls meet where the right breast's current picture ends.
@@ -144,42 +144,42 @@ def _columns(
 
 
 def _draw_cell(page: Image.Image, box: Box, cell: Cell, per_mm: float) -> None:
-    color = QUIET if cell.is_prior else TEXT
+    color = MUTED if cell.is_prior else TEXT
     anchor, x = ("rm", box.right - 4) if cell.chest_wall_right else ("lm", box.left + 4)
-    write(page, (x, box.top + CAPTION / 2), cell.caption, 24, color, anchor)
+    draw_text(page, (x, box.top + CAPTION_ROOM / 2), cell.caption, 24, color, anchor)
     if cell.shown is None:
         _say(page, box, cell)
         return
     panel = _paste(page, box, cell, cell.shown, per_mm)
     entries = _entries(cell.slot)
     if cell.is_prior:
-        draw_outlines(page, panel, [(e, e.prior, e.prior_found) for e in entries])
+        draw_outlines(page, panel, [(e, e.prior, e.is_prior_finding) for e in entries])
     else:
-        draw_outlines(page, panel, [(e, (e.current,), e.current_found) for e in entries])
+        draw_outlines(page, panel, [(e, (e.current,), e.is_current_finding) for e in entries])
 
 
-def _entries(slot: Slot) -> list[Entry]:
+def _entries(slot: ViewSlot) -> list[ComparedFinding]:
     """Return what is outlined in a view and its prior, under which number and colour."""
     if slot.image is None:
         return []
     if slot.prior is None:
-        return entries_beside(slot.image)
-    return entries_beside(slot.image, slot.prior.image, slot.prior.comparison)
+        return list_outlined(slot.image)
+    return list_outlined(slot.image, slot.prior.image, slot.prior.comparison)
 
 
-def _paste(page: Image.Image, box: Box, cell: Cell, shown: Shown, per_mm: float) -> Panel:
+def _paste(page: Image.Image, box: Box, cell: Cell, shown: DrawnImage, per_mm: float) -> Panel:
     """Draw a picture at its chest wall's side of the cell, in the middle of its height."""
-    width, height = breast_size(shown, per_mm)
+    width, height = measure_breast(shown, per_mm)
     left = box.right - width if cell.chest_wall_right else box.left
-    top = box.top + CAPTION + max(box.height - CAPTION - height, 0) / 2
-    return paste_breast(page, (round(left), round(top)), shown, per_mm, hung(shown.image))
+    top = box.top + CAPTION_ROOM + max(box.height - CAPTION_ROOM - height, 0) / 2
+    return draw_breast(page, (round(left), round(top)), shown, per_mm, choose_flips(shown.image))
 
 
 def _say(page: Image.Image, box: Box, cell: Cell) -> None:
-    corners = (box.left, box.top + CAPTION, box.right - 1, box.bottom - 10)
+    corners = (box.left, box.top + CAPTION_ROOM, box.right - 1, box.bottom - 10)
     ImageDraw.Draw(page).rectangle(corners, outline=PANEL_EDGE)
-    lines = wrapped(cell.text, 20, box.width - 20, 9)
-    y = (box.top + CAPTION + box.bottom - 27 * (len(lines) - 1)) / 2
+    lines = wrap_text(cell.text, 20, box.width - 20, 9)
+    y = (box.top + CAPTION_ROOM + box.bottom - 27 * (len(lines) - 1)) / 2
     for line in lines:
-        write(page, ((box.left + box.right) / 2, y), line, 20, QUIET, anchor="mm")
+        draw_text(page, ((box.left + box.right) / 2, y), line, 20, MUTED, anchor="mm")
         y += 27

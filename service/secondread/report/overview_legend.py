@@ -6,22 +6,27 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.report.breast_panel import spacing_of
-from secondread.report.closeups import CloseUp, Place, close_ups
-from secondread.report.compared_marks import Entry, color_badge, entries_beside, entry_alone
-from secondread.report.drawing import QUIET, Box, badge_size, fitted, wrapped, write
-from secondread.report.exam_hanging import Hanging, Prior
-from secondread.report.glance import legend
-from secondread.report.lesions import Lesion, Seen, lesions
-from secondread.report.page import grid
-from secondread.report.panels import DisplayArray, inset
+from secondread.report.breast_panel import find_drawing_spacing
+from secondread.report.closeups import CloseUp, CloseUpView, draw_close_ups
+from secondread.report.compared_marks import (
+    ComparedFinding,
+    draw_color_badge,
+    list_outlined,
+    without_prior,
+)
+from secondread.report.drawing import MUTED, Box, draw_text, measure_badge, shorten_text, wrap_text
+from secondread.report.exam_hanging import ExamHanging, PriorView
+from secondread.report.glance import describe_in_legend
+from secondread.report.lesions import ImageFinding, ReportedLesion, group_lesions
+from secondread.report.page import divide_into_cells
+from secondread.report.panels import DisplayArray, draw_inset
 from secondread.report.wording import (
-    capitalized,
-    count,
-    finding_facts,
-    image_names,
-    spaced,
-    suspicion_words,
+    capitalize,
+    describe_facts,
+    describe_suspicion,
+    format_label,
+    name_images,
+    pluralize,
 )
 
 _BADGE_LINE, _LINE, _SMALL, _BETWEEN = 36, 29, 25, 12
@@ -33,15 +38,15 @@ _GAP = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LegendLine:
     """One lesion, or one finding that is gone."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ComparedFinding, ...]
     """One for each view, named by view and number."""
     suspicion: str
     facts: str
     context: tuple[str, ...] = ()
-    seen: Seen | None = None
+    seen: ImageFinding | None = None
     """Its most suspicious finding; None for what is gone."""
 
     @property
@@ -54,12 +59,12 @@ def draw_legend(
     page: Image.Image,
     area: Box,
     reading: StudyReading,
-    hanging: Hanging,
+    hanging: ExamHanging,
     display: Callable[[str], DisplayArray],
 ) -> None:
     """Write the findings into an area, with enlarged pictures above them where there is room."""
-    lines = legend_lines(reading, hanging, area.width)
-    kept: list[Line] = []
+    lines = list_legend_lines(reading, hanging, area.width)
+    kept: list[LegendLine] = []
     height = 0.0
     for line in lines:
         if height + line.height > area.height - _LINE:
@@ -75,86 +80,95 @@ def draw_legend(
         _write(page, area, top, line)
         top += line.height
     if len(kept) < len(lines):
-        rest = f"{count(len(lines) - len(kept), 'more finding')} outlined"
-        write(page, (area.left, top + _LINE / 2), rest, 20, QUIET, anchor="lm")
+        rest = f"{pluralize(len(lines) - len(kept), 'more finding')} outlined"
+        draw_text(page, (area.left, top + _LINE / 2), rest, 20, MUTED, anchor="lm")
 
 
-def legend_lines(reading: StudyReading, hanging: Hanging, width: float) -> list[Line]:
+def list_legend_lines(
+    reading: StudyReading, hanging: ExamHanging, width: float
+) -> list[LegendLine]:
     """Return the lesions by falling suspicion, then what is gone."""
-    names = image_names(reading)
-    known: dict[tuple[str, str], Entry] = {}
-    gone: list[Line] = []
+    names = name_images(reading)
+    known: dict[tuple[str, str], ComparedFinding] = {}
+    gone: list[LegendLine] = []
     for slot in (slot for row in hanging.rows for slot in row if slot.image is not None):
         for entry in _entries(slot.image, slot.prior):
             label = f"{slot.name} {entry.number}"
             known[slot.name, entry.number] = replace(entry, number=label)
-            if not entry.current_found:
-                gone.append(Line((known[slot.name, entry.number],), "", capitalized(entry.text)))
+            if not entry.is_current_finding:
+                gone.append(
+                    LegendLine((known[slot.name, entry.number],), "", capitalize(entry.text))
+                )
 
-    def named(seen: Seen) -> Entry:
+    def named(seen: ImageFinding) -> ComparedFinding:
         name = names[seen.image.mammogram.sop_instance_uid]
-        alone = entry_alone(seen.finding)
+        alone = without_prior(seen.finding)
         return known.get((name, alone.number), replace(alone, number=f"{name} {alone.number}"))
 
-    found = sorted(lesions(reading, lambda image: image.shown), key=_rank, reverse=True)
+    found = sorted(
+        group_lesions(reading, lambda image: image.shown_findings), key=_rank, reverse=True
+    )
     return [*(_line(reading, lesion, named, width) for lesion in found), *gone]
 
 
-def _entries(image: ImageReading | None, prior: Prior | None) -> list[Entry]:
+def _entries(image: ImageReading | None, prior: PriorView | None) -> list[ComparedFinding]:
     if image is None:
         return []
-    return entries_beside(image, prior.image, prior.comparison) if prior else entries_beside(image)
+    return list_outlined(image, prior.image, prior.comparison) if prior else list_outlined(image)
 
 
 def _worth(finding: Finding) -> tuple[float, float]:
     return (-1.0 if finding.suspicion is None else finding.suspicion, finding.certainty)
 
 
-def _rank(lesion: Lesion) -> tuple[float, float]:
+def _rank(lesion: ReportedLesion) -> tuple[float, float]:
     return max(_worth(seen.finding) for seen in lesion.current)
 
 
 def _line(
-    reading: StudyReading, lesion: Lesion, named: Callable[[Seen], Entry], width: float
-) -> Line:
+    reading: StudyReading,
+    lesion: ReportedLesion,
+    named: Callable[[ImageFinding], ComparedFinding],
+    width: float,
+) -> LegendLine:
     first = max(lesion.current, key=lambda seen: _worth(seen.finding))
     others = [seen for seen in lesion.current if seen is not first]
     measured = first.image.mammogram.spacing is not None
-    said = legend(reading, first.image, first.finding)
-    return Line(
+    said = describe_in_legend(reading, first.image, first.finding)
+    return LegendLine(
         tuple(named(seen) for seen in (first, *others)),
-        suspicion_words(first.finding),
-        finding_facts(first.finding, measured=measured),
-        tuple(wrapped(said, 20, width, _MOST_CONTEXT)),
+        describe_suspicion(first.finding),
+        describe_facts(first.finding, measured=measured),
+        tuple(wrap_text(said, 20, width, _MOST_CONTEXT)),
         first,
     )
 
 
-def _write(page: Image.Image, area: Box, top: float, line: Line) -> None:
+def _write(page: Image.Image, area: Box, top: float, line: LegendLine) -> None:
     x, y = area.left, top + _BADGE_LINE / 2
     for index, entry in enumerate(line.entries):
-        width, height = badge_size(entry.number, 22)
+        width, height = measure_badge(entry.number, 22)
         if x + width > area.right - 190:  # where the suspicion stands
             break
         if index:
-            write(page, (x + 4, y), "=", 22, QUIET, anchor="lm")
+            draw_text(page, (x + 4, y), "=", 22, MUTED, anchor="lm")
             x += 28
-        color_badge(page, Box(x, y - height / 2, x + width, y + height / 2), entry)
+        draw_color_badge(page, Box(x, y - height / 2, x + width, y + height / 2), entry)
         x += width + 6
-    write(page, (area.right, y), line.suspicion, 24, anchor="rm")
+    draw_text(page, (area.right, y), line.suspicion, 24, anchor="rm")
     y = top + _BADGE_LINE + _LINE / 2
-    write(page, (area.left, y), fitted(line.facts, 22, area.width), 22, anchor="lm")
+    draw_text(page, (area.left, y), shorten_text(line.facts, 22, area.width), 22, anchor="lm")
     y += (_LINE + _SMALL) / 2
     for words in line.context:
-        write(page, (area.left, y), words, 20, QUIET, anchor="lm")
+        draw_text(page, (area.left, y), words, 20, MUTED, anchor="lm")
         y += _SMALL
 
 
 def _enlarge(
     page: Image.Image,
     area: Box,
-    shown: Sequence[Seen],
-    hanging: Hanging,
+    shown: Sequence[ImageFinding],
+    hanging: ExamHanging,
     display: Callable[[str], DisplayArray],
 ) -> float:
     """Draw the first findings enlarged; return the row below."""
@@ -167,22 +181,22 @@ def _enlarge(
     if any(seen.image.mammogram.sop_instance_uid in priors for seen in shown[:1]):
         return _pairs(page, area, shown, priors, display)
     shown = shown[:_MOST_ENLARGED]
-    for seen, box in zip(shown, grid(area, len(shown)), strict=True):
+    for seen, box in zip(shown, divide_into_cells(area, len(shown)), strict=True):
         uid, spacing = seen.image.mammogram.sop_instance_uid, seen.image.mammogram.spacing
         number = f"{_short(seen)} {seen.finding.number}"
-        inset(page, box, display(uid), seen.finding, spacing, number)
+        draw_inset(page, box, display(uid), seen.finding, spacing, number)
     return area.bottom + _GAP
 
 
 def _pairs(
     page: Image.Image,
     area: Box,
-    shown: Sequence[Seen],
-    priors: dict[str, Prior],
+    shown: Sequence[ImageFinding],
+    priors: dict[str, PriorView],
     display: Callable[[str], DisplayArray],
 ) -> float:
     """Draw findings beside what the prior has in their place."""
-    write(page, (area.left, area.top + 12), "Prior and current, own contrast", 20, QUIET, "lm")
+    draw_text(page, (area.left, area.top + 12), "Prior and current, own contrast", 20, MUTED, "lm")
     top = area.top + 30
     pairs = [
         _pair(seen, prior, display)
@@ -196,7 +210,7 @@ def _pairs(
     for index, pair in enumerate(pairs):
         left = area.left + (index % beside) * (2 * size + 12 + _GAP)
         y = top + (index // beside) * (size + 12)
-        close_ups(page, Box(left, y, left + 2 * size + 12, y + size), [pair])
+        draw_close_ups(page, Box(left, y, left + 2 * size + 12, y + size), [pair])
     return top + -(-len(pairs) // beside) * (size + 12) + _GAP
 
 
@@ -206,26 +220,28 @@ def _tile(width: float, height: float, columns: int, rows: int) -> float:
     return min((across - 12) / 2, height / rows - 12)
 
 
-def _pair(seen: Seen, prior: Prior, display: Callable[[str], DisplayArray]) -> CloseUp:
+def _pair(seen: ImageFinding, prior: PriorView, display: Callable[[str], DisplayArray]) -> CloseUp:
     entry = next(
         entry
-        for entry in entries_beside(seen.image, prior.image, prior.comparison)
+        for entry in list_outlined(seen.image, prior.image, prior.comparison)
         if entry.number == seen.finding.number
     )
     then = prior.image
     return CloseUp(
         f"{_short(seen)} {entry.number}",
         entry.color,
-        Place(
+        CloseUpView(
             display(then.mammogram.sop_instance_uid),
-            spacing_of(then),
+            find_drawing_spacing(then),
             entry.prior[0] if entry.prior else (),
         ),
-        Place(
-            display(seen.image.mammogram.sop_instance_uid), spacing_of(seen.image), entry.current
+        CloseUpView(
+            display(seen.image.mammogram.sop_instance_uid),
+            find_drawing_spacing(seen.image),
+            entry.current,
         ),
     )
 
 
-def _short(seen: Seen) -> str:
-    return spaced(seen.image.mammogram.label)
+def _short(seen: ImageFinding) -> str:
+    return format_label(seen.image.mammogram.label)

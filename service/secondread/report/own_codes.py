@@ -43,7 +43,7 @@ STATUSES = {
 }
 
 
-def code_of(value: Reason | Outcome | ImageStatus | Zone) -> Code:
+def get_own_code(value: Reason | Outcome | ImageStatus | Zone) -> Code:
     """Return the code of a word of ours, with its meaning for people.
 
     >>> code_of(Reason.IMPLANT).value
@@ -64,18 +64,18 @@ OUTSIDE_SCOPE = _own("left-out", "not read: outside the detector's scope")
 """Status of an instance that a reading leaves out."""
 
 
-def own_codes() -> dict[type[StrEnum] | str, tuple[Code, ...]]:
+def list_own_codes() -> dict[type[StrEnum] | str, tuple[Code, ...]]:
     """Return all codes of the scheme, by what they are values of; concept names come first."""
     return {
         "concept names": (SUSPICION, OUTCOME, STATUS, REASON, ZONE),
-        Outcome: tuple(map(code_of, Outcome)),
-        ImageStatus: (*map(code_of, ImageStatus), OUTSIDE_SCOPE),
-        Reason: tuple(map(code_of, Reason)),
-        Zone: tuple(map(code_of, Zone)),
+        Outcome: tuple(map(get_own_code, Outcome)),
+        ImageStatus: (*map(get_own_code, ImageStatus), OUTSIDE_SCOPE),
+        Reason: tuple(map(get_own_code, Reason)),
+        Zone: tuple(map(get_own_code, Zone)),
     }
 
 
-def scheme_item() -> Dataset:
+def build_scheme_item() -> Dataset:
     """Return the scheme's item of the Coding Scheme Identification Sequence (0008,0110)."""
     ds = Dataset()
     ds.CodingSchemeDesignator = SCHEME

@@ -11,17 +11,17 @@ from secondread.findings.finding import Finding
 from secondread.geometry import Outline, PointPx, SpacingMm, bounding_box, padded_hull
 from secondread.report.drawing import (
     MARK,
+    MUTED,
     PANEL_EDGE,
-    QUIET,
     Box,
-    Strokes,
-    around,
-    badge,
-    badge_size,
-    leader,
+    HaloedLines,
+    draw_badge,
+    draw_scale_bar,
+    draw_text,
+    find_bounds,
+    find_leader,
+    measure_badge,
     place_label,
-    scale_bar,
-    write,
 )
 
 DisplayArray = npt.NDArray[np.uint8]
@@ -61,7 +61,7 @@ class Placement:
             self.y + self.down * point.row * self.scale * self.stretch,
         )
 
-    def outline(self, outline: Outline, margin: float) -> list[tuple[float, float]]:
+    def place_outline(self, outline: Outline, margin: float) -> list[tuple[float, float]]:
         """Return an outline on the page, moved outward by `margin` pixels of the page.
 
         A line drawn there does not touch what the outline encloses.
@@ -70,7 +70,7 @@ class Placement:
         return [self(p) for p in padded_hull(outline[:-1], pixels, margin / self.scale)]
 
 
-def view_panel(
+def draw_view(
     page: Image.Image,
     box: Box,
     display: DisplayArray,
@@ -111,29 +111,29 @@ def view_panel(
     _number_findings(page, frame, Placement(left, top, scale), findings)
     if spacing is not None:
         strip = (frame.left, frame.bottom + CAPTION_HEIGHT / 2)
-        scale_bar(page, strip, scale / spacing.between_columns, frame.width * 0.35)
+        draw_scale_bar(page, strip, scale / spacing.between_columns, frame.width * 0.35)
     return frame
 
 
 def _number_findings(
     page: Image.Image, frame: Box, placement: Placement, findings: Sequence[Finding]
 ) -> None:
-    outlines = [placement.outline(finding.outline, 7) for finding in findings]
-    targets = [around(outline) for outline in outlines]
+    outlines = [placement.place_outline(finding.outline, 7) for finding in findings]
+    targets = [find_bounds(outline) for outline in outlines]
     labels: list[Box] = []
-    strokes = Strokes(frame)
+    strokes = HaloedLines(frame)
     for index, (finding, outline) in enumerate(zip(findings, outlines, strict=True)):
         others = [*targets[:index], *targets[index + 1 :], *labels]
-        size = badge_size(finding.number, _BADGE_TEXT)
+        size = measure_badge(finding.number, _BADGE_TEXT)
         labels.append(place_label(page, targets[index], size, frame, others))
-        strokes.add(outline, 1.6)
-        strokes.add(leader(labels[-1], outline), 1.3)
+        strokes.add_line(outline, 1.6)
+        strokes.add_line(find_leader(labels[-1], outline), 1.3)
     strokes.paint(page, MARK)
     for finding, label in zip(findings, labels, strict=True):
-        badge(page, label, finding.number, _BADGE_TEXT)
+        draw_badge(page, label, finding.number, _BADGE_TEXT)
 
 
-def inset(
+def draw_inset(
     page: Image.Image,
     box: Box,
     display: DisplayArray,
@@ -150,30 +150,32 @@ def inset(
     zoom, complete = _zoom(finding.outline, room)
     width, height = int(room.width) // zoom, int(room.height) // zoom
     left, top = _corner(display, finding, width, height)
-    crop = Image.fromarray(_stretched(_cropped(display, top, left, height, width)))
+    crop = Image.fromarray(stretch_contrast(_cropped(display, top, left, height, width)))
     size = (width * zoom, height * zoom)
     x, y = round(room.left), round(room.top)
     page.paste(crop.resize(size, Image.Resampling.BICUBIC).convert("RGB"), (x, y))
     frame = Box(x, y, x + size[0], y + size[1])
-    strokes = Strokes(frame)
-    strokes.add(Placement(x - left * zoom, y - top * zoom, zoom).outline(finding.outline, 9), 1.6)
+    strokes = HaloedLines(frame)
+    strokes.add_line(
+        Placement(x - left * zoom, y - top * zoom, zoom).place_outline(finding.outline, 9), 1.6
+    )
     strokes.paint(page, MARK)
     _edge(page, frame)
     _caption(page, frame, name or finding.number, zoom, spacing)
     magnified = f"{zoom}:1" if complete else f"{zoom}:1, a part"
-    write(page, (frame.right, frame.bottom + CAPTION_HEIGHT / 2), magnified, 20, QUIET, "rm")
+    draw_text(page, (frame.right, frame.bottom + CAPTION_HEIGHT / 2), magnified, 20, MUTED, "rm")
 
 
 def _caption(
     page: Image.Image, frame: Box, number: str, zoom: int, spacing: SpacingMm | None
 ) -> None:
     middle = frame.bottom + CAPTION_HEIGHT / 2
-    width, height = badge_size(number, 20)
+    width, height = measure_badge(number, 20)
     label = Box(frame.left, middle - height / 2, frame.left + width, middle + height / 2)
-    badge(page, label, number, 20)
+    draw_badge(page, label, number, 20)
     if spacing is not None:
         bar = (label.right + 18, middle)
-        scale_bar(page, bar, zoom / spacing.between_columns, frame.width * 0.38)
+        draw_scale_bar(page, bar, zoom / spacing.between_columns, frame.width * 0.38)
 
 
 def _zoom(outline: Outline, room: Box) -> tuple[int, bool]:
@@ -203,7 +205,7 @@ def _cropped(display: DisplayArray, top: int, left: int, height: int, width: int
     return np.pad(part, ((0, height - part.shape[0]), (0, width - part.shape[1])))
 
 
-def _stretched(part: DisplayArray) -> DisplayArray:
+def stretch_contrast(part: DisplayArray) -> DisplayArray:
     """Return the part with its greys spread over the scale, at most `_LARGEST_GAIN` times."""
     low, high = np.percentile(part, (0.5, 99.9))
     gain = float(np.clip(255 / max(high - low, 1), 1, _LARGEST_GAIN))

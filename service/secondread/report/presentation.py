@@ -16,12 +16,12 @@ from pydicom.multival import MultiValue
 
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.geometry import PointPx, bounding_box
-from secondread.report.header import Authorship, result_header
-from secondread.report.image_library import source_of
+from secondread.report.header import Authorship, build_header
+from secondread.report.image_library import find_source
 from secondread.report.result import ResultObject
-from secondread.report.stand_in import stand_in, under_header
+from secondread.report.stand_in import build_stand_in, replace_header
 from secondread.report.uids import ResultUids
-from secondread.report.wording import DISCLAIMER, PURPOSE, ascii_text, count, image_names
+from secondread.report.wording import DISCLAIMER, PURPOSE, name_images, pluralize, to_ascii
 from secondread.settings import ObjectKind
 
 LABEL = "SECONDREAD"
@@ -40,7 +40,7 @@ _NUMBER_MM = 5.0
 _USUAL_SPACING_MM = 0.1
 
 
-def presentation_states(
+def build_presentation_states(
     reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
 ) -> tuple[ResultObject, ...]:
     """Return one presentation state for each image with shown findings, in reading order.
@@ -59,8 +59,8 @@ def presentation_states(
     ReportError
         An image with findings has no header.
     """
-    drawn = [image for image in reading.images if image.status.has_findings and image.shown]
-    names = image_names(reading)
+    drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
+    names = name_images(reading)
     return tuple(
         ResultObject(
             ObjectKind.PRESENTATION,
@@ -69,7 +69,7 @@ def presentation_states(
             _presentation_state(
                 image,
                 names[image.mammogram.sop_instance_uid],
-                source_of(image.mammogram, sources),
+                find_source(image.mammogram, sources),
                 authorship,
                 index + 1,
             ),
@@ -82,14 +82,14 @@ def _presentation_state(
     image: ImageReading, name: str, source: Dataset, authorship: Authorship, number: int
 ) -> Dataset:
     mammogram = image.mammogram
-    header = result_header(source, authorship, ObjectKind.PRESENTATION)
+    header = build_header(source, authorship, ObjectKind.PRESENTATION)
     modality_lut = _MODALITY_LUT if all(source.get(k) is not None for k in _MODALITY_LUT) else ()
-    pictured = stand_in(mammogram, source, modality_lut)
+    pictured = build_stand_in(mammogram, source, modality_lut)
     made = pr.GrayscaleSoftcopyPresentationState(
         referenced_images=[pictured],
         series_instance_uid=header.SeriesInstanceUID,
         series_number=header.SeriesNumber,
-        sop_instance_uid=authorship.uids.instance(
+        sop_instance_uid=authorship.uids.derive_instance_uid(
             ObjectKind.PRESENTATION.value, mammogram.sop_instance_uid
         ),
         instance_number=number,
@@ -98,15 +98,17 @@ def _presentation_state(
         software_versions=header.SoftwareVersions,
         device_serial_number=authorship.node.device_uid,
         content_label=LABEL,
-        content_description=ascii_text(f"{name}: {count(len(image.shown), 'finding')} shown", 64),
+        content_description=to_ascii(
+            f"{name}: {pluralize(len(image.shown_findings), 'finding')} shown", 64
+        ),
         content_creator_name="Secondread^",
         graphic_layers=[MARKS, NOTE],
         graphic_annotations=[_marks(image, pictured, authorship.uids), _note(pictured)],
         presentation_lut_transformation=PresentationLUTTransformation(
-            presentation_lut_shape="INVERSE" if mammogram.inverted else "IDENTITY"
+            presentation_lut_shape="INVERSE" if mammogram.is_inverted else "IDENTITY"
         ),
     )
-    ds = under_header(made, header)
+    ds = replace_header(made, header)
     ds.PresentationCreationDate, ds.PresentationCreationTime = ds.ContentDate, ds.ContentTime
     # Not of this IOD, whose date of content is that of the presentation state.
     del ds.ContentDate, ds.ContentTime
@@ -163,11 +165,11 @@ def _marks(image: ImageReading, pictured: Dataset, uids: ResultUids) -> pr.Graph
                 graphic_data=np.array([(p.col, p.row) for p in finding.outline]),
                 units=pr.AnnotationUnitsValues.PIXEL,
                 tracking_id=finding.id,
-                tracking_uid=uids.tracking(finding.id),
+                tracking_uid=uids.derive_tracking_uid(finding.id),
             )
-            for finding in image.shown
+            for finding in image.shown_findings
         ],
-        text_objects=[_number(image, finding) for finding in image.shown],
+        text_objects=[_number(image, finding) for finding in image.shown_findings],
     )
 
 

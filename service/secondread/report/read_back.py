@@ -21,18 +21,18 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import MammographyCADSRStorage
 
 from secondread.assemble.mammogram import PatientKey
-from secondread.codes import Code, Status, Summary
+from secondread.codes import Code, ProcessingSummary, ResultStatus
 from secondread.findings.cad_report import (
     Algorithm,
+    AlgorithmRun,
     CadReport,
-    Maker,
-    Origin,
-    Performed,
+    Equipment,
+    ReportOrigin,
 )
 from secondread.report import concepts
-from secondread.report.content import ContentError, Tree, code_of, enum_of
-from secondread.report.read_back_findings import FindingReader, algorithm_of
-from secondread.report.read_back_images import day_of, evidence_of, library_of
+from secondread.report.content import ContentError, ContentTree, read_code, read_enum
+from secondread.report.read_back_findings import FindingReader, read_algorithm
+from secondread.report.read_back_images import parse_date, read_evidence, read_library
 
 MODEL_NAME = "Secondread"
 """Manufacturer's Model Name (0008,1090) of this software's results."""
@@ -46,7 +46,7 @@ _DONE = (
 )
 
 
-def read_cad(ds: Dataset, device_uid: str = "") -> CadReport:
+def read_cad_report(ds: Dataset, device_uid: str = "") -> CadReport:
     """Read a Mammography CAD SR.
 
     Parameters
@@ -70,7 +70,7 @@ def read_cad(ds: Dataset, device_uid: str = "") -> CadReport:
         raise ContentError("header", f"not readable ({type(error).__name__})") from None
 
 
-def read_cad_file(path: Path, device_uid: str = "") -> CadReport:
+def read_cad_report_file(path: Path, device_uid: str = "") -> CadReport:
     """Read a Mammography CAD SR from a Part 10 file.
 
     Raises
@@ -84,54 +84,54 @@ def read_cad_file(path: Path, device_uid: str = "") -> CadReport:
         ds = pydicom.dcmread(path, stop_before_pixels=True)
     except InvalidDicomError:
         raise ContentError("header", "not a DICOM file") from None
-    return read_cad(ds, device_uid)
+    return read_cad_report(ds, device_uid)
 
 
 def _read(ds: Dataset, device_uid: str) -> CadReport:
     if str(ds.get("SOPClassUID", "")) != MammographyCADSRStorage:
         raise ContentError("header", "not a Mammography CAD SR")
-    tree = Tree(ds)
+    tree = ContentTree(ds)
     root = tree.root
     if not root.is_named(concepts.CAD_REPORT):
         title = root.name.meaning[:64] if root.name else "no title"
-        raise ContentError(root.where, f"another template than TID 4000: {title}")
+        raise ContentError(root.path, f"another template than TID 4000: {title}")
     performed = tuple(_performed(tree))
     maker = _maker(ds)
     digest = next((d for one in performed if (d := _digest(one.algorithm))), "")
     origin = _origin(maker, digest, device_uid)
-    reader = FindingReader(tree, origin is not Origin.FOREIGN, [], [], [])
-    summary = root.first(concepts.PROCESSING_SUMMARY)
-    for impression in summary.named(concepts.INDIVIDUAL_IMPRESSION) if summary else ():
-        reader.read(impression)
-    said = summary.first(concepts.IMPRESSION_DESCRIPTION) if summary else None
+    reader = FindingReader(tree, origin is not ReportOrigin.FOREIGN, [], [], [])
+    summary = root.find_child(concepts.PROCESSING_SUMMARY)
+    for impression in summary.find_children(concepts.INDIVIDUAL_IMPRESSION) if summary else ():
+        reader.read_impression(impression)
+    said = summary.find_child(concepts.IMPRESSION_DESCRIPTION) if summary else None
     return CadReport(
         sop_instance_uid=str(ds.SOPInstanceUID),
         series_uid=str(ds.get("SeriesInstanceUID", "")),
         study_uid=str(ds.StudyInstanceUID),
         patient=PatientKey(_text(ds, "PatientID"), _text(ds, "IssuerOfPatientID")),
-        study_date=day_of(_text(ds, "StudyDate")),
-        written_on=day_of(_text(ds, "ContentDate")),
-        maker=maker,
+        study_date=parse_date(_text(ds, "StudyDate")),
+        written_on=parse_date(_text(ds, "ContentDate")),
+        equipment=maker,
         origin=origin,
-        model_digest=digest if origin is not Origin.FOREIGN else "",
+        model_digest=digest if origin is not ReportOrigin.FOREIGN else "",
         calibrated=_calibrated(performed),
-        summary=enum_of(summary, Summary),
-        detection=enum_of(root.first(concepts.DETECTION_SUMMARY), Status),
-        analysis=enum_of(root.first(concepts.ANALYSIS_SUMMARY), Status),
+        summary=read_enum(summary, ProcessingSummary),
+        detection=read_enum(root.find_child(concepts.DETECTION_SUMMARY), ResultStatus),
+        analysis=read_enum(root.find_child(concepts.ANALYSIS_SUMMARY), ResultStatus),
         impression=said.text if said else "",
-        images=tuple(library_of(root, evidence_of(ds))),
+        images=tuple(read_library(root, read_evidence(ds))),
         findings=tuple(reader.findings),
         features=tuple(reader.features),
-        performed=performed,
+        algorithm_runs=performed,
         replaces=tuple(_replaced(ds)),
         remarks=tuple(reader.remarks),
     )
 
 
-def _maker(ds: Dataset) -> Maker:
+def _maker(ds: Dataset) -> Equipment:
     observers: Sequence[Dataset] = ds.get("AuthorObserverSequence", None) or ()
     devices = [str(one.DeviceUID) for one in observers if one.get("DeviceUID")]
-    return Maker(
+    return Equipment(
         _text(ds, "Manufacturer"),
         _text(ds, "ManufacturerModelName"),
         _text(ds, "SoftwareVersions"),
@@ -139,39 +139,43 @@ def _maker(ds: Dataset) -> Maker:
     )
 
 
-def _origin(maker: Maker, digest: str, device_uid: str) -> Origin:
+def _origin(maker: Equipment, digest: str, device_uid: str) -> ReportOrigin:
     if maker.model != MODEL_NAME or not digest:
-        return Origin.FOREIGN
-    return Origin.OWN if device_uid in maker.device_uids else Origin.SAME_SOFTWARE
+        return ReportOrigin.FOREIGN
+    return ReportOrigin.OWN if device_uid in maker.device_uids else ReportOrigin.SAME_SOFTWARE
 
 
 def _digest(algorithm: Algorithm) -> str:
-    digest = algorithm.parameter("manifest_sha256") or ""
+    digest = algorithm.find_parameter("manifest_sha256") or ""
     return digest if _DIGEST.fullmatch(digest) else ""
 
 
-def _calibrated(performed: Sequence[Performed]) -> bool | None:
+def _calibrated(performed: Sequence[AlgorithmRun]) -> bool | None:
     said = {p for one in performed for p in one.algorithm.parameters}
     if "certainty calibrated" in said:
         return True
     return False if "certainty not calibrated" in said else None
 
 
-def _performed(tree: Tree) -> Iterator[Performed]:
-    summaries = tree.root.named(concepts.DETECTION_SUMMARY, concepts.ANALYSIS_SUMMARY)
+def _performed(tree: ContentTree) -> Iterator[AlgorithmRun]:
+    summaries = tree.root.find_children(concepts.DETECTION_SUMMARY, concepts.ANALYSIS_SUMMARY)
     for summary in summaries:
         for concept, succeeded in _DONE:
-            for part in summary.named(concept):
-                for one in part.named(concepts.DETECTION_PERFORMED, concepts.ANALYSIS_PERFORMED):
+            for part in summary.find_children(concept):
+                for one in part.find_children(
+                    concepts.DETECTION_PERFORMED, concepts.ANALYSIS_PERFORMED
+                ):
                     what = one.code or Code("", "", "")
-                    yield Performed(what, algorithm_of(one), tree.images_of(one), succeeded)
+                    yield AlgorithmRun(
+                        what, read_algorithm(one), tree.find_image_uids(one), succeeded
+                    )
 
 
 def _replaced(ds: Dataset) -> Iterator[str]:
     for study in ds.get("PredecessorDocumentsSequence", None) or ():
         for series in study.get("ReferencedSeriesSequence", None) or ():
             for one in series.get("ReferencedSOPSequence", None) or ():
-                purpose = code_of(one.get("PurposeOfReferenceCodeSequence", None))
+                purpose = read_code(one.get("PurposeOfReferenceCodeSequence", None))
                 # The purpose is of type 3 elsewhere than in our own documents.
                 if purpose is None or concepts.REPLACED_REPORT.matches(
                     purpose.value, purpose.scheme

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from secondread.codes import Code, Difference, FindingType, RenderingIntent
+from secondread.codes import Code, FindingType, RenderingIntent, TemporalDifference
 from secondread.findings.cad_report import (
     Algorithm,
     CadCalcification,
@@ -12,9 +12,9 @@ from secondread.findings.cad_report import (
     CadFinding,
     Remark,
 )
-from secondread.geometry import Outline, PointPx, closed
+from secondread.geometry import Outline, PointPx, close_outline
 from secondread.report import concepts
-from secondread.report.content import Content, ContentError, Instance, Tree
+from secondread.report.content import Content, ContentError, ContentTree, InstanceReference
 
 _PROBABILITY = Code("111047", "DCM", "Probability of cancer")
 _CERTAINTY_OF_FEATURE = Code("111011", "DCM", "Certainty of Feature")
@@ -23,22 +23,22 @@ _ROUND = 32
 """Vertices that an ellipse is read as."""
 
 
-def algorithm_of(content: Content) -> Algorithm:
+def read_algorithm(content: Content) -> Algorithm:
     """Return the algorithm that an item names (TID 4019); empty texts where it names none."""
     name, version = (
-        content.first(concepts.ALGORITHM_NAME),
-        content.first(concepts.ALGORITHM_VERSION),
+        content.find_child(concepts.ALGORITHM_NAME),
+        content.find_child(concepts.ALGORITHM_VERSION),
     )
     return Algorithm(
         name.text if name else "",
         version.text if version else "",
-        tuple(one.text for one in content.named(concepts.ALGORITHM_PARAMETERS)),
+        tuple(one.text for one in content.find_children(concepts.ALGORITHM_PARAMETERS)),
     )
 
 
-def intent_of(content: Content) -> tuple[RenderingIntent | None, int | None]:
+def read_intent(content: Content) -> tuple[RenderingIntent | None, int | None]:
     """Return the rendering intent of an item, and the operating point that goes with it."""
-    said = content.first(concepts.RENDERING_INTENT)
+    said = content.find_child(concepts.RENDERING_INTENT)
     if said is None or said.code is None:
         return None, None
     point = _number(said, concepts.CAD_OPERATING_POINT)
@@ -58,13 +58,13 @@ class FindingReader:
         Whether a finding that cannot be read is an error; else it is left out, with a remark.
     """
 
-    tree: Tree
+    tree: ContentTree
     is_strict: bool
     findings: list[CadFinding]
     features: list[CadFeature]
     remarks: list[Remark]
 
-    def read(self, impression: Content) -> None:
+    def read_impression(self, impression: Content) -> None:
         """Read what hangs below an Individual Impression.
 
         Raises
@@ -72,7 +72,7 @@ class FindingReader:
         ContentError
             A finding cannot be read, and this reader is strict.
         """
-        change = impression.first(concepts.IMPRESSION)
+        change = impression.find_child(concepts.IMPRESSION)
         for child in impression.children:
             self._read(child, None if change is None else change.code)
 
@@ -86,7 +86,7 @@ class FindingReader:
 
     def _finding(self, content: Content, change: Code | None) -> tuple[str, ...]:
         try:
-            found = finding_of(self.tree, content)
+            found = read_finding(self.tree, content)
         except ContentError as error:
             if self.is_strict:
                 raise
@@ -99,17 +99,17 @@ class FindingReader:
 
     def _feature(self, content: Content, change: Code | None) -> tuple[str, ...]:
         parts = [one for child in content.children for one in self._read(child, change)]
-        relation = content.first(concepts.COMPOSITE_TYPE)
+        relation = content.find_child(concepts.COMPOSITE_TYPE)
         tracking_id, tracking_uid = _tracking(content)
         self.features.append(
             CadFeature(
                 kind=content.code or Code("", "", ""),
                 relation=relation.code if relation else None,
-                intent=intent_of(content)[0],
-                algorithm=algorithm_of(content),
+                intent=read_intent(content)[0],
+                algorithm=read_algorithm(content),
                 quadrant=_code(content, concepts.QUADRANT),
                 clock_face=_code(content, concepts.CLOCK_FACE),
-                difference=_number(content, Difference.NUMBER.code),
+                difference=_number(content, TemporalDifference.NUMBER.code),
                 tracking_id=tracking_id,
                 tracking_uid=tracking_uid,
                 findings=tuple(parts),
@@ -119,7 +119,7 @@ class FindingReader:
         return tuple(parts)
 
 
-def finding_of(tree: Tree, content: Content) -> CadFinding | None:
+def read_finding(tree: ContentTree, content: Content) -> CadFinding | None:
     """Return a Single Image Finding; None for one that has no place: image quality, composition.
 
     Raises
@@ -127,24 +127,24 @@ def finding_of(tree: Tree, content: Content) -> CadFinding | None:
     ContentError
         It has a place that cannot be read, or no image.
     """
-    center = content.first(concepts.CENTER)
+    center = content.find_child(concepts.CENTER)
     if center is None:
         if _is_placeless(content):
             return None
-        raise ContentError(content.where, "no center")
-    instance = tree.image_of(center).instance
+        raise ContentError(content.path, "no center")
+    instance = tree.find_image(center).reference
     tracking_id, tracking_uid = _tracking(content)
-    intent, point = intent_of(content)
+    intent, point = read_intent(content)
     count = _number(content, concepts.NUMBER_OF_CALCIFICATIONS)
     return CadFinding(
-        position=content.where,
+        position=content.path,
         kind=content.code or Code("", "", ""),
         sop_instance_uid=instance[1] if instance else "",
         intent=intent,
         operating_point=point,
         tracking_id=tracking_id,
         tracking_uid=tracking_uid,
-        algorithm=algorithm_of(content),
+        algorithm=read_algorithm(content),
         certainty=_percent(content, concepts.CERTAINTY),
         probability_of_cancer=_percent(content, _PROBABILITY),
         center=center.points[0],
@@ -154,7 +154,7 @@ def finding_of(tree: Tree, content: Content) -> CadFinding | None:
         distribution=_codes(content, concepts.CALCIFICATION_DISTRIBUTION),
         long_axis_mm=_millimeters(content, concepts.LONG_AXIS),
         members=tuple(_members(content)),
-        copied=content.first(_ORIGINAL_SOURCE) is not None,
+        copied=content.find_child(_ORIGINAL_SOURCE) is not None,
     )
 
 
@@ -175,10 +175,10 @@ def _is_placeless(content: Content) -> bool:
 
 
 def _members(content: Content) -> Iterator[CadCalcification]:
-    for one in content.named(concepts.SINGLE_IMAGE_FINDING):
-        center = one.first(concepts.CENTER)
+    for one in content.find_children(concepts.SINGLE_IMAGE_FINDING):
+        center = one.find_child(concepts.CENTER)
         if center is None:
-            raise ContentError(one.where, "no center")
+            raise ContentError(one.path, "no center")
         yield CadCalcification(
             center.points[0],
             _millimeters(one, concepts.DIAMETER),
@@ -187,7 +187,10 @@ def _members(content: Content) -> Iterator[CadCalcification]:
 
 
 def _tracking(content: Content) -> tuple[str, str]:
-    name, uid = content.first(concepts.TRACKING_IDENTIFIER), content.first(concepts.TRACKING_UID)
+    name, uid = (
+        content.find_child(concepts.TRACKING_IDENTIFIER),
+        content.find_child(concepts.TRACKING_UID),
+    )
     return (name.text if name else "", uid.text if uid else "")
 
 
@@ -196,35 +199,35 @@ def _code(content: Content, concept: Code) -> Code | None:
 
 
 def _codes(content: Content, concept: Code) -> tuple[Code, ...]:
-    return tuple(one.code for one in content.named(concept) if one.code is not None)
+    return tuple(one.code for one in content.find_children(concept) if one.code is not None)
 
 
 def _number(content: Content, *names: Code) -> float | None:
-    found = content.first(*names)
+    found = content.find_child(*names)
     return None if found is None else found.number
 
 
 def _percent(content: Content, concept: Code) -> float | None:
     value = _number(content, concept)
     if value is not None and not 0 <= value <= 100:
-        raise ContentError(content.where, f"{concept.meaning} of {value:g} is no percentage")
+        raise ContentError(content.path, f"{concept.meaning} of {value:g} is no percentage")
     return value
 
 
 def _millimeters(content: Content, concept: Code) -> float | None:
-    found = content.first(concept)
+    found = content.find_child(concept)
     if found is None or found.number is None or found.unit not in _TO_MM:
         return None
     return found.number * _TO_MM[found.unit]
 
 
-def _outline(tree: Tree, content: Content, instance: Instance | None) -> Outline:
-    found = content.first(concepts.OUTLINE)
+def _outline(tree: ContentTree, content: Content, instance: InstanceReference | None) -> Outline:
+    found = content.find_child(concepts.OUTLINE)
     if found is None:
         return ()
     # TID 4021: both are in one image, which some name once only.
-    if found.children and tree.image_of(found).instance != instance:
-        raise ContentError(found.where, "outline and center are in two images")
+    if found.children and tree.find_image(found).reference != instance:
+        raise ContentError(found.path, "outline and center are in two images")
     points = found.points
     match str(found.item.get("GraphicType", "")):
         case "CIRCLE" if len(points) == 2:
@@ -239,12 +242,12 @@ def _outline(tree: Tree, content: Content, instance: Instance | None) -> Outline
             middle = PointPx((a.col + b.col) / 2, (a.row + b.row) / 2)
             return _ellipse(middle, major, minor)
         case _:
-            return closed(points) if len(points) >= 3 else ()
+            return close_outline(points) if len(points) >= 3 else ()
 
 
 def _ellipse(middle: PointPx, major: tuple[float, float], minor: tuple[float, float]) -> Outline:
     turns = [2 * math.pi * n / _ROUND for n in range(_ROUND)]
-    return closed(
+    return close_outline(
         PointPx(
             middle.col + math.cos(t) * major[0] + math.sin(t) * minor[0],
             middle.row + math.cos(t) * major[1] + math.sin(t) * minor[1],

@@ -9,12 +9,12 @@ from secondread.codes import Code, Laterality, View, ViewModifier
 from secondread.findings.cad_report import CadImage
 from secondread.geometry import SpacingMm
 from secondread.report import concepts
-from secondread.report.content import Content, Instance, enum_of
+from secondread.report.content import Content, InstanceReference, read_enum
 
 _TO_MM = {"mm": 1.0, "cm": 10.0, "um": 0.001}
 
 
-def evidence_of(ds: Dataset) -> dict[str, tuple[str, str]]:
+def read_evidence(ds: Dataset) -> dict[str, tuple[str, str]]:
     """Return study and series of all evidence, by SOP Instance UID."""
     return {
         str(one.ReferencedSOPInstanceUID): (
@@ -31,19 +31,19 @@ def evidence_of(ds: Dataset) -> dict[str, tuple[str, str]]:
     }
 
 
-def library_of(root: Content, evidence: Mapping[str, tuple[str, str]]) -> Iterator[CadImage]:
+def read_library(root: Content, evidence: Mapping[str, tuple[str, str]]) -> Iterator[CadImage]:
     """Yield the entries of the Image Library; another item in it is passed over."""
-    library = root.first(concepts.IMAGE_LIBRARY)
+    library = root.find_child(concepts.IMAGE_LIBRARY)
     for entry in library.children if library is not None else ():
-        instance = entry.instance
+        instance = entry.reference
         if entry.value_type == "IMAGE" and instance is not None:
             yield _image(entry, instance, evidence.get(instance[1], ("", "")))
 
 
-def _image(entry: Content, instance: Instance, where: tuple[str, str]) -> CadImage:
+def _image(entry: Content, instance: InstanceReference, where: tuple[str, str]) -> CadImage:
     of_class, uid, frame = instance
-    view = entry.first(concepts.IMAGE_VIEW)
-    modifiers = view.named(concepts.IMAGE_VIEW_MODIFIER) if view is not None else ()
+    view = entry.find_child(concepts.IMAGE_VIEW)
+    modifiers = view.find_children(concepts.IMAGE_VIEW_MODIFIER) if view is not None else ()
     known = {ViewModifier.from_code(c.value, c.scheme) for m in modifiers if (c := m.code)}
     rows, columns = (
         _number(entry, concept) for concept in (concepts.PIXEL_ROWS, concepts.PIXEL_COLUMNS)
@@ -53,8 +53,8 @@ def _image(entry: Content, instance: Instance, where: tuple[str, str]) -> CadIma
         sop_class_uid=of_class,
         study_uid=where[0],
         series_uid=where[1],
-        laterality=enum_of(entry.first(concepts.IMAGE_LATERALITY), Laterality),
-        view=enum_of(view, View),
+        laterality=read_enum(entry.find_child(concepts.IMAGE_LATERALITY), Laterality),
+        view=read_enum(view, View),
         modifiers=frozenset(one for one in known if one is not None),
         orientation=_orientation(entry),
         study_date=_entry_date(entry),
@@ -66,19 +66,22 @@ def _image(entry: Content, instance: Instance, where: tuple[str, str]) -> CadIma
 
 
 def _orientation(entry: Content) -> tuple[str, str] | None:
-    row, column = entry.first(concepts.ORIENTATION_ROW), entry.first(concepts.ORIENTATION_COLUMN)
+    row, column = (
+        entry.find_child(concepts.ORIENTATION_ROW),
+        entry.find_child(concepts.ORIENTATION_COLUMN),
+    )
     return (row.text, column.text) if row and column and row.text and column.text else None
 
 
 def _entry_date(entry: Content) -> date | None:
-    found = entry.first(concepts.STUDY_DATE)
-    return None if found is None else day_of(str(found.item.get("Date", "") or ""))
+    found = entry.find_child(concepts.STUDY_DATE)
+    return None if found is None else parse_date(str(found.item.get("Date", "") or ""))
 
 
 def _spacing(entry: Content) -> SpacingMm | None:
     values = []
     for concept in (concepts.VERTICAL_SPACING, concepts.HORIZONTAL_SPACING):
-        found = entry.first(concept)
+        found = entry.find_child(concept)
         if found is None or not found.number or found.unit not in _TO_MM:
             return None
         values.append(found.number * _TO_MM[found.unit])
@@ -86,11 +89,11 @@ def _spacing(entry: Content) -> SpacingMm | None:
 
 
 def _number(entry: Content, concept: Code) -> float | None:
-    found = entry.first(concept)
+    found = entry.find_child(concept)
     return None if found is None else found.number
 
 
-def day_of(text: str) -> date | None:
+def parse_date(text: str) -> date | None:
     """Return a date in DICOM's form; None where it is none."""
     try:
         return datetime.strptime(text[:8], "%Y%m%d").replace(tzinfo=UTC).date()

@@ -23,7 +23,7 @@ from secondread.codes import (
     RenderingIntent,
 )
 from secondread.errors import InputError
-from secondread.findings.cad_report import CadFinding, CadImage, CadReport, Origin
+from secondread.findings.cad_report import CadFinding, CadImage, CadReport, ReportOrigin
 from secondread.findings.finding import (
     Calcification,
     Finding,
@@ -43,7 +43,7 @@ _INTENTS: dict[str, Intent] = {
 }
 
 
-def as_reading(report: CadReport) -> StudyReading:
+def rebuild_reading(report: CadReport) -> StudyReading:
     """Return the reading that a report of this software was made from, as far as it tells it.
 
     Parameters
@@ -56,7 +56,7 @@ def as_reading(report: CadReport) -> StudyReading:
     InputError
         The report is another maker's: what its marks mean is not known.
     """
-    if report.origin is Origin.FOREIGN:
+    if report.origin is ReportOrigin.FOREIGN:
         raise InputError(f"{report.title} is no reading of this software")
     own = [image for image in report.images if image.study_uid == report.study_uid]
     images = tuple(_image(report, image) for image in own)
@@ -75,29 +75,33 @@ def as_reading(report: CadReport) -> StudyReading:
 
 
 def _outcome(images: tuple[ImageReading, ...]) -> Outcome:
-    answered = {image.status.has_findings for image in images}
+    answered = {image.status.was_read for image in images}
     if True not in answered:
         return Outcome.FAILED
     if False in answered:
         return Outcome.PARTIAL
-    return Outcome.FINDINGS if any(image.shown for image in images) else Outcome.NO_FINDINGS
+    return (
+        Outcome.FINDINGS if any(image.shown_findings for image in images) else Outcome.NO_FINDINGS
+    )
 
 
 def _model(report: CadReport) -> ModelIdentity:
-    algorithms = [p.algorithm for p in report.performed if p.algorithm.parameter("manifest_sha256")]
+    algorithms = [
+        p.algorithm for p in report.algorithm_runs if p.algorithm.find_parameter("manifest_sha256")
+    ]
     first = algorithms[0]
     return ModelIdentity(
         name=first.name.rsplit(": ", 1)[0],
         version=first.version,
         digest=report.model_digest,
-        operating_point=int(first.parameter("operating_point") or 0),
+        operating_point=int(first.find_parameter("operating_point") or 0),
         calibrated=report.calibrated or False,
     )
 
 
 def _image(report: CadReport, image: CadImage) -> ImageReading:
     uid = image.sop_instance_uid
-    was_read = uid in report.detected_in
+    was_read = uid in report.detected_images
     found = [f for f in report.findings if f.sop_instance_uid == uid]
     return ImageReading(
         mammogram=_mammogram(report, image),
@@ -123,21 +127,21 @@ def _mammogram(report: CadReport, image: CadImage) -> Mammogram:
         intent=_INTENTS.get(image.sop_class_uid),
         laterality=image.laterality,
         view=image.view,
-        modifiers=image.modifiers,
+        view_modifiers=image.modifiers,
         rows=image.rows,
         columns=image.columns,
         frames=1,
         bits_stored=0,
-        photometric="",
-        inverted=False,
+        photometric_interpretation="",
+        is_inverted=False,
         spacing=image.spacing,
-        spacing_at_detector=image.spacing is not None,
+        is_spacing_at_detector=image.spacing is not None,
         magnification=None,
-        implant=False,
-        partial_view=False,
-        synthesized=False,
-        tomosynthesis=False,
-        lossy=False,
+        has_implant=False,
+        is_partial_view=False,
+        is_synthesized=False,
+        is_tomosynthesis=False,
+        is_lossy=False,
         orientation=image.orientation,
         source_uids=(),
         manufacturer="",
@@ -166,7 +170,7 @@ def _finding(found: CadFinding) -> Finding | None:
         morphology=tuple((one, 1.0) for one in _known(found.morphology, Morphology)),
         distribution=tuple((one, 1.0) for one in _known(found.distribution, Distribution)),
         shown=found.intent is RenderingIntent.REQUIRED,
-        lesion=found.tracking_uid or None,
+        lesion_uid=found.tracking_uid or None,
     )
 
 

@@ -43,12 +43,12 @@ class NodeIdentity:
 class Occasion:
     """When, and in the place of what, a result is written."""
 
-    at: datetime
+    written_at: datetime
     """Start of content creation, in the site's time zone; recorded once, so that a repeat gives
     the same bytes."""
     predecessor: tuple[str, str, str] | None
     """Study, series and instance UID of the CAD SR that this one replaces."""
     predecessor_at: datetime | None = None
     """When the revision before this one was written, aware; None for the first, or if unknown."""
-    replaced_measurements: tuple[str, str, str] | None = None
+    predecessor_measurements: tuple[str, str, str] | None = None
     """Study, series and instance UID of the TID 1500 report that this one replaces."""

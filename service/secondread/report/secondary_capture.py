@@ -8,27 +8,29 @@ from pydicom.dataset import Dataset
 
 from secondread.findings.finding import ImageReading
 from secondread.report import concepts, tree
-from secondread.report.header import Authorship, file_meta, local_time, result_header
-from secondread.report.wording import DISCLAIMER, LIMITS, ascii_text
+from secondread.report.header import Authorship, build_file_meta, build_header, to_local_time
+from secondread.report.wording import DISCLAIMER, LIMITS, to_ascii
 from secondread.settings import ObjectKind
 
 
-def replaced_words(authorship: Authorship, source: Dataset) -> tuple[str, ...]:
+def describe_replaced(authorship: Authorship, source: Dataset) -> tuple[str, ...]:
     """Say which report this one takes the place of, if any."""
     occasion = authorship.occasion
     if occasion.predecessor_at is not None:
-        earlier = local_time(occasion.predecessor_at, source)
+        earlier = to_local_time(occasion.predecessor_at, source)
         return (f"replaces the report of {earlier:%Y-%m-%d %H:%M}",)
     return () if occasion.predecessor is None else ("replaces an earlier report",)
 
 
-def comments(said: str, authorship: Authorship, source: Dataset) -> str:
+def build_image_comments(said: str, authorship: Authorship, source: Dataset) -> str:
     """Return Image Comments: that it is no diagnosis, something else, and what it replaces."""
-    replaced = (f"This {text}" for text in replaced_words(authorship, source))
-    return ascii_text(". ".join([DISCLAIMER, said, *replaced]))
+    replaced = (f"This {text}" for text in describe_replaced(authorship, source))
+    return to_ascii(". ".join([DISCLAIMER, said, *replaced]))
 
 
-def secondary_capture(source: Dataset, authorship: Authorship, about: str, number: int) -> Dataset:
+def build_secondary_capture(
+    source: Dataset, authorship: Authorship, about: str, number: int
+) -> Dataset:
     """Return everything but the pixels and what they show.
 
     Parameters
@@ -42,21 +44,21 @@ def secondary_capture(source: Dataset, authorship: Authorship, about: str, numbe
     number
         Instance Number.
     """
-    ds = result_header(source, authorship, ObjectKind.CAPTURE)
-    ds.SOPInstanceUID = authorship.uids.instance(ObjectKind.CAPTURE.value, about)
-    ds.file_meta = file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+    ds = build_header(source, authorship, ObjectKind.CAPTURE)
+    ds.SOPInstanceUID = authorship.uids.derive_instance_uid(ObjectKind.CAPTURE.value, about)
+    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     ds.Modality = authorship.profile.capture_modality
     ds.InstanceNumber = number
     ds.ConversionType = "WSD"
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.PatientOrientation = None
     node = authorship.node
-    ds.SecondaryCaptureDeviceManufacturer = ascii_text(node.manufacturer, 64)
-    ds.SecondaryCaptureDeviceManufacturerModelName = ascii_text(node.model_name, 64)
-    ds.SecondaryCaptureDeviceSoftwareVersions = ascii_text(node.version, 64)
+    ds.SecondaryCaptureDeviceManufacturer = to_ascii(node.manufacturer, 64)
+    ds.SecondaryCaptureDeviceManufacturerModelName = to_ascii(node.model_name, 64)
+    ds.SecondaryCaptureDeviceSoftwareVersions = to_ascii(node.version, 64)
     ds.DateOfSecondaryCapture = ds.ContentDate
     ds.TimeOfSecondaryCapture = ds.ContentTime
-    ds.ImageComments = comments(LIMITS, authorship, source)
+    ds.ImageComments = build_image_comments(LIMITS, authorship, source)
     ds.BurnedInAnnotation = "NO"
     ds.RecognizableVisualFeatures = "NO"
     return ds
@@ -67,30 +69,30 @@ def add_source(ds: Dataset, image: ImageReading, source: Dataset) -> None:
     mammogram = image.mammogram
     if mammogram.orientation is not None:
         ds.PatientOrientation = list(mammogram.orientation)
-    add_laterality(ds, sides_of([image]))
+    add_laterality(ds, collect_sides([image]))
     if mammogram.view is not None:
-        ds.ViewCodeSequence = [tree.code_item(mammogram.view.code)]
+        ds.ViewCodeSequence = [tree.encode_code(mammogram.view.code)]
     ds.DerivationDescription = (
         "Page with the downsampled view, enlarged parts of it, and the outlines and numbers of "
         "computer-detected calcifications"
     )
-    ds.SourceImageSequence = [source_item(image)]
-    ds.LossyImageCompression = "01" if mammogram.lossy else "00"
+    ds.SourceImageSequence = [encode_source_image(image)]
+    ds.LossyImageCompression = "01" if mammogram.is_lossy else "00"
     for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if mammogram.lossy and source.get(keyword):
+        if mammogram.is_lossy and source.get(keyword):
             ds[keyword] = deepcopy(source[keyword])
 
 
-def source_item(image: ImageReading) -> Dataset:
+def encode_source_image(image: ImageReading) -> Dataset:
     """Return an image's item of the Source Image Sequence."""
     mammogram = image.mammogram
-    item = tree.reference_item(mammogram.sop_class_uid, mammogram.sop_instance_uid)
-    item.PurposeOfReferenceCodeSequence = [tree.code_item(concepts.SOURCE_IMAGE)]
+    item = tree.encode_reference(mammogram.sop_class_uid, mammogram.sop_instance_uid)
+    item.PurposeOfReferenceCodeSequence = [tree.encode_code(concepts.SOURCE_IMAGE)]
     item.SpatialLocationsPreserved = "NO"
     return item
 
 
-def sides_of(images: Iterable[ImageReading]) -> set[str]:
+def collect_sides(images: Iterable[ImageReading]) -> set[str]:
     """Return the sides of images, as Image Laterality says them."""
     return {i.mammogram.laterality.letter for i in images if i.mammogram.laterality}
 

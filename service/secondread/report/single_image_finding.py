@@ -9,13 +9,13 @@ from secondread.findings.finding import (
     Finding,
     ImageReading,
     ModelIdentity,
-    StatedPoint,
+    StatedOperatingPoint,
 )
 from secondread.geometry import PointPx
 from secondread.report import concepts, tree
-from secondread.report.detections import algorithm, model_parameters
-from secondread.report.operating_points import Presentation, intent_item
-from secondread.report.tree import Item, Relation
+from secondread.report.detections import identify_detection, list_model_parameters
+from secondread.report.operating_points import Rendering, write_intent
+from secondread.report.tree import Relation, TreeItem
 
 FINDING_TYPES = {
     MarkClass.CLUSTER: FindingType.CLUSTER,
@@ -29,7 +29,7 @@ from a marker, as Non-lesion (CID 6040) would have to.
 """
 
 
-def encoded_findings(image: ImageReading, include_all: bool) -> list[Finding]:
+def select_findings(image: ImageReading, include_all: bool) -> list[Finding]:
     """Return the findings of an image that a CAD SR holds.
 
     Parameters
@@ -39,7 +39,7 @@ def encoded_findings(image: ImageReading, include_all: bool) -> list[Finding]:
     include_all
         Whether findings that are not shown are included.
     """
-    if not image.status.has_findings:
+    if not image.status.was_read:
         return []
     return [
         finding
@@ -56,7 +56,7 @@ class Tracking:
     uid: str
 
     @property
-    def items(self) -> tuple[Item, Item]:
+    def items(self) -> tuple[TreeItem, TreeItem]:
         """The rows of TID 4108."""
         return (
             tree.text(concepts.TRACKING_IDENTIFIER, self.identifier),
@@ -65,11 +65,11 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFinding:
     """A finding as a content item, and the part of it that others refer to."""
 
-    item: Item
-    count: Item | None
+    item: TreeItem
+    count: TreeItem | None
     """Number of calcifications; None where it has none."""
 
 
@@ -78,15 +78,15 @@ class FindingWriter:
     """Writes the findings of one image."""
 
     image: ImageReading
-    entry: Item
+    entry: TreeItem
     """The image's entry in the Image Library."""
     model: ModelIdentity
-    points: tuple[StatedPoint, ...]
+    points: tuple[StatedOperatingPoint, ...]
     """Operating points by rank."""
     individual: bool
     """Whether the calcifications of a cluster are written too."""
 
-    def write(self, finding: Finding, how: Presentation, tracking: Tracking) -> Written:
+    def write(self, finding: Finding, how: Rendering, tracking: Tracking) -> WrittenFinding:
         """Return the Single Image Finding of a cluster or of one calcification.
 
         Raises
@@ -98,10 +98,10 @@ class FindingWriter:
         item = self._finding(finding_type, how)
         for child in tracking.items:
             item.add(Relation.HAS_OBS_CONTEXT, child)
-        parameters = model_parameters(self.model)
+        parameters = list_model_parameters(self.model)
         count = _count(finding)
         for child in (
-            *algorithm(self.model, finding_type, parameters),
+            *identify_detection(self.model, finding_type, parameters),
             _certainty(finding.certainty, finding.id),
             self._center(finding.center, finding.id),
             self._outline(finding),
@@ -112,14 +112,14 @@ class FindingWriter:
             item.add(Relation.HAS_PROPERTIES, child)
         for member in finding.members if self.individual else ():
             item.add(Relation.INFERRED_FROM, self._member(member, finding, how))
-        return Written(item, count)
+        return WrittenFinding(item, count)
 
-    def _member(self, member: Calcification, finding: Finding, how: Presentation) -> Item:
+    def _member(self, member: Calcification, finding: Finding, how: Rendering) -> TreeItem:
         # TID 4006 row 25: what a cluster is inferred from. No less presentable than the cluster
         # would do as well (PS3.4 O.2); no more is the rule.
         item = self._finding(FindingType.CALCIFICATION, how)
         for child in (
-            *algorithm(self.model, FindingType.CALCIFICATION),
+            *identify_detection(self.model, FindingType.CALCIFICATION),
             _certainty(member.certainty, finding.id),
             self._center(member.center, finding.id),
             *self._length(concepts.DIAMETER, member.diameter_mm),
@@ -127,33 +127,33 @@ class FindingWriter:
             item.add(Relation.HAS_PROPERTIES, child)
         return item
 
-    def _finding(self, finding_type: FindingType, how: Presentation) -> Item:
+    def _finding(self, finding_type: FindingType, how: Rendering) -> TreeItem:
         item = tree.code(concepts.SINGLE_IMAGE_FINDING, finding_type.code)
-        item.add(Relation.HAS_CONCEPT_MOD, intent_item(how, self.points))
+        item.add(Relation.HAS_CONCEPT_MOD, write_intent(how, self.points))
         return item
 
-    def _long_axis(self, finding: Finding) -> tuple[Item, ...]:
+    def _long_axis(self, finding: Finding) -> tuple[TreeItem, ...]:
         return self._length(concepts.LONG_AXIS, finding.long_axis_mm)
 
-    def _length(self, concept: Code, millimeters: float) -> tuple[Item, ...]:
+    def _length(self, concept: Code, millimeters: float) -> tuple[TreeItem, ...]:
         """Return a length (TID 1400); none where the image has no pixel spacing to measure by."""
         if millimeters <= 0 or self.image.mammogram.spacing is None:
             return ()
         return (tree.number(concept, round(millimeters, 3), concepts.MILLIMETER),)
 
-    def _center(self, point: PointPx, name: str) -> Item:
+    def _center(self, point: PointPx, name: str) -> TreeItem:
         self._check_inside((point,), name)
         item = tree.scoord(concepts.CENTER, "POINT", (point,))
-        item.refer(Relation.SELECTED_FROM, self.entry)
+        item.refer_to(Relation.SELECTED_FROM, self.entry)
         return item
 
-    def _outline(self, finding: Finding) -> Item:
+    def _outline(self, finding: Finding) -> TreeItem:
         outline = finding.outline
         if len(outline) < 4 or outline[0] != outline[-1]:
             raise ReportError(f"{finding.id}: the outline is not closed")
         self._check_inside(outline, finding.id)
         item = tree.scoord(concepts.OUTLINE, "POLYLINE", outline)
-        item.refer(Relation.SELECTED_FROM, self.entry)
+        item.refer_to(Relation.SELECTED_FROM, self.entry)
         return item
 
     def _check_inside(self, points: tuple[PointPx, ...], name: str) -> None:
@@ -165,13 +165,13 @@ class FindingWriter:
                 )
 
 
-def _certainty(value: float, name: str) -> Item:
+def _certainty(value: float, name: str) -> TreeItem:
     if not 0 <= value <= 100:
         raise ReportError(f"{name}: certainty {value!r} is not between 0 and 100")
     return tree.number(concepts.CERTAINTY, round(value, 1), concepts.PERCENT)
 
 
-def _described(finding: Finding) -> tuple[Item, ...]:
+def _described(finding: Finding) -> tuple[TreeItem, ...]:
     """Return type and distribution, where the model tells them (TID 4009 row 1, 4010 rows 1, 2)."""
     types = [
         tree.code(concepts.CALCIFICATION_TYPE, label.code) for label, _ in finding.morphology[:1]
@@ -187,7 +187,7 @@ def _described(finding: Finding) -> tuple[Item, ...]:
     )
 
 
-def _count(finding: Finding) -> Item | None:
+def _count(finding: Finding) -> TreeItem | None:
     if finding.mark_class is not MarkClass.CLUSTER or not finding.members:
         return None
     return tree.number(concepts.NUMBER_OF_CALCIFICATIONS, len(finding.members), concepts.NO_UNITS)

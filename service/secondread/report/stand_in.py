@@ -11,7 +11,7 @@ from copy import deepcopy
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.report.header import file_meta
+from secondread.report.header import build_file_meta
 
 _PATIENT_AND_STUDY = (
     "PatientName",
@@ -26,7 +26,7 @@ _PATIENT_AND_STUDY = (
 )
 
 
-def stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] = ()) -> Dataset:
+def build_stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] = ()) -> Dataset:
     """Return what highdicom needs of an image.
 
     Parameters
@@ -48,11 +48,11 @@ def stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] = ()) 
     ds.Modality = mammogram.modality or "MG"
     ds.Rows, ds.Columns = mammogram.rows, mammogram.columns
     ds.SamplesPerPixel = 1
-    ds.PhotometricInterpretation = mammogram.photometric
+    ds.PhotometricInterpretation = mammogram.photometric_interpretation
     if mammogram.orientation is not None:
         ds.PatientOrientation = list(mammogram.orientation)
     spacing = mammogram.spacing
-    if spacing is not None and mammogram.spacing_at_detector:
+    if spacing is not None and mammogram.is_spacing_at_detector:
         ds.ImagerPixelSpacing = [spacing.between_rows, spacing.between_columns]
     for keyword in copied:
         if source.get(keyword) not in (None, ""):
@@ -60,7 +60,7 @@ def stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] = ()) 
     return ds
 
 
-def under_header(made: Dataset, header: Dataset) -> Dataset:
+def replace_header(made: Dataset, header: Dataset) -> Dataset:
     """Return an object of highdicom with our header in the place of its own.
 
     Parameters
@@ -75,5 +75,5 @@ def under_header(made: Dataset, header: Dataset) -> Dataset:
     # It counts itself as equipment that contributed, with the moment at which it did.
     ds.pop("ContributingEquipmentSequence", None)
     ds.update(header)
-    ds.file_meta = file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     return ds

@@ -125,7 +125,7 @@ _DOCUMENT_TEMPLATES = (
                 units=("d", "wk", "mo", "a"),
                 low=0,
                 only=When(
-                    lambda p: p.first(dcm("111054", "")) is None,
+                    lambda p: p.find_child(dcm("111054", "")) is None,
                     "no Recommended Follow-up Date is given",
                 ),
             ),

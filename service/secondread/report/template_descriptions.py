@@ -154,11 +154,11 @@ DESCRIPTION_TEMPLATES: tuple[Template, ...] = (
                         least=0,
                         values=Group(6045),
                         only=When(
-                            lambda p: p.first(QUALITY_ASSESSMENT) is not None,
+                            lambda p: p.find_child(QUALITY_ASSESSMENT) is not None,
                             "a Quality Assessment is given",
                         ),
                         needed=When(
-                            lambda p: p.first(QUALITY_ASSESSMENT) is not None,
+                            lambda p: p.find_child(QUALITY_ASSESSMENT) is not None,
                             "a Quality Assessment is given",
                         ),
                     ),

@@ -163,7 +163,7 @@ FINDING_TEMPLATES: tuple[Template, ...] = (
                 by_reference=True,
                 only=where("image quality", QUALITY),
                 needed=When(
-                    lambda p: has_value(p, QUALITY) and p.first(dcm("111030", "")) is None,
+                    lambda p: has_value(p, QUALITY) and p.find_child(dcm("111030", "")) is None,
                     "the value is image quality and no region is given",
                 ),
             ),

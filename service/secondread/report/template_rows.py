@@ -55,7 +55,7 @@ def unless(words: str, *codes: tuple[str, str]) -> When:
 
 def where_sibling(concept: Code, words: str, *codes: tuple[str, str]) -> When:
     """Return the condition that a sibling has one of these codes."""
-    return When(lambda parent: has_value(parent.first(concept), *codes), words)
+    return When(lambda parent: has_value(parent.find_child(concept), *codes), words)
 
 
 def where_status(words: str, *codes: str) -> When:
@@ -70,7 +70,7 @@ FEATURE = dcm("111015", "Composite Feature")
 LATERALITY = sct("272741003", "Laterality")
 QUALITY_ASSESSMENT = dcm("111050", "Quality Assessment")
 SOURCE = dcm("111040", "Original Source")
-COPIED = When(lambda p: p.first(SOURCE) is not None, "it is from another report")
+COPIED = When(lambda p: p.find_child(SOURCE) is not None, "it is from another report")
 LESION_SIZE_UNITS = ("mm", "cm", "um")
 AREA_UNITS = ("mm2", "cm2", "um2")
 VOLUME_UNITS = ("mm3", "cm3", "um3", "dm3")

@@ -15,24 +15,28 @@ from pydicom.uid import ComprehensiveSRStorage
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Code
 from secondread.errors import HeaderError, ReportError
-from secondread.findings.finding import LeftOut, StudyReading
+from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.report import concepts, own_codes
-from secondread.report.glance import impression_lines
-from secondread.report.header import Authorship, result_header
-from secondread.report.image_library import source_of
-from secondread.report.measurement_groups import GroupWriter, coded, comment
-from secondread.report.own_codes import code_of
+from secondread.report.glance import list_impression_lines
+from secondread.report.header import Authorship, build_header
+from secondread.report.image_library import find_source
+from secondread.report.measurement_groups import (
+    MeasurementGroupWriter,
+    build_comment,
+    to_coded_concept,
+)
+from secondread.report.own_codes import get_own_code
 from secondread.report.result import NodeIdentity, ResultObject
-from secondread.report.single_image_finding import encoded_findings
-from secondread.report.stand_in import stand_in, under_header
+from secondread.report.single_image_finding import select_findings
+from secondread.report.stand_in import build_stand_in, replace_header
 from secondread.report.wording import (
     DISCLAIMER,
     PURPOSE,
-    ascii_text,
-    image_names,
-    image_outcome,
-    impression,
-    spaced,
+    describe_image_outcome,
+    describe_reading,
+    format_label,
+    name_images,
+    to_ascii,
 )
 from secondread.settings import ObjectKind
 
@@ -42,7 +46,7 @@ Group = sr.PlanarROIMeasurementsAndQualitativeEvaluations | sr.MeasurementsAndQu
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 
 
-def measurement_report(
+def build_measurement_report(
     reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
 ) -> ResultObject:
     """Return the TID 1500 report of a reading, whatever its outcome.
@@ -64,21 +68,21 @@ def measurement_report(
     referenced = list(_referenced(reading, sources))
     if not referenced:
         raise ReportError("a measurement report needs an instance that it is about")
-    evidence = [stand_in(m, source_of(m, sources)) for m in referenced]
-    header = result_header(source_of(referenced[0], sources), authorship, ObjectKind.TID1500)
+    evidence = [build_stand_in(m, find_source(m, sources)) for m in referenced]
+    header = build_header(find_source(referenced[0], sources), authorship, ObjectKind.TID1500)
     made = sr.ComprehensiveSR(
         evidence=evidence,
         content=_content(reading, sources, evidence, authorship)[0],
         series_instance_uid=header.SeriesInstanceUID,
         series_number=header.SeriesNumber,
-        sop_instance_uid=authorship.uids.instance(ObjectKind.TID1500.value, "study"),
+        sop_instance_uid=authorship.uids.derive_instance_uid(ObjectKind.TID1500.value, "study"),
         instance_number=1,
         is_complete=True,
         is_final=True,
         previous_versions=_previous(authorship),
     )
-    ds = under_header(made, header)
-    ds.CodingSchemeIdentificationSequence = [own_codes.scheme_item()]
+    ds = replace_header(made, header)
+    ds.CodingSchemeIdentificationSequence = [own_codes.build_scheme_item()]
     return ResultObject(ObjectKind.TID1500, 0, None, ds)
 
 
@@ -96,7 +100,7 @@ def _referenced(reading: StudyReading, sources: Mapping[str, Dataset]) -> Iterat
             yield mammogram
 
 
-def _mammogram(instance: LeftOut, sources: Mapping[str, Dataset]) -> Mammogram | None:
+def _mammogram(instance: LeftOutInstance, sources: Mapping[str, Dataset]) -> Mammogram | None:
     source = sources.get(instance.sop_instance_uid)
     try:
         return None if source is None else Mammogram.from_dataset(source)
@@ -112,10 +116,10 @@ def _content(
 ) -> sr.MeasurementReport:
     report = sr.MeasurementReport(
         observation_context=sr.ObservationContext(_observer(authorship.node)),
-        procedure_reported=coded(IMAGING_PROCEDURE),
+        procedure_reported=to_coded_concept(IMAGING_PROCEDURE),
         imaging_measurements=list(_groups(reading, sources, authorship)),
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(
-            coded(concepts.ENGLISH)
+            to_coded_concept(concepts.ENGLISH)
         ),
         # What TID 1603 demands of an entry.
         referenced_images=[
@@ -128,12 +132,12 @@ def _content(
 
 def _observer(node: NodeIdentity) -> sr.ObserverContext:
     return sr.ObserverContext(
-        observer_type=coded(DEVICE),
+        observer_type=to_coded_concept(DEVICE),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
             uid=node.device_uid,
-            name=ascii_text(node.station_name, 64),
-            manufacturer_name=ascii_text(node.manufacturer, 64),
-            model_name=ascii_text(node.model_name, 64),
+            name=to_ascii(node.station_name, 64),
+            manufacturer_name=to_ascii(node.manufacturer, 64),
+            model_name=to_ascii(node.model_name, 64),
         ),
     )
 
@@ -142,44 +146,47 @@ def _groups(
     reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
 ) -> Iterator[Group]:
     include_all = authorship.profile.findings == "all"
-    writer = GroupWriter(reading, authorship.uids, with_intent=include_all)
+    writer = MeasurementGroupWriter(reading, authorship.uids, with_intent=include_all)
     for image in reading.images:
-        for finding in encoded_findings(image, include_all):
-            yield writer.finding(image, finding)
-    names = image_names(reading)
+        for finding in select_findings(image, include_all):
+            yield writer.write_finding(image, finding)
+    names = name_images(reading)
     for image in reading.images:
         name = names[image.mammogram.sop_instance_uid]
-        yield writer.image(image, f"{name}: {image_outcome(image)}")
+        yield writer.write_image(image, f"{name}: {describe_image_outcome(image)}")
     for instance in reading.left_out:
         mammogram = _mammogram(instance, sources)
         if mammogram is not None:
-            words = f"{spaced(instance.label)}: {instance.reason.sentence}"
+            words = f"{format_label(instance.label)}: {instance.reason.sentence}"
             class_uid, uid = mammogram.sop_class_uid, mammogram.sop_instance_uid
-            yield writer.left_out(class_uid, uid, instance.reason, words)
+            yield writer.write_left_out(class_uid, uid, instance.reason, words)
 
 
 def _evaluations(reading: StudyReading) -> sr.ContainerContentItem:
     """Return what is said of the study as a whole (TID 1500 row 12)."""
     contains = sr.RelationshipTypeValues.CONTAINS
     container = sr.ContainerContentItem(
-        name=coded(QUALITATIVE_EVALUATIONS), relationship_type=contains
+        name=to_coded_concept(QUALITATIVE_EVALUATIONS), relationship_type=contains
     )
     container.ContentSequence = sr.ContentSequence()
     values = [
-        (own_codes.OUTCOME, code_of(reading.outcome)),
-        *((own_codes.REASON, code_of(reason)) for reason in reading.reasons),
+        (own_codes.OUTCOME, get_own_code(reading.outcome)),
+        *((own_codes.REASON, get_own_code(reason)) for reason in reading.reasons),
     ]
     for name, value in values:
-        item = sr.CodeContentItem(coded(name), coded(value), contains)
+        item = sr.CodeContentItem(to_coded_concept(name), to_coded_concept(value), contains)
         container.ContentSequence.append(item)
-    for words in (f"{DISCLAIMER}: {PURPOSE}", impression(reading, impression_lines(reading))):
-        container.ContentSequence.append(comment(words))
+    for words in (
+        f"{DISCLAIMER}: {PURPOSE}",
+        describe_reading(reading, list_impression_lines(reading)),
+    ):
+        container.ContentSequence.append(build_comment(words))
     return container
 
 
 def _previous(authorship: Authorship) -> list[Dataset] | None:
     """Return the measurement report that this one replaces."""
-    replaced = authorship.occasion.replaced_measurements
+    replaced = authorship.occasion.predecessor_measurements
     if replaced is None:
         return None
     ds = Dataset()

@@ -7,28 +7,28 @@ from datetime import date
 import numpy as np
 from PIL import Image, ImageDraw
 
-from secondread.findings.comparison import Verdict
-from secondread.followup.timeline import LesionHistory, Missing, Sighting
+from secondread.findings.comparison import ChangeKind
+from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting
 from secondread.report.drawing import (
+    BACKGROUND,
     MARK,
-    PAGE,
+    MUTED,
     PANEL_EDGE,
-    QUIET,
     TEXT,
     WARNING,
     Box,
     Color,
-    Strokes,
-    fitted,
-    write,
+    HaloedLines,
+    draw_text,
+    shorten_text,
 )
 
-Crop = Callable[[str], Image.Image | None]
+LoadCrop = Callable[[str], Image.Image | None]
 """Gives the kept picture of a sighting by where it lies; None where it is gone."""
 
-MOST_EXAMS = 5
+MAX_EXAMS = 5
 """Columns: of more exams the first and the latest ones are drawn."""
-MOST_LESIONS = 12
+MAX_LESIONS = 12
 
 _MARGIN, _GAP = 32, 16
 _TILE = 220
@@ -51,11 +51,11 @@ class _Exam:
     study_uid: str
     day: date | None
     seen: tuple[Sighting, ...]
-    missing: tuple[Missing, ...]
+    missing: tuple[LesionAbsence, ...]
     category: str
 
 
-def timeline_picture(title: str, lesions: Sequence[LesionHistory], crop: Crop) -> Image.Image:
+def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) -> Image.Image:
     """Draw lesions over all exams; without any, a page that says so.
 
     Parameters
@@ -67,28 +67,28 @@ def timeline_picture(title: str, lesions: Sequence[LesionHistory], crop: Crop) -
     crop
         Gives the kept pictures.
     """
-    drawn = lesions[:MOST_LESIONS]
+    drawn = lesions[:MAX_LESIONS]
     studies = _studies(drawn)
-    if len(studies) > MOST_EXAMS:
-        studies = [studies[0], *studies[1 - MOST_EXAMS :]]
+    if len(studies) > MAX_EXAMS:
+        studies = [studies[0], *studies[1 - MAX_EXAMS :]]
     left = _MARGIN + max(len(studies), 2) * (_TILE + _GAP) + 24
     width = left + 2 * (_PLOT + _PLOT_GAP)
-    page = Image.new("RGB", (width, _TITLE + max(len(drawn), 1) * _ROW + 40), PAGE)
-    write(page, (_MARGIN, 46), fitted(title, 30, width - 2 * _MARGIN), 30)
+    page = Image.new("RGB", (width, _TITLE + max(len(drawn), 1) * _ROW + 40), BACKGROUND)
+    draw_text(page, (_MARGIN, 46), shorten_text(title, 30, width - 2 * _MARGIN), 30)
     told = (
         "Each image as read last; the word for a change allows for what a repeat would differ "
         "by. Research and decision support only."
     )
     if len(lesions) > len(drawn):
         told = f"{len(lesions) - len(drawn)} further lesions are not drawn. {told}"
-    write(page, (_MARGIN, 74), fitted(told, 19, width - 2 * _MARGIN), 19, QUIET)
+    draw_text(page, (_MARGIN, 74), shorten_text(told, 19, width - 2 * _MARGIN), 19, MUTED)
     if not drawn:
-        write(page, (_MARGIN, _TITLE + 60), "No lesion was ever shown.", 26, QUIET)
+        draw_text(page, (_MARGIN, _TITLE + 60), "No lesion was ever shown.", 26, MUTED)
     for index, lesion in enumerate(drawn):
         top = _TITLE + index * _ROW
         ImageDraw.Draw(page).line((_MARGIN, top + 4, width - _MARGIN, top + 4), fill=PANEL_EDGE)
-        words = fitted(summary(index + 1, lesion), 24, width - 2 * _MARGIN)
-        write(page, (_MARGIN, top + 36), words, 24)
+        words = shorten_text(summarize_lesion(index + 1, lesion), 24, width - 2 * _MARGIN)
+        draw_text(page, (_MARGIN, top + 36), words, 24)
         for column, study in enumerate(studies):
             corner = (_MARGIN + column * (_TILE + _GAP), top + _HEAD)
             _column(page, corner, _exam(lesion, study), crop)
@@ -108,14 +108,14 @@ def _plots(page: Image.Image, left: int, top: int, lesion: LesionHistory) -> Non
         _plot(page, box, name, exams, value)
 
 
-def summary(number: int, lesion: LesionHistory) -> str:
+def summarize_lesion(number: int, lesion: LesionHistory) -> str:
     """Return the line above a lesion: side, since when, what it is and what became of it."""
     last = lesion.sightings[-1]
     parts = [f"{number}: {lesion.sides}", _first(lesion)]
     if last.morphology:
         parts.append(last.morphology)
-    if lesion.missing:
-        parts.append(f"{lesion.missing[-1].word.replace('-', ' ')} {_day(_last_missed(lesion))}")
+    if lesion.absences:
+        parts.append(f"{lesion.absences[-1].word.replace('-', ' ')} {_day(_last_missed(lesion))}")
     elif last.change:
         parts.append(f"{last.change} {_day(last.study_date)}")
     return ", ".join(parts)
@@ -125,19 +125,19 @@ def _first(lesion: LesionHistory) -> str:
     """Say when a lesion was first marked, and where a second look saw it before that."""
     first, day = lesion.sightings[0], _day(lesion.first_seen)
     words = {one.change for one in lesion.sightings if one.study_uid == first.study_uid}
-    if Verdict.MORE.words in words:
+    if ChangeKind.MORE.words in words:
         return f"first marked {day}, seen faintly before"
     return f"first seen {day}"
 
 
 def _last_missed(lesion: LesionHistory) -> date | None:
-    return lesion.missing[-1].study_date
+    return lesion.absences[-1].study_date
 
 
 def _studies(lesions: Sequence[LesionHistory]) -> list[_Study]:
     """Return the exams that say anything of lesions, by day."""
     found = {(s.study_uid, s.study_date) for one in lesions for s in one.sightings}
-    found |= {(m.study_uid, m.study_date) for one in lesions for m in one.missing}
+    found |= {(m.study_uid, m.study_date) for one in lesions for m in one.absences}
     return sorted(found, key=lambda study: (study[1] or date.min, study[0]))
 
 
@@ -147,12 +147,12 @@ def _exam(lesion: LesionHistory, study: _Study) -> _Exam:
         study_uid,
         day,
         tuple(one for one in lesion.sightings if one.study_uid == study_uid),
-        tuple(one for one in lesion.missing if one.study_uid == study_uid),
+        tuple(one for one in lesion.absences if one.study_uid == study_uid),
         lesion.categories.get(study_uid, ""),
     )
 
 
-def _column(page: Image.Image, corner: tuple[int, int], exam: _Exam, crop: Crop) -> None:
+def _column(page: Image.Image, corner: tuple[int, int], exam: _Exam, crop: LoadCrop) -> None:
     left, top = corner
     frame = (left, top, left + _TILE - 1, top + _TILE - 1)
     picture = next((p for one in exam.seen if one.crop and (p := crop(one.crop))), None)
@@ -163,11 +163,11 @@ def _column(page: Image.Image, corner: tuple[int, int], exam: _Exam, crop: Crop)
         if exam.missing:
             words = exam.missing[0].word.replace("-", " ")
         middle = (left + _TILE / 2, top + _TILE / 2)
-        write(page, middle, fitted(words, 20, _TILE - 12), 20, QUIET, "mm")
+        draw_text(page, middle, shorten_text(words, 20, _TILE - 12), 20, MUTED, "mm")
     ImageDraw.Draw(page).rectangle(frame, outline=PANEL_EDGE)
     for index, (text, color) in enumerate(_lines(exam)[:_LINES]):
         at = (left, top + _TILE + 24 + index * _LINE)
-        write(page, at, fitted(text, 18, _TILE + _GAP - 6), 18, color)
+        draw_text(page, at, shorten_text(text, 18, _TILE + _GAP - 6), 18, color)
 
 
 def _stretched(picture: Image.Image) -> Image.Image:
@@ -188,11 +188,11 @@ def _lines(exam: _Exam) -> list[tuple[str, Color]]:
         sure = max(exam.seen, key=lambda one: one.certainty)
         hidden = "" if any(one.shown for one in exam.seen) else ", not shown"
         suspicion = "" if sure.suspicion is None else f", suspicion {sure.suspicion:.0f}"
-        lines.append((f"certainty {sure.certainty:.0f}{suspicion}{hidden}", QUIET))
+        lines.append((f"certainty {sure.certainty:.0f}{suspicion}{hidden}", MUTED))
     if exam.category:
         lines.append((f"radiologist: BI-RADS {exam.category}", WARNING))
     changes = dict.fromkeys(one.change for one in exam.seen if one.change)
-    lines += [(change, QUIET) for change in changes]
+    lines += [(change, MUTED) for change in changes]
     return lines
 
 
@@ -204,7 +204,7 @@ def _plot(
     value: Callable[[Sighting], float],
 ) -> None:
     """Draw one measure over time, a line for each view; time is to scale."""
-    write(page, (box.left, box.top - 10), name, 18, QUIET)
+    draw_text(page, (box.left, box.top - 10), name, 18, MUTED)
     days = [exam.day for exam in exams if exam.day is not None]
     values = [value(one) for exam in exams for one in exam.seen]
     if not days or not values:
@@ -227,7 +227,7 @@ def _plot(
         ]
         _line(page, box, points, color)
         if points:
-            write(page, (box.right - away, box.top - 10), view, 18, color, "rs")
+            draw_text(page, (box.right - away, box.top - 10), view, 18, color, "rs")
 
 
 def _is_told(exam: _Exam, view: str) -> bool:
@@ -254,20 +254,22 @@ def _axes(
         amount = top * share / 1.15
         y = at(days[0], amount)[1]
         draw.line((box.left, y, box.right, y), fill=PANEL_EDGE)
-        write(page, (box.left, y - 4), f"{round(amount, 0 if amount >= 10 else 1):g}", 15, QUIET)
+        draw_text(
+            page, (box.left, y - 4), f"{round(amount, 0 if amount >= 10 else 1):g}", 15, MUTED
+        )
     right = float("-inf")
     for day in days:
         x = at(day, 0.0)[0]
-        draw.line((x, box.bottom, x, box.bottom + 6), fill=QUIET)
+        draw.line((x, box.bottom, x, box.bottom + 6), fill=MUTED)
         if x > right + 70:
-            write(page, (x, box.bottom + 24), f"{day:%Y-%m}", 16, QUIET, "ms")
+            draw_text(page, (x, box.bottom + 24), f"{day:%Y-%m}", 16, MUTED, "ms")
             right = x
 
 
 def _line(page: Image.Image, box: Box, points: Sequence[tuple[float, float]], color: Color) -> None:
-    strokes = Strokes(box.grown(8))
+    strokes = HaloedLines(box.expand(8))
     if len(points) > 1:
-        strokes.add(points, 2.0)
+        strokes.add_line(points, 2.0)
     strokes.paint(page, color)
     for x, y in points:
         ImageDraw.Draw(page).ellipse((x - 5, y - 5, x + 5, y + 5), fill=color)

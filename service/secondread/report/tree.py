@@ -34,14 +34,14 @@ class Relation(StrEnum):
 
 
 @dataclass(eq=False, slots=True)
-class Item:
+class TreeItem:
     """One content item and what hangs below it."""
 
     content: Dataset
     """Value type, concept name and value; neither relationship nor children."""
     links: list["Link"] = field(default_factory=list)
 
-    def add(self, relation: Relation, child: "Item") -> "Item":
+    def add(self, relation: Relation, child: "TreeItem") -> "TreeItem":
         """Hang an item below this one, by value, and return it."""
         self.links.append(Link(relation, child, by_reference=False))
         return child
@@ -51,7 +51,7 @@ class Item:
         names = self.content.get("ConceptNameCodeSequence", [])
         return bool(names) and concept.matches(names[0].CodeValue, names[0].CodingSchemeDesignator)
 
-    def refer(self, relation: Relation, target: "Item") -> None:
+    def refer_to(self, relation: Relation, target: "TreeItem") -> None:
         """Point at an item that hangs elsewhere in the same tree."""
         self.links.append(Link(relation, target, by_reference=True))
 
@@ -61,11 +61,11 @@ class Link:
     """A relationship from an item to another."""
 
     relation: Relation
-    target: Item
+    target: TreeItem
     by_reference: bool
 
 
-def code_item(code: Code) -> Dataset:
+def encode_code(code: Code) -> Dataset:
     """Return the item of a code sequence (PS3.3 8.8)."""
     ds = Dataset()
     ds.CodeValue = code.value
@@ -74,7 +74,7 @@ def code_item(code: Code) -> Dataset:
     return ds
 
 
-def reference_item(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+def encode_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     """Return the item of a Referenced SOP Sequence."""
     ds = Dataset()
     ds.ReferencedSOPClassUID = sop_class_uid
@@ -82,7 +82,7 @@ def reference_item(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     return ds
 
 
-def decimal(value: float) -> str:
+def format_decimal(value: float) -> str:
     """Return a number as Decimal String, at most 16 characters (PS3.5 6.2).
 
     >>> decimal(70.0), decimal(1 / 3)
@@ -98,29 +98,29 @@ def decimal(value: float) -> str:
     return format(value, ".10g")
 
 
-def _item(value_type: str, concept: Code | None) -> Item:
+def _item(value_type: str, concept: Code | None) -> TreeItem:
     ds = Dataset()
     ds.ValueType = value_type
     if concept is not None:
-        ds.ConceptNameCodeSequence = [code_item(concept)]
-    return Item(ds)
+        ds.ConceptNameCodeSequence = [encode_code(concept)]
+    return TreeItem(ds)
 
 
-def container(concept: Code) -> Item:
+def container(concept: Code) -> TreeItem:
     """Return a CONTAINER whose children are separate (not running text)."""
     item = _item("CONTAINER", concept)
     item.content.ContinuityOfContent = "SEPARATE"
     return item
 
 
-def code(concept: Code, value: Code) -> Item:
+def code(concept: Code, value: Code) -> TreeItem:
     """Return a CODE item."""
     item = _item("CODE", concept)
-    item.content.ConceptCodeSequence = [code_item(value)]
+    item.content.ConceptCodeSequence = [encode_code(value)]
     return item
 
 
-def text(concept: Code, value: str) -> Item:
+def text(concept: Code, value: str) -> TreeItem:
     """Return a TEXT item.
 
     Raises
@@ -135,45 +135,45 @@ def text(concept: Code, value: str) -> Item:
     return item
 
 
-def number(concept: Code, value: float, unit: Code) -> Item:
+def number(concept: Code, value: float, unit: Code) -> TreeItem:
     """Return a NUM item with one measured value."""
     measured = Dataset()
-    measured.MeasurementUnitsCodeSequence = [code_item(unit)]
-    measured.NumericValue = decimal(value)
+    measured.MeasurementUnitsCodeSequence = [encode_code(unit)]
+    measured.NumericValue = format_decimal(value)
     item = _item("NUM", concept)
     item.content.MeasuredValueSequence = [measured]
     return item
 
 
-def uid(concept: Code, value: str) -> Item:
+def uid(concept: Code, value: str) -> TreeItem:
     """Return a UIDREF item."""
     item = _item("UIDREF", concept)
     item.content.UID = value
     return item
 
 
-def date(concept: Code, value: str) -> Item:
+def date(concept: Code, value: str) -> TreeItem:
     """Return a DATE item; the value is in DICOM's form, YYYYMMDD."""
     item = _item("DATE", concept)
     item.content.Date = value
     return item
 
 
-def time(concept: Code, value: str) -> Item:
+def time(concept: Code, value: str) -> TreeItem:
     """Return a TIME item; the value is in DICOM's form, HHMMSS.FFFFFF."""
     item = _item("TIME", concept)
     item.content.Time = value
     return item
 
 
-def image(sop_class_uid: str, sop_instance_uid: str) -> Item:
+def image(sop_class_uid: str, sop_instance_uid: str) -> TreeItem:
     """Return an IMAGE item without a concept name, as the Image Library holds them."""
     item = _item("IMAGE", None)
-    item.content.ReferencedSOPSequence = [reference_item(sop_class_uid, sop_instance_uid)]
+    item.content.ReferencedSOPSequence = [encode_reference(sop_class_uid, sop_instance_uid)]
     return item
 
 
-def scoord(concept: Code, graphic_type: str, points: Sequence[PointPx]) -> Item:
+def scoord(concept: Code, graphic_type: str, points: Sequence[PointPx]) -> TreeItem:
     """Return an SCOORD item; the points are (column, row) pairs (PS3.3 C.18.6)."""
     item = _item("SCOORD", concept)
     item.content.GraphicType = graphic_type
@@ -181,7 +181,7 @@ def scoord(concept: Code, graphic_type: str, points: Sequence[PointPx]) -> Item:
     return item
 
 
-def finished(root: Item, template: str) -> Dataset:
+def encode_tree(root: TreeItem, template: str) -> Dataset:
     """Return the SR Document Content module of a complete tree.
 
     Parameters
@@ -206,16 +206,16 @@ def finished(root: Item, template: str) -> Dataset:
     return ds
 
 
-def _number(item: Item, position: Position, positions: dict[int, Position]) -> None:
+def _number(item: TreeItem, position: Position, positions: dict[int, Position]) -> None:
     if id(item) in positions:
-        raise ReportError(f"one content item at two places: {dotted(position)}")
+        raise ReportError(f"one content item at two places: {format_position(position)}")
     positions[id(item)] = position
     for index, link in enumerate(item.links, start=1):
         if not link.by_reference:
             _number(link.target, (*position, index), positions)
 
 
-def _encoded(item: Item, positions: dict[int, Position]) -> Dataset:
+def _encoded(item: TreeItem, positions: dict[int, Position]) -> Dataset:
     ds = Dataset()
     ds.update(item.content)
     children = [_encoded_link(link, positions) for link in item.links]
@@ -236,7 +236,7 @@ def _encoded_link(link: Link, positions: dict[int, Position]) -> Dataset:
     return ds
 
 
-def dotted(position: Position) -> str:
+def format_position(position: Position) -> str:
     """Return a position the way validators print it.
 
     >>> dotted((1, 2, 4))
@@ -245,16 +245,16 @@ def dotted(position: Position) -> str:
     return ".".join(str(number) for number in position)
 
 
-def write_srt(ds: Dataset) -> None:
+def convert_to_srt(ds: Dataset) -> None:
     """Change every SNOMED code in the data set to the retired SRT scheme, where it has one.
 
     For workstations that recognise findings by their SRT code only. PS3.16 chapter 8 allows it
     for legacy use.
     """
     if ds.get("CodingSchemeDesignator") == "SCT":
-        srt = Code(ds.CodeValue, "SCT", ds.CodeMeaning).in_srt()
+        srt = Code(ds.CodeValue, "SCT", ds.CodeMeaning).to_srt()
         ds.CodeValue, ds.CodingSchemeDesignator = srt.value, srt.scheme
     for element in ds:
         if element.VR == "SQ":
             for item in element.value:
-                write_srt(item)
+                convert_to_srt(item)

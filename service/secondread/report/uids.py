@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 
 
-def derived_uid(*parts: str) -> str:
+def derive_uid(*parts: str) -> str:
     """Return the UID of the given parts; equal parts give equal UIDs.
 
     >>> derived_uid("a", "b") == derived_uid("a", "b")
@@ -35,24 +35,24 @@ class ResultUids:
     profile: str
 
     def _derive(self, *parts: str) -> str:
-        return derived_uid(
+        return derive_uid(
             self.installation_id, self.study_uid, str(self.revision), self.profile, *parts
         )
 
-    def series(self, kind: str) -> str:
+    def derive_series_uid(self, kind: str) -> str:
         """Series of all objects of a kind."""
         return self._derive("series", kind)
 
-    def instance(self, kind: str, source: str) -> str:
+    def derive_instance_uid(self, kind: str, source: str) -> str:
         """One object: its kind, and the image it is about or ``study``."""
         return self._derive("instance", kind, source)
 
-    def tracking(self, finding_id: str, study_uid: str = "") -> str:
+    def derive_tracking_uid(self, finding_id: str, study_uid: str = "") -> str:
         """Tracking Unique Identifier (112040, DCM) of a finding: of this study, or of a prior."""
         study = study_uid or self.study_uid
-        return derived_uid(self.installation_id, study, "lesion", finding_id)
+        return derive_uid(self.installation_id, study, "lesion", finding_id)
 
 
-def device_uid(installation_id: str) -> str:
+def derive_device_uid(installation_id: str) -> str:
     """UID of the node as an observing device."""
-    return derived_uid(installation_id, "device")
+    return derive_uid(installation_id, "device")

@@ -26,7 +26,7 @@ CLASS_WORDS: dict[MarkClass, str] = {
 }
 
 
-def ascii_text(text: str, limit: int | None = None) -> str:
+def to_ascii(text: str, limit: int | None = None) -> str:
     r"""Return the text in printable ASCII: accents dropped, the rest as question marks.
 
     The character set of a result is that of its patient's name. A backslash separates values,
@@ -41,7 +41,7 @@ def ascii_text(text: str, limit: int | None = None) -> str:
     return plain[:limit].strip()
 
 
-def count(number: int, singular: str, plural: str = "") -> str:
+def pluralize(number: int, singular: str, plural: str = "") -> str:
     """Return a number with its noun.
 
     >>> count(1, "image"), count(0, "finding")
@@ -50,7 +50,7 @@ def count(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def image_names(reading: StudyReading) -> dict[str, str]:
+def name_images(reading: StudyReading) -> dict[str, str]:
     """Return how each image is called, by SOP Instance UID: ``L CC``, ``L CC (2)``.
 
     A view that comes again is numbered in reading order; view modifiers are said in words.
@@ -66,11 +66,11 @@ def image_names(reading: StudyReading) -> dict[str, str]:
 
 
 def _view_name(mammogram: Mammogram) -> str:
-    modifiers = (m.code.meaning.lower() for m in ViewModifier if m in mammogram.modifiers)
-    return ", ".join((spaced(mammogram.label), *modifiers))
+    modifiers = (m.code.meaning.lower() for m in ViewModifier if m in mammogram.view_modifiers)
+    return ", ".join((format_label(mammogram.label), *modifiers))
 
 
-def spaced(label: str) -> str:
+def format_label(label: str) -> str:
     """Return a label such as ``LMLO`` as people write it.
 
     >>> spaced("LMLO"), spaced("")
@@ -79,36 +79,40 @@ def spaced(label: str) -> str:
     return f"{label[0]} {label[1:]}".strip() if label else "image"
 
 
-def sentences(reasons: Iterable[Reason]) -> str:
+def join_sentences(reasons: Iterable[Reason]) -> str:
     """Return the sentences of reasons, one after the other."""
     return "; ".join(reason.sentence for reason in reasons)
 
 
-def why_not_read(image: ImageReading) -> str:
+def explain_why_not_read(image: ImageReading) -> str:
     """Say why an image was not read, with the detail that was recorded."""
-    said = sentences(image.reasons) or "the reason was not recorded"
-    return ascii_text(f"{said} ({image.detail})" if image.detail else said)
+    said = join_sentences(image.reasons) or "the reason was not recorded"
+    return to_ascii(f"{said} ({image.detail})" if image.detail else said)
 
 
-def image_outcome(image: ImageReading) -> str:
+def describe_image_outcome(image: ImageReading) -> str:
     """Say what became of an image."""
     if image.status is ImageStatus.REFUSED:
-        return f"not read: {why_not_read(image)}"
+        return f"not read: {explain_why_not_read(image)}"
     if image.status is ImageStatus.FAILED:
-        return f"failed: {why_not_read(image)}"
-    shown = f"{count(len(image.shown), 'finding')} shown" if image.shown else "no findings shown"
-    doubts = f"; with doubts: {sentences(image.reasons)}" if image.reasons else ""
+        return f"failed: {explain_why_not_read(image)}"
+    shown = (
+        f"{pluralize(len(image.shown_findings), 'finding')} shown"
+        if image.shown_findings
+        else "no findings shown"
+    )
+    doubts = f"; with doubts: {join_sentences(image.reasons)}" if image.reasons else ""
     return f"read, {shown}{doubts}"
 
 
-def left_out_lines(reading: StudyReading) -> tuple[tuple[str, str], ...]:
+def describe_left_out(reading: StudyReading) -> tuple[tuple[str, str], ...]:
     """Return what of the study was outside the detector's scope, as (labels, reason).
 
     Instances with the same reason share a line.
     """
     labels: dict[Reason, list[str]] = {}
     for instance in reading.left_out:
-        labels.setdefault(instance.reason, []).append(spaced(instance.label))
+        labels.setdefault(instance.reason, []).append(format_label(instance.label))
     return tuple((", ".join(_counted(names)), reason.sentence) for reason, names in labels.items())
 
 
@@ -119,33 +123,33 @@ def _counted(names: list[str]) -> list[str]:
     ]
 
 
-def prior_lines(reading: StudyReading) -> tuple[str, ...]:
+def describe_priors(reading: StudyReading) -> tuple[str, ...]:
     """Say of each prior whether it was compared."""
     lines = []
     for prior in reading.priors:
         day = prior.study_date.isoformat() if prior.study_date else "unknown date"
         told = prior.reason not in {None, Reason.NO_COMPARISON}
-        why = f": {prior.why}" if told else ""
+        why = f": {prior.why_not}" if told else ""
         lines.append(f"Prior of {day} {'compared' if prior.compared else 'not compared' + why}")
     return tuple(lines)
 
 
-def certainty_line(model: ModelIdentity) -> str:
+def describe_certainty(model: ModelIdentity) -> str:
     """Say what the certainty of this model is."""
     if model.calibrated:
         return "Certainty: calibrated probability that the mark is what it is called, in percent"
     return "Certainty is not calibrated"
 
 
-def operating_point(model: ModelIdentity) -> str:
+def describe_operating_point(model: ModelIdentity) -> str:
     """Name the operating point, and say on how many exams the site calibrated it, if it did."""
     named = f"operating point {model.operating_point}"
     if model.site_exams is None:
         return named
-    return f"{named}, site-calibrated on {count(model.site_exams, 'exam')}"
+    return f"{named}, site-calibrated on {pluralize(model.site_exams, 'exam')}"
 
 
-def impression(reading: StudyReading, lines: Iterable[str] = ()) -> str:
+def describe_reading(reading: StudyReading, lines: Iterable[str] = ()) -> str:
     """Return the overall impression of a CAD SR: one paragraph of facts about the reading.
 
     Parameters
@@ -156,30 +160,32 @@ def impression(reading: StudyReading, lines: Iterable[str] = ()) -> str:
         What is said of its findings and of the treatment, ASCII, without full stops.
     """
     model = reading.model
-    read = [image for image in reading.images if image.status.has_findings]
-    shown = sum(len(image.shown) for image in read)
-    names = image_names(reading)
+    read = [image for image in reading.images if image.status.was_read]
+    shown = sum(len(image.shown_findings) for image in read)
+    names = name_images(reading)
     parts = [
         f"Second read for calcifications by {model.name} {model.version}: "
-        f"{count(len(read), 'image')} of {len(reading.images)} read, "
-        f"{count(shown, 'finding')} shown"
+        f"{pluralize(len(read), 'image')} of {len(reading.images)} read, "
+        f"{pluralize(shown, 'finding')} shown"
     ]
     parts += lines
     parts += [
-        f"{names[image.mammogram.sop_instance_uid]} {image_outcome(image)}"
+        f"{names[image.mammogram.sop_instance_uid]} {describe_image_outcome(image)}"
         for image in reading.images
         if image.status is not ImageStatus.READ
     ]
-    parts += [f"{labels} left out: {why}" for labels, why in left_out_lines(reading)]
+    parts += [f"{labels} left out: {why}" for labels, why in describe_left_out(reading)]
     if reading.missing_views:
-        parts.append(f"Expected views missing: {', '.join(map(spaced, reading.missing_views))}")
-    parts += [*prior_lines(reading), *study_doubts(reading), certainty_line(model)]
+        parts.append(
+            f"Expected views missing: {', '.join(map(format_label, reading.missing_views))}"
+        )
+    parts += [*describe_priors(reading), *list_study_doubts(reading), describe_certainty(model)]
     if model.site_exams is not None:
-        parts.append(capitalized(operating_point(model)))
-    return ascii_text(". ".join([*parts, LIMITS]))
+        parts.append(capitalize(describe_operating_point(model)))
+    return to_ascii(". ".join([*parts, LIMITS]))
 
 
-def study_doubts(reading: StudyReading) -> tuple[str, ...]:
+def list_study_doubts(reading: StudyReading) -> tuple[str, ...]:
     """Return what is said of the study as a whole beside the outcome, capitalised."""
     said_elsewhere = {
         Reason.ALL_IMAGES_REFUSED,
@@ -189,27 +195,27 @@ def study_doubts(reading: StudyReading) -> tuple[str, ...]:
         *([Reason.NO_COMPARISON] if reading.priors else []),
     }
     return tuple(
-        capitalized(reason.sentence) for reason in reading.reasons if reason not in said_elsewhere
+        capitalize(reason.sentence) for reason in reading.reasons if reason not in said_elsewhere
     )
 
 
-def finding_line(finding: Finding, *, measured: bool) -> str:
+def describe_measurements(finding: Finding, *, measured: bool) -> str:
     """Return a finding's facts in one line; its length only where the image has a spacing."""
-    return f"{finding_facts(finding, measured=measured)}, {suspicion_words(finding)}"
+    return f"{describe_facts(finding, measured=measured)}, {describe_suspicion(finding)}"
 
 
-def finding_facts(finding: Finding, *, measured: bool) -> str:
+def describe_facts(finding: Finding, *, measured: bool) -> str:
     """Return what a finding is, its size and certainty, without its suspicion."""
     parts = [CLASS_WORDS[finding.mark_class]]
     if finding.members:
-        parts.append(count(len(finding.members), "calcification"))
+        parts.append(pluralize(len(finding.members), "calcification"))
     if measured and finding.long_axis_mm > 0:
         parts.append(f"{finding.long_axis_mm:.{0 if finding.long_axis_mm >= 10 else 1}f} mm")
     parts.append(f"certainty {finding.certainty:.0f}")
-    return capitalized(ascii_text(", ".join(parts)))
+    return capitalize(to_ascii(", ".join(parts)))
 
 
-def suspicion_words(finding: Finding) -> str:
+def describe_suspicion(finding: Finding) -> str:
     """Return the suspicion of a finding with its name.
 
     As ``suspicion 29``, or ``suspicion not rated``.
@@ -217,6 +223,6 @@ def suspicion_words(finding: Finding) -> str:
     return f"suspicion {'not rated' if finding.suspicion is None else f'{finding.suspicion:.0f}'}"
 
 
-def capitalized(text: str) -> str:
+def capitalize(text: str) -> str:
     """Return the text with its first letter, and no other, in upper case."""
     return text[:1].upper() + text[1:]

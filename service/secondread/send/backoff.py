@@ -3,7 +3,7 @@
 FIRST_PAUSE_SECONDS = 5.0
 
 
-def pause(attempt: int, maximum: float, first: float = FIRST_PAUSE_SECONDS) -> float:
+def compute_pause(attempt: int, maximum: float, first: float = FIRST_PAUSE_SECONDS) -> float:
     """Return the seconds to wait after the failure of an attempt: doubling, up to a maximum.
 
     Parameters

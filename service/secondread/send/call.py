@@ -19,7 +19,7 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from secondread.accept.server import MINIMUM_TLS
+from secondread.accept.server import MINIMUM_TLS_VERSION
 from secondread.accept.upper_layer import BoundedDimse
 from secondread.errors import PeerError
 from secondread.send.outbox import AnswerKind, Callee
@@ -130,7 +130,7 @@ class Call:
         self._trace = trace
         self._timeout_seconds = timeout_seconds
 
-    def cut(self) -> None:
+    def break_off(self) -> None:
         """Break the connection: for a peer that does not come to an end.
 
         May be called where `Association.abort` would wait for the thread that calls it.
@@ -150,7 +150,7 @@ class Call:
             for accepted in self.association.accepted_contexts
         )
 
-    def lost(self) -> CallError:
+    def explain_loss(self) -> CallError:
         """Return why no answer came on the association."""
         if self._trace.peer_aborted:
             return CallError(AnswerKind.BROKEN, "the peer aborted the association")
@@ -162,7 +162,7 @@ class Call:
 
 
 @contextmanager
-def association(
+def open_association(
     callee: Callee,
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
@@ -267,7 +267,7 @@ def tls_context(callee: Callee, wrapped: list[socket.socket]) -> ssl.SSLContext:
         raise ValueError("the callee has no TLS settings")
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.wrapped = wrapped
-    context.minimum_version = MINIMUM_TLS
+    context.minimum_version = MINIMUM_TLS_VERSION
     try:
         if tls.trusted is None:
             context.load_default_certs()

@@ -11,14 +11,16 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
-from secondread.accept.contexts import PUSH_MODEL
-from secondread.send.call import Call, CallError, association
-from secondread.send.outbox import AnswerKind, Callee, EchoAnswer, UnprovenObject
+from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
+from secondread.send.call import Call, CallError, open_association
+from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, PeerCheck
 
 _REQUEST_STORAGE_COMMITMENT = 1
 """Action Type ID (PS3.4 table J.3-1)."""
 
-_CONTEXT = build_context(PUSH_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+_CONTEXT = build_context(
+    STORAGE_COMMITMENT_PUSH_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+)
 
 OnReport = Callable[[Event], tuple[int, None]]
 """Takes pynetdicom's event of a report, and returns status and reply."""
@@ -57,7 +59,7 @@ class _Linger:
             self._answered.set()
 
 
-def random_uid() -> str:
+def generate_transaction_uid() -> str:
     """Return a UID for a transaction, made of random bits (PS3.5 B.2)."""
     return str(generate_uid(prefix=None))
 
@@ -66,7 +68,7 @@ def request_commitment(
     callee: Callee,
     calling_ae_title: str,
     transaction_uid: str,
-    objects: Sequence[UnprovenObject],
+    objects: Sequence[AwaitedInstance],
     on_report: OnReport,
     linger_seconds: float,
 ) -> None:
@@ -94,18 +96,18 @@ def request_commitment(
         taken it all the same.
     """
     linger = _Linger(on_report)
-    with association(callee, calling_ae_title, [_CONTEXT], linger.handlers()) as call:
+    with open_association(callee, calling_ae_title, [_CONTEXT], linger.handlers()) as call:
         try:
             answer, _ = call.association.send_n_action(
                 _action_information(transaction_uid, objects),
                 _REQUEST_STORAGE_COMMITMENT,
-                PUSH_MODEL,
+                STORAGE_COMMITMENT_PUSH_MODEL,
                 StorageCommitmentPushModelInstance,
             )
         except (RuntimeError, ValueError) as error:  # the association, or our role in it, is gone
-            raise call.lost() from error
+            raise call.explain_loss() from error
         if "Status" not in answer:
-            raise call.lost()
+            raise call.explain_loss()
         status = int(answer.Status)
         if status != 0x0000:
             words = f"the storage commitment request was answered 0x{status:04X}"
@@ -113,19 +115,19 @@ def request_commitment(
         linger.wait(call, linger_seconds, callee.timeout_seconds)
 
 
-def offers_commitment(callee: Callee, calling_ae_title: str) -> EchoAnswer:
+def check_commitment_support(callee: Callee, calling_ae_title: str) -> PeerCheck:
     """Ask a peer whether it accepts Storage Commitment, without a request."""
     try:
-        with association(callee, calling_ae_title, [_CONTEXT]):
-            return EchoAnswer(ok=True, kind=None, detail="accepts Storage Commitment")
+        with open_association(callee, calling_ae_title, [_CONTEXT]):
+            return PeerCheck(ok=True, kind=None, detail="accepts Storage Commitment")
     except CallError as error:
         detail = error.detail
         if error.kind is AnswerKind.CONTEXT_REFUSED:
             detail = "does not accept Storage Commitment: choose another proof"
-        return EchoAnswer(ok=False, kind=error.kind, detail=detail)
+        return PeerCheck(ok=False, kind=error.kind, detail=detail)
 
 
-def _action_information(transaction_uid: str, objects: Sequence[UnprovenObject]) -> Dataset:
+def _action_information(transaction_uid: str, objects: Sequence[AwaitedInstance]) -> Dataset:
     """Return the Action Information (PS3.4 table J.3-1)."""
     information = Dataset()
     information.TransactionUID = transaction_uid
@@ -133,7 +135,7 @@ def _action_information(transaction_uid: str, objects: Sequence[UnprovenObject])
     return information
 
 
-def _reference(item: UnprovenObject) -> Dataset:
+def _reference(item: AwaitedInstance) -> Dataset:
     reference = Dataset()
     reference.ReferencedSOPClassUID = item.sop_class_uid
     reference.ReferencedSOPInstanceUID = item.sop_instance_uid

@@ -14,21 +14,21 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from secondread.clock import Clock
-from secondread.log import get
+from secondread.log import get_logger
 from secondread.metrics import DELIVERY_ATTEMPTS
-from secondread.send.backoff import pause
-from secondread.send.lanes import Lanes
+from secondread.send.backoff import compute_pause
+from secondread.send.lanes import DestinationWorkers
 from secondread.send.outbox import (
     AnswerKind,
-    Batch,
     Callee,
+    DeliveryBatch,
     OutboxObject,
     StoreAnswer,
 )
-from secondread.send.overdue import Alarms, OverdueAlarm
+from secondread.send.overdue import AlarmRegister, OverdueAlarm
 from secondread.settings import DestinationSettings, Proof
 
-log = get(__name__)
+log = get_logger(__name__)
 
 # A claim holds for this many timeouts of the destination, and a minute: connect, negotiate and
 # release take one each at most, and a study has about ten objects. Should a claim run out all
@@ -40,27 +40,31 @@ _LEASE_EXTRA_SECONDS = 60.0
 class DeliveryQueue(Protocol):
     """The rows of the outbox that wait, by destination."""
 
-    def claim(
+    def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
-    ) -> Batch | None:
+    ) -> DeliveryBatch | None:
         """Take the due objects of one study; None when none is due or the mode is not live."""
 
-    def delivered(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+    def record_delivered(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
         """Record the objects that the destination stored, where that is the proof."""
 
-    def stored(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+    def record_stored(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
         """Record the objects that the destination stored, where another proof is asked for."""
 
-    def failed(
+    def record_failed(
         self,
-        batch: Batch,
+        batch: DeliveryBatch,
         answers: Sequence[StoreAnswer],
         now: datetime,
         next_attempt_at: datetime,
     ) -> None:
         """Record the objects that it did not store, and when they are due again."""
 
-    def oldest_waiting(self, destination: str) -> datetime | None:
+    def find_oldest_waiting(self, destination: str) -> datetime | None:
         """Return since when the oldest object waits that a live destination never stored."""
 
 
@@ -82,11 +86,11 @@ ALARM_KIND = "delivery-overdue"
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
+class DeliveryWiring:
     """What every lane works with."""
 
     queue: DeliveryQueue
-    alarms: Alarms
+    alarms: AlarmRegister
     store: Store
     clock: Clock
     worker: str
@@ -97,10 +101,10 @@ class Wiring:
     """Age of the oldest undelivered object from which on an alarm is raised."""
 
 
-class Lane:
+class DeliveryWorker:
     """The deliveries of one destination."""
 
-    def __init__(self, destination: DestinationSettings, wiring: Wiring) -> None:
+    def __init__(self, destination: DestinationSettings, wiring: DeliveryWiring) -> None:
         self._destination = destination
         self._queue = wiring.queue
         self._wiring = wiring
@@ -126,30 +130,30 @@ class Lane:
         """
         name = self._destination.name
         lease = _LEASE_TIMEOUTS * self._destination.timeout_seconds + _LEASE_EXTRA_SECONDS
-        batch = self._queue.claim(name, self._wiring.worker, self._clock(), lease)
+        batch = self._queue.claim_batch(name, self._wiring.worker, self._clock(), lease)
         if batch is None:
-            self._overdue.watch(self._queue.oldest_waiting)
+            self._overdue.check_oldest(self._queue.find_oldest_waiting)
             return None
         answers = self._wiring.store(
             self._destination, self._wiring.calling_ae_title, batch.objects, cancelled=cancelled
         )
         self._record(batch, answers)
-        self._overdue.watch(self._queue.oldest_waiting)
+        self._overdue.check_oldest(self._queue.find_oldest_waiting)
         return self._pause_after(answers)
 
-    def _record(self, batch: Batch, answers: Sequence[StoreAnswer]) -> None:
+    def _record(self, batch: DeliveryBatch, answers: Sequence[StoreAnswer]) -> None:
         now = self._clock()
         for answer in answers:
             DELIVERY_ATTEMPTS.labels(batch.destination, answer.kind.value).inc()
-        stored = [answer for answer in answers if answer.stored]
-        missed = [answer for answer in answers if not answer.stored]
+        stored = [answer for answer in answers if answer.is_stored]
+        missed = [answer for answer in answers if not answer.is_stored]
         if stored:
             is_proof = self._destination.proof is Proof.STORE_STATUS
-            record = self._queue.delivered if is_proof else self._queue.stored
+            record = self._queue.record_delivered if is_proof else self._queue.record_stored
             record(batch, stored, now)
         if missed:
             wait = self._retry_seconds(batch, missed)
-            self._queue.failed(batch, missed, now, now + timedelta(seconds=wait))
+            self._queue.record_failed(batch, missed, now, now + timedelta(seconds=wait))
         log.log(
             logging.WARNING if missed else logging.INFO,
             "delivery_attempted",
@@ -162,20 +166,20 @@ class Lane:
             statuses=sorted({f"{a.status:04X}" for a in missed if a.status is not None}),
         )
 
-    def _retry_seconds(self, batch: Batch, missed: Sequence[StoreAnswer]) -> float:
+    def _retry_seconds(self, batch: DeliveryBatch, missed: Sequence[StoreAnswer]) -> float:
         if all(answer.kind is AnswerKind.STOPPED for answer in missed):
             return 0.0
-        return pause(batch.attempt, self._destination.maximum_pause_seconds)
+        return compute_pause(batch.attempt, self._destination.maximum_pause_seconds)
 
     def _pause_after(self, answers: Sequence[StoreAnswer]) -> float:
         if not any(answer.kind.concerns_the_peer for answer in answers):
             self._fruitless = 0
             return 0.0
         self._fruitless += 1
-        return pause(self._fruitless, self._destination.maximum_pause_seconds)
+        return compute_pause(self._fruitless, self._destination.maximum_pause_seconds)
 
 
-class Deliverer(Lanes):
+class Deliverer(DestinationWorkers):
     """The lanes of all destinations, each in a thread of its own.
 
     Parameters
@@ -191,12 +195,12 @@ class Deliverer(Lanes):
     def __init__(
         self,
         destinations: Sequence[DestinationSettings],
-        wiring: Wiring,
+        wiring: DeliveryWiring,
         poll_seconds: float = 0.25,
     ) -> None:
         super().__init__(
             "deliver",
-            {destination.name: Lane(destination, wiring) for destination in destinations},
+            {destination.name: DeliveryWorker(destination, wiring) for destination in destinations},
             poll_seconds,
             max((one.timeout_seconds for one in destinations), default=0.0),
         )

@@ -11,20 +11,26 @@ from datetime import timedelta
 from typing import Protocol
 
 from secondread.clock import Clock
-from secondread.log import get
+from secondread.log import get_logger
 from secondread.metrics import PRIOR_ATTEMPTS
 from secondread.reasons import Reason
-from secondread.send.backoff import pause
+from secondread.send.backoff import compute_pause
 from secondread.send.call import CallError
-from secondread.send.lanes import Lanes
+from secondread.send.lanes import DestinationWorkers
 from secondread.send.outbox import AnswerKind, Callee
-from secondread.send.overdue import Alarms
+from secondread.send.overdue import AlarmRegister
 from secondread.send.prior_query import PriorWindow
-from secondread.send.prior_queue import Errand, Fault, OfferedStudy, PriorErrand, PriorQueue
-from secondread.send.retrieve import Retrieved, WantedStudy
+from secondread.send.prior_queue import (
+    FetchFault,
+    FetchKind,
+    FetchQueue,
+    FetchRequest,
+    OfferedStudy,
+)
+from secondread.send.retrieve import RetrieveAnswer, WantedStudy
 from secondread.settings import PriorSourceSettings
 
-log = get(__name__)
+log = get_logger(__name__)
 
 ALARM_KIND = "prior-source-failing"
 
@@ -49,7 +55,7 @@ class FindPriors(Protocol):
         self,
         callee: Callee,
         calling_ae_title: str,
-        errand: PriorErrand,
+        errand: FetchRequest,
         window: PriorWindow,
         cancelled: Callable[[], bool],
     ) -> tuple[OfferedStudy, ...]:
@@ -68,7 +74,7 @@ class RetrieveStudy(Protocol):
 
     def __call__(
         self, source: PriorSourceSettings, wanted: WantedStudy, cancelled: Callable[[], bool]
-    ) -> Retrieved:
+    ) -> RetrieveAnswer:
         """Have a study sent; raises `CallError`."""
 
 
@@ -76,11 +82,11 @@ class RetrieveStudy(Protocol):
 class FetchWiring:
     """What every lane works with."""
 
-    queue: PriorQueue
-    alarms: Alarms
-    find: FindPriors
+    queue: FetchQueue
+    alarms: AlarmRegister
+    find_priors: FindPriors
     find_reports: FindReports
-    retrieve: RetrieveStudy
+    retrieve_study: RetrieveStudy
     window: PriorWindow
     clock: Clock
     worker: str
@@ -89,7 +95,7 @@ class FetchWiring:
     """The AE title to call with."""
 
 
-class FetchLane:
+class FetchWorker:
     """The errands to one archive."""
 
     def __init__(self, source: PriorSourceSettings, wiring: FetchWiring) -> None:
@@ -109,7 +115,7 @@ class FetchLane:
         source, wiring = self._source, self._wiring
         # A query may ask a few times, and each answer may take its time.
         lease = source.attempt_seconds + 20 * source.timeout_seconds + _LEASE_EXTRA_SECONDS
-        errand = wiring.queue.claim_errand(source.name, wiring.worker, wiring.clock(), lease)
+        errand = wiring.queue.claim_request(source.name, wiring.worker, wiring.clock(), lease)
         if errand is None:
             return None
         try:
@@ -121,43 +127,45 @@ class FetchLane:
             self._note_answer()
             wait = 0.0
         if fault is not None:
-            again = pause(errand.attempt, source.maximum_pause_seconds)
+            again = compute_pause(errand.attempt, source.maximum_pause_seconds)
             due_at = wiring.clock() + timedelta(seconds=0.0 if cancelled() else again)
-            wiring.queue.failed(errand, fault, wiring.clock(), due_at)
+            wiring.queue.record_failed(errand, fault, wiring.clock(), due_at)
         self._log(errand, fault)
         return wait
 
-    def _run(self, errand: PriorErrand, cancelled: Callable[[], bool]) -> Fault | None:
-        if errand.errand is Errand.RETRIEVE:
+    def _run(self, errand: FetchRequest, cancelled: Callable[[], bool]) -> FetchFault | None:
+        if errand.kind is FetchKind.RETRIEVE:
             return self._retrieve(errand, cancelled)
         self._query(errand, cancelled)
         return None
 
-    def _query(self, errand: PriorErrand, cancelled: Callable[[], bool]) -> None:
+    def _query(self, errand: FetchRequest, cancelled: Callable[[], bool]) -> None:
         wiring = self._wiring
-        wanted = wiring.find(
+        wanted = wiring.find_priors(
             self._source, wiring.calling_ae_title, errand, wiring.window, cancelled
         )
-        wiring.queue.answered(errand, wanted, wiring.clock())
+        wiring.queue.record_answer(errand, wanted, wiring.clock())
 
-    def _retrieve(self, errand: PriorErrand, cancelled: Callable[[], bool]) -> Fault | None:
+    def _retrieve(self, errand: FetchRequest, cancelled: Callable[[], bool]) -> FetchFault | None:
         wiring = self._wiring
         wanted = WantedStudy(errand.prior_study_uid, errand.series)
-        answer = wiring.retrieve(self._source, wanted, cancelled)
+        answer = wiring.retrieve_study(self._source, wanted, cancelled)
         if answer.is_refusal:
             words = f"the archive answered 0x{answer.status:04X}: {_meaning(answer.status)}"
-            return Fault(Reason.PRIOR_MOVE_REFUSED, words, refused=True)
+            return FetchFault(Reason.PRIOR_MOVE_REFUSED, words, refused=True)
         if not answer.is_sent and errand.attempt < _PARTIAL_TRIES:
-            words = f"status 0x{answer.status:04X}, {answer.failed} sub-operations failed"
-            return Fault(Reason.PRIOR_NOT_RECEIVED, words, refused=False)
-        again = pause(errand.attempt, self._source.maximum_pause_seconds)
+            words = (
+                f"status 0x{answer.status:04X}, {answer.failed_suboperations} sub-operations failed"
+            )
+            return FetchFault(Reason.PRIOR_NOT_RECEIVED, words, refused=False)
+        again = compute_pause(errand.attempt, self._source.maximum_pause_seconds)
         now = wiring.clock()
-        wiring.queue.retrieved(errand, now, now + timedelta(seconds=again))
+        wiring.queue.record_retrieved(errand, now, now + timedelta(seconds=again))
         if not cancelled():
             self._fetch_reports(errand, cancelled)
         return None
 
-    def _fetch_reports(self, errand: PriorErrand, cancelled: Callable[[], bool]) -> None:
+    def _fetch_reports(self, errand: FetchRequest, cancelled: Callable[[], bool]) -> None:
         """Have the CAD reports sent that lie beside a prior's images, once and if they can be had.
 
         They are for people to look at: no reading waits for them.
@@ -166,7 +174,7 @@ class FetchLane:
         try:
             found = wiring.find_reports(source, wiring.calling_ae_title, uid)
             if found and not cancelled():
-                wiring.retrieve(source, WantedStudy(uid, found), cancelled)
+                wiring.retrieve_study(source, WantedStudy(uid, found), cancelled)
         except CallError as error:
             log.info("prior_reports_not_had", source=source.name, answer=error.kind.value)
         else:
@@ -184,16 +192,16 @@ class FetchLane:
             words = f"{self._source.name} cannot be asked for priors: {error.kind.value}"
             now = self._wiring.clock()
             self._wiring.alarms.raise_alarm(ALARM_KIND, self._source.name, words, now)
-        return pause(self._fruitless, self._source.maximum_pause_seconds)
+        return compute_pause(self._fruitless, self._source.maximum_pause_seconds)
 
-    def _log(self, errand: PriorErrand, fault: Fault | None) -> None:
+    def _log(self, errand: FetchRequest, fault: FetchFault | None) -> None:
         answer = "answered" if fault is None else fault.reason.value
-        PRIOR_ATTEMPTS.labels(self._source.name, errand.errand.value, answer).inc()
+        PRIOR_ATTEMPTS.labels(self._source.name, errand.kind.value, answer).inc()
         write = log.info if fault is None else log.warning
         write(
             "prior_attempted",
             source=self._source.name,
-            errand=errand.errand.value,
+            errand=errand.kind.value,
             study_uid=errand.study_uid,
             prior_study_uid=errand.prior_study_uid,
             attempt=errand.attempt,
@@ -201,17 +209,17 @@ class FetchLane:
         )
 
 
-def _fault(errand: PriorErrand, error: CallError) -> Fault:
+def _fault(errand: FetchRequest, error: CallError) -> FetchFault:
     is_broken = error.kind is AnswerKind.BROKEN
     refused = error.kind in _NO or (is_broken and errand.attempt >= _ABORTS_ARE_A_NO)
     words = f"{error.kind.value}: {error.detail}"
-    if errand.errand is Errand.QUERY:
-        return Fault(Reason.PRIOR_QUERY_FAILED, words, refused=refused)
+    if errand.kind is FetchKind.QUERY:
+        return FetchFault(Reason.PRIOR_QUERY_FAILED, words, refused=refused)
     if error.kind in _NO:
-        return Fault(Reason.PRIOR_MOVE_REFUSED, words, refused=True)
+        return FetchFault(Reason.PRIOR_MOVE_REFUSED, words, refused=True)
     late = error.kind is AnswerKind.NO_ANSWER
     reason = Reason.PRIOR_TIMED_OUT if late else Reason.PRIOR_NOT_RECEIVED
-    return Fault(reason, words, refused=refused)
+    return FetchFault(reason, words, refused=refused)
 
 
 def _meaning(status: int) -> str:
@@ -226,7 +234,7 @@ def _meaning(status: int) -> str:
     }.get(status, "a status of its own")
 
 
-class Fetcher(Lanes):
+class Fetcher(DestinationWorkers):
     """The lanes of all sources, each in a thread of its own.
 
     Parameters
@@ -247,7 +255,7 @@ class Fetcher(Lanes):
     ) -> None:
         super().__init__(
             "fetch",
-            {source.name: FetchLane(source, wiring) for source in sources},
+            {source.name: FetchWorker(source, wiring) for source in sources},
             poll_seconds,
             max((source.timeout_seconds for source in sources), default=0.0),
         )

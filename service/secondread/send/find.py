@@ -7,13 +7,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import build_context
 
-from secondread.send.call import Call, CallError, association
-from secondread.send.outbox import AnswerKind, Callee, EchoAnswer, UnprovenObject
+from secondread.send.call import Call, CallError, open_association
+from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, PeerCheck
 
-MODEL = UID("1.2.840.10008.5.1.4.1.2.2.1")
+STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
 """Study Root Query/Retrieve Information Model - FIND."""
 
-CONTEXT = build_context(MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+FIND_CONTEXT = build_context(STUDY_ROOT_FIND, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 
 _MOST_MATCHES = 100
 """A query for one instance has one match; a peer that goes on and on is left."""
@@ -25,7 +25,7 @@ def find_instances(
     callee: Callee,
     calling_ae_title: str,
     study_uid: str,
-    objects: Sequence[UnprovenObject],
+    objects: Sequence[AwaitedInstance],
     *,
     cancelled: Callable[[], bool],
 ) -> frozenset[str]:
@@ -58,7 +58,7 @@ def find_instances(
         The peer was not reached, or did not answer a query as it should.
     """
     seen: set[str] = set()
-    with association(callee, calling_ae_title, [CONTEXT]) as call:
+    with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
         for item in objects:
             if cancelled():
                 break
@@ -67,24 +67,24 @@ def find_instances(
     return frozenset(seen)
 
 
-def offers_query(
+def check_query_support(
     callee: Callee, calling_ae_title: str, instead: str = "choose another proof, or query_ae_title"
-) -> EchoAnswer:
+) -> PeerCheck:
     """Ask a peer whether it accepts Study Root queries, without a query.
 
     `instead` is what to do where it does not, in words.
     """
     try:
-        with association(callee, calling_ae_title, [CONTEXT]):
-            return EchoAnswer(ok=True, kind=None, detail="accepts Study Root queries")
+        with open_association(callee, calling_ae_title, [FIND_CONTEXT]):
+            return PeerCheck(ok=True, kind=None, detail="accepts Study Root queries")
     except CallError as error:
         detail = error.detail
         if error.kind is AnswerKind.CONTEXT_REFUSED:
             detail = f"does not accept Study Root queries: {instead}"
-        return EchoAnswer(ok=False, kind=error.kind, detail=detail)
+        return PeerCheck(ok=False, kind=error.kind, detail=detail)
 
 
-def matches(call: Call, identifier: Dataset, most: int, seconds: float) -> list[Dataset]:
+def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) -> list[Dataset]:
     """Return what a peer answers to a query, to its end.
 
     Parameters
@@ -109,7 +109,7 @@ def matches(call: Call, identifier: Dataset, most: int, seconds: float) -> list[
     is_endless = False
     try:
         # To its end, whatever comes: pynetdicom's reactor stands still until then.
-        for answer, match in call.association.send_c_find(identifier, MODEL):
+        for answer, match in call.association.send_c_find(identifier, STUDY_ROOT_FIND):
             status = int(answer.Status) if "Status" in answer else None
             if match is not None:
                 found.append(match)
@@ -118,22 +118,22 @@ def matches(call: Call, identifier: Dataset, most: int, seconds: float) -> list[
                 is_endless = True
                 call.association.abort()
     except (RuntimeError, ValueError) as error:  # the association ended since the last answer
-        raise call.lost() from error
+        raise call.explain_loss() from error
     if is_endless:
         raise CallError(AnswerKind.BROKEN, "the peer answers a query without end")
     if status is None:
-        raise call.lost()
+        raise call.explain_loss()
     if status != 0x0000:
         raise CallError(AnswerKind.STATUS, f"the query was answered 0x{status:04X}")
     return found
 
 
-def _shows(call: Call, study_uid: str, item: UnprovenObject) -> bool:
+def _shows(call: Call, study_uid: str, item: AwaitedInstance) -> bool:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "IMAGE"
     identifier.StudyInstanceUID = study_uid
     identifier.SeriesInstanceUID = item.series_uid
     identifier.SOPInstanceUID = item.sop_instance_uid
     # Some peers ignore the keys that they do not know, and return more than was asked.
-    answers = matches(call, identifier, _MOST_MATCHES, _MOST_SECONDS)
+    answers = collect_matches(call, identifier, _MOST_MATCHES, _MOST_SECONDS)
     return any(match.get("SOPInstanceUID") == item.sop_instance_uid for match in answers)

@@ -5,22 +5,22 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from secondread.log import get
-from secondread.send.backoff import pause
+from secondread.log import get_logger
+from secondread.send.backoff import compute_pause
 
-log = get(__name__)
+log = get_logger(__name__)
 
 _LONGEST_TROUBLE_SECONDS = 60.0
 
 
-class Steps(Protocol):
+class DestinationWorker(Protocol):
     """What a lane does, step by step."""
 
     def step(self, cancelled: Callable[[], bool]) -> float | None:
         """Do what is due; return the seconds to wait before the next step, None if idle."""
 
 
-class Lanes:
+class DestinationWorkers:
     """Steps for several destinations, each in a thread of its own.
 
     Parameters
@@ -36,7 +36,11 @@ class Lanes:
     """
 
     def __init__(
-        self, kind: str, steps: Mapping[str, Steps], poll_seconds: float, longest_wait: float
+        self,
+        kind: str,
+        steps: Mapping[str, DestinationWorker],
+        poll_seconds: float,
+        longest_wait: float,
     ) -> None:
         self._kind = kind
         self._poll_seconds = poll_seconds
@@ -69,7 +73,7 @@ class Lanes:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, name: str, lane: Steps) -> None:
+    def _run(self, name: str, lane: DestinationWorker) -> None:
         troubles = 0
         while not self._stopping.is_set():
             try:
@@ -79,6 +83,6 @@ class Lanes:
             # is no other thread that would do its work for this destination.
             except Exception:
                 troubles += 1
-                wait = pause(troubles, _LONGEST_TROUBLE_SECONDS)
+                wait = compute_pause(troubles, _LONGEST_TROUBLE_SECONDS)
                 log.exception("lane_failed", lane=self._kind, destination=name)
             self._stopping.wait(self._poll_seconds if wait is None else wait)

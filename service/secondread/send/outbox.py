@@ -34,7 +34,7 @@ class Callee(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class PeerAddress:
     """A `Callee` that is no destination of the settings."""
 
     ae_title: str
@@ -57,7 +57,7 @@ class OutboxObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class DeliveryBatch:
     """The objects of one study that wait for one destination, claimed by one worker."""
 
     study_uid: str
@@ -70,30 +70,30 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class UnprovenObject:
+class AwaitedInstance:
     """One object that its destination stored, and that its proof is asked for."""
 
     sop_class_uid: str
     series_uid: str
     sop_instance_uid: str
-    asked: int
+    times_asked: int
     """How often the proof was asked for before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unproven:
+class ProofBatch:
     """The objects of one study whose proof is due at one destination, claimed by one worker."""
 
     study_uid: str
     destination: str
-    objects: tuple[UnprovenObject, ...]
+    instances: tuple[AwaitedInstance, ...]
     claim: str
     """Names this claim."""
 
     @property
-    def turn(self) -> int:
+    def attempt(self) -> int:
         """How many times the proof will have been asked for with this one, from 1."""
-        return 1 + max(item.asked for item in self.objects)
+        return 1 + max(item.times_asked for item in self.instances)
 
 
 class AnswerKind(StrEnum):
@@ -140,13 +140,13 @@ class StoreAnswer:
     """For people. It may quote the peer's own comment, so it belongs on a page, not in a log."""
 
     @property
-    def stored(self) -> bool:
+    def is_stored(self) -> bool:
         """Whether the peer said that it holds the object."""
         return self.kind.is_stored
 
 
 @dataclass(frozen=True, slots=True)
-class EchoAnswer:
+class PeerCheck:
     """What came of a C-ECHO."""
 
     ok: bool
@@ -156,7 +156,7 @@ class EchoAnswer:
     """For people."""
 
 
-def all_alike(
+def answer_all(
     objects: Sequence[OutboxObject], kind: AnswerKind, detail: str
 ) -> tuple[StoreAnswer, ...]:
     """Return the same answer without a status for each object."""

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from secondread.clock import Clock
-from secondread.log import get
+from secondread.log import get_logger
 
-log = get(__name__)
+log = get_logger(__name__)
 
 # How often it is looked how old the oldest is.
 _CHECK_SECONDS = 15.0
 
 
-class Alarms(Protocol):
+class AlarmRegister(Protocol):
     """Where an alarm is raised and cleared; both may be repeated."""
 
     def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
@@ -48,7 +48,7 @@ class OverdueAlarm:
         destination: str,
         what: str,
         limit_seconds: float,
-        alarms: Alarms,
+        alarms: AlarmRegister,
         clock: Clock,
     ) -> None:
         self._kind = kind
@@ -60,7 +60,7 @@ class OverdueAlarm:
         self._raised: bool | None = None
         self._checked_at: datetime | None = None
 
-    def watch(self, oldest: Callable[[str], datetime | None]) -> None:
+    def check_oldest(self, oldest: Callable[[str], datetime | None]) -> None:
         """Look at the oldest that waits for the destination, if it is time to look again."""
         now = self._clock()
         checked = self._checked_at

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram, PatientKey
-from secondread.assemble.scope import outside_scope
+from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.followup.priors import EarlierStudy, PriorRule, choose_priors
-from secondread.send.call import Call, CallError, association
-from secondread.send.find import CONTEXT, matches
+from secondread.send.call import Call, CallError, open_association
+from secondread.send.find import FIND_CONTEXT, collect_matches
 from secondread.send.outbox import AnswerKind, Callee
-from secondread.send.prior_queue import OfferedStudy, PriorErrand
+from secondread.send.prior_queue import FetchRequest, OfferedStudy
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _WILDCARDS = frozenset("*?\\")
@@ -32,14 +32,14 @@ _MOST_LOOKED_INTO = 8
 class PriorWindow:
     """Which studies are asked for, and how many of them are chosen."""
 
-    choice: PriorRule
+    rule: PriorRule
     maximum_age: timedelta
 
 
 def find_priors(
     callee: Callee,
     calling_ae_title: str,
-    errand: PriorErrand,
+    errand: FetchRequest,
     window: PriorWindow,
     cancelled: Callable[[], bool],
 ) -> tuple[OfferedStudy, ...]:
@@ -54,11 +54,11 @@ def find_priors(
     CallError
         The archive was not reached, or did not answer the query for studies as it should.
     """
-    with association(callee, calling_ae_title, [CONTEXT]) as call:
+    with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
         seconds = 4 * callee.timeout_seconds
-        answers = matches(call, _study_keys(errand, window), _MOST_STUDIES, seconds)
+        answers = collect_matches(call, _study_keys(errand, window), _MOST_STUDIES, seconds)
         # What is held without a view in scope, a report for example, does not count as held.
-        held = {study.study_uid: study for study in errand.held}
+        held = {study.study_uid: study for study in errand.held_studies}
         offered = {
             study.study_uid: OfferedStudy(study)
             for study in (_study(answer, errand, window) for answer in answers)
@@ -66,8 +66,8 @@ def find_priors(
         }
         looked_into: set[str] = set()
         while True:
-            candidates = [*errand.held, *(one.study for one in offered.values())]
-            chosen = choose_priors(errand.study_date, errand.views, candidates, window.choice)
+            candidates = [*errand.held_studies, *(one.study for one in offered.values())]
+            chosen = choose_priors(errand.study_date, errand.views, candidates, window.rule)
             wanted = [offered[one.study_uid] for one in chosen if one.study_uid in offered]
             new = [one for one in wanted if one.study.study_uid not in looked_into]
             if not new or cancelled() or len(looked_into) >= _MOST_LOOKED_INTO:
@@ -77,8 +77,8 @@ def find_priors(
             offered[uid] = _look_into(call, new[0], seconds)
 
 
-def _study_keys(errand: PriorErrand, window: PriorWindow) -> Dataset:
-    latest = errand.study_date - window.choice.minimum_age
+def _study_keys(errand: FetchRequest, window: PriorWindow) -> Dataset:
+    latest = errand.study_date - window.rule.minimum_age
     earliest = errand.study_date - window.maximum_age
     keys = Dataset()
     keys.QueryRetrieveLevel = "STUDY"
@@ -93,7 +93,7 @@ def _study_keys(errand: PriorErrand, window: PriorWindow) -> Dataset:
     return keys
 
 
-def _study(answer: Dataset, errand: PriorErrand, window: PriorWindow) -> EarlierStudy | None:
+def _study(answer: Dataset, errand: FetchRequest, window: PriorWindow) -> EarlierStudy | None:
     """Return a match as a candidate; None where it is not what was asked for.
 
     Archives ignore keys that they do not know, so the answer is held against the question.
@@ -107,7 +107,7 @@ def _study(answer: Dataset, errand: PriorErrand, window: PriorWindow) -> Earlier
     if not _is_patient(answer, errand.patient):
         return None
     age = errand.study_date - day
-    if not window.choice.minimum_age <= age <= window.maximum_age:
+    if not window.rule.minimum_age <= age <= window.maximum_age:
         return None
     return EarlierStudy(uid, day, None)
 
@@ -129,7 +129,7 @@ def _look_into(call: Call, offered: OfferedStudy, seconds: float) -> OfferedStud
         return offered  # it does not answer at this level, which is its right
     if not images:
         return offered
-    mammograms = [image for image in images if outside_scope(image) is None]
+    mammograms = [image for image in images if find_exclusion_reason(image) is None]
     views = frozenset(
         (image.laterality.letter, image.view.name)
         for image in mammograms
@@ -151,11 +151,11 @@ def _images(call: Call, study_uid: str, seconds: float) -> list[Mammogram]:
     keys.SeriesInstanceUID = ""
     keys.Modality = "MG"
     found: list[Mammogram] = []
-    for series in matches(call, keys, _MOST_SERIES, seconds):
+    for series in collect_matches(call, keys, _MOST_SERIES, seconds):
         uid = _text(series, "SeriesInstanceUID")
         if _text(series, "Modality") not in {"MG", ""} or not _UID.fullmatch(uid):
             continue
-        for image in matches(call, _image_keys(study_uid, uid), _MOST_IMAGES, seconds):
+        for image in collect_matches(call, _image_keys(study_uid, uid), _MOST_IMAGES, seconds):
             image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, uid
             try:
                 found.append(Mammogram.from_dataset(image))

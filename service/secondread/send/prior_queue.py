@@ -11,7 +11,7 @@ from secondread.followup.priors import EarlierStudy
 from secondread.reasons import Reason
 
 
-class Errand(StrEnum):
+class FetchKind(StrEnum):
     """What an archive is asked for."""
 
     QUERY = "query"
@@ -21,13 +21,13 @@ class Errand(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PriorErrand:
+class FetchRequest:
     """One question to one archive, claimed by one worker."""
 
     id: int
     claim: str
     """Names this claim: an answer that comes after its lease ran out can be told by it."""
-    errand: Errand
+    kind: FetchKind
     study_uid: str
     """The study that is to be compared."""
     study_date: date
@@ -38,7 +38,7 @@ class PriorErrand:
     """The study that is wanted; empty for a query."""
     series: tuple[str, ...]
     """The series that are wanted of it; empty: all."""
-    held: tuple[EarlierStudy, ...]
+    held_studies: tuple[EarlierStudy, ...]
     """For a query: the patient's earlier studies that the node holds or has asked for."""
     attempt: int
     """Number of this attempt, from 1."""
@@ -54,7 +54,7 @@ class OfferedStudy:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FetchFault:
     """Why an errand came to nothing, this time."""
 
     reason: Reason
@@ -64,24 +64,26 @@ class Fault:
     """Whether the archive said no, so that asking again soon is of no use."""
 
 
-class PriorQueue(Protocol):
+class FetchQueue(Protocol):
     """What archives are to be asked for; `track.fetches.Fetches` is one."""
 
-    def claim_errand(
+    def claim_request(
         self, source: str, worker: str, now: datetime, lease_seconds: float
-    ) -> PriorErrand | None:
+    ) -> FetchRequest | None:
         """Take the next question to a source that is due; None when there is none."""
 
-    def answered(self, errand: PriorErrand, wanted: Sequence[OfferedStudy], now: datetime) -> None:
+    def record_answer(
+        self, errand: FetchRequest, wanted: Sequence[OfferedStudy], now: datetime
+    ) -> None:
         """Record the answer to a query: what is to be fetched, if anything."""
 
-    def retrieved(self, errand: PriorErrand, now: datetime, ask_again_at: datetime) -> None:
+    def record_retrieved(self, errand: FetchRequest, now: datetime, ask_again_at: datetime) -> None:
         """Record that an archive says that it has sent what was asked for.
 
         Where nothing came all the same, it is due again.
         """
 
-    def failed(
-        self, errand: PriorErrand, fault: Fault, now: datetime, ask_again_at: datetime
+    def record_failed(
+        self, errand: FetchRequest, fault: FetchFault, now: datetime, ask_again_at: datetime
     ) -> None:
         """Record that an errand came to nothing, and when it is due again."""

@@ -8,55 +8,55 @@ from typing import Protocol
 from secondread.accept.commitment import CommitmentLedger
 from secondread.clock import Clock
 from secondread.send.commitment import OnReport
-from secondread.send.outbox import Address, Callee, Unproven, UnprovenObject
-from secondread.send.overdue import Alarms
+from secondread.send.outbox import AwaitedInstance, Callee, PeerAddress, ProofBatch
+from secondread.send.overdue import AlarmRegister
 from secondread.settings import DestinationSettings, Proof
 
 
 class ProofQueue(Protocol):
     """The objects that destinations stored and did not prove yet; `track.proofs` is one."""
 
-    def claim_unproven(
+    def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
-    ) -> Unproven | None:
+    ) -> ProofBatch | None:
         """Take the objects of one study whose proof is due; None when there are none.
 
         Transactions that were not reported in time are noted as overdue.
         """
 
-    def requested(
-        self, unproven: Unproven, transaction_uid: str, now: datetime, ask_again_at: datetime
+    def record_request(
+        self, unproven: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
     ) -> None:
         """Write a storage commitment transaction down, before it is asked for."""
 
-    def not_taken(
+    def record_not_taken(
         self, transaction_uid: str, why: str, now: datetime, ask_again_at: datetime
     ) -> None:
         """Record that the destination did not take a storage commitment request."""
 
-    def proven(
-        self, unproven: Unproven, instances: Collection[str], proof: Proof, now: datetime
+    def record_proven(
+        self, unproven: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
     ) -> None:
         """Record the objects that the destination holds."""
 
-    def not_shown(
+    def record_not_shown(
         self,
-        unproven: Unproven,
+        unproven: ProofBatch,
         instances: Collection[str],
         why: str,
         ask_again_at: datetime,
     ) -> None:
         """Record the objects that were asked for and have no proof yet."""
 
-    def postponed(self, unproven: Unproven, why: str, ask_again_at: datetime) -> None:
+    def postpone(self, unproven: ProofBatch, why: str, ask_again_at: datetime) -> None:
         """Record that the objects could not be asked for."""
 
-    def refused(
-        self, unproven: Unproven, instances: Collection[str], why: str, now: datetime
+    def record_refused(
+        self, unproven: ProofBatch, instances: Collection[str], why: str, now: datetime
     ) -> None:
         """Record the objects that the destination does not hold: they are sent again."""
 
-    def oldest_unproven(self, destination: str) -> datetime | None:
+    def find_oldest_unproven(self, destination: str) -> datetime | None:
         """Return since when the oldest object of a live destination waits for its proof."""
 
 
@@ -68,7 +68,7 @@ class RequestCommitment(Protocol):
         callee: Callee,
         calling_ae_title: str,
         transaction_uid: str,
-        objects: Sequence[UnprovenObject],
+        objects: Sequence[AwaitedInstance],
         on_report: OnReport,
         linger_seconds: float,
     ) -> None:
@@ -83,7 +83,7 @@ class FindInstances(Protocol):
         callee: Callee,
         calling_ae_title: str,
         study_uid: str,
-        objects: Sequence[UnprovenObject],
+        objects: Sequence[AwaitedInstance],
         *,
         cancelled: Callable[[], bool],
     ) -> frozenset[str]:
@@ -95,13 +95,13 @@ class ProofWiring:
     """What every lane works with."""
 
     queue: ProofQueue
-    reports: CommitmentLedger
+    ledger: CommitmentLedger
     """Where a report goes that comes over the association of its request."""
-    alarms: Alarms
-    request: RequestCommitment
-    find: FindInstances
+    alarms: AlarmRegister
+    request_commitment: RequestCommitment
+    find_instances: FindInstances
     clock: Clock
-    new_uid: Callable[[], str]
+    make_transaction_uid: Callable[[], str]
     """Returns a UID that nobody ever used, for a transaction."""
     worker: str
     """Name of this worker, written into claims."""
@@ -112,9 +112,9 @@ class ProofWiring:
     the destination's wait for a proof where that is longer."""
 
 
-def query_address(destination: DestinationSettings) -> Address:
+def build_query_address(destination: DestinationSettings) -> PeerAddress:
     """Return whom to query about a destination's objects."""
-    return Address(
+    return PeerAddress(
         ae_title=destination.query_ae_title or destination.ae_title,
         host=destination.query_host or destination.host,
         port=destination.query_port or destination.port,

@@ -13,18 +13,18 @@ from typing import assert_never
 
 from pynetdicom.events import Event
 
-from secondread.accept.commitment import answer_report
-from secondread.log import get
+from secondread.accept.commitment import answer_commitment_report
+from secondread.log import get_logger
 from secondread.metrics import PROOFS
-from secondread.send.backoff import pause
+from secondread.send.backoff import compute_pause
 from secondread.send.call import CallError
-from secondread.send.lanes import Lanes
-from secondread.send.outbox import Unproven
+from secondread.send.lanes import DestinationWorkers
+from secondread.send.outbox import ProofBatch
 from secondread.send.overdue import OverdueAlarm
-from secondread.send.proof import ProofWiring, query_address
+from secondread.send.proof import ProofWiring, build_query_address
 from secondread.settings import DestinationSettings, Proof
 
-log = get(__name__)
+log = get_logger(__name__)
 
 ALARM_KIND = "proof-overdue"
 
@@ -47,7 +47,7 @@ _IDLE_SECONDS = 30.0
 its settings were changed."""
 
 
-class ProofLane:
+class ProofWorker:
     """The proofs of one destination."""
 
     def __init__(self, destination: DestinationSettings, wiring: ProofWiring) -> None:
@@ -81,8 +81,8 @@ class ProofLane:
         destination = self._destination
         lease = _LEASE_TIMEOUTS * destination.timeout_seconds + _LEASE_EXTRA_SECONDS
         now = self._wiring.clock()
-        unproven = self._queue.claim_unproven(destination.name, self._wiring.worker, now, lease)
-        self._overdue.watch(self._queue.oldest_unproven)
+        unproven = self._queue.claim_batch(destination.name, self._wiring.worker, now, lease)
+        self._overdue.check_oldest(self._queue.find_oldest_unproven)
         if unproven is None:
             return _IDLE_SECONDS if destination.proof is Proof.STORE_STATUS else None
         match destination.proof:
@@ -92,21 +92,21 @@ class ProofLane:
                 return self._find(unproven, cancelled)
             case Proof.STORE_STATUS:
                 # Stored when the settings asked for more: now that is proof enough.
-                self._queue.proven(unproven, _uids(unproven), Proof.STORE_STATUS, now)
+                self._queue.record_proven(unproven, _uids(unproven), Proof.STORE_STATUS, now)
                 return 0.0
         assert_never(destination.proof)
 
-    def _request(self, unproven: Unproven) -> float:
+    def _request(self, unproven: ProofBatch) -> float:
         wiring, destination = self._wiring, self._destination
-        transaction_uid = wiring.new_uid()
+        transaction_uid = wiring.make_transaction_uid()
         now = wiring.clock()
-        self._queue.requested(unproven, transaction_uid, now, self._next(unproven, now))
+        self._queue.record_request(unproven, transaction_uid, now, self._next(unproven, now))
         try:
-            wiring.request(
+            wiring.request_commitment(
                 destination,
                 wiring.calling_ae_title,
                 transaction_uid,
-                unproven.objects,
+                unproven.instances,
                 self._on_report,
                 destination.commitment_linger_seconds,
             )
@@ -114,57 +114,61 @@ class ProofLane:
             wait = self._wait_after(unproven, error)
             now = wiring.clock()
             again = now + timedelta(seconds=wait)
-            self._queue.not_taken(transaction_uid, _why(error), now, again)
+            self._queue.record_not_taken(transaction_uid, _why(error), now, again)
             return wait
-        self._asked(unproven, transaction_uid=transaction_uid, turn=unproven.turn)
+        self._asked(unproven, transaction_uid=transaction_uid, turn=unproven.attempt)
         return 0.0
 
     def _on_report(self, event: Event) -> tuple[int, None]:
         wiring = self._wiring
-        return answer_report(event, wiring.reports, self._destination.ae_title, wiring.clock())
+        return answer_commitment_report(
+            event, wiring.ledger, self._destination.ae_title, wiring.clock()
+        )
 
-    def _find(self, unproven: Unproven, cancelled: Callable[[], bool]) -> float:
+    def _find(self, unproven: ProofBatch, cancelled: Callable[[], bool]) -> float:
         wiring = self._wiring
         try:
-            shown = wiring.find(
-                query_address(self._destination),
+            shown = wiring.find_instances(
+                build_query_address(self._destination),
                 wiring.calling_ae_title,
                 unproven.study_uid,
-                unproven.objects,
+                unproven.instances,
                 cancelled=cancelled,
             )
         except CallError as error:
             wait = self._wait_after(unproven, error)
             again = wiring.clock() + timedelta(seconds=wait)
-            self._queue.postponed(unproven, _why(error), again)
+            self._queue.postpone(unproven, _why(error), again)
             return wait
         now = wiring.clock()
         if cancelled():
-            self._queue.postponed(unproven, "the node was stopping", now)
+            self._queue.postpone(unproven, "the node was stopping", now)
             return 0.0
         self._record(unproven, shown, now)
         return 0.0
 
-    def _record(self, unproven: Unproven, shown: frozenset[str], now: datetime) -> None:
-        missing = [item for item in unproven.objects if item.sop_instance_uid not in shown]
-        lost = [i.sop_instance_uid for i in missing if i.asked + 1 >= _FRUITLESS_QUERIES]
-        awaited = [i.sop_instance_uid for i in missing if i.asked + 1 < _FRUITLESS_QUERIES]
+    def _record(self, unproven: ProofBatch, shown: frozenset[str], now: datetime) -> None:
+        missing = [item for item in unproven.instances if item.sop_instance_uid not in shown]
+        lost = [i.sop_instance_uid for i in missing if i.times_asked + 1 >= _FRUITLESS_QUERIES]
+        awaited = [i.sop_instance_uid for i in missing if i.times_asked + 1 < _FRUITLESS_QUERIES]
         if shown:
-            self._queue.proven(unproven, shown, Proof.QUERY, now)
+            self._queue.record_proven(unproven, shown, Proof.QUERY, now)
         if awaited:
             why = "the destination does not show it yet"
-            self._queue.not_shown(unproven, awaited, why, self._next(unproven, now))
+            self._queue.record_not_shown(unproven, awaited, why, self._next(unproven, now))
         if lost:
             why = f"not shown by {_FRUITLESS_QUERIES} queries: sent again"
-            self._queue.refused(unproven, lost, why, now)
+            self._queue.record_refused(unproven, lost, why, now)
         self._asked(unproven, shown=len(shown), awaited=len(awaited), lost=len(lost))
 
-    def _next(self, unproven: Unproven, now: datetime) -> datetime:
+    def _next(self, unproven: ProofBatch, now: datetime) -> datetime:
         """Return when to ask again, should there be no proof by then."""
         first = self._patience_seconds
-        return now + timedelta(seconds=pause(unproven.turn, _LONGEST_PATIENCE * first, first))
+        return now + timedelta(
+            seconds=compute_pause(unproven.attempt, _LONGEST_PATIENCE * first, first)
+        )
 
-    def _asked(self, unproven: Unproven, **facts: object) -> None:
+    def _asked(self, unproven: ProofBatch, **facts: object) -> None:
         self._fruitless = 0
         self._count("asked")
         log.info(
@@ -172,11 +176,11 @@ class ProofLane:
             destination=unproven.destination,
             study_uid=unproven.study_uid,
             proof=self._destination.proof.value,
-            objects=len(unproven.objects),
+            objects=len(unproven.instances),
             **facts,
         )
 
-    def _wait_after(self, unproven: Unproven, error: CallError) -> float:
+    def _wait_after(self, unproven: ProofBatch, error: CallError) -> float:
         """Return the pause after a call that failed.
 
         It is the whole lane's: what keeps a destination from being asked, its refusal of the
@@ -184,7 +188,7 @@ class ProofLane:
         """
         self._fruitless += 1
         self._count(error.kind.value)
-        wait = pause(self._fruitless, self._destination.maximum_pause_seconds)
+        wait = compute_pause(self._fruitless, self._destination.maximum_pause_seconds)
         log.warning(
             "proof_not_asked",
             destination=unproven.destination,
@@ -203,11 +207,11 @@ def _why(error: CallError) -> str:
     return f"proof not asked for: {error.kind.value}: {error.detail}"
 
 
-def _uids(unproven: Unproven) -> list[str]:
-    return [item.sop_instance_uid for item in unproven.objects]
+def _uids(unproven: ProofBatch) -> list[str]:
+    return [item.sop_instance_uid for item in unproven.instances]
 
 
-class Prover(Lanes):
+class Prover(DestinationWorkers):
     """The proof lanes of all destinations, each in a thread of its own.
 
     Parameters
@@ -228,7 +232,7 @@ class Prover(Lanes):
     ) -> None:
         super().__init__(
             "prove",
-            {destination.name: ProofLane(destination, wiring) for destination in destinations},
+            {destination.name: ProofWorker(destination, wiring) for destination in destinations},
             poll_seconds,
             max(
                 (one.timeout_seconds + one.commitment_linger_seconds for one in destinations),

@@ -5,8 +5,8 @@ import re
 from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
 
-from secondread.send.call import Call, association
-from secondread.send.find import CONTEXT, matches
+from secondread.send.call import Call, open_association
+from secondread.send.find import FIND_CONTEXT, collect_matches
 from secondread.send.outbox import Callee
 
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -26,9 +26,9 @@ def find_reports(callee: Callee, calling_ae_title: str, study_uid: str) -> tuple
     CallError
         The archive was not reached, or did not answer as it should.
     """
-    with association(callee, calling_ae_title, [CONTEXT]) as call:
+    with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
         seconds = 2 * callee.timeout_seconds
-        answers = matches(call, _series_keys(study_uid), _MOST_SERIES, seconds)
+        answers = collect_matches(call, _series_keys(study_uid), _MOST_SERIES, seconds)
         named = [str(one.get("SeriesInstanceUID", None) or "") for one in answers if _is_sr(one)]
         found = [uid for uid in named if _UID.fullmatch(uid)][:_MOST_LOOKED_INTO]
         return tuple(uid for uid in found if _are_cad(call, study_uid, uid, seconds))
@@ -57,6 +57,6 @@ def _are_cad(call: Call, study_uid: str, series_uid: str, seconds: float) -> boo
     keys.SOPClassUID = None
     classes = {
         str(one.get("SOPClassUID", None) or "")
-        for one in matches(call, keys, _MOST_DOCUMENTS, seconds)
+        for one in collect_matches(call, keys, _MOST_DOCUMENTS, seconds)
     }
     return classes == {MammographyCADSRStorage}

@@ -11,16 +11,16 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 
-from secondread.accept.contexts import SOP_CLASSES, Use, transfer_syntaxes
-from secondread.accept.intake import Status
-from secondread.accept.requests import OnStore, OwnAssociations
-from secondread.send.call import Call, CallError, association
-from secondread.send.outbox import AnswerKind, EchoAnswer
-from secondread.settings import PriorSourceSettings, Retrieve
+from secondread.accept.contexts import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
+from secondread.accept.intake import StoreStatus
+from secondread.accept.requests import RetrievalReceiver, StoreHandler
+from secondread.send.call import Call, CallError, open_association
+from secondread.send.outbox import AnswerKind, PeerCheck
+from secondread.settings import PriorSourceSettings, RetrieveMethod
 
-MODELS = {
-    Retrieve.MOVE: UID("1.2.840.10008.5.1.4.1.2.2.2"),
-    Retrieve.GET: UID("1.2.840.10008.5.1.4.1.2.2.3"),
+RETRIEVE_MODELS = {
+    RetrieveMethod.MOVE: UID("1.2.840.10008.5.1.4.1.2.2.2"),
+    RetrieveMethod.GET: UID("1.2.840.10008.5.1.4.1.2.2.3"),
 }
 """Study Root Query/Retrieve Information Models."""
 
@@ -33,17 +33,19 @@ _BUSY = frozenset({0xA701, 0xA702, 0xFE00})
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieved:
+class RetrieveAnswer:
     """What an archive said about one request."""
 
     status: int
-    failed: int
+    failed_suboperations: int
     """Sub-operations that failed, as it counts them."""
 
     @property
     def is_sent(self) -> bool:
         """Whether it says that it has sent everything."""
-        return self.status == 0x0000 or (self.status == _SOME_FAILED and self.failed == 0)
+        return self.status == 0x0000 or (
+            self.status == _SOME_FAILED and self.failed_suboperations == 0
+        )
 
     @property
     def is_refusal(self) -> bool:
@@ -60,13 +62,13 @@ class WantedStudy:
     """Series Instance UIDs; empty: the whole study."""
 
 
-def retrieve(
+def retrieve_from_archive(
     source: PriorSourceSettings,
     ae_title: str,
     wanted: WantedStudy,
-    own: OwnAssociations,
+    own: RetrievalReceiver,
     cancelled: Callable[[], bool],
-) -> Retrieved:
+) -> RetrieveAnswer:
     """Have an archive send a study to this node, as its settings say.
 
     The attempt takes no longer than the source's `attempt_seconds`, however the archive behaves;
@@ -91,13 +93,13 @@ def retrieve(
         The archive was not reached, or did not come to an end.
     """
     limit = _Limit(time.monotonic() + source.attempt_seconds, cancelled)
-    model = MODELS[source.retrieve]
-    if source.retrieve is Retrieve.MOVE:
-        with association(source, ae_title, [_context(model)]) as call:
+    model = RETRIEVE_MODELS[source.retrieve]
+    if source.retrieve is RetrieveMethod.MOVE:
+        with open_association(source, ae_title, [_context(model)]) as call:
             return _ask_each(call, wanted, limit, _mover(call, ae_title, model))
-    with own.receiving(source.ae_title, source.host) as on_store:
+    with own.receive_from(source.ae_title, source.host) as on_store:
         limit.on_store = on_store
-        with association(
+        with open_association(
             source, ae_title, _get_contexts(), [(evt.EVT_C_STORE, limit.store)], _roles()
         ) as call:
             limit.call = call
@@ -106,18 +108,18 @@ def retrieve(
             return _ask_each(call, wanted, limit, _getter(call, model))
 
 
-def offers_retrieve(source: PriorSourceSettings, ae_title: str) -> EchoAnswer:
+def check_retrieve_support(source: PriorSourceSettings, ae_title: str) -> PeerCheck:
     """Ask an archive whether it accepts the retrieval that its settings want, without one."""
     name = f"C-{source.retrieve.value.upper()}"
     try:
-        with association(source, ae_title, [_context(MODELS[source.retrieve])]):
-            return EchoAnswer(ok=True, kind=None, detail=f"accepts {name}")
+        with open_association(source, ae_title, [_context(RETRIEVE_MODELS[source.retrieve])]):
+            return PeerCheck(ok=True, kind=None, detail=f"accepts {name}")
     except CallError as error:
         detail = error.detail
         if error.kind is AnswerKind.CONTEXT_REFUSED:
-            other = next(one.value for one in Retrieve if one is not source.retrieve)
+            other = next(one.value for one in RetrieveMethod if one is not source.retrieve)
             detail = f'does not accept {name}: allow it there, or try retrieve = "{other}"'
-        return EchoAnswer(ok=False, kind=error.kind, detail=detail)
+        return PeerCheck(ok=False, kind=error.kind, detail=detail)
 
 
 class _Limit:
@@ -127,7 +129,7 @@ class _Limit:
         self._deadline = deadline
         self._cancelled = cancelled
         self.call: Call | None = None
-        self.on_store: OnStore | None = None
+        self.on_store: StoreHandler | None = None
         self.was_cut = False
 
     @property
@@ -141,11 +143,11 @@ class _Limit:
     def store(self, event: Event) -> int:
         """Answer a C-STORE request; a peer that never ends gets its association cut."""
         if self.on_store is None:
-            return Status.CANNOT_UNDERSTAND
+            return StoreStatus.CANNOT_UNDERSTAND
         status = self.on_store(event)
         if self.is_over and self.call is not None:
             self.was_cut = True
-            self.call.cut()
+            self.call.break_off()
         return status
 
 
@@ -160,18 +162,18 @@ def _getter(call: Call, model: UID) -> _Ask:
     return lambda keys: call.association.send_c_get(keys, model)
 
 
-def _ask_each(call: Call, wanted: WantedStudy, limit: _Limit, ask: _Ask) -> Retrieved:
+def _ask_each(call: Call, wanted: WantedStudy, limit: _Limit, ask: _Ask) -> RetrieveAnswer:
     """Ask series by series, because some archives take no list; the worst answer counts."""
-    answers: list[Retrieved] = []
+    answers: list[RetrieveAnswer] = []
     for keys in _keys(wanted):
         answers.append(_ask(call, keys, limit, ask))
         if answers[-1].is_refusal:
             break
     worst = max(answers, key=lambda one: (one.is_refusal, not one.is_sent))
-    return Retrieved(worst.status, sum(one.failed for one in answers))
+    return RetrieveAnswer(worst.status, sum(one.failed_suboperations for one in answers))
 
 
-def _ask(call: Call, keys: Dataset, limit: _Limit, ask: _Ask) -> Retrieved:
+def _ask(call: Call, keys: Dataset, limit: _Limit, ask: _Ask) -> RetrieveAnswer:
     status: int | None = None
     failed = 0
     try:
@@ -185,12 +187,12 @@ def _ask(call: Call, keys: Dataset, limit: _Limit, ask: _Ask) -> Retrieved:
                 limit.was_cut = True
                 call.association.abort()
     except (RuntimeError, ValueError) as error:  # the association ended since the last answer
-        raise call.lost() from error
+        raise call.explain_loss() from error
     if limit.was_cut or (status in {None, *_PENDING} and limit.is_over):
         raise CallError(AnswerKind.NO_ANSWER, "the retrieval did not come to an end in time")
     if status is None or status in _PENDING:
-        raise call.lost()
-    return Retrieved(status, failed)
+        raise call.explain_loss()
+    return RetrieveAnswer(status, failed)
 
 
 def _keys(wanted: WantedStudy) -> list[Dataset]:
@@ -217,13 +219,13 @@ def _get_contexts() -> Sequence[PresentationContext]:
     wanted = [
         build_context(row.uid, syntax.uid)
         for row in _WANTED
-        for syntax in transfer_syntaxes(row.kind)
+        for syntax in list_transfer_syntaxes(row.syntax_list)
     ]
-    return [_context(MODELS[Retrieve.GET]), *wanted]
+    return [_context(RETRIEVE_MODELS[RetrieveMethod.GET]), *wanted]
 
 
 def _roles() -> list[SCP_SCU_RoleSelectionNegotiation]:
     return [build_role(row.uid, scp_role=True) for row in _WANTED]
 
 
-_WANTED = tuple(row for row in SOP_CLASSES if row.use in {Use.READ, Use.CAD_SR})
+_WANTED = tuple(row for row in SOP_CLASSES if row.use in {InstanceUse.READ, InstanceUse.CAD_SR})

@@ -13,14 +13,14 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext, build_context
 
-from secondread.send.call import Call, CallError, association
+from secondread.send.call import Call, CallError, open_association
 from secondread.send.outbox import (
     AnswerKind,
     Callee,
-    EchoAnswer,
     OutboxObject,
+    PeerCheck,
     StoreAnswer,
-    all_alike,
+    answer_all,
 )
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -32,7 +32,7 @@ WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
 
 
-def never() -> bool:
+def never_cancelled() -> bool:
     """Nobody asks to stop."""
     return False
 
@@ -50,12 +50,12 @@ class _Checked:
         return build_context(self.item.sop_class_uid, self.transfer_syntax)
 
 
-def store(
+def store_objects(
     destination: Callee,
     calling_ae_title: str,
     objects: Sequence[OutboxObject],
     *,
-    cancelled: Callable[[], bool] = never,
+    cancelled: Callable[[], bool] = never_cancelled,
 ) -> tuple[StoreAnswer, ...]:
     """Send objects over one association.
 
@@ -118,12 +118,12 @@ def _send(
 ) -> tuple[StoreAnswer, ...]:
     contexts = {(one.item.sop_class_uid, one.transfer_syntax): one.context for one in checked}
     try:
-        with association(destination, calling_ae_title, list(contexts.values())) as call:
+        with open_association(destination, calling_ae_title, list(contexts.values())) as call:
             return tuple(_send_each(call, destination.timeout_seconds, checked, cancelled))
     except CallError as error:
         if error.kind is AnswerKind.CONTEXT_REFUSED:
             return tuple(_context_refused(one) for one in checked)
-        return all_alike([one.item for one in checked], error.kind, error.detail)
+        return answer_all([one.item for one in checked], error.kind, error.detail)
 
 
 def _send_each(
@@ -154,9 +154,9 @@ def _send_one(call: Call, timeout_seconds: float, one: _Checked) -> StoreAnswer:
     try:
         answer = call.association.send_c_store(one.item.path)
     except RuntimeError as error:  # the association ended since the last answer
-        raise call.lost() from error
+        raise call.explain_loss() from error
     if "Status" not in answer:
-        raise call.lost()
+        raise call.explain_loss()
     status = int(answer.Status)
     comment = str(answer.get("ErrorComment", "") or "")
     return StoreAnswer(one.item.sop_instance_uid, *_meaning(status, comment))
@@ -204,18 +204,16 @@ def _context_refused(one: _Checked) -> StoreAnswer:
     return StoreAnswer(one.item.sop_instance_uid, AnswerKind.CONTEXT_REFUSED, None, words)
 
 
-def echo(peer: Callee, calling_ae_title: str) -> EchoAnswer:
+def send_echo(peer: Callee, calling_ae_title: str) -> PeerCheck:
     """Ask a peer whether it answers (C-ECHO), and say in clear words why not."""
     try:
-        with association(peer, calling_ae_title, [build_context(VERIFICATION)]) as call:
+        with open_association(peer, calling_ae_title, [build_context(VERIFICATION)]) as call:
             answer = call.association.send_c_echo()
             if "Status" not in answer:
-                raise call.lost()
+                raise call.explain_loss()
     except CallError as error:
-        return EchoAnswer(ok=False, kind=error.kind, detail=error.detail)
+        return PeerCheck(ok=False, kind=error.kind, detail=error.detail)
     status = int(answer.Status)
     if status != 0x0000:
-        return EchoAnswer(
-            ok=False, kind=AnswerKind.STATUS, detail=f"C-ECHO answered 0x{status:04X}"
-        )
-    return EchoAnswer(ok=True, kind=None, detail="answers")
+        return PeerCheck(ok=False, kind=AnswerKind.STATUS, detail=f"C-ECHO answered 0x{status:04X}")
+    return PeerCheck(ok=True, kind=None, detail="answers")

@@ -15,7 +15,7 @@ from secondread.simulate.fields import Map
 
 
 @dataclass(frozen=True, slots=True)
-class Detector:
+class XRayDetector:
     """What a unit's detector does to an image, whoever lies on it."""
 
     rows: int
@@ -38,7 +38,7 @@ class Detector:
         """Imager pixel spacing; the pixels are square."""
         return SpacingMm(self.pitch_mm, self.pitch_mm)
 
-    def at_pitch(self, pitch_mm: float) -> "Detector":
+    def with_pitch(self, pitch_mm: float) -> "XRayDetector":
         """Return a detector of the same size with another pitch: small images for tests."""
         share = self.pitch_mm / pitch_mm
         rows, columns = round(self.rows * share), round(self.columns * share)
@@ -70,7 +70,7 @@ class Signal:
 def expose(
     attenuation: Map,
     breast_level: float,
-    detector: Detector,
+    detector: XRayDetector,
     exposure: Exposure,
     rng: np.random.Generator,
 ) -> Signal:
@@ -105,7 +105,7 @@ _AIR_MM = 14.0
 """Width of the air beside the breast that is imaged with it."""
 
 
-def _lit_columns(attenuation: Map, detector: Detector) -> slice:
+def _lit_columns(attenuation: Map, detector: XRayDetector) -> slice:
     (columns,) = np.nonzero(attenuation[::8].any(axis=0))
     if len(columns) == 0:
         return slice(0, attenuation.shape[1])
@@ -113,8 +113,8 @@ def _lit_columns(attenuation: Map, detector: Detector) -> slice:
     return slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + 1 + margin)
 
 
-def noise_sigma(
-    attenuation: float, breast_level: float, detector: Detector, quanta: float
+def compute_noise_sigma(
+    attenuation: float, breast_level: float, detector: XRayDetector, quanta: float
 ) -> float:
     """Return the standard deviation of the noise in units of the line integral.
 
@@ -134,7 +134,7 @@ def noise_sigma(
     return float(np.sqrt(variance * softened)) / count
 
 
-def stored_for_processing(signal: Signal, detector: Detector) -> npt.NDArray[np.uint16]:
+def store_for_processing(signal: Signal, detector: XRayDetector) -> npt.NDArray[np.uint16]:
     """Return the stored values of a For Processing image: linear in exposure."""
     top = 2**detector.bits - 1
     # The range is spent on the breast: direct exposure clips, as it does on real units.
@@ -142,7 +142,7 @@ def stored_for_processing(signal: Signal, detector: Detector) -> npt.NDArray[np.
     return np.asarray(np.clip(values, 0, top), dtype=np.uint16)
 
 
-def _with_scatter(primary: Map, detector: Detector) -> Map:
+def _with_scatter(primary: Map, detector: XRayDetector) -> Map:
     # Scatter is smooth over centimetres; a sixteenth of the resolution shows all of it.
     small = cv2.resize(primary, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     sigma = 12.0 / (16 * detector.pitch_mm)
@@ -154,7 +154,7 @@ def _with_scatter(primary: Map, detector: Detector) -> Map:
     return np.asarray(primary + veil, dtype=np.float32)
 
 
-def _noise(quanta: Map, detector: Detector, rng: np.random.Generator) -> Map:
+def _noise(quanta: Map, detector: XRayDetector, rng: np.random.Generator) -> Map:
     # Counts are in the hundreds and more, where a Poisson law is a normal one.
     noise = rng.standard_normal(quanta.shape, dtype=np.float32)
     noise *= np.sqrt(np.maximum(quanta, 0.0) + np.float32(detector.electronic_quanta**2))

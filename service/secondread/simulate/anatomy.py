@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Laterality, View
-from secondread.simulate.fields import Spectrum, Volume, power_law_volume
-from secondread.simulate.seeds import stream
+from secondread.simulate.fields import Spectrum, Volume, draw_power_law_volume
+from secondread.simulate.seeds import seed_stream
 
 Density = Literal["a", "b", "c", "d"]
 """Composition as BI-RADS letters it, from almost entirely fatty to extremely dense."""
@@ -106,7 +106,7 @@ class Crescent:
 
 
 @dataclass(frozen=True, slots=True)
-class Breast:
+class SimulatedBreast:
     """One breast of one woman: everything about it that an acquisition does not change."""
 
     seed: int
@@ -132,13 +132,13 @@ class Breast:
         return self.cc if view.is_cc_like else self.mlo
 
 
-def make_breast(
+def draw_breast(
     seed: int,
     laterality: Laterality,
     *,
     density: Density | None = None,
     size: float = 1.0,
-) -> Breast:
+) -> SimulatedBreast:
     """Draw a breast; both breasts of a seed belong to one woman and resemble each other.
 
     Parameters
@@ -148,16 +148,16 @@ def make_breast(
     size
         Factor on all lengths.
     """
-    woman = stream(seed, "woman")
+    woman = seed_stream(seed, "woman")
     letters: tuple[Density, ...] = ("a", "b", "c", "d")
     drawn = letters[int(woman.choice(4, p=(0.1, 0.4, 0.4, 0.1)))]
     depth = float(np.clip(woman.normal(86, 11), 62, 115)) * size
     half_width = depth * float(np.clip(woman.normal(1.06, 0.07), 0.92, 1.22))
     thickness = float(np.clip(woman.normal(54, 9), 32, 78)) * size
     pointedness = float(woman.normal(0, 0.10))
-    side = stream(seed, "side", laterality.letter)
+    side = seed_stream(seed, "side", laterality.letter)
     depth, half_width = (v * float(side.normal(1, 0.02)) for v in (depth, half_width))
-    return Breast(
+    return SimulatedBreast(
         seed=seed,
         laterality=laterality,
         density=density or drawn,
@@ -228,13 +228,13 @@ class GlandVolume:
         return np.asarray(self.gland[tuple(index.T)], dtype=np.float64)
 
 
-def gland_volume(breast: Breast) -> GlandVolume:
+def draw_gland_volume(breast: SimulatedBreast) -> GlandVolume:
     """Return the glandular tissue of a breast in three dimensions."""
     half = breast.half_width_mm * 1.05
     depth = np.arange(0, breast.depth_mm * 1.1, VOXEL_MM, dtype=np.float32)
     across = np.arange(-half, half, VOXEL_MM, dtype=np.float32)
-    field = power_law_volume(
-        stream(breast.seed, "gland", breast.laterality.letter),
+    field = draw_power_law_volume(
+        seed_stream(breast.seed, "gland", breast.laterality.letter),
         (len(depth), len(across), len(across)),
         VOXEL_MM,
         Spectrum(beta=4.0, outer_mm=90.0),
@@ -260,10 +260,10 @@ def gland_volume(breast: Breast) -> GlandVolume:
     return GlandVolume(gland.astype(np.float32), inside.astype(np.float32), half)
 
 
-def _septa(breast: Breast, shape: tuple[int, ...]) -> Volume:
+def _septa(breast: SimulatedBreast, shape: tuple[int, ...]) -> Volume:
     """Return -1 in fat lobules, up to 1 in the sheets of tissue between them."""
-    cells = power_law_volume(
-        stream(breast.seed, "lobules", breast.laterality.letter),
+    cells = draw_power_law_volume(
+        seed_stream(breast.seed, "lobules", breast.laterality.letter),
         (shape[0], shape[1], shape[2]),
         VOXEL_MM,
         Spectrum(beta=6.0, outer_mm=16.0, inner_mm=3.0),

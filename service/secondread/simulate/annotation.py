@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from secondread.codes import MarkClass
 from secondread.geometry import SpacingMm
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.imaging import Footprint, ViewImage, label_mask
-from secondread.simulate.lesions import Lesion
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.imaging import Footprint, ViewImage, draw_footprint_mask
+from secondread.simulate.lesions import SimulatedLesion
 from secondread.simulate.solids import Solid
-from secondread.simulate.treatment import Treatment, bed_clips, zone
+from secondread.simulate.treatment import TreatmentSpec, draw_bed_clips, name_zone
 from secondread.simulate.truth import NOTHING, TruthRow
 
 LABELS: dict[MarkClass, int] = {
@@ -27,7 +27,7 @@ LABELS: dict[MarkClass, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class AnnotatedSolid:
     """One solid in the beam, and what it belongs to."""
 
     solid: Solid
@@ -43,7 +43,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Annotation:
+class SharedColumns:
     """What all rows of one image share."""
 
     vendor_family: str
@@ -51,14 +51,14 @@ class Annotation:
     spacing: SpacingMm
 
 
-def items_of(
-    lesions: Iterable[Lesion],
-    breast: Breast,
-    treatment: Treatment | None,
+def list_solids(
+    lesions: Iterable[SimulatedLesion],
+    breast: SimulatedBreast,
+    treatment: TreatmentSpec | None,
     day: date,
     years: tuple[float, float | None],
     seed: int,
-) -> tuple[Item, ...]:
+) -> tuple[AnnotatedSolid, ...]:
     """Return every solid that a breast holds on a day.
 
     Parameters
@@ -68,14 +68,16 @@ def items_of(
     seed
         The history seed.
     """
-    items: list[Item] = []
+    items: list[AnnotatedSolid] = []
     now, before = years
     for lesion in lesions:
-        spec, members = lesion.spec, lesion.at(now)
-        change = lesion.change(now, before).name.lower() if before is not None and members else ""
+        spec, members = lesion.spec, lesion.list_members(now)
+        change = (
+            lesion.find_change(now, before).name.lower() if before is not None and members else ""
+        )
         place = np.mean([solid.centre for _, solid in members], axis=0) if members else None
         items.extend(
-            Item(
+            AnnotatedSolid(
                 solid,
                 spec.kind,
                 number,
@@ -83,20 +85,23 @@ def items_of(
                 spec.morphology.name.lower(),
                 spec.distribution.name.lower(),
                 change,
-                zone(place, breast, treatment) if place is not None else "",
+                name_zone(place, breast, treatment) if place is not None else "",
             )
             for number, solid in members
         )
-    if treatment is not None and treatment.done(breast.laterality, day):
+    if treatment is not None and treatment.is_operated(breast.laterality, day):
         items.extend(
-            Item(solid, MarkClass.METAL, number, f"clip-{number}", zone="bed")
-            for number, solid in enumerate(bed_clips(breast, treatment, seed), start=1)
+            AnnotatedSolid(solid, MarkClass.METAL, number, f"clip-{number}", zone="bed")
+            for number, solid in enumerate(draw_bed_clips(breast, treatment, seed), start=1)
         )
     return tuple(items)
 
 
-def annotate(
-    items: Sequence[Item], image: ViewImage, shared: Annotation, instance_uids: Sequence[str]
+def annotate_view(
+    items: Sequence[AnnotatedSolid],
+    image: ViewImage,
+    shared: SharedColumns,
+    instance_uids: Sequence[str],
 ) -> tuple[npt.NDArray[np.uint8], tuple[TruthRow, ...]]:
     """Return the mask of a view, and the truth rows of each of its instances."""
     seen = [
@@ -104,23 +109,25 @@ def annotate(
         for item, footprint in zip(items, image.footprints, strict=True)
         if footprint is not None
     ]
-    mask = label_mask(
+    mask = draw_footprint_mask(
         image.signal.quanta.shape[:2], ((LABELS[item.kind], mark) for item, mark in seen)
     )
-    rows = tuple(row for uid in instance_uids for row in truth_rows(uid, seen, shared))
+    rows = tuple(row for uid in instance_uids for row in make_truth_rows(uid, seen, shared))
     return mask, rows
 
 
-Seen = tuple[Item, Footprint]
+VisibleSolid = tuple[AnnotatedSolid, Footprint]
 """A solid, and where an image shows it."""
 
 
-def truth_rows(uid: str, seen: Sequence[Seen], shared: Annotation) -> list[TruthRow]:
+def make_truth_rows(
+    uid: str, seen: Sequence[VisibleSolid], shared: SharedColumns
+) -> list[TruthRow]:
     """Return the rows of one image; without anything seen, the one that says so."""
     if not seen:
         return [TruthRow(uid, NOTHING, density=shared.density, vendor_family=shared.vendor_family)]
     rows: list[TruthRow] = []
-    groups: dict[str, list[Seen]] = {}
+    groups: dict[str, list[VisibleSolid]] = {}
     for one in seen:
         groups.setdefault(one[0].lesion_id, []).append(one)
     for lesion_id, members in groups.items():
@@ -137,7 +144,9 @@ def truth_rows(uid: str, seen: Sequence[Seen], shared: Annotation) -> list[Truth
     return rows
 
 
-def _group(uid: str, lesion_id: str, members: Sequence[Seen], shared: Annotation) -> TruthRow:
+def _group(
+    uid: str, lesion_id: str, members: Sequence[VisibleSolid], shared: SharedColumns
+) -> TruthRow:
     boxes = np.array([mark.corners for _, mark in members])
     x0, y0 = boxes[:, :2].min(axis=0)
     x1, y1 = boxes[:, 2:].max(axis=0)
@@ -165,7 +174,9 @@ def _group(uid: str, lesion_id: str, members: Sequence[Seen], shared: Annotation
     )
 
 
-def _single(uid: str, seen: Seen, kind: MarkClass, parent: str, shared: Annotation) -> TruthRow:
+def _single(
+    uid: str, seen: VisibleSolid, kind: MarkClass, parent: str, shared: SharedColumns
+) -> TruthRow:
     item, mark = seen
     half = 0.5 * max(mark.corners[2] - mark.corners[0], mark.corners[3] - mark.corners[1])
     col, row = mark.centre.col, mark.centre.row

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from secondread.simulate.bands import Statistics
+from secondread.simulate.bands import DetailStatistics
 
 Canvas = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -41,7 +41,7 @@ class _Axes:
 
 
 def draw_comparison(
-    simulated: Sequence[Statistics], real: Sequence[Statistics], path: Path
+    simulated: Sequence[DetailStatistics], real: Sequence[DetailStatistics], path: Path
 ) -> None:
     """Write a PNG: left the octave bands' strength, right the noise at each grey.
 

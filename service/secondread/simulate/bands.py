@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from secondread.detect.bands import NoiseCurve, band_ratios, finest_band, noise_curve
+from secondread.detect.bands import (
+    NoiseCurve,
+    measure_band_ratios,
+    measure_noise_curve,
+    split_finest_band,
+)
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -43,7 +48,7 @@ def interior(bright: Image, pitch_mm: float) -> Mask:
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class DetailStatistics:
     """What is compared between simulated and real images."""
 
     name: str
@@ -53,7 +58,7 @@ class Statistics:
     """Greys and deviations as shares of the image's full range."""
 
 
-def statistics_of(ds: Dataset, name: str) -> Statistics:
+def measure_statistics(ds: Dataset, name: str) -> DetailStatistics:
     """Measure a For Presentation mammogram with its pixels.
 
     Parameters
@@ -67,4 +72,8 @@ def statistics_of(ds: Dataset, name: str) -> Statistics:
         bright = np.float32(top) - bright
     where = interior(bright, float(ds.ImagerPixelSpacing[0]))
     shares = bright / np.float32(top)
-    return Statistics(name, band_ratios(shares, where), noise_curve(*finest_band(shares), where))
+    return DetailStatistics(
+        name,
+        measure_band_ratios(shares, where),
+        measure_noise_curve(*split_finest_band(shares), where),
+    )

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.seeds import stream
-from secondread.simulate.strokes import Strokes
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.strokes import TissueStrokes
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class TaperedCurve:
     """A tapered curve in breast coordinates."""
 
     points: npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ class Curve:
     """Attenuation as a multiple of gland's."""
 
 
-def wander(
+def draw_wandering_line(
     rng: np.random.Generator,
     start: npt.NDArray[np.float64],
     direction: npt.NDArray[np.float64],
@@ -52,15 +52,15 @@ def wander(
     return np.asarray(start + np.cumsum(headings * (length_mm / count), axis=0))
 
 
-def breast_curves(breast: Breast) -> tuple[Curve, ...]:
+def draw_breast_curves(breast: SimulatedBreast) -> tuple[TaperedCurve, ...]:
     """Return the ducts, ligaments and vessels of a breast."""
-    return (*_ducts(breast), *_ligaments(breast), *vessels(breast))
+    return (*_ducts(breast), *_ligaments(breast), *draw_vessels(breast))
 
 
-def vessels(breast: Breast) -> tuple[Curve, ...]:
+def draw_vessels(breast: SimulatedBreast) -> tuple[TaperedCurve, ...]:
     """Return the vessels of a breast: long, smooth, from the chest wall forward."""
-    rng = stream(breast.seed, "vessels", breast.laterality.letter)
-    curves: list[Curve] = []
+    rng = seed_stream(breast.seed, "vessels", breast.laterality.letter)
+    curves: list[TaperedCurve] = []
     for _ in range(int(rng.integers(5, 10))):
         angle = float(rng.uniform(0, 2 * np.pi))
         away = breast.half_width_mm * float(rng.uniform(0.35, 0.8))
@@ -69,38 +69,40 @@ def vessels(breast: Breast) -> tuple[Curve, ...]:
         )
         goal = np.array([float(rng.uniform(10, 30)), 0.0, 0.0])
         length = float(np.linalg.norm(goal - start)) * float(rng.uniform(0.6, 0.95))
-        points = wander(rng, start, goal - start, length, bend=0.03)
+        points = draw_wandering_line(rng, start, goal - start, length, bend=0.03)
         width = float(rng.uniform(0.7, 1.6))
-        curves.append(Curve(points, width, 0.45 * width, density=0.9))
+        curves.append(TaperedCurve(points, width, 0.45 * width, density=0.9))
         for _ in range(int(rng.integers(1, 4))):
             at = int(rng.integers(len(points) // 4, 3 * len(points) // 4))
             heading = points[at + 1] - points[at] + rng.normal(0, 0.5, 3)
-            twig = wander(rng, points[at], heading, float(rng.uniform(15, 35)), bend=0.06)
-            curves.append(Curve(twig, 0.5 * width, 0.25, density=0.9))
+            twig = draw_wandering_line(
+                rng, points[at], heading, float(rng.uniform(15, 35)), bend=0.06
+            )
+            curves.append(TaperedCurve(twig, 0.5 * width, 0.25, density=0.9))
     return tuple(curves)
 
 
-def _ducts(breast: Breast) -> list[Curve]:
-    rng = stream(breast.seed, "ducts", breast.laterality.letter)
-    curves: list[Curve] = []
+def _ducts(breast: SimulatedBreast) -> list[TaperedCurve]:
+    rng = seed_stream(breast.seed, "ducts", breast.laterality.letter)
+    curves: list[TaperedCurve] = []
     for _ in range(14):
         heading = np.array([1.0, float(rng.normal(0, 0.5)), float(rng.normal(0, 0.5))])
         start = np.array([1.0, float(rng.normal(0, 1.5)), float(rng.normal(0, 1.5))])
         length = breast.depth_mm * float(rng.uniform(0.3, 0.6))
-        trunk = wander(rng, start, heading, length, bend=0.03)
+        trunk = draw_wandering_line(rng, start, heading, length, bend=0.03)
         width = float(rng.uniform(0.7, 1.5))
-        curves.append(Curve(trunk, width, 0.4, density=0.8))
+        curves.append(TaperedCurve(trunk, width, 0.4, density=0.8))
         for _ in range(int(rng.integers(2, 5))):
             at = int(rng.integers(len(trunk) // 3, len(trunk) - 2))
             fork = trunk[at + 1] - trunk[at] + rng.normal(0, 0.45, 3)
-            branch = wander(rng, trunk[at], fork, float(rng.uniform(8, 28)), bend=0.05)
-            curves.append(Curve(branch, 0.6 * width, 0.2, density=0.8))
+            branch = draw_wandering_line(rng, trunk[at], fork, float(rng.uniform(8, 28)), bend=0.05)
+            curves.append(TaperedCurve(branch, 0.6 * width, 0.2, density=0.8))
     return curves
 
 
-def _ligaments(breast: Breast) -> list[Curve]:
-    rng = stream(breast.seed, "ligaments", breast.laterality.letter)
-    curves: list[Curve] = []
+def _ligaments(breast: SimulatedBreast) -> list[TaperedCurve]:
+    rng = seed_stream(breast.seed, "ligaments", breast.laterality.letter)
+    curves: list[TaperedCurve] = []
     for _ in range(140):
         depth = breast.depth_mm * float(rng.uniform(0.08, 1.0))
         share = depth / breast.depth_mm
@@ -112,9 +114,9 @@ def _ligaments(breast: Breast) -> list[Curve]:
         heading = outward + rng.normal(0, 0.7, 3)
         length = float(np.clip(rng.lognormal(2.6, 0.5), 5, 45))
         width = float(np.clip(rng.lognormal(-1.3, 0.45), 0.12, 0.9))
-        points = wander(rng, start, heading, length, bend=0.03)
+        points = draw_wandering_line(rng, start, heading, length, bend=0.03)
         # A ligament is a sheet; where it is seen edge-on it is deeper than it is wide.
-        curves.append(Curve(points, width, 0.12, density=float(rng.uniform(0.6, 3.0))))
+        curves.append(TaperedCurve(points, width, 0.12, density=float(rng.uniform(0.6, 3.0))))
     return curves
 
 
@@ -125,15 +127,17 @@ _FADING_MM = 4.0
 """Length over which a curve fades in and out: nothing in a breast ends abruptly."""
 
 
-def sampled(curves: Iterable[Curve]) -> Strokes:
+def sample_curves(curves: Iterable[TaperedCurve]) -> TissueStrokes:
     """Return curves as strokes."""
     known = list(curves)
     points, volumes, widths = zip(*(_samples(curve) for curve in known), strict=True)
-    return Strokes(*(np.concatenate(part).astype(np.float32) for part in (points, volumes, widths)))
+    return TissueStrokes(
+        *(np.concatenate(part).astype(np.float32) for part in (points, volumes, widths))
+    )
 
 
 def _samples(
-    curve: Curve,
+    curve: TaperedCurve,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     steps = np.linalg.norm(np.diff(curve.points, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(steps)])

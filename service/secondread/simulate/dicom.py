@@ -21,12 +21,12 @@ from pydicom.uid import (
 from secondread import __version__
 from secondread.assemble.mammogram import Intent
 from secondread.codes import Code, Laterality, View
-from secondread.report.uids import derived_uid
-from secondread.simulate.acquisition import Detector
+from secondread.report.uids import derive_uid
+from secondread.simulate.acquisition import XRayDetector
 from secondread.simulate.projection import Positioning
 from secondread.simulate.vendors import Vendor
 
-IMPLEMENTATION_UID = derived_uid("secondread", "simulate")
+IMPLEMENTATION_UID = derive_uid("secondread", "simulate")
 ISSUER = "SIMULATED"
 PATIENT_NAME = "Simulated^Exam"
 
@@ -40,12 +40,12 @@ class StudyIdentity:
     key: str
     """What UIDs are derived from; equal keys give equal UIDs."""
     patient_id: str
-    at: datetime
+    taken_at: datetime
     """Of the study; its images follow a minute apart."""
 
     def uid(self, *parts: str) -> str:
         """Return the UID of a part of the study."""
-        return derived_uid("secondread-simulate", self.key, self.at.isoformat(), *parts)
+        return derive_uid("secondread-simulate", self.key, self.taken_at.isoformat(), *parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +65,17 @@ class ViewIdentity:
         """Side and view, for example ``LCC``."""
         return self.laterality.letter + self.view.name
 
-    def instance_uid(self, intent: Intent) -> str:
+    def derive_instance_uid(self, intent: Intent) -> str:
         """SOP Instance UID of the view's image of an intent."""
         return self.study.uid("instance", self.label, intent.value)
 
 
-def mammogram(
+def build_mammogram(
     identity: ViewIdentity,
     intent: Intent,
     pixels: npt.NDArray[np.uint16],
     vendor: Vendor,
-    detector: Detector,
+    detector: XRayDetector,
     positioning: Positioning,
 ) -> FileDataset:
     """Return the DICOM object of one image, ready to be written."""
@@ -86,12 +86,12 @@ def mammogram(
     )
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
-    meta.MediaStorageSOPInstanceUID = UID(identity.instance_uid(intent))
+    meta.MediaStorageSOPInstanceUID = UID(identity.derive_instance_uid(intent))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     meta.ImplementationVersionName = f"SECONDREAD{__version__}"[:16]
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    ds.SOPClassUID, ds.SOPInstanceUID = sop_class, identity.instance_uid(intent)
+    ds.SOPClassUID, ds.SOPInstanceUID = sop_class, identity.derive_instance_uid(intent)
     _identify(ds, identity, intent)
     _equipment(ds, vendor, detector)
     _acquisition(ds, identity, positioning, vendor)
@@ -105,7 +105,7 @@ def mammogram(
 
 def _identify(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
     study = identity.study
-    taken = study.at + timedelta(minutes=identity.number)
+    taken = study.taken_at + timedelta(minutes=identity.number)
     ds.SpecificCharacterSet = "ISO_IR 100"
     ds.PatientName, ds.PatientID, ds.IssuerOfPatientID = PATIENT_NAME, study.patient_id, ISSUER
     ds.PatientBirthDate, ds.PatientSex = "19640101", "F"
@@ -113,12 +113,12 @@ def _identify(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
         study.uid("study"),
         study.uid("series", intent.value),
     )
-    ds.StudyDate, ds.StudyTime = f"{study.at:%Y%m%d}", f"{study.at:%H%M%S}"
+    ds.StudyDate, ds.StudyTime = f"{study.taken_at:%Y%m%d}", f"{study.taken_at:%H%M%S}"
     ds.SeriesDate, ds.SeriesTime = ds.StudyDate, ds.StudyTime
     for keyword in ("Acquisition", "Content"):
         setattr(ds, f"{keyword}Date", f"{taken:%Y%m%d}")
         setattr(ds, f"{keyword}Time", f"{taken:%H%M%S}")
-    ds.StudyID, ds.AccessionNumber = f"{study.at:%y%m%d}", f"SIM{study.at:%y%m%d}"
+    ds.StudyID, ds.AccessionNumber = f"{study.taken_at:%y%m%d}", f"SIM{study.taken_at:%y%m%d}"
     ds.StudyDescription = "SIMULATED FOLLOW-UP MAMMOGRAM"
     ds.ReferringPhysicianName = ""
     ds.SeriesNumber = 1 if intent is Intent.PRESENTATION else 2
@@ -136,7 +136,7 @@ def _identify(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
 def _name_source(ds: Dataset, identity: ViewIdentity) -> None:
     source = Dataset()
     source.ReferencedSOPClassUID = DigitalMammographyXRayImageStorageForProcessing
-    source.ReferencedSOPInstanceUID = identity.instance_uid(Intent.PROCESSING)
+    source.ReferencedSOPInstanceUID = identity.derive_instance_uid(Intent.PROCESSING)
     source.PurposeOfReferenceCodeSequence = Sequence(
         [_item(Code("121321", "DCM", "For Processing predecessor"))]
     )
@@ -144,7 +144,7 @@ def _name_source(ds: Dataset, identity: ViewIdentity) -> None:
     ds.SourceImageSequence = Sequence([source])
 
 
-def _equipment(ds: Dataset, vendor: Vendor, detector: Detector) -> None:
+def _equipment(ds: Dataset, vendor: Vendor, detector: XRayDetector) -> None:
     ds.Manufacturer, ds.ManufacturerModelName = vendor.manufacturer, vendor.name.upper()
     ds.DeviceSerialNumber, ds.SoftwareVersions = "SIM-1", __version__
     ds.DetectorType = "SCINTILLATOR" if detector.noise_blur_px > 0 else "DIRECT"
@@ -181,7 +181,7 @@ def _acquisition(
     ds.BreastImplantPresent, ds.PartialView = "NO", "NO"
 
 
-def _grey(ds: Dataset, intent: Intent, vendor: Vendor, detector: Detector) -> None:
+def _grey(ds: Dataset, intent: Intent, vendor: Vendor, detector: XRayDetector) -> None:
     presented = intent is Intent.PRESENTATION
     bits = vendor.processing.bits if presented else detector.bits
     photometric = vendor.processing.photometric if presented else "MONOCHROME1"

@@ -13,30 +13,30 @@ from pydicom.dataset import FileDataset
 
 from secondread.assemble.mammogram import Intent
 from secondread.codes import Laterality, MarkClass, View
-from secondread.simulate.acquisition import Detector, Exposure, Signal, stored_for_processing
-from secondread.simulate.anatomy import Breast, make_breast
-from secondread.simulate.annotation import Annotation, Item, annotate, items_of
-from secondread.simulate.dicom import ISSUER, StudyIdentity, ViewIdentity, mammogram
-from secondread.simulate.imaging import Scene, image_view
-from secondread.simulate.lesions import make_lesion
-from secondread.simulate.markers import label_mask, nipple_ball, scar_wire
-from secondread.simulate.metal import make_metal
-from secondread.simulate.processing import present
-from secondread.simulate.projection import Frame, Layout, chest_wall_side, position
-from secondread.simulate.seeds import stream
+from secondread.simulate.acquisition import Exposure, Signal, XRayDetector, store_for_processing
+from secondread.simulate.anatomy import SimulatedBreast, draw_breast
+from secondread.simulate.annotation import AnnotatedSolid, SharedColumns, annotate_view, list_solids
+from secondread.simulate.dicom import ISSUER, StudyIdentity, ViewIdentity, build_mammogram
+from secondread.simulate.imaging import Scene, expose_view
+from secondread.simulate.lesions import draw_lesion
+from secondread.simulate.markers import draw_label_mask, draw_scar_wire, make_nipple_ball
+from secondread.simulate.metal import draw_metal
+from secondread.simulate.processing import render_for_presentation
+from secondread.simulate.projection import Frame, ViewLayout, draw_positioning, find_chest_wall_side
+from secondread.simulate.seeds import seed_stream
 from secondread.simulate.spec import TAKEN_AT, ExamName, ExamSpec, Seeds
-from secondread.simulate.tissue import Tissue, make_tissue
-from secondread.simulate.treatment import aftermath, treatment_rows, write_treatments
+from secondread.simulate.tissue import Tissue, draw_tissue
+from secondread.simulate.treatment import draw_aftermath, make_treatment_rows, write_treatments
 from secondread.simulate.truth import TruthRow, write_truth
 
 __all__ = [
-    "Exam",
     "ExamFiles",
     "ExamSpec",
     "Seeds",
+    "SimulatedExam",
     "SimulatedView",
     "simulate_exam",
-    "simulated_views",
+    "simulate_views",
     "write_exam",
 ]
 
@@ -60,7 +60,7 @@ class SimulatedView:
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
+class SimulatedExam:
     """A study and its prior, in memory."""
 
     spec: ExamSpec
@@ -68,7 +68,7 @@ class Exam:
     treatments: tuple[tuple[str, ...], ...]
     """Rows of the treatment record."""
 
-    def view(self, exam: ExamName, label: str) -> SimulatedView:
+    def find_view(self, exam: ExamName, label: str) -> SimulatedView:
         """Return one view, for example ``("current", "LCC")``."""
         return next(v for v in self.views if v.exam == exam and v.identity.label == label)
 
@@ -90,10 +90,10 @@ class ExamFiles:
         return self.prior + self.current
 
 
-def simulate_exam(spec: ExamSpec, progress: Progress | None = None) -> Exam:
+def simulate_exam(spec: ExamSpec, progress: Progress | None = None) -> SimulatedExam:
     """Return an exam and its prior with all pixels, about 20 MB a view at full size."""
-    views = tuple(simulated_views(spec, progress))
-    return Exam(spec, views, tuple(_treatments(spec)))
+    views = tuple(simulate_views(spec, progress))
+    return SimulatedExam(spec, views, tuple(_treatments(spec)))
 
 
 def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -> ExamFiles:
@@ -108,7 +108,7 @@ def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -
     written: dict[ExamName, list[Path]] = {"current": [], "prior": []}
     masks: list[Path] = []
     rows: list[TruthRow] = []
-    for view in simulated_views(spec, progress):
+    for view in simulate_views(spec, progress):
         label = view.identity.label
         target = folder / view.exam
         target.mkdir(parents=True, exist_ok=True)
@@ -126,12 +126,12 @@ def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -
     )
 
 
-def simulated_views(spec: ExamSpec, progress: Progress | None = None) -> Iterator[SimulatedView]:
+def simulate_views(spec: ExamSpec, progress: Progress | None = None) -> Iterator[SimulatedView]:
     """Make one view after another; the tissue of a view is drawn once for all exams."""
     for number, label in enumerate(spec.views, start=1):
         laterality, view = _side_and_view(label)
         breast = _breast(spec, laterality)
-        tissue = make_tissue(breast, view)
+        tissue = draw_tissue(breast, view)
         for exam, years_before in spec.exams:
             made = _make_view(spec, _Target(exam, years_before, breast, view, number), tissue)
             if progress is not None:
@@ -145,20 +145,20 @@ class _Target:
 
     exam: ExamName
     years_before: float
-    breast: Breast
+    breast: SimulatedBreast
     view: View
     number: int
 
 
 def _make_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView:
-    vendor, detector = spec.vendor_of(target.exam), spec.detector_of(target.exam)
+    vendor, detector = spec.find_vendor(target.exam), spec.find_detector(target.exam)
     scene = _scene(spec, target, tissue, detector)
     items = _items(spec, target)
-    image = image_view(
+    image = expose_view(
         scene,
         (item.solid for item in items),
         Exposure(vendor.quanta_per_mm2, spec.noise),
-        stream(spec.seeds.acquisition, "noise", target.exam, *_names(target)),
+        seed_stream(spec.seeds.acquisition, "noise", target.exam, *_names(target)),
     )
     identity = ViewIdentity(
         _study(spec, target),
@@ -170,7 +170,7 @@ def _make_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView
     instances = tuple(
         (
             intent,
-            mammogram(
+            build_mammogram(
                 identity,
                 intent,
                 _stored(image.signal, intent, spec, target),
@@ -181,24 +181,24 @@ def _make_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView
         )
         for intent in spec.intents
     )
-    shared = Annotation(vendor.name, target.breast.density, detector.spacing)
+    shared = SharedColumns(vendor.name, target.breast.density, detector.spacing)
     uids = [ds.SOPInstanceUID for _, ds in instances]
-    mask, rows = annotate(items, image, shared, uids)
+    mask, rows = annotate_view(items, image, shared, uids)
     return SimulatedView(target.exam, identity, instances, rows, mask, scene)
 
 
 def _stored(
     signal: Signal, intent: Intent, spec: ExamSpec, target: _Target
 ) -> npt.NDArray[np.uint16]:
-    detector = spec.detector_of(target.exam)
+    detector = spec.find_detector(target.exam)
     if intent is Intent.PROCESSING:
-        return stored_for_processing(signal, detector)
-    processing = spec.vendor_of(target.exam).processing
-    shown = present(signal, processing, detector.pitch_mm)
+        return store_for_processing(signal, detector)
+    processing = spec.find_vendor(target.exam).processing
+    shown = render_for_presentation(signal, processing, detector.pitch_mm)
     if spec.labelled:
         text = target.breast.laterality.letter + target.view.name
-        side = chest_wall_side(target.breast.laterality)
-        letters = label_mask(shown.shape, text, detector.pitch_mm, side, spec.text)
+        side = find_chest_wall_side(target.breast.laterality)
+        letters = draw_label_mask(shown.shape, text, detector.pitch_mm, side, spec.text)
         inverted = processing.photometric == "MONOCHROME1"
         shown[letters] = 0 if inverted else 2**processing.bits - 1
     return shown
@@ -211,70 +211,76 @@ def _side_and_view(label: str) -> tuple[Laterality, View]:
     return laterality, View[label[1:]]
 
 
-def _breast(spec: ExamSpec, laterality: Laterality) -> Breast:
-    return make_breast(spec.seeds.anatomy, laterality, density=spec.density, size=spec.size)
+def _breast(spec: ExamSpec, laterality: Laterality) -> SimulatedBreast:
+    return draw_breast(spec.seeds.anatomy, laterality, density=spec.density, size=spec.size)
 
 
-def _scene(spec: ExamSpec, target: _Target, tissue: Tissue, detector: Detector) -> Scene:
+def _scene(spec: ExamSpec, target: _Target, tissue: Tissue, detector: XRayDetector) -> Scene:
     breast = target.breast
     frame = Frame(
-        detector.rows, detector.columns, detector.spacing, chest_wall_side(breast.laterality)
+        detector.rows, detector.columns, detector.spacing, find_chest_wall_side(breast.laterality)
     )
     # The prior is another acquisition: another lie, from a seed of its own.
-    seed = int(stream(spec.seeds.acquisition, target.exam).integers(2**32))
-    layout = Layout(frame, position(breast, target.view, frame, seed))
+    seed = int(seed_stream(spec.seeds.acquisition, target.exam).integers(2**32))
+    layout = ViewLayout(frame, draw_positioning(breast, target.view, frame, seed))
     added = None
     treatment = spec.treatment
-    day = spec.day_of(target.years_before)
-    if treatment is not None and treatment.done(breast.laterality, day):
-        added = aftermath(breast, target.view, treatment, day, tissue.canvas, spec.seeds.history)
+    day = spec.find_date(target.years_before)
+    if treatment is not None and treatment.is_operated(breast.laterality, day):
+        added = draw_aftermath(
+            breast, target.view, treatment, day, tissue.canvas, spec.seeds.history
+        )
     paddle = None
     if spec.paddle_edge:
-        rng = stream(spec.seeds.acquisition, "paddle", target.exam, *_names(target))
+        rng = seed_stream(spec.seeds.acquisition, "paddle", target.exam, *_names(target))
         paddle = float(rng.uniform(1.5, 7.0))
     return Scene(breast, target.view, tissue, layout, detector, added, paddle)
 
 
-def _items(spec: ExamSpec, target: _Target) -> tuple[Item, ...]:
+def _items(spec: ExamSpec, target: _Target) -> tuple[AnnotatedSolid, ...]:
     breast = target.breast
     lesions = [
-        make_lesion(lesion, breast, spec.seeds.history, spec.prior_years or 1.0)
+        draw_lesion(lesion, breast, spec.seeds.history, spec.prior_years or 1.0)
         for lesion in spec.lesions
         if lesion.laterality is breast.laterality
     ]
     prior = spec.prior_years if target.exam == "current" else None
-    day = spec.day_of(target.years_before)
-    found = items_of(
+    day = spec.find_date(target.years_before)
+    found = list_solids(
         lesions, breast, spec.treatment, day, (target.years_before, prior), spec.seeds.history
     )
     return (*found, *_marker_items(spec, breast, day), *_metal_items(spec, breast))
 
 
-def _marker_items(spec: ExamSpec, breast: Breast, day: date) -> Iterator[Item]:
+def _marker_items(spec: ExamSpec, breast: SimulatedBreast, day: date) -> Iterator[AnnotatedSolid]:
     if "nipple" in spec.markers:
-        yield Item(nipple_ball(breast), MarkClass.METAL, 1, "marker-nipple")
+        yield AnnotatedSolid(make_nipple_ball(breast), MarkClass.METAL, 1, "marker-nipple")
     treatment = spec.treatment
-    if "scar" in spec.markers and treatment is not None and treatment.done(breast.laterality, day):
-        solid = scar_wire(breast, treatment, spec.seeds.history)
-        yield Item(solid, MarkClass.METAL, 1, "marker-scar")
+    if (
+        "scar" in spec.markers
+        and treatment is not None
+        and treatment.is_operated(breast.laterality, day)
+    ):
+        solid = draw_scar_wire(breast, treatment, spec.seeds.history)
+        yield AnnotatedSolid(solid, MarkClass.METAL, 1, "marker-scar")
 
 
-def _metal_items(spec: ExamSpec, breast: Breast) -> Iterator[Item]:
+def _metal_items(spec: ExamSpec, breast: SimulatedBreast) -> Iterator[AnnotatedSolid]:
     so_far: Counter[str] = Counter()
     for one in spec.metal:
         if one.laterality is breast.laterality:
-            for solid in make_metal(one, breast, spec.seeds.history):
+            for solid in draw_metal(one, breast, spec.seeds.history):
                 so_far[one.kind] += 1
                 number = so_far[one.kind]
-                yield Item(solid, MarkClass.METAL, number, f"{one.kind}-{number}")
+                yield AnnotatedSolid(solid, MarkClass.METAL, number, f"{one.kind}-{number}")
 
 
 def _study(spec: ExamSpec, target: _Target) -> StudyIdentity:
-    day = spec.day_of(target.years_before)
+    day = spec.find_date(target.years_before)
     return StudyIdentity(
         key=repr(spec),
         patient_id=_patient_id(spec),
-        at=datetime.combine(day, TAKEN_AT, tzinfo=UTC),
+        taken_at=datetime.combine(day, TAKEN_AT, tzinfo=UTC),
     )
 
 
@@ -284,7 +290,7 @@ def _patient_id(spec: ExamSpec) -> str:
 
 def _treatments(spec: ExamSpec) -> list[tuple[str, ...]]:
     known = () if spec.treatment is None else (spec.treatment,)
-    return treatment_rows(_patient_id(spec), ISSUER, known)
+    return make_treatment_rows(_patient_id(spec), ISSUER, known)
 
 
 def _names(target: _Target) -> tuple[str, str]:

@@ -39,7 +39,7 @@ class Spectrum:
         return np.asarray(level, dtype=np.float32)
 
 
-def power_law_map(
+def draw_power_law_map(
     rng: np.random.Generator, shape: tuple[int, int], pitch_mm: float, spectrum: Spectrum
 ) -> Map:
     """Return a map of zero mean and unit variance with the given spectrum."""
@@ -53,7 +53,7 @@ def power_law_map(
     return _standardised(field[: shape[0], : shape[1]])
 
 
-def power_law_volume(
+def draw_power_law_volume(
     rng: np.random.Generator, shape: tuple[int, int, int], pitch_mm: float, spectrum: Spectrum
 ) -> Volume:
     """Return a volume of zero mean and unit variance with the given spectrum."""
@@ -68,7 +68,7 @@ def power_law_volume(
     return _standardised(field[: shape[0], : shape[1], : shape[2]])
 
 
-def resized(field: Map, shape: tuple[int, int]) -> Map:
+def resize_map(field: Map, shape: tuple[int, int]) -> Map:
     """Return a map stretched to another number of rows and columns, smoothly."""
     out = cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     return np.asarray(out, dtype=np.float32)

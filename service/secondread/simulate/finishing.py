@@ -22,7 +22,7 @@ class Shrinkage:
     threshold: float
     """Detail of this many robust standard deviations of its octave keeps half of its height."""
 
-    def applied(self, detail: Map) -> Map:
+    def apply(self, detail: Map) -> Map:
         """Return an octave of detail without what is weak in it (Wiener's weighting)."""
         sample = np.abs(detail[::4, ::4])
         # Air has no detail and would pull the estimate to nothing.
@@ -41,7 +41,7 @@ class Halo:
     """Standard deviation of the Gaussian that is taken off."""
     amount: float
 
-    def applied(self, image: Map, pitch_mm: float) -> Map:
+    def apply(self, image: Map, pitch_mm: float) -> Map:
         """Return the sharpened image."""
         smooth = cv2.GaussianBlur(image, (0, 0), self.radius_mm / pitch_mm)
         return np.asarray(image + np.float32(self.amount) * (image - smooth), dtype=np.float32)
@@ -60,7 +60,7 @@ class LocalGain:
     mean_share: float
     """Share of the differences between neighbourhoods' means that is kept, 0-1."""
 
-    def applied(self, image: Map, breast: Map, pitch_mm: float) -> Map:
+    def apply(self, image: Map, breast: Map, pitch_mm: float) -> Map:
         """Return the normalised image.
 
         Parameters

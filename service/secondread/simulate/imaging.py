@@ -9,11 +9,17 @@ import numpy.typing as npt
 
 from secondread.codes import View
 from secondread.geometry import PointPx
-from secondread.simulate.acquisition import Detector, Exposure, Signal, expose, noise_sigma
-from secondread.simulate.anatomy import Breast
+from secondread.simulate.acquisition import (
+    Exposure,
+    Signal,
+    XRayDetector,
+    compute_noise_sigma,
+    expose,
+)
+from secondread.simulate.anatomy import SimulatedBreast
 from secondread.simulate.fields import Map
-from secondread.simulate.projection import Layout, beam_axes
-from secondread.simulate.solids import Patch, Solid, rasterised
+from secondread.simulate.projection import ViewLayout, compute_beam_axes
+from secondread.simulate.solids import Patch, Solid, rasterise_solid
 from secondread.simulate.tissue import Aftermath, Tissue
 
 VISIBLE_SHARE = 0.25
@@ -49,7 +55,7 @@ class ViewImage:
     """In the order of the solids; None for one that lies outside the image."""
 
 
-def image_view(
+def expose_view(
     scene: "Scene", solids: Iterable[Solid], exposure: Exposure, rng: np.random.Generator
 ) -> ViewImage:
     """Expose one view.
@@ -63,19 +69,21 @@ def image_view(
     """
     attenuation = scene.attenuation()
     level = _average_level(attenuation)
-    axes = scene.layout.pixel_axes() @ beam_axes(scene.breast, scene.view)
+    axes = scene.layout.compute_pixel_axes() @ compute_beam_axes(scene.breast, scene.view)
     footprints: list[Footprint | None] = []
     patches: list[Patch] = []
     for solid in solids:
         turned = scene.local_axes(solid) if _is_long(solid) else axes
-        patch = rasterised(solid, scene.project(solid.centre), turned, scene.detector.pitch_mm)
+        patch = rasterise_solid(
+            solid, scene.project_point(solid.centre), turned, scene.detector.pitch_mm
+        )
         if patch is None or not _fits(patch, attenuation):
             footprints.append(None)
             continue
         patches.append(patch)
         row, column = patch.middle
         here = float(attenuation[row, column])
-        sigma = noise_sigma(here, level, scene.detector, exposure.quanta_per_mm2)
+        sigma = compute_noise_sigma(here, level, scene.detector, exposure.quanta_per_mm2)
         footprints.append(_footprint(patch, scene.detector, sigma))
     for patch in patches:
         n, m = patch.attenuation.shape
@@ -88,11 +96,11 @@ def image_view(
 class Scene:
     """A breast between paddle and detector."""
 
-    breast: Breast
+    breast: SimulatedBreast
     view: View
     tissue: Tissue
-    layout: Layout
-    detector: Detector
+    layout: ViewLayout
+    detector: XRayDetector
     aftermath: Aftermath | None = None
     """What a treatment has changed."""
     paddle_mm: float | None = None
@@ -101,13 +109,13 @@ class Scene:
     def attenuation(self) -> Map:
         """Return the line integrals of the tissue in each pixel of the image."""
         compressed = self.layout.positioning.thickness_mm
-        lines = self.tissue.line_integral(compressed, self.aftermath)
+        lines = self.tissue.compute_attenuation(compressed, self.aftermath)
         canvas = self.tissue.canvas
         # What lies farther than the canvas from the chest wall is air.
-        shown = self.layout.columns_behind(canvas.front_mm)
-        depth, across = self.layout.view_maps(shown)
+        shown = self.layout.find_columns_behind(canvas.front_mm)
+        depth, across = self.layout.compute_view_maps(shown)
         if self.aftermath is not None:
-            depth, across = self.aftermath.drawn_in(depth, across)
+            depth, across = self.aftermath.undo_contraction(depth, across)
         scale = np.float32(1.0 / canvas.pitch_mm)
         columns = (depth - np.float32(canvas.front_mm)) * scale - np.float32(0.5)
         rows = (np.float32(canvas.top_mm) - across) * scale - np.float32(0.5)
@@ -128,24 +136,24 @@ class Scene:
         lip = _LIP * np.exp(-((behind / np.float32(_LIP_MM)) ** 2))
         return np.asarray(lip, dtype=np.float32)
 
-    def project(self, place: npt.NDArray[np.float64]) -> PointPx:
+    def project_point(self, place: npt.NDArray[np.float64]) -> PointPx:
         """Return where a place in the breast is seen."""
-        depth, across, _ = beam_axes(self.breast, self.view) @ place
+        depth, across, _ = compute_beam_axes(self.breast, self.view) @ place
         return self.layout.to_px(float(depth), float(across))
 
     def local_axes(self, solid: Solid) -> npt.NDArray[np.float64]:
         """Return the matrix from breast axes to (column, row, beam) as the breast is bent there."""
-        to_view = beam_axes(self.breast, self.view)
+        to_view = compute_beam_axes(self.breast, self.view)
         columns = []
         for axis in np.eye(3):
-            ends = [self.project(solid.centre + side * axis) for side in (-1.0, 1.0)]
+            ends = [self.project_point(solid.centre + side * axis) for side in (-1.0, 1.0)]
             step = 0.5 * self.detector.pitch_mm
             across = (step * (ends[1].col - ends[0].col), step * (ends[1].row - ends[0].row))
             columns.append([*across, float(to_view[2] @ axis)])
         return np.array(columns).T
 
 
-def label_mask(
+def draw_footprint_mask(
     shape: tuple[int, int], labelled: Iterable[tuple[int, Footprint]]
 ) -> npt.NDArray[np.uint8]:
     """Return an image of labels: each footprint's where its contrast is visible, else 0."""
@@ -177,7 +185,7 @@ def _fits(patch: Patch, image: Map) -> bool:
     return inside_rows and patch.column >= 0 and patch.column + m <= image.shape[1]
 
 
-def _footprint(patch: Patch, detector: Detector, sigma: float) -> Footprint:
+def _footprint(patch: Patch, detector: XRayDetector, sigma: float) -> Footprint:
     blurred = cv2.GaussianBlur(
         patch.attenuation,
         (0, 0),
@@ -186,10 +194,10 @@ def _footprint(patch: Patch, detector: Detector, sigma: float) -> Footprint:
     )
     contrast = np.asarray(blurred, dtype=np.float32)
     seen = Patch(patch.row, patch.column, contrast)
-    return footprint_of(seen, float(contrast.max()) / sigma)
+    return measure_footprint(seen, float(contrast.max()) / sigma)
 
 
-def footprint_of(contrast: Patch, cnr: float) -> Footprint:
+def measure_footprint(contrast: Patch, cnr: float) -> Footprint:
     """Return where a contrast that has passed the blur is, its size and its middle."""
     lines = contrast.attenuation
     rows, columns = np.nonzero(lines >= VISIBLE_SHARE * lines.max())

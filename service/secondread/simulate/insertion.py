@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Distribution, Morphology
-from secondread.detect.bands import finest_band, noise_curve
+from secondread.detect.bands import measure_noise_curve, split_finest_band
 from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.simulate.fields import Map
-from secondread.simulate.imaging import Footprint, footprint_of
-from secondread.simulate.shapes import calcification
-from secondread.simulate.solids import Patch, Solid, random_turn, rasterised
+from secondread.simulate.imaging import Footprint, measure_footprint
+from secondread.simulate.shapes import draw_calcification
+from secondread.simulate.solids import Patch, Solid, draw_rotation, rasterise_solid
 
 Mask = npt.NDArray[np.bool_]
 
@@ -43,7 +43,7 @@ _FAINTEST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Tone:
+class NoiseScale:
     """How the grey scale of one image lies to its noise."""
 
     grey: npt.NDArray[np.float64]
@@ -51,23 +51,23 @@ class Tone:
     steps: npt.NDArray[np.float64]
     """How many standard deviations of the noise lie below each."""
 
-    def brighter(self, bright: Map, contrast: Map) -> Map:
+    def brighten(self, bright: Map, contrast: Map) -> Map:
         """Return brightness raised by a contrast in units of the noise."""
         before = np.interp(bright, self.grey, self.steps)
         return np.asarray(np.interp(before + contrast, self.steps, self.grey), np.float32)
 
-    def room(self, bright: float) -> float:
+    def find_headroom(self, bright: float) -> float:
         """Return how far above a brightness the grey scale reaches, in units of the noise."""
         return float(self.steps[-1] - np.interp(bright, self.grey, self.steps))
 
-    def noise_at(self, bright: float) -> float:
+    def find_noise(self, bright: float) -> float:
         """Return the standard deviation of the noise at a brightness."""
         near = int(np.clip(np.searchsorted(self.grey, bright), 1, len(self.grey) - 1))
         rise = self.grey[near] - self.grey[near - 1]
         return float(rise / (self.steps[near] - self.steps[near - 1]))
 
 
-def tone_of(bright: Map, tissue: Mask, brightest: float | None = None) -> Tone:
+def measure_noise_scale(bright: Map, tissue: Mask, brightest: float | None = None) -> NoiseScale:
     """Measure how strong the noise is at each grey of the tissue.
 
     Parameters
@@ -86,7 +86,7 @@ def tone_of(bright: Map, tissue: Mask, brightest: float | None = None) -> Tone:
     """
     if np.count_nonzero(tissue) < _LEAST_PIXELS:
         raise InputError("too little tissue to measure its noise")
-    curve = noise_curve(*finest_band(bright), tissue)
+    curve = measure_noise_curve(*split_finest_band(bright), tissue)
     if len(curve.grey) < 2:
         raise InputError("the tissue is of one grey, so that its noise says nothing of others")
     floor = 0.1 * float(np.median(curve.deviation))
@@ -96,11 +96,11 @@ def tone_of(bright: Map, tissue: Mask, brightest: float | None = None) -> Tone:
     grey = np.linspace(float(bright.min()), top, 1024)
     noise = np.interp(grey, curve.grey, np.maximum(curve.deviation, floor)) / _WHITE_SHARE
     rise = np.diff(grey) * 0.5 * (1 / noise[1:] + 1 / noise[:-1])
-    return Tone(grey, np.concatenate([[0.0], np.cumsum(rise)]))
+    return NoiseScale(grey, np.concatenate([[0.0], np.cumsum(rise)]))
 
 
 @dataclass(frozen=True, slots=True)
-class Inserted:
+class InsertionResult:
     """An image with calcifications put in."""
 
     bright: Map
@@ -109,16 +109,16 @@ class Inserted:
     """In the order of the patches; None for one that does not lie in the tissue."""
 
 
-def insert(
+def insert_patches(
     bright: Map,
     tissue: Mask,
     pitch_mm: float,
     patches: Sequence[Patch],
     *,
-    tone: Tone | None = None,
+    noise_scale: NoiseScale | None = None,
     cnr: float | None = None,
     blur_mm: float | None = None,
-) -> Inserted:
+) -> InsertionResult:
     """Put line integrals of attenuation into an image.
 
     Parameters
@@ -141,7 +141,7 @@ def insert(
     blur_mm
         Standard deviation of the blur; by default `BLUR_OF_PITCH` of the pitch.
     """
-    tone = tone or tone_of(bright, tissue)
+    noise_scale = noise_scale or measure_noise_scale(bright, tissue)
     blur_px = BLUR_OF_PITCH if blur_mm is None else blur_mm / pitch_mm
     # The noise of a pixel in line integrals: counts of quanta are Poisson.
     sigma = 1.0 / np.sqrt(QUANTA_PER_MM2 * pitch_mm**2)
@@ -159,12 +159,12 @@ def insert(
         contrast[rows, columns] += steps
         # Where the grey scale ends, a calcification is as white as can be and no stronger.
         peak = np.unravel_index(int(steps.argmax()), steps.shape)
-        room = tone.room(float(bright[rows, columns][peak]))
-        footprints.append(footprint_of(patch, min(float(steps.max()), room)))
+        room = noise_scale.find_headroom(float(bright[rows, columns][peak]))
+        footprints.append(measure_footprint(patch, min(float(steps.max()), room)))
     touched = contrast > _FAINTEST
     out = bright.copy()
-    out[touched] = tone.brighter(bright[touched], contrast[touched])
-    return Inserted(out, tuple(footprints))
+    out[touched] = noise_scale.brighten(bright[touched], contrast[touched])
+    return InsertionResult(out, tuple(footprints))
 
 
 def _blurred(patch: Patch, sigma_px: float) -> Patch:
@@ -206,7 +206,7 @@ class GroupSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """One calcification of a group, ready to be put in."""
 
     patch: Patch
@@ -219,7 +219,7 @@ def draw_group(
     pitch_mm: float,
     rng: np.random.Generator,
     along_rad: float | None = None,
-) -> tuple[Member, ...]:
+) -> tuple[GroupMember, ...]:
     """Draw the members of a group about a point of an image.
 
     Parameters
@@ -235,12 +235,12 @@ def draw_group(
     to_image = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     members = []
     for offset in _offsets(spec, rng) @ to_image.T:
-        solid = calcification(rng, spec.morphology, np.zeros(3), _diameter(spec, rng))
-        solid = solid.turned(to_image @ _astray(rng) if _in_duct(spec) else random_turn(rng))
+        solid = draw_calcification(rng, spec.morphology, np.zeros(3), _diameter(spec, rng))
+        solid = solid.rotate(to_image @ _astray(rng) if _in_duct(spec) else draw_rotation(rng))
         at = PointPx(centre.col + offset[0] / pitch_mm, centre.row + offset[1] / pitch_mm)
-        patch = rasterised(solid, at, np.eye(3), pitch_mm)
+        patch = rasterise_solid(solid, at, np.eye(3), pitch_mm)
         if patch is not None:
-            members.append(Member(_trimmed(patch), solid))
+            members.append(GroupMember(_trimmed(patch), solid))
     return tuple(members)
 
 

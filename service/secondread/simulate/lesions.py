@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Change, Distribution, Laterality, MarkClass, Morphology, View
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.curves import vessels
-from secondread.simulate.projection import beam_axes
-from secondread.simulate.seeds import stream
-from secondread.simulate.shapes import calcification, first_axis_along
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.curves import draw_vessels
+from secondread.simulate.projection import compute_beam_axes
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.shapes import draw_calcification, turn_first_axis
 from secondread.simulate.solids import Solid
 
 Vector = npt.NDArray[np.float64]
@@ -56,7 +56,7 @@ class LesionSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class LesionMember:
     """One calcification of a lesion and its history."""
 
     solid: Solid
@@ -68,28 +68,30 @@ class Member:
     gone_years: float = -math.inf
     """When it vanished, in years before the current exam; minus infinity for never."""
 
-    def at(self, years_before: float) -> Solid | None:
+    def find_solid(self, years_before: float) -> Solid | None:
         """Return the calcification so many years before the current exam, None if not there."""
         if not self.gone_years < years_before <= self.born_years:
             return None
-        return self.solid.scaled(max(1.0 - self.growth_per_year * years_before, 0.2))
+        return self.solid.scale(max(1.0 - self.growth_per_year * years_before, 0.2))
 
 
 @dataclass(frozen=True, slots=True)
-class Lesion:
+class SimulatedLesion:
     """A lesion with all its members, ever."""
 
     spec: LesionSpec
-    members: tuple[Member, ...]
+    members: tuple[LesionMember, ...]
 
-    def at(self, years_before: float) -> tuple[tuple[int, Solid], ...]:
+    def list_members(self, years_before: float) -> tuple[tuple[int, Solid], ...]:
         """Return the members that exist so many years before the current exam, numbered."""
-        found = ((n, member.at(years_before)) for n, member in enumerate(self.members, start=1))
+        found = (
+            (n, member.find_solid(years_before)) for n, member in enumerate(self.members, start=1)
+        )
         return tuple((n, solid) for n, solid in found if solid is not None)
 
-    def change(self, years_before: float, prior_years_before: float) -> Change:
+    def find_change(self, years_before: float, prior_years_before: float) -> Change:
         """Return what a comparison of two exams should find; both show or showed members."""
-        now, then = self.at(years_before), self.at(prior_years_before)
+        now, then = self.list_members(years_before), self.list_members(prior_years_before)
         if not then:
             return Change.NEW
         if len(now) != len(then):
@@ -105,7 +107,9 @@ _ASTRAY = 0.3
 """How far a duct's direction is off the line to the nipple, as a tangent."""
 
 
-def make_lesion(spec: LesionSpec, breast: Breast, seed: int, prior_years: float) -> Lesion:
+def draw_lesion(
+    spec: LesionSpec, breast: SimulatedBreast, seed: int, prior_years: float
+) -> SimulatedLesion:
     """Draw a lesion of a breast.
 
     Parameters
@@ -115,7 +119,7 @@ def make_lesion(spec: LesionSpec, breast: Breast, seed: int, prior_years: float)
     prior_years
         How long before the current exam the prior was taken; what is new came since.
     """
-    rng = stream(seed, "lesion", spec.lesion_id)
+    rng = seed_stream(seed, "lesion", spec.lesion_id)
     if spec.morphology is Morphology.VASCULAR:
         solids = _along_vessel(spec, breast, rng)
     elif spec.morphology is Morphology.SKIN:
@@ -123,27 +127,29 @@ def make_lesion(spec: LesionSpec, breast: Breast, seed: int, prior_years: float)
     else:
         solids = _in_tissue(spec, breast, rng)
     solids = [replace(solid, mu=solid.mu * spec.mineral) for solid in solids]
-    return Lesion(spec, _with_history(spec.course, solids, rng, prior_years))
+    return SimulatedLesion(spec, _with_history(spec.course, solids, rng, prior_years))
 
 
-def _in_tissue(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> list[Solid]:
+def _in_tissue(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> list[Solid]:
     if spec.distribution is Distribution.DIFFUSE:
         places = _everywhere(spec.count, breast, rng)
     else:
-        places = visible_place(spec.place, breast) + _offsets(spec, breast, rng)
-    solids = [calcification(rng, spec.morphology, place, _diameter(spec, rng)) for place in places]
+        places = find_visible_place(spec.place, breast) + _offsets(spec, breast, rng)
+    solids = [
+        draw_calcification(rng, spec.morphology, place, _diameter(spec, rng)) for place in places
+    ]
     if spec.morphology not in _IN_DUCTS:
         return solids
     # Casts of ducts lie as the ducts do: to the nipple, some branching off.
     return [
-        s.turned(
-            first_axis_along(s.centre + _ASTRAY * rng.normal(size=3) * np.linalg.norm(s.centre))
+        s.rotate(
+            turn_first_axis(s.centre + _ASTRAY * rng.normal(size=3) * np.linalg.norm(s.centre))
         )
         for s in solids
     ]
 
 
-def _everywhere(count: int, breast: Breast, rng: np.random.Generator) -> Vector:
+def _everywhere(count: int, breast: SimulatedBreast, rng: np.random.Generator) -> Vector:
     """Return places all over the breast that both views show, where most gland is."""
     places: list[Vector] = []
     while len(places) < count:
@@ -162,8 +168,8 @@ def _everywhere(count: int, breast: Breast, rng: np.random.Generator) -> Vector:
     return np.array(places)
 
 
-def visible_place(
-    place: tuple[float, float, float], breast: Breast, margin_mm: float = 12.0
+def find_visible_place(
+    place: tuple[float, float, float], breast: SimulatedBreast, margin_mm: float = 12.0
 ) -> Vector:
     """Return a place in breast coordinates, moved inwards until every view shows it."""
     depth, lateral, superior = place
@@ -178,8 +184,8 @@ def visible_place(
     return point
 
 
-def _shown(point: Vector, breast: Breast, view: View, margin_mm: float) -> bool:
-    depth, across, _ = beam_axes(breast, view) @ point
+def _shown(point: Vector, breast: SimulatedBreast, view: View, margin_mm: float) -> bool:
+    depth, across, _ = compute_beam_axes(breast, view) @ point
     heights = across + np.array([-margin_mm, 0.0, margin_mm])
     skin = float(breast.outline(view).edge(heights).max())
     return bool(skin + 0.5 * margin_mm < depth < breast.depth_mm - margin_mm)
@@ -193,7 +199,7 @@ def _diameter(spec: LesionSpec, rng: np.random.Generator) -> float:
     return float(np.clip(middle * np.exp(rng.normal(0, spread)), low, high))
 
 
-def _offsets(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> Vector:
+def _offsets(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> Vector:
     size = spec.extent_mm / 4.0
     shape = {
         Distribution.GROUPED: (1.0, 0.85, 0.85),
@@ -203,14 +209,17 @@ def _offsets(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> Vect
     }[spec.distribution]
     offsets = np.clip(rng.normal(size=(spec.count, 3)), -1.9, 1.9) * np.array(shape) * size
     if spec.distribution in {Distribution.LINEAR, Distribution.SEGMENTAL}:
-        offsets = offsets @ first_axis_along(visible_place(spec.place, breast)).T
+        offsets = offsets @ turn_first_axis(find_visible_place(spec.place, breast)).T
     return np.asarray(offsets)
 
 
-def _along_vessel(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> list[Solid]:
+def _along_vessel(
+    spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator
+) -> list[Solid]:
     """Line both walls of a vessel, as arteries calcify: tram tracks, with gaps."""
     shown = [
-        (curve, [p for p in curve.points if _both_show(p, breast)]) for curve in vessels(breast)
+        (curve, [p for p in curve.points if _both_show(p, breast)])
+        for curve in draw_vessels(breast)
     ]
     vessel, inside = max(shown, key=lambda one: len(one[1]))
     # A breast none of whose vessels both views show has its calcified one at the border.
@@ -225,8 +234,8 @@ def _along_vessel(spec: LesionSpec, breast: Breast, rng: np.random.Generator) ->
         middle = points[i] * (1 - share) + points[i + 1] * share
         wall = np.cross(steps[i], rng.normal(size=3))
         wall *= 0.5 * vessel.start_mm / np.linalg.norm(wall)
-        plate = calcification(rng, spec.morphology, middle + wall, _diameter(spec, rng))
-        solids.append(plate.turned(first_axis_along(steps[i])))
+        plate = draw_calcification(rng, spec.morphology, middle + wall, _diameter(spec, rng))
+        solids.append(plate.rotate(turn_first_axis(steps[i])))
     return solids
 
 
@@ -234,21 +243,21 @@ _SHORTEST_MM = 4
 """A vessel's points are a millimetre apart; fewer than this have no direction."""
 
 
-def _both_show(point: Vector, breast: Breast) -> bool:
+def _both_show(point: Vector, breast: SimulatedBreast) -> bool:
     return all(_shown(point, breast, view, 6.0) for view in (View.CC, View.MLO))
 
 
-def _in_skin(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> list[Solid]:
+def _in_skin(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> list[Solid]:
     """Put calcifications on the breast's upper or lower surface, where the views show them."""
     solids: list[Solid] = []
-    base = visible_place(spec.place, breast)
+    base = find_visible_place(spec.place, breast)
     for _ in range(spec.count):
         place = base + rng.normal(0, 0.25 * spec.extent_mm, 3)
         share = float(np.clip(place[0] / breast.depth_mm, 0.05, 1.0))
         radius = breast.half_width_mm * np.sqrt(share * (2.0 - share))
         reach = max(float(np.hypot(place[1], place[2])), 1.0)
         place[1:] *= 0.80 * radius / reach
-        place = visible_place(
+        place = find_visible_place(
             (
                 place[0] / breast.depth_mm,
                 place[1] / breast.half_width_mm,
@@ -257,7 +266,7 @@ def _in_skin(spec: LesionSpec, breast: Breast, rng: np.random.Generator) -> list
             breast,
             2.0,
         )
-        solids.append(calcification(rng, spec.morphology, place, _diameter(spec, rng)))
+        solids.append(draw_calcification(rng, spec.morphology, place, _diameter(spec, rng)))
     return solids
 
 
@@ -266,7 +275,7 @@ _LONG_AGO = 50.0
 
 def _with_history(
     course: Course, solids: list[Solid], rng: np.random.Generator, prior_years: float
-) -> tuple[Member, ...]:
+) -> tuple[LesionMember, ...]:
     """Return the members with the times at which they come and go, and their growth."""
     between = 0.5 * prior_years
     some = rng.random(len(solids)) < 0.4
@@ -274,17 +283,17 @@ def _with_history(
     some[0], some[-1] = False, True
     if course == "new":
         births = rng.uniform(0.05, 0.9, len(solids)) * prior_years
-        return tuple(Member(s, float(b), 0.0) for s, b in zip(solids, births, strict=True))
+        return tuple(LesionMember(s, float(b), 0.0) for s, b in zip(solids, births, strict=True))
     if course == "growing":
         growth = 0.10 / max(prior_years, 1.0)
         return tuple(
-            Member(s, between if late else _LONG_AGO, growth)
+            LesionMember(s, between if late else _LONG_AGO, growth)
             for s, late in zip(solids, some, strict=True)
         )
     if course in {"decreasing", "gone"}:
         return tuple(
-            Member(s, _LONG_AGO, 0.0, between if course == "gone" or early else -math.inf)
+            LesionMember(s, _LONG_AGO, 0.0, between if course == "gone" or early else -math.inf)
             for s, early in zip(solids, some, strict=True)
         )
     growth = 0.35 / prior_years if course == "enlarging" else 0.0
-    return tuple(Member(s, _LONG_AGO, growth) for s in solids)
+    return tuple(LesionMember(s, _LONG_AGO, growth) for s in solids)

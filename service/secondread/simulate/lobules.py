@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import Voronoi
 
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.seeds import stream
-from secondread.simulate.strokes import Strokes, joined, spread_out
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.strokes import TissueStrokes, join_strokes, number_samples
 
 Points = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -71,7 +71,9 @@ class _Mesh:
         return int(self.wall_of[-1]) + 1
 
 
-def lobules(breast: Breast, foam: Foam, beam: Points, weight: Weight) -> Strokes:
+def draw_lobules(
+    breast: SimulatedBreast, foam: Foam, beam: Points, weight: Weight
+) -> TissueStrokes:
     """Return the walls and edges of the lobules of one size, as samples.
 
     Parameters
@@ -79,13 +81,13 @@ def lobules(breast: Breast, foam: Foam, beam: Points, weight: Weight) -> Strokes
     beam
         Direction of the beam in breast coordinates: only walls that it grazes are seen.
     """
-    rng = stream(breast.seed, "lobules", foam.name, breast.laterality.letter)
+    rng = seed_stream(breast.seed, "lobules", foam.name, breast.laterality.letter)
     mesh = _mesh(breast, foam, rng)
     # All chance is drawn before anything is left out, so that every view shows the same.
     edge_strength = _strengths(rng, foam, len(mesh.edges))
     wall_strength = _strengths(rng, foam, mesh.walls)
     bulge = rng.normal(0, 0.10 * foam.cell_mm, (mesh.walls, 3))
-    return joined(
+    return join_strokes(
         (
             _edges(mesh, foam, edge_strength, weight),
             _walls(mesh, foam, wall_strength, bulge, beam, weight),
@@ -98,7 +100,7 @@ def _strengths(rng: np.random.Generator, foam: Foam, count: int) -> npt.NDArray[
     return np.minimum(np.exp(rng.normal(0, foam.spread, count)), _STRONGEST)
 
 
-def _mesh(breast: Breast, foam: Foam, rng: np.random.Generator) -> _Mesh:
+def _mesh(breast: SimulatedBreast, foam: Foam, rng: np.random.Generator) -> _Mesh:
     cells = Voronoi(_middles(breast, foam, rng))
     corners = cells.vertices * np.array([foam.longer, 1.0, 1.0])
     held = _inside(corners, breast)
@@ -119,7 +121,7 @@ def _mesh(breast: Breast, foam: Foam, rng: np.random.Generator) -> _Mesh:
     return _Mesh(corners, edges, bows, edge_of.reshape(-1), wall_of)
 
 
-def _middles(breast: Breast, foam: Foam, rng: np.random.Generator) -> Points:
+def _middles(breast: SimulatedBreast, foam: Foam, rng: np.random.Generator) -> Points:
     step = foam.cell_mm
     low, high = (
         share * breast.half_width_mm for share in (-foam.reach, max(foam.reach, foam.tail))
@@ -130,7 +132,7 @@ def _middles(breast: Breast, foam: Foam, rng: np.random.Generator) -> Points:
     return np.asarray(grid + rng.uniform(-0.55, 0.55, grid.shape) * step)
 
 
-def _inside(points: Points, breast: Breast) -> npt.NDArray[np.bool_]:
+def _inside(points: Points, breast: SimulatedBreast) -> npt.NDArray[np.bool_]:
     share = np.clip(points[:, 0] / breast.depth_mm, 0.0, 1.0)
     radius = 1.2 * breast.half_width_mm * np.sqrt(share * (2.0 - share))
     reach = np.hypot(points[:, 1], points[:, 2])
@@ -145,14 +147,16 @@ _STEP_MM = 0.2
 """Distance between the samples of an edge."""
 
 
-def _edges(mesh: _Mesh, foam: Foam, strength: npt.NDArray[np.float64], weight: Weight) -> Strokes:
+def _edges(
+    mesh: _Mesh, foam: Foam, strength: npt.NDArray[np.float64], weight: Weight
+) -> TissueStrokes:
     first, last = mesh.corners[mesh.edges[:, 0]], mesh.corners[mesh.edges[:, 1]]
     drawn = strength * weight(0.5 * (first + last))
     kept = np.flatnonzero(drawn > _WORTH_DRAWING)
     first, last, bows, drawn = first[kept], last[kept], mesh.bows[kept], drawn[kept]
     length = np.linalg.norm(last - first, axis=1)
     counts = (np.minimum(length, 40.0) / _STEP_MM).astype(np.int64) + 1
-    owner, number = spread_out(counts)
+    owner, number = number_samples(counts)
     t = (number + 0.5) / counts[owner]
     points = first[owner] * (1 - t)[:, None] + last[owner] * t[:, None]
     points += bows[owner] * (4 * t * (1 - t))[:, None]
@@ -160,7 +164,7 @@ def _edges(mesh: _Mesh, foam: Foam, strength: npt.NDArray[np.float64], weight: W
     width = foam.edge_mm * strength[kept][owner] ** 0.4
     width = width * (0.55 + 1.3 * np.abs(2 * t - 1) ** 3)
     volume = 0.4 * foam.edge_mm * width * (drawn * length / counts)[owner]
-    return Strokes(*(np.asarray(a, dtype=np.float32) for a in (points, volume, width)))
+    return TissueStrokes(*(np.asarray(a, dtype=np.float32) for a in (points, volume, width)))
 
 
 _SAMPLES_PER_MM2 = 2.8
@@ -178,7 +182,7 @@ def _walls(
     bulge: Points,
     beam: Points,
     weight: Weight,
-) -> Strokes:
+) -> TissueStrokes:
     ends = mesh.edges[mesh.edge_of]
     first, last = mesh.corners[ends[:, 0]], mesh.corners[ends[:, 1]]
     sizes = np.bincount(mesh.wall_of, minlength=mesh.walls)[:, None]
@@ -194,7 +198,7 @@ def _walls(
     drawn = (strength * weight(middles))[mesh.wall_of] * grazed
     kept = np.flatnonzero(drawn > _WORTH_DRAWING)
     counts = (np.minimum(area[kept], 400.0) * _SAMPLES_PER_MM2).astype(np.int64) + 1
-    owner, _ = spread_out(counts)
+    owner, _ = number_samples(counts)
     a, b, m, bow, out, volume, width = (
         np.asarray(values[kept], dtype=np.float32)[owner]
         for values in (
@@ -213,4 +217,4 @@ def _walls(
     t = ((n * _GOLDEN[1]) % 1.0).astype(np.float32)[:, None]
     rim = a * (1 - t) + b * t + bow * (4 * t * (1 - t))
     points = m + (rim - m) * r + out * (1 - r * r)
-    return Strokes(points, volume / counts[owner].astype(np.float32), width)
+    return TissueStrokes(points, volume / counts[owner].astype(np.float32), width)

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.seeds import stream
-from secondread.simulate.shapes import lead_ball, wire
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.shapes import make_lead_ball, make_wire
 from secondread.simulate.solids import Solid
-from secondread.simulate.treatment import Treatment
+from secondread.simulate.treatment import TreatmentSpec
 
 Marker = Literal["nipple", "scar"]
 """A lead ball on the nipple; a thin wire stuck on the skin along the scar."""
@@ -21,15 +21,15 @@ _SMALL_LETTER_MM = 2.2
 _STROKE_MM = 0.35
 
 
-def nipple_ball(breast: Breast) -> Solid:
+def make_nipple_ball(breast: SimulatedBreast) -> Solid:
     """Return the ball that marks the nipple: it lies on its tip."""
-    return lead_ball(np.array([-breast.nipple_mm + 1.5, 0.0, 0.0]))
+    return make_lead_ball(np.array([-breast.nipple_mm + 1.5, 0.0, 0.0]))
 
 
-def scar_wire(breast: Breast, treatment: Treatment, seed: int) -> Solid:
+def draw_scar_wire(breast: SimulatedBreast, treatment: TreatmentSpec, seed: int) -> Solid:
     """Return the wire along the scar of an operation, on the skin above the bed."""
-    rng = stream(seed, "scar wire", breast.laterality.letter)
-    centre = treatment.centre(breast)
+    rng = seed_stream(seed, "scar wire", breast.laterality.letter)
+    centre = treatment.locate_bed(breast)
     share = float(np.clip(centre[0] / breast.depth_mm, 0.05, 1.0))
     radius = 0.75 * breast.half_width_mm * np.sqrt(share * (2.0 - share))
     outward = centre[1:] / max(float(np.linalg.norm(centre[1:])), 1.0)
@@ -43,10 +43,10 @@ def scar_wire(breast: Breast, treatment: Treatment, seed: int) -> Solid:
         ],
         axis=-1,
     )
-    return wire(points, 0.2, np.array([centre[0], *(outward * radius)]))
+    return make_wire(points, 0.2, np.array([centre[0], *(outward * radius)]))
 
 
-def label_mask(
+def draw_label_mask(
     shape: tuple[int, int], text: str, pitch_mm: float, chest_wall: str, lines: tuple[str, ...] = ()
 ) -> npt.NDArray[np.bool_]:
     """Return where letters are burned in: in the upper part, away from the chest.

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 
 from secondread.codes import Laterality
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.lesions import Vector, visible_place
-from secondread.simulate.seeds import stream
-from secondread.simulate.shapes import first_axis_along, wire
-from secondread.simulate.solids import Solid, random_turn
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.lesions import Vector, find_visible_place
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.shapes import make_wire, turn_first_axis
+from secondread.simulate.solids import Solid, draw_rotation
 
 MetalKind = Literal["staples", "wire", "biopsy-marker"]
 
@@ -31,7 +31,7 @@ class MetalSpec:
     """How many staples; one wire and one marker whatever it says."""
 
 
-def make_metal(spec: MetalSpec, breast: Breast, seed: int) -> tuple[Solid, ...]:
+def draw_metal(spec: MetalSpec, breast: SimulatedBreast, seed: int) -> tuple[Solid, ...]:
     """Draw the solids of one specification; a long wire comes in several pieces.
 
     Parameters
@@ -39,13 +39,15 @@ def make_metal(spec: MetalSpec, breast: Breast, seed: int) -> tuple[Solid, ...]:
     seed
         The history seed.
     """
-    rng = stream(seed, "metal", spec.kind, repr(spec.place), breast.laterality.letter)
+    rng = seed_stream(seed, "metal", spec.kind, repr(spec.place), breast.laterality.letter)
     return _MAKERS[spec.kind](spec, breast, rng)
 
 
-def _staples(spec: MetalSpec, breast: Breast, rng: np.random.Generator) -> tuple[Solid, ...]:
+def _staples(
+    spec: MetalSpec, breast: SimulatedBreast, rng: np.random.Generator
+) -> tuple[Solid, ...]:
     # On the skin above the place, along a line as a scar runs, each across the line.
-    place = visible_place(spec.place, breast)
+    place = find_visible_place(spec.place, breast)
     share = float(np.clip(place[0] / breast.depth_mm, 0.05, 1.0))
     radius = 0.78 * breast.half_width_mm * float(np.sqrt(share * (2.0 - share)))
     outward = place[1:] / max(float(np.linalg.norm(place[1:])), 1.0)
@@ -59,7 +61,7 @@ def _staples(spec: MetalSpec, breast: Breast, rng: np.random.Generator) -> tuple
     solids: list[Solid] = []
     for step in steps:
         heading = across + rng.normal(0, 0.15, 3)
-        turn = first_axis_along(heading)
+        turn = turn_first_axis(heading)
         bowed = np.array([0.0, *outward]) * (-0.006 * step * step)
         solids.append(_staple(rng, base + step * row + bowed, turn))
     return tuple(solids)
@@ -74,16 +76,18 @@ def _staple(rng: np.random.Generator, centre: Vector, turn: Vector) -> Solid:
         for side in (-1, 1)
         for down in np.linspace(0.2, leg, 12)
     ]
-    return wire(np.array(bar + legs) @ turn.T, 0.25, centre)
+    return make_wire(np.array(bar + legs) @ turn.T, 0.25, centre)
 
 
 _PIECE_MM = 7.0
 """Longest piece of a wire that is drawn as one solid."""
 
 
-def _hook_wire(spec: MetalSpec, breast: Breast, rng: np.random.Generator) -> tuple[Solid, ...]:
+def _hook_wire(
+    spec: MetalSpec, breast: SimulatedBreast, rng: np.random.Generator
+) -> tuple[Solid, ...]:
     # In from the skin, past the place, with a hook at its end that opens backwards.
-    tip = visible_place(spec.place, breast)
+    tip = find_visible_place(spec.place, breast)
     outward = np.array([float(rng.normal(-0.25, 0.2)), *(tip[1:] + rng.normal(0, 6.0, 2))])
     outward[0] *= float(np.linalg.norm(outward[1:]))
     outward /= np.linalg.norm(outward)
@@ -99,13 +103,17 @@ def _hook_wire(spec: MetalSpec, breast: Breast, rng: np.random.Generator) -> tup
     hook = shaft[0] + np.arange(apart, 9.0, apart)[:, None] * barb / np.linalg.norm(barb)
     points = np.concatenate([hook[::-1], shaft])
     pieces = np.array_split(points, max(int(len(points) * apart / _PIECE_MM), 1))
-    return tuple(wire(piece - piece.mean(axis=0), radius, piece.mean(axis=0)) for piece in pieces)
+    return tuple(
+        make_wire(piece - piece.mean(axis=0), radius, piece.mean(axis=0)) for piece in pieces
+    )
 
 
-def _biopsy_marker(spec: MetalSpec, breast: Breast, rng: np.random.Generator) -> tuple[Solid, ...]:
+def _biopsy_marker(
+    spec: MetalSpec, breast: SimulatedBreast, rng: np.random.Generator
+) -> tuple[Solid, ...]:
     shape = _MARKER_SHAPES[int(rng.integers(len(_MARKER_SHAPES)))]
-    points = float(rng.uniform(0.9, 1.25)) * shape() @ random_turn(rng).T
-    return (wire(points, 0.17, visible_place(spec.place, breast)),)
+    points = float(rng.uniform(0.9, 1.25)) * shape() @ draw_rotation(rng).T
+    return (make_wire(points, 0.17, find_visible_place(spec.place, breast)),)
 
 
 def _ring() -> Vector:
@@ -134,7 +142,9 @@ def _cross() -> Vector:
 _MARKER_SHAPES: tuple[Callable[[], Vector], ...] = (_ring, _ribbon, _coil, _cross)
 """Two to three millimetres long, of wire: shapes by which sites of biopsies are told apart."""
 
-_MAKERS: dict[MetalKind, Callable[[MetalSpec, Breast, np.random.Generator], tuple[Solid, ...]]] = {
+_MAKERS: dict[
+    MetalKind, Callable[[MetalSpec, SimulatedBreast, np.random.Generator], tuple[Solid, ...]]
+] = {
     "staples": _staples,
     "wire": _hook_wire,
     "biopsy-marker": _biopsy_marker,

@@ -50,7 +50,9 @@ class Processing:
     local_gain: LocalGain | None = None
 
 
-def present(signal: Signal, processing: Processing, pitch_mm: float) -> npt.NDArray[np.uint16]:
+def render_for_presentation(
+    signal: Signal, processing: Processing, pitch_mm: float
+) -> npt.NDArray[np.uint16]:
     """Return the stored values of the For Presentation image of a signal."""
     counts = np.maximum(signal.quanta[:, signal.lit], np.float32(1.0))
     attenuation = -np.log(counts * np.float32(1.0 / signal.breast_quanta))
@@ -59,9 +61,9 @@ def present(signal: Signal, processing: Processing, pitch_mm: float) -> npt.NDAr
     detailed = _weighted_octaves(even, processing)
     if processing.local_gain is not None:
         breast = (inside.distance_mm > 0).astype(np.float32)
-        detailed = processing.local_gain.applied(detailed, breast, pitch_mm)
+        detailed = processing.local_gain.apply(detailed, breast, pitch_mm)
     if processing.halo is not None:
-        detailed = processing.halo.applied(detailed, pitch_mm)
+        detailed = processing.halo.apply(detailed, pitch_mm)
     grey = _grey_scale(detailed, inside, processing)
     top = 2**processing.bits - 1
     values = np.zeros(signal.quanta.shape, np.float32)
@@ -163,7 +165,7 @@ def _weighted_octaves(image: Map, processing: Processing) -> Map:
         size = (level.shape[1], level.shape[0])
         detail = np.asarray(level - cv2.pyrUp(below, dstsize=size), dtype=np.float32)
         if processing.shrinkage is not None and octave < processing.shrinkage.octaves:
-            detail = processing.shrinkage.applied(detail)
+            detail = processing.shrinkage.apply(detail)
         detail *= np.float32(gain) / (1.0 + np.abs(detail) / limit)
         result = cv2.pyrUp(result, dstsize=size) + detail
     return np.asarray(result, dtype=np.float32)

@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 from secondread.codes import Laterality, View
 from secondread.geometry import PointPx, SpacingMm
-from secondread.simulate.anatomy import Breast
+from secondread.simulate.anatomy import SimulatedBreast
 from secondread.simulate.fields import Map
-from secondread.simulate.seeds import stream
+from secondread.simulate.seeds import seed_stream
 
 Vector = npt.NDArray[np.float64]
 """Coordinates in mm: depth, lateral, superior; or depth, across, along in a view."""
 
 
-def beam_axes(breast: Breast, view: View) -> npt.NDArray[np.float64]:
+def compute_beam_axes(breast: SimulatedBreast, view: View) -> npt.NDArray[np.float64]:
     """Return the matrix from breast coordinates to a view's: rows depth, across, along.
 
     In the oblique view the beam comes from superomedial, so that what is superior and what is
@@ -68,9 +68,9 @@ class Positioning:
 _BEND_PERIOD_MM = 160.0
 
 
-def position(breast: Breast, view: View, frame: Frame, seed: int) -> Positioning:
+def draw_positioning(breast: SimulatedBreast, view: View, frame: Frame, seed: int) -> Positioning:
     """Draw how a breast lies in one acquisition."""
-    rng = stream(seed, "position", breast.laterality.letter, view.name)
+    rng = seed_stream(seed, "position", breast.laterality.letter, view.name)
     height = frame.rows * frame.spacing.between_rows
     force = float(rng.normal(0, 0.04))
     if view.is_cc_like:
@@ -94,13 +94,13 @@ def position(breast: Breast, view: View, frame: Frame, seed: int) -> Positioning
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ViewLayout:
     """One view of one acquisition: from pixels to view coordinates and back."""
 
     frame: Frame
     positioning: Positioning
 
-    def columns_behind(self, depth_mm: float) -> slice:
+    def find_columns_behind(self, depth_mm: float) -> slice:
         """Return the columns that may show what lies behind a depth, as seen from in front."""
         p, spacing = self.positioning, self.frame.spacing
         # A turned or bent breast reaches some millimetres farther in some rows.
@@ -111,7 +111,7 @@ class Layout:
             return slice(0, count)
         return slice(self.frame.columns - count, self.frame.columns)
 
-    def view_maps(self, shown: slice = slice(None)) -> tuple[Map, Map]:
+    def compute_view_maps(self, shown: slice = slice(None)) -> tuple[Map, Map]:
         """Return depth and across, in mm, of the centres of the pixels of some columns."""
         columns = np.arange(self.frame.columns, dtype=np.float64)[shown] + 0.5
         rows = np.arange(self.frame.rows, dtype=np.float64) + 0.5
@@ -141,7 +141,7 @@ class Layout:
             )
         return point
 
-    def pixel_axes(self) -> npt.NDArray[np.float64]:
+    def compute_pixel_axes(self) -> npt.NDArray[np.float64]:
         """Return the matrix from view axes to (column, row, beam), a turn without a scale."""
         angle = math.radians(self.positioning.angle_deg)
         c, s = math.cos(angle), math.sin(angle)
@@ -164,6 +164,6 @@ class Layout:
         return (c * depth) + (bent_depth - s * across), (s * depth + bent_across) + (c * across)
 
 
-def chest_wall_side(laterality: Laterality) -> str:
+def find_chest_wall_side(laterality: Laterality) -> str:
     """Return the image border that the chest wall touches in the usual display."""
     return "left" if laterality is Laterality.LEFT else "right"

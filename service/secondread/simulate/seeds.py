@@ -9,7 +9,7 @@ import hashlib
 import numpy as np
 
 
-def stream(seed: int, *names: str | int) -> np.random.Generator:
+def seed_stream(seed: int, *names: str | int) -> np.random.Generator:
     """Return the generator of one named part.
 
     >>> bool(stream(1, "skin").random() == stream(1, "skin").random())

@@ -14,8 +14,8 @@ from secondread.simulate.solids import (
     MU_METAL,
     Ellipsoid,
     Solid,
-    ellipsoid,
-    random_turn,
+    draw_rotation,
+    make_ellipsoid,
 )
 
 Vector = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ Shaper = Callable[[np.random.Generator, float], tuple[Ellipsoid, ...]]
 """Draws a calcification of about the given diameter in mm."""
 
 
-def calcification(
+def draw_calcification(
     rng: np.random.Generator, morphology: Morphology, centre: Vector, diameter_mm: float
 ) -> Solid:
     """Draw one calcification of a type at a place."""
@@ -32,7 +32,7 @@ def calcification(
     return Solid(centre, parts, MU_CALCIFICATION * float(rng.uniform(0.85, 1.2)))
 
 
-def clip(rng: np.random.Generator, centre: Vector) -> Solid:
+def draw_clip(rng: np.random.Generator, centre: Vector) -> Solid:
     """Draw a surgical clip: a titanium wire folded to a bar, a V or a U, 3 to 6 mm long."""
     length = float(rng.uniform(3.0, 5.5))
     closed, opened = rng.choice([(0.42, 0.42), (0.42, 0.6), (0.45, 1.8), (0.9, 1.0)])
@@ -40,17 +40,17 @@ def clip(rng: np.random.Generator, centre: Vector) -> Solid:
     half = 0.5 * (closed + (opened - closed) * steps)
     legs = [np.stack([length * (steps - 0.5), side * half, 0 * steps], axis=-1) for side in (1, -1)]
     bend = [[-0.5 * length - 0.05, y, 0.0] for y in np.linspace(-closed / 2, closed / 2, 4)]
-    turn = random_turn(rng)
-    return wire(np.concatenate([*legs, np.array(bend)]) @ turn.T, 0.26, centre)
+    turn = draw_rotation(rng)
+    return make_wire(np.concatenate([*legs, np.array(bend)]) @ turn.T, 0.26, centre)
 
 
-def wire(points: Vector, radius_mm: float, centre: Vector) -> Solid:
+def make_wire(points: Vector, radius_mm: float, centre: Vector) -> Solid:
     """Return a metal wire: beads at points about its centre, closer than they are wide."""
-    beads = tuple(ellipsoid((radius_mm,) * 3, offset=point) for point in points)
+    beads = tuple(make_ellipsoid((radius_mm,) * 3, offset=point) for point in points)
     return Solid(centre, beads, MU_METAL)
 
 
-def first_axis_along(direction: Vector) -> Vector:
+def turn_first_axis(direction: Vector) -> Vector:
     """Return a rotation that turns the first axis to a direction."""
     first = direction / np.linalg.norm(direction)
     helper = np.array([0.0, 0.0, 1.0]) if abs(first[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
@@ -59,21 +59,21 @@ def first_axis_along(direction: Vector) -> Vector:
     return np.stack([first, second, np.cross(first, second)], axis=-1)
 
 
-def lead_ball(centre: Vector) -> Solid:
+def make_lead_ball(centre: Vector) -> Solid:
     """Return a marker ball as is stuck to the nipple."""
-    return Solid(centre, (ellipsoid((1.0, 1.0, 1.0)),), MU_METAL)
+    return Solid(centre, (make_ellipsoid((1.0, 1.0, 1.0)),), MU_METAL)
 
 
 def _round(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     axes = 0.5 * diameter * rng.uniform(0.88, 1.08, 3)
-    return (ellipsoid(axes, random_turn(rng)),)
+    return (make_ellipsoid(axes, draw_rotation(rng)),)
 
 
 def _amorphous(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     return tuple(
-        ellipsoid(
+        make_ellipsoid(
             0.5 * diameter * rng.uniform(0.3, 0.6, 3),
-            random_turn(rng),
+            draw_rotation(rng),
             rng.normal(0, 0.22 * diameter, 3),
             weight=float(rng.uniform(0.25, 0.45)),
         )
@@ -84,9 +84,9 @@ def _amorphous(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ..
 def _angular(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     count = int(rng.integers(2, 5))
     return tuple(
-        ellipsoid(
+        make_ellipsoid(
             0.5 * diameter * rng.uniform((0.75, 0.5, 0.5), (1.0, 0.85, 0.75)),
-            random_turn(rng),
+            draw_rotation(rng),
             rng.normal(0, 0.14 * diameter, 3),
         )
         for _ in range(count)
@@ -96,9 +96,9 @@ def _angular(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]
 def _lumpy(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     count = int(rng.integers(4, 9))
     return tuple(
-        ellipsoid(
+        make_ellipsoid(
             0.5 * diameter * rng.uniform(0.3, 0.65, 3),
-            random_turn(rng),
+            draw_rotation(rng),
             rng.normal(0, 0.17 * diameter, 3),
             weight=float(rng.uniform(0.6, 1.0)),
         )
@@ -121,7 +121,7 @@ def _rod(
 
 
 def _beads(rod: list[tuple[Vector, float]], weight: float = 1.0) -> tuple[Ellipsoid, ...]:
-    return tuple(ellipsoid((r, r, r), offset=p, weight=weight) for p, r in rod)
+    return tuple(make_ellipsoid((r, r, r), offset=p, weight=weight) for p, r in rod)
 
 
 def _fine_linear(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
@@ -148,14 +148,14 @@ def _large_rod(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ..
 
 
 def _rim(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
-    turn = random_turn(rng)
+    turn = draw_rotation(rng)
     axes = 0.5 * diameter * rng.uniform(0.85, 1.1, 3)
     wall = 0.06 + 0.06 * min(diameter, 3.0)
-    shell = (ellipsoid(axes, turn), ellipsoid(axes - wall, turn, weight=-0.96))
+    shell = (make_ellipsoid(axes, turn), make_ellipsoid(axes - wall, turn, weight=-0.96))
     if diameter < _LARGE_RIM_MM:
         return shell
     # The wall of an oil cyst calcifies in plaques: thicker here, hardly there.
-    thin = (shell[0], ellipsoid(axes - 0.5 * wall, turn, weight=-1.0))
+    thin = (shell[0], make_ellipsoid(axes - 0.5 * wall, turn, weight=-1.0))
     return (*thin, *(_plaque(rng, axes, turn, wall) for _ in range(int(6 + 5 * diameter))))
 
 
@@ -166,7 +166,7 @@ def _plaque(rng: np.random.Generator, axes: Vector, turn: Vector, wall: float) -
     direction = rng.normal(size=3)
     direction /= np.linalg.norm(direction)
     size = wall * rng.uniform(0.3, 1.1, 3)
-    return ellipsoid(size, random_turn(rng), turn @ ((axes - 0.6 * wall) * direction))
+    return make_ellipsoid(size, draw_rotation(rng), turn @ ((axes - 0.6 * wall) * direction))
 
 
 def _dystrophic(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
@@ -181,7 +181,7 @@ def _settled(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]
     radius = 0.5 * diameter * float(rng.uniform(0.9, 1.2))
     heights = np.linspace(-0.95, -0.62, 5)
     return tuple(
-        ellipsoid(
+        make_ellipsoid(
             (radius * np.sqrt(1 - h * h), radius * np.sqrt(1 - h * h), 0.09 * radius),
             offset=(0.0, 0.0, (h + 0.8) * radius),
             weight=0.9,
@@ -201,9 +201,9 @@ def _popcorn(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]
         / np.linalg.norm(places, axis=1, keepdims=True)
     )
     return tuple(
-        ellipsoid(
+        make_ellipsoid(
             diameter * rng.uniform(0.05, 0.15, 3),
-            random_turn(rng),
+            draw_rotation(rng),
             place,
             weight=float(rng.uniform(0.25, 0.9)),
         )
@@ -216,7 +216,7 @@ def _suture(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     radius, width = 3.0 * diameter, 0.45 * diameter
     begin, sweep = rng.uniform(0, 2 * np.pi), rng.uniform(2.0, 4.5)
     angles = begin + np.linspace(0, sweep, int(3 * sweep * radius / width))
-    turn = random_turn(rng)
+    turn = draw_rotation(rng)
     flat = np.stack([np.cos(angles), 0.7 * np.sin(angles), 0.1 * np.sin(2 * angles)], axis=-1)
     points = radius * (flat - flat.mean(axis=0)) @ turn.T
     kept = np.convolve(rng.random(len(points)) < 0.75, np.ones(5) / 5, "same") > 0.5

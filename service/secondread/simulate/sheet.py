@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from secondread.assemble.mammogram import Intent
 from secondread.errors import InputError
-from secondread.simulate.exam import Progress, SimulatedView, simulated_views
+from secondread.simulate.exam import Progress, SimulatedView, simulate_views
 from secondread.simulate.spec import ExamSpec
 
 Tile = npt.NDArray[np.uint8]
@@ -35,7 +35,7 @@ def write_sheet(spec: ExamSpec, path: Path, progress: Progress | None = None) ->
     if path.suffix not in _WRITING:
         raise InputError(f"{path}: a sheet is written as {' or '.join(_WRITING)}")
     rows: dict[str, list[Tile]] = {}
-    for view in simulated_views(spec, progress):
+    for view in simulate_views(spec, progress):
         rows.setdefault(view.exam, []).append(_tile(view))
     width = min(tile.shape[1] for tiles in rows.values() for tile in tiles)
     sheet = np.vstack([_row(tiles, width) for tiles in rows.values()])

@@ -55,15 +55,17 @@ class Solid:
         gaps = np.linalg.norm(points[:, None, :] - points[None, :, :], axis=-1)
         return float(gaps.max()) + 2 * min(radius, float(gaps.max()) / 2 + radius)
 
-    def turned(self, turn: npt.NDArray[np.float64]) -> "Solid":
+    def rotate(self, turn: npt.NDArray[np.float64]) -> "Solid":
         """Return the solid turned about its centre by a rotation matrix."""
         parts = tuple(
-            ellipsoid(part.semi_axes, turn @ part.turn, turn @ np.asarray(part.offset), part.weight)
+            make_ellipsoid(
+                part.semi_axes, turn @ part.turn, turn @ np.asarray(part.offset), part.weight
+            )
             for part in self.parts
         )
         return Solid(self.centre, parts, self.mu)
 
-    def scaled(self, factor: float) -> "Solid":
+    def scale(self, factor: float) -> "Solid":
         """Return the solid grown or shrunk about its centre."""
         parts = tuple(
             Ellipsoid(
@@ -97,13 +99,13 @@ class Patch:
         return self.row + rows // 2, self.column + columns // 2
 
 
-def random_turn(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def draw_rotation(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Return a rotation, all equally likely."""
     q, r = np.linalg.qr(rng.normal(size=(3, 3)))
     return np.asarray(q * np.sign(np.diag(r)))
 
 
-def ellipsoid(
+def make_ellipsoid(
     semi_axes: Sequence[float] | npt.NDArray[np.float64],
     turn: npt.NDArray[np.float64] | None = None,
     offset: npt.NDArray[np.float64] | Sequence[float] = (0.0, 0.0, 0.0),
@@ -115,7 +117,7 @@ def ellipsoid(
     return Ellipsoid((x, y, z), (a, b, c), np.eye(3) if turn is None else turn, weight)
 
 
-def rasterised(
+def rasterise_solid(
     solid: Solid,
     centre: PointPx,
     to_pixels: npt.NDArray[np.float64],

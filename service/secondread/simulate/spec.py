@@ -11,12 +11,12 @@ from typing import Literal
 
 from secondread.assemble.mammogram import Intent
 from secondread.codes import Laterality, Morphology
-from secondread.simulate.acquisition import Detector
+from secondread.simulate.acquisition import XRayDetector
 from secondread.simulate.anatomy import Density
 from secondread.simulate.lesions import LesionSpec
 from secondread.simulate.markers import Marker
 from secondread.simulate.metal import MetalSpec
-from secondread.simulate.treatment import Treatment
+from secondread.simulate.treatment import TreatmentSpec
 from secondread.simulate.vendors import VENDORS, Vendor
 
 ExamName = Literal["current", "prior"]
@@ -25,7 +25,7 @@ TAKEN_AT = time(7, 30)
 """Time of day of every simulated study."""
 
 
-def latest_study_date(now: datetime) -> date:
+def find_latest_study_date(now: datetime) -> date:
     """Return the last day on which a study was complete before a local time."""
     over = datetime.combine(now.date(), TAKEN_AT) + timedelta(minutes=15)
     today = now.replace(tzinfo=None) >= over
@@ -53,7 +53,7 @@ class ExamSpec:
     seeds: Seeds = field(default_factory=Seeds)
     prior_years: float | None = 1.0
     """How long before the study its prior was taken; None for no prior."""
-    treatment: Treatment | None = None
+    treatment: TreatmentSpec | None = None
     lesions: tuple[LesionSpec, ...] = ()
     density: Density | None = None
     """Composition of both breasts; drawn from the anatomy seed when None."""
@@ -82,7 +82,7 @@ class ExamSpec:
     """False leaves the noise out, for measurements of truth."""
 
     @classmethod
-    def demo(cls, today: date) -> "ExamSpec":
+    def for_demo(cls, today: date) -> "ExamSpec":
         """Return the demo's exam: a treated left breast with a new suspicious cluster.
 
         The cluster is elsewhere than the bed, in which an old dystrophic group has not changed;
@@ -93,7 +93,7 @@ class ExamSpec:
             study_date=today,
             seeds=Seeds(anatomy=7, history=3, acquisition=5),
             density="b",
-            treatment=Treatment(left, operated_on=today - timedelta(days=4 * 365)),
+            treatment=TreatmentSpec(left, operated_on=today - timedelta(days=4 * 365)),
             lesions=(
                 LesionSpec(
                     "new-cluster",
@@ -133,16 +133,16 @@ class ExamSpec:
             return (("current", 0.0),)
         return (("current", 0.0), ("prior", self.prior_years))
 
-    def vendor_of(self, exam: ExamName) -> Vendor:
+    def find_vendor(self, exam: ExamName) -> Vendor:
         """Return the unit that takes an exam."""
         name = self.prior_vendor if exam == "prior" and self.prior_vendor else self.vendor
         return VENDORS[name]
 
-    def detector_of(self, exam: ExamName) -> Detector:
+    def find_detector(self, exam: ExamName) -> XRayDetector:
         """Return the detector of an exam's unit, at the pitch that is asked for."""
-        detector = self.vendor_of(exam).detector
-        return detector if self.pitch_mm is None else detector.at_pitch(self.pitch_mm)
+        detector = self.find_vendor(exam).detector
+        return detector if self.pitch_mm is None else detector.with_pitch(self.pitch_mm)
 
-    def day_of(self, years_before: float) -> date:
+    def find_date(self, years_before: float) -> date:
         """Return the day that lies so many years before the study date."""
         return self.study_date - timedelta(days=round(365.25 * years_before))

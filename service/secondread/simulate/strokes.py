@@ -28,7 +28,7 @@ class Canvas:
     """Depth of the left border; depth grows to the right."""
     shape: tuple[int, int]
 
-    def coarse(self, pitch_mm: float) -> tuple[tuple[int, int], Map, Map]:
+    def make_coarse_raster(self, pitch_mm: float) -> tuple[tuple[int, int], Map, Map]:
         """Return shape, depths and heights of a coarser raster that covers the same canvas."""
         height, width = (n * self.pitch_mm for n in self.shape)
         shape = (max(int(height / pitch_mm), 8), max(int(width / pitch_mm), 8))
@@ -42,7 +42,7 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True)
-class Strokes:
+class TissueStrokes:
     """Samples of thin things; the arrays are equally long."""
 
     points: Array
@@ -52,25 +52,25 @@ class Strokes:
     width_mm: Array
     """Width of the thing at the sample."""
 
-    def seen(self, axes: npt.NDArray[np.float64]) -> "Strokes":
+    def project(self, axes: npt.NDArray[np.float64]) -> "TissueStrokes":
         """Return the strokes in the coordinates of a view, see `projection.beam_axes`."""
         depth, lateral, superior = self.points.T
         # Depth is the same in every view, so that a full matrix product is not needed.
         across = lateral * np.float32(axes[1, 1]) + superior * np.float32(axes[1, 2])
-        return Strokes(np.stack([depth, across], axis=-1), self.volume, self.width_mm)
+        return TissueStrokes(np.stack([depth, across], axis=-1), self.volume, self.width_mm)
 
 
-def joined(parts: Iterable[Strokes]) -> Strokes:
+def join_strokes(parts: Iterable[TissueStrokes]) -> TissueStrokes:
     """Return the samples of several strokes as one."""
     known = list(parts)
-    return Strokes(
+    return TissueStrokes(
         np.concatenate([part.points for part in known]),
         np.concatenate([part.volume for part in known]),
         np.concatenate([part.width_mm for part in known]),
     )
 
 
-def spread_out(
+def number_samples(
     counts: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return, for so many samples of each thing, its number and the sample's within it."""
@@ -83,7 +83,7 @@ _WIDTHS_MM = np.array([0.2, 0.4, 0.8, 1.6, 3.2])
 """Widths that are blurred together; a sample is shared between its two neighbours."""
 
 
-def laid(strokes: Strokes, canvas: Canvas) -> Map:
+def integrate_strokes(strokes: TissueStrokes, canvas: Canvas) -> Map:
     """Return the line integral through strokes in view coordinates, in mm of gland."""
     rows, columns = canvas.shape
     x = ((strokes.points[:, 0] - np.float32(canvas.front_mm)) / canvas.pitch_mm).astype(np.int32)

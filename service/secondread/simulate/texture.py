@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from secondread.codes import View
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.fields import Map, Spectrum, power_law_map
-from secondread.simulate.seeds import stream
-from secondread.simulate.strokes import Canvas, Strokes, spread_out
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.fields import Map, Spectrum, draw_power_law_map
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.strokes import Canvas, TissueStrokes, number_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,17 @@ class Texture:
     _APEX_MM = 70.0
     """How far before the nipple the fan's point lies."""
 
-    def __init__(self, breast: Breast, view: View, canvas: Canvas) -> None:
+    def __init__(self, breast: SimulatedBreast, view: View, canvas: Canvas) -> None:
         self._names = (breast.laterality.letter, view.name, "texture")
         self._seed = breast.seed
         self._canvas = canvas
-        _, depth, across = canvas.coarse(2.0)
+        _, depth, across = canvas.make_coarse_raster(2.0)
         ahead = depth + np.float32(self._APEX_MM)
         # The rays waver, as strands do that grew rather than were ruled.
-        rng = stream(self._seed, *self._names, "waver")
-        sway = 3.0 * power_law_map(rng, (depth.shape[0], depth.shape[1]), 2.0, Spectrum(6.0, 70.0))
+        rng = seed_stream(self._seed, *self._names, "waver")
+        sway = 3.0 * draw_power_law_map(
+            rng, (depth.shape[0], depth.shape[1]), 2.0, Spectrum(6.0, 70.0)
+        )
         self._radius = np.sqrt(ahead**2 + across**2)
         around = np.arctan2(across, ahead) * np.float32(self._APEX_MM + 0.6 * breast.depth_mm)
         self._angle = np.asarray(around + sway, dtype=np.float32)
@@ -78,7 +80,9 @@ class Texture:
         rows = (c * self._angle - s * self._radius) / np.float32(pitch_mm)
         columns, rows = columns - columns.min() + 4, rows - rows.min() + 4
         shape = (int(rows.max()) + 5, int(columns.max()) + 5)
-        field = power_law_map(stream(self._seed, *self._names, name), shape, pitch_mm, spectrum)
+        field = draw_power_law_map(
+            seed_stream(self._seed, *self._names, name), shape, pitch_mm, spectrum
+        )
         size = self._canvas.shape[::-1]
         columns, rows = (
             cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in (columns, rows)
@@ -86,12 +90,12 @@ class Texture:
         fine = cv2.remap(field, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         return np.asarray(fine, dtype=np.float32)
 
-    def lumps(self) -> Map:
+    def draw_lumps(self) -> Map:
         """Return how much the share of gland varies below the size of a voxel, for a share of 1."""
         fine = self._field("lumps", 0.15, Spectrum(2.8, 7.0, 0.18), 1.3)
         return np.asarray(0.065 * fine, dtype=np.float32)
 
-    def streaks(self, share: Map) -> Map:
+    def draw_streaks(self, share: Map) -> Map:
         """Return faint streaks, stronger where there is gland, in mm of gland."""
         total = np.zeros(self._canvas.shape, np.float32)
         for layer in _LAYERS:
@@ -102,7 +106,7 @@ class Texture:
         total *= np.exp(0.4 * gain)
         return np.asarray(total * (1.3 - 0.6 * np.sqrt(share)), dtype=np.float32)
 
-    def fibrils(self, apart: float = 1.0) -> Strokes:
+    def draw_fibrils(self, apart: float = 1.0) -> TissueStrokes:
         """Return thin bent fibres that run to the nipple more or less, in view coordinates.
 
         Parameters
@@ -110,7 +114,7 @@ class Texture:
         apart
             Factor on their mean distance.
         """
-        rng = stream(self._seed, *self._names, "fibrils")
+        rng = seed_stream(self._seed, *self._names, "fibrils")
         canvas = self._canvas
         height, width = (n * canvas.pitch_mm for n in canvas.shape)
         count = int(height * width * _FIBRILS_PER_MM2 / apart**2)
@@ -130,7 +134,7 @@ class Texture:
         strength = 2.6 * np.minimum(rng.lognormal(0.0, 0.6, count), 2.5)
         strength = strength * np.where(strand, 3.0, 1.0)
         counts = (length / _STEP_MM).astype(np.int64) + 1
-        owner, number = spread_out(counts)
+        owner, number = number_samples(counts)
         share = (number + 0.5) / counts[owner]
         way = share * length[owner]
         aside = 0.5 * bend[owner] * way**2
@@ -143,4 +147,4 @@ class Texture:
             axis=-1,
         )
         volume = np.sin(np.pi * share) * (strength * thick**2 * length / counts)[owner]
-        return Strokes(*(np.asarray(a, np.float32) for a in (points, volume, thick[owner])))
+        return TissueStrokes(*(np.asarray(a, np.float32) for a in (points, volume, thick[owner])))

@@ -13,13 +13,19 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from secondread.codes import View
-from secondread.simulate.anatomy import VOXEL_MM, Breast, GlandVolume, Outline, gland_volume
-from secondread.simulate.curves import breast_curves, sampled
-from secondread.simulate.fields import Map, Spectrum, power_law_map, resized
-from secondread.simulate.lobules import Foam, lobules
-from secondread.simulate.projection import beam_axes
-from secondread.simulate.seeds import stream
-from secondread.simulate.strokes import Canvas, Strokes, joined, laid
+from secondread.simulate.anatomy import (
+    VOXEL_MM,
+    GlandVolume,
+    Outline,
+    SimulatedBreast,
+    draw_gland_volume,
+)
+from secondread.simulate.curves import draw_breast_curves, sample_curves
+from secondread.simulate.fields import Map, Spectrum, draw_power_law_map, resize_map
+from secondread.simulate.lobules import Foam, draw_lobules
+from secondread.simulate.projection import compute_beam_axes
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.strokes import Canvas, TissueStrokes, integrate_strokes, join_strokes
 from secondread.simulate.texture import Texture
 
 PITCH_MM = 0.1
@@ -67,7 +73,7 @@ class Aftermath:
     pull: float = 0.0
     """Share of its distance that tissue at the scar has been drawn in."""
 
-    def drawn_in(self, depth: Map, across: Map) -> tuple[Map, Map]:
+    def undo_contraction(self, depth: Map, across: Map) -> tuple[Map, Map]:
         """Return where what is now seen at places lay before the scar contracted."""
         aside, above = depth - np.float32(self.centre[0]), across - np.float32(self.centre[1])
         reach = (aside * aside + above * above) * np.float32(-1.0 / _PULL_MM**2)
@@ -99,7 +105,7 @@ class Tissue:
         """Return the path through the breast in mm: flat inside, rounded at the edge."""
         return _rounded(self.distance, compressed_mm)
 
-    def line_integral(self, compressed_mm: float, aftermath: Aftermath | None = None) -> Map:
+    def compute_attenuation(self, compressed_mm: float, aftermath: Aftermath | None = None) -> Map:
         """Return the attenuation along the beam."""
         skin, strands = self.skin, self.fibres
         if aftermath is not None:
@@ -133,18 +139,19 @@ def _rounded(distance: Map, thickness_mm: float) -> Map:
     return np.asarray(np.float32(thickness_mm) * np.sqrt(share * (2.0 - share)), dtype=np.float32)
 
 
-def make_tissue(breast: Breast, view: View) -> Tissue:
+def draw_tissue(breast: SimulatedBreast, view: View) -> Tissue:
     """Draw the tissue of a view."""
     canvas = _canvas(breast, view)
-    volume = gland_volume(breast)
+    volume = draw_gland_volume(breast)
     share = _projected_share(volume, breast, view, canvas)
     texture = Texture(breast, view, canvas)
-    gland = np.clip(share + np.sqrt(share) * texture.lumps() + 0.010, 0.0, 1.0)
+    gland = np.clip(share + np.sqrt(share) * texture.draw_lumps() + 0.010, 0.0, 1.0)
     return Tissue(
         canvas=canvas,
         distance=_skin_distance(breast, view, canvas),
         gland=np.asarray(gland, dtype=np.float32),
-        fibres=texture.streaks(share) + _strands(volume, breast, view, canvas, texture.fibrils()),
+        fibres=texture.draw_streaks(share)
+        + _strands(volume, breast, view, canvas, texture.draw_fibrils()),
         muscle=_muscle(breast, view, canvas),
         nipple=_nipple(breast, canvas),
         skin=_skin(breast, view, canvas),
@@ -153,10 +160,10 @@ def make_tissue(breast: Breast, view: View) -> Tissue:
 
 
 def _strands(
-    volume: GlandVolume, breast: Breast, view: View, canvas: Canvas, fibrils: Strokes
+    volume: GlandVolume, breast: SimulatedBreast, view: View, canvas: Canvas, fibrils: TissueStrokes
 ) -> Map:
     """Return the line integral through septa, ligaments, ducts, vessels and fibrils."""
-    axes = beam_axes(breast, view)
+    axes = compute_beam_axes(breast, view)
 
     def in_slab(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         along = points @ axes[2] / (_SLAB * breast.half_width_mm)
@@ -167,16 +174,16 @@ def _strands(
         return in_slab(points) * (0.25 + 1.0 * share * (1.0 - 0.5 * share))
 
     large, small = _FOAMS
-    curves = sampled(breast_curves(breast))
+    curves = sample_curves(draw_breast_curves(breast))
     parts = (
-        lobules(breast, large, axes[2], in_slab),
-        lobules(breast, small, axes[2], in_gland),
+        draw_lobules(breast, large, axes[2], in_slab),
+        draw_lobules(breast, small, axes[2], in_gland),
         curves,
     )
-    return laid(joined((joined(parts).seen(axes), fibrils)), canvas)
+    return integrate_strokes(join_strokes((join_strokes(parts).project(axes), fibrils)), canvas)
 
 
-def _canvas(breast: Breast, view: View) -> Canvas:
+def _canvas(breast: SimulatedBreast, view: View) -> Canvas:
     front = -breast.nipple_mm - 6.0
     outline = breast.outline(view)
     top = outline.upper.half_width_mm * 1.06
@@ -191,8 +198,8 @@ def _canvas(breast: Breast, view: View) -> Canvas:
     return Canvas(PITCH_MM, top, front, shape)
 
 
-def _skin_distance(breast: Breast, view: View, canvas: Canvas) -> Map:
-    shape, depth, across = canvas.coarse(0.8)
+def _skin_distance(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
+    shape, depth, across = canvas.make_coarse_raster(0.8)
     outline = breast.outline(view)
     heights = np.linspace(-outline.lower.half_width_mm, canvas.top_mm + 40, 6000)
     if view.is_cc_like:
@@ -209,14 +216,16 @@ def _skin_distance(breast: Breast, view: View, canvas: Canvas) -> Map:
 
 
 def _edge(
-    outline: Outline, breast: Breast, across: npt.NDArray[np.float64]
+    outline: Outline, breast: SimulatedBreast, across: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Return the depth of the skin with the nipple, which stands out in profile."""
     nipple = breast.nipple_mm * np.exp(-((across / _NIPPLE_RADIUS_MM) ** 4))
     return np.asarray(outline.edge(across) - nipple)
 
 
-def _projected_share(volume: GlandVolume, breast: Breast, view: View, canvas: Canvas) -> Map:
+def _projected_share(
+    volume: GlandVolume, breast: SimulatedBreast, view: View, canvas: Canvas
+) -> Map:
     gland, inside = volume.gland, volume.inside
     if view.is_mlo_like:
         gland, inside = (_turned(v, breast.oblique_deg) for v in (gland, inside))
@@ -224,7 +233,7 @@ def _projected_share(volume: GlandVolume, breast: Breast, view: View, canvas: Ca
     along = (np.arange(volume.gland.shape[2], dtype=np.float32) + 0.5) * VOXEL_MM - volume.half_mm
     slab = np.exp(-0.5 * (along / np.float32(_SLAB * breast.half_width_mm)) ** 2)
     share = (gland @ slab) / (inside @ slab + 4.0)
-    shape, depth, across = canvas.coarse(0.5)
+    shape, depth, across = canvas.make_coarse_raster(0.5)
     columns = (across + np.float32(volume.half_mm)) / np.float32(VOXEL_MM)
     flat = cv2.remap(
         np.asarray(share, dtype=np.float32),
@@ -235,7 +244,7 @@ def _projected_share(volume: GlandVolume, breast: Breast, view: View, canvas: Ca
         borderValue=0.0,
     )
     del shape
-    return np.clip(resized(np.asarray(flat, dtype=np.float32), canvas.shape), 0.0, 0.95)
+    return np.clip(resize_map(np.asarray(flat, dtype=np.float32), canvas.shape), 0.0, 0.95)
 
 
 def _turned(volume: npt.NDArray[np.float32], angle_deg: float) -> npt.NDArray[np.float32]:
@@ -248,9 +257,9 @@ def _turned(volume: npt.NDArray[np.float32], angle_deg: float) -> npt.NDArray[np
     return np.asarray(slices, dtype=np.float32)
 
 
-def _muscle(breast: Breast, view: View, canvas: Canvas) -> Map:
-    shape, depth, across = canvas.coarse(0.25)
-    rng = stream(breast.seed, "muscle", breast.laterality.letter)
+def _muscle(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
+    shape, depth, across = canvas.make_coarse_raster(0.25)
+    rng = seed_stream(breast.seed, "muscle", breast.laterality.letter)
     if view.is_cc_like:
         # Now and then the muscle's front shows as a crescent at the chest wall.
         bow = 1.0 - ((across - np.float32(breast.crescent.middle_mm)) / 38.0) ** 2
@@ -260,41 +269,41 @@ def _muscle(breast: Breast, view: View, canvas: Canvas) -> Map:
     else:
         edge = breast.pectoral.edge(across.astype(np.float64), breast.depth_mm)
     behind = (depth - edge).astype(np.float32)
-    behind += 0.5 * power_law_map(rng, shape, 0.25, Spectrum(5.0, 60.0, 4.0))
+    behind += 0.5 * draw_power_law_map(rng, shape, 0.25, Spectrum(5.0, 60.0, 4.0))
     # The muscle's bundles run along its edge: noise that is stretched and slanted that way.
-    bundles = resized(
-        power_law_map(rng, (shape[0] // 6, shape[1]), 0.25, Spectrum(2.6, 9.0, 0.8)), shape
+    bundles = resize_map(
+        draw_power_law_map(rng, (shape[0] // 6, shape[1]), 0.25, Spectrum(2.6, 9.0, 0.8)), shape
     )
     source = (depth + np.float32(breast.pectoral.width_mm / 100.0) * across) / np.float32(0.25)
     rows = np.arange(shape[0], dtype=np.float32)[:, None] + np.zeros_like(source)
     slanted = cv2.remap(bundles, source % shape[1], rows, cv2.INTER_LINEAR)
     rise = np.clip(behind / 1.6 + 0.5, 0.0, 1.0)
     body = 0.26 + 0.24 * (1.0 - np.exp(-np.maximum(behind, 0.0) / 25.0)) + 0.010 * slanted
-    return resized((rise * rise * (3 - 2 * rise) * body).astype(np.float32), canvas.shape)
+    return resize_map((rise * rise * (3 - 2 * rise) * body).astype(np.float32), canvas.shape)
 
 
-def _nipple(breast: Breast, canvas: Canvas) -> Map:
+def _nipple(breast: SimulatedBreast, canvas: Canvas) -> Map:
     """Return what the nipple and the ducts' ends behind it add, in mm."""
-    _, depth, across = canvas.coarse(0.25)
+    _, depth, across = canvas.make_coarse_raster(0.25)
     reach = ((depth - 1.0) / np.float32(breast.nipple_mm + 2.0)) ** 2 + (across / 6.5) ** 2
     body = 7.0 * np.exp(-(reach**2))
-    return resized(np.asarray(body, dtype=np.float32), canvas.shape)
+    return resize_map(np.asarray(body, dtype=np.float32), canvas.shape)
 
 
-def _skin(breast: Breast, view: View, canvas: Canvas) -> Map:
+def _skin(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     """Return the thickness of the skin: uneven along the edge, thicker at the areola."""
-    shape, depth, across = canvas.coarse(2.0)
-    rng = stream(breast.seed, "skin", breast.laterality.letter, view.name)
-    uneven = power_law_map(rng, shape, 2.0, Spectrum(3.5, 50.0, 4.0))
+    shape, depth, across = canvas.make_coarse_raster(2.0)
+    rng = seed_stream(breast.seed, "skin", breast.laterality.letter, view.name)
+    uneven = draw_power_law_map(rng, shape, 2.0, Spectrum(3.5, 50.0, 4.0))
     areola = np.exp(-((depth**2 + across**2) / np.float32(15.0**2)))
     skin = breast.skin_mm * np.clip(0.72 + 0.28 * uneven, 0.25, 1.5) + 0.7 * areola
-    return resized(skin.astype(np.float32), canvas.shape)
+    return resize_map(skin.astype(np.float32), canvas.shape)
 
 
-def _folds(breast: Breast, view: View, canvas: Canvas) -> Map:
+def _folds(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     """Return the folds of skin that the edges of the paddle raise at the chest wall."""
-    shape, depth, across = canvas.coarse(0.5)
-    rng = stream(breast.seed, "folds", breast.laterality.letter, view.name)
+    shape, depth, across = canvas.make_coarse_raster(0.5)
+    rng = seed_stream(breast.seed, "folds", breast.laterality.letter, view.name)
     total = np.zeros(shape, np.float32)
     outline = breast.outline(view)
     ends = (outline.upper.half_width_mm, -outline.lower.half_width_mm)
@@ -304,4 +313,4 @@ def _folds(breast: Breast, view: View, canvas: Canvas) -> Map:
         inward = sign * (np.float32(end) - across) + (breast.depth_mm - depth) * np.float32(slope)
         total += np.float32(height) * np.clip((np.float32(width) - inward) / 2.0, 0.0, 1.0)
     soft = cv2.GaussianBlur(total, (0, 0), 1.5)
-    return resized(np.asarray(soft, dtype=np.float32), canvas.shape)
+    return resize_map(np.asarray(soft, dtype=np.float32), canvas.shape)

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Laterality, View
-from secondread.simulate.anatomy import Breast
-from secondread.simulate.curves import Curve, sampled, wander
-from secondread.simulate.fields import Map, Spectrum, power_law_map, resized
-from secondread.simulate.projection import beam_axes
-from secondread.simulate.seeds import stream
-from secondread.simulate.shapes import clip
+from secondread.simulate.anatomy import SimulatedBreast
+from secondread.simulate.curves import TaperedCurve, draw_wandering_line, sample_curves
+from secondread.simulate.fields import Map, Spectrum, draw_power_law_map, resize_map
+from secondread.simulate.projection import compute_beam_axes
+from secondread.simulate.seeds import seed_stream
+from secondread.simulate.shapes import draw_clip
 from secondread.simulate.solids import Solid
-from secondread.simulate.strokes import Canvas, laid
+from secondread.simulate.strokes import Canvas, integrate_strokes
 from secondread.simulate.tissue import Aftermath
 
 BED_MM = 14.0
@@ -41,7 +41,7 @@ TREATMENT_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
+class TreatmentSpec:
     """Breast-conserving surgery and radiotherapy of one breast."""
 
     laterality: Laterality
@@ -55,11 +55,11 @@ class Treatment:
         """Return the years from the operation to a day; negative before it."""
         return (day - self.operated_on).days / 365.25
 
-    def done(self, laterality: Laterality, day: date) -> bool:
+    def is_operated(self, laterality: Laterality, day: date) -> bool:
         """Whether a breast had been operated on by a day."""
         return self.laterality is laterality and self.operated_on <= day
 
-    def centre(self, breast: Breast) -> npt.NDArray[np.float64]:
+    def locate_bed(self, breast: SimulatedBreast) -> npt.NDArray[np.float64]:
         """Return the bed's centre in breast coordinates."""
         depth, lateral, superior = self.place
         w = breast.half_width_mm
@@ -75,47 +75,56 @@ class Treatment:
         return f"{hours or 12} o'clock"
 
 
-def zone(point: npt.NDArray[np.float64], breast: Breast, treatment: Treatment | None) -> str:
+def name_zone(
+    point: npt.NDArray[np.float64], breast: SimulatedBreast, treatment: TreatmentSpec | None
+) -> str:
     """Return where a point lies relative to the treated site; empty without a treatment."""
     if treatment is None:
         return ""
     if breast.laterality is not treatment.laterality:
         return "other-breast"
-    distance = float(np.linalg.norm(point - treatment.centre(breast)))
+    distance = float(np.linalg.norm(point - treatment.locate_bed(breast)))
     if distance <= BED_MM:
         return "bed"
     return "near-bed" if distance <= NEAR_MM else "treated-breast"
 
 
-def bed_clips(breast: Breast, treatment: Treatment, seed: int) -> tuple[Solid, ...]:
+def draw_bed_clips(
+    breast: SimulatedBreast, treatment: TreatmentSpec, seed: int
+) -> tuple[Solid, ...]:
     """Return the clips that mark the bed's walls."""
-    rng = stream(seed, "clips", breast.laterality.letter)
-    centre = treatment.centre(breast)
+    rng = seed_stream(seed, "clips", breast.laterality.letter)
+    centre = treatment.locate_bed(breast)
     walls = rng.normal(size=(treatment.clips, 3))
     walls *= (0.75 * BED_MM) / np.linalg.norm(walls, axis=1, keepdims=True)
-    return tuple(clip(rng, centre + wall) for wall in walls)
+    return tuple(draw_clip(rng, centre + wall) for wall in walls)
 
 
-def aftermath(
-    breast: Breast, view: View, treatment: Treatment, day: date, canvas: Canvas, seed: int
+def draw_aftermath(
+    breast: SimulatedBreast,
+    view: View,
+    treatment: TreatmentSpec,
+    day: date,
+    canvas: Canvas,
+    seed: int,
 ) -> Aftermath:
     """Return what has changed by a day: a scar that shrinks, its spicules, skin and strands."""
     years = treatment.years_since(day)
-    axes = beam_axes(breast, view)
-    centre = axes @ treatment.centre(breast)
-    rng = stream(seed, "scar", breast.laterality.letter)
+    axes = compute_beam_axes(breast, view)
+    centre = axes @ treatment.locate_bed(breast)
+    rng = seed_stream(seed, "scar", breast.laterality.letter)
     # A scar contracts over the first years and then stays as it is.
     radius = 5.0 + 5.0 * math.exp(-max(years, 0.0) / 2.0)
-    core = _core(centre, radius, canvas, stream(seed, "scar core", view.name))
-    spicules: list[Curve] = []
+    core = _core(centre, radius, canvas, seed_stream(seed, "scar core", view.name))
+    spicules: list[TaperedCurve] = []
     for _ in range(26):
         heading = rng.normal(size=3)
         length = float(rng.uniform(10, 30))
-        start = treatment.centre(breast) + 2.0 * heading / np.linalg.norm(heading)
-        points = wander(rng, start, heading, length, bend=0.02)
+        start = treatment.locate_bed(breast) + 2.0 * heading / np.linalg.norm(heading)
+        points = draw_wandering_line(rng, start, heading, length, bend=0.02)
         width = float(rng.uniform(0.4, 0.9))
-        spicules.append(Curve(points, width, 0.15, density=float(rng.uniform(1.5, 3.0))))
-    added = core + laid(sampled(spicules).seen(axes), canvas)
+        spicules.append(TaperedCurve(points, width, 0.15, density=float(rng.uniform(1.5, 3.0))))
+    added = core + integrate_strokes(sample_curves(spicules).project(axes), canvas)
     place = (float(centre[0]), float(centre[1]))
     # It draws in the tissue around it as it shrinks.
     pull = 0.45 * (1.0 - 0.6 * math.exp(-max(years, 0.0) / 2.0))
@@ -130,16 +139,16 @@ def _core(
     centre: npt.NDArray[np.float64], radius: float, canvas: Canvas, rng: np.random.Generator
 ) -> Map:
     pitch = 0.4
-    shape, depth, across = canvas.coarse(pitch)
+    shape, depth, across = canvas.make_coarse_raster(pitch)
     reach = np.hypot(depth - np.float32(centre[0]), across - np.float32(centre[1]))
     # The rim is ragged: the same reach is farther in some directions than in others.
-    ragged = reach * (1.0 + 0.22 * power_law_map(rng, shape, pitch, Spectrum(3.0, 12.0, 0.5)))
+    ragged = reach * (1.0 + 0.22 * draw_power_law_map(rng, shape, pitch, Spectrum(3.0, 12.0, 0.5)))
     body = np.exp(-((ragged / np.float32(radius)) ** 2)) * np.float32(1.3 * radius)
-    return resized(cv2.GaussianBlur(body, (0, 0), 0.8), canvas.shape)
+    return resize_map(cv2.GaussianBlur(body, (0, 0), 0.8), canvas.shape)
 
 
-def treatment_rows(
-    patient_id: str, issuer: str, treatments: Iterable[Treatment]
+def make_treatment_rows(
+    patient_id: str, issuer: str, treatments: Iterable[TreatmentSpec]
 ) -> list[tuple[str, ...]]:
     """Return the record of treatments, one row a procedure, in the order of the columns."""
     rows: list[tuple[str, ...]] = []

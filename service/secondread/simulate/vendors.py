@@ -5,7 +5,7 @@ None of them is a product; together they span the pitches, noises and grey scale
 
 from dataclasses import dataclass
 
-from secondread.simulate.acquisition import Detector
+from secondread.simulate.acquisition import XRayDetector
 from secondread.simulate.finishing import Halo, LocalGain, Shrinkage
 from secondread.simulate.processing import Processing
 
@@ -15,7 +15,7 @@ class Vendor:
     """A family of units."""
 
     name: str
-    detector: Detector
+    detector: XRayDetector
     quanta_per_mm2: float
     """At the detector behind the average of the breast."""
     processing: Processing
@@ -30,7 +30,7 @@ class Vendor:
 
 _ALPHA = Vendor(
     "alpha",
-    Detector(rows=3328, columns=2560, pitch_mm=0.07, blur_mm=0.045),
+    XRayDetector(rows=3328, columns=2560, pitch_mm=0.07, blur_mm=0.045),
     4.2e5,
     Processing(
         octave_gains=(1.7, 1.8, 1.45, 1.3, 1.15, 1.1),
@@ -45,7 +45,7 @@ _ALPHA = Vendor(
 
 _BETA = Vendor(
     "beta",
-    Detector(
+    XRayDetector(
         rows=2294, columns=1914, pitch_mm=0.0941, blur_mm=0.065, noise_blur_px=0.35, scatter=0.18
     ),
     2.6e5,
@@ -63,7 +63,7 @@ _BETA = Vendor(
 
 _GAMMA = Vendor(
     "gamma",
-    Detector(rows=4728, columns=3540, pitch_mm=0.05, blur_mm=0.040),
+    XRayDetector(rows=4728, columns=3540, pitch_mm=0.05, blur_mm=0.040),
     4.6e5,
     Processing(
         octave_gains=(1.0, 1.6, 1.5, 1.3, 1.15, 1.0),
@@ -78,7 +78,7 @@ _GAMMA = Vendor(
 
 _DELTA = Vendor(
     "delta",
-    Detector(rows=2816, columns=2016, pitch_mm=0.085, blur_mm=0.050, electronic_quanta=9.0),
+    XRayDetector(rows=2816, columns=2016, pitch_mm=0.085, blur_mm=0.050, electronic_quanta=9.0),
     3.2e5,
     Processing(
         octave_gains=(1.5, 1.6, 1.3, 1.2, 1.1),
@@ -94,7 +94,7 @@ _DELTA = Vendor(
 
 _EPSILON = Vendor(
     "epsilon",
-    Detector(rows=3584, columns=2784, pitch_mm=0.065, blur_mm=0.055, noise_blur_px=0.45),
+    XRayDetector(rows=3584, columns=2784, pitch_mm=0.065, blur_mm=0.055, noise_blur_px=0.45),
     4.0e5,
     Processing(
         octave_gains=(1.5, 1.5, 1.3, 1.2, 1.1, 1.0),
@@ -114,7 +114,7 @@ _EPSILON = Vendor(
 
 _ZETA = Vendor(
     "zeta",
-    Detector(
+    XRayDetector(
         rows=2364,
         columns=1770,
         pitch_mm=0.1,
@@ -143,11 +143,11 @@ VENDORS: dict[str, Vendor] = {v.name: v for v in (_ALPHA, _BETA, _GAMMA, _DELTA,
 """The families by name, those held out included."""
 
 
-def in_domain() -> tuple[Vendor, ...]:
+def list_training_vendors() -> tuple[Vendor, ...]:
     """Return the families that a model may be trained on."""
     return tuple(vendor for vendor in VENDORS.values() if not vendor.held_out)
 
 
-def held_out() -> tuple[Vendor, ...]:
+def list_held_out_vendors() -> tuple[Vendor, ...]:
     """Return the families that are for judging alone; they differ from the others in kind."""
     return tuple(vendor for vendor in VENDORS.values() if vendor.held_out)

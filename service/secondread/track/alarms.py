@@ -5,14 +5,14 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from secondread.log import get
-from secondread.track.database import Database, insert_new
-from secondread.track.tables import Alarm
+from secondread.log import get_logger
+from secondread.track.database import Database, insert_if_new
+from secondread.track.tables import AlarmRow
 from secondread.track.values import Severity
 
-log = get(__name__)
+log = get_logger(__name__)
 
-STUCK = "study-stuck"
+STUDY_STUCK = "study-stuck"
 """A study's workflow gave up."""
 
 LATE_INSTANCE = "late-instance"
@@ -28,7 +28,7 @@ PRIOR_UNASKED = "prior-not-asked-for"
 """An archive that was asked for a prior sent another study."""
 
 
-def raise_in(
+def raise_alarm_in(
     session: Session,
     kind: str,
     subject: str,
@@ -38,13 +38,15 @@ def raise_in(
 ) -> bool:
     """Raise an alarm in the caller's transaction; say whether it was not raised already."""
     values = {"severity": severity, "detail": detail, "raised_at": now, "cleared_at": None}
-    raised = insert_new(session, Alarm, {"kind": kind, "subject": subject, **values})
+    raised = insert_if_new(session, AlarmRow, {"kind": kind, "subject": subject, **values})
     if not raised:
         again = (
-            update(Alarm)
-            .where(Alarm.kind == kind, Alarm.subject == subject, Alarm.cleared_at.is_not(None))
+            update(AlarmRow)
+            .where(
+                AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.cleared_at.is_not(None)
+            )
             .values(**values)
-            .returning(Alarm.id)
+            .returning(AlarmRow.id)
         )
         raised = session.execute(again).first() is not None
     if raised:
@@ -54,19 +56,19 @@ def raise_in(
 
 def is_raised(session: Session, kind: str, subject: str) -> bool:
     """Whether an alarm is raised now."""
-    raised = select(Alarm.id).where(
-        Alarm.kind == kind, Alarm.subject == subject, Alarm.cleared_at.is_(None)
+    raised = select(AlarmRow.id).where(
+        AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.cleared_at.is_(None)
     )
     return session.scalar(raised) is not None
 
 
-def clear_in(session: Session, kind: str, subject: str, now: datetime) -> bool:
+def clear_alarm_in(session: Session, kind: str, subject: str, now: datetime) -> bool:
     """Clear an alarm in the caller's transaction; say whether it was raised."""
     clear = (
-        update(Alarm)
-        .where(Alarm.kind == kind, Alarm.subject == subject, Alarm.cleared_at.is_(None))
+        update(AlarmRow)
+        .where(AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.cleared_at.is_(None))
         .values(cleared_at=now)
-        .returning(Alarm.id)
+        .returning(AlarmRow.id)
     )
     cleared = session.execute(clear).first() is not None
     if cleared:
@@ -109,10 +111,10 @@ class Alarms:
         severity
             How urgent it is.
         """
-        with self._database.writing() as session:
-            raise_in(session, kind, subject, detail, now, severity)
+        with self._database.begin_write() as session:
+            raise_alarm_in(session, kind, subject, detail, now, severity)
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
         """Clear an alarm, if it is raised."""
-        with self._database.writing() as session:
-            clear_in(session, kind, subject, now)
+        with self._database.begin_write() as session:
+            clear_alarm_in(session, kind, subject, now)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from secondread.accept.classify import Disposition
 from secondread.assemble.mammogram import Intent
 from secondread.settings import AssembleSettings
-from secondread.track.states import Cause, StudyEvent, StudyState, step
-from secondread.track.tables import AssociationStudy, Instance, Study, Treatment
+from secondread.track.states import Cause, StudyEvent, StudyState, step_study
+from secondread.track.tables import AssociationStudyRow, InstanceRow, StudyRow, TreatmentRow
 
 ViewKey = tuple[str, str]
 """Side letter (R or L) and view name (a member name of `codes.View`)."""
@@ -52,26 +52,28 @@ def is_due(now: datetime) -> ColumnElement[bool]:
     Quiet for long enough, or settled with every expected view while no association is open that
     delivered to it; or the wait for its priors is over.
     """
-    is_open = exists().where(AssociationStudy.study_uid == Study.study_uid)
+    is_open = exists().where(AssociationStudyRow.study_uid == StudyRow.study_uid)
     return and_(
-        Study.state.in_((StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS)),
-        or_(Study.quiet_due_at <= now, and_(Study.settle_due_at <= now, ~is_open)),
+        StudyRow.state.in_((StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS)),
+        or_(StudyRow.quiet_due_at <= now, and_(StudyRow.settle_due_at <= now, ~is_open)),
     )
 
 
 def is_usable() -> ColumnElement[bool]:
     """Return the condition that an instance is an image that counts now."""
-    return and_(Instance.current, Instance.rejected_at.is_(None), Instance.disposition.in_(IMAGES))
+    return and_(
+        InstanceRow.current, InstanceRow.rejected_at.is_(None), InstanceRow.disposition.in_(IMAGES)
+    )
 
 
-def usable(study_uid: str) -> ColumnElement[bool]:
+def is_usable_in(study_uid: str) -> ColumnElement[bool]:
     """Return the condition that an instance is an image of a study that counts now."""
-    return and_(Instance.study_uid == study_uid, is_usable())
+    return and_(InstanceRow.study_uid == study_uid, is_usable())
 
 
-def take_event(
+def apply_event(
     session: Session,
-    study: Study,
+    study: StudyRow,
     event: StudyEvent,
     now: datetime,
     rules: AssemblyRules,
@@ -81,7 +83,7 @@ def take_event(
 
     `cause` is that of the revision which it makes of a study that has results already.
     """
-    study.state = step(study.state, event)
+    study.state = step_study(study.state, event)
     if study.state is StudyState.HELD or event is StudyEvent.INSTANCE_ARRIVED_TOO_LATE:
         return
     if study.revision and study.next_cause is None:
@@ -90,7 +92,7 @@ def take_event(
     move_due_times(session, study, now, rules)
 
 
-def move_due_times(session: Session, study: Study, now: datetime, rules: AssemblyRules) -> None:
+def move_due_times(session: Session, study: StudyRow, now: datetime, rules: AssemblyRules) -> None:
     """Set when a study is to be read, counted from now."""
     images = _usable_images(session, study.study_uid)
     if not images and not study.revision:
@@ -101,33 +103,33 @@ def move_due_times(session: Session, study: Study, now: datetime, rules: Assembl
     study.quiet_due_at = now + timedelta(seconds=seconds.quiet_seconds)
     complete = rules.views.is_complete(
         _present(images),
-        [views for _, views in earlier_views(session, study)],
-        mastectomy_sides(session, study),
+        [views for _, views in find_earlier_views(session, study)],
+        find_mastectomy_sides(session, study),
     )
     settled_at = now + timedelta(seconds=seconds.settle_seconds)
     study.settle_due_at = settled_at if complete else None
 
 
-def present_views(session: Session, study_uid: str) -> list[ViewKey]:
+def find_present_views(session: Session, study_uid: str) -> list[ViewKey]:
     """Return the views of a study that count as come: in scope and For Presentation."""
     return _present(_usable_images(session, study_uid))
 
 
-def scope_views(session: Session, study_uid: str) -> frozenset[ViewKey]:
+def find_scope_views(session: Session, study_uid: str) -> frozenset[ViewKey]:
     """Return the views of a study's images that are in the detector's scope."""
     rows = session.execute(
-        select(Instance.laterality, Instance.view).where(
-            usable(study_uid), Instance.scope_reason.is_(None)
+        select(InstanceRow.laterality, InstanceRow.view).where(
+            is_usable_in(study_uid), InstanceRow.scope_reason.is_(None)
         )
     )
     return frozenset((side, view) for side, view in rows if side and view)
 
 
-def _usable_images(session: Session, study_uid: str) -> Sequence[Instance]:
-    return session.scalars(select(Instance).where(usable(study_uid))).all()
+def _usable_images(session: Session, study_uid: str) -> Sequence[InstanceRow]:
+    return session.scalars(select(InstanceRow).where(is_usable_in(study_uid))).all()
 
 
-def _present(images: Iterable[Instance]) -> list[ViewKey]:
+def _present(images: Iterable[InstanceRow]) -> list[ViewKey]:
     return [
         (image.laterality, image.view)
         for image in images
@@ -138,28 +140,30 @@ def _present(images: Iterable[Instance]) -> list[ViewKey]:
     ]
 
 
-def earlier_studies(session: Session, study: Study) -> list[Study]:
+def find_earlier_studies(session: Session, study: StudyRow) -> list[StudyRow]:
     """Return the same patient's studies of earlier days, latest first; a bounded number."""
     if study.patient is None or study.study_date is None:
         return []
     earlier = (
-        select(Study)
-        .where(Study.patient == study.patient, Study.study_date < study.study_date)
-        .order_by(Study.study_date.desc(), Study.study_uid)
+        select(StudyRow)
+        .where(StudyRow.patient == study.patient, StudyRow.study_date < study.study_date)
+        .order_by(StudyRow.study_date.desc(), StudyRow.study_uid)
         .limit(_PRIORS_CONSULTED)
     )
     return list(session.scalars(earlier))
 
 
-def earlier_views(session: Session, study: Study) -> list[tuple[Study, frozenset[ViewKey]]]:
+def find_earlier_views(
+    session: Session, study: StudyRow
+) -> list[tuple[StudyRow, frozenset[ViewKey]]]:
     """Return the same patient's earlier studies, latest first, with their in-scope views."""
-    studies = earlier_studies(session, study)
+    studies = find_earlier_studies(session, study)
     found: dict[str, set[ViewKey]] = {earlier.study_uid: set() for earlier in studies}
     if not found:
         return []
     rows = session.execute(
-        select(Instance.study_uid, Instance.laterality, Instance.view).where(
-            Instance.study_uid.in_(found), is_usable(), Instance.scope_reason.is_(None)
+        select(InstanceRow.study_uid, InstanceRow.laterality, InstanceRow.view).where(
+            InstanceRow.study_uid.in_(found), is_usable(), InstanceRow.scope_reason.is_(None)
         )
     )
     for study_uid, side, view in rows:
@@ -168,14 +172,14 @@ def earlier_views(session: Session, study: Study) -> list[tuple[Study, frozenset
     return [(earlier, frozenset(found[earlier.study_uid])) for earlier in studies]
 
 
-def mastectomy_sides(session: Session, study: Study) -> frozenset[str]:
+def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
     """Return the letters of the breasts that are known to have been removed by a study's day."""
     if study.patient is None:
         return frozenset()
-    removed = select(Treatment.side).where(
-        Treatment.patient == study.patient, Treatment.procedure == MASTECTOMY
+    removed = select(TreatmentRow.side).where(
+        TreatmentRow.patient == study.patient, TreatmentRow.procedure == MASTECTOMY
     )
     if study.study_date is not None:
-        begun = or_(Treatment.started_on.is_(None), Treatment.started_on <= study.study_date)
+        begun = or_(TreatmentRow.started_on.is_(None), TreatmentRow.started_on <= study.study_date)
         removed = removed.where(begun)
     return frozenset(session.scalars(removed))

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
 from secondread.settings import ObjectKind
-from secondread.track.assembly import earlier_studies
+from secondread.track.assembly import find_earlier_studies
 from secondread.track.database import Database
-from secondread.track.revisions import latest_finished
-from secondread.track.tables import Instance, OutboxObjectRow, Study
+from secondread.track.revisions import find_latest_finished
+from secondread.track.tables import InstanceRow, OutboxObjectRow, StudyRow
 
 _MOST_PRIORS = 8
 
@@ -38,44 +38,44 @@ class CadReports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of_priors(self, study_uid: str) -> list[ReportFile]:
+    def list_for_priors(self, study_uid: str) -> list[ReportFile]:
         """Return the CAD reports of the same patient's earlier studies, the latest study first.
 
         Of this node's own, those of the last revision with results, one for each profile.
         """
-        with self._database.reading() as session:
-            study = session.get(Study, study_uid)
-            earlier = [] if study is None else earlier_studies(session, study)[:_MOST_PRIORS]
+        with self._database.begin_read() as session:
+            study = session.get(StudyRow, study_uid)
+            earlier = [] if study is None else find_earlier_studies(session, study)[:_MOST_PRIORS]
             return [file for one in earlier for file in _files(session, one)]
 
-    def of_study(self, study_uid: str) -> list[ReportFile]:
+    def list_for_study(self, study_uid: str) -> list[ReportFile]:
         """Return the CAD reports of one study, as `of_priors` does."""
-        with self._database.reading() as session:
-            study = session.get(Study, study_uid)
+        with self._database.begin_read() as session:
+            study = session.get(StudyRow, study_uid)
             return [] if study is None else _files(session, study)
 
 
-def _files(session: Session, study: Study) -> list[ReportFile]:
+def _files(session: Session, study: StudyRow) -> list[ReportFile]:
     paths = (*_received(session, study.study_uid), *_own(session, study.study_uid))
     return [ReportFile(study.study_uid, study.study_date, path) for path in paths]
 
 
 def _received(session: Session, study_uid: str) -> list[str]:
     rows = (
-        select(Instance.path)
+        select(InstanceRow.path)
         .where(
-            Instance.study_uid == study_uid,
-            Instance.disposition == Disposition.OTHER_CAD_SR,
-            Instance.current,
-            Instance.rejected_at.is_(None),
+            InstanceRow.study_uid == study_uid,
+            InstanceRow.disposition == Disposition.OTHER_CAD_SR,
+            InstanceRow.current,
+            InstanceRow.rejected_at.is_(None),
         )
-        .order_by(Instance.arrived_at, Instance.id)
+        .order_by(InstanceRow.arrived_at, InstanceRow.id)
     )
     return list(session.scalars(rows))
 
 
 def _own(session: Session, study_uid: str) -> list[str]:
-    revision = latest_finished(session, study_uid)
+    revision = find_latest_finished(session, study_uid)
     if revision is None:
         return []
     rows = (

@@ -97,7 +97,7 @@ def _open_sqlite(url: str, *, foreign_keys: bool) -> Engine:
     return engine
 
 
-def for_writing(engine: Engine) -> Engine:
+def with_write_lock(engine: Engine) -> Engine:
     """Return the same engine, whose transactions take SQLite's write lock at their begin."""
     return engine.execution_options(**{_WRITES: True})
 
@@ -109,7 +109,7 @@ def _for_reading(engine: Engine) -> Engine:
 
 
 @contextmanager
-def driver_errors() -> Iterator[None]:
+def translate_driver_errors() -> Iterator[None]:
     """Translate what the driver raises into this package's errors.
 
     Raises
@@ -160,14 +160,14 @@ class Database:
         self.url = url
         self._engine = open_engine(url)
         self._reader = _for_reading(self._engine)
-        self._writer = for_writing(self._engine)
+        self._writer = with_write_lock(self._engine)
         # SQLite's own waiting is a poll without a queue: of 64 threads, some wait for 20 s. Taking
         # turns here leaves only the few other processes to poll against.
         is_sqlite = self._engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[None] = Turns() if is_sqlite else nullcontext()
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def begin_read(self) -> Iterator[Session]:
         """Give a session for queries, all of which see the database as of one moment.
 
         Raises
@@ -175,11 +175,11 @@ class Database:
         TransientError
             The database did not answer.
         """
-        with driver_errors(), Session(self._reader, expire_on_commit=False) as session:
+        with translate_driver_errors(), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def begin_write(self) -> Iterator[Session]:
         """Give a session whose changes are committed at the end, all or none.
 
         Raises
@@ -189,7 +189,7 @@ class Database:
             asking again does no harm.
         """
         with (
-            driver_errors(),
+            translate_driver_errors(),
             self._turn,
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
@@ -204,7 +204,7 @@ class Database:
         TransientError
             It does not answer.
         """
-        with self.reading() as session:
+        with self.begin_read() as session:
             session.execute(select(1))
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class Database:
         self._engine.dispose()
 
 
-def insert_new(session: Session, table: type[Base], values: Mapping[str, object]) -> bool:
+def insert_if_new(session: Session, table: type[Base], values: Mapping[str, object]) -> bool:
     """Insert a row unless a unique constraint already has its like; say whether it was inserted.
 
     Two processes may do it at the same moment: one of them inserts, neither fails.

@@ -7,11 +7,11 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from secondread.send.outbox import Batch, OutboxObject, StoreAnswer
-from secondread.settings import Mode, Proof
+from secondread.send.outbox import DeliveryBatch, OutboxObject, StoreAnswer
+from secondread.settings import DestinationMode, Proof
 from secondread.track.database import Database
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
-from secondread.track.tables import Delivery, Destination, OutboxObjectRow
+from secondread.track.tables import DeliveryRow, DestinationRow, OutboxObjectRow
 
 _LONGEST_ERROR = 500
 
@@ -31,34 +31,36 @@ class Deliveries:
         self._database = database
         self._outbox_dir = outbox_dir
 
-    def claim(
+    def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
-    ) -> Batch | None:
+    ) -> DeliveryBatch | None:
         """Take the due objects of one study; None when none is due or the mode is not live.
 
         Objects whose lease ran out are taken again. Two workers never get the same object while
         a lease holds.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             # The destination's row is the lock: a study is not split between two workers.
             live = session.scalars(
-                select(Destination)
-                .where(Destination.name == destination, Destination.mode == Mode.LIVE)
+                select(DestinationRow)
+                .where(
+                    DestinationRow.name == destination, DestinationRow.mode == DestinationMode.LIVE
+                )
                 .with_for_update()
             ).one_or_none()
             study_uid = None if live is None else _next_study(session, destination, now)
             if study_uid is None:
                 return None
             rows = session.execute(
-                select(Delivery, OutboxObjectRow)
-                .join(OutboxObjectRow, Delivery.outbox == OutboxObjectRow.id)
+                select(DeliveryRow, OutboxObjectRow)
+                .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
                 .where(_is_ready(destination, now), OutboxObjectRow.study_uid == study_uid)
-                .order_by(Delivery.id)
+                .order_by(DeliveryRow.id)
             ).all()
             claim = f"{rows[0][0].id}:{rows[0][0].attempts + 1}"
             for delivery, _ in rows:
                 _take(delivery, claim, worker, now + timedelta(seconds=lease_seconds))
-            return Batch(
+            return DeliveryBatch(
                 study_uid=study_uid,
                 destination=destination,
                 objects=tuple(self._object(row) for _, row in rows),
@@ -66,15 +68,15 @@ class Deliveries:
                 claim=claim,
             )
 
-    def delivered(
+    def record_delivered(
         self,
-        batch: Batch,
+        batch: DeliveryBatch,
         answers: Sequence[StoreAnswer],
         now: datetime,
         proof: Proof = Proof.STORE_STATUS,
     ) -> None:
         """Record the objects that the destination holds, also when the lease has run out."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for delivery, answer in _answered(session, batch, answers):
                 if delivery.state is DeliveryState.DELIVERED:
                     continue
@@ -83,9 +85,11 @@ class Deliveries:
                 delivery.last_status, delivery.last_error = answer.status, None
                 _release(delivery)
 
-    def stored(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+    def record_stored(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
         """Record the objects whose destination has to prove that it holds them, from now on."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for delivery, answer in _answered(session, batch, answers):
                 before = delivery.state
                 delivery.state = step_delivery(before, DeliveryEvent.STORED)
@@ -97,9 +101,9 @@ class Deliveries:
                 delivery.last_status, delivery.last_error = answer.status, None
                 _release(delivery)
 
-    def failed(
+    def record_failed(
         self,
-        batch: Batch,
+        batch: DeliveryBatch,
         answers: Sequence[StoreAnswer],
         now: datetime,
         next_attempt_at: datetime,
@@ -108,7 +112,7 @@ class Deliveries:
 
         What another worker has claimed meanwhile is left to that one.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for delivery, answer in _answered(session, batch, answers):
                 if delivery.claim != batch.claim:
                     continue
@@ -118,19 +122,19 @@ class Deliveries:
                 delivery.last_error = f"{answer.kind.value}: {answer.detail}"[:_LONGEST_ERROR]
                 _release(delivery)
 
-    def oldest_waiting(self, destination: str) -> datetime | None:
+    def find_oldest_waiting(self, destination: str) -> datetime | None:
         """Return since when the oldest object waits that a live destination never stored."""
         statement = (
-            select(func.min(Delivery.created_at))
-            .join(Destination, Delivery.destination == Destination.name)
+            select(func.min(DeliveryRow.created_at))
+            .join(DestinationRow, DeliveryRow.destination == DestinationRow.name)
             .where(
-                Delivery.destination == destination,
-                Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
-                Delivery.first_stored_at.is_(None),
-                Destination.mode == Mode.LIVE,
+                DeliveryRow.destination == destination,
+                DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+                DeliveryRow.first_stored_at.is_(None),
+                DestinationRow.mode == DestinationMode.LIVE,
             )
         )
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return session.scalar(statement)
 
     def _object(self, row: OutboxObjectRow) -> OutboxObject:
@@ -144,10 +148,10 @@ class Deliveries:
 
 def _is_ready(destination: str, now: datetime) -> ColumnElement[bool]:
     return and_(
-        Delivery.destination == destination,
+        DeliveryRow.destination == destination,
         or_(
-            and_(Delivery.state == DeliveryState.PENDING, Delivery.due_at <= now),
-            and_(Delivery.state == DeliveryState.SENDING, Delivery.lease_until <= now),
+            and_(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.due_at <= now),
+            and_(DeliveryRow.state == DeliveryState.SENDING, DeliveryRow.lease_until <= now),
         ),
     )
 
@@ -155,14 +159,14 @@ def _is_ready(destination: str, now: datetime) -> ColumnElement[bool]:
 def _next_study(session: Session, destination: str, now: datetime) -> str | None:
     return session.scalar(
         select(OutboxObjectRow.study_uid)
-        .join(Delivery, Delivery.outbox == OutboxObjectRow.id)
+        .join(DeliveryRow, DeliveryRow.outbox == OutboxObjectRow.id)
         .where(_is_ready(destination, now))
-        .order_by(Delivery.due_at, Delivery.id)
+        .order_by(DeliveryRow.due_at, DeliveryRow.id)
         .limit(1)
     )
 
 
-def _take(delivery: Delivery, claim: str, worker: str, lease_until: datetime) -> None:
+def _take(delivery: DeliveryRow, claim: str, worker: str, lease_until: datetime) -> None:
     if delivery.state is DeliveryState.SENDING:
         delivery.state = step_delivery(delivery.state, DeliveryEvent.LEASE_EXPIRED)
     delivery.state = step_delivery(delivery.state, DeliveryEvent.CLAIMED)
@@ -170,22 +174,22 @@ def _take(delivery: Delivery, claim: str, worker: str, lease_until: datetime) ->
     delivery.claim, delivery.leased_by, delivery.lease_until = claim, worker, lease_until
 
 
-def _release(delivery: Delivery) -> None:
+def _release(delivery: DeliveryRow) -> None:
     delivery.claim = delivery.leased_by = delivery.lease_until = None
 
 
 def _answered(
-    session: Session, batch: Batch, answers: Sequence[StoreAnswer]
-) -> list[tuple[Delivery, StoreAnswer]]:
+    session: Session, batch: DeliveryBatch, answers: Sequence[StoreAnswer]
+) -> list[tuple[DeliveryRow, StoreAnswer]]:
     by_uid = {answer.sop_instance_uid: answer for answer in answers}
     rows = session.execute(
-        select(Delivery, OutboxObjectRow.sop_instance_uid)
-        .join(OutboxObjectRow, Delivery.outbox == OutboxObjectRow.id)
+        select(DeliveryRow, OutboxObjectRow.sop_instance_uid)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
         .where(
-            Delivery.destination == batch.destination,
+            DeliveryRow.destination == batch.destination,
             OutboxObjectRow.sop_instance_uid.in_(by_uid),
         )
-        .order_by(Delivery.id)
-        .with_for_update(of=Delivery)
+        .order_by(DeliveryRow.id)
+        .with_for_update(of=DeliveryRow)
     )
     return [(delivery, by_uid[uid]) for delivery, uid in rows]

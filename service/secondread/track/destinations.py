@@ -6,13 +6,13 @@ from datetime import datetime
 from sqlalchemy import select
 
 from secondread.errors import InputError
-from secondread.log import get
-from secondread.settings import Mode
-from secondread.track.database import Database, insert_new
+from secondread.log import get_logger
+from secondread.settings import DestinationMode
+from secondread.track.database import Database, insert_if_new
 from secondread.track.summaries import ModeChange
-from secondread.track.tables import Destination, DestinationChange
+from secondread.track.tables import DestinationChangeRow, DestinationRow
 
-log = get(__name__)
+log = get_logger(__name__)
 
 SEEDED_BY = "settings"
 
@@ -29,18 +29,18 @@ class Destinations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def seed(self, modes: Mapping[str, Mode], now: datetime) -> None:
+    def seed_modes(self, modes: Mapping[str, DestinationMode], now: datetime) -> None:
         """Make the destinations that the database has not met, in the mode of the settings.
 
         The mode of one that it knows is left: the database rules from then on.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for name, mode in modes.items():
                 values = {"name": name, "mode": mode, "changed_at": now, "changed_by": SEEDED_BY}
-                if insert_new(session, Destination, values):
+                if insert_if_new(session, DestinationRow, values):
                     session.add(_change(name, None, mode, SEEDED_BY, now))
 
-    def set_mode(self, name: str, mode: Mode, by: str, now: datetime) -> bool:
+    def set_mode(self, name: str, mode: DestinationMode, by: str, now: datetime) -> bool:
         """Change a destination's mode, and write down who did; say whether it was another.
 
         Going live sends what is read from then on; what was read in shadow stays there. What
@@ -51,8 +51,8 @@ class Destinations:
         InputError
             There is no such destination.
         """
-        with self._database.writing() as session:
-            destination = session.get(Destination, name, with_for_update=True)
+        with self._database.begin_write() as session:
+            destination = session.get(DestinationRow, name, with_for_update=True)
             if destination is None:
                 raise InputError(f"there is no destination {name}")
             if destination.mode is mode:
@@ -62,27 +62,29 @@ class Destinations:
         log.info("destination_mode_changed", destination=name, mode=mode.value, by=by)
         return True
 
-    def modes(self) -> dict[str, Mode]:
+    def list_modes(self) -> dict[str, DestinationMode]:
         """Return the mode of each destination, by name."""
-        with self._database.reading() as session:
-            rows = session.scalars(select(Destination).order_by(Destination.name))
+        with self._database.begin_read() as session:
+            rows = session.scalars(select(DestinationRow).order_by(DestinationRow.name))
             return {row.name: row.mode for row in rows}
 
-    def changes(self, name: str) -> list[ModeChange]:
+    def list_changes(self, name: str) -> list[ModeChange]:
         """Return who changed a destination's mode, the latest first."""
         statement = (
-            select(DestinationChange)
-            .where(DestinationChange.destination == name)
-            .order_by(DestinationChange.id.desc())
+            select(DestinationChangeRow)
+            .where(DestinationChangeRow.destination == name)
+            .order_by(DestinationChangeRow.id.desc())
         )
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return [
                 ModeChange(row.old_mode, row.new_mode, row.changed_at, row.changed_by)
                 for row in session.scalars(statement)
             ]
 
 
-def _change(name: str, old: Mode | None, new: Mode, by: str, now: datetime) -> DestinationChange:
-    return DestinationChange(
+def _change(
+    name: str, old: DestinationMode | None, new: DestinationMode, by: str, now: datetime
+) -> DestinationChangeRow:
+    return DestinationChangeRow(
         destination=name, old_mode=old, new_mode=new, changed_by=by, changed_at=now
     )

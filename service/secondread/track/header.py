@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from secondread.accept.classify import Disposition
 from secondread.assemble.mammogram import Mammogram, PatientKey
-from secondread.assemble.scope import outside_scope
+from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.reasons import Reason
 
@@ -43,7 +43,7 @@ class RejectionNote:
         return self.code == RETENTION_EXPIRED
 
 
-def read_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
+def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
     """Return what is kept of a header; one that makes no sense is kept with that reason."""
     patient = _patient(header)
     try:
@@ -58,11 +58,11 @@ def read_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
         laterality=mammogram.laterality.letter if mammogram.laterality else None,
         view=mammogram.view.name if mammogram.view else None,
         intent=mammogram.intent.value if mammogram.intent else None,
-        scope_reason=outside_scope(mammogram) if is_image else None,
+        scope_reason=find_exclusion_reason(mammogram) if is_image else None,
     )
 
 
-def read_rejection(header: Dataset) -> RejectionNote:
+def read_rejection_note(header: Dataset) -> RejectionNote:
     """Return what a rejection note withdraws.
 
     The instances stand in the Current Requested Procedure Evidence Sequence (0040,A375), as the

@@ -12,26 +12,26 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
-from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
+from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
 from secondread.track import alarms, refusals
-from secondread.track.assembly import IMAGES, AssemblyRules, take_event
-from secondread.track.database import Database, insert_new
-from secondread.track.fetches import is_wanted, note_arrival
-from secondread.track.header import HeaderFacts, read_facts, read_rejection
-from secondread.track.patients import find_patient, known_patient
-from secondread.track.prior_choice import revise_compared
-from secondread.track.rejections import rejected_at, restore, withdraw
+from secondread.track.assembly import IMAGES, AssemblyRules, apply_event
+from secondread.track.database import Database, insert_if_new
+from secondread.track.fetches import note_arrival, was_requested
+from secondread.track.header import HeaderFacts, read_header_facts, read_rejection_note
+from secondread.track.patients import ensure_patient, look_up_patient
+from secondread.track.prior_choice import revise_compared_studies
+from secondread.track.rejections import find_rejection_time, restore_instance, withdraw_instances
 from secondread.track.states import Cause, StudyEvent, StudyState
 from secondread.track.tables import (
-    AssociationStudy,
-    Instance,
-    OpenAssociation,
+    AssociationStudyRow,
+    InstanceRow,
+    OpenAssociationRow,
     OutboxObjectRow,
-    Series,
-    Study,
+    SeriesRow,
+    StudyRow,
 )
 
 _LONGEST_UID = 64
@@ -55,21 +55,21 @@ class ReceiverLedger:
         self._receiver = receiver
         self._rules = rules
 
-    def receiver_started(self, at: datetime) -> None:
+    def record_receiver_start(self, at: datetime) -> None:
         """Forget the associations that this receiver had open when it died."""
-        with self._database.writing() as session:
-            mine = select(OpenAssociation.id).where(
-                OpenAssociation.receiver == self._receiver, OpenAssociation.opened_at <= at
+        with self._database.begin_write() as session:
+            mine = select(OpenAssociationRow.id).where(
+                OpenAssociationRow.receiver == self._receiver, OpenAssociationRow.opened_at <= at
             )
             _forget(session, list(session.scalars(mine)))
 
     def is_own(self, sop_instance_uid: str) -> bool:
         """Whether this node wrote the object with this UID."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             known = exists().where(OutboxObjectRow.sop_instance_uid == sop_instance_uid)
             return bool(session.scalar(select(known)))
 
-    def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+    def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         """Write an instance down, and commit.
 
         Raises
@@ -80,23 +80,25 @@ class ReceiverLedger:
             The database did not answer; nothing was written.
         """
         _check_uids(instance)
-        facts = read_facts(header, instance.disposition)
-        with self._database.writing() as session:
-            is_prior = is_wanted(session, instance.study_uid)
-            study = _open_study(session, instance, facts, fetched=is_prior or instance.on_request)
+        facts = read_header_facts(header, instance.disposition)
+        with self._database.begin_write() as session:
+            is_prior = was_requested(session, instance.study_uid)
+            study = _open_study(
+                session, instance, facts, fetched=is_prior or instance.was_requested
+            )
             _join_association(session, instance.association, self._receiver, study.study_uid)
             versions = session.scalars(
-                select(Instance).where(Instance.sop_instance_uid == instance.sop_instance_uid)
+                select(InstanceRow).where(InstanceRow.sop_instance_uid == instance.sop_instance_uid)
             ).all()
-            is_back = restore(session, study.study_uid, instance.sop_instance_uid)
+            is_back = restore_instance(session, study.study_uid, instance.sop_instance_uid)
             repeated = next((one for one in versions if one.sha256 == instance.sha256), None)
             if repeated is not None:
                 if is_back:
                     self._return(session, study, repeated, instance, is_prior=is_prior)
-                return Recorded.REPEATED
-            if instance.on_request and not is_prior:
+                return RecordOutcome.REPEATED
+            if instance.was_requested and not is_prior:
                 _keep_apart(session, study, instance, facts)
-                return Recorded.CONFLICTING if versions else Recorded.NEW
+                return RecordOutcome.CONFLICTING if versions else RecordOutcome.NEW
             superseded = _supersede(versions, study.study_uid)
             row = _add_instance(session, instance, facts)
             row.conflict = bool(versions) or not _is_patient_of(
@@ -113,24 +115,26 @@ class ReceiverLedger:
                 self._reject(session, study, instance, header)
             elif instance.disposition in IMAGES and row.rejected_at is None and not is_prior:
                 self._arrive(session, study, row, corrects=superseded)
-            return Recorded.CONFLICTING if versions else Recorded.NEW
+            return RecordOutcome.CONFLICTING if versions else RecordOutcome.NEW
 
-    def association_opened(self, association: PeerAssociation) -> None:
+    def record_association_start(self, association: PeerAssociation) -> None:
         """Note that a peer may deliver instances from now on."""
-        with self._database.writing() as session:
-            insert_new(session, OpenAssociation, _association(association, self._receiver))
+        with self._database.begin_write() as session:
+            insert_if_new(session, OpenAssociationRow, _association(association, self._receiver))
 
-    def association_closed(self, association_id: str, at: datetime) -> None:
+    def record_association_end(self, association_id: str, at: datetime) -> None:
         """Note that an association ended."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             _forget(session, [association_id])
 
-    def refused(self, refusals_seen: Sequence[Refusal]) -> None:
+    def record_refusals(self, refusals_seen: Sequence[Refusal]) -> None:
         """Add to what was refused, all in one transaction."""
-        with self._database.writing() as session:
-            refusals.add_all(session, refusals_seen)
+        with self._database.begin_write() as session:
+            refusals.add_refusals(session, refusals_seen)
 
-    def _arrive(self, session: Session, study: Study, row: Instance, *, corrects: bool) -> None:
+    def _arrive(
+        self, session: Session, study: StudyRow, row: InstanceRow, *, corrects: bool
+    ) -> None:
         event, now = StudyEvent.INSTANCE_ARRIVED, row.arrived_at
         window = timedelta(days=self._rules.settings.late_window_days)
         reported_at = study.reported_at
@@ -142,19 +146,19 @@ class ReceiverLedger:
             event = StudyEvent.INSTANCE_ARRIVED_TOO_LATE
             row.late = True
             text = "came after the late window; read it with: secondread studies read UID"
-            alarms.raise_in(session, alarms.LATE_INSTANCE, study.study_uid, text, now)
+            alarms.raise_alarm_in(session, alarms.LATE_INSTANCE, study.study_uid, text, now)
         cause = Cause.CORRECTED_INSTANCE if corrects else Cause.LATE_INSTANCE
-        take_event(session, study, event, now, self._rules, cause)
+        apply_event(session, study, event, now, self._rules, cause)
 
-    def _note_prior(self, session: Session, study: Study, instance: StoredInstance) -> None:
+    def _note_prior(self, session: Session, study: StudyRow, instance: StoredInstance) -> None:
         settle = timedelta(seconds=self._rules.settings.settle_seconds)
         note_arrival(session, study.study_uid, instance.received_at + settle)
 
     def _return(
         self,
         session: Session,
-        study: Study,
-        row: Instance,
+        study: StudyRow,
+        row: InstanceRow,
         instance: StoredInstance,
         *,
         is_prior: bool,
@@ -168,27 +172,27 @@ class ReceiverLedger:
             self._note_prior(session, study, instance)
         elif not study.revision and row.disposition in IMAGES:
             now = instance.received_at
-            take_event(session, study, StudyEvent.INSTANCE_ARRIVED, now, self._rules)
+            apply_event(session, study, StudyEvent.INSTANCE_ARRIVED, now, self._rules)
 
     def _reject(
-        self, session: Session, study: Study, instance: StoredInstance, header: Dataset
+        self, session: Session, study: StudyRow, instance: StoredInstance, header: Dataset
     ) -> None:
-        note, now = read_rejection(header), instance.received_at
-        withdrawn = withdraw(session, study, note, instance.sop_instance_uid, now)
+        note, now = read_rejection_note(header), instance.received_at
+        withdrawn = withdraw_instances(session, study, note, instance.sop_instance_uid, now)
         # A report stays right when the retention of its images has expired.
         if withdrawn and not (note.is_expiry and study.revision):
             event, cause = StudyEvent.INSTANCE_REJECTED, Cause.REJECTION
-            take_event(session, study, event, now, self._rules, cause)
+            apply_event(session, study, event, now, self._rules, cause)
         if not note.is_expiry:
             self._lose(session, study, withdrawn, now)
 
     def _lose(
-        self, session: Session, study: Study, lost: Sequence[tuple[str, str]], now: datetime
+        self, session: Session, study: StudyRow, lost: Sequence[tuple[str, str]], now: datetime
     ) -> None:
         """Have later studies read again that were compared with images that count no more."""
         if lost:
             session.flush()
-            revise_compared(session, study, lost, self._rules.settings, now)
+            revise_compared_studies(session, study, lost, self._rules.settings, now)
 
 
 def _check_uids(instance: StoredInstance) -> None:
@@ -205,13 +209,13 @@ def _check_uids(instance: StoredInstance) -> None:
 
 def _open_study(
     session: Session, instance: StoredInstance, facts: HeaderFacts, *, fetched: bool
-) -> Study:
+) -> StudyRow:
     """Return the study's row, made if need be, and locked until the transaction ends.
 
     One that this node asked for is held from the start: it is kept as a prior, whatever its age,
     and read only if a person wants it.
     """
-    study = session.get(Study, instance.study_uid, with_for_update=True)
+    study = session.get(StudyRow, instance.study_uid, with_for_update=True)
     if study is None:
         values = {
             "study_uid": instance.study_uid,
@@ -224,35 +228,39 @@ def _open_study(
             "first_arrived_at": instance.received_at,
             "last_arrived_at": instance.received_at,
         }
-        insert_new(session, Study, values)
-        study = session.get_one(Study, instance.study_uid, with_for_update=True)
+        insert_if_new(session, StudyRow, values)
+        study = session.get_one(StudyRow, instance.study_uid, with_for_update=True)
     if study.study_date is None:
         study.study_date = facts.study_date
     if study.patient is None and facts.patient is not None:
-        study.patient = find_patient(session, facts.patient).id
+        study.patient = ensure_patient(session, facts.patient).id
     return study
 
 
-def _is_patient_of(session: Session, study: Study, key: PatientKey | None, now: datetime) -> bool:
+def _is_patient_of(
+    session: Session, study: StudyRow, key: PatientKey | None, now: datetime
+) -> bool:
     """Whether the instance names the study's patient; another one raises an alarm."""
     if key is None or study.patient is None:
         return True
-    known = known_patient(session, key)
+    known = look_up_patient(session, key)
     if known is not None and known.id == study.patient:
         return True
     text = "images of one study name two patients; compare them at the archive"
-    alarms.raise_in(session, alarms.PATIENT_MISMATCH, study.study_uid, text, now)
+    alarms.raise_alarm_in(session, alarms.PATIENT_MISMATCH, study.study_uid, text, now)
     return False
 
 
 def _keep_apart(
-    session: Session, study: Study, instance: StoredInstance, facts: HeaderFacts
+    session: Session, study: StudyRow, instance: StoredInstance, facts: HeaderFacts
 ) -> None:
     """Write down what came on our request without having been asked for: kept, and never used."""
     row = _add_instance(session, instance, facts)
     row.current, row.conflict = False, True
     text = "an archive that was asked for a prior sent images of this study; they are not used"
-    alarms.raise_in(session, alarms.PRIOR_UNASKED, study.study_uid, text, instance.received_at)
+    alarms.raise_alarm_in(
+        session, alarms.PRIOR_UNASKED, study.study_uid, text, instance.received_at
+    )
 
 
 def _association(association: PeerAssociation, receiver: str) -> dict[str, object]:
@@ -269,17 +277,17 @@ def _join_association(
     session: Session, association: PeerAssociation, receiver: str, study_uid: str
 ) -> None:
     key = {"association": association.association_id, "study_uid": study_uid}
-    if session.get(AssociationStudy, key) is None:
+    if session.get(AssociationStudyRow, key) is None:
         # Its opening may have been lost while the database was away.
-        insert_new(session, OpenAssociation, _association(association, receiver))
-        insert_new(session, AssociationStudy, key)
+        insert_if_new(session, OpenAssociationRow, _association(association, receiver))
+        insert_if_new(session, AssociationStudyRow, key)
 
 
 def _forget(session: Session, association_ids: list[str]) -> None:
-    session.execute(delete(OpenAssociation).where(OpenAssociation.id.in_(association_ids)))
+    session.execute(delete(OpenAssociationRow).where(OpenAssociationRow.id.in_(association_ids)))
 
 
-def _supersede(others: Sequence[Instance], study_uid: str) -> bool:
+def _supersede(others: Sequence[InstanceRow], study_uid: str) -> bool:
     """Flag other versions of an instance; those of its study are no longer current.
 
     Returns
@@ -297,7 +305,9 @@ def _supersede(others: Sequence[Instance], study_uid: str) -> bool:
     return found
 
 
-def _correct_patient(session: Session, study: Study, key: PatientKey | None, now: datetime) -> None:
+def _correct_patient(
+    session: Session, study: StudyRow, key: PatientKey | None, now: datetime
+) -> None:
     """Give a study to another patient when all of its images were sent again under that one.
 
     As long as an image is left that came under the first patient's name, it is a study with
@@ -305,16 +315,16 @@ def _correct_patient(session: Session, study: Study, key: PatientKey | None, now
     """
     if key is None or _is_patient_of(session, study, key, now):
         return
-    of_first = select(Instance.id).where(
-        Instance.study_uid == study.study_uid, Instance.current, ~Instance.conflict
+    of_first = select(InstanceRow.id).where(
+        InstanceRow.study_uid == study.study_uid, InstanceRow.current, ~InstanceRow.conflict
     )
     if session.scalars(of_first.limit(1)).one_or_none() is None:
-        study.patient = find_patient(session, key).id
-        alarms.clear_in(session, alarms.PATIENT_MISMATCH, study.study_uid, now)
+        study.patient = ensure_patient(session, key).id
+        alarms.clear_alarm_in(session, alarms.PATIENT_MISMATCH, study.study_uid, now)
 
 
-def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> Instance:
-    row = Instance(
+def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> InstanceRow:
+    row = InstanceRow(
         sop_instance_uid=instance.sop_instance_uid,
         sha256=instance.sha256,
         sop_class_uid=instance.sop_class_uid,
@@ -331,7 +341,7 @@ def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts
         laterality=facts.laterality,
         view=facts.view,
         intent=facts.intent,
-        rejected_at=rejected_at(session, instance.study_uid, instance.sop_instance_uid),
+        rejected_at=find_rejection_time(session, instance.study_uid, instance.sop_instance_uid),
         current=True,
         late=False,
     )
@@ -342,9 +352,9 @@ def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts
 
 def _series(session: Session, instance: StoredInstance, modality: str) -> int:
     key = {"study_uid": instance.study_uid, "series_uid": instance.series_uid}
-    find = select(Series.id).filter_by(**key)
+    find = select(SeriesRow.id).filter_by(**key)
     known = session.scalars(find).one_or_none()
     if known is None:
-        insert_new(session, Series, {**key, "modality": modality})
+        insert_if_new(session, SeriesRow, {**key, "modality": modality})
         known = session.scalars(find).one()
     return known

@@ -10,21 +10,21 @@ from sqlalchemy.orm import Session, aliased
 
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
-from secondread.findings.comparison import Verdict
-from secondread.followup.identity import KnownFinding
-from secondread.followup.timeline import LesionHistory, Missing, Sighting, histories
+from secondread.findings.comparison import ChangeKind
+from secondread.followup.identity import TrackedFinding
+from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting, build_histories
 from secondread.geometry import PointPx
 from secondread.track.database import Database
-from secondread.track.patients import known_patient
+from secondread.track.patients import look_up_patient
 from secondread.track.states import RevisionState
 from secondread.track.tables import (
-    Assessment,
+    AssessmentRow,
     FindingRow,
-    ImageResult,
-    Lesion,
+    ImageResultRow,
+    LesionRow,
     PriorFindingRow,
-    Revision,
-    Study,
+    RevisionRow,
+    StudyRow,
 )
 
 CATEGORIES = frozenset({"0", "1", "2", "3", "4", "4A", "4B", "4C", "5", "6"})
@@ -43,7 +43,7 @@ class Lesions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known_in(self, images: Collection[str]) -> tuple[tuple[KnownFinding, ...], ...]:
+    def find_in_images(self, images: Collection[str]) -> tuple[tuple[TrackedFinding, ...], ...]:
         """Return what earlier readings saw in images, each reading's together, the latest first.
 
         Parameters
@@ -53,18 +53,18 @@ class Lesions:
         """
         tables = [
             select(
-                Revision.finished_at,
-                Revision.id.label("revision"),
+                RevisionRow.finished_at,
+                RevisionRow.id.label("revision"),
                 table.sop_instance_uid,
                 table.document,
-                Lesion.tracking_uid,
+                LesionRow.tracking_uid,
             )
-            .join(Revision, table.revision == Revision.id)
-            .join(Lesion, table.lesion == Lesion.id)
-            .where(table.sop_instance_uid.in_(images), Revision.state == RevisionState.FINISHED)
+            .join(RevisionRow, table.revision == RevisionRow.id)
+            .join(LesionRow, table.lesion == LesionRow.id)
+            .where(table.sop_instance_uid.in_(images), RevisionRow.state == RevisionState.FINISHED)
             for table in (FindingRow, PriorFindingRow)
         ]
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             rows = session.execute(union_all(*tables)).all()
         rows = sorted(rows, key=lambda row: (row.finished_at, row.revision), reverse=True)
         return tuple(
@@ -77,7 +77,7 @@ class Lesions:
             for _, group in groupby(rows, key=lambda row: row.revision)
         )
 
-    def timeline(self, patient: PatientKey) -> tuple[LesionHistory, ...]:
+    def list_for_patient(self, patient: PatientKey) -> tuple[LesionHistory, ...]:
         """Return the lesions of a patient, the one that was seen first before the others.
 
         Raises
@@ -85,26 +85,30 @@ class Lesions:
         InputError
             The patient is not known.
         """
-        with self._database.reading() as session:
-            known = known_patient(session, patient)
+        with self._database.begin_read() as session:
+            known = look_up_patient(session, patient)
             if known is None:
                 raise InputError("the patient is not known; see: secondread patients list")
             return _histories(session, known.id)
 
-    def of_study(self, study_uid: str) -> tuple[LesionHistory, ...]:
+    def list_for_study(self, study_uid: str) -> tuple[LesionHistory, ...]:
         """Return the lesions that a study shows, or that its results say are not there any more."""
-        with self._database.reading() as session:
-            patient = session.scalar(select(Study.patient).where(Study.study_uid == study_uid))
+        with self._database.begin_read() as session:
+            patient = session.scalar(
+                select(StudyRow.patient).where(StudyRow.study_uid == study_uid)
+            )
             if patient is None:
                 return ()
             return tuple(
                 one
                 for one in _histories(session, patient)
                 if any(seen.study_uid == study_uid for seen in one.sightings)
-                or any(gone.study_uid == study_uid for gone in one.missing)
+                or any(gone.study_uid == study_uid for gone in one.absences)
             )
 
-    def assess(self, study_uid: str, side: str, category: str, now: datetime, by: str) -> None:
+    def record_assessment(
+        self, study_uid: str, side: str, category: str, now: datetime, by: str
+    ) -> None:
         """Write down the radiologist's category of a breast; an empty one withdraws it.
 
         Raises
@@ -116,11 +120,11 @@ class Lesions:
             raise InputError("a breast is R or L")
         if category and category not in CATEGORIES:
             raise InputError(f"a category is one of {', '.join(sorted(CATEGORIES))}")
-        with self._database.writing() as session:
-            if session.get(Study, study_uid) is None:
+        with self._database.begin_write() as session:
+            if session.get(StudyRow, study_uid) is None:
                 raise InputError(f"the study {study_uid} is not known")
             session.add(
-                Assessment(
+                AssessmentRow(
                     study_uid=study_uid,
                     side=side,
                     category=category,
@@ -130,52 +134,58 @@ class Lesions:
             )
 
 
-def _known(image: str, document: Mapping[str, Any], lesion: str) -> KnownFinding:
+def _known(image: str, document: Mapping[str, Any], lesion: str) -> TrackedFinding:
     outline = tuple(PointPx(col, row) for col, row in document["outline"])
-    return KnownFinding(image, outline, lesion)
+    return TrackedFinding(image, outline, lesion)
 
 
 def _histories(session: Session, patient: int) -> tuple[LesionHistory, ...]:
     categories: dict[tuple[str, str], str] = {}
     for entry in session.scalars(
-        select(Assessment)
-        .join(Study, Assessment.study_uid == Study.study_uid)
-        .where(Study.patient == patient)
-        .order_by(Assessment.recorded_at, Assessment.id)
+        select(AssessmentRow)
+        .join(StudyRow, AssessmentRow.study_uid == StudyRow.study_uid)
+        .where(StudyRow.patient == patient)
+        .order_by(AssessmentRow.recorded_at, AssessmentRow.id)
     ):
         categories[entry.study_uid, entry.side] = entry.category
     given = {key: category for key, category in categories.items() if category}
     seen = [*_own(session, patient), *_reread(session, patient)]
-    return histories(seen, _missing(session, patient), given)
+    return build_histories(seen, _missing(session, patient), given)
 
 
 def _latest() -> ColumnElement[bool]:
     """Whether a revision is the latest of its study that has results."""
-    other = aliased(Revision)
+    other = aliased(RevisionRow)
     latest = (
         select(func.max(other.number))
-        .where(other.study_uid == Revision.study_uid, other.state == RevisionState.FINISHED)
-        .correlate(Revision)
+        .where(other.study_uid == RevisionRow.study_uid, other.state == RevisionState.FINISHED)
+        .correlate(RevisionRow)
         .scalar_subquery()
     )
-    return and_(Revision.state == RevisionState.FINISHED, Revision.number == latest)
+    return and_(RevisionRow.state == RevisionState.FINISHED, RevisionRow.number == latest)
 
 
 def _own(session: Session, patient: int) -> Iterator[Sighting]:
     """Give what the latest results of the patient's studies say of lesions."""
     rows = session.execute(
-        select(FindingRow, ImageResult.label, Lesion.tracking_uid, Revision, Study.study_date)
-        .join(Revision, FindingRow.revision == Revision.id)
-        .join(Study, Revision.study_uid == Study.study_uid)
-        .join(Lesion, FindingRow.lesion == Lesion.id)
+        select(
+            FindingRow,
+            ImageResultRow.label,
+            LesionRow.tracking_uid,
+            RevisionRow,
+            StudyRow.study_date,
+        )
+        .join(RevisionRow, FindingRow.revision == RevisionRow.id)
+        .join(StudyRow, RevisionRow.study_uid == StudyRow.study_uid)
+        .join(LesionRow, FindingRow.lesion == LesionRow.id)
         .join(
-            ImageResult,
+            ImageResultRow,
             and_(
-                ImageResult.revision == Revision.id,
-                ImageResult.sop_instance_uid == FindingRow.sop_instance_uid,
+                ImageResultRow.revision == RevisionRow.id,
+                ImageResultRow.sop_instance_uid == FindingRow.sop_instance_uid,
             ),
         )
-        .where(Study.patient == patient, _latest())
+        .where(StudyRow.patient == patient, _latest())
     )
     for finding, label, lesion, revision, day in rows:
         yield _sighting(finding, label, lesion, revision, (revision.study_uid, day))
@@ -187,27 +197,31 @@ def _reread(session: Session, patient: int) -> Iterator[Sighting]:
         yield _sighting(finding, finding.label, lesion, revision, (finding.study_uid, prior_day))
 
 
-def _missing(session: Session, patient: int) -> list[Missing]:
+def _missing(session: Session, patient: int) -> list[LesionAbsence]:
     """Return what they say is not there any more."""
     return [
-        Missing(lesion, revision.study_uid, day, finding.label, finding.missed)
+        LesionAbsence(lesion, revision.study_uid, day, finding.label, finding.missed)
         for finding, lesion, revision, day, _ in _of_priors(session, patient)
         if finding.missed is not None
     ]
 
 
 def _of_priors(session: Session, patient: int) -> list[Any]:
-    prior = aliased(Study)
+    prior = aliased(StudyRow)
     return list(
         session.execute(
             select(
-                PriorFindingRow, Lesion.tracking_uid, Revision, Study.study_date, prior.study_date
+                PriorFindingRow,
+                LesionRow.tracking_uid,
+                RevisionRow,
+                StudyRow.study_date,
+                prior.study_date,
             )
-            .join(Revision, PriorFindingRow.revision == Revision.id)
-            .join(Study, Revision.study_uid == Study.study_uid)
-            .join(Lesion, PriorFindingRow.lesion == Lesion.id)
+            .join(RevisionRow, PriorFindingRow.revision == RevisionRow.id)
+            .join(StudyRow, RevisionRow.study_uid == StudyRow.study_uid)
+            .join(LesionRow, PriorFindingRow.lesion == LesionRow.id)
             .outerjoin(prior, PriorFindingRow.study_uid == prior.study_uid)
-            .where(Study.patient == patient, _latest())
+            .where(StudyRow.patient == patient, _latest())
         )
     )
 
@@ -216,7 +230,7 @@ def _sighting(
     row: FindingRow | PriorFindingRow,
     label: str,
     lesion: str,
-    revision: Revision,
+    revision: RevisionRow,
     study: tuple[str, date | None],
 ) -> Sighting:
     document: Mapping[str, Any] = row.document
@@ -236,7 +250,7 @@ def _sighting(
         certainty=row.certainty,
         suspicion=row.suspicion,
         shown=row.shown,
-        change=Verdict[change.upper()].words if change else "",
+        change=ChangeKind[change.upper()].words if change else "",
         read_at=revision.finished_at or revision.started_at,
         model_digest=revision.model_digest,
         crop=(document.get("crop") or {}).get("path"),

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from secondread.track.database import driver_errors, for_writing, open_engine
+from secondread.track.database import open_engine, translate_driver_errors, with_write_lock
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -23,23 +23,23 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def newest() -> str:
+def find_newest_version() -> str:
     """Return the version that this program works with."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     return head or ""
 
 
-def current(url: str) -> str | None:
+def read_version(url: str) -> str | None:
     """Return the version of a database, or None if it holds no tracker yet."""
     engine = open_engine(url)
     try:
-        with driver_errors(), engine.connect() as connection:
+        with translate_driver_errors(), engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()
 
 
-def upgrade(url: str) -> str:
+def upgrade_database(url: str) -> str:
     """Bring a database to the newest version, all or nothing, and return that version.
 
     Several processes may do it at once: one migrates, the others wait and find it done.
@@ -51,10 +51,10 @@ def upgrade(url: str) -> str:
     """
     engine = open_engine(url, foreign_keys=False)
     try:
-        with driver_errors(), for_writing(engine).begin() as connection:
+        with translate_driver_errors(), with_write_lock(engine).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             command.upgrade(_config(connection), "head")
     finally:
         engine.dispose()
-    return newest()
+    return find_newest_version()

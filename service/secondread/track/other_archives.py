@@ -11,12 +11,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
-from secondread.log import get
-from secondread.send.prior_queue import Errand
+from secondread.log import get_logger
+from secondread.send.prior_queue import FetchKind
 from secondread.track.states import FetchEvent, FetchState, step_fetch
-from secondread.track.tables import PriorRequest
+from secondread.track.tables import FetchRequestRow
 
-log = get(__name__)
+log = get_logger(__name__)
 
 NOT_TO_BE_HAD = (FetchState.REFUSED, FetchState.GAVE_UP)
 """The states of a prior that its archive does not send, at least for now."""
@@ -27,24 +27,26 @@ def left_to_ask(session: Session, study_uid: str, source: str) -> frozenset[str]
 
     As Study Instance UIDs.
     """
-    rows = list(session.scalars(_of(study_uid, Errand.RETRIEVE)))
+    rows = list(session.scalars(_of(study_uid, FetchKind.RETRIEVE)))
     asked = {row.prior_study_uid for row in rows}
     open_ = {row.prior_study_uid for row in rows if row.state not in NOT_TO_BE_HAD}
     own = {row.prior_study_uid for row in rows if row.source == source}
     return frozenset(asked - open_ - own)
 
 
-def ask_others(session: Session, failed: PriorRequest, now: datetime) -> None:
+def ask_others(session: Session, failed: FetchRequestRow, now: datetime) -> None:
     """Have the archives queried again that may have a prior which another did not send."""
-    if failed.errand is not Errand.RETRIEVE or failed.state not in NOT_TO_BE_HAD:
+    if failed.errand is not FetchKind.RETRIEVE or failed.state not in NOT_TO_BE_HAD:
         return
     session.flush()
-    others = _of(failed.study_uid, Errand.QUERY, PriorRequest.source != failed.source)
+    others = _of(failed.study_uid, FetchKind.QUERY, FetchRequestRow.source != failed.source)
     for query in session.scalars(others).all():
         ask_again(session, query, {failed.prior_study_uid}, now)
 
 
-def ask_again(session: Session, query: PriorRequest, priors: Iterable[str], now: datetime) -> None:
+def ask_again(
+    session: Session, query: FetchRequestRow, priors: Iterable[str], now: datetime
+) -> None:
     """Renew an answered query that did not offer a prior because it was to come from elsewhere.
 
     Parameters
@@ -63,7 +65,7 @@ def ask_again(session: Session, query: PriorRequest, priors: Iterable[str], now:
         log.info("prior_asked_elsewhere", study_uid=query.study_uid, source=query.source)
 
 
-def _of(study_uid: str, errand: Errand, *more: ColumnElement[bool]) -> Select[PriorRequest]:
-    return select(PriorRequest).where(
-        PriorRequest.study_uid == study_uid, PriorRequest.errand == errand, *more
+def _of(study_uid: str, errand: FetchKind, *more: ColumnElement[bool]) -> Select[FetchRequestRow]:
+    return select(FetchRequestRow).where(
+        FetchRequestRow.study_uid == study_uid, FetchRequestRow.errand == errand, *more
     )

@@ -12,36 +12,36 @@ from sqlalchemy.orm import Session, aliased
 
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
-from secondread.log import get
-from secondread.track.database import Database, insert_new
-from secondread.track.prior_choice import FetchRules, revise_if_gained
-from secondread.track.tables import Lesion, Patient, PatientMerge, Study, Treatment
-from secondread.track.treatment_changes import RevisionRules, alike, revise_for_treatment
+from secondread.log import get_logger
+from secondread.track.database import Database, insert_if_new
+from secondread.track.prior_choice import FetchRules, revise_if_priors_gained
+from secondread.track.tables import LesionRow, PatientMergeRow, PatientRow, StudyRow, TreatmentRow
+from secondread.track.treatment_changes import RevisionRules, are_alike, revise_for_treatment
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
-def find_patient(session: Session, key: PatientKey) -> Patient:
+def ensure_patient(session: Session, key: PatientKey) -> PatientRow:
     """Return a patient's row, made if need be; of a merged one that of whom it is."""
     columns = {"patient_id": key.patient_id, "issuer": key.issuer}
-    known = known_patient(session, key)
+    known = look_up_patient(session, key)
     if known is None:
-        insert_new(session, Patient, columns)
-        known = session.scalars(select(Patient).filter_by(**columns)).one()
+        insert_if_new(session, PatientRow, columns)
+        known = session.scalars(select(PatientRow).filter_by(**columns)).one()
     return known
 
 
-def known_patient(session: Session, key: PatientKey) -> Patient | None:
+def look_up_patient(session: Session, key: PatientKey) -> PatientRow | None:
     """Return a patient's row, of a merged one that of whom it is; None if there is none."""
     row = _row(session, key)
     if row is None or row.merged_into is None:
         return row
-    return session.get_one(Patient, row.merged_into)
+    return session.get_one(PatientRow, row.merged_into)
 
 
-def _row(session: Session, key: PatientKey) -> Patient | None:
+def _row(session: Session, key: PatientKey) -> PatientRow | None:
     columns = {"patient_id": key.patient_id, "issuer": key.issuer}
-    return session.scalars(select(Patient).filter_by(**columns)).one_or_none()
+    return session.scalars(select(PatientRow).filter_by(**columns)).one_or_none()
 
 
 class PatientSummary(NamedTuple):
@@ -53,12 +53,12 @@ class PatientSummary(NamedTuple):
     treatments: int
 
 
-class Merged(NamedTuple):
+class MergeResult(NamedTuple):
     """What changed hands."""
 
     studies: int
     treatments: int
-    due: tuple[str, ...]
+    due_studies: tuple[str, ...]
     """Studies that became due for a revision by it."""
 
 
@@ -76,28 +76,28 @@ class Patients:
 
     def list_patients(self, limit: int) -> list[PatientSummary]:
         """Return patients by ID, merged ones among them; at most so many."""
-        head = aliased(Patient)
-        studies = select(func.count()).where(Study.patient == Patient.id).scalar_subquery()
-        done = select(func.count()).where(Treatment.patient == Patient.id).scalar_subquery()
+        head = aliased(PatientRow)
+        studies = select(func.count()).where(StudyRow.patient == PatientRow.id).scalar_subquery()
+        done = select(func.count()).where(TreatmentRow.patient == PatientRow.id).scalar_subquery()
         statement = (
-            select(Patient, head, studies, done)
-            .outerjoin(head, Patient.merged_into == head.id)
-            .order_by(Patient.patient_id, Patient.issuer)
+            select(PatientRow, head, studies, done)
+            .outerjoin(head, PatientRow.merged_into == head.id)
+            .order_by(PatientRow.patient_id, PatientRow.issuer)
             .limit(limit)
         )
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return [
                 PatientSummary(_key(one), _key(other) if other else None, images, treatments)
                 for one, other, images, treatments in session.execute(statement)
             ]
 
-    def canonical(self, key: PatientKey) -> PatientKey:
+    def find_canonical_key(self, key: PatientKey) -> PatientKey:
         """Return the key of whom an ID is; the key itself where nobody merged it."""
-        with self._database.reading() as session:
-            known = known_patient(session, key)
+        with self._database.begin_read() as session:
+            known = look_up_patient(session, key)
             return key if known is None else _key(known)
 
-    def merge(
+    def merge_patients(
         self,
         merged: PatientKey,
         into: PatientKey,
@@ -105,7 +105,7 @@ class Patients:
         now: datetime,
         revisions: RevisionRules,
         fetching: FetchRules,
-    ) -> Merged:
+    ) -> MergeResult:
         """Make two IDs one patient: studies, treatments and lesions of the first go to the second.
 
         Images under the first ID that come later are the second's as well. Recent studies whose
@@ -116,23 +116,27 @@ class Patients:
         InputError
             One of them is not known, the first is merged already, or both are one patient.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             one, head = _to_merge(session, merged, into)
             before = {entry.id for entry in _treatments(session, one.id)}
             moved = session.execute(
-                update(Study)
-                .where(Study.patient == one.id)
+                update(StudyRow)
+                .where(StudyRow.patient == one.id)
                 .values(patient=head.id)
-                .returning(Study.study_uid)
+                .returning(StudyRow.study_uid)
             ).all()
             _move_treatments(session, one.id, head.id)
-            session.execute(update(Lesion).where(Lesion.patient == one.id).values(patient=head.id))
             session.execute(
-                update(Patient).where(Patient.merged_into == one.id).values(merged_into=head.id)
+                update(LesionRow).where(LesionRow.patient == one.id).values(patient=head.id)
+            )
+            session.execute(
+                update(PatientRow)
+                .where(PatientRow.merged_into == one.id)
+                .values(merged_into=head.id)
             )
             one.merged_into = head.id
             session.add(
-                PatientMerge(
+                PatientMergeRow(
                     merged=one.id,
                     into=head.id,
                     studies=len(moved),
@@ -144,16 +148,18 @@ class Patients:
             session.flush()
             due = _revise(session, head.id, now, revisions, fetching)
         log.info("patients_merged", studies=len(moved), treatments=len(before), by=by)
-        return Merged(len(moved), len(before), tuple(due))
+        return MergeResult(len(moved), len(before), tuple(due))
 
 
-def _key(row: Patient) -> PatientKey:
+def _key(row: PatientRow) -> PatientKey:
     return PatientKey(row.patient_id, row.issuer)
 
 
-def _to_merge(session: Session, merged: PatientKey, into: PatientKey) -> tuple[Patient, Patient]:
+def _to_merge(
+    session: Session, merged: PatientKey, into: PatientKey
+) -> tuple[PatientRow, PatientRow]:
     # What is quoted here would be an identity in an error's text.
-    one, head = _row(session, merged), known_patient(session, into)
+    one, head = _row(session, merged), look_up_patient(session, into)
     if one is None or head is None:
         which = "first" if one is None else "second"
         raise InputError(f"the {which} patient is not known; see: secondread patients list")
@@ -166,15 +172,15 @@ def _to_merge(session: Session, merged: PatientKey, into: PatientKey) -> tuple[P
     return one, head
 
 
-def _treatments(session: Session, patient: int) -> list[Treatment]:
-    return list(session.scalars(select(Treatment).where(Treatment.patient == patient)))
+def _treatments(session: Session, patient: int) -> list[TreatmentRow]:
+    return list(session.scalars(select(TreatmentRow).where(TreatmentRow.patient == patient)))
 
 
 def _move_treatments(session: Session, merged: int, head: int) -> None:
     """Hand treatments over; one that both have is kept once."""
     known = _treatments(session, head)
     for row in _treatments(session, merged):
-        if any(alike(row, other) for other in known):
+        if any(are_alike(row, other) for other in known):
             session.delete(row)
         else:
             row.patient = head
@@ -183,15 +189,17 @@ def _move_treatments(session: Session, merged: int, head: int) -> None:
 def _revise(
     session: Session, patient: int, now: datetime, revisions: RevisionRules, fetching: FetchRules
 ) -> list[str]:
-    begun = session.scalars(select(Treatment.started_on).where(Treatment.patient == patient)).all()
+    begun = session.scalars(
+        select(TreatmentRow.started_on).where(TreatmentRow.patient == patient)
+    ).all()
     due = set()
     for started_on in begun:
         due.update(revise_for_treatment(session, patient, started_on, now, revisions))
     studies = session.scalars(
-        select(Study)
-        .where(Study.patient == patient)
-        .order_by(Study.study_date, Study.study_uid)
+        select(StudyRow)
+        .where(StudyRow.patient == patient)
+        .order_by(StudyRow.study_date, StudyRow.study_uid)
         .with_for_update()
     ).all()
-    due.update(s.study_uid for s in studies if revise_if_gained(session, s, fetching, now))
+    due.update(s.study_uid for s in studies if revise_if_priors_gained(session, s, fetching, now))
     return sorted(due)

@@ -8,33 +8,33 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from secondread.followup.priors import THE_RULE, EarlierStudy, PriorRule, choose_priors
-from secondread.log import get
+from secondread.followup.priors import DEFAULT_PRIOR_RULE, EarlierStudy, PriorRule, choose_priors
+from secondread.log import get_logger
 from secondread.reasons import Reason
-from secondread.send.prior_queue import Errand
+from secondread.send.prior_queue import FetchKind
 from secondread.settings import AssembleSettings, Settings
 from secondread.track import alarms
-from secondread.track.assembly import ViewKey, earlier_views, scope_views
-from secondread.track.rejections import expired_views
+from secondread.track.assembly import ViewKey, find_earlier_views, find_scope_views
+from secondread.track.rejections import find_expired_views
 from secondread.track.revisions import (
     as_input,
-    chosen_inputs,
+    collect_inputs,
+    find_latest_finished,
     find_revision,
-    instances_by_uid,
-    latest_finished,
+    select_instances,
 )
-from secondread.track.states import Cause, FetchState, StudyEvent, StudyState, step
-from secondread.track.tables import Instance, PriorRequest, Study
+from secondread.track.states import Cause, FetchState, StudyEvent, StudyState, step_study
+from secondread.track.tables import FetchRequestRow, InstanceRow, StudyRow
 from secondread.track.values import PriorInputs, RevisionPriors
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchRules:
     """Which priors count, who is asked for them, and for how long."""
 
-    choice: PriorRule = THE_RULE
+    choice: PriorRule = DEFAULT_PRIOR_RULE
     sources: tuple[str, ...] = ()
     """Names of the archives that are asked; none: nothing is fetched."""
     wait: timedelta = timedelta(minutes=10)
@@ -52,7 +52,7 @@ class FetchRules:
         priors = settings.priors
         return cls(
             choice=PriorRule(timedelta(days=priors.minimum_age_days), priors.count),
-            sources=tuple(source.name for source in priors.asked),
+            sources=tuple(source.name for source in priors.active_sources),
             wait=timedelta(seconds=priors.wait_seconds),
             give_up=timedelta(hours=priors.give_up_hours),
             settle=timedelta(seconds=settings.assemble.settle_seconds),
@@ -60,35 +60,35 @@ class FetchRules:
         )
 
 
-NOBODY_ASKED = FetchRules()
+FETCH_NOTHING = FetchRules()
 """The rules of a node that fetches nothing."""
 
 
-def earlier_held(session: Session, study: Study) -> list[EarlierStudy]:
+def find_held_studies(session: Session, study: StudyRow) -> list[EarlierStudy]:
     """Return the same patient's earlier studies that the node holds images of.
 
     Those with images of two patients are left out: nobody knows whose they are.
     """
     return [
         EarlierStudy(earlier.study_uid, earlier.study_date, views)
-        for earlier, views in earlier_views(session, study)
+        for earlier, views in find_earlier_views(session, study)
         if views and not alarms.is_raised(session, alarms.PATIENT_MISMATCH, earlier.study_uid)
     ]
 
 
-def priors_at_claim(session: Session, study: Study, rules: FetchRules) -> dict[str, Any]:
+def choose_revision_priors(session: Session, study: StudyRow, rules: FetchRules) -> dict[str, Any]:
     """Return the priors of a revision that is claimed now, for `Revision.priors`."""
-    views = scope_views(session, study.study_uid)
-    chosen = choose_priors(study.study_date, views, earlier_held(session, study), rules.choice)
+    views = find_scope_views(session, study.study_uid)
+    chosen = choose_priors(study.study_date, views, find_held_studies(session, study), rules.choice)
     requests = list(
         session.scalars(
-            select(PriorRequest)
-            .where(PriorRequest.study_uid == study.study_uid)
-            .order_by(PriorRequest.prior_study_date.desc(), PriorRequest.id)
+            select(FetchRequestRow)
+            .where(FetchRequestRow.study_uid == study.study_uid)
+            .order_by(FetchRequestRow.prior_study_date.desc(), FetchRequestRow.id)
         )
     )
     studies = [
-        _entry(one.study_uid, one.study_date, None, chosen_inputs(session, one.study_uid))
+        _entry(one.study_uid, one.study_date, None, collect_inputs(session, one.study_uid))
         for one in chosen
     ]
     # Without their images, what was reported of them is left: it counts where no other prior does.
@@ -98,7 +98,7 @@ def priors_at_claim(session: Session, study: Study, rules: FetchRules) -> dict[s
     missing = [
         row
         for row in requests
-        if row.errand is Errand.RETRIEVE
+        if row.errand is FetchKind.RETRIEVE
         and row.state is not FetchState.DONE
         and row.prior_study_uid not in held
     ]
@@ -112,7 +112,7 @@ def priors_at_claim(session: Session, study: Study, rules: FetchRules) -> dict[s
 
 def _expired(
     session: Session,
-    study: Study,
+    study: StudyRow,
     views: Collection[ViewKey],
     rules: FetchRules,
     count: int,
@@ -120,18 +120,19 @@ def _expired(
     """Return priors whose images all expired, and that this node reported on; at most so many."""
     if count <= 0:
         return ()
-    gone = [earlier for earlier, usable in earlier_views(session, study) if not usable]
-    known = expired_views(session, [earlier.study_uid for earlier in gone])
+    gone = [earlier for earlier, usable in find_earlier_views(session, study) if not usable]
+    known = find_expired_views(session, [earlier.study_uid for earlier in gone])
     candidates = [
         EarlierStudy(earlier.study_uid, earlier.study_date, known[earlier.study_uid])
         for earlier in gone
-        if earlier.study_uid in known and latest_finished(session, earlier.study_uid) is not None
+        if earlier.study_uid in known
+        and find_latest_finished(session, earlier.study_uid) is not None
     ]
     rule = PriorRule(rules.choice.minimum_age, count)
     return choose_priors(study.study_date, views, candidates, rule)
 
 
-def read_priors(session: Session, study_uid: str, number: int) -> RevisionPriors:
+def read_revision_priors(session: Session, study_uid: str, number: int) -> RevisionPriors:
     """Return the priors that a revision was claimed with."""
     document = find_revision(session, study_uid, number).priors
     if document is None:
@@ -142,7 +143,9 @@ def read_priors(session: Session, study_uid: str, number: int) -> RevisionPriors
     )
 
 
-def revise_if_gained(session: Session, study: Study, rules: FetchRules, now: datetime) -> bool:
+def revise_if_priors_gained(
+    session: Session, study: StudyRow, rules: FetchRules, now: datetime
+) -> bool:
     """Make a study due again if its priors have images that its reading did not have.
 
     The study's row is locked. A study that is not read yet will have them; one whose reading is
@@ -154,24 +157,26 @@ def revise_if_gained(session: Session, study: Study, rules: FetchRules, now: dat
     if study.state is StudyState.REPORTED and (since is None or now - since > rules.late_window):
         return False
     known = _images(find_revision(session, study.study_uid, study.revision).priors)
-    if _images(priors_at_claim(session, study, rules)) <= known:
+    if _images(choose_revision_priors(session, study, rules)) <= known:
         return False
-    study.state = step(study.state, StudyEvent.REQUESTED)
+    study.state = step_study(study.state, StudyEvent.REQUESTED)
     study.quiet_due_at = now + rules.settle
     study.next_cause = study.next_cause or Cause.LATE_PRIOR
     log.info("prior_came_late", study_uid=study.study_uid, revision=study.revision)
     return True
 
 
-def revise_later_studies(session: Session, prior: Study, rules: FetchRules, now: datetime) -> None:
+def revise_later_studies(
+    session: Session, prior: StudyRow, rules: FetchRules, now: datetime
+) -> None:
     """Do the same for the patient's later studies, where a prior came without being asked for."""
     for study in _later_read(session, prior):
-        revise_if_gained(session, study, rules, now)
+        revise_if_priors_gained(session, study, rules, now)
 
 
-def revise_compared(
+def revise_compared_studies(
     session: Session,
-    prior: Study,
+    prior: StudyRow,
     lost: Collection[tuple[str, ...]],
     settings: AssembleSettings,
     now: datetime,
@@ -194,24 +199,24 @@ def revise_compared(
         compared = _images(find_revision(session, study.study_uid, study.revision).priors)
         if study.quiet_due_at or is_old or compared.isdisjoint(lost):
             continue
-        study.state = step(study.state, StudyEvent.REQUESTED)
+        study.state = step_study(study.state, StudyEvent.REQUESTED)
         study.quiet_due_at = now + timedelta(seconds=settings.settle_seconds)
         study.next_cause = study.next_cause or Cause.PRIOR_CHANGED
         log.info("prior_changed", study_uid=study.study_uid, revision=study.revision)
 
 
-def _later_read(session: Session, prior: Study) -> list[Study]:
+def _later_read(session: Session, prior: StudyRow) -> list[StudyRow]:
     """Return the same patient's later studies that are read or being read, their rows locked."""
     if prior.patient is None or prior.study_date is None:
         return []
     later = (
-        select(Study)
+        select(StudyRow)
         .where(
-            Study.patient == prior.patient,
-            Study.study_date > prior.study_date,
-            Study.state.in_((StudyState.REPORTED, StudyState.READING)),
+            StudyRow.patient == prior.patient,
+            StudyRow.study_date > prior.study_date,
+            StudyRow.state.in_((StudyState.REPORTED, StudyState.READING)),
         )
-        .order_by(Study.study_date, Study.study_uid)
+        .order_by(StudyRow.study_date, StudyRow.study_uid)
         .with_for_update()
     )
     return list(session.scalars(later))
@@ -228,7 +233,7 @@ def _entry(
     }
 
 
-def _missing(rows: Sequence[PriorRequest]) -> dict[str, Any]:
+def _missing(rows: Sequence[FetchRequestRow]) -> dict[str, Any]:
     """Return the entry of a prior that no archive has sent; the last that was asked decides."""
     last = rows[-1]
     entry = _entry(last.prior_study_uid, last.prior_study_date, _why_missing(last), [])
@@ -239,7 +244,7 @@ def _missing(rows: Sequence[PriorRequest]) -> dict[str, Any]:
 
 def _inputs(session: Session, entry: Mapping[str, Any]) -> PriorInputs:
     chosen = {(uid, sha) for uid, sha in entry["inputs"]}
-    rows = session.scalars(instances_by_uid().where(Instance.study_uid == entry["study_uid"]))
+    rows = session.scalars(select_instances().where(InstanceRow.study_uid == entry["study_uid"]))
     day, reason = entry["study_date"], entry["reason"]
     return PriorInputs(
         study_uid=entry["study_uid"],
@@ -248,7 +253,7 @@ def _inputs(session: Session, entry: Mapping[str, Any]) -> PriorInputs:
         instances=tuple(
             as_input(row) for row in rows if (row.sop_instance_uid, row.sha256) in chosen
         ),
-        said=tuple((source, Reason(why)) for source, why in entry.get("said", ())),
+        archive_reasons=tuple((source, Reason(why)) for source, why in entry.get("said", ())),
     )
 
 
@@ -257,12 +262,12 @@ def _images(document: Mapping[str, Any] | None) -> set[tuple[str, ...]]:
     return {tuple(one) for entry in entries for one in entry["inputs"]}
 
 
-def _why_missing(row: PriorRequest) -> Reason:
+def _why_missing(row: FetchRequestRow) -> Reason:
     return row.reason or Reason.PRIOR_TIMED_OUT
 
 
-def _why_none(study: Study, requests: Sequence[PriorRequest], rules: FetchRules) -> Reason:
-    queries = [row for row in requests if row.errand is Errand.QUERY]
+def _why_none(study: StudyRow, requests: Sequence[FetchRequestRow], rules: FetchRules) -> Reason:
+    queries = [row for row in requests if row.errand is FetchKind.QUERY]
     if not queries:
         is_asked = bool(rules.sources)
         is_known = study.patient is not None and study.study_date is not None

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
-from secondread.track.database import Database, insert_new
-from secondread.track.tables import Process
-from secondread.track.values import ProcessBeat
+from secondread.track.database import Database, insert_if_new
+from secondread.track.tables import ProcessRow
+from secondread.track.values import ProcessIdentity
 
 
 class Processes:
@@ -21,31 +21,33 @@ class Processes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(self, beat: ProcessBeat, now: datetime) -> None:
+    def record_heartbeat(self, beat: ProcessIdentity, now: datetime) -> None:
         """Say that a process lives; a new host or process number counts as a start."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             identity = {"kind": beat.kind, "host": beat.host, "pid": beat.pid}
             times = {"started_at": now, "beat_at": now}
             values = {"name": beat.name, "version": beat.version, **identity, **times}
-            if insert_new(session, Process, values):
+            if insert_if_new(session, ProcessRow, values):
                 return
-            row = session.get_one(Process, beat.name, with_for_update=True)
+            row = session.get_one(ProcessRow, beat.name, with_for_update=True)
             if (row.host, row.pid) != (beat.host, beat.pid):
                 row.started_at = now
             row.kind, row.host, row.pid = beat.kind, beat.host, beat.pid
             row.version, row.beat_at = beat.version, now
 
-    def stopped(self, name: str) -> None:
+    def remove_process(self, name: str) -> None:
         """Take a process that ended as it should off the list."""
-        with self._database.writing() as session:
-            session.execute(delete(Process).where(Process.name == name))
+        with self._database.begin_write() as session:
+            session.execute(delete(ProcessRow).where(ProcessRow.name == name))
 
-    def dead(self, now: datetime, takeover_seconds: float, kind: str | None = None) -> list[str]:
+    def list_silent(
+        self, now: datetime, takeover_seconds: float, kind: str | None = None
+    ) -> list[str]:
         """Return the names of processes, of one kind or any, that fell silent too long ago."""
-        silent = select(Process.name).where(
-            Process.beat_at < now - timedelta(seconds=takeover_seconds)
+        silent = select(ProcessRow.name).where(
+            ProcessRow.beat_at < now - timedelta(seconds=takeover_seconds)
         )
         if kind is not None:
-            silent = silent.where(Process.kind == kind)
-        with self._database.reading() as session:
-            return list(session.scalars(silent.order_by(Process.name)))
+            silent = silent.where(ProcessRow.kind == kind)
+        with self._database.begin_read() as session:
+            return list(session.scalars(silent.order_by(ProcessRow.name)))

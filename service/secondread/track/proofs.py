@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from secondread.accept.commitment import CommitmentReport, ReportOutcome, Settlement
-from secondread.send.outbox import Unproven, UnprovenObject
-from secondread.settings import Mode, Proof
+from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
+from secondread.send.outbox import AwaitedInstance, ProofBatch
+from secondread.settings import DestinationMode, Proof
 from secondread.track.database import Database
 from secondread.track.proof_steps import (
     await_proof,
@@ -34,10 +34,10 @@ from secondread.track.states import (
     step_delivery,
 )
 from secondread.track.tables import (
-    Commitment,
-    CommitmentItem,
-    Delivery,
-    Destination,
+    CommitmentItemRow,
+    CommitmentRow,
+    DeliveryRow,
+    DestinationRow,
     OutboxObjectRow,
 )
 
@@ -56,9 +56,9 @@ class Proofs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim_unproven(
+    def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
-    ) -> Unproven | None:
+    ) -> ProofBatch | None:
         """Take the objects of one study whose proof is due; None when there are none.
 
         Only of a live destination. Transactions that were not reported in time are noted as
@@ -66,11 +66,13 @@ class Proofs:
         """
         if not self._is_anything_due(destination, now):
             return None
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             # The destination's row is the lock, as when objects are claimed for sending.
             live = session.scalars(
-                select(Destination)
-                .where(Destination.name == destination, Destination.mode == Mode.LIVE)
+                select(DestinationRow)
+                .where(
+                    DestinationRow.name == destination, DestinationRow.mode == DestinationMode.LIVE
+                )
                 .with_for_update()
             ).one_or_none()
             if live is None:
@@ -84,19 +86,19 @@ class Proofs:
                 delivery.state = step_delivery(delivery.state, DeliveryEvent.ASKED)
                 delivery.claim, delivery.leased_by = claim, worker
                 delivery.lease_until = now + timedelta(seconds=lease_seconds)
-            return Unproven(
+            return ProofBatch(
                 study_uid=rows[0][1].study_uid,
                 destination=destination,
-                objects=tuple(_object(delivery, row) for delivery, row in rows),
+                instances=tuple(_object(delivery, row) for delivery, row in rows),
                 claim=claim,
             )
 
-    def requested(
-        self, unproven: Unproven, transaction_uid: str, now: datetime, ask_again_at: datetime
+    def record_request(
+        self, unproven: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
     ) -> None:
         """Write a storage commitment transaction down, before it is asked for."""
-        with self._database.writing() as session:
-            transaction = Commitment(
+        with self._database.begin_write() as session:
+            transaction = CommitmentRow(
                 transaction_uid=transaction_uid,
                 destination=unproven.destination,
                 state=CommitmentState.REQUESTED,
@@ -106,17 +108,17 @@ class Proofs:
             session.add(transaction)
             session.flush()
             for delivery, _ in _claimed(session, unproven):
-                session.add(CommitmentItem(commitment=transaction.id, delivery=delivery.id))
+                session.add(CommitmentItemRow(commitment=transaction.id, delivery=delivery.id))
                 await_proof(delivery, ask_again_at)
 
-    def not_taken(
+    def record_not_taken(
         self, transaction_uid: str, why: str, now: datetime, ask_again_at: datetime
     ) -> None:
         """Record that a request was refused or lost; its objects are asked for again.
 
         Those that were reported all the same are left as they are.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             transaction = _transaction(session, transaction_uid)
             if transaction is None:
                 return
@@ -129,71 +131,71 @@ class Proofs:
                     delivery.proof_asked -= 1
                     delivery.due_at, delivery.last_error = ask_again_at, why[:_LONGEST_ERROR]
 
-    def proven(
-        self, unproven: Unproven, instances: Collection[str], proof: Proof, now: datetime
+    def record_proven(
+        self, unproven: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
     ) -> None:
         """Record the objects that the destination holds, also when the lease has run out."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for delivery, uid in _named(session, unproven):
                 if uid in instances:
                     prove(delivery, proof, now)
 
-    def not_shown(
-        self, unproven: Unproven, instances: Collection[str], why: str, ask_again_at: datetime
+    def record_not_shown(
+        self, unproven: ProofBatch, instances: Collection[str], why: str, ask_again_at: datetime
     ) -> None:
         """Record the objects that were asked for and have no proof yet."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for delivery, uid in _claimed(session, unproven):
                 if uid in instances:
                     await_proof(delivery, ask_again_at)
                     delivery.last_error = why
 
-    def postponed(self, unproven: Unproven, why: str, ask_again_at: datetime) -> None:
+    def postpone(self, unproven: ProofBatch, why: str, ask_again_at: datetime) -> None:
         """Record that the objects could not be asked for."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for delivery, _ in _claimed(session, unproven):
                 release(delivery)
                 delivery.due_at, delivery.last_error = ask_again_at, why[:_LONGEST_ERROR]
 
-    def refused(
-        self, unproven: Unproven, instances: Collection[str], why: str, now: datetime
+    def record_refused(
+        self, unproven: ProofBatch, instances: Collection[str], why: str, now: datetime
     ) -> None:
         """Record the objects that the destination does not hold: they are sent again."""
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             for delivery, uid in _claimed(session, unproven):
                 if uid in instances:
                     refuse(delivery, why, now)
 
-    def oldest_unproven(self, destination: str) -> datetime | None:
+    def find_oldest_unproven(self, destination: str) -> datetime | None:
         """Return since when the oldest object of a live destination waits for its proof.
 
         The wait begins when the destination first stored the object; that it lost it since, and
         is sent it again, does not end it.
         """
         statement = (
-            select(func.min(Delivery.first_stored_at))
-            .join(Destination, Delivery.destination == Destination.name)
+            select(func.min(DeliveryRow.first_stored_at))
+            .join(DestinationRow, DeliveryRow.destination == DestinationRow.name)
             .where(
-                Delivery.destination == destination,
-                Delivery.state.in_(UNDELIVERED),
-                Destination.mode == Mode.LIVE,
+                DeliveryRow.destination == destination,
+                DeliveryRow.state.in_(UNDELIVERED),
+                DestinationRow.mode == DestinationMode.LIVE,
             )
         )
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return session.scalar(statement)
 
-    def reported(self, report: CommitmentReport, now: datetime) -> Settlement:
+    def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
         """Write a storage commitment report down; see `CommitmentLedger`.
 
         A refusal counts only for an object that was not stored anew since it was asked about;
         a commitment counts whenever it comes.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             transaction = _transaction(session, report.transaction_uid)
             if transaction is None:
-                return Settlement(ReportOutcome.UNKNOWN)
+                return CommitmentResult(CommitmentOutcome.UNKNOWN)
             if transaction.state is CommitmentState.REPORTED:
-                return Settlement(ReportOutcome.REPEATED, transaction.destination)
+                return CommitmentResult(CommitmentOutcome.REPEATED, transaction.destination)
             transaction.state = step_commitment(transaction.state, CommitmentEvent.REPORTED)
             transaction.reported_at = now
             items = _items(session, transaction)
@@ -209,96 +211,98 @@ class Proofs:
 
     def _is_anything_due(self, destination: str, now: datetime) -> bool:
         """Look without a lock: nearly always there is nothing."""
-        with self._database.reading() as session:
-            due = select(Delivery.id).where(_is_due(destination, now)).limit(1)
+        with self._database.begin_read() as session:
+            due = select(DeliveryRow.id).where(_is_due(destination, now)).limit(1)
             return session.scalar(due) is not None
 
 
 def _is_due(destination: str, now: datetime) -> ColumnElement[bool]:
     return and_(
-        Delivery.destination == destination,
-        Delivery.state == DeliveryState.STORED,
-        Delivery.due_at <= now,
-        or_(Delivery.lease_until.is_(None), Delivery.lease_until <= now),
+        DeliveryRow.destination == destination,
+        DeliveryRow.state == DeliveryState.STORED,
+        DeliveryRow.due_at <= now,
+        or_(DeliveryRow.lease_until.is_(None), DeliveryRow.lease_until <= now),
     )
 
 
 def _due_objects(
     session: Session, destination: str, now: datetime
-) -> Sequence[tuple[Delivery, OutboxObjectRow]]:
+) -> Sequence[tuple[DeliveryRow, OutboxObjectRow]]:
     """Return the due objects of the study whose proof is due for longest."""
     study_uid = session.scalar(
         select(OutboxObjectRow.study_uid)
-        .join(Delivery, Delivery.outbox == OutboxObjectRow.id)
+        .join(DeliveryRow, DeliveryRow.outbox == OutboxObjectRow.id)
         .where(_is_due(destination, now))
-        .order_by(Delivery.due_at, Delivery.id)
+        .order_by(DeliveryRow.due_at, DeliveryRow.id)
         .limit(1)
     )
     rows = session.execute(
-        select(Delivery, OutboxObjectRow)
-        .join(OutboxObjectRow, Delivery.outbox == OutboxObjectRow.id)
+        select(DeliveryRow, OutboxObjectRow)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
         .where(_is_due(destination, now), OutboxObjectRow.study_uid == study_uid)
-        .order_by(Delivery.id)
-        .with_for_update(of=Delivery)
+        .order_by(DeliveryRow.id)
+        .with_for_update(of=DeliveryRow)
     )
     return [(delivery, row) for delivery, row in rows]
 
 
-def _object(delivery: Delivery, row: OutboxObjectRow) -> UnprovenObject:
-    return UnprovenObject(
+def _object(delivery: DeliveryRow, row: OutboxObjectRow) -> AwaitedInstance:
+    return AwaitedInstance(
         sop_class_uid=row.sop_class_uid,
         series_uid=row.series_uid,
         sop_instance_uid=row.sop_instance_uid,
-        asked=delivery.proof_asked,
+        times_asked=delivery.proof_asked,
     )
 
 
 def _expire(session: Session, destination: str, now: datetime) -> None:
-    overdue = select(Commitment).where(
-        Commitment.destination == destination,
-        Commitment.state == CommitmentState.REQUESTED,
-        Commitment.due_at <= now,
+    overdue = select(CommitmentRow).where(
+        CommitmentRow.destination == destination,
+        CommitmentRow.state == CommitmentState.REQUESTED,
+        CommitmentRow.due_at <= now,
     )
     for transaction in session.scalars(overdue.with_for_update()):
         transaction.state = step_commitment(transaction.state, CommitmentEvent.EXPIRED)
 
 
-def _transaction(session: Session, transaction_uid: str) -> Commitment | None:
+def _transaction(session: Session, transaction_uid: str) -> CommitmentRow | None:
     return session.scalars(
-        select(Commitment).where(Commitment.transaction_uid == transaction_uid).with_for_update()
+        select(CommitmentRow)
+        .where(CommitmentRow.transaction_uid == transaction_uid)
+        .with_for_update()
     ).one_or_none()
 
 
 def _items(
-    session: Session, transaction: Commitment
-) -> Sequence[tuple[CommitmentItem, Delivery, str]]:
+    session: Session, transaction: CommitmentRow
+) -> Sequence[tuple[CommitmentItemRow, DeliveryRow, str]]:
     rows = session.execute(
-        select(CommitmentItem, Delivery, OutboxObjectRow.sop_instance_uid)
-        .join(Delivery, CommitmentItem.delivery == Delivery.id)
-        .join(OutboxObjectRow, Delivery.outbox == OutboxObjectRow.id)
-        .where(CommitmentItem.commitment == transaction.id)
-        .order_by(Delivery.id)
-        .with_for_update(of=Delivery)
+        select(CommitmentItemRow, DeliveryRow, OutboxObjectRow.sop_instance_uid)
+        .join(DeliveryRow, CommitmentItemRow.delivery == DeliveryRow.id)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
+        .where(CommitmentItemRow.commitment == transaction.id)
+        .order_by(DeliveryRow.id)
+        .with_for_update(of=DeliveryRow)
     )
     return [(item, delivery, uid) for item, delivery, uid in rows]
 
 
-def _named(session: Session, unproven: Unproven) -> Sequence[tuple[Delivery, str]]:
-    uids = [item.sop_instance_uid for item in unproven.objects]
+def _named(session: Session, unproven: ProofBatch) -> Sequence[tuple[DeliveryRow, str]]:
+    uids = [item.sop_instance_uid for item in unproven.instances]
     rows = session.execute(
-        select(Delivery, OutboxObjectRow.sop_instance_uid)
-        .join(OutboxObjectRow, Delivery.outbox == OutboxObjectRow.id)
+        select(DeliveryRow, OutboxObjectRow.sop_instance_uid)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
         .where(
-            Delivery.destination == unproven.destination,
+            DeliveryRow.destination == unproven.destination,
             OutboxObjectRow.sop_instance_uid.in_(uids),
         )
-        .order_by(Delivery.id)
-        .with_for_update(of=Delivery)
+        .order_by(DeliveryRow.id)
+        .with_for_update(of=DeliveryRow)
     )
     return [(delivery, uid) for delivery, uid in rows]
 
 
-def _claimed(session: Session, unproven: Unproven) -> Sequence[tuple[Delivery, str]]:
+def _claimed(session: Session, unproven: ProofBatch) -> Sequence[tuple[DeliveryRow, str]]:
     """Return the objects that the claim still holds, and no other worker or report has moved."""
     return [
         (delivery, uid)

@@ -12,26 +12,26 @@ from secondread.track.database import Database
 from secondread.track.states import UNDELIVERED, DeliveryState, FetchState, StudyState
 from secondread.track.summaries import (
     AlarmSummary,
-    ArchivedFile,
-    Counts,
     DestinationSummary,
+    ExpectedFile,
+    NodeCounts,
     ProcessSummary,
     RefusalSummary,
 )
 from secondread.track.tables import (
-    Alarm,
-    Delivery,
-    Destination,
-    Instance,
+    AlarmRow,
+    DeliveryRow,
+    DestinationRow,
+    FetchRequestRow,
+    InstanceRow,
     OutboxObjectRow,
-    PriorRequest,
-    Process,
-    Refusal,
-    Study,
+    ProcessRow,
+    RefusalRow,
+    StudyRow,
 )
 
 
-class Queries:
+class NodeQueries:
     """Questions about the node; none of them changes anything.
 
     Parameters
@@ -43,9 +43,9 @@ class Queries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def destinations(self) -> list[DestinationSummary]:
+    def list_destinations(self) -> list[DestinationSummary]:
         """Return the destinations with what waits for them, by name."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             counts = _delivery_counts(session)
             times = _delivery_times(session)
             return [
@@ -58,13 +58,13 @@ class Queries:
                     **times.get(row.name, _Times())._asdict(),
                     last_error=_last_error(session, row.name),
                 )
-                for row in session.scalars(select(Destination).order_by(Destination.name))
+                for row in session.scalars(select(DestinationRow).order_by(DestinationRow.name))
             ]
 
-    def refusals(self, limit: int = 200) -> list[RefusalSummary]:
+    def list_refusals(self, limit: int = 200) -> list[RefusalSummary]:
         """Return what was refused, the latest first."""
-        latest = select(Refusal).order_by(Refusal.last_at.desc(), Refusal.id).limit(limit)
-        with self._database.reading() as session:
+        latest = select(RefusalRow).order_by(RefusalRow.last_at.desc(), RefusalRow.id).limit(limit)
+        with self._database.begin_read() as session:
             return [
                 RefusalSummary(
                     what=row.what,
@@ -81,9 +81,9 @@ class Queries:
                 for row in session.scalars(latest)
             ]
 
-    def processes(self) -> list[ProcessSummary]:
+    def list_processes(self) -> list[ProcessSummary]:
         """Return the processes that did not end as they should, by name."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return [
                 ProcessSummary(
                     name=row.name,
@@ -94,31 +94,31 @@ class Queries:
                     started_at=row.started_at,
                     beat_at=row.beat_at,
                 )
-                for row in session.scalars(select(Process).order_by(Process.name))
+                for row in session.scalars(select(ProcessRow).order_by(ProcessRow.name))
             ]
 
-    def alarms(self) -> list[AlarmSummary]:
+    def list_alarms(self) -> list[AlarmSummary]:
         """Return the alarms that are raised, the most urgent and oldest first."""
-        with self._database.reading() as session:
-            rows = session.scalars(select(Alarm).where(Alarm.cleared_at.is_(None)))
+        with self._database.begin_read() as session:
+            rows = session.scalars(select(AlarmRow).where(AlarmRow.cleared_at.is_(None)))
             found = [
                 AlarmSummary(row.kind, row.subject, row.detail, row.severity, row.raised_at)
                 for row in rows
             ]
         return sorted(found, key=lambda alarm: (alarm.severity, alarm.raised_at))
 
-    def counts(self, now: datetime) -> Counts:
+    def count_all(self, now: datetime) -> NodeCounts:
         """Return the gauges: studies by state and outcome, deliveries by destination and state."""
-        with self._database.reading() as session:
-            states = session.execute(select(Study.state, func.count()).group_by(Study.state))
+        with self._database.begin_read() as session:
+            states = session.execute(select(StudyRow.state, func.count()).group_by(StudyRow.state))
             outcomes = session.execute(
-                select(Study.outcome, func.count())
-                .where(Study.outcome.is_not(None))
-                .group_by(Study.outcome)
+                select(StudyRow.outcome, func.count())
+                .where(StudyRow.outcome.is_not(None))
+                .group_by(StudyRow.outcome)
             )
-            raised = select(func.count()).select_from(Alarm).where(Alarm.cleared_at.is_(None))
-            due = select(func.count()).select_from(Study).where(is_due(now))
-            return Counts(
+            raised = select(func.count()).select_from(AlarmRow).where(AlarmRow.cleared_at.is_(None))
+            due = select(func.count()).select_from(StudyRow).where(is_due(now))
+            return NodeCounts(
                 studies=dict.fromkeys(StudyState, 0) | {row.state: row[1] for row in states},
                 outcomes=dict.fromkeys(Outcome, 0)
                 | {outcome: n for outcome, n in outcomes if outcome},
@@ -130,27 +130,29 @@ class Queries:
 
     def outbox_path(self, outbox_id: int) -> str | None:
         """Return where a result object lies, relative to the outbox folder."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return session.scalar(
                 select(OutboxObjectRow.path).where(OutboxObjectRow.id == outbox_id)
             )
 
-    def archived(self, after: int = 0, limit: int = 1000) -> list[ArchivedFile]:
+    def list_expected_files(self, after: int = 0, limit: int = 1000) -> list[ExpectedFile]:
         """Return what the archive should hold, page by page, to compare the two."""
-        page = select(Instance).where(Instance.id > after).order_by(Instance.id).limit(limit)
-        with self._database.reading() as session:
+        page = (
+            select(InstanceRow).where(InstanceRow.id > after).order_by(InstanceRow.id).limit(limit)
+        )
+        with self._database.begin_read() as session:
             return [
-                ArchivedFile(row.id, row.study_uid, row.path, row.sha256, row.size_bytes)
+                ExpectedFile(row.id, row.study_uid, row.path, row.sha256, row.size_bytes)
                 for row in session.scalars(page)
             ]
 
 
 def _delivery_counts(session: Session) -> dict[tuple[str, DeliveryState], int]:
-    names = session.scalars(select(Destination.name).order_by(Destination.name))
+    names = session.scalars(select(DestinationRow.name).order_by(DestinationRow.name))
     counts = {(name, state): 0 for name in names for state in DeliveryState}
     rows = session.execute(
-        select(Delivery.destination, Delivery.state, func.count()).group_by(
-            Delivery.destination, Delivery.state
+        select(DeliveryRow.destination, DeliveryRow.state, func.count()).group_by(
+            DeliveryRow.destination, DeliveryRow.state
         )
     )
     return counts | {(name, state): n for name, state, n in rows}
@@ -158,8 +160,8 @@ def _delivery_counts(session: Session) -> dict[tuple[str, DeliveryState], int]:
 
 def _prior_counts(session: Session) -> dict[tuple[str, FetchState], int]:
     rows = session.execute(
-        select(PriorRequest.source, PriorRequest.state, func.count()).group_by(
-            PriorRequest.source, PriorRequest.state
+        select(FetchRequestRow.source, FetchRequestRow.state, func.count()).group_by(
+            FetchRequestRow.source, FetchRequestRow.state
         )
     )
     return {(source, state): n for source, state, n in rows}
@@ -172,26 +174,26 @@ class _Times(NamedTuple):
 
 
 def _delivery_times(session: Session) -> dict[str, _Times]:
-    is_waiting = Delivery.state.in_(UNDELIVERED)
+    is_waiting = DeliveryRow.state.in_(UNDELIVERED)
     rows = session.execute(
         select(
-            Delivery.destination,
-            func.min(case((is_waiting, Delivery.created_at))),
-            func.min(case((is_waiting, Delivery.first_stored_at))),
-            func.max(Delivery.delivered_at),
-        ).group_by(Delivery.destination)
+            DeliveryRow.destination,
+            func.min(case((is_waiting, DeliveryRow.created_at))),
+            func.min(case((is_waiting, DeliveryRow.first_stored_at))),
+            func.max(DeliveryRow.delivered_at),
+        ).group_by(DeliveryRow.destination)
     )
     return {name: _Times(*times) for name, *times in rows}
 
 
 def _last_error(session: Session, destination: str) -> str | None:
     return session.scalar(
-        select(Delivery.last_error)
+        select(DeliveryRow.last_error)
         .where(
-            Delivery.destination == destination,
-            Delivery.state.in_(UNDELIVERED),
-            Delivery.last_error.is_not(None),
+            DeliveryRow.destination == destination,
+            DeliveryRow.state.in_(UNDELIVERED),
+            DeliveryRow.last_error.is_not(None),
         )
-        .order_by(Delivery.due_at.desc(), Delivery.id)
+        .order_by(DeliveryRow.due_at.desc(), DeliveryRow.id)
         .limit(1)
     )

@@ -13,15 +13,15 @@ from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from secondread.track.assembly import IMAGES, ViewKey
-from secondread.track.database import insert_new
+from secondread.track.database import insert_if_new
 from secondread.track.header import RETENTION_EXPIRED, RejectionNote
-from secondread.track.tables import Instance, Rejection, Study
+from secondread.track.tables import InstanceRow, RejectionRow, StudyRow
 
 _LONGEST_UID = 64
 
 
-def withdraw(
-    session: Session, study: Study, note: RejectionNote, note_uid: str, now: datetime
+def withdraw_instances(
+    session: Session, study: StudyRow, note: RejectionNote, note_uid: str, now: datetime
 ) -> list[tuple[str, str]]:
     """Write down what a note rejects, and withdraw what is here of it.
 
@@ -43,25 +43,25 @@ def withdraw(
             "code": note.code,
             "rejected_at": now,
         }
-        insert_new(session, Rejection, values)
-    counted = or_(Instance.rejected_at.is_(None), Instance.sop_instance_uid.in_(expired))
+        insert_if_new(session, RejectionRow, values)
+    counted = or_(InstanceRow.rejected_at.is_(None), InstanceRow.sop_instance_uid.in_(expired))
     rows = session.execute(
-        update(Instance)
+        update(InstanceRow)
         .where(
-            Instance.study_uid == study.study_uid,
-            Instance.sop_instance_uid.in_(uids),
-            Instance.disposition.in_(IMAGES),
+            InstanceRow.study_uid == study.study_uid,
+            InstanceRow.sop_instance_uid.in_(uids),
+            InstanceRow.disposition.in_(IMAGES),
             counted,
         )
         .values(rejected_at=now)
-        .returning(Instance.sop_instance_uid, Instance.sha256)
+        .returning(InstanceRow.sop_instance_uid, InstanceRow.sha256)
     )
     return [(uid, sha256) for uid, sha256 in rows]
 
 
 def _overruled(
     session: Session,
-    study: Study,
+    study: StudyRow,
     note: RejectionNote,
     note_uid: str,
     now: datetime,
@@ -69,60 +69,60 @@ def _overruled(
 ) -> Sequence[str]:
     """Have a note count in the place of expiries of the same instances; return which they are."""
     return session.scalars(
-        update(Rejection)
+        update(RejectionRow)
         .where(
-            Rejection.study_uid == study.study_uid,
-            Rejection.sop_instance_uid.in_(uids),
-            Rejection.code == RETENTION_EXPIRED,
+            RejectionRow.study_uid == study.study_uid,
+            RejectionRow.sop_instance_uid.in_(uids),
+            RejectionRow.code == RETENTION_EXPIRED,
         )
         .values(code=note.code, note_uid=note_uid, rejected_at=now)
-        .returning(Rejection.sop_instance_uid)
+        .returning(RejectionRow.sop_instance_uid)
     ).all()
 
 
-def rejected_at(session: Session, study_uid: str, sop_instance_uid: str) -> datetime | None:
+def find_rejection_time(session: Session, study_uid: str, sop_instance_uid: str) -> datetime | None:
     """Return when an instance was rejected, which may be before it came; None if it was not."""
     key = {"study_uid": study_uid, "sop_instance_uid": sop_instance_uid}
-    return session.scalar(select(Rejection.rejected_at).filter_by(**key))
+    return session.scalar(select(RejectionRow.rejected_at).filter_by(**key))
 
 
-def restore(session: Session, study_uid: str, sop_instance_uid: str) -> bool:
+def restore_instance(session: Session, study_uid: str, sop_instance_uid: str) -> bool:
     """Have an instance count again that comes after its retention expired; say whether it had."""
     forgotten = session.execute(
-        delete(Rejection)
+        delete(RejectionRow)
         .where(
-            Rejection.study_uid == study_uid,
-            Rejection.sop_instance_uid == sop_instance_uid,
-            Rejection.code == RETENTION_EXPIRED,
+            RejectionRow.study_uid == study_uid,
+            RejectionRow.sop_instance_uid == sop_instance_uid,
+            RejectionRow.code == RETENTION_EXPIRED,
         )
-        .returning(Rejection.id)
+        .returning(RejectionRow.id)
     ).all()
     if not forgotten:
         return False
     session.execute(
-        update(Instance)
-        .where(Instance.study_uid == study_uid, Instance.sop_instance_uid == sop_instance_uid)
+        update(InstanceRow)
+        .where(InstanceRow.study_uid == study_uid, InstanceRow.sop_instance_uid == sop_instance_uid)
         .values(rejected_at=None)
     )
     return True
 
 
-def expired_views(session: Session, studies: Sequence[str]) -> dict[str, frozenset[ViewKey]]:
+def find_expired_views(session: Session, studies: Sequence[str]) -> dict[str, frozenset[ViewKey]]:
     """Return the views of the images in scope of some studies whose retention has expired."""
     rows = session.execute(
-        select(Instance.study_uid, Instance.laterality, Instance.view)
+        select(InstanceRow.study_uid, InstanceRow.laterality, InstanceRow.view)
         .join(
-            Rejection,
+            RejectionRow,
             and_(
-                Rejection.study_uid == Instance.study_uid,
-                Rejection.sop_instance_uid == Instance.sop_instance_uid,
+                RejectionRow.study_uid == InstanceRow.study_uid,
+                RejectionRow.sop_instance_uid == InstanceRow.sop_instance_uid,
             ),
         )
         .where(
-            Instance.study_uid.in_(studies),
-            Instance.current,
-            Instance.scope_reason.is_(None),
-            Rejection.code == RETENTION_EXPIRED,
+            InstanceRow.study_uid.in_(studies),
+            InstanceRow.current,
+            InstanceRow.scope_reason.is_(None),
+            RejectionRow.code == RETENTION_EXPIRED,
         )
     )
     found: dict[str, set[ViewKey]] = {}

@@ -8,24 +8,24 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from secondread.errors import InputError, TransitionError
-from secondread.settings import Mode
+from secondread.settings import DestinationMode
 from secondread.track import alarms
-from secondread.track.database import Database, insert_new
-from secondread.track.revisions import find_revision, latest_finished
-from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step
+from secondread.track.database import Database, insert_if_new
+from secondread.track.revisions import find_latest_finished, find_revision
+from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step_study
 from secondread.track.tables import (
-    Delivery,
-    Destination,
+    DeliveryRow,
+    DestinationRow,
     FindingRow,
-    ImageResult,
-    KnownAnswer,
-    Lesion,
+    ImageResultRow,
+    LesionRow,
     OutboxObjectRow,
     PriorFindingRow,
-    Revision,
-    Study,
+    RevisionRow,
+    StoredAnswerRow,
+    StudyRow,
 )
-from secondread.track.values import EarlierResult, FindingEntry, OutboxEntry, RecordedReading
+from secondread.track.values import EarlierResult, OutboxEntry, RecordedFinding, RecordedReading
 
 
 class Results:
@@ -69,8 +69,8 @@ class Results:
         TransitionError
             The revision was given up; its study may be read anew by now.
         """
-        with self._database.writing() as session:
-            study = session.get(Study, reading.study_uid, with_for_update=True)
+        with self._database.begin_write() as session:
+            study = session.get(StudyRow, reading.study_uid, with_for_update=True)
             revision = find_revision(session, reading.study_uid, reading.revision)
             if study is None or revision.state is RevisionState.FINISHED:
                 return _recorded(session, revision)
@@ -81,32 +81,32 @@ class Results:
             _finish(revision, reading, now)
             _add_images(session, revision, reading)
             for answer in reading.answers:
-                insert_new(session, KnownAnswer, asdict(answer))
+                insert_if_new(session, StoredAnswerRow, asdict(answer))
             # Before the study's own, so that a lesion is first seen where it first was.
             _add_prior_findings(session, revision, reading, study.patient)
             _add_findings(session, revision, reading, study.patient)
             _put_up(session, _add_outbox(session, revision, reading, now), profiles, now)
             outdated = study.quiet_due_at is not None
-            study.state = step(
+            study.state = step_study(
                 study.state,
                 StudyEvent.RESULTS_OUTDATED if outdated else StudyEvent.RESULTS_RECORDED,
             )
             study.outcome, study.reported_at = reading.outcome, now
             study.shown_findings = sum(finding.shown for finding in reading.findings)
-            for kind in (alarms.STUCK, alarms.LATE_INSTANCE):
-                alarms.clear_in(session, kind, study.study_uid, now)
+            for kind in (alarms.STUDY_STUCK, alarms.LATE_INSTANCE):
+                alarms.clear_alarm_in(session, kind, study.study_uid, now)
             session.flush()
             return _recorded(session, revision)
 
-    def recorded(self, study_uid: str, number: int) -> tuple[OutboxEntry, ...]:
+    def list_outbox(self, study_uid: str, number: int) -> tuple[OutboxEntry, ...]:
         """Return what is in the outbox for a revision; empty while it has no results."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return _recorded(session, find_revision(session, study_uid, number))
 
     def latest(self, study_uid: str) -> EarlierResult | None:
         """Return the latest results of a study, of a prior for example; None if it has none."""
-        with self._database.reading() as session:
-            revision = latest_finished(session, study_uid)
+        with self._database.begin_read() as session:
+            revision = find_latest_finished(session, study_uid)
             if revision is None or revision.outcome is None:
                 return None
             return EarlierResult(
@@ -115,23 +115,23 @@ class Results:
                 outcome=revision.outcome,
                 model_digest=revision.model_digest,
                 settings_digest=revision.settings_digest,
-                findings=tuple(findings_of(session, revision.id)),
+                findings=tuple(list_findings(session, revision.id)),
             )
 
-    def answers(self, study_uid: str) -> dict[str, str]:
+    def list_answer_paths(self, study_uid: str) -> dict[str, str]:
         """Return where the detector's answers of a study's latest results are, by image."""
-        with self._database.reading() as session:
-            revision = latest_finished(session, study_uid)
+        with self._database.begin_read() as session:
+            revision = find_latest_finished(session, study_uid)
             if revision is None:
                 return {}
             rows = session.execute(
-                select(ImageResult.sop_instance_uid, ImageResult.answer).where(
-                    ImageResult.revision == revision.id, ImageResult.answer.is_not(None)
+                select(ImageResultRow.sop_instance_uid, ImageResultRow.answer).where(
+                    ImageResultRow.revision == revision.id, ImageResultRow.answer.is_not(None)
                 )
             )
             return {uid: path for uid, path in rows if path}
 
-    def known_answer(self, sha256: str, maker: str) -> str | None:
+    def find_answer_path(self, sha256: str, maker: str) -> str | None:
         """Return where the detector's answer about a file lies; None where it has given none.
 
         Parameters
@@ -141,22 +141,22 @@ class Results:
         maker
             Digest of all that the answer depends on besides the file.
         """
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             key = {"sha256": sha256, "maker": maker}
-            path: str | None = session.scalar(select(KnownAnswer.path).filter_by(**key))
+            path: str | None = session.scalar(select(StoredAnswerRow.path).filter_by(**key))
             return path
 
 
-def findings_of(session: Session, revision_id: int) -> list[FindingEntry]:
+def list_findings(session: Session, revision_id: int) -> list[RecordedFinding]:
     """Return the findings of a revision, shown ones first, each group by falling certainty."""
     rows = session.execute(
-        select(FindingRow, Lesion.tracking_uid)
-        .outerjoin(Lesion, FindingRow.lesion == Lesion.id)
+        select(FindingRow, LesionRow.tracking_uid)
+        .outerjoin(LesionRow, FindingRow.lesion == LesionRow.id)
         .where(FindingRow.revision == revision_id)
         .order_by(FindingRow.shown.desc(), FindingRow.certainty.desc(), FindingRow.finding_id)
     )
     return [
-        FindingEntry(
+        RecordedFinding(
             finding_id=row.finding_id,
             sop_instance_uid=row.sop_instance_uid,
             kind=row.kind,
@@ -170,16 +170,16 @@ def findings_of(session: Session, revision_id: int) -> list[FindingEntry]:
     ]
 
 
-def _finish(revision: Revision, reading: RecordedReading, now: datetime) -> None:
+def _finish(revision: RevisionRow, reading: RecordedReading, now: datetime) -> None:
     revision.state = RevisionState.FINISHED
     revision.outcome = reading.outcome
     revision.reasons = [reason.value for reason in reading.reasons]
     revision.finished_at = now
 
 
-def _add_images(session: Session, revision: Revision, reading: RecordedReading) -> None:
+def _add_images(session: Session, revision: RevisionRow, reading: RecordedReading) -> None:
     session.add_all(
-        ImageResult(
+        ImageResultRow(
             revision=revision.id,
             sop_instance_uid=image.sop_instance_uid,
             label=image.label,
@@ -188,14 +188,14 @@ def _add_images(session: Session, revision: Revision, reading: RecordedReading) 
             gates=dict(image.gates),
             seconds=image.seconds,
             detail=image.detail,
-            answer=image.answer,
+            answer=image.answer_path,
         )
         for image in reading.images
     )
 
 
 def _add_findings(
-    session: Session, revision: Revision, reading: RecordedReading, patient: int | None
+    session: Session, revision: RevisionRow, reading: RecordedReading, patient: int | None
 ) -> None:
     session.add_all(
         FindingRow(
@@ -214,7 +214,7 @@ def _add_findings(
 
 
 def _add_prior_findings(
-    session: Session, revision: Revision, reading: RecordedReading, patient: int | None
+    session: Session, revision: RevisionRow, reading: RecordedReading, patient: int | None
 ) -> None:
     session.add_all(
         PriorFindingRow(
@@ -241,12 +241,12 @@ def _lesion(
     if tracking_uid is None:
         return None
     values = {"tracking_uid": tracking_uid, "first_study_uid": study_uid, "patient": patient}
-    insert_new(session, Lesion, values)
-    return session.scalars(select(Lesion.id).where(Lesion.tracking_uid == tracking_uid)).one()
+    insert_if_new(session, LesionRow, values)
+    return session.scalars(select(LesionRow.id).where(LesionRow.tracking_uid == tracking_uid)).one()
 
 
 def _add_outbox(
-    session: Session, revision: Revision, reading: RecordedReading, now: datetime
+    session: Session, revision: RevisionRow, reading: RecordedReading, now: datetime
 ) -> list[OutboxObjectRow]:
     rows = [
         OutboxObjectRow(
@@ -275,21 +275,23 @@ def _put_up(
     session: Session, rows: list[OutboxObjectRow], profiles: Mapping[str, str], now: datetime
 ) -> None:
     """Make the deliveries: what is read in shadow stays there, also when its mode changes."""
-    known = session.scalars(select(Destination).where(Destination.name.in_(profiles)))
+    known = session.scalars(select(DestinationRow).where(DestinationRow.name.in_(profiles)))
     modes = {destination.name: destination.mode for destination in known}
     missing = sorted(set(profiles) - set(modes))
     if missing:
         raise InputError(f"the database does not know the destination {', '.join(missing)}")
     for name, profile in profiles.items():
-        state = DeliveryState.SHADOW if modes[name] is Mode.SHADOW else DeliveryState.PENDING
+        state = (
+            DeliveryState.SHADOW if modes[name] is DestinationMode.SHADOW else DeliveryState.PENDING
+        )
         session.add_all(
-            Delivery(outbox=row.id, destination=name, state=state, created_at=now, due_at=now)
+            DeliveryRow(outbox=row.id, destination=name, state=state, created_at=now, due_at=now)
             for row in rows
             if row.profile == profile
         )
 
 
-def _recorded(session: Session, revision: Revision) -> tuple[OutboxEntry, ...]:
+def _recorded(session: Session, revision: RevisionRow) -> tuple[OutboxEntry, ...]:
     rows = session.scalars(
         select(OutboxObjectRow)
         .where(OutboxObjectRow.revision == revision.id)

@@ -4,13 +4,13 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from secondread.errors import InputError
-from secondread.track.assembly import usable
+from secondread.track.assembly import is_usable_in
 from secondread.track.states import RevisionState
-from secondread.track.tables import Instance, Revision
+from secondread.track.tables import InstanceRow, RevisionRow
 from secondread.track.values import ClaimedRevision, InputInstance
 
 
-def find_revision(session: Session, study_uid: str, number: int) -> Revision:
+def find_revision(session: Session, study_uid: str, number: int) -> RevisionRow:
     """Return a revision's row; who changes it has locked the study's.
 
     Raises
@@ -18,35 +18,37 @@ def find_revision(session: Session, study_uid: str, number: int) -> Revision:
     InputError
         There is no such revision.
     """
-    by_key = select(Revision).where(Revision.study_uid == study_uid, Revision.number == number)
+    by_key = select(RevisionRow).where(
+        RevisionRow.study_uid == study_uid, RevisionRow.number == number
+    )
     found = session.scalars(by_key).one_or_none()
     if found is None:
         raise InputError(f"study {study_uid} has no revision {number}")
     return found
 
 
-def chosen_inputs(session: Session, study_uid: str) -> list[list[str]]:
+def collect_inputs(session: Session, study_uid: str) -> list[list[str]]:
     """Return UID and SHA-256 of the images of a study that count now, for `Revision.inputs`."""
-    rows = session.scalars(instances_by_uid().where(usable(study_uid)))
+    rows = session.scalars(select_instances().where(is_usable_in(study_uid)))
     return [[row.sop_instance_uid, row.sha256] for row in rows]
 
 
-def instances_by_uid() -> Select[Instance]:
+def select_instances() -> Select[InstanceRow]:
     """Select instances in an order that is the same everywhere."""
-    return select(Instance).order_by(Instance.sop_instance_uid, Instance.sha256)
+    return select(InstanceRow).order_by(InstanceRow.sop_instance_uid, InstanceRow.sha256)
 
 
-def latest_finished(session: Session, study_uid: str) -> Revision | None:
+def find_latest_finished(session: Session, study_uid: str) -> RevisionRow | None:
     """Return the latest revision of a study that has results."""
     return session.scalars(
-        select(Revision)
-        .where(Revision.study_uid == study_uid, Revision.state == RevisionState.FINISHED)
-        .order_by(Revision.number.desc())
+        select(RevisionRow)
+        .where(RevisionRow.study_uid == study_uid, RevisionRow.state == RevisionState.FINISHED)
+        .order_by(RevisionRow.number.desc())
         .limit(1)
     ).one_or_none()
 
 
-def as_claimed(revision: Revision) -> ClaimedRevision:
+def as_claimed(revision: RevisionRow) -> ClaimedRevision:
     """Return what the worker of a revision knows of it."""
     return ClaimedRevision(
         study_uid=revision.study_uid,
@@ -58,7 +60,7 @@ def as_claimed(revision: Revision) -> ClaimedRevision:
     )
 
 
-def as_input(row: Instance) -> InputInstance:
+def as_input(row: InstanceRow) -> InputInstance:
     """Return what a reading needs of an instance."""
     return InputInstance(
         sop_instance_uid=row.sop_instance_uid,

@@ -276,7 +276,7 @@ def _look_up(
         raise TransitionError(f"a {what} that is {state} cannot be {event}") from None
 
 
-def step(state: StudyState, event: StudyEvent) -> StudyState:
+def step_study(state: StudyState, event: StudyEvent) -> StudyState:
     """Return the state of a study after an event.
 
     Raises
@@ -325,7 +325,7 @@ def step_fetch(state: FetchState, event: FetchEvent) -> FetchState:
     return _look_up(FETCH_TRANSITIONS, "fetch of priors", state, event)
 
 
-def mermaid(table: Mapping[tuple[StateT, EventT], StateT]) -> str:
+def render_mermaid(table: Mapping[tuple[StateT, EventT], StateT]) -> str:
     """Return a table of transitions as a Mermaid state diagram, for the documentation.
 
     Events that join the same two states share an arrow.

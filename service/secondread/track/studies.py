@@ -8,36 +8,36 @@ from sqlalchemy import case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.errors import InputError, TransitionError
-from secondread.log import get
+from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.track import alarms
 from secondread.track.assembly import (
     ViewKey,
-    earlier_views,
+    find_earlier_views,
+    find_mastectomy_sides,
+    find_present_views,
     is_due,
-    mastectomy_sides,
-    present_views,
-    usable,
+    is_usable_in,
 )
 from secondread.track.database import Database
-from secondread.track.fetches import renew
+from secondread.track.fetches import renew_requests
 from secondread.track.prior_choice import (
-    NOBODY_ASKED,
+    FETCH_NOTHING,
     FetchRules,
-    priors_at_claim,
-    read_priors,
+    choose_revision_priors,
+    read_revision_priors,
     revise_later_studies,
 )
 from secondread.track.revisions import (
     as_claimed,
     as_input,
-    chosen_inputs,
+    collect_inputs,
+    find_latest_finished,
     find_revision,
-    instances_by_uid,
-    latest_finished,
+    select_instances,
 )
-from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step
-from secondread.track.tables import Instance, Revision, Study, Treatment
+from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
+from secondread.track.tables import InstanceRow, RevisionRow, StudyRow, TreatmentRow
 from secondread.track.values import (
     ClaimedRevision,
     DueStudy,
@@ -46,7 +46,7 @@ from secondread.track.values import (
     Severity,
 )
 
-log = get(__name__)
+log = get_logger(__name__)
 
 _LEFT_TO_PEOPLE = {StudyState.HELD, StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS}
 
@@ -61,7 +61,7 @@ class Digests(NamedTuple):
     model: str
 
 
-class ViewsKnown(NamedTuple):
+class StudyViews(NamedTuple):
     """What the rule of expected views asks about one study."""
 
     present: Sequence[ViewKey]
@@ -81,27 +81,27 @@ class Studies:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, now: datetime, limit: int) -> list[DueStudy]:
+    def list_due(self, now: datetime, limit: int) -> list[DueStudy]:
         """Return studies that wait for a worker: requested ones, fresh ones, then the backlog."""
         fresh = (now - timedelta(days=FRESH_DAYS)).date()
-        is_fresh = or_(Study.study_date.is_(None), Study.study_date >= fresh)
-        rank = case((Study.exempt, 0), (is_fresh, 1), else_=2)
-        waiting_since = func.coalesce(Study.settle_due_at, Study.quiet_due_at)
+        is_fresh = or_(StudyRow.study_date.is_(None), StudyRow.study_date >= fresh)
+        rank = case((StudyRow.exempt, 0), (is_fresh, 1), else_=2)
+        waiting_since = func.coalesce(StudyRow.settle_due_at, StudyRow.quiet_due_at)
         treated = exists().where(
-            Treatment.patient == Study.patient,
+            TreatmentRow.patient == StudyRow.patient,
             or_(
-                Treatment.started_on.is_(None),
-                Study.study_date.is_(None),
-                Treatment.started_on <= Study.study_date,
+                TreatmentRow.started_on.is_(None),
+                StudyRow.study_date.is_(None),
+                TreatmentRow.started_on <= StudyRow.study_date,
             ),
         )
         statement = (
-            select(Study, treated)
+            select(StudyRow, treated)
             .where(is_due(now))
-            .order_by(rank, waiting_since, Study.study_uid)
+            .order_by(rank, waiting_since, StudyRow.study_uid)
             .limit(limit)
         )
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return [
                 DueStudy(
                     study_uid=study.study_uid,
@@ -114,33 +114,33 @@ class Studies:
                 for study, is_treated in session.execute(statement)
             ]
 
-    def claim(
+    def claim_study(
         self,
         study_uid: str,
         worker: str,
         digests: Digests,
         now: datetime,
-        rules: FetchRules = NOBODY_ASKED,
+        rules: FetchRules = FETCH_NOTHING,
     ) -> ClaimedRevision | None:
         """Take a due study on, as its next revision; None if it is not due (any more).
 
         Of several workers that try, one succeeds. What the revision is made from is fixed here:
         its images, and the priors that are there by now.
         """
-        with self._database.writing() as session:
-            due = select(Study).where(Study.study_uid == study_uid, is_due(now))
+        with self._database.begin_write() as session:
+            due = select(StudyRow).where(StudyRow.study_uid == study_uid, is_due(now))
             study = session.scalars(due.with_for_update()).one_or_none()
             if study is None:
                 return None
-            study.state = step(study.state, StudyEvent.CLAIMED)
+            study.state = step_study(study.state, StudyEvent.CLAIMED)
             study.revision += 1
-            finished = latest_finished(session, study_uid)
-            revision = Revision(
+            finished = find_latest_finished(session, study_uid)
+            revision = RevisionRow(
                 study_uid=study_uid,
                 number=study.revision,
                 cause=study.next_cause or Cause.FIRST,
-                inputs=chosen_inputs(session, study_uid),
-                priors=priors_at_claim(session, study, rules),
+                inputs=collect_inputs(session, study_uid),
+                priors=choose_revision_priors(session, study, rules),
                 settings_digest=digests.settings,
                 model_digest=digests.model,
                 state=RevisionState.STARTED,
@@ -156,24 +156,24 @@ class Studies:
             session.flush()
             return as_claimed(revision)
 
-    def hold(
-        self, study_uid: str, reason: Reason, now: datetime, rules: FetchRules = NOBODY_ASKED
+    def hold_study(
+        self, study_uid: str, reason: Reason, now: datetime, rules: FetchRules = FETCH_NOTHING
     ) -> bool:
         """Hold a due study back, as the intake rule says; say whether it is held.
 
         A study that a person asked for is never held, nor one whose reading has begun. Later
         studies of the patient that were read without it become due again.
         """
-        with self._database.writing() as session:
-            held_back = or_(is_due(now), Study.state == StudyState.HELD)
+        with self._database.begin_write() as session:
+            held_back = or_(is_due(now), StudyRow.state == StudyState.HELD)
             study = session.scalars(
-                select(Study)
-                .where(Study.study_uid == study_uid, ~Study.exempt, held_back)
+                select(StudyRow)
+                .where(StudyRow.study_uid == study_uid, ~StudyRow.exempt, held_back)
                 .with_for_update()
             ).one_or_none()
             if study is None:
                 return False
-            study.state = step(study.state, StudyEvent.HELD_BACK)
+            study.state = step_study(study.state, StudyEvent.HELD_BACK)
             study.hold_reason = reason
             study.quiet_due_at = study.settle_due_at = None
             session.flush()
@@ -195,14 +195,14 @@ class Studies:
         InputError
             There is no such study.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             study = _locked(session, study_uid)
             in_person = cause is Cause.REQUESTED
             if not in_person and study.state in _LEFT_TO_PEOPLE:
                 return study.state is not StudyState.HELD
             if in_person:
-                renew(session, study, now)
-            study.state = step(study.state, StudyEvent.REQUESTED)
+                renew_requests(session, study, now)
+            study.state = step_study(study.state, StudyEvent.REQUESTED)
             study.quiet_due_at = now
             study.next_cause = cause
             study.requested_by = by
@@ -229,7 +229,7 @@ class Studies:
         TransitionError
             The revision has results.
         """
-        with self._database.writing() as session:
+        with self._database.begin_write() as session:
             study = _locked(session, study_uid)
             revision = find_revision(session, study_uid, number)
             if revision.state is RevisionState.GAVE_UP:
@@ -237,29 +237,31 @@ class Studies:
             if revision.state is RevisionState.FINISHED:
                 raise TransitionError(f"revision {number} of {study_uid} has results")
             revision.state, revision.error, revision.finished_at = RevisionState.GAVE_UP, error, now
-            study.state = step(study.state, StudyEvent.GAVE_UP)
-            alarms.raise_in(session, alarms.STUCK, study_uid, error, now, Severity.CRITICAL)
+            study.state = step_study(study.state, StudyEvent.GAVE_UP)
+            alarms.raise_alarm_in(
+                session, alarms.STUDY_STUCK, study_uid, error, now, Severity.CRITICAL
+            )
             if study.quiet_due_at is not None:
-                study.state = step(study.state, StudyEvent.INSTANCE_ARRIVED)
+                study.state = step_study(study.state, StudyEvent.INSTANCE_ARRIVED)
 
-    def unfinished(self, now: datetime, grace_seconds: float) -> list[ClaimedRevision]:
+    def list_unfinished(self, now: datetime, grace_seconds: float) -> list[ClaimedRevision]:
         """Return revisions that were claimed a while ago and have no results yet.
 
         A worker may have died between its claim and the start of the workflow; starting the
         workflow again under `ClaimedRevision.workflow_id` does no harm to one that runs.
         """
         statement = (
-            select(Revision)
+            select(RevisionRow)
             .where(
-                Revision.state == RevisionState.STARTED,
-                Revision.started_at <= now - timedelta(seconds=grace_seconds),
+                RevisionRow.state == RevisionState.STARTED,
+                RevisionRow.started_at <= now - timedelta(seconds=grace_seconds),
             )
-            .order_by(Revision.started_at)
+            .order_by(RevisionRow.started_at)
         )
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return [as_claimed(revision) for revision in session.scalars(statement)]
 
-    def claimed(self, study_uid: str, number: int) -> ClaimedRevision:
+    def get_claimed(self, study_uid: str, number: int) -> ClaimedRevision:
         """Return a revision as it was claimed.
 
         Raises
@@ -267,42 +269,42 @@ class Studies:
         InputError
             There is no such revision.
         """
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return as_claimed(find_revision(session, study_uid, number))
 
-    def reading_inputs(self, study_uid: str, number: int) -> list[InputInstance]:
+    def list_inputs(self, study_uid: str, number: int) -> list[InputInstance]:
         """Return the instances that a revision is made from, as they were when it was claimed."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             chosen = {(uid, sha) for uid, sha in find_revision(session, study_uid, number).inputs}
-            rows = session.scalars(instances_by_uid().where(Instance.study_uid == study_uid))
+            rows = session.scalars(select_instances().where(InstanceRow.study_uid == study_uid))
             return [as_input(row) for row in rows if (row.sop_instance_uid, row.sha256) in chosen]
 
     def instances(self, study_uid: str) -> list[InputInstance]:
         """Return the images of a study that count now; of a prior, for example."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             return [
                 as_input(row)
-                for row in session.scalars(instances_by_uid().where(usable(study_uid)))
+                for row in session.scalars(select_instances().where(is_usable_in(study_uid)))
             ]
 
-    def priors(self, study_uid: str, number: int) -> RevisionPriors:
+    def get_priors(self, study_uid: str, number: int) -> RevisionPriors:
         """Return the priors that a revision is made with, as they were when it was claimed."""
-        with self._database.reading() as session:
-            return read_priors(session, study_uid, number)
+        with self._database.begin_read() as session:
+            return read_revision_priors(session, study_uid, number)
 
-    def views_known(self, study_uid: str) -> ViewsKnown:
+    def find_views(self, study_uid: str) -> StudyViews:
         """Return what the rule of expected views asks: what is there, and what to expect from."""
-        with self._database.reading() as session:
-            study = session.get_one(Study, study_uid)
-            return ViewsKnown(
-                present_views(session, study_uid),
-                [views for _, views in earlier_views(session, study)],
-                mastectomy_sides(session, study),
+        with self._database.begin_read() as session:
+            study = session.get_one(StudyRow, study_uid)
+            return StudyViews(
+                find_present_views(session, study_uid),
+                [views for _, views in find_earlier_views(session, study)],
+                find_mastectomy_sides(session, study),
             )
 
 
-def _locked(session: Session, study_uid: str) -> Study:
-    study = session.get(Study, study_uid, with_for_update=True)
+def _locked(session: Session, study_uid: str) -> StudyRow:
+    study = session.get(StudyRow, study_uid, with_for_update=True)
     if study is None:
         raise InputError(f"there is no study {study_uid}")
     return study

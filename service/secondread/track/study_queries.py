@@ -9,28 +9,28 @@ from sqlalchemy.orm import Session
 from secondread.reasons import ImageStatus, Reason
 from secondread.track.assembly import IMAGES, is_usable
 from secondread.track.database import Database
-from secondread.track.results import findings_of
-from secondread.track.revisions import latest_finished
+from secondread.track.results import list_findings
+from secondread.track.revisions import find_latest_finished
 from secondread.track.states import UNDELIVERED, RevisionState, StudyState
 from secondread.track.summaries import (
     DeliverySummary,
+    FetchRequestSummary,
     ImageSummary,
-    OutboxSummary,
-    PriorSummary,
+    OutboxObjectSummary,
     RevisionSummary,
     StudyDetail,
     StudyFilter,
     StudySummary,
 )
 from secondread.track.tables import (
-    Delivery,
-    ImageResult,
-    Instance,
+    DeliveryRow,
+    FetchRequestRow,
+    ImageResultRow,
+    InstanceRow,
     OutboxObjectRow,
-    Patient,
-    PriorRequest,
-    Revision,
-    Study,
+    PatientRow,
+    RevisionRow,
+    StudyRow,
 )
 
 _ALL = StudyFilter()
@@ -49,99 +49,101 @@ class StudyQueries:
         self._database = database
 
     def list_studies(
-        self, limit: int = 50, offset: int = 0, only: StudyFilter = _ALL
+        self, limit: int = 50, offset: int = 0, matching: StudyFilter = _ALL
     ) -> list[StudySummary]:
         """Return studies, the one that something arrived for last first."""
-        with self._database.reading() as session:
-            statement = _summaries(only).limit(limit).offset(offset)
+        with self._database.begin_read() as session:
+            statement = _summaries(matching).limit(limit).offset(offset)
             return [_summary(row) for row in session.execute(statement)]
 
-    def count_studies(self, only: StudyFilter = _ALL) -> int:
+    def count_studies(self, matching: StudyFilter = _ALL) -> int:
         """Return how many studies `list_studies` would return without a limit."""
-        with self._database.reading() as session:
-            matching = _summaries(only).order_by(None).subquery()
-            return session.scalar(select(func.count()).select_from(matching)) or 0
+        with self._database.begin_read() as session:
+            matched = _summaries(matching).order_by(None).subquery()
+            return session.scalar(select(func.count()).select_from(matched)) or 0
 
-    def detail(self, study_uid: str) -> StudyDetail | None:
+    def find_detail(self, study_uid: str) -> StudyDetail | None:
         """Return everything about a study, or None if there is no such study."""
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             row = session.execute(_summaries(StudyFilter(study_uid=study_uid))).one_or_none()
             if row is None:
                 return None
-            finished = latest_finished(session, study_uid)
+            finished = find_latest_finished(session, study_uid)
             latest = None if finished is None else finished.id
             return StudyDetail(
                 summary=_summary(row),
                 revisions=tuple(_revisions(session, study_uid)),
                 images=tuple(_images(session, study_uid, latest)),
-                findings=() if latest is None else tuple(findings_of(session, latest)),
-                outbox=tuple(_outbox(session, study_uid)),
-                priors=tuple(_priors(session, study_uid)),
+                findings=() if latest is None else tuple(list_findings(session, latest)),
+                outbox_objects=tuple(_outbox(session, study_uid)),
+                fetch_requests=tuple(_priors(session, study_uid)),
             )
 
 
 def _summaries(only: StudyFilter) -> Select[Any]:
     images = (
         select(func.count())
-        .select_from(Instance)
+        .select_from(InstanceRow)
         .where(
-            Instance.study_uid == Study.study_uid,
-            Instance.current,
-            Instance.disposition.in_(IMAGES),
+            InstanceRow.study_uid == StudyRow.study_uid,
+            InstanceRow.current,
+            InstanceRow.disposition.in_(IMAGES),
         )
         .scalar_subquery()
     )
     waiting = (
         select(func.count())
-        .select_from(Delivery)
-        .join(OutboxObjectRow, Delivery.outbox == OutboxObjectRow.id)
+        .select_from(DeliveryRow)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
         .where(
-            OutboxObjectRow.study_uid == Study.study_uid,
-            Delivery.state.in_(UNDELIVERED),
+            OutboxObjectRow.study_uid == StudyRow.study_uid,
+            DeliveryRow.state.in_(UNDELIVERED),
         )
         .scalar_subquery()
     )
     latest = (
-        select(func.max(Revision.number))
-        .where(Revision.study_uid == Study.study_uid, Revision.state == RevisionState.FINISHED)
-        .correlate(Study)
+        select(func.max(RevisionRow.number))
+        .where(
+            RevisionRow.study_uid == StudyRow.study_uid, RevisionRow.state == RevisionState.FINISHED
+        )
+        .correlate(StudyRow)
         .scalar_subquery()
     )
     doubtful = (
         select(func.count())
-        .select_from(ImageResult)
-        .join(Revision, ImageResult.revision == Revision.id)
+        .select_from(ImageResultRow)
+        .join(RevisionRow, ImageResultRow.revision == RevisionRow.id)
         .where(
-            Revision.study_uid == Study.study_uid,
-            Revision.number == latest,
-            ImageResult.status == ImageStatus.FLAGGED,
+            RevisionRow.study_uid == StudyRow.study_uid,
+            RevisionRow.number == latest,
+            ImageResultRow.status == ImageStatus.FLAGGED,
         )
-        .correlate(Study)
+        .correlate(StudyRow)
         .scalar_subquery()
     )
     return (
-        select(Study, images, waiting, doubtful)
+        select(StudyRow, images, waiting, doubtful)
         .where(*_conditions(only))
-        .order_by(Study.last_arrived_at.desc(), Study.study_uid)
+        .order_by(StudyRow.last_arrived_at.desc(), StudyRow.study_uid)
     )
 
 
 def _conditions(only: StudyFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if only.state is not None:
-        conditions.append(Study.state == only.state)
+        conditions.append(StudyRow.state == only.state)
     if only.outcome is not None:
-        conditions.append(Study.outcome == only.outcome)
+        conditions.append(StudyRow.outcome == only.outcome)
     if only.study_uid is not None:
-        conditions.append(Study.study_uid == only.study_uid)
+        conditions.append(StudyRow.study_uid == only.study_uid)
     if only.patient is not None:
         # An ID that was merged finds the patient whose it is.
-        whose = select(func.coalesce(Patient.merged_into, Patient.id)).where(
-            Patient.patient_id == only.patient.patient_id
+        whose = select(func.coalesce(PatientRow.merged_into, PatientRow.id)).where(
+            PatientRow.patient_id == only.patient.patient_id
         )
         if only.patient.issuer:
-            whose = whose.where(Patient.issuer == only.patient.issuer)
-        conditions.append(Study.patient.in_(whose))
+            whose = whose.where(PatientRow.issuer == only.patient.issuer)
+        conditions.append(StudyRow.patient.in_(whose))
     return conditions
 
 
@@ -169,7 +171,9 @@ def _summary(row: Sequence[Any]) -> StudySummary:
 
 def _revisions(session: Session, study_uid: str) -> list[RevisionSummary]:
     rows = session.scalars(
-        select(Revision).where(Revision.study_uid == study_uid).order_by(Revision.number.desc())
+        select(RevisionRow)
+        .where(RevisionRow.study_uid == study_uid)
+        .order_by(RevisionRow.number.desc())
     )
     return [
         RevisionSummary(
@@ -193,19 +197,19 @@ def _revisions(session: Session, study_uid: str) -> list[RevisionSummary]:
 
 
 def _images(session: Session, study_uid: str, latest: int | None) -> list[ImageSummary]:
-    results: dict[str, ImageResult] = {}
+    results: dict[str, ImageResultRow] = {}
     if latest is not None:
-        found = session.scalars(select(ImageResult).where(ImageResult.revision == latest))
+        found = session.scalars(select(ImageResultRow).where(ImageResultRow.revision == latest))
         results = {result.sop_instance_uid: result for result in found}
     rows = session.scalars(
-        select(Instance)
-        .where(Instance.study_uid == study_uid, Instance.disposition.in_(IMAGES))
-        .order_by(Instance.arrived_at, Instance.id)
+        select(InstanceRow)
+        .where(InstanceRow.study_uid == study_uid, InstanceRow.disposition.in_(IMAGES))
+        .order_by(InstanceRow.arrived_at, InstanceRow.id)
     )
     return [_image(row, results.get(row.sop_instance_uid) if row.current else None) for row in rows]
 
 
-def _image(row: Instance, result: ImageResult | None) -> ImageSummary:
+def _image(row: InstanceRow, result: ImageResultRow | None) -> ImageSummary:
     return ImageSummary(
         sop_instance_uid=row.sop_instance_uid,
         label=(row.laterality or "?") + (row.view or "?"),
@@ -224,20 +228,22 @@ def _image(row: Instance, result: ImageResult | None) -> ImageSummary:
     )
 
 
-def _outbox(session: Session, study_uid: str) -> list[OutboxSummary]:
+def _outbox(session: Session, study_uid: str) -> list[OutboxObjectSummary]:
     rows = session.execute(
-        select(OutboxObjectRow, Revision.number)
-        .join(Revision, OutboxObjectRow.revision == Revision.id)
+        select(OutboxObjectRow, RevisionRow.number)
+        .join(RevisionRow, OutboxObjectRow.revision == RevisionRow.id)
         .where(OutboxObjectRow.study_uid == study_uid)
-        .order_by(Revision.number.desc(), OutboxObjectRow.id)
+        .order_by(RevisionRow.number.desc(), OutboxObjectRow.id)
     ).all()
     deliveries: dict[int, list[DeliverySummary]] = {row.id: [] for row, _ in rows}
     for delivery in session.scalars(
-        select(Delivery).where(Delivery.outbox.in_(deliveries)).order_by(Delivery.destination)
+        select(DeliveryRow)
+        .where(DeliveryRow.outbox.in_(deliveries))
+        .order_by(DeliveryRow.destination)
     ):
         deliveries[delivery.outbox].append(_delivery(delivery))
     return [
-        OutboxSummary(
+        OutboxObjectSummary(
             id=row.id,
             revision=number,
             profile=row.profile,
@@ -255,22 +261,22 @@ def _outbox(session: Session, study_uid: str) -> list[OutboxSummary]:
     ]
 
 
-def _priors(session: Session, study_uid: str) -> list[PriorSummary]:
+def _priors(session: Session, study_uid: str) -> list[FetchRequestSummary]:
     images = (
         select(func.count())
-        .select_from(Instance)
-        .where(Instance.study_uid == PriorRequest.prior_study_uid, is_usable())
+        .select_from(InstanceRow)
+        .where(InstanceRow.study_uid == FetchRequestRow.prior_study_uid, is_usable())
         .scalar_subquery()
     )
     rows = session.execute(
-        select(PriorRequest, images)
-        .where(PriorRequest.study_uid == study_uid)
-        .order_by(PriorRequest.errand, PriorRequest.source, PriorRequest.id)
+        select(FetchRequestRow, images)
+        .where(FetchRequestRow.study_uid == study_uid)
+        .order_by(FetchRequestRow.errand, FetchRequestRow.source, FetchRequestRow.id)
     )
     return [
-        PriorSummary(
+        FetchRequestSummary(
             source=row.source,
-            errand=row.errand,
+            kind=row.errand,
             prior_study_uid=row.prior_study_uid,
             prior_study_date=row.prior_study_date,
             state=row.state,
@@ -284,7 +290,7 @@ def _priors(session: Session, study_uid: str) -> list[PriorSummary]:
     ]
 
 
-def _delivery(row: Delivery) -> DeliverySummary:
+def _delivery(row: DeliveryRow) -> DeliverySummary:
     return DeliverySummary(
         destination=row.destination,
         state=row.state,

@@ -5,10 +5,10 @@ from datetime import date, datetime
 
 from secondread.assemble.mammogram import PatientKey
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.send.prior_queue import Errand
-from secondread.settings import Mode, ObjectKind, Proof
+from secondread.send.prior_queue import FetchKind
+from secondread.settings import DestinationMode, ObjectKind, Proof
 from secondread.track.states import Cause, DeliveryState, FetchState, RevisionState, StudyState
-from secondread.track.values import FindingEntry, Severity
+from secondread.track.values import RecordedFinding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class DeliverySummary:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxSummary:
+class OutboxObjectSummary:
     """One result object of a study."""
 
     id: int
@@ -130,11 +130,11 @@ class OutboxSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class PriorSummary:
+class FetchRequestSummary:
     """One question to an archive about a study's priors, and what came of it."""
 
     source: str
-    errand: Errand
+    kind: FetchKind
     prior_study_uid: str
     """Empty for a query."""
     prior_study_date: date | None
@@ -156,10 +156,10 @@ class StudyDetail:
     revisions: tuple[RevisionSummary, ...]
     """Latest first."""
     images: tuple[ImageSummary, ...]
-    findings: tuple[FindingEntry, ...]
+    findings: tuple[RecordedFinding, ...]
     """Of the latest finished revision."""
-    outbox: tuple[OutboxSummary, ...]
-    priors: tuple[PriorSummary, ...] = ()
+    outbox_objects: tuple[OutboxObjectSummary, ...]
+    fetch_requests: tuple[FetchRequestSummary, ...] = ()
     """What archives were asked for, queries first."""
 
 
@@ -168,7 +168,7 @@ class DestinationSummary:
     """One destination, and what waits for it."""
 
     name: str
-    mode: Mode
+    mode: DestinationMode
     changed_at: datetime
     changed_by: str
     counts: dict[DeliveryState, int]
@@ -184,9 +184,9 @@ class DestinationSummary:
 class ModeChange:
     """One entry of a destination's audit trail."""
 
-    old_mode: Mode | None
+    old_mode: DestinationMode | None
     """None where the settings seeded it."""
-    new_mode: Mode
+    new_mode: DestinationMode
     changed_at: datetime
     changed_by: str
 
@@ -232,7 +232,7 @@ class AlarmSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ArchivedFile:
+class ExpectedFile:
     """One file that the archive holds according to the database."""
 
     id: int
@@ -246,7 +246,7 @@ class ArchivedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class NodeCounts:
     """The gauges."""
 
     studies: dict[StudyState, int]

@@ -10,21 +10,21 @@ from secondread.settings import AssembleSettings
 from secondread.track.alarms import Alarms
 from secondread.track.assembly import AssemblyRules, ViewRule
 from secondread.track.cad_reports import CadReports
-from secondread.track.database import Database, insert_new
+from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destinations import Destinations
-from secondread.track.fetches import Fetches
+from secondread.track.fetches import FetchRequests
 from secondread.track.intake import ReceiverLedger
 from secondread.track.lesions import Lesions
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
 from secondread.track.processes import Processes
 from secondread.track.proofs import Proofs
-from secondread.track.queries import Queries
+from secondread.track.queries import NodeQueries
 from secondread.track.results import Results
 from secondread.track.studies import Studies
 from secondread.track.study_queries import StudyQueries
-from secondread.track.tables import Installation
+from secondread.track.tables import InstallationRow
 from secondread.track.treatments import Treatments
 
 
@@ -59,26 +59,28 @@ class Tracker:
         self.cad_reports = CadReports(self.database)
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)
-        self.queries = Queries(self.database)
+        self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)
 
-    def ledger(self, receiver: str, settings: AssembleSettings, views: ViewRule) -> ReceiverLedger:
+    def open_ledger(
+        self, receiver: str, settings: AssembleSettings, views: ViewRule
+    ) -> ReceiverLedger:
         """Return the ledger of a receiver process of that name."""
         return ReceiverLedger(self.database, receiver, AssemblyRules(settings, views))
 
-    def fetches(self, rules: FetchRules) -> Fetches:
+    def open_fetch_requests(self, rules: FetchRules) -> FetchRequests:
         """Return what archives are asked for under these rules."""
-        return Fetches(self.database, rules)
+        return FetchRequests(self.database, rules)
 
-    def installation(self, make_id: Callable[[], str] = _random_id) -> str:
+    def get_installation_id(self, make_id: Callable[[], str] = _random_id) -> str:
         """Return the id of this installation, made once, 32 hexadecimal digits."""
-        with self.database.reading() as session:
-            known: str | None = session.scalars(select(Installation.uid)).one_or_none()
+        with self.database.begin_read() as session:
+            known: str | None = session.scalars(select(InstallationRow.uid)).one_or_none()
         if known is not None:
             return known
-        with self.database.writing() as session:
-            insert_new(session, Installation, {"id": 1, "uid": make_id()})
-            uid: str = session.scalars(select(Installation.uid)).one()
+        with self.database.begin_write() as session:
+            insert_if_new(session, InstallationRow, {"id": 1, "uid": make_id()})
+            uid: str = session.scalars(select(InstallationRow.uid)).one()
             return uid
 
     def ping(self) -> None:

@@ -6,14 +6,14 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from secondread.log import get
+from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.settings import AssembleSettings
-from secondread.track.revisions import chosen_inputs
-from secondread.track.states import Cause, StudyEvent, StudyState, step
-from secondread.track.tables import Study, Treatment, TreatmentChange
+from secondread.track.revisions import collect_inputs
+from secondread.track.states import Cause, StudyEvent, StudyState, step_study
+from secondread.track.tables import StudyRow, TreatmentChangeRow, TreatmentRow
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,21 @@ class RevisionRules:
         )
 
 
-def alike(a: Treatment, b: Treatment) -> bool:
+def are_alike(a: TreatmentRow, b: TreatmentRow) -> bool:
     """Whether two rows say the same."""
     return _said(a) == _said(b)
 
 
-def _said(row: Treatment) -> tuple[object, ...]:
+def _said(row: TreatmentRow) -> tuple[object, ...]:
     return row.side, row.procedure, row.started_on, row.ended_on, row.site, row.source
 
 
-def note_change(session: Session, row: Treatment, now: datetime, by: str, *, added: bool) -> None:
+def record_change(
+    session: Session, row: TreatmentRow, now: datetime, by: str, *, added: bool
+) -> None:
     """Write the audit row of a treatment that was added or is about to be removed."""
     session.add(
-        TreatmentChange(
+        TreatmentChangeRow(
             patient=row.patient,
             added=added,
             side=row.side,
@@ -69,13 +71,13 @@ def revise_for_treatment(
     What waits to be read anyway is left as it is.
     """
     studies = session.scalars(
-        select(Study)
+        select(StudyRow)
         .where(
-            Study.patient == patient,
-            Study.state.in_((StudyState.REPORTED, StudyState.READING, StudyState.HELD)),
-            Study.quiet_due_at.is_(None),
+            StudyRow.patient == patient,
+            StudyRow.state.in_((StudyState.REPORTED, StudyState.READING, StudyState.HELD)),
+            StudyRow.quiet_due_at.is_(None),
         )
-        .order_by(Study.study_date, Study.study_uid)
+        .order_by(StudyRow.study_date, StudyRow.study_uid)
         .with_for_update()
     ).all()
     due = []
@@ -83,7 +85,7 @@ def revise_for_treatment(
         is_earlier = started_on and study.study_date and study.study_date < started_on
         if is_earlier or not _is_recent(study, now, rules) or _is_empty(session, study):
             continue
-        study.state = step(study.state, StudyEvent.REQUESTED)
+        study.state = step_study(study.state, StudyEvent.REQUESTED)
         study.hold_reason = None
         study.quiet_due_at = now + rules.settle
         if study.revision:
@@ -93,12 +95,12 @@ def revise_for_treatment(
     return due
 
 
-def _is_empty(session: Session, study: Study) -> bool:
+def _is_empty(session: Session, study: StudyRow) -> bool:
     """Whether a study was read and has no image left, so that only its report can stand."""
-    return study.revision > 0 and not chosen_inputs(session, study.study_uid)
+    return study.revision > 0 and not collect_inputs(session, study.study_uid)
 
 
-def _is_recent(study: Study, now: datetime, rules: RevisionRules) -> bool:
+def _is_recent(study: StudyRow, now: datetime, rules: RevisionRules) -> bool:
     if study.state is StudyState.READING:
         return True
     if study.state is StudyState.HELD:

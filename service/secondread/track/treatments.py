@@ -9,25 +9,25 @@ from sqlalchemy.orm import Session
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.track.database import Database
-from secondread.track.patients import find_patient, known_patient
-from secondread.track.tables import Patient, Study, Treatment
+from secondread.track.patients import ensure_patient, look_up_patient
+from secondread.track.tables import PatientRow, StudyRow, TreatmentRow
 from secondread.track.treatment_changes import (
     RevisionRules,
-    note_change,
+    record_change,
     revise_for_treatment,
 )
-from secondread.track.values import TreatmentEntry
+from secondread.track.values import TreatmentRecord
 
 _NODE = "node"
 _DEFAULT_RULES = RevisionRules()
 
 
-class KnownTreatment(NamedTuple):
+class TreatmentSummary(NamedTuple):
     """A treatment, whose it is, and the number by which it can be removed."""
 
     number: int
     patient: PatientKey
-    treatment: TreatmentEntry
+    treatment: TreatmentRecord
     recorded_at: datetime
 
 
@@ -43,10 +43,10 @@ class Treatments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(
+    def add_treatment(
         self,
         patient: PatientKey,
-        treatment: TreatmentEntry,
+        treatment: TreatmentRecord,
         now: datetime,
         by: str = _NODE,
         rules: RevisionRules = _DEFAULT_RULES,
@@ -64,12 +64,12 @@ class Treatments:
         rules
             Which studies become due again, and when.
         """
-        with self._database.writing() as session:
-            row = find_patient(session, patient)
+        with self._database.begin_write() as session:
+            row = ensure_patient(session, patient)
             session.refresh(row, with_for_update=True)
             if treatment in _of(session, row.id):
                 return False
-            added = Treatment(
+            added = TreatmentRow(
                 patient=row.id,
                 side=treatment.side,
                 procedure=treatment.procedure,
@@ -80,12 +80,12 @@ class Treatments:
                 recorded_at=now,
             )
             session.add(added)
-            note_change(session, added, now, by, added=True)
+            record_change(session, added, now, by, added=True)
             session.flush()
             revise_for_treatment(session, row.id, treatment.started_on, now, rules)
             return True
 
-    def remove(
+    def remove_treatment(
         self, number: int, now: datetime, by: str, rules: RevisionRules = _DEFAULT_RULES
     ) -> None:
         """Strike a treatment out, by its number; recent studies that it concerned become due.
@@ -95,69 +95,74 @@ class Treatments:
         InputError
             There is no treatment of that number.
         """
-        with self._database.writing() as session:
-            row = session.get(Treatment, number, with_for_update=True)
+        with self._database.begin_write() as session:
+            row = session.get(TreatmentRow, number, with_for_update=True)
             if row is None:
                 raise InputError(f"there is no treatment {number}")
-            note_change(session, row, now, by, added=False)
+            record_change(session, row, now, by, added=False)
             session.delete(row)
             session.flush()
             revise_for_treatment(session, row.patient, row.started_on, now, rules)
 
     def list_treatments(
         self, limit: int, patient: PatientKey | None = None
-    ) -> list[KnownTreatment]:
+    ) -> list[TreatmentSummary]:
         """Return treatments by patient, earliest first; at most so many."""
         statement = (
-            select(Treatment, Patient)
-            .join(Patient, Treatment.patient == Patient.id)
+            select(TreatmentRow, PatientRow)
+            .join(PatientRow, TreatmentRow.patient == PatientRow.id)
             .order_by(
-                Patient.patient_id, Patient.issuer, Treatment.started_on.nulls_first(), Treatment.id
+                PatientRow.patient_id,
+                PatientRow.issuer,
+                TreatmentRow.started_on.nulls_first(),
+                TreatmentRow.id,
             )
             .limit(limit)
         )
-        with self._database.reading() as session:
+        with self._database.begin_read() as session:
             if patient is not None:
-                known = known_patient(session, patient)
-                statement = statement.where(Treatment.patient == (known.id if known else None))
+                known = look_up_patient(session, patient)
+                statement = statement.where(TreatmentRow.patient == (known.id if known else None))
             return [
-                KnownTreatment(
+                TreatmentSummary(
                     row.id, PatientKey(whose.patient_id, whose.issuer), _entry(row), row.recorded_at
                 )
                 for row, whose in session.execute(statement)
             ]
 
-    def of_study(self, study_uid: str) -> list[TreatmentEntry]:
+    def list_for_study(self, study_uid: str) -> list[TreatmentRecord]:
         """Return what is known of the treatments of a study's patient, earliest first."""
-        with self._database.reading() as session:
-            patient = session.scalar(select(Study.patient).where(Study.study_uid == study_uid))
+        with self._database.begin_read() as session:
+            patient = session.scalar(
+                select(StudyRow.patient).where(StudyRow.study_uid == study_uid)
+            )
             return [] if patient is None else _of(session, patient)
 
-    def studies_of(self, patient: PatientKey) -> list[str]:
+    def list_studies(self, patient: PatientKey) -> list[str]:
         """Return the studies of a patient, latest first, to ask for new readings of them."""
-        with self._database.reading() as session:
-            known = known_patient(session, patient)
+        with self._database.begin_read() as session:
+            known = look_up_patient(session, patient)
             if known is None:
                 return []
             statement = (
-                select(Study.study_uid)
-                .where(Study.patient == known.id)
-                .order_by(Study.study_date.desc().nulls_last(), Study.study_uid)
+                select(StudyRow.study_uid)
+                .where(StudyRow.patient == known.id)
+                .order_by(StudyRow.study_date.desc().nulls_last(), StudyRow.study_uid)
             )
             return list(session.scalars(statement))
 
 
-def _of(session: Session, patient: int) -> list[TreatmentEntry]:
+def _of(session: Session, patient: int) -> list[TreatmentRecord]:
     rows = session.scalars(
-        select(Treatment)
-        .where(Treatment.patient == patient)
-        .order_by(Treatment.started_on.nulls_first(), Treatment.id)
+        select(TreatmentRow)
+        .where(TreatmentRow.patient == patient)
+        .order_by(TreatmentRow.started_on.nulls_first(), TreatmentRow.id)
     )
     return [_entry(row) for row in rows]
 
 
-def _entry(row: Treatment) -> TreatmentEntry:
-    return TreatmentEntry(
+def _entry(row: TreatmentRow) -> TreatmentRecord:
+    return TreatmentRecord(
         side=row.side,
         procedure=row.procedure,
         started_on=row.started_on,

@@ -55,7 +55,7 @@ class PriorInputs:
     """Why there is nothing of it to compare with; None where there is."""
     instances: tuple[InputInstance, ...]
     """Its images; empty where there are none."""
-    said: tuple[tuple[str, Reason], ...] = ()
+    archive_reasons: tuple[tuple[str, Reason], ...] = ()
     """Where several archives were asked for it and none sent it: each by name, with its reason."""
 
 
@@ -87,7 +87,7 @@ class ClaimedRevision:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageEntry:
+class RecordedImage:
     """What became of one image, as recorded."""
 
     sop_instance_uid: str
@@ -98,12 +98,12 @@ class ImageEntry:
     gates: Mapping[str, float | str] = field(default_factory=dict)
     seconds: float = 0.0
     detail: str = ""
-    answer: str | None = None
+    answer_path: str | None = None
     """Where the detector's answer is kept, relative to the archive's folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class FindingEntry:
+class RecordedFinding:
     """One finding, as recorded: what is searched for as columns, the whole as a document."""
 
     finding_id: str
@@ -119,7 +119,7 @@ class FindingEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class PriorFindingEntry:
+class RecordedPriorFinding:
     """One lesion in an image of a prior that was read again, as recorded."""
 
     study_uid: str
@@ -128,7 +128,7 @@ class PriorFindingEntry:
     """Side and view of its image, as ``LCC``."""
     missed: str | None
     """Where the study has no such finding: the word for it; None for one that it has."""
-    finding: FindingEntry
+    finding: RecordedFinding
     """Its `tracking_uid` is not None."""
 
 
@@ -151,7 +151,7 @@ class OutboxEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerEntry:
+class StoredAnswer:
     """Where the detector's answer about a file lies."""
 
     sha256: str
@@ -170,12 +170,12 @@ class RecordedReading:
     revision: int
     outcome: Outcome
     reasons: tuple[Reason, ...]
-    images: tuple[ImageEntry, ...]
-    findings: tuple[FindingEntry, ...]
+    images: tuple[RecordedImage, ...]
+    findings: tuple[RecordedFinding, ...]
     outbox: tuple[OutboxEntry, ...]
-    prior_findings: tuple[PriorFindingEntry, ...] = ()
+    prior_findings: tuple[RecordedPriorFinding, ...] = ()
     """Of the priors' images that were read again, the earliest prior's first."""
-    answers: tuple[AnswerEntry, ...] = ()
+    answers: tuple[StoredAnswer, ...] = ()
     """The detector's answers, those about priors' images among them."""
 
 
@@ -188,11 +188,11 @@ class EarlierResult:
     outcome: Outcome
     model_digest: str
     settings_digest: str
-    findings: tuple[FindingEntry, ...]
+    findings: tuple[RecordedFinding, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TreatmentEntry:
+class TreatmentRecord:
     """A treatment of one breast."""
 
     side: str
@@ -206,7 +206,7 @@ class TreatmentEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessBeat:
+class ProcessIdentity:
     """A process of the node, as it introduces itself with each heartbeat."""
 
     name: str

@@ -25,7 +25,7 @@ class ContentItem:
     children: tuple["ContentItem", ...]
 
 
-def content_tree(ds: Dataset) -> ContentItem:
+def build_content_tree(ds: Dataset) -> ContentItem:
     """Return the content of a structured report.
 
     Names of persons are withheld: the tree is shown where patients are not to be named.

@@ -48,13 +48,13 @@ class NodeGauges(Collector):
         yield from asked
         yield _gauge("database_answers", "Whether the tracker's database answers.", answers)
         try:
-            free = float(self._archive.free_bytes())
+            free = float(self._archive.measure_free_bytes())
         except OSError:
             free = 0.0
         yield _gauge("archive_free_bytes", "Bytes that the archive can still take.", free)
 
     def _studies(self) -> Iterator[Metric]:
-        counts = self._tracker.queries.counts(self._clock())
+        counts = self._tracker.node_queries.count_all(self._clock())
         states = _family("studies", "Studies, by state.", ["state"])
         for state, number in counts.studies.items():
             states.add_metric([state.value], number)
@@ -84,22 +84,22 @@ class NodeGauges(Collector):
         oldest = _family("delivery_oldest_seconds", words, ["destination"])
         words = "Seconds since the oldest undelivered object was stored and owes its proof; or 0."
         unproven = _family("proof_oldest_seconds", words, ["destination"])
-        for one in self._tracker.queries.destinations():
+        for one in self._tracker.node_queries.list_destinations():
             oldest.add_metric([one.name], _age(one.oldest_waiting_at, now))
             unproven.add_metric([one.name], _age(one.oldest_unproven_at, now))
         yield oldest
         yield unproven
 
     def _node(self) -> Iterator[Metric]:
-        queries = self._tracker.queries
+        queries = self._tracker.node_queries
         alarms = _family("alarms", "Alarms that are raised, by kind.", ["kind"])
-        for kind, number in sorted(Counter(alarm.kind for alarm in queries.alarms()).items()):
+        for kind, number in sorted(Counter(alarm.kind for alarm in queries.list_alarms()).items()):
             alarms.add_metric([kind], number)
         yield alarms
         words = "Refusals that the tracker knows of, by what was refused and why."
         refused = _family("refusals_recorded", words, ["what", "reason"])
         totals: Counter[tuple[str, str]] = Counter()
-        for row in queries.refusals(_ALL_REFUSALS):
+        for row in queries.list_refusals(_ALL_REFUSALS):
             totals[str(row.what), row.reason.value] += row.count
         for (what, reason), number in sorted(totals.items()):
             refused.add_metric([what, reason], number)
@@ -112,7 +112,7 @@ class NodeGauges(Collector):
             "processes", "Processes, by kind and whether they live.", ["kind", "state"]
         )
         numbers: Counter[tuple[str, str]] = Counter()
-        for process in self._tracker.queries.processes():
+        for process in self._tracker.node_queries.list_processes():
             state = "silent" if is_silent(process, now, beat) else "alive"
             numbers[process.kind, state] += 1
         for (kind, state), number in sorted(numbers.items()):
@@ -132,7 +132,7 @@ def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"secondread_{name}", words, value=value)
 
 
-def exposition(gauges: Collector) -> bytes:
+def render_metrics(gauges: Collector) -> bytes:
     """Return the counters and the gauges in Prometheus' text format.
 
     Under ``PROMETHEUS_MULTIPROC_DIR`` the counters are those of all processes that share it,
@@ -149,10 +149,10 @@ def exposition(gauges: Collector) -> bytes:
     return counters + generate_latest(asked)
 
 
-def metrics_route(gauges: Collector) -> Route:
+def make_metrics_route(gauges: Collector) -> Route:
     """Return the route ``/metrics``."""
 
     def metrics(_: Request) -> Response:
-        return Response(exposition(gauges), media_type=CONTENT_TYPE_LATEST)
+        return Response(render_metrics(gauges), media_type=CONTENT_TYPE_LATEST)
 
     return Route("/metrics", metrics)

@@ -26,7 +26,7 @@ _MISSED_BEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ReadinessCheck:
     """One thing that has to be so, for the node to accept and store."""
 
     name: str
@@ -39,47 +39,47 @@ def is_silent(process: ProcessSummary, now: datetime, heartbeat_seconds: float) 
     return now - process.beat_at > timedelta(seconds=_MISSED_BEATS * heartbeat_seconds)
 
 
-def receiver_check(
+def check_receiver(
     processes: Sequence[ProcessSummary], now: datetime, heartbeat_seconds: float
-) -> Check:
+) -> ReadinessCheck:
     """Check that a receiver has said lately that it lives."""
     receivers = [process for process in processes if process.kind == RECEIVER_KIND]
     living = [one for one in receivers if not is_silent(one, now, heartbeat_seconds)]
     if living:
-        return Check("receiver", ok=True, detail=f"{len(living)} running")
+        return ReadinessCheck("receiver", ok=True, detail=f"{len(living)} running")
     if not receivers:
-        return Check("receiver", ok=False, detail="none is running")
+        return ReadinessCheck("receiver", ok=False, detail="none is running")
     latest = max(process.beat_at for process in receivers)
     age = (now - latest).total_seconds()
-    return Check("receiver", ok=False, detail=f"silent for {age:.0f} s")
+    return ReadinessCheck("receiver", ok=False, detail=f"silent for {age:.0f} s")
 
 
-def disk_check(free_bytes: int, minimum_bytes: int) -> Check:
+def check_disk(free_bytes: int, minimum_bytes: int) -> ReadinessCheck:
     """Check that instances are not refused for want of space."""
     detail = f"{size(free_bytes)} free, {size(minimum_bytes)} is the minimum"
-    return Check("disk", ok=free_bytes >= minimum_bytes, detail=detail)
+    return ReadinessCheck("disk", ok=free_bytes >= minimum_bytes, detail=detail)
 
 
-def node_checks(
+def check_node(
     tracker: Tracker, archive: Archive, settings: Settings, now: datetime
-) -> tuple[Check, ...]:
+) -> tuple[ReadinessCheck, ...]:
     """Ask everything that readiness depends on."""
     beat = settings.work.heartbeat_seconds
     try:
         tracker.ping()
-        database = Check("database", ok=True, detail="answers")
-        receiver = receiver_check(tracker.queries.processes(), now, beat)
+        database = ReadinessCheck("database", ok=True, detail="answers")
+        receiver = check_receiver(tracker.node_queries.list_processes(), now, beat)
     except TransientError as error:
-        database = Check("database", ok=False, detail=str(error))
-        receiver = Check("receiver", ok=False, detail="unknown without the database")
+        database = ReadinessCheck("database", ok=False, detail=str(error))
+        receiver = ReadinessCheck("receiver", ok=False, detail="unknown without the database")
     try:
-        disk = disk_check(archive.free_bytes(), settings.receive.minimum_free_bytes)
+        disk = check_disk(archive.measure_free_bytes(), settings.receive.minimum_free_bytes)
     except OSError as error:
-        disk = Check("disk", ok=False, detail=f"the archive is gone: {error.strerror}")
+        disk = ReadinessCheck("disk", ok=False, detail=f"the archive is gone: {error.strerror}")
     return database, receiver, disk
 
 
-def readiness(checks: Sequence[Check]) -> tuple[int, dict[str, object]]:
+def summarize_readiness(checks: Sequence[ReadinessCheck]) -> tuple[int, dict[str, object]]:
     """Return HTTP status and JSON body for the checks."""
     ready = all(check.ok for check in checks)
     body = {
@@ -89,25 +89,25 @@ def readiness(checks: Sequence[Check]) -> tuple[int, dict[str, object]]:
     return (200 if ready else 503), body
 
 
-def health_routes(
+def make_health_routes(
     tracker: Tracker, archive: Archive, settings: Settings, clock: Clock
 ) -> list[Route]:
     """Return the routes ``/healthz`` and ``/readyz`` of a node."""
 
-    def checks() -> Sequence[Check]:
-        return node_checks(tracker, archive, settings, clock())
+    def checks() -> Sequence[ReadinessCheck]:
+        return check_node(tracker, archive, settings, clock())
 
-    return probe_routes(checks)
+    return make_probe_routes(checks)
 
 
-def probe_routes(checks: Callable[[], Sequence[Check]]) -> list[Route]:
+def make_probe_routes(checks: Callable[[], Sequence[ReadinessCheck]]) -> list[Route]:
     """Return ``/healthz``, and ``/readyz`` over the given checks, for any process."""
 
     def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     def readyz(_: Request) -> Response:
-        status, body = readiness(checks())
+        status, body = summarize_readiness(checks())
         return JSONResponse(body, status)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -11,7 +11,7 @@ from secondread.track.summaries import RefusalSummary
 _AE_TITLE: TypeAdapter[str] = TypeAdapter(AeTitle)
 
 
-def settings_lines(refusal: RefusalSummary, settings: Settings) -> str | None:
+def propose_settings(refusal: RefusalSummary, settings: Settings) -> str | None:
     """Return TOML for the settings file that lets the refused caller in.
 
     None where no setting would, or where the caller's words are no proper AE title.
@@ -24,7 +24,7 @@ def settings_lines(refusal: RefusalSummary, settings: Settings) -> str | None:
         if refusal.address:
             lines.append(f"addresses = [{_quoted(refusal.address)}]")
         return "\n".join(lines)
-    peer = settings.peer(title)
+    peer = settings.find_peer(title)
     if refusal.reason is Reason.ADDRESS_UNEXPECTED and peer is not None and refusal.address:
         addresses = [*peer.addresses, refusal.address]
         listed = ", ".join(_quoted(address) for address in addresses)
@@ -32,7 +32,7 @@ def settings_lines(refusal: RefusalSummary, settings: Settings) -> str | None:
     return None
 
 
-def advice(refusal: RefusalSummary, settings: Settings) -> str | None:
+def find_advice(refusal: RefusalSummary, settings: Settings) -> str | None:
     """Return what a person does about it at the other end; None where nothing is to be done."""
     own = settings.node.ae_title
     return {

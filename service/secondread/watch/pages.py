@@ -28,21 +28,21 @@ from secondread.assemble.mammogram import PatientKey
 from secondread.clock import Clock
 from secondread.errors import InputError, TransientError
 from secondread.reasons import Outcome
-from secondread.report.compose import capture_png
-from secondread.settings import Mode, ObjectKind, Settings
+from secondread.report.compose import encode_capture_png
+from secondread.settings import DestinationMode, ObjectKind, Settings
 from secondread.track.states import StudyState
-from secondread.track.summaries import OutboxSummary, StudyDetail, StudyFilter
+from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFilter
 from secondread.watch import words
-from secondread.watch.document import content_tree
-from secondread.watch.gauges import NodeGauges, metrics_route
-from secondread.watch.health import health_routes, is_silent, node_checks
-from secondread.watch.hints import advice, settings_lines
-from secondread.watch.histories import draw, shown_lesions
-from secondread.watch.prior_reports import prior_reports
-from secondread.watch.query import UID, one_of, page_number
-from secondread.watch.security import SecurityHeaders, allowed_hosts
+from secondread.watch.document import build_content_tree
+from secondread.watch.gauges import NodeGauges, make_metrics_route
+from secondread.watch.health import check_node, is_silent, make_health_routes
+from secondread.watch.hints import find_advice, propose_settings
+from secondread.watch.histories import draw_lesion_histories, list_shown_lesions
+from secondread.watch.prior_reports import read_prior_reports
+from secondread.watch.query import UID, parse_filter, parse_page_number
+from secondread.watch.security import SecurityHeaders, list_allowed_hosts
 from secondread.watch.sources import Archive, Tracker
-from secondread.watch.study_view import seconds_to_result, study_view
+from secondread.watch.study_view import arrange_study, compute_seconds_to_result
 
 PAGE_SIZE = 50
 REFRESH_SECONDS = 15
@@ -50,7 +50,7 @@ REFRESH_SECONDS = 15
 _LONGEST_FORM = 4096
 
 
-def app(tracker: Tracker, archive: Archive, settings: Settings, clock: Clock) -> Starlette:
+def make_app(tracker: Tracker, archive: Archive, settings: Settings, clock: Clock) -> Starlette:
     """Return the web application: pages, health checks and metrics.
 
     Parameters
@@ -77,15 +77,15 @@ def app(tracker: Tracker, archive: Archive, settings: Settings, clock: Clock) ->
             Route("/refusals", pages.refusals, name="refusals"),
             Route("/destinations", pages.destinations, name="destinations"),
             Route("/node", pages.node, name="node"),
-            *health_routes(tracker, archive, settings, clock),
-            metrics_route(NodeGauges(tracker, archive, settings, clock)),
+            *make_health_routes(tracker, archive, settings, clock),
+            make_metrics_route(NodeGauges(tracker, archive, settings, clock)),
             Mount("/static", StaticFiles(packages=[("secondread.watch", "static")]), name="static"),
         ],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(
                 TrustedHostMiddleware,
-                allowed_hosts=allowed_hosts(settings.web.host),
+                allowed_hosts=list_allowed_hosts(settings.web.host),
                 www_redirect=False,
             ),
         ],
@@ -155,9 +155,9 @@ class _Pages:
 
     def studies(self, request: Request) -> Response:
         """List studies, filtered by state or outcome."""
-        state = one_of(StudyState, request.query_params.get("state"))
-        outcome = one_of(Outcome, request.query_params.get("outcome"))
-        number = page_number(request.query_params.get("page"))
+        state = parse_filter(StudyState, request.query_params.get("state"))
+        outcome = parse_filter(Outcome, request.query_params.get("outcome"))
+        number = parse_page_number(request.query_params.get("page"))
         return self._list(request, StudyFilter(state=state, outcome=outcome), number)
 
     async def search(self, request: Request) -> Response:
@@ -166,7 +166,7 @@ class _Pages:
         return await run_in_threadpool(self._search, request, text)
 
     def _search(self, request: Request, text: str) -> Response:
-        if UID.fullmatch(text) and self._tracker.study_queries.detail(text) is not None:
+        if UID.fullmatch(text) and self._tracker.study_queries.find_detail(text) is not None:
             return RedirectResponse(request.app.url_path_for("study", study_uid=text), 303)
         return self._list(request, StudyFilter(patient=PatientKey(text, "")), 1)
 
@@ -175,15 +175,15 @@ class _Pages:
         total = queries.count_studies(only)
         searched = only.patient is not None
         limit = 500 if searched else PAGE_SIZE
-        found = queries.list_studies(limit=limit, offset=(number - 1) * limit, only=only)
+        found = queries.list_studies(limit=limit, offset=(number - 1) * limit, matching=only)
         return self._page(
             request,
             "studies.html",
             {
-                "studies": [(one, seconds_to_result(one)) for one in found],
+                "studies": [(one, compute_seconds_to_result(one)) for one in found],
                 "only": only,
                 "searched": searched,
-                "counts": self._tracker.queries.counts(self._clock()),
+                "counts": self._tracker.node_queries.count_all(self._clock()),
                 "total": total,
                 "number": number,
                 "last_page": max(1, -(-total // limit)),
@@ -196,16 +196,16 @@ class _Pages:
 
     def study(self, request: Request) -> Response:
         """Show one study."""
-        view = study_view(self._detail(request))
-        lesions = shown_lesions(self._tracker, view.detail.summary.study_uid)
-        reports = prior_reports(self._tracker, self._archive, view.detail.summary.study_uid)
+        view = arrange_study(self._detail(request))
+        lesions = list_shown_lesions(self._tracker, view.detail.summary.study_uid)
+        reports = read_prior_reports(self._tracker, self._archive, view.detail.summary.study_uid)
         context = {"view": view, "lesions": len(lesions), "reports": reports}
         return self._page(request, "study.html", context, refresh=view.changes)
 
     def timeline(self, request: Request) -> Response:
         """Return the history of a study's lesions over all exams as PNG."""
         study_uid = self._detail(request).summary.study_uid
-        picture = draw(shown_lesions(self._tracker, study_uid), self._archive)
+        picture = draw_lesion_histories(list_shown_lesions(self._tracker, study_uid), self._archive)
         buffer = io.BytesIO()
         picture.save(buffer, format="PNG")
         return Response(buffer.getvalue(), media_type="image/png")
@@ -213,18 +213,18 @@ class _Pages:
     def document(self, request: Request) -> Response:
         """Show a structured report as a tree."""
         detail, item = self._object(request, ObjectKind.CAD_SR, ObjectKind.TID1500)
-        context = {"detail": detail, "item": item, "root": content_tree(self._read(item))}
+        context = {"detail": detail, "item": item, "root": build_content_tree(self._read(item))}
         return self._page(request, "document.html", context)
 
     def picture(self, request: Request) -> Response:
         """Return a capture as PNG."""
         _, item = self._object(request, ObjectKind.CAPTURE)
-        return Response(capture_png(self._read(item)), media_type="image/png")
+        return Response(encode_capture_png(self._read(item)), media_type="image/png")
 
     def download(self, request: Request) -> Response:
         """Return an object's file as it is sent."""
         _, item = self._object(request, *ObjectKind)
-        path = self._archive.path_of(item.path)
+        path = self._archive.resolve_path(item.path)
         if not path.is_file():
             raise HTTPException(404, "The file of this object is gone.")
         name = f"{item.sop_instance_uid}.dcm"
@@ -233,8 +233,8 @@ class _Pages:
     def refusals(self, request: Request) -> Response:
         """Show what peers were refused, and what would let them in."""
         rows = [
-            (row, settings_lines(row, self._settings), advice(row, self._settings))
-            for row in self._tracker.queries.refusals()
+            (row, propose_settings(row, self._settings), find_advice(row, self._settings))
+            for row in self._tracker.node_queries.list_refusals()
         ]
         context = {"rows": rows, "settings": self._settings}
         return self._page(request, "refusals.html", context, refresh=True)
@@ -242,12 +242,14 @@ class _Pages:
     def destinations(self, request: Request) -> Response:
         """Show where results go and what waits."""
         known = {one.name: one for one in self._settings.destinations}
-        rows = [(row, known.get(row.name)) for row in self._tracker.queries.destinations()]
+        rows = [
+            (row, known.get(row.name)) for row in self._tracker.node_queries.list_destinations()
+        ]
         return self._page(request, "destinations.html", {"rows": rows}, refresh=True)
 
     def node(self, request: Request) -> Response:
         """Show processes, alarms and readiness."""
-        checks = node_checks(self._tracker, self._archive, self._settings, self._clock())
+        checks = check_node(self._tracker, self._archive, self._settings, self._clock())
         context = {"checks": checks, "settings": self._settings}
         return self._page(request, "node.html", context, refresh=True)
 
@@ -266,22 +268,24 @@ class _Pages:
         study_uid = request.path_params["study_uid"]
         detail = None
         if UID.fullmatch(study_uid):
-            detail = self._tracker.study_queries.detail(study_uid)
+            detail = self._tracker.study_queries.find_detail(study_uid)
         if detail is None:
             raise HTTPException(404, "There is no such study.")
         return detail
 
-    def _object(self, request: Request, *kinds: ObjectKind) -> tuple[StudyDetail, OutboxSummary]:
+    def _object(
+        self, request: Request, *kinds: ObjectKind
+    ) -> tuple[StudyDetail, OutboxObjectSummary]:
         detail = self._detail(request)
         number = request.path_params["number"]
-        for item in detail.outbox:
+        for item in detail.outbox_objects:
             if item.id == number and item.kind in kinds:
                 return detail, item
         raise HTTPException(404, "The study has no such object.")
 
-    def _read(self, item: OutboxSummary) -> Dataset:
+    def _read(self, item: OutboxObjectSummary) -> Dataset:
         try:
-            return pydicom.dcmread(self._archive.path_of(item.path))
+            return pydicom.dcmread(self._archive.resolve_path(item.path))
         except (OSError, InvalidDicomError, InputError) as error:
             raise HTTPException(404, "The file of this object cannot be read.") from error
 
@@ -290,13 +294,13 @@ class _Pages:
     ) -> Response:
         now = self._clock()
         beat = self._settings.work.heartbeat_seconds
-        processes = self._tracker.queries.processes()
-        modes = {row.name: row.mode for row in self._tracker.queries.destinations()}
+        processes = self._tracker.node_queries.list_processes()
+        modes = {row.name: row.mode for row in self._tracker.node_queries.list_destinations()}
         common = {
             "now": now,
-            "alarms": self._tracker.queries.alarms(),
+            "alarms": self._tracker.node_queries.list_alarms(),
             "processes": [(one, is_silent(one, now, beat)) for one in processes],
-            "nothing_leaves": Mode.LIVE not in modes.values(),
+            "nothing_leaves": DestinationMode.LIVE not in modes.values(),
             "refresh": REFRESH_SECONDS
             if refresh and request.query_params.get("refresh") != "off"
             else None,

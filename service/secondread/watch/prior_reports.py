@@ -5,13 +5,13 @@ from datetime import date
 
 from secondread import log
 from secondread.errors import InputError
-from secondread.findings.cad_report import CadReport, Origin
-from secondread.report.read_back import read_cad_file
-from secondread.report.uids import device_uid
+from secondread.findings.cad_report import CadReport, ReportOrigin
+from secondread.report.read_back import read_cad_report_file
+from secondread.report.uids import derive_device_uid
 from secondread.track.cad_reports import ReportFile
 from secondread.watch.sources import Archive, Tracker
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,18 @@ class PriorReport:
     """Why it cannot be."""
 
 
-def prior_reports(tracker: Tracker, archive: Archive, study_uid: str) -> list[PriorReport]:
+def read_prior_reports(tracker: Tracker, archive: Archive, study_uid: str) -> list[PriorReport]:
     """Return the CAD reports of a study's priors; of this node's own, one a prior.
 
     Its profiles' reports say the same to different workstations: the fullest stands for them.
     """
-    own_device = device_uid(tracker.installation())
-    found = [_read(archive, one, own_device) for one in tracker.cad_reports.of_priors(study_uid)]
+    own_device = derive_device_uid(tracker.get_installation_id())
+    found = [
+        _read(archive, one, own_device) for one in tracker.cad_reports.list_for_priors(study_uid)
+    ]
     fullest: dict[str, CadReport] = {}
     for one in found:
-        if one.report is not None and one.report.origin is Origin.OWN:
+        if one.report is not None and one.report.origin is ReportOrigin.OWN:
             known = fullest.get(one.study_uid)
             if known is None or len(one.report.findings) > len(known.findings):
                 fullest[one.study_uid] = one.report
@@ -43,14 +45,14 @@ def prior_reports(tracker: Tracker, archive: Archive, study_uid: str) -> list[Pr
         one
         for one in found
         if one.report is None
-        or one.report.origin is not Origin.OWN
+        or one.report.origin is not ReportOrigin.OWN
         or one.report is fullest[one.study_uid]
     ]
 
 
 def _read(archive: Archive, file: ReportFile, own_device: str) -> PriorReport:
     try:
-        report = read_cad_file(archive.path_of(file.path), own_device)
+        report = read_cad_report_file(archive.resolve_path(file.path), own_device)
     except FileNotFoundError:
         fault = "its file is gone"
     except (InputError, OSError) as error:

@@ -14,7 +14,7 @@ _MOST_PAGES = 100_000
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
-def one_of(kind: type[EnumT], text: str | None) -> EnumT | None:
+def parse_filter(kind: type[EnumT], text: str | None) -> EnumT | None:
     """Return the member of that value; None where none is asked for.
 
     Raises
@@ -30,7 +30,7 @@ def one_of(kind: type[EnumT], text: str | None) -> EnumT | None:
         raise HTTPException(400, "There is no such filter.") from None
 
 
-def page_number(text: str | None) -> int:
+def parse_page_number(text: str | None) -> int:
     """Return the number of a page, from 1.
 
     Raises

@@ -37,7 +37,7 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-def allowed_hosts(listen_host: str) -> Sequence[str]:
+def list_allowed_hosts(listen_host: str) -> Sequence[str]:
     """Return the Host headers that are answered.
 
     A node that listens on loopback answers for loopback names only: otherwise a web page on the

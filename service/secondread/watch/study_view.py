@@ -9,11 +9,11 @@ from secondread.track.states import UNDELIVERED, RevisionState, StudyState
 from secondread.track.summaries import (
     DeliverySummary,
     ImageSummary,
-    OutboxSummary,
+    OutboxObjectSummary,
     StudyDetail,
     StudySummary,
 )
-from secondread.track.values import FindingEntry
+from secondread.track.values import RecordedFinding
 from secondread.watch.words import spoken
 
 _NAMES = {
@@ -26,7 +26,7 @@ _UNDER_WAY = {StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS, StudyState.READ
 
 
 @dataclass(frozen=True, slots=True)
-class FindingRow:
+class FindingLine:
     """One line of the table of findings."""
 
     id: str
@@ -47,37 +47,37 @@ class FindingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectRow:
+class ObjectLine:
     """One result object and its ways out."""
 
-    item: OutboxSummary
+    item: OutboxObjectSummary
     name: str
     """As ``CAD SR`` or ``capture 2``."""
 
 
 @dataclass(frozen=True, slots=True)
-class DestinationRows:
+class DestinationLines:
     """What one destination gets or would get of the study."""
 
     name: str
-    rows: tuple[tuple[ObjectRow, DeliverySummary], ...]
+    rows: tuple[tuple[ObjectLine, DeliverySummary], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class StudyView:
+class StudyPage:
     """What the page of one study shows."""
 
     detail: StudyDetail
     seconds_to_result: float | None
     images: tuple[ImageSummary, ...]
     """What arrived, in its order."""
-    shown: tuple[FindingRow, ...]
-    below: tuple[FindingRow, ...]
+    shown: tuple[FindingLine, ...]
+    below: tuple[FindingLine, ...]
     """Candidates that the operating point does not show."""
-    current: tuple[ObjectRow, ...]
+    current: tuple[ObjectLine, ...]
     """Objects of the latest revision that has any."""
-    earlier: tuple[ObjectRow, ...]
-    destinations: tuple[DestinationRows, ...]
+    earlier: tuple[ObjectLine, ...]
+    destinations: tuple[DestinationLines, ...]
     """Of the current objects."""
     current_revision: int | None
     """The latest revision that has results; None before there is one."""
@@ -85,29 +85,31 @@ class StudyView:
     """Whether the page may look different in a moment."""
 
     @property
-    def captures(self) -> tuple[ObjectRow, ...]:
+    def captures(self) -> tuple[ObjectLine, ...]:
         """The current captures."""
         return tuple(row for row in self.current if row.item.kind is ObjectKind.CAPTURE)
 
 
-def study_view(detail: StudyDetail) -> StudyView:
+def arrange_study(detail: StudyDetail) -> StudyPage:
     """Arrange everything about a study for its page."""
     labels = {image.sop_instance_uid: image.label for image in detail.images}
     findings = [_finding(finding, labels) for finding in detail.findings]
-    latest = max((item.revision for item in detail.outbox), default=0)
-    current = tuple(_object(item) for item in detail.outbox if item.revision == latest)
-    return StudyView(
+    latest = max((item.revision for item in detail.outbox_objects), default=0)
+    current = tuple(_object(item) for item in detail.outbox_objects if item.revision == latest)
+    return StudyPage(
         detail=detail,
-        seconds_to_result=seconds_to_result(detail.summary),
+        seconds_to_result=compute_seconds_to_result(detail.summary),
         images=detail.images,
         shown=tuple(finding for finding in findings if finding.shown),
         below=tuple(finding for finding in findings if not finding.shown),
         current=current,
-        earlier=tuple(_object(item) for item in detail.outbox if item.revision != latest),
+        earlier=tuple(_object(item) for item in detail.outbox_objects if item.revision != latest),
         destinations=_by_destination(current),
         current_revision=_current(detail),
         changes=detail.summary.state in _UNDER_WAY
-        or any(way.state in UNDELIVERED for item in detail.outbox for way in item.deliveries),
+        or any(
+            way.state in UNDELIVERED for item in detail.outbox_objects for way in item.deliveries
+        ),
     )
 
 
@@ -116,7 +118,7 @@ def _current(detail: StudyDetail) -> int | None:
     return max(finished, default=None)
 
 
-def seconds_to_result(summary: StudySummary) -> float | None:
+def compute_seconds_to_result(summary: StudySummary) -> float | None:
     """Return the seconds from the last image to the result.
 
     None before there is a result, and where an image came after it.
@@ -127,9 +129,9 @@ def seconds_to_result(summary: StudySummary) -> float | None:
     return (reported - summary.last_arrived_at).total_seconds()
 
 
-def _finding(entry: FindingEntry, labels: Mapping[str, str]) -> FindingRow:
+def _finding(entry: RecordedFinding, labels: Mapping[str, str]) -> FindingLine:
     document = entry.document
-    return FindingRow(
+    return FindingLine(
         id=entry.finding_id,
         label=labels.get(entry.sop_instance_uid, ""),
         kind=entry.kind,
@@ -154,15 +156,15 @@ def _likeliest(pairs: Sequence[tuple[str, float]] | None) -> str:
     return f"{spoken(name)} ({confidence:.0%})"
 
 
-def _object(item: OutboxSummary) -> ObjectRow:
+def _object(item: OutboxObjectSummary) -> ObjectLine:
     name = _NAMES[item.kind]
     one = item.kind in {ObjectKind.CAD_SR, ObjectKind.TID1500}
-    return ObjectRow(item, name if one else f"{name} {item.index + 1}")
+    return ObjectLine(item, name if one else f"{name} {item.index + 1}")
 
 
-def _by_destination(objects: Sequence[ObjectRow]) -> tuple[DestinationRows, ...]:
-    ways: dict[str, list[tuple[ObjectRow, DeliverySummary]]] = {}
+def _by_destination(objects: Sequence[ObjectLine]) -> tuple[DestinationLines, ...]:
+    ways: dict[str, list[tuple[ObjectLine, DeliverySummary]]] = {}
     for row in objects:
         for delivery in row.item.deliveries:
             ways.setdefault(delivery.destination, []).append((row, delivery))
-    return tuple(DestinationRows(name, tuple(rows)) for name, rows in sorted(ways.items()))
+    return tuple(DestinationLines(name, tuple(rows)) for name, rows in sorted(ways.items()))

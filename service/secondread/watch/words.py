@@ -11,8 +11,8 @@ from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from secondread.reasons import ImageStatus, Outcome
-from secondread.send.prior_queue import Errand
-from secondread.settings import Mode, Proof
+from secondread.send.prior_queue import FetchKind
+from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, RevisionState, StudyState
 from secondread.track.values import Severity
 
@@ -46,14 +46,14 @@ _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
     (FetchState.DONE, "done", "good"),
     (FetchState.UNUSABLE, "came, not usable", "warn"),
     (FetchState.GAVE_UP, "given up", "warn"),
-    (Errand.QUERY, "query", "idle"),
-    (Errand.RETRIEVE, "prior", "idle"),
+    (FetchKind.QUERY, "query", "idle"),
+    (FetchKind.RETRIEVE, "prior", "idle"),
     (Proof.COMMITMENT, "storage commitment", "good"),
     (Proof.QUERY, "found by query", "good"),
     (Proof.STORE_STATUS, "C-STORE status only", "idle"),
-    (Mode.LIVE, "live", "good"),
-    (Mode.SHADOW, "shadow", "idle"),
-    (Mode.PAUSED, "paused", "warn"),
+    (DestinationMode.LIVE, "live", "good"),
+    (DestinationMode.SHADOW, "shadow", "idle"),
+    (DestinationMode.PAUSED, "paused", "warn"),
     (Severity.WARNING, "warning", "warn"),
     (Severity.CRITICAL, "critical", "bad"),
 )

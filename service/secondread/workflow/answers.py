@@ -15,15 +15,15 @@ from secondread.detect.marks import Detection
 from secondread.errors import InputError, TransientError
 from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
-from secondread.followup.reported import basis
+from secondread.followup.reported import choose_report
 from secondread.reading import Reader, read_from_report
 from secondread.reasons import Reason
-from secondread.report.read_back import read_cad_file
-from secondread.report.uids import device_uid
+from secondread.report.read_back import read_cad_report_file
+from secondread.report.uids import derive_device_uid
 from secondread.track.tracker import Tracker
-from secondread.workflow.material import Priors
+from secondread.workflow.material import GatheredPriors
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 _NOT_AT_HAND = frozenset(
     {
@@ -38,31 +38,31 @@ _NOT_AT_HAND = frozenset(
 """Why a prior's images may be missing. Nothing stands for images of another patient."""
 
 
-def keep_answers(detections: Mapping[str, Detection], archive: Archive) -> dict[str, str]:
+def store_answers(detections: Mapping[str, Detection], archive: Archive) -> dict[str, str]:
     """Write the answers that count; return where each lies, by SOP Instance UID."""
     return {
-        uid: archive.put_bytes(
+        uid: archive.write_bytes(
             json.dumps(detection.as_json(), sort_keys=True).encode(), "answers"
         ).relative_path
         for uid, detection in detections.items()
-        if detection.status.has_findings
+        if detection.status.was_read
     }
 
 
-def made_by(settings_digest: str, reader: Reader) -> str:
+def digest_maker(settings_digest: str, reader: Reader) -> str:
     """Return the digest of all that an answer depends on besides the file."""
     parts = (__version__, reader.model.digest, settings_digest)
     return sha256(" ".join(parts).encode()).hexdigest()
 
 
-def known_answer(tracker: Tracker, archive: Archive, digest: str, maker: str) -> Detection | None:
+def find_answer(tracker: Tracker, archive: Archive, digest: str, maker: str) -> Detection | None:
     """Return what the detector said of a file in another reading; None where it is not known."""
-    path = tracker.results.known_answer(digest, maker)
+    path = tracker.results.find_answer_path(digest, maker)
     return None if path is None else _answer(archive, path)
 
 
-def reported_readings(
-    tracker: Tracker, archive: Archive, priors: Priors, reader: Reader
+def read_reported_priors(
+    tracker: Tracker, archive: Archive, priors: GatheredPriors, reader: Reader
 ) -> tuple[StudyReading, ...]:
     """Return what is known of the priors whose images are not at hand, the latest first.
 
@@ -82,7 +82,7 @@ def _reported(
     tracker: Tracker, archive: Archive, study_uid: str, reader: Reader
 ) -> StudyReading | None:
     try:
-        report = basis(_reports(tracker, archive, study_uid), reader.model)
+        report = choose_report(_reports(tracker, archive, study_uid), reader.model)
         if report is None:
             return None
         return read_from_report(report, _answers(tracker, archive, study_uid), reader)
@@ -95,11 +95,11 @@ def _reported(
 
 
 def _reports(tracker: Tracker, archive: Archive, study_uid: str) -> tuple[CadReport, ...]:
-    own_device = device_uid(tracker.installation())
+    own_device = derive_device_uid(tracker.get_installation_id())
     found = []
-    for file in tracker.cad_reports.of_study(study_uid):
+    for file in tracker.cad_reports.list_for_study(study_uid):
         try:
-            found.append(read_cad_file(archive.path_of(file.path), own_device))
+            found.append(read_cad_report_file(archive.resolve_path(file.path), own_device))
         except (InputError, OSError):
             # The fault may quote the document, which may quote anything: it stays out of the log.
             _log.warning("cad_report_not_readable", study_uid=study_uid)
@@ -107,14 +107,14 @@ def _reports(tracker: Tracker, archive: Archive, study_uid: str) -> tuple[CadRep
 
 
 def _answers(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str, Detection]:
-    paths = tracker.results.answers(study_uid)
+    paths = tracker.results.list_answer_paths(study_uid)
     found = {uid: _answer(archive, path) for uid, path in paths.items()}
     return {uid: detection for uid, detection in found.items() if detection is not None}
 
 
 def _answer(archive: Archive, path: str) -> Detection | None:
     try:
-        values = json.loads(archive.path_of(path).read_text(encoding="utf-8"))
+        values = json.loads(archive.resolve_path(path).read_text(encoding="utf-8"))
         return Detection.from_json(values)
     except (InputError, OSError, LookupError, TypeError, ValueError):
         _log.warning("answer_not_readable", path=path)

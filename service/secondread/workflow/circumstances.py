@@ -1,33 +1,35 @@
 """What is known of a revision besides its images: missing views, priors, treatments."""
 
-from secondread.assemble.viewset import missing_slots
-from secondread.followup.history import read_history
-from secondread.followup.treatment import mastectomy_sides
-from secondread.reading import Circumstances
+from secondread.assemble.viewset import find_missing_slots
+from secondread.followup.history import read_header_treatments
+from secondread.followup.treatment import find_mastectomy_sides
+from secondread.reading import StudyContext
 from secondread.track.tracker import Tracker
-from secondread.workflow.material import Material, Priors
-from secondread.workflow.priors import as_known
-from secondread.workflow.treatments import from_entries
+from secondread.workflow.material import GatheredPriors, RevisionInputs
+from secondread.workflow.priors import describe_priors
+from secondread.workflow.treatments import decode_treatments
 
 
-def circumstances(tracker: Tracker, material: Material, priors: Priors) -> Circumstances:
+def gather_context(
+    tracker: Tracker, material: RevisionInputs, priors: GatheredPriors
+) -> StudyContext:
     """Return what is known of a revision from record, header and priors."""
     claimed, to_read = material.claimed, material.selection.to_read
-    known = tracker.studies.views_known(claimed.study_uid)
+    known = tracker.studies.find_views(claimed.study_uid)
     # Where images of two patients came as one study, nobody knows whose history it is.
     headers = () if material.is_mixed else material.headers.values()
-    recorded = from_entries(tracker.treatments.of_study(claimed.study_uid))
-    said = read_history(headers)
+    recorded = decode_treatments(tracker.treatments.list_for_study(claimed.study_uid))
+    said = read_header_treatments(headers)
     days = {m.study_date for m in to_read}
-    removed = mastectomy_sides(said, max((day for day in days if day), default=None))
+    removed = find_mastectomy_sides(said, max((day for day in days if day), default=None))
     views = {(m.laterality.letter, m.view.name) for m in to_read if m.laterality and m.view}
-    return Circumstances(
+    return StudyContext(
         revision=claimed.number,
         cause=claimed.cause.value,
-        missing=missing_slots(views, known.priors, known.mastectomy_sides | removed),
-        priors=as_known(material, priors),
-        no_priors=priors.reason,
+        missing_views=find_missing_slots(views, known.priors, known.mastectomy_sides | removed),
+        priors=describe_priors(material, priors),
+        no_prior_reason=priors.reason,
         treatments=() if material.is_mixed else (*recorded, *said),
-        invalid=material.invalid,
+        invalid_instances=material.invalid,
         is_withdrawn=material.is_withdrawn,
     )

@@ -14,31 +14,31 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from secondread.detect.attempts import answered, failed_detection
+from secondread.detect.attempts import detect_with_retries, failed_detection
 from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError
 from secondread.reasons import Reason
 
-Detect = Callable[[Path, Path, frozenset[str]], Detection]
+DetectImage = Callable[[Path, Path, frozenset[str]], Detection]
 """Reads an image file, writes its display array to the second path, overriding the gates named."""
 
-Show = Callable[[Path, Path], None]
+RenderImage = Callable[[Path, Path], None]
 """Writes the display array alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ReadingCache:
     """What one reading keeps between its steps."""
 
     folder: Path
-    detect: Detect
-    show: Show
+    detect: DetectImage
+    show: RenderImage
     overrides: frozenset[str]
     attempts: int
     """How often an image may kill the detector before it is given up."""
 
-    def detection(self, instance_uid: str, path: Path) -> Detection:
+    def get_detection(self, instance_uid: str, path: Path) -> Detection:
         """Return the answer about an image: the one kept by an earlier step, or a fresh one.
 
         Raises
@@ -51,13 +51,13 @@ class Kept:
         if detection is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             detect = partial(self.detect, path, self._display(instance_uid), self.overrides)
-            detection = answered(instance_uid, detect, self.attempts)
+            detection = detect_with_retries(instance_uid, detect, self.attempts)
             begun = kept.with_suffix(".part")
             begun.write_text(json.dumps(detection.as_json()), encoding="utf-8")
             begun.replace(kept)
         return detection
 
-    def prior_detection(
+    def get_prior_detection(
         self, instance_uid: str, path: Path, known: Detection | None = None
     ) -> Detection:
         """Return the same about an image of a prior, with its picture kept, whatever happens.
@@ -66,16 +66,16 @@ class Kept:
         the answer about it from another reading, where there is one: then it is not read again.
         """
         try:
-            detection = known or self.detection(instance_uid, path)
-            if detection.status.has_findings:
-                self.display(instance_uid, path)
+            detection = known or self.get_detection(instance_uid, path)
+            if detection.status.was_read:
+                self.get_display(instance_uid, path)
         except (TransientError, FileNotFoundError) as error:
             return failed_detection(instance_uid, Reason.PRIOR_FILES_LOST, type(error).__name__)
         except DetectorLimitError as error:
             return failed_detection(instance_uid, error.reason, str(error))
         return detection
 
-    def display(self, instance_uid: str, path: Path) -> npt.NDArray[np.uint8]:
+    def get_display(self, instance_uid: str, path: Path) -> npt.NDArray[np.uint8]:
         """Return an image as people look at it.
 
         Raises

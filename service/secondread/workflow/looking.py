@@ -5,17 +5,17 @@ from pathlib import Path
 
 from secondread import log
 from secondread.findings.finding import StudyReading
-from secondread.followup.second_look import Looked, ScoresAt, in_files, look_again
+from secondread.followup.second_look import RecheckedFinding, ScoreFile, recheck_priors, score_files
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
-def looked_again(
+def recheck_and_log(
     reading: StudyReading,
     priors: Sequence[StudyReading],
     files: Mapping[str, Path],
-    scores_at: ScoresAt,
-) -> tuple[Looked, ...]:
+    scores_at: ScoreFile,
+) -> tuple[RecheckedFinding, ...]:
     """Return what was seen in the priors' pixels of findings that are new by the priors' findings.
 
     Parameters
@@ -27,14 +27,14 @@ def looked_again(
     scores_at
         The detector.
     """
-    found = look_again(reading, priors, in_files(scores_at, files))
+    found = recheck_priors(reading, priors, score_files(scores_at, files))
     for one in found:
         _log.info(
             "looked_again",
             study_uid=reading.study_uid,
             finding=one.current.finding_id,
-            prior_image=one.look.prior_image,
-            seen=one.look.seen,
-            why_not=one.look.why_not,
+            prior_image=one.recheck.prior_image,
+            seen=one.recheck.seen,
+            why_not=one.recheck.why_not,
         )
     return found

@@ -10,19 +10,19 @@ from pydicom.dataset import Dataset
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.assemble.identity import identity_of, is_mixed
+from secondread.assemble.identity import drop_invalid_attributes, has_several_patients
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import Selection, select
+from secondread.assemble.scope import ImageSelection, select_images
 from secondread.errors import HeaderError
 from secondread.reasons import Reason
 from secondread.track.tracker import Tracker
 from secondread.track.values import ClaimedRevision, PriorInputs
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class RevisionInputs:
     """A revision's instances and what is known of them together."""
 
     claimed: ClaimedRevision
@@ -30,7 +30,7 @@ class Material:
     digests: Mapping[str, str]
     """SHA-256 of each file, by SOP Instance UID."""
     headers: Mapping[str, Dataset]
-    selection: Selection
+    selection: ImageSelection
     invalid: tuple[str, ...]
     """Instances whose header makes no sense."""
     is_mixed: bool
@@ -39,15 +39,17 @@ class Material:
     """Whether there were images, and a rejection note withdrew every one of them."""
 
 
-def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) -> Material:
+def gather_inputs(
+    tracker: Tracker, archive: Archive, study_uid: str, revision: int
+) -> RevisionInputs:
     """Read the headers of a revision's instances."""
     paths: dict[str, Path] = {}
     digests: dict[str, str] = {}
     headers: dict[str, Dataset] = {}
     mammograms: list[Mammogram] = []
     invalid: list[str] = []
-    for instance in tracker.studies.reading_inputs(study_uid, revision):
-        path = archive.path_of(instance.path)
+    for instance in tracker.studies.list_inputs(study_uid, revision):
+        path = archive.resolve_path(instance.path)
         header = pydicom.dcmread(path, stop_before_pixels=True)
         try:
             mammogram = Mammogram.from_dataset(header)
@@ -61,27 +63,27 @@ def gather(tracker: Tracker, archive: Archive, study_uid: str, revision: int) ->
         headers[instance.sop_instance_uid] = header
         mammograms.append(mammogram)
     mammograms = _by_patient(tracker, mammograms)
-    return Material(
-        claimed=tracker.studies.claimed(study_uid, revision),
+    return RevisionInputs(
+        claimed=tracker.studies.get_claimed(study_uid, revision),
         paths=paths,
         digests=digests,
         headers=headers or _any_header(tracker, archive, study_uid),
-        selection=select(mammograms),
+        selection=select_images(mammograms),
         invalid=tuple(invalid),
-        is_mixed=is_mixed(mammograms),
+        is_mixed=has_several_patients(mammograms),
         is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class PriorMaterial:
+class PriorImages:
     """One prior of a revision: its images, or why there is nothing of it to compare with."""
 
     study_uid: str
     study_date: date | None
     reason: Reason | None
     """None where there are images to compare with."""
-    said: tuple[tuple[str, Reason], ...]
+    archive_reasons: tuple[tuple[str, Reason], ...]
     """What each archive said, where none of several sent it."""
     paths: Mapping[str, Path]
     """In the archive, by SOP Instance UID."""
@@ -89,20 +91,20 @@ class PriorMaterial:
     """SHA-256 of each of these files."""
     headers: Mapping[str, Dataset]
     """By SOP Instance UID."""
-    selection: Selection
+    selection: ImageSelection
     """Which of them are in the detector's scope, in reading order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Priors:
+class GatheredPriors:
     """The priors of a revision, latest first, those that could not be had last."""
 
-    studies: tuple[PriorMaterial, ...]
+    studies: tuple[PriorImages, ...]
     reason: Reason | None
     """Why there are none; None where there are some."""
 
     @property
-    def usable(self) -> tuple[PriorMaterial, ...]:
+    def usable(self) -> tuple[PriorImages, ...]:
         """Those with images to compare with."""
         return tuple(prior for prior in self.studies if prior.reason is None)
 
@@ -117,34 +119,36 @@ class Priors:
         return {uid: ds for prior in self.usable for uid, ds in prior.headers.items()}
 
 
-def gather_priors(tracker: Tracker, archive: Archive, material: Material) -> Priors:
+def gather_priors(tracker: Tracker, archive: Archive, material: RevisionInputs) -> GatheredPriors:
     """Read the headers of a revision's priors, as they were chosen when it was claimed.
 
     Files have the last word on whose images they are: a prior that names another patient, or
     another issuer of the patient's ID, than the revision's images do is not used.
     """
     claimed = material.claimed
-    recorded = tracker.studies.priors(claimed.study_uid, claimed.number)
+    recorded = tracker.studies.get_priors(claimed.study_uid, claimed.number)
     own = material.selection.to_read
     studies = tuple(_prior(tracker, archive, one, own) for one in recorded.studies)
-    return Priors(studies, recorded.reason)
+    return GatheredPriors(studies, recorded.reason)
 
 
 def _by_patient(tracker: Tracker, mammograms: Sequence[Mammogram]) -> list[Mammogram]:
     """Return the headers as they read with one ID for a patient whose IDs were merged."""
-    whose = {key: tracker.patients.canonical(key) for key in {m.patient for m in mammograms}}
+    whose = {
+        key: tracker.patients.find_canonical_key(key) for key in {m.patient for m in mammograms}
+    }
     return [replace(m, patient=whose[m.patient]) for m in mammograms]
 
 
 def _prior(
     tracker: Tracker, archive: Archive, recorded: PriorInputs, own: Sequence[Mammogram]
-) -> PriorMaterial:
+) -> PriorImages:
     paths: dict[str, Path] = {}
     headers: dict[str, Dataset] = {}
     mammograms: list[Mammogram] = []
     is_lost = False
     for instance in recorded.instances:
-        path = archive.path_of(instance.path)
+        path = archive.resolve_path(instance.path)
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True)
             mammograms.append(Mammogram.from_dataset(header))
@@ -156,19 +160,19 @@ def _prior(
         paths[instance.sop_instance_uid] = path
         headers[instance.sop_instance_uid] = header
     mammograms = _by_patient(tracker, mammograms)
-    selection = select(mammograms)
+    selection = select_images(mammograms)
     reason = recorded.reason
-    if reason is None and is_mixed([*own, *mammograms]):
+    if reason is None and has_several_patients([*own, *mammograms]):
         reason = Reason.PRIOR_FOREIGN
     if reason is None and not selection.to_read:
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
     digests = {one.sop_instance_uid: one.sha256 for one in recorded.instances}
-    named = (recorded.study_uid, recorded.study_date, reason, recorded.said)
-    return PriorMaterial(*named, paths, digests, headers, selection)
+    named = (recorded.study_uid, recorded.study_date, reason, recorded.archive_reasons)
+    return PriorImages(*named, paths, digests, headers, selection)
 
 
 def _is_withdrawn(tracker: Tracker, study_uid: str) -> bool:
-    detail = tracker.study_queries.detail(study_uid)
+    detail = tracker.study_queries.find_detail(study_uid)
     return detail is not None and any(image.rejected for image in detail.images)
 
 
@@ -178,10 +182,10 @@ def _any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str,
     Every image may have been withdrawn, or have a header that makes no sense; the result
     that says so belongs to the same patient and study all the same.
     """
-    detail = tracker.study_queries.detail(study_uid)
+    detail = tracker.study_queries.find_detail(study_uid)
     for image in detail.images if detail is not None else ():
-        path = archive.path_of(image.path)
-        header = identity_of(pydicom.dcmread(path, stop_before_pixels=True))
+        path = archive.resolve_path(image.path)
+        header = drop_invalid_attributes(pydicom.dcmread(path, stop_before_pixels=True))
         if header is not None:
             return {image.sop_instance_uid: header}
     return {}

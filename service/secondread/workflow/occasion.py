@@ -12,7 +12,7 @@ _Names = tuple[str, str, str]
 """Study, series and instance UID."""
 
 
-def occasion_of(
+def find_occasion(
     tracker: Tracker, claimed: ClaimedRevision, profile: str, zone: tzinfo | None
 ) -> Occasion:
     """Return the occasion of a revision's objects for a profile.
@@ -22,17 +22,17 @@ def occasion_of(
     """
     earlier = tuple(_earlier(tracker, claimed))
     return Occasion(
-        at=claimed.content_at.astimezone(zone),
+        written_at=claimed.content_at.astimezone(zone),
         predecessor=_last(tracker, earlier, profile, ObjectKind.CAD_SR),
         predecessor_at=earlier[0].content_at.astimezone(zone) if earlier else None,
-        replaced_measurements=_last(tracker, earlier, profile, ObjectKind.TID1500),
+        predecessor_measurements=_last(tracker, earlier, profile, ObjectKind.TID1500),
     )
 
 
 def _earlier(tracker: Tracker, claimed: ClaimedRevision) -> Iterator[ClaimedRevision]:
     """Yield the revisions before one, the latest first."""
     while claimed.predecessor is not None:
-        claimed = tracker.studies.claimed(claimed.study_uid, claimed.predecessor)
+        claimed = tracker.studies.get_claimed(claimed.study_uid, claimed.predecessor)
         yield claimed
 
 
@@ -40,7 +40,7 @@ def _last(
     tracker: Tracker, earlier: tuple[ClaimedRevision, ...], profile: str, kind: ObjectKind
 ) -> _Names | None:
     for one in earlier:
-        for entry in tracker.results.recorded(one.study_uid, one.number):
+        for entry in tracker.results.list_outbox(one.study_uid, one.number):
             if entry.profile == profile and entry.kind is kind:
                 return one.study_uid, entry.series_uid, entry.sop_instance_uid
     return None

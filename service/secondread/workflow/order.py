@@ -21,13 +21,13 @@ FAIL = "fail.v1"
 """What runs in the place of a reading that broke: it says so to everybody."""
 
 
-def read_v3(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
+def run_reading(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
     """Read a study and its priors: each image is a step, so a crash costs one image at most."""
     for instance_uid in run("plan", steps.plan, study_uid, revision):
         run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
     for instance_uid in run("plan priors", steps.plan_priors, study_uid, revision):
         run(f"detect prior {instance_uid}", steps.detect_prior, study_uid, revision, instance_uid)
-    looks = run("look again", steps.look_again, study_uid, revision)
+    looks = run("look again", steps.recheck_priors, study_uid, revision)
     run("record", steps.record, study_uid, revision, looks)
     run("tidy", steps.tidy, study_uid, revision)
 
@@ -50,7 +50,7 @@ def read_v1(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) ->
     run("tidy", steps.tidy, study_uid, revision)
 
 
-def fail_v1(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
+def run_failure(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
     """Write the failed result of a reading that could not be finished."""
     run("record failure", steps.record_failure, study_uid, revision)
     run("tidy", steps.tidy, study_uid, revision)

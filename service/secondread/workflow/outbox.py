@@ -3,18 +3,22 @@
 from hashlib import sha256
 
 from secondread.findings.finding import StudyReading
-from secondread.report.compose import compose, to_bytes
+from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import ResultObject
 from secondread.report.uids import ResultUids
 from secondread.track.values import OutboxEntry
 from secondread.workflow.lesions import Display
-from secondread.workflow.material import Material, Priors
-from secondread.workflow.occasion import occasion_of
-from secondread.workflow.tools import Tools
+from secondread.workflow.material import GatheredPriors, RevisionInputs
+from secondread.workflow.occasion import find_occasion
+from secondread.workflow.tools import ReadingTools
 
 
-def outbox_entries(
-    tools: Tools, material: Material, priors: Priors, reading: StudyReading, display: Display
+def write_objects(
+    tools: ReadingTools,
+    material: RevisionInputs,
+    priors: GatheredPriors,
+    reading: StudyReading,
+    display: Display,
 ) -> tuple[OutboxEntry, ...]:
     """Make and write the objects of a reading; return where they lie.
 
@@ -40,17 +44,17 @@ def outbox_entries(
 
 
 def _composed(
-    tools: Tools,
-    material: Material,
-    priors: Priors,
+    tools: ReadingTools,
+    material: RevisionInputs,
+    priors: GatheredPriors,
     reading: StudyReading,
     display: Display,
     profile: str,
 ) -> tuple[ResultObject, ...]:
     claimed = material.claimed
     uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, profile)
-    occasion = occasion_of(tools.tracker, claimed, profile, tools.zone)
-    return compose(
+    occasion = find_occasion(tools.tracker, claimed, profile, tools.zone)
+    return compose_results(
         reading,
         {**material.headers, **priors.headers},
         display,
@@ -61,9 +65,9 @@ def _composed(
     )
 
 
-def _written(tools: Tools, profile: str, result: ResultObject) -> OutboxEntry:
-    data = to_bytes(result.dataset)
-    file = tools.archive.put_bytes(data)
+def _written(tools: ReadingTools, profile: str, result: ResultObject) -> OutboxEntry:
+    data = encode_file(result.dataset)
+    file = tools.archive.write_bytes(data)
     return OutboxEntry(
         profile=profile,
         kind=result.kind,

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from secondread import log
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import Selection
+from secondread.assemble.scope import ImageSelection
 from secondread.detect.marks import Detection
 from secondread.findings.finding import PriorStudy, StudyReading
-from secondread.followup.applied import followed_up, not_compared
-from secondread.followup.reported import against
-from secondread.followup.second_look import Looked
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.followup.applied import follow_up, mark_not_compared
+from secondread.followup.reported import add_reported_priors
+from secondread.followup.second_look import RecheckedFinding
+from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import Reason
-from secondread.workflow.material import Material, PriorMaterial, Priors
+from secondread.workflow.material import GatheredPriors, PriorImages, RevisionInputs
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class PriorReadings:
     """Readings of its priors' images, the latest first."""
     reported: tuple[StudyReading, ...] = ()
     """What is known of priors whose images are not at hand."""
-    looks: tuple[Looked, ...] | None = None
+    rechecks: tuple[RecheckedFinding, ...] | None = None
     """What was seen in its priors' pixels at a second look; None where nobody was to look."""
     given_up: tuple[str, ...] = ()
     """Study Instance UIDs of priors that something broke over."""
 
 
-def partners(material: Material, prior: PriorMaterial) -> tuple[Mammogram, ...]:
+def select_shared_views(material: RevisionInputs, prior: PriorImages) -> tuple[Mammogram, ...]:
     """Return the images of a prior whose view the study has too, in reading order.
 
     The others would take their time and be compared with nothing.
@@ -47,16 +47,16 @@ def partners(material: Material, prior: PriorMaterial) -> tuple[Mammogram, ...]:
     return tuple(m for m in prior.selection.to_read if _view(m) in own)
 
 
-def images_to_read(material: Material, priors: Priors) -> dict[str, Path]:
+def select_prior_images(material: RevisionInputs, priors: GatheredPriors) -> dict[str, Path]:
     """Return the files of the priors' images that are to be compared, by SOP Instance UID."""
     return {
         m.sop_instance_uid: prior.paths[m.sop_instance_uid]
         for prior in priors.usable
-        for m in partners(material, prior)
+        for m in select_shared_views(material, prior)
     }
 
 
-def as_known(material: Material, priors: Priors) -> tuple[PriorStudy, ...]:
+def describe_priors(material: RevisionInputs, priors: GatheredPriors) -> tuple[PriorStudy, ...]:
     """Return the priors as the reading knows of them before anything was compared."""
     return tuple(
         PriorStudy(
@@ -64,14 +64,17 @@ def as_known(material: Material, priors: Priors) -> tuple[PriorStudy, ...]:
             prior.study_date,
             compared=False,
             reason=prior.reason or _why_not(material, prior),
-            said=prior.said,
+            archive_reasons=prior.archive_reasons,
         )
         for prior in priors.studies
     )
 
 
-def earlier_readings(
-    material: Material, priors: Priors, detections: Mapping[str, Detection], reader: Reader
+def read_priors(
+    material: RevisionInputs,
+    priors: GatheredPriors,
+    detections: Mapping[str, Detection],
+    reader: Reader,
 ) -> tuple[StudyReading, ...]:
     """Return the readings of the priors that have a view to compare, the latest first.
 
@@ -86,31 +89,33 @@ def earlier_readings(
     """
     found = []
     for prior in priors.usable:
-        shared = partners(material, prior)
+        shared = select_shared_views(material, prior)
         if shared:
-            selection = Selection(shared, ())
-            circumstances = Circumstances(revision=1, cause="prior")
+            selection = ImageSelection(shared, ())
+            circumstances = StudyContext(revision=1, cause="prior")
             found.append(read_study(prior.study_uid, selection, detections, reader, circumstances))
     return tuple(found)
 
 
-def compared(reading: StudyReading, priors: PriorReadings) -> StudyReading:
+def compare_safely(reading: StudyReading, priors: PriorReadings) -> StudyReading:
     """Return a reading with what follow-up says; without a comparison where that breaks.
 
     What goes wrong in laying exams on each other costs the comparison, never the second read.
     """
     known = (*priors.read, *priors.reported)
     if not known:
-        return not_compared(followed_up(reading, ()), priors.given_up)
+        return mark_not_compared(follow_up(reading, ()), priors.given_up)
     try:
-        return against(followed_up(reading, priors.read, priors.looks), priors.reported)
+        return add_reported_priors(
+            follow_up(reading, priors.read, priors.rechecks), priors.reported
+        )
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
         _log.error(
             "comparison_broke",
             study_uid=reading.study_uid,
             error=f"{type(error).__name__}: {error}",
         )
-        return not_compared(followed_up(reading, ()), [one.study_uid for one in known])
+        return mark_not_compared(follow_up(reading, ()), [one.study_uid for one in known])
 
 
 def _view(mammogram: Mammogram) -> tuple[str, str] | None:
@@ -119,5 +124,7 @@ def _view(mammogram: Mammogram) -> tuple[str, str] | None:
     return mammogram.laterality.letter, mammogram.view.name
 
 
-def _why_not(material: Material, prior: PriorMaterial) -> Reason:
-    return Reason.NO_COMPARISON if partners(material, prior) else Reason.PRIOR_OUT_OF_SCOPE
+def _why_not(material: RevisionInputs, prior: PriorImages) -> Reason:
+    return (
+        Reason.NO_COMPARISON if select_shared_views(material, prior) else Reason.PRIOR_OUT_OF_SCOPE
+    )

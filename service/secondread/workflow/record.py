@@ -3,23 +3,30 @@
 from collections.abc import Mapping
 
 from secondread.findings.comparison import FindingRef
-from secondread.findings.document import finding_json
+from secondread.findings.document import encode_finding
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.followup.view_changes import reference
-from secondread.reading import unique_labels
-from secondread.report.glance import glance
-from secondread.track.values import AnswerEntry, FindingEntry, ImageEntry, PriorFindingEntry
-from secondread.workflow.lesions import shown_lesions
+from secondread.followup.view_changes import refer_to
+from secondread.reading import label_images
+from secondread.report.glance import describe_finding
+from secondread.track.values import (
+    RecordedFinding,
+    RecordedImage,
+    RecordedPriorFinding,
+    StoredAnswer,
+)
+from secondread.workflow.lesions import find_shown_lesions
 
 
-def image_entries(reading: StudyReading, answers: Mapping[str, str]) -> tuple[ImageEntry, ...]:
+def make_image_entries(
+    reading: StudyReading, answers: Mapping[str, str]
+) -> tuple[RecordedImage, ...]:
     """Return what became of each image, those outside the scope last.
 
     `answers` is where the detector's answers are kept, by SOP Instance UID.
     """
-    labels = unique_labels([image.mammogram for image in reading.images])
+    labels = label_images([image.mammogram for image in reading.images])
     read = tuple(
-        ImageEntry(
+        RecordedImage(
             sop_instance_uid=image.mammogram.sop_instance_uid,
             label=labels[image.mammogram.sop_instance_uid],
             status=image.status,
@@ -27,20 +34,20 @@ def image_entries(reading: StudyReading, answers: Mapping[str, str]) -> tuple[Im
             gates=image.gates,
             seconds=image.seconds,
             detail=image.detail,
-            answer=answers.get(image.mammogram.sop_instance_uid),
+            answer_path=answers.get(image.mammogram.sop_instance_uid),
         )
         for image in reading.images
     )
     left_out = tuple(
-        ImageEntry(left.sop_instance_uid, left.label, None, (left.reason,))
+        RecordedImage(left.sop_instance_uid, left.label, None, (left.reason,))
         for left in reading.left_out
     )
     return read + left_out
 
 
-def answer_entries(
+def make_answer_entries(
     paths: Mapping[str, str], digests: Mapping[str, str], maker: str
-) -> tuple[AnswerEntry, ...]:
+) -> tuple[StoredAnswer, ...]:
     """Return where the detector's answers lie, by the files that they are about.
 
     Parameters
@@ -50,58 +57,58 @@ def answer_entries(
     maker
         Digest of all that the answers depend on besides the files.
     """
-    return tuple(AnswerEntry(digests[uid], maker, path) for uid, path in paths.items())
+    return tuple(StoredAnswer(digests[uid], maker, path) for uid, path in paths.items())
 
 
-def finding_entries(
+def make_finding_entries(
     reading: StudyReading, crops: Mapping[FindingRef, str]
-) -> tuple[FindingEntry, ...]:
+) -> tuple[RecordedFinding, ...]:
     """Return all candidates of all images; `crops` is where their pictures lie."""
     return tuple(
-        _entry(image, finding, crops, glance(reading, image, finding))
+        _entry(image, finding, crops, describe_finding(reading, image, finding))
         for image in reading.images
         for finding in image.findings
     )
 
 
-def prior_finding_entries(
+def make_prior_finding_entries(
     reading: StudyReading, crops: Mapping[FindingRef, str]
-) -> tuple[PriorFindingEntry, ...]:
+) -> tuple[RecordedPriorFinding, ...]:
     """Return what the priors' images show of lesions that are or were shown, the earliest first."""
-    shown = shown_lesions(reading)
+    shown = find_shown_lesions(reading)
     missed = {
-        ref: change.verdict.value
+        ref: change.kind.value
         for comparison in reversed(reading.comparisons)
         for change in comparison.changes
         if change.current is None
         for ref in change.prior
     }
     return tuple(
-        PriorFindingEntry(
+        RecordedPriorFinding(
             earlier.study_uid,
             labels[image.mammogram.sop_instance_uid],
-            missed.get(reference(image, finding)),
+            missed.get(refer_to(image, finding)),
             _entry(image, finding, crops, ""),
         )
-        for earlier in reversed(reading.earlier)
-        for labels in [unique_labels([image.mammogram for image in earlier.images])]
+        for earlier in reversed(reading.prior_readings)
+        for labels in [label_images([image.mammogram for image in earlier.images])]
         for image in earlier.images
         for finding in image.findings
-        if finding.lesion in shown
+        if finding.lesion_uid in shown
     )
 
 
 def _entry(
     image: ImageReading, finding: Finding, crops: Mapping[FindingRef, str], line: str
-) -> FindingEntry:
-    crop = crops.get(reference(image, finding))
-    return FindingEntry(
+) -> RecordedFinding:
+    crop = crops.get(refer_to(image, finding))
+    return RecordedFinding(
         finding_id=finding.id,
         sop_instance_uid=image.mammogram.sop_instance_uid,
         kind=finding.mark_class.value,
         certainty=finding.certainty,
         suspicion=finding.suspicion,
         shown=finding.shown,
-        document={**finding_json(finding), "line": line, "crop": crop and {"path": crop}},
-        tracking_uid=finding.lesion,
+        document={**encode_finding(finding), "line": line, "crop": crop and {"path": crop}},
+        tracking_uid=finding.lesion_uid,
     )

@@ -17,48 +17,53 @@ from secondread.detect.attempts import failed_detection
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError
 from secondread.findings.finding import StudyReading
-from secondread.followup.document import looked_from_json, looked_json
+from secondread.followup.document import decode_recheck, encode_recheck
 from secondread.reading import read_study
 from secondread.reasons import Reason
 from secondread.track.alarms import PATIENT_MISMATCH
 from secondread.track.values import RecordedReading, Severity
 from secondread.workflow.answers import (
-    keep_answers,
-    known_answer,
-    made_by,
-    reported_readings,
+    digest_maker,
+    find_answer,
+    read_reported_priors,
+    store_answers,
 )
-from secondread.workflow.circumstances import circumstances
-from secondread.workflow.kept import Kept
-from secondread.workflow.lesions import Display, keep_crops, with_lesions
-from secondread.workflow.looking import looked_again
-from secondread.workflow.material import Material, Priors, gather, gather_priors
-from secondread.workflow.outbox import outbox_entries
+from secondread.workflow.circumstances import gather_context
+from secondread.workflow.kept import ReadingCache
+from secondread.workflow.lesions import Display, store_crops, track_lesions
+from secondread.workflow.looking import recheck_and_log
+from secondread.workflow.material import (
+    GatheredPriors,
+    RevisionInputs,
+    gather_inputs,
+    gather_priors,
+)
+from secondread.workflow.outbox import write_objects
 from secondread.workflow.priors import (
     PriorReadings,
-    compared,
-    earlier_readings,
-    images_to_read,
+    compare_safely,
+    read_priors,
+    select_prior_images,
 )
 from secondread.workflow.record import (
-    answer_entries,
-    finding_entries,
-    image_entries,
-    prior_finding_entries,
+    make_answer_entries,
+    make_finding_entries,
+    make_image_entries,
+    make_prior_finding_entries,
 )
-from secondread.workflow.tools import Tools
+from secondread.workflow.tools import ReadingTools
 
-_log = log.get(__name__)
+_log = log.get_logger(__name__)
 
 
-Looks = Sequence[dict[str, Any]]
+Rechecks = Sequence[dict[str, Any]]
 """Second looks as plain values."""
 
 
 class ReadingSteps:
     """The steps of a reading. Their results are remembered, so they return small plain values."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ReadingTools) -> None:
         self._tools = tools
 
     def plan(self, study_uid: str, revision: int) -> list[str]:
@@ -78,18 +83,18 @@ class ReadingSteps:
         material = self._material(study_uid, revision)
         if material.is_mixed:
             return []
-        return list(images_to_read(material, self._priors(material)))
+        return list(select_prior_images(material, self._priors(material)))
 
     def detect_prior(self, study_uid: str, revision: int, instance_uid: str) -> str:
         """Have one image of a prior read, and keep the answer; return its status."""
         material = self._material(study_uid, revision)
         priors = self._priors(material)
-        path = images_to_read(material, priors).get(instance_uid)
+        path = select_prior_images(material, priors).get(instance_uid)
         if path is None:
             return "gone"
         return self._prior_detection(material, priors, instance_uid, path).status.value
 
-    def look_again(self, study_uid: str, revision: int) -> list[dict[str, Any]]:
+    def recheck_priors(self, study_uid: str, revision: int) -> list[dict[str, Any]]:
         """Look in the priors' pixels for what is new; return what `record` takes as `looks`.
 
         Empty where anything breaks: `record` finds out what that costs besides, and says it.
@@ -101,9 +106,9 @@ class ReadingSteps:
                 return []
             known = self._read_priors(material, priors)
             reading = self._reading(material, self._detections(material), priors)
-            files = images_to_read(material, priors)
-            looks = looked_again(reading, known.read, files, self._tools.scores_at)
-            return [looked_json(one) for one in looks]
+            files = select_prior_images(material, priors)
+            looks = recheck_and_log(reading, known.read, files, self._tools.scores_at)
+            return [encode_recheck(one) for one in looks]
         except TransientError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
@@ -112,7 +117,7 @@ class ReadingSteps:
             )
             return []
 
-    def record(self, study_uid: str, revision: int, looks: Looks | None = None) -> str:
+    def record(self, study_uid: str, revision: int, rechecks: Rechecks | None = None) -> str:
         """Make the results, write them to the outbox, record everything; return the outcome.
 
         Parameters
@@ -132,8 +137,8 @@ class ReadingSteps:
         detections = self._detections(material)
         priors = self._priors(material)
         try:
-            looked = None if looks is None else tuple(looked_from_json(one) for one in looks)
-            known = replace(self._read_priors(material, priors), looks=looked)
+            looked = None if rechecks is None else tuple(decode_recheck(one) for one in rechecks)
+            known = replace(self._read_priors(material, priors), rechecks=looked)
             return self._finish(material, detections, priors, known)
         except TransientError:
             raise
@@ -156,32 +161,32 @@ class ReadingSteps:
         """Remove what the reading left between its steps."""
         shutil.rmtree(self._folder(study_uid, revision), ignore_errors=True)
 
-    def _material(self, study_uid: str, revision: int) -> Material:
-        return gather(self._tools.tracker, self._tools.archive, study_uid, revision)
+    def _material(self, study_uid: str, revision: int) -> RevisionInputs:
+        return gather_inputs(self._tools.tracker, self._tools.archive, study_uid, revision)
 
     def _folder(self, study_uid: str, revision: int) -> Path:
         name = sha256(f"{study_uid}:{revision}".encode()).hexdigest()[:32]
         return self._tools.work_dir / name
 
-    def _priors(self, material: Material) -> Priors:
+    def _priors(self, material: RevisionInputs) -> GatheredPriors:
         return gather_priors(self._tools.tracker, self._tools.archive, material)
 
-    def _kept(self, material: Material) -> Kept:
+    def _kept(self, material: RevisionInputs) -> ReadingCache:
         tools, claimed = self._tools, material.claimed
         folder = self._folder(claimed.study_uid, claimed.number)
-        return Kept(folder, tools.detect, tools.show, tools.overrides, tools.attempts)
+        return ReadingCache(folder, tools.detect, tools.show, tools.overrides, tools.attempts)
 
-    def _detection(self, material: Material, instance_uid: str) -> Detection:
-        return self._kept(material).detection(instance_uid, material.paths[instance_uid])
+    def _detection(self, material: RevisionInputs, instance_uid: str) -> Detection:
+        return self._kept(material).get_detection(instance_uid, material.paths[instance_uid])
 
-    def _detections(self, material: Material) -> dict[str, Detection]:
+    def _detections(self, material: RevisionInputs) -> dict[str, Detection]:
         return {
             m.sop_instance_uid: self._detection(material, m.sop_instance_uid)
             for m in material.selection.to_read
         }
 
     def _reading(
-        self, material: Material, detections: Mapping[str, Detection], priors: Priors
+        self, material: RevisionInputs, detections: Mapping[str, Detection], priors: GatheredPriors
     ) -> StudyReading:
         tools = self._tools
         return read_study(
@@ -189,31 +194,31 @@ class ReadingSteps:
             material.selection,
             detections,
             tools.reader,
-            circumstances(tools.tracker, material, priors),
+            gather_context(tools.tracker, material, priors),
         )
 
     def _prior_detection(
-        self, material: Material, priors: Priors, instance_uid: str, path: Path
+        self, material: RevisionInputs, priors: GatheredPriors, instance_uid: str, path: Path
     ) -> Detection:
         tools = self._tools
-        maker = made_by(tools.settings_digest, tools.reader)
+        maker = digest_maker(tools.settings_digest, tools.reader)
         digest = priors.digests[instance_uid]
-        known = known_answer(tools.tracker, tools.archive, digest, maker)
-        return self._kept(material).prior_detection(instance_uid, path, known)
+        known = find_answer(tools.tracker, tools.archive, digest, maker)
+        return self._kept(material).get_prior_detection(instance_uid, path, known)
 
-    def _read_priors(self, material: Material, priors: Priors) -> PriorReadings:
+    def _read_priors(self, material: RevisionInputs, priors: GatheredPriors) -> PriorReadings:
         tools = self._tools
         detections = {
             uid: self._prior_detection(material, priors, uid, path)
-            for uid, path in images_to_read(material, priors).items()
+            for uid, path in select_prior_images(material, priors).items()
         }
         return PriorReadings(
             detections=detections,
-            read=earlier_readings(material, priors, detections, tools.reader),
-            reported=reported_readings(tools.tracker, tools.archive, priors, tools.reader),
+            read=read_priors(material, priors, detections, tools.reader),
+            reported=read_reported_priors(tools.tracker, tools.archive, priors, tools.reader),
         )
 
-    def _finish_failed(self, material: Material, reason: Reason) -> str:
+    def _finish_failed(self, material: RevisionInputs, reason: Reason) -> str:
         failed = {
             m.sop_instance_uid: failed_detection(m.sop_instance_uid, reason)
             for m in material.selection.to_read
@@ -222,33 +227,33 @@ class ReadingSteps:
 
     def _finish(
         self,
-        material: Material,
+        material: RevisionInputs,
         detections: Mapping[str, Detection],
-        priors: Priors,
+        priors: GatheredPriors,
         known: PriorReadings,
     ) -> str:
         tools, claimed = self._tools, material.claimed
-        reading = compared(self._reading(material, detections, priors), known)
-        reading = with_lesions(
+        reading = compare_safely(self._reading(material, detections, priors), known)
+        reading = track_lesions(
             reading, tools.tracker.lesions, tools.installation_id, known.reported
         )
         display = self._display(material, priors)
-        crops = keep_crops(reading, display, tools.archive)
-        outbox = outbox_entries(tools, material, priors, reading, display)
-        answers = keep_answers({**known.detections, **detections}, tools.archive)
+        crops = store_crops(reading, display, tools.archive)
+        outbox = write_objects(tools, material, priors, reading, display)
+        answers = store_answers({**known.detections, **detections}, tools.archive)
         recorded = RecordedReading(
             study_uid=claimed.study_uid,
             revision=claimed.number,
             outcome=reading.outcome,
             reasons=reading.reasons,
-            images=image_entries(reading, answers),
-            findings=finding_entries(reading, crops),
+            images=make_image_entries(reading, answers),
+            findings=make_finding_entries(reading, crops),
             outbox=outbox,
-            prior_findings=prior_finding_entries(reading, crops),
-            answers=answer_entries(
+            prior_findings=make_prior_finding_entries(reading, crops),
+            answers=make_answer_entries(
                 answers,
                 {**material.digests, **priors.digests},
-                made_by(tools.settings_digest, tools.reader),
+                digest_maker(tools.settings_digest, tools.reader),
             ),
         )
         tools.tracker.results.record(recorded, tools.destinations, tools.clock())
@@ -258,16 +263,16 @@ class ReadingSteps:
             study_uid=claimed.study_uid,
             revision=claimed.number,
             outcome=reading.outcome.value,
-            shown=sum(len(image.shown) for image in reading.images),
+            shown=sum(len(image.shown_findings) for image in reading.images),
             objects=len(outbox),
         )
         return reading.outcome.value
 
-    def _display(self, material: Material, priors: Priors) -> Display:
+    def _display(self, material: RevisionInputs, priors: GatheredPriors) -> Display:
         """Return what gives the pictures of the study's images and of its priors'."""
         kept = self._kept(material)
-        paths = {**material.paths, **images_to_read(material, priors)}
-        return lambda instance_uid: kept.display(instance_uid, paths[instance_uid])
+        paths = {**material.paths, **select_prior_images(material, priors)}
+        return lambda instance_uid: kept.get_display(instance_uid, paths[instance_uid])
 
 
 def _words_of(error: Exception) -> str:

@@ -7,23 +7,23 @@ from pathlib import Path
 
 from secondread.accept.archive import Archive
 from secondread.clock import Clock
-from secondread.followup.second_look import ScoresAt
+from secondread.followup.second_look import ScoreFile
 from secondread.reading import Reader
 from secondread.report.result import NodeIdentity
 from secondread.settings import ProfileSettings
 from secondread.track.tracker import Tracker
-from secondread.workflow.kept import Detect, Show
+from secondread.workflow.kept import DetectImage, RenderImage
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class ReadingTools:
     """What the steps work with, put together by `app`."""
 
     tracker: Tracker
     archive: Archive
-    detect: Detect
-    show: Show
-    scores_at: ScoresAt
+    detect: DetectImage
+    show: RenderImage
+    scores_at: ScoreFile
     reader: Reader
     settings_digest: str
     """Digest of the settings that a reading's content depends on."""

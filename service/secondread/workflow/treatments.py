@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from secondread.codes import Laterality
 from secondread.errors import InputError
-from secondread.findings.treatment import Procedure, Source, Treatment
-from secondread.followup.site import read_site
-from secondread.track.values import TreatmentEntry
+from secondread.findings.treatment import Procedure, Treatment, TreatmentSource
+from secondread.followup.site import read_surgical_site
+from secondread.track.values import TreatmentRecord
 
 
-def as_entry(treatment: Treatment) -> TreatmentEntry:
+def encode_treatment(treatment: Treatment) -> TreatmentRecord:
     """Return what the tracker keeps of a treatment whose side is known.
 
     Raises
@@ -19,7 +19,7 @@ def as_entry(treatment: Treatment) -> TreatmentEntry:
     """
     if treatment.laterality is None:
         raise InputError("a treatment is recorded for one breast")
-    return TreatmentEntry(
+    return TreatmentRecord(
         side=treatment.laterality.letter,
         procedure=treatment.procedure.value,
         started_on=treatment.started_on,
@@ -29,7 +29,7 @@ def as_entry(treatment: Treatment) -> TreatmentEntry:
     )
 
 
-def from_entries(entries: Iterable[TreatmentEntry]) -> tuple[Treatment, ...]:
+def decode_treatments(entries: Iterable[TreatmentRecord]) -> tuple[Treatment, ...]:
     """Return recorded treatments; procedures that are none of ours are left out.
 
     A row may have been written by a later version, or by hand: a site that makes no sense is
@@ -41,10 +41,10 @@ def from_entries(entries: Iterable[TreatmentEntry]) -> tuple[Treatment, ...]:
         if entry.procedure not in set(Procedure) or side is None:
             continue
         try:
-            site = read_site(entry.site, side)
+            site = read_surgical_site(entry.site, side)
         except InputError:
             site = None
         procedure = Procedure(entry.procedure)
         days = entry.started_on, entry.ended_on
-        found.append(Treatment(procedure, side, *days, site, Source.RECORD))
+        found.append(Treatment(procedure, side, *days, site, TreatmentSource.RECORD))
     return tuple(found)

@@ -20,8 +20,8 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from secondread.accept.archive import Archive
-from secondread.accept.commitment import CommitmentReport, ReportOutcome, Settlement
-from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
+from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
+from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.errors import TransientError
 from secondread.settings import DestinationSettings, PeerSettings, ReceiveSettings, Settings
@@ -132,33 +132,33 @@ class MemoryLedger:
         if self.away:
             raise TransientError("database away")
 
-    def receiver_started(self, at: datetime) -> None:
+    def record_receiver_start(self, at: datetime) -> None:
         self.starts.append(at)
 
     def is_own(self, sop_instance_uid: str) -> bool:
         self._reach()
         return sop_instance_uid in self.own
 
-    def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
+    def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         self._reach()
         key = (instance.sop_instance_uid, instance.sha256)
         with self._lock:
             if key in self.instances:
-                return Recorded.REPEATED
+                return RecordOutcome.REPEATED
             known = any(uid == instance.sop_instance_uid for uid, _ in self.instances)
             self.instances[key] = instance
             self.headers.append(header)
-        return Recorded.CONFLICTING if known else Recorded.NEW
+        return RecordOutcome.CONFLICTING if known else RecordOutcome.NEW
 
-    def association_opened(self, association: PeerAssociation) -> None:
+    def record_association_start(self, association: PeerAssociation) -> None:
         self._reach()
         self.opened.append(association)
 
-    def association_closed(self, association_id: str, at: datetime) -> None:
+    def record_association_end(self, association_id: str, at: datetime) -> None:
         self._reach()
         self.closed.append(association_id)
 
-    def refused(self, refusals: Sequence[Refusal]) -> None:
+    def record_refusals(self, refusals: Sequence[Refusal]) -> None:
         self._reach()
         self.refusals.extend(refusals)
 
@@ -172,16 +172,18 @@ class MemoryCommitments:
         self.reports: list[CommitmentReport] = []
         self.away = False
 
-    def reported(self, report: CommitmentReport, now: datetime) -> Settlement:
+    def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
         if self.away:
             raise TransientError("database away")
         if report.transaction_uid not in self.known:
-            return Settlement(ReportOutcome.UNKNOWN)
+            return CommitmentResult(CommitmentOutcome.UNKNOWN)
         name = self.known[report.transaction_uid]
         if any(one.transaction_uid == report.transaction_uid for one in self.reports):
-            return Settlement(ReportOutcome.REPEATED, name)
+            return CommitmentResult(CommitmentOutcome.REPEATED, name)
         self.reports.append(report)
-        return Settlement(ReportOutcome.RECORDED, name, len(report.committed), len(report.refused))
+        return CommitmentResult(
+            CommitmentOutcome.RECORDED, name, len(report.committed), len(report.refused)
+        )
 
 
 @dataclass

@@ -1,6 +1,6 @@
 import pytest
 
-from secondread.accept.admission import REJECTIONS, Admission
+from secondread.accept.admission import ASSOCIATION_REJECTIONS, Admission
 from secondread.accept.refusals import Caller
 from secondread.reasons import Reason
 from secondread.settings import PeerSettings, ReceiveSettings, Settings
@@ -17,19 +17,19 @@ def caller(calling: str = "MOD", called: str = "SECONDREAD", address: str = "10.
 
 
 def test_a_known_peer_is_let_in_from_anywhere_without_addresses() -> None:
-    assert admission().reason_against(caller()) is None
+    assert admission().find_refusal_reason(caller()) is None
 
 
 def test_an_unknown_peer_is_refused_by_default() -> None:
-    assert admission().reason_against(caller("EVIL")) is Reason.CALLING_AE_UNKNOWN
+    assert admission().find_refusal_reason(caller("EVIL")) is Reason.CALLING_AE_UNKNOWN
 
 
 def test_an_unknown_peer_is_let_in_where_the_settings_say_so() -> None:
-    assert admission("accept").reason_against(caller("EVIL")) is None
+    assert admission("accept").find_refusal_reason(caller("EVIL")) is None
 
 
 def test_the_called_title_must_be_this_nodes() -> None:
-    assert admission().reason_against(caller(called="OTHER")) is Reason.CALLED_AE_UNKNOWN
+    assert admission().find_refusal_reason(caller(called="OTHER")) is Reason.CALLED_AE_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,16 @@ def test_the_called_title_must_be_this_nodes() -> None:
 def test_a_known_title_must_come_from_one_of_its_addresses(address: str, is_expected: bool) -> None:
     rules = admission("refuse", "10.1.2.3", "192.168.0.0/16", "fe80::/64")
     expected = None if is_expected else Reason.ADDRESS_UNEXPECTED
-    assert rules.reason_against(caller(address=address)) is expected
+    assert rules.find_refusal_reason(caller(address=address)) is expected
 
 
 def test_addresses_bind_a_known_title_even_where_unknown_peers_are_let_in() -> None:
     rules = admission("accept", "10.1.2.3")
-    assert rules.reason_against(caller(address="10.9.9.9")) is Reason.ADDRESS_UNEXPECTED
+    assert rules.find_refusal_reason(caller(address="10.9.9.9")) is Reason.ADDRESS_UNEXPECTED
 
 
 def test_a_stranger_is_not_told_which_titles_are_known() -> None:
-    assert REJECTIONS[Reason.ADDRESS_UNEXPECTED] == REJECTIONS[Reason.CALLING_AE_UNKNOWN]
+    assert (
+        ASSOCIATION_REJECTIONS[Reason.ADDRESS_UNEXPECTED]
+        == ASSOCIATION_REJECTIONS[Reason.CALLING_AE_UNKNOWN]
+    )

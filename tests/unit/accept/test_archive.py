@@ -47,7 +47,7 @@ class Steps:
 def test_a_committed_file_stands_under_its_digest(archive: Archive) -> None:
     file = archive.commit(spool(archive), DIGEST)
     assert file.relative_path == f"instances/{DIGEST[:2]}/{DIGEST[2:4]}/{DIGEST}.dcm"
-    assert archive.path_of(file.relative_path).read_bytes() == DATA
+    assert archive.resolve_path(file.relative_path).read_bytes() == DATA
     assert (file.size, file.is_new) == (len(DATA), True)
     assert list(archive.spool.iterdir()) == []
 
@@ -80,7 +80,7 @@ def test_a_folder_made_by_a_process_that_died_is_flushed_again(
 
 
 def test_the_same_content_again_is_not_written_again(archive: Archive) -> None:
-    first = archive.path_of(archive.commit(spool(archive), DIGEST).relative_path)
+    first = archive.resolve_path(archive.commit(spool(archive), DIGEST).relative_path)
     before = first.stat()
     again = archive.commit(spool(archive), DIGEST)
     after = first.stat()
@@ -100,17 +100,17 @@ def test_the_same_content_again_is_flushed_before_it_counts(
 
 
 def test_a_torn_file_in_the_place_is_replaced(archive: Archive) -> None:
-    place = archive.path_of(archive.commit(spool(archive), DIGEST).relative_path)
+    place = archive.resolve_path(archive.commit(spool(archive), DIGEST).relative_path)
     place.write_bytes(DATA[:3])
     assert archive.commit(spool(archive), DIGEST).is_new
     assert place.read_bytes() == DATA
 
 
 def test_bytes_are_put_as_durably_as_files(archive: Archive) -> None:
-    file = archive.put_bytes(DATA)
+    file = archive.write_bytes(DATA)
     assert file.relative_path.startswith("outbox/")
-    assert archive.path_of(file.relative_path).read_bytes() == DATA
-    assert not archive.put_bytes(DATA).is_new
+    assert archive.resolve_path(file.relative_path).read_bytes() == DATA
+    assert not archive.write_bytes(DATA).is_new
     assert list(archive.spool.iterdir()) == []
 
 
@@ -125,7 +125,7 @@ def test_a_failing_disk_is_said_to_be_full_and_leaves_no_file_in_place(
     with pytest.raises(StorageFullError, match="No space left"):
         archive.commit(path, DIGEST)
     with pytest.raises(StorageFullError):
-        archive.put_bytes(b"other")
+        archive.write_bytes(b"other")
     assert not list((archive.root / "instances").rglob("*.dcm"))
     assert list(archive.spool.iterdir()) == [path]
 
@@ -143,7 +143,7 @@ def test_a_failing_disk_is_said_to_be_full_and_leaves_no_file_in_place(
 )
 def test_only_paths_that_the_archive_makes_are_resolved(archive: Archive, path: str) -> None:
     with pytest.raises(InputError, match="not a path of the archive"):
-        archive.path_of(path)
+        archive.resolve_path(path)
 
 
 @pytest.mark.parametrize("digest", ["", "../../x", "A" * 64, "a" * 63, "a" * 64 + "\n"])
@@ -164,4 +164,4 @@ def test_only_stale_spool_files_are_swept(archive: Archive) -> None:
 
 def test_free_space_is_that_of_the_archives_disk(archive: Archive) -> None:
     status = os.statvfs(archive.root)
-    assert archive.free_bytes() == pytest.approx(status.f_bavail * status.f_frsize, rel=0.1)
+    assert archive.measure_free_bytes() == pytest.approx(status.f_bavail * status.f_frsize, rel=0.1)

@@ -20,7 +20,7 @@ OWN_ONLY = [
 
 @pytest.mark.parametrize("sop_class", [FOR_PRESENTATION, FOR_PROCESSING])
 def test_2d_mammograms_are_considered_for_reading(sop_class: str) -> None:
-    assert classify(instance(1, sop_class), own=False) is Disposition.MAMMOGRAM
+    assert classify(instance(1, sop_class), is_own=False) is Disposition.MAMMOGRAM
 
 
 @pytest.mark.parametrize(
@@ -32,23 +32,23 @@ def test_2d_mammograms_are_considered_for_reading(sop_class: str) -> None:
     ],
 )
 def test_other_breast_images_are_stored_out_of_scope(sop_class: str) -> None:
-    disposition = classify(instance(1, sop_class), own=False)
+    disposition = classify(instance(1, sop_class), is_own=False)
     assert disposition is Disposition.OUT_OF_SCOPE
-    assert disposition.stored
+    assert disposition.is_stored
 
 
 @pytest.mark.parametrize("sop_class", OWN_ONLY)
 def test_secondary_objects_of_others_are_refused(sop_class: str) -> None:
-    disposition = classify(instance(1, sop_class), own=False)
+    disposition = classify(instance(1, sop_class), is_own=False)
     assert disposition is Disposition.REFUSED
-    assert not disposition.stored
+    assert not disposition.is_stored
 
 
 @pytest.mark.parametrize("sop_class", [*OWN_ONLY, uid.MammographyCADSRStorage])
 def test_own_objects_that_come_back_are_known_as_such(sop_class: str) -> None:
     assert may_be_own(sop_class)
-    assert classify(instance(1, sop_class), own=True) is Disposition.OWN
-    assert not Disposition.OWN.stored
+    assert classify(instance(1, sop_class), is_own=True) is Disposition.OWN
+    assert not Disposition.OWN.is_stored
 
 
 @pytest.mark.parametrize("sop_class", [FOR_PRESENTATION, KEY_OBJECT])
@@ -59,21 +59,21 @@ def test_classes_that_the_node_never_writes_are_not_looked_up(sop_class: str) ->
 @pytest.mark.parametrize("value", ["113001", "113037", "113038", "113039"])
 def test_key_objects_that_reject_are_stored(value: str) -> None:
     note = document(1, KEY_OBJECT, (value, "DCM", "Rejected"))
-    assert classify(note, own=False) is Disposition.REJECTION_NOTE
+    assert classify(note, is_own=False) is Disposition.REJECTION_NOTE
 
 
 @pytest.mark.parametrize(
     "title", [("113000", "DCM", "Of Interest"), ("113001", "99LOCAL", "Rejected"), None]
 )
 def test_other_key_objects_are_refused(title: tuple[str, str, str] | None) -> None:
-    assert classify(document(1, KEY_OBJECT, title), own=False) is Disposition.REFUSED
+    assert classify(document(1, KEY_OBJECT, title), is_own=False) is Disposition.REFUSED
 
 
 def test_cad_reports_of_others_are_stored() -> None:
     report = document(1, uid.MammographyCADSRStorage)
-    assert classify(report, own=False) is Disposition.OTHER_CAD_SR
+    assert classify(report, is_own=False) is Disposition.OTHER_CAD_SR
 
 
 @pytest.mark.parametrize("sop_class", [uid.CTImageStorage, "", "1.2.3"])
 def test_what_was_never_negotiated_is_refused(sop_class: str) -> None:
-    assert classify(instance(1, sop_class), own=False) is Disposition.REFUSED
+    assert classify(instance(1, sop_class), is_own=False) is Disposition.REFUSED

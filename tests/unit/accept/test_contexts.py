@@ -3,11 +3,11 @@ from pydicom import uid
 from secondread.accept.contexts import (
     SOP_CLASSES,
     TRANSFER_SYNTAXES,
-    Coding,
-    Kind,
-    Use,
-    transfer_syntaxes,
-    use_of,
+    InstanceUse,
+    PixelCoding,
+    SyntaxList,
+    find_use,
+    list_transfer_syntaxes,
 )
 
 
@@ -18,14 +18,14 @@ def test_every_row_is_a_registered_uid_and_stands_once() -> None:
 
 
 def test_images_come_uncompressed_first_and_lossy_last() -> None:
-    syntaxes = transfer_syntaxes(Kind.IMAGE)
+    syntaxes = list_transfer_syntaxes(SyntaxList.IMAGE)
     assert syntaxes[0].uid == uid.ExplicitVRLittleEndian
     codings = [row.coding for row in syntaxes]
-    assert codings == sorted(codings, key=lambda coding: coding is Coding.LOSSY)
+    assert codings == sorted(codings, key=lambda coding: coding is PixelCoding.LOSSY)
 
 
 def test_lossy_is_what_the_standard_says_may_be_lossy() -> None:
-    lossy = {row.uid for row in TRANSFER_SYNTAXES if row.coding is Coding.LOSSY}
+    lossy = {row.uid for row in TRANSFER_SYNTAXES if row.coding is PixelCoding.LOSSY}
     assert lossy == {
         uid.JPEGBaseline8Bit,
         uid.JPEGExtended12Bit,
@@ -35,7 +35,7 @@ def test_lossy_is_what_the_standard_says_may_be_lossy() -> None:
 
 
 def test_documents_are_offered_without_image_compression() -> None:
-    assert {row.uid for row in transfer_syntaxes(Kind.DOCUMENT)} == {
+    assert {row.uid for row in list_transfer_syntaxes(SyntaxList.DOCUMENT)} == {
         uid.ExplicitVRLittleEndian,
         uid.ImplicitVRLittleEndian,
         uid.DeflatedExplicitVRLittleEndian,
@@ -43,5 +43,5 @@ def test_documents_are_offered_without_image_compression() -> None:
 
 
 def test_verification_is_answered_and_unknown_classes_have_no_use() -> None:
-    assert use_of("1.2.840.10008.1.1") is Use.ANSWERED
-    assert use_of(uid.CTImageStorage) is None
+    assert find_use("1.2.840.10008.1.1") is InstanceUse.ANSWERED
+    assert find_use(uid.CTImageStorage) is None

@@ -7,7 +7,7 @@ import pytest
 
 from secondread.accept.archive import Archive
 from secondread.accept.housekeeping import Housekeeping
-from secondread.accept.ledger import Refused
+from secondread.accept.ledger import RefusalKind
 from secondread.accept.refusals import Caller, RefusalLog
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import NOW, MemoryLedger
@@ -40,11 +40,11 @@ def desk(tmp_path: Path) -> Desk:
 
 def refuse(refusals: RefusalLog) -> None:
     caller = Caller("EVIL", "SECONDREAD", "10.6.6.6")
-    refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, caller, NOW)
+    refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, caller, NOW)
 
 
 def test_ends_and_refusals_reach_the_ledger(desk: Desk) -> None:
-    desk.housekeeping.association_ended("a1", NOW)
+    desk.housekeeping.queue_association_end("a1", NOW)
     refuse(desk.refusals)
     desk.housekeeping.run_once()
     assert desk.ledger.closed == ["a1"]
@@ -54,7 +54,7 @@ def test_ends_and_refusals_reach_the_ledger(desk: Desk) -> None:
 def test_what_the_ledger_cannot_take_now_it_gets_later_in_order(desk: Desk) -> None:
     desk.ledger.away = True
     for association in ("a1", "a2"):
-        desk.housekeeping.association_ended(association, NOW)
+        desk.housekeeping.queue_association_end(association, NOW)
     refuse(desk.refusals)
     desk.housekeeping.run_once()
     assert desk.ledger.closed == []
@@ -87,14 +87,14 @@ def test_an_end_is_told_at_once_and_what_is_left_when_it_stops(desk: Desk) -> No
     told = threading.Event()
 
     class TellingLedger(MemoryLedger):
-        def association_closed(self, association_id: str, at: datetime) -> None:
-            super().association_closed(association_id, at)
+        def record_association_end(self, association_id: str, at: datetime) -> None:
+            super().record_association_end(association_id, at)
             told.set()
 
     ledger = TellingLedger()
     housekeeping = Housekeeping(desk.archive, ledger, desk.refusals, lambda: NOW, 60)
     housekeeping.start(every_seconds=3600)
-    housekeeping.association_ended("a1", NOW)
+    housekeeping.queue_association_end("a1", NOW)
     assert told.wait(5)
     refuse(desk.refusals)
     housekeeping.stop()

@@ -8,7 +8,7 @@ import pytest
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from secondread.accept.instance_file import MAXIMUM_ELEMENT_BYTES, ReceivedFile, read_received
+from secondread.accept.instance_file import MAXIMUM_ELEMENT_BYTES, ReceivedFile, read_received_file
 from secondread.errors import InputError
 from tests.unit.accept.fakes import encoded, instance, part10, spooled
 
@@ -29,7 +29,7 @@ def element(group: int, number: int, vr: str, value: bytes, length: int | None =
 
 
 def read(folder: Path, data_set: bytes, syntax: str = EXPLICIT) -> ReceivedFile:
-    return read_received(spooled(folder, data_set), syntax)
+    return read_received_file(spooled(folder, data_set), syntax)
 
 
 def test_digest_is_that_of_the_data_set_whatever_the_file_meta_says(tmp_path: Path) -> None:
@@ -205,4 +205,4 @@ def test_a_file_without_file_meta_information_is_refused(tmp_path: Path) -> None
     for content in (b"", bytes(200)):
         (tmp_path / "x").write_bytes(content)
         with pytest.raises(InputError, match="file meta"):
-            read_received(tmp_path / "x", EXPLICIT)
+            read_received_file(tmp_path / "x", EXPLICIT)

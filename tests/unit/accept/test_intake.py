@@ -9,8 +9,8 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive, ArchivedFile
-from secondread.accept.intake import Delivery, Intake, Status
-from secondread.accept.ledger import PeerAssociation, Recorded, Refusal, StoredInstance
+from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
+from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
 from secondread.accept.refusals import Caller, RefusalLog
 from secondread.errors import StorageFullError
 from secondread.reasons import Reason
@@ -29,13 +29,13 @@ class Node:
         self.refusals = RefusalLog()
         self.minimum_free_bytes = 0
 
-    def deliver(self, ds: Dataset, **changes: str) -> Status:
+    def deliver(self, ds: Dataset, **changes: str) -> StoreStatus:
         path = spooled(self.archive.spool, encoded(ds))
         return self.store(self.delivery(ds, path, **changes))
 
-    def delivery(self, ds: Dataset, path: Path, **changes: str) -> Delivery:
-        delivery = Delivery(
-            spooled=path,
+    def delivery(self, ds: Dataset, path: Path, **changes: str) -> ReceivedInstance:
+        delivery = ReceivedInstance(
+            spool_path=path,
             sop_class_uid=ds.SOPClassUID,
             sop_instance_uid=ds.SOPInstanceUID,
             abstract_syntax=ds.SOPClassUID,
@@ -45,7 +45,7 @@ class Node:
         )
         return replace(delivery, **changes)  # type: ignore[arg-type]  # texts only
 
-    def store(self, delivery: Delivery) -> Status:
+    def store(self, delivery: ReceivedInstance) -> StoreStatus:
         intake = Intake(
             self.archive, self.ledger, self.refusals, lambda: NOW, self.minimum_free_bytes
         )
@@ -74,9 +74,9 @@ def events() -> Iterator[list[structlog.typing.EventDict]]:
 
 
 def test_an_instance_is_in_archive_and_ledger_when_success_is_answered(node: Node) -> None:
-    assert node.deliver(instance()) is Status.SUCCESS
+    assert node.deliver(instance()) is StoreStatus.SUCCESS
     (stored,) = node.ledger.instances.values()
-    assert node.files == [node.archive.path_of(stored.relative_path)]
+    assert node.files == [node.archive.resolve_path(stored.relative_path)]
     assert stored.size == node.files[0].stat().st_size
     assert (stored.study_uid, stored.series_uid) == (STUDY, f"{STUDY}.2")
     assert (stored.association, stored.received_at) == (PEER, NOW)
@@ -93,21 +93,21 @@ def test_the_ledger_is_told_after_the_archive(node: Node) -> None:
             return file
 
     class RecordingLedger(MemoryLedger):
-        def record(self, instance: StoredInstance, header: Dataset) -> Recorded:
-            assert node.archive.path_of(instance.relative_path).is_file()
+        def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
+            assert node.archive.resolve_path(instance.relative_path).is_file()
             steps.append("ledger")
-            return super().record(instance, header)
+            return super().record_instance(instance, header)
 
     node.archive, node.ledger = RecordingArchive(node.archive.root), RecordingLedger()
-    assert node.deliver(instance()) is Status.SUCCESS
+    assert node.deliver(instance()) is StoreStatus.SUCCESS
     assert steps == ["archive", "ledger"]
 
 
 def test_a_ledger_that_is_away_makes_the_sender_keep_its_copy(node: Node) -> None:
     node.ledger.away = True
-    assert node.deliver(instance()) is Status.OUT_OF_RESOURCES
+    assert node.deliver(instance()) is StoreStatus.OUT_OF_RESOURCES
     node.ledger.away = False
-    assert node.deliver(instance()) is Status.SUCCESS
+    assert node.deliver(instance()) is StoreStatus.SUCCESS
     assert len(node.files) == 1
 
 
@@ -115,7 +115,7 @@ def test_an_unexpected_error_is_a_failure_and_is_logged_without_its_text(
     node: Node, events: list[structlog.typing.EventDict]
 ) -> None:
     node.ledger.error = ValueError("Doe^Jane")
-    assert node.deliver(instance()) is Status.CANNOT_UNDERSTAND
+    assert node.deliver(instance()) is StoreStatus.CANNOT_UNDERSTAND
     (event,) = [event for event in events if event["event"] == "instance_not_stored"]
     assert event["error"].startswith("ValueError at fakes.py:")
     assert "Doe" not in str(events)
@@ -127,22 +127,22 @@ def test_a_disk_that_fails_makes_the_sender_keep_its_copy(node: Node) -> None:
             raise StorageFullError("archive: No space left on device")
 
     node.archive = FailingArchive(node.archive.root)
-    assert node.deliver(instance()) is Status.OUT_OF_RESOURCES
+    assert node.deliver(instance()) is StoreStatus.OUT_OF_RESOURCES
     assert (node.files, node.ledger.instances) == ([], {})
     assert [refusal.reason for refusal in node.refused] == [Reason.STORAGE_FULL]
 
 
 def test_a_nearly_full_disk_is_answered_before_anything_is_written(node: Node) -> None:
     node.minimum_free_bytes = 2**62
-    assert node.deliver(instance()) is Status.OUT_OF_RESOURCES
+    assert node.deliver(instance()) is StoreStatus.OUT_OF_RESOURCES
     assert (node.files, node.ledger.instances) == ([], {})
     assert [refusal.reason for refusal in node.refused] == [Reason.STORAGE_FULL]
 
 
 def test_the_same_bytes_again_are_success_and_nothing_is_rewritten(node: Node) -> None:
-    assert node.deliver(instance()) is Status.SUCCESS
+    assert node.deliver(instance()) is StoreStatus.SUCCESS
     before = node.files[0].stat()
-    assert node.deliver(instance()) is Status.SUCCESS
+    assert node.deliver(instance()) is StoreStatus.SUCCESS
     (path,) = node.files
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
@@ -152,8 +152,8 @@ def test_the_same_uid_with_other_bytes_is_kept_beside_and_logged(
 ) -> None:
     other = instance()
     other.PixelData = bytes(len(other.PixelData))
-    assert node.deliver(instance()) is Status.SUCCESS
-    assert node.deliver(other) is Status.SUCCESS
+    assert node.deliver(instance()) is StoreStatus.SUCCESS
+    assert node.deliver(other) is StoreStatus.SUCCESS
     assert len(node.files) == len(node.ledger.instances) == 2
     stored = [event for event in events if event["event"] == "instance_stored"]
     assert [(event["recorded"], event["log_level"]) for event in stored] == [
@@ -165,13 +165,13 @@ def test_the_same_uid_with_other_bytes_is_kept_beside_and_logged(
 def test_an_own_object_is_answered_success_and_dropped(node: Node) -> None:
     capture = instance(1, uid.SecondaryCaptureImageStorage)
     node.ledger.own.add(capture.SOPInstanceUID)
-    assert node.deliver(capture) is Status.SUCCESS
+    assert node.deliver(capture) is StoreStatus.SUCCESS
     assert (node.files, node.ledger.instances, node.refused) == ([], {}, [])
 
 
 def test_a_capture_of_others_is_refused_and_counted(node: Node) -> None:
     capture = instance(1, uid.SecondaryCaptureImageStorage)
-    assert node.deliver(capture) is Status.SOP_CLASS_NOT_SUPPORTED
+    assert node.deliver(capture) is StoreStatus.SOP_CLASS_NOT_SUPPORTED
     (refusal,) = node.refused
     assert (refusal.reason, refusal.calling_ae_title) == (Reason.NOT_OURS, "MOD")
     assert refusal.sop_class_uid == uid.SecondaryCaptureImageStorage
@@ -182,7 +182,7 @@ def test_a_rejection_note_is_stored_with_its_title(node: Node) -> None:
     note = document(
         7, uid.KeyObjectSelectionDocumentStorage, ("113001", "DCM", "Rejected for Quality Reasons")
     )
-    assert node.deliver(note) is Status.SUCCESS
+    assert node.deliver(note) is StoreStatus.SUCCESS
     assert node.ledger.headers[0].ConceptNameCodeSequence[0].CodeValue == "113001"
 
 
@@ -197,7 +197,7 @@ def test_a_rejection_note_is_stored_with_its_title(node: Node) -> None:
 def test_an_instance_other_than_announced_is_a_mismatch(
     node: Node, changes: dict[str, str]
 ) -> None:
-    assert node.deliver(instance(), **changes) is Status.DATA_SET_MISMATCH
+    assert node.deliver(instance(), **changes) is StoreStatus.DATA_SET_MISMATCH
     assert (node.files, node.ledger.instances) == ([], {})
 
 
@@ -210,24 +210,24 @@ def test_a_uid_that_is_none_is_refused_and_becomes_no_path(
     ds = instance()
     setattr(ds, keyword, value)
     announced = str(ds.SOPInstanceUID)
-    assert node.deliver(ds, sop_instance_uid=announced) is Status.CANNOT_UNDERSTAND
+    assert node.deliver(ds, sop_instance_uid=announced) is StoreStatus.CANNOT_UNDERSTAND
     assert (node.files, node.ledger.instances) == ([], {})
     assert [refusal.reason for refusal in node.refused] == [Reason.DATA_SET_INVALID]
 
 
 def test_a_broken_data_set_is_refused_and_leaves_nothing(node: Node) -> None:
     path = spooled(node.archive.spool, encoded(instance())[:-100])
-    assert node.store(node.delivery(instance(), path)) is Status.CANNOT_UNDERSTAND
+    assert node.store(node.delivery(instance(), path)) is StoreStatus.CANNOT_UNDERSTAND
     assert node.files == []
 
 
 def test_a_spooled_file_that_vanished_is_a_failure(node: Node) -> None:
     delivery = node.delivery(instance(), node.archive.spool / "gone.dcm")
-    assert node.store(delivery) is Status.OUT_OF_RESOURCES
+    assert node.store(delivery) is StoreStatus.OUT_OF_RESOURCES
 
 
 def test_no_status_says_stored_with_a_warning() -> None:
-    assert not [status for status in Status if 0xB000 <= status < 0xC000]
+    assert not [status for status in StoreStatus if 0xB000 <= status < 0xC000]
 
 
 def test_nothing_of_the_patient_is_logged(

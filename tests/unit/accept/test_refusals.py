@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from secondread.accept.ledger import Refusal, Refused
-from secondread.accept.refusals import MOST_KINDS_A_DAY, OTHERS, Caller, RefusalLog
+from secondread.accept.ledger import Refusal, RefusalKind
+from secondread.accept.refusals import MAXIMUM_KEYS_PER_DAY, OTHERS, Caller, RefusalLog
 from secondread.errors import TransientError
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import NOW, MemoryLedger
@@ -22,7 +22,7 @@ def test_alike_refusals_become_one_with_a_count() -> None:
     refusals = RefusalLog()
     later = NOW + timedelta(minutes=5)
     for at in (NOW, later, NOW):
-        refusals.add(Refused.INSTANCE, Reason.NOT_OURS, PEER, at, sop_class_uid="1.2.3")
+        refusals.add_refusal(RefusalKind.INSTANCE, Reason.NOT_OURS, PEER, at, sop_class_uid="1.2.3")
     (one,) = flushed(refusals)
     assert (one.count, one.first_at, one.last_at) == (3, NOW, later)
     assert (one.calling_ae_title, one.address, one.sop_class_uid) == ("MOD", "10.1.2.3", "1.2.3")
@@ -30,7 +30,7 @@ def test_alike_refusals_become_one_with_a_count() -> None:
 
 def test_what_was_written_is_not_written_twice() -> None:
     refusals = RefusalLog()
-    refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
+    refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
     assert len(flushed(refusals)) == 1
     assert flushed(refusals) == []
 
@@ -38,42 +38,44 @@ def test_what_was_written_is_not_written_twice() -> None:
 def test_what_the_ledger_cannot_take_waits_and_adds_up() -> None:
     refusals, ledger = RefusalLog(), MemoryLedger()
     ledger.away = True
-    refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
+    refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
     with pytest.raises(TransientError):
-        refusals.flush(ledger.refused)
-    refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
+        refusals.flush(ledger.record_refusals)
+    refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
     assert [refusal.count for refusal in flushed(refusals)] == [2]
 
 
 def test_a_scan_with_changing_titles_makes_a_bounded_number_of_rows() -> None:
     refusals = RefusalLog()
     rows = set[tuple[str, str]]()
-    for number in range(3 * MOST_KINDS_A_DAY):
+    for number in range(3 * MAXIMUM_KEYS_PER_DAY):
         peer = Caller(f"SCAN{number}", "SECONDREAD", "10.6.6.6")
-        refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, peer, NOW)
+        refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, peer, NOW)
         if number % 100 == 0:
             rows |= {(one.calling_ae_title, one.address) for one in flushed(refusals)}
     rest = flushed(refusals)
     rows |= {(one.calling_ae_title, one.address) for one in rest}
-    assert len(rows) == MOST_KINDS_A_DAY + 1
+    assert len(rows) == MAXIMUM_KEYS_PER_DAY + 1
     assert [one.count for one in rest if one.calling_ae_title == OTHERS] == [99]
 
 
 def test_the_next_day_tells_peers_apart_again() -> None:
     refusals = RefusalLog()
-    for number in range(MOST_KINDS_A_DAY):
+    for number in range(MAXIMUM_KEYS_PER_DAY):
         peer = Caller(f"SCAN{number}", "SECONDREAD", "10.6.6.6")
-        refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, peer, NOW)
+        refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, peer, NOW)
     flushed(refusals)
     tomorrow = NOW + timedelta(days=1)
-    refusals.add(Refused.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, tomorrow)
+    refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, tomorrow)
     assert [one.calling_ae_title for one in flushed(refusals)] == ["MOD"]
 
 
 def test_a_peers_texts_are_cut_and_made_printable() -> None:
     refusals = RefusalLog()
     peer = Caller("\x1b[31mEVIL\n" + "A" * 500, "B" * 500, "C" * 500)
-    refusals.add(Refused.CONTEXT, Reason.SOP_CLASS_REFUSED, peer, NOW, sop_class_uid="1\n" * 500)
+    refusals.add_refusal(
+        RefusalKind.CONTEXT, Reason.SOP_CLASS_REFUSED, peer, NOW, sop_class_uid="1\n" * 500
+    )
     written: Sequence[Refusal] = flushed(refusals)
     assert written[0].calling_ae_title == "?[31mEVIL?AAAAAA"
     lengths = (written[0].called_ae_title, written[0].address, written[0].sop_class_uid)

@@ -16,7 +16,7 @@ def test_reads_side_view_and_spacing_of_a_plain_image() -> None:
 
     assert (m.laterality, m.view, m.label) == (Laterality.LEFT, View.CC, "LCC")
     assert m.spacing == SpacingMm(between_rows=0.05, between_columns=0.07)
-    assert m.spacing_at_detector
+    assert m.is_spacing_at_detector
     assert m.study_date == date(2026, 1, 5)
     assert m.acquired_at == datetime(2026, 1, 5, 10, 17, 30, tzinfo=UTC)
 
@@ -34,14 +34,14 @@ def test_falls_back_to_view_position_when_the_code_is_absent() -> None:
 def test_reads_view_modifiers() -> None:
     m = mammogram(ViewCodeSequence=view_sequence(View.CC, ("399163009", "SCT")))
 
-    assert m.modifiers == {ViewModifier.MAGNIFICATION}
+    assert m.view_modifiers == {ViewModifier.MAGNIFICATION}
 
 
 def test_pixel_spacing_serves_where_the_detector_spacing_is_absent_and_is_known_as_such() -> None:
     m = mammogram(ImagerPixelSpacing=None, PixelSpacing=[0.1, 0.1])
 
     assert m.spacing == SpacingMm(0.1, 0.1)
-    assert not m.spacing_at_detector
+    assert not m.is_spacing_at_detector
 
 
 def test_the_sop_class_decides_the_intent_even_against_the_attribute() -> None:
@@ -91,20 +91,20 @@ def test_the_time_zone_of_the_header_is_honoured() -> None:
     ],
 )
 def test_synthesised_images_are_recognised(attributes: dict[str, object]) -> None:
-    assert mammogram(**attributes).synthesized
+    assert mammogram(**attributes).is_synthesized
 
 
 def test_a_lossy_transfer_syntax_counts_even_if_the_header_denies_it() -> None:
     ds = header(LossyImageCompression="00")
     ds.file_meta.TransferSyntaxUID = JPEGExtended12Bit
 
-    assert Mammogram.from_dataset(ds).lossy
+    assert Mammogram.from_dataset(ds).is_lossy
 
 
 def test_monochrome1_and_an_inverse_lut_shape_mean_inverted() -> None:
-    assert mammogram(PhotometricInterpretation="MONOCHROME1").inverted
-    assert mammogram(PresentationLUTShape="INVERSE").inverted
-    assert not mammogram().inverted
+    assert mammogram(PhotometricInterpretation="MONOCHROME1").is_inverted
+    assert mammogram(PresentationLUTShape="INVERSE").is_inverted
+    assert not mammogram().is_inverted
 
 
 @pytest.mark.parametrize("keyword", ["ViewCodeSequence", "SourceImageSequence", "ImageType"])

@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from secondread.assemble.rule import intake_verdict
+from secondread.assemble.rule import decide_intake
 from secondread.reasons import Reason
 from secondread.settings import PeerSettings
 
@@ -35,7 +35,7 @@ def test_the_rule(
     treated: bool | None,
     reason: Reason | None,
 ) -> None:
-    verdict = intake_verdict(peer(**settings), study_date, TODAY, treated=treated)
+    verdict = decide_intake(peer(**settings), study_date, TODAY, treated=treated)
 
     assert verdict.reason is reason
     assert verdict.read is (reason is None)

@@ -2,7 +2,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from secondread.assemble.scope import outside_scope, select
+from secondread.assemble.scope import find_exclusion_reason, select_images
 from secondread.codes import View
 from secondread.reasons import Reason
 from tests.builders import mammogram, view_sequence
@@ -37,7 +37,7 @@ PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
 def test_what_the_detector_was_not_made_for_is_named(
     attributes: dict[str, object], reason: Reason | None
 ) -> None:
-    assert outside_scope(mammogram(**attributes)) is reason
+    assert find_exclusion_reason(mammogram(**attributes)) is reason
 
 
 def source(uid: str) -> Sequence:
@@ -50,7 +50,7 @@ def test_a_pair_of_one_exposure_is_read_once_and_from_the_presentation_image() -
     raw = mammogram(SOPClassUID=PROCESSING, AcquisitionTime="090000")
     shown = mammogram(SourceImageSequence=source(raw.sop_instance_uid))
 
-    selection = select([raw, shown])
+    selection = select_images([raw, shown])
 
     assert selection.to_read == (shown,)
     assert selection.left_out == ((raw, Reason.PAIRED_PROCESSING),)
@@ -59,13 +59,13 @@ def test_a_pair_of_one_exposure_is_read_once_and_from_the_presentation_image() -
 def test_a_pair_without_a_named_source_is_matched_by_side_view_and_acquisition_time() -> None:
     raw, shown = mammogram(SOPClassUID=PROCESSING), mammogram()
 
-    assert select([raw, shown]).to_read == (shown,)
+    assert select_images([raw, shown]).to_read == (shown,)
 
 
 def test_a_processing_image_of_another_exposure_is_read_too() -> None:
     raw = mammogram(SOPClassUID=PROCESSING, AcquisitionTime="093000")
 
-    assert len(select([raw, mammogram()]).to_read) == 2
+    assert len(select_images([raw, mammogram()]).to_read) == 2
 
 
 def test_images_are_read_right_before_left_and_cc_before_mlo() -> None:
@@ -75,4 +75,4 @@ def test_images_are_read_right_before_left_and_cc_before_mlo() -> None:
         for view in (View.MLO, View.CC)
     ]
 
-    assert [m.label for m in select(images).to_read] == ["RCC", "RMLO", "LCC", "LMLO"]
+    assert [m.label for m in select_images(images).to_read] == ["RCC", "RMLO", "LCC", "LMLO"]

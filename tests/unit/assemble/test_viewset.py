@@ -1,6 +1,6 @@
 import pytest
 
-from secondread.assemble.viewset import ExpectedViews, ViewKey, missing_slots
+from secondread.assemble.viewset import ExpectedViews, ViewKey, find_missing_slots
 
 FOUR: set[ViewKey] = {("R", "CC"), ("R", "MLO"), ("L", "CC"), ("L", "MLO")}
 LEFT: set[ViewKey] = {("L", "CC"), ("L", "MLO")}
@@ -29,4 +29,4 @@ def test_completeness(
 
 
 def test_missing_views_are_named() -> None:
-    assert missing_slots(FOUR - {("L", "MLO")}, [], ()) == (("L", "MLO"),)
+    assert find_missing_slots(FOUR - {("L", "MLO")}, [], ()) == (("L", "MLO"),)

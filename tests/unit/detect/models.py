@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from secondread.detect.neighbours import features_length
+from secondread.detect.neighbours import count_features
 
 MANIFEST = """
 schema_version = 1
@@ -166,7 +166,7 @@ def three_graphs(
     folder: Path,
     threshold: float = 12.0,
     rescore_at: float = 3.0,
-    length: int = features_length(2),
+    length: int = count_features(2),
 ) -> Path:
     """Write a model of three graphs: dense, rescore, and neighbours that swap the two heads."""
     manifest = two_graphs(folder, threshold, rescore_at)

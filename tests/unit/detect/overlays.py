@@ -2,11 +2,11 @@
 
 from datetime import date
 
-from secondread.detect.site import SiteCalibration, SitePoint
+from secondread.detect.site import SiteCalibration, SiteOperatingPoint
 
 
 def overlay(digest: str, number: int = 1, minimum: float = 61.5) -> SiteCalibration:
-    point = SitePoint(
+    point = SiteOperatingPoint(
         number=number,
         minimum_certainty=minimum,
         wanted_per_view=0.3,

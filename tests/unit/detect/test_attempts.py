@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from secondread.detect.attempts import answered
+from secondread.detect.attempts import detect_with_retries
 from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
 from secondread.reasons import ImageStatus, Reason
@@ -24,14 +24,14 @@ def dying(
 def test_an_image_that_kills_the_detector_once_is_read_at_the_next_attempt() -> None:
     calls, detect = dying(1)
 
-    assert answered("1.2", detect, attempts=3) == detection("1.2")
+    assert detect_with_retries("1.2", detect, attempts=3) == detection("1.2")
     assert len(calls) == 2
 
 
 def test_one_that_kills_it_every_time_is_given_up_with_the_reason() -> None:
     calls, detect = dying(99, Reason.MEMORY_LIMIT)
 
-    answer = answered("1.2", detect, attempts=3)
+    answer = detect_with_retries("1.2", detect, attempts=3)
 
     assert len(calls) == 3
     assert (answer.status, answer.reasons) == (ImageStatus.FAILED, (Reason.MEMORY_LIMIT,))

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 from secondread.detect.session import GraphSession
-from secondread.detect.strips import Answer
+from secondread.detect.strips import DenseOutput
 
 FOLDER = Path(__file__).resolve().parents[3] / "models" / "calcification" / "baseline"
 
 
 @pytest.fixture(scope="module")
 def session() -> GraphSession:
-    manifest = load(FOLDER / "manifest.toml")
+    manifest = load_manifest(FOLDER / "manifest.toml")
     return GraphSession(manifest, manifest.dense)
 
 
@@ -49,8 +49,8 @@ def disc(size: int, center: tuple[float, float], diameter: float) -> npt.NDArray
     return np.asarray(1 / (1 + np.exp((distance - diameter / 2) / 0.35)), np.float32)
 
 
-def answer(session: GraphSession, image: npt.NDArray[np.float32]) -> Answer:
-    return session.dense(np.clip(image, -10, 30)[None, None].astype(np.float32))
+def answer(session: GraphSession, image: npt.NDArray[np.float32]) -> DenseOutput:
+    return session.run_dense(np.clip(image, -10, 30)[None, None].astype(np.float32))
 
 
 def test_the_script_writes_the_shipped_file_byte_for_byte(

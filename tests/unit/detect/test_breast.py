@@ -13,7 +13,7 @@ ELLIPSE_CM2 = np.pi / 2 * (0.45 * 1000 * 0.02) * (0.7 * 800 * 0.02)
 
 
 def found(image: np.ndarray, pitch: SpacingMm = PITCH) -> BreastRegion:
-    region = breast.find(image.astype(np.float32), pitch)
+    region = breast.find_breast(image.astype(np.float32), pitch)
     assert region is not None
     return region
 
@@ -72,28 +72,28 @@ def test_the_interior_keeps_clear_of_skin_and_image_border_but_not_of_the_chest_
 
 
 def test_an_empty_image_has_no_breast() -> None:
-    assert breast.find(np.zeros((400, 300), np.float32), PITCH) is None
+    assert breast.find_breast(np.zeros((400, 300), np.float32), PITCH) is None
 
 
 def test_a_shape_in_the_middle_that_touches_no_side_is_no_breast() -> None:
     image = np.zeros((400, 300), np.float32)
     image[100:300, 80:220] = 1000
 
-    assert breast.find(image, PITCH) is None
+    assert breast.find_breast(image, PITCH) is None
 
 
 def test_a_negative_has_low_polarity_and_a_positive_high() -> None:
     image = breast_image().astype(np.float32)
 
-    assert breast.polarity(image) > 0.9
-    assert breast.polarity(4095 - image) < 0.1
+    assert breast.measure_polarity(image) > 0.9
+    assert breast.measure_polarity(4095 - image) < 0.1
 
 
 def test_a_mask_is_cut_and_enlarged_to_the_pixel() -> None:
     mask = np.zeros((40, 30), np.uint8)
     mask[10:20, 5:15] = 1
 
-    large = breast.resized(mask, (400, 300), (50, 250, 0, 200), (200, 200))
+    large = breast.resample_mask(mask, (400, 300), (50, 250, 0, 200), (200, 200))
 
     rows, columns = np.flatnonzero(large.any(axis=1)), np.flatnonzero(large.any(axis=0))
     assert (rows[0], rows[-1] + 1) == pytest.approx((50, 150), abs=1)
@@ -101,7 +101,7 @@ def test_a_mask_is_cut_and_enlarged_to_the_pixel() -> None:
 
 
 def test_the_whole_image_can_stand_for_the_breast() -> None:
-    region = breast.everything(np.ones((400, 300), np.float32), PITCH)
+    region = breast.take_whole_image(np.ones((400, 300), np.float32), PITCH)
 
     assert region.breast.box == (0, 400, 0, 300)
     assert region.breast.area_cm2 == pytest.approx(48.0)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 import pytest
 
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 
 Floats = npt.NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def spots(side: int, count: int, rng: np.random.Generator) -> Floats:
     ("role", "side", "count"), [("dense", 512, 400), ("rescore", 48, 6)], ids=["dense", "rescore"]
 )
 def test_a_graph_in_bytes_says_what_its_exact_twin_says(role: str, side: int, count: int) -> None:
-    folder = load().folder
+    folder = load_manifest().folder
     rng = np.random.default_rng(3)
     images = np.stack([spots(side, count, rng)[None] for _ in range(200 * 48 // side)])
 

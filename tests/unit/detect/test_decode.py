@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from secondread.detect import decode as module
 from secondread.detect.codestream import frame_size
-from secondread.detect.decode import decode
+from secondread.detect.decode import decode_pixels
 from secondread.errors import PixelError
 from tests.unit.detect.pictures import breast_image, dataset, file
 
@@ -72,7 +72,7 @@ def test_every_decoder_of_a_transfer_syntax_gives_the_same_bits(syntax: UID, bit
     stored = picture(bits)
     ds = encoded(stored, syntax, bits)
 
-    assert np.array_equal(decode(ds), stored)
+    assert np.array_equal(decode_pixels(ds), stored)
     frame, layout = get_frame(ds.PixelData, 0, number_of_frames=1), module._layout(ds)
     for decoder in module._DECODERS[syntax]:
         cells = module._stored_values(decoder(frame, ds, layout), layout, 0)
@@ -100,7 +100,7 @@ def test_what_dcmtk_encodes_is_decoded_to_the_same_bits(
     ds = pydicom.dcmread(target)
 
     assert ds.file_meta.TransferSyntaxUID == syntax
-    assert np.array_equal(decode(ds), stored)
+    assert np.array_equal(decode_pixels(ds), stored)
 
 
 def test_the_next_decoder_is_tried_where_one_is_not_installed(
@@ -113,7 +113,7 @@ def test_the_next_decoder_is_tried_where_one_is_not_installed(
     ds = encoded(stored, JPEG2000Lossless, 12)
     monkeypatch.setitem(module._DECODERS, JPEG2000Lossless, (missing,))
 
-    assert np.array_equal(decode(ds), stored)  # by what pydicom finds by itself
+    assert np.array_equal(decode_pixels(ds), stored)  # by what pydicom finds by itself
 
 
 def test_signed_values_keep_their_sign_in_fewer_bits_than_the_cell() -> None:
@@ -121,7 +121,7 @@ def test_signed_values_keep_their_sign_in_fewer_bits_than_the_cell() -> None:
     ds = dataset(values)
     ds.PixelData = (values & 0x0FFF).astype("<u2").tobytes()  # upper bits not extended
 
-    decoded = decode(ds)
+    decoded = decode_pixels(ds)
 
     assert decoded.dtype == np.int16
     assert np.array_equal(decoded, values)
@@ -131,14 +131,14 @@ def test_overlay_bits_above_the_stored_ones_are_masked() -> None:
     stored = picture(12)
     ds = dataset(stored | 0x9000)
 
-    assert np.array_equal(decode(ds), stored)
+    assert np.array_equal(decode_pixels(ds), stored)
 
 
 def test_values_in_the_upper_bits_are_moved_down() -> None:
     stored = picture(12)
     ds = dataset((stored << 4) | 0x7, HighBit=15)
 
-    assert np.array_equal(decode(ds), stored)
+    assert np.array_equal(decode_pixels(ds), stored)
 
 
 def test_big_endian_words_are_read() -> None:
@@ -147,7 +147,7 @@ def test_big_endian_words_are_read() -> None:
     ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     ds.PixelData = stored.astype(">u2").tobytes()
 
-    assert np.array_equal(decode(ds), stored)
+    assert np.array_equal(decode_pixels(ds), stored)
 
 
 def test_an_odd_number_of_eight_bit_pixels_is_read_without_its_padding_byte() -> None:
@@ -155,7 +155,7 @@ def test_an_odd_number_of_eight_bit_pixels_is_read_without_its_padding_byte() ->
     ds = dataset(stored)
     ds.PixelData = stored.tobytes() + b"\0"
 
-    assert np.array_equal(decode(ds), stored)
+    assert np.array_equal(decode_pixels(ds), stored)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_is_no_plain_greyscale_image_is_refused_by_name(
     ds = dataset(picture(12), **attributes)
 
     with pytest.raises(PixelError, match=said):
-        decode(ds)
+        decode_pixels(ds)
 
 
 def test_a_data_set_without_pixel_data_is_refused() -> None:
@@ -186,7 +186,7 @@ def test_a_data_set_without_pixel_data_is_refused() -> None:
     del ds.PixelData
 
     with pytest.raises(PixelError, match="no Pixel Data"):
-        decode(ds)
+        decode_pixels(ds)
 
 
 @pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless])
@@ -201,7 +201,7 @@ def test_a_codestream_larger_than_the_header_says_is_never_given_to_a_decoder(
     monkeypatch.setitem(module._DECODERS, syntax, (reached,))
 
     with pytest.raises(PixelError, match="codestream holds 120 x 97"):
-        decode(ds)
+        decode_pixels(ds)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda uid: UID(uid).keyword)
@@ -212,7 +212,7 @@ def test_a_truncated_frame_is_a_pixel_error_and_nothing_worse(syntax: UID, keep:
     ds.PixelData = encapsulate([frame[:keep] + b"\0" * (keep % 2)])
 
     try:
-        values = decode(ds)
+        values = decode_pixels(ds)
     except PixelError:
         return
     assert values.shape == (120, 97)  # some decoders fill up what is missing

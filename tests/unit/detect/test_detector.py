@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from secondread.codes import MarkClass, Morphology
 from secondread.detect.detector import Detector
-from secondread.detect.manifest import load
+from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Detection
 from secondread.errors import ModelError
 from secondread.reasons import ImageStatus, Reason
@@ -29,7 +29,7 @@ def breast(side: str = "left") -> Stored:
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     # The analytic baseline: it is known what it makes of artificial pictures.
-    return Detector(load(BASELINE))
+    return Detector(load_manifest(BASELINE))
 
 
 def shown(detection: Detection) -> list[tuple[float, float]]:
@@ -248,7 +248,7 @@ def test_a_missing_file_is_not_answered_about(detector: Detector, tmp_path: Path
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_model_of_one_graph_runs_at_any_stride(tmp_path: Path, stride: int) -> None:
     image = with_dots(breast(), CLUSTER, height=800)
-    detector = Detector(load(models.one_graph(tmp_path, stride=stride)))
+    detector = Detector(load_manifest(models.one_graph(tmp_path, stride=stride)))
 
     detection, _ = detector.detect(file(tmp_path / "x.dcm", dataset(image)))
 
@@ -262,7 +262,7 @@ def test_in_a_model_of_two_graphs_the_second_scores_anew_and_gives_the_class(
 ) -> None:
     image = with_dots(breast(), CLUSTER[:4], height=800, sigma=1.0)
     image = with_dots(image, CLUSTER[4:], height=800, sigma=5)  # a large one: a bright patch
-    detector = Detector(load(models.two_graphs(tmp_path, rescore_at=8.0)))
+    detector = Detector(load_manifest(models.two_graphs(tmp_path, rescore_at=8.0)))
 
     detection, _ = detector.detect(file(tmp_path / "x.dcm", dataset(image)))
 
@@ -278,9 +278,11 @@ def test_a_graph_of_neighbours_has_the_last_word_on_what_may_be_a_calcification(
     image = with_dots(breast(), CLUSTER[:4], height=800, sigma=1.0)
     image = with_dots(image, CLUSTER[4:], height=800, sigma=5)  # called vascular: not asked about
     path = file(tmp_path / "x.dcm", dataset(image))
-    before, _ = Detector(load(models.two_graphs(tmp_path, rescore_at=8.0))).detect(path)
+    before, _ = Detector(load_manifest(models.two_graphs(tmp_path, rescore_at=8.0))).detect(path)
 
-    detection, _ = Detector(load(models.three_graphs(tmp_path, rescore_at=8.0))).detect(path)
+    detection, _ = Detector(load_manifest(models.three_graphs(tmp_path, rescore_at=8.0))).detect(
+        path
+    )
 
     assert {mark.mark_class for mark in before.marks} == {
         MarkClass.CALCIFICATION,
@@ -291,7 +293,7 @@ def test_a_graph_of_neighbours_has_the_last_word_on_what_may_be_a_calcification(
 
 
 def test_a_graph_of_other_neighbours_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
-    manifest = load(models.three_graphs(tmp_path, length=100))
+    manifest = load_manifest(models.three_graphs(tmp_path, length=100))
 
     with pytest.raises(ModelError, match=r"neighbours\.onnx: takes 100 features a spot, spots\.v1"):
         Detector(manifest)
@@ -299,7 +301,7 @@ def test_a_graph_of_other_neighbours_is_refused_when_it_is_loaded(tmp_path: Path
 
 def test_a_describing_graph_tells_the_types_of_calcifications_alone(tmp_path: Path) -> None:
     image = with_dots(breast(), CLUSTER, height=800)
-    detector = Detector(load(models.describing(tmp_path)))
+    detector = Detector(load_manifest(models.describing(tmp_path)))
 
     detection, _ = detector.detect(file(tmp_path / "x.dcm", dataset(image)))
 
@@ -317,7 +319,7 @@ def test_a_graph_without_the_named_tensors_is_refused(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(ModelError, match=r"no tensor 'z', which graphs\.scores names"):
-        Detector(load(path))
+        Detector(load_manifest(path))
 
 
 def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
@@ -330,7 +332,7 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
     with pytest.raises(ModelError, match=r"dense\.onnx: ONNX Runtime cannot load it"):
-        Detector(load(path))
+        Detector(load_manifest(path))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -348,7 +350,7 @@ def test_damaged_files_are_answered_and_never_raise(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom warns of what it then refuses or repairs
             detection, _ = detector.detect(path)
-        assert detection.marks == () or detection.status.has_findings
+        assert detection.marks == () or detection.status.was_read
 
 
 def test_a_failure_names_the_fault_and_quotes_nothing_of_the_file(

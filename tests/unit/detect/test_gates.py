@@ -7,14 +7,14 @@ import pytest
 from secondread.codes import View
 from secondread.detect.gates import (
     Gate,
-    Pixels,
-    header_gates,
-    likeness_gate,
-    marks_gate,
-    pixel_gates,
-    verdict,
+    PixelMeasurements,
+    check_header,
+    check_likeness,
+    check_mark_density,
+    check_pixels,
+    combine_measurements,
 )
-from secondread.detect.likeness import FEATURES, Likeness
+from secondread.detect.likeness import LIKENESS_FEATURES, Likeness
 from secondread.reasons import ImageStatus, Reason
 from tests.builders import mammogram, view_sequence
 
@@ -22,12 +22,12 @@ DISPLACED = ("399209000", "SCT")
 
 
 def test_an_ordinary_image_is_read_and_every_gate_states_its_value() -> None:
-    found = verdict(
+    found = combine_measurements(
         [
-            *header_gates(mammogram()),
-            *pixel_gates(pixels(), 12),
-            likeness_gate(1.0, REFERENCE),
-            marks_gate(0, 10),
+            *check_header(mammogram()),
+            *check_pixels(pixels(), 12),
+            check_likeness(1.0, REFERENCE),
+            check_mark_density(0, 10),
         ]
     )
 
@@ -77,34 +77,36 @@ FLAGGED: list[tuple[dict[str, object], dict[str, object], Reason]] = [
 def test_a_header_gate_refuses(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = verdict(header_gates(mammogram(**trips)))
+    found = combine_measurements(check_header(mammogram(**trips)))
 
-    assert found.refused
+    assert found.is_refused
     assert found.reasons == (reason,)
-    assert verdict(header_gates(mammogram(**spares))).status is ImageStatus.READ
+    assert combine_measurements(check_header(mammogram(**spares))).status is ImageStatus.READ
 
 
 @pytest.mark.parametrize(("trips", "spares", "reason"), FLAGGED, ids=str)
 def test_a_header_gate_flags(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = verdict(header_gates(mammogram(**trips)))
+    found = combine_measurements(check_header(mammogram(**trips)))
 
     assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (reason,))
-    assert verdict(header_gates(mammogram(**spares))).status is ImageStatus.READ
+    assert combine_measurements(check_header(mammogram(**spares))).status is ImageStatus.READ
 
 
 def test_an_implant_that_is_displaced_is_read() -> None:
     view = view_sequence(View.CC, DISPLACED)
-    found = verdict(header_gates(mammogram(BreastImplantPresent="YES", ViewCodeSequence=view)))
+    found = combine_measurements(
+        check_header(mammogram(BreastImplantPresent="YES", ViewCodeSequence=view))
+    )
 
     assert found.status is ImageStatus.READ
     assert found.values["implant"] == "displaced"
 
 
-def pixels(**changes: object) -> Pixels:
+def pixels(**changes: object) -> PixelMeasurements:
     """What an ordinary mediolateral oblique view shows."""
-    ordinary = Pixels(
+    ordinary = PixelMeasurements(
         area_cm2=120.0,
         borders={"left": 1.0, "right": 0.0, "top": 0.5, "bottom": 0.3},
         chest_wall_side="left",
@@ -136,11 +138,11 @@ def pixels(**changes: object) -> Pixels:
 def test_a_pixel_gate_refuses(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = verdict(pixel_gates(pixels(**trips), 12))
+    found = combine_measurements(check_pixels(pixels(**trips), 12))
 
-    assert found.refused
+    assert found.is_refused
     assert found.reasons == (reason,)
-    assert verdict(pixel_gates(pixels(**spares), 12)).status is ImageStatus.READ
+    assert combine_measurements(check_pixels(pixels(**spares), 12)).status is ImageStatus.READ
 
 
 @pytest.mark.parametrize(
@@ -159,33 +161,33 @@ def test_a_pixel_gate_refuses(
 def test_a_pixel_gate_flags(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = verdict(pixel_gates(pixels(**trips), 12))
+    found = combine_measurements(check_pixels(pixels(**trips), 12))
 
     assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (reason,))
-    assert verdict(pixel_gates(pixels(**spares), 12)).status is ImageStatus.READ
+    assert combine_measurements(check_pixels(pixels(**spares), 12)).status is ImageStatus.READ
 
 
 def test_an_image_whose_header_tells_of_8_bits_may_use_no_more_levels() -> None:
-    assert verdict(pixel_gates(pixels(levels=240), 8)).status is ImageStatus.READ
-    assert verdict(pixel_gates(pixels(levels=63), 8)).refused
+    assert combine_measurements(check_pixels(pixels(levels=240), 8)).status is ImageStatus.READ
+    assert combine_measurements(check_pixels(pixels(levels=63), 8)).is_refused
 
 
 def test_the_front_of_a_right_breast_is_at_the_left() -> None:
     borders = {"left": 0.2, "right": 1.0, "top": 0.0, "bottom": 0.0}
     right = pixels(chest_wall_side="right", borders=borders)
 
-    found = verdict(pixel_gates(right, 12))
+    found = combine_measurements(check_pixels(right, 12))
 
     assert found.reasons == (Reason.BREAST_CUT_OFF,)
     assert found.values["borders_reached"] == "left right"
 
 
 REFERENCE = Likeness(
-    means=(0.0,) * len(FEATURES),
-    deviations=(1.0,) * len(FEATURES),
+    means=(0.0,) * len(LIKENESS_FEATURES),
+    deviations=(1.0,) * len(LIKENESS_FEATURES),
     correlation=tuple(
-        tuple(float(row == column) for column in range(len(FEATURES)))
-        for row in range(len(FEATURES))
+        tuple(float(row == column) for column in range(len(LIKENESS_FEATURES)))
+        for row in range(len(LIKENESS_FEATURES))
     ),
     flag_beyond=2.0,
     refuse_beyond=4.0,
@@ -205,7 +207,7 @@ REFERENCE = Likeness(
 def test_what_is_unlike_the_training_images_is_flagged_and_far_out_refused(
     distance: float, status: ImageStatus
 ) -> None:
-    found = verdict([likeness_gate(distance, REFERENCE)])
+    found = combine_measurements([check_likeness(distance, REFERENCE)])
 
     assert found.status is status
     assert found.reasons == (() if status is ImageStatus.READ else (Reason.UNLIKE_TRAINING,))
@@ -213,8 +215,8 @@ def test_what_is_unlike_the_training_images_is_flagged_and_far_out_refused(
 
 
 def test_a_likeness_that_cannot_be_measured_is_a_doubt_and_one_without_reference_is_told() -> None:
-    unmeasured = verdict([likeness_gate(None, REFERENCE)])
-    unknown = verdict([likeness_gate(None, None)])
+    unmeasured = combine_measurements([check_likeness(None, REFERENCE)])
+    unknown = combine_measurements([check_likeness(None, None)])
 
     assert (unmeasured.status, unmeasured.values["unlikeness"]) == (
         ImageStatus.FLAGGED,
@@ -224,17 +226,21 @@ def test_a_likeness_that_cannot_be_measured_is_a_doubt_and_one_without_reference
 
 
 def test_more_marks_than_the_manifest_allows_refuse() -> None:
-    assert verdict([marks_gate(10.1, 10)]).reasons == (Reason.TOO_MANY_MARKS,)
-    assert not verdict([marks_gate(10.0, 10)]).refused
+    assert combine_measurements([check_mark_density(10.1, 10)]).reasons == (Reason.TOO_MANY_MARKS,)
+    assert not combine_measurements([check_mark_density(10.0, 10)]).is_refused
 
 
 def test_a_large_breast_full_of_marks_is_refused_although_not_all_were_listed() -> None:
-    assert verdict([marks_gate(5.0, 10, all_listed=False)]).reasons == (Reason.TOO_MANY_MARKS,)
+    assert combine_measurements([check_mark_density(5.0, 10, all_listed=False)]).reasons == (
+        Reason.TOO_MANY_MARKS,
+    )
 
 
 @pytest.mark.parametrize("name", ["lossy", "all"])
 def test_an_overridden_refusal_becomes_a_flag_with_the_original_reason(name: str) -> None:
-    found = verdict(header_gates(mammogram(LossyImageCompression="01")), frozenset({name}))
+    found = combine_measurements(
+        check_header(mammogram(LossyImageCompression="01")), frozenset({name})
+    )
 
     assert found.status is ImageStatus.FLAGGED
     assert found.reasons == (Reason.LOSSY_COMPRESSION, Reason.GATE_OVERRIDDEN)
@@ -243,11 +249,14 @@ def test_an_overridden_refusal_becomes_a_flag_with_the_original_reason(name: str
 def test_overriding_one_gate_leaves_the_others_shut() -> None:
     both = mammogram(LossyImageCompression="01", BreastImplantPresent="YES")
 
-    found = verdict(header_gates(both), frozenset({"lossy"}))
+    found = combine_measurements(check_header(both), frozenset({"lossy"}))
 
-    assert found.refused
+    assert found.is_refused
     assert found.reasons == (Reason.IMPLANT, Reason.LOSSY_COMPRESSION, Reason.GATE_OVERRIDDEN)
 
 
 def test_an_override_that_was_not_needed_changes_nothing() -> None:
-    assert verdict(header_gates(mammogram()), frozenset({"all"})).status is ImageStatus.READ
+    assert (
+        combine_measurements(check_header(mammogram()), frozenset({"all"})).status
+        is ImageStatus.READ
+    )

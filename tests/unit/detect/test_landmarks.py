@@ -5,7 +5,7 @@ import pytest
 
 from secondread.codes import View
 from secondread.detect.anatomy import Anatomy, Overview
-from secondread.detect.landmarks import skin_line
+from secondread.detect.landmarks import trace_skin
 from secondread.geometry import PointPx
 from tests.unit.followup.breasts import HALF_MM, Lie, found_in
 
@@ -61,7 +61,7 @@ def test_the_skin_line_leaves_out_the_borders_of_the_image() -> None:
     found = anatomy(CC)
     rows, columns = CC.header().rows, CC.header().columns
 
-    line = skin_line(found.outline, rows, columns, CC.spacing, "left")
+    line = trace_skin(found.outline, rows, columns, CC.spacing, "left")
 
     assert line[:, 0].min() > 1
     assert line[0, 1] < line[-1, 1]
@@ -76,7 +76,7 @@ def test_landmarks_survive_the_way_between_processes() -> None:
 
 def test_an_overview_is_small_and_knows_air_from_breast() -> None:
     overview = anatomy(CC).overview
-    picture = overview.picture()
+    picture = overview.unpack()
 
     assert len(overview.packed) < 60_000
     assert picture.shape == (overview.rows, overview.columns)
@@ -86,10 +86,10 @@ def test_an_overview_is_small_and_knows_air_from_breast() -> None:
 
 def test_a_broken_overview_is_an_error_of_its_own_kind() -> None:
     with pytest.raises(ValueError, match="cannot be unpacked"):
-        Overview(4, 4, "AAAA").picture()
+        Overview(4, 4, "AAAA").unpack()
 
 
 def test_an_outline_without_skin_has_no_skin_line() -> None:
     whole = tuple(PointPx(c, r) for c, r in ((0, 0), (100, 0), (100, 100), (0, 100), (0, 0)))
 
-    assert len(skin_line(whole, 100, 100, CC.spacing, "left")) == 0
+    assert len(trace_skin(whole, 100, 100, CC.spacing, "left")) == 0

@@ -10,8 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from secondread.detect.detector import Detector
-from secondread.detect.likeness import FEATURES, Features, Likeness, fit, measure
-from secondread.detect.manifest import load
+from secondread.detect.likeness import (
+    LIKENESS_FEATURES,
+    Likeness,
+    LikenessFeatures,
+    fit_reference,
+    measure_features,
+)
+from secondread.detect.manifest import load_manifest
 from secondread.errors import ModelError
 from secondread.reasons import ImageStatus, Reason
 from tests.unit.detect import models
@@ -33,19 +39,19 @@ def texture(seed: int, noise: float = 1.0) -> Image:
     return np.asarray(ramp + structure + strength * rng.normal(size=SHAPE), np.float32)
 
 
-def features(image: Image) -> Features:
-    found = measure(image, EVERYWHERE)
+def features(image: Image) -> LikenessFeatures:
+    found = measure_features(image, EVERYWHERE)
     assert found is not None
     return found
 
 
 def named(image: Image) -> dict[str, float]:
-    return dict(zip(FEATURES, features(image), strict=True))
+    return dict(zip(LIKENESS_FEATURES, features(image), strict=True))
 
 
 @pytest.fixture(scope="module")
 def reference() -> Likeness:
-    return fit([features(texture(seed)) for seed in range(40)], "forty textures")
+    return fit_reference([features(texture(seed)) for seed in range(40)], "forty textures")
 
 
 def test_features_do_not_depend_on_the_unit_of_brightness() -> None:
@@ -71,10 +77,10 @@ def test_each_change_shows_in_its_feature_and_takes_the_image_away(
     assert callable(changed)
     image = np.asarray(changed(texture(77)), np.float32)
 
-    at = FEATURES.index(feature)
+    at = LIKENESS_FEATURES.index(feature)
     away = abs(named(image)[feature] - reference.means[at]) / reference.deviations[at]
     assert away > 4
-    assert reference.distance(features(image)) > reference.flag_beyond
+    assert reference.measure_distance(features(image)) > reference.flag_beyond
 
 
 def _white() -> Image:
@@ -90,7 +96,7 @@ def _waves() -> Image:
 
 
 def test_an_image_like_the_others_is_near_and_stays_unflagged(reference: Likeness) -> None:
-    distances = [reference.distance(features(texture(seed))) for seed in range(100, 120)]
+    distances = [reference.measure_distance(features(texture(seed))) for seed in range(100, 120)]
 
     assert 0.5 < float(np.median(distances)) < 1.6
     assert max(distances) < reference.refuse_beyond
@@ -100,28 +106,28 @@ def test_an_image_like_the_others_is_near_and_stays_unflagged(reference: Likenes
 def test_distances_take_correlation_into_account() -> None:
     rng = np.random.default_rng(0)
     common = rng.normal(size=(500, 1))
-    likeness = fit(
-        [tuple(row) for row in common + 0.3 * rng.normal(size=(500, len(FEATURES)))], "x"
+    likeness = fit_reference(
+        [tuple(row) for row in common + 0.3 * rng.normal(size=(500, len(LIKENESS_FEATURES)))], "x"
     )
 
-    together = likeness.distance((1.5,) * len(FEATURES))
-    against = likeness.distance((1.5, *(-1.5,) * (len(FEATURES) - 1)))
+    together = likeness.measure_distance((1.5,) * len(LIKENESS_FEATURES))
+    against = likeness.measure_distance((1.5, *(-1.5,) * (len(LIKENESS_FEATURES) - 1)))
 
     assert against > 2 * together
 
 
 def test_the_mean_is_at_distance_zero_and_a_deviation_in_one_feature_is_told() -> None:
     likeness = _plain()
-    one_off = (0.0, 3.0, *(0.0,) * (len(FEATURES) - 2))
+    one_off = (0.0, 3.0, *(0.0,) * (len(LIKENESS_FEATURES) - 2))
 
-    assert likeness.distance((0.0,) * len(FEATURES)) == 0
-    assert likeness.distance(one_off) == pytest.approx(3 / np.sqrt(len(FEATURES)))
-    assert likeness.distance((2.0,) * len(FEATURES)) == pytest.approx(2)
-    assert likeness.strangest(one_off) == FEATURES[1]
+    assert likeness.measure_distance((0.0,) * len(LIKENESS_FEATURES)) == 0
+    assert likeness.measure_distance(one_off) == pytest.approx(3 / np.sqrt(len(LIKENESS_FEATURES)))
+    assert likeness.measure_distance((2.0,) * len(LIKENESS_FEATURES)) == pytest.approx(2)
+    assert likeness.strangest(one_off) == LIKENESS_FEATURES[1]
 
 
 def _plain(flag: float = 2.0, refuse: float = 4.0) -> Likeness:
-    size = len(FEATURES)
+    size = len(LIKENESS_FEATURES)
     return Likeness(
         means=(0.0,) * size,
         deviations=(1.0,) * size,
@@ -136,12 +142,12 @@ def test_a_flat_image_has_finite_features_and_too_little_breast_has_none() -> No
     assert all(np.isfinite(features(np.full(SHAPE, 7, np.float32))))
     small = np.zeros(SHAPE, np.uint8)
     small[:50, :50] = 1
-    assert measure(texture(1), small) is None
+    assert measure_features(texture(1), small) is None
 
 
 def test_too_few_images_fit_nothing() -> None:
     with pytest.raises(ValueError, match="26 images are too few for 9 features"):
-        fit([(0.0,) * len(FEATURES)] * 26, "x")
+        fit_reference([(0.0,) * len(LIKENESS_FEATURES)] * 26, "x")
 
 
 def test_the_table_for_the_manifest_reads_back_as_it_was(reference: Likeness) -> None:
@@ -184,7 +190,7 @@ def _manifest(folder: Path, likeness: Likeness) -> Path:
 def test_the_detector_asks_the_manifests_reference(
     tmp_path: Path, flag: float, refuse: float, status: ImageStatus
 ) -> None:
-    detector = Detector(load(_manifest(tmp_path, _plain(flag, refuse))))
+    detector = Detector(load_manifest(_manifest(tmp_path, _plain(flag, refuse))))
     image = breast_image(800, 700)
     path = file(tmp_path / "x.dcm", dataset(image, ImagerPixelSpacing=[0.1, 0.1]))
 
@@ -203,7 +209,7 @@ def test_a_faulty_table_is_named_with_the_manifest(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8") + "[likeness]\nmeans = []\n", "utf-8")
 
     with pytest.raises(ModelError, match=r"manifest\.toml: likeness\.deviations: Field required"):
-        load(path)
+        load_manifest(path)
 
 
 def test_a_large_image_is_measured_in_windows_from_top_to_bottom() -> None:
@@ -214,8 +220,8 @@ def test_a_large_image_is_measured_in_windows_from_top_to_bottom() -> None:
     other = bright.copy()
     other[:150] *= 3  # above the first window
 
-    assert measure(other, interior) == measure(bright, interior)
+    assert measure_features(other, interior) == measure_features(bright, interior)
 
     other[300:450] *= 3  # in the first window
 
-    assert measure(other, interior) != measure(bright, interior)
+    assert measure_features(other, interior) != measure_features(bright, interior)

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 
 from secondread.codes import MarkClass, Morphology
 from secondread.detect import manifest as module
-from secondread.detect.manifest import Role, load
+from secondread.detect.manifest import GraphRole, load_manifest
 from secondread.errors import ModelError
 from tests.unit.detect import models
 
 
 def test_the_shipped_manifest_loads_and_its_graph_has_the_stated_digest() -> None:
-    shipped = load()
+    shipped = load_manifest()
 
-    assert {graph.role for graph in shipped.graphs} == set(Role)
+    assert {graph.role for graph in shipped.graphs} == set(GraphRole)
     assert {MarkClass.CALCIFICATION, MarkClass.METAL} < set(shipped.dense.heads)
-    assert shipped.operating_point().number == 1
+    assert shipped.find_operating_point().number == 1
     assert shipped.calibrated
     assert shipped.likeness is not None
     assert len(shipped.digest) == 64
@@ -29,24 +29,30 @@ def test_without_a_copy_in_the_package_the_checkout_is_taken(
 ) -> None:
     source = tmp_path / "service" / "secondread" / "detect" / "manifest.py"
     monkeypatch.setattr(module, "__file__", str(source))
-    assert module.default_path() == tmp_path / "models" / "calcification" / "manifest.toml"
+    assert (
+        module.locate_default_manifest() == tmp_path / "models" / "calcification" / "manifest.toml"
+    )
 
     copy = source.parent / "model" / "manifest.toml"
     copy.parent.mkdir(parents=True)
     copy.touch()
-    assert module.default_path() == copy
+    assert module.locate_default_manifest() == copy
 
 
 def test_models_of_one_and_of_two_graphs_load(tmp_path: Path) -> None:
-    one = load(models.one_graph(tmp_path))
-    assert [graph.role for graph in one.graphs] == [Role.DENSE]
-    assert one.graph(Role.RESCORE) is None
+    one = load_manifest(models.one_graph(tmp_path))
+    assert [graph.role for graph in one.graphs] == [GraphRole.DENSE]
+    assert one.find_graph(GraphRole.RESCORE) is None
 
-    three = load(models.three_graphs(tmp_path))
-    assert [graph.role for graph in three.graphs] == [Role.DENSE, Role.RESCORE, Role.NEIGHBOURS]
-    two = load(models.two_graphs(tmp_path))
-    assert [graph.role for graph in two.graphs] == [Role.DENSE, Role.RESCORE]
-    rescore = two.graph(Role.RESCORE)
+    three = load_manifest(models.three_graphs(tmp_path))
+    assert [graph.role for graph in three.graphs] == [
+        GraphRole.DENSE,
+        GraphRole.RESCORE,
+        GraphRole.NEIGHBOURS,
+    ]
+    two = load_manifest(models.two_graphs(tmp_path))
+    assert [graph.role for graph in two.graphs] == [GraphRole.DENSE, GraphRole.RESCORE]
+    rescore = two.find_graph(GraphRole.RESCORE)
     assert rescore is not None
     assert rescore.patch_px == 9
     assert one.digest != two.digest
@@ -57,7 +63,7 @@ def test_a_graph_with_another_digest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dense.onnx").write_bytes(b"something else")
 
     with pytest.raises(ModelError, match=r"dense\.onnx: its SHA-256 is .*graphs\.sha256"):
-        load(path)
+        load_manifest(path)
 
 
 def test_a_missing_graph_or_manifest_is_named(tmp_path: Path) -> None:
@@ -65,9 +71,9 @@ def test_a_missing_graph_or_manifest_is_named(tmp_path: Path) -> None:
     (tmp_path / "dense.onnx").unlink()
 
     with pytest.raises(ModelError, match=r"dense\.onnx: No such file"):
-        load(path)
+        load_manifest(path)
     with pytest.raises(ModelError, match=r"nowhere\.toml: No such file"):
-        load(tmp_path / "nowhere.toml")
+        load_manifest(tmp_path / "nowhere.toml")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +111,7 @@ def test_a_fault_is_reported_with_file_and_key(
     path.write_text(text.replace(old, new), encoding="utf-8")
 
     with pytest.raises(ModelError, match=f"manifest.toml: .*{key}"):
-        load(path)
+        load_manifest(path)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_neighbours_fit_the_second_look(tmp_path: Path, old: str, new: str, key:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
     with pytest.raises(ModelError, match=f"manifest.toml: .*{key}"):
-        load(path)
+        load_manifest(path)
 
 
 def test_text_that_is_no_toml_is_refused(tmp_path: Path) -> None:
@@ -139,14 +145,14 @@ def test_text_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     path.write_text("name = ", encoding="utf-8")
 
     with pytest.raises(ModelError, match=r"manifest\.toml is not valid TOML"):
-        load(path)
+        load_manifest(path)
 
 
 def test_certainty_is_linear_between_the_points_of_the_table(tmp_path: Path) -> None:
-    manifest = load(models.one_graph(tmp_path))
+    manifest = load_manifest(models.one_graph(tmp_path))
 
     certainties = [
-        manifest.certainty(MarkClass.CALCIFICATION, score) for score in (0, 0.25, 0.5, 0.75, 1)
+        manifest.calibrate(MarkClass.CALCIFICATION, score) for score in (0, 0.25, 0.5, 0.75, 1)
     ]
 
     assert certainties == pytest.approx([0, 10, 20, 60, 100])
@@ -159,17 +165,17 @@ def test_certainty_never_falls_and_stays_between_0_and_100(a: float, b: float) -
     )
     low, high = sorted((a, b))
 
-    lower, higher = (calibration.certainty(MarkClass.METAL, score) for score in (low, high))
+    lower, higher = (calibration.calibrate(MarkClass.METAL, score) for score in (low, high))
     assert 5 <= lower <= higher <= 80
 
 
 def test_operating_points_are_found_by_number_and_zero_is_the_default(tmp_path: Path) -> None:
-    manifest = load(models.one_graph(tmp_path))
+    manifest = load_manifest(models.one_graph(tmp_path))
 
-    assert manifest.operating_point().name == "standard"
-    assert manifest.operating_point(4).name == "sensitive"
+    assert manifest.find_operating_point().name == "standard"
+    assert manifest.find_operating_point(4).name == "sensitive"
     with pytest.raises(ModelError, match="no operating point 2; there are 1, 4"):
-        manifest.operating_point(2)
+        manifest.find_operating_point(2)
 
 
 def test_a_class_may_have_a_table_of_its_own() -> None:
@@ -179,8 +185,8 @@ def test_a_class_may_have_a_table_of_its_own() -> None:
         points=((0.0, 0.0), (1.0, 100.0)),
         by_class={MarkClass.CLUSTER: ((0.0, 10.0), (1.0, 60.0))},
     )
-    assert calibration.certainty(MarkClass.CLUSTER, 0.5) == 35.0
-    assert calibration.certainty(MarkClass.METAL, 0.5) == 50.0
+    assert calibration.calibrate(MarkClass.CLUSTER, 0.5) == 35.0
+    assert calibration.calibrate(MarkClass.METAL, 0.5) == 50.0
 
 
 _TABLE = """
@@ -197,12 +203,12 @@ fitted_on = "nothing"
 
 def test_a_manifest_may_know_something_of_groups(tmp_path: Path) -> None:
     path = models.one_graph(tmp_path)
-    assert load(path).groups.types is None
+    assert load_manifest(path).groups.types is None
 
     path.write_text(path.read_text("utf-8") + _TABLE.format(feature="contrast"), "utf-8")
-    table = load(path).groups.types
+    table = load_manifest(path).groups.types
     assert table is not None
-    assert table.words == (Morphology.ROUND, Morphology.AMORPHOUS)
+    assert table.labels == (Morphology.ROUND, Morphology.AMORPHOUS)
 
 
 @pytest.mark.parametrize(
@@ -219,4 +225,4 @@ def test_tables_of_groups_that_the_node_or_the_graphs_do_not_know_are_refused(
     path.write_text(path.read_text("utf-8") + _TABLE.format(feature=feature), "utf-8")
 
     with pytest.raises(ModelError, match=fault):
-        load(path)
+        load_manifest(path)

@@ -6,8 +6,14 @@ import pytest
 
 from secondread.codes import MarkClass
 from secondread.detect import neighbours
-from secondread.detect.manifest import Role, load
-from secondread.detect.neighbours import ALONG, AROUND, DIRECTIONS, DISTANCES_MM, NATURES
+from secondread.detect.manifest import GraphRole, load_manifest
+from secondread.detect.neighbours import (
+    DIRECTIONS,
+    NATURE_COUNT,
+    RINGS_MM,
+    VALUES_AROUND,
+    VALUES_PER_DIRECTION,
+)
 from secondread.detect.session import GraphSession
 
 HEADS = (MarkClass.CALCIFICATION, MarkClass.VASCULAR, MarkClass.METAL, MarkClass.SKIN)
@@ -22,10 +28,12 @@ def of_first(
     at: Points, given: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return (direction, sum or lesser, ring, nature) and (ring, nature) for the first spot."""
-    (row,) = neighbours.features(at, given, HEADS, np.array([0]))
-    sums = np.expm1(row[: DIRECTIONS * ALONG + AROUND]) / 3
-    lines = sums[: DIRECTIONS * ALONG].reshape(DIRECTIONS, 2, len(DISTANCES_MM), NATURES)
-    return lines, sums[DIRECTIONS * ALONG :].reshape(len(DISTANCES_MM), NATURES)
+    (row,) = neighbours.compute_features(at, given, HEADS, np.array([0]))
+    sums = np.expm1(row[: DIRECTIONS * VALUES_PER_DIRECTION + VALUES_AROUND]) / 3
+    lines = sums[: DIRECTIONS * VALUES_PER_DIRECTION].reshape(
+        DIRECTIONS, 2, len(RINGS_MM), NATURE_COUNT
+    )
+    return lines, sums[DIRECTIONS * VALUES_PER_DIRECTION :].reshape(len(RINGS_MM), NATURE_COUNT)
 
 
 def line(angle: float, *, both: bool) -> Points:
@@ -78,16 +86,16 @@ def test_unlikely_spots_are_no_neighbours() -> None:
 def test_a_spot_brings_its_own_shares_and_that_of_nothing() -> None:
     given = np.array([[0.5, 0.2, 0.1, 0.0]], np.float32)
 
-    found = neighbours.features(np.array([[1.0, 1.0]]), given, HEADS, np.array([0]))
+    found = neighbours.compute_features(np.array([[1.0, 1.0]]), given, HEADS, np.array([0]))
 
-    assert found.shape == (1, neighbours.features_length(4))
+    assert found.shape == (1, neighbours.count_features(4))
     assert found[0, -5:].tolist() == pytest.approx([0.2, 0.5, 0.2, 0.1, 0.0])
 
 
 def test_likely_calcifications_are_asked_about() -> None:
     given = np.array([[0.09, 0.9, 0, 0], [0.1, 0, 0, 0], [0.9, 0, 0, 0]], np.float32)
 
-    assert neighbours.asked(given, HEADS).tolist() == [1, 2]
+    assert neighbours.select_spots(given, HEADS).tolist() == [1, 2]
 
 
 def test_what_is_asked_of_some_is_what_is_asked_of_all() -> None:
@@ -95,20 +103,20 @@ def test_what_is_asked_of_some_is_what_is_asked_of_all() -> None:
     at = rng.uniform(0, 60, (300, 2))
     given = rng.dirichlet(np.ones(5), 300)[:, 1:].astype(np.float32)
 
-    every = neighbours.features(at, given, HEADS, np.arange(300))
-    some = neighbours.features(at, given, HEADS, np.array([7, 200]))
+    every = neighbours.compute_features(at, given, HEADS, np.arange(300))
+    some = neighbours.compute_features(at, given, HEADS, np.array([7, 200]))
 
     np.testing.assert_allclose(some, every[[7, 200]], rtol=1e-6)
 
 
 def shipped(given: npt.NDArray[np.float32], at: Points) -> npt.NDArray[np.float32]:
     """Return what the graph of the shipped model says of all spots."""
-    manifest = load()
-    graph = manifest.graph(Role.NEIGHBOURS)
+    manifest = load_manifest()
+    graph = manifest.find_graph(GraphRole.NEIGHBOURS)
     assert graph is not None
     chosen = np.arange(len(at))
     session = GraphSession(manifest, graph)
-    return session.patches(neighbours.features(at, given, graph.heads, chosen))
+    return session.run_patches(neighbours.compute_features(at, given, graph.heads, chosen))
 
 
 def test_the_shipped_graph_shares_out_between_calcification_and_vessel_alone() -> None:

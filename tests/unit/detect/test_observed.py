@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.detect.detector import prepare
-from secondread.detect.gates import Verdict, header_gates, verdict
+from secondread.detect.detector import prepare_image
+from secondread.detect.gates import GateResult, check_header, combine_measurements
 from secondread.reasons import ImageStatus, Reason
 from tests.unit.detect.pictures import Stored, breast_image, dataset
 
@@ -21,10 +21,12 @@ def picture(rows: int = 800, columns: int = 700) -> Stored:
     return breast_image(rows, columns)  # 27 cm2 at 0.1 mm
 
 
-def judged(ds: Dataset) -> Verdict:
+def judged(ds: Dataset) -> GateResult:
     """What header and pixels together make of an image."""
     mammogram = Mammogram.from_dataset(ds)
-    return verdict([*header_gates(mammogram), *prepare(ds, mammogram, 0.07).measured])
+    return combine_measurements(
+        [*check_header(mammogram), *prepare_image(ds, mammogram, 0.07).measurements]
+    )
 
 
 def at(stored: Stored, **attributes: object) -> Dataset:
@@ -106,7 +108,7 @@ def test_an_image_is_refused_and_one_that_is_nearly_so_is_read(
 ) -> None:
     found = judged(trips())
 
-    assert found.refused
+    assert found.is_refused
     assert (reason or Reason.BREAST_NOT_FOUND) in found.reasons
     assert judged(spares()).status is ImageStatus.READ, judged(spares()).reasons
 
@@ -137,7 +139,7 @@ def test_a_posterised_image_is_refused() -> None:
     image = cv2.blur(picture(), (9, 9))
     found = judged(at(np.asarray(image // 40 * 40, np.uint16)))
 
-    assert found.refused
+    assert found.is_refused
     assert Reason.FEW_LEVELS in found.reasons
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
-from secondread.detect.candidate import Candidate, patches
-from secondread.detect.manifest import Limits
-from secondread.detect.peaks import Found
-from secondread.detect.peaks import candidates as found_candidates
-from secondread.detect.strips import Maps
+from secondread.detect.candidate import Candidate, cut_patches
+from secondread.detect.manifest import DetectionLimits
+from secondread.detect.peaks import OpenCandidates
+from secondread.detect.peaks import find_candidates as found_candidates
+from secondread.detect.strips import ScoreMaps
 
-LIMITS = Limits(maximum_candidates=50, minimum_score=0.3, maximum_marks_per_cm2=10)
+LIMITS = DetectionLimits(maximum_candidates=50, minimum_score=0.3, maximum_marks_per_cm2=10)
 CALCIFICATION = (MarkClass.CALCIFICATION,)
 BOTH = (MarkClass.CALCIFICATION, MarkClass.METAL)
 EVERYWHERE = np.ones((100, 120), np.uint8)
@@ -27,20 +27,20 @@ def dots(*dots: tuple[int, int, float], sigma: float = 1.5) -> np.ndarray:
     return image.astype(np.float32)
 
 
-def maps(*scores: np.ndarray, diameter: float | None = 4.0) -> Maps:
+def maps(*scores: np.ndarray, diameter: float | None = 4.0) -> ScoreMaps:
     sizes = None if diameter is None else np.full(scores[0].shape, diameter, np.float32)
-    return Maps(np.stack(scores), sizes, 1)
+    return ScoreMaps(np.stack(scores), sizes, 1)
 
 
 def candidates(
-    maps: Maps,
+    maps: ScoreMaps,
     heads: tuple[MarkClass, ...],
     image: Brightness,
     interior: Mask,
     spacing_mm: float,
-    limits: Limits,
+    limits: DetectionLimits,
 ) -> list[Candidate]:
-    return found_candidates(maps, heads, image, interior, spacing_mm, limits).settled()
+    return found_candidates(maps, heads, image, interior, spacing_mm, limits).settle()
 
 
 def test_each_maximum_is_found_once_and_the_highest_comes_first() -> None:
@@ -128,7 +128,7 @@ def test_a_metal_object_is_one_mark_and_swallows_the_marks_on_its_edge() -> None
     assert (found[1].row, found[1].column) == (10, 10)
 
 
-def called_calcifications(found: Found) -> Found:
+def called_calcifications(found: OpenCandidates) -> OpenCandidates:
     spots = tuple(replace(one, mark_class=MarkClass.CALCIFICATION) for one in found.spots)
     return replace(found, spots=spots)
 
@@ -142,10 +142,10 @@ def test_an_object_that_is_overturned_leaves_its_spots() -> None:
     again = called_calcifications(found)
 
     assert [one.mark_class for one in found.objects] == [MarkClass.METAL]
-    assert sorted(found.within) == [-1, 0, 0]
-    assert [one.mark_class for one in found.settled()] == [MarkClass.METAL, MarkClass.CALCIFICATION]
-    assert len(again.settled(overturned={0})) == 3
-    assert MarkClass.METAL not in {one.mark_class for one in again.settled(overturned={0})}
+    assert sorted(found.object_index) == [-1, 0, 0]
+    assert [one.mark_class for one in found.settle()] == [MarkClass.METAL, MarkClass.CALCIFICATION]
+    assert len(again.settle(overturned={0})) == 3
+    assert MarkClass.METAL not in {one.mark_class for one in again.settle(overturned={0})}
 
 
 def test_an_overturned_object_that_is_bright_all_over_is_one_calcification() -> None:
@@ -154,7 +154,7 @@ def test_an_overturned_object_that_is_bright_all_over_is_one_calcification() -> 
     spots = dots((42, 62, 0.9), (42, 73, 0.8), (53, 68, 0.7), (48, 84, 0.6), (10, 10, 0.5))
 
     found = found_candidates(maps(spots, ball), BOTH, ball * 30, EVERYWHERE, 0.07, LIMITS)
-    settled = called_calcifications(found).settled(overturned={0})
+    settled = called_calcifications(found).settle(overturned={0})
 
     at = {(one.row, one.column) for one in settled}
     assert len(at) == 3
@@ -192,7 +192,7 @@ def test_patches_are_centred_and_zero_beyond_the_image() -> None:
     scores[0, 119] = scores[50, 60] = 0.9
     found = candidates(maps(scores), CALCIFICATION, image, EVERYWHERE, 0.07, LIMITS)
 
-    cut = patches(image, found, 9)
+    cut = cut_patches(image, found, 9)
 
     assert cut.shape == (2, 1, 9, 9)
     assert cut[:, 0, 4, 4].tolist() == [image[0, 119], image[50, 60]]

@@ -9,14 +9,14 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect import pixels
-from secondread.detect.grid import Grid, cropped
-from secondread.detect.manifest import Normaliser
-from secondread.detect.pixels import GreyScale, normalised, windowed
+from secondread.detect.grid import InputGrid, crop_to_spacing
+from secondread.detect.manifest import InputNormalisation
+from secondread.detect.pixels import GreyScale, apply_window, normalise
 from secondread.errors import PixelError
 from secondread.geometry import PointPx, SpacingMm
 from tests.unit.detect.pictures import dataset
 
-HOW = Normaliser(
+HOW = InputNormalisation(
     spacing_mm=0.07,
     normaliser="noise-equalised.v1",
     local_mean_sigma_px=12,
@@ -58,7 +58,7 @@ def rises(values: npt.NDArray[np.float32]) -> bool:
 def test_calcifications_are_bright_whatever_the_polarity(
     attributes: dict[str, object], bright_rises: bool
 ) -> None:
-    bright = grey(dataset(RAMP, **attributes)).brightness(RAMP)[:, 1:]  # log(0) is a plateau
+    bright = grey(dataset(RAMP, **attributes)).to_brightness(RAMP)[:, 1:]  # log(0) is a plateau
 
     assert rises(bright if bright_rises else -bright)
 
@@ -67,7 +67,7 @@ def test_for_processing_contrast_does_not_depend_on_exposure() -> None:
     stored = np.array([[100, 200], [1000, 2000]], np.uint16)
     ds = dataset(stored, PixelIntensityRelationshipSign=1, **RAW)
 
-    bright = grey(ds).brightness(stored)
+    bright = grey(ds).to_brightness(stored)
 
     assert bright[0, 0] - bright[0, 1] == pytest.approx(bright[1, 0] - bright[1, 1])
     assert bright[0, 0] - bright[0, 1] == pytest.approx(np.log(2))
@@ -88,33 +88,33 @@ def test_padding_is_dark_in_brightness_and_display(
     scale = grey(ds)
     mask = np.isin(RAMP, list(padded))
 
-    bright = scale.brightness(RAMP)
+    bright = scale.to_brightness(RAMP)
 
     assert (bright[mask] <= bright[~mask].min()).all()
-    assert (scale.display(RAMP, bright, None)[mask] == 0).all()
+    assert (scale.render(RAMP, bright, None)[mask] == 0).all()
 
 
 def test_signed_values_index_the_right_brightness() -> None:
     stored = np.array([[-2048, -1], [0, 2047]], np.int16)
 
-    bright = grey(dataset(stored)).brightness(stored)
+    bright = grey(dataset(stored)).to_brightness(stored)
 
     assert bright.tolist() == [[-2048, -1], [0, 2047]]
 
 
 def test_a_linear_window_is_that_of_ps3_3() -> None:
     # PS3.3 C.11.2.1.2.1: c 2048, w 4096 maps 0 to the lowest and 4095 to the highest output.
-    assert windowed(np.array([0.0, 4095.0]), 2048, 4096).tolist() == [0, 1]
+    assert apply_window(np.array([0.0, 4095.0]), 2048, 4096).tolist() == [0, 1]
     # Its note: c 0, w 100 becomes white above 49 and black up to -50.
-    assert windowed(np.array([-50.0, 49.0, 50.0]), 0, 100).tolist() == [0, 1, 1]
+    assert apply_window(np.array([-50.0, 49.0, 50.0]), 0, 100).tolist() == [0, 1, 1]
 
 
 def test_an_exact_window_and_a_sigmoid_have_their_centre_in_the_middle() -> None:
     for function in ("LINEAR_EXACT", "SIGMOID"):
-        levels = windowed(np.array([1900.0, 2000.0, 2100.0]), 2000, 400, function)
+        levels = apply_window(np.array([1900.0, 2000.0, 2100.0]), 2000, 400, function)
         assert levels[1] == pytest.approx(0.5)
         assert levels[0] + levels[2] == pytest.approx(1)
-    assert windowed(np.array([2100.0]), 2000, 400, "SIGMOID")[0] == pytest.approx(
+    assert apply_window(np.array([2100.0]), 2000, 400, "SIGMOID")[0] == pytest.approx(
         1 / (1 + np.exp(-1))
     )
 
@@ -129,7 +129,7 @@ def test_the_display_shows_calcifications_white(photometric: str) -> None:
     ds = dataset(RAMP, WindowCenter=2048, WindowWidth=4096, PhotometricInterpretation=photometric)
     scale = grey(ds)
 
-    shown = scale.display(RAMP, scale.brightness(RAMP), None).ravel().astype(int)
+    shown = scale.render(RAMP, scale.to_brightness(RAMP), None).ravel().astype(int)
 
     assert shown.dtype.kind == "i"
     expected = 4095 - RAMP.ravel() if photometric == "MONOCHROME1" else RAMP.ravel()
@@ -144,7 +144,7 @@ def test_a_voi_lut_is_used_before_a_window() -> None:
     ds = dataset(RAMP, WindowCenter=1, WindowWidth=2, VOILUTSequence=Sequence([item]))
     scale = grey(ds)
 
-    shown = scale.display(RAMP, scale.brightness(RAMP), None)
+    shown = scale.render(RAMP, scale.to_brightness(RAMP), None)
 
     assert np.array_equal(shown, RAMP // 32)
 
@@ -157,7 +157,7 @@ def test_for_processing_is_shown_over_the_range_of_its_tissue() -> None:
     tissue = np.zeros((8, 8), np.uint8)
     tissue[:, :4] = 1
 
-    shown = scale.display(stored, scale.brightness(stored), tissue)
+    shown = scale.render(stored, scale.to_brightness(stored), tissue)
 
     assert shown[0, 0] > 240
     assert (shown[:, 41:] == 0).all()
@@ -167,7 +167,7 @@ def test_a_finer_image_is_averaged_down_and_points_map_back_exactly() -> None:
     bright = np.zeros((1000, 700), np.float32)
     bright[501, 335] = 49.0
 
-    cut, grid = cropped(bright, (100, 900, 0, 700), SpacingMm(0.05, 0.05), 0.07)
+    cut, grid = crop_to_spacing(bright, (100, 900, 0, 700), SpacingMm(0.05, 0.05), 0.07)
 
     assert cut.shape == (571, 500)
     row, column = np.unravel_index(cut.argmax(), cut.shape)
@@ -184,10 +184,10 @@ def test_a_finer_image_is_averaged_down_and_points_map_back_exactly() -> None:
 def test_an_image_about_as_fine_as_the_model_is_left_as_it_is() -> None:
     bright = np.random.default_rng(0).random((60, 50)).astype(np.float32)
 
-    cut, grid = cropped(bright, (10, 60, 5, 50), SpacingMm(0.065, 0.065), 0.07)
+    cut, grid = crop_to_spacing(bright, (10, 60, 5, 50), SpacingMm(0.065, 0.065), 0.07)
 
     assert np.array_equal(cut, bright[10:, 5:])
-    assert grid == Grid(10, 5, 1.0, 1.0, SpacingMm(0.065, 0.065))
+    assert grid == InputGrid(10, 5, 1.0, 1.0, SpacingMm(0.065, 0.065))
     assert grid.to_stored(0, 0) == PointPx(5.5, 10.5)
 
 
@@ -197,7 +197,7 @@ def test_the_noise_has_the_same_size_in_dark_and_bright_tissue() -> None:
     noise = np.where(np.arange(400) < 200, 5.0, 40.0)
     bright = (level + rng.normal(0, 1, (300, 400)) * noise).astype(np.float32)
 
-    z = normalised(bright, np.ones(bright.shape, np.uint8), HOW)
+    z = normalise(bright, np.ones(bright.shape, np.uint8), HOW)
 
     dark, light = z[:, 40:160].std(), z[:, 240:360].std()
     assert dark == pytest.approx(light, rel=0.1)
@@ -209,9 +209,9 @@ def test_the_input_does_not_change_with_gain_and_offset() -> None:
     bright = rng.normal(1000, 20, (200, 200)).astype(np.float32)
     tissue = np.ones(bright.shape, np.uint8)
 
-    z = normalised(bright, tissue, HOW)
+    z = normalise(bright, tissue, HOW)
 
-    assert normalised(bright * 3 + 500, tissue, HOW) == pytest.approx(z, abs=0.15)
+    assert normalise(bright * 3 + 500, tissue, HOW) == pytest.approx(z, abs=0.15)
 
 
 def test_outside_the_tissue_the_input_is_exactly_zero_and_inside_it_is_not() -> None:
@@ -220,7 +220,7 @@ def test_outside_the_tissue_the_input_is_exactly_zero_and_inside_it_is_not() -> 
     tissue = np.zeros(bright.shape, np.uint8)
     tissue[:, :120] = 1
 
-    z = normalised(bright, tissue, HOW)
+    z = normalise(bright, tissue, HOW)
 
     assert (z[:, 120:] == 0).all()
     assert (z[:, :120] != 0).mean() > 0.999
@@ -232,14 +232,14 @@ def test_eight_bits_without_noise_still_have_a_finite_input() -> None:
     flat = np.full((200, 200), 100, np.float32)
     flat[::7, ::5] = 101
 
-    z = normalised(flat, np.ones(flat.shape, np.uint8), HOW)
+    z = normalise(flat, np.ones(flat.shape, np.uint8), HOW)
 
     assert np.isfinite(z).all()
 
 
 def test_too_little_tissue_is_a_pixel_error() -> None:
     with pytest.raises(PixelError, match="too little tissue"):
-        normalised(np.zeros((9, 9), np.float32), np.zeros((9, 9), np.uint8), HOW)
+        normalise(np.zeros((9, 9), np.float32), np.zeros((9, 9), np.uint8), HOW)
 
 
 def test_the_display_table_covers_every_stored_value() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from secondread.codes import MarkClass
 from secondread.detect.detector import Detector
-from secondread.detect.grid import Grid
-from secondread.detect.manifest import load
+from secondread.detect.grid import InputGrid
+from secondread.detect.manifest import load_manifest
 from secondread.errors import InputError, PixelError
 from secondread.geometry import PointPx, SpacingMm
 from tests.unit.detect import models
@@ -20,7 +20,9 @@ AIR = PointPx(850.5, 100.5)
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    return Detector(load(models.two_graphs(tmp_path_factory.mktemp("model"), rescore_at=8.0)))
+    return Detector(
+        load_manifest(models.two_graphs(tmp_path_factory.mktemp("model"), rescore_at=8.0))
+    )
 
 
 def picture(side: str = "left") -> Stored:
@@ -42,7 +44,7 @@ def test_the_place_of_a_mark_scores_as_the_mark_does(
     assert len(small) >= 3
     assert large
 
-    shares = detector.scores_at(path, [mark.center for mark in (*small, *large)])
+    shares = detector.score_places(path, [mark.center for mark in (*small, *large)])
 
     assert shares is not None
     expected = [mark.score for mark in small] + [1 - mark.score for mark in large]
@@ -55,18 +57,18 @@ def test_nothing_is_said_of_places_outside_the_breast(detector: Detector, tmp_pa
     far = PointPx(-5000.0, 1e6)
 
     nowhere = [PointPx(math.nan, 500.5), PointPx(200.5, math.inf), PointPx(-math.inf, math.nan)]
-    shares = detector.scores_at(path, [AIR, inside, far, *nowhere])
+    shares = detector.score_places(path, [AIR, inside, far, *nowhere])
 
     assert shares is not None
     assert [share is None for share in shares] == [True, False, True, True, True, True]
-    assert detector.scores_at(path, []) == ()
+    assert detector.score_places(path, []) == ()
 
 
 def test_what_was_not_seen_can_be_asked_about(detector: Detector, tmp_path: Path) -> None:
     path = file(tmp_path / "x.dcm", dataset(breast_image(1100, 900)))
 
     assert detector.detect(path)[0].marks == ()
-    (share,) = detector.scores_at(path, [PointPx(200.5, 500.5)]) or ()
+    (share,) = detector.score_places(path, [PointPx(200.5, 500.5)]) or ()
 
     assert share is not None
     assert 0 < share < 1
@@ -75,7 +77,7 @@ def test_what_was_not_seen_can_be_asked_about(detector: Detector, tmp_path: Path
 def test_a_model_without_a_rescoring_graph_has_nothing_to_look_with(tmp_path: Path) -> None:
     path = file(tmp_path / "x.dcm", dataset(picture()))
 
-    assert Detector(load(models.one_graph(tmp_path))).scores_at(path, [AIR]) is None
+    assert Detector(load_manifest(models.one_graph(tmp_path))).score_places(path, [AIR]) is None
 
 
 def test_a_file_that_cannot_be_read_is_a_clear_error(detector: Detector, tmp_path: Path) -> None:
@@ -85,15 +87,15 @@ def test_a_file_that_cannot_be_read_is_a_clear_error(detector: Detector, tmp_pat
     ds.PixelData = ds.PixelData[:1000]
 
     with pytest.raises(InputError):
-        detector.scores_at(broken, [AIR])
+        detector.score_places(broken, [AIR])
     with pytest.raises(PixelError):
-        detector.scores_at(file(tmp_path / "short.dcm", ds), [AIR])
+        detector.score_places(file(tmp_path / "short.dcm", ds), [AIR])
     with pytest.raises(FileNotFoundError):
-        detector.scores_at(tmp_path / "nowhere.dcm", [AIR])
+        detector.score_places(tmp_path / "nowhere.dcm", [AIR])
 
 
 def test_the_way_into_the_input_is_the_way_back() -> None:
-    grid = Grid(100, 40, 2.0, 1.5, SpacingMm(0.07, 0.07))
+    grid = InputGrid(100, 40, 2.0, 1.5, SpacingMm(0.07, 0.07))
 
     assert grid.to_input(grid.to_stored(10.0, 20.0)) == pytest.approx((10.0, 20.0))
     assert grid.to_input(PointPx(40.75, 101.0)) == (0.0, 0.0)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from secondread.codes import MarkClass
-from secondread.detect.manifest import load
-from secondread.detect.site import SiteCalibration, read_site
+from secondread.detect.manifest import load_manifest
+from secondread.detect.site import SiteCalibration, read_site_calibration
 from secondread.errors import ModelError
 from tests.unit.detect import models
 from tests.unit.detect.overlays import overlay
@@ -21,7 +21,7 @@ def written(folder: Path, site: SiteCalibration) -> Path:
 def test_the_file_reads_back_as_it_was(tmp_path: Path) -> None:
     site = overlay("ab" * 32)
 
-    again, digest = read_site(written(tmp_path, site))
+    again, digest = read_site_calibration(written(tmp_path, site))
 
     assert again == site
     assert len(digest) == 64
@@ -29,26 +29,26 @@ def test_the_file_reads_back_as_it_was(tmp_path: Path) -> None:
 
 def test_clusters_get_the_sites_certainty_and_nothing_else_changes(tmp_path: Path) -> None:
     path = models.one_graph(tmp_path)
-    base = load(path)
+    base = load_manifest(path)
 
-    site = load(path, written(tmp_path, overlay(base.digest)))
+    site = load_manifest(path, written(tmp_path, overlay(base.digest)))
 
-    minimum = site.operating_point(1).minimum_certainty
+    minimum = site.find_operating_point(1).minimum_certainty
     assert minimum == {MarkClass.CALCIFICATION: 50.0, MarkClass.CLUSTER: 61.5}
-    assert site.operating_point(1).stated_on == "12 exams of this site"
-    assert site.operating_point(1).false_marks_per_image == 0.3333
-    assert site.operating_point(4) == base.operating_point(4)
-    assert site.operating_point() is site.operating_point(1)
+    assert site.find_operating_point(1).stated_on == "12 exams of this site"
+    assert site.find_operating_point(1).false_marks_per_image == 0.3333
+    assert site.find_operating_point(4) == base.find_operating_point(4)
+    assert site.find_operating_point() is site.find_operating_point(1)
     assert site.digest != base.digest
     assert base.site is None
 
 
 def test_another_calibration_is_another_model(tmp_path: Path) -> None:
     path = models.one_graph(tmp_path)
-    base = load(path)
+    base = load_manifest(path)
 
     digests = {
-        load(path, written(tmp_path, overlay(base.digest, minimum=minimum))).digest
+        load_manifest(path, written(tmp_path, overlay(base.digest, minimum=minimum))).digest
         for minimum in (50.0, 61.5)
     }
 
@@ -60,18 +60,18 @@ def test_a_calibration_of_another_model_is_refused_and_both_are_named(tmp_path: 
     site = written(tmp_path, overlay("cd" * 32))
 
     with pytest.raises(ModelError) as caught:
-        load(path, site)
+        load_manifest(path, site)
 
-    for named in (str(path), str(site), "cd" * 32, load(path).digest, "calibrate anew"):
+    for named in (str(path), str(site), "cd" * 32, load_manifest(path).digest, "calibrate anew"):
         assert named in str(caught.value)
 
 
 def test_an_operating_point_that_the_model_does_not_have_is_refused(tmp_path: Path) -> None:
     path = models.one_graph(tmp_path)
-    site = written(tmp_path, overlay(load(path).digest, number=3))
+    site = written(tmp_path, overlay(load_manifest(path).digest, number=3))
 
     with pytest.raises(ModelError, match="no operating point 3; there are 1, 4"):
-        load(path, site)
+        load_manifest(path, site)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_a_fault_is_reported_with_file_and_key(
     path.write_text(text.replace(old, new), encoding="utf-8")
 
     with pytest.raises(ModelError, match=message):
-        read_site(path)
+        read_site_calibration(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere\.toml: No such file"):
-        load(models.one_graph(tmp_path), tmp_path / "nowhere.toml")
+        load_manifest(models.one_graph(tmp_path), tmp_path / "nowhere.toml")

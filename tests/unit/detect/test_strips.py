@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from secondread.codes import MarkClass
 from secondread.detect import strips
-from secondread.detect.manifest import Graph, Role, load
+from secondread.detect.manifest import Graph, GraphRole, load_manifest
 from secondread.detect.session import GraphSession
-from secondread.detect.strips import Answer
+from secondread.detect.strips import DenseOutput
 
 BASELINE = Path(__file__).parents[3] / "models" / "calcification" / "baseline" / "manifest.toml"
 
 
 def graph(halo: int = 0, multiple: int = 8, stride: int = 1) -> Graph:
     return Graph(
-        role=Role.DENSE,
+        role=GraphRole.DENSE,
         file="x.onnx",
         sha256="0" * 64,
         input="x",
@@ -40,7 +40,7 @@ def blob(rows: int, columns: int) -> npt.NDArray[np.uint8]:
 
 @pytest.mark.parametrize("model", [None, BASELINE], ids=["shipped", "baseline"])
 def test_strips_of_a_model_equal_one_pass_over_the_whole_image(model: Path | None) -> None:
-    manifest = load(model)
+    manifest = load_manifest(model)
     session = GraphSession(manifest, manifest.dense)
     rng = np.random.default_rng(0)
     tissue = blob(1333, 701)
@@ -51,11 +51,11 @@ def test_strips_of_a_model_equal_one_pass_over_the_whole_image(model: Path | Non
     interior = tissue.copy()
     interior[:, :14] = 0  # no marks within a millimetre of the image border
 
-    maps = strips.infer(image, interior, manifest.dense, session.dense)
+    maps = strips.run_in_strips(image, interior, manifest.dense, session.run_dense)
 
     whole = np.zeros((1, 1, 1344, 704), np.float32)
     whole[0, 0, :1333, :701] = image
-    answer = session.dense(whole)
+    answer = session.run_dense(whole)
     cut = np.s_[:1333, :701]
     inside = interior > 0
     difference = np.abs(maps.scores - answer.scores[0][:, *cut])[:, inside]
@@ -75,7 +75,7 @@ def test_every_pixel_of_the_mask_is_kept_by_exactly_one_strip(
     mask = (np.random.default_rng(seed).random((rows, columns)) < 0.02).astype(np.uint8)
     kept = np.zeros_like(mask)
 
-    for strip in strips.plan(mask, graph(halo=5, multiple=16), strip_rows=50):
+    for strip in strips.plan_strips(mask, graph(halo=5, multiple=16), strip_rows=50):
         top, bottom, left, right = strip.keep
         kept[top:bottom, left:right] += 1
         first, last, west, east = strip.computed
@@ -99,11 +99,11 @@ def test_air_is_not_computed() -> None:
     mask[600:700, 100:200] = 1
     seen: list[tuple[int, ...]] = []
 
-    def run(batch: npt.NDArray[np.float32]) -> Answer:
+    def run(batch: npt.NDArray[np.float32]) -> DenseOutput:
         seen.append(batch.shape)
-        return Answer(batch, None)
+        return DenseOutput(batch, None)
 
-    strips.infer(np.ones(mask.shape, np.float32), mask, graph(halo=8), run)
+    strips.run_in_strips(np.ones(mask.shape, np.float32), mask, graph(halo=8), run)
 
     assert seen == [(1, 1, strips.STRIP_ROWS + 8, 104 + 16)]
 
@@ -112,11 +112,11 @@ def test_air_is_not_computed() -> None:
 def test_the_maps_of_a_strided_graph_know_where_their_pixels_lie(stride: int) -> None:
     image = np.arange(48 * 40, dtype=np.float32).reshape(48, 40)
 
-    def centers(batch: npt.NDArray[np.float32]) -> Answer:
+    def centers(batch: npt.NDArray[np.float32]) -> DenseOutput:
         pooled = batch.reshape(1, 1, batch.shape[2] // stride, stride, -1, stride).mean(axis=(3, 5))
-        return Answer(pooled, None)
+        return DenseOutput(pooled, None)
 
-    maps = strips.infer(image, np.ones(image.shape, np.uint8), graph(0, 8, stride), centers)
+    maps = strips.run_in_strips(image, np.ones(image.shape, np.uint8), graph(0, 8, stride), centers)
 
     assert maps.scores.shape == (1, 48 // stride, 40 // stride)
     row, column = maps.to_input(3), maps.to_input(5)

@@ -6,8 +6,8 @@ import pytest
 
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.marks import Mark
-from secondread.findings.clusters import group
-from secondread.findings.describe import CANDIDATE_LIMIT, describe
+from secondread.findings.clusters import group_marks
+from secondread.findings.describe import FINDINGS_PER_CLASS, describe_findings
 from secondread.findings.finding import Finding
 from secondread.findings.shown import OperatingPoint
 from secondread.geometry import SpacingMm
@@ -18,21 +18,23 @@ POINT = OperatingPoint(1, "test", minimum_certainty=50.0)
 
 
 def findings(marks: Sequence[Mark]) -> tuple[Finding, ...]:
-    return describe("LCC", marks, SPACING, (1000, 800), lambda _, score: 100 * score, POINT)
+    return describe_findings(
+        "LCC", marks, SPACING, (1000, 800), lambda _, score: 100 * score, POINT
+    )
 
 
 def test_a_chain_of_close_marks_is_one_group_and_a_far_one_is_not_in_it() -> None:
     chain = [mark(100 + 40 * i, 100) for i in range(5)]  # 4 mm apart
     far = mark(100 + 40 * 4 + 60, 100)  # 6 mm from the last
 
-    assert [len(members) for members in group([*chain, far], SPACING)] == [5, 1]
+    assert [len(members) for members in group_marks([*chain, far], SPACING)] == [5, 1]
 
 
 def test_spacing_counts_in_each_direction_apart() -> None:
     wide = SpacingMm(between_rows=0.1, between_columns=0.2)
 
-    assert len(group([mark(100, 100), mark(130, 100)], wide)) == 2  # 6 mm along the row
-    assert len(group([mark(100, 100), mark(100, 130)], wide)) == 1  # 3 mm along the column
+    assert len(group_marks([mark(100, 100), mark(130, 100)], wide)) == 2  # 6 mm along the row
+    assert len(group_marks([mark(100, 100), mark(100, 130)], wide)) == 1  # 3 mm along the column
 
 
 def test_three_close_marks_are_a_shown_cluster_with_count_and_extent() -> None:
@@ -139,7 +141,7 @@ def test_shown_findings_come_first_and_the_list_is_capped() -> None:
     found = findings([*single, *cluster])
 
     assert found[0].mark_class is MarkClass.CLUSTER
-    assert sum(f.mark_class is MarkClass.CALCIFICATION for f in found) == CANDIDATE_LIMIT
+    assert sum(f.mark_class is MarkClass.CALCIFICATION for f in found) == FINDINGS_PER_CLASS
 
 
 @pytest.mark.parametrize(

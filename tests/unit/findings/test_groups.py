@@ -10,13 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from secondread.codes import Distribution, MarkClass, Morphology
-from secondread.detect.groups import FEATURES, DistributionTable, Groups, TypeTable
+from secondread.detect.groups import GROUP_FEATURES, DistributionTable, GroupTables, TypeTable
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import positions_mm
-from secondread.findings.describe import describe
-from secondread.findings.distribution import distribution_of
-from secondread.findings.measures import Surroundings, measured
-from secondread.findings.morphology import type_of
+from secondread.findings.describe import describe_findings
+from secondread.findings.distribution import classify_distribution
+from secondread.findings.measures import Surroundings, measure_group
+from secondread.findings.morphology import classify_type
 from secondread.findings.shown import OperatingPoint
 from secondread.geometry import SpacingMm
 from tests.builders import mark
@@ -27,7 +27,7 @@ TYPES = ["fine_linear", "fine_linear_branching"]
 
 
 def features(members: Sequence[Mark], others: Sequence[Mark] = ()) -> dict[str, float]:
-    return measured(members, SPACING, Surroundings.of([*members, *others], SPACING))
+    return measure_group(members, SPACING, Surroundings.from_marks([*members, *others], SPACING))
 
 
 def row(count: int, apart_mm: float = 2.0) -> list[Mark]:
@@ -68,7 +68,7 @@ def test_a_row_is_as_long_as_it_is_and_has_no_width() -> None:
 def test_every_feature_that_a_manifest_may_name_is_measured() -> None:
     shares = tuple((kind, 1.0 / len(Morphology)) for kind in Morphology)
 
-    assert set(features([replace(one, morphology=shares) for one in row(3)])) == FEATURES
+    assert set(features([replace(one, morphology=shares) for one in row(3)])) == GROUP_FEATURES
 
 
 def test_pieces_of_what_is_spread_out_are_seen_together_and_far_ones_are_not() -> None:
@@ -98,8 +98,8 @@ def test_a_table_of_groups_overrules_the_members() -> None:
     knows = TypeTable.model_validate(table())
     members = [of_type(one, 0.9, diameter_mm=math.e) for one in row(3)]
 
-    by_rule = type_of(members)
-    by_table = type_of(members, features(members), knows)
+    by_rule = classify_type(members)
+    by_table = classify_type(members, features(members), knows)
 
     assert by_rule[0] == (LINEAR, 0.9)
     assert by_table[0][0] is BRANCHING
@@ -109,8 +109,8 @@ def test_a_table_of_groups_overrules_the_members() -> None:
 def test_a_feature_further_out_than_anything_seen_counts_no_more() -> None:
     knows = TypeTable.model_validate(table(limit=1.0))
 
-    assert knows.shares({"diameter_largest": 50.0}) == pytest.approx(
-        knows.shares({"diameter_largest": 1.0})
+    assert knows.predict({"diameter_largest": 50.0}) == pytest.approx(
+        knows.predict({"diameter_largest": 1.0})
     )
 
 
@@ -119,7 +119,7 @@ def test_round_ones_stay_punctate_by_size() -> None:
     members = [of_type(one, 0.9, diameter_mm=0.3) for one in row(2)]
     members.append(of_type(mark(100, 130), 0.9, diameter_mm=3.0))
 
-    assert type_of(members, features(members), knows)[0][0] is Morphology.PUNCTATE
+    assert classify_type(members, features(members), knows)[0][0] is Morphology.PUNCTATE
 
 
 def test_a_distribution_is_told_by_the_table_and_beyond_a_quadrant_by_the_rule() -> None:
@@ -134,19 +134,21 @@ def test_a_distribution_is_told_by_the_table_and_beyond_a_quadrant_by_the_rule()
 
     def told(members: Sequence[Mark]) -> Distribution:
         at = positions_mm(members, SPACING)
-        return distribution_of(at, features(members), knows)[0][0]
+        return classify_distribution(at, features(members), knows)[0][0]
 
-    assert distribution_of(positions_mm(few, SPACING))[0][0] is Distribution.GROUPED
+    assert classify_distribution(positions_mm(few, SPACING))[0][0] is Distribution.GROUPED
     assert told(few) is Distribution.SEGMENTAL
     assert told(long) is Distribution.DIFFUSE
 
 
 def test_findings_of_a_model_with_tables_carry_what_the_tables_say() -> None:
-    groups = Groups(types=TypeTable.model_validate(table()))
+    groups = GroupTables(types=TypeTable.model_validate(table()))
     members = [of_type(one, 0.9, diameter_mm=math.e) for one in row(3)]
     point = OperatingPoint(1, "test", minimum_certainty=50.0)
 
-    (finding,) = describe("LCC", members, SPACING, (900, 900), lambda _, s: 100 * s, point, groups)
+    (finding,) = describe_findings(
+        "LCC", members, SPACING, (900, 900), lambda _, s: 100 * s, point, groups
+    )
 
     assert finding.mark_class is MarkClass.CLUSTER
     assert finding.morphology[0][0] is BRANCHING

@@ -2,7 +2,7 @@
 
 from secondread.codes import MarkClass, Morphology
 from secondread.detect.marks import Mark
-from secondread.findings.morphology import type_of
+from secondread.findings.morphology import classify_type
 from secondread.geometry import PointPx
 
 ROUND, LINEAR, DYSTROPHIC = Morphology.ROUND, Morphology.FINE_LINEAR, Morphology.DYSTROPHIC
@@ -21,24 +21,24 @@ def mark(shares: tuple[float, float, float], score: float = 0.9, diameter_mm: fl
 
 
 def test_the_two_likeliest_types_come_with_their_shares() -> None:
-    found = type_of([mark((0.7, 0.2, 0.1))] * 3)
+    found = classify_type([mark((0.7, 0.2, 0.1))] * 3)
     assert found == ((ROUND, 0.7), (LINEAR, 0.2))
 
 
 def test_a_model_that_tells_no_types_gives_none() -> None:
-    assert type_of([Mark(PointPx(1, 1), 0.9, MarkClass.CALCIFICATION, 0.3, 8.0)]) == ()
+    assert classify_type([Mark(PointPx(1, 1), 0.9, MarkClass.CALCIFICATION, 0.3, 8.0)]) == ()
 
 
 def test_small_round_ones_are_punctate() -> None:
     small = [mark((0.8, 0.1, 0.1), diameter_mm=0.4)] * 3
-    assert type_of(small)[0][0] is Morphology.PUNCTATE
+    assert classify_type(small)[0][0] is Morphology.PUNCTATE
 
 
 def test_a_sure_member_counts_more_than_a_doubtful_one() -> None:
     members = [mark((0.9, 0.05, 0.05), score=0.95), mark((0.05, 0.9, 0.05), score=0.2)]
-    assert type_of(members)[0][0] is ROUND
+    assert classify_type(members)[0][0] is ROUND
 
 
 def test_one_member_that_clearly_is_not_of_a_type_does_not_rule_it_out_alone() -> None:
     members = [mark((0.9, 0.1, 0.0))] * 6 + [mark((0.0, 0.5, 0.5))]
-    assert type_of(members)[0][0] is ROUND
+    assert classify_type(members)[0][0] is ROUND

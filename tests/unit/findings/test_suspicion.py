@@ -5,30 +5,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondread.codes import Distribution, Morphology
-from secondread.findings.suspicion import MALIGNANT_SHARE, TYPICALLY_BENIGN, suspicion_of
+from secondread.findings.suspicion import MALIGNANT_SHARE, TYPICALLY_BENIGN, compute_suspicion
 
 GROUPED = ((Distribution.GROUPED, 0.9), (Distribution.LINEAR, 0.1))
 
 
 def test_a_single_label_in_a_group_has_the_published_share() -> None:
     only_grouped = ((Distribution.GROUPED, 1.0),)
-    assert suspicion_of(((Morphology.AMORPHOUS, 0.8),), only_grouped) == 7.8
+    assert compute_suspicion(((Morphology.AMORPHOUS, 0.8),), only_grouped) == 7.8
 
 
 def test_two_labels_are_weighed_by_their_confidence() -> None:
     morphology = ((Morphology.FINE_PLEOMORPHIC, 0.6), (Morphology.ROUND, 0.2))
     expected = round(100 * (0.6 * 0.618 + 0.2 * 0.02) / 0.8, 1)
-    assert suspicion_of(morphology, ((Distribution.GROUPED, 1.0),)) == expected
+    assert compute_suspicion(morphology, ((Distribution.GROUPED, 1.0),)) == expected
 
 
 def test_a_linear_distribution_multiplies_the_odds() -> None:
     linear = ((Distribution.LINEAR, 1.0),)
     odds = 2.5 * 0.078 / 0.922
-    assert suspicion_of(((Morphology.AMORPHOUS, 1.0),), linear) == round(100 * odds / (1 + odds), 1)
+    assert compute_suspicion(((Morphology.AMORPHOUS, 1.0),), linear) == round(
+        100 * odds / (1 + odds), 1
+    )
 
 
 def test_without_a_type_there_is_no_index() -> None:
-    assert suspicion_of((), GROUPED) is None
+    assert compute_suspicion((), GROUPED) is None
 
 
 @pytest.mark.parametrize("kind", sorted(TYPICALLY_BENIGN, key=str))
@@ -36,7 +38,7 @@ def test_without_a_type_there_is_no_index() -> None:
 def test_a_typically_benign_type_stays_low_however_it_is_spread(
     kind: Morphology, spread: Distribution
 ) -> None:
-    assert suspicion_of(((kind, 1.0),), ((spread, 1.0),)) == 0.5
+    assert compute_suspicion(((kind, 1.0),), ((spread, 1.0),)) == 0.5
 
 
 def test_every_type_has_a_share() -> None:
@@ -54,6 +56,6 @@ def test_every_type_has_a_share() -> None:
 def test_the_index_lies_between_0_and_100(
     kinds: list[tuple[Morphology, float]], spreads: list[tuple[Distribution, float]]
 ) -> None:
-    index = suspicion_of(kinds, spreads)
+    index = compute_suspicion(kinds, spreads)
     assert index is not None
     assert 0.0 < index < 100.0

@@ -1,6 +1,6 @@
 from secondread.codes import BreastProcedure
-from secondread.findings.document import bed_json
-from secondread.findings.treatment import Basis, Placing, Procedure, Zone
+from secondread.findings.document import encode_placement
+from secondread.findings.treatment import Procedure, Zone, ZoneBasis, ZonePlacement
 
 
 def test_operations_have_their_code_and_radiotherapy_has_none() -> None:
@@ -15,7 +15,7 @@ def test_every_zone_has_words_that_a_report_can_hold() -> None:
 
 
 def test_what_a_zone_rests_on_is_in_the_document() -> None:
-    assert bed_json(Placing(Zone.BED, Basis.CLIPS, 8.4, 3.2, views=2)) == {
+    assert encode_placement(ZonePlacement(Zone.BED, ZoneBasis.CLIPS, 8.4, 3.2, views=2)) == {
         "basis": "clips",
         "distance_mm": 8.4,
         "error_mm": 3.2,

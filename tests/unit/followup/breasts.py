@@ -10,15 +10,15 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import select
+from secondread.assemble.scope import select_images
 from secondread.codes import MarkClass, View
 from secondread.detect import breast
-from secondread.detect.landmarks import located
+from secondread.detect.landmarks import add_landmarks
 from secondread.detect.marks import Breast, Detection, Mark
 from secondread.findings.finding import ModelIdentity, StudyReading
 from secondread.findings.shown import OperatingPoint
 from secondread.geometry import PointPx, SpacingMm
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus
 from tests.builders import mammogram, view_sequence
 
@@ -135,10 +135,10 @@ def detection(
 def found_in(lie: Lie) -> Breast:
     """Return what the detector finds of a breast."""
     bright = lie.picture()
-    region = breast.find(bright, lie.spacing)
+    region = breast.find_breast(bright, lie.spacing)
     assert region is not None
-    oblique, turned = lie.view is View.MLO, lie.header().upside_down
-    return located(region, bright, lie.spacing, oblique=oblique, upside_down=turned).breast
+    oblique, turned = lie.view is View.MLO, lie.header().is_upside_down
+    return add_landmarks(region, bright, lie.spacing, oblique=oblique, upside_down=turned).breast
 
 
 def reading(
@@ -154,5 +154,5 @@ def reading(
         for header, (lie, spots) in zip(headers, views, strict=True)
     }
     reader = replace(READER, model=model)
-    circumstances = Circumstances(revision=1, cause="first")
-    return read_study(views[0][0].study, select(headers), answers, reader, circumstances)
+    circumstances = StudyContext(revision=1, cause="first")
+    return read_study(views[0][0].study, select_images(headers), answers, reader, circumstances)

@@ -6,11 +6,11 @@ import pytest
 
 from secondread.assemble.mammogram import Intent, PatientKey
 from secondread.codes import Change
-from secondread.findings.comparison import FindingChange, Verdict
+from secondread.findings.comparison import ChangeKind, FindingChange
 from secondread.findings.finding import PriorStudy, StudyReading
-from secondread.followup.applied import followed_up, with_comparisons
-from secondread.followup.comparison import compare, doubts, is_same_unit
-from secondread.followup.document import comparison_json
+from secondread.followup.applied import add_comparisons, follow_up
+from secondread.followup.comparison import compare_with_priors, find_doubts, is_same_unit
+from secondread.followup.document import encode_comparison
 from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Reason
 from tests.unit.followup.breasts import MODEL, Lie, group, reading
@@ -23,30 +23,30 @@ SEVEN_MORE = group(45.0, 20.0, 7, seed=2)
 
 
 def changes(current: StudyReading, prior: StudyReading) -> tuple[FindingChange, ...]:
-    return compare(current, [prior])[0].changes
+    return compare_with_priors(current, [prior])[0].changes
 
 
-def verdicts(current: StudyReading, prior: StudyReading) -> list[Verdict]:
-    return [change.verdict for change in changes(current, prior)]
+def verdicts(current: StudyReading, prior: StudyReading) -> list[ChangeKind]:
+    return [change.kind for change in changes(current, prior)]
 
 
 @pytest.mark.parametrize(
     ("now", "then", "expected"),
     [
-        pytest.param(HERE, HERE, [Verdict.UNCHANGED], id="the same calcifications"),
-        pytest.param(HERE, [], [Verdict.NEW], id="nothing then"),
-        pytest.param([], HERE, [Verdict.GONE], id="nothing now"),
-        pytest.param(HERE + SEVEN_MORE, HERE, [Verdict.MORE], id="twice as many"),
-        pytest.param(HERE, HERE + SEVEN_MORE, [Verdict.FEWER], id="half as many"),
-        pytest.param(HERE[:7], HERE, [Verdict.UNCHANGED], id="one missed"),
-        pytest.param(HERE, THERE, [Verdict.NEW, Verdict.GONE], id="another place"),
+        pytest.param(HERE, HERE, [ChangeKind.UNCHANGED], id="the same calcifications"),
+        pytest.param(HERE, [], [ChangeKind.NEW], id="nothing then"),
+        pytest.param([], HERE, [ChangeKind.GONE], id="nothing now"),
+        pytest.param(HERE + SEVEN_MORE, HERE, [ChangeKind.MORE], id="twice as many"),
+        pytest.param(HERE, HERE + SEVEN_MORE, [ChangeKind.FEWER], id="half as many"),
+        pytest.param(HERE[:7], HERE, [ChangeKind.UNCHANGED], id="one missed"),
+        pytest.param(HERE, THERE, [ChangeKind.NEW, ChangeKind.GONE], id="another place"),
         pytest.param(
-            HERE + THERE, THERE, [Verdict.NEW, Verdict.UNCHANGED], id="one beside an old one"
+            HERE + THERE, THERE, [ChangeKind.NEW, ChangeKind.UNCHANGED], id="one beside an old one"
         ),
     ],
 )
 def test_the_word_says_what_became_of_the_calcifications(
-    now: list[tuple[float, float]], then: list[tuple[float, float]], expected: list[Verdict]
+    now: list[tuple[float, float]], then: list[tuple[float, float]], expected: list[ChangeKind]
 ) -> None:
     found = verdicts(reading((NOW, now)), reading((THEN, then)))
 
@@ -67,7 +67,7 @@ def test_a_cluster_that_the_prior_shows_faintly_is_not_new() -> None:
 
     (change,) = changes(reading((NOW, HERE)), faint)
 
-    assert change.verdict is Verdict.UNCHANGED
+    assert change.kind is ChangeKind.UNCHANGED
     assert change.number is not None
     assert change.number.prior == len(HERE)
 
@@ -99,15 +99,15 @@ def test_a_cluster_counts_that_is_likelier_than_each_of_its_calcifications() -> 
         (now, _doubtful_one_by_one(then)),
     ):
         (change,) = changes(current, prior)
-        assert change.verdict is Verdict.UNCHANGED
+        assert change.kind is ChangeKind.UNCHANGED
     (change,) = changes(_doubtful_one_by_one(now), reading((THEN, [])))
-    assert change.verdict is Verdict.NEW
+    assert change.kind is ChangeKind.NEW
 
 
 def test_what_a_detector_answers_to_noise_makes_nothing_old() -> None:
     noise = reading((THEN, HERE), score=0.05)
 
-    assert verdicts(reading((NOW, HERE)), noise) == [Verdict.NEW]
+    assert verdicts(reading((NOW, HERE)), noise) == [ChangeKind.NEW]
 
 
 def test_a_few_calcifications_then_are_an_increase_and_not_new() -> None:
@@ -115,7 +115,7 @@ def test_a_few_calcifications_then_are_an_increase_and_not_new() -> None:
 
     (change,) = changes(reading((NOW, HERE)), two)
 
-    assert change.verdict is Verdict.MORE
+    assert change.kind is ChangeKind.MORE
     assert change.number is not None
     assert change.number.prior == 2
 
@@ -124,20 +124,20 @@ def test_what_the_prior_did_not_show_the_place_of_is_not_called_new() -> None:
     shallow = replace(THEN, nipple_mm=(62.0, 110.0), turn_deg=0.0)
     deep = group(78.0, 5.0)
 
-    assert verdicts(reading((NOW, deep)), reading((shallow, []))) == [Verdict.NOT_IN_FIELD]
-    assert verdicts(reading((shallow, [])), reading((NOW, deep))) == [Verdict.NOT_IN_FIELD]
+    assert verdicts(reading((NOW, deep)), reading((shallow, []))) == [ChangeKind.NOT_IN_FIELD]
+    assert verdicts(reading((shallow, [])), reading((NOW, deep))) == [ChangeKind.NOT_IN_FIELD]
 
 
 def test_where_the_tissue_was_not_found_again_nothing_is_called_gone() -> None:
     other = reading((replace(THEN, woman=2), HERE))
 
-    (found,) = compare(reading((NOW, [])), [other])
+    (found,) = compare_with_priors(reading((NOW, [])), [other])
 
     assert found.compared
     assert not found.views[0].aligned
     (change,) = found.changes
-    assert change.verdict is Verdict.NOT_COMPARABLE
-    assert change.why == "the tissue around its place was not found again"
+    assert change.kind is ChangeKind.NOT_COMPARABLE
+    assert change.why_not == "the tissue around its place was not found again"
     assert change.place == ()
 
 
@@ -151,7 +151,7 @@ def test_what_is_gone_counts_the_calcifications_that_count_for_what_is_new() -> 
 
     (change,) = changes(reading((NOW, HERE[:1])), prior)
 
-    assert change.verdict is Verdict.GONE
+    assert change.kind is ChangeKind.GONE
     assert change.number is not None
     assert (change.number.current, change.number.prior) == (1, len(HERE) - 3)
 
@@ -159,17 +159,17 @@ def test_what_is_gone_counts_the_calcifications_that_count_for_what_is_new() -> 
 def test_a_prior_that_was_refused_makes_nothing_new() -> None:
     refused = reading((THEN, []), status=ImageStatus.REFUSED)
 
-    (found,) = compare(reading((NOW, HERE)), [refused])
+    (found,) = compare_with_priors(reading((NOW, HERE)), [refused])
 
     assert not found.compared
-    assert [change.verdict for change in found.changes] == [Verdict.NOT_COMPARABLE]
+    assert [change.kind for change in found.changes] == [ChangeKind.NOT_COMPARABLE]
     assert "prior image was not read" in found.why_not
 
 
 def test_a_prior_read_with_another_model_is_not_comparable() -> None:
     upgraded = reading((THEN, HERE), model=replace(MODEL, digest="1" * 64))
 
-    (found,) = compare(reading((NOW, HERE)), [upgraded])
+    (found,) = compare_with_priors(reading((NOW, HERE)), [upgraded])
 
     assert found.why_not == "the prior was read with another model"
 
@@ -178,7 +178,7 @@ def test_another_unit_has_limits_that_are_at_least_as_wide() -> None:
     other = replace(THEN, manufacturer="Other", pitch_mm=0.3)
 
     (same,) = changes(reading((NOW, HERE)), reading((THEN, HERE)))
-    (found,) = compare(reading((NOW, HERE)), [reading((other, HERE))])
+    (found,) = compare_with_priors(reading((NOW, HERE)), [reading((other, HERE))])
 
     assert not found.views[0].same_unit
     wide, narrow = found.changes[0].diameter_mm, same.diameter_mm
@@ -190,10 +190,10 @@ def test_another_unit_has_limits_that_are_at_least_as_wide() -> None:
 def test_a_pitch_that_shows_other_calcifications_is_not_comparable() -> None:
     coarse = replace(THEN, pitch_mm=0.9)
 
-    (found,) = compare(reading((NOW, HERE)), [reading((coarse, HERE))])
+    (found,) = compare_with_priors(reading((NOW, HERE)), [reading((coarse, HERE))])
 
     assert found.why_not == "the pixel spacings are too different"
-    assert [change.verdict for change in found.changes] == [Verdict.NOT_COMPARABLE]
+    assert [change.kind for change in found.changes] == [ChangeKind.NOT_COMPARABLE]
 
 
 @pytest.mark.parametrize(
@@ -231,16 +231,16 @@ def test_what_is_no_exam_and_its_prior_is_doubted(
     (image,) = prior.images
     changed = replace(image, mammogram=replace(image.mammogram, **values))
 
-    assert doubts(reading((NOW, HERE)), replace(prior, images=(changed,))) == told
+    assert find_doubts(reading((NOW, HERE)), replace(prior, images=(changed,))) == told
 
 
 def test_a_view_that_the_prior_lacks_is_not_comparable() -> None:
     right = replace(THEN, right=True)
 
-    (found,) = compare(reading((NOW, HERE)), [reading((right, HERE))])
+    (found,) = compare_with_priors(reading((NOW, HERE)), [reading((right, HERE))])
 
     assert found.views[0].prior_sop_instance_uid is None
-    assert [change.verdict for change in found.changes] == [Verdict.NOT_COMPARABLE]
+    assert [change.kind for change in found.changes] == [ChangeKind.NOT_COMPARABLE]
 
 
 def test_of_two_images_of_a_view_the_one_that_shows_the_place_decides() -> None:
@@ -249,7 +249,7 @@ def test_of_two_images_of_a_view_the_one_that_shows_the_place_decides() -> None:
 
     both = reading((shallow, []), (THEN, deep))
 
-    assert verdicts(reading((NOW, deep)), both) == [Verdict.UNCHANGED]
+    assert verdicts(reading((NOW, deep)), both) == [ChangeKind.UNCHANGED]
 
 
 def test_findings_and_priors_say_what_the_comparison_found() -> None:
@@ -257,12 +257,12 @@ def test_findings_and_priors_say_what_the_comparison_found() -> None:
     known = PriorStudy("1.2.2", None, compared=False, reason=Reason.NO_COMPARISON)
     current = replace(current, priors=(known,), reasons=(Reason.NO_COMPARISON,))
 
-    done = followed_up(current, [reading((THEN, []))])
+    done = follow_up(current, [reading((THEN, []))])
 
-    assert done.images[0].shown[0].change is Change.NEW
+    assert done.images[0].shown_findings[0].change is Change.NEW
     assert done.priors == (PriorStudy("1.2.2", None, compared=True, reason=None),)
     assert Reason.NO_COMPARISON not in done.reasons
-    assert comparison_json(done.comparisons[0])["changes"][0]["verdict"] == "new"
+    assert encode_comparison(done.comparisons[0])["changes"][0]["verdict"] == "new"
 
 
 def test_a_prior_that_cannot_be_compared_leaves_the_reason() -> None:
@@ -271,11 +271,11 @@ def test_a_prior_that_cannot_be_compared_leaves_the_reason() -> None:
     current = replace(current, priors=(known,), reasons=(Reason.NO_COMPARISON,))
     refused = reading((THEN, []), status=ImageStatus.REFUSED)
 
-    done = with_comparisons(current, compare(current, [refused]))
+    done = add_comparisons(current, compare_with_priors(current, [refused]))
 
     assert done.priors[0].reason is Reason.PRIOR_NOT_COMPARABLE
     assert done.reasons == (Reason.NO_COMPARISON,)
-    assert done.images[0].shown[0].change is None
+    assert done.images[0].shown_findings[0].change is None
 
 
 def test_where_the_nearest_prior_does_not_show_the_place_the_next_one_is_asked() -> None:
@@ -283,6 +283,6 @@ def test_where_the_nearest_prior_does_not_show_the_place_the_next_one_is_asked()
     shallow = replace(THEN, nipple_mm=(62.0, 110.0), turn_deg=0.0)
     oldest = replace(THEN, study="1.2.1", date="20230105")
 
-    done = followed_up(reading((NOW, deep)), [reading((shallow, [])), reading((oldest, deep))])
+    done = follow_up(reading((NOW, deep)), [reading((shallow, [])), reading((oldest, deep))])
 
-    assert done.images[0].shown[0].change is Change.UNCHANGED
+    assert done.images[0].shown_findings[0].change is Change.UNCHANGED

@@ -4,8 +4,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from secondread.findings.treatment import Procedure, Source
-from secondread.followup.history import read_history, read_text
+from secondread.findings.treatment import Procedure, TreatmentSource
+from secondread.followup.history import read_header_treatments, read_treatment_text
 from tests.builders import coded, header
 
 
@@ -13,7 +13,7 @@ def told(text: str) -> list[str]:
     """Return side and procedure of each treatment, as ``L lumpectomy``."""
     return [
         f"{one.laterality.letter if one.laterality else '?'} {one.procedure}"
-        for one in read_text(text, "AdditionalPatientHistory")
+        for one in read_treatment_text(text, "AdditionalPatientHistory")
     ]
 
 
@@ -72,11 +72,11 @@ def test_two_sides_beside_one_procedure_are_no_side() -> None:
 
 
 def test_only_a_whole_day_is_taken_as_a_date() -> None:
-    assert [t.started_on for t in read_text("left lumpectomy 2021-03-02", "x")] == [
+    assert [t.started_on for t in read_treatment_text("left lumpectomy 2021-03-02", "x")] == [
         date(2021, 3, 2)
     ]
     for vague in ("left lumpectomy 2021", "left lumpectomy 03/2021", "lumpectomy 2021-19-39"):
-        assert [t.started_on for t in read_text(vague, "x")] == [None]
+        assert [t.started_on for t in read_treatment_text(vague, "x")] == [None]
 
 
 def test_coded_reasons_are_read_from_the_data_set_and_from_its_requests() -> None:
@@ -90,20 +90,22 @@ def test_coded_reasons_are_read_from_the_data_set_and_from_its_requests() -> Non
         ),
         RequestAttributesSequence=Sequence([request]),
     )
-    found = read_history([ds, ds])
+    found = read_header_treatments([ds, ds])
     assert [one.procedure for one in found] == [
         Procedure.LUMPECTOMY,
         Procedure.MASTECTOMY,
         Procedure.RADIOTHERAPY,
     ]
-    assert {(one.source, one.laterality) for one in found} == {(Source.HEADER, None)}
+    assert {(one.source, one.laterality) for one in found} == {(TreatmentSource.HEADER, None)}
 
 
 def test_of_a_text_only_the_recognised_word_is_kept() -> None:
     ds = header(AdditionalPatientHistory="Mrs Doe of Elm Street, left Lumpectomy")
-    assert [one.said for one in read_history([ds])] == ["AdditionalPatientHistory: lumpectomy"]
+    assert [one.header_source for one in read_header_treatments([ds])] == [
+        "AdditionalPatientHistory: lumpectomy"
+    ]
 
 
 def test_a_header_that_says_nothing_or_nonsense_gives_nothing() -> None:
     ds = header(StudyDescription="MAMMOGRAM BILATERAL SCREENING")
-    assert read_history([ds, Dataset()]) == ()
+    assert read_header_treatments([ds, Dataset()]) == ()

@@ -4,24 +4,24 @@ from dataclasses import replace
 import pytest
 
 from secondread.errors import SettingsError
-from secondread.findings.comparison import Difference
-from secondread.followup.limits import Limits, UnitLimits, shipped_limits
-from secondread.judge.repeatability import Repeat, fitted, limits_toml
+from secondread.findings.comparison import MeasuredDifference
+from secondread.followup.limits import RepeatabilityLimits, UnitLimits, load_limits
+from secondread.judge.repeatability import Repeat, fit_limits, format_limits
 
 
 def test_a_difference_beyond_its_limits_has_a_direction() -> None:
-    assert [Difference(v, 10, 7, 13).direction for v in (6, 7, 13, 14)] == [-1, 0, 0, 1]
+    assert [MeasuredDifference(v, 10, 7, 13).direction for v in (6, 7, 13, 14)] == [-1, 0, 0, 1]
 
 
 def test_one_calcification_more_or_less_is_never_a_change() -> None:
     sharp = UnitLimits(0.0, 0.0, 1.0, 1.0)
 
-    assert sharp.number(9, 8).direction == 0
-    assert sharp.number(10, 8).direction == 1
+    assert sharp.compare_numbers(9, 8).direction == 0
+    assert sharp.compare_numbers(10, 8).direction == 1
 
 
 def test_the_shipped_limits_say_what_they_were_made_from_and_widen_with_the_unit() -> None:
-    limits = shipped_limits()
+    limits = load_limits()
 
     assert limits.made_from
     for name in UnitLimits.__slots__:
@@ -37,21 +37,21 @@ def repeats(number: int, same_unit: bool, apart: float) -> list[Repeat]:
 
 
 def test_limits_hold_95_percent_of_what_repeats_differ_by_and_survive_the_file() -> None:
-    limits = fitted(repeats(20, True, 2) + repeats(20, False, 4), "a test")
+    limits = fit_limits(repeats(20, True, 2) + repeats(20, False, 4), "a test")
 
-    assert limits.same_unit.number(18, 16).direction == 0
-    assert limits.same_unit.number(21, 16).direction == 1
+    assert limits.same_unit.compare_numbers(18, 16).direction == 0
+    assert limits.same_unit.compare_numbers(21, 16).direction == 1
     assert limits.same_unit.extent_ratio == pytest.approx(1.1, abs=0.001)
     assert limits.other_unit.number_per_member > limits.same_unit.number_per_member
-    assert Limits.from_values(tomllib.loads(limits_toml(limits))) == limits
+    assert RepeatabilityLimits.from_values(tomllib.loads(format_limits(limits))) == limits
 
 
 def test_another_unit_never_narrows_a_limit() -> None:
-    limits = fitted(repeats(20, True, 4) + repeats(20, False, 2), "a test")
+    limits = fit_limits(repeats(20, True, 4) + repeats(20, False, 2), "a test")
 
     assert limits.other_unit == replace(limits.same_unit)
 
 
 def test_a_handful_of_clusters_makes_no_limit() -> None:
     with pytest.raises(SettingsError, match="4 unchanged clusters in pairs of one unit, at least"):
-        fitted(repeats(2, True, 2) + repeats(20, False, 2), "a test")
+        fit_limits(repeats(2, True, 2) + repeats(20, False, 2), "a test")

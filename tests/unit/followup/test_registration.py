@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from secondread.codes import View
-from secondread.followup.frame import ViewFrame, frame_of
+from secondread.followup.frame import ViewFrame, find_frame
 from secondread.followup.registration import UNALIGNED_MM, register
 from tests.unit.followup.breasts import Lie, reading
 
@@ -12,7 +12,7 @@ PLACES = [(30.0, 20.0), (50.0, -25.0), (60.0, 40.0), (40.0, 0.0)]
 
 
 def frame(lie: Lie) -> ViewFrame:
-    found = frame_of(reading((lie, [])).images[0])
+    found = find_frame(reading((lie, [])).images[0])
     assert found is not None
     return found
 
@@ -32,9 +32,9 @@ def test_a_place_of_the_breast_is_found_again(prior: Lie) -> None:
 
     assert found.is_aligned
     for place in PLACES:
-        there = found.to_prior([current.at(*place)])[0]
+        there = found.map_to_prior([current.at(*place)])[0]
         assert prior.spacing.distance_mm(there, prior.at(*place)) < 1.0
-        back = found.to_current([there])[0]
+        back = found.map_to_current([there])[0]
         assert current.spacing.distance_mm(back, current.at(*place)) < 0.1
 
 
@@ -43,7 +43,7 @@ def test_a_mirrored_image_is_laid_on_an_unmirrored_one() -> None:
 
     found = register(frame(left), frame(mirrored))
 
-    there = found.to_prior([left.at(50.0, 20.0)])[0]
+    there = found.map_to_prior([left.at(50.0, 20.0)])[0]
     assert mirrored.spacing.distance_mm(there, mirrored.at(50.0, 20.0)) < 1.0
 
 
@@ -56,7 +56,7 @@ def test_an_image_that_is_stored_upside_down_is_laid_on_one_that_is_not(view: Vi
 
     assert found.is_aligned
     for place in PLACES:
-        there = found.to_prior([usual.at(*place)])[0]
+        there = found.map_to_prior([usual.at(*place)])[0]
         assert turned.spacing.distance_mm(there, turned.at(*place)) < 1.5
     muscles = found.current.pectoral(), found.prior.pectoral()
     if view is View.MLO:
@@ -70,7 +70,7 @@ def test_another_womans_breast_is_laid_by_its_landmarks_and_says_so() -> None:
 
     assert not found.is_aligned
     assert found.error_mm >= UNALIGNED_MM
-    nipple = found.to_prior([Lie().at(0.0, 0.0)])[0]
+    nipple = found.map_to_prior([Lie().at(0.0, 0.0)])[0]
     assert Lie().spacing.distance_mm(nipple, Lie(nipple_mm=(85.0, 118.0)).at(0.0, 0.0)) < 4.0
 
 
@@ -80,9 +80,9 @@ def test_what_the_prior_cut_off_at_the_chest_wall_is_not_in_its_field_of_view() 
     found = register(frame(deep), frame(shallow))
 
     behind, before = (found.current.to_mm([deep.at(depth, 5.0)]) for depth in (76.0, 40.0))
-    assert not found.sees_in_prior(behind)
-    assert found.sees_in_prior(before)
-    assert found.sees_in_current(found.map_mm(before))
+    assert not found.prior_shows(behind)
+    assert found.prior_shows(before)
+    assert found.current_shows(found.map_mm(before))
 
 
 def test_a_place_is_known_less_well_far_from_tissue_that_was_found_again() -> None:
@@ -91,8 +91,8 @@ def test_a_place_is_known_less_well_far_from_tissue_that_was_found_again() -> No
     near = found.anchors[:1]
     far = np.array([[160.0, 10.0]])
 
-    assert found.error_at(near) == pytest.approx(found.error_mm)
-    assert found.error_at(far) > 2 * found.error_at(near)
+    assert found.estimate_error(near) == pytest.approx(found.error_mm)
+    assert found.estimate_error(far) > 2 * found.estimate_error(near)
 
 
 def test_a_place_is_found_again_where_tissue_around_it_was() -> None:
@@ -100,9 +100,9 @@ def test_a_place_is_found_again_where_tissue_around_it_was() -> None:
     one = replace(found, anchors=found.anchors[:1])
 
     beside, away = (one.anchors + np.array([0.0, mm]) for mm in (20.0, 28.0))
-    assert one.finds_again(beside)
-    assert not one.finds_again(away)
-    assert not replace(one, anchors=np.empty((0, 2))).finds_again(beside)
+    assert one.has_tissue_near(beside)
+    assert not one.has_tissue_near(away)
+    assert not replace(one, anchors=np.empty((0, 2))).has_tissue_near(beside)
 
 
 def test_the_oblique_view_is_found_again_too() -> None:
@@ -111,5 +111,5 @@ def test_the_oblique_view_is_found_again_too() -> None:
 
     found = register(frame(current), frame(prior))
 
-    there = found.to_prior([current.at(35.0, -20.0)])[0]
+    there = found.map_to_prior([current.at(35.0, -20.0)])[0]
     assert prior.spacing.distance_mm(there, prior.at(35.0, -20.0)) < 1.5

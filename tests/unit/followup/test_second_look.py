@@ -10,16 +10,16 @@ import pytest
 
 from secondread.errors import DetectorDiedError, InputError, TransientError
 from secondread.findings.comparison import (
+    ChangeKind,
     FindingChange,
     FindingRef,
-    Look,
+    Recheck,
     StudyComparison,
-    Verdict,
 )
 from secondread.findings.finding import StudyReading
 from secondread.followup import second_look
-from secondread.followup.applied import followed_up
-from secondread.followup.comparison import compare
+from secondread.followup.applied import follow_up
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.constellation import (
     LEAST_PLACES,
     MOST_AS_HIGH,
@@ -27,15 +27,15 @@ from secondread.followup.constellation import (
     PLACES,
     Scores,
 )
-from secondread.followup.document import comparison_json, looked_from_json, looked_json
+from secondread.followup.document import decode_recheck, encode_comparison, encode_recheck
 from secondread.followup.registration import Registration
-from secondread.followup.reported import against
+from secondread.followup.reported import add_reported_priors
 from secondread.followup.second_look import (
     MOST_IN_AN_IMAGE,
-    Ask,
-    Looked,
-    look_again,
-    with_looks,
+    RecheckedFinding,
+    ScoreImage,
+    apply_rechecks,
+    recheck_priors,
 )
 from secondread.geometry import PointPx
 from tests.unit.followup.breasts import Lie, Spot, group, reading
@@ -67,44 +67,44 @@ def scored(
 
 
 def changes(
-    ask: Ask, now: StudyReading | None = None, prior: StudyReading = PRIOR
+    ask: ScoreImage, now: StudyReading | None = None, prior: StudyReading = PRIOR
 ) -> tuple[FindingChange, ...]:
     now = now or reading((NOW, HERE))
-    looks = look_again(now, [prior], ask)
-    return with_looks(compare(now, [prior])[0], now, looks).changes
+    looks = recheck_priors(now, [prior], ask)
+    return apply_rechecks(compare_with_priors(now, [prior])[0], now, looks).changes
 
 
-def change(ask: Ask) -> FindingChange:
+def change(ask: ScoreImage) -> FindingChange:
     (one,) = changes(ask)
     return one
 
 
-def why_not(ask: Ask) -> str:
+def why_not(ask: ScoreImage) -> str:
     one = change(ask)
-    assert one.verdict is Verdict.NEW
-    assert one.looked is not None
-    assert not one.looked.seen
-    return one.looked.why_not
+    assert one.kind is ChangeKind.NEW
+    assert one.recheck is not None
+    assert not one.recheck.seen
+    return one.recheck.why_not
 
 
 def test_what_stands_in_the_priors_pixels_has_become_more_and_no_number_is_told() -> None:
     one = change(scored(HERE))
 
-    assert one.verdict is Verdict.MORE
+    assert one.kind is ChangeKind.MORE
     assert one.prior == ()
     assert one.place
     assert one.number is None
     (image,) = PRIOR.images
     uid = image.mammogram.sop_instance_uid
-    assert one.looked == Look(seen=True, places=PLACES, as_high=0, prior_image=uid)
+    assert one.recheck == Recheck(seen=True, other_places=PLACES, as_similar=0, prior_image=uid)
 
 
 @pytest.mark.parametrize(
-    ("off_mm", "verdict"), [(0.0, Verdict.MORE), (0.8, Verdict.MORE), (2.5, Verdict.NEW)]
+    ("off_mm", "verdict"), [(0.0, ChangeKind.MORE), (0.8, ChangeKind.MORE), (2.5, ChangeKind.NEW)]
 )
 @pytest.mark.parametrize("turn", [0.0, 0.7, 1.9, 4.0])
 def test_a_place_may_be_off_by_less_than_a_millimeter(
-    off_mm: float, verdict: Verdict, turn: float
+    off_mm: float, verdict: ChangeKind, turn: float
 ) -> None:
     away = off_mm * np.array([np.cos(turn), np.sin(turn)])
     apart = [(45.0 + 5.0 * (n % 3), 20.0 + 5.0 * (n // 3)) for n in range(6)]
@@ -112,7 +112,7 @@ def test_a_place_may_be_off_by_less_than_a_millimeter(
 
     (one,) = changes(scored([(d + away[0], u + away[1]) for d, u in apart]), now)
 
-    assert one.verdict is verdict
+    assert one.kind is verdict
 
 
 def test_where_a_place_is_known_less_well_nothing_is_asked(
@@ -122,47 +122,49 @@ def test_where_a_place_is_known_less_well_nothing_is_asked(
 
     one = change(failing(AssertionError()))
 
-    assert one.looked is not None
-    assert one.looked.why_not == "the tissue around its place was not found again"
+    assert one.recheck is not None
+    assert one.recheck.why_not == "the tissue around its place was not found again"
 
 
 def test_what_is_not_there_stays_new_and_says_that_the_pixels_were_looked_at() -> None:
     one = change(scored([]))
 
-    assert one.verdict is Verdict.NEW
+    assert one.kind is ChangeKind.NEW
     assert one.number is None
-    assert one.looked is not None
-    assert (one.looked.seen, one.looked.why_not, one.looked.places) == (False, "", PLACES)
+    assert one.recheck is not None
+    assert (one.recheck.seen, one.recheck.why_not, one.recheck.other_places) == (False, "", PLACES)
 
 
 def test_what_looks_no_other_than_the_rest_of_the_breast_stays_new() -> None:
     one = change(lambda _, points: [BRIGHT] * len(points))
 
-    assert one.verdict is Verdict.NEW
-    assert one.looked is not None
-    assert one.looked.as_high > 0
+    assert one.kind is ChangeKind.NEW
+    assert one.recheck is not None
+    assert one.recheck.as_similar > 0
 
 
 @pytest.mark.parametrize(
     ("as_high", "verdict"),
-    [(0, Verdict.MORE), (MOST_AS_HIGH, Verdict.MORE), (MOST_AS_HIGH + 1, Verdict.NEW)],
+    [(0, ChangeKind.MORE), (MOST_AS_HIGH, ChangeKind.MORE), (MOST_AS_HIGH + 1, ChangeKind.NEW)],
 )
-def test_one_other_place_of_forty_may_look_as_much_like_it(as_high: int, verdict: Verdict) -> None:
+def test_one_other_place_of_forty_may_look_as_much_like_it(
+    as_high: int, verdict: ChangeKind
+) -> None:
     def ask(_: str, points: Sequence[PointPx]) -> Scores:
         bright = OF_ONE * (1 + as_high)  # its own place comes first, then one after the other
         return [BRIGHT] * bright + [BACKGROUND] * (len(points) - bright)
 
     one = change(ask)
 
-    assert one.verdict is verdict
-    assert one.looked is not None
-    assert one.looked.as_high == as_high
+    assert one.kind is verdict
+    assert one.recheck is not None
+    assert one.recheck.as_similar == as_high
 
 
 def test_of_what_is_chance_everywhere_little_is_taken_for_old() -> None:
     rng = np.random.default_rng(5)
     found = sum(
-        change(lambda _, at: rng.random(len(at)).tolist()).verdict is not Verdict.NEW
+        change(lambda _, at: rng.random(len(at)).tolist()).kind is not ChangeKind.NEW
         for _ in range(20)
     )
 
@@ -188,9 +190,9 @@ def test_each_cluster_has_its_own_answer() -> None:
 
     found = changes(scored(there), now)
 
-    (seen,) = [one for one in found if one.verdict is not Verdict.NEW]
-    assert seen.looked is not None
-    assert seen.looked.seen
+    (seen,) = [one for one in found if one.kind is not ChangeKind.NEW]
+    assert seen.recheck is not None
+    assert seen.recheck.seen
     assert len(found) == 2
 
 
@@ -215,8 +217,8 @@ def test_places_outside_the_tissue_are_not_compared_with() -> None:
 
     one = change(ask)
 
-    assert one.looked is not None
-    assert (one.looked.seen, one.looked.places) == (True, LEAST_PLACES)
+    assert one.recheck is not None
+    assert (one.recheck.seen, one.recheck.other_places) == (True, LEAST_PLACES)
 
 
 @pytest.mark.parametrize("known", [0, OF_ONE - 30, LEAST_PLACES * OF_ONE])
@@ -229,7 +231,7 @@ def test_with_too_little_tissue_nothing_is_decided(known: int) -> None:
     assert "too little tissue" in why_not(ask)
 
 
-def failing(error: Exception) -> Ask:
+def failing(error: Exception) -> ScoreImage:
     def ask(_: str, __: Sequence[PointPx]) -> Scores:
         raise error
 
@@ -246,7 +248,7 @@ def failing(error: Exception) -> Ask:
     ],
     ids=["no graph", "lost", "gone", "broken"],
 )
-def test_what_cannot_be_looked_at_stays_new_and_says_why(ask: Ask, words: str) -> None:
+def test_what_cannot_be_looked_at_stays_new_and_says_why(ask: ScoreImage, words: str) -> None:
     assert words in why_not(ask)
 
 
@@ -255,17 +257,17 @@ def test_where_the_tissue_was_not_found_again_nothing_is_asked() -> None:
 
     (one,) = changes(failing(AssertionError()), prior=other)
 
-    assert one.verdict is Verdict.NEW
-    assert one.looked is not None
-    assert one.looked.why_not == "the tissue around its place was not found again"
+    assert one.kind is ChangeKind.NEW
+    assert one.recheck is not None
+    assert one.recheck.why_not == "the tissue around its place was not found again"
 
 
 def test_what_the_priors_findings_show_and_what_is_not_shown_now_is_not_asked_about() -> None:
     shown_then = reading((THEN, HERE))
     faint_now = reading((NOW, HERE), score=0.3)
 
-    assert [one.looked for one in changes(failing(AssertionError()), prior=shown_then)] == [None]
-    assert [one.looked for one in changes(failing(AssertionError()), faint_now)] == [None]
+    assert [one.recheck for one in changes(failing(AssertionError()), prior=shown_then)] == [None]
+    assert [one.recheck for one in changes(failing(AssertionError()), faint_now)] == [None]
 
 
 def test_of_very_many_new_clusters_the_first_are_looked_at() -> None:
@@ -274,7 +276,7 @@ def test_of_very_many_new_clusters_the_first_are_looked_at() -> None:
 
     found = changes(scored([]), reading((NOW, spots)))
 
-    looked = [one.looked for one in found if one.looked is not None]
+    looked = [one.recheck for one in found if one.recheck is not None]
     assert len(looked) > MOST_IN_AN_IMAGE
     assert sum(not one.why_not for one in looked) == MOST_IN_AN_IMAGE
     assert {one.why_not for one in looked} == {"", "too many clusters are new"}
@@ -290,7 +292,7 @@ def test_of_several_images_of_a_view_the_one_that_shows_it_counts() -> None:
 
     (one,) = changes(ask, prior=twice)
 
-    assert one.verdict is Verdict.MORE
+    assert one.kind is ChangeKind.MORE
 
 
 @pytest.mark.parametrize("shows", [0, 1])
@@ -310,8 +312,8 @@ def test_of_two_images_of_a_view_the_place_is_of_the_one_that_was_seen(shows: in
 
     (one,) = changes(ask, prior=twice)
 
-    assert one.looked is not None
-    assert one.looked.prior_image == uid
+    assert one.recheck is not None
+    assert one.recheck.prior_image == uid
     middle = np.mean([(p.col, p.row) for p in one.place], axis=0)
     at = [lies[shows].at(*spot) for spot in HERE]
     true = np.mean([(p.col, p.row) for p in at], axis=0)
@@ -333,7 +335,7 @@ def test_the_most_suspicious_are_looked_at_where_too_many_are_new(
 
         found = changes(scored([]), ranked)
 
-        (looked,) = [one for one in found if one.looked is not None and not one.looked.why_not]
+        (looked,) = [one for one in found if one.recheck is not None and not one.recheck.why_not]
         assert looked.current is not None
         assert looked.current.finding_id == findings[chosen].id
 
@@ -343,7 +345,7 @@ def test_a_look_at_another_finding_of_the_name_does_not_count(
     monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     now = reading((NOW, HERE))
-    looks = look_again(now, [PRIOR], scored(HERE))
+    looks = recheck_priors(now, [PRIOR], scored(HERE))
     (image,) = now.images
     (finding,) = image.findings
     if what == "method":
@@ -355,64 +357,68 @@ def test_a_look_at_another_finding_of_the_name_does_not_count(
         finding = replace(finding, members=finding.members[1:])
     other = replace(now, images=(replace(image, findings=(finding,)),))
 
-    (one,) = with_looks(compare(other, [PRIOR])[0], other, looks).changes
+    (one,) = apply_rechecks(compare_with_priors(other, [PRIOR])[0], other, looks).changes
 
-    assert one.verdict is Verdict.NEW
-    assert one.looked == Look(seen=False, why_not="what was looked at is another finding")
+    assert one.kind is ChangeKind.NEW
+    assert one.recheck == Recheck(seen=False, why_not="what was looked at is another finding")
 
 
 def test_where_the_look_broke_what_is_new_says_so() -> None:
     now = reading((NOW, HERE))
 
-    (one,) = with_looks(compare(now, [PRIOR])[0], now, ()).changes
+    (one,) = apply_rechecks(compare_with_priors(now, [PRIOR])[0], now, ()).changes
 
-    assert one.verdict is Verdict.NEW
-    assert one.looked == Look(seen=False, why_not="the look broke")
+    assert one.kind is ChangeKind.NEW
+    assert one.recheck == Recheck(seen=False, why_not="the look broke")
 
 
 def test_the_findings_of_the_study_have_the_word_of_the_second_look() -> None:
     now = reading((NOW, HERE))
-    looks = look_again(now, [PRIOR], scored(HERE))
+    looks = recheck_priors(now, [PRIOR], scored(HERE))
 
-    done = followed_up(now, [PRIOR], looks)
+    done = follow_up(now, [PRIOR], looks)
 
     (finding,) = done.images[0].findings
     assert finding.change is not None
     assert finding.change.name == "MORE"
-    assert done.comparisons[0].changes[0].looked == looks[0].look
+    assert done.comparisons[0].changes[0].recheck == looks[0].recheck
 
 
 def test_where_only_a_report_is_left_that_is_said() -> None:
-    done = against(followed_up(reading((NOW, HERE)), ()), [PRIOR])
+    done = add_reported_priors(follow_up(reading((NOW, HERE)), ()), [PRIOR])
 
     (one,) = done.comparisons[0].changes
-    assert one.verdict is Verdict.NEW
-    assert one.looked is not None
-    assert "not at hand" in one.looked.why_not
+    assert one.kind is ChangeKind.NEW
+    assert one.recheck is not None
+    assert "not at hand" in one.recheck.why_not
 
 
 REF = FindingRef("1", "1.1", "LCC-1")
 LOOKED = [
-    Looked(REF, "8 at 1, 2", Look(True, 40, 0, prior_image="2.1"), (PointPx(1.5, 2.0),), 0.4),
-    Looked(REF, "8 at 1, 2", Look(seen=False, why_not="x", prior_image="2.1"), (), None),
-    Looked(REF, "8 at 1, 2", Look(False, 40, 7, prior_image="2.1"), (), 0.4),
+    RecheckedFinding(
+        REF, "8 at 1, 2", Recheck(True, 40, 0, prior_image="2.1"), (PointPx(1.5, 2.0),), 0.4
+    ),
+    RecheckedFinding(
+        REF, "8 at 1, 2", Recheck(seen=False, why_not="x", prior_image="2.1"), (), None
+    ),
+    RecheckedFinding(REF, "8 at 1, 2", Recheck(False, 40, 7, prior_image="2.1"), (), 0.4),
 ]
 
 
 @pytest.mark.parametrize("looked", LOOKED)
-def test_a_look_passes_through_its_json(looked: Looked) -> None:
-    assert looked_from_json(json.loads(json.dumps(looked_json(looked)))) == looked
+def test_a_look_passes_through_its_json(looked: RecheckedFinding) -> None:
+    assert decode_recheck(json.loads(json.dumps(encode_recheck(looked)))) == looked
 
 
 def test_a_comparison_document_says_what_was_looked_at_and_nothing_where_nobody_did() -> None:
     def document(found: StudyComparison) -> Any:
-        return comparison_json(found)["changes"][0]["second_look"]
+        return encode_comparison(found)["changes"][0]["second_look"]
 
     now = reading((NOW, HERE))
-    (plain,) = compare(now, [PRIOR])
-    looks = look_again(now, [PRIOR], scored(HERE))
+    (plain,) = compare_with_priors(now, [PRIOR])
+    looks = recheck_priors(now, [PRIOR], scored(HERE))
 
     assert document(plain) is None
-    told = document(with_looks(plain, now, looks))
+    told = document(apply_rechecks(plain, now, looks))
     assert told["seen"] is True
     assert (told["other_places"], told["as_high"]) == (PLACES, 0)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from secondread.followup.timeline import Missing, Sighting, histories
+from secondread.followup.timeline import LesionAbsence, Sighting, build_histories
 
 FIRST = Sighting(
     lesion="2.25.1",
@@ -33,7 +33,7 @@ SECOND = replace(
 
 
 def test_of_several_readings_of_an_image_the_latest_counts() -> None:
-    (history,) = histories([SECOND, READ_AGAIN, FIRST], [], {})
+    (history,) = build_histories([SECOND, READ_AGAIN, FIRST], [], {})
 
     assert [one.calcifications for one in history.sightings] == [6, 9]
     assert history.first_seen == date(2024, 1, 5)
@@ -42,7 +42,7 @@ def test_of_several_readings_of_an_image_the_latest_counts() -> None:
 def test_parts_that_one_reading_found_in_an_image_are_all_kept() -> None:
     part = replace(READ_AGAIN, finding_id="LCC-2", calcifications=3)
 
-    (history,) = histories([FIRST, READ_AGAIN, part], [], {})
+    (history,) = build_histories([FIRST, READ_AGAIN, part], [], {})
 
     assert sorted(one.calcifications for one in history.sightings) == [3, 6]
 
@@ -51,21 +51,21 @@ def test_lesions_stand_in_the_order_in_which_they_were_first_seen() -> None:
     later = replace(SECOND, lesion="2.25.0")
     undated = replace(SECOND, lesion="2.25.9", study_date=None)
 
-    found = histories([later, FIRST, undated], [], {})
+    found = build_histories([later, FIRST, undated], [], {})
 
     assert [one.lesion for one in found] == ["2.25.9", "2.25.1", "2.25.0"]
 
 
 def test_a_lesion_of_which_nothing_is_known_but_that_it_is_missing_has_no_history() -> None:
-    gone = Missing("2.25.7", "1.2", date(2026, 1, 5), "LCC", "gone")
+    gone = LesionAbsence("2.25.7", "1.2", date(2026, 1, 5), "LCC", "gone")
 
-    assert histories([], [gone], {}) == ()
+    assert build_histories([], [gone], {}) == ()
 
 
 def test_a_category_belongs_to_the_lesions_of_its_breast() -> None:
     right = replace(FIRST, lesion="2.25.2", label="RCC", sop_instance_uid="1.1.2")
 
-    left, other = histories([FIRST, right], [], {("1.1", "L"): "2", ("1.1", "R"): "4B"})
+    left, other = build_histories([FIRST, right], [], {("1.1", "L"): "2", ("1.1", "R"): "4B"})
 
     assert (left.categories, other.categories) == ({"1.1": "2"}, {"1.1": "4B"})
     assert (left.sides, other.sides) == ("L", "R")
@@ -74,5 +74,5 @@ def test_a_category_belongs_to_the_lesions_of_its_breast() -> None:
 def test_a_lesion_that_was_shown_in_any_exam_was_shown() -> None:
     faint = replace(FIRST, shown=False)
 
-    assert [one.was_shown for one in histories([faint], [], {})] == [False]
-    assert [one.was_shown for one in histories([faint, SECOND], [], {})] == [True]
+    assert [one.was_shown for one in build_histories([faint], [], {})] == [False]
+    assert [one.was_shown for one in build_histories([faint, SECOND], [], {})] == [True]

@@ -6,12 +6,12 @@ import pytest
 from secondread.assemble.mammogram import PatientKey
 from secondread.codes import Laterality
 from secondread.errors import InputError
-from secondread.findings.treatment import Procedure, Source
-from secondread.followup.treatment_file import COLUMNS, of_patient, read_record
+from secondread.findings.treatment import Procedure, TreatmentSource
+from secondread.followup.treatment_file import COLUMNS, read_treatment_file, select_patient
 from secondread.simulate.treatment import (
     TREATMENT_COLUMNS,
-    Treatment,
-    treatment_rows,
+    TreatmentSpec,
+    make_treatment_rows,
     write_treatments,
 )
 
@@ -26,16 +26,16 @@ def written(folder: Path, text: str) -> Path:
 
 def test_what_simulate_writes_is_read(tmp_path: Path) -> None:
     assert TREATMENT_COLUMNS == COLUMNS
-    done = Treatment(Laterality.LEFT, date(2024, 5, 1))
+    done = TreatmentSpec(Laterality.LEFT, date(2024, 5, 1))
     path = tmp_path / "treatments.csv"
-    write_treatments(path, treatment_rows("P1", "HOSPITAL", [done]))
-    surgery, radiotherapy = read_record(path)
+    write_treatments(path, make_treatment_rows("P1", "HOSPITAL", [done]))
+    surgery, radiotherapy = read_treatment_file(path)
     assert surgery.patient == PatientKey("P1", "HOSPITAL")
     assert (surgery.treatment.procedure, surgery.treatment.started_on) == (
         Procedure.LUMPECTOMY,
         done.operated_on,
     )
-    assert surgery.treatment.source is Source.RECORD
+    assert surgery.treatment.source is TreatmentSource.RECORD
     assert surgery.treatment.site is not None
     assert radiotherapy.treatment.ended_on == date(2024, 7, 10)
 
@@ -56,7 +56,7 @@ def test_what_simulate_writes_is_read(tmp_path: Path) -> None:
 )
 def test_an_error_names_the_file_the_row_and_the_value(tmp_path: Path, line: str, why: str) -> None:
     with pytest.raises(InputError) as raised:
-        read_record(written(tmp_path, HEAD + line + "\n"))
+        read_treatment_file(written(tmp_path, HEAD + line + "\n"))
     assert "record.csv" in str(raised.value)
     assert why in str(raised.value)
     assert "P1" not in str(raised.value)
@@ -72,22 +72,22 @@ def test_an_error_names_the_file_the_row_and_the_value(tmp_path: Path, line: str
 )
 def test_a_wrong_head_is_said(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(InputError, match=why):
-        read_record(written(tmp_path, text))
+        read_treatment_file(written(tmp_path, text))
 
 
 def test_a_missing_or_binary_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        read_record(tmp_path / "none.csv")
+        read_treatment_file(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not UTF-8"):
-        read_record(tmp_path / "binary.csv")
+        read_treatment_file(tmp_path / "binary.csv")
 
 
 def test_a_patient_is_id_and_issuer_and_a_gap_is_no_other_issuer(tmp_path: Path) -> None:
-    rows = read_record(written(tmp_path, HEAD + "P1,A,L,lumpectomy,,,\n"))
-    assert len(of_patient(rows, PatientKey("P1", "A"))) == 1
-    assert len(of_patient(rows, PatientKey("P1", ""))) == 1
-    assert of_patient(rows, PatientKey("P1", "B")) == ()
-    assert of_patient(rows, PatientKey("P2", "A")) == ()
-    both = [*rows, *read_record(written(tmp_path, HEAD + "P1,B,R,lumpectomy,,,\n"))]
-    assert of_patient(both, PatientKey("P1", "")) == ()
+    rows = read_treatment_file(written(tmp_path, HEAD + "P1,A,L,lumpectomy,,,\n"))
+    assert len(select_patient(rows, PatientKey("P1", "A"))) == 1
+    assert len(select_patient(rows, PatientKey("P1", ""))) == 1
+    assert select_patient(rows, PatientKey("P1", "B")) == ()
+    assert select_patient(rows, PatientKey("P2", "A")) == ()
+    both = [*rows, *read_treatment_file(written(tmp_path, HEAD + "P1,B,R,lumpectomy,,,\n"))]
+    assert select_patient(both, PatientKey("P1", "")) == ()

@@ -5,18 +5,25 @@ from dataclasses import replace
 
 import pytest
 
-from secondread.assemble.scope import select
+from secondread.assemble.scope import select_images
 from secondread.codes import Laterality, MarkClass, View
 from secondread.detect.marks import Mark
 from secondread.findings.finding import StudyReading
-from secondread.findings.position import Half, Position, Quadrant
+from secondread.findings.position import BreastHalf, Position, Quadrant
 from secondread.findings.shown import OperatingPoint
-from secondread.findings.treatment import Basis, Placing, Procedure, Source, Treatment, Zone
-from secondread.followup.applied import followed_up
-from secondread.followup.bed import beds_in
-from secondread.followup.site import read_site
-from secondread.followup.zone import by_quadrant, zone_at
-from secondread.reading import Circumstances, Reader, read_study
+from secondread.findings.treatment import (
+    Procedure,
+    Treatment,
+    TreatmentSource,
+    Zone,
+    ZoneBasis,
+    ZonePlacement,
+)
+from secondread.followup.applied import follow_up
+from secondread.followup.bed import find_beds
+from secondread.followup.site import read_surgical_site
+from secondread.followup.zone import choose_zone, place_by_quadrant
+from secondread.reading import Reader, StudyContext, read_study
 from tests.unit.followup.breasts import MODEL, Lie, Spot, detection, group
 
 CC, MLO = Lie(), Lie(view=View.MLO)
@@ -41,13 +48,15 @@ def followed(
             Mark(lie.at(*at), 0.9, MarkClass.METAL, clip_mm, contrast=9.0) for at in clips
         )
         answers[header.sop_instance_uid] = replace(found, marks=(*found.marks, *metal))
-    known = Circumstances(revision=1, cause="first", treatments=treatments)
-    return followed_up(read_study(views[0][0].study, select(headers), answers, READER, known), ())
+    known = StudyContext(revision=1, cause="first", treatments=treatments)
+    return follow_up(
+        read_study(views[0][0].study, select_images(headers), answers, READER, known), ()
+    )
 
 
-def placing(done: StudyReading, image: int = 0) -> Placing | None:
+def placing(done: StudyReading, image: int = 0) -> ZonePlacement | None:
     clusters = [f for f in done.images[image].findings if f.mark_class is MarkClass.CLUSTER]
-    return clusters[0].zone
+    return clusters[0].placement
 
 
 @pytest.mark.parametrize(
@@ -57,7 +66,7 @@ def placing(done: StudyReading, image: int = 0) -> Placing | None:
 def test_clips_fix_the_bed_and_the_distance_from_it(at: Spot, zone: Zone) -> None:
     found = placing(followed((CC, group(*at)), clips=CLIPS))
     assert found is not None
-    assert (found.zone, found.basis) == (zone, Basis.CLIPS)
+    assert (found.zone, found.basis) == (zone, ZoneBasis.CLIPS)
     assert found.bed_mm == pytest.approx(abs(at[1] - 19.0), abs=2.0)
     assert found.error_mm is not None
     assert 3.0 <= found.error_mm <= 6.0
@@ -65,40 +74,40 @@ def test_clips_fix_the_bed_and_the_distance_from_it(at: Spot, zone: Zone) -> Non
 
 def test_fewer_than_three_clips_fix_nothing() -> None:
     found = placing(followed((CC, group(46, 19)), clips=CLIPS[:2]))
-    assert found == Placing(Zone.TREATED_PLACE_UNKNOWN, Basis.SIDE)
+    assert found == ZonePlacement(Zone.TREATED_PLACE_UNKNOWN, ZoneBasis.SIDE)
 
 
 @pytest.mark.parametrize("size", [0.4, 9.0])
 def test_what_is_too_small_or_too_large_for_a_clip_is_none(size: float) -> None:
     done = followed((CC, group(46, 19)), clips=CLIPS, clip_mm=size)
-    assert beds_in(done.images[0]) == ()
+    assert find_beds(done.images[0]) == ()
 
 
 def test_clips_far_apart_are_not_one_bed() -> None:
     done = followed((CC, group(46, 19)), clips=((20, -50), (50, 0), (30, 50)))
-    assert beds_in(done.images[0]) == ()
+    assert find_beds(done.images[0]) == ()
 
 
 def test_clips_alone_infer_a_treatment_that_is_labelled_so() -> None:
     done = followed((CC, group(46, 19)), clips=CLIPS, treatments=())
     (inferred,) = done.treatments
     assert (inferred.procedure, inferred.laterality) == (Procedure.SURGERY, L)
-    assert inferred.source is Source.INFERRED
-    assert inferred.said == "surgical clips in LCC"
+    assert inferred.source is TreatmentSource.INFERRED
+    assert inferred.header_source == "surgical clips in LCC"
     assert placing(done) is not None
     assert "treatment-unknown" in [reason.value for reason in done.reasons]
 
 
 def test_without_a_treatment_there_is_no_zone() -> None:
     assert placing(followed((CC, group(46, 19)), treatments=())) is None
-    vague = replace(LUMPECTOMY, laterality=None, source=Source.HEADER)
+    vague = replace(LUMPECTOMY, laterality=None, source=TreatmentSource.HEADER)
     assert placing(followed((CC, group(46, 19)), treatments=(vague,))) is None
 
 
 def test_a_finding_of_the_other_breast_is_said_to_be_there() -> None:
     right = replace(LUMPECTOMY, laterality=Laterality.RIGHT)
     found = placing(followed((CC, group(46, 19)), treatments=(right,)))
-    assert found == Placing(Zone.OTHER_BREAST, Basis.SIDE)
+    assert found == ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE)
 
 
 def test_of_two_views_the_one_that_sees_it_farther_from_the_bed_is_right() -> None:
@@ -133,10 +142,10 @@ def test_no_number_and_no_showing_changes_with_a_treatment() -> None:
 def test_a_bed_known_badly_holds_nothing_for_certain(
     distance: float, error: float, zone: Zone
 ) -> None:
-    assert zone_at(distance, 14.0, error) is zone
+    assert choose_zone(distance, 14.0, error) is zone
 
 
-def at_quadrant(quadrant: Quadrant | None, half: Half | None = None) -> Position:
+def at_quadrant(quadrant: Quadrant | None, half: BreastHalf | None = None) -> Position:
     return Position(None, None, None, None, None, half, quadrant)
 
 
@@ -146,23 +155,23 @@ def at_quadrant(quadrant: Quadrant | None, half: Half | None = None) -> Position
         (at_quadrant(Quadrant.UPPER_OUTER), Zone.BED_QUADRANT),
         (at_quadrant(Quadrant.LOWER_OUTER), Zone.ELSEWHERE),
         (at_quadrant(Quadrant.CENTRAL), Zone.TREATED_PLACE_UNKNOWN),
-        (at_quadrant(None, Half.LOWER), Zone.ELSEWHERE),
-        (at_quadrant(None, Half.INNER), Zone.ELSEWHERE),
-        (at_quadrant(None, Half.UPPER), Zone.TREATED_PLACE_UNKNOWN),
-        (at_quadrant(None, Half.CENTRAL), Zone.TREATED_PLACE_UNKNOWN),
+        (at_quadrant(None, BreastHalf.LOWER), Zone.ELSEWHERE),
+        (at_quadrant(None, BreastHalf.INNER), Zone.ELSEWHERE),
+        (at_quadrant(None, BreastHalf.UPPER), Zone.TREATED_PLACE_UNKNOWN),
+        (at_quadrant(None, BreastHalf.CENTRAL), Zone.TREATED_PLACE_UNKNOWN),
         (None, Zone.TREATED_PLACE_UNKNOWN),
     ],
 )
 def test_a_recorded_clock_face_tells_the_quadrant_only(
     position: Position | None, zone: Zone
 ) -> None:
-    treated = replace(LUMPECTOMY, site=read_site("2 o'clock", L))
-    found = by_quadrant([treated], position)
+    treated = replace(LUMPECTOMY, site=read_surgical_site("2 o'clock", L))
+    found = place_by_quadrant([treated], position)
     assert found.zone is zone
     assert found.bed_mm is None
 
 
 def test_where_one_operation_has_no_site_nothing_is_elsewhere() -> None:
-    treated = replace(LUMPECTOMY, site=read_site("2 o'clock", L))
+    treated = replace(LUMPECTOMY, site=read_surgical_site("2 o'clock", L))
     position = at_quadrant(Quadrant.LOWER_INNER)
-    assert by_quadrant([treated, LUMPECTOMY], position).zone is Zone.TREATED_PLACE_UNKNOWN
+    assert place_by_quadrant([treated, LUMPECTOMY], position).zone is Zone.TREATED_PLACE_UNKNOWN

@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
-from secondread.judge.agreement import Lesion, Sighting, auc, confusion, two_views
-from secondread.judge.bootstrap import draws
-from secondread.judge.calibration import reliability
+from secondread.judge.agreement import (
+    LesionInView,
+    TrueLesion,
+    compute_auc,
+    count_two_views,
+    tabulate_confusion,
+)
+from secondread.judge.bootstrap import draw_resamples
+from secondread.judge.calibration import measure_reliability
 
 
 def test_kappa_of_a_hand_made_table() -> None:
@@ -16,7 +22,7 @@ def test_kappa_of_a_hand_made_table() -> None:
         + [("amorphous", ["round", "amorphous"])] * 2
         + [("amorphous", ["amorphous"])] * 3
     )
-    found = confusion(pairs)
+    found = tabulate_confusion(pairs)
 
     assert found.labels == ("amorphous", "round")
     assert found.table == ((3, 2), (1, 4))
@@ -26,21 +32,21 @@ def test_kappa_of_a_hand_made_table() -> None:
 
 
 def test_a_model_that_does_not_describe_has_an_empty_table() -> None:
-    found = confusion([("round", []), ("", ["round"])])
+    found = tabulate_confusion([("round", []), ("", ["round"])])
     assert found.count == 0
     assert found.kappa is None
     assert found.first is None
 
 
 def test_a_single_label_has_no_kappa() -> None:
-    assert confusion([("round", ["round"])] * 3).kappa is None
+    assert tabulate_confusion([("round", ["round"])] * 3).kappa is None
 
 
 def test_a_lesion_counts_once_however_many_images_show_it() -> None:
-    def seen(name: str, view: str, *, found: bool) -> Sighting:
-        return Sighting(Lesion("s", "L", name), view, found)
+    def seen(name: str, view: str, *, found: bool) -> LesionInView:
+        return LesionInView(TrueLesion("s", "L", name), view, found)
 
-    counts = two_views(
+    counts = count_two_views(
         [
             seen("a", "CC", found=True),
             seen("a", "MLO", found=True),
@@ -56,8 +62,8 @@ def test_a_lesion_counts_once_however_many_images_show_it() -> None:
 
 
 def test_the_area_is_the_share_of_pairs_in_the_right_order() -> None:
-    drawn = draws(5, resamples=20)
-    values = auc(
+    drawn = draw_resamples(5, resamples=20)
+    values = compute_auc(
         np.array([90.0, 50.0]),
         np.array([0, 1]),
         np.array([60.0, 50.0, -1.0]),
@@ -70,13 +76,15 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order() -> None:
 
 def test_without_negatives_there_is_no_area() -> None:
     empty = np.array([]), np.array([], np.int64)
-    assert np.isnan(auc(np.array([1.0]), np.array([0]), *empty, draws(1, resamples=5))).all()
+    assert np.isnan(
+        compute_auc(np.array([1.0]), np.array([0]), *empty, draw_resamples(1, resamples=5))
+    ).all()
 
 
 def test_the_error_of_hand_made_certainties() -> None:
     certainty = np.array([0.95, 0.95, 0.15, 0.15])
     right = np.array([True, False, False, False])
-    found = reliability(certainty, right)
+    found = measure_reliability(certainty, right)
 
     assert [(b.low, b.count) for b in found.bins] == [(0.1, 2), (0.9, 2)]
     assert found.ece == pytest.approx(0.5 * 0.45 + 0.5 * 0.15)
@@ -85,9 +93,9 @@ def test_the_error_of_hand_made_certainties() -> None:
 def test_certainties_that_are_right_have_no_error() -> None:
     certainty = np.repeat([0.25, 0.75], 40)
     right = np.concatenate([np.arange(40) < 10, np.arange(40) < 30])
-    assert reliability(certainty, right).ece == pytest.approx(0.0)
+    assert measure_reliability(certainty, right).ece == pytest.approx(0.0)
 
 
 def test_certainty_one_belongs_to_the_last_bin_and_nothing_has_no_error() -> None:
-    assert reliability(np.array([1.0]), np.array([True])).bins[0].high == 1.0
-    assert reliability(np.array([]), np.array([], np.bool_)).ece is None
+    assert measure_reliability(np.array([1.0]), np.array([True])).bins[0].high == 1.0
+    assert measure_reliability(np.array([]), np.array([], np.bool_)).ece is None

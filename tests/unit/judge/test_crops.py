@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from secondread.judge.crops import SIDE, cut
-from secondread.judge.outcomes import outcome
+from secondread.judge.crops import SIDE, cut_crops
+from secondread.judge.outcomes import score_image
 from secondread.judge.records import Crop
 from secondread.simulate.truth import TruthRow
 from tests.unit.judge.judged import cluster, found, record
@@ -17,8 +17,8 @@ DISPLAY = (np.indices((2000, 1600)).sum(axis=0) % 251).astype(np.uint8)
 
 
 def crops_of(truth: tuple[TruthRow, ...], marked: bool, folder: Path) -> tuple[Crop, ...]:
-    view = outcome(record(truth, [found(FIVE, 70)] if marked else []))
-    return cut(view, DISPLAY, folder).crops
+    view = score_image(record(truth, [found(FIVE, 70)] if marked else []))
+    return cut_crops(view, DISPLAY, folder).crops
 
 
 @pytest.mark.parametrize(

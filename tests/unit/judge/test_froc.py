@@ -5,10 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondread.judge.bootstrap import cumulated, draws, estimate, mean, share_above
-from secondread.judge.froc import FalseMarks, curve, first_excluded
+from secondread.judge.bootstrap import (
+    count_within_limits,
+    draw_resamples,
+    estimate_interval,
+    resample_mean,
+    resample_share_above,
+)
+from secondread.judge.froc import FalseMarks, compute_curve, find_first_excluded
 
-ONE = draws(1, resamples=3)
+ONE = draw_resamples(1, resamples=3)
 scores = st.lists(st.integers(0, 9).map(lambda n: n / 10), max_size=30)
 
 
@@ -20,7 +26,7 @@ def false_marks(values: list[float], exposure: float = 10.0) -> FalseMarks:
 
 def sensitivity(found: list[float], false: FalseMarks, rates: list[float]) -> list[float]:
     owners = np.zeros(len(found), np.int64)
-    return list(curve(np.array(found), owners, false, np.array(rates), ONE).sensitivity)
+    return list(compute_curve(np.array(found), owners, false, np.array(rates), ONE).sensitivity)
 
 
 def test_a_hand_made_curve() -> None:
@@ -69,9 +75,9 @@ def test_the_order_of_marks_changes_nothing(
 
 
 def test_where_nothing_was_counted_over_there_is_no_threshold() -> None:
-    limit = first_excluded(false_marks([], exposure=0.0), np.array([0.3]), ONE)
+    limit = find_first_excluded(false_marks([], exposure=0.0), np.array([0.3]), ONE)
     assert np.isnan(limit).all()
-    assert np.isnan(share_above(np.array([5.0]), limit[0], np.array([0]), ONE)).all()
+    assert np.isnan(resample_share_above(np.array([5.0]), limit[0], np.array([0]), ONE)).all()
 
 
 def test_the_curve_says_where_the_model_gives_no_more_candidates() -> None:
@@ -79,19 +85,21 @@ def test_the_curve_says_where_the_model_gives_no_more_candidates() -> None:
 
 
 def test_whole_patients_are_drawn_and_the_first_draw_is_the_original() -> None:
-    drawn = draws(7, resamples=50)
+    drawn = draw_resamples(7, resamples=50)
     assert drawn.shape == (51, 7)
     assert (drawn[0] == 1).all()
     assert (drawn.sum(axis=1) == 7).all()
-    assert np.array_equal(drawn, draws(7, resamples=50))
+    assert np.array_equal(drawn, draw_resamples(7, resamples=50))
 
 
 def test_an_interval_widens_when_images_of_one_patient_are_alike() -> None:
     rng = np.random.default_rng(1)
     hits = (rng.random(60) < 0.5).astype(float)
-    alone = estimate(mean(hits, np.arange(60), draws(60)), np.arange(60))
+    alone = estimate_interval(resample_mean(hits, np.arange(60), draw_resamples(60)), np.arange(60))
     four_each = np.repeat(np.arange(60), 4)
-    alike = estimate(mean(np.repeat(hits, 4), four_each, draws(60)), four_each)
+    alike = estimate_interval(
+        resample_mean(np.repeat(hits, 4), four_each, draw_resamples(60)), four_each
+    )
 
     assert alone.low is not None
     assert alone.high is not None
@@ -106,11 +114,11 @@ def test_an_interval_widens_when_images_of_one_patient_are_alike() -> None:
 def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
     owners = np.arange(80)
-    drawn = draws(80, resamples=300)
+    drawn = draw_resamples(80, resamples=300)
     covered = 0
     for _ in range(200):
         hits = (rng.random(80) < 0.6).astype(float)
-        one = estimate(mean(hits, owners, drawn), owners)
+        one = estimate_interval(resample_mean(hits, owners, drawn), owners)
         assert one.low is not None
         assert one.high is not None
         covered += one.low <= 0.6 <= one.high
@@ -119,7 +127,9 @@ def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 def test_few_patients_have_no_interval() -> None:
     owners = np.array([0, 0, 1])
-    one = estimate(mean(np.array([1.0, 0.0, 1.0]), owners, draws(2)), owners)
+    one = estimate_interval(
+        resample_mean(np.array([1.0, 0.0, 1.0]), owners, draw_resamples(2)), owners
+    )
     assert one.value == pytest.approx(2 / 3)
     assert one.low is None
     assert one.high is None
@@ -128,13 +138,16 @@ def test_few_patients_have_no_interval() -> None:
 
 def test_nothing_measured_has_no_value() -> None:
     nothing = np.array([], np.int64)
-    assert estimate(mean(np.array([]), nothing, draws(3)), nothing).value is None
+    assert (
+        estimate_interval(resample_mean(np.array([]), nothing, draw_resamples(3)), nothing).value
+        is None
+    )
 
 
 def test_counting_stops_before_the_limit_is_passed() -> None:
     drawn = np.array([[1, 1], [2, 0]], np.float32)
     owners = np.array([0, 1, 0])
-    assert cumulated(owners, drawn, np.array([[2.0, 2.0]])).tolist() == [[2, 2]]
+    assert count_within_limits(owners, drawn, np.array([[2.0, 2.0]])).tolist() == [[2, 2]]
 
 
 @given(st.integers(0, 3000), st.integers(1, 9), st.floats(0, 4000), st.integers(0, 99))
@@ -142,7 +155,7 @@ def test_counting_in_blocks_is_counting_one_by_one(
     items: int, patients: int, limit: float, seed: int
 ) -> None:
     owners = np.random.default_rng(seed).integers(patients, size=items)
-    drawn = draws(patients, resamples=4, seed=seed)
-    counted = cumulated(owners, drawn, np.full((1, 5), limit))[0]
+    drawn = draw_resamples(patients, resamples=4, seed=seed)
+    counted = count_within_limits(owners, drawn, np.full((1, 5), limit))[0]
     one_by_one = [int((np.cumsum(row[owners]) <= limit + 1e-6).sum()) for row in drawn]
     assert counted.tolist() == one_by_one

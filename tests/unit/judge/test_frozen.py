@@ -9,15 +9,15 @@ import pytest
 from secondread.codes import Laterality, Morphology
 from secondread.judge.frozen import (
     GENERATOR,
-    Entry,
     Fingerprint,
-    fingerprint,
+    RecordedView,
+    digest_spec,
     read_record,
-    spec_digest,
+    take_fingerprint,
     write_record,
 )
-from secondread.judge.population import SEED, PlannedExam, exam_set
-from secondread.simulate.exam import simulated_views
+from secondread.judge.population import SEED, PlannedExam, plan_exams
+from secondread.simulate.exam import simulate_views
 from secondread.simulate.lesions import LesionSpec
 from secondread.simulate.spec import ExamSpec, Seeds
 from secondread.simulate.vendors import VENDORS
@@ -35,7 +35,7 @@ SMALL = ExamSpec(
 
 
 def _mark(spec: ExamSpec) -> Fingerprint:
-    return fingerprint(next(iter(simulated_views(spec))))
+    return take_fingerprint(next(iter(simulate_views(spec))))
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def small() -> Fingerprint:
 
 
 def test_a_view_made_again_has_the_same_fingerprint(small: Fingerprint) -> None:
-    assert small.differences(_mark(SMALL)) == ()
+    assert small.list_differences(_mark(SMALL)) == ()
 
 
 def test_one_grey_level_here_and_there_is_tolerated(small: Fingerprint) -> None:
     near = replace(small, grey=tuple(level + 1.0 for level in small.grey))
-    assert small.differences(near) == ()
+    assert small.list_differences(near) == ()
     far = replace(small, grey=tuple(level + 5.0 for level in small.grey))
-    assert [text.split("[")[0] for text in small.differences(far)] == ["grey"] * 4
+    assert [text.split("[")[0] for text in small.list_differences(far)] == ["grey"] * 4
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_one_grey_level_here_and_there_is_tolerated(small: Fingerprint) -> None:
     ],
 )
 def test_a_changed_exam_is_seen(small: Fingerprint, changed: ExamSpec, what: str) -> None:
-    assert any(text.startswith(what) for text in small.differences(_mark(changed)))
+    assert any(text.startswith(what) for text in small.list_differences(_mark(changed)))
 
 
 def test_a_change_of_the_generator_is_seen(
@@ -75,45 +75,45 @@ def test_a_change_of_the_generator_is_seen(
     finest, *others = vendor.processing.octave_gains
     sharper = replace(vendor.processing, octave_gains=(1.03 * finest, *others))
     monkeypatch.setitem(VENDORS, "alpha", replace(vendor, processing=sharper))
-    assert small.differences(_mark(SMALL)) != ()
+    assert small.list_differences(_mark(SMALL)) != ()
 
 
 def test_a_record_is_read_as_it_was_written(small: Fingerprint, tmp_path: Path) -> None:
     exam = PlannedExam(7, SMALL, Morphology.ROUND)
-    entry = Entry(exam.name, "LCC", spec_digest(SMALL), small)
+    entry = RecordedView(exam.name, "LCC", digest_spec(SMALL), small)
     write_record(tmp_path / "record.csv", [entry], seed=3)
     record = read_record(tmp_path / "record.csv")
-    assert (record.generator, record.seed, record.entries) == (GENERATOR, 3, (entry,))
-    view = next(iter(simulated_views(SMALL)))
-    assert record.differences(exam, view) == ()
+    assert (record.generator, record.seed, record.views) == (GENERATOR, 3, (entry,))
+    view = next(iter(simulate_views(SMALL)))
+    assert record.list_differences(exam, view) == ()
     other = replace(exam, spec=replace(SMALL, paddle_edge=True))
-    assert "specification" in record.differences(other, view)[0]
-    assert record.differences(replace(exam, number=8), view) == ("not in the record",)
+    assert "specification" in record.list_differences(other, view)[0]
+    assert record.list_differences(replace(exam, number=8), view) == ("not in the record",)
 
 
 def test_a_digest_tells_specifications_apart_and_ignores_defaults() -> None:
-    assert spec_digest(replace(SMALL, paddle_edge=False)) == spec_digest(SMALL)
+    assert digest_spec(replace(SMALL, paddle_edge=False)) == digest_spec(SMALL)
     lesion = replace(SMALL.lesions[0], count=13)
-    assert spec_digest(replace(SMALL, lesions=(lesion,))) != spec_digest(SMALL)
-    assert spec_digest(replace(SMALL, vendor="zeta")) != spec_digest(SMALL)
+    assert digest_spec(replace(SMALL, lesions=(lesion,))) != digest_spec(SMALL)
+    assert digest_spec(replace(SMALL, vendor="zeta")) != digest_spec(SMALL)
 
 
 def test_the_committed_record_is_of_these_exams() -> None:
     record = read_record()
     assert (record.generator, record.seed) == (GENERATOR, SEED)
-    known = {(entry.exam, entry.view): entry.spec for entry in record.entries}
+    known = {(entry.exam, entry.view): entry.spec for entry in record.views}
     made = {
-        (exam.name, view): spec_digest(exam.spec)
-        for exam in exam_set("full")
+        (exam.name, view): digest_spec(exam.spec)
+        for exam in plan_exams("full")
         for view in exam.spec.views
     }
     assert {place: made[place] for place in known} == known
-    daily = {(exam.name, view) for exam in exam_set("daily") for view in exam.spec.views}
+    daily = {(exam.name, view) for exam in plan_exams("daily") for view in exam.spec.views}
     assert daily <= set(known)
 
 
 def test_a_view_of_the_daily_set_is_as_recorded() -> None:
-    exam = next(one for one in exam_set("daily") if one.spec.vendor == "zeta" and one.has_cluster)
+    exam = next(one for one in plan_exams("daily") if one.spec.vendor == "zeta" and one.has_cluster)
     label = exam.spec.views[0]
-    view = next(iter(simulated_views(replace(exam.spec, views=(label,)))))
-    assert read_record().differences(exam, view) == ()
+    view = next(iter(simulate_views(replace(exam.spec, views=(label,)))))
+    assert read_record().list_differences(exam, view) == ()

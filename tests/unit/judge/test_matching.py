@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondread.judge.matching import NOBODY, inside, iou, match_points, matched_count
+from secondread.judge.matching import (
+    UNMATCHED,
+    compute_iou,
+    count_matches,
+    find_inside,
+    match_points,
+)
 
 coordinate = st.floats(0, 20, allow_nan=False)
 point = st.tuples(coordinate, coordinate)
@@ -20,7 +26,7 @@ def test_the_higher_mark_finds_a_calcification_and_the_other_is_neither_found_no
     marks = as_points([(1.0, 1.0), (1.1, 1.0), (5.0, 5.0)])
     match = match_points(marks, np.array([0.4, 0.9, 0.8]), as_points([(1.0, 1.0)]), np.array([0.3]))
 
-    assert match.owner.tolist() == [NOBODY, 0, NOBODY]
+    assert match.owner.tolist() == [UNMATCHED, 0, UNMATCHED]
     assert match.near.tolist() == [True, True, False]
 
 
@@ -37,7 +43,7 @@ def test_the_reach_is_each_calcifications_own() -> None:
     reference = as_points([(0.0, 0.0), (10.0, 0.0)])
     match = match_points(marks, np.array([0.9, 0.5]), reference, np.array([0.3, 0.6]))
 
-    assert match.owner.tolist() == [NOBODY, 1]
+    assert match.owner.tolist() == [UNMATCHED, 1]
 
 
 @given(points, points, st.randoms())
@@ -69,7 +75,7 @@ def test_marks_added_below_change_nothing_above(
 @given(points)
 def test_every_calcification_is_found_by_a_mark_upon_it(places: list[tuple[float, float]]) -> None:
     at = as_points(places)
-    assert matched_count(at, at, np.full(len(at), 0.3)) == len(at)
+    assert count_matches(at, at, np.full(len(at), 0.3)) == len(at)
 
 
 @given(point, point, point, point)
@@ -79,20 +85,20 @@ def test_overlap_is_the_same_from_both_sides_and_a_share(
     one = (min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1]))
     other = (min(c[0], d[0]), min(c[1], d[1]), max(c[0], d[0]), max(c[1], d[1]))
 
-    assert iou(one, other) == pytest.approx(iou(other, one))
-    assert 0.0 <= iou(one, other) <= 1.0
+    assert compute_iou(one, other) == pytest.approx(compute_iou(other, one))
+    assert 0.0 <= compute_iou(one, other) <= 1.0
 
 
 def test_a_box_overlaps_itself_wholly_and_another_not_at_all() -> None:
-    assert iou((1, 2, 5, 9), (1, 2, 5, 9)) == 1.0
-    assert iou((0, 0, 1, 1), (1, 0, 2, 1)) == 0.0
+    assert compute_iou((1, 2, 5, 9), (1, 2, 5, 9)) == 1.0
+    assert compute_iou((0, 0, 1, 1), (1, 0, 2, 1)) == 0.0
 
 
 def test_a_point_on_the_border_lies_inside() -> None:
     boxes = np.array([[0.0, 0.0, 1.0, 1.0], [5.0, 5.0, 6.0, 6.0]])
-    assert inside(as_points([(1.0, 0.5), (5.5, 5.5), (3.0, 3.0)]), boxes).tolist() == [
+    assert find_inside(as_points([(1.0, 0.5), (5.5, 5.5), (3.0, 3.0)]), boxes).tolist() == [
         True,
         True,
         False,
     ]
-    assert inside(as_points([(1.0, 1.0)]), np.empty((0, 4))).tolist() == [False]
+    assert find_inside(as_points([(1.0, 1.0)]), np.empty((0, 4))).tolist() == [False]

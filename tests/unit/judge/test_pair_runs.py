@@ -8,42 +8,48 @@ from pathlib import Path
 import pytest
 
 from secondread.errors import SettingsError
-from secondread.followup.limits import shipped_limits
+from secondread.followup.limits import load_limits
 from secondread.judge import pair_runs
 from secondread.judge.pair_oracle import ORACLE, ORACLE_READER
-from secondread.judge.pair_runs import Bench, BenchModel, Found, collected, open_oracle
+from secondread.judge.pair_runs import (
+    BenchmarkModel,
+    PairBenchmark,
+    PairRows,
+    judge_all_pairs,
+    open_oracle,
+)
 from tests.squared_pairs import squared
 
-NOW = BenchModel(partial(open_oracle, 7), ORACLE_READER)
+NOW = BenchmarkModel(partial(open_oracle, 7), ORACLE_READER)
 OTHER = replace(NOW, reader=replace(ORACLE_READER, model=replace(ORACLE, digest="1" * 64)))
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(7, 5, None, NOW, tmp_path)
+def bench(tmp_path: Path) -> PairBenchmark:
+    return PairBenchmark(7, 5, None, NOW, tmp_path)
 
 
-def steps(bench: Bench) -> tuple[Found, int]:
+def steps(bench: PairBenchmark) -> tuple[PairRows, int]:
     done: list[None] = []
-    found = collected(bench, "squares", squared, lambda: done.append(None))
+    found = judge_all_pairs(bench, "squares", squared, lambda: done.append(None))
     return found, len(done)
 
 
-def test_what_is_found_comes_in_the_order_of_the_pairs(bench: Bench) -> None:
+def test_what_is_found_comes_in_the_order_of_the_pairs(bench: PairBenchmark) -> None:
     found, done = steps(bench)
 
     assert [one["number"] for one in found] == [1, 2, 2, 4]
     assert done == 5
 
 
-def test_several_processes_find_the_same(bench: Bench) -> None:
+def test_several_processes_find_the_same(bench: PairBenchmark) -> None:
     one, _ = steps(bench)
     (bench.out / "squares.jsonl").unlink()
 
     assert steps(replace(bench, processes=2)) == (one, 5)
 
 
-def test_a_run_goes_on_where_it_was_cut_off(bench: Bench) -> None:
+def test_a_run_goes_on_where_it_was_cut_off(bench: PairBenchmark) -> None:
     first, _ = steps(bench)
     path = bench.out / "squares.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -58,7 +64,7 @@ def test_a_run_goes_on_where_it_was_cut_off(bench: Bench) -> None:
     assert sorted(made.name for made in bench.out.glob("read-*")) == ["read-2", "read-3", "read-4"]
 
 
-def test_a_larger_run_takes_over_a_smaller_one(bench: Bench) -> None:
+def test_a_larger_run_takes_over_a_smaller_one(bench: PairBenchmark) -> None:
     steps(bench)
     for made in bench.out.glob("read-*"):
         made.unlink()
@@ -70,7 +76,7 @@ def test_a_larger_run_takes_over_a_smaller_one(bench: Bench) -> None:
     assert [made.name for made in bench.out.glob("read-*")] == ["read-5"]
 
 
-def test_pairs_of_another_model_or_seed_are_not_mixed_in(bench: Bench) -> None:
+def test_pairs_of_another_model_or_seed_are_not_mixed_in(bench: PairBenchmark) -> None:
     steps(bench)
 
     for changed, words in (
@@ -83,7 +89,7 @@ def test_pairs_of_another_model_or_seed_are_not_mixed_in(bench: Bench) -> None:
     assert json.loads((bench.out / "squares.jsonl").read_text().splitlines()[0])["seed"] == 7
 
 
-def test_an_older_model_reads_along_in_every_process(bench: Bench) -> None:
+def test_an_older_model_reads_along_in_every_process(bench: PairBenchmark) -> None:
     upgraded = replace(bench, older=OTHER, processes=2)
 
     found, done = steps(upgraded)
@@ -94,7 +100,7 @@ def test_an_older_model_reads_along_in_every_process(bench: Bench) -> None:
     assert steps(replace(upgraded, processes=1)) == (found, 5)
 
 
-def test_pairs_with_and_without_an_older_model_are_not_mixed(bench: Bench) -> None:
+def test_pairs_with_and_without_an_older_model_are_not_mixed(bench: PairBenchmark) -> None:
     steps(bench)
     third = replace(ORACLE_READER, model=replace(ORACLE, digest="2" * 64))
 
@@ -108,10 +114,10 @@ def test_pairs_with_and_without_an_older_model_are_not_mixed(bench: Bench) -> No
 
 
 def test_pairs_compared_with_other_limits_are_not_mixed_in(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: PairBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps(bench)
-    other = replace(shipped_limits(), made_from="other pairs")
+    other = replace(load_limits(), made_from="other pairs")
     monkeypatch.setattr(pair_runs, "shipped_limits", lambda: other)
 
     with pytest.raises(SettingsError, match="holds pairs of other repeatability limits;"):

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from secondread.detect.marks import Detection
-from secondread.findings.comparison import Verdict
+from secondread.findings.comparison import ChangeKind
 from secondread.judge import pair_benchmark
-from secondread.judge.pair_benchmark import by_side, judged, write_figures
+from secondread.judge.pair_benchmark import group_by_side, judge_pair, write_figures
 from secondread.judge.pair_oracle import ORACLE, ORACLE_READER, Oracle
-from secondread.judge.pair_runs import Bench, BenchModel, Models, Opened
-from secondread.judge.pair_scores import Answer, PriorSide
-from secondread.judge.pairs import Detect, PairViews, pair_spec, simulated_pair
+from secondread.judge.pair_runs import BenchmarkModel, OpenedModel, OpenedModels, PairBenchmark
+from secondread.judge.pair_scores import ChangeOutcome, PriorSide
+from secondread.judge.pairs import DetectView, PairViews, draw_pair_spec, simulate_pair
 from secondread.reading import Reader
 from secondread.simulate.exam import SimulatedView
 
@@ -24,7 +24,7 @@ BLIND = replace(SHARP, sure=0.0)
 OLD_READER = replace(ORACLE_READER, model=replace(ORACLE, name="older", digest="1" * 64))
 
 
-def counted(oracle: Oracle, read: list[str]) -> Detect:
+def counted(oracle: Oracle, read: list[str]) -> DetectView:
     def detect(view: SimulatedView, number: int) -> Detection:
         read.append(view.exam)
         return oracle(view, number)
@@ -34,41 +34,42 @@ def counted(oracle: Oracle, read: list[str]) -> Detect:
 
 @cache
 def simulated(number: int) -> PairViews:
-    spec = pair_spec(1, number, 0.4)
-    return simulated_pair(replace(spec, views=spec.views[:1]))
+    spec = draw_pair_spec(1, number, 0.4)
+    return simulate_pair(replace(spec, views=spec.views[:1]))
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PairBenchmark:
     monkeypatch.setattr(pair_benchmark, "pair_spec", lambda _, number, __: number + 3)
     monkeypatch.setattr(pair_benchmark, "simulated_pair", simulated)
     now, older = (
-        BenchModel(partial(opened, oracle, reader), reader)
+        BenchmarkModel(partial(opened, oracle, reader), reader)
         for oracle, reader in ((SHARP, ORACLE_READER), (BLIND, OLD_READER))
     )
-    return Bench(1, 1, None, now, tmp_path, older=older)
+    return PairBenchmark(1, 1, None, now, tmp_path, older=older)
 
 
-def opened(oracle: Oracle, reader: Reader) -> Opened:
-    return Opened(oracle, reader)
+def opened(oracle: Oracle, reader: Reader) -> OpenedModel:
+    return OpenedModel(oracle, reader)
 
 
-def said(found: Sequence[Answer], side: PriorSide) -> list[tuple[str, Verdict | None]]:
+def said(found: Sequence[ChangeOutcome], side: PriorSide) -> list[tuple[str, ChangeKind | None]]:
     return [(one.truth, one.verdict) for one in found if one.prior is side]
 
 
-def answered(bench: Bench, models: Models) -> list[Answer]:
-    return [Answer.from_json(one) for one in judged(bench, models, 0)]
+def answered(bench: PairBenchmark, models: OpenedModels) -> list[ChangeOutcome]:
+    return [ChangeOutcome.from_json(one) for one in judge_pair(bench, models, 0)]
 
 
-def test_each_view_is_read_once_by_each_model(bench: Bench) -> None:
+def test_each_view_is_read_once_by_each_model(bench: PairBenchmark) -> None:
     now: list[str] = []
     then: list[str] = []
 
-    judged(
+    judge_pair(
         bench,
-        Models(
-            Opened(counted(SHARP, now), ORACLE_READER), Opened(counted(BLIND, then), OLD_READER)
+        OpenedModels(
+            OpenedModel(counted(SHARP, now), ORACLE_READER),
+            OpenedModel(counted(BLIND, then), OLD_READER),
         ),
         0,
     )
@@ -77,28 +78,34 @@ def test_each_view_is_read_once_by_each_model(bench: Bench) -> None:
     assert then == ["prior"]
 
 
-def test_an_older_models_findings_are_not_comparable_by_rule(bench: Bench) -> None:
-    found = answered(bench, Models(Opened(SHARP, ORACLE_READER), Opened(SHARP, OLD_READER)))
+def test_an_older_models_findings_are_not_comparable_by_rule(bench: PairBenchmark) -> None:
+    found = answered(
+        bench, OpenedModels(OpenedModel(SHARP, ORACLE_READER), OpenedModel(SHARP, OLD_READER))
+    )
 
     again, stored = (said(found, side) for side in (PriorSide.READ_AGAIN, PriorSide.STORED))
     shown = [verdict for truth, verdict in again if truth != "gone" and verdict is not None]
     assert shown
-    assert [v for _, v in stored if v is not None] == [Verdict.NOT_COMPARABLE] * len(shown)
+    assert [v for _, v in stored if v is not None] == [ChangeKind.NOT_COMPARABLE] * len(shown)
 
 
-def test_an_older_model_that_sees_as_well_would_say_the_same(bench: Bench) -> None:
-    found = answered(bench, Models(Opened(SHARP, ORACLE_READER), Opened(SHARP, OLD_READER)))
+def test_an_older_model_that_sees_as_well_would_say_the_same(bench: PairBenchmark) -> None:
+    found = answered(
+        bench, OpenedModels(OpenedModel(SHARP, ORACLE_READER), OpenedModel(SHARP, OLD_READER))
+    )
 
     assert said(found, PriorSide.STORED_COMPARED) == said(found, PriorSide.READ_AGAIN)
 
 
-def test_what_an_older_model_missed_would_be_new(bench: Bench) -> None:
-    found = answered(bench, Models(Opened(SHARP, ORACLE_READER), Opened(BLIND, OLD_READER)))
+def test_what_an_older_model_missed_would_be_new(bench: PairBenchmark) -> None:
+    found = answered(
+        bench, OpenedModels(OpenedModel(SHARP, ORACLE_READER), OpenedModel(BLIND, OLD_READER))
+    )
 
     compared = said(found, PriorSide.STORED_COMPARED)
-    assert {verdict for _, verdict in compared} == {Verdict.NEW}
+    assert {verdict for _, verdict in compared} == {ChangeKind.NEW}
     assert {truth for truth, _ in compared} != {"new"}
-    figures = by_side(found, [0])
+    figures = group_by_side(found, [0])
     assert figures[PriorSide.STORED_COMPARED].new_specificity.value == 0.0
     assert figures[PriorSide.READ_AGAIN].new_specificity.value == 1.0
     assert figures[PriorSide.STORED].not_comparable.value == 1.0
@@ -107,12 +114,12 @@ def test_what_an_older_model_missed_would_be_new(bench: Bench) -> None:
 def test_answers_of_a_run_that_knew_no_upgrade_are_those_of_a_prior_read_again() -> None:
     values = {"pair": 1, "truth": "new", "verdict": "new", "same_unit": True, "zone": ""}
 
-    answer = Answer.from_json(values)
+    answer = ChangeOutcome.from_json(values)
 
-    assert (answer.prior, answer.verdict) == (PriorSide.READ_AGAIN, Verdict.NEW)
+    assert (answer.prior, answer.verdict) == (PriorSide.READ_AGAIN, ChangeKind.NEW)
 
 
-def test_the_card_says_what_an_upgrade_does(bench: Bench) -> None:
+def test_the_card_says_what_an_upgrade_does(bench: PairBenchmark) -> None:
     text = write_figures(bench, lambda: None)
 
     rows = text.partition("### After a model upgrade")[2].splitlines()
@@ -125,7 +132,7 @@ def test_the_card_says_what_an_upgrade_does(bench: Bench) -> None:
     assert kept["new_specificity"]["value"] == 1.0
 
 
-def test_without_an_older_model_the_card_says_nothing_of_upgrades(bench: Bench) -> None:
+def test_without_an_older_model_the_card_says_nothing_of_upgrades(bench: PairBenchmark) -> None:
     text = write_figures(replace(bench, older=None), lambda: None)
 
     assert "upgrade" not in text

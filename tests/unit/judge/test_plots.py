@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from secondread.judge.calibration import Bin, Reliability
-from secondread.judge.froc import Curve
-from secondread.judge.plots import Axes, Series, draw_froc, draw_reliability
+from secondread.judge.calibration import Reliability, ReliabilityBin
+from secondread.judge.froc import FrocCurve
+from secondread.judge.plots import Axes, NamedCurve, draw_froc, draw_reliability
 from secondread.judge.records import Crop
 from secondread.judge.sheets import draw_sheets
 from tests.unit.judge.judged import record
@@ -32,8 +32,8 @@ def blue(path: Path) -> "np.ndarray[tuple[int, int], np.dtype[np.bool_]]":
 
 def test_a_curve_ends_where_the_model_gives_no_more(tmp_path: Path) -> None:
     nan = float("nan")
-    curve = Curve((0.1, 1.0, 10.0), (0.2, 0.5, 0.9), (nan,) * 3, (nan,) * 3, ends_at=2.0)
-    draw_froc(AXES, [Series("all", curve)], tmp_path / "froc.png")
+    curve = FrocCurve((0.1, 1.0, 10.0), (0.2, 0.5, 0.9), (nan,) * 3, (nan,) * 3, ends_at=2.0)
+    draw_froc(AXES, [NamedCurve("all", curve)], tmp_path / "froc.png")
     drawn = blue(tmp_path / "froc.png")
 
     x, y = (round(v) for v in AXES.at(1.0, 0.5))
@@ -42,7 +42,7 @@ def test_a_curve_ends_where_the_model_gives_no_more(tmp_path: Path) -> None:
 
 
 def test_reliability_is_drawn_at_stated_and_observed(tmp_path: Path) -> None:
-    found = Reliability((Bin(0.2, 0.3, 10, 0.25, 0.75),), 0.5, 0.3, 10)
+    found = Reliability((ReliabilityBin(0.2, 0.3, 10, 0.25, 0.75),), 0.5, 0.3, 10)
     draw_reliability({"clusters": found}, tmp_path / "r.png")
     axes = Axes((0.0, 1.0), "", "", ())
     x, y = (round(v) for v in axes.at(0.25, 0.75))

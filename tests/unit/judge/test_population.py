@@ -12,25 +12,25 @@ from secondread.judge.population import (
     RESERVED_SEEDS,
     SEED,
     PlannedExam,
-    exam_set,
-    planned_exam,
+    plan_exam,
+    plan_exams,
 )
-from secondread.simulate.vendors import VENDORS, held_out
+from secondread.simulate.vendors import VENDORS, list_held_out_vendors
 
 
 @pytest.fixture(scope="module")
 def full() -> tuple[PlannedExam, ...]:
-    return exam_set("full")
+    return plan_exams("full")
 
 
 @pytest.fixture(scope="module")
 def daily() -> tuple[PlannedExam, ...]:
-    return exam_set("daily")
+    return plan_exams("daily")
 
 
 def test_an_exam_is_a_function_of_seed_and_number(full: tuple[PlannedExam, ...]) -> None:
-    assert planned_exam(SEED, 17) == full[17]
-    assert planned_exam(SEED + 1, 17).spec != full[17].spec
+    assert plan_exam(SEED, 17) == full[17]
+    assert plan_exam(SEED + 1, 17).spec != full[17].spec
 
 
 def test_half_of_the_full_set_has_clusters_and_half_has_none(full: tuple[PlannedExam, ...]) -> None:
@@ -109,6 +109,6 @@ def test_every_test_exam_is_another_woman_from_the_reserved_range(
 
 
 def test_families_that_are_held_out_make_up_a_third(full: tuple[PlannedExam, ...]) -> None:
-    names = {vendor.name for vendor in held_out()}
+    names = {vendor.name for vendor in list_held_out_vendors()}
     share = sum(exam.spec.vendor in names for exam in full) / len(full)
     assert 0.25 < share < 0.40

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from secondread.errors import InputError
-from secondread.judge.annotations import check_truth, image_truth
-from secondread.judge.crops import Album
+from secondread.judge.annotations import arrange_truth, check_truth
+from secondread.judge.crops import CropAlbum
 from secondread.judge.records import Crop, ViewRecord, read_records
 from secondread.simulate.truth import TruthRow
 from tests.unit.judge.judged import UID, calcification, cluster, found, mark, record, thing
@@ -68,17 +68,17 @@ def test_a_truth_table_as_the_simulator_writes_it_is_sound() -> None:
 def test_a_group_of_vessel_calcifications_is_known_by_its_members() -> None:
     group = replace(thing("vascular", (10, 10, 60, 20)), id="v")
     member = replace(thing("vascular", (11, 11, 12, 12)), id="v.1", parent_id="v")
-    boxes = image_truth([group, member], record().image.spacing_mm).objects
+    boxes = arrange_truth([group, member], record().image.spacing_mm).objects
     assert [boxes[kind].tolist() for kind in boxes if len(boxes[kind])] == [
         [pytest.approx([11, 11, 12, 12])]
     ]
 
 
 def test_an_album_keeps_the_highest_ranks_and_deletes_the_other_files(tmp_path: Path) -> None:
-    album = Album(tmp_path, limit=2)
+    album = CropAlbum(tmp_path, limit=2)
     for number, rank in enumerate((0.3, 0.9, 0.1, 0.5)):
         (tmp_path / f"{number}.png").touch()
-        album.add([replace(CROP, file=f"{number}.png", rank=rank)])
+        album.add_crops([replace(CROP, file=f"{number}.png", rank=rank)])
 
-    assert album.files() == {"1.png", "3.png"}
+    assert album.list_files() == {"1.png", "3.png"}
     assert {path.name for path in tmp_path.iterdir()} == {"1.png", "3.png"}

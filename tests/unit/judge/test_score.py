@@ -7,25 +7,27 @@ from functools import partial
 
 import pytest
 
-from secondread.judge.items import Set
-from secondread.judge.model import Model, Point
-from secondread.judge.outcomes import outcome
+from secondread.judge.items import ScoredSet
+from secondread.judge.model import ModelPoint, ScoredModel
+from secondread.judge.outcomes import score_image
 from secondread.judge.records import ViewRecord
-from secondread.judge.results import Part
-from secondread.judge.score import score
+from secondread.judge.results import PartFigures
+from secondread.judge.score import score_part
 from secondread.reasons import ImageStatus
 from tests.unit.judge.judged import calcification, cluster, found, mark, record, thing
 
 FIVE = [(50.0, 50.0), (53.0, 51.0), (51.0, 55.0), (55.0, 54.0), (52.0, 52.0)]
 ELSEWHERE = [(90.0, 90.0), (92.0, 91.0), (91.0, 93.0)]
-MODEL = Model(
-    (Point(1, "standard", default=True), Point(2, "sensitive", default=False)),
+MODEL = ScoredModel(
+    (ModelPoint(1, "standard", default=True), ModelPoint(2, "sensitive", default=False)),
     lambda score: 100 * score,
 )
 
 
-def scored(records: Sequence[ViewRecord], held_out: frozenset[str] = frozenset()) -> Part:
-    return score(Set.of(map(outcome, records), held_out), "all", MODEL, resamples=200)
+def scored(records: Sequence[ViewRecord], held_out: frozenset[str] = frozenset()) -> PartFigures:
+    return score_part(
+        ScoredSet.from_views(map(score_image, records), held_out), "all", MODEL, resamples=200
+    )
 
 
 def exam(number: int, family: str = "alpha") -> list[ViewRecord]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from secondread.judge.site import ViewScores, calibrated, poisson_interval
+from secondread.judge.site import ViewScores, calibrate_site, poisson_interval
 
 
 def view(woman: int, *certainties: float, exam: str = "") -> ViewScores:
@@ -16,7 +16,7 @@ def view(woman: int, *certainties: float, exam: str = "") -> ViewScores:
 def test_the_certainty_lies_between_the_last_shown_and_the_first_that_is_not() -> None:
     views = [view(0, 90.0, 40.0), view(1, 70.0), view(2, 60.5), view(3)]
 
-    found = calibrated(views, wanted_per_view=0.5, lowest=10.0)
+    found = calibrate_site(views, wanted_per_view=0.5, lowest=10.0)
 
     assert 60.5 < found.minimum_certainty <= 70.0
     assert (found.clusters, found.per_view, found.exceeds) == (2, 0.5, False)
@@ -24,26 +24,26 @@ def test_the_certainty_lies_between_the_last_shown_and_the_first_that_is_not() -
 
 
 def test_where_more_is_wanted_than_there_is_everything_is_shown() -> None:
-    found = calibrated([view(0, 55.0), view(1)], wanted_per_view=2.0, lowest=12.5)
+    found = calibrate_site([view(0, 55.0), view(1)], wanted_per_view=2.0, lowest=12.5)
 
     assert (found.minimum_certainty, found.clusters) == (12.5, 1)
 
 
 def test_candidates_that_cannot_be_told_apart_are_left_out_together() -> None:
-    found = calibrated([view(n, 80.0) for n in range(4)], wanted_per_view=0.5, lowest=0.0)
+    found = calibrate_site([view(n, 80.0) for n in range(4)], wanted_per_view=0.5, lowest=0.0)
 
     assert found.minimum_certainty > 80.0
     assert found.clusters == 0
 
 
 def test_what_cannot_be_left_out_is_said_to_exceed() -> None:
-    found = calibrated([view(n, 100.0) for n in range(4)], wanted_per_view=0.5, lowest=0.0)
+    found = calibrate_site([view(n, 100.0) for n in range(4)], wanted_per_view=0.5, lowest=0.0)
 
     assert (found.minimum_certainty, found.clusters, found.exceeds) == (100.0, 4, True)
 
 
 def test_none_wanted_shows_none() -> None:
-    found = calibrated([view(0, 90.0), view(1, 30.0)], wanted_per_view=0.0, lowest=0.0)
+    found = calibrate_site([view(0, 90.0), view(1, 30.0)], wanted_per_view=0.0, lowest=0.0)
 
     assert (found.clusters, found.interval[0]) == (0, 0.0)
     assert found.interval[1] == pytest.approx(3.689 / 2, abs=1e-3)
@@ -51,7 +51,7 @@ def test_none_wanted_shows_none() -> None:
 
 def test_no_view_calibrates_nothing() -> None:
     with pytest.raises(ValueError, match="no view was read"):
-        calibrated([], 0.3, 0.0)
+        calibrate_site([], 0.3, 0.0)
 
 
 @given(
@@ -64,7 +64,7 @@ def test_never_more_is_shown_than_wanted_and_the_next_candidate_would_be_too_muc
     scores: list[list[float]], wanted: float
 ) -> None:
     views = [view(number, *certainties) for number, certainties in enumerate(scores)]
-    found = calibrated(views, wanted, lowest=0.0, resamples=20)
+    found = calibrate_site(views, wanted, lowest=0.0, resamples=20)
 
     assert not found.exceeds
     everything = sorted((c for one in scores for c in one), reverse=True)
@@ -90,7 +90,7 @@ def test_a_few_women_with_many_clusters_widen_what_resampling_says() -> None:
         for n in range(60)
     ]
 
-    even, uneven = (calibrated(views, 0.3, 0.0) for views in (spread, heaped))
+    even, uneven = (calibrate_site(views, 0.3, 0.0) for views in (spread, heaped))
 
     def width(found: tuple[float, float]) -> float:
         return found[1] - found[0]
@@ -103,7 +103,7 @@ def test_a_woman_has_no_say_in_what_is_expected_of_her() -> None:
     # Alone, nobody else has a candidate: the others' certainty shows all of hers.
     views = [view(0, 90.0, 80.0, 70.0), view(1), view(2), view(3)]
 
-    found = calibrated(views, wanted_per_view=0.25, lowest=5.0)
+    found = calibrate_site(views, wanted_per_view=0.25, lowest=5.0)
 
     assert found.per_view == 0.25
     assert found.left_out_per_view == 0.75
@@ -112,4 +112,4 @@ def test_a_woman_has_no_say_in_what_is_expected_of_her() -> None:
 def test_the_same_views_give_the_same_intervals() -> None:
     views = [view(n, 10.0 * n) for n in range(10)]
 
-    assert calibrated(views, 0.3, 0.0) == calibrated(views, 0.3, 0.0)
+    assert calibrate_site(views, 0.3, 0.0) == calibrate_site(views, 0.3, 0.0)

@@ -10,26 +10,31 @@ from secondread.findings.finding import (
     Finding,
     ImageReading,
     ModelIdentity,
-    StatedPoint,
+    StatedOperatingPoint,
     StudyReading,
 )
-from secondread.followup.applied import followed_up
+from secondread.followup.applied import follow_up
 from secondread.reasons import ImageStatus, Outcome, Reason
 from tests.builders import header, view_sequence
 from tests.unit.followup.breasts import MODEL, Lie, Spot, group, reading
-from tests.unit.report.readings import cluster, read, refused, source
+from tests.unit.report.readings import (
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+)
 
 CURRENT, PRIOR = "1.2.826.0.1.3680043.10.1", "1.2.826.0.1.3680043.10.2"
 POINTS = (
-    StatedPoint(1, "standard", 50.0, 0.2, "56 views without a cluster"),
-    StatedPoint(2, "sensitive", 20.0, 0.5, "56 views without a cluster"),
+    StatedOperatingPoint(1, "standard", 50.0, 0.2, "56 views without a cluster"),
+    StatedOperatingPoint(2, "sensitive", 20.0, 0.5, "56 views without a cluster"),
 )
 POINTED: ModelIdentity = replace(MODEL, points=POINTS)
 
-GROWN = group(45.0, 20.0, 8) + group(45.0, 20.0, 7, seed=4)  # none of them in another
-THEN = group(45.0, 20.0, 8)
-NEW = group(20.0, 40.0, 6, seed=3)
-GONE = group(45.0, -25.0, 8, seed=1)
+GROWN_CLUSTER = group(45.0, 20.0, 8) + group(45.0, 20.0, 7, seed=4)  # none of them in another
+PRIOR_CLUSTER = group(45.0, 20.0, 8)
+NEW_CLUSTER = group(20.0, 40.0, 6, seed=3)
+GONE_CLUSTER = group(45.0, -25.0, 8, seed=1)
 
 
 def _read(study: str, day: str, *views: tuple[View, list[Spot]]) -> StudyReading:
@@ -75,27 +80,31 @@ def _header(image: ImageReading) -> Dataset:
 
 @cache
 def _followed() -> StudyReading:
-    now = _read(CURRENT, "20260105", (View.CC, GROWN + NEW), (View.MLO, THEN))
-    then = _read(PRIOR, "20250105", (View.CC, THEN + GONE), (View.MLO, THEN))
-    return replace(followed_up(now, [then]), outcome=Outcome.FINDINGS)
+    now = _read(
+        CURRENT, "20260105", (View.CC, GROWN_CLUSTER + NEW_CLUSTER), (View.MLO, PRIOR_CLUSTER)
+    )
+    then = _read(
+        PRIOR, "20250105", (View.CC, PRIOR_CLUSTER + GONE_CLUSTER), (View.MLO, PRIOR_CLUSTER)
+    )
+    return replace(follow_up(now, [then]), outcome=Outcome.FINDINGS)
 
 
-def followed() -> tuple[StudyReading, dict[str, Dataset]]:
+def make_followed_study() -> tuple[StudyReading, dict[str, Dataset]]:
     """Return a study of the left breast with its prior, and the headers of all images.
 
     In CC one cluster is new, one has grown and one is gone; the one that has grown is also seen
     in MLO, unchanged.
     """
     found = _followed()
-    images = (*found.images, *(image for one in found.earlier for image in one.images))
+    images = (*found.images, *(image for one in found.prior_readings for image in one.images))
     return found, {image.mammogram.sop_instance_uid: _header(image) for image in images}
 
 
-def in_one_quadrant() -> tuple[StudyReading, dict[str, Dataset]]:
+def make_one_quadrant_study() -> tuple[StudyReading, dict[str, Dataset]]:
     """Return a study of the left breast with a cluster far from the lines between quadrants."""
     aside = group(45.0, 40.0, 8)
     now = _read(CURRENT, "20260105", (View.CC, aside), (View.MLO, aside))
-    found = replace(followed_up(now, []), outcome=Outcome.FINDINGS)
+    found = replace(follow_up(now, []), outcome=Outcome.FINDINGS)
     return found, {image.mammogram.sop_instance_uid: _header(image) for image in found.images}
 
 
@@ -104,27 +113,33 @@ def _of_one(finding: Finding) -> Finding:
     return replace(finding, members=finding.members[:1])
 
 
-def mixed() -> tuple[StudyReading, dict[str, Dataset]]:
+def make_mixed_study() -> tuple[StudyReading, dict[str, Dataset]]:
     """Return a study without prior, in which every other kind of item occurs.
 
     Findings that are shown, optional and hidden; an image that was refused, and one that was read
     with a doubt for which there is an Image Quality finding.
     """
-    headers = {label: source(label) for label in ("RCC", "LCC", "RMLO", "LMLO")}
+    headers = {label: make_header(label) for label in ("RCC", "LCC", "RMLO", "LMLO")}
     findings = (
-        cluster(),
-        _of_one(cluster(2, (500.5, 700.5), certainty=35.0, shown=False)),
-        _of_one(cluster(3, (200.5, 200.5), certainty=5.0, shown=False)),
+        make_cluster(),
+        _of_one(make_cluster(2, (500.5, 700.5), certainty=35.0, shown=False)),
+        _of_one(make_cluster(3, (200.5, 200.5), certainty=5.0, shown=False)),
     )
-    doubtful = read(headers["RMLO"], status=ImageStatus.FLAGGED, reasons=(Reason.SATURATED_AREA,))
-    images = (read(headers["RCC"]), read(headers["LCC"], *findings), doubtful)
+    doubtful = make_image_reading(
+        headers["RMLO"], status=ImageStatus.FLAGGED, reasons=(Reason.SATURATED_AREA,)
+    )
+    images = (
+        make_image_reading(headers["RCC"]),
+        make_image_reading(headers["LCC"], *findings),
+        doubtful,
+    )
     made = StudyReading(
         CURRENT,
         1,
         "first",
         Outcome.PARTIAL,
         (Reason.SOME_IMAGES_REFUSED,),
-        (*images, refused(headers["LMLO"])),
+        (*images, make_refused_image(headers["LMLO"])),
         (),
         (),
         (),

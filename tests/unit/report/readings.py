@@ -26,14 +26,14 @@ from tests.builders import header, view_sequence
 STUDY = "1.2.826.0.1.3680043.10.1"
 NODE = NodeIdentity("Secondread project", "Secondread", "0.1.0", "2.25.77", "SECONDREAD", "")
 MODEL = ModelIdentity("calcification", "2026.1", "ab" * 32, 2, calibrated=True)
-AT = datetime(2026, 11, 22, 10, 1, 2, tzinfo=UTC)
-FIRST = Occasion(AT, predecessor=None)
+WRITTEN_AT = datetime(2026, 11, 22, 10, 1, 2, tzinfo=UTC)
+FIRST_OCCASION = Occasion(WRITTEN_AT, predecessor=None)
 UIDS = ResultUids("installation", STUDY, 1, "main")
 
 _SIDES = {"L": (["A", "R"], 1), "R": (["P", "L"], 2)}
 
 
-def source(label: str, **attributes: object) -> Dataset:
+def make_header(label: str, **attributes: object) -> Dataset:
     """The header of one view: ``LCC``, ``RMLO``; its UIDs follow from the label."""
     side, view = label[0], View[label[1:]]
     orientation, number = _SIDES[side]
@@ -55,7 +55,7 @@ def source(label: str, **attributes: object) -> Dataset:
     return header(**(values | attributes))
 
 
-def cluster(
+def make_cluster(
     number: int = 1,
     at: tuple[float, float] = (300.5, 420.5),
     label: str = "LCC",
@@ -79,7 +79,7 @@ def cluster(
     return replace(finding, **changes)  # type: ignore[arg-type]  # any field, by name
 
 
-def read(
+def make_image_reading(
     ds: Dataset,
     *findings: Finding,
     status: ImageStatus = ImageStatus.READ,
@@ -92,19 +92,19 @@ def read(
     return ImageReading(mammogram, status, reasons, gates, 1.5, findings, detail)
 
 
-def refused(ds: Dataset, reason: Reason = Reason.LOSSY_COMPRESSION) -> ImageReading:
+def make_refused_image(ds: Dataset, reason: Reason = Reason.LOSSY_COMPRESSION) -> ImageReading:
     """An image that was not read."""
-    return read(ds, status=ImageStatus.REFUSED, reasons=(reason,))
+    return make_image_reading(ds, status=ImageStatus.REFUSED, reasons=(reason,))
 
 
-def study(
+def make_study_reading(
     outcome: Outcome, *images: ImageReading, reasons: tuple[Reason, ...] = ()
 ) -> StudyReading:
     """A reading of these images."""
     return StudyReading(STUDY, 1, "first", outcome, reasons, images, (), (), (), MODEL)
 
 
-def by_uid(*headers: Dataset) -> dict[str, Dataset]:
+def index_by_uid(*headers: Dataset) -> dict[str, Dataset]:
     """Headers by SOP Instance UID."""
     return {str(ds.SOPInstanceUID): ds for ds in headers}
 
@@ -112,23 +112,28 @@ def by_uid(*headers: Dataset) -> dict[str, Dataset]:
 FOUR_VIEWS = ("RCC", "LCC", "RMLO", "LMLO")
 
 
-def situations() -> Mapping[str, tuple[StudyReading, dict[str, Dataset]]]:
+def make_situations() -> Mapping[str, tuple[StudyReading, dict[str, Dataset]]]:
     """Return a reading with its headers for each tree that TID 4000 can become."""
-    headers = {label: source(label) for label in FOUR_VIEWS}
-    plain = [read(headers[label]) for label in FOUR_VIEWS]
-    marked = read(headers["LCC"], cluster(), cluster(2, (500.5, 700.5)), cluster(3, shown=False))
-    bad = refused(headers["RMLO"])
+    headers = {label: make_header(label) for label in FOUR_VIEWS}
+    plain = [make_image_reading(headers[label]) for label in FOUR_VIEWS]
+    marked = make_image_reading(
+        headers["LCC"],
+        make_cluster(),
+        make_cluster(2, (500.5, 700.5)),
+        make_cluster(3, shown=False),
+    )
+    bad = make_refused_image(headers["RMLO"])
     found, nothing = Outcome.FINDINGS, Outcome.NO_FINDINGS
     readings = {
-        "no findings": study(nothing, *plain),
-        "findings": study(found, plain[0], marked, *plain[2:]),
-        "every image failed": study(
+        "no findings": make_study_reading(nothing, *plain),
+        "findings": make_study_reading(found, plain[0], marked, *plain[2:]),
+        "every image failed": make_study_reading(
             Outcome.FAILED,
-            *(refused(headers[label]) for label in FOUR_VIEWS),
+            *(make_refused_image(headers[label]) for label in FOUR_VIEWS),
             reasons=(Reason.ALL_IMAGES_REFUSED,),
         ),
-        "partial without marks": study(Outcome.PARTIAL, *plain[:2], bad, plain[3]),
-        "partial with marks": study(
+        "partial without marks": make_study_reading(Outcome.PARTIAL, *plain[:2], bad, plain[3]),
+        "partial with marks": make_study_reading(
             Outcome.PARTIAL,
             plain[0],
             marked,
@@ -136,10 +141,10 @@ def situations() -> Mapping[str, tuple[StudyReading, dict[str, Dataset]]]:
             plain[3],
             reasons=(Reason.SOME_IMAGES_REFUSED, Reason.TREATMENT_UNKNOWN),
         ),
-        "no findings with doubts": study(
+        "no findings with doubts": make_study_reading(
             nothing,
             *plain[:2],
-            read(
+            make_image_reading(
                 headers["RMLO"],
                 status=ImageStatus.FLAGGED,
                 reasons=(Reason.UNLIKE_TRAINING, Reason.EIGHT_BITS),
@@ -147,12 +152,12 @@ def situations() -> Mapping[str, tuple[StudyReading, dict[str, Dataset]]]:
             plain[3],
             reasons=(Reason.SOME_IMAGES_DOUBTFUL,),
         ),
-        "unilateral": study(found, marked, plain[3]),
+        "unilateral": make_study_reading(found, marked, plain[3]),
     }
-    return {name: (reading, by_uid(*headers.values())) for name, reading in readings.items()}
+    return {name: (reading, index_by_uid(*headers.values())) for name, reading in readings.items()}
 
 
-def grey(_uid: str) -> npt.NDArray[np.uint8]:
+def make_grey_display(_uid: str) -> npt.NDArray[np.uint8]:
     """A display array of the size that `source` states, with a ramp instead of tissue."""
     ramp = np.linspace(10, 120, 800, dtype=np.uint8)
     return np.broadcast_to(ramp, (1000, 800))

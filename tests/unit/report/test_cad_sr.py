@@ -11,29 +11,29 @@ from pydicom.dataset import Dataset
 
 from secondread.codes import Distribution, MarkClass, Morphology, View
 from secondread.errors import ReportError
-from secondread.findings.finding import Finding, LeftOut, StudyReading
+from secondread.findings.finding import Finding, LeftOutInstance, StudyReading
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.cad_sr import cad_sr
-from secondread.report.check import check_against, check_cad_sr
-from secondread.report.compose import to_bytes
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.check import check_against_reading, check_cad_sr
+from secondread.report.compose import encode_file
 from secondread.report.result import Occasion, ResultObject
 from secondread.settings import ProfileSettings
 from tests.builders import view_sequence
 from tests.unit.report.readings import (
-    FIRST,
+    FIRST_OCCASION,
     FOUR_VIEWS,
     MODEL,
     NODE,
     STUDY,
     UIDS,
-    by_uid,
-    cluster,
-    read,
-    refused,
-    situations,
-    source,
-    study,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_situations,
+    make_study_reading,
 )
 
 SHOWN = ProfileSettings()
@@ -43,13 +43,13 @@ ALL = ProfileSettings(findings="all")
 def built(
     reading: StudyReading, sources: dict[str, Dataset], profile: ProfileSettings = SHOWN
 ) -> Dataset:
-    return cad_sr(reading, sources, NODE, UIDS, FIRST, profile).dataset
+    return build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, profile).dataset
 
 
 def of_one_view(*findings: Finding, **attributes: object) -> Dataset:
-    ds = source("LCC", **attributes)
-    image = read(ds, *findings)
-    return built(study(Outcome.FINDINGS, image), by_uid(ds))
+    ds = make_header("LCC", **attributes)
+    image = make_image_reading(ds, *findings)
+    return built(make_study_reading(Outcome.FINDINGS, image), index_by_uid(ds))
 
 
 def items(ds: Dataset, name: str) -> Iterator[Dataset]:
@@ -89,7 +89,7 @@ def numbers(ds: Dataset, name: str) -> list[float]:
 def test_summaries_follow_from_what_was_read_and_found(
     situation: str, summary: str, detection: str, containers: list[str], analysis: str
 ) -> None:
-    _, _, processing, detections, analyses = built(*situations()[situation]).ContentSequence
+    _, _, processing, detections, analyses = built(*make_situations()[situation]).ContentSequence
     assert processing.ConceptCodeSequence[0].CodeValue == summary
     assert detections.ConceptCodeSequence[0].CodeValue == detection
     assert [
@@ -100,7 +100,7 @@ def test_summaries_follow_from_what_was_read_and_found(
 
 
 def test_the_library_holds_every_image_and_so_does_the_evidence() -> None:
-    reading, sources = situations()["partial with marks"]
+    reading, sources = make_situations()["partial with marks"]
     ds = built(reading, sources)
     library = [
         item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
@@ -155,8 +155,11 @@ def test_a_library_entry_says_how_the_image_is_to_be_understood() -> None:
 def test_dates_and_times_of_an_image_are_written_in_the_form_of_today_or_not_at_all(
     day: str, time: str, expected: list[str]
 ) -> None:
-    ds = source("LCC", ContentDate=day, ContentTime=time)
-    reading, sources = study(Outcome.NO_FINDINGS, read(ds)), by_uid(ds)
+    ds = make_header("LCC", ContentDate=day, ContentTime=time)
+    reading, sources = (
+        make_study_reading(Outcome.NO_FINDINGS, make_image_reading(ds)),
+        index_by_uid(ds),
+    )
     sr = built(reading, sources)
     written = [
         str(item.get("Date", None) or item.get("Time", None))
@@ -164,11 +167,11 @@ def test_dates_and_times_of_an_image_are_written_in_the_form_of_today_or_not_at_
         for item in items(sr, name)
     ]
     assert written == expected
-    assert [*check_cad_sr(sr), *check_against(sr, reading, sources, SHOWN)] == []
+    assert [*check_cad_sr(sr), *check_against_reading(sr, reading, sources, SHOWN)] == []
 
 
 def test_points_are_written_as_column_and_row_with_their_half_pixel() -> None:
-    ds = of_one_view(cluster(at=(300.5, 420.5)))
+    ds = of_one_view(make_cluster(at=(300.5, 420.5)))
     (center, *_) = items(ds, "Center")
     assert center.GraphicType == "POINT"
     assert list(center.GraphicData) == [300.5, 420.5]
@@ -178,7 +181,7 @@ def test_points_are_written_as_column_and_row_with_their_half_pixel() -> None:
 
 
 def test_coordinates_refer_to_the_image_that_they_are_in() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     ds = built(reading, sources)
     for name in ("Center", "Outline"):
         for item in items(ds, name):
@@ -190,7 +193,7 @@ def test_coordinates_refer_to_the_image_that_they_are_in() -> None:
 
 
 def test_a_cluster_has_its_calcifications_below_it() -> None:
-    ds = of_one_view(cluster())
+    ds = of_one_view(make_cluster())
     finding, *members = items(ds, "Single Image Finding")
     assert finding.ConceptCodeSequence[0].CodeValue == "129769006"
     assert [m.ConceptCodeSequence[0].CodeValue for m in members] == ["129770007"] * 3
@@ -201,11 +204,11 @@ def test_a_cluster_has_its_calcifications_below_it() -> None:
 
 
 def test_type_and_distribution_are_written_only_when_they_were_predicted() -> None:
-    plain = of_one_view(cluster())
+    plain = of_one_view(make_cluster())
     assert not values(plain, "Calcification Type")
     assert not values(plain, "Calcification Distribution")
     described = of_one_view(
-        cluster(
+        make_cluster(
             morphology=((Morphology.AMORPHOUS, 0.6), (Morphology.ROUND, 0.3)),
             distribution=((Distribution.SEGMENTAL, 0.8),),
         )
@@ -217,7 +220,7 @@ def test_type_and_distribution_are_written_only_when_they_were_predicted() -> No
 
 
 def test_a_finding_says_which_algorithm_found_it_and_how() -> None:
-    ds = of_one_view(cluster())
+    ds = of_one_view(make_cluster())
     finding = next(items(ds, "Single Image Finding"))
     own = [c for c in finding.ContentSequence if c.get("ValueType") == "TEXT"]
     said = {item.ConceptNameCodeSequence[0].CodeMeaning for item in own}
@@ -235,25 +238,25 @@ def test_a_finding_says_which_algorithm_found_it_and_how() -> None:
 
 
 def test_a_model_without_calibration_says_so_with_every_finding() -> None:
-    ds = source("LCC")
-    reading = study(Outcome.FINDINGS, read(ds, cluster()))
+    ds = make_header("LCC")
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster()))
     reading = replace(reading, model=replace(MODEL, calibrated=False))
-    sr = built(reading, by_uid(ds))
+    sr = built(reading, index_by_uid(ds))
     (finding, *_) = items(sr, "Single Image Finding")
     assert "certainty not calibrated" in texts(finding, "Algorithm Parameters")
     assert "Certainty is not calibrated" in texts(sr, "Impression Description")[0]
 
 
 def test_a_finding_is_tracked_by_its_name_and_a_uid() -> None:
-    ds = of_one_view(cluster(number=4))
+    ds = of_one_view(make_cluster(number=4))
     assert texts(ds, "Tracking Identifier") == ["LCC-4"]
     assert [item.UID for item in items(ds, "Tracking Unique Identifier")] == [
-        UIDS.tracking("LCC-4")
+        UIDS.derive_tracking_uid("LCC-4")
     ]
 
 
 def test_findings_that_are_not_shown_stay_out_unless_the_profile_wants_them() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     required = "Presentation Required: Rendering device is expected to present"
     hidden = "Not for Presentation: Rendering device expected not to present"
     assert texts(built(reading, sources), "Tracking Identifier") == ["LCC-1", "LCC-2"]
@@ -272,7 +275,7 @@ def test_findings_that_are_not_shown_stay_out_unless_the_profile_wants_them() ->
 def test_what_the_second_read_sets_aside_is_no_calcification_finding(
     mark_class: MarkClass,
 ) -> None:
-    ds = of_one_view(cluster(mark_class=mark_class, members=()))
+    ds = of_one_view(make_cluster(mark_class=mark_class, members=()))
     assert not list(items(ds, "Single Image Finding"))
     assert values(ds, "CAD Processing and Findings Summary") == [
         "All algorithms succeeded; without findings"
@@ -280,20 +283,22 @@ def test_what_the_second_read_sets_aside_is_no_calcification_finding(
 
 
 def test_a_single_calcification_is_an_individual_calcification() -> None:
-    ds = of_one_view(cluster(mark_class=MarkClass.CALCIFICATION, members=()))
+    ds = of_one_view(make_cluster(mark_class=MarkClass.CALCIFICATION, members=()))
     assert values(ds, "Single Image Finding") == ["Individual Calcification"]
     assert not numbers(ds, "Number of calcifications")
 
 
 def test_findings_of_an_image_that_failed_do_not_count() -> None:
-    ds = source("LCC")
-    image = read(ds, cluster(), status=ImageStatus.FAILED, reasons=(Reason.TIME_LIMIT,))
-    sr = built(study(Outcome.FAILED, image), by_uid(ds))
+    ds = make_header("LCC")
+    image = make_image_reading(
+        ds, make_cluster(), status=ImageStatus.FAILED, reasons=(Reason.TIME_LIMIT,)
+    )
+    sr = built(make_study_reading(Outcome.FAILED, image), index_by_uid(ds))
     assert not list(items(sr, "Single Image Finding"))
 
 
 def test_a_refused_image_is_listed_as_failed_with_its_reason() -> None:
-    reading, sources = situations()["partial with marks"]
+    reading, sources = make_situations()["partial with marks"]
     ds = built(reading, sources)
     (failed,) = items(ds, "Failed Detections")
     for performed in items(failed, "Detection Performed"):
@@ -312,7 +317,7 @@ def test_a_refused_image_is_listed_as_failed_with_its_reason() -> None:
 
 @pytest.mark.parametrize("situation", ["no findings", "findings", "partial with marks"])
 def test_the_gate_values_of_every_image_are_algorithm_parameters(situation: str) -> None:
-    reading, sources = situations()[situation]
+    reading, sources = make_situations()[situation]
     ds = built(reading, sources)
     for detected in ("Individual Calcification", "Calcification Cluster"):
         performed = [
@@ -328,7 +333,7 @@ def test_the_gate_values_of_every_image_are_algorithm_parameters(situation: str)
 
 
 def test_an_image_read_with_doubts_without_findings_is_told_apart_from_a_negative_one() -> None:
-    reading, sources = situations()["no findings with doubts"]
+    reading, sources = make_situations()["no findings with doubts"]
     ds = built(reading, sources)
     (impression,) = texts(ds, "Impression Description")
     assert "R MLO read, no findings shown; with doubts: unlike the images" in impression
@@ -339,7 +344,7 @@ def test_an_image_read_with_doubts_without_findings_is_told_apart_from_a_negativ
 
 
 def test_a_point_calibrated_by_the_site_is_named_as_such() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     ds = built(replace(reading, model=replace(MODEL, site_exams=12)), sources)
     said = " point 2, site-calibrated on 12 exams"
     assert any(said in text for text in texts(ds, "Algorithm Parameters"))
@@ -350,22 +355,24 @@ def test_a_point_calibrated_by_the_site_is_named_as_such() -> None:
 
 
 def test_what_was_left_out_is_named_in_words_and_is_no_evidence() -> None:
-    ds = source("LCC")
-    tomosynthesis = source("LMLO")
-    left_out = LeftOut(str(tomosynthesis.SOPInstanceUID), "LMLO", Reason.TOMOSYNTHESIS)
-    reading = replace(study(Outcome.NO_FINDINGS, read(ds)), left_out=(left_out,))
-    sr = built(reading, by_uid(ds, tomosynthesis))
+    ds = make_header("LCC")
+    tomosynthesis = make_header("LMLO")
+    left_out = LeftOutInstance(str(tomosynthesis.SOPInstanceUID), "LMLO", Reason.TOMOSYNTHESIS)
+    reading = replace(
+        make_study_reading(Outcome.NO_FINDINGS, make_image_reading(ds)), left_out=(left_out,)
+    )
+    sr = built(reading, index_by_uid(ds, tomosynthesis))
     assert "L MLO left out: tomosynthesis" in texts(sr, "Impression Description")[0]
     assert left_out.sop_instance_uid not in str(sr)
 
 
 def test_the_header_is_that_of_an_unverified_complete_document_in_its_own_series() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     ds = built(reading, sources)
     assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.50"
     assert ds.Modality == "SR"
     assert (ds.CompletionFlag, ds.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
-    assert ds.SeriesInstanceUID == UIDS.series("cad-sr")
+    assert ds.SeriesInstanceUID == UIDS.derive_series_uid("cad-sr")
     assert ds.SeriesInstanceUID not in {s.SeriesInstanceUID for s in sources.values()}
     assert (ds.ContentDate, ds.ContentTime) == ("20261122", "100102")
     assert (ds.StudyDate, ds.AccessionNumber, ds.PatientID) == ("20260105", "A1", "P1")
@@ -377,11 +384,11 @@ def test_the_header_is_that_of_an_unverified_complete_document_in_its_own_series
 
 
 def test_a_later_revision_names_what_it_replaces_and_sorts_behind_it() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     second = replace(UIDS, revision=2)
-    occasion = Occasion(FIRST.at, (STUDY, "1.2.3.5", "1.2.3.6"))
+    occasion = Occasion(FIRST_OCCASION.written_at, (STUDY, "1.2.3.5", "1.2.3.6"))
     first = built(reading, sources)
-    ds = cad_sr(reading, sources, NODE, second, occasion, SHOWN).dataset
+    ds = build_cad_sr(reading, sources, NODE, second, occasion, SHOWN).dataset
     (item,) = ds.PredecessorDocumentsSequence
     (series,) = item.ReferencedSeriesSequence
     (document,) = series.ReferencedSOPSequence
@@ -399,11 +406,11 @@ def test_times_are_in_the_zone_that_the_images_state() -> None:
 
 
 def test_the_institution_is_the_nodes_or_else_that_of_the_images() -> None:
-    ds = source("LCC", InstitutionName="Klinik", SpecificCharacterSet="ISO_IR 100")
-    reading = study(Outcome.NO_FINDINGS, read(ds))
-    assert built(reading, by_uid(ds)).InstitutionName == "Klinik"
+    ds = make_header("LCC", InstitutionName="Klinik", SpecificCharacterSet="ISO_IR 100")
+    reading = make_study_reading(Outcome.NO_FINDINGS, make_image_reading(ds))
+    assert built(reading, index_by_uid(ds)).InstitutionName == "Klinik"
     node = replace(NODE, institution="St\u00e4dtisches Klinikum")
-    sr = cad_sr(reading, by_uid(ds), node, UIDS, FIRST, SHOWN).dataset
+    sr = build_cad_sr(reading, index_by_uid(ds), node, UIDS, FIRST_OCCASION, SHOWN).dataset
     assert sr.InstitutionName == "Stadtisches Klinikum"
 
 
@@ -427,8 +434,11 @@ NAMES = [
 @pytest.mark.parametrize(("character_set", "name"), NAMES, ids=[n for n, _ in NAMES])
 def test_names_keep_their_bytes(character_set: str, name: bytes) -> None:
     ds = received(character_set, name)
-    sr = built(study(Outcome.FINDINGS, read(ds, cluster())), by_uid(ds))
-    data = to_bytes(sr)
+    sr = built(
+        make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster())),
+        index_by_uid(ds),
+    )
+    data = encode_file(sr)
     assert name in data
     written = pydicom.dcmread(BytesIO(data))
     assert written["SpecificCharacterSet"].value == ds["SpecificCharacterSet"].value
@@ -438,28 +448,37 @@ def test_names_keep_their_bytes(character_set: str, name: bytes) -> None:
 
 def received(character_set: str, name: bytes) -> Dataset:
     """A header as it is read from a file with this character set."""
-    ds = source("LCC")
+    ds = make_header("LCC")
     ds.SpecificCharacterSet = character_set.split("\\")
     placeholder = b"N" * (len(name) + len(name) % 2)
     ds.PatientName = placeholder.decode()
-    data = to_bytes(ds)
+    data = encode_file(ds)
     assert data.count(placeholder) == 1
     return pydicom.dcmread(BytesIO(data.replace(placeholder, name.ljust(len(placeholder)))))
 
 
 def test_every_text_is_ascii_though_names_and_details_are_not() -> None:
-    ds = source("LCC", SpecificCharacterSet="ISO_IR 192", PatientName="Größe^王")
+    ds = make_header("LCC", SpecificCharacterSet="ISO_IR 192", PatientName="Größe^王")
     reasons = (Reason.PIXELS_UNREADABLE,)
-    image = read(ds, status=ImageStatus.FAILED, reasons=reasons, detail="Datei \u2018x\u2019")
+    image = make_image_reading(
+        ds, status=ImageStatus.FAILED, reasons=reasons, detail="Datei \u2018x\u2019"
+    )
     node = replace(NODE, institution="São João", station_name="Røntgen")
-    sr = cad_sr(study(Outcome.FAILED, image), by_uid(ds), node, UIDS, FIRST, SHOWN).dataset
+    sr = build_cad_sr(
+        make_study_reading(Outcome.FAILED, image),
+        index_by_uid(ds),
+        node,
+        UIDS,
+        FIRST_OCCASION,
+        SHOWN,
+    ).dataset
     del sr.PatientName
     for element in sr.iterall():
         assert str(element.value).isascii(), element
 
 
 def test_srt_reaches_every_snomed_code() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     ds = built(reading, sources, ProfileSettings(snomed_codes="SRT", findings="all"))
     schemes = {
         element.value for element in ds.iterall() if element.keyword == "CodingSchemeDesignator"
@@ -468,12 +487,12 @@ def test_srt_reaches_every_snomed_code() -> None:
 
 
 def test_the_same_reading_gives_the_same_bytes() -> None:
-    first, second = (to_bytes(built(*situations()["partial with marks"])) for _ in range(2))
+    first, second = (encode_file(built(*make_situations()["partial with marks"])) for _ in range(2))
     assert first == second
 
 
 def test_headers_are_not_changed() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     before = {uid: ds.to_json() for uid, ds in sources.items()}
     built(reading, sources, ProfileSettings(snomed_codes="SRT"))
     assert {uid: ds.to_json() for uid, ds in sources.items()} == before
@@ -481,13 +500,15 @@ def test_headers_are_not_changed() -> None:
 
 def test_a_for_processing_image_that_was_read_is_the_one_cited() -> None:
     processing = "1.2.840.10008.5.1.4.1.1.1.2.1"
-    ds = of_one_view(cluster(), SOPClassUID=processing, PresentationIntentType="FOR PROCESSING")
+    ds = of_one_view(
+        make_cluster(), SOPClassUID=processing, PresentationIntentType="FOR PROCESSING"
+    )
     (entry,) = ds.ContentSequence[1].ContentSequence
     assert entry.ReferencedSOPSequence[0].ReferencedSOPClassUID == processing
 
 
 def test_an_image_without_spacing_has_no_millimeters() -> None:
-    ds = of_one_view(cluster(), ImagerPixelSpacing=None)
+    ds = of_one_view(make_cluster(), ImagerPixelSpacing=None)
     assert not numbers(ds, "Horizontal Pixel Spacing")
     assert not numbers(ds, "Diameter")
     assert numbers(ds, "Number of calcifications") == [3]
@@ -499,12 +520,15 @@ OUTSIDE = PointPx(800.5, 10.0)
 @pytest.mark.parametrize(
     ("finding", "message"),
     [
-        (cluster(center=OUTSIDE), "outside the image of 800 columns, 1000 rows"),
-        (cluster(outline=(PointPx(1, 1), OUTSIDE, PointPx(2, 9), PointPx(1, 1))), "outside"),
-        (cluster(outline=(PointPx(1, 1), PointPx(9, 1), PointPx(5, 9))), "not closed"),
-        (cluster(outline=(PointPx(1, 1), PointPx(9, 1), PointPx(5, 9), PointPx(2, 2))), "closed"),
-        (cluster(certainty=100.5), "between 0 and 100"),
-        (cluster(certainty=float("nan")), "between 0 and 100"),
+        (make_cluster(center=OUTSIDE), "outside the image of 800 columns, 1000 rows"),
+        (make_cluster(outline=(PointPx(1, 1), OUTSIDE, PointPx(2, 9), PointPx(1, 1))), "outside"),
+        (make_cluster(outline=(PointPx(1, 1), PointPx(9, 1), PointPx(5, 9))), "not closed"),
+        (
+            make_cluster(outline=(PointPx(1, 1), PointPx(9, 1), PointPx(5, 9), PointPx(2, 2))),
+            "closed",
+        ),
+        (make_cluster(certainty=100.5), "between 0 and 100"),
+        (make_cluster(certainty=float("nan")), "between 0 and 100"),
     ],
 )
 def test_a_finding_that_cannot_be_right_is_refused(finding: Finding, message: str) -> None:
@@ -513,45 +537,47 @@ def test_a_finding_that_cannot_be_right_is_refused(finding: Finding, message: st
 
 
 def test_a_calcification_outside_its_image_is_refused() -> None:
-    member = replace(cluster().members[0], center=PointPx(5, 1000.5))
+    member = replace(make_cluster().members[0], center=PointPx(5, 1000.5))
     with pytest.raises(ReportError, match=r"LCC-1: .* is outside the image"):
-        of_one_view(cluster(members=(member,)))
+        of_one_view(make_cluster(members=(member,)))
 
 
 def test_points_on_the_border_are_inside() -> None:
     corners = [PointPx(0, 0), PointPx(800, 0), PointPx(800, 1000), PointPx(0, 0)]
-    ds = of_one_view(cluster(outline=tuple(corners)))
+    ds = of_one_view(make_cluster(outline=tuple(corners)))
     (outline,) = items(ds, "Outline")
     assert list(outline.GraphicData[2:6]) == [800, 0, 800, 1000]
 
 
 def test_an_empty_library_is_refused() -> None:
-    ds = source("LCC")
+    ds = make_header("LCC")
     with pytest.raises(ReportError, match="library"):
-        built(study(Outcome.FAILED), by_uid(ds))
+        built(make_study_reading(Outcome.FAILED), index_by_uid(ds))
 
 
 def test_an_image_without_header_is_refused() -> None:
     with pytest.raises(ReportError, match="no header for image"):
-        built(study(Outcome.NO_FINDINGS, read(source("LCC"))), {})
+        built(make_study_reading(Outcome.NO_FINDINGS, make_image_reading(make_header("LCC"))), {})
 
 
 def test_the_result_is_about_the_study() -> None:
-    reading, sources = situations()["findings"]
-    result: ResultObject = cad_sr(reading, sources, NODE, UIDS, FIRST, SHOWN)
+    reading, sources = make_situations()["findings"]
+    result: ResultObject = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, SHOWN)
     assert (result.kind.value, result.index, result.source_uid) == ("cad-sr", 0, None)
     assert result.dataset.file_meta.MediaStorageSOPInstanceUID == result.sop_instance_uid
 
 
 def test_every_view_of_a_study_may_be_refused() -> None:
-    headers = [source(label) for label in FOUR_VIEWS]
-    reading = study(Outcome.FAILED, *(refused(ds, Reason.IMPLANT) for ds in headers))
-    said = texts(built(reading, by_uid(*headers)), "Impression Description")[0]
+    headers = [make_header(label) for label in FOUR_VIEWS]
+    reading = make_study_reading(
+        Outcome.FAILED, *(make_refused_image(ds, Reason.IMPLANT) for ds in headers)
+    )
+    said = texts(built(reading, index_by_uid(*headers)), "Impression Description")[0]
     assert said.count("an implant is present") == 4
 
 
 def test_an_aware_instant_of_another_zone_is_written_as_it_is() -> None:
     at = datetime.fromisoformat("2026-11-22T23:30:00+09:00")
-    reading, sources = situations()["findings"]
-    ds = cad_sr(reading, sources, NODE, UIDS, Occasion(at, None), SHOWN).dataset
+    reading, sources = make_situations()["findings"]
+    ds = build_cad_sr(reading, sources, NODE, UIDS, Occasion(at, None), SHOWN).dataset
     assert (ds.ContentDate, ds.ContentTime) == ("20261122", "233000")

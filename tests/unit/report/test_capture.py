@@ -7,38 +7,38 @@ import numpy.typing as npt
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.findings.finding import Finding, LeftOut, PriorStudy, StudyReading
-from secondread.findings.treatment import Basis, Placing, Zone
-from secondread.geometry import clamp
+from secondread.findings.finding import Finding, LeftOutInstance, PriorStudy, StudyReading
+from secondread.findings.treatment import Zone, ZoneBasis, ZonePlacement
+from secondread.geometry import clamp_to_image
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.capture import captures, notice
-from secondread.report.drawing import MARK, PAGE, WARNING
+from secondread.report.capture import make_notice, make_view_captures
+from secondread.report.drawing import BACKGROUND, MARK, WARNING
 from secondread.report.header import Authorship
-from secondread.report.page import MOST_INSETS
+from secondread.report.page import MAX_INSETS
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
-    FIRST,
+    FIRST_OCCASION,
     NODE,
     STUDY,
     UIDS,
-    by_uid,
-    cluster,
-    grey,
-    read,
-    refused,
-    situations,
-    source,
-    study,
+    index_by_uid,
+    make_cluster,
+    make_grey_display,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_situations,
+    make_study_reading,
 )
 
-BY = Authorship(NODE, UIDS, FIRST, ProfileSettings())
+BY = Authorship(NODE, UIDS, FIRST_OCCASION, ProfileSettings())
 Picture = npt.NDArray[np.uint8]
 
 
 def capture(*findings: Finding, by: Authorship = BY, **attributes: object) -> Dataset:
-    ds = source("LCC", **attributes)
-    reading = study(Outcome.FINDINGS, read(ds, *findings))
-    (result,) = captures(reading, by_uid(ds), grey, by)
+    ds = make_header("LCC", **attributes)
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, *findings))
+    (result,) = make_view_captures(reading, index_by_uid(ds), make_grey_display, by)
     return result.dataset
 
 
@@ -52,7 +52,7 @@ def share_of(color: tuple[int, int, int], array: Picture) -> float:
 
 
 def test_a_capture_says_what_it_is_and_of_what() -> None:
-    ds = capture(cluster())
+    ds = capture(make_cluster())
     assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
     assert (ds.Modality, ds.ConversionType, list(ds.ImageType)) == (
         "OT",
@@ -67,19 +67,19 @@ def test_a_capture_says_what_it_is_and_of_what() -> None:
     assert ds.SeriesNumber >= 9000
     assert "not for diagnosis" in ds.SeriesDescription
     (origin,) = ds.SourceImageSequence
-    assert origin.ReferencedSOPInstanceUID == source("LCC").SOPInstanceUID
+    assert origin.ReferencedSOPInstanceUID == make_header("LCC").SOPInstanceUID
     assert origin.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
     assert origin.SpatialLocationsPreserved == "NO"
 
 
 def test_pictures_of_several_scales_have_no_pixel_spacing() -> None:
-    ds = capture(cluster())
+    ds = capture(make_cluster())
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         assert keyword not in ds
 
 
 def test_pixels_are_rgb_with_eight_bits() -> None:
-    ds = capture(cluster())
+    ds = capture(make_cluster())
     assert (ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.BitsStored) == ("RGB", 3, 8)
     assert len(ds.PixelData) == ds.Rows * ds.Columns * 3
     assert len(ds.PixelData) % 2 == 0
@@ -87,34 +87,38 @@ def test_pixels_are_rgb_with_eight_bits() -> None:
 
 def test_the_modality_is_the_profiles() -> None:
     by = replace(BY, profile=ProfileSettings(capture_modality="MG"))
-    assert capture(cluster(), by=by).Modality == "MG"
+    assert capture(make_cluster(), by=by).Modality == "MG"
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "00"), ("00", "00"), ("01", "01")])
 def test_lossy_compression_of_the_image_is_told(before: str | None, after: str) -> None:
     ratio = "12.5" if before == "01" else ""
-    ds = capture(cluster(), LossyImageCompression=before or "", LossyImageCompressionRatio=ratio)
+    ds = capture(
+        make_cluster(), LossyImageCompression=before or "", LossyImageCompressionRatio=ratio
+    )
     assert ds.LossyImageCompression == after
     assert ds.get("LossyImageCompressionRatio") == (12.5 if ratio else None)
 
 
 def test_no_patient_identity_changes_the_pixels() -> None:
-    someone = capture(cluster(), PatientName="One^Someone", PatientID="1", AccessionNumber="1")
-    other = capture(cluster(), PatientName="Else^Somebody", PatientID="2", AccessionNumber="2")
+    someone = capture(make_cluster(), PatientName="One^Someone", PatientID="1", AccessionNumber="1")
+    other = capture(make_cluster(), PatientName="Else^Somebody", PatientID="2", AccessionNumber="2")
     assert someone.PixelData == other.PixelData
 
 
 def test_views_without_shown_findings_get_no_capture() -> None:
-    ds = source("LCC")
-    reading = study(Outcome.NO_FINDINGS, read(ds, cluster(shown=False)))
-    assert captures(reading, by_uid(ds), grey, BY) == ()
+    ds = make_header("LCC")
+    reading = make_study_reading(
+        Outcome.NO_FINDINGS, make_image_reading(ds, make_cluster(shown=False))
+    )
+    assert make_view_captures(reading, index_by_uid(ds), make_grey_display, BY) == ()
 
 
 def test_marks_are_drawn_and_tissue_inside_an_outline_is_left_alone() -> None:
-    finding = cluster(at=(400.5, 500.5))
-    ds = source("LCC")
-    reading = study(Outcome.FINDINGS, read(ds, finding))
-    (result,) = captures(reading, by_uid(ds), speckled, BY)
+    finding = make_cluster(at=(400.5, 500.5))
+    ds = make_header("LCC")
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, finding))
+    (result,) = make_view_captures(reading, index_by_uid(ds), speckled, BY)
     page = picture(result.dataset)
     assert share_of(MARK, page) > 0.0005
     # Every member is white in the display array, and nothing else on the page is; enlarged four
@@ -125,15 +129,15 @@ def test_marks_are_drawn_and_tissue_inside_an_outline_is_left_alone() -> None:
 
 def speckled(uid: str) -> Picture:
     """A grey image with nine white pixels at each member of a cluster at (400.5, 500.5)."""
-    array = grey(uid).copy()
-    for member in cluster(at=(400.5, 500.5)).members:
+    array = make_grey_display(uid).copy()
+    for member in make_cluster(at=(400.5, 500.5)).members:
         row, col = int(member.center.row), int(member.center.col)
         array[row - 1 : row + 2, col - 1 : col + 2] = 255
     return array
 
 
 def test_the_outline_stays_outside_of_what_it_encloses() -> None:
-    finding = cluster(at=(400.5, 500.5))
+    finding = make_cluster(at=(400.5, 500.5))
     zoomed = inset_of(finding)
     blue = (zoomed[..., 2].astype(int) - zoomed[..., 0]) > 40
     rows, columns = np.nonzero(blue)
@@ -156,29 +160,32 @@ def inset_of(finding: Finding) -> Picture:
     return page[first:last, 960:1760]
 
 
-NEAR = Placing(Zone.NEAR, Basis.CLIPS, 24.6, 4.0)
+NEAR = ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 24.6, 4.0)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 5, MOST_INSETS, 25])
+@pytest.mark.parametrize("number", [1, 2, 3, 5, MAX_INSETS, 25])
 def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
     findings = [
-        cluster(i + 1, (80 + 150 * (i % 5), 100 + 160 * (i // 5)), zone=NEAR) for i in range(number)
+        make_cluster(i + 1, (80 + 150 * (i % 5), 100 + 160 * (i // 5)), zone=NEAR)
+        for i in range(number)
     ]
-    reading = study(
+    reading = make_study_reading(
         Outcome.FINDINGS,
-        read(source("LCC"), *findings, status=ImageStatus.FLAGGED, reasons=tuple(Reason)[:9]),
+        make_image_reading(
+            make_header("LCC"), *findings, status=ImageStatus.FLAGGED, reasons=tuple(Reason)[:9]
+        ),
         reasons=(Reason.TREATMENT_UNKNOWN, Reason.NO_COMPARISON),
     )
     reading = replace(
         reading, missing_views=("RMLO", "LMLO"), model=replace(reading.model, name="model " * 40)
     )
-    (result,) = captures(reading, by_uid(source("LCC")), grey, BY)
+    (result,) = make_view_captures(reading, index_by_uid(make_header("LCC")), make_grey_display, BY)
     assert_margins_are_empty(picture(result.dataset))
 
 
 def assert_margins_are_empty(page: Picture) -> None:
     for margin in (page[:, :36], page[:, -36:], page[:20], page[-14:]):
-        assert (margin == np.array(PAGE, np.uint8)).all()
+        assert (margin == np.array(BACKGROUND, np.uint8)).all()
 
 
 @pytest.mark.parametrize("at", [(20.5, 20.5), (779.5, 20.5), (20.5, 979.5), (779.5, 979.5)])
@@ -187,12 +194,12 @@ def test_findings_in_a_corner_are_drawn(at: tuple[float, float]) -> None:
 
 
 def clamped(at: tuple[float, float]) -> Finding:
-    finding = cluster(at=at)
-    return replace(finding, outline=tuple(clamp(p, 1000, 800) for p in finding.outline))
+    finding = make_cluster(at=at)
+    return replace(finding, outline=tuple(clamp_to_image(p, 1000, 800) for p in finding.outline))
 
 
 def test_a_finding_larger_than_its_inset_is_drawn_at_full_resolution() -> None:
-    finding = cluster(at=(400.5, 500.5))
+    finding = make_cluster(at=(400.5, 500.5))
     wide = replace(
         finding,
         outline=tuple(
@@ -204,33 +211,38 @@ def test_a_finding_larger_than_its_inset_is_drawn_at_full_resolution() -> None:
 
 
 def test_a_small_image_has_black_around_it_in_insets() -> None:
-    ds = source("LCC", Rows=60, Columns=50)
+    ds = make_header("LCC", Rows=60, Columns=50)
     finding = clamped((25.5, 30.5))
-    reading = study(Outcome.FINDINGS, read(ds, finding))
-    (result,) = captures(reading, by_uid(ds), lambda _: np.full((60, 50), 90, dtype=np.uint8), BY)
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, finding))
+    (result,) = make_view_captures(
+        reading, index_by_uid(ds), lambda _: np.full((60, 50), 90, dtype=np.uint8), BY
+    )
     assert (picture(result.dataset)[:, 1000:] == 0).all(axis=2).any()
 
 
 def test_an_image_without_spacing_has_no_scale() -> None:
-    with_scale = picture(capture(cluster()))
-    without = picture(capture(cluster(), ImagerPixelSpacing=None))
+    with_scale = picture(capture(make_cluster()))
+    without = picture(capture(make_cluster(), ImagerPixelSpacing=None))
     assert not np.array_equal(with_scale, without)
 
 
 def test_the_page_says_which_revision_it_is() -> None:
-    first = picture(capture(cluster()))
-    by = replace(BY, occasion=replace(FIRST, predecessor=(STUDY, "1.2", "1.3")))
-    later = picture(capture(cluster(), by=by))
+    first = picture(capture(make_cluster()))
+    by = replace(BY, occasion=replace(FIRST_OCCASION, predecessor=(STUDY, "1.2", "1.3")))
+    later = picture(capture(make_cluster(), by=by))
     changed = np.nonzero((first != later).any(axis=(1, 2)))[0]
     assert changed.min() > first.shape[0] - 60
 
 
 def test_what_is_written_at_the_left_of_the_foot_never_reaches_the_right() -> None:
-    ds = source("LCC")
+    ds = make_header("LCC")
     feet = []
     for revision in (1, 10**80):
-        reading = replace(study(Outcome.FINDINGS, read(ds, cluster())), revision=revision)
-        (result,) = captures(reading, by_uid(ds), grey, BY)
+        reading = replace(
+            make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster())),
+            revision=revision,
+        )
+        (result,) = make_view_captures(reading, index_by_uid(ds), make_grey_display, BY)
         feet.append(picture(result.dataset)[-50:])
     assert not np.array_equal(feet[0], feet[1])
     assert np.array_equal(feet[0][:, 1200:], feet[1][:, 1200:])
@@ -238,7 +250,7 @@ def test_what_is_written_at_the_left_of_the_foot_never_reaches_the_right() -> No
 
 def test_a_notice_of_nothing_found_says_what_makes_it_doubtful() -> None:
     plain, doubtful = (
-        notice(*situations()[name], BY).dataset
+        make_notice(*make_situations()[name], BY).dataset
         for name in ("no findings", "no findings with doubts")
     )
     assert doubtful.ImageComments == (
@@ -253,8 +265,8 @@ def test_a_notice_of_nothing_found_says_what_makes_it_doubtful() -> None:
 
 @pytest.mark.parametrize("situation", ["every image failed", "partial with marks", "no findings"])
 def test_a_notice_is_a_capture_about_the_study(situation: str) -> None:
-    reading, sources = situations()[situation]
-    result = notice(reading, sources, BY, index=3)
+    reading, sources = make_situations()[situation]
+    result = make_notice(reading, sources, BY, index=3)
     ds = result.dataset
     assert (result.source_uid, result.index, ds.InstanceNumber) == (None, 3, 4)
     assert "SourceImageSequence" not in ds
@@ -265,12 +277,12 @@ def test_a_notice_is_a_capture_about_the_study(situation: str) -> None:
 
 
 def notice_of_what_was_left_out(**attributes: object) -> Dataset:
-    ds = source("LCC", **attributes)
+    ds = make_header("LCC", **attributes)
     reading = replace(
-        study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
-        left_out=(LeftOut(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
+        make_study_reading(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
+        left_out=(LeftOutInstance(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
     )
-    return notice(reading, by_uid(ds), BY).dataset
+    return make_notice(reading, index_by_uid(ds), BY).dataset
 
 
 def test_a_notice_has_the_side_of_what_was_left_out() -> None:
@@ -286,19 +298,19 @@ def test_a_notice_about_no_side_leaves_laterality_open() -> None:
 
 
 def test_a_long_notice_stays_on_its_page() -> None:
-    images = [refused(source("LCC", SOPInstanceUID=f"1.2.{n}")) for n in range(60)]
+    images = [make_refused_image(make_header("LCC", SOPInstanceUID=f"1.2.{n}")) for n in range(60)]
     images = [replace(image, detail="a long story " * 40) for image in images]
     reading: StudyReading = replace(
-        study(Outcome.FAILED, *images, reasons=(Reason.ALL_IMAGES_REFUSED,)),
+        make_study_reading(Outcome.FAILED, *images, reasons=(Reason.ALL_IMAGES_REFUSED,)),
         priors=tuple(PriorStudy(f"1.{n}", None, False, Reason.VIEWS_MISSING) for n in range(40)),
     )
-    result = notice(reading, by_uid(source("LCC")), BY).dataset
+    result = make_notice(reading, index_by_uid(make_header("LCC")), BY).dataset
     assert_margins_are_empty(picture(result))
 
 
 def test_texts_of_the_header_fit_their_attributes() -> None:
     node = replace(NODE, manufacturer="M" * 80, model_name="N" * 80, station_name="S" * 20)
-    ds = capture(cluster(), by=replace(BY, node=node))
+    ds = capture(make_cluster(), by=replace(BY, node=node))
     assert len(ds.SecondaryCaptureDeviceManufacturer) == 64
     assert len(ds.ManufacturerModelName) == 64
     assert len(ds.StationName) == 16

@@ -6,17 +6,17 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.report.cad_sr import cad_sr
-from secondread.report.check import check_against, check_cad_sr
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.check import check_against_reading, check_cad_sr
 from secondread.settings import ProfileSettings
 from tests.conftest import EXAMS
 from tests.faulty_reports import BASES, FAULTS, PROFILES, faulty
-from tests.unit.report.readings import FIRST, NODE, UIDS, situations
+from tests.unit.report.readings import FIRST_OCCASION, NODE, UIDS, make_situations
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
 """CAD SRs that were made and validated elsewhere."""
 
-ALL = {**situations(), **{name: make() for name, make in BASES.items()}}
+ALL = {**make_situations(), **{name: make() for name, make in BASES.items()}}
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ ALL = {**situations(), **{name: make() for name, make in BASES.items()}}
 def test_what_the_node_writes_passes(situation: str, profile: dict[str, object]) -> None:
     reading, sources = ALL[situation]
     settings = ProfileSettings.model_validate(profile)
-    ds = cad_sr(reading, sources, NODE, UIDS, FIRST, settings).dataset
+    ds = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, settings).dataset
 
     assert check_cad_sr(ds) == []
-    assert check_against(ds, reading, sources, settings) == []
+    assert check_against_reading(ds, reading, sources, settings) == []
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
@@ -46,7 +46,7 @@ def test_a_planted_fault_is_found(name: str) -> None:
     if planted.with_findings:
         # The document alone is as good as any.
         assert faults == []
-        faults = check_against(ds, *BASES[planted.base](), PROFILES[planted.base])
+        faults = check_against_reading(ds, *BASES[planted.base](), PROFILES[planted.base])
     assert any(planted.says in fault.message for fault in faults), faults
     assert all(f.position == "header" or f.position.startswith("1") for f in faults)
 

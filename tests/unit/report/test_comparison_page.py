@@ -5,16 +5,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from secondread.followup.applied import followed_up
-from secondread.followup.frame import frame_of
+from secondread.followup.applied import follow_up
+from secondread.followup.frame import find_frame
 from secondread.followup.registration import register
-from secondread.report.breast_panel import Shown, picture
-from secondread.report.compared_marks import change_line
+from secondread.report.breast_panel import DrawnImage, draw_captioned_breast
+from secondread.report.compared_marks import describe_change
 from secondread.report.comparison_page import (
-    BLINK_MM,
+    BLINK_PIXEL_MM,
     PAGE_SIZE,
-    blink_pair,
-    comparison_page,
+    draw_comparison_page,
+    make_blink_pair,
 )
 from secondread.report.drawing import Box
 from tests.unit.followup.breasts import Lie, group, reading
@@ -30,11 +30,11 @@ def display(lie: Lie) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 def test_the_same_number_and_colour_stand_in_both_pictures() -> None:
     prior = reading((THEN, []))
-    done = followed_up(reading((NOW, SPOTS)), [prior])
+    done = follow_up(reading((NOW, SPOTS)), [prior])
 
-    page = comparison_page(
-        Shown(done.images[0], display(NOW), "now"),
-        Shown(prior.images[0], display(THEN), "then"),
+    page = draw_comparison_page(
+        DrawnImage(done.images[0], display(NOW), "now"),
+        DrawnImage(prior.images[0], display(THEN), "then"),
         done.comparisons[0],
     )
 
@@ -47,12 +47,12 @@ def test_the_same_number_and_colour_stand_in_both_pictures() -> None:
 
 def test_a_line_gives_the_numbers_behind_the_word() -> None:
     prior = reading((THEN, SPOTS[:4]))
-    done = followed_up(reading((NOW, SPOTS)), [prior])
-    finding = done.images[0].shown[0]
-    change = done.comparisons[0].of(done.images[0].mammogram.sop_instance_uid, finding.id)
+    done = follow_up(reading((NOW, SPOTS)), [prior])
+    finding = done.images[0].shown_findings[0]
+    change = done.comparisons[0].find_change(done.images[0].mammogram.sop_instance_uid, finding.id)
     assert change is not None
 
-    line = change_line(finding, change, done.comparisons[0])
+    line = describe_change(finding, change, done.comparisons[0])
 
     assert line.startswith("increased in number since 2025-01-05, 4 -> 8 calcifications")
     assert re.search(r"extent \d\.\d -> \d\.\d mm", line)
@@ -61,8 +61,8 @@ def test_a_line_gives_the_numbers_behind_the_word() -> None:
 def test_the_caption_of_a_picture_ends_before_its_scale() -> None:
     def drawn(caption: str) -> npt.NDArray[np.uint8]:
         page = Image.new("RGB", (600, 900))
-        shown = Shown(reading((NOW, [])).images[0], display(NOW), caption)
-        panel = picture(page, Box(0, 0, 560, 880), shown, 1.6)
+        shown = DrawnImage(reading((NOW, [])).images[0], display(NOW), caption)
+        panel = draw_captioned_breast(page, Box(0, 0, 560, 880), shown, 1.6)
         return np.asarray(page)[: int(panel.frame.top) - 1, 560 - 180 - 14 :]
 
     # A long caption touches nothing of the scale, whatever the width of the picture.
@@ -70,13 +70,13 @@ def test_the_caption_of_a_picture_ends_before_its_scale() -> None:
 
 
 def test_a_blink_pair_lies_on_each_other_and_hangs_as_the_current_image() -> None:
-    here, there = (frame_of(reading((lie, [])).images[0]) for lie in (NOW, THEN))
+    here, there = (find_frame(reading((lie, [])).images[0]) for lie in (NOW, THEN))
     assert here is not None
     assert there is not None
 
-    now, then = blink_pair(display(NOW), display(THEN), register(here, there))
+    now, then = make_blink_pair(display(NOW), display(THEN), register(here, there))
 
-    assert now.size == then.size == (round(170 / BLINK_MM), round(220 / BLINK_MM))
+    assert now.size == then.size == (round(170 / BLINK_PIXEL_MM), round(220 / BLINK_PIXEL_MM))
     a, b = np.asarray(now, np.float64), np.asarray(then, np.float64)
     assert a[:, -100:].mean() > 5 * a[:, :100].mean()  # the chest wall stays at the right
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.97

@@ -11,25 +11,25 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from secondread.errors import ReportError
-from secondread.findings.finding import LeftOut, StudyReading
+from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import Outcome, Reason
 from secondread.report import compose as compose_module
-from secondread.report.check import Fault
-from secondread.report.compose import capture_png, compose, to_bytes
+from secondread.report.check import ReportFault
+from secondread.report.compose import compose_results, encode_capture_png, encode_file
 from secondread.report.header import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
-    FIRST,
+    FIRST_OCCASION,
     NODE,
     UIDS,
-    by_uid,
-    cluster,
-    grey,
-    read,
-    situations,
-    source,
-    study,
+    index_by_uid,
+    make_cluster,
+    make_grey_display,
+    make_header,
+    make_image_reading,
+    make_situations,
+    make_study_reading,
 )
 
 DEFAULT = ProfileSettings()
@@ -39,7 +39,7 @@ ONLY_CAPTURES = (ObjectKind.CAPTURE,)
 def results(
     reading: StudyReading, sources: dict[str, Dataset], profile: ProfileSettings = DEFAULT
 ) -> tuple[ResultObject, ...]:
-    return compose(reading, sources, grey, NODE, UIDS, FIRST, profile)
+    return compose_results(reading, sources, make_grey_display, NODE, UIDS, FIRST_OCCASION, profile)
 
 
 def kinds(objects: tuple[ResultObject, ...]) -> list[str]:
@@ -50,18 +50,18 @@ def kinds(objects: tuple[ResultObject, ...]) -> list[str]:
 def _capture(result: ResultObject) -> str:
     if result.source_uid:
         return "view"
-    overview = UIDS.instance("capture", "overview")
+    overview = UIDS.derive_instance_uid("capture", "overview")
     return "overview" if result.sop_instance_uid == overview else "notice"
 
 
 def not_eligible(*reasons: Reason, **attributes: object) -> tuple[StudyReading, dict[str, Dataset]]:
-    headers = [source("LCC", **attributes), source("LMLO", **attributes)]
+    headers = [make_header("LCC", **attributes), make_header("LMLO", **attributes)]
     left_out = tuple(
-        LeftOut(str(ds.SOPInstanceUID), "LCC", reason)
+        LeftOutInstance(str(ds.SOPInstanceUID), "LCC", reason)
         for ds, reason in zip(headers, reasons, strict=True)
     )
-    reading = study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,))
-    return replace(reading, left_out=left_out), by_uid(*headers)
+    reading = make_study_reading(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,))
+    return replace(reading, left_out=left_out), index_by_uid(*headers)
 
 
 TOMOSYNTHESIS = (Reason.TOMOSYNTHESIS, Reason.TOMOSYNTHESIS)
@@ -113,7 +113,7 @@ TOMOSYNTHESIS = (Reason.TOMOSYNTHESIS, Reason.TOMOSYNTHESIS)
 def test_a_destination_gets_what_its_profile_names(
     situation: str, profile: dict[str, object], expected: list[str]
 ) -> None:
-    reading, sources = situations()[situation]
+    reading, sources = make_situations()[situation]
     objects = results(reading, sources, ProfileSettings.model_validate(profile))
     assert kinds(objects) == expected
 
@@ -162,33 +162,35 @@ def test_without_an_image_to_list_the_notice_alone_says_it(attributes: dict[str,
 
 
 def test_a_reading_that_failed_before_its_images_were_known_is_said_in_a_notice() -> None:
-    reading = study(Outcome.FAILED, reasons=(Reason.READING_FAILED,))
-    assert kinds(results(reading, by_uid(source("LCC")))) == ["notice"]
+    reading = make_study_reading(Outcome.FAILED, reasons=(Reason.READING_FAILED,))
+    assert kinds(results(reading, index_by_uid(make_header("LCC")))) == ["notice"]
 
 
 def test_pixels_are_asked_for_only_where_something_is_drawn() -> None:
-    reading, sources = situations()["partial with marks"]
+    reading, sources = make_situations()["partial with marks"]
     asked: list[str] = []
 
     def display(uid: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         asked.append(uid)
-        return grey(uid)
+        return make_grey_display(uid)
 
-    compose(reading, sources, display, NODE, UIDS, FIRST, ProfileSettings(overview=False))
+    compose_results(
+        reading, sources, display, NODE, UIDS, FIRST_OCCASION, ProfileSettings(overview=False)
+    )
     assert set(asked) == {reading.images[1].mammogram.sop_instance_uid}
     asked.clear()
-    compose(reading, sources, display, NODE, UIDS, FIRST, DEFAULT)
-    read_images = {i.mammogram.sop_instance_uid for i in reading.images if i.status.has_findings}
+    compose_results(reading, sources, display, NODE, UIDS, FIRST_OCCASION, DEFAULT)
+    read_images = {i.mammogram.sop_instance_uid for i in reading.images if i.status.was_read}
     assert set(asked) == read_images
 
 
 def test_every_object_has_its_own_uid_and_position() -> None:
-    headers = [source("RCC"), source("LCC")]
+    headers = [make_header("RCC"), make_header("LCC")]
     images = [
-        read(headers[0], cluster(label="RCC", at=(500.5, 300.5))),
-        read(headers[1], cluster()),
+        make_image_reading(headers[0], make_cluster(label="RCC", at=(500.5, 300.5))),
+        make_image_reading(headers[1], make_cluster()),
     ]
-    objects = results(study(Outcome.PARTIAL, *images), by_uid(*headers))
+    objects = results(make_study_reading(Outcome.PARTIAL, *images), index_by_uid(*headers))
     assert kinds(objects) == ["cad-sr", "overview", "view", "view", "notice"]
     assert [o.index for o in objects] == [0, 0, 1, 2, 3]
     assert [o.dataset.InstanceNumber for o in objects] == [1, 1, 2, 3, 4]
@@ -206,7 +208,7 @@ def test_the_profile_names_series_and_maker() -> None:
         series_number=500,
         manufacturer="Known Maker",
     )
-    objects = results(*situations()["partial with marks"], profile)
+    objects = results(*make_situations()["partial with marks"], profile)
     assert {o.kind: int(o.dataset.SeriesNumber) for o in objects} == {
         ObjectKind.CAD_SR: 511,
         ObjectKind.CAPTURE: 512,
@@ -232,15 +234,15 @@ def test_the_profile_names_series_and_maker() -> None:
 def test_names_survive_in_the_images_character_set_and_in_utf_8(
     character_set: str | list[str], name: str, wanted: str
 ) -> None:
-    made = source("LCC", SpecificCharacterSet=character_set, PatientName=name)
+    made = make_header("LCC", SpecificCharacterSet=character_set, PatientName=name)
     other = Dataset()
     other.PatientName = name
     made.OtherPatientIDsSequence = [other]
-    stored = pydicom.dcmread(BytesIO(to_bytes(_as_file(made))))
-    reading = study(Outcome.PARTIAL, read(stored, cluster()))
+    stored = pydicom.dcmread(BytesIO(encode_file(_as_file(made))))
+    reading = make_study_reading(Outcome.PARTIAL, make_image_reading(stored, make_cluster()))
     profile = EVERYTHING.model_copy(update={"character_set": wanted})
-    for o in results(reading, by_uid(stored), profile):
-        ds = pydicom.dcmread(BytesIO(to_bytes(o.dataset)))
+    for o in results(reading, index_by_uid(stored), profile):
+        ds = pydicom.dcmread(BytesIO(encode_file(o.dataset)))
         expected = character_set if wanted == "source" else wanted
         assert ds.SpecificCharacterSet == expected
         assert ds.PatientName == name
@@ -255,7 +257,7 @@ def _as_file(ds: Dataset) -> Dataset:
 
 def test_every_kind_obeys_the_scheme_of_snomed_codes() -> None:
     profile = EVERYTHING.model_copy(update={"snomed_codes": "SRT"})
-    for o in results(*situations()["partial with marks"], profile):
+    for o in results(*make_situations()["partial with marks"], profile):
         schemes = {str(e.value) for e in o.dataset.iterall() if e.keyword == CODING_SCHEME}
         assert "SCT" not in schemes
         assert ("SRT" in schemes) is (o.kind is not ObjectKind.PRESENTATION and _is_coded(o))
@@ -269,7 +271,7 @@ CODING_SCHEME = "CodingSchemeDesignator"
 
 
 def test_individual_calcifications_are_counted_where_they_are_not_listed() -> None:
-    reading, sources = situations()["findings"]
+    reading, sources = make_situations()["findings"]
     for individual, members in ((True, 6), (False, 0)):
         profile = ProfileSettings(objects=("cad-sr",), individual_calcifications=individual)  # type: ignore[arg-type]  # as from a file
         (document,) = results(reading, sources, profile)
@@ -295,15 +297,15 @@ def test_a_document_that_fails_its_check_does_not_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        compose_module, "check_cad_sr", lambda _: [Fault("1.2", "a"), Fault("1.3", "b")]
+        compose_module, "check_cad_sr", lambda _: [ReportFault("1.2", "a"), ReportFault("1.3", "b")]
     )
     with pytest.raises(ReportError, match=r"1\.2: a; 1\.3: b"):
-        results(*situations()["findings"])
+        results(*make_situations()["findings"])
 
 
 def encoded() -> Iterator[bytes]:
-    for result in results(*situations()["partial with marks"], EVERYTHING):
-        yield to_bytes(result.dataset)
+    for result in results(*make_situations()["partial with marks"], EVERYTHING):
+        yield encode_file(result.dataset)
 
 
 def test_the_same_reading_gives_the_same_bytes() -> None:
@@ -321,7 +323,7 @@ def test_files_are_part_10_with_the_names_of_this_software() -> None:
 
 
 def test_a_capture_as_png_has_the_same_picture() -> None:
-    *_, notice = results(*situations()["partial with marks"])
-    picture = Image.open(BytesIO(capture_png(notice.dataset)))
+    *_, notice = results(*make_situations()["partial with marks"])
+    picture = Image.open(BytesIO(encode_capture_png(notice.dataset)))
     assert picture.format == "PNG"
     assert np.array_equal(np.asarray(picture), notice.dataset.pixel_array)

@@ -10,14 +10,14 @@ from PIL import Image
 
 from secondread.report.drawing import (
     Box,
-    Strokes,
-    fitted,
-    leader,
-    nice_length,
+    HaloedLines,
+    choose_bar_length,
+    draw_scale_bar,
+    find_leader,
+    measure_text,
     place_label,
-    scale_bar,
-    text_width,
-    wrapped,
+    shorten_text,
+    wrap_text,
 )
 
 BLACK = Image.new("RGB", (1000, 1000))
@@ -27,40 +27,40 @@ LABEL = (40.0, 30.0)
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80))
 def test_fitted_text_is_never_wider_than_its_place(text: str) -> None:
-    assert text_width(fitted(text, 20, 150), 20) <= 150
+    assert measure_text(shorten_text(text, 20, 150), 20) <= 150
 
 
 def test_text_that_fits_is_left_alone_and_other_text_ends_in_dots() -> None:
-    assert fitted("short", 20, 150) == "short"
-    assert fitted("a sentence that is too long", 20, 150).endswith("...")
+    assert shorten_text("short", 20, 150) == "short"
+    assert shorten_text("a sentence that is too long", 20, 150).endswith("...")
 
 
 def test_wrapping_loses_no_word_while_there_are_lines() -> None:
     text = "one two three four five six seven eight nine ten"
-    assert " ".join(wrapped(text, 20, 120, 9)) == text
-    assert all(text_width(line, 20) <= 120 for line in wrapped(text, 20, 120, 9))
+    assert " ".join(wrap_text(text, 20, 120, 9)) == text
+    assert all(measure_text(line, 20) <= 120 for line in wrap_text(text, 20, 120, 9))
 
 
 def test_wrapping_ends_at_the_last_line_allowed() -> None:
-    lines = wrapped("word " * 100, 20, 200, 3)
+    lines = wrap_text("word " * 100, 20, 200, 3)
     assert len(lines) == 3
     assert lines[-1].endswith("...")
 
 
 def test_wrapping_nothing_gives_no_line() -> None:
-    assert wrapped("", 20, 200, 3) == []
+    assert wrap_text("", 20, 200, 3) == []
 
 
 @given(st.floats(0.01, 500))
 def test_bars_have_round_lengths_of_at_least_two_fifths_of_their_room(room: float) -> None:
-    length = nice_length(room)
+    length = choose_bar_length(room)
     assert room * 0.399 <= length <= room * 1.001
     assert f"{length / 10 ** math.floor(math.log10(length) + 1e-9):.3f}"[0] in "125"
 
 
 def test_a_bar_is_as_long_as_it_says() -> None:
     page = Image.new("RGB", (600, 60))
-    scale_bar(page, (50, 30), pixels_per_mm=28.6, longest=300)
+    draw_scale_bar(page, (50, 30), pixels_per_mm=28.6, longest=300)
     middle = np.asarray(page)[30, :, 0]
     bar = np.nonzero(middle[:400] > 200)[0]
     # 10 mm of 28.6 pixels, with ends of three columns centred on them.
@@ -72,8 +72,8 @@ def test_a_bar_is_as_long_as_it_says() -> None:
 def test_labels_stay_inside_and_off_their_target(corner: tuple[int, int]) -> None:
     target = Box(*corner, corner[0] + 20, corner[1] + 20)
     place = place_label(BLACK, target, LABEL, PANEL, [])
-    assert PANEL.holds(place)
-    assert place.overlap(target) == 0
+    assert PANEL.contains(place)
+    assert place.shared_area(target) == 0
 
 
 def test_labels_keep_off_each_other_and_other_targets() -> None:
@@ -83,7 +83,7 @@ def test_labels_keep_off_each_other_and_other_targets() -> None:
         others = targets[:index] + targets[index + 1 :] + labels
         labels.append(place_label(BLACK, target, LABEL, PANEL, others))
     boxes = labels + targets
-    assert all(a.overlap(b) == 0 for index, a in enumerate(boxes) for b in boxes[index + 1 :])
+    assert all(a.shared_area(b) == 0 for index, a in enumerate(boxes) for b in boxes[index + 1 :])
 
 
 def test_labels_prefer_the_dark_side() -> None:
@@ -95,18 +95,18 @@ def test_labels_prefer_the_dark_side() -> None:
 
 def test_a_label_without_any_room_is_still_inside_the_panel() -> None:
     panel = Box(0, 0, 60, 60)
-    assert panel.holds(place_label(BLACK, Box(0, 0, 60, 60), LABEL, panel, []))
+    assert panel.contains(place_label(BLACK, Box(0, 0, 60, 60), LABEL, panel, []))
 
 
 def test_a_leader_runs_from_the_label_to_the_nearest_vertex() -> None:
-    start, end = leader(Box(100, 100, 140, 130), [(10, 115), (60, 115), (10, 300)])
+    start, end = find_leader(Box(100, 100, 140, 130), [(10, 115), (60, 115), (10, 300)])
     assert (start, end) == ((100, 115), (60, 115))
 
 
 def test_strokes_are_antialiased_and_stay_in_their_area() -> None:
     page = Image.new("RGB", (100, 100), (80, 80, 80))
-    strokes = Strokes(Box(20, 20, 80, 80))
-    strokes.add([(0, 10), (100, 97)], 2)
+    strokes = HaloedLines(Box(20, 20, 80, 80))
+    strokes.add_line([(0, 10), (100, 97)], 2)
     strokes.paint(page, (0, 255, 255))
     array = np.asarray(page)
     assert len(np.unique(array[..., 1])) > 5

@@ -11,18 +11,24 @@ from pydicom.dataset import Dataset
 from secondread.codes import RenderingIntent
 from secondread.errors import InputError
 from secondread.geometry import PointPx
-from secondread.report.explain import Mark, as_lines, explained, images_in, marks_on
-from secondread.report.explain_picture import marks_picture
+from secondread.report.explain import (
+    ReportMark,
+    explain_report,
+    format_lines,
+    list_images,
+    list_marks,
+)
+from secondread.report.explain_picture import draw_marks
 from tests.conftest import EXAMS
 from tests.faulty_reports import valid
-from tests.unit.report.readings import source
+from tests.unit.report.readings import make_header
 
 TID1500 = EXAMS.parent / "sr" / "tid1500_comprehensive3d.dcm"
-LCC = str(source("LCC").SOPInstanceUID)
+LCC = str(make_header("LCC").SOPInstanceUID)
 
 
 def test_a_report_is_told_line_by_line_with_positions() -> None:
-    lines = list(as_lines(explained(valid("mixed"))))
+    lines = list(format_lines(explain_report(valid("mixed"))))
     assert lines[0] == "Mammography CAD SR Storage"
     assert "1 Mammography CAD Report" in lines
     assert any(line.startswith("1.3.4.5       Single Image Finding: Calc") for line in lines)
@@ -32,13 +38,13 @@ def test_a_report_is_told_line_by_line_with_positions() -> None:
 
 def test_nothing_of_the_patient_is_told() -> None:
     ds = valid("mixed")
-    told = json.dumps(explained(ds))
+    told = json.dumps(explain_report(ds))
     for keyword in ("PatientName", "PatientID", "PatientBirthDate"):
         assert str(ds[keyword].value) not in told
 
 
 def test_as_json_it_holds_every_number() -> None:
-    document = explained(valid("mixed"))
+    document = explain_report(valid("mixed"))
     assert json.loads(json.dumps(document)) == document
     finding = document["content"]["children"][2]["children"][3]["children"][4]
     center = next(c for c in finding["children"] if (c["concept"] or {}).get("value") == "111010")
@@ -53,37 +59,39 @@ def test_as_json_it_holds_every_number() -> None:
 
 
 def test_marks_are_those_of_the_image_and_parts_share_their_number() -> None:
-    marks = marks_on(valid("mixed"), LCC)
+    marks = list_marks(valid("mixed"), LCC)
     assert {mark.number for mark in marks} == {1, 2, 3}
     first = [mark for mark in marks if mark.number == 1]
-    assert [mark.what for mark in first] == ["Center", "Outline", "Center", "Center", "Center"]
+    assert [mark.concept for mark in first] == ["Center", "Outline", "Center", "Center", "Center"]
     assert first[0].points == (PointPx(300.5, 420.5),)
     assert {mark.intent for mark in first} == {RenderingIntent.REQUIRED}
-    assert marks_on(valid("mixed"), str(source("RCC").SOPInstanceUID)) == ()
+    assert list_marks(valid("mixed"), str(make_header("RCC").SOPInstanceUID)) == ()
 
 
 def test_images_are_named_once_each() -> None:
-    assert len(images_in(valid("followed"))) == 4
+    assert len(list_images(valid("followed"))) == 4
 
 
 @pytest.mark.skipif(not TID1500.is_file(), reason="no reference report beside the repository")
 def test_a_report_of_another_template_is_told_too() -> None:
     ds = pydicom.dcmread(TID1500)
-    lines = list(as_lines(explained(ds)))
+    lines = list(format_lines(explain_report(ds)))
     assert lines[0] == "Comprehensive 3D SR Storage"
-    marks = [mark for uid in images_in(ds) for mark in marks_on(ds, uid)]
+    marks = [mark for uid in list_images(ds) for mark in list_marks(ds, uid)]
     assert marks
     assert {mark.label for mark in marks} == {"Calcification Cluster"}
 
 
-@pytest.mark.parametrize("ds", [Dataset(), source("LCC")], ids=["empty", "an image"])
+@pytest.mark.parametrize("ds", [Dataset(), make_header("LCC")], ids=["empty", "an image"])
 def test_what_is_no_report_is_said(ds: Dataset) -> None:
     with pytest.raises(InputError, match="not a structured report"):
-        explained(ds)
+        explain_report(ds)
 
 
-def mark(graphic: str, *points: tuple[float, float], intent: RenderingIntent | None = None) -> Mark:
-    return Mark(1, "Cluster", "Outline", graphic, tuple(PointPx(*p) for p in points), intent)
+def mark(
+    graphic: str, *points: tuple[float, float], intent: RenderingIntent | None = None
+) -> ReportMark:
+    return ReportMark(1, "Cluster", "Outline", graphic, tuple(PointPx(*p) for p in points), intent)
 
 
 def colored(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], at: tuple[int, int]) -> bool:
@@ -103,9 +111,9 @@ def colored(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], at: tuple[
     ],
     ids=["polyline", "circle", "ellipse", "point"],
 )
-def test_a_graphic_is_drawn_where_it_lies(one: Mark, where: tuple[int, int]) -> None:
+def test_a_graphic_is_drawn_where_it_lies(one: ReportMark, where: tuple[int, int]) -> None:
     grey = np.full((300, 240), 90, dtype=np.uint8)
-    picture = np.asarray(marks_picture(grey, [one]))
+    picture = np.asarray(draw_marks(grey, [one]))
     assert colored(picture, where)
     assert not colored(picture, (220, 280))
 
@@ -113,13 +121,13 @@ def test_a_graphic_is_drawn_where_it_lies(one: Mark, where: tuple[int, int]) -> 
 def test_a_large_image_is_made_smaller_and_its_marks_with_it() -> None:
     grey = np.full((4400, 200), 90, dtype=np.uint8)
     outline = mark("POLYLINE", (100, 4000), (160, 4000), (160, 4100), (100, 4100), (100, 4000))
-    picture = np.asarray(marks_picture(grey, [outline]))
+    picture = np.asarray(draw_marks(grey, [outline]))
     assert picture.shape[0] < 2300
     assert colored(picture, (65, 2000))
 
 
 def test_the_picture_of_an_image_without_marks_is_the_image(tmp_path: Path) -> None:
     grey = np.full((120, 90), 90, dtype=np.uint8)
-    picture = marks_picture(grey, [])
+    picture = draw_marks(grey, [])
     picture.save(tmp_path / "x.png")
     assert (np.asarray(picture)[:120] == 90).all()

@@ -6,19 +6,19 @@ import pytest
 from pydicom.dataset import Dataset
 
 from secondread.codes import Change, Code
-from secondread.findings.comparison import Difference, Verdict
+from secondread.findings.comparison import ChangeKind, MeasuredDifference
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report import concepts
-from secondread.report.analyses import analyses, analysis_status
-from secondread.report.cad_sr import cad_sr
-from secondread.report.content import Content, Tree
-from secondread.report.lesions import lesions, missing
-from secondread.report.operating_points import presentation, ranked
-from secondread.report.single_image_finding import encoded_findings
+from secondread.report.analyses import determine_analysis_status, list_analyses
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.content import Content, ContentTree
+from secondread.report.lesions import find_missing, group_lesions
+from secondread.report.operating_points import choose_rendering, rank_points
+from secondread.report.single_image_finding import select_findings
 from secondread.settings import ProfileSettings
-from tests.unit.report.followed import POINTED, POINTS, followed, mixed
-from tests.unit.report.readings import FIRST, NODE, UIDS, cluster, situations
+from tests.unit.report.followed import POINTED, POINTS, make_followed_study, make_mixed_study
+from tests.unit.report.readings import FIRST_OCCASION, NODE, UIDS, make_cluster, make_situations
 
 SHOWN = ProfileSettings()
 ALL = ProfileSettings(findings="all")
@@ -28,7 +28,9 @@ C = concepts
 def document(
     reading: StudyReading, sources: dict[str, Dataset], profile: ProfileSettings = SHOWN
 ) -> Content:
-    return Tree(cad_sr(reading, sources, NODE, UIDS, FIRST, profile).dataset).root
+    return ContentTree(
+        build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, profile).dataset
+    ).root
 
 
 def below(content: Content, concept: Code) -> list[Content]:
@@ -46,7 +48,7 @@ def texts(content: Content, concept: Code) -> list[str]:
 
 @pytest.fixture(scope="module")
 def root() -> Content:
-    return document(*followed())
+    return document(*make_followed_study())
 
 
 def impression_of(root: Content, name: str) -> Content:
@@ -58,8 +60,8 @@ def impression_of(root: Content, name: str) -> Content:
 
 
 def test_priors_stand_in_the_library_behind_the_images_and_in_other_evidence() -> None:
-    reading, sources = followed()
-    ds = cad_sr(reading, sources, NODE, UIDS, FIRST, SHOWN).dataset
+    reading, sources = make_followed_study()
+    ds = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, SHOWN).dataset
     evidence = {
         keyword: [
             reference.ReferencedSOPInstanceUID
@@ -74,16 +76,16 @@ def test_priors_stand_in_the_library_behind_the_images_and_in_other_evidence() -
     }
     current, prior = evidence.values()
     assert current == [image.mammogram.sop_instance_uid for image in reading.images]
-    assert prior == [image.mammogram.sop_instance_uid for image in reading.earlier[0].images]
-    (library,) = Tree(ds).root.named(C.IMAGE_LIBRARY)
-    held = [entry.instance[1] for entry in library.children if entry.instance is not None]
+    assert prior == [image.mammogram.sop_instance_uid for image in reading.prior_readings[0].images]
+    (library,) = ContentTree(ds).root.find_children(C.IMAGE_LIBRARY)
+    held = [entry.reference[1] for entry in library.children if entry.reference is not None]
     assert held == [*current, *prior]
 
 
 def test_a_cluster_in_both_views_is_one_feature_of_what_it_was_in_each(root: Content) -> None:
     impression = impression_of(root, "LCC-2+LMLO-1")
-    (over_views,) = impression.named(C.COMPOSITE_FEATURE)
-    over_time = list(over_views.named(C.COMPOSITE_FEATURE))
+    (over_views,) = impression.find_children(C.COMPOSITE_FEATURE)
+    over_time = list(over_views.find_children(C.COMPOSITE_FEATURE))
     assert values(over_views, C.COMPOSITE_TYPE) == [
         "Target Content Items are related spatially",
         "Target Content Items are related temporally",
@@ -91,7 +93,10 @@ def test_a_cluster_in_both_views_is_one_feature_of_what_it_was_in_each(root: Con
     ]
     assert {one.relation for one in over_time} == {"INFERRED FROM"}
     names = [
-        [finding.first(C.TRACKING_IDENTIFIER) for finding in one.named(C.SINGLE_IMAGE_FINDING)]
+        [
+            finding.find_child(C.TRACKING_IDENTIFIER)
+            for finding in one.find_children(C.SINGLE_IMAGE_FINDING)
+        ]
         for one in over_time
     ]
     assert [[one.text for one in several if one is not None] for several in names] == [
@@ -113,9 +118,9 @@ def test_a_lesion_has_one_tracking_uid_in_all_its_images(root: Content) -> None:
 
 
 def test_the_lesion_that_the_node_knows_it_as_is_its_tracking_uid() -> None:
-    reading, sources = followed()
+    reading, sources = make_followed_study()
     images = tuple(
-        replace(image, findings=tuple(replace(f, lesion="2.25.5") for f in image.findings))
+        replace(image, findings=tuple(replace(f, lesion_uid="2.25.5") for f in image.findings))
         for image in reading.images
     )
     root = document(replace(reading, images=images), sources)
@@ -152,8 +157,8 @@ def test_words_for_changes_are_in_the_impressions(root: Content) -> None:
 
 def test_a_new_finding_is_no_composite_feature(root: Content) -> None:
     impression = impression_of(root, "LCC-1")
-    assert not list(impression.named(C.COMPOSITE_FEATURE))
-    assert len(list(impression.named(C.SINGLE_IMAGE_FINDING))) == 1
+    assert not list(impression.find_children(C.COMPOSITE_FEATURE))
+    assert len(list(impression.find_children(C.SINGLE_IMAGE_FINDING))) == 1
 
 
 def test_what_is_gone_is_said_in_words_and_is_not_for_presentation(root: Content) -> None:
@@ -171,15 +176,15 @@ def test_what_is_gone_is_said_in_words_and_is_not_for_presentation(root: Content
     ("verdict", "number", "why", "said"),
     [
         pytest.param(
-            Verdict.NOT_COMPARABLE,
+            ChangeKind.NOT_COMPARABLE,
             None,
             "its place was lost",
             "of 8 calcifications: not comparable, its place was lost",
             id="why it is not known to be gone",
         ),
         pytest.param(
-            Verdict.GONE,
-            Difference(0, 5, 3, 7),
+            ChangeKind.GONE,
+            MeasuredDifference(0, 5, 3, 7),
             "",
             "of 5 calcifications: gone",
             id="as many as were counted for that",
@@ -187,12 +192,12 @@ def test_what_is_gone_is_said_in_words_and_is_not_for_presentation(root: Content
     ],
 )
 def test_what_is_missing_is_told_as_it_was_compared(
-    verdict: Verdict, number: Difference | None, why: str, said: str
+    verdict: ChangeKind, number: MeasuredDifference | None, why: str, said: str
 ) -> None:
-    reading, headers = followed()
+    reading, headers = make_followed_study()
     (comparison,) = reading.comparisons
     changes = tuple(
-        replace(one, verdict=verdict, number=number, why=why) if one.current is None else one
+        replace(one, kind=verdict, number=number, why_not=why) if one.current is None else one
         for one in comparison.changes
     )
     changed = replace(reading, comparisons=(replace(comparison, changes=changes),))
@@ -225,18 +230,18 @@ def test_priors_are_among_what_was_detected_on_and_compared(root: Content) -> No
 
 def test_calcifications_are_left_out_where_the_profile_says_so() -> None:
     profile = ProfileSettings(individual_calcifications=False)
-    root = document(*followed(), profile)
+    root = document(*make_followed_study(), profile)
     assert "Individual Calcification" not in values(root, C.SINGLE_IMAGE_FINDING)
     assert below(root, C.NUMBER_OF_CALCIFICATIONS)[0].number == 6
 
 
 def not_compared(why: str) -> StudyReading:
     """The same study where no image could be laid on the prior's."""
-    reading = followed()[0]
+    reading = make_followed_study()[0]
     (comparison,) = reading.comparisons
     views = tuple(replace(view, why_not=why, error_mm=None) for view in comparison.views)
     changes = tuple(
-        replace(change, verdict=Verdict.NOT_COMPARABLE, prior=())
+        replace(change, kind=ChangeKind.NOT_COMPARABLE, prior=())
         for change in comparison.changes
         if change.current is not None
     )
@@ -249,7 +254,9 @@ def not_compared(why: str) -> StudyReading:
 
 
 def test_a_comparison_that_failed_is_a_failed_analysis_with_its_reason() -> None:
-    root = document(not_compared("the images could not be laid on each other"), followed()[1])
+    root = document(
+        not_compared("the images could not be laid on each other"), make_followed_study()[1]
+    )
     assert values(root, C.ANALYSIS_SUMMARY) == ["Partially Succeeded"]
     (failed,) = below(root, C.FAILED_ANALYSES)
     assert values(failed, C.ANALYSIS_PERFORMED) == ["Temporal correlation"]
@@ -258,9 +265,9 @@ def test_a_comparison_that_failed_is_a_failed_analysis_with_its_reason() -> None
 
 
 def status(reading: StudyReading) -> str:
-    found = lesions(reading, lambda image: encoded_findings(image, include_all=False))
+    found = group_lesions(reading, lambda image: select_findings(image, include_all=False))
     uids = [image.mammogram.sop_instance_uid for image in reading.images]
-    return analysis_status(analyses(reading, found, uids)).name
+    return determine_analysis_status(list_analyses(reading, found, uids)).name
 
 
 @pytest.mark.parametrize(
@@ -277,38 +284,38 @@ def status(reading: StudyReading) -> str:
 def test_a_prior_that_was_wanted_and_not_had_is_a_failed_analysis(
     reason: Reason, expected: str
 ) -> None:
-    reading = replace(situations()["no findings"][0], reasons=(Reason.NO_COMPARISON, reason))
+    reading = replace(make_situations()["no findings"][0], reasons=(Reason.NO_COMPARISON, reason))
     assert status(reading) == expected
 
 
 def test_a_prior_without_the_view_is_no_failure() -> None:
-    reading = followed()[0]
+    reading = make_followed_study()[0]
     (comparison,) = reading.comparisons
     views = tuple(
         replace(view, prior_sop_instance_uid=None, why_not="the prior has no image of this view")
         for view in comparison.views
     )
     bare = replace(reading, comparisons=(replace(comparison, views=views, changes=()),))
-    found = lesions(bare, lambda image: encoded_findings(image, include_all=False))
-    assert not any("TEMPORAL" in one.analysis.name for one in analyses(bare, found, ()))
+    found = group_lesions(bare, lambda image: select_findings(image, include_all=False))
+    assert not any("TEMPORAL" in one.analysis.name for one in list_analyses(bare, found, ()))
 
 
 def test_a_prior_that_is_known_and_lost_is_told_with_its_day() -> None:
-    reading = situations()["no findings"][0]
+    reading = make_situations()["no findings"][0]
     day = reading.images[0].mammogram.study_date
     prior = PriorStudy("1.2.9", day, compared=False, reason=Reason.PRIOR_FILES_LOST)
-    (one,) = analyses(replace(reading, priors=(prior,)), (), ())
+    (one,) = list_analyses(replace(reading, priors=(prior,)), (), ())
     assert one.remarks == ("prior of 2026-01-05: the files of the prior cannot be read",)
 
 
 def test_of_a_study_that_was_not_read_nothing_is_analyzed() -> None:
-    reading = replace(situations()["every image failed"][0], reasons=(Reason.PRIOR_TIMED_OUT,))
+    reading = replace(make_situations()["every image failed"][0], reasons=(Reason.PRIOR_TIMED_OUT,))
     assert status(reading) == "NOT_ATTEMPTED"
 
 
 def test_of_two_priors_what_a_cluster_was_in_each_is_part_of_its_feature() -> None:
-    reading = followed()[0]
-    (earlier,) = reading.earlier
+    reading = make_followed_study()[0]
+    (earlier,) = reading.prior_readings
     (comparison,) = reading.comparisons
     images = tuple(
         replace(
@@ -337,35 +344,37 @@ def test_of_two_priors_what_a_cluster_was_in_each_is_part_of_its_feature() -> No
         for change in comparison.changes
     )
     second = replace(comparison, prior_study_uid="1.2.8", changes=changes)
-    both = replace(reading, earlier=(earlier, older), comparisons=(comparison, second))
+    both = replace(reading, prior_readings=(earlier, older), comparisons=(comparison, second))
 
-    found = lesions(both, lambda image: encoded_findings(image, include_all=False))
+    found = group_lesions(both, lambda image: select_findings(image, include_all=False))
 
     grown = next(one for one in found if one.pair is not None)
-    assert [len(part.prior) for part in grown.parts] == [2, 2]
+    assert [len(part.prior) for part in grown.views] == [2, 2]
     assert grown.changes == (Change.MORE, Change.UNCHANGED)
     # What the older prior showed and the nearer one did not was missed then already.
-    assert [one.comparison.prior_study_uid for one in missing(both)] == [comparison.prior_study_uid]
+    assert [one.comparison.prior_study_uid for one in find_missing(both)] == [
+        comparison.prior_study_uid
+    ]
 
 
 def test_marks_that_a_more_sensitive_point_shows_are_optional_with_its_rank() -> None:
-    points = ranked(POINTED, include_all=True)
+    points = rank_points(POINTED, include_all=True)
     assert [point.name for point in points] == ["standard", "sensitive"]
     intents = [
         (how.intent.name, how.rank)
         for how in (
-            presentation(cluster(), points),
-            presentation(cluster(shown=False, certainty=35.0), points),
-            presentation(cluster(shown=False, certainty=5.0), points),
+            choose_rendering(make_cluster(), points),
+            choose_rendering(make_cluster(shown=False, certainty=35.0), points),
+            choose_rendering(make_cluster(shown=False, certainty=5.0), points),
         )
     ]
     assert intents == [("REQUIRED", 0), ("OPTIONAL", 1), ("NOT", 0)]
 
 
 def test_the_table_of_operating_points_states_their_false_marks() -> None:
-    root = document(*mixed(), ALL)
+    root = document(*make_mixed_study(), ALL)
     table = below(root, C.OPERATING_POINT_TABLE)[0]
-    rows = list(table.named(C.CAD_OPERATING_POINT))
+    rows = list(table.find_children(C.CAD_OPERATING_POINT))
     assert [row.number for row in rows] == [0, 1]
     false_marks = Code("111086", "DCM", "")
     assert [below(row, false_marks)[0].number for row in rows] == [
@@ -375,13 +384,13 @@ def test_the_table_of_operating_points_states_their_false_marks() -> None:
 
 
 def test_a_report_of_shown_marks_states_the_point_in_force_alone() -> None:
-    root = document(*mixed())
+    root = document(*make_mixed_study())
     assert [one.number for one in below(root, C.MAXIMUM_OPERATING_POINT)] == [0, 0]
     assert not below(root, C.RENDERING_INTENT)[0].children
 
 
 def test_a_doubt_that_the_standard_has_a_word_for_is_an_image_quality_finding() -> None:
-    root = document(*mixed())
+    root = document(*make_mixed_study())
     assert values(root, C.QUALITY_FINDING) == ["Over exposed"]
     (item,) = (
         one
@@ -393,7 +402,7 @@ def test_a_doubt_that_the_standard_has_a_word_for_is_an_image_quality_finding() 
 
 
 def test_a_quality_alone_is_said_in_words_and_makes_no_finding() -> None:
-    reading, sources = mixed()
+    reading, sources = make_mixed_study()
     bare = tuple(replace(image, findings=()) for image in reading.images)
     root = document(replace(reading, images=bare), sources)
     assert not below(root, C.SINGLE_IMAGE_FINDING)
@@ -402,7 +411,7 @@ def test_a_quality_alone_is_said_in_words_and_makes_no_finding() -> None:
 
 
 def test_doubts_are_an_image_quality_analysis_that_failed() -> None:
-    reading, sources = situations()["no findings with doubts"]
+    reading, sources = make_situations()["no findings with doubts"]
     root = document(reading, sources)
     (failed,) = below(root, C.FAILED_ANALYSES)
     assert values(failed, C.ANALYSIS_PERFORMED) == ["Image quality analysis"]
@@ -412,6 +421,6 @@ def test_doubts_are_an_image_quality_analysis_that_failed() -> None:
 
 
 def test_outcomes_stay_what_they_were() -> None:
-    reading, _ = followed()
+    reading, _ = make_followed_study()
     assert reading.outcome is Outcome.FINDINGS
     assert all(image.status is ImageStatus.READ for image in reading.images)

@@ -17,11 +17,20 @@ from scipy import ndimage
 from secondread.findings.finding import Calcification, Finding, StudyReading
 from secondread.geometry import PointPx, SpacingMm, padded_hull, pixel_center
 from secondread.reasons import Outcome
-from secondread.report.compose import compose
+from secondread.report.compose import compose_results
 from secondread.report.drawing import MARK
 from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
-from tests.unit.report.readings import FIRST, NODE, UIDS, by_uid, cluster, read, source, study
+from tests.unit.report.readings import (
+    FIRST_OCCASION,
+    NODE,
+    UIDS,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_study_reading,
+)
 
 Picture = npt.NDArray[np.uint8]
 
@@ -74,7 +83,7 @@ def bright_spots() -> list[PointPx]:
 
 def found(spacing: SpacingMm) -> Finding:
     centers = [pixel_center(row, column) for row, column in SPOTS]
-    return cluster(
+    return make_cluster(
         at=(sum(p.col for p in centers) / 3, sum(p.row for p in centers) / 3),
         members=tuple(Calcification(center, 0.2, 80.0) for center in centers),
         outline=padded_hull(centers, spacing, 1.0),
@@ -87,16 +96,20 @@ def made(
     spacing: tuple[float, float],
     kinds: tuple[ObjectKind, ...],
 ) -> list[ResultObject]:
-    ds = source(
+    ds = make_header(
         label,
         Rows=ROWS,
         Columns=COLUMNS,
         PatientOrientation=orientation,
         ImagerPixelSpacing=list(spacing),
     )
-    reading: StudyReading = study(Outcome.FINDINGS, read(ds, found(SpacingMm(*spacing))))
+    reading: StudyReading = make_study_reading(
+        Outcome.FINDINGS, make_image_reading(ds, found(SpacingMm(*spacing)))
+    )
     profile = ProfileSettings(objects=kinds)
-    return list(compose(reading, by_uid(ds), picture, NODE, UIDS, FIRST, profile))
+    return list(
+        compose_results(reading, index_by_uid(ds), picture, NODE, UIDS, FIRST_OCCASION, profile)
+    )
 
 
 def graphics(ds: Dataset) -> list[list[float]]:

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from secondread.geometry import PointPx, closed
-from secondread.report.panels import Placement, _stretched
+from secondread.geometry import PointPx, close_outline
+from secondread.report.panels import Placement, stretch_contrast
 
-SQUARE = closed([PointPx(10, 10), PointPx(30, 10), PointPx(30, 30), PointPx(10, 30)])
+SQUARE = close_outline([PointPx(10, 10), PointPx(30, 10), PointPx(30, 30), PointPx(10, 30)])
 
 
 def test_a_point_of_the_image_is_scaled_and_moved() -> None:
@@ -19,7 +19,7 @@ def test_a_point_of_the_image_is_scaled_and_moved() -> None:
 @pytest.mark.parametrize("scale", [0.25, 1.0, 4.0])
 def test_a_drawn_outline_keeps_its_margin_on_the_page(scale: float) -> None:
     placement = Placement(100, 50, scale)
-    drawn = placement.outline(SQUARE, margin=9)
+    drawn = placement.place_outline(SQUARE, margin=9)
     assert drawn[0] == drawn[-1]
     for x, y in edge_points(drawn):
         assert distance_outside(placement, x, y) >= 9 - 1e-9
@@ -42,7 +42,7 @@ def distance_outside(placement: Placement, x: float, y: float) -> float:
 
 def test_low_contrast_is_stretched_and_stays_in_order() -> None:
     part = np.tile(np.arange(120, 160, dtype=np.uint8), (20, 1))
-    stretched = _stretched(part).astype(int)
+    stretched = stretch_contrast(part).astype(int)
     assert np.ptp(stretched) > 1.5 * np.ptp(part)
     assert (np.diff(stretched[0]) >= 0).all()
 
@@ -50,6 +50,6 @@ def test_low_contrast_is_stretched_and_stays_in_order() -> None:
 def test_black_stays_black_and_full_contrast_stays_as_it_is() -> None:
     dark = np.zeros((20, 20), np.uint8)
     dark[5:] = 90
-    assert _stretched(dark)[0, 0] == 0
+    assert stretch_contrast(dark)[0, 0] == 0
     full = np.tile(np.arange(256, dtype=np.uint8), (8, 1))
-    assert abs(_stretched(full).astype(int) - full).max() <= 2
+    assert abs(stretch_contrast(full).astype(int) - full).max() <= 2

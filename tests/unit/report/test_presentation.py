@@ -5,29 +5,40 @@ from pydicom.dataset import Dataset
 
 from secondread.reasons import Outcome
 from secondread.report.header import Authorship
-from secondread.report.presentation import presentation_states
+from secondread.report.presentation import build_presentation_states
 from secondread.settings import ProfileSettings
-from tests.unit.report.readings import FIRST, NODE, UIDS, by_uid, cluster, read, source, study
+from tests.unit.report.readings import (
+    FIRST_OCCASION,
+    NODE,
+    UIDS,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_study_reading,
+)
 
-BY = Authorship(NODE, UIDS, FIRST, ProfileSettings())
+BY = Authorship(NODE, UIDS, FIRST_OCCASION, ProfileSettings())
 
 
 def state(**attributes: object) -> Dataset:
-    ds = source("LCC", **attributes)
-    reading = study(Outcome.FINDINGS, read(ds, cluster(), cluster(2, (600.5, 20.5))))
-    (result,) = presentation_states(reading, by_uid(ds), BY)
+    ds = make_header("LCC", **attributes)
+    reading = make_study_reading(
+        Outcome.FINDINGS, make_image_reading(ds, make_cluster(), make_cluster(2, (600.5, 20.5)))
+    )
+    (result,) = build_presentation_states(reading, index_by_uid(ds), BY)
     return result.dataset
 
 
 def test_each_image_with_shown_findings_has_its_own() -> None:
-    views = [source("LCC"), source("LMLO"), source("RCC")]
-    reading = study(
+    views = [make_header("LCC"), make_header("LMLO"), make_header("RCC")]
+    reading = make_study_reading(
         Outcome.FINDINGS,
-        read(views[0], cluster()),
-        read(views[1], cluster(shown=False)),
-        read(views[2], cluster(label="RCC")),
+        make_image_reading(views[0], make_cluster()),
+        make_image_reading(views[1], make_cluster(shown=False)),
+        make_image_reading(views[2], make_cluster(label="RCC")),
     )
-    made = presentation_states(reading, by_uid(*views), BY)
+    made = build_presentation_states(reading, index_by_uid(*views), BY)
     assert [(one.index, one.source_uid) for one in made] == [
         (0, views[0].SOPInstanceUID),
         (1, views[2].SOPInstanceUID),
@@ -48,19 +59,21 @@ def test_marks_are_closed_polylines_with_numbers_and_tracking_uids() -> None:
         assert graphic.GraphicFilled == "N"
     assert [t.UnformattedTextValue for t in marks.TextObjectSequence] == ["1", "2"]
     ids = [o.TrackingUID for o in marks.GraphicObjectSequence]
-    assert ids == [UIDS.tracking("LCC-1"), UIDS.tracking("LCC-2")]
+    assert ids == [UIDS.derive_tracking_uid("LCC-1"), UIDS.derive_tracking_uid("LCC-2")]
     assert "NOT FOR DIAGNOSIS" in note.TextObjectSequence[0].UnformattedTextValue
 
 
 @pytest.mark.parametrize("at", [(300.5, 400.5), (20.5, 20.5), (779.5, 979.5), (400.5, 12.5)])
 def test_numbers_stay_inside_the_image_and_off_their_outline(at: tuple[float, float]) -> None:
-    ds = source("LCC")
-    finding = cluster(at=at)
+    ds = make_header("LCC")
+    finding = make_cluster(at=at)
     inside = tuple(
         type(p)(min(max(p.col, 0.0), 800.0), min(max(p.row, 0.0), 1000.0)) for p in finding.outline
     )
-    reading = study(Outcome.FINDINGS, read(ds, cluster(at=at, outline=inside)))
-    (result,) = presentation_states(reading, by_uid(ds), BY)
+    reading = make_study_reading(
+        Outcome.FINDINGS, make_image_reading(ds, make_cluster(at=at, outline=inside))
+    )
+    (result,) = build_presentation_states(reading, index_by_uid(ds), BY)
     (text,) = result.dataset.GraphicAnnotationSequence[0].TextObjectSequence
     left, top = text.BoundingBoxTopLeftHandCorner
     right, bottom = text.BoundingBoxBottomRightHandCorner

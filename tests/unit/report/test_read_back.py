@@ -25,35 +25,35 @@ from secondread.codes import (
     Laterality,
     MarkClass,
     Morphology,
+    ProcessingSummary,
     RenderingIntent,
-    Status,
-    Summary,
+    ResultStatus,
     View,
 )
 from secondread.errors import InputError
-from secondread.findings.cad_report import CadFinding, CadReport, Origin
+from secondread.findings.cad_report import CadFinding, CadReport, ReportOrigin
 from secondread.findings.finding import Calcification, Finding, StudyReading
 from secondread.geometry import PointPx, SpacingMm, padded_hull
 from secondread.reasons import Outcome
-from secondread.report.cad_sr import cad_sr
-from secondread.report.compose import to_bytes
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.compose import encode_file
 from secondread.report.content import ContentError
-from secondread.report.read_back import read_cad
-from secondread.report.reported_reading import as_reading
+from secondread.report.read_back import read_cad_report
+from secondread.report.reported_reading import rebuild_reading
 from secondread.settings import ProfileSettings
 from tests.foreign_cad import CENTER, MASS, ODD, OUTLINE, code, foreign, item, mark, shape
 from tests.unit.report.readings import (
-    FIRST,
+    FIRST_OCCASION,
     MODEL,
     NODE,
     STUDY,
     UIDS,
-    by_uid,
-    cluster,
-    read,
-    situations,
-    source,
-    study,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_situations,
+    make_study_reading,
 )
 
 SPACING = SpacingMm(0.07, 0.07)
@@ -64,14 +64,16 @@ def written(
     reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings = ALL
 ) -> Dataset:
     """Return the CAD SR of a reading as another program gets it: from its bytes."""
-    done = cad_sr(reading, sources, NODE, UIDS, FIRST, profile)
-    return pydicom.dcmread(io.BytesIO(to_bytes(done.dataset)))
+    done = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, profile)
+    return pydicom.dcmread(io.BytesIO(encode_file(done.dataset)))
 
 
 def one_view(*findings: Finding, profile: ProfileSettings = ALL) -> Dataset:
-    ds = source("LCC")
+    ds = make_header("LCC")
     outcome = Outcome.FINDINGS if findings else Outcome.NO_FINDINGS
-    return written(study(outcome, read(ds, *findings)), by_uid(ds), profile)
+    return written(
+        make_study_reading(outcome, make_image_reading(ds, *findings)), index_by_uid(ds), profile
+    )
 
 
 def quarters(low: int, high: int) -> st.SearchStrategy[float]:
@@ -106,7 +108,7 @@ def findings(draw: st.DrawFn, number: int) -> Finding:
         morphology=tuple((one, 1.0) for one in draw(types)),
         distribution=tuple((one, 1.0) for one in draw(distributions)) if is_cluster else (),
         shown=draw(st.booleans()),
-        lesion=draw(st.sampled_from([None, "2.25.4711"])),
+        lesion_uid=draw(st.sampled_from([None, "2.25.4711"])),
     )
 
 
@@ -118,27 +120,27 @@ def some_findings(draw: st.DrawFn) -> list[Finding]:
 @given(some_findings())
 @settings(max_examples=12, deadline=None)
 def test_what_is_written_is_read_back_equal(given_findings: list[Finding]) -> None:
-    report = read_cad(one_view(*given_findings), NODE.device_uid)
+    report = read_cad_report(one_view(*given_findings), NODE.device_uid)
 
-    reading = as_reading(report)
+    reading = rebuild_reading(report)
 
     known = {one.id: one for one in given_findings}
     assert len(reading.images[0].findings) == len(given_findings)
     for found in reading.images[0].findings:
         one = known[found.id]
-        lesion = one.lesion or UIDS.tracking(one.id)
-        assert found == replace(one, lesion=lesion)
+        lesion = one.lesion_uid or UIDS.derive_tracking_uid(one.id)
+        assert found == replace(one, lesion_uid=lesion)
     assert report.remarks == ()
 
 
-@pytest.mark.parametrize("name", situations())
+@pytest.mark.parametrize("name", make_situations())
 def test_every_situation_is_read_back_with_its_images_and_its_status(name: str) -> None:
-    reading, sources = situations()[name]
+    reading, sources = make_situations()[name]
 
-    report = read_cad(written(reading, sources), NODE.device_uid)
+    report = read_cad_report(written(reading, sources), NODE.device_uid)
 
-    read_now = [image for image in reading.images if image.status.has_findings]
-    assert report.origin is Origin.OWN
+    read_now = [image for image in reading.images if image.status.was_read]
+    assert report.origin is ReportOrigin.OWN
     assert [image.label for image in report.images] == [
         image.mammogram.label for image in reading.images
     ]
@@ -158,70 +160,77 @@ def test_every_situation_is_read_back_with_its_images_and_its_status(name: str) 
         )
         assert entry.spacing is not None
         assert entry.spacing.between_rows == pytest.approx(0.07)
-    assert report.detected_in == {image.mammogram.sop_instance_uid for image in read_now}
-    assert sum(report.marks.values()) == sum(len(image.shown) for image in read_now)
-    assert as_reading(report).outcome is reading.outcome
-    assert as_reading(report).model == replace(MODEL, points=())
+    assert report.detected_images == {image.mammogram.sop_instance_uid for image in read_now}
+    assert sum(report.mark_counts.values()) == sum(len(image.shown_findings) for image in read_now)
+    assert rebuild_reading(report).outcome is reading.outcome
+    assert rebuild_reading(report).model == replace(MODEL, points=())
     assert report.impression.startswith("Second read for calcifications by calcification 2026.1")
 
 
 def test_the_retired_codes_of_snomed_say_the_same() -> None:
-    finding = cluster(
+    finding = make_cluster(
         morphology=((Morphology.AMORPHOUS, 0.8),), distribution=((Distribution.GROUPED, 0.7),)
     )
-    plain = read_cad(one_view(finding), NODE.device_uid)
+    plain = read_cad_report(one_view(finding), NODE.device_uid)
 
-    srt = read_cad(one_view(finding, profile=ALL.model_copy(update={"snomed_codes": "SRT"})))
+    srt = read_cad_report(one_view(finding, profile=ALL.model_copy(update={"snomed_codes": "SRT"})))
 
     (one,) = srt.findings
     assert one.is_cluster
     assert [code.scheme for code in (one.kind, *one.morphology, *one.distribution)] == ["SRT"] * 3
-    assert as_reading(srt).images[0].findings == as_reading(plain).images[0].findings
+    assert rebuild_reading(srt).images[0].findings == rebuild_reading(plain).images[0].findings
     assert srt.images[0].view is View.CC
     assert srt.images[0].laterality is Laterality.LEFT
 
 
 def test_a_correction_names_the_report_that_it_replaces() -> None:
-    ds = source("LCC")
-    occasion = replace(FIRST, predecessor=(STUDY, "1.2.9", "1.2.9.1"))
-    done = cad_sr(study(Outcome.NO_FINDINGS, read(ds)), by_uid(ds), NODE, UIDS, occasion, ALL)
+    ds = make_header("LCC")
+    occasion = replace(FIRST_OCCASION, predecessor=(STUDY, "1.2.9", "1.2.9.1"))
+    done = build_cad_sr(
+        make_study_reading(Outcome.NO_FINDINGS, make_image_reading(ds)),
+        index_by_uid(ds),
+        NODE,
+        UIDS,
+        occasion,
+        ALL,
+    )
 
-    assert read_cad(done.dataset).replaces == ("1.2.9.1",)
+    assert read_cad_report(done.dataset).replaces == ("1.2.9.1",)
 
 
 @pytest.mark.parametrize(
     ("device_uid", "changes", "origin", "title"),
     [
-        (NODE.device_uid, {}, Origin.OWN, "this node's report"),
+        (NODE.device_uid, {}, ReportOrigin.OWN, "this node's report"),
         # What a site may have set for its workstation says nothing of who wrote it.
-        (NODE.device_uid, {"Manufacturer": "Acme"}, Origin.OWN, "this node's report"),
+        (NODE.device_uid, {"Manufacturer": "Acme"}, ReportOrigin.OWN, "this node's report"),
         (
             "2.25.1",
             {},
-            Origin.SAME_SOFTWARE,
+            ReportOrigin.SAME_SOFTWARE,
             "CAD of Secondread project (another node)",
         ),
-        ("", {}, Origin.SAME_SOFTWARE, "CAD of Secondread project (another node)"),
+        ("", {}, ReportOrigin.SAME_SOFTWARE, "CAD of Secondread project (another node)"),
         (
             NODE.device_uid,
             {"ManufacturerModelName": "CalcMaster", "Manufacturer": "Acme"},
-            Origin.FOREIGN,
+            ReportOrigin.FOREIGN,
             "CAD of Acme",
         ),
     ],
 )
 def test_whose_report_it_is_follows_from_its_marks(
-    device_uid: str, changes: dict[str, str], origin: Origin, title: str
+    device_uid: str, changes: dict[str, str], origin: ReportOrigin, title: str
 ) -> None:
-    ds = one_view(cluster())
+    ds = one_view(make_cluster())
     for keyword, value in changes.items():
         setattr(ds, keyword, value)
 
-    report = read_cad(ds, device_uid)
+    report = read_cad_report(ds, device_uid)
 
     assert report.origin is origin
     assert report.title == title
-    assert bool(report.model_digest) is (origin is not Origin.FOREIGN)
+    assert bool(report.model_digest) is (origin is not ReportOrigin.FOREIGN)
 
 
 def test_a_name_alone_makes_no_report_ours() -> None:
@@ -231,12 +240,12 @@ def test_a_name_alone_makes_no_report_ours() -> None:
     observer.DeviceUID = NODE.device_uid
     ds.AuthorObserverSequence = [observer]
 
-    assert read_cad(ds, NODE.device_uid).origin is Origin.FOREIGN
+    assert read_cad_report(ds, NODE.device_uid).origin is ReportOrigin.FOREIGN
 
 
 def test_another_makers_report_is_no_reading_of_ours() -> None:
     with pytest.raises(InputError, match="CAD of Acme is no reading of this software"):
-        as_reading(read_cad(foreign()))
+        rebuild_reading(read_cad_report(foreign()))
 
 
 def test_another_makers_report_is_read_as_far_as_it_goes() -> None:
@@ -250,12 +259,12 @@ def test_another_makers_report_is_read_as_far_as_it_goes() -> None:
         ),
     )
 
-    report = read_cad(ds)
+    report = read_cad_report(ds)
 
     assert report.title == "CAD of Acme"
-    assert report.marks == {"LCC": 3}
+    assert report.mark_counts == {"LCC": 3}
     assert report.written_on == date(2024, 6, 5)
-    assert report.summary is Summary.ALL_WITH_FINDINGS
+    assert report.summary is ProcessingSummary.ALL_WITH_FINDINGS
     assert (report.detection, report.analysis, report.study_date) == (None, None, None)
     mass, odd, group = report.findings
     assert odd.kind == Code("X1", "99ACME", "Spiculated blob")
@@ -278,7 +287,7 @@ def test_a_mark_that_cannot_be_read_is_left_out_with_a_remark() -> None:
     lost = shape(CENTER, "POINT", 1, 2)
     del lost.ContentSequence
 
-    report = read_cad(foreign(mark(MASS), odd_count, whole, mark(MASS, lost)))
+    report = read_cad_report(foreign(mark(MASS), odd_count, whole, mark(MASS, lost)))
 
     assert len(report.findings) == 1
     assert [str(remark) for remark in report.remarks] == [
@@ -338,22 +347,22 @@ def _single(ds: Dataset) -> Dataset:
 def test_a_damaged_report_of_our_own_is_an_error_with_its_position(
     harm: Callable[[Dataset], None], fault: str
 ) -> None:
-    ds = one_view(replace(cluster(), members=()))
+    ds = one_view(replace(make_cluster(), members=()))
     harm(ds)
 
     with pytest.raises(ContentError, match=fault):
-        read_cad(ds, NODE.device_uid)
+        read_cad_report(ds, NODE.device_uid)
 
 
 def test_other_documents_are_refused_with_the_reason() -> None:
     chest = foreign()
     chest.ConceptNameCodeSequence = [code("112000", "DCM", "Chest CAD Report")]
-    image = source("LCC")
+    image = make_header("LCC")
 
     with pytest.raises(ContentError, match="another template than TID 4000: Chest CAD Report"):
-        read_cad(chest)
+        read_cad_report(chest)
     with pytest.raises(ContentError, match="header: not a Mammography CAD SR"):
-        read_cad(image)
+        read_cad_report(image)
 
 
 def test_a_tree_without_end_is_refused() -> None:
@@ -364,7 +373,7 @@ def test_a_tree_without_end_is_refused() -> None:
         deepest = deepest.ContentSequence[0]
 
     with pytest.raises(ContentError, match="nested too deeply"):
-        read_cad(ds)
+        read_cad_report(ds)
 
 
 def elements(ds: Dataset) -> list[tuple[Dataset, BaseTag]]:
@@ -398,21 +407,29 @@ def test_whatever_is_wrong_in_it_the_answer_is_a_report_or_an_input_error(how: s
             junk = JUNK.get(vr, "JUNK") if how == "senseless" else ([] if vr == "SQ" else None)
             holder[tag] = DataElement(tag, vr, junk, validation_mode=IGNORE)
         with contextlib.suppress(InputError):
-            assert isinstance(read_cad(ds), CadReport)
+            assert isinstance(read_cad_report(ds), CadReport)
 
 
-def expected(name: str) -> tuple[Summary, Status, int]:
+def expected(name: str) -> tuple[ProcessingSummary, ResultStatus, int]:
     """What the reference documents were written with: summary, detection, marks shown."""
     return {
-        "cad_failed_SCT": (Summary.NONE, Status.FAILED, 0),
-        "cad_minimal_SCT": (Summary.ALL_WITH_FINDINGS, Status.SUCCEEDED, 1),
-        "cad_nofind_SCT": (Summary.ALL_WITHOUT_FINDINGS, Status.SUCCEEDED, 0),
-        "cad_oppoint_SCT": (Summary.ALL_WITH_FINDINGS, Status.SUCCEEDED, 2),
-        "cad_partial_SCT": (Summary.SOME_WITH_FINDINGS, Status.PARTIALLY_SUCCEEDED, 1),
-        "cad_rich_SCT": (Summary.ALL_WITH_FINDINGS, Status.SUCCEEDED, 2),
-        "cad_temporal_SCT": (Summary.ALL_WITH_FINDINGS, Status.SUCCEEDED, 2),
-        "cad_temporal_fromprior_SCT": (Summary.ALL_WITH_FINDINGS, Status.SUCCEEDED, 2),
-        "cad_tomo_SCT": (Summary.ALL_WITH_FINDINGS, Status.SUCCEEDED, 1),
+        "cad_failed_SCT": (ProcessingSummary.NONE, ResultStatus.FAILED, 0),
+        "cad_minimal_SCT": (ProcessingSummary.ALL_WITH_FINDINGS, ResultStatus.SUCCEEDED, 1),
+        "cad_nofind_SCT": (ProcessingSummary.ALL_WITHOUT_FINDINGS, ResultStatus.SUCCEEDED, 0),
+        "cad_oppoint_SCT": (ProcessingSummary.ALL_WITH_FINDINGS, ResultStatus.SUCCEEDED, 2),
+        "cad_partial_SCT": (
+            ProcessingSummary.SOME_WITH_FINDINGS,
+            ResultStatus.PARTIALLY_SUCCEEDED,
+            1,
+        ),
+        "cad_rich_SCT": (ProcessingSummary.ALL_WITH_FINDINGS, ResultStatus.SUCCEEDED, 2),
+        "cad_temporal_SCT": (ProcessingSummary.ALL_WITH_FINDINGS, ResultStatus.SUCCEEDED, 2),
+        "cad_temporal_fromprior_SCT": (
+            ProcessingSummary.ALL_WITH_FINDINGS,
+            ResultStatus.SUCCEEDED,
+            2,
+        ),
+        "cad_tomo_SCT": (ProcessingSummary.ALL_WITH_FINDINGS, ResultStatus.SUCCEEDED, 1),
     }[name]
 
 
@@ -427,12 +444,12 @@ def test_reference_documents_of_another_program_are_read(path: Path | None) -> N
         pytest.skip("the reference documents are not beside the repository")
     summary, detection, marks = expected(path.stem)
 
-    report = read_cad(pydicom.dcmread(path))
+    report = read_cad_report(pydicom.dcmread(path))
 
     assert report.title == "CAD of ExampleVendor"
-    assert report.origin is Origin.FOREIGN
+    assert report.origin is ReportOrigin.FOREIGN
     assert (report.summary, report.detection) == (summary, detection)
-    assert sum(report.marks.values()) == marks
+    assert sum(report.mark_counts.values()) == marks
     assert report.remarks == ()
     if "temporal" in path.stem:
         (feature,) = report.features

@@ -5,22 +5,27 @@ from datetime import date
 
 import pytest
 
-from secondread.codes import Analysis, Change, CompositeType
+from secondread.codes import AnalysisType, Change, CompositeType
 from secondread.findings.cad_report import CadReport
-from secondread.findings.comparison import PRIOR_READ_AGAIN, PRIOR_REPORT, Verdict
+from secondread.findings.comparison import PRIOR_REPORT, PRIOR_REREAD, ChangeKind
 from secondread.findings.finding import PriorStudy, StudyReading
-from secondread.followup.applied import followed_up
-from secondread.followup.reported import against, basis, current, why_not
+from secondread.followup.applied import follow_up
+from secondread.followup.reported import (
+    add_reported_priors,
+    choose_report,
+    drop_replaced,
+    explain_unusable,
+)
 from secondread.reading import read_from_report
 from secondread.reasons import Reason
-from secondread.report.cad_sr import cad_sr
-from secondread.report.read_back import read_cad
-from secondread.report.reported_reading import as_reading
+from secondread.report.cad_sr import build_cad_sr
+from secondread.report.read_back import read_cad_report
+from secondread.report.reported_reading import rebuild_reading
 from secondread.report.uids import ResultUids
 from secondread.settings import ProfileSettings
 from tests.builders import header
 from tests.unit.followup.breasts import MODEL, READER, Lie, Spot, detection, group, reading
-from tests.unit.report.readings import FIRST, NODE
+from tests.unit.report.readings import FIRST_OCCASION, NODE
 
 NOW, THEN = Lie(study="1.2.2"), Lie(study="1.2.1", date="20250104", nipple_mm=(83.0, 116.0))
 STAYS, COMES = group(45.0, 20.0), group(40.0, -35.0, seed=1)
@@ -31,12 +36,14 @@ def report_of(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadRe
         image.mammogram.sop_instance_uid: header(
             StudyDate=f"{image.mammogram.study_date:%Y%m%d}", StudyInstanceUID=one.study_uid
         )
-        for one in (earlier, *earlier.earlier)
+        for one in (earlier, *earlier.prior_readings)
         for image in one.images
     }
     uids = ResultUids("installation", earlier.study_uid, 1, "main")
     profile = ProfileSettings(findings="all")
-    return read_cad(cad_sr(earlier, sources, NODE, uids, FIRST, profile).dataset, device_uid)
+    return read_cad_report(
+        build_cad_sr(earlier, sources, NODE, uids, FIRST_OCCASION, profile).dataset, device_uid
+    )
 
 
 def left_of(earlier: StudyReading, spots: list[Spot]) -> StudyReading:
@@ -48,34 +55,34 @@ def left_of(earlier: StudyReading, spots: list[Spot]) -> StudyReading:
 
 @pytest.fixture
 def now() -> StudyReading:
-    done = followed_up(reading((NOW, STAYS + COMES)), ())
+    done = follow_up(reading((NOW, STAYS + COMES)), ())
     prior = PriorStudy("1.2.1", date(2025, 1, 4), compared=False, reason=Reason.PRIOR_FILES_LOST)
     return replace(done, priors=(prior,))
 
 
 def test_what_the_report_holds_is_unchanged_and_the_rest_is_new(now: StudyReading) -> None:
-    done = against(now, [left_of(reading((THEN, STAYS)), STAYS)])
+    done = add_reported_priors(now, [left_of(reading((THEN, STAYS)), STAYS)])
 
-    changes = {finding.change for finding in done.images[0].shown}
+    changes = {finding.change for finding in done.images[0].shown_findings}
     assert changes == {Change.UNCHANGED, Change.NEW}
     (comparison,) = done.comparisons
     assert comparison.basis == PRIOR_REPORT
     assert comparison.prior_date == date(2025, 1, 4)
     assert done.priors[0].compared
     # Nothing was detected in its images now, so that no report may say so.
-    assert done.earlier == ()
+    assert done.prior_readings == ()
 
 
 def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: StudyReading) -> None:
     earlier = reading((THEN, STAYS))
-    again = followed_up(now, [earlier])
+    again = follow_up(now, [earlier])
 
-    done = against(now, [left_of(earlier, STAYS)])
+    done = add_reported_priors(now, [left_of(earlier, STAYS)])
 
     assert [one.change for one in done.images[0].findings] == [
         one.change for one in again.images[0].findings
     ]
-    assert again.comparisons[0].basis == PRIOR_READ_AGAIN
+    assert again.comparisons[0].basis == PRIOR_REREAD
     (view,), (view_again,) = (one.comparisons[0].views for one in (done, again))
     assert view_again.same_unit
     assert not view.same_unit  # the report does not say which unit took the prior
@@ -84,10 +91,12 @@ def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: Stu
 def test_without_the_answers_of_that_time_it_is_not_comparable_with_the_reason(
     now: StudyReading,
 ) -> None:
-    done = against(now, [read_from_report(report_of(reading((THEN, STAYS))), {}, READER)])
+    done = add_reported_priors(
+        now, [read_from_report(report_of(reading((THEN, STAYS))), {}, READER)]
+    )
 
     (comparison,) = done.comparisons
-    assert {change.verdict for change in comparison.changes} == {Verdict.NOT_COMPARABLE}
+    assert {change.kind for change in comparison.changes} == {ChangeKind.NOT_COMPARABLE}
     assert comparison.why_not == "the prior image has no landmarks or no pixel spacing"
     assert done.priors[0].reason is Reason.PRIOR_NOT_COMPARABLE
 
@@ -95,15 +104,15 @@ def test_without_the_answers_of_that_time_it_is_not_comparable_with_the_reason(
 def test_a_report_of_another_model_does_not_serve() -> None:
     report = report_of(reading((THEN, STAYS), model=replace(MODEL, digest="1" * 64)))
 
-    assert basis([report], MODEL) is None
-    assert why_not(report, MODEL).endswith("its report is of another model")
+    assert choose_report([report], MODEL) is None
+    assert explain_unusable(report, MODEL).endswith("its report is of another model")
 
 
 def test_another_nodes_report_is_not_counted_as_ours() -> None:
     report = report_of(reading((THEN, STAYS)), device_uid="2.25.1")
 
-    assert basis([report], MODEL) is None
-    assert why_not(report, MODEL).endswith("its report is another node's")
+    assert choose_report([report], MODEL) is None
+    assert explain_unusable(report, MODEL).endswith("its report is another node's")
 
 
 def test_a_replaced_report_does_not_count() -> None:
@@ -112,17 +121,19 @@ def test_a_replaced_report_does_not_count() -> None:
         first, sop_instance_uid="2.25.9", replaces=(first.sop_instance_uid,), written_on=None
     )
 
-    assert current([first, second]) == (second,)
+    assert drop_replaced([first, second]) == (second,)
 
 
 def test_what_was_compared_is_read_back(now: StudyReading) -> None:
     earlier = reading((THEN, STAYS))
-    done = followed_up(now, [earlier])
+    done = follow_up(now, [earlier])
 
     report = report_of(done)
 
     here, there = (one.images[0].mammogram.sop_instance_uid for one in (now, earlier))
-    (analysis,) = [p for p in report.performed if Analysis.TEMPORAL.code.value == p.what.value]
+    (analysis,) = [
+        p for p in report.algorithm_runs if AnalysisType.TEMPORAL.code.value == p.kind.value
+    ]
     assert analysis.succeeded
     assert set(analysis.images) == {here, there}
     (feature,) = report.features
@@ -133,5 +144,5 @@ def test_what_was_compared_is_read_back(now: StudyReading) -> None:
     said = {one.change for one in report.findings if one.sop_instance_uid == here}
     assert said == {Change.UNCHANGED.code, Change.NEW.code}
     # What it says of the prior's image is the prior's, and no finding of the study.
-    assert [len(image.findings) for image in as_reading(report).images] == [2]
-    assert report.marks == {"LCC": 2}
+    assert [len(image.findings) for image in rebuild_reading(report).images] == [2]
+    assert report.mark_counts == {"LCC": 2}

@@ -9,40 +9,40 @@ from pydicom.dataset import Dataset
 
 from secondread.codes import Change, Distribution, Morphology
 from secondread.errors import ReportError
-from secondread.findings.finding import LeftOut, StudyReading
-from secondread.findings.treatment import Basis, Placing, Zone
+from secondread.findings.finding import LeftOutInstance, StudyReading
+from secondread.findings.treatment import Zone, ZoneBasis, ZonePlacement
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.header import Authorship
-from secondread.report.own_codes import SCHEME, own_codes
-from secondread.report.tid1500 import can_report, measurement_report
+from secondread.report.own_codes import SCHEME, list_own_codes
+from secondread.report.tid1500 import build_measurement_report, can_report
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
-    FIRST,
+    FIRST_OCCASION,
     NODE,
     STUDY,
     UIDS,
-    by_uid,
-    cluster,
-    read,
-    refused,
-    situations,
-    source,
-    study,
+    index_by_uid,
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_situations,
+    make_study_reading,
 )
 
-BY = Authorship(NODE, UIDS, FIRST, ProfileSettings())
-DESCRIBED = cluster(
+BY = Authorship(NODE, UIDS, FIRST_OCCASION, ProfileSettings())
+DESCRIBED = make_cluster(
     suspicion=29.4,
     morphology=((Morphology.FINE_PLEOMORPHIC, 0.7), (Morphology.PUNCTATE, 0.2)),
     distribution=((Distribution.GROUPED, 0.9),),
     change=Change.MORE,
-    zone=Placing(Zone.NEAR, Basis.CLIPS, 20.0, 3.0),
+    zone=ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 20.0, 3.0),
     lesion="2.25.7",
 )
 
 
 def report(reading: StudyReading, sources: dict[str, Dataset], by: Authorship = BY) -> Dataset:
-    return measurement_report(reading, sources, by).dataset
+    return build_measurement_report(reading, sources, by).dataset
 
 
 def groups(ds: Dataset) -> list[Dataset]:
@@ -70,8 +70,10 @@ def _said(group: Dataset) -> Iterator[tuple[str, str]]:
 
 
 def described() -> Dataset:
-    ds = source("LCC")
-    return report(study(Outcome.FINDINGS, read(ds, DESCRIBED)), by_uid(ds))
+    ds = make_header("LCC")
+    return report(
+        make_study_reading(Outcome.FINDINGS, make_image_reading(ds, DESCRIBED)), index_by_uid(ds)
+    )
 
 
 def test_a_finding_is_said_in_full() -> None:
@@ -112,49 +114,63 @@ def test_an_outline_cites_its_image_by_value() -> None:
     (image,) = region.ContentSequence
     assert image.RelationshipType == "SELECTED FROM"
     cited = image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
-    assert cited == source("LCC").SOPInstanceUID
+    assert cited == make_header("LCC").SOPInstanceUID
 
 
 def test_a_lesion_of_two_views_has_one_name_and_two_tracking_uids() -> None:
-    views = [source("LCC"), source("LMLO")]
-    reading = study(Outcome.FINDINGS, *(read(ds, DESCRIBED) for ds in views))
-    told = [said(group) for group in groups(report(reading, by_uid(*views)))]
+    views = [make_header("LCC"), make_header("LMLO")]
+    reading = make_study_reading(
+        Outcome.FINDINGS, *(make_image_reading(ds, DESCRIBED) for ds in views)
+    )
+    told = [said(group) for group in groups(report(reading, index_by_uid(*views)))]
     of_findings = [one for one in told if "Finding" in one]
     assert {one["Tracking Identifier"] for one in of_findings} == {"2.25.7"}
     assert len({one["Tracking Unique Identifier"] for one in told}) == len(told) == 4
 
 
 def test_an_unrated_finding_has_no_suspicion() -> None:
-    ds = source("LCC")
-    group, _ = groups(report(study(Outcome.FINDINGS, read(ds, cluster())), by_uid(ds)))
+    ds = make_header("LCC")
+    group, _ = groups(
+        report(
+            make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster())),
+            index_by_uid(ds),
+        )
+    )
     assert "Suspicion index" not in said(group)
 
 
 def test_without_a_spacing_nothing_is_measured() -> None:
-    ds = source("LCC", ImagerPixelSpacing=None)
-    group, _ = groups(report(study(Outcome.FINDINGS, read(ds, cluster())), by_uid(ds)))
+    ds = make_header("LCC", ImagerPixelSpacing=None)
+    group, _ = groups(
+        report(
+            make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster())),
+            index_by_uid(ds),
+        )
+    )
     assert "Long Axis" not in said(group)
 
 
 def test_what_is_not_shown_is_there_only_where_all_is_wanted_and_says_so() -> None:
-    ds = source("LCC")
-    reading = study(Outcome.FINDINGS, read(ds, cluster(), cluster(2, shown=False)))
+    ds = make_header("LCC")
+    reading = make_study_reading(
+        Outcome.FINDINGS, make_image_reading(ds, make_cluster(), make_cluster(2, shown=False))
+    )
     everything = replace(BY, profile=ProfileSettings(findings="all"))
-    assert len(groups(report(reading, by_uid(ds)))) == 2
-    shown, hidden, _ = groups(report(reading, by_uid(ds), everything))
+    assert len(groups(report(reading, index_by_uid(ds)))) == 2
+    shown, hidden, _ = groups(report(reading, index_by_uid(ds), everything))
     assert said(shown)["Rendering Intent"].startswith("Presentation Required")
     assert said(hidden)["Rendering Intent"].startswith("Not for Presentation")
 
 
 def test_each_image_says_its_status_and_every_reason_as_a_code() -> None:
-    images = [source("LCC"), source("LMLO")]
-    reading = study(
+    images = [make_header("LCC"), make_header("LMLO")]
+    reading = make_study_reading(
         Outcome.PARTIAL,
-        read(images[0], status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,)),
-        refused(images[1]),
+        make_image_reading(images[0], status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,)),
+        make_refused_image(images[1]),
         reasons=(Reason.SOME_IMAGES_REFUSED,),
     )
-    ds = report(reading, by_uid(*images))
+    ds = report(reading, index_by_uid(*images))
     first, second = groups(ds)
     assert (said(first)["Status of the image"], said(first)["Reason"]) == (
         "read with doubts",
@@ -176,45 +192,47 @@ def test_the_disclaimer_is_in_the_report() -> None:
 
 
 def test_what_was_left_out_is_named_with_its_reason() -> None:
-    ds = source("LCC", SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3", NumberOfFrames=40)
+    ds = make_header("LCC", SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3", NumberOfFrames=40)
     reading = replace(
-        study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
-        left_out=(LeftOut(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
+        make_study_reading(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
+        left_out=(LeftOutInstance(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
     )
-    (group,) = groups(report(reading, by_uid(ds)))
+    (group,) = groups(report(reading, index_by_uid(ds)))
     assert said(group)["Reason"] == "tomosynthesis is outside the detector's scope"
 
 
 def test_without_an_instance_there_is_no_report() -> None:
-    reading = study(Outcome.FAILED, reasons=(Reason.READING_FAILED,))
-    assert not can_report(reading, by_uid(source("LCC")))
+    reading = make_study_reading(Outcome.FAILED, reasons=(Reason.READING_FAILED,))
+    assert not can_report(reading, index_by_uid(make_header("LCC")))
     with pytest.raises(ReportError):
-        report(reading, by_uid(source("LCC")))
+        report(reading, index_by_uid(make_header("LCC")))
 
 
 def test_the_private_scheme_is_identified_and_its_codes_are_distinct_and_short_enough() -> None:
     (scheme,) = described().CodingSchemeIdentificationSequence
     assert scheme.CodingSchemeDesignator == SCHEME
-    for codes in own_codes().values():
+    for codes in list_own_codes().values():
         assert len({code.value for code in codes}) == len(codes)
         assert all(len(code.meaning) <= 64 and code.meaning.isascii() for code in codes)
 
 
 def test_a_revision_names_the_report_that_it_replaces() -> None:
-    by = replace(BY, occasion=replace(FIRST, replaced_measurements=(STUDY, "1.2.3", "1.2.4")))
-    ds = report(*situations()["findings"], by)
+    by = replace(
+        BY, occasion=replace(FIRST_OCCASION, predecessor_measurements=(STUDY, "1.2.3", "1.2.4"))
+    )
+    ds = report(*make_situations()["findings"], by)
     (before,) = ds.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
     assert before.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.4"
     assert "PredecessorDocumentsSequence" not in described()
 
 
-@pytest.mark.parametrize("name", situations())
+@pytest.mark.parametrize("name", make_situations())
 def test_every_situation_has_a_report_that_highdicom_reads(name: str) -> None:
-    ds = report(*situations()[name])
+    ds = report(*make_situations()[name])
     evidence = ds.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     assert sum(len(series.ReferencedSOPSequence) for series in evidence) >= 1
     content = sr.ComprehensiveSR.from_dataset(ds).content
     assert isinstance(content, sr.MeasurementReport)
     measured = content.get_planar_roi_measurement_groups()
-    shown = [f for image in situations()[name][0].images for f in image.shown]
+    shown = [f for image in make_situations()[name][0].images for f in image.shown_findings]
     assert len(measured) == len(shown)

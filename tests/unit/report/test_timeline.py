@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import numpy as np
 from PIL import Image
 
-from secondread.followup.timeline import LesionHistory, Missing, histories
-from secondread.report.drawing import MARK, QUIET
-from secondread.report.timeline import MOST_EXAMS, MOST_LESIONS, summary, timeline_picture
+from secondread.followup.timeline import LesionAbsence, LesionHistory, build_histories
+from secondread.report.drawing import MARK, MUTED
+from secondread.report.timeline import MAX_EXAMS, MAX_LESIONS, draw_timeline, summarize_lesion
 from tests.unit.followup.test_timeline import FIRST, SECOND
 
 
@@ -27,7 +27,7 @@ def over_years(count: int) -> LesionHistory:
         )
         for year in range(count)
     ]
-    return histories(seen, [], {})[0]
+    return build_histories(seen, [], {})[0]
 
 
 def drawn_in(page: Image.Image, color: tuple[int, int, int]) -> int:
@@ -36,7 +36,7 @@ def drawn_in(page: Image.Image, color: tuple[int, int, int]) -> int:
 
 
 def test_a_page_without_lesions_says_so_instead_of_failing() -> None:
-    assert timeline_picture("Lesions", [], no_crop).width > 500
+    assert draw_timeline("Lesions", [], no_crop).width > 500
 
 
 def test_each_exam_with_the_lesion_shows_its_kept_picture() -> None:
@@ -46,34 +46,34 @@ def test_each_exam_with_the_lesion_shows_its_kept_picture() -> None:
         asked.append(path)
         return Image.new("L", (200, 200), 128)
 
-    history = histories([replace(FIRST, crop="a"), replace(SECOND, crop="b")], [], {})
-    timeline_picture("Lesions", history, crop)
+    history = build_histories([replace(FIRST, crop="a"), replace(SECOND, crop="b")], [], {})
+    draw_timeline("Lesions", history, crop)
 
     assert asked == ["a", "b"]
 
 
 def test_a_line_follows_number_and_extent() -> None:
-    one = drawn_in(timeline_picture("Lesions", [over_years(1)], no_crop), MARK)
-    several = drawn_in(timeline_picture("Lesions", [over_years(4)], no_crop), MARK)
+    one = drawn_in(draw_timeline("Lesions", [over_years(1)], no_crop), MARK)
+    several = drawn_in(draw_timeline("Lesions", [over_years(4)], no_crop), MARK)
 
     assert several > one + 2 * 3 * 30
 
 
 def test_of_many_exams_and_lesions_the_page_stays_a_page() -> None:
-    most = timeline_picture("Lesions", [over_years(MOST_EXAMS)], no_crop)
-    more = timeline_picture("Lesions", [over_years(MOST_EXAMS + 6)], no_crop)
-    many = timeline_picture("Lesions", [over_years(2)] * (MOST_LESIONS + 5), no_crop)
-    full = timeline_picture("Lesions", [over_years(2)] * MOST_LESIONS, no_crop)
+    most = draw_timeline("Lesions", [over_years(MAX_EXAMS)], no_crop)
+    more = draw_timeline("Lesions", [over_years(MAX_EXAMS + 6)], no_crop)
+    many = draw_timeline("Lesions", [over_years(2)] * (MAX_LESIONS + 5), no_crop)
+    full = draw_timeline("Lesions", [over_years(2)] * MAX_LESIONS, no_crop)
 
     assert most.size == more.size
     assert many.size == full.size
 
 
 def test_what_is_gone_goes_down_to_nothing() -> None:
-    gone = Missing(FIRST.lesion, "1.2", date(2026, 1, 5), "LCC", "gone")
+    gone = LesionAbsence(FIRST.lesion, "1.2", date(2026, 1, 5), "LCC", "gone")
     unseen = replace(gone, word="not-in-field-of-view")
     pages = [
-        timeline_picture("Lesions", histories([FIRST], [one], {}), no_crop)
+        draw_timeline("Lesions", build_histories([FIRST], [one], {}), no_crop)
         for one in (gone, unseen)
     ]
 
@@ -83,16 +83,16 @@ def test_what_is_gone_goes_down_to_nothing() -> None:
 def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
     def page(change: str) -> Image.Image:
         seen = [replace(FIRST, label=label, change=change) for label in ("LCC", "LMLO")]
-        history = histories(seen, [], {(FIRST.study_uid, "L"): "4B"})
-        return timeline_picture("Lesions", history, no_crop)
+        history = build_histories(seen, [], {(FIRST.study_uid, "L"): "4B"})
+        return draw_timeline("Lesions", history, no_crop)
 
-    assert drawn_in(page("increased in number"), QUIET) > drawn_in(page(""), QUIET) + 50
+    assert drawn_in(page("increased in number"), MUTED) > drawn_in(page(""), MUTED) + 50
 
 
 def test_what_a_second_look_saw_before_is_first_marked_and_not_first_seen() -> None:
     def line(change: str) -> str:
-        (lesion,) = histories([replace(FIRST, change=change)], [], {})
-        return summary(1, lesion)
+        (lesion,) = build_histories([replace(FIRST, change=change)], [], {})
+        return summarize_lesion(1, lesion)
 
     assert f"first seen {FIRST.study_date}" in line("new")
     assert f"first seen {FIRST.study_date}" in line("")

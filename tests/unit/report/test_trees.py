@@ -5,29 +5,29 @@ from dataclasses import replace
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.findings.finding import ImageReading, LeftOut, StudyReading
+from secondread.findings.finding import ImageReading, LeftOutInstance, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report import concepts
-from secondread.report.compose import compose
-from secondread.report.content import Content, Tree
+from secondread.report.compose import compose_results
+from secondread.report.content import Content, ContentTree
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
-    FIRST,
+    FIRST_OCCASION,
     FOUR_VIEWS,
     NODE,
     UIDS,
-    by_uid,
-    cluster,
-    grey,
-    read,
-    refused,
-    source,
-    study,
+    index_by_uid,
+    make_cluster,
+    make_grey_display,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_study_reading,
 )
 
 AS_FAILED = ProfileSettings(objects=(ObjectKind.CAD_SR,), not_eligible_as_failed_sr=True)
 TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
-HEADERS = {label: source(label) for label in FOUR_VIEWS}
+HEADERS = {label: make_header(label) for label in FOUR_VIEWS}
 # Said in other tests, and long.
 _UNSAID = {
     concepts.ALGORITHM_NAME.value,
@@ -55,23 +55,27 @@ def outline(content: Content, depth: int = 0) -> list[str]:
 
 
 def tree_of(reading: StudyReading, *headers: Dataset) -> list[str]:
-    results = compose(reading, by_uid(*headers), grey, NODE, UIDS, FIRST, AS_FAILED)
-    return [line for result in results for line in outline(Tree(result.dataset).root)]
+    results = compose_results(
+        reading, index_by_uid(*headers), make_grey_display, NODE, UIDS, FIRST_OCCASION, AS_FAILED
+    )
+    return [line for result in results for line in outline(ContentTree(result.dataset).root)]
 
 
 def of_images(outcome: Outcome, *images: ImageReading) -> list[str]:
-    return tree_of(study(outcome, *images), *HEADERS.values())
+    return tree_of(make_study_reading(outcome, *images), *HEADERS.values())
 
 
 def failed(label: str) -> ImageReading:
-    return read(HEADERS[label], status=ImageStatus.FAILED, reasons=(Reason.DETECTOR_DIED,))
+    return make_image_reading(
+        HEADERS[label], status=ImageStatus.FAILED, reasons=(Reason.DETECTOR_DIED,)
+    )
 
 
 def left_out(reason: Reason, **attributes: object) -> list[str]:
-    headers = [source(label, **attributes) for label in ("LCC", "LMLO")]
+    headers = [make_header(label, **attributes) for label in ("LCC", "LMLO")]
     reading = replace(
-        study(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
-        left_out=tuple(LeftOut(str(ds.SOPInstanceUID), "L", reason) for ds in headers),
+        make_study_reading(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
+        left_out=tuple(LeftOutInstance(str(ds.SOPInstanceUID), "L", reason) for ds in headers),
     )
     return tree_of(reading, *headers)
 
@@ -125,7 +129,7 @@ def partly(summary: str, succeeded: tuple[int, ...], not_read: tuple[int, ...]) 
 
 
 def test_all_images_refused() -> None:
-    images = [refused(ds, Reason.IMPLANT) for ds in HEADERS.values()]
+    images = [make_refused_image(ds, Reason.IMPLANT) for ds in HEADERS.values()]
     assert of_images(Outcome.FAILED, *images) == nothing_read(4)
 
 
@@ -134,7 +138,7 @@ def test_all_images_failed() -> None:
 
 
 def test_one_view_failed() -> None:
-    images = [read(HEADERS[label]) for label in FOUR_VIEWS[:3]]
+    images = [make_image_reading(HEADERS[label]) for label in FOUR_VIEWS[:3]]
     found = of_images(Outcome.PARTIAL, *images, failed("LMLO"))
     assert found == partly("without findings", (1, 2, 3), (4,))
 
@@ -142,9 +146,11 @@ def test_one_view_failed() -> None:
 def test_read_refused_and_failed_images_with_a_finding() -> None:
     found = of_images(
         Outcome.PARTIAL,
-        read(HEADERS["RCC"]),
-        read(HEADERS["LCC"], replace(cluster(), members=cluster().members[:1])),
-        refused(HEADERS["RMLO"]),
+        make_image_reading(HEADERS["RCC"]),
+        make_image_reading(
+            HEADERS["LCC"], replace(make_cluster(), members=make_cluster().members[:1])
+        ),
+        make_refused_image(HEADERS["RMLO"]),
         failed("LMLO"),
     )
     expected = partly("with findings", (1, 2), (3, 4))

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from secondread.send.delivery import ALARM_KIND, Deliverer, Lane, Wiring
+from secondread.send.delivery import ALARM_KIND, Deliverer, DeliveryWiring, DeliveryWorker
 from secondread.send.outbox import (
     AnswerKind,
-    Batch,
     Callee,
+    DeliveryBatch,
     OutboxObject,
     StoreAnswer,
-    all_alike,
+    answer_all,
 )
-from secondread.send.scu import never
+from secondread.send.scu import never_cancelled
 from secondread.settings import DestinationSettings, Proof
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -40,18 +40,18 @@ class MemoryQueue:
     """Batches by destination; a failed one is due again at its time."""
 
     def __init__(self) -> None:
-        self.waiting: dict[str, list[tuple[datetime, datetime, Batch]]] = {}
+        self.waiting: dict[str, list[tuple[datetime, datetime, DeliveryBatch]]] = {}
         self.sent: list[str] = []
         self.unproven: list[str] = []
         self.missed: list[tuple[str, AnswerKind, float]] = []
         self.leases: list[float] = []
 
-    def put(self, batch: Batch, since: datetime = START) -> None:
+    def put(self, batch: DeliveryBatch, since: datetime = START) -> None:
         self.waiting.setdefault(batch.destination, []).append((since, since, batch))
 
-    def claim(
+    def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
-    ) -> Batch | None:
+    ) -> DeliveryBatch | None:
         assert worker == "worker-0"
         self.leases.append(lease_seconds)
         for row in self.waiting.get(destination, []):
@@ -61,15 +61,19 @@ class MemoryQueue:
                 return row[2]
         return None
 
-    def delivered(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+    def record_delivered(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
         self.sent += [answer.sop_instance_uid for answer in answers]
 
-    def stored(self, batch: Batch, answers: Sequence[StoreAnswer], now: datetime) -> None:
+    def record_stored(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
         self.unproven += [answer.sop_instance_uid for answer in answers]
 
-    def failed(
+    def record_failed(
         self,
-        batch: Batch,
+        batch: DeliveryBatch,
         answers: Sequence[StoreAnswer],
         now: datetime,
         next_attempt_at: datetime,
@@ -77,7 +81,7 @@ class MemoryQueue:
         wait = (next_attempt_at - now).total_seconds()
         self.missed += [(answer.sop_instance_uid, answer.kind, wait) for answer in answers]
         left = {answer.sop_instance_uid for answer in answers}
-        again = Batch(
+        again = DeliveryBatch(
             batch.study_uid,
             batch.destination,
             tuple(item for item in batch.objects if item.sop_instance_uid in left),
@@ -86,7 +90,7 @@ class MemoryQueue:
         )
         self.waiting[batch.destination].append((next_attempt_at, self._since, again))
 
-    def oldest_waiting(self, destination: str) -> datetime | None:
+    def find_oldest_waiting(self, destination: str) -> datetime | None:
         return min((row[1] for row in self.waiting.get(destination, [])), default=None)
 
 
@@ -119,7 +123,7 @@ class ScriptedStore:
         self.calls.append((destination.ae_title, tuple(o.sop_instance_uid for o in objects)))
         turn = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(turn, AnswerKind):
-            return all_alike(objects, turn, "")
+            return answer_all(objects, turn, "")
         return tuple(
             StoreAnswer(o.sop_instance_uid, turn[o.sop_instance_uid], None, "") for o in objects
         )
@@ -136,12 +140,12 @@ def destination(name: str = "pacs", timeout: float = 2.0) -> DestinationSettings
     )
 
 
-def batch(study: str = "1.2.3", name: str = "pacs", count: int = 2) -> Batch:
+def batch(study: str = "1.2.3", name: str = "pacs", count: int = 2) -> DeliveryBatch:
     objects = tuple(
         OutboxObject("1.2.840.10008.5.1.4.1.1.7", f"{study}.{i}", Path("x.dcm"), "0" * 64)
         for i in range(count)
     )
-    return Batch(study, name, objects, 1, "claim")
+    return DeliveryBatch(study, name, objects, 1, "claim")
 
 
 @pytest.fixture
@@ -159,15 +163,20 @@ def clock() -> Hands:
     return Hands()
 
 
-def wiring(queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands, store: ScriptedStore) -> Wiring:
-    return Wiring(queue, alarms, store, clock, "worker-0", "SECONDREAD", alarm_seconds=600)
+def wiring(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands, store: ScriptedStore
+) -> DeliveryWiring:
+    return DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD", alarm_seconds=600)
 
 
 def test_a_lane_without_work_says_so(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
     store = ScriptedStore(AnswerKind.STORED)
-    assert Lane(destination(), wiring(queue, alarms, clock, store)).step(never) is None
+    assert (
+        DeliveryWorker(destination(), wiring(queue, alarms, clock, store)).step(never_cancelled)
+        is None
+    )
     assert store.calls == []
 
 
@@ -176,8 +185,8 @@ def test_what_is_stored_is_recorded_with_warnings_counted_as_stored(
 ) -> None:
     queue.put(batch())
     kinds = {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.STORED_WITH_WARNING}
-    lane = Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(kinds)))
-    assert lane.step(never) == 0
+    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, ScriptedStore(kinds)))
+    assert lane.step(never_cancelled) == 0
     assert queue.sent == ["1.2.3.0", "1.2.3.1"]
     assert queue.missed == []
 
@@ -188,7 +197,9 @@ def test_what_is_stored_is_not_delivered_where_another_proof_is_asked_for(
 ) -> None:
     queue.put(batch())
     pacs = destination().model_copy(update={"proof": proof})
-    Lane(pacs, wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STORED))).step(never)
+    DeliveryWorker(pacs, wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STORED))).step(
+        never_cancelled
+    )
     assert (queue.sent, queue.unproven) == ([], ["1.2.3.0", "1.2.3.1"])
 
 
@@ -199,10 +210,10 @@ def test_only_what_was_not_stored_is_tried_again(
     store = ScriptedStore(
         {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.STATUS}, AnswerKind.STORED
     )
-    lane = Lane(destination(), wiring(queue, alarms, clock, store))
-    lane.step(never)
+    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
+    lane.step(never_cancelled)
     clock.forward(5)
-    lane.step(never)
+    lane.step(never_cancelled)
     assert store.calls[1] == ("PACS", ("1.2.3.1",))
     assert queue.sent == ["1.2.3.0", "1.2.3.1"]
 
@@ -211,9 +222,11 @@ def test_a_study_that_a_peer_refuses_waits_longer_each_time_and_holds_up_no_othe
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
     queue.put(batch("1.2.3", count=1))
-    lane = Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STATUS)))
+    lane = DeliveryWorker(
+        destination(), wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STATUS))
+    )
     for _ in range(6):
-        assert lane.step(never) == 0
+        assert lane.step(never_cancelled) == 0
         clock.forward(60)
     assert [wait for _, _, wait in queue.missed] == [5, 10, 20, 40, 60, 60]
 
@@ -224,10 +237,10 @@ def test_a_destination_that_is_down_gets_one_call_a_pause_however_many_studies_w
     for number in range(50):
         queue.put(batch(f"1.2.{number}", count=1))
     store = ScriptedStore(AnswerKind.UNREACHABLE)
-    lane = Lane(destination(), wiring(queue, alarms, clock, store))
+    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
     pauses = []
     for _ in range(5):
-        wait = lane.step(never)
+        wait = lane.step(never_cancelled)
         assert wait is not None
         pauses.append(wait)
         clock.forward(wait)
@@ -241,15 +254,19 @@ def test_the_lane_is_quick_again_once_the_peer_answers(
     for number in range(4):
         queue.put(batch(f"1.2.{number}", count=1))
     down, up = AnswerKind.NO_ANSWER, AnswerKind.STORED
-    lane = Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(down, down, up, down)))
-    assert [lane.step(never) for _ in range(4)] == [5, 10, 0, 5]
+    lane = DeliveryWorker(
+        destination(), wiring(queue, alarms, clock, ScriptedStore(down, down, up, down))
+    )
+    assert [lane.step(never_cancelled) for _ in range(4)] == [5, 10, 0, 5]
 
 
 def test_objects_left_out_because_the_node_stops_are_due_at_once(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
     queue.put(batch(count=1))
-    Lane(destination(), wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STOPPED))).step(never)
+    DeliveryWorker(
+        destination(), wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STOPPED))
+    ).step(never_cancelled)
     assert queue.missed == [("1.2.3.0", AnswerKind.STOPPED, 0.0)]
 
 
@@ -257,7 +274,9 @@ def test_a_claim_outlives_every_timeout_of_an_attempt(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
     store = ScriptedStore(AnswerKind.STORED)
-    Lane(destination(timeout=30), wiring(queue, alarms, clock, store)).step(never)
+    DeliveryWorker(destination(timeout=30), wiring(queue, alarms, clock, store)).step(
+        never_cancelled
+    )
     assert queue.leases == [660.0]
 
 
@@ -266,16 +285,16 @@ def test_the_alarm_is_raised_once_when_results_wait_too_long_and_cleared_when_th
 ) -> None:
     queue.put(batch(count=1))
     store = ScriptedStore(AnswerKind.UNREACHABLE)
-    lane = Lane(destination(), wiring(queue, alarms, clock, store))
-    lane.step(never)
+    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
+    lane.step(never_cancelled)
     assert alarms.told == [("cleared", ALARM_KIND, "pacs")]
     for _ in range(3):
         clock.forward(601)
-        lane.step(never)
+        lane.step(never_cancelled)
     assert alarms.told[1:] == [("raised", ALARM_KIND, "pacs")]
     store.script = [AnswerKind.STORED]
     clock.forward(60)
-    lane.step(never)
+    lane.step(never_cancelled)
     assert alarms.told[2:] == [("cleared", ALARM_KIND, "pacs")]
 
 
@@ -289,7 +308,9 @@ def test_every_answer_is_counted_by_destination_and_kind(
     before = count()
     queue.put(batch(name="counted", count=3))
     store = ScriptedStore(AnswerKind.REJECTED)
-    Lane(destination("counted"), wiring(queue, alarms, clock, store)).step(never)
+    DeliveryWorker(destination("counted"), wiring(queue, alarms, clock, store)).step(
+        never_cancelled
+    )
     assert count() - before == 3
 
 
@@ -316,7 +337,7 @@ class GatedStore:
                 pass
         else:
             self.done.set()
-        return all_alike(objects, AnswerKind.STORED, "")
+        return answer_all(objects, AnswerKind.STORED, "")
 
 
 @pytest.fixture
@@ -324,7 +345,7 @@ def held(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> Iterator[tuple[Deliverer, GatedStore]]:
     store = GatedStore("SLOW")
-    gear = Wiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
+    gear = DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
     queue.put(batch("1.2.1", "slow"))
     queue.put(batch("1.2.2", "quick"))
     deliverer = Deliverer([destination("slow"), destination("quick")], gear, poll_seconds=0.01)
@@ -354,17 +375,17 @@ def test_a_lane_survives_a_queue_that_fails(
     class Away(MemoryQueue):
         def claim(
             self, destination: str, worker: str, now: datetime, lease_seconds: float
-        ) -> Batch | None:
+        ) -> DeliveryBatch | None:
             if not self.leases:
                 self.leases.append(0)
                 raise ConnectionError("the database is away")
-            return super().claim(destination, worker, now, lease_seconds)
+            return super().claim_batch(destination, worker, now, lease_seconds)
 
     monkeypatch.setattr("secondread.send.lanes.pause", lambda attempt, maximum: 0.01)
     queue = Away()
     queue.put(batch())
     store = GatedStore("NONE")
-    gear = Wiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
+    gear = DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
     deliverer = Deliverer([destination()], gear, poll_seconds=0.01)
     deliverer.start()
     assert store.done.wait(2)

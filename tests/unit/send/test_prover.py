@@ -7,75 +7,75 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from secondread.accept.commitment import CommitmentReport, ReportOutcome, Settlement
+from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
 from secondread.send.call import CallError
 from secondread.send.commitment import OnReport
-from secondread.send.outbox import AnswerKind, Callee, Unproven, UnprovenObject
-from secondread.send.proof import ProofWiring, query_address
-from secondread.send.prover import ALARM_KIND, ProofLane
-from secondread.send.scu import never
+from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, ProofBatch
+from secondread.send.proof import ProofWiring, build_query_address
+from secondread.send.prover import ALARM_KIND, ProofWorker
+from secondread.send.scu import never_cancelled
 from secondread.settings import DestinationSettings, Proof
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
 
-def unproven(*asked: int) -> Unproven:
+def unproven(*asked: int) -> ProofBatch:
     objects = tuple(
-        UnprovenObject("1.2.840.10008.5.1.4.1.1.7", "1.2.3.0", f"1.2.3.{number}", times)
+        AwaitedInstance("1.2.840.10008.5.1.4.1.1.7", "1.2.3.0", f"1.2.3.{number}", times)
         for number, times in enumerate(asked, start=1)
     )
-    return Unproven("1.2.3", "pacs", objects, "claim")
+    return ProofBatch("1.2.3", "pacs", objects, "claim")
 
 
 @dataclass
 class MemoryProofs:
     """Gives out what a test puts in, once, and remembers what it is told."""
 
-    due: list[Unproven] = field(default_factory=list)
+    due: list[ProofBatch] = field(default_factory=list)
     told: list[tuple[object, ...]] = field(default_factory=list)
     oldest: datetime | None = None
 
-    def claim_unproven(
+    def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
-    ) -> Unproven | None:
+    ) -> ProofBatch | None:
         assert (destination, worker) == ("pacs", "worker-0")
         assert lease_seconds > 20 * 2.0
         return self.due.pop(0) if self.due else None
 
-    def requested(
-        self, unproven: Unproven, transaction_uid: str, now: datetime, ask_again_at: datetime
+    def record_request(
+        self, unproven: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
     ) -> None:
         self.told.append(("requested", transaction_uid, (ask_again_at - now).total_seconds()))
 
-    def not_taken(
+    def record_not_taken(
         self, transaction_uid: str, why: str, now: datetime, ask_again_at: datetime
     ) -> None:
         self.told.append(("not taken", transaction_uid, (ask_again_at - now).total_seconds()))
 
-    def proven(
-        self, unproven: Unproven, instances: Collection[str], proof: Proof, now: datetime
+    def record_proven(
+        self, unproven: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
     ) -> None:
         self.told.append(("proven", sorted(instances), proof))
 
-    def not_shown(
-        self, unproven: Unproven, instances: Collection[str], why: str, ask_again_at: datetime
+    def record_not_shown(
+        self, unproven: ProofBatch, instances: Collection[str], why: str, ask_again_at: datetime
     ) -> None:
         wait = (ask_again_at - START).total_seconds()
         self.told.append(("not shown", sorted(instances), wait))
 
-    def postponed(self, unproven: Unproven, why: str, ask_again_at: datetime) -> None:
+    def postpone(self, unproven: ProofBatch, why: str, ask_again_at: datetime) -> None:
         self.told.append(("postponed", why, (ask_again_at - START).total_seconds()))
 
-    def refused(
-        self, unproven: Unproven, instances: Collection[str], why: str, now: datetime
+    def record_refused(
+        self, unproven: ProofBatch, instances: Collection[str], why: str, now: datetime
     ) -> None:
         self.told.append(("refused", sorted(instances), why))
 
-    def oldest_unproven(self, destination: str) -> datetime | None:
+    def find_oldest_unproven(self, destination: str) -> datetime | None:
         return self.oldest
 
-    def reported(self, report: CommitmentReport, now: datetime) -> Settlement:
-        return Settlement(ReportOutcome.UNKNOWN)
+    def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
+        return CommitmentResult(CommitmentOutcome.UNKNOWN)
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Peer:
         callee: Callee,
         calling_ae_title: str,
         transaction_uid: str,
-        objects: Sequence[UnprovenObject],
+        objects: Sequence[AwaitedInstance],
         on_report: OnReport,
         linger_seconds: float,
     ) -> None:
@@ -104,7 +104,7 @@ class Peer:
         callee: Callee,
         calling_ae_title: str,
         study_uid: str,
-        objects: Sequence[UnprovenObject],
+        objects: Sequence[AwaitedInstance],
         *,
         cancelled: Callable[[], bool],
     ) -> frozenset[str]:
@@ -157,29 +157,29 @@ def wiring(peer: Peer, alarms: MemoryAlarms | None = None) -> ProofWiring:
     numbers = iter(range(1, 100))
     return ProofWiring(
         queue=peer.queue,
-        reports=peer.queue,
+        ledger=peer.queue,
         alarms=alarms or MemoryAlarms(),
-        request=peer.request,
-        find=peer.find,
+        request_commitment=peer.request,
+        find_instances=peer.find,
         clock=lambda: START,
-        new_uid=lambda: f"2.25.{next(numbers)}",
+        make_transaction_uid=lambda: f"2.25.{next(numbers)}",
         worker="worker-0",
         calling_ae_title="SECONDREAD",
     )
 
 
-def lane(peer: Peer, proof: Proof, **values: object) -> ProofLane:
-    return ProofLane(destination(proof, **values), wiring(peer))
+def lane(peer: Peer, proof: Proof, **values: object) -> ProofWorker:
+    return ProofWorker(destination(proof, **values), wiring(peer))
 
 
 def test_a_lane_without_work_says_so(peer: Peer) -> None:
-    assert lane(peer, Proof.COMMITMENT).step(never) is None
+    assert lane(peer, Proof.COMMITMENT).step(never_cancelled) is None
     assert peer.called == []
 
 
 def test_a_commitment_is_written_down_before_it_is_asked_for(peer: Peer) -> None:
     peer.queue.due = [unproven(0, 0)]
-    assert lane(peer, Proof.COMMITMENT).step(never) == 0
+    assert lane(peer, Proof.COMMITMENT).step(never_cancelled) == 0
     assert peer.queue.told == [("requested", "2.25.1", 100)]
     assert len(peer.called) == 1
 
@@ -190,7 +190,7 @@ def test_each_time_a_new_transaction_is_asked_for_and_its_report_waited_for_long
     peer.queue.due = [unproven(times) for times in (0, 1, 2, 3, 4, 50)]
     one = lane(peer, Proof.COMMITMENT)
     for _ in range(6):
-        assert one.step(never) == 0
+        assert one.step(never_cancelled) == 0
     assert [told[2] for told in peer.queue.told] == [100, 200, 400, 800, 1200, 1200]
     assert len({told[1] for told in peer.queue.told}) == 6
 
@@ -199,9 +199,9 @@ def test_what_could_not_be_asked_pauses_the_lane_and_is_asked_anew(peer: Peer) -
     peer.queue.due = [unproven(0) for _ in range(4)]
     peer.errors = [AnswerKind.UNREACHABLE, AnswerKind.STATUS, AnswerKind.CONTEXT_REFUSED]
     one = lane(peer, Proof.COMMITMENT)
-    assert [one.step(never) for _ in range(4)] == [5, 10, 20, 0]
+    assert [one.step(never_cancelled) for _ in range(4)] == [5, 10, 20, 0]
     peer.queue.due, peer.errors = [unproven(0)], [AnswerKind.UNREACHABLE]
-    assert one.step(never) == 5
+    assert one.step(never_cancelled) == 5
     assert [told for told in peer.queue.told if told[0] == "not taken"] == [
         ("not taken", "2.25.1", 5),
         ("not taken", "2.25.2", 10),
@@ -213,7 +213,7 @@ def test_what_could_not_be_asked_pauses_the_lane_and_is_asked_anew(peer: Peer) -
 def test_what_a_query_shows_is_proven_and_the_rest_is_looked_for_again(peer: Peer) -> None:
     peer.queue.due = [unproven(1, 1, 1)]
     peer.shows = frozenset({"1.2.3.1", "1.2.3.3"})
-    assert lane(peer, Proof.QUERY).step(never) == 0
+    assert lane(peer, Proof.QUERY).step(never_cancelled) == 0
     assert peer.queue.told == [
         ("proven", ["1.2.3.1", "1.2.3.3"], Proof.QUERY),
         ("not shown", ["1.2.3.2"], 20),
@@ -222,7 +222,7 @@ def test_what_a_query_shows_is_proven_and_the_rest_is_looked_for_again(peer: Pee
 
 def test_what_six_queries_do_not_show_is_sent_again(peer: Peer) -> None:
     peer.queue.due = [unproven(5, 4)]
-    lane(peer, Proof.QUERY).step(never)
+    lane(peer, Proof.QUERY).step(never_cancelled)
     assert [told[:2] for told in peer.queue.told] == [
         ("not shown", ["1.2.3.2"]),
         ("refused", ["1.2.3.1"]),
@@ -232,7 +232,7 @@ def test_what_six_queries_do_not_show_is_sent_again(peer: Peer) -> None:
 def test_a_query_that_fails_refuses_nothing(peer: Peer) -> None:
     peer.queue.due = [unproven(5)]
     peer.errors = [AnswerKind.NO_ANSWER]
-    assert lane(peer, Proof.QUERY).step(never) == 5
+    assert lane(peer, Proof.QUERY).step(never_cancelled) == 5
     assert peer.queue.told == [("postponed", "proof not asked for: no-answer: words", 5)]
 
 
@@ -243,9 +243,9 @@ def test_a_query_that_is_cut_short_by_a_stop_refuses_nothing(peer: Peer) -> None
 
 
 def test_queries_go_to_the_destination_unless_they_have_a_place_of_their_own() -> None:
-    plain = query_address(destination(Proof.QUERY))
+    plain = build_query_address(destination(Proof.QUERY))
     assert (plain.ae_title, plain.host, plain.port) == ("PACS", "127.0.0.1", 104)
-    other = query_address(
+    other = build_query_address(
         destination(Proof.QUERY, query_ae_title="QR", query_host="10.0.0.1", query_port=11113)
     )
     assert other == replace(plain, ae_title="QR", host="10.0.0.1", port=11113)
@@ -254,9 +254,9 @@ def test_queries_go_to_the_destination_unless_they_have_a_place_of_their_own() -
 def test_what_waited_for_a_proof_is_delivered_when_the_settings_ask_for_none(peer: Peer) -> None:
     peer.queue.due = [unproven(3)]
     one = lane(peer, Proof.STORE_STATUS)
-    assert one.step(never) == 0
+    assert one.step(never_cancelled) == 0
     assert peer.queue.told == [("proven", ["1.2.3.1"], Proof.STORE_STATUS)]
-    assert one.step(never) == 30
+    assert one.step(never_cancelled) == 30
     assert peer.called == []
 
 
@@ -264,7 +264,7 @@ def test_what_waited_for_a_proof_is_delivered_when_the_settings_ask_for_none(pee
 def test_an_overdue_proof_is_an_alarm(peer: Peer, age: float, expected: str) -> None:
     alarms = MemoryAlarms()
     peer.queue.oldest = START - timedelta(seconds=age)
-    ProofLane(destination(Proof.COMMITMENT), wiring(peer, alarms)).step(never)
+    ProofWorker(destination(Proof.COMMITMENT), wiring(peer, alarms)).step(never_cancelled)
     assert alarms.told == [(expected, ALARM_KIND)]
 
 
@@ -275,7 +275,7 @@ def test_a_destination_that_commits_slowly_is_given_four_times_its_time(
     alarms = MemoryAlarms()
     peer.queue.oldest = START - timedelta(seconds=age)
     slow = destination(Proof.COMMITMENT, commitment_seconds=1000)
-    ProofLane(slow, wiring(peer, alarms)).step(never)
+    ProofWorker(slow, wiring(peer, alarms)).step(never_cancelled)
     assert alarms.told == [(expected, ALARM_KIND)]
 
 
@@ -288,6 +288,6 @@ def test_every_question_is_counted(peer: Peer) -> None:
     peer.queue.due = [unproven(0), unproven(0)]
     peer.errors = [AnswerKind.NO_ANSWER]
     one = lane(peer, Proof.COMMITMENT)
-    one.step(never)
-    one.step(never)
+    one.step(never_cancelled)
+    one.step(never_cancelled)
     assert (count("asked"), count("no-answer")) == (before[0] + 1, before[1] + 1)

@@ -8,7 +8,7 @@ from secondread.codes import Distribution, Morphology
 from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.simulate.fields import Map
-from secondread.simulate.insertion import GroupSpec, draw_group, insert, tone_of
+from secondread.simulate.insertion import GroupSpec, draw_group, insert_patches, measure_noise_scale
 from secondread.simulate.solids import Patch
 
 PITCH = 0.07
@@ -44,7 +44,7 @@ DISC[2:7, 2:7] = 0.3
 def test_the_contrast_in_exposure_is_the_same_wherever_the_grey_scale_is_steep_or_flat(
     bright: Map, column: int
 ) -> None:
-    made = insert(bright, TISSUE, PITCH, [Patch(245, column, DISC)], cnr=8.0)
+    made = insert_patches(bright, TISSUE, PITCH, [Patch(245, column, DISC)], cnr=8.0)
     (footprint,) = made.footprints
     assert footprint is not None
 
@@ -57,7 +57,7 @@ def test_the_contrast_in_exposure_is_the_same_wherever_the_grey_scale_is_steep_o
 
 def test_only_pixels_under_a_calcification_change_and_only_upwards(bright: Map) -> None:
     before = bright.copy()
-    made = insert(bright, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
+    made = insert_patches(bright, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
     changed = made.bright != bright
 
     rows, columns = np.nonzero(changed)
@@ -70,7 +70,7 @@ def test_only_pixels_under_a_calcification_change_and_only_upwards(bright: Map) 
 def test_without_a_wanted_contrast_mineral_and_noise_decide(bright: Map) -> None:
     def cnr(strength: float) -> float:
         patch = Patch(245, 250, DISC * np.float32(strength))
-        (footprint,) = insert(bright, TISSUE, PITCH, [patch]).footprints
+        (footprint,) = insert_patches(bright, TISSUE, PITCH, [patch]).footprints
         assert footprint is not None
         return footprint.cnr
 
@@ -83,7 +83,7 @@ def test_a_group_keeps_its_members_proportions(bright: Map) -> None:
         Patch(200, 250, DISC * np.float32(0.5)),
         Patch(300, 250, DISC),
     ]
-    made = insert(bright, TISSUE, PITCH, patches, cnr=6.0)
+    made = insert_patches(bright, TISSUE, PITCH, patches, cnr=6.0)
     peaks = [one.cnr for one in made.footprints if one is not None]
     assert peaks == pytest.approx([6.0, 3.0, 6.0], rel=1e-3)
 
@@ -91,7 +91,9 @@ def test_a_group_keeps_its_members_proportions(bright: Map) -> None:
 def test_a_patch_outside_the_tissue_or_over_the_border_is_left_out(bright: Map) -> None:
     tissue = TISSUE.copy()
     tissue[:, 300:] = False
-    made = insert(bright, tissue, PITCH, [Patch(245, 400, DISC), Patch(2, 100, DISC)], cnr=6.0)
+    made = insert_patches(
+        bright, tissue, PITCH, [Patch(245, 400, DISC), Patch(2, 100, DISC)], cnr=6.0
+    )
 
     assert made.footprints == (None, None)
     assert np.array_equal(made.bright, bright)
@@ -100,7 +102,7 @@ def test_a_patch_outside_the_tissue_or_over_the_border_is_left_out(bright: Map) 
 def test_at_the_end_of_the_grey_scale_the_contrast_that_fits_is_told(bright: Map) -> None:
     white = bright.copy()
     white[200:300, 200:300] = bright.max() - 1
-    made = insert(white, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
+    made = insert_patches(white, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
     (footprint,) = made.footprints
     assert footprint is not None
     assert footprint.cnr < 1.0
@@ -108,17 +110,19 @@ def test_at_the_end_of_the_grey_scale_the_contrast_that_fits_is_told(bright: Map
 
 
 def test_noise_is_measured_where_it_is(bright: Map) -> None:
-    tone = tone_of(bright, TISSUE)
+    tone = measure_noise_scale(bright, TISSUE)
     # In the middle of the grey scale, 4095 levels rise by 4 / 4 = 1 for each line integral.
-    assert tone.noise_at(4095 / 2) == pytest.approx(4095 * NOISE, rel=0.15)
-    assert tone.noise_at(600) < 0.7 * tone.noise_at(2048)
+    assert tone.find_noise(4095 / 2) == pytest.approx(4095 * NOISE, rel=0.15)
+    assert tone.find_noise(600) < 0.7 * tone.find_noise(2048)
 
 
 def test_an_image_without_noise_is_refused() -> None:
     with pytest.raises(InputError, match="noise"):
-        tone_of(np.tile(np.linspace(0, 4095, SIDE, dtype=np.float32), (SIDE, 1)) // 256, TISSUE)
+        measure_noise_scale(
+            np.tile(np.linspace(0, 4095, SIDE, dtype=np.float32), (SIDE, 1)) // 256, TISSUE
+        )
     with pytest.raises(InputError, match="tissue"):
-        tone_of(np.zeros((20, 20), np.float32), np.zeros((20, 20), np.bool_))
+        measure_noise_scale(np.zeros((20, 20), np.float32), np.zeros((20, 20), np.bool_))
 
 
 @pytest.mark.parametrize("morphology", [Morphology.ROUND, Morphology.FINE_LINEAR_BRANCHING])

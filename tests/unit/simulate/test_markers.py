@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from secondread.codes import Laterality
-from secondread.simulate.anatomy import make_breast
-from secondread.simulate.markers import label_mask, nipple_ball, scar_wire
-from secondread.simulate.spec import latest_study_date
-from secondread.simulate.treatment import Treatment
+from secondread.simulate.anatomy import draw_breast
+from secondread.simulate.markers import draw_label_mask, draw_scar_wire, make_nipple_ball
+from secondread.simulate.spec import find_latest_study_date
+from secondread.simulate.treatment import TreatmentSpec
 
 
 def test_the_ball_lies_in_front_of_the_breast() -> None:
-    breast = make_breast(1, Laterality.LEFT)
-    assert nipple_ball(breast).centre[0] < 0.5
+    breast = draw_breast(1, Laterality.LEFT)
+    assert make_nipple_ball(breast).centre[0] < 0.5
 
 
 def test_the_scar_wire_runs_over_the_bed_without_gaps() -> None:
-    breast = make_breast(1, Laterality.LEFT)
-    treatment = Treatment(Laterality.LEFT, date(2022, 1, 1))
-    solid = scar_wire(breast, treatment, seed=1)
-    bed = treatment.centre(breast)
+    breast = draw_breast(1, Laterality.LEFT)
+    treatment = TreatmentSpec(Laterality.LEFT, date(2022, 1, 1))
+    solid = draw_scar_wire(breast, treatment, seed=1)
+    bed = treatment.locate_bed(breast)
     assert solid.centre[0] == pytest.approx(bed[0])
     assert np.linalg.norm(solid.centre[1:]) > np.linalg.norm(bed[1:])
     places = np.array([part.offset for part in solid.parts])
@@ -32,7 +32,7 @@ def test_the_scar_wire_runs_over_the_bed_without_gaps() -> None:
 @pytest.mark.parametrize("pitch", [0.05, 0.1, 0.4])
 @pytest.mark.parametrize(("side", "half"), [("left", slice(300, None)), ("right", slice(0, 300))])
 def test_a_label_stands_away_from_the_chest_wall(pitch: float, side: str, half: slice) -> None:
-    mask = label_mask((round(240 / pitch), 600), "LMLO", pitch * 180 / (600 * pitch), side)
+    mask = draw_label_mask((round(240 / pitch), 600), "LMLO", pitch * 180 / (600 * pitch), side)
     assert mask.any()
     assert mask[:, half].sum() == mask.sum()
     assert mask[mask.shape[0] // 4 :].sum() == 0
@@ -41,8 +41,8 @@ def test_a_label_stands_away_from_the_chest_wall(pitch: float, side: str, half: 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_technique_stands_below_the_label_in_smaller_letters(side: str) -> None:
     shape, lines = (2400, 1800), ("29 KVP 80 MAS", "100 N 54 MM", "SIMULATED")
-    label = label_mask(shape, "LMLO", 0.1, side)
-    whole = label_mask(shape, "LMLO", 0.1, side, lines)
+    label = draw_label_mask(shape, "LMLO", 0.1, side)
+    whole = draw_label_mask(shape, "LMLO", 0.1, side, lines)
     assert (whole & label).sum() == label.sum()
     added = np.flatnonzero((whole & ~label).any(axis=1))
     assert added.min() >= np.flatnonzero(label.any(axis=1)).max() - 2
@@ -57,4 +57,4 @@ def test_technique_stands_below_the_label_in_smaller_letters(side: str) -> None:
     ],
 )
 def test_a_study_is_never_dated_in_the_future(now: datetime, day: date) -> None:
-    assert latest_study_date(now) == day
+    assert find_latest_study_date(now) == day

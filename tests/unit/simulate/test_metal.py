@@ -6,40 +6,40 @@ import numpy as np
 import pytest
 
 from secondread.codes import Laterality
-from secondread.simulate.anatomy import Breast, make_breast
-from secondread.simulate.lesions import visible_place
-from secondread.simulate.metal import MetalSpec, make_metal
+from secondread.simulate.anatomy import SimulatedBreast, draw_breast
+from secondread.simulate.lesions import find_visible_place
+from secondread.simulate.metal import MetalSpec, draw_metal
 from secondread.simulate.solids import MU_METAL
 
 LEFT = Laterality.LEFT
 
 
 @pytest.fixture(scope="module")
-def breast() -> Breast:
-    return make_breast(5, LEFT)
+def breast() -> SimulatedBreast:
+    return draw_breast(5, LEFT)
 
 
-def test_staples_lie_in_a_row_on_the_skin_above_the_place(breast: Breast) -> None:
+def test_staples_lie_in_a_row_on_the_skin_above_the_place(breast: SimulatedBreast) -> None:
     spec = MetalSpec("staples", LEFT, (0.45, 0.3, 0.2), count=8)
-    solids = make_metal(spec, breast, seed=1)
+    solids = draw_metal(spec, breast, seed=1)
     assert len(solids) == 8
     centres = np.array([solid.centre for solid in solids])
     gaps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
     assert gaps.min() > 4.5
     assert gaps.max() < 10.0
-    place = visible_place(spec.place, breast)
+    place = find_visible_place(spec.place, breast)
     assert np.linalg.norm(centres.mean(axis=0)[1:]) > 1.2 * np.linalg.norm(place[1:])
 
 
-def test_the_pieces_of_a_wire_touch_and_end_in_a_hook_at_the_place(breast: Breast) -> None:
+def test_the_pieces_of_a_wire_touch_and_end_in_a_hook_at_the_place(breast: SimulatedBreast) -> None:
     spec = MetalSpec("wire", LEFT, (0.5, -0.2, 0.1))
-    pieces = make_metal(spec, breast, seed=1)
+    pieces = draw_metal(spec, breast, seed=1)
     points = np.concatenate(
         [one.centre + np.array([part.offset for part in one.parts]) for one in pieces]
     )
     radius = pieces[0].parts[0].semi_axes[0]
     assert max(np.linalg.norm(b - a) for a, b in pairwise(points)) < 2.0 * radius
-    place = visible_place(spec.place, breast)
+    place = find_visible_place(spec.place, breast)
     assert np.linalg.norm(points - place, axis=1).min() < 1.5
     assert 45.0 < np.linalg.norm(points[-1] - place) < 80.0
     # The hook turns back: its end is nearer to the skin than the turn.
@@ -48,13 +48,13 @@ def test_the_pieces_of_a_wire_touch_and_end_in_a_hook_at_the_place(breast: Breas
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_biopsy_marker_is_a_few_millimetres_of_metal(breast: Breast, seed: int) -> None:
-    (solid,) = make_metal(MetalSpec("biopsy-marker", LEFT), breast, seed)
+def test_a_biopsy_marker_is_a_few_millimetres_of_metal(breast: SimulatedBreast, seed: int) -> None:
+    (solid,) = draw_metal(MetalSpec("biopsy-marker", LEFT), breast, seed)
     assert 1.5 < solid.size_mm < 5.0
     assert solid.mu == MU_METAL
 
 
-def test_another_history_seed_gives_another_wire(breast: Breast) -> None:
+def test_another_history_seed_gives_another_wire(breast: SimulatedBreast) -> None:
     spec = MetalSpec("wire", LEFT)
-    first, second = (make_metal(spec, breast, seed)[-1].centre for seed in (1, 2))
+    first, second = (draw_metal(spec, breast, seed)[-1].centre for seed in (1, 2))
     assert not np.allclose(first, second)

@@ -5,13 +5,13 @@ import pytest
 
 from secondread.codes import Laterality, View
 from secondread.geometry import PointPx, SpacingMm
-from secondread.simulate.anatomy import make_breast
+from secondread.simulate.anatomy import draw_breast
 from secondread.simulate.projection import (
     Frame,
-    Layout,
-    beam_axes,
-    chest_wall_side,
-    position,
+    ViewLayout,
+    compute_beam_axes,
+    draw_positioning,
+    find_chest_wall_side,
 )
 
 VIEWS = [
@@ -19,10 +19,10 @@ VIEWS = [
 ]
 
 
-def _layout(side: Laterality, view: View, seed: int = 3) -> Layout:
-    breast = make_breast(1, side)
-    frame = Frame(832, 640, SpacingMm(0.28, 0.28), chest_wall_side(side))
-    return Layout(frame, position(breast, view, frame, seed))
+def _layout(side: Laterality, view: View, seed: int = 3) -> ViewLayout:
+    breast = draw_breast(1, side)
+    frame = Frame(832, 640, SpacingMm(0.28, 0.28), find_chest_wall_side(side))
+    return ViewLayout(frame, draw_positioning(breast, view, frame, seed))
 
 
 @pytest.mark.parametrize(("side", "view"), VIEWS)
@@ -35,7 +35,7 @@ def test_a_point_of_the_view_comes_back_from_its_pixel(side: Laterality, view: V
 @pytest.mark.parametrize(("side", "view"), VIEWS)
 def test_the_maps_hold_what_single_points_give(side: Laterality, view: View) -> None:
     layout = _layout(side, view)
-    depth, across = layout.view_maps()
+    depth, across = layout.compute_view_maps()
     expected = layout.to_view(PointPx(100.5, 300.5))
     assert (depth[300, 100], across[300, 100]) == pytest.approx(expected, abs=1e-3)
 
@@ -52,7 +52,7 @@ def test_the_nipple_points_away_from_the_chest_wall_and_lateral_is_up(
 
 def test_pixel_axes_turn_as_the_pixels_do() -> None:
     layout = _layout(Laterality.RIGHT, View.MLO)
-    axes = layout.pixel_axes()
+    axes = layout.compute_pixel_axes()
     start = layout.to_px(40.0, 20.0)
     for step, axis in (((1.0, 0.0), axes[:, 0]), ((0.0, 1.0), axes[:, 1])):
         end = layout.to_px(40.0 + step[0], 20.0 + step[1])
@@ -61,7 +61,7 @@ def test_pixel_axes_turn_as_the_pixels_do() -> None:
 
 
 def test_an_oblique_view_keeps_depth_and_shows_superior_and_lateral_upwards() -> None:
-    axes = beam_axes(make_breast(1, Laterality.LEFT), View.MLO)
+    axes = compute_beam_axes(draw_breast(1, Laterality.LEFT), View.MLO)
     assert axes @ axes.T == pytest.approx(np.eye(3), abs=1e-12)
     depth, up, _ = axes @ np.array([30.0, 10.0, 10.0])
     assert depth == pytest.approx(30.0)

@@ -9,9 +9,9 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from secondread.errors import InputError, SecondreadError, StorageFullError, TransientError
-from secondread.track.database import driver_errors
+from secondread.track.database import translate_driver_errors
 from secondread.track.states import StudyState
-from secondread.track.tables.base import Coded, UtcDateTime
+from secondread.track.tables.base import EnumText, UtcDateTime
 
 DIALECT = sqlite.dialect()
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -36,7 +36,7 @@ def test_a_naive_value_from_the_driver_becomes_utc() -> None:
 
 def test_a_word_that_is_no_member_is_not_stored() -> None:
     with pytest.raises(ValueError, match="nonsense"):
-        Coded(StudyState).process_bind_param("nonsense", DIALECT)  # type: ignore[arg-type]
+        EnumText(StudyState).process_bind_param("nonsense", DIALECT)  # type: ignore[arg-type]
 
 
 def locked() -> sqlite3.OperationalError:
@@ -65,18 +65,18 @@ def full() -> sqlite3.OperationalError:
 def test_a_drivers_error_says_what_happens_next(
     raised: Exception, expected: type[SecondreadError]
 ) -> None:
-    with pytest.raises(expected) as caught, driver_errors():
+    with pytest.raises(expected) as caught, translate_driver_errors():
         raise raised
     assert type(caught.value) is expected
 
 
 def test_the_message_does_not_repeat_a_rows_values() -> None:
     error = DataError("INSERT", {"patient_id": "P1"}, Exception("too long: P1"))
-    with pytest.raises(InputError) as caught, driver_errors():
+    with pytest.raises(InputError) as caught, translate_driver_errors():
         raise error
     assert "P1" not in str(caught.value)
 
 
 def test_a_broken_constraint_is_our_bug_and_stays_what_it_is() -> None:
-    with pytest.raises(IntegrityError), driver_errors():
+    with pytest.raises(IntegrityError), translate_driver_errors():
         raise IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed"))

@@ -4,12 +4,12 @@ from pydicom.dataset import Dataset
 
 from secondread.accept.classify import Disposition
 from secondread.reasons import Reason
-from secondread.track.header import read_facts, read_rejection
+from secondread.track.header import read_header_facts, read_rejection_note
 from tests.track_world import mammogram, rejection_note
 
 
 def test_side_view_and_intent_are_kept() -> None:
-    facts = read_facts(mammogram("LMLO"), Disposition.MAMMOGRAM)
+    facts = read_header_facts(mammogram("LMLO"), Disposition.MAMMOGRAM)
     assert (facts.laterality, facts.view, facts.intent) == ("L", "MLO", "FOR PRESENTATION")
     assert facts.scope_reason is None
 
@@ -17,7 +17,7 @@ def test_side_view_and_intent_are_kept() -> None:
 def test_a_header_that_makes_no_sense_is_kept_with_that_reason() -> None:
     header = mammogram("LMLO")
     header.ImagerPixelSpacing = [0.0, 0.0]
-    facts = read_facts(header, Disposition.MAMMOGRAM)
+    facts = read_header_facts(header, Disposition.MAMMOGRAM)
     assert facts.scope_reason is Reason.HEADER_INVALID
     assert facts.patient is not None
 
@@ -25,31 +25,31 @@ def test_a_header_that_makes_no_sense_is_kept_with_that_reason() -> None:
 def test_an_image_outside_the_scope_says_why() -> None:
     header = mammogram("LMLO")
     header.EstimatedRadiographicMagnificationFactor = "1.8"
-    assert read_facts(header, Disposition.MAMMOGRAM).scope_reason is Reason.MAGNIFICATION
+    assert read_header_facts(header, Disposition.MAMMOGRAM).scope_reason is Reason.MAGNIFICATION
 
 
 def test_nobody_is_taken_for_anybody_else_without_a_patient_id() -> None:
     header = mammogram("LMLO", patient="  ")
-    assert read_facts(header, Disposition.MAMMOGRAM).patient is None
+    assert read_header_facts(header, Disposition.MAMMOGRAM).patient is None
 
 
 def test_a_null_in_the_patient_id_is_dropped() -> None:
-    facts = read_facts(mammogram("LMLO", patient="P\x001"), Disposition.MAMMOGRAM)
+    facts = read_header_facts(mammogram("LMLO", patient="P\x001"), Disposition.MAMMOGRAM)
     assert facts.patient is not None
     assert facts.patient.patient_id == "P1"
 
 
 def test_a_rejection_note_names_each_instance_once() -> None:
-    note = read_rejection(rejection_note(["1.2.3", "1.2.4", "1.2.3"]))
+    note = read_rejection_note(rejection_note(["1.2.3", "1.2.4", "1.2.3"]))
     assert note.sop_instance_uids == ("1.2.3", "1.2.4")
     assert note.code == "113001"
 
 
 def test_expired_retention_is_told_from_what_was_wrong() -> None:
-    assert read_rejection(rejection_note(["1.2.3"], title="113039")).is_expiry
-    assert not read_rejection(rejection_note(["1.2.3"], title="113038")).is_expiry
+    assert read_rejection_note(rejection_note(["1.2.3"], title="113039")).is_expiry
+    assert not read_rejection_note(rejection_note(["1.2.3"], title="113038")).is_expiry
 
 
 def test_a_note_without_evidence_withdraws_nothing() -> None:
-    note = read_rejection(Dataset())
+    note = read_rejection_note(Dataset())
     assert note.sop_instance_uids == ()

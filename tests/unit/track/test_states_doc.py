@@ -6,15 +6,15 @@ from secondread.track.states import (
     DELIVERY_TRANSITIONS,
     FETCH_TRANSITIONS,
     STUDY_TRANSITIONS,
-    mermaid,
+    render_mermaid,
 )
 
 PAGE = Path(__file__).resolve().parents[3] / "service" / "docs" / "states.md"
 
 
 def page() -> str:
-    studies, deliveries = mermaid(STUDY_TRANSITIONS), mermaid(DELIVERY_TRANSITIONS)
-    fetches = mermaid(FETCH_TRANSITIONS)
+    studies, deliveries = render_mermaid(STUDY_TRANSITIONS), render_mermaid(DELIVERY_TRANSITIONS)
+    fetches = render_mermaid(FETCH_TRANSITIONS)
     return (
         "# States\n\n"
         "Drawn from the tables of transitions in `service/secondread/track/states.py`; a test\n"

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from models.calcification.training.clouds import Spots, drawn_how_often, varied
+from models.calcification.training.clouds import Specks, vary_specks, weigh_draws
 from models.calcification.training.regions import HEADS
-from secondread.detect.neighbours import features_length
+from secondread.detect.neighbours import count_features
 
 SPOTS = 24
 
 
-def regions(count: int) -> Spots:
+def regions(count: int) -> Specks:
     """Return lines, which are vessels, and clouds, which are calcifications, turn by turn."""
     rng = np.random.default_rng(1)
     places, right = [], []
@@ -21,7 +21,7 @@ def regions(count: int) -> Spots:
         right.append(np.full(SPOTS, 1 + is_line))
     shares = np.tile(np.array([0.4, 0.4, 0, 0], np.float32), (SPOTS * count, 1))
     target = np.concatenate(right)
-    return Spots(
+    return Specks(
         np.repeat(np.arange(count), SPOTS),
         np.concatenate(places),
         shares,
@@ -35,21 +35,21 @@ def test_what_is_varied_are_the_calcifications_and_vessels_in_order() -> None:
     spots.shares[40] = (0.05, 0.9, 0, 0)  # no likely calcification
     asked = [number for number in range(6 * SPOTS) if number not in {5, 6, 7, 40}]
 
-    numbers, plain = varied(spots, None)
-    again, moved = varied(spots, np.random.default_rng(1))
+    numbers, plain = vary_specks(spots, None)
+    again, moved = vary_specks(spots, np.random.default_rng(1))
 
     assert numbers.tolist() == again.tolist() == asked
-    assert plain.shape == moved.shape == (len(asked), features_length(len(HEADS)))
+    assert plain.shape == moved.shape == (len(asked), count_features(len(HEADS)))
     assert np.isfinite(moved.astype(np.float32)).all()
     assert not np.allclose(plain, moved, atol=0.1)
 
 
 def test_the_spots_of_another_region_are_no_neighbours() -> None:
     spots = regions(2)
-    alone = Spots(*(getattr(spots, name)[:SPOTS] for name in spots.__slots__))
+    alone = Specks(*(getattr(spots, name)[:SPOTS] for name in spots.__slots__))
 
-    _, together = varied(spots, None)
-    _, first = varied(alone, None)
+    _, together = vary_specks(spots, None)
+    _, first = vary_specks(alone, None)
 
     np.testing.assert_array_equal(together[:SPOTS], first)
 
@@ -59,7 +59,7 @@ def test_many_of_one_kind_in_a_region_are_drawn_less_often_each() -> None:
     spots.target[: SPOTS - 1] = 2
     spots.target[-1] = -1
 
-    weights = drawn_how_often(spots)
+    weights = weigh_draws(spots)
 
     assert weights[SPOTS - 1] == 1
     assert weights[0] == (SPOTS - 1) ** -0.5

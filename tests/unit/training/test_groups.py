@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from models.calcification.training.groups import AT_MOST, Examples
-from models.calcification.training.layouts import views
-from models.calcification.training.marked import MarkedRegion
+from models.calcification.training.layouts import lay_out_exams
+from models.calcification.training.marked import AnnotatedRegion
 from models.calcification.training.softmax import fit, folds
-from models.calcification.training.strewn import Thinning, lesion_of, strewn
+from models.calcification.training.strewn import Thinning, find_lesion, scatter_groups
 from secondread.codes import Distribution
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import positions_mm
@@ -20,8 +20,8 @@ from tests.builders import mark
 SPACING = SpacingMm(0.1, 0.1)
 
 
-def region(marks: Sequence[Mark], objects: Sequence[tuple[float, ...]]) -> MarkedRegion:
-    return MarkedRegion(
+def region(marks: Sequence[Mark], objects: Sequence[tuple[float, ...]]) -> AnnotatedRegion:
+    return AnnotatedRegion(
         "001-00000",
         tuple(marks),
         positions_mm(marks, SPACING),
@@ -60,10 +60,10 @@ def test_examples_of_one_shard_are_left_out_together() -> None:
 
 
 def test_a_group_is_of_the_lesion_that_most_members_lie_on() -> None:
-    assert lesion_of(np.array([2, 2, 2, -1, -1])) == 2
-    assert lesion_of(np.array([2, 2, -1, -1])) is None  # half is not most
-    assert lesion_of(np.array([2, 2])) is None  # no cluster
-    assert lesion_of(np.array([-1, -1, -1])) is None
+    assert find_lesion(np.array([2, 2, 2, -1, -1])) == 2
+    assert find_lesion(np.array([2, 2, -1, -1])) is None  # half is not most
+    assert find_lesion(np.array([2, 2])) is None  # no cluster
+    assert find_lesion(np.array([-1, -1, -1])) is None
 
 
 def test_marks_touch_objects_by_the_judges_rule() -> None:
@@ -86,14 +86,14 @@ def test_marks_touch_objects_by_the_judges_rule() -> None:
 def test_thinning_counts_what_is_found_of_clusters_and_what_is_false() -> None:
     members = [(9.5, 9.5 + 20 * n, 0, 2, 5, 7, 0, 0) for n in range(4)]
 
-    thinning = Thinning.of([region([mark(10, 10), mark(30, 10), mark(90, 90)], members)])
+    thinning = Thinning.from_regions([region([mark(10, 10), mark(30, 10), mark(90, 90)], members)])
 
     assert thinning.found.tolist() == [0.5]
     assert thinning.false_per_cm2.tolist() == [0.5]
 
 
 def test_laid_out_exams_have_every_distribution_and_no_two_the_same() -> None:
-    laid = [lesion for lesions in views(60) for lesion in lesions]
+    laid = [lesion for lesions in lay_out_exams(60) for lesion in lesions]
 
     assert {lesion.distribution for lesion in laid} == set(Distribution)
     assert len({lesion.at_mm.tobytes() for lesion in laid}) == len(laid)
@@ -102,7 +102,7 @@ def test_laid_out_exams_have_every_distribution_and_no_two_the_same() -> None:
 def test_what_is_found_whole_and_alone_is_grouped_as_it_lies() -> None:
     everything = Thinning(np.array([1.0]), np.array([0.0]))
 
-    found = list(strewn(views(60), everything, np.random.default_rng(1)))
+    found = list(scatter_groups(lay_out_exams(60), everything, np.random.default_rng(1)))
     extent = {
         word: np.median(
             [math.exp(one.features["wide_extent"]) for one in found if one.distribution is word]

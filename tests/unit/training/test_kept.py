@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.calcification.training.kept import written_whole
+from models.calcification.training.kept import write_whole
 
 
 def test_a_file_takes_its_place_once_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "mistakes-001.npy"
 
-    with written_whole(path) as part:
+    with write_whole(path) as part:
         np.save(part, np.arange(3))
         assert not path.exists()
 
@@ -20,7 +20,7 @@ def test_a_file_takes_its_place_once_it_is_written(tmp_path: Path) -> None:
 
 
 def cut_off(path: Path) -> None:
-    with written_whole(path) as part:
+    with write_whole(path) as part:
         part.write_text("half")
         raise OSError("disk full")
 

@@ -16,8 +16,8 @@ from models.calcification.training.regions import (
     Region,
     make_region,
 )
-from models.calcification.training.solids import drawn
-from models.calcification.training.store import TISSUE, read_shard, sampled, write_shard
+from models.calcification.training.solids import draw_solids
+from models.calcification.training.store import TISSUE, read_shard, sample_regions, write_shard
 from models.calcification.training.tiles import TILE, Tiles
 from secondread.codes import MarkClass
 from secondread.judge.population import RESERVED_SEEDS
@@ -86,7 +86,7 @@ def test_what_a_region_holds_is_decided_by_its_seed(background: Background) -> N
 
 def test_groups_are_numbered_apart() -> None:
     for seed in range(30):
-        placed = drawn(np.random.default_rng(seed), 15.0)
+        placed = draw_solids(np.random.default_rng(seed), 15.0)
         classes: dict[int, set[MarkClass | None]] = {}
         for one in placed:
             if one.group >= 0:
@@ -116,12 +116,12 @@ def test_regions_drawn_from_shards_are_of_them_and_the_same_for_a_seed(
     write_shard(folders[0], regions[:2])
     write_shard(folders[1], regions[2:])
 
-    some = sampled(folders, 20, seed=3)
+    some = sample_regions(folders, 20, seed=3)
 
     assert some.shape == (20, 1, SIDE, SIDE)
     seen = {next(n for n, one in enumerate(regions) if (one.image == own[0]).all()) for own in some}
     assert len(seen) > 3
-    assert (sampled(folders, 20, seed=3) == some).all()
+    assert (sample_regions(folders, 20, seed=3) == some).all()
 
 
 def test_tiles_are_cut_around_what_was_mistaken(regions: list[Region], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pydicom.dataset import Dataset
 
-from secondread.watch.document import ContentItem, content_tree
+from secondread.watch.document import ContentItem, build_content_tree
 from tests.watch_world import STUDY, content_item, report
 
 
@@ -12,7 +12,7 @@ def flat(item: ContentItem) -> list[tuple[str, str, str]]:
 
 
 def test_each_kind_of_item_is_said_in_words() -> None:
-    assert flat(content_tree(report())) == [
+    assert flat(build_content_tree(report())) == [
         ("1", "Mammography CAD Report", ""),
         ("1.1", "Comment", "<script>alert(1)</script>"),
         ("1.2", "Rendering Intent", "Presentation Required (111150, DCM)"),
@@ -27,7 +27,7 @@ def test_each_kind_of_item_is_said_in_words() -> None:
 
 
 def test_a_document_without_content_is_one_empty_item() -> None:
-    assert content_tree(Dataset()) == ContentItem("1", "", "", "", ())
+    assert build_content_tree(Dataset()) == ContentItem("1", "", "", "", ())
 
 
 def test_a_bottomless_document_ends() -> None:
@@ -37,4 +37,4 @@ def test_a_bottomless_document_ends() -> None:
         child = content_item("CONTAINER", str(depth))
         item.ContentSequence = [child]
         item = child
-    assert 10 < len(flat(content_tree(root))) < 50
+    assert 10 < len(flat(build_content_tree(root))) < 50

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from secondread.track.summaries import ProcessSummary
-from secondread.watch.health import Check, disk_check, node_checks, readiness, receiver_check
+from secondread.watch.health import (
+    ReadinessCheck,
+    check_disk,
+    check_node,
+    check_receiver,
+    summarize_readiness,
+)
 from tests.watch_world import NOW, FakeArchive, FakeTracker, process, settings
 
 
@@ -22,18 +28,20 @@ from tests.watch_world import NOW, FakeArchive, FakeTracker, process, settings
 def test_a_receiver_counts_until_it_has_missed_three_heartbeats(
     processes: list[ProcessSummary], ok: bool, detail: str
 ) -> None:
-    assert receiver_check(processes, NOW, 5.0) == Check("receiver", ok, detail)
+    assert check_receiver(processes, NOW, 5.0) == ReadinessCheck("receiver", ok, detail)
 
 
 def test_the_disk_is_ready_down_to_its_minimum() -> None:
-    assert disk_check(2_000_000_000, 2_000_000_000).ok
-    below = disk_check(1_999_999_999, 2_000_000_000)
+    assert check_disk(2_000_000_000, 2_000_000_000).ok
+    below = check_disk(1_999_999_999, 2_000_000_000)
     assert not below.ok
     assert below.detail == "2.0 GB free, 2.0 GB is the minimum"
 
 
 def test_one_failed_check_makes_the_node_not_ready_and_all_are_named() -> None:
-    status, body = readiness([Check("a", ok=True, detail="x"), Check("b", ok=False, detail="y")])
+    status, body = summarize_readiness(
+        [ReadinessCheck("a", ok=True, detail="x"), ReadinessCheck("b", ok=False, detail="y")]
+    )
     assert status == 503
     assert body == {
         "ready": False,
@@ -42,24 +50,24 @@ def test_one_failed_check_makes_the_node_not_ready_and_all_are_named() -> None:
 
 
 def test_a_healthy_node_is_ready(tmp_path: Path) -> None:
-    checks = node_checks(FakeTracker(), FakeArchive(tmp_path), settings(), NOW)
+    checks = check_node(FakeTracker(), FakeArchive(tmp_path), settings(), NOW)
     assert [check.name for check in checks] == ["database", "receiver", "disk"]
-    assert readiness(checks)[0] == 200
+    assert summarize_readiness(checks)[0] == 200
 
 
 def test_without_the_database_the_receiver_is_unknown_and_the_disk_still_checked(
     tmp_path: Path,
 ) -> None:
-    checks = node_checks(FakeTracker(away=True), FakeArchive(tmp_path), settings(), NOW)
+    checks = check_node(FakeTracker(away=True), FakeArchive(tmp_path), settings(), NOW)
     assert [check.ok for check in checks] == [False, False, True]
 
 
 def test_an_archive_that_is_gone_is_not_ready(tmp_path: Path) -> None:
     class Gone(FakeArchive):
-        def free_bytes(self) -> int:
+        def measure_free_bytes(self) -> int:
             raise FileNotFoundError(2, "No such file or directory")
 
-    checks = node_checks(FakeTracker(), Gone(tmp_path), settings(), NOW)
-    assert checks[2] == Check(
+    checks = check_node(FakeTracker(), Gone(tmp_path), settings(), NOW)
+    assert checks[2] == ReadinessCheck(
         "disk", ok=False, detail="the archive is gone: No such file or directory"
     )

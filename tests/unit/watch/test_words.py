@@ -5,7 +5,7 @@ from enum import StrEnum
 import pytest
 
 from secondread.reasons import ImageStatus, Outcome
-from secondread.settings import Mode, Proof
+from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, RevisionState, StudyState
 from secondread.track.values import Severity
 from secondread.watch.words import tone, word
@@ -17,7 +17,7 @@ KINDS: tuple[type[StrEnum], ...] = (
     RevisionState,
     DeliveryState,
     Proof,
-    Mode,
+    DestinationMode,
     Severity,
 )
 
@@ -35,5 +35,5 @@ def test_no_two_states_of_a_kind_share_a_word(kind: type[StrEnum]) -> None:
 
 
 def test_equal_values_of_two_kinds_keep_their_own_words() -> None:
-    assert word(Mode.SHADOW) == "shadow"
+    assert word(DestinationMode.SHADOW) == "shadow"
     assert word(DeliveryState.SHADOW) == "shadow: kept, would be sent"

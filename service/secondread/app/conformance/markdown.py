@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 
-def heading(level: int, text: str) -> str:
+def format_heading(level: int, text: str) -> str:
     """Return a heading.
 
     >>> heading(2, "4 Networking")
@@ -12,7 +12,7 @@ def heading(level: int, text: str) -> str:
     return f"{'#' * level} {text}"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def format_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     r"""Return a table.
 
     >>> print(table(["a", "b"], [[1, "x|y"]]))
@@ -28,7 +28,7 @@ def _cell(value: object) -> str:
     return " ".join(str(value).split()).replace("|", "\\|")
 
 
-def bullets(items: Iterable[str]) -> str:
+def format_list(items: Iterable[str]) -> str:
     r"""Return a list.
 
     >>> bullets(["a", "b"])
@@ -37,6 +37,6 @@ def bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
 
 
-def document(parts: Iterable[str]) -> str:
+def join_blocks(parts: Iterable[str]) -> str:
     """Return the parts with an empty line between them."""
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"

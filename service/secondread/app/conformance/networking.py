@@ -5,23 +5,23 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 from pydicom.uid import ExplicitVRLittleEndian
 
-from secondread.accept.admission import REJECTIONS
-from secondread.accept.commitment import EventStatus
+from secondread.accept.admission import ASSOCIATION_REJECTIONS
+from secondread.accept.commitment import EventReportStatus
 from secondread.accept.contexts import (
-    PUSH_MODEL,
     SOP_CLASSES,
-    Kind,
-    transfer_syntaxes,
+    STORAGE_COMMITMENT_PUSH_MODEL,
+    SyntaxList,
+    list_transfer_syntaxes,
 )
-from secondread.accept.intake import Status
-from secondread.app.conformance.markdown import bullets, heading, table
+from secondread.accept.intake import StoreStatus
+from secondread.app.conformance.markdown import format_heading, format_list, format_table
 from secondread.report.header import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
-    SOP_CLASS_OF,
+    RESULT_SOP_CLASSES,
 )
-from secondread.send.find import MODEL
-from secondread.send.retrieve import MODELS
+from secondread.send.find import STUDY_ROOT_FIND
+from secondread.send.retrieve import RETRIEVE_MODELS
 from secondread.send.scu import WARNING_STATUSES
 from secondread.settings import (
     PRESETS,
@@ -36,12 +36,12 @@ from secondread.settings import (
 _LITTLE_ENDIAN = "Explicit VR Little Endian, Implicit VR Little Endian"
 
 
-def networking() -> list[str]:
+def build_networking() -> list[str]:
     """Return section 4."""
     return [
-        heading(2, "4 Networking"),
+        format_heading(2, "4 Networking"),
         *_model(),
-        heading(3, "4.2 Application entities"),
+        format_heading(3, "4.2 Application entities"),
         "One AE title is used for all entities (`node.ae_title`).",
         *_receiver(),
         *_sender(),
@@ -53,8 +53,8 @@ def networking() -> list[str]:
 
 def _model() -> list[str]:
     return [
-        heading(3, "4.1 Implementation model"),
-        bullets(
+        format_heading(3, "4.1 Implementation model"),
+        format_list(
             [
                 "RECEIVE accepts associations: modalities and archives store images over them, "
                 "archives report on storage commitments.",
@@ -71,46 +71,51 @@ def _model() -> list[str]:
     ]
 
 
-def _syntax_rows(kind: Kind) -> Iterable[tuple[str, str, str]]:
-    return ((row.name, row.uid, row.coding.value) for row in transfer_syntaxes(kind))
+def _syntax_rows(kind: SyntaxList) -> Iterable[tuple[str, str, str]]:
+    return ((row.name, row.uid, row.coding.value) for row in list_transfer_syntaxes(kind))
 
 
 def _receiver() -> list[str]:
     receive = ReceiveSettings()
     return [
-        heading(4, "4.2.1 RECEIVE"),
-        table(
+        format_heading(4, "4.2.1 RECEIVE"),
+        format_table(
             ["SOP class", "UID", "transfer syntaxes", "what becomes of instances"],
             [
-                (row.name, row.uid, f"list {_letter(row.kind)}", row.use.value)
+                (row.name, row.uid, f"list {_letter(row.syntax_list)}", row.use.value)
                 for row in SOP_CLASSES
             ],
         ),
-        f"List {_letter(Kind.IMAGE)}, in order of preference where a peer proposes several in "
+        f"List {_letter(SyntaxList.IMAGE)}, in order of preference where a peer proposes several in "
         "one context:",
-        table(["transfer syntax", "UID", "pixels"], _syntax_rows(Kind.IMAGE)),
-        f"List {_letter(Kind.DOCUMENT)}: those of list {_letter(Kind.IMAGE)} that are not "
+        format_table(["transfer syntax", "UID", "pixels"], _syntax_rows(SyntaxList.IMAGE)),
+        f"List {_letter(SyntaxList.DOCUMENT)}: those of list {_letter(SyntaxList.IMAGE)} that are not "
         "encapsulated. List "
-        f"{_letter(Kind.VERIFICATION)}: {_LITTLE_ENDIAN}.",
+        f"{_letter(SyntaxList.VERIFICATION)}: {_LITTLE_ENDIAN}.",
         "Association policy: callers are known by AE title, and by address where one is set; "
         f"others are rejected. At most {receive.maximum_associations} associations at a time "
         "(setting). Asynchronous operations are not negotiated. A report on a storage commitment "
         "is taken over an association that the SCP of the service opens (role selection SCP), or "
         "over the one of the request.",
-        table(
+        format_table(
             ["rejected because", "result", "source", "reason"],
             [
                 (reason.sentence, code.result, code.source, code.diagnostic)
-                for reason, code in REJECTIONS.items()
+                for reason, code in ASSOCIATION_REJECTIONS.items()
             ],
         ),
         "C-STORE is answered when the instance is on the disk and in the database. Statuses:",
-        table(["status", "code"], [(_words(one.name), f"{one.value:04X}H") for one in Status]),
+        format_table(
+            ["status", "code"], [(_words(one.name), f"{one.value:04X}H") for one in StoreStatus]
+        ),
         "N-EVENT-REPORT statuses:",
-        table(["status", "code"], [(_words(one.name), f"{one.value:04X}H") for one in EventStatus]),
+        format_table(
+            ["status", "code"],
+            [(_words(one.name), f"{one.value:04X}H") for one in EventReportStatus],
+        ),
         "Rejection notes (Key Object Selection with a title of CID 7010; IHE RAD, Imaging Object "
         "Change Management) are used within their own study, and may come before the instances:",
-        table(
+        format_table(
             ["title", "meaning", "instances", "report"],
             [(title, *row) for title, row in _REJECTIONS.items()],
         ),
@@ -134,8 +139,8 @@ _REJECTIONS = {
 }
 
 
-def _letter(kind: Kind) -> str:
-    return {Kind.IMAGE: "A", Kind.DOCUMENT: "B"}.get(kind, "C")
+def _letter(kind: SyntaxList) -> str:
+    return {SyntaxList.IMAGE: "A", SyntaxList.DOCUMENT: "B"}.get(kind, "C")
 
 
 def _words(name: str) -> str:
@@ -145,7 +150,7 @@ def _words(name: str) -> str:
 def _identification() -> list[str]:
     return [
         "Implementation identification, in all associations:",
-        table(
+        format_table(
             ["attribute", "value"],
             [
                 ("Implementation Class UID", IMPLEMENTATION_CLASS_UID),
@@ -159,17 +164,27 @@ def _identification() -> list[str]:
 def _sender() -> list[str]:
     stores = [
         (uid.name, uid, ExplicitVRLittleEndian.name, f"`{kind.value}`")
-        for kind, uid in SOP_CLASS_OF.items()
+        for kind, uid in RESULT_SOP_CLASSES.items()
     ]
     warnings = ", ".join(f"{status:04X}H" for status in sorted(WARNING_STATUSES))
     return [
-        heading(4, "4.2.2 SEND"),
-        table(
+        format_heading(4, "4.2.2 SEND"),
+        format_table(
             ["SOP class", "UID", "transfer syntaxes", "kind of object in a profile"],
             [
                 *stores,
-                (PUSH_MODEL.name, PUSH_MODEL, _LITTLE_ENDIAN, "where the proof is `commitment`"),
-                (MODEL.name, MODEL, _LITTLE_ENDIAN, "where the proof is `query`"),
+                (
+                    STORAGE_COMMITMENT_PUSH_MODEL.name,
+                    STORAGE_COMMITMENT_PUSH_MODEL,
+                    _LITTLE_ENDIAN,
+                    "where the proof is `commitment`",
+                ),
+                (
+                    STUDY_ROOT_FIND.name,
+                    STUDY_ROOT_FIND,
+                    _LITTLE_ENDIAN,
+                    "where the proof is `query`",
+                ),
             ],
         ),
         "One association for the objects of a study, with a context for each class in it. "
@@ -183,11 +198,11 @@ def _sender() -> list[str]:
 
 
 def _finder() -> list[str]:
-    rows = [(MODEL.name, MODEL, "studies, series and images of the patient")]
-    rows += [(uid.name, uid, f'`retrieve = "{how.value}"`') for how, uid in MODELS.items()]
+    rows = [(STUDY_ROOT_FIND.name, STUDY_ROOT_FIND, "studies, series and images of the patient")]
+    rows += [(uid.name, uid, f'`retrieve = "{how.value}"`') for how, uid in RETRIEVE_MODELS.items()]
     return [
-        heading(4, "4.2.3 FETCH"),
-        table(["SOP class", "UID", "use"], rows),
+        format_heading(4, "4.2.3 FETCH"),
+        format_table(["SOP class", "UID", "use"], rows),
         f"Transfer syntaxes of queries: {_LITTLE_ENDIAN}. With C-GET, the mammography image "
         "classes are proposed with the SCP role in the transfer syntaxes of list A, and "
         "Mammography CAD SR in those of list B. Keys of queries: Patient ID with its issuer, Study "
@@ -199,7 +214,7 @@ def _finder() -> list[str]:
 
 def _interfaces() -> list[str]:
     return [
-        heading(3, "4.3 Network interfaces"),
+        format_heading(3, "4.3 Network interfaces"),
         "TCP/IP, IPv4 and IPv6, as the operating system has them; DICOM upper layer over TCP, "
         "with or without TLS (section 7).",
     ]
@@ -207,7 +222,7 @@ def _interfaces() -> list[str]:
 
 def _configuration() -> list[str]:
     return [
-        heading(3, "4.4 Configuration"),
+        format_heading(3, "4.4 Configuration"),
         "One TOML file; a variable `SECONDREAD__SECTION__KEY` of the environment overrides a key.",
         *_settings("[node]", NodeSettings),
         *_settings("[receive]", ReceiveSettings),
@@ -216,7 +231,7 @@ def _configuration() -> list[str]:
         *_settings("[[priors.sources]]", PriorSourceSettings),
         *_settings("profile of a destination", ProfileSettings),
         "Presets of profiles, and the fields in which each differs from the defaults:",
-        table(
+        format_table(
             ["preset", "fields"],
             [
                 (
@@ -238,7 +253,7 @@ def _settings(name: str, section: type[BaseModel]) -> list[str]:
         )
         for field, info in section.model_fields.items()
     ]
-    return [f"`{name}`:", table(["setting", "default", "meaning"], rows)]
+    return [f"`{name}`:", format_table(["setting", "default", "meaning"], rows)]
 
 
 def _value(value: object) -> str:

@@ -6,11 +6,11 @@ from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.tag import Tag
 
 from secondread import codes
-from secondread.app.conformance.markdown import bullets, heading, table
+from secondread.app.conformance.markdown import format_heading, format_list, format_table
 from secondread.codes import Code, CodedEnum
 from secondread.report import concepts
-from secondread.report.header import COPIED, SERIES, SOP_CLASS_OF
-from secondread.report.own_codes import SCHEME, own_codes
+from secondread.report.header import COPIED_ATTRIBUTES, RESULT_SOP_CLASSES, SERIES_DESCRIPTIONS
+from secondread.report.own_codes import SCHEME, list_own_codes
 from secondread.settings import ObjectKind
 
 _CONTENT = {
@@ -38,16 +38,16 @@ _CONTENT = {
 }
 
 
-def annexes(validation: str) -> list[str]:
+def build_annexes(validation: str) -> list[str]:
     """Return section 8."""
     return [
-        heading(2, "8 Annexes"),
-        heading(3, "8.1 Objects created"),
-        table(
+        format_heading(2, "8 Annexes"),
+        format_heading(3, "8.1 Objects created"),
+        format_table(
             ["kind", "SOP class", "UID", "series description ends", "content"],
             [
-                (f"`{kind.value}`", uid.name, uid, SERIES[kind], _CONTENT[kind])
-                for kind, uid in SOP_CLASS_OF.items()
+                (f"`{kind.value}`", uid.name, uid, SERIES_DESCRIPTIONS[kind], _CONTENT[kind])
+                for kind, uid in RESULT_SOP_CLASSES.items()
             ],
         ),
         "![Overview, capture of a view, notice, the overview in Orthanc's web viewer, and a "
@@ -55,18 +55,18 @@ def annexes(validation: str) -> list[str]:
         "SOP Instance, Series and Tracking UIDs are derived (2.25., PS3.5 B.2) from an "
         "installation identifier, study, revision, profile and role: the same reading gives the "
         "same objects. Patient and study attributes that are copied from the images:",
-        table(
+        format_table(
             ["attribute", "tag"],
-            [(_name(keyword), _tag(keyword)) for keyword in COPIED],
+            [(_name(keyword), _tag(keyword)) for keyword in COPIED_ATTRIBUTES],
         ),
         "No private attributes are written.",
         *_codes(),
-        heading(3, "8.3 Grey scale"),
+        format_heading(3, "8.3 Grey scale"),
         "Images are displayed through Modality LUT, the first VOI LUT or window, and Presentation "
         "LUT Shape; MONOCHROME1 is inverted. Captures are RGB and are not calibrated.",
-        heading(3, "8.4 Extended and private SOP classes"),
+        format_heading(3, "8.4 Extended and private SOP classes"),
         "None.",
-        heading(3, "8.5 Validation"),
+        format_heading(3, "8.5 Validation"),
         validation.strip()
         or "`make conformance` runs the validators over the golden set and prints a summary.",
     ]
@@ -99,23 +99,23 @@ def _codes() -> list[str]:
         if isinstance(group, type) and issubclass(group, CodedEnum) and group is not CodedEnum
     ]
     parts = [
-        heading(3, "8.2 Coded terminology"),
+        format_heading(3, "8.2 Coded terminology"),
         "SNOMED CT codes are written as SCT, or as SRT where the profile asks for it and the "
         "concept has one; both are read. Values:",
     ]
     for group in groups:
         about = (group.__doc__ or "").strip().splitlines()[0]
-        parts += [bullets([about]), _code_table(member.code for member in group)]
+        parts += [format_list([about]), _code_table(member.code for member in group)]
     parts += ["Concept names, units and purposes of reference:", _code_table(named)]
     parts.append(
         f"Private scheme {SCHEME}, in TID 1500 only, identified in Coding Scheme Identification "
         "Sequence; codes of more than 16 characters are in Long Code Value:"
     )
-    parts += [_code_table(members) for members in own_codes().values()]
+    parts += [_code_table(members) for members in list_own_codes().values()]
     return parts
 
 
 def _code_table(members: Iterable[Code]) -> str:
-    return table(
+    return format_table(
         ["code", "scheme", "meaning"], [(one.value, one.scheme, one.meaning) for one in members]
     )

@@ -7,12 +7,12 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 from secondread.track.tables import Base
-from secondread.track.tables.base import Coded, UtcDateTime
+from secondread.track.tables.base import EnumText, UtcDateTime
 
 
 def _plain_type(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:
     """Write our column types as SQLAlchemy's: a migration must not change with the program."""
-    if kind == "type" and isinstance(item, Coded):
+    if kind == "type" and isinstance(item, EnumText):
         return "sa.String(length=40)"
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"

@@ -47,7 +47,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
-class Coded(TypeDecorator[EnumT], Generic[EnumT]):
+class EnumText(TypeDecorator[EnumT], Generic[EnumT]):
     """A member of a `StrEnum`, stored as its value, which is readable in any SQL tool.
 
     There is no CHECK constraint: a new member must not need a migration, or an old worker could

@@ -5,23 +5,23 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from secondread.settings import Mode, ObjectKind, Proof
+from secondread.settings import DestinationMode, ObjectKind, Proof
 from secondread.track.states import CommitmentState, DeliveryState
-from secondread.track.tables.base import Base, Coded, Digest, Uid
+from secondread.track.tables.base import Base, Digest, EnumText, Uid
 
 
-class Destination(Base):
+class DestinationRow(Base):
     """A destination's mode; its address and profile are in the settings."""
 
     __tablename__ = "destinations"
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
-    mode: Mapped[Mode] = mapped_column(Coded(Mode))
+    mode: Mapped[DestinationMode] = mapped_column(EnumText(DestinationMode))
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(80))
 
 
-class DestinationChange(Base):
+class DestinationChangeRow(Base):
     """The audit trail of a destination's mode."""
 
     __tablename__ = "destination_changes"
@@ -29,9 +29,9 @@ class DestinationChange(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     destination: Mapped[str] = mapped_column(ForeignKey("destinations.name"))
-    old_mode: Mapped[Mode | None] = mapped_column(Coded(Mode))
+    old_mode: Mapped[DestinationMode | None] = mapped_column(EnumText(DestinationMode))
     """None where the settings seeded it."""
-    new_mode: Mapped[Mode] = mapped_column(Coded(Mode))
+    new_mode: Mapped[DestinationMode] = mapped_column(EnumText(DestinationMode))
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(80))
 
@@ -49,7 +49,7 @@ class OutboxObjectRow(Base):
     study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
     revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
     profile: Mapped[str] = mapped_column(String(80))
-    kind: Mapped[ObjectKind] = mapped_column(Coded(ObjectKind))
+    kind: Mapped[ObjectKind] = mapped_column(EnumText(ObjectKind))
     index: Mapped[int]
     """Position among the objects of this kind, from 0."""
     sop_class_uid: Mapped[str] = mapped_column(Uid)
@@ -65,7 +65,7 @@ class OutboxObjectRow(Base):
     written_at: Mapped[datetime]
 
 
-class Delivery(Base):
+class DeliveryRow(Base):
     """One object on its way to one destination."""
 
     __tablename__ = "deliveries"
@@ -78,7 +78,7 @@ class Delivery(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     outbox: Mapped[int] = mapped_column(ForeignKey("outbox.id"))
     destination: Mapped[str] = mapped_column(ForeignKey("destinations.name"))
-    state: Mapped[DeliveryState] = mapped_column(Coded(DeliveryState))
+    state: Mapped[DeliveryState] = mapped_column(EnumText(DeliveryState))
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -90,7 +90,7 @@ class Delivery(Base):
     """DIMSE status of the latest answer; None where there was none."""
     last_error: Mapped[str | None] = mapped_column(Text)
     delivered_at: Mapped[datetime | None]
-    proof: Mapped[Proof | None] = mapped_column(Coded(Proof))
+    proof: Mapped[Proof | None] = mapped_column(EnumText(Proof))
     first_stored_at: Mapped[datetime | None]
     """When the destination first said that it stored the object, where another proof is asked."""
     stored_at: Mapped[datetime | None]
@@ -101,7 +101,7 @@ class Delivery(Base):
     """How often the destination said that it does not hold what it had stored."""
 
 
-class Commitment(Base):
+class CommitmentRow(Base):
     """One storage commitment transaction (PS3.4 J): asked once, answered whenever."""
 
     __tablename__ = "commitments"
@@ -110,7 +110,7 @@ class Commitment(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     transaction_uid: Mapped[str] = mapped_column(Uid, unique=True)
     destination: Mapped[str] = mapped_column(ForeignKey("destinations.name"))
-    state: Mapped[CommitmentState] = mapped_column(Coded(CommitmentState))
+    state: Mapped[CommitmentState] = mapped_column(EnumText(CommitmentState))
     requested_at: Mapped[datetime]
     due_at: Mapped[datetime]
     """When another one is asked for, if there was no report."""
@@ -119,7 +119,7 @@ class Commitment(Base):
     """Why the request was not taken."""
 
 
-class CommitmentItem(Base):
+class CommitmentItemRow(Base):
     """One object that a transaction asks about."""
 
     __tablename__ = "commitment_items"

@@ -5,11 +5,11 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from secondread.track.tables.base import AeText, Base, Coded, Uid
+from secondread.track.tables.base import AeText, Base, EnumText, Uid
 from secondread.track.values import Severity
 
 
-class Alarm(Base):
+class AlarmRow(Base):
     """Something that a person has to look at, until it is cleared."""
 
     __tablename__ = "alarms"
@@ -20,14 +20,14 @@ class Alarm(Base):
     """What is wrong, as a short name: ``delivery-overdue``."""
     subject: Mapped[str] = mapped_column(String(120))
     """With what: a study UID, a destination, a process."""
-    severity: Mapped[Severity] = mapped_column(Coded(Severity))
+    severity: Mapped[Severity] = mapped_column(EnumText(Severity))
     detail: Mapped[str] = mapped_column(Text)
     """For people; no patient data."""
     raised_at: Mapped[datetime]
     cleared_at: Mapped[datetime | None]
 
 
-class Refusal(Base):
+class RefusalRow(Base):
     """What was refused, counted; one row for all refusals that are alike."""
 
     __tablename__ = "refusals"
@@ -58,7 +58,7 @@ class Refusal(Base):
     last_at: Mapped[datetime]
 
 
-class OpenAssociation(Base):
+class OpenAssociationRow(Base):
     """An association that is open now."""
 
     __tablename__ = "open_associations"
@@ -72,7 +72,7 @@ class OpenAssociation(Base):
     opened_at: Mapped[datetime]
 
 
-class AssociationStudy(Base):
+class AssociationStudyRow(Base):
     """A study that an open association has delivered to."""
 
     __tablename__ = "association_studies"
@@ -84,7 +84,7 @@ class AssociationStudy(Base):
     study_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
 
 
-class Process(Base):
+class ProcessRow(Base):
     """A process of the node, and when it last said that it lives."""
 
     __tablename__ = "processes"

@@ -6,12 +6,12 @@ from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from secondread.reasons import Reason
-from secondread.send.prior_queue import Errand
+from secondread.send.prior_queue import FetchKind
 from secondread.track.states import FetchState
-from secondread.track.tables.base import Base, Coded, Uid
+from secondread.track.tables.base import Base, EnumText, Uid
 
 
-class PriorRequest(Base):
+class FetchRequestRow(Base):
     """One question to one archive: which priors it has for a study, or for one of them."""
 
     __tablename__ = "prior_requests"
@@ -27,14 +27,14 @@ class PriorRequest(Base):
     """The study that is to be compared."""
     source: Mapped[str] = mapped_column(String(40))
     """Name of the archive in the settings."""
-    errand: Mapped[Errand] = mapped_column(Coded(Errand))
+    errand: Mapped[FetchKind] = mapped_column(EnumText(FetchKind))
     prior_study_uid: Mapped[str] = mapped_column(Uid)
     """The study that is wanted; empty for a query. It need not be in `studies` yet."""
     prior_study_date: Mapped[date | None]
     series: Mapped[list[str]] = mapped_column(default=list)
     """The series that are wanted of it; empty: all."""
-    state: Mapped[FetchState] = mapped_column(Coded(FetchState))
-    reason: Mapped[Reason | None] = mapped_column(Coded(Reason))
+    state: Mapped[FetchState] = mapped_column(EnumText(FetchState))
+    reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
     """Why there is nothing yet, or nothing to use."""
     detail: Mapped[str | None] = mapped_column(Text)
     """The same in words, for a page: it may quote the archive."""

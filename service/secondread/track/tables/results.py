@@ -8,10 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from secondread.reasons import ImageStatus, Outcome
 from secondread.track.states import Cause, RevisionState
-from secondread.track.tables.base import Base, Coded, Digest, Document, Uid
+from secondread.track.tables.base import Base, Digest, Document, EnumText, Uid
 
 
-class Revision(Base):
+class RevisionRow(Base):
     """One reading of one study: what it was made from, and what it ended in."""
 
     __tablename__ = "revisions"
@@ -24,7 +24,7 @@ class Revision(Base):
     study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
     number: Mapped[int]
     """From 1."""
-    cause: Mapped[Cause] = mapped_column(Coded(Cause))
+    cause: Mapped[Cause] = mapped_column(EnumText(Cause))
     inputs: Mapped[list[list[str]]] = mapped_column(Document)
     """SOP Instance UID and SHA-256 of each current, not rejected instance when it was claimed."""
     priors: Mapped[dict[str, Any] | None]
@@ -32,8 +32,8 @@ class Revision(Base):
     `track.prior_choice`. None in revisions of before there were any."""
     settings_digest: Mapped[str] = mapped_column(Digest)
     model_digest: Mapped[str] = mapped_column(Digest)
-    state: Mapped[RevisionState] = mapped_column(Coded(RevisionState))
-    outcome: Mapped[Outcome | None] = mapped_column(Coded(Outcome))
+    state: Mapped[RevisionState] = mapped_column(EnumText(RevisionState))
+    outcome: Mapped[Outcome | None] = mapped_column(EnumText(Outcome))
     reasons: Mapped[list[str]] = mapped_column(default=list)
     predecessor: Mapped[int | None]
     """Number of the latest finished revision before it."""
@@ -47,7 +47,7 @@ class Revision(Base):
     """Why its workflow gave up; no patient data."""
 
 
-class ImageResult(Base):
+class ImageResultRow(Base):
     """What became of one image in one revision."""
 
     __tablename__ = "image_results"
@@ -58,7 +58,7 @@ class ImageResult(Base):
     sop_instance_uid: Mapped[str] = mapped_column(Uid)
     label: Mapped[str] = mapped_column(String(32))
     """Side and view, as ``LCC``."""
-    status: Mapped[ImageStatus | None] = mapped_column(Coded(ImageStatus))
+    status: Mapped[ImageStatus | None] = mapped_column(EnumText(ImageStatus))
     """None for an image outside the detector's scope."""
     reasons: Mapped[list[str]] = mapped_column(default=list)
     gates: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -68,7 +68,7 @@ class ImageResult(Base):
     """The detector's answer, relative to the archive's folder; None where it has not answered."""
 
 
-class KnownAnswer(Base):
+class StoredAnswerRow(Base):
     """The detector's answer about a file, whichever study or revision it was read for."""
 
     __tablename__ = "known_answers"
@@ -83,7 +83,7 @@ class KnownAnswer(Base):
     """Of the answer, relative to the archive's folder."""
 
 
-class Lesion(Base):
+class LesionRow(Base):
     """What findings of several views and years have in common: one tracking identifier."""
 
     __tablename__ = "lesions"
@@ -155,7 +155,7 @@ class PriorFindingRow(Base):
     document: Mapped[dict[str, Any]]
 
 
-class Assessment(Base):
+class AssessmentRow(Base):
     """The radiologist's assessment category of one breast in one exam; the last entry counts."""
 
     __tablename__ = "assessments"

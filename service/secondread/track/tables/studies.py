@@ -16,10 +16,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from secondread.accept.classify import Disposition
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import Cause, StudyState
-from secondread.track.tables.base import AeText, Base, Coded, Digest, Uid
+from secondread.track.tables.base import AeText, Base, Digest, EnumText, Uid
 
 
-class Installation(Base):
+class InstallationRow(Base):
     """The one row that says which installation this is; UIDs of results derive from it."""
 
     __tablename__ = "installation"
@@ -29,7 +29,7 @@ class Installation(Base):
     uid: Mapped[str] = mapped_column(String(32))
 
 
-class Patient(Base):
+class PatientRow(Base):
     """A patient: ID together with its issuer. The only table that holds an identity."""
 
     __tablename__ = "patients"
@@ -42,7 +42,7 @@ class Patient(Base):
     """Whose other ID this is: never itself merged; None for a patient."""
 
 
-class PatientMerge(Base):
+class PatientMergeRow(Base):
     """The audit trail of merged patients."""
 
     __tablename__ = "patient_merges"
@@ -59,7 +59,7 @@ class PatientMerge(Base):
     merged_by: Mapped[str] = mapped_column(String(80))
 
 
-class Treatment(Base):
+class TreatmentRow(Base):
     """A treatment of one breast, as far as it is known."""
 
     __tablename__ = "treatments"
@@ -79,7 +79,7 @@ class Treatment(Base):
     recorded_at: Mapped[datetime]
 
 
-class TreatmentChange(Base):
+class TreatmentChangeRow(Base):
     """The audit trail of treatments: what was written down or struck out, when, and by whom."""
 
     __tablename__ = "treatment_changes"
@@ -99,7 +99,7 @@ class TreatmentChange(Base):
     changed_by: Mapped[str] = mapped_column(String(80))
 
 
-class Study(Base):
+class StudyRow(Base):
     """A study, where it stands, and when it is due."""
 
     __tablename__ = "studies"
@@ -117,8 +117,8 @@ class Study(Base):
     study_date: Mapped[date | None]
     peer: Mapped[str] = mapped_column(AeText)
     """Calling AE title that sent its first instance; its intake rule applies."""
-    state: Mapped[StudyState] = mapped_column(Coded(StudyState))
-    hold_reason: Mapped[Reason | None] = mapped_column(Coded(Reason))
+    state: Mapped[StudyState] = mapped_column(EnumText(StudyState))
+    hold_reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
     """Why the intake rule holds it back."""
     exempt: Mapped[bool] = mapped_column(default=False)
     """Whether a person asked for it, so that the intake rule no longer applies."""
@@ -130,13 +130,13 @@ class Study(Base):
     """When it is read if no association is open for it; None unless the view set is in."""
     priors_due_at: Mapped[datetime | None]
     """Until when its reading waits for priors; None before the first question for them."""
-    next_cause: Mapped[Cause | None] = mapped_column(Coded(Cause))
+    next_cause: Mapped[Cause | None] = mapped_column(EnumText(Cause))
     """Cause of the revision that the due times will make."""
     requested_by: Mapped[str | None] = mapped_column(String(80))
     """Who asked for the next revision."""
     revision: Mapped[int] = mapped_column(default=0)
     """Number of the latest revision; 0 before the first."""
-    outcome: Mapped[Outcome | None] = mapped_column(Coded(Outcome))
+    outcome: Mapped[Outcome | None] = mapped_column(EnumText(Outcome))
     """Of the latest finished revision."""
     shown_findings: Mapped[int] = mapped_column(default=0)
     """Of the latest finished revision."""
@@ -144,7 +144,7 @@ class Study(Base):
     """When results were last recorded."""
 
 
-class Series(Base):
+class SeriesRow(Base):
     """A series of a study."""
 
     __tablename__ = "series"
@@ -156,7 +156,7 @@ class Series(Base):
     modality: Mapped[str] = mapped_column(String(64))
 
 
-class Instance(Base):
+class InstanceRow(Base):
     """One version of one instance: the same UID may come with other bytes."""
 
     __tablename__ = "instances"
@@ -179,8 +179,8 @@ class Instance(Base):
     peer: Mapped[str] = mapped_column(AeText)
     association: Mapped[str] = mapped_column(String(64))
     arrived_at: Mapped[datetime]
-    disposition: Mapped[Disposition] = mapped_column(Coded(Disposition))
-    scope_reason: Mapped[Reason | None] = mapped_column(Coded(Reason))
+    disposition: Mapped[Disposition] = mapped_column(EnumText(Disposition))
+    scope_reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
     """Why an image is outside the detector's scope; None for one inside it."""
     laterality: Mapped[str | None] = mapped_column(String(1))
     view: Mapped[str | None] = mapped_column(String(16))
@@ -196,7 +196,7 @@ class Instance(Base):
     """Whether it came after the late window and made no revision by itself."""
 
 
-class Rejection(Base):
+class RejectionRow(Base):
     """An instance that a rejection note names; the note may come before the instance."""
 
     __tablename__ = "rejections"
