@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQ := deploy/requirements
-SOURCES := $(shell find service/secondread -type f -not -path '*/__pycache__/*') \
+SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*') \
            $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml
 
 .PHONY: demo test check unit peers conformance bench lock clean

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.postgres_server import PostgresServer, running_server
+from tests.peers.postgres_server import PostgresServer, running_server
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMS = ROOT.parent / "shared" / "exams"

@@ -32,10 +32,10 @@ from secondread.codes import Laterality
 from secondread.detect.detector import measure_likeness
 from secondread.detect.likeness import LikenessFeatures, fit_reference
 from secondread.detect.manifest import load_manifest
-from secondread.simulate.anatomy import Density
-from secondread.simulate.exam import ExamSpec, Seeds, simulate_views
-from secondread.simulate.treatment import TreatmentSpec
-from secondread.simulate.vendors import VENDORS, Vendor, list_training_vendors
+from secondread_lab.simulate.exam import ExamSpec, Seeds, simulate_views
+from secondread_lab.simulate.phantom import Density
+from secondread_lab.simulate.treated_breast import TreatmentSpec
+from secondread_lab.simulate.vendors import VENDORS, Vendor, list_training_vendors
 
 FIRST_SEED = 9_000_000
 """Anatomy seeds of these views: test exams lie below five million."""

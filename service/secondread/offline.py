@@ -28,24 +28,24 @@ from secondread.assemble.viewset import find_missing_slots
 from secondread.detect.attempts import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.errors import HeaderError, SettingsError
-from secondread.findings.document import encode_image
 from secondread.findings.finding import ImageReading, PriorStudy, StudyReading
-from secondread.followup.applied import follow_up
-from secondread.followup.document import encode_cad_report, encode_comparison
-from secondread.followup.history import read_header_treatments
-from secondread.followup.position import add_positions
+from secondread.findings.findings_json import encode_image
+from secondread.followup.comparison_json import encode_cad_report, encode_comparison
+from secondread.followup.finding_position import add_positions
+from secondread.followup.follow_up import follow_up
+from secondread.followup.header_treatments import read_header_treatments
 from secondread.followup.priors import EarlierStudy, choose_priors
-from secondread.followup.second_look import RecheckedFinding, ScoreFile, recheck_priors, score_files
-from secondread.followup.treatment import find_mastectomy_sides
+from secondread.followup.recheck import RecheckedFinding, ScoreFile, recheck_priors, score_files
 from secondread.followup.treatment_file import RecordedTreatment, select_patient
+from secondread.followup.treatment_status import find_mastectomy_sides
 from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus, Reason
 from secondread.report.compose import compose_results, encode_capture_png, encode_file
-from secondread.report.content import ContentError
-from secondread.report.glance import describe_finding, list_treatment_lines
-from secondread.report.read_back import read_cad_report
+from secondread.report.readback.cad_reader import read_cad_report
+from secondread.report.readback.content import ContentError
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
-from secondread.report.uids import ResultUids
+from secondread.report.sr.finding_lines import describe_finding, list_treatment_lines
+from secondread.report.sr.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
 
 SCHEMA_VERSION = 1

@@ -22,11 +22,11 @@ from secondread.findings.finding import (
     PriorStudy,
     StudyReading,
 )
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.treatment import Treatment
 from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.reported_reading import rebuild_reading
+from secondread.report.readback.reported_reading import rebuild_reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ import pydicom
 import pytest
 
 from secondread.settings import load_settings
-from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
 from secondread.track.states import DeliveryState, StudyState
 from secondread.track.summaries import StudyDetail
 from secondread.track.tracker import Tracker
+from secondread_lab.simulate.exam import ExamFiles, ExamSpec, write_exam
 
 
 def free_port() -> int:

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from secondread.settings import ObjectKind
-from secondread.simulate.exam import ExamFiles
 from secondread.track.states import StudyState
+from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, until
 
 pytestmark = [

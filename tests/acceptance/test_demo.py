@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from secondread.simulate.exam import ExamFiles
+from secondread_lab.simulate.exam import ExamFiles
 
 pytestmark = pytest.mark.acceptance
 

@@ -11,8 +11,8 @@ import pytest
 
 from secondread.reasons import Outcome, Reason
 from secondread.settings import DestinationMode
-from secondread.simulate.exam import ExamFiles
 from secondread.track.states import DeliveryState, StudyState
+from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, Pacs, until
 
 pytestmark = [

@@ -9,11 +9,11 @@ import pydicom
 import pytest
 from pydicom.uid import generate_uid
 
-from secondread.simulate.exam import ExamFiles
 from secondread.track.states import DeliveryState, StudyState
+from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, Pacs, until
-from tests.acceptance.orthanc_peer import CONFIGURATION, Orthanc
-from tests.postgres_server import PostgresServer
+from tests.peers.orthanc_peer import CONFIGURATION, Orthanc
+from tests.peers.postgres_server import PostgresServer
 
 pytestmark = [
     pytest.mark.acceptance,

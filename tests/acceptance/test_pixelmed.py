@@ -10,14 +10,14 @@ from pydicom.dataset import Dataset
 
 from secondread.codes import Code, ResultStatus
 from secondread.report import concepts as c
-from secondread.report import tree
 from secondread.report.compose import encode_file
-from tests import faulty_reports as planting
-from tests.faulty_reports import drop, finding, one, quality, unit, valid, value
-from tests.golden_set import golden_exams, objects
-from tests.pixelmed import complaints, silenced, tell
-from tests.pixelmed_alarms import FALSE_ALARMS
-from tests.report_documents import cad_srs
+from secondread.report.sr import tree
+from tests.peers.pixelmed import complaints, silenced, tell
+from tests.peers.pixelmed_alarms import FALSE_ALARMS
+from tests.worlds import faulty_reports as planting
+from tests.worlds.faulty_reports import drop, finding, one, quality, unit, valid, value
+from tests.worlds.golden_set import golden_exams, objects
+from tests.worlds.report_documents import cad_srs
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.peer("pixelmed", "saxon", "java")]
 

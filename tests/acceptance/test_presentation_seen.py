@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from secondread.reasons import Outcome
 from secondread.report.compose import compose_results, encode_file
 from secondread.settings import ObjectKind, ProfileSettings
-from tests.acceptance.dicomscope_peer import show
+from tests.peers.dicomscope_peer import show
 from tests.unit.report.readings import (
     FIRST_OCCASION,
     NODE,

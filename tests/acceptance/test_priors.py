@@ -21,16 +21,16 @@ from typer.testing import CliRunner
 from secondread.cli.commands import app
 from secondread.findings.cad_report import ReportOrigin
 from secondread.reasons import Outcome, Reason
-from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
 from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import StudyDetail
 from secondread.watch.prior_reports import read_prior_reports
-from secondread.workflow.material import GatheredPriors, gather_inputs, gather_priors
+from secondread.workflow.inputs import GatheredPriors, gather_inputs, gather_priors
+from secondread_lab.simulate.exam import ExamFiles, ExamSpec, write_exam
 from tests.acceptance.conftest import NodeProcess, until
-from tests.acceptance.orthanc_peer import Orthanc
 from tests.conftest import ROOT
-from tests.foreign_cad import CENTER, MASS, foreign, mark, shape
-from tests.prior_peer import PriorPeer, serving
+from tests.peers.orthanc_peer import Orthanc
+from tests.peers.prior_peer import PriorPeer, serving
+from tests.worlds.foreign_cad import CENTER, MASS, foreign, mark, shape
 
 pytestmark = [
     pytest.mark.acceptance,

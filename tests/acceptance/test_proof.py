@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from secondread.settings import Proof, load_settings
-from secondread.simulate.exam import ExamFiles
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
+from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, free_port, until
-from tests.acceptance.orthanc_peer import Orthanc
+from tests.peers.orthanc_peer import Orthanc
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.peer("storescu", "echoscu")]
 

@@ -11,15 +11,15 @@ import pydicom
 import pytest
 from PIL import Image
 
-from secondread.report.drawing import MARK
+from secondread.report.pages.drawing import MARK
 from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind, Proof
-from secondread.simulate.exam import ExamFiles
 from secondread.track.states import DeliveryState
+from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import free_port, until
-from tests.acceptance.orthanc_peer import Orthanc
 from tests.acceptance.test_proof import are, deliveries, node_with
-from tests.golden_set import golden_exams, write
+from tests.peers.orthanc_peer import Orthanc
+from tests.worlds.golden_set import golden_exams, write
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.peer("storescu")]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from secondread.simulate.exam import ExamFiles
 from secondread.track.states import StudyState
+from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, Pacs, free_port, until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.peer("storescu", "storescp", "echoscu")]

@@ -37,8 +37,8 @@ from secondread.detect.manifest import Graph, GraphRole, Manifest, load_manifest
 from secondread.detect.pixels import GreyScale, normalise
 from secondread.detect.session import GraphSession
 from secondread.geometry import SpacingMm
-from secondread.simulate.exam import simulate_views
-from secondread.simulate.spec import ExamSpec, Seeds
+from secondread_lab.simulate.exam import simulate_views
+from secondread_lab.simulate.spec import ExamSpec, Seeds
 
 ROWS, COLUMNS = 4096, 3328
 LIMIT_S = 1.6

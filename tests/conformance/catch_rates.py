@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.report.check import check_against_reading, check_cad_sr
+from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
 from secondread.report.compose import encode_file
 from tests.conftest import ROOT
-from tests.faulty_reports import BASES, FAMILIES, FAULTS, PROFILES, faulty, valid
-from tests.pixelmed import validate
+from tests.peers.pixelmed import validate
+from tests.worlds.faulty_reports import BASES, FAMILIES, FAULTS, PROFILES, faulty, valid
 
 pytestmark = [
     pytest.mark.acceptance,

@@ -17,11 +17,11 @@ import pytest
 
 from secondread.settings import ObjectKind
 from tests.conftest import EXAMS, ROOT
-from tests.golden_set import PROFILES, golden_exams, write
-from tests.pixelmed import complaints, silenced, tell, validate
-from tests.pixelmed_alarms import FALSE_ALARMS, FalseAlarm
-from tests.report_documents import cad_srs
-from tests.validators import dciodvfy, dcmpschk, dsrdump
+from tests.peers.pixelmed import complaints, silenced, tell, validate
+from tests.peers.pixelmed_alarms import FALSE_ALARMS, FalseAlarm
+from tests.peers.validators import dciodvfy, dcmpschk, dsrdump
+from tests.worlds.golden_set import PROFILES, golden_exams, write
+from tests.worlds.report_documents import cad_srs
 
 pytestmark = [
     pytest.mark.acceptance,

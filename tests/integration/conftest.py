@@ -8,8 +8,8 @@ import pytest
 from secondread.track.migrate import upgrade_database
 from secondread.track.tables import Base
 from secondread.track.tracker import Tracker
-from tests.postgres_server import PostgresServer
-from tests.track_world import World
+from tests.peers.postgres_server import PostgresServer
+from tests.worlds.track_world import World
 
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.peer("postgres"))]
 

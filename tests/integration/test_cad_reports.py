@@ -16,11 +16,11 @@ from secondread.reasons import Outcome
 from secondread.watch.pages import make_app
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.workflow.order import run_reading
-from tests.builders import detection, header, view_sequence
-from tests.foreign_cad import CENTER, MASS, foreign, mark, shape
 from tests.integration.test_workflow import CLUSTER, Desk, run_at_once
 from tests.unit.report.readings import make_image_reading, make_study_reading
-from tests.watch_world import Browser
+from tests.worlds.builders import detection, header, view_sequence
+from tests.worlds.foreign_cad import CENTER, MASS, foreign, mark, shape
+from tests.worlds.watch_world import Browser
 
 STUDY, PRIOR = "1.2.3", "1.2.2"
 THEN = {

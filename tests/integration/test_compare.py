@@ -9,8 +9,8 @@ from secondread.cli.commands import app
 from secondread.codes import Laterality, Morphology
 from secondread.detect.manifest import locate_default_manifest
 from secondread.errors import SettingsError
-from secondread.simulate.exam import ExamSpec, Seeds, write_exam
-from secondread.simulate.lesions import LesionSpec
+from secondread_lab.simulate.exam import ExamSpec, Seeds, write_exam
+from secondread_lab.simulate.lesion_history import LesionSpec
 
 
 @pytest.fixture(scope="module")

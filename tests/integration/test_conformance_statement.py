@@ -6,7 +6,7 @@ from secondread.accept.classify import REJECTION_TITLES
 from secondread.accept.contexts import SOP_CLASSES, TRANSFER_SYNTAXES
 from secondread.app.conformance.statement import build_statement
 from secondread.codes import Change
-from secondread.report.own_codes import list_own_codes
+from secondread.report.sr.own_codes import list_own_codes
 from secondread.settings import ObjectKind, Preset, ProfileSettings
 from tests.conformance.every_report import SUMMARY
 from tests.conftest import ROOT

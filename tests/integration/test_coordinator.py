@@ -13,8 +13,8 @@ from secondread.reasons import Outcome, Reason
 from secondread.track.states import StudyState
 from secondread.track.values import ProcessIdentity
 from secondread.workflow.order import FAIL, READ
-from tests.builders import header
 from tests.integration.test_workflow import START, Desk
+from tests.worlds.builders import header
 
 
 class FakeEngine:

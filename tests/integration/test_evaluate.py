@@ -15,14 +15,14 @@ from secondread.cli.commands import app
 from secondread.codes import Laterality, Morphology
 from secondread.detect.manifest import locate_default_manifest
 from secondread.errors import SettingsError
-from secondread.judge import cases
-from secondread.judge.hybrid import VERSIONS, make_hybrid_set
-from secondread.judge.population import PlannedExam
-from secondread.judge.viewing import ImageReader
-from secondread.simulate.exam import write_exam
-from secondread.simulate.lesions import LesionSpec
-from secondread.simulate.spec import ExamSpec, Seeds
-from secondread.simulate.truth import read_truth, write_truth
+from secondread_lab.judge import image_sources
+from secondread_lab.judge.hybrid import VERSIONS, make_hybrid_set
+from secondread_lab.judge.population import PlannedExam
+from secondread_lab.judge.viewing import ImageReader
+from secondread_lab.simulate.exam import write_exam
+from secondread_lab.simulate.lesion_history import LesionSpec
+from secondread_lab.simulate.spec import ExamSpec, Seeds
+from secondread_lab.simulate.truth import read_truth, write_truth
 
 # The coarsest pitch that is read, one view of each breast, a plain cluster on the left.
 SPEC = ExamSpec(
@@ -204,7 +204,7 @@ def test_a_senseless_command_says_what_is_wanted(
 @pytest.fixture
 def one_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = PlannedExam(17, replace(SPEC, views=("LCC",)), Morphology.ROUND)
-    monkeypatch.setattr(cases, "exam_set", lambda _: (planned,))
+    monkeypatch.setattr(image_sources, "exam_set", lambda _: (planned,))
 
 
 @pytest.mark.usefixtures("one_planned")

@@ -13,12 +13,11 @@ from secondread.cli.commands import app
 from secondread.errors import InputError, SettingsError
 from secondread.geometry import PointPx
 from secondread.reasons import Outcome
-from secondread.report.cad_sr import build_cad_sr
 from secondread.report.compose import encode_file
-from secondread.report.header import build_file_meta
+from secondread.report.sr.cad_sr import build_cad_sr
+from secondread.report.sr.header import build_file_meta
 from secondread.settings import ProfileSettings
 from tests.conftest import EXAMS
-from tests.faulty_reports import faulty, valid
 from tests.unit.report.readings import (
     FIRST_OCCASION,
     NODE,
@@ -29,6 +28,7 @@ from tests.unit.report.readings import (
     make_image_reading,
     make_study_reading,
 )
+from tests.worlds.faulty_reports import faulty, valid
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
 

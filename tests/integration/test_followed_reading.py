@@ -26,13 +26,13 @@ from secondread.reasons import Outcome, Reason
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
 from secondread.track.values import ClaimedRevision, RecordedFinding
-from secondread.workflow import outbox, steps
-from secondread.workflow.material import gather_inputs, gather_priors
+from secondread.workflow import outbox_objects, steps
+from secondread.workflow.inputs import gather_inputs, gather_priors
 from secondread.workflow.order import read_v1, read_v2, run_reading
 from secondread.workflow.steps import ReadingSteps
-from tests.builders import header, view_sequence
 from tests.integration.test_workflow import CrashError, Desk, Points, run_at_once
 from tests.unit.followup.breasts import Lie, Spot, detection, group
+from tests.worlds.builders import header, view_sequence
 
 LAST_YEAR = Lie(study="1.2.9", date="20250105", nipple_mm=(83.0, 113.0))
 YEARS_AGO = Lie(study="1.2.8", date="20230105", nipple_mm=(86.0, 108.0))
@@ -151,12 +151,12 @@ def test_a_prior_that_kills_the_detector_costs_the_comparison_and_not_the_readin
 def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from secondread.followup import applied
+    from secondread.followup import follow_up
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(applied, "compare", broken)
+    monkeypatch.setattr(follow_up, "compare", broken)
     clinic.keeps((LAST_YEAR, OLD))
     clinic.reads(NOW, OLD)
 
@@ -166,7 +166,7 @@ def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
 
 @pytest.mark.parametrize(
     ("module", "place"),
-    [(steps, "with_lesions"), (steps, "keep_crops"), (outbox, "compose")],
+    [(steps, "with_lesions"), (steps, "keep_crops"), (outbox_objects, "compose")],
 )
 def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, module: ModuleType, place: str

@@ -13,7 +13,7 @@ from pydicom.uid import UID, SecondaryCaptureImageStorage
 from typer.testing import CliRunner
 
 from secondread.cli.commands import app
-from secondread.simulate.exam import ExamFiles, ExamSpec, write_exam
+from secondread_lab.simulate.exam import ExamFiles, ExamSpec, write_exam
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_an_exam_with_its_prior_gives_objects_for_the_current_study_only(
 
 
 def test_a_finding_lies_where_the_truth_says(exam: ExamFiles, tmp_path: Path) -> None:
-    from secondread.simulate.truth import read_truth
+    from secondread_lab.simulate.truth import read_truth
 
     document = read(exam.current[1], tmp_path / "out")
 

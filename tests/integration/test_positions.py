@@ -11,14 +11,14 @@ from secondread.codes import MarkClass
 from secondread.detect.detector import prepare_image
 from secondread.detect.marks import Detection, Mark
 from secondread.findings.finding import ModelIdentity, StudyReading
+from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.position import BreastHalf, Position, Quadrant
-from secondread.findings.shown import OperatingPoint
 from secondread.followup.correlation import add_quadrants, correlate_views
-from secondread.followup.position import add_positions
+from secondread.followup.finding_position import add_positions
 from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus
-from secondread.simulate.exam import ExamSpec, Seeds, SimulatedView, simulate_views
-from secondread.simulate.projection import compute_beam_axes
+from secondread_lab.simulate.exam import ExamSpec, Seeds, SimulatedView, simulate_views
+from secondread_lab.simulate.projection import compute_beam_axes
 
 MODEL = ModelIdentity("Truth", "1", "0" * 64, 1, calibrated=True)
 READER = Reader(MODEL, lambda _, score: 100 * score, OperatingPoint(1, "test", 50.0))

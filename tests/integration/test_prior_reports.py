@@ -7,7 +7,7 @@ import pytest
 
 from secondread.findings.finding import ModelIdentity
 from secondread.reasons import Outcome, Reason
-from secondread.report.read_back import read_cad_report
+from secondread.report.readback.cad_reader import read_cad_report
 from secondread.track.states import StudyState
 from secondread.track.values import RecordedFinding
 from secondread.workflow import answers

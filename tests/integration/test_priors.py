@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.accept.entity import configure_process
+from secondread.accept.application_entity import configure_process
 from secondread.accept.scp import Receiver
 from secondread.app.fetching import wire_fetcher
 from secondread.app.work import SWEEP_SECONDS, Coordinator
@@ -16,21 +16,21 @@ from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
 from secondread.findings.cad_report import ReportOrigin
 from secondread.reasons import Outcome, Reason
-from secondread.report.read_back import read_cad_report
+from secondread.report.readback.cad_reader import read_cad_report
 from secondread.send.fetch import ALARM_KIND, FetchWorker
-from secondread.send.prior_queue import FetchKind
+from secondread.send.fetch_queue import FetchKind
 from secondread.send.scu import never_cancelled
 from secondread.settings import PeerSettings, PriorsSettings, RetrieveMethod
 from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import FetchRequestSummary, StudyDetail
 from secondread.watch.prior_reports import read_prior_reports
-from secondread.workflow.material import GatheredPriors, gather_inputs, gather_priors
+from secondread.workflow.inputs import GatheredPriors, gather_inputs, gather_priors
 from secondread.workflow.order import READ, run_reading
-from tests.builders import header, view_sequence
 from tests.integration.test_cad_reports import acme
 from tests.integration.test_coordinator import FakeEngine
 from tests.integration.test_workflow import Desk, run_at_once
-from tests.prior_peer import PriorPeer, serving
+from tests.peers.prior_peer import PriorPeer, serving
+from tests.worlds.builders import header, view_sequence
 
 CURRENT, PRIOR = "1.2.3", "1.2.9"
 RETRIEVALS = [RetrieveMethod.MOVE, RetrieveMethod.GET]

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from secondread.accept.archive import Archive
 from secondread.accept.scp import Receiver
 from secondread.clock import Clock
-from secondread.send.commitment import generate_transaction_uid, request_commitment
+from secondread.send.commitment_request import generate_transaction_uid, request_commitment
 from secondread.send.delivery import Deliverer, DeliveryWiring
 from secondread.send.find import find_instances
 from secondread.send.proof import ProofWiring
@@ -28,10 +28,10 @@ from secondread.settings import (
 )
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
-from tests.commitment_peer import CommitmentPeer, serving
 from tests.integration.test_send_delivery import eventually, result_file, running_from
-from tests.track_world import STUDY, World, reading
+from tests.peers.commitment_peer import CommitmentPeer, serving
 from tests.unit.accept.fakes import MemoryLedger
+from tests.worlds.track_world import STUDY, World, reading
 
 
 @dataclass

@@ -11,8 +11,8 @@ from secondread.app.reconcile import (
     Reconciliation,
 )
 from secondread.assemble.viewset import ExpectedViews
-from tests.builders import header
 from tests.integration.test_workflow import Desk
+from tests.worlds.builders import header
 
 
 @pytest.fixture

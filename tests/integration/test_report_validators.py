@@ -1,8 +1,8 @@
 """Results under the validators of the field: dciodvfy (dicom3tools) and dsrdump (DCMTK).
 
 None of them knows TID 4000 well; what they do check is header, evidence, references and value
-types. The template itself is checked by `secondread.report.check` and, in the acceptance
-tests, by PixelMed.
+types. The template itself is checked by `secondread.report.check` and, in the acceptance tests,
+by PixelMed.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,18 +16,7 @@ import pytest
 from secondread.reasons import Outcome
 from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import Occasion, ResultObject
-from tests.golden_set import DOZEN, golden_exams, write
-from tests.report_documents import (
-    DIALECTS,
-    NOT_ELIGIBLE_AS_FAILED,
-    PROFILES,
-    SHOWN,
-    SOURCES,
-    Situation,
-    about,
-    not_eligible,
-    written,
-)
+from tests.peers.validators import dsrdump, faults, tree_of
 from tests.unit.report.followed import make_followed_study, make_mixed_study
 from tests.unit.report.readings import (
     NODE,
@@ -39,7 +28,18 @@ from tests.unit.report.readings import (
     make_situations,
     make_study_reading,
 )
-from tests.validators import dsrdump, faults, tree_of
+from tests.worlds.golden_set import DOZEN, golden_exams, write
+from tests.worlds.report_documents import (
+    DIALECTS,
+    NOT_ELIGIBLE_AS_FAILED,
+    PROFILES,
+    SHOWN,
+    SOURCES,
+    Situation,
+    about,
+    not_eligible,
+    written,
+)
 
 
 def assert_valid(objects: Iterator[tuple[ResultObject, Path]]) -> None:

@@ -11,15 +11,15 @@ from secondread.accept.classify import Disposition, classify
 from secondread.assemble.mammogram import PatientKey
 from secondread.codes import View
 from secondread.reasons import Outcome, Reason
-from secondread.report.read_back import read_cad_report
+from secondread.report.readback.cad_reader import read_cad_report
 from secondread.settings import ObjectKind
 from secondread.track.states import Cause, StudyState
 from secondread.track.summaries import StudyDetail, StudyFilter
 from secondread.track.values import TreatmentRecord
-from secondread.watch.study_view import arrange_study
-from tests.builders import coded, detection, header, view_sequence
+from secondread.watch.study_page import arrange_study
 from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic, dataset
 from tests.integration.test_workflow import CLUSTER, Desk
+from tests.worlds.builders import coded, detection, header, view_sequence
 
 STUDY = "1.2.3"
 

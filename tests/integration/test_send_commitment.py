@@ -16,8 +16,8 @@ from secondread.accept.commitment import (
     answer_commitment_report,
 )
 from secondread.clock import utc_now
-from secondread.send.call import CallError
-from secondread.send.commitment import (
+from secondread.send.association import CallError
+from secondread.send.commitment_request import (
     check_commitment_support,
     generate_transaction_uid,
     request_commitment,
@@ -25,7 +25,7 @@ from secondread.send.commitment import (
 from secondread.send.find import check_query_support, find_instances
 from secondread.send.outbox import AnswerKind, AwaitedInstance
 from secondread.send.scu import never_cancelled
-from tests.commitment_peer import (
+from tests.peers.commitment_peer import (
     CAPTURE,
     PUSH_MODEL,
     STUDY_ROOT_FIND,

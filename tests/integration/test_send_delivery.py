@@ -19,7 +19,7 @@ from secondread.send.scu import store_objects
 from secondread.settings import DestinationMode, DestinationSettings, ObjectKind
 from secondread.track.states import DeliveryState
 from secondread.track.values import OutboxEntry
-from tests.track_world import STUDY, World, reading
+from tests.worlds.track_world import STUDY, World, reading
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 

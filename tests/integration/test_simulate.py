@@ -16,8 +16,8 @@ from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.codes import Laterality, Morphology
 from secondread.errors import InputError
 from secondread.geometry import PointPx
-from secondread.simulate.annotation import LABELS
-from secondread.simulate.exam import (
+from secondread_lab.simulate.annotation import LABELS
+from secondread_lab.simulate.exam import (
     ExamFiles,
     ExamSpec,
     Seeds,
@@ -26,11 +26,11 @@ from secondread.simulate.exam import (
     simulate_exam,
     write_exam,
 )
-from secondread.simulate.lesions import LesionSpec
-from secondread.simulate.metal import MetalSpec
-from secondread.simulate.sheet import write_sheet
-from secondread.simulate.treatment import TreatmentSpec
-from secondread.simulate.truth import TruthRow, read_truth
+from secondread_lab.simulate.lesion_history import LesionSpec
+from secondread_lab.simulate.metal import MetalSpec
+from secondread_lab.simulate.sheet import write_sheet
+from secondread_lab.simulate.treated_breast import TreatmentSpec
+from secondread_lab.simulate.truth import TruthRow, read_truth
 
 LEFT = Laterality.LEFT
 LESIONS = (

@@ -8,10 +8,14 @@ import numpy as np
 import pydicom
 import pytest
 
-from secondread.simulate.anatomy import Density
-from secondread.simulate.bandplot import draw_comparison
-from secondread.simulate.bands import REAL_RATIOS, DetailStatistics, measure_statistics
-from secondread.simulate.exam import ExamSpec, Seeds, simulate_exam
+from secondread_lab.simulate.detail_statistics import (
+    REAL_RATIOS,
+    DetailStatistics,
+    measure_statistics,
+)
+from secondread_lab.simulate.exam import ExamSpec, Seeds, simulate_exam
+from secondread_lab.simulate.phantom import Density
+from secondread_lab.simulate.statistics_plot import draw_comparison
 
 CASES: list[tuple[str, Density, str, int]] = [
     ("alpha", "b", "LCC", 21),

@@ -11,7 +11,7 @@ from secondread.send.outbox import AnswerKind, DeliveryBatch, StoreAnswer
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
-from tests.track_world import STUDY, World, outbox_entry, reading
+from tests.worlds.track_world import STUDY, World, outbox_entry, reading
 
 
 def read(world: World, study: str = STUDY, objects: int = 2, profile: str = "default") -> None:

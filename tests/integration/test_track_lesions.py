@@ -11,7 +11,7 @@ from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus
 from secondread.track.values import RecordedFinding, RecordedImage, RecordedPriorFinding
-from tests.track_world import STUDY, World, finding, mammogram, reading
+from tests.worlds.track_world import STUDY, World, finding, mammogram, reading
 
 PRIOR = f"{STUDY}.77"
 PATIENT = PatientKey("P1", "")

@@ -12,12 +12,12 @@ from secondread.errors import TransientError
 from secondread.reasons import Outcome, Reason
 from secondread.send.overdue import AlarmRegister
 from secondread.settings import DestinationMode
-from secondread.track import refusals
+from secondread.track import refusal_counts
 from secondread.track.states import DeliveryState, StudyState
-from secondread.track.tables import RefusalRow as RefusalRow
+from secondread.track.tables import RefusalRow
 from secondread.track.tracker import Tracker
 from secondread.track.values import ProcessIdentity, Severity, TreatmentRecord
-from tests.track_world import START, STUDY, World
+from tests.worlds.track_world import START, STUDY, World
 
 BEAT = ProcessIdentity(name="worker-0", kind="worker", host="here", pid=17, version="0.1.0")
 
@@ -107,7 +107,7 @@ def test_refusals_that_are_alike_are_counted_together(world: World) -> None:
 def test_a_scan_with_ever_new_names_fills_no_table(tracker: Tracker) -> None:
     with tracker.database.begin_write() as session:
         for number in (*range(50), 3):
-            refusals.add_refusals(session, [refusal(f"SCAN{number}")], most_rows=10)
+            refusal_counts.add_refusals(session, [refusal(f"SCAN{number}")], most_rows=10)
         rows = session.scalar(select(func.count()).select_from(RefusalRow))
         total = session.scalar(select(func.sum(RefusalRow.count)))
     assert (rows, total) == (11, 51)

@@ -17,7 +17,7 @@ from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
 from secondread.track.tracker import Tracker
-from tests.track_world import STUDY, World, outbox_entry, reading
+from tests.worlds.track_world import STUDY, World, outbox_entry, reading
 
 WAIT = timedelta(seconds=300)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from secondread.accept.ledger import RecordOutcome
 from secondread.assemble.viewset import ExpectedViews
 from secondread.settings import DestinationMode
-from tests.track_world import (
+from tests.worlds.track_world import (
     DIGESTS,
     FOUR_VIEWS,
     SETTINGS,

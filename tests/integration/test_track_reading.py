@@ -13,7 +13,7 @@ from secondread.settings import DestinationMode
 from secondread.track.states import Cause, RevisionState, StudyState
 from secondread.track.summaries import StudyFilter
 from secondread.track.values import RecordedImage, TreatmentRecord
-from tests.track_world import (
+from tests.worlds.track_world import (
     DIGESTS,
     STUDY,
     World,

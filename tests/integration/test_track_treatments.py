@@ -14,7 +14,7 @@ from secondread.track.states import Cause
 from secondread.track.tables import PatientMergeRow, TreatmentChangeRow
 from secondread.track.treatment_changes import RevisionRules
 from secondread.track.values import TreatmentRecord
-from tests.track_world import STUDY, World, mammogram, reading
+from tests.worlds.track_world import STUDY, World, mammogram, reading
 
 PATIENT, OTHER = PatientKey("P1", ""), PatientKey("P2", "")
 SURGERY = TreatmentRecord("L", "lumpectomy", date(2024, 5, 1), site="2 o'clock", source="record")

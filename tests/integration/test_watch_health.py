@@ -14,8 +14,8 @@ from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState
 from secondread.track.values import ProcessIdentity
 from secondread.watch.pages import make_app
-from tests.track_world import STUDY, World
-from tests.watch_world import (
+from tests.worlds.track_world import STUDY, World
+from tests.worlds.watch_world import (
     NOW,
     Browser,
     FakeArchive,

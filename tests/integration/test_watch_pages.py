@@ -12,14 +12,14 @@ from PIL import Image
 
 from secondread.followup.timeline import build_histories
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.send.prior_queue import FetchKind
+from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, StudyState
 from secondread.track.summaries import FetchRequestSummary
 from secondread.track.values import Severity
 from secondread.watch.pages import make_app
 from tests.unit.followup.test_timeline import FIRST, SECOND
-from tests.watch_world import (
+from tests.worlds.watch_world import (
     NOW,
     STUDY,
     Browser,

@@ -26,7 +26,7 @@ from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
 from secondread.engine import Result
 from secondread.findings.finding import ModelIdentity
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.followup.constellation import Scores
 from secondread.geometry import PointPx
 from secondread.reading import Reader
@@ -40,7 +40,7 @@ from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentRecor
 from secondread.workflow.order import run_failure, run_reading
 from secondread.workflow.steps import ReadingSteps
 from secondread.workflow.tools import ReadingTools
-from tests.builders import coded, detection, header, mark, view_sequence
+from tests.worlds.builders import coded, detection, header, mark, view_sequence
 
 Points = abc.Sequence[PointPx]
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)

@@ -4,11 +4,11 @@ from secondread.assemble.scope import select_images
 from secondread.codes import Laterality, View
 from secondread.detect.marks import Mark
 from secondread.findings.finding import ModelIdentity, PriorStudy
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.treatment import Procedure, Treatment
 from secondread.reading import Reader, StudyContext, label_images, read_study
 from secondread.reasons import ImageStatus, Outcome, Reason
-from tests.builders import detection, mammogram, mark, view_sequence
+from tests.worlds.builders import detection, mammogram, mark, view_sequence
 
 READER = Reader(
     ModelIdentity("Test", "1", "0" * 64, 1, calibrated=False),

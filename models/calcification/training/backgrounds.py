@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.kept import write_whole
+from models.calcification.training.atomic_files import write_whole
 from secondread.codes import Laterality, View
-from secondread.simulate.anatomy import Density, draw_breast
-from secondread.simulate.fields import Map
-from secondread.simulate.projection import Frame, draw_positioning, find_chest_wall_side
-from secondread.simulate.seeds import seed_stream
-from secondread.simulate.tissue import draw_tissue
-from secondread.simulate.treatment import TreatmentSpec, draw_aftermath
-from secondread.simulate.vendors import VENDORS
+from secondread_lab.simulate.fields import Map
+from secondread_lab.simulate.phantom import Density, draw_breast
+from secondread_lab.simulate.projection import Frame, draw_positioning, find_chest_wall_side
+from secondread_lab.simulate.seeds import seed_stream
+from secondread_lab.simulate.tissue import draw_tissue
+from secondread_lab.simulate.treated_breast import TreatmentSpec, draw_aftermath
+from secondread_lab.simulate.vendors import VENDORS
 
 FIRST_SEED = 5_000_000
 """Anatomy seeds from here on are for training; those of test exams lie below."""

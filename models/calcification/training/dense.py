@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.calcification.training.kept import write_whole
+from models.calcification.training.atomic_files import write_whole
 from models.calcification.training.regions import HEADS, IGNORED
 from models.calcification.training.store import TISSUE
 from models.calcification.training.tiles import TileBatch, Tiles

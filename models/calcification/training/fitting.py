@@ -23,21 +23,21 @@ from scipy.optimize import isotonic_regression
 
 from models.calcification.training.layouts import BLOCK
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
+from models.calcification.training.region_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS, NORMALISER
-from models.calcification.training.solids import MORPHOLOGIES
 from secondread.app.node import open_reader
 from secondread.detect.manifest import load_manifest
 from secondread.detect.neighbours import FEATURES_VERSION
-from secondread.judge.cases import read_folder_set
-from secondread.judge.evaluate import EvaluationRun, read_images
-from secondread.judge.items import ScoredSet
-from secondread.judge.outcomes import score_image
-from secondread.judge.population import plan_exam
-from secondread.judge.rules import MarkOutcome
 from secondread.settings import DetectSettings
-from secondread.simulate.exam import simulate_views
-from secondread.simulate.truth import NOTHING, TruthRow, write_truth
-from secondread.simulate.vendors import VENDORS
+from secondread_lab.judge.evaluation_run import EvaluationRun, read_images
+from secondread_lab.judge.image_sources import read_folder_set
+from secondread_lab.judge.items import ScoredSet
+from secondread_lab.judge.outcomes import score_image
+from secondread_lab.judge.population import plan_exam
+from secondread_lab.judge.rules import MarkOutcome
+from secondread_lab.simulate.exam import simulate_views
+from secondread_lab.simulate.truth import NOTHING, TruthRow, write_truth
+from secondread_lab.simulate.vendors import VENDORS
 
 VALIDATION_SEED = 20261201
 """Of the sampler for the first block of exams; the frozen test exams have another."""

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Distribution, Laterality, MarkClass, Morphology, View
-from secondread.judge.population import plan_exam
-from secondread.simulate.anatomy import draw_breast
-from secondread.simulate.lesions import SimulatedLesion, draw_lesion
-from secondread.simulate.projection import compute_beam_axes
+from secondread_lab.judge.population import plan_exam
+from secondread_lab.simulate.lesion_history import SimulatedLesion, draw_lesion
+from secondread_lab.simulate.phantom import draw_breast
+from secondread_lab.simulate.projection import compute_beam_axes
 
 SEED = 20270301
 """Of the sampler for the first block of exams; validation and test exams have others."""

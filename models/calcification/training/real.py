@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.calcification.training.region_solids import draw_solids
 from models.calcification.training.regions import (
     HEADS,
     IGNORED,
@@ -26,11 +27,10 @@ from models.calcification.training.regions import (
     Region,
     patch_of,
 )
-from models.calcification.training.solids import draw_solids
 from secondread.detect.detector import cut_detector_input, prepare_image
 from secondread.detect.opening import read_dataset, read_header
 from secondread.detect.pixels import normalise
-from secondread.simulate.fields import Map
+from secondread_lab.simulate.fields import Map
 
 ALLOWED = ("a-ffdm-cc/LCC.dcm", "c-ffdm-4view/*.dcm")
 """Views that may serve as backgrounds and hard negatives."""

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from models.calcification.training.backgrounds import Background
-from models.calcification.training.processing import Levels, render_raw, render_region
-from models.calcification.training.solids import PlacedSolid, draw_solids
+from models.calcification.training.random_processing import Levels, render_raw, render_region
+from models.calcification.training.region_solids import PlacedSolid, draw_solids
 from secondread.codes import MarkClass
 from secondread.detect.manifest import InputNormalisation
 from secondread.detect.pixels import normalise
 from secondread.errors import PixelError
 from secondread.geometry import PointPx
-from secondread.simulate.acquisition import Exposure, XRayDetector, compute_noise_sigma, expose
-from secondread.simulate.fields import Map
-from secondread.simulate.solids import Patch, rasterise_solid
+from secondread_lab.simulate.acquisition import Exposure, XRayDetector, compute_noise_sigma, expose
+from secondread_lab.simulate.fields import Map
+from secondread_lab.simulate.solids import Patch, rasterise_solid
 
 HEADS = (MarkClass.CALCIFICATION, MarkClass.VASCULAR, MarkClass.METAL, MarkClass.SKIN)
 """Classes of the networks, in the order of their outputs."""

@@ -26,19 +26,19 @@ from models.calcification.training import (
     dense,
     export,
     mining,
-    neighbours,
+    neighbour_network,
     patches,
     real,
     store,
 )
-from models.calcification.training.kept import write_whole
+from models.calcification.training.atomic_files import write_whole
+from models.calcification.training.console import report_progress
 from models.calcification.training.networks import Dense, Neighbours, Patches
-from models.calcification.training.progress import report_progress
+from models.calcification.training.region_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS
-from models.calcification.training.solids import MORPHOLOGIES
 from models.calcification.training.tiles import Tiles
 from models.calcification.training.weights import load_weights
-from secondread.simulate.seeds import seed_stream
+from secondread_lab.simulate.seeds import seed_stream
 
 COMMITTED = Path(__file__).parents[1]
 """Where the shipped graphs lie."""
@@ -231,18 +231,18 @@ def _patch_networks(
 
 
 def _neighbours(plan: Round, network: nn.Module, rescore: nn.Module, simulated: list[Path]) -> None:
-    spots = neighbours.collect(network, rescore, simulated, report_progress)
+    spots = neighbour_network.collect(network, rescore, simulated, report_progress)
     torch.manual_seed(plan.seed)
     # Learnt anew in minutes, and leaning to no side, where committed weights lean already.
     start = Neighbours(HEADS)
     recipe = patches.PatchRecipe(
-        epochs=neighbours.EPOCHS,
-        patches=neighbours.SPOTS,
-        rate=neighbours.RATE,
+        epochs=neighbour_network.EPOCHS,
+        patches=neighbour_network.SPOTS,
+        rate=neighbour_network.RATE,
         seed=plan.seed,
         threads=plan.processes,
     )
-    trained = neighbours.train(spots, start, recipe, report_progress)
+    trained = neighbour_network.train(spots, start, recipe, report_progress)
     away = export.export_neighbours(trained, plan.work / "neighbours.onnx")
     report_progress(f"neighbours.onnx written, {away:.1g} from PyTorch")
 

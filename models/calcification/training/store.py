@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.calcification.training import backgrounds
 from models.calcification.training.regions import SIDE, Region, make_region
-from secondread.simulate.seeds import seed_stream
+from secondread_lab.simulate.seeds import seed_stream
 
 SHARD = 64
 """Regions in one shard."""

@@ -13,8 +13,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from models.calcification.training.region_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS, SIDE, SURE_CNR
-from models.calcification.training.solids import MORPHOLOGIES
 from models.calcification.training.store import Shard, read_shard
 from secondread.codes import MarkClass
 from secondread.findings.suspicion import TYPICALLY_BENIGN

@@ -14,6 +14,12 @@ from pynetdicom.presentation import PresentationContext
 
 from secondread import log
 from secondread.accept.admission import ASSOCIATION_REJECTIONS, Admission
+from secondread.accept.application_entity import (
+    SPARE_CONNECTIONS,
+    build_application_entity,
+    configure_process,
+    select_report_contexts,
+)
 from secondread.accept.archive import Archive
 from secondread.accept.commitment import (
     CommitmentLedger,
@@ -21,19 +27,13 @@ from secondread.accept.commitment import (
     answer_commitment_report,
 )
 from secondread.accept.contexts import find_use
-from secondread.accept.entity import (
-    SPARE_CONNECTIONS,
-    build_application_entity,
-    configure_process,
-    select_report_contexts,
-)
 from secondread.accept.housekeeping import Housekeeping
 from secondread.accept.intake import Intake, StoreStatus
 from secondread.accept.ledger import Ledger, PeerAssociation, RefusalKind
 from secondread.accept.refusals import Caller, RefusalLog, make_printable
-from secondread.accept.requests import read_store_request
 from secondread.accept.server import ConnectionLimits, ReceiveServer, create_server_tls_context
 from secondread.accept.sessions import Session, Sessions
+from secondread.accept.store_requests import read_store_request
 from secondread.accept.upper_layer import BoundedDimse, PeerSocket
 from secondread.clock import Clock, utc_now
 from secondread.errors import TransientError

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
-from secondread.accept.entity import configure_process
-from secondread.accept.requests import RetrievalReceiver
+from secondread.accept.application_entity import configure_process
+from secondread.accept.store_requests import RetrievalReceiver
 from secondread.app.node import Node
 from secondread.assemble.viewset import ExpectedViews
 from secondread.clock import Clock, utc_now

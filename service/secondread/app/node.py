@@ -9,13 +9,13 @@ from secondread.accept.archive import Archive
 from secondread.clock import utc_now
 from secondread.codes import MarkClass
 from secondread.detect.gates import ALL_GATES, Gate
-from secondread.detect.manifest import load_manifest as load_manifest
+from secondread.detect.manifest import load_manifest
 from secondread.errors import SettingsError
 from secondread.findings.finding import ModelIdentity, StatedOperatingPoint
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.reading import Reader
 from secondread.report.result import NodeIdentity
-from secondread.report.uids import derive_device_uid
+from secondread.report.sr.uids import derive_device_uid
 from secondread.settings import DetectSettings, FindingsSettings, Settings
 from secondread.track.migrate import upgrade_database
 from secondread.track.tracker import Tracker

@@ -19,13 +19,13 @@ from secondread.app.node import (
 )
 from secondread.app.probes import serve_probes
 from secondread.app.signals import make_stop_event, stop_with_parent
-from secondread.assemble.rule import decide_intake
+from secondread.assemble.intake_rule import decide_intake
 from secondread.clock import Clock, utc_now
 from secondread.detect.child import DetectorChild
 from secondread.engine import Engine, WorkflowProgress
 from secondread.errors import TransientError
 from secondread.reasons import Reason
-from secondread.send.commitment import generate_transaction_uid, request_commitment
+from secondread.send.commitment_request import generate_transaction_uid, request_commitment
 from secondread.send.delivery import Deliverer, DeliveryWiring
 from secondread.send.find import find_instances
 from secondread.send.proof import ProofWiring

@@ -3,19 +3,21 @@
 import typer
 
 from secondread.cli import (
-    calibrate,
-    compare,
-    conformance,
-    demo,
-    destinations,
-    evaluate,
-    explain,
-    node,
-    patients,
-    read,
-    simulate,
-    studies,
-    treatments,
+    conformance_command,
+    demo_command,
+    destinations_command,
+    explain_command,
+    node_commands,
+    patients_command,
+    read_command,
+    studies_command,
+    treatments_command,
+)
+from secondread_lab.commands import (
+    calibrate_command,
+    compare_command,
+    evaluate_command,
+    simulate_command,
 )
 
 app = typer.Typer(
@@ -27,24 +29,24 @@ app = typer.Typer(
     add_completion=False,
 )
 
-app.command("demo")(demo.demo)
-app.command("read")(read.read)
-app.command("compare")(compare.compare)
-app.command("explain")(explain.explain)
-app.command("simulate")(simulate.simulate)
-app.command("evaluate")(evaluate.evaluate)
-app.command("calibrate")(calibrate.calibrate)
-app.command("serve")(node.serve)
-app.command("receive")(node.receive)
-app.command("work")(node.work)
-app.command("web")(node.web)
-app.command("check")(node.check)
-app.command("conformance")(conformance.conformance)
-app.add_typer(studies.app, name="studies")
-app.add_typer(destinations.app, name="destinations")
-app.add_typer(patients.app, name="patients")
-app.add_typer(treatments.app, name="treatments")
-app.add_typer(node.db, name="db")
+app.command("demo")(demo_command.demo)
+app.command("read")(read_command.read)
+app.command("compare")(compare_command.compare)
+app.command("explain")(explain_command.explain)
+app.command("simulate")(simulate_command.simulate)
+app.command("evaluate")(evaluate_command.evaluate)
+app.command("calibrate")(calibrate_command.calibrate)
+app.command("serve")(node_commands.serve)
+app.command("receive")(node_commands.receive)
+app.command("work")(node_commands.work)
+app.command("web")(node_commands.web)
+app.command("check")(node_commands.check)
+app.command("conformance")(conformance_command.conformance)
+app.add_typer(studies_command.app, name="studies")
+app.add_typer(destinations_command.app, name="destinations")
+app.add_typer(patients_command.app, name="patients")
+app.add_typer(treatments_command.app, name="treatments")
+app.add_typer(node_commands.db, name="db")
 
 
 @app.callback(invoke_without_command=True)

@@ -21,9 +21,9 @@ from secondread.findings.clusters import (
 )
 from secondread.findings.distribution import classify_distribution
 from secondread.findings.finding import Calcification, Finding
-from secondread.findings.measures import Surroundings, measure_group
+from secondread.findings.group_features import Surroundings, measure_group
 from secondread.findings.morphology import classify_type
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.suspicion import compute_suspicion
 from secondread.geometry import Outline, PointPx, SpacingMm, clamp_to_image, padded_hull
 

@@ -6,7 +6,7 @@ from datetime import date
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Change, Distribution, MarkClass, Morphology
 from secondread.detect.marks import Breast
-from secondread.findings.comparison import StudyComparison
+from secondread.findings.changes import StudyComparison
 from secondread.findings.position import Position
 from secondread.findings.treatment import Treatment, ZonePlacement
 from secondread.geometry import Outline, PointPx

@@ -15,7 +15,7 @@ from scipy.special import softmax
 from secondread.codes import Morphology
 from secondread.detect.groups import TypeTable
 from secondread.detect.marks import Mark
-from secondread.findings.measures import mean_log_shares
+from secondread.findings.group_features import mean_log_shares
 
 PUNCTATE_MM = 0.5
 """Round calcifications smaller than this are called punctate (BI-RADS atlas, 5th edition)."""

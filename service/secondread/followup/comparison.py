@@ -10,7 +10,7 @@ from datetime import date
 
 from secondread.assemble.identity import has_several_patients
 from secondread.assemble.mammogram import Mammogram
-from secondread.findings.comparison import (
+from secondread.findings.changes import (
     PRIOR_REREAD,
     ChangeKind,
     FindingChange,
@@ -19,10 +19,10 @@ from secondread.findings.comparison import (
     ViewComparison,
 )
 from secondread.findings.finding import ImageReading, StudyReading
-from secondread.followup.frame import find_frame
+from secondread.followup.calcifications import find_clusters
 from secondread.followup.limits import RepeatabilityLimits, load_limits
-from secondread.followup.registration import register
-from secondread.followup.spots import find_clusters
+from secondread.followup.registration.frame import find_frame
+from secondread.followup.registration.register import register
 from secondread.followup.view_changes import RegisteredPair, refer_to
 
 MOST_PITCH_RATIO = 2.1

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from secondread.findings.comparison import FindingRef, Recheck
+from secondread.findings.changes import FindingRef, Recheck
 from secondread.findings.finding import Finding, ImageReading
-from secondread.followup.frame import PointsMm, ViewFrame, find_frame
-from secondread.followup.registration import Registration, register
-from secondread.followup.spots import collect_calcifications
+from secondread.followup.calcifications import collect_calcifications
+from secondread.followup.registration.frame import PointsMm, ViewFrame, find_frame
+from secondread.followup.registration.register import Registration, register
 from secondread.followup.view_changes import PLACE_LOST, refer_to
 from secondread.geometry import PointPx
 

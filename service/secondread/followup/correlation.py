@@ -14,18 +14,18 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from secondread.codes import Laterality, View
-from secondread.findings.comparison import FindingRef
+from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.position import BreastHalf, Position, Quadrant
-from secondread.followup.frame import PointsMm, find_frame
-from secondread.followup.position import (
+from secondread.followup.calcifications import find_clusters
+from secondread.followup.finding_position import (
     NippleAxes,
     can_tell_halves,
     choose_half,
     find_nipple_axes,
     get_beam_deg,
 )
-from secondread.followup.spots import find_clusters
+from secondread.followup.registration.frame import PointsMm, find_frame
 from secondread.followup.view_changes import refer_to
 
 DEPTH_ERROR_MM = 8.0

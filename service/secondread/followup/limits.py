@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from secondread.findings.comparison import MeasuredDifference
+from secondread.findings.changes import MeasuredDifference
 
 
 @dataclass(frozen=True, slots=True)

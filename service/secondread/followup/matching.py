@@ -13,9 +13,9 @@ from scipy.spatial.distance import cdist
 from scipy.stats import poisson
 
 from secondread.findings.clusters import LINK_MM
-from secondread.followup.frame import PointsMm
+from secondread.followup.calcifications import Calcifications
 from secondread.followup.pairing import PAIR_MM
-from secondread.followup.spots import Calcifications
+from secondread.followup.registration.frame import PointsMm
 
 SEARCH_ERRORS = 2.45
 """A radius of so many standard errors holds 95 % of places whose errors are normal in both

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from secondread.followup.frame import PointsMm
-from secondread.followup.spots import Calcifications
+from secondread.followup.calcifications import Calcifications
+from secondread.followup.registration.frame import PointsMm
 
 PAIR_MM = 1.2
 """A calcification is found again when it lies this near to where its cluster's shift puts it:

@@ -10,7 +10,7 @@ from secondread.assemble.mammogram import PatientKey
 from secondread.codes import Laterality
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, Treatment, TreatmentSource
-from secondread.followup.site import read_surgical_site
+from secondread.followup.surgical_site import read_surgical_site
 
 COLUMNS = ("patient_id", "issuer", "side", "procedure", "started_on", "ended_on", "site")
 """One row a procedure. Side is R or L, dates are ISO 8601, site is a clock face or a quadrant;

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from secondread.findings.comparison import ChangeKind, FindingChange, FindingRef, MeasuredDifference
+from secondread.findings.changes import ChangeKind, FindingChange, FindingRef, MeasuredDifference
 from secondread.findings.finding import Finding, ImageReading
-from secondread.followup.frame import PointsMm, ViewFrame, find_frame
+from secondread.followup.calcifications import Calcifications, collect_calcifications, find_clusters
 from secondread.followup.limits import UnitLimits
 from secondread.followup.matching import (
     MappedCluster,
@@ -20,8 +20,8 @@ from secondread.followup.matching import (
     search_radius_mm,
 )
 from secondread.followup.pairing import Pairing, pair_calcifications
-from secondread.followup.registration import Registration, register
-from secondread.followup.spots import Calcifications, collect_calcifications, find_clusters
+from secondread.followup.registration.frame import PointsMm, ViewFrame, find_frame
+from secondread.followup.registration.register import Registration, register
 from secondread.geometry import Outline, PointPx, clamp_to_image
 
 PLACE_LOST = "the tissue around its place was not found again"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from secondread.codes import Laterality, MarkClass
-from secondread.findings.comparison import FindingRef
+from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.position import BreastHalf, Position, Quadrant
 from secondread.findings.treatment import (
@@ -18,8 +18,8 @@ from secondread.findings.treatment import (
 )
 from secondread.followup.bed import Bed, find_beds, to_place_mm
 from secondread.followup.correlation import ViewPair
-from secondread.followup.identity import SAME_LESION
-from secondread.followup.treatment import find_breast_status, select_breast
+from secondread.followup.lesion_identity import SAME_LESION
+from secondread.followup.treatment_status import find_breast_status, select_breast
 from secondread.followup.view_changes import refer_to
 
 NEAR_MM = 30.0

@@ -32,15 +32,20 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.errors import HeaderError, ReportError
 from secondread.findings.finding import ImageReading, LeftOutInstance, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report import tree
-from secondread.report.cad_sr import build_cad_sr
-from secondread.report.capture import LoadDisplay, make_notice, make_overview, make_view_captures
-from secondread.report.check import check_against_reading, check_cad_sr
-from secondread.report.header import Authorship
-from secondread.report.presentation import build_presentation_states
+from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
+from secondread.report.pages.captures import (
+    LoadDisplay,
+    make_notice,
+    make_overview,
+    make_view_captures,
+)
+from secondread.report.pages.presentation_states import build_presentation_states
 from secondread.report.result import NodeIdentity, Occasion, ResultObject
-from secondread.report.tid1500 import build_measurement_report, can_report
-from secondread.report.uids import ResultUids
+from secondread.report.sr import tree
+from secondread.report.sr.cad_sr import build_cad_sr
+from secondread.report.sr.header import Authorship
+from secondread.report.sr.tid1500 import build_measurement_report, can_report
+from secondread.report.sr.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
 
 # Instances that are not of the examination as it stands, so that nothing has to be said of them.

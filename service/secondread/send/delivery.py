@@ -17,7 +17,6 @@ from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.metrics import DELIVERY_ATTEMPTS
 from secondread.send.backoff import compute_pause
-from secondread.send.lanes import DestinationWorkers
 from secondread.send.outbox import (
     AnswerKind,
     Callee,
@@ -26,6 +25,7 @@ from secondread.send.outbox import (
     StoreAnswer,
 )
 from secondread.send.overdue import AlarmRegister, OverdueAlarm
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationSettings, Proof
 
 log = get_logger(__name__)

@@ -14,20 +14,20 @@ from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.metrics import PRIOR_ATTEMPTS
 from secondread.reasons import Reason
+from secondread.send.association import CallError
 from secondread.send.backoff import compute_pause
-from secondread.send.call import CallError
-from secondread.send.lanes import DestinationWorkers
-from secondread.send.outbox import AnswerKind, Callee
-from secondread.send.overdue import AlarmRegister
-from secondread.send.prior_query import PriorWindow
-from secondread.send.prior_queue import (
+from secondread.send.fetch_queue import (
     FetchFault,
     FetchKind,
     FetchQueue,
     FetchRequest,
     OfferedStudy,
 )
+from secondread.send.outbox import AnswerKind, Callee
+from secondread.send.overdue import AlarmRegister
+from secondread.send.prior_query import PriorWindow
 from secondread.send.retrieve import RetrieveAnswer, WantedStudy
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import PriorSourceSettings
 
 log = get_logger(__name__)

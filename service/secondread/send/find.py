@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import build_context
 
-from secondread.send.call import Call, CallError, open_association
+from secondread.send.association import Call, CallError, open_association
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, PeerCheck
 
 STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")

@@ -11,10 +11,10 @@ from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.followup.priors import EarlierStudy, PriorRule, choose_priors
-from secondread.send.call import Call, CallError, open_association
+from secondread.send.association import Call, CallError, open_association
+from secondread.send.fetch_queue import FetchRequest, OfferedStudy
 from secondread.send.find import FIND_CONTEXT, collect_matches
 from secondread.send.outbox import AnswerKind, Callee
-from secondread.send.prior_queue import FetchRequest, OfferedStudy
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _WILDCARDS = frozenset("*?\\")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from secondread.accept.commitment import CommitmentLedger
 from secondread.clock import Clock
-from secondread.send.commitment import OnReport
+from secondread.send.commitment_request import OnReport
 from secondread.send.outbox import AwaitedInstance, Callee, PeerAddress, ProofBatch
 from secondread.send.overdue import AlarmRegister
 from secondread.settings import DestinationSettings, Proof
@@ -61,7 +61,7 @@ class ProofQueue(Protocol):
 
 
 class RequestCommitment(Protocol):
-    """`secondread.send.commitment.request_commitment`, or a stand-in."""
+    """`secondread.send.commitment_request.request_commitment`, or a stand-in."""
 
     def __call__(
         self,

@@ -16,12 +16,12 @@ from pynetdicom.events import Event
 from secondread.accept.commitment import answer_commitment_report
 from secondread.log import get_logger
 from secondread.metrics import PROOFS
+from secondread.send.association import CallError
 from secondread.send.backoff import compute_pause
-from secondread.send.call import CallError
-from secondread.send.lanes import DestinationWorkers
 from secondread.send.outbox import ProofBatch
 from secondread.send.overdue import OverdueAlarm
 from secondread.send.proof import ProofWiring, build_query_address
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationSettings, Proof
 
 log = get_logger(__name__)

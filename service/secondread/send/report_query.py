@@ -5,7 +5,7 @@ import re
 from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
 
-from secondread.send.call import Call, open_association
+from secondread.send.association import Call, open_association
 from secondread.send.find import FIND_CONTEXT, collect_matches
 from secondread.send.outbox import Callee
 

@@ -13,8 +13,8 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from secondread.accept.contexts import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.accept.intake import StoreStatus
-from secondread.accept.requests import RetrievalReceiver, StoreHandler
-from secondread.send.call import Call, CallError, open_association
+from secondread.accept.store_requests import RetrievalReceiver, StoreHandler
+from secondread.send.association import Call, CallError, open_association
 from secondread.send.outbox import AnswerKind, PeerCheck
 from secondread.settings import PriorSourceSettings, RetrieveMethod
 

@@ -13,7 +13,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext, build_context
 
-from secondread.send.call import Call, CallError, open_association
+from secondread.send.association import Call, CallError, open_association
 from secondread.send.outbox import (
     AnswerKind,
     Callee,

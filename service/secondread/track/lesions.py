@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, aliased
 
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
-from secondread.findings.comparison import ChangeKind
-from secondread.followup.identity import TrackedFinding
+from secondread.findings.changes import ChangeKind
+from secondread.followup.lesion_identity import TrackedFinding
 from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting, build_histories
 from secondread.geometry import PointPx
 from secondread.track.database import Database

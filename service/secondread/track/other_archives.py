@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from secondread.log import get_logger
-from secondread.send.prior_queue import FetchKind
+from secondread.send.fetch_queue import FetchKind
 from secondread.track.states import FetchEvent, FetchState, step_fetch
 from secondread.track.tables import FetchRequestRow
 

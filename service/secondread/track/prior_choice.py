@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from secondread.followup.priors import DEFAULT_PRIOR_RULE, EarlierStudy, PriorRule, choose_priors
 from secondread.log import get_logger
 from secondread.reasons import Reason
-from secondread.send.prior_queue import FetchKind
+from secondread.send.fetch_queue import FetchKind
 from secondread.settings import AssembleSettings, Settings
 from secondread.track import alarms
 from secondread.track.assembly import ViewKey, find_earlier_views, find_scope_views

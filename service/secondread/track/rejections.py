@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from secondread.track.assembly import IMAGES, ViewKey
 from secondread.track.database import insert_if_new
-from secondread.track.header import RETENTION_EXPIRED, RejectionNote
+from secondread.track.header_facts import RETENTION_EXPIRED, RejectionNote
 from secondread.track.tables import InstanceRow, RejectionRow, StudyRow
 
 _LONGEST_UID = 64

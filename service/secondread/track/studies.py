@@ -20,7 +20,7 @@ from secondread.track.assembly import (
     is_usable_in,
 )
 from secondread.track.database import Database
-from secondread.track.fetches import renew_requests
+from secondread.track.fetch_requests import renew_requests
 from secondread.track.prior_choice import (
     FETCH_NOTHING,
     FetchRules,

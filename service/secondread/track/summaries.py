@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from secondread.assemble.mammogram import PatientKey
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.send.prior_queue import FetchKind
+from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, ObjectKind, Proof
 from secondread.track.states import Cause, DeliveryState, FetchState, RevisionState, StudyState
 from secondread.track.values import RecordedFinding, Severity

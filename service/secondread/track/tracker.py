@@ -13,14 +13,14 @@ from secondread.track.cad_reports import CadReports
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destinations import Destinations
-from secondread.track.fetches import FetchRequests
-from secondread.track.intake import ReceiverLedger
+from secondread.track.fetch_requests import FetchRequests
 from secondread.track.lesions import Lesions
+from secondread.track.node_queries import NodeQueries
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
 from secondread.track.processes import Processes
 from secondread.track.proofs import Proofs
-from secondread.track.queries import NodeQueries
+from secondread.track.receiver_ledger import ReceiverLedger
 from secondread.track.results import Results
 from secondread.track.studies import Studies
 from secondread.track.study_queries import StudyQueries

@@ -33,16 +33,16 @@ from secondread.settings import DestinationMode, ObjectKind, Settings
 from secondread.track.states import StudyState
 from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFilter
 from secondread.watch import words
-from secondread.watch.document import build_content_tree
+from secondread.watch.content_tree import build_content_tree
 from secondread.watch.gauges import NodeGauges, make_metrics_route
 from secondread.watch.health import check_node, is_silent, make_health_routes
 from secondread.watch.hints import find_advice, propose_settings
-from secondread.watch.histories import draw_lesion_histories, list_shown_lesions
+from secondread.watch.lesion_histories import draw_lesion_histories, list_shown_lesions
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.watch.query import UID, parse_filter, parse_page_number
 from secondread.watch.security import SecurityHeaders, list_allowed_hosts
 from secondread.watch.sources import Archive, Tracker
-from secondread.watch.study_view import arrange_study, compute_seconds_to_result
+from secondread.watch.study_page import arrange_study, compute_seconds_to_result
 
 PAGE_SIZE = 50
 REFRESH_SECONDS = 15

@@ -6,8 +6,8 @@ from datetime import date
 from secondread import log
 from secondread.errors import InputError
 from secondread.findings.cad_report import CadReport, ReportOrigin
-from secondread.report.read_back import read_cad_report_file
-from secondread.report.uids import derive_device_uid
+from secondread.report.readback.cad_reader import read_cad_report_file
+from secondread.report.sr.uids import derive_device_uid
 from secondread.track.cad_reports import ReportFile
 from secondread.watch.sources import Archive, Tracker
 

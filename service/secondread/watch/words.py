@@ -11,7 +11,7 @@ from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from secondread.reasons import ImageStatus, Outcome
-from secondread.send.prior_queue import FetchKind
+from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, RevisionState, StudyState
 from secondread.track.values import Severity

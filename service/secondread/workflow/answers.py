@@ -15,13 +15,13 @@ from secondread.detect.marks import Detection
 from secondread.errors import InputError, TransientError
 from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
-from secondread.followup.reported import choose_report
+from secondread.followup.reported_priors import choose_report
 from secondread.reading import Reader, read_from_report
 from secondread.reasons import Reason
-from secondread.report.read_back import read_cad_report_file
-from secondread.report.uids import derive_device_uid
+from secondread.report.readback.cad_reader import read_cad_report_file
+from secondread.report.sr.uids import derive_device_uid
 from secondread.track.tracker import Tracker
-from secondread.workflow.material import GatheredPriors
+from secondread.workflow.inputs import GatheredPriors
 
 _log = log.get_logger(__name__)
 

@@ -1,12 +1,12 @@
 """What is known of a revision besides its images: missing views, priors, treatments."""
 
 from secondread.assemble.viewset import find_missing_slots
-from secondread.followup.history import read_header_treatments
-from secondread.followup.treatment import find_mastectomy_sides
+from secondread.followup.header_treatments import read_header_treatments
+from secondread.followup.treatment_status import find_mastectomy_sides
 from secondread.reading import StudyContext
 from secondread.track.tracker import Tracker
-from secondread.workflow.material import GatheredPriors, RevisionInputs
-from secondread.workflow.priors import describe_priors
+from secondread.workflow.inputs import GatheredPriors, RevisionInputs
+from secondread.workflow.prior_readings import describe_priors
 from secondread.workflow.treatments import decode_treatments
 
 

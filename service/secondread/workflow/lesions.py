@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.accept.archive import Archive
-from secondread.findings.comparison import FindingRef
+from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.followup.correlation import correlate_views
-from secondread.followup.identity import add_lesions, assign_lesions, recognize_lesions
+from secondread.followup.lesion_identity import add_lesions, assign_lesions, recognize_lesions
 from secondread.followup.view_changes import refer_to
-from secondread.report.crop import encode_crop
-from secondread.report.uids import derive_uid
+from secondread.report.pages.crop import encode_crop
+from secondread.report.sr.uids import derive_uid
 from secondread.track.lesions import Lesions
 
 Display = Callable[[str], npt.NDArray[np.uint8]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from secondread import log
 from secondread.findings.finding import StudyReading
-from secondread.followup.second_look import RecheckedFinding, ScoreFile, recheck_priors, score_files
+from secondread.followup.recheck import RecheckedFinding, ScoreFile, recheck_priors, score_files
 
 _log = log.get_logger(__name__)
 

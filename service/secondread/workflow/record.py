@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from secondread.findings.comparison import FindingRef
-from secondread.findings.document import encode_finding
+from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.findings.findings_json import encode_finding
 from secondread.followup.view_changes import refer_to
 from secondread.reading import label_images
-from secondread.report.glance import describe_finding
+from secondread.report.sr.finding_lines import describe_finding
 from secondread.track.values import (
     RecordedFinding,
     RecordedImage,

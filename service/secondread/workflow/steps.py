@@ -17,7 +17,7 @@ from secondread.detect.attempts import failed_detection
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError
 from secondread.findings.finding import StudyReading
-from secondread.followup.document import decode_recheck, encode_recheck
+from secondread.followup.comparison_json import decode_recheck, encode_recheck
 from secondread.reading import read_study
 from secondread.reasons import Reason
 from secondread.track.alarms import PATIENT_MISMATCH
@@ -28,18 +28,18 @@ from secondread.workflow.answers import (
     read_reported_priors,
     store_answers,
 )
+from secondread.workflow.cache import ReadingCache
 from secondread.workflow.circumstances import gather_context
-from secondread.workflow.kept import ReadingCache
-from secondread.workflow.lesions import Display, store_crops, track_lesions
-from secondread.workflow.looking import recheck_and_log
-from secondread.workflow.material import (
+from secondread.workflow.inputs import (
     GatheredPriors,
     RevisionInputs,
     gather_inputs,
     gather_priors,
 )
-from secondread.workflow.outbox import write_objects
-from secondread.workflow.priors import (
+from secondread.workflow.lesions import Display, store_crops, track_lesions
+from secondread.workflow.looking import recheck_and_log
+from secondread.workflow.outbox_objects import write_objects
+from secondread.workflow.prior_readings import (
     PriorReadings,
     compare_safely,
     read_priors,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from secondread.accept.archive import Archive
 from secondread.clock import Clock
-from secondread.followup.second_look import ScoreFile
+from secondread.followup.recheck import ScoreFile
 from secondread.reading import Reader
 from secondread.report.result import NodeIdentity
 from secondread.settings import ProfileSettings
 from secondread.track.tracker import Tracker
-from secondread.workflow.kept import DetectImage, RenderImage
+from secondread.workflow.cache import DetectImage, RenderImage
 
 
 @dataclass(frozen=True, slots=True)

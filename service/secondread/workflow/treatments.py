@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from secondread.codes import Laterality
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, Treatment, TreatmentSource
-from secondread.followup.site import read_surgical_site
+from secondread.followup.surgical_site import read_surgical_site
 from secondread.track.values import TreatmentRecord
 
 

@@ -8,7 +8,7 @@ from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
 from secondread.geometry import SpacingMm
-from tests.builders import coded, header, mammogram, view_sequence
+from tests.worlds.builders import coded, header, mammogram, view_sequence
 
 
 def test_reads_side_view_and_spacing_of_a_plain_image() -> None:

@@ -5,7 +5,7 @@ from pydicom.sequence import Sequence
 from secondread.assemble.scope import find_exclusion_reason, select_images
 from secondread.codes import View
 from secondread.reasons import Reason
-from tests.builders import mammogram, view_sequence
+from tests.worlds.builders import mammogram, view_sequence
 
 PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from tests.builders import header
+from tests.worlds.builders import header
 
 Stored = npt.NDArray[np.uint16]
 

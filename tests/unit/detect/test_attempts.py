@@ -4,7 +4,7 @@ from secondread.detect.attempts import detect_with_retries
 from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
 from secondread.reasons import ImageStatus, Reason
-from tests.builders import detection
+from tests.worlds.builders import detection
 
 
 def dying(

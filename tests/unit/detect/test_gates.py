@@ -16,7 +16,7 @@ from secondread.detect.gates import (
 )
 from secondread.detect.likeness import LIKENESS_FEATURES, Likeness
 from secondread.reasons import ImageStatus, Reason
-from tests.builders import mammogram, view_sequence
+from tests.worlds.builders import mammogram, view_sequence
 
 DISPLACED = ("399209000", "SCT")
 

@@ -9,9 +9,9 @@ from secondread.detect.marks import Mark
 from secondread.findings.clusters import group_marks
 from secondread.findings.describe import FINDINGS_PER_CLASS, describe_findings
 from secondread.findings.finding import Finding
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.geometry import SpacingMm
-from tests.builders import mark
+from tests.worlds.builders import mark
 
 SPACING = SpacingMm(0.1, 0.1)
 POINT = OperatingPoint(1, "test", minimum_certainty=50.0)

@@ -15,11 +15,11 @@ from secondread.detect.marks import Mark
 from secondread.findings.clusters import positions_mm
 from secondread.findings.describe import describe_findings
 from secondread.findings.distribution import classify_distribution
-from secondread.findings.measures import Surroundings, measure_group
+from secondread.findings.group_features import Surroundings, measure_group
 from secondread.findings.morphology import classify_type
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.geometry import SpacingMm
-from tests.builders import mark
+from tests.worlds.builders import mark
 
 SPACING = SpacingMm(0.1, 0.1)
 LINEAR, BRANCHING = Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING

@@ -1,5 +1,5 @@
 from secondread.codes import BreastProcedure
-from secondread.findings.document import encode_placement
+from secondread.findings.findings_json import encode_placement
 from secondread.findings.treatment import Procedure, Zone, ZoneBasis, ZonePlacement
 
 

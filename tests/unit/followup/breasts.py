@@ -16,11 +16,11 @@ from secondread.detect import breast
 from secondread.detect.landmarks import add_landmarks
 from secondread.detect.marks import Breast, Detection, Mark
 from secondread.findings.finding import ModelIdentity, StudyReading
-from secondread.findings.shown import OperatingPoint
+from secondread.findings.operating_point import OperatingPoint
 from secondread.geometry import PointPx, SpacingMm
 from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus
-from tests.builders import mammogram, view_sequence
+from tests.worlds.builders import mammogram, view_sequence
 
 MODEL = ModelIdentity("Test", "1", "0" * 64, 1, calibrated=True)
 READER = Reader(MODEL, lambda _, value: 100 * value, OperatingPoint(1, "test", 50.0))

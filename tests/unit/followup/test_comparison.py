@@ -6,11 +6,11 @@ import pytest
 
 from secondread.assemble.mammogram import Intent, PatientKey
 from secondread.codes import Change
-from secondread.findings.comparison import ChangeKind, FindingChange
+from secondread.findings.changes import ChangeKind, FindingChange
 from secondread.findings.finding import PriorStudy, StudyReading
-from secondread.followup.applied import add_comparisons, follow_up
 from secondread.followup.comparison import compare_with_priors, find_doubts, is_same_unit
-from secondread.followup.document import encode_comparison
+from secondread.followup.comparison_json import encode_comparison
+from secondread.followup.follow_up import add_comparisons, follow_up
 from secondread.geometry import SpacingMm
 from secondread.reasons import ImageStatus, Reason
 from tests.unit.followup.breasts import MODEL, Lie, group, reading

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from secondread.errors import SettingsError
-from secondread.findings.comparison import MeasuredDifference
+from secondread.findings.changes import MeasuredDifference
 from secondread.followup.limits import RepeatabilityLimits, UnitLimits, load_limits
-from secondread.judge.repeatability import Repeat, fit_limits, format_limits
+from secondread_lab.judge.repeatability import Repeat, fit_limits, format_limits
 
 
 def test_a_difference_beyond_its_limits_has_a_direction() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from secondread.codes import View
-from secondread.followup.frame import ViewFrame, find_frame
-from secondread.followup.registration import UNALIGNED_MM, register
+from secondread.followup.registration.frame import ViewFrame, find_frame
+from secondread.followup.registration.register import UNALIGNED_MM, register
 from tests.unit.followup.breasts import Lie, reading
 
 PLACES = [(30.0, 20.0), (50.0, -25.0), (60.0, 40.0), (40.0, 0.0)]

@@ -8,7 +8,7 @@ from secondread.codes import Laterality
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, TreatmentSource
 from secondread.followup.treatment_file import COLUMNS, read_treatment_file, select_patient
-from secondread.simulate.treatment import (
+from secondread_lab.simulate.treated_breast import (
     TREATMENT_COLUMNS,
     TreatmentSpec,
     make_treatment_rows,

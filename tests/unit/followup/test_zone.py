@@ -9,8 +9,8 @@ from secondread.assemble.scope import select_images
 from secondread.codes import Laterality, MarkClass, View
 from secondread.detect.marks import Mark
 from secondread.findings.finding import StudyReading
+from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.position import BreastHalf, Position, Quadrant
-from secondread.findings.shown import OperatingPoint
 from secondread.findings.treatment import (
     Procedure,
     Treatment,
@@ -19,9 +19,9 @@ from secondread.findings.treatment import (
     ZoneBasis,
     ZonePlacement,
 )
-from secondread.followup.applied import follow_up
 from secondread.followup.bed import find_beds
-from secondread.followup.site import read_surgical_site
+from secondread.followup.follow_up import follow_up
+from secondread.followup.surgical_site import read_surgical_site
 from secondread.followup.zone import choose_zone, place_by_quadrant
 from secondread.reading import Reader, StudyContext, read_study
 from tests.unit.followup.breasts import MODEL, Lie, Spot, detection, group

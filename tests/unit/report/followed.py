@@ -13,9 +13,8 @@ from secondread.findings.finding import (
     StatedOperatingPoint,
     StudyReading,
 )
-from secondread.followup.applied import follow_up
+from secondread.followup.follow_up import follow_up
 from secondread.reasons import ImageStatus, Outcome, Reason
-from tests.builders import header, view_sequence
 from tests.unit.followup.breasts import MODEL, Lie, Spot, group, reading
 from tests.unit.report.readings import (
     make_cluster,
@@ -23,6 +22,7 @@ from tests.unit.report.readings import (
     make_image_reading,
     make_refused_image,
 )
+from tests.worlds.builders import header, view_sequence
 
 CURRENT, PRIOR = "1.2.826.0.1.3680043.10.1", "1.2.826.0.1.3680043.10.2"
 POINTS = (

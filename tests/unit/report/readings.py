@@ -20,8 +20,8 @@ from secondread.findings.finding import (
 from secondread.geometry import PointPx, SpacingMm, padded_hull
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.result import NodeIdentity, Occasion
-from secondread.report.uids import ResultUids
-from tests.builders import header, view_sequence
+from secondread.report.sr.uids import ResultUids
+from tests.worlds.builders import header, view_sequence
 
 STUDY = "1.2.826.0.1.3680043.10.1"
 NODE = NodeIdentity("Secondread project", "Secondread", "0.1.0", "2.25.77", "SECONDREAD", "")

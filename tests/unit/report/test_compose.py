@@ -14,10 +14,10 @@ from secondread.errors import ReportError
 from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import Outcome, Reason
 from secondread.report import compose as compose_module
-from secondread.report.check import ReportFault
+from secondread.report.check.cad_sr_check import ReportFault
 from secondread.report.compose import compose_results, encode_capture_png, encode_file
-from secondread.report.header import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from secondread.report.result import ResultObject
+from secondread.report.sr.header import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
     FIRST_OCCASION,

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
-from secondread.send.call import CallError
-from secondread.send.commitment import OnReport
+from secondread.send.association import CallError
+from secondread.send.commitment_request import OnReport
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, ProofBatch
 from secondread.send.proof import ProofWiring, build_query_address
 from secondread.send.prover import ALARM_KIND, ProofWorker

@@ -7,6 +7,7 @@ import pytest
 
 from models.calcification.training import backgrounds
 from models.calcification.training.backgrounds import Background
+from models.calcification.training.region_solids import draw_solids
 from models.calcification.training.regions import (
     HEADS,
     IGNORED,
@@ -16,11 +17,10 @@ from models.calcification.training.regions import (
     Region,
     make_region,
 )
-from models.calcification.training.solids import draw_solids
 from models.calcification.training.store import TISSUE, read_shard, sample_regions, write_shard
 from models.calcification.training.tiles import TILE, Tiles
 from secondread.codes import MarkClass
-from secondread.judge.population import RESERVED_SEEDS
+from secondread_lab.judge.population import RESERVED_SEEDS
 
 
 @pytest.fixture(scope="module")

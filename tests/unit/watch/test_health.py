@@ -12,7 +12,7 @@ from secondread.watch.health import (
     check_receiver,
     summarize_readiness,
 )
-from tests.watch_world import NOW, FakeArchive, FakeTracker, process, settings
+from tests.worlds.watch_world import NOW, FakeArchive, FakeTracker, process, settings
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from secondread.reasons import Reason
 from secondread.settings import Settings, load_settings
 from secondread.watch.hints import find_advice, propose_settings
-from tests.watch_world import refusal, settings
+from tests.worlds.watch_world import refusal, settings
 
 
 def test_the_lines_for_an_unknown_caller_are_settings_that_admit_it(tmp_path: Path) -> None:

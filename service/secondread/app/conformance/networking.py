@@ -15,7 +15,7 @@ from secondread.accept.contexts import (
 )
 from secondread.accept.intake import StoreStatus
 from secondread.app.conformance.markdown import format_heading, format_list, format_table
-from secondread.report.header import (
+from secondread.report.sr.header import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
     RESULT_SOP_CLASSES,
@@ -86,11 +86,11 @@ def _receiver() -> list[str]:
                 for row in SOP_CLASSES
             ],
         ),
-        f"List {_letter(SyntaxList.IMAGE)}, in order of preference where a peer proposes several in "
-        "one context:",
+        f"List {_letter(SyntaxList.IMAGE)}, in order of preference where a peer proposes several "
+        "in one context:",
         format_table(["transfer syntax", "UID", "pixels"], _syntax_rows(SyntaxList.IMAGE)),
-        f"List {_letter(SyntaxList.DOCUMENT)}: those of list {_letter(SyntaxList.IMAGE)} that are not "
-        "encapsulated. List "
+        f"List {_letter(SyntaxList.DOCUMENT)}: those of list {_letter(SyntaxList.IMAGE)} that are "
+        "not encapsulated. List "
         f"{_letter(SyntaxList.VERIFICATION)}: {_LITTLE_ENDIAN}.",
         "Association policy: callers are known by AE title, and by address where one is set; "
         f"others are rejected. At most {receive.maximum_associations} associations at a time "

@@ -4,6 +4,7 @@ from pydicom.uid import UID
 
 from secondread import __version__
 from secondread.accept.contexts import SOP_CLASSES, STORAGE_COMMITMENT_PUSH_MODEL, InstanceUse
+from secondread.app.conformance.annexes import build_annexes
 from secondread.app.conformance.markdown import (
     format_heading,
     format_list,
@@ -11,9 +12,8 @@ from secondread.app.conformance.markdown import (
     join_blocks,
 )
 from secondread.app.conformance.networking import build_networking
-from secondread.app.conformance.objects import build_annexes
 from secondread.app.conformance.security import build_character_sets, build_security
-from secondread.report.header import RESULT_SOP_CLASSES
+from secondread.report.sr.header import RESULT_SOP_CLASSES
 from secondread.send.find import STUDY_ROOT_FIND
 from secondread.send.retrieve import RETRIEVE_MODELS
 

@@ -1,7 +1,7 @@
 """The tables of the tracker, by concern; importing this makes `Base.metadata` complete."""
 
 from secondread.track.tables.base import Base
-from secondread.track.tables.deliveries import (
+from secondread.track.tables.delivery_tables import (
     CommitmentItemRow,
     CommitmentRow,
     DeliveryRow,
@@ -9,15 +9,15 @@ from secondread.track.tables.deliveries import (
     DestinationRow,
     OutboxObjectRow,
 )
-from secondread.track.tables.operations import (
+from secondread.track.tables.fetch_tables import FetchRequestRow
+from secondread.track.tables.operation_tables import (
     AlarmRow,
     AssociationStudyRow,
     OpenAssociationRow,
     ProcessRow,
     RefusalRow,
 )
-from secondread.track.tables.priors import FetchRequestRow
-from secondread.track.tables.results import (
+from secondread.track.tables.result_tables import (
     AssessmentRow,
     FindingRow,
     ImageResultRow,
@@ -26,7 +26,7 @@ from secondread.track.tables.results import (
     RevisionRow,
     StoredAnswerRow,
 )
-from secondread.track.tables.studies import (
+from secondread.track.tables.study_tables import (
     InstallationRow,
     InstanceRow,
     PatientMergeRow,

@@ -1,0 +1,263 @@
+"""Tables of groups: what a manifest's `[groups]` holds.
+
+    python -m models.calcification.training.group_tables --model DIR --work DIR --shards DIR
+        --out groups.toml [--only "004-*"] [--regions 1536] [--validation VIEWS.JSONL]
+
+Fits the type of a group from its members, and how it is distributed. For types the detector's own
+marks in training regions are grouped and compared with what was put there; best in regions that
+no graph was trained on, for a graph is surer of what it knows. Each type counts as often as it is
+drawn for exams; groups of validation exams can join them. For distributions regions are too
+small: lesions of whole exams are laid out without pixels (`layouts`), and thinned and strewn with
+false marks as the detector does it in regions. Marks are kept in the work folder by shard and
+model, so that a run goes on where it was cut off. Append the file that is written to the model's
+manifest.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from models.calcification.training.annotated_regions import AnnotatedRegion, annotate_regions
+from models.calcification.training.console import report_progress
+from models.calcification.training.layouts import LesionLayout, lay_out_exams
+from models.calcification.training.region_solids import DISTRIBUTIONS, MORPHOLOGIES
+from models.calcification.training.scattered import Thinning, find_lesion, scatter_groups
+from models.calcification.training.softmax import LIMIT, Answers, Values, fit, folds
+from models.calcification.training.store import SHARD, list_shards
+from secondread.codes import Distribution, MarkClass, Morphology
+from secondread.detect.detector import Detector
+from secondread.detect.groups import LAYOUT_FEATURES, MEMBER_FEATURES, WIDE_FEATURES
+from secondread.detect.manifest import load_manifest
+from secondread.detect.marks import Mark
+from secondread.findings.clusters import MINIMUM_MEMBERS, group_marks, join_pieces
+from secondread.findings.group_features import Surroundings, measure_group
+from secondread_lab.judge import rules
+from secondread_lab.judge.outcomes import score_image
+from secondread_lab.judge.records import read_records
+
+SHARES = ("share", "mixed")
+TYPE_FEATURES = (
+    *(f"{measure}_{kind.name.lower()}" for measure in SHARES for kind in MORPHOLOGIES),
+    *MEMBER_FEATURES,
+)
+"""What types are told by. Not by how members lie: regions cut that."""
+DISTRIBUTION_FEATURES = (*LAYOUT_FEATURES, *WIDE_FEATURES)
+TYPE_DECAY = 10.0
+"""The best of 3, 10 and 30 by the likelihood of regions that were left out."""
+DISTRIBUTION_DECAY = 3.0
+VALIDATION_COUNTS = 2.0
+"""How often a group of a validation exam counts: it is what regions only resemble."""
+AT_MOST = 5.0
+"""An example counts no more than this, however few there are of its type."""
+_FOLDS = 5
+_LAYOUT_SEED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Groups with their right words."""
+
+    features: list[Mapping[str, float]]
+    answers: list[int]
+    """Indices in the words of the table."""
+    counted: list[float]
+    """How often each counts."""
+    of: list[str]
+    """Where each comes from: what has one name is left out together."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no examples."""
+        return cls([], [], [], [])
+
+    def add(self, features: Mapping[str, float], answer: int, of: str, counts: float = 1) -> None:
+        """Add one."""
+        self.features.append(features)
+        self.answers.append(answer)
+        self.counted.append(counts)
+        self.of.append(of)
+
+    def counted_as(self, shares: Values) -> Self:
+        """Return the same, each word's examples together counting as its share, 1 on average."""
+        counts = np.bincount(self.answers, minlength=len(shares))
+        present = counts > 0
+        each = len(self.answers) * shares / max(float(shares[present].sum()), 1e-9)
+        each = np.minimum(each / np.maximum(counts, 1), AT_MOST)
+        return replace(self, counted=[float(each[answer]) for answer in self.answers])
+
+
+def _shares_in_exams(laid: Iterable[Sequence[LesionLayout]]) -> Values:
+    """Return how often each type is drawn for exams; regions hold other shares of types."""
+    words = [kind.name.lower() for kind in MORPHOLOGIES]
+    counts = np.zeros(len(words))
+    for lesion in (lesion for lesions in laid for lesion in lesions):
+        if len(lesion.at_mm) >= MINIMUM_MEMBERS:
+            counts[words.index(rules.name_morphology(lesion.morphology))] += 1
+    return np.asarray(counts / counts.sum(), np.float64)
+
+
+def main() -> None:
+    """Fit both tables, and write them."""
+    given = _arguments()
+    detector = Detector(load_manifest(given.model / "manifest.toml"))
+    folders = _spread([p for p in list_shards(given.shards) if p.match(given.only)], given.regions)
+    if not folders:
+        raise SystemExit(f"{given.shards}: no shard is named {given.only}")
+    regions = list(_marked(folders, detector, given.work))
+    types = Examples.none()
+    for region in regions:
+        _add_types(types, region)
+    laid = list(lay_out_exams(given.layouts))
+    types = types.counted_as(_shares_in_exams(laid))
+    report_progress(f"{len(regions)} regions, {len(types.answers)} groups on clusters")
+    if given.validation:
+        _add_validation(types, given.validation)
+        report_progress(f"{len(types.answers)} groups with those of {given.validation}")
+    spread = Examples.none()
+    rng = np.random.default_rng(_LAYOUT_SEED)
+    for one in scatter_groups(laid, Thinning.from_regions(regions), rng):
+        if one.distribution in DISTRIBUTIONS:
+            spread.add(one.features, DISTRIBUTIONS.index(one.distribution), str(len(spread.of)))
+    report_progress(f"{len(spread.answers)} groups laid out")
+    on = f"{len(regions)} simulated regions, {len(types.answers)} groups"
+    lines = [
+        *_table("types", MORPHOLOGIES, TYPE_FEATURES, types, TYPE_DECAY, on),
+        *_table(
+            "distributions",
+            DISTRIBUTIONS,
+            DISTRIBUTION_FEATURES,
+            spread,
+            DISTRIBUTION_DECAY,
+            f"{given.layouts} exams laid out, {len(spread.answers)} groups",
+        ),
+    ]
+    given.out.write_text("\n".join(lines) + "\n", "utf-8")
+    report_progress(f"{given.out} written: append it to the manifest")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training.group_tables")
+    parser.add_argument("--model", type=Path, required=True, help="folder of manifest and graphs")
+    parser.add_argument("--work", type=Path, required=True, help="folder of what is kept")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of shards of regions")
+    parser.add_argument("--out", type=Path, required=True, help="file of the tables")
+    parser.add_argument("--only", default="*", help="pattern of the shards' names")
+    parser.add_argument("--regions", type=int, default=1536, help="at most; spread over the shards")
+    parser.add_argument("--layouts", type=int, default=1700, help="exams without pixels")
+    parser.add_argument("--validation", type=Path, help="views.jsonl of validation exams")
+    return parser.parse_args()
+
+
+def _spread(folders: Sequence[Path], regions: int) -> list[Path]:
+    """Return as many shards as hold so many regions, from the first to the last."""
+    count = min(max(regions // SHARD, 1), len(folders))
+    return [folders[number * len(folders) // count] for number in range(count)]
+
+
+def _marked(folders: Sequence[Path], detector: Detector, work: Path) -> Iterator[AnnotatedRegion]:
+    started = time.monotonic()
+    for done, folder in enumerate(folders, start=1):
+        yield from annotate_regions(folder, detector, work)
+        left = (time.monotonic() - started) / done * (len(folders) - done) / 60
+        report_progress(f"{done}/{len(folders)} shards, {left:.0f} min left")
+
+
+def _add_types(examples: Examples, region: AnnotatedRegion) -> None:
+    """Add the groups of a region that lie on clusters."""
+    if not len(region.marks):
+        return
+    surroundings = Surroundings.from_marks(region.marks, region.spacing)
+    touches = region.touches()
+    owner = np.full(len(region.marks), -1)
+    clusters = list(region.clusters())
+    for number, cluster in enumerate(clusters):
+        owner[touches[:, cluster].any(axis=1)] = number
+    index = {mark: number for number, mark in enumerate(region.marks)}
+    for members in group_marks(region.marks, region.spacing):
+        of = find_lesion(owner[[index[mark] for mark in members]])
+        if of is not None:
+            answer = int(region.column("morphology")[clusters[of][0]])
+            features = measure_group(members, region.spacing, surroundings)
+            examples.add(features, answer, region.shard)
+
+
+def _add_validation(examples: Examples, path: Path) -> None:
+    """Add the groups that found the clusters of exams which the judge's records are of."""
+    words = [kind.name.lower() for kind in MORPHOLOGIES]
+    for view in (score_image(record) for record in read_records(path)):
+        record = view.record
+        spacing = record.image.spacing_mm
+        marks = [m for m in record.detection.marks if m.mark_class is MarkClass.CALCIFICATION]
+        ones = join_pieces(marks, spacing)
+        groups = {_key(members): members for members in group_marks(ones, spacing)}
+        for one in view.clusters:
+            known = rules.find_morphology(one.truth.row.morphology)
+            if one.best is None or known is None or rules.name_morphology(known) not in words:
+                continue
+            members = groups[frozenset(record.clusters[one.best].members)]
+            features = measure_group(members, spacing, Surroundings.from_marks(ones, spacing))
+            answer = words.index(rules.name_morphology(known))
+            examples.add(features, answer, record.image.patient, VALIDATION_COUNTS)
+
+
+def _key(members: Sequence[Mark]) -> frozenset[tuple[float, float]]:
+    return frozenset((round(m.center.col, 2), round(m.center.row, 2)) for m in members)
+
+
+def _table(
+    name: str,
+    words: Sequence[Morphology | Distribution],
+    features: Sequence[str],
+    examples: Examples,
+    decay: float,
+    on: str,
+) -> Iterator[str]:
+    values = np.array([[one[feature] for feature in features] for one in examples.features])
+    answers, counted = np.array(examples.answers), np.array(examples.counted)
+    rule = np.zeros((len(words), len(features)))
+    for number, word in enumerate(words):
+        if f"share_{word.name.lower()}" in features:
+            rule[number, features.index(f"share_{word.name.lower()}")] = 1.0
+    fold = folds(examples.of, _FOLDS)
+    shares = np.zeros((len(values), len(words)))
+    for left in range(_FOLDS):
+        out = fold == left
+        part = fit(values[~out], answers[~out], counted[~out], rule, decay)
+        shares[out] = part.shares(values[out])
+    report_progress(f"{name}: left out, {_told(shares, answers)}")
+    whole_fit = fit(values, answers, counted, rule, decay)
+    yield from ("", f"[groups.{name}]", f"{name} = {json.dumps([w.name.lower() for w in words])}")
+    yield f"features = {json.dumps(list(features))}"
+    yield f"means = {_numbers(whole_fit.means)}"
+    yield f"scales = {_numbers(whole_fit.scales)}"
+    yield f"limit = {LIMIT}"
+    yield "weights = ["
+    yield from (f"  {_numbers(row)}," for row in whole_fit.weights)
+    yield "]"
+    yield f"constants = {_numbers(whole_fit.constants)}"
+    yield f'fitted_on = "{on}"'
+
+
+def _numbers(row: Values) -> str:
+    return json.dumps([round(value, 4) for value in row.tolist()])
+
+
+def _told(shares: Values, answers: Answers) -> str:
+    order = np.argsort(-shares, axis=1)
+    first = float((order[:, 0] == answers).mean())
+    either = float((order[:, :2] == answers[:, None]).any(axis=1).mean())
+    of_right = shares[np.arange(len(answers)), answers]
+    return (
+        f"{first:.2f} right at first, {either:.2f} among two, mean confidence "
+        f"{shares.max(axis=1).mean():.2f}, mean log likelihood {np.log(of_right).mean():.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

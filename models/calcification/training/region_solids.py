@@ -1,0 +1,381 @@
+"""What is put into a region: clusters of every type, single calcifications, vessels, skin, metal.
+
+Positions are millimetres in the region's plane and along the beam. Every group is turned at
+random in space, so that the network meets each shape from every side. Sizes and contrasts are
+drawn wider than in nature: a detector that has seen more than occurs is sure of what occurs.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from secondread.codes import Distribution, MarkClass, Morphology
+from secondread_lab.simulate.curves import draw_wandering_line
+from secondread_lab.simulate.shapes import draw_calcification, draw_clip, make_lead_ball, make_wire
+from secondread_lab.simulate.solids import Solid, draw_rotation, make_ellipsoid
+from secondread_lab.simulate.tissue import MU_FAT, MU_GLAND
+
+Vector = npt.NDArray[np.float64]
+
+MORPHOLOGIES = (
+    Morphology.ROUND,
+    Morphology.AMORPHOUS,
+    Morphology.COARSE_HETEROGENEOUS,
+    Morphology.FINE_PLEOMORPHIC,
+    Morphology.FINE_LINEAR,
+    Morphology.FINE_LINEAR_BRANCHING,
+    Morphology.DYSTROPHIC,
+    Morphology.EGGSHELL,
+    Morphology.LARGE_ROD_LIKE,
+    Morphology.COARSE,
+    Morphology.SUTURE,
+    Morphology.MILK_OF_CALCIUM,
+)
+"""Types of calcification clusters, in the order of the describing network's outputs. Punctate
+calcifications are round ones below half a millimetre and are called so by size."""
+
+_SHARES = np.array([12, 20, 14, 14, 15, 13, 6, 3, 4, 2, 2, 3], dtype=np.float64)
+"""How often each is drawn: the suspicious ones oftener than in nature, and above all those that
+are few, small, or like something else (amorphous ones; linear ones, which look like vessels)."""
+_DIAMETERS_MM = {
+    Morphology.ROUND: (0.15, 0.8),
+    Morphology.AMORPHOUS: (0.16, 0.9),
+    Morphology.COARSE_HETEROGENEOUS: (0.35, 1.3),
+    Morphology.FINE_PLEOMORPHIC: (0.17, 0.65),
+    Morphology.FINE_LINEAR: (0.15, 0.8),
+    Morphology.FINE_LINEAR_BRANCHING: (0.15, 0.8),
+    Morphology.DYSTROPHIC: (0.5, 3.0),
+    Morphology.EGGSHELL: (0.8, 12.0),
+    Morphology.LARGE_ROD_LIKE: (0.35, 0.9),
+    Morphology.COARSE: (2.0, 11.0),
+    Morphology.SUTURE: (0.4, 0.9),
+    Morphology.MILK_OF_CALCIUM: (0.3, 1.2),
+}
+_FEW = {Morphology.EGGSHELL, Morphology.COARSE, Morphology.SUTURE}
+DISTRIBUTIONS = (
+    Distribution.GROUPED,
+    Distribution.LINEAR,
+    Distribution.SEGMENTAL,
+    Distribution.REGIONAL,
+)
+"""Distributions of clusters, in the order of their indices."""
+_LAYOUTS = (
+    (0.60, (1.0, 0.85, 0.85), (4.0, 18.0)),
+    (0.15, (2.0, 0.15, 0.15), (8.0, 30.0)),
+    (0.12, (1.8, 0.6, 0.6), (15.0, 40.0)),
+    (0.13, (1.2, 1.2, 1.2), (20.0, 45.0)),
+)
+"""Of each distribution: its share, shape along three axes, range of extents in mm."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedSolid:
+    """One solid in a region."""
+
+    solid: Solid
+    at_mm: tuple[float, float]
+    """Where its centre is seen: across the columns and down the rows, from the region's middle."""
+    turn: npt.NDArray[np.float64]
+    """From the solid's axes to (column, row, beam)."""
+    mark_class: MarkClass | None
+    """None for what nobody asks for: soft tissue."""
+    group: int
+    """Number of the group in its region; -1 for one that stands alone."""
+    morphology: int = -1
+    """Index in `MORPHOLOGIES`; -1 for other classes."""
+    distribution: int = -1
+    """Index in `DISTRIBUTIONS`; -1 for what is no cluster."""
+
+
+def draw_solids(rng: np.random.Generator, half_mm: float) -> list[PlacedSolid]:
+    """Draw what one region holds.
+
+    Parameters
+    ----------
+    half_mm
+        Half the side of the region.
+    """
+    placed: list[PlacedSolid] = []
+    for share, make in _KINDS:
+        if rng.random() < share:
+            placed.extend(make(rng, half_mm, len(placed)))
+    return placed
+
+
+def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+    index = int(rng.choice(len(MORPHOLOGIES), p=_SHARES / _SHARES.sum()))
+    morphology = MORPHOLOGIES[index]
+    layout = int(rng.choice(len(_LAYOUTS), p=[share for share, _, _ in _LAYOUTS]))
+    _, shape, extents = _LAYOUTS[layout]
+    count = int(rng.integers(1, 4)) if morphology in _FEW else int(3 + rng.exponential(9.0))
+    extent = float(rng.uniform(*extents))
+    spread = np.array(shape) * extent / 4.0
+    offsets = np.clip(rng.normal(size=(min(count, 45), 3)), -1.9, 1.9) * spread
+    turn = draw_rotation(rng)
+    middle = _middle(rng, half_mm)
+    low, high = _DIAMETERS_MM[morphology]
+    # One cluster's calcifications are of about one size and density; clusters differ.
+    typical = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    faint = float(np.exp(rng.uniform(np.log(0.3), np.log(1.3))))
+    for offset in offsets @ turn.T:
+        diameter = float(np.clip(typical * np.exp(rng.normal(0, 0.3)), 0.7 * low, 1.3 * high))
+        solid = _fainter(draw_calcification(rng, morphology, np.zeros(3), diameter), faint)
+        at = _seen(middle + offset)
+        yield PlacedSolid(solid, at, turn, MarkClass.CALCIFICATION, group, index, layout)
+
+
+def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+    del group
+    types = (Morphology.ROUND, Morphology.DYSTROPHIC, Morphology.AMORPHOUS)
+    for _ in range(int(rng.integers(1, 7))):
+        morphology = types[int(rng.integers(len(types)))]
+        diameter = float(np.exp(rng.uniform(np.log(0.15), np.log(1.5))))
+        solid = draw_calcification(rng, morphology, np.zeros(3), diameter)
+        yield PlacedSolid(
+            _fainter(solid, float(rng.uniform(0.3, 1.2))),
+            _seen(_middle(rng, half_mm)),
+            draw_rotation(rng),
+            MarkClass.CALCIFICATION,
+            -1,
+            MORPHOLOGIES.index(morphology),
+        )
+
+
+def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+    """Draw an artery, a branch now and then, and line parts of their walls with plates.
+
+    The vessel itself is a strand of soft tissue that is there for its whole length; the plates
+    begin and end along it. Both the few scattered plates of a beginning and the closed tram
+    tracks of old age occur, and walls as near to each other as half a millimetre.
+    """
+    width = float(np.exp(rng.uniform(np.log(0.5), np.log(4.0))))
+    heading = np.append(rng.normal(size=2), 0.5 * rng.normal())
+    points = draw_wandering_line(
+        rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _bend(rng)
+    )
+    points = points - points.mean(axis=0) + _middle(rng, half_mm)
+    plated = _Plates.drawn(rng, width)
+    yield from _artery(rng, points, width, plated, group)
+    if rng.random() < 0.35:
+        at = int(rng.integers(len(points) // 5, 4 * len(points) // 5))
+        aside = points[at + 1] - points[at] + rng.normal(0, 0.6, 3)
+        branch = draw_wandering_line(
+            rng, points[at], aside, float(rng.uniform(10.0, 40.0)), _bend(rng)
+        )
+        narrow = replace(plated, wall_mm=0.7 * plated.wall_mm)
+        yield from _artery(rng, branch, 0.6 * width, narrow, group)
+
+
+def _bend(rng: np.random.Generator) -> float:
+    """Return how much a vessel bends: some run straight, and small old arteries curl."""
+    return float(np.exp(rng.uniform(np.log(0.015), np.log(0.6))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plates:
+    """How the walls of a vessel are calcified."""
+
+    wall_mm: float
+    """Of one wall from the vessel's middle."""
+    diameter_mm: float
+    per_mm: float
+    """Plates along a millimetre where the wall is calcified."""
+    covered: float
+    """Share of the length that is calcified, in runs."""
+    faint: float
+    at_edges: float
+    """Share of the plates on the two walls that are seen from the side, as where calcium lies all
+    around; the others are anywhere on the wall."""
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, width_mm: float) -> Self:
+        is_track = bool(rng.random() < 0.35)
+        # Closed tracks are denser than single plates, and as bright as metal in old age.
+        per_mm = np.exp(rng.uniform(*np.log((2.0, 16.0) if is_track else (0.25, 2.5))))
+        return cls(
+            0.5 * width_mm,
+            float(rng.uniform(0.15, 0.45) if is_track else rng.uniform(0.18, 0.6)),
+            float(per_mm),
+            float(rng.uniform(0.3, 1.0)),
+            float(np.exp(rng.uniform(*np.log((0.25, 1.6 if is_track else 1.0))))),
+            float(rng.uniform(0.5, 1.0)) if is_track else 0.0,
+        )
+
+
+def _artery(
+    rng: np.random.Generator, points: Vector, width_mm: float, plates: _Plates, group: int
+) -> Iterator[PlacedSolid]:
+    middle = points[int(np.hypot(points[:, 0], points[:, 1]).argmin())]
+    strand = _strand(rng, points - middle, width_mm)
+    yield PlacedSolid(strand, _seen(middle), np.eye(3), None, -1)
+    steps = np.gradient(points, axis=0)
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    calcified = _runs(rng, len(points), plates.covered)
+    for _ in range(int(plates.per_mm * len(calcified))):
+        number = int(calcified[int(rng.integers(len(calcified)))])
+        is_edge = rng.random() < plates.at_edges
+        around = np.array([0.0, 0.0, 1.0]) if is_edge else rng.normal(size=3)
+        wall = np.cross(steps[number], around) * (1.0 if rng.random() < 0.5 else -1.0)
+        wall *= plates.wall_mm / max(float(np.linalg.norm(wall)), 1e-6)
+        diameter = plates.diameter_mm * float(np.exp(rng.normal(0, 0.25)))
+        plate = draw_calcification(rng, Morphology.VASCULAR, np.zeros(3), diameter)
+        at = points[number] + rng.uniform(-0.5, 0.5) * steps[number] + wall
+        yield PlacedSolid(
+            _fainter(plate, plates.faint),
+            _seen(at),
+            _along(steps[number]),
+            MarkClass.VASCULAR,
+            group,
+        )
+
+
+def _strand(rng: np.random.Generator, points: Vector, width_mm: float) -> Solid:
+    """Return the vessel itself: blood and wall amid fat, narrower to its end."""
+    at = np.arange(0.0, len(points) - 1, max(0.2 * width_mm, 0.15))
+    fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
+    radii = 0.5 * width_mm * np.linspace(1.0, float(rng.uniform(0.4, 1.0)), len(at))
+    beads = tuple(
+        make_ellipsoid((radius,) * 3, offset=point)
+        for radius, point in zip(radii.tolist(), fine, strict=True)
+    )
+    return Solid(np.zeros(3), beads, (MU_GLAND - MU_FAT) * float(rng.uniform(0.3, 1.6)))
+
+
+def _runs(rng: np.random.Generator, length: int, covered: float) -> npt.NDArray[np.int64]:
+    """Return the indices of the points, a millimetre apart, where a vessel is calcified."""
+    smooth = np.convolve(rng.normal(size=length + 16), np.hanning(17), "valid")
+    return np.flatnonzero(smooth >= np.quantile(smooth, 1.0 - covered))
+
+
+def _skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+    middle = _middle(rng, half_mm)
+    for _ in range(int(rng.integers(1, 8))):
+        diameter = float(rng.uniform(0.4, 1.6))
+        ring = draw_calcification(rng, Morphology.SKIN, np.zeros(3), diameter)
+        at = middle + rng.normal(0, 5.0, 3)
+        yield PlacedSolid(
+            _fainter(ring, float(rng.uniform(0.4, 1.1))),
+            _seen(at),
+            draw_rotation(rng),
+            MarkClass.SKIN,
+            group,
+        )
+
+
+def _metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+    kinds = (_clips, _clips, _staples, _thread, _ball, _ball, _biopsy_marker)
+    middle = _middle(rng, half_mm)
+    for solid, offset in kinds[int(rng.integers(len(kinds)))](rng):
+        at = _seen(middle + offset)
+        yield PlacedSolid(solid, at, draw_rotation(rng), MarkClass.METAL, group)
+
+
+def _clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+    for _ in range(int(rng.integers(1, 6))):
+        solid = draw_clip(rng, np.zeros(3))
+        yield (
+            Solid(solid.centre, solid.parts, solid.mu * float(rng.uniform(0.5, 1.4))),
+            rng.normal(0, 8.0, 3),
+        )
+
+
+def _staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+    """A row of skin staples, or of the fine ones of a stapler, their legs bent in or not."""
+    width = float(rng.uniform(1.5, 6.5))
+    radius = float(rng.uniform(0.1, 0.28))
+    inward = float(rng.uniform(0.0, 0.8))
+    steps = np.linspace(-0.5, 0.5, max(int(2.0 * width / radius), 8))
+    bar = np.stack([width * steps, 0 * steps, 0 * steps], axis=-1)
+    down = np.linspace(0, float(rng.uniform(0.3, 0.6)) * width, 14)
+    legs = [
+        np.stack([side * (width / 2 - inward * down), -0.8 * down, 0.6 * down], -1)
+        for side in (-1.0, 1.0)
+    ]
+    row = rng.normal(size=3)
+    row *= float(rng.uniform(3.0, 8.0)) / float(np.linalg.norm(row))
+    for number in range(int(rng.integers(2, 9))):
+        yield make_wire(np.concatenate([bar, *legs]), radius, np.zeros(3)), row * number
+
+
+def _thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+    """A localisation wire, or one stuck on the scar, with a hook at its end or without."""
+    length = float(rng.uniform(10.0, 75.0))
+    points = draw_wandering_line(rng, np.zeros(3), rng.normal(size=3), length, 0.02)
+    if rng.random() < 0.5:
+        barb = points[1] - points[0]
+        barb = barb / np.linalg.norm(barb) + 0.4 * rng.normal(size=3)
+        hook = np.linspace(float(rng.uniform(4.0, 10.0)), 0.7, 8)[:, None] * barb
+        points = np.concatenate([points[0] + hook / np.linalg.norm(barb), points])
+    points -= points.mean(axis=0)
+    radius = float(rng.uniform(0.1, 0.35))
+    # Beads must be closer than they are wide.
+    at = np.linspace(0, len(points) - 1, max(int(length / radius), len(points)))
+    fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
+    yield make_wire(fine, radius, np.zeros(3)), np.zeros(3)
+
+
+def _ball(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+    ball = make_lead_ball(np.zeros(3))
+    yield ball.scale(float(rng.uniform(0.4, 1.3))), np.zeros(3)
+
+
+def _biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+    """A marker of wire, 2 to 5 mm: a coil, an arc or a ring, a loop, or two crossed bars."""
+    size = float(rng.uniform(0.8, 2.0))
+    narrow = float(rng.uniform(0.35, 1.0))
+    shape = int(rng.integers(3))
+    if shape == 0:
+        angles = np.linspace(0, 2 * np.pi * float(rng.uniform(0.4, 3.0)), 90)
+        rise = float(rng.uniform(0.0, 2.0)) * size * angles / angles[-1]
+        points = np.stack([size * np.cos(angles), narrow * size * np.sin(angles), rise], axis=-1)
+    elif shape == 1:
+        angles = np.linspace(-0.3 * np.pi, float(rng.uniform(1.0, 1.7)) * np.pi, 60)
+        points = np.stack(
+            [size * np.cos(angles), narrow * size * np.sin(2 * angles), 0 * angles], -1
+        )
+    else:
+        arm = np.linspace(-size, size, 24)
+        points = np.concatenate(
+            [np.stack([arm, 0 * arm, 0 * arm], -1), np.stack([0 * arm, narrow * arm, 0 * arm], -1)]
+        )
+    yield (
+        make_wire(points - points.mean(axis=0), float(rng.uniform(0.12, 0.3)), np.zeros(3)),
+        np.zeros(3),
+    )
+
+
+_Maker = Callable[[np.random.Generator, float, int], Iterator[PlacedSolid]]
+
+_KINDS: tuple[tuple[float, _Maker], ...] = (
+    (0.65, _cluster),
+    (0.15, _cluster),
+    (0.35, _singles),
+    (0.36, _vessel),
+    (0.22, _skin),
+    (0.35, _metal),
+)
+"""How often a region holds each kind; several may come together."""
+
+
+def _middle(rng: np.random.Generator, half_mm: float) -> Vector:
+    return np.append(rng.uniform(-0.85 * half_mm, 0.85 * half_mm, 2), 0.0)
+
+
+def _seen(point: Vector) -> tuple[float, float]:
+    return float(point[0]), float(point[1])
+
+
+def _along(direction: Vector) -> npt.NDArray[np.float64]:
+    """Return a rotation that turns the first axis to a direction."""
+    first = direction / np.linalg.norm(direction)
+    helper = np.array([0.0, 0.0, 1.0]) if abs(first[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    second = np.cross(helper, first)
+    second /= np.linalg.norm(second)
+    return np.stack([first, second, np.cross(first, second)], axis=-1)
+
+
+def _fainter(solid: Solid, factor: float) -> Solid:
+    return Solid(solid.centre, solid.parts, solid.mu * factor)

@@ -1,0 +1,128 @@
+"""`secondread explain`: what a report says, where its marks are, and what is wrong with it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from secondread import log
+from secondread.errors import SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from pydicom.dataset import Dataset
+
+
+def explain(
+    report: Annotated[Path, typer.Argument(help="A DICOM structured report.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all numbers.")] = False,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the marks on this DICOM image instead.", metavar="IMAGE", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture file. Default: named after report and image, in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Check a Mammography CAD SR instead; exit 1 on a fault."),
+    ] = False,
+) -> None:
+    """Print the content of a structured report as a tree.
+
+    With --check, a Mammography CAD SR is held against TID 4000: each fault is printed with its
+    position, and the exit status is 1; it is 0 where there is none.
+    """
+    log.configure_logging("explain", "warning")
+    ds = _opened(report)
+    if check:
+        _check(report, ds, as_json=as_json)
+    elif png is not None:
+        _draw(ds, png, out or Path(f"{report.stem}-{png.stem}.png"))
+    else:
+        _print(ds, as_json=as_json)
+
+
+def _opened(path: Path) -> "Dataset":
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        return pydicom.dcmread(path)
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file") from None
+    except InvalidDicomError:
+        raise SettingsError(f"{path}: not a DICOM file") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+
+
+def _print(ds: "Dataset", *, as_json: bool) -> None:
+    from secondread.report.readback.explain import explain_report, format_lines
+
+    document = explain_report(ds)
+    if as_json:
+        typer.echo(json.dumps(document, indent=1))
+        return
+    for line in format_lines(document):
+        typer.echo(line)
+
+
+def _check(path: Path, ds: "Dataset", *, as_json: bool) -> None:
+    from pydicom.uid import MammographyCADSRStorage
+
+    from secondread.report.check.cad_sr_check import check_cad_sr
+    from secondread.report.readback.explain import read_content
+
+    read_content(ds)
+    if ds.get("SOPClassUID") != MammographyCADSRStorage:
+        raise SettingsError(f"{path}: only a Mammography CAD SR can be checked")
+    faults = check_cad_sr(ds)
+    if as_json:
+        found = [{"position": fault.position, "fault": fault.message} for fault in faults]
+        typer.echo(json.dumps(found, indent=1))
+    for fault in () if as_json else faults:
+        typer.echo(str(fault))
+    if faults:
+        raise typer.Exit(1)
+    if not as_json:
+        typer.echo("no faults found")
+
+
+def _draw(ds: "Dataset", image: Path, out: Path) -> None:
+    from secondread.report.pages.marks_picture import draw_marks
+    from secondread.report.readback.explain import list_images, list_marks
+
+    picture = _opened(image)
+    uid = str(picture.get("SOPInstanceUID", ""))
+    known = list_images(ds)
+    if uid not in known:
+        named = "\n  ".join(known) or "none"
+        raise SettingsError(f"{image}: the report does not name this image; it names\n  {named}")
+    marks = list_marks(ds, uid)
+    draw_marks(_displayed(image, picture), marks).save(out)
+    items = len({mark.number for mark in marks})
+    typer.echo(f"{out}: {items} marked item{'' if items == 1 else 's'}")
+
+
+def _displayed(path: Path, picture: "Dataset") -> "npt.NDArray[np.uint8]":
+    """Return an image as grey levels for people, with its own window where it has one."""
+    from secondread.assemble.mammogram import Mammogram
+    from secondread.detect.decode import decode_pixels
+    from secondread.detect.pixels import GreyScale
+
+    mammogram = Mammogram.from_dataset(picture)
+    if mammogram.frames > 1:
+        raise SettingsError(f"{path}: images of several frames cannot be drawn")
+    stored = decode_pixels(picture)
+    grey = GreyScale.from_dataset(picture, mammogram)
+    return grey.render(stored, grey.to_brightness(stored), None)

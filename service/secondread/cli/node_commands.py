@@ -1,0 +1,93 @@
+"""The node's processes, and the commands that look after it."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from secondread.cli.options import (
+    Parent,
+    ProbePort,
+    SettingsFile,
+    find_settings_file,
+    read_settings,
+)
+
+
+def serve(settings: SettingsFile = None) -> None:
+    """Run the whole node: receiver, workers and operations page, restarted when they die."""
+    from secondread.app.serve import serve_node as run
+
+    loaded = read_settings(settings, "serve")
+    run(loaded, find_settings_file(settings))
+
+
+def receive(
+    settings: SettingsFile = None, probe_port: ProbePort = None, parent: Parent = None
+) -> None:
+    """Run the receiver alone: the C-STORE and C-ECHO SCP."""
+    from secondread.app.receive import run_receiver
+
+    run_receiver(read_settings(settings, "receive"), parent, probe_port)
+
+
+def work(
+    name: Annotated[
+        str, typer.Option(help="Name of this worker: unique, and the same after a restart.")
+    ] = "worker-0",
+    settings: SettingsFile = None,
+    probe_port: ProbePort = None,
+    parent: Parent = None,
+) -> None:
+    """Run one worker: reads studies that are due, and delivers results."""
+    from secondread.app.work import run_worker
+
+    run_worker(read_settings(settings, name), name, parent, probe_port)
+
+
+def web(settings: SettingsFile = None, parent: Parent = None) -> None:
+    """Run the operations page, health checks and metrics."""
+    from secondread.app.web import run_web_server
+
+    run_web_server(read_settings(settings, "web"), parent)
+
+
+_MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
+
+
+def check(settings: SettingsFile = None) -> None:
+    """Check settings, model, database, disk and every destination (C-ECHO); exit 1 on a fault."""
+    from secondread.app.node_check import check_node
+
+    answers = check_node(read_settings(settings, "check"))
+    table = Table("", "what", "answer", box=None)
+    for answer in answers:
+        table.add_row(_MARKS[answer.is_good], escape(answer.subject), escape(answer.message))
+    Console().print(table)
+    if any(answer.is_good is False for answer in answers):
+        raise typer.Exit(1)
+
+
+db = typer.Typer(help="The tracker's database.", no_args_is_help=True)
+
+
+@db.command("upgrade")
+def db_upgrade(settings: SettingsFile = None) -> None:
+    """Create the tables, or bring them to this version's form."""
+    from secondread.track.migrate import read_version, upgrade_database
+
+    loaded = read_settings(settings, "db")
+    loaded.node.data_dir.mkdir(parents=True, exist_ok=True)
+    before = read_version(loaded.tracker_url)
+    upgrade_database(loaded.tracker_url)
+    typer.echo(f"database: {before or 'empty'} -> {read_version(loaded.tracker_url)}")
+
+
+@db.command("current")
+def db_current(settings: SettingsFile = None) -> None:
+    """Print the version of the tables."""
+    from secondread.track.migrate import read_version
+
+    typer.echo(read_version(read_settings(settings, "db").tracker_url) or "empty")

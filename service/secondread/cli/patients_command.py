@@ -1,0 +1,128 @@
+"""`secondread patients`: whose is what, where one woman has two IDs, and her lesions' history."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from secondread.cli.options import (
+    PATIENT_HELP,
+    SettingsFile,
+    format_patient,
+    parse_patient,
+    read_settings,
+)
+from secondread.clock import utc_now
+
+app = typer.Typer(
+    help="Patients, IDs that are one patient's, and lesions over the years.", no_args_is_help=True
+)
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 200,
+    settings: SettingsFile = None,
+) -> None:
+    """List patients by ID and issuer; this shows patient IDs."""
+    from secondread.app.node import open_node
+
+    node = open_node(read_settings(settings, "patients"))
+    table = Table(box=None)
+    table.add_column("patient", overflow="fold")
+    for name in ("studies", "treatments"):
+        table.add_column(name)
+    table.add_column("merged into", overflow="fold")
+    for row in node.tracker.patients.list_patients(limit):
+        into = row.merged_into
+        table.add_row(
+            escape(format_patient(row.key)),
+            str(row.studies),
+            str(row.treatments),
+            "" if into is None else escape(format_patient(into)),
+        )
+    Console().print(table)
+
+
+@app.command()
+def merge(
+    merged: Annotated[str, typer.Argument(metavar="FROM", help=PATIENT_HELP)],
+    into: Annotated[str, typer.Argument(metavar="INTO", help=PATIENT_HELP)],
+    settings: SettingsFile = None,
+) -> None:
+    """Make two IDs one patient; files and results keep the ID that they have.
+
+    Studies and treatments of FROM are INTO's from then on, and so is what comes under FROM later.
+    It cannot be undone; who did it is written down.
+    """
+    from secondread.app.node import open_node
+    from secondread.track.prior_choice import FetchRules
+    from secondread.track.treatment_changes import RevisionRules
+
+    one, head = parse_patient(merged), parse_patient(into)
+    node = open_node(read_settings(settings, "patients"))
+    done = node.tracker.patients.merge_patients(
+        one,
+        head,
+        getpass.getuser()[:80],
+        utc_now(),
+        RevisionRules.from_settings(node.settings.assemble),
+        FetchRules.from_settings(node.settings),
+    )
+    typer.echo(
+        f"merged: {done.studies} studies and {done.treatments} treatments changed hands, "
+        f"{len(done.due_studies)} studies are due for a new revision"
+    )
+
+
+@app.command()
+def timeline(
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help=PATIENT_HELP)],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    every: Annotated[
+        bool, typer.Option("--all", help="Also lesions that were never shown to a radiologist.")
+    ] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Draw the history of a patient's lesions: each in every exam that shows it.
+
+    The picture names no patient. It is drawn from what was recorded with each result, and does
+    not need the images.
+    """
+    from secondread.app.node import open_node
+    from secondread.watch.lesion_histories import draw_lesion_histories
+
+    node = open_node(read_settings(settings, "patients"))
+    known = node.tracker.lesions.list_for_patient(parse_patient(patient))
+    lesions = [one for one in known if every or one.was_shown]
+    draw_lesion_histories(lesions, node.archive).save(out)
+    typer.echo(f"{out}: {len(lesions)} lesions")
+
+
+@app.command()
+def assess(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    side: Annotated[str, typer.Argument(help="The breast: R or L.")],
+    category: Annotated[
+        str,
+        typer.Argument(help="The radiologist's BI-RADS category: 0 to 6, 4A to 4C; - for none."),
+    ],
+    settings: SettingsFile = None,
+) -> None:
+    """Write down a radiologist's assessment of one breast in one exam, for the timeline.
+
+    It is the radiologist's alone: it changes no finding and no number. The last entry counts;
+    who made it is written down.
+    """
+    from secondread.app.node import open_node
+
+    node = open_node(read_settings(settings, "patients"))
+    given = "" if category == "-" else category.upper()
+    node.tracker.lesions.record_assessment(
+        study_uid, side.upper(), given, utc_now(), getpass.getuser()[:80]
+    )
+    typer.echo(f"{study_uid} {side.upper()}: {given or 'no category'}")

@@ -1,0 +1,90 @@
+"""All calcifications of one image as points in its frame, clustered or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from secondread.codes import MarkClass
+from secondread.findings.finding import Finding, ImageReading
+from secondread.followup.registration.frame import PointsMm, ViewFrame
+from secondread.geometry import PointPx
+
+LOW_CERTAINTY = 10.0
+"""The low threshold, 0-100: what is likelier than this to be there counts when "new" or "gone" is
+said. Below it, what a detector answers to noise would be taken for a prior of everything."""
+SURE_CERTAINTY = 50.0
+"""A calcification that is rather there than not is counted even when the other exam has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calcifications:
+    """Calcifications of one image; all arrays have one entry for each."""
+
+    at: PointsMm
+    certainty: npt.NDArray[np.float64]
+    diameter_mm: npt.NDArray[np.float64]
+    owner: npt.NDArray[np.int64]
+    """Index of the image's finding that it belongs to."""
+
+    def __len__(self) -> int:
+        return len(self.certainty)
+
+    def select(self, chosen: npt.NDArray[np.bool_]) -> "Calcifications":
+        """Return some of them."""
+        return Calcifications(
+            self.at[chosen], self.certainty[chosen], self.diameter_mm[chosen], self.owner[chosen]
+        )
+
+    def select_findings(self, findings: Sequence[int]) -> "Calcifications":
+        """Return those of some findings."""
+        return self.select(np.isin(self.owner, np.asarray(findings, np.int64)))
+
+    @property
+    def sure(self) -> npt.NDArray[np.bool_]:
+        """Which are rather there than not."""
+        return self.certainty >= SURE_CERTAINTY
+
+
+def collect_calcifications(image: ImageReading, frame: ViewFrame) -> Calcifications:
+    """Return the calcifications of an image that reach the low threshold.
+
+    Of a cluster that reaches it while none of its members does, all count: as a whole it is there,
+    however doubtful each of them.
+    """
+    rows = [
+        (point, certainty, diameter, number)
+        for number, finding in enumerate(image.findings)
+        for point, certainty, diameter in _likely(finding)
+    ]
+    return Calcifications(
+        frame.to_mm([row[0] for row in rows]),
+        np.array([row[1] for row in rows], np.float64),
+        np.array([row[2] for row in rows], np.float64),
+        np.array([row[3] for row in rows], np.int64),
+    )
+
+
+def _likely(finding: Finding) -> list[tuple[PointPx, float, float]]:
+    members = _members(finding)
+    likely = [member for member in members if member[1] >= LOW_CERTAINTY]
+    # Only a cluster's members can all be less likely than the finding.
+    return likely if likely or finding.certainty < LOW_CERTAINTY else members
+
+
+def _members(finding: Finding) -> list[tuple[PointPx, float, float]]:
+    if finding.mark_class is MarkClass.CLUSTER:
+        return [(m.center, m.certainty, m.diameter_mm) for m in finding.members]
+    if finding.mark_class is MarkClass.CALCIFICATION:
+        return [(finding.center, finding.certainty, finding.long_axis_mm)]
+    return []
+
+
+def find_clusters(image: ImageReading) -> list[int]:
+    """Return the indices of an image's findings that are clusters at the low threshold."""
+    return [
+        number
+        for number, finding in enumerate(image.findings)
+        if finding.mark_class is MarkClass.CLUSTER and finding.certainty >= LOW_CERTAINTY
+    ]

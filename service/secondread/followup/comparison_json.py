@@ -1,0 +1,145 @@
+"""Comparisons as plain values: the form that `findings.json` and `comparison.json` share."""
+
+from typing import Any
+
+from secondread.findings.cad_report import CadReport
+from secondread.findings.changes import (
+    FindingChange,
+    FindingRef,
+    MeasuredDifference,
+    Recheck,
+    StudyComparison,
+    ViewComparison,
+)
+from secondread.followup.correlation import ViewPair
+from secondread.followup.recheck import RecheckedFinding
+from secondread.geometry import PointPx
+
+
+def encode_comparison(comparison: StudyComparison) -> dict[str, Any]:
+    """Return a study's comparison with one prior as JSON values."""
+    day = comparison.prior_date
+    return {
+        "prior_study_uid": comparison.prior_study_uid,
+        "prior_date": day.isoformat() if day else None,
+        "compared": comparison.compared,
+        "why_not": comparison.why_not,
+        "basis": comparison.basis,
+        "views": [_view(view) for view in comparison.views],
+        "changes": [_change(change) for change in comparison.changes],
+    }
+
+
+def _view(view: ViewComparison) -> dict[str, Any]:
+    return {
+        "sop_instance_uid": view.sop_instance_uid,
+        "prior_sop_instance_uid": view.prior_sop_instance_uid,
+        "same_unit": view.same_unit,
+        "registration_error_mm": view.error_mm,
+        "tissue_aligned": view.aligned,
+        "why_not": view.why_not,
+    }
+
+
+def _change(change: FindingChange) -> dict[str, Any]:
+    return {
+        "verdict": change.kind.value,
+        "words": change.kind.words,
+        "current": change.current and _ref(change.current),
+        "prior": [_ref(ref) for ref in change.prior],
+        "calcifications": _difference(change.number),
+        "extent_mm": _difference(change.extent_mm),
+        "diameter_mm": _difference(change.diameter_mm),
+        "found_in_both": [[[p.col, p.row], [q.col, q.row]] for p, q in change.pairs],
+        "place": [[p.col, p.row] for p in change.place],
+        "error_mm": change.error_mm,
+        "why": change.why_not,
+        "second_look": change.recheck and _look(change.recheck),
+    }
+
+
+def _look(look: Recheck) -> dict[str, Any]:
+    return {
+        "seen": look.seen,
+        "words": look.words,
+        "other_places": look.other_places,
+        "as_high": look.as_similar,
+        "why_not": look.why_not,
+        "prior_image": look.prior_image,
+    }
+
+
+def encode_recheck(looked: RecheckedFinding) -> dict[str, Any]:
+    """Return what came of a second look as JSON values that `looked_from_json` reads."""
+    return {
+        "current": _ref(looked.current),
+        "about": looked.subject,
+        "look": _look(looked.recheck),
+        "place": [[round(p.col, 1), round(p.row, 1)] for p in looked.place],
+        "error_mm": looked.error_mm,
+    }
+
+
+def decode_recheck(values: dict[str, Any]) -> RecheckedFinding:
+    """Read what `looked_json` wrote."""
+    look = values["look"]
+    return RecheckedFinding(
+        FindingRef(**values["current"]),
+        values["about"],
+        Recheck(
+            seen=look["seen"],
+            other_places=look["other_places"],
+            as_similar=look["as_high"],
+            why_not=look["why_not"],
+            prior_image=look["prior_image"],
+        ),
+        tuple(PointPx(col, row) for col, row in values["place"]),
+        values["error_mm"],
+    )
+
+
+def _ref(ref: FindingRef) -> dict[str, str]:
+    return {
+        "study_uid": ref.study_uid,
+        "sop_instance_uid": ref.sop_instance_uid,
+        "finding_id": ref.finding_id,
+    }
+
+
+def _difference(difference: MeasuredDifference | None) -> dict[str, float] | None:
+    if difference is None:
+        return None
+    return {
+        "current": difference.current,
+        "prior": difference.prior,
+        "unchanged_from": difference.lower,
+        "unchanged_to": difference.upper,
+    }
+
+
+def encode_view_pair(pair: ViewPair) -> dict[str, Any]:
+    """Return a cluster that was recognised in both views as JSON values."""
+    return {
+        "cc": _ref(pair.cc),
+        "mlo": _ref(pair.mlo),
+        "confidence": pair.confidence,
+        "depths_mm": list(pair.depths_mm),
+        "quadrant": pair.place.quadrant,
+        "half": pair.place.half,
+        "clock_hour": pair.place.clock_hour,
+    }
+
+
+def encode_cad_report(report: CadReport) -> dict[str, Any]:
+    """Return what a CAD report of a prior says, and whose it is, as JSON values."""
+    day = report.written_on or report.study_date
+    return {
+        "study_uid": report.study_uid,
+        "sop_instance_uid": report.sop_instance_uid,
+        "title": report.title,
+        "origin": report.origin.value,
+        "manufacturer": report.equipment.manufacturer,
+        "date": day.isoformat() if day else None,
+        "marks": report.mark_counts,
+        "not_readable": [str(remark) for remark in report.remarks],
+    }

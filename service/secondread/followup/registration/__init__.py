@@ -1,0 +1,1 @@
+"""Where a place in the current image lies in the prior: one image registered to another."""

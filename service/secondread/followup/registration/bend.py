@@ -1,0 +1,65 @@
+"""The smooth part of a registration: a thin plate through the shifts of blocks of tissue."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import RBFInterpolator
+from scipy.spatial import cKDTree
+
+from secondread.followup.registration.frame import PointsMm, ViewFrame
+
+NODE_MM = 8.0
+"""Distance between the nodes at which a bend is stored."""
+
+_SMOOTHING = 300.0  # a single block's error of half a millimetre bends the plate by a tenth of it
+_OUTLIER, _OUTLIER_MM = 3.5, 2.0
+
+
+def make_nodes(frame: ViewFrame) -> PointsMm:
+    """Return the nodes over an image, (rows, columns, 2), in its frame."""
+    x = np.arange(0.0, frame.width_mm + NODE_MM, NODE_MM)
+    y = np.arange(0.0, frame.height_mm + NODE_MM, NODE_MM)
+    return np.stack(np.meshgrid(x, y), axis=-1)
+
+
+def find_consistent(at: PointsMm, shift: PointsMm) -> npt.NDArray[np.bool_]:
+    """Return which places are shifted as their neighbours are."""
+    _, near = cKDTree(at).query(at, k=min(7, len(at)))
+    middle = np.median(shift[near], axis=1)
+    off = np.hypot(*(shift - middle).T)
+    return np.asarray(off <= max(_OUTLIER * float(np.median(off)), _OUTLIER_MM))
+
+
+def fit_bend(
+    at: PointsMm, shift: PointsMm, where: PointsMm
+) -> tuple[npt.NDArray[np.float32], float]:
+    """Return the smooth bend that shifts ask for, at nodes, and what it leaves of them.
+
+    Parameters
+    ----------
+    at, shift
+        Places in mm, and how far each is shifted.
+    where
+        The nodes, (rows, columns, 2).
+
+    Returns
+    -------
+    ndarray
+        The shift at each node, the same shape.
+    float
+        Root mean square, in each direction, of what remains of the shifts, in mm.
+    """
+    plate = RBFInterpolator(at, shift, kernel="thin_plate_spline", smoothing=_SMOOTHING)
+    bend = plate(where.reshape(-1, 2)).reshape(where.shape).astype(np.float32)
+    return bend, float(np.sqrt(np.mean((shift - plate(at)) ** 2)))
+
+
+def interpolate_bend(bend: npt.NDArray[np.float32], points: PointsMm) -> PointsMm:
+    """Return the shifts at points, (..., 2), linear between the nodes."""
+    rows, columns = bend.shape[:2]
+    at = points / NODE_MM
+    x, y = np.clip(at[..., 0], 0, columns - 1.001), np.clip(at[..., 1], 0, rows - 1.001)
+    column, row = x.astype(np.int64), y.astype(np.int64)
+    right, down = (x - column)[..., None], (y - row)[..., None]
+    above = bend[row, column] * (1 - right) + bend[row, column + 1] * right
+    below = bend[row + 1, column] * (1 - right) + bend[row + 1, column + 1] * right
+    return np.asarray(above * (1 - down) + below * down, np.float64)

@@ -1,0 +1,1 @@
+"""The independent checker of Mammography CAD SRs, and its tables of TID 4000."""

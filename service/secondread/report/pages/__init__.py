@@ -1,0 +1,1 @@
+"""Pictures: captures, overview, presentation states, the timeline of a lesion."""

@@ -1,0 +1,270 @@
+"""Secondary captures of a reading: an overview, the views with shown findings, and notices.
+
+For workstations that draw no CAD marks, and for what a CAD SR cannot say. No patient identity is
+in the pixels, so that Burned In Annotation is NO (PS3.3 C.7.6.1), and no Pixel Spacing is
+given, since the pictures of a page differ in scale and carry their own bars.
+"""
+
+from collections.abc import Callable, Mapping
+
+from pydicom.dataset import Dataset
+
+from secondread.findings.finding import ImageReading, StudyReading
+from secondread.reasons import ImageStatus, Outcome
+from secondread.report.pages.overview import draw_overview_page
+from secondread.report.pages.page_layout import (
+    NoticeLine,
+    PageText,
+    draw_notice_page,
+    draw_view_page,
+)
+from secondread.report.pages.panels import DisplayArray
+from secondread.report.pages.secondary_capture import (
+    add_laterality,
+    add_pixels,
+    add_source,
+    build_image_comments,
+    build_secondary_capture,
+    collect_sides,
+    describe_replaced,
+    encode_source_image,
+)
+from secondread.report.result import ResultObject
+from secondread.report.sr.finding_lines import describe_in_legend, list_treatment_lines
+from secondread.report.sr.header import Authorship, to_local_time
+from secondread.report.sr.image_library import find_source
+from secondread.report.sr.wording import (
+    LIMITS,
+    capitalize,
+    describe_certainty,
+    describe_image_outcome,
+    describe_left_out,
+    describe_operating_point,
+    describe_priors,
+    format_label,
+    join_sentences,
+    list_study_doubts,
+    name_images,
+    pluralize,
+    to_ascii,
+)
+from secondread.settings import ObjectKind
+
+LoadDisplay = Callable[[str], DisplayArray]
+"""Gives the full-resolution display array of an image by SOP Instance UID."""
+
+_HEADLINES = {
+    Outcome.FINDINGS: "SECOND READ: FINDINGS SHOWN",
+    Outcome.NO_FINDINGS: "SECOND READ: NO FINDINGS SHOWN",
+    Outcome.PARTIAL: "SECOND READ INCOMPLETE",
+    Outcome.FAILED: "SECOND READ NOT PERFORMED",
+    Outcome.NOT_ELIGIBLE: "SECOND READ NOT PERFORMED",
+}
+
+
+def make_view_captures(
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    display: LoadDisplay,
+    authorship: Authorship,
+    first: int = 0,
+) -> tuple[ResultObject, ...]:
+    """Return one capture for each image that has shown findings, in reading order.
+
+    Parameters
+    ----------
+    reading
+        What was read.
+    sources
+        Headers of the images by SOP Instance UID.
+    display
+        Their pixels; asked for only where there is something to draw.
+    authorship
+        Who writes, when, for which destination.
+    first
+        Position of the first one among the captures of this reading.
+
+    Raises
+    ------
+    ReportError
+        An image with findings has no header.
+    """
+    names = name_images(reading)
+    drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
+    results = []
+    for index, image in enumerate(drawn, start=first):
+        uid = image.mammogram.sop_instance_uid
+        source = find_source(image.mammogram, sources)
+        text = PageText(
+            title=to_ascii(names[uid]),
+            subtitle=f"{pluralize(len(image.shown_findings), 'finding')} shown",
+            notes=_view_notes(reading, image),
+            footer=_footer(reading, authorship, source),
+            contexts={
+                one.id: describe_in_legend(reading, image, one) for one in image.shown_findings
+            },
+        )
+        ds = build_secondary_capture(source, authorship, uid, index + 1)
+        add_source(ds, image, source)
+        add_pixels(ds, draw_view_page(image, display(uid), text))
+        results.append(ResultObject(ObjectKind.CAPTURE, index, uid, ds))
+    return tuple(results)
+
+
+def make_overview(
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    display: LoadDisplay,
+    authorship: Authorship,
+) -> ResultObject:
+    """Return the capture that shows the exam as it hangs, with its findings; the first capture.
+
+    Parameters
+    ----------
+    reading
+        What was read; at least one image was.
+    sources, display
+        Headers and pixels of the images, and of the priors' that they were compared with.
+    authorship
+        Who writes, when, for which destination.
+    """
+    source = _own_source(reading, sources)
+    shown = sum(len(image.shown_findings) for image in reading.images)
+    suspicion = "not rated" if reading.suspicion is None else f"{reading.suspicion:.0f}"
+    text = PageText(
+        title="OVERVIEW",
+        subtitle=f"{pluralize(shown, 'finding')} shown, suspicion of the exam {suspicion}",
+        notes=(*_study_notes(reading), *_broken_lines(reading), LIMITS.rstrip(".")),
+        footer=_footer(reading, authorship, source),
+    )
+    ds = build_secondary_capture(source, authorship, "overview", 1)
+    ds.DerivationDescription = (
+        "Page with downsampled views, hung, the prior's beside them where there is one, and the "
+        "outlines and numbers of computer-detected calcifications"
+    )
+    ds.SourceImageSequence = [
+        encode_source_image(image) for image in reading.images if image.status.was_read
+    ]
+    add_laterality(ds, collect_sides(reading.images))
+    add_pixels(ds, draw_overview_page(reading, display, text))
+    return ResultObject(ObjectKind.CAPTURE, 0, None, ds)
+
+
+def make_notice(
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    authorship: Authorship,
+    index: int = 0,
+) -> ResultObject:
+    """Return a capture that says in words what became of the study, image by image.
+
+    Parameters
+    ----------
+    reading
+        What was read and what not.
+    sources
+        Headers of the study, by SOP Instance UID; there is at least one.
+    authorship
+        Who writes, when, for which destination.
+    index
+        Its position among the captures of this reading.
+    """
+    source = _own_source(reading, sources)
+    text = PageText(
+        title=_headline(reading),
+        subtitle=capitalize(to_ascii(join_sentences(reading.reasons[:1]))),
+        notes=(*_doubts(reading), LIMITS),
+        footer=_footer(reading, authorship, source),
+    )
+    ds = build_secondary_capture(source, authorship, "study", index + 1)
+    ds.ImageComments = build_image_comments(f"{text.title}: {text.subtitle}", authorship, source)
+    # What was left out has a side as well.
+    own = _own_headers(reading, sources)
+    add_laterality(ds, {str(header.get("ImageLaterality", None) or "") for header in own})
+    add_pixels(ds, draw_notice_page(text, _notice_rows(reading)))
+    return ResultObject(ObjectKind.CAPTURE, index, None, ds)
+
+
+def _own_source(reading: StudyReading, sources: Mapping[str, Dataset]) -> Dataset:
+    """Return the header of an image of the study; those of priors may be among the sources."""
+    return min(_own_headers(reading, sources), key=lambda ds: str(ds.SOPInstanceUID))
+
+
+def _own_headers(reading: StudyReading, sources: Mapping[str, Dataset]) -> list[Dataset]:
+    return [ds for ds in sources.values() if str(ds.StudyInstanceUID) == reading.study_uid]
+
+
+def _headline(reading: StudyReading) -> str:
+    doubtful = reading.outcome is Outcome.NO_FINDINGS and reading.doubtful
+    return _HEADLINES[reading.outcome] + (", WITH DOUBTS" if doubtful else "")
+
+
+def _notice_rows(reading: StudyReading) -> list[NoticeLine]:
+    names = name_images(reading)
+    rows = [
+        NoticeLine(
+            to_ascii(names[image.mammogram.sop_instance_uid]),
+            to_ascii(describe_image_outcome(image)),
+            emphasized=image.status is not ImageStatus.READ,
+        )
+        for image in reading.images
+    ]
+    rows += [
+        NoticeLine(format_label(view), "expected, and not received", emphasized=True)
+        for view in reading.missing_views
+    ]
+    rows += [
+        NoticeLine(to_ascii(labels), f"left out: {reason}", emphasized=not reading.images)
+        for labels, reason in describe_left_out(reading)
+    ]
+    return sorted(rows, key=lambda row: not row.emphasized)
+
+
+def _doubts(reading: StudyReading) -> tuple[str, ...]:
+    facts = (*list_study_doubts(reading), *describe_priors(reading), *list_treatment_lines(reading))
+    return (". ".join(facts),) if facts else ()
+
+
+def _view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, ...]:
+    magnified = image.mammogram.magnification
+    lengths = "Lengths at the detector plane"
+    if magnified is not None and magnified > 1:
+        lengths += f", magnified {magnified:.2f} times"
+    if image.mammogram.spacing is None:
+        lengths = "The image has no pixel spacing, lengths are not known"
+    elif not image.mammogram.is_spacing_at_detector:
+        lengths = "Lengths by a pixel spacing that is not given at the detector plane"
+    doubts = (f"Read with doubts: {join_sentences(image.reasons)}",) if image.reasons else ()
+    return tuple(
+        to_ascii(note)
+        for note in (
+            *doubts,
+            *_study_notes(reading),
+            f"{describe_certainty(reading.model)}. {lengths}. Details with their own contrast",
+        )
+    )
+
+
+def _broken_lines(reading: StudyReading) -> tuple[str, ...]:
+    compared = any(comparison.compared for comparison in reading.comparisons)
+    return ("Broken line: where it would lie in the other exam",) if compared else ()
+
+
+def _study_notes(reading: StudyReading) -> tuple[str, ...]:
+    missing = ", ".join(map(format_label, reading.missing_views))
+    return (*((f"Expected views missing: {missing}",) if missing else ()), *_doubts(reading))
+
+
+def _footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> tuple[str, str]:
+    node, model, occasion = authorship.node, reading.model, authorship.occasion
+    at = to_local_time(occasion.written_at, source)
+    place = ", ".join([f"revision {reading.revision}", *describe_replaced(authorship, source)])
+    zone = f"{at:%z}"
+    made = f"processed {at:%Y-%m-%d %H:%M} UTC{zone[:3]}:{zone[3:5]}"
+    return (
+        to_ascii(f"{made}   |   {place}"),
+        to_ascii(
+            f"{node.model_name} {node.version}   |   {model.name} {model.version}, "
+            f"{describe_operating_point(model)}, manifest {model.digest[:12]}"
+        ),
+    )

@@ -1,0 +1,109 @@
+"""Which images an overview shows, and where: right beside left, cranio-caudal over oblique."""
+
+from dataclasses import dataclass
+
+from secondread.codes import Laterality, View
+from secondread.findings.changes import StudyComparison
+from secondread.findings.finding import ImageReading, StudyReading
+from secondread.report.sr.wording import explain_why_not_read, format_label, name_images
+
+ROWS = (View.CC, View.MLO)
+SIDES = (Laterality.RIGHT, Laterality.LEFT)
+
+
+@dataclass(frozen=True, slots=True)
+class PriorView:
+    """The prior's image of a view."""
+
+    image: ImageReading
+    comparison: StudyComparison
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSlot:
+    """One place of the hanging."""
+
+    side: Laterality
+    name: str
+    """As ``R CC``."""
+    image: ImageReading | None
+    """None where there is none to show."""
+    why_not: str = ""
+    """For people: why there is none."""
+    prior: PriorView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExamHanging:
+    """The places of an overview."""
+
+    rows: tuple[tuple[ViewSlot, ...], ...]
+    """Cranio-caudal views over oblique ones, right before left; only sides that the exam has."""
+    further: tuple[ImageReading, ...]
+    """Images with shown findings that have no place: the views of these places came twice."""
+
+    @property
+    def has_priors(self) -> bool:
+        """Whether a prior is shown."""
+        return any(slot.prior is not None for row in self.rows for slot in row)
+
+
+def hang_exam(reading: StudyReading) -> ExamHanging:
+    """Return the places of an exam's images."""
+    sides = [side for side in SIDES if _is_imaged(reading, side)] or list(SIDES)
+    rows = tuple(tuple(_slot(reading, side, row) for side in sides) for row in ROWS)
+    placed = [slot.image for row in rows for slot in row]
+    further = tuple(
+        image for image in _read(reading) if image.shown_findings and image not in placed
+    )
+    return ExamHanging(rows, further)
+
+
+def _read(reading: StudyReading) -> list[ImageReading]:
+    return [image for image in reading.images if image.status.was_read]
+
+
+def _is_imaged(reading: StudyReading, side: Laterality) -> bool:
+    expected = any(label.startswith(side.letter) for label in reading.missing_views)
+    return expected or any(image.mammogram.laterality is side for image in reading.images)
+
+
+def _slot(reading: StudyReading, side: Laterality, row: View) -> ViewSlot:
+    label = side.letter + row.name
+    found = [
+        image
+        for image in reading.images
+        if image.mammogram.laterality is side and _stands_for(image.mammogram.view, row)
+    ]
+    read = [image for image in found if image.status.was_read]
+    if read:
+        best = max(read, key=lambda image: (len(image.shown_findings), image.mammogram.view is row))
+        name = name_images(reading)[best.mammogram.sop_instance_uid]
+        return ViewSlot(side, name, best, prior=_prior(reading, best))
+    if found:
+        return ViewSlot(
+            side, format_label(label), None, f"not read: {explain_why_not_read(found[0])}"
+        )
+    missing = label in reading.missing_views
+    return ViewSlot(side, format_label(label), None, "not received" if missing else "no such image")
+
+
+def _stands_for(view: View | None, row: View) -> bool:
+    return view is not None and (view.is_cc_like if row is View.CC else view.is_mlo_like)
+
+
+def _prior(reading: StudyReading, image: ImageReading) -> PriorView | None:
+    """Return the nearest prior's image of the view, which the image was held against."""
+    uid = image.mammogram.sop_instance_uid
+    read = {
+        one.mammogram.sop_instance_uid: one
+        for earlier in reading.prior_readings
+        for one in earlier.images
+        if one.status.was_read
+    }
+    for comparison in reading.comparisons:
+        for view in comparison.views:
+            found = read.get(view.prior_sop_instance_uid or "")
+            if view.sop_instance_uid == uid and found is not None:
+                return PriorView(found, comparison)
+    return None

@@ -1,0 +1,225 @@
+"""Presentation states: the shown findings over the original image at full resolution.
+
+One for each image with shown findings, since a presentation state is for images of one size. It
+shows the image as it is, whole and with its own grey scale; nothing is flipped or windowed.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+
+import numpy as np
+from highdicom import PresentationLUTTransformation, pr
+from highdicom.color import CIELabColor
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.geometry import PointPx, bounding_box
+from secondread.report.result import ResultObject
+from secondread.report.sr.header import Authorship, build_header
+from secondread.report.sr.highdicom_adapter import build_stand_in, replace_header
+from secondread.report.sr.image_library import find_source
+from secondread.report.sr.uids import ResultUids
+from secondread.report.sr.wording import DISCLAIMER, PURPOSE, name_images, pluralize, to_ascii
+from secondread.settings import ObjectKind
+
+LABEL = "SECONDREAD"
+"""Content Label (0070,0080): a Code String of at most 16 characters."""
+MARKS = pr.GraphicLayer(
+    layer_name="MARKS",
+    order=1,
+    description="Outlines and numbers of computer-detected calcifications",
+    display_color=CIELabColor(80.0, -25.0, -30.0),
+)
+NOTE = pr.GraphicLayer(layer_name="NOTE", order=2, description="What the marks are not")
+
+_MODALITY_LUT = ("RescaleIntercept", "RescaleSlope", "RescaleType")
+# Size of a number's box: legible when a view of some 180 mm fills a screen.
+_NUMBER_MM = 5.0
+_USUAL_SPACING_MM = 0.1
+
+
+def build_presentation_states(
+    reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
+) -> tuple[ResultObject, ...]:
+    """Return one presentation state for each image with shown findings, in reading order.
+
+    Parameters
+    ----------
+    reading
+        What was read.
+    sources
+        Headers of the images by SOP Instance UID.
+    authorship
+        Who writes, when, for which destination.
+
+    Raises
+    ------
+    ReportError
+        An image with findings has no header.
+    """
+    drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
+    names = name_images(reading)
+    return tuple(
+        ResultObject(
+            ObjectKind.PRESENTATION,
+            index,
+            image.mammogram.sop_instance_uid,
+            _presentation_state(
+                image,
+                names[image.mammogram.sop_instance_uid],
+                find_source(image.mammogram, sources),
+                authorship,
+                index + 1,
+            ),
+        )
+        for index, image in enumerate(drawn)
+    )
+
+
+def _presentation_state(
+    image: ImageReading, name: str, source: Dataset, authorship: Authorship, number: int
+) -> Dataset:
+    mammogram = image.mammogram
+    header = build_header(source, authorship, ObjectKind.PRESENTATION)
+    modality_lut = _MODALITY_LUT if all(source.get(k) is not None for k in _MODALITY_LUT) else ()
+    pictured = build_stand_in(mammogram, source, modality_lut)
+    made = pr.GrayscaleSoftcopyPresentationState(
+        referenced_images=[pictured],
+        series_instance_uid=header.SeriesInstanceUID,
+        series_number=header.SeriesNumber,
+        sop_instance_uid=authorship.uids.derive_instance_uid(
+            ObjectKind.PRESENTATION.value, mammogram.sop_instance_uid
+        ),
+        instance_number=number,
+        manufacturer=header.Manufacturer,
+        manufacturer_model_name=header.ManufacturerModelName,
+        software_versions=header.SoftwareVersions,
+        device_serial_number=authorship.node.device_uid,
+        content_label=LABEL,
+        content_description=to_ascii(
+            f"{name}: {pluralize(len(image.shown_findings), 'finding')} shown", 64
+        ),
+        content_creator_name="Secondread^",
+        graphic_layers=[MARKS, NOTE],
+        graphic_annotations=[_marks(image, pictured, authorship.uids), _note(pictured)],
+        presentation_lut_transformation=PresentationLUTTransformation(
+            presentation_lut_shape="INVERSE" if mammogram.is_inverted else "IDENTITY"
+        ),
+    )
+    ds = replace_header(made, header)
+    ds.PresentationCreationDate, ds.PresentationCreationTime = ds.ContentDate, ds.ContentTime
+    # Not of this IOD, whose date of content is that of the presentation state.
+    del ds.ContentDate, ds.ContentTime
+    ds.Laterality = mammogram.laterality.letter if mammogram.laterality else None
+    _add_voi(ds, source)
+    _add_aspect(ds, image)
+    return ds
+
+
+def _add_voi(ds: Dataset, source: Dataset) -> None:
+    """Repeat the image's grey scale, the first where there are several (PS3.3 C.11.8).
+
+    A window that makes no sense is left out: without one, the full range is displayed.
+    """
+    area = Dataset()
+    tables = source.get("VOILUTSequence")
+    window = _window(source)
+    if tables:
+        area.VOILUTSequence = [deepcopy(tables[0])]
+    elif window is not None:
+        area.WindowCenter, area.WindowWidth = window
+        if source.get("VOILUTFunction"):
+            area.VOILUTFunction = source.VOILUTFunction
+    else:
+        return
+    ds.SoftcopyVOILUTSequence = [area]
+
+
+def _window(source: Dataset) -> tuple[float, float] | None:
+    center, width = (_first(source, keyword) for keyword in ("WindowCenter", "WindowWidth"))
+    function = str(source.get("VOILUTFunction") or "LINEAR")
+    if function not in {"LINEAR", "LINEAR_EXACT", "SIGMOID"} or center is None or width is None:
+        return None
+    # A linear window is at least one value wide (PS3.3 C.11.2.1.2).
+    return (center, width) if width >= (1.0 if function == "LINEAR" else 1e-6) else None
+
+
+def _first(source: Dataset, keyword: str) -> float | None:
+    value = source.get(keyword)
+    try:
+        number = float(value[0] if isinstance(value, MultiValue) else value)
+    except (IndexError, TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _marks(image: ImageReading, pictured: Dataset, uids: ResultUids) -> pr.GraphicAnnotation:
+    return pr.GraphicAnnotation(
+        referenced_images=[pictured],
+        graphic_layer=MARKS,
+        graphic_objects=[
+            pr.GraphicObject(
+                graphic_type=pr.GraphicTypeValues.POLYLINE,
+                graphic_data=np.array([(p.col, p.row) for p in finding.outline]),
+                units=pr.AnnotationUnitsValues.PIXEL,
+                tracking_id=finding.id,
+                tracking_uid=uids.derive_tracking_uid(finding.id),
+            )
+            for finding in image.shown_findings
+        ],
+        text_objects=[_number(image, finding) for finding in image.shown_findings],
+    )
+
+
+def _number(image: ImageReading, finding: Finding) -> pr.TextObject:
+    """Return a finding's number: above its outline, or below where there is no room."""
+    mammogram = image.mammogram
+    spacing = mammogram.spacing
+    width, height = (
+        _NUMBER_MM / (mm or _USUAL_SPACING_MM)
+        for mm in ((spacing.between_columns, spacing.between_rows) if spacing else (None, None))
+    )
+    first, last = bounding_box(finding.outline)
+    left = min(max((first.col + last.col - width) / 2, 0.0), max(mammogram.columns - width, 0.0))
+    above = first.row - 1.5 * height
+    top = above if above >= 0 else min(last.row + 0.5 * height, max(mammogram.rows - height, 0.0))
+    middle = PointPx(left + width / 2, top + height / 2)
+    anchor = _nearest(finding.outline, middle)
+    return pr.TextObject(
+        text_value=finding.number,
+        units=pr.AnnotationUnitsValues.PIXEL,
+        bounding_box=(
+            left,
+            top,
+            min(left + width, mammogram.columns),
+            min(top + height, mammogram.rows),
+        ),
+        anchor_point=(anchor.col, anchor.row),
+    )
+
+
+def _nearest(outline: Sequence[PointPx], point: PointPx) -> PointPx:
+    return min(outline, key=lambda p: math.hypot(p.col - point.col, p.row - point.row))
+
+
+def _note(pictured: Dataset) -> pr.GraphicAnnotation:
+    text = pr.TextObject(
+        text_value=f"{DISCLAIMER} - {PURPOSE}",
+        units=pr.AnnotationUnitsValues.DISPLAY,
+        bounding_box=(0.02, 0.95, 0.98, 0.99),
+        text_justification=pr.TextJustificationValues.LEFT,
+    )
+    return pr.GraphicAnnotation(
+        referenced_images=[pictured], graphic_layer=NOTE, text_objects=[text]
+    )
+
+
+def _add_aspect(ds: Dataset, image: ImageReading) -> None:
+    """Give the pixels their shape: by their spacing at the detector, where it is known."""
+    (area,) = ds.DisplayedAreaSelectionSequence
+    spacing = image.mammogram.spacing
+    if spacing is not None:
+        del area.PresentationPixelAspectRatio
+        area.PresentationPixelSpacing = [spacing.between_rows, spacing.between_columns]

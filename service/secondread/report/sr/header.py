@@ -1,0 +1,192 @@
+"""The header that all results share: patient and study of the images, node, series, dates."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    UID,
+    ComprehensiveSRStorage,
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    MammographyCADSRStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from secondread import __version__
+from secondread.report.result import NodeIdentity, Occasion
+from secondread.report.sr.uids import ResultUids, derive_uid
+from secondread.report.sr.wording import to_ascii
+from secondread.settings import ObjectKind, ProfileSettings
+
+IMPLEMENTATION_CLASS_UID = derive_uid("secondread", "implementation class")
+"""Names this software in file meta information (0002,0012)."""
+
+IMPLEMENTATION_VERSION_NAME = f"SREAD_{__version__}"[:16]
+"""Implementation Version Name (0002,0013), 16 characters at most."""
+
+# Attributes of the Patient, Patient Study and General Study modules (PS3.3 C.7.1.1, C.7.2.1,
+# C.7.2.2) that images carry. All results of a study repeat them as they are: a study whose
+# instances disagree about them is split or rejected by some archives.
+COPIED_ATTRIBUTES = (
+    "SpecificCharacterSet",
+    "TimezoneOffsetFromUTC",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "TypeOfPatientID",
+    "OtherPatientIDsSequence",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "EthnicGroup",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "StudyDescription",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "ReferringPhysicianName",
+    "ConsultingPhysicianName",
+    "ProcedureCodeSequence",
+)
+
+_TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+
+_NUMBER_IN_REVISION = {
+    ObjectKind.CAD_SR: 1,
+    ObjectKind.CAPTURE: 2,
+    ObjectKind.TID1500: 3,
+    ObjectKind.PRESENTATION: 4,
+}
+
+RESULT_SOP_CLASSES = {
+    ObjectKind.CAD_SR: MammographyCADSRStorage,
+    ObjectKind.CAPTURE: SecondaryCaptureImageStorage,
+    ObjectKind.TID1500: ComprehensiveSRStorage,
+    ObjectKind.PRESENTATION: GrayscaleSoftcopyPresentationStateStorage,
+}
+"""The storage SOP class of each kind of result."""
+
+SERIES_DESCRIPTIONS = {
+    ObjectKind.CAD_SR: "calcification CAD (research use)",
+    ObjectKind.CAPTURE: "captures (not for diagnosis)",
+    ObjectKind.TID1500: "measurements (research use)",
+    ObjectKind.PRESENTATION: "marks (not for diagnosis)",
+}
+"""What series descriptions say after the profile's beginning; 64 characters with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorship:
+    """Who writes a result, under which UIDs, when, and for which kind of destination."""
+
+    node: NodeIdentity
+    uids: ResultUids
+    occasion: Occasion
+    profile: ProfileSettings
+
+
+def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> Dataset:
+    """Return the patient, study, series and equipment modules of a result.
+
+    Parameters
+    ----------
+    source
+        Header of an image of the study. Patient and study attributes are copied with its
+        Specific Character Set, so that names keep their bytes.
+    authorship
+        Who writes.
+    kind
+        Which series: each kind has its own, apart from the images.
+    """
+    ds = Dataset()
+    for keyword in COPIED_ATTRIBUTES:
+        if keyword in source:
+            ds[keyword] = deepcopy(source[keyword])
+    if authorship.profile.character_set != "source":
+        _decode_names(ds)
+        ds.SpecificCharacterSet = authorship.profile.character_set
+    for keyword in _TYPE_2:
+        if keyword not in ds:
+            setattr(ds, keyword, None)
+    uids = authorship.uids
+    ds.SOPClassUID = RESULT_SOP_CLASSES[kind]
+    ds.SeriesInstanceUID = uids.derive_series_uid(kind.value)
+    # A ten for each revision, so that series sort in the order in which they were made.
+    profile = authorship.profile
+    ds.SeriesNumber = profile.series_number + 10 * uids.revision + _NUMBER_IN_REVISION[kind]
+    ds.SeriesDescription = f"{profile.series_description}: {SERIES_DESCRIPTIONS[kind]}"
+    _add_equipment(ds, authorship.node, source)
+    written_at = to_local_time(authorship.occasion.written_at, source)
+    for prefix in ("InstanceCreation", "Series", "Content"):
+        setattr(ds, f"{prefix}Date", written_at.strftime("%Y%m%d"))
+        setattr(ds, f"{prefix}Time", written_at.strftime("%H%M%S"))
+    return ds
+
+
+def _decode_names(ds: Dataset) -> None:
+    """Turn person names, which keep the bytes they were read from, into text.
+
+    Other values are text already, and all of it is encoded where it is written.
+    """
+    for element in ds.iterall():
+        if element.VR == "PN" and element.value:
+            names = element.value if element.VM > 1 else [element.value]
+            element.value = [str(name) for name in names]
+
+
+def _add_equipment(ds: Dataset, node: NodeIdentity, source: Dataset) -> None:
+    ds.Manufacturer = to_ascii(node.manufacturer, 64)
+    ds.ManufacturerModelName = to_ascii(node.model_name, 64)
+    ds.StationName = to_ascii(node.station_name, 16)
+    ds.SoftwareVersions = to_ascii(node.version, 64)
+    if node.institution:
+        ds.InstitutionName = to_ascii(node.institution, 64)
+    elif "InstitutionName" in source:
+        ds["InstitutionName"] = deepcopy(source["InstitutionName"])
+
+
+def to_local_time(at: datetime, source: Dataset) -> datetime:
+    """Return the instant in the time zone of the images.
+
+    Timezone Offset From UTC (0008,0201) holds for every time of an object (PS3.3 C.12.1.1.8),
+    and Study Time is the images'. Where the images name no zone, neither does the result, and
+    the instant is written in the zone that it came with.
+    """
+    offset = str(source.get("TimezoneOffsetFromUTC", None) or "")
+    if len(offset) == 5 and offset[0] in "+-" and offset[1:].isdigit():
+        span = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+        if span < timedelta(hours=24):
+            return at.astimezone(timezone(-span if offset[0] == "-" else span))
+    return at
+
+
+def build_file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
+    """Return the file meta information of a result (PS3.10 7.1)."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return meta

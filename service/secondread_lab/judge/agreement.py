@@ -1,0 +1,107 @@
+"""Agreement: of descriptors with the truth, of both views with each other, of exams' ranks."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from secondread_lab.judge.bootstrap import Draws, Owners, Values
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Descriptors against the truth, over the clusters that were found and described."""
+
+    labels: tuple[str, ...]
+    table: tuple[tuple[int, ...], ...]
+    """Rows are the truth, columns the first choice."""
+    first: float | None
+    """Share whose first choice is right; None where nothing was described."""
+    either: float | None
+    """Share where one of the first two is."""
+    kappa: float | None
+    """Cohen's, of the first choice; None where nothing was described or chance alone agrees."""
+    count: int
+
+
+def tabulate_confusion(pairs: Iterable[tuple[str, Sequence[str]]]) -> Confusion:
+    """Compare true labels with described ones, the likeliest first.
+
+    Pairs without a description are left out.
+    """
+    described = [(true, tuple(said[:2])) for true, said in pairs if true and said]
+    labels = tuple(sorted({label for true, said in described for label in (true, said[0])}))
+    count = len(described)
+    if not count:
+        return Confusion((), (), None, None, None, 0)
+    cells = Counter((true, said[0]) for true, said in described)
+    table = np.array([[cells[true, said] for said in labels] for true in labels])
+    observed = float(np.trace(table)) / count
+    expected = float(table.sum(axis=0) @ table.sum(axis=1)) / count**2
+    return Confusion(
+        labels,
+        tuple(tuple(row) for row in table.tolist()),
+        observed,
+        sum(true in said for true, said in described) / count,
+        (observed - expected) / (1 - expected) if expected < 1 else None,
+        count,
+    )
+
+
+class TrueLesion(NamedTuple):
+    """A true lesion over all views of one study."""
+
+    study: str
+    side: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LesionInView:
+    """One true lesion in one view."""
+
+    lesion: TrueLesion
+    view: str
+    """``CC`` or ``MLO``; others take no part."""
+    found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TwoViews:
+    """Lesions that are visible in both views of a breast."""
+
+    both: int
+    one: int
+    none: int
+
+
+def count_two_views(sightings: Iterable[LesionInView]) -> TwoViews:
+    """Count in how many of the two views each lesion was found."""
+    seen: dict[TrueLesion, dict[str, bool]] = defaultdict(dict)
+    for one in sightings:
+        if one.view in {"CC", "MLO"}:
+            views = seen[one.lesion]
+            views[one.view] = views.get(one.view, False) or one.found
+    counts = Counter(sum(views.values()) for views in seen.values() if len(views) == 2)
+    return TwoViews(counts[2], counts[1], counts[0])
+
+
+def compute_auc(
+    positive: Values, p_owners: Owners, negative: Values, n_owners: Owners, drawn: Draws
+) -> Values:
+    """Return the area under the ROC curve in each resample: a pair's chance of right order.
+
+    Equal scores count half. NaN where a resample holds no pair.
+    """
+    out = np.full(len(drawn), np.nan)
+    if not len(positive) or not len(negative):
+        return out
+    above = positive[:, None] > negative[None, :]
+    wins = np.where(positive[:, None] == negative[None, :], 0.5, above)
+    for row, (p, n) in enumerate(zip(drawn[:, p_owners], drawn[:, n_owners], strict=True)):
+        pairs = float(p.sum()) * float(n.sum())
+        if pairs:
+            out[row] = float(p @ wins @ n) / pairs
+    return out

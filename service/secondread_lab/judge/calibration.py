@@ -1,0 +1,69 @@
+"""Whether a certainty of 70 is right seven times in ten."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from secondread_lab.judge.bootstrap import Values
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Marks of about the same certainty."""
+
+    low: float
+    high: float
+    """Certainties, 0-1."""
+    count: int
+    stated: float
+    """Mean certainty."""
+    observed: float
+    """Share that is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Stated against observed, and how far apart they are on average."""
+
+    bins: tuple[ReliabilityBin, ...]
+    """Those that hold marks."""
+    ece: float | None
+    """Expected calibration error: mean distance of stated and observed, weighted by marks
+    (Naeini et al., 2015). None without marks."""
+    brier: float | None
+    count: int
+
+
+def measure_reliability(
+    certainty: Values, right: npt.NDArray[np.bool_], bins: int = BINS
+) -> Reliability:
+    """Compare certainties, 0-1, with what was right.
+
+    Bins are of equal width; the last holds certainty 1 too.
+    """
+    if not len(certainty):
+        return Reliability((), None, None, 0)
+    which = np.minimum((certainty * bins).astype(np.int64), bins - 1)
+    found: list[ReliabilityBin] = []
+    for number in range(bins):
+        inside = which == number
+        if inside.any():
+            found.append(
+                ReliabilityBin(
+                    number / bins,
+                    (number + 1) / bins,
+                    int(inside.sum()),
+                    float(certainty[inside].mean()),
+                    float(right[inside].mean()),
+                )
+            )
+    distance = sum(one.count * abs(one.stated - one.observed) for one in found)
+    return Reliability(
+        tuple(found),
+        distance / len(certainty),
+        float(np.mean((certainty - right) ** 2)),
+        len(certainty),
+    )

@@ -1,0 +1,134 @@
+"""Pieces of the images, kept for the contact sheets while the images themselves are thrown away."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from secondread.detect.pixels import Display
+from secondread.geometry import SpacingMm
+from secondread_lab.judge.annotations import TrueCluster
+from secondread_lab.judge.outcomes import ViewOutcome
+from secondread_lab.judge.records import Box, Crop, ViewRecord
+
+SIDE = 280
+"""Rows and columns of a crop, in pixels of the stored image."""
+
+KEPT = 40
+"""Crops of each kind that are kept."""
+
+KINDS = ("hit", "miss", "false")
+
+
+def cut_crops(view: ViewOutcome, display: Display, folder: Path) -> ViewRecord:
+    """Write crops of one image and return its record with them.
+
+    Every visible cluster that is to be found gives one, found or missed, and so does the most
+    certain false cluster where false ones are counted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = hashlib.sha256(view.record.key.encode()).hexdigest()[:16]
+    crops = []
+    for number, planned in enumerate(_planned(view), start=1):
+        piece, origin = _piece(display, planned.middle)
+        crop = replace(planned.crop, file=f"{planned.crop.kind}-{stem}-{number}.png", origin=origin)
+        Image.fromarray(piece).save(folder / crop.file)
+        crops.append(crop)
+    return replace(view.record, crops=tuple(crops))
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A crop before it is cut, and its middle in the stored image."""
+
+    crop: Crop
+    middle: tuple[float, float]
+
+
+def _planned(view: ViewOutcome) -> Iterator[_Planned]:
+    record = view.record
+    chance = int(hashlib.sha256(record.key.encode()).hexdigest()[:8], 16) / 2**32
+    for one in view.clusters:
+        if not (one.truth.visible and one.truth.target):
+            continue
+        row = one.truth.row
+        truth = _in_pixels(one.truth.box, record.image.spacing_mm)
+        middle = _shown_middle(one.truth, record.image.spacing_mm)
+        what = f"{row.morphology.replace('_', ' ') or 'cluster'} CNR {_number(row.cnr)}"
+        if one.best is None:
+            # The plainest misses say most.
+            caption = f"{what}  {_name(record.key)}"
+            crop = Crop("", "miss", caption, row.cnr or 0.0, (0, 0), None, truth)
+            yield _Planned(crop, middle)
+        else:
+            found = record.clusters[one.best]
+            caption = f"{found.certainty:.0f} %  {what}  {_name(record.key)}"
+            yield _Planned(Crop("", "hit", caption, chance, (0, 0), found.box, truth), middle)
+    if view.cluster_free and record.clusters:
+        number, cluster = max(enumerate(record.clusters), key=lambda one: one[1].certainty)
+        outcome = view.marks[number]
+        on = "" if outcome.value == "false" else f" on {outcome.value}"
+        caption = f"{cluster.certainty:.0f} %{on}  {_name(record.key)}"
+        crop = Crop("", "false", caption, cluster.certainty, (0, 0), cluster.box, None)
+        yield _Planned(crop, cluster.center)
+
+
+def _shown_middle(cluster: TrueCluster, spacing: SpacingMm) -> tuple[float, float]:
+    """Return the middle of a cluster, or its member next to it, in pixels.
+
+    A cluster may be wider than a crop; with a member in its middle, the crop shows one at least.
+    """
+    x0, y0, x1, y1 = cluster.box
+    at = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    if len(cluster.members) and max(x1 - x0, y1 - y0) > SIDE * spacing.mean:
+        at = cluster.members[np.linalg.norm(cluster.members - at, axis=1).argmin()]
+    return float(at[0]) / spacing.between_columns, float(at[1]) / spacing.between_rows
+
+
+def _name(key: str) -> str:
+    """Return a key short enough for a caption: of a UID, its end."""
+    return key if len(key) <= 26 else f"...{key[-10:]}"
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1f}"
+
+
+def _in_pixels(box: Box, spacing: SpacingMm) -> Box:
+    across, down = spacing.between_columns, spacing.between_rows
+    return box[0] / across, box[1] / down, box[2] / across, box[3] / down
+
+
+def _piece(display: Display, middle: tuple[float, float]) -> tuple[Display, tuple[int, int]]:
+    """Return the piece about a point, and its first column and row."""
+    rows, columns = display.shape
+    side = min(SIDE, rows, columns)
+    column = int(np.clip(middle[0] - side / 2, 0, columns - side))
+    row = int(np.clip(middle[1] - side / 2, 0, rows - side))
+    return display[row : row + side, column : column + side], (column, row)
+
+
+@dataclass(slots=True)
+class CropAlbum:
+    """The crops that are kept: of each kind those of the highest rank."""
+
+    folder: Path
+    limit: int = KEPT
+    kept: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+
+    def add_crops(self, crops: Iterable[Crop]) -> None:
+        """Take crops in, and delete the files of those that others push out."""
+        for crop in crops:
+            heap = self.kept.setdefault(crop.kind, [])
+            heappush(heap, (crop.rank, crop.file))
+            if len(heap) > self.limit:
+                _, file = heappop(heap)
+                (self.folder / file).unlink(missing_ok=True)
+
+    def list_files(self) -> frozenset[str]:
+        """Return the names of the files that are kept."""
+        return frozenset(file for heap in self.kept.values() for _, file in heap)

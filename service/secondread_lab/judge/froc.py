@@ -1,0 +1,94 @@
+"""Free-response curves: sensitivity against false marks, and where an operating rate is reached.
+
+A rate is reached with the lowest threshold at which no more than so many false marks remain; no
+point is interpolated. Equal scores rise and fall together, so that the order of images never
+matters.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from secondread_lab.judge.bootstrap import (
+    MINIMUM_PATIENTS,
+    Draws,
+    Owners,
+    Values,
+    count_within_limits,
+    resample_share_above,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FalseMarks:
+    """False marks, and over how much they were counted."""
+
+    scores: Values
+    owners: Owners
+    """Patient of each mark."""
+    exposure: Values
+    """Of each patient, what false marks are counted over: views, or cm2 of breast."""
+
+    @property
+    def ends_at(self) -> float:
+        """The rate at the lowest score that the model gives: beyond it there is no curve."""
+        total = float(self.exposure.sum())
+        return len(self.scores) / total if total else math.nan
+
+
+def find_first_excluded(false: FalseMarks, rates: Values, drawn: Draws) -> Values:
+    """Return, for each rate, the highest score that is not accepted; what is above it is.
+
+    Returns
+    -------
+    ndarray
+        Shape (rates, resamples); minus infinity where every mark is accepted, NaN where nothing
+        was drawn to count over.
+    """
+    order = np.argsort(-false.scores, kind="stable")
+    scores = np.append(false.scores[order], -np.inf)
+    exposure = drawn @ false.exposure
+    accepted = count_within_limits(false.owners[order], drawn, np.outer(rates, exposure))
+    return np.where(exposure > 0, scores[accepted], np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class FrocCurve:
+    """A free-response curve with its band, NaN where there are too few patients for one."""
+
+    rates: tuple[float, ...]
+    sensitivity: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    ends_at: float
+
+
+def compute_curve(
+    scores: Values, owners: Owners, false: FalseMarks, rates: Values, drawn: Draws
+) -> FrocCurve:
+    """Return sensitivity at each rate, with 95 % intervals by patient.
+
+    Parameters
+    ----------
+    scores, owners
+        Of everything that is to be found: its highest mark's score (minus infinity where
+        missed), and its patient.
+    """
+    limits = find_first_excluded(false, rates, drawn)
+    table = np.stack([resample_share_above(scores, limit, owners, drawn) for limit in limits])
+    enough = len(np.unique(owners)) >= MINIMUM_PATIENTS
+    rest = table[:, 1:] if enough else table[:, :0]
+    low, high = (_percentile(rest, q) for q in (2.5, 97.5))
+    return FrocCurve(
+        tuple(float(r) for r in rates),
+        tuple(float(v) for v in table[:, 0]),
+        tuple(float(v) for v in low),
+        tuple(float(v) for v in high),
+        false.ends_at,
+    )
+
+
+def _percentile(table: Values, q: float) -> Values:
+    rows = (row[np.isfinite(row)] for row in table)
+    return np.array([np.percentile(row, q) if len(row) else np.nan for row in rows])

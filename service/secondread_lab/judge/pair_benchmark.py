@@ -1,0 +1,127 @@
+"""Comparison judged on simulated pairs, and repeatability limits measured on them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from secondread.findings.finding import StudyReading
+from secondread.followup.comparison import compare_with_priors
+from secondread_lab.judge.pair_card import format_card
+from secondread_lab.judge.pair_runs import (
+    OpenedModel,
+    OpenedModels,
+    PairBenchmark,
+    PairRows,
+    ReportPair,
+    judge_all_pairs,
+)
+from secondread_lab.judge.pair_scores import (
+    ChangeOutcome,
+    PairFigures,
+    PriorSide,
+    compute_figures,
+    score_pair,
+)
+from secondread_lab.judge.pair_upgrade import compare_against_rule, compare_by_rule, restore_prior
+from secondread_lab.judge.pairs import (
+    PairViews,
+    compare_with_recheck,
+    detect_exam,
+    draw_pair_spec,
+    make_unchanged_pair,
+    read_exam,
+    simulate_pair,
+)
+from secondread_lab.judge.repeatability import Repeat, fit_limits, format_limits, list_repeats
+
+
+def write_figures(bench: PairBenchmark, step: ReportPair) -> str:
+    """Judge comparison, write `pairs.json` and `pairs.md`, and return the latter.
+
+    Raises
+    ------
+    SettingsError
+        What an earlier run left is of another model, older model, seed, or of other limits.
+    """
+    found = [
+        ChangeOutcome.from_json(one) for one in judge_all_pairs(bench, "answers", judge_pair, step)
+    ]
+    sides = group_by_side(found, range(bench.pairs))
+    older = None if bench.older is None else bench.older.description
+    values = {
+        "on": bench.description,
+        "prior_model": older,
+        **asdict(sides[PriorSide.READ_AGAIN]),
+        "after_an_upgrade": {
+            side.value: asdict(one)
+            for side, one in sides.items()
+            if side is not PriorSide.READ_AGAIN
+        },
+        "answers": [asdict(one) for one in found],
+    }
+    path = bench.out / "pairs.json"
+    path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    text = format_card(bench.description, sides, older)
+    (bench.out / "pairs.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def group_by_side(
+    found: Sequence[ChangeOutcome], pairs: Sequence[int]
+) -> dict[PriorSide, PairFigures]:
+    """Return the figures of each side that the answers are of, the normal one always."""
+    known = {PriorSide.READ_AGAIN, *(one.prior for one in found)}
+    return {
+        side: compute_figures([one for one in found if one.prior is side], pairs)
+        for side in PriorSide
+        if side in known
+    }
+
+
+def judge_pair(bench: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
+    """Read both exams of a pair and return the answers; each view is read once by each model."""
+    pair = simulate_pair(draw_pair_spec(bench.seed, number, bench.pitch_mm))
+    current, prior = _read(pair, number, models.current)
+    said = compare_with_recheck(pair, current, prior, models.current.recheck)
+    found = score_pair(number, pair, current, prior, said)
+    if models.older is not None:
+        older = models.older
+        answered = detect_exam(pair, "prior", number, older.detect)
+        stored = restore_prior(pair, answered, older.reader)
+        for side, say in (
+            (PriorSide.STORED, compare_by_rule),
+            (PriorSide.STORED_COMPARED, compare_against_rule),
+        ):
+            found += score_pair(number, pair, current, stored, say(current, stored), side)
+    return [asdict(one) for one in found]
+
+
+def write_limits(bench: PairBenchmark, step: ReportPair) -> str:
+    """Measure repeatability limits, write `limits.toml`, and return its content.
+
+    Raises
+    ------
+    SettingsError
+        Too few clusters were found, or what an earlier run left is of another model or seed.
+    """
+    found = [Repeat.from_json(one) for one in judge_all_pairs(bench, "repeats", _repeated, step)]
+    text = format_limits(fit_limits(found, bench.description))
+    (bench.out / "limits.toml").write_text(text, encoding="utf-8")
+    return text
+
+
+def _repeated(bench: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
+    # Beyond the benchmark's numbers, so that no figure comes from what set the limits.
+    far = number + 1_000
+    pair = simulate_pair(make_unchanged_pair(draw_pair_spec(bench.seed, far, bench.pitch_mm)))
+    current, prior = _read(pair, far, models.current)
+    return [asdict(one) for one in list_repeats(compare_with_priors(current, [prior])[0])]
+
+
+def _read(pair: PairViews, number: int, model: OpenedModel) -> tuple[StudyReading, StudyReading]:
+    """Return the readings of the current exam and of the prior."""
+    current, prior = (
+        read_exam(pair, exam, detect_exam(pair, exam, number, model.detect), model.reader)
+        for exam in ("current", "prior")
+    )
+    return current, prior

@@ -1,0 +1,249 @@
+"""How well a comparison of simulated pairs tells new from grown from unchanged."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from secondread.codes import Change
+from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
+from secondread.findings.finding import Finding, StudyReading
+from secondread.geometry import PointPx, SpacingMm
+from secondread_lab.judge.bootstrap import (
+    Estimate,
+    draw_resamples,
+    estimate_interval,
+    resample_mean,
+)
+from secondread_lab.judge.pairs import PairViews, select_rows
+from secondread_lab.simulate.exam import SimulatedView
+from secondread_lab.simulate.truth import TruthRow
+
+_NEAR_MM = 3.0
+_GROWN = {Change.MORE.name.lower(), Change.LARGER.name.lower()}
+_INCREASED = {ChangeKind.MORE, ChangeKind.LARGER}
+_STAYED = {Change.UNCHANGED.name.lower(), Change.FEWER.name.lower()}
+
+
+class PriorSide(StrEnum):
+    """What of the prior the current exam was compared with."""
+
+    READ_AGAIN = "read-again"
+    """Its images, read with the model that read the current ones."""
+    STORED = "stored"
+    """An older model's findings, by the node's rule that they are not comparable."""
+    STORED_COMPARED = "stored-compared"
+    """The same findings, compared as if there were no such rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOutcome:
+    """One cluster in one view of one pair: what is true, and what was said."""
+
+    pair: int
+    truth: str
+    """Name of a `codes.Change` in lower case, ``gone``, or ``none`` where nothing is there."""
+    verdict: ChangeKind | None
+    """None where the detector showed nothing there."""
+    same_unit: bool
+    zone: str = ""
+    error_mm: float | None = None
+    """Distance of the place in the prior from where it truly was."""
+    estimated_mm: float | None = None
+    """What the registration held its error for, in each direction."""
+    prior: PriorSide = PriorSide.READ_AGAIN
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ChangeOutcome":
+        """Read the plain values of an answer, of a time too when there was one side alone."""
+        answer = cls(**values)
+        verdict = None if answer.verdict is None else ChangeKind(answer.verdict)
+        return replace(answer, verdict=verdict, prior=PriorSide(answer.prior))
+
+
+def score_pair(
+    number: int,
+    pair: PairViews,
+    current: StudyReading,
+    prior: StudyReading,
+    found: StudyComparison,
+    side: PriorSide = PriorSide.READ_AGAIN,
+) -> list[ChangeOutcome]:
+    """Return the answers about one pair: for each true cluster, and each shown mark beside one.
+
+    Parameters
+    ----------
+    number, pair
+        The pair.
+    current, prior
+        Readings of both exams.
+    found
+        What was said of them.
+    side
+        What the prior's reading is.
+    """
+    same = pair.spec.vendor == (pair.spec.prior_vendor or pair.spec.vendor)
+    out: list[ChangeOutcome] = []
+    for view, before in zip(pair.select_exam("current"), pair.select_exam("prior"), strict=True):
+        uid = view.instances[0][1].SOPInstanceUID
+        image = next(i for i in current.images if i.mammogram.sop_instance_uid == uid)
+        spacing = image.mammogram.spacing or SpacingMm(0.1, 0.1)
+        left = list(image.shown_findings)
+        for row in select_rows(view.rows):
+            here = [finding for finding in left if _is_at(finding, row, spacing)]
+            left = [finding for finding in left if finding not in here]
+            change = _said([found.find_change(uid, finding.id) for finding in here])
+            apart, estimated = _apart(change, here, view, before)
+            verdict = change.kind if change else None
+            out.append(ChangeOutcome(number, row.change, verdict, same, row.zone, apart, estimated))
+        for finding in left:
+            change = found.find_change(uid, finding.id)
+            out.append(ChangeOutcome(number, "none", change.kind if change else None, same))
+        out += _gone(number, view, before, prior, found, same)
+    return [replace(answer, prior=side) for answer in out]
+
+
+def _is_at(finding: Finding, row: TruthRow, spacing: SpacingMm) -> bool:
+    if row.x0 is None or row.y0 is None or row.x1 is None or row.y1 is None:
+        return False
+    dx, dy = _NEAR_MM / spacing.between_columns, _NEAR_MM / spacing.between_rows
+    at = finding.center
+    return row.x0 - dx <= at.col <= row.x1 + dx and row.y0 - dy <= at.row <= row.y1 + dy
+
+
+_GRAVITY = (ChangeKind.NEW, ChangeKind.MORE, ChangeKind.LARGER)
+
+
+def _said(changes: Sequence[FindingChange | None]) -> FindingChange | None:
+    """Return what is said of a cluster that was found in parts: the gravest."""
+    known = [change for change in changes if change is not None]
+    order = {verdict: rank for rank, verdict in enumerate(_GRAVITY)}
+    return min(known, key=lambda change: order.get(change.kind, 9), default=None)
+
+
+def _apart(
+    change: FindingChange | None,
+    here: Sequence[Finding],
+    view: SimulatedView,
+    before: SimulatedView,
+) -> tuple[float | None, float | None]:
+    if change is None or not change.place or change.current is None:
+        return None, None
+    finding = next(f for f in here if f.id == change.current.finding_id)
+    spacing = before.scene.layout.frame.spacing
+    now, then = _middle(finding.outline), _middle(change.place)
+    true = before.scene.layout.to_px(*view.scene.layout.to_view(now))
+    return spacing.distance_mm(then, true), change.error_mm
+
+
+def _middle(outline: Sequence[PointPx]) -> PointPx:
+    at = np.array([(p.col, p.row) for p in outline[:-1]])
+    return PointPx(*(float(v) for v in at.mean(axis=0)))
+
+
+def _gone(
+    number: int,
+    view: SimulatedView,
+    before: SimulatedView,
+    prior: StudyReading,
+    found: StudyComparison,
+    same: bool,
+) -> Iterable[ChangeOutcome]:
+    still = {row.lesion_id for row in select_rows(view.rows)}
+    uid = before.instances[0][1].SOPInstanceUID
+    image = next(i for i in prior.images if i.mammogram.sop_instance_uid == uid)
+    spacing = image.mammogram.spacing or SpacingMm(0.1, 0.1)
+    missing = {
+        change.prior[0].finding_id: change.kind
+        for change in found.changes
+        if change.current is None and change.prior[0].sop_instance_uid == uid
+    }
+    for row in select_rows(before.rows):
+        then = [finding.id for finding in image.shown_findings if _is_at(finding, row, spacing)]
+        verdicts = [missing[one] for one in then if one in missing]
+        if row.lesion_id not in still and then:
+            yield ChangeOutcome(number, "gone", verdicts[0] if verdicts else None, same, row.zone)
+        elif verdicts and row.lesion_id in still:
+            yield ChangeOutcome(number, "still-there", verdicts[0], same, row.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class PairFigures:
+    """The benchmark's figures; intervals by drawing patients."""
+
+    pairs: int
+    not_comparable: Estimate
+    """Share of the clusters that were shown; they count in no other figure."""
+    new_sensitivity: Estimate
+    new_specificity: Estimate
+    increased_sensitivity: Estimate
+    increased_specificity: Estimate
+    false_new_per_exam: Estimate
+    gone_sensitivity: Estimate
+    false_gone_per_exam: Estimate
+    localisation_mm: Estimate
+    localisation_p95_mm: float | None
+    table: dict[str, dict[str, int]]
+    """How often what was said of what is true; clusters that were not shown are left out."""
+
+
+def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) -> PairFigures:
+    """Return the figures of answers about pairs, a pair being a patient."""
+    said = [a for a in all_answers if a.verdict is not None]
+    real = [a for a in said if a.truth not in {"none", "gone", "still-there"}]
+    counted = [
+        a for a in real if a.verdict not in {ChangeKind.NOT_IN_FIELD, ChangeKind.NOT_COMPARABLE}
+    ]
+    old = [a for a in counted if a.truth != "new"]
+    errors = [a for a in real if a.error_mm is not None]
+    gone = [a for a in all_answers if a.truth == "gone"]
+    place = {number: index for index, number in enumerate(pairs)}
+
+    def share(some: Sequence[ChangeOutcome], hit: Iterable[bool]) -> Estimate:
+        return _mean([float(h) for h in hit], [place[a.pair] for a in some], len(pairs))
+
+    def per_exam(some: Sequence[ChangeOutcome]) -> Estimate:
+        counts = Counter(a.pair for a in some)
+        values = [float(counts[number]) for number in pairs]
+        return _mean(values, list(range(len(pairs))), len(pairs))
+
+    new = [a for a in counted if a.truth == "new"]
+    grown = [a for a in counted if a.truth in _GROWN]
+    stayed = [a for a in counted if a.truth in _STAYED]
+    mm = [a.error_mm or 0.0 for a in errors]
+    return PairFigures(
+        pairs=len(pairs),
+        not_comparable=share(real, (a.verdict is ChangeKind.NOT_COMPARABLE for a in real)),
+        new_sensitivity=share(new, (a.verdict is ChangeKind.NEW for a in new)),
+        new_specificity=share(old, (a.verdict is not ChangeKind.NEW for a in old)),
+        increased_sensitivity=share(grown, (a.verdict in _INCREASED for a in grown)),
+        increased_specificity=share(stayed, (a.verdict not in _INCREASED for a in stayed)),
+        false_new_per_exam=per_exam(
+            [a for a in said if a.verdict is ChangeKind.NEW and a.truth != "new"]
+        ),
+        gone_sensitivity=share(gone, (a.verdict is ChangeKind.GONE for a in gone)),
+        false_gone_per_exam=per_exam(
+            [a for a in said if a.verdict is ChangeKind.GONE and a.truth != "gone"]
+        ),
+        localisation_mm=_mean(mm, [place[a.pair] for a in errors], len(pairs)),
+        localisation_p95_mm=float(np.quantile(mm, 0.95)) if mm else None,
+        table=_table(said),
+    )
+
+
+def _mean(values: Sequence[float], owners: Sequence[int], patients: int) -> Estimate:
+    who = np.array(owners, np.int64)
+    drawn = draw_resamples(patients)
+    return estimate_interval(resample_mean(np.array(values, np.float64), who, drawn), who)
+
+
+def _table(said: Sequence[ChangeOutcome]) -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for answer in said:
+        row = table.setdefault(answer.truth or "none", {})
+        key = answer.verdict.value if answer.verdict else "nothing"
+        row[key] = row.get(key, 0) + 1
+    return table

@@ -1,0 +1,68 @@
+"""What is left of a simulated prior that an older model read: its report, and its answers.
+
+Both pass through the forms in which the node keeps them, and back by the path that it takes where
+a prior's images are not at hand. The node compares nothing with them, as another model's digest
+stands in the report: what a comparison would say all the same is what that rule is for.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from secondread.detect.marks import Detection
+from secondread.findings.changes import PRIOR_REPORT, StudyComparison
+from secondread.findings.finding import StudyReading
+from secondread.followup.comparison import compare_with_priors
+from secondread.reading import Reader, read_from_report
+from secondread.report.readback.cad_reader import read_cad_report
+from secondread.report.result import NodeIdentity, Occasion
+from secondread.report.sr.cad_sr import build_cad_sr
+from secondread.report.sr.uids import ResultUids
+from secondread.settings import ProfileSettings
+from secondread_lab.judge.pairs import PairViews, get_dataset, read_exam
+
+_NODE = NodeIdentity("Secondread project", "Secondread", "0", "2.25.1", "BENCHMARK", "")
+_WRITTEN = Occasion(datetime(2025, 6, 1, tzinfo=UTC), predecessor=None)
+
+
+def restore_prior(
+    pair: PairViews, answers: Mapping[str, Detection], reader: Reader
+) -> StudyReading:
+    """Return what is known of a pair's prior by its report and the answers of that time.
+
+    Parameters
+    ----------
+    pair
+        The pair.
+    answers
+        What the older model's detector answered about the prior's views, by SOP Instance UID.
+    reader
+        Of the older model.
+    """
+    reading = read_exam(pair, "prior", answers, reader)
+    sources = {
+        str(get_dataset(v).SOPInstanceUID): get_dataset(v) for v in pair.select_exam("prior")
+    }
+    uids = ResultUids("benchmark", reading.study_uid, 1, "benchmark")
+    written = build_cad_sr(reading, sources, _NODE, uids, _WRITTEN, ProfileSettings())
+    report = read_cad_report(written.dataset, _NODE.device_uid)
+    kept = {uid: _kept(answer) for uid, answer in answers.items() if answer.status.was_read}
+    return read_from_report(report, kept, reader)
+
+
+def _kept(answer: Detection) -> Detection:
+    return Detection.from_json(json.loads(json.dumps(answer.as_json())))
+
+
+def compare_by_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
+    """Return what the node says of a study and of what another model found in its prior.
+
+    Where only that is left of a prior, there are no pixels for a second look.
+    """
+    return compare_with_priors(current, [stored], basis=PRIOR_REPORT)[0]
+
+
+def compare_against_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
+    """Return what would be said, if another model's findings were taken for this one's."""
+    return compare_by_rule(current, replace(stored, model=current.model))

@@ -1,0 +1,178 @@
+"""What calcifications a test exam holds, drawn from the mix of `secondread_lab.judge.mix`."""
+
+import numpy as np
+
+from secondread.codes import Distribution, Laterality, Morphology
+from secondread_lab.judge import mix
+from secondread_lab.judge.contrast import find_diameter
+from secondread_lab.simulate.lesion_history import LesionSpec
+from secondread_lab.simulate.treated_breast import TreatmentSpec
+from secondread_lab.simulate.vendors import Vendor
+
+Place = tuple[float, float, float]
+
+_DUCTAL = frozenset({Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING})
+
+
+class LesionPlanner:
+    """Draws the lesions of one exam.
+
+    Parameters
+    ----------
+    rng
+        The exam's stream.
+    vendor
+        The unit that takes it: sizes follow from wanted contrasts at its noise.
+    """
+
+    def __init__(self, rng: np.random.Generator, vendor: Vendor) -> None:
+        self._rng, self._vendor = rng, vendor
+
+    def draw_chance(self, share: float) -> bool:
+        """Return True in a share of all cases."""
+        return bool(self._rng.random() < share)
+
+    def draw_side(self) -> Laterality:
+        """Return one of the two sides."""
+        return Laterality.LEFT if self.draw_chance(0.5) else Laterality.RIGHT
+
+    def draw_place(self) -> Place:
+        """Return somewhere in a breast, more often in its upper outer quadrant."""
+        rng = self._rng
+        return (
+            round(float(rng.uniform(0.2, 0.8)), 3),
+            round(float(rng.normal(0.12, 0.3)), 3),
+            round(float(rng.normal(0.12, 0.3)), 3),
+        )
+
+    def draw_log_uniform(self, low: float, high: float) -> float:
+        """Return a number whose logarithm is uniform."""
+        return float(np.exp(self._rng.uniform(np.log(low), np.log(high))))
+
+    def draw_clusters(
+        self,
+        morphology: Morphology,
+        side: Laterality,
+        treatment: TreatmentSpec | None,
+        *,
+        both: bool,
+    ) -> tuple[LesionSpec, ...]:
+        """Return the exam's cluster, and perhaps a typically benign one beside it.
+
+        Parameters
+        ----------
+        side
+            The treated breast, or the one that is left after a mastectomy.
+        both
+            Whether both breasts are imaged.
+        """
+        here = side
+        if both and not self.draw_chance(0.6):
+            here = Laterality.LEFT if side is Laterality.RIGHT else Laterality.RIGHT
+        benign = morphology in mix.BENIGN
+        bed = self.draw_place() if treatment is None else treatment.place
+        place = bed if benign and here is side else self.draw_place()
+        first = self._cluster("cluster-1", morphology, here, place)
+        if benign or not self.draw_chance(mix.SECOND_CLUSTER):
+            return (first,)
+        kinds = list(mix.BENIGN)
+        second = kinds[int(self._rng.integers(len(kinds)))]
+        return (first, self._cluster("cluster-2", second, side, bed))
+
+    def _cluster(
+        self, name: str, morphology: Morphology, side: Laterality, place: Place
+    ) -> LesionSpec:
+        distribution = self._distribution(morphology)
+        counts, extents = mix.FEW.get(morphology) or mix.LAYOUTS[distribution]
+        faint = morphology is Morphology.AMORPHOUS
+        mineral = self._mineral(mix.AMORPHOUS_MINERAL if faint else mix.MINERAL)
+        limits = mix.LIMITS_MM[morphology]
+        if morphology in mix.BENIGN:
+            usual = self.draw_log_uniform(*limits)
+        else:
+            cnr = self.draw_log_uniform(*(mix.AMORPHOUS_CNR if faint else mix.SUSPICIOUS_CNR))
+            wanted = find_diameter(cnr, morphology, mineral, self._vendor)
+            usual = float(np.clip(wanted, *limits))
+        return LesionSpec(
+            name,
+            side,
+            morphology,
+            distribution,
+            place,
+            count=round(self.draw_log_uniform(*counts)),
+            diameter_mm=(round(usual / 1.7, 4), round(usual * 1.9, 4)),
+            extent_mm=round(self.draw_log_uniform(*extents), 1),
+            mineral=mineral,
+        )
+
+    def _mineral(self, limits: tuple[float, float]) -> float:
+        return round(float(self._rng.uniform(*limits)), 3)
+
+    def _distribution(self, morphology: Morphology) -> Distribution:
+        if morphology in mix.BENIGN:
+            rods = morphology is Morphology.LARGE_ROD_LIKE
+            return Distribution.SEGMENTAL if rods else Distribution.GROUPED
+        shares = mix.DUCTAL if morphology in _DUCTAL else mix.USUAL
+        picked = self._rng.choice(len(shares), p=list(shares.values()))
+        return list(shares)[int(picked)]
+
+    def draw_others(self, side: Laterality) -> tuple[LesionSpec, ...]:
+        """Return what is no cluster: single calcifications, vessels, skin, one large benign one."""
+        found: list[LesionSpec] = []
+        if self.draw_chance(mix.SINGLES):
+            found += [self._single(number) for number in range(1, int(self._rng.integers(2, 6)))]
+        if self.draw_chance(mix.VESSELS):
+            found += [self._vessel(one) for one in (Laterality.RIGHT, Laterality.LEFT)]
+        if self.draw_chance(mix.SKIN):
+            found.append(self._skin())
+        if self.draw_chance(mix.SOLITARY):
+            found.append(self._solitary(side))
+        return tuple(found)
+
+    def _single(self, number: int) -> LesionSpec:
+        cnr = self.draw_log_uniform(*mix.SINGLE_CNR)
+        mineral = self._mineral(mix.MINERAL)
+        diameter = find_diameter(cnr, Morphology.ROUND, mineral, self._vendor)
+        return LesionSpec(
+            f"single-{number}",
+            self.draw_side(),
+            Morphology.ROUND,
+            place=self.draw_place(),
+            count=1,
+            diameter_mm=(round(diameter, 4), round(1.05 * diameter, 4)),
+            mineral=mineral,
+        )
+
+    def _vessel(self, side: Laterality) -> LesionSpec:
+        return LesionSpec(
+            f"vessel-{side.letter}",
+            side,
+            Morphology.VASCULAR,
+            Distribution.LINEAR,
+            count=int(self._rng.integers(15, 60)),
+            diameter_mm=(0.2, 0.45),
+            extent_mm=round(float(self._rng.uniform(25, 60)), 1),
+            mineral=round(float(self._rng.uniform(0.4, 1.0)), 3),
+        )
+
+    def _skin(self) -> LesionSpec:
+        return LesionSpec(
+            "skin",
+            self.draw_side(),
+            Morphology.SKIN,
+            place=self.draw_place(),
+            count=int(self._rng.integers(2, 9)),
+            diameter_mm=(0.5, 1.2),
+            extent_mm=round(float(self._rng.uniform(15, 40)), 1),
+        )
+
+    def _solitary(self, side: Laterality) -> LesionSpec:
+        popcorn = self.draw_chance(0.5)
+        return LesionSpec(
+            "solitary",
+            side,
+            Morphology.COARSE if popcorn else Morphology.EGGSHELL,
+            place=self.draw_place(),
+            count=1,
+            diameter_mm=(4.0, 12.0) if popcorn else (2.0, 14.0),
+        )

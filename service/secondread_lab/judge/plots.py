@@ -1,0 +1,271 @@
+"""Curves and bars as PNG, drawn with what the captures are drawn with."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from secondread.report.pages.drawing import Color, draw_text, measure_text
+from secondread_lab.judge import rules
+from secondread_lab.judge.calibration import Reliability
+from secondread_lab.judge.figures import GroupRow, PartFigures
+from secondread_lab.judge.froc import FrocCurve
+
+_PAPER: Color = (255, 255, 255)
+_INK: Color = (30, 34, 40)
+_GRID: Color = (222, 226, 230)
+_QUIET: Color = (110, 118, 126)
+_COLORS: tuple[Color, ...] = ((20, 90, 170), (30, 140, 80), (200, 90, 20))
+_SIZE = (900, 620)
+_SCALE = 2
+"""Everything is drawn so many times larger and then reduced, which smooths the lines."""
+
+_TEXT = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """A rectangle of the picture, and how values lie in it."""
+
+    x: tuple[float, float]
+    """First and last value from left to right."""
+    title: str
+    x_title: str
+    x_ticks: tuple[float, ...]
+    logarithmic: bool = False
+    y_title: str = "share found"
+    left: int = 90
+    top: int = 60
+    right: int = 870
+    bottom: int = 540
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Return the point of the picture where a value lies; y is a share, 0-1."""
+        low, high, value = (math.log(v) if self.logarithmic else v for v in (*self.x, x))
+        share = min(max((value - low) / (high - low), 0.0), 1.0)
+        across = self.left + share * (self.right - self.left)
+        return across, self.bottom - min(max(y, 0.0), 1.0) * (self.bottom - self.top)
+
+
+class Plot:
+    """A picture of one pair of axes.
+
+    Parameters
+    ----------
+    axes
+        What is drawn, and where.
+    size
+        Columns and rows.
+    """
+
+    def __init__(self, axes: Axes, size: tuple[int, int] = _SIZE) -> None:
+        self.axes = axes
+        self._image = Image.new("RGB", (size[0] * _SCALE, size[1] * _SCALE), _PAPER)
+        self._draw = ImageDraw.Draw(self._image)
+        self._labels: list[tuple[tuple[float, float], str, Color, str]] = []
+        self._frame()
+
+    def _frame(self) -> None:
+        axes = self.axes
+        for tenth in range(0, 11, 2):
+            self.line([axes.at(x, tenth / 10) for x in axes.x], _GRID, 1)
+            place = axes.at(axes.x[0], tenth / 10)
+            self.label((place[0] - 10, place[1]), f"{tenth / 10:.1f}", _QUIET, "rm")
+        for tick in axes.x_ticks:
+            self.line([axes.at(tick, 0), axes.at(tick, 1)], _GRID, 1)
+            place = axes.at(tick, 0)
+            self.label((place[0], place[1] + 10), f"{tick:g}", _QUIET, "mt")
+        middle = (axes.left + axes.right) / 2
+        self.label((middle, axes.bottom + 42), axes.x_title, _INK, "mt")
+        self.label((axes.left, axes.top - 24), f"{axes.title}  ({axes.y_title})", _INK, "lm")
+
+    def line(self, points: Sequence[tuple[float, float]], color: Color, width: float) -> None:
+        """Draw a line through points of the picture."""
+        if len(points) > 1:
+            scaled = [(x * _SCALE, y * _SCALE) for x, y in points]
+            self._draw.line(scaled, fill=color, width=round(width * _SCALE), joint="curve")
+
+    def dot(self, point: tuple[float, float], radius: float, color: Color) -> None:
+        """Draw a disc."""
+        x, y, r = (v * _SCALE for v in (*point, radius))
+        self._draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
+
+    def area(self, points: Sequence[tuple[float, float]], color: Color) -> None:
+        """Fill a polygon."""
+        if len(points) > 2:
+            self._draw.polygon([(x * _SCALE, y * _SCALE) for x, y in points], fill=color)
+
+    def label(
+        self, at: tuple[float, float], text: str, color: Color = _INK, anchor: str = "lm"
+    ) -> None:
+        """Write a line of text; `anchor` in Pillow's words."""
+        self._labels.append((at, text, color, anchor))
+
+    def save(self, path: Path) -> None:
+        """Write the picture as PNG."""
+        picture = self._image.reduce(_SCALE)
+        for at, text, color, anchor in self._labels:
+            draw_text(picture, at, text, _TEXT, color, anchor)
+        picture.save(path)
+
+
+def _pale(color: Color) -> Color:
+    red, green, blue = (round(255 - 0.18 * (255 - channel)) for channel in color)
+    return red, green, blue
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCurve:
+    """A curve and its name."""
+
+    name: str
+    curve: FrocCurve
+
+
+def draw_froc(axes: Axes, series: Sequence[NamedCurve], path: Path) -> None:
+    """Draw free-response curves; the first has a band, and all end where the model does."""
+    plot = Plot(axes)
+    if series:
+        first = series[0].curve
+        low, high = (_points(axes, first, values) for values in (first.low, first.high))
+        plot.area(low + high[::-1], _pale(_COLORS[0]))
+    # The band lies under all curves, and the first curve over the others.
+    for number, one in reversed(list(enumerate(series))):
+        color = _COLORS[number % len(_COLORS)]
+        points = _points(axes, one.curve, one.curve.sensitivity)
+        plot.line(points, color, 2.5)
+        for point in points:
+            plot.dot(point, 3.5, color)
+    _legend(plot, [one.name for one in series])
+    plot.save(path)
+
+
+def _points(axes: Axes, curve: FrocCurve, values: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the points of a curve that are known, lie in the picture, and that the model gives."""
+    return [
+        axes.at(rate, value)
+        for rate, value in zip(curve.rates, values, strict=True)
+        if math.isfinite(value) and axes.x[0] <= rate <= min(axes.x[1], curve.ends_at)
+    ]
+
+
+def _legend(plot: Plot, names: Sequence[str]) -> None:
+    if len(names) < 2:
+        return
+    x, y = plot.axes.left + 20.0, plot.axes.top + 18.0
+    for number, name in enumerate(names):
+        color = _COLORS[number % len(_COLORS)]
+        plot.line([(x, y + 24 * number), (x + 28, y + 24 * number)], color, 3)
+        plot.label((x + 38, y + 24 * number), name)
+
+
+def draw_bars(title: str, rows: Sequence[GroupRow], path: Path) -> None:
+    """Draw how many of each group are found, with intervals, most often found first."""
+    known = [row for row in rows if row.at_rate.value is not None]
+    known.sort(key=lambda row: (-(row.at_rate.value or 0.0), row.label))
+    names = [f"{row.label.replace('_', ' ')} ({row.at_rate.items})" for row in known]
+    left = round(30 + max(measure_text(name, _TEXT) for name in names))
+    height = 130 + 42 * len(known)
+    axes = Axes(
+        (0.0, 1.0), title, "share found", (0, 0.2, 0.4, 0.6, 0.8, 1.0),
+        left=left, bottom=height - 70, y_title="",
+    )  # fmt: skip
+    picture = _Bars(axes, (900, height))
+    for number, (row, name) in enumerate(zip(known, names, strict=True)):
+        picture.bar(number, name, row)
+    picture.save(path)
+
+
+class _Bars(Plot):
+    """Horizontal bars: shares run from left to right."""
+
+    def _frame(self) -> None:
+        axes = self.axes
+        for tick in axes.x_ticks:
+            self.line([axes.at(tick, 0), axes.at(tick, 1)], _GRID, 1)
+            place = axes.at(tick, 0)
+            self.label((place[0], place[1] + 10), f"{tick:g}", _QUIET, "mt")
+        self.label(((axes.left + axes.right) / 2, axes.bottom + 36), axes.x_title, _INK, "mt")
+        self.label((30, axes.top - 30), axes.title)
+
+    def bar(self, number: int, name: str, row: GroupRow) -> None:
+        """Draw one bar with its interval."""
+        estimate = row.at_rate
+        y = self.axes.top + 20 + 42 * number
+        start, end = self.axes.at(0, 0)[0], self.axes.at(estimate.value or 0.0, 0)[0]
+        color = _COLORS[0]
+        self.area([(start, y - 11), (end, y - 11), (end, y + 11), (start, y + 11)], _pale(color))
+        self.line([(end, y - 11), (end, y + 11)], color, 3)
+        if estimate.low is not None and estimate.high is not None:
+            low, high = (self.axes.at(v, 0)[0] for v in (estimate.low, estimate.high))
+            self.line([(low, y), (high, y)], color, 1.5)
+        self.label((self.axes.left - 10, y), name, anchor="rm")
+
+
+def draw_reliability(found: dict[str, Reliability], path: Path) -> None:
+    """Draw stated against observed certainty; a disc's area grows with its marks."""
+    axes = Axes(
+        (0.0, 1.0), "Certainty", "stated certainty", (0, 0.2, 0.4, 0.6, 0.8, 1.0),
+        y_title="share that is right",
+    )  # fmt: skip
+    plot = Plot(axes)
+    plot.line([axes.at(0, 0), axes.at(1, 1)], _QUIET, 1)
+    names = []
+    for number, (name, one) in enumerate(found.items()):
+        color = _COLORS[number % len(_COLORS)]
+        points = [axes.at(b.stated, b.observed) for b in one.bins]
+        plot.line(points, color, 2)
+        for point, b in zip(points, one.bins, strict=True):
+            plot.dot(point, 3 + 14 * math.sqrt(b.count / one.count), color)
+        names.append(f"{name}: ECE {one.ece:.2f}" if one.ece is not None else name)
+    _legend(plot, names)
+    plot.save(path)
+
+
+def draw_plots(part: PartFigures, out: Path, prefix: str = "") -> dict[str, str]:
+    """Draw all pictures of a part that has something to draw.
+
+    Returns
+    -------
+    dict
+        File names by what they show.
+    """
+    pictures: dict[str, str] = {}
+
+    def draw(name: str, wanted: Iterable[object], how: Callable[[Path], None]) -> None:
+        if any(True for _ in wanted):
+            pictures[name] = f"{prefix}{name}.png"
+            how(out / pictures[name])
+
+    cluster_axes = Axes(
+        (0.02, 4.0), "Clusters", "false clusters per view without clusters",
+        (0.02, 0.05, 0.1, 0.3, 1, 4), logarithmic=True,
+    )  # fmt: skip
+    single_axes = Axes(
+        (0.01, 5.0), "Single calcifications", "false marks per cm2 of breast",
+        (0.01, 0.03, 0.1, 0.4, 1, 5), logarithmic=True,
+    )  # fmt: skip
+    morphologies = [row for row in part.groups if row.facet == "morphology"]
+    certainties = {
+        "clusters": part.cluster_reliability,
+        "single calcifications": part.single_reliability,
+    }
+    curves = [NamedCurve(one.domain, one.curve) for one in part.clusters]
+    draw(
+        "clusters",
+        range(part.counts.target_clusters and part.counts.cluster_free_views),
+        lambda path: draw_froc(cluster_axes, curves, path),
+    )
+    draw(
+        "singles",
+        range(part.counts.visible_calcifications),
+        lambda path: draw_froc(single_axes, [NamedCurve("all", part.single_curve)], path),
+    )
+    title = f"Clusters found at {rules.HEADLINE_RATE:g} false ones a view, by morphology"
+    known = [row for row in morphologies if row.at_rate.value is not None]
+    draw("morphology", known, lambda path: draw_bars(title, known, path))
+    seen = {name: one for name, one in certainties.items() if one.count}
+    draw("reliability", seen, lambda path: draw_reliability(seen, path))
+    return pictures

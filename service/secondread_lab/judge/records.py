@@ -1,0 +1,187 @@
+"""What was read of one image, with its truth: one JSON line each, all that scoring needs.
+
+Reading costs seconds a view and scoring next to nothing, so that a record holds the detector's
+answer and the truth as they were, and no outcome: records are scored anew whenever a report is
+made, and an interrupted run goes on where it stopped.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from secondread.detect.marks import Detection
+from secondread.errors import InputError
+from secondread.findings.finding import Finding
+from secondread.geometry import PointPx, SpacingMm, bounding_box
+from secondread_lab.simulate.truth import TruthRow
+
+Box = tuple[float, float, float, float]
+"""First column, first row, column after the last, row after the last, in stored pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """Which image, and what tables are made by."""
+
+    sop_instance_uid: str
+    study_uid: str
+    patient: str
+    """A pseudonym: who it is does not matter, only which images are of the same person."""
+    laterality: str
+    view: str
+    """``CC`` or ``MLO``, also for views that stand for one of them; else the view's name."""
+    intent: str
+    family: str
+    """Vendor family as the truth table names it, else the manufacturer."""
+    density: str
+    rows: int
+    columns: int
+    spacing: tuple[float, float]
+    """Between rows, between columns, in mm."""
+    subset: str = ""
+    """Part of the set that is reported apart."""
+
+    @property
+    def spacing_mm(self) -> SpacingMm:
+        """Pixel spacing."""
+        return SpacingMm(*self.spacing)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCluster:
+    """One finding of class cluster, as the node would report it."""
+
+    certainty: float
+    suspicion: float | None
+    center: tuple[float, float]
+    """Column, row."""
+    outline: tuple[tuple[float, float], ...]
+    members: tuple[tuple[float, float], ...]
+    morphology: tuple[tuple[str, float], ...]
+    distribution: tuple[tuple[str, float], ...]
+    shown_at: tuple[int, ...]
+    """Numbers of the operating points that show it."""
+
+    @property
+    def box(self) -> Box:
+        """Bounding box of the outline."""
+        low, high = bounding_box(PointPx(*point) for point in self.outline)
+        return low.col, low.row, high.col, high.row
+
+    @classmethod
+    def from_finding(cls, finding: Finding, shown_at: Iterable[int]) -> "FoundCluster":
+        """Take what scoring needs from a finding."""
+        return cls(
+            certainty=finding.certainty,
+            suspicion=finding.suspicion,
+            center=_rounded(finding.center),
+            outline=tuple(_rounded(point) for point in finding.outline),
+            members=tuple(_rounded(member.center) for member in finding.members),
+            morphology=tuple((m.name.lower(), share) for m, share in finding.morphology),
+            distribution=tuple((d.name.lower(), share) for d, share in finding.distribution),
+            shown_at=tuple(shown_at),
+        )
+
+
+def _rounded(point: PointPx) -> tuple[float, float]:
+    return round(point.col, 2), round(point.row, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A piece of the image that was kept for the contact sheets."""
+
+    file: str
+    """File name in the folder of crops."""
+    kind: str
+    """``hit``, ``miss`` or ``false``."""
+    caption: str
+    rank: float
+    """Of its kind, those of the highest rank are kept."""
+    origin: tuple[int, int]
+    """Column and row of its first pixel in the stored image."""
+    mark: Box | None
+    truth: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRecord:
+    """One image that was read, and its truth."""
+
+    key: str
+    """Names the image in its set, the same in every run."""
+    image: ImageFacts
+    detection: Detection
+    clusters: tuple[FoundCluster, ...]
+    truth: tuple[TruthRow, ...]
+    crops: tuple[Crop, ...] = ()
+    differs: tuple[str, ...] = ()
+    """In words, how a simulated image differs from the frozen record of the test exams."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values that `from_json` turns back into an equal record."""
+        return {
+            "key": self.key,
+            "image": asdict(self.image),
+            "detection": self.detection.as_json(),
+            "clusters": [asdict(cluster) for cluster in self.clusters],
+            "truth": [_row_json(row) for row in self.truth],
+            "crops": [asdict(crop) for crop in self.crops],
+            "differs": list(self.differs),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ViewRecord":
+        """Read what `as_json` wrote."""
+        return cls(
+            key=values["key"],
+            image=ImageFacts(**_frozen(values["image"])),
+            detection=Detection.from_json(values["detection"]),
+            clusters=tuple(FoundCluster(**_frozen(one)) for one in values["clusters"]),
+            truth=tuple(TruthRow(**one) for one in values["truth"]),
+            crops=tuple(Crop(**_frozen(one)) for one in values["crops"]),
+            differs=tuple(values["differs"]),
+        )
+
+
+def _row_json(row: TruthRow) -> dict[str, Any]:
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    # Rows are many and mostly empty; the constructor knows the defaults.
+    return {name: value for name, value in values.items() if value not in {None, ""}}
+
+
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _tuples(value) for name, value in values.items()}
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+
+
+def trim_partial_line(path: Path) -> None:
+    """Remove a last line that a crash has cut short, and make the file if there is none."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if not path.exists() or whole != content:
+        path.write_bytes(whole)
+
+
+def read_records(path: Path) -> Iterator[ViewRecord]:
+    """Read the lines of a run; a last line that was cut off by a crash is left out.
+
+    Raises
+    ------
+    InputError
+        A line before the last is no record.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = ViewRecord.from_json(json.loads(line))
+        except (ValueError, LookupError, TypeError) as error:
+            if number == len(lines):
+                return
+            raise InputError(f"{path}:{number}: not a record of a view: {error}") from error
+        yield record

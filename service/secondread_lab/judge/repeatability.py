@@ -1,0 +1,123 @@
+"""How far two acquisitions of unchanged breasts differ: measures `followup/limits.toml`.
+
+Pairs in which nothing changed but positioning, noise, and in half of them the unit, are read and
+compared; what is found of their differences are the limits beyond which a change is one.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from secondread.errors import SettingsError
+from secondread.findings.changes import FindingChange, StudyComparison
+from secondread.followup.limits import RepeatabilityLimits, UnitLimits
+
+_NORMAL_95 = 1.96
+_LEAST = 20
+"""Of fewer clusters no limit is fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One unchanged cluster in two acquisitions."""
+
+    same_unit: bool
+    number: tuple[float, float]
+    """Calcifications counted in the current and in the prior exam."""
+    extent_mm: tuple[float, float] | None
+    diameter_mm: tuple[float, float] | None
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Repeat":
+        """Read the plain values of a repeat."""
+        now, then = values["number"]
+        extent, diameter = _pair(values["extent_mm"]), _pair(values["diameter_mm"])
+        return cls(values["same_unit"], (now, then), extent, diameter)
+
+
+def _pair(values: list[float] | None) -> tuple[float, float] | None:
+    return None if values is None else (values[0], values[1])
+
+
+def list_repeats(found: StudyComparison) -> list[Repeat]:
+    """Return every cluster of a comparison of unchanged exams that both showed."""
+    units = {view.sop_instance_uid: view.same_unit for view in found.views}
+    return [
+        Repeat(
+            units[change.current.sop_instance_uid],
+            (change.number.current, change.number.prior),
+            _both(change, "extent_mm"),
+            _both(change, "diameter_mm"),
+        )
+        for change in found.changes
+        if change.current is not None
+        and change.number is not None
+        # What either exam shows as two or three faint answers is no cluster of either.
+        and min(change.number.current, change.number.prior) >= 3
+    ]
+
+
+def _both(change: FindingChange, name: str) -> tuple[float, float] | None:
+    difference = getattr(change, name)
+    return None if difference is None else (difference.current, difference.prior)
+
+
+def fit_limits(all_repeats: Sequence[Repeat], made_from: str) -> RepeatabilityLimits:
+    """Return the 95 % limits of what was measured.
+
+    Raises
+    ------
+    SettingsError
+        Too few clusters of one kind of pair.
+    """
+    kinds = []
+    for same_unit in (True, False):
+        chosen = [one for one in all_repeats if one.same_unit is same_unit]
+        if len(chosen) < _LEAST:
+            unit = "one unit" if same_unit else "two units"
+            raise SettingsError(
+                f"--limits: {len(chosen)} unchanged clusters in pairs of {unit}, at least {_LEAST} "
+                "are needed; ask for more pairs: those that were read are kept"
+            )
+        kinds.append(_unit(chosen))
+    same, other = kinds
+    # Another unit never narrows a limit; where it seems to, the sample does.
+    wider = {name: max(getattr(same, name), getattr(other, name)) for name in UnitLimits.__slots__}
+    return RepeatabilityLimits(same, UnitLimits(**wider), made_from)
+
+
+def _unit(some: Sequence[Repeat]) -> UnitLimits:
+    now, then = (np.array([one.number[side] for one in some]) for side in (0, 1))
+    # Misses are independent: the variance of the difference grows with the number. What two or
+    # more calcifications of each cluster do at once (a threshold, a projection) adds to that.
+    squares = (now - then) ** 2
+    per_member = float(squares.sum() / then.sum())
+    covered = np.quantile(squares / np.maximum(then, 1.0), 0.95) / _NORMAL_95**2
+    return UnitLimits(
+        number_floor=0.0,
+        number_per_member=round(_NORMAL_95**2 * max(per_member, float(covered)), 3),
+        extent_ratio=_ratio([one.extent_mm for one in some]),
+        diameter_ratio=_ratio([one.diameter_mm for one in some]),
+    )
+
+
+def _ratio(pairs: Sequence[tuple[float, float] | None]) -> float:
+    logs = [abs(math.log(one[0] / one[1])) for one in pairs if one is not None and min(one) > 0]
+    return round(math.exp(float(np.quantile(logs, 0.95))), 3) if logs else 1.0
+
+
+def format_limits(limits: RepeatabilityLimits) -> str:
+    """Return the content of `limits.toml`."""
+    lines = [
+        "# Repeatability limits: how far two acquisitions of unchanged breasts differ.",
+        "# Made by `secondread compare --limits`; see secondread_lab/judge/repeatability.py.",
+        "schema_version = 1",
+        f'made_from = "{limits.made_from}"',
+    ]
+    for name, unit in (("same_unit", limits.same_unit), ("other_unit", limits.other_unit)):
+        lines += ["", f"[{name}]"]
+        lines += [f"{field} = {getattr(unit, field)}" for field in UnitLimits.__slots__]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,270 @@
+"""From scored images to figures."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from secondread_lab.judge import rules, subgroups
+from secondread_lab.judge.agreement import (
+    LesionInView,
+    TwoViews,
+    compute_auc,
+    count_two_views,
+    tabulate_confusion,
+)
+from secondread_lab.judge.annotations import KINDS
+from secondread_lab.judge.bootstrap import (
+    RESAMPLES,
+    Draws,
+    Estimate,
+    Owners,
+    Values,
+    draw_resamples,
+    estimate_interval,
+    resample_mean,
+    resample_share_above,
+)
+from secondread_lab.judge.calibration import Reliability, measure_reliability
+from secondread_lab.judge.figures import (
+    ClusterCurve,
+    EvaluationCounts,
+    PartFigures,
+    PointRow,
+    RateRow,
+    Seconds,
+)
+from secondread_lab.judge.froc import compute_curve, find_first_excluded
+from secondread_lab.judge.items import (
+    HELD_OUT,
+    IN_DOMAIN,
+    ClusterItem,
+    ScoredSet,
+    SingleItems,
+    group_by_lesion,
+    list_singles,
+)
+from secondread_lab.judge.outcomes import ViewOutcome
+from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
+
+CLUSTER_GRID = np.array(
+    [0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4]
+)
+"""Rates of the drawn curve of clusters, per view."""
+
+SINGLE_GRID = np.array([0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.5, 2, 3, 5])
+"""The same of single calcifications, per cm2."""
+
+
+def score_part(
+    part: ScoredSet, name: str, model: ScoredModel, resamples: int = RESAMPLES
+) -> PartFigures:
+    """Return all figures of one part of a test set.
+
+    Parameters
+    ----------
+    part
+        Its images, not empty.
+    name
+        What it is called.
+    model
+        Operating points and calibration.
+    resamples
+        Of the bootstrap.
+    """
+    drawn = draw_resamples(len(part.patients), resamples)
+    items = part.list_clusters()
+    targets = [item for item in items if item.outcome.truth.target]
+    benign = [item for item in items if not item.outcome.truth.target]
+    limit = find_first_excluded(part.list_false_clusters(), np.array([rules.HEADLINE_RATE]), drawn)[
+        0
+    ]
+    facets = tuple(targets[0].facets) if targets else ()
+    groups = tuple(subgroups.tabulate_clusters(targets, facets, limit, model.default, drawn))
+    singles, false_singles = list_singles(part), part.list_false_singles()
+    return PartFigures(
+        name=name,
+        counts=_counts(part, items, singles),
+        clusters=tuple(_domains(part, drawn)),
+        points=tuple(_point(part, targets, point, drawn) for point in model.points),
+        groups=groups,
+        worst=subgroups.find_worst_group(groups),
+        benign=tuple(
+            subgroups.tabulate_clusters(benign, ("morphology",), limit, model.default, drawn)
+        ),
+        false_groups=tuple(subgroups.tabulate_false_clusters(part, model.default, drawn)),
+        objects=tuple(subgroups.tabulate_objects(part, model, drawn)),
+        singles=tuple(subgroups.tabulate_singles(singles, false_singles, drawn)),
+        single_curve=compute_curve(
+            singles.scores, singles.owners, false_singles, SINGLE_GRID, drawn
+        ),
+        morphology=tabulate_confusion((item.morphology, item.described[0]) for item in items),
+        distribution=tabulate_confusion(
+            (item.outcome.truth.row.distribution, item.described[1]) for item in items
+        ),
+        cluster_reliability=_cluster_reliability(part),
+        single_reliability=_single_reliability(part, model),
+        exam_auc=_exam_auc(part, drawn),
+        seconds=_seconds(part),
+    )
+
+
+def _counts(
+    part: ScoredSet, items: Sequence[ClusterItem], singles: SingleItems
+) -> EvaluationCounts:
+    views = part.views
+    detections = [view.record.detection for view in views]
+    every = [one.truth for view in views for one in view.clusters]
+    return EvaluationCounts(
+        patients=len(set(part.owner.tolist())),
+        exams=len({view.record.image.study_uid for view in views}),
+        views=len(views),
+        views_read=sum(view.was_read for view in views),
+        not_read=dict(
+            Counter(r.value for d in detections if not d.status.was_read for r in d.reasons)
+        ),
+        flagged=dict(Counter(r.value for d in detections if d.status.was_read for r in d.reasons)),
+        cluster_free_views=sum(view.cluster_free for view in views),
+        target_clusters=sum(item.outcome.truth.target for item in items),
+        benign_clusters=sum(not item.outcome.truth.target for item in items),
+        faint_clusters=sum(not one.visible for one in every),
+        visible_calcifications=len(singles.scores),
+        faint_calcifications=sum(int((~view.truth.visible).sum()) for view in views),
+        breast_cm2=round(float(part.list_false_singles().exposure.sum()), 1),
+        other_rows=dict(
+            Counter(row.kind for v in views for row in v.record.truth if row.kind not in KINDS)
+        ),
+    )
+
+
+def _domains(part: ScoredSet, drawn: Draws) -> Iterator[ClusterCurve]:
+    families = {view.record.image.family for view in part.views}
+    yield _cluster_curve(part, "all", drawn)
+    if families & part.held_out and families - part.held_out:
+        for domain in (IN_DOMAIN, HELD_OUT):
+            yield _cluster_curve(part.split(part.name_domain)[domain], domain, drawn)
+
+
+def _cluster_curve(part: ScoredSet, domain: str, drawn: Draws) -> ClusterCurve:
+    false = part.list_false_clusters()
+    targets = [item for item in part.list_clusters() if item.outcome.truth.target]
+    owners = subgroups.list_owners(targets)
+    cases = group_by_lesion(targets)
+    case_owners = np.array([owner for owner, _, _ in cases], np.int64)
+    rates = np.array(rules.CLUSTER_RATES)
+    rows = []
+    for rate, limit in zip(rates, find_first_excluded(false, rates, drawn), strict=True):
+
+        def share(scores: list[float], whose: Owners, limit: Values = limit) -> Estimate:
+            return estimate_interval(
+                resample_share_above(np.array(scores), limit, whose, drawn), whose
+            )
+
+        rows.append(
+            RateRow(
+                float(rate),
+                share([item.outcome.hit for item in targets], owners),
+                share([item.outcome.centre for item in targets], owners),
+                share([item.outcome.overlap for item in targets], owners),
+                share([best for _, best, _ in cases], case_owners),
+            )
+        )
+    scores, owners = subgroups.list_columns(targets)
+    return ClusterCurve(
+        domain, tuple(rows), compute_curve(scores, owners, false, CLUSTER_GRID, drawn)
+    )
+
+
+def _point(
+    part: ScoredSet, targets: Sequence[ClusterItem], point: ModelPoint, drawn: Draws
+) -> PointRow:
+    number = point.number
+    owners = subgroups.list_owners(targets)
+    hits = np.array([number in item.outcome.shown_at for item in targets], np.float64)
+    cases = group_by_lesion(targets)
+    case_owners = np.array([owner for owner, _, _ in cases], np.int64)
+    case_hits = np.array([number in points for _, _, points in cases], np.float64)
+    free = part.select(lambda view: view.cluster_free)
+    return PointRow(
+        number=number,
+        name=point.name,
+        default=point.default,
+        hit=estimate_interval(resample_mean(hits, owners, drawn), owners),
+        case=estimate_interval(resample_mean(case_hits, case_owners, drawn), case_owners),
+        false_per_view=subgroups.estimate_false_per_view(free, number, drawn),
+        free_exams_unmarked=_unmarked(part, number, drawn),
+        two_views=_two_views(targets, number),
+    )
+
+
+def _two_views(targets: Sequence[ClusterItem], point: int) -> TwoViews:
+    return count_two_views(
+        LesionInView(item.lesion, item.view, point in item.outcome.shown_at) for item in targets
+    )
+
+
+def _exams(part: ScoredSet) -> list[tuple[int, list[ViewOutcome]]]:
+    """Return the exams, each with its patient's index."""
+    exams: dict[str, list[ViewOutcome]] = defaultdict(list)
+    owner: dict[str, int] = {}
+    for view, whose in zip(part.views, part.owner.tolist(), strict=True):
+        exams[view.record.image.study_uid].append(view)
+        owner[view.record.image.study_uid] = whose
+    return [(owner[study], views) for study, views in exams.items()]
+
+
+def _unmarked(part: ScoredSet, point: int, drawn: Draws) -> Estimate:
+    free = [(o, views) for o, views in _exams(part) if all(view.cluster_free for view in views)]
+    shown = [
+        any(point in cluster.shown_at for view in views for cluster in view.record.clusters)
+        for _, views in free
+    ]
+    owners = np.array([owner for owner, _ in free], np.int64)
+    return estimate_interval(
+        resample_mean(1.0 - np.array(shown, np.float64), owners, drawn), owners
+    )
+
+
+def _exam_auc(part: ScoredSet, drawn: Draws) -> Estimate:
+    positive: list[tuple[int, float]] = []
+    negative: list[tuple[int, float]] = []
+    for owner, views in _exams(part):
+        # An exam without any mark ranks below every other.
+        top = max((c.certainty for v in views for c in v.record.clusters), default=-1.0)
+        if any(view.has_target for view in views):
+            positive.append((owner, top))
+        elif all(view.cluster_free for view in views):
+            negative.append((owner, top))
+    p_owners, n_owners = (np.array([o for o, _ in s], np.int64) for s in (positive, negative))
+    p_scores, n_scores = (np.array([v for _, v in s], np.float64) for s in (positive, negative))
+    values = compute_auc(p_scores, p_owners, n_scores, n_owners, drawn)
+    return estimate_interval(values, np.concatenate([p_owners, n_owners]))
+
+
+def _cluster_reliability(part: ScoredSet) -> Reliability:
+    right = {rules.MarkOutcome.HIT: True, rules.MarkOutcome.BENIGN: True}
+    pairs = [
+        (cluster.certainty / 100, right.get(outcome, False))
+        for view in part.views
+        for cluster, outcome in zip(view.record.clusters, view.marks, strict=True)
+        if outcome in right or outcome.is_false
+    ]
+    return measure_reliability(
+        np.array([c for c, _ in pairs]), np.array([r for _, r in pairs], np.bool_)
+    )
+
+
+def _single_reliability(part: ScoredSet, model: ScoredModel) -> Reliability:
+    true = np.concatenate([np.empty(0), *(view.singles.true for view in part.views)])
+    false = np.concatenate([np.empty(0), *(view.singles.false for view in part.views)])
+    certainty = [model.certainty(score) / 100 for score in np.concatenate([true, false]).tolist()]
+    right = np.concatenate([np.ones(len(true), np.bool_), np.zeros(len(false), np.bool_)])
+    return measure_reliability(np.array(certainty), right)
+
+
+def _seconds(part: ScoredSet) -> Seconds:
+    seconds = [view.record.detection.seconds for view in part.views if view.was_read]
+    if not seconds:
+        return Seconds(None, None, 0)
+    median, p95 = (round(float(v), 3) for v in np.percentile(seconds, (50, 95)))
+    return Seconds(median, p95, len(seconds))

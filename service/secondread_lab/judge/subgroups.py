@@ -1,0 +1,159 @@
+"""The figures by group: which clusters are found least, where false ones come from."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from secondread.codes import MarkClass
+from secondread_lab.judge import rules
+from secondread_lab.judge.bootstrap import (
+    Draws,
+    Estimate,
+    Owners,
+    Values,
+    estimate_interval,
+    resample_mean,
+    resample_share_above,
+)
+from secondread_lab.judge.figures import FalseRow, GroupRow, MarkedObjectRow, SingleRow
+from secondread_lab.judge.froc import FalseMarks, find_first_excluded
+from secondread_lab.judge.items import ClusterItem, ScoredSet, SingleItems, is_object_marked
+from secondread_lab.judge.outcomes import ViewOutcome
+from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
+
+HARDNESS = frozenset({"contrast to noise", "visible members", "extent"})
+"""Facets that say how hard a cluster is; their worst group goes without saying."""
+
+WORST_PATIENTS = 8
+"""A subgroup of fewer patients is not named the worst: chance alone would make it so."""
+
+
+def tabulate_clusters(
+    items: Sequence[ClusterItem],
+    facets: Sequence[str],
+    limit: Values,
+    point: ModelPoint,
+    drawn: Draws,
+) -> Iterator[GroupRow]:
+    """Return how often the clusters of each group are found.
+
+    Parameters
+    ----------
+    items
+        Clusters that are visible.
+    facets
+        What they are grouped by.
+    limit
+        Highest certainty not accepted, in each resample (`froc.first_excluded`).
+    point
+        Operating point that is reported beside it.
+    drawn
+        Resamples of patients.
+    """
+    for facet in facets:
+        for label in sorted({item.facets[facet] for item in items}, key=rules.order_band):
+            inside = [item for item in items if item.facets[facet] == label]
+            scores, owners = list_columns(inside)
+            shown = [point.number in item.outcome.shown_at for item in inside]
+            yield GroupRow(
+                facet,
+                label,
+                estimate_interval(resample_share_above(scores, limit, owners, drawn), owners),
+                estimate_interval(
+                    resample_mean(np.array(shown, np.float64), owners, drawn), owners
+                ),
+            )
+
+
+def find_worst_group(groups: Sequence[GroupRow]) -> GroupRow | None:
+    """Return the group that is found least often; None where none has patients enough."""
+    known = [
+        row
+        for row in groups
+        if row.facet not in HARDNESS
+        and row.label not in {"unknown", "unstated"}
+        and row.at_rate.patients >= WORST_PATIENTS
+        and row.at_rate.value is not None
+    ]
+    return min(known, key=lambda row: (row.at_rate.value or 0.0, row.facet), default=None)
+
+
+def tabulate_false_clusters(part: ScoredSet, point: ModelPoint, drawn: Draws) -> Iterator[FalseRow]:
+    """Return how many false clusters an operating point shows in each group of images."""
+    facets: dict[str, Callable[[ViewOutcome], str]] = {
+        "vendor family": lambda view: view.record.image.family or "unknown",
+        "domain": part.name_domain,
+        "density": lambda view: view.record.image.density or "unknown",
+        "intent": lambda view: view.record.image.intent.lower() or "unknown",
+        "view": lambda view: view.record.image.view or "unknown",
+        "holds": _held,
+    }
+    free = part.select(lambda view: view.cluster_free)
+    for facet, word in facets.items():
+        for label, inside in free.split(word).items():
+            yield FalseRow(facet, label, estimate_false_per_view(inside, point.number, drawn))
+
+
+def _held(view: ViewOutcome) -> str:
+    return " and ".join(kind.value for kind in rules.OBJECTS if view.holds(kind)) or "nothing"
+
+
+def tabulate_objects(
+    part: ScoredSet, model: ScoredModel, drawn: Draws
+) -> Iterator[MarkedObjectRow]:
+    """Return in what share of the images that hold metal, vessels or skin one is marked."""
+    for kind in rules.OBJECTS:
+        holding = part.select(partial(_read_holding, kind=kind))
+        for point in model.points:
+            marked = [is_object_marked(view, kind, point.number) for view in holding.views]
+            values = resample_mean(np.array(marked, np.float64), holding.owner, drawn)
+            yield MarkedObjectRow(
+                kind.value, point.number, len(marked), estimate_interval(values, holding.owner)
+            )
+
+
+def _read_holding(view: ViewOutcome, kind: MarkClass) -> bool:
+    return view.was_read and view.holds(kind)
+
+
+def tabulate_singles(items: SingleItems, false: FalseMarks, drawn: Draws) -> Iterator[SingleRow]:
+    """Return how often single calcifications of each group are found."""
+    limits = find_first_excluded(false, np.array(rules.SINGLE_RATES), drawn)
+
+    def row(
+        facet: str, label: str, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    ) -> SingleRow:
+        scores, owners = items.scores[inside], items.owners[inside]
+        return SingleRow(
+            facet,
+            label,
+            tuple(
+                estimate_interval(resample_share_above(scores, one, owners, drawn), owners)
+                for one in limits
+            ),
+        )
+
+    yield row("all", "all", np.ones(len(items.scores), np.bool_))
+    for facet, labels in items.facets.items():
+        for label in sorted(set(labels), key=rules.order_band):
+            yield row(facet, label, np.array([one == label for one in labels], np.bool_))
+
+
+def estimate_false_per_view(free: ScoredSet, point: int, drawn: Draws) -> Estimate:
+    """Return how many clusters an operating point shows in an image that holds none."""
+    shown = [sum(point in c.shown_at for c in view.record.clusters) for view in free.views]
+    return estimate_interval(
+        resample_mean(np.array(shown, np.float64), free.owner, drawn), free.owner
+    )
+
+
+def list_owners(items: Sequence[ClusterItem]) -> Owners:
+    """Return the patients' indices."""
+    return np.array([item.owner for item in items], np.int64)
+
+
+def list_columns(items: Sequence[ClusterItem]) -> tuple[Values, Owners]:
+    """Return certainties of the marks that found them, and the patients' indices."""
+    scores = np.array([item.outcome.hit for item in items], np.float64)
+    return scores, list_owners(items)

@@ -1,0 +1,204 @@
+"""The figures as tables of Markdown."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from secondread_lab.judge import rules
+from secondread_lab.judge.agreement import Confusion
+from secondread_lab.judge.bootstrap import Estimate
+from secondread_lab.judge.calibration import Reliability
+from secondread_lab.judge.figures import EvaluationCounts, GroupRow, PartFigures
+
+Line = str
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[Line]:
+    """Return the lines of a table.
+
+    >>> list(table(("a", "b"), [(1, "x|y")]))
+    ['| a | b |', '|---|---|', '| 1 | x/y |', '']
+    """
+    yield _row(heads)
+    yield "|" + "---|" * len(heads)
+    for cells in rows:
+        yield _row(cells)
+    yield ""
+
+
+def _row(cells: Sequence[object]) -> Line:
+    return (
+        "| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in cells) + " |"
+    )
+
+
+def format_counts(counts: EvaluationCounts) -> Iterator[Line]:
+    """Return what the figures stand on."""
+    yield from table(
+        ("what", "number"),
+        [
+            ("patients", counts.patients),
+            ("exams", counts.exams),
+            ("views, of them read", f"{counts.views}, {counts.views_read}"),
+            ("not read, by reason", _listed(counts.not_read)),
+            ("read in spite of a doubt, by reason", _listed(counts.flagged)),
+            ("views without clusters, of those read", counts.cluster_free_views),
+            ("clusters to be found, over all views", counts.target_clusters),
+            ("typically benign clusters", counts.benign_clusters),
+            ("clusters too faint to be asked for", counts.faint_clusters),
+            ("visible calcifications", counts.visible_calcifications),
+            ("calcifications too faint to be asked for", counts.faint_calcifications),
+            ("breast read, cm2", f"{counts.breast_cm2:.0f}"),
+            ("truth rows of other kinds, left alone", _listed(counts.other_rows)),
+        ],
+    )
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "none"
+
+
+def format_points(part: PartFigures) -> Iterator[Line]:
+    """Return what each operating point does."""
+    yield from table(
+        (
+            "operating point",
+            "found per view",
+            "found in either view",
+            "false a view without clusters",
+            "exams without clusters that stay unmarked",
+            "in both / one / none of two views",
+        ),
+        [
+            (
+                f"{row.number} {row.name}{' (default)' if row.default else ''}",
+                row.hit,
+                row.case,
+                row.false_per_view,
+                row.free_exams_unmarked,
+                f"{row.two_views.both} / {row.two_views.one} / {row.two_views.none}",
+            )
+            for row in part.points
+        ],
+    )
+
+
+def format_rates(part: PartFigures) -> Iterator[Line]:
+    """Return clusters found at each rate of false ones, by domain and by criterion."""
+    yield from table(
+        ("images", "false a view", "found", "centre alone", "overlap alone", "in either view"),
+        [
+            (curve.domain, f"{row.false_per_view:g}", row.hit, row.centre, row.overlap, row.case)
+            for curve in part.clusters
+            for row in curve.at
+        ],
+    )
+    ends = ", ".join(f"{c.domain} {c.curve.ends_at:.2f}" for c in part.clusters)
+    yield f"The model gives no candidates beyond this many false clusters a view: {ends}."
+    yield ""
+
+
+def format_groups(rows: Sequence[GroupRow]) -> Iterator[Line]:
+    """Return one table for each facet."""
+    for facet, inside in groupby(rows, key=lambda row: row.facet):
+        yield from table(
+            (
+                facet,
+                f"found at {rules.HEADLINE_RATE:g} false a view",
+                "at the default operating point",
+                "clusters",
+                "patients",
+            ),
+            [
+                (
+                    row.label.replace("_", " "),
+                    row.at_rate,
+                    row.at_point,
+                    row.at_rate.items,
+                    row.at_rate.patients,
+                )
+                for row in inside
+            ],
+        )
+
+
+def format_singles(part: PartFigures) -> Iterator[Line]:
+    """Return single calcifications found at each rate of false marks."""
+    yield from table(
+        (
+            "calcifications",
+            *(f"at {rate:g} false a cm2" for rate in rules.SINGLE_RATES),
+            "number",
+        ),
+        [
+            (
+                "all" if row.facet == "all" else f"{row.facet} {row.label}",
+                *row.at,
+                row.at[0].items,
+            )
+            for row in part.singles
+        ],
+    )
+
+
+def format_false_clusters(part: PartFigures) -> Iterator[Line]:
+    """Return false clusters by group of views."""
+    yield from table(
+        ("views without clusters", "false a view", "views", "patients"),
+        [
+            (f"{r.facet}: {r.label}", r.per_view, r.per_view.items, r.per_view.patients)
+            for r in part.false_groups
+        ],
+    )
+
+
+def format_objects(part: PartFigures) -> Iterator[Line]:
+    """Return how often metal, vessels and skin are marked as clusters."""
+    yield from table(
+        ("object", "operating point", "views that hold one", "share with a cluster mark on one"),
+        [(row.kind, row.point, row.views, row.share) for row in part.objects],
+    )
+
+
+def format_confusion(name: str, confusion: Confusion) -> Iterator[Line]:
+    """Return descriptors against the truth."""
+    if not confusion.count:
+        yield f"No {name} was described."
+        yield ""
+        return
+    words = [label.replace("_", " ") for label in confusion.labels]
+    yield from table(
+        (f"{name}: true, across: described", *words),
+        [(word, *cells) for word, cells in zip(words, confusion.table, strict=True)],
+    )
+    yield (
+        f"First choice right {_share(confusion.first)}, one of the first two "
+        f"{_share(confusion.either)}, kappa {_share(confusion.kappa)} ({confusion.count} found)."
+    )
+    yield ""
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def format_reliability(name: str, found: Reliability) -> Iterator[Line]:
+    """Return stated against observed certainty."""
+    if not found.count:
+        return
+    yield from table(
+        (f"certainty of {name}", "marks", "stated", "observed"),
+        [
+            (f"{b.low:.1f}-{b.high:.1f}", b.count, f"{b.stated:.2f}", f"{b.observed:.2f}")
+            for b in found.bins
+        ],
+    )
+    yield (
+        f"Expected calibration error {_share(found.ece)}, Brier score {_share(found.brier)}, "
+        f"{found.count} marks."
+    )
+    yield ""
+
+
+def format_estimate(estimate: Estimate) -> str:
+    """Return an estimate with the number of patients behind it."""
+    return f"{estimate} ({estimate.items}, {estimate.patients} patients)"

@@ -1,0 +1,299 @@
+"""Lesions of calcifications, and their history: what was there in which year, and how large.
+
+A lesion is drawn once, from the history seed, with all the members that it will ever have; each
+is born at a time and grows. An exam shows those that are born by its day, so that the same
+calcifications are found again in every exam of the breast.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from secondread.codes import Change, Distribution, Laterality, MarkClass, Morphology, View
+from secondread_lab.simulate.curves import draw_vessels
+from secondread_lab.simulate.phantom import SimulatedBreast
+from secondread_lab.simulate.projection import compute_beam_axes
+from secondread_lab.simulate.seeds import seed_stream
+from secondread_lab.simulate.shapes import draw_calcification, turn_first_axis
+from secondread_lab.simulate.solids import Solid
+
+Vector = npt.NDArray[np.float64]
+
+Course = Literal["stable", "new", "growing", "enlarging", "decreasing", "gone"]
+"""A lesion's history since the prior: unchanged; come; more members; larger members; fewer
+members; vanished, so that only the prior shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LesionSpec:
+    """What to put into a breast; the history seed draws the rest."""
+
+    lesion_id: str
+    laterality: Laterality
+    morphology: Morphology
+    distribution: Distribution = Distribution.GROUPED
+    place: tuple[float, float, float] = (0.5, 0.2, 0.2)
+    """Shares: of the depth from nipple to chest wall, and lateral and superior of the half
+    width. Moved towards the middle until both views show it."""
+    count: int = 12
+    diameter_mm: tuple[float, float] = (0.15, 0.5)
+    """Range of the members' diameters; most are in its lower half."""
+    extent_mm: float = 12.0
+    """About the longest distance between members; a diffuse lesion takes the whole breast."""
+    course: Course = "stable"
+    mineral: float = 1.0
+    """Factor on the members' attenuation: how densely they are mineralised."""
+
+    @property
+    def kind(self) -> MarkClass:
+        """What the lesion is in the truth table."""
+        if self.morphology is Morphology.VASCULAR:
+            return MarkClass.VASCULAR
+        return MarkClass.SKIN if self.morphology is Morphology.SKIN else MarkClass.CLUSTER
+
+
+@dataclass(frozen=True, slots=True)
+class LesionMember:
+    """One calcification of a lesion and its history."""
+
+    solid: Solid
+    """As it is on the day of the current exam."""
+    born_years: float
+    """When it became visible, in years before (negative: after) the current exam."""
+    growth_per_year: float
+    """Share of its present size that it gains in a year."""
+    gone_years: float = -math.inf
+    """When it vanished, in years before the current exam; minus infinity for never."""
+
+    def find_solid(self, years_before: float) -> Solid | None:
+        """Return the calcification so many years before the current exam, None if not there."""
+        if not self.gone_years < years_before <= self.born_years:
+            return None
+        return self.solid.scale(max(1.0 - self.growth_per_year * years_before, 0.2))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedLesion:
+    """A lesion with all its members, ever."""
+
+    spec: LesionSpec
+    members: tuple[LesionMember, ...]
+
+    def list_members(self, years_before: float) -> tuple[tuple[int, Solid], ...]:
+        """Return the members that exist so many years before the current exam, numbered."""
+        found = (
+            (n, member.find_solid(years_before)) for n, member in enumerate(self.members, start=1)
+        )
+        return tuple((n, solid) for n, solid in found if solid is not None)
+
+    def find_change(self, years_before: float, prior_years_before: float) -> Change:
+        """Return what a comparison of two exams should find; both show or showed members."""
+        now, then = self.list_members(years_before), self.list_members(prior_years_before)
+        if not then:
+            return Change.NEW
+        if len(now) != len(then):
+            return Change.MORE if len(now) > len(then) else Change.FEWER
+        growth = now[0][1].size_mm / then[0][1].size_mm
+        return Change.LARGER if growth > 1.2 else Change.UNCHANGED
+
+
+_IN_DUCTS = frozenset(
+    {Morphology.LARGE_ROD_LIKE, Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING}
+)
+_ASTRAY = 0.3
+"""How far a duct's direction is off the line to the nipple, as a tangent."""
+
+
+def draw_lesion(
+    spec: LesionSpec, breast: SimulatedBreast, seed: int, prior_years: float
+) -> SimulatedLesion:
+    """Draw a lesion of a breast.
+
+    Parameters
+    ----------
+    seed
+        The history seed.
+    prior_years
+        How long before the current exam the prior was taken; what is new came since.
+    """
+    rng = seed_stream(seed, "lesion", spec.lesion_id)
+    if spec.morphology is Morphology.VASCULAR:
+        solids = _along_vessel(spec, breast, rng)
+    elif spec.morphology is Morphology.SKIN:
+        solids = _in_skin(spec, breast, rng)
+    else:
+        solids = _in_tissue(spec, breast, rng)
+    solids = [replace(solid, mu=solid.mu * spec.mineral) for solid in solids]
+    return SimulatedLesion(spec, _with_history(spec.course, solids, rng, prior_years))
+
+
+def _in_tissue(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> list[Solid]:
+    if spec.distribution is Distribution.DIFFUSE:
+        places = _everywhere(spec.count, breast, rng)
+    else:
+        places = find_visible_place(spec.place, breast) + _offsets(spec, breast, rng)
+    solids = [
+        draw_calcification(rng, spec.morphology, place, _diameter(spec, rng)) for place in places
+    ]
+    if spec.morphology not in _IN_DUCTS:
+        return solids
+    # Casts of ducts lie as the ducts do: to the nipple, some branching off.
+    return [
+        s.rotate(
+            turn_first_axis(s.centre + _ASTRAY * rng.normal(size=3) * np.linalg.norm(s.centre))
+        )
+        for s in solids
+    ]
+
+
+def _everywhere(count: int, breast: SimulatedBreast, rng: np.random.Generator) -> Vector:
+    """Return places all over the breast that both views show, where most gland is."""
+    places: list[Vector] = []
+    while len(places) < count:
+        depth = float(rng.uniform(0.08, 0.97))
+        radius = 0.85 * breast.half_width_mm * np.sqrt(depth * (2.0 - depth))
+        angle, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random())
+        place = np.array(
+            [
+                depth * breast.depth_mm,
+                radius * reach * np.cos(angle),
+                radius * reach * np.sin(angle),
+            ]
+        )
+        if _both_show(place, breast):
+            places.append(place)
+    return np.array(places)
+
+
+def find_visible_place(
+    place: tuple[float, float, float], breast: SimulatedBreast, margin_mm: float = 12.0
+) -> Vector:
+    """Return a place in breast coordinates, moved inwards until every view shows it."""
+    depth, lateral, superior = place
+    w = breast.half_width_mm
+    point = np.array([depth * breast.depth_mm, lateral * w, superior * w])
+    for _ in range(60):
+        if all(_shown(point, breast, view, margin_mm) for view in (View.CC, View.MLO)):
+            break
+        point = point * np.array([1.0, 0.95, 0.95]) + np.array(
+            [0.03 * (0.5 * breast.depth_mm - point[0]), 0.0, 0.0]
+        )
+    return point
+
+
+def _shown(point: Vector, breast: SimulatedBreast, view: View, margin_mm: float) -> bool:
+    depth, across, _ = compute_beam_axes(breast, view) @ point
+    heights = across + np.array([-margin_mm, 0.0, margin_mm])
+    skin = float(breast.outline(view).edge(heights).max())
+    return bool(skin + 0.5 * margin_mm < depth < breast.depth_mm - margin_mm)
+
+
+def _diameter(spec: LesionSpec, rng: np.random.Generator) -> float:
+    low, high = spec.diameter_mm
+    # Sizes in a cluster are about log-normal: many small ones, few large.
+    middle = low * (high / low) ** 0.45
+    spread = np.log(high / low) / 4.0
+    return float(np.clip(middle * np.exp(rng.normal(0, spread)), low, high))
+
+
+def _offsets(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> Vector:
+    size = spec.extent_mm / 4.0
+    shape = {
+        Distribution.GROUPED: (1.0, 0.85, 0.85),
+        Distribution.LINEAR: (2.0, 0.15, 0.15),
+        Distribution.SEGMENTAL: (1.8, 0.6, 0.6),
+        Distribution.REGIONAL: (1.2, 1.2, 1.2),
+    }[spec.distribution]
+    offsets = np.clip(rng.normal(size=(spec.count, 3)), -1.9, 1.9) * np.array(shape) * size
+    if spec.distribution in {Distribution.LINEAR, Distribution.SEGMENTAL}:
+        offsets = offsets @ turn_first_axis(find_visible_place(spec.place, breast)).T
+    return np.asarray(offsets)
+
+
+def _along_vessel(
+    spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator
+) -> list[Solid]:
+    """Line both walls of a vessel, as arteries calcify: tram tracks, with gaps."""
+    shown = [
+        (curve, [p for p in curve.points if _both_show(p, breast)])
+        for curve in draw_vessels(breast)
+    ]
+    vessel, inside = max(shown, key=lambda one: len(one[1]))
+    # A breast none of whose vessels both views show has its calcified one at the border.
+    enough = inside if len(inside) >= _SHORTEST_MM else list(vessel.points)
+    points = np.array(enough[: max(int(spec.extent_mm), _SHORTEST_MM)])
+    steps = np.gradient(points, axis=0)
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    solids: list[Solid] = []
+    for _ in range(spec.count):
+        at = rng.uniform(0, len(points) - 1.001)
+        i, share = int(at), at % 1.0
+        middle = points[i] * (1 - share) + points[i + 1] * share
+        wall = np.cross(steps[i], rng.normal(size=3))
+        wall *= 0.5 * vessel.start_mm / np.linalg.norm(wall)
+        plate = draw_calcification(rng, spec.morphology, middle + wall, _diameter(spec, rng))
+        solids.append(plate.rotate(turn_first_axis(steps[i])))
+    return solids
+
+
+_SHORTEST_MM = 4
+"""A vessel's points are a millimetre apart; fewer than this have no direction."""
+
+
+def _both_show(point: Vector, breast: SimulatedBreast) -> bool:
+    return all(_shown(point, breast, view, 6.0) for view in (View.CC, View.MLO))
+
+
+def _in_skin(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> list[Solid]:
+    """Put calcifications on the breast's upper or lower surface, where the views show them."""
+    solids: list[Solid] = []
+    base = find_visible_place(spec.place, breast)
+    for _ in range(spec.count):
+        place = base + rng.normal(0, 0.25 * spec.extent_mm, 3)
+        share = float(np.clip(place[0] / breast.depth_mm, 0.05, 1.0))
+        radius = breast.half_width_mm * np.sqrt(share * (2.0 - share))
+        reach = max(float(np.hypot(place[1], place[2])), 1.0)
+        place[1:] *= 0.80 * radius / reach
+        place = find_visible_place(
+            (
+                place[0] / breast.depth_mm,
+                place[1] / breast.half_width_mm,
+                place[2] / breast.half_width_mm,
+            ),
+            breast,
+            2.0,
+        )
+        solids.append(draw_calcification(rng, spec.morphology, place, _diameter(spec, rng)))
+    return solids
+
+
+_LONG_AGO = 50.0
+
+
+def _with_history(
+    course: Course, solids: list[Solid], rng: np.random.Generator, prior_years: float
+) -> tuple[LesionMember, ...]:
+    """Return the members with the times at which they come and go, and their growth."""
+    between = 0.5 * prior_years
+    some = rng.random(len(solids)) < 0.4
+    # At least one changes and at least one does not.
+    some[0], some[-1] = False, True
+    if course == "new":
+        births = rng.uniform(0.05, 0.9, len(solids)) * prior_years
+        return tuple(LesionMember(s, float(b), 0.0) for s, b in zip(solids, births, strict=True))
+    if course == "growing":
+        growth = 0.10 / max(prior_years, 1.0)
+        return tuple(
+            LesionMember(s, between if late else _LONG_AGO, growth)
+            for s, late in zip(solids, some, strict=True)
+        )
+    if course in {"decreasing", "gone"}:
+        return tuple(
+            LesionMember(s, _LONG_AGO, 0.0, between if course == "gone" or early else -math.inf)
+            for s, early in zip(solids, some, strict=True)
+        )
+    growth = 0.35 / prior_years if course == "enlarging" else 0.0
+    return tuple(LesionMember(s, _LONG_AGO, growth) for s in solids)

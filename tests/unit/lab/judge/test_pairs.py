@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from secondread.findings.changes import ChangeKind
+from secondread.followup.comparison import compare_with_priors
+from secondread_lab.judge.pair_oracle import ORACLE_READER, Oracle
+from secondread_lab.judge.pair_scores import ChangeOutcome, compute_figures, score_pair
+from secondread_lab.judge.pairs import (
+    detect_exam,
+    draw_pair_spec,
+    make_unchanged_pair,
+    read_exam,
+    simulate_pair,
+)
+
+PERFECT = Oracle(1, sure=1.0, faint=0.0, jitter_mm=0.0, false_per_cm2=0.0)
+
+
+def answer(
+    truth: str, verdict: ChangeKind | None, pair: int = 0, error: float | None = None
+) -> ChangeOutcome:
+    return ChangeOutcome(pair, truth, verdict, same_unit=True, error_mm=error)
+
+
+def test_a_pair_is_a_pure_function_of_its_number() -> None:
+    assert draw_pair_spec(1, 5) == draw_pair_spec(1, 5)
+    assert len({repr(draw_pair_spec(1, n)) for n in range(20)}) == 20
+    specs = [draw_pair_spec(1, n) for n in range(60)]
+    assert 15 < sum(spec.vendor == spec.prior_vendor for spec in specs) < 50
+    assert {lesion.course for spec in specs for lesion in spec.lesions} >= {"new", "gone"}
+
+
+def test_in_a_repeat_nothing_changes() -> None:
+    assert {lesion.course for lesion in make_unchanged_pair(draw_pair_spec(1, 3)).lesions} == {
+        "stable"
+    }
+
+
+def test_figures_count_what_was_said_of_what_is_true() -> None:
+    said = [
+        answer("new", ChangeKind.NEW, 0, 1.0),
+        answer("new", ChangeKind.MORE, 1, 3.0),
+        answer("unchanged", ChangeKind.NEW, 0),
+        answer("unchanged", ChangeKind.UNCHANGED, 1),
+        answer("more", ChangeKind.LARGER, 1),
+        answer("larger", ChangeKind.UNCHANGED, 0),
+        answer("none", ChangeKind.NEW, 1),
+        answer("new", None, 0),
+        answer("gone", ChangeKind.GONE, 1),
+        answer("gone", None, 0),
+    ]
+
+    found = compute_figures(said, [0, 1])
+
+    assert found.new_sensitivity.value == pytest.approx(0.5)
+    assert found.new_specificity.value == pytest.approx(3 / 4)
+    assert found.increased_sensitivity.value == pytest.approx(0.5)
+    assert found.increased_specificity.value == pytest.approx(1.0)
+    assert found.false_new_per_exam.value == pytest.approx(1.0)
+    assert found.gone_sensitivity.value == pytest.approx(0.5)
+    assert found.localisation_mm.value == pytest.approx(2.0)
+    assert found.table["new"] == {"new": 1, "more": 1}
+
+
+def test_with_perfect_marks_every_word_is_true() -> None:
+    spec = draw_pair_spec(1, 3)
+    pair = simulate_pair(replace(spec, pitch_mm=0.4, views=spec.views[:1]))
+    current, prior = (
+        read_exam(pair, exam, detect_exam(pair, exam, 3, PERFECT), ORACLE_READER)
+        for exam in ("current", "prior")
+    )
+
+    found = score_pair(3, pair, current, prior, compare_with_priors(current, [prior])[0])
+
+    said = [(one.truth, one.verdict) for one in found if one.verdict is not None]
+    assert said
+    for truth, verdict in said:
+        assert verdict is not None
+        assert verdict.value == truth
+    assert all(one.error_mm < 2 for one in found if one.error_mm is not None)

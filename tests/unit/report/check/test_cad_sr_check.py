@@ -1,0 +1,77 @@
+"""The check of CAD SRs: nothing is said of what is right, and each planted fault is named."""
+
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
+from secondread.report.sr.cad_sr import build_cad_sr
+from secondread.settings import ProfileSettings
+from tests.conftest import EXAMS
+from tests.unit.report.readings import FIRST_OCCASION, NODE, UIDS, make_situations
+from tests.worlds.faulty_reports import BASES, FAULTS, PROFILES, faulty
+
+REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
+"""CAD SRs that were made and validated elsewhere."""
+
+ALL = {**make_situations(), **{name: make() for name, make in BASES.items()}}
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {},
+        {"findings": "all"},
+        {"findings": "all", "individual_calcifications": False, "snomed_codes": "SRT"},
+    ],
+    ids=["shown", "all", "all without calcifications, SRT"],
+)
+@pytest.mark.parametrize("situation", ALL)
+def test_what_the_node_writes_passes(situation: str, profile: dict[str, object]) -> None:
+    reading, sources = ALL[situation]
+    settings = ProfileSettings.model_validate(profile)
+    ds = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, settings).dataset
+
+    assert check_cad_sr(ds) == []
+    assert check_against_reading(ds, reading, sources, settings) == []
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found(name: str) -> None:
+    ds, planted = faulty(name), FAULTS[name]
+    faults = check_cad_sr(ds)
+    if planted.with_findings:
+        # The document alone is as good as any.
+        assert faults == []
+        faults = check_against_reading(ds, *BASES[planted.base](), PROFILES[planted.base])
+    assert any(planted.says in fault.message for fault in faults), faults
+    assert all(f.position == "header" or f.position.startswith("1") for f in faults)
+
+
+def test_a_fault_is_named_with_its_position() -> None:
+    (fault,) = check_cad_sr(faulty("a certainty of 150"))
+    assert str(fault) == "1.3.4.5.9: 150 is not between 0 and 100"
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_reports_that_were_made_elsewhere_pass(path: Path) -> None:
+    assert check_cad_sr(pydicom.dcmread(path)) == []
+
+
+def test_a_document_without_content_is_no_cad_sr() -> None:
+    assert any("the root is no" in fault.message for fault in check_cad_sr(Dataset()))
+
+
+def test_a_document_that_is_nested_without_end_is_told_and_not_followed() -> None:
+    ds = Dataset()
+    inner = ds
+    for _ in range(40):
+        child = Dataset()
+        inner.ContentSequence = [child]
+        inner = child
+    assert [fault.message for fault in check_cad_sr(ds)] == [
+        "nested too deeply, or too many content items"
+    ]

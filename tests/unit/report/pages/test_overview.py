@@ -1,0 +1,203 @@
+"""The overview of an exam: what hangs where, and what is said beside it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from secondread.codes import Laterality
+from secondread.findings.changes import StudyComparison, ViewComparison
+from secondread.findings.finding import ImageReading, StudyReading
+from secondread.reasons import Outcome, Reason
+from secondread.report.pages.breast_panel import Flips, choose_flips
+from secondread.report.pages.captures import make_overview
+from secondread.report.pages.drawing import BACKGROUND
+from secondread.report.pages.exam_hanging import hang_exam
+from secondread.report.pages.overview_legend import list_legend_lines
+from secondread.report.sr.header import Authorship
+from secondread.settings import ProfileSettings
+from tests.unit.report.readings import (
+    FIRST_OCCASION,
+    FOUR_VIEWS,
+    NODE,
+    UIDS,
+    index_by_uid,
+    make_cluster,
+    make_grey_display,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_study_reading,
+)
+
+BY = Authorship(NODE, UIDS, FIRST_OCCASION, ProfileSettings())
+HEADERS = {label: make_header(label) for label in FOUR_VIEWS}
+
+
+def exam(**findings: int) -> StudyReading:
+    """Four views with so many findings each."""
+    images = [
+        make_image_reading(
+            HEADERS[label],
+            *(
+                make_cluster(
+                    n + 1, (150.5 + 90 * n, 300.5 + 70 * n), label=label, suspicion=10.0 * n
+                )
+                for n in range(findings.get(label, 0))
+            ),
+        )
+        for label in FOUR_VIEWS
+    ]
+    return make_study_reading(Outcome.FINDINGS, *images)
+
+
+def page(reading: StudyReading, sources: dict[str, Dataset] | None = None) -> Dataset:
+    return make_overview(
+        reading, sources or index_by_uid(*HEADERS.values()), make_grey_display, BY
+    ).dataset
+
+
+def names(reading: StudyReading) -> list[list[str]]:
+    return [[slot.name for slot in row] for row in hang_exam(reading).rows]
+
+
+def test_right_hangs_beside_left_and_cranio_caudal_over_oblique() -> None:
+    assert names(exam(LCC=1)) == [["R CC", "L CC"], ["R MLO", "L MLO"]]
+
+
+def test_of_a_unilateral_exam_only_the_side_is_there() -> None:
+    reading = exam(LCC=1)
+    left = replace(reading, images=tuple(i for i in reading.images if side(i) == "L"))
+    assert names(left) == [["L CC"], ["L MLO"]]
+
+
+def side(image: ImageReading) -> str:
+    laterality = image.mammogram.laterality
+    assert isinstance(laterality, Laterality)
+    return laterality.letter
+
+
+def test_what_is_missing_or_was_not_read_says_why() -> None:
+    reading = replace(
+        make_study_reading(
+            Outcome.PARTIAL,
+            make_image_reading(HEADERS["LCC"], make_cluster()),
+            make_refused_image(HEADERS["RCC"], Reason.IMPLANT),
+        ),
+        missing_views=("RMLO", "LMLO"),
+    )
+    (rcc, lcc), (rmlo, lmlo) = hang_exam(reading).rows
+    assert lcc.image is not None
+    assert "implant" in rcc.why_not
+    assert rmlo.why_not == lmlo.why_not == "not received"
+    assert page(reading).Rows == 1400
+
+
+def test_of_a_view_that_came_twice_the_one_with_more_findings_hangs() -> None:
+    again = make_header("LCC", SOPInstanceUID="1.2.3.99")
+    reading = make_study_reading(
+        Outcome.FINDINGS,
+        make_image_reading(HEADERS["LCC"]),
+        make_image_reading(again, make_cluster(), make_cluster(2, (500.5, 500.5))),
+    )
+    hanging = hang_exam(reading)
+    image = hanging.rows[0][-1].image
+    assert image is not None
+    assert image.mammogram.sop_instance_uid == "1.2.3.99"
+    assert hanging.further == ()
+
+
+def test_further_images_with_findings_are_told() -> None:
+    again = make_header("LCC", SOPInstanceUID="1.2.3.99")
+    reading = make_study_reading(
+        Outcome.FINDINGS,
+        make_image_reading(HEADERS["LCC"], make_cluster()),
+        make_image_reading(again, make_cluster()),
+    )
+    assert len(hang_exam(reading).further) == 1
+    lines = list_legend_lines(reading, hang_exam(reading), 600)
+    assert sorted(line.entries[0].number for line in lines) == ["L CC (2) 1", "L CC 1"]
+
+
+def test_findings_stand_by_falling_suspicion() -> None:
+    reading = exam(LCC=3, RMLO=2)
+    lines = list_legend_lines(reading, hang_exam(reading), 600)
+    assert [line.suspicion for line in lines] == [f"suspicion {n}" for n in (20, 10, 10, 0, 0)]
+
+
+PRIOR_STUDY = "1.2.826.0.1.3680043.10.2"
+
+
+def with_prior() -> tuple[StudyReading, dict[str, Dataset]]:
+    old = make_header(
+        "LCC", SOPInstanceUID="1.2.9", StudyInstanceUID=PRIOR_STUDY, StudyDate="20250105"
+    )
+    reading = exam(LCC=1)
+    uid = HEADERS["LCC"].SOPInstanceUID
+    view = ViewComparison(uid, "1.2.9", same_unit=True, error_mm=1.0, aligned=True)
+    earlier = replace(
+        make_study_reading(Outcome.FINDINGS, make_image_reading(old, make_cluster())),
+        study_uid=PRIOR_STUDY,
+    )
+    comparison = StudyComparison(PRIOR_STUDY, None, "prior re-read", (view,), ())
+    reading = replace(reading, comparisons=(comparison,), prior_readings=(earlier,))
+    return reading, index_by_uid(*HEADERS.values(), old)
+
+
+def test_a_prior_hangs_beside_the_view_that_it_was_held_against() -> None:
+    reading, sources = with_prior()
+    hanging = hang_exam(reading)
+    assert hanging.has_priors
+    assert [slot.prior is not None for row in hanging.rows for slot in row] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    ds = page(reading, sources)
+    assert ds.StudyInstanceUID == reading.study_uid
+    cited = {item.ReferencedSOPInstanceUID for item in ds.SourceImageSequence}
+    assert cited == {h.SOPInstanceUID for h in HEADERS.values()}
+
+
+@pytest.mark.parametrize("number", [1, 3, 8, 30])
+def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
+    labels = [FOUR_VIEWS[n % 4] for n in range(number)]
+    reading = exam(**{label: labels.count(label) for label in FOUR_VIEWS})
+    array = page(reading).pixel_array
+    for margin in (array[:, :36], array[:, -36:], array[:20], array[-14:]):
+        assert (margin == np.array(BACKGROUND, np.uint8)).all()
+
+
+def test_an_overview_has_no_identity_and_no_scale_for_calipers() -> None:
+    ds = page(exam(LCC=1))
+    other = [make_header(label, PatientName="Else^Somebody", PatientID="2") for label in FOUR_VIEWS]
+    assert page(exam(LCC=1), index_by_uid(*other)).PixelData == ds.PixelData
+    assert ds.BurnedInAnnotation == "NO"
+    assert "PixelSpacing" not in ds
+    assert ds.ImageLaterality == "B"
+
+
+def picture(label: str, orientation: list[str] | None) -> ImageReading:
+    return make_image_reading(make_header(label, PatientOrientation=orientation or ""))
+
+
+@pytest.mark.parametrize(
+    ("label", "orientation", "expected"),
+    [
+        ("LCC", ["A", "R"], Flips()),
+        ("LCC", ["P", "L"], Flips(mirrored=True, upside_down=True)),
+        ("RCC", ["P", "L"], Flips()),
+        ("RCC", ["A", "R"], Flips(mirrored=True, upside_down=True)),
+        ("LMLO", ["A", "FR"], Flips()),
+        ("LMLO", ["P", "HL"], Flips(mirrored=True, upside_down=True)),
+        ("RMLO", ["P", "FL"], Flips()),
+        ("RMLO", ["A", "F"], Flips(mirrored=True)),
+        ("RMLO", None, Flips()),
+    ],
+)
+def test_views_are_hung_back_to_back(
+    label: str, orientation: list[str] | None, expected: Flips
+) -> None:
+    assert choose_flips(picture(label, orientation)) == expected

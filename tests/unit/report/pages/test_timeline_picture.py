@@ -1,0 +1,106 @@
+"""The picture of lesions over all exams."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+from PIL import Image
+
+from secondread.followup.timeline import LesionAbsence, LesionHistory, build_histories
+from secondread.report.pages.drawing import MARK, MUTED
+from secondread.report.pages.timeline_picture import (
+    MAX_EXAMS,
+    MAX_LESIONS,
+    draw_timeline,
+    summarize_lesion,
+)
+from tests.unit.followup.test_timeline import FIRST, SECOND
+
+
+def no_crop(_: str) -> Image.Image | None:
+    return None
+
+
+def over_years(count: int) -> LesionHistory:
+    seen = [
+        replace(
+            FIRST,
+            study_uid=f"1.{year}",
+            sop_instance_uid=f"1.{year}.1",
+            study_date=date(2015, 1, 5) + timedelta(days=365 * year),
+            calcifications=5 + year,
+        )
+        for year in range(count)
+    ]
+    return build_histories(seen, [], {})[0]
+
+
+def drawn_in(page: Image.Image, color: tuple[int, int, int]) -> int:
+    """Return how many pixels are of a color."""
+    return int((np.asarray(page) == color).all(axis=2).sum())
+
+
+def test_a_page_without_lesions_says_so_instead_of_failing() -> None:
+    assert draw_timeline("Lesions", [], no_crop).width > 500
+
+
+def test_each_exam_with_the_lesion_shows_its_kept_picture() -> None:
+    asked: list[str] = []
+
+    def crop(path: str) -> Image.Image | None:
+        asked.append(path)
+        return Image.new("L", (200, 200), 128)
+
+    history = build_histories([replace(FIRST, crop="a"), replace(SECOND, crop="b")], [], {})
+    draw_timeline("Lesions", history, crop)
+
+    assert asked == ["a", "b"]
+
+
+def test_a_line_follows_number_and_extent() -> None:
+    one = drawn_in(draw_timeline("Lesions", [over_years(1)], no_crop), MARK)
+    several = drawn_in(draw_timeline("Lesions", [over_years(4)], no_crop), MARK)
+
+    assert several > one + 2 * 3 * 30
+
+
+def test_of_many_exams_and_lesions_the_page_stays_a_page() -> None:
+    most = draw_timeline("Lesions", [over_years(MAX_EXAMS)], no_crop)
+    more = draw_timeline("Lesions", [over_years(MAX_EXAMS + 6)], no_crop)
+    many = draw_timeline("Lesions", [over_years(2)] * (MAX_LESIONS + 5), no_crop)
+    full = draw_timeline("Lesions", [over_years(2)] * MAX_LESIONS, no_crop)
+
+    assert most.size == more.size
+    assert many.size == full.size
+
+
+def test_what_is_gone_goes_down_to_nothing() -> None:
+    gone = LesionAbsence(FIRST.lesion, "1.2", date(2026, 1, 5), "LCC", "gone")
+    unseen = replace(gone, word="not-in-field-of-view")
+    pages = [
+        draw_timeline("Lesions", build_histories([FIRST], [one], {}), no_crop)
+        for one in (gone, unseen)
+    ]
+
+    assert drawn_in(pages[0], MARK) > drawn_in(pages[1], MARK) + 2 * 100
+
+
+def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
+    def page(change: str) -> Image.Image:
+        seen = [replace(FIRST, label=label, change=change) for label in ("LCC", "LMLO")]
+        history = build_histories(seen, [], {(FIRST.study_uid, "L"): "4B"})
+        return draw_timeline("Lesions", history, no_crop)
+
+    assert drawn_in(page("increased in number"), MUTED) > drawn_in(page(""), MUTED) + 50
+
+
+def test_what_a_second_look_saw_before_is_first_marked_and_not_first_seen() -> None:
+    def line(change: str) -> str:
+        (lesion,) = build_histories([replace(FIRST, change=change)], [], {})
+        return summarize_lesion(1, lesion)
+
+    assert f"first seen {FIRST.study_date}" in line("new")
+    assert f"first seen {FIRST.study_date}" in line("")
+    told = line("increased in number")
+    assert f"first marked {FIRST.study_date}, seen faintly before" in told
+    assert "first seen" not in told

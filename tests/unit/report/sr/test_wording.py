@@ -1,0 +1,147 @@
+"""What results say in words."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from secondread.codes import MarkClass, View
+from secondread.findings.finding import LeftOutInstance, PriorStudy
+from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.report.sr import wording
+from tests.unit.report.readings import (
+    make_cluster,
+    make_header,
+    make_image_reading,
+    make_refused_image,
+    make_study_reading,
+)
+from tests.worlds.builders import view_sequence
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("plain", "plain"),
+        ("Größe", "Gro?e"),
+        ("São João", "Sao Joao"),
+        ("C:\\x~y", "C:/x-y"),
+        ("a\nb", "a?b"),
+        ("王", "?"),
+    ],
+)
+def test_text_becomes_printable_ascii(text: str, plain: str) -> None:
+    assert wording.to_ascii(text) == plain
+
+
+def test_text_is_cut_to_its_attribute() -> None:
+    assert wording.to_ascii("x" * 20, 16) == "x" * 16
+
+
+def test_views_that_come_again_are_numbered_and_modified_ones_are_named() -> None:
+    headers = [
+        make_header("LCC", SOPInstanceUID="1.1"),
+        make_header("LCC", SOPInstanceUID="1.2"),
+        make_header(
+            "LCC",
+            SOPInstanceUID="1.3",
+            ViewCodeSequence=view_sequence(View.CC, ("399209000", "SCT")),
+        ),
+    ]
+    names = wording.name_images(
+        make_study_reading(Outcome.NO_FINDINGS, *map(make_image_reading, headers))
+    )
+    assert list(names.values()) == ["L CC", "L CC (2)", "L CC, implant displaced"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "Cluster, 3 calcifications, 3.1 mm, certainty 82, suspicion not rated"),
+        ({"suspicion": 41.0}, "Cluster, 3 calcifications, 3.1 mm, certainty 82, suspicion 41"),
+        (
+            {"long_axis_mm": 12.4},
+            "Cluster, 3 calcifications, 12 mm, certainty 82, suspicion not rated",
+        ),
+        (
+            {"members": (), "mark_class": MarkClass.METAL, "long_axis_mm": 0.0},
+            "Metal or marker, certainty 82, suspicion not rated",
+        ),
+    ],
+)
+def test_a_legend_line_has_the_facts_of_a_finding(changes: dict[str, object], line: str) -> None:
+    assert wording.describe_measurements(make_cluster(**changes), measured=True) == line  # type: ignore[arg-type]
+
+
+def test_without_a_pixel_spacing_no_millimeters_are_said() -> None:
+    assert "mm" not in wording.describe_measurements(make_cluster(), measured=False)
+
+
+def test_what_became_of_an_image_is_said_with_its_reasons() -> None:
+    ds = make_header("LCC")
+    assert wording.describe_image_outcome(make_image_reading(ds)) == "read, no findings shown"
+    assert (
+        wording.describe_image_outcome(make_image_reading(ds, make_cluster()))
+        == "read, 1 finding shown"
+    )
+    doubted = make_image_reading(ds, status=ImageStatus.FLAGGED, reasons=(Reason.EIGHT_BITS,))
+    assert wording.describe_image_outcome(doubted) == (
+        "read, no findings shown; with doubts: only 8 bits are stored"
+    )
+    assert (
+        wording.describe_image_outcome(make_refused_image(ds))
+        == "not read: lossy compressed, not analysed"
+    )
+    failed = make_image_reading(ds, status=ImageStatus.FAILED, detail="killed")
+    assert wording.describe_image_outcome(failed) == "failed: the reason was not recorded (killed)"
+
+
+def test_instances_left_out_for_the_same_reason_share_a_line() -> None:
+    left_out = (
+        LeftOutInstance("1", "LCC", Reason.MAGNIFICATION),
+        LeftOutInstance("2", "LCC", Reason.MAGNIFICATION),
+        LeftOutInstance("3", "LML", Reason.MAGNIFICATION),
+        LeftOutInstance("4", "", Reason.NOT_MAMMOGRAPHY),
+    )
+    reading = replace(make_study_reading(Outcome.NO_FINDINGS), left_out=left_out)
+    assert wording.describe_left_out(reading) == (
+        ("2 x L CC, L ML", Reason.MAGNIFICATION.sentence),
+        ("image", Reason.NOT_MAMMOGRAPHY.sentence),
+    )
+
+
+def test_priors_are_named_and_not_said_twice() -> None:
+    reading = replace(
+        make_study_reading(
+            Outcome.NO_FINDINGS, reasons=(Reason.NO_COMPARISON, Reason.TREATMENT_UNKNOWN)
+        ),
+        priors=(
+            PriorStudy("1", date(2025, 11, 3), compared=True, reason=None),
+            PriorStudy("2", None, compared=False, reason=Reason.VIEWS_MISSING),
+            PriorStudy("3", date(2023, 1, 2), compared=False, reason=Reason.NO_COMPARISON),
+        ),
+    )
+    assert wording.describe_priors(reading) == (
+        "Prior of 2025-11-03 compared",
+        "Prior of unknown date not compared: expected views are missing",
+        "Prior of 2023-01-02 not compared",
+    )
+    assert wording.list_study_doubts(reading) == ("Treatment unknown",)
+    assert wording.list_study_doubts(replace(reading, priors=())) == (
+        "No comparison with a prior",
+        "Treatment unknown",
+    )
+
+
+def test_the_impression_counts_what_was_read_and_shown() -> None:
+    images = (
+        make_image_reading(make_header("LCC"), make_cluster(), make_cluster(2, shown=False)),
+        make_refused_image(make_header("LMLO")),
+    )
+    reading = replace(make_study_reading(Outcome.PARTIAL, *images), missing_views=("RCC",))
+    said = wording.describe_reading(reading)
+    assert "1 image of 2 read, 1 finding shown" in said
+    assert "L MLO not read: lossy compressed, not analysed" in said
+    assert "Expected views missing: R CC" in said
+    assert "not a diagnosis" in said
+    assert said.isascii()
