@@ -136,7 +136,7 @@ class Engine:
 def derive_workflow_id(workflow: str, study_uid: str, revision: int) -> str:
     """Return the derived id that makes starting a workflow twice harmless.
 
-    >>> workflow_id("read.v1", "1.2.3", 1)
+    >>> derive_workflow_id("read.v1", "1.2.3", 1)
     'read:1.2.3:1'
     """
     kind, _, _ = workflow.partition(".")

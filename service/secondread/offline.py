@@ -255,7 +255,7 @@ def read_files(
 def read_studies(
     inputs: InputFiles, plan_: ReadingPlan, desk: OfflineReader, progress: Callable[[str], None]
 ) -> dict[str, StudyReading]:
-    """Read every study by itself; display arrays stay in the folder until `tidy`."""
+    """Read every study by itself; display arrays stay in the folder until they are removed."""
     return {
         study_uid: _read_study(inputs, study_uid, plan_, desk, progress)
         for study_uid in inputs.studies
@@ -329,7 +329,7 @@ def _display_path(folder: Path, uid: str) -> Path:
 def load_display_array(
     inputs: InputFiles, study_uid: str, uid: str, desk: OfflineReader
 ) -> npt.NDArray[np.uint8]:
-    """Return an image as people look at it, of a study that `read_all` has read.
+    """Return an image as people look at it, of a study that `read_studies` has read.
 
     Raises
     ------

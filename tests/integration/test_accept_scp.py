@@ -149,7 +149,7 @@ def test_a_disk_that_fills_up_under_way_is_answered_a700_and_spared(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter([2**40, 2**40, -1])  # at the first two looks there is room, then no more
-    monkeypatch.setattr(node.archive, "free_bytes", lambda: next(left, 2**40))
+    monkeypatch.setattr(node.archive, "measure_free_bytes", lambda: next(left, 2**40))
     large = instance(rows=4096, columns=4096)
     assert node.send(large) == [0xA700]
     assert node.files == []

@@ -109,7 +109,7 @@ def test_what_was_read_is_not_read_again(
     def fail(*_: object) -> None:
         raise AssertionError("an image was read again")
 
-    monkeypatch.setattr(ImageReader, "open", fail)
+    monkeypatch.setattr(ImageReader, "from_manifest", fail)
     before = (judged / "views.jsonl").read_bytes()
     result = run(exam.folder, "--truth", exam.truth, "--out", judged)
 
@@ -204,7 +204,7 @@ def test_a_senseless_command_says_what_is_wanted(
 @pytest.fixture
 def one_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = PlannedExam(17, replace(SPEC, views=("LCC",)), Morphology.ROUND)
-    monkeypatch.setattr(image_sources, "exam_set", lambda _: (planned,))
+    monkeypatch.setattr(image_sources, "plan_exams", lambda _: (planned,))
 
 
 @pytest.mark.usefixtures("one_planned")

@@ -156,7 +156,7 @@ def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(follow_up, "compare", broken)
+    monkeypatch.setattr(follow_up, "compare_with_priors", broken)
     clinic.keeps((LAST_YEAR, OLD))
     clinic.reads(NOW, OLD)
 

@@ -93,7 +93,7 @@ def _unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(answers, "read_cad_file", broken)
+    monkeypatch.setattr(answers, "read_cad_report_file", broken)
 
 
 @pytest.mark.usefixtures("_unreadable")

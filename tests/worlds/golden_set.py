@@ -83,7 +83,7 @@ def _described(number: int, label: str, **changes: object) -> Finding:
         "suspicion": 12.5,
         "morphology": ((Morphology.AMORPHOUS, 0.6), (Morphology.PUNCTATE, 0.3)),
         "distribution": ((Distribution.GROUPED, 0.8),),
-        "zone": ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 21.0, 4.0),
+        "placement": ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 21.0, 4.0),
     }
     place = (150.5 + 110 * (number % 5), 150.5 + 120 * (number // 5))
     return make_cluster(number, place, label, **(values | changes))

@@ -198,7 +198,7 @@ _ALL = StudyFilter()
 
 @dataclass
 class FakeTracker:
-    """Answers from lists; `queries` and `study_queries` are itself."""
+    """Answers from lists; `node_queries` and `study_queries` are itself."""
 
     studies: list[StudySummary] = field(default_factory=list)
     details: dict[str, StudyDetail] = field(default_factory=dict)

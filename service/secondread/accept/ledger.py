@@ -103,7 +103,7 @@ class Ledger(Protocol):
         """Write an instance down, and commit; when this returns, Success is answered.
 
         Called for every delivery, repeated ones too: the association counts as open for the
-        instance's study until `association_closed`.
+        instance's study until `record_association_end`.
 
         Parameters
         ----------

@@ -39,7 +39,7 @@ class _Kind(NamedTuple):
 def make_printable(text: str, length: int) -> str:
     r"""Return at most `length` characters of a peer's text, without what is not printable ASCII.
 
-    >>> printable("SCAN\x1b[31mNER  ", 16)
+    >>> make_printable("SCAN\x1b[31mNER  ", 16)
     'SCAN?[31mNER'
     """
     cleaned = "".join(letter if " " <= letter <= "~" else "?" for letter in text[:length])

@@ -42,7 +42,7 @@ class RetrievalReceiver:
     """Takes what peers deliver over associations that this node opened (C-GET).
 
     The instances go the way of all others: Success is answered when file and record are durable.
-    The process has to be configured for it, see `entity.process_configured`.
+    The process has to be configured for it, see `entity.configure_process`.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ class ArchivePeer:
         study_uid
             The study.
         enough
-            Gets what `received` returns, after each object that comes in.
+            Gets what `list_received` returns, after each object that comes in.
         timeout_seconds
             The longest to wait.
 

@@ -77,7 +77,7 @@ def measure_band_ratios(bright: Image, where: WhereMask) -> tuple[float, ...]:
     Parameters
     ----------
     bright, where
-        As for `band_deviations`.
+        As for `measure_bands`.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def measure_noise_curve(
     Parameters
     ----------
     smooth, detail
-        From `finest_band`.
+        From `split_finest_band`.
     where
         Where to measure.
     bins

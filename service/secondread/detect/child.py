@@ -160,7 +160,7 @@ class DetectorChild:
         self._answer({"show": _whole(path), "display_to": _whole(display_to)})
 
     def score_places(self, path: Path, points: Sequence[PointPx]) -> "PlaceShares | None":
-        """Return what the rescoring graph says of places of an image, see `Detector.scores_at`.
+        """Return what the rescoring graph says of places of an image, see `Detector.score_places`.
 
         Raises
         ------

@@ -143,7 +143,7 @@ class Detector:
             return None
 
     def score_places(self, path: Path, points: Sequence[PointPx]) -> PlaceShares | None:
-        """Return what the rescoring graph says of places of an image, see `places.shares_at`.
+        """Return what the rescoring graph says of places of an image, see `places.score_places`.
 
         No gate refuses here: what is asked about was read before.
 

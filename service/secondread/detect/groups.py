@@ -112,7 +112,7 @@ class GroupTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     features: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(min_length=1)
-    """Names out of `FEATURES`."""
+    """Names out of `GROUP_FEATURES`."""
     means: _Numbers
     """Taken off the features."""
     scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]

@@ -43,7 +43,7 @@ blurred or enlarged.
 """
 
 LikenessFeatures = tuple[float, ...]
-"""Values of `FEATURES` of one image."""
+"""Values of `LIKENESS_FEATURES` of one image."""
 
 _MINIMUM_PIXELS = 5000
 _MAXIMUM_PIXELS = 500_000  # of more, a part is enough for medians
@@ -130,14 +130,14 @@ def measure_features(bright: Brightness, interior: Mask) -> LikenessFeatures | N
     Parameters
     ----------
     bright
-        Brightness at the model's spacing, as `detector.detector_input` gives it.
+        Brightness at the model's spacing, as `detector.cut_detector_input` gives it.
     interior
         The breast without its skin line, same shape.
 
     Returns
     -------
     tuple of float or None
-        Values of `FEATURES`; None where there is too little breast to measure them.
+        Values of `LIKENESS_FEATURES`; None where there is too little breast to measure them.
     """
     bright, where = _sampled(bright, interior > 0)
     if np.count_nonzero(where) < _MINIMUM_PIXELS:

@@ -40,7 +40,7 @@ SpotShares = npt.NDArray[np.float32]
 
 
 def count_features(heads: int) -> int:
-    """Return how many values `features` gives for one spot, for so many heads."""
+    """Return how many values `compute_features` gives for one spot, for so many heads."""
     return DIRECTIONS * VALUES_PER_DIRECTION + VALUES_AROUND + 1 + heads
 
 
@@ -70,8 +70,8 @@ def compute_features(
     Returns
     -------
     ndarray
-        (chosen, features_length): for each direction, `ALONG` values as (sum or lesser,
-        distance, nature); then `AROUND` values as (distance, nature), all of them
+        (chosen, features_length): for each direction, `VALUES_PER_DIRECTION` values as (sum or
+        lesser, distance, nature); then `VALUES_AROUND` values as (distance, nature), all of them
         ``log(1 + 3 s)`` of a sum ``s`` of shares; then the spot's own shares, nothing first.
     """
     natures = _natures(shares, heads)

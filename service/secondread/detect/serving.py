@@ -2,7 +2,7 @@
 
 A request is ``detect`` (with ``display_to`` and ``overrides``), ``show`` (with ``display_to``) or
 ``look_at`` (with ``places``), each with the path of a file. This side loads no model, no decoder
-and no runtime before `serve` is called, so that importing it costs the parent nothing.
+and no runtime before `serve_requests` is called, so that importing it costs the parent nothing.
 """
 
 import argparse

@@ -130,7 +130,7 @@ class FindingChange:
     """None where the finding is gone."""
     prior: tuple[FindingRef, ...]
     """What it was in the prior, the best match first; several where the prior's was in parts.
-    None where it is new, and where it is not only because of a second `looked`."""
+    None where it is new, and where it is not only because of a second `recheck`."""
     number: MeasuredDifference | None = None
     """Calcifications."""
     extent_mm: MeasuredDifference | None = None
@@ -175,7 +175,7 @@ class StudyComparison:
     prior_study_uid: str
     prior_date: date | None
     basis: str
-    """What the prior's side is taken from: `PRIOR_READ_AGAIN`, or in other words."""
+    """What the prior's side is taken from: `PRIOR_REREAD`, or in other words."""
     views: tuple[ViewComparison, ...]
     changes: tuple[FindingChange, ...]
     """One for each current cluster in a view that was compared or should have been, and one for

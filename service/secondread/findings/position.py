@@ -58,7 +58,7 @@ class Position:
     def words(self) -> str:
         """The place for people, ASCII; empty where nothing is known.
 
-        >>> Position(12.0, 41.3, 2.5, 38.0, Third.MIDDLE, Half.OUTER).words
+        >>> Position(12.0, 41.3, 2.5, 38.0, DepthThird.MIDDLE, BreastHalf.OUTER).words
         'outer half, middle third, 41 mm from the nipple'
         """
         parts = []

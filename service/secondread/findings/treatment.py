@@ -146,7 +146,7 @@ class ZonePlacement:
     def words(self) -> str:
         """The zone and what it rests on for people, ASCII.
 
-        >>> Placing(Zone.NEAR, Basis.CLIPS, 24.6, 4.0).words
+        >>> ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 24.6, 4.0).words
         'near the surgical bed in one view, 25 +/- 4 mm (inferred from clips)'
         """
         if self.basis is ZoneBasis.SIDE:

@@ -1,4 +1,4 @@
-"""A study against its priors: `compare`, from readings to words.
+"""A study against its priors: `compare_with_priors`, from readings to words.
 
 Pure: the prior's side is a reading of the prior's images with the model that read the current
 ones, so that no upgrade ever makes anything "new".

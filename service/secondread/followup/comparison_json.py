@@ -70,7 +70,7 @@ def _look(look: Recheck) -> dict[str, Any]:
 
 
 def encode_recheck(looked: RecheckedFinding) -> dict[str, Any]:
-    """Return what came of a second look as JSON values that `looked_from_json` reads."""
+    """Return what came of a second look as JSON values that `decode_recheck` reads."""
     return {
         "current": _ref(looked.current),
         "about": looked.subject,
@@ -81,7 +81,7 @@ def encode_recheck(looked: RecheckedFinding) -> dict[str, Any]:
 
 
 def decode_recheck(values: dict[str, Any]) -> RecheckedFinding:
-    """Read what `looked_json` wrote."""
+    """Read what `encode_recheck` wrote."""
     look = values["look"]
     return RecheckedFinding(
         FindingRef(**values["current"]),

@@ -67,7 +67,7 @@ class ConstellationQuery:
 
     @property
     def points(self) -> tuple[PointPx, ...]:
-        """Every place to look at, in the order that `judged` takes the scores in."""
+        """Every place to look at, in the order that `judge_scores` takes the scores in."""
         flat = np.concatenate([self.own.reshape(-1, 2), self.others.reshape(-1, 2)])
         return tuple(PointPx(col, row) for col, row in flat.tolist())
 

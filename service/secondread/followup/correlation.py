@@ -183,7 +183,8 @@ def locate_in_breast(
 
     Examples
     --------
-    >>> found = place_of(Away(36.0, 2.5), Away(41.0, 2.5), 47.5, Laterality.LEFT)
+    >>> depth, height = SignedDistance(36.0, 2.5), SignedDistance(41.0, 2.5)
+    >>> found = locate_in_breast(depth, height, 47.5, Laterality.LEFT)
     >>> str(found.quadrant), found.clock_hour
     ('upper outer', 2)
     """
@@ -223,7 +224,7 @@ def to_clock_hour(lateral: float, superior: float, side: Laterality) -> int:
 
     The left breast's outer side is at 3 o'clock, the right's at 9.
 
-    >>> clock_hour(10.0, 10.0, Laterality.LEFT), clock_hour(10.0, 0.0, Laterality.RIGHT)
+    >>> to_clock_hour(10.0, 10.0, Laterality.LEFT), to_clock_hour(10.0, 0.0, Laterality.RIGHT)
     (2, 9)
     """
     sign = 1.0 if side is Laterality.LEFT else -1.0

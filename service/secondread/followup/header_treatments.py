@@ -122,9 +122,10 @@ def read_treatment_text(text: str, keyword: str) -> Iterator[Treatment]:
 
     Examples
     --------
-    >>> [(t.procedure.value, t.laterality.letter) for t in read_text("s/p left lumpectomy", "x")]
+    >>> treatments = read_treatment_text("s/p left lumpectomy", "x")
+    >>> [(t.procedure.value, t.laterality.letter) for t in treatments]
     [('lumpectomy', 'L')]
-    >>> list(read_text("No history of lumpectomy, mastectomy", "x"))
+    >>> list(read_treatment_text("No history of lumpectomy, mastectomy", "x"))
     []
     """
     for sentence in re.split(r"[.;\r\n]+(?!\d)", text):

@@ -57,7 +57,8 @@ class RecheckedFinding:
 
     current: FindingRef
     subject: str
-    """What the finding was, from `subject`: its name alone may be another's after an upgrade."""
+    """What the finding was, from `describe_subject`: after an upgrade its name alone may be
+    another's."""
     recheck: Recheck
     place: Outline
     """Where the finding lies in the prior's image; empty where that is outside the image."""
@@ -140,8 +141,8 @@ def apply_rechecks(
     current
         The study's reading that it is of.
     looks
-        From `look_again`, perhaps of an earlier reading: of those, what holds for these findings
-        counts. Empty where the looking broke.
+        From `recheck_priors`, perhaps of an earlier reading: of those, what holds for these
+        findings counts. Empty where the looking broke.
     """
     uids = [view.prior_sop_instance_uid for view in comparison.views]
     of_prior = [one for one in looks if one.recheck.prior_image in uids]

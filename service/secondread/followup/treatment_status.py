@@ -100,7 +100,7 @@ def _elapsed(
 def count_months_between(first: date, second: date) -> int:
     """Return the whole months from one day to another.
 
-    >>> months_between(date(2023, 1, 31), date(2023, 2, 28)), months_between(
+    >>> count_months_between(date(2023, 1, 31), date(2023, 2, 28)), count_months_between(
     ...     date(2023, 1, 15), date(2024, 1, 15)
     ... )
     (0, 12)
@@ -170,7 +170,7 @@ def _may_be_same(a: Treatment, b: Treatment) -> bool:
 def describe_treatment(one: Treatment) -> str:
     """Return a treatment without its breast for people.
 
-    >>> told(Treatment(Procedure.LUMPECTOMY, Laterality.LEFT, date(2021, 3, 2)))
+    >>> describe_treatment(Treatment(Procedure.LUMPECTOMY, Laterality.LEFT, date(2021, 3, 2)))
     'lumpectomy 2021-03-02 (record)'
     """
     parts = [one.procedure.value]

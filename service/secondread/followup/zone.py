@@ -137,7 +137,8 @@ def choose_zone(distance_mm: float, radius_mm: float, error_mm: float) -> Zone:
     A bed whose place is not known well holds nothing for certain, and what is a little more than
     near to it may be near.
 
-    >>> [str(zone_at(distance, 14.0, error)) for distance, error in ((9, 3.5), (9, 15), (50, 3.5))]
+    >>> places = ((9, 3.5), (9, 15), (50, 3.5))
+    >>> [str(choose_zone(distance, 14.0, error)) for distance, error in places]
     ['bed', 'near-bed', 'treated-breast']
     """
     is_known = error_mm <= KNOWN_MM

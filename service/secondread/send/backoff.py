@@ -15,7 +15,7 @@ def compute_pause(attempt: int, maximum: float, first: float = FIRST_PAUSE_SECON
     first
         The first one, in seconds.
 
-    >>> [pause(attempt, 60.0) for attempt in (1, 2, 3, 4, 5, 6000)]
+    >>> [compute_pause(attempt, 60.0) for attempt in (1, 2, 3, 4, 5, 6000)]
     [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
     """
     if attempt < 1:

@@ -70,7 +70,7 @@ class FindReports(Protocol):
 
 
 class RetrieveStudy(Protocol):
-    """`secondread.send.retrieve.retrieve` with all but these filled in, or a stand-in."""
+    """`secondread.send.retrieve.retrieve_study` with all but these filled in, or a stand-in."""
 
     def __call__(
         self, source: PriorSourceSettings, wanted: WantedStudy, cancelled: Callable[[], bool]

@@ -10,7 +10,7 @@ from secondread.settings import TlsSettings
 
 
 class Callee(Protocol):
-    """Who is called: `DestinationSettings` is one, `Address` another."""
+    """Who is called: `DestinationSettings` is one, `PeerAddress` another."""
 
     @property
     def ae_title(self) -> str:

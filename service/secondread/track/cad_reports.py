@@ -49,7 +49,7 @@ class CadReports:
             return [file for one in earlier for file in _files(session, one)]
 
     def list_for_study(self, study_uid: str) -> list[ReportFile]:
-        """Return the CAD reports of one study, as `of_priors` does."""
+        """Return the CAD reports of one study, as `list_for_priors` does."""
         with self._database.begin_read() as session:
             study = session.get(StudyRow, study_uid)
             return [] if study is None else _files(session, study)

@@ -1,4 +1,4 @@
-"""The fetching of priors as rows with due times: the send stage's `PriorQueue`, in SQL.
+"""The fetching of priors as rows with due times: the send stage's `FetchQueue`, in SQL.
 
 Nothing waits in a process. A study that is complete gets a row for each archive to query; the
 answer makes rows for the priors that are wanted, and the images that come are looked at when they

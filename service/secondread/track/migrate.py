@@ -1,4 +1,4 @@
-"""Bringing a database to the version of the program: `upgrade`, `current`."""
+"""Bringing a database to the version of the program: `upgrade_database`, `read_version`."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """What the receiver writes down: the accept stage's `Ledger`, in SQL.
 
-`record` is one transaction; when it returns, the receiver answers Success. It locks the study's
-row first, so that two associations that deliver to one study take turns.
+`record_instance` is one transaction; when it returns, the receiver answers Success. It locks the
+study's row first, so that two associations that deliver to one study take turns.
 """
 
 from collections.abc import Sequence

@@ -286,7 +286,7 @@ def step_study(state: StudyState, event: StudyEvent) -> StudyState:
 
     Examples
     --------
-    >>> step(StudyState.READING, StudyEvent.RESULTS_OUTDATED).value
+    >>> step_study(StudyState.READING, StudyEvent.RESULTS_OUTDATED).value
     'assembling'
     """
     return _look_up(STUDY_TRANSITIONS, "study", state, event)

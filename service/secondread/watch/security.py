@@ -44,7 +44,7 @@ def list_allowed_hosts(listen_host: str) -> Sequence[str]:
     internet whose name is made to point at 127.0.0.1 could read the pages through the browser of
     whoever visits it. Elsewhere the access control in front decides.
 
-    >>> "localhost" in allowed_hosts("127.0.0.1"), allowed_hosts("0.0.0.0")
+    >>> "localhost" in list_allowed_hosts("127.0.0.1"), list_allowed_hosts("0.0.0.0")
     (True, ['*'])
     """
     try:

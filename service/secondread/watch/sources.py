@@ -20,7 +20,7 @@ from secondread.track.summaries import (
 
 
 class NodeQueries(Protocol):
-    """Questions about the node as a whole; see `track.queries.Queries`."""
+    """Questions about the node as a whole; see `track.node_queries.Queries`."""
 
     def list_destinations(self) -> Sequence[DestinationSummary]:
         """Return the destinations with what waits for them."""

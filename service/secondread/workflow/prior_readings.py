@@ -83,7 +83,7 @@ def read_priors(
     material, priors
         The revision's.
     detections
-        One answer for each image of `images_to_read`.
+        One answer for each image of `select_prior_images`.
     reader
         What the study itself is read with.
     """

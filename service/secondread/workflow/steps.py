@@ -95,7 +95,7 @@ class ReadingSteps:
         return self._prior_detection(material, priors, instance_uid, path).status.value
 
     def recheck_priors(self, study_uid: str, revision: int) -> list[dict[str, Any]]:
-        """Look in the priors' pixels for what is new; return what `record` takes as `looks`.
+        """Look in the priors' pixels for what is new; return what `record` takes as `rechecks`.
 
         Empty where anything breaks: `record` finds out what that costs besides, and says it.
         """
@@ -125,7 +125,7 @@ class ReadingSteps:
         study_uid, revision
             Which reading.
         looks
-            What `look_again` returned; None in a reading that has no such step.
+            What `recheck_priors` returned; None in a reading that has no such step.
         """
         material = self._material(study_uid, revision)
         if material.is_mixed:

@@ -95,7 +95,7 @@ def resample_share_above(
     Parameters
     ----------
     thresholds
-        One for each resample, `froc.first_excluded`.
+        One for each resample, `froc.find_first_excluded`.
     """
     out = np.full(len(drawn), np.nan)
     if not len(scores):

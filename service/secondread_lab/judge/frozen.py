@@ -99,6 +99,10 @@ def take_fingerprint(view: SimulatedView) -> Fingerprint:
     )
 
 
+_NAMES_WHEN_FROZEN = {"TreatmentSpec": "Treatment"}
+"""Classes of a specification that had another name when the record was made, which digests hold."""
+
+
 def digest_spec(spec: ExamSpec) -> str:
     """Return a short digest of a specification: exams of equal digests are meant to be equal."""
     return sha256(_stated(spec).encode()).hexdigest()[:12]
@@ -115,7 +119,8 @@ def _stated(value: object) -> str:
         return repr(value)
     said = ((one.name, getattr(value, one.name), one.default) for one in fields(value))
     body = ",".join(f"{name}={_stated(now)}" for name, now, default in said if now != default)
-    return f"{type(value).__name__}({body})"
+    name = type(value).__name__
+    return f"{_NAMES_WHEN_FROZEN.get(name, name)}({body})"
 
 
 def _middle(row: TruthRow) -> tuple[float, float]:
@@ -146,7 +151,7 @@ class RecordedView:
     exam: str
     view: str
     spec: str
-    """`spec_digest` of the exam."""
+    """`digest_spec` of the exam."""
     fingerprint: Fingerprint
 
 

@@ -26,7 +26,7 @@ class PointMatch:
     """What became of point marks, in their own order."""
 
     owner: Indices
-    """Index of the reference point that the mark has found, `NOBODY` where none."""
+    """Index of the reference point that the mark has found, `UNMATCHED` where none."""
     near: npt.NDArray[np.bool_]
     """Whether the mark lies within reach of any reference point, already found or not."""
 
@@ -72,7 +72,7 @@ def count_matches(marks: Points, reference: Points, reach: Scores) -> int:
 def compute_iou(a: Box, b: Box) -> float:
     """Return intersection over union of two boxes.
 
-    >>> iou((0, 0, 2, 2), (0, 0, 2, 2)), iou((0, 0, 4, 2), (2, 0, 6, 2))
+    >>> compute_iou((0, 0, 2, 2), (0, 0, 2, 2)), compute_iou((0, 0, 4, 2), (2, 0, 6, 2))
     (1.0, 0.3333333333333333)
     """
     width = min(a[2], b[2]) - max(a[0], b[0])

@@ -89,7 +89,7 @@ LAYOUTS: dict[Distribution, tuple[tuple[int, int], tuple[float, float]]] = {
 SUSPICIOUS_CNR = (6.0, 18.0)
 AMORPHOUS_CNR = (3.5, 9.0)
 SINGLE_CNR = (4.0, 20.0)
-"""Peak contrast-to-noise ratio of the usual member; `contrast.diameter_for` makes it a size."""
+"""Peak contrast-to-noise ratio of the usual member; `contrast.find_diameter` makes it a size."""
 
 MINERAL = (0.6, 1.2)
 AMORPHOUS_MINERAL = (0.9, 1.6)

@@ -100,7 +100,7 @@ class MarkOutcome(StrEnum):
 def find_morphology(word: str) -> Morphology | None:
     """Return the morphology that a truth table names, in any case, with spaces or hyphens.
 
-    >>> morphology_of("fine pleomorphic").name
+    >>> find_morphology("fine pleomorphic").name
     'FINE_PLEOMORPHIC'
     """
     name = word.strip().upper().replace(" ", "_").replace("-", "_")
@@ -116,7 +116,7 @@ def is_target(word: str) -> bool:
 def name_morphology(morphology: Morphology) -> str:
     """Return the word that tables use: round and punctate differ in size alone.
 
-    >>> merged(Morphology.PUNCTATE)
+    >>> name_morphology(Morphology.PUNCTATE)
     'round'
     """
     return "round" if morphology is Morphology.PUNCTATE else morphology.name.lower()
@@ -125,8 +125,10 @@ def name_morphology(morphology: Morphology) -> str:
 def name_band(value: float | None, edges: tuple[float, ...], unit: str = "") -> str:
     """Return the band that a value lies in, as a word for tables.
 
-    >>> band(4.0, (3, 5, 8)), band(9.0, (3, 5, 8)), band(1, (3, 5)), band(None, (3, 5))
-    ('3-5', '>=8', '<3', 'unknown')
+    >>> name_band(4.0, (3, 5, 8)), name_band(9.0, (3, 5, 8))
+    ('3-5', '>=8')
+    >>> name_band(1, (3, 5)), name_band(None, (3, 5))
+    ('<3', 'unknown')
     """
     if value is None:
         return "unknown"
@@ -141,7 +143,7 @@ def name_band(value: float | None, edges: tuple[float, ...], unit: str = "") -> 
 def order_band(label: str) -> tuple[float, str]:
     """Return what sorts bands by their values, and other words by the alphabet after them.
 
-    >>> sorted(["round", ">=8", "3-5", "<3"], key=band_order)
+    >>> sorted(["round", ">=8", "3-5", "<3"], key=order_band)
     ['<3', '3-5', '>=8', 'round']
     """
     number = re.match(r"(<|>=)?([0-9.]+)", label)

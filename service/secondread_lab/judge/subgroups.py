@@ -45,7 +45,7 @@ def tabulate_clusters(
     facets
         What they are grouped by.
     limit
-        Highest certainty not accepted, in each resample (`froc.first_excluded`).
+        Highest certainty not accepted, in each resample (`froc.find_first_excluded`).
     point
         Operating point that is reported beside it.
     drawn

@@ -53,7 +53,7 @@ class DetailStatistics:
 
     name: str
     ratios: tuple[float, ...]
-    """See `band_ratios`."""
+    """See `measure_band_ratios`."""
     curve: NoiseCurve
     """Greys and deviations as shares of the image's full range."""
 

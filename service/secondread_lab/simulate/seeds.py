@@ -12,9 +12,9 @@ import numpy as np
 def seed_stream(seed: int, *names: str | int) -> np.random.Generator:
     """Return the generator of one named part.
 
-    >>> bool(stream(1, "skin").random() == stream(1, "skin").random())
+    >>> bool(seed_stream(1, "skin").random() == seed_stream(1, "skin").random())
     True
-    >>> bool(stream(1, "skin").random() == stream(1, "nipple").random())
+    >>> bool(seed_stream(1, "skin").random() == seed_stream(1, "nipple").random())
     False
     """
     text = "\x00".join(str(name) for name in names).encode()

@@ -46,14 +46,14 @@ class TissueStrokes:
     """Samples of thin things; the arrays are equally long."""
 
     points: Array
-    """Shape (n, 3): depth, lateral, superior, in mm; after `seen`, shape (n, 2): depth, across."""
+    """Shape (n, 3): depth, lateral, superior, in mm; after `project` (n, 2): depth, across."""
     volume: Array
     """Tissue that a sample stands for, in mm3 of gland."""
     width_mm: Array
     """Width of the thing at the sample."""
 
     def project(self, axes: npt.NDArray[np.float64]) -> "TissueStrokes":
-        """Return the strokes in the coordinates of a view, see `projection.beam_axes`."""
+        """Return the strokes in the coordinates of a view, see `projection.compute_beam_axes`."""
         depth, lateral, superior = self.points.T
         # Depth is the same in every view, so that a full matrix product is not needed.
         across = lateral * np.float32(axes[1, 1]) + superior * np.float32(axes[1, 2])

@@ -2,7 +2,7 @@
 
 Coarse structure is projected from the breast's glandular volume, so that both views agree;
 what is finer than a voxel is drawn for each view from its own streams. Compression enters only
-in `Tissue.line_integral`, so that the same tissue can be imaged again.
+in `Tissue.compute_attenuation`, so that the same tissue can be imaged again.
 """
 
 from dataclasses import dataclass

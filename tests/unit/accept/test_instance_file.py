@@ -12,7 +12,7 @@ from secondread.accept.instance_file import MAXIMUM_ELEMENT_BYTES, ReceivedFile,
 from secondread.errors import InputError
 from tests.unit.accept.fakes import encoded, instance, part10, spooled
 
-# In a running receiver pydicom's warnings are off (`process_configured`).
+# In a running receiver pydicom's warnings are off (`configure_process`).
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 EXPLICIT = uid.ExplicitVRLittleEndian

@@ -201,7 +201,7 @@ def test_a_pitch_that_shows_other_calcifications_is_not_comparable() -> None:
     [
         {"model": "Another"},
         {"intent": Intent.PROCESSING},
-        {"lossy": True},
+        {"is_lossy": True},
         {"bits_stored": 8},
         {"spacing": SpacingMm(0.35, 0.35)},
     ],

@@ -96,11 +96,11 @@ def test_other_views_tell_what_they_can(view: View, up: float, half: BreastHalf 
 @pytest.mark.parametrize(
     ("lie", "changes"),
     [
-        (CC, {"modifiers": frozenset({ViewModifier.ROLLED_LATERAL})}),
-        (CC, {"modifiers": frozenset({ViewModifier.CLEAVAGE})}),
+        (CC, {"view_modifiers": frozenset({ViewModifier.ROLLED_LATERAL})}),
+        (CC, {"view_modifiers": frozenset({ViewModifier.CLEAVAGE})}),
         (CC, {"laterality": None}),
         (CC, {"orientation": ("R", "A")}),
-        (MLO, {"modifiers": frozenset({ViewModifier.AXILLARY_TAIL})}),
+        (MLO, {"view_modifiers": frozenset({ViewModifier.AXILLARY_TAIL})}),
     ],
 )
 def test_an_image_that_lies_otherwise_tells_no_half(lie: Lie, changes: dict[str, Any]) -> None:

@@ -118,7 +118,7 @@ def test_a_place_may_be_off_by_less_than_a_millimeter(
 def test_where_a_place_is_known_less_well_nothing_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Registration, "error_at", lambda *_: 1.6)
+    monkeypatch.setattr(Registration, "estimate_error", lambda *_: 1.6)
 
     one = change(failing(AssertionError()))
 

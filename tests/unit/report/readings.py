@@ -158,6 +158,6 @@ def make_situations() -> Mapping[str, tuple[StudyReading, dict[str, Dataset]]]:
 
 
 def make_grey_display(_uid: str) -> npt.NDArray[np.uint8]:
-    """A display array of the size that `source` states, with a ramp instead of tissue."""
+    """A display array of the size that `make_header` states, with a ramp instead of tissue."""
     ramp = np.linspace(10, 120, 800, dtype=np.uint8)
     return np.broadcast_to(ramp, (1000, 800))

@@ -381,7 +381,7 @@ def test_a_lane_survives_a_queue_that_fails(
                 raise ConnectionError("the database is away")
             return super().claim_batch(destination, worker, now, lease_seconds)
 
-    monkeypatch.setattr("secondread.send.workers.pause", lambda attempt, maximum: 0.01)
+    monkeypatch.setattr("secondread.send.workers.compute_pause", lambda attempt, maximum: 0.01)
     queue = Away()
     queue.put(batch())
     store = GatedStore("NONE")

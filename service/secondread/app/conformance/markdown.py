@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 def format_heading(level: int, text: str) -> str:
     """Return a heading.
 
-    >>> heading(2, "4 Networking")
+    >>> format_heading(2, "4 Networking")
     '## 4 Networking'
     """
     return f"{'#' * level} {text}"
@@ -15,7 +15,7 @@ def format_heading(level: int, text: str) -> str:
 def format_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     r"""Return a table.
 
-    >>> print(table(["a", "b"], [[1, "x|y"]]))
+    >>> print(format_table(["a", "b"], [[1, "x|y"]]))
     | a | b |
     | --- | --- |
     | 1 | x\|y |
@@ -31,7 +31,7 @@ def _cell(value: object) -> str:
 def format_list(items: Iterable[str]) -> str:
     r"""Return a list.
 
-    >>> bullets(["a", "b"])
+    >>> format_list(["a", "b"])
     '- a\n- b'
     """
     return "\n".join(f"- {item}" for item in items)

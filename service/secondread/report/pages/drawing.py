@@ -178,7 +178,7 @@ def draw_badge(page: Image.Image, box: Box, number: str, size: int) -> None:
 def choose_bar_length(longest_mm: float) -> float:
     """Return the longest of 1, 2, 5, 10, ... mm that is not longer than `longest_mm`.
 
-    >>> nice_length(7.3), nice_length(0.4)
+    >>> choose_bar_length(7.3), choose_bar_length(0.4)
     (5.0, 0.2)
     """
     power = 10.0 ** math.floor(math.log10(longest_mm))

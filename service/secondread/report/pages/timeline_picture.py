@@ -63,7 +63,7 @@ def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) 
     title
         What stands above: whose they are, in words that the caller answers for.
     lesions
-        In the order of their numbers; those beyond `MOST_LESIONS` are counted only.
+        In the order of their numbers; those beyond `MAX_LESIONS` are counted only.
     crop
         Gives the kept pictures.
     """

@@ -76,7 +76,7 @@ def read_cad_report_file(path: Path, device_uid: str = "") -> CadReport:
     Raises
     ------
     ContentError
-        As `read_cad`, and where the file is no DICOM file.
+        As `read_cad_report`, and where the file is no DICOM file.
     OSError
         The file cannot be opened or read.
     """

@@ -49,7 +49,7 @@ def rebuild_reading(report: CadReport) -> StudyReading:
     Parameters
     ----------
     report
-        As `read_back.read_cad` gives it.
+        As `read_back.read_cad_report` gives it.
 
     Raises
     ------

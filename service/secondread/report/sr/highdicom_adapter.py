@@ -68,7 +68,7 @@ def replace_header(made: Dataset, header: Dataset) -> Dataset:
     made
         What highdicom made: its SOP class and instance UID, series and content are kept.
     header
-        What `header.result_header` gives.
+        What `header.build_header` gives.
     """
     ds = Dataset()
     ds.update(made)

@@ -62,7 +62,7 @@ def choose_rendering(finding: Finding, points: tuple[StatedOperatingPoint, ...])
     finding
         The finding; whether it is shown was decided by the point in force.
     points
-        By rank, as `ranked` gives them.
+        By rank, as `rank_points` gives them.
     """
     if finding.shown:
         return PRESENTATION_REQUIRED

@@ -46,7 +46,7 @@ STATUSES = {
 def get_own_code(value: Reason | Outcome | ImageStatus | Zone) -> Code:
     """Return the code of a word of ours, with its meaning for people.
 
-    >>> code_of(Reason.IMPLANT).value
+    >>> get_own_code(Reason.IMPLANT).value
     'implant'
     """
     match value:

@@ -1,9 +1,9 @@
 """A small builder for SR content trees (PS3.3 C.17.3) on plain pydicom.
 
-Items are made by value type, hung below each other with `Item.add`, and pointed at with
-`Item.refer`. A by-reference relationship names its target by position, and positions change
-whenever an item is put in front; so references are kept as references to `Item` objects, and
-`finished` turns them into positions when the tree is complete.
+Items are made by value type, hung below each other with `TreeItem.add`, and pointed at with
+`TreeItem.refer_to`. A by-reference relationship names its target by position, and positions change
+whenever an item is put in front; so references are kept as references to `TreeItem` objects, and
+`encode_tree` turns them into positions when the tree is complete.
 """
 
 import math
@@ -85,7 +85,7 @@ def encode_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
 def format_decimal(value: float) -> str:
     """Return a number as Decimal String, at most 16 characters (PS3.5 6.2).
 
-    >>> decimal(70.0), decimal(1 / 3)
+    >>> format_decimal(70.0), format_decimal(1 / 3)
     ('70', '0.3333333333')
 
     Raises
@@ -239,7 +239,7 @@ def _encoded_link(link: Link, positions: dict[int, Position]) -> Dataset:
 def format_position(position: Position) -> str:
     """Return a position the way validators print it.
 
-    >>> dotted((1, 2, 4))
+    >>> format_position((1, 2, 4))
     '1.2.4'
     """
     return ".".join(str(number) for number in position)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 def derive_uid(*parts: str) -> str:
     """Return the UID of the given parts; equal parts give equal UIDs.
 
-    >>> derived_uid("a", "b") == derived_uid("a", "b")
+    >>> derive_uid("a", "b") == derive_uid("a", "b")
     True
-    >>> derived_uid("a", "b") == derived_uid("ab")
+    >>> derive_uid("a", "b") == derive_uid("ab")
     False
     """
     text = "\x00".join(parts).encode()

@@ -32,7 +32,7 @@ def to_ascii(text: str, limit: int | None = None) -> str:
     The character set of a result is that of its patient's name. A backslash separates values,
     and is a yen sign in ISO-IR 14 as a tilde is an overline; both are replaced as well.
 
-    >>> ascii_text("St\u00e4dtisches Klinikum, C:\\x")
+    >>> to_ascii("St\u00e4dtisches Klinikum, C:\\x")
     'Stadtisches Klinikum, C:/x'
     """
     decomposed = unicodedata.normalize("NFKD", text.replace("\\", "/").replace("~", "-"))
@@ -44,7 +44,7 @@ def to_ascii(text: str, limit: int | None = None) -> str:
 def pluralize(number: int, singular: str, plural: str = "") -> str:
     """Return a number with its noun.
 
-    >>> count(1, "image"), count(0, "finding")
+    >>> pluralize(1, "image"), pluralize(0, "finding")
     ('1 image', '0 findings')
     """
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
@@ -73,7 +73,7 @@ def _view_name(mammogram: Mammogram) -> str:
 def format_label(label: str) -> str:
     """Return a label such as ``LMLO`` as people write it.
 
-    >>> spaced("LMLO"), spaced("")
+    >>> format_label("LMLO"), format_label("")
     ('L MLO', 'image')
     """
     return f"{label[0]} {label[1:]}".strip() if label else "image"

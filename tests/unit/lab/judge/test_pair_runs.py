@@ -118,7 +118,7 @@ def test_pairs_compared_with_other_limits_are_not_mixed_in(
 ) -> None:
     steps(bench)
     other = replace(load_limits(), made_from="other pairs")
-    monkeypatch.setattr(pair_runs, "shipped_limits", lambda: other)
+    monkeypatch.setattr(pair_runs, "load_limits", lambda: other)
 
     with pytest.raises(SettingsError, match="holds pairs of other repeatability limits;"):
         steps(bench)

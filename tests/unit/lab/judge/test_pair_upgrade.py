@@ -40,8 +40,8 @@ def simulated(number: int) -> PairViews:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PairBenchmark:
-    monkeypatch.setattr(pair_benchmark, "pair_spec", lambda _, number, __: number + 3)
-    monkeypatch.setattr(pair_benchmark, "simulated_pair", simulated)
+    monkeypatch.setattr(pair_benchmark, "draw_pair_spec", lambda _, number, __: number + 3)
+    monkeypatch.setattr(pair_benchmark, "simulate_pair", simulated)
     now, older = (
         BenchmarkModel(partial(opened, oracle, reader), reader)
         for oracle, reader in ((SHARP, ORACLE_READER), (BLIND, OLD_READER))

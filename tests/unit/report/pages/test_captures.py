@@ -166,7 +166,7 @@ NEAR = ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 24.6, 4.0)
 @pytest.mark.parametrize("number", [1, 2, 3, 5, MAX_INSETS, 25])
 def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
     findings = [
-        make_cluster(i + 1, (80 + 150 * (i % 5), 100 + 160 * (i // 5)), zone=NEAR)
+        make_cluster(i + 1, (80 + 150 * (i % 5), 100 + 160 * (i // 5)), placement=NEAR)
         for i in range(number)
     ]
     reading = make_study_reading(

@@ -67,7 +67,7 @@ def test_everything_that_is_known_is_one_line() -> None:
         members=(*members, *members, members[0]),
         morphology=((Morphology.FINE_PLEOMORPHIC, 0.5),),
         position=UPPER_OUTER,
-        zone=ELSEWHERE,
+        placement=ELSEWHERE,
     )
     assert line(reading(finding, SURGERY, RADIOTHERAPY, verdict=ChangeKind.NEW)) == (
         "1: L upper outer, 7 calcifications, fine pleomorphic, "
@@ -84,7 +84,7 @@ def test_what_is_not_known_is_left_out() -> None:
 
 def test_without_a_date_of_treatment_that_is_said() -> None:
     known = replace(SURGERY, started_on=None)
-    finding = make_cluster(zone=ELSEWHERE)
+    finding = make_cluster(placement=ELSEWHERE)
     assert line(reading(finding, known)).endswith(
         "elsewhere in the treated breast, date of treatment unknown"
     )
@@ -92,7 +92,7 @@ def test_without_a_date_of_treatment_that_is_said() -> None:
 
 
 def test_in_the_other_breast_no_months_are_counted() -> None:
-    finding = make_cluster(zone=ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE))
+    finding = make_cluster(placement=ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE))
     assert line(reading(finding, SURGERY)).endswith("in the other breast")
 
 
@@ -108,18 +108,18 @@ def test_changes_are_said_with_their_prior_and_what_could_not_be_compared_too() 
 def test_a_distance_is_said_with_its_error_and_what_it_is_inferred_from() -> None:
     placing = ZonePlacement(Zone.BED, ZoneBasis.CLIPS, 8.4, 3.2, views=2)
     assert "in the surgical bed, 8 +/- 3 mm (inferred from clips)" in line(
-        reading(make_cluster(zone=placing), SURGERY)
+        reading(make_cluster(placement=placing), SURGERY)
     )
 
 
 def test_what_one_view_alone_shows_over_the_bed_is_not_said_to_be_in_it() -> None:
     placing = ZonePlacement(Zone.BED, ZoneBasis.CLIPS, 8.4, 3.2, views=1)
     assert "over the surgical bed in one view, 8 +/- 3 mm (inferred from clips)" in line(
-        reading(make_cluster(zone=placing), SURGERY)
+        reading(make_cluster(placement=placing), SURGERY)
     )
     elsewhere = ZonePlacement(Zone.ELSEWHERE, ZoneBasis.CLIPS, 48.0, 3.2, views=1)
     assert "elsewhere in the treated breast, 48 +/- 3 mm" in line(
-        reading(make_cluster(zone=elsewhere), SURGERY)
+        reading(make_cluster(placement=elsewhere), SURGERY)
     )
 
 
@@ -131,7 +131,7 @@ def test_sources_that_differ_are_both_said_in_line_and_treatment() -> None:
         source=TreatmentSource.HEADER,
         header_source="StudyDescription",
     )
-    done = reading(make_cluster(zone=ELSEWHERE), SURGERY, other)
+    done = reading(make_cluster(placement=ELSEWHERE), SURGERY, other)
     assert line(done).endswith("24 or 47 months (sources differ) after surgery")
     assert list_treatment_lines(done) == (
         "R: untreated by the record",

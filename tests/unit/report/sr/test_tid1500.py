@@ -36,8 +36,8 @@ DESCRIBED = make_cluster(
     morphology=((Morphology.FINE_PLEOMORPHIC, 0.7), (Morphology.PUNCTATE, 0.2)),
     distribution=((Distribution.GROUPED, 0.9),),
     change=Change.MORE,
-    zone=ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 20.0, 3.0),
-    lesion="2.25.7",
+    placement=ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 20.0, 3.0),
+    lesion_uid="2.25.7",
 )
 
 
