@@ -43,7 +43,7 @@ from secondread.reasons import ImageStatus, Reason
 from secondread.report.compose import compose_results, encode_capture_png, encode_file
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import ContentError
-from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.result import Authorship, NodeIdentity, Occasion, ResultObject
 from secondread.report.sr.finding_lines import describe_finding, list_treatment_lines
 from secondread.report.sr.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
@@ -352,7 +352,7 @@ def _write_objects(
     uids = ResultUids(desk.installation_id, reading.study_uid, reading.revision, "offline")
     occasion = Occasion(desk.now, predecessor=None)
     for result in compose_results(
-        reading, sources, display, desk.node, uids, occasion, desk.profile
+        reading, sources, display, Authorship(desk.node, uids, occasion, desk.profile)
     ):
         _write(result, folder)
 

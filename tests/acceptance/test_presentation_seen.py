@@ -16,10 +16,8 @@ from secondread.report.compose import compose_results, encode_file
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.peers.dicomscope_peer import show
 from tests.unit.report.readings import (
-    FIRST_OCCASION,
-    NODE,
-    UIDS,
     index_by_uid,
+    make_authorship,
     make_cluster,
     make_header,
     make_image_reading,
@@ -54,7 +52,7 @@ def presentation_state(of: Dataset) -> Dataset:
     profile = ProfileSettings(objects=(ObjectKind.PRESENTATION,))
     blank = np.zeros((ROWS, COLUMNS), np.uint8)
     (result,) = compose_results(
-        reading, index_by_uid(of), lambda _: blank, NODE, UIDS, FIRST_OCCASION, profile
+        reading, index_by_uid(of), lambda _: blank, make_authorship(profile)
     )
     return result.dataset
 

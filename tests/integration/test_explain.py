@@ -19,10 +19,8 @@ from secondread.report.sr.header import build_file_meta
 from secondread.settings import ProfileSettings
 from tests.conftest import EXAMS
 from tests.unit.report.readings import (
-    FIRST_OCCASION,
-    NODE,
-    UIDS,
     index_by_uid,
+    make_authorship,
     make_cluster,
     make_header,
     make_image_reading,
@@ -114,9 +112,7 @@ def test_marks_are_drawn_on_their_image_however_it_lies(
     ds = make_header("LCC", PatientOrientation=orientation, PhotometricInterpretation=photometric)
     finding = make_cluster()
     reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, finding))
-    report = build_cad_sr(
-        reading, index_by_uid(ds), NODE, UIDS, FIRST_OCCASION, ProfileSettings()
-    ).dataset
+    report = build_cad_sr(reading, index_by_uid(ds), make_authorship(ProfileSettings())).dataset
     out = tmp_path / "marks.png"
 
     result = explain(saved(tmp_path, report), "--png", image_file(tmp_path, ds), "--out", out)

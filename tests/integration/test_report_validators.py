@@ -15,7 +15,7 @@ import pytest
 
 from secondread.reasons import Outcome
 from secondread.report.compose import compose_results, encode_file
-from secondread.report.result import Occasion, ResultObject
+from secondread.report.result import Authorship, Occasion, ResultObject
 from tests.peers.validators import dsrdump, faults, tree_of
 from tests.unit.report.followed import make_followed_study, make_mixed_study
 from tests.unit.report.readings import (
@@ -137,10 +137,7 @@ def test_results_about_real_mammograms_pass_the_validators(tmp_path: Path, exams
         reading,
         index_by_uid(*headers),
         lambda uid: np.full(sizes[uid], 60, dtype=np.uint8),
-        NODE,
-        UIDS,
-        Occasion(WRITTEN_AT, None),
-        SHOWN,
+        Authorship(NODE, UIDS, Occasion(WRITTEN_AT, None), SHOWN),
     )
     assert [result.kind.value for result in results] == ["cad-sr", *3 * ["capture"]]
     for result in results:

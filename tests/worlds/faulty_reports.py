@@ -29,7 +29,7 @@ from secondread.report.sr import tree
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
 from tests.unit.report.followed import PRIOR, make_followed_study, make_mixed_study
-from tests.unit.report.readings import FIRST_OCCASION, NODE, UIDS
+from tests.unit.report.readings import make_authorship
 
 PROFILES = {
     "mixed": ProfileSettings(findings="all"),
@@ -64,9 +64,7 @@ def valid(base: str) -> Dataset:
 @cache
 def _file(base: str) -> bytes:
     reading, sources = BASES[base]()
-    return encode_file(
-        build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, PROFILES[base]).dataset
-    )
+    return encode_file(build_cad_sr(reading, sources, make_authorship(PROFILES[base])).dataset)
 
 
 def faulty(name: str) -> Dataset:

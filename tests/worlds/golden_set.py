@@ -29,7 +29,7 @@ from secondread.followup.follow_up import add_comparisons
 from secondread.followup.recheck import RecheckedFinding, apply_rechecks, describe_subject
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose_results, encode_file
-from secondread.report.result import Occasion, ResultObject
+from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.followed import (
     make_followed_study,
@@ -362,7 +362,9 @@ def objects(exam: Exam, profile: ProfileSettings = EVERYTHING) -> tuple[ResultOb
         else Occasion(WRITTEN_AT, None)
     )
     uids = replace(UIDS, study_uid=exam.reading.study_uid)
-    return compose_results(exam.reading, exam.sources, exam.display, NODE, uids, occasion, profile)
+    return compose_results(
+        exam.reading, exam.sources, exam.display, Authorship(NODE, uids, occasion, profile)
+    )
 
 
 def write(

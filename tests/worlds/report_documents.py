@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose_results, encode_file
-from secondread.report.result import Occasion, ResultObject
+from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.followed import make_followed_study, make_mixed_study
 from tests.unit.report.readings import (
@@ -58,7 +58,7 @@ def written(
 ) -> Iterator[tuple[ResultObject, Path]]:
     occasion = Occasion(WRITTEN_AT, (STUDY, "1.2.3.5", "1.2.3.6") if later else None)
     for result in compose_results(
-        reading, sources, make_grey_display, NODE, UIDS, occasion, profile
+        reading, sources, make_grey_display, Authorship(NODE, UIDS, occasion, profile)
     ):
         path = folder / f"{result.kind}-{result.index}.dcm"
         path.write_bytes(encode_file(result.dataset))

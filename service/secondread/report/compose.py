@@ -1,35 +1,36 @@
 """What a destination gets for a reading, and its bytes.
 
-=================  ===================  ===================  =================  ==================
-outcome            CAD SR               TID 1500             presentation       captures
-=================  ===================  ===================  =================  ==================
-findings           yes                  yes                  one a marked view  overview, views
-no findings        if `send_empty`      if `send_empty`      none               (1)
-... with doubts    yes                  yes                  none               a notice
-partial            yes                  yes                  one a marked view  as found, a notice
-failed             if `send_failed`     if `send_failed`     none               (2)
-not eligible       (3)                  (4)                  none               (4)
-=================  ===================  ===================  =================  ==================
+===============  ==============================  ======================  ======================
+outcome          CAD SR                          TID 1500                notice
+===============  ==============================  ======================  ======================
+findings         yes                             yes                     no
+no findings      if `send_empty`                 if `send_empty`         if `send_empty` (1)
+... with doubts  yes                             yes                     yes
+partial          yes                             yes                     yes
+failed           if `send_failed`                if `send_failed`        if `send_failed`
+not eligible     if `not_eligible_as_failed_sr`  if `send_not_eligible`  if `send_not_eligible`
+===============  ==============================  ======================  ======================
 
-(1) a notice, if `send_empty`, where no CAD SR says it; (2) a notice, if `send_failed`;
-(3) if `not_eligible_as_failed_sr`; (4) if `send_not_eligible`, as a notice among the captures.
+(1) where the profile names no CAD SR, which would report it.
 
-"With doubts": an image was flagged. Some workstations show of a CAD SR without marks nothing but
-that it is there, so that only the notice keeps it from looking like any other negative.
+"With doubts": an image was flagged. Some workstations show nothing of a CAD SR without marks but
+that it exists, so that only the notice keeps it from looking like any other negative.
 
-Everything further depends on which kinds of object the profile names.
+Each image with shown findings gets a presentation state and a capture of its view, and the exam
+an overview, whatever the outcome. The notice, which reports in words, is a capture too. All of
+this is sent only where the profile names that kind of object.
 """
 
 import io
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import pydicom
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from secondread.assemble.mammogram import Mammogram
-from secondread.errors import HeaderError, ReportError
+from secondread.errors import ReportError
 from secondread.findings.finding import ImageReading, LeftOutInstance, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
@@ -40,15 +41,55 @@ from secondread.report.pages.captures import (
     make_view_captures,
 )
 from secondread.report.pages.presentation_states import build_presentation_states
-from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr import tree
 from secondread.report.sr.cad_sr import build_cad_sr
-from secondread.report.sr.header import Authorship
-from secondread.report.sr.tid1500 import build_measurement_report, can_report
-from secondread.report.sr.uids import ResultUids
+from secondread.report.sr.image_library import find_mammogram
+from secondread.report.sr.tid1500 import build_measurement_report
 from secondread.settings import ObjectKind, ProfileSettings
 
-# Instances that are not of the examination as it stands, so that nothing has to be said of them.
+
+@dataclass(frozen=True, slots=True)
+class SendRule:
+    """Whether an object is sent, by the destination's profile."""
+
+    words: str
+    """As the table above prints it."""
+    applies: Callable[[ProfileSettings], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRules:
+    """Which objects are sent for an outcome."""
+
+    cad_sr: SendRule
+    tid1500: SendRule
+    notice: SendRule
+
+
+def _if(setting: str) -> SendRule:
+    return SendRule(f"if `{setting}`", attrgetter(setting))
+
+
+_YES = SendRule("yes", lambda _: True)
+_NO = SendRule("no", lambda _: False)
+_EMPTY, _FAILED = _if("send_empty"), _if("send_failed")
+_AS_FAILED, _NOT_ELIGIBLE = _if("not_eligible_as_failed_sr"), _if("send_not_eligible")
+_EMPTY_WITHOUT_CAD_SR = SendRule(
+    f"{_EMPTY.words} (1)", lambda p: p.send_empty and ObjectKind.CAD_SR not in p.objects
+)
+
+OBJECT_RULES = {
+    (Outcome.FINDINGS, False): ObjectRules(_YES, _YES, _NO),
+    (Outcome.NO_FINDINGS, False): ObjectRules(_EMPTY, _EMPTY, _EMPTY_WITHOUT_CAD_SR),
+    (Outcome.NO_FINDINGS, True): ObjectRules(_YES, _YES, _YES),
+    (Outcome.PARTIAL, False): ObjectRules(_YES, _YES, _YES),
+    (Outcome.FAILED, False): ObjectRules(_FAILED, _FAILED, _FAILED),
+    (Outcome.NOT_ELIGIBLE, False): ObjectRules(_AS_FAILED, _NOT_ELIGIBLE, _NOT_ELIGIBLE),
+}
+"""By outcome, and whether an image was flagged, where that makes a difference."""
+
+# Instances that are not of the examination as it stands, so that no report has to mention them.
 _NOT_EXAMINED = {Reason.REJECTED, Reason.SUPERSEDED, Reason.PAIRED_PROCESSING}
 
 
@@ -56,10 +97,7 @@ def compose_results(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
     display: LoadDisplay,
-    node: NodeIdentity,
-    uids: ResultUids,
-    occasion: Occasion,
-    profile: ProfileSettings,
+    authorship: Authorship,
 ) -> tuple[ResultObject, ...]:
     """Return the objects that a destination with this profile gets for this reading.
 
@@ -75,10 +113,9 @@ def compose_results(
         calcifications white, 0 black. Asked where captures of findings are drawn: for images with
         shown findings and, for the overview, for all that were read, and for the priors' images
         of the same views.
-    node, uids, occasion
-        Who writes, under which UIDs, when and in whose place.
-    profile
-        What the destination gets.
+    authorship
+        Who writes, under which UIDs, when and in whose place; its profile is what the destination
+        gets.
 
     Returns
     -------
@@ -91,116 +128,76 @@ def compose_results(
         An object could not be built, or the CAD SR failed its own check; the message has every
         fault with its position.
     """
+    profile = authorship.profile
     if profile.manufacturer:
-        node = replace(node, manufacturer=profile.manufacturer)
-    authorship = Authorship(node, uids, occasion, profile)
+        node = replace(authorship.node, manufacturer=profile.manufacturer)
+        authorship = replace(authorship, node=node)
+    flagged = (reading.outcome, reading.doubtful)
+    rules = OBJECT_RULES.get(flagged) or OBJECT_RULES[reading.outcome, False]
     results: list[ResultObject] = []
-    document = _documented(reading, sources, profile)
-    if document is not None:
-        result = build_cad_sr(document, sources, node, uids, occasion, profile)
-        faults = [
-            *check_cad_sr(result.dataset),
-            *check_against_reading(result.dataset, document, sources, profile),
-        ]
-        if faults:
-            raise ReportError("the CAD SR is not valid: " + "; ".join(map(str, faults)))
-        results.append(result)
-    if _is_measured(reading, sources, profile):
-        results.append(build_measurement_report(reading, sources, authorship))
+    if ObjectKind.CAD_SR in profile.objects and rules.cad_sr.applies(profile):
+        results += _build_checked_cad_sr(reading, sources, authorship)
+    if ObjectKind.TID1500 in profile.objects and rules.tid1500.applies(profile):
+        report = build_measurement_report(reading, sources, authorship)
+        results += [report] if report is not None else []
     if ObjectKind.PRESENTATION in profile.objects:
         results += build_presentation_states(reading, sources, authorship)
     if ObjectKind.CAPTURE in profile.objects:
-        results += _captures(reading, sources, display, authorship)
+        results += _make_captures(reading, sources, display, authorship, rules.notice)
     if profile.snomed_codes == "SRT":
         for result in results:
             tree.convert_to_srt(result.dataset)
     return tuple(results)
 
 
-def _is_measured(
-    reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings
-) -> bool:
-    """Whether a TID 1500 report goes out."""
-    wanted = {
-        Outcome.FINDINGS: True,
-        Outcome.PARTIAL: True,
-        Outcome.NO_FINDINGS: profile.send_empty or reading.doubtful,
-        Outcome.FAILED: profile.send_failed,
-        Outcome.NOT_ELIGIBLE: profile.send_not_eligible,
-    }[reading.outcome]
-    return wanted and ObjectKind.TID1500 in profile.objects and can_report(reading, sources)
-
-
-def _captures(
+def _make_captures(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
     display: LoadDisplay,
     authorship: Authorship,
+    notice_rule: SendRule,
 ) -> list[ResultObject]:
-    profile = authorship.profile
-    results: list[ResultObject] = []
-    if profile.overview and any(image.shown_findings for image in reading.images):
-        results.append(make_overview(reading, sources, display, authorship))
-    results += make_view_captures(reading, sources, display, authorship, len(results))
-    if _needs_notice(reading, profile):
-        results.append(make_notice(reading, sources, authorship, len(results)))
-    return results
+    captures: list[ResultObject] = []
+    if authorship.profile.overview and any(image.shown_findings for image in reading.images):
+        captures.append(make_overview(reading, sources, display, authorship))
+    captures += make_view_captures(reading, sources, display, authorship, len(captures))
+    if notice_rule.applies(authorship.profile):
+        captures.append(make_notice(reading, sources, authorship, len(captures)))
+    return captures
 
 
-def _documented(
-    reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings
-) -> StudyReading | None:
-    """Return the reading whose CAD SR goes out, or None if none does."""
-    wanted = (
-        ObjectKind.CAD_SR in profile.objects
-        and {
-            Outcome.FINDINGS: True,
-            Outcome.PARTIAL: True,
-            Outcome.NO_FINDINGS: profile.send_empty or reading.doubtful,
-            Outcome.FAILED: profile.send_failed,
-            Outcome.NOT_ELIGIBLE: profile.not_eligible_as_failed_sr,
-        }[reading.outcome]
-    )
-    if not wanted:
-        return None
-    document = reading if reading.images else _as_refused(reading, sources)
-    # A library needs an image; where there is none, the notice alone has to say it.
-    return document if document.images else None
+def _build_checked_cad_sr(
+    reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
+) -> list[ResultObject]:
+    document = reading if reading.images else _list_left_out_as_refused(reading, sources)
+    if not document.images:
+        # A library needs an image; without one, the notice alone has to report the outcome.
+        return []
+    result = build_cad_sr(document, sources, authorship)
+    faults = [
+        *check_cad_sr(result.dataset),
+        *check_against_reading(result.dataset, document, sources, authorship.profile),
+    ]
+    if faults:
+        raise ReportError("the CAD SR is not valid: " + "; ".join(map(str, faults)))
+    return [result]
 
 
-def _as_refused(reading: StudyReading, sources: Mapping[str, Dataset]) -> StudyReading:
+def _list_left_out_as_refused(
+    reading: StudyReading, sources: Mapping[str, Dataset]
+) -> StudyReading:
     """Return the reading with what it left out listed as refused, for "CAD failed"."""
     refused: list[ImageReading] = []
     remaining: list[LeftOutInstance] = []
     for instance in reading.left_out:
-        mammogram = _listed(instance, sources)
-        if mammogram is None:
+        mammogram = find_mammogram(instance.sop_instance_uid, sources)
+        is_image = mammogram is not None and mammogram.rows and mammogram.columns
+        if mammogram is None or not is_image or instance.reason in _NOT_EXAMINED:
             remaining.append(instance)
         else:
             reasons = (instance.reason,)
             refused.append(ImageReading(mammogram, ImageStatus.REFUSED, reasons, {}, 0.0))
     return replace(reading, images=tuple(refused), left_out=tuple(remaining))
-
-
-def _listed(instance: LeftOutInstance, sources: Mapping[str, Dataset]) -> Mammogram | None:
-    if instance.reason in _NOT_EXAMINED or instance.sop_instance_uid not in sources:
-        return None
-    try:
-        mammogram = Mammogram.from_dataset(sources[instance.sop_instance_uid])
-    except HeaderError:
-        return None
-    return mammogram if mammogram.rows and mammogram.columns else None
-
-
-def _needs_notice(reading: StudyReading, profile: ProfileSettings) -> bool:
-    unsaid = profile.send_empty and ObjectKind.CAD_SR not in profile.objects
-    return {
-        Outcome.FINDINGS: False,
-        Outcome.PARTIAL: True,
-        Outcome.NO_FINDINGS: unsaid or reading.doubtful,
-        Outcome.FAILED: profile.send_failed,
-        Outcome.NOT_ELIGIBLE: profile.send_not_eligible,
-    }[reading.outcome]
 
 
 def encode_file(dataset: Dataset) -> bytes:

@@ -1,11 +1,12 @@
-"""A result object before it becomes a file: what kind, about what, and its data set."""
+"""A result object before it becomes a file, and its authorship: who writes it, when, for whom."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydicom.dataset import Dataset
 
-from secondread.settings import ObjectKind
+from secondread.report.sr.uids import ResultUids
+from secondread.settings import ObjectKind, ProfileSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,13 @@ class Occasion:
     """When the revision before this one was written, aware; None for the first, or if unknown."""
     predecessor_measurements: tuple[str, str, str] | None = None
     """Study, series and instance UID of the TID 1500 report that this one replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorship:
+    """Who writes results, under which UIDs, when, and for which kind of destination."""
+
+    node: NodeIdentity
+    uids: ResultUids
+    occasion: Occasion
+    profile: ProfileSettings

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from secondread.findings.finding import StudyReading
 from secondread.report.compose import compose_results, encode_file
-from secondread.report.result import ResultObject
+from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.uids import ResultUids
 from secondread.track.values import OutboxEntry
 from secondread.workflow.inputs import GatheredPriors, RevisionInputs
@@ -58,10 +58,7 @@ def _composed(
         reading,
         {**material.headers, **priors.headers},
         display,
-        tools.node,
-        uids,
-        occasion,
-        tools.profiles[profile],
+        Authorship(tools.node, uids, occasion, tools.profiles[profile]),
     )
 
 

@@ -16,7 +16,7 @@ from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare_with_priors
 from secondread.reading import Reader, read_from_report
 from secondread.report.readback.cad_reader import read_cad_report
-from secondread.report.result import NodeIdentity, Occasion
+from secondread.report.result import Authorship, NodeIdentity, Occasion
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.report.sr.uids import ResultUids
 from secondread.settings import ProfileSettings
@@ -45,7 +45,7 @@ def restore_prior(
         str(get_dataset(v).SOPInstanceUID): get_dataset(v) for v in pair.select_exam("prior")
     }
     uids = ResultUids("benchmark", reading.study_uid, 1, "benchmark")
-    written = build_cad_sr(reading, sources, _NODE, uids, _WRITTEN, ProfileSettings())
+    written = build_cad_sr(reading, sources, Authorship(_NODE, uids, _WRITTEN, ProfileSettings()))
     report = read_cad_report(written.dataset, _NODE.device_uid)
     kept = {uid: _kept(answer) for uid, answer in answers.items() if answer.status.was_read}
     return read_from_report(report, kept, reader)

@@ -19,8 +19,9 @@ from secondread.findings.finding import (
 )
 from secondread.geometry import PointPx, SpacingMm, padded_hull
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.result import NodeIdentity, Occasion
+from secondread.report.result import Authorship, NodeIdentity, Occasion
 from secondread.report.sr.uids import ResultUids
+from secondread.settings import ProfileSettings
 from tests.worlds.builders import header, view_sequence
 
 STUDY = "1.2.826.0.1.3680043.10.1"
@@ -31,6 +32,11 @@ FIRST_OCCASION = Occasion(WRITTEN_AT, predecessor=None)
 UIDS = ResultUids("installation", STUDY, 1, "main")
 
 _SIDES = {"L": (["A", "R"], 1), "R": (["P", "L"], 2)}
+
+
+def make_authorship(profile: ProfileSettings) -> Authorship:
+    """The first reading of a study, for a destination with this profile."""
+    return Authorship(NODE, UIDS, FIRST_OCCASION, profile)
 
 
 def make_header(label: str, **attributes: object) -> Dataset:

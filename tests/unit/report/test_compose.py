@@ -1,5 +1,6 @@
 """What a destination gets, by outcome and profile, and the bytes of it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -15,15 +16,14 @@ from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import Outcome, Reason
 from secondread.report import compose as compose_module
 from secondread.report.check.cad_sr_check import ReportFault
-from secondread.report.compose import compose_results, encode_capture_png, encode_file
+from secondread.report.compose import OBJECT_RULES, compose_results, encode_capture_png, encode_file
 from secondread.report.result import ResultObject
 from secondread.report.sr.header import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
-    FIRST_OCCASION,
-    NODE,
     UIDS,
     index_by_uid,
+    make_authorship,
     make_cluster,
     make_grey_display,
     make_header,
@@ -39,7 +39,7 @@ ONLY_CAPTURES = (ObjectKind.CAPTURE,)
 def results(
     reading: StudyReading, sources: dict[str, Dataset], profile: ProfileSettings = DEFAULT
 ) -> tuple[ResultObject, ...]:
-    return compose_results(reading, sources, make_grey_display, NODE, UIDS, FIRST_OCCASION, profile)
+    return compose_results(reading, sources, make_grey_display, make_authorship(profile))
 
 
 def kinds(objects: tuple[ResultObject, ...]) -> list[str]:
@@ -138,6 +138,27 @@ def test_a_study_with_nothing_in_scope_is_said_in_a_notice(
     assert kinds(objects) == expected
 
 
+def test_the_table_at_the_head_of_the_module_is_the_table_of_rules() -> None:
+    lines = str(compose_module.__doc__).splitlines()
+    first, _, last = (n for n, line in enumerate(lines) if line.startswith("==="))
+    labels = {(Outcome.NO_FINDINGS, True): "... with doubts"}
+    rows = [
+        [
+            labels.get(key, key[0].value.replace("-", " ")),
+            rules.cad_sr.words,
+            rules.tid1500.words,
+            rules.notice.words,
+        ]
+        for key, rules in OBJECT_RULES.items()
+    ]
+    written = [re.split(r" {2,}", line.strip()) for line in lines[first + 3 : last]]
+    assert written == rows
+
+
+def test_every_outcome_has_its_rules() -> None:
+    assert {outcome for outcome, doubtful in OBJECT_RULES if not doubtful} == set(Outcome)
+
+
 AS_FAILED = ProfileSettings(not_eligible_as_failed_sr=True)
 
 
@@ -174,12 +195,10 @@ def test_pixels_are_asked_for_only_where_something_is_drawn() -> None:
         asked.append(uid)
         return make_grey_display(uid)
 
-    compose_results(
-        reading, sources, display, NODE, UIDS, FIRST_OCCASION, ProfileSettings(overview=False)
-    )
+    compose_results(reading, sources, display, make_authorship(ProfileSettings(overview=False)))
     assert set(asked) == {reading.images[1].mammogram.sop_instance_uid}
     asked.clear()
-    compose_results(reading, sources, display, NODE, UIDS, FIRST_OCCASION, DEFAULT)
+    compose_results(reading, sources, display, make_authorship(DEFAULT))
     read_images = {i.mammogram.sop_instance_uid for i in reading.images if i.status.was_read}
     assert set(asked) == read_images
 

@@ -22,10 +22,8 @@ from secondread.report.pages.drawing import MARK
 from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
-    FIRST_OCCASION,
-    NODE,
-    UIDS,
     index_by_uid,
+    make_authorship,
     make_cluster,
     make_header,
     make_image_reading,
@@ -107,9 +105,7 @@ def made(
         Outcome.FINDINGS, make_image_reading(ds, found(SpacingMm(*spacing)))
     )
     profile = ProfileSettings(objects=kinds)
-    return list(
-        compose_results(reading, index_by_uid(ds), picture, NODE, UIDS, FIRST_OCCASION, profile)
-    )
+    return list(compose_results(reading, index_by_uid(ds), picture, make_authorship(profile)))
 
 
 def graphics(ds: Dataset) -> list[list[float]]:

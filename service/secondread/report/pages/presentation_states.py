@@ -16,8 +16,8 @@ from pydicom.multival import MultiValue
 
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.geometry import PointPx, bounding_box
-from secondread.report.result import ResultObject
-from secondread.report.sr.header import Authorship, build_header
+from secondread.report.result import Authorship, ResultObject
+from secondread.report.sr.header import build_header
 from secondread.report.sr.highdicom_adapter import build_stand_in, replace_header
 from secondread.report.sr.image_library import find_source
 from secondread.report.sr.uids import ResultUids

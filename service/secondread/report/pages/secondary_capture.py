@@ -8,8 +8,9 @@ from pydicom.dataset import Dataset
 
 from secondread.findings.finding import ImageReading
 from secondread.report import concepts
+from secondread.report.result import Authorship
 from secondread.report.sr import tree
-from secondread.report.sr.header import Authorship, build_file_meta, build_header, to_local_time
+from secondread.report.sr.header import build_file_meta, build_header, to_local_time
 from secondread.report.sr.wording import DISCLAIMER, LIMITS, to_ascii
 from secondread.settings import ObjectKind
 

@@ -26,7 +26,7 @@ from secondread.codes import FindingType, ProcessingSummary, ResultStatus
 from secondread.errors import ReportError
 from secondread.findings.finding import StudyReading
 from secondread.report import concepts
-from secondread.report.result import NodeIdentity, Occasion, ResultObject
+from secondread.report.result import Authorship, NodeIdentity, ResultObject
 from secondread.report.sr import tree
 from secondread.report.sr.analyses import PerformedAnalysis, build_analysis_summary, list_analyses
 from secondread.report.sr.detections import (
@@ -35,7 +35,7 @@ from secondread.report.sr.detections import (
     identify_detection,
 )
 from secondread.report.sr.finding_lines import list_impression_lines
-from secondread.report.sr.header import Authorship, build_file_meta, build_header
+from secondread.report.sr.header import build_file_meta, build_header
 from secondread.report.sr.image_library import build_evidence, build_library_entry, find_source
 from secondread.report.sr.impressions import (
     ImpressionWriter,
@@ -45,18 +45,14 @@ from secondread.report.sr.impressions import (
 )
 from secondread.report.sr.reported_lesions import list_prior_images
 from secondread.report.sr.tree import Relation, TreeItem
-from secondread.report.sr.uids import ResultUids
 from secondread.report.sr.wording import describe_reading, to_ascii
-from secondread.settings import ObjectKind, ProfileSettings
+from secondread.settings import ObjectKind
 
 
 def build_cad_sr(
     reading: StudyReading,
     sources: Mapping[str, Dataset],
-    node: NodeIdentity,
-    uids: ResultUids,
-    occasion: Occasion,
-    profile: ProfileSettings,
+    authorship: Authorship,
 ) -> ResultObject:
     """Return the CAD SR of a reading.
 
@@ -67,11 +63,10 @@ def build_cad_sr(
         priors behind them; what it left out is named in the overall impression only.
     sources
         Headers of the images and of the priors' images, without pixel data, by SOP Instance UID.
-    node, uids, occasion
-        Who writes, under which UIDs, when and in whose place.
-    profile
-        Scheme of SNOMED codes, and whether findings that are not shown, and the calcifications
-        of clusters, are included.
+    authorship
+        Who writes, under which UIDs, when and in whose place. Its profile has the scheme of SNOMED
+        codes, and whether findings that are not shown, and the calcifications of clusters, are
+        included.
 
     Raises
     ------
@@ -81,17 +76,16 @@ def build_cad_sr(
     """
     if not reading.images:
         raise ReportError("a CAD SR needs an image in its library")
-    authorship = Authorship(node, uids, occasion, profile)
     source = find_source(reading.images[0].mammogram, sources)
     ds = build_header(source, authorship, ObjectKind.CAD_SR)
     ds.SOPClassUID = MammographyCADSRStorage
-    ds.SOPInstanceUID = uids.derive_instance_uid(ObjectKind.CAD_SR.value, "study")
+    ds.SOPInstanceUID = authorship.uids.derive_instance_uid(ObjectKind.CAD_SR.value, "study")
     ds.Modality = "SR"
     ds.InstanceNumber = 1
     _add_document(ds, reading, authorship)
-    root = _content(reading, sources, uids, profile)
+    root = _content(reading, sources, authorship)
     ds.update(tree.encode_tree(root, "4000"))
-    if profile.snomed_codes == "SRT":
+    if authorship.profile.snomed_codes == "SRT":
         tree.convert_to_srt(ds)
     ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     return ResultObject(ObjectKind.CAD_SR, 0, None, ds)
@@ -141,13 +135,10 @@ def _replaced(study_uid: str, series_uid: str, instance_uid: str) -> Dataset:
 
 
 def _content(
-    reading: StudyReading,
-    sources: Mapping[str, Dataset],
-    uids: ResultUids,
-    profile: ProfileSettings,
+    reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
 ) -> TreeItem:
     """Return the content tree: TID 4000, rows in its order."""
-    held = gather_contents(reading, profile)
+    held = gather_contents(reading, authorship.profile)
     root = tree.container(concepts.CAD_REPORT)
     root.add(Relation.HAS_CONCEPT_MOD, tree.code(concepts.LANGUAGE, concepts.ENGLISH))
     library = root.add(Relation.CONTAINS, tree.container(concepts.IMAGE_LIBRARY))
@@ -159,7 +150,7 @@ def _content(
         for image in (*reading.images, *list_prior_images(reading))
     }
     performed = list_analyses(reading, held.lesions, entries)
-    impressions = ImpressionWriter(held, entries, uids).write_all()
+    impressions = ImpressionWriter(held, entries, authorship.uids).write_all()
     root.add(Relation.CONTAINS, _processing_summary(held, performed, impressions))
     qualities = [image.mammogram.sop_instance_uid for image in held.qualities]
     root.add(Relation.CONTAINS, build_detection_summary(reading, entries, held.points, qualities))

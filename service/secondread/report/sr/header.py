@@ -1,7 +1,6 @@
 """The header that all results share: patient and study of the images, node, series, dates."""
 
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -15,10 +14,10 @@ from pydicom.uid import (
 )
 
 from secondread import __version__
-from secondread.report.result import NodeIdentity, Occasion
-from secondread.report.sr.uids import ResultUids, derive_uid
+from secondread.report.result import Authorship, NodeIdentity
+from secondread.report.sr.uids import derive_uid
 from secondread.report.sr.wording import to_ascii
-from secondread.settings import ObjectKind, ProfileSettings
+from secondread.settings import ObjectKind
 
 IMPLEMENTATION_CLASS_UID = derive_uid("secondread", "implementation class")
 """Names this software in file meta information (0002,0012)."""
@@ -93,16 +92,6 @@ SERIES_DESCRIPTIONS = {
     ObjectKind.PRESENTATION: "marks (not for diagnosis)",
 }
 """What series descriptions say after the profile's beginning; 64 characters with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Authorship:
-    """Who writes a result, under which UIDs, when, and for which kind of destination."""
-
-    node: NodeIdentity
-    uids: ResultUids
-    occasion: Occasion
-    profile: ProfileSettings
 
 
 def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> Dataset:

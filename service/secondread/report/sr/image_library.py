@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import ViewModifier
-from secondread.errors import ReportError
+from secondread.errors import HeaderError, ReportError
 from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.tree import Relation, TreeItem
@@ -113,3 +113,12 @@ def find_source(mammogram: Mammogram, sources: Mapping[str, Dataset]) -> Dataset
         return sources[mammogram.sop_instance_uid]
     except KeyError as error:
         raise ReportError(f"no header for image {mammogram.sop_instance_uid}") from error
+
+
+def find_mammogram(sop_instance_uid: str, sources: Mapping[str, Dataset]) -> Mammogram | None:
+    """Return an instance as its header describes it; None without a header, or with a bad one."""
+    source = sources.get(sop_instance_uid)
+    try:
+        return None if source is None else Mammogram.from_dataset(source)
+    except HeaderError:
+        return None

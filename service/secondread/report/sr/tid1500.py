@@ -14,15 +14,14 @@ from pydicom.uid import ComprehensiveSRStorage
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Code
-from secondread.errors import HeaderError, ReportError
-from secondread.findings.finding import LeftOutInstance, StudyReading
+from secondread.findings.finding import StudyReading
 from secondread.report import concepts
-from secondread.report.result import NodeIdentity, ResultObject
+from secondread.report.result import Authorship, NodeIdentity, ResultObject
 from secondread.report.sr import own_codes
 from secondread.report.sr.finding_lines import list_impression_lines
-from secondread.report.sr.header import Authorship, build_header
+from secondread.report.sr.header import build_header
 from secondread.report.sr.highdicom_adapter import build_stand_in, replace_header
-from secondread.report.sr.image_library import find_source
+from secondread.report.sr.image_library import find_mammogram, find_source
 from secondread.report.sr.measurement_groups import (
     MeasurementGroupWriter,
     build_comment,
@@ -49,8 +48,10 @@ QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 
 def build_measurement_report(
     reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
-) -> ResultObject:
+) -> ResultObject | None:
     """Return the TID 1500 report of a reading, whatever its outcome.
+
+    None where there is no instance that it could be about.
 
     Parameters
     ----------
@@ -64,11 +65,11 @@ def build_measurement_report(
     Raises
     ------
     ReportError
-        There is no instance to say anything of, or one has no header.
+        An image has no header.
     """
     referenced = list(_referenced(reading, sources))
     if not referenced:
-        raise ReportError("a measurement report needs an instance that it is about")
+        return None
     evidence = [build_stand_in(m, find_source(m, sources)) for m in referenced]
     header = build_header(find_source(referenced[0], sources), authorship, ObjectKind.TID1500)
     made = sr.ComprehensiveSR(
@@ -87,26 +88,13 @@ def build_measurement_report(
     return ResultObject(ObjectKind.TID1500, 0, None, ds)
 
 
-def can_report(reading: StudyReading, sources: Mapping[str, Dataset]) -> bool:
-    """Whether there is an instance that a measurement report could be about."""
-    return any(True for _ in _referenced(reading, sources))
-
-
 def _referenced(reading: StudyReading, sources: Mapping[str, Dataset]) -> Iterator[Mammogram]:
     """Yield what the report is about: the images in scope, and instances that were left out."""
     yield from (image.mammogram for image in reading.images)
     for instance in reading.left_out:
-        mammogram = _mammogram(instance, sources)
+        mammogram = find_mammogram(instance.sop_instance_uid, sources)
         if mammogram is not None:
             yield mammogram
-
-
-def _mammogram(instance: LeftOutInstance, sources: Mapping[str, Dataset]) -> Mammogram | None:
-    source = sources.get(instance.sop_instance_uid)
-    try:
-        return None if source is None else Mammogram.from_dataset(source)
-    except HeaderError:
-        return None
 
 
 def _content(
@@ -156,7 +144,7 @@ def _groups(
         name = names[image.mammogram.sop_instance_uid]
         yield writer.write_image(image, f"{name}: {describe_image_outcome(image)}")
     for instance in reading.left_out:
-        mammogram = _mammogram(instance, sources)
+        mammogram = find_mammogram(instance.sop_instance_uid, sources)
         if mammogram is not None:
             words = f"{format_label(instance.label)}: {instance.reason.sentence}"
             class_uid, uid = mammogram.sop_class_uid, mammogram.sop_instance_uid

@@ -10,7 +10,7 @@ from secondread.report.check.cad_sr_check import check_against_reading, check_ca
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
 from tests.conftest import EXAMS
-from tests.unit.report.readings import FIRST_OCCASION, NODE, UIDS, make_situations
+from tests.unit.report.readings import make_authorship, make_situations
 from tests.worlds.faulty_reports import BASES, FAULTS, PROFILES, faulty
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
@@ -32,7 +32,7 @@ ALL = {**make_situations(), **{name: make() for name, make in BASES.items()}}
 def test_what_the_node_writes_passes(situation: str, profile: dict[str, object]) -> None:
     reading, sources = ALL[situation]
     settings = ProfileSettings.model_validate(profile)
-    ds = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, settings).dataset
+    ds = build_cad_sr(reading, sources, make_authorship(settings)).dataset
 
     assert check_cad_sr(ds) == []
     assert check_against_reading(ds, reading, sources, settings) == []

@@ -14,7 +14,7 @@ from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.pages.captures import make_notice, make_view_captures
 from secondread.report.pages.drawing import BACKGROUND, MARK, WARNING
 from secondread.report.pages.page_layout import MAX_INSETS
-from secondread.report.sr.header import Authorship
+from secondread.report.result import Authorship
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
     FIRST_OCCASION,

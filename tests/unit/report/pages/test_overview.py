@@ -15,7 +15,7 @@ from secondread.report.pages.captures import make_overview
 from secondread.report.pages.drawing import BACKGROUND
 from secondread.report.pages.exam_hanging import hang_exam
 from secondread.report.pages.overview_legend import list_legend_lines
-from secondread.report.sr.header import Authorship
+from secondread.report.result import Authorship
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
     FIRST_OCCASION,

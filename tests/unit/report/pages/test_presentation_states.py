@@ -5,7 +5,7 @@ from pydicom.dataset import Dataset
 
 from secondread.reasons import Outcome
 from secondread.report.pages.presentation_states import build_presentation_states
-from secondread.report.sr.header import Authorship
+from secondread.report.result import Authorship
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
     FIRST_OCCASION,

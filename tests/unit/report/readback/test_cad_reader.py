@@ -39,6 +39,7 @@ from secondread.report.compose import encode_file
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import ContentError
 from secondread.report.readback.reported_reading import rebuild_reading
+from secondread.report.result import Authorship
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
@@ -48,6 +49,7 @@ from tests.unit.report.readings import (
     STUDY,
     UIDS,
     index_by_uid,
+    make_authorship,
     make_cluster,
     make_header,
     make_image_reading,
@@ -64,7 +66,7 @@ def written(
     reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings = ALL
 ) -> Dataset:
     """Return the CAD SR of a reading as another program gets it: from its bytes."""
-    done = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, profile)
+    done = build_cad_sr(reading, sources, make_authorship(profile))
     return pydicom.dcmread(io.BytesIO(encode_file(done.dataset)))
 
 
@@ -189,10 +191,7 @@ def test_a_correction_names_the_report_that_it_replaces() -> None:
     done = build_cad_sr(
         make_study_reading(Outcome.NO_FINDINGS, make_image_reading(ds)),
         index_by_uid(ds),
-        NODE,
-        UIDS,
-        occasion,
-        ALL,
+        Authorship(NODE, UIDS, occasion, ALL),
     )
 
     assert read_cad_report(done.dataset).replaces == ("1.2.9.1",)

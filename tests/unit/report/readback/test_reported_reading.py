@@ -20,6 +20,7 @@ from secondread.reading import read_from_report
 from secondread.reasons import Reason
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.reported_reading import rebuild_reading
+from secondread.report.result import Authorship
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.report.sr.uids import ResultUids
 from secondread.settings import ProfileSettings
@@ -42,7 +43,8 @@ def report_of(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadRe
     uids = ResultUids("installation", earlier.study_uid, 1, "main")
     profile = ProfileSettings(findings="all")
     return read_cad_report(
-        build_cad_sr(earlier, sources, NODE, uids, FIRST_OCCASION, profile).dataset, device_uid
+        build_cad_sr(earlier, sources, Authorship(NODE, uids, FIRST_OCCASION, profile)).dataset,
+        device_uid,
     )
 
 

@@ -16,7 +16,7 @@ from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
 from secondread.report.compose import encode_file
-from secondread.report.result import Occasion, ResultObject
+from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
@@ -27,6 +27,7 @@ from tests.unit.report.readings import (
     STUDY,
     UIDS,
     index_by_uid,
+    make_authorship,
     make_cluster,
     make_header,
     make_image_reading,
@@ -43,7 +44,7 @@ ALL = ProfileSettings(findings="all")
 def built(
     reading: StudyReading, sources: dict[str, Dataset], profile: ProfileSettings = SHOWN
 ) -> Dataset:
-    return build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, profile).dataset
+    return build_cad_sr(reading, sources, make_authorship(profile)).dataset
 
 
 def of_one_view(*findings: Finding, **attributes: object) -> Dataset:
@@ -388,7 +389,7 @@ def test_a_later_revision_names_what_it_replaces_and_sorts_behind_it() -> None:
     second = replace(UIDS, revision=2)
     occasion = Occasion(FIRST_OCCASION.written_at, (STUDY, "1.2.3.5", "1.2.3.6"))
     first = built(reading, sources)
-    ds = build_cad_sr(reading, sources, NODE, second, occasion, SHOWN).dataset
+    ds = build_cad_sr(reading, sources, Authorship(NODE, second, occasion, SHOWN)).dataset
     (item,) = ds.PredecessorDocumentsSequence
     (series,) = item.ReferencedSeriesSequence
     (document,) = series.ReferencedSOPSequence
@@ -410,7 +411,9 @@ def test_the_institution_is_the_nodes_or_else_that_of_the_images() -> None:
     reading = make_study_reading(Outcome.NO_FINDINGS, make_image_reading(ds))
     assert built(reading, index_by_uid(ds)).InstitutionName == "Klinik"
     node = replace(NODE, institution="St\u00e4dtisches Klinikum")
-    sr = build_cad_sr(reading, index_by_uid(ds), node, UIDS, FIRST_OCCASION, SHOWN).dataset
+    sr = build_cad_sr(
+        reading, index_by_uid(ds), Authorship(node, UIDS, FIRST_OCCASION, SHOWN)
+    ).dataset
     assert sr.InstitutionName == "Stadtisches Klinikum"
 
 
@@ -467,10 +470,7 @@ def test_every_text_is_ascii_though_names_and_details_are_not() -> None:
     sr = build_cad_sr(
         make_study_reading(Outcome.FAILED, image),
         index_by_uid(ds),
-        node,
-        UIDS,
-        FIRST_OCCASION,
-        SHOWN,
+        Authorship(node, UIDS, FIRST_OCCASION, SHOWN),
     ).dataset
     del sr.PatientName
     for element in sr.iterall():
@@ -562,7 +562,7 @@ def test_an_image_without_header_is_refused() -> None:
 
 def test_the_result_is_about_the_study() -> None:
     reading, sources = make_situations()["findings"]
-    result: ResultObject = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, SHOWN)
+    result: ResultObject = build_cad_sr(reading, sources, make_authorship(SHOWN))
     assert (result.kind.value, result.index, result.source_uid) == ("cad-sr", 0, None)
     assert result.dataset.file_meta.MediaStorageSOPInstanceUID == result.sop_instance_uid
 
@@ -579,5 +579,5 @@ def test_every_view_of_a_study_may_be_refused() -> None:
 def test_an_aware_instant_of_another_zone_is_written_as_it_is() -> None:
     at = datetime.fromisoformat("2026-11-22T23:30:00+09:00")
     reading, sources = make_situations()["findings"]
-    ds = build_cad_sr(reading, sources, NODE, UIDS, Occasion(at, None), SHOWN).dataset
+    ds = build_cad_sr(reading, sources, Authorship(NODE, UIDS, Occasion(at, None), SHOWN)).dataset
     assert (ds.ContentDate, ds.ContentTime) == ("20261122", "233000")

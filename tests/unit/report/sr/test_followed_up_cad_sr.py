@@ -18,7 +18,11 @@ from secondread.report.sr.reported_lesions import find_missing, group_lesions
 from secondread.report.sr.single_image_finding import select_findings
 from secondread.settings import ProfileSettings
 from tests.unit.report.followed import POINTED, POINTS, make_followed_study, make_mixed_study
-from tests.unit.report.readings import FIRST_OCCASION, NODE, UIDS, make_cluster, make_situations
+from tests.unit.report.readings import (
+    make_authorship,
+    make_cluster,
+    make_situations,
+)
 
 SHOWN = ProfileSettings()
 ALL = ProfileSettings(findings="all")
@@ -28,9 +32,7 @@ C = concepts
 def document(
     reading: StudyReading, sources: dict[str, Dataset], profile: ProfileSettings = SHOWN
 ) -> Content:
-    return ContentTree(
-        build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, profile).dataset
-    ).root
+    return ContentTree(build_cad_sr(reading, sources, make_authorship(profile)).dataset).root
 
 
 def below(content: Content, concept: Code) -> list[Content]:
@@ -61,7 +63,7 @@ def impression_of(root: Content, name: str) -> Content:
 
 def test_priors_stand_in_the_library_behind_the_images_and_in_other_evidence() -> None:
     reading, sources = make_followed_study()
-    ds = build_cad_sr(reading, sources, NODE, UIDS, FIRST_OCCASION, SHOWN).dataset
+    ds = build_cad_sr(reading, sources, make_authorship(SHOWN)).dataset
     evidence = {
         keyword: [
             reference.ReferencedSOPInstanceUID

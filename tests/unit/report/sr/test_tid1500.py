@@ -8,13 +8,12 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 
 from secondread.codes import Change, Distribution, Morphology
-from secondread.errors import ReportError
 from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.findings.treatment import Zone, ZoneBasis, ZonePlacement
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.sr.header import Authorship
+from secondread.report.result import Authorship
 from secondread.report.sr.own_codes import SCHEME, list_own_codes
-from secondread.report.sr.tid1500 import build_measurement_report, can_report
+from secondread.report.sr.tid1500 import build_measurement_report
 from secondread.settings import ProfileSettings
 from tests.unit.report.readings import (
     FIRST_OCCASION,
@@ -42,7 +41,9 @@ DESCRIBED = make_cluster(
 
 
 def report(reading: StudyReading, sources: dict[str, Dataset], by: Authorship = BY) -> Dataset:
-    return build_measurement_report(reading, sources, by).dataset
+    result = build_measurement_report(reading, sources, by)
+    assert result is not None
+    return result.dataset
 
 
 def groups(ds: Dataset) -> list[Dataset]:
@@ -203,9 +204,8 @@ def test_what_was_left_out_is_named_with_its_reason() -> None:
 
 def test_without_an_instance_there_is_no_report() -> None:
     reading = make_study_reading(Outcome.FAILED, reasons=(Reason.READING_FAILED,))
-    assert not can_report(reading, index_by_uid(make_header("LCC")))
-    with pytest.raises(ReportError):
-        report(reading, index_by_uid(make_header("LCC")))
+    sources = index_by_uid(make_header("LCC"))
+    assert build_measurement_report(reading, sources, BY) is None
 
 
 def test_the_private_scheme_is_identified_and_its_codes_are_distinct_and_short_enough() -> None:

@@ -12,11 +12,9 @@ from secondread.report.compose import compose_results
 from secondread.report.readback.content import Content, ContentTree
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
-    FIRST_OCCASION,
     FOUR_VIEWS,
-    NODE,
-    UIDS,
     index_by_uid,
+    make_authorship,
     make_cluster,
     make_grey_display,
     make_header,
@@ -56,7 +54,7 @@ def outline(content: Content, depth: int = 0) -> list[str]:
 
 def tree_of(reading: StudyReading, *headers: Dataset) -> list[str]:
     results = compose_results(
-        reading, index_by_uid(*headers), make_grey_display, NODE, UIDS, FIRST_OCCASION, AS_FAILED
+        reading, index_by_uid(*headers), make_grey_display, make_authorship(AS_FAILED)
     )
     return [line for result in results for line in outline(ContentTree(result.dataset).root)]
 
