@@ -22,7 +22,8 @@ def test_the_wheel_has_every_source_file_and_nothing_of_the_tests(names: set[str
     source = ROOT / "service"
     expected = {
         path.relative_to(source).as_posix()
-        for path in (source / "secondread").rglob("*")
+        for package in ("secondread", "secondread_lab")
+        for path in (source / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
 

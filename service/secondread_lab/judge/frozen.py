@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from secondread_lab.judge.population import SEED, PlannedExam, SetName, plan_exams
 from secondread_lab.simulate.exam import SimulatedView, simulate_views
-from secondread_lab.simulate.spec import ExamSpec
+from secondread_lab.simulate.spec import FORMER_NAMES, ExamSpec
 from secondread_lab.simulate.truth import TruthRow
 
 GENERATOR = 1
@@ -99,10 +99,6 @@ def take_fingerprint(view: SimulatedView) -> Fingerprint:
     )
 
 
-_NAMES_WHEN_FROZEN = {"TreatmentSpec": "Treatment"}
-"""Classes of a specification that had another name when the record was made, which digests hold."""
-
-
 def digest_spec(spec: ExamSpec) -> str:
     """Return a short digest of a specification: exams of equal digests are meant to be equal."""
     return sha256(_stated(spec).encode()).hexdigest()[:12]
@@ -120,7 +116,7 @@ def _stated(value: object) -> str:
     said = ((one.name, getattr(value, one.name), one.default) for one in fields(value))
     body = ",".join(f"{name}={_stated(now)}" for name, now, default in said if now != default)
     name = type(value).__name__
-    return f"{_NAMES_WHEN_FROZEN.get(name, name)}({body})"
+    return f"{FORMER_NAMES.get(name, name)}({body})"
 
 
 def _middle(row: TruthRow) -> tuple[float, float]:

@@ -292,7 +292,7 @@ def _metal_items(spec: ExamSpec, breast: SimulatedBreast) -> Iterator[AnnotatedS
 def _study(spec: ExamSpec, target: _Target) -> StudyIdentity:
     day = spec.find_date(target.years_before)
     return StudyIdentity(
-        key=repr(spec),
+        key=spec.key,
         patient_id=_patient_id(spec),
         taken_at=datetime.combine(day, TAKEN_AT, tzinfo=UTC),
     )

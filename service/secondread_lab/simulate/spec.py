@@ -24,6 +24,10 @@ ExamName = Literal["current", "prior"]
 TAKEN_AT = time(7, 30)
 """Time of day of every simulated study."""
 
+FORMER_NAMES = {"TreatmentSpec": "Treatment"}
+"""What classes of a specification were called when the first UIDs and digests were made of them;
+those must not change when a class gets a better name."""
+
 
 def find_latest_study_date(now: datetime) -> date:
     """Return the last day on which a study was complete before a local time."""
@@ -125,6 +129,14 @@ class ExamSpec:
                 ),
             ),
         )
+
+    @property
+    def key(self) -> str:
+        """Text that UIDs are derived from; specifications that differ have different keys."""
+        text = repr(self)
+        for name, former in FORMER_NAMES.items():
+            text = text.replace(f"{name}(", f"{former}(")
+        return text
 
     @property
     def exams(self) -> tuple[tuple[ExamName, float], ...]:
