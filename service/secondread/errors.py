@@ -14,6 +14,9 @@ SecondreadError
 └── TransitionError        an event that the state table does not know in that state: our bug
 """
 
+from pathlib import Path
+from traceback import extract_tb
+
 
 class SecondreadError(Exception):
     """The base of every error that this package raises on purpose."""
@@ -82,3 +85,12 @@ class ReportError(SecondreadError):
 
 class TransitionError(SecondreadError):
     """An event reached a state that has no transition for it."""
+
+
+def describe_without_quoting(error: Exception) -> str:
+    """Return the type of an error and the line that raised it.
+
+    For logs: the text of an error that nobody expected could quote a header, and with it a patient.
+    """
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

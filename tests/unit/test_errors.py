@@ -1,4 +1,6 @@
-from secondread.errors import HeaderError
+import pytest
+
+from secondread.errors import HeaderError, describe_without_quoting
 
 
 def test_a_header_error_names_keyword_tag_value_and_rule() -> None:
@@ -8,3 +10,13 @@ def test_a_header_error_names_keyword_tag_value_and_rule() -> None:
         "ImagerPixelSpacing (0018,1164) is [0, 0]: two positive numbers in mm are expected"
     )
     assert "absent" in str(HeaderError("PatientID", None, "needed"))
+
+
+def test_an_unexpected_error_is_described_by_type_and_place_without_its_text() -> None:
+    with pytest.raises(ValueError, match="Doe") as raised:
+        int("Doe^Jane")
+
+    described = describe_without_quoting(raised.value)
+
+    assert described.startswith("ValueError at test_errors.py:")
+    assert "Doe" not in described

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.atomic_files import write_whole
 from models.calcification.training.regions import HEADS, OBJECT_COLUMNS
 from models.calcification.training.store import TISSUE, read_shard
 from secondread.codes import MarkClass
@@ -17,6 +16,7 @@ from secondread.detect.detector import Detector
 from secondread.detect.grid import InputGrid
 from secondread.detect.manifest import Manifest
 from secondread.detect.marks import Mark
+from secondread.files import write_whole
 from secondread.findings.clusters import join_pieces, positions_mm
 from secondread.findings.group_features import FloatArray
 from secondread.geometry import SpacingMm
@@ -77,7 +77,7 @@ def annotate_regions(folder: Path, detector: Detector, work: Path) -> Iterator[A
             found.append(
                 [mark.as_json() for mark in detector.find_marks_in_input(image, tissue, grid)]
             )
-        with write_whole(kept) as part:
+        with write_whole(kept, durable=True) as part:
             part.write_text(json.dumps(found), "ascii")
     for number, values in enumerate(json.loads(kept.read_text("ascii"))):
         side = float(shard.spacing_mm[number])

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.atomic_files import write_whole
 from secondread.codes import Laterality, View
+from secondread.files import write_whole
 from secondread_lab.simulate.fields import Map
 from secondread_lab.simulate.phantom import Density, draw_breast
 from secondread_lab.simulate.projection import Frame, draw_positioning, find_chest_wall_side
@@ -54,7 +54,7 @@ def write_backgrounds(folder: Path, numbers: Iterator[int]) -> Iterator[Path]:
         path = folder / f"{number:05d}.npz"
         if not path.exists():
             lines, levels = _drawn(number)
-            with write_whole(path) as part:
+            with write_whole(path, durable=True) as part:
                 np.savez(part, lines=lines, levels=levels)
         yield path
 

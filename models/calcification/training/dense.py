@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.calcification.training.atomic_files import write_whole
 from models.calcification.training.regions import HEADS, IGNORED
 from models.calcification.training.store import TISSUE
 from models.calcification.training.tiles import TileBatch, Tiles
+from secondread.files import write_whole
 
 Progress = Callable[[str], None]
 
@@ -138,5 +138,5 @@ def _save(checkpoint: Path, step: int, state: dict[str, Any]) -> None:
     content: dict[str, Any] = {"step": step}
     for name, one in state.items():
         content[name] = one.state_dict()
-    with write_whole(checkpoint) as part:
+    with write_whole(checkpoint, durable=True) as part:
         torch.save(content, part)

@@ -31,13 +31,13 @@ from models.calcification.training import (
     real,
     store,
 )
-from models.calcification.training.atomic_files import write_whole
 from models.calcification.training.console import report_progress
 from models.calcification.training.networks import Dense, Neighbours, Patches
 from models.calcification.training.region_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS
 from models.calcification.training.tiles import Tiles
 from models.calcification.training.weights import load_weights
+from secondread.files import write_whole
 from secondread_lab.simulate.seeds import seed_stream
 
 COMMITTED = Path(__file__).parents[1]
@@ -177,7 +177,7 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
         f"dense.onnx written, {away:.1g} from PyTorch, in bytes log odds off by {off:.2f}"
     )
     # Last: where this file is, the next start takes all of it for done.
-    with write_whole(done) as part:
+    with write_whole(done, durable=True) as part:
         torch.save(trained.state_dict(), part)
     return trained
 
@@ -186,7 +186,7 @@ def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[
     kept = plan.work / f"mistakes-{plan.seed:03d}.npy"
     if not kept.exists():
         found = mining.mistakes(network.eval(), regions)
-        with write_whole(kept) as part:
+        with write_whole(kept, durable=True) as part:
             np.save(part, found)
     mistaken: npt.NDArray[np.int64] = np.load(kept)
     report_progress(f"{len(mistaken)} mistakes of the committed network mined")
@@ -225,7 +225,7 @@ def _patch_networks(
     start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
     describe = patches.train_describe(samples, start, recipe, report_progress)
     _export(plan, describe, "describe", patches.DESCRIBE_PX, left_out=0)
-    with write_whole(done) as part:
+    with write_whole(done, durable=True) as part:
         torch.save(rescore.state_dict(), part)
     return rescore
 

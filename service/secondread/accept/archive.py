@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from secondread.errors import InputError, StorageFullError
+from secondread.files import flush_file, flush_folder
 
 Area = Literal["instances", "outbox", "crops", "answers"]
 """The archive's folders: what was received, what is to be sent, pictures of findings, and what the
@@ -95,13 +96,13 @@ class Archive:
             size = spooled.stat().st_size
             is_new = not (target.is_file() and target.stat().st_size == size)
             if is_new:
-                _flush_file(spooled)
+                flush_file(spooled)
                 self._make_folder(target.parent)
                 spooled.replace(target)
             else:
                 spooled.unlink()
             # Also when it was there before: the process that renamed it may have died before this.
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
         except OSError as error:
             raise StorageFullError(f"archive: {error.strerror} at {relative}") from error
         return ArchivedFile(relative, size, is_new)
@@ -186,7 +187,7 @@ class Archive:
         if folder != self.root:
             self._make_folder(folder.parent)
         folder.mkdir(parents=folder == self.root, exist_ok=True)
-        _flush_folder(folder.parent)
+        flush_folder(folder.parent)
         self._durable.add(folder)
 
 
@@ -194,20 +195,3 @@ def _relative_path(digest: str, area: Area) -> str:
     if not _DIGEST.fullmatch(digest):
         raise InputError(f"not a SHA-256 digest: {digest!r}")
     return f"{area}/{digest[:2]}/{digest[2:4]}/{digest}.{_KINDS[area]}"
-
-
-def _flush_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _flush_folder(folder: Path) -> None:
-    # Windows cannot open folders; the node's platforms (Linux, macOS) can.
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

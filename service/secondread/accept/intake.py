@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from traceback import extract_tb
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -28,7 +27,13 @@ from secondread.accept.ledger import (
 )
 from secondread.accept.refusals import Caller, RefusalLog
 from secondread.clock import Clock
-from secondread.errors import InputError, SecondreadError, StorageFullError, TransientError
+from secondread.errors import (
+    InputError,
+    SecondreadError,
+    StorageFullError,
+    TransientError,
+    describe_without_quoting,
+)
 from secondread.metrics import INSTANCE_BYTES, INSTANCES, STORE_SECONDS
 from secondread.reasons import Reason
 
@@ -195,8 +200,11 @@ class Intake:
             case OSError():
                 _log.error("instance_not_stored", error=error.strerror, **facts)
                 return StoreStatus.OUT_OF_RESOURCES
+            case SecondreadError():
+                _log.error("instance_not_stored", error=str(error), **facts)
+                return StoreStatus.CANNOT_UNDERSTAND
             case _:
-                _log.error("instance_not_stored", error=_describe(error), **facts)
+                _log.error("instance_not_stored", error=describe_without_quoting(error), **facts)
                 return StoreStatus.CANNOT_UNDERSTAND
 
     def _refuse(self, delivery: ReceivedInstance, reason: Reason) -> None:
@@ -238,11 +246,3 @@ def _facts(delivery: ReceivedInstance) -> dict[str, str]:
         "calling_ae_title": delivery.association.calling_ae_title,
         "association_id": delivery.association.association_id,
     }
-
-
-def _describe(error: Exception) -> str:
-    """Name an unexpected error and its place; its text could quote a header, and is left out."""
-    if isinstance(error, SecondreadError):
-        return str(error)
-    frame = extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -24,6 +24,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from secondread.accept.contexts import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.errors import InputError
+from secondread.files import write_whole
 from secondread.log import get_logger
 from secondread.send.outbox import Callee, OutboxObject, PeerCheck, StoreAnswer
 from secondread.send.scu import send_echo, store_objects
@@ -209,9 +210,8 @@ class ArchivePeer:
         study_uid, sop_class_uid, sop_instance_uid = _identity(path)
         place = self.folder / study_uid / f"{sop_instance_uid}.dcm"
         place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(".part")
-        shutil.copyfile(path, part)
-        part.replace(place)
+        with write_whole(place) as part:
+            shutil.copyfile(path, part)
         kept = ArchivedObject(study_uid, sop_class_uid, sop_instance_uid, place)
         with self._changed:
             self._objects[sop_instance_uid] = kept

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secondread.errors import InputError, ModelError
+from secondread.files import write_whole
 from secondread.geometry import PointPx
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
             overrides = frozenset(request["overrides"])
             detection, display = detector.detect(Path(request["detect"]), overrides)
         if request["display_to"] is not None and display is not None:
-            _write_whole(Path(request["display_to"]), display)
+            _write_display(Path(request["display_to"]), display)
     except OSError as error:
         return {"os_error": f"{type(error).__name__}: {error}"}
     except ModelError as error:
@@ -94,16 +95,11 @@ def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
     return {"detection": detection.as_json() if detection else None}
 
 
-def _write_whole(path: Path, display: "Display") -> None:
+def _write_display(path: Path, display: "Display") -> None:
     import numpy as np
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.save(file, display, allow_pickle=False)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with write_whole(path) as part, part.open("wb") as file:
+        np.save(file, display, allow_pickle=False)
 
 
 def _send(replies: io.TextIOBase, message: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from secondread.detect.attempts import detect_with_retries, failed_detection
 from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError
+from secondread.files import write_whole
 from secondread.reasons import Reason
 
 DetectImage = Callable[[Path, Path, frozenset[str]], Detection]
@@ -52,9 +53,8 @@ class ReadingCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             detect = partial(self.detect, path, self._display(instance_uid), self.overrides)
             detection = detect_with_retries(instance_uid, detect, self.attempts)
-            begun = kept.with_suffix(".part")
-            begun.write_text(json.dumps(detection.as_json()), encoding="utf-8")
-            begun.replace(kept)
+            with write_whole(kept) as part:
+                part.write_text(json.dumps(detection.as_json()), encoding="utf-8")
         return detection
 
     def get_prior_detection(

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 from secondread import log, metrics
 from secondread.detect.attempts import failed_detection
 from secondread.detect.marks import Detection
-from secondread.errors import TransientError
+from secondread.errors import TransientError, describe_without_quoting
 from secondread.findings.finding import StudyReading
 from secondread.followup.comparison_json import decode_recheck, encode_recheck
 from secondread.reading import read_study
@@ -113,7 +112,10 @@ class ReadingSteps:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
             _log.error(
-                "second_look_broke", study_uid=study_uid, revision=revision, error=_words_of(error)
+                "second_look_broke",
+                study_uid=study_uid,
+                revision=revision,
+                error=describe_without_quoting(error),
             )
             return []
 
@@ -148,7 +150,10 @@ class ReadingSteps:
             # Whatever breaks over a prior must not cost the reading. What breaks without one too
             # does so again, and ends in the failed result.
             _log.error(
-                "follow_up_broke", study_uid=study_uid, revision=revision, error=_words_of(error)
+                "follow_up_broke",
+                study_uid=study_uid,
+                revision=revision,
+                error=describe_without_quoting(error),
             )
             given_up = tuple(prior.study_uid for prior in priors.usable)
             return self._finish(material, detections, priors, PriorReadings(given_up=given_up))
@@ -273,9 +278,3 @@ class ReadingSteps:
         kept = self._kept(material)
         paths = {**material.paths, **select_prior_images(material, priors)}
         return lambda instance_uid: kept.get_display(instance_uid, paths[instance_uid])
-
-
-def _words_of(error: Exception) -> str:
-    """Say what broke and where; the error's own words may quote a header."""
-    frame = extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

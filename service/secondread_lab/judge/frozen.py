@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from secondread.files import write_whole
 from secondread_lab.judge.population import SEED, PlannedExam, SetName, plan_exams
 from secondread_lab.simulate.exam import SimulatedView, simulate_views
 from secondread_lab.simulate.spec import FORMER_NAMES, ExamSpec
@@ -228,9 +229,8 @@ def _made(exams: Sequence[PlannedExam], processes: int) -> Iterator[RecordedView
 
 def _write(name: SetName, processes: int) -> int:
     path = Path(__file__).parent / RECORD
-    draft = path.with_suffix(".draft")
-    write_record(draft, _made(plan_exams(name), processes))
-    draft.replace(path)
+    with write_whole(path) as part:
+        write_record(part, _made(plan_exams(name), processes))
     return 0
 
 

@@ -1,0 +1,52 @@
+"""Files that are written whole or not at all, and flushed to the disk where that is needed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_whole(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yield a file beside `path` to write to; it takes the place of `path` when the block ends.
+
+    If the block raises, `path` stays as it was.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist.
+    durable
+        Whether the file survives a power cut once the block has ended. Otherwise it may be found
+        empty or broken under its own name afterwards.
+    """
+    # The suffix stays, because some writers choose the format by it or append it.
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        if durable:
+            flush_file(part)
+        part.replace(path)
+        if durable:
+            flush_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def flush_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: a rename is durable only then."""
+    # Windows cannot open folders; the node's platforms (Linux, macOS) can.
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
