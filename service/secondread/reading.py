@@ -4,7 +4,6 @@ The durable workflow and the offline command both read through here, so that a f
 desk and the same file received from a PACS end in the same findings.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +21,7 @@ from secondread.findings.finding import (
     PriorStudy,
     StudyReading,
 )
+from secondread.findings.image_names import ImageNames, name_images
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.treatment import Treatment
 from secondread.geometry import SpacingMm
@@ -80,9 +80,9 @@ def read_study(
     circumstances
         Revision, missing views, priors, treatment.
     """
-    labels = label_images(selection.to_read)
+    names = name_images(selection.to_read)
     images = tuple(
-        _image(m, labels[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
+        _image(m, names[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
         for m in selection.to_read
     )
     invalid = tuple(
@@ -137,22 +137,13 @@ def read_from_report(
     )
 
 
-def label_images(mammograms: Sequence[Mammogram]) -> dict[str, str]:
-    """Return a label for each image, ``LCC`` or, where a view comes again, ``LCC2``."""
-    seen: Counter[str] = Counter()
-    labels: dict[str, str] = {}
-    for mammogram in mammograms:
-        name = mammogram.label.replace("?", "X")
-        seen[name] += 1
-        labels[mammogram.sop_instance_uid] = name + (str(seen[name]) if seen[name] > 1 else "")
-    return labels
-
-
-def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reader) -> ImageReading:
+def _image(
+    mammogram: Mammogram, names: ImageNames, detection: Detection, reader: Reader
+) -> ImageReading:
     spacing = mammogram.spacing
     findings = (
         describe_findings(
-            label,
+            names.label,
             detection.marks,
             # A gate overridden by request may let an image without a pixel spacing through; its
             # millimetres are then pixels of 0.1 mm, and its gate values say so.
@@ -167,6 +158,8 @@ def _image(mammogram: Mammogram, label: str, detection: Detection, reader: Reade
     )
     return ImageReading(
         mammogram=mammogram,
+        label=names.label,
+        name=names.name,
         status=detection.status,
         reasons=detection.reasons,
         gates=detection.gates,

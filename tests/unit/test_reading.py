@@ -1,14 +1,14 @@
 import pytest
 
 from secondread.assemble.scope import select_images
-from secondread.codes import Laterality, View
+from secondread.codes import Laterality
 from secondread.detect.marks import Mark
 from secondread.findings.finding import ModelIdentity, PriorStudy
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.treatment import Procedure, Treatment
-from secondread.reading import Reader, StudyContext, label_images, read_study
+from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus, Outcome, Reason
-from tests.worlds.builders import detection, mammogram, mark, view_sequence
+from tests.worlds.builders import detection, mammogram, mark
 
 READER = Reader(
     ModelIdentity("Test", "1", "0" * 64, 1, calibrated=False),
@@ -110,12 +110,3 @@ def test_what_is_not_known_is_said() -> None:
 
     assert reasons[0] == ()
     assert reasons[1] == (Reason.VIEWS_MISSING, Reason.TREATMENT_UNKNOWN, Reason.NO_COMPARISON)
-
-
-def test_a_view_that_comes_again_gets_a_label_of_its_own() -> None:
-    again = mammogram(AcquisitionTime="111111")
-    oblique = mammogram(ViewCodeSequence=view_sequence(View.MLO))
-
-    labels = label_images([LEFT, again, oblique])
-
-    assert list(labels.values()) == ["LCC", "LCC2", "LMLO"]

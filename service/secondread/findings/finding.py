@@ -6,9 +6,10 @@ from datetime import date
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Change, Distribution, MarkClass, Morphology
 from secondread.detect.marks import Breast
-from secondread.findings.changes import StudyComparison
+from secondread.findings.changes import FindingRef, StudyComparison
 from secondread.findings.position import Position
 from secondread.findings.treatment import Treatment, ZonePlacement
+from secondread.findings.view_pair import ViewPair
 from secondread.geometry import Outline, PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 
@@ -68,6 +69,10 @@ class ImageReading:
     """What became of one in-scope image."""
 
     mammogram: Mammogram
+    label: str
+    """Side and view, unique in the study: ``LCC``, ``LCC2``; findings are named after it."""
+    name: str
+    """The same for people: ``L CC``, ``L CC (2)``, ``L CC, implant displaced``."""
     status: ImageStatus
     reasons: tuple[Reason, ...]
     gates: dict[str, float | str]
@@ -83,6 +88,10 @@ class ImageReading:
     def shown_findings(self) -> tuple[Finding, ...]:
         """The findings that the operating point shows."""
         return tuple(finding for finding in self.findings if finding.shown)
+
+    def refer_to(self, finding: Finding) -> FindingRef:
+        """Return what names one of the findings in other studies."""
+        return FindingRef(self.mammogram.study_uid, self.mammogram.sop_instance_uid, finding.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +179,8 @@ class StudyReading:
     """What is known of the patient's treatments, whatever its day, from every source."""
     prior_readings: tuple["StudyReading", ...] = ()
     """Readings of the priors' images with the same model, which `comparisons` are made from."""
+    view_pairs: tuple[ViewPair, ...] = ()
+    """The clusters that were recognised in both views of a breast."""
 
     @property
     def doubtful(self) -> bool:

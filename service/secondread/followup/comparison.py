@@ -23,7 +23,7 @@ from secondread.followup.calcifications import find_clusters
 from secondread.followup.limits import RepeatabilityLimits, load_limits
 from secondread.followup.registration.frame import find_frame
 from secondread.followup.registration.register import register
-from secondread.followup.view_changes import RegisteredPair, refer_to
+from secondread.followup.view_changes import RegisteredPair
 
 MOST_PITCH_RATIO = 2.1
 """Pitches farther apart than those of any two of today's detectors show other calcifications."""
@@ -187,7 +187,7 @@ def _why_not(image: ImageReading, other: ImageReading, *, same_model: bool) -> s
 
 def _not_comparable(image: ImageReading, why: str) -> list[FindingChange]:
     return [
-        FindingChange(ChangeKind.NOT_COMPARABLE, refer_to(image, finding), (), why_not=why)
+        FindingChange(ChangeKind.NOT_COMPARABLE, image.refer_to(finding), (), why_not=why)
         for finding in (image.findings[number] for number in find_clusters(image))
     ]
 

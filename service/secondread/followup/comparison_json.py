@@ -11,7 +11,7 @@ from secondread.findings.changes import (
     StudyComparison,
     ViewComparison,
 )
-from secondread.followup.correlation import ViewPair
+from secondread.findings.view_pair import ViewPair
 from secondread.followup.recheck import RecheckedFinding
 from secondread.geometry import PointPx
 

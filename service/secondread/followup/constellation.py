@@ -15,7 +15,7 @@ from secondread.findings.finding import Finding, ImageReading
 from secondread.followup.calcifications import collect_calcifications
 from secondread.followup.registration.frame import PointsMm, ViewFrame, find_frame
 from secondread.followup.registration.register import Registration, register
-from secondread.followup.view_changes import PLACE_LOST, refer_to
+from secondread.followup.view_changes import PLACE_LOST
 from secondread.geometry import PointPx
 
 Scores = Sequence[float | None]
@@ -90,7 +90,7 @@ def build_query(
         return _TOO_LITTLE
     own = at[None] + _steps_mm()[:, None]
     return ConstellationQuery(
-        refer_to(image, finding),
+        image.refer_to(finding),
         other.mammogram.sop_instance_uid,
         there.to_columns_rows(own),
         there.to_columns_rows(own[None] + shifts[:, None, None]),

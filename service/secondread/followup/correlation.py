@@ -17,6 +17,7 @@ from secondread.codes import Laterality, View
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.position import BreastHalf, Position, Quadrant
+from secondread.findings.view_pair import BreastPlace, ViewPair
 from secondread.followup.calcifications import find_clusters
 from secondread.followup.finding_position import (
     NippleAxes,
@@ -26,7 +27,6 @@ from secondread.followup.finding_position import (
     get_beam_deg,
 )
 from secondread.followup.registration.frame import PointsMm, find_frame
-from secondread.followup.view_changes import refer_to
 
 DEPTH_ERROR_MM = 8.0
 """Standard deviation of the difference in depth of one place in both views, nipples aside."""
@@ -43,31 +43,6 @@ _CENTRAL_MM = 10.0
 """Nearer than this to the nipple's axis, a place has no clock face."""
 _HOUR_ERROR = math.radians(20.0)
 """An hour of 30 degrees is not told where the angle is known less well."""
-
-
-@dataclass(frozen=True, slots=True)
-class BreastPlace:
-    """What two views together tell of a place."""
-
-    quadrant: Quadrant | None = None
-    """None where a line between quadrants is nearer than the place is known."""
-    half: BreastHalf | None = None
-    """Of these lines, the one that the place is clear of; None where there is none."""
-    clock_hour: int | None = None
-    """1 to 12, seen from in front; None for what is central, or not known well enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class ViewPair:
-    """One cluster in both views."""
-
-    cc: FindingRef
-    mlo: FindingRef
-    confidence: float
-    """0-1: that both are one cluster, by depth, number and size."""
-    depths_mm: tuple[float, float]
-    """Behind the nipple, in the cranio-caudal and in the oblique view."""
-    place: "BreastPlace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +88,7 @@ def _clusters(image: ImageReading) -> list[_Seen]:
 def _seen(image: ImageReading, finding: Finding, at: PointsMm, axes: NippleAxes) -> _Seen:
     header = image.mammogram
     return _Seen(
-        refer_to(image, finding),
+        image.refer_to(finding),
         axes.measure_depth(at),
         axes.measure_height(at),
         axes.estimate_height_error(at),
@@ -239,7 +214,7 @@ def add_quadrants(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyRead
         replace(
             image,
             findings=tuple(
-                _placed(finding, known.get(refer_to(image, finding))) for finding in image.findings
+                _placed(finding, known.get(image.refer_to(finding))) for finding in image.findings
             ),
         )
         for image in reading.images

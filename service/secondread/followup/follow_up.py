@@ -33,7 +33,7 @@ def follow_up(
     """
     placed = add_positions(reading)
     pairs = correlate_views(placed)
-    placed = add_zones(add_quadrants(placed, pairs), pairs)
+    placed = replace(add_zones(add_quadrants(placed, pairs), pairs), view_pairs=pairs)
     if not priors:
         return placed
     found = compare_with_priors(placed, priors)

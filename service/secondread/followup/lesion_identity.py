@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from secondread.codes import MarkClass
 from secondread.findings.changes import FindingRef, StudyComparison
 from secondread.findings.finding import ImageReading, StudyReading
-from secondread.followup.correlation import ViewPair
-from secondread.followup.view_changes import refer_to
+from secondread.findings.view_pair import ViewPair
 from secondread.geometry import Outline, bounding_box
 
 MintLesionUid = Callable[[FindingRef], str]
@@ -60,7 +59,7 @@ def recognize_lesions(
 
 def _clusters(image: ImageReading) -> list[tuple[FindingRef, Outline]]:
     return [
-        (refer_to(image, finding), finding.outline)
+        (image.refer_to(finding), finding.outline)
         for finding in image.findings
         if finding.mark_class is MarkClass.CLUSTER
     ]
@@ -185,7 +184,7 @@ def add_lesions(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> Stu
         replace(
             image,
             findings=tuple(
-                replace(finding, lesion_uid=lesions.get(refer_to(image, finding)))
+                replace(finding, lesion_uid=lesions.get(image.refer_to(finding)))
                 for finding in image.findings
             ),
         )

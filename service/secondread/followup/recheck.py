@@ -29,7 +29,7 @@ from secondread.followup.constellation import (
     build_query,
     judge_scores,
 )
-from secondread.followup.view_changes import locate_in_prior, refer_to
+from secondread.followup.view_changes import locate_in_prior
 from secondread.geometry import Outline, PointPx
 
 ScoreImage = Callable[[str, Sequence[PointPx]], Scores | None]
@@ -148,7 +148,7 @@ def apply_rechecks(
     of_prior = [one for one in looks if one.recheck.prior_image in uids]
     nothing = Recheck(seen=False, why_not=_AT_ANOTHER if looks else _BROKE)
     shown = {
-        refer_to(image, finding): describe_subject(finding)
+        image.refer_to(finding): describe_subject(finding)
         for image in current.images
         for finding in image.shown_findings
     }
@@ -225,7 +225,7 @@ def _blank(
     """Return a look at a finding's place that saw nothing so far."""
     place, error_mm = locate_in_prior(image, finding, other)
     return RecheckedFinding(
-        refer_to(image, finding),
+        image.refer_to(finding),
         describe_subject(finding),
         Recheck(seen=False, why_not=why_not, prior_image=other.mammogram.sop_instance_uid),
         place,

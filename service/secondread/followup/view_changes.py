@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from secondread.findings.changes import ChangeKind, FindingChange, FindingRef, MeasuredDifference
+from secondread.findings.changes import ChangeKind, FindingChange, MeasuredDifference
 from secondread.findings.finding import Finding, ImageReading
 from secondread.followup.calcifications import Calcifications, collect_calcifications, find_clusters
 from secondread.followup.limits import UnitLimits
@@ -66,7 +66,7 @@ class RegisteredPair:
         finding = self.image.findings[one.cluster.finding]
         error = round(self.registration.estimate_error(one.cluster.calcifications.at), 2)
         place = _inside(self.registration.map_to_prior(finding.outline), self.registration.prior)
-        about = refer_to(self.image, finding)
+        about = self.image.refer_to(finding)
         if not one.prior:
             return FindingChange(ChangeKind.NEW, about, (), place=place, error_mm=error)
         pairing = pair_calcifications(
@@ -80,7 +80,7 @@ class RegisteredPair:
             # A part says nothing of the whole: what it lacks may be in the other part.
             ChangeKind.UNCHANGED if one.is_part else measures.verdict,
             about,
-            tuple(refer_to(self.other, self.other.findings[number]) for number in one.prior),
+            tuple(self.other.refer_to(self.other.findings[number]) for number in one.prior),
             measures.number,
             measures.extent_mm,
             measures.diameter_mm,
@@ -91,7 +91,7 @@ class RegisteredPair:
 
     def _unseen(self, group: MappedCluster) -> FindingChange:
         finding = self.image.findings[group.finding]
-        return FindingChange(ChangeKind.NOT_IN_FIELD, refer_to(self.image, finding), ())
+        return FindingChange(ChangeKind.NOT_IN_FIELD, self.image.refer_to(finding), ())
 
     def _missing(
         self, old: Sequence[int], now: Calcifications, then: Calcifications
@@ -114,11 +114,11 @@ class RegisteredPair:
         return found
 
     def _outside(self, finding: Finding) -> FindingChange:
-        return FindingChange(ChangeKind.NOT_IN_FIELD, None, (refer_to(self.other, finding),))
+        return FindingChange(ChangeKind.NOT_IN_FIELD, None, (self.other.refer_to(finding),))
 
     def _absent(self, finding: Finding, at: PointsMm, now: Calcifications) -> FindingChange:
         """Return what is said of a prior cluster at whose place the current image shows none."""
-        about = (refer_to(self.other, finding),)
+        about = (self.other.refer_to(finding),)
         if not self.registration.has_tissue_near(at):
             return FindingChange(ChangeKind.NOT_COMPARABLE, None, about, why_not=PLACE_LOST)
         left = find_at_place(at, now, find_clusters(self.image))
@@ -154,12 +154,6 @@ def locate_in_prior(
     at = collect_calcifications(image, here).select_findings([image.findings.index(finding)]).at
     place = _inside(registration.map_to_prior(finding.outline), there)
     return place, round(registration.estimate_error(at), 2)
-
-
-def refer_to(image: ImageReading, finding: Finding) -> FindingRef:
-    """Return what names a finding in other studies."""
-    header = image.mammogram
-    return FindingRef(header.study_uid, header.sop_instance_uid, finding.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,10 @@ from secondread.findings.treatment import (
     ZoneBasis,
     ZonePlacement,
 )
+from secondread.findings.view_pair import ViewPair
 from secondread.followup.bed import Bed, find_beds, to_place_mm
-from secondread.followup.correlation import ViewPair
 from secondread.followup.lesion_identity import SAME_LESION
 from secondread.followup.treatment_status import find_breast_status, select_breast
-from secondread.followup.view_changes import refer_to
 
 NEAR_MM = 30.0
 """Farther than this from the bed's centre is elsewhere in the breast."""
@@ -185,7 +184,7 @@ def _agreed(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
     A projection can bring things nearer to each other, never farther apart.
     """
     found = {
-        refer_to(image, finding): finding.placement
+        image.refer_to(finding): finding.placement
         for image in reading.images
         for finding in image.findings
         if finding.placement is not None and finding.placement.basis is ZoneBasis.CLIPS
@@ -202,7 +201,7 @@ def _agreed(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
         replace(
             image,
             findings=tuple(
-                replace(finding, placement=agreed.get(refer_to(image, finding), finding.placement))
+                replace(finding, placement=agreed.get(image.refer_to(finding), finding.placement))
                 for finding in image.findings
             ),
         )

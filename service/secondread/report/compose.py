@@ -30,8 +30,10 @@ import pydicom
 from PIL import Image
 from pydicom.dataset import Dataset
 
+from secondread.assemble.mammogram import Mammogram
 from secondread.errors import ReportError
 from secondread.findings.finding import ImageReading, LeftOutInstance, StudyReading
+from secondread.findings.image_names import name_images
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
 from secondread.report.pages.captures import (
@@ -187,7 +189,7 @@ def _list_left_out_as_refused(
     reading: StudyReading, sources: Mapping[str, Dataset]
 ) -> StudyReading:
     """Return the reading with what it left out listed as refused, for "CAD failed"."""
-    refused: list[ImageReading] = []
+    refused: list[tuple[Mammogram, Reason]] = []
     remaining: list[LeftOutInstance] = []
     for instance in reading.left_out:
         mammogram = find_mammogram(instance.sop_instance_uid, sources)
@@ -195,9 +197,13 @@ def _list_left_out_as_refused(
         if mammogram is None or not is_image or instance.reason in _NOT_EXAMINED:
             remaining.append(instance)
         else:
-            reasons = (instance.reason,)
-            refused.append(ImageReading(mammogram, ImageStatus.REFUSED, reasons, {}, 0.0))
-    return replace(reading, images=tuple(refused), left_out=tuple(remaining))
+            refused.append((mammogram, instance.reason))
+    names = name_images(mammogram for mammogram, _ in refused)
+    images = tuple(
+        ImageReading(m, *names[m.sop_instance_uid], ImageStatus.REFUSED, (reason,), {}, 0.0)
+        for m, reason in refused
+    )
+    return replace(reading, images=images, left_out=tuple(remaining))
 
 
 def encode_file(dataset: Dataset) -> bytes:

@@ -8,9 +8,7 @@ import numpy.typing as npt
 from secondread.accept.archive import Archive
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.followup.correlation import correlate_views
 from secondread.followup.lesion_identity import add_lesions, assign_lesions, recognize_lesions
-from secondread.followup.view_changes import refer_to
 from secondread.report.pages.crop import encode_crop
 from secondread.report.sr.uids import derive_uid
 from secondread.track.lesions import Lesions
@@ -38,8 +36,9 @@ def track_lesions(
     readings = (reading, *reading.prior_readings, *reported)
     images = {image.mammogram.sop_instance_uid for one in readings for image in one.images}
     known = recognize_lesions(readings, lesions.find_in_images(images))
-    pairs = correlate_views(reading)
-    return add_lesions(reading, assign_lesions(reading, reading.comparisons, pairs, known, mint))
+    return add_lesions(
+        reading, assign_lesions(reading, reading.comparisons, reading.view_pairs, known, mint)
+    )
 
 
 def find_shown_lesions(reading: StudyReading) -> frozenset[str]:
@@ -58,7 +57,7 @@ def store_crops(
 ) -> Mapping[FindingRef, str]:
     """Write a picture of each finding that is a shown lesion; return where each lies."""
     return {
-        refer_to(image, finding): archive.write_bytes(
+        image.refer_to(finding): archive.write_bytes(
             encode_crop(display(image.mammogram.sop_instance_uid), finding.outline, spacing),
             "crops",
         ).relative_path

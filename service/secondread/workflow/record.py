@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.findings_json import encode_finding
-from secondread.followup.view_changes import refer_to
-from secondread.reading import label_images
 from secondread.report.sr.finding_lines import describe_finding
 from secondread.track.values import (
     RecordedFinding,
@@ -24,11 +22,10 @@ def make_image_entries(
 
     `answers` is where the detector's answers are kept, by SOP Instance UID.
     """
-    labels = label_images([image.mammogram for image in reading.images])
     read = tuple(
         RecordedImage(
             sop_instance_uid=image.mammogram.sop_instance_uid,
-            label=labels[image.mammogram.sop_instance_uid],
+            label=image.label,
             status=image.status,
             reasons=image.reasons,
             gates=image.gates,
@@ -86,12 +83,11 @@ def make_prior_finding_entries(
     return tuple(
         RecordedPriorFinding(
             earlier.study_uid,
-            labels[image.mammogram.sop_instance_uid],
-            missed.get(refer_to(image, finding)),
+            image.label,
+            missed.get(image.refer_to(finding)),
             _entry(image, finding, crops, ""),
         )
         for earlier in reversed(reading.prior_readings)
-        for labels in [label_images([image.mammogram for image in earlier.images])]
         for image in earlier.images
         for finding in image.findings
         if finding.lesion_uid in shown
@@ -101,7 +97,7 @@ def make_prior_finding_entries(
 def _entry(
     image: ImageReading, finding: Finding, crops: Mapping[FindingRef, str], line: str
 ) -> RecordedFinding:
-    crop = crops.get(refer_to(image, finding))
+    crop = crops.get(image.refer_to(finding))
     return RecordedFinding(
         finding_id=finding.id,
         sop_instance_uid=image.mammogram.sop_instance_uid,

@@ -144,7 +144,6 @@ def _compared(
     from secondread.findings.findings_json import encode_image
     from secondread.followup.comparison import find_doubts
     from secondread.followup.comparison_json import encode_comparison, encode_view_pair
-    from secondread.followup.correlation import correlate_views
     from secondread.followup.follow_up import follow_up
 
     done = follow_up(reading, [prior], looks)
@@ -155,7 +154,7 @@ def _compared(
         "study_uid": done.study_uid,
         **encode_comparison(done.comparisons[0]),
         "doubts": list(find_doubts(reading, prior)),
-        "seen_in_both_views": [encode_view_pair(pair) for pair in correlate_views(done)],
+        "seen_in_both_views": [encode_view_pair(pair) for pair in done.view_pairs],
         "images": [encode_image(image) for image in (*done.images, *prior.images)],
     }
     path = out / "comparison.json"
@@ -172,12 +171,10 @@ def _draw(
 ) -> list[Path]:
     from secondread.followup.registration.frame import find_frame
     from secondread.followup.registration.register import register
-    from secondread.reading import label_images
     from secondread.report.pages.comparison_page import draw_comparison_page, make_blink_pair
 
     comparison = reading.comparisons[0]
     then = {image.mammogram.sop_instance_uid: image for image in prior.images}
-    labels = label_images([image.mammogram for image in reading.images])
     pages: list[Path] = []
     for image in reading.images:
         uid = image.mammogram.sop_instance_uid
@@ -188,7 +185,7 @@ def _draw(
                 _shown(one, which, inputs, desk)
                 for one, which in ((image, "Current"), (other, "Prior"))
             ]
-            name = labels[uid] + (f"-{number + 1}" if number else "")
+            name = image.label + (f"-{number + 1}" if number else "")
             pages.append(out / f"{name}.png")
             draw_comparison_page(shown[0], shown[1], comparison).save(pages[-1])
             frames = find_frame(image), find_frame(other)

@@ -9,9 +9,9 @@ from secondread.detect.landmarks import add_landmarks
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.position import BreastHalf, DepthThird, Position, Quadrant
+from secondread.findings.view_pair import BreastPlace
 from secondread.followup.comparison import compare_with_priors
 from secondread.followup.correlation import (
-    BreastPlace,
     SignedDistance,
     add_quadrants,
     correlate_views,

@@ -17,6 +17,7 @@ from secondread.findings.finding import (
     ModelIdentity,
     StudyReading,
 )
+from secondread.findings.image_names import name_images
 from secondread.geometry import PointPx, SpacingMm, padded_hull
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.result import Authorship, NodeIdentity, Occasion
@@ -95,7 +96,8 @@ def make_image_reading(
     """What became of one image."""
     gates: dict[str, float | str] = {"breast_area_cm2": 121.5, "polarity": "ok"}
     mammogram = Mammogram.from_dataset(ds)
-    return ImageReading(mammogram, status, reasons, gates, 1.5, findings, detail)
+    (names,) = name_images([mammogram]).values()
+    return ImageReading(mammogram, *names, status, reasons, gates, 1.5, findings, detail)
 
 
 def make_refused_image(ds: Dataset, reason: Reason = Reason.LOSSY_COMPRESSION) -> ImageReading:
@@ -107,7 +109,11 @@ def make_study_reading(
     outcome: Outcome, *images: ImageReading, reasons: tuple[Reason, ...] = ()
 ) -> StudyReading:
     """A reading of these images."""
-    return StudyReading(STUDY, 1, "first", outcome, reasons, images, (), (), (), MODEL)
+    names = name_images(image.mammogram for image in images)
+    named = (
+        replace(image, **names[image.mammogram.sop_instance_uid]._asdict()) for image in images
+    )
+    return StudyReading(STUDY, 1, "first", outcome, reasons, tuple(named), (), (), (), MODEL)
 
 
 def index_by_uid(*headers: Dataset) -> dict[str, Dataset]:

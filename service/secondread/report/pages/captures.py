@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pydicom.dataset import Dataset
 
 from secondread.findings.finding import ImageReading, StudyReading
+from secondread.findings.image_names import format_label
 from secondread.reasons import ImageStatus, Outcome
 from secondread.report.pages.overview import draw_overview_page
 from secondread.report.pages.page_layout import (
@@ -41,10 +42,8 @@ from secondread.report.sr.wording import (
     describe_left_out,
     describe_operating_point,
     describe_priors,
-    format_label,
     join_sentences,
     list_study_doubts,
-    name_images,
     pluralize,
     to_ascii,
 )
@@ -89,14 +88,13 @@ def make_view_captures(
     ReportError
         An image with findings has no header.
     """
-    names = name_images(reading)
     drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
     results = []
     for index, image in enumerate(drawn, start=first):
         uid = image.mammogram.sop_instance_uid
         source = find_source(image.mammogram, sources)
         text = PageText(
-            title=to_ascii(names[uid]),
+            title=to_ascii(image.name),
             subtitle=f"{pluralize(len(image.shown_findings), 'finding')} shown",
             notes=_view_notes(reading, image),
             footer=_footer(reading, authorship, source),
@@ -200,10 +198,9 @@ def _headline(reading: StudyReading) -> str:
 
 
 def _notice_rows(reading: StudyReading) -> list[NoticeLine]:
-    names = name_images(reading)
     rows = [
         NoticeLine(
-            to_ascii(names[image.mammogram.sop_instance_uid]),
+            to_ascii(image.name),
             to_ascii(describe_image_outcome(image)),
             emphasized=image.status is not ImageStatus.READ,
         )

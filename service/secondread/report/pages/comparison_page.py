@@ -8,6 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from secondread.findings.changes import StudyComparison
+from secondread.findings.image_names import format_label
 from secondread.followup.registration.frame import PointsMm, ViewFrame
 from secondread.followup.registration.register import Registration
 from secondread.report.pages.breast_panel import (
@@ -36,7 +37,7 @@ from secondread.report.pages.drawing import (
     shorten_text,
 )
 from secondread.report.pages.panels import DisplayArray
-from secondread.report.sr.wording import DISCLAIMER, PURPOSE, format_label, pluralize
+from secondread.report.sr.wording import DISCLAIMER, PURPOSE, pluralize
 
 PAGE_SIZE = (1800, 1400)
 """Columns and rows of a page."""

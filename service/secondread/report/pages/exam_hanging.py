@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from secondread.codes import Laterality, View
 from secondread.findings.changes import StudyComparison
 from secondread.findings.finding import ImageReading, StudyReading
-from secondread.report.sr.wording import explain_why_not_read, format_label, name_images
+from secondread.findings.image_names import format_label
+from secondread.report.sr.wording import explain_why_not_read
 
 ROWS = (View.CC, View.MLO)
 SIDES = (Laterality.RIGHT, Laterality.LEFT)
@@ -78,8 +79,7 @@ def _slot(reading: StudyReading, side: Laterality, row: View) -> ViewSlot:
     read = [image for image in found if image.status.was_read]
     if read:
         best = max(read, key=lambda image: (len(image.shown_findings), image.mammogram.view is row))
-        name = name_images(reading)[best.mammogram.sop_instance_uid]
-        return ViewSlot(side, name, best, prior=_prior(reading, best))
+        return ViewSlot(side, best.name, best, prior=_prior(reading, best))
     if found:
         return ViewSlot(
             side, format_label(label), None, f"not read: {explain_why_not_read(found[0])}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.findings.image_names import format_label
 from secondread.report.pages.breast_panel import find_drawing_spacing
 from secondread.report.pages.closeups import CloseUp, CloseUpView, draw_close_ups
 from secondread.report.pages.compared_marks import (
@@ -27,14 +28,7 @@ from secondread.report.pages.page_layout import divide_into_cells
 from secondread.report.pages.panels import DisplayArray, draw_inset
 from secondread.report.sr.finding_lines import describe_in_legend
 from secondread.report.sr.reported_lesions import ImageFinding, ReportedLesion, group_lesions
-from secondread.report.sr.wording import (
-    capitalize,
-    describe_facts,
-    describe_suspicion,
-    format_label,
-    name_images,
-    pluralize,
-)
+from secondread.report.sr.wording import capitalize, describe_facts, describe_suspicion, pluralize
 
 _BADGE_LINE, _LINE, _SMALL, _BETWEEN = 36, 29, 25, 12
 _MOST_CONTEXT = 2
@@ -95,7 +89,6 @@ def list_legend_lines(
     reading: StudyReading, hanging: ExamHanging, width: float
 ) -> list[LegendLine]:
     """Return the lesions by falling suspicion, then what is gone."""
-    names = name_images(reading)
     known: dict[tuple[str, str], ComparedFinding] = {}
     gone: list[LegendLine] = []
     for slot in (slot for row in hanging.rows for slot in row if slot.image is not None):
@@ -108,7 +101,7 @@ def list_legend_lines(
                 )
 
     def named(seen: ImageFinding) -> ComparedFinding:
-        name = names[seen.image.mammogram.sop_instance_uid]
+        name = seen.image.name
         alone = without_prior(seen.finding)
         return known.get((name, alone.number), replace(alone, number=f"{name} {alone.number}"))
 

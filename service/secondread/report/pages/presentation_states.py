@@ -21,7 +21,7 @@ from secondread.report.sr.header import build_header
 from secondread.report.sr.highdicom_adapter import build_stand_in, replace_header
 from secondread.report.sr.image_library import find_source
 from secondread.report.sr.uids import ResultUids
-from secondread.report.sr.wording import DISCLAIMER, PURPOSE, name_images, pluralize, to_ascii
+from secondread.report.sr.wording import DISCLAIMER, PURPOSE, pluralize, to_ascii
 from secondread.settings import ObjectKind
 
 LABEL = "SECONDREAD"
@@ -60,7 +60,6 @@ def build_presentation_states(
         An image with findings has no header.
     """
     drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
-    names = name_images(reading)
     return tuple(
         ResultObject(
             ObjectKind.PRESENTATION,
@@ -68,7 +67,6 @@ def build_presentation_states(
             image.mammogram.sop_instance_uid,
             _presentation_state(
                 image,
-                names[image.mammogram.sop_instance_uid],
                 find_source(image.mammogram, sources),
                 authorship,
                 index + 1,
@@ -79,7 +77,7 @@ def build_presentation_states(
 
 
 def _presentation_state(
-    image: ImageReading, name: str, source: Dataset, authorship: Authorship, number: int
+    image: ImageReading, source: Dataset, authorship: Authorship, number: int
 ) -> Dataset:
     mammogram = image.mammogram
     header = build_header(source, authorship, ObjectKind.PRESENTATION)
@@ -99,7 +97,7 @@ def _presentation_state(
         device_serial_number=authorship.node.device_uid,
         content_label=LABEL,
         content_description=to_ascii(
-            f"{name}: {pluralize(len(image.shown_findings), 'finding')} shown", 64
+            f"{image.name}: {pluralize(len(image.shown_findings), 'finding')} shown", 64
         ),
         content_creator_name="Secondread^",
         graphic_layers=[MARKS, NOTE],

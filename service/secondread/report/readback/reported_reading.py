@@ -31,6 +31,7 @@ from secondread.findings.finding import (
     ModelIdentity,
     StudyReading,
 )
+from secondread.findings.image_names import ImageNames, name_images
 from secondread.reasons import ImageStatus, Outcome, Reason
 
 _CLASSES = {
@@ -58,8 +59,11 @@ def rebuild_reading(report: CadReport) -> StudyReading:
     """
     if report.origin is ReportOrigin.FOREIGN:
         raise InputError(f"{report.title} is no reading of this software")
-    own = [image for image in report.images if image.study_uid == report.study_uid]
-    images = tuple(_image(report, image) for image in own)
+    mammograms = [
+        _mammogram(report, image) for image in report.images if image.study_uid == report.study_uid
+    ]
+    names = name_images(mammograms)
+    images = tuple(_image(report, m, names[m.sop_instance_uid]) for m in mammograms)
     return StudyReading(
         study_uid=report.study_uid,
         revision=1,
@@ -99,12 +103,14 @@ def _model(report: CadReport) -> ModelIdentity:
     )
 
 
-def _image(report: CadReport, image: CadImage) -> ImageReading:
-    uid = image.sop_instance_uid
+def _image(report: CadReport, mammogram: Mammogram, names: ImageNames) -> ImageReading:
+    uid = mammogram.sop_instance_uid
     was_read = uid in report.detected_images
     found = [f for f in report.findings if f.sop_instance_uid == uid]
     return ImageReading(
-        mammogram=_mammogram(report, image),
+        mammogram=mammogram,
+        label=names.label,
+        name=names.name,
         status=ImageStatus.READ if was_read else ImageStatus.FAILED,
         reasons=() if was_read else (Reason.READING_FAILED,),
         gates={},

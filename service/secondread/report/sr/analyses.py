@@ -30,7 +30,7 @@ from secondread.report.sr.composite_feature import identify_comparison, identify
 from secondread.report.sr.detections import identify_quality_gates
 from secondread.report.sr.reported_lesions import ReportedLesion
 from secondread.report.sr.tree import Relation, TreeItem
-from secondread.report.sr.wording import join_sentences, name_images
+from secondread.report.sr.wording import join_sentences
 
 _WANTED = frozenset(
     {
@@ -127,7 +127,7 @@ def _item(
 
 def _temporal(reading: StudyReading, library: frozenset[str]) -> tuple[PerformedAnalysis, ...]:
     sides: dict[bool, tuple[dict[str, None], dict[str, None]]] = {True: ({}, {}), False: ({}, {})}
-    names = name_images(reading)
+    names = {image.mammogram.sop_instance_uid: image.name for image in reading.images}
     for comparison in reading.comparisons:
         for view in comparison.views:
             if view.prior_sop_instance_uid is not None:
@@ -216,11 +216,9 @@ def _is_mlo(mammogram: Mammogram) -> bool:
 
 
 def _quality(reading: StudyReading) -> tuple[PerformedAnalysis, ...]:
-    names = name_images(reading)
     doubtful = [i for i in reading.images if i.status is ImageStatus.FLAGGED]
     uids = tuple(image.mammogram.sop_instance_uid for image in doubtful)
     remarks = tuple(
-        f"{names[uid]} read with doubts: {join_sentences(image.reasons)}"
-        for uid, image in zip(uids, doubtful, strict=True)
+        f"{image.name} read with doubts: {join_sentences(image.reasons)}" for image in doubtful
     )
     return (PerformedAnalysis(AnalysisType.IMAGE_QUALITY, False, uids, remarks),)

@@ -14,7 +14,7 @@ from secondread.codes import (
 from secondread.findings.changes import FindingChange, FindingRef, StudyComparison
 from secondread.findings.finding import ModelIdentity, StatedOperatingPoint
 from secondread.findings.position import Quadrant
-from secondread.followup.correlation import ViewPair
+from secondread.findings.view_pair import ViewPair
 from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.detections import identify_algorithm

@@ -9,18 +9,13 @@ from secondread.findings.finding import (
     StatedOperatingPoint,
     StudyReading,
 )
+from secondread.findings.image_names import format_label
 from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.operating_points import write_operating_points
 from secondread.report.sr.reported_lesions import list_prior_images
 from secondread.report.sr.tree import Relation, TreeItem
-from secondread.report.sr.wording import (
-    describe_image_outcome,
-    describe_operating_point,
-    format_label,
-    name_images,
-    to_ascii,
-)
+from secondread.report.sr.wording import describe_image_outcome, describe_operating_point, to_ascii
 
 _DETECTED = {
     FindingType.CALCIFICATION: "individual calcifications",
@@ -135,7 +130,7 @@ def _add_detections(
     entries: Mapping[str, TreeItem],
     points: tuple[StatedOperatingPoint, ...],
 ) -> None:
-    remarks = _image_parameters(images, name_images(reading))
+    remarks = _image_parameters(reading, images)
     for finding_type in _DETECTED:
         performed = _detection_performed(reading.model, finding_type, remarks)
         for image in images:
@@ -154,19 +149,19 @@ def _detection_performed(
     return item
 
 
-def _image_parameters(images: Iterable[ImageReading], names: Mapping[str, str]) -> list[str]:
+def _image_parameters(reading: StudyReading, images: Iterable[ImageReading]) -> list[str]:
     # The template has no place for a comment on one image, so each image has a parameter that
     # names it, says what became of it, and has the values of its gates.
     return [
-        f"{_name(image, names)}, {image.mammogram.sop_instance_uid}: "
+        f"{_name(reading, image)}, {image.mammogram.sop_instance_uid}: "
         + "; ".join((describe_image_outcome(image), *list_gate_parameters(image)))
         for image in images
     ]
 
 
-def _name(image: ImageReading, names: Mapping[str, str]) -> str:
+def _name(reading: StudyReading, image: ImageReading) -> str:
     header = image.mammogram
-    if header.sop_instance_uid in names:
-        return names[header.sop_instance_uid]
+    if header.study_uid == reading.study_uid:
+        return image.name
     day = header.study_date.isoformat() if header.study_date else "unknown date"
     return f"{format_label(header.label)} of the prior of {day}"

@@ -19,7 +19,7 @@ from secondread.followup.treatment_status import (
     find_conflicts,
     select_breast,
 )
-from secondread.report.sr.wording import CLASS_WORDS, name_images, pluralize, to_ascii
+from secondread.report.sr.wording import CLASS_WORDS, pluralize, to_ascii
 
 MOST_LINES = 12
 """How many findings the impression says in words; further ones are counted."""
@@ -56,14 +56,12 @@ def describe_in_legend(reading: StudyReading, image: ImageReading, finding: Find
 
 def list_impression_lines(reading: StudyReading) -> tuple[str, ...]:
     """Return the lines of the shown findings, named by view, and those of the treatment."""
-    names = name_images(reading)
     lines = []
     for image in reading.images:
-        view = names[image.mammogram.sop_instance_uid]
         for finding in image.shown_findings:
             parts = [*_place(finding), *_amount(finding), *describe_morphology(finding)]
             parts += describe_context(reading, image, finding)
-            lines.append(to_ascii(f"{view} {finding.number}: {', '.join(parts)}"))
+            lines.append(to_ascii(f"{image.name} {finding.number}: {', '.join(parts)}"))
     more = len(lines) - MOST_LINES
     rest = [f"{pluralize(more, 'more finding')} shown"] if more > 0 else []
     return (*lines[:MOST_LINES], *rest, *list_treatment_lines(reading))

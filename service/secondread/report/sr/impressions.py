@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from secondread.codes import FindingType, RenderingIntent
 from secondread.findings.finding import Finding, ImageReading, StatedOperatingPoint, StudyReading
+from secondread.findings.image_names import format_label
 from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.composite_feature import (
@@ -55,7 +56,7 @@ from secondread.report.sr.single_image_finding import (
 )
 from secondread.report.sr.tree import Relation, TreeItem
 from secondread.report.sr.uids import ResultUids
-from secondread.report.sr.wording import format_label, name_images, pluralize, to_ascii
+from secondread.report.sr.wording import pluralize, to_ascii
 from secondread.settings import ProfileSettings
 
 _PRESENTABLE = (RenderingIntent.NOT, RenderingIntent.OPTIONAL, RenderingIntent.REQUIRED)
@@ -175,8 +176,7 @@ class ImpressionWriter:
         if not shown and not lesion.changes:
             return []
         reading = self.contents.reading
-        names = name_images(reading)
-        said = ". ".join(_line(reading, seen, names) for seen in lesion.current)
+        said = ". ".join(_line(reading, seen) for seen in lesion.current)
         model = reading.model
         looks = [explain_change(*one) for one in find_rechecks(reading, lesion)]
         by = (
@@ -248,8 +248,7 @@ def _is_single(item: TreeItem) -> bool:
     return item.is_named(concepts.SINGLE_IMAGE_FINDING)
 
 
-def _line(reading: StudyReading, seen: ImageFinding, names: Mapping[str, str]) -> str:
+def _line(reading: StudyReading, seen: ImageFinding) -> str:
     finding = seen.finding
     rated = "not rated" if finding.suspicion is None else f"{finding.suspicion:.0f} of 100"
-    view = names[seen.ref.sop_instance_uid]
-    return f"{view} {describe_finding(reading, seen.image, finding)}; suspicion {rated}"
+    return f"{seen.image.name} {describe_finding(reading, seen.image, finding)}; suspicion {rated}"

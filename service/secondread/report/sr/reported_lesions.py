@@ -14,9 +14,8 @@ from secondread.findings.changes import (
     StudyComparison,
 )
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.followup.correlation import ViewPair, correlate_views
+from secondread.findings.view_pair import ViewPair
 from secondread.followup.lesion_identity import SAME_LESION
-from secondread.followup.view_changes import refer_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class ImageFinding:
     @property
     def ref(self) -> FindingRef:
         """What names it in other studies."""
-        return refer_to(self.image, self.finding)
+        return self.image.refer_to(self.finding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ def group_lesions(
     at = {one.ref: number for number, part in enumerate(parts) for one in part.current}
     pairs = [
         pair
-        for pair in correlate_views(reading)
+        for pair in reading.view_pairs
         if pair.confidence >= SAME_LESION and pair.cc in at and pair.mlo in at
     ]
     groups = _joined(len(parts), [(at[pair.cc], at[pair.mlo]) for pair in pairs])
@@ -167,7 +166,7 @@ def find_missing(reading: StudyReading) -> tuple[MissingFinding, ...]:
 
 def _findings(images: Iterable[ImageReading]) -> dict[FindingRef, ImageFinding]:
     return {
-        refer_to(image, finding): ImageFinding(image, finding)
+        image.refer_to(finding): ImageFinding(image, finding)
         for image in images
         for finding in image.findings
     }

@@ -15,6 +15,7 @@ from pydicom.uid import ComprehensiveSRStorage
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Code
 from secondread.findings.finding import StudyReading
+from secondread.findings.image_names import format_label
 from secondread.report import concepts
 from secondread.report.result import Authorship, NodeIdentity, ResultObject
 from secondread.report.sr import own_codes
@@ -34,8 +35,6 @@ from secondread.report.sr.wording import (
     PURPOSE,
     describe_image_outcome,
     describe_reading,
-    format_label,
-    name_images,
     to_ascii,
 )
 from secondread.settings import ObjectKind
@@ -139,10 +138,8 @@ def _groups(
     for image in reading.images:
         for finding in select_findings(image, include_all):
             yield writer.write_finding(image, finding)
-    names = name_images(reading)
     for image in reading.images:
-        name = names[image.mammogram.sop_instance_uid]
-        yield writer.write_image(image, f"{name}: {describe_image_outcome(image)}")
+        yield writer.write_image(image, f"{image.name}: {describe_image_outcome(image)}")
     for instance in reading.left_out:
         mammogram = find_mammogram(instance.sop_instance_uid, sources)
         if mammogram is not None:

@@ -1,12 +1,11 @@
 """The English of the results: what reports and captures say about a reading, ASCII only."""
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
 
-from secondread.assemble.mammogram import Mammogram
-from secondread.codes import MarkClass, ViewModifier
+from secondread.codes import MarkClass
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
+from secondread.findings.image_names import format_label
 from secondread.reasons import ImageStatus, Reason
 
 DISCLAIMER = "NOT FOR DIAGNOSIS"
@@ -48,35 +47,6 @@ def pluralize(number: int, singular: str, plural: str = "") -> str:
     ('1 image', '0 findings')
     """
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
-
-
-def name_images(reading: StudyReading) -> dict[str, str]:
-    """Return how each image is called, by SOP Instance UID: ``L CC``, ``L CC (2)``.
-
-    A view that comes again is numbered in reading order; view modifiers are said in words.
-    """
-    seen: Counter[str] = Counter()
-    names: dict[str, str] = {}
-    for image in reading.images:
-        name = _view_name(image.mammogram)
-        seen[name] += 1
-        uid = image.mammogram.sop_instance_uid
-        names[uid] = f"{name} ({seen[name]})" if seen[name] > 1 else name
-    return names
-
-
-def _view_name(mammogram: Mammogram) -> str:
-    modifiers = (m.code.meaning.lower() for m in ViewModifier if m in mammogram.view_modifiers)
-    return ", ".join((format_label(mammogram.label), *modifiers))
-
-
-def format_label(label: str) -> str:
-    """Return a label such as ``LMLO`` as people write it.
-
-    >>> format_label("LMLO"), format_label("")
-    ('L MLO', 'image')
-    """
-    return f"{label[0]} {label[1:]}".strip() if label else "image"
 
 
 def join_sentences(reasons: Iterable[Reason]) -> str:
@@ -162,7 +132,6 @@ def describe_reading(reading: StudyReading, lines: Iterable[str] = ()) -> str:
     model = reading.model
     read = [image for image in reading.images if image.status.was_read]
     shown = sum(len(image.shown_findings) for image in read)
-    names = name_images(reading)
     parts = [
         f"Second read for calcifications by {model.name} {model.version}: "
         f"{pluralize(len(read), 'image')} of {len(reading.images)} read, "
@@ -170,7 +139,7 @@ def describe_reading(reading: StudyReading, lines: Iterable[str] = ()) -> str:
     ]
     parts += lines
     parts += [
-        f"{names[image.mammogram.sop_instance_uid]} {describe_image_outcome(image)}"
+        f"{image.name} {describe_image_outcome(image)}"
         for image in reading.images
         if image.status is not ImageStatus.READ
     ]

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from secondread.codes import MarkClass, View
+from secondread.codes import MarkClass
 from secondread.findings.finding import LeftOutInstance, PriorStudy
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.sr import wording
@@ -16,7 +16,6 @@ from tests.unit.report.readings import (
     make_refused_image,
     make_study_reading,
 )
-from tests.worlds.builders import view_sequence
 
 
 @pytest.mark.parametrize(
@@ -36,22 +35,6 @@ def test_text_becomes_printable_ascii(text: str, plain: str) -> None:
 
 def test_text_is_cut_to_its_attribute() -> None:
     assert wording.to_ascii("x" * 20, 16) == "x" * 16
-
-
-def test_views_that_come_again_are_numbered_and_modified_ones_are_named() -> None:
-    headers = [
-        make_header("LCC", SOPInstanceUID="1.1"),
-        make_header("LCC", SOPInstanceUID="1.2"),
-        make_header(
-            "LCC",
-            SOPInstanceUID="1.3",
-            ViewCodeSequence=view_sequence(View.CC, ("399209000", "SCT")),
-        ),
-    ]
-    names = wording.name_images(
-        make_study_reading(Outcome.NO_FINDINGS, *map(make_image_reading, headers))
-    )
-    assert list(names.values()) == ["L CC", "L CC (2)", "L CC, implant displaced"]
 
 
 @pytest.mark.parametrize(

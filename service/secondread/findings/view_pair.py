@@ -1,0 +1,31 @@
+"""A cluster that was recognised in both views of a breast."""
+
+from dataclasses import dataclass
+
+from secondread.findings.changes import FindingRef
+from secondread.findings.position import BreastHalf, Quadrant
+
+
+@dataclass(frozen=True, slots=True)
+class BreastPlace:
+    """What two views together say about a place."""
+
+    quadrant: Quadrant | None = None
+    """None where a line between quadrants is nearer than the place is known."""
+    half: BreastHalf | None = None
+    """The half of a line that the place is clear of; None where it is clear of neither."""
+    clock_hour: int | None = None
+    """1 to 12, seen from in front; None for what is central, or not known well enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPair:
+    """One cluster in both views."""
+
+    cc: FindingRef
+    mlo: FindingRef
+    confidence: float
+    """0-1: that both are one cluster, by depth, number and size."""
+    depths_mm: tuple[float, float]
+    """Behind the nipple, in the cranio-caudal and in the oblique view."""
+    place: BreastPlace
