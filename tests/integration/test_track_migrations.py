@@ -1,16 +1,25 @@
 """Migrations: from nothing to the newest version, by one process or by several at once."""
 
+import csv
 import multiprocessing
+from datetime import date
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from secondread.assemble.mammogram import PatientKey
 from secondread.errors import SettingsError
+from secondread.followup.treatment_file import read_treatment_file
 from secondread.track.database import open_engine
 from secondread.track.migrate import find_newest_version, read_version, upgrade_database
 from secondread.track.tables import Base
+from secondread.track.values import TreatmentRecord
+from tests.worlds.track_world import World
+
+RUNBOOK = Path(__file__).resolve().parents[2] / "service" / "docs" / "runbook.md"
 
 
 def test_an_empty_database_is_brought_to_the_newest_version(empty_url: str) -> None:
@@ -76,6 +85,54 @@ def test_a_failed_migration_leaves_nothing_behind(
     with pytest.raises(RuntimeError, match="killed"):
         upgrade_database(empty_url)
     assert read_version(empty_url) is None
+
+
+@pytest.mark.parametrize("version", ["0001", "0006"])
+def test_a_database_from_before_the_first_release_is_refused_with_the_way_to_export_it(
+    empty_url: str, backend: str, version: str
+) -> None:
+    upgrade_database(empty_url)
+    set_version(empty_url, version)
+    with pytest.raises(SettingsError) as refused:
+        upgrade_database(empty_url)
+    tool = "sqlite3" if backend == "sqlite" else "pg_dump"
+    assert f"version {version}" in str(refused.value)
+    assert f"export it with `{tool} " in str(refused.value)
+    assert read_version(empty_url) == version
+
+
+def test_a_database_of_a_newer_program_is_refused(empty_url: str) -> None:
+    upgrade_database(empty_url)
+    set_version(empty_url, "v9_001")
+    with pytest.raises(SettingsError, match="v9_001, which this program does not know"):
+        upgrade_database(empty_url)
+
+
+def test_the_query_of_the_runbook_exports_treatments_in_the_form_of_the_import(
+    world: World, tmp_path: Path
+) -> None:
+    surgery = TreatmentRecord("L", "lumpectomy", date(2024, 5, 1), site="2 o'clock", source="csv")
+    world.tracker.treatments.add_treatment(PatientKey("P1", "HOSPITAL"), surgery, world.now)
+    query = RUNBOOK.read_text(encoding="utf-8").split("```sql")[1].split("```")[0]
+    path = tmp_path / "treatments.csv"
+    with world.tracker.database.begin_read() as session, path.open("w", newline="") as file:
+        rows = session.execute(text(query))
+        writer = csv.writer(file)
+        writer.writerow(rows.keys())
+        writer.writerows(rows)
+    (row,) = read_treatment_file(path)
+    assert row.patient == PatientKey("P1", "HOSPITAL")
+    assert (row.treatment.started_on, row.treatment.procedure.value) == (
+        date(2024, 5, 1),
+        "lumpectomy",
+    )
+
+
+def set_version(url: str, version: str) -> None:
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    engine.dispose()
 
 
 def test_a_database_of_another_kind_is_refused_without_repeating_its_password() -> None:

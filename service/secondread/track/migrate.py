@@ -8,12 +8,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from secondread.errors import SettingsError
 from secondread.track.database import open_engine, translate_driver_errors, with_write_lock
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Any number that nobody else's advisory lock in the same database is likely to have.
 _LOCK_KEY = 7_321_984_650
+
+_BEFORE_FIRST_RELEASE = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
+"""The versions of databases that development versions made, and that no migration starts from."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -46,6 +50,9 @@ def upgrade_database(url: str) -> str:
 
     Raises
     ------
+    SettingsError
+        The database is from before the first release, or from a newer version of the program; it
+        is left as it is.
     TransientError
         The database did not answer, or another process migrates for too long.
     """
@@ -54,7 +61,27 @@ def upgrade_database(url: str) -> str:
         with translate_driver_errors(), with_write_lock(engine).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            _check_version(connection)
             command.upgrade(_config(connection), "head")
     finally:
         engine.dispose()
     return find_newest_version()
+
+
+def _check_version(connection: Connection) -> None:
+    version = MigrationContext.configure(connection).get_current_revision()
+    if version in _BEFORE_FIRST_RELEASE:
+        is_file = connection.dialect.name == "sqlite"
+        name = connection.engine.url.database
+        export = f"sqlite3 {name} .dump" if is_file else f"pg_dump {name}"
+        raise SettingsError(
+            f"database.url: the database has version {version}, from before the first release, and "
+            f"cannot be upgraded; export it with `{export} > tracker.sql`, its treatments as the "
+            "runbook says under Upgrade, and start with an empty database"
+        )
+    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
+    if version is not None and version not in {script.revision for script in revisions}:
+        raise SettingsError(
+            f"database.url: the database has version {version}, which this program does not know; "
+            "a newer version of the program has upgraded it"
+        )

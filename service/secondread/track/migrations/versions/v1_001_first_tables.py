@@ -1,0 +1,612 @@
+"""The first tables, and the read-only views for people who query the tracker themselves.
+
+Nothing here is imported from the program: a migration must not change with it.
+
+Revises: nothing
+"""
+
+from functools import partial
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "v1_001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+CODE = sa.String(40)
+UID = sa.String(64)
+DIGEST = sa.String(64)
+AE_TEXT = sa.String(64)
+PERSON = sa.String(80)
+INSTANT = sa.DateTime(timezone=True)
+DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+TABLES = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_key = partial(sa.Column, primary_key=True)
+_required = partial(sa.Column, nullable=False)
+_optional = partial(sa.Column, nullable=True)
+
+
+def _table(name: str, *columns_and_constraints: sa.schema.SchemaItem) -> None:
+    sa.Table(name, TABLES, *columns_and_constraints)
+
+
+def upgrade() -> None:
+    TABLES.create_all(op.get_bind(), checkfirst=False)
+    for view in VIEWS:
+        op.execute(view)
+
+
+# What came in: patients, studies, series, instances, treatments.
+
+_table(
+    "installation",
+    _key("id", sa.Integer(), autoincrement=False),
+    _required("uid", sa.String(32)),
+    sa.CheckConstraint("id = 1", name="one_row"),
+)
+_table(
+    "patients",
+    _key("id", sa.Integer()),
+    _required("patient_id", sa.Text()),
+    _required("issuer", sa.Text()),
+    _optional("merged_into", sa.Integer(), sa.ForeignKey("patients.id")),
+    sa.UniqueConstraint("patient_id", "issuer"),
+)
+_table(
+    "patient_merges",
+    _key("id", sa.Integer()),
+    _required("merged", sa.Integer(), sa.ForeignKey("patients.id")),
+    _required("into", sa.Integer(), sa.ForeignKey("patients.id")),
+    _required("studies", sa.Integer()),
+    _required("treatments", sa.Integer()),
+    _required("merged_at", INSTANT),
+    _required("merged_by", PERSON),
+    sa.Index(None, "merged"),
+    sa.Index(None, "into"),
+)
+_table(
+    "treatments",
+    _key("id", sa.Integer()),
+    _required("patient", sa.Integer(), sa.ForeignKey("patients.id")),
+    _required("side", sa.String(1)),
+    _required("procedure", CODE),
+    _optional("started_on", sa.Date()),
+    _optional("ended_on", sa.Date()),
+    _required("site", sa.Text()),
+    _required("source", sa.String(40)),
+    _required("recorded_at", INSTANT),
+    sa.Index(None, "patient"),
+)
+_table(
+    "treatment_changes",
+    _key("id", sa.Integer()),
+    _required("patient", sa.Integer(), sa.ForeignKey("patients.id")),
+    _required("added", sa.Boolean()),
+    _required("side", sa.String(1)),
+    _required("procedure", CODE),
+    _optional("started_on", sa.Date()),
+    _optional("ended_on", sa.Date()),
+    _required("site", sa.Text()),
+    _required("changed_at", INSTANT),
+    _required("changed_by", PERSON),
+    sa.Index(None, "patient"),
+)
+_table(
+    "studies",
+    _key("study_uid", UID),
+    _optional("patient", sa.Integer(), sa.ForeignKey("patients.id")),
+    _optional("study_date", sa.Date()),
+    _required("peer", AE_TEXT),
+    _required("state", CODE),
+    _optional("hold_reason", CODE),
+    _required("exempt", sa.Boolean()),
+    _required("first_arrived_at", INSTANT),
+    _required("last_arrived_at", INSTANT),
+    _optional("quiet_due_at", INSTANT),
+    _optional("settle_due_at", INSTANT),
+    _optional("next_cause", CODE),
+    _optional("requested_by", PERSON),
+    _required("revision", sa.Integer()),
+    _optional("outcome", CODE),
+    _required("shown_findings", sa.Integer()),
+    _optional("reported_at", INSTANT),
+    _optional("priors_due_at", INSTANT),
+    sa.Index(None, "state", "quiet_due_at"),
+    sa.Index(None, "state", "settle_due_at"),
+    sa.Index(None, "patient", "study_date"),
+    sa.Index(None, "last_arrived_at"),
+    sa.Index(None, "outcome"),
+)
+_table(
+    "series",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("series_uid", UID),
+    _required("modality", sa.String(64)),
+    sa.UniqueConstraint("study_uid", "series_uid"),
+)
+_table(
+    "instances",
+    _key("id", sa.Integer()),
+    _required("sop_instance_uid", UID),
+    _required("sha256", DIGEST),
+    _required("sop_class_uid", UID),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("series", sa.Integer(), sa.ForeignKey("series.id")),
+    _required("transfer_syntax", UID),
+    _required("path", sa.Text()),
+    _required("size_bytes", sa.BigInteger()),
+    _required("peer", AE_TEXT),
+    _required("association", sa.String(64)),
+    _required("arrived_at", INSTANT),
+    _required("disposition", CODE),
+    _optional("scope_reason", CODE),
+    _optional("laterality", sa.String(1)),
+    _optional("view", sa.String(16)),
+    _optional("intent", sa.String(16)),
+    _required("current", sa.Boolean()),
+    _required("conflict", sa.Boolean()),
+    _optional("rejected_at", INSTANT),
+    _required("late", sa.Boolean()),
+    sa.UniqueConstraint("sop_instance_uid", "sha256"),
+    sa.Index(None, "study_uid", "current"),
+)
+_table(
+    "rejections",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("sop_instance_uid", UID),
+    _required("note_uid", UID),
+    _required("code", sa.String(16)),
+    _required("rejected_at", INSTANT),
+    sa.UniqueConstraint("study_uid", "sop_instance_uid"),
+)
+
+# What was read: revisions, images, findings, lesions.
+
+_table(
+    "revisions",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("number", sa.Integer()),
+    _required("cause", CODE),
+    _required("inputs", DOCUMENT),
+    _required("settings_digest", DIGEST),
+    _required("model_digest", DIGEST),
+    _required("state", CODE),
+    _optional("outcome", CODE),
+    _required("reasons", DOCUMENT),
+    _optional("predecessor", sa.Integer()),
+    _optional("requested_by", PERSON),
+    _required("worker", sa.String(80)),
+    _required("content_at", INSTANT),
+    _required("started_at", INSTANT),
+    _optional("finished_at", INSTANT),
+    _optional("error", sa.Text()),
+    _optional("priors", DOCUMENT),
+    sa.UniqueConstraint("study_uid", "number"),
+    sa.Index(None, "state", "started_at"),
+)
+_table(
+    "image_results",
+    _key("id", sa.Integer()),
+    _required("revision", sa.Integer(), sa.ForeignKey("revisions.id")),
+    _required("sop_instance_uid", UID),
+    _required("label", sa.String(32)),
+    _optional("status", CODE),
+    _required("reasons", DOCUMENT),
+    _required("gates", DOCUMENT),
+    _required("seconds", sa.Double()),
+    _required("detail", sa.Text()),
+    _optional("answer", sa.Text()),
+    sa.UniqueConstraint("revision", "sop_instance_uid"),
+)
+_table(
+    "known_answers",
+    _key("id", sa.Integer()),
+    _required("sha256", DIGEST),
+    _required("maker", DIGEST),
+    _required("path", sa.Text()),
+    sa.UniqueConstraint("sha256", "maker"),
+)
+_table(
+    "lesions",
+    _key("id", sa.Integer()),
+    _optional("patient", sa.Integer(), sa.ForeignKey("patients.id")),
+    _required("tracking_uid", UID),
+    _required("first_study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    sa.UniqueConstraint("tracking_uid"),
+    sa.Index(None, "patient"),
+)
+_table(
+    "findings",
+    _key("id", sa.Integer()),
+    _required("revision", sa.Integer(), sa.ForeignKey("revisions.id")),
+    _required("finding_id", sa.String(40)),
+    _required("sop_instance_uid", UID),
+    _required("kind", sa.String(40)),
+    _required("certainty", sa.Double()),
+    _optional("suspicion", sa.Double()),
+    _required("shown", sa.Boolean()),
+    _optional("lesion", sa.Integer(), sa.ForeignKey("lesions.id")),
+    _required("document", DOCUMENT),
+    sa.UniqueConstraint("revision", "finding_id"),
+    sa.Index(None, "lesion"),
+    sa.Index(None, "sop_instance_uid"),
+)
+_table(
+    "prior_findings",
+    _key("id", sa.Integer()),
+    _required("revision", sa.Integer(), sa.ForeignKey("revisions.id")),
+    _required("study_uid", UID),
+    _required("sop_instance_uid", UID),
+    _required("finding_id", sa.String(40)),
+    _required("label", sa.String(32)),
+    _required("kind", sa.String(40)),
+    _required("certainty", sa.Double()),
+    _optional("suspicion", sa.Double()),
+    _required("shown", sa.Boolean()),
+    _required("lesion", sa.Integer(), sa.ForeignKey("lesions.id")),
+    _optional("missed", sa.String(40)),
+    _required("document", DOCUMENT),
+    sa.UniqueConstraint("revision", "sop_instance_uid", "finding_id"),
+    sa.Index(None, "lesion"),
+    sa.Index(None, "sop_instance_uid"),
+)
+_table(
+    "assessments",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("side", sa.String(1)),
+    _required("category", sa.String(2)),
+    _required("recorded_at", INSTANT),
+    _required("recorded_by", PERSON),
+    sa.Index(None, "study_uid"),
+)
+
+# What leaves, and what archives are asked for.
+
+_table(
+    "destinations",
+    _key("name", sa.String(40)),
+    _required("mode", CODE),
+    _required("changed_at", INSTANT),
+    _required("changed_by", PERSON),
+)
+_table(
+    "destination_changes",
+    _key("id", sa.Integer()),
+    _required("destination", sa.String(40), sa.ForeignKey("destinations.name")),
+    _optional("old_mode", CODE),
+    _required("new_mode", CODE),
+    _required("changed_at", INSTANT),
+    _required("changed_by", PERSON),
+    sa.Index(None, "destination"),
+)
+_table(
+    "outbox",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("revision", sa.Integer(), sa.ForeignKey("revisions.id")),
+    _required("profile", sa.String(80)),
+    _required("kind", CODE),
+    _required("index", sa.Integer()),
+    _required("sop_class_uid", UID),
+    _required("series_uid", UID),
+    _required("sop_instance_uid", UID),
+    _optional("source_uid", UID),
+    _required("path", sa.Text()),
+    _required("sha256", DIGEST),
+    _required("size_bytes", sa.BigInteger()),
+    _required("written_at", INSTANT),
+    sa.UniqueConstraint("revision", "profile", "kind", "index"),
+    sa.UniqueConstraint("sop_instance_uid"),
+    sa.Index(None, "study_uid"),
+)
+_table(
+    "deliveries",
+    _key("id", sa.Integer()),
+    _required("outbox", sa.Integer(), sa.ForeignKey("outbox.id")),
+    _required("destination", sa.String(40), sa.ForeignKey("destinations.name")),
+    _required("state", CODE),
+    _required("created_at", INSTANT),
+    _required("due_at", INSTANT),
+    _required("attempts", sa.Integer()),
+    _optional("claim", sa.String(64)),
+    _optional("leased_by", sa.String(80)),
+    _optional("lease_until", INSTANT),
+    _optional("last_status", sa.Integer()),
+    _optional("last_error", sa.Text()),
+    _optional("delivered_at", INSTANT),
+    _optional("proof", CODE),
+    _optional("first_stored_at", INSTANT),
+    _optional("stored_at", INSTANT),
+    _required("proof_asked", sa.Integer()),
+    _required("proof_refused", sa.Integer()),
+    sa.UniqueConstraint("outbox", "destination"),
+    sa.Index(None, "destination", "state", "due_at"),
+    sa.Index(None, "claim"),
+)
+_table(
+    "commitments",
+    _key("id", sa.Integer()),
+    _required("transaction_uid", UID),
+    _required("destination", sa.String(40), sa.ForeignKey("destinations.name")),
+    _required("state", CODE),
+    _required("requested_at", INSTANT),
+    _required("due_at", INSTANT),
+    _optional("reported_at", INSTANT),
+    _optional("error", sa.Text()),
+    sa.UniqueConstraint("transaction_uid"),
+    sa.Index(None, "destination", "state", "due_at"),
+)
+_table(
+    "commitment_items",
+    _key("commitment", sa.Integer(), sa.ForeignKey("commitments.id")),
+    _key("delivery", sa.Integer(), sa.ForeignKey("deliveries.id")),
+    _optional("committed", sa.Boolean()),
+    _optional("failure_reason", sa.Integer()),
+    sa.Index(None, "delivery"),
+)
+_table(
+    "prior_requests",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("source", sa.String(40)),
+    _required("errand", CODE),
+    _required("prior_study_uid", UID),
+    _optional("prior_study_date", sa.Date()),
+    _required("series", DOCUMENT),
+    _required("state", CODE),
+    _optional("reason", CODE),
+    _optional("detail", sa.Text()),
+    _required("attempts", sa.Integer()),
+    _required("created_at", INSTANT),
+    _required("due_at", INSTANT),
+    _required("gives_up_at", INSTANT),
+    _optional("settles_at", INSTANT),
+    _optional("claim", sa.String(64)),
+    _optional("leased_by", sa.String(80)),
+    _optional("lease_until", INSTANT),
+    _optional("finished_at", INSTANT),
+    sa.UniqueConstraint("study_uid", "source", "prior_study_uid"),
+    sa.Index(None, "source", "state", "due_at"),
+    sa.Index(None, "prior_study_uid"),
+    sa.Index(None, "settles_at"),
+)
+
+# The running node: processes, associations, refusals, alarms.
+
+_table(
+    "alarms",
+    _key("id", sa.Integer()),
+    _required("kind", sa.String(40)),
+    _required("subject", sa.String(120)),
+    _required("severity", CODE),
+    _required("detail", sa.Text()),
+    _required("raised_at", INSTANT),
+    _optional("cleared_at", INSTANT),
+    sa.UniqueConstraint("kind", "subject"),
+    sa.Index(None, "cleared_at"),
+)
+_table(
+    "refusals",
+    _key("id", sa.Integer()),
+    _required("what", sa.String(32)),
+    _required("reason", CODE),
+    _required("calling_ae_title", AE_TEXT),
+    _required("called_ae_title", AE_TEXT),
+    _required("address", sa.String(64)),
+    _required("sop_class_uid", UID),
+    _required("transfer_syntax", UID),
+    _required("count", sa.Integer()),
+    _required("first_at", INSTANT),
+    _required("last_at", INSTANT),
+    sa.UniqueConstraint(
+        "what",
+        "reason",
+        "calling_ae_title",
+        "called_ae_title",
+        "address",
+        "sop_class_uid",
+        "transfer_syntax",
+        # Fits the 63 characters that PostgreSQL allows a name.
+        name="uq_refusals_alike",
+    ),
+)
+_table(
+    "open_associations",
+    _key("id", sa.String(64)),
+    _required("receiver", sa.String(80)),
+    _required("peer", AE_TEXT),
+    _required("address", sa.String(64)),
+    _required("opened_at", INSTANT),
+    sa.Index(None, "receiver"),
+)
+_table(
+    "association_studies",
+    _key("association", sa.String(64), sa.ForeignKey("open_associations.id", ondelete="CASCADE")),
+    _key("study_uid", UID),
+    sa.Index(None, "study_uid"),
+)
+_table(
+    "processes",
+    _key("name", sa.String(80)),
+    _required("kind", sa.String(20)),
+    _required("host", sa.String(255)),
+    _required("pid", sa.Integer()),
+    _required("version", sa.String(40)),
+    _required("started_at", INSTANT),
+    _required("beat_at", INSTANT),
+)
+
+# The views are a contract: columns may be added, none is renamed or taken away. They name no
+# patient; `patient` is the key of the table `patients`, for those who may join it.
+
+# One row a study: where it stands, and what its latest finished revision ended in.
+V_STUDIES = """
+CREATE VIEW v_studies AS
+SELECT
+    s.study_uid,
+    s.patient,
+    s.study_date,
+    s.peer,
+    s.state,
+    s.hold_reason,
+    r.number AS revision,
+    r.cause,
+    r.outcome,
+    r.reasons,
+    r.model_digest,
+    r.settings_digest,
+    (SELECT count(*) FROM instances i WHERE i.study_uid = s.study_uid AND i.current) AS instances,
+    s.first_arrived_at,
+    s.last_arrived_at,
+    r.started_at,
+    r.finished_at
+FROM studies s
+LEFT JOIN revisions r ON r.study_uid = s.study_uid AND r.number = (
+    SELECT max(f.number) FROM revisions f
+    WHERE f.study_uid = s.study_uid AND f.state = 'finished'
+)
+"""
+
+# One row a finding of a study's latest finished revision, hidden ones too.
+V_FINDINGS = """
+CREATE VIEW v_findings AS
+SELECT
+    v.study_uid,
+    v.patient,
+    v.study_date,
+    v.revision,
+    f.finding_id,
+    f.sop_instance_uid,
+    f.kind,
+    f.certainty,
+    f.suspicion,
+    f.shown,
+    l.tracking_uid,
+    f.document
+FROM v_studies v
+JOIN revisions r ON r.study_uid = v.study_uid AND r.number = v.revision
+JOIN findings f ON f.revision = r.id
+LEFT JOIN lesions l ON l.id = f.lesion
+"""
+
+# One row for each result object and destination.
+V_DELIVERIES = """
+CREATE VIEW v_deliveries AS
+SELECT
+    o.study_uid,
+    r.number AS revision,
+    o.profile,
+    o.kind,
+    o.sop_instance_uid,
+    o.sha256,
+    d.destination,
+    d.state,
+    d.attempts,
+    d.due_at,
+    d.last_status,
+    d.last_error,
+    d.created_at,
+    d.delivered_at,
+    d.proof,
+    d.stored_at,
+    d.proof_asked,
+    d.proof_refused
+FROM deliveries d
+JOIN outbox o ON o.id = d.outbox
+JOIN revisions r ON r.id = o.revision
+"""
+
+# What peers were refused, alike refusals counted together.
+V_REFUSALS = """
+CREATE VIEW v_refusals AS
+SELECT
+    what,
+    reason,
+    calling_ae_title,
+    called_ae_title,
+    address,
+    sop_class_uid,
+    transfer_syntax,
+    count,
+    first_at,
+    last_at
+FROM refusals
+"""
+
+# One row for each question to an archive; a row without a prior is a query.
+V_PRIORS = """
+CREATE VIEW v_priors AS
+SELECT
+    study_uid,
+    source,
+    errand,
+    prior_study_uid,
+    prior_study_date,
+    state,
+    reason,
+    attempts,
+    created_at,
+    due_at,
+    gives_up_at,
+    finished_at
+FROM prior_requests
+"""
+
+# One row for each time that a lesion was seen in an image, in the latest results of any study: in
+# its own images, and in those of its priors as they were read again (`study_uid` is then the
+# prior's). Columns may be added, none is renamed or taken away.
+V_LESIONS = """
+CREATE VIEW v_lesions AS
+SELECT
+    v.tracking_uid,
+    v.patient,
+    v.study_uid AS read_for_study_uid,
+    v.revision,
+    v.study_uid,
+    v.sop_instance_uid,
+    v.finding_id,
+    v.kind,
+    v.certainty,
+    v.suspicion,
+    v.shown,
+    NULL AS missed
+FROM v_findings v
+WHERE v.tracking_uid IS NOT NULL
+UNION ALL
+SELECT
+    l.tracking_uid,
+    l.patient,
+    s.study_uid,
+    s.revision,
+    p.study_uid,
+    p.sop_instance_uid,
+    p.finding_id,
+    p.kind,
+    p.certainty,
+    p.suspicion,
+    p.shown,
+    p.missed
+FROM v_studies s
+JOIN revisions r ON r.study_uid = s.study_uid AND r.number = s.revision
+JOIN prior_findings p ON p.revision = r.id
+JOIN lesions l ON l.id = p.lesion
+"""
+
+VIEWS = (V_STUDIES, V_FINDINGS, V_DELIVERIES, V_REFUSALS, V_PRIORS, V_LESIONS)
