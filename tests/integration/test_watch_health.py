@@ -127,9 +127,9 @@ def test_promtool_finds_nothing_to_say(client: Browser) -> None:
 
 COUNT = "from secondread.metrics import READINGS; READINGS.labels('failed').inc()"
 EXPOSE = (
-    "from secondread.watch.gauges import exposition; from prometheus_client.registry import "
+    "from secondread.watch.gauges import render_metrics; from prometheus_client.registry import "
     "Collector; C = type('C', (Collector,), {'collect': lambda self: []}); "
-    "print(exposition(C()).decode())"
+    "print(render_metrics(C()).decode())"
 )
 
 

@@ -7,7 +7,7 @@ from secondread.errors import SecondreadError
 
 
 def main() -> None:
-    """Run a command; errors of ours are one clear message and an exit status, no traceback."""
+    """Run a command; an error of ours is one clear message and an exit status, no traceback."""
     # pydicom's warnings quote the values they complain of, patients' names among them, and they
     # would go to standard error. In the tests every warning is an error.
     warnings.simplefilter("ignore")
@@ -15,10 +15,7 @@ def main() -> None:
 
     try:
         app()
-    except SecondreadError as error:
-        sys.stderr.write(f"secondread: {error}\n")
-        sys.exit(2)
-    except OSError as error:
-        # A folder that cannot be written to, for example; which one, the error itself says.
+    # An OSError is, for example, a folder that cannot be written to; the error itself names it.
+    except (SecondreadError, OSError) as error:
         sys.stderr.write(f"secondread: {error}\n")
         sys.exit(2)

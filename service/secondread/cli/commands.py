@@ -1,27 +1,94 @@
-"""All commands in one application, in the order a newcomer meets them."""
+"""All commands in one application, in the order a newcomer meets them.
+
+The module of a command is imported when the command is called, so that ``--help`` and a question
+to the tracker need not load what reads an exam. `SUMMARIES` therefore repeats the first paragraph
+of each command's own help; a test compares the two.
+"""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from secondread.cli import (
-    conformance_command,
-    demo_command,
-    destinations_command,
-    explain_command,
-    node_commands,
-    patients_command,
-    read_command,
-    studies_command,
-    treatments_command,
-)
-from secondread_lab.commands import (
-    calibrate_command,
-    compare_command,
-    evaluate_command,
-    simulate_command,
-)
+TARGETS = {
+    "demo": "secondread.cli.demo_command:demonstrate",
+    "read": "secondread.cli.read_command:read_exams",
+    "compare": "secondread_lab.commands.compare_command:compare",
+    "explain": "secondread.cli.explain_command:explain",
+    "simulate": "secondread_lab.commands.simulate_command:simulate",
+    "evaluate": "secondread_lab.commands.evaluate_command:evaluate",
+    "calibrate": "secondread_lab.commands.calibrate_command:calibrate",
+    "serve": "secondread.cli.node_commands:serve",
+    "receive": "secondread.cli.node_commands:receive",
+    "work": "secondread.cli.node_commands:work",
+    "web": "secondread.cli.node_commands:serve_pages",
+    "check": "secondread.cli.node_commands:check",
+    "conformance": "secondread.cli.conformance_command:print_statement",
+    "studies": "secondread.cli.studies_command:app",
+    "destinations": "secondread.cli.destinations_command:app",
+    "patients": "secondread.cli.patients_command:app",
+    "treatments": "secondread.cli.treatments_command:app",
+    "db": "secondread.cli.node_commands:db",
+}
+"""Where a command, or a group of commands, is defined: module and name, by its own name."""
+
+SUMMARIES = {
+    "demo": "Send an exam and its prior through an archive and the node, and show what comes back.",
+    "read": "Read DICOM files and write SR, captures and findings.json into a folder.",
+    "compare": "Read two exams with one model and say what changed; draw every view beside its "
+    "prior.",
+    "explain": "Print the content of a structured report as a tree.",
+    "simulate": "Simulate four-view follow-up exams of a treated breast, each with its prior.",
+    "evaluate": "Measure a model against images of known truth: tables, curves and contact sheets.",
+    "calibrate": "Set the operating point to a number of false clusters per view, by exams of "
+    "this site.",
+    "serve": "Run the whole node: receiver, workers and operations page, restarted when they die.",
+    "receive": "Run the receiver alone: the C-STORE and C-ECHO SCP.",
+    "work": "Run one worker: reads studies that are due, and delivers results.",
+    "web": "Run the operations page, health checks and metrics.",
+    "check": "Check settings, model, database, disk and every destination (C-ECHO); exit 1 on "
+    "a fault.",
+    "conformance": "Print the DICOM conformance statement of this version, as Markdown.",
+    "studies": "What the node knows of studies.",
+    "destinations": "Where results go, and whether they leave.",
+    "patients": "Patients, IDs that are one patient's, and lesions over the years.",
+    "treatments": "The record of who was treated, where and when.",
+    "db": "The tracker's database.",
+}
+"""The first paragraph of its help, for the list of commands."""
+
+
+def load_command(name: str) -> Any:  # noqa: ANN401  (a command of typer, which keeps the type to itself)
+    """Import the module of a command, and return the command."""
+    module, attribute = TARGETS[name].split(":")
+    target = getattr(import_module(module), attribute)
+    if not isinstance(target, typer.Typer):
+        single = typer.Typer(add_completion=False)
+        single.command(name)(target)
+        target = single
+    return get_command(target)
+
+
+class _LazyCommand(TyperCommand):
+    """A command as the list of commands shows it; the real one takes over when it is called."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  (handed on as they come)
+        return load_command(self.name or "").make_context(*args, **extra)
+
+
+class _Commands(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401  (handed on as they come)
+        commands = {name: _LazyCommand(name, help=line) for name, line in SUMMARIES.items()}
+        super().__init__(**{**attributes, "commands": commands})
+
 
 app = typer.Typer(
     name="secondread",
+    cls=_Commands,
     help="A DICOM node that gives follow-up mammograms after breast-cancer treatment a second "
     "read for calcifications. Research and decision support, not a medical device.",
     no_args_is_help=True,
@@ -29,28 +96,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
-app.command("demo")(demo_command.demo)
-app.command("read")(read_command.read)
-app.command("compare")(compare_command.compare)
-app.command("explain")(explain_command.explain)
-app.command("simulate")(simulate_command.simulate)
-app.command("evaluate")(evaluate_command.evaluate)
-app.command("calibrate")(calibrate_command.calibrate)
-app.command("serve")(node_commands.serve)
-app.command("receive")(node_commands.receive)
-app.command("work")(node_commands.work)
-app.command("web")(node_commands.web)
-app.command("check")(node_commands.check)
-app.command("conformance")(conformance_command.conformance)
-app.add_typer(studies_command.app, name="studies")
-app.add_typer(destinations_command.app, name="destinations")
-app.add_typer(patients_command.app, name="patients")
-app.add_typer(treatments_command.app, name="treatments")
-app.add_typer(node_commands.db, name="db")
-
 
 @app.callback(invoke_without_command=True)
-def _root(
+def _start(
     context: typer.Context, version: bool = typer.Option(False, "--version", help="Print it.")
 ) -> None:
     if version:

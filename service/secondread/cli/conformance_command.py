@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from secondread.app.conformance.statement import build_statement
 
-def conformance(
+
+def print_statement(
     out: Annotated[
         Path | None, typer.Option(help="File to write; without it, to standard output.")
     ] = None,
@@ -17,8 +19,6 @@ def conformance(
     ] = None,
 ) -> None:
     """Print the DICOM conformance statement of this version, as Markdown."""
-    from secondread.app.conformance.statement import build_statement
-
     text = build_statement(validation.read_text(encoding="utf-8") if validation else "")
     if out is None:
         sys.stdout.write(text)

@@ -1,7 +1,7 @@
 """`secondread demo`: the whole round trip on one machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -10,14 +10,14 @@ from rich.status import Status
 from rich.table import Table
 
 from secondread import log
-
-if TYPE_CHECKING:
-    from secondread.demo.round_trip import DemoOutcome
+from secondread.app.node import check_gate_names
+from secondread.cli.options import OverriddenGates
+from secondread.demo.round_trip import DemoOptions, DemoOutcome, run_demo
 
 EXIT_INCOMPLETE, EXIT_NOTHING_ACCEPTED = 1, 3
 
 
-def demo(
+def demonstrate(
     out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path(
         "secondread-demo"
     ),
@@ -25,10 +25,7 @@ def demo(
         Path | None,
         typer.Option(help="Send this folder of DICOM files instead of a simulated exam."),
     ] = None,
-    override_gate: Annotated[
-        list[str] | None,
-        typer.Option(help="Read although this gate refuses; 'all' for every gate. Repeatable."),
-    ] = None,
+    overridden_gates: OverriddenGates = None,
     seconds: Annotated[float, typer.Option(help="How long to wait for results.")] = 300.0,
 ) -> None:
     """Send an exam and its prior through an archive and the node, and show what comes back.
@@ -36,14 +33,14 @@ def demo(
     Exit status 0 when every expected object came back and parses, 3 when the node accepted
     nothing, 1 otherwise.
     """
-    from secondread.app.node import check_gate_names
-    from secondread.demo.round_trip import DemoOptions, run_demo
-
     log.configure_logging("demo", "warning")
     console = Console()
-    options = DemoOptions(out, exam, tuple(sorted(check_gate_names(override_gate or ()))), seconds)
+    overrides = tuple(sorted(check_gate_names(overridden_gates or ())))
     with console.status("starting") as status:
-        outcome = run_demo(options, lambda text: _say(console, status, text))
+        outcome = run_demo(
+            DemoOptions(out, exam, overrides, seconds),
+            lambda text: _show_progress(console, status, text),
+        )
     _print(console, outcome)
     if not outcome.studies:
         raise typer.Exit(EXIT_NOTHING_ACCEPTED)
@@ -51,12 +48,12 @@ def demo(
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
-def _say(console: Console, status: Status, text: str) -> None:
+def _show_progress(console: Console, status: Status, text: str) -> None:
     console.log(text)
     status.update(text)
 
 
-def _print(console: Console, outcome: "DemoOutcome") -> None:
+def _print(console: Console, outcome: DemoOutcome) -> None:
     table = Table(
         "study of", "state", "outcome", "images", "shown", "seconds", "back at the archive"
     )

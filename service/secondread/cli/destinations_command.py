@@ -8,22 +8,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from secondread.app.node import open_node
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState
 
-app = typer.Typer(help="Where results go, and whether they leave.", no_args_is_help=True)
+app = typer.Typer(
+    help="Where results go, and whether they leave.", no_args_is_help=True, add_completion=False
+)
 
 Names = Annotated[list[str], typer.Argument(help="Names of destinations.")]
 
 
 @app.command("list")
-def list_(settings: SettingsFile = None) -> None:
+def list_destinations(settings: SettingsFile = None) -> None:
     """List destinations with their mode and what waits for them."""
-    from secondread.app.node import open_node
-
     node = open_node(read_settings(settings, "destinations"))
     table = Table("name", "mode", "peer", "waiting", "stored", "delivered", "shadow", box=None)
     for row in node.tracker.node_queries.list_destinations():
@@ -41,31 +42,31 @@ def list_(settings: SettingsFile = None) -> None:
     Console().print(table)
 
 
-@app.command()
-def live(names: Names, settings: SettingsFile = None) -> None:
+@app.command("live")
+def send_results(names: Names, settings: SettingsFile = None) -> None:
     """Send what is read from now on; what was read in shadow stays."""
-    _set(names, DestinationMode.LIVE, settings)
+    _set_mode(names, DestinationMode.LIVE, settings)
 
 
-@app.command()
-def shadow(names: Names, settings: SettingsFile = None) -> None:
+@app.command("shadow")
+def keep_results(names: Names, settings: SettingsFile = None) -> None:
     """Read, store and show everything, send nothing."""
-    _set(names, DestinationMode.SHADOW, settings)
+    _set_mode(names, DestinationMode.SHADOW, settings)
 
 
 @app.command()
 def pause(names: Names, settings: SettingsFile = None) -> None:
     """Keep results waiting until the destination is live again."""
-    _set(names, DestinationMode.PAUSED, settings)
+    _set_mode(names, DestinationMode.PAUSED, settings)
 
 
-def _set(names: list[str], mode: DestinationMode, settings: SettingsFile) -> None:
-    from secondread.app.node import open_node
-
+def _set_mode(names: list[str], mode: DestinationMode, settings: SettingsFile) -> None:
     node = open_node(read_settings(settings, "destinations"))
-    known = {row.name for row in node.tracker.node_queries.list_destinations()}
+    names_there = {row.name for row in node.tracker.node_queries.list_destinations()}
     for name in names:
-        if name not in known:
-            raise SettingsError(f"no destination {name!r}; there are: {', '.join(sorted(known))}")
+        if name not in names_there:
+            raise SettingsError(
+                f"no destination {name!r}; there are: {', '.join(sorted(names_there))}"
+            )
         node.tracker.destinations.set_mode(name, mode, getpass.getuser(), utc_now())
         typer.echo(f"{name}: {mode}")

@@ -2,17 +2,30 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
+import pydicom
 import typer
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import MammographyCADSRStorage
 
 from secondread import log
+from secondread.assemble.mammogram import Mammogram
+from secondread.detect.decode import decode_pixels
+from secondread.detect.pixels import GreyScale
 from secondread.errors import SettingsError
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    from pydicom.dataset import Dataset
+from secondread.report.check.cad_sr_check import check_cad_sr
+from secondread.report.pages.marks_picture import draw_marks
+from secondread.report.readback.explain import (
+    explain_report,
+    format_lines,
+    list_images,
+    list_marks,
+    read_content,
+)
 
 
 def explain(
@@ -43,7 +56,7 @@ def explain(
     position, and the exit status is 1; it is 0 where there is none.
     """
     log.configure_logging("explain", "warning")
-    ds = _opened(report)
+    ds = _open_dataset(report)
     if check:
         _check(report, ds, as_json=as_json)
     elif png is not None:
@@ -52,10 +65,7 @@ def explain(
         _print(ds, as_json=as_json)
 
 
-def _opened(path: Path) -> "Dataset":
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
+def _open_dataset(path: Path) -> Dataset:
     try:
         return pydicom.dcmread(path)
     except FileNotFoundError:
@@ -66,9 +76,7 @@ def _opened(path: Path) -> "Dataset":
         raise SettingsError(f"{path}: cannot be read: {error}") from error
 
 
-def _print(ds: "Dataset", *, as_json: bool) -> None:
-    from secondread.report.readback.explain import explain_report, format_lines
-
+def _print(ds: Dataset, *, as_json: bool) -> None:
     document = explain_report(ds)
     if as_json:
         typer.echo(json.dumps(document, indent=1))
@@ -77,52 +85,41 @@ def _print(ds: "Dataset", *, as_json: bool) -> None:
         typer.echo(line)
 
 
-def _check(path: Path, ds: "Dataset", *, as_json: bool) -> None:
-    from pydicom.uid import MammographyCADSRStorage
-
-    from secondread.report.check.cad_sr_check import check_cad_sr
-    from secondread.report.readback.explain import read_content
-
+def _check(path: Path, ds: Dataset, *, as_json: bool) -> None:
     read_content(ds)
     if ds.get("SOPClassUID") != MammographyCADSRStorage:
         raise SettingsError(f"{path}: only a Mammography CAD SR can be checked")
     faults = check_cad_sr(ds)
     if as_json:
-        found = [{"position": fault.position, "fault": fault.message} for fault in faults]
-        typer.echo(json.dumps(found, indent=1))
-    for fault in () if as_json else faults:
-        typer.echo(str(fault))
+        rows = [{"position": fault.position, "fault": fault.message} for fault in faults]
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        for line in faults or ("no faults found",):
+            typer.echo(str(line))
     if faults:
         raise typer.Exit(1)
-    if not as_json:
-        typer.echo("no faults found")
 
 
-def _draw(ds: "Dataset", image: Path, out: Path) -> None:
-    from secondread.report.pages.marks_picture import draw_marks
-    from secondread.report.readback.explain import list_images, list_marks
-
-    picture = _opened(image)
-    uid = str(picture.get("SOPInstanceUID", ""))
-    known = list_images(ds)
-    if uid not in known:
-        named = "\n  ".join(known) or "none"
-        raise SettingsError(f"{image}: the report does not name this image; it names\n  {named}")
+def _draw(ds: Dataset, image_path: Path, out: Path) -> None:
+    image = _open_dataset(image_path)
+    uid = str(image.get("SOPInstanceUID", ""))
+    reported_uids = list_images(ds)
+    if uid not in reported_uids:
+        listed = "\n  ".join(reported_uids) or "none"
+        raise SettingsError(
+            f"{image_path}: the report does not name this image; it names\n  {listed}"
+        )
     marks = list_marks(ds, uid)
-    draw_marks(_displayed(image, picture), marks).save(out)
+    draw_marks(_render(image_path, image), marks).save(out)
     items = len({mark.number for mark in marks})
     typer.echo(f"{out}: {items} marked item{'' if items == 1 else 's'}")
 
 
-def _displayed(path: Path, picture: "Dataset") -> "npt.NDArray[np.uint8]":
+def _render(path: Path, image: Dataset) -> npt.NDArray[np.uint8]:
     """Return an image as grey levels for people, with its own window where it has one."""
-    from secondread.assemble.mammogram import Mammogram
-    from secondread.detect.decode import decode_pixels
-    from secondread.detect.pixels import GreyScale
-
-    mammogram = Mammogram.from_dataset(picture)
+    mammogram = Mammogram.from_dataset(image)
     if mammogram.frames > 1:
         raise SettingsError(f"{path}: images of several frames cannot be drawn")
-    stored = decode_pixels(picture)
-    grey = GreyScale.from_dataset(picture, mammogram)
+    stored = decode_pixels(image)
+    grey = GreyScale.from_dataset(image, mammogram)
     return grey.render(stored, grey.to_brightness(stored), None)

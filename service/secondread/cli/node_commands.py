@@ -18,10 +18,9 @@ from secondread.cli.options import (
 
 def serve(settings: SettingsFile = None) -> None:
     """Run the whole node: receiver, workers and operations page, restarted when they die."""
-    from secondread.app.serve import serve_node as run
+    from secondread.app.serve import serve_node
 
-    loaded = read_settings(settings, "serve")
-    run(loaded, find_settings_file(settings))
+    serve_node(read_settings(settings, "serve"), find_settings_file(settings))
 
 
 def receive(
@@ -47,7 +46,7 @@ def work(
     run_worker(read_settings(settings, name), name, parent, probe_port)
 
 
-def web(settings: SettingsFile = None, parent: Parent = None) -> None:
+def serve_pages(settings: SettingsFile = None, parent: Parent = None) -> None:
     """Run the operations page, health checks and metrics."""
     from secondread.app.web import run_web_server
 
@@ -70,11 +69,11 @@ def check(settings: SettingsFile = None) -> None:
         raise typer.Exit(1)
 
 
-db = typer.Typer(help="The tracker's database.", no_args_is_help=True)
+db = typer.Typer(help="The tracker's database.", no_args_is_help=True, add_completion=False)
 
 
 @db.command("upgrade")
-def db_upgrade(settings: SettingsFile = None) -> None:
+def upgrade(settings: SettingsFile = None) -> None:
     """Create the tables, or bring them to this version's form."""
     from secondread.track.migrate import read_version, upgrade_database
 
@@ -86,7 +85,7 @@ def db_upgrade(settings: SettingsFile = None) -> None:
 
 
 @db.command("current")
-def db_current(settings: SettingsFile = None) -> None:
+def print_version(settings: SettingsFile = None) -> None:
     """Print the version of the tables."""
     from secondread.track.migrate import read_version
 

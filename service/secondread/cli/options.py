@@ -2,15 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from secondread import log
 from secondread.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from secondread.assemble.mammogram import PatientKey
 
 SettingsFile = Annotated[
     Path | None,
@@ -36,28 +33,19 @@ ProbePort = Annotated[
     ),
 ]
 
-PATIENT_HELP = "Patient ID, or ID^^^ISSUER where images name its issuer."
+OverriddenGates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override-gate",
+        help="Read although this gate refuses; 'all' for every gate. Repeatable.",
+    ),
+]
+
+OtherManifest = Annotated[
+    Path | None, typer.Option(help="Manifest of another model.", show_default=False)
+]
 
 DEFAULT_FILE = Path("secondread.toml")
-
-
-def format_patient(key: "PatientKey") -> str:
-    """Return a patient as `parse_patient` reads it."""
-    return f"{key.patient_id}^^^{key.issuer}".removesuffix("^^^")
-
-
-def parse_patient(text: str) -> "PatientKey":
-    """Return the patient that a person names as ``ID`` or ``ID^^^ISSUER``, as HL7 writes it.
-
-    Raises
-    ------
-    InputError
-        There is no ID in it.
-    """
-    from secondread.followup.treatment_file import parse_patient_key
-
-    patient_id, _, issuer = text.partition("^^^")
-    return parse_patient_key(patient_id.strip(), issuer.strip())
 
 
 def find_settings_file(given: Path | None) -> Path | None:

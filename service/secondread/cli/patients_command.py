@@ -9,28 +9,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import (
-    PATIENT_HELP,
-    SettingsFile,
-    format_patient,
-    parse_patient,
-    read_settings,
-)
+from secondread.app.node import open_node
+from secondread.cli.options import SettingsFile, read_settings
+from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
 from secondread.clock import utc_now
+from secondread.track.prior_choice import FetchRules
+from secondread.track.treatment_changes import RevisionRules
 
 app = typer.Typer(
-    help="Patients, IDs that are one patient's, and lesions over the years.", no_args_is_help=True
+    help="Patients, IDs that are one patient's, and lesions over the years.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 
 @app.command("list")
-def list_(
+def list_patients(
     limit: Annotated[int, typer.Option(help="At most so many.")] = 200,
     settings: SettingsFile = None,
 ) -> None:
     """List patients by ID and issuer; this shows patient IDs."""
-    from secondread.app.node import open_node
-
     node = open_node(read_settings(settings, "patients"))
     table = Table(box=None)
     table.add_column("patient", overflow="fold")
@@ -59,28 +57,24 @@ def merge(
     Studies and treatments of FROM are INTO's from then on, and so is what comes under FROM later.
     It cannot be undone; who did it is written down.
     """
-    from secondread.app.node import open_node
-    from secondread.track.prior_choice import FetchRules
-    from secondread.track.treatment_changes import RevisionRules
-
-    one, head = parse_patient(merged), parse_patient(into)
+    merged_key, head_key = parse_patient(merged), parse_patient(into)
     node = open_node(read_settings(settings, "patients"))
-    done = node.tracker.patients.merge_patients(
-        one,
-        head,
+    result = node.tracker.patients.merge_patients(
+        merged_key,
+        head_key,
         getpass.getuser()[:80],
         utc_now(),
         RevisionRules.from_settings(node.settings.assemble),
         FetchRules.from_settings(node.settings),
     )
     typer.echo(
-        f"merged: {done.studies} studies and {done.treatments} treatments changed hands, "
-        f"{len(done.due_studies)} studies are due for a new revision"
+        f"merged: {result.studies} studies and {result.treatments} treatments changed hands, "
+        f"{len(result.due_studies)} studies are due for a new revision"
     )
 
 
-@app.command()
-def timeline(
+@app.command("timeline")
+def draw_timeline(
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help=PATIENT_HELP)],
     out: Annotated[Path, typer.Option(help="PNG file to write.")],
     every: Annotated[
@@ -93,12 +87,11 @@ def timeline(
     The picture names no patient. It is drawn from what was recorded with each result, and does
     not need the images.
     """
-    from secondread.app.node import open_node
     from secondread.watch.lesion_histories import draw_lesion_histories
 
     node = open_node(read_settings(settings, "patients"))
-    known = node.tracker.lesions.list_for_patient(parse_patient(patient))
-    lesions = [one for one in known if every or one.was_shown]
+    histories = node.tracker.lesions.list_for_patient(parse_patient(patient))
+    lesions = [history for history in histories if every or history.was_shown]
     draw_lesion_histories(lesions, node.archive).save(out)
     typer.echo(f"{out}: {len(lesions)} lesions")
 
@@ -118,11 +111,9 @@ def assess(
     It is the radiologist's alone: it changes no finding and no number. The last entry counts;
     who made it is written down.
     """
-    from secondread.app.node import open_node
-
     node = open_node(read_settings(settings, "patients"))
-    given = "" if category == "-" else category.upper()
+    recorded = "" if category == "-" else category.upper()
     node.tracker.lesions.record_assessment(
-        study_uid, side.upper(), given, utc_now(), getpass.getuser()[:80]
+        study_uid, side.upper(), recorded, utc_now(), getpass.getuser()[:80]
     )
-    typer.echo(f"{study_uid} {side.upper()}: {given or 'no category'}")
+    typer.echo(f"{study_uid} {side.upper()}: {recorded or 'no category'}")

@@ -8,25 +8,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from secondread.app.node import open_node
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.clock import utc_now
 from secondread.reasons import Outcome
 from secondread.track.states import DeliveryState, StudyState
 from secondread.track.summaries import DeliverySummary, StudyDetail, StudyFilter
 
-app = typer.Typer(help="What the node knows of studies.", no_args_is_help=True)
+app = typer.Typer(
+    help="What the node knows of studies.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.command("list")
-def list_(
+def list_studies(
     state: Annotated[StudyState | None, typer.Option(help="Only studies in this state.")] = None,
     outcome: Annotated[Outcome | None, typer.Option(help="Only with this outcome.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many, the latest first.")] = 50,
     settings: SettingsFile = None,
 ) -> None:
     """List studies, the latest first."""
-    from secondread.app.node import open_node
-
     node = open_node(read_settings(settings, "studies"))
     table = Table(box=None)
     # A UID is there to be copied, so it is never cut.
@@ -47,14 +48,12 @@ def list_(
     Console().print(table)
 
 
-@app.command()
-def show(
+@app.command("show")
+def show_study(
     study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
     settings: SettingsFile = None,
 ) -> None:
     """Show everything about one study."""
-    from secondread.app.node import open_node
-
     node = open_node(read_settings(settings, "studies"))
     detail = node.tracker.study_queries.find_detail(study_uid)
     if detail is None:
@@ -63,19 +62,17 @@ def show(
 
 
 @app.command("read")
-def read_(
+def request_reading(
     study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
     settings: SettingsFile = None,
 ) -> None:
     """Have a study read now, as a new revision, whatever the intake rule says."""
-    from secondread.app.node import open_node
-
     node = open_node(read_settings(settings, "studies"))
     node.tracker.studies.request_reading(study_uid, getpass.getuser(), utc_now())
-    typer.echo("due now; `secondread studies show` tells what comes of it")
+    typer.echo("due now; `secondread studies show` shows the result")
 
 
-def _proof(delivery: DeliverySummary) -> str:
+def _describe_proof(delivery: DeliverySummary) -> str:
     """Return what proved the delivery and when, or how long the proof is waited for."""
     if delivery.proof is not None and delivery.delivered_at is not None:
         return f"{delivery.proof.value} {delivery.delivered_at:%Y-%m-%d %H:%M:%S}"
@@ -110,15 +107,15 @@ def _print(detail: StudyDetail) -> None:
     objects = Table(
         "object", "revision", "destination", "state", "attempts", "proof", "error", box=None
     )
-    for entry in detail.outbox_objects:
-        for delivery in entry.deliveries:
+    for item in detail.outbox_objects:
+        for delivery in item.deliveries:
             objects.add_row(
-                f"{entry.kind.value} {entry.index + 1}",
-                str(entry.revision),
+                f"{item.kind.value} {item.index + 1}",
+                str(item.revision),
                 delivery.destination,
                 delivery.state.value,
                 str(delivery.attempts),
-                _proof(delivery),
+                _describe_proof(delivery),
                 escape(delivery.last_error or ""),
             )
     for table in (revisions, images, objects):

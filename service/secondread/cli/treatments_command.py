@@ -9,20 +9,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import (
-    PATIENT_HELP,
-    SettingsFile,
-    format_patient,
-    parse_patient,
-    read_settings,
-)
+from secondread.app.node import open_node
+from secondread.cli.options import SettingsFile, read_settings
+from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
 from secondread.clock import utc_now
+from secondread.followup.treatment_file import parse_treatment, read_treatment_file
+from secondread.track.treatment_changes import RevisionRules
+from secondread.workflow.treatments import encode_treatment
 
-app = typer.Typer(help="The record of who was treated, where and when.", no_args_is_help=True)
+app = typer.Typer(
+    help="The record of who was treated, where and when.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @app.command("import")
-def import_(
+def import_file(
     file: Annotated[
         Path,
         typer.Argument(
@@ -37,25 +40,20 @@ def import_(
     Nothing is written unless the whole file makes sense. Recent studies that it concerns are
     read again, as a new revision.
     """
-    from secondread.app.node import open_node
-    from secondread.followup.treatment_file import read_treatment_file
-    from secondread.track.treatment_changes import RevisionRules
-    from secondread.workflow.treatments import encode_treatment
-
     rows = read_treatment_file(file)
     node = open_node(read_settings(settings, "treatments"))
-    rules, now, by = RevisionRules.from_settings(node.settings.assemble), utc_now(), _user()
+    rules, now, user = RevisionRules.from_settings(node.settings.assemble), utc_now(), _get_user()
     new = sum(
         node.tracker.treatments.add_treatment(
-            row.patient, encode_treatment(row.treatment), now, by, rules
+            row.patient, encode_treatment(row.treatment), now, user, rules
         )
         for row in rows
     )
     typer.echo(f"{len(rows)} rows: {new} new, {len(rows) - new} known already")
 
 
-@app.command()
-def add(
+@app.command("add")
+def add_treatment(
     patient: Annotated[str, typer.Argument(help=PATIENT_HELP)],
     side: Annotated[str, typer.Argument(help="R or L.")],
     procedure: Annotated[
@@ -69,31 +67,24 @@ def add(
     settings: SettingsFile = None,
 ) -> None:
     """Write one treatment down."""
-    from secondread.app.node import open_node
-    from secondread.followup.treatment_file import parse_treatment
-    from secondread.track.treatment_changes import RevisionRules
-    from secondread.workflow.treatments import encode_treatment
-
     key = parse_patient(patient)
     values = {"side": side, "procedure": procedure, "started_on": started_on}
     treatment = parse_treatment({**values, "ended_on": ended_on, "site": site})
     node = open_node(read_settings(settings, "treatments"))
     rules = RevisionRules.from_settings(node.settings.assemble)
     is_new = node.tracker.treatments.add_treatment(
-        key, encode_treatment(treatment), utc_now(), _user(), rules
+        key, encode_treatment(treatment), utc_now(), _get_user(), rules
     )
     typer.echo("added" if is_new else "known already")
 
 
 @app.command("list")
-def list_(
+def list_treatments(
     patient: Annotated[str | None, typer.Option(help=PATIENT_HELP)] = None,
     limit: Annotated[int, typer.Option(help="At most so many.")] = 200,
     settings: SettingsFile = None,
 ) -> None:
     """List treatments by patient; this shows patient IDs."""
-    from secondread.app.node import open_node
-
     key = None if patient is None else parse_patient(patient)
     node = open_node(read_settings(settings, "treatments"))
     table = Table(box=None)
@@ -103,33 +94,30 @@ def list_(
         table.add_column(name, no_wrap=True)
     table.add_column("site")
     for row in node.tracker.treatments.list_treatments(limit, key):
-        known = row.treatment
+        treatment = row.treatment
         table.add_row(
             str(row.number),
             escape(format_patient(row.patient)),
-            known.side,
-            known.procedure,
-            str(known.started_on or "-"),
-            str(known.ended_on or "-"),
-            escape(known.site),
+            treatment.side,
+            treatment.procedure,
+            str(treatment.started_on or "-"),
+            str(treatment.ended_on or "-"),
+            escape(treatment.site),
         )
     Console().print(table)
 
 
-@app.command()
-def remove(
+@app.command("remove")
+def remove_treatment(
     number: Annotated[int, typer.Argument(help="As `secondread treatments list` gives it.")],
     settings: SettingsFile = None,
 ) -> None:
     """Strike a treatment out; who did so is written down."""
-    from secondread.app.node import open_node
-    from secondread.track.treatment_changes import RevisionRules
-
     node = open_node(read_settings(settings, "treatments"))
     rules = RevisionRules.from_settings(node.settings.assemble)
-    node.tracker.treatments.remove_treatment(number, utc_now(), _user(), rules)
+    node.tracker.treatments.remove_treatment(number, utc_now(), _get_user(), rules)
     typer.echo("removed")
 
 
-def _user() -> str:
+def _get_user() -> str:
     return getpass.getuser()[:80]

@@ -3,23 +3,31 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from secondread import __version__, log
+from secondread.app.node import open_reader
+from secondread.cli.options import OtherManifest
 from secondread.cli.progress_bar import show_steps
 from secondread.clock import utc_now
+from secondread.codes import MarkClass
+from secondread.detect.child import DetectorChild
+from secondread.detect.manifest import Manifest, load_manifest
+from secondread.detect.site import SiteCalibration, SiteOperatingPoint
 from secondread.errors import SettingsError
+from secondread.offline import gather_files
 from secondread.settings import DetectSettings, FindingsSettings
-
-if TYPE_CHECKING:
-    from secondread.detect.manifest import Manifest
-    from secondread.detect.site import SiteCalibration
-    from secondread_lab.judge.local import LocalView
-    from secondread_lab.judge.site_calibration import CalibrationResult
+from secondread_lab.judge.local import LocalView, read_views
+from secondread_lab.judge.site_calibration import (
+    MINIMUM_EXAMS,
+    WANTED_EXAMS,
+    CalibrationResult,
+    calibrate_site,
+)
 
 _MOST_LISTED = 20
 
@@ -32,9 +40,7 @@ def calibrate(
     false_clusters_per_view: Annotated[
         float, typer.Option(min=0.0, max=10.0, help="What is wanted, on average.")
     ] = 0.3,
-    model: Annotated[
-        Path | None, typer.Option(help="Manifest of another model.", show_default=False)
-    ] = None,
+    model: OtherManifest = None,
     operating_point: Annotated[
         int, typer.Option(min=0, help="Number of the point to set; 0 for the manifest's default.")
     ] = 0,
@@ -47,12 +53,6 @@ def calibrate(
     Every study in the folder counts as one exam without calcifications; somebody has to have
     looked. The file holds for this model only.
     """
-    from secondread.app.node import open_reader
-    from secondread.detect.child import DetectorChild
-    from secondread.detect.manifest import load_manifest
-    from secondread.offline import gather_files
-    from secondread_lab.judge.local import read_views
-
     log.configure_logging("calibrate", "warning")
     manifest = load_manifest(model)
     manifest.find_operating_point(operating_point)
@@ -60,27 +60,25 @@ def calibrate(
     inputs = gather_files([folder])
     reader = open_reader(settings, FindingsSettings(operating_point=operating_point))
     total = sum(len(study) for study in inputs.studies.values())
-    with DetectorChild(settings) as child, show_steps("reading", total) as say:
+    with DetectorChild(settings) as child, show_steps("reading", total) as advance:
         views = list(
             read_views(
-                inputs, child.detect, reader, lambda name: say(name[-24:]), settings.attempts
+                inputs, child.detect, reader, lambda name: advance(name[-24:]), settings.attempts
             )
         )
-    _tell_unread(views)
-    _tell_doubtful(views)
-    found = _measured(views, false_clusters_per_view, _lowest(manifest), force=force)
-    site = _overlay(manifest, operating_point, found, views)
+    _print_unread(views)
+    _print_doubtful(views)
+    result = _calibrate(views, false_clusters_per_view, _find_lowest(manifest), force=force)
+    site = _make_file(manifest, operating_point, result, views)
     out.write_text(site.as_toml(), encoding="utf-8")
-    _tell_found(found, manifest, operating_point)
-    _tell_suspicious(views)
+    _print_result(result, manifest, operating_point)
+    _print_suspicious(views)
     typer.echo(f'written: {out}; to use it: [detect] site_calibration = "{out.name}"')
 
 
-def _measured(
-    views: Sequence["LocalView"], wanted: float, lowest: float, *, force: bool
-) -> "CalibrationResult":
-    from secondread_lab.judge.site_calibration import MINIMUM_EXAMS, calibrate_site
-
+def _calibrate(
+    views: Sequence[LocalView], wanted: float, lowest: float, *, force: bool
+) -> CalibrationResult:
     read = [view.scores for view in views if view.scores is not None]
     exams = len({scores.exam for scores in read})
     if not read or (exams < MINIMUM_EXAMS and not force):
@@ -92,45 +90,41 @@ def _measured(
     return calibrate_site(read, wanted, lowest)
 
 
-def _lowest(manifest: "Manifest") -> float:
+def _find_lowest(manifest: Manifest) -> float:
     """Return the least certainty that a listed cluster can have."""
-    from secondread.codes import MarkClass
-
     return manifest.calibrate(MarkClass.CLUSTER, manifest.limits.minimum_score)
 
 
-def _overlay(
-    manifest: "Manifest", number: int, found: "CalibrationResult", views: Sequence["LocalView"]
-) -> "SiteCalibration":
-    from secondread.detect.site import SiteCalibration, SiteOperatingPoint
-
-    low, high = found.interval
+def _make_file(
+    manifest: Manifest, number: int, result: CalibrationResult, views: Sequence[LocalView]
+) -> SiteCalibration:
+    low, high = result.interval
     return SiteCalibration(
         schema_version=1,
         base_digest=manifest.digest,
         model=f"{manifest.name} {manifest.version}",
         node_version=__version__,
         made_on=utc_now().date(),
-        exams=found.exams,
-        women=found.women,
-        views=found.views,
+        exams=result.exams,
+        women=result.women,
+        views=result.views,
         views_not_read=sum(view.status is not None and view.scores is None for view in views),
         operating_points=(
             SiteOperatingPoint(
                 number=manifest.find_operating_point(number).number,
-                minimum_certainty=found.minimum_certainty,
-                wanted_per_view=found.wanted_per_view,
-                clusters=found.clusters,
-                per_view=round(found.per_view, 4),
+                minimum_certainty=result.minimum_certainty,
+                wanted_per_view=result.wanted_per_view,
+                clusters=result.clusters,
+                per_view=round(result.per_view, 4),
                 interval=(round(low, 4), round(high, 4)),
-                left_out_per_view=round(found.left_out_per_view, 4),
-                certainty_interval=found.certainty_interval,
+                left_out_per_view=round(result.left_out_per_view, 4),
+                certainty_interval=result.certainty_interval,
             ),
         ),
     )
 
 
-def _tell_unread(views: Sequence["LocalView"]) -> None:
+def _print_unread(views: Sequence[LocalView]) -> None:
     """Count and name what did not take part, so that nothing is left out silently."""
     console = Console(stderr=True)
     for what, chosen in (
@@ -147,7 +141,7 @@ def _tell_unread(views: Sequence["LocalView"]) -> None:
             console.print(f"  {view.path}: {why}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _tell_doubtful(views: Sequence["LocalView"]) -> None:
+def _print_doubtful(views: Sequence[LocalView]) -> None:
     doubtful = Counter(
         reason.value for view in views if view.scores is not None for reason in view.reasons
     )
@@ -157,39 +151,37 @@ def _tell_doubtful(views: Sequence["LocalView"]) -> None:
         )
 
 
-def _tell_found(found: "CalibrationResult", manifest: "Manifest", number: int) -> None:
-    from secondread_lab.judge.site_calibration import WANTED_EXAMS
-
+def _print_result(result: CalibrationResult, manifest: Manifest, number: int) -> None:
     point = manifest.find_operating_point(number)
     console = Console(highlight=False)
     console.print(
         escape(
             f"operating point {point.number} ({point.name}): clusters are shown from certainty "
-            f"{found.minimum_certainty:.1f} on"
+            f"{result.minimum_certainty:.1f} on"
         )
     )
     console.print(
-        f"on these {found.views} views of {found.exams} exams ({found.women} women): "
-        f"{found.clusters} clusters, {found.per_view:.2f} a view; wanted "
-        f"{found.wanted_per_view:g}"
+        f"on these {result.views} views of {result.exams} exams ({result.women} women): "
+        f"{result.clusters} clusters, {result.per_view:.2f} a view; wanted "
+        f"{result.wanted_per_view:g}"
     )
-    low, high = found.interval
-    first, last = found.certainty_interval
+    low, high = result.interval
+    first, last = result.certainty_interval
     console.print(
         f"how sure that is: the rate lies between {low:.2f} and {high:.2f} a view (95 %, exact for "
-        f"a Poisson count); the next woman is to be expected at {found.left_out_per_view:.2f}; "
+        f"a Poisson count); the next woman is to be expected at {result.left_out_per_view:.2f}; "
         f"with other women the certainty would have come to {first:.1f} to {last:.1f} (95 %)"
     )
-    if found.exceeds:
+    if result.exceeds:
         console.print("[yellow]more than wanted: the most certain ones cannot be told apart[/]")
-    if found.exams < WANTED_EXAMS:
+    if result.exams < WANTED_EXAMS:
         console.print(
-            f"[yellow]{found.exams} exams are few; {WANTED_EXAMS} or more make the figure one to "
+            f"[yellow]{result.exams} exams are few; {WANTED_EXAMS} or more make the figure one to "
             "rely on[/]"
         )
 
 
-def _tell_suspicious(views: Sequence["LocalView"]) -> None:
+def _print_suspicious(views: Sequence[LocalView]) -> None:
     """List exams that may not be free of calcifications after all."""
     chosen = [(view, view.scores) for view in views if view.looks_real]
     ranked = sorted(

@@ -1,32 +1,46 @@
 """`secondread compare`: what changed between two exams, in words, numbers and pictures."""
 
 import json
-import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread import __version__, log
+from secondread import __version__, log, offline
+from secondread.app.node import check_gate_names, open_reader
+from secondread.cli.offline_reader import open_offline_reader
+from secondread.cli.options import OtherManifest, OverriddenGates
 from secondread.cli.progress_bar import make_progress_bar
-from secondread.clock import utc_now
 from secondread.errors import SettingsError
+from secondread.findings.finding import ImageReading, StudyReading
+from secondread.findings.findings_json import encode_image
+from secondread.followup.comparison import find_doubts
+from secondread.followup.comparison_json import encode_comparison, encode_view_pair
+from secondread.followup.follow_up import follow_up
+from secondread.followup.recheck import RecheckedFinding
+from secondread.followup.registration.frame import find_frame
+from secondread.followup.registration.register import register
+from secondread.offline import InputFiles, OfflineReader
+from secondread.report.pages.breast_panel import DrawnImage
+from secondread.report.pages.compared_marks import describe_change
+from secondread.report.pages.comparison_page import draw_comparison_page, make_blink_pair
 from secondread.settings import DetectSettings, FindingsSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from secondread.findings.finding import ImageReading, StudyReading
-    from secondread.followup.recheck import RecheckedFinding
-    from secondread.offline import InputFiles, OfflineReader
-    from secondread.report.pages.breast_panel import DrawnImage
-    from secondread_lab.judge.pair_runs import PairBenchmark
+from secondread_lab.judge import pair_benchmark
+from secondread_lab.judge.pair_oracle import ORACLE_READER
+from secondread_lab.judge.pair_runs import (
+    BenchmarkModel,
+    PairBenchmark,
+    open_model,
+    open_oracle,
+)
+from secondread_lab.judge.pairs import PITCH_MM
 
 SCHEMA_VERSION = 1
 
@@ -38,13 +52,8 @@ def compare(
     prior: Annotated[Path | None, typer.Argument(help="The earlier exam.")] = None,
     *,
     out: Annotated[Path, typer.Option(help="Folder for comparison.json and pictures.")],
-    override_gate: Annotated[
-        list[str] | None,
-        typer.Option(help="Read although this gate refuses; 'all' for every gate. Repeatable."),
-    ] = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="Manifest of another model.", show_default=False)
-    ] = None,
+    overridden_gates: OverriddenGates = None,
+    manifest: OtherManifest = None,
     benchmark: Annotated[
         int | None,
         typer.Option(min=2, help="Instead: judge comparison on so many simulated pairs."),
@@ -76,150 +85,128 @@ def compare(
     """
     log.configure_logging("compare", "warning")
     out.mkdir(parents=True, exist_ok=True)
-    detect = DetectSettings(manifest=manifest)
     if prior_model is not None and (benchmark is None or oracle):
         raise SettingsError("--prior-model goes with --benchmark, and not with --oracle")
     if benchmark is not None and limits is not None:
         raise SettingsError("--benchmark and --limits are two runs")
     if benchmark is not None or limits is not None:
-        models = None if oracle else (manifest, prior_model)
-        _simulated((benchmark, limits), seed, models, out, processes)
+        pairs = benchmark or limits or 0
+        if oracle:
+            model = BenchmarkModel(partial(open_oracle, seed), ORACLE_READER)
+            run = PairBenchmark(seed, pairs, PITCH_MM, model, out, processes)
+        else:
+            run = _open_benchmark(seed, pairs, manifest, prior_model, out, processes)
+        measure = pair_benchmark.write_figures if limits is None else pair_benchmark.write_limits
+        _measure_pairs(run, pairs, measure)
         return
     if current is None or prior is None:
         raise SettingsError("an exam and its prior are needed, or --benchmark, or --limits")
-    _exams(current, prior, detect, override_gate or [], out.resolve())
+    detect = DetectSettings(manifest=manifest)
+    _compare_exams(current, prior, detect, overridden_gates or [], out.resolve())
 
 
-def _exams(
-    current: Path, prior: Path, detect: DetectSettings, overrides: list[str], out: Path
+def _compare_exams(
+    current: Path, prior: Path, detect: DetectSettings, gates: list[str], out: Path
 ) -> None:
-    from secondread import offline
-    from secondread.app.node import check_gate_names, make_node_identity, open_reader
-    from secondread.detect.child import DetectorChild
-    from secondread.followup.comparison import find_doubts
-
-    here, there = _study(current), _study(prior)
-    if here == there:
+    current_uid, prior_uid = _find_study(current), _find_study(prior)
+    if current_uid == prior_uid:
         raise SettingsError(f"{current} and {prior} are of one study")
     inputs = offline.gather_files([current, prior])
-    plan = offline.ReadingPlan((here,), {here: (offline.describe_earlier_study(inputs, there),)})
-    installation_id = uuid.uuid4().hex
-    with DetectorChild(detect) as child, make_progress_bar() as bar, TemporaryDirectory() as work:
+    earlier = offline.describe_earlier_study(inputs, prior_uid)
+    plan = offline.ReadingPlan((current_uid,), {current_uid: (earlier,)})
+    with (
+        TemporaryDirectory() as work,
+        open_offline_reader(detect, Path(work), check_gate_names(gates)) as reader,
+        make_progress_bar() as bar,
+    ):
         task = bar.add_task("reading", total=sum(len(s) for s in inputs.studies.values()))
-        desk = offline.OfflineReader(
-            detect=child.detect,
-            scores_at=child.score_places,
-            reader=open_reader(detect, FindingsSettings()),
-            node=make_node_identity(installation_id, station_name="offline", institution=""),
-            installation_id=installation_id,
-            now=utc_now().astimezone().replace(microsecond=0),
-            out=Path(work),
-            overrides=check_gate_names(overrides),
-        )
         readings = offline.read_studies(
-            inputs, plan, desk, lambda text: bar.update(task, advance=1, description=text)
+            inputs, plan, reader, lambda text: bar.update(task, advance=1, description=text)
         )
         bar.update(task, description="comparing")
-        looks = offline.recheck_study(readings[here], [readings[there]], inputs, desk)
-        reading = _compared(readings[here], readings[there], looks, out)
-        pages = _draw(reading, readings[there], inputs, desk, out)
+        prior_reading = readings[prior_uid]
+        rechecks = offline.recheck_study(readings[current_uid], [prior_reading], inputs, reader)
+        reading = _follow_up(readings[current_uid], prior_reading, rechecks, out)
+        pages = _draw_pages(reading, prior_reading, inputs, reader, out)
     _print(reading, pages)
-    for doubt in find_doubts(readings[here], readings[there]):
+    for doubt in find_doubts(readings[current_uid], prior_reading):
         Console().print(f"  beware: {doubt}", style="yellow", highlight=False)
 
 
-def _study(path: Path) -> str:
-    from secondread import offline
-
+def _find_study(path: Path) -> str:
     studies = list(offline.gather_files([path]).studies)
     if len(studies) != 1:
         raise SettingsError(f"{path}: {len(studies)} studies, one is expected")
     return studies[0]
 
 
-def _compared(
-    reading: "StudyReading", prior: "StudyReading", looks: "Sequence[RecheckedFinding]", out: Path
-) -> "StudyReading":
+def _follow_up(
+    reading: StudyReading, prior: StudyReading, rechecks: Sequence[RecheckedFinding], out: Path
+) -> StudyReading:
     """Compare, write comparison.json, and return the reading with what follow-up says."""
-    from secondread.findings.findings_json import encode_image
-    from secondread.followup.comparison import find_doubts
-    from secondread.followup.comparison_json import encode_comparison, encode_view_pair
-    from secondread.followup.follow_up import follow_up
-
-    done = follow_up(reading, [prior], looks)
+    followed = follow_up(reading, [prior], rechecks)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "node_version": __version__,
-        "model": asdict(done.model),
-        "study_uid": done.study_uid,
-        **encode_comparison(done.comparisons[0]),
+        "model": asdict(followed.model),
+        "study_uid": followed.study_uid,
+        **encode_comparison(followed.comparisons[0]),
         "doubts": list(find_doubts(reading, prior)),
-        "seen_in_both_views": [encode_view_pair(pair) for pair in done.view_pairs],
-        "images": [encode_image(image) for image in (*done.images, *prior.images)],
+        "seen_in_both_views": [encode_view_pair(pair) for pair in followed.view_pairs],
+        "images": [encode_image(image) for image in (*followed.images, *prior.images)],
     }
     path = out / "comparison.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return done
+    return followed
 
 
-def _draw(
-    reading: "StudyReading",
-    prior: "StudyReading",
-    inputs: "InputFiles",
-    desk: "OfflineReader",
+def _draw_pages(
+    reading: StudyReading,
+    prior: StudyReading,
+    inputs: InputFiles,
+    reader: OfflineReader,
     out: Path,
 ) -> list[Path]:
-    from secondread.followup.registration.frame import find_frame
-    from secondread.followup.registration.register import register
-    from secondread.report.pages.comparison_page import draw_comparison_page, make_blink_pair
-
     comparison = reading.comparisons[0]
-    then = {image.mammogram.sop_instance_uid: image for image in prior.images}
+    prior_images = {image.mammogram.sop_instance_uid: image for image in prior.images}
     pages: list[Path] = []
     for image in reading.images:
         uid = image.mammogram.sop_instance_uid
         views = [v for v in comparison.views if v.sop_instance_uid == uid and not v.why_not]
         for number, view in enumerate(views):
-            other = then[view.prior_sop_instance_uid or ""]
-            shown = [
-                _shown(one, which, inputs, desk)
-                for one, which in ((image, "Current"), (other, "Prior"))
-            ]
-            name = image.label + (f"-{number + 1}" if number else "")
-            pages.append(out / f"{name}.png")
-            draw_comparison_page(shown[0], shown[1], comparison).save(pages[-1])
-            frames = find_frame(image), find_frame(other)
-            if frames[0] is not None and frames[1] is not None:
-                registration = register(frames[0], frames[1])
-                now, before = make_blink_pair(shown[0].display, shown[1].display, registration)
-                now.save(out / f"{name}-blink-current.png")
-                before.save(out / f"{name}-blink-prior.png")
-                now.save(
-                    out / f"{name}-blink.gif",
-                    save_all=True,
-                    append_images=[before],
-                    duration=700,
-                    loop=0,
-                )
+            prior_image = prior_images[view.prior_sop_instance_uid or ""]
+            drawn = _load_image(image, "Current", inputs, reader)
+            drawn_prior = _load_image(prior_image, "Prior", inputs, reader)
+            stem = image.label + (f"-{number + 1}" if number else "")
+            pages.append(out / f"{stem}.png")
+            draw_comparison_page(drawn, drawn_prior, comparison).save(pages[-1])
+            _write_blink_pictures(drawn, drawn_prior, out / f"{stem}-blink")
     return pages
 
 
-def _shown(
-    image: "ImageReading", which: str, inputs: "InputFiles", desk: "OfflineReader"
-) -> "DrawnImage":
-    from secondread import offline
-    from secondread.report.pages.breast_panel import DrawnImage
+def _write_blink_pictures(drawn: DrawnImage, prior: DrawnImage, stem: Path) -> None:
+    """Write a view and its prior, aligned, as two pictures and as an animation of both."""
+    frame, prior_frame = find_frame(drawn.image), find_frame(prior.image)
+    if frame is None or prior_frame is None:
+        return
+    registration = register(frame, prior_frame)
+    current, before = make_blink_pair(drawn.display, prior.display, registration)
+    current.save(f"{stem}-current.png")
+    before.save(f"{stem}-prior.png")
+    current.save(f"{stem}.gif", save_all=True, append_images=[before], duration=700, loop=0)
 
+
+def _load_image(
+    image: ImageReading, title: str, inputs: InputFiles, reader: OfflineReader
+) -> DrawnImage:
     header = image.mammogram
     day = f" {header.study_date:%Y-%m-%d}" if header.study_date else ""
     unit = " ".join(part for part in (header.manufacturer, header.model) if part)
-    display = offline.load_display_array(inputs, header.study_uid, header.sop_instance_uid, desk)
-    return DrawnImage(image, display, f"{which}{day}   {unit}".strip())
+    display = offline.load_display_array(inputs, header.study_uid, header.sop_instance_uid, reader)
+    return DrawnImage(image, display, f"{title}{day}   {unit}".strip())
 
 
-def _print(reading: "StudyReading", pages: list[Path]) -> None:
-    from secondread.report.pages.compared_marks import describe_change
-
+def _print(reading: StudyReading, pages: list[Path]) -> None:
     comparison = reading.comparisons[0]
     table = Table("finding", "against the prior", "where", box=None)
     for image in reading.images:
@@ -232,8 +219,8 @@ def _print(reading: "StudyReading", pages: list[Path]) -> None:
                 )
     for change in comparison.changes:
         if change.current is None:
-            said = ", ".join(part for part in (change.kind.words, change.why_not) if part)
-            table.add_row(f"prior {change.prior[0].finding_id}", escape(said), "")
+            words = ", ".join(part for part in (change.kind.words, change.why_not) if part)
+            table.add_row(f"prior {change.prior[0].finding_id}", escape(words), "")
     console = Console()
     console.print(table)
     for view in comparison.views:
@@ -243,44 +230,25 @@ def _print(reading: "StudyReading", pages: list[Path]) -> None:
         console.print(f"  {page}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _simulated(
-    pairs: tuple[int | None, int | None],
-    seed: int,
-    models: tuple[Path | None, Path | None] | None,
-    out: Path,
-    processes: int,
-) -> None:
-    from secondread_lab.judge import pair_benchmark
-    from secondread_lab.judge.pair_oracle import ORACLE_READER
-    from secondread_lab.judge.pair_runs import BenchmarkModel, PairBenchmark, open_oracle
-    from secondread_lab.judge.pairs import PITCH_MM
-
-    benchmark, limits = pairs
-    count = benchmark or limits or 0
-    if models is None:
-        oracle = BenchmarkModel(partial(open_oracle, seed), ORACLE_READER)
-        bench = PairBenchmark(seed, count, PITCH_MM, oracle, out, processes)
-    else:
-        bench = _bench(seed, count, *models, out, processes)
-    measure = pair_benchmark.write_figures if limits is None else pair_benchmark.write_limits
-    with make_progress_bar() as bar:
-        task = bar.add_task("pairs", total=count)
-        text = measure(bench, lambda: bar.update(task, advance=1))
-    Console().print(text, soft_wrap=True, highlight=False, markup=False)
-
-
-def _bench(
-    seed: int, count: int, manifest: Path | None, older: Path | None, out: Path, processes: int
-) -> "PairBenchmark":
-    from secondread.app.node import open_reader
-    from secondread_lab.judge.pair_runs import BenchmarkModel, PairBenchmark, open_model
-
-    def model(path: Path | None) -> BenchmarkModel:
+def _open_benchmark(
+    seed: int, pairs: int, manifest: Path | None, older: Path | None, out: Path, processes: int
+) -> PairBenchmark:
+    def open_benchmark_model(path: Path | None) -> BenchmarkModel:
         detect = DetectSettings(manifest=path)
         opener = partial(open_model, path, partial(open_reader, detect), out)
         return BenchmarkModel(opener, open_reader(detect, FindingsSettings()))
 
-    now, then = model(manifest), None if older is None else model(older)
-    if then is not None and then.reader.model.digest == now.reader.model.digest:
+    model = open_benchmark_model(manifest)
+    older_model = None if older is None else open_benchmark_model(older)
+    if older_model is not None and older_model.reader.model.digest == model.reader.model.digest:
         raise SettingsError(f"--prior-model {older} is the model that reads the current exams")
-    return PairBenchmark(seed, count, None, now, out, processes, then)
+    return PairBenchmark(seed, pairs, None, model, out, processes, older_model)
+
+
+def _measure_pairs(
+    run: PairBenchmark, pairs: int, measure: Callable[[PairBenchmark, Callable[[], None]], str]
+) -> None:
+    with make_progress_bar() as bar:
+        task = bar.add_task("pairs", total=pairs)
+        text = measure(run, lambda: bar.update(task, advance=1))
+    Console().print(text, soft_wrap=True, highlight=False, markup=False)

@@ -5,29 +5,27 @@ from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from secondread import log
+from secondread.app.node import open_reader
+from secondread.cli.progress_bar import make_progress_bar
 from secondread.codes import MarkClass
+from secondread.detect.manifest import load_manifest
 from secondread.errors import SettingsError
 from secondread.settings import DetectSettings, FindingsSettings
-
-if TYPE_CHECKING:
-    from secondread_lab.judge.image_sources import TestSet
-    from secondread_lab.judge.results_json import Evaluation
+from secondread_lab.judge.evaluation_run import EvaluationRun, read_images
+from secondread_lab.judge.hybrid import make_hybrid_set
+from secondread_lab.judge.image_sources import TestSet, make_simulated_set, read_folder_set
+from secondread_lab.judge.report import write_report
+from secondread_lab.judge.results_json import Evaluation, evaluate_records, write_results
+from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
 
 
 class ExamsChoice(StrEnum):
@@ -89,26 +87,19 @@ def evaluate(
     Either folders with --truth, or --exams. The same command goes on where it stopped. Exit
     status 1 when there was something wrong with the inputs; it is listed, and the rest is scored.
     """
-    from secondread.app.node import open_reader
-    from secondread.detect.manifest import load_manifest
-    from secondread_lab.judge.evaluation_run import EvaluationRun, read_images
-    from secondread_lab.judge.report import write_report
-    from secondread_lab.judge.results_json import evaluate_records, write_results
-    from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
-
     log.configure_logging("evaluate", "error")
     if (exams is None) == (not folders):
         raise SettingsError("evaluate: name either folders with --truth, or --exams")
     if exams is None:
-        test_set = _folders(folders or [], truth or [], frozenset(held_out or ()))
+        test_set = _open_folders(folders or [], truth or [], frozenset(held_out or ()))
     else:
-        test_set = _exams(exams, real, tuple(background or ()))
+        test_set = _open_exams(exams, real, tuple(background or ()))
     manifest = load_manifest(model)
     opener = partial(open_reader, DetectSettings(manifest=model))
-    bench = EvaluationRun(manifest, model, opener, out, processes)
-    total = sum(len(case.keys) for case in test_set.sources)
-    with _progress(total) as progress:
-        records = read_images(test_set, bench, progress)
+    run = EvaluationRun(manifest, model, opener, out, processes)
+    total = sum(len(source.keys) for source in test_set.sources)
+    with _show_progress(total) as progress:
+        records = read_images(test_set, run, progress)
     reader = opener(FindingsSettings())
     evaluation = evaluate_records(
         test_set,
@@ -122,23 +113,18 @@ def evaluate(
     )
     write_results(evaluation, out / "results.json")
     write_report(evaluation, records, out)
-    _say(evaluation, out)
+    _print(evaluation, out)
     if test_set.faults:
         raise typer.Exit(1)
 
 
-def _folders(folders: list[Path], truth: list[Path], held_out: frozenset[str]) -> "TestSet":
-    from secondread_lab.judge.image_sources import read_folder_set
-
+def _open_folders(folders: list[Path], truth: list[Path], held_out: frozenset[str]) -> TestSet:
     if not truth:
         raise SettingsError("evaluate: --truth names the table of what is in the images")
     return read_folder_set(folders, truth, held_out)
 
 
-def _exams(exams: ExamsChoice, real: Path | None, background: tuple[str, ...]) -> "TestSet":
-    from secondread_lab.judge.hybrid import make_hybrid_set
-    from secondread_lab.judge.image_sources import make_simulated_set
-
+def _open_exams(exams: ExamsChoice, real: Path | None, background: tuple[str, ...]) -> TestSet:
     if exams is not ExamsChoice.HYBRID:
         return make_simulated_set("daily" if exams is ExamsChoice.DAILY else "full")
     if real is None:
@@ -147,30 +133,21 @@ def _exams(exams: ExamsChoice, real: Path | None, background: tuple[str, ...]) -
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, int], None]]:
+def _show_progress(total: int) -> Iterator[Callable[[str, int], None]]:
     """Show a bar on standard error, outside a terminal a line for every image."""
     console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description:>24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
+    with make_progress_bar(TimeRemainingColumn(), disable=not console.is_terminal) as bar:
         task = bar.add_task("reading", total=total)
 
-        def tell(what: str, done: int) -> None:
+        def show(what: str, done: int) -> None:
             bar.update(task, completed=done, description=escape(what[-24:]) or "reading")
             if what and not console.is_terminal:
                 console.print(f"{done}/{total} {what}", markup=False, highlight=False)
 
-        yield tell
+        yield show
 
 
-def _say(evaluation: "Evaluation", out: Path) -> None:
+def _print(evaluation: Evaluation, out: Path) -> None:
     console = Console()
     for part in evaluation.parts:
         table = Table(

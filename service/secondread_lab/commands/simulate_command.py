@@ -4,16 +4,18 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from secondread.assemble.mammogram import Intent
 from secondread.cli.progress_bar import show_steps
 from secondread.clock import utc_now
-
-if TYPE_CHECKING:
-    from secondread_lab.simulate.spec import ExamSpec
+from secondread.codes import Morphology
+from secondread_lab.simulate.exam import Seeds, write_exam
+from secondread_lab.simulate.sheet import write_sheet
+from secondread_lab.simulate.spec import ExamSpec, find_latest_study_date
 
 
 class VendorChoice(StrEnum):
@@ -90,51 +92,42 @@ def simulate(
     Writes DICOM files, `truth.csv`, masks and `treatments.csv`, or with `--sheet` alone only the
     picture. The same options give the same exam.
     """
-    from secondread.assemble.mammogram import Intent
-    from secondread_lab.simulate.exam import ExamSpec, write_exam
-    from secondread_lab.simulate.sheet import write_sheet
-    from secondread_lab.simulate.spec import find_latest_study_date
-
     if out is None and sheet is None:
         raise typer.BadParameter("--out or --sheet says what to write")
     today = day.date() if day is not None else find_latest_study_date(utc_now().astimezone())
     base = replace(
-        _with_cluster(ExamSpec.for_demo(today), course, morphology),
+        _set_cluster(ExamSpec.for_demo(today), course, morphology),
         pitch_mm=pitch_mm,
         vendor=vendor.value,
         density=density.value,
-        markers=tuple(one.value for one in marker or ()),
+        markers=tuple(choice.value for choice in marker or ()),
         intents=(Intent.PRESENTATION, Intent.PROCESSING) if raw else (Intent.PRESENTATION,),
     )
     console = Console()
     if sheet is not None:
-        with show_steps("simulating", 8) as say:
-            write_sheet(_numbered(base, seed, 0), sheet, say)
+        with show_steps("simulating", 8) as advance:
+            write_sheet(_set_seeds(base, seed, 0), sheet, advance)
         console.print(str(sheet), soft_wrap=True, highlight=False)
     if out is not None:
-        with show_steps("simulating", 8 * exams) as say:
+        with show_steps("simulating", 8 * exams) as advance:
             for number in range(exams):
                 folder = out / f"exam-{number + 1:03d}"
-                write_exam(_numbered(base, seed, number), folder, say)
+                write_exam(_set_seeds(base, seed, number), folder, advance)
                 console.print(str(folder), soft_wrap=True, highlight=False)
 
 
-def _numbered(base: "ExamSpec", seed: int, number: int) -> "ExamSpec":
-    from secondread_lab.simulate.exam import Seeds
-
+def _set_seeds(base: ExamSpec, seed: int, number: int) -> ExamSpec:
     return replace(
         base, seeds=Seeds(anatomy=seed + number, history=3 + number, acquisition=5 + number)
     )
 
 
-def _with_cluster(spec: "ExamSpec", course: CourseChoice, morphology: str) -> "ExamSpec":
-    from secondread.codes import Morphology
-
+def _set_cluster(spec: ExamSpec, course: CourseChoice, morphology: str) -> ExamSpec:
     try:
         kind = Morphology[morphology.upper()]
     except KeyError as error:
-        known = ", ".join(one.name.lower() for one in Morphology)
-        raise typer.BadParameter(f"no type {morphology!r}; there are {known}") from error
+        names = ", ".join(member.name.lower() for member in Morphology)
+        raise typer.BadParameter(f"no type {morphology!r}; there are {names}") from error
     cluster, *others = spec.lesions
     changed = replace(cluster, course=course.value, morphology=kind)
     return replace(spec, lesions=(changed, *others))

@@ -1,0 +1,36 @@
+"""The offline reader as commands open it: a detector in a child process, and nobody's node."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from secondread.app.node import make_node_identity, open_reader
+from secondread.clock import utc_now
+from secondread.detect.child import DetectorChild
+from secondread.followup.treatment_file import RecordedTreatment
+from secondread.offline import OfflineReader
+from secondread.settings import DetectSettings, FindingsSettings
+
+
+@contextmanager
+def open_offline_reader(
+    detect: DetectSettings,
+    out: Path,
+    overrides: frozenset[str],
+    treatments: tuple[RecordedTreatment, ...] = (),
+) -> Iterator[OfflineReader]:
+    """Give a reader that writes into a folder; its detector runs until the `with` block ends."""
+    installation_id = uuid.uuid4().hex
+    with DetectorChild(detect) as child:
+        yield OfflineReader(
+            detect=child.detect,
+            scores_at=child.score_places,
+            reader=open_reader(detect, FindingsSettings()),
+            node=make_node_identity(installation_id, station_name="offline", institution=""),
+            installation_id=installation_id,
+            now=utc_now().astimezone().replace(microsecond=0),
+            out=out,
+            overrides=overrides,
+            record=treatments,
+        )
