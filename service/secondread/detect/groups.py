@@ -10,10 +10,11 @@ from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from scipy.special import softmax
 
 from secondread.codes import CodedEnum, Distribution, Morphology
+from secondread.detect.toml_table import TomlTable
 
 LAYOUT_FEATURES = (
     "count",
@@ -106,10 +107,8 @@ def _known(name: str) -> str:
 _Numbers = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
 
 
-class GroupTable(BaseModel):
+class GroupTable(TomlTable):
     """A multinomial logistic regression: a row of weights, and a constant, for each word."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     features: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(min_length=1)
     """Names out of `GROUP_FEATURES`."""
@@ -182,10 +181,8 @@ class DistributionTable(GroupTable):
         return self.distributions
 
 
-class GroupTables(BaseModel):
+class GroupTables(TomlTable):
     """`[groups]` of a manifest; what has no table is told by a rule."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     types: TypeTable | None = None
     """The type of a group, from its members'."""

@@ -4,30 +4,22 @@ It changes one thing, from which certainty on clusters are shown, and says on ho
 that was measured. It holds for one model alone, and names it by its digest.
 """
 
-import hashlib
-import tomllib
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from secondread.errors import ModelError
+from secondread.detect.toml_table import Hex256, Percent, TomlTable
 
 _Rate = Annotated[float, Field(ge=0)]
-_Percent = Annotated[float, Field(ge=0, le=100)]
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class SiteOperatingPoint(_Value):
+class SiteOperatingPoint(TomlTable):
     """`[[operating_points]]`: a site's minimum certainty in place of the manifest's."""
 
     number: int = Field(ge=1)
     """Number of the operating point in the manifest."""
-    minimum_certainty: _Percent
+    minimum_certainty: Percent
     """Clusters are shown from this certainty on."""
     wanted_per_view: _Rate
     """False clusters per view that were asked for."""
@@ -39,15 +31,15 @@ class SiteOperatingPoint(_Value):
     """95 % interval of the rate, exact for a Poisson count."""
     left_out_per_view: _Rate
     """Rate on each woman's views with the certainty that the other women's would have given."""
-    certainty_interval: tuple[_Percent, _Percent]
+    certainty_interval: tuple[Percent, Percent]
     """95 % interval of the minimum certainty, by resampling women."""
 
 
-class SiteCalibration(_Value):
+class SiteCalibration(TomlTable):
     """The file's content."""
 
     schema_version: Literal[1]
-    base_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    base_digest: Hex256
     """SHA-256 of the manifest that it belongs to."""
     model: str
     """Name and version of that model, for people."""
@@ -93,28 +85,3 @@ class SiteCalibration(_Value):
             values = point.model_dump(mode="json")
             lines += [f"{name} = {value}" for name, value in values.items()]
         return "\n".join(lines) + "\n"
-
-
-def read_site_calibration(path: Path) -> tuple[SiteCalibration, str]:
-    """Read a site's calibration and return it with its SHA-256.
-
-    Raises
-    ------
-    ModelError
-        The file cannot be read, is no TOML, or a key is missing, unknown or wrong.
-    """
-    try:
-        content = path.read_bytes()
-        values = tomllib.loads(content.decode("utf-8"))
-        site = SiteCalibration.model_validate(values)
-    except OSError as error:
-        raise ModelError(f"site calibration {path}: {error.strerror}") from error
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'])) or '(whole file)'}: {fault['msg']}"
-            for fault in error.errors(include_url=False)
-        ]
-        raise ModelError(f"site calibration {path}: " + "; ".join(faults)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"site calibration {path} is not valid TOML: {error}") from error
-    return site, hashlib.sha256(content).hexdigest()

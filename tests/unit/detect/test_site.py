@@ -6,7 +6,8 @@ import pytest
 
 from secondread.codes import MarkClass
 from secondread.detect.manifest import load_manifest
-from secondread.detect.site import SiteCalibration, read_site_calibration
+from secondread.detect.site import SiteCalibration
+from secondread.detect.toml_table import read_toml
 from secondread.errors import ModelError
 from tests.unit.detect import models
 from tests.unit.detect.overlays import overlay
@@ -21,7 +22,7 @@ def written(folder: Path, site: SiteCalibration) -> Path:
 def test_the_file_reads_back_as_it_was(tmp_path: Path) -> None:
     site = overlay("ab" * 32)
 
-    again, digest = read_site_calibration(written(tmp_path, site))
+    again, digest = read_toml(written(tmp_path, site), "site calibration", SiteCalibration)
 
     assert again == site
     assert len(digest) == 64
@@ -93,7 +94,7 @@ def test_a_fault_is_reported_with_file_and_key(
     path.write_text(text.replace(old, new), encoding="utf-8")
 
     with pytest.raises(ModelError, match=message):
-        read_site_calibration(path)
+        read_toml(path, "site calibration", SiteCalibration)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
