@@ -29,9 +29,9 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Intent
 from secondread.codes import Laterality
-from secondread.detect.detector import measure_likeness
 from secondread.detect.likeness import LikenessFeatures, fit_reference
 from secondread.detect.manifest import load_manifest
+from secondread.detect.prepare import measure_likeness
 from secondread_lab.simulate.exam import ExamSpec, Seeds, simulate_views
 from secondread_lab.simulate.phantom import Density
 from secondread_lab.simulate.treated_breast import TreatmentSpec

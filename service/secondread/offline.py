@@ -25,7 +25,7 @@ from secondread import __version__
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.viewset import find_missing_slots
-from secondread.detect.attempts import detect_with_retries
+from secondread.detect.child import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.errors import HeaderError, SettingsError
 from secondread.findings.finding import ImageReading, PriorStudy, StudyReading

@@ -285,8 +285,8 @@ def test_a_crash_in_a_decoder_kills_the_child_only(
         import ctypes, resource
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         from secondread.detect import decode as module
-        whole = module.decode
-        module.decode = lambda ds: ctypes.string_at(0) if ds.PatientID == "X" else whole(ds)
+        whole = module.decode_pixels
+        module.decode_pixels = lambda ds: ctypes.string_at(0) if ds.PatientID == "X" else whole(ds)
         """,
         monkeypatch,
     )

@@ -8,8 +8,8 @@ import pytest
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import select_images
 from secondread.codes import MarkClass
-from secondread.detect.detector import prepare_image
 from secondread.detect.marks import Detection, Mark
+from secondread.detect.prepare import prepare_image
 from secondread.findings.finding import ModelIdentity, StudyReading
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.position import BreastHalf, Position, Quadrant

@@ -13,9 +13,9 @@ from models.calcification.training.regions import HEADS, OBJECT_COLUMNS
 from models.calcification.training.store import TISSUE, read_shard
 from secondread.codes import MarkClass
 from secondread.detect.detector import Detector
-from secondread.detect.grid import InputGrid
 from secondread.detect.manifest import Manifest
 from secondread.detect.marks import Mark
+from secondread.detect.prepare import InputGrid
 from secondread.files import write_whole
 from secondread.findings.clusters import join_pieces, positions_mm
 from secondread.findings.group_features import FloatArray
@@ -74,9 +74,7 @@ def annotate_regions(folder: Path, detector: Detector, work: Path) -> Iterator[A
             tissue = ((shard.labels[number] & TISSUE) > 0).astype(np.uint8)
             side = float(shard.spacing_mm[number])
             grid = InputGrid(0, 0, 1.0, 1.0, SpacingMm(side, side))
-            found.append(
-                [mark.as_json() for mark in detector.find_marks_in_input(image, tissue, grid)]
-            )
+            found.append([mark.as_json() for mark in detector.find_marks(image, tissue, grid)])
         with write_whole(kept, durable=True) as part:
             part.write_text(json.dumps(found), "ascii")
     for number, values in enumerate(json.loads(kept.read_text("ascii"))):

@@ -27,9 +27,13 @@ from models.calcification.training.regions import (
     Region,
     patch_of,
 )
-from secondread.detect.detector import cut_detector_input, prepare_image
-from secondread.detect.opening import read_dataset, read_header
 from secondread.detect.pixels import normalise
+from secondread.detect.prepare import (
+    cut_detector_input,
+    prepare_image,
+    read_dataset,
+    read_header,
+)
 from secondread_lab.simulate.fields import Map
 
 ALLOWED = ("a-ffdm-cc/LCC.dcm", "c-ffdm-4view/*.dcm")

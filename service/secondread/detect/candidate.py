@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,36 +22,35 @@ class Candidate:
     contrast: float
     elongation: float
 
-
-class Placed(Protocol):
-    """What has a place in the detector's input."""
-
     @property
-    def row(self) -> float:
-        """(Fractional) array index."""
-        ...
-
-    @property
-    def column(self) -> float:
-        """(Fractional) array index."""
-        ...
+    def center(self) -> tuple[float, float]:
+        """Row and column."""
+        return self.row, self.column
 
 
-def cut_patches(image: Brightness, found: Sequence[Placed], size: int) -> npt.NDArray[np.float32]:
-    """Cut a (places, 1, size, size) batch around places, 0 beyond the image."""
-    half = size // 2
+def cut_patches(
+    image: Brightness, centers: Sequence[tuple[float, float]], size: int
+) -> npt.NDArray[np.float32]:
+    """Cut a (centers, 1, size, size) batch around places, 0 beyond the image.
+
+    Parameters
+    ----------
+    image
+        The detector's normalised input.
+    centers
+        (Fractional) row and column of each, inside the image.
+    size
+        Height and width of a patch, odd.
+    """
     rows, columns = image.shape
-    out = np.zeros((len(found), 1, size, size), np.float32)
-    for number, mark in enumerate(found):
-        top, left = round(mark.row) - half, round(mark.column) - half
-        first_row, first_column = max(-top, 0), max(-left, 0)
+    patches = np.zeros((len(centers), 1, size, size), np.float32)
+    for patch, (row, column) in zip(patches[:, 0], centers, strict=True):
+        top, left = round(row) - size // 2, round(column) - size // 2
         inside = image[
             max(top, 0) : min(top + size, rows), max(left, 0) : min(left + size, columns)
         ]
-        out[
-            number,
-            0,
-            first_row : first_row + inside.shape[0],
-            first_column : first_column + inside.shape[1],
+        patch_row, patch_column = max(-top, 0), max(-left, 0)
+        patch[
+            patch_row : patch_row + inside.shape[0], patch_column : patch_column + inside.shape[1]
         ] = inside
-    return out
+    return patches

@@ -4,9 +4,9 @@ Decoders and runtimes are C code fed with bytes from outside: what crashes or ea
 must cost one image, never the worker. `DetectorChild` is the worker's side; the child is
 ``python -m secondread.detect.child``.
 
-The two speak JSON, one object a line, over two pipes that only they know, so that nothing a
-library prints can be taken for an answer. The child ends when its request pipe does (the parent
-has gone, in whatever way), and Linux kills it with its parent even inside C code.
+The two exchange JSON, one object a line, over two pipes of their own, so that nothing a library
+prints can be taken for an answer. The child ends when its request pipe does (the parent has gone,
+in whatever way), and Linux kills it with its parent even inside C code.
 """
 
 import contextlib
@@ -18,15 +18,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from secondread import metrics
-from secondread.detect.marks import Detection
+from secondread.detect.marks import Detection, PlaceShares
 from secondread.detect.serving import MEMORY_EXIT, serve_requests
 from secondread.errors import DetectorDiedError, InputError, ModelError, TransientError
 from secondread.geometry import PointPx
@@ -34,12 +33,9 @@ from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.settings import DetectSettings
 
-if TYPE_CHECKING:
-    from secondread.detect.places import PlaceShares
+_log = get_logger(__name__)
 
-log = get_logger(__name__)
-
-_STANDARD_ERROR = 2  # where what a library prints belongs
+_STANDARD_ERROR = 2  # takes what a library prints
 START_SECONDS = 60.0
 """How long a child may take to load its model."""
 
@@ -52,7 +48,7 @@ class DetectorLimitError(DetectorDiedError):
     reason
         ``TIME_LIMIT``, ``MEMORY_LIMIT``, or ``DETECTOR_DIED`` for everything else.
     detail
-        What was seen, for people.
+        What happened, for people.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -61,7 +57,7 @@ class DetectorLimitError(DetectorDiedError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class _ChildProcess:
     process: subprocess.Popen[bytes]
     requests: int
     replies: int
@@ -89,7 +85,7 @@ class DetectorChild:
     def __init__(self, settings: DetectSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._child: _Running | None = None
+        self._child: _ChildProcess | None = None
         # "Killed with its parent" means with the parent's *thread* that started it (prctl(2)),
         # so that is always this one, which lives as long as this object.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="detector-starter")
@@ -97,17 +93,12 @@ class DetectorChild:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
     def pid(self) -> int | None:
-        """Process id of the child; None while there is none."""
+        """Process id of the child; None while no child runs."""
         return None if self._child is None else self._child.process.pid
 
     def detect(
@@ -138,10 +129,10 @@ class DetectorChild:
         TransientError
             The file cannot be read, or the display cannot be written.
         """
-        reply = self._answer(
+        reply = self._request(
             {
-                "detect": _whole(path),
-                "display_to": None if display_to is None else _whole(display_to),
+                "detect": _absolute(path),
+                "display_to": None if display_to is None else _absolute(display_to),
                 "overrides": sorted(overrides),
             }
         )
@@ -157,20 +148,20 @@ class DetectorChild:
         DetectorLimitError, ModelError, TransientError
             As `detect`.
         """
-        self._answer({"show": _whole(path), "display_to": _whole(display_to)})
+        self._request({"render": _absolute(path), "display_to": _absolute(display_to)})
 
-    def score_places(self, path: Path, points: Sequence[PointPx]) -> "PlaceShares | None":
-        """Return what the rescoring graph says of places of an image, see `Detector.score_places`.
+    def score_places(self, path: Path, points: Sequence[PointPx]) -> PlaceShares | None:
+        """Return how surely places of an image are calcifications, see `Detector.score_places`.
 
         Raises
         ------
         InputError
-            The file is no image that can be decoded.
+            The file is not an image that can be decoded.
         DetectorLimitError, ModelError, TransientError
             As `detect`.
         """
         places = [[round(point.col, 2), round(point.row, 2)] for point in points]
-        reply = self._answer({"look_at": _whole(path), "places": places})
+        reply = self._request({"score": _absolute(path), "places": places})
         if "input_error" in reply:
             raise InputError(reply["input_error"])
         shares = reply["shares"]
@@ -184,41 +175,39 @@ class DetectorChild:
                 self._child = None
             self._starter.shutdown()
 
-    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask the child about a file, in the words of `serving`."""
+    def _request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send the child a request of `serving`, and return its reply."""
         with self._lock:
-            reply = self._asked(self._started(), request)
+            child = self._ensure_child()
+            seconds = self._settings.view_seconds
+            deadline = time.monotonic() + seconds
+            # A broken pipe means that it died since it was checked; reading the reply shows that.
+            with contextlib.suppress(BrokenPipeError):
+                _write_until(deadline, child.requests, json.dumps(request).encode() + b"\n")
+            reply = self._read_reply(child, seconds, deadline)
         if "os_error" in reply:
             raise TransientError(f"detector: {reply['os_error']}")
         if "model_error" in reply:
             raise ModelError(reply["model_error"])
         return reply
 
-    def _started(self) -> _Running:
+    def _ensure_child(self) -> _ChildProcess:
         if self._child is not None and self._child.process.poll() is not None:
-            # It went while idle, over no image: nobody is to blame, and nobody is told.
+            # It died while idle, so no image is to blame for it.
             self._child.close()
             self._child = None
         if self._child is None:
-            child = self._starter.submit(_start, self._settings).result()
+            child = self._starter.submit(_start_child, self._settings).result()
             self._child = child
-            hello = self._reply(child, START_SECONDS, time.monotonic() + START_SECONDS)
+            hello = self._read_reply(child, START_SECONDS, time.monotonic() + START_SECONDS)
             if "model_error" in hello:
                 self._child = None
                 child.close()
                 raise ModelError(hello["model_error"])
         return self._child
 
-    def _asked(self, child: _Running, request: dict[str, Any]) -> dict[str, Any]:
-        seconds = self._settings.view_seconds
-        deadline = time.monotonic() + seconds
-        # A broken pipe means that it died between the look and the write; the reply says so.
-        with contextlib.suppress(BrokenPipeError):
-            _write_until(deadline, child.requests, json.dumps(request).encode() + b"\n")
-        return self._reply(child, seconds, deadline)
-
-    def _reply(self, child: _Running, seconds: float, deadline: float) -> dict[str, Any]:
-        line = _line_until(deadline, child.replies)
+    def _read_reply(self, child: _ChildProcess, seconds: float, deadline: float) -> dict[str, Any]:
+        line = _read_line_until(deadline, child.replies)
         if line is not None and line.endswith(b"\n"):
             reply: dict[str, Any] = json.loads(line)
             return reply
@@ -226,33 +215,27 @@ class DetectorChild:
         if line is not None:  # the pipe ended: let the child finish dying, for its exit status
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(timeout=5)
-        error = _cause(child.close(), timed_out=line is None, seconds=seconds)
+        error = _explain_death(child.close(), timed_out=line is None, seconds=seconds)
         metrics.DETECTOR_DEATHS.labels(reason=error.reason.value).inc()
-        log.warning("detector_died", reason=error.reason.value, detail=str(error))
+        _log.warning("detector_died", reason=error.reason.value, detail=str(error))
         raise error
 
 
-def _whole(path: Path) -> str:
+def _absolute(path: Path) -> str:
     return str(path.resolve())
 
 
 def _write_until(deadline: float, descriptor: int, line: bytes) -> None:
-    """Write a line, or as much of it as is taken until then: a pipe holds no long one."""
-    while line:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            return
+    """Write a line, or as much of it as is taken until then: a long one does not fit a pipe."""
+    while line and _wait_until(deadline, descriptor, select.POLLOUT):
         line = line[os.write(descriptor, line[: select.PIPE_BUF]) :]
 
 
-def _line_until(deadline: float, descriptor: int) -> bytes | None:
+def _read_line_until(deadline: float, descriptor: int) -> bytes | None:
     """Return a line, what came of it before the pipe's end, or None when the time is up."""
     line = bytearray()
     while not line.endswith(b"\n"):
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        if not _wait_until(deadline, descriptor, select.POLLIN):
             return None
         part = os.read(descriptor, 65536)
         if not part:
@@ -261,7 +244,14 @@ def _line_until(deadline: float, descriptor: int) -> bytes | None:
     return bytes(line)
 
 
-def _cause(status: int, *, timed_out: bool, seconds: float) -> DetectorLimitError:
+def _wait_until(deadline: float, descriptor: int, event: int) -> bool:
+    """Return whether a pipe is ready before the time is up."""
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
+def _explain_death(status: int, *, timed_out: bool, seconds: float) -> DetectorLimitError:
     if timed_out:
         return DetectorLimitError(Reason.TIME_LIMIT, f"{seconds:g} s")
     if status == MEMORY_EXIT:
@@ -271,7 +261,7 @@ def _cause(status: int, *, timed_out: bool, seconds: float) -> DetectorLimitErro
     return DetectorLimitError(Reason.DETECTOR_DIED, f"exit status {status}")
 
 
-def _start(settings: DetectSettings) -> _Running:
+def _start_child(settings: DetectSettings) -> _ChildProcess:
     request_read, request_write = os.pipe()
     reply_read, reply_write = os.pipe()
     package_root = str(Path(__file__).resolve().parents[2])
@@ -302,7 +292,41 @@ def _start(settings: DetectSettings) -> _Running:
     finally:
         os.close(request_read)
         os.close(reply_write)
-    return _Running(process, request_write, reply_read)
+    return _ChildProcess(process, request_write, reply_read)
+
+
+def detect_with_retries(
+    sop_instance_uid: str, detect: Callable[[], Detection], attempts: int
+) -> Detection:
+    """Read an image, and give it up when it has killed the detector too often.
+
+    Parameters
+    ----------
+    sop_instance_uid
+        Of the image.
+    detect
+        Reads it; a `DetectorLimitError` costs one attempt, the next has a new child.
+    attempts
+        How many there are, at least 1.
+
+    Returns
+    -------
+    Detection
+        The detector's, or a failed one with the reason of the last death.
+    """
+    answer = Detection.from_failure(sop_instance_uid, Reason.DETECTOR_DIED)
+    for attempt in range(1, attempts + 1):
+        try:
+            return detect()
+        except DetectorLimitError as error:
+            answer = Detection.from_failure(sop_instance_uid, error.reason, str(error))
+            _log.error(
+                "detector_died",
+                sop_instance_uid=sop_instance_uid,
+                attempt=attempt,
+                why=str(error),
+            )
+    return answer
 
 
 if __name__ == "__main__":

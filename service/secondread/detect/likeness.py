@@ -14,10 +14,11 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from secondread.detect import bands
 from secondread.detect.breast import Brightness, Mask
+from secondread.detect.toml_table import TomlTable
 
 LIKENESS_FEATURES = (
     "octave_2",
@@ -56,10 +57,8 @@ _FLAG_MARGIN = 1.2
 _REFUSE_MARGIN = 2.0
 
 
-class Likeness(BaseModel):
+class Likeness(TomlTable):
     """`[likeness]` of a manifest: the images that a model was made for, as a distribution."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     features: tuple[str, ...] = LIKENESS_FEATURES
     """Names of the features; those of this version of the node, in its order."""

@@ -1,35 +1,28 @@
 """The model's manifest: which graphs a detector has, what goes in, and what its numbers mean.
 
-A manifest is a TOML file beside its graphs. Its schema is versioned and whole from the start: a
-model of one graph and a model of several load through the same values. Everything that the node
-says about a detector (name, version, operating points, whether certainty is calibrated) is read
-from here and nowhere else.
+A manifest is a TOML file beside its graphs. Its schema is versioned and complete: a model of one
+graph and a model of several load through the same values. Everything that the node reports about
+a detector (name, version, operating points, whether certainty is calibrated) comes from here.
 """
 
 import hashlib
-import tomllib
 from bisect import bisect_right
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from secondread.codes import MarkClass, Morphology
 from secondread.detect.groups import SHARE_FEATURES, GroupTables, MorphologyName
 from secondread.detect.likeness import Likeness
-from secondread.detect.site import SiteCalibration, read_site_calibration
+from secondread.detect.site import SiteCalibration
+from secondread.detect.toml_table import Hex256, Percent, TomlTable, read_toml
 from secondread.errors import ModelError
 
-_Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_Percent = Annotated[float, Field(ge=0, le=100)]
 _FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 """A name without a folder: a manifest cannot point outside its own folder."""
-
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class GraphRole(StrEnum):
@@ -38,23 +31,23 @@ class GraphRole(StrEnum):
     DENSE = "dense"
     """Whole strips to score maps."""
     RESCORE = "rescore"
-    """A patch around each candidate to scores that take the place of the dense ones."""
+    """A patch around each candidate to scores that replace the dense ones."""
     NEIGHBOURS = "neighbours"
-    """What lies around a candidate among the others, to scores that take the place of
-    `rescore`'s; see `neighbours.features`."""
+    """The other candidates around one, to scores that replace `rescore`'s; see
+    `neighbours.compute_features`."""
     DESCRIBE = "describe"
     """A patch around each mark of a calcification to shares of its types."""
 
 
-class InputNormalisation(_Value):
-    """`[input]`: how stored values become the graphs' input; see `pixels.normalised`."""
+class InputNormalisation(TomlTable):
+    """`[input]`: how stored values become the graphs' input; see `pixels.normalise`."""
 
     spacing_mm: float = Field(gt=0, le=0.2)
     """Pixel spacing the model was made for; finer images are averaged down to it."""
     normaliser: Literal["noise-equalised.v1"]
     """Name and version of the normalisation."""
     local_mean_sigma_px: float = Field(gt=0)
-    """Standard deviation of the Gaussian whose local mean is taken away."""
+    """Standard deviation of the Gaussian whose local mean is subtracted."""
     clip_low: float
     """Lowest value after normalisation, in units of the local noise."""
     clip_high: float
@@ -67,13 +60,13 @@ class InputNormalisation(_Value):
         return self
 
 
-class Graph(_Value):
+class Graph(TomlTable):
     """`[[graphs]]`: one ONNX file."""
 
     role: GraphRole
     file: _FileName
     """File name, beside the manifest."""
-    sha256: _Hex256
+    sha256: Hex256
     """Digest of the file, checked before it is loaded."""
     input: str
     """Name of the input tensor, float32."""
@@ -91,13 +84,13 @@ class Graph(_Value):
     stride: int = Field(default=1, ge=1)
     """Input pixels per output pixel of a `dense` graph."""
     multiple_of: int = Field(default=1, ge=1)
-    """What height and width of the input are multiples of."""
+    """Height and width of the input are multiples of this."""
     halo_px: int = Field(default=0, ge=0)
-    """How far an output pixel of a `dense` graph looks, in input pixels."""
-    patch_px: int | None = Field(default=None, ge=3)
-    """Height and width of the patch of a `rescore` or `describe` graph."""
+    """How far around it an output pixel of a `dense` graph sees, in input pixels."""
+    patch_px: int = Field(default=0, ge=3)
+    """Height and width of the patch of a `rescore` or `describe` graph; 0 for the others."""
     features: Literal["spots.v1"] | None = None
-    """Name and version of a `neighbours` graph's input, see `neighbours.features`."""
+    """Name and version of a `neighbours` graph's input, see `neighbours.compute_features`."""
 
     @model_validator(mode="after")
     def _shape_fits_role(self) -> Self:
@@ -105,7 +98,7 @@ class Graph(_Value):
             raise ValueError("heads, or types, are named, once each")
         if bool(self.types) != (self.role is GraphRole.DESCRIBE):
             raise ValueError("types are given for describe graphs, heads for the others")
-        if (self.patch_px is not None) != (self.role in {GraphRole.RESCORE, GraphRole.DESCRIBE}):
+        if bool(self.patch_px) != (self.role in {GraphRole.RESCORE, GraphRole.DESCRIBE}):
             raise ValueError("patch_px is given for rescore and describe graphs, and only there")
         sees_spots = self.role is GraphRole.NEIGHBOURS
         if (self.axes == "NF") != sees_spots or (self.features is not None) != sees_spots:
@@ -121,20 +114,20 @@ class Graph(_Value):
 
 
 _Points = Annotated[
-    tuple[tuple[Annotated[float, Field(ge=0, le=1)], _Percent], ...], Field(min_length=2)
+    tuple[tuple[Annotated[float, Field(ge=0, le=1)], Percent], ...], Field(min_length=2)
 ]
 """(score, certainty) pairs, scores rising, certainty never falling; linear in between."""
 
 
-class Calibration(_Value):
+class Calibration(TomlTable):
     """`[calibration]`: from the model's score to certainty."""
 
     calibrated: bool
     """Whether the table was fitted to data with known truth."""
     on: str
-    """To which data; or why not."""
+    """The data; or why it was not fitted."""
     points: _Points
-    """Of every class that has no table of its own."""
+    """For every class without a table of its own."""
     by_class: dict[MarkClass, _Points] = Field(default_factory=dict)
     """Tables of single classes."""
 
@@ -158,33 +151,33 @@ class Calibration(_Value):
         return c0 + (c1 - c0) * (score - s0) / (s1 - s0)
 
 
-class ManifestOperatingPoint(_Value):
+class ManifestOperatingPoint(TomlTable):
     """`[[operating_points]]`: from which certainty on a finding is shown."""
 
     number: int = Field(ge=1)
     """The number that TID 4000 writes as CAD Operating Point (111071)."""
     name: str
     """A word for people."""
-    minimum_certainty: dict[MarkClass, _Percent]
+    minimum_certainty: dict[MarkClass, Percent]
     """Lowest certainty shown, by class; a class that is not named is not shown."""
     false_marks_per_image: float = Field(ge=0)
     """Stated marks per image without disease."""
     stated_on: str
     """What that figure was measured on."""
     default: bool = False
-    """Whether it is taken where the settings name none."""
+    """Whether it applies where the settings name none."""
 
 
-class DetectionLimits(_Value):
+class DetectionLimits(TomlTable):
     """`[limits]`: what the detector gives at most."""
 
     maximum_candidates: int = Field(ge=1, le=20000)
     """Marks per image; the highest scores are kept."""
     minimum_score: float = Field(ge=0, le=1)
-    """Marks below this score are not given."""
+    """Marks below this score are dropped."""
     minimum_seen: float | None = Field(default=None, ge=0, le=1)
-    """What the dense graph scores lower is not looked at again; `minimum_score` where not said.
-    The scores of the two graphs are on scales of their own."""
+    """Spots that the dense graph scores lower are not rescored; None stands for `minimum_score`.
+    The two graphs' scores are on scales of their own."""
     maximum_marks_per_cm2: float = Field(gt=0)
     """More marks at the default operating point than this refuse the image as noise."""
 
@@ -194,7 +187,7 @@ class DetectionLimits(_Value):
         return self.minimum_score if self.minimum_seen is None else self.minimum_seen
 
 
-class _Document(_Value):
+class _ManifestFile(TomlTable):
     """The file's content."""
 
     schema_version: Literal[1]
@@ -212,9 +205,9 @@ class _Document(_Value):
     operating_points: tuple[ManifestOperatingPoint, ...] = Field(min_length=1)
     limits: DetectionLimits
     likeness: Likeness | None = None
-    """The images that the model was made for; without it, no image is called unlike them."""
+    """The images that the model was made for; without it, no image is flagged as unlike them."""
     groups: GroupTables = GroupTables()
-    """What the model knows about groups; what it does not know is told by rules."""
+    """What the model knows about groups; rules decide what it does not know."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -223,7 +216,8 @@ class _Document(_Value):
             raise ValueError("graphs: exactly one has the role dense")
         if len(set(roles)) != len(roles):
             raise ValueError("graphs: a role is given once")
-        neighbours, rescore = self._graph(GraphRole.NEIGHBOURS), self._graph(GraphRole.RESCORE)
+        neighbours = self.find_graph(GraphRole.NEIGHBOURS)
+        rescore = self.find_graph(GraphRole.RESCORE)
         if neighbours and (rescore is None or rescore.heads != neighbours.heads):
             raise ValueError("graphs: neighbours needs a rescore graph with the same heads")
         if neighbours and MarkClass.CALCIFICATION not in neighbours.heads:
@@ -235,29 +229,30 @@ class _Document(_Value):
             raise ValueError("operating_points: exactly one is the default")
         return self
 
-    def _graph(self, role: GraphRole) -> Graph | None:
+    def find_graph(self, role: GraphRole) -> Graph | None:
+        """Return the graph of a role, or None if the model has none."""
         return next((graph for graph in self.graphs if graph.role is role), None)
 
     @model_validator(mode="after")
-    def _types_are_told(self) -> Self:
+    def _graphs_give_the_types(self) -> Self:
         table = self.groups.types
-        told = {kind.name.lower() for graph in self.graphs for kind in graph.types}
+        types = {kind.name.lower() for graph in self.graphs for kind in graph.types}
         for name in table.features if table is not None else ():
-            if name in SHARE_FEATURES and name.partition("_")[2] not in told:
+            if name in SHARE_FEATURES and name.partition("_")[2] not in types:
                 raise ValueError(f"groups.types: no graph tells what the feature {name!r} is of")
         return self
 
 
-class Manifest(_Document):
-    """A manifest that was read, and whose graphs were found as it says."""
+class Manifest(_ManifestFile):
+    """A manifest that was read, and whose graphs have the digests that it states."""
 
-    digest: _Hex256
+    digest: Hex256
     """SHA-256 of the manifest file; as it holds those of the graphs, it names the whole model.
     With a site's calibration, that of both digests."""
     folder: Path
-    """Where manifest and graphs lie."""
+    """The folder of the manifest and its graphs."""
     site: SiteCalibration | None = None
-    """The site's calibration, whose minimum certainties the operating points have."""
+    """The site's calibration; the operating points have its minimum certainties."""
 
     @property
     def calibrated(self) -> bool:
@@ -268,10 +263,6 @@ class Manifest(_Document):
     def dense(self) -> Graph:
         """The graph that turns strips into score maps."""
         return next(graph for graph in self.graphs if graph.role is GraphRole.DENSE)
-
-    def find_graph(self, role: GraphRole) -> Graph | None:
-        """Return the graph of a role, or None if the model has none."""
-        return self._graph(role)
 
     def calibrate(self, mark_class: MarkClass, score: float) -> float:
         """Return the certainty, 0-100, of a score of a class."""
@@ -288,26 +279,26 @@ class Manifest(_Document):
         for point in self.operating_points:
             if point.default if number == 0 else point.number == number:
                 return point
-        known = ", ".join(str(point.number) for point in self.operating_points)
-        raise ModelError(f"{self.name}: no operating point {number}; there are {known}")
+        numbers = ", ".join(str(point.number) for point in self.operating_points)
+        raise ModelError(f"{self.name}: no operating point {number}; there are {numbers}")
 
     def read_graph(self, graph: Graph) -> bytes:
-        """Return the content of a graph's file, if it has the digest that the manifest states.
+        """Return the content of a graph's file, which has the digest that the manifest states.
 
         Raises
         ------
         ModelError
-            The file cannot be read, or is another one.
+            The file cannot be read, or has another digest.
         """
         path = self.folder / graph.file
         try:
             content = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path}: {error.strerror}") from error
-        found = hashlib.sha256(content).hexdigest()
-        if found != graph.sha256:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != graph.sha256:
             raise ModelError(
-                f"{path}: its SHA-256 is {found}, the manifest's key graphs.sha256 says "
+                f"{path}: its SHA-256 is {digest}, the manifest's key graphs.sha256 says "
                 f"{graph.sha256}"
             )
         return content
@@ -317,7 +308,7 @@ def locate_default_manifest() -> Path:
     """Return the manifest that came with the package.
 
     The wheel carries it inside the package. An editable install has no copy there, so the one
-    fallback is the checkout that this source file lies in.
+    fallback is the checkout that this source file is part of.
     """
     installed = Path(__file__).parent / "model" / "manifest.toml"
     if installed.exists():
@@ -338,33 +329,21 @@ def load_manifest(path: Path | None = None, site: Path | None = None) -> Manifes
     Raises
     ------
     ModelError
-        A file cannot be read, is no TOML, a key is missing, unknown or wrong, a graph is not the
+        A file cannot be read, is not TOML, a key is missing, unknown or wrong, a graph is not the
         one that the manifest names, or the site's calibration is of another model. The message
         names the file and the key.
     """
     path = locate_default_manifest() if path is None else path
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"model manifest {path}: {error.strerror}") from error
-    try:
-        values = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"model manifest {path} is not valid TOML: {error}") from error
-    try:
-        document = _Document.model_validate(values)
-    except ValidationError as error:
-        raise ModelError(_explain(error, path)) from error
-    digest = hashlib.sha256(content).hexdigest()
+    document, digest = read_toml(path, "model manifest", _ManifestFile)
     manifest = Manifest(**dict(document), digest=digest, folder=path.resolve().parent)
     for graph in manifest.graphs:
         manifest.read_graph(graph)
-    return manifest if site is None else _at_site(manifest, path, site)
+    return manifest if site is None else _overlay_site(manifest, path, site)
 
 
-def _at_site(manifest: Manifest, path: Path, site_path: Path) -> Manifest:
+def _overlay_site(manifest: Manifest, path: Path, site_path: Path) -> Manifest:
     """Return the manifest with a site's minimum certainties for clusters."""
-    site, site_digest = read_site_calibration(site_path)
+    site, site_digest = read_toml(site_path, "site calibration", SiteCalibration)
     if site.base_digest != manifest.digest:
         raise ModelError(
             f"site calibration {site_path} is for {site.model} (manifest {site.base_digest}), and "
@@ -386,11 +365,3 @@ def _at_site(manifest: Manifest, path: Path, site_path: Path) -> Manifest:
     return manifest.model_copy(
         update={"operating_points": tuple(points.values()), "site": site, "digest": digest}
     )
-
-
-def _explain(error: ValidationError, path: Path) -> str:
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc']) or '(whole file)'}: {fault['msg']}"
-        for fault in error.errors(include_url=False)
-    ]
-    return f"model manifest {path}: " + "; ".join(faults)

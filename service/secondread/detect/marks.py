@@ -12,6 +12,11 @@ from secondread.detect.anatomy import Anatomy
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Reason
 
+TypeShares = tuple[tuple[Morphology, float], ...]
+"""Share, 0-1, of each type of calcification."""
+PlaceShares = tuple[float | None, ...]
+"""For each place of an image how surely it is a calcification, 0-1; None outside the breast."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -28,8 +33,8 @@ class Mark:
     """Peak over local background, in units of the local noise."""
     elongation: float = 1.0
     """Ratio of the principal axes of the response, 1 for a disc."""
-    morphology: tuple[tuple[Morphology, float], ...] = ()
-    """Share, 0-1, of each type that the model tells apart; empty where it tells none."""
+    morphology: TypeShares = ()
+    """Shares of the types that the model distinguishes; empty where it distinguishes none."""
 
     def as_json(self) -> list[Any]:
         """Return plain values that `from_json` turns back into an equal `Mark`."""
@@ -46,7 +51,7 @@ class Mark:
 
     @classmethod
     def from_json(cls, values: list[Any]) -> "Mark":
-        """Read what `as_json` wrote."""
+        """Return the mark that `as_json` encoded."""
         col, row, score, mark_class, diameter, contrast, elongation, shares = values
         return cls(
             PointPx(col, row),
@@ -73,6 +78,22 @@ class Breast:
     anatomy: Anatomy | None = None
     """Landmarks; None where they were not looked for, as in a refused image."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values that `from_json` turns back into an equal `Breast`."""
+        return {
+            "area_cm2": self.area_cm2,
+            "tissue_fraction": self.tissue_fraction,
+            "chest_wall_side": self.chest_wall_side,
+            "box": list(self.box),
+            "anatomy": self.anatomy and self.anatomy.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Breast":
+        """Return the breast that `as_json` encoded."""
+        anatomy = values["anatomy"] and Anatomy.from_json(values["anatomy"])
+        return cls(**{**values, "box": tuple(values["box"]), "anatomy": anatomy})
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -89,47 +110,36 @@ class Detection:
     detail: str = ""
     """For people: what exactly was wrong, for example a decoder's message; no patient data."""
 
+    @classmethod
+    def from_failure(
+        cls, sop_instance_uid: str, reason: Reason, detail: str = "", seconds: float = 0.0
+    ) -> "Detection":
+        """Return the answer about an image that could not be read at all."""
+        return cls(sop_instance_uid, ImageStatus.FAILED, (reason,), (), {}, None, seconds, detail)
+
     def as_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` turns back into an equal `Detection`."""
-        breast = self.breast
         return {
             "sop_instance_uid": self.sop_instance_uid,
             "status": self.status.value,
             "reasons": [reason.value for reason in self.reasons],
             "marks": [mark.as_json() for mark in self.marks],
             "gates": dict(self.gates),
-            "breast": None
-            if breast is None
-            else {
-                "area_cm2": breast.area_cm2,
-                "tissue_fraction": breast.tissue_fraction,
-                "chest_wall_side": breast.chest_wall_side,
-                "box": list(breast.box),
-                "anatomy": breast.anatomy.as_json() if breast.anatomy else None,
-            },
+            "breast": self.breast and self.breast.as_json(),
             "seconds": self.seconds,
             "detail": self.detail,
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Detection":
-        """Read what `as_json` wrote."""
-        breast = values["breast"]
+        """Return the detection that `as_json` encoded."""
         return cls(
             sop_instance_uid=values["sop_instance_uid"],
             status=ImageStatus(values["status"]),
             reasons=tuple(Reason(reason) for reason in values["reasons"]),
             marks=tuple(Mark.from_json(mark) for mark in values["marks"]),
             gates=dict(values["gates"]),
-            breast=None
-            if breast is None
-            else Breast(
-                area_cm2=breast["area_cm2"],
-                tissue_fraction=breast["tissue_fraction"],
-                chest_wall_side=breast["chest_wall_side"],
-                box=tuple(breast["box"]),
-                anatomy=Anatomy.from_json(breast["anatomy"]) if breast["anatomy"] else None,
-            ),
+            breast=values["breast"] and Breast.from_json(values["breast"]),
             seconds=values["seconds"],
             detail=values["detail"],
         )

@@ -1,9 +1,9 @@
-"""Objects of a score map: its connected regions, and the spots whose nature they leave open.
+"""Objects of the metal map: its connected regions, and the spots whose nature they leave open.
 
-A piece of metal is far larger than a calcification, and what lies along it is its own edge. But
+A piece of metal is far larger than a calcification, and the maxima along it are its own edge. But
 a fine linear calcification looks like a bit of wire to a network that sees only so much. Small
-objects are therefore contested: their spots are kept until the second look at them, and what it
-calls no metal brings them back.
+objects are therefore contested: their spots are kept until the rescoring graph has seen them, and
+if it does not call them metal, they stay and the object goes.
 """
 
 from dataclasses import dataclass
@@ -30,34 +30,32 @@ SOLID_QUANTILE, SOLID_SHARE = 0.25, 0.5
 """An object is solid if all but this share of it are above this share of its highest value."""
 
 Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class MetalObjects:
-    """What one head shows as objects."""
+    """What the metal head shows as objects.
+
+    An object is named by its index in `marks`. -1 stands for no object, and the arrays that are
+    indexed by it have a last element for that.
+    """
 
     marks: tuple[Candidate, ...]
-    _is_contested: npt.NDArray[np.bool_]
-    _is_solid: npt.NDArray[np.bool_]
-    """Whether each is bright all over, as one thing is and a heap of grains is not."""
+    is_contested: Flags
+    """(objects + 1,)."""
+    is_solid: Flags
+    """(objects + 1,): bright all over, as one thing is and a heap of grains is not."""
     _labels: Labels
     """Of a window that holds all objects, in the map's pixels: n + 1 in ``marks[n]``."""
     _corner: tuple[int, int]
     """The window's first row and column."""
-    _borders: cKDTree | None
+    _borders: cKDTree
     """(row, column), in the window, of the objects' outermost pixels; those inside are many."""
-    _owner: npt.NDArray[np.int64]
-    """The object of each of them."""
+    _border_owner: Indices
+    """(border pixels + 1,): the object that each is of."""
     _reach_px: float
-
-    def is_contested(self, within: Indices) -> npt.NDArray[np.bool_]:
-        """Return whether each of these indices names an object that is contested."""
-        return np.append(self._is_contested, False)[within]
-
-    def is_solid(self, within: Indices) -> npt.NDArray[np.bool_]:
-        """Return whether each of these indices names an object that is one solid thing."""
-        return np.append(self._is_solid, False)[within]
 
     def find_nearest(
         self, row: Indices, column: Indices
@@ -71,22 +69,22 @@ class MetalObjects:
         ndarray of float
             Distance to its nearest pixel in pixels of the map, infinite where there is none.
         """
-        if self._borders is None or not len(row):
-            return np.full(len(row), -1), np.full(len(row), np.inf)
-        at = np.column_stack([row, column]) - self._corner
-        away, nearest = self._borders.query(at, distance_upper_bound=self._reach_px + 1e-6)
-        near = np.isfinite(away)
-        owner = np.where(near, self._owner[np.where(near, nearest, 0)], -1)
-        known = ((at >= 0) & (at < self._labels.shape)).all(axis=1)
-        own = np.zeros(len(at), np.int64)
-        own[known] = self._labels[at[known, 0], at[known, 1]]
-        return np.where(own > 0, own - 1, owner), np.where(own > 0, 0.0, away)
+        pixels = np.column_stack([row, column]) - self._corner
+        # The margin keeps a pixel at exactly the reach, which the query would leave out. For one
+        # that is near nothing it gives an infinite distance and, as index, the tree's size.
+        away, nearest = self._borders.query(pixels, distance_upper_bound=self._reach_px + 1e-6)
+        in_window = ((pixels >= 0) & (pixels < self._labels.shape)).all(axis=1)
+        inside = np.full(len(pixels), -1)
+        inside[in_window] = self._labels[pixels[in_window, 0], pixels[in_window, 1]] - 1
+        is_inside = inside >= 0
+        owner = np.where(is_inside, inside, self._border_owner[nearest])
+        return owner, np.where(is_inside, 0.0, away)
 
 
 def find_objects(
     maps: ScoreMaps, channel: int, image: Brightness, interior: Mask, spacing_mm: float
 ) -> MetalObjects:
-    """Return the objects of a head.
+    """Return the objects of the metal head.
 
     Parameters
     ----------
@@ -95,39 +93,35 @@ def find_objects(
     image
         The normalised input; contrast is measured on it.
     interior
-        Where objects may lie, in the input's pixels.
+        Where objects may be, in the input's pixels.
     spacing_mm
         Pixel spacing of the input.
     """
-    reach = OBJECT_MARGIN_MM / spacing_mm / maps.stride
-    region = np.asarray(cv2.inRange(maps.scores[channel], OBJECT_SCORE, np.inf), np.uint8)
+    scores = maps.scores[channel]
+    region = np.asarray(cv2.inRange(scores, OBJECT_SCORE, np.inf), np.uint8)
     cv2.min(region, maps.reduce_mask(interior), dst=region)
     left, top, width, height = cv2.boundingRect(region)
-    if not width:
-        none = np.zeros(0, np.bool_)
-        empty = np.zeros((0, 0), np.int32)
-        return MetalObjects((), none, none, empty, (0, 0), None, np.zeros(0, np.int64), reach)
-    window = np.s_[top : top + height, left : left + width]
-    count, found, stats, _ = cv2.connectedComponentsWithStats(region[window])
-    labels = np.asarray(found, np.int32)
-    scores = maps.scores[channel]
-    each = [_pixels_of(labels, label, stats[label], (top, left)) for label in range(1, count)]
-    inner = cv2.erode(region[window], np.ones((3, 3), np.uint8), borderValue=0)
+    # Without objects, a window of one pixel, since OpenCV takes no empty image.
+    window = region[top : top + max(height, 1), left : left + max(width, 1)]
+    count, labelled, stats, _ = cv2.connectedComponentsWithStats(window)
+    labels = np.asarray(labelled, np.int32)
+    shapes = [_find_pixels(labels, label, stats[label], (top, left)) for label in range(1, count)]
+    marks = tuple(_make_mark(maps, scores, image, *shape) for shape in shapes)
+    inner = cv2.erode(window, np.ones((3, 3), np.uint8), borderValue=0)
     rows, columns = np.nonzero((labels > 0) & (inner == 0))
-    marks = tuple(_object(maps, scores, image, *one) for one in each)
     return MetalObjects(
         marks,
-        np.array([one.diameter_px * spacing_mm <= CONTESTED_MM for one in marks]),
-        np.array([_is_solid(maps, image, *one) for one in each]),
+        np.array([*(m.diameter_px * spacing_mm <= CONTESTED_MM for m in marks), False]),
+        np.array([*(_is_solid(maps, image, *shape) for shape in shapes), False]),
         labels,
         (top, left),
         cKDTree(np.column_stack([rows, columns])),
-        labels[rows, columns].astype(np.int64) - 1,
-        reach,
+        np.append(labels[rows, columns].astype(np.int64) - 1, -1),
+        OBJECT_MARGIN_MM / spacing_mm / maps.stride,
     )
 
 
-def _pixels_of(
+def _find_pixels(
     labels: Labels, label: int, stats: npt.NDArray[np.generic], corner: tuple[int, int]
 ) -> tuple[Indices, Indices]:
     """Return rows and columns, in the map, of an object's pixels."""
@@ -136,7 +130,7 @@ def _pixels_of(
     return rows + top + corner[0], columns + left + corner[1]
 
 
-def _object(
+def _make_mark(
     maps: ScoreMaps,
     scores: npt.NDArray[np.float32],
     image: Brightness,
@@ -144,7 +138,7 @@ def _object(
     columns: Indices,
 ) -> Candidate:
     row, column = (maps.to_input(float(index.mean())) for index in (rows, columns))
-    near = image[
+    center = image[
         max(round(row) - 1, 0) : round(row) + 2, max(round(column) - 1, 0) : round(column) + 2
     ]
     return Candidate(
@@ -153,8 +147,8 @@ def _object(
         score=float(scores[rows, columns].max()),
         mark_class=MarkClass.METAL,
         diameter_px=2 * float(np.sqrt(len(rows) / np.pi)) * maps.stride,
-        contrast=float(near.max()),
-        elongation=_elongation(rows, columns),
+        contrast=float(center.max()),
+        elongation=_measure_elongation(rows, columns),
     )
 
 
@@ -167,8 +161,10 @@ def _is_solid(maps: ScoreMaps, image: Brightness, rows: Indices, columns: Indice
     return bool(np.quantile(values, SOLID_QUANTILE) >= SOLID_SHARE * values.max())
 
 
-def _elongation(rows: Indices, columns: Indices) -> float:
+def _measure_elongation(rows: Indices, columns: Indices) -> float:
     yy, xx = (float(index.var()) for index in (rows, columns))
     xy = float(((rows - rows.mean()) * (columns - columns.mean())).mean())
+    # The eigenvalues of the second moments are middle +- radius. A square pixel adds a twelfth,
+    # its own second moment, without which a line one pixel wide would be infinitely long.
     middle, radius = (xx + yy) / 2 + 1 / 12, float(np.hypot((xx - yy) / 2, xy))
     return float(np.sqrt((middle + radius) / max(middle - radius, 1 / 12)))

@@ -1,7 +1,7 @@
 """Inside the detector's child process: take requests from one pipe, put answers into the other.
 
-A request is ``detect`` (with ``display_to`` and ``overrides``), ``show`` (with ``display_to``) or
-``look_at`` (with ``places``), each with the path of a file. This side loads no model, no decoder
+A request is ``detect`` (with ``display_to`` and ``overrides``), ``render`` (with ``display_to``) or
+``score`` (with ``places``), each with the path of a file. This side loads no model, no decoder
 and no runtime before `serve_requests` is called, so that importing it costs the parent nothing.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from secondread.detect.pixels import Display
 
 MEMORY_EXIT = 70
-"""Exit status that says: an allocation failed."""
+"""Exit status for a failed allocation."""
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -76,11 +76,11 @@ def _answer_all(arguments: argparse.Namespace) -> None:
 
 def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
     try:
-        if "look_at" in request:
+        if "score" in request:
             points = [PointPx(column, row) for column, row in request["places"]]
-            return {"shares": detector.score_places(Path(request["look_at"]), points)}
-        if "show" in request:
-            detection, display = None, detector.render_display(Path(request["show"]))
+            return {"shares": detector.score_places(Path(request["score"]), points)}
+        if "render" in request:
+            detection, display = None, detector.render_display(Path(request["render"]))
         else:
             overrides = frozenset(request["overrides"])
             detection, display = detector.detect(Path(request["detect"]), overrides)

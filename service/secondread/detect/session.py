@@ -1,7 +1,5 @@
 """ONNX Runtime: the one module that runs a model."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
@@ -13,8 +11,8 @@ from secondread.errors import ModelError
 _Array = npt.NDArray[np.float32]
 
 PATCHES_AT_ONCE = 64
-"""Patches in one run: the memory that ONNX Runtime keeps does not grow with the number of
-candidates. It takes as long as all of them at once."""
+"""Patches in one run, so that the memory that ONNX Runtime holds does not grow with the number of
+candidates. It takes no longer than all of them at once."""
 
 _binding = ort.capi.onnxruntime_pybind11_state
 # ONNX Runtime's errors have no common base of their own.
@@ -52,7 +50,7 @@ class GraphSession:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # A spinning thread takes the processor from the neighbour who would do work with it.
+        # A spinning thread takes the processor from another process that would do work with it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         content = manifest.read_graph(graph)
@@ -65,7 +63,8 @@ class GraphSession:
             raise ModelError(f"{where}: ONNX Runtime cannot load it: {error}") from error
         self.graph = graph
         self._outputs = [graph.scores] + ([graph.diameter] if graph.diameter else [])
-        names = {tensor.name for tensor in (*self._session.get_inputs(), *self._outputs_known())}
+        tensors = (*self._session.get_inputs(), *self._session.get_outputs())
+        names = {tensor.name for tensor in tensors}
         for key in ("input", "scores", "diameter"):
             name = getattr(graph, key)
             if name is not None and name not in names:
@@ -79,8 +78,8 @@ class GraphSession:
 
     def run_dense(self, batch: _Array) -> DenseOutput:
         """Run a dense graph on one (1, 1, rows, columns) input."""
-        found = self._run(self._outputs, batch)
-        return DenseOutput(found[0], found[1] if len(found) > 1 else None)
+        scores, *diameter = self._run_graph(self._outputs, batch)
+        return DenseOutput(scores, diameter[0] if diameter else None)
 
     def run_patches(self, batch: _Array) -> _Array:
         """Run a patch graph on (patches, 1, rows, columns); returns (patches, channels).
@@ -88,18 +87,15 @@ class GraphSession:
         A graph of neighbours takes (spots, features) in the same way.
         """
         scores = [
-            self._run(self._outputs[:1], batch[first : first + PATCHES_AT_ONCE])[0]
+            self._run_graph(self._outputs[:1], batch[first : first + PATCHES_AT_ONCE])[0]
             for first in range(0, len(batch), PATCHES_AT_ONCE)
         ]
         return np.concatenate(scores).reshape(len(batch), len(self.graph.channels))
 
-    def _run(self, outputs: list[str], batch: _Array) -> list[_Array]:
+    def _run_graph(self, outputs: list[str], batch: _Array) -> list[_Array]:
         try:
             return list(self._session.run(outputs, {self.graph.input: batch}))
         except _RUNTIME_ERRORS as error:
             if "alloc" in str(error).lower():
                 raise MemoryError(str(error)) from error
             raise ModelError(f"{self.graph.file}, input {batch.shape}: {error}") from error
-
-    def _outputs_known(self) -> list[Any]:
-        return list(self._session.get_outputs())

@@ -1,9 +1,9 @@
 """Running a dense graph over the tissue only, in strips, as if it had seen the whole image.
 
 A strip is 1024 rows, cut to the columns that hold tissue there, with a halo around it as wide as
-the graph looks; only the inside is kept. Strips begin on multiples of the graph's own grid, so
-that every pixel meets the same arithmetic as in one pass over the whole image, which needs
-several times the memory and computes air.
+the graph sees; only the inside is kept. Strips begin on multiples of the graph's own grid, so
+that every pixel meets the same arithmetic as in one pass over the whole image, which would need
+several times the memory and compute air.
 """
 
 from collections.abc import Callable, Iterator
@@ -66,9 +66,9 @@ class Strip:
 def plan_strips(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> Iterator[Strip]:
     """Yield the strips that cover every pixel of the mask."""
     unit = graph.multiple_of
-    halo = _up(graph.halo_px, unit)
-    height = _up(strip_rows, unit)
-    last_row, last_column = (_up(side, unit) for side in interior.shape)
+    halo = _round_up(graph.halo_px, unit)
+    height = _round_up(strip_rows, unit)
+    last_row, last_column = (_round_up(side, unit) for side in interior.shape)
     for top in range(0, interior.shape[0], height):
         bottom = min(top + height, interior.shape[0])
         columns = np.flatnonzero(interior[top:bottom].any(axis=0))
@@ -80,9 +80,9 @@ def plan_strips(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> I
             (top, bottom, left, right),
             (
                 max(top - halo, 0),
-                min(_up(bottom, unit) + halo, last_row),
+                min(_round_up(bottom, unit) + halo, last_row),
                 max(left - halo, 0),
-                min(_up(right, unit) + halo, last_column),
+                min(_round_up(right, unit) + halo, last_column),
             ),
         )
 
@@ -108,10 +108,11 @@ def run_in_strips(
     scores = np.zeros((len(graph.heads), rows, columns), np.float32)
     diameter = np.zeros((rows, columns), np.float32) if graph.diameter else None
     for strip in plan_strips(interior, graph):
-        answer = run(_cut(image, strip.computed))
+        answer = run(_cut_batch(image, strip.computed))
         top, bottom, left, right = strip.keep
         target = np.s_[top // stride : -(-bottom // stride), left // stride : -(-right // stride)]
         height, width = scores[0][target].shape
+        # All of these are multiples of the stride, so that the maps of strips fit together.
         row = (top - strip.computed[0]) // stride
         column = (left - strip.computed[2]) // stride
         source = np.s_[row : row + height, column : column + width]
@@ -121,13 +122,13 @@ def run_in_strips(
     return ScoreMaps(scores, diameter, stride)
 
 
-def _cut(image: Brightness, box: tuple[int, int, int, int]) -> _Array:
+def _cut_batch(image: Brightness, box: tuple[int, int, int, int]) -> _Array:
     top, bottom, left, right = box
-    out = np.zeros((1, 1, bottom - top, right - left), np.float32)
+    batch = np.zeros((1, 1, bottom - top, right - left), np.float32)
     inner = image[top:bottom, left:right]
-    out[0, 0, : inner.shape[0], : inner.shape[1]] = inner
-    return out
+    batch[0, 0, : inner.shape[0], : inner.shape[1]] = inner
+    return batch
 
 
-def _up(value: int, unit: int) -> int:
+def _round_up(value: int, unit: int) -> int:
     return -(-value // unit) * unit

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from secondread.detect.attempts import detect_with_retries, failed_detection
-from secondread.detect.child import DetectorLimitError
+from secondread.detect.child import DetectorLimitError, detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError
 from secondread.files import write_whole
@@ -70,9 +69,11 @@ class ReadingCache:
             if detection.status.was_read:
                 self.get_display(instance_uid, path)
         except (TransientError, FileNotFoundError) as error:
-            return failed_detection(instance_uid, Reason.PRIOR_FILES_LOST, type(error).__name__)
+            return Detection.from_failure(
+                instance_uid, Reason.PRIOR_FILES_LOST, type(error).__name__
+            )
         except DetectorLimitError as error:
-            return failed_detection(instance_uid, error.reason, str(error))
+            return Detection.from_failure(instance_uid, error.reason, str(error))
         return detection
 
     def get_display(self, instance_uid: str, path: Path) -> npt.NDArray[np.uint8]:

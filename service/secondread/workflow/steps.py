@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from secondread import log, metrics
-from secondread.detect.attempts import failed_detection
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError, describe_without_quoting
 from secondread.findings.finding import StudyReading
@@ -225,7 +224,7 @@ class ReadingSteps:
 
     def _finish_failed(self, material: RevisionInputs, reason: Reason) -> str:
         failed = {
-            m.sop_instance_uid: failed_detection(m.sop_instance_uid, reason)
+            m.sop_instance_uid: Detection.from_failure(m.sop_instance_uid, reason)
             for m in material.selection.to_read
         }
         return self._finish(material, failed, self._priors(material), PriorReadings())

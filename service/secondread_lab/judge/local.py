@@ -9,7 +9,7 @@ from pathlib import Path
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import select_images
 from secondread.codes import MarkClass
-from secondread.detect.attempts import detect_with_retries
+from secondread.detect.child import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.offline import InputFiles
 from secondread.reading import Reader, StudyContext, read_study

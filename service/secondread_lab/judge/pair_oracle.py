@@ -9,8 +9,8 @@ import numpy as np
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass
-from secondread.detect.detector import PreparedImage, prepare_image
 from secondread.detect.marks import Detection, Mark
+from secondread.detect.prepare import PreparedImage, prepare_image
 from secondread.findings.finding import ModelIdentity
 from secondread.findings.operating_point import OperatingPoint
 from secondread.geometry import PointPx

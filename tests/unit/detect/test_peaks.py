@@ -192,7 +192,7 @@ def test_patches_are_centred_and_zero_beyond_the_image() -> None:
     scores[0, 119] = scores[50, 60] = 0.9
     found = candidates(maps(scores), CALCIFICATION, image, EVERYWHERE, 0.07, LIMITS)
 
-    cut = cut_patches(image, found, 9)
+    cut = cut_patches(image, [one.center for one in found], 9)
 
     assert cut.shape == (2, 1, 9, 9)
     assert cut[:, 0, 4, 4].tolist() == [image[0, 119], image[50, 60]]

@@ -9,9 +9,9 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect import pixels
-from secondread.detect.grid import InputGrid, crop_to_spacing
 from secondread.detect.manifest import InputNormalisation
 from secondread.detect.pixels import GreyScale, apply_window, normalise
+from secondread.detect.prepare import InputGrid, crop_to_spacing
 from secondread.errors import PixelError
 from secondread.geometry import PointPx, SpacingMm
 from tests.unit.detect.pictures import dataset

@@ -7,8 +7,8 @@ import pytest
 
 from secondread.codes import MarkClass
 from secondread.detect.detector import Detector
-from secondread.detect.grid import InputGrid
 from secondread.detect.manifest import load_manifest
+from secondread.detect.prepare import InputGrid
 from secondread.errors import InputError, PixelError
 from secondread.geometry import PointPx, SpacingMm
 from tests.unit.detect import models

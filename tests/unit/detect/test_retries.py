@@ -1,7 +1,6 @@
 from collections.abc import Callable
 
-from secondread.detect.attempts import detect_with_retries
-from secondread.detect.child import DetectorLimitError
+from secondread.detect.child import DetectorLimitError, detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.reasons import ImageStatus, Reason
 from tests.worlds.builders import detection

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.detect.detector import prepare_image
 from secondread.detect.gates import GateResult, check_header, combine_measurements
+from secondread.detect.prepare import prepare_image
 from secondread.reasons import ImageStatus, Reason
 from tests.unit.detect.pictures import Stored, breast_image, dataset
 
