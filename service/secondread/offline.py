@@ -24,7 +24,7 @@ from pydicom.uid import MammographyCADSRStorage
 from secondread import __version__
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.scope import ImageSelection, select_images
-from secondread.assemble.viewset import find_missing_slots
+from secondread.assemble.viewset import StudyViews
 from secondread.detect.child import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.errors import HeaderError, SettingsError
@@ -305,9 +305,9 @@ def _read_study(
     circumstances = StudyContext(
         revision=1,
         cause="offline",
-        missing_views=find_missing_slots(
+        missing_views=StudyViews(
             _views(inputs, study_uid), [p.views or () for p in priors], removed
-        ),
+        ).find_missing_slots(),
         treatments=treatments,
         priors=tuple(
             PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)

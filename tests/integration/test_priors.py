@@ -12,7 +12,6 @@ from secondread.accept.application_entity import configure_process
 from secondread.accept.scp import Receiver
 from secondread.app.fetching import wire_fetcher
 from secondread.app.work import SWEEP_SECONDS, Coordinator
-from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
 from secondread.findings.cad_report import ReportOrigin
 from secondread.reasons import Outcome, Reason
@@ -77,7 +76,7 @@ class Node(Desk):
         self.node = type(self.node)(
             self.settings, self.node.tracker, self.node.archive, self.node.installation_id
         )
-        ledger = self.node.tracker.open_ledger("receive", self.settings.assemble, ExpectedViews())
+        ledger = self.node.tracker.open_ledger("receive", self.settings.assemble)
         receiver = Receiver(
             self.settings, self.node.archive, ledger, self.node.tracker.proofs, lambda: self.now
         )

@@ -10,7 +10,6 @@ from secondread.app.reconcile import (
     ArchiveDifferences,
     Reconciliation,
 )
-from secondread.assemble.viewset import ExpectedViews
 from tests.integration.test_workflow import Desk
 from tests.worlds.builders import header
 
@@ -21,7 +20,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def compare(desk: Desk) -> ArchiveDifferences:
-    ledger = desk.node.tracker.open_ledger("receive", desk.settings.assemble, ExpectedViews())
+    ledger = desk.node.tracker.open_ledger("receive", desk.settings.assemble)
     node = desk.node
     reconciliation = Reconciliation(node.archive, node.tracker, ledger, lambda: desk.now)
     return reconciliation.compare(threading.Event())

@@ -10,7 +10,6 @@ from threading import Barrier
 from typing import TypeVar
 
 from secondread.accept.ledger import RecordOutcome
-from secondread.assemble.viewset import ExpectedViews
 from secondread.settings import DestinationMode
 from tests.worlds.track_world import (
     DIGESTS,
@@ -77,7 +76,7 @@ def test_processes_share_the_due_studies_and_read_none_twice(
 
 def test_views_of_one_study_may_come_over_several_associations_at_once(world: World) -> None:
     def send(number: int) -> RecordOutcome:
-        ledger = world.tracker.open_ledger("receive-0", SETTINGS, ExpectedViews())
+        ledger = world.tracker.open_ledger("receive-0", SETTINGS)
         header = mammogram(FOUR_VIEWS[number])
         peer = association(number)
         answer = ledger.record_instance(stored(header, world.now, sent_over=peer), header)
@@ -93,7 +92,7 @@ def test_the_same_image_sent_twice_at_once_is_new_once(world: World) -> None:
     header = mammogram("RCC")
 
     def send(number: int) -> RecordOutcome:
-        ledger = world.tracker.open_ledger("receive-0", SETTINGS, ExpectedViews())
+        ledger = world.tracker.open_ledger("receive-0", SETTINGS)
         return ledger.record_instance(
             stored(header, world.now, sent_over=association(number)), header
         )

@@ -8,10 +8,11 @@ from sqlalchemy import text
 
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import RecordOutcome
+from secondread.assemble.due import DueRules, DueTimes
 from secondread.assemble.mammogram import PatientKey
-from secondread.assemble.viewset import ExpectedViews
 from secondread.errors import InputError
 from secondread.reasons import Reason
+from secondread.track.receiver_ledger import ReceiverLedger
 from secondread.track.states import Cause
 from secondread.track.summaries import StudyDetail
 from secondread.track.tables import Base
@@ -306,7 +307,7 @@ def test_a_receiver_that_starts_leaves_the_associations_of_another(world: World)
     for view in ("RCC", "LCC", "RMLO", "LMLO"):
         world.arrive(mammogram(view))
     world.later(30)
-    other = world.tracker.open_ledger("receive-1", SETTINGS, ExpectedViews())
+    other = world.tracker.open_ledger("receive-1", SETTINGS)
     other.record_receiver_start(world.now)
     assert world.due() == []
 
@@ -356,11 +357,11 @@ def test_instants_come_back_aware_and_exact(world: World, tracker: Tracker) -> N
 
 
 def test_a_transaction_that_breaks_off_leaves_nothing(world: World) -> None:
-    class BrokenRule:
-        def is_complete(self, *_: object) -> bool:
+    class BrokenRules(DueRules):
+        def find_due_times(self, *_: object) -> DueTimes:
             raise RuntimeError("killed")
 
-    broken = world.tracker.open_ledger("receive-0", SETTINGS, BrokenRule())
+    broken = ReceiverLedger(world.tracker.database, "receive-0", BrokenRules())
     header = mammogram("RCC")
     with pytest.raises(RuntimeError, match="killed"):
         broken.record_instance(stored(header, world.now), header)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
@@ -12,7 +13,6 @@ from secondread.track.patients import MergeResult
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import Cause
 from secondread.track.tables import PatientMergeRow, TreatmentChangeRow
-from secondread.track.treatment_changes import RevisionRules
 from secondread.track.values import TreatmentRecord
 from tests.worlds.track_world import STUDY, World, mammogram, reading
 
@@ -25,7 +25,7 @@ def add(world: World, treatment: TreatmentRecord = SURGERY, patient: PatientKey 
 
 
 def merge(world: World, one: PatientKey = OTHER, into: PatientKey = PATIENT) -> MergeResult:
-    rules = RevisionRules()
+    rules = DueRules()
     return world.tracker.patients.merge_patients(
         one, into, "someone", world.now, rules, FETCH_NOTHING
     )

@@ -19,8 +19,8 @@ from pydicom.sequence import Sequence
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import PeerAssociation, StoredInstance
 from secondread.app.node import Node, make_node_identity, open_node
+from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
-from secondread.assemble.viewset import ExpectedViews
 from secondread.codes import View
 from secondread.detect.child import DetectorLimitError
 from secondread.detect.marks import Detection
@@ -35,7 +35,6 @@ from secondread.settings import ObjectKind, Settings, load_settings
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
 from secondread.track.studies import Digests
-from secondread.track.treatment_changes import RevisionRules
 from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentRecord
 from secondread.workflow.order import run_failure, run_reading
 from secondread.workflow.steps import ReadingSteps
@@ -140,7 +139,7 @@ class Desk:
             disposition=disposition,
             association=association,
         )
-        ledger = self.node.tracker.open_ledger("receive", self.settings.assemble, ExpectedViews())
+        ledger = self.node.tracker.open_ledger("receive", self.settings.assemble)
         ledger.record_association_start(association)
         ledger.record_instance(instance, ds)
         ledger.record_association_end("a1", self.now)
@@ -473,7 +472,7 @@ def test_a_prior_under_an_id_that_was_merged_is_no_foreign_one(desk: Desk) -> No
     run_reading(desk.steps, run_at_once, claimed.study_uid, claimed.number)
     desk.deliver(header())
     desk.node.tracker.patients.merge_patients(
-        PatientKey("P2", "HOSPITAL"), PATIENT, "someone", desk.now, RevisionRules(), FETCH_NOTHING
+        PatientKey("P2", "HOSPITAL"), PATIENT, "someone", desk.now, DueRules(), FETCH_NOTHING
     )
     desk.read()
     reasons = desk.outcome()[2]

@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import Ledger, PeerAssociation, RecordOutcome, StoredInstance
-from secondread.assemble.viewset import ExpectedViews
 from secondread.reasons import Outcome
 from secondread.settings import AssembleSettings, DestinationMode, ObjectKind
 from secondread.track.database import Database
@@ -188,7 +187,7 @@ class World:
 
     @property
     def ledger(self) -> Ledger:
-        return self.tracker.open_ledger("receive-0", SETTINGS, ExpectedViews())
+        return self.tracker.open_ledger("receive-0", SETTINGS)
 
     def later(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)

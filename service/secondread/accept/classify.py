@@ -29,6 +29,9 @@ class Disposition(StrEnum):
         return self not in {Disposition.OWN, Disposition.REFUSED}
 
 
+IMAGE_DISPOSITIONS = (Disposition.MAMMOGRAM, Disposition.OUT_OF_SCOPE)
+"""What a study is read from, or named in its report as left out."""
+
 REJECTION_TITLES = frozenset({"113001", "113037", "113038", "113039"})
 """Document titles (DCM, CID 7010) of rejection notes as IHE's Imaging Object Change Management
 uses them: rejected for quality reasons, rejected for patient safety reasons, incorrect modality

@@ -7,7 +7,6 @@ from datetime import timedelta
 from secondread.accept.application_entity import configure_process
 from secondread.accept.store_requests import RetrievalReceiver
 from secondread.app.node import Node
-from secondread.assemble.viewset import ExpectedViews
 from secondread.clock import Clock, utc_now
 from secondread.followup.priors import PriorRule
 from secondread.send.fetch import Fetcher, FetchWiring
@@ -37,7 +36,7 @@ def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring
     """Return what the lanes of a worker work with."""
     settings = node.settings
     # A receiver of its own to the ledger, which forgets what this worker had open when it died.
-    ledger = node.tracker.open_ledger(f"fetch-{worker}", settings.assemble, ExpectedViews())
+    ledger = node.tracker.open_ledger(f"fetch-{worker}", settings.assemble)
     ledger.record_receiver_start(clock())
     title = settings.node.ae_title
     own = RetrievalReceiver(node.archive, ledger, clock, settings.receive.minimum_free_bytes, title)

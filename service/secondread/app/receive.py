@@ -11,7 +11,6 @@ from secondread.app.node import Node, open_node
 from secondread.app.probes import serve_probes
 from secondread.app.reconcile import Reconciliation
 from secondread.app.signals import make_stop_event, stop_with_parent
-from secondread.assemble.viewset import ExpectedViews
 from secondread.clock import utc_now
 from secondread.errors import TransientError
 from secondread.settings import Settings
@@ -29,7 +28,7 @@ def run_receiver(settings: Settings, parent: int | None, probe_port: int | None)
         stop_with_parent(parent)
     node = open_node(settings)
     name = f"receive-{socket.gethostname()}-{settings.receive.port}"
-    ledger = node.tracker.open_ledger(name, settings.assemble, ExpectedViews())
+    ledger = node.tracker.open_ledger(name, settings.assemble)
     receiver = Receiver(settings, node.archive, ledger, node.tracker.proofs, utc_now)
     receiver.start()
     _log.info(

@@ -6,6 +6,7 @@ earlier studies. It is consulted at intake with values from SQL, so it works on 
 """
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from secondread.codes import View
 
@@ -34,58 +35,38 @@ def find_slots(keys: Collection[ViewKey]) -> frozenset[ViewSlot]:
     return frozenset(place for place in map(find_slot, keys) if place is not None)
 
 
-def find_expected_slots(
-    priors: Sequence[Collection[ViewKey]], mastectomy_sides: Collection[str]
-) -> frozenset[ViewSlot]:
-    """Return the places that a patient's next study is expected to fill.
+class StudyViews(NamedTuple):
+    """The views of a study, and what tells which ones to expect."""
 
-    Parameters
-    ----------
-    priors
-        The views of each earlier study, latest first; studies of other kinds may be among them.
-    mastectomy_sides
-        Letters of breasts that were removed, from treatment records and headers.
-    """
-    remaining = {side for side in ("R", "L") if side not in mastectomy_sides}
-    latest = next((found for found in map(find_slots, priors) if found), None)
-    if not mastectomy_sides and latest is not None and _is_whole_one_sided(latest):
-        # One breast complete and not a view of the other: read as mastectomy until told otherwise.
-        # If that is wrong, the other breast's images make the study wait for the quiet time.
-        remaining = {side for side, _ in latest}
-    return frozenset(place for place in SLOTS if place[0] in remaining)
+    present: Collection[ViewKey]
+    priors: Sequence[Collection[ViewKey]]
+    """The views of each earlier study, latest first; studies of other kinds may be among them."""
+    mastectomy_sides: Collection[str]
+    """Letters of breasts that were removed, from treatment records and headers."""
 
-
-def _is_whole_one_sided(found: frozenset[ViewSlot]) -> bool:
-    return len({side for side, _ in found}) == 1 and len(found) == 2
-
-
-def find_missing_slots(
-    present: Collection[ViewKey],
-    priors: Sequence[Collection[ViewKey]],
-    mastectomy_sides: Collection[str],
-) -> tuple[ViewSlot, ...]:
-    """Return the expected places that no present view fills, sorted."""
-    return tuple(sorted(find_expected_slots(priors, mastectomy_sides) - find_slots(present)))
-
-
-class ExpectedViews:
-    """The rule as the tracker asks it at intake."""
-
-    def is_complete(
-        self,
-        present: Collection[ViewKey],
-        priors: Sequence[Collection[ViewKey]],
-        mastectomy_sides: Collection[str],
-    ) -> bool:
+    def is_complete(self) -> bool:
         """Whether every expected view is in; never true of an empty study.
 
         A view of a breast that was not expected means that the expectation was wrong, so the
         study is not complete and waits for the quiet time.
         """
-        found = find_slots(present)
-        expected = find_expected_slots(priors, mastectomy_sides)
-        return (
-            bool(expected)
-            and expected <= found
-            and {s for s, _ in found} <= {s for s, _ in expected}
-        )
+        expected, filled = self._find_expected_slots(), find_slots(self.present)
+        is_as_expected = _find_sides(filled) <= _find_sides(expected)
+        return bool(expected) and expected <= filled and is_as_expected
+
+    def find_missing_slots(self) -> tuple[ViewSlot, ...]:
+        """Return the expected places that no present view fills, sorted."""
+        return tuple(sorted(self._find_expected_slots() - find_slots(self.present)))
+
+    def _find_expected_slots(self) -> frozenset[ViewSlot]:
+        expected_sides = {"R", "L"}.difference(self.mastectomy_sides)
+        latest = next((slots for slots in map(find_slots, self.priors) if slots), frozenset())
+        if not self.mastectomy_sides and len(latest) == 2 and len(_find_sides(latest)) == 1:
+            # Both views of one breast and none of the other are taken for a mastectomy. Where
+            # that is wrong, the other breast's images make the study wait for the quiet time.
+            expected_sides = _find_sides(latest)
+        return frozenset(slot for slot in SLOTS if slot[0] in expected_sides)
+
+
+def _find_sides(slots: Collection[ViewSlot]) -> set[str]:
+    return {side for side, _ in slots}

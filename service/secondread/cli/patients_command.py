@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread.app.node import open_node
+from secondread.assemble.due import DueRules
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
 from secondread.clock import utc_now
 from secondread.track.prior_choice import FetchRules
-from secondread.track.treatment_changes import RevisionRules
 
 app = typer.Typer(
     help="Patients, IDs that are one patient's, and lesions over the years.",
@@ -64,7 +64,7 @@ def merge(
         head_key,
         getpass.getuser()[:80],
         utc_now(),
-        RevisionRules.from_settings(node.settings.assemble),
+        DueRules.from_settings(node.settings.assemble),
         FetchRules.from_settings(node.settings),
     )
     typer.echo(

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread.app.node import open_node
+from secondread.assemble.due import DueRules
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
 from secondread.clock import utc_now
 from secondread.followup.treatment_file import parse_treatment, read_treatment_file
-from secondread.track.treatment_changes import RevisionRules
 from secondread.workflow.treatments import encode_treatment
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ def import_file(
     """
     rows = read_treatment_file(file)
     node = open_node(read_settings(settings, "treatments"))
-    rules, now, user = RevisionRules.from_settings(node.settings.assemble), utc_now(), _get_user()
+    rules, now, user = DueRules.from_settings(node.settings.assemble), utc_now(), _get_user()
     new = sum(
         node.tracker.treatments.add_treatment(
             row.patient, encode_treatment(row.treatment), now, user, rules
@@ -71,7 +71,7 @@ def add_treatment(
     values = {"side": side, "procedure": procedure, "started_on": started_on}
     treatment = parse_treatment({**values, "ended_on": ended_on, "site": site})
     node = open_node(read_settings(settings, "treatments"))
-    rules = RevisionRules.from_settings(node.settings.assemble)
+    rules = DueRules.from_settings(node.settings.assemble)
     is_new = node.tracker.treatments.add_treatment(
         key, encode_treatment(treatment), utc_now(), _get_user(), rules
     )
@@ -114,7 +114,7 @@ def remove_treatment(
 ) -> None:
     """Strike a treatment out; who did so is written down."""
     node = open_node(read_settings(settings, "treatments"))
-    rules = RevisionRules.from_settings(node.settings.assemble)
+    rules = DueRules.from_settings(node.settings.assemble)
     node.tracker.treatments.remove_treatment(number, utc_now(), _get_user(), rules)
     typer.echo("removed")
 

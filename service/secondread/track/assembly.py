@@ -1,49 +1,23 @@
-"""When a study is due: what arrived moves its due times, on rows that the caller has locked."""
+"""The SQL of `assemble.due`: which studies are due, and what arrived moves their due times.
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+Functions that change a study's row expect that the caller has locked it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import Disposition
+from secondread.accept.classify import IMAGE_DISPOSITIONS
+from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import Intent
-from secondread.settings import AssembleSettings
+from secondread.assemble.viewset import StudyViews, ViewKey
+from secondread.findings.treatment import Procedure
 from secondread.track.states import Cause, StudyEvent, StudyState, step_study
 from secondread.track.tables import AssociationStudyRow, InstanceRow, StudyRow, TreatmentRow
 
-ViewKey = tuple[str, str]
-"""Side letter (R or L) and view name (a member name of `codes.View`)."""
-
-IMAGES = (Disposition.MAMMOGRAM, Disposition.OUT_OF_SCOPE)
-"""What a study is read from, or named in its report as left out."""
-
-MASTECTOMY = "mastectomy"
-"""The procedure after which no view of that breast is expected."""
-
 _PRIORS_CONSULTED = 30
-
-
-class ViewRule(Protocol):
-    """Which views a study is expected to have; `assemble.viewset.ExpectedViews` is one."""
-
-    def is_complete(
-        self,
-        present: Collection[ViewKey],
-        priors: Sequence[Collection[ViewKey]],
-        mastectomy_sides: Collection[str],
-    ) -> bool:
-        """Whether every expected view is in."""
-
-
-@dataclass(frozen=True, slots=True)
-class AssemblyRules:
-    """What decides when a study is due."""
-
-    settings: AssembleSettings
-    views: ViewRule
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:
@@ -61,9 +35,8 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 
 def is_usable() -> ColumnElement[bool]:
     """Return the condition that an instance is an image that counts now."""
-    return and_(
-        InstanceRow.current, InstanceRow.rejected_at.is_(None), InstanceRow.disposition.in_(IMAGES)
-    )
+    is_image = InstanceRow.disposition.in_(IMAGE_DISPOSITIONS)
+    return and_(InstanceRow.current, InstanceRow.rejected_at.is_(None), is_image)
 
 
 def is_usable_in(study_uid: str) -> ColumnElement[bool]:
@@ -76,7 +49,7 @@ def apply_event(
     study: StudyRow,
     event: StudyEvent,
     now: datetime,
-    rules: AssemblyRules,
+    rules: DueRules,
     cause: Cause = Cause.LATE_INSTANCE,
 ) -> None:
     """Carry out the arrival or the rejection of an instance: the state, and when it is due.
@@ -92,27 +65,28 @@ def apply_event(
     move_due_times(session, study, now, rules)
 
 
-def move_due_times(session: Session, study: StudyRow, now: datetime, rules: AssemblyRules) -> None:
+def move_due_times(session: Session, study: StudyRow, now: datetime, rules: DueRules) -> None:
     """Set when a study is to be read, counted from now."""
     images = _usable_images(session, study.study_uid)
     if not images and not study.revision:
         # Nothing to read and nothing to correct.
         study.quiet_due_at = study.settle_due_at = None
         return
-    seconds = rules.settings
-    study.quiet_due_at = now + timedelta(seconds=seconds.quiet_seconds)
-    complete = rules.views.is_complete(
+    views = _find_views(session, study, images)
+    study.quiet_due_at, study.settle_due_at = rules.find_due_times(views, now)
+
+
+def find_views(session: Session, study: StudyRow) -> StudyViews:
+    """Return the views of a study, and what tells which ones to expect."""
+    return _find_views(session, study, _usable_images(session, study.study_uid))
+
+
+def _find_views(session: Session, study: StudyRow, images: Iterable[InstanceRow]) -> StudyViews:
+    return StudyViews(
         _present(images),
         [views for _, views in find_earlier_views(session, study)],
         find_mastectomy_sides(session, study),
     )
-    settled_at = now + timedelta(seconds=seconds.settle_seconds)
-    study.settle_due_at = settled_at if complete else None
-
-
-def find_present_views(session: Session, study_uid: str) -> list[ViewKey]:
-    """Return the views of a study that count as come: in scope and For Presentation."""
-    return _present(_usable_images(session, study_uid))
 
 
 def find_scope_views(session: Session, study_uid: str) -> frozenset[ViewKey]:
@@ -177,7 +151,7 @@ def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
     if study.patient is None:
         return frozenset()
     removed = select(TreatmentRow.side).where(
-        TreatmentRow.patient == study.patient, TreatmentRow.procedure == MASTECTOMY
+        TreatmentRow.patient == study.patient, TreatmentRow.procedure == Procedure.MASTECTOMY.value
     )
     if study.study_date is not None:
         begun = or_(TreatmentRow.started_on.is_(None), TreatmentRow.started_on <= study.study_date)

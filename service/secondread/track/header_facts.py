@@ -5,7 +5,7 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
-from secondread.accept.classify import Disposition
+from secondread.accept.classify import IMAGE_DISPOSITIONS, Disposition
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
@@ -50,7 +50,7 @@ def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError:
         return HeaderFacts(patient, None, "", None, None, None, Reason.HEADER_INVALID)
-    is_image = disposition in {Disposition.MAMMOGRAM, Disposition.OUT_OF_SCOPE}
+    is_image = disposition in IMAGE_DISPOSITIONS
     return HeaderFacts(
         patient=patient,
         study_date=mammogram.study_date,

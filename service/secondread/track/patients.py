@@ -10,13 +10,14 @@ from typing import NamedTuple
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.track.database import Database, insert_if_new
 from secondread.track.prior_choice import FetchRules, revise_if_priors_gained
 from secondread.track.tables import LesionRow, PatientMergeRow, PatientRow, StudyRow, TreatmentRow
-from secondread.track.treatment_changes import RevisionRules, are_alike, revise_for_treatment
+from secondread.track.treatment_changes import are_alike, revise_for_treatment
 
 log = get_logger(__name__)
 
@@ -103,7 +104,7 @@ class Patients:
         into: PatientKey,
         by: str,
         now: datetime,
-        revisions: RevisionRules,
+        revisions: DueRules,
         fetching: FetchRules,
     ) -> MergeResult:
         """Make two IDs one patient: studies, treatments and lesions of the first go to the second.
@@ -187,7 +188,7 @@ def _move_treatments(session: Session, merged: int, head: int) -> None:
 
 
 def _revise(
-    session: Session, patient: int, now: datetime, revisions: RevisionRules, fetching: FetchRules
+    session: Session, patient: int, now: datetime, revisions: DueRules, fetching: FetchRules
 ) -> list[str]:
     begun = session.scalars(
         select(TreatmentRow.started_on).where(TreatmentRow.patient == patient)

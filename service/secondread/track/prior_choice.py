@@ -1,20 +1,22 @@
 """Which priors a revision is made with: chosen at its claim, and written down with it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from secondread.assemble.due import DueRules
+from secondread.assemble.viewset import ViewKey
 from secondread.followup.priors import DEFAULT_PRIOR_RULE, EarlierStudy, PriorRule, choose_priors
 from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.send.fetch_queue import FetchKind
-from secondread.settings import AssembleSettings, Settings
+from secondread.settings import Settings
 from secondread.track import alarms
-from secondread.track.assembly import ViewKey, find_earlier_views, find_scope_views
+from secondread.track.assembly import find_earlier_views, find_scope_views
 from secondread.track.rejections import find_expired_views
 from secondread.track.revisions import (
     as_input,
@@ -41,10 +43,8 @@ class FetchRules:
     """How long a complete study waits for its priors."""
     give_up: timedelta = timedelta(hours=24)
     """How long it is tried to get a prior."""
-    settle: timedelta = timedelta(seconds=20)
-    """How long nothing of a prior may arrive until it counts as in."""
-    late_window: timedelta = timedelta(days=7)
-    """A prior that comes later than this after a reading makes no revision."""
+    due: DueRules = field(default_factory=DueRules)
+    """When a prior that comes after the reading makes a revision."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "FetchRules":
@@ -55,8 +55,7 @@ class FetchRules:
             sources=tuple(source.name for source in priors.active_sources),
             wait=timedelta(seconds=priors.wait_seconds),
             give_up=timedelta(hours=priors.give_up_hours),
-            settle=timedelta(seconds=settings.assemble.settle_seconds),
-            late_window=timedelta(days=settings.assemble.late_window_days),
+            due=DueRules.from_settings(settings.assemble),
         )
 
 
@@ -153,14 +152,13 @@ def revise_if_priors_gained(
     """
     if study.state not in {StudyState.REPORTED, StudyState.READING} or study.quiet_due_at:
         return False
-    since = study.reported_at
-    if study.state is StudyState.REPORTED and (since is None or now - since > rules.late_window):
+    if study.state is StudyState.REPORTED and not rules.due.is_recent(study.reported_at, now):
         return False
     known = _images(find_revision(session, study.study_uid, study.revision).priors)
     if _images(choose_revision_priors(session, study, rules)) <= known:
         return False
     study.state = step_study(study.state, StudyEvent.REQUESTED)
-    study.quiet_due_at = now + rules.settle
+    study.quiet_due_at = rules.due.find_revision_time(now)
     study.next_cause = study.next_cause or Cause.LATE_PRIOR
     log.info("prior_came_late", study_uid=study.study_uid, revision=study.revision)
     return True
@@ -178,7 +176,7 @@ def revise_compared_studies(
     session: Session,
     prior: StudyRow,
     lost: Collection[tuple[str, ...]],
-    settings: AssembleSettings,
+    rules: DueRules,
     now: datetime,
 ) -> None:
     """Make the patient's later studies due again that were compared with images that are lost.
@@ -189,18 +187,16 @@ def revise_compared_studies(
         Whose images they were; its row is locked.
     lost
         SOP Instance UID and SHA-256 of each: withdrawn, or replaced by another content.
-    settings
+    rules
         How long to wait for what else comes, and how old a report may be to be revised.
     """
-    window = timedelta(days=settings.late_window_days)
     for study in _later_read(session, prior):
-        since = study.reported_at
-        is_old = study.state is StudyState.REPORTED and (since is None or now - since > window)
+        is_old = study.state is StudyState.REPORTED and not rules.is_recent(study.reported_at, now)
         compared = _images(find_revision(session, study.study_uid, study.revision).priors)
         if study.quiet_due_at or is_old or compared.isdisjoint(lost):
             continue
         study.state = step_study(study.state, StudyEvent.REQUESTED)
-        study.quiet_due_at = now + timedelta(seconds=settings.settle_seconds)
+        study.quiet_due_at = rules.find_revision_time(now)
         study.next_cause = study.next_cause or Cause.PRIOR_CHANGED
         log.info("prior_changed", study_uid=study.study_uid, revision=study.revision)
 

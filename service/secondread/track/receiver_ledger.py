@@ -5,19 +5,20 @@ study's row first, so that two associations that deliver to one study take turns
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydicom.dataset import Dataset
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import Disposition
+from secondread.accept.classify import IMAGE_DISPOSITIONS, Disposition
 from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
+from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
 from secondread.track import alarms, refusal_counts
-from secondread.track.assembly import IMAGES, AssemblyRules, apply_event
+from secondread.track.assembly import apply_event
 from secondread.track.database import Database, insert_if_new
 from secondread.track.fetch_requests import note_arrival, was_requested
 from secondread.track.header_facts import HeaderFacts, read_header_facts, read_rejection_note
@@ -50,7 +51,7 @@ class ReceiverLedger:
         When a study is due.
     """
 
-    def __init__(self, database: Database, receiver: str, rules: AssemblyRules) -> None:
+    def __init__(self, database: Database, receiver: str, rules: DueRules) -> None:
         self._database = database
         self._receiver = receiver
         self._rules = rules
@@ -113,7 +114,7 @@ class ReceiverLedger:
                 self._note_prior(session, study, instance)
             if instance.disposition is Disposition.REJECTION_NOTE:
                 self._reject(session, study, instance, header)
-            elif instance.disposition in IMAGES and row.rejected_at is None and not is_prior:
+            elif row.disposition in IMAGE_DISPOSITIONS and row.rejected_at is None and not is_prior:
                 self._arrive(session, study, row, corrects=superseded)
             return RecordOutcome.CONFLICTING if versions else RecordOutcome.NEW
 
@@ -136,13 +137,7 @@ class ReceiverLedger:
         self, session: Session, study: StudyRow, row: InstanceRow, *, corrects: bool
     ) -> None:
         event, now = StudyEvent.INSTANCE_ARRIVED, row.arrived_at
-        window = timedelta(days=self._rules.settings.late_window_days)
-        reported_at = study.reported_at
-        if (
-            study.state is StudyState.REPORTED
-            and reported_at is not None
-            and now - reported_at > window
-        ):
+        if study.state is StudyState.REPORTED and not self._rules.is_recent(study.reported_at, now):
             event = StudyEvent.INSTANCE_ARRIVED_TOO_LATE
             row.late = True
             text = "came after the late window; read it with: secondread studies read UID"
@@ -151,8 +146,7 @@ class ReceiverLedger:
         apply_event(session, study, event, now, self._rules, cause)
 
     def _note_prior(self, session: Session, study: StudyRow, instance: StoredInstance) -> None:
-        settle = timedelta(seconds=self._rules.settings.settle_seconds)
-        note_arrival(session, study.study_uid, instance.received_at + settle)
+        note_arrival(session, study.study_uid, self._rules.find_revision_time(instance.received_at))
 
     def _return(
         self,
@@ -170,7 +164,7 @@ class ReceiverLedger:
         session.refresh(row)
         if is_prior:
             self._note_prior(session, study, instance)
-        elif not study.revision and row.disposition in IMAGES:
+        elif not study.revision and row.disposition in IMAGE_DISPOSITIONS:
             now = instance.received_at
             apply_event(session, study, StudyEvent.INSTANCE_ARRIVED, now, self._rules)
 
@@ -192,7 +186,7 @@ class ReceiverLedger:
         """Have later studies read again that were compared with images that count no more."""
         if lost:
             session.flush()
-            revise_compared_studies(session, study, lost, self._rules.settings, now)
+            revise_compared_studies(session, study, lost, self._rules, now)
 
 
 def _check_uids(instance: StoredInstance) -> None:

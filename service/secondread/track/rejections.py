@@ -12,7 +12,8 @@ from datetime import datetime
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from secondread.track.assembly import IMAGES, ViewKey
+from secondread.accept.classify import IMAGE_DISPOSITIONS
+from secondread.assemble.viewset import ViewKey
 from secondread.track.database import insert_if_new
 from secondread.track.header_facts import RETENTION_EXPIRED, RejectionNote
 from secondread.track.tables import InstanceRow, RejectionRow, StudyRow
@@ -50,7 +51,7 @@ def withdraw_instances(
         .where(
             InstanceRow.study_uid == study.study_uid,
             InstanceRow.sop_instance_uid.in_(uids),
-            InstanceRow.disposition.in_(IMAGES),
+            InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
             counted,
         )
         .values(rejected_at=now)

@@ -1,21 +1,18 @@
 """From due to claimed: which study is read next, by whom, and from what."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from secondread.assemble.viewset import StudyViews
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.track import alarms
 from secondread.track.assembly import (
-    ViewKey,
-    find_earlier_views,
-    find_mastectomy_sides,
-    find_present_views,
+    find_views,
     is_due,
     is_usable_in,
 )
@@ -59,14 +56,6 @@ class Digests(NamedTuple):
 
     settings: str
     model: str
-
-
-class StudyViews(NamedTuple):
-    """What the rule of expected views asks about one study."""
-
-    present: Sequence[ViewKey]
-    priors: Sequence[frozenset[ViewKey]]
-    mastectomy_sides: frozenset[str]
 
 
 class Studies:
@@ -293,14 +282,9 @@ class Studies:
             return read_revision_priors(session, study_uid, number)
 
     def find_views(self, study_uid: str) -> StudyViews:
-        """Return what the rule of expected views asks: what is there, and what to expect from."""
+        """Return the views of a study, and what tells which ones to expect."""
         with self._database.begin_read() as session:
-            study = session.get_one(StudyRow, study_uid)
-            return StudyViews(
-                find_present_views(session, study_uid),
-                [views for _, views in find_earlier_views(session, study)],
-                find_mastectomy_sides(session, study),
-            )
+            return find_views(session, session.get_one(StudyRow, study_uid))
 
 
 def _locked(session: Session, study_uid: str) -> StudyRow:

@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.reasons import ImageStatus, Reason
-from secondread.track.assembly import IMAGES, is_usable
+from secondread.track.assembly import is_usable
 from secondread.track.database import Database
 from secondread.track.results import list_findings
 from secondread.track.revisions import find_latest_finished
@@ -87,7 +88,7 @@ def _summaries(only: StudyFilter) -> Select[Any]:
         .where(
             InstanceRow.study_uid == StudyRow.study_uid,
             InstanceRow.current,
-            InstanceRow.disposition.in_(IMAGES),
+            InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
         )
         .scalar_subquery()
     )
@@ -203,7 +204,7 @@ def _images(session: Session, study_uid: str, latest: int | None) -> list[ImageS
         results = {result.sop_instance_uid: result for result in found}
     rows = session.scalars(
         select(InstanceRow)
-        .where(InstanceRow.study_uid == study_uid, InstanceRow.disposition.in_(IMAGES))
+        .where(InstanceRow.study_uid == study_uid, InstanceRow.disposition.in_(IMAGE_DISPOSITIONS))
         .order_by(InstanceRow.arrived_at, InstanceRow.id)
     )
     return [_image(row, results.get(row.sop_instance_uid) if row.current else None) for row in rows]

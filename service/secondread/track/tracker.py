@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from secondread.assemble.due import DueRules
 from secondread.settings import AssembleSettings
 from secondread.track.alarms import Alarms
-from secondread.track.assembly import AssemblyRules, ViewRule
 from secondread.track.cad_reports import CadReports
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
@@ -62,11 +62,9 @@ class Tracker:
         self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)
 
-    def open_ledger(
-        self, receiver: str, settings: AssembleSettings, views: ViewRule
-    ) -> ReceiverLedger:
+    def open_ledger(self, receiver: str, settings: AssembleSettings) -> ReceiverLedger:
         """Return the ledger of a receiver process of that name."""
-        return ReceiverLedger(self.database, receiver, AssemblyRules(settings, views))
+        return ReceiverLedger(self.database, receiver, DueRules.from_settings(settings))
 
     def open_fetch_requests(self, rules: FetchRules) -> FetchRequests:
         """Return what archives are asked for under these rules."""

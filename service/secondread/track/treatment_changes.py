@@ -1,36 +1,18 @@
 """Rows of treatments: written down, struck out, and the revisions that this makes due."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from secondread.assemble.due import DueRules
 from secondread.log import get_logger
 from secondread.reasons import Reason
-from secondread.settings import AssembleSettings
 from secondread.track.revisions import collect_inputs
 from secondread.track.states import Cause, StudyEvent, StudyState, step_study
 from secondread.track.tables import StudyRow, TreatmentChangeRow, TreatmentRow
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RevisionRules:
-    """When new treatment data make a study due again."""
-
-    settle: timedelta = timedelta(seconds=20)
-    """So long after the change, so that several of one patient make one revision."""
-    late_window: timedelta = timedelta(days=7)
-    """A study that was reported longer ago is left as it is."""
-
-    @classmethod
-    def from_settings(cls, settings: AssembleSettings) -> "RevisionRules":
-        """Read `[assemble]`."""
-        return cls(
-            timedelta(seconds=settings.settle_seconds), timedelta(days=settings.late_window_days)
-        )
 
 
 def are_alike(a: TreatmentRow, b: TreatmentRow) -> bool:
@@ -62,7 +44,7 @@ def record_change(
 
 
 def revise_for_treatment(
-    session: Session, patient: int, started_on: date | None, now: datetime, rules: RevisionRules
+    session: Session, patient: int, started_on: date | None, now: datetime, rules: DueRules
 ) -> list[str]:
     """Make a patient's recent studies due again that a treatment concerns; return them.
 
@@ -87,7 +69,7 @@ def revise_for_treatment(
             continue
         study.state = step_study(study.state, StudyEvent.REQUESTED)
         study.hold_reason = None
-        study.quiet_due_at = now + rules.settle
+        study.quiet_due_at = rules.find_revision_time(now)
         if study.revision:
             study.next_cause = study.next_cause or Cause.TREATMENT_CHANGED
         due.append(study.study_uid)
@@ -100,10 +82,10 @@ def _is_empty(session: Session, study: StudyRow) -> bool:
     return study.revision > 0 and not collect_inputs(session, study.study_uid)
 
 
-def _is_recent(study: StudyRow, now: datetime, rules: RevisionRules) -> bool:
+def _is_recent(study: StudyRow, now: datetime, rules: DueRules) -> bool:
     if study.state is StudyState.READING:
         return True
     if study.state is StudyState.HELD:
         waits = study.hold_reason is Reason.NOT_TREATED
-        return waits and now - study.last_arrived_at <= rules.late_window
-    return study.reported_at is not None and now - study.reported_at <= rules.late_window
+        return waits and rules.is_recent(study.last_arrived_at, now)
+    return rules.is_recent(study.reported_at, now)

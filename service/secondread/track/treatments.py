@@ -6,20 +6,20 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.track.database import Database
 from secondread.track.patients import ensure_patient, look_up_patient
 from secondread.track.tables import PatientRow, StudyRow, TreatmentRow
 from secondread.track.treatment_changes import (
-    RevisionRules,
     record_change,
     revise_for_treatment,
 )
 from secondread.track.values import TreatmentRecord
 
 _NODE = "node"
-_DEFAULT_RULES = RevisionRules()
+_DEFAULT_RULES = DueRules()
 
 
 class TreatmentSummary(NamedTuple):
@@ -49,7 +49,7 @@ class Treatments:
         treatment: TreatmentRecord,
         now: datetime,
         by: str = _NODE,
-        rules: RevisionRules = _DEFAULT_RULES,
+        rules: DueRules = _DEFAULT_RULES,
     ) -> bool:
         """Write a treatment down; say whether it was not known.
 
@@ -86,7 +86,7 @@ class Treatments:
             return True
 
     def remove_treatment(
-        self, number: int, now: datetime, by: str, rules: RevisionRules = _DEFAULT_RULES
+        self, number: int, now: datetime, by: str, rules: DueRules = _DEFAULT_RULES
     ) -> None:
         """Strike a treatment out, by its number; recent studies that it concerned become due.
 

@@ -1,6 +1,6 @@
 """What is known of a revision besides its images: missing views, priors, treatments."""
 
-from secondread.assemble.viewset import find_missing_slots
+from secondread.assemble.viewset import StudyViews
 from secondread.followup.header_treatments import read_header_treatments
 from secondread.followup.treatment_status import find_mastectomy_sides
 from secondread.reading import StudyContext
@@ -26,7 +26,9 @@ def gather_context(
     return StudyContext(
         revision=claimed.number,
         cause=claimed.cause.value,
-        missing_views=find_missing_slots(views, known.priors, known.mastectomy_sides | removed),
+        missing_views=StudyViews(
+            views, known.priors, {*known.mastectomy_sides, *removed}
+        ).find_missing_slots(),
         priors=describe_priors(material, priors),
         no_prior_reason=priors.reason,
         treatments=() if material.is_mixed else (*recorded, *said),

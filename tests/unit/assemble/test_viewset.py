@@ -1,6 +1,6 @@
 import pytest
 
-from secondread.assemble.viewset import ExpectedViews, ViewKey, find_missing_slots
+from secondread.assemble.viewset import StudyViews, ViewKey
 
 FOUR: set[ViewKey] = {("R", "CC"), ("R", "MLO"), ("L", "CC"), ("L", "MLO")}
 LEFT: set[ViewKey] = {("L", "CC"), ("L", "MLO")}
@@ -25,8 +25,8 @@ LEFT: set[ViewKey] = {("L", "CC"), ("L", "MLO")}
 def test_completeness(
     present: set[ViewKey], priors: list[set[ViewKey]], removed: tuple[str, ...], complete: bool
 ) -> None:
-    assert ExpectedViews().is_complete(present, priors, removed) is complete
+    assert StudyViews(present, priors, removed).is_complete() is complete
 
 
 def test_missing_views_are_named() -> None:
-    assert find_missing_slots(FOUR - {("L", "MLO")}, [], ()) == (("L", "MLO"),)
+    assert StudyViews(FOUR - {("L", "MLO")}, [], ()).find_missing_slots() == (("L", "MLO"),)
