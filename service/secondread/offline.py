@@ -44,7 +44,7 @@ from secondread.report.compose import compose_results, encode_capture_png, encod
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import ContentError
 from secondread.report.result import Authorship, NodeIdentity, Occasion, ResultObject
-from secondread.report.sr.finding_lines import describe_finding, list_treatment_lines
+from secondread.report.sr.impression_words import describe_finding, list_treatment_lines
 from secondread.report.sr.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
 

@@ -87,6 +87,16 @@ VERTICAL_SPACING = _dcm("111066", "Vertical Pixel Spacing")
 PIXEL_ROWS = _dcm("110910", "Pixel Data Rows")
 PIXEL_COLUMNS = _dcm("110911", "Pixel Data Columns")
 
+# TID 1500 Measurement Report and its groups, TID 1410 and 1501.
+IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
+DEVICE = _dcm("121007", "Device")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+ARTIFICIAL_INTELLIGENCE = _dcm("123110", "Artificial Intelligence")
+BREAST = Code("76752008", "SCT", "Breast")
+LEFT = Code("7771000", "SCT", "Left")
+RIGHT = Code("24028007", "SCT", "Right")
+COMMENT = _dcm("121106", "Comment")
+
 # Purposes of reference: CID 7009 and CID 7202.
 REPLACED_REPORT = _dcm("121360", "Replaced report")
 SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.findings_json import encode_finding
-from secondread.report.sr.finding_lines import describe_finding
+from secondread.report.sr.impression_words import describe_finding
 from secondread.track.values import (
     RecordedFinding,
     RecordedImage,

@@ -11,8 +11,12 @@ from secondread.report import concepts
 # Scheme, then keyword, then code value: meaning and context groups.
 AnnexD = dict[str, dict[str, dict[str, tuple[str, list[int]]]]]
 annex_d = cast("AnnexD", _concepts_dict.concepts)
-# The copy keeps one meaning of a code; the group that it is written from here has another.
-OF_ITS_GROUP = {"103339001": "Long Axis"}  # CID 7470.
+# The copy has one or several meanings of a code; the group that it is written from here has this.
+OF_ITS_GROUP = {
+    "103339001": "Long Axis",  # CID 7470.
+    "363679005": "Imaging procedure",  # CID 100.
+    "76752008": "Breast",  # CID 4031.
+}
 WRITTEN = {name: value for name, value in vars(concepts).items() if isinstance(value, Code)}
 
 

@@ -12,7 +12,7 @@ from secondread.report.check.cad_sr_check import check_against_reading, check_ca
 from secondread.report.pages.compared_marks import describe_change, list_compared
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import Content, ContentTree, read_enum
-from secondread.report.sr.finding_lines import describe_finding, list_impression_lines
+from secondread.report.sr.impression_words import describe_finding, list_impression_lines
 from secondread.settings import ObjectKind
 from secondread.workflow.record import make_finding_entries, make_prior_finding_entries
 from tests.unit.report.readings import NODE

@@ -31,9 +31,9 @@ from secondread.report.pages.secondary_capture import (
     encode_source_image,
 )
 from secondread.report.result import Authorship, ResultObject
-from secondread.report.sr.finding_lines import describe_in_legend, list_treatment_lines
 from secondread.report.sr.header import to_local_time
 from secondread.report.sr.image_library import find_source
+from secondread.report.sr.impression_words import describe_in_legend, list_treatment_lines
 from secondread.report.sr.wording import (
     LIMITS,
     capitalize,

@@ -26,7 +26,7 @@ from secondread.report.pages.drawing import (
 from secondread.report.pages.exam_hanging import ExamHanging, PriorView
 from secondread.report.pages.page_layout import divide_into_cells
 from secondread.report.pages.panels import DisplayArray, draw_inset
-from secondread.report.sr.finding_lines import describe_in_legend
+from secondread.report.sr.impression_words import describe_in_legend
 from secondread.report.sr.reported_lesions import ImageFinding, ReportedLesion, group_lesions
 from secondread.report.sr.wording import capitalize, describe_facts, describe_suspicion, pluralize
 

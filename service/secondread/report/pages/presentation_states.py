@@ -60,48 +60,40 @@ def build_presentation_states(
         An image with findings has no header.
     """
     drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
-    return tuple(
-        ResultObject(
-            ObjectKind.PRESENTATION,
-            index,
-            image.mammogram.sop_instance_uid,
-            _presentation_state(
-                image,
-                find_source(image.mammogram, sources),
-                authorship,
-                index + 1,
-            ),
-        )
-        for index, image in enumerate(drawn)
-    )
+    results = []
+    for index, image in enumerate(drawn):
+        uid = image.mammogram.sop_instance_uid
+        source = find_source(image.mammogram, sources)
+        ds = _build_presentation_state(image, source, authorship)
+        ds.InstanceNumber = index + 1
+        results.append(ResultObject(ObjectKind.PRESENTATION, index, uid, ds))
+    return tuple(results)
 
 
-def _presentation_state(
-    image: ImageReading, source: Dataset, authorship: Authorship, number: int
+def _build_presentation_state(
+    image: ImageReading, source: Dataset, authorship: Authorship
 ) -> Dataset:
     mammogram = image.mammogram
-    header = build_header(source, authorship, ObjectKind.PRESENTATION)
+    uid = mammogram.sop_instance_uid
+    header = build_header(source, authorship, ObjectKind.PRESENTATION, uid)
     modality_lut = _MODALITY_LUT if all(source.get(k) is not None for k in _MODALITY_LUT) else ()
-    pictured = build_stand_in(mammogram, source, modality_lut)
+    stand_in = build_stand_in(mammogram, source, modality_lut)
+    description = f"{image.name}: {pluralize(len(image.shown_findings), 'finding')} shown"
     made = pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=[pictured],
+        referenced_images=[stand_in],
         series_instance_uid=header.SeriesInstanceUID,
         series_number=header.SeriesNumber,
-        sop_instance_uid=authorship.uids.derive_instance_uid(
-            ObjectKind.PRESENTATION.value, mammogram.sop_instance_uid
-        ),
-        instance_number=number,
+        sop_instance_uid=header.SOPInstanceUID,
+        instance_number=1,
         manufacturer=header.Manufacturer,
         manufacturer_model_name=header.ManufacturerModelName,
         software_versions=header.SoftwareVersions,
         device_serial_number=authorship.node.device_uid,
         content_label=LABEL,
-        content_description=to_ascii(
-            f"{image.name}: {pluralize(len(image.shown_findings), 'finding')} shown", 64
-        ),
+        content_description=to_ascii(description, 64),
         content_creator_name="Secondread^",
         graphic_layers=[MARKS, NOTE],
-        graphic_annotations=[_marks(image, pictured, authorship.uids), _note(pictured)],
+        graphic_annotations=[_draw_marks(image, stand_in, authorship.uids), _write_note(stand_in)],
         presentation_lut_transformation=PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if mammogram.is_inverted else "IDENTITY"
         ),
@@ -112,7 +104,7 @@ def _presentation_state(
     del ds.ContentDate, ds.ContentTime
     ds.Laterality = mammogram.laterality.letter if mammogram.laterality else None
     _add_voi(ds, source)
-    _add_aspect(ds, image)
+    _add_pixel_spacing(ds, image)
     return ds
 
 
@@ -123,7 +115,7 @@ def _add_voi(ds: Dataset, source: Dataset) -> None:
     """
     area = Dataset()
     tables = source.get("VOILUTSequence")
-    window = _window(source)
+    window = _read_window(source)
     if tables:
         area.VOILUTSequence = [deepcopy(tables[0])]
     elif window is not None:
@@ -135,8 +127,10 @@ def _add_voi(ds: Dataset, source: Dataset) -> None:
     ds.SoftcopyVOILUTSequence = [area]
 
 
-def _window(source: Dataset) -> tuple[float, float] | None:
-    center, width = (_first(source, keyword) for keyword in ("WindowCenter", "WindowWidth"))
+def _read_window(source: Dataset) -> tuple[float, float] | None:
+    center, width = (
+        _read_first_number(source, keyword) for keyword in ("WindowCenter", "WindowWidth")
+    )
     function = str(source.get("VOILUTFunction") or "LINEAR")
     if function not in {"LINEAR", "LINEAR_EXACT", "SIGMOID"} or center is None or width is None:
         return None
@@ -144,7 +138,7 @@ def _window(source: Dataset) -> tuple[float, float] | None:
     return (center, width) if width >= (1.0 if function == "LINEAR" else 1e-6) else None
 
 
-def _first(source: Dataset, keyword: str) -> float | None:
+def _read_first_number(source: Dataset, keyword: str) -> float | None:
     value = source.get(keyword)
     try:
         number = float(value[0] if isinstance(value, MultiValue) else value)
@@ -153,9 +147,9 @@ def _first(source: Dataset, keyword: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _marks(image: ImageReading, pictured: Dataset, uids: ResultUids) -> pr.GraphicAnnotation:
+def _draw_marks(image: ImageReading, stand_in: Dataset, uids: ResultUids) -> pr.GraphicAnnotation:
     return pr.GraphicAnnotation(
-        referenced_images=[pictured],
+        referenced_images=[stand_in],
         graphic_layer=MARKS,
         graphic_objects=[
             pr.GraphicObject(
@@ -167,11 +161,11 @@ def _marks(image: ImageReading, pictured: Dataset, uids: ResultUids) -> pr.Graph
             )
             for finding in image.shown_findings
         ],
-        text_objects=[_number(image, finding) for finding in image.shown_findings],
+        text_objects=[_place_number(image, finding) for finding in image.shown_findings],
     )
 
 
-def _number(image: ImageReading, finding: Finding) -> pr.TextObject:
+def _place_number(image: ImageReading, finding: Finding) -> pr.TextObject:
     """Return a finding's number: above its outline, or below where there is no room."""
     mammogram = image.mammogram
     spacing = mammogram.spacing
@@ -202,7 +196,7 @@ def _nearest(outline: Sequence[PointPx], point: PointPx) -> PointPx:
     return min(outline, key=lambda p: math.hypot(p.col - point.col, p.row - point.row))
 
 
-def _note(pictured: Dataset) -> pr.GraphicAnnotation:
+def _write_note(stand_in: Dataset) -> pr.GraphicAnnotation:
     text = pr.TextObject(
         text_value=f"{DISCLAIMER} - {PURPOSE}",
         units=pr.AnnotationUnitsValues.DISPLAY,
@@ -210,11 +204,11 @@ def _note(pictured: Dataset) -> pr.GraphicAnnotation:
         text_justification=pr.TextJustificationValues.LEFT,
     )
     return pr.GraphicAnnotation(
-        referenced_images=[pictured], graphic_layer=NOTE, text_objects=[text]
+        referenced_images=[stand_in], graphic_layer=NOTE, text_objects=[text]
     )
 
 
-def _add_aspect(ds: Dataset, image: ImageReading) -> None:
+def _add_pixel_spacing(ds: Dataset, image: ImageReading) -> None:
     """Give the pixels their shape: by their spacing at the detector, where it is known."""
     (area,) = ds.DisplayedAreaSelectionSequence
     spacing = image.mammogram.spacing

@@ -10,7 +10,7 @@ from secondread.findings.finding import ImageReading
 from secondread.report import concepts
 from secondread.report.result import Authorship
 from secondread.report.sr import tree
-from secondread.report.sr.header import build_file_meta, build_header, to_local_time
+from secondread.report.sr.header import build_header, to_local_time
 from secondread.report.sr.wording import DISCLAIMER, LIMITS, to_ascii
 from secondread.settings import ObjectKind
 
@@ -24,10 +24,10 @@ def describe_replaced(authorship: Authorship, source: Dataset) -> tuple[str, ...
     return () if occasion.predecessor is None else ("replaces an earlier report",)
 
 
-def build_image_comments(said: str, authorship: Authorship, source: Dataset) -> str:
+def build_image_comments(comment: str, authorship: Authorship, source: Dataset) -> str:
     """Return Image Comments: that it is no diagnosis, something else, and what it replaces."""
     replaced = (f"This {text}" for text in describe_replaced(authorship, source))
-    return to_ascii(". ".join([DISCLAIMER, said, *replaced]))
+    return to_ascii(". ".join([DISCLAIMER, comment, *replaced]))
 
 
 def build_secondary_capture(
@@ -46,9 +46,7 @@ def build_secondary_capture(
     number
         Instance Number.
     """
-    ds = build_header(source, authorship, ObjectKind.CAPTURE)
-    ds.SOPInstanceUID = authorship.uids.derive_instance_uid(ObjectKind.CAPTURE.value, about)
-    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+    ds = build_header(source, authorship, ObjectKind.CAPTURE, about)
     ds.Modality = authorship.profile.capture_modality
     ds.InstanceNumber = number
     ds.ConversionType = "WSD"

@@ -16,21 +16,19 @@ An analysis relates images (PS3.17 E.1). Three are told of:
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from secondread.assemble.mammogram import Mammogram
 from secondread.codes import AnalysisType, Laterality, ResultStatus
-from secondread.findings.changes import StudyComparison, ViewComparison
-from secondread.findings.finding import ImageReading, StudyReading
+from secondread.findings.changes import ViewComparison
+from secondread.findings.finding import ImageReading, ModelIdentity, StudyReading
 from secondread.followup.finding_position import find_nipple_axes
 from secondread.followup.lesion_identity import SAME_LESION
 from secondread.followup.registration.frame import find_frame
 from secondread.reasons import ImageStatus, Reason
 from secondread.report import concepts
 from secondread.report.sr import tree
-from secondread.report.sr.composite_feature import identify_comparison, identify_correlation
-from secondread.report.sr.detections import identify_quality_gates
-from secondread.report.sr.reported_lesions import ReportedLesion
+from secondread.report.sr.algorithms import AlgorithmPart, identify_algorithm
+from secondread.report.sr.impressions import ReportContents
 from secondread.report.sr.tree import Relation, TreeItem
-from secondread.report.sr.wording import join_sentences
+from secondread.report.sr.wording import format_day, join_sentences
 
 _WANTED = frozenset(
     {
@@ -44,6 +42,12 @@ _WANTED = frozenset(
     }
 )
 """Reasons for no comparison that are a failure; with others there was nothing to compare with."""
+
+_ALGORITHMS = {
+    AnalysisType.TEMPORAL: AlgorithmPart.COMPARISON,
+    AnalysisType.COLLOCATION: AlgorithmPart.CORRELATION,
+    AnalysisType.IMAGE_QUALITY: AlgorithmPart.GATES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +63,30 @@ class PerformedAnalysis:
 
 
 def list_analyses(
-    reading: StudyReading, found: Sequence[ReportedLesion], library: Iterable[str]
+    contents: ReportContents, library: Iterable[str]
 ) -> tuple[PerformedAnalysis, ...]:
     """Return the analyses of a reading, each at most once with success and once with failure.
 
     Parameters
     ----------
-    reading
-        What was read.
-    found
-        Its lesions, as the report holds them.
+    contents
+        What was read, and what of it the report holds.
     library
         SOP Instance UIDs of the images in the Image Library.
     """
-    if not any(image.status.was_read for image in reading.images):
+    if not any(image.status.was_read for image in contents.reading.images):
         return ()
-    made = (
-        *_temporal(reading, frozenset(library)),
-        *_collocation(reading, found),
-        *_quality(reading),
+    analyses = (
+        *_list_temporal(contents, frozenset(library)),
+        *_list_collocations(contents),
+        *_list_doubts(contents),
     )
-    return tuple(one for one in made if one.images)
+    return tuple(analysis for analysis in analyses if analysis.images)
 
 
 def determine_analysis_status(performed: Sequence[PerformedAnalysis]) -> ResultStatus:
     """Return the status of the analyses (CID 6042)."""
-    succeeded = {one.succeeded for one in performed}
+    succeeded = {analysis.succeeded for analysis in performed}
     if not succeeded:
         return ResultStatus.NOT_ATTEMPTED
     if succeeded == {True}:
@@ -93,7 +95,7 @@ def determine_analysis_status(performed: Sequence[PerformedAnalysis]) -> ResultS
 
 
 def build_analysis_summary(
-    reading: StudyReading, performed: Sequence[PerformedAnalysis], entries: Mapping[str, TreeItem]
+    model: ModelIdentity, performed: Sequence[PerformedAnalysis], entries: Mapping[str, TreeItem]
 ) -> TreeItem:
     """Return the Summary of Analyses with its containers (TID 4000 rows 8 and 9)."""
     summary = tree.code(concepts.ANALYSIS_SUMMARY, determine_analysis_status(performed).code)
@@ -101,59 +103,60 @@ def build_analysis_summary(
         (concepts.SUCCESSFUL_ANALYSES, True),
         (concepts.FAILED_ANALYSES, False),
     ):
-        chosen = [one for one in performed if one.succeeded is succeeded]
-        if chosen:
+        alike = [analysis for analysis in performed if analysis.succeeded is succeeded]
+        if alike:
             part = summary.add(Relation.INFERRED_FROM, tree.container(concept))
-            for one in chosen:
-                part.add(Relation.CONTAINS, _item(reading, one, entries))
+            items = [_write_analysis(model, analysis, entries) for analysis in alike]
+            part.add_all(Relation.CONTAINS, items)
     return summary
 
 
-def _item(
-    reading: StudyReading, one: PerformedAnalysis, entries: Mapping[str, TreeItem]
+def _write_analysis(
+    model: ModelIdentity, performed: PerformedAnalysis, entries: Mapping[str, TreeItem]
 ) -> TreeItem:
-    algorithm = {
-        AnalysisType.TEMPORAL: identify_comparison,
-        AnalysisType.COLLOCATION: identify_correlation,
-        AnalysisType.IMAGE_QUALITY: identify_quality_gates,
-    }[one.analysis]
-    item = tree.code(concepts.ANALYSIS_PERFORMED, one.analysis.code)
-    for child in algorithm(reading.model, one.remarks):
-        item.add(Relation.HAS_PROPERTIES, child)
-    for uid in one.images:
+    item = tree.code(concepts.ANALYSIS_PERFORMED, performed.analysis.code)
+    algorithm = identify_algorithm(model, _ALGORITHMS[performed.analysis], performed.remarks)
+    item.add_all(Relation.HAS_PROPERTIES, algorithm)
+    for uid in performed.images:
         item.refer_to(Relation.HAS_PROPERTIES, entries[uid])
     return item
 
 
-def _temporal(reading: StudyReading, library: frozenset[str]) -> tuple[PerformedAnalysis, ...]:
-    sides: dict[bool, tuple[dict[str, None], dict[str, None]]] = {True: ({}, {}), False: ({}, {})}
+def _list_temporal(
+    contents: ReportContents, library: frozenset[str]
+) -> tuple[PerformedAnalysis, ...]:
+    reading = contents.reading
     names = {image.mammogram.sop_instance_uid: image.name for image in reading.images}
+    # Dictionaries for their order: of success and failure, the images and the remarks.
+    images: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    remarks: dict[bool, dict[str, None]] = {True: {}, False: {}}
     for comparison in reading.comparisons:
+        against = f"against the prior of {format_day(comparison.prior_date)} ({comparison.basis})"
         for view in comparison.views:
             if view.prior_sop_instance_uid is not None:
-                images, remarks = sides[not view.why_not]
-                both = (view.sop_instance_uid, view.prior_sop_instance_uid)
-                images |= dict.fromkeys(uid for uid in both if uid in library)
-                told = f"{names[view.sop_instance_uid]} {_against(comparison)}: {_told(view)}"
-                remarks[told] = None
-    not_had = _not_had(reading)
-    if not_had:
+                succeeded = not view.why_not
+                pair = (view.sop_instance_uid, view.prior_sop_instance_uid)
+                images[succeeded] |= dict.fromkeys(uid for uid in pair if uid in library)
+                name = names[view.sop_instance_uid]
+                remarks[succeeded][f"{name} {against}: {_describe_comparison(view)}"] = None
+    unavailable = _list_unavailable_priors(reading)
+    if unavailable:
         # Of a prior that is not here, it is the current images that wanted the comparison.
-        images, remarks = sides[False]
-        images |= dict.fromkeys(_read(reading))
-        remarks |= dict.fromkeys(not_had)
+        images[False] |= {
+            image.mammogram.sop_instance_uid: None
+            for image in reading.images
+            if image.status.was_read
+        }
+        remarks[False] |= dict.fromkeys(unavailable)
     return tuple(
-        PerformedAnalysis(AnalysisType.TEMPORAL, succeeded, tuple(images), tuple(remarks))
-        for succeeded, (images, remarks) in sides.items()
+        PerformedAnalysis(
+            AnalysisType.TEMPORAL, succeeded, tuple(images[succeeded]), tuple(remarks[succeeded])
+        )
+        for succeeded in (True, False)
     )
 
 
-def _against(comparison: StudyComparison) -> str:
-    day = comparison.prior_date.isoformat() if comparison.prior_date else "unknown date"
-    return f"against the prior of {day} ({comparison.basis})"
-
-
-def _told(view: ViewComparison) -> str:
+def _describe_comparison(view: ViewComparison) -> str:
     if view.why_not:
         return f"not compared, {view.why_not}"
     unit = "same unit" if view.same_unit else "another unit or processing, wider limits"
@@ -161,62 +164,50 @@ def _told(view: ViewComparison) -> str:
     return f"compared{error}, {unit}"
 
 
-def _not_had(reading: StudyReading) -> tuple[str, ...]:
-    """Say of each prior that was wanted why it is not here to be compared."""
-    held = {comparison.prior_study_uid for comparison in reading.comparisons}
-    said = []
-    for prior in reading.priors:
-        if prior.study_uid not in held and not prior.compared and prior.reason in _WANTED:
-            day = prior.study_date.isoformat() if prior.study_date else "unknown date"
-            said.append(f"prior of {day}: {prior.why_not}")
-    said += [reason.sentence for reason in reading.reasons if reason in _WANTED]
-    return tuple(dict.fromkeys(said))
+def _list_unavailable_priors(reading: StudyReading) -> tuple[str, ...]:
+    """Return for each prior that was wanted why it is not here to be compared."""
+    compared = {comparison.prior_study_uid for comparison in reading.comparisons}
+    lines = [
+        f"prior of {format_day(prior.study_date)}: {prior.why_not}"
+        for prior in reading.priors
+        if prior.study_uid not in compared and not prior.compared and prior.reason in _WANTED
+    ]
+    lines += [reason.sentence for reason in reading.reasons if reason in _WANTED]
+    return tuple(dict.fromkeys(lines))
 
 
-def _read(reading: StudyReading) -> tuple[str, ...]:
-    return tuple(
-        image.mammogram.sop_instance_uid for image in reading.images if image.status.was_read
-    )
-
-
-def _collocation(
-    reading: StudyReading, found: Sequence[ReportedLesion]
-) -> tuple[PerformedAnalysis, ...]:
+def _list_collocations(contents: ReportContents) -> tuple[PerformedAnalysis, ...]:
     """Correlation of the two views: where it joined some, or both of a breast show a cluster."""
-    joined = [lesion for lesion in found if lesion.pair is not None]
-    done = {seen.ref.sop_instance_uid: None for lesion in joined for seen in lesion.current}
+    joined = [lesion for lesion in contents.lesions if lesion.pair is not None]
+    succeeded = {item.ref.sop_instance_uid: None for lesion in joined for item in lesion.current}
     failed: dict[str, None] = {}
     for side in (Laterality.RIGHT, Laterality.LEFT):
-        images = [i for i in reading.images if i.mammogram.laterality is side and i.shown_findings]
-        above, oblique = (
-            [i for i in images if is_view(i.mammogram)] for is_view in (_is_cc, _is_mlo)
-        )
-        if above and oblique:
-            into = done if _placed(above) and _placed(oblique) else failed
-            into |= dict.fromkeys(i.mammogram.sop_instance_uid for i in (*above, *oblique))
-    said = f"clusters recognised in both views={len(joined)}; least confidence={SAME_LESION:g}"
+        images = [
+            image
+            for image in contents.reading.images
+            if image.mammogram.laterality is side and image.shown_findings
+        ]
+        cc = [i for i in images if i.mammogram.view is not None and i.mammogram.view.is_cc_like]
+        mlo = [i for i in images if i.mammogram.view is not None and i.mammogram.view.is_mlo_like]
+        if cc and mlo:
+            can_be_located = all(any(map(_has_nipple_axes, view)) for view in (cc, mlo))
+            uids = succeeded if can_be_located else failed
+            uids |= dict.fromkeys(image.mammogram.sop_instance_uid for image in (*cc, *mlo))
+    remark = f"clusters recognised in both views={len(joined)}; least confidence={SAME_LESION:g}"
     why_not = "the nipple or the pixel spacing is not known in one of the views"
     return (
-        PerformedAnalysis(AnalysisType.COLLOCATION, True, tuple(done), (said,)),
+        PerformedAnalysis(AnalysisType.COLLOCATION, True, tuple(succeeded), (remark,)),
         PerformedAnalysis(AnalysisType.COLLOCATION, False, tuple(failed), (why_not,)),
     )
 
 
-def _placed(images: Sequence[ImageReading]) -> bool:
-    frames = [(image, find_frame(image)) for image in images]
-    return any(frame is not None and find_nipple_axes(image, frame) for image, frame in frames)
+def _has_nipple_axes(image: ImageReading) -> bool:
+    frame = find_frame(image)
+    return frame is not None and bool(find_nipple_axes(image, frame))
 
 
-def _is_cc(mammogram: Mammogram) -> bool:
-    return mammogram.view is not None and mammogram.view.is_cc_like
-
-
-def _is_mlo(mammogram: Mammogram) -> bool:
-    return mammogram.view is not None and mammogram.view.is_mlo_like
-
-
-def _quality(reading: StudyReading) -> tuple[PerformedAnalysis, ...]:
-    doubtful = [i for i in reading.images if i.status is ImageStatus.FLAGGED]
+def _list_doubts(contents: ReportContents) -> tuple[PerformedAnalysis, ...]:
+    doubtful = [image for image in contents.reading.images if image.status is ImageStatus.FLAGGED]
     uids = tuple(image.mammogram.sop_instance_uid for image in doubtful)
     remarks = tuple(
         f"{image.name} read with doubts: {join_sentences(image.reasons)}" for image in doubtful

@@ -22,37 +22,40 @@ from collections.abc import Mapping, Sequence
 from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
 
-from secondread.codes import FindingType, ProcessingSummary, ResultStatus
+from secondread.codes import ProcessingSummary, ResultStatus
 from secondread.errors import ReportError
 from secondread.findings.finding import StudyReading
 from secondread.report import concepts
 from secondread.report.result import Authorship, NodeIdentity, ResultObject
 from secondread.report.sr import tree
+from secondread.report.sr.algorithms import AlgorithmPart, identify_algorithm
 from secondread.report.sr.analyses import PerformedAnalysis, build_analysis_summary, list_analyses
-from secondread.report.sr.detections import (
-    build_detection_summary,
-    determine_detection_status,
-    identify_detection,
+from secondread.report.sr.detections import build_detection_summary, determine_detection_status
+from secondread.report.sr.header import build_header
+from secondread.report.sr.image_library import (
+    build_evidence,
+    build_library_entry,
+    build_study_reference,
+    find_source,
 )
-from secondread.report.sr.finding_lines import list_impression_lines
-from secondread.report.sr.header import build_file_meta, build_header
-from secondread.report.sr.image_library import build_evidence, build_library_entry, find_source
-from secondread.report.sr.impressions import (
-    ImpressionWriter,
-    ReportContents,
-    describe_missing,
-    gather_contents,
-)
+from secondread.report.sr.impression_words import describe_reading
+from secondread.report.sr.impressions import ImpressionWriter, ReportContents, gather_contents
 from secondread.report.sr.reported_lesions import list_prior_images
 from secondread.report.sr.tree import Relation, TreeItem
-from secondread.report.sr.wording import describe_reading, to_ascii
+from secondread.report.sr.wording import to_ascii
 from secondread.settings import ObjectKind
+
+_SUMMARIES = {
+    (True, True): ProcessingSummary.ALL_WITH_FINDINGS,
+    (True, False): ProcessingSummary.ALL_WITHOUT_FINDINGS,
+    (False, True): ProcessingSummary.SOME_WITH_FINDINGS,
+    (False, False): ProcessingSummary.SOME_WITHOUT_FINDINGS,
+}
+"""By whether all algorithms succeeded, and whether there are findings (CID 6047)."""
 
 
 def build_cad_sr(
-    reading: StudyReading,
-    sources: Mapping[str, Dataset],
-    authorship: Authorship,
+    reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
 ) -> ResultObject:
     """Return the CAD SR of a reading.
 
@@ -77,17 +80,14 @@ def build_cad_sr(
     if not reading.images:
         raise ReportError("a CAD SR needs an image in its library")
     source = find_source(reading.images[0].mammogram, sources)
-    ds = build_header(source, authorship, ObjectKind.CAD_SR)
-    ds.SOPClassUID = MammographyCADSRStorage
-    ds.SOPInstanceUID = authorship.uids.derive_instance_uid(ObjectKind.CAD_SR.value, "study")
+    ds = build_header(source, authorship, ObjectKind.CAD_SR, "study")
     ds.Modality = "SR"
     ds.InstanceNumber = 1
     _add_document(ds, reading, authorship)
-    root = _content(reading, sources, authorship)
+    root = _write_content(reading, sources, authorship)
     ds.update(tree.encode_tree(root, "4000"))
     if authorship.profile.snomed_codes == "SRT":
         tree.convert_to_srt(ds)
-    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     return ResultObject(ObjectKind.CAD_SR, 0, None, ds)
 
 
@@ -99,7 +99,7 @@ def _add_document(ds: Dataset, reading: StudyReading, authorship: Authorship) ->
     # Verified would need a person (Verifying Observer Sequence).
     ds.VerificationFlag = "UNVERIFIED"
     ds.PreliminaryFlag = "FINAL"
-    ds.AuthorObserverSequence = [_observer(ds, authorship.node)]
+    ds.AuthorObserverSequence = [_build_observer(ds, authorship.node)]
     ds.CurrentRequestedProcedureEvidenceSequence = build_evidence(
         image.mammogram for image in reading.images
     )
@@ -107,10 +107,14 @@ def _add_document(ds: Dataset, reading: StudyReading, authorship: Authorship) ->
     if priors:
         ds.PertinentOtherEvidenceSequence = build_evidence(priors)
     if authorship.occasion.predecessor is not None:
-        ds.PredecessorDocumentsSequence = [_replaced(*authorship.occasion.predecessor)]
+        study_uid, series_uid, instance_uid = authorship.occasion.predecessor
+        document = tree.encode_reference(MammographyCADSRStorage, instance_uid)
+        document.PurposeOfReferenceCodeSequence = [tree.encode_code(concepts.REPLACED_REPORT)]
+        predecessor = build_study_reference(study_uid, {series_uid: [document]})
+        ds.PredecessorDocumentsSequence = [predecessor]
 
 
-def _observer(ds: Dataset, node: NodeIdentity) -> Dataset:
+def _build_observer(ds: Dataset, node: NodeIdentity) -> Dataset:
     observer = Dataset()
     observer.ObserverType = "DEV"
     observer.DeviceUID = node.device_uid
@@ -122,23 +126,11 @@ def _observer(ds: Dataset, node: NodeIdentity) -> Dataset:
     return observer
 
 
-def _replaced(study_uid: str, series_uid: str, instance_uid: str) -> Dataset:
-    document = tree.encode_reference(MammographyCADSRStorage, instance_uid)
-    document.PurposeOfReferenceCodeSequence = [tree.encode_code(concepts.REPLACED_REPORT)]
-    series = Dataset()
-    series.SeriesInstanceUID = series_uid
-    series.ReferencedSOPSequence = [document]
-    study = Dataset()
-    study.StudyInstanceUID = study_uid
-    study.ReferencedSeriesSequence = [series]
-    return study
-
-
-def _content(
+def _write_content(
     reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
 ) -> TreeItem:
     """Return the content tree: TID 4000, rows in its order."""
-    held = gather_contents(reading, authorship.profile)
+    contents = gather_contents(reading, authorship.profile)
     root = tree.container(concepts.CAD_REPORT)
     root.add(Relation.HAS_CONCEPT_MOD, tree.code(concepts.LANGUAGE, concepts.ENGLISH))
     library = root.add(Relation.CONTAINS, tree.container(concepts.IMAGE_LIBRARY))
@@ -149,44 +141,31 @@ def _content(
         )
         for image in (*reading.images, *list_prior_images(reading))
     }
-    performed = list_analyses(reading, held.lesions, entries)
-    impressions = ImpressionWriter(held, entries, authorship.uids).write_all()
-    root.add(Relation.CONTAINS, _processing_summary(held, performed, impressions))
-    qualities = [image.mammogram.sop_instance_uid for image in held.qualities]
-    root.add(Relation.CONTAINS, build_detection_summary(reading, entries, held.points, qualities))
-    root.add(Relation.CONTAINS, build_analysis_summary(reading, performed, entries))
+    performed = list_analyses(contents, entries)
+    impressions = ImpressionWriter(contents, entries, authorship.uids).write_all()
+    root.add(Relation.CONTAINS, _write_processing_summary(contents, performed, impressions))
+    root.add(Relation.CONTAINS, build_detection_summary(contents, entries))
+    root.add(Relation.CONTAINS, build_analysis_summary(reading.model, performed, entries))
     return root
 
 
-def _processing_summary(
-    held: ReportContents, performed: Sequence[PerformedAnalysis], impressions: Sequence[TreeItem]
+def _write_processing_summary(
+    contents: ReportContents,
+    performed: Sequence[PerformedAnalysis],
+    impressions: Sequence[TreeItem],
 ) -> TreeItem:
     """Return TID 4001: the summary, the overall impression (TID 4002), then the individual ones."""
-    reading = held.reading
-    item = tree.code(concepts.PROCESSING_SUMMARY, _summary(held, performed).code)
-    lines = (*list_impression_lines(reading), *map(describe_missing, held.missing))
-    said = tree.text(concepts.IMPRESSION_DESCRIPTION, describe_reading(reading, lines))
-    for child in (said, *identify_detection(reading.model, FindingType.CLUSTER)):
-        item.add(Relation.HAS_PROPERTIES, child)
-    for child in impressions:
-        item.add(Relation.INFERRED_FROM, child)
-    return item
-
-
-def _summary(held: ReportContents, performed: Sequence[PerformedAnalysis]) -> ProcessingSummary:
-    """Return the one word on processing and findings (CID 6047)."""
-    detection = determine_detection_status(held.reading.images)
+    reading = contents.reading
+    detection = determine_detection_status(reading.images)
     if detection is ResultStatus.FAILED:
-        return ProcessingSummary.NONE
-    all_succeeded = detection is ResultStatus.SUCCEEDED and all(one.succeeded for one in performed)
-    if all_succeeded:
-        return (
-            ProcessingSummary.ALL_WITH_FINDINGS
-            if held.with_findings
-            else ProcessingSummary.ALL_WITHOUT_FINDINGS
-        )
-    return (
-        ProcessingSummary.SOME_WITH_FINDINGS
-        if held.with_findings
-        else ProcessingSummary.SOME_WITHOUT_FINDINGS
-    )
+        summary = ProcessingSummary.NONE
+    else:
+        all_succeeded = detection is ResultStatus.SUCCEEDED and all(a.succeeded for a in performed)
+        summary = _SUMMARIES[all_succeeded, contents.has_findings]
+    item = tree.code(concepts.PROCESSING_SUMMARY, summary.code)
+    words = describe_reading(reading, contents.missing)
+    overall = tree.text(concepts.IMPRESSION_DESCRIPTION, words)
+    algorithm = identify_algorithm(reading.model, AlgorithmPart.CLUSTERS)
+    item.add_all(Relation.HAS_PROPERTIES, (overall, *algorithm))
+    item.add_all(Relation.INFERRED_FROM, impressions)
+    return item

@@ -58,7 +58,7 @@ COPIED_ATTRIBUTES = (
     "ProcedureCodeSequence",
 )
 
-_TYPE_2 = (
+TYPE_2 = (
     "PatientName",
     "PatientID",
     "PatientBirthDate",
@@ -69,6 +69,7 @@ _TYPE_2 = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
+"""Attributes of patient and study that have to be there, if only without a value."""
 
 _NUMBER_IN_REVISION = {
     ObjectKind.CAD_SR: 1,
@@ -91,11 +92,11 @@ SERIES_DESCRIPTIONS = {
     ObjectKind.TID1500: "measurements (research use)",
     ObjectKind.PRESENTATION: "marks (not for diagnosis)",
 }
-"""What series descriptions say after the profile's beginning; 64 characters with it."""
+"""The end of each series description, after the profile's beginning; 64 characters with it."""
 
 
-def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> Dataset:
-    """Return the patient, study, series and equipment modules of a result.
+def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, about: str) -> Dataset:
+    """Return the modules of a result about patient, study, series, equipment and instance.
 
     Parameters
     ----------
@@ -106,6 +107,8 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> D
         Who writes.
     kind
         Which series: each kind has its own, apart from the images.
+    about
+        What the result is about, for its UID: an image's UID, or a word.
     """
     ds = Dataset()
     for keyword in COPIED_ATTRIBUTES:
@@ -114,11 +117,13 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind) -> D
     if authorship.profile.character_set != "source":
         _decode_names(ds)
         ds.SpecificCharacterSet = authorship.profile.character_set
-    for keyword in _TYPE_2:
+    for keyword in TYPE_2:
         if keyword not in ds:
             setattr(ds, keyword, None)
     uids = authorship.uids
     ds.SOPClassUID = RESULT_SOP_CLASSES[kind]
+    ds.SOPInstanceUID = uids.derive_instance_uid(kind.value, about)
+    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     ds.SeriesInstanceUID = uids.derive_series_uid(kind.value)
     # A ten for each revision, so that series sort in the order in which they were made.
     profile = authorship.profile

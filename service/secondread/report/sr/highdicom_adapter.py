@@ -1,8 +1,8 @@
 """Between highdicom and our headers: what it reads of an image, and what becomes of its objects.
 
-highdicom copies patient and study from the images it is given, and fails where a site's image
-lacks or bends an attribute. It is therefore given a stand-in with the few attributes that its
-content needs, and the header of the finished object is ours.
+highdicom copies patient and study from the images that it gets, and fails where a site's image
+lacks an attribute or bends its meaning. It therefore gets a stand-in with the few attributes that
+its content needs, and the header of the finished object is ours.
 """
 
 from collections.abc import Iterable
@@ -11,19 +11,7 @@ from copy import deepcopy
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.report.sr.header import build_file_meta
-
-_PATIENT_AND_STUDY = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-)
+from secondread.report.sr.header import TYPE_2
 
 
 def build_stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] = ()) -> Dataset:
@@ -39,7 +27,7 @@ def build_stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] 
         Keywords of further attributes to take over where the header has a value.
     """
     ds = Dataset()
-    for keyword in _PATIENT_AND_STUDY:
+    for keyword in TYPE_2:
         setattr(ds, keyword, None)
     ds.SOPClassUID = mammogram.sop_class_uid
     ds.SOPInstanceUID = mammogram.sop_instance_uid
@@ -66,7 +54,7 @@ def replace_header(made: Dataset, header: Dataset) -> Dataset:
     Parameters
     ----------
     made
-        What highdicom made: its SOP class and instance UID, series and content are kept.
+        What highdicom made; its content is kept.
     header
         What `header.build_header` gives.
     """
@@ -75,5 +63,5 @@ def replace_header(made: Dataset, header: Dataset) -> Dataset:
     # It counts itself as equipment that contributed, with the moment at which it did.
     ds.pop("ContributingEquipmentSequence", None)
     ds.update(header)
-    ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
+    ds.file_meta = header.file_meta
     return ds

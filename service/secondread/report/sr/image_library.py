@@ -25,19 +25,19 @@ _DATES = (
 def build_library_entry(mammogram: Mammogram, source: Dataset) -> TreeItem:
     """Return the IMAGE item of one image with its acquisition context, in TID 4020's order."""
     entry = tree.image(mammogram.sop_class_uid, mammogram.sop_instance_uid)
-    for item in (
-        *_view(mammogram),
-        *_orientation(mammogram),
-        *_dates(source),
-        *_spacing(mammogram),
+    context = (
+        *_write_view(mammogram),
+        *_write_orientation(mammogram),
+        *_write_dates(source),
+        *_write_spacing(mammogram),
         tree.number(concepts.PIXEL_ROWS, mammogram.rows, concepts.PIXELS),
         tree.number(concepts.PIXEL_COLUMNS, mammogram.columns, concepts.PIXELS),
-    ):
-        entry.add(Relation.HAS_ACQ_CONTEXT, item)
+    )
+    entry.add_all(Relation.HAS_ACQ_CONTEXT, context)
     return entry
 
 
-def _view(mammogram: Mammogram) -> Iterable[TreeItem]:
+def _write_view(mammogram: Mammogram) -> Iterable[TreeItem]:
     if mammogram.laterality is not None:
         yield tree.code(concepts.IMAGE_LATERALITY, mammogram.laterality.code)
     if mammogram.view is not None:
@@ -49,26 +49,26 @@ def _view(mammogram: Mammogram) -> Iterable[TreeItem]:
         yield view
 
 
-def _orientation(mammogram: Mammogram) -> Iterable[TreeItem]:
+def _write_orientation(mammogram: Mammogram) -> Iterable[TreeItem]:
     if mammogram.orientation is not None:
         along_rows, along_columns = mammogram.orientation
         yield tree.text(concepts.ORIENTATION_ROW, along_rows)
         yield tree.text(concepts.ORIENTATION_COLUMN, along_columns)
 
 
-def _dates(source: Dataset) -> Iterable[TreeItem]:
+def _write_dates(source: Dataset) -> Iterable[TreeItem]:
     for keyword, concept in _DATES:
         is_date = keyword.endswith("Date")
-        # The forms with dots and colons are of ACR-NEMA age (PS3.5 6.2); what else is no date or
-        # time has no place in an item that has to hold one.
+        # Dots and colons are from the age of ACR-NEMA (PS3.5 6.2). A value that is neither date nor
+        # time otherwise has no place in an item that must hold one.
         value = str(source.get(keyword, None) or "").strip().replace(":", "")
         value = value.replace(".", "") if is_date else value
         if (_A_DATE if is_date else _A_TIME).fullmatch(value):
             yield (tree.date if is_date else tree.time)(concept, value)
 
 
-def _spacing(mammogram: Mammogram) -> Iterable[TreeItem]:
-    # Imager Pixel Spacing only: TID 4020 rows 11 and 12 do not know any other.
+def _write_spacing(mammogram: Mammogram) -> Iterable[TreeItem]:
+    # Imager Pixel Spacing only: TID 4020 rows 11 and 12 have no other.
     spacing = mammogram.spacing
     if spacing is not None and mammogram.is_spacing_at_detector:
         for concept, millimeters in (
@@ -80,23 +80,23 @@ def _spacing(mammogram: Mammogram) -> Iterable[TreeItem]:
 
 def build_evidence(mammograms: Iterable[Mammogram]) -> list[Dataset]:
     """Return the items of an evidence sequence: study, series, instance (PS3.3 C.17-3)."""
-    studies: dict[str, dict[str, list[Mammogram]]] = {}
+    studies: dict[str, dict[str, list[Dataset]]] = {}
     for mammogram in mammograms:
+        reference = tree.encode_reference(mammogram.sop_class_uid, mammogram.sop_instance_uid)
         series = studies.setdefault(mammogram.study_uid, {})
-        series.setdefault(mammogram.series_uid, []).append(mammogram)
-    return [_study_item(study_uid, series) for study_uid, series in studies.items()]
+        series.setdefault(mammogram.series_uid, []).append(reference)
+    return [build_study_reference(study_uid, series) for study_uid, series in studies.items()]
 
 
-def _study_item(study_uid: str, series: Mapping[str, list[Mammogram]]) -> Dataset:
+def build_study_reference(study_uid: str, series: Mapping[str, list[Dataset]]) -> Dataset:
+    """Return the item that references instances of a study, by series."""
     study = Dataset()
     study.StudyInstanceUID = study_uid
     study.ReferencedSeriesSequence = []
-    for series_uid, mammograms in series.items():
+    for series_uid, references in series.items():
         item = Dataset()
         item.SeriesInstanceUID = series_uid
-        item.ReferencedSOPSequence = [
-            tree.encode_reference(m.sop_class_uid, m.sop_instance_uid) for m in mammograms
-        ]
+        item.ReferencedSOPSequence = references
         study.ReferencedSeriesSequence.append(item)
     return study
 

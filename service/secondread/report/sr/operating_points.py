@@ -1,4 +1,4 @@
-"""CAD Operating Points (TID 4023), and what they make of a finding's Rendering Intent.
+"""CAD Operating Points (TID 4023), and the Rendering Intent that a finding has by them.
 
 The marks that the point in force shows are Presentation Required. A more sensitive point shows
 further ones: those are Presentation Optional, with the rank of the first point that shows them as
@@ -37,7 +37,7 @@ def rank_points(model: ModelIdentity, *, include_all: bool) -> tuple[StatedOpera
     model
         The detector.
     include_all
-        Whether the report holds findings that the point in force does not show.
+        Whether the report holds findings that the point in force does not srendering.
 
     Returns
     -------
@@ -60,9 +60,9 @@ def choose_rendering(finding: Finding, points: tuple[StatedOperatingPoint, ...])
     Parameters
     ----------
     finding
-        The finding; whether it is shown was decided by the point in force.
+        The finding; the point in force decided whether it is shown.
     points
-        By rank, as `rank_points` gives them.
+        By rank, as `rank_points` returns them.
     """
     if finding.shown:
         return PRESENTATION_REQUIRED
@@ -73,12 +73,12 @@ def choose_rendering(finding: Finding, points: tuple[StatedOperatingPoint, ...])
     return NOT_FOR_PRESENTATION
 
 
-def write_intent(how: Rendering, points: tuple[StatedOperatingPoint, ...]) -> TreeItem:
+def write_intent(rendering: Rendering, points: tuple[StatedOperatingPoint, ...]) -> TreeItem:
     """Return the Rendering Intent of an item, with its operating point (TID 4006 rows 2, 3)."""
-    item = tree.code(concepts.RENDERING_INTENT, how.intent.code)
-    if how.rank:
+    item = tree.code(concepts.RENDERING_INTENT, rendering.intent.code)
+    if rendering.rank:
         unit = concepts.range_unit(1, len(points) - 1)
-        number = tree.number(concepts.CAD_OPERATING_POINT, how.rank, unit)
+        number = tree.number(concepts.CAD_OPERATING_POINT, rendering.rank, unit)
         item.add(Relation.HAS_PROPERTIES, number)
     return item
 
@@ -90,21 +90,21 @@ def write_operating_points(points: tuple[StatedOperatingPoint, ...]) -> tuple[Tr
     maximum = len(points) - 1
     unit = concepts.range_unit(0, maximum)
     table = tree.container(concepts.OPERATING_POINT_TABLE)
-    axes = OperatingPointAxis.FALSE_MARKERS_PER_IMAGE, OperatingPointAxis.CERTAINTY
-    for concept, axis in zip((concepts.X_CONCEPT, concepts.Y_CONCEPT), axes, strict=True):
-        table.add(Relation.CONTAINS, tree.code(concept, axis.code))
+    axes = OperatingPointAxis.FALSE_MARKERS_PER_IMAGE.code, OperatingPointAxis.CERTAINTY.code
+    table.add(Relation.CONTAINS, tree.code(concepts.X_CONCEPT, axes[0]))
+    table.add(Relation.CONTAINS, tree.code(concepts.Y_CONCEPT, axes[1]))
     for rank, point in enumerate(points):
         row = table.add(Relation.CONTAINS, tree.number(concepts.CAD_OPERATING_POINT, rank, unit))
-        said = to_ascii(
+        description = to_ascii(
             f"{point.name} (operating point {point.number} of the model): clusters of certainty "
             f"{point.minimum_certainty:g} and more; false marks stated on {point.stated_on}"
         )
-        row.add(Relation.HAS_PROPERTIES, tree.text(concepts.OPERATING_POINT_DESCRIPTION, said))
-        for axis, value, of in (
-            (axes[0], point.false_marks_per_image, concepts.NO_UNITS),
-            (axes[1], point.minimum_certainty, concepts.PERCENT),
-        ):
-            row.add(Relation.HAS_PROPERTIES, tree.number(axis.code, value, of))
+        properties = (
+            tree.text(concepts.OPERATING_POINT_DESCRIPTION, description),
+            tree.number(axes[0], point.false_marks_per_image, concepts.NO_UNITS),
+            tree.number(axes[1], point.minimum_certainty, concepts.PERCENT),
+        )
+        row.add_all(Relation.HAS_PROPERTIES, properties)
     return (
         tree.number(concepts.MAXIMUM_OPERATING_POINT, maximum, concepts.ARBITRARY),
         tree.number(concepts.RECOMMENDED_OPERATING_POINT, 0, unit),

@@ -1,7 +1,7 @@
 """Coded concepts that DICOM has no code for, in a private scheme: for TID 1500 alone.
 
-TID 4000 is not extensible and gets none of them. Reasons, outcomes and zones are the words that
-`findings.json` and SQL hold too.
+TID 4000 is not extensible and gets none of them. The codes of reasons, outcomes and zones are the
+words of `findings.json` and SQL.
 """
 
 from enum import StrEnum
@@ -16,17 +16,17 @@ SCHEME = "99SECONDREAD"
 """Coding Scheme Designator; the prefix 99 makes it a private one (PS3.16 8.2)."""
 
 
-def _own(value: str, meaning: str) -> Code:
+def _build_code(value: str, meaning: str) -> Code:
     # Code Meaning is a Long String: 64 characters.
     return Code(value, SCHEME, meaning if len(meaning) <= 64 else meaning[:61] + "...")
 
 
-SUSPICION = _own("suspicion", "Suspicion index")
+SUSPICION = _build_code("suspicion", "Suspicion index")
 """From published PPVs of morphology and distribution, 0-100."""
-OUTCOME = _own("outcome", "Outcome of the reading")
-STATUS = _own("image-status", "Status of the image")
-REASON = _own("reason", "Reason")
-ZONE = _own("zone", "Place relative to the treated site")
+OUTCOME = _build_code("outcome", "Outcome of the reading")
+STATUS = _build_code("image-status", "Status of the image")
+REASON = _build_code("reason", "Reason")
+ZONE = _build_code("zone", "Place relative to the treated site")
 
 OUTCOMES = {
     Outcome.FINDINGS: "read, with findings shown",
@@ -44,23 +44,23 @@ STATUSES = {
 
 
 def get_own_code(value: Reason | Outcome | ImageStatus | Zone) -> Code:
-    """Return the code of a word of ours, with its meaning for people.
+    """Return the own code of a reason, outcome, status or zone, with its meaning for people.
 
     >>> get_own_code(Reason.IMPLANT).value
     'implant'
     """
     match value:
         case Reason():
-            return _own(value.value, value.sentence)
+            return _build_code(value.value, value.sentence)
         case Outcome():
-            return _own(value.value, OUTCOMES[value])
+            return _build_code(value.value, OUTCOMES[value])
         case ImageStatus():
-            return _own(value.value, STATUSES[value])
+            return _build_code(value.value, STATUSES[value])
         case _:
-            return _own(value.value, value.words)
+            return _build_code(value.value, value.words)
 
 
-OUTSIDE_SCOPE = _own("left-out", "not read: outside the detector's scope")
+OUTSIDE_SCOPE = _build_code("left-out", "not read: outside the detector's scope")
 """Status of an instance that a reading leaves out."""
 
 

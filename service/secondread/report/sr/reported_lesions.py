@@ -1,18 +1,14 @@
 """Which findings of which images are one lesion: what an Individual Impression is about.
 
 A cluster of one image is joined with what it was in the priors, and with what it is in the other
-view. Joined are only findings that the report holds.
+view. Only findings that the report holds are joined.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from secondread.codes import Change
-from secondread.findings.changes import (
-    FindingChange,
-    FindingRef,
-    StudyComparison,
-)
+from secondread.findings.changes import FindingChange, FindingRef, StudyComparison
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.view_pair import ViewPair
 from secondread.followup.lesion_identity import SAME_LESION
@@ -33,10 +29,9 @@ class ImageFinding:
 
 @dataclass(frozen=True, slots=True)
 class PriorMatch:
-    """A finding of a prior, and what it says of a current one."""
+    """What a current finding was in a prior, and the comparison that found it."""
 
     prior: ImageFinding
-    current: FindingRef
     comparison: StudyComparison
     change: FindingChange
 
@@ -48,13 +43,13 @@ class ReportedLesionView:
     current: tuple[ImageFinding, ...]
     """Several where the prior's was one and is in parts now."""
     matches: tuple[PriorMatch, ...] = ()
-    """In the order of the priors; empty for what is new, for what only a second look saw then, and
+    """In the order of the priors; empty for what is new, for what only a recheck saw then, and
     for what was not compared."""
 
     @property
     def prior(self) -> tuple[ImageFinding, ...]:
         """The priors' findings, each once."""
-        return tuple({one.prior.ref: one.prior for one in self.matches}.values())
+        return tuple({match.prior.ref: match.prior for match in self.matches}.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +64,13 @@ class ReportedLesion:
     @property
     def current(self) -> tuple[ImageFinding, ...]:
         """Its findings in the current images."""
-        return tuple(seen for part in self.views for seen in part.current)
+        return tuple(current for view in self.views for current in view.current)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The words of its findings against the priors, each once, in reading order."""
-        said = (seen.finding.change for seen in self.current)
-        return tuple(dict.fromkeys(change for change in said if change is not None))
+        """The changes of its findings against the priors, each once, in reading order."""
+        changes = (current.finding.change for current in self.current)
+        return tuple(dict.fromkeys(change for change in changes if change is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +80,7 @@ class MissingFinding:
     prior: ImageFinding
     comparison: StudyComparison
     change: FindingChange
-    """Gone, or why that cannot be said."""
+    """Gone, or why that cannot be known."""
 
     @property
     def count(self) -> int:
@@ -101,28 +96,29 @@ def count_prior_calcifications(finding: Finding, change: FindingChange) -> int:
 def find_rechecks(
     reading: StudyReading, lesion: ReportedLesion
 ) -> tuple[tuple[StudyComparison, FindingChange], ...]:
-    """Return what came of second looks for a lesion's findings at the priors, the nearest first."""
-    said = (
-        (comparison, comparison.find_change(seen.ref.sop_instance_uid, seen.ref.finding_id))
+    """Return each recheck of a prior for a lesion's findings, the nearest prior first."""
+    return tuple(
+        (comparison, change)
         for comparison in reading.comparisons
-        for seen in lesion.current
+        for ref in (current.ref for current in lesion.current)
+        if (change := comparison.find_change(ref.sop_instance_uid, ref.finding_id)) is not None
+        and change.recheck
     )
-    return tuple((one, change) for one, change in said if change is not None and change.recheck)
 
 
 def list_prior_images(reading: StudyReading) -> tuple[ImageReading, ...]:
     """Return the priors' images that were read, the nearest prior's first."""
-    known = {
+    images = {
         image.mammogram.sop_instance_uid: image
-        for earlier in reading.prior_readings
-        for image in earlier.images
+        for prior in reading.prior_readings
+        for image in prior.images
         if image.status.was_read
     }
-    return tuple(known.values())
+    return tuple(images.values())
 
 
 def group_lesions(
-    reading: StudyReading, encoded: Callable[[ImageReading], Sequence[Finding]]
+    reading: StudyReading, select: Callable[[ImageReading], Sequence[Finding]]
 ) -> tuple[ReportedLesion, ...]:
     """Return the lesions of a reading, in reading order of their first findings.
 
@@ -130,22 +126,24 @@ def group_lesions(
     ----------
     reading
         The study, with its comparisons.
-    encoded
-        The findings of a current image that the report holds.
+    select
+        Returns the findings of a current image that the report holds.
     """
-    seen = [ImageFinding(image, finding) for image in reading.images for finding in encoded(image)]
-    parts = _parts(seen, _then(reading))
-    at = {one.ref: number for number, part in enumerate(parts) for one in part.current}
+    current = [
+        ImageFinding(image, finding) for image in reading.images for finding in select(image)
+    ]
+    views = _group_by_prior(current, _match_priors(reading))
+    view_of = {item.ref: number for number, view in enumerate(views) for item in view.current}
     pairs = [
         pair
         for pair in reading.view_pairs
-        if pair.confidence >= SAME_LESION and pair.cc in at and pair.mlo in at
+        if pair.confidence >= SAME_LESION and pair.cc in view_of and pair.mlo in view_of
     ]
-    groups = _joined(len(parts), [(at[pair.cc], at[pair.mlo]) for pair in pairs])
-    joining = {at[pair.cc]: pair for pair in reversed(pairs)}
-    joining |= {at[pair.mlo]: pair for pair in reversed(pairs)}
+    groups = _join(len(views), [(view_of[pair.cc], view_of[pair.mlo]) for pair in pairs])
+    # Of several pairs the first counts, and is found by the number of either view.
+    first_pairs = {view_of[ref]: pair for pair in reversed(pairs) for ref in (pair.cc, pair.mlo)}
     return tuple(
-        ReportedLesion(tuple(parts[number] for number in group), joining.get(group[0]))
+        ReportedLesion(tuple(views[number] for number in group), first_pairs.get(group[0]))
         for group in groups
     )
 
@@ -153,68 +151,70 @@ def group_lesions(
 def find_missing(reading: StudyReading) -> tuple[MissingFinding, ...]:
     """Return what the nearest prior that was compared showed and the study does not show.
 
-    Of older priors it is known from the report of the time between.
+    What is missing of older priors is known from the report of the time between.
     """
-    found = _findings(list_prior_images(reading))
+    prior_findings = _index_prior_findings(reading)
     return tuple(
-        MissingFinding(found[change.prior[0]], comparison, change)
-        for comparison in [one for one in reading.comparisons if one.compared][:1]
+        MissingFinding(prior_findings[change.prior[0]], comparison, change)
+        for comparison in [c for c in reading.comparisons if c.compared][:1]
         for change in comparison.changes
-        if change.current is None and change.prior and change.prior[0] in found
+        if change.current is None and change.prior and change.prior[0] in prior_findings
     )
 
 
-def _findings(images: Iterable[ImageReading]) -> dict[FindingRef, ImageFinding]:
+def _index_prior_findings(reading: StudyReading) -> dict[FindingRef, ImageFinding]:
     return {
         image.refer_to(finding): ImageFinding(image, finding)
-        for image in images
+        for image in list_prior_images(reading)
         for finding in image.findings
     }
 
 
-def _then(reading: StudyReading) -> Mapping[FindingRef, tuple[PriorMatch, ...]]:
+def _match_priors(reading: StudyReading) -> Mapping[FindingRef, Sequence[PriorMatch]]:
     """Return what each current finding was in the priors."""
-    found = _findings(list_prior_images(reading))
-    then: dict[FindingRef, list[PriorMatch]] = {}
+    prior_findings = _index_prior_findings(reading)
+    matches: dict[FindingRef, list[PriorMatch]] = {}
     for comparison in reading.comparisons:
         for change in comparison.changes:
             if change.current is not None:
-                then.setdefault(change.current, []).extend(
-                    PriorMatch(found[ref], change.current, comparison, change)
+                matches.setdefault(change.current, []).extend(
+                    PriorMatch(prior_findings[ref], comparison, change)
                     for ref in change.prior
-                    if ref in found
+                    if ref in prior_findings
                 )
-    return {ref: tuple(several) for ref, several in then.items()}
+    return matches
 
 
-def _parts(
-    seen: Sequence[ImageFinding], then: Mapping[FindingRef, tuple[PriorMatch, ...]]
+def _group_by_prior(
+    current: Sequence[ImageFinding], matches: Mapping[FindingRef, Sequence[PriorMatch]]
 ) -> list[ReportedLesionView]:
+    """Return current findings in groups that were one finding in a prior."""
     # A new finding has no partner, whatever an older prior showed (TID 4004 needs two).
-    of = {
-        number: then.get(one.ref, ()) if one.finding.change is not Change.NEW else ()
-        for number, one in enumerate(seen)
-    }
+    matched = [
+        () if item.finding.change is Change.NEW else matches.get(item.ref, ()) for item in current
+    ]
     first: dict[FindingRef, int] = {}
-    shared: list[tuple[int, int]] = []
-    for number, several in of.items():
-        shared += [(first.setdefault(one.prior.ref, number), number) for one in several]
+    shared = [
+        (first.setdefault(match.prior.ref, number), number)
+        for number, of_one in enumerate(matched)
+        for match in of_one
+    ]
     return [
         ReportedLesionView(
-            tuple(seen[number] for number in group),
-            tuple(one for number in group for one in of[number]),
+            tuple(current[number] for number in group),
+            tuple(match for number in group for match in matched[number]),
         )
-        for group in _joined(len(seen), shared)
+        for group in _join(len(current), shared)
     ]
 
 
-def _joined(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+def _join(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Return the numbers below `count` in groups that pairs connect, each in rising order."""
-    group = list(range(count))
+    group_of = list(range(count))
     for a, b in pairs:
-        low, high = sorted((group[a], group[b]))
-        group = [low if one == high else one for one in group]
+        low, high = sorted((group_of[a], group_of[b]))
+        group_of = [low if group == high else group for group in group_of]
     members: dict[int, list[int]] = {}
-    for number, name in enumerate(group):
-        members.setdefault(name, []).append(number)
+    for number, group in enumerate(group_of):
+        members.setdefault(group, []).append(number)
     return list(members.values())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from secondread.codes import Code, FindingType, MarkClass
+from secondread.codes import Code, FindingType, MarkClass, QualityFinding, RenderingIntent
 from secondread.errors import ReportError
 from secondread.findings.finding import (
     Calcification,
@@ -12,9 +12,15 @@ from secondread.findings.finding import (
     StatedOperatingPoint,
 )
 from secondread.geometry import PointPx
+from secondread.reasons import Reason
 from secondread.report import concepts
 from secondread.report.sr import tree
-from secondread.report.sr.detections import identify_detection, list_model_parameters
+from secondread.report.sr.algorithms import (
+    AlgorithmPart,
+    identify_algorithm,
+    list_gate_parameters,
+    list_model_parameters,
+)
 from secondread.report.sr.operating_points import Rendering, write_intent
 from secondread.report.sr.tree import Relation, TreeItem
 
@@ -29,6 +35,18 @@ calcifications, would be false marks as findings, and for metal the detector doe
 from a marker, as Non-lesion (CID 6040) would have to.
 """
 
+QUALITY_FINDINGS = {
+    Reason.SATURATED: QualityFinding.OVER_EXPOSED,
+    Reason.SATURATED_AREA: QualityFinding.OVER_EXPOSED,
+    Reason.BREAST_CUT_OFF: QualityFinding.POSITIONING,
+    Reason.POLARITY: QualityFinding.PROCESSING,
+}
+"""The reasons that CID 6041 has a value for.
+
+They are few: CID 6041 names what technologists see, and most gates are about the header or about
+what the detector knows. What has no value there is reported in words.
+"""
+
 
 def select_findings(image: ImageReading, include_all: bool) -> list[Finding]:
     """Return the findings of an image that a CAD SR holds.
@@ -36,7 +54,7 @@ def select_findings(image: ImageReading, include_all: bool) -> list[Finding]:
     Parameters
     ----------
     image
-        One image; only what it answered counts, so an image that failed has none.
+        One image; an image that failed has none, whatever the detector answered.
     include_all
         Whether findings that are not shown are included.
     """
@@ -87,7 +105,7 @@ class FindingWriter:
     individual: bool
     """Whether the calcifications of a cluster are written too."""
 
-    def write(self, finding: Finding, how: Rendering, tracking: Tracking) -> WrittenFinding:
+    def write(self, finding: Finding, rendering: Rendering, tracking: Tracking) -> WrittenFinding:
         """Return the Single Image Finding of a cluster or of one calcification.
 
         Raises
@@ -96,99 +114,111 @@ class FindingWriter:
             A point is outside the image, the outline is open, or a certainty is not 0-100.
         """
         finding_type = FINDING_TYPES[finding.mark_class]
-        item = self._finding(finding_type, how)
-        for child in tracking.items:
-            item.add(Relation.HAS_OBS_CONTEXT, child)
-        parameters = list_model_parameters(self.model)
-        count = _count(finding)
-        for child in (
-            *identify_detection(self.model, finding_type, parameters),
-            _certainty(finding.certainty, finding.id),
-            self._center(finding.center, finding.id),
-            self._outline(finding),
-            *_described(finding),
+        is_cluster = finding_type is FindingType.CLUSTER
+        part = AlgorithmPart.CLUSTERS if is_cluster else AlgorithmPart.CALCIFICATIONS
+        item = self._start_finding(finding_type, rendering)
+        item.add_all(Relation.HAS_OBS_CONTEXT, tracking.items)
+        count = None
+        if is_cluster and finding.members:
+            number = len(finding.members)
+            count = tree.number(concepts.NUMBER_OF_CALCIFICATIONS, number, concepts.NO_UNITS)
+        properties = (
+            *identify_algorithm(self.model, part, list_model_parameters(self.model)),
+            _write_certainty(finding.certainty, finding.id),
+            self._write_center(finding.center, finding.id),
+            self._write_outline(finding),
+            *_write_description(finding),
             *([count] if count is not None else []),
-            *self._long_axis(finding),
-        ):
-            item.add(Relation.HAS_PROPERTIES, child)
+            *self._write_length(concepts.LONG_AXIS, finding.long_axis_mm),
+        )
+        item.add_all(Relation.HAS_PROPERTIES, properties)
         for member in finding.members if self.individual else ():
-            item.add(Relation.INFERRED_FROM, self._member(member, finding, how))
+            item.add(Relation.INFERRED_FROM, self._write_member(member, finding, rendering))
         return WrittenFinding(item, count)
 
-    def _member(self, member: Calcification, finding: Finding, how: Rendering) -> TreeItem:
-        # TID 4006 row 25: what a cluster is inferred from. No less presentable than the cluster
-        # would do as well (PS3.4 O.2); no more is the rule.
-        item = self._finding(FindingType.CALCIFICATION, how)
-        for child in (
-            *identify_detection(self.model, FindingType.CALCIFICATION),
-            _certainty(member.certainty, finding.id),
-            self._center(member.center, finding.id),
-            *self._length(concepts.DIAMETER, member.diameter_mm),
-        ):
-            item.add(Relation.HAS_PROPERTIES, child)
+    def write_quality(self) -> TreeItem:
+        """Return the Single Image Finding on the quality of the image, for its doubts.
+
+        It is Not for Presentation: there is no place in the image to present.
+        """
+        item = self._start_finding(FindingType.IMAGE_QUALITY, Rendering(RenderingIntent.NOT))
+        parameters = list_gate_parameters(self.image)
+        gates = identify_algorithm(self.model, AlgorithmPart.GATES, parameters)
+        item.add_all(Relation.HAS_PROPERTIES, gates)
+        item.refer_to(Relation.INFERRED_FROM, self.entry)
+        for quality in list_quality_findings(self.image):
+            item.add(Relation.HAS_PROPERTIES, tree.code(concepts.QUALITY_FINDING, quality.code))
         return item
 
-    def _finding(self, finding_type: FindingType, how: Rendering) -> TreeItem:
+    def _write_member(
+        self, member: Calcification, finding: Finding, rendering: Rendering
+    ) -> TreeItem:
+        # TID 4006 row 25: what a cluster is inferred from. PS3.4 O.2 allows that it is more
+        # presentable than the cluster; it is as presentable.
+        item = self._start_finding(FindingType.CALCIFICATION, rendering)
+        properties = (
+            *identify_algorithm(self.model, AlgorithmPart.CALCIFICATIONS),
+            _write_certainty(member.certainty, finding.id),
+            self._write_center(member.center, finding.id),
+            *self._write_length(concepts.DIAMETER, member.diameter_mm),
+        )
+        item.add_all(Relation.HAS_PROPERTIES, properties)
+        return item
+
+    def _start_finding(self, finding_type: FindingType, rendering: Rendering) -> TreeItem:
         item = tree.code(concepts.SINGLE_IMAGE_FINDING, finding_type.code)
-        item.add(Relation.HAS_CONCEPT_MOD, write_intent(how, self.points))
+        item.add(Relation.HAS_CONCEPT_MOD, write_intent(rendering, self.points))
         return item
 
-    def _long_axis(self, finding: Finding) -> tuple[TreeItem, ...]:
-        return self._length(concepts.LONG_AXIS, finding.long_axis_mm)
-
-    def _length(self, concept: Code, millimeters: float) -> tuple[TreeItem, ...]:
+    def _write_length(self, concept: Code, millimeters: float) -> tuple[TreeItem, ...]:
         """Return a length (TID 1400); none where the image has no pixel spacing to measure by."""
         if millimeters <= 0 or self.image.mammogram.spacing is None:
             return ()
         return (tree.number(concept, round(millimeters, 3), concepts.MILLIMETER),)
 
-    def _center(self, point: PointPx, name: str) -> TreeItem:
-        self._check_inside((point,), name)
-        item = tree.scoord(concepts.CENTER, "POINT", (point,))
-        item.refer_to(Relation.SELECTED_FROM, self.entry)
-        return item
+    def _write_center(self, point: PointPx, name: str) -> TreeItem:
+        return self._write_points(concepts.CENTER, "POINT", (point,), name)
 
-    def _outline(self, finding: Finding) -> TreeItem:
+    def _write_outline(self, finding: Finding) -> TreeItem:
         outline = finding.outline
         if len(outline) < 4 or outline[0] != outline[-1]:
             raise ReportError(f"{finding.id}: the outline is not closed")
-        self._check_inside(outline, finding.id)
-        item = tree.scoord(concepts.OUTLINE, "POLYLINE", outline)
-        item.refer_to(Relation.SELECTED_FROM, self.entry)
-        return item
+        return self._write_points(concepts.OUTLINE, "POLYLINE", outline, finding.id)
 
-    def _check_inside(self, points: tuple[PointPx, ...], name: str) -> None:
+    def _write_points(
+        self, concept: Code, graphic_type: str, points: tuple[PointPx, ...], name: str
+    ) -> TreeItem:
         rows, columns = self.image.mammogram.rows, self.image.mammogram.columns
         for point in points:
             if not (0 <= point.col <= columns and 0 <= point.row <= rows):
                 raise ReportError(
                     f"{name}: {point} is outside the image of {columns} columns, {rows} rows"
                 )
+        item = tree.scoord(concept, graphic_type, points)
+        item.refer_to(Relation.SELECTED_FROM, self.entry)
+        return item
 
 
-def _certainty(value: float, name: str) -> TreeItem:
+def list_quality_findings(image: ImageReading) -> tuple[QualityFinding, ...]:
+    """Return the Quality Findings of CID 6041 among an image's reasons."""
+    findings = (QUALITY_FINDINGS.get(reason) for reason in image.reasons)
+    return tuple(dict.fromkeys(finding for finding in findings if finding is not None))
+
+
+def _write_certainty(value: float, name: str) -> TreeItem:
     if not 0 <= value <= 100:
         raise ReportError(f"{name}: certainty {value!r} is not between 0 and 100")
     return tree.number(concepts.CERTAINTY, round(value, 1), concepts.PERCENT)
 
 
-def _described(finding: Finding) -> tuple[TreeItem, ...]:
-    """Return type and distribution, where the model tells them (TID 4009 row 1, 4010 rows 1, 2)."""
-    types = [
+def _write_description(finding: Finding) -> list[TreeItem]:
+    """Return type and distribution, where the model has them (TID 4009 row 1, 4010 rows 1, 2)."""
+    items = [
         tree.code(concepts.CALCIFICATION_TYPE, label.code) for label, _ in finding.morphology[:1]
     ]
-    if finding.mark_class is not MarkClass.CLUSTER:
-        return tuple(types)
-    return (
-        *types,
-        *(
+    if finding.mark_class is MarkClass.CLUSTER:
+        items += [
             tree.code(concepts.CALCIFICATION_DISTRIBUTION, label.code)
             for label, _ in finding.distribution[:1]
-        ),
-    )
-
-
-def _count(finding: Finding) -> TreeItem | None:
-    if finding.mark_class is not MarkClass.CLUSTER or not finding.members:
-        return None
-    return tree.number(concepts.NUMBER_OF_CALCIFICATIONS, len(finding.members), concepts.NO_UNITS)
+        ]
+    return items

@@ -7,7 +7,7 @@ whenever an item is put in front; so references are kept as references to `TreeI
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -45,6 +45,10 @@ class TreeItem:
         """Hang an item below this one, by value, and return it."""
         self.links.append(Link(relation, child, by_reference=False))
         return child
+
+    def add_all(self, relation: Relation, children: Iterable["TreeItem"]) -> None:
+        """Hang items below this one, by value, in their order."""
+        self.links.extend(Link(relation, child, by_reference=False) for child in children)
 
     def is_named(self, concept: Code) -> bool:
         """Whether this is its concept name."""
@@ -98,7 +102,7 @@ def format_decimal(value: float) -> str:
     return format(value, ".10g")
 
 
-def _item(value_type: str, concept: Code | None) -> TreeItem:
+def _start_item(value_type: str, concept: Code | None) -> TreeItem:
     ds = Dataset()
     ds.ValueType = value_type
     if concept is not None:
@@ -108,14 +112,14 @@ def _item(value_type: str, concept: Code | None) -> TreeItem:
 
 def container(concept: Code) -> TreeItem:
     """Return a CONTAINER whose children are separate (not running text)."""
-    item = _item("CONTAINER", concept)
+    item = _start_item("CONTAINER", concept)
     item.content.ContinuityOfContent = "SEPARATE"
     return item
 
 
 def code(concept: Code, value: Code) -> TreeItem:
     """Return a CODE item."""
-    item = _item("CODE", concept)
+    item = _start_item("CODE", concept)
     item.content.ConceptCodeSequence = [encode_code(value)]
     return item
 
@@ -130,7 +134,7 @@ def text(concept: Code, value: str) -> TreeItem:
     """
     if not value or not value.isascii() or not value.isprintable():
         raise ReportError(f"{concept.meaning}: printable ASCII text expected, not {value!r}")
-    item = _item("TEXT", concept)
+    item = _start_item("TEXT", concept)
     item.content.TextValue = value
     return item
 
@@ -140,44 +144,44 @@ def number(concept: Code, value: float, unit: Code) -> TreeItem:
     measured = Dataset()
     measured.MeasurementUnitsCodeSequence = [encode_code(unit)]
     measured.NumericValue = format_decimal(value)
-    item = _item("NUM", concept)
+    item = _start_item("NUM", concept)
     item.content.MeasuredValueSequence = [measured]
     return item
 
 
 def uid(concept: Code, value: str) -> TreeItem:
     """Return a UIDREF item."""
-    item = _item("UIDREF", concept)
+    item = _start_item("UIDREF", concept)
     item.content.UID = value
     return item
 
 
 def date(concept: Code, value: str) -> TreeItem:
     """Return a DATE item; the value is in DICOM's form, YYYYMMDD."""
-    item = _item("DATE", concept)
+    item = _start_item("DATE", concept)
     item.content.Date = value
     return item
 
 
 def time(concept: Code, value: str) -> TreeItem:
     """Return a TIME item; the value is in DICOM's form, HHMMSS.FFFFFF."""
-    item = _item("TIME", concept)
+    item = _start_item("TIME", concept)
     item.content.Time = value
     return item
 
 
 def image(sop_class_uid: str, sop_instance_uid: str) -> TreeItem:
     """Return an IMAGE item without a concept name, as the Image Library holds them."""
-    item = _item("IMAGE", None)
+    item = _start_item("IMAGE", None)
     item.content.ReferencedSOPSequence = [encode_reference(sop_class_uid, sop_instance_uid)]
     return item
 
 
 def scoord(concept: Code, graphic_type: str, points: Sequence[PointPx]) -> TreeItem:
     """Return an SCOORD item; the points are (column, row) pairs (PS3.3 C.18.6)."""
-    item = _item("SCOORD", concept)
+    item = _start_item("SCOORD", concept)
     item.content.GraphicType = graphic_type
-    item.content.GraphicData = [number for p in points for number in (p.col, p.row)]
+    item.content.GraphicData = [coordinate for p in points for coordinate in (p.col, p.row)]
     return item
 
 
@@ -197,8 +201,8 @@ def encode_tree(root: TreeItem, template: str) -> Dataset:
         An item hangs at two places, or a reference points outside the tree.
     """
     positions: dict[int, Position] = {}
-    _number(root, (1,), positions)
-    ds = _encoded(root, positions)
+    _number_items(root, (1,), positions)
+    ds = _encode_item(root, positions)
     identification = Dataset()
     identification.MappingResource = "DCMR"
     identification.TemplateIdentifier = template
@@ -206,27 +210,27 @@ def encode_tree(root: TreeItem, template: str) -> Dataset:
     return ds
 
 
-def _number(item: TreeItem, position: Position, positions: dict[int, Position]) -> None:
+def _number_items(item: TreeItem, position: Position, positions: dict[int, Position]) -> None:
     if id(item) in positions:
         raise ReportError(f"one content item at two places: {format_position(position)}")
     positions[id(item)] = position
     for index, link in enumerate(item.links, start=1):
         if not link.by_reference:
-            _number(link.target, (*position, index), positions)
+            _number_items(link.target, (*position, index), positions)
 
 
-def _encoded(item: TreeItem, positions: dict[int, Position]) -> Dataset:
+def _encode_item(item: TreeItem, positions: dict[int, Position]) -> Dataset:
     ds = Dataset()
     ds.update(item.content)
-    children = [_encoded_link(link, positions) for link in item.links]
+    children = [_encode_link(link, positions) for link in item.links]
     if children:
         ds.ContentSequence = children
     return ds
 
 
-def _encoded_link(link: Link, positions: dict[int, Position]) -> Dataset:
+def _encode_link(link: Link, positions: dict[int, Position]) -> Dataset:
     if not link.by_reference:
-        ds = _encoded(link.target, positions)
+        ds = _encode_item(link.target, positions)
     elif id(link.target) in positions:
         ds = Dataset()
         ds.ReferencedContentItemIdentifier = list(positions[id(link.target)])

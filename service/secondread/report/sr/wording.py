@@ -1,7 +1,9 @@
-"""The English of the results: what reports and captures say about a reading, ASCII only."""
+"""The English of reports and captures about a reading and its images, ASCII only."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
+from datetime import date
 
 from secondread.codes import MarkClass
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
@@ -35,18 +37,27 @@ def to_ascii(text: str, limit: int | None = None) -> str:
     'Stadtisches Klinikum, C:/x'
     """
     decomposed = unicodedata.normalize("NFKD", text.replace("\\", "/").replace("~", "-"))
-    kept = (c for c in decomposed if not unicodedata.combining(c))
-    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in kept)
+    letters = (c for c in decomposed if not unicodedata.combining(c))
+    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in letters)
     return plain[:limit].strip()
 
 
-def pluralize(number: int, singular: str, plural: str = "") -> str:
+def pluralize(number: int, noun: str) -> str:
     """Return a number with its noun.
 
     >>> pluralize(1, "image"), pluralize(0, "finding")
     ('1 image', '0 findings')
     """
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+    return f"{number} {noun if number == 1 else noun + 's'}"
+
+
+def format_day(day: date | None, unknown: str = "unknown date") -> str:
+    """Return a date as people and programs read it, or words for an unknown one.
+
+    >>> format_day(date(2025, 1, 6)), format_day(None)
+    ('2025-01-06', 'unknown date')
+    """
+    return unknown if day is None else day.isoformat()
 
 
 def join_sentences(reasons: Iterable[Reason]) -> str:
@@ -55,22 +66,19 @@ def join_sentences(reasons: Iterable[Reason]) -> str:
 
 
 def explain_why_not_read(image: ImageReading) -> str:
-    """Say why an image was not read, with the detail that was recorded."""
-    said = join_sentences(image.reasons) or "the reason was not recorded"
-    return to_ascii(f"{said} ({image.detail})" if image.detail else said)
+    """Return why an image was not read, with the detail that was recorded."""
+    reason = join_sentences(image.reasons) or "the reason was not recorded"
+    return to_ascii(f"{reason} ({image.detail})" if image.detail else reason)
 
 
 def describe_image_outcome(image: ImageReading) -> str:
-    """Say what became of an image."""
+    """Return what became of an image."""
     if image.status is ImageStatus.REFUSED:
         return f"not read: {explain_why_not_read(image)}"
     if image.status is ImageStatus.FAILED:
         return f"failed: {explain_why_not_read(image)}"
-    shown = (
-        f"{pluralize(len(image.shown_findings), 'finding')} shown"
-        if image.shown_findings
-        else "no findings shown"
-    )
+    number = len(image.shown_findings)
+    shown = f"{pluralize(number, 'finding') if number else 'no findings'} shown"
     doubts = f"; with doubts: {join_sentences(image.reasons)}" if image.reasons else ""
     return f"read, {shown}{doubts}"
 
@@ -80,83 +88,45 @@ def describe_left_out(reading: StudyReading) -> tuple[tuple[str, str], ...]:
 
     Instances with the same reason share a line.
     """
-    labels: dict[Reason, list[str]] = {}
+    labels: dict[Reason, Counter[str]] = {}
     for instance in reading.left_out:
-        labels.setdefault(instance.reason, []).append(format_label(instance.label))
-    return tuple((", ".join(_counted(names)), reason.sentence) for reason, names in labels.items())
-
-
-def _counted(names: list[str]) -> list[str]:
-    return [
-        name if names.count(name) == 1 else f"{names.count(name)} x {name}"
-        for name in dict.fromkeys(names)
-    ]
+        labels.setdefault(instance.reason, Counter())[format_label(instance.label)] += 1
+    lines = []
+    for reason, counts in labels.items():
+        counted = (label if n == 1 else f"{n} x {label}" for label, n in counts.items())
+        lines.append((", ".join(counted), reason.sentence))
+    return tuple(lines)
 
 
 def describe_priors(reading: StudyReading) -> tuple[str, ...]:
-    """Say of each prior whether it was compared."""
+    """Return for each prior whether it was compared."""
     lines = []
     for prior in reading.priors:
-        day = prior.study_date.isoformat() if prior.study_date else "unknown date"
-        told = prior.reason not in {None, Reason.NO_COMPARISON}
-        why = f": {prior.why_not}" if told else ""
-        lines.append(f"Prior of {day} {'compared' if prior.compared else 'not compared' + why}")
+        has_reason = prior.reason not in {None, Reason.NO_COMPARISON}
+        why_not = f"not compared: {prior.why_not}" if has_reason else "not compared"
+        day = format_day(prior.study_date)
+        lines.append(f"Prior of {day} {'compared' if prior.compared else why_not}")
     return tuple(lines)
 
 
 def describe_certainty(model: ModelIdentity) -> str:
-    """Say what the certainty of this model is."""
+    """Return what the certainty of this model is."""
     if model.calibrated:
         return "Certainty: calibrated probability that the mark is what it is called, in percent"
     return "Certainty is not calibrated"
 
 
 def describe_operating_point(model: ModelIdentity) -> str:
-    """Name the operating point, and say on how many exams the site calibrated it, if it did."""
+    """Name the operating point, and on how many exams the site calibrated it, if it did."""
     named = f"operating point {model.operating_point}"
     if model.site_exams is None:
         return named
     return f"{named}, site-calibrated on {pluralize(model.site_exams, 'exam')}"
 
 
-def describe_reading(reading: StudyReading, lines: Iterable[str] = ()) -> str:
-    """Return the overall impression of a CAD SR: one paragraph of facts about the reading.
-
-    Parameters
-    ----------
-    reading
-        What was read.
-    lines
-        What is said of its findings and of the treatment, ASCII, without full stops.
-    """
-    model = reading.model
-    read = [image for image in reading.images if image.status.was_read]
-    shown = sum(len(image.shown_findings) for image in read)
-    parts = [
-        f"Second read for calcifications by {model.name} {model.version}: "
-        f"{pluralize(len(read), 'image')} of {len(reading.images)} read, "
-        f"{pluralize(shown, 'finding')} shown"
-    ]
-    parts += lines
-    parts += [
-        f"{image.name} {describe_image_outcome(image)}"
-        for image in reading.images
-        if image.status is not ImageStatus.READ
-    ]
-    parts += [f"{labels} left out: {why}" for labels, why in describe_left_out(reading)]
-    if reading.missing_views:
-        parts.append(
-            f"Expected views missing: {', '.join(map(format_label, reading.missing_views))}"
-        )
-    parts += [*describe_priors(reading), *list_study_doubts(reading), describe_certainty(model)]
-    if model.site_exams is not None:
-        parts.append(capitalize(describe_operating_point(model)))
-    return to_ascii(". ".join([*parts, LIMITS]))
-
-
 def list_study_doubts(reading: StudyReading) -> tuple[str, ...]:
-    """Return what is said of the study as a whole beside the outcome, capitalised."""
-    said_elsewhere = {
+    """Return the study's reasons that nothing else in a report states, capitalised."""
+    reported_elsewhere = {
         Reason.ALL_IMAGES_REFUSED,
         Reason.SOME_IMAGES_REFUSED,
         Reason.VIEWS_MISSING,
@@ -164,7 +134,9 @@ def list_study_doubts(reading: StudyReading) -> tuple[str, ...]:
         *([Reason.NO_COMPARISON] if reading.priors else []),
     }
     return tuple(
-        capitalize(reason.sentence) for reason in reading.reasons if reason not in said_elsewhere
+        capitalize(reason.sentence)
+        for reason in reading.reasons
+        if reason not in reported_elsewhere
     )
 
 

@@ -13,9 +13,8 @@ from secondread.report import concepts
 from secondread.report.readback.content import Content, ContentTree
 from secondread.report.sr.analyses import determine_analysis_status, list_analyses
 from secondread.report.sr.cad_sr import build_cad_sr
+from secondread.report.sr.impressions import gather_contents
 from secondread.report.sr.operating_points import choose_rendering, rank_points
-from secondread.report.sr.reported_lesions import find_missing, group_lesions
-from secondread.report.sr.single_image_finding import select_findings
 from secondread.settings import ProfileSettings
 from tests.unit.report.followed import POINTED, POINTS, make_followed_study, make_mixed_study
 from tests.unit.report.readings import (
@@ -267,9 +266,8 @@ def test_a_comparison_that_failed_is_a_failed_analysis_with_its_reason() -> None
 
 
 def status(reading: StudyReading) -> str:
-    found = group_lesions(reading, lambda image: select_findings(image, include_all=False))
     uids = [image.mammogram.sop_instance_uid for image in reading.images]
-    return determine_analysis_status(list_analyses(reading, found, uids)).name
+    return determine_analysis_status(list_analyses(gather_contents(reading, SHOWN), uids)).name
 
 
 @pytest.mark.parametrize(
@@ -298,16 +296,17 @@ def test_a_prior_without_the_view_is_no_failure() -> None:
         for view in comparison.views
     )
     bare = replace(reading, comparisons=(replace(comparison, views=views, changes=()),))
-    found = group_lesions(bare, lambda image: select_findings(image, include_all=False))
-    assert not any("TEMPORAL" in one.analysis.name for one in list_analyses(bare, found, ()))
+    analyses = list_analyses(gather_contents(bare, SHOWN), ())
+    assert not any("TEMPORAL" in analysis.analysis.name for analysis in analyses)
 
 
 def test_a_prior_that_is_known_and_lost_is_told_with_its_day() -> None:
     reading = make_situations()["no findings"][0]
     day = reading.images[0].mammogram.study_date
     prior = PriorStudy("1.2.9", day, compared=False, reason=Reason.PRIOR_FILES_LOST)
-    (one,) = list_analyses(replace(reading, priors=(prior,)), (), ())
-    assert one.remarks == ("prior of 2026-01-05: the files of the prior cannot be read",)
+    contents = gather_contents(replace(reading, priors=(prior,)), SHOWN)
+    (analysis,) = list_analyses(contents, ())
+    assert analysis.remarks == ("prior of 2026-01-05: the files of the prior cannot be read",)
 
 
 def test_of_a_study_that_was_not_read_nothing_is_analyzed() -> None:
@@ -348,15 +347,14 @@ def test_of_two_priors_what_a_cluster_was_in_each_is_part_of_its_feature() -> No
     second = replace(comparison, prior_study_uid="1.2.8", changes=changes)
     both = replace(reading, prior_readings=(earlier, older), comparisons=(comparison, second))
 
-    found = group_lesions(both, lambda image: select_findings(image, include_all=False))
+    contents = gather_contents(both, SHOWN)
 
-    grown = next(one for one in found if one.pair is not None)
-    assert [len(part.prior) for part in grown.views] == [2, 2]
+    grown = next(lesion for lesion in contents.lesions if lesion.pair is not None)
+    assert [len(view.prior) for view in grown.views] == [2, 2]
     assert grown.changes == (Change.MORE, Change.UNCHANGED)
     # What the older prior showed and the nearer one did not was missed then already.
-    assert [one.comparison.prior_study_uid for one in find_missing(both)] == [
-        comparison.prior_study_uid
-    ]
+    (missing,) = contents.missing
+    assert missing.comparison.prior_study_uid == comparison.prior_study_uid
 
 
 def test_marks_that_a_more_sensitive_point_shows_are_optional_with_its_rank() -> None:

@@ -114,17 +114,3 @@ def test_priors_are_named_and_not_said_twice() -> None:
         "No comparison with a prior",
         "Treatment unknown",
     )
-
-
-def test_the_impression_counts_what_was_read_and_shown() -> None:
-    images = (
-        make_image_reading(make_header("LCC"), make_cluster(), make_cluster(2, shown=False)),
-        make_refused_image(make_header("LMLO")),
-    )
-    reading = replace(make_study_reading(Outcome.PARTIAL, *images), missing_views=("RCC",))
-    said = wording.describe_reading(reading)
-    assert "1 image of 2 read, 1 finding shown" in said
-    assert "L MLO not read: lossy compressed, not analysed" in said
-    assert "Expected views missing: R CC" in said
-    assert "not a diagnosis" in said
-    assert said.isascii()

@@ -20,9 +20,10 @@ from secondread.findings.treatment import (
     ZonePlacement,
 )
 from secondread.reasons import Outcome
-from secondread.report.sr.finding_lines import (
+from secondread.report.sr.impression_words import (
     describe_finding,
     describe_in_legend,
+    describe_reading,
     list_impression_lines,
     list_treatment_lines,
 )
@@ -30,6 +31,7 @@ from tests.unit.report.readings import (
     make_cluster,
     make_header,
     make_image_reading,
+    make_refused_image,
     make_study_reading,
 )
 
@@ -168,3 +170,17 @@ def test_the_impression_names_the_view_and_counts_what_it_does_not_list() -> Non
     assert lines[12] == "2 more findings shown"
     assert lines[-1] == "L: lumpectomy 2022-01-10 (record), 47 months after surgery"
     assert all(text.isascii() for text in lines)
+
+
+def test_the_impression_counts_what_was_read_and_shown() -> None:
+    images = (
+        make_image_reading(make_header("LCC"), make_cluster(), make_cluster(2, shown=False)),
+        make_refused_image(make_header("LMLO")),
+    )
+    reading = replace(make_study_reading(Outcome.PARTIAL, *images), missing_views=("RCC",))
+    impression = describe_reading(reading)
+    assert "1 image of 2 read, 1 finding shown" in impression
+    assert "L MLO not read: lossy compressed, not analysed" in impression
+    assert "Expected views missing: R CC" in impression
+    assert "not a diagnosis" in impression
+    assert impression.isascii()

@@ -1,0 +1,262 @@
+"""The words of an impression: of the whole reading, of each finding, of each treated breast.
+
+A finding has one line that a radiologist takes in at a glance; pages, the measurement report and
+findings.json have the same line. What is not known of a finding is left out where the study as a
+whole reports that, and is named otherwise.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from secondread.codes import Laterality
+from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
+from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.findings.image_names import format_label
+from secondread.findings.position import BreastHalf
+from secondread.findings.treatment import BreastStatus, Zone
+from secondread.followup.treatment_status import (
+    count_months_since_radiotherapy,
+    count_months_since_surgery,
+    describe_treatment,
+    find_breast_status,
+    find_conflicts,
+    select_breast,
+)
+from secondread.reasons import ImageStatus
+from secondread.report.sr import wording
+from secondread.report.sr.reported_lesions import MissingFinding
+from secondread.report.sr.wording import format_day, pluralize, to_ascii
+
+MAX_FINDING_LINES = 12
+"""How many findings the overall impression describes; further ones are counted."""
+
+
+def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = ()) -> str:
+    """Return the overall impression of a report: one paragraph of facts about the reading.
+
+    Parameters
+    ----------
+    reading
+        What was read.
+    missing
+        The priors' findings that the report holds because the study does not show them.
+    """
+    model = reading.model
+    read = [image for image in reading.images if image.status.was_read]
+    shown = sum(len(image.shown_findings) for image in read)
+    parts = [
+        f"Second read for calcifications by {model.name} {model.version}: "
+        f"{pluralize(len(read), 'image')} of {len(reading.images)} read, "
+        f"{pluralize(shown, 'finding')} shown",
+        *list_impression_lines(reading),
+        *map(describe_missing, missing),
+    ]
+    parts += [
+        f"{image.name} {wording.describe_image_outcome(image)}"
+        for image in reading.images
+        if image.status is not ImageStatus.READ
+    ]
+    parts += [f"{labels} left out: {why}" for labels, why in wording.describe_left_out(reading)]
+    if reading.missing_views:
+        views = map(format_label, reading.missing_views)
+        parts.append(f"Expected views missing: {', '.join(views)}")
+    parts += wording.describe_priors(reading)
+    parts += wording.list_study_doubts(reading)
+    parts.append(wording.describe_certainty(model))
+    if model.site_exams is not None:
+        parts.append(wording.capitalize(wording.describe_operating_point(model)))
+    return to_ascii(". ".join([*parts, wording.LIMITS]))
+
+
+def list_impression_lines(reading: StudyReading) -> tuple[str, ...]:
+    """Return the lines of the shown findings, named by view, and those of the treatment."""
+    lines = [
+        to_ascii(
+            f"{image.name} {finding.number}: "
+            + _join_facts(reading, image, finding, *_locate(finding), _count_members(finding))
+        )
+        for image in reading.images
+        for finding in image.shown_findings
+    ]
+    more = len(lines) - MAX_FINDING_LINES
+    rest = [f"{pluralize(more, 'more finding')} shown"] if more > 0 else []
+    return (*lines[:MAX_FINDING_LINES], *rest, *list_treatment_lines(reading))
+
+
+def describe_finding(reading: StudyReading, image: ImageReading, finding: Finding) -> str:
+    """Return a finding in one line.
+
+    As ``1: L upper outer, 7 calcifications, fine pleomorphic, NEW since 2023-02-10 (prior
+    re-read), elsewhere in the treated breast, 44 months after radiotherapy``.
+    """
+    side = image.mammogram.laterality
+    place = " ".join([side.letter if side else "side unknown", *_locate(finding)])
+    facts = _join_facts(reading, image, finding, place, _count_members(finding))
+    return to_ascii(f"{finding.number}: {facts}")
+
+
+def describe_in_legend(reading: StudyReading, image: ImageReading, finding: Finding) -> str:
+    """Return what the line adds where view, number and calcifications stand beside it."""
+    return to_ascii(_join_facts(reading, image, finding, *_locate(finding)))
+
+
+def describe_with_suspicion(reading: StudyReading, image: ImageReading, finding: Finding) -> str:
+    """Return a finding's line in an Individual Impression: with its view and its suspicion."""
+    rated = "not rated" if finding.suspicion is None else f"{finding.suspicion:.0f} of 100"
+    return f"{image.name} {describe_finding(reading, image, finding)}; suspicion {rated}"
+
+
+def _join_facts(
+    reading: StudyReading, image: ImageReading, finding: Finding, *first_facts: str
+) -> str:
+    """Return facts with those that follow in every line: type, distribution, change, site."""
+    labels = (
+        *(morphology for morphology, _ in finding.morphology[:1]),
+        *(distribution for distribution, _ in finding.distribution[:1]),
+    )
+    described = (
+        label.code.meaning.lower().removesuffix(" distribution").removesuffix(" calcification")
+        for label in labels
+    )
+    change = _describe_change(reading.comparisons, image, finding)
+    site = _describe_treated_site(reading, image, finding)
+    return ", ".join([*first_facts, *described, *change, *site])
+
+
+def _locate(finding: Finding) -> list[str]:
+    position = finding.position
+    if position is None:
+        return []
+    if position.quadrant is not None:
+        return [position.quadrant.value]
+    if position.half is None:
+        return []
+    return [position.half if position.half is BreastHalf.CENTRAL else f"{position.half} half"]
+
+
+def _count_members(finding: Finding) -> str:
+    if finding.members:
+        return pluralize(len(finding.members), "calcification")
+    return wording.CLASS_WORDS[finding.mark_class]
+
+
+def _describe_change(
+    comparisons: Sequence[StudyComparison], image: ImageReading, finding: Finding
+) -> list[str]:
+    """Describe the change since the nearest prior that has a word for it, else the nearest."""
+    uid = image.mammogram.sop_instance_uid
+    changes = [
+        (comparison, change)
+        for comparison in comparisons
+        if (change := comparison.find_change(uid, finding.id))
+    ]
+    if not changes:
+        return [finding.change.code.meaning.lower()] if finding.change is not None else []
+    with_word = [pair for pair in changes if pair[1].kind.change is not None]
+    comparison, change = (with_word or changes)[0]
+    day = format_day(comparison.prior_date, "a prior of unknown date")
+    words = change.kind.words
+    if change.kind.change is None:
+        return [f"{words} ({day})"]
+    since = f"{words.upper() if change.kind is ChangeKind.NEW else words} since {day}"
+    recheck = "" if change.recheck is None else f", {change.recheck.words}"
+    return [f"{since} ({comparison.basis}{recheck})"]
+
+
+def _describe_treated_site(
+    reading: StudyReading, image: ImageReading, finding: Finding
+) -> list[str]:
+    """Describe where a finding is in a treated breast, and how long after the treatment."""
+    placement = finding.placement
+    if placement is None:
+        return []
+    side, day = image.mammogram.laterality, image.mammogram.study_date
+    if side is None or placement.zone is Zone.OTHER_BREAST:
+        return [placement.words]
+    if radiotherapy := count_months_since_radiotherapy(reading.treatments, side, day):
+        return [placement.words, f"{_format_months(radiotherapy)} after radiotherapy"]
+    if surgery := count_months_since_surgery(reading.treatments, side, day):
+        return [placement.words, f"{_format_months(surgery)} after surgery"]
+    return [placement.words, "date of treatment unknown"]
+
+
+def _format_months(months: Sequence[int]) -> str:
+    """Return all numbers of months that sources name.
+
+    >>> _format_months((44,)), _format_months((20, 44))
+    ('44 months', '20 or 44 months (sources differ)')
+    """
+    if len(months) == 1:
+        return pluralize(months[0], "month")
+    return f"{' or '.join(map(str, months))} months (sources differ)"
+
+
+def describe_missing(missing: MissingFinding) -> str:
+    """Return a line for people on a finding that the prior shows and this study does not."""
+    change, comparison = missing.change, missing.comparison
+    label = format_label(missing.prior.image.mammogram.label)
+    why_not = f", {change.why_not}" if change.why_not else ""
+    return to_ascii(
+        f"{label} of the prior of {format_day(comparison.prior_date)}, "
+        f"cluster {missing.prior.finding.number} of {pluralize(missing.count, 'calcification')}: "
+        f"{change.kind.words}{why_not} ({comparison.basis})"
+    )
+
+
+def explain_change(comparison: StudyComparison, change: FindingChange) -> str:
+    """Explain what the word for a change rests on: a parameter of the comparison."""
+    against = f"against {format_day(comparison.prior_date)} ({comparison.basis})"
+    parts = [f"{against}: {change.kind.words}"]
+    if change.number is not None:
+        number = change.number
+        parts.append(
+            f"by one rule {number.current:g} calcifications now and {number.prior:g} then, "
+            f"unchanged from {number.lower:.1f} to {number.upper:.1f}"
+        )
+    if change.extent_mm is not None:
+        extent = change.extent_mm
+        parts.append(
+            f"extent {extent.current:.1f} mm now and {extent.prior:.1f} mm then, "
+            f"unchanged from {extent.lower:.1f} to {extent.upper:.1f} mm"
+        )
+    if change.error_mm is not None:
+        parts.append(f"place known to {change.error_mm:g} mm")
+    if change.recheck is not None:
+        parts.append(change.recheck.explanation)
+    return "; ".join(parts)
+
+
+def list_treatment_lines(reading: StudyReading) -> tuple[str, ...]:
+    """Describe for each breast what is known of its treatment, and what contradicts what.
+
+    Empty where nothing at all is known: the study's reasons report that.
+    """
+    treatments = reading.treatments
+    if not treatments:
+        return ()
+    days = [image.mammogram.study_date for image in reading.images]
+    day = max((day for day in days if day is not None), default=None)
+    imaged = {i.mammogram.laterality for i in reading.images if i.mammogram.laterality}
+    lines = [_describe_breast(reading, side, day) for side in (Laterality.RIGHT, Laterality.LEFT)]
+    lines += [
+        f"Side not told: {describe_treatment(treatment)}"
+        for treatment in treatments
+        if treatment.laterality is None and treatment.was_done_by(day)
+    ]
+    lines += [f"Conflict, {conflict}" for conflict in find_conflicts(treatments, imaged, day)]
+    return tuple(to_ascii(line) for line in dict.fromkeys(lines))
+
+
+def _describe_breast(reading: StudyReading, side: Laterality, day: date | None) -> str:
+    treatments = reading.treatments
+    status = find_breast_status(treatments, side, day)
+    if status is BreastStatus.UNTREATED:
+        return f"{side.letter}: untreated by the record"
+    if status is BreastStatus.UNKNOWN:
+        return f"{side.letter}: treatment unknown"
+    parts = list(dict.fromkeys(map(describe_treatment, select_breast(treatments, side, day))))
+    if surgery := count_months_since_surgery(treatments, side, day):
+        parts.append(f"{_format_months(surgery)} after surgery")
+    if radiotherapy := count_months_since_radiotherapy(treatments, side, day):
+        parts.append(f"{_format_months(radiotherapy)} after radiotherapy")
+    return f"{side.letter}: {', '.join(parts)}"
