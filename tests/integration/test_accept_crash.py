@@ -22,7 +22,7 @@ import os, signal, sqlite3, sys, threading
 from pathlib import Path
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.accept.ledger import Recorded
+from secondread.accept.ledger import RecordOutcome
 from secondread.accept.scp import Receiver
 from secondread.settings import PeerSettings, ReceiveSettings, Settings
 from tests.unit.accept.fakes import MemoryCommitments, MemoryLedger
@@ -41,17 +41,17 @@ class DyingArchive(Archive):
         return file
 
 class SqlLedger(MemoryLedger):
-    def record(self, instance, header):
+    def record_instance(self, instance, header):
         connection = sqlite3.connect(folder / "ledger.sqlite")
         connection.execute("PRAGMA synchronous=FULL")
         row = (instance.sop_instance_uid, instance.sha256, instance.relative_path)
         try:
             connection.execute("INSERT INTO instances VALUES (?, ?, ?)", row)
         except sqlite3.IntegrityError:
-            return Recorded.REPEATED
+            return RecordOutcome.REPEATED
         connection.commit()
         die_at("after-commit")
-        return Recorded.NEW
+        return RecordOutcome.NEW
 
 archive = DyingArchive(folder)
 archive.create()
@@ -59,7 +59,7 @@ settings = Settings(
     receive=ReceiveSettings(host="127.0.0.1", port=0, minimum_free_bytes=0),
     peers=(PeerSettings(ae_title="MOD"),),
 )
-log.configure("receive", "error")
+log.configure_logging("receive", "error")
 print(Receiver(settings, archive, SqlLedger(), MemoryCommitments()).start(), flush=True)
 threading.Event().wait()
 """

@@ -57,8 +57,8 @@ def test_a_stored_instance_is_a_part_10_file_with_the_pixels_it_was_sent_with(
 def test_a_large_instance_takes_the_short_way_to_the_spool(node: Node) -> None:
     association = node.call(MG)
     assert association.send_c_store(instance(rows=1024, columns=1024)).Status == 0x0000
-    ((receiving, _),) = node.receiver._sessions.open()
-    dul = receiving.dul
+    (opened,) = node.receiver._associations.list_open()
+    dul = opened.association.dul
     assert isinstance(dul, StreamingDul)
     assert dul.fragments_streamed >= 15
     association.release()

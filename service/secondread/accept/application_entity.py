@@ -1,4 +1,4 @@
-"""The node as pynetdicom's application entity, and what that library keeps for a whole process."""
+"""The node as pynetdicom's application entity, and the settings it has per process."""
 
 import logging
 import tempfile
@@ -15,11 +15,11 @@ from secondread.accept.contexts import SOP_CLASSES, InstanceUse, find_use, list_
 from secondread.settings import Settings
 
 SPARE_CONNECTIONS: Final = 64
-"""Connections that may be open beyond the associations served, without being one yet."""
+"""Connections that may be open beyond the associations served, before they ask for one."""
 
 
 def build_application_entity(settings: Settings) -> AE:
-    """Return the entity that the receiver answers as: title, contexts, limits of time."""
+    """Return the receiver's application entity: title, contexts, time limits."""
     receive = settings.receive
     ae = AE(settings.node.ae_title)
     for row in SOP_CLASSES:
@@ -32,13 +32,13 @@ def build_application_entity(settings: Settings) -> AE:
     ae.maximum_pdu_size = receive.maximum_pdu_bytes
     ae.acse_timeout = receive.acse_seconds
     ae.network_timeout = receive.network_seconds
-    # pynetdicom counts silent connections too; those that were let in are counted by `Sessions`.
+    # pynetdicom counts silent connections too; `OpenAssociations` counts those that were let in.
     ae.maximum_associations = receive.maximum_associations + SPARE_CONNECTIONS
     return ae
 
 
 def select_report_contexts(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:
-    """Return those of the contexts over which a peer can only report on storage commitments."""
+    """Return the contexts over which a peer can only report on storage commitments."""
     return [cx for cx in contexts if find_use(str(cx.abstract_syntax)) is InstanceUse.REPORTS]
 
 
@@ -46,8 +46,8 @@ def select_report_contexts(contexts: Iterable[PresentationContext]) -> list[Pres
 def configure_process(spool: Path) -> Iterator[None]:
     """Set what pynetdicom and pydicom only offer as settings of the whole process.
 
-    Data sets go to the spool as they arrive, instead of to memory; the handlers that write each
-    PDU to a log are off; and pydicom's warnings are, because they quote values of the data set.
+    Data sets go to the spool as they arrive, instead of to memory. The handlers that log each PDU
+    are off, and so are pydicom's warnings, because they quote values of the data set.
     """
     logger = logging.getLogger("pydicom")
     folder, level = tempfile.tempdir, logger.level

@@ -1,8 +1,8 @@
-"""The archive: a folder of files named by their content, each durable before anyone hears of it.
+"""The archive: a folder of files named by their content, each durable before it is announced.
 
 A file comes in through the spool, a folder on the same file system, and is renamed to its place
-after it was flushed; then the folder is flushed (`fsync`), because a rename is durable only when
-the folder is. Names are made from digests alone, so that nothing a peer says becomes a path.
+after it was flushed; then its folder is flushed (`fsync`), because a rename is durable only when
+the folder is. Names are made from digests alone, so that nothing a peer sends becomes a path.
 """
 
 import contextlib
@@ -20,21 +20,21 @@ from secondread.errors import InputError, StorageFullError
 from secondread.files import flush_file, flush_folder
 
 Area = Literal["instances", "outbox", "crops", "answers"]
-"""The archive's folders: what was received, what is to be sent, pictures of findings, and what the
-detector said of images."""
+"""The archive's folders: received instances, results to be sent, pictures of findings, and the
+detector's answers about images."""
 
-_AREAS: tuple[Area, ...] = ("instances", "outbox", "crops", "answers")
-_KINDS: Mapping[Area, str] = {
+_SUFFIXES: Mapping[Area, str] = {
     "instances": "dcm",
     "outbox": "dcm",
     "crops": "png",
     "answers": "json",
 }
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_RELATIVE = re.compile(
-    r"((instances|outbox)/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.dcm"
-    r"|crops/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.png"
-    r"|answers/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}\.json)"
+_RELATIVE_PATH = re.compile(
+    "|".join(
+        rf"{area}/[0-9a-f]{{2}}/[0-9a-f]{{2}}/[0-9a-f]{{64}}\.{suffix}"
+        for area, suffix in _SUFFIXES.items()
+    )
 )
 
 
@@ -63,11 +63,11 @@ class Archive:
         self.root = root
         self.spool = root / "spool"
         """Where files are written before they have a name of their own."""
-        self._durable: set[Path] = set()
+        self._durable_folders: set[Path] = set()
 
     def create(self) -> None:
         """Make the folders that are missing, durably."""
-        for folder in (self.spool, *(self.root / area for area in _AREAS)):
+        for folder in (self.spool, *(self.root / area for area in _SUFFIXES)):
             self._make_folder(folder)
 
     def commit(self, spooled: Path, digest: str, area: Area = "instances") -> ArchivedFile:
@@ -86,13 +86,13 @@ class Archive:
         Raises
         ------
         InputError
-            The digest is none.
+            The digest is not one.
         StorageFullError
             The file system had no room, or failed.
         """
-        relative = _relative_path(digest, area)
+        relative = _build_relative_path(digest, area)
         target = self.root / relative
-        try:
+        with _convert_os_errors(f"at {relative}"):
             size = spooled.stat().st_size
             is_new = not (target.is_file() and target.stat().st_size == size)
             if is_new:
@@ -103,8 +103,6 @@ class Archive:
                 spooled.unlink()
             # Also when it was there before: the process that renamed it may have died before this.
             flush_folder(target.parent)
-        except OSError as error:
-            raise StorageFullError(f"archive: {error.strerror} at {relative}") from error
         return ArchivedFile(relative, size, is_new)
 
     def write_bytes(self, data: bytes, area: Area = "outbox") -> ArchivedFile:
@@ -115,19 +113,15 @@ class Archive:
         StorageFullError
             The file system had no room, or failed.
         """
-        try:
+        with _convert_os_errors("in the spool"):
             handle, name = tempfile.mkstemp(dir=self.spool, suffix=".dcm")
-        except OSError as error:
-            raise StorageFullError(f"archive: {error.strerror} in the spool") from error
-        spooled = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            return self.commit(spooled, hashlib.sha256(data).hexdigest(), area)
-        except OSError as error:
-            raise StorageFullError(f"archive: {error.strerror} in the spool") from error
-        finally:
-            spooled.unlink(missing_ok=True)
+            spooled = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                return self.commit(spooled, hashlib.sha256(data).hexdigest(), area)
+            finally:
+                spooled.unlink(missing_ok=True)
 
     def resolve_path(self, relative_path: str) -> Path:
         """Return where a file of the archive is.
@@ -137,27 +131,27 @@ class Archive:
         InputError
             The path is not one that this archive makes.
         """
-        if not _RELATIVE.fullmatch(relative_path):
+        if not _RELATIVE_PATH.fullmatch(relative_path):
             raise InputError(f"not a path of the archive: {relative_path!r}")
         return self.root / PurePosixPath(relative_path)
 
     def list_instance_paths(self) -> Iterator[str]:
-        """Give the relative path of every received file, in no order worth relying on.
+        """Yield the relative path of every received file, in no particular order.
 
         Files that come or go meanwhile may be missed.
         """
         for path in (self.root / "instances").glob("??/??/*.dcm"):
             relative = path.relative_to(self.root).as_posix()
-            if _RELATIVE.fullmatch(relative):
+            if _RELATIVE_PATH.fullmatch(relative):
                 yield relative
 
     def measure_free_bytes(self) -> int:
-        """Bytes that can still be written to the archive's file system."""
+        """Return how many bytes can still be written to the archive's file system."""
         status = os.statvfs(self.spool)
         return status.f_bavail * status.f_frsize
 
     def sweep_spool(self, older_than_seconds: float, now: datetime) -> int:
-        """Remove files that were begun and never finished; return how many.
+        """Remove files that were never finished; return how many.
 
         Parameters
         ----------
@@ -169,7 +163,7 @@ class Archive:
         limit = now.timestamp() - older_than_seconds
         removed = 0
         for path in self.spool.iterdir():
-            # A file may be renamed or removed by its owner between the look and the removal.
+            # A file may be renamed or removed by its owner between the check and the removal.
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file() and path.stat().st_mtime < limit:
                     path.unlink()
@@ -179,19 +173,27 @@ class Archive:
     def _make_folder(self, folder: Path) -> None:
         """Make a folder and its missing parents, each entry flushed to its parent.
 
-        A folder that is there already may have been made a moment ago and not be flushed yet, so
-        only those that this object flushed itself count as durable.
+        A folder that exists may have been made a moment ago and not be flushed yet, so only those
+        that this object flushed itself count as durable.
         """
-        if folder in self._durable:
+        if folder in self._durable_folders:
             return
         if folder != self.root:
             self._make_folder(folder.parent)
         folder.mkdir(parents=folder == self.root, exist_ok=True)
         flush_folder(folder.parent)
-        self._durable.add(folder)
+        self._durable_folders.add(folder)
 
 
-def _relative_path(digest: str, area: Area) -> str:
+@contextlib.contextmanager
+def _convert_os_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFullError(f"archive: {error.strerror} {where}") from error
+
+
+def _build_relative_path(digest: str, area: Area) -> str:
     if not _DIGEST.fullmatch(digest):
         raise InputError(f"not a SHA-256 digest: {digest!r}")
-    return f"{area}/{digest[:2]}/{digest[2:4]}/{digest}.{_KINDS[area]}"
+    return f"{area}/{digest[:2]}/{digest[2:4]}/{digest}.{_SUFFIXES[area]}"

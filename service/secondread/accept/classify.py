@@ -1,5 +1,6 @@
-"""What becomes of one instance: decided from its SOP class, its header, and who made it."""
+"""What becomes of a received instance: decided from its SOP class, its header, and its maker."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydicom.dataset import Dataset
@@ -13,7 +14,7 @@ class Disposition(StrEnum):
     MAMMOGRAM = "mammogram"
     """A 2-D mammogram: stored, and considered for reading."""
     OUT_OF_SCOPE = "out-of-scope"
-    """A breast image of a kind that is not read: stored, so that a study is known whole."""
+    """A breast image of a kind that is not read: stored, so that the study is known completely."""
     REJECTION_NOTE = "rejection-note"
     """A Key Object Selection that rejects instances: stored, and used."""
     OTHER_CAD_SR = "other-cad-sr"
@@ -23,19 +24,21 @@ class Disposition(StrEnum):
     REFUSED = "refused"
     """Answered 0122H, counted, not kept."""
 
-    @property
-    def is_stored(self) -> bool:
-        """Whether the instance is kept."""
-        return self not in {Disposition.OWN, Disposition.REFUSED}
-
 
 IMAGE_DISPOSITIONS = (Disposition.MAMMOGRAM, Disposition.OUT_OF_SCOPE)
 """What a study is read from, or named in its report as left out."""
 
-REJECTION_TITLES = frozenset({"113001", "113037", "113038", "113039"})
-"""Document titles (DCM, CID 7010) of rejection notes as IHE's Imaging Object Change Management
-uses them: rejected for quality reasons, rejected for patient safety reasons, incorrect modality
-worklist entry, data retention policy expired."""
+RETENTION_EXPIRED = "113039"
+"""The archive deletes the instances, although nothing is wrong with them."""
+
+REJECTION_TITLES: Mapping[str, str] = {
+    "113001": "Rejected for Quality Reasons",
+    "113037": "Rejected for Patient Safety Reasons",
+    "113038": "Incorrect Modality Worklist Entry",
+    RETENTION_EXPIRED: "Data Retention Policy Expired",
+}
+"""Document titles (DCM, CID 7010) of rejection notes, as IHE's Imaging Object Change Management
+uses them."""
 
 
 def may_be_own(sop_class_uid: str) -> bool:

@@ -1,8 +1,8 @@
-"""Storage commitment reports: a peer says which instances it answers for (PS3.4 J.3.3).
+"""Storage commitment reports: a peer reports which instances it answers for (PS3.4 J.3.3).
 
 This node asks for them after it has stored its results, see `send.commitment`. The report comes
 as an N-EVENT-REPORT over the association of the request, or over one that the peer opens to the
-receiver; both end up here. A report is a stranger's data set: what is read of it is bounded.
+receiver; both end up here. A report is a stranger's data set, so what is read of it is bounded.
 """
 
 import re
@@ -38,7 +38,7 @@ _UID = re.compile(r"[0-9][0-9.]{0,63}")
 _EVENT_TYPES = frozenset({1, 2})
 """PS3.4 J.3.3.1: all instances are committed; failures exist."""
 _NO_REASON = 0x0110
-"""Processing failure: what is noted for an instance that was refused without a reason."""
+"""Processing failure: recorded for an instance that was refused without a reason."""
 
 
 class EventReportStatus(IntEnum):
@@ -54,14 +54,14 @@ class EventReportStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommitmentReport:
-    """What a peer says of the instances of one transaction."""
+    """What a peer reports of the instances of one transaction."""
 
     transaction_uid: str
     committed: frozenset[str]
     """SOP Instance UIDs of the instances that it answers for."""
     refused: Mapping[str, int]
-    """Failure Reason (0008,1197) by SOP Instance UID of those that it does not answer for. One
-    that is in both lists of the report is here."""
+    """Failure Reason (0008,1197) by SOP Instance UID of those that it does not answer for, also
+    where the report lists them as committed as well."""
 
 
 class CommitmentOutcome(StrEnum):
@@ -86,14 +86,14 @@ class CommitmentResult:
     unmentioned: int = 0
     """Instances that were asked about and are not in the report."""
     unrequested: int = 0
-    """Instances in the report that were not asked about; nothing comes of them."""
+    """Instances in the report that were not asked about; they are ignored."""
 
 
 class CommitmentLedger(Protocol):
-    """Where reports are written down; the tracker is one."""
+    """Where reports are recorded; the tracker implements it."""
 
     def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
-        """Write a report down, and commit; when this returns, Success may be answered.
+        """Record a report, and commit; when this returns, Success may be answered.
 
         Raises
         ------
@@ -111,14 +111,14 @@ class _UnreadableReportError(Exception):
 def answer_commitment_report(
     event: Event, ledger: CommitmentLedger, calling_ae_title: str, now: datetime
 ) -> tuple[int, None]:
-    """Take an N-EVENT-REPORT, and return its answer as pynetdicom's handlers do.
+    """Record an N-EVENT-REPORT, and return its answer as pynetdicom's handlers do.
 
     Parameters
     ----------
     event
         pynetdicom's ``EVT_N_EVENT_REPORT``.
     ledger
-        Where the report is written down.
+        Where the report is recorded.
     calling_ae_title
         Who reports, for the log.
     now
@@ -128,45 +128,45 @@ def answer_commitment_report(
     -------
     tuple
         The status, and no Event Reply. A repeated report is answered Success, so that the peer
-        comes to rest; an unknown transaction with "invalid argument value"; and "processing
-        failure" while the database is away, so that a peer that repeats reports does so.
+        stops repeating it; an unknown transaction with "invalid argument value"; and "processing
+        failure" while the database is away, so that the peer repeats the report if it ever does.
     """
     peer = make_printable(calling_ae_title, 16)
     try:
-        report = _read(cast(N_EVENT_REPORT, event.request), str(event.context.transfer_syntax))
+        report = _decode_report(cast(N_EVENT_REPORT, event.request), event.context.transfer_syntax)
     except _UnreadableReportError as error:
         _log.warning("commitment_report_unreadable", peer=peer, why=str(error))
         return error.status, None
     try:
-        settlement = ledger.record_report(report, now)
+        result = ledger.record_report(report, now)
     except TransientError as error:
         _log.warning("commitment_report_postponed", peer=peer, why=str(error))
         return EventReportStatus.PROCESSING_FAILURE, None
-    _tell(report, settlement, peer)
-    if settlement.outcome is CommitmentOutcome.UNKNOWN:
+    _log_report(report, result, peer)
+    if result.outcome is CommitmentOutcome.UNKNOWN:
         return EventReportStatus.INVALID_ARGUMENT_VALUE, None
     return EventReportStatus.SUCCESS, None
 
 
-def _tell(report: CommitmentReport, settlement: CommitmentResult, peer: str) -> None:
-    COMMITMENT_REPORTS.labels(settlement.outcome.value).inc()
-    is_plain = settlement.outcome is CommitmentOutcome.RECORDED and not settlement.refused
-    tell = _log.info if is_plain else _log.warning
-    tell(
+def _log_report(report: CommitmentReport, result: CommitmentResult, peer: str) -> None:
+    COMMITMENT_REPORTS.labels(result.outcome.value).inc()
+    is_plain = result.outcome is CommitmentOutcome.RECORDED and not result.refused
+    write_log = _log.info if is_plain else _log.warning
+    write_log(
         "commitment_reported",
-        outcome=settlement.outcome.value,
+        outcome=result.outcome.value,
         peer=peer,
-        destination=settlement.destination,
+        destination=result.destination,
         transaction_uid=report.transaction_uid,
-        committed=settlement.committed,
-        refused=settlement.refused,
+        committed=result.committed,
+        refused=result.refused,
         reasons=sorted({f"{reason:04X}" for reason in report.refused.values()})[:10],
-        unmentioned=settlement.unmentioned,
-        unasked=settlement.unrequested,
+        unmentioned=result.unmentioned,
+        unasked=result.unrequested,
     )
 
 
-def _read(request: N_EVENT_REPORT, transfer_syntax: str) -> CommitmentReport:
+def _decode_report(request: N_EVENT_REPORT, transfer_syntax: str) -> CommitmentReport:
     if request.AffectedSOPClassUID != STORAGE_COMMITMENT_PUSH_MODEL:
         raise _UnreadableReportError(EventReportStatus.NO_SUCH_SOP_CLASS, "of another SOP class")
     if request.EventTypeID not in _EVENT_TYPES:
@@ -181,7 +181,7 @@ def _read(request: N_EVENT_REPORT, transfer_syntax: str) -> CommitmentReport:
     try:
         information = decode(BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
         return read_commitment_report(information)
-    # Whatever a decoder of strangers' bytes comes up with, nesting without end included.
+    # A decoder may raise anything over a stranger's bytes, endless nesting included.
     except Exception as error:
         why = f"cannot be decoded: {type(error).__name__}"
         raise _UnreadableReportError(EventReportStatus.INVALID_ARGUMENT_VALUE, why) from error
@@ -199,18 +199,19 @@ def read_commitment_report(information: Dataset) -> CommitmentReport:
     if not _UID.fullmatch(transaction_uid):
         raise ValueError("no Transaction UID (0008,1195)")
     refused = {
-        uid: _reason(item) for uid, item in _references(information.get("FailedSOPSequence"))
+        uid: _read_reason(item)
+        for uid, item in _list_references(information.get("FailedSOPSequence"))
     }
-    committed = dict(_references(information.get("ReferencedSOPSequence")))
+    committed = dict(_list_references(information.get("ReferencedSOPSequence")))
     return CommitmentReport(transaction_uid, frozenset(committed.keys() - refused.keys()), refused)
 
 
-def _reason(item: Dataset) -> int:
+def _read_reason(item: Dataset) -> int:
     reason = int(item.get("FailureReason") or _NO_REASON)
     return reason if reason <= 0xFFFF else _NO_REASON
 
 
-def _references(sequence: Sequence | None) -> list[tuple[str, Dataset]]:
+def _list_references(sequence: Sequence | None) -> list[tuple[str, Dataset]]:
     """Return the items that name an instance, with its UID."""
-    found = [(str(item.get("ReferencedSOPInstanceUID", "")), item) for item in sequence or ()]
-    return [(uid, item) for uid, item in found if _UID.fullmatch(uid)]
+    references = [(str(item.get("ReferencedSOPInstanceUID", "")), item) for item in sequence or ()]
+    return [(uid, item) for uid, item in references if _UID.fullmatch(uid)]

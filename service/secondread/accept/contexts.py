@@ -6,8 +6,8 @@ supported context is copied for every association, and a long list also invites 
 what nobody reads.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydicom import uid
 from pydicom.uid import UID
@@ -41,44 +41,34 @@ class PixelCoding(StrEnum):
 
 
 class SyntaxList(StrEnum):
-    """Which list of transfer syntaxes a SOP class is offered with."""
+    """Which transfer syntaxes a SOP class is offered with; the letter is the statement's."""
 
-    VERIFICATION = "verification"
-    COMMITMENT = "commitment"
-    IMAGE = "image"
-    DOCUMENT = "document"
+    IMAGE = "A"
+    """All of them."""
+    DOCUMENT = "B"
+    """Those that encode the data set alone, since documents have no pixels."""
+    SERVICE = "C"
+    """The same without compression, for services without stored instances."""
 
 
-@dataclass(frozen=True, slots=True)
-class SopClass:
+class SopClass(NamedTuple):
     """One row of the SOP class table."""
 
     uid: UID
     use: InstanceUse
     syntax_list: SyntaxList
 
-    @property
-    def name(self) -> str:
-        """Its name in PS3.6 A."""
-        return self.uid.name
 
-
-@dataclass(frozen=True, slots=True)
-class TransferSyntax:
+class TransferSyntax(NamedTuple):
     """One row of the transfer syntax table."""
 
     uid: UID
     coding: PixelCoding
 
-    @property
-    def name(self) -> str:
-        """Its name in PS3.6 A."""
-        return self.uid.name
-
 
 SOP_CLASSES: tuple[SopClass, ...] = (
-    SopClass(UID("1.2.840.10008.1.1"), InstanceUse.ANSWERED, SyntaxList.VERIFICATION),
-    SopClass(STORAGE_COMMITMENT_PUSH_MODEL, InstanceUse.REPORTS, SyntaxList.COMMITMENT),
+    SopClass(UID("1.2.840.10008.1.1"), InstanceUse.ANSWERED, SyntaxList.SERVICE),
+    SopClass(STORAGE_COMMITMENT_PUSH_MODEL, InstanceUse.REPORTS, SyntaxList.SERVICE),
     SopClass(
         uid.DigitalMammographyXRayImageStorageForPresentation, InstanceUse.READ, SyntaxList.IMAGE
     ),
@@ -141,14 +131,11 @@ def find_use(sop_class_uid: str) -> InstanceUse | None:
     return None if row is None else row.use
 
 
-def list_transfer_syntaxes(kind: SyntaxList) -> tuple[TransferSyntax, ...]:
-    """Return what is offered for a kind of SOP class, in order of preference.
-
-    Documents have no pixels: they come in the syntaxes that encode the data set alone.
-    """
-    if kind is SyntaxList.IMAGE:
+def list_transfer_syntaxes(syntax_list: SyntaxList) -> tuple[TransferSyntax, ...]:
+    """Return the transfer syntaxes that are offered, in order of preference."""
+    if syntax_list is SyntaxList.IMAGE:
         return TRANSFER_SYNTAXES
     plain = tuple(row for row in TRANSFER_SYNTAXES if not row.uid.is_encapsulated)
-    if kind is SyntaxList.DOCUMENT:
+    if syntax_list is SyntaxList.DOCUMENT:
         return plain
     return tuple(row for row in plain if not row.uid.is_deflated)

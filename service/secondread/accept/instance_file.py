@@ -1,8 +1,8 @@
 """Read a received Part 10 file as far as is needed to take responsibility for it.
 
-The data set is a stranger's. What is read of it is bounded in bytes, in reads and in sequence
-items, whatever lengths it claims; deflated data sets are inflated to the same bound. Pixel data
-are measured and never read.
+The data set comes from a stranger. What is read of it is bounded in bytes, in reads and in
+sequence items, whatever lengths it claims; deflated data sets are inflated to the same bound.
+Pixel data are measured and never read.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class ReceivedFile:
 
     header: Dataset
     """Attributes before the pixel data, decoded, with the transfer syntax as file meta
-    information; see `Ledger.record` for what is left out."""
+    information; see `Ledger.record_instance` for what is left out."""
     sha256: str
     """Of the encoded data set after the file meta information."""
     size: int
@@ -74,8 +74,8 @@ def read_received_file(path: Path, transfer_syntax: str) -> ReceivedFile:
     """
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
-        offset = _data_set_offset(file)
-        digest = _digest(file, offset, size)
+        offset = _find_data_set(file)
+        digest = _hash_data_set(file, offset, size)
         file.seek(offset)
         try:
             header = _read_header(file, size, UID(transfer_syntax))
@@ -87,8 +87,8 @@ def read_received_file(path: Path, transfer_syntax: str) -> ReceivedFile:
     return ReceivedFile(header, digest, size)
 
 
-def _data_set_offset(file: BinaryIO) -> int:
-    """Where the data set begins: after the file meta information group (PS3.10 7.1)."""
+def _find_data_set(file: BinaryIO) -> int:
+    """Return where the data set begins: after the file meta information group (PS3.10 7.1)."""
     file.seek(0)
     start = file.read(_META_PREFIX.size)
     if len(start) < _META_PREFIX.size:
@@ -99,7 +99,7 @@ def _data_set_offset(file: BinaryIO) -> int:
     return _META_PREFIX.size + int(length)
 
 
-def _digest(file: BinaryIO, offset: int, size: int) -> str:
+def _hash_data_set(file: BinaryIO, offset: int, size: int) -> str:
     if offset >= size:
         raise InputError("data set is empty")
     with (
@@ -121,7 +121,7 @@ def _read_header(file: BinaryIO, size: int, syntax: UID) -> Dataset:
         cast(BinaryIO, source),
         is_implicit_VR=syntax.is_implicit_VR,
         is_little_endian=True,
-        stop_when=_at_pixels,
+        stop_when=_is_pixel_tag,
         defer_size=MAXIMUM_ELEMENT_BYTES,
     )
     _check_end(source, limit, syntax)
@@ -131,12 +131,12 @@ def _read_header(file: BinaryIO, size: int, syntax: UID) -> Dataset:
     return header
 
 
-def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+def _is_pixel_tag(tag: BaseTag, vr: str | None, length: int) -> bool:
     return int(tag) >= _FIRST_PIXEL_TAG
 
 
 def _inflate(file: BinaryIO) -> bytes:
-    """The beginning of a deflated data set, at most `MAXIMUM_HEADER_BYTES`."""
+    """Return the beginning of a deflated data set, at most `MAXIMUM_HEADER_BYTES`."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     parts: list[bytes] = []
     room = MAXIMUM_HEADER_BYTES
@@ -161,23 +161,25 @@ def _check_end(source: "_BoundedReader", limit: int, syntax: UID) -> None:
         raise InputError("data set ends early")
     rest = source.read(12)
     if rest:
-        _check_pixels(rest, limit - position, syntax)
+        _check_pixel_data(rest, limit - position, syntax)
 
 
-def _check_pixels(start: bytes, available: int, syntax: UID) -> None:
-    """Refuse what stands in the place of pixel data and is not, or claims more bytes than are."""
-    at = 4 if syntax.is_implicit_VR else 8
-    if len(start) < at + 4:
+def _check_pixel_data(start: bytes, available: int, syntax: UID) -> None:
+    """Refuse what stands in the place of pixel data but is not, or claims too many bytes."""
+    # The tag has 4 bytes; an explicit VR and its padding, 4 more; then comes the length.
+    offset = 4 if syntax.is_implicit_VR else 8
+    if len(start) < offset + 4:
         raise InputError("data set ends early")
-    group, length = struct.unpack_from("<H", start)[0], struct.unpack_from("<I", start, at)[0]
+    (group,), (length,) = struct.unpack_from("<H", start), struct.unpack_from("<I", start, offset)
     if group < _FIRST_PIXEL_TAG >> 16:
         raise InputError("data set ends early")
-    if not syntax.is_encapsulated and length != 0xFFFFFFFF and at + 4 + length > available:
+    is_length_known = not syntax.is_encapsulated and length != 0xFFFFFFFF
+    if is_length_known and offset + 4 + length > available:
         raise InputError("pixel data end early")
 
 
 def _decode(data_set: Dataset, depth: int) -> None:
-    """Decode every element in place, and leave out what cannot be, so that no later access fails.
+    """Decode every element in place, and drop those that cannot be, so that no later access fails.
 
     Raises
     ------
@@ -187,7 +189,7 @@ def _decode(data_set: Dataset, depth: int) -> None:
     if depth > MAXIMUM_DEPTH:
         raise InputError("sequences are nested too deeply")
     for tag, raw in list(data_set.items()):
-        element = _decoded(data_set, tag, raw)
+        element = _decode_element(data_set, tag, raw)
         if element is None:
             del data_set[tag]
         elif element.VR == "SQ":
@@ -195,10 +197,10 @@ def _decode(data_set: Dataset, depth: int) -> None:
                 _decode(item, depth + 1)
 
 
-def _decoded(
+def _decode_element(
     data_set: Dataset, tag: BaseTag, raw: DataElement | RawDataElement
 ) -> DataElement | None:
-    """The element, or None where it is to be left out."""
+    """Return the element, or None where it is to be left out."""
     if isinstance(raw, RawDataElement) and raw.length != 0xFFFFFFFF:
         if raw.length > MAXIMUM_ELEMENT_BYTES:
             return None
@@ -246,5 +248,5 @@ class _BoundedReader:
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """The present position, as a file says it."""
+        """Return the present position, as a file does."""
         return self._file.tell()

@@ -1,8 +1,8 @@
 """The commit protocol: what happens between an instance's last byte and its answer.
 
 Free space, digest, header, class, archive, ledger: Success is answered only when the file is
-durable and the ledger has committed. Whatever fails before is answered with a failure status, so
-that the sender keeps its copy; warning statuses mean *stored* (PS3.4 B.2.3) and are never used.
+durable and the ledger has committed. Whatever fails before that is answered with a failure status,
+so that the sender keeps its copy. Warning statuses mean *stored* (PS3.4 B.2.3) and are never used.
 """
 
 import re
@@ -73,152 +73,135 @@ class ReceivedInstance:
 
 
 class MismatchError(InputError):
-    """The data set is not what the C-STORE request says it is."""
+    """The data set is not the instance that the C-STORE request announces."""
 
 
+@dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes responsibility for instances, one delivery at a time, from any thread.
+    """Takes responsibility for received instances; may be called from any thread."""
 
-    Parameters
-    ----------
-    archive
-        Where files go.
-    ledger
-        Where they are written down.
-    refusals
-        Where it is counted what was not taken.
-    clock
-        The present instant.
-    minimum_free_bytes
-        With less free space than this, everything is answered A700.
-    """
+    archive: Archive
+    """Where files go."""
+    ledger: Ledger
+    """Where instances are recorded."""
+    refusals: RefusalLog
+    """Where refused instances are counted."""
+    clock: Clock
+    """Returns the present instant."""
+    minimum_free_bytes: int
+    """With less free space than this, everything is answered A700."""
 
-    def __init__(
-        self,
-        archive: Archive,
-        ledger: Ledger,
-        refusals: RefusalLog,
-        clock: Clock,
-        minimum_free_bytes: int,
-    ) -> None:
-        self._archive = archive
-        self._ledger = ledger
-        self._refusals = refusals
-        self._clock = clock
-        self._minimum_free_bytes = minimum_free_bytes
+    def store(self, instance: ReceivedInstance) -> StoreStatus:
+        """Store an instance, and return the status to answer; raises nothing.
 
-    def store(self, delivery: ReceivedInstance) -> StoreStatus:
-        """Store what was delivered, and return what to answer; raises nothing.
-
-        The spooled file is gone afterwards, to its place or for good.
+        The spooled file is gone afterwards: moved to the archive, or removed.
         """
         started = time.perf_counter()
         try:
-            status = self._store(delivery)
+            status = self._store(instance)
         except Exception as error:  # noqa: BLE001  (whatever went wrong, the sender keeps its copy)
-            status = self._failed(delivery, error)
+            status = self._answer_failure(instance, error)
         finally:
-            delivery.spool_path.unlink(missing_ok=True)
+            instance.spool_path.unlink(missing_ok=True)
         if status is StoreStatus.SUCCESS:
             STORE_SECONDS.observe(time.perf_counter() - started)
         return status
 
     def has_room(self) -> bool:
         """Whether there is enough free space to take anything."""
-        return self._archive.measure_free_bytes() >= self._minimum_free_bytes
+        return self.archive.measure_free_bytes() >= self.minimum_free_bytes
 
-    def _store(self, delivery: ReceivedInstance) -> StoreStatus:
+    def _store(self, instance: ReceivedInstance) -> StoreStatus:
         if not self.has_room():
             raise StorageFullError("archive: below the minimum of free space")
-        if not delivery.spool_path.exists():
+        if not instance.spool_path.exists():
             raise StorageFullError("archive: no room was left while the data set arrived")
-        received = read_received_file(delivery.spool_path, delivery.transfer_syntax)
-        _check_identity(delivery, received.header)
-        own = may_be_own(delivery.sop_class_uid) and self._ledger.is_own(delivery.sop_instance_uid)
-        disposition = classify(received.header, is_own=own)
+        file = read_received_file(instance.spool_path, instance.transfer_syntax)
+        _check_identity(instance, file.header)
+        is_own = may_be_own(instance.sop_class_uid) and self.ledger.is_own(
+            instance.sop_instance_uid
+        )
+        disposition = classify(file.header, is_own=is_own)
         if disposition is Disposition.OWN:
-            _log.info("own_object_returned", **_facts(delivery))
+            _log.info("own_object_returned", **_log_fields(instance))
             INSTANCES.labels(answer="own").inc()
             return StoreStatus.SUCCESS
         if disposition is Disposition.REFUSED:
-            self._refuse(delivery, Reason.NOT_OURS)
-            _log.info("instance_refused", reason=Reason.NOT_OURS, **_facts(delivery))
+            self._count_refusal(instance, Reason.NOT_OURS)
+            _log.info("instance_refused", reason=Reason.NOT_OURS, **_log_fields(instance))
             INSTANCES.labels(answer="refused").inc()
             return StoreStatus.SOP_CLASS_NOT_SUPPORTED
-        self._keep(delivery, received, disposition)
+        self._record(instance, file, disposition)
         return StoreStatus.SUCCESS
 
-    def _keep(
-        self, delivery: ReceivedInstance, received: ReceivedFile, disposition: Disposition
+    def _record(
+        self, instance: ReceivedInstance, file: ReceivedFile, disposition: Disposition
     ) -> None:
-        """Make file and record durable; when this returns, the instance is ours."""
-        file = self._archive.commit(delivery.spool_path, received.sha256)
-        instance = StoredInstance(
-            sop_instance_uid=delivery.sop_instance_uid,
-            sop_class_uid=delivery.sop_class_uid,
-            transfer_syntax=delivery.transfer_syntax,
-            study_uid=str(received.header.StudyInstanceUID),
-            series_uid=str(received.header.SeriesInstanceUID),
-            sha256=received.sha256,
-            size=file.size,
-            relative_path=file.relative_path,
-            received_at=self._clock(),
+        """Make file and record durable; when this returns, the node answers for the instance."""
+        archived = self.archive.commit(instance.spool_path, file.sha256)
+        study_uid = str(file.header.StudyInstanceUID)
+        stored = StoredInstance(
+            sop_instance_uid=instance.sop_instance_uid,
+            sop_class_uid=instance.sop_class_uid,
+            transfer_syntax=instance.transfer_syntax,
+            study_uid=study_uid,
+            series_uid=str(file.header.SeriesInstanceUID),
+            sha256=file.sha256,
+            size=archived.size,
+            relative_path=archived.relative_path,
+            received_at=self.clock(),
             disposition=disposition,
-            association=delivery.association,
-            was_requested=delivery.was_requested,
+            association=instance.association,
+            was_requested=instance.was_requested,
         )
-        recorded = self._ledger.record_instance(instance, received.header)
-        INSTANCES.labels(answer=recorded.value).inc()
-        INSTANCE_BYTES.inc(file.size if recorded is not RecordOutcome.REPEATED else 0)
-        write = _log.warning if recorded is RecordOutcome.CONFLICTING else _log.info
-        write(
+        outcome = self.ledger.record_instance(stored, file.header)
+        INSTANCES.labels(answer=outcome.value).inc()
+        INSTANCE_BYTES.inc(archived.size if outcome is not RecordOutcome.REPEATED else 0)
+        write_log = _log.warning if outcome is RecordOutcome.CONFLICTING else _log.info
+        write_log(
             "instance_stored",
-            recorded=recorded,
+            recorded=outcome,
             disposition=disposition,
-            study_uid=instance.study_uid,
-            bytes=instance.size,
-            **_facts(delivery),
+            study_uid=study_uid,
+            bytes=archived.size,
+            **_log_fields(instance),
         )
 
-    def _failed(self, delivery: ReceivedInstance, error: Exception) -> StoreStatus:
-        """Say in log, count and status why an instance was not taken."""
+    def _answer_failure(self, instance: ReceivedInstance, error: Exception) -> StoreStatus:
+        """Log and count that an instance was not stored; return the status to answer."""
         INSTANCES.labels(answer="failed").inc()
-        facts = _facts(delivery)
         match error:
-            case StorageFullError():
-                self._refuse(delivery, Reason.STORAGE_FULL)
-                _log.error("instance_not_stored", error=str(error), **facts)
-                return StoreStatus.OUT_OF_RESOURCES
-            case TransientError():
-                _log.error("instance_not_stored", error=str(error), **facts)
-                return StoreStatus.OUT_OF_RESOURCES
             case InputError():
-                self._refuse(delivery, Reason.DATA_SET_INVALID)
-                _log.warning("instance_not_readable", error=str(error), **facts)
-                mismatch = isinstance(error, MismatchError)
-                return StoreStatus.DATA_SET_MISMATCH if mismatch else StoreStatus.CANNOT_UNDERSTAND
-            case OSError():
-                _log.error("instance_not_stored", error=error.strerror, **facts)
-                return StoreStatus.OUT_OF_RESOURCES
+                self._count_refusal(instance, Reason.DATA_SET_INVALID)
+                _log.warning("instance_not_readable", error=str(error), **_log_fields(instance))
+                is_mismatch = isinstance(error, MismatchError)
+                return (
+                    StoreStatus.DATA_SET_MISMATCH if is_mismatch else StoreStatus.CANNOT_UNDERSTAND
+                )
             case SecondreadError():
-                _log.error("instance_not_stored", error=str(error), **facts)
-                return StoreStatus.CANNOT_UNDERSTAND
+                text = str(error)
+            case OSError():
+                text = str(error.strerror)
             case _:
-                _log.error("instance_not_stored", error=describe_without_quoting(error), **facts)
-                return StoreStatus.CANNOT_UNDERSTAND
+                text = describe_without_quoting(error)
+        if isinstance(error, StorageFullError):
+            self._count_refusal(instance, Reason.STORAGE_FULL)
+        _log.error("instance_not_stored", error=text, **_log_fields(instance))
+        may_succeed_later = isinstance(error, (TransientError, OSError))
+        return StoreStatus.OUT_OF_RESOURCES if may_succeed_later else StoreStatus.CANNOT_UNDERSTAND
 
-    def _refuse(self, delivery: ReceivedInstance, reason: Reason) -> None:
-        self._refusals.add_refusal(
+    def _count_refusal(self, instance: ReceivedInstance, reason: Reason) -> None:
+        self.refusals.add_refusal(
             RefusalKind.INSTANCE,
             reason,
-            delivery.caller,
-            self._clock(),
-            sop_class_uid=delivery.sop_class_uid,
-            transfer_syntax=delivery.transfer_syntax,
+            instance.caller,
+            self.clock(),
+            sop_class_uid=instance.sop_class_uid,
+            transfer_syntax=instance.transfer_syntax,
         )
 
 
-def _check_identity(delivery: ReceivedInstance, header: Dataset) -> None:
+def _check_identity(instance: ReceivedInstance, header: Dataset) -> None:
     """Refuse a data set that is not the instance announced, or that has no place in a study.
 
     Raises
@@ -226,23 +209,23 @@ def _check_identity(delivery: ReceivedInstance, header: Dataset) -> None:
     MismatchError
         Class or instance differ between request, presentation context and data set.
     InputError
-        A UID is missing, or is none.
+        A UID is missing, or not a UID.
     """
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not _UID.fullmatch(str(header.get(keyword, ""))):
             raise InputError(f"{keyword} is missing or not a UID")
-    announced = (delivery.sop_class_uid, delivery.sop_instance_uid)
+    announced = (instance.sop_class_uid, instance.sop_instance_uid)
     if (header.get("SOPClassUID"), header.SOPInstanceUID) != announced:
-        raise MismatchError("the data set is another instance than the request says")
-    if delivery.sop_class_uid != delivery.abstract_syntax:
-        raise MismatchError("the SOP class is another than the presentation context's")
+        raise MismatchError("the data set is not the instance that the request announces")
+    if instance.sop_class_uid != instance.abstract_syntax:
+        raise MismatchError("the SOP class is not that of the presentation context")
 
 
-def _facts(delivery: ReceivedInstance) -> dict[str, str]:
-    """What every log record about a delivery carries: UIDs and the peer, no patient."""
+def _log_fields(instance: ReceivedInstance) -> dict[str, str]:
+    """Return what every log record about an instance has: UIDs and the peer, no patient."""
     return {
-        "sop_instance_uid": delivery.sop_instance_uid,
-        "sop_class_uid": delivery.sop_class_uid,
-        "calling_ae_title": delivery.association.calling_ae_title,
-        "association_id": delivery.association.association_id,
+        "sop_instance_uid": instance.sop_instance_uid,
+        "sop_class_uid": instance.sop_class_uid,
+        "calling_ae_title": instance.association.calling_ae_title,
+        "association_id": instance.association.association_id,
     }

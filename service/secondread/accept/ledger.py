@@ -1,7 +1,7 @@
-"""What the receiver needs written down before it answers: the `Ledger`, and the values it gets.
+"""What the receiver needs recorded before it answers: the `Ledger`, and the values it gets.
 
 The tracker implements it in SQL. Every method may raise `TransientError` (the database is away,
-or busy); the receiver then answers so that the sender keeps its copy, and goes on.
+or busy); the receiver then answers with a failure, so that the sender keeps its copy.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class PeerAssociation:
 
 @dataclass(frozen=True, slots=True)
 class StoredInstance:
-    """An instance that is durable in the archive, about to be written down."""
+    """An instance that is durable in the archive, about to be recorded."""
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -53,7 +53,7 @@ class StoredInstance:
 
 
 class RecordOutcome(StrEnum):
-    """What the ledger found when it wrote an instance down."""
+    """What the ledger found when it recorded an instance."""
 
     NEW = "new"
     REPEATED = "repeated"
@@ -72,7 +72,7 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a peer was refused, alike ones taken together.
+    """What a peer was refused, equal refusals counted together.
 
     Its texts come from the peer and are cut to printable ASCII of a bounded length; empty where
     they do not apply. A row with `OTHERS` in their place stands for those that were too many.
@@ -91,16 +91,16 @@ class Refusal:
 
 
 class Ledger(Protocol):
-    """Where the receiver writes down what it takes responsibility for."""
+    """Where the receiver records what it takes responsibility for."""
 
     def record_receiver_start(self, at: datetime) -> None:
-        """Note a start: associations that this receiver had left open are closed with `at`."""
+        """Record a start: associations that this receiver had left open end at `at`."""
 
     def is_own(self, sop_instance_uid: str) -> bool:
         """Whether this node wrote the object with this UID."""
 
     def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
-        """Write an instance down, and commit; when this returns, Success is answered.
+        """Record an instance, and commit; when this returns, Success is answered.
 
         Called for every delivery, repeated ones too: the association counts as open for the
         instance's study until `record_association_end`.
@@ -116,14 +116,14 @@ class Ledger(Protocol):
         Raises
         ------
         InputError
-            The instance has no place in any study; the sender is told, and keeps its copy.
+            The instance has no place in any study; it is refused, and the sender keeps its copy.
         """
 
     def record_association_start(self, association: PeerAssociation) -> None:
-        """Note that a peer may deliver instances from now on; repeating it changes nothing."""
+        """Record that a peer may deliver instances from now on; repeating it changes nothing."""
 
     def record_association_end(self, association_id: str, at: datetime) -> None:
-        """Note that an association ended, however it did; repeating it changes nothing."""
+        """Record that an association ended, in whatever way; repeating it changes nothing."""
 
     def record_refusals(self, refusals: Sequence[Refusal]) -> None:
-        """Add to what was refused; all in one transaction, counts adding up on equal keys."""
+        """Add refusals to those recorded, in one transaction; counts of equal ones add up."""

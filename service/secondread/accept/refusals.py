@@ -26,18 +26,20 @@ class Caller(NamedTuple):
     """Its IP address."""
 
 
-class _Kind(NamedTuple):
-    """What makes two refusals alike."""
+class _RefusalKey(NamedTuple):
+    """What makes two refusals alike: the first fields of `Refusal`."""
 
-    what: RefusalKind
+    kind: RefusalKind
     reason: Reason
-    caller: Caller
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
     sop_class_uid: str
     transfer_syntax: str
 
 
 def make_printable(text: str, length: int) -> str:
-    r"""Return at most `length` characters of a peer's text, without what is not printable ASCII.
+    r"""Return at most `length` characters of a peer's text, with what is not printable as "?".
 
     >>> make_printable("SCAN\x1b[31mNER  ", 16)
     'SCAN?[31mNER'
@@ -49,19 +51,19 @@ def make_printable(text: str, length: int) -> str:
 class RefusalLog:
     """Counts refusals by kind, and hands them to the ledger from time to time.
 
-    The number of kinds a day is bounded; further ones are counted under `OTHERS`, which leaves
-    at most one row for each thing refused and reason.
+    The number of different ones a day is bounded; further ones are counted under `OTHERS`, which
+    leaves at most one row for each kind and reason.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[_Kind, Refusal] = {}
-        self._known: set[_Kind] = set()
-        self._day = date.min
+        self._waiting: dict[_RefusalKey, Refusal] = {}
+        self._keys_today: set[_RefusalKey] = set()
+        self._today = date.min
         self._lock = threading.Lock()
 
     def add_refusal(
         self,
-        what: RefusalKind,
+        kind: RefusalKind,
         reason: Reason,
         caller: Caller,
         at: datetime,
@@ -70,21 +72,19 @@ class RefusalLog:
         transfer_syntax: str = "",
     ) -> None:
         """Count one refusal."""
-        REFUSALS.labels(what=what.value, reason=reason.value).inc()
-        cleaned = Caller(
+        REFUSALS.labels(what=kind.value, reason=reason.value).inc()
+        key = _RefusalKey(
+            kind,
+            reason,
             make_printable(caller.calling_ae_title, 16),
             make_printable(caller.called_ae_title, 16),
             make_printable(caller.address, 45),
-        )
-        kind = _Kind(
-            what,
-            reason,
-            cleaned,
             make_printable(sop_class_uid, 64),
             make_printable(transfer_syntax, 64),
         )
         with self._lock:
-            self._count(_refusal(self._bounded(kind, at.date()), at))
+            key = self._limit_keys(key, at.date())
+            self._count(key, Refusal(*key, count=1, first_at=at, last_at=at))
 
     def flush(self, write: Callable[[Sequence[Refusal]], None]) -> None:
         """Write what was counted since the last time; what cannot be written stays counted.
@@ -102,50 +102,27 @@ class RefusalLog:
             write(list(taken.values()))
         except Exception:
             with self._lock:
-                for refusal in taken.values():
-                    self._count(refusal)
+                for key, refusal in taken.items():
+                    self._count(key, refusal)
             raise
 
-    def _bounded(self, kind: _Kind, day: date) -> _Kind:
-        """The kind itself, or the collecting one if too many are told apart already."""
-        if day > self._day:
-            self._day, self._known = day, set()
-        if kind not in self._known:
-            if len(self._known) >= MAXIMUM_KEYS_PER_DAY:
-                return _Kind(kind.what, kind.reason, Caller(OTHERS, OTHERS, OTHERS), "", "")
-            self._known.add(kind)
-        return kind
+    def _limit_keys(self, key: _RefusalKey, day: date) -> _RefusalKey:
+        """Return the key itself, or the one of all others if too many are told apart already."""
+        if day > self._today:
+            self._today, self._keys_today = day, set()
+        if key not in self._keys_today:
+            if len(self._keys_today) >= MAXIMUM_KEYS_PER_DAY:
+                return _RefusalKey(key.kind, key.reason, OTHERS, OTHERS, OTHERS, "", "")
+            self._keys_today.add(key)
+        return key
 
-    def _count(self, refusal: Refusal) -> None:
-        kind = _kind_of(refusal)
-        before = self._waiting.get(kind)
-        if before is not None:
+    def _count(self, key: _RefusalKey, refusal: Refusal) -> None:
+        counted = self._waiting.get(key)
+        if counted is not None:
             refusal = replace(
-                before,
-                count=before.count + refusal.count,
-                first_at=min(before.first_at, refusal.first_at),
-                last_at=max(before.last_at, refusal.last_at),
+                counted,
+                count=counted.count + refusal.count,
+                first_at=min(counted.first_at, refusal.first_at),
+                last_at=max(counted.last_at, refusal.last_at),
             )
-        self._waiting[kind] = refusal
-
-
-def _refusal(kind: _Kind, at: datetime) -> Refusal:
-    return Refusal(
-        kind=kind.what,
-        reason=kind.reason,
-        calling_ae_title=kind.caller.calling_ae_title,
-        called_ae_title=kind.caller.called_ae_title,
-        address=kind.caller.address,
-        sop_class_uid=kind.sop_class_uid,
-        transfer_syntax=kind.transfer_syntax,
-        count=1,
-        first_at=at,
-        last_at=at,
-    )
-
-
-def _kind_of(refusal: Refusal) -> _Kind:
-    caller = Caller(refusal.calling_ae_title, refusal.called_ae_title, refusal.address)
-    return _Kind(
-        refusal.kind, refusal.reason, caller, refusal.sop_class_uid, refusal.transfer_syntax
-    )
+        self._waiting[key] = refusal

@@ -2,8 +2,6 @@
 
 import secrets
 import threading
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, cast
 
@@ -21,6 +19,7 @@ from secondread.accept.application_entity import (
     select_report_contexts,
 )
 from secondread.accept.archive import Archive
+from secondread.accept.associations import OpenAssociation, OpenAssociations
 from secondread.accept.commitment import (
     CommitmentLedger,
     EventReportStatus,
@@ -32,9 +31,8 @@ from secondread.accept.intake import Intake, StoreStatus
 from secondread.accept.ledger import Ledger, PeerAssociation, RefusalKind
 from secondread.accept.refusals import Caller, RefusalLog, make_printable
 from secondread.accept.server import ConnectionLimits, ReceiveServer, create_server_tls_context
-from secondread.accept.sessions import Session, Sessions
 from secondread.accept.store_requests import read_store_request
-from secondread.accept.upper_layer import BoundedDimse, PeerSocket
+from secondread.accept.upper_layer import BoundedDimse
 from secondread.clock import Clock, utc_now
 from secondread.errors import TransientError
 from secondread.reasons import Reason
@@ -56,15 +54,13 @@ class Receiver:
     archive
         Where files go; its spool must exist.
     ledger
-        Where they are written down.
+        Where they are recorded.
     commitments
-        Where storage commitment reports are written down.
+        Where storage commitment reports are recorded.
     clock
         The present instant.
-    new_id
-        Returns an id for an association, unique among all receivers and restarts.
     housekeeping_seconds
-        How often the ledger is told of refusals.
+        How often refusals are recorded.
 
     Raises
     ------
@@ -79,25 +75,17 @@ class Receiver:
         ledger: Ledger,
         commitments: CommitmentLedger,
         clock: Clock = utc_now,
-        new_id: Callable[[], str] = lambda: secrets.token_hex(8),
         housekeeping_seconds: float = 5.0,
     ) -> None:
         receive = settings.receive
         self._settings = settings
-        self._archive = archive
-        self._ledger = ledger
         self._commitments = commitments
-        self._clock = clock
-        self._new_id = new_id
         self._housekeeping_seconds = housekeeping_seconds
         self._admission = Admission.from_settings(settings)
         self._tls = None if receive.tls is None else create_server_tls_context(receive.tls)
-        self._sessions = Sessions(receive.maximum_associations)
-        self._refusals = RefusalLog()
-        self._intake = Intake(archive, ledger, self._refusals, clock, receive.minimum_free_bytes)
-        self._housekeeping = Housekeeping(
-            archive, ledger, self._refusals, clock, receive.network_seconds
-        )
+        self._associations = OpenAssociations(receive.maximum_associations)
+        self._intake = Intake(archive, ledger, RefusalLog(), clock, receive.minimum_free_bytes)
+        self._housekeeping = Housekeeping(self._intake, receive.network_seconds)
         self._server: ReceiveServer | None = None
         self._process = ExitStack()
 
@@ -112,8 +100,8 @@ class Receiver:
             The ledger cannot be reached.
         """
         receive = self._settings.receive
-        self._ledger.record_receiver_start(self._clock())
-        self._process.enter_context(configure_process(self._archive.spool))
+        self._intake.ledger.record_receiver_start(self._intake.clock())
+        self._process.enter_context(configure_process(self._intake.archive.spool))
         self._server = ReceiveServer(
             build_application_entity(self._settings),
             (receive.host, receive.port),
@@ -152,31 +140,14 @@ class Receiver:
             return
         self._server.shutdown()
         self._server = None
-        self._abort_when_idle(time.monotonic() + grace_seconds)
-        for association, _ in self._sessions.open():
-            _socket(association).break_connection()
-        self._wait_for_ends(time.monotonic() + 2.0)
+        self._associations.end_all(grace_seconds)
         self._housekeeping.stop()
         self._process.close()
-        _log.info("receiver_stopped", still_open=len(self._sessions.open()))
+        _log.info("receiver_stopped", still_open=len(self._associations.list_open()))
 
     def list_open_associations(self) -> tuple[PeerAssociation, ...]:
-        """Those open at this moment, C-ECHO ones too."""
-        return tuple(session.peer for _, session in self._sessions.open())
-
-    def _abort_when_idle(self, deadline: float) -> None:
-        aborted: set[Association] = set()
-        while (open_now := self._sessions.open()) and time.monotonic() < deadline:
-            for association, session in open_now:
-                if association not in aborted and not _is_busy(association, session):
-                    aborted.add(association)
-                    # It waits for the association's threads, which may wait for the peer.
-                    threading.Thread(target=association.abort, daemon=True).start()
-            time.sleep(0.01)
-
-    def _wait_for_ends(self, deadline: float) -> None:
-        while self._sessions.open() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        """Return those open at this moment, C-ECHO ones too."""
+        return tuple(opened.peer for opened in self._associations.list_open())
 
     def _on_requested(self, event: evt.Event) -> None:
         """Let a caller in, or reject its association."""
@@ -189,7 +160,7 @@ class Receiver:
         if (
             reason is Reason.CALLING_AE_UNKNOWN
             and caller.calling_ae_title in self._admission.destinations
-            and _proposes_reports(request)
+            and select_report_contexts(request.presentation_context_definition_list)
         ):
             association.acceptor.supported_contexts = select_report_contexts(
                 association.acceptor.supported_contexts
@@ -197,12 +168,14 @@ class Receiver:
             reason = None
         if reason is None:
             peer = PeerAssociation(
-                self._new_id(), caller.calling_ae_title, caller.address, self._clock()
+                secrets.token_hex(8), caller.calling_ae_title, caller.address, self._intake.clock()
             )
-            if self._sessions.enter(association, Session(peer, caller)):
+            if self._associations.add(OpenAssociation(association, peer, caller)):
                 return
             reason = Reason.TOO_MANY_ASSOCIATIONS
-        self._refusals.add_refusal(RefusalKind.ASSOCIATION, reason, caller, self._clock())
+        self._intake.refusals.add_refusal(
+            RefusalKind.ASSOCIATION, reason, caller, self._intake.clock()
+        )
         _log.warning(
             "association_refused",
             reason=reason,
@@ -214,56 +187,53 @@ class Receiver:
         association.kill()
 
     def _on_accepted(self, event: evt.Event) -> None:
-        """Give the peer its time, count what it asked for in vain, and tell the ledger."""
-        association = event.assoc
-        session = self._sessions.of(association)
-        if session is None:
+        """Set the peer's time limit, count the contexts it was refused, and record the start."""
+        opened = self._associations.find(event.assoc)
+        if opened is None:
             return
-        _socket(association).set_patience(self._settings.receive.network_seconds)
-        rejected = association.rejected_contexts
+        opened.socket.set_patience(self._settings.receive.network_seconds)
+        rejected = event.assoc.rejected_contexts
         for context in rejected:
-            self._count_rejected(context.result, str(context.abstract_syntax), association, session)
+            self._count_rejected_context(context, opened)
         _log.info(
             "association_opened",
-            association_id=session.peer.association_id,
-            calling_ae_title=session.caller.calling_ae_title,
-            address=session.caller.address,
-            refused_contexts=sorted(
-                {make_printable(str(cx.abstract_syntax), 64) for cx in rejected}
-            ),
+            association_id=opened.peer.association_id,
+            calling_ae_title=opened.caller.calling_ae_title,
+            address=opened.caller.address,
+            refused_contexts=sorted({make_printable(_class_uid(cx), 64) for cx in rejected}),
         )
-        if any(_has_instances(cx) for cx in association.accepted_contexts):
-            self._announce(session)
+        if any(_has_instances(context) for context in event.assoc.accepted_contexts):
+            self._record_start(opened)
 
-    def _count_rejected(
-        self, result: int | None, sop_class_uid: str, association: Association, session: Session
+    def _count_rejected_context(
+        self, rejected: PresentationContext, opened: OpenAssociation
     ) -> None:
-        syntax_only = result == _TRANSFER_SYNTAXES_NOT_SUPPORTED
-        request = cast(A_ASSOCIATE, association.requestor.primitive)
+        is_syntax_refused = rejected.result == _TRANSFER_SYNTAXES_NOT_SUPPORTED
+        request = cast(A_ASSOCIATE, opened.association.requestor.primitive)
         proposed = [
             str(syntax)
             for context in request.presentation_context_definition_list
-            if context.abstract_syntax == sop_class_uid
+            if context.abstract_syntax == rejected.abstract_syntax
             for syntax in context.transfer_syntax
         ]
-        self._refusals.add_refusal(
+        self._intake.refusals.add_refusal(
             RefusalKind.CONTEXT,
-            Reason.TRANSFER_SYNTAX_REFUSED if syntax_only else Reason.SOP_CLASS_REFUSED,
-            session.caller,
-            self._clock(),
-            sop_class_uid=sop_class_uid,
-            transfer_syntax=proposed[0] if syntax_only else "",
+            Reason.TRANSFER_SYNTAX_REFUSED if is_syntax_refused else Reason.SOP_CLASS_REFUSED,
+            opened.caller,
+            self._intake.clock(),
+            sop_class_uid=_class_uid(rejected),
+            transfer_syntax=proposed[0] if is_syntax_refused else "",
         )
 
-    def _announce(self, session: Session) -> bool:
-        """Tell the ledger of an association that may deliver; False if it cannot be told now."""
-        if not session.is_announced:
+    def _record_start(self, opened: OpenAssociation) -> bool:
+        """Record an association that may deliver; return False if the ledger is away."""
+        if not opened.is_recorded:
             try:
-                self._ledger.record_association_start(session.peer)
+                self._intake.ledger.record_association_start(opened.peer)
             except TransientError as error:
                 _log.warning("ledger_not_reached", error=str(error))
                 return False
-            session.is_announced = True
+            opened.is_recorded = True
         return True
 
     def _on_echo(self, event: evt.Event) -> int:
@@ -271,74 +241,65 @@ class Receiver:
 
     def _on_store(self, event: evt.Event) -> int:
         """Answer one C-STORE request whose data set is in the spool."""
-        session = self._sessions.of(event.assoc)
-        if session is None:
+        opened = self._associations.find(event.assoc)
+        if opened is None:
             return StoreStatus.CANNOT_UNDERSTAND
-        asked = self._has_asked(event.request)
-        delivery = read_store_request(event, session.peer, session.caller, on_request=asked)
-        if delivery is None:
+        instance = read_store_request(
+            event, opened.peer, opened.caller, was_requested=self._has_requested(event.request)
+        )
+        if instance is None:
             return StoreStatus.CANNOT_UNDERSTAND
-        session.is_answering = True
-        if not self._announce(session):
-            delivery.spool_path.unlink(missing_ok=True)
+        opened.is_answering = True
+        if not self._record_start(opened):
+            instance.spool_path.unlink(missing_ok=True)
             return StoreStatus.OUT_OF_RESOURCES
-        return self._intake.store(delivery)
+        return self._intake.store(instance)
 
-    def _has_asked(self, request: object) -> bool:
-        """Whether the peer carries out a C-MOVE of this node (PS3.7 9.1.1.1.6)."""
+    def _has_requested(self, request: object) -> bool:
+        """Whether a request belongs to a C-MOVE of this node (PS3.7 9.1.1.1.6)."""
         title = getattr(request, "MoveOriginatorApplicationEntityTitle", None)
         return title is not None and str(title).strip() == self._settings.node.ae_title
 
     def _on_event_report(self, event: evt.Event) -> tuple[int, None]:
-        """Take what a peer reports on a storage commitment that this node asked for."""
-        session = self._sessions.of(event.assoc)
-        if session is None:
+        """Answer a report on a storage commitment that this node asked for."""
+        opened = self._associations.find(event.assoc)
+        if opened is None:
             return EventReportStatus.PROCESSING_FAILURE, None
-        session.is_answering = True
-        title = session.caller.calling_ae_title
-        return answer_commitment_report(event, self._commitments, title, self._clock())
+        opened.is_answering = True
+        title = opened.caller.calling_ae_title
+        return answer_commitment_report(event, self._commitments, title, self._intake.clock())
 
     def _on_answered(self, event: evt.Event) -> None:
-        session = self._sessions.of(event.assoc)
-        if session is not None:
-            session.is_answering = False
+        opened = self._associations.find(event.assoc)
+        if opened is not None:
+            opened.is_answering = False
 
     def _on_closed(self, association: Association) -> None:
-        """Note the end of an association, whose threads have ended."""
-        session = self._sessions.leave(association)
+        """Record the end of an association, whose threads have ended."""
+        ended = self._associations.remove(association)
         is_broken = cast(BoundedDimse, association.dimse).discard_unfinished()
-        if session is None:
+        if ended is None:
             return
-        now = self._clock()
+        now = self._intake.clock()
         if is_broken:
-            self._refusals.add_refusal(
-                RefusalKind.ASSOCIATION, Reason.ASSOCIATION_BROKEN, session.caller, now
+            self._intake.refusals.add_refusal(
+                RefusalKind.ASSOCIATION, Reason.ASSOCIATION_BROKEN, ended.caller, now
             )
         _log.info(
             "association_closed",
-            association_id=session.peer.association_id,
-            calling_ae_title=session.caller.calling_ae_title,
+            association_id=ended.peer.association_id,
+            calling_ae_title=ended.caller.calling_ae_title,
             released=association.is_released,
             broken=is_broken,
         )
-        if session.is_announced:
-            self._housekeeping.queue_association_end(session.peer.association_id, now)
+        if ended.is_recorded:
+            self._housekeeping.queue_association_end(ended.peer.association_id, now)
+
+
+def _class_uid(context: PresentationContext) -> str:
+    return str(context.abstract_syntax)
 
 
 def _has_instances(context: PresentationContext) -> bool:
-    use = find_use(str(context.abstract_syntax))
+    use = find_use(_class_uid(context))
     return use is not None and use.has_instances
-
-
-def _proposes_reports(request: A_ASSOCIATE) -> bool:
-    return bool(select_report_contexts(request.presentation_context_definition_list))
-
-
-def _is_busy(association: Association, session: Session) -> bool:
-    """Whether a request is arriving, waiting to be served, or being answered."""
-    dimse = association.dimse
-    return session.is_answering or dimse.message is not None or not dimse.msg_queue.empty()
-
-
-def _socket(association: Association) -> PeerSocket:
-    return cast(PeerSocket, association.dul.socket)

@@ -1,4 +1,4 @@
-"""The TCP side of the SCP: what pynetdicom's server leaves to a silent or hostile client.
+"""The TCP side of the SCP, with limits that pynetdicom's server does not set on a hostile client.
 
 pynetdicom 3.0 waits for connections without a timeout of their own, and does the TLS handshake in
 the thread that accepts. Here every accepted socket has a timeout, the handshake happens in the
@@ -39,7 +39,7 @@ class PeerConnection(RequestHandler):
             self.request.do_handshake()
 
     def handle(self) -> None:
-        """Serve the association, and say when it is over, however it ended."""
+        """Serve the association, and report its end, however it ended."""
         association = self._create_association()
         evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
         association.start()
@@ -47,7 +47,7 @@ class PeerConnection(RequestHandler):
         self.server.on_closed(association)
 
     def finish(self) -> None:
-        """Close the connection, where that has not happened."""
+        """Close the connection, unless it is closed."""
         self.server.shutdown_request(self.request)
 
     def _create_association(self) -> Association:
@@ -108,7 +108,7 @@ class ReceiveServer(ThreadedAssociationServer):
     ) -> None:
         self.limits = limits
         self.on_closed = on_closed
-        self._free = threading.BoundedSemaphore(limits.connections)
+        self._free_connections = threading.BoundedSemaphore(limits.connections)
         super().__init__(
             ae, address, ae.ae_title, ae.supported_contexts, tls, handlers, PeerConnection
         )
@@ -119,7 +119,7 @@ class ReceiveServer(ThreadedAssociationServer):
         return int(self.server_address[1])
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; nothing is waited for here."""
+        """Accept a connection without waiting for anything."""
         connection, address = cast(socket.socket, self.socket).accept()
         connection.settimeout(self.limits.opening_seconds)
         if self.ssl_context is not None:
@@ -130,7 +130,7 @@ class ReceiveServer(ThreadedAssociationServer):
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401  (socketserver's)
         """Whether there is room for another connection; it then counts as open."""
-        has_room = self._free.acquire(blocking=False)
+        has_room = self._free_connections.acquire(blocking=False)
         if not has_room:
             _log.warning("connection_refused", address=client_address[0], reason="too many")
         return has_room
@@ -140,10 +140,10 @@ class ReceiveServer(ThreadedAssociationServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self._free_connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Log why a connection failed before it was an association, as a failed handshake."""
+        """Log why a connection failed before it was an association, as in the handshake."""
         error = sys.exc_info()[1]
         _log.warning(
             "connection_failed", address=client_address[0], error=f"{type(error).__name__}: {error}"

@@ -1,27 +1,26 @@
-"""A C-STORE request as it comes from pynetdicom, whoever opened the association it comes over."""
+"""C-STORE requests as they come from pynetdicom, over associations that either side opened."""
 
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from secondread.accept.archive import Archive
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
-from secondread.accept.ledger import Ledger, PeerAssociation
-from secondread.accept.refusals import Caller, RefusalLog
-from secondread.clock import Clock
+from secondread.accept.ledger import PeerAssociation
+from secondread.accept.refusals import Caller
 
 StoreHandler = Callable[[Event], int]
-"""Takes pynetdicom's event of a C-STORE request, and returns the status to answer."""
+"""Answers pynetdicom's event of a C-STORE request with a status."""
 
 
 def read_store_request(
-    event: Event, association: PeerAssociation, caller: Caller, *, on_request: bool
+    event: Event, association: PeerAssociation, caller: Caller, *, was_requested: bool
 ) -> ReceivedInstance | None:
-    """Return what a request delivers, its data set in the spool; None where there is none."""
+    """Return the instance of a request, its data set in the spool; None without a data set."""
     request = event.request
     # pynetdicom hands over requests without a data set, and of other kinds, too.
     if not isinstance(request, C_STORE) or request._dataset_file is None:
@@ -34,63 +33,44 @@ def read_store_request(
         transfer_syntax=str(event.context.transfer_syntax),
         association=association,
         caller=caller,
-        was_requested=on_request,
+        was_requested=was_requested,
     )
 
 
+@dataclass(frozen=True, slots=True)
 class RetrievalReceiver:
-    """Takes what peers deliver over associations that this node opened (C-GET).
+    """Receives instances over associations that this node opened (C-GET).
 
-    The instances go the way of all others: Success is answered when file and record are durable.
-    The process has to be configured for it, see `entity.configure_process`.
-
-    Parameters
-    ----------
-    archive, ledger
-        Where instances go.
-    clock
-        The present instant.
-    minimum_free_bytes
-        With less free space than this, everything is answered A700.
-    ae_title
-        This node's.
+    As for all others, Success is answered when file and record are durable. The process has to be
+    configured for it, see `application_entity.configure_process`.
     """
 
-    def __init__(
-        self,
-        archive: Archive,
-        ledger: Ledger,
-        clock: Clock,
-        minimum_free_bytes: int,
-        ae_title: str,
-    ) -> None:
-        self._ledger = ledger
-        self._clock = clock
-        self._ae_title = ae_title
-        self._refusals = RefusalLog()
-        self._intake = Intake(archive, ledger, self._refusals, clock, minimum_free_bytes)
+    intake: Intake
+    ae_title: str
+    """This node's."""
 
     @contextmanager
     def receive_from(self, ae_title: str, host: str) -> Iterator[StoreHandler]:
-        """Give what answers the requests of one association with a peer.
+        """Yield what answers the C-STORE requests of one association with a peer.
 
         Raises
         ------
         TransientError
-            The ledger cannot be told; nothing may be asked for then.
+            The ledger is away; nothing may be requested then.
         """
-        peer = PeerAssociation(f"own-{secrets.token_hex(8)}", ae_title, host, self._clock())
-        caller = Caller(ae_title, self._ae_title, host)
+        ledger, clock = self.intake.ledger, self.intake.clock
+        peer = PeerAssociation(f"own-{secrets.token_hex(8)}", ae_title, host, clock())
+        caller = Caller(ae_title, self.ae_title, host)
 
         def on_store(event: Event) -> int:
-            delivery = read_store_request(event, peer, caller, on_request=True)
-            return (
-                StoreStatus.CANNOT_UNDERSTAND if delivery is None else self._intake.store(delivery)
-            )
+            instance = read_store_request(event, peer, caller, was_requested=True)
+            if instance is None:
+                return StoreStatus.CANNOT_UNDERSTAND
+            return self.intake.store(instance)
 
-        self._ledger.record_association_start(peer)
+        ledger.record_association_start(peer)
         try:
             yield on_store
         finally:
-            self._ledger.record_association_end(peer.association_id, self._clock())
-            self._refusals.flush(self._ledger.record_refusals)
+            ledger.record_association_end(peer.association_id, clock())
+            self.intake.refusals.flush(ledger.record_refusals)

@@ -5,6 +5,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from secondread.accept.application_entity import configure_process
+from secondread.accept.intake import Intake
+from secondread.accept.refusals import RefusalLog
 from secondread.accept.store_requests import RetrievalReceiver
 from secondread.app.node import Node
 from secondread.clock import Clock, utc_now
@@ -39,12 +41,14 @@ def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring
     ledger = node.tracker.open_ledger(f"fetch-{worker}", settings.assemble)
     ledger.record_receiver_start(clock())
     title = settings.node.ae_title
-    own = RetrievalReceiver(node.archive, ledger, clock, settings.receive.minimum_free_bytes, title)
+    minimum_free_bytes = settings.receive.minimum_free_bytes
+    intake = Intake(node.archive, ledger, RefusalLog(), clock, minimum_free_bytes)
+    receiver = RetrievalReceiver(intake, title)
 
     def retrieve_study(
         source: PriorSourceSettings, wanted: WantedStudy, cancelled: Callable[[], bool]
     ) -> RetrieveAnswer:
-        return retrieve_from_archive(source, title, wanted, own, cancelled)
+        return retrieve_from_archive(source, title, wanted, receiver, cancelled)
 
     return FetchWiring(
         queue=node.tracker.open_fetch_requests(FetchRules.from_settings(settings)),

@@ -5,14 +5,11 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS, Disposition
+from secondread.accept.classify import IMAGE_DISPOSITIONS, RETENTION_EXPIRED, Disposition
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.reasons import Reason
-
-RETENTION_EXPIRED = "113039"
-"""Data Retention Policy Expired (DCM): the archive deletes, but nothing was wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from datetime import datetime
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS
+from secondread.accept.classify import IMAGE_DISPOSITIONS, RETENTION_EXPIRED
 from secondread.assemble.viewset import ViewKey
 from secondread.track.database import insert_if_new
-from secondread.track.header_facts import RETENTION_EXPIRED, RejectionNote
+from secondread.track.header_facts import RejectionNote
 from secondread.track.tables import InstanceRow, RejectionRow, StudyRow
 
 _LONGEST_UID = 64

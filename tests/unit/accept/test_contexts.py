@@ -14,7 +14,7 @@ from secondread.accept.contexts import (
 def test_every_row_is_a_registered_uid_and_stands_once() -> None:
     for table in (SOP_CLASSES, TRANSFER_SYNTAXES):
         assert len({row.uid for row in table}) == len(table)
-        assert all(row.name != row.uid for row in table)
+        assert all(row.uid.name != row.uid for row in table)
 
 
 def test_images_come_uncompressed_first_and_lossy_last() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from secondread.accept.archive import Archive
 from secondread.accept.housekeeping import Housekeeping
+from secondread.accept.intake import Intake
 from secondread.accept.ledger import RefusalKind
 from secondread.accept.refusals import Caller, RefusalLog
 from secondread.reasons import Reason
@@ -22,9 +23,10 @@ class Desk:
         self.archive.create()
         self.ledger = MemoryLedger()
         self.refusals = RefusalLog()
-        self.housekeeping = Housekeeping(
-            self.archive, self.ledger, self.refusals, lambda: self.now, silence_seconds=60
-        )
+        self.housekeeping = Housekeeping(self.intake(self.ledger), silence_seconds=60)
+
+    def intake(self, ledger: MemoryLedger) -> Intake:
+        return Intake(self.archive, ledger, self.refusals, lambda: self.now, minimum_free_bytes=0)
 
     def leave_spool_file(self, name: str, at: datetime) -> Path:
         path = self.archive.spool / name
@@ -92,7 +94,7 @@ def test_an_end_is_told_at_once_and_what_is_left_when_it_stops(desk: Desk) -> No
             told.set()
 
     ledger = TellingLedger()
-    housekeeping = Housekeeping(desk.archive, ledger, desk.refusals, lambda: NOW, 60)
+    housekeeping = Housekeeping(desk.intake(ledger), silence_seconds=60)
     housekeeping.start(every_seconds=3600)
     housekeeping.queue_association_end("a1", NOW)
     assert told.wait(5)

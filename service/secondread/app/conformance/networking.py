@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from pydicom.uid import ExplicitVRLittleEndian
 
 from secondread.accept.admission import ASSOCIATION_REJECTIONS
+from secondread.accept.classify import REJECTION_TITLES, RETENTION_EXPIRED
 from secondread.accept.commitment import EventReportStatus
 from secondread.accept.contexts import (
     SOP_CLASSES,
@@ -72,7 +73,7 @@ def _model() -> list[str]:
 
 
 def _syntax_rows(kind: SyntaxList) -> Iterable[tuple[str, str, str]]:
-    return ((row.name, row.uid, row.coding.value) for row in list_transfer_syntaxes(kind))
+    return ((row.uid.name, row.uid, row.coding.value) for row in list_transfer_syntaxes(kind))
 
 
 def _receiver() -> list[str]:
@@ -82,16 +83,16 @@ def _receiver() -> list[str]:
         format_table(
             ["SOP class", "UID", "transfer syntaxes", "what becomes of instances"],
             [
-                (row.name, row.uid, f"list {_letter(row.syntax_list)}", row.use.value)
+                (row.uid.name, row.uid, f"list {row.syntax_list.value}", row.use.value)
                 for row in SOP_CLASSES
             ],
         ),
-        f"List {_letter(SyntaxList.IMAGE)}, in order of preference where a peer proposes several "
+        f"List {SyntaxList.IMAGE.value}, in order of preference where a peer proposes several "
         "in one context:",
         format_table(["transfer syntax", "UID", "pixels"], _syntax_rows(SyntaxList.IMAGE)),
-        f"List {_letter(SyntaxList.DOCUMENT)}: those of list {_letter(SyntaxList.IMAGE)} that are "
+        f"List {SyntaxList.DOCUMENT.value}: those of list {SyntaxList.IMAGE.value} that are "
         "not encapsulated. List "
-        f"{_letter(SyntaxList.VERIFICATION)}: {_LITTLE_ENDIAN}.",
+        f"{SyntaxList.SERVICE.value}: {_LITTLE_ENDIAN}.",
         "Association policy: callers are known by AE title, and by address where one is set; "
         f"others are rejected. At most {receive.maximum_associations} associations at a time "
         "(setting). Asynchronous operations are not negotiated. A report on a storage commitment "
@@ -117,30 +118,21 @@ def _receiver() -> list[str]:
         "Change Management) are used within their own study, and may come before the instances:",
         format_table(
             ["title", "meaning", "instances", "report"],
-            [(title, *row) for title, row in _REJECTIONS.items()],
+            _rejection_rows(),
         ),
         *_identification(),
     ]
 
 
-_WITHDRAWN = (
-    "dropped for good, also if sent again",
-    "a new revision, of this study and of later ones that were compared with it",
-)
-_REJECTIONS = {
-    "113001": ("Rejected for Quality Reasons", *_WITHDRAWN),
-    "113037": ("Rejected for Patient Safety Reasons", *_WITHDRAWN),
-    "113038": ("Incorrect Modality Worklist Entry", *_WITHDRAWN),
-    "113039": (
-        "Data Retention Policy Expired",
-        "dropped until sent again",
-        "stays as it is, and is what later studies are compared with",
-    ),
-}
-
-
-def _letter(kind: SyntaxList) -> str:
-    return {SyntaxList.IMAGE: "A", SyntaxList.DOCUMENT: "B"}.get(kind, "C")
+def _rejection_rows() -> Iterable[tuple[str, str, str, str]]:
+    for title, meaning in REJECTION_TITLES.items():
+        if title == RETENTION_EXPIRED:
+            instances = "dropped until sent again"
+            report = "stays as it is, and is what later studies are compared with"
+        else:
+            instances = "dropped for good, also if sent again"
+            report = "a new revision, of this study and of later ones that were compared with it"
+        yield title, meaning, instances, report
 
 
 def _words(name: str) -> str:

@@ -55,7 +55,7 @@ def _overview() -> list[str]:
         classes[row.uid] = (sent, received)
     for uid in (STUDY_ROOT_FIND, *RETRIEVE_MODELS.values()):
         classes[uid] = ("Yes", "No")
-    names = {row.uid: row.name for row in SOP_CLASSES}
+    names = {row.uid: row.uid.name for row in SOP_CLASSES}
     names.update((uid, uid.name) for uid in (STUDY_ROOT_FIND, *RETRIEVE_MODELS.values()))
     return [
         format_heading(2, "1 Overview"),
