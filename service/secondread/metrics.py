@@ -43,8 +43,8 @@ COMMITMENT_REPORTS = Counter(
 )
 PRIOR_ATTEMPTS = Counter(
     "secondread_prior_attempts_total",
-    "Queries and retrievals of priors tried, by source, errand and what came of it.",
-    ["source", "errand", "answer"],
+    "Queries and retrievals of priors tried, by source, kind and what came of it.",
+    ["source", "kind", "answer"],
 )
 PROOFS = Counter(
     "secondread_proofs_total",

@@ -105,7 +105,7 @@ class Node(Desk):
             self.settings, self.node.tracker, self.node.archive, self.node.installation_id
         )
         self.worker = Coordinator(self.node, self.engine, "w0", "m", lambda: self.now)
-        self.lanes = [
+        self.workers = [
             FetchWorker(source, wire_fetcher(self.node, "w0", lambda: self.now))
             for source in priors.sources
         ]
@@ -123,9 +123,9 @@ class Node(Desk):
         self.worker.step()
 
     def fetch(self, attempts: int = 10) -> None:
-        """The lanes do what is due, in turns."""
+        """The workers do what is due, in turns."""
         for _ in range(attempts):
-            waits = [lane.step(never_cancelled) for lane in self.lanes]
+            waits = [worker.step(never_cancelled) for worker in self.workers]
             if all(wait is None for wait in waits):
                 break
         self.worker.step()
@@ -267,7 +267,7 @@ def test_an_archive_that_breaks_over_reports_costs_no_prior(node: Node, peer: Pr
     peer.knows_reports = False
 
     node.ask().come()
-    pauses = [node.lanes[0].step(never_cancelled) for _ in range(3)]
+    pauses = [node.workers[0].step(never_cancelled) for _ in range(3)]
     node.worker.step()
 
     assert pauses == [0.0, 0.0, None]
@@ -597,7 +597,7 @@ def test_an_image_that_comes_while_its_study_waits_is_read_with_it(node: Node) -
     assert node.detail().revisions[0].inputs == 5
 
 
-def test_a_worker_that_dies_in_the_middle_loses_its_errand_to_another(node: Node) -> None:
+def test_a_worker_that_dies_in_the_middle_loses_its_request_to_another(node: Node) -> None:
     node.ask().come()
     queue = wire_fetcher(node.node, "w1", lambda: node.now).queue
     lost = queue.claim_request("archive", "w1", node.now, 60)

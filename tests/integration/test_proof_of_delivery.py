@@ -1,4 +1,4 @@
-"""Results on their way until their proof is in: tracker, receiver, lanes and a PACS, for real."""
+"""Results on their way until their proof is in: tracker, receiver, workers and a PACS, for real."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +14,11 @@ from secondread.accept.archive import Archive
 from secondread.accept.scp import Receiver
 from secondread.clock import Clock
 from secondread.send.commitment_request import generate_transaction_uid, request_commitment
-from secondread.send.delivery import Deliverer, DeliveryWiring
+from secondread.send.delivery import DeliveryWiring, DeliveryWorker
 from secondread.send.find import find_instances
-from secondread.send.proof import ProofWiring
-from secondread.send.prover import Prover
+from secondread.send.proof import ProofWiring, ProofWorker
 from secondread.send.scu import store_objects
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import (
     DestinationMode,
     DestinationSettings,
@@ -45,7 +45,7 @@ class Site:
 
     @contextmanager
     def node(self, proof: Proof = Proof.COMMITMENT, seconds: float = 60.0) -> Iterator[None]:
-        """Run the node's receiver and lanes; leaving it is a restart's first half."""
+        """Run the node's receiver and workers; leaving it is a restart's first half."""
         destination = DestinationSettings(
             name="pacs",
             ae_title="PACS",
@@ -77,12 +77,12 @@ class Site:
             port = running.enter_context(self._receiver(destination))
             if self.pacs.node_port:
                 self.pacs.node_port = port
-            for lanes in (
-                Deliverer([destination], sending, 0.02),
-                Prover([destination], proving, 0.02),
+            for workers in (
+                DestinationWorkers("deliver", [DeliveryWorker(destination, sending)], 0.02),
+                DestinationWorkers("prove", [ProofWorker(destination, proving)], 0.02),
             ):
-                lanes.start()
-                running.callback(lanes.stop)
+                workers.start()
+                running.callback(workers.stop)
             yield
 
     @contextmanager

@@ -14,8 +14,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from secondread.clock import Clock
 from secondread.demo.archive_peer import ArchivePeer
-from secondread.send.delivery import Deliverer, DeliveryWiring
+from secondread.send.delivery import DeliveryWiring, DeliveryWorker
 from secondread.send.scu import store_objects
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationMode, DestinationSettings, ObjectKind
 from secondread.track.states import DeliveryState
 from secondread.track.values import OutboxEntry
@@ -113,15 +114,16 @@ def test_results_reach_a_live_destination_while_another_is_down_and_that_one_whe
         wiring = DeliveryWiring(
             deliveries, world.tracker.alarms, store_objects, clock, "worker-0", "SECONDREAD"
         )
-        deliverer = Deliverer(settings, wiring, poll_seconds=0.02)
-        deliverer.start()
+        workers = [DeliveryWorker(configured, wiring) for configured in settings]
+        deliverers = DestinationWorkers("deliver", workers, poll_seconds=0.02)
+        deliverers.start()
         assert eventually(lambda: delivered("up") == 2)
         assert eventually(lambda: _last_error(world, "down").startswith("unreachable"))
         assert delivered("down") == 0
         with ArchivePeer(tmp_path / "down", "DOWN", down_port) as down:
             assert eventually(lambda: delivered("down") == 2)
             assert len(down.list_objects(STUDY)) == 2
-        assert deliverer.stop()
+        assert deliverers.stop()
         assert len(up.list_objects(STUDY)) == 2
         assert quiet.list_objects(STUDY) == ()
     assert queries.count_all(clock()).deliveries["quiet", DeliveryState.SHADOW] == 2

@@ -1,4 +1,4 @@
-"""The lanes that fetch priors, put together: archives, queue, and where C-GET delivers to."""
+"""The workers that fetch priors, put together: archives, queue, and where C-GET delivers to."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,10 +11,11 @@ from secondread.accept.store_requests import RetrievalReceiver
 from secondread.app.node import Node
 from secondread.clock import Clock, utc_now
 from secondread.followup.priors import PriorRule
-from secondread.send.fetch import Fetcher, FetchWiring
+from secondread.send.fetch import FetchWiring, FetchWorker
 from secondread.send.prior_query import PriorWindow, find_priors
 from secondread.send.report_query import find_reports
 from secondread.send.retrieve import RetrieveAnswer, WantedStudy, retrieve_from_archive
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import PriorSourceSettings, PriorsSettings, RetrieveMethod
 from secondread.track.prior_choice import FetchRules
 
@@ -26,16 +27,18 @@ def run_fetcher(node: Node, worker: str) -> Iterator[None]:
     with ExitStack() as stack:
         if any(source.retrieve is RetrieveMethod.GET for source in sources):
             stack.enter_context(configure_process(node.archive.spool))
-        fetcher = Fetcher(sources, wire_fetcher(node, worker), node.settings.work.poll_seconds)
-        fetcher.start()
+        wiring = wire_fetcher(node, worker)
+        workers = [FetchWorker(source, wiring) for source in sources]
+        fetchers = DestinationWorkers("fetch", workers, node.settings.work.poll_seconds)
+        fetchers.start()
         try:
             yield
         finally:
-            fetcher.stop()
+            fetchers.stop()
 
 
 def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:
-    """Return what the lanes of a worker work with."""
+    """Return what the fetch workers of one worker process work with."""
     settings = node.settings
     # A receiver of its own to the ledger, which forgets what this worker had open when it died.
     ledger = node.tracker.open_ledger(f"fetch-{worker}", settings.assemble)

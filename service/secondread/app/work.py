@@ -26,11 +26,11 @@ from secondread.engine import Engine, WorkflowProgress
 from secondread.errors import TransientError
 from secondread.reasons import Reason
 from secondread.send.commitment_request import generate_transaction_uid, request_commitment
-from secondread.send.delivery import Deliverer, DeliveryWiring
+from secondread.send.delivery import DeliveryWiring, DeliveryWorker
 from secondread.send.find import find_instances
-from secondread.send.proof import ProofWiring
-from secondread.send.prover import Prover
+from secondread.send.proof import ProofWiring, ProofWorker
 from secondread.send.scu import store_objects
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import PeerSettings, Settings
 from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
@@ -261,10 +261,10 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         )
         engine = _engine(settings, name, ReadingSteps(tools))
         coordinator = Coordinator(node, engine, name, reader.model.digest, utc_now)
-        deliverer, prover = _deliverer(node, name), _prover(node, name)
+        deliverers, provers = _make_deliverers(node, name), _make_provers(node, name)
         engine.start()
-        deliverer.start()
-        prover.start()
+        deliverers.start()
+        provers.start()
         beat = settings.work.heartbeat_seconds
         # A reading that this worker does not finish is its own after a restart, and otherwise
         # another's: the row that stays behind is how the others learn of it.
@@ -272,8 +272,8 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         with heart, serve_probes(node, probe_port), run_fetcher(node, name):
             _log.info("worker_started", version=__version__, pid=os.getpid())
             _loop(coordinator.step, settings.work.poll_seconds, stop)
-            deliverer.stop()
-            prover.stop()
+            deliverers.stop()
+            provers.stop()
             engine.stop(grace_seconds=15)
         _log.info("worker_stopped")
         # The thread of a reading that is still under way would hold the process, and go on
@@ -294,7 +294,7 @@ def _engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:
     )
 
 
-def _deliverer(node: Node, name: str) -> Deliverer:
+def _make_deliverers(node: Node, name: str) -> DestinationWorkers:
     wiring = DeliveryWiring(
         queue=node.tracker.deliveries,
         alarms=node.tracker.alarms,
@@ -303,10 +303,11 @@ def _deliverer(node: Node, name: str) -> Deliverer:
         worker=name,
         calling_ae_title=node.settings.node.ae_title,
     )
-    return Deliverer(node.settings.destinations, wiring, node.settings.work.poll_seconds)
+    workers = [DeliveryWorker(destination, wiring) for destination in node.settings.destinations]
+    return DestinationWorkers("deliver", workers, node.settings.work.poll_seconds)
 
 
-def _prover(node: Node, name: str) -> Prover:
+def _make_provers(node: Node, name: str) -> DestinationWorkers:
     wiring = ProofWiring(
         queue=node.tracker.proofs,
         ledger=node.tracker.proofs,
@@ -318,7 +319,8 @@ def _prover(node: Node, name: str) -> Prover:
         worker=name,
         calling_ae_title=node.settings.node.ae_title,
     )
-    return Prover(node.settings.destinations, wiring, node.settings.work.poll_seconds)
+    workers = [ProofWorker(destination, wiring) for destination in node.settings.destinations]
+    return DestinationWorkers("prove", workers, node.settings.work.poll_seconds)
 
 
 def _loop(step: Callable[[], None], pause_seconds: float, stop: threading.Event) -> None:

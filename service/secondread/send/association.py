@@ -1,4 +1,4 @@
-"""An association as requestor, and in clear words why there is none.
+"""An association as requestor, and in clear words why it could not be had.
 
 pynetdicom says "aborted" for a refused connection, a failed TLS handshake, a peer that hangs up
 and a peer that is silent. `Call` tells them apart from the events of the connection, so that a
@@ -22,29 +22,29 @@ from pynetdicom.presentation import PresentationContext
 from secondread.accept.server import MINIMUM_TLS_VERSION
 from secondread.accept.upper_layer import BoundedDimse
 from secondread.errors import PeerError
-from secondread.send.outbox import AnswerKind, Callee
+from secondread.send.outbox import AnswerKind, Callee, PeerCheck
 
-# With a path, send_c_store then sends the file's bytes as they are and in pieces.
+# Given a path, send_c_store then sends the file's bytes as they are and in pieces.
 _config.STORE_SEND_CHUNKED_DATASET = True
 # The standard handlers print data sets.
 _config.LOG_HANDLER_LEVEL = "none"
 
-# A second connection, made only to learn why the first failed, gets no more than this.
 _PROBE_SECONDS = 3.0
+"""The longest that a second connection takes, made only to learn why the first failed."""
 
-# What comes over our own associations (C-GET) comes in pieces of this size; measured fastest.
 _MAXIMUM_PDU_BYTES = 131072
+"""The size of the pieces in which a C-GET's objects arrive; the fastest that was measured."""
 
 
 class CallError(PeerError):
-    """There is no association, or no longer.
+    """The association could not be had, or ended early.
 
     Parameters
     ----------
     kind
         What went wrong, coded.
     detail
-        The same in words, and what to look at.
+        The same in words, and what to check.
     """
 
     def __init__(self, kind: AnswerKind, detail: str) -> None:
@@ -78,34 +78,34 @@ class _Trace:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the connection ended without a release, as far as is seen."""
+        """Whether the connection was seen to end without a release."""
         return self.peer_aborted or self.peer_closed or self.garbage
 
     def close_sockets(self) -> None:
         """Close what pynetdicom leaves open when the peer was never there, or left first."""
-        for one in self.sockets:
-            one.close()
+        for opened in self.sockets:
+            opened.close()
 
-    def cut(self) -> None:
-        for one in self.sockets:
+    def break_off(self) -> None:
+        for opened in self.sockets:
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                opened.shutdown(socket.SHUT_RDWR)
 
     def _on_request(self, event: Event) -> None:
         if self.takes_instances:
             # What a peer stores over it is put together within a bound of memory.
             event.assoc.dimse = BoundedDimse(event.assoc)
-        wrapper = event.assoc.dul.socket
-        if wrapper is not None and wrapper.socket is not None:
-            self.sockets.append(wrapper.socket)
+        opened = _get_socket(event)
+        if opened is not None:
+            self.sockets.append(opened)
 
     def _on_open(self, event: Event) -> None:
         self.opened = True
-        wrapper = event.assoc.dul.socket
-        if wrapper is not None and wrapper.socket is not None:
+        opened = _get_socket(event)
+        if opened is not None:
             # pynetdicom leaves the socket without a limit, and a peer that stops in the middle
             # of a PDU, or stops reading, would hold this thread for ever.
-            wrapper.socket.settimeout(self.timeout_seconds)
+            opened.settimeout(self.timeout_seconds)
 
     def _on_close(self, _: Event) -> None:
         if not (self.we_aborted or self.peer_aborted):
@@ -122,8 +122,13 @@ class _Trace:
             self.garbage = event.pdu.source == 2
 
 
+def _get_socket(event: Event) -> socket.socket | None:
+    wrapper = event.assoc.dul.socket
+    return None if wrapper is None else wrapper.socket
+
+
 class Call:
-    """An established association, and what is known of how it ends."""
+    """An established association, and how it ends as far as it is seen."""
 
     def __init__(self, association: Association, trace: _Trace, timeout_seconds: float) -> None:
         self.association = association
@@ -135,7 +140,7 @@ class Call:
 
         May be called where `Association.abort` would wait for the thread that calls it.
         """
-        self._trace.cut()
+        self._trace.break_off()
 
     def serves(self, sop_class_uid: str) -> bool:
         """Whether the peer accepted a SOP class, in any transfer syntax."""
@@ -169,7 +174,7 @@ def open_association(
     handlers: Sequence[EventHandlerType] = (),
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[Call]:
-    """Hold an association with the given presentation contexts.
+    """Open an association with the given presentation contexts, and release it at the end.
 
     A peer that accepts none of the contexts gives a `CallError` of kind ``CONTEXT_REFUSED``.
     `handlers` are pynetdicom's, for requests that the peer makes over the association, and `roles`
@@ -178,14 +183,13 @@ def open_association(
     Raises
     ------
     CallError
-        No association came about; nothing was sent.
+        The association could not be had; nothing was sent.
     """
     trace = _Trace(callee.timeout_seconds, takes_instances=bool(roles))
     try:
-        proposal = _Proposal(contexts, [*trace.handlers(), *handlers], roles)
-        assoc = _request(callee, calling_ae_title, proposal, trace)
+        assoc = _request(callee, calling_ae_title, contexts, handlers, roles, trace)
         if not assoc.is_established:
-            raise _why_not(assoc, callee, calling_ae_title, trace)
+            raise _explain_failure(assoc, callee, calling_ae_title, trace)
         try:
             yield Call(assoc, trace, callee.timeout_seconds)
         finally:
@@ -196,35 +200,51 @@ def open_association(
         trace.close_sockets()
 
 
-@dataclass(frozen=True, slots=True)
-class _Proposal:
-    """What an association is asked for with."""
+def check_support(
+    callee: Callee,
+    calling_ae_title: str,
+    context: PresentationContext,
+    service: str,
+    remedy: str,
+) -> PeerCheck:
+    """Ask a peer whether it accepts a presentation context, without a request.
 
-    contexts: Sequence[PresentationContext]
-    handlers: list[EventHandlerType]
-    roles: Sequence[SCP_SCU_RoleSelectionNegotiation]
+    `service` names what the context is for, and `remedy` what a person does where it is refused.
+    """
+    try:
+        with open_association(callee, calling_ae_title, [context]):
+            return PeerCheck(ok=True, kind=None, detail=f"accepts {service}")
+    except CallError as error:
+        is_refused = error.kind is AnswerKind.CONTEXT_REFUSED
+        detail = f"does not accept {service}: {remedy}" if is_refused else error.detail
+        return PeerCheck(ok=False, kind=error.kind, detail=detail)
 
 
 def _request(
-    callee: Callee, calling_ae_title: str, proposal: _Proposal, trace: _Trace
+    callee: Callee,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    handlers: Sequence[EventHandlerType],
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation],
+    trace: _Trace,
 ) -> Association:
     entity = AE(ae_title=calling_ae_title)
     entity.connection_timeout = callee.timeout_seconds
     entity.acse_timeout = callee.timeout_seconds
     entity.dimse_timeout = callee.timeout_seconds
-    # Silence is measured per answer, see `scu`; this one would cut off a slow link.
+    # Silence is measured per answer, see `scu`; this limit would break off a slow link.
     entity.network_timeout = None
     try:
-        context = None if callee.tls is None else tls_context(callee, trace.sockets)
+        context = None if callee.tls is None else _make_tls_context(callee, trace.sockets)
         return entity.associate(
             callee.host,
             callee.port,
-            contexts=list(proposal.contexts),
+            contexts=list(contexts),
             ae_title=callee.ae_title,
             max_pdu=_MAXIMUM_PDU_BYTES,
-            ext_neg=list(proposal.roles),
+            ext_neg=list(roles),
             tls_args=None if context is None else (context, callee.host),
-            evt_handlers=proposal.handlers,
+            evt_handlers=[*trace.handlers(), *handlers],
         )
     except socket.gaierror as error:
         raise CallError(
@@ -247,7 +267,7 @@ class _Context(ssl.SSLContext):
         return sock
 
 
-def tls_context(callee: Callee, wrapped: list[socket.socket]) -> ssl.SSLContext:
+def _make_tls_context(callee: Callee, wrapped: list[socket.socket]) -> ssl.SSLContext:
     """Return the client side of DICOM over TLS: 1.2 or newer (BCP 195), the peer verified.
 
     Parameters
@@ -281,12 +301,14 @@ def tls_context(callee: Callee, wrapped: list[socket.socket]) -> ssl.SSLContext:
     return context
 
 
-def _why_not(assoc: Association, callee: Callee, calling_ae_title: str, trace: _Trace) -> CallError:
+def _explain_failure(
+    assoc: Association, callee: Callee, calling_ae_title: str, trace: _Trace
+) -> CallError:
     where = f"{callee.host}:{callee.port}"
     if not trace.opened:
-        return _why_unreachable(callee)
+        return _explain_unreachable(callee)
     if assoc.is_rejected:
-        return _why_rejected(assoc, callee, calling_ae_title)
+        return _explain_rejection(assoc, callee, calling_ae_title)
     if assoc.acceptor.primitive is not None and assoc.rejected_contexts:
         return CallError(AnswerKind.CONTEXT_REFUSED, "the peer accepts none of the SOP classes")
     if trace.garbage:
@@ -307,7 +329,7 @@ def _why_not(assoc: Association, callee: Callee, calling_ae_title: str, trace: _
     )
 
 
-def _why_rejected(assoc: Association, callee: Callee, calling_ae_title: str) -> CallError:
+def _explain_rejection(assoc: Association, callee: Callee, calling_ae_title: str) -> CallError:
     answer = assoc.acceptor.primitive
     codes = (0, 0) if answer is None else (answer.result_source or 0, answer.diagnostic or 0)
     # PS3.8 Table 9-21: source 1 is the service user, 2 ACSE, 3 presentation.
@@ -324,7 +346,7 @@ def _why_rejected(assoc: Association, callee: Callee, calling_ae_title: str) -> 
     return CallError(AnswerKind.REJECTED, f"the peer rejected the association: {reason}")
 
 
-def _why_unreachable(callee: Callee) -> CallError:
+def _explain_unreachable(callee: Callee) -> CallError:
     """Connect once more, to get the error that pynetdicom keeps to itself."""
     where = f"{callee.host}:{callee.port}"
     limit = min(callee.timeout_seconds, _PROBE_SECONDS)
@@ -332,7 +354,7 @@ def _why_unreachable(callee: Callee) -> CallError:
         with socket.create_connection((callee.host, callee.port), timeout=limit) as plain:
             if callee.tls is None:
                 return CallError(AnswerKind.UNREACHABLE, f"{where} could not be reached")
-            with tls_context(callee, []).wrap_socket(plain, server_hostname=callee.host):
+            with _make_tls_context(callee, []).wrap_socket(plain, server_hostname=callee.host):
                 return CallError(AnswerKind.TLS, f"{where} broke off the TLS handshake")
     except ssl.SSLCertVerificationError as error:
         words = f"the certificate of {where} is not trusted: {error.verify_message}"

@@ -1,4 +1,4 @@
-"""Storage Commitment as SCU: ask a destination to answer for what it has stored (PS3.4 J)."""
+"""Storage Commitment as SCU: ask a destination to answer for what it stored (PS3.4 J)."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
 from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
-from secondread.send.association import Call, CallError, open_association
+from secondread.send.association import Call, CallError, check_support, open_association
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, PeerCheck
 
 _REQUEST_STORAGE_COMMITMENT = 1
@@ -26,13 +26,13 @@ OnReport = Callable[[Event], tuple[int, None]]
 """Takes pynetdicom's event of a report, and returns status and reply."""
 
 
-class _Linger:
-    """Whether a report has come over the association of the request, and was answered."""
+class _ReportWait:
+    """Waits for a report over the association of the request, until it is answered."""
 
     def __init__(self, on_report: OnReport) -> None:
         self._on_report = on_report
-        self._begun = threading.Event()
-        self._answered = threading.Event()
+        self._has_begun = threading.Event()
+        self._is_answered = threading.Event()
 
     def handlers(self) -> list[evt.EventHandlerType]:
         return [
@@ -44,19 +44,22 @@ class _Linger:
         """Wait for a report; once one has begun to come, until it is answered."""
         steps = max(1, round(linger_seconds / 0.05))
         for _ in range(steps):
-            if self._answered.wait(linger_seconds / steps) or not call.association.is_established:
+            if (
+                self._is_answered.wait(linger_seconds / steps)
+                or not call.association.is_established
+            ):
                 break
         # To release in the middle of its handling would leave the report without an answer.
-        if self._begun.is_set():
-            self._answered.wait(timeout_seconds)
+        if self._has_begun.is_set():
+            self._is_answered.wait(timeout_seconds)
 
     def _on_event_report(self, event: Event) -> tuple[int, None]:
-        self._begun.set()
+        self._has_begun.set()
         return self._on_report(event)
 
     def _on_sent(self, event: Event) -> None:
         if isinstance(event.message, N_EVENT_REPORT_RSP):
-            self._answered.set()
+            self._is_answered.set()
 
 
 def generate_transaction_uid() -> str:
@@ -68,11 +71,11 @@ def request_commitment(
     callee: Callee,
     calling_ae_title: str,
     transaction_uid: str,
-    objects: Sequence[AwaitedInstance],
+    instances: Sequence[AwaitedInstance],
     on_report: OnReport,
     linger_seconds: float,
 ) -> None:
-    """Ask a peer to answer for objects; its report may come at once, much later, or never.
+    """Ask a peer to answer for instances; its report may come at once, much later, or never.
 
     Parameters
     ----------
@@ -81,8 +84,8 @@ def request_commitment(
     calling_ae_title
         The AE title to call with; the peer reports to it.
     transaction_uid
-        Names the request; never used before, and remembered before this is called.
-    objects
+        Names the request; never used before, and recorded before this is called.
+    instances
         What it shall answer for.
     on_report
         Takes a report that comes over this association.
@@ -95,11 +98,11 @@ def request_commitment(
         The peer was not reached, refused the request, or left it without an answer. It may have
         taken it all the same.
     """
-    linger = _Linger(on_report)
-    with open_association(callee, calling_ae_title, [_CONTEXT], linger.handlers()) as call:
+    report_wait = _ReportWait(on_report)
+    with open_association(callee, calling_ae_title, [_CONTEXT], report_wait.handlers()) as call:
         try:
             answer, _ = call.association.send_n_action(
-                _action_information(transaction_uid, objects),
+                _make_action_information(transaction_uid, instances),
                 _REQUEST_STORAGE_COMMITMENT,
                 STORAGE_COMMITMENT_PUSH_MODEL,
                 StorageCommitmentPushModelInstance,
@@ -112,31 +115,25 @@ def request_commitment(
         if status != 0x0000:
             words = f"the storage commitment request was answered 0x{status:04X}"
             raise CallError(AnswerKind.STATUS, words)
-        linger.wait(call, linger_seconds, callee.timeout_seconds)
+        report_wait.wait(call, linger_seconds, callee.timeout_seconds)
 
 
 def check_commitment_support(callee: Callee, calling_ae_title: str) -> PeerCheck:
     """Ask a peer whether it accepts Storage Commitment, without a request."""
-    try:
-        with open_association(callee, calling_ae_title, [_CONTEXT]):
-            return PeerCheck(ok=True, kind=None, detail="accepts Storage Commitment")
-    except CallError as error:
-        detail = error.detail
-        if error.kind is AnswerKind.CONTEXT_REFUSED:
-            detail = "does not accept Storage Commitment: choose another proof"
-        return PeerCheck(ok=False, kind=error.kind, detail=detail)
+    service, remedy = "Storage Commitment", "choose another proof"
+    return check_support(callee, calling_ae_title, _CONTEXT, service, remedy)
 
 
-def _action_information(transaction_uid: str, objects: Sequence[AwaitedInstance]) -> Dataset:
+def _make_action_information(transaction_uid: str, instances: Sequence[AwaitedInstance]) -> Dataset:
     """Return the Action Information (PS3.4 table J.3-1)."""
     information = Dataset()
     information.TransactionUID = transaction_uid
-    information.ReferencedSOPSequence = [_reference(item) for item in objects]
+    information.ReferencedSOPSequence = [_make_reference(instance) for instance in instances]
     return information
 
 
-def _reference(item: AwaitedInstance) -> Dataset:
+def _make_reference(instance: AwaitedInstance) -> Dataset:
     reference = Dataset()
-    reference.ReferencedSOPClassUID = item.sop_class_uid
-    reference.ReferencedSOPInstanceUID = item.sop_instance_uid
+    reference.ReferencedSOPClassUID = instance.sop_class_uid
+    reference.ReferencedSOPInstanceUID = instance.sop_instance_uid
     return reference

@@ -1,10 +1,10 @@
 """From the outbox to the destinations: short attempts, each destination for itself.
 
-Every destination has a lane, a thread of its own, so one that is down or slow never holds up
-another. A lane claims one study's objects, makes one attempt, records the answers, and goes on.
+Every destination has a worker, a thread of its own, so one that is down or slow never holds up
+another. A worker claims one study's objects, makes one attempt, records the answers, and goes on.
 Nothing is ever given up: what was not stored is due again after a growing pause. When the fault
-is the peer's (refused, silent, broken off), the whole lane pauses, so that a destination that is
-down gets one call now and then instead of one for each waiting study.
+is the peer's (refused, silent, broken off), the whole worker pauses, so that a destination that
+is down gets one call now and then instead of one for each waiting study.
 """
 
 import logging
@@ -16,16 +16,16 @@ from typing import Protocol
 from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.metrics import DELIVERY_ATTEMPTS
-from secondread.send.backoff import compute_pause
 from secondread.send.outbox import (
     AnswerKind,
     Callee,
+    Cancelled,
     DeliveryBatch,
     OutboxObject,
     StoreAnswer,
 )
 from secondread.send.overdue import AlarmRegister, OverdueAlarm
-from secondread.send.workers import DestinationWorkers
+from secondread.send.workers import compute_pause
 from secondread.settings import DestinationSettings, Proof
 
 log = get_logger(__name__)
@@ -68,33 +68,20 @@ class DeliveryQueue(Protocol):
         """Return since when the oldest object waits that a live destination never stored."""
 
 
-class Store(Protocol):
-    """`secondread.send.scu.store`, or a stand-in."""
-
-    def __call__(
-        self,
-        destination: Callee,
-        calling_ae_title: str,
-        objects: Sequence[OutboxObject],
-        *,
-        cancelled: Callable[[], bool],
-    ) -> tuple[StoreAnswer, ...]:
-        """Send, and answer for each object."""
-
-
 ALARM_KIND = "delivery-overdue"
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWiring:
-    """What every lane works with."""
+    """What the delivery workers of all destinations work with."""
 
     queue: DeliveryQueue
     alarms: AlarmRegister
-    store: Store
+    store: Callable[[Callee, str, Sequence[OutboxObject], Cancelled], tuple[StoreAnswer, ...]]
+    """`send.scu.store_objects`."""
     clock: Clock
     worker: str
-    """Name of this worker, written into claims."""
+    """Name of the worker process, written into claims."""
     calling_ae_title: str
     """The AE title to call with."""
     alarm_seconds: float = 900.0
@@ -105,6 +92,8 @@ class DeliveryWorker:
     """The deliveries of one destination."""
 
     def __init__(self, destination: DestinationSettings, wiring: DeliveryWiring) -> None:
+        self.name = destination.name
+        self.longest_wait_seconds = destination.timeout_seconds
         self._destination = destination
         self._queue = wiring.queue
         self._wiring = wiring
@@ -119,7 +108,7 @@ class DeliveryWorker:
             wiring.clock,
         )
 
-    def step(self, cancelled: Callable[[], bool]) -> float | None:
+    def step(self, cancelled: Cancelled) -> float | None:
         """Make one attempt, if something is due.
 
         Returns
@@ -128,18 +117,17 @@ class DeliveryWorker:
             Seconds to wait before the next step: 0 after an attempt that reached the peer, a
             growing pause after one that did not; None when nothing was due.
         """
-        name = self._destination.name
         lease = _LEASE_TIMEOUTS * self._destination.timeout_seconds + _LEASE_EXTRA_SECONDS
-        batch = self._queue.claim_batch(name, self._wiring.worker, self._clock(), lease)
+        batch = self._queue.claim_batch(self.name, self._wiring.worker, self._clock(), lease)
         if batch is None:
             self._overdue.check_oldest(self._queue.find_oldest_waiting)
             return None
         answers = self._wiring.store(
-            self._destination, self._wiring.calling_ae_title, batch.objects, cancelled=cancelled
+            self._destination, self._wiring.calling_ae_title, batch.objects, cancelled
         )
         self._record(batch, answers)
         self._overdue.check_oldest(self._queue.find_oldest_waiting)
-        return self._pause_after(answers)
+        return self._compute_own_pause(answers)
 
     def _record(self, batch: DeliveryBatch, answers: Sequence[StoreAnswer]) -> None:
         now = self._clock()
@@ -152,7 +140,7 @@ class DeliveryWorker:
             record = self._queue.record_delivered if is_proof else self._queue.record_stored
             record(batch, stored, now)
         if missed:
-            wait = self._retry_seconds(batch, missed)
+            wait = self._compute_retry_pause(batch, missed)
             self._queue.record_failed(batch, missed, now, now + timedelta(seconds=wait))
         log.log(
             logging.WARNING if missed else logging.INFO,
@@ -166,41 +154,14 @@ class DeliveryWorker:
             statuses=sorted({f"{a.status:04X}" for a in missed if a.status is not None}),
         )
 
-    def _retry_seconds(self, batch: DeliveryBatch, missed: Sequence[StoreAnswer]) -> float:
+    def _compute_retry_pause(self, batch: DeliveryBatch, missed: Sequence[StoreAnswer]) -> float:
         if all(answer.kind is AnswerKind.STOPPED for answer in missed):
             return 0.0
         return compute_pause(batch.attempt, self._destination.maximum_pause_seconds)
 
-    def _pause_after(self, answers: Sequence[StoreAnswer]) -> float:
+    def _compute_own_pause(self, answers: Sequence[StoreAnswer]) -> float:
         if not any(answer.kind.concerns_the_peer for answer in answers):
             self._fruitless = 0
             return 0.0
         self._fruitless += 1
         return compute_pause(self._fruitless, self._destination.maximum_pause_seconds)
-
-
-class Deliverer(DestinationWorkers):
-    """The lanes of all destinations, each in a thread of its own.
-
-    Parameters
-    ----------
-    destinations
-        Where results go. Whether one is live is asked of the queue at each claim.
-    wiring
-        What the lanes work with.
-    poll_seconds
-        How often a lane without work looks for some.
-    """
-
-    def __init__(
-        self,
-        destinations: Sequence[DestinationSettings],
-        wiring: DeliveryWiring,
-        poll_seconds: float = 0.25,
-    ) -> None:
-        super().__init__(
-            "deliver",
-            {destination.name: DeliveryWorker(destination, wiring) for destination in destinations},
-            poll_seconds,
-            max((one.timeout_seconds for one in destinations), default=0.0),
-        )

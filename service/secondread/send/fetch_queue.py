@@ -1,4 +1,4 @@
-"""What the lanes that fetch priors work with: the values, and the queue that they come from."""
+"""What archives are asked for when priors are fetched: the values, and the queue they come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class FetchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """One question to one archive, claimed by one worker."""
+    """One request to one archive, claimed by one worker."""
 
     id: int
     claim: str
-    """Names this claim: an answer that comes after its lease ran out can be told by it."""
+    """Names this claim: it shows whether an answer came only after the lease ran out."""
     kind: FetchKind
     study_uid: str
     """The study that is to be compared."""
@@ -55,35 +55,37 @@ class OfferedStudy:
 
 @dataclass(frozen=True, slots=True)
 class FetchFault:
-    """Why an errand came to nothing, this time."""
+    """Why a request failed, this time."""
 
     reason: Reason
     detail: str
     """For people. It may quote the peer's own comment, so it belongs on a page, not in a log."""
     refused: bool
-    """Whether the archive said no, so that asking again soon is of no use."""
+    """Whether the archive refused, so that asking again soon is of no use."""
 
 
 class FetchQueue(Protocol):
-    """What archives are to be asked for; `track.fetches.Fetches` is one."""
+    """What archives are to be asked for; `track.fetch_requests` has it in SQL."""
 
     def claim_request(
         self, source: str, worker: str, now: datetime, lease_seconds: float
     ) -> FetchRequest | None:
-        """Take the next question to a source that is due; None when there is none."""
+        """Take the next request to a source that is due; None when there is none."""
 
     def record_answer(
-        self, errand: FetchRequest, wanted: Sequence[OfferedStudy], now: datetime
+        self, request: FetchRequest, wanted: Sequence[OfferedStudy], now: datetime
     ) -> None:
         """Record the answer to a query: what is to be fetched, if anything."""
 
-    def record_retrieved(self, errand: FetchRequest, now: datetime, ask_again_at: datetime) -> None:
+    def record_retrieved(
+        self, request: FetchRequest, now: datetime, ask_again_at: datetime
+    ) -> None:
         """Record that an archive says that it has sent what was asked for.
 
         Where nothing came all the same, it is due again.
         """
 
     def record_failed(
-        self, errand: FetchRequest, fault: FetchFault, now: datetime, ask_again_at: datetime
+        self, request: FetchRequest, fault: FetchFault, now: datetime, ask_again_at: datetime
     ) -> None:
-        """Record that an errand came to nothing, and when it is due again."""
+        """Record that a request failed, and when it is due again."""

@@ -1,14 +1,14 @@
-"""C-FIND as SCU: whether a destination shows what it has stored (PS3.4 C, Study Root)."""
+"""C-FIND as SCU: whether a destination shows what it stored (PS3.4 C, Study Root)."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import build_context
 
-from secondread.send.association import Call, CallError, open_association
-from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, PeerCheck
+from secondread.send.association import Call, CallError, check_support, open_association
+from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, Cancelled, PeerCheck
 
 STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
 """Study Root Query/Retrieve Information Model - FIND."""
@@ -16,7 +16,7 @@ STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
 FIND_CONTEXT = build_context(STUDY_ROOT_FIND, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 
 _MOST_MATCHES = 100
-"""A query for one instance has one match; a peer that goes on and on is left."""
+"""A query for one instance has one match; an association with endless matches is aborted."""
 
 _MOST_SECONDS = 300.0
 
@@ -25,11 +25,10 @@ def find_instances(
     callee: Callee,
     calling_ae_title: str,
     study_uid: str,
-    objects: Sequence[AwaitedInstance],
-    *,
-    cancelled: Callable[[], bool],
+    instances: Sequence[AwaitedInstance],
+    cancelled: Cancelled,
 ) -> frozenset[str]:
-    """Ask a peer which objects of a study it shows.
+    """Ask a peer which instances of a study it shows.
 
     Each is asked for by its own three UIDs, with single value matching, which is the one way of
     asking at the level of instances that every peer has to know (PS3.4 C.4.1.2.1).
@@ -42,10 +41,10 @@ def find_instances(
         The AE title to call with.
     study_uid
         Their Study Instance UID.
-    objects
+    instances
         What is looked for.
     cancelled
-        Asked between two objects; the rest then counts as not seen.
+        Asked between two instances; the rest then counts as not seen.
 
     Returns
     -------
@@ -59,33 +58,26 @@ def find_instances(
     """
     seen: set[str] = set()
     with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
-        for item in objects:
+        for instance in instances:
             if cancelled():
                 break
-            if _shows(call, study_uid, item):
-                seen.add(item.sop_instance_uid)
+            if _shows(call, study_uid, instance):
+                seen.add(instance.sop_instance_uid)
     return frozenset(seen)
 
 
 def check_query_support(
-    callee: Callee, calling_ae_title: str, instead: str = "choose another proof, or query_ae_title"
+    callee: Callee, calling_ae_title: str, remedy: str = "choose another proof, or query_ae_title"
 ) -> PeerCheck:
     """Ask a peer whether it accepts Study Root queries, without a query.
 
-    `instead` is what to do where it does not, in words.
+    `remedy` is what a person does where it does not.
     """
-    try:
-        with open_association(callee, calling_ae_title, [FIND_CONTEXT]):
-            return PeerCheck(ok=True, kind=None, detail="accepts Study Root queries")
-    except CallError as error:
-        detail = error.detail
-        if error.kind is AnswerKind.CONTEXT_REFUSED:
-            detail = f"does not accept Study Root queries: {instead}"
-        return PeerCheck(ok=False, kind=error.kind, detail=detail)
+    return check_support(callee, calling_ae_title, FIND_CONTEXT, "Study Root queries", remedy)
 
 
 def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) -> list[Dataset]:
-    """Return what a peer answers to a query, to its end.
+    """Return all that a peer answers to a query.
 
     Parameters
     ----------
@@ -94,7 +86,7 @@ def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) 
     identifier
         The keys.
     most
-        A peer that gives as many matches or more is left.
+        A peer that gives as many answers or more has its association aborted.
     seconds
         How long the answers may take altogether.
 
@@ -103,7 +95,7 @@ def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) 
     CallError
         The peer did not answer, answered a failure, or did not come to an end.
     """
-    found: list[Dataset] = []
+    found_matches: list[Dataset] = []
     status: int | None = None
     answers, deadline = 0, time.monotonic() + seconds
     is_endless = False
@@ -112,7 +104,7 @@ def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) 
         for answer, match in call.association.send_c_find(identifier, STUDY_ROOT_FIND):
             status = int(answer.Status) if "Status" in answer else None
             if match is not None:
-                found.append(match)
+                found_matches.append(match)
             answers += 1
             if not is_endless and (answers >= most or time.monotonic() > deadline):
                 is_endless = True
@@ -125,15 +117,25 @@ def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) 
         raise call.explain_loss()
     if status != 0x0000:
         raise CallError(AnswerKind.STATUS, f"the query was answered 0x{status:04X}")
-    return found
+    return found_matches
 
 
-def _shows(call: Call, study_uid: str, item: AwaitedInstance) -> bool:
+def make_identifier(level: str, **keys: object) -> Dataset:
+    """Return the identifier of a query or retrieval at a level, with keys by their keywords."""
     identifier = Dataset()
-    identifier.QueryRetrieveLevel = "IMAGE"
-    identifier.StudyInstanceUID = study_uid
-    identifier.SeriesInstanceUID = item.series_uid
-    identifier.SOPInstanceUID = item.sop_instance_uid
+    identifier.QueryRetrieveLevel = level
+    for keyword, value in keys.items():
+        setattr(identifier, keyword, value)
+    return identifier
+
+
+def _shows(call: Call, study_uid: str, instance: AwaitedInstance) -> bool:
+    identifier = make_identifier(
+        "IMAGE",
+        StudyInstanceUID=study_uid,
+        SeriesInstanceUID=instance.series_uid,
+        SOPInstanceUID=instance.sop_instance_uid,
+    )
     # Some peers ignore the keys that they do not know, and return more than was asked.
     answers = collect_matches(call, identifier, _MOST_MATCHES, _MOST_SECONDS)
-    return any(match.get("SOPInstanceUID") == item.sop_instance_uid for match in answers)
+    return any(match.get("SOPInstanceUID") == instance.sop_instance_uid for match in answers)

@@ -1,12 +1,15 @@
 """What is sent, to whom, and what came of it: the values of this stage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from secondread.settings import TlsSettings
+
+Cancelled = Callable[[], bool]
+"""Asked between two objects or requests; True: leave the rest."""
 
 
 class Callee(Protocol):
@@ -46,7 +49,7 @@ class PeerAddress:
 
 @dataclass(frozen=True, slots=True)
 class OutboxObject:
-    """One object as it lies in the outbox."""
+    """One result object as it is stored in the outbox."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -66,12 +69,12 @@ class DeliveryBatch:
     attempt: int
     """Number of this attempt, from 1."""
     claim: str
-    """Names this claim: an answer that comes after its lease ran out can be told by it."""
+    """Names this claim: it shows whether an answer came only after the lease ran out."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitedInstance:
-    """One object that its destination stored, and that its proof is asked for."""
+    """One instance that its destination stored, and of which the proof is awaited."""
 
     sop_class_uid: str
     series_uid: str
@@ -82,7 +85,7 @@ class AwaitedInstance:
 
 @dataclass(frozen=True, slots=True)
 class ProofBatch:
-    """The objects of one study whose proof is due at one destination, claimed by one worker."""
+    """The instances of one study whose proof is due at one destination, claimed by one worker."""
 
     study_uid: str
     destination: str
@@ -92,8 +95,8 @@ class ProofBatch:
 
     @property
     def attempt(self) -> int:
-        """How many times the proof will have been asked for with this one, from 1."""
-        return 1 + max(item.times_asked for item in self.instances)
+        """Number of this attempt to get the proof, from 1."""
+        return 1 + max(instance.times_asked for instance in self.instances)
 
 
 class AnswerKind(StrEnum):
@@ -113,12 +116,12 @@ class AnswerKind(StrEnum):
 
     @property
     def is_stored(self) -> bool:
-        """Whether the peer holds the object; a warning status says so too (PS3.4 B.2.3)."""
+        """Whether the peer holds the object; it does with a warning status too (PS3.4 B.2.3)."""
         return self in {AnswerKind.STORED, AnswerKind.STORED_WITH_WARNING}
 
     @property
     def concerns_the_peer(self) -> bool:
-        """Whether any other object would have met the same: the peer, not the object."""
+        """Whether the fault is the peer's, so that any other object would have met it too."""
         return self in {
             AnswerKind.REJECTED,
             AnswerKind.UNREACHABLE,

@@ -9,8 +9,8 @@ from secondread.log import get_logger
 
 log = get_logger(__name__)
 
-# How often it is looked how old the oldest is.
 _CHECK_SECONDS = 15.0
+"""How often the age of the oldest is asked for."""
 
 
 class AlarmRegister(Protocol):
@@ -24,7 +24,7 @@ class AlarmRegister(Protocol):
 
 
 class OverdueAlarm:
-    """Raises an alarm when the oldest is too old, and clears it after.
+    """Raises an alarm when the oldest waits too long, and clears it when that is over.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class OverdueAlarm:
         The alarm's kind.
     destination
         Name of the destination, the alarm's subject.
-    what
+    waiting
         What waits, in words.
     limit_seconds
         The age from which on the alarm is raised.
@@ -46,38 +46,38 @@ class OverdueAlarm:
         self,
         kind: str,
         destination: str,
-        what: str,
+        waiting: str,
         limit_seconds: float,
         alarms: AlarmRegister,
         clock: Clock,
     ) -> None:
         self._kind = kind
         self._destination = destination
-        self._what = what
+        self._waiting = waiting
         self._limit_seconds = limit_seconds
         self._alarms = alarms
         self._clock = clock
-        self._raised: bool | None = None
+        self._is_raised: bool | None = None
         self._checked_at: datetime | None = None
 
-    def check_oldest(self, oldest: Callable[[str], datetime | None]) -> None:
-        """Look at the oldest that waits for the destination, if it is time to look again."""
+    def check_oldest(self, find_oldest: Callable[[str], datetime | None]) -> None:
+        """Ask for the oldest that waits for the destination, if it is time to ask again."""
         now = self._clock()
         checked = self._checked_at
         if checked is not None and now - checked < timedelta(seconds=_CHECK_SECONDS):
             return
         self._checked_at = now
-        since = oldest(self._destination)
+        since = find_oldest(self._destination)
         age = 0.0 if since is None else (now - since).total_seconds()
-        overdue = age > self._limit_seconds
-        if overdue == self._raised:
+        is_overdue = age > self._limit_seconds
+        if is_overdue == self._is_raised:
             return
-        if overdue:
-            words = f"{self._what} {self._destination} since {since:%Y-%m-%d %H:%M} UTC"
+        if is_overdue:
+            words = f"{self._waiting} {self._destination} since {since:%Y-%m-%d %H:%M} UTC"
             self._alarms.raise_alarm(self._kind, self._destination, words, now)
             log.warning(
                 self._kind.replace("-", "_"), destination=self._destination, age_seconds=round(age)
             )
         else:
             self._alarms.clear_alarm(self._kind, self._destination, now)
-        self._raised = overdue
+        self._is_raised = is_overdue

@@ -1,7 +1,6 @@
 """C-FIND as SCU for priors: which earlier mammograms of a patient an archive has (PS3.4 C)."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -13,8 +12,8 @@ from secondread.errors import HeaderError
 from secondread.followup.priors import EarlierStudy, PriorRule, choose_priors
 from secondread.send.association import Call, CallError, open_association
 from secondread.send.fetch_queue import FetchRequest, OfferedStudy
-from secondread.send.find import FIND_CONTEXT, collect_matches
-from secondread.send.outbox import AnswerKind, Callee
+from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
+from secondread.send.outbox import AnswerKind, Callee, Cancelled
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _WILDCARDS = frozenset("*?\\")
@@ -24,8 +23,8 @@ _MOST_SERIES = 40
 _MOST_IMAGES = 60
 """An archive that gives more matches than this is not answering the question."""
 
-_MOST_LOOKED_INTO = 8
-"""Studies whose images are asked for; of further ones the views stay unknown."""
+_MOST_ASKED_FOR_VIEWS = 8
+"""Studies whose images are asked for; the views of further ones stay unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +38,15 @@ class PriorWindow:
 def find_priors(
     callee: Callee,
     calling_ae_title: str,
-    errand: FetchRequest,
+    request: FetchRequest,
     window: PriorWindow,
-    cancelled: Callable[[], bool],
+    cancelled: Cancelled,
 ) -> tuple[OfferedStudy, ...]:
     """Ask an archive for a patient's earlier mammograms, and choose those to fetch.
 
     Studies are asked for by Patient ID and its issuer, within a window of dates. Which views they
     have is asked only of those that would be chosen, because archives take their time with it;
-    of one that does not say, it stays open until its images are here.
+    where an archive does not say, the views stay unknown until the images are here.
 
     Raises
     ------
@@ -56,73 +55,75 @@ def find_priors(
     """
     with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
         seconds = 4 * callee.timeout_seconds
-        answers = collect_matches(call, _study_keys(errand, window), _MOST_STUDIES, seconds)
+        answers = collect_matches(call, _identify_studies(request, window), _MOST_STUDIES, seconds)
         # What is held without a view in scope, a report for example, does not count as held.
-        held = {study.study_uid: study for study in errand.held_studies}
+        held = {study.study_uid: study for study in request.held_studies}
         offered = {
             study.study_uid: OfferedStudy(study)
-            for study in (_study(answer, errand, window) for answer in answers)
+            for study in (_read_study(answer, request, window) for answer in answers)
             if study is not None and study.study_uid not in held
         }
-        looked_into: set[str] = set()
+        asked_uids: set[str] = set()
         while True:
-            candidates = [*errand.held_studies, *(one.study for one in offered.values())]
-            chosen = choose_priors(errand.study_date, errand.views, candidates, window.rule)
-            wanted = [offered[one.study_uid] for one in chosen if one.study_uid in offered]
-            new = [one for one in wanted if one.study.study_uid not in looked_into]
-            if not new or cancelled() or len(looked_into) >= _MOST_LOOKED_INTO:
+            candidates = [*request.held_studies, *(offer.study for offer in offered.values())]
+            chosen = choose_priors(request.study_date, request.views, candidates, window.rule)
+            wanted = [offered[study.study_uid] for study in chosen if study.study_uid in offered]
+            new = [offer for offer in wanted if offer.study.study_uid not in asked_uids]
+            if not new or cancelled() or len(asked_uids) >= _MOST_ASKED_FOR_VIEWS:
                 return tuple(wanted)
             uid = new[0].study.study_uid
-            looked_into.add(uid)
-            offered[uid] = _look_into(call, new[0], seconds)
+            asked_uids.add(uid)
+            offered[uid] = _ask_for_views(call, new[0], seconds)
 
 
-def _study_keys(errand: FetchRequest, window: PriorWindow) -> Dataset:
-    latest = errand.study_date - window.rule.minimum_age
-    earliest = errand.study_date - window.maximum_age
-    keys = Dataset()
-    keys.QueryRetrieveLevel = "STUDY"
-    keys.PatientID = errand.patient.patient_id
-    # Empty where it is not known: the archive then says it, if it can.
-    keys.IssuerOfPatientID = errand.patient.issuer
-    if not (errand.patient.patient_id + errand.patient.issuer).isascii():
-        keys.SpecificCharacterSet = "ISO_IR 192"
-    keys.StudyDate = f"{earliest:%Y%m%d}-{latest:%Y%m%d}"
-    keys.ModalitiesInStudy = "MG"
-    keys.StudyInstanceUID = ""
-    return keys
+def _identify_studies(request: FetchRequest, window: PriorWindow) -> Dataset:
+    latest = request.study_date - window.rule.minimum_age
+    earliest = request.study_date - window.maximum_age
+    patient = request.patient
+    identifier = make_identifier(
+        "STUDY",
+        PatientID=patient.patient_id,
+        # Empty where it is not known: the archive then returns it, if it can.
+        IssuerOfPatientID=patient.issuer,
+        StudyDate=f"{earliest:%Y%m%d}-{latest:%Y%m%d}",
+        ModalitiesInStudy="MG",
+        StudyInstanceUID="",
+    )
+    if not (patient.patient_id + patient.issuer).isascii():
+        identifier.SpecificCharacterSet = "ISO_IR 192"
+    return identifier
 
 
-def _study(answer: Dataset, errand: FetchRequest, window: PriorWindow) -> EarlierStudy | None:
+def _read_study(answer: Dataset, request: FetchRequest, window: PriorWindow) -> EarlierStudy | None:
     """Return a match as a candidate; None where it is not what was asked for.
 
-    Archives ignore keys that they do not know, so the answer is held against the question.
+    Archives ignore keys that they do not know, so each key is checked in the answer.
     """
-    uid, day = _text(answer, "StudyInstanceUID"), _day(_text(answer, "StudyDate"))
-    if not _UID.fullmatch(uid) or uid == errand.study_uid or day is None:
+    uid, day = _get_text(answer, "StudyInstanceUID"), _parse_day(_get_text(answer, "StudyDate"))
+    if not _UID.fullmatch(uid) or uid == request.study_uid or day is None:
         return None
-    modalities = {str(one).strip() for one in _values(answer, "ModalitiesInStudy")}
+    modalities = {str(value).strip() for value in _get_values(answer, "ModalitiesInStudy")}
     if modalities and "MG" not in modalities:
         return None
-    if not _is_patient(answer, errand.patient):
+    if not _is_patient(answer, request.patient):
         return None
-    age = errand.study_date - day
+    age = request.study_date - day
     if not window.rule.minimum_age <= age <= window.maximum_age:
         return None
     return EarlierStudy(uid, day, None)
 
 
 def _is_patient(answer: Dataset, patient: PatientKey) -> bool:
-    named, issuer = _text(answer, "PatientID"), _text(answer, "IssuerOfPatientID")
-    if not named and not _WILDCARDS.intersection(patient.patient_id):
-        named = patient.patient_id  # checked again when the images are here
-    return named == patient.patient_id and (not issuer or issuer == patient.issuer)
+    patient_id, issuer = _get_text(answer, "PatientID"), _get_text(answer, "IssuerOfPatientID")
+    if not patient_id and not _WILDCARDS.intersection(patient.patient_id):
+        patient_id = patient.patient_id  # checked again when the images are here
+    return patient_id == patient.patient_id and (not issuer or issuer == patient.issuer)
 
 
-def _look_into(call: Call, offered: OfferedStudy, seconds: float) -> OfferedStudy:
-    """Return a study with its views and the series that have them, where the archive says so."""
+def _ask_for_views(call: Call, offered: OfferedStudy, seconds: float) -> OfferedStudy:
+    """Return a study with its views and the series that have them, where the archive names them."""
     try:
-        images = _images(call, offered.study.study_uid, seconds)
+        images = _read_images(call, offered.study.study_uid, seconds)
     except CallError as error:
         if error.kind is not AnswerKind.STATUS:
             raise
@@ -143,53 +144,48 @@ def _look_into(call: Call, offered: OfferedStudy, seconds: float) -> OfferedStud
     )
 
 
-def _images(call: Call, study_uid: str, seconds: float) -> list[Mammogram]:
-    """Return what an archive says of a study's images; nothing where it leaves gaps."""
-    keys = Dataset()
-    keys.QueryRetrieveLevel = "SERIES"
-    keys.StudyInstanceUID = study_uid
-    keys.SeriesInstanceUID = ""
-    keys.Modality = "MG"
-    found: list[Mammogram] = []
-    for series in collect_matches(call, keys, _MOST_SERIES, seconds):
-        uid = _text(series, "SeriesInstanceUID")
-        if _text(series, "Modality") not in {"MG", ""} or not _UID.fullmatch(uid):
+def _read_images(call: Call, study_uid: str, seconds: float) -> list[Mammogram]:
+    """Return the headers of a study's images, as an archive answers; none where it leaves gaps."""
+    identifier = make_identifier(
+        "SERIES", StudyInstanceUID=study_uid, SeriesInstanceUID="", Modality="MG"
+    )
+    mammograms: list[Mammogram] = []
+    for series in collect_matches(call, identifier, _MOST_SERIES, seconds):
+        uid = _get_text(series, "SeriesInstanceUID")
+        if _get_text(series, "Modality") not in {"MG", ""} or not _UID.fullmatch(uid):
             continue
-        for image in collect_matches(call, _image_keys(study_uid, uid), _MOST_IMAGES, seconds):
+        for image in collect_matches(call, _identify_images(study_uid, uid), _MOST_IMAGES, seconds):
             image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, uid
             try:
-                found.append(Mammogram.from_dataset(image))
+                mammograms.append(Mammogram.from_dataset(image))
             except HeaderError:
                 return []
-    return found
+    return mammograms
 
 
-def _image_keys(study_uid: str, series_uid: str) -> Dataset:
-    keys = Dataset()
-    keys.QueryRetrieveLevel = "IMAGE"
-    keys.StudyInstanceUID = study_uid
-    keys.SeriesInstanceUID = series_uid
+def _identify_images(study_uid: str, series_uid: str) -> Dataset:
+    identifier = make_identifier("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
     for keyword in (
         *("SOPInstanceUID", "SOPClassUID", "ImageLaterality", "ViewPosition", "ImageType"),
         *("NumberOfFrames", "PresentationIntentType"),
     ):
-        setattr(keys, keyword, None)
-    keys.ViewCodeSequence = []
-    return keys
+        setattr(identifier, keyword, None)
+    identifier.ViewCodeSequence = []
+    return identifier
 
 
-def _text(answer: Dataset, keyword: str) -> str:
+def _get_text(answer: Dataset, keyword: str) -> str:
     return str(answer.get(keyword, None) or "").strip()
 
 
-def _values(answer: Dataset, keyword: str) -> list[object]:
+def _get_values(answer: Dataset, keyword: str) -> list[object]:
     value = answer.get(keyword, None)
     if value is None or isinstance(value, str):
         return [value] if value else []
     return list(value)
 
 
-def _day(text: str) -> date | None:
+def _parse_day(text: str) -> date | None:
     try:
         return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
     except ValueError:

@@ -1,16 +1,58 @@
-"""What the lanes that ask for proof work with; see `send.prover`."""
+"""The proof that a destination holds what it stored: asked for until it is in.
+
+Every destination has a second worker for this, so that waiting for a proof never holds up
+sending. With ``commitment`` a step asks for the storage commitment of one study's objects; the
+report is recorded by the process that receives it (`accept.commitment`), and what was not
+reported in time is asked for again under a new Transaction UID. With ``query`` a step asks
+whether the destination shows them. The pauses grow, and nothing is ever given up.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Protocol, assert_never
 
-from secondread.accept.commitment import CommitmentLedger
+from pynetdicom.events import Event
+
+from secondread.accept.commitment import CommitmentLedger, answer_commitment_report
 from secondread.clock import Clock
+from secondread.log import get_logger
+from secondread.metrics import PROOFS
+from secondread.send.association import CallError
 from secondread.send.commitment_request import OnReport
-from secondread.send.outbox import AwaitedInstance, Callee, PeerAddress, ProofBatch
-from secondread.send.overdue import AlarmRegister
+from secondread.send.outbox import (
+    AwaitedInstance,
+    Callee,
+    Cancelled,
+    PeerAddress,
+    ProofBatch,
+)
+from secondread.send.overdue import AlarmRegister, OverdueAlarm
+from secondread.send.workers import compute_pause
 from secondread.settings import DestinationSettings, Proof
+
+log = get_logger(__name__)
+
+ALARM_KIND = "proof-overdue"
+
+# A claim outlives connecting, a request, lingering for its report, and release; or one query for
+# each of about ten objects. Should it run out all the same, another worker asks once more.
+_LEASE_TIMEOUTS = 20
+_LEASE_EXTRA_SECONDS = 60.0
+
+_LONGEST_PATIENCE = 12
+"""The longest wait for a proof, as a multiple of the shortest."""
+
+_ALARM_PATIENCE = 4
+"""The age of the oldest object without a proof that raises an alarm, as a multiple of the
+shortest wait."""
+
+_FRUITLESS_QUERIES = 6
+"""After so many queries that did not show an object it is sent again: it may have been lost."""
+
+_IDLE_SECONDS = 30.0
+"""How often a destination is looked at that needs no proof any more: an object may have waited for
+one when the settings were changed."""
 
 
 class ProofQueue(Protocol):
@@ -25,9 +67,9 @@ class ProofQueue(Protocol):
         """
 
     def record_request(
-        self, unproven: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
+        self, batch: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
     ) -> None:
-        """Write a storage commitment transaction down, before it is asked for."""
+        """Record a storage commitment transaction, before it is asked for."""
 
     def record_not_taken(
         self, transaction_uid: str, why: str, now: datetime, ask_again_at: datetime
@@ -35,24 +77,24 @@ class ProofQueue(Protocol):
         """Record that the destination did not take a storage commitment request."""
 
     def record_proven(
-        self, unproven: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
+        self, batch: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
     ) -> None:
         """Record the objects that the destination holds."""
 
     def record_not_shown(
         self,
-        unproven: ProofBatch,
+        batch: ProofBatch,
         instances: Collection[str],
         why: str,
         ask_again_at: datetime,
     ) -> None:
         """Record the objects that were asked for and have no proof yet."""
 
-    def postpone(self, unproven: ProofBatch, why: str, ask_again_at: datetime) -> None:
+    def postpone(self, batch: ProofBatch, why: str, ask_again_at: datetime) -> None:
         """Record that the objects could not be asked for."""
 
     def record_refused(
-        self, unproven: ProofBatch, instances: Collection[str], why: str, now: datetime
+        self, batch: ProofBatch, instances: Collection[str], why: str, now: datetime
     ) -> None:
         """Record the objects that the destination does not hold: they are sent again."""
 
@@ -60,56 +102,203 @@ class ProofQueue(Protocol):
         """Return since when the oldest object of a live destination waits for its proof."""
 
 
-class RequestCommitment(Protocol):
-    """`secondread.send.commitment_request.request_commitment`, or a stand-in."""
-
-    def __call__(
-        self,
-        callee: Callee,
-        calling_ae_title: str,
-        transaction_uid: str,
-        objects: Sequence[AwaitedInstance],
-        on_report: OnReport,
-        linger_seconds: float,
-    ) -> None:
-        """Ask; raises `CallError`."""
-
-
-class FindInstances(Protocol):
-    """`secondread.send.find.find_instances`, or a stand-in."""
-
-    def __call__(
-        self,
-        callee: Callee,
-        calling_ae_title: str,
-        study_uid: str,
-        objects: Sequence[AwaitedInstance],
-        *,
-        cancelled: Callable[[], bool],
-    ) -> frozenset[str]:
-        """Return what the destination shows; raises `CallError`."""
-
-
 @dataclass(frozen=True, slots=True)
 class ProofWiring:
-    """What every lane works with."""
+    """What the proof workers of all destinations work with."""
 
     queue: ProofQueue
     ledger: CommitmentLedger
     """Where a report goes that comes over the association of its request."""
     alarms: AlarmRegister
-    request_commitment: RequestCommitment
-    find_instances: FindInstances
+    request_commitment: Callable[
+        [Callee, str, str, Sequence[AwaitedInstance], OnReport, float], None
+    ]
+    """`send.commitment_request.request_commitment`."""
+    find_instances: Callable[
+        [Callee, str, str, Sequence[AwaitedInstance], Cancelled], frozenset[str]
+    ]
+    """`send.find.find_instances`."""
     clock: Clock
     make_transaction_uid: Callable[[], str]
     """Returns a UID that nobody ever used, for a transaction."""
     worker: str
-    """Name of this worker, written into claims."""
+    """Name of the worker process, written into claims."""
     calling_ae_title: str
     """The AE title to call with."""
     alarm_seconds: float = 900.0
     """Age of the oldest object without a proof from which on an alarm is raised, or four times
     the destination's wait for a proof where that is longer."""
+
+
+class ProofWorker:
+    """The proofs of one destination."""
+
+    def __init__(self, destination: DestinationSettings, wiring: ProofWiring) -> None:
+        self.name = destination.name
+        # A request stays open for its report, and does not notice meanwhile that it is to stop.
+        self.longest_wait_seconds = (
+            destination.timeout_seconds + destination.commitment_linger_seconds
+        )
+        self._destination = destination
+        self._wiring = wiring
+        self._queue = wiring.queue
+        self._fruitless = 0
+        self._patience_seconds = {
+            Proof.COMMITMENT: destination.commitment_seconds,
+            Proof.QUERY: destination.query_seconds,
+            Proof.STORE_STATUS: 0.0,
+        }[destination.proof]
+        self._overdue = OverdueAlarm(
+            ALARM_KIND,
+            destination.name,
+            "the proof of delivery is outstanding at",
+            max(wiring.alarm_seconds, _ALARM_PATIENCE * self._patience_seconds),
+            wiring.alarms,
+            wiring.clock,
+        )
+
+    def step(self, cancelled: Cancelled) -> float | None:
+        """Ask once, if a proof is due.
+
+        Returns
+        -------
+        float or None
+            Seconds to wait before the next step: 0 after the destination was asked, a growing
+            pause where it could not be; None when nothing was due.
+        """
+        destination = self._destination
+        lease = _LEASE_TIMEOUTS * destination.timeout_seconds + _LEASE_EXTRA_SECONDS
+        now = self._wiring.clock()
+        batch = self._queue.claim_batch(self.name, self._wiring.worker, now, lease)
+        self._overdue.check_oldest(self._queue.find_oldest_unproven)
+        if batch is None:
+            return _IDLE_SECONDS if destination.proof is Proof.STORE_STATUS else None
+        match destination.proof:
+            case Proof.COMMITMENT:
+                return self._request_commitment(batch)
+            case Proof.QUERY:
+                return self._query(batch, cancelled)
+            case Proof.STORE_STATUS:
+                # Stored when the settings asked for more: now that is proof enough.
+                self._queue.record_proven(batch, _list_uids(batch), Proof.STORE_STATUS, now)
+                return 0.0
+        assert_never(destination.proof)
+
+    def _request_commitment(self, batch: ProofBatch) -> float:
+        wiring, destination = self._wiring, self._destination
+        transaction_uid = wiring.make_transaction_uid()
+        now = wiring.clock()
+        self._queue.record_request(batch, transaction_uid, now, self._compute_due_time(batch, now))
+        try:
+            wiring.request_commitment(
+                destination,
+                wiring.calling_ae_title,
+                transaction_uid,
+                batch.instances,
+                self._on_report,
+                destination.commitment_linger_seconds,
+            )
+        except CallError as error:
+            pause = self._note_failure(batch, error)
+            now = wiring.clock()
+            due_at = now + timedelta(seconds=pause)
+            self._queue.record_not_taken(transaction_uid, _describe_error(error), now, due_at)
+            return pause
+        self._note_asked(batch, transaction_uid=transaction_uid, turn=batch.attempt)
+        return 0.0
+
+    def _on_report(self, event: Event) -> tuple[int, None]:
+        wiring = self._wiring
+        return answer_commitment_report(
+            event, wiring.ledger, self._destination.ae_title, wiring.clock()
+        )
+
+    def _query(self, batch: ProofBatch, cancelled: Cancelled) -> float:
+        wiring = self._wiring
+        try:
+            shown = wiring.find_instances(
+                build_query_address(self._destination),
+                wiring.calling_ae_title,
+                batch.study_uid,
+                batch.instances,
+                cancelled,
+            )
+        except CallError as error:
+            pause = self._note_failure(batch, error)
+            due_at = wiring.clock() + timedelta(seconds=pause)
+            self._queue.postpone(batch, _describe_error(error), due_at)
+            return pause
+        now = wiring.clock()
+        if cancelled():
+            self._queue.postpone(batch, "the node was stopping", now)
+            return 0.0
+        self._record(batch, shown, now)
+        return 0.0
+
+    def _record(self, batch: ProofBatch, shown: frozenset[str], now: datetime) -> None:
+        lost: list[str] = []
+        awaited: list[str] = []
+        for instance in batch.instances:
+            if instance.sop_instance_uid not in shown:
+                is_lost = instance.times_asked + 1 >= _FRUITLESS_QUERIES
+                (lost if is_lost else awaited).append(instance.sop_instance_uid)
+        if shown:
+            self._queue.record_proven(batch, shown, Proof.QUERY, now)
+        if awaited:
+            why = "the destination does not show it yet"
+            self._queue.record_not_shown(batch, awaited, why, self._compute_due_time(batch, now))
+        if lost:
+            why = f"not shown by {_FRUITLESS_QUERIES} queries: sent again"
+            self._queue.record_refused(batch, lost, why, now)
+        self._note_asked(batch, shown=len(shown), awaited=len(awaited), lost=len(lost))
+
+    def _compute_due_time(self, batch: ProofBatch, now: datetime) -> datetime:
+        """Return when to ask again, should there be no proof by then."""
+        first = self._patience_seconds
+        pause = compute_pause(batch.attempt, _LONGEST_PATIENCE * first, first)
+        return now + timedelta(seconds=pause)
+
+    def _note_asked(self, batch: ProofBatch, **facts: object) -> None:
+        self._fruitless = 0
+        self._count("asked")
+        log.info(
+            "proof_asked",
+            destination=batch.destination,
+            study_uid=batch.study_uid,
+            proof=self._destination.proof.value,
+            objects=len(batch.instances),
+            **facts,
+        )
+
+    def _note_failure(self, batch: ProofBatch, error: CallError) -> float:
+        """Return the pause after a call that failed.
+
+        It is the whole worker's: what keeps a destination from being asked, its refusal of the
+        service included, keeps it from being asked about any study.
+        """
+        self._fruitless += 1
+        self._count(error.kind.value)
+        pause = compute_pause(self._fruitless, self._destination.maximum_pause_seconds)
+        log.warning(
+            "proof_not_asked",
+            destination=batch.destination,
+            study_uid=batch.study_uid,
+            proof=self._destination.proof.value,
+            answer=error.kind.value,
+            wait_seconds=pause,
+        )
+        return pause
+
+    def _count(self, answer: str) -> None:
+        PROOFS.labels(self._destination.name, self._destination.proof.value, answer).inc()
+
+
+def _describe_error(error: CallError) -> str:
+    return f"proof not asked for: {error.kind.value}: {error.detail}"
+
+
+def _list_uids(batch: ProofBatch) -> list[str]:
+    return [instance.sop_instance_uid for instance in batch.instances]
 
 
 def build_query_address(destination: DestinationSettings) -> PeerAddress:

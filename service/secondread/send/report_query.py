@@ -6,20 +6,20 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
 
 from secondread.send.association import Call, open_association
-from secondread.send.find import FIND_CONTEXT, collect_matches
+from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
 from secondread.send.outbox import Callee
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _MOST_SERIES, _MOST_DOCUMENTS = 40, 40
 """An archive that gives more matches than this is not answering the question."""
-_MOST_LOOKED_INTO = 6
+_MOST_ASKED_FOR_CLASSES = 6
 
 
 def find_reports(callee: Callee, calling_ae_title: str, study_uid: str) -> tuple[str, ...]:
     """Ask an archive for the series of a study that hold Mammography CAD SRs and nothing else.
 
-    A series with other documents as well, or of which the archive does not say what it holds, is
-    left out: what this node does not take would make the retrieval fail.
+    A series with other documents as well, or whose content the archive does not name, is left out:
+    what this node does not take would make the retrieval fail.
 
     Raises
     ------
@@ -28,19 +28,15 @@ def find_reports(callee: Callee, calling_ae_title: str, study_uid: str) -> tuple
     """
     with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
         seconds = 2 * callee.timeout_seconds
-        answers = collect_matches(call, _series_keys(study_uid), _MOST_SERIES, seconds)
-        named = [str(one.get("SeriesInstanceUID", None) or "") for one in answers if _is_sr(one)]
-        found = [uid for uid in named if _UID.fullmatch(uid)][:_MOST_LOOKED_INTO]
-        return tuple(uid for uid in found if _are_cad(call, study_uid, uid, seconds))
-
-
-def _series_keys(study_uid: str) -> Dataset:
-    keys = Dataset()
-    keys.QueryRetrieveLevel = "SERIES"
-    keys.StudyInstanceUID = study_uid
-    keys.SeriesInstanceUID = ""
-    keys.Modality = "SR"
-    return keys
+        identifier = make_identifier(
+            "SERIES", StudyInstanceUID=study_uid, SeriesInstanceUID="", Modality="SR"
+        )
+        answers = collect_matches(call, identifier, _MOST_SERIES, seconds)
+        answered = [
+            str(series.get("SeriesInstanceUID", None) or "") for series in answers if _is_sr(series)
+        ]
+        valid = [uid for uid in answered if _UID.fullmatch(uid)][:_MOST_ASKED_FOR_CLASSES]
+        return tuple(uid for uid in valid if _are_cad(call, study_uid, uid, seconds))
 
 
 def _is_sr(series: Dataset) -> bool:
@@ -49,14 +45,13 @@ def _is_sr(series: Dataset) -> bool:
 
 
 def _are_cad(call: Call, study_uid: str, series_uid: str, seconds: float) -> bool:
-    keys = Dataset()
-    keys.QueryRetrieveLevel = "IMAGE"
-    keys.StudyInstanceUID = study_uid
-    keys.SeriesInstanceUID = series_uid
-    keys.SOPInstanceUID = ""
-    keys.SOPClassUID = None
-    classes = {
-        str(one.get("SOPClassUID", None) or "")
-        for one in collect_matches(call, keys, _MOST_DOCUMENTS, seconds)
-    }
+    identifier = make_identifier(
+        "IMAGE",
+        StudyInstanceUID=study_uid,
+        SeriesInstanceUID=series_uid,
+        SOPInstanceUID="",
+        SOPClassUID=None,
+    )
+    documents = collect_matches(call, identifier, _MOST_DOCUMENTS, seconds)
+    classes = {str(document.get("SOPClassUID", None) or "") for document in documents}
     return classes == {MammographyCADSRStorage}

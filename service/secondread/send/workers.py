@@ -1,60 +1,82 @@
-"""Lanes: threads that take one short step after another, each for one destination."""
+"""Threads that take one short step after another, each for one destination, and their pauses."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import Protocol
 
 from secondread.log import get_logger
-from secondread.send.backoff import compute_pause
+from secondread.send.outbox import Cancelled
 
 log = get_logger(__name__)
 
+FIRST_PAUSE_SECONDS = 5.0
 _LONGEST_TROUBLE_SECONDS = 60.0
 
 
-class DestinationWorker(Protocol):
-    """What a lane does, step by step."""
+def compute_pause(attempt: int, maximum: float, first: float = FIRST_PAUSE_SECONDS) -> float:
+    """Return the seconds to wait after the failure of an attempt: doubling, up to a maximum.
 
-    def step(self, cancelled: Callable[[], bool]) -> float | None:
+    Parameters
+    ----------
+    attempt
+        Number of the attempt that failed, from 1.
+    maximum
+        The longest pause, in seconds.
+    first
+        The first one, in seconds.
+
+    >>> [compute_pause(attempt, 60.0) for attempt in (1, 2, 3, 4, 5, 6000)]
+    [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+    """
+    if attempt < 1:
+        raise ValueError(f"attempts count from 1, not {attempt}")
+    # Capped before the power is taken: after a week of tries it would not fit a float.
+    doublings = min(attempt - 1, 30)
+    return min(first * 2.0**doublings, maximum)
+
+
+class DestinationWorker(Protocol):
+    """What a thread does for one destination, step by step."""
+
+    name: str
+    """The destination's."""
+    longest_wait_seconds: float
+    """The longest that a step may take to notice that it is cancelled."""
+
+    def step(self, cancelled: Cancelled) -> float | None:
         """Do what is due; return the seconds to wait before the next step, None if idle."""
 
 
 class DestinationWorkers:
-    """Steps for several destinations, each in a thread of its own.
+    """Workers for several destinations, each in a thread of its own.
 
     Parameters
     ----------
-    kind
-        What the lanes do, as in the names of their threads.
-    steps
-        The steps of each destination, by its name.
+    task
+        What they do, as in the names of their threads.
+    workers
+        One for each destination.
     poll_seconds
-        How often a lane without work looks for some.
-    longest_wait
-        The longest that one step may take to notice that it is cancelled, in seconds.
+        How often a worker without work looks for some.
     """
 
     def __init__(
-        self,
-        kind: str,
-        steps: Mapping[str, DestinationWorker],
-        poll_seconds: float,
-        longest_wait: float,
+        self, task: str, workers: Sequence[DestinationWorker], poll_seconds: float = 0.25
     ) -> None:
-        self._kind = kind
+        self._task = task
         self._poll_seconds = poll_seconds
-        self._longest_wait = longest_wait
+        self._longest_wait = max((worker.longest_wait_seconds for worker in workers), default=0.0)
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(
-                target=self._run, args=(name, lane), name=f"{kind}-{name}", daemon=True
+                target=self._run_steps, args=(worker,), name=f"{task}-{worker.name}", daemon=True
             )
-            for name, lane in steps.items()
+            for worker in workers
         ]
 
     def start(self) -> None:
-        """Start the lanes."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -64,7 +86,7 @@ class DestinationWorkers:
         Returns
         -------
         bool
-            Whether every lane has stopped. One that has not is in the middle of an object; its
+            Whether every worker has stopped. One that has not is in the middle of an object; its
             claim runs out by itself, and the object is taken up again.
         """
         self._stopping.set()
@@ -73,16 +95,16 @@ class DestinationWorkers:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, name: str, lane: DestinationWorker) -> None:
+    def _run_steps(self, worker: DestinationWorker) -> None:
         troubles = 0
         while not self._stopping.is_set():
             try:
-                wait = lane.step(self._stopping.is_set)
+                wait = worker.step(self._stopping.is_set)
                 troubles = 0
-            # A lane outlives whatever happens to it, a database that is away above all: there
+            # A worker outlives whatever happens to it, a database that is away above all: there
             # is no other thread that would do its work for this destination.
             except Exception:
                 troubles += 1
                 wait = compute_pause(troubles, _LONGEST_TROUBLE_SECONDS)
-                log.exception("lane_failed", lane=self._kind, destination=name)
+                log.exception("destination_worker_failed", task=self._task, destination=worker.name)
             self._stopping.wait(self._poll_seconds if wait is None else wait)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
-from secondread.send.backoff import compute_pause
+from secondread.send.workers import compute_pause
 from secondread.settings import Proof
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
 from secondread.track.tables import DeliveryRow

@@ -1,4 +1,4 @@
-"""Lanes: what is claimed, recorded, retried and told, with a queue and a store in memory."""
+"""Delivery workers: what is claimed, recorded and retried, with a queue and a store in memory."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from secondread.send.delivery import ALARM_KIND, Deliverer, DeliveryWiring, DeliveryWorker
+from secondread.send.delivery import ALARM_KIND, DeliveryWiring, DeliveryWorker
 from secondread.send.outbox import (
     AnswerKind,
     Callee,
@@ -18,6 +18,7 @@ from secondread.send.outbox import (
     answer_all,
 )
 from secondread.send.scu import never_cancelled
+from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationSettings, Proof
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -117,7 +118,6 @@ class ScriptedStore:
         destination: Callee,
         calling_ae_title: str,
         objects: Sequence[OutboxObject],
-        *,
         cancelled: Callable[[], bool],
     ) -> tuple[StoreAnswer, ...]:
         self.calls.append((destination.ae_title, tuple(o.sop_instance_uid for o in objects)))
@@ -169,7 +169,7 @@ def wiring(
     return DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD", alarm_seconds=600)
 
 
-def test_a_lane_without_work_says_so(
+def test_a_worker_without_work_returns_nothing_to_wait_for(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
     store = ScriptedStore(AnswerKind.STORED)
@@ -185,8 +185,8 @@ def test_what_is_stored_is_recorded_with_warnings_counted_as_stored(
 ) -> None:
     queue.put(batch())
     kinds = {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.STORED_WITH_WARNING}
-    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, ScriptedStore(kinds)))
-    assert lane.step(never_cancelled) == 0
+    worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, ScriptedStore(kinds)))
+    assert worker.step(never_cancelled) == 0
     assert queue.sent == ["1.2.3.0", "1.2.3.1"]
     assert queue.missed == []
 
@@ -210,10 +210,10 @@ def test_only_what_was_not_stored_is_tried_again(
     store = ScriptedStore(
         {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.STATUS}, AnswerKind.STORED
     )
-    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
-    lane.step(never_cancelled)
+    worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
+    worker.step(never_cancelled)
     clock.forward(5)
-    lane.step(never_cancelled)
+    worker.step(never_cancelled)
     assert store.calls[1] == ("PACS", ("1.2.3.1",))
     assert queue.sent == ["1.2.3.0", "1.2.3.1"]
 
@@ -222,11 +222,11 @@ def test_a_study_that_a_peer_refuses_waits_longer_each_time_and_holds_up_no_othe
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
     queue.put(batch("1.2.3", count=1))
-    lane = DeliveryWorker(
+    worker = DeliveryWorker(
         destination(), wiring(queue, alarms, clock, ScriptedStore(AnswerKind.STATUS))
     )
     for _ in range(6):
-        assert lane.step(never_cancelled) == 0
+        assert worker.step(never_cancelled) == 0
         clock.forward(60)
     assert [wait for _, _, wait in queue.missed] == [5, 10, 20, 40, 60, 60]
 
@@ -237,10 +237,10 @@ def test_a_destination_that_is_down_gets_one_call_a_pause_however_many_studies_w
     for number in range(50):
         queue.put(batch(f"1.2.{number}", count=1))
     store = ScriptedStore(AnswerKind.UNREACHABLE)
-    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
+    worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
     pauses = []
     for _ in range(5):
-        wait = lane.step(never_cancelled)
+        wait = worker.step(never_cancelled)
         assert wait is not None
         pauses.append(wait)
         clock.forward(wait)
@@ -248,16 +248,16 @@ def test_a_destination_that_is_down_gets_one_call_a_pause_however_many_studies_w
     assert len(store.calls) == 5
 
 
-def test_the_lane_is_quick_again_once_the_peer_answers(
+def test_the_worker_is_quick_again_once_the_peer_answers(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
     for number in range(4):
         queue.put(batch(f"1.2.{number}", count=1))
     down, up = AnswerKind.NO_ANSWER, AnswerKind.STORED
-    lane = DeliveryWorker(
+    worker = DeliveryWorker(
         destination(), wiring(queue, alarms, clock, ScriptedStore(down, down, up, down))
     )
-    assert [lane.step(never_cancelled) for _ in range(4)] == [5, 10, 0, 5]
+    assert [worker.step(never_cancelled) for _ in range(4)] == [5, 10, 0, 5]
 
 
 def test_objects_left_out_because_the_node_stops_are_due_at_once(
@@ -285,16 +285,16 @@ def test_the_alarm_is_raised_once_when_results_wait_too_long_and_cleared_when_th
 ) -> None:
     queue.put(batch(count=1))
     store = ScriptedStore(AnswerKind.UNREACHABLE)
-    lane = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
-    lane.step(never_cancelled)
+    worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
+    worker.step(never_cancelled)
     assert alarms.told == [("cleared", ALARM_KIND, "pacs")]
     for _ in range(3):
         clock.forward(601)
-        lane.step(never_cancelled)
+        worker.step(never_cancelled)
     assert alarms.told[1:] == [("raised", ALARM_KIND, "pacs")]
     store.script = [AnswerKind.STORED]
     clock.forward(60)
-    lane.step(never_cancelled)
+    worker.step(never_cancelled)
     assert alarms.told[2:] == [("cleared", ALARM_KIND, "pacs")]
 
 
@@ -328,7 +328,6 @@ class GatedStore:
         destination: Callee,
         calling_ae_title: str,
         objects: Sequence[OutboxObject],
-        *,
         cancelled: Callable[[], bool],
     ) -> tuple[StoreAnswer, ...]:
         if destination.ae_title == self.held:
@@ -343,12 +342,13 @@ class GatedStore:
 @pytest.fixture
 def held(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
-) -> Iterator[tuple[Deliverer, GatedStore]]:
+) -> Iterator[tuple[DestinationWorkers, GatedStore]]:
     store = GatedStore("SLOW")
     gear = DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
     queue.put(batch("1.2.1", "slow"))
     queue.put(batch("1.2.2", "quick"))
-    deliverer = Deliverer([destination("slow"), destination("quick")], gear, poll_seconds=0.01)
+    workers = [DeliveryWorker(destination(name), gear) for name in ("slow", "quick")]
+    deliverer = DestinationWorkers("deliver", workers, poll_seconds=0.01)
     deliverer.start()
     yield deliverer, store
     store.gate.set()
@@ -356,20 +356,20 @@ def held(
 
 
 def test_a_slow_destination_does_not_hold_up_another(
-    held: tuple[Deliverer, GatedStore],
+    held: tuple[DestinationWorkers, GatedStore],
 ) -> None:
     _, store = held
     assert store.entered.wait(2)
     assert store.done.wait(2)
 
 
-def test_stop_ends_the_lanes_and_says_so(held: tuple[Deliverer, GatedStore]) -> None:
+def test_stop_ends_the_workers_and_says_so(held: tuple[DestinationWorkers, GatedStore]) -> None:
     deliverer, store = held
     assert store.entered.wait(2)
     assert deliverer.stop()
 
 
-def test_a_lane_survives_a_queue_that_fails(
+def test_a_worker_survives_a_queue_that_fails(
     alarms: MemoryAlarms, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Away(MemoryQueue):
@@ -386,7 +386,7 @@ def test_a_lane_survives_a_queue_that_fails(
     queue.put(batch())
     store = GatedStore("NONE")
     gear = DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
-    deliverer = Deliverer([destination()], gear, poll_seconds=0.01)
+    deliverer = DestinationWorkers("deliver", [DeliveryWorker(destination(), gear)], 0.01)
     deliverer.start()
     assert store.done.wait(2)
     assert deliverer.stop()

@@ -1,4 +1,4 @@
-"""Proof lanes: what is asked of whom, and when it is asked again."""
+"""Proof workers: what is asked of whom, and when it is asked again."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +11,7 @@ from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, Co
 from secondread.send.association import CallError
 from secondread.send.commitment_request import OnReport
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, ProofBatch
-from secondread.send.proof import ProofWiring, build_query_address
-from secondread.send.prover import ALARM_KIND, ProofWorker
+from secondread.send.proof import ALARM_KIND, ProofWiring, ProofWorker, build_query_address
 from secondread.send.scu import never_cancelled
 from secondread.settings import DestinationSettings, Proof
 
@@ -105,7 +104,6 @@ class Peer:
         calling_ae_title: str,
         study_uid: str,
         objects: Sequence[AwaitedInstance],
-        *,
         cancelled: Callable[[], bool],
     ) -> frozenset[str]:
         self._answer(callee)
@@ -168,18 +166,18 @@ def wiring(peer: Peer, alarms: MemoryAlarms | None = None) -> ProofWiring:
     )
 
 
-def lane(peer: Peer, proof: Proof, **values: object) -> ProofWorker:
+def make_worker(peer: Peer, proof: Proof, **values: object) -> ProofWorker:
     return ProofWorker(destination(proof, **values), wiring(peer))
 
 
-def test_a_lane_without_work_says_so(peer: Peer) -> None:
-    assert lane(peer, Proof.COMMITMENT).step(never_cancelled) is None
+def test_a_worker_without_work_returns_nothing_to_wait_for(peer: Peer) -> None:
+    assert make_worker(peer, Proof.COMMITMENT).step(never_cancelled) is None
     assert peer.called == []
 
 
 def test_a_commitment_is_written_down_before_it_is_asked_for(peer: Peer) -> None:
     peer.queue.due = [unproven(0, 0)]
-    assert lane(peer, Proof.COMMITMENT).step(never_cancelled) == 0
+    assert make_worker(peer, Proof.COMMITMENT).step(never_cancelled) == 0
     assert peer.queue.told == [("requested", "2.25.1", 100)]
     assert len(peer.called) == 1
 
@@ -188,20 +186,20 @@ def test_each_time_a_new_transaction_is_asked_for_and_its_report_waited_for_long
     peer: Peer,
 ) -> None:
     peer.queue.due = [unproven(times) for times in (0, 1, 2, 3, 4, 50)]
-    one = lane(peer, Proof.COMMITMENT)
+    worker = make_worker(peer, Proof.COMMITMENT)
     for _ in range(6):
-        assert one.step(never_cancelled) == 0
+        assert worker.step(never_cancelled) == 0
     assert [told[2] for told in peer.queue.told] == [100, 200, 400, 800, 1200, 1200]
     assert len({told[1] for told in peer.queue.told}) == 6
 
 
-def test_what_could_not_be_asked_pauses_the_lane_and_is_asked_anew(peer: Peer) -> None:
+def test_what_could_not_be_asked_pauses_the_worker_and_is_asked_anew(peer: Peer) -> None:
     peer.queue.due = [unproven(0) for _ in range(4)]
     peer.errors = [AnswerKind.UNREACHABLE, AnswerKind.STATUS, AnswerKind.CONTEXT_REFUSED]
-    one = lane(peer, Proof.COMMITMENT)
-    assert [one.step(never_cancelled) for _ in range(4)] == [5, 10, 20, 0]
+    worker = make_worker(peer, Proof.COMMITMENT)
+    assert [worker.step(never_cancelled) for _ in range(4)] == [5, 10, 20, 0]
     peer.queue.due, peer.errors = [unproven(0)], [AnswerKind.UNREACHABLE]
-    assert one.step(never_cancelled) == 5
+    assert worker.step(never_cancelled) == 5
     assert [told for told in peer.queue.told if told[0] == "not taken"] == [
         ("not taken", "2.25.1", 5),
         ("not taken", "2.25.2", 10),
@@ -213,7 +211,7 @@ def test_what_could_not_be_asked_pauses_the_lane_and_is_asked_anew(peer: Peer) -
 def test_what_a_query_shows_is_proven_and_the_rest_is_looked_for_again(peer: Peer) -> None:
     peer.queue.due = [unproven(1, 1, 1)]
     peer.shows = frozenset({"1.2.3.1", "1.2.3.3"})
-    assert lane(peer, Proof.QUERY).step(never_cancelled) == 0
+    assert make_worker(peer, Proof.QUERY).step(never_cancelled) == 0
     assert peer.queue.told == [
         ("proven", ["1.2.3.1", "1.2.3.3"], Proof.QUERY),
         ("not shown", ["1.2.3.2"], 20),
@@ -222,7 +220,7 @@ def test_what_a_query_shows_is_proven_and_the_rest_is_looked_for_again(peer: Pee
 
 def test_what_six_queries_do_not_show_is_sent_again(peer: Peer) -> None:
     peer.queue.due = [unproven(5, 4)]
-    lane(peer, Proof.QUERY).step(never_cancelled)
+    make_worker(peer, Proof.QUERY).step(never_cancelled)
     assert [told[:2] for told in peer.queue.told] == [
         ("not shown", ["1.2.3.2"]),
         ("refused", ["1.2.3.1"]),
@@ -232,13 +230,13 @@ def test_what_six_queries_do_not_show_is_sent_again(peer: Peer) -> None:
 def test_a_query_that_fails_refuses_nothing(peer: Peer) -> None:
     peer.queue.due = [unproven(5)]
     peer.errors = [AnswerKind.NO_ANSWER]
-    assert lane(peer, Proof.QUERY).step(never_cancelled) == 5
+    assert make_worker(peer, Proof.QUERY).step(never_cancelled) == 5
     assert peer.queue.told == [("postponed", "proof not asked for: no-answer: words", 5)]
 
 
 def test_a_query_that_is_cut_short_by_a_stop_refuses_nothing(peer: Peer) -> None:
     peer.queue.due = [unproven(5)]
-    lane(peer, Proof.QUERY).step(lambda: True)
+    make_worker(peer, Proof.QUERY).step(lambda: True)
     assert peer.queue.told == [("postponed", "the node was stopping", 0)]
 
 
@@ -253,10 +251,10 @@ def test_queries_go_to_the_destination_unless_they_have_a_place_of_their_own() -
 
 def test_what_waited_for_a_proof_is_delivered_when_the_settings_ask_for_none(peer: Peer) -> None:
     peer.queue.due = [unproven(3)]
-    one = lane(peer, Proof.STORE_STATUS)
-    assert one.step(never_cancelled) == 0
+    worker = make_worker(peer, Proof.STORE_STATUS)
+    assert worker.step(never_cancelled) == 0
     assert peer.queue.told == [("proven", ["1.2.3.1"], Proof.STORE_STATUS)]
-    assert one.step(never_cancelled) == 30
+    assert worker.step(never_cancelled) == 30
     assert peer.called == []
 
 
@@ -287,7 +285,7 @@ def test_every_question_is_counted(peer: Peer) -> None:
     before = count("asked"), count("no-answer")
     peer.queue.due = [unproven(0), unproven(0)]
     peer.errors = [AnswerKind.NO_ANSWER]
-    one = lane(peer, Proof.COMMITMENT)
-    one.step(never_cancelled)
-    one.step(never_cancelled)
+    worker = make_worker(peer, Proof.COMMITMENT)
+    worker.step(never_cancelled)
+    worker.step(never_cancelled)
     assert (count("asked"), count("no-answer")) == (before[0] + 1, before[1] + 1)
