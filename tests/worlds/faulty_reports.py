@@ -370,7 +370,7 @@ _ROWS: dict[str, Planted] = {
         "2 items TEXT Impression Description",
     ),
     "an impression of nothing": Planted(
-        lambda ds: drop(impressions(ds)[0], FINDING), "TID 4003 content has none"
+        lambda ds: drop(impressions(ds)[0], FINDING), "TID 4003 has none"
     ),
     "a tracking without identifier": Planted(
         lambda ds: (
@@ -498,7 +498,7 @@ _VALUES: dict[str, Planted] = {
         lambda ds: setattr(one(ds, FINDING, C.ALGORITHM_NAME), "TextValue", "αβγ"), "beyond ASCII"
     ),
     "a date with dashes": Planted(
-        lambda ds: setattr(one(library(ds)[0], C.STUDY_DATE), "Date", "2026-01-05"), "is no date"
+        lambda ds: setattr(one(library(ds)[0], C.STUDY_DATE), "Date", "2026-01-05"), "is not a date"
     ),
 }
 _REFERENCES: dict[str, Planted] = {
@@ -626,7 +626,7 @@ _EVIDENCE: dict[str, Planted] = {
         lambda ds: delattr(ds, "CurrentRequestedProcedureEvidenceSequence"), "no current evidence"
     ),
     "an image that is no evidence": Planted(
-        lambda ds: evidence(ds).ReferencedSOPSequence.pop(), "is in the library and no evidence"
+        lambda ds: evidence(ds).ReferencedSOPSequence.pop(), "is in the library and not evidence"
     ),
     "evidence of another class": Planted(
         lambda ds: setattr(
@@ -634,7 +634,7 @@ _EVIDENCE: dict[str, Planted] = {
             "ReferencedSOPClassUID",
             "1.2.840.10008.5.1.4.1.1.7",
         ),
-        "is in the library and no evidence of this class",
+        "is in the library and not evidence of this class",
     ),
     "evidence that is not in the library": Planted(
         lambda ds: evidence(ds).ReferencedSOPSequence.append(
@@ -673,10 +673,10 @@ _EVIDENCE: dict[str, Planted] = {
     ),
     "no continuity": Planted(lambda ds: delattr(ds, "ContinuityOfContent"), "ContinuityOfContent"),
     "a UID with a leading zero": Planted(
-        lambda ds: setattr(evidence(ds), "SeriesInstanceUID", "1.02.3"), "'1.02.3' is no UID"
+        lambda ds: setattr(evidence(ds), "SeriesInstanceUID", "1.02.3"), "'1.02.3' is not a UID"
     ),
     "a UID of 65 characters": Planted(
-        lambda ds: setattr(one(ds, C.TRACKING_UID), "UID", "1." + "2" * 63), "is no UID"
+        lambda ds: setattr(one(ds, C.TRACKING_UID), "UID", "1." + "2" * 63), "is not a UID"
     ),
     "no series number": Planted(
         lambda ds: setattr(ds, "SeriesNumber", None), "SeriesNumber has no value"
@@ -791,7 +791,7 @@ _FINDINGS: dict[str, Planted] = {
     ),
     "a finding of another name": Planted(
         lambda ds: setattr(one(ds, FINDING, C.TRACKING_IDENTIFIER), "TextValue", "LCC-9"),
-        "'LCC-9' is no finding of the reading",
+        "'LCC-9' is not a finding of the reading",
         with_findings=True,
     ),
     "a type that nobody predicted": Planted(

@@ -15,7 +15,7 @@ from secondread.errors import ReportError
 from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import Outcome, Reason
 from secondread.report import compose as compose_module
-from secondread.report.check.cad_sr_check import ReportFault
+from secondread.report.check.cad_sr_check import Fault
 from secondread.report.compose import OBJECT_RULES, compose_results, encode_capture_png, encode_file
 from secondread.report.result import ResultObject
 from secondread.report.sr.header import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -316,7 +316,7 @@ def test_a_document_that_fails_its_check_does_not_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        compose_module, "check_cad_sr", lambda _: [ReportFault("1.2", "a"), ReportFault("1.3", "b")]
+        compose_module, "check_cad_sr", lambda _: [Fault("1.2", "a"), Fault("1.3", "b")]
     )
     with pytest.raises(ReportError, match=r"1\.2: a; 1\.3: b"):
         results(*make_situations()["findings"])

@@ -4,45 +4,43 @@ It reads the finished data set and shares no code with the builder but the codes
 mistake of the builder is not repeated here. Three parts:
 
 - `conformity`: the tree against the tables of TID 4000 in `template_4000`;
-- `check_rules`: what no table can say: header and evidence, references, coordinates, rendering
-  intents, and a summary that agrees with what it sums up;
-- `check_findings` and `check_images`: the document against the findings that it was made from and
+- `document_rules` and `mark_rules`: what no table can say: header and evidence, references,
+  coordinates, rendering intents, and a summary that agrees with what it sums up;
+- `finding_checks` and `image_checks`: the document against the findings that it was made from and
   the headers of the images that it is about. Only these can tell a wrong number from a right one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pydicom.dataset import Dataset
 
 from secondread.findings.finding import StudyReading
-from secondread.report.check.checked_report import CheckedReport
+from secondread.report.check.checked_report import CheckedReport, Fault
 from secondread.report.check.conformity import Conformity
-from secondread.report.check.document_rules import RULES
-from secondread.report.check.fault import ReportFault
+from secondread.report.check.document_rules import DOCUMENT_RULES
 from secondread.report.check.finding_checks import compare_with_reading
-from secondread.report.check.template_4000 import ROOT, TEMPLATES
+from secondread.report.check.mark_rules import MARK_RULES
+from secondread.report.check.template_4000 import TEMPLATES
 from secondread.report.readback.content import ContentError
 from secondread.settings import ProfileSettings
 
-__all__ = ["ReportFault", "check_against_reading", "check_cad_sr"]
+__all__ = ["Fault", "check_against_reading", "check_cad_sr"]
 
 
-def check_cad_sr(ds: Dataset) -> list[ReportFault]:
+def check_cad_sr(ds: Dataset) -> list[Fault]:
     """Return what is wrong with a CAD SR, whoever wrote it; an empty list if nothing is."""
-    try:
-        report = CheckedReport(ds)
-    except ContentError as error:
-        return [ReportFault(error.position, error.fault)]
-    faults = [
-        *Conformity(report.tree, ROOT, TEMPLATES).find_faults(),
-        *(fault for rule in RULES for fault in rule(report)),
-    ]
-    return list(dict.fromkeys(faults))
+    return _collect_faults(ds, _check_document)
+
+
+def _check_document(report: CheckedReport) -> Iterator[Fault]:
+    yield from Conformity(report.tree, "4000", TEMPLATES).find_faults()
+    for rule in (*DOCUMENT_RULES, *MARK_RULES):
+        yield from rule(report)
 
 
 def check_against_reading(
     ds: Dataset, reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings
-) -> list[ReportFault]:
+) -> list[Fault]:
     """Return where a CAD SR of ours differs from what it was made from.
 
     Parameters
@@ -56,8 +54,15 @@ def check_against_reading(
     profile
         What of the findings it is to hold, in which codes.
     """
+    return _collect_faults(
+        ds, lambda report: compare_with_reading(report, reading, sources, profile)
+    )
+
+
+def _collect_faults(ds: Dataset, check: Callable[[CheckedReport], Iterator[Fault]]) -> list[Fault]:
+    """Return what a check yields, each fault once; what makes a document unreadable is one."""
     try:
         report = CheckedReport(ds)
     except ContentError as error:
-        return [ReportFault(error.position, error.fault)]
-    return list(dict.fromkeys(compare_with_reading(report, reading, sources, profile)))
+        return [Fault(error.position, error.fault)]
+    return list(dict.fromkeys(check(report)))

@@ -1,18 +1,34 @@
 """A CAD SR as the rules of the check look at it: its library, findings, evidence and headers."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 from pydicom.dataset import Dataset
 
-from secondread.codes import Code, FindingType, RenderingIntent
+from secondread.codes import Code, RenderingIntent
 from secondread.report import concepts
-from secondread.report.check.conformity import walk
-from secondread.report.readback.content import Content, ContentTree, read_enum
-from secondread.report.sr.tree import Position
+from secondread.report.readback.content import (
+    Content,
+    ContentTree,
+    Position,
+    list_references,
+    read_enum,
+)
 
 InstanceKey = tuple[str, str]
 """SOP class and instance UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is wrong with a document, and where."""
+
+    position: str
+    """Position of the content item, or ``header``."""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.message}"
 
 
 class CheckedReport:
@@ -32,13 +48,11 @@ class CheckedReport:
     def __init__(self, ds: Dataset) -> None:
         self.ds = ds
         self.tree = ContentTree(ds)
-        self.items: dict[Position, Content] = {
-            content.position: content for content in walk(self.tree.root)
-        }
+        self.items = self.tree.items
 
     @cached_property
     def library(self) -> dict[Position, Content]:
-        """The IMAGE items of the Image Library."""
+        """The IMAGE items of the Image Library; each of them refers to an instance."""
         return {
             image.position: image
             for library in self.tree.root.find_children(concepts.IMAGE_LIBRARY)
@@ -49,26 +63,25 @@ class CheckedReport:
     @cached_property
     def current_evidence(self) -> dict[InstanceKey, str]:
         """Current Requested Procedure Evidence, with the study of each instance."""
-        return dict(self._evidence("CurrentRequestedProcedureEvidenceSequence"))
+        return self._list_evidence("CurrentRequestedProcedureEvidenceSequence")
 
     @cached_property
     def other_evidence(self) -> dict[InstanceKey, str]:
         """Pertinent Other Evidence, with the study of each instance."""
-        return dict(self._evidence("PertinentOtherEvidenceSequence"))
+        return self._list_evidence("PertinentOtherEvidenceSequence")
 
-    def _evidence(self, keyword: str) -> Iterator[tuple[InstanceKey, str]]:
-        for study in self.ds.get(keyword, None) or ():
-            for series in study.get("ReferencedSeriesSequence", None) or ():
-                for sop in series.get("ReferencedSOPSequence", None) or ():
-                    instance = (
-                        str(sop.get("ReferencedSOPClassUID", "")),
-                        str(sop.get("ReferencedSOPInstanceUID", "")),
-                    )
-                    yield instance, str(study.get("StudyInstanceUID", ""))
+    def _list_evidence(self, keyword: str) -> dict[InstanceKey, str]:
+        return {
+            (
+                str(instance.get("ReferencedSOPClassUID", "")),
+                str(instance.get("ReferencedSOPInstanceUID", "")),
+            ): str(study.get("StudyInstanceUID", ""))
+            for study, _, instance in list_references(self.ds, keyword)
+        }
 
-    def find_items(self, *names: Code) -> list[Content]:
+    def find_items(self, *concepts: Code) -> list[Content]:
         """Return all items with one of these concept names, depth first."""
-        return [one for one in self.items.values() if any(map(one.is_named, names))]
+        return [item for item in self.items.values() if item.is_named(*concepts)]
 
     @cached_property
     def findings(self) -> list[Content]:
@@ -97,16 +110,14 @@ class CheckedReport:
 
     def find_study(self, entry: Content) -> str:
         """Return the study of a library entry, by the evidence; empty where that lacks it."""
-        instance = entry.reference
-        if instance is None:
-            return ""
-        key = instance[:2]
+        key = instance_key(entry)
         return self.current_evidence.get(key) or self.other_evidence.get(key) or ""
-
-    def find_type(self, finding: Content) -> FindingType | None:
-        """Return what a finding is, as far as the node writes it."""
-        return read_enum(finding, FindingType)
 
     def find_intent(self, content: Content) -> RenderingIntent | None:
         """Return an item's Rendering Intent."""
         return read_enum(content.find_child(concepts.RENDERING_INTENT), RenderingIntent)
+
+
+def instance_key(image: Content) -> InstanceKey:
+    """Return what an IMAGE item refers to; empty texts where it refers to nothing."""
+    return ("", "") if image.reference is None else image.reference[:2]

@@ -1,7 +1,7 @@
-"""A content tree held against the tables of its template, item by item.
+"""A content tree compared with the tables of its template, item by item.
 
-Of each item's children it is asked which row of the template each is, whether each may be there
-and has what the row wants, whether those that have to be there are, and whether they come in the
+For an item's children: which row of the template each one is, whether each may be there and has
+what the row asks for, whether those that must be there are, and whether they come in the
 template's order.
 """
 
@@ -10,30 +10,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from secondread.codes import Code
-from secondread.report.check.fault import ReportFault
+from secondread.report.check.checked_report import Fault
+from secondread.report.check.context_groups import current_snomed, is_in_group
 from secondread.report.check.item_values import check_meaning, check_value
 from secondread.report.check.template import (
     MANY,
-    Group,
-    Include,
-    Row,
-    Slot,
+    ContextGroup,
+    PlacedRow,
     Template,
-    current_snomed,
-    in_group,
-    slots,
+    TemplateRow,
+    place_rows,
 )
-from secondread.report.readback.content import Content, ContentTree
+from secondread.report.readback.content import Content, ContentTree, format_position
+
+_Matches = Sequence[tuple[Content, PlacedRow]]
+"""The children of an item that are a row of the template."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """What an item is when rows are asked for it: of a reference, what its target is."""
+class _ItemKind:
+    """What decides which row an item is; of a reference, its target's value type and name."""
 
     relation: str
     value_type: str
     name: Code | None
-    by_reference: bool
+    is_by_reference: bool
+
+    @property
+    def words(self) -> str:
+        name = self.name.meaning if self.name is not None else "without a name"
+        return f"{self.relation or 'no relation'} {self.value_type or 'no value type'} {name!r}"
 
 
 class Conformity:
@@ -44,225 +50,204 @@ class Conformity:
     tree
         The document's content.
     root
-        The template's root row.
+        Number of the root template.
     templates
-        All that it includes, by number.
+        It and all that it includes, by number.
     """
 
-    def __init__(self, tree: ContentTree, root: Row, templates: dict[str, Template]) -> None:
+    def __init__(self, tree: ContentTree, root: str, templates: dict[str, Template]) -> None:
         self._tree = tree
-        self._root = root
+        self._root = place_rows(templates[root].rows, templates)[0].row
         self._templates = templates
-        self._at = {content.position: content for content in walk(tree.root)}
-        self._tables: dict[int, tuple[Slot, ...]] = {}
+        self._tables: dict[int, tuple[PlacedRow, ...]] = {}
 
-    def find_faults(self) -> Iterator[ReportFault]:
+    def find_faults(self) -> Iterator[Fault]:
         """Yield what differs, from the root on."""
         root = self._tree.root
-        if root.value_type != "CONTAINER" or not _named(root.name, self._root.concept):
-            yield ReportFault(root.path, f"the root is no {self._root.words}")
+        if root.value_type != "CONTAINER" or not _is_named(root.name, self._root.concept):
+            yield Fault(root.path, f"the root is not a {self._root.words}")
             return
-        yield from self._item(root, self._root)
+        yield from self._check_item(root, self._root)
 
-    def _item(self, content: Content, row: Row) -> Iterator[ReportFault]:
+    def _check_item(self, content: Content, row: TemplateRow) -> Iterator[Fault]:
         yield from check_value(content, row)
         if row.concept is not None:
             yield from check_meaning(content.path, content.name)
-        yield from self._children(content, row)
+        yield from self._check_children(content, row)
 
-    def _children(self, parent: Content, row: Row) -> Iterator[ReportFault]:
-        table = self._table(row)
-        found: list[tuple[Content, Slot]] = []
+    def _check_children(self, parent: Content, row: TemplateRow) -> Iterator[Fault]:
+        table = self._find_table(row)
+        matches: list[tuple[Content, PlacedRow]] = []
         for child in parent.children:
-            kind = self._kind(child)
+            kind = self._find_kind(child)
             if kind is None:
-                yield ReportFault(
-                    child.path, f"points at {_dotted(child)}, which is not in the tree"
-                )
+                target = format_position(child.target or ())
+                yield Fault(child.path, f"points at {target}, which is not in the tree")
                 continue
-            slot, faults = _place(parent, child, kind, table)
+            placed, faults = _find_row(parent, child, kind, table)
             yield from faults
-            if slot is not None:
-                found.append((child, slot))
-                if not kind.by_reference:
-                    yield from self._item(child, slot.row)
-            elif not faults and not self._is_open(row):
-                yield ReportFault(child.path, f"{_words(kind)} is not in the template here")
-        yield from _missing(parent, table, found, self._templates)
-        yield from _disordered(found)
+            if placed is not None:
+                matches.append((child, placed))
+                if not kind.is_by_reference:
+                    yield from self._check_item(child, placed.row)
+            elif not faults and not row.is_open:
+                yield Fault(child.path, f"{kind.words} is not in the template here")
+        yield from _check_numbers(parent, table, matches)
+        yield from self._check_alternatives(parent, row, table, [placed for _, placed in matches])
+        yield from _check_order(matches)
 
-    def _table(self, row: Row) -> tuple[Slot, ...]:
-        """Return what may hang below a row's items; rows live as long as their table does."""
-        known = self._tables.get(id(row))
-        if known is None:
-            known = self._tables[id(row)] = slots(row.below, "", self._templates)
-        return known
+    def _find_table(self, row: TemplateRow) -> tuple[PlacedRow, ...]:
+        """Return what may hang below a row's items; the row lives as long as the templates."""
+        table = self._tables.get(id(row))
+        if table is None:
+            table = self._tables[id(row)] = place_rows(row.below, self._templates)
+        return table
 
-    def _kind(self, child: Content) -> _Kind | None:
-        if child.target is None:
-            return _Kind(child.relation, child.value_type, child.name, by_reference=False)
-        target = self._at.get(child.target)
-        if target is None:
+    def _find_kind(self, child: Content) -> _ItemKind | None:
+        """Return what kind of item a child is; None where it points at nothing."""
+        item = child if child.target is None else self._tree.items.get(child.target)
+        if item is None:
             return None
-        return _Kind(child.relation, target.value_type, target.name, by_reference=True)
+        return _ItemKind(child.relation, item.value_type, item.name, child.target is not None)
 
-    def _is_open(self, row: Row) -> bool:
-        return any(
-            self._templates[one.template].extensible
-            for one in row.below
-            if isinstance(one, Include)
-        )
+    def _check_alternatives(
+        self,
+        parent: Content,
+        row: TemplateRow,
+        table: Sequence[PlacedRow],
+        present: Sequence[PlacedRow],
+    ) -> Iterator[Fault]:
+        """Yield where none is there of several rows of which one has to be."""
+        if row.one_of and not {row.below[p.place[0]].number for p in present} & {*row.one_of}:
+            yield _no_alternative(parent, row.template, row.one_of)
+        checked: set[tuple[int, ...]] = set()
+        for placed in table:
+            for depth, inclusion in enumerate(placed.through, start=1):
+                outer, template = placed.place[:depth], self._templates[inclusion.template]
+                if outer in checked or not template.one_of:
+                    continue
+                if not _is_expected(parent, placed, present):
+                    continue
+                checked.add(outer)
+                # The part of the place behind that of the inclusion is a row of its template.
+                chosen = {
+                    template.rows[other.place[depth]].number
+                    for other in present
+                    if other.place[:depth] == outer
+                }
+                if not chosen & {*template.one_of}:
+                    yield _no_alternative(parent, template.number, template.one_of)
 
 
-def walk(content: Content) -> Iterator[Content]:
-    """Yield an item and all below it, depth first."""
-    yield content
-    for child in content.children:
-        yield from walk(child)
+def _no_alternative(parent: Content, template: str, numbers: Sequence[str]) -> Fault:
+    return Fault(parent.path, f"TID {template} has none of its rows {', '.join(numbers)}")
 
 
-def _place(
-    parent: Content, child: Content, kind: _Kind, table: Sequence[Slot]
-) -> tuple[Slot | None, list[ReportFault]]:
-    """Return the row that a child is, and what of it is not as the row has it."""
-    exact = [slot for slot in table if _is(kind, slot)]
-    allowed = [slot for slot in exact if not _forbidden(parent, slot)]
+def _find_row(
+    parent: Content, child: Content, kind: _ItemKind, table: Sequence[PlacedRow]
+) -> tuple[PlacedRow | None, list[Fault]]:
+    """Return the row that a child is, or in what it differs from the one that it is most like."""
+    exact = [placed for placed in table if next(_find_differences(kind, placed), None) is None]
+    allowed = [placed for placed in exact if not _find_unmet(parent, placed)]
     if allowed:
         return allowed[0], []
     if exact:
-        why = "; ".join(_forbidden(parent, exact[0]))
-        return None, [ReportFault(child.path, f"{exact[0].words} is only for: {why}")]
-    differing = [(slot, _differs(kind, slot)) for slot in table]
-    near = [(slot, wrong) for slot, wrong in differing if len(wrong) == 1 and wrong != ["concept"]]
-    # A row for any concept is near to everything, and says nothing about it.
-    near = [(s, w) for s, w in near if s.row.concept is not None or w == ["relation"]]
-    if near:
-        slot, (wrong,) = near[0]
-        return slot, [ReportFault(child.path, _difference(kind, slot, wrong))]
+        why = "; ".join(_find_unmet(parent, exact[0]))
+        return None, [Fault(child.path, f"{exact[0].words} is only for: {why}")]
+    for placed in table:
+        differences = list(_find_differences(kind, placed))
+        # With another concept it is another item. A row for any concept is like everything.
+        telling = {"relation", "value type", "by reference"}
+        if placed.row.concept is None:
+            telling = {"relation"}
+        if len(differences) == 1 and differences[0] in telling:
+            message = _describe_difference(kind, placed, differences[0])
+            return placed, [Fault(child.path, message)]
     return None, []
 
 
-def _is(kind: _Kind, slot: Slot) -> bool:
-    row = slot.row
-    return (
-        slot.relation == kind.relation
-        and row.value_type == kind.value_type
-        and row.by_reference is kind.by_reference
-        and _named(kind.name, row.concept)
-    )
+def _find_differences(kind: _ItemKind, placed: PlacedRow) -> Iterator[str]:
+    """Yield in what an item is not what a row has."""
+    row = placed.row
+    if placed.relation != kind.relation:
+        yield "relation"
+    if row.value_type != kind.value_type:
+        yield "value type"
+    if row.is_by_reference is not kind.is_by_reference:
+        yield "by reference"
+    if not _is_named(kind.name, row.concept):
+        yield "concept"
 
 
-def _differs(kind: _Kind, slot: Slot) -> list[str]:
-    """Return in what an item is not what a row has."""
-    row = slot.row
-    same = {
-        "relation": slot.relation == kind.relation,
-        "value type": row.value_type == kind.value_type,
-        "by reference": row.by_reference is kind.by_reference,
-        "concept": _named(kind.name, row.concept),
-    }
-    return [what for what, is_same in same.items() if not is_same]
-
-
-def _difference(kind: _Kind, slot: Slot, wrong: str) -> str:
-    if wrong == "relation":
-        is_, wanted = kind.relation or "none", slot.relation
-    elif wrong == "value type":
-        is_, wanted = kind.value_type or "none", slot.row.value_type
+def _describe_difference(kind: _ItemKind, placed: PlacedRow, difference: str) -> str:
+    if difference == "relation":
+        actual, expected = kind.relation or "none", placed.relation
+    elif difference == "value type":
+        actual, expected = kind.value_type or "none", placed.row.value_type
     else:
-        is_, wanted = str(kind.by_reference).lower(), str(slot.row.by_reference).lower()
-    return f"{wrong} is {is_}, and {wanted} in {slot.words}"
+        actual = str(kind.is_by_reference).lower()
+        expected = str(placed.row.is_by_reference).lower()
+    return f"{difference} is {actual}, and {expected} in {placed.words}"
 
 
-def _forbidden(parent: Content, slot: Slot) -> list[str]:
-    conditions = (slot.row.only, *(include.only for include in slot.through))
-    return [when.words for when in conditions if when is not None and not when.holds(parent)]
+def _find_unmet(parent: Content, placed: PlacedRow) -> list[str]:
+    """Return the conditions, of the row and of the inclusions around it, that do not hold."""
+    conditions = (placed.row.only, *(inclusion.only for inclusion in placed.through))
+    return [c.words for c in conditions if c is not None and not c.holds(parent)]
 
 
-def _missing(
-    parent: Content,
-    table: Sequence[Slot],
-    found: Sequence[tuple[Content, Slot]],
-    templates: dict[str, Template],
-) -> Iterator[ReportFault]:
+def _check_numbers(
+    parent: Content, table: Sequence[PlacedRow], matches: _Matches
+) -> Iterator[Fault]:
     """Yield the rows of which there are too few or too many items."""
-    seen = [slot for _, slot in found]
-    counted = Counter(slot.place for slot in seen)
-    for slot in table:
-        number = counted[slot.place]
-        if not number and not slot.row.least and slot.row.needed is None:
+    present = [placed for _, placed in matches]
+    counts = Counter(placed.place for placed in present)
+    for placed in table:
+        row, number = placed.row, counts[placed.place]
+        if not number and not row.least and row.needed is None:
             continue
-        if not _is_wanted(parent, slot, seen):
+        if not _is_expected(parent, placed, present):
             continue
-        needed = slot.row.needed is not None and slot.row.needed.holds(parent)
-        least = max(slot.row.least, 1 if needed else 0)
-        most = MANY if any(one.most > 1 for one in slot.through) else slot.row.most
-        if number < least:
-            yield ReportFault(parent.path, f"no {slot.row.words} ({slot.words})")
+        is_needed = row.needed is not None and row.needed.holds(parent)
+        # How often an inclusion repeats cannot be seen from its rows, which then are unlimited.
+        most = MANY if any(inclusion.most > 1 for inclusion in placed.through) else row.most
+        if number < max(row.least, int(is_needed)):
+            yield Fault(parent.path, f"no {row.words} ({placed.words})")
         elif number > most:
-            yield ReportFault(parent.path, f"{number} items {slot.row.words} ({slot.words})")
-    yield from _none_of(parent, table, seen, templates)
+            yield Fault(parent.path, f"{number} items {row.words} ({placed.words})")
 
 
-def _is_wanted(parent: Content, slot: Slot, seen: Sequence[Slot]) -> bool:
+def _is_expected(parent: Content, placed: PlacedRow, present: Sequence[PlacedRow]) -> bool:
     """Whether the inclusions around a row are there, or have to be."""
-    for depth, include in enumerate(slot.through, start=1):
-        needed = include.needed is not None and include.needed.holds(parent)
-        there = any(one.place[:depth] == slot.place[:depth] for one in seen)
-        if not (include.least or needed or there):
+    for depth, inclusion in enumerate(placed.through, start=1):
+        is_needed = inclusion.needed is not None and inclusion.needed.holds(parent)
+        is_there = any(other.place[:depth] == placed.place[:depth] for other in present)
+        if not (inclusion.least or is_needed or is_there):
             return False
     return True
 
 
-def _none_of(
-    parent: Content,
-    table: Sequence[Slot],
-    seen: Sequence[Slot],
-    templates: dict[str, Template],
-) -> Iterator[ReportFault]:
-    """Yield the templates of which none of the rows is there that one is wanted of."""
-    asked: set[tuple[int, ...]] = set()
-    for slot in table:
-        for depth, include in enumerate(slot.through, start=1):
-            outer = slot.place[:depth]
-            template = templates[include.template]
-            if outer in asked or not template.one_of or not _is_wanted(parent, slot, seen):
-                continue
-            asked.add(outer)
-            within = [one for one in seen if one.place[:depth] == outer]
-            chosen = {template.rows[one.place[depth]].number for one in within}
-            if not chosen & set(template.one_of):
-                rows = ", ".join(template.one_of)
-                yield ReportFault(parent.path, f"TID {template.number} has none of its rows {rows}")
-
-
-def _disordered(found: Sequence[tuple[Content, Slot]]) -> Iterator[ReportFault]:
+def _check_order(matches: _Matches) -> Iterator[Fault]:
     """Yield the first item that comes behind what the template has it before."""
-    before: Slot | None = None
-    for child, slot in found:
-        if before is not None and slot.place != before.place:
-            same_block = slot.place[: slot.repeats_from] == before.place[: before.repeats_from]
-            again = same_block and len(slot.through) >= slot.repeats_from
-            if slot.place < before.place and not again:
-                yield ReportFault(child.path, f"{slot.words} comes behind {before.words}")
+    before: PlacedRow | None = None
+    for child, placed in matches:
+        if before is not None and placed.place < before.place:
+            # Going back is allowed inside one repeating inclusion, as its next time begins. The
+            # inclusion is the k-th around the row; the first k parts of the place name it.
+            k = placed.repeats_from
+            is_repeating = len(placed.through) >= k
+            is_same_inclusion = placed.place[:k] == before.place[: before.repeats_from]
+            if not (is_repeating and is_same_inclusion):
+                yield Fault(child.path, f"{placed.words} comes behind {before.words}")
                 return
-        before = slot
+        before = placed
 
 
-def _named(name: Code | None, concept: Code | Group | None) -> bool:
+def _is_named(name: Code | None, concept: Code | ContextGroup | None) -> bool:
     if concept is None:
         return True
     if name is None:
         return False
-    if isinstance(concept, Group):
-        return in_group(name, concept)
+    if isinstance(concept, ContextGroup):
+        return is_in_group(name, concept.number)
     return concept.matches(*current_snomed(name.value, name.scheme))
-
-
-def _words(kind: _Kind) -> str:
-    name = kind.name.meaning if kind.name is not None else "without a name"
-    return f"{kind.relation or 'no relation'} {kind.value_type or 'no value type'} {name!r}"
-
-
-def _dotted(child: Content) -> str:
-    return ".".join(map(str, child.target or ()))

@@ -10,9 +10,8 @@ from secondread.codes import Code
 from secondread.errors import HeaderError
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.report import concepts
-from secondread.report.check.checked_report import CheckedReport
-from secondread.report.check.fault import ReportFault
-from secondread.report.check.item_values import is_moment
+from secondread.report.check.checked_report import CheckedReport, Fault, instance_key
+from secondread.report.check.item_values import is_date, is_time
 from secondread.report.readback.content import Content
 
 _COPIED = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
@@ -20,125 +19,131 @@ _COPIED = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID", "PatientName", 
 
 def check_header(
     report: CheckedReport, reading: StudyReading, sources: Mapping[str, Dataset]
-) -> Iterator[ReportFault]:
+) -> Iterator[Fault]:
     """Yield where the document's header is not that of its images."""
     ds = report.ds
     if ds.get("StudyInstanceUID") != reading.study_uid:
-        yield ReportFault("header", "StudyInstanceUID is not that of the study that was read")
+        yield Fault("header", "StudyInstanceUID is not that of the study that was read")
     uids = [image.mammogram.sop_instance_uid for image in reading.images]
     source = sources.get(uids[0]) if uids else None
-    for keyword in _COPIED if source is not None else ():
-        if str(ds.get(keyword, "") or "") != str((source or ds).get(keyword, "") or ""):
-            yield ReportFault("header", f"{keyword} is not that of the images")
+    if source is not None:
+        for keyword in _COPIED:
+            if str(ds.get(keyword, "") or "") != str(source.get(keyword, "") or ""):
+                yield Fault("header", f"{keyword} is not that of the images")
     for keyword in ("SeriesInstanceUID", "SOPInstanceUID"):
         own = ds.get(keyword)
         if any(own == header.get(keyword) for header in sources.values()):
-            yield ReportFault("header", f"{keyword} is one of the images'")
+            yield Fault("header", f"{keyword} is one of the images'")
 
 
 def check_library(
     report: CheckedReport, reading: StudyReading, sources: Mapping[str, Dataset]
-) -> Iterator[ReportFault]:
+) -> Iterator[Fault]:
     """Yield where the library does not hold what was read, or not as its headers say."""
-    wanted = [image.mammogram.sop_instance_uid for image in reading.images]
-    held = [entry.reference[1] for entry in report.library.values() if entry.reference]
-    for uid in wanted:
-        if uid not in held:
-            yield ReportFault("1.2", f"{uid} was read and is not in the library")
-    known = {*wanted, *(image.mammogram.sop_instance_uid for image in list_prior_images(reading))}
-    for uid in held:
-        if uid not in known:
-            yield ReportFault("1.2", f"{uid} was not read and is in the library")
-    for entry in report.library.values():
-        header = sources.get(entry.reference[1]) if entry.reference else None
+    entries = [(instance_key(entry)[1], entry) for entry in report.library.values()]
+    listed = [uid for uid, _ in entries]
+    read = [image.mammogram.sop_instance_uid for image in reading.images]
+    for uid in read:
+        if uid not in listed:
+            yield Fault("1.2", f"{uid} was read and is not in the library")
+    expected = {*read, *(image.mammogram.sop_instance_uid for image in list_prior_images(reading))}
+    for uid in listed:
+        if uid not in expected:
+            yield Fault("1.2", f"{uid} was not read and is in the library")
+    for uid, entry in entries:
+        header = sources.get(uid)
         if header is not None:
-            yield from _entry(report, entry, header)
+            yield from _check_entry(report, entry, header)
 
 
 def list_prior_images(reading: StudyReading) -> Iterator[ImageReading]:
     """Yield the images of the priors."""
-    for earlier in reading.prior_readings:
-        yield from earlier.images
+    for prior in reading.prior_readings:
+        yield from prior.images
 
 
-def _entry(report: CheckedReport, entry: Content, header: Dataset) -> Iterator[ReportFault]:
+def _check_entry(report: CheckedReport, entry: Content, header: Dataset) -> Iterator[Fault]:
     """Yield where a library entry, or its evidence, is not as the image's header says."""
     try:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError as error:
-        yield ReportFault(entry.path, f"the image's header: {error}")
+        yield Fault(entry.path, f"the image's header: {error}")
         return
-    if entry.reference and entry.reference[0] != mammogram.sop_class_uid:
-        yield ReportFault(entry.path, "not the SOP class of the image")
+    if instance_key(entry)[0] != mammogram.sop_class_uid:
+        yield Fault(entry.path, "not the SOP class of the image")
     if report.find_study(entry) not in {"", mammogram.study_uid}:
-        yield ReportFault(entry.path, "evidence under another study than the image's")
-    yield from _context(entry, mammogram, header)
+        yield Fault(entry.path, "evidence under another study than the image's")
+    yield from _check_context(entry, mammogram, header)
 
 
-def _context(entry: Content, mammogram: Mammogram, header: Dataset) -> Iterator[ReportFault]:
-    for concept, value in _as_coded(mammogram):
-        if not has_code(entry.find_child(concept), value):
-            yield ReportFault(entry.path, f"{concept.meaning} is not that of the image")
-    for concept, number in _as_numbers(mammogram):
-        found = entry.find_child(concept)
-        if not _is_number(found, number):
-            yield ReportFault(entry.path, f"{concept.meaning} is not {number} as in the image")
-    for concept, text in _as_texts(mammogram, header):
-        found = entry.find_child(concept)
-        if (_told(found) if found is not None else "") != text:
-            yield ReportFault(entry.path, f"{concept.meaning} is not {text!r} as in the image")
+def _check_context(entry: Content, mammogram: Mammogram, header: Dataset) -> Iterator[Fault]:
+    """Yield where the acquisition context of a library entry is not that of the image."""
+    for concept, code in _list_codes(mammogram):
+        if not has_code(entry.find_child(concept), code):
+            yield Fault(entry.path, f"{concept.meaning} is not that of the image")
+    for concept, number in _list_numbers(mammogram):
+        if not _is_same(entry.find_number(concept), number):
+            yield Fault(entry.path, f"{concept.meaning} is not {number} as in the image")
+    for concept, text in _list_texts(mammogram, header):
+        if _read_text(entry.find_child(concept)) != text:
+            yield Fault(entry.path, f"{concept.meaning} is not {text!r} as in the image")
 
 
-def _is_number(content: Content | None, wanted: float | None) -> bool:
-    found = content.number if content is not None else None
-    if found is None or wanted is None:
-        return found is None and wanted is None
-    return isclose(found, wanted, rel_tol=1e-6)
+def _is_same(number: float | None, expected: float | None) -> bool:
+    if number is None or expected is None:
+        return number is expected
+    return isclose(number, expected, rel_tol=1e-6)
 
 
-def _as_coded(mammogram: Mammogram) -> Iterator[tuple[Code, Code | None]]:
+def _list_codes(mammogram: Mammogram) -> Iterator[tuple[Code, Code | None]]:
     side, view = mammogram.laterality, mammogram.view
     yield concepts.IMAGE_LATERALITY, side.code if side is not None else None
     yield concepts.IMAGE_VIEW, view.code if view is not None else None
 
 
-def _as_numbers(mammogram: Mammogram) -> Iterator[tuple[Code, float | None]]:
+def _list_numbers(mammogram: Mammogram) -> Iterator[tuple[Code, float | None]]:
     spacing = mammogram.spacing if mammogram.is_spacing_at_detector else None
-    micrometers = (
-        (spacing.between_columns * 1000, spacing.between_rows * 1000) if spacing else (None, None)
-    )
-    yield concepts.HORIZONTAL_SPACING, micrometers[0]
-    yield concepts.VERTICAL_SPACING, micrometers[1]
+    # In micrometers, as the template has it.
+    yield concepts.HORIZONTAL_SPACING, spacing.between_columns * 1000 if spacing else None
+    yield concepts.VERTICAL_SPACING, spacing.between_rows * 1000 if spacing else None
     yield concepts.PIXEL_ROWS, float(mammogram.rows)
     yield concepts.PIXEL_COLUMNS, float(mammogram.columns)
 
 
-def _as_texts(mammogram: Mammogram, header: Dataset) -> Iterator[tuple[Code, str]]:
+def _list_texts(mammogram: Mammogram, header: Dataset) -> Iterator[tuple[Code, str]]:
     along_rows, along_columns = mammogram.orientation or ("", "")
     yield concepts.ORIENTATION_ROW, along_rows
     yield concepts.ORIENTATION_COLUMN, along_columns
+    # What is not a date or a time is left out; dots and colons are of ACR-NEMA's forms.
     for keyword, concept in (
         ("StudyDate", concepts.STUDY_DATE),
-        ("StudyTime", concepts.STUDY_TIME),
         ("ContentDate", concepts.CONTENT_DATE),
+    ):
+        date = _read_header(header, keyword).replace(":", "").replace(".", "")
+        yield concept, date if is_date(date) else ""
+    for keyword, concept in (
+        ("StudyTime", concepts.STUDY_TIME),
         ("ContentTime", concepts.CONTENT_TIME),
     ):
-        text = str(header.get(keyword, None) or "").strip().replace(":", "")
-        text = text.replace(".", "") if keyword.endswith("Date") else text
-        # What is no date or time is left out.
-        yield concept, text if is_moment(text, date=keyword.endswith("Date")) else ""
+        time = _read_header(header, keyword).replace(":", "")
+        yield concept, time if is_time(time) else ""
 
 
-def _told(content: Content) -> str:
+def _read_header(header: Dataset, keyword: str) -> str:
+    return str(header.get(keyword, None) or "").strip()
+
+
+def _read_text(content: Content | None) -> str:
+    """Return the value of a TEXT, DATE or TIME item; empty without one."""
     for keyword in ("TextValue", "Date", "Time"):
-        if keyword in content.item:
+        if content is not None and keyword in content.item:
             return str(content.item[keyword].value)
     return ""
 
 
-def has_code(content: Content | None, wanted: Code | None) -> bool:
-    """Whether an item has a code as its value; without one wanted, whether there is none."""
-    found = content.code if content is not None else None
-    if found is None or wanted is None:
-        return found is None and wanted is None
-    return wanted.matches(found.value, found.scheme)
+def has_code(content: Content | None, expected: Code | None) -> bool:
+    """Whether an item has a code as its value; without one expected, whether there is none."""
+    code = content.code if content is not None else None
+    if code is None or expected is None:
+        return code is expected
+    return expected.matches(code.value, code.scheme)

@@ -2,13 +2,13 @@
 
 A pure function from a data set to a `CadReport`. What our own software wrote is read strictly: a
 finding that cannot be read is an error, with its position. Another maker's finding that cannot be
-read is left out, with a remark; unknown codes are kept by their meaning, codes of SNOMED are known
-in their retired form too, and images by value as well as by reference.
+read is left out, with a remark; unknown codes are kept with their meaning, codes of SNOMED are
+recognized in their retired form too, and images are read by value as well as by reference.
 
-Whose report it is decides nothing but the software's own marks: the manufacturer in the header is
-a setting, so it is the model name and the algorithm's identification with the manifest's digest
-that say it is of this software, and the author observer's device UID, which derives from the
-installation's id, that says it is of this installation.
+Whose report it is follows from the software's own marks alone. The manufacturer in the header is a
+setting and proves nothing. The model name, and the manifest's digest among the parameters of an
+algorithm, show that this software wrote it; the author observer's device UID, which is derived from
+the installation's id, that this installation did.
 """
 
 import re
@@ -30,7 +30,13 @@ from secondread.findings.cad_report import (
     ReportOrigin,
 )
 from secondread.report import concepts
-from secondread.report.readback.content import ContentError, ContentTree, read_code, read_enum
+from secondread.report.readback.content import (
+    ContentError,
+    ContentTree,
+    list_references,
+    read_code,
+    read_enum,
+)
 from secondread.report.readback.finding_reader import FindingReader, read_algorithm
 from secondread.report.readback.library_reader import parse_date, read_evidence, read_library
 
@@ -38,7 +44,7 @@ MODEL_NAME = "Secondread"
 """Manufacturer's Model Name (0008,1090) of this software's results."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_DONE = (
+_RUN_LISTS = (
     (concepts.SUCCESSFUL_DETECTIONS, True),
     (concepts.FAILED_DETECTIONS, False),
     (concepts.SUCCESSFUL_ANALYSES, True),
@@ -59,13 +65,13 @@ def read_cad_report(ds: Dataset, device_uid: str = "") -> CadReport:
     Raises
     ------
     ContentError
-        It is no Mammography CAD SR, or one of our own that is damaged; with position and fault.
+        It is not a Mammography CAD SR, or one of our own that is damaged; with position and fault.
     """
     try:
         return _read(ds, device_uid)
     except ContentError:
         raise
-    # What hostile values make a conversion raise; the value is not quoted, it may name somebody.
+    # What a conversion raises for hostile values. The value is not quoted: it may name somebody.
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ContentError("header", f"not readable ({type(error).__name__})") from None
 
@@ -76,7 +82,7 @@ def read_cad_report_file(path: Path, device_uid: str = "") -> CadReport:
     Raises
     ------
     ContentError
-        As `read_cad_report`, and where the file is no DICOM file.
+        As `read_cad_report`, and where the file is not a DICOM file.
     OSError
         The file cannot be opened or read.
     """
@@ -95,94 +101,88 @@ def _read(ds: Dataset, device_uid: str) -> CadReport:
     if not root.is_named(concepts.CAD_REPORT):
         title = root.name.meaning[:64] if root.name else "no title"
         raise ContentError(root.path, f"another template than TID 4000: {title}")
-    performed = tuple(_performed(tree))
-    maker = _maker(ds)
-    digest = next((d for one in performed if (d := _digest(one.algorithm))), "")
-    origin = _origin(maker, digest, device_uid)
+    runs = tuple(_list_runs(tree))
+    equipment = _read_equipment(ds)
+    digest = next((digest for run in runs if (digest := _read_digest(run.algorithm))), "")
+    origin = _find_origin(equipment, digest, device_uid)
     reader = FindingReader(tree, origin is not ReportOrigin.FOREIGN, [], [], [])
     summary = root.find_child(concepts.PROCESSING_SUMMARY)
     for impression in summary.find_children(concepts.INDIVIDUAL_IMPRESSION) if summary else ():
         reader.read_impression(impression)
-    said = summary.find_child(concepts.IMPRESSION_DESCRIPTION) if summary else None
     return CadReport(
         sop_instance_uid=str(ds.SOPInstanceUID),
         series_uid=str(ds.get("SeriesInstanceUID", "")),
         study_uid=str(ds.StudyInstanceUID),
-        patient=PatientKey(_text(ds, "PatientID"), _text(ds, "IssuerOfPatientID")),
-        study_date=parse_date(_text(ds, "StudyDate")),
-        written_on=parse_date(_text(ds, "ContentDate")),
-        equipment=maker,
+        patient=PatientKey(_read_text(ds, "PatientID"), _read_text(ds, "IssuerOfPatientID")),
+        study_date=parse_date(_read_text(ds, "StudyDate")),
+        written_on=parse_date(_read_text(ds, "ContentDate")),
+        equipment=equipment,
         origin=origin,
         model_digest=digest if origin is not ReportOrigin.FOREIGN else "",
-        calibrated=_calibrated(performed),
+        calibrated=_find_calibration(runs),
         summary=read_enum(summary, ProcessingSummary),
         detection=read_enum(root.find_child(concepts.DETECTION_SUMMARY), ResultStatus),
         analysis=read_enum(root.find_child(concepts.ANALYSIS_SUMMARY), ResultStatus),
-        impression=said.text if said else "",
+        impression=summary.find_text(concepts.IMPRESSION_DESCRIPTION) if summary else "",
         images=tuple(read_library(root, read_evidence(ds))),
         findings=tuple(reader.findings),
         features=tuple(reader.features),
-        algorithm_runs=performed,
-        replaces=tuple(_replaced(ds)),
+        algorithm_runs=runs,
+        replaces=tuple(_list_replaced(ds)),
         remarks=tuple(reader.remarks),
     )
 
 
-def _maker(ds: Dataset) -> Equipment:
+def _read_equipment(ds: Dataset) -> Equipment:
     observers: Sequence[Dataset] = ds.get("AuthorObserverSequence", None) or ()
-    devices = [str(one.DeviceUID) for one in observers if one.get("DeviceUID")]
     return Equipment(
-        _text(ds, "Manufacturer"),
-        _text(ds, "ManufacturerModelName"),
-        _text(ds, "SoftwareVersions"),
-        tuple(devices),
+        _read_text(ds, "Manufacturer"),
+        _read_text(ds, "ManufacturerModelName"),
+        _read_text(ds, "SoftwareVersions"),
+        tuple(str(observer.DeviceUID) for observer in observers if observer.get("DeviceUID")),
     )
 
 
-def _origin(maker: Equipment, digest: str, device_uid: str) -> ReportOrigin:
-    if maker.model != MODEL_NAME or not digest:
+def _find_origin(equipment: Equipment, digest: str, device_uid: str) -> ReportOrigin:
+    if equipment.model != MODEL_NAME or not digest:
         return ReportOrigin.FOREIGN
-    return ReportOrigin.OWN if device_uid in maker.device_uids else ReportOrigin.SAME_SOFTWARE
+    if device_uid in equipment.device_uids:
+        return ReportOrigin.OWN
+    return ReportOrigin.SAME_SOFTWARE
 
 
-def _digest(algorithm: Algorithm) -> str:
+def _read_digest(algorithm: Algorithm) -> str:
     digest = algorithm.find_parameter("manifest_sha256") or ""
     return digest if _DIGEST.fullmatch(digest) else ""
 
 
-def _calibrated(performed: Sequence[AlgorithmRun]) -> bool | None:
-    said = {p for one in performed for p in one.algorithm.parameters}
-    if "certainty calibrated" in said:
+def _find_calibration(runs: Sequence[AlgorithmRun]) -> bool | None:
+    parameters = {parameter for run in runs for parameter in run.algorithm.parameters}
+    if "certainty calibrated" in parameters:
         return True
-    return False if "certainty not calibrated" in said else None
+    return False if "certainty not calibrated" in parameters else None
 
 
-def _performed(tree: ContentTree) -> Iterator[AlgorithmRun]:
+def _list_runs(tree: ContentTree) -> Iterator[AlgorithmRun]:
+    performed = (concepts.DETECTION_PERFORMED, concepts.ANALYSIS_PERFORMED)
     summaries = tree.root.find_children(concepts.DETECTION_SUMMARY, concepts.ANALYSIS_SUMMARY)
     for summary in summaries:
-        for concept, succeeded in _DONE:
-            for part in summary.find_children(concept):
-                for one in part.find_children(
-                    concepts.DETECTION_PERFORMED, concepts.ANALYSIS_PERFORMED
-                ):
-                    what = one.code or Code("", "", "")
-                    yield AlgorithmRun(
-                        what, read_algorithm(one), tree.find_image_uids(one), succeeded
-                    )
+        for concept, succeeded in _RUN_LISTS:
+            for container in summary.find_children(concept):
+                for run in container.find_children(*performed):
+                    kind = run.code or Code("", "", "")
+                    images = tree.find_image_uids(run)
+                    yield AlgorithmRun(kind, read_algorithm(run), images, succeeded)
 
 
-def _replaced(ds: Dataset) -> Iterator[str]:
-    for study in ds.get("PredecessorDocumentsSequence", None) or ():
-        for series in study.get("ReferencedSeriesSequence", None) or ():
-            for one in series.get("ReferencedSOPSequence", None) or ():
-                purpose = read_code(one.get("PurposeOfReferenceCodeSequence", None))
-                # The purpose is of type 3 elsewhere than in our own documents.
-                if purpose is None or concepts.REPLACED_REPORT.matches(
-                    purpose.value, purpose.scheme
-                ):
-                    yield str(one.ReferencedSOPInstanceUID)
+def _list_replaced(ds: Dataset) -> Iterator[str]:
+    for _, _, document in list_references(ds, "PredecessorDocumentsSequence"):
+        purpose = read_code(document.get("PurposeOfReferenceCodeSequence", None))
+        # The purpose is of type 3 elsewhere than in our own documents.
+        if purpose is None or concepts.REPLACED_REPORT.matches(purpose.value, purpose.scheme):
+            yield str(document.ReferencedSOPInstanceUID)
 
 
-def _text(ds: Dataset, keyword: str) -> str:
+def _read_text(ds: Dataset, keyword: str) -> str:
     value = ds.get(keyword, None)
     return "" if value is None else str(value).strip()

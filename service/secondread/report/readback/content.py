@@ -1,7 +1,7 @@
-"""The content tree of an SR document that somebody else may have written: tolerant of its form.
+"""The content tree of an SR document that somebody else may have written.
 
-`report.check` looks at documents of our own, which were built a moment ago. Here anything
-may be missing, and what is missed is told with its position (PS3.3 C.17.3.2.5).
+Tolerant of its form: anything may be missing, and what is missing is reported with its position
+(PS3.3 C.17.3.2.5). `sr.tree`, which builds documents, shares nothing with it.
 """
 
 import math
@@ -15,13 +15,15 @@ from pydicom.multival import MultiValue
 from secondread.codes import Code, CodedEnum
 from secondread.errors import InputError
 from secondread.geometry import PointPx
-from secondread.report.sr.tree import Position, format_position
 
-_DEEPEST, _MOST_ITEMS = 32, 100_000
+_MAX_DEPTH, _MAX_ITEMS = 32, 100_000
 """Real documents have at most about ten levels, and some thousand items."""
-_LONGEST = 1024
-"""Characters of a text that are kept."""
+_MAX_TEXT = 1024
+"""Characters of a text beyond which it is cut off."""
+_TO_MM = {"mm": 1.0, "cm": 10.0, "um": 0.001}
 
+Position = tuple[int, ...]
+"""Path of an item from the root, (1,), counting every sibling from 1."""
 
 InstanceReference = tuple[str, str, int | None]
 """SOP class UID, SOP Instance UID, and frame number or None for all of it."""
@@ -56,24 +58,42 @@ class Content:
     item: Dataset = field(repr=False)
     children: tuple["Content", ...]
     target: Position | None
-    """What a reference points at."""
+    """The position that a reference points at."""
 
     @property
     def path(self) -> str:
-        """The position as validators print it."""
+        """The position as validators print it: ``1.2.4``."""
         return format_position(self.position)
 
-    def is_named(self, concept: Code) -> bool:
-        """Whether its concept name is this one, in whichever scheme of SNOMED."""
-        return self.name is not None and concept.matches(self.name.value, self.name.scheme)
+    def walk(self) -> Iterator["Content"]:
+        """Yield the item and all below it, depth first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def is_named(self, *concepts: Code) -> bool:
+        """Whether its concept name is one of these, in whichever scheme of SNOMED."""
+        return self.name is not None and any(
+            concept.matches(self.name.value, self.name.scheme) for concept in concepts
+        )
 
     def find_children(self, *concepts: Code) -> Iterator["Content"]:
         """Yield the children with one of these concept names."""
-        return (child for child in self.children if any(map(child.is_named, concepts)))
+        return (child for child in self.children if child.is_named(*concepts))
 
     def find_child(self, *concepts: Code) -> "Content | None":
         """Return the first child with one of these concept names."""
         return next(self.find_children(*concepts), None)
+
+    def find_number(self, concept: Code) -> float | None:
+        """Return the value of the first child with this concept name, a NUM item."""
+        child = self.find_child(concept)
+        return None if child is None else child.number
+
+    def find_text(self, concept: Code) -> str:
+        """Return the text of the first child with this concept name; empty without one."""
+        child = self.find_child(concept)
+        return "" if child is None else child.text
 
     @property
     def code(self) -> Code | None:
@@ -84,11 +104,11 @@ class Content:
     def text(self) -> str:
         """The value of a TEXT or UIDREF item."""
         value = self.item.get("TextValue", None) or self.item.get("UID", None) or ""
-        return str(value).strip()[:_LONGEST]
+        return str(value).strip()[:_MAX_TEXT]
 
     @property
     def number(self) -> float | None:
-        """The value of a NUM item; None where it has none, or none that is finite."""
+        """The value of a NUM item; None where it is missing or not finite."""
         try:
             value = float(self._measured.NumericValue)
         except (AttributeError, TypeError, ValueError):
@@ -107,16 +127,27 @@ class Content:
         return "" if unit is None else unit.value
 
     @property
+    def millimeters(self) -> float | None:
+        """The value of a NUM item that is a length; None without one, or in another unit."""
+        number, factor = self.number, _TO_MM.get(self.unit)
+        return None if number is None or factor is None else number * factor
+
+    @property
+    def graphic_type(self) -> str:
+        """The Graphic Type of an SCOORD item."""
+        return str(self.item.get("GraphicType", ""))
+
+    @property
     def reference(self) -> InstanceReference | None:
         """What an IMAGE or COMPOSITE item refers to."""
         references: Sequence[Dataset] = self.item.get("ReferencedSOPSequence", None) or ()
         if not references or "ReferencedSOPInstanceUID" not in references[0]:
             return None
-        one = references[0]
-        frames = one.get("ReferencedFrameNumber", None)
+        first = references[0]
+        frames = first.get("ReferencedFrameNumber", None)
         frame = frames[0] if isinstance(frames, list | MultiValue) and frames else frames
-        of_class = str(one.get("ReferencedSOPClassUID", ""))
-        return of_class, str(one.ReferencedSOPInstanceUID), int(frame) if frame else None
+        sop_class_uid = str(first.get("ReferencedSOPClassUID", ""))
+        return sop_class_uid, str(first.ReferencedSOPInstanceUID), int(frame) if frame else None
 
     @property
     def points(self) -> tuple[PointPx, ...]:
@@ -125,7 +156,7 @@ class Content:
         Raises
         ------
         ContentError
-            There is none, a coordinate is missing, or one is not finite.
+            There are none, a coordinate is missing, or one is not finite.
         """
         data = self.item.get("GraphicData", None)
         numbers = [float(n) for n in (data if isinstance(data, MultiValue | list) else ())]
@@ -134,26 +165,44 @@ class Content:
         return tuple(PointPx(c, r) for c, r in zip(numbers[::2], numbers[1::2], strict=True))
 
 
+def format_position(position: Position) -> str:
+    """Return a position the way validators print it.
+
+    >>> format_position((1, 2, 4))
+    '1.2.4'
+    """
+    return ".".join(map(str, position))
+
+
 def read_code(items: Sequence[Dataset] | None) -> Code | None:
     """Return the first code of a code sequence (PS3.3 8.8), long and URN codes included."""
     if not items:
         return None
-    one = items[0]
-    value = next(
-        (str(one[k].value) for k in ("CodeValue", "LongCodeValue", "URNCodeValue") if one.get(k)),
-        "",
-    )
-    scheme, meaning = one.get("CodingSchemeDesignator", ""), one.get("CodeMeaning", "")
-    return Code(value, str(scheme or ""), str(meaning or "")[:_LONGEST])
+    first = items[0]
+    keywords = ("CodeValue", "LongCodeValue", "URNCodeValue")
+    value = next((str(first[keyword].value) for keyword in keywords if first.get(keyword)), "")
+    scheme, meaning = first.get("CodingSchemeDesignator", ""), first.get("CodeMeaning", "")
+    return Code(value, str(scheme or ""), str(meaning or "")[:_MAX_TEXT])
 
 
-Value = TypeVar("Value", bound=CodedEnum)
+EnumT = TypeVar("EnumT", bound=CodedEnum)
 
 
-def read_enum(content: Content | None, values: type[Value]) -> Value | None:
+def read_enum(content: Content | None, values: type[EnumT]) -> EnumT | None:
     """Return the value of a CODE item as a member of an enumeration, if it is one."""
     code = content.code if content is not None else None
     return None if code is None else values.from_code(code.value, code.scheme)
+
+
+def list_references(ds: Dataset, keyword: str) -> Iterator[tuple[Dataset, Dataset, Dataset]]:
+    """Yield what a sequence of the header refers to: the items of study, series and instance.
+
+    For the Hierarchical SOP Instance Reference Macro (PS3.3 C.17.2.1): evidence, predecessors.
+    """
+    for study in ds.get(keyword, None) or ():
+        for series in study.get("ReferencedSeriesSequence", None) or ():
+            for instance in series.get("ReferencedSOPSequence", None) or ():
+                yield study, series, instance
 
 
 class ContentTree:
@@ -171,29 +220,28 @@ class ContentTree:
     """
 
     def __init__(self, ds: Dataset) -> None:
-        self._at: dict[Position, Content] = {}
+        self._items_read = 0
         self.root = self._read(ds, (1,))
+        self.items = {content.position: content for content in self.root.walk()}
 
     def _read(self, item: Dataset, position: Position) -> Content:
-        if len(position) > _DEEPEST or len(self._at) > _MOST_ITEMS:
-            raise ContentError(
-                format_position(position), "nested too deeply, or too many content items"
-            )
+        if len(position) > _MAX_DEPTH or self._items_read > _MAX_ITEMS:
+            where = format_position(position)
+            raise ContentError(where, "nested too deeply, or too many content items")
         children = tuple(
             self._read(child, (*position, index))
             for index, child in enumerate(item.get("ContentSequence", None) or (), start=1)
         )
-        content = Content(
+        self._items_read += 1
+        return Content(
             position,
             str(item.get("RelationshipType", "") or ""),
             str(item.get("ValueType", "") or ""),
             read_code(item.get("ConceptNameCodeSequence", None)),
             item,
             children,
-            _target(item),
+            _read_target(item),
         )
-        self._at[position] = content
-        return content
 
     def follow_references(self, content: Content) -> tuple[Content, ...]:
         """Return what hangs below an item, references followed.
@@ -203,15 +251,15 @@ class ContentTree:
         ContentError
             A reference points at nothing.
         """
-        return tuple(self._followed(child) for child in content.children)
+        return tuple(self._follow(child) for child in content.children)
 
-    def _followed(self, child: Content) -> Content:
+    def _follow(self, child: Content) -> Content:
         if child.target is None:
             return child
-        found = self._at.get(child.target)
-        if found is None:
+        target = self.items.get(child.target)
+        if target is None:
             raise ContentError(child.path, f"{format_position(child.target)} is not in the tree")
-        return found
+        return target
 
     def find_image(self, content: Content) -> Content:
         """Return the IMAGE item that an item points at or holds.
@@ -221,20 +269,21 @@ class ContentTree:
         ContentError
             There is none, or it names no instance.
         """
-        images = [one for one in self.follow_references(content) if one.value_type == "IMAGE"]
+        images = self._find_images(content)
         if not images or images[0].reference is None:
             raise ContentError(content.path, "names no image")
         return images[0]
 
     def find_image_uids(self, content: Content) -> tuple[str, ...]:
         """Return the SOP Instance UIDs of all images that an item points at or holds."""
-        instances = (
-            one.reference for one in self.follow_references(content) if one.value_type == "IMAGE"
-        )
-        return tuple(instance[1] for instance in instances if instance is not None)
+        references = (image.reference for image in self._find_images(content))
+        return tuple(reference[1] for reference in references if reference is not None)
+
+    def _find_images(self, content: Content) -> list[Content]:
+        return [item for item in self.follow_references(content) if item.value_type == "IMAGE"]
 
 
-def _target(item: Dataset) -> Position | None:
+def _read_target(item: Dataset) -> Position | None:
     value = item.get("ReferencedContentItemIdentifier", None)
     if value is None or value == "":
         return None

@@ -1,6 +1,6 @@
 """Any structured report as a tree that people and programs can read, and its marks by image.
 
-Patient and persons are left out: what is explained is the content.
+The patient and the names of persons are left out: only the content is explained.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,15 @@ from secondread.codes import Code, RenderingIntent
 from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.report import concepts
-from secondread.report.check.conformity import walk
-from secondread.report.readback.content import Content, ContentError, ContentTree, read_enum
+from secondread.report.readback.content import (
+    Content,
+    ContentError,
+    ContentTree,
+    Position,
+    format_position,
+    list_references,
+    read_enum,
+)
 
 _HEADER = (
     "SOPClassUID",
@@ -34,6 +41,8 @@ _HEADER = (
 )
 _WITHHELD = "(a name, withheld)"
 _FEW_POINTS = 3
+_FINDING = Code("121071", "DCM", "Finding")
+"""In measurement groups, as of TID 1500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +50,17 @@ class ReportMark:
     """One graphic of a report on one image."""
 
     number: int
-    """Of the item that it belongs to, from 1 in the order of the report; what is part of another
-    item, as a calcification is of its cluster, has the number of that."""
+    """Of the item that it belongs to, from 1 in the order of the report; a part of another item, as
+    a calcification of a cluster, has the number of that item."""
     label: str
-    """What that item says it is."""
+    """What that item is, in words of the report."""
     concept: str
-    """What the graphic is of it: ``Center``, ``Outline``, ..."""
+    """Meaning of the graphic's concept name: ``Center``, ``Outline``, ..."""
     graphic: str
     """Graphic type: POINT, POLYLINE, CIRCLE, ELLIPSE, MULTIPOINT."""
     points: tuple[PointPx, ...]
     intent: RenderingIntent | None
-    """None where the report says nothing of it."""
+    """None where the report does not give it."""
 
 
 def explain_report(ds: Dataset) -> dict[str, Any]:
@@ -60,15 +69,18 @@ def explain_report(ds: Dataset) -> dict[str, Any]:
     Raises
     ------
     InputError
-        The data set is no structured report, or its content cannot be walked through.
+        The data set is not a structured report, or its content cannot be walked through.
     """
     tree = read_content(ds)
     uid = UID(str(ds.get("SOPClassUID", "")))
     return {
         "sop_class": uid.name,
         "header": {keyword: str(ds[keyword].value) for keyword in _HEADER if ds.get(keyword)},
-        "replaces": list(_predecessors(ds)),
-        "content": _json(tree, tree.root),
+        "replaces": [
+            str(document.get("ReferencedSOPInstanceUID", ""))
+            for _, _, document in list_references(ds, "PredecessorDocumentsSequence")
+        ],
+        "content": _encode_item(tree.root),
     }
 
 
@@ -78,7 +90,7 @@ def read_content(ds: Dataset) -> ContentTree:
     Raises
     ------
     InputError
-        The data set is no structured report, or its content cannot be walked through.
+        The data set is not a structured report, or its content cannot be walked through.
     """
     if ds.get("ValueType") != "CONTAINER" or "ConceptNameCodeSequence" not in ds:
         kind = UID(str(ds.get("SOPClassUID", ""))).name or "a data set without SOP class"
@@ -86,53 +98,46 @@ def read_content(ds: Dataset) -> ContentTree:
     return ContentTree(ds)
 
 
-def _predecessors(ds: Dataset) -> Iterator[str]:
-    for study in ds.get("PredecessorDocumentsSequence", None) or ():
-        for series in study.get("ReferencedSeriesSequence", None) or ():
-            for sop in series.get("ReferencedSOPSequence", None) or ():
-                yield str(sop.get("ReferencedSOPInstanceUID", ""))
-
-
-def _json(tree: ContentTree, content: Content) -> dict[str, Any]:
+def _encode_item(content: Content) -> dict[str, Any]:
     if content.target is not None:
         return {
             "position": content.path,
             "relation": content.relation,
-            "refers_to": ".".join(map(str, content.target)),
+            "refers_to": format_position(content.target),
         }
     return {
         "position": content.path,
         "relation": content.relation,
         "value_type": content.value_type,
-        "concept": _code_json(content.name),
-        "value": _value_json(content),
-        "children": [_json(tree, child) for child in content.children],
+        "concept": _encode_code(content.name),
+        "value": _encode_value(content),
+        "children": [_encode_item(child) for child in content.children],
     }
 
 
-def _code_json(code: Code | None) -> dict[str, str] | None:
+def _encode_code(code: Code | None) -> dict[str, str] | None:
     if code is None:
         return None
     return {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
 
 
-def _value_json(content: Content) -> Any:  # noqa: ANN401  (JSON: whatever the value type has)
+def _encode_value(content: Content) -> Any:  # noqa: ANN401  (JSON: whatever the value type has)
     match content.value_type:
         case "CODE":
-            return _code_json(content.code)
+            return _encode_code(content.code)
         case "NUM":
             return {"number": content.number, "unit": content.unit}
         case "SCOORD":
             return {
-                "graphic": str(content.item.get("GraphicType", "")),
-                "points": [[point.col, point.row] for point in _points(content)],
+                "graphic": content.graphic_type,
+                "points": [[point.col, point.row] for point in _read_points(content)],
             }
         case "IMAGE" | "COMPOSITE" | "WAVEFORM":
-            instance = content.reference
-            return instance and {
-                "sop_class": UID(instance[0]).name,
-                "sop_instance_uid": instance[1],
-                "frame": instance[2],
+            reference = content.reference
+            return reference and {
+                "sop_class": UID(reference[0]).name,
+                "sop_instance_uid": reference[1],
+                "frame": reference[2],
             }
         case "PNAME":
             return _WITHHELD
@@ -147,7 +152,7 @@ def _value_json(content: Content) -> Any:  # noqa: ANN401  (JSON: whatever the v
             return content.text
 
 
-def _points(content: Content) -> tuple[PointPx, ...]:
+def _read_points(content: Content) -> tuple[PointPx, ...]:
     try:
         return content.points
     except ContentError:
@@ -163,45 +168,44 @@ def format_lines(document: dict[str, Any]) -> Iterator[str]:
             yield f"  {keyword}: {header[keyword]}"
     for uid in document["replaces"]:
         yield f"  replaces {uid}"
-    images = dict(_images(document["content"]))
-    yield from _lines(document["content"], 0, images)
+    names = dict(_name_images(document["content"]))
+    yield from _format_item(document["content"], 0, names)
 
 
-def _images(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield how images are called that other items refer to, by position."""
+def _name_images(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each image that other items may refer to, by its position."""
     if item.get("value_type") == "IMAGE":
-        said = [
+        view_concepts = {concepts.IMAGE_LATERALITY.value, concepts.IMAGE_VIEW.value}
+        view = [
             str(child["value"]["meaning"])
             for child in item["children"]
-            if child.get("concept")
-            and child["concept"]["value"]
-            in {concepts.IMAGE_LATERALITY.value, concepts.IMAGE_VIEW.value}
-            and child["value"]
+            if child.get("concept") and child["concept"]["value"] in view_concepts
+            if child["value"]
         ]
-        yield item["position"], ", ".join(said) or (item["value"] or {}).get("sop_instance_uid", "")
+        yield item["position"], ", ".join(view) or (item["value"] or {}).get("sop_instance_uid", "")
     for child in item.get("children", ()):
-        yield from _images(child)
+        yield from _name_images(child)
 
 
-def _lines(item: dict[str, Any], depth: int, images: dict[str, str]) -> Iterator[str]:
+def _format_item(item: dict[str, Any], depth: int, names: dict[str, str]) -> Iterator[str]:
     indent = "  " * depth
     if "refers_to" in item:
         target = item["refers_to"]
-        name = f" ({images[target]})" if target in images else ""
+        name = f" ({names[target]})" if target in names else ""
         yield f"{item['position']} {indent}{item['relation'].lower()}: see {target}{name}"
         return
     concept = item["concept"]["meaning"] if item["concept"] else item["value_type"].lower()
-    value = _words(item)
+    value = _format_value(item)
     yield f"{item['position']} {indent}{concept}{f': {value}' if value else ''}"
     for child in item["children"]:
-        yield from _lines(child, depth + 1, images)
+        yield from _format_item(child, depth + 1, names)
 
 
-def _words(item: dict[str, Any]) -> str:
-    value, kind = item["value"], item["value_type"]
+def _format_value(item: dict[str, Any]) -> str:
+    value, value_type = item["value"], item["value_type"]
     if value is None:
         return ""
-    match kind:
+    match value_type:
         case "CODE":
             return f"{value['meaning']} ({value['value']}, {value['scheme']})"
         case "NUM":
@@ -209,9 +213,9 @@ def _words(item: dict[str, Any]) -> str:
             return number if value["unit"] == "1" else f"{number} {value['unit']}"
         case "SCOORD":
             points = [f"({col:g}, {row:g})" for col, row in value["points"]]
-            told = " ".join(points[:_FEW_POINTS])
+            first = " ".join(points[:_FEW_POINTS])
             more = f" ... {len(points)} points" if len(points) > _FEW_POINTS else ""
-            return f"{value['graphic']} {told}{more}"
+            return f"{value['graphic']} {first}{more}"
         case "IMAGE" | "COMPOSITE" | "WAVEFORM":
             frame = f", frame {value['frame']}" if value["frame"] else ""
             return f"{value['sop_class']}, {value['sop_instance_uid']}{frame}"
@@ -221,8 +225,9 @@ def _words(item: dict[str, Any]) -> str:
 
 def list_images(ds: Dataset) -> tuple[str, ...]:
     """Return the SOP Instance UIDs of the images that a report names, each once."""
-    found = (one.reference for one in walk(read_content(ds).root) if one.value_type == "IMAGE")
-    return tuple(dict.fromkeys(instance[1] for instance in found if instance is not None))
+    items = read_content(ds).items.values()
+    references = [item.reference for item in items if item.value_type == "IMAGE"]
+    return tuple(dict.fromkeys(ref[1] for ref in references if ref is not None))
 
 
 def list_marks(ds: Dataset, sop_instance_uid: str) -> tuple[ReportMark, ...]:
@@ -231,52 +236,54 @@ def list_marks(ds: Dataset, sop_instance_uid: str) -> tuple[ReportMark, ...]:
     Raises
     ------
     InputError
-        The data set is no structured report, or its content cannot be walked through.
+        The data set is not a structured report, or its content cannot be walked through.
     """
-    tree = read_content(ds)
-    items = {one.position: one for one in walk(tree.root)}
+    items = read_content(ds).items
     graphics = [
-        one
-        for one in items.values()
-        if one.value_type == "SCOORD" and _points(one) and sop_instance_uid in _selected(items, one)
+        item
+        for item in items.values()
+        if item.value_type == "SCOORD" and _read_points(item)
+        if sop_instance_uid in _list_selected(items, item)
     ]
     owners = {graphic.position[:-1] for graphic in graphics}
-    numbers: dict[tuple[int, ...], int] = {}
+    numbers: dict[Position, int] = {}
     marks = []
     for graphic in graphics:
         owner = items[graphic.position[:-1]]
-        number = numbers.setdefault(_whole(owner.position, owners), len(numbers) + 1)
-        what = graphic.name.meaning if graphic.name is not None else ""
-        kind = str(graphic.item.get("GraphicType", ""))
+        number = numbers.setdefault(_find_whole(owner.position, owners), len(numbers) + 1)
+        concept = graphic.name.meaning if graphic.name is not None else ""
         intent = read_enum(owner.find_child(concepts.RENDERING_INTENT), RenderingIntent)
-        marks.append(ReportMark(number, _label(owner), what, kind, graphic.points, intent))
+        label = _describe_owner(owner)
+        marks.append(
+            ReportMark(number, label, concept, graphic.graphic_type, graphic.points, intent)
+        )
     return tuple(marks)
 
 
-def _whole(position: tuple[int, ...], owners: set[tuple[int, ...]]) -> tuple[int, ...]:
+def _find_whole(position: Position, owners: set[Position]) -> Position:
     """Return what an item is part of, as the calcifications of a cluster are; else itself."""
     while position[:-1] in owners:
         position = position[:-1]
     return position
 
 
-def _selected(items: dict[tuple[int, ...], Content], content: Content) -> set[str]:
-    """Return the images of a graphic: those it points at, those it holds, or its group's."""
-    found = set()
-    for child in content.children:
-        image = items.get(child.target) if child.target is not None else child
-        if image is not None and image.value_type == "IMAGE" and image.reference is not None:
-            found.add(image.reference[1])
-    return found
+def _list_selected(items: dict[Position, Content], graphic: Content) -> set[str]:
+    """Return the images of a graphic: those that it points at and those that it holds."""
+    images = (
+        items.get(child.target) if child.target is not None else child for child in graphic.children
+    )
+    return {
+        image.reference[1]
+        for image in images
+        if image is not None and image.value_type == "IMAGE" and image.reference is not None
+    }
 
 
-def _label(owner: Content) -> str:
-    """Return what an item says it is: its value, or for a group what its Finding item says."""
+def _describe_owner(owner: Content) -> str:
+    """Return what an item is: its value, or for a group the value of its Finding item."""
     if owner.code is not None:
         return owner.code.meaning
-    finding = next(
-        (c for c in owner.children if c.name is not None and c.name.value == "121071"), None
-    )
+    finding = owner.find_child(_FINDING)
     if finding is not None and finding.code is not None:
         return finding.code.meaning
     return owner.name.meaning if owner.name is not None else ""

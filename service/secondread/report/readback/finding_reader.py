@@ -14,36 +14,44 @@ from secondread.findings.cad_report import (
 )
 from secondread.geometry import Outline, PointPx, close_outline
 from secondread.report import concepts
-from secondread.report.readback.content import Content, ContentError, ContentTree, InstanceReference
+from secondread.report.readback.content import (
+    Content,
+    ContentError,
+    ContentTree,
+    InstanceReference,
+    read_enum,
+)
 
 _PROBABILITY = Code("111047", "DCM", "Probability of cancer")
-_CERTAINTY_OF_FEATURE = Code("111011", "DCM", "Certainty of Feature")
-_TO_MM = {"mm": 1.0, "cm": 10.0, "um": 0.001}
-_ROUND = 32
-"""Vertices that an ellipse is read as."""
+_ELLIPSE_VERTICES = 32
+"""Vertices of the outline that a circle or an ellipse is read as."""
+_PLACELESS = frozenset(
+    {
+        FindingType.IMAGE_QUALITY.code.value,
+        "111099",  # selected region: named by other shapes
+        "111100",  # breast geometry
+        "129793001",  # breast composition, as a kind of density
+        "129715009",  # breast composition
+    }
+)
 
 
 def read_algorithm(content: Content) -> Algorithm:
     """Return the algorithm that an item names (TID 4019); empty texts where it names none."""
-    name, version = (
-        content.find_child(concepts.ALGORITHM_NAME),
-        content.find_child(concepts.ALGORITHM_VERSION),
-    )
     return Algorithm(
-        name.text if name else "",
-        version.text if version else "",
-        tuple(one.text for one in content.find_children(concepts.ALGORITHM_PARAMETERS)),
+        content.find_text(concepts.ALGORITHM_NAME),
+        content.find_text(concepts.ALGORITHM_VERSION),
+        tuple(item.text for item in content.find_children(concepts.ALGORITHM_PARAMETERS)),
     )
 
 
 def read_intent(content: Content) -> tuple[RenderingIntent | None, int | None]:
     """Return the rendering intent of an item, and the operating point that goes with it."""
-    said = content.find_child(concepts.RENDERING_INTENT)
-    if said is None or said.code is None:
+    item = content.find_child(concepts.RENDERING_INTENT)
+    if item is None or item.code is None:
         return None, None
-    point = _number(said, concepts.CAD_OPERATING_POINT)
-    intent = RenderingIntent.from_code(said.code.value, said.code.scheme)
-    return intent, None if point is None else round(point)
+    point = item.find_number(concepts.CAD_OPERATING_POINT)
+    return read_enum(item, RenderingIntent), None if point is None else round(point)
 
 
 @dataclass(slots=True)
@@ -79,44 +87,44 @@ class FindingReader:
     def _read(self, content: Content, change: Code | None) -> tuple[str, ...]:
         """Read a finding or a feature, and return the positions of the findings in it."""
         if content.is_named(concepts.SINGLE_IMAGE_FINDING):
-            return self._finding(content, change)
+            return self._read_finding(content, change)
         if content.is_named(concepts.COMPOSITE_FEATURE):
-            return self._feature(content, change)
+            return self._read_feature(content, change)
         return ()
 
-    def _finding(self, content: Content, change: Code | None) -> tuple[str, ...]:
+    def _read_finding(self, content: Content, change: Code | None) -> tuple[str, ...]:
         try:
-            found = read_finding(self.tree, content)
+            finding = read_finding(self.tree, content)
         except ContentError as error:
             if self.is_strict:
                 raise
             self.remarks.append(Remark(error.position, error.fault))
             return ()
-        if found is None:
+        if finding is None:
             return ()
-        self.findings.append(replace(found, change=change))
-        return (found.position,)
+        self.findings.append(replace(finding, change=change))
+        return (finding.position,)
 
-    def _feature(self, content: Content, change: Code | None) -> tuple[str, ...]:
-        parts = [one for child in content.children for one in self._read(child, change)]
-        relation = content.find_child(concepts.COMPOSITE_TYPE)
-        tracking_id, tracking_uid = _tracking(content)
+    def _read_feature(self, content: Content, change: Code | None) -> tuple[str, ...]:
+        positions = tuple(
+            position for child in content.children for position in self._read(child, change)
+        )
         self.features.append(
             CadFeature(
                 kind=content.code or Code("", "", ""),
-                relation=relation.code if relation else None,
+                relation=_read_code(content, concepts.COMPOSITE_TYPE),
                 intent=read_intent(content)[0],
                 algorithm=read_algorithm(content),
-                quadrant=_code(content, concepts.QUADRANT),
-                clock_face=_code(content, concepts.CLOCK_FACE),
-                difference=_number(content, TemporalDifference.NUMBER.code),
-                tracking_id=tracking_id,
-                tracking_uid=tracking_uid,
-                findings=tuple(parts),
+                quadrant=_read_code(content, concepts.QUADRANT),
+                clock_face=_read_code(content, concepts.CLOCK_FACE),
+                difference=content.find_number(TemporalDifference.NUMBER.code),
+                tracking_id=content.find_text(concepts.TRACKING_IDENTIFIER),
+                tracking_uid=content.find_text(concepts.TRACKING_UID),
+                findings=positions,
                 change=change,
             )
         )
-        return tuple(parts)
+        return positions
 
 
 def read_finding(tree: ContentTree, content: Content) -> CadFinding | None:
@@ -129,128 +137,103 @@ def read_finding(tree: ContentTree, content: Content) -> CadFinding | None:
     """
     center = content.find_child(concepts.CENTER)
     if center is None:
-        if _is_placeless(content):
+        if content.code is not None and content.code.value in _PLACELESS:
             return None
         raise ContentError(content.path, "no center")
-    instance = tree.find_image(center).reference
-    tracking_id, tracking_uid = _tracking(content)
+    reference = tree.find_image(center).reference
     intent, point = read_intent(content)
-    count = _number(content, concepts.NUMBER_OF_CALCIFICATIONS)
+    count = content.find_number(concepts.NUMBER_OF_CALCIFICATIONS)
     return CadFinding(
         position=content.path,
         kind=content.code or Code("", "", ""),
-        sop_instance_uid=instance[1] if instance else "",
+        sop_instance_uid=reference[1] if reference else "",
         intent=intent,
         operating_point=point,
-        tracking_id=tracking_id,
-        tracking_uid=tracking_uid,
+        tracking_id=content.find_text(concepts.TRACKING_IDENTIFIER),
+        tracking_uid=content.find_text(concepts.TRACKING_UID),
         algorithm=read_algorithm(content),
-        certainty=_percent(content, concepts.CERTAINTY),
-        probability_of_cancer=_percent(content, _PROBABILITY),
+        certainty=_read_percent(content, concepts.CERTAINTY),
+        probability_of_cancer=_read_percent(content, _PROBABILITY),
         center=center.points[0],
-        outline=_outline(tree, content, instance),
+        outline=_read_outline(tree, content, reference),
         count=None if count is None else round(count),
-        morphology=_codes(content, concepts.CALCIFICATION_TYPE),
-        distribution=_codes(content, concepts.CALCIFICATION_DISTRIBUTION),
-        long_axis_mm=_millimeters(content, concepts.LONG_AXIS),
-        members=tuple(_members(content)),
-        copied=content.find_child(_ORIGINAL_SOURCE) is not None,
+        morphology=_read_codes(content, concepts.CALCIFICATION_TYPE),
+        distribution=_read_codes(content, concepts.CALCIFICATION_DISTRIBUTION),
+        long_axis_mm=_read_millimeters(content, concepts.LONG_AXIS),
+        members=tuple(_read_members(content)),
+        copied=content.find_child(concepts.ORIGINAL_SOURCE) is not None,
     )
 
 
-_ORIGINAL_SOURCE = Code("111040", "DCM", "Original Source")
-_PLACELESS = frozenset(
-    {
-        FindingType.IMAGE_QUALITY.code.value,
-        "111099",  # selected region: named by other shapes
-        "111100",  # breast geometry
-        "129793001",  # breast composition, as a kind of density
-        "129715009",  # breast composition
-    }
-)
-
-
-def _is_placeless(content: Content) -> bool:
-    return content.code is not None and content.code.value in _PLACELESS
-
-
-def _members(content: Content) -> Iterator[CadCalcification]:
-    for one in content.find_children(concepts.SINGLE_IMAGE_FINDING):
-        center = one.find_child(concepts.CENTER)
+def _read_members(content: Content) -> Iterator[CadCalcification]:
+    for member in content.find_children(concepts.SINGLE_IMAGE_FINDING):
+        center = member.find_child(concepts.CENTER)
         if center is None:
-            raise ContentError(one.path, "no center")
+            raise ContentError(member.path, "no center")
         yield CadCalcification(
             center.points[0],
-            _millimeters(one, concepts.DIAMETER),
-            _percent(one, concepts.CERTAINTY),
+            _read_millimeters(member, concepts.DIAMETER),
+            _read_percent(member, concepts.CERTAINTY),
         )
 
 
-def _tracking(content: Content) -> tuple[str, str]:
-    name, uid = (
-        content.find_child(concepts.TRACKING_IDENTIFIER),
-        content.find_child(concepts.TRACKING_UID),
-    )
-    return (name.text if name else "", uid.text if uid else "")
+def _read_code(content: Content, concept: Code) -> Code | None:
+    item = content.find_child(concept)
+    return None if item is None else item.code
 
 
-def _code(content: Content, concept: Code) -> Code | None:
-    return next(iter(_codes(content, concept)), None)
+def _read_codes(content: Content, concept: Code) -> tuple[Code, ...]:
+    items = content.find_children(concept)
+    return tuple(code for item in items if (code := item.code) is not None)
 
 
-def _codes(content: Content, concept: Code) -> tuple[Code, ...]:
-    return tuple(one.code for one in content.find_children(concept) if one.code is not None)
-
-
-def _number(content: Content, *names: Code) -> float | None:
-    found = content.find_child(*names)
-    return None if found is None else found.number
-
-
-def _percent(content: Content, concept: Code) -> float | None:
-    value = _number(content, concept)
+def _read_percent(content: Content, concept: Code) -> float | None:
+    value = content.find_number(concept)
     if value is not None and not 0 <= value <= 100:
-        raise ContentError(content.path, f"{concept.meaning} of {value:g} is no percentage")
+        raise ContentError(content.path, f"{concept.meaning} of {value:g} is not a percentage")
     return value
 
 
-def _millimeters(content: Content, concept: Code) -> float | None:
-    found = content.find_child(concept)
-    if found is None or found.number is None or found.unit not in _TO_MM:
-        return None
-    return found.number * _TO_MM[found.unit]
+def _read_millimeters(content: Content, concept: Code) -> float | None:
+    item = content.find_child(concept)
+    return None if item is None else item.millimeters
 
 
-def _outline(tree: ContentTree, content: Content, instance: InstanceReference | None) -> Outline:
-    found = content.find_child(concepts.OUTLINE)
-    if found is None:
+def _read_outline(
+    tree: ContentTree, content: Content, center_image: InstanceReference | None
+) -> Outline:
+    item = content.find_child(concepts.OUTLINE)
+    if item is None:
         return ()
     # TID 4021: both are in one image, which some name once only.
-    if found.children and tree.find_image(found).reference != instance:
-        raise ContentError(found.path, "outline and center are in two images")
-    points = found.points
-    match str(found.item.get("GraphicType", "")):
+    if item.children and tree.find_image(item).reference != center_image:
+        raise ContentError(item.path, "outline and center are in two images")
+    points = item.points
+    match item.graphic_type:
         case "CIRCLE" if len(points) == 2:
             middle, rim = points
-            away = math.hypot(rim.col - middle.col, rim.row - middle.row)
-            return _ellipse(middle, (away, 0.0), (0.0, away))
+            radius = math.hypot(rim.col - middle.col, rim.row - middle.row)
+            return _trace_ellipse(middle, (radius, 0.0), (0.0, radius))
         case "ELLIPSE" if len(points) == 4:
             # Ends of the major axis, then of the minor one (PS3.3 C.18.6.1.2).
             a, b, c, d = points
             major = ((b.col - a.col) / 2, (b.row - a.row) / 2)
             minor = ((d.col - c.col) / 2, (d.row - c.row) / 2)
             middle = PointPx((a.col + b.col) / 2, (a.row + b.row) / 2)
-            return _ellipse(middle, major, minor)
+            return _trace_ellipse(middle, major, minor)
         case _:
             return close_outline(points) if len(points) >= 3 else ()
 
 
-def _ellipse(middle: PointPx, major: tuple[float, float], minor: tuple[float, float]) -> Outline:
-    turns = [2 * math.pi * n / _ROUND for n in range(_ROUND)]
+def _trace_ellipse(
+    middle: PointPx, major: tuple[float, float], minor: tuple[float, float]
+) -> Outline:
+    """Return the outline of an ellipse, given its half axes as (column, row) from its middle."""
+    angles = (2 * math.pi * n / _ELLIPSE_VERTICES for n in range(_ELLIPSE_VERTICES))
     return close_outline(
         PointPx(
-            middle.col + math.cos(t) * major[0] + math.sin(t) * minor[0],
-            middle.row + math.cos(t) * major[1] + math.sin(t) * minor[1],
+            middle.col + math.cos(angle) * major[0] + math.sin(angle) * minor[0],
+            middle.row + math.cos(angle) * major[1] + math.sin(angle) * minor[1],
         )
-        for t in turns
+        for angle in angles
     )

@@ -45,12 +45,12 @@ _INTENTS: dict[str, Intent] = {
 
 
 def rebuild_reading(report: CadReport) -> StudyReading:
-    """Return the reading that a report of this software was made from, as far as it tells it.
+    """Return the reading that a report of this software was made from, as far as it holds it.
 
     Parameters
     ----------
     report
-        As `read_back.read_cad_report` gives it.
+        As `cad_reader.read_cad_report` gives it.
 
     Raises
     ------
@@ -58,42 +58,41 @@ def rebuild_reading(report: CadReport) -> StudyReading:
         The report is another maker's: what its marks mean is not known.
     """
     if report.origin is ReportOrigin.FOREIGN:
-        raise InputError(f"{report.title} is no reading of this software")
+        raise InputError(f"{report.title} is not a reading of this software")
     mammograms = [
-        _mammogram(report, image) for image in report.images if image.study_uid == report.study_uid
+        _rebuild_mammogram(report, image)
+        for image in report.images
+        if image.study_uid == report.study_uid
     ]
     names = name_images(mammograms)
-    images = tuple(_image(report, m, names[m.sop_instance_uid]) for m in mammograms)
+    images = tuple(_rebuild_image(report, m, names[m.sop_instance_uid]) for m in mammograms)
     return StudyReading(
         study_uid=report.study_uid,
         revision=1,
         cause="reported",
-        outcome=_outcome(images),
+        outcome=_derive_outcome(images),
         reasons=(),
         images=images,
         left_out=(),
         missing_views=(),
         priors=(),
-        model=_model(report),
+        model=_rebuild_model(report),
     )
 
 
-def _outcome(images: tuple[ImageReading, ...]) -> Outcome:
-    answered = {image.status.was_read for image in images}
-    if True not in answered:
+def _derive_outcome(images: tuple[ImageReading, ...]) -> Outcome:
+    if not any(image.status.was_read for image in images):
         return Outcome.FAILED
-    if False in answered:
+    if not all(image.status.was_read for image in images):
         return Outcome.PARTIAL
-    return (
-        Outcome.FINDINGS if any(image.shown_findings for image in images) else Outcome.NO_FINDINGS
-    )
+    has_findings = any(image.shown_findings for image in images)
+    return Outcome.FINDINGS if has_findings else Outcome.NO_FINDINGS
 
 
-def _model(report: CadReport) -> ModelIdentity:
-    algorithms = [
-        p.algorithm for p in report.algorithm_runs if p.algorithm.find_parameter("manifest_sha256")
-    ]
-    first = algorithms[0]
+def _rebuild_model(report: CadReport) -> ModelIdentity:
+    """Return the model of the first run that names its manifest; every report of ours has one."""
+    algorithms = (run.algorithm for run in report.algorithm_runs)
+    first = next(a for a in algorithms if a.find_parameter("manifest_sha256"))
     return ModelIdentity(
         name=first.name.rsplit(": ", 1)[0],
         version=first.version,
@@ -103,10 +102,10 @@ def _model(report: CadReport) -> ModelIdentity:
     )
 
 
-def _image(report: CadReport, mammogram: Mammogram, names: ImageNames) -> ImageReading:
+def _rebuild_image(report: CadReport, mammogram: Mammogram, names: ImageNames) -> ImageReading:
     uid = mammogram.sop_instance_uid
     was_read = uid in report.detected_images
-    found = [f for f in report.findings if f.sop_instance_uid == uid]
+    findings = map(_rebuild_finding, (f for f in report.findings if f.sop_instance_uid == uid))
     return ImageReading(
         mammogram=mammogram,
         label=names.label,
@@ -115,11 +114,11 @@ def _image(report: CadReport, mammogram: Mammogram, names: ImageNames) -> ImageR
         reasons=() if was_read else (Reason.READING_FAILED,),
         gates={},
         seconds=0.0,
-        findings=tuple(one for f in found if (one := _finding(f)) is not None),
+        findings=tuple(finding for finding in findings if finding is not None),
     )
 
 
-def _mammogram(report: CadReport, image: CadImage) -> Mammogram:
+def _rebuild_mammogram(report: CadReport, image: CadImage) -> Mammogram:
     return Mammogram(
         sop_instance_uid=image.sop_instance_uid,
         sop_class_uid=image.sop_class_uid,
@@ -156,33 +155,34 @@ def _mammogram(report: CadReport, image: CadImage) -> Mammogram:
     )
 
 
-def _finding(found: CadFinding) -> Finding | None:
-    kind = FindingType.from_code(found.kind.value, found.kind.scheme)
+def _rebuild_finding(reported: CadFinding) -> Finding | None:
+    kind = FindingType.from_code(reported.kind.value, reported.kind.scheme)
     mark_class = _CLASSES.get(kind) if kind is not None else None
-    if mark_class is None or found.copied:
+    if mark_class is None or reported.copied:
         return None
     return Finding(
-        id=found.tracking_id,
+        id=reported.tracking_id,
         mark_class=mark_class,
-        certainty=found.certainty or 0.0,
+        certainty=reported.certainty or 0.0,
         suspicion=None,
-        center=found.center,
-        outline=found.outline,
+        center=reported.center,
+        outline=reported.outline,
         members=tuple(
-            Calcification(one.center, one.diameter_mm or 0.0, one.certainty or 0.0)
-            for one in found.members
+            Calcification(member.center, member.diameter_mm or 0.0, member.certainty or 0.0)
+            for member in reported.members
         ),
-        long_axis_mm=found.long_axis_mm or 0.0,
-        morphology=tuple((one, 1.0) for one in _known(found.morphology, Morphology)),
-        distribution=tuple((one, 1.0) for one in _known(found.distribution, Distribution)),
-        shown=found.intent is RenderingIntent.REQUIRED,
-        lesion_uid=found.tracking_uid or None,
+        long_axis_mm=reported.long_axis_mm or 0.0,
+        morphology=tuple((label, 1.0) for label in _decode(reported.morphology, Morphology)),
+        distribution=tuple((label, 1.0) for label in _decode(reported.distribution, Distribution)),
+        shown=reported.intent is RenderingIntent.REQUIRED,
+        lesion_uid=reported.tracking_uid or None,
     )
 
 
-Value = TypeVar("Value", bound=CodedEnum)
+EnumT = TypeVar("EnumT", bound=CodedEnum)
 
 
-def _known(codes: Iterable[Code], values: type[Value]) -> Iterator[Value]:
-    found = (values.from_code(code.value, code.scheme) for code in codes)
-    return (one for one in found if one is not None)
+def _decode(codes: Iterable[Code], values: type[EnumT]) -> Iterator[EnumT]:
+    """Yield the members of an enumeration that codes stand for; other codes are passed over."""
+    members = (values.from_code(code.value, code.scheme) for code in codes)
+    return (member for member in members if member is not None)

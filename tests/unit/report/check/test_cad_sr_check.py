@@ -62,7 +62,7 @@ def test_reports_that_were_made_elsewhere_pass(path: Path) -> None:
 
 
 def test_a_document_without_content_is_no_cad_sr() -> None:
-    assert any("the root is no" in fault.message for fault in check_cad_sr(Dataset()))
+    assert any("the root is not a" in fault.message for fault in check_cad_sr(Dataset()))
 
 
 def test_a_document_that_is_nested_without_end_is_told_and_not_followed() -> None:

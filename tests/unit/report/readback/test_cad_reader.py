@@ -243,7 +243,7 @@ def test_a_name_alone_makes_no_report_ours() -> None:
 
 
 def test_another_makers_report_is_no_reading_of_ours() -> None:
-    with pytest.raises(InputError, match="CAD of Acme is no reading of this software"):
+    with pytest.raises(InputError, match="CAD of Acme is not a reading of this software"):
         rebuild_reading(read_cad_report(foreign()))
 
 
@@ -339,7 +339,7 @@ def _single(ds: Dataset) -> Dataset:
     ("harm", "fault"),
     [
         (_break_reference, r"^1\.3\.\d+\.\d+\.\d+\.1: 1\.9\.9 is not in the tree"),
-        (_break_certainty, r"^1\.3\.\d+\.\d+: Certainty of Finding of 150 is no percentage"),
+        (_break_certainty, r"^1\.3\.\d+\.\d+: Certainty of Finding of 150 is not a percentage"),
         (_drop_center, r"^1\.3\.\d+\.\d+: no center"),
     ],
 )
