@@ -37,11 +37,11 @@ from secondread.findings.image_names import name_images
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
 from secondread.report.pages.captures import (
-    LoadDisplay,
     make_notice,
     make_overview,
     make_view_captures,
 )
+from secondread.report.pages.display_array import LoadDisplay
 from secondread.report.pages.presentation_states import build_presentation_states
 from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr import tree

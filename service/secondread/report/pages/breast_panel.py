@@ -3,20 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from secondread.codes import Laterality
 from secondread.findings.finding import ImageReading
 from secondread.geometry import SpacingMm
-from secondread.report.pages.drawing import (
-    PANEL_EDGE,
-    TEXT,
-    Box,
-    draw_scale_bar,
-    draw_text,
-    shorten_text,
-)
-from secondread.report.pages.panels import DisplayArray, Placement
+from secondread.report.pages.display_array import DisplayArray
+from secondread.report.pages.drawing import TEXT, Box, draw_edge, draw_scale_bar, draw_text
+from secondread.report.pages.outlines import Panel, Placement
 
 CAPTION_ROOM = 44
 """Height of the strip above a picture."""
@@ -31,7 +25,7 @@ class DrawnImage:
 
     image: ImageReading
     display: DisplayArray
-    caption: str
+    caption: str = ""
     """Which exam it is, for people."""
 
 
@@ -54,27 +48,16 @@ def choose_flips(image: ImageReading) -> Flips:
     known of up and down.
     """
     mammogram, breast = image.mammogram, image.breast
-    right = mammogram.laterality is Laterality.RIGHT
+    is_right = mammogram.laterality is Laterality.RIGHT
     if mammogram.orientation is None:
-        side = "right" if right else "left"
+        side = "right" if is_right else "left"
         return Flips(mirrored=breast is not None and breast.chest_wall_side != side)
     along_rows, along_columns = mammogram.orientation
-    lateral, medial = ("R", "L") if right else ("L", "R")
-    if mammogram.view is not None and mammogram.view.is_cc_like:
-        upside_down = (
-            along_columns[0] == lateral if along_columns[0] in {lateral, medial} else False
-        )
-    else:
-        upside_down = along_columns[0] == "H"
-    return Flips(along_rows[0] == ("A" if right else "P"), upside_down)
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A picture on a page."""
-
-    frame: Box
-    placement: Placement
+    # Letters of the directions in which columns and rows grow. Hung, the right breast's anterior
+    # end is at the left; down is medial in cranio-caudal views and the feet in all others.
+    is_cc = mammogram.view is not None and mammogram.view.is_cc_like
+    up = ("R" if is_right else "L") if is_cc else "H"
+    return Flips(along_rows[0] == ("A" if is_right else "P"), along_columns[0] == up)
 
 
 def find_drawing_spacing(image: ImageReading) -> SpacingMm:
@@ -82,10 +65,10 @@ def find_drawing_spacing(image: ImageReading) -> SpacingMm:
     return image.mammogram.spacing or _USUAL
 
 
-def cut_of(shown: DrawnImage) -> tuple[int, int, int, int]:
-    """Return what is drawn: first row, row after the last, the same of columns."""
-    rows, columns = shown.display.shape
-    breast, spacing = shown.image.breast, find_drawing_spacing(shown.image)
+def _find_part(picture: DrawnImage) -> tuple[int, int, int, int]:
+    """Return the part of an image that is drawn: first row, end row, first column, end column."""
+    rows, columns = picture.display.shape
+    breast, spacing = picture.image.breast, find_drawing_spacing(picture.image)
     if breast is None:
         return 0, rows, 0, columns
     top, bottom, left, right = breast.box
@@ -98,41 +81,51 @@ def cut_of(shown: DrawnImage) -> tuple[int, int, int, int]:
     )
 
 
-def choose_scale(shown: DrawnImage, box: Box) -> float:
-    """Return the largest scale at which an image fits a place."""
-    top, bottom, left, right = cut_of(shown)
-    spacing = find_drawing_spacing(shown.image)
-    return min(
-        box.width / ((right - left) * spacing.between_columns),
-        (box.height - CAPTION_ROOM) / ((bottom - top) * spacing.between_rows),
-    )
+def _measure_part(picture: DrawnImage) -> tuple[float, float]:
+    """Return width and height in millimetres of the part of an image that is drawn."""
+    top, bottom, left, right = _find_part(picture)
+    spacing = find_drawing_spacing(picture.image)
+    return (right - left) * spacing.between_columns, (bottom - top) * spacing.between_rows
+
+
+def choose_scale(picture: DrawnImage, box: Box) -> float:
+    """Return the largest scale at which an image fits a place, in pixels of the page per mm."""
+    width_mm, height_mm = _measure_part(picture)
+    return min(box.width / width_mm, (box.height - CAPTION_ROOM) / height_mm)
+
+
+def measure_breast(picture: DrawnImage, per_mm: float) -> tuple[int, int]:
+    """Return width and height of an image's picture on the page."""
+    width_mm, height_mm = _measure_part(picture)
+    return max(int(width_mm * per_mm), 1), max(int(height_mm * per_mm), 1)
 
 
 def draw_breast(
     page: Image.Image,
     corner: tuple[int, int],
-    shown: DrawnImage,
+    picture: DrawnImage,
     per_mm: float,
-    hanging: Flips = AS_STORED,
+    flips: Flips = AS_STORED,
 ) -> Panel:
     """Draw an image with its upper left corner at a place of the page."""
-    top, bottom, left, right = cut_of(shown)
-    width, height = size = measure_breast(shown, per_mm)
-    part = np.ascontiguousarray(shown.display[top:bottom, left:right])
+    top, bottom, left, right = _find_part(picture)
+    width, height = size = measure_breast(picture, per_mm)
+    part = np.ascontiguousarray(picture.display[top:bottom, left:right])
     small = Image.fromarray(part).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    if hanging.mirrored:
+    if flips.mirrored:
         small = small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if hanging.upside_down:
+    if flips.upside_down:
         small = small.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     page.paste(small.convert("RGB"), corner)
     frame = Box(corner[0], corner[1], corner[0] + width, corner[1] + height)
-    edge = (frame.left - 1, frame.top - 1, frame.right, frame.bottom)
-    ImageDraw.Draw(page).rectangle(edge, outline=PANEL_EDGE)
+    draw_edge(page, frame)
     scale, row_scale = width / (right - left), height / (bottom - top)
-    across, down = (-1 if turned else 1 for turned in (hanging.mirrored, hanging.upside_down))
+    across, down = (-1 if flipped else 1 for flipped in (flips.mirrored, flips.upside_down))
+    # The image's first column and row are off the picture by the part that is left out, at the
+    # side from which the picture counts them.
     placement = Placement(
-        (frame.right if hanging.mirrored else frame.left) - across * left * scale,
-        (frame.bottom if hanging.upside_down else frame.top) - down * top * row_scale,
+        (frame.right if flips.mirrored else frame.left) - across * left * scale,
+        (frame.bottom if flips.upside_down else frame.top) - down * top * row_scale,
         scale,
         row_scale / scale,
         across,
@@ -141,24 +134,13 @@ def draw_breast(
     return Panel(frame, placement)
 
 
-def measure_breast(shown: DrawnImage, per_mm: float) -> tuple[int, int]:
-    """Return width and height of an image's picture on the page."""
-    top, bottom, left, right = cut_of(shown)
-    spacing = find_drawing_spacing(shown.image)
-    return (
-        max(int((right - left) * spacing.between_columns * per_mm), 1),
-        max(int((bottom - top) * spacing.between_rows * per_mm), 1),
-    )
-
-
-def draw_captioned_breast(page: Image.Image, box: Box, shown: DrawnImage, per_mm: float) -> Panel:
+def draw_captioned_breast(page: Image.Image, box: Box, picture: DrawnImage, per_mm: float) -> Panel:
     """Draw an image as it is stored in the middle of a place, with caption and scale above it."""
-    width, _ = measure_breast(shown, per_mm)
+    width, _ = measure_breast(picture, per_mm)
     corner = (round(box.left + (box.width - width) / 2), round(box.top) + CAPTION_ROOM)
-    panel = draw_breast(page, corner, shown, per_mm)
-    middle = panel.frame.top - CAPTION_ROOM / 2
+    panel = draw_breast(page, corner, picture, per_mm)
+    left, middle = panel.frame.left, panel.frame.top - CAPTION_ROOM / 2
     bar = box.right - 180
-    caption = shorten_text(shown.caption, 24, bar - 16 - panel.frame.left)
-    draw_text(page, (panel.frame.left, middle), caption, 24, TEXT, "lm")
+    draw_text(page, (left, middle), picture.caption, 24, TEXT, "lm", width=bar - 16 - left)
     draw_scale_bar(page, (bar, middle), per_mm, 100)
     return panel

@@ -1,17 +1,18 @@
 """Secondary captures of a reading: an overview, the views with shown findings, and notices.
 
-For workstations that draw no CAD marks, and for what a CAD SR cannot say. No patient identity is
-in the pixels, so that Burned In Annotation is NO (PS3.3 C.7.6.1), and no Pixel Spacing is
-given, since the pictures of a page differ in scale and carry their own bars.
+For workstations that draw no CAD marks, and for what a CAD SR cannot hold. The pixels do not show
+who the patient is, so that Burned In Annotation is NO (PS3.3 C.7.6.1). Pixel Spacing is not given,
+since the pictures of a page differ in scale and carry their own bars.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.image_names import format_label
 from secondread.reasons import ImageStatus, Outcome
+from secondread.report.pages.display_array import LoadDisplay
 from secondread.report.pages.overview import draw_overview_page
 from secondread.report.pages.page_layout import (
     NoticeLine,
@@ -19,7 +20,6 @@ from secondread.report.pages.page_layout import (
     draw_notice_page,
     draw_view_page,
 )
-from secondread.report.pages.panels import DisplayArray
 from secondread.report.pages.secondary_capture import (
     add_laterality,
     add_pixels,
@@ -48,9 +48,6 @@ from secondread.report.sr.wording import (
     to_ascii,
 )
 from secondread.settings import ObjectKind
-
-LoadDisplay = Callable[[str], DisplayArray]
-"""Gives the full-resolution display array of an image by SOP Instance UID."""
 
 _HEADLINES = {
     Outcome.FINDINGS: "SECOND READ: FINDINGS SHOWN",
@@ -96,11 +93,9 @@ def make_view_captures(
         text = PageText(
             title=to_ascii(image.name),
             subtitle=f"{pluralize(len(image.shown_findings), 'finding')} shown",
-            notes=_view_notes(reading, image),
-            footer=_footer(reading, authorship, source),
-            contexts={
-                one.id: describe_in_legend(reading, image, one) for one in image.shown_findings
-            },
+            notes=_list_view_notes(reading, image),
+            footer=_make_footer(reading, authorship, source),
+            contexts={f.id: describe_in_legend(reading, image, f) for f in image.shown_findings},
         )
         ds = build_secondary_capture(source, authorship, uid, index + 1)
         add_source(ds, image, source)
@@ -126,14 +121,14 @@ def make_overview(
     authorship
         Who writes, when, for which destination.
     """
-    source = _own_source(reading, sources)
+    source = _find_own_source(reading, sources)
     shown = sum(len(image.shown_findings) for image in reading.images)
     suspicion = "not rated" if reading.suspicion is None else f"{reading.suspicion:.0f}"
     text = PageText(
         title="OVERVIEW",
         subtitle=f"{pluralize(shown, 'finding')} shown, suspicion of the exam {suspicion}",
-        notes=(*_study_notes(reading), *_broken_lines(reading), LIMITS.rstrip(".")),
-        footer=_footer(reading, authorship, source),
+        notes=(*_list_study_notes(reading), *_explain_broken_lines(reading), LIMITS.rstrip(".")),
+        footer=_make_footer(reading, authorship, source),
     )
     ds = build_secondary_capture(source, authorship, "overview", 1)
     ds.DerivationDescription = (
@@ -154,7 +149,7 @@ def make_notice(
     authorship: Authorship,
     index: int = 0,
 ) -> ResultObject:
-    """Return a capture that says in words what became of the study, image by image.
+    """Return a capture that reports in words what became of the study, image by image.
 
     Parameters
     ----------
@@ -167,38 +162,38 @@ def make_notice(
     index
         Its position among the captures of this reading.
     """
-    source = _own_source(reading, sources)
+    source = _find_own_source(reading, sources)
     text = PageText(
-        title=_headline(reading),
+        title=_choose_headline(reading),
         subtitle=capitalize(to_ascii(join_sentences(reading.reasons[:1]))),
-        notes=(*_doubts(reading), LIMITS),
-        footer=_footer(reading, authorship, source),
+        notes=(*_list_doubts(reading), LIMITS),
+        footer=_make_footer(reading, authorship, source),
     )
     ds = build_secondary_capture(source, authorship, "study", index + 1)
     ds.ImageComments = build_image_comments(f"{text.title}: {text.subtitle}", authorship, source)
     # What was left out has a side as well.
-    own = _own_headers(reading, sources)
+    own = _list_own_headers(reading, sources)
     add_laterality(ds, {str(header.get("ImageLaterality", None) or "") for header in own})
-    add_pixels(ds, draw_notice_page(text, _notice_rows(reading)))
+    add_pixels(ds, draw_notice_page(text, _list_notice_lines(reading)))
     return ResultObject(ObjectKind.CAPTURE, index, None, ds)
 
 
-def _own_source(reading: StudyReading, sources: Mapping[str, Dataset]) -> Dataset:
+def _find_own_source(reading: StudyReading, sources: Mapping[str, Dataset]) -> Dataset:
     """Return the header of an image of the study; those of priors may be among the sources."""
-    return min(_own_headers(reading, sources), key=lambda ds: str(ds.SOPInstanceUID))
+    return min(_list_own_headers(reading, sources), key=lambda ds: str(ds.SOPInstanceUID))
 
 
-def _own_headers(reading: StudyReading, sources: Mapping[str, Dataset]) -> list[Dataset]:
+def _list_own_headers(reading: StudyReading, sources: Mapping[str, Dataset]) -> list[Dataset]:
     return [ds for ds in sources.values() if str(ds.StudyInstanceUID) == reading.study_uid]
 
 
-def _headline(reading: StudyReading) -> str:
+def _choose_headline(reading: StudyReading) -> str:
     doubtful = reading.outcome is Outcome.NO_FINDINGS and reading.doubtful
     return _HEADLINES[reading.outcome] + (", WITH DOUBTS" if doubtful else "")
 
 
-def _notice_rows(reading: StudyReading) -> list[NoticeLine]:
-    rows = [
+def _list_notice_lines(reading: StudyReading) -> list[NoticeLine]:
+    lines = [
         NoticeLine(
             to_ascii(image.name),
             to_ascii(describe_image_outcome(image)),
@@ -206,23 +201,23 @@ def _notice_rows(reading: StudyReading) -> list[NoticeLine]:
         )
         for image in reading.images
     ]
-    rows += [
+    lines += [
         NoticeLine(format_label(view), "expected, and not received", emphasized=True)
         for view in reading.missing_views
     ]
-    rows += [
+    lines += [
         NoticeLine(to_ascii(labels), f"left out: {reason}", emphasized=not reading.images)
         for labels, reason in describe_left_out(reading)
     ]
-    return sorted(rows, key=lambda row: not row.emphasized)
+    return sorted(lines, key=lambda line: not line.emphasized)
 
 
-def _doubts(reading: StudyReading) -> tuple[str, ...]:
+def _list_doubts(reading: StudyReading) -> tuple[str, ...]:
     facts = (*list_study_doubts(reading), *describe_priors(reading), *list_treatment_lines(reading))
     return (". ".join(facts),) if facts else ()
 
 
-def _view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, ...]:
+def _list_view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, ...]:
     magnified = image.mammogram.magnification
     lengths = "Lengths at the detector plane"
     if magnified is not None and magnified > 1:
@@ -236,28 +231,29 @@ def _view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, ...]:
         to_ascii(note)
         for note in (
             *doubts,
-            *_study_notes(reading),
+            *_list_study_notes(reading),
             f"{describe_certainty(reading.model)}. {lengths}. Details with their own contrast",
         )
     )
 
 
-def _broken_lines(reading: StudyReading) -> tuple[str, ...]:
+def _explain_broken_lines(reading: StudyReading) -> tuple[str, ...]:
     compared = any(comparison.compared for comparison in reading.comparisons)
     return ("Broken line: where it would lie in the other exam",) if compared else ()
 
 
-def _study_notes(reading: StudyReading) -> tuple[str, ...]:
+def _list_study_notes(reading: StudyReading) -> tuple[str, ...]:
     missing = ", ".join(map(format_label, reading.missing_views))
-    return (*((f"Expected views missing: {missing}",) if missing else ()), *_doubts(reading))
+    notes = (f"Expected views missing: {missing}",) if missing else ()
+    return (*notes, *_list_doubts(reading))
 
 
-def _footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> tuple[str, str]:
-    node, model, occasion = authorship.node, reading.model, authorship.occasion
-    at = to_local_time(occasion.written_at, source)
+def _make_footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> tuple[str, str]:
+    node, model = authorship.node, reading.model
+    moment = to_local_time(authorship.occasion.written_at, source)
+    zone = f"{moment:%z}"
+    made = f"processed {moment:%Y-%m-%d %H:%M} UTC{zone[:3]}:{zone[3:5]}"
     place = ", ".join([f"revision {reading.revision}", *describe_replaced(authorship, source)])
-    zone = f"{at:%z}"
-    made = f"processed {at:%Y-%m-%d %H:%M} UTC{zone[:3]}:{zone[3:5]}"
     return (
         to_ascii(f"{made}   |   {place}"),
         to_ascii(

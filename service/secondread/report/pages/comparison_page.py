@@ -16,16 +16,10 @@ from secondread.report.pages.breast_panel import (
     DrawnImage,
     choose_scale,
     draw_captioned_breast,
-    find_drawing_spacing,
 )
-from secondread.report.pages.closeups import CloseUp, CloseUpView, draw_close_ups
-from secondread.report.pages.compared_marks import (
-    BADGE_TEXT,
-    ComparedFinding,
-    draw_color_badge,
-    draw_outlines,
-    list_compared,
-)
+from secondread.report.pages.closeups import draw_close_ups, make_close_up
+from secondread.report.pages.compared_marks import ComparedFinding, list_compared
+from secondread.report.pages.display_array import DisplayArray
 from secondread.report.pages.drawing import (
     BACKGROUND,
     MUTED,
@@ -33,15 +27,14 @@ from secondread.report.pages.drawing import (
     WARNING,
     Box,
     draw_text,
-    measure_badge,
-    shorten_text,
 )
-from secondread.report.pages.panels import DisplayArray
+from secondread.report.pages.labels import draw_color_badge, place_badge
+from secondread.report.pages.outlines import NUMBER_SIZE, draw_compared_outlines
 from secondread.report.sr.wording import DISCLAIMER, PURPOSE, pluralize
 
 PAGE_SIZE = (1800, 1400)
 """Columns and rows of a page."""
-MOST_LINES = 6
+MAX_LINES = 6
 """Clusters beyond these are outlined and counted."""
 BLINK_PIXEL_MM = 0.2
 """Pixel spacing of a blink pair."""
@@ -56,76 +49,56 @@ def draw_comparison_page(
     """Return a page with a view beside its prior.
 
     The same number and colour name a cluster in both. A full outline is a finding; a broken one
-    is where the other exam's finding would lie.
+    is where the other exam's finding would be.
     """
     page = Image.new("RGB", PAGE_SIZE, BACKGROUND)
     entries = list_compared(current.image, prior.image, comparison)
-    _head(page, current, comparison)
-    lines = min(len(entries), MOST_LINES) + (len(entries) > MOST_LINES)
+    _draw_head(page, current, comparison)
+    lines = min(len(entries), MAX_LINES) + (len(entries) > MAX_LINES)
     bottom = page.height - _FOOT - max(lines, 1) * _LINE - 16
     left = Box(_MARGIN, _HEAD + 16, _MARGIN + _VIEW_WIDTH, bottom)
     right = Box(left.right + _GUTTER, left.top, left.right + _GUTTER + _VIEW_WIDTH, bottom)
     details = Box(right.right + _GUTTER, left.top + CAPTION_ROOM, page.width - _MARGIN, bottom)
     # One millimetre is equally long in both pictures, whatever the pitches.
-    scale = min(choose_scale(shown, left) for shown in (current, prior))
-    panels = [
-        draw_captioned_breast(page, box, shown, scale)
-        for box, shown in ((left, prior), (right, current))
-    ]
-    draw_outlines(page, panels[0], [(e, e.prior, e.is_prior_finding) for e in entries])
-    draw_outlines(page, panels[1], [(e, (e.current,), e.is_current_finding) for e in entries])
-    draw_close_ups(page, details, [_close_up(entry, current, prior) for entry in entries])
+    scale = min(choose_scale(picture, left) for picture in (current, prior))
+    prior_panel = draw_captioned_breast(page, left, prior, scale)
+    current_panel = draw_captioned_breast(page, right, current, scale)
+    draw_compared_outlines(page, prior_panel, [entry.in_prior for entry in entries])
+    draw_compared_outlines(page, current_panel, [entry.in_current for entry in entries])
+    draw_close_ups(page, details, [make_close_up(entry, current, prior) for entry in entries])
     middle = details.top - CAPTION_ROOM / 2
     draw_text(page, (details.left, middle), "Prior and current, own contrast", 20, MUTED, "lm")
-    _legend(page, bottom + 16, entries)
+    _draw_legend(page, bottom + 16, entries)
     return page
 
 
-def _close_up(entry: ComparedFinding, current: DrawnImage, prior: DrawnImage) -> CloseUp:
-    places = [
-        CloseUpView(shown.display, find_drawing_spacing(shown.image), outline)
-        for shown, outline in (
-            (prior, entry.prior[0] if entry.prior else ()),
-            (current, entry.current),
-        )
-    ]
-    return CloseUp(entry.number, entry.color, places[0], places[1])
-
-
-def _head(page: Image.Image, current: DrawnImage, comparison: StudyComparison) -> None:
-    right = page.width - _MARGIN
-    draw_text(page, (_MARGIN, 76), format_label(current.image.mammogram.label), 50)
-    view = next(
-        v
-        for v in comparison.views
-        if v.sop_instance_uid == current.image.mammogram.sop_instance_uid
-    )
+def _draw_head(page: Image.Image, current: DrawnImage, comparison: StudyComparison) -> None:
+    right, mammogram = page.width - _MARGIN, current.image.mammogram
+    draw_text(page, (_MARGIN, 76), format_label(mammogram.label), 50)
+    view = next(v for v in comparison.views if v.sop_instance_uid == mammogram.sop_instance_uid)
     how = "tissue found again" if view.aligned else "laid on each other by skin and nipple alone"
-    known = f"places known to {view.error_mm:.1f} mm" if view.error_mm is not None else ""
+    error = f"places known to {view.error_mm:.1f} mm" if view.error_mm is not None else ""
     unit = "same unit" if view.same_unit else "another unit or processing, wider limits"
-    facts = ", ".join(part for part in (comparison.basis, unit, how, known) if part)
-    note = view.why_not or facts
-    draw_text(page, (_MARGIN, 104), shorten_text(note, 20, right - _MARGIN - 340), 20, MUTED)
+    facts = ", ".join(filter(None, (comparison.basis, unit, how, error)))
+    width = right - _MARGIN - 340
+    draw_text(page, (_MARGIN, 104), view.why_not or facts, 20, MUTED, width=width)
     draw_text(page, (right, 54), DISCLAIMER, 30, WARNING, anchor="rs")
     draw_text(page, (right, 86), PURPOSE, 22, MUTED, anchor="rs")
     ImageDraw.Draw(page).line((_MARGIN, _HEAD, right, _HEAD), fill=PANEL_EDGE)
 
 
-def _legend(page: Image.Image, top: float, entries: Sequence[ComparedFinding]) -> None:
-    y = top + 16
+def _draw_legend(page: Image.Image, top: float, entries: Sequence[ComparedFinding]) -> None:
+    x, y = _MARGIN + 60, top + 16
     room = page.width - 2 * _MARGIN - 60
-    for entry in entries[:MOST_LINES]:
-        width, height = measure_badge(entry.number, BADGE_TEXT)
-        box = Box(_MARGIN, y - height / 2, _MARGIN + width, y + height / 2)
-        draw_color_badge(page, box, entry)
-        draw_text(page, (_MARGIN + 60, y), shorten_text(entry.text, 24, room), 24, anchor="lm")
-        draw_text(
-            page, (_MARGIN + 60, y + 26), shorten_text(entry.context, 20, room), 20, MUTED, "lm"
-        )
+    for entry in entries[:MAX_LINES]:
+        badge = place_badge(_MARGIN, y, entry.number, NUMBER_SIZE)
+        draw_color_badge(page, badge, entry.number, entry.color, NUMBER_SIZE)
+        draw_text(page, (x, y), entry.text, 24, anchor="lm", width=room)
+        draw_text(page, (x, y + 26), entry.context, 20, MUTED, "lm", width=room)
         y += _LINE
-    if len(entries) > MOST_LINES:
-        rest = pluralize(len(entries) - MOST_LINES, "more cluster")
-        draw_text(page, (_MARGIN + 60, y), f"{rest} outlined", 22, MUTED, anchor="lm")
+    if len(entries) > MAX_LINES:
+        more = pluralize(len(entries) - MAX_LINES, "more cluster")
+        draw_text(page, (x, y), f"{more} outlined", 22, MUTED, anchor="lm")
     if not entries:
         draw_text(page, (_MARGIN, y), "No cluster is shown in either exam", 24, MUTED, anchor="lm")
 
@@ -141,11 +114,11 @@ def make_blink_pair(
     shape = (round(frame.height_mm / BLINK_PIXEL_MM), round(frame.width_mm / BLINK_PIXEL_MM))
     x, y = (np.arange(n) + 0.5 for n in (shape[1], shape[0]))
     here = np.stack(np.meshgrid(x, y), axis=-1) * BLINK_PIXEL_MM
-    now = _sampled(current, here, frame)
-    then = _sampled(prior, registration.map_mm(here), registration.prior)
+    now = _sample(current, here, frame)
+    then = _sample(prior, registration.map_mm(here), registration.prior)
     outline = np.round(frame.outline() / BLINK_PIXEL_MM).astype(np.int32)
     inside = cv2.fillPoly(np.zeros(shape, np.uint8), [outline], 1) > 0
-    pair = [now, _like(then, now, inside)]
+    pair = [now, _match_greys(then, now, inside)]
     if frame.mirrored:
         pair = [picture[:, ::-1] for picture in pair]
     if frame.upside_down:
@@ -154,16 +127,17 @@ def make_blink_pair(
     return first, second
 
 
-def _sampled(display: DisplayArray, points: PointsMm, frame: ViewFrame) -> DisplayArray:
-    at = (frame.to_columns_rows(points) - 0.5).astype(np.float32)
+def _sample(display: DisplayArray, points: PointsMm, frame: ViewFrame) -> DisplayArray:
+    # Positions count from the corner of the first pixel; remap counts from its center.
+    pixels = (frame.to_columns_rows(points) - 0.5).astype(np.float32)
     # What is finer than the picture's pixels would shimmer.
     reach = BLINK_PIXEL_MM / frame.spacing.mean
     smooth = cv2.GaussianBlur(display, (0, 0), reach / 3) if reach > 1.5 else display
-    column, row = (np.ascontiguousarray(at[..., axis]) for axis in (0, 1))
+    column, row = (np.ascontiguousarray(pixels[..., axis]) for axis in (0, 1))
     return np.asarray(cv2.remap(smooth, column, row, cv2.INTER_LINEAR), np.uint8)
 
 
-def _like(
+def _match_greys(
     picture: DisplayArray, model: DisplayArray, inside: npt.NDArray[np.bool_]
 ) -> DisplayArray:
     """Return a picture with the greys of another one, matched by their ranks in the breast."""

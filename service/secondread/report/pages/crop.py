@@ -1,13 +1,12 @@
-"""A small picture of a finding, kept with it when the image itself is long gone."""
+"""A small picture of a finding, which is kept when the image itself is long gone."""
 
 import io
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from secondread.geometry import Outline, SpacingMm, bounding_box
+from secondread.report.pages.display_array import DisplayArray, cut_out
 
 MIN_SIDE_MM = 20.0
 """A crop shows at least this much tissue across."""
@@ -19,7 +18,7 @@ SIDE_KEYWORD = "across_mm"
 """Keyword of the PNG's text that says how much tissue it shows across."""
 
 
-def encode_crop(display: npt.NDArray[np.uint8], outline: Outline, spacing: SpacingMm) -> bytes:
+def encode_crop(display: DisplayArray, outline: Outline, spacing: SpacingMm) -> bytes:
     """Return a square picture around a finding as a PNG file, its greys as displayed.
 
     Parameters
@@ -41,11 +40,11 @@ def encode_crop(display: npt.NDArray[np.uint8], outline: Outline, spacing: Spaci
     wide = (last.col - first.col) * spacing.between_columns
     high = (last.row - first.row) * spacing.between_rows
     across = max(_ROOM * max(wide, high), MIN_SIDE_MM)
-    middle = (first.col + last.col) / 2, (first.row + last.row) / 2
     columns = round(across / spacing.between_columns)
     rows = round(across / spacing.between_rows)
-    part = _cut(display, round(middle[0] - columns / 2), round(middle[1] - rows / 2), columns, rows)
-    picture = Image.fromarray(part)
+    left = round((first.col + last.col) / 2 - columns / 2)
+    top = round((first.row + last.row) / 2 - rows / 2)
+    picture = Image.fromarray(cut_out(display, left, top, columns, rows))
     size = min(max(columns, rows), MAX_SIDE_PX)
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.LANCZOS)
@@ -54,16 +53,3 @@ def encode_crop(display: npt.NDArray[np.uint8], outline: Outline, spacing: Spaci
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True, pnginfo=text)
     return buffer.getvalue()
-
-
-def _cut(
-    display: npt.NDArray[np.uint8], left: int, top: int, columns: int, rows: int
-) -> npt.NDArray[np.uint8]:
-    """Return a part of the image, black where it reaches beyond."""
-    height, width = display.shape
-    part = np.zeros((rows, columns), np.uint8)
-    a, b = max(top, 0), min(top + rows, height)
-    c, d = max(left, 0), min(left + columns, width)
-    if a < b and c < d:
-        part[a - top : b - top, c - left : d - left] = display[a:b, c:d]
-    return part

@@ -1,4 +1,4 @@
-"""Drawing on captures: text that fits, antialiased lines, scale bars, label placement.
+"""Drawing on pages: text that fits, antialiased lines, scale bars.
 
 Everything is measured in pixels of the page. Pillow's built-in scalable font is used, so that a
 capture looks the same wherever it is made.
@@ -6,11 +6,11 @@ capture looks the same wherever it is made.
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
-from PIL import Image, ImageDraw, ImageFont, ImageStat
+from PIL import Image, ImageDraw, ImageFont
 
 Color = tuple[int, int, int]
 
@@ -22,7 +22,8 @@ WARNING: Color = (255, 182, 72)
 MARK: Color = (96, 214, 255)
 HALO: Color = (0, 0, 0)
 
-_OVERSAMPLING = 3
+OVERSAMPLING = 3
+"""Lines and badges are drawn so many times as large, and reduced: Pillow does not antialias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,10 @@ def shorten_text(text: str, size: int, width: float) -> str:
     if measure_text(text, size) <= width:
         return text
     # How many characters fit beside the dots; widths only grow with the text.
-    kept = bisect_right(
+    fitting = bisect_right(
         range(1, len(text)), width, key=lambda end: measure_text(text[:end] + "...", size)
     )
-    return text[:kept].rstrip(" ,;") + "..."
+    return text[:fitting].rstrip(" ,;") + "..."
 
 
 def wrap_text(text: str, size: int, width: float, most: int) -> list[str]:
@@ -100,11 +101,11 @@ def wrap_text(text: str, size: int, width: float, most: int) -> list[str]:
     lines: list[str] = []
     words = text.split()
     while words and len(lines) < most - 1:
-        taken = 1
-        while taken < len(words) and measure_text(" ".join(words[: taken + 1]), size) <= width:
-            taken += 1
-        lines.append(shorten_text(" ".join(words[:taken]), size, width))
-        words = words[taken:]
+        number = 1
+        while number < len(words) and measure_text(" ".join(words[: number + 1]), size) <= width:
+            number += 1
+        lines.append(shorten_text(" ".join(words[:number]), size, width))
+        words = words[number:]
     if words:
         lines.append(shorten_text(" ".join(words), size, width))
     return lines
@@ -117,9 +118,14 @@ def draw_text(
     size: int,
     color: Color = TEXT,
     anchor: str = "ls",
+    width: float = math.inf,
 ) -> None:
-    """Write one line; `anchor` says which point of it `position` is, in Pillow's words."""
-    ImageDraw.Draw(page).text(position, text, fill=color, font=load_font(size), anchor=anchor)
+    """Write one line, shortened where it is wider than `width`.
+
+    `anchor` names the point of the line that `position` is, in Pillow's letters.
+    """
+    line = shorten_text(text, size, width)
+    ImageDraw.Draw(page).text(position, line, fill=color, font=load_font(size), anchor=anchor)
 
 
 @dataclass(slots=True)
@@ -142,7 +148,7 @@ class HaloedLines:
             page.paste(paint, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)
 
     def _mask(self, extra: float) -> Image.Image:
-        factor = _OVERSAMPLING
+        factor = OVERSAMPLING
         size = (math.ceil(self.area.width) * factor, math.ceil(self.area.height) * factor)
         mask = Image.new("L", size)
         draw = ImageDraw.Draw(mask)
@@ -154,25 +160,10 @@ class HaloedLines:
         return mask.reduce(factor)
 
 
-def measure_badge(number: str, size: int) -> tuple[float, float]:
-    """Return width and height of the badge with a finding's number."""
-    height = size * 1.35
-    return max(measure_text(number, size) + size * 0.7, height), height
-
-
-def draw_badge(page: Image.Image, box: Box, number: str, size: int) -> None:
-    """Draw a finding's number in its box."""
-    scale = _OVERSAMPLING
-    width, height = round(box.width), round(box.height)
-    tile = Image.new("RGB", (width * scale, height * scale), MARK)
-    mask = Image.new("L", tile.size)
-    ImageDraw.Draw(mask).rounded_rectangle(
-        (0, 0, tile.width - 1, tile.height - 1), radius=5 * scale, fill=255
-    )
-    corner = (round(box.left), round(box.top))
-    page.paste(tile.reduce(scale), corner, mask.reduce(scale))
-    middle = (corner[0] + width / 2, corner[1] + height / 2)
-    draw_text(page, middle, number, size, BACKGROUND, anchor="mm")
+def draw_edge(page: Image.Image, frame: Box) -> None:
+    """Draw a line around a picture."""
+    corners = (frame.left - 1, frame.top - 1, frame.right, frame.bottom)
+    ImageDraw.Draw(page).rectangle(corners, outline=PANEL_EDGE)
 
 
 def choose_bar_length(longest_mm: float) -> float:
@@ -209,84 +200,6 @@ def draw_scale_bar(
     for end in (round(x), round(right)):
         draw.rectangle((end - 1, y - 6, end + 1, y + 6), fill=TEXT)
     draw_text(page, (right + 12, y), f"{length_mm:g} mm", 20, TEXT, anchor="lm")
-
-
-def place_label(
-    page: Image.Image,
-    target: Box,
-    size: tuple[float, float],
-    panel: Box,
-    occupied: Sequence[Box],
-) -> Box:
-    """Return where a label goes: outside its target, near it, on nothing else if there is room.
-
-    Parameters
-    ----------
-    page
-        What is drawn so far: dark places are preferred, so that labels stay off the tissue.
-    target
-        Bounding box of what is labelled.
-    size
-        Width and height of the label.
-    panel
-        The label stays inside.
-    occupied
-        Boxes to keep off: other targets and labels already placed.
-    """
-    places = [
-        (distance, place)
-        for distance in (22, 40, 64, 96, 140)
-        for step in range(16)
-        if panel.contains(place := _beside(target, size, distance, step * math.pi / 8))
-    ]
-    if not places:
-        return _pushed_into(_beside(target, size, 22, 0.0), panel)
-    blocked = (target, *occupied)
-
-    def cost(candidate: tuple[int, Box]) -> float:
-        # In pixels: what is covered counts ten times, and a leader of 100 as much as white
-        # tissue under half of the label.
-        distance, place = candidate
-        covered = sum(place.expand(4).shared_area(box) for box in blocked)
-        return 10 * covered + _brightness(page, place) * size[0] * size[1] + 4 * distance
-
-    return min(places, key=cost)[1]
-
-
-def _brightness(page: Image.Image, box: Box) -> float:
-    part = page.crop((int(box.left), int(box.top), int(box.right), int(box.bottom)))
-    return ImageStat.Stat(part.convert("L")).mean[0] / 255
-
-
-def _beside(target: Box, size: tuple[float, float], distance: float, angle: float) -> Box:
-    width, height = size
-    x = (target.left + target.right) / 2
-    y = (target.top + target.bottom) / 2
-    x += math.cos(angle) * (target.width / 2 + distance + width / 2)
-    y -= math.sin(angle) * (target.height / 2 + distance + height / 2)
-    return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-
-
-def _pushed_into(box: Box, panel: Box) -> Box:
-    dx = max(panel.left - box.left, 0) + min(panel.right - box.right, 0)
-    dy = max(panel.top - box.top, 0) + min(panel.bottom - box.bottom, 0)
-    return Box(box.left + dx, box.top + dy, box.right + dx, box.bottom + dy)
-
-
-def find_leader(
-    label: Box, outline: Sequence[tuple[float, float]]
-) -> tuple[tuple[float, float], ...]:
-    """Return the shortest straight line from a label to an outline's nearest vertex."""
-    x, y = min(
-        outline,
-        key=lambda p: math.dist(p, _nearest_on(label, p)),
-    )
-    return (_nearest_on(label, (x, y)), (x, y))
-
-
-def _nearest_on(box: Box, point: tuple[float, float]) -> tuple[float, float]:
-    x, y = point
-    return (min(max(x, box.left), box.right), min(max(y, box.top), box.bottom))
 
 
 def find_bounds(points: Iterable[tuple[float, float]]) -> Box:

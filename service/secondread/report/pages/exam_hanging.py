@@ -30,7 +30,7 @@ class ViewSlot:
     image: ImageReading | None
     """None where there is none to show."""
     why_not: str = ""
-    """For people: why there is none."""
+    """Why there is none, for people."""
     prior: PriorView | None = None
 
 
@@ -40,8 +40,6 @@ class ExamHanging:
 
     rows: tuple[tuple[ViewSlot, ...], ...]
     """Cranio-caudal views over oblique ones, right before left; only sides that the exam has."""
-    further: tuple[ImageReading, ...]
-    """Images with shown findings that have no place: the views of these places came twice."""
 
     @property
     def has_priors(self) -> bool:
@@ -51,17 +49,10 @@ class ExamHanging:
 
 def hang_exam(reading: StudyReading) -> ExamHanging:
     """Return the places of an exam's images."""
-    sides = [side for side in SIDES if _is_imaged(reading, side)] or list(SIDES)
-    rows = tuple(tuple(_slot(reading, side, row) for side in sides) for row in ROWS)
-    placed = [slot.image for row in rows for slot in row]
-    further = tuple(
-        image for image in _read(reading) if image.shown_findings and image not in placed
+    sides = [side for side in SIDES if _is_imaged(reading, side)] or SIDES
+    return ExamHanging(
+        tuple(tuple(_fill_slot(reading, side, row) for side in sides) for row in ROWS)
     )
-    return ExamHanging(rows, further)
-
-
-def _read(reading: StudyReading) -> list[ImageReading]:
-    return [image for image in reading.images if image.status.was_read]
 
 
 def _is_imaged(reading: StudyReading, side: Laterality) -> bool:
@@ -69,41 +60,39 @@ def _is_imaged(reading: StudyReading, side: Laterality) -> bool:
     return expected or any(image.mammogram.laterality is side for image in reading.images)
 
 
-def _slot(reading: StudyReading, side: Laterality, row: View) -> ViewSlot:
+def _fill_slot(reading: StudyReading, side: Laterality, row: View) -> ViewSlot:
     label = side.letter + row.name
-    found = [
+    images = [
         image
         for image in reading.images
         if image.mammogram.laterality is side and _stands_for(image.mammogram.view, row)
     ]
-    read = [image for image in found if image.status.was_read]
+    read = [image for image in images if image.status.was_read]
     if read:
         best = max(read, key=lambda image: (len(image.shown_findings), image.mammogram.view is row))
-        return ViewSlot(side, best.name, best, prior=_prior(reading, best))
-    if found:
-        return ViewSlot(
-            side, format_label(label), None, f"not read: {explain_why_not_read(found[0])}"
-        )
-    missing = label in reading.missing_views
-    return ViewSlot(side, format_label(label), None, "not received" if missing else "no such image")
+        return ViewSlot(side, best.name, best, prior=_find_prior(reading, best))
+    if images:
+        why_not = f"not read: {explain_why_not_read(images[0])}"
+    else:
+        why_not = "not received" if label in reading.missing_views else "no such image"
+    return ViewSlot(side, format_label(label), None, why_not)
 
 
 def _stands_for(view: View | None, row: View) -> bool:
     return view is not None and (view.is_cc_like if row is View.CC else view.is_mlo_like)
 
 
-def _prior(reading: StudyReading, image: ImageReading) -> PriorView | None:
-    """Return the nearest prior's image of the view, which the image was held against."""
-    uid = image.mammogram.sop_instance_uid
+def _find_prior(reading: StudyReading, image: ImageReading) -> PriorView | None:
+    """Return the nearest prior's image of the view, with which the image was compared."""
     read = {
-        one.mammogram.sop_instance_uid: one
-        for earlier in reading.prior_readings
-        for one in earlier.images
-        if one.status.was_read
+        prior_image.mammogram.sop_instance_uid: prior_image
+        for prior in reading.prior_readings
+        for prior_image in prior.images
+        if prior_image.status.was_read
     }
     for comparison in reading.comparisons:
         for view in comparison.views:
-            found = read.get(view.prior_sop_instance_uid or "")
-            if view.sop_instance_uid == uid and found is not None:
-                return PriorView(found, comparison)
+            prior_image = read.get(view.prior_sop_instance_uid or "")
+            if view.sop_instance_uid == image.mammogram.sop_instance_uid and prior_image:
+                return PriorView(prior_image, comparison)
     return None

@@ -4,7 +4,7 @@ A millimetre is equally long in all views. Numbers are those of the captures of 
 and the same number is the same finding in a view and its prior.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
@@ -14,13 +14,13 @@ from secondread.findings.finding import StudyReading
 from secondread.report.pages.breast_panel import (
     CAPTION_ROOM,
     DrawnImage,
-    Panel,
     choose_flips,
     choose_scale,
     draw_breast,
     measure_breast,
 )
-from secondread.report.pages.compared_marks import ComparedFinding, draw_outlines, list_outlined
+from secondread.report.pages.compared_marks import list_outlined
+from secondread.report.pages.display_array import LoadDisplay
 from secondread.report.pages.drawing import (
     BACKGROUND,
     MUTED,
@@ -32,6 +32,7 @@ from secondread.report.pages.drawing import (
     wrap_text,
 )
 from secondread.report.pages.exam_hanging import ExamHanging, ViewSlot, hang_exam
+from secondread.report.pages.outlines import Panel, draw_compared_outlines
 from secondread.report.pages.overview_legend import draw_legend
 from secondread.report.pages.page_layout import (
     HEAD_HEIGHT,
@@ -40,7 +41,6 @@ from secondread.report.pages.page_layout import (
     PageText,
     draw_page_frame,
 )
-from secondread.report.pages.panels import DisplayArray
 
 _BETWEEN = 8
 """Between the two breasts; a prior stands further off."""
@@ -48,36 +48,35 @@ _APART = 26
 _GUTTER = 40
 _SCALE_STRIP = 40
 _LEGEND_WIDTH = 560
-"""What is left for the legend at least."""
-_LEAST_WIDTH = 180
+"""What is left for the legend, at least."""
+_MIN_WIDTH = 180
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One picture of the page, or what is said in its place."""
+    """One picture of the page, or the text in its place."""
 
     slot: ViewSlot
     caption: str
-    shown: DrawnImage | None
-    """None: the text is said instead."""
+    picture: DrawnImage | None
     text: str
+    """What is written where there is no picture."""
     is_prior: bool
 
     @property
-    def chest_wall_right(self) -> bool:
+    def is_chest_wall_right(self) -> bool:
         """Whether the picture hangs with its chest wall at the right."""
         return self.slot.side is Laterality.RIGHT
 
 
-def draw_overview_page(
-    reading: StudyReading, display: Callable[[str], DisplayArray], text: PageText
-) -> Image.Image:
+def draw_overview_page(reading: StudyReading, display: LoadDisplay, text: PageText) -> Image.Image:
     """Return the overview of an exam.
 
     Parameters
     ----------
     reading
-        What was read; the views with a place are drawn, and the priors they were held against.
+        What was read; the views with a place are drawn, and the priors that they were compared
+        with.
     display
         Gives an image's full-resolution display array by SOP Instance UID.
     text
@@ -87,104 +86,94 @@ def draw_overview_page(
     notes_top = draw_page_frame(page, text)
     body = Box(MARGIN, HEAD_HEIGHT + 10, page.width - MARGIN, notes_top - 10)
     hanging = hang_exam(reading)
-    rows = [_cells(row, hanging, display) for row in hanging.rows]
+    rows = [_list_cells(row, hanging, display) for row in hanging.rows]
     height = (body.height - _SCALE_STRIP) / len(rows)
     columns = len(rows[0])
-    most = (body.width - _LEGEND_WIDTH - _APART * (columns - 1)) / columns
-    drawn = [cell.shown for row in rows for cell in row if cell.shown is not None]
-    per_mm = min(choose_scale(one, Box(0, 0, most, height)) for one in drawn)
-    places = _columns(rows, per_mm, body.left)
+    max_width = (body.width - _LEGEND_WIDTH - _APART * (columns - 1)) / columns
+    pictures = [cell.picture for row in rows for cell in row if cell.picture is not None]
+    per_mm = min(choose_scale(picture, Box(0, 0, max_width, height)) for picture in pictures)
+    places = _place_columns(rows, per_mm, body.left)
     for index, row in enumerate(rows):
         top = body.top + index * height
         for cell, (left, right) in zip(row, places, strict=True):
             _draw_cell(page, Box(left, top, right, top + height), cell, per_mm)
-    if all(one.image.mammogram.spacing is not None for one in drawn):
+    if all(picture.image.mammogram.spacing is not None for picture in pictures):
         draw_scale_bar(page, (body.left, body.bottom - _SCALE_STRIP / 2), per_mm, 200)
     area = Box(places[-1][1] + _GUTTER, body.top, body.right, body.bottom)
     draw_legend(page, area, reading, hanging, display)
     return page
 
 
-def _cells(
-    row: Sequence[ViewSlot], hanging: ExamHanging, display: Callable[[str], DisplayArray]
-) -> list[Cell]:
+def _list_cells(row: Sequence[ViewSlot], hanging: ExamHanging, display: LoadDisplay) -> list[Cell]:
     """Return the pictures of a row from left to right, priors outside."""
     cells: list[Cell] = []
     for slot in row:
-        pair = [_current(slot, display)]
+        pair = [_make_current_cell(slot, display)]
         if hanging.has_priors:
-            pair.append(_prior(slot, display))
+            pair.append(_make_prior_cell(slot, display))
         cells += reversed(pair) if slot.side is Laterality.RIGHT else pair
     return cells
 
 
-def _current(slot: ViewSlot, display: Callable[[str], DisplayArray]) -> Cell:
-    image, shown = slot.image, None
+def _make_current_cell(slot: ViewSlot, display: LoadDisplay) -> Cell:
+    image, picture = slot.image, None
     if image is not None:
-        shown = DrawnImage(image, display(image.mammogram.sop_instance_uid), slot.name)
-    return Cell(slot, slot.name, shown, slot.why_not, is_prior=False)
+        picture = DrawnImage(image, display(image.mammogram.sop_instance_uid), slot.name)
+    return Cell(slot, slot.name, picture, slot.why_not, is_prior=False)
 
 
-def _prior(slot: ViewSlot, display: Callable[[str], DisplayArray]) -> Cell:
+def _make_prior_cell(slot: ViewSlot, display: LoadDisplay) -> Cell:
     if slot.prior is None:
         return Cell(slot, "prior", None, "none" if slot.image is not None else "", is_prior=True)
     image, day = slot.prior.image, slot.prior.comparison.prior_date
     caption = f"prior, {day.isoformat() if day else 'date unknown'}"
-    shown = DrawnImage(image, display(image.mammogram.sop_instance_uid), caption)
-    return Cell(slot, caption, shown, "", is_prior=True)
+    picture = DrawnImage(image, display(image.mammogram.sop_instance_uid), caption)
+    return Cell(slot, caption, picture, "", is_prior=True)
 
 
-def _columns(
+def _place_columns(
     rows: Sequence[Sequence[Cell]], per_mm: float, left: float
 ) -> list[tuple[float, float]]:
     """Return where the columns begin and end: as wide as their widest picture."""
     places = []
     for column in zip(*rows, strict=True):
-        widths = [measure_breast(cell.shown, per_mm)[0] for cell in column if cell.shown]
-        right = left + max(widths, default=_LEAST_WIDTH)
+        widths = [measure_breast(cell.picture, per_mm)[0] for cell in column if cell.picture]
+        right = left + max(widths, default=_MIN_WIDTH)
         places.append((left, right))
         # Chest walls meet where the right breast's current picture ends.
-        meets = column[0].chest_wall_right and not column[0].is_prior
-        left = right + (_BETWEEN if meets else _APART)
+        is_meeting = column[0].is_chest_wall_right and not column[0].is_prior
+        left = right + (_BETWEEN if is_meeting else _APART)
     return places
 
 
 def _draw_cell(page: Image.Image, box: Box, cell: Cell, per_mm: float) -> None:
     color = MUTED if cell.is_prior else TEXT
-    anchor, x = ("rm", box.right - 4) if cell.chest_wall_right else ("lm", box.left + 4)
+    anchor, x = ("rm", box.right - 4) if cell.is_chest_wall_right else ("lm", box.left + 4)
     draw_text(page, (x, box.top + CAPTION_ROOM / 2), cell.caption, 24, color, anchor)
-    if cell.shown is None:
-        _say(page, box, cell)
+    if cell.picture is None:
+        _draw_reason(page, box, cell.text)
         return
-    panel = _paste(page, box, cell, cell.shown, per_mm)
-    entries = _entries(cell.slot)
-    if cell.is_prior:
-        draw_outlines(page, panel, [(e, e.prior, e.is_prior_finding) for e in entries])
-    else:
-        draw_outlines(page, panel, [(e, (e.current,), e.is_current_finding) for e in entries])
+    panel = _draw_picture(page, box, cell, cell.picture, per_mm)
+    entries = list_outlined(cell.slot.image, cell.slot.prior)
+    marks = [entry.in_prior if cell.is_prior else entry.in_current for entry in entries]
+    draw_compared_outlines(page, panel, marks)
 
 
-def _entries(slot: ViewSlot) -> list[ComparedFinding]:
-    """Return what is outlined in a view and its prior, under which number and colour."""
-    if slot.image is None:
-        return []
-    if slot.prior is None:
-        return list_outlined(slot.image)
-    return list_outlined(slot.image, slot.prior.image, slot.prior.comparison)
-
-
-def _paste(page: Image.Image, box: Box, cell: Cell, shown: DrawnImage, per_mm: float) -> Panel:
+def _draw_picture(
+    page: Image.Image, box: Box, cell: Cell, picture: DrawnImage, per_mm: float
+) -> Panel:
     """Draw a picture at its chest wall's side of the cell, in the middle of its height."""
-    width, height = measure_breast(shown, per_mm)
-    left = box.right - width if cell.chest_wall_right else box.left
+    width, height = measure_breast(picture, per_mm)
+    left = box.right - width if cell.is_chest_wall_right else box.left
     top = box.top + CAPTION_ROOM + max(box.height - CAPTION_ROOM - height, 0) / 2
-    return draw_breast(page, (round(left), round(top)), shown, per_mm, choose_flips(shown.image))
+    corner = (round(left), round(top))
+    return draw_breast(page, corner, picture, per_mm, choose_flips(picture.image))
 
 
-def _say(page: Image.Image, box: Box, cell: Cell) -> None:
+def _draw_reason(page: Image.Image, box: Box, text: str) -> None:
     corners = (box.left, box.top + CAPTION_ROOM, box.right - 1, box.bottom - 10)
     ImageDraw.Draw(page).rectangle(corners, outline=PANEL_EDGE)
-    lines = wrap_text(cell.text, 20, box.width - 20, 9)
+    lines = wrap_text(text, 20, box.width - 20, 9)
     y = (box.top + CAPTION_ROOM + box.bottom - 27 * (len(lines) - 1)) / 2
     for line in lines:
         draw_text(page, ((box.left + box.right) / 2, y), line, 20, MUTED, anchor="mm")

@@ -1,41 +1,35 @@
-"""What an overview says beside its pictures: findings by falling suspicion, the first enlarged."""
+"""The legend of an overview: findings by falling suspicion, the first ones enlarged."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.findings.finding import Finding, StudyReading
 from secondread.findings.image_names import format_label
-from secondread.report.pages.breast_panel import find_drawing_spacing
-from secondread.report.pages.closeups import CloseUp, CloseUpView, draw_close_ups
-from secondread.report.pages.compared_marks import (
-    ComparedFinding,
-    draw_color_badge,
-    list_outlined,
-    without_prior,
-)
-from secondread.report.pages.drawing import (
-    MUTED,
-    Box,
-    draw_text,
-    measure_badge,
-    shorten_text,
-    wrap_text,
-)
+from secondread.report.pages.breast_panel import DrawnImage
+from secondread.report.pages.closeups import CloseUp, draw_close_ups, make_close_up
+from secondread.report.pages.compared_marks import ComparedFinding, list_outlined, without_prior
+from secondread.report.pages.display_array import LoadDisplay
+from secondread.report.pages.drawing import MUTED, Box, draw_text, wrap_text
 from secondread.report.pages.exam_hanging import ExamHanging, PriorView
+from secondread.report.pages.labels import draw_color_badge, place_badge
+from secondread.report.pages.outlines import NUMBER_SIZE
 from secondread.report.pages.page_layout import divide_into_cells
-from secondread.report.pages.panels import DisplayArray, draw_inset
+from secondread.report.pages.panels import draw_inset
 from secondread.report.sr.impression_words import describe_in_legend
 from secondread.report.sr.reported_lesions import ImageFinding, ReportedLesion, group_lesions
 from secondread.report.sr.wording import capitalize, describe_facts, describe_suspicion, pluralize
 
 _BADGE_LINE, _LINE, _SMALL, _BETWEEN = 36, 29, 25, 12
-_MOST_CONTEXT = 2
-_MOST_ENLARGED = 4
-_MOST_PAIRS = 4
-_LEAST_HEIGHT = 190
+_MAX_CONTEXT_LINES = 2
+_MAX_ENLARGED = 4
+_MAX_PAIRS = 4
+_MIN_HEIGHT = 190
 _GAP = 16
+_PAIR_GAP = 12
+"""Between the two pictures of a pair, and between pairs one below the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,103 +55,99 @@ def draw_legend(
     area: Box,
     reading: StudyReading,
     hanging: ExamHanging,
-    display: Callable[[str], DisplayArray],
+    display: LoadDisplay,
 ) -> None:
     """Write the findings into an area, with enlarged pictures above them where there is room."""
     lines = list_legend_lines(reading, hanging, area.width)
-    kept: list[LegendLine] = []
+    fitting: list[LegendLine] = []
     height = 0.0
     for line in lines:
         if height + line.height > area.height - _LINE:
             break
-        kept.append(line)
+        fitting.append(line)
         height += line.height
-    room = area.height - height - (_LINE if len(kept) < len(lines) else 0)
+    more = len(lines) - len(fitting)
+    room = area.height - height - (_LINE if more else 0)
     top = area.top
-    if room >= _LEAST_HEIGHT:
+    if room >= _MIN_HEIGHT:
         cells = Box(area.left, top, area.right, top + room - _GAP)
-        top = _enlarge(page, cells, [line.seen for line in kept if line.seen], hanging, display)
-    for line in kept:
-        _write(page, area, top, line)
+        top = _enlarge(page, cells, [line.seen for line in fitting if line.seen], hanging, display)
+    for line in fitting:
+        _draw_line(page, area, top, line)
         top += line.height
-    if len(kept) < len(lines):
-        rest = f"{pluralize(len(lines) - len(kept), 'more finding')} outlined"
-        draw_text(page, (area.left, top + _LINE / 2), rest, 20, MUTED, anchor="lm")
+    if more:
+        words = f"{pluralize(more, 'more finding')} outlined"
+        draw_text(page, (area.left, top + _LINE / 2), words, 20, MUTED, anchor="lm")
 
 
 def list_legend_lines(
     reading: StudyReading, hanging: ExamHanging, width: float
 ) -> list[LegendLine]:
     """Return the lesions by falling suspicion, then what is gone."""
-    known: dict[tuple[str, str], ComparedFinding] = {}
-    gone: list[LegendLine] = []
-    for slot in (slot for row in hanging.rows for slot in row if slot.image is not None):
-        for entry in _entries(slot.image, slot.prior):
+    # What the pictures show, by view and number there; the legend puts the view before the number.
+    entries: dict[tuple[str, str], ComparedFinding] = {}
+    for slot in (slot for row in hanging.rows for slot in row):
+        for entry in list_outlined(slot.image, slot.prior):
             label = f"{slot.name} {entry.number}"
-            known[slot.name, entry.number] = replace(entry, number=label)
-            if not entry.is_current_finding:
-                gone.append(
-                    LegendLine((known[slot.name, entry.number],), "", capitalize(entry.text))
-                )
-
-    def named(seen: ImageFinding) -> ComparedFinding:
-        name = seen.image.name
-        alone = without_prior(seen.finding)
-        return known.get((name, alone.number), replace(alone, number=f"{name} {alone.number}"))
-
-    found = sorted(
-        group_lesions(reading, lambda image: image.shown_findings), key=_rank, reverse=True
-    )
-    return [*(_line(reading, lesion, named, width) for lesion in found), *gone]
-
-
-def _entries(image: ImageReading | None, prior: PriorView | None) -> list[ComparedFinding]:
-    if image is None:
-        return []
-    return list_outlined(image, prior.image, prior.comparison) if prior else list_outlined(image)
+            entries[slot.name, entry.number] = replace(entry, number=label)
+    for image in reading.images:
+        for finding in image.shown_findings:
+            key = (image.name, finding.number)
+            alone = replace(without_prior(finding), number=" ".join(key))
+            entries.setdefault(key, alone)
+    lesions = group_lesions(reading, lambda image: image.shown_findings)
+    ordered = sorted(lesions, key=_rank_lesion, reverse=True)
+    return [
+        *(_make_line(reading, lesion, entries, width) for lesion in ordered),
+        *(
+            LegendLine((entry,), "", capitalize(entry.text))
+            for entry in entries.values()
+            if not entry.is_current_finding
+        ),
+    ]
 
 
-def _worth(finding: Finding) -> tuple[float, float]:
+def _rank(finding: Finding) -> tuple[float, float]:
     return (-1.0 if finding.suspicion is None else finding.suspicion, finding.certainty)
 
 
-def _rank(lesion: ReportedLesion) -> tuple[float, float]:
-    return max(_worth(seen.finding) for seen in lesion.current)
+def _rank_lesion(lesion: ReportedLesion) -> tuple[float, float]:
+    return max(_rank(seen.finding) for seen in lesion.current)
 
 
-def _line(
+def _make_line(
     reading: StudyReading,
     lesion: ReportedLesion,
-    named: Callable[[ImageFinding], ComparedFinding],
+    entries: dict[tuple[str, str], ComparedFinding],
     width: float,
 ) -> LegendLine:
-    first = max(lesion.current, key=lambda seen: _worth(seen.finding))
-    others = [seen for seen in lesion.current if seen is not first]
+    first = max(lesion.current, key=lambda seen: _rank(seen.finding))
+    ordered = [first, *(seen for seen in lesion.current if seen is not first)]
     measured = first.image.mammogram.spacing is not None
-    said = describe_in_legend(reading, first.image, first.finding)
+    context = describe_in_legend(reading, first.image, first.finding)
     return LegendLine(
-        tuple(named(seen) for seen in (first, *others)),
+        tuple(entries[seen.image.name, seen.finding.number] for seen in ordered),
         describe_suspicion(first.finding),
         describe_facts(first.finding, measured=measured),
-        tuple(wrap_text(said, 20, width, _MOST_CONTEXT)),
+        tuple(wrap_text(context, 20, width, _MAX_CONTEXT_LINES)),
         first,
     )
 
 
-def _write(page: Image.Image, area: Box, top: float, line: LegendLine) -> None:
+def _draw_line(page: Image.Image, area: Box, top: float, line: LegendLine) -> None:
     x, y = area.left, top + _BADGE_LINE / 2
     for index, entry in enumerate(line.entries):
-        width, height = measure_badge(entry.number, 22)
-        if x + width > area.right - 190:  # where the suspicion stands
+        badge = place_badge(x, y, entry.number, NUMBER_SIZE)
+        if badge.right > area.right - 190:  # where the suspicion stands
             break
         if index:
             draw_text(page, (x + 4, y), "=", 22, MUTED, anchor="lm")
-            x += 28
-        draw_color_badge(page, Box(x, y - height / 2, x + width, y + height / 2), entry)
-        x += width + 6
+            badge = place_badge(x + 28, y, entry.number, NUMBER_SIZE)
+        draw_color_badge(page, badge, entry.number, entry.color, NUMBER_SIZE)
+        x = badge.right + 6
     draw_text(page, (area.right, y), line.suspicion, 24, anchor="rm")
     y = top + _BADGE_LINE + _LINE / 2
-    draw_text(page, (area.left, y), shorten_text(line.facts, 22, area.width), 22, anchor="lm")
+    draw_text(page, (area.left, y), line.facts, 22, anchor="lm", width=area.width)
     y += (_LINE + _SMALL) / 2
     for words in line.context:
         draw_text(page, (area.left, y), words, 20, MUTED, anchor="lm")
@@ -167,9 +157,9 @@ def _write(page: Image.Image, area: Box, top: float, line: LegendLine) -> None:
 def _enlarge(
     page: Image.Image,
     area: Box,
-    shown: Sequence[ImageFinding],
+    findings: Sequence[ImageFinding],
     hanging: ExamHanging,
-    display: Callable[[str], DisplayArray],
+    display: LoadDisplay,
 ) -> float:
     """Draw the first findings enlarged; return the row below."""
     priors = {
@@ -178,70 +168,59 @@ def _enlarge(
         for slot in row
         if slot.image is not None and slot.prior is not None
     }
-    if any(seen.image.mammogram.sop_instance_uid in priors for seen in shown[:1]):
-        return _pairs(page, area, shown, priors, display)
-    shown = shown[:_MOST_ENLARGED]
-    for seen, box in zip(shown, divide_into_cells(area, len(shown)), strict=True):
+    if any(seen.image.mammogram.sop_instance_uid in priors for seen in findings[:1]):
+        return _draw_pairs(page, area, findings, priors, display)
+    findings = findings[:_MAX_ENLARGED]
+    for seen, box in zip(findings, divide_into_cells(area, len(findings)), strict=True):
         uid, spacing = seen.image.mammogram.sop_instance_uid, seen.image.mammogram.spacing
-        number = f"{_short(seen)} {seen.finding.number}"
-        draw_inset(page, box, display(uid), seen.finding, spacing, number)
+        draw_inset(page, box, display(uid), seen.finding, spacing, _name(seen))
     return area.bottom + _GAP
 
 
-def _pairs(
+def _draw_pairs(
     page: Image.Image,
     area: Box,
-    shown: Sequence[ImageFinding],
+    findings: Sequence[ImageFinding],
     priors: dict[str, PriorView],
-    display: Callable[[str], DisplayArray],
+    display: LoadDisplay,
 ) -> float:
     """Draw findings beside what the prior has in their place."""
     draw_text(page, (area.left, area.top + 12), "Prior and current, own contrast", 20, MUTED, "lm")
     top = area.top + 30
     pairs = [
-        _pair(seen, prior, display)
-        for seen in shown[:_MOST_PAIRS]
+        _make_pair(seen, prior, display)
+        for seen in findings[:_MAX_PAIRS]
         if (prior := priors.get(seen.image.mammogram.sop_instance_uid)) is not None
     ]
-    beside, size = max(
-        ((n, _tile(area.width, area.bottom - top, n, -(-len(pairs) // n))) for n in (1, 2)),
+    # One pair or two in a row, whichever makes the pictures larger.
+    columns, size = max(
+        ((n, _measure_tile(area.width, area.bottom - top, n, len(pairs))) for n in (1, 2)),
         key=lambda grid: grid[1],
     )
+    pair_width = 2 * size + _PAIR_GAP
     for index, pair in enumerate(pairs):
-        left = area.left + (index % beside) * (2 * size + 12 + _GAP)
-        y = top + (index // beside) * (size + 12)
-        draw_close_ups(page, Box(left, y, left + 2 * size + 12, y + size), [pair])
-    return top + -(-len(pairs) // beside) * (size + 12) + _GAP
+        left = area.left + (index % columns) * (pair_width + _GAP)
+        y = top + (index // columns) * (size + _PAIR_GAP)
+        draw_close_ups(page, Box(left, y, left + pair_width, y + size), [pair])
+    return top + math.ceil(len(pairs) / columns) * (size + _PAIR_GAP) + _GAP
 
 
-def _tile(width: float, height: float, columns: int, rows: int) -> float:
-    """Return the width of one picture of a pair in a grid of pairs."""
-    across = (width - (columns - 1) * _GAP) / columns
-    return min((across - 12) / 2, height / rows - 12)
+def _measure_tile(width: float, height: float, columns: int, number: int) -> float:
+    """Return the width of one picture of a pair in a grid of so many pairs."""
+    pair_width = (width - (columns - 1) * _GAP) / columns
+    rows = math.ceil(number / columns)
+    return min((pair_width - _PAIR_GAP) / 2, height / rows - _PAIR_GAP)
 
 
-def _pair(seen: ImageFinding, prior: PriorView, display: Callable[[str], DisplayArray]) -> CloseUp:
-    entry = next(
-        entry
-        for entry in list_outlined(seen.image, prior.image, prior.comparison)
-        if entry.number == seen.finding.number
+def _make_pair(seen: ImageFinding, prior: PriorView, display: LoadDisplay) -> CloseUp:
+    outlined = list_outlined(seen.image, prior)
+    entry = next(entry for entry in outlined if entry.number == seen.finding.number)
+    current_picture, prior_picture = (
+        DrawnImage(image, display(image.mammogram.sop_instance_uid))
+        for image in (seen.image, prior.image)
     )
-    then = prior.image
-    return CloseUp(
-        f"{_short(seen)} {entry.number}",
-        entry.color,
-        CloseUpView(
-            display(then.mammogram.sop_instance_uid),
-            find_drawing_spacing(then),
-            entry.prior[0] if entry.prior else (),
-        ),
-        CloseUpView(
-            display(seen.image.mammogram.sop_instance_uid),
-            find_drawing_spacing(seen.image),
-            entry.current,
-        ),
-    )
+    return make_close_up(replace(entry, number=_name(seen)), current_picture, prior_picture)
 
 
-def _short(seen: ImageFinding) -> str:
-    return format_label(seen.image.mammogram.label)
+def _name(seen: ImageFinding) -> str:
+    return f"{format_label(seen.image.mammogram.label)} {seen.finding.number}"

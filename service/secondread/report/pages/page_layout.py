@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from PIL import Image, ImageDraw
 
 from secondread.findings.finding import Finding, ImageReading
+from secondread.report.pages.display_array import DisplayArray
 from secondread.report.pages.drawing import (
     BACKGROUND,
     MUTED,
@@ -15,14 +16,13 @@ from secondread.report.pages.drawing import (
     WARNING,
     Box,
     Color,
-    draw_badge,
     draw_text,
-    measure_badge,
     measure_text,
     shorten_text,
     wrap_text,
 )
-from secondread.report.pages.panels import DisplayArray, draw_inset, draw_view
+from secondread.report.pages.labels import draw_badge, place_badge
+from secondread.report.pages.panels import draw_inset, draw_view
 from secondread.report.sr.wording import DISCLAIMER, PURPOSE, describe_measurements, pluralize
 
 VIEW_PAGE_SIZE = (1800, 1400)
@@ -49,11 +49,11 @@ _LEGEND_LINE = 31
 _LEGEND_GAP = 10
 _CONTEXT_TEXT = 20
 _CONTEXT_LINE = 27
-_MOST_CONTEXT_LINES = (3, 2)
+_MAX_CONTEXT_LINES = (3, 2)
 """Of a finding: where at most three findings are listed, and where there are more."""
 _NOTE_TEXT = 20
 _NOTE_LINE = 28
-_MOST_NOTE_LINES = 4
+_MAX_NOTE_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def draw_view_page(image: ImageReading, display: DisplayArray, text: PageText) -
     room = Box(body.left, body.top, body.left + _VIEW_WIDTH, body.bottom)
     view = draw_view(page, room, display, image.shown_findings, spacing)
     right = Box(view.right + _GUTTER, body.top, body.right, body.bottom)
-    legend_top = _legend(
+    legend_top = _draw_legend(
         page, right, image.shown_findings, text.contexts, measured=spacing is not None
     )
     cells = Box(right.left, right.top, right.right, legend_top - 22)
@@ -105,7 +105,7 @@ def draw_page_frame(page: Image.Image, text: PageText, color: Color = TEXT) -> f
     draw_text(page, (MARGIN, 80), text.title, 50, color)
     after_title = MARGIN + measure_text(text.title, 50) + 28
     room = _DISCLAIMER_MIDDLE - 200 - after_title
-    draw_text(page, (after_title, 80), shorten_text(text.subtitle, 27, room), 27, MUTED)
+    draw_text(page, (after_title, 80), text.subtitle, 27, MUTED, width=room)
     draw_text(page, (_DISCLAIMER_MIDDLE, 54), DISCLAIMER, 30, WARNING, anchor="ms")
     draw_text(page, (_DISCLAIMER_MIDDLE, 86), PURPOSE, 22, MUTED, anchor="ms")
     foot = page.height - _FOOT
@@ -116,10 +116,8 @@ def draw_page_frame(page: Image.Image, text: PageText, color: Color = TEXT) -> f
     maker = shorten_text(maker, _NOTE_TEXT, (right - MARGIN) * 0.5)
     draw_text(page, (right, foot + 36), maker, _NOTE_TEXT, MUTED, anchor="rs")
     room = right - MARGIN - measure_text(maker, _NOTE_TEXT) - 40
-    draw_text(
-        page, (MARGIN, foot + 36), shorten_text(occasion, _NOTE_TEXT, room), _NOTE_TEXT, MUTED
-    )
-    lines = wrap_text(". ".join(text.notes), _NOTE_TEXT, right - MARGIN, _MOST_NOTE_LINES)
+    draw_text(page, (MARGIN, foot + 36), occasion, _NOTE_TEXT, MUTED, width=room)
+    lines = wrap_text(". ".join(text.notes), _NOTE_TEXT, right - MARGIN, _MAX_NOTE_LINES)
     top = foot - 14 - _NOTE_LINE * len(lines)
     for index, line in enumerate(lines, start=1):
         draw_text(page, (MARGIN, top + _NOTE_LINE * index - 6), line, _NOTE_TEXT, MUTED)
@@ -146,7 +144,7 @@ def divide_into_cells(area: Box, number: int) -> list[Box]:
     return [Box(left, top, left + width, top + height) for left, top in corners]
 
 
-def _legend(
+def _draw_legend(
     page: Image.Image,
     area: Box,
     findings: Sequence[Finding],
@@ -157,7 +155,7 @@ def _legend(
     """Write the legend at the bottom of the area, and return the row at which it begins."""
     indent = area.left + 50
     room = area.right - indent
-    most = _MOST_CONTEXT_LINES[len(findings) > 3]
+    most = _MAX_CONTEXT_LINES[len(findings) > 3]
     entries = [
         (
             finding,
@@ -168,16 +166,13 @@ def _legend(
     ]
     more = len(findings) - len(entries)
     lines = len(entries) + (more > 0)
-    small = sum(len(context) for _, _, context in entries)
-    top = area.bottom - lines * _LEGEND_LINE - small * _CONTEXT_LINE - len(entries) * _LEGEND_GAP
+    small_lines = sum(len(context) for _, _, context in entries)
+    height = lines * _LEGEND_LINE + small_lines * _CONTEXT_LINE + len(entries) * _LEGEND_GAP
+    top = area.bottom - height
     y = top + _LEGEND_LINE / 2
     for finding, facts, context in entries:
-        width, height = measure_badge(finding.number, 19)
-        box = Box(area.left, y - height / 2, area.left + width, y + height / 2)
-        draw_badge(page, box, finding.number, 19)
-        draw_text(
-            page, (indent, y), shorten_text(facts, _LEGEND_TEXT, room), _LEGEND_TEXT, anchor="lm"
-        )
+        draw_badge(page, place_badge(area.left, y, finding.number, 19), finding.number, 19)
+        draw_text(page, (indent, y), facts, _LEGEND_TEXT, anchor="lm", width=room)
         for line in context:
             y += _CONTEXT_LINE
             draw_text(page, (indent, y), line, _CONTEXT_TEXT, MUTED, anchor="lm")
@@ -190,36 +185,36 @@ def _legend(
 
 @dataclass(frozen=True, slots=True)
 class NoticeLine:
-    """One line of a notice: about what, what is said of it, and whether it is the point."""
+    """One line of a notice: what it is about, its text, and whether it is the point."""
 
     label: str
     text: str
     emphasized: bool
 
 
-def draw_notice_page(text: PageText, rows: Sequence[NoticeLine]) -> Image.Image:
+def draw_notice_page(text: PageText, lines: Sequence[NoticeLine]) -> Image.Image:
     """Return the page of a notice: a headline, a line for each image, notes."""
     page = Image.new("RGB", NOTICE_PAGE_SIZE, BACKGROUND)
     right = page.width - MARGIN
     notes_top = draw_page_frame(page, replace(text, subtitle=""), WARNING)
     y = 178
-    for line in wrap_text(text.subtitle, 30, right - MARGIN, 2):
-        draw_text(page, (MARGIN, y), line, 30)
+    for headline in wrap_text(text.subtitle, 30, right - MARGIN, 2):
+        draw_text(page, (MARGIN, y), headline, 30)
         y += 40
-    _notice_rows(page, Box(MARGIN, y + 14, right, notes_top - 16), rows)
+    _draw_notice_lines(page, Box(MARGIN, y + 14, right, notes_top - 16), lines)
     return page
 
 
-def _notice_rows(page: Image.Image, area: Box, rows: Sequence[NoticeLine]) -> None:
+def _draw_notice_lines(page: Image.Image, area: Box, lines: Sequence[NoticeLine]) -> None:
     capacity = int(area.height // 40)
-    fits = rows if len(rows) <= capacity else rows[: capacity - 1]
-    labels = [shorten_text(row.label, 25, 420) for row in fits]
+    fitting = lines if len(lines) <= capacity else lines[: capacity - 1]
+    labels = [shorten_text(line.label, 25, 420) for line in fitting]
     indent = area.left + max((measure_text(label, 25) for label in labels), default=0) + 32
     y = area.top + 26
-    for row, label in zip(fits, labels, strict=True):
-        color = TEXT if row.emphasized else MUTED
+    for line, label in zip(fitting, labels, strict=True):
+        color = TEXT if line.emphasized else MUTED
         draw_text(page, (area.left, y), label, 25, color)
-        draw_text(page, (indent, y), shorten_text(row.text, 25, area.right - indent), 25, color)
+        draw_text(page, (indent, y), line.text, 25, color, width=area.right - indent)
         y += 40
-    if len(fits) < len(rows):
-        draw_text(page, (area.left, y), f"and {len(rows) - len(fits)} more", 25, MUTED)
+    if len(fitting) < len(lines):
+        draw_text(page, (area.left, y), f"and {len(lines) - len(fitting)} more", 25, MUTED)

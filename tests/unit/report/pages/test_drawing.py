@@ -13,12 +13,11 @@ from secondread.report.pages.drawing import (
     HaloedLines,
     choose_bar_length,
     draw_scale_bar,
-    find_leader,
     measure_text,
-    place_label,
     shorten_text,
     wrap_text,
 )
+from secondread.report.pages.labels import find_leader, place_label
 
 BLACK = Image.new("RGB", (1000, 1000))
 PANEL = Box(0, 0, 1000, 1000)
