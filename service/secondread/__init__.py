@@ -1,22 +1,41 @@
 """A DICOM node that gives follow-up mammograms after breast-cancer treatment a second read.
 
-The stages are folders whose alphabet is the data's way, and the order of imports: a stage
-imports only stages before it.
+The stages are folders in the order in which data pass through them, which is also the order of
+their names and of imports: a stage imports only stages before it.
 
-- `accept`: C-STORE / C-ECHO SCP. Success is said when the instance is durable.
-- `assemble`: the header read and typed, instances grouped to studies, what is in scope and why.
+- `accept`: C-STORE / C-ECHO SCP. Success is answered once the instance is durable.
+- `assemble`: headers as typed values, when a study is due, what is in scope and why.
 - `detect`: stored values to marks, in a supervised child process.
 - `findings`: marks to calcification clusters with descriptors, certainty and suspicion.
 - `followup`: current against prior, and where a finding lies in the treated breast.
 - `report`: Mammography CAD SR (TID 4000) and secondary captures, in memory.
-- `send`: C-STORE SCU, destination by destination.
-- `track`: the SQL database: what is true about every study.
+- `send`: results to destinations, and priors from archives (C-STORE, C-FIND, C-MOVE, C-GET SCU).
+- `track`: the SQL database with the state of every study.
 - `watch`: health, metrics and the operations pages.
 
-Below all stages stand `clock`, `codes`, `errors`, `geometry`, `log`, `metrics`, `reasons` and
-`settings`; above them `reading` (a study's images to its result objects, without I/O),
-`workflow` (the durable order of steps), `app` (the one place that puts implementations
-together) and `cli`.
+Below all stages:
+
+- `clock`: the one place that reads the wall clock.
+- `codes`: every coded concept that is read or written.
+- `errors`: the error tree, split by what happens next.
+- `files`: files that are written whole or not at all.
+- `geometry`: points, spacings and outlines, in pixels and in millimetres.
+- `log`: structured logs without patient data.
+- `metrics`: counters and histograms.
+- `reasons`: coded reasons for what was not read, and outcomes.
+- `settings`: the settings, read once from a file and the environment.
+
+Above them:
+
+- `reading`: the images of a study to its result objects, without input or output.
+- `offline`: the same reading of files in a folder, without network or database.
+- `engine`: durable workflows; the only module that knows DBOS.
+- `workflow`: the durable steps of a reading, and their order.
+- `app`: the processes of a node, and the one place that puts implementations together.
+- `demo`: a node and a small archive on one machine, for a first look.
+- `cli`: the commands.
+
+The laboratory, which simulates exams and judges models, is the package `secondread_lab`.
 """
 
 __version__ = "0.1.0"

@@ -1,9 +1,9 @@
 """Points, spacings and outlines, in pixels of the stored image and in millimetres.
 
 Pixel coordinates are those of SCOORD (PS3.3 C.18.6.1.1): (column, row), the origin at the
-top-left *corner* of the top-left pixel, so that its centre is (0.5, 0.5). An array index
-``[r, c]`` therefore has its centre at ``PointPx(c + 0.5, r + 0.5)``; `pixel_center` is the one
-place where that half pixel is added.
+top-left *corner* of the top-left pixel, so that its centre is (0.5, 0.5). The pixel at array index
+``[r, c]`` therefore has its centre at ``PointPx(c + 0.5, r + 0.5)``: whoever makes a point, or a
+coordinate in mm, from an index adds that half pixel.
 """
 
 import math
@@ -67,15 +67,6 @@ class SpacingMm:
 
 Outline = tuple[PointPx, ...]
 """A closed polygon: the first vertex is repeated at the end."""
-
-
-def pixel_center(row: int, col: int) -> PointPx:
-    """Return the centre of the pixel at array index ``[row, col]``.
-
-    >>> pixel_center(0, 0)
-    PointPx(col=0.5, row=0.5)
-    """
-    return PointPx(col + 0.5, row + 0.5)
 
 
 def clamp_to_image(point: PointPx, rows: int, columns: int) -> PointPx:

@@ -1,8 +1,8 @@
 """The counters and histograms of every process, in Prometheus terms.
 
-What can be asked of the database (studies by state, deliveries waiting, alarms) is a gauge read
-from SQL when Prometheus asks (`watch.health`), so it is right whichever process answers. What
-only a process sees as it happens is counted here. Where several processes share one
+What the database knows (studies by state, deliveries waiting, alarms) are gauges read from SQL
+when Prometheus asks (`watch.gauges`), so they are right whichever process answers. What only one
+process sees as it happens is counted here. Where several processes share one
 ``PROMETHEUS_MULTIPROC_DIR``, as under ``secondread serve``, the counts are added up.
 """
 

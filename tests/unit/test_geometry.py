@@ -12,17 +12,11 @@ from secondread.geometry import (
     close_outline,
     convex_hull,
     padded_hull,
-    pixel_center,
 )
 
 points = st.lists(
     st.builds(PointPx, st.floats(0, 4000), st.floats(0, 4000)), min_size=1, max_size=30
 )
-
-
-def test_the_centre_of_the_first_pixel_is_half_a_pixel_from_the_corner() -> None:
-    assert pixel_center(0, 0) == PointPx(0.5, 0.5)
-    assert pixel_center(row=10, col=3) == PointPx(col=3.5, row=10.5)
 
 
 @pytest.mark.parametrize("value", [0.0, -0.1, math.nan, math.inf])

@@ -19,7 +19,7 @@ from secondread.app.node import (
 )
 from secondread.app.probes import serve_probes
 from secondread.app.signals import make_stop_event, stop_with_parent
-from secondread.assemble.intake_rule import decide_intake
+from secondread.assemble.intake_rule import find_hold_reason
 from secondread.clock import Clock, utc_now
 from secondread.detect.child import DetectorChild
 from secondread.engine import Engine, WorkflowProgress
@@ -174,7 +174,7 @@ class Coordinator:
         if study.exempt:
             return None
         today = now.astimezone(self._node.settings.zone).date()
-        return decide_intake(peer, study.study_date, today, treated=study.treated).reason
+        return find_hold_reason(peer, study.study_date, today, treated=study.treated)
 
     def _take_over(self, now: datetime) -> None:
         """Recover what workers that are gone for good had begun.

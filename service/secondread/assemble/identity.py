@@ -1,4 +1,4 @@
-"""Whose images they are, and what of a broken header still says so."""
+"""Which patient images belong to, also where a header is partly broken."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -14,8 +14,8 @@ _MOST_FAULTS = 8
 def has_several_patients(mammograms: Iterable[Mammogram]) -> bool:
     """Whether the images are of more than one patient.
 
-    Two IDs are two patients, and so are two issuers; an issuer that only some images name is
-    taken as a gap of the others.
+    Two IDs are two patients, and so are two issuers. Where only some images name an issuer, the
+    others are taken to lack it.
     """
     patients = {mammogram.patient for mammogram in mammograms}
     ids = {patient.patient_id for patient in patients}
@@ -24,9 +24,9 @@ def has_several_patients(mammograms: Iterable[Mammogram]) -> bool:
 
 
 def drop_invalid_attributes(header: Dataset) -> Dataset | None:
-    """Return a header without the attributes that make no sense; None where nothing remains.
+    """Return a header without its invalid attributes; None where it identifies no instance.
 
-    For results that say that an image could not be read: they need to know whose it is.
+    For results about images that could not be read, which need to name the patient.
     """
     remaining = deepcopy(header)
     for _ in range(_MOST_FAULTS):

@@ -1,4 +1,4 @@
-"""What of a study is in the detector's scope, and which of several pictures of one exposure counts.
+"""Which images of a study are in the detector's scope, and which image of an exposure is read.
 
 Scope asks "is this the kind of image the detector was made for"; an instance outside it never
 makes a study partial. Whether an in-scope image can be read is asked by the gates of `detect`.
@@ -13,10 +13,10 @@ from secondread.reasons import Reason
 
 
 def find_exclusion_reason(mammogram: Mammogram) -> Reason | None:
-    """Return why the detector was not made for this instance, or None if it was."""
+    """Return why an instance is outside the detector's scope, or None if it is in it."""
     if mammogram.is_tomosynthesis:
         return Reason.TOMOSYNTHESIS
-    if not _is_one_mammogram(mammogram):
+    if not _is_single_mammogram(mammogram):
         return Reason.NOT_MAMMOGRAPHY
     if mammogram.is_synthesized:
         return Reason.SYNTHESIZED_2D
@@ -31,10 +31,10 @@ def find_exclusion_reason(mammogram: Mammogram) -> Reason | None:
     return None
 
 
-def _is_one_mammogram(mammogram: Mammogram) -> bool:
-    # A modality that is missing is a gap; another one says that the class is not to be believed.
-    of_breast = mammogram.is_digital_mammogram and mammogram.modality in {"MG", ""}
-    return of_breast and mammogram.frames == 1
+def _is_single_mammogram(mammogram: Mammogram) -> bool:
+    # A missing modality is a gap in the header; another one means that the class is wrong.
+    is_of_breast = mammogram.is_digital_mammogram and mammogram.modality in {"MG", ""}
+    return is_of_breast and mammogram.frames == 1
 
 
 def _is_magnified(mammogram: Mammogram) -> bool:
@@ -65,28 +65,31 @@ def select_images(mammograms: Iterable[Mammogram]) -> ImageSelection:
             in_scope.append(mammogram)
         else:
             left_out.append((mammogram, reason))
-    paired = _paired_processing(in_scope)
-    left_out += [(m, Reason.PAIRED_PROCESSING) for m in in_scope if m.sop_instance_uid in paired]
-    to_read = [m for m in in_scope if m.sop_instance_uid not in paired]
+    paired_uids = _find_paired_processing(in_scope)
+    paired = [m for m in in_scope if m.sop_instance_uid in paired_uids]
+    left_out += [(mammogram, Reason.PAIRED_PROCESSING) for mammogram in paired]
+    to_read = [m for m in in_scope if m.sop_instance_uid not in paired_uids]
     return ImageSelection(tuple(sorted(to_read, key=reading_order)), tuple(left_out))
 
 
-def _paired_processing(mammograms: list[Mammogram]) -> frozenset[str]:
+def _find_paired_processing(mammograms: list[Mammogram]) -> frozenset[str]:
     """Return the For Processing instances that have a For Presentation partner."""
     presentation = [m for m in mammograms if m.intent is Intent.PRESENTATION]
-    named = {uid for m in presentation for uid in m.source_uids}
+    source_uids = {uid for m in presentation for uid in m.source_uids}
     return frozenset(
         m.sop_instance_uid
         for m in mammograms
         if m.intent is Intent.PROCESSING
-        and (m.sop_instance_uid in named or any(_same_exposure(m, p) for p in presentation))
+        and (
+            m.sop_instance_uid in source_uids or any(_is_same_exposure(m, p) for p in presentation)
+        )
     )
 
 
-def _same_exposure(processing: Mammogram, presentation: Mammogram) -> bool:
+def _is_same_exposure(processing: Mammogram, presentation: Mammogram) -> bool:
     # Units that write no Source Image Sequence still agree on side, view and acquisition time.
     if presentation.source_uids:
-        return False  # it names its source, and that is another instance
+        return False  # it names its source, which is another instance
     return (
         processing.laterality is presentation.laterality
         and processing.view is presentation.view
@@ -97,7 +100,7 @@ def _same_exposure(processing: Mammogram, presentation: Mammogram) -> bool:
 
 
 def reading_order(mammogram: Mammogram) -> tuple[str, int, str, str]:
-    """Sort key: right before left, CC before MLO before others, then by time and UID."""
+    """Return the sort key: right before left, CC before MLO before others, then time and UID."""
     side = mammogram.laterality.letter if mammogram.laterality else "~"
     view = mammogram.view
     rank = 3 if view is None else 0 if view.is_cc_like else 1 if view.is_mlo_like else 2

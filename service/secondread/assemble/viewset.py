@@ -1,8 +1,8 @@
 """Which views a study is expected to have, and whether they are in.
 
-The rule that fires early: the expected set is R and L, each with a cranio-caudal and an oblique
-view; one breast only after mastectomy, as learnt from the treatment record or from the patient's
-earlier studies. It is consulted at intake with values from SQL, so it works on plain view keys.
+Expected are a cranio-caudal and an oblique view of each breast, or of one breast after a
+mastectomy, as known from the treatment record or from the patient's earlier studies. The rule is
+applied to rows of SQL as images arrive, so it works on plain view keys.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,12 +14,12 @@ ViewKey = tuple[str, str]
 """Side letter (R or L) and view name (a member name of `codes.View`)."""
 
 ViewSlot = tuple[str, str]
-"""Side letter and ``CC`` or ``MLO``: what a screening pair consists of."""
+"""Side letter and ``CC`` or ``MLO``: a place in the usual set of four views."""
 
 SLOTS: frozenset[ViewSlot] = frozenset({("R", "CC"), ("R", "MLO"), ("L", "CC"), ("L", "MLO")})
 
 
-def find_slot(key: ViewKey) -> ViewSlot | None:
+def _find_slot(key: ViewKey) -> ViewSlot | None:
     """Return which place of the view set a view fills, or None if it fills none."""
     side, name = key
     view = View.__members__.get(name)
@@ -30,9 +30,9 @@ def find_slot(key: ViewKey) -> ViewSlot | None:
     return (side, "MLO") if view.is_mlo_like else None
 
 
-def find_slots(keys: Collection[ViewKey]) -> frozenset[ViewSlot]:
+def _find_slots(keys: Collection[ViewKey]) -> frozenset[ViewSlot]:
     """Return the places of the view set that these views fill."""
-    return frozenset(place for place in map(find_slot, keys) if place is not None)
+    return frozenset(slot for slot in map(_find_slot, keys) if slot is not None)
 
 
 class StudyViews(NamedTuple):
@@ -50,17 +50,17 @@ class StudyViews(NamedTuple):
         A view of a breast that was not expected means that the expectation was wrong, so the
         study is not complete and waits for the quiet time.
         """
-        expected, filled = self._find_expected_slots(), find_slots(self.present)
+        expected, filled = self._find_expected_slots(), _find_slots(self.present)
         is_as_expected = _find_sides(filled) <= _find_sides(expected)
         return bool(expected) and expected <= filled and is_as_expected
 
     def find_missing_slots(self) -> tuple[ViewSlot, ...]:
         """Return the expected places that no present view fills, sorted."""
-        return tuple(sorted(self._find_expected_slots() - find_slots(self.present)))
+        return tuple(sorted(self._find_expected_slots() - _find_slots(self.present)))
 
     def _find_expected_slots(self) -> frozenset[ViewSlot]:
         expected_sides = {"R", "L"}.difference(self.mastectomy_sides)
-        latest = next((slots for slots in map(find_slots, self.priors) if slots), frozenset())
+        latest = next((slots for slots in map(_find_slots, self.priors) if slots), frozenset())
         if not self.mastectomy_sides and len(latest) == 2 and len(_find_sides(latest)) == 1:
             # Both views of one breast and none of the other are taken for a mastectomy. Where
             # that is wrong, the other breast's images make the study wait for the quiet time.

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from scipy import ndimage
 
 from secondread.findings.finding import Calcification, Finding, StudyReading
-from secondread.geometry import PointPx, SpacingMm, padded_hull, pixel_center
+from secondread.geometry import PointPx, SpacingMm, padded_hull
 from secondread.reasons import Outcome
 from secondread.report.compose import compose_results
 from secondread.report.pages.drawing import MARK
@@ -80,7 +80,7 @@ def bright_spots() -> list[PointPx]:
 
 
 def found(spacing: SpacingMm) -> Finding:
-    centers = [pixel_center(row, column) for row, column in SPOTS]
+    centers = [PointPx(column + 0.5, row + 0.5) for row, column in SPOTS]
     return make_cluster(
         at=(sum(p.col for p in centers) / 3, sum(p.row for p in centers) / 3),
         members=tuple(Calcification(center, 0.2, 80.0) for center in centers),
