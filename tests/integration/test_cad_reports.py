@@ -13,7 +13,7 @@ from secondread.codes import View
 from secondread.findings.cad_report import ReportOrigin
 from secondread.offline import encode_findings, gather_files, plan_reading
 from secondread.reasons import Outcome
-from secondread.watch.pages import make_app
+from secondread.watch.application import make_app
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.workflow.order import run_reading
 from tests.integration.test_workflow import CLUSTER, Desk, run_at_once

@@ -13,7 +13,7 @@ from secondread.reasons import Reason
 from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState
 from secondread.track.values import ProcessIdentity
-from secondread.watch.pages import make_app
+from secondread.watch.application import make_app
 from tests.worlds.track_world import STUDY, World
 from tests.worlds.watch_world import (
     NOW,
@@ -45,7 +45,7 @@ def fake() -> FakeTracker:
 
 @pytest.fixture
 def client(fake: FakeTracker, tmp_path: Path) -> Browser:
-    return Browser(make_app(fake, FakeArchive(tmp_path), settings(), lambda: NOW))
+    return Browser(make_app(fake.as_tracker(), FakeArchive(tmp_path), settings(), lambda: NOW))
 
 
 # Keys are a sample's name and the values of its labels in the order of their names.

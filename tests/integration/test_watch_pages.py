@@ -17,7 +17,7 @@ from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, StudyState
 from secondread.track.summaries import FetchRequestSummary
 from secondread.track.values import Severity
-from secondread.watch.pages import make_app
+from secondread.watch.application import make_app
 from tests.unit.followup.test_timeline import FIRST, SECOND
 from tests.worlds.watch_world import (
     NOW,
@@ -69,7 +69,7 @@ def fake(tmp_path: Path) -> FakeTracker:
 
 @pytest.fixture
 def client(fake: FakeTracker, tmp_path: Path) -> Browser:
-    return Browser(make_app(fake, FakeArchive(tmp_path), settings(), lambda: NOW))
+    return Browser(make_app(fake.as_tracker(), FakeArchive(tmp_path), settings(), lambda: NOW))
 
 
 def read(client: Browser, path: str, status: int = 200) -> Text:

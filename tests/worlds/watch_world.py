@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import numpy as np
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.applications import Starlette
 
+from secondread.accept.archive import Archive
 from secondread.errors import TransientError
 from secondread.followup.timeline import LesionHistory
 from secondread.reasons import ImageStatus, Outcome, Reason
@@ -39,6 +41,7 @@ from secondread.track.summaries import (
     StudyFilter,
     StudySummary,
 )
+from secondread.track.tracker import Tracker
 from secondread.track.values import RecordedFinding, Severity
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
@@ -198,7 +201,7 @@ _ALL = StudyFilter()
 
 @dataclass
 class FakeTracker:
-    """Answers from lists; `node_queries` and `study_queries` are itself."""
+    """Answers the pages' questions from lists; `node_queries` and `study_queries` are itself."""
 
     studies: list[StudySummary] = field(default_factory=list)
     details: dict[str, StudyDetail] = field(default_factory=dict)
@@ -238,6 +241,10 @@ class FakeTracker:
 
     def list_for_study(self, study_uid: str) -> list[LesionHistory]:
         return self.histories.get(study_uid, [])
+
+    def as_tracker(self) -> Tracker:
+        """Return it as the tracker that it stands for."""
+        return cast("Tracker", self)
 
     def ping(self) -> None:
         if self.away:
@@ -299,12 +306,12 @@ class FakeTracker:
         )
 
 
-@dataclass
-class FakeArchive:
-    """A folder, and as much room as a test says."""
+class FakeArchive(Archive):
+    """A folder of files of any name, and as much room as a test says."""
 
-    root: Path
-    free: int = 50 * 10**9
+    def __init__(self, root: Path, free: int = 50 * 10**9) -> None:
+        super().__init__(root)
+        self.free = free
 
     def resolve_path(self, relative_path: str) -> Path:
         return self.root / relative_path

@@ -8,7 +8,7 @@ from secondread.app.probes import WebServer
 from secondread.app.signals import make_stop_event, stop_with_parent
 from secondread.clock import utc_now
 from secondread.settings import Settings
-from secondread.watch.pages import make_app
+from secondread.watch.application import make_app
 
 
 def run_web_server(settings: Settings, parent: int | None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-# Deeper than any template goes (TID 4000 needs nine levels); a hostile document ends here.
+# Deeper than any template goes (TID 4000 needs nine levels); a hostile document is cut here.
 _DEEPEST = 32
 
 
@@ -17,7 +17,7 @@ class ContentItem:
     position: str
     """Its position, as ``1.2.1``: other items refer to it by that."""
     relationship: str
-    """How it belongs to its parent, in small letters; empty for the root."""
+    """Its relationship to its parent, in lower case; empty for the root."""
     concept: str
     """Meaning of its concept name; empty where it has none."""
     value: str
@@ -30,27 +30,27 @@ def build_content_tree(ds: Dataset) -> ContentItem:
 
     Names of persons are withheld: the tree is shown where patients are not to be named.
     """
-    return _item(ds, "1", 0)
+    return _make_item(ds, "1", 0)
 
 
-def _item(ds: Dataset, position: str, depth: int) -> ContentItem:
+def _make_item(ds: Dataset, position: str, depth: int) -> ContentItem:
     below = ds.get("ContentSequence", None) or []
-    children = [] if depth >= _DEEPEST else list(_children(below, position, depth))
+    children = [] if depth >= _DEEPEST else list(_make_children(below, position, depth))
     return ContentItem(
         position=position,
         relationship=str(ds.get("RelationshipType", "") or "").lower(),
-        concept=_meaning(ds, "ConceptNameCodeSequence"),
-        value=_value(ds),
+        concept=_get_meaning(ds, "ConceptNameCodeSequence"),
+        value=_describe_value(ds),
         children=tuple(children),
     )
 
 
-def _children(items: list[Dataset], position: str, depth: int) -> Iterator[ContentItem]:
+def _make_children(items: list[Dataset], position: str, depth: int) -> Iterator[ContentItem]:
     for number, item in enumerate(items, start=1):
-        yield _item(item, f"{position}.{number}", depth + 1)
+        yield _make_item(item, f"{position}.{number}", depth + 1)
 
 
-def _value(ds: Dataset) -> str:
+def _describe_value(ds: Dataset) -> str:
     reference = ds.get("ReferencedContentItemIdentifier", None)
     if reference:
         numbers = [reference] if isinstance(reference, int) else list(reference)
@@ -58,13 +58,13 @@ def _value(ds: Dataset) -> str:
     kind = str(ds.get("ValueType", "") or "")
     match kind:
         case "CODE":
-            return _meaning(ds, "ConceptCodeSequence", with_code=True)
+            return _get_meaning(ds, "ConceptCodeSequence", with_code=True)
         case "NUM":
-            return _number(ds)
+            return _format_number(ds)
         case "IMAGE" | "COMPOSITE":
-            return _reference(ds)
+            return _describe_reference(ds)
         case "SCOORD":
-            return _graphic(ds)
+            return _describe_graphic(ds)
         case "PNAME":
             return "(a name, withheld)"
         case "TEXT" | "UIDREF" | "DATE" | "TIME" | "DATETIME":
@@ -74,7 +74,7 @@ def _value(ds: Dataset) -> str:
             return ""
 
 
-def _meaning(ds: Dataset, keyword: str, *, with_code: bool = False) -> str:
+def _get_meaning(ds: Dataset, keyword: str, *, with_code: bool = False) -> str:
     for item in ds.get(keyword, None) or []:
         meaning = str(item.get("CodeMeaning", "") or "")
         if with_code:
@@ -84,7 +84,7 @@ def _meaning(ds: Dataset, keyword: str, *, with_code: bool = False) -> str:
     return ""
 
 
-def _number(ds: Dataset) -> str:
+def _format_number(ds: Dataset) -> str:
     for item in ds.get("MeasuredValueSequence", None) or []:
         units = item.get("MeasurementUnitsCodeSequence", None) or []
         unit = str(units[0].get("CodeValue", "")) if units else ""
@@ -92,14 +92,14 @@ def _number(ds: Dataset) -> str:
     return ""
 
 
-def _reference(ds: Dataset) -> str:
+def _describe_reference(ds: Dataset) -> str:
     for item in ds.get("ReferencedSOPSequence", None) or []:
         name = UID(str(item.get("ReferencedSOPClassUID", ""))).name
         return f"{name}, {item.get('ReferencedSOPInstanceUID', '')}"
     return ""
 
 
-def _graphic(ds: Dataset) -> str:
+def _describe_graphic(ds: Dataset) -> str:
     kind = str(ds.get("GraphicType", "") or "").lower()
     data = [float(number) for number in ds.get("GraphicData", None) or []]
     points = list(zip(data[::2], data[1::2], strict=False))

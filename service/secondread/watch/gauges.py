@@ -1,7 +1,7 @@
 """``/metrics``: the counters of all processes, and gauges read from SQL when they are asked for."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from prometheus_client import (
@@ -17,18 +17,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from secondread.accept.archive import Archive
 from secondread.clock import Clock
 from secondread.errors import TransientError
 from secondread.settings import Settings
+from secondread.track.tracker import Tracker
 from secondread.watch.health import is_silent
-from secondread.watch.sources import Archive, Tracker
 
 _ALL_REFUSALS = 5000
 """More rows than the tracker keeps."""
 
 
 class NodeGauges(Collector):
-    """The gauges of the node, as they are at the moment of asking."""
+    """The gauges of the node, as they are when Prometheus asks."""
 
     def __init__(
         self, tracker: Tracker, archive: Archive, settings: Settings, clock: Clock
@@ -39,96 +40,84 @@ class NodeGauges(Collector):
         self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
-        """Give all gauges; those from SQL are left out while the database is away."""
+        """Yield all gauges; those from SQL are left out while the database is away."""
         try:
-            asked = [*self._studies(), *self._deliveries(), *self._node()]
+            metrics = [
+                *self._collect_studies(),
+                *self._collect_deliveries(),
+                *self._collect_node(),
+            ]
             answers = 1.0
         except TransientError:
-            asked, answers = [], 0.0
-        yield from asked
-        yield _gauge("database_answers", "Whether the tracker's database answers.", answers)
+            metrics, answers = [], 0.0
+        yield from metrics
+        yield _make_gauge("database_answers", "Whether the tracker's database answers.", answers)
         try:
             free = float(self._archive.measure_free_bytes())
         except OSError:
             free = 0.0
-        yield _gauge("archive_free_bytes", "Bytes that the archive can still take.", free)
+        yield _make_gauge("archive_free_bytes", "Bytes that the archive can still take.", free)
 
-    def _studies(self) -> Iterator[Metric]:
+    def _collect_studies(self) -> Iterator[Metric]:
         counts = self._tracker.node_queries.count_all(self._clock())
-        states = _family("studies", "Studies, by state.", ["state"])
-        for state, number in counts.studies.items():
-            states.add_metric([state.value], number)
-        yield states
+        states = {(state.value,): number for state, number in counts.studies.items()}
+        yield _make_family("studies", "Studies, by state.", ["state"], states.items())
         words = "Studies, by the outcome of their latest finished reading."
-        outcomes = _family("study_outcomes", words, ["outcome"])
-        for outcome, number in counts.outcomes.items():
-            outcomes.add_metric([outcome.value], number)
-        yield outcomes
+        outcomes = {(outcome.value,): number for outcome, number in counts.outcomes.items()}
+        yield _make_family("study_outcomes", words, ["outcome"], outcomes.items())
         words = "Studies that are due and wait for a worker."
-        yield _gauge("studies_due", words, counts.due_studies)
-        deliveries = _family(
-            "deliveries", "Result objects, by destination and state.", ["destination", "state"]
-        )
-        for (destination, delivery), number in counts.deliveries.items():
-            deliveries.add_metric([destination, delivery.value], number)
-        yield deliveries
+        yield _make_gauge("studies_due", words, counts.due_studies)
+        words = "Result objects, by destination and state."
+        deliveries = {(name, state.value): n for (name, state), n in counts.deliveries.items()}
+        yield _make_family("deliveries", words, ["destination", "state"], deliveries.items())
         words = "Queries for priors and priors wanted, by archive and state."
-        priors = _family("prior_requests", words, ["source", "state"])
-        for (source, fetch), number in sorted(counts.priors.items()):
-            priors.add_metric([source, fetch.value], number)
-        yield priors
+        requests = {(name, state.value): n for (name, state), n in counts.priors.items()}
+        yield _make_family("prior_requests", words, ["source", "state"], sorted(requests.items()))
 
-    def _deliveries(self) -> Iterator[Metric]:
+    def _collect_deliveries(self) -> Iterator[Metric]:
         now = self._clock()
+        destinations = self._tracker.node_queries.list_destinations()
         words = "Seconds that the oldest undelivered result object waits; 0 where none does."
-        oldest = _family("delivery_oldest_seconds", words, ["destination"])
+        ages = {(row.name,): _compute_age(row.oldest_waiting_at, now) for row in destinations}
+        yield _make_family("delivery_oldest_seconds", words, ["destination"], ages.items())
         words = "Seconds since the oldest undelivered object was stored and owes its proof; or 0."
-        unproven = _family("proof_oldest_seconds", words, ["destination"])
-        for one in self._tracker.node_queries.list_destinations():
-            oldest.add_metric([one.name], _age(one.oldest_waiting_at, now))
-            unproven.add_metric([one.name], _age(one.oldest_unproven_at, now))
-        yield oldest
-        yield unproven
+        ages = {(row.name,): _compute_age(row.oldest_unproven_at, now) for row in destinations}
+        yield _make_family("proof_oldest_seconds", words, ["destination"], ages.items())
 
-    def _node(self) -> Iterator[Metric]:
+    def _collect_node(self) -> Iterator[Metric]:
         queries = self._tracker.node_queries
-        alarms = _family("alarms", "Alarms that are raised, by kind.", ["kind"])
-        for kind, number in sorted(Counter(alarm.kind for alarm in queries.list_alarms()).items()):
-            alarms.add_metric([kind], number)
-        yield alarms
-        words = "Refusals that the tracker knows of, by what was refused and why."
-        refused = _family("refusals_recorded", words, ["what", "reason"])
-        totals: Counter[tuple[str, str]] = Counter()
+        alarms = Counter((alarm.kind,) for alarm in queries.list_alarms())
+        words = "Alarms that are raised, by kind."
+        yield _make_family("alarms", words, ["kind"], sorted(alarms.items()))
+        refusals: Counter[tuple[str, str]] = Counter()
         for row in queries.list_refusals(_ALL_REFUSALS):
-            totals[str(row.what), row.reason.value] += row.count
-        for (what, reason), number in sorted(totals.items()):
-            refused.add_metric([what, reason], number)
-        yield refused
-        yield self._processes()
-
-    def _processes(self) -> Metric:
+            refusals[str(row.what), row.reason.value] += row.count
+        words = "Refusals that the tracker knows of, by what was refused and why."
+        labels = ["what", "reason"]
+        yield _make_family("refusals_recorded", words, labels, sorted(refusals.items()))
         now, beat = self._clock(), self._settings.work.heartbeat_seconds
-        family = _family(
-            "processes", "Processes, by kind and whether they live.", ["kind", "state"]
+        processes = Counter(
+            (process.kind, "silent" if is_silent(process, now, beat) else "alive")
+            for process in queries.list_processes()
         )
-        numbers: Counter[tuple[str, str]] = Counter()
-        for process in self._tracker.node_queries.list_processes():
-            state = "silent" if is_silent(process, now, beat) else "alive"
-            numbers[process.kind, state] += 1
-        for (kind, state), number in sorted(numbers.items()):
-            family.add_metric([kind, state], number)
-        return family
+        words = "Processes, by kind and whether they live."
+        yield _make_family("processes", words, ["kind", "state"], sorted(processes.items()))
 
 
-def _age(since: datetime | None, now: datetime) -> float:
+def _compute_age(since: datetime | None, now: datetime) -> float:
     return 0.0 if since is None else (now - since).total_seconds()
 
 
-def _family(name: str, words: str, labels: list[str]) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"secondread_{name}", words, labels=labels)
+def _make_family(
+    name: str, words: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], float]]
+) -> Metric:
+    family = GaugeMetricFamily(f"secondread_{name}", words, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family
 
 
-def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
+def _make_gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(f"secondread_{name}", words, value=value)
 
 
@@ -144,9 +133,9 @@ def render_metrics(gauges: Collector) -> bytes:
         counters = generate_latest(registry)
     except ValueError:  # the variable is not set, or names no folder
         counters = generate_latest(REGISTRY)
-    asked = CollectorRegistry()
-    asked.register(gauges)
-    return counters + generate_latest(asked)
+    gauge_registry = CollectorRegistry()
+    gauge_registry.register(gauges)
+    return counters + generate_latest(gauge_registry)
 
 
 def make_metrics_route(gauges: Collector) -> Route:

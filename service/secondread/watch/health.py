@@ -1,7 +1,7 @@
 """Whether a process lives, and whether the node can accept and store: pure logic and its routes.
 
-``/healthz`` says that the process answers at all. ``/readyz`` says 503 as soon as one check
-fails, and names every check, so that a load balancer and a person read the same thing.
+``/healthz`` shows that the process answers at all. ``/readyz`` answers 503 as soon as one check
+fails, and lists every check, so that a load balancer and a person read the same thing.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from secondread.accept.archive import Archive
 from secondread.clock import Clock
 from secondread.errors import TransientError
 from secondread.settings import Settings
 from secondread.track.summaries import ProcessSummary
-from secondread.watch.sources import Archive, Tracker
-from secondread.watch.words import size
+from secondread.track.tracker import Tracker
+from secondread.watch.words import format_bytes
 
 RECEIVER_KIND = "receive"
 """Kind of the receiver in its heartbeat."""
@@ -27,7 +28,7 @@ _MISSED_BEATS = 3
 
 @dataclass(frozen=True, slots=True)
 class ReadinessCheck:
-    """One thing that has to be so, for the node to accept and store."""
+    """One condition for the node to accept and store."""
 
     name: str
     ok: bool
@@ -42,9 +43,9 @@ def is_silent(process: ProcessSummary, now: datetime, heartbeat_seconds: float) 
 def check_receiver(
     processes: Sequence[ProcessSummary], now: datetime, heartbeat_seconds: float
 ) -> ReadinessCheck:
-    """Check that a receiver has said lately that it lives."""
+    """Check that a receiver has sent a heartbeat lately."""
     receivers = [process for process in processes if process.kind == RECEIVER_KIND]
-    living = [one for one in receivers if not is_silent(one, now, heartbeat_seconds)]
+    living = [receiver for receiver in receivers if not is_silent(receiver, now, heartbeat_seconds)]
     if living:
         return ReadinessCheck("receiver", ok=True, detail=f"{len(living)} running")
     if not receivers:
@@ -56,14 +57,14 @@ def check_receiver(
 
 def check_disk(free_bytes: int, minimum_bytes: int) -> ReadinessCheck:
     """Check that instances are not refused for want of space."""
-    detail = f"{size(free_bytes)} free, {size(minimum_bytes)} is the minimum"
+    detail = f"{format_bytes(free_bytes)} free, {format_bytes(minimum_bytes)} is the minimum"
     return ReadinessCheck("disk", ok=free_bytes >= minimum_bytes, detail=detail)
 
 
-def check_node(
+def check_readiness(
     tracker: Tracker, archive: Archive, settings: Settings, now: datetime
 ) -> tuple[ReadinessCheck, ...]:
-    """Ask everything that readiness depends on."""
+    """Check everything that readiness depends on."""
     beat = settings.work.heartbeat_seconds
     try:
         tracker.ping()
@@ -93,11 +94,7 @@ def make_health_routes(
     tracker: Tracker, archive: Archive, settings: Settings, clock: Clock
 ) -> list[Route]:
     """Return the routes ``/healthz`` and ``/readyz`` of a node."""
-
-    def checks() -> Sequence[ReadinessCheck]:
-        return check_node(tracker, archive, settings, clock())
-
-    return make_probe_routes(checks)
+    return make_probe_routes(lambda: check_readiness(tracker, archive, settings, clock()))
 
 
 def make_probe_routes(checks: Callable[[], Sequence[ReadinessCheck]]) -> list[Route]:

@@ -1,15 +1,16 @@
-"""What CAD reports of a patient's earlier exams say, read when a study's page is asked for."""
+"""The CAD reports of a patient's earlier exams, read when a study's page is asked for."""
 
 from dataclasses import dataclass
 from datetime import date
 
 from secondread import log
+from secondread.accept.archive import Archive
 from secondread.errors import InputError
 from secondread.findings.cad_report import CadReport, ReportOrigin
 from secondread.report.readback.cad_reader import read_cad_report_file
 from secondread.report.sr.uids import derive_device_uid
 from secondread.track.cad_reports import ReportFile
-from secondread.watch.sources import Archive, Tracker
+from secondread.track.tracker import Tracker
 
 _log = log.get_logger(__name__)
 
@@ -23,34 +24,34 @@ class PriorReport:
     report: CadReport | None
     """None where it cannot be read."""
     fault: str
-    """Why it cannot be."""
+    """Why it cannot be read."""
 
 
 def read_prior_reports(tracker: Tracker, archive: Archive, study_uid: str) -> list[PriorReport]:
-    """Return the CAD reports of a study's priors; of this node's own, one a prior.
+    """Return the CAD reports of a study's priors; of this node's own, one for each prior.
 
-    Its profiles' reports say the same to different workstations: the fullest stands for them.
+    The reports of its profiles have the same content for different workstations: the fullest
+    stands for them.
     """
     own_device = derive_device_uid(tracker.get_installation_id())
-    found = [
-        _read(archive, one, own_device) for one in tracker.cad_reports.list_for_priors(study_uid)
-    ]
+    files = tracker.cad_reports.list_for_priors(study_uid)
+    prior_reports = [_read_file(archive, file, own_device) for file in files]
     fullest: dict[str, CadReport] = {}
-    for one in found:
-        if one.report is not None and one.report.origin is ReportOrigin.OWN:
-            known = fullest.get(one.study_uid)
-            if known is None or len(one.report.findings) > len(known.findings):
-                fullest[one.study_uid] = one.report
+    for prior in prior_reports:
+        if prior.report is not None and prior.report.origin is ReportOrigin.OWN:
+            fullest_yet = fullest.setdefault(prior.study_uid, prior.report)
+            if len(prior.report.findings) > len(fullest_yet.findings):
+                fullest[prior.study_uid] = prior.report
     return [
-        one
-        for one in found
-        if one.report is None
-        or one.report.origin is not ReportOrigin.OWN
-        or one.report is fullest[one.study_uid]
+        prior
+        for prior in prior_reports
+        if prior.report is None
+        or prior.report.origin is not ReportOrigin.OWN
+        or prior.report is fullest[prior.study_uid]
     ]
 
 
-def _read(archive: Archive, file: ReportFile, own_device: str) -> PriorReport:
+def _read_file(archive: Archive, file: ReportFile, own_device: str) -> PriorReport:
     try:
         report = read_cad_report_file(archive.resolve_path(file.path), own_device)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from secondread.track.summaries import (
     StudySummary,
 )
 from secondread.track.values import RecordedFinding
-from secondread.watch.words import spoken
+from secondread.watch.words import spell_out
 
 _NAMES = {
     ObjectKind.CAD_SR: "CAD SR",
@@ -48,7 +48,7 @@ class FindingLine:
 
 @dataclass(frozen=True, slots=True)
 class ObjectLine:
-    """One result object and its ways out."""
+    """One result object and its deliveries."""
 
     item: OutboxObjectSummary
     name: str
@@ -93,9 +93,11 @@ class StudyPage:
 def arrange_study(detail: StudyDetail) -> StudyPage:
     """Arrange everything about a study for its page."""
     labels = {image.sop_instance_uid: image.label for image in detail.images}
-    findings = [_finding(finding, labels) for finding in detail.findings]
-    latest = max((item.revision for item in detail.outbox_objects), default=0)
-    current = tuple(_object(item) for item in detail.outbox_objects if item.revision == latest)
+    findings = [_make_finding_line(finding, labels) for finding in detail.findings]
+    objects = [_make_object_line(item) for item in detail.outbox_objects]
+    latest = max((line.item.revision for line in objects), default=0)
+    current = tuple(line for line in objects if line.item.revision == latest)
+    deliveries = [delivery for item in detail.outbox_objects for delivery in item.deliveries]
     return StudyPage(
         detail=detail,
         seconds_to_result=compute_seconds_to_result(detail.summary),
@@ -103,18 +105,17 @@ def arrange_study(detail: StudyDetail) -> StudyPage:
         shown=tuple(finding for finding in findings if finding.shown),
         below=tuple(finding for finding in findings if not finding.shown),
         current=current,
-        earlier=tuple(_object(item) for item in detail.outbox_objects if item.revision != latest),
-        destinations=_by_destination(current),
-        current_revision=_current(detail),
+        earlier=tuple(line for line in objects if line.item.revision != latest),
+        destinations=_group_by_destination(current),
+        current_revision=_find_current_revision(detail),
         changes=detail.summary.state in _UNDER_WAY
-        or any(
-            way.state in UNDELIVERED for item in detail.outbox_objects for way in item.deliveries
-        ),
+        or any(delivery.state in UNDELIVERED for delivery in deliveries),
     )
 
 
-def _current(detail: StudyDetail) -> int | None:
-    finished = (one.number for one in detail.revisions if one.state is RevisionState.FINISHED)
+def _find_current_revision(detail: StudyDetail) -> int | None:
+    states = {revision.number: revision.state for revision in detail.revisions}
+    finished = (number for number, state in states.items() if state is RevisionState.FINISHED)
     return max(finished, default=None)
 
 
@@ -129,7 +130,7 @@ def compute_seconds_to_result(summary: StudySummary) -> float | None:
     return (reported - summary.last_arrived_at).total_seconds()
 
 
-def _finding(entry: RecordedFinding, labels: Mapping[str, str]) -> FindingLine:
+def _make_finding_line(entry: RecordedFinding, labels: Mapping[str, str]) -> FindingLine:
     document = entry.document
     return FindingLine(
         id=entry.finding_id,
@@ -140,31 +141,31 @@ def _finding(entry: RecordedFinding, labels: Mapping[str, str]) -> FindingLine:
         suspicion=entry.suspicion,
         calcifications=document.get("calcifications"),
         long_axis_mm=document.get("long_axis_mm"),
-        morphology=_likeliest(document.get("morphology")),
-        distribution=_likeliest(document.get("distribution")),
-        change=spoken(str(document.get("change") or "")),
-        zone=spoken(str(document.get("zone") or "")),
+        morphology=_describe_likeliest(document.get("morphology")),
+        distribution=_describe_likeliest(document.get("distribution")),
+        change=spell_out(str(document.get("change") or "")),
+        zone=spell_out(str(document.get("zone") or "")),
         line=str(document.get("line") or ""),
     )
 
 
-def _likeliest(pairs: Sequence[tuple[str, float]] | None) -> str:
+def _describe_likeliest(pairs: Sequence[tuple[str, float]] | None) -> str:
     """Return name and confidence of the first pair, as the document has them in falling order."""
     if not pairs:
         return ""
     name, confidence = pairs[0]
-    return f"{spoken(name)} ({confidence:.0%})"
+    return f"{spell_out(name)} ({confidence:.0%})"
 
 
-def _object(item: OutboxObjectSummary) -> ObjectLine:
+def _make_object_line(item: OutboxObjectSummary) -> ObjectLine:
     name = _NAMES[item.kind]
-    one = item.kind in {ObjectKind.CAD_SR, ObjectKind.TID1500}
-    return ObjectLine(item, name if one else f"{name} {item.index + 1}")
+    is_only_one = item.kind in {ObjectKind.CAD_SR, ObjectKind.TID1500}
+    return ObjectLine(item, name if is_only_one else f"{name} {item.index + 1}")
 
 
-def _by_destination(objects: Sequence[ObjectLine]) -> tuple[DestinationLines, ...]:
-    ways: dict[str, list[tuple[ObjectLine, DeliverySummary]]] = {}
-    for row in objects:
-        for delivery in row.item.deliveries:
-            ways.setdefault(delivery.destination, []).append((row, delivery))
-    return tuple(DestinationLines(name, tuple(rows)) for name, rows in sorted(ways.items()))
+def _group_by_destination(objects: Sequence[ObjectLine]) -> tuple[DestinationLines, ...]:
+    deliveries: dict[str, list[tuple[ObjectLine, DeliverySummary]]] = {}
+    for line in objects:
+        for delivery in line.item.deliveries:
+            deliveries.setdefault(delivery.destination, []).append((line, delivery))
+    return tuple(DestinationLines(name, tuple(rows)) for name, rows in sorted(deliveries.items()))

@@ -1,19 +1,23 @@
-"""Words, tones and times of the pages: pure, and used as template filters.
+"""Words, tones, times and advice of the pages: pure, most of it used as template filters.
 
 A tone is a colour with a meaning (``good``, ``info``, ``warn``, ``bad``, ``idle``); it always
-comes with words, so that nothing is said by colour alone.
+comes with words, so that nothing is shown by colour alone.
 """
 
+import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import TypeAdapter, ValidationError
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
-from secondread.reasons import ImageStatus, Outcome
+from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
-from secondread.settings import DestinationMode, Proof
+from secondread.settings import AeTitle, DestinationMode, Proof, Settings
 from secondread.track.states import DeliveryState, FetchState, RevisionState, StudyState
+from secondread.track.summaries import RefusalSummary
 from secondread.track.values import Severity
 
 _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
@@ -61,30 +65,30 @@ _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
 _WORDS = {(type(value), value): (words, tone) for value, words, tone in _PAIRS}
 
 
-def word(value: StrEnum) -> str:
+def get_word(value: StrEnum) -> str:
     """Return what a person calls a state, an outcome or a mode."""
     return _WORDS[type(value), value][0]
 
 
-def tone(value: StrEnum) -> str:
+def get_tone(value: StrEnum) -> str:
     """Return its tone."""
     return _WORDS[type(value), value][1]
 
 
-def when(at: datetime | None) -> str:
+def format_instant(at: datetime | None) -> str:
     """Return an instant to the second, in UTC.
 
     >>> from datetime import UTC
-    >>> when(datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC))
+    >>> format_instant(datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC))
     '2026-03-01 09:05:07'
     """
     return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a length of time in its two largest units.
 
-    >>> [span(s) for s in (0.4, 59, 61, 3600, 90061)]
+    >>> [format_duration(s) for s in (0.4, 59, 61, 3600, 90061)]
     ['0 s', '59 s', '1 min 1 s', '1 h', '1 d 1 h']
     """
     whole = round(max(seconds, 0.0))
@@ -99,10 +103,10 @@ def span(seconds: float) -> str:
     return f"{whole} s"
 
 
-def size(number: int) -> str:
+def format_bytes(number: int) -> str:
     """Return bytes in a unit that suits.
 
-    >>> [size(n) for n in (999, 25_400, 2_500_000, 3_200_000_000)]
+    >>> [format_bytes(n) for n in (999, 25_400, 2_500_000, 3_200_000_000)]
     ['999 B', '25.4 kB', '2.5 MB', '3.2 GB']
     """
     for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
@@ -111,28 +115,91 @@ def size(number: int) -> str:
     return f"{number} B"
 
 
-def clipped(uid: str, head: int = 6, tail: int = 12) -> str:
+def shorten_uid(uid: str, head: int = 6, tail: int = 12) -> str:
     """Return a UID with its middle left out.
 
-    >>> clipped("1.2.826.0.1.3680043.8.498.12345678901234567890")
+    >>> shorten_uid("1.2.826.0.1.3680043.8.498.12345678901234567890")
     '1.2.82…901234567890'
     """
     return uid if len(uid) <= head + tail + 1 else f"{uid[:head]}…{uid[-tail:]}"
 
 
-def spoken(name: str) -> str:
+def spell_out(name: str) -> str:
     """Return a coded name as words.
 
-    >>> spoken("fine_linear_branching")
+    >>> spell_out("fine_linear_branching")
     'fine linear branching'
     """
     return name.replace("_", " ").replace("-", " ")
 
 
-def uid_name(uid: str) -> str:
+def name_uid(uid: str) -> str:
     """Return the name of a registered UID, or the UID where it has none.
 
-    >>> uid_name("1.2.840.10008.5.1.4.1.1.1.2"), uid_name("<b>")
+    >>> name_uid("1.2.840.10008.5.1.4.1.1.1.2"), name_uid("<b>")
     ('Digital Mammography X-Ray Image Storage - For Presentation', '<b>')
     """
     return UID(uid, validation_mode=IGNORE).name
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "word": get_word,
+    "tone": get_tone,
+    "when": format_instant,
+    "span": format_duration,
+    "size": format_bytes,
+    "clipped": shorten_uid,
+    "spoken": spell_out,
+    "uid_name": name_uid,
+}
+"""By the names that the templates use."""
+
+_AE_TITLE: TypeAdapter[str] = TypeAdapter(AeTitle)
+
+
+def propose_settings(refusal: RefusalSummary, settings: Settings) -> str | None:
+    """Return TOML for the settings file that lets the refused caller in.
+
+    None where no setting would, or where what the caller gave is not a valid AE title.
+    """
+    title = refusal.calling_ae_title
+    if not _is_ae_title(title):
+        return None
+    if refusal.reason is Reason.CALLING_AE_UNKNOWN:
+        lines = ["[[peers]]", f"ae_title = {_quote(title)}"]
+        if refusal.address:
+            lines.append(f"addresses = [{_quote(refusal.address)}]")
+        return "\n".join(lines)
+    peer = settings.find_peer(title)
+    if refusal.reason is Reason.ADDRESS_UNEXPECTED and peer is not None and refusal.address:
+        addresses = [*peer.addresses, refusal.address]
+        listed = ", ".join(_quote(address) for address in addresses)
+        return f"# under [[peers]] with ae_title = {_quote(title)}\naddresses = [{listed}]"
+    return None
+
+
+def find_advice(refusal: RefusalSummary, settings: Settings) -> str | None:
+    """Return what a person can do about a refusal; None where nothing is to be done."""
+    own = settings.node.ae_title
+    return {
+        Reason.CALLED_AE_UNKNOWN: f"Let the peer call this node {own}.",
+        Reason.TRANSFER_SYNTAX_REFUSED: "Let the peer also offer Explicit VR Little Endian.",
+        Reason.SOP_CLASS_REFUSED: "Let the peer's routing rule send mammography only.",
+        Reason.NOT_OURS: "Let the peer's routing rule send images only.",
+        Reason.TOO_MANY_ASSOCIATIONS: "Raise receive.maximum_associations, or let the peer use "
+        "fewer at a time.",
+        Reason.STORAGE_FULL: "Make room on the archive's disk; the peer keeps its copy meanwhile.",
+    }.get(refusal.reason)
+
+
+def _is_ae_title(text: str) -> bool:
+    try:
+        _AE_TITLE.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _quote(text: str) -> str:
+    # A JSON string of printable ASCII is a TOML basic string.
+    return json.dumps(text)

@@ -8,7 +8,7 @@ from secondread.track.summaries import ProcessSummary
 from secondread.watch.health import (
     ReadinessCheck,
     check_disk,
-    check_node,
+    check_readiness,
     check_receiver,
     summarize_readiness,
 )
@@ -50,7 +50,7 @@ def test_one_failed_check_makes_the_node_not_ready_and_all_are_named() -> None:
 
 
 def test_a_healthy_node_is_ready(tmp_path: Path) -> None:
-    checks = check_node(FakeTracker(), FakeArchive(tmp_path), settings(), NOW)
+    checks = check_readiness(FakeTracker().as_tracker(), FakeArchive(tmp_path), settings(), NOW)
     assert [check.name for check in checks] == ["database", "receiver", "disk"]
     assert summarize_readiness(checks)[0] == 200
 
@@ -58,7 +58,9 @@ def test_a_healthy_node_is_ready(tmp_path: Path) -> None:
 def test_without_the_database_the_receiver_is_unknown_and_the_disk_still_checked(
     tmp_path: Path,
 ) -> None:
-    checks = check_node(FakeTracker(away=True), FakeArchive(tmp_path), settings(), NOW)
+    checks = check_readiness(
+        FakeTracker(away=True).as_tracker(), FakeArchive(tmp_path), settings(), NOW
+    )
     assert [check.ok for check in checks] == [False, False, True]
 
 
@@ -67,7 +69,7 @@ def test_an_archive_that_is_gone_is_not_ready(tmp_path: Path) -> None:
         def measure_free_bytes(self) -> int:
             raise FileNotFoundError(2, "No such file or directory")
 
-    checks = check_node(FakeTracker(), Gone(tmp_path), settings(), NOW)
+    checks = check_readiness(FakeTracker().as_tracker(), Gone(tmp_path), settings(), NOW)
     assert checks[2] == ReadinessCheck(
         "disk", ok=False, detail="the archive is gone: No such file or directory"
     )

@@ -7,7 +7,7 @@ import pytest
 
 from secondread.reasons import Reason
 from secondread.settings import Settings, load_settings
-from secondread.watch.hints import find_advice, propose_settings
+from secondread.watch.words import find_advice, propose_settings
 from tests.worlds.watch_world import refusal, settings
 
 
