@@ -17,21 +17,27 @@ same table.
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Intent
 from secondread.codes import Laterality
-from secondread.detect.likeness import LikenessFeatures, fit_reference
+from secondread.detect.likeness import (
+    LIKENESS_FEATURES,
+    Likeness,
+    LikenessFeatures,
+    measure_features,
+)
 from secondread.detect.manifest import load_manifest
-from secondread.detect.prepare import measure_likeness
+from secondread.detect.prepare import cut_detector_input, prepare_image, read_header
 from secondread_lab.simulate.exam import ExamSpec, Seeds, simulate_views
 from secondread_lab.simulate.phantom import Density
 from secondread_lab.simulate.treated_breast import TreatmentSpec
@@ -43,6 +49,11 @@ DENSITIES: tuple[Density, ...] = ("a", "b", "b", "c", "c", "d")
 VIEWS = ("LCC", "RMLO", "RCC", "LMLO")
 DAY = date(2026, 1, 1)
 _SPREAD = 0.2
+_INNER_SHARE = 0.95
+_SHRINKAGE = 0.1
+_FLAG_QUANTILE = 0.99
+_FLAG_MARGIN = 1.2
+_REFUSE_MARGIN = 2.0
 
 
 def randomised(vendor: Vendor, rng: np.random.Generator) -> Vendor:
@@ -108,6 +119,91 @@ def real(folder: Path | None) -> Iterator[Dataset]:
         yield pydicom.dcmread(path)
 
 
+def measure_likeness(ds: Dataset, model_mm: float) -> LikenessFeatures | None:
+    """Return the features of an image; None where there is too little breast to measure them.
+
+    Raises
+    ------
+    InputError
+        The image cannot be read.
+    """
+    cut = cut_detector_input(prepare_image(ds, read_header(ds), model_mm), model_mm)
+    return measure_features(cut.bright, cut.interior)
+
+
+def fit_reference(measured: Sequence[LikenessFeatures], fitted_on: str) -> Likeness:
+    """Return the reference that images with these features give.
+
+    Parameters
+    ----------
+    measured
+        Features of the images that a model was made for; more than a hundred are wanted.
+    fitted_on
+        Words for the manifest: which images these are.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than three images for each feature.
+
+    Notes
+    -----
+    The furthest twentieth is left out and the rest fitted again, since one extreme image widens
+    the reference for all. The correlations are drawn a tenth of the way to zero, which keeps the
+    matrix well behaved for so few images. Limits come from the distances of the images to a
+    reference fitted without them: an image is flagged beyond 1.2 times what 99 of 100 stay
+    within, and refused beyond twice that.
+    """
+    if len(measured) < 3 * len(LIKENESS_FEATURES):
+        raise ValueError(
+            f"{len(measured)} images are too few for {len(LIKENESS_FEATURES)} features"
+        )
+    everything = np.array(measured, np.float64)
+    first = _make_reference(everything, 1.0, 1.0, "")
+    distances = np.array([first.measure_distance(tuple(row)) for row in everything])
+    values = everything[distances <= np.quantile(distances, _INNER_SHARE)]
+    outside = [
+        _make_reference(np.delete(values, row, axis=0), 1.0, 1.0, "").measure_distance(
+            tuple(values[row])
+        )
+        for row in range(len(values))
+    ]
+    flag = round(_FLAG_MARGIN * float(np.quantile(outside, _FLAG_QUANTILE)), 2)
+    return _make_reference(values, flag, round(_REFUSE_MARGIN * flag, 2), fitted_on)
+
+
+def _make_reference(
+    values: npt.NDArray[np.float64], flag: float, refuse: float, fitted_on: str
+) -> Likeness:
+    size = len(LIKENESS_FEATURES)
+    measured = np.asarray(np.corrcoef(values, rowvar=False), np.float64).reshape(size, size)
+    correlation = (1 - _SHRINKAGE) * measured + _SHRINKAGE * np.eye(size)
+    return Likeness(
+        means=tuple(values.mean(axis=0).round(4).tolist()),
+        deviations=tuple(np.maximum(values.std(axis=0, ddof=1), 1e-3).round(4).tolist()),
+        correlation=tuple(tuple(row) for row in correlation.round(4).tolist()),
+        flag_beyond=flag,
+        refuse_beyond=refuse,
+        fitted_on=fitted_on,
+    )
+
+
+def encode_toml(likeness: Likeness) -> str:
+    """Return the table as a manifest holds it."""
+    rows = "\n".join(f"  {list(row)}," for row in likeness.correlation)
+    names = ", ".join(f'"{name}"' for name in likeness.features)
+    return (
+        "[likeness]\n"
+        f"features = [{names}]\n"
+        f"means = {list(likeness.means)}\n"
+        f"deviations = {list(likeness.deviations)}\n"
+        f"correlation = [\n{rows}\n]\n"
+        f"flag_beyond = {likeness.flag_beyond}\n"
+        f"refuse_beyond = {likeness.refuse_beyond}\n"
+        f'fitted_on = "{likeness.fitted_on}"\n'
+    )
+
+
 def written(text: str, table: str) -> str:
     """Return a manifest's text with this table in place of the one it had."""
     without = re.sub(r"(?ms)^\[likeness\]\n.*?(?=^\[|\Z)", "", text).rstrip("\n")
@@ -136,7 +232,7 @@ def main(arguments: list[str]) -> None:
     words = f"{counts[0]} simulated images of {given.views} views, {counts[1]} real mammograms"
     likeness = fit_reference(measured, words)
     text = given.manifest.read_text(encoding="utf-8")
-    given.manifest.write_text(written(text, likeness.as_toml()), encoding="utf-8")
+    given.manifest.write_text(written(text, encode_toml(likeness)), encoding="utf-8")
     print(f"{words}: flag beyond {likeness.flag_beyond}, refuse beyond {likeness.refuse_beyond}")
 
 

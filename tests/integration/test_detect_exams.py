@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pydicom
 import pytest
 
+from models.calcification.fit_likeness import measure_likeness
 from secondread.codes import MarkClass
 from secondread.detect.detector import Detector
 from secondread.detect.gates import check_likeness, combine_measurements
 from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Detection, Mark
-from secondread.detect.prepare import measure_likeness
 from secondread.reasons import ImageStatus, Reason
 
 FULL_FIELD = [

@@ -1,8 +1,8 @@
 """Statistics of detail and noise that tell one kind of image from another.
 
 The strength of each octave of detail against the finest, noise-like one, and the strength of the
-finest one at each grey. The simulator is held to those of real mammograms, and the detector asks
-with them whether an image is of the kind that it was made for (`likeness`).
+finest one at each grey. The simulator is held to those of real mammograms, and the detector judges
+by them whether an image is of the kind that it was made for (`likeness`).
 """
 
 from dataclasses import dataclass
@@ -69,23 +69,6 @@ def measure_bands(bright: Image, where: WhereMask) -> tuple[float, ...]:
             fine = np.ascontiguousarray(coarse[::2, ::2])
             inside, halvings = inside[::2, ::2], halvings + 1
     return tuple(spreads)
-
-
-def measure_band_ratios(bright: Image, where: WhereMask) -> tuple[float, ...]:
-    """Return the strength of the bands between neighbouring edges over that of the finest band.
-
-    Parameters
-    ----------
-    bright, where
-        As for `measure_bands`.
-
-    Returns
-    -------
-    tuple of float
-        For 1.5-3, 3-6, 6-12 and 12-24 px.
-    """
-    finest, *others = measure_bands(bright, where)
-    return tuple(spread / finest for spread in others)
 
 
 def measure_noise_curve(

@@ -1,7 +1,7 @@
 """Where the breast is in a mammogram: tissue against air, film borders and burned-in labels.
 
-Everything is found on a copy averaged to about half a millimetre a pixel; the skin is a
-millimetre or more wide, and a mask of the full resolution would only follow the noise.
+All of it works on a copy averaged to about half a millimetre a pixel; the skin is a millimetre or
+more wide, and a mask of the full resolution would only follow the noise.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.uint8]
 """1 inside, 0 outside."""
 
 COARSE_MM = 0.56
-"""Pixel spacing that the breast is looked for at."""
+"""Pixel spacing of the copy in which the breast is sought."""
 SKIN_MM = 2.5
 """Width of the skin line that gets no marks: its edge answers like a row of calcifications."""
 FRAME_MM = 1.0
@@ -30,13 +30,13 @@ _AIR_SHARE = 0.04  # and this share of the way from air to the bulk of the image
 
 @dataclass(frozen=True, slots=True)
 class BreastRegion:
-    """The breast found: figures, and masks at the coarse resolution."""
+    """The breast: its figures, and its masks at the coarse resolution."""
 
     breast: Breast
     tissue: Mask
     """The whole breast with its skin, coarse pixels."""
     interior: Mask
-    """The breast without skin line and image border: where marks are looked for."""
+    """The breast without skin line and image border: where marks are sought."""
 
 
 def find_breast(bright: Brightness, spacing: SpacingMm) -> BreastRegion | None:
@@ -54,17 +54,13 @@ def find_breast(bright: Brightness, spacing: SpacingMm) -> BreastRegion | None:
     BreastRegion or None
         None where no region touches the left or the right border as a breast does.
     """
-    coarse, pitch = _coarse(bright, spacing)
-    side = _chest_wall_side(coarse)
-    level = _tissue_level(coarse, side)
-    tissue = _attached_region(coarse > level, side, pitch)
+    coarse, coarse_spacing = _average_down(bright, spacing)
+    side = _find_chest_wall_side(coarse)
+    level = _find_tissue_level(coarse, side)
+    tissue = _find_attached_region(coarse > level, side, coarse_spacing)
     if tissue is None:
         return None
-    rows, columns = bright.shape
-    share = float(tissue.mean())
-    area = share * rows * columns * spacing.between_rows * spacing.between_columns / 100
-    breast = Breast(area, share, side, _box(tissue, rows, columns))
-    return BreastRegion(breast, tissue, _interior(tissue, pitch))
+    return _describe_region(tissue, side, bright.shape, spacing, coarse_spacing)
 
 
 def measure_polarity(bright: Brightness) -> float:
@@ -73,7 +69,7 @@ def measure_polarity(bright: Brightness) -> float:
     Air is the flattest part of a mammogram. Near 1 it is dark, as it should be; near 0 the image
     is a negative of what its header says.
     """
-    coarse, _ = _coarse(bright, SpacingMm(0.07, 0.07))
+    coarse, _ = _average_down(bright, SpacingMm(0.07, 0.07))
     mean = cv2.blur(coarse, (5, 5))
     spread = cv2.blur(coarse * coarse, (5, 5)) - mean * mean
     flat = spread <= np.quantile(spread, 0.1)
@@ -84,12 +80,9 @@ def measure_polarity(bright: Brightness) -> float:
 
 def take_whole_image(bright: Brightness, spacing: SpacingMm) -> BreastRegion:
     """Return a region that takes the whole image for breast."""
-    coarse, pitch = _coarse(bright, spacing)
-    tissue = np.ones(coarse.shape, np.uint8)
-    rows, columns = bright.shape
-    area = rows * columns * spacing.between_rows * spacing.between_columns / 100
-    whole = Breast(area, 1.0, _chest_wall_side(coarse), (0, rows, 0, columns))
-    return BreastRegion(whole, tissue, _interior(tissue, pitch))
+    coarse, coarse_spacing = _average_down(bright, spacing)
+    tissue, side = np.ones(coarse.shape, np.uint8), _find_chest_wall_side(coarse)
+    return _describe_region(tissue, side, bright.shape, spacing, coarse_spacing)
 
 
 def resample_mask(
@@ -125,19 +118,28 @@ def resample_mask(
     return np.asarray(smooth >= 0.5, np.uint8)
 
 
-def _coarse(bright: Brightness, spacing: SpacingMm) -> tuple[Brightness, SpacingMm]:
+def _describe_region(
+    tissue: Mask, side: str, shape: tuple[int, ...], spacing: SpacingMm, coarse_spacing: SpacingMm
+) -> BreastRegion:
+    rows, columns = shape
+    share = float(tissue.mean())
+    area_cm2 = share * rows * columns * spacing.between_rows * spacing.between_columns / 100
+    breast = Breast(area_cm2, share, side, _find_box(tissue, rows, columns))
+    return BreastRegion(breast, tissue, _find_interior(tissue, coarse_spacing))
+
+
+def _average_down(bright: Brightness, spacing: SpacingMm) -> tuple[Brightness, SpacingMm]:
+    """Return a coarse copy, and its pixel spacing."""
     rows, columns = bright.shape
     small_rows = max(8, round(rows * spacing.between_rows / COARSE_MM))
     small_columns = max(8, round(columns * spacing.between_columns / COARSE_MM))
     coarse = cv2.resize(bright, (small_columns, small_rows), interpolation=cv2.INTER_AREA)
-    pitch = SpacingMm(
-        spacing.between_rows * rows / small_rows,
-        spacing.between_columns * columns / small_columns,
-    )
-    return np.asarray(coarse, np.float32), pitch
+    between_rows = spacing.between_rows * rows / small_rows
+    between_columns = spacing.between_columns * columns / small_columns
+    return np.asarray(coarse, np.float32), SpacingMm(between_rows, between_columns)
 
 
-def _chest_wall_side(coarse: Brightness) -> str:
+def _find_chest_wall_side(coarse: Brightness) -> str:
     left, right = (np.median(band) for band in _side_bands(coarse))
     if left == right:  # both air or both tissue in the middle: the brighter half decides
         middle = coarse.shape[1] // 2
@@ -152,7 +154,7 @@ def _side_bands(coarse: Brightness) -> tuple[Brightness, Brightness]:
     return coarse[:, skip : skip + width], coarse[:, columns - skip - width : columns - skip]
 
 
-def _tissue_level(coarse: Brightness, side: str) -> float:
+def _find_tissue_level(coarse: Brightness, side: str) -> float:
     left, right = _side_bands(coarse)
     band = right if side == "left" else left
     air = float(np.median(band))
@@ -160,13 +162,16 @@ def _tissue_level(coarse: Brightness, side: str) -> float:
     deviation = 1.4826 * float(np.median(air - band[band <= air]))
     above = coarse[coarse > air + _AIR_DEVIATIONS * deviation]
     bulk = float(np.median(above)) if above.size else air
+    # Air without any noise has no deviation: the share of the way to the bulk then decides.
     return air + max(_AIR_DEVIATIONS * deviation, _AIR_SHARE * (bulk - air))
 
 
-def _attached_region(above: npt.NDArray[np.bool_], side: str, pitch: SpacingMm) -> Mask | None:
-    width = max(3, round(_LABEL_MM / pitch.mean) | 1)
+def _find_attached_region(
+    above: npt.NDArray[np.bool_], side: str, coarse_spacing: SpacingMm
+) -> Mask | None:
+    width = max(3, round(_LABEL_MM / coarse_spacing.mean) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
-    # Borders continue beyond the image, so that opening does not gnaw at the chest wall.
+    # Repeated beyond the image, so that opening does not eat into the breast at the chest wall.
     padded = cv2.copyMakeBorder(
         above.astype(np.uint8), width, width, width, width, cv2.BORDER_REPLICATE
     )
@@ -178,17 +183,15 @@ def _attached_region(above: npt.NDArray[np.bool_], side: str, pitch: SpacingMm) 
     if not touching:
         return None
     largest = max(touching, key=lambda label: int(stats[label, cv2.CC_STAT_AREA]))
-    return _filled((labels == largest).astype(np.uint8))
-
-
-def _filled(mask: Mask) -> Mask:
+    # Dark tissue inside belongs to the breast: its outer contour is filled.
+    mask = (labels == largest).astype(np.uint8)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros_like(mask)
+    filled = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(filled, outlines, -1, 1, thickness=cv2.FILLED)
     return filled
 
 
-def _box(mask: Mask, rows: int, columns: int) -> tuple[int, int, int, int]:
+def _find_box(mask: Mask, rows: int, columns: int) -> tuple[int, int, int, int]:
     by_row, by_column = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     per_row, per_column = rows / mask.shape[0], columns / mask.shape[1]
     return (
@@ -199,15 +202,14 @@ def _box(mask: Mask, rows: int, columns: int) -> tuple[int, int, int, int]:
     )
 
 
-def _interior(tissue: Mask, pitch: SpacingMm) -> Mask:
-    # Distance to air; the image border is not air, so the mask goes on beyond it.
-    margin = int(np.ceil(SKIN_MM / pitch.mean)) + 1
+def _find_interior(tissue: Mask, coarse_spacing: SpacingMm) -> Mask:
+    # Distance to air; the image border is not air, so the mask is repeated beyond it.
+    margin = int(np.ceil(SKIN_MM / coarse_spacing.mean)) + 1
     padded = cv2.copyMakeBorder(tissue, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    inside = distance[margin:-margin, margin:-margin] * pitch.mean > SKIN_MM
+    inside = distance[margin:-margin, margin:-margin] * coarse_spacing.mean > SKIN_MM
     frame = np.zeros_like(tissue)
-    down, across = (
-        max(1, round(FRAME_MM / p)) for p in (pitch.between_rows, pitch.between_columns)
-    )
+    down = max(1, round(FRAME_MM / coarse_spacing.between_rows))
+    across = max(1, round(FRAME_MM / coarse_spacing.between_columns))
     frame[down:-down, across:-across] = 1
     return np.asarray(inside & (frame > 0), np.uint8)

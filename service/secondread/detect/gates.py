@@ -1,4 +1,4 @@
-"""The gates: what an image must be like to be read, what lowers the trust in it, each by name.
+"""The gates: what an image must be like to be read, and what raises doubt about it, each by name.
 
 A gate measures one value and may give a reason. A reason that refuses means that the image gets
 no marks at all, never an answer that looks empty. A person can override a gate by its name; the
@@ -26,15 +26,15 @@ FEW_LEVELS = 256
 MINIMUM_LEVELS = 64
 """With fewer, steps between levels are as high as faint calcifications."""
 AREA_CM2 = (20.0, 500.0)
-"""Areas of compressed breasts; outside, the breast was not what was found."""
+"""Areas of compressed breasts; what is smaller or larger is not a breast."""
 MAXIMUM_SATURATED = 0.01
 """Share of tissue at the highest value: more hides calcifications."""
 MAXIMUM_SATURATED_CM2 = 1.0
 """Of one connected saturated area: clips, markers and labels stay far below."""
-REACHES = 0.1
+BORDER_SHARE = 0.1
 """A border of the image is reached where the breast covers more than this share of it."""
 MINIMUM_POLARITY = 0.25
-"""Share of textured pixels brighter than air; near 0 in a negative, see `breast.polarity`."""
+"""Share of textured pixels brighter than air; near 0 in a negative; `breast.measure_polarity`."""
 ALL_GATES = "all"
 """Overrides every gate."""
 
@@ -63,7 +63,7 @@ class Gate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateMeasurement:
-    """What one gate measured, and what follows."""
+    """What one gate measured, its reason if there is doubt, and whether that refuses the image."""
 
     gate: Gate
     value: float | str
@@ -73,7 +73,7 @@ class GateMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class PixelMeasurements:
-    """What was found in the pixels of an image."""
+    """What was measured in the pixels of an image."""
 
     area_cm2: float | None
     """Area of the breast; None where none was found."""
@@ -88,12 +88,12 @@ class PixelMeasurements:
     levels: int
     """How many grey levels the breast uses."""
     polarity: float
-    """See `breast.polarity`."""
+    """See `breast.measure_polarity`."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What the gates together say about an image."""
+    """What the gates together decide about an image."""
 
     status: ImageStatus
     reasons: tuple[Reason, ...]
@@ -106,65 +106,65 @@ class GateResult:
 
 
 def check_header(mammogram: Mammogram) -> tuple[GateMeasurement, ...]:
-    """Return the gates that need the header only, to be asked before anything is decoded."""
+    """Return the gates that need the header only, to be checked before anything is decoded."""
+    side, view = mammogram.laterality, mammogram.view
     return (
-        _refusing(
-            Gate.LOSSY, _yes(mammogram.is_lossy), mammogram.is_lossy, Reason.LOSSY_COMPRESSION
+        _judge(
+            Gate.LOSSY,
+            _yes(mammogram.is_lossy),
+            Reason.LOSSY_COMPRESSION,
+            refuse=mammogram.is_lossy,
         ),
-        *_spacing(mammogram),
-        _bits(mammogram),
-        _implant(mammogram),
-        _refusing(
+        *_check_spacing(mammogram),
+        _check_bits(mammogram),
+        _check_implant(mammogram),
+        _judge(
             Gate.LATERALITY,
-            mammogram.laterality.letter if mammogram.laterality else "",
-            mammogram.laterality is None,
+            side.letter if side else "",
             Reason.LATERALITY_MISSING,
+            refuse=side is None,
         ),
-        _refusing(
-            Gate.VIEW,
-            mammogram.view.name if mammogram.view else "",
-            mammogram.view is None,
-            Reason.VIEW_MISSING,
-        ),
-        GateMeasurement(
+        _judge(Gate.VIEW, view.name if view else "", Reason.VIEW_MISSING, refuse=view is None),
+        _judge(
             Gate.PARTIAL,
             _yes(mammogram.is_partial_view),
-            Reason.PARTIAL_VIEW if mammogram.is_partial_view else None,
+            Reason.PARTIAL_VIEW,
+            flag=mammogram.is_partial_view,
         ),
     )
 
 
-def check_pixels(found: PixelMeasurements, bits_stored: int) -> tuple[GateMeasurement, ...]:
-    """Return the gates on what was found in the pixels."""
-    missing = found.area_cm2 is None
-    area = 0.0 if found.area_cm2 is None else found.area_cm2
+def check_pixels(pixels: PixelMeasurements, bits_stored: int) -> tuple[GateMeasurement, ...]:
+    """Return the gates on what was measured in the pixels."""
+    missing = pixels.area_cm2 is None
+    area = pixels.area_cm2 or 0.0
     return (
-        _refusing(Gate.BREAST, _yes(not missing), missing, Reason.BREAST_NOT_FOUND),
-        _refusing(
+        _judge(Gate.BREAST, _yes(not missing), Reason.BREAST_NOT_FOUND, refuse=missing),
+        _judge(
             Gate.AREA,
             round(area, 2),
-            not missing and not AREA_CM2[0] <= area <= AREA_CM2[1],
             Reason.BREAST_AREA,
+            refuse=not missing and not AREA_CM2[0] <= area <= AREA_CM2[1],
         ),
-        _borders(found),
-        _levels(found.levels, bits_stored),
-        _refusing(
+        _check_borders(pixels),
+        _check_levels(pixels.levels, bits_stored),
+        _judge(
             Gate.SATURATION,
-            round(found.saturated_share, 5),
-            found.saturated_share > MAXIMUM_SATURATED,
+            round(pixels.saturated_share, 5),
             Reason.SATURATED,
+            refuse=pixels.saturated_share > MAXIMUM_SATURATED,
         ),
-        _flagging(
+        _judge(
             Gate.SATURATED_AREA,
-            round(found.saturated_cm2, 2),
-            found.saturated_cm2 > MAXIMUM_SATURATED_CM2,
+            round(pixels.saturated_cm2, 2),
             Reason.SATURATED_AREA,
+            flag=pixels.saturated_cm2 > MAXIMUM_SATURATED_CM2,
         ),
-        _refusing(
+        _judge(
             Gate.POLARITY,
-            round(found.polarity, 3),
-            found.polarity < MINIMUM_POLARITY,
+            round(pixels.polarity, 3),
             Reason.POLARITY,
+            refuse=pixels.polarity < MINIMUM_POLARITY,
         ),
     )
 
@@ -175,17 +175,20 @@ def check_likeness(distance: float | None, reference: Likeness | None) -> GateMe
     Parameters
     ----------
     distance
-        `Likeness.distance`; None where the breast is too small to measure it, which is flagged.
+        `Likeness.measure_distance`; None, which is flagged, where the breast is too small for it.
     reference
-        The manifest's; None where it has none, and nothing can be said.
+        The manifest's; without one this gate decides nothing.
     """
     if reference is None:
         return GateMeasurement(Gate.LIKENESS, "no reference")
     if distance is None:
         return GateMeasurement(Gate.LIKENESS, "not measured", Reason.UNLIKE_TRAINING)
-    reason = Reason.UNLIKE_TRAINING if distance > reference.flag_beyond else None
-    return GateMeasurement(
-        Gate.LIKENESS, round(distance, 2), reason, refuses=distance > reference.refuse_beyond
+    return _judge(
+        Gate.LIKENESS,
+        round(distance, 2),
+        Reason.UNLIKE_TRAINING,
+        refuse=distance > reference.refuse_beyond,
+        flag=distance > reference.flag_beyond,
     )
 
 
@@ -204,22 +207,22 @@ def check_mark_density(
         False where there were more marks than the manifest lists: in a large breast, their
         density is then below the limit for that reason alone.
     """
-    return _refusing(
+    return _judge(
         Gate.MARKS,
         round(marks_per_cm2, 3),
-        marks_per_cm2 > maximum or not all_listed,
         Reason.TOO_MANY_MARKS,
+        refuse=marks_per_cm2 > maximum or not all_listed,
     )
 
 
 def combine_measurements(
-    measured: Iterable[GateMeasurement], overrides: frozenset[str] = frozenset()
+    measurements: Iterable[GateMeasurement], overrides: frozenset[str] = frozenset()
 ) -> GateResult:
-    """Put what the gates measured together.
+    """Combine what the gates measured.
 
     Parameters
     ----------
-    measured
+    measurements
         In the order in which their reasons are to be named.
     overrides
         Names of gates that do not refuse this time, or ``all``.
@@ -228,17 +231,15 @@ def combine_measurements(
     refusing: list[Reason] = []
     flagging: list[Reason] = []
     overridden = False
-    for one in measured:
-        values[one.gate.value] = one.value
-        if one.reason is None:
+    for measurement in measurements:
+        gate = measurement.gate.value
+        values[gate] = measurement.value
+        if measurement.reason is None:
             continue
-        if not one.refuses:
-            flagging.append(one.reason)
-        elif overrides & {one.gate.value, ALL_GATES}:
-            flagging.append(one.reason)
-            overridden = True
-        else:
-            refusing.append(one.reason)
+        is_overridden = measurement.refuses and bool(overrides & {gate, ALL_GATES})
+        overridden |= is_overridden
+        refuses = measurement.refuses and not is_overridden
+        (refusing if refuses else flagging).append(measurement.reason)
     if overridden:
         flagging.append(Reason.GATE_OVERRIDDEN)
     if refusing:
@@ -247,63 +248,63 @@ def combine_measurements(
     return GateResult(status, tuple(flagging), values)
 
 
-def _spacing(mammogram: Mammogram) -> tuple[GateMeasurement, GateMeasurement]:
-    spacing = mammogram.spacing
-    origin = GateMeasurement(Gate.SPACING_ORIGIN, _yes(mammogram.is_spacing_at_detector))
+def _check_spacing(mammogram: Mammogram) -> tuple[GateMeasurement, GateMeasurement]:
+    spacing, at_detector = mammogram.spacing, mammogram.is_spacing_at_detector
+    origin = _judge(
+        Gate.SPACING_ORIGIN,
+        _yes(at_detector),
+        Reason.SPACING_NOMINAL,
+        flag=spacing is not None and not at_detector,
+    )
     if spacing is None:
         return GateMeasurement(Gate.SPACING, "", Reason.SPACING_MISSING, refuses=True), origin
-    if not mammogram.is_spacing_at_detector:
-        origin = GateMeasurement(Gate.SPACING_ORIGIN, _yes(False), Reason.SPACING_NOMINAL)
     coarsest = max(spacing.between_rows, spacing.between_columns)
     if coarsest < MINIMUM_SPACING_MM:
         return GateMeasurement(Gate.SPACING, coarsest, Reason.SPACING_FINE), origin
-    coarse = coarsest > MAXIMUM_SPACING_MM
-    return _refusing(Gate.SPACING, coarsest, coarse, Reason.SPACING_TOO_COARSE), origin
+    is_coarse = coarsest > MAXIMUM_SPACING_MM
+    return _judge(Gate.SPACING, coarsest, Reason.SPACING_TOO_COARSE, refuse=is_coarse), origin
 
 
-def _bits(mammogram: Mammogram) -> GateMeasurement:
+def _check_bits(mammogram: Mammogram) -> GateMeasurement:
     bits = mammogram.bits_stored
     doubt = {8: Reason.EIGHT_BITS, 9: Reason.NINE_BITS}.get(bits)
     if doubt is not None:
         return GateMeasurement(Gate.BITS, bits, doubt)
-    return _refusing(Gate.BITS, bits, bits < 8, Reason.FEW_BITS)
+    return _judge(Gate.BITS, bits, Reason.FEW_BITS, refuse=bits < 8)
 
 
-def _levels(levels: int, bits_stored: int) -> GateMeasurement:
+def _check_levels(levels: int, bits_stored: int) -> GateMeasurement:
+    # An image of 8 or 9 bits has this doubt from its header already.
+    doubtful = bits_stored >= FULL_BITS and levels <= FEW_LEVELS
     few = levels < MINIMUM_LEVELS
-    # Of an image of 8 or 9 bits the header has said it.
-    doubtful = few or (bits_stored >= FULL_BITS and levels <= FEW_LEVELS)
-    return GateMeasurement(
-        Gate.LEVELS, levels, Reason.FEW_LEVELS if doubtful else None, refuses=few
-    )
+    return _judge(Gate.LEVELS, levels, Reason.FEW_LEVELS, refuse=few, flag=doubtful)
 
 
-def _borders(found: PixelMeasurements) -> GateMeasurement:
+def _check_borders(pixels: PixelMeasurements) -> GateMeasurement:
     """Refuse a breast that fills the frame, and flag one that is cut off in front alone.
 
     A breast reaches the border of the chest wall, and in a mediolateral oblique view those above
     and below as well. Only air lies in front of it.
     """
-    reached = [side for side, share in found.borders.items() if share > REACHES]
-    front = "right" if found.chest_wall_side == "left" else "left"
-    cut = found.area_cm2 is not None and front in reached
-    fills = cut and ("top" in reached or "bottom" in reached)
-    reason = Reason.BREAST_CUT_OFF if cut else None
-    return GateMeasurement(Gate.BORDERS, " ".join(reached) or "none", reason, refuses=fills)
+    reached = [side for side, share in pixels.borders.items() if share > BORDER_SHARE]
+    front = "right" if pixels.chest_wall_side == "left" else "left"
+    cut_off = pixels.area_cm2 is not None and front in reached
+    fills_frame = cut_off and ("top" in reached or "bottom" in reached)
+    value = " ".join(reached) or "none"
+    return _judge(Gate.BORDERS, value, Reason.BREAST_CUT_OFF, refuse=fills_frame, flag=cut_off)
 
 
-def _implant(mammogram: Mammogram) -> GateMeasurement:
+def _check_implant(mammogram: Mammogram) -> GateMeasurement:
     displaced = ViewModifier.IMPLANT_DISPLACED in mammogram.view_modifiers
+    hides_tissue = mammogram.has_implant and not displaced
     value = "displaced" if mammogram.has_implant and displaced else _yes(mammogram.has_implant)
-    return _refusing(Gate.IMPLANT, value, mammogram.has_implant and not displaced, Reason.IMPLANT)
+    return _judge(Gate.IMPLANT, value, Reason.IMPLANT, refuse=hides_tissue)
 
 
-def _flagging(gate: Gate, value: float | str, doubtful: bool, reason: Reason) -> GateMeasurement:
-    return GateMeasurement(gate, value, reason if doubtful else None)
-
-
-def _refusing(gate: Gate, value: float | str, refused: bool, reason: Reason) -> GateMeasurement:
-    return GateMeasurement(gate, value, reason if refused else None, refuses=refused)
+def _judge(
+    gate: Gate, value: float | str, reason: Reason, *, refuse: bool = False, flag: bool = False
+) -> GateMeasurement:
+    return GateMeasurement(gate, value, reason if refuse or flag else None, refuses=refuse)
 
 
 def _yes(value: bool) -> str:

@@ -22,7 +22,6 @@ from secondread.detect.breast import BreastRegion, Brightness, Mask
 from secondread.detect.decode import StoredValues, decode_pixels
 from secondread.detect.gates import GateMeasurement, PixelMeasurements
 from secondread.detect.landmarks import add_landmarks
-from secondread.detect.likeness import LikenessFeatures, measure_features
 from secondread.detect.pixels import Display, GreyScale
 from secondread.errors import InputError
 from secondread.geometry import PointPx, SpacingMm
@@ -234,15 +233,3 @@ def _count_input_px(stored_px: int, spacing_mm: float, model_mm: float) -> int:
     if spacing_mm >= _FINE_SHARE * model_mm:
         return stored_px
     return max(1, round(stored_px * spacing_mm / model_mm))
-
-
-def measure_likeness(ds: Dataset, model_mm: float) -> LikenessFeatures | None:
-    """Return the features that the likeness of an image is judged by, for fitting a reference.
-
-    Raises
-    ------
-    InputError
-        The image cannot be read.
-    """
-    cut = cut_detector_input(prepare_image(ds, read_header(ds), model_mm), model_mm)
-    return measure_features(cut.bright, cut.interior)

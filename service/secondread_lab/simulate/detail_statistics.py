@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from secondread.detect.bands import (
     NoiseCurve,
-    measure_band_ratios,
+    measure_bands,
     measure_noise_curve,
     split_finest_band,
 )
@@ -53,7 +53,7 @@ class DetailStatistics:
 
     name: str
     ratios: tuple[float, ...]
-    """See `measure_band_ratios`."""
+    """Strength of the detail of 1.5-3, 3-6, 6-12 and 12-24 px over that of the finest."""
     curve: NoiseCurve
     """Greys and deviations as shares of the image's full range."""
 
@@ -72,8 +72,9 @@ def measure_statistics(ds: Dataset, name: str) -> DetailStatistics:
         bright = np.float32(top) - bright
     where = interior(bright, float(ds.ImagerPixelSpacing[0]))
     shares = bright / np.float32(top)
+    finest, *others = measure_bands(shares, where)
     return DetailStatistics(
         name,
-        measure_band_ratios(shares, where),
+        tuple(band / finest for band in others),
         measure_noise_curve(*split_finest_band(shares), where),
     )

@@ -59,9 +59,10 @@ def test_of_an_image_that_is_stored_upside_down_the_same_is_found(right: bool) -
 
 def test_the_skin_line_leaves_out_the_borders_of_the_image() -> None:
     found = anatomy(CC)
-    rows, columns = CC.header().rows, CC.header().columns
+    width, height = (side * CC.pitch_mm for side in (CC.header().columns, CC.header().rows))
+    outline = np.array([(point.col, point.row) for point in found.outline]) * CC.pitch_mm
 
-    line = trace_skin(found.outline, rows, columns, CC.spacing, "left")
+    line = trace_skin(outline, width, height)
 
     assert line[:, 0].min() > 1
     assert line[0, 1] < line[-1, 1]
@@ -90,6 +91,6 @@ def test_a_broken_overview_is_an_error_of_its_own_kind() -> None:
 
 
 def test_an_outline_without_skin_has_no_skin_line() -> None:
-    whole = tuple(PointPx(c, r) for c, r in ((0, 0), (100, 0), (100, 100), (0, 100), (0, 0)))
+    whole = np.array([(0, 0), (100, 0), (100, 100), (0, 100), (0, 0)], np.float64)
 
-    assert len(trace_skin(whole, 100, 100, CC.spacing, "left")) == 0
+    assert len(trace_skin(whole, 100.0, 100.0)) == 0

@@ -92,14 +92,7 @@ class ViewFrame:
 
     def skin(self) -> PointsMm:
         """Return the skin, every millimetre."""
-        return trace_skin(
-            self.anatomy.outline,
-            self.rows,
-            self.columns,
-            self.spacing,
-            "right" if self.mirrored else "left",
-            upside_down=self.upside_down,
-        )
+        return trace_skin(self.outline(), self.width_mm, self.height_mm)
 
     def picture(self) -> OverviewPixels:
         """Return the overview in the frame's orientation."""
