@@ -1,7 +1,7 @@
 """Where nipple, skin and pectoral muscle are in one image, with a small picture of the breast.
 
-What a later comparison needs of an image whose pixels may be gone by then. Plain values that
-cross process borders as JSON, like the marks.
+A later comparison needs these of an image whose pixels may be gone by then. They are plain values
+that cross process borders as JSON, like the marks.
 """
 
 import base64
@@ -41,7 +41,7 @@ class Overview:
         Raises
         ------
         ValueError
-            What is packed is not a picture of this size.
+            The packed bytes are not a picture of this size.
         """
         size = self.rows * self.columns
         try:
@@ -53,7 +53,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Nipple:
-    """Where the nipple is, and how well that is known."""
+    """Where the nipple is, and with which error."""
 
     point: PointPx
     error_mm: float
@@ -68,8 +68,8 @@ class Anatomy:
     """The whole breast; runs along the image border where the breast does."""
     nipple: Nipple | None
     pectoral: tuple[PointPx, PointPx] | None
-    """The front of the pectoral muscle as a straight line: at the upper border of the image, and
-    at the chest wall's; None in other views than oblique ones and where it was not seen."""
+    """The front of the pectoral muscle as a straight line: its ends at the upper border of the
+    image and at the chest wall's. None in other views than oblique ones and where not seen."""
     overview: Overview
 
     def as_json(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Anatomy:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Anatomy":
-        """Read what `as_json` wrote."""
+        """Return the anatomy that `as_json` encoded."""
         nipple, pectoral = values["nipple"], values["pectoral"]
         return cls(
             outline=tuple(PointPx(*p) for p in values["outline"]),

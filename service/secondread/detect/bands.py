@@ -58,17 +58,18 @@ def measure_bands(bright: Image, where: WhereMask) -> tuple[float, ...]:
     Each octave beyond the second is measured on an image of half the size: a Gaussian of 3 px
     leaves nothing that halving could alias, and wide filters at full size cost seconds.
     """
-    spreads = []
+    deviations = []
     fine, inside, halvings = bright, where, 0
     for below, edge in pairwise((0.0, *BAND_EDGES_PX)):
+        # Variances of Gaussians in succession add up: from one edge to the next, the rest is left.
         step = float(np.sqrt(edge**2 - below**2)) / 2**halvings
         coarse = np.asarray(cv2.GaussianBlur(fine, (0, 0), step), np.float32)
-        spreads.append(estimate_deviation((fine - coarse)[inside]))
+        deviations.append(estimate_deviation((fine - coarse)[inside]))
         fine = coarse
         if edge / 2**halvings >= 2 * BAND_EDGES_PX[0]:
             fine = np.ascontiguousarray(coarse[::2, ::2])
             inside, halvings = inside[::2, ::2], halvings + 1
-    return tuple(spreads)
+    return tuple(deviations)
 
 
 def measure_noise_curve(
@@ -97,5 +98,5 @@ def measure_noise_curve(
 
 
 def estimate_deviation(values: Image) -> float:
-    """Return the standard deviation that the median absolute deviation stands for."""
+    """Return the standard deviation of a normal distribution with their median deviation."""
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))

@@ -1,4 +1,4 @@
-"""Size of a compressed frame as its own codestream states it, read before anything is decoded.
+"""Size of a compressed frame as its own codestream declares it, read before anything is decoded.
 
 A decoder allocates what the codestream asks for, whatever the DICOM header says; comparing both
 first is what keeps a decompression bomb from being decoded at all.
@@ -18,7 +18,7 @@ _JP2_SIGNATURE = b"\x00\x00\x00\x0cjP  "
 
 @dataclass(frozen=True, slots=True)
 class FrameSize:
-    """What a codestream says of its frame."""
+    """The size that a codestream declares."""
 
     rows: int
     columns: int
@@ -26,7 +26,7 @@ class FrameSize:
     precision: int
 
 
-def frame_size(codestream: bytes) -> FrameSize:
+def read_frame_size(codestream: bytes) -> FrameSize:
     """Return the size that a JPEG, JPEG-LS or JPEG 2000 codestream declares.
 
     Raises
@@ -36,17 +36,17 @@ def frame_size(codestream: bytes) -> FrameSize:
     """
     try:
         if codestream[:2] == b"\xff\xd8":
-            return _jpeg(codestream)
+            return _read_jpeg_size(codestream)
         if codestream[:4] == _JPEG_2000_START or codestream[:8] == _JP2_SIGNATURE:
-            return _jpeg_2000(codestream)
+            return _read_jpeg_2000_size(codestream)
     except (struct.error, IndexError) as error:
         raise PixelError("the compressed frame ends inside its own header") from error
     raise PixelError(
-        f"the compressed frame is no JPEG, JPEG-LS or JPEG 2000 (it begins {codestream[:4]!r})"
+        f"the compressed frame is not JPEG, JPEG-LS or JPEG 2000 (it begins {codestream[:4]!r})"
     )
 
 
-def _jpeg(codestream: bytes) -> FrameSize:
+def _read_jpeg_size(codestream: bytes) -> FrameSize:
     position = 2
     while True:
         while codestream[position] == 0xFF:  # fill bytes may precede a marker (T.81 B.1.1.2)
@@ -64,7 +64,7 @@ def _jpeg(codestream: bytes) -> FrameSize:
             raise PixelError("the JPEG codestream has no frame header where one must be")
 
 
-def _jpeg_2000(codestream: bytes) -> FrameSize:
+def _read_jpeg_2000_size(codestream: bytes) -> FrameSize:
     start = codestream.find(_JPEG_2000_START)
     if start < 0:
         raise PixelError("the JP2 file holds no codestream")

@@ -30,7 +30,7 @@ from pydicom.uid import (
 )
 
 from secondread.assemble.mammogram import read_transfer_syntax
-from secondread.detect.codestream import frame_size
+from secondread.detect.codestream import read_frame_size
 from secondread.errors import PixelError
 
 MAXIMUM_PIXELS = 64_000_000
@@ -41,7 +41,7 @@ _Decoded = npt.NDArray[Any]
 
 
 class _Layout(NamedTuple):
-    """The attributes of the Image Pixel module (PS3.3 C.7.6.3) that say where the bits are."""
+    """The attributes of the Image Pixel module (PS3.3 C.7.6.3) that describe a pixel's bits."""
 
     rows: int
     columns: int
@@ -74,38 +74,38 @@ def decode_pixels(ds: Dataset) -> StoredValues:
         `MAXIMUM_PIXELS`, or its pixel data are missing, too short, of another size than the
         header says, or cannot be decoded. The message names which.
     """
-    layout = _layout(ds)
+    layout = _read_layout(ds)
     syntax = UID(read_transfer_syntax(ds))
     if "PixelData" not in ds:
         raise PixelError("the data set has no Pixel Data (7FE0,0010)")
     if not syntax.is_transfer_syntax:
         raise PixelError(f"unknown transfer syntax {syntax!s}")
     if not syntax.is_compressed:
-        cells = _native(ds, layout, syntax)
+        cells = _read_cells(ds, layout, syntax)
         shift = layout.high_bit + 1 - layout.bits_stored
     else:
-        cells = _compressed(ds, layout, syntax)
-        # Run-length coding keeps the cells as they lay in memory; the others code the values.
+        cells = _decode_frame(ds, layout, syntax)
+        # Run-length coding keeps the cells as they were in memory; the others code the values.
         shift = layout.high_bit + 1 - layout.bits_stored if syntax == RLELossless else 0
     if cells.shape != (layout.rows, layout.columns):
         raise PixelError(
             f"the decoder gave {cells.shape}, the header says {(layout.rows, layout.columns)}"
         )
-    return _stored_values(cells, layout, shift)
+    return _to_stored_values(cells, layout, shift)
 
 
-def _layout(ds: Dataset) -> _Layout:
+def _read_layout(ds: Dataset) -> _Layout:
     layout = _Layout(
-        rows=_number(ds, "Rows"),
-        columns=_number(ds, "Columns"),
-        bits_allocated=_number(ds, "BitsAllocated"),
-        bits_stored=_number(ds, "BitsStored"),
-        high_bit=_number(ds, "HighBit"),
-        signed=_number(ds, "PixelRepresentation", 0) == 1,
+        rows=_read_number(ds, "Rows"),
+        columns=_read_number(ds, "Columns"),
+        bits_allocated=_read_number(ds, "BitsAllocated"),
+        bits_stored=_read_number(ds, "BitsStored"),
+        high_bit=_read_number(ds, "HighBit"),
+        signed=_read_number(ds, "PixelRepresentation", 0) == 1,
     )
-    samples, frames = _number(ds, "SamplesPerPixel", 1), _number(ds, "NumberOfFrames", 1)
+    samples, frames = _read_number(ds, "SamplesPerPixel", 1), _read_number(ds, "NumberOfFrames", 1)
     photometric = str(ds.get("PhotometricInterpretation", ""))
-    for refused, what in (
+    for is_refused, fault in (
         (samples != 1, f"colour: Samples per Pixel is {samples}"),
         (
             photometric not in {"MONOCHROME1", "MONOCHROME2"},
@@ -123,12 +123,12 @@ def _layout(ds: Dataset) -> _Layout:
             f"{layout.rows} x {layout.columns} is more than {MAXIMUM_PIXELS} pixels",
         ),
     ):
-        if refused:
-            raise PixelError(what)
+        if is_refused:
+            raise PixelError(fault)
     return layout
 
 
-def _number(ds: Dataset, keyword: str, default: int | None = None) -> int:
+def _read_number(ds: Dataset, keyword: str, default: int | None = None) -> int:
     value = ds.get(keyword, None)
     if value is None or value == "":
         if default is None:
@@ -140,7 +140,7 @@ def _number(ds: Dataset, keyword: str, default: int | None = None) -> int:
         raise PixelError(f"{keyword} is {value!r}, a whole number is expected") from error
 
 
-def _native(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
+def _read_cells(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
     content: bytes = ds.PixelData
     needed = layout.rows * layout.columns * layout.bits_allocated // 8
     if len(content) < needed:
@@ -153,7 +153,7 @@ def _native(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
     return words[: layout.rows * layout.columns].reshape(layout.rows, layout.columns)
 
 
-def _compressed(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
+def _decode_frame(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
     try:
         frame = get_frame(ds.PixelData, 0, number_of_frames=1)
     except (ValueError, LookupError, StopIteration, RuntimeError, struct.error) as error:
@@ -161,19 +161,20 @@ def _compressed(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
     if syntax != RLELossless:
         _check_declared_size(frame, layout)
     faults: list[str] = []
-    for decoder in (*_DECODERS.get(syntax, ()), _with_pydicom):
+    decoders = {**_DECODERS.get(syntax, {}), "pydicom": _decode_with_pydicom}
+    for name, decode in decoders.items():
         try:
             with warnings.catch_warnings():
                 # Decoders warn of a header that contradicts the codestream; that is checked here.
                 warnings.simplefilter("ignore")
-                return decoder(frame, ds, layout)
+                return decode(frame, ds, layout)
         except _DECODER_ERRORS as error:
-            faults.append(f"{decoder.__name__.removeprefix('_with_')}: {error}")
+            faults.append(f"{name}: {error}")
     raise PixelError(f"{syntax.name} could not be decoded; " + "; ".join(faults))
 
 
 def _check_declared_size(frame: bytes, layout: _Layout) -> None:
-    size = frame_size(frame)
+    size = read_frame_size(frame)
     if (size.rows, size.columns, size.components) != (layout.rows, layout.columns, 1):
         raise PixelError(
             f"the codestream holds {size.rows} x {size.columns} pixels of {size.components} "
@@ -186,7 +187,7 @@ def _check_declared_size(frame: bytes, layout: _Layout) -> None:
         )
 
 
-def _stored_values(cells: _Decoded, layout: _Layout, shift: int) -> StoredValues:
+def _to_stored_values(cells: _Decoded, layout: _Layout, shift: int) -> StoredValues:
     unsigned = np.dtype(f"u{layout.bits_allocated // 8}")
     values = cells.astype(unsigned)  # two's complement where a decoder gave signed numbers
     if shift:
@@ -196,45 +197,30 @@ def _stored_values(cells: _Decoded, layout: _Layout, shift: int) -> StoredValues
         return values
     sign = unsigned.type(2 ** (layout.bits_stored - 1))
     values ^= sign
-    values -= sign  # wraps: extends the sign bit to the width of the cell
+    values -= sign  # wraps around, which extends the sign bit to the width of the cell
     return values.view(np.dtype(f"i{layout.bits_allocated // 8}"))
 
 
-def _with_turbo(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
-    import imagecodecs
-
-    decoded: _Decoded = imagecodecs.jpeg8_decode(frame)
-    return decoded
+_Decoder = Callable[[bytes, Dataset, _Layout], _Decoded]
 
 
-def _with_ljpeg(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
-    import imagecodecs
+def _use_imagecodecs(function: str) -> _Decoder:
+    def decode(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+        import imagecodecs
 
-    decoded: _Decoded = imagecodecs.ljpeg_decode(frame)
-    return decoded
+        decoded: _Decoded = getattr(imagecodecs, function)(frame)
+        return decoded
 
-
-def _with_charls(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
-    import imagecodecs
-
-    decoded: _Decoded = imagecodecs.jpegls_decode(frame)
-    return decoded
+    return decode
 
 
-def _with_openjpeg(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+def _decode_with_openjpeg(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
     from openjpeg.utils import decode as decode_jpeg_2000
 
     return decode_jpeg_2000(frame)
 
 
-def _with_imagecodecs_jpeg2k(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
-    import imagecodecs
-
-    decoded: _Decoded = imagecodecs.jpeg2k_decode(frame)
-    return decoded
-
-
-def _with_rle(frame: bytes, _: Dataset, layout: _Layout) -> _Decoded:
+def _decode_with_rle(frame: bytes, _: Dataset, layout: _Layout) -> _Decoded:
     from rle.utils import decode_pixel_data
 
     try:
@@ -255,25 +241,31 @@ def _with_rle(frame: bytes, _: Dataset, layout: _Layout) -> _Decoded:
     return words.reshape(layout.rows, layout.columns)
 
 
-def _with_pydicom(_: bytes, ds: Dataset, __: _Layout) -> _Decoded:
+def _decode_with_pydicom(_: bytes, ds: Dataset, __: _Layout) -> _Decoded:
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
     cells, _properties = decoder.as_array(ds, index=0, raw=True)
     return cells
 
 
-_Decoder = Callable[[bytes, Dataset, _Layout], _Decoded]
 # Several imports can be missing, and each library has its own error, all of them under these.
 _DECODER_ERRORS = (
     ImportError, RuntimeError, ValueError, TypeError, OSError, LookupError, AttributeError,
 )  # fmt: skip
-_DECODERS: dict[str, tuple[_Decoder, ...]] = {
-    syntax: decoders
-    for syntaxes, decoders in (
-        ((JPEGLossless, JPEGLosslessSV1), (_with_turbo, _with_ljpeg)),
-        ((JPEGBaseline8Bit, JPEGExtended12Bit), (_with_turbo,)),
-        ((JPEGLSLossless, JPEGLSNearLossless), (_with_charls,)),
-        ((JPEG2000Lossless, JPEG2000), (_with_openjpeg, _with_imagecodecs_jpeg2k)),
-        ((RLELossless,), (_with_rle,)),
-    )
-    for syntax in syntaxes
+_JPEG = {"turbo": _use_imagecodecs("jpeg8_decode")}
+_JPEG_LOSSLESS = {**_JPEG, "ljpeg": _use_imagecodecs("ljpeg_decode")}
+_JPEG_LS = {"charls": _use_imagecodecs("jpegls_decode")}
+_JPEG_2000 = {
+    "openjpeg": _decode_with_openjpeg,
+    "imagecodecs_jpeg2k": _use_imagecodecs("jpeg2k_decode"),
+}
+_DECODERS: dict[str, dict[str, _Decoder]] = {
+    JPEGLossless: _JPEG_LOSSLESS,
+    JPEGLosslessSV1: _JPEG_LOSSLESS,
+    JPEGBaseline8Bit: _JPEG,
+    JPEGExtended12Bit: _JPEG,
+    JPEGLSLossless: _JPEG_LS,
+    JPEGLSNearLossless: _JPEG_LS,
+    JPEG2000Lossless: _JPEG_2000,
+    JPEG2000: _JPEG_2000,
+    RLELossless: {"rle": _decode_with_rle},
 }

@@ -1,8 +1,8 @@
-"""What a model knows about groups of calcifications: tables from their features to words.
+"""What a model knows about groups of calcifications: tables from their features to labels.
 
 A table is a multinomial logistic regression. The features of a group are measured by
-`findings.measures`; their names and units are here, because a manifest that names others was
-fitted for another version of the node and must not be read with this one.
+`findings.group_features`; their names and units are here, because a manifest that names others
+was fitted for another version of the node and must not be read with this one.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ LAYOUT_FEATURES = (
     "hull",
     "around",
 )
-"""Features of where a group's members lie, natural logarithms all but the spread.
+"""Features of the places of a group's members, natural logarithms all but the spread.
 
 ``count``: number of members.
 ``extent``: longest distance between two members, mm.
@@ -42,7 +42,7 @@ LAYOUT_FEATURES = (
 WIDE_FEATURES = ("wide_count", "wide_extent", "wide_major", "wide_minor")
 """The same of all calcifications that a chain joins to the group, no link longer than 12 mm.
 
-Of a cluster that is spread out the detector often finds pieces; how they lie is seen from afar.
+Of a cluster that is spread out the detector often finds pieces, whose layout only shows from afar.
 """
 
 MEMBER_FEATURES = (
@@ -69,7 +69,7 @@ MEMBER_FEATURES = (
 SHARE_FEATURES = tuple(
     f"{measure}_{kind.name.lower()}" for measure in ("share", "mixed") for kind in Morphology
 )
-"""Features of the types that the describing graph tells of the members.
+"""Features of the types that the describing graph gives the members.
 
 ``share_*``: mean of the natural logarithm of a type's share, members weighted by their score.
 ``mixed_*``: natural logarithm of the mean share.
@@ -79,28 +79,26 @@ GROUP_FEATURES = frozenset((*LAYOUT_FEATURES, *WIDE_FEATURES, *MEMBER_FEATURES, 
 """Names of all features that this version of the node measures."""
 
 
-def named(words: type[CodedEnum]) -> BeforeValidator:
-    """Return a validator that takes the name of a word, as truth tables spell it, for the word."""
-    names = {word.name.lower(): word for word in words}
-    kind = "type of calcification" if words is Morphology else words.__name__.lower()
+def _convert_names(labels: type[CodedEnum], kind: str) -> BeforeValidator:
+    """Return a validator that turns the name of a label, as truth tables spell it, into it."""
+    by_name = {label.name.lower(): label for label in labels}
 
-    def of_name(value: object) -> object:
-        if isinstance(value, str) and value not in names:
-            raise ValueError(f"{value!r} is no {kind}; there are {', '.join(names)}")
-        return names[value] if isinstance(value, str) else value
+    def convert(value: object) -> object:
+        if isinstance(value, str) and value not in by_name:
+            raise ValueError(f"{value!r} is not a {kind}; there are {', '.join(by_name)}")
+        return by_name[value] if isinstance(value, str) else value
 
-    return BeforeValidator(of_name)
+    return BeforeValidator(convert)
 
 
-MorphologyName = Annotated[Morphology, named(Morphology)]
+MorphologyName = Annotated[Morphology, _convert_names(Morphology, "type of calcification")]
 """A type by its name."""
-NamedDistribution = Annotated[Distribution, named(Distribution)]
-"""A distribution by its name."""
+_DistributionName = Annotated[Distribution, _convert_names(Distribution, "distribution")]
 
 
-def _known(name: str) -> str:
+def _check_feature(name: str) -> str:
     if name not in GROUP_FEATURES:
-        raise ValueError(f"{name!r} is no feature of groups that this version measures")
+        raise ValueError(f"{name!r} is not a feature of groups that this version measures")
     return name
 
 
@@ -108,43 +106,43 @@ _Numbers = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
 
 
 class GroupTable(TomlTable):
-    """A multinomial logistic regression: a row of weights, and a constant, for each word."""
+    """A multinomial logistic regression: a row of weights, and a constant, for each label."""
 
-    features: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(min_length=1)
+    features: tuple[Annotated[str, AfterValidator(_check_feature)], ...] = Field(min_length=1)
     """Names out of `GROUP_FEATURES`."""
     means: _Numbers
-    """Taken off the features."""
+    """Subtracted from the features."""
     scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
-    """The features are divided by these then."""
+    """Divisors of the features after that."""
     limit: float = Field(default=3.0, gt=0)
-    """How far from 0 the features so scaled are taken for at most: further out nothing was seen."""
+    """The scaled features are clipped to this distance from 0: no group was further out."""
     weights: tuple[_Numbers, ...]
-    """A row of one number a feature for each word."""
+    """A row of one number a feature for each label."""
     constants: _Numbers
-    """Of the words."""
+    """One for each label."""
     fitted_on: str
-    """To which groups."""
+    """The groups."""
 
     @property
     def labels(self) -> tuple[CodedEnum, ...]:
-        """What the rows stand for."""
+        """The labels of the rows."""
         raise NotImplementedError
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> Self:
         width, height = len(self.features), len(self.labels)
         if len(set(self.features)) != width or len(set(self.labels)) != height:
-            raise ValueError("features and words are named once each")
+            raise ValueError("features and labels are named once each")
         if not len(self.means) == len(self.scales) == width:
             raise ValueError("there is a mean and a scale for each feature")
         if not len(self.weights) == len(self.constants) == height:
-            raise ValueError("there is a row of weights and a constant for each word")
+            raise ValueError("there is a row of weights and a constant for each label")
         if any(len(row) != width for row in self.weights):
             raise ValueError("each row of weights has a number for each feature")
         return self
 
     def predict(self, values: Mapping[str, float]) -> npt.NDArray[np.float64]:
-        """Return the probability of each word.
+        """Return the probability of each label.
 
         Parameters
         ----------
@@ -161,28 +159,28 @@ class TypeTable(GroupTable):
     """`[groups.types]`: the type of a group."""
 
     types: tuple[MorphologyName, ...]
-    """What the rows stand for: names of `codes.Morphology` in lower case."""
+    """Labels of the rows: names of `codes.Morphology` in lower case."""
 
     @property
     def labels(self) -> tuple[Morphology, ...]:
-        """What the rows stand for."""
+        """The labels of the rows."""
         return self.types
 
 
 class DistributionTable(GroupTable):
     """`[groups.distributions]`: how a group is distributed."""
 
-    distributions: tuple[NamedDistribution, ...]
-    """What the rows stand for: names of `codes.Distribution` in lower case."""
+    distributions: tuple[_DistributionName, ...]
+    """Labels of the rows: names of `codes.Distribution` in lower case."""
 
     @property
     def labels(self) -> tuple[Distribution, ...]:
-        """What the rows stand for."""
+        """The labels of the rows."""
         return self.distributions
 
 
 class GroupTables(TomlTable):
-    """`[groups]` of a manifest; what has no table is told by a rule."""
+    """`[groups]` of a manifest; a rule decides where there is no table."""
 
     types: TypeTable | None = None
     """The type of a group, from its members'."""

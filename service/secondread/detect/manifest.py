@@ -239,7 +239,7 @@ class _ManifestFile(TomlTable):
         types = {kind.name.lower() for graph in self.graphs for kind in graph.types}
         for name in table.features if table is not None else ():
             if name in SHARE_FEATURES and name.partition("_")[2] not in types:
-                raise ValueError(f"groups.types: no graph tells what the feature {name!r} is of")
+                raise ValueError(f"groups.types: no graph gives the type of the feature {name!r}")
         return self
 
 

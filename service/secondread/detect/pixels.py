@@ -27,6 +27,7 @@ _Table = npt.NDArray[np.float32]
 _DISPLAY_QUANTILES = (0.001, 0.999)  # of tissue, where no window is given
 _GREY_BINS = 48
 _MINIMUM_IN_BIN = 200
+_ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class GreyScale:
     window: _Table | None
     """Display level 0-1 of each stored value; None where the header gives no VOI."""
     padding: tuple[int, int] | None
-    """First and last stored value that means "no measurement here"."""
+    """First and last stored value that stands for "no measurement here"."""
 
     @classmethod
     def from_dataset(cls, ds: Dataset, mammogram: Mammogram) -> "GreyScale":
@@ -58,13 +59,13 @@ class GreyScale:
         try:
             modality = np.asarray(apply_modality_lut(domain, ds), np.float64)
             if mammogram.intent is Intent.PROCESSING:
-                bright, window = _exposure_to_brightness(modality, ds, mammogram), None
+                bright, window = _convert_exposure(modality, ds, mammogram), None
             else:
                 bright = -modality if mammogram.is_inverted else modality
-                window = _voi(modality, ds, mammogram)
+                window = _apply_voi(modality, ds, mammogram)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
             raise PixelError(f"the header's grey scale cannot be applied: {error}") from error
-        padding = _padding(ds)
+        padding = _read_padding(ds)
         if padding is not None:
             outside = (domain < padding[0]) | (domain > padding[1])
             if outside.any():
@@ -73,8 +74,8 @@ class GreyScale:
 
     def to_brightness(self, stored: StoredValues) -> Brightness:
         """Return the brightness of every pixel."""
-        out: Brightness = self.bright[self._index(stored)]
-        return out
+        bright: Brightness = self.bright[self._index(stored)]
+        return bright
 
     def render(self, stored: StoredValues, bright: Brightness, tissue: Mask | None) -> Display:
         """Return grey levels for people, calcifications white.
@@ -99,14 +100,14 @@ class GreyScale:
         if self.padding is not None:
             first, last = (value - self.lowest for value in self.padding)
             table[max(first, 0) : last + 1] = 0
-        out: Display = table[self._index(stored)]
-        return out
+        display: Display = table[self._index(stored)]
+        return display
 
     def _index(self, stored: StoredValues) -> npt.NDArray[np.integer]:
         return stored if self.lowest == 0 else stored.astype(np.int32) - self.lowest
 
 
-def _padding(ds: Dataset) -> tuple[int, int] | None:
+def _read_padding(ds: Dataset) -> tuple[int, int] | None:
     # PS3.3 C.7.5.1.1.2: one value, or with Pixel Padding Range Limit a range in either order.
     first = ds.get("PixelPaddingValue", None)
     if first is None or first == "":
@@ -116,7 +117,7 @@ def _padding(ds: Dataset) -> tuple[int, int] | None:
     return min(int(first), int(last)), max(int(first), int(last))
 
 
-def _exposure_to_brightness(
+def _convert_exposure(
     modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram
 ) -> npt.NDArray[np.float64]:
     # PS3.3 C.8.11.3.1.2: sign 1 means that lower values are less exposure, that is denser tissue.
@@ -128,11 +129,13 @@ def _exposure_to_brightness(
     return -np.log(np.maximum(exposure, 1.0))
 
 
-def _voi(modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram) -> _Table | None:
+def _apply_voi(
+    modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram
+) -> _Table | None:
     if ds.get("VOILUTSequence", None):
-        levels = _looked_up(modality, ds.VOILUTSequence[0])
+        levels = _apply_voi_lut(modality, ds.VOILUTSequence[0])
     else:
-        center, width = (_first(ds, keyword) for keyword in ("WindowCenter", "WindowWidth"))
+        center, width = (_read_first(ds, keyword) for keyword in ("WindowCenter", "WindowWidth"))
         if center is None or width is None:
             return None
         function = str(ds.get("VOILUTFunction", "") or "LINEAR").strip().upper()
@@ -140,7 +143,7 @@ def _voi(modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram) -
     return np.asarray(1 - levels if mammogram.is_inverted else levels, np.float32)
 
 
-def _looked_up(modality: npt.NDArray[np.float64], item: Dataset) -> npt.NDArray[np.float64]:
+def _apply_voi_lut(modality: npt.NDArray[np.float64], item: Dataset) -> npt.NDArray[np.float64]:
     # PS3.3 C.11.2.1.1. Not pydicom's apply_voi: it wraps indices above 255 in an 8-bit table.
     entries, first, bits = (int(number) for number in item.LUTDescriptor)
     entries = entries or 65536
@@ -153,7 +156,7 @@ def _looked_up(modality: npt.NDArray[np.float64], item: Dataset) -> npt.NDArray[
     return np.asarray(np.clip(table[index], 0, 1), np.float64)
 
 
-def _first(ds: Dataset, keyword: str) -> float | None:
+def _read_first(ds: Dataset, keyword: str) -> float | None:
     value = ds.get(keyword, None)
     if value is None or value == "":
         return None
@@ -168,7 +171,7 @@ def apply_window(
     Raises
     ------
     ValueError
-        The width is below what the function allows, or the function is none of PS3.3's.
+        The width is below what the function allows, or PS3.3 has no such function.
     """
     if not width > 0 or not math.isfinite(center):
         raise ValueError(f"window centre {center}, width {width}")
@@ -181,13 +184,13 @@ def apply_window(
     raise ValueError(f"VOI LUT function {function} with window width {width}")
 
 
-def normalise(bright: Brightness, tissue: Mask, how: InputNormalisation) -> Brightness:
+def normalise(bright: Brightness, tissue: Mask, parameters: InputNormalisation) -> Brightness:
     """Return the detector's input: local contrast in units of the local noise.
 
     The standard deviation of the noise is estimated as a function of grey level, from the finest
     residual of the tissue; dividing by it makes thresholds mean the same in bright and dark
     tissue and for different dose and look-up tables (Bria et al., noise equalisation). The local
-    mean of tissue is taken away, so that structure larger than calcifications is near zero.
+    mean of tissue is subtracted, so that structure larger than calcifications is near zero.
 
     Parameters
     ----------
@@ -195,7 +198,7 @@ def normalise(bright: Brightness, tissue: Mask, how: InputNormalisation) -> Brig
         Brightness, at about the model's spacing.
     tissue
         Breast mask of the same shape.
-    how
+    parameters
         The manifest's parameters.
 
     Returns
@@ -205,21 +208,18 @@ def normalise(bright: Brightness, tissue: Mask, how: InputNormalisation) -> Brig
         nowhere else but where the local contrast is zero.
     """
     smooth = np.asarray(cv2.GaussianBlur(bright, (0, 0), 1.0), np.float32)
-    noise = _Noise.of(bright, smooth, tissue)
-    mean = _local_mean(bright, tissue, how.local_mean_sigma_px)
-    out = smooth
-    # A few rows at a time stay in the processor's cache from step to step.
-    for first in range(0, len(out), _ROWS_AT_ONCE):
+    noise = _Noise.from_image(bright, smooth, tissue)
+    mean = _compute_local_mean(bright, tissue, parameters.local_mean_sigma_px)
+    # A few rows at a time stay in the processor's cache from step to step. The smooth image is
+    # needed no longer once its rows have given their noise, so that the result takes its place.
+    for first in range(0, len(smooth), _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
-        sigma = noise.at(smooth[rows])
-        local = cv2.subtract(bright[rows], mean.rows(rows))
+        sigma = noise.look_up(smooth[rows])
+        local = cv2.subtract(bright[rows], mean.interpolate(rows))
         cv2.divide(local, sigma, dst=local)
-        np.clip(local, how.clip_low, how.clip_high, out=local)
-        np.multiply(local, tissue[rows], out=out[rows])
-    return out
-
-
-_ROWS_AT_ONCE = 64
+        np.clip(local, parameters.clip_low, parameters.clip_high, out=local)
+        np.multiply(local, tissue[rows], out=smooth[rows])
+    return smooth
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ class _Noise:
     """(256,)."""
 
     @classmethod
-    def of(cls, bright: Brightness, smooth: Brightness, tissue: Mask) -> "_Noise":
+    def from_image(cls, bright: Brightness, smooth: Brightness, tissue: Mask) -> "_Noise":
         inside = tissue[::2, ::2] > 0  # a quarter of the pixels is plenty for medians
         grey = smooth[::2, ::2][inside]
         if grey.size < _MINIMUM_IN_BIN:
@@ -241,22 +241,22 @@ class _Noise:
         low, high = (float(value) for value in np.quantile(grey[::7], (0.001, 0.999)))
         scale = 255 / max(high - low, 1e-6)
         residual = np.abs(bright[::2, ::2][inside] - grey)
-        return cls(low, scale, _noise_of_level(_levels(grey, low, scale), residual))
+        return cls(low, scale, _tabulate_noise(_to_levels(grey, low, scale), residual))
 
-    def at(self, smooth: Brightness) -> Brightness:
+    def look_up(self, smooth: Brightness) -> Brightness:
         """Return the noise where the smoothed image has these grey levels."""
-        return np.asarray(cv2.LUT(_levels(smooth, self.low, self.scale), self.table), np.float32)
+        return np.asarray(cv2.LUT(_to_levels(smooth, self.low, self.scale), self.table), np.float32)
 
 
-def _levels(grey: Brightness, low: float, scale: float) -> npt.NDArray[np.uint8]:
+def _to_levels(grey: Brightness, low: float, scale: float) -> npt.NDArray[np.uint8]:
     # Values below the lowest level are lifted first: OpenCV's conversion takes their amount.
     lifted = np.maximum(grey, np.float32(low))
     levels = cv2.convertScaleAbs(lifted, alpha=scale, beta=-low * scale)
     return np.asarray(levels, np.uint8).reshape(grey.shape)
 
 
-def _noise_of_level(level: npt.NDArray[np.uint8], residual: Brightness) -> _Table:
-    """Noise at each of 256 grey levels: medians in bins of about equal count, linear between."""
+def _tabulate_noise(level: npt.NDArray[np.uint8], residual: Brightness) -> _Table:
+    """Return the noise at 256 grey levels: medians in bins of about equal count, linear between."""
     bins = min(_GREY_BINS, max(1, level.size // _MINIMUM_IN_BIN))
     # Whole levels: a level that fills several bins alone is one bin.
     sizes = np.bincount(level, minlength=256).cumsum()
@@ -264,16 +264,17 @@ def _noise_of_level(level: npt.NDArray[np.uint8], residual: Brightness) -> _Tabl
     starts = np.unique(np.searchsorted(sizes, firsts, side="right"))
     bin_of_level = (np.searchsorted(starts, np.arange(256), side="right") - 1).astype(np.uint8)
     which = bin_of_level[level]
-    # Of bytes a stable sort is a radix sort, many times as fast as that of wider integers.
+    # A stable sort of bytes is a radix sort, many times as fast as that of wider integers.
     order = np.argsort(which, kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(which, minlength=starts.size))[:-1])
     centers = [float(level[part].mean()) for part in parts]
     # The median of |residual| is 0.6745 standard deviations for a normal distribution. Where it
-    # is 0 (few bits, flat processing) the mean still says how often a pixel differs.
+    # is 0 (few bits, flat processing) the mean still shows how often a pixel differs.
     deviations = [
         max(float(np.median(residual[part])) / 0.6745, float(residual[part].mean()) * 0.5)
         for part in parts
     ]
+    # Lower noise than a tenth of the usual one is a flat patch: contrast there is no signal.
     floor = max(0.1 * float(np.median(deviations)), 1e-6)
     table = np.interp(np.arange(256), centers, np.maximum(deviations, floor))
     return table.astype(np.float32)
@@ -281,17 +282,17 @@ def _noise_of_level(level: npt.NDArray[np.uint8], residual: Brightness) -> _Tabl
 
 @dataclass(frozen=True, slots=True)
 class _LocalMean:
-    """The mean of tissue around each pixel, known at a quarter of the resolution."""
+    """The mean of tissue around each pixel, computed at a quarter of the resolution."""
 
     coarse: Brightness
     shape: tuple[int, int]
 
-    def rows(self, rows: slice) -> Brightness:
+    def interpolate(self, rows: slice) -> Brightness:
         """Return the mean at every pixel of some rows."""
         height, width = self.shape
         per_row, per_column = self.coarse.shape[0] / height, self.coarse.shape[1] / width
         first, last, _ = rows.indices(height)
-        # Pixel centres to pixel centres of the coarse image.
+        # From pixel centres to pixel centres of the coarse image: (i + 0.5) * scale - 0.5.
         matrix = np.array(
             [
                 [per_column, 0, 0.5 * per_column - 0.5],
@@ -308,8 +309,9 @@ class _LocalMean:
         return np.asarray(mean, np.float32)
 
 
-def _local_mean(bright: Brightness, tissue: Mask, sigma_px: float) -> _LocalMean:
-    # At a quarter of the resolution: a Gaussian this wide passes nothing finer.
+def _compute_local_mean(bright: Brightness, tissue: Mask, sigma_px: float) -> _LocalMean:
+    # At a quarter of the resolution, since a Gaussian this wide passes nothing finer. Air counts
+    # for nothing: it is 0 in the sum, and has no weight.
     rows, columns = bright.shape
     small = (max(1, columns // 4), max(1, rows // 4))
     weight = cv2.resize(tissue.astype(np.float32), small, interpolation=cv2.INTER_AREA)

@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from secondread.detect import decode as module
-from secondread.detect.codestream import frame_size
+from secondread.detect.codestream import read_frame_size
 from secondread.detect.decode import decode_pixels
 from secondread.errors import PixelError
 from tests.unit.detect.pictures import breast_image, dataset, file
@@ -73,10 +73,10 @@ def test_every_decoder_of_a_transfer_syntax_gives_the_same_bits(syntax: UID, bit
     ds = encoded(stored, syntax, bits)
 
     assert np.array_equal(decode_pixels(ds), stored)
-    frame, layout = get_frame(ds.PixelData, 0, number_of_frames=1), module._layout(ds)
-    for decoder in module._DECODERS[syntax]:
-        cells = module._stored_values(decoder(frame, ds, layout), layout, 0)
-        assert np.array_equal(cells, stored), decoder.__name__
+    frame, layout = get_frame(ds.PixelData, 0, number_of_frames=1), module._read_layout(ds)
+    for name, decoder in module._DECODERS[syntax].items():
+        cells = module._to_stored_values(decoder(frame, ds, layout), layout, 0)
+        assert np.array_equal(cells, stored), name
 
 
 @pytest.mark.peer("dcmcjpeg", "dcmcjpls", "dcmcrle")
@@ -111,7 +111,7 @@ def test_the_next_decoder_is_tried_where_one_is_not_installed(
 
     stored = picture(12)
     ds = encoded(stored, JPEG2000Lossless, 12)
-    monkeypatch.setitem(module._DECODERS, JPEG2000Lossless, (missing,))
+    monkeypatch.setitem(module._DECODERS, JPEG2000Lossless, {"missing": missing})
 
     assert np.array_equal(decode_pixels(ds), stored)  # by what pydicom finds by itself
 
@@ -198,7 +198,7 @@ def test_a_codestream_larger_than_the_header_says_is_never_given_to_a_decoder(
 
     ds = encoded(picture(12), syntax, 12)
     ds.Rows = 60
-    monkeypatch.setitem(module._DECODERS, syntax, (reached,))
+    monkeypatch.setitem(module._DECODERS, syntax, {"reached": reached})
 
     with pytest.raises(PixelError, match="codestream holds 120 x 97"):
         decode_pixels(ds)
@@ -220,4 +220,4 @@ def test_a_truncated_frame_is_a_pixel_error_and_nothing_worse(syntax: UID, keep:
 
 def test_a_frame_of_garbage_is_named_by_its_first_bytes() -> None:
     with pytest.raises(PixelError, match="PK"):
-        frame_size(b"PK\x03\x04 not an image")
+        read_frame_size(b"PK\x03\x04 not an image")

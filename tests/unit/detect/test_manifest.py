@@ -91,7 +91,7 @@ def test_a_missing_graph_or_manifest_is_named(tmp_path: Path) -> None:
         ('role = "dense"', 'role = "rescore"', "graphs.0: .*patch_px"),
         ('role = "dense"', 'role = "rescore"\npatch_px = 9', "exactly one has the role dense"),
         ('role = "dense"', 'role = "describe"\npatch_px = 9', "graphs.0: .*types are given"),
-        ('heads = ["calcification"]', 'types = ["freckle"]', "graphs.0.types.0: .*no type"),
+        ('heads = ["calcification"]', 'types = ["freckle"]', "graphs.0.types.0: .*not a type"),
         ("stride = 1", "stride = 3", "graphs.0: .*multiple of stride"),
         ('axes = "NCHW"', 'axes = "NF"', "graphs.0: .*axes are NF"),
         ("[0.5, 20.0]", "[0.5, 120.0]", "calibration.points.1.1"),
@@ -214,8 +214,8 @@ def test_a_manifest_may_know_something_of_groups(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("feature", "fault"),
     [
-        ("girth", r"groups\.types\.features\.1: .*'girth' is no feature of groups"),
-        ("share_round", "no graph tells what the feature 'share_round' is of"),
+        ("girth", r"groups\.types\.features\.1: .*'girth' is not a feature of groups"),
+        ("share_round", "no graph gives the type of the feature 'share_round'"),
     ],
 )
 def test_tables_of_groups_that_the_node_or_the_graphs_do_not_know_are_refused(

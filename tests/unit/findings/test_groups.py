@@ -157,12 +157,12 @@ def test_findings_of_a_model_with_tables_carry_what_the_tables_say() -> None:
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"features": ["girth"]}, "'girth' is no feature of groups"),
-        ({"types": ["fine_linear", "stellate"]}, "'stellate' is no type of calcification"),
+        ({"features": ["girth"]}, "'girth' is not a feature of groups"),
+        ({"types": ["fine_linear", "stellate"]}, "'stellate' is not a type of calcification"),
         ({"types": ["fine_linear", "fine_linear"]}, "once each"),
         ({"means": [0.0, 1.0]}, "a mean and a scale"),
         ({"scales": [0.0]}, "greater than 0"),
-        ({"weights": [[1.0]]}, "row of weights and a constant for each word"),
+        ({"weights": [[1.0]]}, "row of weights and a constant for each label"),
         ({"weights": [[1.0], [1.0, 2.0]]}, "a number for each feature"),
         ({"constants": [0.0, math.nan]}, "finite number"),
         ({"colour": "red"}, "Extra inputs"),
