@@ -1,1 +1,1 @@
-"""From marks to findings: grouping in millimetres, outline, descriptors, the shown rule."""
+"""From marks to findings: groups in millimetres, outline, descriptors, and which are shown."""

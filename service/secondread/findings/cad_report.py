@@ -1,7 +1,7 @@
-"""What a Mammography CAD SR says, of whatever maker: values that comparison and pages share.
+"""The content of a Mammography CAD SR of any manufacturer: values that comparison and pages share.
 
-`report.read_back` makes them from a data set. Codes that this package does not know are kept with
-their meaning, so that what another maker's CAD found can be told in its own words.
+`report.readback` makes them from a data set. Codes that this package does not know are kept with
+their meaning, so that the findings of another manufacturer's CAD can be given in its own words.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ class ReportOrigin(StrEnum):
     SAME_SOFTWARE = "same-software"
     """Another installation of this software: nothing of it counts as this node's."""
     FOREIGN = "foreign"
-    """A CAD system of another maker."""
+    """A CAD system of another manufacturer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Equipment:
 
     @property
     def name(self) -> str:
-        """The maker for people."""
+        """The manufacturer for people."""
         return self.manufacturer or "unknown manufacturer"
 
 
@@ -59,14 +59,14 @@ class Algorithm:
     parameters: tuple[str, ...] = ()
 
     def find_parameter(self, name: str) -> str | None:
-        """Return what a parameter of the form ``name=value`` says."""
+        """Return the value of a parameter of the form ``name=value``."""
         start = f"{name}="
         return next((p.removeprefix(start) for p in self.parameters if p.startswith(start)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class CadImage:
-    """An entry of the Image Library (TID 4020); None stands for what it does not say."""
+    """An entry of the Image Library (TID 4020); None stands for what it does not state."""
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -82,7 +82,7 @@ class CadImage:
     spacing: SpacingMm | None
     rows: int
     columns: int
-    """0, as `rows`, where the entry does not say."""
+    """0, as `rows`, where the entry does not state it."""
     frame: int | None = None
     """Referenced Frame Number, from 1; None for the whole instance."""
 
@@ -105,7 +105,7 @@ class CadCalcification:
 
 @dataclass(frozen=True, slots=True)
 class CadFinding:
-    """One Single Image Finding (TID 4006); None stands for what it does not say."""
+    """One Single Image Finding (TID 4006); None stands for what it does not state."""
 
     position: str
     """Of its content item, as ``1.3.2.2``."""
@@ -131,7 +131,7 @@ class CadFinding:
     long_axis_mm: float | None
     members: tuple[CadCalcification, ...]
     change: Code | None = None
-    """What became of it since the prior (CID 6003), by the impression that holds it."""
+    """Its change since the prior (CID 6003), by the impression that holds it."""
     copied: bool = False
     """Whether it was copied from another report (TID 4022)."""
 
@@ -164,12 +164,12 @@ class CadFeature:
     findings: tuple[str, ...]
     """Positions of the findings that it is inferred from, directly or over other features."""
     change: Code | None = None
-    """What became of it since the prior (CID 6003), by the impression that holds it."""
+    """Its change since the prior (CID 6003), by the impression that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmRun:
-    """A detection or an analysis that was performed, or tried (TID 4017, 4018)."""
+    """A detection or an analysis that was performed, or attempted (TID 4017, 4018)."""
 
     kind: Code
     algorithm: Algorithm
@@ -180,7 +180,7 @@ class AlgorithmRun:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something in another maker's report that could not be used, and where it stands."""
+    """Something in another manufacturer's report that could not be used, with its position."""
 
     position: str
     fault: str
@@ -205,7 +205,7 @@ class CadReport:
     model_digest: str
     """SHA-256 of the manifest that it was read with; empty in other software's reports."""
     calibrated: bool | None
-    """Whether its certainty is said to be calibrated."""
+    """Whether it states that its certainty is calibrated."""
     summary: ProcessingSummary | None
     detection: ResultStatus | None
     analysis: ResultStatus | None
@@ -237,7 +237,7 @@ class CadReport:
     @property
     def mark_counts(self) -> dict[str, int]:
         """How many marks it shows in each view of its study that it lists, by label."""
-        own = [i for i in self.images if i.study_uid in {self.study_uid, ""}]
+        own = (image for image in self.images if image.study_uid in {self.study_uid, ""})
         label = {image.sop_instance_uid: image.label for image in own}
         shown = Counter(
             label[finding.sop_instance_uid]
@@ -249,4 +249,4 @@ class CadReport:
     @property
     def detected_images(self) -> frozenset[str]:
         """SOP Instance UIDs of the images in which detection succeeded."""
-        return frozenset(uid for one in self.algorithm_runs if one.succeeded for uid in one.images)
+        return frozenset(uid for run in self.algorithm_runs if run.succeeded for uid in run.images)

@@ -1,4 +1,4 @@
-"""What a comparison with a prior says: the values that findings, reports and timelines share."""
+"""Results of a comparison with a prior: the values that findings, reports and timelines share."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ from secondread.geometry import Outline, PointPx
 class ChangeKind(StrEnum):
     """What became of a finding between two exams.
 
-    "Gone" has no code in CID 6003, and neither have the two answers that say why there is none.
+    "Gone" has no code in CID 6003, and neither have the last two, which stand for no answer.
     """
 
     NEW = "new"
@@ -27,22 +27,13 @@ class ChangeKind(StrEnum):
     @property
     def change(self) -> Change | None:
         """The code of CID 6003; None where it has none."""
-        return _CODES.get(self)
+        return Change.__members__.get(self.name)
 
     @property
     def words(self) -> str:
-        """The verdict for people, ASCII."""
+        """The change for people, ASCII."""
         return _WORDS[self]
 
-
-_CODES = {
-    ChangeKind.NEW: Change.NEW,
-    ChangeKind.MORE: Change.MORE,
-    ChangeKind.LARGER: Change.LARGER,
-    ChangeKind.UNCHANGED: Change.UNCHANGED,
-    ChangeKind.FEWER: Change.FEWER,
-    ChangeKind.SMALLER: Change.SMALLER,
-}
 
 _WORDS = {
     ChangeKind.NEW: "new",
@@ -83,7 +74,7 @@ class FindingRef:
 
 
 TOO_FAINT = "then too faint to be marked"
-"""For people: what was seen at a second look alone. How many there were cannot be told."""
+"""For people: about what only a recheck found. How many there were is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +84,25 @@ class Recheck:
     seen: bool
     """Whether the place stands out from other places of the breast as the finding does now."""
     other_places: int = 0
-    """Other places that the finding's calcifications were laid on, for comparison."""
+    """Number of other places where the finding's calcifications were sought, for comparison."""
     as_similar: int = 0
-    """Of these, how many look as much like it as its own place does: one at most where it is
+    """How many of these look as much like it as its own place does: one at most where it is
     `seen`."""
     why_not: str = ""
-    """Why no look was possible, as a clause for people; empty where one was."""
+    """Why no recheck was possible, as a clause for people; empty where one was."""
     prior_image: str = ""
-    """SOP Instance UID of what was looked at; empty where that is no single image."""
+    """SOP Instance UID of the image that was rechecked; empty where that is not a single one."""
 
     @property
     def words(self) -> str:
-        """What came of it in the prior, in a few words, ASCII."""
+        """The result in a few words, ASCII."""
         if self.seen:
             return "seen faintly"
         return "pixels not looked at" if self.why_not else "not in its pixels either"
 
     @property
     def explanation(self) -> str:
-        """The same as a clause that stands alone, with what it rests on."""
+        """The result as a clause that stands alone, with its grounds."""
         look = "a second look at the prior's pixels"
         if self.why_not:
             return f"no {look[2:]}, {self.why_not}"
@@ -129,8 +120,8 @@ class FindingChange:
     current: FindingRef | None
     """None where the finding is gone."""
     prior: tuple[FindingRef, ...]
-    """What it was in the prior, the best match first; several where the prior's was in parts.
-    None where it is new, and where it is not only because of a second `recheck`."""
+    """The findings in the prior that it was, the best match first; several where it was in parts
+    there. Empty where it is new, and where only the `recheck` shows that it is not."""
     number: MeasuredDifference | None = None
     """Calcifications."""
     extent_mm: MeasuredDifference | None = None
@@ -140,20 +131,19 @@ class FindingChange:
     pairs: tuple[tuple[PointPx, PointPx], ...] = ()
     """Calcifications found in both: in the current stored image and in the prior one."""
     place: Outline = ()
-    """Where the finding lies in the other image: a current one in the prior, a gone one in the
+    """Place of the finding in the other image: of a current one in the prior, of a gone one in the
     current; empty where that is outside the image."""
     error_mm: float | None = None
     """Standard error of that place, in each direction."""
     why_not: str = ""
     """For people: why it was not compared."""
     recheck: Recheck | None = None
-    """A second look for a finding that the prior's findings do not show; None where there was no
-    need, and where nobody asked for one."""
+    """For a finding that is not among the prior's; None where none was needed or wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewComparison:
-    """Which image of the prior was laid on one of the current study, and how well."""
+    """Which image of the prior was registered with one of the current study, and how well."""
 
     sop_instance_uid: str
     prior_sop_instance_uid: str | None
@@ -161,9 +151,9 @@ class ViewComparison:
     same_unit: bool
     """Whether both were taken and processed alike; wider limits otherwise."""
     error_mm: float | None
-    """Standard error of the registration, in each direction; None where there is none."""
+    """Standard error of the registration, in each direction; None without one."""
     aligned: bool
-    """Whether tissue was found again, and not only skin and nipple."""
+    """Whether tissue was matched, and not only skin and nipple."""
     why_not: str = ""
     """For people: why the images were not compared; empty where they were."""
 
@@ -175,11 +165,11 @@ class StudyComparison:
     prior_study_uid: str
     prior_date: date | None
     basis: str
-    """What the prior's side is taken from: `PRIOR_REREAD`, or in other words."""
+    """Source of the prior's side: `PRIOR_REREAD`, `PRIOR_REPORT`, or other words for people."""
     views: tuple[ViewComparison, ...]
     changes: tuple[FindingChange, ...]
     """One for each current cluster in a view that was compared or should have been, and one for
-    each cluster that the prior showed and that is not there any more or cannot be seen."""
+    each cluster that the prior showed and that is no longer there or cannot be seen."""
 
     @property
     def compared(self) -> bool:

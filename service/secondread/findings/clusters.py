@@ -1,4 +1,4 @@
-"""Marks to groups: single link in millimetres, as radiologists count.
+"""Marks to groups: single-link clustering in millimetres, as radiologists count.
 
 BI-RADS calls calcifications grouped when a few lie within a small portion of tissue, historically
 five within 1 cm; three within single-link reach is the high-sensitivity setting used here and
@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from secondread.codes import Morphology
-from secondread.detect.marks import Mark
+from secondread.detect.marks import Mark, TypeShares
 from secondread.geometry import PointPx, SpacingMm
 
 LINK_MM = 5.0
@@ -27,14 +27,14 @@ MINIMUM_MEMBERS = 3
 PIECE_MM = 0.9
 """Marks of a large calcification closer than this are pieces of one."""
 
-WITHIN = 0.5
-"""In marks that lie in one another, this many others lie within the radius of each, on average.
+OVERLAP = 0.5
+"""Marks overlap if this many others have their centre within the radius of each, on average.
 
 Set on 174 validation views: with 0.35 to 0.5 as many clusters are found at the same rate of false
 ones, 0.7 changes next to nothing, and 0.2 joins calcifications that lie close together.
 """
 
-LARGE = frozenset(
+LARGE_TYPES = frozenset(
     {
         Morphology.COARSE,
         Morphology.DYSTROPHIC,
@@ -43,7 +43,7 @@ LARGE = frozenset(
         Morphology.SUTURE,
     }
 )
-"""Types whose calcifications are so much larger than a mark that they bear many."""
+"""Types whose calcifications are so much larger than a mark that one gets many."""
 
 OUTLINE_MARGIN_MM = 1.5
 """Room between the outermost calcification and the outline, so that the line covers none."""
@@ -70,47 +70,51 @@ def group_marks(
 def join_pieces(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
     """Return the marks with those that are pieces of one calcification joined to one.
 
-    A rim of fat necrosis bears dozens of marks and is one calcification, no cluster of dozens. So
-    is a bright disc, of whatever type, whose marks lie in one another: two solids cannot.
+    A rim of fat necrosis gets dozens of marks and is one calcification, not a cluster of dozens.
+    So is a bright disc, of whatever type, whose marks overlap: two solids cannot.
     """
     joined: list[Mark] = []
     for pieces in group_marks(marks, spacing, PIECE_MM):
-        kind = _mean_type(pieces)
-        is_large = bool(kind) and max(kind, key=lambda one: one[1])[0] in LARGE
-        if len(pieces) > 1 and (is_large or _lie_in_one_another(pieces, spacing)):
-            joined.append(_joined(pieces, kind, spacing))
+        types = _average_types(pieces)
+        is_large = bool(types) and max(types, key=lambda item: item[1])[0] in LARGE_TYPES
+        if len(pieces) > 1 and (is_large or _overlap(pieces, spacing)):
+            joined.append(_join(pieces, types, spacing))
         else:
             joined += pieces
     return tuple(sorted(joined, key=_by_score))
 
 
-def _lie_in_one_another(marks: Sequence[Mark], spacing: SpacingMm) -> bool:
-    at = positions_mm(marks, spacing)
+def _overlap(marks: Sequence[Mark], spacing: SpacingMm) -> bool:
+    at_mm = positions_mm(marks, spacing)
     radius = np.array([mark.diameter_mm / 2 for mark in marks])
-    within = int((cdist(at, at) < radius[:, None]).sum()) - len(marks)
-    return within >= WITHIN * len(marks)
+    # Each mark is within its own radius, which does not count.
+    others = int((cdist(at_mm, at_mm) < radius[:, None]).sum()) - len(marks)
+    return others >= OVERLAP * len(marks)
 
 
-def _mean_type(pieces: Sequence[Mark]) -> tuple[tuple[Morphology, float], ...]:
-    told = [dict(mark.morphology) for mark in pieces if mark.morphology]
-    kinds = [kind for kind, _ in pieces[0].morphology] if told else []
-    return tuple((kind, sum(one.get(kind, 0.0) for one in told) / len(told)) for kind in kinds)
+def _average_types(pieces: Sequence[Mark]) -> TypeShares:
+    shares = [dict(mark.morphology) for mark in pieces if mark.morphology]
+    kinds = [kind for kind, _ in pieces[0].morphology] if shares else []
+    return tuple((kind, sum(s.get(kind, 0.0) for s in shares) / len(shares)) for kind in kinds)
 
 
-def _joined(
-    pieces: Sequence[Mark], kind: tuple[tuple[Morphology, float], ...], spacing: SpacingMm
-) -> Mark:
-    at = positions_mm(pieces, spacing)
-    extent = float(np.linalg.norm(at.max(axis=0) - at.min(axis=0)))
+def _join(pieces: Sequence[Mark], types: TypeShares, spacing: SpacingMm) -> Mark:
+    at_mm = positions_mm(pieces, spacing)
+    extent = float(np.linalg.norm(at_mm.max(axis=0) - at_mm.min(axis=0)))
     return replace(
         pieces[0],
-        center=PointPx(
-            sum(mark.center.col for mark in pieces) / len(pieces),
-            sum(mark.center.row for mark in pieces) / len(pieces),
-        ),
+        center=average_points([mark.center for mark in pieces]),
         diameter_mm=max(extent, *(mark.diameter_mm for mark in pieces)),
         contrast=max(mark.contrast for mark in pieces),
-        morphology=kind,
+        morphology=types,
+    )
+
+
+def average_points(points: Sequence[PointPx]) -> PointPx:
+    """Return the mean of some points."""
+    return PointPx(
+        sum(point.col for point in points) / len(points),
+        sum(point.row for point in points) / len(points),
     )
 
 
@@ -122,11 +126,11 @@ def label_chains(at_mm: npt.NDArray[np.float64], link_mm: float) -> npt.NDArray[
 
 
 def positions_mm(marks: Sequence[Mark], spacing: SpacingMm) -> npt.NDArray[np.float64]:
-    """Return where marks lie, (marks, 2): across and down, in mm."""
+    """Return the centres of marks, (marks, 2): across and down, in mm."""
     points = [spacing.to_mm(mark.center) for mark in marks]
     return np.array([(p.x, p.y) for p in points], dtype=np.float64).reshape(-1, 2)
 
 
 def _by_score(mark: Mark) -> tuple[float, float, float]:
-    # Position breaks ties, so that the order never depends on how the marks came.
+    # Position breaks ties, so that the order never depends on that of the marks.
     return -mark.score, mark.center.row, mark.center.col

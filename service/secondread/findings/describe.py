@@ -1,7 +1,7 @@
 """Groups of marks to findings: outline, count, extent, distribution, certainty, shown or not.
 
-Morphology needs a model that tells types; without one it stays empty rather than guessed, and so
-does suspicion, which is an index of it.
+Morphology needs a model that distinguishes types; without one it stays empty rather than guessed,
+and so does suspicion, which is an index of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,29 +9,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from secondread.codes import Distribution, MarkClass, Morphology
+from secondread.codes import Distribution, MarkClass
 from secondread.detect.groups import GroupTables
-from secondread.detect.marks import Mark
+from secondread.detect.marks import Mark, TypeShares
 from secondread.findings.clusters import (
     MINIMUM_MEMBERS,
     OUTLINE_MARGIN_MM,
+    average_points,
     group_marks,
     join_pieces,
     positions_mm,
 )
-from secondread.findings.distribution import classify_distribution
+from secondread.findings.descriptors import classify_distribution, classify_type
 from secondread.findings.finding import Calcification, Finding
 from secondread.findings.group_features import Surroundings, measure_group
-from secondread.findings.morphology import classify_type
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.suspicion import compute_suspicion
-from secondread.geometry import Outline, PointPx, SpacingMm, clamp_to_image, padded_hull
+from secondread.geometry import SpacingMm, clamp_to_image, padded_hull
 
 Calibrate = Callable[[MarkClass, float], float]
 """A mark's class and score (0-1) to the certainty (0-100) that it is what its class says."""
 
 FINDINGS_PER_CLASS = 100
 """At most this many findings of each class are listed for one image, the most certain first."""
+
+LANDMARK_LINK_MM = {MarkClass.VASCULAR: 8.0, MarkClass.SKIN: 5.0}
+"""Marks of these classes that are this near belong to one vessel, or to one patch of skin."""
+
+_LEAST_SCORE = 1e-3  # and its rest to 1 the highest: no mark may outweigh two doubtful ones
 
 _RULES = GroupTables()
 """Of a model that knows nothing of groups."""
@@ -63,25 +68,25 @@ def describe_findings(
     point
         The rule that decides what is shown.
     groups
-        What the model knows about groups; what it does not know is told by rules.
+        What the model knows about groups; rules decide what it does not know.
 
     Returns
     -------
     tuple of Finding
         Shown ones first, then by falling certainty; numbered in that order from 1.
     """
-    calcifications = [mark for mark in marks if mark.mark_class is MarkClass.CALCIFICATION]
-    ones = join_pieces(calcifications, spacing)
-    surroundings = Surroundings.from_marks(ones, spacing)
+    single = [mark for mark in marks if mark.mark_class is MarkClass.CALCIFICATION]
+    calcifications = join_pieces(single, spacing)
+    surroundings = Surroundings.from_marks(calcifications, spacing)
     drafts: list[_Draft] = []
-    for members in group_marks(ones, spacing):
+    for members in group_marks(calcifications, spacing):
         if len(members) >= MINIMUM_MEMBERS:
             features = measure_group(members, spacing, surroundings)
-            drafts.append(_cluster(members, spacing, calibrate, groups, features))
+            drafts.append(_draft_cluster(members, spacing, calibrate, groups, features))
         else:
-            drafts += [_single(mark, calibrate) for mark in members]
-    drafts += _landmarks(marks, spacing, calibrate)
-    findings = [_finish(draft, spacing, size, point) for draft in _capped(drafts)]
+            drafts += [_draft([mark], calibrate) for mark in members]
+    drafts += _draft_landmarks(marks, spacing, calibrate)
+    findings = [_finish(draft, spacing, size, point) for draft in _select_surest(drafts)]
     findings.sort(key=lambda f: (not f.shown, -f.certainty, f.center.row, f.center.col))
     return tuple(
         replace(finding, id=f"{label}-{number}") for number, finding in enumerate(findings, 1)
@@ -90,79 +95,75 @@ def describe_findings(
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A finding before it is clipped to the image, judged and numbered."""
+    """A finding before it is clipped to the image, measured and numbered."""
 
     mark_class: MarkClass
     certainty: float
     marks: Sequence[Mark]
     members: tuple[Calcification, ...] = ()
-    morphology: tuple[tuple[Morphology, float], ...] = ()
+    morphology: TypeShares = ()
     distribution: tuple[tuple[Distribution, float], ...] = ()
 
 
-def _capped(drafts: Sequence[_Draft]) -> list[_Draft]:
-    kept: list[_Draft] = []
+def _select_surest(drafts: Sequence[_Draft]) -> list[_Draft]:
+    """Return the drafts by class, of each class the most certain ones."""
+    surest: list[_Draft] = []
     for mark_class in MarkClass:
         same = [draft for draft in drafts if draft.mark_class is mark_class]
         same.sort(key=lambda d: (-d.certainty, d.marks[0].center.row, d.marks[0].center.col))
-        kept += same[:FINDINGS_PER_CLASS]
-    return kept
+        surest += same[:FINDINGS_PER_CLASS]
+    return surest
 
 
-def _cluster(
+def _draft(marks: Sequence[Mark], calibrate: Calibrate) -> _Draft:
+    """Draft a finding of marks of one class, the highest score first."""
+    return _Draft(marks[0].mark_class, calibrate(marks[0].mark_class, marks[0].score), marks)
+
+
+def _draft_cluster(
     members: Sequence[Mark],
     spacing: SpacingMm,
     calibrate: Calibrate,
     groups: GroupTables,
     features: Mapping[str, float],
 ) -> _Draft:
-    certainties = [calibrate(MarkClass.CALCIFICATION, mark.score) for mark in members]
-    score = evidence([mark.score for mark in members])
     return _Draft(
         MarkClass.CLUSTER,
-        calibrate(MarkClass.CLUSTER, score),
+        calibrate(MarkClass.CLUSTER, _score_group([mark.score for mark in members])),
         members,
         tuple(
-            Calcification(mark.center, mark.diameter_mm, certainty)
-            for mark, certainty in zip(members, certainties, strict=True)
+            Calcification(
+                mark.center, mark.diameter_mm, calibrate(MarkClass.CALCIFICATION, mark.score)
+            )
+            for mark in members
         ),
         classify_type(members, features, groups.types),
         classify_distribution(positions_mm(members, spacing), features, groups.distributions),
     )
 
 
-LANDMARK_LINK_MM = {MarkClass.VASCULAR: 8.0, MarkClass.SKIN: 5.0}
-"""Marks of these classes that are this near belong to one vessel, or to one patch of skin."""
-
-
-def _landmarks(marks: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate) -> Iterator[_Draft]:
-    """Yield what is no calcification of the breast's tissue: one a vessel, one a clip."""
+def _draft_landmarks(
+    marks: Sequence[Mark], spacing: SpacingMm, calibrate: Calibrate
+) -> Iterator[_Draft]:
+    """Yield what is not a calcification of the breast's tissue: one a vessel, one a clip."""
     for mark_class in MarkClass:
         if mark_class in {MarkClass.CALCIFICATION, MarkClass.CLUSTER}:
             continue
         same = [mark for mark in marks if mark.mark_class is mark_class]
         link = LANDMARK_LINK_MM.get(mark_class, 0.0)
-        for members in group_marks(same, spacing, link) if link else ((mark,) for mark in same):
-            yield _Draft(mark_class, calibrate(mark_class, members[0].score), members)
+        for members in group_marks(same, spacing, link) if link else ([mark] for mark in same):
+            yield _draft(members, calibrate)
 
 
-def evidence(scores: Sequence[float]) -> float:
+def _score_group(scores: Sequence[float]) -> float:
     """Return a group's score, 0-1: the mean log odds of as many marks as make a cluster.
 
     A group is a cluster if its minimum number of members is real; the best candidates for that
     are its strongest marks. Members beyond them add nothing, so that a large group of faint
-    marks, which is what texture makes, stays faint.
+    marks, which texture produces, stays faint.
     """
-    best = np.clip(np.sort(scores)[::-1][:MINIMUM_MEMBERS], _SURE, 1.0 - _SURE)
+    best = np.clip(np.sort(scores)[::-1][:MINIMUM_MEMBERS], _LEAST_SCORE, 1.0 - _LEAST_SCORE)
     return float(1.0 / (1.0 + np.exp(-np.mean(np.log(best / (1.0 - best))))))
-
-
-_SURE = 1e-3
-"""No mark is surer than this: one alone must not outweigh two doubtful ones."""
-
-
-def _single(mark: Mark, calibrate: Calibrate) -> _Draft:
-    return _Draft(mark.mark_class, calibrate(mark.mark_class, mark.score), [mark])
 
 
 def _finish(
@@ -171,33 +172,19 @@ def _finish(
     points = [mark.center for mark in draft.marks]
     reach = max(mark.diameter_mm for mark in draft.marks) / 2
     outline = padded_hull(points, spacing, OUTLINE_MARGIN_MM + reach)
+    at_mm = positions_mm(draft.marks, spacing)
+    extent = float(np.max(np.linalg.norm(at_mm[:, None] - at_mm[None, :], axis=-1)))
     suspicion = compute_suspicion(draft.morphology, draft.distribution)
     return Finding(
         id="",
         mark_class=draft.mark_class,
         certainty=round(draft.certainty, 1),
         suspicion=suspicion,
-        center=_middle(points),
-        outline=_inside(outline, size),
+        center=average_points(points),
+        outline=tuple(clamp_to_image(corner, *size) for corner in outline),
         members=draft.members,
-        long_axis_mm=round(_longest(points, spacing) + 2 * reach, 2),
+        long_axis_mm=round(extent + 2 * reach, 2),
         morphology=draft.morphology,
         distribution=draft.distribution,
         shown=point.shows(draft.mark_class, draft.certainty, suspicion),
     )
-
-
-def _middle(points: Sequence[PointPx]) -> PointPx:
-    return PointPx(
-        sum(p.col for p in points) / len(points), sum(p.row for p in points) / len(points)
-    )
-
-
-def _inside(outline: Outline, size: tuple[int, int]) -> Outline:
-    rows, columns = size
-    return tuple(clamp_to_image(point, rows, columns) for point in outline)
-
-
-def _longest(points: Sequence[PointPx], spacing: SpacingMm) -> float:
-    at = np.array([(p.x, p.y) for p in map(spacing.to_mm, points)], dtype=np.float64)
-    return float(np.max(np.linalg.norm(at[:, None] - at[None, :], axis=-1)))

@@ -49,7 +49,7 @@ class Finding:
     change: Change | None = None
     """Against the prior; None where there was no comparison."""
     placement: ZonePlacement | None = None
-    """Place relative to the treated site; None where nothing is known of a treatment."""
+    """Place relative to the treated site; None where no treatment is known."""
     shown: bool = False
     """Whether the operating point shows it."""
     position: Position | None = None
@@ -66,7 +66,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ImageReading:
-    """What became of one in-scope image."""
+    """One in-scope image: whether it was read, and what was found in it."""
 
     mammogram: Mammogram
     label: str
@@ -82,7 +82,7 @@ class ImageReading:
     detail: str = ""
     """For people: what exactly was wrong, for example a decoder's message; no patient data."""
     breast: Breast | None = None
-    """What the detector found of the breast, landmarks included; None where it did not look."""
+    """The breast with its landmarks; None where the detector did not get so far."""
 
     @property
     def shown_findings(self) -> tuple[Finding, ...]:
@@ -105,7 +105,7 @@ class LeftOutInstance:
 
 @dataclass(frozen=True, slots=True)
 class PriorStudy:
-    """A prior that the reading knew of."""
+    """A prior that was known when the study was read."""
 
     study_uid: str
     study_date: date | None
@@ -113,7 +113,7 @@ class PriorStudy:
     reason: Reason | None
     """Why it was not compared."""
     archive_reasons: tuple[tuple[str, Reason], ...] = ()
-    """Where none of several archives sent it: each by name, with its reason."""
+    """The reasons of several archives, by name, where none of them sent it."""
 
     @property
     def why_not(self) -> str:
@@ -125,7 +125,7 @@ class PriorStudy:
 
 @dataclass(frozen=True, slots=True)
 class StatedOperatingPoint:
-    """One operating point of a model, and what is stated of it."""
+    """One operating point of a model, with its stated performance."""
 
     number: int
     name: str
@@ -134,12 +134,12 @@ class StatedOperatingPoint:
     false_marks_per_image: float
     """On images without a cluster."""
     stated_on: str
-    """What that figure was measured on, for people."""
+    """The data that this was measured on, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which detector read, as written into reports."""
+    """The detector that read a study, as written into reports."""
 
     name: str
     version: str
@@ -150,10 +150,10 @@ class ModelIdentity:
     calibrated: bool
     """Whether certainty is calibrated on data; reports say so where it is not."""
     site_exams: int | None = None
-    """On how many of its own exams the site calibrated the operating point; None if it did not."""
+    """Number of the site's own exams that the operating point was calibrated on; None if none."""
     points: tuple[StatedOperatingPoint, ...] = ()
-    """All operating points of the model, that of `operating_point` among them; empty where
-    nothing is stated of them."""
+    """All operating points of the model, that of `operating_point` among them; empty where their
+    performance is not stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,9 @@ class StudyReading:
     priors: tuple[PriorStudy, ...]
     model: ModelIdentity
     comparisons: tuple[StudyComparison, ...] = ()
-    """With each prior whose images were read again, the nearest in time first."""
+    """With each prior whose images were read again, the latest first."""
     treatments: tuple[Treatment, ...] = ()
-    """What is known of the patient's treatments, whatever its day, from every source."""
+    """The patient's treatments that are known, whatever their day, from every source."""
     prior_readings: tuple["StudyReading", ...] = ()
     """Readings of the priors' images with the same model, which `comparisons` are made from."""
     view_pairs: tuple[ViewPair, ...] = ()

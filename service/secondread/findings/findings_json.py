@@ -1,9 +1,9 @@
 """Findings as plain values: the form that `findings.json` and the tracker share."""
 
+from dataclasses import asdict
 from typing import Any
 
 from secondread.findings.finding import Finding, ImageReading
-from secondread.findings.position import Position
 from secondread.findings.treatment import ZonePlacement
 
 
@@ -41,30 +41,16 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "change": finding.change.name.lower() if finding.change else None,
         "zone": finding.placement.zone.value if finding.placement else None,
         "bed": encode_placement(finding.placement) if finding.placement else None,
-        "position": position_json(finding.position) if finding.position else None,
+        "position": asdict(finding.position) if finding.position else None,
         "shown": finding.shown,
     }
 
 
-def encode_placement(placing: ZonePlacement) -> dict[str, Any]:
-    """Return what a zone rests on as JSON values."""
+def encode_placement(placement: ZonePlacement) -> dict[str, Any]:
+    """Return the grounds of a zone as JSON values."""
     return {
-        "basis": placing.basis.value,
-        "distance_mm": placing.bed_mm,
-        "error_mm": placing.error_mm,
-        "views": placing.views,
-    }
-
-
-def position_json(position: Position) -> dict[str, Any]:
-    """Return the place of a finding as JSON values."""
-    return {
-        "from_skin_mm": position.from_skin_mm,
-        "from_nipple_mm": position.from_nipple_mm,
-        "nipple_error_mm": position.nipple_error_mm,
-        "depth_mm": position.depth_mm,
-        "third": position.third,
-        "half": position.half,
-        "quadrant": position.quadrant,
-        "clock_hour": position.clock_hour,
+        "basis": placement.basis.value,
+        "distance_mm": placement.bed_mm,
+        "error_mm": placement.error_mm,
+        "views": placement.views,
     }

@@ -1,8 +1,8 @@
-"""What is measured of a group of calcifications: how its members lie, and what they are like.
+"""Features of a group of calcifications: the layout of its members, and what they are like.
 
-Each member is looked at alone by the describing graph. What tells groups apart as well is how
-their members differ from each other in size, contrast and form, how many there are, and how they
-lie. Names and units of the features are in `detect.groups`.
+The describing graph sees each member alone. Groups also differ in how much their members differ
+from each other in size, contrast and form, in their number and in their layout. Names and units
+of the features are in `detect.groups`.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ LEAST_SHARE = 0.01
 AROUND_MM = 15.0
 """How far from a member other calcifications count."""
 WIDE_LINK_MM = 12.0
-"""Longest link of the chains that join pieces of what is spread out."""
+"""Longest link of the chains that join pieces of a cluster that is spread out."""
 _CLOSEST_MM = 0.1
-"""Positions are not known finer than this."""
+"""Positions are not known more exactly than this."""
 _LEAST_CONTRAST = 0.5
 _SUREST = 1e-3
 """No score is nearer to 0 or 1 than this."""
@@ -71,35 +71,37 @@ def measure_group(
     Returns
     -------
     dict
-        Values by name, as `detect.groups` describes them. The shares of types are there where the
-        members have them.
+        Values by name, as `detect.groups` describes them; shares of types only where the members
+        have them.
     """
     layout = measure_layout(positions_mm(members, spacing), surroundings)
-    return {**layout, **_of_members(members), **_of_types(members)}
+    return {**layout, **_measure_members(members), **_measure_types(members)}
 
 
 def measure_layout(at_mm: FloatArray, surroundings: Surroundings) -> dict[str, float]:
-    """Return the features of where members lie, (members, 2), and of what lies around them."""
+    """Return the features of the members' places, (members, 2), and of the marks around them."""
     tree = KDTree(at_mm)
+    # Of two neighbours the first is the member itself.
     nearest = np.maximum(np.asarray(tree.query(at_mm, 2)[0])[:, 1], _CLOSEST_MM)
-    away, to = (np.asarray(column) for column in tree.query(surroundings.at_mm, 1))
-    around = int(((away > 0) & (away <= AROUND_MM)).sum())
-    first = surroundings.chain[int(np.argmin(np.where(to == 0, away, np.inf)))]
-    joined = surroundings.at_mm[surroundings.chain == first]
-    wide = {f"wide_{name}": value for name, value in _spread(joined).items()}
+    away, member = (np.asarray(column) for column in tree.query(surroundings.at_mm, 1))
+    around = int(((away > 0) & (away <= AROUND_MM)).sum())  # members are at distance 0
+    # All members are in one wide chain: that of the mark which is the first member.
+    chain = surroundings.chain[int(np.argmin(np.where(member == 0, away, np.inf)))]
+    wide_mm = surroundings.at_mm[surroundings.chain == chain]
+    wide = {f"wide_{name}": value for name, value in _measure_spread(wide_mm).items()}
     edges = minimum_spanning_tree(squareform(np.maximum(pdist(at_mm), _CLOSEST_MM))).data
     return {
-        **_spread(at_mm),
+        **_measure_spread(at_mm),
         **wide,
         "spacing": float(np.log(np.median(nearest))),
         "spacing_spread": float(np.log(nearest).std()),
         "gap": float(np.log(edges.max())),
-        "hull": float(np.log(_hull_mm2(at_mm))),
+        "hull": float(np.log(_measure_hull_mm2(at_mm))),
         "around": float(np.log1p(around)),
     }
 
 
-def _spread(at_mm: FloatArray) -> dict[str, float]:
+def _measure_spread(at_mm: FloatArray) -> dict[str, float]:
     low, high = np.linalg.eigvalsh(np.cov(at_mm.T))
     return {
         "count": float(np.log(len(at_mm))),
@@ -109,13 +111,15 @@ def _spread(at_mm: FloatArray) -> dict[str, float]:
     }
 
 
-def _hull_mm2(at: FloatArray) -> float:
-    # Three points on a line have no hull; each is drawn as a square as wide as it is known.
+def _measure_hull_mm2(at_mm: FloatArray) -> float:
+    # Points on a line have no hull: each is a square of the width to which it is known.
     corners = _CLOSEST_MM / 2 * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
-    return float(ConvexHull((at[:, None] + corners).reshape(-1, 2)).volume)
+    return float(
+        ConvexHull((at_mm[:, None] + corners).reshape(-1, 2)).volume
+    )  # in two dimensions, the area
 
 
-def _of_members(members: Sequence[Mark]) -> dict[str, float]:
+def _measure_members(members: Sequence[Mark]) -> dict[str, float]:
     score = np.clip([mark.score for mark in members], _SUREST, 1.0 - _SUREST)
     odds = np.log(score / (1.0 - score))
     values = {"certainty": float(np.median(odds)), "certainty_spread": float(odds.std())}
@@ -130,28 +134,29 @@ def _of_members(members: Sequence[Mark]) -> dict[str, float]:
     return values
 
 
-def mean_log_shares(told: Sequence[Mark]) -> FloatArray:
+def average_log_shares(members: Sequence[Mark]) -> FloatArray:
     """Return the mean logarithm of each type's share, members weighted by their score."""
-    return np.asarray(_weights(told) @ np.log(np.maximum(_shares(told), LEAST_SHARE)), np.float64)
+    log_shares = np.log(np.maximum(_stack_shares(members), LEAST_SHARE))
+    return np.asarray(_weigh(members) @ log_shares, np.float64)
 
 
-def _shares(told: Sequence[Mark]) -> FloatArray:
-    return np.array([[share for _, share in mark.morphology] for mark in told], np.float64)
+def _stack_shares(members: Sequence[Mark]) -> FloatArray:
+    return np.array([[share for _, share in mark.morphology] for mark in members], np.float64)
 
 
-def _weights(told: Sequence[Mark]) -> FloatArray:
-    weights = np.array([max(mark.score, _SUREST) for mark in told], np.float64)
+def _weigh(members: Sequence[Mark]) -> FloatArray:
+    weights = np.array([max(mark.score, _SUREST) for mark in members], np.float64)
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def _of_types(members: Sequence[Mark]) -> dict[str, float]:
-    told = [mark for mark in members if mark.morphology]
-    if not told:
+def _measure_types(members: Sequence[Mark]) -> dict[str, float]:
+    typed = [mark for mark in members if mark.morphology]
+    if not typed:
         return {}
-    mixed = np.log(np.maximum(_weights(told) @ _shares(told), LEAST_SHARE))
-    kinds = [kind.name.lower() for kind, _ in told[0].morphology]
+    mixed = np.log(np.maximum(_weigh(typed) @ _stack_shares(typed), LEAST_SHARE))
+    kinds = [kind.name.lower() for kind, _ in typed[0].morphology]
     return {
         f"{measure}_{kind}": float(value)
-        for measure, row in (("share", mean_log_shares(told)), ("mixed", mixed))
+        for measure, row in (("share", average_log_shares(typed)), ("mixed", mixed))
         for kind, value in zip(kinds, row.tolist(), strict=True)
     }

@@ -1,8 +1,8 @@
-"""The one rule that decides which findings are shown, and the settings of it that a point names.
+"""The one rule that decides which findings are shown, and its settings at an operating point.
 
-Three numbers enter and are never mixed: certainty (is it what we say it is), class, and
-suspicion (how such calcifications turned out in published series). Change, scar and treatment
-are context beside them and enter nowhere.
+Three values decide and are never mixed: certainty (is it what we call it), class, and suspicion
+(how such calcifications turned out in published series). Change, scar and treatment are context
+beside them and decide nothing.
 """
 
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class OperatingPoint:
     """Clusters whose suspicion is known and below this (0-100) are not shown."""
 
     def shows(self, mark_class: MarkClass, certainty: float, suspicion: float | None) -> bool:
-        """Whether a finding is shown.
+        """Return whether a finding is shown.
 
         Only calcification clusters are: metal, vessels, skin and typically benign patterns are
-        landmarks, and a single calcification is no finding of its own.
+        landmarks, and a single calcification is not a finding of its own.
         """
         return (
             mark_class is MarkClass.CLUSTER

@@ -1,18 +1,18 @@
-"""Where in the breast a finding lies: depth, distances and the part of the breast."""
+"""The position of a finding in the breast: depth, distances and the part of the breast."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class BreastHalf(StrEnum):
-    """The half of the breast that one view tells: of the two views, each knows another one."""
+    """A half of the breast. Each of the two views shows other halves."""
 
     OUTER = "outer"
     INNER = "inner"
     UPPER = "upper"
     LOWER = "lower"
     CENTRAL = "central"
-    """Nearer to the line between them than the nipple's place is known."""
+    """Nearer to the line between them than the error of the nipple's place."""
 
 
 class DepthThird(StrEnum):
@@ -35,7 +35,7 @@ class Quadrant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Place of a finding; None stands for unknown."""
+    """Position of a finding; None stands for unknown."""
 
     from_skin_mm: float | None
     """Nearest distance from the skin that the image shows."""
@@ -47,8 +47,8 @@ class Position:
     """Distance behind the nipple, along the line from it to the chest wall or the muscle."""
     third: DepthThird | None
     half: BreastHalf | None
-    """What this view tells: outer or inner, or upper or lower; where the finding was recognised
-    in both views, what they tell together."""
+    """By this view: outer or inner, or upper or lower; by both where the finding was recognised
+    in both."""
     quadrant: Quadrant | None = None
     """From both views, where the finding was recognised in both and is clear of the lines."""
     clock_hour: int | None = None
@@ -56,7 +56,7 @@ class Position:
 
     @property
     def words(self) -> str:
-        """The place for people, ASCII; empty where nothing is known.
+        """The position for people, ASCII; empty where nothing is known.
 
         >>> Position(12.0, 41.3, 2.5, 38.0, DepthThird.MIDDLE, BreastHalf.OUTER).words
         'outer half, middle third, 41 mm from the nipple'

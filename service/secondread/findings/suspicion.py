@@ -1,12 +1,12 @@
 """Suspicion: an open index, 0-100, of how calcifications so described turned out in biopsy series.
 
-It is no probability of cancer in this woman: the series are of calcifications that were biopsied,
-most of them before any treatment, and the descriptors here are a program's. It ranks findings,
-and anyone can work it out again from the words beside it.
+It is not a probability of cancer in this woman: the series are of calcifications that were
+biopsied, most of them before any treatment, and the descriptors here are a program's. It ranks
+findings, and anyone can compute it from the words beside it.
 
 For each type of calcification there is a share that was malignant, and for each distribution a
 factor on the odds. The index is the mean over the labels that the finding shows, weighted by
-their confidence. Certainty, change, scar and treatment enter nowhere.
+their confidence. Certainty, change, scar and treatment play no part.
 
 Sources
 -------
@@ -77,18 +77,20 @@ def compute_suspicion(
     if weight <= 0:
         return None
     shares = (
-        confidence * _share(kind, _factor(kind, distribution)) for kind, confidence in morphology
+        confidence * _apply_factor(kind, _average_factor(kind, distribution))
+        for kind, confidence in morphology
     )
     return round(100.0 * sum(shares) / weight, 1)
 
 
-def _factor(kind: Morphology, distribution: Sequence[tuple[Distribution, float]]) -> float:
+def _average_factor(kind: Morphology, distribution: Sequence[tuple[Distribution, float]]) -> float:
     total = sum(confidence for _, confidence in distribution)
     if total <= 0 or kind in TYPICALLY_BENIGN:
         return 1.0
     return sum(confidence * ODDS_FACTOR[spread] for spread, confidence in distribution) / total
 
 
-def _share(kind: Morphology, factor: float) -> float:
+def _apply_factor(kind: Morphology, factor: float) -> float:
+    # Shares become odds, on which factors act, and odds become shares again.
     odds = MALIGNANT_SHARE[kind] / (1.0 - MALIGNANT_SHARE[kind]) * factor
     return odds / (1.0 + odds)

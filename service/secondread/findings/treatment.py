@@ -1,4 +1,4 @@
-"""What is known of a breast's treatment, and where a finding lies in it: shared values."""
+"""Known treatments of a breast, and the place of a finding relative to them: shared values."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,7 @@ from secondread.findings.position import Quadrant
 
 
 class Procedure(StrEnum):
-    """What was done to a breast; the words of the record's file and of SQL."""
+    """A kind of treatment; the words of the record's file and of SQL."""
 
     LUMPECTOMY = "lumpectomy"
     QUADRANTECTOMY = "quadrantectomy"
@@ -30,26 +30,26 @@ class Procedure(StrEnum):
 
 
 class TreatmentSource(StrEnum):
-    """Where a treatment is known from."""
+    """How a treatment is known."""
 
     RECORD = "record"
-    """Somebody wrote it down for this node."""
+    """A person recorded it for this node."""
     HEADER = "header"
-    """The study's own header says so."""
+    """The study's own header states it."""
     INFERRED = "inferred"
-    """From what is seen in the images: surgical clips."""
+    """From surgical clips that are seen in the images."""
 
 
 @dataclass(frozen=True, slots=True)
 class SurgicalSite:
-    """Where in the breast the operation was."""
+    """The part of the breast that was operated on."""
 
     words: str
     """As recorded, ASCII."""
     quadrants: frozenset[Quadrant]
-    """Those that it touches: two where it lies on the line between them."""
+    """Those that it touches: two where it is on the line between them."""
     from_nipple_mm: float | None = None
-    """Distance from the nipple, as recorded: that of a breast which no paddle compresses."""
+    """Distance from the nipple, as recorded: in a breast that no paddle compresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class Treatment:
     site: SurgicalSite | None = None
     source: TreatmentSource = TreatmentSource.RECORD
     header_source: str = ""
-    """Which attribute or code of a header gave it; empty for a record."""
+    """The attribute or code of a header that it is from; empty for a record."""
 
     def was_done_by(self, day: date | None) -> bool:
-        """Whether it had begun by a day; yes where one of the days is not known."""
+        """Return whether it had begun by a day; True where one of the days is not known."""
         return day is None or self.started_on is None or self.started_on <= day
 
 
@@ -78,7 +78,7 @@ class BreastStatus(StrEnum):
 
     TREATED = "treated"
     UNTREATED = "untreated"
-    """The patient has a record, and it says nothing of this breast."""
+    """The patient has a record, and it names no treatment of this breast."""
     UNKNOWN = "unknown"
 
 
@@ -89,10 +89,10 @@ class Zone(StrEnum):
     NEAR = "near-bed"
     """Outside the bed, and at most 30 mm from its centre."""
     BED_QUADRANT = "bed-quadrant"
-    """In the quadrant of the bed: how near is not known."""
+    """In the quadrant of the bed, at an unknown distance from it."""
     ELSEWHERE = "treated-breast"
     TREATED_PLACE_UNKNOWN = "treated-breast-place-unknown"
-    """In the treated breast; where that lies to the bed is not known."""
+    """In the treated breast; its place relative to the bed is not known."""
     OTHER_BREAST = "other-breast"
 
     @property
@@ -115,36 +115,36 @@ _PROJECTED = {
     Zone.BED: "over the surgical bed in one view",
     Zone.NEAR: "near the surgical bed in one view",
 }
-"""What a single view tells: it may bring together what is apart, never the other way round."""
+"""For a single view: its projection may bring together what is apart, never the reverse."""
 
 
 class ZoneBasis(StrEnum):
-    """What a zone is taken from."""
+    """The evidence for a zone."""
 
     SIDE = "side"
-    """From which breast was treated, and no more."""
+    """The treated breast, and no more."""
     QUADRANT = "quadrant"
-    """From the quadrant of the recorded site."""
+    """The quadrant of the recorded site."""
     CLIPS = "clips"
     SCAR_MARKER = "scar-marker"
 
 
 @dataclass(frozen=True, slots=True)
 class ZonePlacement:
-    """Where a finding lies relative to the treated site, and how that is known."""
+    """The place of a finding relative to the treated site, and how it is known."""
 
     zone: Zone
     basis: ZoneBasis
     bed_mm: float | None = None
-    """Distance from the bed's centre in this view; None where nothing in the view fixes it."""
+    """Distance from the bed's centre in this view; None where nothing in the view shows it."""
     error_mm: float | None = None
     """Standard error of that distance."""
     views: int = 1
-    """How many views the zone was taken from: one view cannot tell what lies above what."""
+    """How many views the zone is from: a single view projects one thing over another."""
 
     @property
     def words(self) -> str:
-        """The zone and what it rests on for people, ASCII.
+        """The zone and its grounds for people, ASCII.
 
         >>> ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 24.6, 4.0).words
         'near the surgical bed in one view, 25 +/- 4 mm (inferred from clips)'
@@ -156,6 +156,6 @@ class ZonePlacement:
         place = ""
         if self.bed_mm is not None and self.error_mm is not None:
             place = f", {self.bed_mm:.0f} +/- {self.error_mm:.0f} mm"
-        seen = "clips" if self.basis is ZoneBasis.CLIPS else "a scar marker"
+        evidence = "clips" if self.basis is ZoneBasis.CLIPS else "a scar marker"
         zone = _PROJECTED.get(self.zone) if self.views == 1 else None
-        return f"{zone or self.zone.words}{place} (inferred from {seen})"
+        return f"{zone or self.zone.words}{place} (inferred from {evidence})"

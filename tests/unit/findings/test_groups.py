@@ -14,9 +14,8 @@ from secondread.detect.groups import GROUP_FEATURES, DistributionTable, GroupTab
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import positions_mm
 from secondread.findings.describe import describe_findings
-from secondread.findings.distribution import classify_distribution
+from secondread.findings.descriptors import classify_distribution, classify_type
 from secondread.findings.group_features import Surroundings, measure_group
-from secondread.findings.morphology import classify_type
 from secondread.findings.operating_point import OperatingPoint
 from secondread.geometry import SpacingMm
 from tests.worlds.builders import mark

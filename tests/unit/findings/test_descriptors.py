@@ -2,7 +2,7 @@
 
 from secondread.codes import MarkClass, Morphology
 from secondread.detect.marks import Mark
-from secondread.findings.morphology import classify_type
+from secondread.findings.descriptors import classify_type
 from secondread.geometry import PointPx
 
 ROUND, LINEAR, DYSTROPHIC = Morphology.ROUND, Morphology.FINE_LINEAR, Morphology.DYSTROPHIC
