@@ -85,13 +85,18 @@ class ImageReading:
     """The breast with its landmarks; None where the detector did not get so far."""
 
     @property
+    def sop_instance_uid(self) -> str:
+        """SOP Instance UID (0008,0018) of the image."""
+        return self.mammogram.sop_instance_uid
+
+    @property
     def shown_findings(self) -> tuple[Finding, ...]:
         """The findings that the operating point shows."""
         return tuple(finding for finding in self.findings if finding.shown)
 
     def refer_to(self, finding: Finding) -> FindingRef:
         """Return what names one of the findings in other studies."""
-        return FindingRef(self.mammogram.study_uid, self.mammogram.sop_instance_uid, finding.id)
+        return FindingRef(self.mammogram.study_uid, self.sop_instance_uid, finding.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,17 @@ class StudyReading:
     def doubtful(self) -> bool:
         """Whether an image was read with doubts, so that nothing shown in it says less."""
         return any(image.status is ImageStatus.FLAGGED for image in self.images)
+
+    @property
+    def prior_images(self) -> tuple[ImageReading, ...]:
+        """The priors' images that were read, each once, the nearest prior's first."""
+        images = {
+            image.sop_instance_uid: image
+            for prior in self.prior_readings
+            for image in prior.images
+            if image.status.was_read
+        }
+        return tuple(images.values())
 
     @property
     def suspicion(self) -> float | None:

@@ -9,7 +9,7 @@ from secondread import codes
 from secondread.app.conformance.markdown import format_heading, format_list, format_table
 from secondread.codes import Code, CodedEnum
 from secondread.report import concepts
-from secondread.report.sr.header import COPIED_ATTRIBUTES, RESULT_SOP_CLASSES, SERIES_DESCRIPTIONS
+from secondread.report.sr.header import COPIED_ATTRIBUTES, RESULT_SERIES
 from secondread.report.sr.own_codes import SCHEME, list_own_codes
 from secondread.settings import ObjectKind
 
@@ -46,8 +46,8 @@ def build_annexes(validation: str) -> list[str]:
         format_table(
             ["kind", "SOP class", "UID", "series description ends", "content"],
             [
-                (f"`{kind.value}`", uid.name, uid, SERIES_DESCRIPTIONS[kind], _CONTENT[kind])
-                for kind, uid in RESULT_SOP_CLASSES.items()
+                (f"`{kind.value}`", uid.name, uid, description, _CONTENT[kind])
+                for kind, (_, uid, description) in RESULT_SERIES.items()
             ],
         ),
         "![Overview, capture of a view, notice, the overview in Orthanc's web viewer, and a "

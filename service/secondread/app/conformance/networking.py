@@ -19,7 +19,7 @@ from secondread.app.conformance.markdown import format_heading, format_list, for
 from secondread.report.sr.header import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
-    RESULT_SOP_CLASSES,
+    RESULT_SERIES,
 )
 from secondread.send.find import STUDY_ROOT_FIND
 from secondread.send.retrieve import RETRIEVE_MODELS
@@ -156,7 +156,7 @@ def _identification() -> list[str]:
 def _sender() -> list[str]:
     stores = [
         (uid.name, uid, ExplicitVRLittleEndian.name, f"`{kind.value}`")
-        for kind, uid in RESULT_SOP_CLASSES.items()
+        for kind, (_, uid, _) in RESULT_SERIES.items()
     ]
     warnings = ", ".join(f"{status:04X}H" for status in sorted(WARNING_STATUSES))
     return [

@@ -13,7 +13,7 @@ from secondread.app.conformance.markdown import (
 )
 from secondread.app.conformance.networking import build_networking
 from secondread.app.conformance.security import build_character_sets, build_security
-from secondread.report.sr.header import RESULT_SOP_CLASSES
+from secondread.report.sr.header import RESULT_SERIES
 from secondread.send.find import STUDY_ROOT_FIND
 from secondread.send.retrieve import RETRIEVE_MODELS
 
@@ -46,7 +46,7 @@ def build_statement(validation: str = "") -> str:
 
 def _overview() -> list[str]:
     classes: dict[UID, tuple[str, str]] = {}
-    created = set(RESULT_SOP_CLASSES.values())
+    created = {series.sop_class for series in RESULT_SERIES.values()}
     for row in SOP_CLASSES:
         # A report on a commitment comes from its SCP; the node is SCU of that service.
         received = "No" if row.use is InstanceUse.REPORTS else "Yes"

@@ -9,7 +9,7 @@ from secondread.geometry import Outline
 from secondread.report.pages.drawing import MARK, MUTED, WARNING, Color
 from secondread.report.pages.exam_hanging import PriorView
 from secondread.report.pages.outlines import NumberedOutline
-from secondread.report.sr.reported_lesions import count_prior_calcifications
+from secondread.report.sr.report_contents import count_prior_calcifications
 from secondread.report.sr.wording import pluralize
 
 _GROWN: Color = (255, 110, 90)

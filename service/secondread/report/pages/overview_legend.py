@@ -19,7 +19,7 @@ from secondread.report.pages.outlines import NUMBER_SIZE
 from secondread.report.pages.page_layout import divide_into_cells
 from secondread.report.pages.panels import draw_inset
 from secondread.report.sr.impression_words import describe_in_legend
-from secondread.report.sr.reported_lesions import ImageFinding, ReportedLesion, group_lesions
+from secondread.report.sr.report_contents import ImageFinding, ReportedLesion, group_lesions
 from secondread.report.sr.wording import capitalize, describe_facts, describe_suspicion, pluralize
 
 _BADGE_LINE, _LINE, _SMALL, _BETWEEN = 36, 29, 25, 12

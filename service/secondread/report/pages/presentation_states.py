@@ -5,7 +5,7 @@ shows the image as it is, whole and with its own grey scale; nothing is flipped 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 
 import numpy as np
@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.geometry import PointPx, bounding_box
+from secondread.geometry import SpacingMm, bounding_box
 from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.header import build_header
 from secondread.report.sr.highdicom_adapter import build_stand_in, replace_header
@@ -37,7 +37,7 @@ NOTE = pr.GraphicLayer(layer_name="NOTE", order=2, description="What the marks a
 _MODALITY_LUT = ("RescaleIntercept", "RescaleSlope", "RescaleType")
 # Size of a number's box: legible when a view of some 180 mm fills a screen.
 _NUMBER_MM = 5.0
-_USUAL_SPACING_MM = 0.1
+_USUAL_SPACING = SpacingMm(0.1, 0.1)
 
 
 def build_presentation_states(
@@ -62,7 +62,7 @@ def build_presentation_states(
     drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
     results = []
     for index, image in enumerate(drawn):
-        uid = image.mammogram.sop_instance_uid
+        uid = image.sop_instance_uid
         source = find_source(image.mammogram, sources)
         ds = _build_presentation_state(image, source, authorship)
         ds.InstanceNumber = index + 1
@@ -168,32 +168,21 @@ def _draw_marks(image: ImageReading, stand_in: Dataset, uids: ResultUids) -> pr.
 def _place_number(image: ImageReading, finding: Finding) -> pr.TextObject:
     """Return a finding's number: above its outline, or below where there is no room."""
     mammogram = image.mammogram
-    spacing = mammogram.spacing
-    width, height = (
-        _NUMBER_MM / (mm or _USUAL_SPACING_MM)
-        for mm in ((spacing.between_columns, spacing.between_rows) if spacing else (None, None))
-    )
+    spacing = mammogram.spacing or _USUAL_SPACING
+    width, height = _NUMBER_MM / spacing.between_columns, _NUMBER_MM / spacing.between_rows
     first, last = bounding_box(finding.outline)
     left = min(max((first.col + last.col - width) / 2, 0.0), max(mammogram.columns - width, 0.0))
     above = first.row - 1.5 * height
     top = above if above >= 0 else min(last.row + 0.5 * height, max(mammogram.rows - height, 0.0))
-    middle = PointPx(left + width / 2, top + height / 2)
-    anchor = _nearest(finding.outline, middle)
+    middle = left + width / 2, top + height / 2
+    anchor = min(finding.outline, key=lambda p: math.dist((p.col, p.row), middle))
+    right, bottom = min(left + width, mammogram.columns), min(top + height, mammogram.rows)
     return pr.TextObject(
         text_value=finding.number,
         units=pr.AnnotationUnitsValues.PIXEL,
-        bounding_box=(
-            left,
-            top,
-            min(left + width, mammogram.columns),
-            min(top + height, mammogram.rows),
-        ),
+        bounding_box=(left, top, right, bottom),
         anchor_point=(anchor.col, anchor.row),
     )
-
-
-def _nearest(outline: Sequence[PointPx], point: PointPx) -> PointPx:
-    return min(outline, key=lambda p: math.hypot(p.col - point.col, p.row - point.row))
 
 
 def _write_note(stand_in: Dataset) -> pr.GraphicAnnotation:

@@ -16,7 +16,7 @@ from secondread.settings import ObjectKind
 
 
 def describe_replaced(authorship: Authorship, source: Dataset) -> tuple[str, ...]:
-    """Say which report this one takes the place of, if any."""
+    """Return which report this one replaces, in words; empty if it replaces none."""
     occasion = authorship.occasion
     if occasion.predecessor_at is not None:
         earlier = to_local_time(occasion.predecessor_at, source)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+from secondread.codes import ResultStatus
 from secondread.findings.finding import ImageReading, ModelIdentity
 from secondread.report import concepts
 from secondread.report.sr import tree
@@ -52,3 +53,13 @@ def list_gate_parameters(image: ImageReading) -> tuple[str, ...]:
     )
     joined = "; ".join(values)
     return (f"gates: {joined}",) if joined else ()
+
+
+def combine_successes(successes: Iterable[bool]) -> ResultStatus:
+    """Return the status of several algorithms (CID 6042), from whether each succeeded."""
+    successes = set(successes)
+    if len(successes) == 2:
+        return ResultStatus.PARTIALLY_SUCCEEDED
+    if not successes:
+        return ResultStatus.NOT_ATTEMPTED
+    return ResultStatus.SUCCEEDED if True in successes else ResultStatus.FAILED

@@ -1,22 +1,22 @@
 """What was made of several images: Summary of Analyses and its parts (TID 4016, 4018).
 
-An analysis relates images (PS3.17 E.1). Three are told of:
+An analysis relates images (PS3.17 E.1). Three are reported:
 
-- *temporal correlation*: each pair of a current and a prior image that was laid on each other
-  succeeded; a pair that could not be, and a prior that was wanted and could not be had, failed.
-  Where a prior has no image of a view, and where none is known of, nothing was attempted.
+- *temporal correlation*: each pair of a current and a prior image that could be registered
+  succeeded; a pair that could not, and a prior that was wanted and not obtained, failed. Where a
+  prior has no image of a view, and where no prior is known, nothing was attempted.
 - *spatial collocation*, where both views of a breast show a cluster, or one was recognised in
   both.
 - *image quality analysis*, where it failed: an image that was read with doubts. Detection did run
-  on it, so the detections succeeded; that all algorithms succeeded cannot be said, for what they
-  did not find there may be there. Where every image passes, its values are parameters of the
-  detections, and no analysis is told of.
+  on it, so the detections succeeded; but a report must not state that all algorithms succeeded,
+  for what they did not find there may exist. Where every image passes, its values are parameters
+  of the detections, and no such analysis is reported.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from secondread.codes import AnalysisType, Laterality, ResultStatus
+from secondread.codes import AnalysisType, Laterality
 from secondread.findings.changes import ViewComparison
 from secondread.findings.finding import ImageReading, ModelIdentity, StudyReading
 from secondread.followup.finding_position import find_nipple_axes
@@ -25,8 +25,8 @@ from secondread.followup.registration.frame import find_frame
 from secondread.reasons import ImageStatus, Reason
 from secondread.report import concepts
 from secondread.report.sr import tree
-from secondread.report.sr.algorithms import AlgorithmPart, identify_algorithm
-from secondread.report.sr.impressions import ReportContents
+from secondread.report.sr.algorithms import AlgorithmPart, combine_successes, identify_algorithm
+from secondread.report.sr.report_contents import ReportContents
 from secondread.report.sr.tree import Relation, TreeItem
 from secondread.report.sr.wording import format_day, join_sentences
 
@@ -84,21 +84,12 @@ def list_analyses(
     return tuple(analysis for analysis in analyses if analysis.images)
 
 
-def determine_analysis_status(performed: Sequence[PerformedAnalysis]) -> ResultStatus:
-    """Return the status of the analyses (CID 6042)."""
-    succeeded = {analysis.succeeded for analysis in performed}
-    if not succeeded:
-        return ResultStatus.NOT_ATTEMPTED
-    if succeeded == {True}:
-        return ResultStatus.SUCCEEDED
-    return ResultStatus.PARTIALLY_SUCCEEDED if True in succeeded else ResultStatus.FAILED
-
-
 def build_analysis_summary(
     model: ModelIdentity, performed: Sequence[PerformedAnalysis], entries: Mapping[str, TreeItem]
 ) -> TreeItem:
     """Return the Summary of Analyses with its containers (TID 4000 rows 8 and 9)."""
-    summary = tree.code(concepts.ANALYSIS_SUMMARY, determine_analysis_status(performed).code)
+    status = combine_successes(analysis.succeeded for analysis in performed)
+    summary = tree.code(concepts.ANALYSIS_SUMMARY, status.code)
     for concept, succeeded in (
         (concepts.SUCCESSFUL_ANALYSES, True),
         (concepts.FAILED_ANALYSES, False),
@@ -126,33 +117,28 @@ def _list_temporal(
     contents: ReportContents, library: frozenset[str]
 ) -> tuple[PerformedAnalysis, ...]:
     reading = contents.reading
-    names = {image.mammogram.sop_instance_uid: image.name for image in reading.images}
+    names = {image.sop_instance_uid: image.name for image in reading.images}
     # Dictionaries for their order: of success and failure, the images and the remarks.
     images: dict[bool, dict[str, None]] = {True: {}, False: {}}
     remarks: dict[bool, dict[str, None]] = {True: {}, False: {}}
     for comparison in reading.comparisons:
         against = f"against the prior of {format_day(comparison.prior_date)} ({comparison.basis})"
         for view in comparison.views:
-            if view.prior_sop_instance_uid is not None:
+            uid, prior_uid = view.sop_instance_uid, view.prior_sop_instance_uid
+            if prior_uid is not None:
                 succeeded = not view.why_not
-                pair = (view.sop_instance_uid, view.prior_sop_instance_uid)
-                images[succeeded] |= dict.fromkeys(uid for uid in pair if uid in library)
-                name = names[view.sop_instance_uid]
-                remarks[succeeded][f"{name} {against}: {_describe_comparison(view)}"] = None
-    unavailable = _list_unavailable_priors(reading)
-    if unavailable:
+                images[succeeded] |= dict.fromkeys(u for u in (uid, prior_uid) if u in library)
+                remarks[succeeded][f"{names[uid]} {against}: {_describe_comparison(view)}"] = None
+    if unavailable := _list_unavailable_priors(reading):
         # Of a prior that is not here, it is the current images that wanted the comparison.
-        images[False] |= {
-            image.mammogram.sop_instance_uid: None
-            for image in reading.images
-            if image.status.was_read
-        }
+        read = [image.sop_instance_uid for image in reading.images if image.status.was_read]
+        images[False] |= dict.fromkeys(read)
         remarks[False] |= dict.fromkeys(unavailable)
     return tuple(
         PerformedAnalysis(
-            AnalysisType.TEMPORAL, succeeded, tuple(images[succeeded]), tuple(remarks[succeeded])
+            AnalysisType.TEMPORAL, success, tuple(images[success]), tuple(remarks[success])
         )
-        for succeeded in (True, False)
+        for success in (True, False)
     )
 
 
@@ -192,7 +178,7 @@ def _list_collocations(contents: ReportContents) -> tuple[PerformedAnalysis, ...
         if cc and mlo:
             can_be_located = all(any(map(_has_nipple_axes, view)) for view in (cc, mlo))
             uids = succeeded if can_be_located else failed
-            uids |= dict.fromkeys(image.mammogram.sop_instance_uid for image in (*cc, *mlo))
+            uids |= dict.fromkeys(image.sop_instance_uid for image in (*cc, *mlo))
     remark = f"clusters recognised in both views={len(joined)}; least confidence={SAME_LESION:g}"
     why_not = "the nipple or the pixel spacing is not known in one of the views"
     return (
@@ -208,7 +194,7 @@ def _has_nipple_axes(image: ImageReading) -> bool:
 
 def _list_doubts(contents: ReportContents) -> tuple[PerformedAnalysis, ...]:
     doubtful = [image for image in contents.reading.images if image.status is ImageStatus.FLAGGED]
-    uids = tuple(image.mammogram.sop_instance_uid for image in doubtful)
+    uids = tuple(image.sop_instance_uid for image in doubtful)
     remarks = tuple(
         f"{image.name} read with doubts: {join_sentences(image.reasons)}" for image in doubtful
     )

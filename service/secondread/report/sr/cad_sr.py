@@ -39,8 +39,8 @@ from secondread.report.sr.image_library import (
     find_source,
 )
 from secondread.report.sr.impression_words import describe_reading
-from secondread.report.sr.impressions import ImpressionWriter, ReportContents, gather_contents
-from secondread.report.sr.reported_lesions import list_prior_images
+from secondread.report.sr.impressions import ImpressionWriter
+from secondread.report.sr.report_contents import ReportContents, gather_contents
 from secondread.report.sr.tree import Relation, TreeItem
 from secondread.report.sr.wording import to_ascii
 from secondread.settings import ObjectKind
@@ -103,7 +103,7 @@ def _add_document(ds: Dataset, reading: StudyReading, authorship: Authorship) ->
     ds.CurrentRequestedProcedureEvidenceSequence = build_evidence(
         image.mammogram for image in reading.images
     )
-    priors = [image.mammogram for image in list_prior_images(reading)]
+    priors = [image.mammogram for image in reading.prior_images]
     if priors:
         ds.PertinentOtherEvidenceSequence = build_evidence(priors)
     if authorship.occasion.predecessor is not None:
@@ -135,11 +135,11 @@ def _write_content(
     root.add(Relation.HAS_CONCEPT_MOD, tree.code(concepts.LANGUAGE, concepts.ENGLISH))
     library = root.add(Relation.CONTAINS, tree.container(concepts.IMAGE_LIBRARY))
     entries = {
-        image.mammogram.sop_instance_uid: library.add(
+        image.sop_instance_uid: library.add(
             Relation.CONTAINS,
             build_library_entry(image.mammogram, find_source(image.mammogram, sources)),
         )
-        for image in (*reading.images, *list_prior_images(reading))
+        for image in (*reading.images, *reading.prior_images)
     }
     performed = list_analyses(contents, entries)
     impressions = ImpressionWriter(contents, entries, authorship.uids).write_all()

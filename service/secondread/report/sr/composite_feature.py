@@ -19,7 +19,7 @@ from secondread.report.sr import tree
 from secondread.report.sr.algorithms import AlgorithmPart, identify_algorithm
 from secondread.report.sr.impression_words import explain_change
 from secondread.report.sr.operating_points import Rendering
-from secondread.report.sr.reported_lesions import ReportedLesionView
+from secondread.report.sr.report_contents import ReportedLesionView
 from secondread.report.sr.single_image_finding import Tracking, WrittenFinding
 from secondread.report.sr.tree import Relation, TreeItem
 

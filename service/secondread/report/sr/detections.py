@@ -9,13 +9,13 @@ from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.algorithms import (
     AlgorithmPart,
+    combine_successes,
     identify_algorithm,
     list_gate_parameters,
     list_model_parameters,
 )
-from secondread.report.sr.impressions import ReportContents
 from secondread.report.sr.operating_points import write_operating_points
-from secondread.report.sr.reported_lesions import list_prior_images
+from secondread.report.sr.report_contents import ReportContents
 from secondread.report.sr.tree import Relation, TreeItem
 from secondread.report.sr.wording import describe_image_outcome, format_day
 
@@ -27,10 +27,7 @@ _DETECTIONS = (
 
 def determine_detection_status(images: Iterable[ImageReading]) -> ResultStatus:
     """Return the status of detection over the images (CID 6042)."""
-    answers = {image.status.was_read for image in images}
-    if answers == {True}:
-        return ResultStatus.SUCCEEDED
-    return ResultStatus.PARTIALLY_SUCCEEDED if True in answers else ResultStatus.FAILED
+    return combine_successes(image.status.was_read for image in images)
 
 
 def build_detection_summary(contents: ReportContents, entries: Mapping[str, TreeItem]) -> TreeItem:
@@ -52,14 +49,14 @@ def build_detection_summary(contents: ReportContents, entries: Mapping[str, Tree
     summary = tree.code(concepts.DETECTION_SUMMARY, status.code)
     read = [image for image in reading.images if image.status.was_read]
     if read:
-        images = [*read, *list_prior_images(reading)]
+        images = [*read, *reading.prior_images]
         detections = _write_detections(contents, images, entries, contents.points)
         if contents.doubtful_images:
             gates = tree.code(concepts.DETECTION_PERFORMED, FindingType.IMAGE_QUALITY.code)
             algorithm = identify_algorithm(reading.model, AlgorithmPart.GATES)
             gates.add_all(Relation.HAS_PROPERTIES, algorithm)
             for image in contents.doubtful_images:
-                gates.refer_to(Relation.HAS_PROPERTIES, entries[image.mammogram.sop_instance_uid])
+                gates.refer_to(Relation.HAS_PROPERTIES, entries[image.sop_instance_uid])
             detections.append(gates)
         part = summary.add(Relation.INFERRED_FROM, tree.container(concepts.SUCCESSFUL_DETECTIONS))
         part.add_all(Relation.CONTAINS, detections)
@@ -81,7 +78,7 @@ def _write_detections(
     # The template has no place for a comment on one image, so each image has a parameter that
     # names it, says what became of it, and has the values of its gates.
     remarks = [
-        f"{_name_image(image, contents.reading)}, {image.mammogram.sop_instance_uid}: "
+        f"{_name_image(image, contents.reading)}, {image.sop_instance_uid}: "
         + "; ".join((describe_image_outcome(image), *list_gate_parameters(image)))
         for image in images
     ]
@@ -91,7 +88,7 @@ def _write_detections(
         algorithm = identify_algorithm(model, part, (*parameters, *remarks))
         detection.add_all(Relation.HAS_PROPERTIES, algorithm)
         for image in images:
-            detection.refer_to(Relation.HAS_PROPERTIES, entries[image.mammogram.sop_instance_uid])
+            detection.refer_to(Relation.HAS_PROPERTIES, entries[image.sop_instance_uid])
         detection.add_all(Relation.HAS_PROPERTIES, write_operating_points(points))
         detections.append(detection)
     return detections

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
@@ -71,28 +72,27 @@ TYPE_2 = (
 )
 """Attributes of patient and study that have to be there, if only without a value."""
 
-_NUMBER_IN_REVISION = {
-    ObjectKind.CAD_SR: 1,
-    ObjectKind.CAPTURE: 2,
-    ObjectKind.TID1500: 3,
-    ObjectKind.PRESENTATION: 4,
-}
 
-RESULT_SOP_CLASSES = {
-    ObjectKind.CAD_SR: MammographyCADSRStorage,
-    ObjectKind.CAPTURE: SecondaryCaptureImageStorage,
-    ObjectKind.TID1500: ComprehensiveSRStorage,
-    ObjectKind.PRESENTATION: GrayscaleSoftcopyPresentationStateStorage,
-}
-"""The storage SOP class of each kind of result."""
+class ResultSeries(NamedTuple):
+    """The series of one kind of result: each kind has its own, apart from the images."""
 
-SERIES_DESCRIPTIONS = {
-    ObjectKind.CAD_SR: "calcification CAD (research use)",
-    ObjectKind.CAPTURE: "captures (not for diagnosis)",
-    ObjectKind.TID1500: "measurements (research use)",
-    ObjectKind.PRESENTATION: "marks (not for diagnosis)",
+    number: int
+    """Within the ten Series Numbers of a revision."""
+    sop_class: UID
+    description: str
+    """End of Series Description, after the profile's beginning; 64 characters with it."""
+
+
+RESULT_SERIES = {
+    ObjectKind.CAD_SR: ResultSeries(1, MammographyCADSRStorage, "calcification CAD (research use)"),
+    ObjectKind.CAPTURE: ResultSeries(
+        2, SecondaryCaptureImageStorage, "captures (not for diagnosis)"
+    ),
+    ObjectKind.TID1500: ResultSeries(3, ComprehensiveSRStorage, "measurements (research use)"),
+    ObjectKind.PRESENTATION: ResultSeries(
+        4, GrayscaleSoftcopyPresentationStateStorage, "marks (not for diagnosis)"
+    ),
 }
-"""The end of each series description, after the profile's beginning; 64 characters with it."""
 
 
 def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, about: str) -> Dataset:
@@ -120,15 +120,14 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, abou
     for keyword in TYPE_2:
         if keyword not in ds:
             setattr(ds, keyword, None)
-    uids = authorship.uids
-    ds.SOPClassUID = RESULT_SOP_CLASSES[kind]
+    uids, profile, series = authorship.uids, authorship.profile, RESULT_SERIES[kind]
+    ds.SOPClassUID = series.sop_class
     ds.SOPInstanceUID = uids.derive_instance_uid(kind.value, about)
     ds.file_meta = build_file_meta(ds.SOPClassUID, ds.SOPInstanceUID)
     ds.SeriesInstanceUID = uids.derive_series_uid(kind.value)
     # A ten for each revision, so that series sort in the order in which they were made.
-    profile = authorship.profile
-    ds.SeriesNumber = profile.series_number + 10 * uids.revision + _NUMBER_IN_REVISION[kind]
-    ds.SeriesDescription = f"{profile.series_description}: {SERIES_DESCRIPTIONS[kind]}"
+    ds.SeriesNumber = profile.series_number + 10 * uids.revision + series.number
+    ds.SeriesDescription = f"{profile.series_description}: {series.description}"
     _add_equipment(ds, authorship.node, source)
     written_at = to_local_time(authorship.occasion.written_at, source)
     for prefix in ("InstanceCreation", "Series", "Content"):

@@ -56,7 +56,7 @@ def replace_header(made: Dataset, header: Dataset) -> Dataset:
     made
         What highdicom made; its content is kept.
     header
-        What `header.build_header` gives.
+        What `header.build_header` returns.
     """
     ds = Dataset()
     ds.update(made)

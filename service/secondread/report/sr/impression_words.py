@@ -24,7 +24,7 @@ from secondread.followup.treatment_status import (
 )
 from secondread.reasons import ImageStatus
 from secondread.report.sr import wording
-from secondread.report.sr.reported_lesions import MissingFinding
+from secondread.report.sr.report_contents import MissingFinding
 from secondread.report.sr.wording import format_day, pluralize, to_ascii
 
 MAX_FINDING_LINES = 12
@@ -144,7 +144,7 @@ def _describe_change(
     comparisons: Sequence[StudyComparison], image: ImageReading, finding: Finding
 ) -> list[str]:
     """Describe the change since the nearest prior that has a word for it, else the nearest."""
-    uid = image.mammogram.sop_instance_uid
+    uid = image.sop_instance_uid
     changes = [
         (comparison, change)
         for comparison in comparisons

@@ -18,10 +18,9 @@ What is shown, and what has a word for its change, is also described in a line f
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from secondread.codes import RenderingIntent
-from secondread.findings.finding import ImageReading, StatedOperatingPoint, StudyReading
+from secondread.findings.finding import ImageReading
 from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.algorithms import AlgorithmPart, identify_algorithm
@@ -31,74 +30,21 @@ from secondread.report.sr.impression_words import (
     describe_with_suspicion,
     explain_change,
 )
-from secondread.report.sr.operating_points import (
-    NOT_FOR_PRESENTATION,
-    Rendering,
-    choose_rendering,
-    rank_points,
-)
-from secondread.report.sr.reported_lesions import (
+from secondread.report.sr.operating_points import NOT_FOR_PRESENTATION, Rendering, choose_rendering
+from secondread.report.sr.report_contents import (
     ImageFinding,
     MissingFinding,
+    ReportContents,
     ReportedLesion,
     ReportedLesionView,
-    find_missing,
     find_rechecks,
-    group_lesions,
 )
-from secondread.report.sr.single_image_finding import (
-    FindingWriter,
-    Tracking,
-    WrittenFinding,
-    list_quality_findings,
-    select_findings,
-)
+from secondread.report.sr.single_image_finding import FindingWriter, Tracking, WrittenFinding
 from secondread.report.sr.tree import Relation, TreeItem
 from secondread.report.sr.uids import ResultUids
 from secondread.report.sr.wording import to_ascii
-from secondread.settings import ProfileSettings
 
 _PRESENTABLE = (RenderingIntent.NOT, RenderingIntent.OPTIONAL, RenderingIntent.REQUIRED)
-
-
-@dataclass(frozen=True, slots=True)
-class ReportContents:
-    """What of a reading a report for a profile holds."""
-
-    reading: StudyReading
-    lesions: tuple[ReportedLesion, ...]
-    missing: tuple[MissingFinding, ...]
-    doubtful_images: tuple[ImageReading, ...]
-    """Images with an Image Quality finding."""
-    points: tuple[StatedOperatingPoint, ...]
-    """Operating points by rank."""
-    individual: bool
-    """Whether the calcifications of a cluster are written too."""
-
-    @property
-    def has_findings(self) -> bool:
-        """Whether there is anything in it that the summary calls findings."""
-        return bool(self.lesions or self.missing)
-
-
-def gather_contents(reading: StudyReading, profile: ProfileSettings) -> ReportContents:
-    """Return what of a reading a report for a profile holds.
-
-    A quality finding alone would make a workstation announce findings where there is no mark, so
-    it is written only beside others; without them, it is reported in words.
-    """
-    include_all = profile.findings == "all"
-    lesions = group_lesions(reading, partial(select_findings, include_all=include_all))
-    missing = find_missing(reading)
-    doubtful = [i for i in reading.images if i.status.was_read and list_quality_findings(i)]
-    return ReportContents(
-        reading,
-        lesions,
-        missing,
-        tuple(doubtful) if lesions or missing else (),
-        rank_points(reading.model, include_all=include_all),
-        profile.individual_calcifications,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +141,7 @@ class ImpressionWriter:
         return self._writer(written.image).write(finding, rendering, tracking)
 
     def _writer(self, image: ImageReading) -> FindingWriter:
-        contents = self.contents
-        entry = self.entries[image.mammogram.sop_instance_uid]
-        return FindingWriter(
-            image, entry, contents.reading.model, contents.points, contents.individual
-        )
+        return FindingWriter(self.contents, image, self.entries[image.sop_instance_uid])
 
     def _choose_rendering(self, image_finding: ImageFinding) -> Rendering:
         return choose_rendering(image_finding.finding, self.contents.points)

@@ -15,22 +15,22 @@ from secondread.report.sr import own_codes
 from secondread.report.sr.algorithms import list_model_parameters
 from secondread.report.sr.impression_words import describe_finding
 from secondread.report.sr.own_codes import get_own_code
-from secondread.report.sr.single_image_finding import FINDING_TYPES
+from secondread.report.sr.report_contents import FINDING_TYPES
 from secondread.report.sr.uids import ResultUids
 from secondread.report.sr.wording import to_ascii
 
 _SIDES = {Laterality.LEFT: concepts.LEFT, Laterality.RIGHT: concepts.RIGHT}
 
 
-def to_coded_concept(code: Code) -> sr.CodedConcept:
-    """Return a code as highdicom takes it."""
+def as_concept(code: Code) -> sr.CodedConcept:
+    """Return a code as highdicom accepts it."""
     return sr.CodedConcept(code.value, code.scheme, code.meaning)
 
 
 def build_comment(words: str) -> sr.TextContentItem:
     """Return a text item that is contained in what it is added to."""
     return sr.TextContentItem(
-        to_coded_concept(concepts.COMMENT), to_ascii(words), sr.RelationshipTypeValues.CONTAINS
+        as_concept(concepts.COMMENT), to_ascii(words), sr.RelationshipTypeValues.CONTAINS
     )
 
 
@@ -49,27 +49,25 @@ class MeasurementGroupWriter:
     ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
         """Return the group of one finding, its outline by value on its image."""
         mammogram = image.mammogram
+        uid = mammogram.sop_instance_uid
         region = sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
             graphic_data=np.array([(point.col, point.row) for point in finding.outline]),
-            source_image=sr.SourceImageForRegion(
-                mammogram.sop_class_uid, mammogram.sop_instance_uid
-            ),
+            source_image=sr.SourceImageForRegion(mammogram.sop_class_uid, uid),
         )
         group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=self._track(
-                f"{mammogram.sop_instance_uid} {finding.id}", finding.lesion_uid or finding.id
+                f"{uid} {finding.id}", finding.lesion_uid or finding.id
             ),
             referenced_region=region,
-            finding_type=to_coded_concept(FINDING_TYPES[finding.mark_class].code),
+            finding_type=as_concept(FINDING_TYPES[finding.mark_class].code),
             algorithm_id=_identify_algorithm(self.reading.model),
             finding_sites=[_build_site(mammogram.laterality)],
             measurements=list(_list_measurements(image, finding)),
             qualitative_evaluations=_build_evaluations(self._list_evaluations(finding)) or None,
         )
-        group[0].ContentSequence.append(
-            build_comment(describe_finding(self.reading, image, finding))
-        )
+        comment = build_comment(describe_finding(self.reading, image, finding))
+        group[0].ContentSequence.append(comment)
         return group
 
     def write_image(
@@ -96,9 +94,8 @@ class MeasurementGroupWriter:
 
     def _track(self, about: str, name: str) -> sr.TrackingIdentifier:
         # The name may be that of a lesion in several views; the UID is of this group alone.
-        return sr.TrackingIdentifier(
-            uid=self.uids.derive_instance_uid("group", about), identifier=name
-        )
+        uid = self.uids.derive_instance_uid("group", about)
+        return sr.TrackingIdentifier(uid=uid, identifier=name)
 
     def _list_evaluations(self, finding: Finding) -> Iterator[tuple[Code, Code]]:
         if self.with_intent:
@@ -115,10 +112,7 @@ class MeasurementGroupWriter:
 
 
 def _build_evaluations(codes: Iterable[tuple[Code, Code]]) -> list[sr.QualitativeEvaluation]:
-    return [
-        sr.QualitativeEvaluation(to_coded_concept(name), to_coded_concept(value))
-        for name, value in codes
-    ]
+    return [sr.QualitativeEvaluation(as_concept(name), as_concept(value)) for name, value in codes]
 
 
 def _identify_algorithm(model: ModelIdentity) -> sr.AlgorithmIdentification:
@@ -126,25 +120,25 @@ def _identify_algorithm(model: ModelIdentity) -> sr.AlgorithmIdentification:
         name=to_ascii(model.name, 64),
         version=to_ascii(model.version, 64),
         parameters=list(list_model_parameters(model)),
-        family=to_coded_concept(concepts.ARTIFICIAL_INTELLIGENCE),
+        family=as_concept(concepts.ARTIFICIAL_INTELLIGENCE),
     )
 
 
 def _build_site(side: Laterality | None) -> sr.FindingSite:
-    laterality = to_coded_concept(_SIDES[side]) if side in _SIDES else None
-    return sr.FindingSite(to_coded_concept(concepts.BREAST), laterality)
+    laterality = as_concept(_SIDES[side]) if side in _SIDES else None
+    return sr.FindingSite(as_concept(concepts.BREAST), laterality)
 
 
 def _list_measurements(image: ImageReading, finding: Finding) -> Iterator[sr.Measurement]:
-    values: list[tuple[Code, float, Code]] = [
-        (concepts.CERTAINTY, round(finding.certainty, 1), concepts.PERCENT)
-    ]
+    yield _measure(concepts.CERTAINTY, round(finding.certainty, 1), concepts.PERCENT)
     if finding.suspicion is not None:
-        values.append((own_codes.SUSPICION, round(finding.suspicion, 1), concepts.NO_UNITS))
+        yield _measure(own_codes.SUSPICION, round(finding.suspicion, 1), concepts.NO_UNITS)
     if finding.members:
         number = len(finding.members)
-        values.append((concepts.NUMBER_OF_CALCIFICATIONS, number, concepts.NO_UNITS))
+        yield _measure(concepts.NUMBER_OF_CALCIFICATIONS, number, concepts.NO_UNITS)
     if image.mammogram.spacing is not None and finding.long_axis_mm > 0:
-        values.append((concepts.LONG_AXIS, round(finding.long_axis_mm, 2), concepts.MILLIMETER))
-    for name, value, unit in values:
-        yield sr.Measurement(to_coded_concept(name), value, to_coded_concept(unit))
+        yield _measure(concepts.LONG_AXIS, round(finding.long_axis_mm, 2), concepts.MILLIMETER)
+
+
+def _measure(name: Code, value: float, unit: Code) -> sr.Measurement:
+    return sr.Measurement(as_concept(name), value, as_concept(unit))

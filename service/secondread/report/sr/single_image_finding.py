@@ -2,17 +2,10 @@
 
 from dataclasses import dataclass
 
-from secondread.codes import Code, FindingType, MarkClass, QualityFinding, RenderingIntent
+from secondread.codes import Code, FindingType, MarkClass, RenderingIntent
 from secondread.errors import ReportError
-from secondread.findings.finding import (
-    Calcification,
-    Finding,
-    ImageReading,
-    ModelIdentity,
-    StatedOperatingPoint,
-)
+from secondread.findings.finding import Calcification, Finding, ImageReading
 from secondread.geometry import PointPx
-from secondread.reasons import Reason
 from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.algorithms import (
@@ -22,49 +15,12 @@ from secondread.report.sr.algorithms import (
     list_model_parameters,
 )
 from secondread.report.sr.operating_points import Rendering, write_intent
+from secondread.report.sr.report_contents import (
+    FINDING_TYPES,
+    ReportContents,
+    list_quality_findings,
+)
 from secondread.report.sr.tree import Relation, TreeItem
-
-FINDING_TYPES = {
-    MarkClass.CLUSTER: FindingType.CLUSTER,
-    MarkClass.CALCIFICATION: FindingType.CALCIFICATION,
-}
-"""The classes that a CAD SR holds, with their value in CID 6014.
-
-The others are what the second read sets aside: calcified vessels and skin, and benign
-calcifications, would be false marks as findings, and for metal the detector does not tell a clip
-from a marker, as Non-lesion (CID 6040) would have to.
-"""
-
-QUALITY_FINDINGS = {
-    Reason.SATURATED: QualityFinding.OVER_EXPOSED,
-    Reason.SATURATED_AREA: QualityFinding.OVER_EXPOSED,
-    Reason.BREAST_CUT_OFF: QualityFinding.POSITIONING,
-    Reason.POLARITY: QualityFinding.PROCESSING,
-}
-"""The reasons that CID 6041 has a value for.
-
-They are few: CID 6041 names what technologists see, and most gates are about the header or about
-what the detector knows. What has no value there is reported in words.
-"""
-
-
-def select_findings(image: ImageReading, include_all: bool) -> list[Finding]:
-    """Return the findings of an image that a CAD SR holds.
-
-    Parameters
-    ----------
-    image
-        One image; an image that failed has none, whatever the detector answered.
-    include_all
-        Whether findings that are not shown are included.
-    """
-    if not image.status.was_read:
-        return []
-    return [
-        finding
-        for finding in image.findings
-        if finding.mark_class in FINDING_TYPES and (finding.shown or include_all)
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +52,10 @@ class WrittenFinding:
 class FindingWriter:
     """Writes the findings of one image."""
 
+    contents: ReportContents
     image: ImageReading
     entry: TreeItem
     """The image's entry in the Image Library."""
-    model: ModelIdentity
-    points: tuple[StatedOperatingPoint, ...]
-    """Operating points by rank."""
-    individual: bool
-    """Whether the calcifications of a cluster are written too."""
 
     def write(self, finding: Finding, rendering: Rendering, tracking: Tracking) -> WrittenFinding:
         """Return the Single Image Finding of a cluster or of one calcification.
@@ -113,7 +65,7 @@ class FindingWriter:
         ReportError
             A point is outside the image, the outline is open, or a certainty is not 0-100.
         """
-        finding_type = FINDING_TYPES[finding.mark_class]
+        model, finding_type = self.contents.reading.model, FINDING_TYPES[finding.mark_class]
         is_cluster = finding_type is FindingType.CLUSTER
         part = AlgorithmPart.CLUSTERS if is_cluster else AlgorithmPart.CALCIFICATIONS
         item = self._start_finding(finding_type, rendering)
@@ -123,7 +75,7 @@ class FindingWriter:
             number = len(finding.members)
             count = tree.number(concepts.NUMBER_OF_CALCIFICATIONS, number, concepts.NO_UNITS)
         properties = (
-            *identify_algorithm(self.model, part, list_model_parameters(self.model)),
+            *identify_algorithm(model, part, list_model_parameters(model)),
             _write_certainty(finding.certainty, finding.id),
             self._write_center(finding.center, finding.id),
             self._write_outline(finding),
@@ -132,7 +84,7 @@ class FindingWriter:
             *self._write_length(concepts.LONG_AXIS, finding.long_axis_mm),
         )
         item.add_all(Relation.HAS_PROPERTIES, properties)
-        for member in finding.members if self.individual else ():
+        for member in finding.members if self.contents.individual else ():
             item.add(Relation.INFERRED_FROM, self._write_member(member, finding, rendering))
         return WrittenFinding(item, count)
 
@@ -143,7 +95,7 @@ class FindingWriter:
         """
         item = self._start_finding(FindingType.IMAGE_QUALITY, Rendering(RenderingIntent.NOT))
         parameters = list_gate_parameters(self.image)
-        gates = identify_algorithm(self.model, AlgorithmPart.GATES, parameters)
+        gates = identify_algorithm(self.contents.reading.model, AlgorithmPart.GATES, parameters)
         item.add_all(Relation.HAS_PROPERTIES, gates)
         item.refer_to(Relation.INFERRED_FROM, self.entry)
         for quality in list_quality_findings(self.image):
@@ -157,7 +109,7 @@ class FindingWriter:
         # presentable than the cluster; it is as presentable.
         item = self._start_finding(FindingType.CALCIFICATION, rendering)
         properties = (
-            *identify_algorithm(self.model, AlgorithmPart.CALCIFICATIONS),
+            *identify_algorithm(self.contents.reading.model, AlgorithmPart.CALCIFICATIONS),
             _write_certainty(member.certainty, finding.id),
             self._write_center(member.center, finding.id),
             *self._write_length(concepts.DIAMETER, member.diameter_mm),
@@ -167,7 +119,7 @@ class FindingWriter:
 
     def _start_finding(self, finding_type: FindingType, rendering: Rendering) -> TreeItem:
         item = tree.code(concepts.SINGLE_IMAGE_FINDING, finding_type.code)
-        item.add(Relation.HAS_CONCEPT_MOD, write_intent(rendering, self.points))
+        item.add(Relation.HAS_CONCEPT_MOD, write_intent(rendering, self.contents.points))
         return item
 
     def _write_length(self, concept: Code, millimeters: float) -> tuple[TreeItem, ...]:
@@ -197,12 +149,6 @@ class FindingWriter:
         item = tree.scoord(concept, graphic_type, points)
         item.refer_to(Relation.SELECTED_FROM, self.entry)
         return item
-
-
-def list_quality_findings(image: ImageReading) -> tuple[QualityFinding, ...]:
-    """Return the Quality Findings of CID 6041 among an image's reasons."""
-    findings = (QUALITY_FINDINGS.get(reason) for reason in image.reasons)
-    return tuple(dict.fromkeys(finding for finding in findings if finding is not None))
 
 
 def _write_certainty(value: float, name: str) -> TreeItem:

@@ -24,11 +24,11 @@ from secondread.report.sr.image_library import find_mammogram, find_source
 from secondread.report.sr.impression_words import describe_reading
 from secondread.report.sr.measurement_groups import (
     MeasurementGroupWriter,
+    as_concept,
     build_comment,
-    to_coded_concept,
 )
 from secondread.report.sr.own_codes import get_own_code
-from secondread.report.sr.single_image_finding import select_findings
+from secondread.report.sr.report_contents import select_findings
 from secondread.report.sr.wording import (
     DISCLAIMER,
     PURPOSE,
@@ -100,10 +100,10 @@ def _write_content(
 ) -> sr.MeasurementReport:
     report = sr.MeasurementReport(
         observation_context=sr.ObservationContext(_build_observer(node)),
-        procedure_reported=to_coded_concept(concepts.IMAGING_PROCEDURE),
+        procedure_reported=as_concept(concepts.IMAGING_PROCEDURE),
         imaging_measurements=groups,
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(
-            to_coded_concept(concepts.ENGLISH)
+            as_concept(concepts.ENGLISH)
         ),
         # TID 1603 requires both attributes of an entry.
         referenced_images=[
@@ -116,7 +116,7 @@ def _write_content(
 
 def _build_observer(node: NodeIdentity) -> sr.ObserverContext:
     return sr.ObserverContext(
-        observer_type=to_coded_concept(concepts.DEVICE),
+        observer_type=as_concept(concepts.DEVICE),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
             uid=node.device_uid,
             name=to_ascii(node.station_name, 64),
@@ -150,20 +150,19 @@ def _write_evaluations(reading: StudyReading) -> sr.ContainerContentItem:
     """Return what the report states of the study as a whole (TID 1500 row 12)."""
     contains = sr.RelationshipTypeValues.CONTAINS
     container = sr.ContainerContentItem(
-        name=to_coded_concept(concepts.QUALITATIVE_EVALUATIONS), relationship_type=contains
+        name=as_concept(concepts.QUALITATIVE_EVALUATIONS), relationship_type=contains
     )
     values = [(own_codes.OUTCOME, get_own_code(reading.outcome))]
     values += [(own_codes.REASON, get_own_code(reason)) for reason in reading.reasons]
-    container.ContentSequence = sr.ContentSequence(
-        [
-            *(
-                sr.CodeContentItem(to_coded_concept(name), to_coded_concept(value), contains)
-                for name, value in values
-            ),
-            build_comment(f"{DISCLAIMER}: {PURPOSE}"),
-            build_comment(describe_reading(reading)),
-        ]
-    )
+    items = [
+        *(
+            sr.CodeContentItem(as_concept(name), as_concept(code), contains)
+            for name, code in values
+        ),
+        build_comment(f"{DISCLAIMER}: {PURPOSE}"),
+        build_comment(describe_reading(reading)),
+    ]
+    container.ContentSequence = sr.ContentSequence(items)
     return container
 
 

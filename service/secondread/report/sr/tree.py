@@ -102,26 +102,24 @@ def format_decimal(value: float) -> str:
     return format(value, ".10g")
 
 
-def _start_item(value_type: str, concept: Code | None) -> TreeItem:
+def _make_item(value_type: str, concept: Code | None, **attributes: object) -> TreeItem:
     ds = Dataset()
     ds.ValueType = value_type
     if concept is not None:
         ds.ConceptNameCodeSequence = [encode_code(concept)]
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
     return TreeItem(ds)
 
 
 def container(concept: Code) -> TreeItem:
     """Return a CONTAINER whose children are separate (not running text)."""
-    item = _start_item("CONTAINER", concept)
-    item.content.ContinuityOfContent = "SEPARATE"
-    return item
+    return _make_item("CONTAINER", concept, ContinuityOfContent="SEPARATE")
 
 
 def code(concept: Code, value: Code) -> TreeItem:
     """Return a CODE item."""
-    item = _start_item("CODE", concept)
-    item.content.ConceptCodeSequence = [encode_code(value)]
-    return item
+    return _make_item("CODE", concept, ConceptCodeSequence=[encode_code(value)])
 
 
 def text(concept: Code, value: str) -> TreeItem:
@@ -134,9 +132,7 @@ def text(concept: Code, value: str) -> TreeItem:
     """
     if not value or not value.isascii() or not value.isprintable():
         raise ReportError(f"{concept.meaning}: printable ASCII text expected, not {value!r}")
-    item = _start_item("TEXT", concept)
-    item.content.TextValue = value
-    return item
+    return _make_item("TEXT", concept, TextValue=value)
 
 
 def number(concept: Code, value: float, unit: Code) -> TreeItem:
@@ -144,45 +140,34 @@ def number(concept: Code, value: float, unit: Code) -> TreeItem:
     measured = Dataset()
     measured.MeasurementUnitsCodeSequence = [encode_code(unit)]
     measured.NumericValue = format_decimal(value)
-    item = _start_item("NUM", concept)
-    item.content.MeasuredValueSequence = [measured]
-    return item
+    return _make_item("NUM", concept, MeasuredValueSequence=[measured])
 
 
 def uid(concept: Code, value: str) -> TreeItem:
     """Return a UIDREF item."""
-    item = _start_item("UIDREF", concept)
-    item.content.UID = value
-    return item
+    return _make_item("UIDREF", concept, UID=value)
 
 
 def date(concept: Code, value: str) -> TreeItem:
     """Return a DATE item; the value is in DICOM's form, YYYYMMDD."""
-    item = _start_item("DATE", concept)
-    item.content.Date = value
-    return item
+    return _make_item("DATE", concept, Date=value)
 
 
 def time(concept: Code, value: str) -> TreeItem:
     """Return a TIME item; the value is in DICOM's form, HHMMSS.FFFFFF."""
-    item = _start_item("TIME", concept)
-    item.content.Time = value
-    return item
+    return _make_item("TIME", concept, Time=value)
 
 
 def image(sop_class_uid: str, sop_instance_uid: str) -> TreeItem:
     """Return an IMAGE item without a concept name, as the Image Library holds them."""
-    item = _start_item("IMAGE", None)
-    item.content.ReferencedSOPSequence = [encode_reference(sop_class_uid, sop_instance_uid)]
-    return item
+    reference = encode_reference(sop_class_uid, sop_instance_uid)
+    return _make_item("IMAGE", None, ReferencedSOPSequence=[reference])
 
 
 def scoord(concept: Code, graphic_type: str, points: Sequence[PointPx]) -> TreeItem:
     """Return an SCOORD item; the points are (column, row) pairs (PS3.3 C.18.6)."""
-    item = _start_item("SCOORD", concept)
-    item.content.GraphicType = graphic_type
-    item.content.GraphicData = [coordinate for p in points for coordinate in (p.col, p.row)]
-    return item
+    data = [coordinate for point in points for coordinate in (point.col, point.row)]
+    return _make_item("SCOORD", concept, GraphicType=graphic_type, GraphicData=data)
 
 
 def encode_tree(root: TreeItem, template: str) -> Dataset:

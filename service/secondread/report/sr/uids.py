@@ -1,4 +1,4 @@
-"""UIDs of result objects: derived, so that a repeat makes the same objects and no doubles.
+"""UIDs of result objects: derived, so that a repeat makes the same objects and no duplicates.
 
 A UID is ``2.25.`` and 128 bits (PS3.5 B.2) of a SHA-256 over the installation id, study,
 revision, destination profile, role, and source instance or index. The bits of a version 8 UUID
@@ -35,24 +35,23 @@ class ResultUids:
     profile: str
 
     def _derive(self, *parts: str) -> str:
-        return derive_uid(
-            self.installation_id, self.study_uid, str(self.revision), self.profile, *parts
-        )
+        revision = str(self.revision)
+        return derive_uid(self.installation_id, self.study_uid, revision, self.profile, *parts)
 
     def derive_series_uid(self, kind: str) -> str:
-        """Series of all objects of a kind."""
+        """Return the Series Instance UID of all objects of a kind."""
         return self._derive("series", kind)
 
     def derive_instance_uid(self, kind: str, source: str) -> str:
-        """One object: its kind, and the image it is about or ``study``."""
+        """Return the UID of an object: of its kind, and of the image it is about or ``study``."""
         return self._derive("instance", kind, source)
 
     def derive_tracking_uid(self, finding_id: str, study_uid: str = "") -> str:
-        """Tracking Unique Identifier (112040, DCM) of a finding: of this study, or of a prior."""
+        """Return the Tracking Unique Identifier (112040, DCM) of a finding, of a prior's too."""
         study = study_uid or self.study_uid
         return derive_uid(self.installation_id, study, "lesion", finding_id)
 
 
 def derive_device_uid(installation_id: str) -> str:
-    """UID of the node as an observing device."""
+    """Return the UID of the node as an observing device."""
     return derive_uid(installation_id, "device")

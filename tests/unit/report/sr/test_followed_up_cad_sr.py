@@ -11,10 +11,11 @@ from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report import concepts
 from secondread.report.readback.content import Content, ContentTree
-from secondread.report.sr.analyses import determine_analysis_status, list_analyses
+from secondread.report.sr.algorithms import combine_successes
+from secondread.report.sr.analyses import list_analyses
 from secondread.report.sr.cad_sr import build_cad_sr
-from secondread.report.sr.impressions import gather_contents
 from secondread.report.sr.operating_points import choose_rendering, rank_points
+from secondread.report.sr.report_contents import gather_contents
 from secondread.settings import ProfileSettings
 from tests.unit.report.followed import POINTED, POINTS, make_followed_study, make_mixed_study
 from tests.unit.report.readings import (
@@ -267,7 +268,8 @@ def test_a_comparison_that_failed_is_a_failed_analysis_with_its_reason() -> None
 
 def status(reading: StudyReading) -> str:
     uids = [image.mammogram.sop_instance_uid for image in reading.images]
-    return determine_analysis_status(list_analyses(gather_contents(reading, SHOWN), uids)).name
+    analyses = list_analyses(gather_contents(reading, SHOWN), uids)
+    return combine_successes(analysis.succeeded for analysis in analyses).name
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,44 @@
-"""Which findings of which images are one lesion: what an Individual Impression is about.
+"""What of a reading a report holds: findings joined to lesions, and what is missing or doubtful.
 
 A cluster of one image is joined with what it was in the priors, and with what it is in the other
-view. Only findings that the report holds are joined.
+view. Only findings that the report holds are joined. An Individual Impression is about one lesion.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from secondread.codes import Change
+from secondread.codes import Change, FindingType, MarkClass, QualityFinding
 from secondread.findings.changes import FindingChange, FindingRef, StudyComparison
-from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.findings.finding import Finding, ImageReading, StatedOperatingPoint, StudyReading
 from secondread.findings.view_pair import ViewPair
 from secondread.followup.lesion_identity import SAME_LESION
+from secondread.reasons import Reason
+from secondread.report.sr.operating_points import rank_points
+from secondread.settings import ProfileSettings
+
+FINDING_TYPES = {
+    MarkClass.CLUSTER: FindingType.CLUSTER,
+    MarkClass.CALCIFICATION: FindingType.CALCIFICATION,
+}
+"""The classes that a CAD SR holds, with their value in CID 6014.
+
+The others are what the second read sets aside: calcified vessels and skin, and benign
+calcifications, would be false marks as findings, and for metal the detector does not tell a clip
+from a marker, as Non-lesion (CID 6040) would have to.
+"""
+
+QUALITY_FINDINGS = {
+    Reason.SATURATED: QualityFinding.OVER_EXPOSED,
+    Reason.SATURATED_AREA: QualityFinding.OVER_EXPOSED,
+    Reason.BREAST_CUT_OFF: QualityFinding.POSITIONING,
+    Reason.POLARITY: QualityFinding.PROCESSING,
+}
+"""The reasons that CID 6041 has a value for.
+
+They are few: CID 6041 names what technologists see, and most gates are about the header or about
+what the detector knows. What has no value there is reported in words.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +115,71 @@ class MissingFinding:
         return count_prior_calcifications(self.prior.finding, self.change)
 
 
+@dataclass(frozen=True, slots=True)
+class ReportContents:
+    """What of a reading a report for a profile holds."""
+
+    reading: StudyReading
+    lesions: tuple[ReportedLesion, ...]
+    missing: tuple[MissingFinding, ...]
+    doubtful_images: tuple[ImageReading, ...]
+    """Images with an Image Quality finding."""
+    points: tuple[StatedOperatingPoint, ...]
+    """Operating points by rank."""
+    individual: bool
+    """Whether the calcifications of a cluster are written too."""
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether there is anything in it that the summary calls findings."""
+        return bool(self.lesions or self.missing)
+
+
+def gather_contents(reading: StudyReading, profile: ProfileSettings) -> ReportContents:
+    """Return what of a reading a report for a profile holds.
+
+    A quality finding alone would make a workstation announce findings where there is no mark, so
+    it is written only beside others; without them, it is reported in words.
+    """
+    include_all = profile.findings == "all"
+    lesions = group_lesions(reading, partial(select_findings, include_all=include_all))
+    missing = find_missing(reading)
+    doubtful = [i for i in reading.images if i.status.was_read and list_quality_findings(i)]
+    return ReportContents(
+        reading,
+        lesions,
+        missing,
+        tuple(doubtful) if lesions or missing else (),
+        rank_points(reading.model, include_all=include_all),
+        profile.individual_calcifications,
+    )
+
+
+def select_findings(image: ImageReading, include_all: bool) -> list[Finding]:
+    """Return the findings of an image that a CAD SR holds.
+
+    Parameters
+    ----------
+    image
+        One image; an image that failed has none, whatever the detector answered.
+    include_all
+        Whether findings that are not shown are included.
+    """
+    if not image.status.was_read:
+        return []
+    return [
+        finding
+        for finding in image.findings
+        if finding.mark_class in FINDING_TYPES and (finding.shown or include_all)
+    ]
+
+
+def list_quality_findings(image: ImageReading) -> tuple[QualityFinding, ...]:
+    """Return the Quality Findings of CID 6041 among an image's reasons."""
+    findings = (QUALITY_FINDINGS.get(reason) for reason in image.reasons)
+    return tuple(dict.fromkeys(finding for finding in findings if finding is not None))
+
+
 def count_prior_calcifications(finding: Finding, change: FindingChange) -> int:
     """Return how many calcifications a prior's finding had that is missing now."""
     return len(finding.members) if change.number is None else round(change.number.prior)
@@ -104,17 +196,6 @@ def find_rechecks(
         if (change := comparison.find_change(ref.sop_instance_uid, ref.finding_id)) is not None
         and change.recheck
     )
-
-
-def list_prior_images(reading: StudyReading) -> tuple[ImageReading, ...]:
-    """Return the priors' images that were read, the nearest prior's first."""
-    images = {
-        image.mammogram.sop_instance_uid: image
-        for prior in reading.prior_readings
-        for image in prior.images
-        if image.status.was_read
-    }
-    return tuple(images.values())
 
 
 def group_lesions(
@@ -165,7 +246,7 @@ def find_missing(reading: StudyReading) -> tuple[MissingFinding, ...]:
 def _index_prior_findings(reading: StudyReading) -> dict[FindingRef, ImageFinding]:
     return {
         image.refer_to(finding): ImageFinding(image, finding)
-        for image in list_prior_images(reading)
+        for image in reading.prior_images
         for finding in image.findings
     }
 
