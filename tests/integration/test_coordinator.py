@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from secondread.app.work import CLAIMS_PER_WORKER, PROCESS_KIND, SWEEP_SECONDS, Coordinator
-from secondread.engine import WorkflowProgress
+from secondread.app.coordinator import CLAIMS_PER_WORKER, PROCESS_KIND, SWEEP_SECONDS, Coordinator
+from secondread.engine import Engine, WorkflowProgress
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import StudyState
 from secondread.track.values import ProcessIdentity
@@ -17,7 +17,7 @@ from tests.integration.test_workflow import START, Desk
 from tests.worlds.builders import header
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Remembers what it was asked to run, and answers about progress as told."""
 
     def __init__(self) -> None:

@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 
 from secondread.accept.application_entity import configure_process
 from secondread.accept.scp import Receiver
+from secondread.app.coordinator import SWEEP_SECONDS, Coordinator
 from secondread.app.fetching import wire_fetcher
-from secondread.app.work import SWEEP_SECONDS, Coordinator
 from secondread.codes import View
 from secondread.findings.cad_report import ReportOrigin
 from secondread.reasons import Outcome, Reason

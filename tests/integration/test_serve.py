@@ -79,9 +79,8 @@ def test_the_processes_of_a_killed_supervisor_stop_by_themselves(tmp_path: Path)
     script = (
         "import os, sys, time, subprocess\n"
         "child = 'import os, sys, time\\n"
-        "from secondread.app.signals import stop_event, stop_with_parent\\n"
-        "stop = stop_event()\\n"
-        "stop_with_parent(int(sys.argv[1]))\\n"
+        "from secondread.app.signals import make_stop_event\\n"
+        "stop = make_stop_event(int(sys.argv[1]))\\n"
         "print(os.getpid(), flush=True)\\n"
         "stop.wait(60)'\n"
         "subprocess.Popen([sys.executable, '-c', child, str(os.getpid())])\n"

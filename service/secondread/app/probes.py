@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics` of a process that runs without the web process beside it."""
+"""Web servers in a thread: of the pages, or of the probes of a process that runs alone."""
 
 import threading
 from contextlib import ExitStack
@@ -48,19 +48,19 @@ class WebServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Answer what was asked, and stop."""
+        """Answer open requests, and stop."""
         self._server.should_exit = True
         self._thread.join(5.0)
         _log.info("web_stopped")
 
     @property
     def is_alive(self) -> bool:
-        """Whether it listens; not if, for example, the port was taken."""
+        """Whether it runs; False if, for example, the port was taken."""
         return self._thread.is_alive()
 
 
 def serve_probes(node: Node, port: int | None) -> ExitStack | WebServer:
-    """Return a server of the probes on the web host at a port, or nothing at all for None."""
+    """Return a server of `/healthz`, `/readyz` and `/metrics`; nothing without a port."""
     if port is None:
         return ExitStack()
     settings = node.settings

@@ -10,7 +10,7 @@ from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
 from secondread.app.probes import serve_probes
 from secondread.app.reconcile import Reconciliation
-from secondread.app.signals import make_stop_event, stop_with_parent
+from secondread.app.signals import make_stop_event
 from secondread.clock import utc_now
 from secondread.errors import TransientError
 from secondread.settings import Settings
@@ -23,9 +23,7 @@ GRACE_SECONDS = 10.0
 
 def run_receiver(settings: Settings, parent: int | None, probe_port: int | None) -> None:
     """Receive until asked to stop."""
-    stop = make_stop_event()
-    if parent is not None:
-        stop_with_parent(parent)
+    stop = make_stop_event(parent)
     node = open_node(settings)
     name = f"receive-{socket.gethostname()}-{settings.receive.port}"
     ledger = node.tracker.open_ledger(name, settings.assemble)
@@ -39,19 +37,18 @@ def run_receiver(settings: Settings, parent: int | None, probe_port: int | None)
         peers=[peer.ae_title for peer in settings.peers],
         unknown_peers=settings.receive.unknown_peers,
     )
-    beat = settings.work.heartbeat_seconds
-    with Heartbeat(node.tracker, name, "receive", beat), serve_probes(node, probe_port):
-        comparison = threading.Thread(
-            target=_compare, args=(node, ledger, stop), name="reconcile", daemon=True
+    with Heartbeat(node, name, "receive"), serve_probes(node, probe_port):
+        reconciling = threading.Thread(
+            target=_reconcile, args=(node, ledger, stop), name="reconcile", daemon=True
         )
-        comparison.start()
+        reconciling.start()
         stop.wait()
-        comparison.join(GRACE_SECONDS)
+        reconciling.join(GRACE_SECONDS)
     receiver.stop(GRACE_SECONDS)
 
 
-def _compare(node: Node, ledger: Ledger, stop: threading.Event) -> None:
-    """Compare archive and database in the background, when the database lets it."""
+def _reconcile(node: Node, ledger: Ledger, stop: threading.Event) -> None:
+    """Compare archive and database in the background, as soon as the database answers."""
     reconciliation = Reconciliation(node.archive, node.tracker, ledger, utc_now)
     while not stop.is_set():
         try:

@@ -1,8 +1,8 @@
-"""After a start: the archive's files are the truth, SQL is the index, and the two are compared.
+"""After a start, archive and database are compared: the files are the truth, SQL is the index.
 
 A file without a row was received in full: the receiver died between the two, or the database was
-restored from an older backup. It is written down as if it came now. A row whose file is gone or
-short is a loss that no program can mend: an alarm says which study, and a person restores it.
+restored from an older backup. It is recorded as if it arrived now. A row whose file is missing or
+short is a loss that no program can repair: an alarm names the study, and a person restores it.
 """
 
 import threading
@@ -48,7 +48,7 @@ class Reconciliation:
     archive, tracker
         The two.
     ledger
-        Where files without a row are written down.
+        Where files without a row are recorded.
     clock
         The present instant.
     """
@@ -67,42 +67,44 @@ class Reconciliation:
         TransientError
             The database is away; nothing is lost by trying later.
         """
-        known: set[str] = set()
+        paths: set[str] = set()
         lost: dict[str, str] = {}
-        for row in self._rows():
+        for row in self._list_rows():
             if stop.is_set():
                 return ArchiveDifferences(0, len(lost))
-            known.add(row.path)
-            fault = self._fault(row)
+            paths.add(row.path)
+            fault = self._find_fault(row)
             if fault is not None:
                 lost[row.study_uid] = fault
-        self._tell(lost)
+        self._update_alarms(lost)
         recorded = 0
         for path in self._archive.list_instance_paths():
             if stop.is_set():
                 break
-            if path not in known and self._is_settled(path):
+            if path not in paths and self._is_settled(path):
                 recorded += self._record(path)
-        write = _log.warning if recorded or lost else _log.info
-        write("archive_compared", rows=len(known), recorded=recorded, studies_with_losses=len(lost))
+        write_log = _log.warning if recorded or lost else _log.info
+        write_log(
+            "archive_compared", rows=len(paths), recorded=recorded, studies_with_losses=len(lost)
+        )
         return ArchiveDifferences(recorded, len(lost))
 
-    def _rows(self) -> Iterator[ExpectedFile]:
+    def _list_rows(self) -> Iterator[ExpectedFile]:
         after = 0
         while page := self._tracker.node_queries.list_expected_files(after):
             yield from page
             after = page[-1].id
 
-    def _fault(self, row: ExpectedFile) -> str | None:
-        """Say what is wrong with a row's file, if anything is."""
+    def _find_fault(self, row: ExpectedFile) -> str | None:
+        """Return what is wrong with a row's file; None if nothing is."""
         file = self._archive.resolve_path(row.path)
-        found = file.stat().st_size if file.is_file() else None
-        if found == row.size_bytes:
+        size = file.stat().st_size if file.is_file() else None
+        if size == row.size_bytes:
             return None
-        state = "is missing" if found is None else f"has {found} of {row.size_bytes} bytes"
+        state = "is missing" if size is None else f"has {size} of {row.size_bytes} bytes"
         return f"{row.path} {state}; restore it from a backup, or have the study sent again"
 
-    def _tell(self, lost: Mapping[str, str]) -> None:
+    def _update_alarms(self, lost: Mapping[str, str]) -> None:
         now = self._clock()
         for alarm in self._tracker.node_queries.list_alarms():
             if alarm.kind == LOST_FILE_ALARM and alarm.subject not in lost:
@@ -117,7 +119,7 @@ class Reconciliation:
         return age > SETTLED_AFTER_SECONDS
 
     def _record(self, path: str) -> bool:
-        """Write a file without a row down; say whether it could be."""
+        """Record a file without a row; return whether it could be read."""
         file = self._archive.resolve_path(path)
         syntax = str(read_file_meta_info(file).get("TransferSyntaxUID", ""))
         now = self._clock()
@@ -127,7 +129,7 @@ class Reconciliation:
             _log.error("archive_file_unreadable", path=path, why=str(error))
             return False
         header = received.header
-        # Whoever sent it is not known any more; the intake rule takes it as from no known peer.
+        # Its sender is not known any more; the intake rule treats it as from an unknown peer.
         association = PeerAssociation(f"reconciled-{received.sha256[:16]}", "", "", now)
         instance = StoredInstance(
             sop_instance_uid=str(header.SOPInstanceUID),

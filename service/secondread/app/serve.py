@@ -21,7 +21,7 @@ _log = log.get_logger(__name__)
 SHORTEST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
-"""A process that lived this long is taken as healthy, and its next restart is prompt again."""
+"""A process that lived this long counts as healthy, and its next restart is prompt again."""
 
 GRACE_SECONDS = 25.0
 """How long processes may take to stop before they are killed; service managers allow 90 s."""
@@ -69,10 +69,10 @@ class Supervisor:
             status = member.process.poll()
             if status is None:
                 return
-            lived = now - member.started
+            lifetime = now - member.started
             member.pause = (
                 SHORTEST_PAUSE_SECONDS
-                if lived > STEADY_SECONDS
+                if lifetime > STEADY_SECONDS
                 else min(member.pause * 2, LONGEST_PAUSE_SECONDS)
             )
             member.due = now + member.pause
@@ -81,7 +81,7 @@ class Supervisor:
                 "process_died",
                 member=member.name,
                 status=status,
-                lived_seconds=round(lived, 1),
+                lived_seconds=round(lifetime, 1),
                 restart_in_seconds=member.pause,
             )
         if now >= member.due:

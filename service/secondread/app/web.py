@@ -5,7 +5,7 @@ import sys
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import open_node
 from secondread.app.probes import WebServer
-from secondread.app.signals import make_stop_event, stop_with_parent
+from secondread.app.signals import make_stop_event
 from secondread.clock import utc_now
 from secondread.settings import Settings
 from secondread.watch.application import make_app
@@ -13,17 +13,15 @@ from secondread.watch.application import make_app
 
 def run_web_server(settings: Settings, parent: int | None) -> None:
     """Serve the pages until asked to stop."""
-    stop = make_stop_event()
-    if parent is not None:
-        stop_with_parent(parent)
+    stop = make_stop_event(parent)
     node = open_node(settings)
     pages = make_app(node.tracker, node.archive, settings, utc_now)
     with (
-        Heartbeat(node.tracker, "web", "web", settings.work.heartbeat_seconds),
+        Heartbeat(node, "web", "web"),
         WebServer(pages, settings.web.host, settings.web.port) as server,
     ):
         while server.is_alive and not stop.wait(0.2):
             pass
     if not stop.is_set():
-        # It ended by itself, for example because the port is taken; the log says why.
+        # It ended by itself, for example because the port is taken; the log has the reason.
         sys.exit(1)

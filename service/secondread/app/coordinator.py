@@ -1,0 +1,182 @@
+"""What a worker does with studies that are due: claims, starts and resumes their readings."""
+
+from datetime import datetime, timedelta
+
+from secondread import log
+from secondread.app.node import Node
+from secondread.assemble.intake_rule import find_hold_reason
+from secondread.clock import Clock
+from secondread.engine import Engine, WorkflowProgress
+from secondread.reasons import Reason
+from secondread.settings import PeerSettings
+from secondread.track.prior_choice import FetchRules
+from secondread.track.studies import Digests
+from secondread.track.values import ClaimedRevision, DueStudy
+from secondread.workflow.order import FAIL, READ
+
+_log = log.get_logger(__name__)
+
+PROCESS_KIND = "work"
+"""Kind of a worker in its heartbeat."""
+
+SWEEP_SECONDS = 5.0
+"""How often to look for readings that were claimed and never started, or broke."""
+
+ORPHANED_RESULTS_ALARM = "destination-not-configured"
+"""Alarm: results wait for a destination that was taken out of the settings."""
+
+LOOK_AHEAD = 20
+"""How many due studies are checked beyond those that can be claimed now."""
+
+CLAIMS_PER_WORKER = 2
+"""Readings claimed ahead for each living worker. Few, so that fresh work overtakes a backlog."""
+
+
+class Coordinator:
+    """Moves due studies into the engine; every worker has one, and they share the work by SQL.
+
+    Parameters
+    ----------
+    node, engine
+        The node, and the engine that runs readings.
+    worker
+        Name of this worker.
+    model_digest
+        Digest of the model in force, recorded with each revision.
+    clock
+        The present instant.
+    """
+
+    def __init__(
+        self, node: Node, engine: Engine, worker: str, model_digest: str, clock: Clock
+    ) -> None:
+        self._node = node
+        self._tracker = node.tracker
+        self._rules = FetchRules.from_settings(node.settings)
+        self._fetches = node.tracker.open_fetch_requests(self._rules)
+        self._engine = engine
+        self._worker = worker
+        self._model_digest = model_digest
+        self._clock = clock
+        self._sweep_at = clock()
+
+    def step(self) -> None:
+        """Claim what is due; every few seconds also take care of what was left behind."""
+        now = self._clock()
+        self._claim_due(now)
+        if now >= self._sweep_at:
+            self._sweep_at = now + timedelta(seconds=SWEEP_SECONDS)
+            self._take_over(now)
+            self._watch_orphans(now)
+            self._fetches.check_arrivals(now)
+            for claimed in self._tracker.studies.list_unfinished(now, SWEEP_SECONDS):
+                self._resume(claimed)
+
+    def _claim_due(self, now: datetime) -> None:
+        # Most of the time nothing is due, and there is no need to count free places.
+        if not self._tracker.studies.list_due(now, limit=1):
+            return
+        places = max(self._count_free_places(now), 0)
+        # Studies that are held or wait take no place, so those behind them are checked as well.
+        for study in self._tracker.studies.list_due(now, limit=places + LOOK_AHEAD):
+            reason = self._find_hold_reason(study, now)
+            if reason is not None:
+                self._tracker.studies.hold_study(study.study_uid, reason, now, self._rules)
+                _log.info("study_held", study_uid=study.study_uid, reason=reason.value)
+            elif not self._waits_for_priors(study, now) and places > 0:
+                places -= 1
+                self._claim(study, now)
+
+    def _waits_for_priors(self, study: DueStudy, now: datetime) -> bool:
+        """Have archives asked for a study's priors; return whether it waits for them."""
+        until = study.priors_due_at
+        if not self._rules.sources or (until is not None and until <= now):
+            return False
+        return self._fetches.await_priors(study.study_uid, now)
+
+    def _claim(self, study: DueStudy, now: datetime) -> None:
+        claimed = self._tracker.studies.claim_study(
+            study.study_uid,
+            self._worker,
+            Digests(self._node.settings.reading_digest, self._model_digest),
+            now,
+            self._rules,
+        )
+        if claimed is not None:  # else another worker was faster
+            self._engine.submit(READ, claimed.study_uid, claimed.number)
+            _log.info(
+                "study_claimed",
+                study_uid=claimed.study_uid,
+                revision=claimed.number,
+                cause=claimed.cause.value,
+            )
+
+    def _count_free_places(self, now: datetime) -> int:
+        horizon = now - timedelta(seconds=self._node.settings.work.takeover_seconds)
+        living = sum(
+            process.kind == PROCESS_KIND and process.beat_at > horizon
+            for process in self._tracker.node_queries.list_processes()
+        )
+        under_way = len(self._tracker.studies.list_unfinished(now, grace_seconds=0))
+        return CLAIMS_PER_WORKER * max(living, 1) - under_way
+
+    def _find_hold_reason(self, study: DueStudy, now: datetime) -> Reason | None:
+        if study.exempt:
+            return None
+        peer = self._node.settings.find_peer(study.peer) or PeerSettings(ae_title=study.peer or "?")
+        today = now.astimezone(self._node.settings.zone).date()
+        return find_hold_reason(peer, study.study_date, today, treated=study.treated)
+
+    def _take_over(self, now: datetime) -> None:
+        """Recover the readings of workers that are gone for good.
+
+        Their rows are removed last: if this worker dies in between, the next one still finds
+        them, and recovering the same workflow twice does no harm.
+        """
+        horizon = self._node.settings.work.takeover_seconds
+        dead = [
+            name
+            for name in self._tracker.processes.list_silent(now, horizon, PROCESS_KIND)
+            if name != self._worker
+        ]
+        if dead:
+            count = self._engine.take_over(dead)
+            for name in dead:
+                self._tracker.processes.remove_process(name)
+            _log.warning("workers_taken_over", workers=dead, workflows=count)
+
+    def _watch_orphans(self, now: datetime) -> None:
+        """Raise an alarm for results that wait for a destination the settings do not have."""
+        configured = {destination.name for destination in self._node.settings.destinations}
+        for destination in self._tracker.node_queries.list_destinations():
+            name = destination.name
+            if name not in configured and destination.oldest_waiting_at is not None:
+                text = f"results wait for {name}, which is no longer in the settings"
+                self._tracker.alarms.raise_alarm(ORPHANED_RESULTS_ALARM, name, text, now)
+            else:
+                self._tracker.alarms.clear_alarm(ORPHANED_RESULTS_ALARM, name, now)
+
+    def _resume(self, claimed: ClaimedRevision) -> None:
+        """Start a claimed reading that never started; give a broken one its failed result."""
+        uid, number = claimed.study_uid, claimed.number
+        match self._engine.check_progress(READ, uid, number):
+            case WorkflowProgress.UNKNOWN:
+                self._engine.submit(READ, uid, number)
+                _log.warning("reading_started_late", study_uid=uid, revision=number)
+            case WorkflowProgress.BROKEN:
+                self._run_failure(uid, number)
+            case WorkflowProgress.UNDER_WAY | WorkflowProgress.DONE:
+                pass
+
+    def _run_failure(self, uid: str, number: int) -> None:
+        match self._engine.check_progress(FAIL, uid, number):
+            case WorkflowProgress.UNKNOWN:
+                _log.error("reading_broke", study_uid=uid, revision=number)
+                self._engine.submit(FAIL, uid, number)
+            case WorkflowProgress.BROKEN:
+                # Not even the failed result could be made: a person has to look.
+                why = "neither the reading nor its failed result could be made; see the log"
+                self._tracker.studies.give_up(uid, number, why, self._clock())
+                _log.error("study_stuck", study_uid=uid, revision=number)
+            case WorkflowProgress.UNDER_WAY | WorkflowProgress.DONE:
+                pass
