@@ -1,1 +1,1 @@
-"""The DICOM conformance statement (PS3.2), generated from the tables that the code uses."""
+"""The DICOM conformance statement (PS3.2): a template, and the tables of the code that fill it."""
