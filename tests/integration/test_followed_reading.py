@@ -72,9 +72,9 @@ class Clinic(Desk):
         return claimed
 
     def findings(self, study_uid: str = "1.2.3") -> list[RecordedFinding]:
-        latest = self.node.tracker.results.latest(study_uid)
-        assert latest is not None
-        return [finding for finding in latest.findings if finding.shown]
+        detail = self.node.tracker.study_queries.find_detail(study_uid)
+        assert detail is not None
+        return [finding for finding in detail.findings if finding.shown]
 
     def changes(self) -> list[str]:
         return sorted(str(finding.document["change"]) for finding in self.findings())

@@ -19,13 +19,13 @@ from secondread.send.scu import store_objects
 from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationMode, DestinationSettings, ObjectKind
 from secondread.track.states import DeliveryState
-from secondread.track.values import OutboxEntry
+from secondread.track.values import RecordedObject
 from tests.worlds.track_world import STUDY, World, reading
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def result_file(folder: Path, number: int) -> OutboxEntry:
+def result_file(folder: Path, number: int) -> RecordedObject:
     ds = Dataset()
     ds.SOPClassUID, ds.SOPInstanceUID, ds.StudyInstanceUID = CAPTURE, f"2.25.{number}", STUDY
     ds.TextValue = "r" * 10_000
@@ -36,7 +36,7 @@ def result_file(folder: Path, number: int) -> OutboxEntry:
     path = folder / f"{number}.dcm"
     ds.save_as(path, enforce_file_format=True)
     data = path.read_bytes()
-    return OutboxEntry(
+    return RecordedObject(
         profile="default",
         kind=ObjectKind.CAPTURE,
         index=number - 1,

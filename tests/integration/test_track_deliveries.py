@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from secondread.errors import InputError
 from secondread.send.delivery import DeliveryQueue
@@ -11,6 +12,7 @@ from secondread.send.outbox import AnswerKind, DeliveryBatch, StoreAnswer
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
+from secondread.track.tables import DestinationChangeRow
 from tests.worlds.track_world import STUDY, World, outbox_entry, reading
 
 
@@ -202,7 +204,8 @@ def test_the_settings_seed_a_mode_once_and_the_database_rules_after(world: World
         "pacs", DestinationMode.LIVE, "admin", world.later(1)
     )
     world.tracker.destinations.seed_modes({"pacs": DestinationMode.SHADOW}, world.later(1))
-    assert world.tracker.destinations.list_modes() == {"pacs": DestinationMode.LIVE}
+    modes = {row.name: row.mode for row in world.tracker.node_queries.list_destinations()}
+    assert modes == {"pacs": DestinationMode.LIVE}
 
 
 def test_every_change_of_a_mode_is_written_down_with_who_did_it(world: World) -> None:
@@ -210,11 +213,12 @@ def test_every_change_of_a_mode_is_written_down_with_who_did_it(world: World) ->
     destinations.seed_modes({"pacs": DestinationMode.SHADOW}, world.now)
     assert destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.later(1))
     assert not destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.later(1))
-    trail = destinations.list_changes("pacs")
-    assert [(one.old_mode, one.new_mode, one.changed_by) for one in trail] == [
-        (DestinationMode.SHADOW, DestinationMode.LIVE, "admin"),
-        (None, DestinationMode.SHADOW, "settings"),
-    ]
+    with world.tracker.database.begin_read() as session:
+        rows = session.scalars(select(DestinationChangeRow).order_by(DestinationChangeRow.id))
+        assert [(row.destination, row.old_mode, row.new_mode, row.changed_by) for row in rows] == [
+            ("pacs", None, DestinationMode.SHADOW, "settings"),
+            ("pacs", DestinationMode.SHADOW, DestinationMode.LIVE, "admin"),
+        ]
 
 
 def test_an_unknown_destination_is_refused(world: World) -> None:

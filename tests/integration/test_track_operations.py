@@ -12,7 +12,7 @@ from secondread.errors import TransientError
 from secondread.reasons import Outcome, Reason
 from secondread.send.overdue import AlarmRegister
 from secondread.settings import DestinationMode
-from secondread.track import refusal_counts
+from secondread.track.operations import add_refusals
 from secondread.track.states import DeliveryState, StudyState
 from secondread.track.tables import RefusalRow
 from secondread.track.tracker import Tracker
@@ -107,7 +107,7 @@ def test_refusals_that_are_alike_are_counted_together(world: World) -> None:
 def test_a_scan_with_ever_new_names_fills_no_table(tracker: Tracker) -> None:
     with tracker.database.begin_write() as session:
         for number in (*range(50), 3):
-            refusal_counts.add_refusals(session, [refusal(f"SCAN{number}")], most_rows=10)
+            add_refusals(session, [refusal(f"SCAN{number}")], most_rows=10)
         rows = session.scalar(select(func.count()).select_from(RefusalRow))
         total = session.scalar(select(func.sum(RefusalRow.count)))
     assert (rows, total) == (11, 51)
@@ -142,7 +142,7 @@ def test_a_treatment_is_written_down_once(world: World) -> None:
     assert world.tracker.treatments.add_treatment(patient, earlier, world.now)
     world.send_study()
     assert world.tracker.treatments.list_for_study(STUDY) == [earlier, surgery]
-    assert world.tracker.treatments.list_studies(patient) == [STUDY]
+    assert world.studies_of(patient) == {STUDY}
 
 
 def test_a_treatment_belongs_to_the_id_together_with_its_issuer(world: World) -> None:

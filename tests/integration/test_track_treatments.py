@@ -161,7 +161,7 @@ def test_images_under_the_merged_id_are_the_same_patients_from_then_on(world: Wo
     world.send_study()
     merge(world)
     send_other(world, "1.2.3.6", date="20251101")
-    assert set(world.tracker.treatments.list_studies(PATIENT)) == {STUDY, "1.2.3.4", "1.2.3.6"}
+    assert world.studies_of(PATIENT) == {STUDY, "1.2.3.4", "1.2.3.6"}
     assert world.tracker.patients.find_canonical_key(OTHER) == PATIENT
     assert world.tracker.patients.find_canonical_key(PatientKey("P9", "")) == PatientKey("P9", "")
     world.arrive(mammogram("RCC", "1.2.3.6", patient="P1", date="20251101"))
@@ -210,7 +210,7 @@ def test_a_chain_of_merges_ends_in_one_patient(world: World) -> None:
     merge(world, third, OTHER)
     merge(world, OTHER, PATIENT)
     assert world.tracker.patients.find_canonical_key(third) == PATIENT
-    assert len(world.tracker.treatments.list_studies(third)) == 3
+    assert len(world.studies_of(third)) == 3
 
 
 def test_the_same_treatment_of_both_ids_is_kept_once(world: World) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from secondread.accept.ledger import RefusalKind
 from secondread.followup.timeline import build_histories
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
@@ -418,7 +419,7 @@ def test_a_refused_context_names_class_and_transfer_syntax(
 ) -> None:
     fake.refused = [
         refusal(
-            what="context",
+            kind=RefusalKind.CONTEXT,
             reason=Reason.TRANSFER_SYNTAX_REFUSED,
             sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
             transfer_syntax="1.2.840.10008.1.2.2",

@@ -35,7 +35,7 @@ from secondread.settings import ObjectKind, Settings, load_settings
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
 from secondread.track.studies import Digests
-from secondread.track.values import ClaimedRevision, OutboxEntry, TreatmentRecord
+from secondread.track.values import ClaimedRevision, RecordedObject, TreatmentRecord
 from secondread.workflow.order import run_failure, run_reading
 from secondread.workflow.steps import ReadingSteps
 from secondread.workflow.tools import ReadingTools
@@ -181,7 +181,7 @@ class Desk:
         run_reading(self.steps, run_at_once, claimed.study_uid, claimed.number)
         return claimed
 
-    def outbox(self, revision: int) -> tuple[OutboxEntry, ...]:
+    def outbox(self, revision: int) -> tuple[RecordedObject, ...]:
         return self.node.tracker.results.list_outbox("1.2.3", revision)
 
     def sr(self, revision: int) -> Dataset:

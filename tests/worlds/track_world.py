@@ -21,17 +21,19 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import Ledger, PeerAssociation, RecordOutcome, StoredInstance
+from secondread.assemble.mammogram import PatientKey
 from secondread.reasons import Outcome
 from secondread.settings import AssembleSettings, DestinationMode, ObjectKind
 from secondread.track.database import Database
 from secondread.track.results import Results
 from secondread.track.studies import Digests
+from secondread.track.summaries import StudyFilter
 from secondread.track.tracker import Tracker
 from secondread.track.values import (
     ClaimedRevision,
-    OutboxEntry,
     RecordedFinding,
     RecordedImage,
+    RecordedObject,
     RecordedReading,
 )
 
@@ -126,8 +128,8 @@ def stored(
 
 def outbox_entry(
     study: str, revision: int, profile: str = "default", index: int = 0
-) -> OutboxEntry:
-    return OutboxEntry(
+) -> RecordedObject:
+    return RecordedObject(
         profile=profile,
         kind=ObjectKind.CAPTURE,
         index=index,
@@ -159,7 +161,7 @@ def finding(
 def reading(
     claimed: ClaimedRevision,
     *,
-    entries: Sequence[OutboxEntry] | None = None,
+    entries: Sequence[RecordedObject] | None = None,
     findings: Sequence[RecordedFinding] = (),
     images: Sequence[RecordedImage] = (),
     outcome: Outcome = Outcome.NO_FINDINGS,
@@ -173,7 +175,7 @@ def reading(
         reasons=(),
         images=tuple(images),
         findings=tuple(findings),
-        outbox=tuple(made),
+        objects=tuple(made),
     )
 
 
@@ -227,8 +229,8 @@ class World:
         assert claimed is not None
         return claimed
 
-    def record(self, result: RecordedReading) -> tuple[OutboxEntry, ...]:
-        return self.tracker.results.record(result, self.profiles, self.now)
+    def record(self, result: RecordedReading) -> tuple[RecordedObject, ...]:
+        return self.tracker.results.record_reading(result, self.profiles, self.now)
 
     def read_study(self, study: str = STUDY) -> ClaimedRevision:
         """Wait until a study that has come is due, and read it."""
@@ -236,6 +238,10 @@ class World:
         claimed = self.claimed(study)
         self.record(reading(claimed))
         return claimed
+
+    def studies_of(self, patient: PatientKey) -> set[str]:
+        matching = StudyFilter(patient=patient)
+        return {row.study_uid for row in self.tracker.study_queries.list_studies(matching=matching)}
 
     def state(self, study: str = STUDY) -> str:
         detail = self.tracker.study_queries.find_detail(study)
@@ -252,7 +258,7 @@ def claim_all(url: str, worker: str) -> list[str]:
         for study in due:
             claimed = tracker.studies.claim_study(study.study_uid, worker, DIGESTS, now)
             if claimed is not None:
-                mine.append(claimed.workflow_id)
+                mine.append(f"{claimed.study_uid}:{claimed.number}")
     tracker.close()
     return mine
 
@@ -269,4 +275,4 @@ def record_and_hang(url: str, result: RecordedReading, written: Event) -> None:
                 written.set()
                 time.sleep(600)
 
-    Results(Hanging(url)).record(result, {"pacs": "default"}, START)
+    Results(Hanging(url)).record_reading(result, {"pacs": "default"}, START)

@@ -14,6 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.applications import Starlette
 
 from secondread.accept.archive import Archive
+from secondread.accept.ledger import Refusal, RefusalKind
 from secondread.errors import TransientError
 from secondread.followup.timeline import LesionHistory
 from secondread.reasons import ImageStatus, Outcome, Reason
@@ -35,7 +36,6 @@ from secondread.track.summaries import (
     NodeCounts,
     OutboxObjectSummary,
     ProcessSummary,
-    RefusalSummary,
     RevisionSummary,
     StudyDetail,
     StudyFilter,
@@ -146,9 +146,9 @@ def delivery(destination: str = "pacs", **values: object) -> DeliverySummary:
     return replace(usual, **values)  # type: ignore[arg-type]
 
 
-def refusal(**values: object) -> RefusalSummary:
-    usual = RefusalSummary(
-        what="association",
+def refusal(**values: object) -> Refusal:
+    usual = Refusal(
+        kind=RefusalKind.ASSOCIATION,
         reason=Reason.CALLING_AE_UNKNOWN,
         calling_ae_title="MAMMO_3",
         called_ae_title="SECONDREAD",
@@ -205,7 +205,7 @@ class FakeTracker:
 
     studies: list[StudySummary] = field(default_factory=list)
     details: dict[str, StudyDetail] = field(default_factory=dict)
-    refused: list[RefusalSummary] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
     where: list[DestinationSummary] = field(default_factory=lambda: [destination()])
     who: list[ProcessSummary] = field(default_factory=running)
     raised: list[AlarmSummary] = field(default_factory=list)
@@ -277,7 +277,7 @@ class FakeTracker:
         self.ping()
         return self.where
 
-    def list_refusals(self, limit: int = 200) -> list[RefusalSummary]:
+    def list_refusals(self, limit: int = 200) -> list[Refusal]:
         self.ping()
         return self.refused[:limit]
 

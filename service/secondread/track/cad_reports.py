@@ -1,4 +1,4 @@
-"""Where the CAD reports of a patient's earlier exams lie: other makers', and this node's own."""
+"""The stored CAD reports of a patient's earlier studies: other makers', and this node's own."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -32,7 +32,7 @@ class CadReports:
     Parameters
     ----------
     database
-        Where they are written down.
+        Where they are recorded.
     """
 
     def __init__(self, database: Database) -> None:
@@ -46,21 +46,21 @@ class CadReports:
         with self._database.begin_read() as session:
             study = session.get(StudyRow, study_uid)
             earlier = [] if study is None else find_earlier_studies(session, study)[:_MOST_PRIORS]
-            return [file for one in earlier for file in _files(session, one)]
+            return [file for prior in earlier for file in _list_files(session, prior)]
 
     def list_for_study(self, study_uid: str) -> list[ReportFile]:
         """Return the CAD reports of one study, as `list_for_priors` does."""
         with self._database.begin_read() as session:
             study = session.get(StudyRow, study_uid)
-            return [] if study is None else _files(session, study)
+            return [] if study is None else _list_files(session, study)
 
 
-def _files(session: Session, study: StudyRow) -> list[ReportFile]:
-    paths = (*_received(session, study.study_uid), *_own(session, study.study_uid))
+def _list_files(session: Session, study: StudyRow) -> list[ReportFile]:
+    paths = (*_list_received(session, study.study_uid), *_list_own(session, study.study_uid))
     return [ReportFile(study.study_uid, study.study_date, path) for path in paths]
 
 
-def _received(session: Session, study_uid: str) -> list[str]:
+def _list_received(session: Session, study_uid: str) -> list[str]:
     rows = (
         select(InstanceRow.path)
         .where(
@@ -74,7 +74,7 @@ def _received(session: Session, study_uid: str) -> list[str]:
     return list(session.scalars(rows))
 
 
-def _own(session: Session, study_uid: str) -> list[str]:
+def _list_own(session: Session, study_uid: str) -> list[str]:
     revision = find_latest_finished(session, study_uid)
     if revision is None:
         return []

@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Session
 
 from secondread.send.outbox import DeliveryBatch, OutboxObject, StoreAnswer
-from secondread.settings import DestinationMode, Proof
+from secondread.settings import Proof
 from secondread.track.database import Database
+from secondread.track.delivery_rows import (
+    LONGEST_ERROR,
+    find_oldest,
+    lock_deliveries,
+    lock_live_destination,
+    lock_next_study,
+    prove,
+)
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
-from secondread.track.tables import DeliveryRow, DestinationRow, OutboxObjectRow
-
-_LONGEST_ERROR = 500
+from secondread.track.tables import DeliveryRow, OutboxObjectRow
 
 
 class Deliveries:
@@ -40,28 +46,21 @@ class Deliveries:
         a lease holds.
         """
         with self._database.begin_write() as session:
-            # The destination's row is the lock: a study is not split between two workers.
-            live = session.scalars(
-                select(DestinationRow)
-                .where(
-                    DestinationRow.name == destination, DestinationRow.mode == DestinationMode.LIVE
-                )
-                .with_for_update()
-            ).one_or_none()
-            study_uid = None if live is None else _next_study(session, destination, now)
-            if study_uid is None:
+            if not lock_live_destination(session, destination):
                 return None
-            rows = session.execute(
-                select(DeliveryRow, OutboxObjectRow)
-                .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
-                .where(_is_ready(destination, now), OutboxObjectRow.study_uid == study_uid)
-                .order_by(DeliveryRow.id)
-            ).all()
-            claim = f"{rows[0][0].id}:{rows[0][0].attempts + 1}"
+            rows = lock_next_study(session, _is_ready(destination, now))
+            if not rows:
+                return None
+            first, first_object = rows[0]
+            claim = f"{first.id}:{first.attempts + 1}"
             for delivery, _ in rows:
-                _take(delivery, claim, worker, now + timedelta(seconds=lease_seconds))
+                if delivery.state is DeliveryState.SENDING:
+                    delivery.state = step_delivery(delivery.state, DeliveryEvent.LEASE_EXPIRED)
+                delivery.state = step_delivery(delivery.state, DeliveryEvent.CLAIMED)
+                delivery.attempts += 1
+                delivery.lease(claim, worker, now + timedelta(seconds=lease_seconds))
             return DeliveryBatch(
-                study_uid=study_uid,
+                study_uid=first_object.study_uid,
                 destination=destination,
                 objects=tuple(self._object(row) for _, row in rows),
                 attempt=max(delivery.attempts for delivery, _ in rows),
@@ -77,20 +76,17 @@ class Deliveries:
     ) -> None:
         """Record the objects that the destination holds, also when the lease has run out."""
         with self._database.begin_write() as session:
-            for delivery, answer in _answered(session, batch, answers):
-                if delivery.state is DeliveryState.DELIVERED:
-                    continue
-                delivery.state = step_delivery(delivery.state, DeliveryEvent.PROVEN)
-                delivery.delivered_at, delivery.proof = now, proof
-                delivery.last_status, delivery.last_error = answer.status, None
-                _release(delivery)
+            for delivery, answer in _match_answers(session, batch, answers):
+                if delivery.state is not DeliveryState.DELIVERED:
+                    prove(delivery, proof, now)
+                    delivery.last_status = answer.status
 
     def record_stored(
         self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
     ) -> None:
         """Record the objects whose destination has to prove that it holds them, from now on."""
         with self._database.begin_write() as session:
-            for delivery, answer in _answered(session, batch, answers):
+            for delivery, answer in _match_answers(session, batch, answers):
                 before = delivery.state
                 delivery.state = step_delivery(before, DeliveryEvent.STORED)
                 if delivery.state is before:
@@ -99,7 +95,7 @@ class Deliveries:
                 delivery.first_stored_at = delivery.first_stored_at or now
                 delivery.proof_asked = 0
                 delivery.last_status, delivery.last_error = answer.status, None
-                _release(delivery)
+                delivery.release()
 
     def record_failed(
         self,
@@ -113,29 +109,25 @@ class Deliveries:
         What another worker has claimed meanwhile is left to that one.
         """
         with self._database.begin_write() as session:
-            for delivery, answer in _answered(session, batch, answers):
+            for delivery, answer in _match_answers(session, batch, answers):
                 if delivery.claim != batch.claim:
                     continue
                 delivery.state = step_delivery(delivery.state, DeliveryEvent.FAILED)
                 delivery.due_at = next_attempt_at
                 delivery.last_status = answer.status
-                delivery.last_error = f"{answer.kind.value}: {answer.detail}"[:_LONGEST_ERROR]
-                _release(delivery)
+                delivery.last_error = f"{answer.kind.value}: {answer.detail}"[:LONGEST_ERROR]
+                delivery.release()
 
     def find_oldest_waiting(self, destination: str) -> datetime | None:
         """Return since when the oldest object waits that a live destination never stored."""
-        statement = (
-            select(func.min(DeliveryRow.created_at))
-            .join(DestinationRow, DeliveryRow.destination == DestinationRow.name)
-            .where(
-                DeliveryRow.destination == destination,
+        with self._database.begin_read() as session:
+            return find_oldest(
+                session,
+                destination,
+                DeliveryRow.created_at,
                 DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
                 DeliveryRow.first_stored_at.is_(None),
-                DestinationRow.mode == DestinationMode.LIVE,
             )
-        )
-        with self._database.begin_read() as session:
-            return session.scalar(statement)
 
     def _object(self, row: OutboxObjectRow) -> OutboxObject:
         return OutboxObject(
@@ -156,40 +148,9 @@ def _is_ready(destination: str, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _next_study(session: Session, destination: str, now: datetime) -> str | None:
-    return session.scalar(
-        select(OutboxObjectRow.study_uid)
-        .join(DeliveryRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(_is_ready(destination, now))
-        .order_by(DeliveryRow.due_at, DeliveryRow.id)
-        .limit(1)
-    )
-
-
-def _take(delivery: DeliveryRow, claim: str, worker: str, lease_until: datetime) -> None:
-    if delivery.state is DeliveryState.SENDING:
-        delivery.state = step_delivery(delivery.state, DeliveryEvent.LEASE_EXPIRED)
-    delivery.state = step_delivery(delivery.state, DeliveryEvent.CLAIMED)
-    delivery.attempts += 1
-    delivery.claim, delivery.leased_by, delivery.lease_until = claim, worker, lease_until
-
-
-def _release(delivery: DeliveryRow) -> None:
-    delivery.claim = delivery.leased_by = delivery.lease_until = None
-
-
-def _answered(
+def _match_answers(
     session: Session, batch: DeliveryBatch, answers: Sequence[StoreAnswer]
 ) -> list[tuple[DeliveryRow, StoreAnswer]]:
     by_uid = {answer.sop_instance_uid: answer for answer in answers}
-    rows = session.execute(
-        select(DeliveryRow, OutboxObjectRow.sop_instance_uid)
-        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(
-            DeliveryRow.destination == batch.destination,
-            OutboxObjectRow.sop_instance_uid.in_(by_uid),
-        )
-        .order_by(DeliveryRow.id)
-        .with_for_update(of=DeliveryRow)
-    )
+    rows = lock_deliveries(session, batch.destination, by_uid)
     return [(delivery, by_uid[uid]) for delivery, uid in rows]

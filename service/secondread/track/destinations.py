@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
-
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.settings import DestinationMode
 from secondread.track.database import Database, insert_if_new
-from secondread.track.summaries import ModeChange
 from secondread.track.tables import DestinationChangeRow, DestinationRow
 
 log = get_logger(__name__)
@@ -30,7 +27,7 @@ class Destinations:
         self._database = database
 
     def seed_modes(self, modes: Mapping[str, DestinationMode], now: datetime) -> None:
-        """Make the destinations that the database has not met, in the mode of the settings.
+        """Add the destinations that the database does not know, in the mode of the settings.
 
         The mode of one that it knows is left: the database rules from then on.
         """
@@ -38,10 +35,10 @@ class Destinations:
             for name, mode in modes.items():
                 values = {"name": name, "mode": mode, "changed_at": now, "changed_by": SEEDED_BY}
                 if insert_if_new(session, DestinationRow, values):
-                    session.add(_change(name, None, mode, SEEDED_BY, now))
+                    session.add(_make_change(name, None, mode, SEEDED_BY, now))
 
     def set_mode(self, name: str, mode: DestinationMode, by: str, now: datetime) -> bool:
-        """Change a destination's mode, and write down who did; say whether it was another.
+        """Change a destination's mode, and record who did; return whether it was another.
 
         Going live sends what is read from then on; what was read in shadow stays there. What
         was read while live and has not left yet waits through a pause or a shadow time.
@@ -57,32 +54,13 @@ class Destinations:
                 raise InputError(f"there is no destination {name}")
             if destination.mode is mode:
                 return False
-            session.add(_change(name, destination.mode, mode, by, now))
+            session.add(_make_change(name, destination.mode, mode, by, now))
             destination.mode, destination.changed_by, destination.changed_at = mode, by, now
         log.info("destination_mode_changed", destination=name, mode=mode.value, by=by)
         return True
 
-    def list_modes(self) -> dict[str, DestinationMode]:
-        """Return the mode of each destination, by name."""
-        with self._database.begin_read() as session:
-            rows = session.scalars(select(DestinationRow).order_by(DestinationRow.name))
-            return {row.name: row.mode for row in rows}
 
-    def list_changes(self, name: str) -> list[ModeChange]:
-        """Return who changed a destination's mode, the latest first."""
-        statement = (
-            select(DestinationChangeRow)
-            .where(DestinationChangeRow.destination == name)
-            .order_by(DestinationChangeRow.id.desc())
-        )
-        with self._database.begin_read() as session:
-            return [
-                ModeChange(row.old_mode, row.new_mode, row.changed_at, row.changed_by)
-                for row in session.scalars(statement)
-            ]
-
-
-def _change(
+def _make_change(
     name: str, old: DestinationMode | None, new: DestinationMode, by: str, now: datetime
 ) -> DestinationChangeRow:
     return DestinationChangeRow(

@@ -1,4 +1,4 @@
-"""Lesions over the years: where earlier readings saw them, and what radiologists said of them."""
+"""Lesions over the years: where earlier readings saw them, and how radiologists assessed them."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
@@ -25,6 +25,7 @@ from secondread.track.tables import (
     PriorFindingRow,
     RevisionRow,
     StudyRow,
+    from_row,
 )
 
 CATEGORIES = frozenset({"0", "1", "2", "3", "4", "4A", "4B", "4C", "5", "6"})
@@ -69,7 +70,7 @@ class Lesions:
         rows = sorted(rows, key=lambda row: (row.finished_at, row.revision), reverse=True)
         return tuple(
             tuple(
-                _known(row.sop_instance_uid, row.document, row.tracking_uid)
+                _make_finding(row.sop_instance_uid, row.document, row.tracking_uid)
                 for row in group
                 # Without an outline, as another version may write it, nobody knows the place.
                 if row.document.get("outline")
@@ -86,13 +87,13 @@ class Lesions:
             The patient is not known.
         """
         with self._database.begin_read() as session:
-            known = look_up_patient(session, patient)
-            if known is None:
+            row = look_up_patient(session, patient)
+            if row is None:
                 raise InputError("the patient is not known; see: secondread patients list")
-            return _histories(session, known.id)
+            return _make_histories(session, row.id)
 
     def list_for_study(self, study_uid: str) -> tuple[LesionHistory, ...]:
-        """Return the lesions that a study shows, or that its results say are not there any more."""
+        """Return the lesions that a study shows, or that are gone by its results."""
         with self._database.begin_read() as session:
             patient = session.scalar(
                 select(StudyRow.patient).where(StudyRow.study_uid == study_uid)
@@ -100,21 +101,21 @@ class Lesions:
             if patient is None:
                 return ()
             return tuple(
-                one
-                for one in _histories(session, patient)
-                if any(seen.study_uid == study_uid for seen in one.sightings)
-                or any(gone.study_uid == study_uid for gone in one.absences)
+                lesion
+                for lesion in _make_histories(session, patient)
+                if any(seen.study_uid == study_uid for seen in lesion.sightings)
+                or any(gone.study_uid == study_uid for gone in lesion.absences)
             )
 
     def record_assessment(
         self, study_uid: str, side: str, category: str, now: datetime, by: str
     ) -> None:
-        """Write down the radiologist's category of a breast; an empty one withdraws it.
+        """Record the radiologist's category of a breast; an empty one withdraws it.
 
         Raises
         ------
         InputError
-            The study is not known, or it is no side or category.
+            The study is not known, or the side or category does not exist.
         """
         if side not in {"R", "L"}:
             raise InputError("a breast is R or L")
@@ -134,26 +135,36 @@ class Lesions:
             )
 
 
-def _known(image: str, document: Mapping[str, Any], lesion: str) -> TrackedFinding:
+def _make_finding(image: str, document: Mapping[str, Any], lesion: str) -> TrackedFinding:
     outline = tuple(PointPx(col, row) for col, row in document["outline"])
     return TrackedFinding(image, outline, lesion)
 
 
-def _histories(session: Session, patient: int) -> tuple[LesionHistory, ...]:
-    categories: dict[tuple[str, str], str] = {}
-    for entry in session.scalars(
+def _make_histories(session: Session, patient: int) -> tuple[LesionHistory, ...]:
+    entries = session.scalars(
         select(AssessmentRow)
         .join(StudyRow, AssessmentRow.study_uid == StudyRow.study_uid)
         .where(StudyRow.patient == patient)
         .order_by(AssessmentRow.recorded_at, AssessmentRow.id)
-    ):
-        categories[entry.study_uid, entry.side] = entry.category
-    given = {key: category for key, category in categories.items() if category}
-    seen = [*_own(session, patient), *_reread(session, patient)]
-    return build_histories(seen, _missing(session, patient), given)
+    )
+    # The last entry counts, and an empty one withdraws the category.
+    latest = {(entry.study_uid, entry.side): entry.category for entry in entries}
+    categories = {key: category for key, category in latest.items() if category}
+    prior_rows = _load_prior_findings(session, patient)
+    prior_sightings = [
+        _make_sighting(finding, finding.label, lesion, revision, (finding.study_uid, prior_date))
+        for finding, lesion, revision, _, prior_date in prior_rows
+    ]
+    absences = [
+        LesionAbsence(lesion, revision.study_uid, study_date, finding.label, finding.missed)
+        for finding, lesion, revision, study_date, _ in prior_rows
+        if finding.missed is not None
+    ]
+    sightings = [*_load_own_sightings(session, patient), *prior_sightings]
+    return build_histories(sightings, absences, categories)
 
 
-def _latest() -> ColumnElement[bool]:
+def _is_latest() -> ColumnElement[bool]:
     """Whether a revision is the latest of its study that has results."""
     other = aliased(RevisionRow)
     latest = (
@@ -165,8 +176,8 @@ def _latest() -> ColumnElement[bool]:
     return and_(RevisionRow.state == RevisionState.FINISHED, RevisionRow.number == latest)
 
 
-def _own(session: Session, patient: int) -> Iterator[Sighting]:
-    """Give what the latest results of the patient's studies say of lesions."""
+def _load_own_sightings(session: Session, patient: int) -> Iterator[Sighting]:
+    """Yield the lesions in the latest results of the patient's studies."""
     rows = session.execute(
         select(
             FindingRow,
@@ -185,28 +196,14 @@ def _own(session: Session, patient: int) -> Iterator[Sighting]:
                 ImageResultRow.sop_instance_uid == FindingRow.sop_instance_uid,
             ),
         )
-        .where(StudyRow.patient == patient, _latest())
+        .where(StudyRow.patient == patient, _is_latest())
     )
-    for finding, label, lesion, revision, day in rows:
-        yield _sighting(finding, label, lesion, revision, (revision.study_uid, day))
+    for finding, label, lesion, revision, study_date in rows:
+        yield _make_sighting(finding, label, lesion, revision, (revision.study_uid, study_date))
 
 
-def _reread(session: Session, patient: int) -> Iterator[Sighting]:
-    """Give what they say of the priors' images."""
-    for finding, lesion, revision, _, prior_day in _of_priors(session, patient):
-        yield _sighting(finding, finding.label, lesion, revision, (finding.study_uid, prior_day))
-
-
-def _missing(session: Session, patient: int) -> list[LesionAbsence]:
-    """Return what they say is not there any more."""
-    return [
-        LesionAbsence(lesion, revision.study_uid, day, finding.label, finding.missed)
-        for finding, lesion, revision, day, _ in _of_priors(session, patient)
-        if finding.missed is not None
-    ]
-
-
-def _of_priors(session: Session, patient: int) -> list[Any]:
+def _load_prior_findings(session: Session, patient: int) -> list[Any]:
+    """Return what those results found in the priors' images, or miss of it in their own."""
     prior = aliased(StudyRow)
     return list(
         session.execute(
@@ -221,12 +218,12 @@ def _of_priors(session: Session, patient: int) -> list[Any]:
             .join(StudyRow, RevisionRow.study_uid == StudyRow.study_uid)
             .join(LesionRow, PriorFindingRow.lesion == LesionRow.id)
             .outerjoin(prior, PriorFindingRow.study_uid == prior.study_uid)
-            .where(StudyRow.patient == patient, _latest())
+            .where(StudyRow.patient == patient, _is_latest())
         )
     )
 
 
-def _sighting(
+def _make_sighting(
     row: FindingRow | PriorFindingRow,
     label: str,
     lesion: str,
@@ -234,22 +231,18 @@ def _sighting(
     study: tuple[str, date | None],
 ) -> Sighting:
     document: Mapping[str, Any] = row.document
-    described = document.get("morphology") or [["", 0.0]]
+    morphologies = document.get("morphology") or [["", 0.0]]
     change = document.get("change")
-    return Sighting(
+    return from_row(
+        Sighting,
+        row,
         lesion=lesion,
         study_uid=study[0],
         study_date=study[1],
-        sop_instance_uid=row.sop_instance_uid,
         label=label,
-        finding_id=row.finding_id,
-        kind=row.kind,
         calcifications=int(document.get("calcifications") or 0),
         long_axis_mm=float(document.get("long_axis_mm") or 0.0),
-        morphology=str(described[0][0]).replace("_", " "),
-        certainty=row.certainty,
-        suspicion=row.suspicion,
-        shown=row.shown,
+        morphology=str(morphologies[0][0]).replace("_", " "),
         change=ChangeKind[change.upper()].words if change else "",
         read_at=revision.finished_at or revision.started_at,
         model_digest=revision.model_digest,

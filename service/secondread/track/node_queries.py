@@ -6,7 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from secondread.reasons import Outcome, Reason
+from secondread.accept.ledger import Refusal
+from secondread.reasons import Outcome
 from secondread.track.assembly import is_due
 from secondread.track.database import Database
 from secondread.track.states import UNDELIVERED, DeliveryState, FetchState, StudyState
@@ -16,7 +17,6 @@ from secondread.track.summaries import (
     ExpectedFile,
     NodeCounts,
     ProcessSummary,
-    RefusalSummary,
 )
 from secondread.track.tables import (
     AlarmRow,
@@ -24,10 +24,10 @@ from secondread.track.tables import (
     DestinationRow,
     FetchRequestRow,
     InstanceRow,
-    OutboxObjectRow,
     ProcessRow,
     RefusalRow,
     StudyRow,
+    from_row,
 )
 
 
@@ -46,66 +46,37 @@ class NodeQueries:
     def list_destinations(self) -> list[DestinationSummary]:
         """Return the destinations with what waits for them, by name."""
         with self._database.begin_read() as session:
-            counts = _delivery_counts(session)
-            times = _delivery_times(session)
+            counts = _count_deliveries(session)
+            times = _find_delivery_times(session)
             return [
-                DestinationSummary(
-                    name=row.name,
-                    mode=row.mode,
-                    changed_at=row.changed_at,
-                    changed_by=row.changed_by,
+                from_row(
+                    DestinationSummary,
+                    row,
                     counts={state: n for (name, state), n in counts.items() if name == row.name},
+                    last_error=_find_last_error(session, row.name),
                     **times.get(row.name, _Times())._asdict(),
-                    last_error=_last_error(session, row.name),
                 )
                 for row in session.scalars(select(DestinationRow).order_by(DestinationRow.name))
             ]
 
-    def list_refusals(self, limit: int = 200) -> list[RefusalSummary]:
+    def list_refusals(self, limit: int = 200) -> list[Refusal]:
         """Return what was refused, the latest first."""
         latest = select(RefusalRow).order_by(RefusalRow.last_at.desc(), RefusalRow.id).limit(limit)
         with self._database.begin_read() as session:
-            return [
-                RefusalSummary(
-                    what=row.what,
-                    reason=Reason(row.reason),
-                    calling_ae_title=row.calling_ae_title,
-                    called_ae_title=row.called_ae_title,
-                    address=row.address,
-                    sop_class_uid=row.sop_class_uid,
-                    transfer_syntax=row.transfer_syntax,
-                    count=row.count,
-                    first_at=row.first_at,
-                    last_at=row.last_at,
-                )
-                for row in session.scalars(latest)
-            ]
+            return [from_row(Refusal, row) for row in session.scalars(latest)]
 
     def list_processes(self) -> list[ProcessSummary]:
         """Return the processes that did not end as they should, by name."""
         with self._database.begin_read() as session:
-            return [
-                ProcessSummary(
-                    name=row.name,
-                    kind=row.kind,
-                    host=row.host,
-                    pid=row.pid,
-                    version=row.version,
-                    started_at=row.started_at,
-                    beat_at=row.beat_at,
-                )
-                for row in session.scalars(select(ProcessRow).order_by(ProcessRow.name))
-            ]
+            rows = session.scalars(select(ProcessRow).order_by(ProcessRow.name))
+            return [from_row(ProcessSummary, row) for row in rows]
 
     def list_alarms(self) -> list[AlarmSummary]:
         """Return the alarms that are raised, the most urgent and oldest first."""
         with self._database.begin_read() as session:
             rows = session.scalars(select(AlarmRow).where(AlarmRow.cleared_at.is_(None)))
-            found = [
-                AlarmSummary(row.kind, row.subject, row.detail, row.severity, row.raised_at)
-                for row in rows
-            ]
-        return sorted(found, key=lambda alarm: (alarm.severity, alarm.raised_at))
+            alarms = [from_row(AlarmSummary, row) for row in rows]
+        return sorted(alarms, key=lambda alarm: (alarm.severity, alarm.raised_at))
 
     def count_all(self, now: datetime) -> NodeCounts:
         """Return the gauges: studies by state and outcome, deliveries by destination and state."""
@@ -122,17 +93,10 @@ class NodeQueries:
                 studies=dict.fromkeys(StudyState, 0) | {row.state: row[1] for row in states},
                 outcomes=dict.fromkeys(Outcome, 0)
                 | {outcome: n for outcome, n in outcomes if outcome},
-                deliveries=_delivery_counts(session),
+                deliveries=_count_deliveries(session),
                 alarms=session.scalar(raised) or 0,
                 due_studies=session.scalar(due) or 0,
-                priors=_prior_counts(session),
-            )
-
-    def outbox_path(self, outbox_id: int) -> str | None:
-        """Return where a result object lies, relative to the outbox folder."""
-        with self._database.begin_read() as session:
-            return session.scalar(
-                select(OutboxObjectRow.path).where(OutboxObjectRow.id == outbox_id)
+                priors=_count_fetch_requests(session),
             )
 
     def list_expected_files(self, after: int = 0, limit: int = 1000) -> list[ExpectedFile]:
@@ -141,13 +105,10 @@ class NodeQueries:
             select(InstanceRow).where(InstanceRow.id > after).order_by(InstanceRow.id).limit(limit)
         )
         with self._database.begin_read() as session:
-            return [
-                ExpectedFile(row.id, row.study_uid, row.path, row.sha256, row.size_bytes)
-                for row in session.scalars(page)
-            ]
+            return [from_row(ExpectedFile, row) for row in session.scalars(page)]
 
 
-def _delivery_counts(session: Session) -> dict[tuple[str, DeliveryState], int]:
+def _count_deliveries(session: Session) -> dict[tuple[str, DeliveryState], int]:
     names = session.scalars(select(DestinationRow.name).order_by(DestinationRow.name))
     counts = {(name, state): 0 for name in names for state in DeliveryState}
     rows = session.execute(
@@ -158,7 +119,7 @@ def _delivery_counts(session: Session) -> dict[tuple[str, DeliveryState], int]:
     return counts | {(name, state): n for name, state, n in rows}
 
 
-def _prior_counts(session: Session) -> dict[tuple[str, FetchState], int]:
+def _count_fetch_requests(session: Session) -> dict[tuple[str, FetchState], int]:
     rows = session.execute(
         select(FetchRequestRow.source, FetchRequestRow.state, func.count()).group_by(
             FetchRequestRow.source, FetchRequestRow.state
@@ -173,7 +134,7 @@ class _Times(NamedTuple):
     last_delivered_at: datetime | None = None
 
 
-def _delivery_times(session: Session) -> dict[str, _Times]:
+def _find_delivery_times(session: Session) -> dict[str, _Times]:
     is_waiting = DeliveryRow.state.in_(UNDELIVERED)
     rows = session.execute(
         select(
@@ -186,7 +147,7 @@ def _delivery_times(session: Session) -> dict[str, _Times]:
     return {name: _Times(*times) for name, *times in rows}
 
 
-def _last_error(session: Session, destination: str) -> str | None:
+def _find_last_error(session: Session, destination: str) -> str | None:
     return session.scalar(
         select(DeliveryRow.last_error)
         .where(

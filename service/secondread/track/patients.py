@@ -1,7 +1,7 @@
-"""Who a patient is: a row for each ID and issuer, the only place where an identity stands.
+"""Patients: a row for each ID and issuer, the only place where an identity stands.
 
-Two IDs of one woman are merged by a person: one row then points to the other, and what either
-had belongs to that one. Files keep the ID that they came with.
+A person merges two IDs of one patient: one row then points to the other, and what either had
+belongs to that one. Files keep the ID that they came with.
 """
 
 from datetime import datetime
@@ -15,34 +15,44 @@ from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.track.database import Database, insert_if_new
-from secondread.track.prior_choice import FetchRules, revise_if_priors_gained
-from secondread.track.tables import LesionRow, PatientMergeRow, PatientRow, StudyRow, TreatmentRow
-from secondread.track.treatment_changes import are_alike, revise_for_treatment
+from secondread.track.prior_choice import FetchRules
+from secondread.track.revision_triggers import (
+    revise_for_treatment,
+    revise_if_priors_gained,
+)
+from secondread.track.tables import (
+    LesionRow,
+    PatientMergeRow,
+    PatientRow,
+    StudyRow,
+    TreatmentRow,
+    as_columns,
+    from_row,
+)
+from secondread.track.values import TreatmentRecord
 
 log = get_logger(__name__)
 
 
 def ensure_patient(session: Session, key: PatientKey) -> PatientRow:
-    """Return a patient's row, made if need be; of a merged one that of whom it is."""
-    columns = {"patient_id": key.patient_id, "issuer": key.issuer}
-    known = look_up_patient(session, key)
-    if known is None:
-        insert_if_new(session, PatientRow, columns)
-        known = session.scalars(select(PatientRow).filter_by(**columns)).one()
-    return known
+    """Return a patient's row, made if need be; of a merged ID the row that it was merged into."""
+    row = look_up_patient(session, key)
+    if row is None:
+        insert_if_new(session, PatientRow, as_columns(key))
+        row = session.scalars(select(PatientRow).filter_by(**as_columns(key))).one()
+    return row
 
 
 def look_up_patient(session: Session, key: PatientKey) -> PatientRow | None:
-    """Return a patient's row, of a merged one that of whom it is; None if there is none."""
-    row = _row(session, key)
+    """Return a patient's row, of a merged ID the row that it was merged into; None if unknown."""
+    row = _find_row(session, key)
     if row is None or row.merged_into is None:
         return row
     return session.get_one(PatientRow, row.merged_into)
 
 
-def _row(session: Session, key: PatientKey) -> PatientRow | None:
-    columns = {"patient_id": key.patient_id, "issuer": key.issuer}
-    return session.scalars(select(PatientRow).filter_by(**columns)).one_or_none()
+def _find_row(session: Session, key: PatientKey) -> PatientRow | None:
+    return session.scalars(select(PatientRow).filter_by(**as_columns(key))).one_or_none()
 
 
 class PatientSummary(NamedTuple):
@@ -77,26 +87,33 @@ class Patients:
 
     def list_patients(self, limit: int) -> list[PatientSummary]:
         """Return patients by ID, merged ones among them; at most so many."""
-        head = aliased(PatientRow)
-        studies = select(func.count()).where(StudyRow.patient == PatientRow.id).scalar_subquery()
-        done = select(func.count()).where(TreatmentRow.patient == PatientRow.id).scalar_subquery()
+        other = aliased(PatientRow)
+        studies, treatments = (
+            select(func.count()).where(table.patient == PatientRow.id).scalar_subquery()
+            for table in (StudyRow, TreatmentRow)
+        )
         statement = (
-            select(PatientRow, head, studies, done)
-            .outerjoin(head, PatientRow.merged_into == head.id)
+            select(PatientRow, other, studies, treatments)
+            .outerjoin(other, PatientRow.merged_into == other.id)
             .order_by(PatientRow.patient_id, PatientRow.issuer)
             .limit(limit)
         )
         with self._database.begin_read() as session:
             return [
-                PatientSummary(_key(one), _key(other) if other else None, images, treatments)
-                for one, other, images, treatments in session.execute(statement)
+                PatientSummary(
+                    key=from_row(PatientKey, row),
+                    merged_into=from_row(PatientKey, target) if target else None,
+                    studies=study_count,
+                    treatments=treatment_count,
+                )
+                for row, target, study_count, treatment_count in session.execute(statement)
             ]
 
     def find_canonical_key(self, key: PatientKey) -> PatientKey:
-        """Return the key of whom an ID is; the key itself where nobody merged it."""
+        """Return the key that an ID was merged into; the key itself where nobody merged it."""
         with self._database.begin_read() as session:
-            known = look_up_patient(session, key)
-            return key if known is None else _key(known)
+            row = look_up_patient(session, key)
+            return key if row is None else from_row(PatientKey, row)
 
     def merge_patients(
         self,
@@ -118,83 +135,81 @@ class Patients:
             One of them is not known, the first is merged already, or both are one patient.
         """
         with self._database.begin_write() as session:
-            one, head = _to_merge(session, merged, into)
-            before = {entry.id for entry in _treatments(session, one.id)}
-            moved = session.execute(
-                update(StudyRow)
-                .where(StudyRow.patient == one.id)
-                .values(patient=head.id)
-                .returning(StudyRow.study_uid)
-            ).all()
-            _move_treatments(session, one.id, head.id)
+            source, target = _lock_both(session, merged, into)
+            treatments = len(_list_treatments(session, source.id))
+            studies = len(
+                session.execute(
+                    update(StudyRow)
+                    .where(StudyRow.patient == source.id)
+                    .values(patient=target.id)
+                    .returning(StudyRow.study_uid)
+                ).all()
+            )
+            _move_treatments(session, source.id, target.id)
             session.execute(
-                update(LesionRow).where(LesionRow.patient == one.id).values(patient=head.id)
+                update(LesionRow).where(LesionRow.patient == source.id).values(patient=target.id)
             )
             session.execute(
                 update(PatientRow)
-                .where(PatientRow.merged_into == one.id)
-                .values(merged_into=head.id)
+                .where(PatientRow.merged_into == source.id)
+                .values(merged_into=target.id)
             )
-            one.merged_into = head.id
+            source.merged_into = target.id
             session.add(
                 PatientMergeRow(
-                    merged=one.id,
-                    into=head.id,
-                    studies=len(moved),
-                    treatments=len(before),
+                    merged=source.id,
+                    into=target.id,
+                    studies=studies,
+                    treatments=treatments,
                     merged_at=now,
                     merged_by=by,
                 )
             )
             session.flush()
-            due = _revise(session, head.id, now, revisions, fetching)
-        log.info("patients_merged", studies=len(moved), treatments=len(before), by=by)
-        return MergeResult(len(moved), len(before), tuple(due))
+            due = _revise(session, target.id, now, revisions, fetching)
+        log.info("patients_merged", studies=studies, treatments=treatments, by=by)
+        return MergeResult(studies, treatments, tuple(due))
 
 
-def _key(row: PatientRow) -> PatientKey:
-    return PatientKey(row.patient_id, row.issuer)
-
-
-def _to_merge(
+def _lock_both(
     session: Session, merged: PatientKey, into: PatientKey
 ) -> tuple[PatientRow, PatientRow]:
-    # What is quoted here would be an identity in an error's text.
-    one, head = _row(session, merged), look_up_patient(session, into)
-    if one is None or head is None:
-        which = "first" if one is None else "second"
+    # A key quoted here would be an identity in an error's text.
+    source, target = _find_row(session, merged), look_up_patient(session, into)
+    if source is None or target is None:
+        which = "first" if source is None else "second"
         raise InputError(f"the {which} patient is not known; see: secondread patients list")
-    if one.merged_into is not None:
+    if source.merged_into is not None:
         raise InputError("the first patient is merged already; see: secondread patients list")
-    if one.id == head.id:
+    if source.id == target.id:
         raise InputError("both are one patient already")
-    for row in sorted((one, head), key=lambda patient: patient.id):
+    for row in sorted((source, target), key=lambda patient: patient.id):
         session.refresh(row, with_for_update=True)
-    return one, head
+    return source, target
 
 
-def _treatments(session: Session, patient: int) -> list[TreatmentRow]:
+def _list_treatments(session: Session, patient: int) -> list[TreatmentRow]:
     return list(session.scalars(select(TreatmentRow).where(TreatmentRow.patient == patient)))
 
 
-def _move_treatments(session: Session, merged: int, head: int) -> None:
+def _move_treatments(session: Session, source: int, target: int) -> None:
     """Hand treatments over; one that both have is kept once."""
-    known = _treatments(session, head)
-    for row in _treatments(session, merged):
-        if any(are_alike(row, other) for other in known):
+    records = {from_row(TreatmentRecord, row) for row in _list_treatments(session, target)}
+    for row in _list_treatments(session, source):
+        if from_row(TreatmentRecord, row) in records:
             session.delete(row)
         else:
-            row.patient = head
+            row.patient = target
 
 
 def _revise(
     session: Session, patient: int, now: datetime, revisions: DueRules, fetching: FetchRules
 ) -> list[str]:
-    begun = session.scalars(
+    starts = session.scalars(
         select(TreatmentRow.started_on).where(TreatmentRow.patient == patient)
     ).all()
     due = set()
-    for started_on in begun:
+    for started_on in starts:
         due.update(revise_for_treatment(session, patient, started_on, now, revisions))
     studies = session.scalars(
         select(StudyRow)
@@ -202,5 +217,9 @@ def _revise(
         .order_by(StudyRow.study_date, StudyRow.study_uid)
         .with_for_update()
     ).all()
-    due.update(s.study_uid for s in studies if revise_if_priors_gained(session, s, fetching, now))
+    due.update(
+        study.study_uid
+        for study in studies
+        if revise_if_priors_gained(session, study, fetching, now)
+    )
     return sorted(due)

@@ -8,21 +8,23 @@ report finds it after any restart, and however late it comes.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
 from secondread.send.outbox import AwaitedInstance, ProofBatch
-from secondread.settings import DestinationMode, Proof
+from secondread.settings import Proof
 from secondread.track.database import Database
-from secondread.track.proof_steps import (
+from secondread.track.delivery_rows import (
+    LONGEST_ERROR,
     await_proof,
+    find_oldest,
     is_stored_since_before,
+    lock_deliveries,
+    lock_live_destination,
+    lock_next_study,
     prove,
-    refusal,
     refuse,
-    release,
-    settle,
 )
 from secondread.track.states import (
     UNDELIVERED,
@@ -37,11 +39,19 @@ from secondread.track.tables import (
     CommitmentItemRow,
     CommitmentRow,
     DeliveryRow,
-    DestinationRow,
     OutboxObjectRow,
+    from_row,
 )
 
-_LONGEST_ERROR = 500
+# PS3.3 C.14.1.1
+_FAILURE_REASONS = {
+    0x0110: "processing failure",
+    0x0112: "no such object instance",
+    0x0119: "class / instance conflict",
+    0x0122: "referenced SOP class not supported",
+    0x0131: "duplicate transaction UID",
+    0x0213: "resource limitation",
+}
 
 
 class Proofs:
@@ -67,47 +77,42 @@ class Proofs:
         if not self._is_anything_due(destination, now):
             return None
         with self._database.begin_write() as session:
-            # The destination's row is the lock, as when objects are claimed for sending.
-            live = session.scalars(
-                select(DestinationRow)
-                .where(
-                    DestinationRow.name == destination, DestinationRow.mode == DestinationMode.LIVE
-                )
-                .with_for_update()
-            ).one_or_none()
-            if live is None:
+            if not lock_live_destination(session, destination):
                 return None
-            _expire(session, destination, now)
-            rows = _due_objects(session, destination, now)
+            _expire_transactions(session, destination, now)
+            rows = lock_next_study(session, _is_due(destination, now))
             if not rows:
                 return None
-            claim = f"{rows[0][0].id}:proof:{now.timestamp():.6f}"
+            first, first_object = rows[0]
+            claim = f"{first.id}:proof:{now.timestamp():.6f}"
             for delivery, _ in rows:
                 delivery.state = step_delivery(delivery.state, DeliveryEvent.ASKED)
-                delivery.claim, delivery.leased_by = claim, worker
-                delivery.lease_until = now + timedelta(seconds=lease_seconds)
+                delivery.lease(claim, worker, now + timedelta(seconds=lease_seconds))
             return ProofBatch(
-                study_uid=rows[0][1].study_uid,
+                study_uid=first_object.study_uid,
                 destination=destination,
-                instances=tuple(_object(delivery, row) for delivery, row in rows),
+                instances=tuple(
+                    from_row(AwaitedInstance, row, times_asked=delivery.proof_asked)
+                    for delivery, row in rows
+                ),
                 claim=claim,
             )
 
     def record_request(
-        self, unproven: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
+        self, batch: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
     ) -> None:
-        """Write a storage commitment transaction down, before it is asked for."""
+        """Record a storage commitment transaction, before it is asked for."""
         with self._database.begin_write() as session:
             transaction = CommitmentRow(
                 transaction_uid=transaction_uid,
-                destination=unproven.destination,
+                destination=batch.destination,
                 state=CommitmentState.REQUESTED,
                 requested_at=now,
                 due_at=ask_again_at,
             )
             session.add(transaction)
             session.flush()
-            for delivery, _ in _claimed(session, unproven):
+            for delivery, _ in _lock_claimed(session, batch):
                 session.add(CommitmentItemRow(commitment=transaction.id, delivery=delivery.id))
                 await_proof(delivery, ask_again_at)
 
@@ -119,50 +124,50 @@ class Proofs:
         Those that were reported all the same are left as they are.
         """
         with self._database.begin_write() as session:
-            transaction = _transaction(session, transaction_uid)
+            transaction = _lock_transaction(session, transaction_uid)
             if transaction is None:
                 return
             transaction.state = step_commitment(transaction.state, CommitmentEvent.NOT_TAKEN)
             if transaction.state is not CommitmentState.NOT_TAKEN:
                 return
-            transaction.error = why[:_LONGEST_ERROR]
-            for _, delivery, _ in _items(session, transaction):
+            transaction.error = why[:LONGEST_ERROR]
+            for _, delivery, _ in _lock_items(session, transaction):
                 if delivery.state is DeliveryState.STORED and delivery.claim is None:
                     delivery.proof_asked -= 1
-                    delivery.due_at, delivery.last_error = ask_again_at, why[:_LONGEST_ERROR]
+                    delivery.due_at, delivery.last_error = ask_again_at, why[:LONGEST_ERROR]
 
     def record_proven(
-        self, unproven: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
+        self, batch: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
     ) -> None:
         """Record the objects that the destination holds, also when the lease has run out."""
         with self._database.begin_write() as session:
-            for delivery, uid in _named(session, unproven):
+            for delivery, uid in _lock_instances(session, batch):
                 if uid in instances:
                     prove(delivery, proof, now)
 
     def record_not_shown(
-        self, unproven: ProofBatch, instances: Collection[str], why: str, ask_again_at: datetime
+        self, batch: ProofBatch, instances: Collection[str], why: str, ask_again_at: datetime
     ) -> None:
         """Record the objects that were asked for and have no proof yet."""
         with self._database.begin_write() as session:
-            for delivery, uid in _claimed(session, unproven):
+            for delivery, uid in _lock_claimed(session, batch):
                 if uid in instances:
                     await_proof(delivery, ask_again_at)
                     delivery.last_error = why
 
-    def postpone(self, unproven: ProofBatch, why: str, ask_again_at: datetime) -> None:
+    def postpone(self, batch: ProofBatch, why: str, ask_again_at: datetime) -> None:
         """Record that the objects could not be asked for."""
         with self._database.begin_write() as session:
-            for delivery, _ in _claimed(session, unproven):
-                release(delivery)
-                delivery.due_at, delivery.last_error = ask_again_at, why[:_LONGEST_ERROR]
+            for delivery, _ in _lock_claimed(session, batch):
+                delivery.release()
+                delivery.due_at, delivery.last_error = ask_again_at, why[:LONGEST_ERROR]
 
     def record_refused(
-        self, unproven: ProofBatch, instances: Collection[str], why: str, now: datetime
+        self, batch: ProofBatch, instances: Collection[str], why: str, now: datetime
     ) -> None:
         """Record the objects that the destination does not hold: they are sent again."""
         with self._database.begin_write() as session:
-            for delivery, uid in _claimed(session, unproven):
+            for delivery, uid in _lock_claimed(session, batch):
                 if uid in instances:
                     refuse(delivery, why, now)
 
@@ -172,33 +177,29 @@ class Proofs:
         The wait begins when the destination first stored the object; that it lost it since, and
         is sent it again, does not end it.
         """
-        statement = (
-            select(func.min(DeliveryRow.first_stored_at))
-            .join(DestinationRow, DeliveryRow.destination == DestinationRow.name)
-            .where(
-                DeliveryRow.destination == destination,
-                DeliveryRow.state.in_(UNDELIVERED),
-                DestinationRow.mode == DestinationMode.LIVE,
-            )
-        )
         with self._database.begin_read() as session:
-            return session.scalar(statement)
+            return find_oldest(
+                session,
+                destination,
+                DeliveryRow.first_stored_at,
+                DeliveryRow.state.in_(UNDELIVERED),
+            )
 
     def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
-        """Write a storage commitment report down; see `CommitmentLedger`.
+        """Record a storage commitment report; see `CommitmentLedger`.
 
         A refusal counts only for an object that was not stored anew since it was asked about;
         a commitment counts whenever it comes.
         """
         with self._database.begin_write() as session:
-            transaction = _transaction(session, report.transaction_uid)
+            transaction = _lock_transaction(session, report.transaction_uid)
             if transaction is None:
                 return CommitmentResult(CommitmentOutcome.UNKNOWN)
             if transaction.state is CommitmentState.REPORTED:
                 return CommitmentResult(CommitmentOutcome.REPEATED, transaction.destination)
             transaction.state = step_commitment(transaction.state, CommitmentEvent.REPORTED)
             transaction.reported_at = now
-            items = _items(session, transaction)
+            items = _lock_items(session, transaction)
             for item, delivery, uid in items:
                 if uid in report.committed:
                     item.committed = True
@@ -206,11 +207,11 @@ class Proofs:
                 elif uid in report.refused:
                     item.committed, item.failure_reason = False, report.refused[uid]
                     if is_stored_since_before(delivery, transaction.requested_at):
-                        refuse(delivery, refusal(report.refused[uid]), now)
-            return settle(transaction.destination, report, [uid for _, _, uid in items])
+                        refuse(delivery, _describe_failure(report.refused[uid]), now)
+            return _summarize(transaction.destination, report, [uid for _, _, uid in items])
 
     def _is_anything_due(self, destination: str, now: datetime) -> bool:
-        """Look without a lock: nearly always there is nothing."""
+        """Query without a lock: nearly always nothing is due."""
         with self._database.begin_read() as session:
             due = select(DeliveryRow.id).where(_is_due(destination, now)).limit(1)
             return session.scalar(due) is not None
@@ -225,37 +226,7 @@ def _is_due(destination: str, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _due_objects(
-    session: Session, destination: str, now: datetime
-) -> Sequence[tuple[DeliveryRow, OutboxObjectRow]]:
-    """Return the due objects of the study whose proof is due for longest."""
-    study_uid = session.scalar(
-        select(OutboxObjectRow.study_uid)
-        .join(DeliveryRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(_is_due(destination, now))
-        .order_by(DeliveryRow.due_at, DeliveryRow.id)
-        .limit(1)
-    )
-    rows = session.execute(
-        select(DeliveryRow, OutboxObjectRow)
-        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(_is_due(destination, now), OutboxObjectRow.study_uid == study_uid)
-        .order_by(DeliveryRow.id)
-        .with_for_update(of=DeliveryRow)
-    )
-    return [(delivery, row) for delivery, row in rows]
-
-
-def _object(delivery: DeliveryRow, row: OutboxObjectRow) -> AwaitedInstance:
-    return AwaitedInstance(
-        sop_class_uid=row.sop_class_uid,
-        series_uid=row.series_uid,
-        sop_instance_uid=row.sop_instance_uid,
-        times_asked=delivery.proof_asked,
-    )
-
-
-def _expire(session: Session, destination: str, now: datetime) -> None:
+def _expire_transactions(session: Session, destination: str, now: datetime) -> None:
     overdue = select(CommitmentRow).where(
         CommitmentRow.destination == destination,
         CommitmentRow.state == CommitmentState.REQUESTED,
@@ -265,7 +236,7 @@ def _expire(session: Session, destination: str, now: datetime) -> None:
         transaction.state = step_commitment(transaction.state, CommitmentEvent.EXPIRED)
 
 
-def _transaction(session: Session, transaction_uid: str) -> CommitmentRow | None:
+def _lock_transaction(session: Session, transaction_uid: str) -> CommitmentRow | None:
     return session.scalars(
         select(CommitmentRow)
         .where(CommitmentRow.transaction_uid == transaction_uid)
@@ -273,7 +244,7 @@ def _transaction(session: Session, transaction_uid: str) -> CommitmentRow | None
     ).one_or_none()
 
 
-def _items(
+def _lock_items(
     session: Session, transaction: CommitmentRow
 ) -> Sequence[tuple[CommitmentItemRow, DeliveryRow, str]]:
     rows = session.execute(
@@ -287,25 +258,38 @@ def _items(
     return [(item, delivery, uid) for item, delivery, uid in rows]
 
 
-def _named(session: Session, unproven: ProofBatch) -> Sequence[tuple[DeliveryRow, str]]:
-    uids = [item.sop_instance_uid for item in unproven.instances]
-    rows = session.execute(
-        select(DeliveryRow, OutboxObjectRow.sop_instance_uid)
-        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(
-            DeliveryRow.destination == unproven.destination,
-            OutboxObjectRow.sop_instance_uid.in_(uids),
-        )
-        .order_by(DeliveryRow.id)
-        .with_for_update(of=DeliveryRow)
-    )
-    return [(delivery, uid) for delivery, uid in rows]
+def _lock_instances(session: Session, batch: ProofBatch) -> list[tuple[DeliveryRow, str]]:
+    uids = [instance.sop_instance_uid for instance in batch.instances]
+    return lock_deliveries(session, batch.destination, uids)
 
 
-def _claimed(session: Session, unproven: ProofBatch) -> Sequence[tuple[DeliveryRow, str]]:
+def _lock_claimed(session: Session, batch: ProofBatch) -> list[tuple[DeliveryRow, str]]:
     """Return the objects that the claim still holds, and no other worker or report has moved."""
     return [
         (delivery, uid)
-        for delivery, uid in _named(session, unproven)
-        if delivery.state is DeliveryState.STORED and delivery.claim == unproven.claim
+        for delivery, uid in _lock_instances(session, batch)
+        if delivery.state is DeliveryState.STORED and delivery.claim == batch.claim
     ]
+
+
+def _describe_failure(reason: int) -> str:
+    """Return the words for a Failure Reason (0008,1197)."""
+    words = _FAILURE_REASONS.get(reason, "a reason of its own")
+    return f"storage commitment refused: 0x{reason:04X}, {words}"
+
+
+def _summarize(
+    destination: str, report: CommitmentReport, requested: Sequence[str]
+) -> CommitmentResult:
+    """Compare a report with the instances that were asked about."""
+    committed = sum(uid in report.committed for uid in requested)
+    refused = sum(uid in report.refused for uid in requested)
+    named = len(report.committed) + len(report.refused)
+    return CommitmentResult(
+        CommitmentOutcome.RECORDED,
+        destination,
+        committed=committed,
+        refused=refused,
+        unmentioned=len(requested) - committed - refused,
+        unrequested=named - committed - refused,
+    )

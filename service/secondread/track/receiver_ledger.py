@@ -1,4 +1,4 @@
-"""What the receiver writes down: the accept stage's `Ledger`, in SQL.
+"""What the receiver records: the accept stage's `Ledger`, in SQL.
 
 `record_instance` is one transaction; when it returns, the receiver answers Success. It locks the
 study's row first, so that two associations that deliver to one study take turns.
@@ -17,14 +17,21 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
-from secondread.track import alarms, refusal_counts
 from secondread.track.assembly import apply_event
 from secondread.track.database import Database, insert_if_new
-from secondread.track.fetch_requests import note_arrival, was_requested
+from secondread.track.fetch_rows import note_arrival, was_requested
 from secondread.track.header_facts import HeaderFacts, read_header_facts, read_rejection_note
+from secondread.track.operations import (
+    LATE_INSTANCE,
+    PATIENT_MISMATCH,
+    PRIOR_UNASKED,
+    add_refusals,
+    clear_alarm_in,
+    raise_alarm_in,
+)
 from secondread.track.patients import ensure_patient, look_up_patient
-from secondread.track.prior_choice import revise_compared_studies
 from secondread.track.rejections import find_rejection_time, restore_instance, withdraw_instances
+from secondread.track.revision_triggers import revise_compared_studies
 from secondread.track.states import Cause, StudyEvent, StudyState
 from secondread.track.tables import (
     AssociationStudyRow,
@@ -46,7 +53,7 @@ class ReceiverLedger:
     database
         Where to write.
     receiver
-        Name of the process; it tells its open associations from other receivers'.
+        Name of the process, which distinguishes its open associations from other receivers'.
     rules
         When a study is due.
     """
@@ -57,21 +64,23 @@ class ReceiverLedger:
         self._rules = rules
 
     def record_receiver_start(self, at: datetime) -> None:
-        """Forget the associations that this receiver had open when it died."""
+        """Delete the associations that this receiver had open when it died."""
         with self._database.begin_write() as session:
-            mine = select(OpenAssociationRow.id).where(
-                OpenAssociationRow.receiver == self._receiver, OpenAssociationRow.opened_at <= at
+            session.execute(
+                delete(OpenAssociationRow).where(
+                    OpenAssociationRow.receiver == self._receiver,
+                    OpenAssociationRow.opened_at <= at,
+                )
             )
-            _forget(session, list(session.scalars(mine)))
 
     def is_own(self, sop_instance_uid: str) -> bool:
         """Whether this node wrote the object with this UID."""
         with self._database.begin_read() as session:
-            known = exists().where(OutboxObjectRow.sop_instance_uid == sop_instance_uid)
-            return bool(session.scalar(select(known)))
+            own = exists().where(OutboxObjectRow.sop_instance_uid == sop_instance_uid)
+            return bool(session.scalar(select(own)))
 
     def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
-        """Write an instance down, and commit.
+        """Record an instance, and commit.
 
         Raises
         ------
@@ -92,48 +101,51 @@ class ReceiverLedger:
                 select(InstanceRow).where(InstanceRow.sop_instance_uid == instance.sop_instance_uid)
             ).all()
             is_back = restore_instance(session, study.study_uid, instance.sop_instance_uid)
-            repeated = next((one for one in versions if one.sha256 == instance.sha256), None)
-            if repeated is not None:
+            same = next((row for row in versions if row.sha256 == instance.sha256), None)
+            if same is not None:
                 if is_back:
-                    self._return(session, study, repeated, instance, is_prior=is_prior)
+                    self._take_back(session, study, same, instance, is_prior=is_prior)
                 return RecordOutcome.REPEATED
+            outcome = RecordOutcome.CONFLICTING if versions else RecordOutcome.NEW
             if instance.was_requested and not is_prior:
                 _keep_apart(session, study, instance, facts)
-                return RecordOutcome.CONFLICTING if versions else RecordOutcome.NEW
+                return outcome
             superseded = _supersede(versions, study.study_uid)
             row = _add_instance(session, instance, facts)
-            row.conflict = bool(versions) or not _is_patient_of(
+            row.conflict = bool(versions) or not _check_patient(
                 session, study, facts.patient, instance.received_at
             )
             if superseded:
                 _correct_patient(session, study, facts.patient, instance.received_at)
                 lost = [(version.sop_instance_uid, version.sha256) for version in versions]
-                self._lose(session, study, lost, instance.received_at)
+                self._revise_compared(session, study, lost, instance.received_at)
             study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
             if is_prior:
                 self._note_prior(session, study, instance)
             if instance.disposition is Disposition.REJECTION_NOTE:
                 self._reject(session, study, instance, header)
             elif row.disposition in IMAGE_DISPOSITIONS and row.rejected_at is None and not is_prior:
-                self._arrive(session, study, row, corrects=superseded)
-            return RecordOutcome.CONFLICTING if versions else RecordOutcome.NEW
+                self._add_to_study(session, study, row, corrects=superseded)
+            return outcome
 
     def record_association_start(self, association: PeerAssociation) -> None:
         """Note that a peer may deliver instances from now on."""
         with self._database.begin_write() as session:
-            insert_if_new(session, OpenAssociationRow, _association(association, self._receiver))
+            _insert_association(session, association, self._receiver)
 
     def record_association_end(self, association_id: str, at: datetime) -> None:
         """Note that an association ended."""
         with self._database.begin_write() as session:
-            _forget(session, [association_id])
+            session.execute(
+                delete(OpenAssociationRow).where(OpenAssociationRow.id == association_id)
+            )
 
-    def record_refusals(self, refusals_seen: Sequence[Refusal]) -> None:
+    def record_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Add to what was refused, all in one transaction."""
         with self._database.begin_write() as session:
-            refusal_counts.add_refusals(session, refusals_seen)
+            add_refusals(session, refusals)
 
-    def _arrive(
+    def _add_to_study(
         self, session: Session, study: StudyRow, row: InstanceRow, *, corrects: bool
     ) -> None:
         event, now = StudyEvent.INSTANCE_ARRIVED, row.arrived_at
@@ -141,14 +153,14 @@ class ReceiverLedger:
             event = StudyEvent.INSTANCE_ARRIVED_TOO_LATE
             row.late = True
             text = "came after the late window; read it with: secondread studies read UID"
-            alarms.raise_alarm_in(session, alarms.LATE_INSTANCE, study.study_uid, text, now)
+            raise_alarm_in(session, LATE_INSTANCE, study.study_uid, text, now)
         cause = Cause.CORRECTED_INSTANCE if corrects else Cause.LATE_INSTANCE
         apply_event(session, study, event, now, self._rules, cause)
 
     def _note_prior(self, session: Session, study: StudyRow, instance: StoredInstance) -> None:
         note_arrival(session, study.study_uid, self._rules.find_revision_time(instance.received_at))
 
-    def _return(
+    def _take_back(
         self,
         session: Session,
         study: StudyRow,
@@ -178,12 +190,12 @@ class ReceiverLedger:
             event, cause = StudyEvent.INSTANCE_REJECTED, Cause.REJECTION
             apply_event(session, study, event, now, self._rules, cause)
         if not note.is_expiry:
-            self._lose(session, study, withdrawn, now)
+            self._revise_compared(session, study, withdrawn, now)
 
-    def _lose(
+    def _revise_compared(
         self, session: Session, study: StudyRow, lost: Sequence[tuple[str, str]], now: datetime
     ) -> None:
-        """Have later studies read again that were compared with images that count no more."""
+        """Have later studies read again that were compared with images that no longer count."""
         if lost:
             session.flush()
             revise_compared_studies(session, study, lost, self._rules, now)
@@ -231,40 +243,39 @@ def _open_study(
     return study
 
 
-def _is_patient_of(
+def _check_patient(
     session: Session, study: StudyRow, key: PatientKey | None, now: datetime
 ) -> bool:
-    """Whether the instance names the study's patient; another one raises an alarm."""
+    """Return whether the instance names the study's patient; another one raises an alarm."""
     if key is None or study.patient is None:
         return True
-    known = look_up_patient(session, key)
-    if known is not None and known.id == study.patient:
+    patient = look_up_patient(session, key)
+    if patient is not None and patient.id == study.patient:
         return True
     text = "images of one study name two patients; compare them at the archive"
-    alarms.raise_alarm_in(session, alarms.PATIENT_MISMATCH, study.study_uid, text, now)
+    raise_alarm_in(session, PATIENT_MISMATCH, study.study_uid, text, now)
     return False
 
 
 def _keep_apart(
     session: Session, study: StudyRow, instance: StoredInstance, facts: HeaderFacts
 ) -> None:
-    """Write down what came on our request without having been asked for: kept, and never used."""
+    """Record what came on our request without having been asked for: kept, and never used."""
     row = _add_instance(session, instance, facts)
     row.current, row.conflict = False, True
     text = "an archive that was asked for a prior sent images of this study; they are not used"
-    alarms.raise_alarm_in(
-        session, alarms.PRIOR_UNASKED, study.study_uid, text, instance.received_at
-    )
+    raise_alarm_in(session, PRIOR_UNASKED, study.study_uid, text, instance.received_at)
 
 
-def _association(association: PeerAssociation, receiver: str) -> dict[str, object]:
-    return {
+def _insert_association(session: Session, association: PeerAssociation, receiver: str) -> None:
+    values = {
         "id": association.association_id,
         "receiver": receiver,
         "peer": association.calling_ae_title,
         "address": association.address,
         "opened_at": association.opened_at,
     }
+    insert_if_new(session, OpenAssociationRow, values)
 
 
 def _join_association(
@@ -273,15 +284,11 @@ def _join_association(
     key = {"association": association.association_id, "study_uid": study_uid}
     if session.get(AssociationStudyRow, key) is None:
         # Its opening may have been lost while the database was away.
-        insert_if_new(session, OpenAssociationRow, _association(association, receiver))
+        _insert_association(session, association, receiver)
         insert_if_new(session, AssociationStudyRow, key)
 
 
-def _forget(session: Session, association_ids: list[str]) -> None:
-    session.execute(delete(OpenAssociationRow).where(OpenAssociationRow.id.in_(association_ids)))
-
-
-def _supersede(others: Sequence[InstanceRow], study_uid: str) -> bool:
+def _supersede(versions: Sequence[InstanceRow], study_uid: str) -> bool:
     """Flag other versions of an instance; those of its study are no longer current.
 
     Returns
@@ -289,14 +296,14 @@ def _supersede(others: Sequence[InstanceRow], study_uid: str) -> bool:
     bool
         Whether there was a current one in its study.
     """
-    found = False
-    for other in others:
-        other.conflict = True
+    was_current = False
+    for version in versions:
+        version.conflict = True
         # A version that claims another study must not take an image out of the first one.
-        if other.study_uid == study_uid:
-            found = found or other.current
-            other.current = False
-    return found
+        if version.study_uid == study_uid:
+            was_current = was_current or version.current
+            version.current = False
+    return was_current
 
 
 def _correct_patient(
@@ -307,14 +314,14 @@ def _correct_patient(
     As long as an image is left that came under the first patient's name, it is a study with
     images of two, of which nothing leaves.
     """
-    if key is None or _is_patient_of(session, study, key, now):
+    if key is None or _check_patient(session, study, key, now):
         return
-    of_first = select(InstanceRow.id).where(
+    of_first_patient = select(InstanceRow.id).where(
         InstanceRow.study_uid == study.study_uid, InstanceRow.current, ~InstanceRow.conflict
     )
-    if session.scalars(of_first.limit(1)).one_or_none() is None:
+    if session.scalars(of_first_patient.limit(1)).one_or_none() is None:
         study.patient = ensure_patient(session, key).id
-        alarms.clear_alarm_in(session, alarms.PATIENT_MISMATCH, study.study_uid, now)
+        clear_alarm_in(session, PATIENT_MISMATCH, study.study_uid, now)
 
 
 def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> InstanceRow:
@@ -323,7 +330,7 @@ def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts
         sha256=instance.sha256,
         sop_class_uid=instance.sop_class_uid,
         study_uid=instance.study_uid,
-        series=_series(session, instance, facts.modality),
+        series=_ensure_series(session, instance, facts.modality),
         transfer_syntax=instance.transfer_syntax,
         path=instance.relative_path,
         size_bytes=instance.size,
@@ -344,11 +351,11 @@ def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts
     return row
 
 
-def _series(session: Session, instance: StoredInstance, modality: str) -> int:
+def _ensure_series(session: Session, instance: StoredInstance, modality: str) -> int:
     key = {"study_uid": instance.study_uid, "series_uid": instance.series_uid}
-    find = select(SeriesRow.id).filter_by(**key)
-    known = session.scalars(find).one_or_none()
-    if known is None:
+    by_key = select(SeriesRow.id).filter_by(**key)
+    number = session.scalars(by_key).one_or_none()
+    if number is None:
         insert_if_new(session, SeriesRow, {**key, "modality": modality})
-        known = session.scalars(find).one()
-    return known
+        number = session.scalars(by_key).one()
+    return number

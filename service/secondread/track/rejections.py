@@ -24,7 +24,7 @@ _LONGEST_UID = 64
 def withdraw_instances(
     session: Session, study: StudyRow, note: RejectionNote, note_uid: str, now: datetime
 ) -> list[tuple[str, str]]:
-    """Write down what a note rejects, and withdraw what is here of it.
+    """Record what a note rejects, and withdraw what is here of it.
 
     Only within the note's own study: a note must not withdraw another patient's images.
 
@@ -35,7 +35,9 @@ def withdraw_instances(
         until now, or it had only expired and turns out to be wrong.
     """
     uids = [uid for uid in note.sop_instance_uids if len(uid) <= _LONGEST_UID]
-    expired = () if note.is_expiry else _overruled(session, study, note, note_uid, now, uids)
+    expired = (
+        () if note.is_expiry else _overrule_expiries(session, study, note, note_uid, now, uids)
+    )
     for uid in uids:
         values = {
             "study_uid": study.study_uid,
@@ -45,14 +47,14 @@ def withdraw_instances(
             "rejected_at": now,
         }
         insert_if_new(session, RejectionRow, values)
-    counted = or_(InstanceRow.rejected_at.is_(None), InstanceRow.sop_instance_uid.in_(expired))
+    is_affected = or_(InstanceRow.rejected_at.is_(None), InstanceRow.sop_instance_uid.in_(expired))
     rows = session.execute(
         update(InstanceRow)
         .where(
             InstanceRow.study_uid == study.study_uid,
             InstanceRow.sop_instance_uid.in_(uids),
             InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
-            counted,
+            is_affected,
         )
         .values(rejected_at=now)
         .returning(InstanceRow.sop_instance_uid, InstanceRow.sha256)
@@ -60,7 +62,7 @@ def withdraw_instances(
     return [(uid, sha256) for uid, sha256 in rows]
 
 
-def _overruled(
+def _overrule_expiries(
     session: Session,
     study: StudyRow,
     note: RejectionNote,
@@ -68,7 +70,7 @@ def _overruled(
     now: datetime,
     uids: Sequence[str],
 ) -> Sequence[str]:
-    """Have a note count in the place of expiries of the same instances; return which they are."""
+    """Have a note count in the place of expiries of the same instances; return their UIDs."""
     return session.scalars(
         update(RejectionRow)
         .where(
@@ -88,8 +90,14 @@ def find_rejection_time(session: Session, study_uid: str, sop_instance_uid: str)
 
 
 def restore_instance(session: Session, study_uid: str, sop_instance_uid: str) -> bool:
-    """Have an instance count again that comes after its retention expired; say whether it had."""
-    forgotten = session.execute(
+    """Have an instance count again that comes after its retention expired.
+
+    Returns
+    -------
+    bool
+        Whether its retention had expired.
+    """
+    deleted = session.execute(
         delete(RejectionRow)
         .where(
             RejectionRow.study_uid == study_uid,
@@ -98,7 +106,7 @@ def restore_instance(session: Session, study_uid: str, sop_instance_uid: str) ->
         )
         .returning(RejectionRow.id)
     ).all()
-    if not forgotten:
+    if not deleted:
         return False
     session.execute(
         update(InstanceRow)
@@ -126,8 +134,8 @@ def find_expired_views(session: Session, studies: Sequence[str]) -> dict[str, fr
             RejectionRow.code == RETENTION_EXPIRED,
         )
     )
-    found: dict[str, set[ViewKey]] = {}
+    views_by_study: dict[str, set[ViewKey]] = {}
     for study_uid, side, view in rows:
         if side and view:
-            found.setdefault(study_uid, set()).add((side, view))
-    return {study_uid: frozenset(views) for study_uid, views in found.items()}
+            views_by_study.setdefault(study_uid, set()).add((side, view))
+    return {study_uid: frozenset(views) for study_uid, views in views_by_study.items()}

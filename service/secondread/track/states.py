@@ -37,7 +37,7 @@ class StudyEvent(StrEnum):
 
     INSTANCE_ARRIVED = "instance-arrived"
     INSTANCE_ARRIVED_TOO_LATE = "instance-arrived-too-late"
-    """After the late window: kept, and told to people, but no revision by itself."""
+    """After the late window: it is kept, and an alarm is raised, but no revision is made."""
     INSTANCE_REJECTED = "instance-rejected"
     CLAIMED = "claimed"
     RESULTS_RECORDED = "results-recorded"
@@ -96,7 +96,7 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     """A worker holds the lease and sends."""
     STORED = "stored"
-    """The destination said that it stored the object; the proof asked of it is outstanding."""
+    """The destination answered that it stored the object; its proof is outstanding."""
     DELIVERED = "delivered"
     """The proof that the destination's profile asks for is in."""
     SHADOW = "shadow"
@@ -112,7 +112,7 @@ class DeliveryEvent(StrEnum):
     """A worker asks the destination for the proof."""
     PROVEN = "proven"
     REFUSED = "refused"
-    """The destination says that it does not hold what it had stored."""
+    """The destination does not hold what it had stored, by its own answer."""
     FAILED = "failed"
     LEASE_EXPIRED = "lease-expired"
 
@@ -145,13 +145,13 @@ class CommitmentState(StrEnum):
     """Where one storage commitment transaction stands."""
 
     REQUESTED = "requested"
-    """Written down before it is sent, because the report may come before the answer."""
+    """Recorded before the request is sent, because the report may come before the answer."""
     OVERDUE = "overdue"
     """No report came in time, and it is asked anew; a late report still counts."""
     NOT_TAKEN = "not-taken"
     """The request was refused, or lost; should a report come all the same, it counts."""
     REPORTED = "reported"
-    """The destination said of each instance whether it answers for it."""
+    """The destination reported for each instance whether it answers for it."""
 
 
 class CommitmentEvent(StrEnum):
@@ -184,7 +184,7 @@ class FetchState(StrEnum):
     UNDER_WAY = "under-way"
     """A worker holds the lease and asks."""
     REFUSED = "refused"
-    """The archive said no. It is asked again later, and the study does not wait for it."""
+    """The archive refused. It is asked again later, and the study does not wait for it."""
     DONE = "done"
     """The query is answered, or the prior is in."""
     UNUSABLE = "unusable"
@@ -267,7 +267,7 @@ StateT = TypeVar("StateT", bound=StrEnum)
 EventT = TypeVar("EventT", bound=StrEnum)
 
 
-def _look_up(
+def _find_next(
     table: Mapping[tuple[StateT, EventT], StateT], what: str, state: StateT, event: EventT
 ) -> StateT:
     try:
@@ -289,7 +289,7 @@ def step_study(state: StudyState, event: StudyEvent) -> StudyState:
     >>> step_study(StudyState.READING, StudyEvent.RESULTS_OUTDATED).value
     'assembling'
     """
-    return _look_up(STUDY_TRANSITIONS, "study", state, event)
+    return _find_next(STUDY_TRANSITIONS, "study", state, event)
 
 
 def step_delivery(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
@@ -300,7 +300,7 @@ def step_delivery(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
     TransitionError
         The table has no such pair; the message names both.
     """
-    return _look_up(DELIVERY_TRANSITIONS, "delivery", state, event)
+    return _find_next(DELIVERY_TRANSITIONS, "delivery", state, event)
 
 
 def step_commitment(state: CommitmentState, event: CommitmentEvent) -> CommitmentState:
@@ -311,7 +311,7 @@ def step_commitment(state: CommitmentState, event: CommitmentEvent) -> Commitmen
     TransitionError
         The table has no such pair; the message names both.
     """
-    return _look_up(COMMITMENT_TRANSITIONS, "storage commitment", state, event)
+    return _find_next(COMMITMENT_TRANSITIONS, "storage commitment", state, event)
 
 
 def step_fetch(state: FetchState, event: FetchEvent) -> FetchState:
@@ -322,7 +322,7 @@ def step_fetch(state: FetchState, event: FetchEvent) -> FetchState:
     TransitionError
         The table has no such pair; the message names both.
     """
-    return _look_up(FETCH_TRANSITIONS, "fetch of priors", state, event)
+    return _find_next(FETCH_TRANSITIONS, "fetch of priors", state, event)
 
 
 def render_mermaid(table: Mapping[tuple[StateT, EventT], StateT]) -> str:

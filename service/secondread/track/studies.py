@@ -10,31 +10,25 @@ from secondread.assemble.viewset import StudyViews
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
 from secondread.reasons import Reason
-from secondread.track import alarms
-from secondread.track.assembly import (
-    find_views,
-    is_due,
-    is_usable_in,
-)
+from secondread.track.assembly import find_views, is_due
 from secondread.track.database import Database
-from secondread.track.fetch_requests import renew_requests
+from secondread.track.fetch_rows import renew_requests
+from secondread.track.operations import STUDY_STUCK, raise_alarm_in
 from secondread.track.prior_choice import (
     FETCH_NOTHING,
     FetchRules,
     choose_revision_priors,
     read_revision_priors,
-    revise_later_studies,
 )
+from secondread.track.revision_triggers import revise_later_studies
 from secondread.track.revisions import (
-    as_claimed,
-    as_input,
     collect_inputs,
     find_latest_finished,
     find_revision,
-    select_instances,
+    load_inputs,
 )
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
-from secondread.track.tables import InstanceRow, RevisionRow, StudyRow, TreatmentRow
+from secondread.track.tables import RevisionRow, StudyRow, TreatmentRow, from_row
 from secondread.track.values import (
     ClaimedRevision,
     DueStudy,
@@ -92,14 +86,7 @@ class Studies:
         )
         with self._database.begin_read() as session:
             return [
-                DueStudy(
-                    study_uid=study.study_uid,
-                    study_date=study.study_date,
-                    peer=study.peer,
-                    exempt=study.exempt,
-                    priors_due_at=study.priors_due_at,
-                    treated=True if is_treated else None,
-                )
+                from_row(DueStudy, study, treated=True if is_treated else None)
                 for study, is_treated in session.execute(statement)
             ]
 
@@ -111,7 +98,7 @@ class Studies:
         now: datetime,
         rules: FetchRules = FETCH_NOTHING,
     ) -> ClaimedRevision | None:
-        """Take a due study on, as its next revision; None if it is not due (any more).
+        """Claim a due study, as its next revision; None if it is not due (any more).
 
         Of several workers that try, one succeeds. What the revision is made from is fixed here:
         its images, and the priors that are there by now.
@@ -143,12 +130,12 @@ class Studies:
             study.quiet_due_at = study.settle_due_at = None
             study.next_cause = study.requested_by = None
             session.flush()
-            return as_claimed(revision)
+            return from_row(ClaimedRevision, revision)
 
     def hold_study(
         self, study_uid: str, reason: Reason, now: datetime, rules: FetchRules = FETCH_NOTHING
     ) -> bool:
-        """Hold a due study back, as the intake rule says; say whether it is held.
+        """Hold a due study back, as the intake rule says; return whether it is held.
 
         A study that a person asked for is never held, nor one whose reading has begun. Later
         studies of the patient that were read without it become due again.
@@ -172,7 +159,7 @@ class Studies:
     def request_reading(
         self, study_uid: str, by: str, now: datetime, cause: Cause = Cause.REQUESTED
     ) -> bool:
-        """Make a study due at once, whatever became of it before; say whether it will be read.
+        """Make a study due at once, whatever became of it before; return whether it will be read.
 
         While it is being read, the next revision becomes due. Only a person (`Cause.REQUESTED`)
         frees a study that the intake rule holds back, or hurries one that waits already; other
@@ -185,7 +172,7 @@ class Studies:
             There is no such study.
         """
         with self._database.begin_write() as session:
-            study = _locked(session, study_uid)
+            study = _lock_study(session, study_uid)
             in_person = cause is Cause.REQUESTED
             if not in_person and study.state in _LEFT_TO_PEOPLE:
                 return study.state is not StudyState.HELD
@@ -202,7 +189,7 @@ class Studies:
         return True
 
     def give_up(self, study_uid: str, number: int, error: str, now: datetime) -> None:
-        """Note that the workflow of a revision failed for good; a person is called.
+        """Record that the workflow of a revision failed for good, and raise an alarm.
 
         Parameters
         ----------
@@ -219,7 +206,7 @@ class Studies:
             The revision has results.
         """
         with self._database.begin_write() as session:
-            study = _locked(session, study_uid)
+            study = _lock_study(session, study_uid)
             revision = find_revision(session, study_uid, number)
             if revision.state is RevisionState.GAVE_UP:
                 return
@@ -227,17 +214,16 @@ class Studies:
                 raise TransitionError(f"revision {number} of {study_uid} has results")
             revision.state, revision.error, revision.finished_at = RevisionState.GAVE_UP, error, now
             study.state = step_study(study.state, StudyEvent.GAVE_UP)
-            alarms.raise_alarm_in(
-                session, alarms.STUDY_STUCK, study_uid, error, now, Severity.CRITICAL
-            )
+            raise_alarm_in(session, STUDY_STUCK, study_uid, error, now, Severity.CRITICAL)
             if study.quiet_due_at is not None:
                 study.state = step_study(study.state, StudyEvent.INSTANCE_ARRIVED)
 
     def list_unfinished(self, now: datetime, grace_seconds: float) -> list[ClaimedRevision]:
         """Return revisions that were claimed a while ago and have no results yet.
 
-        A worker may have died between its claim and the start of the workflow; starting the
-        workflow again under `ClaimedRevision.workflow_id` does no harm to one that runs.
+        A worker may have died between its claim and the start of the workflow. Starting it again
+        does no harm to one that runs: the engine makes a workflow's id from the study and the
+        number of the revision (`engine.workflow_id`), and runs one workflow for each id.
         """
         statement = (
             select(RevisionRow)
@@ -248,7 +234,7 @@ class Studies:
             .order_by(RevisionRow.started_at)
         )
         with self._database.begin_read() as session:
-            return [as_claimed(revision) for revision in session.scalars(statement)]
+            return [from_row(ClaimedRevision, revision) for revision in session.scalars(statement)]
 
     def get_claimed(self, study_uid: str, number: int) -> ClaimedRevision:
         """Return a revision as it was claimed.
@@ -259,22 +245,13 @@ class Studies:
             There is no such revision.
         """
         with self._database.begin_read() as session:
-            return as_claimed(find_revision(session, study_uid, number))
+            return from_row(ClaimedRevision, find_revision(session, study_uid, number))
 
     def list_inputs(self, study_uid: str, number: int) -> list[InputInstance]:
         """Return the instances that a revision is made from, as they were when it was claimed."""
         with self._database.begin_read() as session:
-            chosen = {(uid, sha) for uid, sha in find_revision(session, study_uid, number).inputs}
-            rows = session.scalars(select_instances().where(InstanceRow.study_uid == study_uid))
-            return [as_input(row) for row in rows if (row.sop_instance_uid, row.sha256) in chosen]
-
-    def instances(self, study_uid: str) -> list[InputInstance]:
-        """Return the images of a study that count now; of a prior, for example."""
-        with self._database.begin_read() as session:
-            return [
-                as_input(row)
-                for row in session.scalars(select_instances().where(is_usable_in(study_uid)))
-            ]
+            revision = find_revision(session, study_uid, number)
+            return load_inputs(session, study_uid, revision.inputs)
 
     def get_priors(self, study_uid: str, number: int) -> RevisionPriors:
         """Return the priors that a revision is made with, as they were when it was claimed."""
@@ -282,12 +259,12 @@ class Studies:
             return read_revision_priors(session, study_uid, number)
 
     def find_views(self, study_uid: str) -> StudyViews:
-        """Return the views of a study, and what tells which ones to expect."""
+        """Return the views of a study, and what the views to be expected follow from."""
         with self._database.begin_read() as session:
             return find_views(session, session.get_one(StudyRow, study_uid))
 
 
-def _locked(session: Session, study_uid: str) -> StudyRow:
+def _lock_study(session: Session, study_uid: str) -> StudyRow:
     study = session.get(StudyRow, study_uid, with_for_update=True)
     if study is None:
         raise InputError(f"there is no study {study_uid}")

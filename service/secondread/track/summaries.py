@@ -181,33 +181,6 @@ class DestinationSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ModeChange:
-    """One entry of a destination's audit trail."""
-
-    old_mode: DestinationMode | None
-    """None where the settings seeded it."""
-    new_mode: DestinationMode
-    changed_at: datetime
-    changed_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class RefusalSummary:
-    """Refusals that are alike."""
-
-    what: str
-    reason: Reason
-    calling_ae_title: str
-    called_ae_title: str
-    address: str
-    sop_class_uid: str
-    transfer_syntax: str
-    count: int
-    first_at: datetime
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class ProcessSummary:
     """One process of the node."""
 

@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from secondread.assemble.due import DueRules
 from secondread.settings import AssembleSettings
-from secondread.track.alarms import Alarms
 from secondread.track.cad_reports import CadReports
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
@@ -16,9 +15,9 @@ from secondread.track.destinations import Destinations
 from secondread.track.fetch_requests import FetchRequests
 from secondread.track.lesions import Lesions
 from secondread.track.node_queries import NodeQueries
+from secondread.track.operations import Alarms, Processes
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
-from secondread.track.processes import Processes
 from secondread.track.proofs import Proofs
 from secondread.track.receiver_ledger import ReceiverLedger
 from secondread.track.results import Results
@@ -35,7 +34,7 @@ def _random_id() -> str:
 class Tracker:
     """What is true about every study.
 
-    Threads may share one; a forked process makes its own.
+    Threads may share a tracker; a forked process makes its own.
 
     Parameters
     ----------
@@ -73,9 +72,9 @@ class Tracker:
     def get_installation_id(self, make_id: Callable[[], str] = _random_id) -> str:
         """Return the id of this installation, made once, 32 hexadecimal digits."""
         with self.database.begin_read() as session:
-            known: str | None = session.scalars(select(InstallationRow.uid)).one_or_none()
-        if known is not None:
-            return known
+            existing: str | None = session.scalars(select(InstallationRow.uid)).one_or_none()
+        if existing is not None:
+            return existing
         with self.database.begin_write() as session:
             insert_if_new(session, InstallationRow, {"id": 1, "uid": make_id()})
             uid: str = session.scalars(select(InstallationRow.uid)).one()

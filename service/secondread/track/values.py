@@ -70,7 +70,11 @@ class RevisionPriors:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRevision:
-    """A reading that a worker has taken on, or that somebody has to take up again."""
+    """A reading that a worker has taken on, or that another has to take up again.
+
+    Study and number name it everywhere: the engine's workflow, the outbox, the results. So
+    whoever takes it up again repeats the same reading.
+    """
 
     study_uid: str
     number: int
@@ -79,11 +83,6 @@ class ClaimedRevision:
     predecessor: int | None
     """Number of the latest finished revision before it."""
     worker: str
-
-    @property
-    def workflow_id(self) -> str:
-        """Name of its workflow: the same for every repeat, so that a repeat is harmless."""
-        return f"{self.study_uid}:{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +132,8 @@ class RecordedPriorFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxEntry:
-    """One result object that lies in the outbox folder, whole."""
+class RecordedObject:
+    """One result object, as recorded: its file in the outbox folder is complete."""
 
     profile: str
     """Key of the destination profile it was made for."""
@@ -172,23 +171,11 @@ class RecordedReading:
     reasons: tuple[Reason, ...]
     images: tuple[RecordedImage, ...]
     findings: tuple[RecordedFinding, ...]
-    outbox: tuple[OutboxEntry, ...]
+    objects: tuple[RecordedObject, ...]
     prior_findings: tuple[RecordedPriorFinding, ...] = ()
     """Of the priors' images that were read again, the earliest prior's first."""
     answers: tuple[StoredAnswer, ...] = ()
     """The detector's answers, those about priors' images among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierResult:
-    """What the latest finished revision of a study found, and which model found it."""
-
-    study_uid: str
-    revision: int
-    outcome: Outcome
-    model_digest: str
-    settings_digest: str
-    findings: tuple[RecordedFinding, ...]
 
 
 @dataclass(frozen=True, slots=True)

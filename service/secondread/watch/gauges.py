@@ -91,7 +91,7 @@ class NodeGauges(Collector):
         yield _make_family("alarms", words, ["kind"], sorted(alarms.items()))
         refusals: Counter[tuple[str, str]] = Counter()
         for row in queries.list_refusals(_ALL_REFUSALS):
-            refusals[str(row.what), row.reason.value] += row.count
+            refusals[row.kind.value, row.reason.value] += row.count
         words = "Refusals that the tracker knows of, by what was refused and why."
         labels = ["what", "reason"]
         yield _make_family("refusals_recorded", words, labels, sorted(refusals.items()))

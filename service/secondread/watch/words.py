@@ -13,11 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
+from secondread.accept.ledger import Refusal
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import AeTitle, DestinationMode, Proof, Settings
 from secondread.track.states import DeliveryState, FetchState, RevisionState, StudyState
-from secondread.track.summaries import RefusalSummary
 from secondread.track.values import Severity
 
 _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
@@ -157,7 +157,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
 _AE_TITLE: TypeAdapter[str] = TypeAdapter(AeTitle)
 
 
-def propose_settings(refusal: RefusalSummary, settings: Settings) -> str | None:
+def propose_settings(refusal: Refusal, settings: Settings) -> str | None:
     """Return TOML for the settings file that lets the refused caller in.
 
     None where no setting would, or where what the caller gave is not a valid AE title.
@@ -178,7 +178,7 @@ def propose_settings(refusal: RefusalSummary, settings: Settings) -> str | None:
     return None
 
 
-def find_advice(refusal: RefusalSummary, settings: Settings) -> str | None:
+def find_advice(refusal: Refusal, settings: Settings) -> str | None:
     """Return what a person can do about a refusal; None where nothing is to be done."""
     own = settings.node.ae_title
     return {

@@ -6,7 +6,7 @@ from secondread.findings.finding import StudyReading
 from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.uids import ResultUids
-from secondread.track.values import OutboxEntry
+from secondread.track.values import RecordedObject
 from secondread.workflow.inputs import GatheredPriors, RevisionInputs
 from secondread.workflow.lesions import Display
 from secondread.workflow.occasion import find_occasion
@@ -19,7 +19,7 @@ def write_objects(
     priors: GatheredPriors,
     reading: StudyReading,
     display: Display,
-) -> tuple[OutboxEntry, ...]:
+) -> tuple[RecordedObject, ...]:
     """Make and write the objects of a reading; return where they lie.
 
     Parameters
@@ -62,10 +62,10 @@ def _composed(
     )
 
 
-def _written(tools: ReadingTools, profile: str, result: ResultObject) -> OutboxEntry:
+def _written(tools: ReadingTools, profile: str, result: ResultObject) -> RecordedObject:
     data = encode_file(result.dataset)
     file = tools.archive.write_bytes(data)
-    return OutboxEntry(
+    return RecordedObject(
         profile=profile,
         kind=result.kind,
         index=result.index,

@@ -18,7 +18,7 @@ from secondread.findings.finding import StudyReading
 from secondread.followup.comparison_json import decode_recheck, encode_recheck
 from secondread.reading import read_study
 from secondread.reasons import Reason
-from secondread.track.alarms import PATIENT_MISMATCH
+from secondread.track.operations import PATIENT_MISMATCH
 from secondread.track.values import RecordedReading, Severity
 from secondread.workflow.answers import (
     digest_maker,
@@ -252,7 +252,7 @@ class ReadingSteps:
             reasons=reading.reasons,
             images=make_image_entries(reading, answers),
             findings=make_finding_entries(reading, crops),
-            outbox=outbox,
+            objects=outbox,
             prior_findings=make_prior_finding_entries(reading, crops),
             answers=make_answer_entries(
                 answers,
@@ -260,7 +260,7 @@ class ReadingSteps:
                 digest_maker(tools.settings_digest, tools.reader),
             ),
         )
-        tools.tracker.results.record(recorded, tools.destinations, tools.clock())
+        tools.tracker.results.record_reading(recorded, tools.destinations, tools.clock())
         metrics.READINGS.labels(reading.outcome.value).inc()
         _log.info(
             "study_read",

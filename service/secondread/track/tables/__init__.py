@@ -1,15 +1,15 @@
 """The tables of the tracker, by concern; importing this makes `Base.metadata` complete."""
 
-from secondread.track.tables.base import Base
+from secondread.track.tables.base import Base, as_columns, from_row
 from secondread.track.tables.delivery_tables import (
     CommitmentItemRow,
     CommitmentRow,
     DeliveryRow,
     DestinationChangeRow,
     DestinationRow,
+    FetchRequestRow,
     OutboxObjectRow,
 )
-from secondread.track.tables.fetch_tables import FetchRequestRow
 from secondread.track.tables.operation_tables import (
     AlarmRow,
     AssociationStudyRow,
@@ -68,4 +68,6 @@ __all__ = [
     "StudyRow",
     "TreatmentChangeRow",
     "TreatmentRow",
+    "as_columns",
+    "from_row",
 ]

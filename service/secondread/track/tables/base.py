@@ -1,13 +1,23 @@
-"""The declarative base, and the column types that mean the same on SQLite and PostgreSQL."""
+"""The declarative base, the column types, and how a row becomes a value and a value a row.
 
+The column types mean the same on SQLite and PostgreSQL.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, String
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from secondread.reasons import Reason
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -54,15 +64,15 @@ class EnumText(TypeDecorator[EnumT], Generic[EnumT]):
     not run on the new schema.
     """
 
-    impl = String(40)
+    impl = String
     cache_ok = True
 
-    def __init__(self, enum: type[EnumT]) -> None:
-        super().__init__()
+    def __init__(self, enum: type[EnumT], length: int = 40) -> None:
+        super().__init__(length)
         self.enum = enum
 
     def process_bind_param(self, value: EnumT | None, dialect: Dialect) -> str | None:
-        """Return the member's value; a string that is none raises `ValueError`."""
+        """Return the member's value; another string raises `ValueError`."""
         return None if value is None else str(self.enum(value).value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> EnumT | None:
@@ -72,6 +82,22 @@ class EnumText(TypeDecorator[EnumT], Generic[EnumT]):
 
 Document = JSON().with_variant(JSONB(), "postgresql")
 """A JSON value."""
+
+
+class ReasonList(TypeDecorator[tuple[Reason, ...]]):
+    """Reasons, stored as a JSON list of their codes."""
+
+    impl = Document
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Reason] | None, dialect: Dialect) -> Any:  # noqa: ANN401  (JSON)
+        """Return the codes."""
+        return None if value is None else [reason.value for reason in value]
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Reason, ...] | None:  # noqa: ANN401
+        """Return the reasons."""
+        return None if value is None else tuple(Reason(code) for code in value)
+
 
 Uid = String(64)
 """A DICOM UID: at most 64 characters (PS3.5 9.1)."""
@@ -90,6 +116,48 @@ class Base(DeclarativeBase):
     # Not `dict[str, Any]` in each column: one word, one storage type.
     type_annotation_map = {  # noqa: RUF012  (declared by SQLAlchemy as an instance-like ClassVar)
         datetime: UtcDateTime,
+        tuple[Reason, ...]: ReasonList,
         dict[str, Any]: Document,
         list[str]: Document,
+    }
+
+
+class Leased:
+    """The columns of a row that a worker takes on for a limited time."""
+
+    claim: Mapped[str | None] = mapped_column(String(64))
+    """Names the claim that holds the lease: an answer under another name is an old worker's."""
+    leased_by: Mapped[str | None] = mapped_column(String(80))
+    lease_until: Mapped[datetime | None]
+
+    def lease(self, claim: str, worker: str, until: datetime) -> None:
+        """Give the row to a worker."""
+        self.claim, self.leased_by, self.lease_until = claim, worker, until
+
+    def release(self) -> None:
+        """End the lease."""
+        self.claim = self.leased_by = self.lease_until = None
+
+
+ValueT = TypeVar("ValueT", bound="DataclassInstance")
+
+
+def from_row(kind: type[ValueT], row: Base, **others: object) -> ValueT:
+    """Return a value: its fields are the row's columns of the same names, and the others given.
+
+    Raises
+    ------
+    AttributeError
+        The row has no such column, and the field is not given.
+    """
+    names = (field.name for field in fields(kind) if field.name not in others)
+    return kind(**{name: getattr(row, name) for name in names}, **others)
+
+
+def as_columns(value: "DataclassInstance", *left_out: str) -> dict[str, Any]:
+    """Return the fields of a value by name, as the columns of a row; some may be left out."""
+    return {
+        field.name: getattr(value, field.name)
+        for field in fields(value)
+        if field.name not in left_out
     }

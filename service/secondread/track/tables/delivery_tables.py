@@ -1,13 +1,15 @@
-"""Tables of what leaves: destinations, the outbox, deliveries."""
+"""Tables of what leaves, and of what archives are asked for: priors, and where they stand."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from secondread.reasons import Reason
+from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, ObjectKind, Proof
-from secondread.track.states import CommitmentState, DeliveryState
-from secondread.track.tables.base import Base, Digest, EnumText, Uid
+from secondread.track.states import CommitmentState, DeliveryState, FetchState
+from secondread.track.tables.base import Base, Digest, EnumText, Leased, Uid
 
 
 class DestinationRow(Base):
@@ -65,7 +67,7 @@ class OutboxObjectRow(Base):
     written_at: Mapped[datetime]
 
 
-class DeliveryRow(Base):
+class DeliveryRow(Leased, Base):
     """One object on its way to one destination."""
 
     __tablename__ = "deliveries"
@@ -82,10 +84,6 @@ class DeliveryRow(Base):
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
-    claim: Mapped[str | None] = mapped_column(String(64))
-    """Names the claim that holds the lease: an answer under another name is an old worker's."""
-    leased_by: Mapped[str | None] = mapped_column(String(80))
-    lease_until: Mapped[datetime | None]
     last_status: Mapped[int | None]
     """DIMSE status of the latest answer; None where there was none."""
     last_error: Mapped[str | None] = mapped_column(Text)
@@ -131,3 +129,40 @@ class CommitmentItemRow(Base):
     """What the report said; None before it, and where it does not mention the object."""
     failure_reason: Mapped[int | None]
     """Failure Reason (0008,1197) of an object that was refused."""
+
+
+class FetchRequestRow(Leased, Base):
+    """One question to one archive: which priors it has for a study, or for one of them."""
+
+    __tablename__ = "prior_requests"
+    __table_args__ = (
+        UniqueConstraint("study_uid", "source", "prior_study_uid"),
+        Index(None, "source", "state", "due_at"),
+        Index(None, "prior_study_uid"),
+        Index(None, "settles_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    """The study that is to be compared."""
+    source: Mapped[str] = mapped_column(String(40))
+    """Name of the archive in the settings."""
+    kind: Mapped[FetchKind] = mapped_column("errand", EnumText(FetchKind))
+    prior_study_uid: Mapped[str] = mapped_column(Uid)
+    """The study that is wanted; empty for a query. It need not be in `studies` yet."""
+    prior_study_date: Mapped[date | None]
+    series: Mapped[list[str]] = mapped_column(default=list)
+    """The series that are wanted of it; empty: all."""
+    state: Mapped[FetchState] = mapped_column(EnumText(FetchState))
+    reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
+    """Why there is nothing yet, or nothing to use."""
+    detail: Mapped[str | None] = mapped_column(Text)
+    """The same in words, for a page: it may quote the archive."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    """When it is asked next."""
+    gives_up_at: Mapped[datetime]
+    settles_at: Mapped[datetime | None]
+    """When the images that came of it are looked at; each that comes moves it."""
+    finished_at: Mapped[datetime | None]

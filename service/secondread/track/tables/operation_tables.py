@@ -5,6 +5,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from secondread.accept.ledger import RefusalKind
+from secondread.reasons import Reason
 from secondread.track.tables.base import AeText, Base, EnumText, Uid
 from secondread.track.values import Severity
 
@@ -46,8 +48,8 @@ class RefusalRow(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    what: Mapped[str] = mapped_column(String(32))
-    reason: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[RefusalKind] = mapped_column("what", EnumText(RefusalKind, 32))
+    reason: Mapped[Reason] = mapped_column(EnumText(Reason))
     calling_ae_title: Mapped[str] = mapped_column(AeText)
     called_ae_title: Mapped[str] = mapped_column(AeText)
     address: Mapped[str] = mapped_column(String(64))

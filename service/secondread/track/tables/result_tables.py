@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from secondread.reasons import ImageStatus, Outcome
+from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.track.states import Cause, RevisionState
 from secondread.track.tables.base import Base, Digest, Document, EnumText, Uid
 
@@ -34,7 +34,7 @@ class RevisionRow(Base):
     model_digest: Mapped[str] = mapped_column(Digest)
     state: Mapped[RevisionState] = mapped_column(EnumText(RevisionState))
     outcome: Mapped[Outcome | None] = mapped_column(EnumText(Outcome))
-    reasons: Mapped[list[str]] = mapped_column(default=list)
+    reasons: Mapped[tuple[Reason, ...]] = mapped_column(default=())
     predecessor: Mapped[int | None]
     """Number of the latest finished revision before it."""
     requested_by: Mapped[str | None] = mapped_column(String(80))
@@ -60,11 +60,11 @@ class ImageResultRow(Base):
     """Side and view, as ``LCC``."""
     status: Mapped[ImageStatus | None] = mapped_column(EnumText(ImageStatus))
     """None for an image outside the detector's scope."""
-    reasons: Mapped[list[str]] = mapped_column(default=list)
+    reasons: Mapped[tuple[Reason, ...]] = mapped_column(default=())
     gates: Mapped[dict[str, Any]] = mapped_column(default=dict)
     seconds: Mapped[float] = mapped_column(default=0.0)
     detail: Mapped[str] = mapped_column(Text, default="")
-    answer: Mapped[str | None] = mapped_column(Text)
+    answer_path: Mapped[str | None] = mapped_column("answer", Text)
     """The detector's answer, relative to the archive's folder; None where it has not answered."""
 
 

@@ -5,40 +5,40 @@ import time
 
 import pytest
 
-from secondread.track.turns import Turns
+from secondread.track.database import FairLock
 
 
-def wait_until_waiting(turns: Turns, count: int) -> None:
+def wait_until_waiting(lock: FairLock, count: int) -> None:
     deadline = time.monotonic() + 10
-    while len(turns._waiting) < count:
+    while len(lock._waiting) < count:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
 
 def test_threads_get_in_in_the_order_in_which_they_asked() -> None:
-    turns, order = Turns(), []
+    lock, order = FairLock(), []
 
     def enter(number: int) -> None:
-        with turns:
+        with lock:
             order.append(number)
 
     threads = [threading.Thread(target=enter, args=(number,)) for number in range(8)]
-    with turns:
+    with lock:
         for number, thread in enumerate(threads):
             thread.start()
-            wait_until_waiting(turns, number + 1)
+            wait_until_waiting(lock, number + 1)
     for thread in threads:
         thread.join(10)
     assert order == list(range(8))
 
 
 def test_one_thread_at_a_time_is_in() -> None:
-    turns, inside, most = Turns(), 0, 0
+    lock, inside, most = FairLock(), 0, 0
 
     def enter() -> None:
         nonlocal inside, most
         for _ in range(50):
-            with turns:
+            with lock:
                 inside += 1
                 most = max(most, inside)
                 time.sleep(0)
@@ -53,10 +53,10 @@ def test_one_thread_at_a_time_is_in() -> None:
 
 
 def test_an_error_inside_hands_the_turn_on() -> None:
-    turns = Turns()
-    with pytest.raises(RuntimeError), turns:
+    lock = FairLock()
+    with pytest.raises(RuntimeError), lock:
         raise RuntimeError
-    with turns:
+    with lock:
         pass
 
 
@@ -64,12 +64,12 @@ def test_a_waiter_that_is_interrupted_leaves_the_queue(monkeypatch: pytest.Monke
     def interrupted(self: threading.Event, timeout: float | None = None) -> bool:
         raise KeyboardInterrupt
 
-    turns = Turns()
-    with turns:
+    lock = FairLock()
+    with lock:
         monkeypatch.setattr(threading.Event, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            turns.__enter__()
+            lock.__enter__()
         monkeypatch.undo()
-        assert not turns._waiting
-    with turns:
+        assert not lock._waiting
+    with lock:
         pass

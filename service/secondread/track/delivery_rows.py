@@ -1,0 +1,118 @@
+"""The rows of deliveries: how they are found and locked, and what an answer does to one."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from secondread.send.workers import compute_pause
+from secondread.settings import DestinationMode, Proof
+from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
+from secondread.track.tables import DeliveryRow, DestinationRow, OutboxObjectRow
+
+LONGEST_ERROR = 500
+"""Characters of an error that are kept."""
+
+_LONGEST_RESEND_SECONDS = 3600.0
+"""The longest pause before an object is sent again that its destination lost, or refuses."""
+
+
+def lock_live_destination(session: Session, destination: str) -> bool:
+    """Lock a destination's row, so that a study is not split between two workers.
+
+    Returns
+    -------
+    bool
+        Whether there is such a destination and its mode is live.
+    """
+    row = session.scalars(
+        select(DestinationRow)
+        .where(DestinationRow.name == destination, DestinationRow.mode == DestinationMode.LIVE)
+        .with_for_update()
+    ).one_or_none()
+    return row is not None
+
+
+def lock_next_study(
+    session: Session, condition: ColumnElement[bool]
+) -> list[tuple[DeliveryRow, OutboxObjectRow]]:
+    """Return the objects that meet a condition, of the study whose object is due for longest."""
+    study_uid = session.scalar(
+        select(OutboxObjectRow.study_uid)
+        .join(DeliveryRow, DeliveryRow.outbox == OutboxObjectRow.id)
+        .where(condition)
+        .order_by(DeliveryRow.due_at, DeliveryRow.id)
+        .limit(1)
+    )
+    rows = session.execute(
+        select(DeliveryRow, OutboxObjectRow)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
+        .where(condition, OutboxObjectRow.study_uid == study_uid)
+        .order_by(DeliveryRow.id)
+        .with_for_update(of=DeliveryRow)
+    )
+    return [(delivery, row) for delivery, row in rows]
+
+
+def lock_deliveries(
+    session: Session, destination: str, uids: Collection[str]
+) -> list[tuple[DeliveryRow, str]]:
+    """Return the deliveries of objects to a destination, each with its SOP Instance UID."""
+    rows = session.execute(
+        select(DeliveryRow, OutboxObjectRow.sop_instance_uid)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
+        .where(DeliveryRow.destination == destination, OutboxObjectRow.sop_instance_uid.in_(uids))
+        .order_by(DeliveryRow.id)
+        .with_for_update(of=DeliveryRow)
+    )
+    return [(delivery, uid) for delivery, uid in rows]
+
+
+def find_oldest(
+    session: Session,
+    destination: str,
+    column: "InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]",
+    *conditions: ColumnElement[bool],
+) -> datetime | None:
+    """Return the earliest instant of a column among the deliveries to a live destination."""
+    return session.scalar(
+        select(func.min(column))
+        .join(DestinationRow, DeliveryRow.destination == DestinationRow.name)
+        .where(
+            DeliveryRow.destination == destination,
+            DestinationRow.mode == DestinationMode.LIVE,
+            *conditions,
+        )
+    )
+
+
+def is_stored_since_before(delivery: DeliveryRow, instant: datetime) -> bool:
+    """Whether an object is stored, and was not stored anew since an instant."""
+    return delivery.state is DeliveryState.STORED and (
+        delivery.stored_at is None or delivery.stored_at <= instant
+    )
+
+
+def await_proof(delivery: DeliveryRow, ask_again_at: datetime) -> None:
+    """Note that the proof was asked for, and when it is asked for again."""
+    delivery.proof_asked += 1
+    delivery.due_at = ask_again_at
+    delivery.release()
+
+
+def prove(delivery: DeliveryRow, proof: Proof, now: datetime) -> None:
+    """Note that the destination holds the object; the first proof counts."""
+    if delivery.state is not DeliveryState.DELIVERED:
+        delivery.delivered_at, delivery.proof, delivery.last_error = now, proof, None
+    delivery.state = step_delivery(delivery.state, DeliveryEvent.PROVEN)
+    delivery.release()
+
+
+def refuse(delivery: DeliveryRow, why: str, now: datetime) -> None:
+    """Have an object sent again that the destination does not hold, after a growing pause."""
+    delivery.state = step_delivery(delivery.state, DeliveryEvent.REFUSED)
+    delivery.proof_refused += 1
+    pause = compute_pause(delivery.proof_refused, _LONGEST_RESEND_SECONDS)
+    delivery.due_at, delivery.last_error = now + timedelta(seconds=pause), why
+    delivery.release()

@@ -1,0 +1,199 @@
+"""The running node: its processes, what peers were refused, and what a person has to look at.
+
+Raising and clearing an alarm may be repeated.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from secondread.accept.ledger import Refusal
+from secondread.accept.refusals import OTHERS
+from secondread.log import get_logger
+from secondread.track.database import Database, insert_if_new
+from secondread.track.tables import AlarmRow, ProcessRow, RefusalRow, as_columns
+from secondread.track.values import ProcessIdentity, Severity
+
+log = get_logger(__name__)
+
+STUDY_STUCK = "study-stuck"
+"""A study's workflow gave up."""
+
+LATE_INSTANCE = "late-instance"
+"""An instance came after the late window, and no revision was made of it."""
+
+PATIENT_MISMATCH = "patient-mismatch"
+"""One study came with two patients."""
+
+PRIOR_FOREIGN = "prior-of-another-patient"
+"""What came as a prior names another patient than the study it was fetched for."""
+
+PRIOR_UNASKED = "prior-not-asked-for"
+"""An archive that was asked for a prior sent another study."""
+
+MOST_REFUSAL_ROWS = 2000
+"""How many different refusals have a row each; further ones share a row for each reason."""
+
+
+def raise_alarm_in(
+    session: Session,
+    kind: str,
+    subject: str,
+    detail: str,
+    now: datetime,
+    severity: Severity = Severity.WARNING,
+) -> None:
+    """Raise an alarm in the caller's transaction; one that was not raised before is logged."""
+    values = {"severity": severity, "detail": detail, "raised_at": now, "cleared_at": None}
+    is_new = insert_if_new(session, AlarmRow, {"kind": kind, "subject": subject, **values})
+    if not is_new:
+        cleared = (
+            update(AlarmRow)
+            .where(
+                AlarmRow.kind == kind,
+                AlarmRow.subject == subject,
+                AlarmRow.cleared_at.is_not(None),
+            )
+            .values(**values)
+            .returning(AlarmRow.id)
+        )
+        is_new = session.execute(cleared).first() is not None
+    if is_new:
+        log.warning("alarm_raised", kind=kind, subject=subject, severity=severity.value)
+
+
+def is_raised(session: Session, kind: str, subject: str) -> bool:
+    """Whether an alarm is raised now."""
+    raised = select(AlarmRow.id).where(
+        AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.cleared_at.is_(None)
+    )
+    return session.scalar(raised) is not None
+
+
+def clear_alarm_in(session: Session, kind: str, subject: str, now: datetime) -> None:
+    """Clear an alarm in the caller's transaction; one that was raised is logged."""
+    clear = (
+        update(AlarmRow)
+        .where(AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.cleared_at.is_(None))
+        .values(cleared_at=now)
+        .returning(AlarmRow.id)
+    )
+    if session.execute(clear).first() is not None:
+        log.info("alarm_cleared", kind=kind, subject=subject)
+
+
+def add_refusals(
+    session: Session, refusals: Iterable[Refusal], most_rows: int = MOST_REFUSAL_ROWS
+) -> None:
+    """Add to the counts of what was refused."""
+    # In one order, so that two receivers do not wait for each other's rows.
+    for refusal in sorted(refusals, key=lambda refusal: tuple(_refusal_key(refusal).values())):
+        _add_refusal(session, refusal, most_rows)
+
+
+def _add_refusal(session: Session, refusal: Refusal, most_rows: int) -> None:
+    key = _refusal_key(refusal)
+    row = session.scalars(select(RefusalRow).filter_by(**key).with_for_update()).one_or_none()
+    if row is None:
+        if (session.scalar(select(func.count()).select_from(RefusalRow)) or 0) >= most_rows:
+            texts = dict.fromkeys(("calling_ae_title", "called_ae_title", "address"), OTHERS)
+            key = {**key, **texts, "sop_class_uid": "", "transfer_syntax": ""}
+        counts = {"count": 0, "first_at": refusal.first_at, "last_at": refusal.last_at}
+        insert_if_new(session, RefusalRow, {**key, **counts})
+        row = session.scalars(select(RefusalRow).filter_by(**key).with_for_update()).one()
+    row.count += refusal.count
+    row.first_at = min(row.first_at, refusal.first_at)
+    row.last_at = max(row.last_at, refusal.last_at)
+    session.flush()
+
+
+def _refusal_key(refusal: Refusal) -> dict[str, object]:
+    return as_columns(refusal, "count", "first_at", "last_at")
+
+
+class Alarms:
+    """The alarms of the node.
+
+    Parameters
+    ----------
+    database
+        Where they are written.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def raise_alarm(
+        self,
+        kind: str,
+        subject: str,
+        detail: str,
+        now: datetime,
+        severity: Severity = Severity.WARNING,
+    ) -> None:
+        """Raise an alarm, or leave it raised; a newly raised one is logged.
+
+        Parameters
+        ----------
+        kind
+            What is wrong, as a short name.
+        subject
+            With what: a study UID, a destination, a process.
+        detail
+            The same for people; no patient data.
+        now
+            The present instant.
+        severity
+            How urgent it is.
+        """
+        with self._database.begin_write() as session:
+            raise_alarm_in(session, kind, subject, detail, now, severity)
+
+    def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
+        """Clear an alarm, if it is raised."""
+        with self._database.begin_write() as session:
+            clear_alarm_in(session, kind, subject, now)
+
+
+class Processes:
+    """The processes of the node: heartbeats, and which of them have fallen silent.
+
+    Parameters
+    ----------
+    database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record_heartbeat(self, process: ProcessIdentity, now: datetime) -> None:
+        """Record that a process lives; a new host or process number counts as a start."""
+        with self._database.begin_write() as session:
+            identity = as_columns(process)
+            if insert_if_new(session, ProcessRow, {**identity, "started_at": now, "beat_at": now}):
+                return
+            row = session.get_one(ProcessRow, process.name, with_for_update=True)
+            if (row.host, row.pid) != (process.host, process.pid):
+                row.started_at = now
+            row.kind, row.host, row.pid = process.kind, process.host, process.pid
+            row.version, row.beat_at = process.version, now
+
+    def remove_process(self, name: str) -> None:
+        """Take a process that ended as it should off the list."""
+        with self._database.begin_write() as session:
+            session.execute(delete(ProcessRow).where(ProcessRow.name == name))
+
+    def list_silent(
+        self, now: datetime, takeover_seconds: float, kind: str | None = None
+    ) -> list[str]:
+        """Return the names of processes, of one kind or any, that fell silent too long ago."""
+        silent = select(ProcessRow.name).where(
+            ProcessRow.beat_at < now - timedelta(seconds=takeover_seconds)
+        )
+        if kind is not None:
+            silent = silent.where(ProcessRow.kind == kind)
+        with self._database.begin_read() as session:
+            return list(session.scalars(silent.order_by(ProcessRow.name)))
