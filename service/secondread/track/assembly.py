@@ -67,23 +67,23 @@ def apply_event(
 
 def move_due_times(session: Session, study: StudyRow, now: datetime, rules: DueRules) -> None:
     """Set when a study is to be read, counted from now."""
-    images = _usable_images(session, study.study_uid)
+    images = _load_usable_images(session, study.study_uid)
     if not images and not study.revision:
         # Nothing to read and nothing to correct.
         study.quiet_due_at = study.settle_due_at = None
         return
-    views = _find_views(session, study, images)
+    views = _make_views(session, study, images)
     study.quiet_due_at, study.settle_due_at = rules.find_due_times(views, now)
 
 
 def find_views(session: Session, study: StudyRow) -> StudyViews:
-    """Return the views of a study, and what tells which ones to expect."""
-    return _find_views(session, study, _usable_images(session, study.study_uid))
+    """Return the views of a study, and what the views to be expected follow from."""
+    return _make_views(session, study, _load_usable_images(session, study.study_uid))
 
 
-def _find_views(session: Session, study: StudyRow, images: Iterable[InstanceRow]) -> StudyViews:
+def _make_views(session: Session, study: StudyRow, images: Iterable[InstanceRow]) -> StudyViews:
     return StudyViews(
-        _present(images),
+        _list_present(images),
         [views for _, views in find_earlier_views(session, study)],
         find_mastectomy_sides(session, study),
     )
@@ -99,11 +99,11 @@ def find_scope_views(session: Session, study_uid: str) -> frozenset[ViewKey]:
     return frozenset((side, view) for side, view in rows if side and view)
 
 
-def _usable_images(session: Session, study_uid: str) -> Sequence[InstanceRow]:
+def _load_usable_images(session: Session, study_uid: str) -> Sequence[InstanceRow]:
     return session.scalars(select(InstanceRow).where(is_usable_in(study_uid))).all()
 
 
-def _present(images: Iterable[InstanceRow]) -> list[ViewKey]:
+def _list_present(images: Iterable[InstanceRow]) -> list[ViewKey]:
     return [
         (image.laterality, image.view)
         for image in images
@@ -132,18 +132,18 @@ def find_earlier_views(
 ) -> list[tuple[StudyRow, frozenset[ViewKey]]]:
     """Return the same patient's earlier studies, latest first, with their in-scope views."""
     studies = find_earlier_studies(session, study)
-    found: dict[str, set[ViewKey]] = {earlier.study_uid: set() for earlier in studies}
-    if not found:
+    views: dict[str, set[ViewKey]] = {earlier.study_uid: set() for earlier in studies}
+    if not views:
         return []
     rows = session.execute(
         select(InstanceRow.study_uid, InstanceRow.laterality, InstanceRow.view).where(
-            InstanceRow.study_uid.in_(found), is_usable(), InstanceRow.scope_reason.is_(None)
+            InstanceRow.study_uid.in_(views), is_usable(), InstanceRow.scope_reason.is_(None)
         )
     )
     for study_uid, side, view in rows:
         if side and view:
-            found[study_uid].add((side, view))
-    return [(earlier, frozenset(found[earlier.study_uid])) for earlier in studies]
+            views[study_uid].add((side, view))
+    return [(earlier, frozenset(views[earlier.study_uid])) for earlier in studies]
 
 
 def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:

@@ -92,7 +92,7 @@ class FetchRequests:
     def claim_request(
         self, source: str, worker: str, now: datetime, lease_seconds: float
     ) -> FetchRequest | None:
-        """Take the next question to a source that is due; None when there is none.
+        """Claim the next request to an archive that is due; None when there is none.
 
         One whose lease ran out is taken again.
         """

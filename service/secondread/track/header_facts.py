@@ -1,4 +1,4 @@
-"""What the tracker keeps of an instance's header, as values."""
+"""What the tracker records of an instance's header, as values."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -36,13 +36,13 @@ class RejectionNote:
 
     @property
     def is_expiry(self) -> bool:
-        """Whether it says only that the archive keeps them no longer."""
+        """Whether it means only that the archive keeps them no longer."""
         return self.code == RETENTION_EXPIRED
 
 
 def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
-    """Return what is kept of a header; one that makes no sense is kept with that reason."""
-    patient = _patient(header)
+    """Return what is recorded of a header; one that makes no sense is recorded with that reason."""
+    patient = _read_patient_key(header)
     try:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError:
@@ -51,7 +51,7 @@ def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
     return HeaderFacts(
         patient=patient,
         study_date=mammogram.study_date,
-        modality=_text(mammogram.modality, 16),
+        modality=_clean_text(mammogram.modality, 16),
         laterality=mammogram.laterality.letter if mammogram.laterality else None,
         view=mammogram.view.name if mammogram.view else None,
         intent=mammogram.intent.value if mammogram.intent else None,
@@ -62,8 +62,8 @@ def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
 def read_rejection_note(header: Dataset) -> RejectionNote:
     """Return what a rejection note withdraws.
 
-    The instances stand in the Current Requested Procedure Evidence Sequence (0040,A375), as the
-    Key Object Document module requires (PS3.3 C.17.6.2).
+    The instances are listed in the Current Requested Procedure Evidence Sequence (0040,A375), as
+    the Key Object Document module requires (PS3.3 C.17.6.2).
     """
     titles = header.get("ConceptNameCodeSequence") or ()
     code = next((str(title.get("CodeValue", "")) for title in titles), "")
@@ -73,16 +73,18 @@ def read_rejection_note(header: Dataset) -> RejectionNote:
         for series in study.get("ReferencedSeriesSequence") or ()
         for item in series.get("ReferencedSOPSequence") or ()
     ]
-    return RejectionNote(_text(code, 16), tuple(dict.fromkeys(uid for uid in uids if uid)))
+    return RejectionNote(_clean_text(code, 16), tuple(dict.fromkeys(uid for uid in uids if uid)))
 
 
-def _patient(header: Dataset) -> PatientKey | None:
-    patient_id = _text(header.get("PatientID"), 256)
+def _read_patient_key(header: Dataset) -> PatientKey | None:
+    patient_id = _clean_text(header.get("PatientID"), 256)
     return (
-        PatientKey(patient_id, _text(header.get("IssuerOfPatientID"), 256)) if patient_id else None
+        PatientKey(patient_id, _clean_text(header.get("IssuerOfPatientID"), 256))
+        if patient_id
+        else None
     )
 
 
-def _text(value: object, length: int) -> str:
+def _clean_text(value: object, length: int) -> str:
     # PostgreSQL cannot hold U+0000, and a peer may send anything.
     return str(value or "").replace("\0", "").strip()[:length]

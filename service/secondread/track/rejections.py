@@ -1,9 +1,9 @@
 """What rejection notes withdraw, and what of it comes back.
 
-Notes are those of IHE's Imaging Object Change Management. Three of its titles say that something
+Notes are those of IHE's Imaging Object Change Management. Three of its titles mean that something
 was wrong with the instances: what they name never counts again, however often it is sent. The
-fourth, that the retention of the instances has expired, says only that the archive keeps them no
-longer: nothing that was reported of them turns wrong, and a copy that is sent again counts again.
+fourth, that the retention of the instances has expired, means only that the archive keeps them no
+longer: nothing that was reported of them becomes wrong, and a copy that is sent again counts.
 """
 
 from collections.abc import Sequence

@@ -188,9 +188,9 @@ class FetchState(StrEnum):
     DONE = "done"
     """The query is answered, or the prior is in."""
     UNUSABLE = "unusable"
-    """What came cannot be compared with; the reason says why."""
+    """What came cannot be compared with, for the reason in its row."""
     GAVE_UP = "gave-up"
-    """Tried for as long as the settings say."""
+    """It was asked for as long as the settings allow, in vain."""
 
 
 class FetchEvent(StrEnum):

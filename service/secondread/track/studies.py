@@ -222,8 +222,8 @@ class Studies:
         """Return revisions that were claimed a while ago and have no results yet.
 
         A worker may have died between its claim and the start of the workflow. Starting it again
-        does no harm to one that runs: the engine makes a workflow's id from the study and the
-        number of the revision (`engine.workflow_id`), and runs one workflow for each id.
+        does no harm to one that runs: its id derives from the study and the number of the revision
+        (`engine.derive_workflow_id`), and the engine runs one workflow of an id.
         """
         statement = (
             select(RevisionRow)

@@ -104,11 +104,11 @@ class DeliverySummary:
     proof: Proof | None
     """What proved it; None before it is delivered."""
     stored_at: datetime | None = None
-    """When the destination said that it stored it, where another proof is asked for."""
+    """When the destination answered that it stored it, where another proof is asked for."""
     proof_asked: int = 0
     """How often that proof was asked for since then."""
     proof_refused: int = 0
-    """How often the destination said that it does not hold what it had stored."""
+    """How often the destination answered that it does not hold what it had stored."""
 
 
 @dataclass(frozen=True, slots=True)

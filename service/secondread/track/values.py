@@ -98,7 +98,7 @@ class RecordedImage:
     seconds: float = 0.0
     detail: str = ""
     answer_path: str | None = None
-    """Where the detector's answer is kept, relative to the archive's folder."""
+    """Where the detector's answer is stored, relative to the archive's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class RecordedObject:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """Where the detector's answer about a file lies."""
+    """Where the detector's answer about a file is stored."""
 
     sha256: str
     """The file's."""

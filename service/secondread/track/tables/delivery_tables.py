@@ -90,13 +90,13 @@ class DeliveryRow(Leased, Base):
     delivered_at: Mapped[datetime | None]
     proof: Mapped[Proof | None] = mapped_column(EnumText(Proof))
     first_stored_at: Mapped[datetime | None]
-    """When the destination first said that it stored the object, where another proof is asked."""
+    """When the destination first answered that it stored it, where another proof is asked for."""
     stored_at: Mapped[datetime | None]
-    """When it last said so."""
+    """When it last answered so."""
     proof_asked: Mapped[int] = mapped_column(default=0)
     """How often the proof was asked for since then."""
     proof_refused: Mapped[int] = mapped_column(default=0)
-    """How often the destination said that it does not hold what it had stored."""
+    """How often the destination answered that it does not hold what it had stored."""
 
 
 class CommitmentRow(Base):
@@ -126,7 +126,7 @@ class CommitmentItemRow(Base):
     commitment: Mapped[int] = mapped_column(ForeignKey("commitments.id"), primary_key=True)
     delivery: Mapped[int] = mapped_column(ForeignKey("deliveries.id"), primary_key=True)
     committed: Mapped[bool | None]
-    """What the report said; None before it, and where it does not mention the object."""
+    """Whether the report commits it; None before the report, and where it omits the object."""
     failure_reason: Mapped[int | None]
     """Failure Reason (0008,1197) of an object that was refused."""
 

@@ -87,7 +87,7 @@ class AssociationStudyRow(Base):
 
 
 class ProcessRow(Base):
-    """A process of the node, and when it last said that it lives."""
+    """A process of the node, and when its last heartbeat was."""
 
     __tablename__ = "processes"
 

@@ -20,7 +20,7 @@ from secondread.track.tables.base import AeText, Base, Digest, EnumText, Uid
 
 
 class InstallationRow(Base):
-    """The one row that says which installation this is; UIDs of results derive from it."""
+    """The one row that identifies this installation; UIDs of results derive from it."""
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
