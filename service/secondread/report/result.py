@@ -42,7 +42,7 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """When, and in the place of what, a result is written."""
+    """When a result is written, and what it replaces."""
 
     written_at: datetime
     """Start of content creation, in the site's time zone; recorded once, so that a repeat gives

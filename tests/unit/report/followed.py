@@ -39,7 +39,7 @@ GONE_CLUSTER = group(45.0, -25.0, 8, seed=1)
 
 def _read(study: str, day: str, *views: tuple[View, list[Spot]]) -> StudyReading:
     """Return a reading whose images have UIDs that follow from study and view."""
-    found = reading(*((Lie(study=study, date=day, view=view), spots) for view, spots in views))
+    made = reading(*((Lie(study=study, date=day, view=view), spots) for view, spots in views))
     images = tuple(
         replace(
             image,
@@ -49,27 +49,27 @@ def _read(study: str, day: str, *views: tuple[View, list[Spot]]) -> StudyReading
                 series_uid=f"{study}.9",
             ),
         )
-        for number, image in enumerate(found.images, start=1)
+        for number, image in enumerate(made.images, start=1)
     )
-    return replace(found, images=images, model=POINTED)
+    return replace(made, images=images, model=POINTED)
 
 
 def _header(image: ImageReading) -> Dataset:
-    one = image.mammogram
-    assert one.view is not None
-    assert one.spacing is not None
-    assert one.study_date is not None
+    mammogram = image.mammogram
+    assert mammogram.view is not None
+    assert mammogram.spacing is not None
+    assert mammogram.study_date is not None
     return header(
-        SOPInstanceUID=one.sop_instance_uid,
-        StudyInstanceUID=one.study_uid,
-        SeriesInstanceUID=one.series_uid,
-        StudyDate=one.study_date.strftime("%Y%m%d"),
-        ViewCodeSequence=view_sequence(one.view),
-        PatientOrientation=list(one.orientation or ()),
-        Rows=one.rows,
-        Columns=one.columns,
-        ImagerPixelSpacing=[one.spacing.between_rows, one.spacing.between_columns],
-        Manufacturer=one.manufacturer,
+        SOPInstanceUID=mammogram.sop_instance_uid,
+        StudyInstanceUID=mammogram.study_uid,
+        SeriesInstanceUID=mammogram.series_uid,
+        StudyDate=mammogram.study_date.strftime("%Y%m%d"),
+        ViewCodeSequence=view_sequence(mammogram.view),
+        PatientOrientation=list(mammogram.orientation or ()),
+        Rows=mammogram.rows,
+        Columns=mammogram.columns,
+        ImagerPixelSpacing=[mammogram.spacing.between_rows, mammogram.spacing.between_columns],
+        Manufacturer=mammogram.manufacturer,
         PatientBirthDate="19700101",
         PatientSex="F",
         StudyID="S1",
@@ -95,17 +95,22 @@ def make_followed_study() -> tuple[StudyReading, dict[str, Dataset]]:
     In CC one cluster is new, one has grown and one is gone; the one that has grown is also seen
     in MLO, unchanged.
     """
-    found = _followed()
-    images = (*found.images, *(image for one in found.prior_readings for image in one.images))
-    return found, {image.mammogram.sop_instance_uid: _header(image) for image in images}
+    study_reading = _followed()
+    images = (
+        *study_reading.images,
+        *(image for prior in study_reading.prior_readings for image in prior.images),
+    )
+    return study_reading, {image.mammogram.sop_instance_uid: _header(image) for image in images}
 
 
 def make_one_quadrant_study() -> tuple[StudyReading, dict[str, Dataset]]:
     """Return a study of the left breast with a cluster far from the lines between quadrants."""
     aside = group(45.0, 40.0, 8)
     now = _read(CURRENT, "20260105", (View.CC, aside), (View.MLO, aside))
-    found = replace(follow_up(now, []), outcome=Outcome.FINDINGS)
-    return found, {image.mammogram.sop_instance_uid: _header(image) for image in found.images}
+    study_reading = replace(follow_up(now, []), outcome=Outcome.FINDINGS)
+    return study_reading, {
+        image.mammogram.sop_instance_uid: _header(image) for image in study_reading.images
+    }
 
 
 def _of_one(finding: Finding) -> Finding:

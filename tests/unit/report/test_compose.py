@@ -130,7 +130,7 @@ def test_a_destination_gets_what_its_profile_names(
         ({"objects": ["tid1500"], "send_not_eligible": False}, []),
     ],
 )
-def test_a_study_with_nothing_in_scope_is_said_in_a_notice(
+def test_a_study_with_nothing_in_scope_is_reported_in_a_notice(
     profile: dict[str, object], expected: list[str]
 ) -> None:
     reading, sources = not_eligible(*TOMOSYNTHESIS)
@@ -177,17 +177,17 @@ def test_rejected_images_are_not_listed_as_failed() -> None:
 
 
 @pytest.mark.parametrize("attributes", [{"Rows": None}, {"SOPClassUID": None}])
-def test_without_an_image_to_list_the_notice_alone_says_it(attributes: dict[str, None]) -> None:
+def test_without_an_image_to_list_the_notice_alone_reports_it(attributes: dict[str, None]) -> None:
     reading, sources = not_eligible(*TOMOSYNTHESIS, **attributes)
     assert kinds(results(reading, sources, AS_FAILED)) == ["notice"]
 
 
-def test_a_reading_that_failed_before_its_images_were_known_is_said_in_a_notice() -> None:
+def test_a_reading_that_failed_before_its_images_were_known_is_reported_in_a_notice() -> None:
     reading = make_study_reading(Outcome.FAILED, reasons=(Reason.READING_FAILED,))
     assert kinds(results(reading, index_by_uid(make_header("LCC")))) == ["notice"]
 
 
-def test_pixels_are_asked_for_only_where_something_is_drawn() -> None:
+def test_pixels_are_loaded_only_where_something_is_drawn() -> None:
     reading, sources = make_situations()["partial with marks"]
     asked: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What a second look at the prior's pixels gave is told everywhere, without a prior's finding."""
+"""The result of a recheck of the prior's pixels is everywhere, without a finding of the prior."""
 
 from dataclasses import replace
 
@@ -18,8 +18,8 @@ from secondread.workflow.record import make_finding_entries, make_prior_finding_
 from tests.unit.report.readings import NODE
 from tests.worlds.golden_set import EVERYTHING, NO_LOOK, NOT_SEEN, SEEN, Exam, looked, objects
 
-LOOKS = pytest.mark.parametrize(
-    ("look", "word", "told"),
+RECHECKS = pytest.mark.parametrize(
+    ("look", "word", "recheck_words"),
     [
         (SEEN, "increased in number since 2025-01-06", "seen faintly"),
         (NOT_SEEN, "NEW since 2025-01-06", "not in its pixels either"),
@@ -33,17 +33,17 @@ def line_of(reading: StudyReading) -> str:
     return describe_finding(reading, reading.images[0], reading.images[0].shown_findings[0])
 
 
-@LOOKS
-def test_the_line_at_a_glance_says_it(look: Recheck, word: str, told: str) -> None:
+@RECHECKS
+def test_the_line_at_a_glance_has_it(look: Recheck, word: str, recheck_words: str) -> None:
     reading = looked(look).reading
 
-    assert f"{word} (prior re-read, {told})" in line_of(reading)
-    assert any(told in line for line in list_impression_lines(reading))
+    assert f"{word} (prior re-read, {recheck_words})" in line_of(reading)
+    assert any(recheck_words in line for line in list_impression_lines(reading))
 
 
-@LOOKS
-def test_the_line_beside_the_pictures_says_it_and_why_not(
-    look: Recheck, word: str, told: str
+@RECHECKS
+def test_the_line_beside_the_pictures_has_it_and_why_not(
+    look: Recheck, word: str, recheck_words: str
 ) -> None:
     reading = looked(look).reading
     image, (comparison,) = reading.images[0], reading.comparisons
@@ -54,7 +54,7 @@ def test_the_line_beside_the_pictures_says_it_and_why_not(
     assert entry.text == describe_change(image.shown_findings[0], change, comparison)
     assert entry.text.startswith(word.lower())
     more = "then too faint to be marked" if look.seen else look.why_not
-    assert entry.text.endswith(", ".join(filter(None, (f"prior re-read: {told}", more))))
+    assert entry.text.endswith(", ".join(filter(None, (f"prior re-read: {recheck_words}", more))))
     # The prior's picture has the place, as of no finding.
     assert entry.prior == (change.place,)
     assert not entry.is_prior_finding
@@ -68,14 +68,14 @@ def test_the_grounds_are_numbers_or_the_cause() -> None:
 
 
 def report_of(exam: Exam) -> Content:
-    (made,) = [one for one in objects(exam) if one.kind is ObjectKind.CAD_SR]
-    assert check_cad_sr(made.dataset) == []
-    assert check_against_reading(made.dataset, exam.reading, exam.sources, EVERYTHING) == []
-    return ContentTree(made.dataset).root
+    (result,) = [result for result in objects(exam) if result.kind is ObjectKind.CAD_SR]
+    assert check_cad_sr(result.dataset) == []
+    assert check_against_reading(result.dataset, exam.reading, exam.sources, EVERYTHING) == []
+    return ContentTree(result.dataset).root
 
 
 def below(content: Content) -> list[Content]:
-    return [content, *(one for child in content.children for one in below(child))]
+    return [content, *(item for child in content.children for item in below(child))]
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_the_report_has_the_word_and_the_grounds_and_no_feature_over_time(
 ) -> None:
     items = below(report_of(looked(look)))
 
-    words = [read_enum(one, Change) for one in items if one.is_named(concepts.IMPRESSION)]
+    words = [read_enum(item, Change) for item in items if item.is_named(concepts.IMPRESSION)]
     assert words == [change]
-    assert not [one for one in items if one.is_named(concepts.COMPOSITE_FEATURE)]
-    parameters = [one.text for one in items if one.is_named(concepts.ALGORITHM_PARAMETERS)]
+    assert not [item for item in items if item.is_named(concepts.COMPOSITE_FEATURE)]
+    parameters = [item.text for item in items if item.is_named(concepts.ALGORITHM_PARAMETERS)]
     assert len([text for text in parameters if look.explanation in text]) == 1
 
 
@@ -106,11 +106,11 @@ def test_a_place_is_drawn_in_the_image_that_was_looked_at_only() -> None:
 
 def test_a_report_that_is_read_back_has_the_word() -> None:
     exam = looked(SEEN)
-    (made,) = [one for one in objects(exam) if one.kind is ObjectKind.CAD_SR]
+    (result,) = [result for result in objects(exam) if result.kind is ObjectKind.CAD_SR]
 
-    report = read_cad_report(made.dataset, NODE.device_uid)
+    report = read_cad_report(result.dataset, NODE.device_uid)
 
-    assert [one.change for one in report.findings] == [Change.MORE.code]
+    assert [finding.change for finding in report.findings] == [Change.MORE.code]
 
 
 def test_the_tracker_records_the_word_and_nothing_missing() -> None:

@@ -65,7 +65,7 @@ def build_secondary_capture(
 
 
 def add_source(ds: Dataset, image: ImageReading, source: Dataset) -> None:
-    """Say which image a capture shows; its pictures keep the orientation, not the scale."""
+    """Record which image a capture shows; its pictures keep the orientation, not the scale."""
     mammogram = image.mammogram
     if mammogram.orientation is not None:
         ds.PatientOrientation = list(mammogram.orientation)
@@ -93,12 +93,12 @@ def encode_source_image(image: ImageReading) -> Dataset:
 
 
 def collect_sides(images: Iterable[ImageReading]) -> set[str]:
-    """Return the sides of images, as Image Laterality says them."""
+    """Return the sides of images, as letters of Image Laterality."""
     return {i.mammogram.laterality.letter for i in images if i.mammogram.laterality}
 
 
 def add_laterality(ds: Dataset, letters: set[str]) -> None:
-    """Say which side a capture shows: both where it is of several, empty where it is unknown."""
+    """Record which side a capture shows: both where it is of several, empty if unknown."""
     sides = letters & {"L", "R", "B"}
     if sides:
         ds.ImageLaterality = sides.pop() if len(sides) == 1 else "B"

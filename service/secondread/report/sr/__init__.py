@@ -1,1 +1,1 @@
-"""Structured reports written: Mammography CAD SR (TID 4000) and TID 1500."""
+"""Structured reports: the Mammography CAD SR (TID 4000) and the measurement report (TID 1500)."""

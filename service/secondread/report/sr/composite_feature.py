@@ -81,7 +81,7 @@ def write_over_views(
     features
         Its Single Image Findings, or Composite Features over time, one for each view or more.
     pair
-        What the views together say of it.
+        What both views together show of it.
     rendering, tracking
         Its rendering intent, and its name over reports.
     """

@@ -76,7 +76,7 @@ def _write_detections(
     model = contents.reading.model
     parameters = list_model_parameters(model)
     # The template has no place for a comment on one image, so each image has a parameter that
-    # names it, says what became of it, and has the values of its gates.
+    # names it, describes what became of it, and has the values of its gates.
     remarks = [
         f"{_name_image(image, contents.reading)}, {image.sop_instance_uid}: "
         + "; ".join((describe_image_outcome(image), *list_gate_parameters(image)))

@@ -59,7 +59,7 @@ COPIED_ATTRIBUTES = (
     "ProcedureCodeSequence",
 )
 
-TYPE_2 = (
+TYPE_2_ATTRIBUTES = (
     "PatientName",
     "PatientID",
     "PatientBirthDate",
@@ -117,7 +117,7 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, abou
     if authorship.profile.character_set != "source":
         _decode_names(ds)
         ds.SpecificCharacterSet = authorship.profile.character_set
-    for keyword in TYPE_2:
+    for keyword in TYPE_2_ATTRIBUTES:
         if keyword not in ds:
             setattr(ds, keyword, None)
     uids, profile, series = authorship.uids, authorship.profile, RESULT_SERIES[kind]

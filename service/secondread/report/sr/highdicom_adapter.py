@@ -11,7 +11,7 @@ from copy import deepcopy
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
-from secondread.report.sr.header import TYPE_2
+from secondread.report.sr.header import TYPE_2_ATTRIBUTES
 
 
 def build_stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] = ()) -> Dataset:
@@ -27,7 +27,7 @@ def build_stand_in(mammogram: Mammogram, source: Dataset, copied: Iterable[str] 
         Keywords of further attributes to take over where the header has a value.
     """
     ds = Dataset()
-    for keyword in TYPE_2:
+    for keyword in TYPE_2_ATTRIBUTES:
         setattr(ds, keyword, None)
     ds.SOPClassUID = mammogram.sop_class_uid
     ds.SOPInstanceUID = mammogram.sop_instance_uid

@@ -1,9 +1,9 @@
 """A small builder for SR content trees (PS3.3 C.17.3) on plain pydicom.
 
-Items are made by value type, hung below each other with `TreeItem.add`, and pointed at with
+Items are made by value type, placed below each other with `TreeItem.add`, and referred to with
 `TreeItem.refer_to`. A by-reference relationship names its target by position, and positions change
-whenever an item is put in front; so references are kept as references to `TreeItem` objects, and
-`encode_tree` turns them into positions when the tree is complete.
+whenever an item is inserted before it; so items refer to `TreeItem` objects, and `encode_tree`
+turns these references into positions when the tree is complete.
 """
 
 import math
@@ -35,19 +35,19 @@ class Relation(StrEnum):
 
 @dataclass(eq=False, slots=True)
 class TreeItem:
-    """One content item and what hangs below it."""
+    """One content item with those below it."""
 
     content: Dataset
     """Value type, concept name and value; neither relationship nor children."""
     links: list["Link"] = field(default_factory=list)
 
     def add(self, relation: Relation, child: "TreeItem") -> "TreeItem":
-        """Hang an item below this one, by value, and return it."""
+        """Place an item below this one, by value, and return it."""
         self.links.append(Link(relation, child, by_reference=False))
         return child
 
     def add_all(self, relation: Relation, children: Iterable["TreeItem"]) -> None:
-        """Hang items below this one, by value, in their order."""
+        """Place items below this one, by value, in their order."""
         self.links.extend(Link(relation, child, by_reference=False) for child in children)
 
     def is_named(self, concept: Code) -> bool:
@@ -56,7 +56,7 @@ class TreeItem:
         return bool(names) and concept.matches(names[0].CodeValue, names[0].CodingSchemeDesignator)
 
     def refer_to(self, relation: Relation, target: "TreeItem") -> None:
-        """Point at an item that hangs elsewhere in the same tree."""
+        """Refer to an item elsewhere in the same tree."""
         self.links.append(Link(relation, target, by_reference=True))
 
 
@@ -183,7 +183,7 @@ def encode_tree(root: TreeItem, template: str) -> Dataset:
     Raises
     ------
     ReportError
-        An item hangs at two places, or a reference points outside the tree.
+        An item is at two places, or a reference points outside the tree.
     """
     positions: dict[int, Position] = {}
     _number_items(root, (1,), positions)

@@ -39,13 +39,13 @@ def test_each_image_with_shown_findings_has_its_own() -> None:
         make_image_reading(views[2], make_cluster(label="RCC")),
     )
     made = build_presentation_states(reading, index_by_uid(*views), BY)
-    assert [(one.index, one.source_uid) for one in made] == [
+    assert [(result.index, result.source_uid) for result in made] == [
         (0, views[0].SOPInstanceUID),
         (1, views[2].SOPInstanceUID),
     ]
-    assert [one.dataset.InstanceNumber for one in made] == [1, 2]
-    for one in made:
-        (series,) = one.dataset.ReferencedSeriesSequence
+    assert [result.dataset.InstanceNumber for result in made] == [1, 2]
+    for result in made:
+        (series,) = result.dataset.ReferencedSeriesSequence
         assert len(series.ReferencedImageSequence) == 1
 
 

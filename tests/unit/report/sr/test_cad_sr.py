@@ -116,7 +116,7 @@ def test_the_library_holds_every_image_and_so_does_the_evidence() -> None:
     assert sorted(evidence) == sorted(library)
 
 
-def test_a_library_entry_says_how_the_image_is_to_be_understood() -> None:
+def test_a_library_entry_states_how_the_image_is_to_be_understood() -> None:
     ds = of_one_view(
         ImagerPixelSpacing=[0.1, 0.07],
         ViewCodeSequence=view_sequence(View.CC, ("399197002", "SCT")),
@@ -220,13 +220,13 @@ def test_type_and_distribution_are_written_only_when_they_were_predicted() -> No
     ]
 
 
-def test_a_finding_says_which_algorithm_found_it_and_how() -> None:
+def test_a_finding_names_the_algorithm_that_found_it_and_how() -> None:
     ds = of_one_view(make_cluster())
     finding = next(items(ds, "Single Image Finding"))
     own = [c for c in finding.ContentSequence if c.get("ValueType") == "TEXT"]
-    said = {item.ConceptNameCodeSequence[0].CodeMeaning for item in own}
+    names = {item.ConceptNameCodeSequence[0].CodeMeaning for item in own}
     parameters = [str(item.TextValue) for item in own if "=" in item.TextValue]
-    assert said == {
+    assert names == {
         "Tracking Identifier",
         "Algorithm Name",
         "Algorithm Version",
@@ -238,7 +238,7 @@ def test_a_finding_says_which_algorithm_found_it_and_how() -> None:
     ]
 
 
-def test_a_model_without_calibration_says_so_with_every_finding() -> None:
+def test_a_model_without_calibration_states_so_with_every_finding() -> None:
     ds = make_header("LCC")
     reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster()))
     reading = replace(reading, model=replace(MODEL, calibrated=False))
@@ -326,9 +326,9 @@ def test_the_gate_values_of_every_image_are_algorithm_parameters(situation: str)
             for item in items(ds, "Detection Performed")
             if item.ConceptCodeSequence[0].CodeMeaning == detected
         ]
-        said = [text for item in performed for text in texts(item, "Algorithm Parameters")]
+        parameters = [text for item in performed for text in texts(item, "Algorithm Parameters")]
         for image in reading.images:
-            of_image = [text for text in said if image.mammogram.sop_instance_uid in text]
+            of_image = [text for text in parameters if image.mammogram.sop_instance_uid in text]
             assert len(of_image) == 1
             assert of_image[0].endswith("gates: breast_area_cm2=121.5; polarity=ok")
 
@@ -347,9 +347,9 @@ def test_an_image_read_with_doubts_without_findings_is_told_apart_from_a_negativ
 def test_a_point_calibrated_by_the_site_is_named_as_such() -> None:
     reading, sources = make_situations()["findings"]
     ds = built(replace(reading, model=replace(MODEL, site_exams=12)), sources)
-    said = " point 2, site-calibrated on 12 exams"
-    assert any(said in text for text in texts(ds, "Algorithm Parameters"))
-    assert said in texts(ds, "Impression Description")[0]
+    words = " point 2, site-calibrated on 12 exams"
+    assert any(words in text for text in texts(ds, "Algorithm Parameters"))
+    assert words in texts(ds, "Impression Description")[0]
     assert not any(
         "site-calibrated" in text for text in texts(built(reading, sources), "Algorithm Parameters")
     )
@@ -572,8 +572,8 @@ def test_every_view_of_a_study_may_be_refused() -> None:
     reading = make_study_reading(
         Outcome.FAILED, *(make_refused_image(ds, Reason.IMPLANT) for ds in headers)
     )
-    said = texts(built(reading, index_by_uid(*headers)), "Impression Description")[0]
-    assert said.count("an implant is present") == 4
+    impression = texts(built(reading, index_by_uid(*headers)), "Impression Description")[0]
+    assert impression.count("an implant is present") == 4
 
 
 def test_an_aware_instant_of_another_zone_is_written_as_it_is() -> None:

@@ -37,15 +37,15 @@ def document(
 
 def below(content: Content, concept: Code) -> list[Content]:
     own = [child for child in content.children if child.is_named(concept)]
-    return own + [one for child in content.children for one in below(child, concept)]
+    return own + [item for child in content.children for item in below(child, concept)]
 
 
 def values(content: Content, concept: Code) -> list[str]:
-    return [one.code.meaning for one in below(content, concept) if one.code is not None]
+    return [item.code.meaning for item in below(content, concept) if item.code is not None]
 
 
 def texts(content: Content, concept: Code) -> list[str]:
-    return [one.text for one in below(content, concept)]
+    return [item.text for item in below(content, concept)]
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def root() -> Content:
 
 def impression_of(root: Content, name: str) -> Content:
     return next(
-        one
-        for one in below(root, C.INDIVIDUAL_IMPRESSION)
-        if name in texts(one, C.TRACKING_IDENTIFIER)
+        item
+        for item in below(root, C.INDIVIDUAL_IMPRESSION)
+        if name in texts(item, C.TRACKING_IDENTIFIER)
     )
 
 
@@ -80,8 +80,8 @@ def test_priors_stand_in_the_library_behind_the_images_and_in_other_evidence() -
     assert current == [image.mammogram.sop_instance_uid for image in reading.images]
     assert prior == [image.mammogram.sop_instance_uid for image in reading.prior_readings[0].images]
     (library,) = ContentTree(ds).root.find_children(C.IMAGE_LIBRARY)
-    held = [entry.reference[1] for entry in library.children if entry.reference is not None]
-    assert held == [*current, *prior]
+    referenced = [entry.reference[1] for entry in library.children if entry.reference is not None]
+    assert referenced == [*current, *prior]
 
 
 def test_a_cluster_in_both_views_is_one_feature_of_what_it_was_in_each(root: Content) -> None:
@@ -93,15 +93,15 @@ def test_a_cluster_in_both_views_is_one_feature_of_what_it_was_in_each(root: Con
         "Target Content Items are related temporally",
         "Target Content Items are related temporally",
     ]
-    assert {one.relation for one in over_time} == {"INFERRED FROM"}
+    assert {item.relation for item in over_time} == {"INFERRED FROM"}
     names = [
         [
             finding.find_child(C.TRACKING_IDENTIFIER)
-            for finding in one.find_children(C.SINGLE_IMAGE_FINDING)
+            for finding in item.find_children(C.SINGLE_IMAGE_FINDING)
         ]
-        for one in over_time
+        for item in over_time
     ]
-    assert [[one.text for one in several if one is not None] for several in names] == [
+    assert [[item.text for item in items if item is not None] for items in names] == [
         ["LCC-2", "20250105 LCC-1"],
         ["LMLO-1", "20250105 LMLO-1"],
     ]
@@ -131,22 +131,22 @@ def test_the_lesion_that_the_node_knows_it_as_is_its_tracking_uid() -> None:
 
 def test_the_difference_in_number_is_that_of_both_counts_the_current_first(root: Content) -> None:
     (difference, _) = below(root, Code("129810007", "SCT", ""))
-    items = {one.position: one for one in _all(root)}
-    counts = [items[one.target] for one in difference.children if one.target is not None]
-    assert [one.number for one in counts] == [15, 8]
+    items = {item.position: item for item in _all(root)}
+    counts = [items[item.target] for item in difference.children if item.target is not None]
+    assert [item.number for item in counts] == [15, 8]
     assert difference.number == 7
 
 
 def _all(content: Content) -> list[Content]:
-    return [content, *(one for child in content.children for one in _all(child))]
+    return [content, *(item for child in content.children for item in _all(child))]
 
 
 def test_words_for_changes_are_in_the_impressions(root: Content) -> None:
-    said = {
-        texts(one, C.TRACKING_IDENTIFIER)[0]: values(one, C.IMPRESSION)
-        for one in below(root, C.INDIVIDUAL_IMPRESSION)
+    changes = {
+        texts(item, C.TRACKING_IDENTIFIER)[0]: values(item, C.IMPRESSION)
+        for item in below(root, C.INDIVIDUAL_IMPRESSION)
     }
-    assert said == {
+    assert changes == {
         "LCC-1": ["New finding"],
         "LCC-2+LMLO-1": [
             "Increase in number of calcifications",
@@ -163,7 +163,7 @@ def test_a_new_finding_is_no_composite_feature(root: Content) -> None:
     assert len(list(impression.find_children(C.SINGLE_IMAGE_FINDING))) == 1
 
 
-def test_what_is_gone_is_said_in_words_and_is_not_for_presentation(root: Content) -> None:
+def test_what_is_gone_is_reported_in_words_and_is_not_for_presentation(root: Content) -> None:
     impression = impression_of(root, "20250105 LCC-2")
     assert texts(impression, C.IMPRESSION_DESCRIPTION) == [
         "L CC of the prior of 2025-01-05, cluster 2 of 8 calcifications: gone (prior re-read)"
@@ -175,7 +175,7 @@ def test_what_is_gone_is_said_in_words_and_is_not_for_presentation(root: Content
 
 
 @pytest.mark.parametrize(
-    ("verdict", "number", "why", "said"),
+    ("kind", "number", "why", "words"),
     [
         pytest.param(
             ChangeKind.NOT_COMPARABLE,
@@ -193,35 +193,35 @@ def test_what_is_gone_is_said_in_words_and_is_not_for_presentation(root: Content
         ),
     ],
 )
-def test_what_is_missing_is_told_as_it_was_compared(
-    verdict: ChangeKind, number: MeasuredDifference | None, why: str, said: str
+def test_what_is_missing_is_described_as_it_was_compared(
+    kind: ChangeKind, number: MeasuredDifference | None, why: str, words: str
 ) -> None:
     reading, headers = make_followed_study()
     (comparison,) = reading.comparisons
     changes = tuple(
-        replace(one, kind=verdict, number=number, why_not=why) if one.current is None else one
-        for one in comparison.changes
+        replace(change, kind=kind, number=number, why_not=why) if change.current is None else change
+        for change in comparison.changes
     )
     changed = replace(reading, comparisons=(replace(comparison, changes=changes),))
 
     impression = impression_of(document(changed, headers), "20250105 LCC-2")
 
     assert texts(impression, C.IMPRESSION_DESCRIPTION) == [
-        f"L CC of the prior of 2025-01-05, cluster 2 {said} (prior re-read)"
+        f"L CC of the prior of 2025-01-05, cluster 2 {words} (prior re-read)"
     ]
 
 
 def test_an_impression_is_also_said_in_a_line_with_its_suspicion(root: Content) -> None:
-    (said,) = texts(impression_of(root, "LCC-1"), C.IMPRESSION_DESCRIPTION)
-    assert said.startswith("L CC 1: L")
-    assert "NEW since 2025-01-05 (prior re-read)" in said
-    assert "suspicion" in said
+    (line,) = texts(impression_of(root, "LCC-1"), C.IMPRESSION_DESCRIPTION)
+    assert line.startswith("L CC 1: L")
+    assert "NEW since 2025-01-05 (prior re-read)" in line
+    assert "suspicion" in line
 
 
 def test_priors_are_among_what_was_detected_on_and_compared(root: Content) -> None:
     for concept in (C.DETECTION_PERFORMED, C.ANALYSIS_PERFORMED):
         performed = below(root, concept)[0]
-        targets = {one.target for one in performed.children if one.target is not None}
+        targets = {item.target for item in performed.children if item.target is not None}
         assert targets == {(1, 2, number) for number in (1, 2, 3, 4)}
     assert values(root, C.ANALYSIS_SUMMARY) == ["Succeeded"]
     assert values(root, C.ANALYSIS_PERFORMED) == [
@@ -230,7 +230,7 @@ def test_priors_are_among_what_was_detected_on_and_compared(root: Content) -> No
     ]
 
 
-def test_calcifications_are_left_out_where_the_profile_says_so() -> None:
+def test_calcifications_are_left_out_where_the_profile_wants_none() -> None:
     profile = ProfileSettings(individual_calcifications=False)
     root = document(*make_followed_study(), profile)
     assert "Individual Calcification" not in values(root, C.SINGLE_IMAGE_FINDING)
@@ -262,7 +262,7 @@ def test_a_comparison_that_failed_is_a_failed_analysis_with_its_reason() -> None
     assert values(root, C.ANALYSIS_SUMMARY) == ["Partially Succeeded"]
     (failed,) = below(root, C.FAILED_ANALYSES)
     assert values(failed, C.ANALYSIS_PERFORMED) == ["Temporal correlation"]
-    assert any("could not be laid" in one for one in texts(failed, C.ALGORITHM_PARAMETERS))
+    assert any("could not be laid" in item for item in texts(failed, C.ALGORITHM_PARAMETERS))
     assert values(root, C.PROCESSING_SUMMARY) == ["Not all algorithms succeeded; with findings"]
 
 
@@ -302,7 +302,7 @@ def test_a_prior_without_the_view_is_no_failure() -> None:
     assert not any("TEMPORAL" in analysis.analysis.name for analysis in analyses)
 
 
-def test_a_prior_that_is_known_and_lost_is_told_with_its_day() -> None:
+def test_a_prior_that_is_known_and_lost_is_reported_with_its_day() -> None:
     reading = make_situations()["no findings"][0]
     day = reading.images[0].mammogram.study_date
     prior = PriorStudy("1.2.9", day, compared=False, reason=Reason.PRIOR_FILES_LOST)
@@ -354,7 +354,7 @@ def test_of_two_priors_what_a_cluster_was_in_each_is_part_of_its_feature() -> No
     grown = next(lesion for lesion in contents.lesions if lesion.pair is not None)
     assert [len(view.prior) for view in grown.views] == [2, 2]
     assert grown.changes == (Change.MORE, Change.UNCHANGED)
-    # What the older prior showed and the nearer one did not was missed then already.
+    # What the older prior showed and the nearer item did not was missed then already.
     (missing,) = contents.missing
     assert missing.comparison.prior_study_uid == comparison.prior_study_uid
 
@@ -387,7 +387,7 @@ def test_the_table_of_operating_points_states_their_false_marks() -> None:
 
 def test_a_report_of_shown_marks_states_the_point_in_force_alone() -> None:
     root = document(*make_mixed_study())
-    assert [one.number for one in below(root, C.MAXIMUM_OPERATING_POINT)] == [0, 0]
+    assert [item.number for item in below(root, C.MAXIMUM_OPERATING_POINT)] == [0, 0]
     assert not below(root, C.RENDERING_INTENT)[0].children
 
 
@@ -395,15 +395,15 @@ def test_a_doubt_that_the_standard_has_a_word_for_is_an_image_quality_finding() 
     root = document(*make_mixed_study())
     assert values(root, C.QUALITY_FINDING) == ["Over exposed"]
     (item,) = (
-        one
-        for one in below(root, C.SINGLE_IMAGE_FINDING)
-        if one.code is not None and one.code.value == "111101"
+        item
+        for item in below(root, C.SINGLE_IMAGE_FINDING)
+        if item.code is not None and item.code.value == "111101"
     )
-    assert [one.target for one in item.children if one.target is not None] == [(1, 2, 3)]
+    assert [item.target for item in item.children if item.target is not None] == [(1, 2, 3)]
     assert "Image Quality" in values(root, C.DETECTION_PERFORMED)
 
 
-def test_a_quality_alone_is_said_in_words_and_makes_no_finding() -> None:
+def test_a_quality_alone_is_reported_in_words_and_makes_no_finding() -> None:
     reading, sources = make_mixed_study()
     bare = tuple(replace(image, findings=()) for image in reading.images)
     root = document(replace(reading, images=bare), sources)

@@ -84,10 +84,10 @@ def test_what_is_not_known_is_left_out() -> None:
     assert line(reading(half)) == "1: L outer half, 3 calcifications"
 
 
-def test_without_a_date_of_treatment_that_is_said() -> None:
-    known = replace(SURGERY, started_on=None)
+def test_without_a_date_of_treatment_that_is_reported() -> None:
+    undated = replace(SURGERY, started_on=None)
     finding = make_cluster(placement=ELSEWHERE)
-    assert line(reading(finding, known)).endswith(
+    assert line(reading(finding, undated)).endswith(
         "elsewhere in the treated breast, date of treatment unknown"
     )
     assert line(reading(finding, SURGERY)).endswith("47 months after surgery")
@@ -98,7 +98,7 @@ def test_in_the_other_breast_no_months_are_counted() -> None:
     assert line(reading(finding, SURGERY)).endswith("in the other breast")
 
 
-def test_changes_are_said_with_their_prior_and_what_could_not_be_compared_too() -> None:
+def test_changes_are_reported_with_their_prior_and_what_could_not_be_compared_too() -> None:
     assert "unchanged since 2023-02-10 (prior re-read)" in line(
         reading(make_cluster(), verdict=ChangeKind.UNCHANGED)
     )
@@ -107,14 +107,14 @@ def test_changes_are_said_with_their_prior_and_what_could_not_be_compared_too() 
     )
 
 
-def test_a_distance_is_said_with_its_error_and_what_it_is_inferred_from() -> None:
+def test_a_distance_is_reported_with_its_error_and_what_it_is_inferred_from() -> None:
     placing = ZonePlacement(Zone.BED, ZoneBasis.CLIPS, 8.4, 3.2, views=2)
     assert "in the surgical bed, 8 +/- 3 mm (inferred from clips)" in line(
         reading(make_cluster(placement=placing), SURGERY)
     )
 
 
-def test_what_one_view_alone_shows_over_the_bed_is_not_said_to_be_in_it() -> None:
+def test_what_one_view_alone_shows_over_the_bed_is_not_placed_in_it() -> None:
     placing = ZonePlacement(Zone.BED, ZoneBasis.CLIPS, 8.4, 3.2, views=1)
     assert "over the surgical bed in one view, 8 +/- 3 mm (inferred from clips)" in line(
         reading(make_cluster(placement=placing), SURGERY)
@@ -125,7 +125,7 @@ def test_what_one_view_alone_shows_over_the_bed_is_not_said_to_be_in_it() -> Non
     )
 
 
-def test_sources_that_differ_are_both_said_in_line_and_treatment() -> None:
+def test_sources_that_differ_are_both_named_in_line_and_treatment() -> None:
     other = Treatment(
         Procedure.LUMPECTOMY,
         L,
@@ -143,7 +143,7 @@ def test_sources_that_differ_are_both_said_in_line_and_treatment() -> None:
     )
 
 
-def test_a_treatment_whose_side_nobody_told_is_said_and_decides_no_breast() -> None:
+def test_a_treatment_whose_side_nobody_knows_is_reported_and_decides_no_breast() -> None:
     vague = Treatment(Procedure.LUMPECTOMY, None, source=TreatmentSource.HEADER)
     assert list_treatment_lines(reading(make_cluster(), vague)) == (
         "R: treatment unknown",

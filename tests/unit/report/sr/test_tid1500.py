@@ -55,12 +55,12 @@ def name_of(item: Dataset) -> str:
     return str(item.ConceptNameCodeSequence[0].CodeMeaning)
 
 
-def said(group: Dataset) -> dict[str, str]:
-    """What a group says, by concept: codes by meaning, numbers and texts."""
-    return dict(_said(group))
+def read_group(group: Dataset) -> dict[str, str]:
+    """The values of a group by concept: codes by meaning, numbers and texts."""
+    return dict(_read_items(group))
 
 
-def _said(group: Dataset) -> Iterator[tuple[str, str]]:
+def _read_items(group: Dataset) -> Iterator[tuple[str, str]]:
     for item in group.ContentSequence:
         if item.ValueType == "CODE":
             yield name_of(item), str(item.ConceptCodeSequence[0].CodeMeaning)
@@ -77,12 +77,12 @@ def described() -> Dataset:
     )
 
 
-def test_a_finding_is_said_in_full() -> None:
+def test_a_finding_is_reported_in_full() -> None:
     group, _ = groups(described())
-    told = said(group)
-    assert told.pop("Comment").startswith("1: L, 3 calcifications, fine pleomorphic")
-    assert told.pop("Tracking Unique Identifier").startswith("2.25.")
-    assert told == {
+    values = read_group(group)
+    assert values.pop("Comment").startswith("1: L, 3 calcifications, fine pleomorphic")
+    assert values.pop("Tracking Unique Identifier").startswith("2.25.")
+    assert values == {
         "Tracking Identifier": "2.25.7",
         "Finding": "Calcification Cluster",
         "Finding Site": "Breast",
@@ -123,10 +123,10 @@ def test_a_lesion_of_two_views_has_one_name_and_two_tracking_uids() -> None:
     reading = make_study_reading(
         Outcome.FINDINGS, *(make_image_reading(ds, DESCRIBED) for ds in views)
     )
-    told = [said(group) for group in groups(report(reading, index_by_uid(*views)))]
-    of_findings = [one for one in told if "Finding" in one]
-    assert {one["Tracking Identifier"] for one in of_findings} == {"2.25.7"}
-    assert len({one["Tracking Unique Identifier"] for one in told}) == len(told) == 4
+    values = [read_group(group) for group in groups(report(reading, index_by_uid(*views)))]
+    of_findings = [group for group in values if "Finding" in group]
+    assert {group["Tracking Identifier"] for group in of_findings} == {"2.25.7"}
+    assert len({group["Tracking Unique Identifier"] for group in values}) == len(values) == 4
 
 
 def test_an_unrated_finding_has_no_suspicion() -> None:
@@ -137,7 +137,7 @@ def test_an_unrated_finding_has_no_suspicion() -> None:
             index_by_uid(ds),
         )
     )
-    assert "Suspicion index" not in said(group)
+    assert "Suspicion index" not in read_group(group)
 
 
 def test_without_a_spacing_nothing_is_measured() -> None:
@@ -148,10 +148,10 @@ def test_without_a_spacing_nothing_is_measured() -> None:
             index_by_uid(ds),
         )
     )
-    assert "Long Axis" not in said(group)
+    assert "Long Axis" not in read_group(group)
 
 
-def test_what_is_not_shown_is_there_only_where_all_is_wanted_and_says_so() -> None:
+def test_what_is_not_shown_is_there_only_where_all_is_wanted_and_marked_so() -> None:
     ds = make_header("LCC")
     reading = make_study_reading(
         Outcome.FINDINGS, make_image_reading(ds, make_cluster(), make_cluster(2, shown=False))
@@ -159,11 +159,11 @@ def test_what_is_not_shown_is_there_only_where_all_is_wanted_and_says_so() -> No
     everything = replace(BY, profile=ProfileSettings(findings="all"))
     assert len(groups(report(reading, index_by_uid(ds)))) == 2
     shown, hidden, _ = groups(report(reading, index_by_uid(ds), everything))
-    assert said(shown)["Rendering Intent"].startswith("Presentation Required")
-    assert said(hidden)["Rendering Intent"].startswith("Not for Presentation")
+    assert read_group(shown)["Rendering Intent"].startswith("Presentation Required")
+    assert read_group(hidden)["Rendering Intent"].startswith("Not for Presentation")
 
 
-def test_each_image_says_its_status_and_every_reason_as_a_code() -> None:
+def test_each_image_has_its_status_and_every_reason_as_a_code() -> None:
     images = [make_header("LCC"), make_header("LMLO")]
     reading = make_study_reading(
         Outcome.PARTIAL,
@@ -173,17 +173,17 @@ def test_each_image_says_its_status_and_every_reason_as_a_code() -> None:
     )
     ds = report(reading, index_by_uid(*images))
     first, second = groups(ds)
-    assert (said(first)["Status of the image"], said(first)["Reason"]) == (
+    assert (read_group(first)["Status of the image"], read_group(first)["Reason"]) == (
         "read with doubts",
         "only 8 bits are stored",
     )
-    assert (said(second)["Status of the image"], said(second)["Reason"]) == (
+    assert (read_group(second)["Status of the image"], read_group(second)["Reason"]) == (
         "not read",
         "lossy compressed, not analysed",
     )
     (whole,) = [i for i in ds.ContentSequence if name_of(i) == "Qualitative Evaluations"]
-    assert said(whole)["Outcome of the reading"] == "partly read"
-    assert said(whole)["Reason"] == "some images of the study could not be read"
+    assert read_group(whole)["Outcome of the reading"] == "partly read"
+    assert read_group(whole)["Reason"] == "some images of the study could not be read"
 
 
 def test_the_disclaimer_is_in_the_report() -> None:
@@ -199,7 +199,7 @@ def test_what_was_left_out_is_named_with_its_reason() -> None:
         left_out=(LeftOutInstance(str(ds.SOPInstanceUID), "LCC", Reason.TOMOSYNTHESIS),),
     )
     (group,) = groups(report(reading, index_by_uid(ds)))
-    assert said(group)["Reason"] == "tomosynthesis is outside the detector's scope"
+    assert read_group(group)["Reason"] == "tomosynthesis is outside the detector's scope"
 
 
 def test_without_an_instance_there_is_no_report() -> None:

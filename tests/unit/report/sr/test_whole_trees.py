@@ -49,7 +49,7 @@ def outline(content: Content, depth: int = 0) -> list[str]:
     line = "  " * depth + name + (f" = {value.split(':')[0]}" if value else "")
     if content.value_type == "IMAGE":
         return [line]
-    return [line, *(one for child in content.children for one in outline(child, depth + 1))]
+    return [line, *(item for child in content.children for item in outline(child, depth + 1))]
 
 
 def tree_of(reading: StudyReading, *headers: Dataset) -> list[str]:

@@ -56,11 +56,11 @@ def test_a_legend_line_has_the_facts_of_a_finding(changes: dict[str, object], li
     assert wording.describe_measurements(make_cluster(**changes), measured=True) == line  # type: ignore[arg-type]
 
 
-def test_without_a_pixel_spacing_no_millimeters_are_said() -> None:
+def test_without_a_pixel_spacing_no_millimeters_are_reported() -> None:
     assert "mm" not in wording.describe_measurements(make_cluster(), measured=False)
 
 
-def test_what_became_of_an_image_is_said_with_its_reasons() -> None:
+def test_what_became_of_an_image_is_reported_with_its_reasons() -> None:
     ds = make_header("LCC")
     assert wording.describe_image_outcome(make_image_reading(ds)) == "read, no findings shown"
     assert (
@@ -93,7 +93,7 @@ def test_instances_left_out_for_the_same_reason_share_a_line() -> None:
     )
 
 
-def test_priors_are_named_and_not_said_twice() -> None:
+def test_priors_are_named_and_not_repeated() -> None:
     reading = replace(
         make_study_reading(
             Outcome.NO_FINDINGS, reasons=(Reason.NO_COMPARISON, Reason.TREATMENT_UNKNOWN)
