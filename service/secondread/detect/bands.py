@@ -1,4 +1,4 @@
-"""Statistics of detail and noise that tell one kind of image from another.
+"""Statistics of detail and noise that distinguish kinds of images.
 
 The strength of each octave of detail against the finest, noise-like one, and the strength of the
 finest one at each grey. The simulator is held to those of real mammograms, and the detector judges

@@ -67,7 +67,7 @@ def measure_polarity(bright: Brightness) -> float:
     """Return the share of the textured pixels that are brighter than the flattest ones.
 
     Air is the flattest part of a mammogram. Near 1 it is dark, as it should be; near 0 the image
-    is a negative of what its header says.
+    is a negative of what its header states.
     """
     coarse, _ = _average_down(bright, SpacingMm(0.07, 0.07))
     mean = cv2.blur(coarse, (5, 5))

@@ -12,22 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    ExplicitVRBigEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
 
 from secondread.assemble.mammogram import read_transfer_syntax
 from secondread.detect.codestream import read_frame_size
@@ -75,7 +63,7 @@ def decode_pixels(ds: Dataset) -> StoredValues:
         header says, or cannot be decoded. The message names which.
     """
     layout = _read_layout(ds)
-    syntax = UID(read_transfer_syntax(ds))
+    syntax = uid.UID(read_transfer_syntax(ds))
     if "PixelData" not in ds:
         raise PixelError("the data set has no Pixel Data (7FE0,0010)")
     if not syntax.is_transfer_syntax:
@@ -86,7 +74,7 @@ def decode_pixels(ds: Dataset) -> StoredValues:
     else:
         cells = _decode_frame(ds, layout, syntax)
         # Run-length coding keeps the cells as they were in memory; the others code the values.
-        shift = layout.high_bit + 1 - layout.bits_stored if syntax == RLELossless else 0
+        shift = layout.high_bit + 1 - layout.bits_stored if syntax == uid.RLELossless else 0
     if cells.shape != (layout.rows, layout.columns):
         raise PixelError(
             f"the decoder gave {cells.shape}, the header says {(layout.rows, layout.columns)}"
@@ -140,12 +128,12 @@ def _read_number(ds: Dataset, keyword: str, default: int | None = None) -> int:
         raise PixelError(f"{keyword} is {value!r}, a whole number is expected") from error
 
 
-def _read_cells(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
+def _read_cells(ds: Dataset, layout: _Layout, syntax: uid.UID) -> _Decoded:
     content: bytes = ds.PixelData
     needed = layout.rows * layout.columns * layout.bits_allocated // 8
     if len(content) < needed:
         raise PixelError(f"Pixel Data has {len(content)} bytes, the header asks for {needed}")
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    order = ">" if syntax == uid.ExplicitVRBigEndian else "<"
     words = np.frombuffer(content, np.dtype(f"{order}u{layout.bits_allocated // 8}"), count=-1)
     if order == ">" and layout.bits_allocated == 8 and ds["PixelData"].VR == "OW":
         # PS3.5 annex A.3: 8-bit cells in OW are swapped in pairs when written big endian.
@@ -153,12 +141,12 @@ def _read_cells(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
     return words[: layout.rows * layout.columns].reshape(layout.rows, layout.columns)
 
 
-def _decode_frame(ds: Dataset, layout: _Layout, syntax: UID) -> _Decoded:
+def _decode_frame(ds: Dataset, layout: _Layout, syntax: uid.UID) -> _Decoded:
     try:
         frame = get_frame(ds.PixelData, 0, number_of_frames=1)
     except (ValueError, LookupError, StopIteration, RuntimeError, struct.error) as error:
         raise PixelError(f"Pixel Data holds no frame: {error}") from error
-    if syntax != RLELossless:
+    if syntax != uid.RLELossless:
         _check_declared_size(frame, layout)
     faults: list[str] = []
     decoders = {**_DECODERS.get(syntax, {}), "pydicom": _decode_with_pydicom}
@@ -233,7 +221,7 @@ def _decode_with_rle(frame: bytes, _: Dataset, layout: _Layout) -> _Decoded:
             byteorder="<",
         )
     except BaseException as error:
-        # A panic in this Rust library is no Exception, and its type cannot be imported.
+        # A panic in this Rust library is not an Exception, and its type cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
         raise ValueError(f"the decoder panicked: {error}") from error
@@ -259,13 +247,13 @@ _JPEG_2000 = {
     "imagecodecs_jpeg2k": _use_imagecodecs("jpeg2k_decode"),
 }
 _DECODERS: dict[str, dict[str, _Decoder]] = {
-    JPEGLossless: _JPEG_LOSSLESS,
-    JPEGLosslessSV1: _JPEG_LOSSLESS,
-    JPEGBaseline8Bit: _JPEG,
-    JPEGExtended12Bit: _JPEG,
-    JPEGLSLossless: _JPEG_LS,
-    JPEGLSNearLossless: _JPEG_LS,
-    JPEG2000Lossless: _JPEG_2000,
-    JPEG2000: _JPEG_2000,
-    RLELossless: {"rle": _decode_with_rle},
+    uid.JPEGLossless: _JPEG_LOSSLESS,
+    uid.JPEGLosslessSV1: _JPEG_LOSSLESS,
+    uid.JPEGBaseline8Bit: _JPEG,
+    uid.JPEGExtended12Bit: _JPEG,
+    uid.JPEGLSLossless: _JPEG_LS,
+    uid.JPEGLSNearLossless: _JPEG_LS,
+    uid.JPEG2000Lossless: _JPEG_2000,
+    uid.JPEG2000: _JPEG_2000,
+    uid.RLELossless: {"rle": _decode_with_rle},
 }

@@ -11,22 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import MarkClass
-from secondread.detect import gates, likeness, neighbours, peaks, strips
+from secondread.detect import gates, likeness, neighbours, peaks, prepare, strips
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.candidate import Candidate, cut_patches
 from secondread.detect.gates import GateMeasurement, GateResult
 from secondread.detect.manifest import GraphRole, Manifest
 from secondread.detect.marks import Breast, Detection, Mark, PlaceShares, TypeShares
 from secondread.detect.pixels import Display, normalise
-from secondread.detect.prepare import (
-    DetectorInput,
-    InputGrid,
-    PreparedImage,
-    cut_detector_input,
-    prepare_image,
-    read_dataset,
-    read_header,
-)
+from secondread.detect.prepare import DetectorInput, InputGrid, PreparedImage
 from secondread.detect.session import GraphSession
 from secondread.errors import InputError, ModelError, PixelError
 from secondread.geometry import PointPx
@@ -49,7 +41,7 @@ class Detector:
     Raises
     ------
     ModelError
-        A graph is not what the manifest says.
+        A graph does not fit the manifest.
     """
 
     def __init__(self, manifest: Manifest, threads: int = 1) -> None:
@@ -96,14 +88,14 @@ class Detector:
         start = time.perf_counter()
         uid = ""
         try:
-            ds = read_dataset(path)
+            ds = prepare.read_dataset(path)
             uid = str(ds.get("SOPInstanceUID", ""))
-            mammogram = read_header(ds)
+            mammogram = prepare.read_header(ds)
             header = gates.check_header(mammogram)
             result = gates.combine_measurements(header, overrides)
             if result.is_refused:
                 return _make_detection(uid, result, start), None
-            image = prepare_image(ds, mammogram, self.manifest.input.spacing_mm)
+            image = prepare.prepare_image(ds, mammogram, self.manifest.input.spacing_mm)
             result, marks = self._read_prepared(image, header, overrides)
         except InputError as error:
             undecodable = isinstance(error, PixelError)
@@ -154,7 +146,7 @@ class Detector:
         session = self._rescore
         if session is None or MarkClass.CALCIFICATION not in session.graph.heads:
             return None
-        image = cut_detector_input(self._read_image(path), self.manifest.input.spacing_mm)
+        image = prepare.cut_detector_input(self._read_image(path), self.manifest.input.spacing_mm)
         z = self._normalise(image)
         channel = session.graph.heads.index(MarkClass.CALCIFICATION)
         places = [image.grid.to_input(point) for point in points]
@@ -182,8 +174,8 @@ class Detector:
         dense, spacing_mm = self.manifest.dense, grid.spacing.mean
         maps = strips.run_in_strips(z, interior, dense, self._dense.run_dense)
         limits = self.manifest.limits
-        seen = peaks.find_candidates(maps, dense.heads, z, interior, spacing_mm, limits)
-        candidates = self._rescore_spots(z, seen, spacing_mm)
+        open_candidates = peaks.find_candidates(maps, dense.heads, z, interior, spacing_mm, limits)
+        candidates = self._rescore_spots(z, open_candidates, spacing_mm)
         return tuple(
             Mark(
                 center=grid.to_stored(*candidate.center),
@@ -198,8 +190,8 @@ class Detector:
         )
 
     def _read_image(self, path: Path) -> PreparedImage:
-        ds = read_dataset(path)
-        return prepare_image(ds, read_header(ds), self.manifest.input.spacing_mm)
+        ds = prepare.read_dataset(path)
+        return prepare.prepare_image(ds, prepare.read_header(ds), self.manifest.input.spacing_mm)
 
     def _normalise(self, image: DetectorInput) -> Brightness:
         return normalise(image.bright, image.tissue, self.manifest.input)
@@ -207,8 +199,8 @@ class Detector:
     def _read_prepared(
         self, image: PreparedImage, header: tuple[GateMeasurement, ...], overrides: frozenset[str]
     ) -> tuple[GateResult, tuple[Mark, ...]]:
-        """Return what all gates together say, and the marks unless one refuses."""
-        cut = cut_detector_input(image, self.manifest.input.spacing_mm)
+        """Return the result of all gates, and the marks unless one refuses."""
+        cut = prepare.cut_detector_input(image, self.manifest.input.spacing_mm)
         measurements = (*header, *image.measurements, self._check_likeness(cut))
         result = gates.combine_measurements(measurements, overrides)
         if result.is_refused:
@@ -219,7 +211,7 @@ class Detector:
         return result, () if result.is_refused else marks
 
     def _rescore_spots(
-        self, z: Brightness, seen: peaks.OpenCandidates, spacing_mm: float
+        self, z: Brightness, open_candidates: peaks.OpenCandidates, spacing_mm: float
     ) -> list[Candidate]:
         """Score spots again, and drop those that are not what they seemed.
 
@@ -227,17 +219,19 @@ class Detector:
         left of it is larger than the patch and keeps its score, and no spot becomes metal.
         """
         session = self._rescore
-        if session is None or not seen.spots:
-            return seen.settle()
+        if session is None or not open_candidates.spots:
+            return open_candidates.settle()
         heads = session.graph.heads
-        scores = _score_patches(session, z, [spot.center for spot in seen.spots])
-        scores = self._rescore_by_neighbours(scores, seen.spots, spacing_mm)
+        scores = _score_patches(session, z, [spot.center for spot in open_candidates.spots])
+        scores = self._rescore_by_neighbours(scores, open_candidates.spots, spacing_mm)
         spots = tuple(
             replace(spot, score=float(row[head]), mark_class=heads[head])
-            for spot, row, head in zip(seen.spots, scores, scores.argmax(axis=1), strict=True)
+            for spot, row, head in zip(
+                open_candidates.spots, scores, scores.argmax(axis=1), strict=True
+            )
         )
         is_metal = np.array([head is MarkClass.METAL for head in heads])
-        index = np.array(seen.object_index)
+        index = np.array(open_candidates.object_index)
         overturned = {
             number
             for number in np.unique(index[index >= 0]).tolist()
@@ -246,7 +240,7 @@ class Detector:
         least = self.manifest.limits.minimum_score
         return [
             candidate
-            for candidate in replace(seen, spots=spots).settle(overturned)
+            for candidate in replace(open_candidates, spots=spots).settle(overturned)
             if candidate.mark_class is MarkClass.METAL or candidate.score >= least
         ]
 

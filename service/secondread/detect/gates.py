@@ -284,7 +284,7 @@ def _check_borders(pixels: PixelMeasurements) -> GateMeasurement:
     """Refuse a breast that fills the frame, and flag one that is cut off in front alone.
 
     A breast reaches the border of the chest wall, and in a mediolateral oblique view those above
-    and below as well. Only air lies in front of it.
+    and below as well. Only air is in front of it.
     """
     reached = [side for side, share in pixels.borders.items() if share > BORDER_SHARE]
     front = "right" if pixels.chest_wall_side == "left" else "left"

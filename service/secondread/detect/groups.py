@@ -17,16 +17,8 @@ from secondread.codes import CodedEnum, Distribution, Morphology
 from secondread.detect.toml_table import TomlTable
 
 LAYOUT_FEATURES = (
-    "count",
-    "extent",
-    "major",
-    "minor",
-    "spacing",
-    "spacing_spread",
-    "gap",
-    "hull",
-    "around",
-)
+    "count", "extent", "major", "minor", "spacing", "spacing_spread", "gap", "hull", "around",
+)  # fmt: skip
 """Features of the places of a group's members, natural logarithms all but the spread.
 
 ``count``: number of members.
@@ -46,18 +38,11 @@ Of a cluster that is spread out the detector often finds pieces, whose layout on
 """
 
 MEMBER_FEATURES = (
-    "diameter",
-    "diameter_spread",
-    "diameter_largest",
-    "contrast",
-    "contrast_spread",
-    "contrast_largest",
-    "elongation",
-    "elongation_spread",
-    "elongation_largest",
-    "certainty",
-    "certainty_spread",
-)
+    "diameter", "diameter_spread", "diameter_largest",
+    "contrast", "contrast_spread", "contrast_largest",
+    "elongation", "elongation_spread", "elongation_largest",
+    "certainty", "certainty_spread",
+)  # fmt: skip
 """Features of the members themselves; medians, standard deviations and largest values.
 
 ``diameter``: natural logarithm of the diameter, mm.

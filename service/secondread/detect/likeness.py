@@ -27,16 +27,9 @@ from secondread.detect.breast import Brightness, Mask
 from secondread.detect.toml_table import TomlTable
 
 LIKENESS_FEATURES = (
-    "octave_2",
-    "octave_3",
-    "octave_4",
-    "octave_5",
-    "noise_level",
-    "noise_slope",
-    "noise_bend",
-    "noise_tail",
-    "noise_correlation",
-)
+    "octave_2", "octave_3", "octave_4", "octave_5",
+    "noise_level", "noise_slope", "noise_bend", "noise_tail", "noise_correlation",
+)  # fmt: skip
 """Names of the features, in their order.
 
 ``octave_n``: logarithm of the strength of an octave of detail over that of the finest.

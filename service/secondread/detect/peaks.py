@@ -32,7 +32,7 @@ class OpenCandidates:
     object_index: tuple[int, ...]
     """For each spot the index of the contested object that it is in or near, -1 for none."""
     is_piece: tuple[bool, ...]
-    """For each spot whether it lies on such an object, and that is one solid thing."""
+    """For each spot whether it is on such an object, and that is one solid thing."""
 
     def settle(self, overturned: Collection[int] = ()) -> list[Candidate]:
         """Return the candidates, highest score first.
@@ -186,7 +186,7 @@ def _find_maxima_of_rows(
 
 
 def _find_singles(spots: _Spots, maps: ScoreMaps, least_px: float) -> npt.NDArray[np.int64]:
-    """Return the indices of the spots that are no doubles of a higher one.
+    """Return the indices of the spots that are not doubles of a higher one.
 
     Nearer than `least_px`, in pixels of the input, or than the higher one's radius, another
     maximum is the same calcification.

@@ -108,7 +108,7 @@ def _send(replies: io.TextIOBase, message: dict[str, Any]) -> None:
 
 
 def _limit_memory(beyond_bytes: int) -> None:
-    """Limit the address space to what is held now and this much more, where the system tells."""
+    """Limit the address space to its present size and this much more (Linux)."""
     if sys.platform != "linux":
         return
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])

@@ -17,16 +17,10 @@ candidates. It takes no longer than all of them at once."""
 _binding = ort.capi.onnxruntime_pybind11_state
 # ONNX Runtime's errors have no common base of their own.
 _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
-    RuntimeError,
-    ValueError,
-    _binding.EPFail,
-    _binding.Fail,
-    _binding.InvalidArgument,
-    _binding.InvalidGraph,
-    _binding.InvalidProtobuf,
-    _binding.NotImplemented,
+    RuntimeError, ValueError, _binding.EPFail, _binding.Fail, _binding.InvalidArgument,
+    _binding.InvalidGraph, _binding.InvalidProtobuf, _binding.NotImplemented,
     _binding.RuntimeException,
-)
+)  # fmt: skip
 
 
 class GraphSession:

@@ -1,7 +1,7 @@
 """A site's calibration: an overlay on a model's manifest, made by `secondread calibrate`.
 
-It changes one thing, from which certainty on clusters are shown, and says on how many local exams
-that was measured. It holds for one model alone, and names it by its digest.
+It changes one thing, the certainty from which clusters are shown, and states on how many local
+exams that was measured. It holds for one model alone, which it names by its digest.
 """
 
 from datetime import date
@@ -22,7 +22,7 @@ class SiteOperatingPoint(TomlTable):
     minimum_certainty: Percent
     """Clusters are shown from this certainty on."""
     wanted_per_view: _Rate
-    """False clusters per view that were asked for."""
+    """False clusters per view that were wanted."""
     clusters: int = Field(ge=0)
     """Clusters shown on the views that were read."""
     per_view: _Rate
@@ -30,7 +30,7 @@ class SiteOperatingPoint(TomlTable):
     interval: tuple[_Rate, _Rate]
     """95 % interval of the rate, exact for a Poisson count."""
     left_out_per_view: _Rate
-    """Rate on each woman's views with the certainty that the other women's would have given."""
+    """Rate on each woman's views with the certainty that the other women's views would set."""
     certainty_interval: tuple[Percent, Percent]
     """95 % interval of the minimum certainty, by resampling women."""
 
@@ -63,7 +63,7 @@ class SiteCalibration(TomlTable):
         return self
 
     def find_point(self, number: int) -> SiteOperatingPoint | None:
-        """Return what the site has for an operating point, or None."""
+        """Return the site's values for an operating point, or None."""
         return next((point for point in self.operating_points if point.number == number), None)
 
     def as_toml(self) -> str:

@@ -14,7 +14,7 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class TomlTable(BaseModel):
-    """One table; a key that it does not know is an error."""
+    """One table; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -28,7 +28,7 @@ from secondread.findings.suspicion import compute_suspicion
 from secondread.geometry import SpacingMm, clamp_to_image, padded_hull
 
 Calibrate = Callable[[MarkClass, float], float]
-"""A mark's class and score (0-1) to the certainty (0-100) that it is what its class says."""
+"""Turns a mark's class and score (0-1) into the certainty (0-100) that it is of that class."""
 
 FINDINGS_PER_CLASS = 100
 """At most this many findings of each class are listed for one image, the most certain first."""
@@ -39,7 +39,7 @@ LANDMARK_LINK_MM = {MarkClass.VASCULAR: 8.0, MarkClass.SKIN: 5.0}
 _LEAST_SCORE = 1e-3  # and its rest to 1 the highest: no mark may outweigh two doubtful ones
 
 _RULES = GroupTables()
-"""Of a model that knows nothing of groups."""
+"""For a model without tables of groups."""
 
 
 def describe_findings(

@@ -32,7 +32,7 @@ class Finding:
     """Unique in the study, stable over repeats: ``LCC-1``; ends in the number drawn beside it."""
     mark_class: MarkClass
     certainty: float
-    """Calibrated probability that it is what `mark_class` says, 0-100."""
+    """Calibrated probability that it is what `mark_class` names, 0-100."""
     suspicion: float | None
     """Index from published PPVs of morphology and distribution, 0-100; None where undescribed."""
     center: PointPx
@@ -153,7 +153,7 @@ class ModelIdentity:
     has calibrated the operating point, it is that of both."""
     operating_point: int
     calibrated: bool
-    """Whether certainty is calibrated on data; reports say so where it is not."""
+    """Whether certainty is calibrated on data; reports state it where it is not."""
     site_exams: int | None = None
     """Number of the site's own exams that the operating point was calibrated on; None if none."""
     points: tuple[StatedOperatingPoint, ...] = ()
@@ -189,7 +189,7 @@ class StudyReading:
 
     @property
     def doubtful(self) -> bool:
-        """Whether an image was read with doubts, so that nothing shown in it says less."""
+        """Whether an image was read with doubts, so that an empty result means less."""
         return any(image.status is ImageStatus.FLAGGED for image in self.images)
 
     @property

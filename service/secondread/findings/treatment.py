@@ -58,7 +58,7 @@ class Treatment:
 
     procedure: Procedure
     laterality: Laterality | None
-    """None where the source does not say which breast."""
+    """None where the source does not name the breast."""
     started_on: date | None = None
     """Day of the operation, or of the first fraction."""
     ended_on: date | None = None
