@@ -54,7 +54,7 @@ def wait_until(true: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -189,7 +189,7 @@ def test_a_view_that_takes_too_long_is_killed(
             child.detect(picture)
 
     assert caught.value.reason is Reason.TIME_LIMIT
-    assert gone(pid)
+    assert has_ended(pid)
     assert child.detect(picture).status is ImageStatus.READ
 
 
@@ -251,7 +251,7 @@ def test_a_look_that_takes_too_long_is_killed_even_before_all_is_asked(
             looker.score_places(picture, places)
 
     assert caught.value.reason is Reason.TIME_LIMIT
-    assert gone(pid)
+    assert has_ended(pid)
     assert looker.score_places(picture, places[:1]) is not None
 
 
@@ -270,7 +270,7 @@ def test_an_image_that_needs_too_much_memory_is_given_up_with_the_reason(
         assert child.detect(picture).status is ImageStatus.READ
 
 
-def injected(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def inject(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every Python process started from here on run this code first."""
     (folder / "sitecustomize.py").write_text(textwrap.dedent(code), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder))
@@ -279,7 +279,7 @@ def injected(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_crash_in_a_decoder_kills_the_child_only(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    injected(
+    inject(
         tmp_path,
         """
         import ctypes, resource
@@ -303,7 +303,7 @@ def test_a_crash_in_a_decoder_kills_the_child_only(
 def test_what_a_library_prints_is_never_taken_for_an_answer(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    injected(
+    inject(
         tmp_path,
         """
         import os
@@ -346,10 +346,10 @@ def test_the_child_ends_with_its_parent_however_that_ends(picture: Path, tmp_pat
     with parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert not gone(pid)
+        assert not has_ended(pid)
         parent.kill()
 
-    wait_until(lambda: gone(pid), seconds=5)
+    wait_until(lambda: has_ended(pid), seconds=5)
 
 
 def test_closing_ends_the_child(picture: Path) -> None:
@@ -360,4 +360,4 @@ def test_closing_ends_the_child(picture: Path) -> None:
 
     child.close()
 
-    assert gone(pid)
+    assert has_ended(pid)

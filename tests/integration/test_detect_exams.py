@@ -31,11 +31,11 @@ def detector() -> Detector:
     return Detector(load_manifest())
 
 
-def read(detector: Detector, exams: Path, name: str, *overrides: str) -> Detection:
+def read_view(detector: Detector, exams: Path, name: str, *overrides: str) -> Detection:
     return detector.detect(exams / f"{name}.dcm", frozenset(overrides))[0]
 
 
-def shown(detector: Detector, detection: Detection, mark_class: MarkClass) -> list[Mark]:
+def select_shown(detector: Detector, detection: Detection, mark_class: MarkClass) -> list[Mark]:
     minimum = detector.manifest.find_operating_point().minimum_certainty[mark_class]
     return [
         mark
@@ -49,7 +49,7 @@ def shown(detector: Detector, detection: Detection, mark_class: MarkClass) -> li
 def test_full_field_digital_views_are_read_or_flagged_with_few_marks(
     detector: Detector, exams: Path, name: str
 ) -> None:
-    detection = read(detector, exams, name)
+    detection = read_view(detector, exams, name)
 
     eight_bits = name.startswith("c-")
     assert detection.status is (ImageStatus.FLAGGED if eight_bits else ImageStatus.READ)
@@ -57,7 +57,7 @@ def test_full_field_digital_views_are_read_or_flagged_with_few_marks(
     assert detection.breast is not None
     assert detection.breast.chest_wall_side == ("left" if "/L" in name else "right")
     assert 80 < detection.breast.area_cm2 < 170
-    marks = shown(detector, detection, MarkClass.CALCIFICATION)
+    marks = select_shown(detector, detection, MarkClass.CALCIFICATION)
     # One view has many coarse benign calcifications.
     assert len(marks) <= (80 if name == "b-ffdm-cc-clip/LCC" else 40)
 
@@ -65,28 +65,28 @@ def test_full_field_digital_views_are_read_or_flagged_with_few_marks(
 def test_the_biopsy_clip_is_one_metal_mark_and_no_calcification(
     detector: Detector, exams: Path
 ) -> None:
-    detection = read(detector, exams, "b-ffdm-cc-clip/RCC")
+    detection = read_view(detector, exams, "b-ffdm-cc-clip/RCC")
 
     (clip,) = [
         mark
-        for mark in shown(detector, detection, MarkClass.METAL)
+        for mark in select_shown(detector, detection, MarkClass.METAL)
         if np.hypot(mark.center.col - 2051, mark.center.row - 1510) < 40
     ]
     assert (clip.center.col, clip.center.row) == pytest.approx((2051, 1510), abs=10)
     assert 1 < clip.diameter_mm < 3
     near = [
         mark
-        for mark in shown(detector, detection, MarkClass.CALCIFICATION)
+        for mark in select_shown(detector, detection, MarkClass.CALCIFICATION)
         if np.hypot(mark.center.col - 2051, mark.center.row - 1510) < 20
     ]
     assert near == []
 
 
 def test_lossy_film_is_refused_and_flagged_when_overridden(detector: Detector, exams: Path) -> None:
-    refused = read(detector, exams, "d-film-microcalcs/LMLO")
+    refused = read_view(detector, exams, "d-film-microcalcs/LMLO")
     assert (refused.status, refused.reasons) == (ImageStatus.REFUSED, (Reason.LOSSY_COMPRESSION,))
 
-    detection = read(detector, exams, "d-film-microcalcs/LMLO", "all")
+    detection = read_view(detector, exams, "d-film-microcalcs/LMLO", "all")
 
     assert detection.status is ImageStatus.FLAGGED
     assert Reason.UNLIKE_TRAINING in detection.reasons

@@ -121,7 +121,7 @@ def patch_mean(path: Path, threshold: float) -> str:
     return save(path, nodes, ["n", 1, 9, 9], ["n", 2])
 
 
-def swapped(path: Path, length: int) -> str:
+def swap_heads(path: Path, length: int) -> str:
     """A neighbours graph of two heads: each spot's own shares, the one for the other."""
     last = helper.make_tensor("at", TensorProto.INT64, [2], [length - 1, length - 2])
     nodes = [
@@ -173,7 +173,7 @@ def three_graphs(
     table = graph_table(
         "neighbours",
         "neighbours.onnx",
-        swapped(folder / "neighbours.onnx", length),
+        swap_heads(folder / "neighbours.onnx", length),
         'heads = ["calcification", "vascular"]\nfeatures = "spots.v1"',
         axes="NF",
     )
@@ -182,7 +182,7 @@ def three_graphs(
     return manifest
 
 
-def describing(folder: Path, threshold: float = 12.0, rather_round_at: float = 3.0) -> Path:
+def describing_model(folder: Path, threshold: float = 12.0, rather_round_at: float = 3.0) -> Path:
     """Write a model of two graphs: dense, and one that calls dark patches round."""
     dense = bright_spots(folder / "dense.onnx", threshold)
     describe = patch_mean(folder / "describe.onnx", rather_round_at)

@@ -82,12 +82,12 @@ def test_a_dot_of_cnr_8_is_found_where_it_is_whatever_its_size(
 def test_the_diameter_is_that_of_the_scale_that_fits_best(
     session: GraphSession, diameter_px: float
 ) -> None:
-    found = answer(session, noise() + 25 * disc(320, (160, 160), diameter_px))
+    output = answer(session, noise() + 25 * disc(320, (160, 160), diameter_px))
 
-    assert found.diameter is not None
+    assert output.diameter is not None
     # Five scales, and in pure noise, unlike in tissue, the background falls with the scale, which
     # draws the choice to the next larger one.
-    assert found.diameter[0, 0, 160, 160] == pytest.approx(diameter_px, rel=0.55)
+    assert output.diameter[0, 0, 160, 160] == pytest.approx(diameter_px, rel=0.55)
 
 
 def test_noise_alone_has_no_mark(session: GraphSession) -> None:

@@ -12,7 +12,7 @@ PITCH = SpacingMm(0.2, 0.2)  # coarse pixels keep the test images small
 ELLIPSE_CM2 = np.pi / 2 * (0.45 * 1000 * 0.02) * (0.7 * 800 * 0.02)
 
 
-def found(image: np.ndarray, pitch: SpacingMm = PITCH) -> BreastRegion:
+def find_region(image: np.ndarray, pitch: SpacingMm = PITCH) -> BreastRegion:
     region = breast.find_breast(image.astype(np.float32), pitch)
     assert region is not None
     return region
@@ -20,7 +20,7 @@ def found(image: np.ndarray, pitch: SpacingMm = PITCH) -> BreastRegion:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_side_area_and_box_are_those_of_the_shape(side: str) -> None:
-    region = found(breast_image(side=side)).breast
+    region = find_region(breast_image(side=side)).breast
 
     assert region.chest_wall_side == side
     assert region.area_cm2 == pytest.approx(ELLIPSE_CM2, rel=0.03)
@@ -31,7 +31,7 @@ def test_side_area_and_box_are_those_of_the_shape(side: str) -> None:
 
 
 def test_rows_and_columns_may_have_different_spacing() -> None:
-    region = found(breast_image(), SpacingMm(0.1, 0.2)).breast
+    region = find_region(breast_image(), SpacingMm(0.1, 0.2)).breast
 
     assert region.area_cm2 == pytest.approx(ELLIPSE_CM2 / 2, rel=0.03)
 
@@ -40,7 +40,7 @@ def test_a_burned_in_label_is_no_breast_even_where_it_touches_it() -> None:
     image = breast_image(label=False)
     image[495:505, 540:800] = 4095  # a bar of 2 mm from the skin to the other border
 
-    region = found(image)
+    region = find_region(image)
 
     assert region.breast.area_cm2 == pytest.approx(ELLIPSE_CM2, rel=0.03)
     assert not region.tissue[:, -10:].any()
@@ -50,7 +50,7 @@ def test_holes_of_dark_fat_belong_to_the_breast() -> None:
     image = breast_image()
     image[400:500, 100:200] = 0
 
-    assert found(image).breast.area_cm2 == pytest.approx(ELLIPSE_CM2, rel=0.03)
+    assert find_region(image).breast.area_cm2 == pytest.approx(ELLIPSE_CM2, rel=0.03)
 
 
 def test_bright_noisy_air_is_still_air() -> None:
@@ -58,11 +58,11 @@ def test_bright_noisy_air_is_still_air() -> None:
     air = image == 0
     image[air] = np.random.default_rng(1).normal(300, 15, int(air.sum()))
 
-    assert found(image).breast.area_cm2 == pytest.approx(ELLIPSE_CM2, rel=0.03)
+    assert find_region(image).breast.area_cm2 == pytest.approx(ELLIPSE_CM2, rel=0.03)
 
 
 def test_the_interior_keeps_clear_of_skin_and_image_border_but_not_of_the_chest_wall() -> None:
-    region = found(breast_image())
+    region = find_region(breast_image())
     coarse_mm = 1000 * 0.2 / region.tissue.shape[0]
     middle = region.tissue.shape[0] // 2
     tissue, interior = (np.flatnonzero(mask[middle]) for mask in (region.tissue, region.interior))

@@ -12,10 +12,10 @@ from secondread.detect.manifest import load_manifest
 Floats = npt.NDArray[np.float32]
 
 
-def told(path: Path, images: Floats) -> Floats:
+def compute_log_odds(path: Path, images: Floats) -> Floats:
     session = ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     # One by one: the dense graph takes no more.
-    scores: list[Floats] = [session.run(["scores"], {"image": one[None]})[0] for one in images]
+    scores: list[Floats] = [session.run(["scores"], {"image": image[None]})[0] for image in images]
     return np.concatenate(scores)[:, 0]
 
 
@@ -40,8 +40,8 @@ def test_a_graph_in_bytes_says_what_its_exact_twin_says(role: str, side: int, co
     rng = np.random.default_rng(3)
     images = np.stack([spots(side, count, rng)[None] for _ in range(200 * 48 // side)])
 
-    exact = told(folder / f"{role}-exact.onnx", images)
-    in_bytes = told(folder / f"{role}.onnx", images)
+    exact = compute_log_odds(folder / f"{role}-exact.onnx", images)
+    in_bytes = compute_log_odds(folder / f"{role}.onnx", images)
 
     is_open = (exact > 0.05) & (exact < 0.95)
     off = log_odds(in_bytes[is_open]) - log_odds(exact[is_open])

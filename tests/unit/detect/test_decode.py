@@ -37,7 +37,9 @@ def picture(bits: int) -> npt.NDArray[np.uint16]:
     return np.asarray((ramp + noise) % 2**bits, np.uint16)
 
 
-def compressed(stored: npt.NDArray[np.integer], syntax: UID, frame: bytes, bits: int) -> Dataset:
+def make_compressed(
+    stored: npt.NDArray[np.integer], syntax: UID, frame: bytes, bits: int
+) -> Dataset:
     ds = dataset(stored, BitsStored=bits, HighBit=bits - 1)
     ds.file_meta.TransferSyntaxUID = syntax
     ds.PixelData = encapsulate([frame])
@@ -57,20 +59,20 @@ ENCODERS: dict[UID, Callable[[npt.NDArray[np.integer]], bytes | bytearray]] = {
 SYNTAXES = [*ENCODERS, RLELossless]
 
 
-def encoded(stored: npt.NDArray[np.uint16], syntax: UID, bits: int) -> Dataset:
+def encode(stored: npt.NDArray[np.uint16], syntax: UID, bits: int) -> Dataset:
     if syntax == RLELossless:
         cells = stored.astype(np.uint8) if bits == 8 else stored
         ds = dataset(cells, BitsStored=bits, HighBit=bits - 1)
         ds.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
         return ds
-    return compressed(stored, syntax, bytes(ENCODERS[syntax](stored)), bits)
+    return make_compressed(stored, syntax, bytes(ENCODERS[syntax](stored)), bits)
 
 
 @pytest.mark.parametrize("bits", [8, 12, 14, 16])
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda uid: UID(uid).keyword)
 def test_every_decoder_of_a_transfer_syntax_gives_the_same_bits(syntax: UID, bits: int) -> None:
     stored = picture(bits)
-    ds = encoded(stored, syntax, bits)
+    ds = encode(stored, syntax, bits)
 
     assert np.array_equal(decode_pixels(ds), stored)
     frame, layout = get_frame(ds.PixelData, 0, number_of_frames=1), module._read_layout(ds)
@@ -110,7 +112,7 @@ def test_the_next_decoder_is_tried_where_one_is_not_installed(
         raise ImportError("no wheel for this machine")
 
     stored = picture(12)
-    ds = encoded(stored, JPEG2000Lossless, 12)
+    ds = encode(stored, JPEG2000Lossless, 12)
     monkeypatch.setitem(module._DECODERS, JPEG2000Lossless, {"missing": missing})
 
     assert np.array_equal(decode_pixels(ds), stored)  # by what pydicom finds by itself
@@ -196,7 +198,7 @@ def test_a_codestream_larger_than_the_header_says_is_never_given_to_a_decoder(
     def reached(*_: object) -> npt.NDArray[np.uint16]:
         raise AssertionError("the bomb went off")
 
-    ds = encoded(picture(12), syntax, 12)
+    ds = encode(picture(12), syntax, 12)
     ds.Rows = 60
     monkeypatch.setitem(module._DECODERS, syntax, {"reached": reached})
 
@@ -207,7 +209,7 @@ def test_a_codestream_larger_than_the_header_says_is_never_given_to_a_decoder(
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda uid: UID(uid).keyword)
 @pytest.mark.parametrize("keep", [2, 3, 30, 400])
 def test_a_truncated_frame_is_a_pixel_error_and_nothing_worse(syntax: UID, keep: int) -> None:
-    ds = encoded(picture(12), syntax, 12)
+    ds = encode(picture(12), syntax, 12)
     frame = get_frame(ds.PixelData, 0, number_of_frames=1)
     ds.PixelData = encapsulate([frame[:keep] + b"\0" * (keep % 2)])
 

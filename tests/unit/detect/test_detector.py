@@ -32,17 +32,16 @@ def detector() -> Detector:
     return Detector(load_manifest(BASELINE))
 
 
-def shown(detection: Detection) -> list[tuple[float, float]]:
+def locate_shown(detection: Detection) -> list[tuple[float, float]]:
     return sorted(
         (mark.center.row, mark.center.col) for mark in detection.marks if mark.score > 0.5
     )
 
 
-def hits(detection: Detection, centers: list[tuple[int, int]], reach: float = 3) -> int:
-    found = np.array(shown(detection)).reshape(-1, 2)
+def count_hits(detection: Detection, centers: list[tuple[int, int]], reach: float = 3) -> int:
+    rows, columns = np.array(locate_shown(detection)).reshape(-1, 2).T
     return sum(
-        bool((np.hypot(found[:, 0] - r - 0.5, found[:, 1] - c - 0.5) < reach).any())
-        for r, c in centers
+        bool((np.hypot(rows - r - 0.5, columns - c - 0.5) < reach).any()) for r, c in centers
     )
 
 
@@ -57,8 +56,8 @@ def test_a_simulated_cluster_is_found_and_little_else(
     detection, display = detector.detect(path)
 
     assert detection.status is ImageStatus.READ
-    assert hits(detection, centers) == 5
-    assert len(shown(detection)) <= 8
+    assert count_hits(detection, centers) == 5
+    assert len(locate_shown(detection)) <= 8
     assert all(mark.mark_class is MarkClass.CALCIFICATION for mark in detection.marks)
     assert detection.breast is not None
     assert detection.breast.chest_wall_side == side
@@ -80,7 +79,7 @@ def test_a_finer_image_gives_the_same_places_in_its_own_pixels(
 
     detection, _ = detector.detect(path)
 
-    assert hits(detection, fine, reach=5) == 5
+    assert count_hits(detection, fine, reach=5) == 5
 
 
 def test_monochrome1_gives_the_marks_of_its_positive(detector: Detector, tmp_path: Path) -> None:
@@ -90,12 +89,14 @@ def test_monochrome1_gives_the_marks_of_its_positive(detector: Detector, tmp_pat
         tmp_path / "n.dcm", dataset(4095 - image, PhotometricInterpretation="MONOCHROME1")
     )
 
-    (one, shown_one), (other, shown_other) = detector.detect(positive), detector.detect(negative)
+    (detection, display), (inverse, inverse_display) = (
+        detector.detect(path) for path in (positive, negative)
+    )
 
-    assert [mark.center for mark in one.marks] == [mark.center for mark in other.marks]
-    assert shown_one is not None
-    assert shown_other is not None
-    assert np.array_equal(shown_one, shown_other)
+    assert [mark.center for mark in detection.marks] == [mark.center for mark in inverse.marks]
+    assert display is not None
+    assert inverse_display is not None
+    assert np.array_equal(display, inverse_display)
 
 
 def test_metal_is_marked_as_metal_and_its_edges_are_no_calcifications(
@@ -109,7 +110,7 @@ def test_metal_is_marked_as_metal_and_its_edges_are_no_calcifications(
     metal = [mark for mark in detection.marks if mark.mark_class is MarkClass.METAL]
     assert len(metal) == 1
     assert (metal[0].center.row, metal[0].center.col) == pytest.approx((508, 211), abs=1.5)
-    near = [(r, c) for r, c in shown(detection) if 480 < r < 536 and 180 < c < 242]
+    near = [(r, c) for r, c in locate_shown(detection) if 480 < r < 536 and 180 < c < 242]
     assert near == [(metal[0].center.row, metal[0].center.col)]
 
 
@@ -136,7 +137,7 @@ def test_an_overridden_refusal_is_read_and_flagged(detector: Detector, tmp_path:
 
     assert detection.status is ImageStatus.FLAGGED
     assert detection.reasons == (Reason.LOSSY_COMPRESSION, Reason.GATE_OVERRIDDEN)
-    assert hits(detection, CLUSTER) == 5
+    assert count_hits(detection, CLUSTER) == 5
 
 
 def _blank() -> Dataset:
@@ -209,7 +210,7 @@ def test_an_image_without_spacing_is_read_at_the_models_when_overridden(
     detection, _ = detector.detect(file(tmp_path / "x.dcm", ds), ALL)
 
     assert detection.reasons == (Reason.SPACING_MISSING, Reason.GATE_OVERRIDDEN)
-    assert hits(detection, CLUSTER) == 5
+    assert count_hits(detection, CLUSTER) == 5
 
 
 def test_a_file_that_is_no_dicom_fails_with_a_reason(detector: Detector, tmp_path: Path) -> None:
@@ -252,8 +253,8 @@ def test_a_model_of_one_graph_runs_at_any_stride(tmp_path: Path, stride: int) ->
 
     detection, _ = detector.detect(file(tmp_path / "x.dcm", dataset(image)))
 
-    assert hits(detection, CLUSTER, reach=4) == 5
-    assert len(shown(detection)) == 5
+    assert count_hits(detection, CLUSTER, reach=4) == 5
+    assert len(locate_shown(detection)) == 5
     assert all(mark.diameter_mm > 0.1 for mark in detection.marks)
 
 
@@ -301,7 +302,7 @@ def test_a_graph_of_other_neighbours_is_refused_when_it_is_loaded(tmp_path: Path
 
 def test_a_describing_graph_tells_the_types_of_calcifications_alone(tmp_path: Path) -> None:
     image = with_dots(breast(), CLUSTER, height=800)
-    detector = Detector(load_manifest(models.describing(tmp_path)))
+    detector = Detector(load_manifest(models.describing_model(tmp_path)))
 
     detection, _ = detector.detect(file(tmp_path / "x.dcm", dataset(image)))
 

@@ -22,7 +22,7 @@ DISPLACED = ("399209000", "SCT")
 
 
 def test_an_ordinary_image_is_read_and_every_gate_states_its_value() -> None:
-    found = combine_measurements(
+    result = combine_measurements(
         [
             *check_header(mammogram()),
             *check_pixels(pixels(), 12),
@@ -31,11 +31,11 @@ def test_an_ordinary_image_is_read_and_every_gate_states_its_value() -> None:
         ]
     )
 
-    assert (found.status, found.reasons) == (ImageStatus.READ, ())
-    assert set(found.values) == {gate.value for gate in Gate}
-    assert found.values["spacing_mm"] == 0.07
-    assert found.values["laterality"] == "L"
-    assert found.values["breast_area_cm2"] == 120.0
+    assert (result.status, result.reasons) == (ImageStatus.READ, ())
+    assert set(result.values) == {gate.value for gate in Gate}
+    assert result.values["spacing_mm"] == 0.07
+    assert result.values["laterality"] == "L"
+    assert result.values["breast_area_cm2"] == 120.0
 
 
 # Each gate with what trips it and with what just does not.
@@ -77,10 +77,10 @@ FLAGGED: list[tuple[dict[str, object], dict[str, object], Reason]] = [
 def test_a_header_gate_refuses(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = combine_measurements(check_header(mammogram(**trips)))
+    result = combine_measurements(check_header(mammogram(**trips)))
 
-    assert found.is_refused
-    assert found.reasons == (reason,)
+    assert result.is_refused
+    assert result.reasons == (reason,)
     assert combine_measurements(check_header(mammogram(**spares))).status is ImageStatus.READ
 
 
@@ -88,20 +88,20 @@ def test_a_header_gate_refuses(
 def test_a_header_gate_flags(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = combine_measurements(check_header(mammogram(**trips)))
+    result = combine_measurements(check_header(mammogram(**trips)))
 
-    assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (reason,))
+    assert (result.status, result.reasons) == (ImageStatus.FLAGGED, (reason,))
     assert combine_measurements(check_header(mammogram(**spares))).status is ImageStatus.READ
 
 
 def test_an_implant_that_is_displaced_is_read() -> None:
     view = view_sequence(View.CC, DISPLACED)
-    found = combine_measurements(
+    result = combine_measurements(
         check_header(mammogram(BreastImplantPresent="YES", ViewCodeSequence=view))
     )
 
-    assert found.status is ImageStatus.READ
-    assert found.values["implant"] == "displaced"
+    assert result.status is ImageStatus.READ
+    assert result.values["implant"] == "displaced"
 
 
 def pixels(**changes: object) -> PixelMeasurements:
@@ -138,10 +138,10 @@ def pixels(**changes: object) -> PixelMeasurements:
 def test_a_pixel_gate_refuses(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = combine_measurements(check_pixels(pixels(**trips), 12))
+    result = combine_measurements(check_pixels(pixels(**trips), 12))
 
-    assert found.is_refused
-    assert found.reasons == (reason,)
+    assert result.is_refused
+    assert result.reasons == (reason,)
     assert combine_measurements(check_pixels(pixels(**spares), 12)).status is ImageStatus.READ
 
 
@@ -161,9 +161,9 @@ def test_a_pixel_gate_refuses(
 def test_a_pixel_gate_flags(
     trips: dict[str, object], spares: dict[str, object], reason: Reason
 ) -> None:
-    found = combine_measurements(check_pixels(pixels(**trips), 12))
+    result = combine_measurements(check_pixels(pixels(**trips), 12))
 
-    assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (reason,))
+    assert (result.status, result.reasons) == (ImageStatus.FLAGGED, (reason,))
     assert combine_measurements(check_pixels(pixels(**spares), 12)).status is ImageStatus.READ
 
 
@@ -176,10 +176,10 @@ def test_the_front_of_a_right_breast_is_at_the_left() -> None:
     borders = {"left": 0.2, "right": 1.0, "top": 0.0, "bottom": 0.0}
     right = pixels(chest_wall_side="right", borders=borders)
 
-    found = combine_measurements(check_pixels(right, 12))
+    result = combine_measurements(check_pixels(right, 12))
 
-    assert found.reasons == (Reason.BREAST_CUT_OFF,)
-    assert found.values["borders_reached"] == "left right"
+    assert result.reasons == (Reason.BREAST_CUT_OFF,)
+    assert result.values["borders_reached"] == "left right"
 
 
 REFERENCE = Likeness(
@@ -207,11 +207,11 @@ REFERENCE = Likeness(
 def test_what_is_unlike_the_training_images_is_flagged_and_far_out_refused(
     distance: float, status: ImageStatus
 ) -> None:
-    found = combine_measurements([check_likeness(distance, REFERENCE)])
+    result = combine_measurements([check_likeness(distance, REFERENCE)])
 
-    assert found.status is status
-    assert found.reasons == (() if status is ImageStatus.READ else (Reason.UNLIKE_TRAINING,))
-    assert found.values["unlikeness"] == distance
+    assert result.status is status
+    assert result.reasons == (() if status is ImageStatus.READ else (Reason.UNLIKE_TRAINING,))
+    assert result.values["unlikeness"] == distance
 
 
 def test_a_likeness_that_cannot_be_measured_is_a_doubt_and_one_without_reference_is_told() -> None:
@@ -238,21 +238,21 @@ def test_a_large_breast_full_of_marks_is_refused_although_not_all_were_listed() 
 
 @pytest.mark.parametrize("name", ["lossy", "all"])
 def test_an_overridden_refusal_becomes_a_flag_with_the_original_reason(name: str) -> None:
-    found = combine_measurements(
+    result = combine_measurements(
         check_header(mammogram(LossyImageCompression="01")), frozenset({name})
     )
 
-    assert found.status is ImageStatus.FLAGGED
-    assert found.reasons == (Reason.LOSSY_COMPRESSION, Reason.GATE_OVERRIDDEN)
+    assert result.status is ImageStatus.FLAGGED
+    assert result.reasons == (Reason.LOSSY_COMPRESSION, Reason.GATE_OVERRIDDEN)
 
 
 def test_overriding_one_gate_leaves_the_others_shut() -> None:
     both = mammogram(LossyImageCompression="01", BreastImplantPresent="YES")
 
-    found = combine_measurements(check_header(both), frozenset({"lossy"}))
+    result = combine_measurements(check_header(both), frozenset({"lossy"}))
 
-    assert found.is_refused
-    assert found.reasons == (Reason.IMPLANT, Reason.LOSSY_COMPRESSION, Reason.GATE_OVERRIDDEN)
+    assert result.is_refused
+    assert result.reasons == (Reason.IMPLANT, Reason.LOSSY_COMPRESSION, Reason.GATE_OVERRIDDEN)
 
 
 def test_an_override_that_was_not_needed_changes_nothing() -> None:

@@ -13,9 +13,9 @@ CC, MLO = Lie(), Lie(view=View.MLO)
 
 
 def anatomy(lie: Lie) -> Anatomy:
-    found = found_in(lie).anatomy
-    assert found is not None
-    return found
+    landmarks = found_in(lie).anatomy
+    assert landmarks is not None
+    return landmarks
 
 
 @pytest.mark.parametrize(
@@ -23,19 +23,19 @@ def anatomy(lie: Lie) -> Anatomy:
     [CC, replace(CC, right=True), replace(CC, nipple_mm=(80.0, 125.0)), replace(CC, pitch_mm=0.2)],
 )
 def test_the_nipple_is_found_where_it_stands_out(lie: Lie) -> None:
-    found = anatomy(lie).nipple
+    nipple = anatomy(lie).nipple
 
-    assert found is not None
-    assert lie.spacing.distance_mm(found.point, lie.at(-5.0, 0.0)) < 3.0
-    assert found.error_mm < 5
+    assert nipple is not None
+    assert lie.spacing.distance_mm(nipple.point, lie.at(-5.0, 0.0)) < 3.0
+    assert nipple.error_mm < 5
 
 
 def test_the_pectoral_muscle_is_found_in_oblique_views_alone() -> None:
-    found = anatomy(MLO).pectoral
+    pectoral = anatomy(MLO).pectoral
 
     assert anatomy(CC).pectoral is None
-    assert found is not None
-    top, foot = (MLO.spacing.to_mm(end) for end in found)
+    assert pectoral is not None
+    top, foot = (MLO.spacing.to_mm(end) for end in pectoral)
     assert top.x == pytest.approx(45, abs=6)
     assert foot.y == pytest.approx(120, abs=12)
     assert (top.y, foot.x) == (0, 0)
@@ -45,22 +45,21 @@ def test_the_pectoral_muscle_is_found_in_oblique_views_alone() -> None:
 def test_of_an_image_that_is_stored_upside_down_the_same_is_found(right: bool) -> None:
     usual = replace(MLO, right=right)
     turned = replace(usual, upside_down=True)
-    one, other = anatomy(usual), anatomy(turned)
+    upright, other = anatomy(usual), anatomy(turned)
 
-    assert one.nipple is not None
+    assert upright.nipple is not None
     assert other.nipple is not None
-    assert one.pectoral is not None
+    assert upright.pectoral is not None
     assert other.pectoral is not None
     stored = (other.nipple.point, *other.pectoral)
-    for a, b in zip((one.nipple.point, *one.pectoral), stored, strict=True):
+    for a, b in zip((upright.nipple.point, *upright.pectoral), stored, strict=True):
         mirrored = PointPx(b.col, turned.header().rows - b.row)
         assert usual.spacing.distance_mm(a, mirrored) < 2.5
 
 
 def test_the_skin_line_leaves_out_the_borders_of_the_image() -> None:
-    found = anatomy(CC)
     width, height = (side * CC.pitch_mm for side in (CC.header().columns, CC.header().rows))
-    outline = np.array([(point.col, point.row) for point in found.outline]) * CC.pitch_mm
+    outline = np.array([(point.col, point.row) for point in anatomy(CC).outline]) * CC.pitch_mm
 
     line = trace_skin(outline, width, height)
 
@@ -71,8 +70,8 @@ def test_the_skin_line_leaves_out_the_borders_of_the_image() -> None:
 
 def test_landmarks_survive_the_way_between_processes() -> None:
     for lie in (CC, MLO):
-        found = anatomy(lie)
-        assert Anatomy.from_json(found.as_json()) == found
+        landmarks = anatomy(lie)
+        assert Anatomy.from_json(landmarks.as_json()) == landmarks
 
 
 def test_an_overview_is_small_and_knows_air_from_breast() -> None:

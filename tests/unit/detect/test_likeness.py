@@ -40,12 +40,12 @@ def texture(seed: int, noise: float = 1.0) -> Image:
 
 
 def features(image: Image) -> LikenessFeatures:
-    found = measure_features(image, EVERYWHERE)
-    assert found is not None
-    return found
+    values = measure_features(image, EVERYWHERE)
+    assert values is not None
+    return values
 
 
-def named(image: Image) -> dict[str, float]:
+def name_features(image: Image) -> dict[str, float]:
     return dict(zip(LIKENESS_FEATURES, features(image), strict=True))
 
 
@@ -78,7 +78,7 @@ def test_each_change_shows_in_its_feature_and_takes_the_image_away(
     image = np.asarray(changed(texture(77)), np.float32)
 
     at = LIKENESS_FEATURES.index(feature)
-    away = abs(named(image)[feature] - reference.means[at]) / reference.deviations[at]
+    away = abs(name_features(image)[feature] - reference.means[at]) / reference.deviations[at]
     assert away > 4
     assert reference.measure_distance(features(image)) > reference.flag_beyond
 

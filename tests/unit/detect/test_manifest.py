@@ -40,9 +40,9 @@ def test_without_a_copy_in_the_package_the_checkout_is_taken(
 
 
 def test_models_of_one_and_of_two_graphs_load(tmp_path: Path) -> None:
-    one = load_manifest(models.one_graph(tmp_path))
-    assert [graph.role for graph in one.graphs] == [GraphRole.DENSE]
-    assert one.find_graph(GraphRole.RESCORE) is None
+    single = load_manifest(models.one_graph(tmp_path))
+    assert [graph.role for graph in single.graphs] == [GraphRole.DENSE]
+    assert single.find_graph(GraphRole.RESCORE) is None
 
     three = load_manifest(models.three_graphs(tmp_path))
     assert [graph.role for graph in three.graphs] == [
@@ -55,7 +55,7 @@ def test_models_of_one_and_of_two_graphs_load(tmp_path: Path) -> None:
     rescore = two.find_graph(GraphRole.RESCORE)
     assert rescore is not None
     assert rescore.patch_px == 9
-    assert one.digest != two.digest
+    assert single.digest != two.digest
 
 
 def test_a_graph_with_another_digest_is_refused(tmp_path: Path) -> None:

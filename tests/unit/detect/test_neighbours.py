@@ -24,7 +24,7 @@ def shares(calcification: float, vascular: float, count: int) -> npt.NDArray[np.
     return np.tile(np.array([calcification, vascular, 0, 0], np.float32), (count, 1))
 
 
-def of_first(
+def sum_around_first(
     at: Points, given: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return (direction, sum or lesser, ring, nature) and (ring, nature) for the first spot."""
@@ -47,7 +47,7 @@ def line(angle: float, *, both: bool) -> Points:
 def test_a_line_shows_in_its_own_direction(direction: int) -> None:
     at = line(np.pi * direction / DIRECTIONS, both=True)
 
-    lines, around = of_first(at, shares(0.0, 0.5, len(at)))
+    lines, around = sum_around_first(at, shares(0.0, 0.5, len(at)))
 
     vascular = lines[:, 0, :, 1].sum(axis=1)
     assert vascular.argmax() == direction
@@ -57,8 +57,8 @@ def test_a_line_shows_in_its_own_direction(direction: int) -> None:
 
 
 def test_the_end_of_a_line_has_nothing_on_its_other_side() -> None:
-    middle, _ = of_first(at := line(0.0, both=True), shares(0.5, 0.0, len(at)))
-    end, _ = of_first(at := line(0.0, both=False), shares(0.5, 0.0, len(at)))
+    middle, _ = sum_around_first(at := line(0.0, both=True), shares(0.5, 0.0, len(at)))
+    end, _ = sum_around_first(at := line(0.0, both=False), shares(0.5, 0.0, len(at)))
 
     assert end[0, 0, :, 0].sum() > 4
     assert end[0, 1].sum() == 0
@@ -68,7 +68,7 @@ def test_the_end_of_a_line_has_nothing_on_its_other_side() -> None:
 def test_rings_tell_near_from_far_and_what_is_beyond_does_not_count() -> None:
     at = np.array([[50, 50], [50, 51], [50, 54.5], [50, 65.1], [50.2, 50.2]])
 
-    _, around = of_first(at, shares(0.5, 0.0, len(at)))
+    _, around = sum_around_first(at, shares(0.5, 0.0, len(at)))
 
     assert around[:, 0].tolist() == pytest.approx([0.5, 0, 0.5, 0, 0])
 
@@ -77,7 +77,7 @@ def test_unlikely_spots_are_no_neighbours() -> None:
     at = np.array([[50.0, 50.0], [50.0, 52.0]])
     given = np.array([[0.5, 0, 0, 0], [0.09, 0.09, 0.2, 0]], np.float32)
 
-    lines, around = of_first(at, given)
+    lines, around = sum_around_first(at, given)
 
     assert not lines.any()
     assert not around.any()
@@ -86,10 +86,10 @@ def test_unlikely_spots_are_no_neighbours() -> None:
 def test_a_spot_brings_its_own_shares_and_that_of_nothing() -> None:
     given = np.array([[0.5, 0.2, 0.1, 0.0]], np.float32)
 
-    found = neighbours.compute_features(np.array([[1.0, 1.0]]), given, HEADS, np.array([0]))
+    row = neighbours.compute_features(np.array([[1.0, 1.0]]), given, HEADS, np.array([0]))
 
-    assert found.shape == (1, neighbours.count_features(4))
-    assert found[0, -5:].tolist() == pytest.approx([0.2, 0.5, 0.2, 0.1, 0.0])
+    assert row.shape == (1, neighbours.count_features(4))
+    assert row[0, -5:].tolist() == pytest.approx([0.2, 0.5, 0.2, 0.1, 0.0])
 
 
 def test_likely_calcifications_are_asked_about() -> None:
@@ -109,7 +109,7 @@ def test_what_is_asked_of_some_is_what_is_asked_of_all() -> None:
     np.testing.assert_allclose(some, every[[7, 200]], rtol=1e-6)
 
 
-def shipped(given: npt.NDArray[np.float32], at: Points) -> npt.NDArray[np.float32]:
+def run_shipped_graph(given: npt.NDArray[np.float32], at: Points) -> npt.NDArray[np.float32]:
     """Return what the graph of the shipped model says of all spots."""
     manifest = load_manifest()
     graph = manifest.find_graph(GraphRole.NEIGHBOURS)
@@ -123,11 +123,11 @@ def test_the_shipped_graph_shares_out_between_calcification_and_vessel_alone() -
     rng = np.random.default_rng(4)
     given = rng.dirichlet(np.ones(5), 60).astype(np.float32)[:, 1:]
 
-    found = shipped(given, rng.uniform(0, 40, (60, 2)))
+    rescored = run_shipped_graph(given, rng.uniform(0, 40, (60, 2)))
 
-    np.testing.assert_allclose(found[:, 2:], given[:, 2:], atol=1e-6)
-    np.testing.assert_allclose(found[:, :2].sum(axis=1), given[:, :2].sum(axis=1), atol=1e-6)
-    assert np.abs(found[:, 0] - given[:, 0]).max() > 0.05
+    np.testing.assert_allclose(rescored[:, 2:], given[:, 2:], atol=1e-6)
+    np.testing.assert_allclose(rescored[:, :2].sum(axis=1), given[:, :2].sum(axis=1), atol=1e-6)
+    assert np.abs(rescored[:, 0] - given[:, 0]).max() > 0.05
 
 
 def test_the_shipped_graph_takes_a_long_line_for_a_vessel_before_a_cloud() -> None:
@@ -135,7 +135,7 @@ def test_the_shipped_graph_takes_a_long_line_for_a_vessel_before_a_cloud() -> No
     given = shares(0.5, 0.4, 40)
     steps = np.sort(rng.uniform(0, 40, 40))
 
-    along = shipped(given, np.stack([0.6 * steps, 0.8 * steps], axis=1))
-    cloud = shipped(given, rng.normal(0, 4, (40, 2)))
+    along = run_shipped_graph(given, np.stack([0.6 * steps, 0.8 * steps], axis=1))
+    cloud = run_shipped_graph(given, rng.normal(0, 4, (40, 2)))
 
     assert np.median(along[:, 0]) < 0.5 * np.median(cloud[:, 0])

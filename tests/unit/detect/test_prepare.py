@@ -21,7 +21,7 @@ def picture(rows: int = 800, columns: int = 700) -> Stored:
     return breast_image(rows, columns)  # 27 cm2 at 0.1 mm
 
 
-def judged(ds: Dataset) -> GateResult:
+def judge(ds: Dataset) -> GateResult:
     """What header and pixels together make of an image."""
     mammogram = Mammogram.from_dataset(ds)
     return combine_measurements(
@@ -29,41 +29,41 @@ def judged(ds: Dataset) -> GateResult:
     )
 
 
-def at(stored: Stored, **attributes: object) -> Dataset:
+def image_at(stored: Stored, **attributes: object) -> Dataset:
     return dataset(stored, **{"ImagerPixelSpacing": PITCH, **attributes})
 
 
 def _saturated(side: int) -> Dataset:
     image = picture()
     image[300 : 300 + side, 100 : 100 + side] = 4095
-    return at(image)
+    return image_at(image)
 
 
 def _saturated_of_large(side: int) -> Dataset:
     image = breast_image(1600, 1400)  # 132 cm2 at 0.11 mm
     image[600 : 600 + side, 200 : 200 + side] = 4095
-    return at(image, ImagerPixelSpacing=[0.11, 0.11])
+    return image_at(image, ImagerPixelSpacing=[0.11, 0.11])
 
 
 def _levels(number: int) -> Dataset:
     step = 1024 // number
-    return at(np.asarray(picture(1000, 800) // step * step, np.uint16))
+    return image_at(np.asarray(picture(1000, 800) // step * step, np.uint16))
 
 
 def _cut(columns: int) -> Dataset:
     """A breast cut off in front; all of it is 490 columns deep."""
-    return at(np.ascontiguousarray(picture(1100, 700)[:, :columns]))
+    return image_at(np.ascontiguousarray(picture(1100, 700)[:, :columns]))
 
 
 def _filling() -> Dataset:
     """A piece of a breast, with air in one corner."""
-    return at(np.ascontiguousarray(picture(1500, 1600)[:750, :1000]))
+    return image_at(np.ascontiguousarray(picture(1500, 1600)[:750, :1000]))
 
 
 def _raw(*, sign: int) -> Dataset:
     """A For Processing image whose header states one direction of the exposure."""
     exposure = np.asarray(np.rint(4000 * np.exp(picture() / -500.0)) + 10, np.uint16)
-    return at(
+    return image_at(
         exposure,
         SOPClassUID=DigitalMammographyXRayImageStorageForProcessing,
         PresentationIntentType="FOR PROCESSING",
@@ -73,7 +73,7 @@ def _raw(*, sign: int) -> Dataset:
 
 
 def _presentation_called_processing() -> Dataset:
-    ds = at(picture())
+    ds = image_at(picture())
     ds.SOPClassUID = DigitalMammographyXRayImageStorageForProcessing
     ds.PresentationIntentType = "FOR PROCESSING"
     ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LIN", 1
@@ -83,20 +83,20 @@ def _presentation_called_processing() -> Dataset:
 @pytest.mark.parametrize(
     ("trips", "spares", "reason"),
     [
-        (lambda: at(np.zeros((800, 700), np.uint16)), lambda: at(picture()), None),
+        (lambda: image_at(np.zeros((800, 700), np.uint16)), lambda: image_at(picture()), None),
         (
-            lambda: at(picture(), ImagerPixelSpacing=[0.08, 0.08]),
-            lambda: at(picture(), ImagerPixelSpacing=[0.09, 0.09]),
+            lambda: image_at(picture(), ImagerPixelSpacing=[0.08, 0.08]),
+            lambda: image_at(picture(), ImagerPixelSpacing=[0.09, 0.09]),
             Reason.BREAST_AREA,
         ),
         (lambda: _saturated(60), lambda: _saturated(40), Reason.SATURATED),
         (
-            lambda: at(4095 - picture()),
-            lambda: at(4095 - picture(), PhotometricInterpretation="MONOCHROME1"),
+            lambda: image_at(4095 - picture()),
+            lambda: image_at(4095 - picture(), PhotometricInterpretation="MONOCHROME1"),
             Reason.POLARITY,
         ),
         (lambda: _raw(sign=-1), lambda: _raw(sign=1), Reason.POLARITY),
-        (_presentation_called_processing, lambda: at(picture()), Reason.POLARITY),
+        (_presentation_called_processing, lambda: image_at(picture()), Reason.POLARITY),
         (_filling, lambda: _cut(500), Reason.BREAST_CUT_OFF),
     ],
     ids=[
@@ -106,11 +106,11 @@ def _presentation_called_processing() -> Dataset:
 def test_an_image_is_refused_and_one_that_is_nearly_so_is_read(
     trips: Callable[[], Dataset], spares: Callable[[], Dataset], reason: Reason | None
 ) -> None:
-    found = judged(trips())
+    result = judge(trips())
 
-    assert found.is_refused
-    assert (reason or Reason.BREAST_NOT_FOUND) in found.reasons
-    assert judged(spares()).status is ImageStatus.READ, judged(spares()).reasons
+    assert result.is_refused
+    assert (reason or Reason.BREAST_NOT_FOUND) in result.reasons
+    assert judge(spares()).status is ImageStatus.READ, judge(spares()).reasons
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_an_image_is_refused_and_one_that_is_nearly_so_is_read(
             lambda: _saturated_of_large(90),
             Reason.SATURATED_AREA,
         ),
-        (lambda: _levels(200), lambda: at(picture()), Reason.FEW_LEVELS),
+        (lambda: _levels(200), lambda: image_at(picture()), Reason.FEW_LEVELS),
         (lambda: _cut(470), lambda: _cut(495), Reason.BREAST_CUT_OFF),
     ],
     ids=["implant", "8 bits in 12", "cut off in front"],
@@ -129,22 +129,22 @@ def test_an_image_is_refused_and_one_that_is_nearly_so_is_read(
 def test_an_image_is_flagged_and_one_that_is_nearly_so_is_read(
     trips: Callable[[], Dataset], spares: Callable[[], Dataset], reason: Reason
 ) -> None:
-    found = judged(trips())
+    result = judge(trips())
 
-    assert (found.status, found.reasons) == (ImageStatus.FLAGGED, (reason,))
-    assert judged(spares()).status is ImageStatus.READ, judged(spares()).reasons
+    assert (result.status, result.reasons) == (ImageStatus.FLAGGED, (reason,))
+    assert judge(spares()).status is ImageStatus.READ, judge(spares()).reasons
 
 
 def test_a_posterised_image_is_refused() -> None:
     image = cv2.blur(picture(), (9, 9))
-    found = judged(at(np.asarray(image // 40 * 40, np.uint16)))
+    result = judge(image_at(np.asarray(image // 40 * 40, np.uint16)))
 
-    assert found.is_refused
-    assert Reason.FEW_LEVELS in found.reasons
+    assert result.is_refused
+    assert Reason.FEW_LEVELS in result.reasons
 
 
 def test_what_was_measured_is_told_in_plain_values() -> None:
-    values = judged(at(picture())).values
+    values = judge(image_at(picture())).values
 
     assert values["borders_reached"] == "left"
     assert values["saturated_area_cm2"] == 0.0

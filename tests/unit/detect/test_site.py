@@ -13,7 +13,7 @@ from tests.unit.detect import models
 from tests.unit.detect.overlays import overlay
 
 
-def written(folder: Path, site: SiteCalibration) -> Path:
+def write_overlay(folder: Path, site: SiteCalibration) -> Path:
     path = folder / "site.toml"
     path.write_text(site.as_toml(), encoding="utf-8")
     return path
@@ -22,7 +22,7 @@ def written(folder: Path, site: SiteCalibration) -> Path:
 def test_the_file_reads_back_as_it_was(tmp_path: Path) -> None:
     site = overlay("ab" * 32)
 
-    again, digest = read_toml(written(tmp_path, site), "site calibration", SiteCalibration)
+    again, digest = read_toml(write_overlay(tmp_path, site), "site calibration", SiteCalibration)
 
     assert again == site
     assert len(digest) == 64
@@ -32,7 +32,7 @@ def test_clusters_get_the_sites_certainty_and_nothing_else_changes(tmp_path: Pat
     path = models.one_graph(tmp_path)
     base = load_manifest(path)
 
-    site = load_manifest(path, written(tmp_path, overlay(base.digest)))
+    site = load_manifest(path, write_overlay(tmp_path, overlay(base.digest)))
 
     minimum = site.find_operating_point(1).minimum_certainty
     assert minimum == {MarkClass.CALCIFICATION: 50.0, MarkClass.CLUSTER: 61.5}
@@ -49,7 +49,7 @@ def test_another_calibration_is_another_model(tmp_path: Path) -> None:
     base = load_manifest(path)
 
     digests = {
-        load_manifest(path, written(tmp_path, overlay(base.digest, minimum=minimum))).digest
+        load_manifest(path, write_overlay(tmp_path, overlay(base.digest, minimum=minimum))).digest
         for minimum in (50.0, 61.5)
     }
 
@@ -58,7 +58,7 @@ def test_another_calibration_is_another_model(tmp_path: Path) -> None:
 
 def test_a_calibration_of_another_model_is_refused_and_both_are_named(tmp_path: Path) -> None:
     path = models.one_graph(tmp_path)
-    site = written(tmp_path, overlay("cd" * 32))
+    site = write_overlay(tmp_path, overlay("cd" * 32))
 
     with pytest.raises(ModelError) as caught:
         load_manifest(path, site)
@@ -69,7 +69,7 @@ def test_a_calibration_of_another_model_is_refused_and_both_are_named(tmp_path: 
 
 def test_an_operating_point_that_the_model_does_not_have_is_refused(tmp_path: Path) -> None:
     path = models.one_graph(tmp_path)
-    site = written(tmp_path, overlay(load_manifest(path).digest, number=3))
+    site = write_overlay(tmp_path, overlay(load_manifest(path).digest, number=3))
 
     with pytest.raises(ModelError, match="no operating point 3; there are 1, 4"):
         load_manifest(path, site)
@@ -88,7 +88,7 @@ def test_an_operating_point_that_the_model_does_not_have_is_refused(tmp_path: Pa
 def test_a_fault_is_reported_with_file_and_key(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    path = written(tmp_path, overlay("ab" * 32))
+    path = write_overlay(tmp_path, overlay("ab" * 32))
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")

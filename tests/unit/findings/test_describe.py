@@ -17,7 +17,7 @@ SPACING = SpacingMm(0.1, 0.1)
 POINT = OperatingPoint(1, "test", minimum_certainty=50.0)
 
 
-def findings(marks: Sequence[Mark]) -> tuple[Finding, ...]:
+def describe(marks: Sequence[Mark]) -> tuple[Finding, ...]:
     return describe_findings(
         "LCC", marks, SPACING, (1000, 800), lambda _, score: 100 * score, POINT
     )
@@ -38,7 +38,7 @@ def test_spacing_counts_in_each_direction_apart() -> None:
 
 
 def test_three_close_marks_are_a_shown_cluster_with_count_and_extent() -> None:
-    (cluster,) = findings([mark(100, 100), mark(130, 100), mark(100, 140)])
+    (cluster,) = describe([mark(100, 100), mark(130, 100), mark(100, 140)])
 
     assert cluster.mark_class is MarkClass.CLUSTER
     assert cluster.shown
@@ -50,7 +50,7 @@ def test_three_close_marks_are_a_shown_cluster_with_count_and_extent() -> None:
 
 def test_the_outline_is_closed_and_covers_no_calcification() -> None:
     marks = [mark(100, 100), mark(130, 100), mark(100, 140)]
-    outline = findings(marks)[0].outline
+    outline = describe(marks)[0].outline
 
     assert outline[0] == outline[-1]
     gaps = [SPACING.distance_mm(vertex, m.center) for vertex in outline for m in marks]
@@ -58,44 +58,44 @@ def test_the_outline_is_closed_and_covers_no_calcification() -> None:
 
 
 def test_an_outline_at_the_border_stays_inside_the_image() -> None:
-    outline = findings([mark(2, 2), mark(5, 2), mark(2, 5)])[0].outline
+    outline = describe([mark(2, 2), mark(5, 2), mark(2, 5)])[0].outline
 
     assert all(0 <= p.col <= 800 and 0 <= p.row <= 1000 for p in outline)
 
 
 def test_two_marks_stay_single_and_unshown() -> None:
-    found = findings([mark(100, 100), mark(120, 100)])
+    findings = describe([mark(100, 100), mark(120, 100)])
 
-    assert {f.mark_class for f in found} == {MarkClass.CALCIFICATION}
-    assert not any(f.shown for f in found)
+    assert {f.mark_class for f in findings} == {MarkClass.CALCIFICATION}
+    assert not any(f.shown for f in findings)
 
 
 def test_a_cluster_is_as_certain_as_its_three_strongest_marks_together() -> None:
-    found = findings(
+    findings = describe(
         [mark(100, 100, 0.9), mark(110, 100, 0.5), mark(120, 100, 0.1), mark(130, 100, 0.05)]
     )
 
     # The log odds of 0.9 and 0.1 cancel out.
-    assert found[0].certainty == 50.0
+    assert findings[0].certainty == 50.0
 
 
 def test_members_beyond_the_three_strongest_add_nothing() -> None:
     strong = [mark(100 + 10 * n, 100, 0.6) for n in range(3)]
     faint = [mark(100 + 10 * n, 120, 0.5) for n in range(12)]
 
-    assert findings(strong)[0].certainty == findings([*strong, *faint])[0].certainty
+    assert describe(strong)[0].certainty == describe([*strong, *faint])[0].certainty
 
 
 def test_one_sure_mark_does_not_make_a_cluster_of_two_doubtful_ones() -> None:
-    found = findings([mark(100, 100, 1.0), mark(110, 100, 0.01), mark(120, 100, 0.01)])
+    findings = describe([mark(100, 100, 1.0), mark(110, 100, 0.01), mark(120, 100, 0.01)])
 
-    assert not found[0].shown
+    assert not findings[0].shown
 
 
 def test_metal_is_reported_and_never_joins_a_cluster() -> None:
     marks = [mark(100, 100), mark(110, 100), mark(120, 100, mark_class=MarkClass.METAL)]
 
-    assert sorted(f.mark_class for f in findings(marks)) == [
+    assert sorted(f.mark_class for f in describe(marks)) == [
         "calcification",
         "calcification",
         "metal",
@@ -105,43 +105,43 @@ def test_metal_is_reported_and_never_joins_a_cluster() -> None:
 def test_the_walls_of_one_vessel_are_one_landmark_that_is_never_shown() -> None:
     marks = [mark(100 + 60 * n, 100, mark_class=MarkClass.VASCULAR) for n in range(6)]
 
-    (found,) = findings(marks)
+    (finding,) = describe(marks)
 
-    assert found.mark_class is MarkClass.VASCULAR
-    assert not found.shown
-    assert found.long_axis_mm > 5 * 60 * 0.07
+    assert finding.mark_class is MarkClass.VASCULAR
+    assert not finding.shown
+    assert finding.long_axis_mm > 5 * 60 * 0.07
 
 
 def test_two_clips_are_two_landmarks_however_near() -> None:
     marks = [mark(100 + 20 * n, 100, mark_class=MarkClass.METAL) for n in range(2)]
 
-    assert len(findings(marks)) == 2
+    assert len(describe(marks)) == 2
 
 
 def test_a_cluster_whose_members_are_typed_has_a_type_and_a_suspicion() -> None:
     typed = ((Morphology.FINE_LINEAR, 0.9), (Morphology.ROUND, 0.1))
     marks = [replace(mark(100 + 20 * n, 100), morphology=typed) for n in range(4)]
 
-    (found,) = findings(marks)
+    (finding,) = describe(marks)
 
-    assert found.morphology[0] == (Morphology.FINE_LINEAR, 0.9)
-    assert found.suspicion is not None
-    assert found.suspicion > 60
+    assert finding.morphology[0] == (Morphology.FINE_LINEAR, 0.9)
+    assert finding.suspicion is not None
+    assert finding.suspicion > 60
 
 
 def test_findings_do_not_depend_on_the_order_of_marks() -> None:
     marks = [mark(100 + 13 * (i % 7), 100 + 17 * (i % 5), 0.5 + 0.01 * i) for i in range(20)]
 
-    assert findings(marks) == findings(marks[::-1])
+    assert describe(marks) == describe(marks[::-1])
 
 
 def test_shown_findings_come_first_and_the_list_is_capped() -> None:
     single = [mark(20 + 55 * (i % 14), 20 + 55 * (i // 14), 0.99) for i in range(150)]
     cluster = [mark(600 + i, 990, 0.6) for i in (0, 10, 20)]
-    found = findings([*single, *cluster])
+    findings = describe([*single, *cluster])
 
-    assert found[0].mark_class is MarkClass.CLUSTER
-    assert sum(f.mark_class is MarkClass.CALCIFICATION for f in found) == FINDINGS_PER_CLASS
+    assert findings[0].mark_class is MarkClass.CLUSTER
+    assert sum(f.mark_class is MarkClass.CALCIFICATION for f in findings) == FINDINGS_PER_CLASS
 
 
 @pytest.mark.parametrize(
@@ -154,29 +154,29 @@ def test_shown_findings_come_first_and_the_list_is_capped() -> None:
     ],
 )
 def test_distribution_follows_extent_and_shape(marks: list[Mark], expected: Distribution) -> None:
-    cluster = findings(marks)[0]
+    cluster = describe(marks)[0]
 
     assert cluster.distribution[0][0] is expected
     assert sum(confidence for _, confidence in cluster.distribution) == pytest.approx(1.0)
 
 
 def test_the_pieces_of_a_rim_are_one_calcification_and_no_cluster() -> None:
-    rim = _typed([(100 + 20 * math.cos(a / 3), 100 + 20 * math.sin(a / 3)) for a in range(19)])
+    rim = _mark_all([(100 + 20 * math.cos(a / 3), 100 + 20 * math.sin(a / 3)) for a in range(19)])
 
-    (found,) = findings([replace(m, morphology=_MOSTLY_EGGSHELL) for m in rim])
+    (finding,) = describe([replace(m, morphology=_MOSTLY_EGGSHELL) for m in rim])
 
-    assert found.mark_class is MarkClass.CALCIFICATION
-    assert found.long_axis_mm == pytest.approx(4 * math.sqrt(2), abs=0.5)
-    assert found.center.col == pytest.approx(100, abs=1)
+    assert finding.mark_class is MarkClass.CALCIFICATION
+    assert finding.long_axis_mm == pytest.approx(4 * math.sqrt(2), abs=0.5)
+    assert finding.center.col == pytest.approx(100, abs=1)
 
 
 def test_fine_calcifications_as_near_as_that_stay_apart() -> None:
-    close = _typed([(100 + 7 * i, 100) for i in range(5)])
+    close = _mark_all([(100 + 7 * i, 100) for i in range(5)])
 
-    (found,) = findings([replace(m, morphology=_MOSTLY_FINE) for m in close])
+    (finding,) = describe([replace(m, morphology=_MOSTLY_FINE) for m in close])
 
-    assert found.mark_class is MarkClass.CLUSTER
-    assert len(found.members) == 5
+    assert finding.mark_class is MarkClass.CLUSTER
+    assert len(finding.members) == 5
 
 
 @pytest.mark.parametrize(
@@ -190,29 +190,31 @@ def test_fine_calcifications_as_near_as_that_stay_apart() -> None:
 def test_marks_that_lie_in_one_another_are_one_calcification(
     diameter_mm: float, apart_px: int, expected: MarkClass
 ) -> None:
-    places = _typed([(100 + apart_px * a, 100 + apart_px * b) for a in range(4) for b in range(3)])
+    places = _mark_all(
+        [(100 + apart_px * a, 100 + apart_px * b) for a in range(4) for b in range(3)]
+    )
 
-    (found,) = findings(
+    (finding,) = describe(
         [replace(m, diameter_mm=diameter_mm, morphology=_MOSTLY_FINE) for m in places]
     )
 
-    assert found.mark_class is expected
+    assert finding.mark_class is expected
     if expected is MarkClass.CALCIFICATION:
-        assert found.long_axis_mm == pytest.approx(1.0)
-        assert (found.center.col, found.center.row) == (103, 102)
+        assert finding.long_axis_mm == pytest.approx(1.0)
+        assert (finding.center.col, finding.center.row) == (103, 102)
 
 
 def test_large_calcifications_beside_each_other_stay_apart() -> None:
-    apart = _typed([(100 + 15 * i, 100) for i in range(4)])
+    apart = _mark_all([(100 + 15 * i, 100) for i in range(4)])
 
-    (found,) = findings([replace(m, morphology=_MOSTLY_EGGSHELL) for m in apart])
+    (finding,) = describe([replace(m, morphology=_MOSTLY_EGGSHELL) for m in apart])
 
-    assert len(found.members) == 4
+    assert len(finding.members) == 4
 
 
 _MOSTLY_EGGSHELL = ((Morphology.EGGSHELL, 0.7), (Morphology.ROUND, 0.3))
 _MOSTLY_FINE = ((Morphology.EGGSHELL, 0.2), (Morphology.FINE_LINEAR, 0.8))
 
 
-def _typed(places: Sequence[tuple[float, float]]) -> list[Mark]:
+def _mark_all(places: Sequence[tuple[float, float]]) -> list[Mark]:
     return [mark(col, row) for col, row in places]

@@ -21,8 +21,8 @@ def mark(shares: tuple[float, float, float], score: float = 0.9, diameter_mm: fl
 
 
 def test_the_two_likeliest_types_come_with_their_shares() -> None:
-    found = classify_type([mark((0.7, 0.2, 0.1))] * 3)
-    assert found == ((ROUND, 0.7), (LINEAR, 0.2))
+    types = classify_type([mark((0.7, 0.2, 0.1))] * 3)
+    assert types == ((ROUND, 0.7), (LINEAR, 0.2))
 
 
 def test_a_model_that_tells_no_types_gives_none() -> None:

@@ -1,4 +1,4 @@
-"""What is measured of groups, and what a model's tables make of it."""
+"""Features of groups, and the labels that a model's tables give them."""
 
 import math
 from collections.abc import Sequence
@@ -33,9 +33,9 @@ def row(count: int, apart_mm: float = 2.0) -> list[Mark]:
     return [mark(100 + 10 * apart_mm * number, 100) for number in range(count)]
 
 
-def of_type(one: Mark, linear: float, **changed: Any) -> Mark:
+def set_type(member: Mark, linear: float, **changed: Any) -> Mark:
     shares = ((LINEAR, linear), (BRANCHING, 1.0 - linear))
-    return replace(one, morphology=shares, **changed)
+    return replace(member, morphology=shares, **changed)
 
 
 def table(**changed: Any) -> dict[str, Any]:
@@ -53,21 +53,23 @@ def table(**changed: Any) -> dict[str, Any]:
 
 
 def test_a_row_is_as_long_as_it_is_and_has_no_width() -> None:
-    found = features(row(5))
+    values = features(row(5))
 
-    assert found["count"] == pytest.approx(math.log(5))
-    assert found["extent"] == pytest.approx(math.log(8.0))
-    assert found["spacing"] == found["gap"] == pytest.approx(math.log(2.0))
-    assert found["major"] == pytest.approx(math.log(np.std([0, 2, 4, 6, 8], ddof=1)))
-    assert found["minor"] == pytest.approx(math.log(0.1))
-    assert found["spacing_spread"] == pytest.approx(0.0)
-    assert found["hull"] == pytest.approx(math.log(8.1 * 0.1))
+    assert values["count"] == pytest.approx(math.log(5))
+    assert values["extent"] == pytest.approx(math.log(8.0))
+    assert values["spacing"] == values["gap"] == pytest.approx(math.log(2.0))
+    assert values["major"] == pytest.approx(math.log(np.std([0, 2, 4, 6, 8], ddof=1)))
+    assert values["minor"] == pytest.approx(math.log(0.1))
+    assert values["spacing_spread"] == pytest.approx(0.0)
+    assert values["hull"] == pytest.approx(math.log(8.1 * 0.1))
 
 
 def test_every_feature_that_a_manifest_may_name_is_measured() -> None:
     shares = tuple((kind, 1.0 / len(Morphology)) for kind in Morphology)
 
-    assert set(features([replace(one, morphology=shares) for one in row(3)])) == GROUP_FEATURES
+    assert (
+        set(features([replace(member, morphology=shares) for member in row(3)])) == GROUP_FEATURES
+    )
 
 
 def test_pieces_of_what_is_spread_out_are_seen_together_and_far_ones_are_not() -> None:
@@ -83,19 +85,21 @@ def test_pieces_of_what_is_spread_out_are_seen_together_and_far_ones_are_not() -
     assert together["around"] == pytest.approx(math.log(2))  # the first of the near ones
 
 
-def test_members_are_told_by_medians_spreads_and_largest() -> None:
+def test_members_are_described_by_medians_spreads_and_largest() -> None:
     sizes = (0.2, 0.4, 0.8)
-    members = [replace(one, diameter_mm=size) for one, size in zip(row(3), sizes, strict=True)]
-    found = features(members)
+    members = [
+        replace(member, diameter_mm=size) for member, size in zip(row(3), sizes, strict=True)
+    ]
+    values = features(members)
 
-    assert found["diameter"] == pytest.approx(math.log(0.4))
-    assert found["diameter_largest"] == pytest.approx(math.log(0.8))
-    assert found["diameter_spread"] == pytest.approx(np.std(np.log(sizes)))
+    assert values["diameter"] == pytest.approx(math.log(0.4))
+    assert values["diameter_largest"] == pytest.approx(math.log(0.8))
+    assert values["diameter_spread"] == pytest.approx(np.std(np.log(sizes)))
 
 
 def test_a_table_of_groups_overrules_the_members() -> None:
     knows = TypeTable.model_validate(table())
-    members = [of_type(one, 0.9, diameter_mm=math.e) for one in row(3)]
+    members = [set_type(member, 0.9, diameter_mm=math.e) for member in row(3)]
 
     by_rule = classify_type(members)
     by_table = classify_type(members, features(members), knows)
@@ -115,13 +119,13 @@ def test_a_feature_further_out_than_anything_seen_counts_no_more() -> None:
 
 def test_round_ones_stay_punctate_by_size() -> None:
     knows = TypeTable.model_validate(table(types=["fine_linear", "round"]))
-    members = [of_type(one, 0.9, diameter_mm=0.3) for one in row(2)]
-    members.append(of_type(mark(100, 130), 0.9, diameter_mm=3.0))
+    members = [set_type(member, 0.9, diameter_mm=0.3) for member in row(2)]
+    members.append(set_type(mark(100, 130), 0.9, diameter_mm=3.0))
 
     assert classify_type(members, features(members), knows)[0][0] is Morphology.PUNCTATE
 
 
-def test_a_distribution_is_told_by_the_table_and_beyond_a_quadrant_by_the_rule() -> None:
+def test_a_distribution_is_by_the_table_and_beyond_a_quadrant_by_the_rule() -> None:
     knows = DistributionTable.model_validate(
         {
             **{key: value for key, value in table().items() if key != "types"},
@@ -131,18 +135,18 @@ def test_a_distribution_is_told_by_the_table_and_beyond_a_quadrant_by_the_rule()
     )
     few, long = row(3), row(20, 4.0)
 
-    def told(members: Sequence[Mark]) -> Distribution:
+    def classify(members: Sequence[Mark]) -> Distribution:
         at = positions_mm(members, SPACING)
         return classify_distribution(at, features(members), knows)[0][0]
 
     assert classify_distribution(positions_mm(few, SPACING))[0][0] is Distribution.GROUPED
-    assert told(few) is Distribution.SEGMENTAL
-    assert told(long) is Distribution.DIFFUSE
+    assert classify(few) is Distribution.SEGMENTAL
+    assert classify(long) is Distribution.DIFFUSE
 
 
-def test_findings_of_a_model_with_tables_carry_what_the_tables_say() -> None:
+def test_findings_of_a_model_with_tables_have_the_labels_of_the_tables() -> None:
     groups = GroupTables(types=TypeTable.model_validate(table()))
-    members = [of_type(one, 0.9, diameter_mm=math.e) for one in row(3)]
+    members = [set_type(member, 0.9, diameter_mm=math.e) for member in row(3)]
     point = OperatingPoint(1, "test", minimum_certainty=50.0)
 
     (finding,) = describe_findings(
