@@ -274,7 +274,7 @@ def test_the_paddles_edge_is_a_bright_line_along_the_chest_wall() -> None:
     plain, edged = (
         simulate_exam(replace(spec, paddle_edge=edge)).views[0] for edge in (False, True)
     )
-    added = edged.scene.attenuation() - plain.scene.attenuation()
+    added = edged.scene.compute_attenuation() - plain.scene.compute_attenuation()
     column = int(added.mean(axis=0).argmax())
     assert 1.0 < column * 0.2 < 8.0
     assert added[:, column].min() > 0.5 * added.max()
@@ -351,7 +351,7 @@ def test_for_processing_values_fall_with_attenuation_and_presented_ones_rise(
     exam: SimulatedExam,
 ) -> None:
     view = exam.find_view("current", "LCC")
-    attenuation = view.scene.attenuation()
+    attenuation = view.scene.compute_attenuation()
     # Inside the round edge, and away from calcifications and clips, which the scene has not.
     breast = np.pad((attenuation > 0.3).astype(np.uint8), 80, mode="edge")
     inside = cv2.erode(breast, np.ones((141, 141), np.uint8))[80:-80, 80:-80] > 0

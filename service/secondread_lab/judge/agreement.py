@@ -79,28 +79,28 @@ class TwoViews:
 
 def count_two_views(sightings: Iterable[LesionInView]) -> TwoViews:
     """Count in how many of the two views each lesion was found."""
-    seen: dict[TrueLesion, dict[str, bool]] = defaultdict(dict)
-    for one in sightings:
-        if one.view in {"CC", "MLO"}:
-            views = seen[one.lesion]
-            views[one.view] = views.get(one.view, False) or one.found
-    counts = Counter(sum(views.values()) for views in seen.values() if len(views) == 2)
+    found_by_view: dict[TrueLesion, dict[str, bool]] = defaultdict(dict)
+    for sighting in sightings:
+        if sighting.view in {"CC", "MLO"}:
+            views = found_by_view[sighting.lesion]
+            views[sighting.view] = views.get(sighting.view, False) or sighting.found
+    counts = Counter(sum(views.values()) for views in found_by_view.values() if len(views) == 2)
     return TwoViews(counts[2], counts[1], counts[0])
 
 
 def compute_auc(
-    positive: Values, p_owners: Owners, negative: Values, n_owners: Owners, drawn: Draws
+    positive: Values, p_owners: Owners, negative: Values, n_owners: Owners, draws: Draws
 ) -> Values:
     """Return the area under the ROC curve in each resample: a pair's chance of right order.
 
     Equal scores count half. NaN where a resample holds no pair.
     """
-    out = np.full(len(drawn), np.nan)
+    out = np.full(len(draws), np.nan)
     if not len(positive) or not len(negative):
         return out
     above = positive[:, None] > negative[None, :]
     wins = np.where(positive[:, None] == negative[None, :], 0.5, above)
-    for row, (p, n) in enumerate(zip(drawn[:, p_owners], drawn[:, n_owners], strict=True)):
+    for row, (p, n) in enumerate(zip(draws[:, p_owners], draws[:, n_owners], strict=True)):
         pairs = float(p.sum()) * float(n.sum())
         if pairs:
             out[row] = float(p @ wins @ n) / pairs

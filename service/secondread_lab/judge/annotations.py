@@ -63,58 +63,60 @@ def arrange_truth(rows: Sequence[TruthRow], spacing: SpacingMm) -> ImageTruth:
             children[row.parent_id].append(row)
     singles = tuple(row for row in rows if row.kind == MarkClass.CALCIFICATION)
     clusters = tuple(
-        _cluster(row, children[row.id] if row.id else [], spacing)
+        _arrange_cluster(row, children[row.id] if row.id else [], spacing)
         for row in rows
         if row.kind == MarkClass.CLUSTER
     )
     leaves = [row for row in rows if not (row.id and row.id in children)]
     return ImageTruth(
         calcifications=singles,
-        centres=_middles(singles, spacing),
-        reach=np.array([_reach(row) for row in singles]),
-        visible=np.array([_visible(row) for row in singles], np.bool_),
+        centres=_find_centres(singles, spacing),
+        reach=np.array([_find_reach(row) for row in singles]),
+        visible=np.array([_is_visible(row) for row in singles], np.bool_),
         clusters=clusters,
         objects={
-            kind: _boxes([row for row in leaves if row.kind == kind], spacing)
+            kind: _make_boxes([row for row in leaves if row.kind == kind], spacing)
             for kind in rules.OBJECTS
         },
-        unlisted=_boxes([one.row for one in clusters if not len(one.members)], spacing),
+        unlisted=_make_boxes(
+            [cluster.row for cluster in clusters if not len(cluster.members)], spacing
+        ),
     )
 
 
-def _cluster(row: TruthRow, members: Sequence[TruthRow], spacing: SpacingMm) -> TrueCluster:
-    count = sum(_visible(member) for member in members)
+def _arrange_cluster(row: TruthRow, members: Sequence[TruthRow], spacing: SpacingMm) -> TrueCluster:
+    count = sum(_is_visible(member) for member in members)
     return TrueCluster(
         row=row,
-        box=_box(row, spacing),
-        members=_middles(members, spacing),
-        reach=np.array([_reach(member) for member in members]),
+        box=_make_box(row, spacing),
+        members=_find_centres(members, spacing),
+        reach=np.array([_find_reach(member) for member in members]),
         count=count,
-        visible=count >= rules.VISIBLE_MEMBERS if members else _visible(row),
+        visible=count >= rules.VISIBLE_MEMBERS if members else _is_visible(row),
         target=rules.is_target(row.morphology),
     )
 
 
-def _visible(row: TruthRow) -> bool:
+def _is_visible(row: TruthRow) -> bool:
     return row.cnr is None or row.cnr >= rules.VISIBLE_CNR
 
 
-def _reach(row: TruthRow) -> float:
+def _find_reach(row: TruthRow) -> float:
     return max(rules.REACH_MM, 0.5 * (row.size_mm or 0.0) + rules.REACH_BEYOND_MM)
 
 
-def _box(row: TruthRow, spacing: SpacingMm) -> Box:
+def _make_box(row: TruthRow, spacing: SpacingMm) -> Box:
     x0, y0, x1, y1 = (value or 0.0 for value in (row.x0, row.y0, row.x1, row.y1))
     across, down = spacing.between_columns, spacing.between_rows
     return x0 * across, y0 * down, x1 * across, y1 * down
 
 
-def _boxes(rows: Sequence[TruthRow], spacing: SpacingMm) -> Points:
-    return np.array([_box(row, spacing) for row in rows], np.float64).reshape(-1, 4)
+def _make_boxes(rows: Sequence[TruthRow], spacing: SpacingMm) -> Points:
+    return np.array([_make_box(row, spacing) for row in rows], np.float64).reshape(-1, 4)
 
 
-def _middles(rows: Sequence[TruthRow], spacing: SpacingMm) -> Points:
-    boxes = _boxes(rows, spacing)
+def _find_centres(rows: Sequence[TruthRow], spacing: SpacingMm) -> Points:
+    boxes = _make_boxes(rows, spacing)
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
@@ -132,18 +134,18 @@ def check_truth(path: Path, rows: Sequence[TruthRow]) -> None:
     InputError
         Names the file and the rows, counted from 1 with the header as the first.
     """
-    known = {(row.sop_instance_uid, row.id) for row in rows if row.id}
+    ids = {(row.sop_instance_uid, row.id) for row in rows if row.id}
     faults = [
         f"row {number}: {fault}"
         for number, row in enumerate(rows, start=2)
-        for fault in _faults(row, known)
+        for fault in _list_faults(row, ids)
     ]
     if faults:
         more = f"; and {len(faults) - _FAULTS_NAMED} more" * (len(faults) > _FAULTS_NAMED)
         raise InputError(f"{path}: {'; '.join(faults[:_FAULTS_NAMED])}{more}")
 
 
-def _faults(row: TruthRow, known: set[tuple[str, str]]) -> list[str]:
+def _list_faults(row: TruthRow, ids: set[tuple[str, str]]) -> list[str]:
     faults = []
     if not row.sop_instance_uid:
         faults.append("sop_instance_uid is empty")
@@ -153,6 +155,6 @@ def _faults(row: TruthRow, known: set[tuple[str, str]]) -> list[str]:
         faults.append("the box ends before it begins")
     if row.morphology and rules.find_morphology(row.morphology) is None:
         faults.append(f"morphology {row.morphology!r} is not known")
-    if row.parent_id and (row.sop_instance_uid, row.parent_id) not in known:
+    if row.parent_id and (row.sop_instance_uid, row.parent_id) not in ids:
         faults.append(f"parent_id {row.parent_id!r} names no row of the image")
     return faults

@@ -53,8 +53,8 @@ class Estimate:
 def draw_resamples(patients: int, resamples: int = RESAMPLES, seed: int = SEED) -> Draws:
     """Return how often each patient is drawn in each resample, the original first."""
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(patients, np.full(patients, 1.0 / patients), size=resamples)
-    return np.concatenate([np.ones((1, patients)), drawn]).astype(np.float32)
+    counts = rng.multinomial(patients, np.full(patients, 1.0 / patients), size=resamples)
+    return np.concatenate([np.ones((1, patients)), counts]).astype(np.float32)
 
 
 def estimate_interval(values: Values, owners: Owners) -> Estimate:
@@ -78,17 +78,17 @@ def estimate_interval(values: Values, owners: Owners) -> Estimate:
     return Estimate(value, float(low), float(high), count, patients)
 
 
-def resample_mean(items: Values, owners: Owners, drawn: Draws) -> Values:
+def resample_mean(items: Values, owners: Owners, draws: Draws) -> Values:
     """Return the mean of the items in each resample, NaN where none is drawn."""
-    top = drawn @ np.bincount(owners, items, drawn.shape[1])
-    bottom = drawn @ np.bincount(owners, minlength=drawn.shape[1]).astype(np.float64)
-    out: Values = np.full(len(drawn), np.nan)
+    top = draws @ np.bincount(owners, items, draws.shape[1])
+    bottom = draws @ np.bincount(owners, minlength=draws.shape[1]).astype(np.float64)
+    out: Values = np.full(len(draws), np.nan)
     np.divide(top, bottom, out=out, where=bottom > 0)
     return out
 
 
 def resample_share_above(
-    scores: Values, thresholds: Values, owners: Owners, drawn: Draws
+    scores: Values, thresholds: Values, owners: Owners, draws: Draws
 ) -> Values:
     """Return the share of items above each resample's own threshold.
 
@@ -97,11 +97,11 @@ def resample_share_above(
     thresholds
         One for each resample, `froc.find_first_excluded`.
     """
-    out = np.full(len(drawn), np.nan)
+    out = np.full(len(draws), np.nan)
     if not len(scores):
         return out
-    for rows in _chunks(len(drawn), len(scores)):
-        weight = drawn[rows][:, owners]
+    for rows in _split_rows(len(draws), len(scores)):
+        weight = draws[rows][:, owners]
         above = scores[None, :] > thresholds[rows, None]
         total = weight.sum(axis=1, dtype=np.float64)
         hit = (weight * above).sum(axis=1, dtype=np.float64)
@@ -110,12 +110,12 @@ def resample_share_above(
     return out
 
 
-def _chunks(rows: int, columns: int) -> Sequence[slice]:
+def _split_rows(rows: int, columns: int) -> Sequence[slice]:
     step = max(_CELLS // max(columns, 1), 1)
     return [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
 
 
-def count_within_limits(owners: Owners, drawn: Draws, limits: Values) -> npt.NDArray[np.int64]:
+def count_within_limits(owners: Owners, draws: Draws, limits: Values) -> npt.NDArray[np.int64]:
     """Return how many of the first items fit under a limit, in each resample.
 
     Parameters
@@ -135,20 +135,22 @@ def count_within_limits(owners: Owners, drawn: Draws, limits: Values) -> npt.NDA
         return np.zeros(limits.shape, np.int64)
     # Whole blocks are summed by patient, and only the block where a limit falls item by item.
     blocks = -(-count // _BLOCK)
-    patients = drawn.shape[1]
+    patients = draws.shape[1]
     where = np.arange(count) // _BLOCK * patients + owners
     by_block = np.bincount(where, minlength=blocks * patients).reshape(blocks, patients)
-    sums = np.cumsum(drawn @ by_block.T, axis=1, dtype=np.float64)
+    sums = np.cumsum(draws @ by_block.T, axis=1, dtype=np.float64)
     # Sums are whole numbers, limits are products of decimals that may fall just short.
-    return np.stack([_fitting(owners, drawn, sums, limit + 1e-6) for limit in limits])
+    return np.stack([_count_fitting(owners, draws, sums, limit + 1e-6) for limit in limits])
 
 
-def _fitting(owners: Owners, drawn: Draws, sums: Values, limit: Values) -> npt.NDArray[np.int64]:
+def _count_fitting(
+    owners: Owners, draws: Draws, sums: Values, limit: Values
+) -> npt.NDArray[np.int64]:
     whole = (sums <= limit[:, None]).sum(axis=1)
     before = np.where(whole > 0, np.take_along_axis(sums, whole[:, None] - 1, axis=1)[:, 0], 0.0)
     items = whole[:, None] * _BLOCK + np.arange(_BLOCK)
     there = items < len(owners)
-    weight = np.take_along_axis(drawn, owners[np.where(there, items, 0)], axis=1)
+    weight = np.take_along_axis(draws, owners[np.where(there, items, 0)], axis=1)
     inside = np.cumsum(weight, axis=1, dtype=np.float64) + before[:, None]
     fits = there & (inside <= limit[:, None])
     return np.asarray(np.minimum(whole * _BLOCK + fits.sum(axis=1), len(owners)), np.int64)

@@ -47,11 +47,11 @@ def measure_reliability(
     if not len(certainty):
         return Reliability((), None, None, 0)
     which = np.minimum((certainty * bins).astype(np.int64), bins - 1)
-    found: list[ReliabilityBin] = []
+    filled: list[ReliabilityBin] = []
     for number in range(bins):
         inside = which == number
         if inside.any():
-            found.append(
+            filled.append(
                 ReliabilityBin(
                     number / bins,
                     (number + 1) / bins,
@@ -60,9 +60,11 @@ def measure_reliability(
                     float(right[inside].mean()),
                 )
             )
-    distance = sum(one.count * abs(one.stated - one.observed) for one in found)
+    distance = sum(
+        filled_bin.count * abs(filled_bin.stated - filled_bin.observed) for filled_bin in filled
+    )
     return Reliability(
-        tuple(found),
+        tuple(filled),
         distance / len(certainty),
         float(np.mean((certainty - right) ** 2)),
         len(certainty),

@@ -50,7 +50,7 @@ def estimate_cnr(
     diameter_mm: float, morphology: Morphology, mineral: float, vendor: Vendor
 ) -> float:
     """Return about the peak contrast-to-noise ratio of a calcification behind average tissue."""
-    return float(_cnr(np.array([diameter_mm]), morphology, mineral, vendor)[0])
+    return float(_estimate_cnr(np.array([diameter_mm]), morphology, mineral, vendor)[0])
 
 
 def find_diameter(cnr: float, morphology: Morphology, mineral: float, vendor: Vendor) -> float:
@@ -63,11 +63,13 @@ def find_diameter(cnr: float, morphology: Morphology, mineral: float, vendor: Ve
     mineral
         See `LesionSpec.mineral`.
     """
-    known = _cnr(_DIAMETERS_MM, morphology, mineral, vendor)
-    return float(np.interp(cnr, known, _DIAMETERS_MM))
+    contrasts = _estimate_cnr(_DIAMETERS_MM, morphology, mineral, vendor)
+    return float(np.interp(cnr, contrasts, _DIAMETERS_MM))
 
 
-def _cnr(diameters: Array, morphology: Morphology, mineral: float, vendor: Vendor) -> Array:
+def _estimate_cnr(
+    diameters: Array, morphology: Morphology, mineral: float, vendor: Vendor
+) -> Array:
     shape, detector = _SHAPES.get(morphology, _COMPACT), vendor.detector
     # A pixel blurs like a Gaussian of its own variance, a twelfth of its square.
     blur = detector.blur_mm**2 + detector.pitch_mm**2 / 12.0

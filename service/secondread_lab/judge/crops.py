@@ -18,7 +18,7 @@ from secondread_lab.judge.records import Box, Crop, ViewRecord
 SIDE = 280
 """Rows and columns of a crop, in pixels of the stored image."""
 
-KEPT = 40
+CROPS_PER_KIND = 40
 """Crops of each kind that are kept."""
 
 KINDS = ("hit", "miss", "false")
@@ -33,8 +33,8 @@ def cut_crops(view: ViewOutcome, display: Display, folder: Path) -> ViewRecord:
     folder.mkdir(parents=True, exist_ok=True)
     stem = hashlib.sha256(view.record.key.encode()).hexdigest()[:16]
     crops = []
-    for number, planned in enumerate(_planned(view), start=1):
-        piece, origin = _piece(display, planned.middle)
+    for number, planned in enumerate(_plan_crops(view), start=1):
+        piece, origin = _cut_piece(display, planned.middle)
         crop = replace(planned.crop, file=f"{planned.crop.kind}-{stem}-{number}.png", origin=origin)
         Image.fromarray(piece).save(folder / crop.file)
         crops.append(crop)
@@ -42,68 +42,70 @@ def cut_crops(view: ViewOutcome, display: Display, folder: Path) -> ViewRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class _Planned:
+class _PlannedCrop:
     """A crop before it is cut, and its middle in the stored image."""
 
     crop: Crop
     middle: tuple[float, float]
 
 
-def _planned(view: ViewOutcome) -> Iterator[_Planned]:
+def _plan_crops(view: ViewOutcome) -> Iterator[_PlannedCrop]:
     record = view.record
     chance = int(hashlib.sha256(record.key.encode()).hexdigest()[:8], 16) / 2**32
-    for one in view.clusters:
-        if not (one.truth.visible and one.truth.target):
+    for outcome in view.clusters:
+        if not (outcome.truth.visible and outcome.truth.target):
             continue
-        row = one.truth.row
-        truth = _in_pixels(one.truth.box, record.image.spacing_mm)
-        middle = _shown_middle(one.truth, record.image.spacing_mm)
-        what = f"{row.morphology.replace('_', ' ') or 'cluster'} CNR {_number(row.cnr)}"
-        if one.best is None:
+        row = outcome.truth.row
+        truth = _to_pixels(outcome.truth.box, record.image.spacing_mm)
+        middle = _find_middle(outcome.truth, record.image.spacing_mm)
+        description = (
+            f"{row.morphology.replace('_', ' ') or 'cluster'} CNR {_format_number(row.cnr)}"
+        )
+        if outcome.best is None:
             # The plainest misses say most.
-            caption = f"{what}  {_name(record.key)}"
+            caption = f"{description}  {_shorten_key(record.key)}"
             crop = Crop("", "miss", caption, row.cnr or 0.0, (0, 0), None, truth)
-            yield _Planned(crop, middle)
+            yield _PlannedCrop(crop, middle)
         else:
-            found = record.clusters[one.best]
-            caption = f"{found.certainty:.0f} %  {what}  {_name(record.key)}"
-            yield _Planned(Crop("", "hit", caption, chance, (0, 0), found.box, truth), middle)
+            mark = record.clusters[outcome.best]
+            caption = f"{mark.certainty:.0f} %  {description}  {_shorten_key(record.key)}"
+            yield _PlannedCrop(Crop("", "hit", caption, chance, (0, 0), mark.box, truth), middle)
     if view.cluster_free and record.clusters:
-        number, cluster = max(enumerate(record.clusters), key=lambda one: one[1].certainty)
-        outcome = view.marks[number]
-        on = "" if outcome.value == "false" else f" on {outcome.value}"
-        caption = f"{cluster.certainty:.0f} %{on}  {_name(record.key)}"
+        number, cluster = max(enumerate(record.clusters), key=lambda pair: pair[1].certainty)
+        landed_on = view.marks[number].value
+        on = "" if landed_on == "false" else f" on {landed_on}"
+        caption = f"{cluster.certainty:.0f} %{on}  {_shorten_key(record.key)}"
         crop = Crop("", "false", caption, cluster.certainty, (0, 0), cluster.box, None)
-        yield _Planned(crop, cluster.center)
+        yield _PlannedCrop(crop, cluster.center)
 
 
-def _shown_middle(cluster: TrueCluster, spacing: SpacingMm) -> tuple[float, float]:
+def _find_middle(cluster: TrueCluster, spacing: SpacingMm) -> tuple[float, float]:
     """Return the middle of a cluster, or its member next to it, in pixels.
 
     A cluster may be wider than a crop; with a member in its middle, the crop shows one at least.
     """
     x0, y0, x1, y1 = cluster.box
-    at = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
     if len(cluster.members) and max(x1 - x0, y1 - y0) > SIDE * spacing.mean:
-        at = cluster.members[np.linalg.norm(cluster.members - at, axis=1).argmin()]
-    return float(at[0]) / spacing.between_columns, float(at[1]) / spacing.between_rows
+        middle = cluster.members[np.linalg.norm(cluster.members - middle, axis=1).argmin()]
+    return float(middle[0]) / spacing.between_columns, float(middle[1]) / spacing.between_rows
 
 
-def _name(key: str) -> str:
+def _shorten_key(key: str) -> str:
     """Return a key short enough for a caption: of a UID, its end."""
     return key if len(key) <= 26 else f"...{key[-10:]}"
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "?" if value is None else f"{value:.1f}"
 
 
-def _in_pixels(box: Box, spacing: SpacingMm) -> Box:
+def _to_pixels(box: Box, spacing: SpacingMm) -> Box:
     across, down = spacing.between_columns, spacing.between_rows
     return box[0] / across, box[1] / down, box[2] / across, box[3] / down
 
 
-def _piece(display: Display, middle: tuple[float, float]) -> tuple[Display, tuple[int, int]]:
+def _cut_piece(display: Display, middle: tuple[float, float]) -> tuple[Display, tuple[int, int]]:
     """Return the piece about a point, and its first column and row."""
     rows, columns = display.shape
     side = min(SIDE, rows, columns)
@@ -117,13 +119,13 @@ class CropAlbum:
     """The crops that are kept: of each kind those of the highest rank."""
 
     folder: Path
-    limit: int = KEPT
-    kept: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    limit: int = CROPS_PER_KIND
+    crops: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
 
     def add_crops(self, crops: Iterable[Crop]) -> None:
         """Take crops in, and delete the files of those that others push out."""
         for crop in crops:
-            heap = self.kept.setdefault(crop.kind, [])
+            heap = self.crops.setdefault(crop.kind, [])
             heappush(heap, (crop.rank, crop.file))
             if len(heap) > self.limit:
                 _, file = heappop(heap)
@@ -131,4 +133,4 @@ class CropAlbum:
 
     def list_files(self) -> frozenset[str]:
         """Return the names of the files that are kept."""
-        return frozenset(file for heap in self.kept.values() for _, file in heap)
+        return frozenset(file for heap in self.crops.values() for _, file in heap)

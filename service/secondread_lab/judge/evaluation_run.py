@@ -64,7 +64,7 @@ def read_images(
     DetectorDiedError
         A reading process was killed or ran out of memory; what was read is kept.
     """
-    _claim(test_set, bench)
+    _claim_folder(test_set, bench)
     wanted = {key for case in test_set.sources for key in case.keys}
     trim_partial_line(bench.lines)
     records = {
@@ -79,8 +79,8 @@ def read_images(
     left = [case for case in test_set.sources if not set(case.keys) <= set(records)]
     progress("", len(records))
     with bench.lines.open("a", encoding="utf-8") as lines:
-        for found in _read_cases(left, bench):
-            for record in found:
+        for case_records in _read_sources(left, bench):
+            for record in case_records:
                 if record.key not in records:
                     lines.write(json.dumps(record.as_json(), separators=(",", ":")) + "\n")
                     album.add_crops(record.crops)
@@ -90,7 +90,7 @@ def read_images(
     return tuple(records[key] for key in sorted(records))
 
 
-def _claim(test_set: TestSet, bench: EvaluationRun) -> None:
+def _claim_folder(test_set: TestSet, bench: EvaluationRun) -> None:
     """Say in the folder what its results are of, or make sure that it says the same."""
     mine = {
         "set": test_set.name,
@@ -113,7 +113,7 @@ def _claim(test_set: TestSet, bench: EvaluationRun) -> None:
     path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_cases(cases: Sequence[ImageSource], bench: EvaluationRun) -> Iterator[list[ViewRecord]]:
+def _read_sources(cases: Sequence[ImageSource], bench: EvaluationRun) -> Iterator[list[ViewRecord]]:
     if bench.processes == 1 or len(cases) < 2:
         if cases:
             viewer = ImageReader.from_manifest(bench.manifest_path, bench.open_reader, bench.crops)
@@ -125,20 +125,20 @@ def _read_cases(cases: Sequence[ImageSource], bench: EvaluationRun) -> Iterator[
         min(bench.processes, len(cases)),
         # A forked child would share the parent's locks and threads.
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_open_viewer,
+        initializer=_open_reader,
         initargs=(bench.manifest_path, bench.open_reader, bench.crops),
     ) as pool:
         yield from _gather(pool, cases)
 
 
 def _gather(pool: ProcessPoolExecutor, cases: Sequence[ImageSource]) -> Iterator[list[ViewRecord]]:
-    waiting: set[Future[list[ViewRecord]]] = {pool.submit(_view_case, case) for case in cases}
+    waiting: set[Future[list[ViewRecord]]] = {pool.submit(_read_source, case) for case in cases}
     try:
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for one in done:
-                waiting.remove(one)
-                yield one.result()
+            for future in done:
+                waiting.remove(future)
+                yield future.result()
     except BrokenProcessPool as error:
         raise DetectorDiedError(
             "a reading process was killed, perhaps for want of memory; the same command goes on "
@@ -148,13 +148,13 @@ def _gather(pool: ProcessPoolExecutor, cases: Sequence[ImageSource]) -> Iterator
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-_viewer: list[ImageReader] = []
+_reader: list[ImageReader] = []
 """The reading process's own; a process pool hands nothing else from its start to its tasks."""
 
 
-def _open_viewer(manifest: Path | None, open_reader: OpenReader, crops: Path) -> None:
-    _viewer[:] = [ImageReader.from_manifest(manifest, open_reader, crops)]
+def _open_reader(manifest: Path | None, open_reader: OpenReader, crops: Path) -> None:
+    _reader[:] = [ImageReader.from_manifest(manifest, open_reader, crops)]
 
 
-def _view_case(case: ImageSource) -> list[ViewRecord]:
-    return [_viewer[0].read_image(image) for image in case.make_images()]
+def _read_source(case: ImageSource) -> list[ViewRecord]:
+    return [_reader[0].read_image(image) for image in case.make_images()]

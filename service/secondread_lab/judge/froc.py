@@ -37,7 +37,7 @@ class FalseMarks:
         return len(self.scores) / total if total else math.nan
 
 
-def find_first_excluded(false: FalseMarks, rates: Values, drawn: Draws) -> Values:
+def find_first_excluded(false: FalseMarks, rates: Values, draws: Draws) -> Values:
     """Return, for each rate, the highest score that is not accepted; what is above it is.
 
     Returns
@@ -48,8 +48,8 @@ def find_first_excluded(false: FalseMarks, rates: Values, drawn: Draws) -> Value
     """
     order = np.argsort(-false.scores, kind="stable")
     scores = np.append(false.scores[order], -np.inf)
-    exposure = drawn @ false.exposure
-    accepted = count_within_limits(false.owners[order], drawn, np.outer(rates, exposure))
+    exposure = draws @ false.exposure
+    accepted = count_within_limits(false.owners[order], draws, np.outer(rates, exposure))
     return np.where(exposure > 0, scores[accepted], np.nan)
 
 
@@ -65,7 +65,7 @@ class FrocCurve:
 
 
 def compute_curve(
-    scores: Values, owners: Owners, false: FalseMarks, rates: Values, drawn: Draws
+    scores: Values, owners: Owners, false: FalseMarks, rates: Values, draws: Draws
 ) -> FrocCurve:
     """Return sensitivity at each rate, with 95 % intervals by patient.
 
@@ -75,11 +75,11 @@ def compute_curve(
         Of everything that is to be found: its highest mark's score (minus infinity where
         missed), and its patient.
     """
-    limits = find_first_excluded(false, rates, drawn)
-    table = np.stack([resample_share_above(scores, limit, owners, drawn) for limit in limits])
+    limits = find_first_excluded(false, rates, draws)
+    table = np.stack([resample_share_above(scores, limit, owners, draws) for limit in limits])
     enough = len(np.unique(owners)) >= MINIMUM_PATIENTS
     rest = table[:, 1:] if enough else table[:, :0]
-    low, high = (_percentile(rest, q) for q in (2.5, 97.5))
+    low, high = (_compute_percentiles(rest, q) for q in (2.5, 97.5))
     return FrocCurve(
         tuple(float(r) for r in rates),
         tuple(float(v) for v in table[:, 0]),
@@ -89,6 +89,6 @@ def compute_curve(
     )
 
 
-def _percentile(table: Values, q: float) -> Values:
+def _compute_percentiles(table: Values, q: float) -> Values:
     rows = (row[np.isfinite(row)] for row in table)
     return np.array([np.percentile(row, q) if len(row) else np.nan for row in rows])

@@ -66,15 +66,15 @@ class Fingerprint:
 
     def list_differences(self, other: "Fingerprint") -> tuple[str, ...]:
         """Return what differs by more than the tolerances, in words."""
-        found = []
+        differences = []
         for name, tolerance in _TOLERANCES.items():
             for number, (mine, theirs) in enumerate(
                 zip(getattr(self, name), getattr(other, name), strict=True)
             ):
                 allowed = tolerance * abs(mine) if name in _RELATIVE else tolerance
                 if abs(mine - theirs) > allowed + _ROUNDING:
-                    found.append(f"{name}[{number}] is {theirs:g}, recorded {mine:g}")
-        return tuple(found)
+                    differences.append(f"{name}[{number}] is {theirs:g}, recorded {mine:g}")
+        return tuple(differences)
 
 
 _ROUNDING = 0.011
@@ -85,59 +85,61 @@ def take_fingerprint(view: SimulatedView) -> Fingerprint:
     """Return the fingerprint of a view's first instance."""
     _, ds = view.instances[0]
     rows = [row for row in view.rows if row.sop_instance_uid == ds.SOPInstanceUID]
-    placed = [_middle(row) for row in rows if row.x0 is not None]
+    placed = [_find_middle(row) for row in rows if row.x0 is not None]
     cnr = [row.cnr for row in rows if row.kind == "calcification" and row.cnr is not None]
     kinds = Counter(row.kind for row in rows)
     stored = np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns)
     side = "left" if view.identity.laterality.letter == "L" else "right"
-    window = _window(stored, side) * np.float32(4096.0 / 2**ds.BitsStored)
+    window = _cut_window(stored, side) * np.float32(4096.0 / 2**ds.BitsStored)
     return Fingerprint(
         counts=(float(ds.Rows), float(ds.Columns), *(float(kinds[kind]) for kind in KINDS)),
-        centre=_rounded(np.mean(placed, axis=0) if placed else np.zeros(2)),
-        cnr=_rounded([sum(cnr) / max(len(cnr), 1)]),
-        grey=_rounded(np.percentile(window, _PERCENTILES)),
-        detail=_rounded(_band_deviations(window)),
+        centre=_round_values(np.mean(placed, axis=0) if placed else np.zeros(2)),
+        cnr=_round_values([sum(cnr) / max(len(cnr), 1)]),
+        grey=_round_values(np.percentile(window, _PERCENTILES)),
+        detail=_round_values(_measure_bands(window)),
     )
 
 
 def digest_spec(spec: ExamSpec) -> str:
     """Return a short digest of a specification: exams of equal digests are meant to be equal."""
-    return sha256(_stated(spec).encode()).hexdigest()[:12]
+    return sha256(_describe_value(spec).encode()).hexdigest()[:12]
 
 
-def _stated(value: object) -> str:
+def _describe_value(value: object) -> str:
     """Return what a specification states, without what it leaves at its default.
 
     A field that is added later, with a default that changes nothing, keeps all digests.
     """
     if isinstance(value, tuple):
-        return f"({','.join(map(_stated, value))})"
+        return f"({','.join(map(_describe_value, value))})"
     if not is_dataclass(value):
         return repr(value)
-    said = ((one.name, getattr(value, one.name), one.default) for one in fields(value))
-    body = ",".join(f"{name}={_stated(now)}" for name, now, default in said if now != default)
+    values = ((field.name, getattr(value, field.name), field.default) for field in fields(value))
+    body = ",".join(
+        f"{name}={_describe_value(now)}" for name, now, default in values if now != default
+    )
     name = type(value).__name__
     return f"{FORMER_NAMES.get(name, name)}({body})"
 
 
-def _middle(row: TruthRow) -> tuple[float, float]:
+def _find_middle(row: TruthRow) -> tuple[float, float]:
     corners = (row.x0, row.x1, row.y0, row.y1)
     x0, x1, y0, y1 = (0.0 if value is None else value for value in corners)
     return 0.5 * (x0 + x1), 0.5 * (y0 + y1)
 
 
-def _window(stored: npt.NDArray[np.uint16], chest_wall: str) -> npt.NDArray[np.float32]:
+def _cut_window(stored: npt.NDArray[np.uint16], chest_wall: str) -> npt.NDArray[np.float32]:
     top = max((stored.shape[0] - _WINDOW_PX) // 2, 0)
     columns = slice(0, _WINDOW_PX) if chest_wall == "left" else slice(-_WINDOW_PX, None)
     return stored[top : top + _WINDOW_PX, columns].astype(np.float32)
 
 
-def _band_deviations(window: npt.NDArray[np.float32]) -> list[float]:
+def _measure_bands(window: npt.NDArray[np.float32]) -> list[float]:
     smooth = [window, *(cv2.GaussianBlur(window, (0, 0), sigma) for sigma in _BANDS_PX)]
     return [float((fine - coarse).std()) for fine, coarse in pairwise(smooth)]
 
 
-def _rounded(values: Iterable[float] | npt.NDArray[np.float64]) -> tuple[float, ...]:
+def _round_values(values: Iterable[float] | npt.NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(round(float(value), 2) for value in values)
 
 
@@ -173,12 +175,12 @@ class FrozenRecord:
 
     def list_differences(self, exam: PlannedExam, view: SimulatedView) -> tuple[str, ...]:
         """Return in words how a freshly made view differs from the recorded one; empty if not."""
-        known = self.find_view(exam.name, view.identity.label)
-        if known is None:
+        recorded = self.find_view(exam.name, view.identity.label)
+        if recorded is None:
             return ("not in the record",)
-        if known.spec != digest_spec(exam.spec):
-            return (f"specification is {digest_spec(exam.spec)}, recorded {known.spec}",)
-        return known.fingerprint.list_differences(take_fingerprint(view))
+        if recorded.spec != digest_spec(exam.spec):
+            return (f"specification is {digest_spec(exam.spec)}, recorded {recorded.spec}",)
+        return recorded.fingerprint.list_differences(take_fingerprint(view))
 
 
 def read_record(path: Path | None = None) -> FrozenRecord:
@@ -186,10 +188,10 @@ def read_record(path: Path | None = None) -> FrozenRecord:
     text = (files(__package__) / RECORD if path is None else path).read_text(encoding="ascii")
     lines = list(csv.DictReader(text.splitlines()))
     first = lines[0]
-    return FrozenRecord(int(first["generator"]), int(first["seed"]), tuple(map(_entry, lines)))
+    return FrozenRecord(int(first["generator"]), int(first["seed"]), tuple(map(_parse_view, lines)))
 
 
-def _entry(cells: dict[str, str]) -> RecordedView:
+def _parse_view(cells: dict[str, str]) -> RecordedView:
     numbers = [float(cells[name]) for name in _HEADER[5:]]
     sizes = (2 + len(KINDS), 2, 1, len(_PERCENTILES), len(_BANDS_PX))
     ends = np.cumsum((0, *sizes))
@@ -202,13 +204,13 @@ def write_record(path: Path, entries: Iterable[RecordedView], seed: int = SEED) 
     with path.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_HEADER)
-        for one in entries:
-            mark = one.fingerprint
+        for view in entries:
+            mark = view.fingerprint
             numbers = (*mark.counts, *mark.centre, *mark.cnr, *mark.grey, *mark.detail)
             cells = (
                 f"{number:g}" if number == int(number) else f"{number:.2f}" for number in numbers
             )
-            writer.writerow((GENERATOR, seed, one.exam, one.view, one.spec, *cells))
+            writer.writerow((GENERATOR, seed, view.exam, view.view, view.spec, *cells))
             file.flush()
 
 
@@ -221,7 +223,7 @@ def record_exam(exam: PlannedExam) -> tuple[RecordedView, ...]:
     )
 
 
-def _made(exams: Sequence[PlannedExam], processes: int) -> Iterator[RecordedView]:
+def _record_exams(exams: Sequence[PlannedExam], processes: int) -> Iterator[RecordedView]:
     with ProcessPoolExecutor(processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for entries in pool.map(record_exam, exams):
             yield from entries
@@ -230,19 +232,19 @@ def _made(exams: Sequence[PlannedExam], processes: int) -> Iterator[RecordedView
 def _write(name: SetName, processes: int) -> int:
     path = Path(__file__).parent / RECORD
     with write_whole(path) as part:
-        write_record(part, _made(plan_exams(name), processes))
+        write_record(part, _record_exams(plan_exams(name), processes))
     return 0
 
 
 def _check(name: SetName, processes: int) -> int:
     record, wrong = read_record(), 0
-    for entry in _made(plan_exams(name), processes):
-        known = record.find_view(entry.exam, entry.view)
-        if known is None or known.spec != entry.spec:
-            found: tuple[str, ...] = ("not in the record as it is now specified",)
+    for entry in _record_exams(plan_exams(name), processes):
+        recorded = record.find_view(entry.exam, entry.view)
+        if recorded is None or recorded.spec != entry.spec:
+            differences: tuple[str, ...] = ("not in the record as it is now specified",)
         else:
-            found = known.fingerprint.list_differences(entry.fingerprint)
-        for difference in found:
+            differences = recorded.fingerprint.list_differences(entry.fingerprint)
+        for difference in differences:
             wrong += 1
             sys.stdout.write(f"{entry.exam} {entry.view}: {difference}\n")
     sys.stdout.write(f"{wrong} differences from generator {record.generator}\n")

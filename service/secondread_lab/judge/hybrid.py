@@ -92,12 +92,12 @@ class HybridSource:
 
     def make_images(self) -> Iterator[TestImage]:
         """Give the view as it is, then with clusters."""
-        real = _RealView.open(self.path, self.name)
+        real = _RealView.from_file(self.path, self.name)
         uid = str(real.ds.SOPInstanceUID)
         nothing = TruthRow(uid, NOTHING, vendor_family=FAMILY)
         yield TestImage(self.keys[0], self.path, (nothing,), self.subset)
         for version, key in enumerate(self.keys[1:], start=1):
-            ds, rows = real.version(version)
+            ds, rows = real.make_version(version)
             yield TestImage(key, ds, rows, self.subset)
 
 
@@ -120,23 +120,27 @@ def make_hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
     """
     inputs = offline.gather_files([real])
     paths = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
-    usable = sorted(paths[uid] for uid, m in inputs.mammograms.items() if _will_do(m))
+    usable = sorted(paths[uid] for uid, m in inputs.mammograms.items() if _is_usable(m))
     if not usable:
         raise InputError(f"{real}: no lossless For Presentation mammogram with a pixel spacing")
     root = real.resolve()
-    seen = tuple((root / name).resolve() for name in backgrounds)
+    background_paths = tuple((root / name).resolve() for name in backgrounds)
     cases = tuple(
         HybridSource(
             path,
             path.relative_to(root).with_suffix("").as_posix(),
-            SEEN if any(path == one or one in path.parents for one in seen) else UNSEEN,
+            SEEN
+            if any(
+                path == background or background in path.parents for background in background_paths
+            )
+            else UNSEEN,
         )
         for path in usable
     )
     return TestSet("hybrid", cases, frozenset(), digest=f"{SEED}-{VERSIONS}-{GROUPS}")
 
 
-def _will_do(mammogram: Mammogram) -> bool:
+def _is_usable(mammogram: Mammogram) -> bool:
     return (
         mammogram.intent is Intent.PRESENTATION
         and not mammogram.is_lossy
@@ -160,7 +164,7 @@ class _RealView:
     spacing: SpacingMm
 
     @classmethod
-    def open(cls, path: Path, name: str) -> "_RealView":
+    def from_file(cls, path: Path, name: str) -> "_RealView":
         ds = pydicom.dcmread(path)
         mammogram = Mammogram.from_dataset(ds)
         stored = decode_pixels(ds)
@@ -176,18 +180,18 @@ class _RealView:
         tone = measure_noise_scale(bright, inside, float(grey.bright.max()))
         return cls(path, ds, name, stored, grey, bright, inside, tone, spacing)
 
-    def version(self, number: int) -> tuple[FileDataset, tuple[TruthRow, ...]]:
+    def make_version(self, number: int) -> tuple[FileDataset, tuple[TruthRow, ...]]:
         """Return the view with clusters, and the rows that say where."""
         uid = derive_uid("secondread-hybrid", str(self.ds.SOPInstanceUID), str(number))
         bright = self.bright
-        seen: list[VisibleSolid] = []
-        for group, place in enumerate(self._places(number), start=1):
-            bright, found = self._with_group(bright, number, group, place)
-            seen += found
-        rows = make_truth_rows(uid, seen, SharedColumns(FAMILY, "", self.spacing))
-        return self._dataset(bright, uid, number), tuple(rows)
+        visible: list[VisibleSolid] = []
+        for group, place in enumerate(self._draw_places(number), start=1):
+            bright, added = self._insert_group(bright, number, group, place)
+            visible += added
+        rows = make_truth_rows(uid, visible, SharedColumns(FAMILY, "", self.spacing))
+        return self._make_dataset(bright, uid, number), tuple(rows)
 
-    def _with_group(
+    def _insert_group(
         self, bright: npt.NDArray[np.float32], number: int, group: int, place: PointPx
     ) -> tuple[npt.NDArray[np.float32], list[VisibleSolid]]:
         rng = seed_stream(SEED, "hybrid group", self.name, number, group)
@@ -195,19 +199,19 @@ class _RealView:
         spec = GroupSpec(
             kind,
             Distribution.GROUPED,
-            count=round(_log_uniform(rng, 5, 16)),
+            count=round(_draw_log_uniform(rng, 5, 16)),
             diameter_mm=diameters,
-            extent_mm=_log_uniform(rng, 5.0, 18.0),
+            extent_mm=_draw_log_uniform(rng, 5.0, 18.0),
         )
         members = draw_group(spec, place, self.spacing.mean, rng)
         patches = [member.patch for member in members]
-        cnr = _log_uniform(rng, *_CNR)
-        made = insert_patches(
+        cnr = _draw_log_uniform(rng, *_CNR)
+        inserted = insert_patches(
             bright, self.tissue, self.spacing.mean, patches, noise_scale=self.tone, cnr=cnr
         )
         # Each view has clusters of its own: none is the same lesion in another view.
         lesion = f"{self.name}-{group}"
-        seen = [
+        visible = [
             (
                 AnnotatedSolid(
                     member.solid,
@@ -219,12 +223,14 @@ class _RealView:
                 ),
                 footprint,
             )
-            for n, (member, footprint) in enumerate(zip(members, made.footprints, strict=True), 1)
+            for n, (member, footprint) in enumerate(
+                zip(members, inserted.footprints, strict=True), 1
+            )
             if footprint is not None
         ]
-        return made.bright, seen
+        return inserted.bright, visible
 
-    def _places(self, number: int) -> list[PointPx]:
+    def _draw_places(self, number: int) -> list[PointPx]:
         """Return middles of clusters, well inside the breast and apart from each other."""
         rng = seed_stream(SEED, "hybrid places", self.name, number)
         pitch = self.spacing.mean
@@ -236,13 +242,13 @@ class _RealView:
         for _ in range(_TRIES if len(rows) else 0):
             pick = int(rng.integers(len(rows)))
             place = PointPx(float(columns[pick] * step), float(rows[pick] * step))
-            if all(self.spacing.distance_mm(place, one) >= _APART_MM for one in places):
+            if all(self.spacing.distance_mm(place, other) >= _APART_MM for other in places):
                 places.append(place)
             if len(places) == GROUPS:
                 break
         return places
 
-    def _dataset(self, bright: npt.NDArray[np.float32], uid: str, number: int) -> FileDataset:
+    def _make_dataset(self, bright: npt.NDArray[np.float32], uid: str, number: int) -> FileDataset:
         ds = pydicom.dcmread(self.path, stop_before_pixels=True)
         ds.SOPInstanceUID = uid
         ds.file_meta.MediaStorageSOPInstanceUID = UID(uid)
@@ -250,12 +256,12 @@ class _RealView:
         study = str(self.ds.StudyInstanceUID)
         ds.StudyInstanceUID = derive_uid("secondread-hybrid", study, str(number))
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        values = self._stored_values(bright).tobytes()
+        values = self._find_stored_values(bright).tobytes()
         ds.PixelData = values + b"\0" * (len(values) % 2)
         ds["PixelData"].VR = "OW"
         return ds
 
-    def _stored_values(self, bright: npt.NDArray[np.float32]) -> StoredValues:
+    def _find_stored_values(self, bright: npt.NDArray[np.float32]) -> StoredValues:
         """Return the stored values whose brightness is nearest; untouched pixels are as before."""
         touched = bright != self.bright
         order = np.argsort(self.grey.bright, kind="stable")
@@ -268,5 +274,5 @@ class _RealView:
         return stored
 
 
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+def _draw_log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))

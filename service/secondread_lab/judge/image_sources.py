@@ -77,7 +77,7 @@ class ExamSource:
     def keys(self) -> tuple[str, ...]:
         """The exam's name with each view, and the intent where it is For Processing."""
         spec = self.exam.spec
-        return tuple(self._key(view, intent) for view in spec.views for intent in spec.intents)
+        return tuple(self._make_key(view, intent) for view in spec.views for intent in spec.intents)
 
     def make_images(self) -> Iterator[TestImage]:
         """Simulate one view after another, and hold each against the frozen record."""
@@ -88,10 +88,10 @@ class ExamSource:
             differs = frozen.list_differences(self.exam, view)
             for intent, ds in view.instances:
                 rows = tuple(r for r in view.rows if r.sop_instance_uid == ds.SOPInstanceUID)
-                key = self._key(view.identity.label, intent)
+                key = self._make_key(view.identity.label, intent)
                 yield TestImage(key, ds, rows, differs=differs)
 
-    def _key(self, label: str, intent: Intent) -> str:
+    def _make_key(self, label: str, intent: Intent) -> str:
         raw = "" if intent is Intent.PRESENTATION else "-raw"
         return f"{self.exam.name}/{label}{raw}"
 
@@ -141,24 +141,30 @@ def read_folder_set(
         A truth table cannot be read or contradicts itself, or speaks of none of the images.
     """
     inputs = offline.gather_files(paths)
-    rows, lines = _rows_by_image(truths)
-    found = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
-    cases = tuple(FileSource(found[uid], uid, rows[uid]) for uid in sorted(set(found) & set(rows)))
+    rows, lines = _group_by_image(truths)
+    paths_by_uid = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
+    cases = tuple(
+        FileSource(paths_by_uid[uid], uid, rows[uid])
+        for uid in sorted(set(paths_by_uid) & set(rows))
+    )
     if not cases:
         raise InputError(f"{', '.join(map(str, truths))}: no row is of any image given")
     return TestSet(
         name=", ".join(path.name or str(path) for path in paths),
         sources=cases,
         held_out=held_out_families,
-        unannotated=tuple(str(found[uid]) for uid in sorted(set(found) - set(rows))),
+        unannotated=tuple(str(paths_by_uid[uid]) for uid in sorted(set(paths_by_uid) - set(rows))),
         faults=(
-            *(f"{one.path}: {one.detail or one.reason.value}" for one in inputs.unreadable),
-            *(f"{lines[uid]}: no image {uid} was given" for uid in rows if uid not in found),
+            *(
+                f"{unreadable.path}: {unreadable.detail or unreadable.reason.value}"
+                for unreadable in inputs.unreadable
+            ),
+            *(f"{lines[uid]}: no image {uid} was given" for uid in rows if uid not in paths_by_uid),
         ),
     )
 
 
-def _rows_by_image(
+def _group_by_image(
     truths: Sequence[Path],
 ) -> tuple[Mapping[str, tuple[TruthRow, ...]], Mapping[str, str]]:
     """Return the rows of each image, and where the first of them is."""
@@ -170,4 +176,4 @@ def _rows_by_image(
         for number, row in enumerate(table, start=2):
             rows[row.sop_instance_uid].append(row)
             lines.setdefault(row.sop_instance_uid, f"{path} row {number}")
-    return {uid: tuple(found) for uid, found in rows.items()}, lines
+    return {uid: tuple(image_rows) for uid, image_rows in rows.items()}, lines

@@ -31,8 +31,8 @@ class ClusterItem:
     @property
     def morphology(self) -> str:
         """As tables name it; empty where unstated."""
-        known = rules.find_morphology(self.outcome.truth.row.morphology)
-        return rules.name_morphology(known) if known else ""
+        morphology = rules.find_morphology(self.outcome.truth.row.morphology)
+        return rules.name_morphology(morphology) if morphology else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,18 @@ class ScoredSet:
         words = [by(view) for view in self.views]
         parts = {}
         for word in sorted(set(words)):
-            kept = [number for number, one in enumerate(words) if one == word]
-            views = tuple(self.views[number] for number in kept)
-            parts[word] = ScoredSet(views, self.patients, self.owner[kept], self.held_out)
+            numbers = [number for number, one in enumerate(words) if one == word]
+            views = tuple(self.views[number] for number in numbers)
+            parts[word] = ScoredSet(views, self.patients, self.owner[numbers], self.held_out)
         return parts
 
     def list_clusters(self) -> list[ClusterItem]:
         """Return every visible true cluster, typically benign ones too."""
         return [
-            _cluster_item(view, one, int(owner), self.name_domain(view))
+            _make_item(view, outcome, int(owner), self.name_domain(view))
             for view, owner in zip(self.views, self.owner, strict=True)
-            for one in view.clusters
-            if one.truth.visible
+            for outcome in view.clusters
+            if outcome.truth.visible
         ]
 
     def list_false_clusters(self) -> FalseMarks:
@@ -92,7 +92,7 @@ class ScoredSet:
         return FalseMarks(
             np.array([score for score, _ in scores], np.float64),
             np.array([owner for _, owner in scores], np.int64),
-            self.per_patient([owner for _, owner in free]),
+            self.count_per_patient([owner for _, owner in free]),
         )
 
     def list_false_singles(self) -> FalseMarks:
@@ -112,40 +112,42 @@ class ScoredSet:
             exposure,
         )
 
-    def per_patient(self, owners: Sequence[int]) -> Values:
+    def count_per_patient(self, owners: Sequence[int]) -> Values:
         """Count items by patient."""
         return np.bincount(np.array(owners, np.int64), minlength=len(self.patients)).astype(
             np.float64
         )
 
 
-def _cluster_item(view: ViewOutcome, one: ClusterOutcome, owner: int, domain: str) -> ClusterItem:
-    image, row = view.record.image, one.truth.row
-    best = None if one.best is None else view.record.clusters[one.best]
+def _make_item(view: ViewOutcome, outcome: ClusterOutcome, owner: int, domain: str) -> ClusterItem:
+    image, row = view.record.image, outcome.truth.row
+    best = None if outcome.best is None else view.record.clusters[outcome.best]
     return ClusterItem(
         owner=owner,
         lesion=TrueLesion(image.study_uid, image.laterality, row.lesion_id or row.id or repr(row)),
         view=image.view,
-        outcome=one,
-        described=(_words(best.morphology), _words(best.distribution)) if best else ((), ()),
-        facets=_facets(view, one, domain),
+        outcome=outcome,
+        described=(_list_words(best.morphology), _list_words(best.distribution))
+        if best
+        else ((), ()),
+        facets=_list_facets(view, outcome, domain),
     )
 
 
-def _words(ranked: Sequence[tuple[str, float]]) -> tuple[str, ...]:
+def _list_words(ranked: Sequence[tuple[str, float]]) -> tuple[str, ...]:
     words = []
     for word, _ in ranked:
-        known = rules.find_morphology(word)
-        words.append(rules.name_morphology(known) if known else word)
+        morphology = rules.find_morphology(word)
+        words.append(rules.name_morphology(morphology) if morphology else word)
     return tuple(words)
 
 
-def _facets(view: ViewOutcome, one: ClusterOutcome, domain: str) -> dict[str, str]:
-    image, row = view.record.image, one.truth.row
-    known = rules.find_morphology(row.morphology)
-    count = one.truth.count if len(one.truth.members) else None
+def _list_facets(view: ViewOutcome, outcome: ClusterOutcome, domain: str) -> dict[str, str]:
+    image, row = view.record.image, outcome.truth.row
+    morphology = rules.find_morphology(row.morphology)
+    count = outcome.truth.count if len(outcome.truth.members) else None
     return {
-        "morphology": rules.name_morphology(known) if known else "unstated",
+        "morphology": rules.name_morphology(morphology) if morphology else "unstated",
         "extent": rules.name_band(row.size_mm, rules.EXTENT_EDGES_MM, " mm"),
         "contrast to noise": rules.name_band(row.cnr, rules.CNR_EDGES),
         "visible members": rules.name_band(count, rules.COUNT_EDGES),

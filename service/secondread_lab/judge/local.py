@@ -86,7 +86,7 @@ def read_views(
             certainties = tuple(
                 f.certainty for f in image.findings if f.mark_class is MarkClass.CLUSTER
             )
-            scores = ViewScores(_woman(image.mammogram), study_uid, certainties)
+            scores = ViewScores(_make_pseudonym(image.mammogram), study_uid, certainties)
             yield LocalView(
                 paths[image.mammogram.sop_instance_uid],
                 image.mammogram.label,
@@ -97,7 +97,7 @@ def read_views(
             )
 
 
-def _woman(mammogram: Mammogram) -> str:
+def _make_pseudonym(mammogram: Mammogram) -> str:
     who = mammogram.patient
     # Without an ID nobody can say whose image it is; those of one study are the same woman's.
     person = f"{who.issuer}|{who.patient_id}" if who.patient_id else mammogram.study_uid

@@ -82,7 +82,7 @@ class ViewOutcome:
     @property
     def has_target(self) -> bool:
         """Whether it holds a visible cluster that is to be found."""
-        return any(one.visible and one.target for one in self.truth.clusters)
+        return any(cluster.visible and cluster.target for cluster in self.truth.clusters)
 
     def holds(self, kind: MarkClass) -> bool:
         """Whether it holds an object of a kind."""
@@ -92,25 +92,25 @@ class ViewOutcome:
 def score_image(record: ViewRecord) -> ViewOutcome:
     """Score one image."""
     truth = arrange_truth(record.truth, record.image.spacing_mm)
-    found = [_Found.of(one, record) for one in record.clusters]
-    contacts = [[_contact(true, one) for one in found] for true in truth.clusters]
+    marks = [_MarkInMm.from_cluster(one, record) for one in record.clusters]
+    contacts = [[_compare(true, one) for one in marks] for true in truth.clusters]
     return ViewOutcome(
         record=record,
         truth=truth,
         marks=tuple(
-            _mark_outcome(one, [row[number] for row in contacts], truth)
-            for number, one in enumerate(found)
+            _judge_mark(one, [row[number] for row in contacts], truth)
+            for number, one in enumerate(marks)
         ),
         clusters=tuple(
-            _cluster_outcome(true, row, record.clusters)
+            _judge_cluster(true, row, record.clusters)
             for true, row in zip(truth.clusters, contacts, strict=True)
         ),
-        singles=_singles(record, truth),
+        singles=_judge_singles(record, truth),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _MarkInMm:
     """A cluster mark in mm."""
 
     center: Points
@@ -118,7 +118,7 @@ class _Found:
     box: Box
 
     @classmethod
-    def of(cls, cluster: FoundCluster, record: ViewRecord) -> "_Found":
+    def from_cluster(cls, cluster: FoundCluster, record: ViewRecord) -> "_MarkInMm":
         scale = np.array(record.image.spacing[::-1])
         x0, y0, x1, y1 = cluster.box
         (left, top), (right, bottom) = np.array([[x0, y0], [x1, y1]]) * scale
@@ -147,31 +147,31 @@ class _Contact:
         return self.centred or self.overlaps or self.members
 
 
-def _contact(true: TrueCluster, found: _Found) -> _Contact:
+def _compare(true: TrueCluster, mark: _MarkInMm) -> _Contact:
     reference = np.array([grow_box(true.box, rules.CENTRE_MARGIN_MM)])
     return _Contact(
         true,
-        centred=bool(find_inside(found.center, reference)[0]),
-        overlaps=compute_iou(true.box, found.box) >= rules.MINIMUM_IOU,
-        members=count_matches(found.members, true.members, true.reach) >= rules.MATCHED_MEMBERS,
+        centred=bool(find_inside(mark.center, reference)[0]),
+        overlaps=compute_iou(true.box, mark.box) >= rules.MINIMUM_IOU,
+        members=count_matches(mark.members, true.members, true.reach) >= rules.MATCHED_MEMBERS,
     )
 
 
-def _mark_outcome(found: _Found, contacts: Sequence[_Contact], truth: ImageTruth) -> MarkOutcome:
-    wanted = [one for one in contacts if one.true.target and one.true.visible]
-    if any(one.hit for one in wanted):
+def _judge_mark(mark: _MarkInMm, contacts: Sequence[_Contact], truth: ImageTruth) -> MarkOutcome:
+    wanted = [contact for contact in contacts if contact.true.target and contact.true.visible]
+    if any(contact.hit for contact in wanted):
         return MarkOutcome.HIT
-    if any(one.touches for one in wanted):
+    if any(contact.touches for contact in wanted):
         return MarkOutcome.NEAR
-    touched = [one for one in contacts if one.touches]
-    if any(one.true.target for one in touched):
+    touched = [contact for contact in contacts if contact.touches]
+    if any(contact.true.target for contact in touched):
         return MarkOutcome.IGNORED
     if touched:
         return MarkOutcome.BENIGN
-    return _lies_on(found, truth)
+    return _find_object(mark, truth)
 
 
-def _lies_on(found: _Found, truth: ImageTruth) -> MarkOutcome:
+def _find_object(mark: _MarkInMm, truth: ImageTruth) -> MarkOutcome:
     """Return the kind of object that holds half of a mark's members or more, or its centre."""
     for kind in rules.OBJECTS:
         boxes = truth.objects[kind]
@@ -179,59 +179,61 @@ def _lies_on(found: _Found, truth: ImageTruth) -> MarkOutcome:
             continue
         by = rules.OBJECT_MARGIN_MM
         around = boxes + np.array([-by, -by, by, by])
-        share = find_inside(found.members, around).mean() if len(found.members) else 0.0
-        if share >= 0.5 or find_inside(found.center, around)[0]:
+        share = find_inside(mark.members, around).mean() if len(mark.members) else 0.0
+        if share >= 0.5 or find_inside(mark.center, around)[0]:
             return MarkOutcome(kind.value)
     return MarkOutcome.FALSE
 
 
-def _cluster_outcome(
-    true: TrueCluster, contacts: Sequence[_Contact], found: Sequence[FoundCluster]
+def _judge_cluster(
+    true: TrueCluster, contacts: Sequence[_Contact], marks: Sequence[FoundCluster]
 ) -> ClusterOutcome:
     hits = [number for number, contact in enumerate(contacts) if contact.hit]
 
     def highest(numbers: Sequence[int]) -> float:
-        return max((found[number].certainty for number in numbers), default=MISSED)
+        return max((marks[number].certainty for number in numbers), default=MISSED)
 
     return ClusterOutcome(
         truth=true,
         hit=highest(hits),
         centre=highest([n for n, contact in enumerate(contacts) if contact.centred]),
         overlap=highest([n for n, contact in enumerate(contacts) if contact.overlaps]),
-        shown_at=frozenset(point for number in hits for point in found[number].shown_at),
-        best=max(hits, key=lambda number: (found[number].certainty, -number), default=None),
+        shown_at=frozenset(point for number in hits for point in marks[number].shown_at),
+        best=max(hits, key=lambda number: (marks[number].certainty, -number), default=None),
     )
 
 
-def _singles(record: ViewRecord, truth: ImageTruth) -> Singles:
+def _judge_singles(record: ViewRecord, truth: ImageTruth) -> Singles:
     spacing = record.image.spacing_mm
     marks = [m for m in record.detection.marks if m.mark_class is MarkClass.CALCIFICATION]
-    at = _positions(
+    positions = _scale_points(
         [mark.center for mark in marks], (spacing.between_columns, spacing.between_rows)
     )
     scores = np.array([mark.score for mark in marks], np.float64)
     rows = np.flatnonzero(truth.visible)
-    match = match_points(at, scores, truth.centres[rows], truth.reach[rows])
+    match = match_points(positions, scores, truth.centres[rows], truth.reach[rows])
     found = np.full(len(rows), MISSED)
     found[match.owner[match.owner >= 0]] = scores[match.owner >= 0]
-    false = ~(match.near | _excused(at, truth))
+    false = ~(match.near | _find_excused(positions, truth))
     return Singles(found, rows, scores[match.owner >= 0], scores[false])
 
 
-def _excused(at: Points, truth: ImageTruth) -> npt.NDArray[np.bool_]:
+def _find_excused(positions: Points, truth: ImageTruth) -> npt.NDArray[np.bool_]:
     """Return which marks lie on something that is neither to be found nor false."""
     faint = ~truth.visible
-    near_faint = match_points(at, np.zeros(len(at)), truth.centres[faint], truth.reach[faint]).near
+    near_faint = match_points(
+        positions, np.zeros(len(positions)), truth.centres[faint], truth.reach[faint]
+    ).near
     metal = rules.METAL_MARGIN_MM * np.array([-1, -1, 1, 1])
     reach = rules.REACH_MM * np.array([-1, -1, 1, 1])
     return (
         near_faint
-        | find_inside(at, truth.objects[MarkClass.METAL] + metal)
-        | find_inside(at, truth.objects[MarkClass.VASCULAR] + reach)
-        | find_inside(at, truth.objects[MarkClass.SKIN] + reach)
-        | find_inside(at, truth.unlisted)
+        | find_inside(positions, truth.objects[MarkClass.METAL] + metal)
+        | find_inside(positions, truth.objects[MarkClass.VASCULAR] + reach)
+        | find_inside(positions, truth.objects[MarkClass.SKIN] + reach)
+        | find_inside(positions, truth.unlisted)
     )
 
 
-def _positions(points: Sequence[PointPx], scale: tuple[float, float]) -> Points:
+def _scale_points(points: Sequence[PointPx], scale: tuple[float, float]) -> Points:
     return np.array([(p.col, p.row) for p in points], np.float64).reshape(-1, 2) * scale

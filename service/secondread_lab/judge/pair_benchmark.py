@@ -43,10 +43,10 @@ def write_figures(bench: PairBenchmark, step: ReportPair) -> str:
     SettingsError
         What an earlier run left is of another model, older model, seed, or of other limits.
     """
-    found = [
+    outcomes = [
         ChangeOutcome.from_json(one) for one in judge_all_pairs(bench, "answers", judge_pair, step)
     ]
-    sides = group_by_side(found, range(bench.pairs))
+    sides = group_by_side(outcomes, range(bench.pairs))
     older = None if bench.older is None else bench.older.description
     values = {
         "on": bench.description,
@@ -57,7 +57,7 @@ def write_figures(bench: PairBenchmark, step: ReportPair) -> str:
             for side, one in sides.items()
             if side is not PriorSide.READ_AGAIN
         },
-        "answers": [asdict(one) for one in found],
+        "answers": [asdict(one) for one in outcomes],
     }
     path = bench.out / "pairs.json"
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
@@ -67,23 +67,23 @@ def write_figures(bench: PairBenchmark, step: ReportPair) -> str:
 
 
 def group_by_side(
-    found: Sequence[ChangeOutcome], pairs: Sequence[int]
+    outcomes: Sequence[ChangeOutcome], pairs: Sequence[int]
 ) -> dict[PriorSide, PairFigures]:
     """Return the figures of each side that the answers are of, the normal one always."""
-    known = {PriorSide.READ_AGAIN, *(one.prior for one in found)}
+    sides = {PriorSide.READ_AGAIN, *(outcome.prior for outcome in outcomes)}
     return {
-        side: compute_figures([one for one in found if one.prior is side], pairs)
+        side: compute_figures([outcome for outcome in outcomes if outcome.prior is side], pairs)
         for side in PriorSide
-        if side in known
+        if side in sides
     }
 
 
 def judge_pair(bench: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
     """Read both exams of a pair and return the answers; each view is read once by each model."""
     pair = simulate_pair(draw_pair_spec(bench.seed, number, bench.pitch_mm))
-    current, prior = _read(pair, number, models.current)
-    said = compare_with_recheck(pair, current, prior, models.current.recheck)
-    found = score_pair(number, pair, current, prior, said)
+    current, prior = _read_pair(pair, number, models.current)
+    comparison = compare_with_recheck(pair, current, prior, models.current.recheck)
+    outcomes = score_pair(number, pair, current, prior, comparison)
     if models.older is not None:
         older = models.older
         answered = detect_exam(pair, "prior", number, older.detect)
@@ -92,8 +92,8 @@ def judge_pair(bench: PairBenchmark, models: OpenedModels, number: int) -> PairR
             (PriorSide.STORED, compare_by_rule),
             (PriorSide.STORED_COMPARED, compare_against_rule),
         ):
-            found += score_pair(number, pair, current, stored, say(current, stored), side)
-    return [asdict(one) for one in found]
+            outcomes += score_pair(number, pair, current, stored, say(current, stored), side)
+    return [asdict(outcome) for outcome in outcomes]
 
 
 def write_limits(bench: PairBenchmark, step: ReportPair) -> str:
@@ -104,21 +104,25 @@ def write_limits(bench: PairBenchmark, step: ReportPair) -> str:
     SettingsError
         Too few clusters were found, or what an earlier run left is of another model or seed.
     """
-    found = [Repeat.from_json(one) for one in judge_all_pairs(bench, "repeats", _repeated, step)]
-    text = format_limits(fit_limits(found, bench.description))
+    measured = [
+        Repeat.from_json(row) for row in judge_all_pairs(bench, "repeats", _measure_repeats, step)
+    ]
+    text = format_limits(fit_limits(measured, bench.description))
     (bench.out / "limits.toml").write_text(text, encoding="utf-8")
     return text
 
 
-def _repeated(bench: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
+def _measure_repeats(bench: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
     # Beyond the benchmark's numbers, so that no figure comes from what set the limits.
     far = number + 1_000
     pair = simulate_pair(make_unchanged_pair(draw_pair_spec(bench.seed, far, bench.pitch_mm)))
-    current, prior = _read(pair, far, models.current)
-    return [asdict(one) for one in list_repeats(compare_with_priors(current, [prior])[0])]
+    current, prior = _read_pair(pair, far, models.current)
+    return [asdict(repeat) for repeat in list_repeats(compare_with_priors(current, [prior])[0])]
 
 
-def _read(pair: PairViews, number: int, model: OpenedModel) -> tuple[StudyReading, StudyReading]:
+def _read_pair(
+    pair: PairViews, number: int, model: OpenedModel
+) -> tuple[StudyReading, StudyReading]:
     """Return the readings of the current exam and of the prior."""
     current, prior = (
         read_exam(pair, exam, detect_exam(pair, exam, number, model.detect), model.reader)

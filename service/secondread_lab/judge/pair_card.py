@@ -26,15 +26,17 @@ def format_card(on: str, sides: Mapping[PriorSide, PairFigures], older: str | No
         "",
         "| figure | value | clusters |",
         "|---|---|---|",
-        *(f"| {name} | {figure} | {figure.items} |" for name, figure in _rows(again)),
-        *_table(again),
+        *(f"| {name} | {figure} | {figure.items} |" for name, figure in _list_figures(again)),
+        *_format_table(again),
     ]
     if older is not None:
-        lines += _upgrade(older, again, sides[PriorSide.STORED], sides[PriorSide.STORED_COMPARED])
+        lines += _format_upgrade(
+            older, again, sides[PriorSide.STORED], sides[PriorSide.STORED_COMPARED]
+        )
     return "\n".join(lines) + "\n"
 
 
-def _rows(result: PairFigures) -> list[tuple[str, Estimate]]:
+def _list_figures(result: PairFigures) -> list[tuple[str, Estimate]]:
     return [
         ("sensitivity for new", result.new_sensitivity),
         ("specificity for new", result.new_specificity),
@@ -48,15 +50,15 @@ def _rows(result: PairFigures) -> list[tuple[str, Estimate]]:
     ]
 
 
-def _table(result: PairFigures) -> list[str]:
+def _format_table(result: PairFigures) -> list[str]:
     lines = ["", "| truth | said |", "|---|---|"]
-    for truth, said in sorted(result.table.items()):
-        words = ", ".join(f"{verdict} {count}" for verdict, count in sorted(said.items()))
+    for truth, counts in sorted(result.table.items()):
+        words = ", ".join(f"{verdict} {count}" for verdict, count in sorted(counts.items()))
         lines.append(f"| {truth} | {words} |")
     return lines
 
 
-def _upgrade(
+def _format_upgrade(
     older: str, again: PairFigures, stored: PairFigures, compared: PairFigures
 ) -> list[str]:
     lines = [
@@ -72,7 +74,9 @@ def _upgrade(
         "| older findings compared all the same |",
         "|---|---|---|---|",
     ]
-    for row in zip(_rows(again), _rows(stored), _rows(compared), strict=True):
+    for row in zip(
+        _list_figures(again), _list_figures(stored), _list_figures(compared), strict=True
+    ):
         values = " | ".join(f"{figure} (n {figure.items})" for _, figure in row)
         lines.append(f"| {row[0][0]} | {values} |")
-    return [*lines, *_table(compared)]
+    return [*lines, *_format_table(compared)]

@@ -26,11 +26,11 @@ _MODEL_MM = 0.07
 ORACLE = ModelIdentity("oracle", "1", "0" * 64, 1, calibrated=True)
 
 
-def _in_percent(_: MarkClass, score: float) -> float:
+def _to_percent(_: MarkClass, score: float) -> float:
     return 100 * score
 
 
-ORACLE_READER = Reader(ORACLE, _in_percent, OperatingPoint(1, "oracle", 50.0))
+ORACLE_READER = Reader(ORACLE, _to_percent, OperatingPoint(1, "oracle", 50.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Oracle:
         image = prepare_image(ds, header, _MODEL_MM)
         factor = float(np.exp(unit.normal(0, self.unit_size_error)))
         spots = [row for row in view.rows if row.kind == MarkClass.CALCIFICATION.value]
-        marks = [m for row in spots if (m := self._mark(row, header, factor, rng)) is not None]
-        marks += self._false(image, rng)
+        marks = [m for row in spots if (m := self._draw_mark(row, header, factor, rng)) is not None]
+        marks += self._draw_false_marks(image, rng)
         return Detection(
             header.sop_instance_uid,
             ImageStatus.READ,
@@ -71,7 +71,7 @@ class Oracle:
             0.0,
         )
 
-    def _mark(
+    def _draw_mark(
         self, row: TruthRow, header: Mammogram, factor: float, rng: np.random.Generator
     ) -> Mark | None:
         luck, (dx, dy), bigger = rng.random(), rng.normal(0, self.jitter_mm, 2), rng.normal()
@@ -89,7 +89,7 @@ class Oracle:
         size = (row.size_mm or 0.3) * factor * float(np.exp(bigger * self.size_error))
         return Mark(center, score, MarkClass.CALCIFICATION, size, contrast=5.0)
 
-    def _false(self, image: PreparedImage, rng: np.random.Generator) -> list[Mark]:
+    def _draw_false_marks(self, image: PreparedImage, rng: np.random.Generator) -> list[Mark]:
         inside = np.argwhere(image.region.interior > 0)
         count = int(rng.poisson(self.false_per_cm2 * image.region.breast.area_cm2))
         chosen = inside[rng.integers(len(inside), size=count)] + rng.random((count, 2))

@@ -144,17 +144,17 @@ def judge_all_pairs(bench: PairBenchmark, name: str, judge: Judge, step: ReportP
     }
     if bench.older is not None:
         header["prior_model"] = bench.older.reader.model.digest
-    done = _lines(path, header)
+    done = _read_lines(path, header)
     for _ in done:
         step()
     left = [number for number in range(bench.pairs) if number not in done]
     with path.open("a", encoding="utf-8") as lines:
-        for number, found in _judged(bench, judge, left):
-            lines.write(json.dumps({"pair": number, "found": found}) + "\n")
+        for number, rows in _judge_pairs(bench, judge, left):
+            lines.write(json.dumps({"pair": number, "found": rows}) + "\n")
             lines.flush()
-            done[number] = found
+            done[number] = rows
             step()
-    return [one for number in range(bench.pairs) for one in done[number]]
+    return [row for number in range(bench.pairs) for row in done[number]]
 
 
 _HEADER = {
@@ -167,7 +167,7 @@ _HEADER = {
 }
 
 
-def _lines(path: Path, header: dict[str, Any]) -> dict[int, PairRows]:
+def _read_lines(path: Path, header: dict[str, Any]) -> dict[int, PairRows]:
     """Return what the file holds by pair, a last line that was cut off left out."""
     trim_partial_line(path)
     if not path.stat().st_size:
@@ -181,7 +181,7 @@ def _lines(path: Path, header: dict[str, Any]) -> dict[int, PairRows]:
     return {line["pair"]: line["found"] for line in others}
 
 
-def _judged(
+def _judge_pairs(
     bench: PairBenchmark, judge: Judge, numbers: Sequence[int]
 ) -> Iterator[tuple[int, PairRows]]:
     if bench.processes == 1 or len(numbers) < 2:
@@ -193,7 +193,7 @@ def _judged(
         min(bench.processes, len(numbers)),
         # A forked child would share the parent's locks and threads.
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_open,
+        initializer=_open_models,
         initargs=(bench,),
     ) as pool:
         waiting = {pool.submit(_judge_pair, bench, judge, number): number for number in numbers}
@@ -208,7 +208,7 @@ _opened: list[OpenedModels] = []
 """The reading process's own; a process pool hands nothing else from its start to its tasks."""
 
 
-def _open(bench: PairBenchmark) -> None:
+def _open_models(bench: PairBenchmark) -> None:
     _opened[:] = [bench.open_models()]
 
 

@@ -69,7 +69,7 @@ def score_pair(
     pair: PairViews,
     current: StudyReading,
     prior: StudyReading,
-    found: StudyComparison,
+    comparison: StudyComparison,
     side: PriorSide = PriorSide.READ_AGAIN,
 ) -> list[ChangeOutcome]:
     """Return the answers about one pair: for each true cluster, and each shown mark beside one.
@@ -95,14 +95,14 @@ def score_pair(
         for row in select_rows(view.rows):
             here = [finding for finding in left if _is_at(finding, row, spacing)]
             left = [finding for finding in left if finding not in here]
-            change = _said([found.find_change(uid, finding.id) for finding in here])
-            apart, estimated = _apart(change, here, view, before)
+            change = _pick_gravest([comparison.find_change(uid, finding.id) for finding in here])
+            apart, estimated = _measure_error(change, here, view, before)
             verdict = change.kind if change else None
             out.append(ChangeOutcome(number, row.change, verdict, same, row.zone, apart, estimated))
         for finding in left:
-            change = found.find_change(uid, finding.id)
+            change = comparison.find_change(uid, finding.id)
             out.append(ChangeOutcome(number, "none", change.kind if change else None, same))
-        out += _gone(number, view, before, prior, found, same)
+        out += _score_missing(number, view, before, prior, comparison, same)
     return [replace(answer, prior=side) for answer in out]
 
 
@@ -110,21 +110,21 @@ def _is_at(finding: Finding, row: TruthRow, spacing: SpacingMm) -> bool:
     if row.x0 is None or row.y0 is None or row.x1 is None or row.y1 is None:
         return False
     dx, dy = _NEAR_MM / spacing.between_columns, _NEAR_MM / spacing.between_rows
-    at = finding.center
-    return row.x0 - dx <= at.col <= row.x1 + dx and row.y0 - dy <= at.row <= row.y1 + dy
+    center = finding.center
+    return row.x0 - dx <= center.col <= row.x1 + dx and row.y0 - dy <= center.row <= row.y1 + dy
 
 
 _GRAVITY = (ChangeKind.NEW, ChangeKind.MORE, ChangeKind.LARGER)
 
 
-def _said(changes: Sequence[FindingChange | None]) -> FindingChange | None:
+def _pick_gravest(changes: Sequence[FindingChange | None]) -> FindingChange | None:
     """Return what is said of a cluster that was found in parts: the gravest."""
-    known = [change for change in changes if change is not None]
+    described = [change for change in changes if change is not None]
     order = {verdict: rank for rank, verdict in enumerate(_GRAVITY)}
-    return min(known, key=lambda change: order.get(change.kind, 9), default=None)
+    return min(described, key=lambda change: order.get(change.kind, 9), default=None)
 
 
-def _apart(
+def _measure_error(
     change: FindingChange | None,
     here: Sequence[Finding],
     view: SimulatedView,
@@ -134,22 +134,22 @@ def _apart(
         return None, None
     finding = next(f for f in here if f.id == change.current.finding_id)
     spacing = before.scene.layout.frame.spacing
-    now, then = _middle(finding.outline), _middle(change.place)
+    now, then = _find_middle(finding.outline), _find_middle(change.place)
     true = before.scene.layout.to_px(*view.scene.layout.to_view(now))
     return spacing.distance_mm(then, true), change.error_mm
 
 
-def _middle(outline: Sequence[PointPx]) -> PointPx:
-    at = np.array([(p.col, p.row) for p in outline[:-1]])
-    return PointPx(*(float(v) for v in at.mean(axis=0)))
+def _find_middle(outline: Sequence[PointPx]) -> PointPx:
+    points = np.array([(p.col, p.row) for p in outline[:-1]])
+    return PointPx(*(float(v) for v in points.mean(axis=0)))
 
 
-def _gone(
+def _score_missing(
     number: int,
     view: SimulatedView,
     before: SimulatedView,
     prior: StudyReading,
-    found: StudyComparison,
+    comparison: StudyComparison,
     same: bool,
 ) -> Iterable[ChangeOutcome]:
     still = {row.lesion_id for row in select_rows(view.rows)}
@@ -158,12 +158,12 @@ def _gone(
     spacing = image.mammogram.spacing or SpacingMm(0.1, 0.1)
     missing = {
         change.prior[0].finding_id: change.kind
-        for change in found.changes
+        for change in comparison.changes
         if change.current is None and change.prior[0].sop_instance_uid == uid
     }
     for row in select_rows(before.rows):
         then = [finding.id for finding in image.shown_findings if _is_at(finding, row, spacing)]
-        verdicts = [missing[one] for one in then if one in missing]
+        verdicts = [missing[finding_id] for finding_id in then if finding_id in missing]
         if row.lesion_id not in still and then:
             yield ChangeOutcome(number, "gone", verdicts[0] if verdicts else None, same, row.zone)
         elif verdicts and row.lesion_id in still:
@@ -192,8 +192,8 @@ class PairFigures:
 
 def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) -> PairFigures:
     """Return the figures of answers about pairs, a pair being a patient."""
-    said = [a for a in all_answers if a.verdict is not None]
-    real = [a for a in said if a.truth not in {"none", "gone", "still-there"}]
+    compared = [a for a in all_answers if a.verdict is not None]
+    real = [a for a in compared if a.truth not in {"none", "gone", "still-there"}]
     counted = [
         a for a in real if a.verdict not in {ChangeKind.NOT_IN_FIELD, ChangeKind.NOT_COMPARABLE}
     ]
@@ -203,12 +203,12 @@ def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) 
     place = {number: index for index, number in enumerate(pairs)}
 
     def share(some: Sequence[ChangeOutcome], hit: Iterable[bool]) -> Estimate:
-        return _mean([float(h) for h in hit], [place[a.pair] for a in some], len(pairs))
+        return _estimate_mean([float(h) for h in hit], [place[a.pair] for a in some], len(pairs))
 
     def per_exam(some: Sequence[ChangeOutcome]) -> Estimate:
         counts = Counter(a.pair for a in some)
         values = [float(counts[number]) for number in pairs]
-        return _mean(values, list(range(len(pairs))), len(pairs))
+        return _estimate_mean(values, list(range(len(pairs))), len(pairs))
 
     new = [a for a in counted if a.truth == "new"]
     grown = [a for a in counted if a.truth in _GROWN]
@@ -222,27 +222,29 @@ def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) 
         increased_sensitivity=share(grown, (a.verdict in _INCREASED for a in grown)),
         increased_specificity=share(stayed, (a.verdict not in _INCREASED for a in stayed)),
         false_new_per_exam=per_exam(
-            [a for a in said if a.verdict is ChangeKind.NEW and a.truth != "new"]
+            [a for a in compared if a.verdict is ChangeKind.NEW and a.truth != "new"]
         ),
         gone_sensitivity=share(gone, (a.verdict is ChangeKind.GONE for a in gone)),
         false_gone_per_exam=per_exam(
-            [a for a in said if a.verdict is ChangeKind.GONE and a.truth != "gone"]
+            [a for a in compared if a.verdict is ChangeKind.GONE and a.truth != "gone"]
         ),
-        localisation_mm=_mean(mm, [place[a.pair] for a in errors], len(pairs)),
+        localisation_mm=_estimate_mean(mm, [place[a.pair] for a in errors], len(pairs)),
         localisation_p95_mm=float(np.quantile(mm, 0.95)) if mm else None,
-        table=_table(said),
+        table=_count_words(compared),
     )
 
 
-def _mean(values: Sequence[float], owners: Sequence[int], patients: int) -> Estimate:
-    who = np.array(owners, np.int64)
-    drawn = draw_resamples(patients)
-    return estimate_interval(resample_mean(np.array(values, np.float64), who, drawn), who)
+def _estimate_mean(values: Sequence[float], owners: Sequence[int], patients: int) -> Estimate:
+    patient_numbers = np.array(owners, np.int64)
+    draws = draw_resamples(patients)
+    return estimate_interval(
+        resample_mean(np.array(values, np.float64), patient_numbers, draws), patient_numbers
+    )
 
 
-def _table(said: Sequence[ChangeOutcome]) -> dict[str, dict[str, int]]:
+def _count_words(outcomes: Sequence[ChangeOutcome]) -> dict[str, dict[str, int]]:
     table: dict[str, dict[str, int]] = {}
-    for answer in said:
+    for answer in outcomes:
         row = table.setdefault(answer.truth or "none", {})
         key = answer.verdict.value if answer.verdict else "nothing"
         row[key] = row.get(key, 0) + 1

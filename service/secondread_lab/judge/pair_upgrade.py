@@ -47,11 +47,13 @@ def restore_prior(
     uids = ResultUids("benchmark", reading.study_uid, 1, "benchmark")
     written = build_cad_sr(reading, sources, Authorship(_NODE, uids, _WRITTEN, ProfileSettings()))
     report = read_cad_report(written.dataset, _NODE.device_uid)
-    kept = {uid: _kept(answer) for uid, answer in answers.items() if answer.status.was_read}
-    return read_from_report(report, kept, reader)
+    stored_answers = {
+        uid: _store_answer(answer) for uid, answer in answers.items() if answer.status.was_read
+    }
+    return read_from_report(report, stored_answers, reader)
 
 
-def _kept(answer: Detection) -> Detection:
+def _store_answer(answer: Detection) -> Detection:
     return Detection.from_json(json.loads(json.dumps(answer.as_json())))
 
 

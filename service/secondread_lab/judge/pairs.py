@@ -88,7 +88,7 @@ def draw_pair_spec(
         treatment=TreatmentSpec(
             side, STUDY_DATE - timedelta(days=round(float(rng.uniform(900, 3000))))
         ),
-        lesions=_lesions(rng, side, courses),
+        lesions=_draw_lesions(rng, side, courses),
         vendor=_FAMILIES[first],
         prior_vendor=_FAMILIES[other],
         pitch_mm=pitch_mm,
@@ -97,12 +97,12 @@ def draw_pair_spec(
     )
 
 
-def _lesions(
+def _draw_lesions(
     rng: np.random.Generator, side: Laterality, courses: Mapping[Course, float]
 ) -> tuple[LesionSpec, ...]:
     names = list(courses)
     shares = np.array([courses[name] for name in names])
-    places = _places(rng)
+    places = _draw_places(rng)
     return tuple(
         LesionSpec(
             f"lesion-{number}",
@@ -118,7 +118,7 @@ def _lesions(
     )
 
 
-def _places(rng: np.random.Generator) -> list[tuple[float, float, float]]:
+def _draw_places(rng: np.random.Generator) -> list[tuple[float, float, float]]:
     """Return the places of one to three clusters, every other first one in the bed."""
     wanted = int(rng.integers(1, 4))
     places = [_BED] if rng.random() < 0.5 else []
@@ -216,7 +216,7 @@ def make_detect(read_file: ReadFile, folder: Path) -> DetectView:
     """
 
     def detect(view: SimulatedView, _number: int) -> Detection:
-        with _file(view, folder) as path:
+        with _write_view(view, folder) as path:
             display = path.with_suffix(".npy")
             try:
                 return read_file(path, display, frozenset())
@@ -238,14 +238,14 @@ def make_recheck(scores_at: ScoreFile, folder: Path) -> RecheckView:
     """
 
     def look(view: SimulatedView, points: Sequence[PointPx]) -> Scores | None:
-        with _file(view, folder) as path:
+        with _write_view(view, folder) as path:
             return scores_at(path, points)
 
     return look
 
 
 @contextmanager
-def _file(view: SimulatedView, folder: Path) -> Iterator[Path]:
+def _write_view(view: SimulatedView, folder: Path) -> Iterator[Path]:
     """Write a view into a file that is there as long as it is needed."""
     path = folder / f"{get_dataset(view).SOPInstanceUID}.dcm"
     get_dataset(view).save_as(path, enforce_file_format=True)
@@ -269,9 +269,9 @@ def compare_with_recheck(
     look
         Looks at the prior's views; None where there are no pixels to look at.
     """
-    (found,) = compare_with_priors(current, [prior])
+    (comparison,) = compare_with_priors(current, [prior])
     if look is None:
-        return found
+        return comparison
     views = {str(get_dataset(view).SOPInstanceUID): view for view in pair.select_exam("prior")}
     looks = recheck_priors(current, [prior], lambda uid, at: look(views[uid], at))
-    return apply_rechecks(found, current, looks)
+    return apply_rechecks(comparison, current, looks)

@@ -72,20 +72,20 @@ class LesionPlanner:
         benign = morphology in mix.BENIGN
         bed = self.draw_place() if treatment is None else treatment.place
         place = bed if benign and here is side else self.draw_place()
-        first = self._cluster("cluster-1", morphology, here, place)
+        first = self._draw_cluster("cluster-1", morphology, here, place)
         if benign or not self.draw_chance(mix.SECOND_CLUSTER):
             return (first,)
         kinds = list(mix.BENIGN)
         second = kinds[int(self._rng.integers(len(kinds)))]
-        return (first, self._cluster("cluster-2", second, side, bed))
+        return (first, self._draw_cluster("cluster-2", second, side, bed))
 
-    def _cluster(
+    def _draw_cluster(
         self, name: str, morphology: Morphology, side: Laterality, place: Place
     ) -> LesionSpec:
-        distribution = self._distribution(morphology)
+        distribution = self._draw_distribution(morphology)
         counts, extents = mix.FEW.get(morphology) or mix.LAYOUTS[distribution]
         faint = morphology is Morphology.AMORPHOUS
-        mineral = self._mineral(mix.AMORPHOUS_MINERAL if faint else mix.MINERAL)
+        mineral = self._draw_mineral(mix.AMORPHOUS_MINERAL if faint else mix.MINERAL)
         limits = mix.LIMITS_MM[morphology]
         if morphology in mix.BENIGN:
             usual = self.draw_log_uniform(*limits)
@@ -105,10 +105,10 @@ class LesionPlanner:
             mineral=mineral,
         )
 
-    def _mineral(self, limits: tuple[float, float]) -> float:
+    def _draw_mineral(self, limits: tuple[float, float]) -> float:
         return round(float(self._rng.uniform(*limits)), 3)
 
-    def _distribution(self, morphology: Morphology) -> Distribution:
+    def _draw_distribution(self, morphology: Morphology) -> Distribution:
         if morphology in mix.BENIGN:
             rods = morphology is Morphology.LARGE_ROD_LIKE
             return Distribution.SEGMENTAL if rods else Distribution.GROUPED
@@ -118,20 +118,25 @@ class LesionPlanner:
 
     def draw_others(self, side: Laterality) -> tuple[LesionSpec, ...]:
         """Return what is no cluster: single calcifications, vessels, skin, one large benign one."""
-        found: list[LesionSpec] = []
+        lesions: list[LesionSpec] = []
         if self.draw_chance(mix.SINGLES):
-            found += [self._single(number) for number in range(1, int(self._rng.integers(2, 6)))]
+            lesions += [
+                self._draw_single(number) for number in range(1, int(self._rng.integers(2, 6)))
+            ]
         if self.draw_chance(mix.VESSELS):
-            found += [self._vessel(one) for one in (Laterality.RIGHT, Laterality.LEFT)]
+            lesions += [
+                self._draw_vessel(side_of_vessel)
+                for side_of_vessel in (Laterality.RIGHT, Laterality.LEFT)
+            ]
         if self.draw_chance(mix.SKIN):
-            found.append(self._skin())
+            lesions.append(self._draw_skin())
         if self.draw_chance(mix.SOLITARY):
-            found.append(self._solitary(side))
-        return tuple(found)
+            lesions.append(self._draw_solitary(side))
+        return tuple(lesions)
 
-    def _single(self, number: int) -> LesionSpec:
+    def _draw_single(self, number: int) -> LesionSpec:
         cnr = self.draw_log_uniform(*mix.SINGLE_CNR)
-        mineral = self._mineral(mix.MINERAL)
+        mineral = self._draw_mineral(mix.MINERAL)
         diameter = find_diameter(cnr, Morphology.ROUND, mineral, self._vendor)
         return LesionSpec(
             f"single-{number}",
@@ -143,7 +148,7 @@ class LesionPlanner:
             mineral=mineral,
         )
 
-    def _vessel(self, side: Laterality) -> LesionSpec:
+    def _draw_vessel(self, side: Laterality) -> LesionSpec:
         return LesionSpec(
             f"vessel-{side.letter}",
             side,
@@ -155,7 +160,7 @@ class LesionPlanner:
             mineral=round(float(self._rng.uniform(0.4, 1.0)), 3),
         )
 
-    def _skin(self) -> LesionSpec:
+    def _draw_skin(self) -> LesionSpec:
         return LesionSpec(
             "skin",
             self.draw_side(),
@@ -166,7 +171,7 @@ class LesionPlanner:
             extent_mm=round(float(self._rng.uniform(15, 40)), 1),
         )
 
-    def _solitary(self, side: Laterality) -> LesionSpec:
+    def _draw_solitary(self, side: Laterality) -> LesionSpec:
         popcorn = self.draw_chance(0.5)
         return LesionSpec(
             "solitary",

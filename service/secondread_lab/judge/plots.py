@@ -41,7 +41,7 @@ class Axes:
     right: int = 870
     bottom: int = 540
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
+    def to_picture(self, x: float, y: float) -> tuple[float, float]:
         """Return the point of the picture where a value lies; y is a share, 0-1."""
         low, high, value = (math.log(v) if self.logarithmic else v for v in (*self.x, x))
         share = min(max((value - low) / (high - low), 0.0), 1.0)
@@ -65,53 +65,53 @@ class Plot:
         self._image = Image.new("RGB", (size[0] * _SCALE, size[1] * _SCALE), _PAPER)
         self._draw = ImageDraw.Draw(self._image)
         self._labels: list[tuple[tuple[float, float], str, Color, str]] = []
-        self._frame()
+        self._draw_frame()
 
-    def _frame(self) -> None:
+    def _draw_frame(self) -> None:
         axes = self.axes
         for tenth in range(0, 11, 2):
-            self.line([axes.at(x, tenth / 10) for x in axes.x], _GRID, 1)
-            place = axes.at(axes.x[0], tenth / 10)
-            self.label((place[0] - 10, place[1]), f"{tenth / 10:.1f}", _QUIET, "rm")
+            self.draw_line([axes.to_picture(x, tenth / 10) for x in axes.x], _GRID, 1)
+            place = axes.to_picture(axes.x[0], tenth / 10)
+            self.write_label((place[0] - 10, place[1]), f"{tenth / 10:.1f}", _QUIET, "rm")
         for tick in axes.x_ticks:
-            self.line([axes.at(tick, 0), axes.at(tick, 1)], _GRID, 1)
-            place = axes.at(tick, 0)
-            self.label((place[0], place[1] + 10), f"{tick:g}", _QUIET, "mt")
+            self.draw_line([axes.to_picture(tick, 0), axes.to_picture(tick, 1)], _GRID, 1)
+            place = axes.to_picture(tick, 0)
+            self.write_label((place[0], place[1] + 10), f"{tick:g}", _QUIET, "mt")
         middle = (axes.left + axes.right) / 2
-        self.label((middle, axes.bottom + 42), axes.x_title, _INK, "mt")
-        self.label((axes.left, axes.top - 24), f"{axes.title}  ({axes.y_title})", _INK, "lm")
+        self.write_label((middle, axes.bottom + 42), axes.x_title, _INK, "mt")
+        self.write_label((axes.left, axes.top - 24), f"{axes.title}  ({axes.y_title})", _INK, "lm")
 
-    def line(self, points: Sequence[tuple[float, float]], color: Color, width: float) -> None:
+    def draw_line(self, points: Sequence[tuple[float, float]], color: Color, width: float) -> None:
         """Draw a line through points of the picture."""
         if len(points) > 1:
             scaled = [(x * _SCALE, y * _SCALE) for x, y in points]
             self._draw.line(scaled, fill=color, width=round(width * _SCALE), joint="curve")
 
-    def dot(self, point: tuple[float, float], radius: float, color: Color) -> None:
+    def draw_dot(self, point: tuple[float, float], radius: float, color: Color) -> None:
         """Draw a disc."""
         x, y, r = (v * _SCALE for v in (*point, radius))
         self._draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
 
-    def area(self, points: Sequence[tuple[float, float]], color: Color) -> None:
+    def fill_area(self, points: Sequence[tuple[float, float]], color: Color) -> None:
         """Fill a polygon."""
         if len(points) > 2:
             self._draw.polygon([(x * _SCALE, y * _SCALE) for x, y in points], fill=color)
 
-    def label(
-        self, at: tuple[float, float], text: str, color: Color = _INK, anchor: str = "lm"
+    def write_label(
+        self, place: tuple[float, float], text: str, color: Color = _INK, anchor: str = "lm"
     ) -> None:
         """Write a line of text; `anchor` in Pillow's words."""
-        self._labels.append((at, text, color, anchor))
+        self._labels.append((place, text, color, anchor))
 
     def save(self, path: Path) -> None:
         """Write the picture as PNG."""
         picture = self._image.reduce(_SCALE)
-        for at, text, color, anchor in self._labels:
-            draw_text(picture, at, text, _TEXT, color, anchor)
+        for place, text, color, anchor in self._labels:
+            draw_text(picture, place, text, _TEXT, color, anchor)
         picture.save(path)
 
 
-def _pale(color: Color) -> Color:
+def _make_pale(color: Color) -> Color:
     red, green, blue = (round(255 - 0.18 * (255 - channel)) for channel in color)
     return red, green, blue
 
@@ -129,98 +129,105 @@ def draw_froc(axes: Axes, series: Sequence[NamedCurve], path: Path) -> None:
     plot = Plot(axes)
     if series:
         first = series[0].curve
-        low, high = (_points(axes, first, values) for values in (first.low, first.high))
-        plot.area(low + high[::-1], _pale(_COLORS[0]))
+        low, high = (_find_points(axes, first, values) for values in (first.low, first.high))
+        plot.fill_area(low + high[::-1], _make_pale(_COLORS[0]))
     # The band lies under all curves, and the first curve over the others.
-    for number, one in reversed(list(enumerate(series))):
+    for number, named in reversed(list(enumerate(series))):
         color = _COLORS[number % len(_COLORS)]
-        points = _points(axes, one.curve, one.curve.sensitivity)
-        plot.line(points, color, 2.5)
+        points = _find_points(axes, named.curve, named.curve.sensitivity)
+        plot.draw_line(points, color, 2.5)
         for point in points:
-            plot.dot(point, 3.5, color)
-    _legend(plot, [one.name for one in series])
+            plot.draw_dot(point, 3.5, color)
+    _draw_legend(plot, [named.name for named in series])
     plot.save(path)
 
 
-def _points(axes: Axes, curve: FrocCurve, values: Sequence[float]) -> list[tuple[float, float]]:
+def _find_points(
+    axes: Axes, curve: FrocCurve, values: Sequence[float]
+) -> list[tuple[float, float]]:
     """Return the points of a curve that are known, lie in the picture, and that the model gives."""
     return [
-        axes.at(rate, value)
+        axes.to_picture(rate, value)
         for rate, value in zip(curve.rates, values, strict=True)
         if math.isfinite(value) and axes.x[0] <= rate <= min(axes.x[1], curve.ends_at)
     ]
 
 
-def _legend(plot: Plot, names: Sequence[str]) -> None:
+def _draw_legend(plot: Plot, names: Sequence[str]) -> None:
     if len(names) < 2:
         return
     x, y = plot.axes.left + 20.0, plot.axes.top + 18.0
     for number, name in enumerate(names):
         color = _COLORS[number % len(_COLORS)]
-        plot.line([(x, y + 24 * number), (x + 28, y + 24 * number)], color, 3)
-        plot.label((x + 38, y + 24 * number), name)
+        plot.draw_line([(x, y + 24 * number), (x + 28, y + 24 * number)], color, 3)
+        plot.write_label((x + 38, y + 24 * number), name)
 
 
 def draw_bars(title: str, rows: Sequence[GroupRow], path: Path) -> None:
     """Draw how many of each group are found, with intervals, most often found first."""
-    known = [row for row in rows if row.at_rate.value is not None]
-    known.sort(key=lambda row: (-(row.at_rate.value or 0.0), row.label))
-    names = [f"{row.label.replace('_', ' ')} ({row.at_rate.items})" for row in known]
+    measured = [row for row in rows if row.at_rate.value is not None]
+    measured.sort(key=lambda row: (-(row.at_rate.value or 0.0), row.label))
+    names = [f"{row.label.replace('_', ' ')} ({row.at_rate.items})" for row in measured]
     left = round(30 + max(measure_text(name, _TEXT) for name in names))
-    height = 130 + 42 * len(known)
+    height = 130 + 42 * len(measured)
     axes = Axes(
         (0.0, 1.0), title, "share found", (0, 0.2, 0.4, 0.6, 0.8, 1.0),
         left=left, bottom=height - 70, y_title="",
     )  # fmt: skip
     picture = _Bars(axes, (900, height))
-    for number, (row, name) in enumerate(zip(known, names, strict=True)):
-        picture.bar(number, name, row)
+    for number, (row, name) in enumerate(zip(measured, names, strict=True)):
+        picture.draw_bar(number, name, row)
     picture.save(path)
 
 
 class _Bars(Plot):
     """Horizontal bars: shares run from left to right."""
 
-    def _frame(self) -> None:
+    def _draw_frame(self) -> None:
         axes = self.axes
         for tick in axes.x_ticks:
-            self.line([axes.at(tick, 0), axes.at(tick, 1)], _GRID, 1)
-            place = axes.at(tick, 0)
-            self.label((place[0], place[1] + 10), f"{tick:g}", _QUIET, "mt")
-        self.label(((axes.left + axes.right) / 2, axes.bottom + 36), axes.x_title, _INK, "mt")
-        self.label((30, axes.top - 30), axes.title)
+            self.draw_line([axes.to_picture(tick, 0), axes.to_picture(tick, 1)], _GRID, 1)
+            place = axes.to_picture(tick, 0)
+            self.write_label((place[0], place[1] + 10), f"{tick:g}", _QUIET, "mt")
+        self.write_label(((axes.left + axes.right) / 2, axes.bottom + 36), axes.x_title, _INK, "mt")
+        self.write_label((30, axes.top - 30), axes.title)
 
-    def bar(self, number: int, name: str, row: GroupRow) -> None:
+    def draw_bar(self, number: int, name: str, row: GroupRow) -> None:
         """Draw one bar with its interval."""
         estimate = row.at_rate
         y = self.axes.top + 20 + 42 * number
-        start, end = self.axes.at(0, 0)[0], self.axes.at(estimate.value or 0.0, 0)[0]
+        start, end = (
+            self.axes.to_picture(0, 0)[0],
+            self.axes.to_picture(estimate.value or 0.0, 0)[0],
+        )
         color = _COLORS[0]
-        self.area([(start, y - 11), (end, y - 11), (end, y + 11), (start, y + 11)], _pale(color))
-        self.line([(end, y - 11), (end, y + 11)], color, 3)
+        self.fill_area(
+            [(start, y - 11), (end, y - 11), (end, y + 11), (start, y + 11)], _make_pale(color)
+        )
+        self.draw_line([(end, y - 11), (end, y + 11)], color, 3)
         if estimate.low is not None and estimate.high is not None:
-            low, high = (self.axes.at(v, 0)[0] for v in (estimate.low, estimate.high))
-            self.line([(low, y), (high, y)], color, 1.5)
-        self.label((self.axes.left - 10, y), name, anchor="rm")
+            low, high = (self.axes.to_picture(v, 0)[0] for v in (estimate.low, estimate.high))
+            self.draw_line([(low, y), (high, y)], color, 1.5)
+        self.write_label((self.axes.left - 10, y), name, anchor="rm")
 
 
-def draw_reliability(found: dict[str, Reliability], path: Path) -> None:
+def draw_reliability(reliabilities: dict[str, Reliability], path: Path) -> None:
     """Draw stated against observed certainty; a disc's area grows with its marks."""
     axes = Axes(
         (0.0, 1.0), "Certainty", "stated certainty", (0, 0.2, 0.4, 0.6, 0.8, 1.0),
         y_title="share that is right",
     )  # fmt: skip
     plot = Plot(axes)
-    plot.line([axes.at(0, 0), axes.at(1, 1)], _QUIET, 1)
+    plot.draw_line([axes.to_picture(0, 0), axes.to_picture(1, 1)], _QUIET, 1)
     names = []
-    for number, (name, one) in enumerate(found.items()):
+    for number, (name, reliability) in enumerate(reliabilities.items()):
         color = _COLORS[number % len(_COLORS)]
-        points = [axes.at(b.stated, b.observed) for b in one.bins]
-        plot.line(points, color, 2)
-        for point, b in zip(points, one.bins, strict=True):
-            plot.dot(point, 3 + 14 * math.sqrt(b.count / one.count), color)
-        names.append(f"{name}: ECE {one.ece:.2f}" if one.ece is not None else name)
-    _legend(plot, names)
+        points = [axes.to_picture(b.stated, b.observed) for b in reliability.bins]
+        plot.draw_line(points, color, 2)
+        for point, b in zip(points, reliability.bins, strict=True):
+            plot.draw_dot(point, 3 + 14 * math.sqrt(b.count / reliability.count), color)
+        names.append(f"{name}: ECE {reliability.ece:.2f}" if reliability.ece is not None else name)
+    _draw_legend(plot, names)
     plot.save(path)
 
 
@@ -252,7 +259,7 @@ def draw_plots(part: PartFigures, out: Path, prefix: str = "") -> dict[str, str]
         "clusters": part.cluster_reliability,
         "single calcifications": part.single_reliability,
     }
-    curves = [NamedCurve(one.domain, one.curve) for one in part.clusters]
+    curves = [NamedCurve(curve.domain, curve.curve) for curve in part.clusters]
     draw(
         "clusters",
         range(part.counts.target_clusters and part.counts.cluster_free_views),
@@ -264,8 +271,8 @@ def draw_plots(part: PartFigures, out: Path, prefix: str = "") -> dict[str, str]
         lambda path: draw_froc(single_axes, [NamedCurve("all", part.single_curve)], path),
     )
     title = f"Clusters found at {rules.HEADLINE_RATE:g} false ones a view, by morphology"
-    known = [row for row in morphologies if row.at_rate.value is not None]
-    draw("morphology", known, lambda path: draw_bars(title, known, path))
-    seen = {name: one for name, one in certainties.items() if one.count}
-    draw("reliability", seen, lambda path: draw_reliability(seen, path))
+    measured = [row for row in morphologies if row.at_rate.value is not None]
+    draw("morphology", measured, lambda path: draw_bars(title, measured, path))
+    filled = {name: curve for name, curve in certainties.items() if curve.count}
+    draw("reliability", filled, lambda path: draw_reliability(filled, path))
     return pictures

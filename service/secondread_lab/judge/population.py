@@ -63,68 +63,68 @@ class PlannedExam:
 def plan_exams(name: SetName, seed: int = SEED) -> tuple[PlannedExam, ...]:
     """Return the exams of a set in the order of their numbers; ``daily`` is part of ``full``."""
     full = tuple(plan_exam(seed, number) for number in range(FULL_EXAMS))
-    return full if name == "full" else _covering(full, DAILY_EXAMS)
+    return full if name == "full" else _choose_covering(full, DAILY_EXAMS)
 
 
 def plan_exam(seed: int, number: int) -> PlannedExam:
     """Return one exam: a pure function of the seed and the number, from 0."""
-    spec, morphology = _Draw(seed, number).exam()
+    spec, morphology = _ExamPlanner(seed, number).plan_exam()
     return PlannedExam(number, spec, morphology)
 
 
-def _covering(exams: Sequence[PlannedExam], count: int) -> tuple[PlannedExam, ...]:
+def _choose_covering(exams: Sequence[PlannedExam], count: int) -> tuple[PlannedExam, ...]:
     """Return half with and half without cluster that show as many kinds of things as may be."""
     chosen: list[PlannedExam] = []
     for with_cluster in (True, False):
-        seen: set[str] = set()
+        covered: set[str] = set()
         left = [exam for exam in exams if exam.has_cluster is with_cluster]
         for _ in range(count // 2):
-            best = max(left, key=lambda exam: (len(_labels(exam) - seen), -exam.number))
-            seen |= _labels(best)
+            best = max(left, key=lambda exam: (len(_list_labels(exam) - covered), -exam.number))
+            covered |= _list_labels(best)
             left.remove(best)
             chosen.append(best)
     return tuple(sorted(chosen, key=lambda exam: exam.number))
 
 
-def _labels(exam: PlannedExam) -> set[str]:
+def _list_labels(exam: PlannedExam) -> set[str]:
     spec = exam.spec
-    groups = [one for one in spec.lesions if one.count > 1]
+    groups = [lesion for lesion in spec.lesions if lesion.count > 1]
     return {
         f"vendor {spec.vendor}",
         f"density {spec.density}",
         f"intent {spec.intents[0].value}",
         f"views {len(spec.views)}",
         f"treated {spec.treatment is not None}",
-        *(one.morphology.name for one in groups),
-        *(one.distribution.name for one in groups),
-        *(one.kind for one in spec.metal),
+        *(lesion.morphology.name for lesion in groups),
+        *(lesion.distribution.name for lesion in groups),
+        *(lesion.kind for lesion in spec.metal),
     }
 
 
-class _Draw:
+class _ExamPlanner:
     """The chance of one exam."""
 
     def __init__(self, seed: int, number: int) -> None:
         self._seed, self._number = seed, number
         self._rng = seed_stream(seed, "test exam", number)
         self._with_cluster = number % 2 == 0
-        self._vendor = self._dealt("vendor", mix.VENDORS)
+        self._vendor = self._deal_card("vendor", mix.VENDORS)
         self._planter = LesionPlanner(self._rng, VENDORS[self._vendor])
 
-    def exam(self) -> tuple[ExamSpec, Morphology | None]:
+    def plan_exam(self) -> tuple[ExamSpec, Morphology | None]:
         """Return the specification, and the type of its cluster."""
-        side, history = self._planter.draw_side(), self._dealt("history", mix.HISTORIES)
-        treatment = self._treatment(side) if history == "lumpectomy" else None
+        side, history = self._planter.draw_side(), self._deal_card("history", mix.HISTORIES)
+        treatment = self._draw_treatment(side) if history == "lumpectomy" else None
         both = history != "mastectomy"
         views = tuple(
             view for view in ("RCC", "LCC", "RMLO", "LMLO") if both or view[0] == side.letter
         )
         lesions = self._planter.draw_others(side)
-        morphology = self._dealt("type", mix.TYPES) if self._with_cluster else None
+        morphology = self._deal_card("type", mix.TYPES) if self._with_cluster else None
         if morphology is not None:
             clusters = self._planter.draw_clusters(morphology, side, treatment, both=both)
             lesions = (*clusters, *lesions)
-        density: Density = self._dealt("density", mix.DENSITIES)
+        density: Density = self._deal_card("density", mix.DENSITIES)
         first = RESERVED_SEEDS.start + self._seed % 1000 * 1000
         spec = ExamSpec(
             STUDY_DATE,
@@ -134,16 +134,16 @@ class _Draw:
             lesions=lesions,
             density=density,
             vendor=self._vendor,
-            intents=(self._dealt("intent", mix.INTENTS),),
+            intents=(self._deal_card("intent", mix.INTENTS),),
             views=views,
-            markers=self._markers(treatment),
-            metal=self._metal(side, treatment),
-            text=self._text(),
+            markers=self._draw_markers(treatment),
+            metal=self._draw_metal(side, treatment),
+            text=self._draw_text(),
             paddle_edge=self._planter.draw_chance(mix.PADDLE_EDGE),
         )
         return spec, morphology
 
-    def _dealt(self, name: str, cards: Mapping[T, int]) -> T:
+    def _deal_card(self, name: str, cards: Mapping[T, int]) -> T:
         """Return this exam's card of a deck; a deck is used up by so many exams of its half."""
         deck = [card for card, count in cards.items() for _ in range(count)]
         half = "cluster" if self._with_cluster else "none"
@@ -151,7 +151,7 @@ class _Draw:
         order = seed_stream(self._seed, "deck", name, half, deal).permutation(len(deck))
         return deck[int(order[place])]
 
-    def _treatment(self, side: Laterality) -> TreatmentSpec:
+    def _draw_treatment(self, side: Laterality) -> TreatmentSpec:
         rng, planter = self._rng, self._planter
         days = round(365.25 * planter.draw_log_uniform(0.6, 12.0))
         return TreatmentSpec(
@@ -166,24 +166,26 @@ class _Draw:
             radiotherapy=planter.draw_chance(0.8),
         )
 
-    def _markers(self, treatment: TreatmentSpec | None) -> tuple[Marker, ...]:
+    def _draw_markers(self, treatment: TreatmentSpec | None) -> tuple[Marker, ...]:
         nipple, scar = (self._planter.draw_chance(s) for s in (mix.NIPPLE_BALL, mix.SCAR_WIRE))
-        found: list[Marker] = ["nipple"] if nipple else []
-        return (*found, "scar") if scar and treatment is not None else tuple(found)
+        markers: list[Marker] = ["nipple"] if nipple else []
+        return (*markers, "scar") if scar and treatment is not None else tuple(markers)
 
-    def _metal(self, side: Laterality, treatment: TreatmentSpec | None) -> tuple[MetalSpec, ...]:
-        found, planter = [], self._planter
+    def _draw_metal(
+        self, side: Laterality, treatment: TreatmentSpec | None
+    ) -> tuple[MetalSpec, ...]:
+        pieces, planter = [], self._planter
         if planter.draw_chance(mix.BIOPSY_MARKER):
-            found.append(MetalSpec("biopsy-marker", planter.draw_side(), planter.draw_place()))
+            pieces.append(MetalSpec("biopsy-marker", planter.draw_side(), planter.draw_place()))
         staples, wire = planter.draw_chance(mix.STAPLES), planter.draw_chance(mix.HOOK_WIRE)
         if treatment is not None and staples:
             count = int(self._rng.integers(4, 12))
-            found.append(MetalSpec("staples", side, treatment.place, count))
+            pieces.append(MetalSpec("staples", side, treatment.place, count))
         if treatment is not None and wire:
-            found.append(MetalSpec("wire", side, treatment.place))
-        return tuple(found)
+            pieces.append(MetalSpec("wire", side, treatment.place))
+        return tuple(pieces)
 
-    def _text(self) -> tuple[str, ...]:
+    def _draw_text(self) -> tuple[str, ...]:
         rng = self._rng
         kvp, mas = int(rng.integers(26, 33)), int(rng.integers(45, 140))
         force, thickness = int(rng.integers(70, 150)), int(rng.integers(35, 75))

@@ -76,16 +76,16 @@ class FoundCluster:
         return cls(
             certainty=finding.certainty,
             suspicion=finding.suspicion,
-            center=_rounded(finding.center),
-            outline=tuple(_rounded(point) for point in finding.outline),
-            members=tuple(_rounded(member.center) for member in finding.members),
+            center=_round_point(finding.center),
+            outline=tuple(_round_point(point) for point in finding.outline),
+            members=tuple(_round_point(member.center) for member in finding.members),
             morphology=tuple((m.name.lower(), share) for m, share in finding.morphology),
             distribution=tuple((d.name.lower(), share) for d, share in finding.distribution),
             shown_at=tuple(shown_at),
         )
 
 
-def _rounded(point: PointPx) -> tuple[float, float]:
+def _round_point(point: PointPx) -> tuple[float, float]:
     return round(point.col, 2), round(point.row, 2)
 
 
@@ -127,7 +127,7 @@ class ViewRecord:
             "image": asdict(self.image),
             "detection": self.detection.as_json(),
             "clusters": [asdict(cluster) for cluster in self.clusters],
-            "truth": [_row_json(row) for row in self.truth],
+            "truth": [_encode_row(row) for row in self.truth],
             "crops": [asdict(crop) for crop in self.crops],
             "differs": list(self.differs),
         }
@@ -137,27 +137,27 @@ class ViewRecord:
         """Read what `as_json` wrote."""
         return cls(
             key=values["key"],
-            image=ImageFacts(**_frozen(values["image"])),
+            image=ImageFacts(**_freeze_values(values["image"])),
             detection=Detection.from_json(values["detection"]),
-            clusters=tuple(FoundCluster(**_frozen(one)) for one in values["clusters"]),
-            truth=tuple(TruthRow(**one) for one in values["truth"]),
-            crops=tuple(Crop(**_frozen(one)) for one in values["crops"]),
+            clusters=tuple(FoundCluster(**_freeze_values(item)) for item in values["clusters"]),
+            truth=tuple(TruthRow(**item) for item in values["truth"]),
+            crops=tuple(Crop(**_freeze_values(item)) for item in values["crops"]),
             differs=tuple(values["differs"]),
         )
 
 
-def _row_json(row: TruthRow) -> dict[str, Any]:
+def _encode_row(row: TruthRow) -> dict[str, Any]:
     values = {field.name: getattr(row, field.name) for field in fields(row)}
     # Rows are many and mostly empty; the constructor knows the defaults.
     return {name: value for name, value in values.items() if value not in {None, ""}}
 
 
-def _frozen(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _tuples(value) for name, value in values.items()}
+def _freeze_values(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _freeze(value) for name, value in values.items()}
 
 
-def _tuples(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+def _freeze(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
+    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
 
 
 def trim_partial_line(path: Path) -> None:

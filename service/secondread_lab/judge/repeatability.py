@@ -34,25 +34,25 @@ class Repeat:
     def from_json(cls, values: dict[str, Any]) -> "Repeat":
         """Read the plain values of a repeat."""
         now, then = values["number"]
-        extent, diameter = _pair(values["extent_mm"]), _pair(values["diameter_mm"])
+        extent, diameter = _parse_pair(values["extent_mm"]), _parse_pair(values["diameter_mm"])
         return cls(values["same_unit"], (now, then), extent, diameter)
 
 
-def _pair(values: list[float] | None) -> tuple[float, float] | None:
+def _parse_pair(values: list[float] | None) -> tuple[float, float] | None:
     return None if values is None else (values[0], values[1])
 
 
-def list_repeats(found: StudyComparison) -> list[Repeat]:
+def list_repeats(comparison: StudyComparison) -> list[Repeat]:
     """Return every cluster of a comparison of unchanged exams that both showed."""
-    units = {view.sop_instance_uid: view.same_unit for view in found.views}
+    units = {view.sop_instance_uid: view.same_unit for view in comparison.views}
     return [
         Repeat(
             units[change.current.sop_instance_uid],
             (change.number.current, change.number.prior),
-            _both(change, "extent_mm"),
-            _both(change, "diameter_mm"),
+            _get_both(change, "extent_mm"),
+            _get_both(change, "diameter_mm"),
         )
-        for change in found.changes
+        for change in comparison.changes
         if change.current is not None
         and change.number is not None
         # What either exam shows as two or three faint answers is no cluster of either.
@@ -60,7 +60,7 @@ def list_repeats(found: StudyComparison) -> list[Repeat]:
     ]
 
 
-def _both(change: FindingChange, name: str) -> tuple[float, float] | None:
+def _get_both(change: FindingChange, name: str) -> tuple[float, float] | None:
     difference = getattr(change, name)
     return None if difference is None else (difference.current, difference.prior)
 
@@ -75,22 +75,22 @@ def fit_limits(all_repeats: Sequence[Repeat], made_from: str) -> RepeatabilityLi
     """
     kinds = []
     for same_unit in (True, False):
-        chosen = [one for one in all_repeats if one.same_unit is same_unit]
+        chosen = [repeat for repeat in all_repeats if repeat.same_unit is same_unit]
         if len(chosen) < _LEAST:
             unit = "one unit" if same_unit else "two units"
             raise SettingsError(
                 f"--limits: {len(chosen)} unchanged clusters in pairs of {unit}, at least {_LEAST} "
                 "are needed; ask for more pairs: those that were read are kept"
             )
-        kinds.append(_unit(chosen))
+        kinds.append(_fit_unit(chosen))
     same, other = kinds
     # Another unit never narrows a limit; where it seems to, the sample does.
     wider = {name: max(getattr(same, name), getattr(other, name)) for name in UnitLimits.__slots__}
     return RepeatabilityLimits(same, UnitLimits(**wider), made_from)
 
 
-def _unit(some: Sequence[Repeat]) -> UnitLimits:
-    now, then = (np.array([one.number[side] for one in some]) for side in (0, 1))
+def _fit_unit(some: Sequence[Repeat]) -> UnitLimits:
+    now, then = (np.array([repeat.number[side] for repeat in some]) for side in (0, 1))
     # Misses are independent: the variance of the difference grows with the number. What two or
     # more calcifications of each cluster do at once (a threshold, a projection) adds to that.
     squares = (now - then) ** 2
@@ -99,13 +99,15 @@ def _unit(some: Sequence[Repeat]) -> UnitLimits:
     return UnitLimits(
         number_floor=0.0,
         number_per_member=round(_NORMAL_95**2 * max(per_member, float(covered)), 3),
-        extent_ratio=_ratio([one.extent_mm for one in some]),
-        diameter_ratio=_ratio([one.diameter_mm for one in some]),
+        extent_ratio=_fit_ratio([repeat.extent_mm for repeat in some]),
+        diameter_ratio=_fit_ratio([repeat.diameter_mm for repeat in some]),
     )
 
 
-def _ratio(pairs: Sequence[tuple[float, float] | None]) -> float:
-    logs = [abs(math.log(one[0] / one[1])) for one in pairs if one is not None and min(one) > 0]
+def _fit_ratio(pairs: Sequence[tuple[float, float] | None]) -> float:
+    logs = [
+        abs(math.log(pair[0] / pair[1])) for pair in pairs if pair is not None and min(pair) > 0
+    ]
     return round(math.exp(float(np.quantile(logs, 0.95))), 3) if logs else 1.0
 
 

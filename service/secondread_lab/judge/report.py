@@ -18,17 +18,17 @@ def write_report(evaluation: Evaluation, records: Sequence[ViewRecord], out: Pat
     """Write the report and its pictures into a folder; pictures of earlier reports go."""
     for stale in out.glob("*.png"):
         stale.unlink()
-    lines = list(_head(evaluation))
+    lines = list(_write_head(evaluation))
     for part in evaluation.parts:
         prefix = "" if len(evaluation.parts) == 1 else f"{part.name}-"
         pictures = draw_plots(part, out, prefix)
         mine = [r for r in records if (r.image.subset or "all") == part.name]
         sheets = draw_sheets(mine, out / "crops", out, prefix)
-        lines += _part(part, pictures, sheets)
+        lines += _write_part(part, pictures, sheets)
     (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _head(evaluation: Evaluation) -> Iterator[str]:
+def _write_head(evaluation: Evaluation) -> Iterator[str]:
     model, test_set = evaluation.model, evaluation.test_set
     yield f"# {model.name} {model.version} on {test_set.name}"
     yield ""
@@ -59,38 +59,40 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
             yield ""
 
 
-def _part(part: PartFigures, pictures: dict[str, str], sheets: dict[str, str]) -> Iterator[str]:
+def _write_part(
+    part: PartFigures, pictures: dict[str, str], sheets: dict[str, str]
+) -> Iterator[str]:
     yield f"## {part.name}"
     yield ""
     yield from tables.format_counts(part.counts)
-    yield from _section("Operating points", tables.format_points(part))
-    yield from _section("Clusters by rate of false ones", tables.format_rates(part))
-    yield from _pictured(pictures, "clusters")
-    yield from _section("Clusters by group", _groups(part, pictures))
-    yield from _section("Typically benign clusters", _benign(part))
-    yield from _section("False clusters", tables.format_false_clusters(part))
-    yield from _section("Metal, vessels and skin", tables.format_objects(part))
-    yield from _section("Single calcifications", tables.format_singles(part))
-    yield from _pictured(pictures, "singles")
-    yield from _section("Descriptors", _descriptors(part))
-    yield from _section("Certainty", _certainty(part, pictures))
-    yield from _section("Exams and time", _exams(part))
-    yield from _section("Looking at them", _sheets(sheets))
+    yield from _write_section("Operating points", tables.format_points(part))
+    yield from _write_section("Clusters by rate of false ones", tables.format_rates(part))
+    yield from _show_picture(pictures, "clusters")
+    yield from _write_section("Clusters by group", _write_groups(part, pictures))
+    yield from _write_section("Typically benign clusters", _write_benign(part))
+    yield from _write_section("False clusters", tables.format_false_clusters(part))
+    yield from _write_section("Metal, vessels and skin", tables.format_objects(part))
+    yield from _write_section("Single calcifications", tables.format_singles(part))
+    yield from _show_picture(pictures, "singles")
+    yield from _write_section("Descriptors", _write_descriptors(part))
+    yield from _write_section("Certainty", _write_certainty(part, pictures))
+    yield from _write_section("Exams and time", _write_exams(part))
+    yield from _write_section("Looking at them", _write_sheets(sheets))
 
 
-def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
+def _write_section(title: str, lines: Iterator[str]) -> Iterator[str]:
     yield f"### {title}"
     yield ""
     yield from lines
 
 
-def _pictured(pictures: dict[str, str], name: str) -> Iterator[str]:
+def _show_picture(pictures: dict[str, str], name: str) -> Iterator[str]:
     if name in pictures:
         yield f"![{name}]({pictures[name]})"
         yield ""
 
 
-def _groups(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
+def _write_groups(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
     if part.worst is not None:
         worst = part.worst
         yield (
@@ -99,28 +101,28 @@ def _groups(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
             "a view."
         )
         yield ""
-    yield from _pictured(pictures, "morphology")
+    yield from _show_picture(pictures, "morphology")
     yield from tables.format_groups(part.groups)
 
 
-def _benign(part: PartFigures) -> Iterator[str]:
+def _write_benign(part: PartFigures) -> Iterator[str]:
     yield "Neither needed nor false; marks on them are counted here alone."
     yield ""
     yield from tables.format_groups(part.benign)
 
 
-def _descriptors(part: PartFigures) -> Iterator[str]:
+def _write_descriptors(part: PartFigures) -> Iterator[str]:
     yield from tables.format_confusion("morphology", part.morphology)
     yield from tables.format_confusion("distribution", part.distribution)
 
 
-def _certainty(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
-    yield from _pictured(pictures, "reliability")
+def _write_certainty(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
+    yield from _show_picture(pictures, "reliability")
     yield from tables.format_reliability("clusters", part.cluster_reliability)
     yield from tables.format_reliability("single calcifications", part.single_reliability)
 
 
-def _exams(part: PartFigures) -> Iterator[str]:
+def _write_exams(part: PartFigures) -> Iterator[str]:
     seconds = part.seconds
     yield (
         "Exams with a cluster to be found against exams without any cluster, by their most "
@@ -135,7 +137,7 @@ def _exams(part: PartFigures) -> Iterator[str]:
         yield ""
 
 
-def _sheets(sheets: dict[str, str]) -> Iterator[str]:
+def _write_sheets(sheets: dict[str, str]) -> Iterator[str]:
     for kind, file in sheets.items():
         yield f"**{kind}**: solid the mark, dashed the truth; stored pixels, one to one."
         yield ""

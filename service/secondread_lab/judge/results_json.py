@@ -81,7 +81,7 @@ def document(evaluation: Evaluation) -> dict[str, Any]:
         },
         "bootstrap": {"by": "patient", "resamples": evaluation.resamples, "seed": SEED},
         "rates": {"clusters": rules.CLUSTER_RATES, "singles": rules.SINGLE_RATES},
-        "parts": [_plain(asdict(part)) for part in evaluation.parts],
+        "parts": [_simplify(asdict(part)) for part in evaluation.parts],
     }
 
 
@@ -90,12 +90,12 @@ def write_results(evaluation: Evaluation, path: Path) -> None:
     path.write_text(json.dumps(document(evaluation), indent=1, allow_nan=False) + "\n", "utf-8")
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
+def _simplify(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
     """Return the value with floats of five digits, and none where there is no number."""
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _simplify(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_simplify(item) for item in value]
     if isinstance(value, float):
         return float(f"{value:.5g}") if math.isfinite(value) else None
     return value

@@ -72,49 +72,49 @@ def score_part(
     resamples
         Of the bootstrap.
     """
-    drawn = draw_resamples(len(part.patients), resamples)
+    draws = draw_resamples(len(part.patients), resamples)
     items = part.list_clusters()
     targets = [item for item in items if item.outcome.truth.target]
     benign = [item for item in items if not item.outcome.truth.target]
-    limit = find_first_excluded(part.list_false_clusters(), np.array([rules.HEADLINE_RATE]), drawn)[
+    limit = find_first_excluded(part.list_false_clusters(), np.array([rules.HEADLINE_RATE]), draws)[
         0
     ]
     facets = tuple(targets[0].facets) if targets else ()
-    groups = tuple(subgroups.tabulate_clusters(targets, facets, limit, model.default, drawn))
+    groups = tuple(subgroups.tabulate_clusters(targets, facets, limit, model.default, draws))
     singles, false_singles = list_singles(part), part.list_false_singles()
     return PartFigures(
         name=name,
-        counts=_counts(part, items, singles),
-        clusters=tuple(_domains(part, drawn)),
-        points=tuple(_point(part, targets, point, drawn) for point in model.points),
+        counts=_count_all(part, items, singles),
+        clusters=tuple(_score_domains(part, draws)),
+        points=tuple(_score_point(part, targets, point, draws) for point in model.points),
         groups=groups,
         worst=subgroups.find_worst_group(groups),
         benign=tuple(
-            subgroups.tabulate_clusters(benign, ("morphology",), limit, model.default, drawn)
+            subgroups.tabulate_clusters(benign, ("morphology",), limit, model.default, draws)
         ),
-        false_groups=tuple(subgroups.tabulate_false_clusters(part, model.default, drawn)),
-        objects=tuple(subgroups.tabulate_objects(part, model, drawn)),
-        singles=tuple(subgroups.tabulate_singles(singles, false_singles, drawn)),
+        false_groups=tuple(subgroups.tabulate_false_clusters(part, model.default, draws)),
+        objects=tuple(subgroups.tabulate_objects(part, model, draws)),
+        singles=tuple(subgroups.tabulate_singles(singles, false_singles, draws)),
         single_curve=compute_curve(
-            singles.scores, singles.owners, false_singles, SINGLE_GRID, drawn
+            singles.scores, singles.owners, false_singles, SINGLE_GRID, draws
         ),
         morphology=tabulate_confusion((item.morphology, item.described[0]) for item in items),
         distribution=tabulate_confusion(
             (item.outcome.truth.row.distribution, item.described[1]) for item in items
         ),
-        cluster_reliability=_cluster_reliability(part),
-        single_reliability=_single_reliability(part, model),
-        exam_auc=_exam_auc(part, drawn),
-        seconds=_seconds(part),
+        cluster_reliability=_measure_cluster_reliability(part),
+        single_reliability=_measure_single_reliability(part, model),
+        exam_auc=_estimate_auc(part, draws),
+        seconds=_measure_seconds(part),
     )
 
 
-def _counts(
+def _count_all(
     part: ScoredSet, items: Sequence[ClusterItem], singles: SingleItems
 ) -> EvaluationCounts:
     views = part.views
     detections = [view.record.detection for view in views]
-    every = [one.truth for view in views for one in view.clusters]
+    every = [cluster.truth for view in views for cluster in view.clusters]
     return EvaluationCounts(
         patients=len(set(part.owner.tolist())),
         exams=len({view.record.image.study_uid for view in views}),
@@ -127,7 +127,7 @@ def _counts(
         cluster_free_views=sum(view.cluster_free for view in views),
         target_clusters=sum(item.outcome.truth.target for item in items),
         benign_clusters=sum(not item.outcome.truth.target for item in items),
-        faint_clusters=sum(not one.visible for one in every),
+        faint_clusters=sum(not cluster.visible for cluster in every),
         visible_calcifications=len(singles.scores),
         faint_calcifications=sum(int((~view.truth.visible).sum()) for view in views),
         breast_cm2=round(float(part.list_false_singles().exposure.sum()), 1),
@@ -137,15 +137,15 @@ def _counts(
     )
 
 
-def _domains(part: ScoredSet, drawn: Draws) -> Iterator[ClusterCurve]:
+def _score_domains(part: ScoredSet, draws: Draws) -> Iterator[ClusterCurve]:
     families = {view.record.image.family for view in part.views}
-    yield _cluster_curve(part, "all", drawn)
+    yield _score_domain(part, "all", draws)
     if families & part.held_out and families - part.held_out:
         for domain in (IN_DOMAIN, HELD_OUT):
-            yield _cluster_curve(part.split(part.name_domain)[domain], domain, drawn)
+            yield _score_domain(part.split(part.name_domain)[domain], domain, draws)
 
 
-def _cluster_curve(part: ScoredSet, domain: str, drawn: Draws) -> ClusterCurve:
+def _score_domain(part: ScoredSet, domain: str, draws: Draws) -> ClusterCurve:
     false = part.list_false_clusters()
     targets = [item for item in part.list_clusters() if item.outcome.truth.target]
     owners = subgroups.list_owners(targets)
@@ -153,11 +153,11 @@ def _cluster_curve(part: ScoredSet, domain: str, drawn: Draws) -> ClusterCurve:
     case_owners = np.array([owner for owner, _, _ in cases], np.int64)
     rates = np.array(rules.CLUSTER_RATES)
     rows = []
-    for rate, limit in zip(rates, find_first_excluded(false, rates, drawn), strict=True):
+    for rate, limit in zip(rates, find_first_excluded(false, rates, draws), strict=True):
 
         def share(scores: list[float], whose: Owners, limit: Values = limit) -> Estimate:
             return estimate_interval(
-                resample_share_above(np.array(scores), limit, whose, drawn), whose
+                resample_share_above(np.array(scores), limit, whose, draws), whose
             )
 
         rows.append(
@@ -171,12 +171,12 @@ def _cluster_curve(part: ScoredSet, domain: str, drawn: Draws) -> ClusterCurve:
         )
     scores, owners = subgroups.list_columns(targets)
     return ClusterCurve(
-        domain, tuple(rows), compute_curve(scores, owners, false, CLUSTER_GRID, drawn)
+        domain, tuple(rows), compute_curve(scores, owners, false, CLUSTER_GRID, draws)
     )
 
 
-def _point(
-    part: ScoredSet, targets: Sequence[ClusterItem], point: ModelPoint, drawn: Draws
+def _score_point(
+    part: ScoredSet, targets: Sequence[ClusterItem], point: ModelPoint, draws: Draws
 ) -> PointRow:
     number = point.number
     owners = subgroups.list_owners(targets)
@@ -189,46 +189,48 @@ def _point(
         number=number,
         name=point.name,
         default=point.default,
-        hit=estimate_interval(resample_mean(hits, owners, drawn), owners),
-        case=estimate_interval(resample_mean(case_hits, case_owners, drawn), case_owners),
-        false_per_view=subgroups.estimate_false_per_view(free, number, drawn),
-        free_exams_unmarked=_unmarked(part, number, drawn),
-        two_views=_two_views(targets, number),
+        hit=estimate_interval(resample_mean(hits, owners, draws), owners),
+        case=estimate_interval(resample_mean(case_hits, case_owners, draws), case_owners),
+        false_per_view=subgroups.estimate_false_per_view(free, number, draws),
+        free_exams_unmarked=_estimate_unmarked(part, number, draws),
+        two_views=_count_two_views(targets, number),
     )
 
 
-def _two_views(targets: Sequence[ClusterItem], point: int) -> TwoViews:
+def _count_two_views(targets: Sequence[ClusterItem], point: int) -> TwoViews:
     return count_two_views(
         LesionInView(item.lesion, item.view, point in item.outcome.shown_at) for item in targets
     )
 
 
-def _exams(part: ScoredSet) -> list[tuple[int, list[ViewOutcome]]]:
+def _list_exams(part: ScoredSet) -> list[tuple[int, list[ViewOutcome]]]:
     """Return the exams, each with its patient's index."""
     exams: dict[str, list[ViewOutcome]] = defaultdict(list)
-    owner: dict[str, int] = {}
-    for view, whose in zip(part.views, part.owner.tolist(), strict=True):
+    owners: dict[str, int] = {}
+    for view, owner in zip(part.views, part.owner.tolist(), strict=True):
         exams[view.record.image.study_uid].append(view)
-        owner[view.record.image.study_uid] = whose
-    return [(owner[study], views) for study, views in exams.items()]
+        owners[view.record.image.study_uid] = owner
+    return [(owners[study], views) for study, views in exams.items()]
 
 
-def _unmarked(part: ScoredSet, point: int, drawn: Draws) -> Estimate:
-    free = [(o, views) for o, views in _exams(part) if all(view.cluster_free for view in views)]
-    shown = [
+def _estimate_unmarked(part: ScoredSet, point: int, draws: Draws) -> Estimate:
+    free = [
+        (o, views) for o, views in _list_exams(part) if all(view.cluster_free for view in views)
+    ]
+    is_marked = [
         any(point in cluster.shown_at for view in views for cluster in view.record.clusters)
         for _, views in free
     ]
     owners = np.array([owner for owner, _ in free], np.int64)
     return estimate_interval(
-        resample_mean(1.0 - np.array(shown, np.float64), owners, drawn), owners
+        resample_mean(1.0 - np.array(is_marked, np.float64), owners, draws), owners
     )
 
 
-def _exam_auc(part: ScoredSet, drawn: Draws) -> Estimate:
+def _estimate_auc(part: ScoredSet, draws: Draws) -> Estimate:
     positive: list[tuple[int, float]] = []
     negative: list[tuple[int, float]] = []
-    for owner, views in _exams(part):
+    for owner, views in _list_exams(part):
         # An exam without any mark ranks below every other.
         top = max((c.certainty for v in views for c in v.record.clusters), default=-1.0)
         if any(view.has_target for view in views):
@@ -237,11 +239,11 @@ def _exam_auc(part: ScoredSet, drawn: Draws) -> Estimate:
             negative.append((owner, top))
     p_owners, n_owners = (np.array([o for o, _ in s], np.int64) for s in (positive, negative))
     p_scores, n_scores = (np.array([v for _, v in s], np.float64) for s in (positive, negative))
-    values = compute_auc(p_scores, p_owners, n_scores, n_owners, drawn)
+    values = compute_auc(p_scores, p_owners, n_scores, n_owners, draws)
     return estimate_interval(values, np.concatenate([p_owners, n_owners]))
 
 
-def _cluster_reliability(part: ScoredSet) -> Reliability:
+def _measure_cluster_reliability(part: ScoredSet) -> Reliability:
     right = {rules.MarkOutcome.HIT: True, rules.MarkOutcome.BENIGN: True}
     pairs = [
         (cluster.certainty / 100, right.get(outcome, False))
@@ -254,7 +256,7 @@ def _cluster_reliability(part: ScoredSet) -> Reliability:
     )
 
 
-def _single_reliability(part: ScoredSet, model: ScoredModel) -> Reliability:
+def _measure_single_reliability(part: ScoredSet, model: ScoredModel) -> Reliability:
     true = np.concatenate([np.empty(0), *(view.singles.true for view in part.views)])
     false = np.concatenate([np.empty(0), *(view.singles.false for view in part.views)])
     certainty = [model.certainty(score) / 100 for score in np.concatenate([true, false]).tolist()]
@@ -262,7 +264,7 @@ def _single_reliability(part: ScoredSet, model: ScoredModel) -> Reliability:
     return measure_reliability(np.array(certainty), right)
 
 
-def _seconds(part: ScoredSet) -> Seconds:
+def _measure_seconds(part: ScoredSet) -> Seconds:
     seconds = [view.record.detection.seconds for view in part.views if view.was_read]
     if not seconds:
         return Seconds(None, None, 0)

@@ -15,7 +15,7 @@ from secondread.report.pages.drawing import (
     draw_text,
     shorten_text,
 )
-from secondread_lab.judge.crops import KEPT, KINDS, SIDE
+from secondread_lab.judge.crops import CROPS_PER_KIND, KINDS, SIDE
 from secondread_lab.judge.records import Box, Crop, ViewRecord
 
 _COLUMNS = 5
@@ -34,46 +34,48 @@ def draw_sheets(
     dict
         File names by kind.
     """
-    kept = [crop for record in records for crop in record.crops if (crops / crop.file).exists()]
+    crops_there = [
+        crop for record in records for crop in record.crops if (crops / crop.file).exists()
+    ]
     sheets: dict[str, str] = {}
     for kind in KINDS:
-        mine = sorted((c for c in kept if c.kind == kind), key=lambda c: (-c.rank, c.file))
+        mine = sorted((c for c in crops_there if c.kind == kind), key=lambda c: (-c.rank, c.file))
         if mine:
             name = _NAMES[kind]
             sheets[name] = f"{prefix}{name}.png"
-            _sheet(mine[:KEPT], crops).save(out / sheets[name])
+            _draw_sheet(mine[:CROPS_PER_KIND], crops).save(out / sheets[name])
     return sheets
 
 
-def _sheet(crops: Sequence[Crop], folder: Path) -> Image.Image:
+def _draw_sheet(crops: Sequence[Crop], folder: Path) -> Image.Image:
     rows = -(-len(crops) // _COLUMNS)
     columns = min(len(crops), _COLUMNS)
     width, height = SIDE + _GAP, SIDE + _CAPTION + _GAP
     page = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), BACKGROUND)
     for number, crop in enumerate(crops):
         row, column = divmod(number, _COLUMNS)
-        at = (_GAP + column * width, _GAP + row * height)
+        corner = (_GAP + column * width, _GAP + row * height)
         with Image.open(folder / crop.file) as piece:
-            page.paste(_outlined(piece, crop), at)
+            page.paste(_outline_boxes(piece, crop), corner)
         caption = shorten_text(crop.caption, 15, SIDE)
-        draw_text(page, (at[0], at[1] + SIDE + 17), caption, 15, TEXT)
+        draw_text(page, (corner[0], corner[1] + SIDE + 17), caption, 15, TEXT)
     return page
 
 
-def _outlined(piece: Image.Image, crop: Crop) -> Image.Image:
+def _outline_boxes(piece: Image.Image, crop: Crop) -> Image.Image:
     tile = piece.convert("RGB")
     draw = ImageDraw.Draw(tile)
     for box, color, dashed in ((crop.truth, WARNING, True), (crop.mark, MARK, False)):
         if box is not None:
-            _rectangle(draw, _moved(box, crop.origin), color, dashed=dashed)
+            _draw_rectangle(draw, _move_box(box, crop.origin), color, dashed=dashed)
     return tile
 
 
-def _moved(box: Box, origin: tuple[int, int]) -> Box:
+def _move_box(box: Box, origin: tuple[int, int]) -> Box:
     return box[0] - origin[0], box[1] - origin[1], box[2] - origin[0], box[3] - origin[1]
 
 
-def _rectangle(draw: ImageDraw.ImageDraw, box: Box, color: Color, *, dashed: bool) -> None:
+def _draw_rectangle(draw: ImageDraw.ImageDraw, box: Box, color: Color, *, dashed: bool) -> None:
     # A few pixels off, so that no line covers a calcification on the border of its group.
     left, top, right, bottom = (round(v + d) for v, d in zip(box, (-4, -4, 4, 4), strict=True))
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]

@@ -97,13 +97,13 @@ def calibrate_site(
     owner = {woman: number for number, woman in enumerate(women)}
     of_views = np.array([owner[view.woman] for view in views])
     pairs = sorted(((c, owner[v.woman]) for v in views for c in v.certainties), reverse=True)
-    ranked = _Ranked(
+    ranked = _RankedCandidates(
         np.array([certainty for certainty, _ in pairs], np.float64),
         np.array([woman for _, woman in pairs], np.int64),
         np.bincount(of_views, minlength=len(women)).astype(np.float64),
     )
-    drawn = draw_resamples(len(women), resamples, seed).astype(np.float64)
-    minimums = np.array([ranked.minimum(row, wanted_per_view, lowest) for row in drawn])
+    draws = draw_resamples(len(women), resamples, seed).astype(np.float64)
+    minimums = np.array([ranked.find_minimum(row, wanted_per_view, lowest) for row in draws])
     minimum = float(minimums[0])
     count = int(np.count_nonzero(ranked.certainties >= minimum))
     low, high = np.percentile(minimums[1:], (2.5, 97.5))
@@ -113,7 +113,7 @@ def calibrate_site(
         clusters=count,
         per_view=count / len(views),
         interval=poisson_interval(count, len(views)),
-        left_out_per_view=_left_out(ranked, wanted_per_view, lowest) / len(views),
+        left_out_per_view=_count_left_out(ranked, wanted_per_view, lowest) / len(views),
         certainty_interval=(float(low), float(high)),
         exams=len({view.exam for view in views}),
         women=len(women),
@@ -133,14 +133,14 @@ def poisson_interval(count: int, views: int, level: float = 0.95) -> tuple[float
 
 
 @dataclass(frozen=True, slots=True)
-class _Ranked:
+class _RankedCandidates:
     """All candidates by falling certainty, and the number of views of each woman."""
 
     certainties: Values
     owners: npt.NDArray[np.int64]
     views: Values
 
-    def minimum(self, weights: Values, wanted_per_view: float, lowest: float) -> float:
+    def find_minimum(self, weights: Values, wanted_per_view: float, lowest: float) -> float:
         """Return the minimum certainty where each woman counts as often as `weights` says."""
         allowed = wanted_per_view * float(weights @ self.views) + _SLACK
         shown = np.cumsum(weights[self.owners])
@@ -150,7 +150,7 @@ class _Ranked:
         return round(min(float(self.certainties[first_out]) + _STEP, 100.0), 2)
 
 
-def _left_out(ranked: _Ranked, wanted_per_view: float, lowest: float) -> int:
+def _count_left_out(ranked: _RankedCandidates, wanted_per_view: float, lowest: float) -> int:
     """Return the number of clusters shown when each woman's own exams had no say."""
     women = len(ranked.views)
     if women == 1:
@@ -159,7 +159,7 @@ def _left_out(ranked: _Ranked, wanted_per_view: float, lowest: float) -> int:
     for woman in range(women):
         others = np.ones(women)
         others[woman] = 0.0
-        minimum = ranked.minimum(others, wanted_per_view, lowest)
+        minimum = ranked.find_minimum(others, wanted_per_view, lowest)
         own = ranked.certainties[ranked.owners == woman]
         shown += int(np.count_nonzero(own >= minimum))
     return shown

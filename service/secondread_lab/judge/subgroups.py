@@ -34,7 +34,7 @@ def tabulate_clusters(
     facets: Sequence[str],
     limit: Values,
     point: ModelPoint,
-    drawn: Draws,
+    draws: Draws,
 ) -> Iterator[GroupRow]:
     """Return how often the clusters of each group are found.
 
@@ -55,20 +55,20 @@ def tabulate_clusters(
         for label in sorted({item.facets[facet] for item in items}, key=rules.order_band):
             inside = [item for item in items if item.facets[facet] == label]
             scores, owners = list_columns(inside)
-            shown = [point.number in item.outcome.shown_at for item in inside]
+            is_shown = [point.number in item.outcome.shown_at for item in inside]
             yield GroupRow(
                 facet,
                 label,
-                estimate_interval(resample_share_above(scores, limit, owners, drawn), owners),
+                estimate_interval(resample_share_above(scores, limit, owners, draws), owners),
                 estimate_interval(
-                    resample_mean(np.array(shown, np.float64), owners, drawn), owners
+                    resample_mean(np.array(is_shown, np.float64), owners, draws), owners
                 ),
             )
 
 
 def find_worst_group(groups: Sequence[GroupRow]) -> GroupRow | None:
     """Return the group that is found least often; None where none has patients enough."""
-    known = [
+    candidates = [
         row
         for row in groups
         if row.facet not in HARDNESS
@@ -76,10 +76,10 @@ def find_worst_group(groups: Sequence[GroupRow]) -> GroupRow | None:
         and row.at_rate.patients >= WORST_PATIENTS
         and row.at_rate.value is not None
     ]
-    return min(known, key=lambda row: (row.at_rate.value or 0.0, row.facet), default=None)
+    return min(candidates, key=lambda row: (row.at_rate.value or 0.0, row.facet), default=None)
 
 
-def tabulate_false_clusters(part: ScoredSet, point: ModelPoint, drawn: Draws) -> Iterator[FalseRow]:
+def tabulate_false_clusters(part: ScoredSet, point: ModelPoint, draws: Draws) -> Iterator[FalseRow]:
     """Return how many false clusters an operating point shows in each group of images."""
     facets: dict[str, Callable[[ViewOutcome], str]] = {
         "vendor family": lambda view: view.record.image.family or "unknown",
@@ -87,39 +87,39 @@ def tabulate_false_clusters(part: ScoredSet, point: ModelPoint, drawn: Draws) ->
         "density": lambda view: view.record.image.density or "unknown",
         "intent": lambda view: view.record.image.intent.lower() or "unknown",
         "view": lambda view: view.record.image.view or "unknown",
-        "holds": _held,
+        "holds": _name_objects,
     }
     free = part.select(lambda view: view.cluster_free)
     for facet, word in facets.items():
         for label, inside in free.split(word).items():
-            yield FalseRow(facet, label, estimate_false_per_view(inside, point.number, drawn))
+            yield FalseRow(facet, label, estimate_false_per_view(inside, point.number, draws))
 
 
-def _held(view: ViewOutcome) -> str:
+def _name_objects(view: ViewOutcome) -> str:
     return " and ".join(kind.value for kind in rules.OBJECTS if view.holds(kind)) or "nothing"
 
 
 def tabulate_objects(
-    part: ScoredSet, model: ScoredModel, drawn: Draws
+    part: ScoredSet, model: ScoredModel, draws: Draws
 ) -> Iterator[MarkedObjectRow]:
     """Return in what share of the images that hold metal, vessels or skin one is marked."""
     for kind in rules.OBJECTS:
-        holding = part.select(partial(_read_holding, kind=kind))
+        holding = part.select(partial(_is_read_and_holds, kind=kind))
         for point in model.points:
             marked = [is_object_marked(view, kind, point.number) for view in holding.views]
-            values = resample_mean(np.array(marked, np.float64), holding.owner, drawn)
+            values = resample_mean(np.array(marked, np.float64), holding.owner, draws)
             yield MarkedObjectRow(
                 kind.value, point.number, len(marked), estimate_interval(values, holding.owner)
             )
 
 
-def _read_holding(view: ViewOutcome, kind: MarkClass) -> bool:
+def _is_read_and_holds(view: ViewOutcome, kind: MarkClass) -> bool:
     return view.was_read and view.holds(kind)
 
 
-def tabulate_singles(items: SingleItems, false: FalseMarks, drawn: Draws) -> Iterator[SingleRow]:
+def tabulate_singles(items: SingleItems, false: FalseMarks, draws: Draws) -> Iterator[SingleRow]:
     """Return how often single calcifications of each group are found."""
-    limits = find_first_excluded(false, np.array(rules.SINGLE_RATES), drawn)
+    limits = find_first_excluded(false, np.array(rules.SINGLE_RATES), draws)
 
     def row(
         facet: str, label: str, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -129,7 +129,7 @@ def tabulate_singles(items: SingleItems, false: FalseMarks, drawn: Draws) -> Ite
             facet,
             label,
             tuple(
-                estimate_interval(resample_share_above(scores, one, owners, drawn), owners)
+                estimate_interval(resample_share_above(scores, one, owners, draws), owners)
                 for one in limits
             ),
         )
@@ -140,11 +140,11 @@ def tabulate_singles(items: SingleItems, false: FalseMarks, drawn: Draws) -> Ite
             yield row(facet, label, np.array([one == label for one in labels], np.bool_))
 
 
-def estimate_false_per_view(free: ScoredSet, point: int, drawn: Draws) -> Estimate:
+def estimate_false_per_view(free: ScoredSet, point: int, draws: Draws) -> Estimate:
     """Return how many clusters an operating point shows in an image that holds none."""
     shown = [sum(point in c.shown_at for c in view.record.clusters) for view in free.views]
     return estimate_interval(
-        resample_mean(np.array(shown, np.float64), free.owner, drawn), free.owner
+        resample_mean(np.array(shown, np.float64), free.owner, draws), free.owner
     )
 
 

@@ -12,20 +12,20 @@ from secondread_lab.judge.figures import EvaluationCounts, GroupRow, PartFigures
 Line = str
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[Line]:
+def format_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[Line]:
     """Return the lines of a table.
 
-    >>> list(table(("a", "b"), [(1, "x|y")]))
+    >>> list(format_table(("a", "b"), [(1, "x|y")]))
     ['| a | b |', '|---|---|', '| 1 | x/y |', '']
     """
-    yield _row(heads)
+    yield _format_row(heads)
     yield "|" + "---|" * len(heads)
     for cells in rows:
-        yield _row(cells)
+        yield _format_row(cells)
     yield ""
 
 
-def _row(cells: Sequence[object]) -> Line:
+def _format_row(cells: Sequence[object]) -> Line:
     return (
         "| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in cells) + " |"
     )
@@ -33,14 +33,14 @@ def _row(cells: Sequence[object]) -> Line:
 
 def format_counts(counts: EvaluationCounts) -> Iterator[Line]:
     """Return what the figures stand on."""
-    yield from table(
+    yield from format_table(
         ("what", "number"),
         [
             ("patients", counts.patients),
             ("exams", counts.exams),
             ("views, of them read", f"{counts.views}, {counts.views_read}"),
-            ("not read, by reason", _listed(counts.not_read)),
-            ("read in spite of a doubt, by reason", _listed(counts.flagged)),
+            ("not read, by reason", _format_counts(counts.not_read)),
+            ("read in spite of a doubt, by reason", _format_counts(counts.flagged)),
             ("views without clusters, of those read", counts.cluster_free_views),
             ("clusters to be found, over all views", counts.target_clusters),
             ("typically benign clusters", counts.benign_clusters),
@@ -48,18 +48,18 @@ def format_counts(counts: EvaluationCounts) -> Iterator[Line]:
             ("visible calcifications", counts.visible_calcifications),
             ("calcifications too faint to be asked for", counts.faint_calcifications),
             ("breast read, cm2", f"{counts.breast_cm2:.0f}"),
-            ("truth rows of other kinds, left alone", _listed(counts.other_rows)),
+            ("truth rows of other kinds, left alone", _format_counts(counts.other_rows)),
         ],
     )
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _format_counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "none"
 
 
 def format_points(part: PartFigures) -> Iterator[Line]:
     """Return what each operating point does."""
-    yield from table(
+    yield from format_table(
         (
             "operating point",
             "found per view",
@@ -84,7 +84,7 @@ def format_points(part: PartFigures) -> Iterator[Line]:
 
 def format_rates(part: PartFigures) -> Iterator[Line]:
     """Return clusters found at each rate of false ones, by domain and by criterion."""
-    yield from table(
+    yield from format_table(
         ("images", "false a view", "found", "centre alone", "overlap alone", "in either view"),
         [
             (curve.domain, f"{row.false_per_view:g}", row.hit, row.centre, row.overlap, row.case)
@@ -100,7 +100,7 @@ def format_rates(part: PartFigures) -> Iterator[Line]:
 def format_groups(rows: Sequence[GroupRow]) -> Iterator[Line]:
     """Return one table for each facet."""
     for facet, inside in groupby(rows, key=lambda row: row.facet):
-        yield from table(
+        yield from format_table(
             (
                 facet,
                 f"found at {rules.HEADLINE_RATE:g} false a view",
@@ -123,7 +123,7 @@ def format_groups(rows: Sequence[GroupRow]) -> Iterator[Line]:
 
 def format_singles(part: PartFigures) -> Iterator[Line]:
     """Return single calcifications found at each rate of false marks."""
-    yield from table(
+    yield from format_table(
         (
             "calcifications",
             *(f"at {rate:g} false a cm2" for rate in rules.SINGLE_RATES),
@@ -142,7 +142,7 @@ def format_singles(part: PartFigures) -> Iterator[Line]:
 
 def format_false_clusters(part: PartFigures) -> Iterator[Line]:
     """Return false clusters by group of views."""
-    yield from table(
+    yield from format_table(
         ("views without clusters", "false a view", "views", "patients"),
         [
             (f"{r.facet}: {r.label}", r.per_view, r.per_view.items, r.per_view.patients)
@@ -153,7 +153,7 @@ def format_false_clusters(part: PartFigures) -> Iterator[Line]:
 
 def format_objects(part: PartFigures) -> Iterator[Line]:
     """Return how often metal, vessels and skin are marked as clusters."""
-    yield from table(
+    yield from format_table(
         ("object", "operating point", "views that hold one", "share with a cluster mark on one"),
         [(row.kind, row.point, row.views, row.share) for row in part.objects],
     )
@@ -166,35 +166,36 @@ def format_confusion(name: str, confusion: Confusion) -> Iterator[Line]:
         yield ""
         return
     words = [label.replace("_", " ") for label in confusion.labels]
-    yield from table(
+    yield from format_table(
         (f"{name}: true, across: described", *words),
         [(word, *cells) for word, cells in zip(words, confusion.table, strict=True)],
     )
     yield (
-        f"First choice right {_share(confusion.first)}, one of the first two "
-        f"{_share(confusion.either)}, kappa {_share(confusion.kappa)} ({confusion.count} found)."
+        f"First choice right {_format_share(confusion.first)}, one of the first two "
+        f"{_format_share(confusion.either)}, kappa {_format_share(confusion.kappa)} "
+        f"({confusion.count} found)."
     )
     yield ""
 
 
-def _share(value: float | None) -> str:
+def _format_share(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def format_reliability(name: str, found: Reliability) -> Iterator[Line]:
+def format_reliability(name: str, reliability: Reliability) -> Iterator[Line]:
     """Return stated against observed certainty."""
-    if not found.count:
+    if not reliability.count:
         return
-    yield from table(
+    yield from format_table(
         (f"certainty of {name}", "marks", "stated", "observed"),
         [
             (f"{b.low:.1f}-{b.high:.1f}", b.count, f"{b.stated:.2f}", f"{b.observed:.2f}")
-            for b in found.bins
+            for b in reliability.bins
         ],
     )
     yield (
-        f"Expected calibration error {_share(found.ece)}, Brier score {_share(found.brier)}, "
-        f"{found.count} marks."
+        f"Expected calibration error {_format_share(reliability.ece)}, "
+        f"Brier score {_format_share(reliability.brier)}, {reliability.count} marks."
     )
     yield ""
 

@@ -51,7 +51,7 @@ class ImageReader:
             The manifest or one of its graphs is wrong.
         """
         model = load_manifest(manifest)
-        return cls(Detector(model), readers(open_reader, model.operating_points), crops)
+        return cls(Detector(model), open_readers(open_reader, model.operating_points), crops)
 
     def read_image(self, image: TestImage) -> ViewRecord:
         """Read one image.
@@ -77,9 +77,9 @@ class ImageReader:
         mammogram = Mammogram.from_dataset(header)
         record = ViewRecord(
             key=image.key,
-            image=_facts(image, mammogram),
+            image=_gather_facts(image, mammogram),
             detection=detection,
-            clusters=clusters(mammogram, detection, self.readers),
+            clusters=find_clusters(mammogram, detection, self.readers),
             truth=image.rows,
             differs=image.differs,
         )
@@ -88,16 +88,18 @@ class ImageReader:
         return cut_crops(score_image(record), display, self.crops)
 
 
-def readers(open_reader: OpenReader, points: Iterable[ManifestOperatingPoint]) -> dict[int, Reader]:
+def open_readers(
+    open_reader: OpenReader, points: Iterable[ManifestOperatingPoint]
+) -> dict[int, Reader]:
     """Open every operating point of a model."""
     return {p.number: open_reader(FindingsSettings(operating_point=p.number)) for p in points}
 
 
-def clusters(
+def find_clusters(
     mammogram: Mammogram, detection: Detection, readers: Mapping[int, Reader]
 ) -> tuple[FoundCluster, ...]:
     """Return all candidate clusters, each with the operating points that show it."""
-    read = {number: _read(mammogram, detection, reader) for number, reader in readers.items()}
+    read = {number: _read_with(mammogram, detection, reader) for number, reader in readers.items()}
     shown = {
         number: {finding.center for finding in image.shown_findings}
         for number, image in read.items()
@@ -111,7 +113,7 @@ def clusters(
     )
 
 
-def _read(mammogram: Mammogram, detection: Detection, reader: Reader) -> ImageReading:
+def _read_with(mammogram: Mammogram, detection: Detection, reader: Reader) -> ImageReading:
     study = read_study(
         mammogram.study_uid,
         ImageSelection(to_read=(mammogram,), left_out=()),
@@ -122,7 +124,7 @@ def _read(mammogram: Mammogram, detection: Detection, reader: Reader) -> ImageRe
     return study.images[0]
 
 
-def _facts(image: TestImage, mammogram: Mammogram) -> ImageFacts:
+def _gather_facts(image: TestImage, mammogram: Mammogram) -> ImageFacts:
     spacing = mammogram.spacing or SpacingMm(0.1, 0.1)  # as `reading` takes it
     families = [row.vendor_family for row in image.rows if row.vendor_family]
     densities = [row.density for row in image.rows if row.density]
@@ -134,7 +136,7 @@ def _facts(image: TestImage, mammogram: Mammogram) -> ImageFacts:
         study_uid=mammogram.study_uid,
         patient=hashlib.sha256(person.encode()).hexdigest()[:16],
         laterality=mammogram.laterality.letter if mammogram.laterality else "",
-        view=_view_word(mammogram.view),
+        view=_name_view(mammogram.view),
         intent=mammogram.intent.value if mammogram.intent else "",
         family=families[0] if families else mammogram.manufacturer,
         density=densities[0] if densities else "",
@@ -145,7 +147,7 @@ def _facts(image: TestImage, mammogram: Mammogram) -> ImageFacts:
     )
 
 
-def _view_word(view: View | None) -> str:
+def _name_view(view: View | None) -> str:
     if view is None:
         return ""
     if view.is_cc_like:

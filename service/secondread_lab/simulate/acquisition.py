@@ -85,10 +85,10 @@ def expose(
     rng
         Stream of the noise.
     """
-    lit = _lit_columns(attenuation, detector)
+    lit = _find_lit_columns(attenuation, detector)
     primary = np.exp(-attenuation[:, lit])
     if detector.scatter > 0:
-        primary = _with_scatter(primary, detector)
+        primary = _add_scatter(primary, detector)
     sigma = detector.blur_mm / detector.pitch_mm
     blurred = cv2.GaussianBlur(primary, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     per_pixel = exposure.quanta_per_mm2 * detector.pitch_mm**2
@@ -97,7 +97,7 @@ def expose(
     quanta = np.full(attenuation.shape, np.float32(air * (1.0 + detector.scatter)))
     quanta[:, lit] = np.asarray(blurred, dtype=np.float32) * np.float32(air)
     if exposure.noise:
-        quanta[:, lit] += _noise(quanta[:, lit], detector, rng)
+        quanta[:, lit] += _draw_noise(quanta[:, lit], detector, rng)
     return Signal(quanta, per_pixel, lit)
 
 
@@ -105,7 +105,7 @@ _AIR_MM = 14.0
 """Width of the air beside the breast that is imaged with it."""
 
 
-def _lit_columns(attenuation: Map, detector: XRayDetector) -> slice:
+def _find_lit_columns(attenuation: Map, detector: XRayDetector) -> slice:
     (columns,) = np.nonzero(attenuation[::8].any(axis=0))
     if len(columns) == 0:
         return slice(0, attenuation.shape[1])
@@ -142,7 +142,7 @@ def store_for_processing(signal: Signal, detector: XRayDetector) -> npt.NDArray[
     return np.asarray(np.clip(values, 0, top), dtype=np.uint16)
 
 
-def _with_scatter(primary: Map, detector: XRayDetector) -> Map:
+def _add_scatter(primary: Map, detector: XRayDetector) -> Map:
     # Scatter is smooth over centimetres; a sixteenth of the resolution shows all of it.
     small = cv2.resize(primary, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     sigma = 12.0 / (16 * detector.pitch_mm)
@@ -154,7 +154,7 @@ def _with_scatter(primary: Map, detector: XRayDetector) -> Map:
     return np.asarray(primary + veil, dtype=np.float32)
 
 
-def _noise(quanta: Map, detector: XRayDetector, rng: np.random.Generator) -> Map:
+def _draw_noise(quanta: Map, detector: XRayDetector, rng: np.random.Generator) -> Map:
     # Counts are in the hundreds and more, where a Poisson law is a normal one.
     noise = rng.standard_normal(quanta.shape, dtype=np.float32)
     noise *= np.sqrt(np.maximum(quanta, 0.0) + np.float32(detector.electronic_quanta**2))

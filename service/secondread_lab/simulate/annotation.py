@@ -104,15 +104,15 @@ def annotate_view(
     instance_uids: Sequence[str],
 ) -> tuple[npt.NDArray[np.uint8], tuple[TruthRow, ...]]:
     """Return the mask of a view, and the truth rows of each of its instances."""
-    seen = [
+    visible = [
         (item, footprint)
         for item, footprint in zip(items, image.footprints, strict=True)
         if footprint is not None
     ]
     mask = draw_footprint_mask(
-        image.signal.quanta.shape[:2], ((LABELS[item.kind], mark) for item, mark in seen)
+        image.signal.quanta.shape[:2], ((LABELS[item.kind], mark) for item, mark in visible)
     )
-    rows = tuple(row for uid in instance_uids for row in make_truth_rows(uid, seen, shared))
+    rows = tuple(row for uid in instance_uids for row in make_truth_rows(uid, visible, shared))
     return mask, rows
 
 
@@ -121,30 +121,30 @@ VisibleSolid = tuple[AnnotatedSolid, Footprint]
 
 
 def make_truth_rows(
-    uid: str, seen: Sequence[VisibleSolid], shared: SharedColumns
+    uid: str, visible: Sequence[VisibleSolid], shared: SharedColumns
 ) -> list[TruthRow]:
     """Return the rows of one image; without anything seen, the one that says so."""
-    if not seen:
+    if not visible:
         return [TruthRow(uid, NOTHING, density=shared.density, vendor_family=shared.vendor_family)]
     rows: list[TruthRow] = []
     groups: dict[str, list[VisibleSolid]] = {}
-    for one in seen:
+    for one in visible:
         groups.setdefault(one[0].lesion_id, []).append(one)
     for lesion_id, members in groups.items():
         kind = members[0][0].kind
         if kind is MarkClass.METAL:
-            rows += [_single(uid, one, MarkClass.METAL, "", shared) for one in members]
+            rows += [_member_row(uid, one, MarkClass.METAL, "", shared) for one in members]
             continue
         grouped = len(members) > 1
         if grouped:
-            rows.append(_group(uid, lesion_id, members, shared))
+            rows.append(_group_row(uid, lesion_id, members, shared))
         member_kind = MarkClass.CALCIFICATION if kind is MarkClass.CLUSTER else kind
         parent = lesion_id if grouped else ""
-        rows += [_single(uid, one, member_kind, parent, shared) for one in members]
+        rows += [_member_row(uid, one, member_kind, parent, shared) for one in members]
     return rows
 
 
-def _group(
+def _group_row(
     uid: str, lesion_id: str, members: Sequence[VisibleSolid], shared: SharedColumns
 ) -> TruthRow:
     boxes = np.array([mark.corners for _, mark in members])
@@ -174,10 +174,10 @@ def _group(
     )
 
 
-def _single(
-    uid: str, seen: VisibleSolid, kind: MarkClass, parent: str, shared: SharedColumns
+def _member_row(
+    uid: str, visible: VisibleSolid, kind: MarkClass, parent: str, shared: SharedColumns
 ) -> TruthRow:
-    item, mark = seen
+    item, mark = visible
     half = 0.5 * max(mark.corners[2] - mark.corners[0], mark.corners[3] - mark.corners[1])
     col, row = mark.centre.col, mark.centre.row
     # A box of equal sides about the centre of mass: its middle is the position, to a fraction.

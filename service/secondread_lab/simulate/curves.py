@@ -54,7 +54,7 @@ def draw_wandering_line(
 
 def draw_breast_curves(breast: SimulatedBreast) -> tuple[TaperedCurve, ...]:
     """Return the ducts, ligaments and vessels of a breast."""
-    return (*_ducts(breast), *_ligaments(breast), *draw_vessels(breast))
+    return (*_draw_ducts(breast), *_draw_ligaments(breast), *draw_vessels(breast))
 
 
 def draw_vessels(breast: SimulatedBreast) -> tuple[TaperedCurve, ...]:
@@ -73,16 +73,16 @@ def draw_vessels(breast: SimulatedBreast) -> tuple[TaperedCurve, ...]:
         width = float(rng.uniform(0.7, 1.6))
         curves.append(TaperedCurve(points, width, 0.45 * width, density=0.9))
         for _ in range(int(rng.integers(1, 4))):
-            at = int(rng.integers(len(points) // 4, 3 * len(points) // 4))
-            heading = points[at + 1] - points[at] + rng.normal(0, 0.5, 3)
+            branching_point = int(rng.integers(len(points) // 4, 3 * len(points) // 4))
+            heading = points[branching_point + 1] - points[branching_point] + rng.normal(0, 0.5, 3)
             twig = draw_wandering_line(
-                rng, points[at], heading, float(rng.uniform(15, 35)), bend=0.06
+                rng, points[branching_point], heading, float(rng.uniform(15, 35)), bend=0.06
             )
             curves.append(TaperedCurve(twig, 0.5 * width, 0.25, density=0.9))
     return tuple(curves)
 
 
-def _ducts(breast: SimulatedBreast) -> list[TaperedCurve]:
+def _draw_ducts(breast: SimulatedBreast) -> list[TaperedCurve]:
     rng = seed_stream(breast.seed, "ducts", breast.laterality.letter)
     curves: list[TaperedCurve] = []
     for _ in range(14):
@@ -93,14 +93,16 @@ def _ducts(breast: SimulatedBreast) -> list[TaperedCurve]:
         width = float(rng.uniform(0.7, 1.5))
         curves.append(TaperedCurve(trunk, width, 0.4, density=0.8))
         for _ in range(int(rng.integers(2, 5))):
-            at = int(rng.integers(len(trunk) // 3, len(trunk) - 2))
-            fork = trunk[at + 1] - trunk[at] + rng.normal(0, 0.45, 3)
-            branch = draw_wandering_line(rng, trunk[at], fork, float(rng.uniform(8, 28)), bend=0.05)
+            branching_point = int(rng.integers(len(trunk) // 3, len(trunk) - 2))
+            fork = trunk[branching_point + 1] - trunk[branching_point] + rng.normal(0, 0.45, 3)
+            branch = draw_wandering_line(
+                rng, trunk[branching_point], fork, float(rng.uniform(8, 28)), bend=0.05
+            )
             curves.append(TaperedCurve(branch, 0.6 * width, 0.2, density=0.8))
     return curves
 
 
-def _ligaments(breast: SimulatedBreast) -> list[TaperedCurve]:
+def _draw_ligaments(breast: SimulatedBreast) -> list[TaperedCurve]:
     rng = seed_stream(breast.seed, "ligaments", breast.laterality.letter)
     curves: list[TaperedCurve] = []
     for _ in range(140):
@@ -130,21 +132,21 @@ _FADING_MM = 4.0
 def sample_curves(curves: Iterable[TaperedCurve]) -> TissueStrokes:
     """Return curves as strokes."""
     known = list(curves)
-    points, volumes, widths = zip(*(_samples(curve) for curve in known), strict=True)
+    points, volumes, widths = zip(*(_sample_curve(curve) for curve in known), strict=True)
     return TissueStrokes(
         *(np.concatenate(part).astype(np.float32) for part in (points, volumes, widths))
     )
 
 
-def _samples(
+def _sample_curve(
     curve: TaperedCurve,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     steps = np.linalg.norm(np.diff(curve.points, axis=0), axis=1)
-    at = np.concatenate([[0.0], np.cumsum(steps)])
-    length = float(at[-1])
+    distance = np.concatenate([[0.0], np.cumsum(steps)])
+    length = float(distance[-1])
     count = max(int(length / _STEP_MM), 2)
     along = (np.arange(count) + 0.5) * (length / count)
-    points = np.stack([np.interp(along, at, axis) for axis in curve.points.T], axis=-1)
+    points = np.stack([np.interp(along, distance, axis) for axis in curve.points.T], axis=-1)
     width = curve.start_mm + (curve.end_mm - curve.start_mm) * along / length
     ends = np.minimum(along, length - along) / min(_FADING_MM, 0.3 * length)
     volume = curve.density * np.pi / 4 * width**2 * (length / count) * np.clip(ends, 0.0, 1.0)

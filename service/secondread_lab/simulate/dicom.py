@@ -92,10 +92,10 @@ def build_mammogram(
     meta.ImplementationVersionName = f"SECONDREAD{__version__}"[:16]
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = sop_class, identity.derive_instance_uid(intent)
-    _identify(ds, identity, intent)
-    _equipment(ds, vendor, detector)
-    _acquisition(ds, identity, positioning, vendor)
-    _grey(ds, intent, vendor, detector)
+    _add_identity(ds, identity, intent)
+    _add_equipment(ds, vendor, detector)
+    _add_acquisition(ds, identity, positioning, vendor)
+    _add_grey_scale(ds, intent, vendor, detector)
     ds.Rows, ds.Columns = pixels.shape
     # A zero byte pads an odd length; pixels of two bytes never have one.
     ds.PixelData = pixels.astype("<u2").tobytes()
@@ -103,7 +103,7 @@ def build_mammogram(
     return ds
 
 
-def _identify(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
+def _add_identity(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
     study = identity.study
     taken = study.taken_at + timedelta(minutes=identity.number)
     ds.SpecificCharacterSet = "ISO_IR 100"
@@ -128,23 +128,23 @@ def _identify(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
     if intent is Intent.PRESENTATION:
         ds.ImageType = ["DERIVED", "PRIMARY"]
         if identity.has_source:
-            _name_source(ds, identity)
+            _add_source(ds, identity)
     else:
         ds.ImageType = ["ORIGINAL", "PRIMARY"]
 
 
-def _name_source(ds: Dataset, identity: ViewIdentity) -> None:
+def _add_source(ds: Dataset, identity: ViewIdentity) -> None:
     source = Dataset()
     source.ReferencedSOPClassUID = DigitalMammographyXRayImageStorageForProcessing
     source.ReferencedSOPInstanceUID = identity.derive_instance_uid(Intent.PROCESSING)
     source.PurposeOfReferenceCodeSequence = Sequence(
-        [_item(Code("121321", "DCM", "For Processing predecessor"))]
+        [_make_code_item(Code("121321", "DCM", "For Processing predecessor"))]
     )
     source.SpatialLocationsPreserved = "YES"
     ds.SourceImageSequence = Sequence([source])
 
 
-def _equipment(ds: Dataset, vendor: Vendor, detector: XRayDetector) -> None:
+def _add_equipment(ds: Dataset, vendor: Vendor, detector: XRayDetector) -> None:
     ds.Manufacturer, ds.ManufacturerModelName = vendor.manufacturer, vendor.name.upper()
     ds.DeviceSerialNumber, ds.SoftwareVersions = "SIM-1", __version__
     ds.DetectorType = "SCINTILLATOR" if detector.noise_blur_px > 0 else "DIRECT"
@@ -154,7 +154,7 @@ def _equipment(ds: Dataset, vendor: Vendor, detector: XRayDetector) -> None:
     ds.FieldOfViewShape = "RECTANGLE"
 
 
-def _acquisition(
+def _add_acquisition(
     ds: Dataset, identity: ViewIdentity, positioning: Positioning, vendor: Vendor
 ) -> None:
     left, cc = identity.laterality is Laterality.LEFT, identity.view.is_cc_like
@@ -163,10 +163,10 @@ def _acquisition(
     # columns run to the feet, in an oblique view also towards the other side.
     rows, medial = ("A", "R") if left else ("P", "L")
     ds.PatientOrientation = [rows, medial if cc else "F" + medial]
-    view = _item(identity.view.code)
+    view = _make_code_item(identity.view.code)
     view.ViewModifierCodeSequence = Sequence([])
     ds.ViewCodeSequence = Sequence([view])
-    ds.AnatomicRegionSequence = Sequence([_item(_BREAST)])
+    ds.AnatomicRegionSequence = Sequence([_make_code_item(_BREAST)])
     ds.BodyPartExamined, ds.OrganExposed = "BREAST", "BREAST"
     ds.PositionerType = "MAMMOGRAPHIC"
     ds.PositionerPrimaryAngle = round(-positioning.beam_deg if left else positioning.beam_deg)
@@ -181,7 +181,7 @@ def _acquisition(
     ds.BreastImplantPresent, ds.PartialView = "NO", "NO"
 
 
-def _grey(ds: Dataset, intent: Intent, vendor: Vendor, detector: XRayDetector) -> None:
+def _add_grey_scale(ds: Dataset, intent: Intent, vendor: Vendor, detector: XRayDetector) -> None:
     presented = intent is Intent.PRESENTATION
     bits = vendor.processing.bits if presented else detector.bits
     photometric = vendor.processing.photometric if presented else "MONOCHROME1"
@@ -201,7 +201,7 @@ def _grey(ds: Dataset, intent: Intent, vendor: Vendor, detector: XRayDetector) -
         ds.WindowCenterWidthExplanation = "STANDARD"
 
 
-def _item(code: Code) -> Dataset:
+def _make_code_item(code: Code) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme
     item.CodeMeaning = code.meaning

@@ -107,7 +107,7 @@ class ExamFiles:
 def simulate_exam(spec: ExamSpec, progress: Progress | None = None) -> SimulatedExam:
     """Return an exam and its prior with all pixels, about 20 MB a view at full size."""
     views = tuple(simulate_views(spec, progress))
-    return SimulatedExam(spec, views, tuple(_treatments(spec)))
+    return SimulatedExam(spec, views, tuple(_make_treatment_rows(spec)))
 
 
 def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -> ExamFiles:
@@ -134,7 +134,7 @@ def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -
         rows.extend(view.rows)
     truth, treatments = folder / "truth.csv", folder / "treatments.csv"
     write_truth(truth, rows)
-    write_treatments(treatments, _treatments(spec))
+    write_treatments(treatments, _make_treatment_rows(spec))
     return ExamFiles(
         tuple(written["current"]), tuple(written["prior"]), tuple(masks), truth, treatments
     )
@@ -143,14 +143,16 @@ def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -
 def simulate_views(spec: ExamSpec, progress: Progress | None = None) -> Iterator[SimulatedView]:
     """Make one view after another; the tissue of a view is drawn once for all exams."""
     for number, label in enumerate(spec.views, start=1):
-        laterality, view = _side_and_view(label)
-        breast = _breast(spec, laterality)
+        laterality, view = _parse_label(label)
+        breast = _draw_breast(spec, laterality)
         tissue = draw_tissue(breast, view)
         for exam, years_before in spec.exams:
-            made = _make_view(spec, _Target(exam, years_before, breast, view, number), tissue)
+            simulated = _simulate_view(
+                spec, _Target(exam, years_before, breast, view, number), tissue
+            )
             if progress is not None:
-                progress(f"simulated {exam} {made.identity.label}")
-            yield made
+                progress(f"simulated {exam} {simulated.identity.label}")
+            yield simulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +166,18 @@ class _Target:
     number: int
 
 
-def _make_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView:
+def _simulate_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView:
     vendor, detector = spec.find_vendor(target.exam), spec.find_detector(target.exam)
-    scene = _scene(spec, target, tissue, detector)
-    items = _items(spec, target)
+    scene = _arrange_scene(spec, target, tissue, detector)
+    items = _list_solids(spec, target)
     image = expose_view(
         scene,
         (item.solid for item in items),
         Exposure(vendor.quanta_per_mm2, spec.noise),
-        seed_stream(spec.seeds.acquisition, "noise", target.exam, *_names(target)),
+        seed_stream(spec.seeds.acquisition, "noise", target.exam, *_stream_names(target)),
     )
     identity = ViewIdentity(
-        _study(spec, target),
+        _identify_study(spec, target),
         target.breast.laterality,
         target.view,
         target.number,
@@ -187,7 +189,7 @@ def _make_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView
             build_mammogram(
                 identity,
                 intent,
-                _stored(image.signal, intent, spec, target),
+                _make_pixels(image.signal, intent, spec, target),
                 vendor,
                 detector,
                 scene.layout.positioning,
@@ -201,35 +203,37 @@ def _make_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView
     return SimulatedView(target.exam, identity, instances, rows, mask, scene)
 
 
-def _stored(
+def _make_pixels(
     signal: Signal, intent: Intent, spec: ExamSpec, target: _Target
 ) -> npt.NDArray[np.uint16]:
     detector = spec.find_detector(target.exam)
     if intent is Intent.PROCESSING:
         return store_for_processing(signal, detector)
     processing = spec.find_vendor(target.exam).processing
-    shown = render_for_presentation(signal, processing, detector.pitch_mm)
+    pixels = render_for_presentation(signal, processing, detector.pitch_mm)
     if spec.labelled:
         text = target.breast.laterality.letter + target.view.name
         side = find_chest_wall_side(target.breast.laterality)
-        letters = draw_label_mask(shown.shape, text, detector.pitch_mm, side, spec.text)
+        letters = draw_label_mask(pixels.shape, text, detector.pitch_mm, side, spec.text)
         inverted = processing.photometric == "MONOCHROME1"
-        shown[letters] = 0 if inverted else 2**processing.bits - 1
-    return shown
+        pixels[letters] = 0 if inverted else 2**processing.bits - 1
+    return pixels
 
 
-def _side_and_view(label: str) -> tuple[Laterality, View]:
+def _parse_label(label: str) -> tuple[Laterality, View]:
     laterality = Laterality.from_letter(label[:1])
     if laterality is None or label[1:] not in {"CC", "MLO"}:
         raise ValueError(f"{label!r} is no view: RCC, LCC, RMLO and LMLO are simulated")
     return laterality, View[label[1:]]
 
 
-def _breast(spec: ExamSpec, laterality: Laterality) -> SimulatedBreast:
+def _draw_breast(spec: ExamSpec, laterality: Laterality) -> SimulatedBreast:
     return draw_breast(spec.seeds.anatomy, laterality, density=spec.density, size=spec.size)
 
 
-def _scene(spec: ExamSpec, target: _Target, tissue: Tissue, detector: XRayDetector) -> Scene:
+def _arrange_scene(
+    spec: ExamSpec, target: _Target, tissue: Tissue, detector: XRayDetector
+) -> Scene:
     breast = target.breast
     frame = Frame(
         detector.rows, detector.columns, detector.spacing, find_chest_wall_side(breast.laterality)
@@ -246,12 +250,12 @@ def _scene(spec: ExamSpec, target: _Target, tissue: Tissue, detector: XRayDetect
         )
     paddle = None
     if spec.paddle_edge:
-        rng = seed_stream(spec.seeds.acquisition, "paddle", target.exam, *_names(target))
+        rng = seed_stream(spec.seeds.acquisition, "paddle", target.exam, *_stream_names(target))
         paddle = float(rng.uniform(1.5, 7.0))
     return Scene(breast, target.view, tissue, layout, detector, added, paddle)
 
 
-def _items(spec: ExamSpec, target: _Target) -> tuple[AnnotatedSolid, ...]:
+def _list_solids(spec: ExamSpec, target: _Target) -> tuple[AnnotatedSolid, ...]:
     breast = target.breast
     lesions = [
         draw_lesion(lesion, breast, spec.seeds.history, spec.prior_years or 1.0)
@@ -260,13 +264,13 @@ def _items(spec: ExamSpec, target: _Target) -> tuple[AnnotatedSolid, ...]:
     ]
     prior = spec.prior_years if target.exam == "current" else None
     day = spec.find_date(target.years_before)
-    found = list_solids(
+    in_tissue = list_solids(
         lesions, breast, spec.treatment, day, (target.years_before, prior), spec.seeds.history
     )
-    return (*found, *_marker_items(spec, breast, day), *_metal_items(spec, breast))
+    return (*in_tissue, *_list_markers(spec, breast, day), *_list_metal(spec, breast))
 
 
-def _marker_items(spec: ExamSpec, breast: SimulatedBreast, day: date) -> Iterator[AnnotatedSolid]:
+def _list_markers(spec: ExamSpec, breast: SimulatedBreast, day: date) -> Iterator[AnnotatedSolid]:
     if "nipple" in spec.markers:
         yield AnnotatedSolid(make_nipple_ball(breast), MarkClass.METAL, 1, "marker-nipple")
     treatment = spec.treatment
@@ -279,35 +283,35 @@ def _marker_items(spec: ExamSpec, breast: SimulatedBreast, day: date) -> Iterato
         yield AnnotatedSolid(solid, MarkClass.METAL, 1, "marker-scar")
 
 
-def _metal_items(spec: ExamSpec, breast: SimulatedBreast) -> Iterator[AnnotatedSolid]:
+def _list_metal(spec: ExamSpec, breast: SimulatedBreast) -> Iterator[AnnotatedSolid]:
     so_far: Counter[str] = Counter()
-    for one in spec.metal:
-        if one.laterality is breast.laterality:
-            for solid in draw_metal(one, breast, spec.seeds.history):
-                so_far[one.kind] += 1
-                number = so_far[one.kind]
-                yield AnnotatedSolid(solid, MarkClass.METAL, number, f"{one.kind}-{number}")
+    for piece in spec.metal:
+        if piece.laterality is breast.laterality:
+            for solid in draw_metal(piece, breast, spec.seeds.history):
+                so_far[piece.kind] += 1
+                number = so_far[piece.kind]
+                yield AnnotatedSolid(solid, MarkClass.METAL, number, f"{piece.kind}-{number}")
 
 
-def _study(spec: ExamSpec, target: _Target) -> StudyIdentity:
+def _identify_study(spec: ExamSpec, target: _Target) -> StudyIdentity:
     day = spec.find_date(target.years_before)
     return StudyIdentity(
         key=spec.key,
-        patient_id=_patient_id(spec),
+        patient_id=_make_patient_id(spec),
         taken_at=datetime.combine(day, TAKEN_AT, tzinfo=UTC),
     )
 
 
-def _patient_id(spec: ExamSpec) -> str:
+def _make_patient_id(spec: ExamSpec) -> str:
     return f"SIM-{spec.seeds.anatomy:06d}-{spec.seeds.history:03d}"
 
 
-def _treatments(spec: ExamSpec) -> list[tuple[str, ...]]:
-    known = () if spec.treatment is None else (spec.treatment,)
-    return make_treatment_rows(_patient_id(spec), ISSUER, known)
+def _make_treatment_rows(spec: ExamSpec) -> list[tuple[str, ...]]:
+    treatments = () if spec.treatment is None else (spec.treatment,)
+    return make_treatment_rows(_make_patient_id(spec), ISSUER, treatments)
 
 
-def _names(target: _Target) -> tuple[str, str]:
+def _stream_names(target: _Target) -> tuple[str, str]:
     return target.breast.laterality.letter, target.view.name
 
 

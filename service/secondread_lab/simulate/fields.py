@@ -50,7 +50,7 @@ def draw_power_law_map(
     amplitude[0, 0] = 0.0
     noise = rng.standard_normal((*amplitude.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     field = scipy.fft.irfft2(noise * amplitude, s=(rows, columns), overwrite_x=True)
-    return _standardised(field[: shape[0], : shape[1]])
+    return _standardise(field[: shape[0], : shape[1]])
 
 
 def draw_power_law_volume(
@@ -65,7 +65,7 @@ def draw_power_law_volume(
     amplitude[0, 0, 0] = 0.0
     noise = rng.standard_normal((*amplitude.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     field = scipy.fft.irfftn(noise * amplitude, s=sizes, overwrite_x=True)
-    return _standardised(field[: shape[0], : shape[1], : shape[2]])
+    return _standardise(field[: shape[0], : shape[1], : shape[2]])
 
 
 def resize_map(field: Map, shape: tuple[int, int]) -> Map:
@@ -74,7 +74,7 @@ def resize_map(field: Map, shape: tuple[int, int]) -> Map:
     return np.asarray(out, dtype=np.float32)
 
 
-def _standardised(field: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+def _standardise(field: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     field = np.ascontiguousarray(field, dtype=np.float32)
     field -= field.mean()
     field /= max(float(field.std()), 1e-12)

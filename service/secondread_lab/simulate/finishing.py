@@ -80,5 +80,5 @@ class LocalGain:
         full = (image.shape[1], image.shape[0])
         gain = cv2.resize(np.float32(self.contrast) / spread, full)
         middle = cv2.resize(mean, full)
-        kept = np.float32(level) + np.float32(self.mean_share) * (middle - np.float32(level))
-        return np.asarray(kept + gain * (image - middle), dtype=np.float32)
+        local_mean = np.float32(level) + np.float32(self.mean_share) * (middle - np.float32(level))
+        return np.asarray(local_mean + gain * (image - middle), dtype=np.float32)

@@ -67,13 +67,13 @@ def expose_view(
     rng
         Stream of the noise.
     """
-    attenuation = scene.attenuation()
-    level = _average_level(attenuation)
+    attenuation = scene.compute_attenuation()
+    level = _measure_level(attenuation)
     axes = scene.layout.compute_pixel_axes() @ compute_beam_axes(scene.breast, scene.view)
     footprints: list[Footprint | None] = []
     patches: list[Patch] = []
     for solid in solids:
-        turned = scene.local_axes(solid) if _is_long(solid) else axes
+        turned = scene.compute_local_axes(solid) if _is_long(solid) else axes
         patch = rasterise_solid(
             solid, scene.project_point(solid.centre), turned, scene.detector.pitch_mm
         )
@@ -84,7 +84,7 @@ def expose_view(
         row, column = patch.middle
         here = float(attenuation[row, column])
         sigma = compute_noise_sigma(here, level, scene.detector, exposure.quanta_per_mm2)
-        footprints.append(_footprint(patch, scene.detector, sigma))
+        footprints.append(_blur_and_measure(patch, scene.detector, sigma))
     for patch in patches:
         n, m = patch.attenuation.shape
         attenuation[patch.row : patch.row + n, patch.column : patch.column + m] += patch.attenuation
@@ -106,14 +106,14 @@ class Scene:
     paddle_mm: float | None = None
     """How far before the chest wall border the rear edge of the paddle lies; None: not shown."""
 
-    def attenuation(self) -> Map:
+    def compute_attenuation(self) -> Map:
         """Return the line integrals of the tissue in each pixel of the image."""
         compressed = self.layout.positioning.thickness_mm
         lines = self.tissue.compute_attenuation(compressed, self.aftermath)
         canvas = self.tissue.canvas
         # What lies farther than the canvas from the chest wall is air.
-        shown = self.layout.find_columns_behind(canvas.front_mm)
-        depth, across = self.layout.compute_view_maps(shown)
+        visible_columns = self.layout.find_columns_behind(canvas.front_mm)
+        depth, across = self.layout.compute_view_maps(visible_columns)
         if self.aftermath is not None:
             depth, across = self.aftermath.undo_contraction(depth, across)
         scale = np.float32(1.0 / canvas.pitch_mm)
@@ -121,7 +121,7 @@ class Scene:
         rows = (np.float32(canvas.top_mm) - across) * scale - np.float32(0.5)
         image = cv2.remap(lines, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         whole = np.zeros((self.detector.rows, self.detector.columns), np.float32)
-        whole[:, shown] = np.maximum(image, 0.0)
+        whole[:, visible_columns] = np.maximum(image, 0.0)
         if self.paddle_mm is not None:
             whole += self._paddle(self.paddle_mm)[None, :]
         return whole
@@ -141,7 +141,7 @@ class Scene:
         depth, across, _ = compute_beam_axes(self.breast, self.view) @ place
         return self.layout.to_px(float(depth), float(across))
 
-    def local_axes(self, solid: Solid) -> npt.NDArray[np.float64]:
+    def compute_local_axes(self, solid: Solid) -> npt.NDArray[np.float64]:
         """Return the matrix from breast axes to (column, row, beam) as the breast is bent there."""
         to_view = compute_beam_axes(self.breast, self.view)
         columns = []
@@ -174,7 +174,7 @@ def _is_long(solid: Solid) -> bool:
     return any(float(np.linalg.norm(part.offset)) > _LONG_MM for part in solid.parts)
 
 
-def _average_level(attenuation: Map) -> float:
+def _measure_level(attenuation: Map) -> float:
     sample = attenuation[::8, ::8]
     return float(np.median(sample[sample > 0.5 * np.percentile(sample, 99)]))
 
@@ -185,7 +185,7 @@ def _fits(patch: Patch, image: Map) -> bool:
     return inside_rows and patch.column >= 0 and patch.column + m <= image.shape[1]
 
 
-def _footprint(patch: Patch, detector: XRayDetector, sigma: float) -> Footprint:
+def _blur_and_measure(patch: Patch, detector: XRayDetector, sigma: float) -> Footprint:
     blurred = cv2.GaussianBlur(
         patch.attenuation,
         (0, 0),
@@ -193,8 +193,8 @@ def _footprint(patch: Patch, detector: XRayDetector, sigma: float) -> Footprint:
         borderType=cv2.BORDER_CONSTANT,
     )
     contrast = np.asarray(blurred, dtype=np.float32)
-    seen = Patch(patch.row, patch.column, contrast)
-    return measure_footprint(seen, float(contrast.max()) / sigma)
+    blurred_patch = Patch(patch.row, patch.column, contrast)
+    return measure_footprint(blurred_patch, float(contrast.max()) / sigma)
 
 
 def measure_footprint(contrast: Patch, cnr: float) -> Footprint:

@@ -145,7 +145,7 @@ def insert_patches(
     blur_px = BLUR_OF_PITCH if blur_mm is None else blur_mm / pitch_mm
     # The noise of a pixel in line integrals: counts of quanta are Poisson.
     sigma = 1.0 / np.sqrt(QUANTA_PER_MM2 * pitch_mm**2)
-    placed = [_blurred(p, blur_px) if _lies_in(p, tissue) else None for p in patches]
+    placed = [_blur_patch(p, blur_px) if _is_in_tissue(p, tissue) else None for p in patches]
     peaks = [float(p.attenuation.max()) / sigma for p in placed if p is not None]
     factor = 1.0 if cnr is None or not peaks else cnr / float(np.median(peaks))
     footprints: list[Footprint | None] = []
@@ -154,7 +154,7 @@ def insert_patches(
         if patch is None:
             footprints.append(None)
             continue
-        rows, columns = _window(patch)
+        rows, columns = _find_window(patch)
         steps = patch.attenuation * np.float32(factor / sigma)
         contrast[rows, columns] += steps
         # Where the grey scale ends, a calcification is as white as can be and no stronger.
@@ -167,19 +167,19 @@ def insert_patches(
     return InsertionResult(out, tuple(footprints))
 
 
-def _blurred(patch: Patch, sigma_px: float) -> Patch:
+def _blur_patch(patch: Patch, sigma_px: float) -> Patch:
     margin = int(np.ceil(3 * sigma_px))
     wide = np.pad(patch.attenuation, margin)
     blurred = cv2.GaussianBlur(wide, (0, 0), sigma_px, borderType=cv2.BORDER_CONSTANT)
     return Patch(patch.row - margin, patch.column - margin, np.asarray(blurred, np.float32))
 
 
-def _window(patch: Patch) -> tuple[slice, slice]:
+def _find_window(patch: Patch) -> tuple[slice, slice]:
     rows, columns = patch.attenuation.shape
     return slice(patch.row, patch.row + rows), slice(patch.column, patch.column + columns)
 
 
-def _lies_in(patch: Patch, tissue: Mask) -> bool:
+def _is_in_tissue(patch: Patch, tissue: Mask) -> bool:
     margin = 6  # the blur's reach, with room
     rows, columns = patch.attenuation.shape
     if patch.row < margin or patch.column < margin:
@@ -236,11 +236,13 @@ def draw_group(
     members = []
     for offset in _offsets(spec, rng) @ to_image.T:
         solid = draw_calcification(rng, spec.morphology, np.zeros(3), _diameter(spec, rng))
-        solid = solid.rotate(to_image @ _astray(rng) if _in_duct(spec) else draw_rotation(rng))
-        at = PointPx(centre.col + offset[0] / pitch_mm, centre.row + offset[1] / pitch_mm)
-        patch = rasterise_solid(solid, at, np.eye(3), pitch_mm)
+        solid = solid.rotate(
+            to_image @ _draw_duct_turn(rng) if _in_duct(spec) else draw_rotation(rng)
+        )
+        centre_px = PointPx(centre.col + offset[0] / pitch_mm, centre.row + offset[1] / pitch_mm)
+        patch = rasterise_solid(solid, centre_px, np.eye(3), pitch_mm)
         if patch is not None:
-            members.append(GroupMember(_trimmed(patch), solid))
+            members.append(GroupMember(_trim_patch(patch), solid))
     return tuple(members)
 
 
@@ -274,7 +276,7 @@ def _in_duct(spec: GroupSpec) -> bool:
     }
 
 
-def _astray(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def _draw_duct_turn(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Return a turn by some twenty degrees, within the image's plane for the most part."""
     angle, tilt = rng.normal(0, 0.35), rng.normal(0, 0.25)
     c, s, p, q = np.cos(angle), np.sin(angle), np.cos(tilt), np.sin(tilt)
@@ -282,7 +284,7 @@ def _astray(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     return np.asarray(plane @ np.array([[p, 0.0, -q], [0.0, 1.0, 0.0], [q, 0.0, p]]))
 
 
-def _trimmed(patch: Patch) -> Patch:
+def _trim_patch(patch: Patch) -> Patch:
     """Return the patch without its empty borders."""
     rows, columns = np.nonzero(patch.attenuation)
     top, bottom = int(rows.min()), int(rows.max()) + 1

@@ -84,10 +84,10 @@ class SimulatedLesion:
 
     def list_members(self, years_before: float) -> tuple[tuple[int, Solid], ...]:
         """Return the members that exist so many years before the current exam, numbered."""
-        found = (
+        numbered = (
             (n, member.find_solid(years_before)) for n, member in enumerate(self.members, start=1)
         )
-        return tuple((n, solid) for n, solid in found if solid is not None)
+        return tuple((n, solid) for n, solid in numbered if solid is not None)
 
     def find_change(self, years_before: float, prior_years_before: float) -> Change:
         """Return what a comparison of two exams should find; both show or showed members."""
@@ -103,7 +103,7 @@ class SimulatedLesion:
 _IN_DUCTS = frozenset(
     {Morphology.LARGE_ROD_LIKE, Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING}
 )
-_ASTRAY = 0.3
+_DUCT_DEVIATION = 0.3
 """How far a duct's direction is off the line to the nipple, as a tangent."""
 
 
@@ -121,18 +121,20 @@ def draw_lesion(
     """
     rng = seed_stream(seed, "lesion", spec.lesion_id)
     if spec.morphology is Morphology.VASCULAR:
-        solids = _along_vessel(spec, breast, rng)
+        solids = _place_along_vessel(spec, breast, rng)
     elif spec.morphology is Morphology.SKIN:
-        solids = _in_skin(spec, breast, rng)
+        solids = _place_in_skin(spec, breast, rng)
     else:
-        solids = _in_tissue(spec, breast, rng)
+        solids = _place_in_tissue(spec, breast, rng)
     solids = [replace(solid, mu=solid.mu * spec.mineral) for solid in solids]
-    return SimulatedLesion(spec, _with_history(spec.course, solids, rng, prior_years))
+    return SimulatedLesion(spec, _add_history(spec.course, solids, rng, prior_years))
 
 
-def _in_tissue(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> list[Solid]:
+def _place_in_tissue(
+    spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator
+) -> list[Solid]:
     if spec.distribution is Distribution.DIFFUSE:
-        places = _everywhere(spec.count, breast, rng)
+        places = _draw_places_everywhere(spec.count, breast, rng)
     else:
         places = find_visible_place(spec.place, breast) + _offsets(spec, breast, rng)
     solids = [
@@ -143,13 +145,17 @@ def _in_tissue(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generat
     # Casts of ducts lie as the ducts do: to the nipple, some branching off.
     return [
         s.rotate(
-            turn_first_axis(s.centre + _ASTRAY * rng.normal(size=3) * np.linalg.norm(s.centre))
+            turn_first_axis(
+                s.centre + _DUCT_DEVIATION * rng.normal(size=3) * np.linalg.norm(s.centre)
+            )
         )
         for s in solids
     ]
 
 
-def _everywhere(count: int, breast: SimulatedBreast, rng: np.random.Generator) -> Vector:
+def _draw_places_everywhere(
+    count: int, breast: SimulatedBreast, rng: np.random.Generator
+) -> Vector:
     """Return places all over the breast that both views show, where most gland is."""
     places: list[Vector] = []
     while len(places) < count:
@@ -163,7 +169,7 @@ def _everywhere(count: int, breast: SimulatedBreast, rng: np.random.Generator) -
                 radius * reach * np.sin(angle),
             ]
         )
-        if _both_show(place, breast):
+        if _is_visible_in_both(place, breast):
             places.append(place)
     return np.array(places)
 
@@ -176,7 +182,7 @@ def find_visible_place(
     w = breast.half_width_mm
     point = np.array([depth * breast.depth_mm, lateral * w, superior * w])
     for _ in range(60):
-        if all(_shown(point, breast, view, margin_mm) for view in (View.CC, View.MLO)):
+        if all(_is_visible(point, breast, view, margin_mm) for view in (View.CC, View.MLO)):
             break
         point = point * np.array([1.0, 0.95, 0.95]) + np.array(
             [0.03 * (0.5 * breast.depth_mm - point[0]), 0.0, 0.0]
@@ -184,7 +190,7 @@ def find_visible_place(
     return point
 
 
-def _shown(point: Vector, breast: SimulatedBreast, view: View, margin_mm: float) -> bool:
+def _is_visible(point: Vector, breast: SimulatedBreast, view: View, margin_mm: float) -> bool:
     depth, across, _ = compute_beam_axes(breast, view) @ point
     heights = across + np.array([-margin_mm, 0.0, margin_mm])
     skin = float(breast.outline(view).edge(heights).max())
@@ -213,15 +219,15 @@ def _offsets(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator
     return np.asarray(offsets)
 
 
-def _along_vessel(
+def _place_along_vessel(
     spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator
 ) -> list[Solid]:
     """Line both walls of a vessel, as arteries calcify: tram tracks, with gaps."""
-    shown = [
-        (curve, [p for p in curve.points if _both_show(p, breast)])
+    candidates = [
+        (curve, [p for p in curve.points if _is_visible_in_both(p, breast)])
         for curve in draw_vessels(breast)
     ]
-    vessel, inside = max(shown, key=lambda one: len(one[1]))
+    vessel, inside = max(candidates, key=lambda one: len(one[1]))
     # A breast none of whose vessels both views show has its calcified one at the border.
     enough = inside if len(inside) >= _SHORTEST_MM else list(vessel.points)
     points = np.array(enough[: max(int(spec.extent_mm), _SHORTEST_MM)])
@@ -229,8 +235,8 @@ def _along_vessel(
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     solids: list[Solid] = []
     for _ in range(spec.count):
-        at = rng.uniform(0, len(points) - 1.001)
-        i, share = int(at), at % 1.0
+        position = rng.uniform(0, len(points) - 1.001)
+        i, share = int(position), position % 1.0
         middle = points[i] * (1 - share) + points[i + 1] * share
         wall = np.cross(steps[i], rng.normal(size=3))
         wall *= 0.5 * vessel.start_mm / np.linalg.norm(wall)
@@ -243,11 +249,13 @@ _SHORTEST_MM = 4
 """A vessel's points are a millimetre apart; fewer than this have no direction."""
 
 
-def _both_show(point: Vector, breast: SimulatedBreast) -> bool:
-    return all(_shown(point, breast, view, 6.0) for view in (View.CC, View.MLO))
+def _is_visible_in_both(point: Vector, breast: SimulatedBreast) -> bool:
+    return all(_is_visible(point, breast, view, 6.0) for view in (View.CC, View.MLO))
 
 
-def _in_skin(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> list[Solid]:
+def _place_in_skin(
+    spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator
+) -> list[Solid]:
     """Put calcifications on the breast's upper or lower surface, where the views show them."""
     solids: list[Solid] = []
     base = find_visible_place(spec.place, breast)
@@ -273,7 +281,7 @@ def _in_skin(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator
 _LONG_AGO = 50.0
 
 
-def _with_history(
+def _add_history(
     course: Course, solids: list[Solid], rng: np.random.Generator, prior_years: float
 ) -> tuple[LesionMember, ...]:
     """Return the members with the times at which they come and go, and their growth."""

@@ -82,46 +82,46 @@ def draw_lobules(
         Direction of the beam in breast coordinates: only walls that it grazes are seen.
     """
     rng = seed_stream(breast.seed, "lobules", foam.name, breast.laterality.letter)
-    mesh = _mesh(breast, foam, rng)
+    mesh = _draw_mesh(breast, foam, rng)
     # All chance is drawn before anything is left out, so that every view shows the same.
-    edge_strength = _strengths(rng, foam, len(mesh.edges))
-    wall_strength = _strengths(rng, foam, mesh.walls)
+    edge_strength = _draw_strengths(rng, foam, len(mesh.edges))
+    wall_strength = _draw_strengths(rng, foam, mesh.walls)
     bulge = rng.normal(0, 0.10 * foam.cell_mm, (mesh.walls, 3))
     return join_strokes(
         (
-            _edges(mesh, foam, edge_strength, weight),
-            _walls(mesh, foam, wall_strength, bulge, beam, weight),
+            _sample_edges(mesh, foam, edge_strength, weight),
+            _sample_walls(mesh, foam, wall_strength, bulge, beam, weight),
         )
     )
 
 
-def _strengths(rng: np.random.Generator, foam: Foam, count: int) -> npt.NDArray[np.float64]:
+def _draw_strengths(rng: np.random.Generator, foam: Foam, count: int) -> npt.NDArray[np.float64]:
     # Many faint and a few strong, but none that would stand out from all others.
     return np.minimum(np.exp(rng.normal(0, foam.spread, count)), _STRONGEST)
 
 
-def _mesh(breast: SimulatedBreast, foam: Foam, rng: np.random.Generator) -> _Mesh:
-    cells = Voronoi(_middles(breast, foam, rng))
+def _draw_mesh(breast: SimulatedBreast, foam: Foam, rng: np.random.Generator) -> _Mesh:
+    cells = Voronoi(_draw_middles(breast, foam, rng))
     corners = cells.vertices * np.array([foam.longer, 1.0, 1.0])
-    held = _inside(corners, breast)
+    is_inside = _find_inside(corners, breast)
     lengths = np.array([len(face) for face in cells.ridge_vertices])
     flat = np.concatenate([np.asarray(face) for face in cells.ridge_vertices])
     owner = np.repeat(np.arange(len(lengths)), lengths)
     # An infinite wall has the corner -1.
-    bad = np.bincount(owner, (flat < 0) | ~held[flat], len(lengths)) > 0
+    bad = np.bincount(owner, (flat < 0) | ~is_inside[flat], len(lengths)) > 0
     follows = np.arange(len(flat)) + 1
     last = np.cumsum(lengths) - 1
     follows[last] = last - lengths + 1
-    kept = ~bad[owner]
-    pairs = np.sort(np.stack([flat[kept], flat[follows][kept]], axis=-1), axis=1)
+    is_complete = ~bad[owner]
+    pairs = np.sort(np.stack([flat[is_complete], flat[follows][is_complete]], axis=-1), axis=1)
     edges, edge_of = np.unique(pairs, axis=0, return_inverse=True)
-    _, wall_of = np.unique(owner[kept], return_inverse=True)
+    _, wall_of = np.unique(owner[is_complete], return_inverse=True)
     bows = 0.09 * rng.normal(size=(len(edges), 3))
     bows *= np.linalg.norm(corners[edges[:, 0]] - corners[edges[:, 1]], axis=1)[:, None]
     return _Mesh(corners, edges, bows, edge_of.reshape(-1), wall_of)
 
 
-def _middles(breast: SimulatedBreast, foam: Foam, rng: np.random.Generator) -> Points:
+def _draw_middles(breast: SimulatedBreast, foam: Foam, rng: np.random.Generator) -> Points:
     step = foam.cell_mm
     low, high = (
         share * breast.half_width_mm for share in (-foam.reach, max(foam.reach, foam.tail))
@@ -132,7 +132,7 @@ def _middles(breast: SimulatedBreast, foam: Foam, rng: np.random.Generator) -> P
     return np.asarray(grid + rng.uniform(-0.55, 0.55, grid.shape) * step)
 
 
-def _inside(points: Points, breast: SimulatedBreast) -> npt.NDArray[np.bool_]:
+def _find_inside(points: Points, breast: SimulatedBreast) -> npt.NDArray[np.bool_]:
     share = np.clip(points[:, 0] / breast.depth_mm, 0.0, 1.0)
     radius = 1.2 * breast.half_width_mm * np.sqrt(share * (2.0 - share))
     reach = np.hypot(points[:, 1], points[:, 2])
@@ -147,13 +147,13 @@ _STEP_MM = 0.2
 """Distance between the samples of an edge."""
 
 
-def _edges(
+def _sample_edges(
     mesh: _Mesh, foam: Foam, strength: npt.NDArray[np.float64], weight: Weight
 ) -> TissueStrokes:
     first, last = mesh.corners[mesh.edges[:, 0]], mesh.corners[mesh.edges[:, 1]]
-    drawn = strength * weight(0.5 * (first + last))
-    kept = np.flatnonzero(drawn > _WORTH_DRAWING)
-    first, last, bows, drawn = first[kept], last[kept], mesh.bows[kept], drawn[kept]
+    strengths = strength * weight(0.5 * (first + last))
+    chosen = np.flatnonzero(strengths > _WORTH_DRAWING)
+    first, last, bows, strengths = first[chosen], last[chosen], mesh.bows[chosen], strengths[chosen]
     length = np.linalg.norm(last - first, axis=1)
     counts = (np.minimum(length, 40.0) / _STEP_MM).astype(np.int64) + 1
     owner, number = number_samples(counts)
@@ -161,9 +161,9 @@ def _edges(
     points = first[owner] * (1 - t)[:, None] + last[owner] * t[:, None]
     points += bows[owner] * (4 * t * (1 - t))[:, None]
     # Edges widen into the corners where they meet.
-    width = foam.edge_mm * strength[kept][owner] ** 0.4
+    width = foam.edge_mm * strength[chosen][owner] ** 0.4
     width = width * (0.55 + 1.3 * np.abs(2 * t - 1) ** 3)
-    volume = 0.4 * foam.edge_mm * width * (drawn * length / counts)[owner]
+    volume = 0.4 * foam.edge_mm * width * (strengths * length / counts)[owner]
     return TissueStrokes(*(np.asarray(a, dtype=np.float32) for a in (points, volume, width)))
 
 
@@ -175,7 +175,7 @@ _GOLDEN = (0.7548776662466927, 0.5698402909980532)
 """Steps of an even two-dimensional sequence (Roberts 2018, the R2 sequence)."""
 
 
-def _walls(
+def _sample_walls(
     mesh: _Mesh,
     foam: Foam,
     strength: npt.NDArray[np.float64],
@@ -195,19 +195,19 @@ def _walls(
     area = 0.5 * np.linalg.norm(normals, axis=1)
     slant = np.abs(normals @ beam) / np.maximum(2.0 * area, 1e-9)
     grazed = np.clip(1.0 - (slant / _GRAZING) ** 2, 0.0, 1.0)
-    drawn = (strength * weight(middles))[mesh.wall_of] * grazed
-    kept = np.flatnonzero(drawn > _WORTH_DRAWING)
-    counts = (np.minimum(area[kept], 400.0) * _SAMPLES_PER_MM2).astype(np.int64) + 1
+    strengths = (strength * weight(middles))[mesh.wall_of] * grazed
+    chosen = np.flatnonzero(strengths > _WORTH_DRAWING)
+    counts = (np.minimum(area[chosen], 400.0) * _SAMPLES_PER_MM2).astype(np.int64) + 1
     owner, _ = number_samples(counts)
     a, b, m, bow, out, volume, width = (
-        np.asarray(values[kept], dtype=np.float32)[owner]
+        np.asarray(values[chosen], dtype=np.float32)[owner]
         for values in (
             first,
             last,
             middle,
             mesh.bows[mesh.edge_of],
             bulge[mesh.wall_of],
-            area * foam.wall_mm * drawn,
+            area * foam.wall_mm * strengths,
             np.full(len(area), foam.soft_mm) * strength[mesh.wall_of] ** 0.3,
         )
     )

@@ -59,13 +59,15 @@ def draw_label_mask(
         What stands below it in smaller letters: technique, in capitals.
     """
     mask = np.zeros(shape, np.uint8)
-    below = _letter(mask, text, 0.07 * shape[0], _LETTER_MM / pitch_mm, chest_wall)
+    below = _write_line(mask, text, 0.07 * shape[0], _LETTER_MM / pitch_mm, chest_wall)
     for line in lines:
-        below = _letter(mask, line, below + 1.0 / pitch_mm, _SMALL_LETTER_MM / pitch_mm, chest_wall)
+        below = _write_line(
+            mask, line, below + 1.0 / pitch_mm, _SMALL_LETTER_MM / pitch_mm, chest_wall
+        )
     return mask > 0
 
 
-def _letter(
+def _write_line(
     mask: npt.NDArray[np.uint8], text: str, top: float, height_px: float, chest_wall: str
 ) -> float:
     """Write a line of text and return the row below it."""
@@ -73,6 +75,6 @@ def _letter(
     thickness = max(round(height_px * _STROKE_MM / _LETTER_MM), 1)
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
     middle = 0.78 if chest_wall == "left" else 0.22
-    at = (round(middle * mask.shape[1] - width / 2), round(top + height))
-    cv2.putText(mask, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 1, thickness, cv2.LINE_8)
-    return float(at[1])
+    origin = (round(middle * mask.shape[1] - width / 2), round(top + height))
+    cv2.putText(mask, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, 1, thickness, cv2.LINE_8)
+    return float(origin[1])

@@ -43,7 +43,7 @@ def draw_metal(spec: MetalSpec, breast: SimulatedBreast, seed: int) -> tuple[Sol
     return _MAKERS[spec.kind](spec, breast, rng)
 
 
-def _staples(
+def _draw_staples(
     spec: MetalSpec, breast: SimulatedBreast, rng: np.random.Generator
 ) -> tuple[Solid, ...]:
     # On the skin above the place, along a line as a scar runs, each across the line.
@@ -63,11 +63,11 @@ def _staples(
         heading = across + rng.normal(0, 0.15, 3)
         turn = turn_first_axis(heading)
         bowed = np.array([0.0, *outward]) * (-0.006 * step * step)
-        solids.append(_staple(rng, base + step * row + bowed, turn))
+        solids.append(_draw_staple(rng, base + step * row + bowed, turn))
     return tuple(solids)
 
 
-def _staple(rng: np.random.Generator, centre: Vector, turn: Vector) -> Solid:
+def _draw_staple(rng: np.random.Generator, centre: Vector, turn: Vector) -> Solid:
     """Return one closed skin staple: a bar with two legs bent in, of steel wire."""
     width, leg = float(rng.uniform(4.8, 6.2)), float(rng.uniform(2.2, 3.2))
     bar = [[x, 0.0, 0.0] for x in np.linspace(-width / 2, width / 2, 26)]
@@ -83,7 +83,7 @@ _PIECE_MM = 7.0
 """Longest piece of a wire that is drawn as one solid."""
 
 
-def _hook_wire(
+def _draw_hook_wire(
     spec: MetalSpec, breast: SimulatedBreast, rng: np.random.Generator
 ) -> tuple[Solid, ...]:
     # In from the skin, past the place, with a hook at its end that opens backwards.
@@ -108,7 +108,7 @@ def _hook_wire(
     )
 
 
-def _biopsy_marker(
+def _draw_biopsy_marker(
     spec: MetalSpec, breast: SimulatedBreast, rng: np.random.Generator
 ) -> tuple[Solid, ...]:
     shape = _MARKER_SHAPES[int(rng.integers(len(_MARKER_SHAPES)))]
@@ -116,22 +116,22 @@ def _biopsy_marker(
     return (make_wire(points, 0.17, find_visible_place(spec.place, breast)),)
 
 
-def _ring() -> Vector:
+def _make_ring() -> Vector:
     angles = np.linspace(0.3, 2 * np.pi, 36)
     return np.stack([1.3 * np.cos(angles), 1.3 * np.sin(angles), 0 * angles], axis=-1)
 
 
-def _ribbon() -> Vector:
+def _make_ribbon() -> Vector:
     turns = np.linspace(-0.25 * np.pi, 1.25 * np.pi, 44)
     return np.stack([1.5 * np.cos(turns), 0.9 * np.sin(2 * turns), 0.1 * turns], axis=-1)
 
 
-def _coil() -> Vector:
+def _make_coil() -> Vector:
     turns = np.linspace(0, 6 * np.pi, 90)
     return np.stack([0.14 * (turns - 3 * np.pi), 0.5 * np.cos(turns), 0.5 * np.sin(turns)], axis=-1)
 
 
-def _cross() -> Vector:
+def _make_cross() -> Vector:
     arm = np.linspace(-1.2, 1.2, 18)
     none = 0 * arm
     return np.concatenate(
@@ -139,13 +139,18 @@ def _cross() -> Vector:
     )
 
 
-_MARKER_SHAPES: tuple[Callable[[], Vector], ...] = (_ring, _ribbon, _coil, _cross)
+_MARKER_SHAPES: tuple[Callable[[], Vector], ...] = (
+    _make_ring,
+    _make_ribbon,
+    _make_coil,
+    _make_cross,
+)
 """Two to three millimetres long, of wire: shapes by which sites of biopsies are told apart."""
 
 _MAKERS: dict[
     MetalKind, Callable[[MetalSpec, SimulatedBreast, np.random.Generator], tuple[Solid, ...]]
 ] = {
-    "staples": _staples,
-    "wire": _hook_wire,
-    "biopsy-marker": _biopsy_marker,
+    "staples": _draw_staples,
+    "wire": _draw_hook_wire,
+    "biopsy-marker": _draw_biopsy_marker,
 }

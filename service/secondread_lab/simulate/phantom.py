@@ -150,7 +150,7 @@ def draw_breast(
     """
     woman = seed_stream(seed, "woman")
     letters: tuple[Density, ...] = ("a", "b", "c", "d")
-    drawn = letters[int(woman.choice(4, p=(0.1, 0.4, 0.4, 0.1)))]
+    drawn_density = letters[int(woman.choice(4, p=(0.1, 0.4, 0.4, 0.1)))]
     depth = float(np.clip(woman.normal(86, 11), 62, 115)) * size
     half_width = depth * float(np.clip(woman.normal(1.06, 0.07), 0.92, 1.22))
     thickness = float(np.clip(woman.normal(54, 9), 32, 78)) * size
@@ -160,15 +160,15 @@ def draw_breast(
     return SimulatedBreast(
         seed=seed,
         laterality=laterality,
-        density=density or drawn,
+        density=density or drawn_density,
         depth_mm=depth,
         half_width_mm=half_width,
         thickness_mm=thickness * float(side.normal(1, 0.03)),
         skin_mm=float(side.uniform(1.0, 1.4)),
         nipple_mm=float(side.uniform(1.5, 6.0)),
         oblique_deg=float(side.uniform(43, 52)),
-        cc=_cc_outline(side, depth, half_width, pointedness),
-        mlo=_mlo_outline(side, depth, half_width, pointedness),
+        cc=_draw_cc_outline(side, depth, half_width, pointedness),
+        mlo=_draw_mlo_outline(side, depth, half_width, pointedness),
         pectoral=Pectoral(
             foot_mm=float(side.normal(12, 12)),
             width_mm=float(side.uniform(26, 42)) * size,
@@ -178,7 +178,7 @@ def draw_breast(
     )
 
 
-def _cc_outline(
+def _draw_cc_outline(
     rng: np.random.Generator, depth: float, half_width: float, pointedness: float
 ) -> Outline:
     upper, lower = (
@@ -192,7 +192,7 @@ def _cc_outline(
     return Outline(upper, lower, depth * 1.18)
 
 
-def _mlo_outline(
+def _draw_mlo_outline(
     rng: np.random.Generator, depth: float, half_width: float, pointedness: float
 ) -> Outline:
     upper = OutlineHalf(
@@ -221,10 +221,10 @@ class GlandVolume:
     inside: Volume
     half_mm: float
 
-    def share_at(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def find_share(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the share of gland at points in breast coordinates, shape (n, 3)."""
-        at = (points + np.array([0.0, self.half_mm, self.half_mm])) / VOXEL_MM
-        index = np.clip(at.astype(np.int64), 0, np.array(self.gland.shape) - 1)
+        voxels = (points + np.array([0.0, self.half_mm, self.half_mm])) / VOXEL_MM
+        index = np.clip(voxels.astype(np.int64), 0, np.array(self.gland.shape) - 1)
         return np.asarray(self.gland[tuple(index.T)], dtype=np.float64)
 
 
@@ -254,13 +254,16 @@ def draw_gland_volume(breast: SimulatedBreast) -> GlandVolume:
         - 14.0 * np.clip(0.14 - d, 0.0, None)
     )
     logit = (
-        4.5 * field + 3.0 * _septa(breast, field.shape) + 2.0 * np.maximum(envelope, -6.0) + offset
+        4.5 * field
+        + 3.0 * _draw_septa(breast, field.shape)
+        + 2.0 * np.maximum(envelope, -6.0)
+        + offset
     )
     gland = inside / (1.0 + np.exp(-logit))
     return GlandVolume(gland.astype(np.float32), inside.astype(np.float32), half)
 
 
-def _septa(breast: SimulatedBreast, shape: tuple[int, ...]) -> Volume:
+def _draw_septa(breast: SimulatedBreast, shape: tuple[int, ...]) -> Volume:
     """Return -1 in fat lobules, up to 1 in the sheets of tissue between them."""
     cells = draw_power_law_volume(
         seed_stream(breast.seed, "lobules", breast.laterality.letter),

@@ -56,15 +56,15 @@ def render_for_presentation(
     """Return the stored values of the For Presentation image of a signal."""
     counts = np.maximum(signal.quanta[:, signal.lit], np.float32(1.0))
     attenuation = -np.log(counts * np.float32(1.0 / signal.breast_quanta))
-    inside = _breast_mask(attenuation, pitch_mm)
-    even = attenuation + _edge_correction(attenuation, inside, processing.equalisation)
-    detailed = _weighted_octaves(even, processing)
+    inside = _find_breast(attenuation, pitch_mm)
+    even = attenuation + _compute_edge_correction(attenuation, inside, processing.equalisation)
+    detailed = _weight_octaves(even, processing)
     if processing.local_gain is not None:
         breast = (inside.distance_mm > 0).astype(np.float32)
         detailed = processing.local_gain.apply(detailed, breast, pitch_mm)
     if processing.halo is not None:
         detailed = processing.halo.apply(detailed, pitch_mm)
-    grey = _grey_scale(detailed, inside, processing)
+    grey = _apply_grey_scale(detailed, inside, processing)
     top = 2**processing.bits - 1
     values = np.zeros(signal.quanta.shape, np.float32)
     values[:, signal.lit] = np.rint(np.clip(grey, 0.0, 1.0) * np.float32(top))
@@ -74,7 +74,7 @@ def render_for_presentation(
 
 
 @dataclass(frozen=True, slots=True)
-class _Inside:
+class _BreastRegion:
     """The breast's region at a reduced resolution."""
 
     distance_mm: Map
@@ -83,7 +83,7 @@ class _Inside:
     """1 in the breast, 0 outside, soft over a fraction of a millimetre, at full size."""
 
 
-def _breast_mask(attenuation: Map, pitch_mm: float) -> _Inside:
+def _find_breast(attenuation: Map, pitch_mm: float) -> _BreastRegion:
     factor = max(round(0.4 / pitch_mm), 1)
     small = cv2.resize(
         attenuation, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA
@@ -99,7 +99,7 @@ def _breast_mask(attenuation: Map, pitch_mm: float) -> _Inside:
     soft = cv2.GaussianBlur(attenuation, (0, 0), max(0.15 / pitch_mm, 0.8))
     fade = np.clip((soft - np.float32(air)) / np.float32(2 * (threshold - air)), 0.0, 1.0)
     near = cv2.resize(cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)), size)
-    return _Inside(
+    return _BreastRegion(
         np.asarray(distance * np.float32(factor * pitch_mm), dtype=np.float32),
         np.asarray(fade * fade * (3.0 - 2.0 * fade) * near, dtype=np.float32),
     )
@@ -109,23 +109,23 @@ _RING_MM = 1.5
 _RINGS_MM = np.arange(0.0, 45.0, _RING_MM)
 
 
-def _edge_correction(attenuation: Map, inside: _Inside, share: float) -> Map:
+def _compute_edge_correction(attenuation: Map, inside: _BreastRegion, share: float) -> Map:
     """Return what to add so that fat is as grey near the skin as deep in the breast."""
     distance = inside.distance_mm
     small = cv2.resize(attenuation, distance.shape[::-1], interpolation=cv2.INTER_AREA)
     outside = distance <= 0
     air = float(small[outside].mean()) if outside.any() else float(small.min())
-    fat = _fat_by_distance(np.asarray(small, dtype=np.float32), distance)
-    known = fat[np.isfinite(fat)]
-    deep = float(np.median(known[len(known) // 3 :]))
-    bulge = _bulge(fat, air, deep)
-    missing = share * (deep - air) * (1.0 - _path(bulge, distance.astype(np.float64)))
+    fat = _measure_fat(np.asarray(small, dtype=np.float32), distance)
+    measured = fat[np.isfinite(fat)]
+    deep = float(np.median(measured[len(measured) // 3 :]))
+    bulge = _fit_bulge(fat, air, deep)
+    missing = share * (deep - air) * (1.0 - _compute_path(bulge, distance.astype(np.float64)))
     smooth = cv2.GaussianBlur(missing.astype(np.float32), (0, 0), 1.0)
     size = (attenuation.shape[1], attenuation.shape[0])
     return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def _fat_by_distance(image: Map, distance: Map) -> npt.NDArray[np.float64]:
+def _measure_fat(image: Map, distance: Map) -> npt.NDArray[np.float64]:
     """Return the level of fat in rings of equal distance from the skin; NaN in empty ones."""
     rings = (image[(distance > near) & (distance <= near + _RING_MM)] for near in _RINGS_MM)
     return np.array(
@@ -133,26 +133,26 @@ def _fat_by_distance(image: Map, distance: Map) -> npt.NDArray[np.float64]:
     )
 
 
-def _path(bulge_mm: float, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _compute_path(bulge_mm: float, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the share of the full thickness at a distance from a round edge."""
     share = np.clip(distance / bulge_mm, 0.0, 1.0)
     return np.asarray(np.sqrt(share * (2.0 - share)))
 
 
-def _bulge(fat: npt.NDArray[np.float64], air: float, deep: float) -> float:
+def _fit_bulge(fat: npt.NDArray[np.float64], air: float, deep: float) -> float:
     """Return the depth of the round edge that explains the fall of fat towards the skin."""
     middles = _RINGS_MM + _RING_MM / 2
     # The outermost rings are skin rather than fat.
     fit = (middles > 3.0) & (middles < 24.0) & np.isfinite(fat)
     bulges = np.arange(12.0, 48.0)
     misfits = [
-        float(np.abs(air + (deep - air) * _path(bulge, middles[fit]) - fat[fit]).sum())
+        float(np.abs(air + (deep - air) * _compute_path(bulge, middles[fit]) - fat[fit]).sum())
         for bulge in bulges
     ]
     return float(bulges[int(np.argmin(misfits))])
 
 
-def _weighted_octaves(image: Map, processing: Processing) -> Map:
+def _weight_octaves(image: Map, processing: Processing) -> Map:
     """Return the image with each octave of detail weighted, strong detail compressed."""
     levels = [image]
     for _ in processing.octave_gains:
@@ -202,7 +202,7 @@ _SHAPES: dict[Tone, Callable[[Ramp, float], Ramp]] = {
 """Grey, 0 at fat and 1 at dense tissue, at a position between the two, by shape."""
 
 
-def _tone(processing: Processing) -> Map:
+def _tabulate_tone(processing: Processing) -> Map:
     """Return the grey at each position of the ramp."""
     position = _RAMP + 0.09
     # A soft toe: what is darker than fat keeps some of its detail.
@@ -216,7 +216,7 @@ def _tone(processing: Processing) -> Map:
     return np.asarray(grey, dtype=np.float32)
 
 
-def _grey_scale(image: Map, inside: _Inside, processing: Processing) -> Map:
+def _apply_grey_scale(image: Map, inside: _BreastRegion, processing: Processing) -> Map:
     size = (inside.distance_mm.shape[1], inside.distance_mm.shape[0])
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     tissue = small[inside.distance_mm > 6.0]
@@ -226,5 +226,5 @@ def _grey_scale(image: Map, inside: _Inside, processing: Processing) -> Map:
     dense = fat + float(np.clip(dense - fat, 0.66, 0.90))
     scale = np.float32(len(_RAMP) / (_RAMP[-1] - _RAMP[0]) / (dense - fat))
     steps = (image - np.float32(fat + _RAMP[0] * (dense - fat))) * scale
-    grey = _tone(processing)[np.clip(steps, 0, len(_RAMP) - 1).astype(np.uint16)]
+    grey = _tabulate_tone(processing)[np.clip(steps, 0, len(_RAMP) - 1).astype(np.uint16)]
     return np.asarray(grey * inside.fade, dtype=np.float32)

@@ -111,11 +111,11 @@ class ViewLayout:
             return slice(0, count)
         return slice(self.frame.columns - count, self.frame.columns)
 
-    def compute_view_maps(self, shown: slice = slice(None)) -> tuple[Map, Map]:
+    def compute_view_maps(self, chosen: slice = slice(None)) -> tuple[Map, Map]:
         """Return depth and across, in mm, of the centres of the pixels of some columns."""
-        columns = np.arange(self.frame.columns, dtype=np.float64)[shown] + 0.5
+        columns = np.arange(self.frame.columns, dtype=np.float64)[chosen] + 0.5
         rows = np.arange(self.frame.rows, dtype=np.float64) + 0.5
-        depth, across = self._view(columns[None, :], rows[:, None])
+        depth, across = self._map_to_view(columns[None, :], rows[:, None])
         shape = (self.frame.rows, len(columns))
         return (
             np.broadcast_to(depth, shape).astype(np.float32),
@@ -124,7 +124,7 @@ class ViewLayout:
 
     def to_view(self, point: PointPx) -> tuple[float, float]:
         """Return depth and across, in mm, of a point of the image."""
-        depth, across = self._view(np.array(point.col), np.array(point.row))
+        depth, across = self._map_to_view(np.array(point.col), np.array(point.row))
         return float(depth), float(across)
 
     def to_px(self, depth_mm: float, across_mm: float) -> PointPx:
@@ -148,7 +148,7 @@ class ViewLayout:
         sign = -1.0 if self.frame.chest_wall == "left" else 1.0
         return np.array([[sign * c, sign * s, 0.0], [s, -c, 0.0], [0.0, 0.0, 1.0]])
 
-    def _view(
+    def _map_to_view(
         self, columns: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         p, spacing = self.positioning, self.frame.spacing

@@ -64,12 +64,12 @@ def make_lead_ball(centre: Vector) -> Solid:
     return Solid(centre, (make_ellipsoid((1.0, 1.0, 1.0)),), MU_METAL)
 
 
-def _round(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_round(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     axes = 0.5 * diameter * rng.uniform(0.88, 1.08, 3)
     return (make_ellipsoid(axes, draw_rotation(rng)),)
 
 
-def _amorphous(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_amorphous(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     return tuple(
         make_ellipsoid(
             0.5 * diameter * rng.uniform(0.3, 0.6, 3),
@@ -81,7 +81,7 @@ def _amorphous(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ..
     )
 
 
-def _angular(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_angular(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     count = int(rng.integers(2, 5))
     return tuple(
         make_ellipsoid(
@@ -93,7 +93,7 @@ def _angular(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]
     )
 
 
-def _lumpy(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_lumpy(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     count = int(rng.integers(4, 9))
     return tuple(
         make_ellipsoid(
@@ -106,7 +106,7 @@ def _lumpy(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     )
 
 
-def _rod(
+def _draw_rod(
     rng: np.random.Generator, length: float, width: float, wobble: float, uneven: float = 0.18
 ) -> list[tuple[Vector, float]]:
     """Return beads along a bent line, about along the first axis, each with its radius."""
@@ -120,34 +120,38 @@ def _rod(
     return list(zip(points - points.mean(axis=0), radii, strict=True))
 
 
-def _beads(rod: list[tuple[Vector, float]], weight: float = 1.0) -> tuple[Ellipsoid, ...]:
+def _make_beads(rod: list[tuple[Vector, float]], weight: float = 1.0) -> tuple[Ellipsoid, ...]:
     return tuple(make_ellipsoid((r, r, r), offset=p, weight=weight) for p, r in rod)
 
 
-def _fine_linear(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_fine_linear(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     width = float(np.clip(0.30 * diameter, 0.08, 0.4))
-    return _beads(_rod(rng, diameter * float(rng.uniform(1.5, 3.5)), width, 0.06))
+    return _make_beads(_draw_rod(rng, diameter * float(rng.uniform(1.5, 3.5)), width, 0.06))
 
 
-def _branching(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_branching(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     width = float(np.clip(0.30 * diameter, 0.08, 0.4))
-    trunk = _rod(rng, diameter * float(rng.uniform(2.0, 4.0)), width, 0.06)
+    trunk = _draw_rod(rng, diameter * float(rng.uniform(2.0, 4.0)), width, 0.06)
     fork = trunk[len(trunk) // 2][0]
-    branch = _rod(rng, diameter * float(rng.uniform(1.0, 2.0)), 0.9 * width, 0.06)
+    branch = _draw_rod(rng, diameter * float(rng.uniform(1.0, 2.0)), 0.9 * width, 0.06)
     start = branch[0][0]
     # Branches leave at 30 to 60 degrees, in any plane.
     angle, plane = rng.uniform(0.5, 1.0), rng.uniform(0, 2 * np.pi)
     c, s = np.cos(angle), np.sin(angle)
     p, q = np.cos(plane), np.sin(plane)
     turn = np.array([[c, -s, 0.0], [s * p, c * p, -q], [s * q, c * q, p]])
-    return _beads(trunk) + _beads([(turn @ (at - start) + fork, r) for at, r in branch])
+    return _make_beads(trunk) + _make_beads(
+        [(turn @ (point - start) + fork, r) for point, r in branch]
+    )
 
 
-def _large_rod(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
-    return _beads(_rod(rng, diameter * float(rng.uniform(4.0, 9.0)), diameter, 0.02, 0.06))
+def _draw_large_rod(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+    return _make_beads(
+        _draw_rod(rng, diameter * float(rng.uniform(4.0, 9.0)), diameter, 0.02, 0.06)
+    )
 
 
-def _rim(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_rim(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     turn = draw_rotation(rng)
     axes = 0.5 * diameter * rng.uniform(0.85, 1.1, 3)
     wall = 0.06 + 0.06 * min(diameter, 3.0)
@@ -156,26 +160,26 @@ def _rim(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
         return shell
     # The wall of an oil cyst calcifies in plaques: thicker here, hardly there.
     thin = (shell[0], make_ellipsoid(axes - 0.5 * wall, turn, weight=-1.0))
-    return (*thin, *(_plaque(rng, axes, turn, wall) for _ in range(int(6 + 5 * diameter))))
+    return (*thin, *(_draw_plaque(rng, axes, turn, wall) for _ in range(int(6 + 5 * diameter))))
 
 
 _LARGE_RIM_MM = 1.5
 
 
-def _plaque(rng: np.random.Generator, axes: Vector, turn: Vector, wall: float) -> Ellipsoid:
+def _draw_plaque(rng: np.random.Generator, axes: Vector, turn: Vector, wall: float) -> Ellipsoid:
     direction = rng.normal(size=3)
     direction /= np.linalg.norm(direction)
     size = wall * rng.uniform(0.3, 1.1, 3)
     return make_ellipsoid(size, draw_rotation(rng), turn @ ((axes - 0.6 * wall) * direction))
 
 
-def _dystrophic(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_dystrophic(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     if diameter > 0.8 and rng.random() < 0.4:
-        return _rim(rng, diameter)
-    return _lumpy(rng, diameter)
+        return _draw_rim(rng, diameter)
+    return _draw_lumpy(rng, diameter)
 
 
-def _settled(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_settled(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     # Milk of calcium settles in the lowest part of a small cyst: a teacup from the side, with a
     # round bottom and a level top, and a faint smudge from above.
     radius = 0.5 * diameter * float(rng.uniform(0.9, 1.2))
@@ -190,7 +194,7 @@ def _settled(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]
     )
 
 
-def _popcorn(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_popcorn(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     # A degenerated fibroadenoma: many lumps of its own size grown together.
     count = int(rng.integers(24, 40))
     places = rng.normal(size=(count, 3))
@@ -211,7 +215,7 @@ def _popcorn(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]
     )
 
 
-def _suture(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_suture(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     # Calcified thread: part of a loop, in pieces, perhaps with a knot.
     radius, width = 3.0 * diameter, 0.45 * diameter
     begin, sweep = rng.uniform(0, 2 * np.pi), rng.uniform(2.0, 4.5)
@@ -219,33 +223,35 @@ def _suture(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     turn = draw_rotation(rng)
     flat = np.stack([np.cos(angles), 0.7 * np.sin(angles), 0.1 * np.sin(2 * angles)], axis=-1)
     points = radius * (flat - flat.mean(axis=0)) @ turn.T
-    kept = np.convolve(rng.random(len(points)) < 0.75, np.ones(5) / 5, "same") > 0.5
-    thread = _beads([(p, 0.5 * width) for p in points[kept]], 0.8)
+    is_calcified = np.convolve(rng.random(len(points)) < 0.75, np.ones(5) / 5, "same") > 0.5
+    thread = _make_beads([(p, 0.5 * width) for p in points[is_calcified]], 0.8)
     knot = [(points[0] + rng.normal(0, 0.5 * width, 3), 0.6 * width) for _ in range(4)]
-    return thread + _beads(knot)
+    return thread + _make_beads(knot)
 
 
-def _plate(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
+def _draw_plate(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
     # A piece of a vessel's wall; the first axis runs along the vessel.
-    return _beads(_rod(rng, diameter * float(rng.uniform(2.0, 6.0)), 0.7 * diameter, 0.03), 0.7)
+    return _make_beads(
+        _draw_rod(rng, diameter * float(rng.uniform(2.0, 6.0)), 0.7 * diameter, 0.03), 0.7
+    )
 
 
 SHAPERS: dict[Morphology, Shaper] = {
-    Morphology.ROUND: _round,
-    Morphology.PUNCTATE: _round,
-    Morphology.AMORPHOUS: _amorphous,
-    Morphology.COARSE_HETEROGENEOUS: _lumpy,
-    Morphology.FINE_PLEOMORPHIC: _angular,
-    Morphology.FINE_LINEAR: _fine_linear,
-    Morphology.FINE_LINEAR_BRANCHING: _branching,
-    Morphology.DYSTROPHIC: _dystrophic,
-    Morphology.EGGSHELL: _rim,
-    Morphology.LUCENT_CENTERED: _rim,
-    Morphology.SKIN: _rim,
-    Morphology.COARSE: _popcorn,
-    Morphology.LARGE_ROD_LIKE: _large_rod,
-    Morphology.SUTURE: _suture,
-    Morphology.MILK_OF_CALCIUM: _settled,
-    Morphology.VASCULAR: _plate,
+    Morphology.ROUND: _draw_round,
+    Morphology.PUNCTATE: _draw_round,
+    Morphology.AMORPHOUS: _draw_amorphous,
+    Morphology.COARSE_HETEROGENEOUS: _draw_lumpy,
+    Morphology.FINE_PLEOMORPHIC: _draw_angular,
+    Morphology.FINE_LINEAR: _draw_fine_linear,
+    Morphology.FINE_LINEAR_BRANCHING: _draw_branching,
+    Morphology.DYSTROPHIC: _draw_dystrophic,
+    Morphology.EGGSHELL: _draw_rim,
+    Morphology.LUCENT_CENTERED: _draw_rim,
+    Morphology.SKIN: _draw_rim,
+    Morphology.COARSE: _draw_popcorn,
+    Morphology.LARGE_ROD_LIKE: _draw_large_rod,
+    Morphology.SUTURE: _draw_suture,
+    Morphology.MILK_OF_CALCIUM: _draw_settled,
+    Morphology.VASCULAR: _draw_plate,
 }
 """How a single calcification of each type is drawn."""

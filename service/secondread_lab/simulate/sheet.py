@@ -36,15 +36,15 @@ def write_sheet(spec: ExamSpec, path: Path, progress: Progress | None = None) ->
         raise InputError(f"{path}: a sheet is written as {' or '.join(_WRITING)}")
     rows: dict[str, list[Tile]] = {}
     for view in simulate_views(spec, progress):
-        rows.setdefault(view.exam, []).append(_tile(view))
+        rows.setdefault(view.exam, []).append(_make_tile(view))
     width = min(tile.shape[1] for tiles in rows.values() for tile in tiles)
-    sheet = np.vstack([_row(tiles, width) for tiles in rows.values()])
+    sheet = np.vstack([_make_row(tiles, width) for tiles in rows.values()])
     _, data = cv2.imencode(path.suffix, sheet, _WRITING[path.suffix])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.tobytes())
 
 
-def _row(tiles: list[Tile], width: int) -> Tile:
+def _make_row(tiles: list[Tile], width: int) -> Tile:
     gap = np.full((_TILE_ROWS, _GAP), 40, np.uint8)
     parts: list[Tile] = []
     for tile in tiles:
@@ -55,7 +55,7 @@ def _row(tiles: list[Tile], width: int) -> Tile:
     return np.vstack([row, np.full((_GAP, row.shape[1]), 40, np.uint8)])
 
 
-def _tile(view: SimulatedView) -> Tile:
+def _make_tile(view: SimulatedView) -> Tile:
     ds = dict(view.instances)[Intent.PRESENTATION]
     stored = np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns)
     grey = stored.astype(np.float32) / np.float32(2**ds.BitsStored - 1)

@@ -145,8 +145,8 @@ def rasterise_solid(
     for part in solid.parts:
         dx, dy, _ = to_pixels @ np.asarray(part.offset)
         near = max(part.semi_axes)
-        rows, columns = _within(y[:, 0], dy, near), _within(x[0], dx, near)
-        chord = _chord(part, to_pixels, x[:, columns] - dx, y[rows] - dy)
+        rows, columns = _find_range(y[:, 0], dy, near), _find_range(x[0], dx, near)
+        chord = _compute_chord(part, to_pixels, x[:, columns] - dx, y[rows] - dy)
         if part.weight < 0:
             hollow[rows, columns] += chord * -part.weight
         else:
@@ -159,12 +159,12 @@ def rasterise_solid(
     return Patch(row, column, np.asarray(pixels * solid.mu, dtype=np.float32))
 
 
-def _within(at: npt.NDArray[np.float64], middle: float, reach: float) -> slice:
-    first, last = np.searchsorted(at, (middle - reach, middle + reach))
+def _find_range(coordinates: npt.NDArray[np.float64], middle: float, reach: float) -> slice:
+    first, last = np.searchsorted(coordinates, (middle - reach, middle + reach))
     return slice(int(first), int(last))
 
 
-def _chord(
+def _compute_chord(
     part: Ellipsoid,
     to_pixels: npt.NDArray[np.float64],
     x: npt.NDArray[np.float64],

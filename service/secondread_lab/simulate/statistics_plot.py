@@ -33,7 +33,7 @@ class _Axes:
     x_max: float
     y_max: float
 
-    def at(self, x: float, y: float) -> tuple[int, int]:
+    def to_pixel(self, x: float, y: float) -> tuple[int, int]:
         """Return the pixel of a point; values beyond the range lie on its border."""
         across = min(max(x / self.x_max, 0.0), 1.0)
         up = min(max(y / self.y_max, 0.0), 1.0)
@@ -53,41 +53,47 @@ def draw_comparison(
     picture = np.full((460, 1120, 3), 255, np.uint8)
     ratios = _Axes(70, 60, 440, 320, 4.0, 1.6)
     noise = _Axes(640, 60, 440, 320, 1.0, 0.06)
-    _frame(picture, ratios, "octave band / finest band", [f"{0.4 * n:.1f}" for n in range(5)])
-    _frame(picture, noise, "noise (share of range) at grey", [f"{0.015 * n:.3f}" for n in range(5)])
+    _draw_frame(picture, ratios, "octave band / finest band", [f"{0.4 * n:.1f}" for n in range(5)])
+    _draw_frame(
+        picture, noise, "noise (share of range) at grey", [f"{0.015 * n:.3f}" for n in range(5)]
+    )
     for n, band in enumerate(_BANDS):
-        _write(picture, band, ratios.at(n + 0.2, 0.0), down=22)
+        _write_text(picture, band, ratios.to_pixel(n + 0.2, 0.0), down=22)
     for n in range(5):
-        _write(picture, f"{0.25 * n:.2f}", noise.at(0.25 * n, 0.0), down=22)
+        _write_text(picture, f"{0.25 * n:.2f}", noise.to_pixel(0.25 * n, 0.0), down=22)
     for group, color in ((simulated, SIMULATED), (real, REAL)):
-        for one in group:
-            _line(picture, [ratios.at(n + 0.5, v) for n, v in enumerate(one.ratios)], color)
-            points = zip(one.curve.grey, one.curve.deviation, strict=True)
-            _line(picture, [noise.at(float(x), float(y)) for x, y in points], color)
-    _write(picture, f"simulated ({len(simulated)})", (70, 440), color=SIMULATED)
-    _write(picture, f"real ({len(real)})", (240, 440), color=REAL)
+        for statistics in group:
+            _draw_line(
+                picture,
+                [ratios.to_pixel(n + 0.5, v) for n, v in enumerate(statistics.ratios)],
+                color,
+            )
+            points = zip(statistics.curve.grey, statistics.curve.deviation, strict=True)
+            _draw_line(picture, [noise.to_pixel(float(x), float(y)) for x, y in points], color)
+    _write_text(picture, f"simulated ({len(simulated)})", (70, 440), color=SIMULATED)
+    _write_text(picture, f"real ({len(real)})", (240, 440), color=REAL)
     written, data = cv2.imencode(".png", picture)
     if not written:
         raise OSError(f"{path}: the picture cannot be encoded")
     path.write_bytes(data.tobytes())
 
 
-def _frame(picture: Canvas, axes: _Axes, title: str, marks: Sequence[str]) -> None:
-    cv2.rectangle(picture, axes.at(0, axes.y_max), axes.at(axes.x_max, 0), _GREY, 1)
-    _write(picture, title, (axes.left, axes.top - 14))
+def _draw_frame(picture: Canvas, axes: _Axes, title: str, marks: Sequence[str]) -> None:
+    cv2.rectangle(picture, axes.to_pixel(0, axes.y_max), axes.to_pixel(axes.x_max, 0), _GREY, 1)
+    _write_text(picture, title, (axes.left, axes.top - 14))
     for n, mark in enumerate(marks):
-        x, y = axes.at(0, axes.y_max * n / (len(marks) - 1))
-        _write(picture, mark, (x - 50, y + 4))
+        x, y = axes.to_pixel(0, axes.y_max * n / (len(marks) - 1))
+        _write_text(picture, mark, (x - 50, y + 4))
 
 
-def _line(picture: Canvas, points: Sequence[tuple[int, int]], color: Color) -> None:
+def _draw_line(picture: Canvas, points: Sequence[tuple[int, int]], color: Color) -> None:
     cv2.polylines(picture, [np.array(points, np.int32)], False, color, 1, cv2.LINE_AA)
     for point in points:
         cv2.circle(picture, point, 3, color, -1, cv2.LINE_AA)
 
 
-def _write(
-    picture: Canvas, text: str, at: tuple[int, int], *, down: int = 0, color: Color = _BLACK
+def _write_text(
+    picture: Canvas, text: str, place: tuple[int, int], *, down: int = 0, color: Color = _BLACK
 ) -> None:
-    place = (at[0], at[1] + down)
+    place = (place[0], place[1] + down)
     cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, 1, cv2.LINE_AA)

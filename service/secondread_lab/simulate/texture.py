@@ -13,7 +13,7 @@ from secondread_lab.simulate.strokes import Canvas, TissueStrokes, number_sample
 
 
 @dataclass(frozen=True, slots=True)
-class _Streaks:
+class _StreakLayer:
     """One layer of streaks."""
 
     name: str
@@ -27,9 +27,9 @@ class _Streaks:
 
 
 _LAYERS = (
-    _Streaks("streaks along", Spectrum(2.7, 4.0, 0.20), 2.4, 12.0, 0.20),
-    _Streaks("streaks up", Spectrum(2.7, 3.0, 0.20), 2.2, 52.0, 0.18),
-    _Streaks("streaks down", Spectrum(2.7, 3.0, 0.20), 2.2, -38.0, 0.18),
+    _StreakLayer("streaks along", Spectrum(2.7, 4.0, 0.20), 2.4, 12.0, 0.20),
+    _StreakLayer("streaks up", Spectrum(2.7, 3.0, 0.20), 2.2, 52.0, 0.18),
+    _StreakLayer("streaks down", Spectrum(2.7, 3.0, 0.20), 2.2, -38.0, 0.18),
 )
 
 
@@ -65,7 +65,7 @@ class Texture:
         around = np.arctan2(across, ahead) * np.float32(self._APEX_MM + 0.6 * breast.depth_mm)
         self._angle = np.asarray(around + sway, dtype=np.float32)
 
-    def _field(
+    def _draw_field(
         self,
         name: str,
         pitch_mm: float,
@@ -92,17 +92,19 @@ class Texture:
 
     def draw_lumps(self) -> Map:
         """Return how much the share of gland varies below the size of a voxel, for a share of 1."""
-        fine = self._field("lumps", 0.15, Spectrum(2.8, 7.0, 0.18), 1.3)
+        fine = self._draw_field("lumps", 0.15, Spectrum(2.8, 7.0, 0.18), 1.3)
         return np.asarray(0.065 * fine, dtype=np.float32)
 
     def draw_streaks(self, share: Map) -> Map:
         """Return faint streaks, stronger where there is gland, in mm of gland."""
         total = np.zeros(self._canvas.shape, np.float32)
         for layer in _LAYERS:
-            field = self._field(layer.name, 0.15, layer.spectrum, layer.stretch, layer.slant_deg)
+            field = self._draw_field(
+                layer.name, 0.15, layer.spectrum, layer.stretch, layer.slant_deg
+            )
             # Bright wisps on a quieter ground: a log-normal law is skewed that way.
             total += np.exp(0.6 * field) * np.float32(layer.height_mm / 0.6)
-        gain = self._field("streaks gain", 0.8, Spectrum(3.0, 18.0, 1.5), 1.5)
+        gain = self._draw_field("streaks gain", 0.8, Spectrum(3.0, 18.0, 1.5), 1.5)
         total *= np.exp(0.4 * gain)
         return np.asarray(total * (1.3 - 0.6 * np.sqrt(share)), dtype=np.float32)
 

@@ -103,7 +103,7 @@ class Tissue:
 
     def thickness(self, compressed_mm: float) -> Map:
         """Return the path through the breast in mm: flat inside, rounded at the edge."""
-        return _rounded(self.distance, compressed_mm)
+        return _compute_path(self.distance, compressed_mm)
 
     def compute_attenuation(self, compressed_mm: float, aftermath: Aftermath | None = None) -> Map:
         """Return the attenuation along the beam."""
@@ -112,7 +112,7 @@ class Tissue:
             skin, strands = skin + aftermath.skin_mm, strands * np.float32(aftermath.strands)
         outer = self.thickness(compressed_mm)
         mean_skin = float(np.mean(skin[::16, ::16]))
-        inner = _rounded(self.distance - skin, compressed_mm - 2 * mean_skin)
+        inner = _compute_path(self.distance - skin, compressed_mm - 2 * mean_skin)
         soft = strands * np.clip(inner / np.float32(0.4 * compressed_mm), 0.0, 1.0)
         if aftermath is not None:
             scarred = np.clip(inner / np.float32(0.3 * compressed_mm), 0.0, 1.0)
@@ -131,7 +131,7 @@ class Tissue:
         return np.asarray(total, dtype=np.float32)
 
 
-def _rounded(distance: Map, thickness_mm: float) -> Map:
+def _compute_path(distance: Map, thickness_mm: float) -> Map:
     """Return the path through a slab of the given thickness with a rounded edge."""
     # Between the paddle and the support the free edge bulges to about a half circle.
     bulge = 0.55 * thickness_mm
@@ -141,25 +141,25 @@ def _rounded(distance: Map, thickness_mm: float) -> Map:
 
 def draw_tissue(breast: SimulatedBreast, view: View) -> Tissue:
     """Draw the tissue of a view."""
-    canvas = _canvas(breast, view)
+    canvas = _make_canvas(breast, view)
     volume = draw_gland_volume(breast)
-    share = _projected_share(volume, breast, view, canvas)
+    share = _project_gland(volume, breast, view, canvas)
     texture = Texture(breast, view, canvas)
     gland = np.clip(share + np.sqrt(share) * texture.draw_lumps() + 0.010, 0.0, 1.0)
     return Tissue(
         canvas=canvas,
-        distance=_skin_distance(breast, view, canvas),
+        distance=_compute_skin_distance(breast, view, canvas),
         gland=np.asarray(gland, dtype=np.float32),
         fibres=texture.draw_streaks(share)
-        + _strands(volume, breast, view, canvas, texture.draw_fibrils()),
-        muscle=_muscle(breast, view, canvas),
-        nipple=_nipple(breast, canvas),
-        skin=_skin(breast, view, canvas),
-        folds=_folds(breast, view, canvas),
+        + _draw_strands(volume, breast, view, canvas, texture.draw_fibrils()),
+        muscle=_draw_muscle(breast, view, canvas),
+        nipple=_draw_nipple(breast, canvas),
+        skin=_draw_skin(breast, view, canvas),
+        folds=_draw_folds(breast, view, canvas),
     )
 
 
-def _strands(
+def _draw_strands(
     volume: GlandVolume, breast: SimulatedBreast, view: View, canvas: Canvas, fibrils: TissueStrokes
 ) -> Map:
     """Return the line integral through septa, ligaments, ducts, vessels and fibrils."""
@@ -170,7 +170,7 @@ def _strands(
         return np.asarray(np.exp(-0.5 * along**2))
 
     def in_gland(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        share = volume.share_at(points)
+        share = volume.find_share(points)
         return in_slab(points) * (0.25 + 1.0 * share * (1.0 - 0.5 * share))
 
     large, small = _FOAMS
@@ -183,7 +183,7 @@ def _strands(
     return integrate_strokes(join_strokes((join_strokes(parts).project(axes), fibrils)), canvas)
 
 
-def _canvas(breast: SimulatedBreast, view: View) -> Canvas:
+def _make_canvas(breast: SimulatedBreast, view: View) -> Canvas:
     front = -breast.nipple_mm - 6.0
     outline = breast.outline(view)
     top = outline.upper.half_width_mm * 1.06
@@ -198,16 +198,16 @@ def _canvas(breast: SimulatedBreast, view: View) -> Canvas:
     return Canvas(PITCH_MM, top, front, shape)
 
 
-def _skin_distance(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
+def _compute_skin_distance(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     shape, depth, across = canvas.make_coarse_raster(0.8)
     outline = breast.outline(view)
     heights = np.linspace(-outline.lower.half_width_mm, canvas.top_mm + 40, 6000)
     if view.is_cc_like:
         heights = np.linspace(-outline.lower.half_width_mm, outline.upper.half_width_mm, 6000)
-    skin = np.stack([_edge(outline, breast, heights), heights], axis=-1)
+    skin = np.stack([_compute_edge(outline, breast, heights), heights], axis=-1)
     points = np.stack([depth, across], axis=-1).reshape(-1, 2)
     nearest = np.asarray(cKDTree(skin).query(points)[0]).reshape(shape)
-    inside = depth > _edge(outline, breast, across.astype(np.float64))
+    inside = depth > _compute_edge(outline, breast, across.astype(np.float64))
     signed = np.where(inside, nearest, -nearest)
     # Linear on purpose: OpenCV's cubic kernel does not keep a straight slope straight.
     size = canvas.shape[::-1]
@@ -215,7 +215,7 @@ def _skin_distance(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     return np.asarray(fine, dtype=np.float32)
 
 
-def _edge(
+def _compute_edge(
     outline: Outline, breast: SimulatedBreast, across: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Return the depth of the skin with the nipple, which stands out in profile."""
@@ -223,12 +223,10 @@ def _edge(
     return np.asarray(outline.edge(across) - nipple)
 
 
-def _projected_share(
-    volume: GlandVolume, breast: SimulatedBreast, view: View, canvas: Canvas
-) -> Map:
+def _project_gland(volume: GlandVolume, breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     gland, inside = volume.gland, volume.inside
     if view.is_mlo_like:
-        gland, inside = (_turned(v, breast.oblique_deg) for v in (gland, inside))
+        gland, inside = (_turn_volume(v, breast.oblique_deg) for v in (gland, inside))
     # Axes: depth, across, along; the mean along the beam over what is breast.
     along = (np.arange(volume.gland.shape[2], dtype=np.float32) + 0.5) * VOXEL_MM - volume.half_mm
     slab = np.exp(-0.5 * (along / np.float32(_SLAB * breast.half_width_mm)) ** 2)
@@ -247,7 +245,7 @@ def _projected_share(
     return np.clip(resize_map(np.asarray(flat, dtype=np.float32), canvas.shape), 0.0, 0.95)
 
 
-def _turned(volume: npt.NDArray[np.float32], angle_deg: float) -> npt.NDArray[np.float32]:
+def _turn_volume(volume: npt.NDArray[np.float32], angle_deg: float) -> npt.NDArray[np.float32]:
     """Return a volume turned about the depth axis, so that its last axis lies along the beam."""
     n = volume.shape[1]
     middle = (n - 1) / 2
@@ -257,7 +255,7 @@ def _turned(volume: npt.NDArray[np.float32], angle_deg: float) -> npt.NDArray[np
     return np.asarray(slices, dtype=np.float32)
 
 
-def _muscle(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
+def _draw_muscle(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     shape, depth, across = canvas.make_coarse_raster(0.25)
     rng = seed_stream(breast.seed, "muscle", breast.laterality.letter)
     if view.is_cc_like:
@@ -282,7 +280,7 @@ def _muscle(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     return resize_map((rise * rise * (3 - 2 * rise) * body).astype(np.float32), canvas.shape)
 
 
-def _nipple(breast: SimulatedBreast, canvas: Canvas) -> Map:
+def _draw_nipple(breast: SimulatedBreast, canvas: Canvas) -> Map:
     """Return what the nipple and the ducts' ends behind it add, in mm."""
     _, depth, across = canvas.make_coarse_raster(0.25)
     reach = ((depth - 1.0) / np.float32(breast.nipple_mm + 2.0)) ** 2 + (across / 6.5) ** 2
@@ -290,7 +288,7 @@ def _nipple(breast: SimulatedBreast, canvas: Canvas) -> Map:
     return resize_map(np.asarray(body, dtype=np.float32), canvas.shape)
 
 
-def _skin(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
+def _draw_skin(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     """Return the thickness of the skin: uneven along the edge, thicker at the areola."""
     shape, depth, across = canvas.make_coarse_raster(2.0)
     rng = seed_stream(breast.seed, "skin", breast.laterality.letter, view.name)
@@ -300,7 +298,7 @@ def _skin(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     return resize_map(skin.astype(np.float32), canvas.shape)
 
 
-def _folds(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
+def _draw_folds(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     """Return the folds of skin that the edges of the paddle raise at the chest wall."""
     shape, depth, across = canvas.make_coarse_raster(0.5)
     rng = seed_stream(breast.seed, "folds", breast.laterality.letter, view.name)

@@ -115,7 +115,7 @@ def draw_aftermath(
     rng = seed_stream(seed, "scar", breast.laterality.letter)
     # A scar contracts over the first years and then stays as it is.
     radius = 5.0 + 5.0 * math.exp(-max(years, 0.0) / 2.0)
-    core = _core(centre, radius, canvas, seed_stream(seed, "scar core", view.name))
+    core = _draw_core(centre, radius, canvas, seed_stream(seed, "scar core", view.name))
     spicules: list[TaperedCurve] = []
     for _ in range(26):
         heading = rng.normal(size=3)
@@ -135,7 +135,7 @@ def draw_aftermath(
     return Aftermath(added, 1.6 * swollen, 1.0 + 0.4 * swollen, place, pull)
 
 
-def _core(
+def _draw_core(
     centre: npt.NDArray[np.float64], radius: float, canvas: Canvas, rng: np.random.Generator
 ) -> Map:
     pitch = 0.4
@@ -152,13 +152,15 @@ def make_treatment_rows(
 ) -> list[tuple[str, ...]]:
     """Return the record of treatments, one row a procedure, in the order of the columns."""
     rows: list[tuple[str, ...]] = []
-    for one in treatments:
-        who = (patient_id, issuer, one.laterality.letter)
-        day = one.operated_on
-        rows.append((*who, "lumpectomy", day.isoformat(), day.isoformat(), one.clock_face))
-        if one.radiotherapy:
+    for treatment in treatments:
+        identity = (patient_id, issuer, treatment.laterality.letter)
+        day = treatment.operated_on
+        rows.append(
+            (*identity, "lumpectomy", day.isoformat(), day.isoformat(), treatment.clock_face)
+        )
+        if treatment.radiotherapy:
             begin, end = (day + timedelta(days=n) for n in (42, 70))
-            rows.append((*who, "radiotherapy", begin.isoformat(), end.isoformat(), ""))
+            rows.append((*identity, "radiotherapy", begin.isoformat(), end.isoformat(), ""))
     return rows
 
 

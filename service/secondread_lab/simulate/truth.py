@@ -61,7 +61,7 @@ def write_truth(path: Path, rows: Iterable[TruthRow]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(TRUTH_COLUMNS)
         for row in rows:
-            writer.writerow(_cell(getattr(row, name)) for name in TRUTH_COLUMNS)
+            writer.writerow(_format_cell(getattr(row, name)) for name in TRUTH_COLUMNS)
 
 
 def read_truth(path: Path) -> tuple[TruthRow, ...]:
@@ -77,15 +77,15 @@ def read_truth(path: Path) -> tuple[TruthRow, ...]:
         missing = set(REQUIRED_COLUMNS) - set(reader.fieldnames or ())
         if missing:
             raise InputError(f"{path}: columns missing: {', '.join(sorted(missing))}")
-        return tuple(_row(cells, f"{path}:{reader.line_num}") for cells in reader)
+        return tuple(_parse_row(cells, f"{path}:{reader.line_num}") for cells in reader)
 
 
-def _row(cells: dict[str, str | None], where: str) -> TruthRow:
+def _parse_row(cells: dict[str, str | None], where: str) -> TruthRow:
     def text(name: str) -> str:
         return (cells.get(name) or "").strip()
 
     def number(name: str) -> float | None:
-        return _number(text(name), name, where)
+        return _parse_number(text(name), name, where)
 
     row = TruthRow(
         sop_instance_uid=text("sop_instance_uid"),
@@ -112,7 +112,7 @@ def _row(cells: dict[str, str | None], where: str) -> TruthRow:
     return row
 
 
-def _number(text: str, name: str, where: str) -> float | None:
+def _parse_number(text: str, name: str, where: str) -> float | None:
     if not text:
         return None
     try:
@@ -121,7 +121,7 @@ def _number(text: str, name: str, where: str) -> float | None:
         raise InputError(f"{where}: {name} is {text!r}, a number is expected") from error
 
 
-def _cell(value: str | float | None) -> str:
+def _format_cell(value: str | float | None) -> str:
     if value is None:
         return ""
     # Two decimals: a hundredth of a pixel is finer than anything that is compared.

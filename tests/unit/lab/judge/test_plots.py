@@ -17,11 +17,11 @@ AXES = Axes((0.1, 10.0), "Clusters", "false", (0.1, 1, 10), logarithmic=True)
 
 
 def test_values_lie_where_the_axes_say() -> None:
-    assert AXES.at(0.1, 0.0) == (AXES.left, AXES.bottom)
-    assert AXES.at(10.0, 1.0) == (AXES.right, AXES.top)
+    assert AXES.to_picture(0.1, 0.0) == (AXES.left, AXES.bottom)
+    assert AXES.to_picture(10.0, 1.0) == (AXES.right, AXES.top)
     middle = (AXES.left + AXES.right) / 2, (AXES.top + AXES.bottom) / 2
-    assert AXES.at(1.0, 0.5) == pytest.approx(middle)
-    assert AXES.at(100.0, 2.0) == AXES.at(10.0, 1.0)
+    assert AXES.to_picture(1.0, 0.5) == pytest.approx(middle)
+    assert AXES.to_picture(100.0, 2.0) == AXES.to_picture(10.0, 1.0)
 
 
 def blue(path: Path) -> "np.ndarray[tuple[int, int], np.dtype[np.bool_]]":
@@ -36,7 +36,7 @@ def test_a_curve_ends_where_the_model_gives_no_more(tmp_path: Path) -> None:
     draw_froc(AXES, [NamedCurve("all", curve)], tmp_path / "froc.png")
     drawn = blue(tmp_path / "froc.png")
 
-    x, y = (round(v) for v in AXES.at(1.0, 0.5))
+    x, y = (round(v) for v in AXES.to_picture(1.0, 0.5))
     assert drawn[y, x]
     assert not drawn[:, x + 10 :].any()
 
@@ -45,7 +45,7 @@ def test_reliability_is_drawn_at_stated_and_observed(tmp_path: Path) -> None:
     found = Reliability((ReliabilityBin(0.2, 0.3, 10, 0.25, 0.75),), 0.5, 0.3, 10)
     draw_reliability({"clusters": found}, tmp_path / "r.png")
     axes = Axes((0.0, 1.0), "", "", ())
-    x, y = (round(v) for v in axes.at(0.25, 0.75))
+    x, y = (round(v) for v in axes.to_picture(0.25, 0.75))
     assert blue(tmp_path / "r.png")[y, x]
 
 
