@@ -3,7 +3,6 @@
 from datetime import date
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pydicom
 import pytest
@@ -15,7 +14,6 @@ from secondread_lab.simulate.detail_statistics import (
 )
 from secondread_lab.simulate.exam import ExamSpec, Seeds, simulate_exam
 from secondread_lab.simulate.phantom import Density
-from secondread_lab.simulate.statistics_plot import draw_comparison
 
 CASES: list[tuple[str, Density, str, int]] = [
     ("alpha", "b", "LCC", 21),
@@ -87,13 +85,3 @@ def test_the_noise_rises_with_grey_as_on_real_mammograms(
         theirs = [at(one, grey) for one in real]
         for one in simulated:
             assert 0.6 * min(theirs) < at(one, grey) < 1.6 * max(theirs), (one.name, grey)
-
-
-def test_the_plot_shows_both_groups(simulated: list[DetailStatistics], tmp_path: Path) -> None:
-    path = tmp_path / "bands.png"
-    draw_comparison(simulated[:2], simulated[2:], path)
-    picture = cv2.imread(str(path))
-    assert picture is not None
-    blue, red = (picture[..., k].astype(int) for k in (0, 2))
-    assert (blue - red > 100).sum() > 200
-    assert (red - blue > 100).sum() > 200

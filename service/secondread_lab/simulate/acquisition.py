@@ -16,7 +16,7 @@ from secondread_lab.simulate.fields import Map
 
 @dataclass(frozen=True, slots=True)
 class XRayDetector:
-    """What a unit's detector does to an image, whoever lies on it."""
+    """A unit's detector: its matrix, blur, noise and scatter."""
 
     rows: int
     columns: int
@@ -52,19 +52,19 @@ class Exposure:
     quanta_per_mm2: float
     """Quanta that reach the detector behind the average of the breast."""
     noise: bool = True
-    """False leaves both noises out, for measurements of truth."""
+    """False leaves both noises out, for measurements of the truth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """The detector's answer before it is stored."""
+    """The detector's signal before it is stored."""
 
     quanta: Map
     """Counts of quanta in each pixel, real-valued."""
     breast_quanta: float
     """The count that the exposure control aimed at behind the average of the breast."""
     lit: slice
-    """Columns that show breast, and air beside it; the others are air alone."""
+    """Columns that show the breast with some air beside it; the others show air alone."""
 
 
 def expose(
@@ -93,7 +93,7 @@ def expose(
     blurred = cv2.GaussianBlur(primary, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     per_pixel = exposure.quanta_per_mm2 * detector.pitch_mm**2
     air = per_pixel * float(np.exp(breast_level))
-    # Direct exposure clips when it is stored and is black when it is shown: no need for noise.
+    # Direct exposure is clipped when stored and black when displayed, so it needs no noise.
     quanta = np.full(attenuation.shape, np.float32(air * (1.0 + detector.scatter)))
     quanta[:, lit] = np.asarray(blurred, dtype=np.float32) * np.float32(air)
     if exposure.noise:
@@ -137,19 +137,19 @@ def compute_noise_sigma(
 def store_for_processing(signal: Signal, detector: XRayDetector) -> npt.NDArray[np.uint16]:
     """Return the stored values of a For Processing image: linear in exposure."""
     top = 2**detector.bits - 1
-    # The range is spent on the breast: direct exposure clips, as it does on real units.
+    # The range is used for the breast: direct exposure is clipped, as on real units.
     values = np.rint(signal.quanta * np.float32(0.1 * top / signal.breast_quanta))
     return np.asarray(np.clip(values, 0, top), dtype=np.uint16)
 
 
 def _add_scatter(primary: Map, detector: XRayDetector) -> Map:
-    # Scatter is smooth over centimetres; a sixteenth of the resolution shows all of it.
+    # Scatter is smooth over centimetres; a sixteenth of the resolution is enough.
     small = cv2.resize(primary, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     sigma = 12.0 / (16 * detector.pitch_mm)
     smooth = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     size = (primary.shape[1], primary.shape[0])
     scatter = cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR)
-    # Direct exposure outside the breast is no source: its scatter is the paddle's alone.
+    # Direct exposure beside the breast scatters in the paddle alone.
     veil = np.minimum(scatter, primary) * np.float32(detector.scatter)
     return np.asarray(primary + veil, dtype=np.float32)
 

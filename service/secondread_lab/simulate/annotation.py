@@ -1,4 +1,4 @@
-"""From what was put into a view to its truth rows and its mask."""
+"""Truth rows and mask of a view, from the solids that were put into it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ LABELS: dict[MarkClass, int] = {
     MarkClass.METAL: 3,
     MarkClass.SKIN: 4,
 }
-"""Pixel values of the masks; a cluster's label marks its calcifications."""
+"""Pixel values of the masks; the calcifications of a cluster have the cluster's label."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedSolid:
-    """One solid in the beam, and what it belongs to."""
+    """One solid in the beam, and the lesion that it belongs to."""
 
     solid: Solid
     kind: MarkClass
@@ -44,7 +44,7 @@ class AnnotatedSolid:
 
 @dataclass(frozen=True, slots=True)
 class SharedColumns:
-    """What all rows of one image share."""
+    """Columns that all rows of one image share."""
 
     vendor_family: str
     density: str
@@ -59,143 +59,134 @@ def list_solids(
     years: tuple[float, float | None],
     seed: int,
 ) -> tuple[AnnotatedSolid, ...]:
-    """Return every solid that a breast holds on a day.
+    """Return every solid that is in a breast on a day.
 
     Parameters
     ----------
     years
-        How many years the exam, and its own prior if there is one, lie before the current exam.
+        Years from the exam, and from its own prior if it has one, to the current exam.
     seed
         The history seed.
     """
-    items: list[AnnotatedSolid] = []
+    solids: list[AnnotatedSolid] = []
     now, before = years
     for lesion in lesions:
         spec, members = lesion.spec, lesion.list_members(now)
-        change = (
-            lesion.find_change(now, before).name.lower() if before is not None and members else ""
+        if not members:
+            continue
+        change = "" if before is None else lesion.find_change(now, before).name.lower()
+        middle = np.mean([solid.centre for _, solid in members], axis=0)
+        columns = (
+            spec.lesion_id,
+            spec.morphology.name.lower(),
+            spec.distribution.name.lower(),
+            change,
+            name_zone(middle, breast, treatment),
         )
-        place = np.mean([solid.centre for _, solid in members], axis=0) if members else None
-        items.extend(
-            AnnotatedSolid(
-                solid,
-                spec.kind,
-                number,
-                spec.lesion_id,
-                spec.morphology.name.lower(),
-                spec.distribution.name.lower(),
-                change,
-                name_zone(place, breast, treatment) if place is not None else "",
-            )
-            for number, solid in members
+        solids.extend(
+            AnnotatedSolid(solid, spec.kind, number, *columns) for number, solid in members
         )
     if treatment is not None and treatment.is_operated(breast.laterality, day):
-        items.extend(
+        solids.extend(
             AnnotatedSolid(solid, MarkClass.METAL, number, f"clip-{number}", zone="bed")
             for number, solid in enumerate(draw_bed_clips(breast, treatment, seed), start=1)
         )
-    return tuple(items)
+    return tuple(solids)
 
 
 def annotate_view(
-    items: Sequence[AnnotatedSolid],
+    solids: Sequence[AnnotatedSolid],
     image: ViewImage,
     shared: SharedColumns,
     instance_uids: Sequence[str],
 ) -> tuple[npt.NDArray[np.uint8], tuple[TruthRow, ...]]:
     """Return the mask of a view, and the truth rows of each of its instances."""
     visible = [
-        (item, footprint)
-        for item, footprint in zip(items, image.footprints, strict=True)
+        (annotated, footprint)
+        for annotated, footprint in zip(solids, image.footprints, strict=True)
         if footprint is not None
     ]
-    mask = draw_footprint_mask(
-        image.signal.quanta.shape[:2], ((LABELS[item.kind], mark) for item, mark in visible)
-    )
+    labelled = ((LABELS[annotated.kind], footprint) for annotated, footprint in visible)
+    mask = draw_footprint_mask(image.signal.quanta.shape[:2], labelled)
     rows = tuple(row for uid in instance_uids for row in make_truth_rows(uid, visible, shared))
     return mask, rows
 
 
 VisibleSolid = tuple[AnnotatedSolid, Footprint]
-"""A solid, and where an image shows it."""
+"""A solid, and its place in an image."""
 
 
 def make_truth_rows(
     uid: str, visible: Sequence[VisibleSolid], shared: SharedColumns
 ) -> list[TruthRow]:
-    """Return the rows of one image; without anything seen, the one that says so."""
+    """Return the rows of one image; without a visible solid, the row of kind ``none``."""
     if not visible:
         return [TruthRow(uid, NOTHING, density=shared.density, vendor_family=shared.vendor_family)]
     rows: list[TruthRow] = []
-    groups: dict[str, list[VisibleSolid]] = {}
-    for one in visible:
-        groups.setdefault(one[0].lesion_id, []).append(one)
-    for lesion_id, members in groups.items():
-        kind = members[0][0].kind
-        if kind is MarkClass.METAL:
-            rows += [_member_row(uid, one, MarkClass.METAL, "", shared) for one in members]
-            continue
-        grouped = len(members) > 1
-        if grouped:
-            rows.append(_group_row(uid, lesion_id, members, shared))
+    lesions: dict[str, list[VisibleSolid]] = {}
+    for annotated, footprint in visible:
+        lesions.setdefault(annotated.lesion_id, []).append((annotated, footprint))
+    for lesion_id, members in lesions.items():
+        kind, parent_id = members[0][0].kind, ""
+        if len(members) > 1 and kind is not MarkClass.METAL:
+            rows.append(_make_group_row(uid, members, shared))
+            parent_id = lesion_id
         member_kind = MarkClass.CALCIFICATION if kind is MarkClass.CLUSTER else kind
-        parent = lesion_id if grouped else ""
-        rows += [_member_row(uid, one, member_kind, parent, shared) for one in members]
+        rows += [
+            _make_member_row(uid, member, member_kind, parent_id, shared) for member in members
+        ]
     return rows
 
 
-def _group_row(
-    uid: str, lesion_id: str, members: Sequence[VisibleSolid], shared: SharedColumns
-) -> TruthRow:
-    boxes = np.array([mark.corners for _, mark in members])
-    x0, y0 = boxes[:, :2].min(axis=0)
-    x1, y1 = boxes[:, 2:].max(axis=0)
-    item = members[0][0]
-    size = np.hypot(
-        (x1 - x0) * shared.spacing.between_columns, (y1 - y0) * shared.spacing.between_rows
-    )
+def _make_group_row(uid: str, members: Sequence[VisibleSolid], shared: SharedColumns) -> TruthRow:
+    boxes = np.array([footprint.corners for _, footprint in members])
+    (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    spacing, first = shared.spacing, members[0][0]
     return TruthRow(
         uid,
-        item.kind.value,
+        first.kind.value,
         float(x0),
         float(y0),
         float(x1),
         float(y1),
-        id=lesion_id,
-        lesion_id=lesion_id,
-        morphology=item.morphology,
-        distribution=item.distribution,
-        cnr=median(mark.cnr for _, mark in members),
-        size_mm=float(size),
+        id=first.lesion_id,
+        lesion_id=first.lesion_id,
+        morphology=first.morphology,
+        distribution=first.distribution,
+        cnr=median(footprint.cnr for _, footprint in members),
+        size_mm=float(
+            np.hypot((x1 - x0) * spacing.between_columns, (y1 - y0) * spacing.between_rows)
+        ),
         density=shared.density,
         vendor_family=shared.vendor_family,
-        change=item.change,
-        zone=item.zone,
+        change=first.change,
+        zone=first.zone,
     )
 
 
-def _member_row(
-    uid: str, visible: VisibleSolid, kind: MarkClass, parent: str, shared: SharedColumns
+def _make_member_row(
+    uid: str, member: VisibleSolid, kind: MarkClass, parent_id: str, shared: SharedColumns
 ) -> TruthRow:
-    item, mark = visible
-    half = 0.5 * max(mark.corners[2] - mark.corners[0], mark.corners[3] - mark.corners[1])
-    col, row = mark.centre.col, mark.centre.row
+    annotated, footprint = member
+    x0, y0, x1, y1 = footprint.corners
     # A box of equal sides about the centre of mass: its middle is the position, to a fraction.
+    half, centre = 0.5 * max(x1 - x0, y1 - y0), footprint.centre
+    lesion_id = annotated.lesion_id
     return TruthRow(
         uid,
         kind.value,
-        col - half,
-        row - half,
-        col + half,
-        row + half,
-        id=item.lesion_id if kind is MarkClass.METAL else f"{item.lesion_id}.{item.number}",
-        parent_id=parent,
-        lesion_id=item.lesion_id,
-        morphology=item.morphology,
-        cnr=mark.cnr,
-        size_mm=item.solid.size_mm,
+        centre.col - half,
+        centre.row - half,
+        centre.col + half,
+        centre.row + half,
+        id=lesion_id if kind is MarkClass.METAL else f"{lesion_id}.{annotated.number}",
+        parent_id=parent_id,
+        lesion_id=lesion_id,
+        morphology=annotated.morphology,
+        cnr=footprint.cnr,
+        size_mm=annotated.solid.size_mm,
         density=shared.density,
         vendor_family=shared.vendor_family,
-        change=item.change,
-        zone=item.zone,
+        change=annotated.change,
+        zone=annotated.zone,
     )

@@ -117,7 +117,7 @@ def _draw_ligaments(breast: SimulatedBreast) -> list[TaperedCurve]:
         length = float(np.clip(rng.lognormal(2.6, 0.5), 5, 45))
         width = float(np.clip(rng.lognormal(-1.3, 0.45), 0.12, 0.9))
         points = draw_wandering_line(rng, start, heading, length, bend=0.03)
-        # A ligament is a sheet; where it is seen edge-on it is deeper than it is wide.
+        # A ligament is a sheet; seen edge-on it is deeper than wide.
         curves.append(TaperedCurve(points, width, 0.12, density=float(rng.uniform(0.6, 3.0))))
     return curves
 
@@ -126,13 +126,12 @@ _STEP_MM = 0.15
 """Distance between the samples of a curve."""
 
 _FADING_MM = 4.0
-"""Length over which a curve fades in and out: nothing in a breast ends abruptly."""
+"""Length over which a curve fades in and out, since nothing in a breast ends abruptly."""
 
 
 def sample_curves(curves: Iterable[TaperedCurve]) -> TissueStrokes:
     """Return curves as strokes."""
-    known = list(curves)
-    points, volumes, widths = zip(*(_sample_curve(curve) for curve in known), strict=True)
+    points, volumes, widths = zip(*(_sample_curve(curve) for curve in curves), strict=True)
     return TissueStrokes(
         *(np.concatenate(part).astype(np.float32) for part in (points, volumes, widths))
     )

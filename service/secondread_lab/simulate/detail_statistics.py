@@ -1,8 +1,8 @@
-"""Statistics of detail and noise, in which a simulated mammogram can be told from a real one.
+"""Statistics of detail and noise that show how a simulated mammogram differs from a real one.
 
 A simulated image that looks right by eye can have twice the structure of a real one between the
 noise and the fibres, which is where a detector looks. The strength of each octave of detail
-against the finest, noise-like one, and the noise at each grey, tell the two apart.
+relative to the finest, noise-like one, and the noise at each grey level, show the difference.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ REAL_RATIOS = ((0.40, 0.47), (0.53, 0.64), (0.67, 0.83), (0.76, 1.03))
 units' processing weights the bands otherwise."""
 
 _EDGE_MM = 7.0
-"""What lies nearer to the skin than this is no interior: the skin's edge is no texture."""
+"""What is nearer to the skin is not interior, since the skin's edge is not texture."""
 
 
 def interior(bright: Image, pitch_mm: float) -> Mask:
@@ -37,7 +37,7 @@ def interior(bright: Image, pitch_mm: float) -> Mask:
     lit = (small > 0.035 * float(np.percentile(small, 99.5))).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(lit)
     breast = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
-    # The chest wall is no skin: the breast goes on beyond the borders that it touches.
+    # The chest wall is not skin: the breast continues beyond the borders that it touches.
     margin = 40
     beyond = cv2.copyMakeBorder(breast, *(margin,) * 4, cv2.BORDER_REPLICATE)
     distance = cv2.distanceTransform(beyond, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -49,7 +49,7 @@ def interior(bright: Image, pitch_mm: float) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class DetailStatistics:
-    """What is compared between simulated and real images."""
+    """The statistics of one image."""
 
     name: str
     ratios: tuple[float, ...]

@@ -1,7 +1,7 @@
 """A simulated view as a DICOM object of the two digital mammography image classes.
 
 PS3.3 A.27 (Digital Mammography X-Ray Image IOD). Patient, institution and manufacturer are
-plainly invented.
+obviously invented.
 """
 
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ _BREAST = Code("76752008", "SCT", "Breast")
 
 @dataclass(frozen=True, slots=True)
 class StudyIdentity:
-    """What all images of one study share."""
+    """Identity that all images of one study share."""
 
     key: str
-    """What UIDs are derived from; equal keys give equal UIDs."""
+    """Text that UIDs are derived from; equal keys give equal UIDs."""
     patient_id: str
     taken_at: datetime
     """Of the study; its images follow a minute apart."""
@@ -50,7 +50,7 @@ class StudyIdentity:
 
 @dataclass(frozen=True, slots=True)
 class ViewIdentity:
-    """What distinguishes one image."""
+    """Identity of one image within its study."""
 
     study: StudyIdentity
     laterality: Laterality
@@ -97,7 +97,7 @@ def build_mammogram(
     _add_acquisition(ds, identity, positioning, vendor)
     _add_grey_scale(ds, intent, vendor, detector)
     ds.Rows, ds.Columns = pixels.shape
-    # A zero byte pads an odd length; pixels of two bytes never have one.
+    # Pixel Data has an even length (PS3.5 section 8.1.1): pixels of two bytes need no padding.
     ds.PixelData = pixels.astype("<u2").tobytes()
     ds["PixelData"].VR = "OW"
     return ds

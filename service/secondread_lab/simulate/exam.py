@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset
@@ -26,6 +25,7 @@ from secondread_lab.simulate.lesion_history import draw_lesion
 from secondread_lab.simulate.markers import draw_label_mask, draw_scar_wire, make_nipple_ball
 from secondread_lab.simulate.metal import draw_metal
 from secondread_lab.simulate.phantom import SimulatedBreast, draw_breast
+from secondread_lab.simulate.pictures import write_picture
 from secondread_lab.simulate.processing import render_for_presentation
 from secondread_lab.simulate.projection import (
     Frame,
@@ -37,6 +37,7 @@ from secondread_lab.simulate.seeds import seed_stream
 from secondread_lab.simulate.spec import TAKEN_AT, ExamName, ExamSpec, Seeds
 from secondread_lab.simulate.tissue import Tissue, draw_tissue
 from secondread_lab.simulate.treated_breast import (
+    TreatmentSpec,
     draw_aftermath,
     make_treatment_rows,
     write_treatments,
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 Progress = Callable[[str], None]
-"""Is told, in words for a person, what has just been made."""
+"""Called after each view with a line of text about it, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class SimulatedView:
     mask: npt.NDArray[np.uint8]
     """Labels of `annotation.LABELS` where the noise-free contrast of a solid is visible."""
     scene: Scene
-    """What stood in the beam, and how it lay."""
+    """What was in the beam, and how it was positioned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class SimulatedExam:
 
 @dataclass(frozen=True, slots=True)
 class ExamFiles:
-    """What `write_exam` wrote."""
+    """The files of an exam on disk."""
 
     current: tuple[Path, ...]
     """DICOM files of the study, views in hanging order."""
@@ -130,7 +131,7 @@ def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -
             path = target / f"{label}{'' if intent is Intent.PRESENTATION else '-raw'}.dcm"
             ds.save_as(path, enforce_file_format=True)
             written[view.exam].append(path)
-        masks.append(_write_mask(folder / "masks" / f"{view.exam}-{label}.png", view.mask))
+        masks.append(write_picture(folder / "masks" / f"{view.exam}-{label}.png", view.mask))
         rows.extend(view.rows)
     truth, treatments = folder / "truth.csv", folder / "treatments.csv"
     write_truth(truth, rows)
@@ -141,164 +142,166 @@ def write_exam(spec: ExamSpec, folder: Path, progress: Progress | None = None) -
 
 
 def simulate_views(spec: ExamSpec, progress: Progress | None = None) -> Iterator[SimulatedView]:
-    """Make one view after another; the tissue of a view is drawn once for all exams."""
+    """Simulate one view after another; the tissue of a view is drawn once for all exams."""
     for number, label in enumerate(spec.views, start=1):
         laterality, view = _parse_label(label)
-        breast = _draw_breast(spec, laterality)
+        breast = draw_breast(spec.seeds.anatomy, laterality, density=spec.density, size=spec.size)
         tissue = draw_tissue(breast, view)
         for exam, years_before in spec.exams:
             simulated = _simulate_view(
-                spec, _Target(exam, years_before, breast, view, number), tissue
+                _Acquisition(spec, exam, years_before, breast, view, number), tissue
             )
             if progress is not None:
                 progress(f"simulated {exam} {simulated.identity.label}")
             yield simulated
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Which view of which exam."""
+def _parse_label(label: str) -> tuple[Laterality, View]:
+    laterality = Laterality.from_letter(label[:1])
+    if laterality is None or label[1:] not in {"CC", "MLO"}:
+        raise ValueError(f"{label!r} is not a view that is simulated: RCC, LCC, RMLO, LMLO")
+    return laterality, View[label[1:]]
 
+
+@dataclass(frozen=True, slots=True)
+class _Acquisition:
+    """One view of one exam."""
+
+    spec: ExamSpec
     exam: ExamName
     years_before: float
     breast: SimulatedBreast
     view: View
     number: int
 
+    @property
+    def day(self) -> date:
+        """Date of the exam."""
+        return self.spec.find_date(self.years_before)
 
-def _simulate_view(spec: ExamSpec, target: _Target, tissue: Tissue) -> SimulatedView:
-    vendor, detector = spec.find_vendor(target.exam), spec.find_detector(target.exam)
-    scene = _arrange_scene(spec, target, tissue, detector)
-    items = _list_solids(spec, target)
+    @property
+    def detector(self) -> XRayDetector:
+        """Detector of the exam's unit."""
+        return self.spec.find_detector(self.exam)
+
+    @property
+    def treatment(self) -> TreatmentSpec | None:
+        """Treatment of the breast before the exam."""
+        treatment = self.spec.treatment
+        is_treated = treatment and treatment.is_operated(self.breast.laterality, self.day)
+        return treatment if is_treated else None
+
+    def seed_stream(self, name: str) -> np.random.Generator:
+        """Return a random stream of this image."""
+        names = (name, self.exam, self.breast.laterality.letter, self.view.name)
+        return seed_stream(self.spec.seeds.acquisition, *names)
+
+
+def _simulate_view(acquisition: _Acquisition, tissue: Tissue) -> SimulatedView:
+    spec, detector = acquisition.spec, acquisition.detector
+    vendor = spec.find_vendor(acquisition.exam)
+    scene = _arrange_scene(acquisition, tissue)
+    solids = _list_solids(acquisition)
     image = expose_view(
         scene,
-        (item.solid for item in items),
+        (annotated.solid for annotated in solids),
         Exposure(vendor.quanta_per_mm2, spec.noise),
-        seed_stream(spec.seeds.acquisition, "noise", target.exam, *_stream_names(target)),
+        acquisition.seed_stream("noise"),
     )
     identity = ViewIdentity(
-        _identify_study(spec, target),
-        target.breast.laterality,
-        target.view,
-        target.number,
+        _identify_study(acquisition),
+        acquisition.breast.laterality,
+        acquisition.view,
+        acquisition.number,
         has_source=Intent.PROCESSING in spec.intents,
     )
-    instances = tuple(
-        (
-            intent,
-            build_mammogram(
-                identity,
-                intent,
-                _make_pixels(image.signal, intent, spec, target),
-                vendor,
-                detector,
-                scene.layout.positioning,
-            ),
-        )
-        for intent in spec.intents
-    )
-    shared = SharedColumns(vendor.name, target.breast.density, detector.spacing)
+    instances = []
+    for intent in spec.intents:
+        pixels = _make_pixels(image.signal, intent, acquisition)
+        positioning = scene.layout.positioning
+        ds = build_mammogram(identity, intent, pixels, vendor, detector, positioning)
+        instances.append((intent, ds))
+    shared = SharedColumns(vendor.name, acquisition.breast.density, detector.spacing)
     uids = [ds.SOPInstanceUID for _, ds in instances]
-    mask, rows = annotate_view(items, image, shared, uids)
-    return SimulatedView(target.exam, identity, instances, rows, mask, scene)
+    mask, rows = annotate_view(solids, image, shared, uids)
+    return SimulatedView(acquisition.exam, identity, tuple(instances), rows, mask, scene)
 
 
 def _make_pixels(
-    signal: Signal, intent: Intent, spec: ExamSpec, target: _Target
+    signal: Signal, intent: Intent, acquisition: _Acquisition
 ) -> npt.NDArray[np.uint16]:
-    detector = spec.find_detector(target.exam)
+    spec, detector = acquisition.spec, acquisition.detector
     if intent is Intent.PROCESSING:
         return store_for_processing(signal, detector)
-    processing = spec.find_vendor(target.exam).processing
+    processing = spec.find_vendor(acquisition.exam).processing
     pixels = render_for_presentation(signal, processing, detector.pitch_mm)
     if spec.labelled:
-        text = target.breast.laterality.letter + target.view.name
-        side = find_chest_wall_side(target.breast.laterality)
+        laterality = acquisition.breast.laterality
+        text, side = laterality.letter + acquisition.view.name, find_chest_wall_side(laterality)
         letters = draw_label_mask(pixels.shape, text, detector.pitch_mm, side, spec.text)
         inverted = processing.photometric == "MONOCHROME1"
         pixels[letters] = 0 if inverted else 2**processing.bits - 1
     return pixels
 
 
-def _parse_label(label: str) -> tuple[Laterality, View]:
-    laterality = Laterality.from_letter(label[:1])
-    if laterality is None or label[1:] not in {"CC", "MLO"}:
-        raise ValueError(f"{label!r} is no view: RCC, LCC, RMLO and LMLO are simulated")
-    return laterality, View[label[1:]]
-
-
-def _draw_breast(spec: ExamSpec, laterality: Laterality) -> SimulatedBreast:
-    return draw_breast(spec.seeds.anatomy, laterality, density=spec.density, size=spec.size)
-
-
-def _arrange_scene(
-    spec: ExamSpec, target: _Target, tissue: Tissue, detector: XRayDetector
-) -> Scene:
-    breast = target.breast
-    frame = Frame(
-        detector.rows, detector.columns, detector.spacing, find_chest_wall_side(breast.laterality)
-    )
-    # The prior is another acquisition: another lie, from a seed of its own.
-    seed = int(seed_stream(spec.seeds.acquisition, target.exam).integers(2**32))
-    layout = ViewLayout(frame, draw_positioning(breast, target.view, frame, seed))
+def _arrange_scene(acquisition: _Acquisition, tissue: Tissue) -> Scene:
+    spec, breast, view = acquisition.spec, acquisition.breast, acquisition.view
+    detector, treatment = acquisition.detector, acquisition.treatment
+    side = find_chest_wall_side(breast.laterality)
+    frame = Frame(detector.rows, detector.columns, detector.spacing, side)
+    # The prior is another acquisition: it is positioned anew, from a seed of its own.
+    seed = int(seed_stream(spec.seeds.acquisition, acquisition.exam).integers(2**32))
+    layout = ViewLayout(frame, draw_positioning(breast, view, frame, seed))
     added = None
-    treatment = spec.treatment
-    day = spec.find_date(target.years_before)
-    if treatment is not None and treatment.is_operated(breast.laterality, day):
-        added = draw_aftermath(
-            breast, target.view, treatment, day, tissue.canvas, spec.seeds.history
-        )
+    if treatment is not None:
+        history = spec.seeds.history
+        added = draw_aftermath(breast, view, treatment, acquisition.day, tissue.canvas, history)
     paddle = None
     if spec.paddle_edge:
-        rng = seed_stream(spec.seeds.acquisition, "paddle", target.exam, *_stream_names(target))
-        paddle = float(rng.uniform(1.5, 7.0))
-    return Scene(breast, target.view, tissue, layout, detector, added, paddle)
+        paddle = float(acquisition.seed_stream("paddle").uniform(1.5, 7.0))
+    return Scene(breast, view, tissue, layout, detector, added, paddle)
 
 
-def _list_solids(spec: ExamSpec, target: _Target) -> tuple[AnnotatedSolid, ...]:
-    breast = target.breast
+def _list_solids(acquisition: _Acquisition) -> tuple[AnnotatedSolid, ...]:
+    spec, breast = acquisition.spec, acquisition.breast
     lesions = [
         draw_lesion(lesion, breast, spec.seeds.history, spec.prior_years or 1.0)
         for lesion in spec.lesions
         if lesion.laterality is breast.laterality
     ]
-    prior = spec.prior_years if target.exam == "current" else None
-    day = spec.find_date(target.years_before)
+    prior = spec.prior_years if acquisition.exam == "current" else None
+    years = (acquisition.years_before, prior)
     in_tissue = list_solids(
-        lesions, breast, spec.treatment, day, (target.years_before, prior), spec.seeds.history
+        lesions, breast, spec.treatment, acquisition.day, years, spec.seeds.history
     )
-    return (*in_tissue, *_list_markers(spec, breast, day), *_list_metal(spec, breast))
+    return (*in_tissue, *_list_markers(acquisition), *_list_metal(acquisition))
 
 
-def _list_markers(spec: ExamSpec, breast: SimulatedBreast, day: date) -> Iterator[AnnotatedSolid]:
+def _list_markers(acquisition: _Acquisition) -> Iterator[AnnotatedSolid]:
+    spec, breast, treatment = acquisition.spec, acquisition.breast, acquisition.treatment
     if "nipple" in spec.markers:
         yield AnnotatedSolid(make_nipple_ball(breast), MarkClass.METAL, 1, "marker-nipple")
-    treatment = spec.treatment
-    if (
-        "scar" in spec.markers
-        and treatment is not None
-        and treatment.is_operated(breast.laterality, day)
-    ):
+    if "scar" in spec.markers and treatment is not None:
         solid = draw_scar_wire(breast, treatment, spec.seeds.history)
         yield AnnotatedSolid(solid, MarkClass.METAL, 1, "marker-scar")
 
 
-def _list_metal(spec: ExamSpec, breast: SimulatedBreast) -> Iterator[AnnotatedSolid]:
-    so_far: Counter[str] = Counter()
-    for piece in spec.metal:
+def _list_metal(acquisition: _Acquisition) -> Iterator[AnnotatedSolid]:
+    counts: Counter[str] = Counter()
+    breast, seed = acquisition.breast, acquisition.spec.seeds.history
+    for piece in acquisition.spec.metal:
         if piece.laterality is breast.laterality:
-            for solid in draw_metal(piece, breast, spec.seeds.history):
-                so_far[piece.kind] += 1
-                number = so_far[piece.kind]
+            for solid in draw_metal(piece, breast, seed):
+                counts[piece.kind] += 1
+                number = counts[piece.kind]
                 yield AnnotatedSolid(solid, MarkClass.METAL, number, f"{piece.kind}-{number}")
 
 
-def _identify_study(spec: ExamSpec, target: _Target) -> StudyIdentity:
-    day = spec.find_date(target.years_before)
+def _identify_study(acquisition: _Acquisition) -> StudyIdentity:
     return StudyIdentity(
-        key=spec.key,
-        patient_id=_make_patient_id(spec),
-        taken_at=datetime.combine(day, TAKEN_AT, tzinfo=UTC),
+        key=acquisition.spec.key,
+        patient_id=_make_patient_id(acquisition.spec),
+        taken_at=datetime.combine(acquisition.day, TAKEN_AT, tzinfo=UTC),
     )
 
 
@@ -309,16 +312,3 @@ def _make_patient_id(spec: ExamSpec) -> str:
 def _make_treatment_rows(spec: ExamSpec) -> list[tuple[str, ...]]:
     treatments = () if spec.treatment is None else (spec.treatment,)
     return make_treatment_rows(_make_patient_id(spec), ISSUER, treatments)
-
-
-def _stream_names(target: _Target) -> tuple[str, str]:
-    return target.breast.laterality.letter, target.view.name
-
-
-def _write_mask(path: Path, mask: npt.NDArray[np.uint8]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ok, data = cv2.imencode(".png", mask)
-    if not ok:
-        raise OSError(f"{path}: the mask could not be encoded")
-    path.write_bytes(data.tobytes())
-    return path

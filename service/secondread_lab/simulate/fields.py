@@ -26,7 +26,7 @@ class Spectrum:
     beta: float
     """Exponent of the fall with frequency."""
     outer_mm: float
-    """Structures larger than this are no stronger than those of this size."""
+    """Structures larger than this are as strong as those of this size."""
     inner_mm: float = 0.0
     """Structures smaller than this are smoothed away."""
 

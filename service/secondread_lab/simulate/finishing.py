@@ -1,8 +1,8 @@
 """Stages that only some vendors' processing has: noise reduction, sharpening, local contrast.
 
-They are what makes the held-out families different in kind: shrinkage of the finest octaves
-takes faint calcifications with the noise, a halo darkens what surrounds a bright spot, and local
-contrast normalisation makes the same calcification strong in even tissue and weak in busy tissue.
+They make the held-out families different in kind: shrinkage of the finest octaves removes faint
+calcifications with the noise, a halo darkens the surroundings of a bright spot, and local contrast
+normalisation makes the same calcification strong in even tissue and weak in busy tissue.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from secondread_lab.simulate.fields import Map
 
 @dataclass(frozen=True, slots=True)
 class Shrinkage:
-    """Noise reduction: weak detail of the finest octaves is taken out, strong detail kept."""
+    """Noise reduction: weak detail of the finest octaves is removed, strong detail kept."""
 
     octaves: int
     """How many of the finest octaves."""
@@ -23,9 +23,9 @@ class Shrinkage:
     """Detail of this many robust standard deviations of its octave keeps half of its height."""
 
     def apply(self, detail: Map) -> Map:
-        """Return an octave of detail without what is weak in it (Wiener's weighting)."""
+        """Return an octave of detail without its weak parts (Wiener's weighting)."""
         sample = np.abs(detail[::4, ::4])
-        # Air has no detail and would pull the estimate to nothing.
+        # Air has no detail and would pull the estimate to zero.
         sample = sample[sample > 0]
         level = 1.4826 * float(np.median(sample)) if sample.size else 0.0
         power = detail * detail

@@ -34,7 +34,7 @@ _LIP_MM = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Where a solid is in an image, and how strong; all free of noise, after the blur."""
+    """Where a solid is in an image and how strong it is, without noise and after the blur."""
 
     centre: PointPx
     """Centre of mass of its contrast."""
@@ -48,48 +48,11 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class ViewImage:
-    """The detector's signal of one view, and where each of the solids is."""
+    """The detector's signal of one view, and where each solid is."""
 
     signal: Signal
     footprints: tuple[Footprint | None, ...]
-    """In the order of the solids; None for one that lies outside the image."""
-
-
-def expose_view(
-    scene: "Scene", solids: Iterable[Solid], exposure: Exposure, rng: np.random.Generator
-) -> ViewImage:
-    """Expose one view.
-
-    Parameters
-    ----------
-    scene
-        What stands in the beam, apart from the solids.
-    rng
-        Stream of the noise.
-    """
-    attenuation = scene.compute_attenuation()
-    level = _measure_level(attenuation)
-    axes = scene.layout.compute_pixel_axes() @ compute_beam_axes(scene.breast, scene.view)
-    footprints: list[Footprint | None] = []
-    patches: list[Patch] = []
-    for solid in solids:
-        turned = scene.compute_local_axes(solid) if _is_long(solid) else axes
-        patch = rasterise_solid(
-            solid, scene.project_point(solid.centre), turned, scene.detector.pitch_mm
-        )
-        if patch is None or not _fits(patch, attenuation):
-            footprints.append(None)
-            continue
-        patches.append(patch)
-        row, column = patch.middle
-        here = float(attenuation[row, column])
-        sigma = compute_noise_sigma(here, level, scene.detector, exposure.quanta_per_mm2)
-        footprints.append(_blur_and_measure(patch, scene.detector, sigma))
-    for patch in patches:
-        n, m = patch.attenuation.shape
-        attenuation[patch.row : patch.row + n, patch.column : patch.column + m] += patch.attenuation
-    signal = expose(attenuation, level, scene.detector, exposure, rng)
-    return ViewImage(signal, tuple(footprints))
+    """In the order of the solids; None for one that is outside the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +67,14 @@ class Scene:
     aftermath: Aftermath | None = None
     """What a treatment has changed."""
     paddle_mm: float | None = None
-    """How far before the chest wall border the rear edge of the paddle lies; None: not shown."""
+    """Distance of the paddle's rear edge from the chest wall border; None where it is not shown."""
 
     def compute_attenuation(self) -> Map:
         """Return the line integrals of the tissue in each pixel of the image."""
         compressed = self.layout.positioning.thickness_mm
         lines = self.tissue.compute_attenuation(compressed, self.aftermath)
         canvas = self.tissue.canvas
-        # What lies farther than the canvas from the chest wall is air.
+        # Farther from the chest wall than the canvas there is air.
         visible_columns = self.layout.find_columns_behind(canvas.front_mm)
         depth, across = self.layout.compute_view_maps(visible_columns)
         if self.aftermath is not None:
@@ -142,7 +105,7 @@ class Scene:
         return self.layout.to_px(float(depth), float(across))
 
     def compute_local_axes(self, solid: Solid) -> npt.NDArray[np.float64]:
-        """Return the matrix from breast axes to (column, row, beam) as the breast is bent there."""
+        """Return the matrix from breast axes to (column, row, beam) where the solid is."""
         to_view = compute_beam_axes(self.breast, self.view)
         columns = []
         for axis in np.eye(3):
@@ -153,16 +116,49 @@ class Scene:
         return np.array(columns).T
 
 
+def expose_view(
+    scene: Scene, solids: Iterable[Solid], exposure: Exposure, rng: np.random.Generator
+) -> ViewImage:
+    """Expose one view.
+
+    Parameters
+    ----------
+    scene
+        What is in the beam besides the solids.
+    rng
+        Stream of the noise.
+    """
+    attenuation = scene.compute_attenuation()
+    level = _measure_level(attenuation)
+    axes = scene.layout.compute_pixel_axes() @ compute_beam_axes(scene.breast, scene.view)
+    footprints: list[Footprint | None] = []
+    patches: list[Patch] = []
+    for solid in solids:
+        turned = scene.compute_local_axes(solid) if _is_long(solid) else axes
+        patch = rasterise_solid(
+            solid, scene.project_point(solid.centre), turned, scene.detector.pitch_mm
+        )
+        if patch is None or not patch.fits_in(attenuation.shape):
+            footprints.append(None)
+            continue
+        patches.append(patch)
+        here = float(attenuation[patch.middle])
+        sigma = compute_noise_sigma(here, level, scene.detector, exposure.quanta_per_mm2)
+        footprints.append(_blur_and_measure(patch, scene.detector, sigma))
+    for patch in patches:
+        attenuation[patch.window] += patch.attenuation
+    signal = expose(attenuation, level, scene.detector, exposure, rng)
+    return ViewImage(signal, tuple(footprints))
+
+
 def draw_footprint_mask(
     shape: tuple[int, int], labelled: Iterable[tuple[int, Footprint]]
 ) -> npt.NDArray[np.uint8]:
-    """Return an image of labels: each footprint's where its contrast is visible, else 0."""
+    """Return an image of labels: a footprint's label where its contrast is visible, 0 elsewhere."""
     mask = np.zeros(shape, np.uint8)
     for label, footprint in labelled:
-        patch = footprint.contrast
-        n, m = patch.attenuation.shape
-        window = mask[patch.row : patch.row + n, patch.column : patch.column + m]
-        window[patch.attenuation >= VISIBLE_SHARE * patch.attenuation.max()] = label
+        contrast = footprint.contrast.attenuation
+        mask[footprint.contrast.window][contrast >= VISIBLE_SHARE * contrast.max()] = label
     return mask
 
 
@@ -170,19 +166,13 @@ _LONG_MM = 2.0
 
 
 def _is_long(solid: Solid) -> bool:
-    """Whether a solid reaches so far that the breast's bend would break it from its neighbours."""
+    """Whether a solid is so long that the breast's bend would separate it from its neighbours."""
     return any(float(np.linalg.norm(part.offset)) > _LONG_MM for part in solid.parts)
 
 
 def _measure_level(attenuation: Map) -> float:
     sample = attenuation[::8, ::8]
     return float(np.median(sample[sample > 0.5 * np.percentile(sample, 99)]))
-
-
-def _fits(patch: Patch, image: Map) -> bool:
-    n, m = patch.attenuation.shape
-    inside_rows = patch.row >= 0 and patch.row + n <= image.shape[0]
-    return inside_rows and patch.column >= 0 and patch.column + m <= image.shape[1]
 
 
 def _blur_and_measure(patch: Patch, detector: XRayDetector, sigma: float) -> Footprint:

@@ -1,10 +1,10 @@
 """Simulated calcifications in real mammograms, put in where contrast and noise are made.
 
-A For Presentation image no longer says what its grey levels were in exposure. But quantum noise
-is about the same everywhere in exposure behind a breast (exposure control and equalisation see to
-that), so that what it has become at each grey says how steep the grey scale is there: adding
-contrast in units of the noise, along the curve that makes noise even, is adding it in the
-exposure domain. Only the pixels under a calcification change.
+A For Presentation image no longer holds the exposure behind its grey levels. But behind a breast
+quantum noise is about the same everywhere in exposure (exposure control and equalisation see to
+that), so the noise at each grey level shows how steep the grey scale is there. Contrast that is
+added in units of that noise is therefore added in the exposure domain. Only the pixels under a
+calcification change.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from secondread.codes import Distribution, Morphology
 from secondread.detect.bands import measure_noise_curve, split_finest_band
 from secondread.errors import InputError
 from secondread.geometry import PointPx
+from secondread_lab.simulate.cluster_layout import CASTS, draw_diameter, draw_offsets
 from secondread_lab.simulate.fields import Map
 from secondread_lab.simulate.imaging import Footprint, measure_footprint
 from secondread_lab.simulate.shapes import draw_calcification
@@ -26,12 +27,12 @@ from secondread_lab.simulate.solids import Patch, Solid, draw_rotation, rasteris
 Mask = npt.NDArray[np.bool_]
 
 QUANTA_PER_MM2 = 3.5e5
-"""Quanta behind the average of the breast that an image is taken to have been exposed with."""
+"""Quanta behind the average of the breast that real images are assumed to be exposed with."""
 
 BLUR_OF_PITCH = 0.9
 """Standard deviation of focal spot and detector blur over the pitch. With it, calcifications of a
-quarter to half a millimetre fall off from their middle about as 36 real ones of two views do
-(0.65 was too sharp); units differ from 0.6 to 1.2."""
+quarter to half a millimetre fall off from their middle about as 36 real ones in two views do
+(0.65 was too sharp); units range from 0.6 to 1.2."""
 
 _WHITE_SHARE = 0.945
 """Share of white noise's standard deviation that is finer than 1.5 pixels."""
@@ -44,12 +45,12 @@ _FAINTEST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class NoiseScale:
-    """How the grey scale of one image lies to its noise."""
+    """The grey scale of one image in units of its noise."""
 
     grey: npt.NDArray[np.float64]
     """Brightness, rising, evenly spaced."""
     steps: npt.NDArray[np.float64]
-    """How many standard deviations of the noise lie below each."""
+    """How many standard deviations of the noise lead up to each, from the darkest."""
 
     def brighten(self, bright: Map, contrast: Map) -> Map:
         """Return brightness raised by a contrast in units of the noise."""
@@ -59,12 +60,6 @@ class NoiseScale:
     def find_headroom(self, bright: float) -> float:
         """Return how far above a brightness the grey scale reaches, in units of the noise."""
         return float(self.steps[-1] - np.interp(bright, self.grey, self.steps))
-
-    def find_noise(self, bright: float) -> float:
-        """Return the standard deviation of the noise at a brightness."""
-        near = int(np.clip(np.searchsorted(self.grey, bright), 1, len(self.grey) - 1))
-        rise = self.grey[near] - self.grey[near - 1]
-        return float(rise / (self.steps[near] - self.steps[near - 1]))
 
 
 def measure_noise_scale(bright: Map, tissue: Mask, brightest: float | None = None) -> NoiseScale:
@@ -82,16 +77,16 @@ def measure_noise_scale(bright: Map, tissue: Mask, brightest: float | None = Non
     Raises
     ------
     InputError
-        There is too little tissue, or it bears no noise.
+        There is too little tissue, or it has no noise.
     """
     if np.count_nonzero(tissue) < _LEAST_PIXELS:
         raise InputError("too little tissue to measure its noise")
     curve = measure_noise_curve(*split_finest_band(bright), tissue)
     if len(curve.grey) < 2:
-        raise InputError("the tissue is of one grey, so that its noise says nothing of others")
+        raise InputError("the tissue has one grey level, so its noise at others is unknown")
     floor = 0.1 * float(np.median(curve.deviation))
     if floor <= 0:
-        raise InputError("the tissue bears no noise, so that no contrast can be set by it")
+        raise InputError("the tissue has no noise to scale a contrast by")
     top = float(bright.max()) if brightest is None else brightest
     grey = np.linspace(float(bright.min()), top, 1024)
     noise = np.interp(grey, curve.grey, np.maximum(curve.deviation, floor)) / _WHITE_SHARE
@@ -106,7 +101,7 @@ class InsertionResult:
     bright: Map
     """A new array."""
     footprints: tuple[Footprint | None, ...]
-    """In the order of the patches; None for one that does not lie in the tissue."""
+    """In the order of the patches; None for one that is not in the tissue."""
 
 
 def insert_patches(
@@ -126,20 +121,20 @@ def insert_patches(
     bright
         Brightness of a real image, calcifications bright; left as it is.
     tissue
-        Where calcifications may lie; same shape. A patch whose middle is elsewhere, or that
-        reaches over the image's border, is left out.
+        Where calcifications may be put; same shape. A patch whose middle is elsewhere, or that
+        crosses the image's border, is left out.
     pitch_mm
         Pixel spacing.
     patches
-        Attenuation as pixels average it, before the blur (`solids.rasterised`).
-    tone
-        Of the image, where it is known already.
+        Attenuation as pixels average it, before the blur (`solids.rasterise_solid`).
+    noise_scale
+        Of the image; measured by default.
     cnr
         Wanted median of the patches' peak contrast over the noise of a pixel; all are made
         stronger or weaker by one factor. By default they are as strong as `QUANTA_PER_MM2` and
         the pitch make them.
     blur_mm
-        Standard deviation of the blur; by default `BLUR_OF_PITCH` of the pitch.
+        Standard deviation of the blur; by default `BLUR_OF_PITCH` times the pitch.
     """
     noise_scale = noise_scale or measure_noise_scale(bright, tissue)
     blur_px = BLUR_OF_PITCH if blur_mm is None else blur_mm / pitch_mm
@@ -154,12 +149,11 @@ def insert_patches(
         if patch is None:
             footprints.append(None)
             continue
-        rows, columns = _find_window(patch)
         steps = patch.attenuation * np.float32(factor / sigma)
-        contrast[rows, columns] += steps
-        # Where the grey scale ends, a calcification is as white as can be and no stronger.
+        contrast[patch.window] += steps
+        # Where the grey scale ends, a calcification is white and gets no stronger.
         peak = np.unravel_index(int(steps.argmax()), steps.shape)
-        room = noise_scale.find_headroom(float(bright[rows, columns][peak]))
+        room = noise_scale.find_headroom(float(bright[patch.window][peak]))
         footprints.append(measure_footprint(patch, min(float(steps.max()), room)))
     touched = contrast > _FAINTEST
     out = bright.copy()
@@ -174,27 +168,17 @@ def _blur_patch(patch: Patch, sigma_px: float) -> Patch:
     return Patch(patch.row - margin, patch.column - margin, np.asarray(blurred, np.float32))
 
 
-def _find_window(patch: Patch) -> tuple[slice, slice]:
-    rows, columns = patch.attenuation.shape
-    return slice(patch.row, patch.row + rows), slice(patch.column, patch.column + columns)
+_BLUR_REACH_PX = 6
+"""How far the blur reaches beyond a patch, with room."""
 
 
 def _is_in_tissue(patch: Patch, tissue: Mask) -> bool:
-    margin = 6  # the blur's reach, with room
-    rows, columns = patch.attenuation.shape
-    if patch.row < margin or patch.column < margin:
-        return False
-    if (
-        patch.row + rows + margin > tissue.shape[0]
-        or patch.column + columns + margin > tissue.shape[1]
-    ):
-        return False
-    return bool(tissue[patch.middle])
+    return patch.fits_in(tissue.shape, _BLUR_REACH_PX) and bool(tissue[patch.middle])
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSpec:
-    """A group of calcifications to be drawn; chance does the rest."""
+    """A group of calcifications to be drawn at random."""
 
     morphology: Morphology
     distribution: Distribution = Distribution.GROUPED
@@ -234,11 +218,12 @@ def draw_group(
     c, s = np.cos(along), np.sin(along)
     to_image = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     members = []
-    for offset in _offsets(spec, rng) @ to_image.T:
-        solid = draw_calcification(rng, spec.morphology, np.zeros(3), _diameter(spec, rng))
-        solid = solid.rotate(
-            to_image @ _draw_duct_turn(rng) if _in_duct(spec) else draw_rotation(rng)
-        )
+    is_cast = spec.morphology in CASTS
+    offsets = draw_offsets(spec.distribution, spec.count, spec.extent_mm, rng)
+    for offset in offsets @ to_image.T:
+        diameter = draw_diameter(spec.diameter_mm, rng)
+        solid = draw_calcification(rng, spec.morphology, np.zeros(3), diameter)
+        solid = solid.rotate(to_image @ _draw_duct_turn(rng) if is_cast else draw_rotation(rng))
         centre_px = PointPx(centre.col + offset[0] / pitch_mm, centre.row + offset[1] / pitch_mm)
         patch = rasterise_solid(solid, centre_px, np.eye(3), pitch_mm)
         if patch is not None:
@@ -246,38 +231,8 @@ def draw_group(
     return tuple(members)
 
 
-_SHAPES = {
-    Distribution.GROUPED: (1.0, 0.85, 0.85),
-    Distribution.LINEAR: (2.0, 0.15, 0.15),
-    Distribution.SEGMENTAL: (1.8, 0.6, 0.6),
-    Distribution.REGIONAL: (1.2, 1.2, 1.2),
-    Distribution.DIFFUSE: (1.5, 1.8, 1.8),
-}
-"""Spread along the group's direction, across it and along the beam."""
-
-
-def _offsets(spec: GroupSpec, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    spread = np.clip(rng.normal(size=(spec.count, 3)), -1.9, 1.9)
-    return np.asarray(spread * np.array(_SHAPES[spec.distribution]) * spec.extent_mm / 4.0)
-
-
-def _diameter(spec: GroupSpec, rng: np.random.Generator) -> float:
-    low, high = spec.diameter_mm
-    # Sizes in a cluster are about log-normal: many small ones, few large.
-    middle = low * (high / low) ** 0.45
-    return float(np.clip(middle * np.exp(rng.normal(0, np.log(high / low) / 4.0)), low, high))
-
-
-def _in_duct(spec: GroupSpec) -> bool:
-    return spec.morphology in {
-        Morphology.FINE_LINEAR,
-        Morphology.FINE_LINEAR_BRANCHING,
-        Morphology.LARGE_ROD_LIKE,
-    }
-
-
 def _draw_duct_turn(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return a turn by some twenty degrees, within the image's plane for the most part."""
+    """Draw a rotation by about twenty degrees, mostly within the image's plane."""
     angle, tilt = rng.normal(0, 0.35), rng.normal(0, 0.25)
     c, s, p, q = np.cos(angle), np.sin(angle), np.cos(tilt), np.sin(tilt)
     plane = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])

@@ -1,18 +1,19 @@
-"""Lesions of calcifications, and their history: what was there in which year, and how large.
+"""Lesions of calcifications and their history: which members exist in which year, and how large.
 
-A lesion is drawn once, from the history seed, with all the members that it will ever have; each
-is born at a time and grows. An exam shows those that are born by its day, so that the same
-calcifications are found again in every exam of the breast.
+A lesion is drawn once, from the history seed, with all the members that it will ever have. Each
+appears at a time and grows, and an exam shows those that exist on its day, so that every exam of
+the breast shows the same calcifications.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Change, Distribution, Laterality, MarkClass, Morphology, View
+from secondread_lab.simulate.cluster_layout import CASTS, draw_diameter, draw_offsets
 from secondread_lab.simulate.curves import draw_vessels
 from secondread_lab.simulate.phantom import SimulatedBreast
 from secondread_lab.simulate.projection import compute_beam_axes
@@ -23,8 +24,8 @@ from secondread_lab.simulate.solids import Solid
 Vector = npt.NDArray[np.float64]
 
 Course = Literal["stable", "new", "growing", "enlarging", "decreasing", "gone"]
-"""A lesion's history since the prior: unchanged; come; more members; larger members; fewer
-members; vanished, so that only the prior shows it."""
+"""A lesion's history since the prior: unchanged; new; more members; larger members; fewer members;
+vanished, so that only the prior shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class LesionSpec:
 
     @property
     def kind(self) -> MarkClass:
-        """What the lesion is in the truth table."""
+        """Kind of the lesion in the truth table."""
         if self.morphology is Morphology.VASCULAR:
             return MarkClass.VASCULAR
         return MarkClass.SKIN if self.morphology is Morphology.SKIN else MarkClass.CLUSTER
@@ -60,7 +61,7 @@ class LesionMember:
     """One calcification of a lesion and its history."""
 
     solid: Solid
-    """As it is on the day of the current exam."""
+    """Its size is that on the day of the current exam."""
     born_years: float
     """When it became visible, in years before (negative: after) the current exam."""
     growth_per_year: float
@@ -69,7 +70,7 @@ class LesionMember:
     """When it vanished, in years before the current exam; minus infinity for never."""
 
     def find_solid(self, years_before: float) -> Solid | None:
-        """Return the calcification so many years before the current exam, None if not there."""
+        """Return the calcification at a time before the current exam; None where it is missing."""
         if not self.gone_years < years_before <= self.born_years:
             return None
         return self.solid.scale(max(1.0 - self.growth_per_year * years_before, 0.2))
@@ -77,20 +78,23 @@ class LesionMember:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedLesion:
-    """A lesion with all its members, ever."""
+    """A lesion with all the members that it ever has."""
 
     spec: LesionSpec
     members: tuple[LesionMember, ...]
 
     def list_members(self, years_before: float) -> tuple[tuple[int, Solid], ...]:
-        """Return the members that exist so many years before the current exam, numbered."""
+        """Return the members that exist at a time before the current exam, with their numbers."""
         numbered = (
             (n, member.find_solid(years_before)) for n, member in enumerate(self.members, start=1)
         )
         return tuple((n, solid) for n, solid in numbered if solid is not None)
 
     def find_change(self, years_before: float, prior_years_before: float) -> Change:
-        """Return what a comparison of two exams should find; both show or showed members."""
+        """Return the change that a comparison of two exams should find.
+
+        At least one of the two shows members.
+        """
         now, then = self.list_members(years_before), self.list_members(prior_years_before)
         if not then:
             return Change.NEW
@@ -100,9 +104,6 @@ class SimulatedLesion:
         return Change.LARGER if growth > 1.2 else Change.UNCHANGED
 
 
-_IN_DUCTS = frozenset(
-    {Morphology.LARGE_ROD_LIKE, Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING}
-)
 _DUCT_DEVIATION = 0.3
 """How far a duct's direction is off the line to the nipple, as a tangent."""
 
@@ -117,7 +118,7 @@ def draw_lesion(
     seed
         The history seed.
     prior_years
-        How long before the current exam the prior was taken; what is new came since.
+        How long before the current exam the prior was taken; new members appear in between.
     """
     rng = seed_stream(seed, "lesion", spec.lesion_id)
     if spec.morphology is Morphology.VASCULAR:
@@ -126,7 +127,7 @@ def draw_lesion(
         solids = _place_in_skin(spec, breast, rng)
     else:
         solids = _place_in_tissue(spec, breast, rng)
-    solids = [replace(solid, mu=solid.mu * spec.mineral) for solid in solids]
+    solids = [solid.scale_contrast(spec.mineral) for solid in solids]
     return SimulatedLesion(spec, _add_history(spec.course, solids, rng, prior_years))
 
 
@@ -136,21 +137,22 @@ def _place_in_tissue(
     if spec.distribution is Distribution.DIFFUSE:
         places = _draw_places_everywhere(spec.count, breast, rng)
     else:
-        places = find_visible_place(spec.place, breast) + _offsets(spec, breast, rng)
-    solids = [
-        draw_calcification(rng, spec.morphology, place, _diameter(spec, rng)) for place in places
-    ]
-    if spec.morphology not in _IN_DUCTS:
+        middle = find_visible_place(spec.place, breast)
+        offsets = draw_offsets(spec.distribution, spec.count, spec.extent_mm, rng)
+        if spec.distribution in {Distribution.LINEAR, Distribution.SEGMENTAL}:
+            # Ducts run to the nipple, which is the origin.
+            offsets = offsets @ turn_first_axis(middle).T
+        places = middle + offsets
+    solids = [_draw_member(spec, place, rng) for place in places]
+    if spec.morphology not in CASTS:
         return solids
-    # Casts of ducts lie as the ducts do: to the nipple, some branching off.
-    return [
-        s.rotate(
-            turn_first_axis(
-                s.centre + _DUCT_DEVIATION * rng.normal(size=3) * np.linalg.norm(s.centre)
-            )
-        )
-        for s in solids
-    ]
+    # Casts of ducts point as the ducts do: to the nipple, some branching off.
+    return [solid.rotate(turn_first_axis(_draw_duct(solid.centre, rng))) for solid in solids]
+
+
+def _draw_duct(point: Vector, rng: np.random.Generator) -> Vector:
+    """Draw the direction of a duct at a point in breast coordinates."""
+    return np.asarray(point + _DUCT_DEVIATION * rng.normal(size=3) * np.linalg.norm(point))
 
 
 def _draw_places_everywhere(
@@ -162,14 +164,9 @@ def _draw_places_everywhere(
         depth = float(rng.uniform(0.08, 0.97))
         radius = 0.85 * breast.half_width_mm * np.sqrt(depth * (2.0 - depth))
         angle, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random())
-        place = np.array(
-            [
-                depth * breast.depth_mm,
-                radius * reach * np.cos(angle),
-                radius * reach * np.sin(angle),
-            ]
-        )
-        if _is_visible_in_both(place, breast):
+        aside = [radius * reach * np.cos(angle), radius * reach * np.sin(angle)]
+        place = np.array([depth * breast.depth_mm, *aside])
+        if _is_visible(place, breast):
             places.append(place)
     return np.array(places)
 
@@ -178,11 +175,9 @@ def find_visible_place(
     place: tuple[float, float, float], breast: SimulatedBreast, margin_mm: float = 12.0
 ) -> Vector:
     """Return a place in breast coordinates, moved inwards until every view shows it."""
-    depth, lateral, superior = place
-    w = breast.half_width_mm
-    point = np.array([depth * breast.depth_mm, lateral * w, superior * w])
+    point = breast.find_point(place)
     for _ in range(60):
-        if all(_is_visible(point, breast, view, margin_mm) for view in (View.CC, View.MLO)):
+        if _is_visible(point, breast, margin_mm):
             break
         point = point * np.array([1.0, 0.95, 0.95]) + np.array(
             [0.03 * (0.5 * breast.depth_mm - point[0]), 0.0, 0.0]
@@ -190,33 +185,23 @@ def find_visible_place(
     return point
 
 
-def _is_visible(point: Vector, breast: SimulatedBreast, view: View, margin_mm: float) -> bool:
-    depth, across, _ = compute_beam_axes(breast, view) @ point
-    heights = across + np.array([-margin_mm, 0.0, margin_mm])
-    skin = float(breast.outline(view).edge(heights).max())
-    return bool(skin + 0.5 * margin_mm < depth < breast.depth_mm - margin_mm)
+_MARGIN_MM = 6.0
+"""Least distance of a member from skin and chest wall in both views."""
 
 
-def _diameter(spec: LesionSpec, rng: np.random.Generator) -> float:
-    low, high = spec.diameter_mm
-    # Sizes in a cluster are about log-normal: many small ones, few large.
-    middle = low * (high / low) ** 0.45
-    spread = np.log(high / low) / 4.0
-    return float(np.clip(middle * np.exp(rng.normal(0, spread)), low, high))
+def _is_visible(point: Vector, breast: SimulatedBreast, margin_mm: float = _MARGIN_MM) -> bool:
+    """Whether both views show a point with some breast around it."""
+    for view in (View.CC, View.MLO):
+        depth, across, _ = compute_beam_axes(breast, view) @ point
+        heights = across + np.array([-margin_mm, 0.0, margin_mm])
+        skin = float(breast.find_outline(view).find_edge(heights).max())
+        if not skin + 0.5 * margin_mm < depth < breast.depth_mm - margin_mm:
+            return False
+    return True
 
 
-def _offsets(spec: LesionSpec, breast: SimulatedBreast, rng: np.random.Generator) -> Vector:
-    size = spec.extent_mm / 4.0
-    shape = {
-        Distribution.GROUPED: (1.0, 0.85, 0.85),
-        Distribution.LINEAR: (2.0, 0.15, 0.15),
-        Distribution.SEGMENTAL: (1.8, 0.6, 0.6),
-        Distribution.REGIONAL: (1.2, 1.2, 1.2),
-    }[spec.distribution]
-    offsets = np.clip(rng.normal(size=(spec.count, 3)), -1.9, 1.9) * np.array(shape) * size
-    if spec.distribution in {Distribution.LINEAR, Distribution.SEGMENTAL}:
-        offsets = offsets @ turn_first_axis(find_visible_place(spec.place, breast)).T
-    return np.asarray(offsets)
+def _draw_member(spec: LesionSpec, place: Vector, rng: np.random.Generator) -> Solid:
+    return draw_calcification(rng, spec.morphology, place, draw_diameter(spec.diameter_mm, rng))
 
 
 def _place_along_vessel(
@@ -224,13 +209,13 @@ def _place_along_vessel(
 ) -> list[Solid]:
     """Line both walls of a vessel, as arteries calcify: tram tracks, with gaps."""
     candidates = [
-        (curve, [p for p in curve.points if _is_visible_in_both(p, breast)])
-        for curve in draw_vessels(breast)
+        (vessel, [point for point in vessel.points if _is_visible(point, breast)])
+        for vessel in draw_vessels(breast)
     ]
-    vessel, inside = max(candidates, key=lambda one: len(one[1]))
-    # A breast none of whose vessels both views show has its calcified one at the border.
-    enough = inside if len(inside) >= _SHORTEST_MM else list(vessel.points)
-    points = np.array(enough[: max(int(spec.extent_mm), _SHORTEST_MM)])
+    vessel, visible = max(candidates, key=lambda candidate: len(candidate[1]))
+    # Where both views show hardly any of a vessel, the calcified one is at the border.
+    stretch = visible if len(visible) >= _SHORTEST_MM else list(vessel.points)
+    points = np.array(stretch[: max(int(spec.extent_mm), _SHORTEST_MM)])
     steps = np.gradient(points, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     solids: list[Solid] = []
@@ -240,17 +225,12 @@ def _place_along_vessel(
         middle = points[i] * (1 - share) + points[i + 1] * share
         wall = np.cross(steps[i], rng.normal(size=3))
         wall *= 0.5 * vessel.start_mm / np.linalg.norm(wall)
-        plate = draw_calcification(rng, spec.morphology, middle + wall, _diameter(spec, rng))
-        solids.append(plate.rotate(turn_first_axis(steps[i])))
+        solids.append(_draw_member(spec, middle + wall, rng).rotate(turn_first_axis(steps[i])))
     return solids
 
 
 _SHORTEST_MM = 4
 """A vessel's points are a millimetre apart; fewer than this have no direction."""
-
-
-def _is_visible_in_both(point: Vector, breast: SimulatedBreast) -> bool:
-    return all(_is_visible(point, breast, view, 6.0) for view in (View.CC, View.MLO))
 
 
 def _place_in_skin(
@@ -265,30 +245,24 @@ def _place_in_skin(
         radius = breast.half_width_mm * np.sqrt(share * (2.0 - share))
         reach = max(float(np.hypot(place[1], place[2])), 1.0)
         place[1:] *= 0.80 * radius / reach
-        place = find_visible_place(
-            (
-                place[0] / breast.depth_mm,
-                place[1] / breast.half_width_mm,
-                place[2] / breast.half_width_mm,
-            ),
-            breast,
-            2.0,
-        )
-        solids.append(draw_calcification(rng, spec.morphology, place, _diameter(spec, rng)))
+        width = breast.half_width_mm
+        shares = (place[0] / breast.depth_mm, place[1] / width, place[2] / width)
+        solids.append(_draw_member(spec, find_visible_place(shares, breast, 2.0), rng))
     return solids
 
 
 _LONG_AGO = 50.0
+"""Years before the current exam; earlier than any prior."""
 
 
 def _add_history(
     course: Course, solids: list[Solid], rng: np.random.Generator, prior_years: float
 ) -> tuple[LesionMember, ...]:
-    """Return the members with the times at which they come and go, and their growth."""
+    """Return the members with their growth and the times at which they appear and vanish."""
     between = 0.5 * prior_years
-    some = rng.random(len(solids)) < 0.4
+    changes = rng.random(len(solids)) < 0.4
     # At least one changes and at least one does not.
-    some[0], some[-1] = False, True
+    changes[0], changes[-1] = False, True
     if course == "new":
         births = rng.uniform(0.05, 0.9, len(solids)) * prior_years
         return tuple(LesionMember(s, float(b), 0.0) for s, b in zip(solids, births, strict=True))
@@ -296,12 +270,12 @@ def _add_history(
         growth = 0.10 / max(prior_years, 1.0)
         return tuple(
             LesionMember(s, between if late else _LONG_AGO, growth)
-            for s, late in zip(solids, some, strict=True)
+            for s, late in zip(solids, changes, strict=True)
         )
     if course in {"decreasing", "gone"}:
         return tuple(
             LesionMember(s, _LONG_AGO, 0.0, between if course == "gone" or early else -math.inf)
-            for s, early in zip(solids, some, strict=True)
+            for s, early in zip(solids, changes, strict=True)
         )
     growth = 0.35 / prior_years if course == "enlarging" else 0.0
     return tuple(LesionMember(s, _LONG_AGO, growth) for s in solids)

@@ -1,9 +1,9 @@
 """Fat lobules: a foam of cells whose walls are the breast's septa.
 
-Fat lies in lobules of some millimetres to two centimetres, and sheets of fibrous tissue, which
-run together at their edges, part one from the next (Cooper's ligaments are the strongest of
-them). A foam of bowed Voronoi cells has those parts: walls, edges and corners. It is drawn in
-breast coordinates, so that both views and every year show the same.
+Fat forms lobules of a few millimetres to two centimetres. Sheets of fibrous tissue, which run
+together at their edges, separate them (Cooper's ligaments are the strongest). A foam of bowed
+Voronoi cells has the same parts: walls, edges and corners. It is drawn in breast coordinates, so
+that both views and every year show the same.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ Points = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 Weight = Callable[[Points], npt.NDArray[np.float64]]
-"""How much of what lies at points, shape (n, 3) in breast coordinates, is to be drawn, 0-1."""
+"""Share, 0-1, of the tissue at points that is drawn; shape (n, 3) in breast coordinates."""
 
 _STRONGEST = 2.3
 _WORTH_DRAWING = 0.04
-"""What weighs less is left out."""
+"""What has less strength is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Foam:
 
     name: str
     cell_mm: float
-    """Mean distance from one lobule's middle to the next one's."""
+    """Mean distance between the middles of neighbouring lobules."""
     longer: float
     """How much longer a lobule is towards the nipple than across."""
     edge_mm: float
@@ -46,9 +46,9 @@ class Foam:
     soft_mm: float
     """Width to which a wall that is seen edge-on is blurred by its own unevenness."""
     reach: float = 1.3
-    """How far they lie to every side, in half widths of the breast."""
+    """How far they extend to every side, in half widths of the breast."""
     tail: float = 0.0
-    """How far they lie up and out, where the axillary tail is, in half widths."""
+    """How far they extend up and out, into the axillary tail, in half widths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class _Mesh:
 
     @property
     def walls(self) -> int:
-        """How many walls there are."""
+        """Number of walls."""
         return int(self.wall_of[-1]) + 1
 
 
@@ -83,7 +83,7 @@ def draw_lobules(
     """
     rng = seed_stream(breast.seed, "lobules", foam.name, breast.laterality.letter)
     mesh = _draw_mesh(breast, foam, rng)
-    # All chance is drawn before anything is left out, so that every view shows the same.
+    # Everything random is drawn before anything is left out, so that all views show the same.
     edge_strength = _draw_strengths(rng, foam, len(mesh.edges))
     wall_strength = _draw_strengths(rng, foam, mesh.walls)
     bulge = rng.normal(0, 0.10 * foam.cell_mm, (mesh.walls, 3))
@@ -96,7 +96,7 @@ def draw_lobules(
 
 
 def _draw_strengths(rng: np.random.Generator, foam: Foam, count: int) -> npt.NDArray[np.float64]:
-    # Many faint and a few strong, but none that would stand out from all others.
+    # Many are faint and a few strong, but none stands out from all others.
     return np.minimum(np.exp(rng.normal(0, foam.spread, count)), _STRONGEST)
 
 
@@ -136,7 +136,7 @@ def _find_inside(points: Points, breast: SimulatedBreast) -> npt.NDArray[np.bool
     share = np.clip(points[:, 0] / breast.depth_mm, 0.0, 1.0)
     radius = 1.2 * breast.half_width_mm * np.sqrt(share * (2.0 - share))
     reach = np.hypot(points[:, 1], points[:, 2])
-    # Up and out lies the axillary tail, which has fat of its own.
+    # The axillary tail, up and out, has fat of its own.
     outwards, aside = points[:, 1] + points[:, 2], points[:, 1] - points[:, 2]
     tail = (outwards > 0) & (np.abs(aside) < 0.9 * breast.half_width_mm)
     deep = (points[:, 0] > 0.3) & (points[:, 0] < 1.2 * breast.depth_mm)
@@ -169,7 +169,7 @@ def _sample_edges(
 
 _SAMPLES_PER_MM2 = 2.8
 _GRAZING = 0.75
-"""Cosine between beam and normal from which on a wall is no line but a veil."""
+"""Cosine between beam and normal from which on a wall is not seen as a line."""
 
 _GOLDEN = (0.7548776662466927, 0.5698402909980532)
 """Steps of an even two-dimensional sequence (Roberts 2018, the R2 sequence)."""

@@ -1,4 +1,4 @@
-"""What a technologist leaves in the picture: a ball on the nipple, a wire on the scar, a label."""
+"""A technologist's markers in the image: a ball on the nipple, a wire on the scar, a label."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ _STROKE_MM = 0.35
 
 
 def make_nipple_ball(breast: SimulatedBreast) -> Solid:
-    """Return the ball that marks the nipple: it lies on its tip."""
+    """Return the ball that marks the nipple: it is on its tip."""
     return make_lead_ball(np.array([-breast.nipple_mm + 1.5, 0.0, 0.0]))
 
 
@@ -49,14 +49,14 @@ def draw_scar_wire(breast: SimulatedBreast, treatment: TreatmentSpec, seed: int)
 def draw_label_mask(
     shape: tuple[int, int], text: str, pitch_mm: float, chest_wall: str, lines: tuple[str, ...] = ()
 ) -> npt.NDArray[np.bool_]:
-    """Return where letters are burned in: in the upper part, away from the chest.
+    """Return where letters are burned in: in the upper part, away from the chest wall.
 
     Parameters
     ----------
     text
         Side and view.
     lines
-        What stands below it in smaller letters: technique, in capitals.
+        Lines below it in smaller letters: the technique, in capitals.
     """
     mask = np.zeros(shape, np.uint8)
     below = _write_line(mask, text, 0.07 * shape[0], _LETTER_MM / pitch_mm, chest_wall)

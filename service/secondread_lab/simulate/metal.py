@@ -1,4 +1,4 @@
-"""Metal beside the clips of a bed: skin staples, a localisation wire, biopsy markers.
+"""Metal other than the clips of a bed: skin staples, a localisation wire, biopsy markers.
 
 Each is drawn once from the history seed, in breast coordinates, so that both views show it.
 """
@@ -28,7 +28,7 @@ class MetalSpec:
     place: tuple[float, float, float] = (0.5, 0.2, 0.2)
     """As `LesionSpec.place`: of the marker, of the wire's tip, of the breast below the staples."""
     count: int = 7
-    """How many staples; one wire and one marker whatever it says."""
+    """Number of staples; of the other kinds there is one piece."""
 
 
 def draw_metal(spec: MetalSpec, breast: SimulatedBreast, seed: int) -> tuple[Solid, ...]:
@@ -145,7 +145,7 @@ _MARKER_SHAPES: tuple[Callable[[], Vector], ...] = (
     _make_coil,
     _make_cross,
 )
-"""Two to three millimetres long, of wire: shapes by which sites of biopsies are told apart."""
+"""Of wire, two to three millimetres long; the shapes identify the sites of biopsies."""
 
 _MAKERS: dict[
     MetalKind, Callable[[MetalSpec, SimulatedBreast, np.random.Generator], tuple[Solid, ...]]

@@ -1,7 +1,7 @@
 """One breast: its size, outline and composition in one coordinate system of its own.
 
 Breast coordinates are millimetres from the nipple: depth towards the chest wall, lateral (away
-from the sternum, whichever the side), superior. The two views are projections of these:
+from the sternum on either side), superior. The two views are projections of these:
 `secondread_lab.simulate.projection` has the geometry, `secondread_lab.simulate.tissue` the texture.
 """
 
@@ -16,7 +16,7 @@ from secondread_lab.simulate.fields import Spectrum, Volume, draw_power_law_volu
 from secondread_lab.simulate.seeds import seed_stream
 
 Density = Literal["a", "b", "c", "d"]
-"""Composition as BI-RADS letters it, from almost entirely fatty to extremely dense."""
+"""Composition in the letters of BI-RADS, from almost entirely fatty to extremely dense."""
 
 VOXEL_MM = 1.5
 """Edge of a voxel of the glandular volume; finer structure is drawn for each view."""
@@ -45,11 +45,13 @@ class OutlineHalf:
     """Exponent at the chest wall: 2 is an ellipse, less runs out more slowly."""
     tail_start_mm: float | None = None
     """Depth that the skin of the axillary tail would have at the nipple's height; at least
-    `_TAIL_BLEND_MM`, so that the tail leaves the nipple where it is."""
+    `_TAIL_BLEND_MM`, so that the tail does not move the nipple."""
     tail_slope: float = 0.0
     """How fast the axillary tail recedes, in mm of depth per mm upwards."""
 
-    def edge(self, across_mm: npt.NDArray[np.float64], reach_mm: float) -> npt.NDArray[np.float64]:
+    def find_edge(
+        self, across_mm: npt.NDArray[np.float64], reach_mm: float
+    ) -> npt.NDArray[np.float64]:
         """Return the depth of the skin at distances from the nipple's height, all positive."""
         share = np.clip(across_mm / self.half_width_mm, 0.0, 1.0)
         depth = reach_mm * (1.0 - (1.0 - share**self.roundness) ** (1.0 / self.fullness))
@@ -70,16 +72,16 @@ class Outline:
     lower: OutlineHalf
     reach_mm: float
 
-    def edge(self, across_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def find_edge(self, across_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the depth of the skin, in mm behind the nipple, at each height."""
-        above = self.upper.edge(np.maximum(across_mm, 0.0), self.reach_mm)
-        below = self.lower.edge(np.maximum(-across_mm, 0.0), self.reach_mm)
+        above = self.upper.find_edge(np.maximum(across_mm, 0.0), self.reach_mm)
+        below = self.lower.find_edge(np.maximum(-across_mm, 0.0), self.reach_mm)
         return np.where(across_mm >= 0, above, below)
 
 
 @dataclass(frozen=True, slots=True)
 class Pectoral:
-    """The pectoral muscle as an oblique view shows it: behind a nearly straight line."""
+    """The pectoral muscle in an oblique view: behind a nearly straight line."""
 
     foot_mm: float
     """Height at which the line meets the chest wall, from the nipple."""
@@ -88,7 +90,9 @@ class Pectoral:
     bulge_mm: float
     """How far the line bows forward in its middle."""
 
-    def edge(self, across_mm: npt.NDArray[np.float64], wall_mm: float) -> npt.NDArray[np.float64]:
+    def find_edge(
+        self, across_mm: npt.NDArray[np.float64], wall_mm: float
+    ) -> npt.NDArray[np.float64]:
         """Return the depth of the muscle's front at each height."""
         rise = (across_mm - self.foot_mm) / 100.0
         bow = self.bulge_mm * np.clip(rise * (1.6 - rise), 0.0, None) * (rise < 1.6)
@@ -97,7 +101,7 @@ class Pectoral:
 
 @dataclass(frozen=True, slots=True)
 class Crescent:
-    """The pectoral muscle as a cranio-caudal view shows it: a bow at the chest wall, or none."""
+    """The pectoral muscle in a cranio-caudal view: a bow at the chest wall, or nothing."""
 
     middle_mm: float
     """Height of its middle, from the nipple."""
@@ -107,7 +111,7 @@ class Crescent:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedBreast:
-    """One breast of one woman: everything about it that an acquisition does not change."""
+    """One breast of one woman: all that is the same in every acquisition."""
 
     seed: int
     laterality: Laterality
@@ -127,9 +131,22 @@ class SimulatedBreast:
     pectoral: Pectoral
     crescent: Crescent
 
-    def outline(self, view: View) -> Outline:
+    def find_outline(self, view: View) -> Outline:
         """Return the outline of a view."""
         return self.cc if view.is_cc_like else self.mlo
+
+    def find_point(self, place: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+        """Return a place in breast coordinates.
+
+        Parameters
+        ----------
+        place
+            Shares: of the depth from nipple to chest wall, and lateral and superior of the half
+            width.
+        """
+        depth, lateral, superior = place
+        w = self.half_width_mm
+        return np.array([depth * self.depth_mm, lateral * w, superior * w])
 
 
 def draw_breast(
@@ -245,7 +262,7 @@ def draw_gland_volume(breast: SimulatedBreast) -> GlandVolume:
     reach = np.sqrt(lateral**2 + superior**2) / radius
     inside = np.clip((1.0 - reach) * radius / VOXEL_MM + 0.5, 0.0, 1.0)
     offset, fill = _COMPOSITION[breast.density]
-    # The gland leans to the upper outer quadrant, where most of it lies.
+    # Most of the gland is in the upper outer quadrant.
     lean = 0.10 * breast.half_width_mm * np.minimum(d * 1.5, 1.0)
     centre = np.sqrt((lateral - lean) ** 2 + (superior - lean) ** 2) / (fill * radius)
     envelope = (

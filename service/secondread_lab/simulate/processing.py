@@ -1,8 +1,8 @@
-"""From linear counts to what a workstation shows: thickness equalisation, contrast, LUT.
+"""From linear counts to an image for a workstation: thickness equalisation, contrast, LUT.
 
-Each vendor's processing is its own; the families here differ in the same places as real ones do:
-how much of the breast's edge is evened out, how octaves of detail are weighted, how steep the
-grey scale is, and how much fine noise is held back or sharpened.
+Every vendor's processing is different; the families here differ in the same respects as real
+ones: how much of the breast's edge is evened out, how octaves of detail are weighted, how steep
+the grey scale is, and how much fine noise is suppressed or sharpened.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ Ramp = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """One vendor's way from counts to a For Presentation image."""
+    """One vendor's processing of counts to a For Presentation image."""
 
     octave_gains: tuple[float, ...]
     """Weights of the octaves of detail, finest first."""
     coarse_gain: float
-    """Weight of what is left below the octaves: less than 1 compresses the range."""
+    """Weight of the residual below the octaves: less than 1 compresses the range."""
     compression: float
     """Detail stronger than this, in line integrals, is compressed."""
     equalisation: float
@@ -92,7 +92,7 @@ def _find_breast(attenuation: Map, pitch_mm: float) -> _BreastRegion:
     breast = float(np.percentile(small, 95.0))
     threshold = air + 0.14 * (breast - air)
     mask = cv2.GaussianBlur((small > threshold).astype(np.float32), (0, 0), 1.5) > 0.5
-    # The chest wall is no skin: the mask goes on beyond every border that it touches.
+    # The chest wall is not skin: the mask continues beyond every border that it touches.
     padded = np.pad(mask.astype(np.uint8), 40, mode="edge")
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[40:-40, 40:-40]
     size = (attenuation.shape[1], attenuation.shape[0])
@@ -110,7 +110,7 @@ _RINGS_MM = np.arange(0.0, 45.0, _RING_MM)
 
 
 def _compute_edge_correction(attenuation: Map, inside: _BreastRegion, share: float) -> Map:
-    """Return what to add so that fat is as grey near the skin as deep in the breast."""
+    """Return the correction that makes fat as grey near the skin as deep in the breast."""
     distance = inside.distance_mm
     small = cv2.resize(attenuation, distance.shape[::-1], interpolation=cv2.INTER_AREA)
     outside = distance <= 0

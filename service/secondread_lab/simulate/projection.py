@@ -24,8 +24,8 @@ Vector = npt.NDArray[np.float64]
 def compute_beam_axes(breast: SimulatedBreast, view: View) -> npt.NDArray[np.float64]:
     """Return the matrix from breast coordinates to a view's: rows depth, across, along.
 
-    In the oblique view the beam comes from superomedial, so that what is superior and what is
-    lateral both lie towards the top of the image.
+    In the oblique view the beam comes from superomedial, so that superior and lateral parts both
+    appear towards the top of the image.
     """
     if view.is_cc_like:
         return np.eye(3)
@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Positioning:
-    """How the technologist laid the breast this time, and how hard it was compressed."""
+    """How the technologist positioned and compressed the breast for one image."""
 
     wall_mm: float
     """Depth behind the nipple at the chest wall border of the image."""
@@ -69,7 +69,7 @@ _BEND_PERIOD_MM = 160.0
 
 
 def draw_positioning(breast: SimulatedBreast, view: View, frame: Frame, seed: int) -> Positioning:
-    """Draw how a breast lies in one acquisition."""
+    """Draw the positioning of a breast in one acquisition."""
     rng = seed_stream(seed, "position", breast.laterality.letter, view.name)
     height = frame.rows * frame.spacing.between_rows
     force = float(rng.normal(0, 0.04))
@@ -78,7 +78,7 @@ def draw_positioning(breast: SimulatedBreast, view: View, frame: Frame, seed: in
         middle = 0.5 * (outline.upper.half_width_mm - outline.lower.half_width_mm)
         top = middle + 0.5 * height + float(rng.normal(0, 5))
     else:
-        # The lower border of an oblique view lies a little below the inframammary fold.
+        # The lower border of an oblique view is a little below the inframammary fold.
         lowest = breast.mlo.lower.half_width_mm + float(rng.uniform(4, 14))
         top = max(height - lowest, 0.55 * height)
     return Positioning(
@@ -101,7 +101,7 @@ class ViewLayout:
     positioning: Positioning
 
     def find_columns_behind(self, depth_mm: float) -> slice:
-        """Return the columns that may show what lies behind a depth, as seen from in front."""
+        """Return the columns that may show tissue behind a depth, as seen from in front."""
         p, spacing = self.positioning, self.frame.spacing
         # A turned or bent breast reaches some millimetres farther in some rows.
         slack = 4.0 + abs(math.radians(p.angle_deg)) * self.frame.rows * spacing.between_rows
@@ -128,11 +128,11 @@ class ViewLayout:
         return float(depth), float(across)
 
     def to_px(self, depth_mm: float, across_mm: float) -> PointPx:
-        """Return the point of the image where a point of the view lies."""
+        """Return the point of the image that shows a point of the view."""
         spacing = self.frame.spacing
         point = PointPx(self.frame.columns / 2, self.frame.rows / 2)
         sign = 1.0 if self.frame.chest_wall == "left" else -1.0
-        # The map is a shift and a scale but for a few percent, so that this contracts fast.
+        # Within a few percent the map is a shift and a scale, so that this converges fast.
         for _ in range(12):
             depth, across = self.to_view(point)
             point = PointPx(

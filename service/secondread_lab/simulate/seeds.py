@@ -1,7 +1,7 @@
-"""Random streams: every part of a simulation draws from its own, named under an explicit seed.
+"""Random streams: every part of a simulation has its own, named under an explicit seed.
 
-A stream depends on its seed and its name alone, so that a part that is added, left out or
-reordered never changes what another part draws.
+A stream depends on its seed and its name alone, so that adding, removing or reordering a part
+never changes what another part draws.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def seed_stream(seed: int, *names: str | int) -> np.random.Generator:
-    """Return the generator of one named part.
+    """Return the random generator of one named part.
 
     >>> bool(seed_stream(1, "skin").random() == seed_stream(1, "skin").random())
     True

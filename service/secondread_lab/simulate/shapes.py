@@ -1,4 +1,4 @@
-"""Single calcifications and clips by type: the parts that each is made of.
+"""Single calcifications and clips by type: the parts that they consist of.
 
 The types are those of the BI-RADS atlas (American College of Radiology, 5th edition, 2013).
 """
@@ -27,7 +27,7 @@ Shaper = Callable[[np.random.Generator, float], tuple[Ellipsoid, ...]]
 def draw_calcification(
     rng: np.random.Generator, morphology: Morphology, centre: Vector, diameter_mm: float
 ) -> Solid:
-    """Draw one calcification of a type at a place."""
+    """Draw one calcification of a type."""
     parts = SHAPERS[morphology](rng, diameter_mm)
     return Solid(centre, parts, MU_CALCIFICATION * float(rng.uniform(0.85, 1.2)))
 
@@ -45,7 +45,7 @@ def draw_clip(rng: np.random.Generator, centre: Vector) -> Solid:
 
 
 def make_wire(points: Vector, radius_mm: float, centre: Vector) -> Solid:
-    """Return a metal wire: beads at points about its centre, closer than they are wide."""
+    """Return a metal wire: overlapping beads at points about its centre."""
     beads = tuple(make_ellipsoid((radius_mm,) * 3, offset=point) for point in points)
     return Solid(centre, beads, MU_METAL)
 
@@ -60,7 +60,7 @@ def turn_first_axis(direction: Vector) -> Vector:
 
 
 def make_lead_ball(centre: Vector) -> Solid:
-    """Return a marker ball as is stuck to the nipple."""
+    """Return a ball that marks the nipple."""
     return Solid(centre, (make_ellipsoid((1.0, 1.0, 1.0)),), MU_METAL)
 
 
@@ -158,7 +158,7 @@ def _draw_rim(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...
     shell = (make_ellipsoid(axes, turn), make_ellipsoid(axes - wall, turn, weight=-0.96))
     if diameter < _LARGE_RIM_MM:
         return shell
-    # The wall of an oil cyst calcifies in plaques: thicker here, hardly there.
+    # The wall of an oil cyst calcifies in plaques: thick in some places, hardly in others.
     thin = (shell[0], make_ellipsoid(axes - 0.5 * wall, turn, weight=-1.0))
     return (*thin, *(_draw_plaque(rng, axes, turn, wall) for _ in range(int(6 + 5 * diameter))))
 
@@ -195,7 +195,7 @@ def _draw_settled(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid,
 
 
 def _draw_popcorn(rng: np.random.Generator, diameter: float) -> tuple[Ellipsoid, ...]:
-    # A degenerated fibroadenoma: many lumps of its own size grown together.
+    # A degenerated fibroadenoma: many lumps of different sizes grown together.
     count = int(rng.integers(24, 40))
     places = rng.normal(size=(count, 3))
     places *= (

@@ -9,14 +9,15 @@ import numpy.typing as npt
 from secondread.assemble.mammogram import Intent
 from secondread.errors import InputError
 from secondread_lab.simulate.exam import Progress, SimulatedView, simulate_views
+from secondread_lab.simulate.pictures import write_picture
 from secondread_lab.simulate.spec import ExamSpec
 
 Tile = npt.NDArray[np.uint8]
 
 _TILE_ROWS = 500
 _GAP = 6
-_WRITING = {".png": [cv2.IMWRITE_PNG_COMPRESSION, 9], ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 88]}
-"""Formats by suffix, and how each is written."""
+_FORMATS = {".png": (cv2.IMWRITE_PNG_COMPRESSION, 9), ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 88)}
+"""OpenCV's parameters by suffix."""
 
 
 def write_sheet(spec: ExamSpec, path: Path, progress: Progress | None = None) -> None:
@@ -30,18 +31,16 @@ def write_sheet(spec: ExamSpec, path: Path, progress: Progress | None = None) ->
     Raises
     ------
     InputError
-        The suffix is another one.
+        The path has another suffix.
     """
-    if path.suffix not in _WRITING:
-        raise InputError(f"{path}: a sheet is written as {' or '.join(_WRITING)}")
+    if path.suffix not in _FORMATS:
+        raise InputError(f"{path}: a sheet is written as {' or '.join(_FORMATS)}")
     rows: dict[str, list[Tile]] = {}
     for view in simulate_views(spec, progress):
         rows.setdefault(view.exam, []).append(_make_tile(view))
     width = min(tile.shape[1] for tiles in rows.values() for tile in tiles)
     sheet = np.vstack([_make_row(tiles, width) for tiles in rows.values()])
-    _, data = cv2.imencode(path.suffix, sheet, _WRITING[path.suffix])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.tobytes())
+    write_picture(path, sheet, _FORMATS[path.suffix])
 
 
 def _make_row(tiles: list[Tile], width: int) -> Tile:

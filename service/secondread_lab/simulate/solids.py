@@ -1,11 +1,11 @@
 """Small dense things in the breast: calcifications and metal, as unions of ellipsoids.
 
 A solid keeps its shape in three dimensions, so that both views show the same thing. Its
-thickness along the beam is drawn on a raster finer than the pixels, at its true sub-pixel phase.
+thickness along the beam is drawn on a raster finer than the pixels, at its exact position.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ class Ellipsoid:
     turn: npt.NDArray[np.float64]
     """Rotation matrix: its columns are the directions of the semi-axes."""
     weight: float = 1.0
-    """Density against solid mineral; negative hollows out the part that it lies in."""
+    """Density relative to solid mineral; a negative one hollows out the part around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +57,30 @@ class Solid:
 
     def rotate(self, turn: npt.NDArray[np.float64]) -> "Solid":
         """Return the solid turned about its centre by a rotation matrix."""
-        parts = tuple(
+        parts = (
             make_ellipsoid(
                 part.semi_axes, turn @ part.turn, turn @ np.asarray(part.offset), part.weight
             )
             for part in self.parts
         )
-        return Solid(self.centre, parts, self.mu)
+        return replace(self, parts=tuple(parts))
 
     def scale(self, factor: float) -> "Solid":
         """Return the solid grown or shrunk about its centre."""
-        parts = tuple(
-            Ellipsoid(
-                offset=(part.offset[0] * factor, part.offset[1] * factor, part.offset[2] * factor),
-                semi_axes=(
-                    part.semi_axes[0] * factor,
-                    part.semi_axes[1] * factor,
-                    part.semi_axes[2] * factor,
-                ),
-                turn=part.turn,
-                weight=part.weight,
+        parts = (
+            make_ellipsoid(
+                factor * np.asarray(part.semi_axes),
+                part.turn,
+                factor * np.asarray(part.offset),
+                part.weight,
             )
             for part in self.parts
         )
-        return Solid(self.centre, parts, self.mu)
+        return replace(self, parts=tuple(parts))
+
+    def scale_contrast(self, factor: float) -> "Solid":
+        """Return the solid with its attenuation multiplied."""
+        return replace(self, mu=self.mu * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,18 @@ class Patch:
         """Array index, in the image, of the pixel in the patch's middle."""
         rows, columns = self.attenuation.shape
         return self.row + rows // 2, self.column + columns // 2
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the image that the patch covers."""
+        rows, columns = self.attenuation.shape
+        return slice(self.row, self.row + rows), slice(self.column, self.column + columns)
+
+    def fits_in(self, shape: tuple[int, ...], margin_px: int = 0) -> bool:
+        """Whether an image of this shape holds all of the patch and a margin around it."""
+        ends = (window.stop + margin_px for window in self.window)
+        is_before_end = all(end <= size for end, size in zip(ends, shape, strict=True))
+        return min(self.row, self.column) >= margin_px and is_before_end
 
 
 def draw_rotation(rng: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -124,7 +136,7 @@ def rasterise_solid(
     pitch_mm: float,
     supersampling: int = 4,
 ) -> Patch | None:
-    """Return the attenuation of a solid as pixels average it; None where it leaves the patch empty.
+    """Return the attenuation of a solid as pixels average it; None for one that has no thickness.
 
     Parameters
     ----------
@@ -150,7 +162,7 @@ def rasterise_solid(
         if part.weight < 0:
             hollow[rows, columns] += chord * -part.weight
         else:
-            # Parts overlap: the fourth power keeps the thicker and adds little where both are.
+            # Parts overlap: of two, the sum of fourth powers is hardly more than the thicker one.
             thickness[rows, columns] += (chord * part.weight) ** 4
     thickness = np.maximum(np.sqrt(np.sqrt(thickness)) - hollow, 0.0)
     if not thickness.any():

@@ -1,8 +1,8 @@
-"""What decides a simulated exam: seeds, breasts, lesions, treatment, units, intents.
+"""The specification of a simulated exam: seeds, breasts, lesions, treatment, units, intents.
 
-Three seeds are kept apart: the anatomy's (which breast), the history's (which lesions, and how
-they came), and the acquisition's (how it lay, and the noise). Changing one leaves the rest as
-they are, so that the same breast with the same lesions can be imaged again.
+There are three seeds: for the anatomy (which breast), for the history (which lesions, and when
+they appeared), and for the acquisition (positioning and noise). A change of one leaves everything
+else as it is, so that the same breast with the same lesions can be imaged again.
 """
 
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ TAKEN_AT = time(7, 30)
 """Time of day of every simulated study."""
 
 FORMER_NAMES = {"TreatmentSpec": "Treatment"}
-"""What classes of a specification were called when the first UIDs and digests were made of them;
-those must not change when a class gets a better name."""
+"""Names that classes of a specification had when the first UIDs and digests were derived from them,
+which must not change when a class gets a better name."""
 
 
 def find_latest_study_date(now: datetime) -> date:
@@ -47,16 +47,16 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True)
 class ExamSpec:
-    """Everything that decides an exam; equal specifications give equal exams.
+    """Everything that an exam depends on; equal specifications give equal exams.
 
-    Equal to one grey level in a few pixels of a million, where the last bit of a sum tips a
-    rounding.
+    Between processors a few pixels of a million may differ by one grey level, where the last bit
+    of a sum decides how it is rounded.
     """
 
     study_date: date
     seeds: Seeds = field(default_factory=Seeds)
     prior_years: float | None = 1.0
-    """How long before the study its prior was taken; None for no prior."""
+    """Time from the prior to the study; None for no prior."""
     treatment: TreatmentSpec | None = None
     lesions: tuple[LesionSpec, ...] = ()
     density: Density | None = None
@@ -73,24 +73,24 @@ class ExamSpec:
     views: tuple[str, ...] = ("RCC", "LCC", "RMLO", "LMLO")
     """Labels of the views to take, in hanging order."""
     markers: tuple[Marker, ...] = ()
-    """What is stuck on the skin; a scar needs a treatment."""
+    """Markers on the skin; that of a scar needs a treatment."""
     metal: tuple[MetalSpec, ...] = ()
     """Staples, wires and biopsy markers."""
     labelled: bool = True
-    """Whether For Presentation images bear side and view in letters."""
+    """Whether side and view are burned into For Presentation images."""
     text: tuple[str, ...] = ()
     """Lines burned in below the label, where there is one."""
     paddle_edge: bool = False
     """Whether the rear edge of the compression paddle shows at the chest wall."""
     noise: bool = True
-    """False leaves the noise out, for measurements of truth."""
+    """False leaves the noise out, for measurements of the truth."""
 
     @classmethod
     def for_demo(cls, today: date) -> "ExamSpec":
         """Return the demo's exam: a treated left breast with a new suspicious cluster.
 
-        The cluster is elsewhere than the bed, in which an old dystrophic group has not changed;
-        the right breast has a group of round calcifications that has not changed either.
+        The cluster is away from the bed, in which an old dystrophic group has not changed; the
+        right breast has a group of round calcifications that has not changed either.
         """
         left, right = Laterality.LEFT, Laterality.RIGHT
         return cls(
@@ -132,7 +132,7 @@ class ExamSpec:
 
     @property
     def key(self) -> str:
-        """Text that UIDs are derived from; specifications that differ have different keys."""
+        """Text that UIDs are derived from; different specifications have different keys."""
         text = repr(self)
         for name, former in FORMER_NAMES.items():
             text = text.replace(f"{name}(", f"{former}(")
@@ -140,21 +140,21 @@ class ExamSpec:
 
     @property
     def exams(self) -> tuple[tuple[ExamName, float], ...]:
-        """The exams, each with the years that it lies before the study date."""
+        """The exams, each with the years from it to the study date."""
         if self.prior_years is None:
             return (("current", 0.0),)
         return (("current", 0.0), ("prior", self.prior_years))
 
     def find_vendor(self, exam: ExamName) -> Vendor:
-        """Return the unit that takes an exam."""
+        """Return the unit of an exam."""
         name = self.prior_vendor if exam == "prior" and self.prior_vendor else self.vendor
         return VENDORS[name]
 
     def find_detector(self, exam: ExamName) -> XRayDetector:
-        """Return the detector of an exam's unit, at the pitch that is asked for."""
+        """Return the detector of an exam's unit, with the pitch of the specification."""
         detector = self.find_vendor(exam).detector
         return detector if self.pitch_mm is None else detector.with_pitch(self.pitch_mm)
 
     def find_date(self, years_before: float) -> date:
-        """Return the day that lies so many years before the study date."""
+        """Return the date a number of years before the study date."""
         return self.study_date - timedelta(days=round(365.25 * years_before))

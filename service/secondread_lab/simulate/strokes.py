@@ -1,8 +1,8 @@
-"""Strokes: thin things in the breast, as samples that are laid onto a map with their mass.
+"""Strokes: thin structures of the breast, as samples that are added to a map with their mass.
 
-A duct, a ligament or the wall of a fat lobule is given as points with the volume of tissue that
-each stands for. Added up per pixel and blurred to their width, they are line integrals: where a
-sheet is seen edge-on its points fall together and it shows as a line, as on a mammogram.
+A duct, a ligament or the wall of a fat lobule is given as points, each with a volume of tissue.
+Added up per pixel and blurred to their width, the volumes become line integrals: the points of a
+sheet that is seen edge-on fall together and show it as a line, as on a mammogram.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A map that strokes are laid onto: its pitch, and the view coordinates of its corner."""
+    """A map that strokes are added to: its pitch, and the view coordinates of its corner."""
 
     pitch_mm: float
     top_mm: float
@@ -43,14 +43,14 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class TissueStrokes:
-    """Samples of thin things; the arrays are equally long."""
+    """Samples of thin structures; the arrays have equal lengths."""
 
     points: Array
     """Shape (n, 3): depth, lateral, superior, in mm; after `project` (n, 2): depth, across."""
     volume: Array
-    """Tissue that a sample stands for, in mm3 of gland."""
+    """Tissue at each sample, in mm3 of gland."""
     width_mm: Array
-    """Width of the thing at the sample."""
+    """Width of the structure at each sample."""
 
     def project(self, axes: npt.NDArray[np.float64]) -> "TissueStrokes":
         """Return the strokes in the coordinates of a view, see `projection.compute_beam_axes`."""
@@ -62,25 +62,27 @@ class TissueStrokes:
 
 def join_strokes(parts: Iterable[TissueStrokes]) -> TissueStrokes:
     """Return the samples of several strokes as one."""
-    known = list(parts)
-    return TissueStrokes(
-        np.concatenate([part.points for part in known]),
-        np.concatenate([part.volume for part in known]),
-        np.concatenate([part.width_mm for part in known]),
-    )
+    columns = zip(*((part.points, part.volume, part.width_mm) for part in parts), strict=True)
+    return TissueStrokes(*(np.concatenate(column) for column in columns))
 
 
 def number_samples(
     counts: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return, for so many samples of each thing, its number and the sample's within it."""
+    """Return for each sample the number of its structure, and its own number within it.
+
+    Parameters
+    ----------
+    counts
+        Number of samples of each structure.
+    """
     owner = np.repeat(np.arange(len(counts)), counts)
-    begins = np.cumsum(counts) - counts
-    return owner, np.arange(len(owner)) - begins[owner]
+    first = np.cumsum(counts) - counts
+    return owner, np.arange(len(owner)) - first[owner]
 
 
 _WIDTHS_MM = np.array([0.2, 0.4, 0.8, 1.6, 3.2])
-"""Widths that are blurred together; a sample is shared between its two neighbours."""
+"""Widths that are blurred together; a sample is shared between the two next to its own."""
 
 
 def integrate_strokes(strokes: TissueStrokes, canvas: Canvas) -> Map:

@@ -48,7 +48,7 @@ class Texture:
     """
 
     _APEX_MM = 70.0
-    """How far before the nipple the fan's point lies."""
+    """Distance of the fan's point before the nipple."""
 
     def __init__(self, breast: SimulatedBreast, view: View, canvas: Canvas) -> None:
         self._names = (breast.laterality.letter, view.name, "texture")
@@ -56,7 +56,7 @@ class Texture:
         self._canvas = canvas
         _, depth, across = canvas.make_coarse_raster(2.0)
         ahead = depth + np.float32(self._APEX_MM)
-        # The rays waver, as strands do that grew rather than were ruled.
+        # The rays waver, as strands do that have grown.
         rng = seed_stream(self._seed, *self._names, "waver")
         sway = 3.0 * draw_power_law_map(
             rng, (depth.shape[0], depth.shape[1]), 2.0, Spectrum(6.0, 70.0)
@@ -102,24 +102,18 @@ class Texture:
             field = self._draw_field(
                 layer.name, 0.15, layer.spectrum, layer.stretch, layer.slant_deg
             )
-            # Bright wisps on a quieter ground: a log-normal law is skewed that way.
+            # Bright wisps on a quieter ground: a log-normal distribution is skewed that way.
             total += np.exp(0.6 * field) * np.float32(layer.height_mm / 0.6)
         gain = self._draw_field("streaks gain", 0.8, Spectrum(3.0, 18.0, 1.5), 1.5)
         total *= np.exp(0.4 * gain)
         return np.asarray(total * (1.3 - 0.6 * np.sqrt(share)), dtype=np.float32)
 
-    def draw_fibrils(self, apart: float = 1.0) -> TissueStrokes:
-        """Return thin bent fibres that run to the nipple more or less, in view coordinates.
-
-        Parameters
-        ----------
-        apart
-            Factor on their mean distance.
-        """
+    def draw_fibrils(self) -> TissueStrokes:
+        """Return thin bent fibres that run roughly to the nipple, in view coordinates."""
         rng = seed_stream(self._seed, *self._names, "fibrils")
         canvas = self._canvas
         height, width = (n * canvas.pitch_mm for n in canvas.shape)
-        count = int(height * width * _FIBRILS_PER_MM2 / apart**2)
+        count = int(height * width * _FIBRILS_PER_MM2)
         start = rng.uniform(
             (canvas.front_mm, canvas.top_mm - height),
             (canvas.front_mm + width, canvas.top_mm),

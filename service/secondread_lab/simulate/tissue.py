@@ -1,7 +1,7 @@
 """The tissue of one view of one breast: maps in view coordinates that every acquisition shares.
 
 Coarse structure is projected from the breast's glandular volume, so that both views agree;
-what is finer than a voxel is drawn for each view from its own streams. Compression enters only
+structure finer than a voxel is drawn for each view from its own streams. Compression enters only
 in `Tissue.compute_attenuation`, so that the same tissue can be imaged again.
 """
 
@@ -49,7 +49,7 @@ _PULL_MM = 20.0
 
 _SLAB = 0.30
 """Standard deviation, in half widths of the breast, of how far from its middle tissue is drawn:
-compression spreads what lies farther out over the whole view."""
+compression spreads tissue farther out over the whole view."""
 
 _FOAMS = (
     Foam("large", 17.0, 1.25, 1.1, 0.29, 0.75, 0.6, tail=1.9),
@@ -60,12 +60,12 @@ _FOAMS = (
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """What surgery and radiotherapy have changed by the day of an exam."""
+    """Changes by surgery and radiotherapy at the time of an exam."""
 
     added: Map
     """The scar, in mm of gland, on the tissue's canvas."""
     skin_mm: float = 0.0
-    """By how much the skin is thicker."""
+    """Added thickness of the skin."""
     strands: float = 1.0
     """Factor on the strands, which oedema and fibrosis coarsen."""
     centre: tuple[float, float] = (0.0, 0.0)
@@ -74,7 +74,7 @@ class Aftermath:
     """Share of its distance that tissue at the scar has been drawn in."""
 
     def undo_contraction(self, depth: Map, across: Map) -> tuple[Map, Map]:
-        """Return where what is now seen at places lay before the scar contracted."""
+        """Return where tissue that is now at some places was before the scar contracted."""
         aside, above = depth - np.float32(self.centre[0]), across - np.float32(self.centre[1])
         reach = (aside * aside + above * above) * np.float32(-1.0 / _PULL_MM**2)
         share = np.exp(reach) * np.float32(self.pull)
@@ -117,11 +117,11 @@ class Tissue:
         if aftermath is not None:
             scarred = np.clip(inner / np.float32(0.3 * compressed_mm), 0.0, 1.0)
             soft += aftermath.added * scarred
-        # No more than all of the path can be gland; the approach to it is smooth.
+        # Gland cannot take more than the whole path; the approach to that limit is smooth.
         room = inner + np.float32(1.0)
         share = (inner * self.gland + soft) / room
         dense = room * share / np.sqrt(np.sqrt(1.0 + share**4))
-        # The skin's inner side is no sharp line: connective tissue fades out from it.
+        # The skin's inner side is not sharp: connective tissue fades out from it.
         skin_path = cv2.GaussianBlur(outer - inner, (0, 0), 0.22 / self.canvas.pitch_mm)
         total = outer * np.float32(MU_FAT) + skin_path * np.float32(MU_SKIN - MU_FAT)
         total += dense * (1.0 - 0.6 * self.muscle) * np.float32(MU_GLAND - MU_FAT)
@@ -185,7 +185,7 @@ def _draw_strands(
 
 def _make_canvas(breast: SimulatedBreast, view: View) -> Canvas:
     front = -breast.nipple_mm - 6.0
-    outline = breast.outline(view)
+    outline = breast.find_outline(view)
     top = outline.upper.half_width_mm * 1.06
     if view.is_mlo_like:
         # The axilla reaches the upper border of the largest image.
@@ -200,7 +200,7 @@ def _make_canvas(breast: SimulatedBreast, view: View) -> Canvas:
 
 def _compute_skin_distance(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     shape, depth, across = canvas.make_coarse_raster(0.8)
-    outline = breast.outline(view)
+    outline = breast.find_outline(view)
     heights = np.linspace(-outline.lower.half_width_mm, canvas.top_mm + 40, 6000)
     if view.is_cc_like:
         heights = np.linspace(-outline.lower.half_width_mm, outline.upper.half_width_mm, 6000)
@@ -220,18 +220,18 @@ def _compute_edge(
 ) -> npt.NDArray[np.float64]:
     """Return the depth of the skin with the nipple, which stands out in profile."""
     nipple = breast.nipple_mm * np.exp(-((across / _NIPPLE_RADIUS_MM) ** 4))
-    return np.asarray(outline.edge(across) - nipple)
+    return np.asarray(outline.find_edge(across) - nipple)
 
 
 def _project_gland(volume: GlandVolume, breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     gland, inside = volume.gland, volume.inside
     if view.is_mlo_like:
         gland, inside = (_turn_volume(v, breast.oblique_deg) for v in (gland, inside))
-    # Axes: depth, across, along; the mean along the beam over what is breast.
+    # Axes: depth, across, along; the mean along the beam, within the breast.
     along = (np.arange(volume.gland.shape[2], dtype=np.float32) + 0.5) * VOXEL_MM - volume.half_mm
     slab = np.exp(-0.5 * (along / np.float32(_SLAB * breast.half_width_mm)) ** 2)
     share = (gland @ slab) / (inside @ slab + 4.0)
-    shape, depth, across = canvas.make_coarse_raster(0.5)
+    _, depth, across = canvas.make_coarse_raster(0.5)
     columns = (across + np.float32(volume.half_mm)) / np.float32(VOXEL_MM)
     flat = cv2.remap(
         np.asarray(share, dtype=np.float32),
@@ -241,12 +241,11 @@ def _project_gland(volume: GlandVolume, breast: SimulatedBreast, view: View, can
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=0.0,
     )
-    del shape
     return np.clip(resize_map(np.asarray(flat, dtype=np.float32), canvas.shape), 0.0, 0.95)
 
 
 def _turn_volume(volume: npt.NDArray[np.float32], angle_deg: float) -> npt.NDArray[np.float32]:
-    """Return a volume turned about the depth axis, so that its last axis lies along the beam."""
+    """Return a volume turned about the depth axis, so that its last axis is along the beam."""
     n = volume.shape[1]
     middle = (n - 1) / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), angle_deg, 1.0)
@@ -259,13 +258,13 @@ def _draw_muscle(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     shape, depth, across = canvas.make_coarse_raster(0.25)
     rng = seed_stream(breast.seed, "muscle", breast.laterality.letter)
     if view.is_cc_like:
-        # Now and then the muscle's front shows as a crescent at the chest wall.
+        # Sometimes the muscle's front is visible as a crescent at the chest wall.
         bow = 1.0 - ((across - np.float32(breast.crescent.middle_mm)) / 38.0) ** 2
         edge = breast.depth_mm - breast.crescent.width_mm * bow
         if breast.crescent.width_mm <= 0:
             return np.zeros(canvas.shape, np.float32)
     else:
-        edge = breast.pectoral.edge(across.astype(np.float64), breast.depth_mm)
+        edge = breast.pectoral.find_edge(across.astype(np.float64), breast.depth_mm)
     behind = (depth - edge).astype(np.float32)
     behind += 0.5 * draw_power_law_map(rng, shape, 0.25, Spectrum(5.0, 60.0, 4.0))
     # The muscle's bundles run along its edge: noise that is stretched and slanted that way.
@@ -281,7 +280,7 @@ def _draw_muscle(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
 
 
 def _draw_nipple(breast: SimulatedBreast, canvas: Canvas) -> Map:
-    """Return what the nipple and the ducts' ends behind it add, in mm."""
+    """Return the added thickness of the nipple and the ends of the ducts behind it, in mm."""
     _, depth, across = canvas.make_coarse_raster(0.25)
     reach = ((depth - 1.0) / np.float32(breast.nipple_mm + 2.0)) ** 2 + (across / 6.5) ** 2
     body = 7.0 * np.exp(-(reach**2))
@@ -303,7 +302,7 @@ def _draw_folds(breast: SimulatedBreast, view: View, canvas: Canvas) -> Map:
     shape, depth, across = canvas.make_coarse_raster(0.5)
     rng = seed_stream(breast.seed, "folds", breast.laterality.letter, view.name)
     total = np.zeros(shape, np.float32)
-    outline = breast.outline(view)
+    outline = breast.find_outline(view)
     ends = (outline.upper.half_width_mm, -outline.lower.half_width_mm)
     for end in ends if view.is_cc_like else ends[1:]:
         height, width, slope = rng.uniform(4, 12), rng.uniform(6, 14), rng.uniform(0.3, 0.8)

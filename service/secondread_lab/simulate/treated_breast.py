@@ -1,4 +1,4 @@
-"""A treated breast: where the lumpectomy was, its clips, its scar, and the record of it."""
+"""A treated breast: the bed of the lumpectomy, its clips, its scar, and the treatment record."""
 
 import csv
 import math
@@ -26,7 +26,7 @@ BED_MM = 14.0
 """Radius of a lumpectomy bed around its centre."""
 
 NEAR_MM = 30.0
-"""Farther than this from the bed's centre is elsewhere in the breast."""
+"""What is farther from the bed's centre is elsewhere in the breast."""
 
 TREATMENT_COLUMNS = (
     "patient_id",
@@ -47,7 +47,7 @@ class TreatmentSpec:
     laterality: Laterality
     operated_on: date
     place: tuple[float, float, float] = (0.45, 0.40, 0.25)
-    """The bed: shares of the breast's depth, and lateral and superior of its half width."""
+    """Of the bed, see `SimulatedBreast.find_point`."""
     clips: int = 5
     radiotherapy: bool = True
 
@@ -61,13 +61,11 @@ class TreatmentSpec:
 
     def locate_bed(self, breast: SimulatedBreast) -> npt.NDArray[np.float64]:
         """Return the bed's centre in breast coordinates."""
-        depth, lateral, superior = self.place
-        w = breast.half_width_mm
-        return np.array([depth * breast.depth_mm, lateral * w, superior * w])
+        return breast.find_point(self.place)
 
     @property
     def clock_face(self) -> str:
-        """Where the bed is, as a surgeon writes it: hours seen from in front."""
+        """Position of the bed as a surgeon writes it: hours seen from in front."""
         _, lateral, superior = self.place
         # Seen from in front, the left breast's lateral side is at 3 o'clock, the right's at 9.
         sign = 1.0 if self.laterality is Laterality.LEFT else -1.0
@@ -78,7 +76,7 @@ class TreatmentSpec:
 def name_zone(
     point: npt.NDArray[np.float64], breast: SimulatedBreast, treatment: TreatmentSpec | None
 ) -> str:
-    """Return where a point lies relative to the treated site; empty without a treatment."""
+    """Return the zone of a point relative to the treated site; empty without a treatment."""
     if treatment is None:
         return ""
     if breast.laterality is not treatment.laterality:
@@ -108,7 +106,7 @@ def draw_aftermath(
     canvas: Canvas,
     seed: int,
 ) -> Aftermath:
-    """Return what has changed by a day: a scar that shrinks, its spicules, skin and strands."""
+    """Draw the changes by a day: a scar that shrinks, its spicules, skin and strands."""
     years = treatment.years_since(day)
     axes = compute_beam_axes(breast, view)
     centre = axes @ treatment.locate_bed(breast)
@@ -130,7 +128,7 @@ def draw_aftermath(
     pull = 0.45 * (1.0 - 0.6 * math.exp(-max(years, 0.0) / 2.0))
     if not treatment.radiotherapy:
         return Aftermath(added, centre=place, pull=pull)
-    # Skin and strands swell in the first year and then recede, but not all the way.
+    # Skin and strands swell in the first year and then recede, but never completely.
     swollen = 0.4 + 0.6 * math.exp(-max(years - 0.5, 0.0) / 1.5)
     return Aftermath(added, 1.6 * swollen, 1.0 + 0.4 * swollen, place, pull)
 
@@ -141,7 +139,7 @@ def _draw_core(
     pitch = 0.4
     shape, depth, across = canvas.make_coarse_raster(pitch)
     reach = np.hypot(depth - np.float32(centre[0]), across - np.float32(centre[1]))
-    # The rim is ragged: the same reach is farther in some directions than in others.
+    # The rim is ragged: the scar reaches farther in some directions than in others.
     ragged = reach * (1.0 + 0.22 * draw_power_law_map(rng, shape, pitch, Spectrum(3.0, 12.0, 0.5)))
     body = np.exp(-((ragged / np.float32(radius)) ** 2)) * np.float32(1.3 * radius)
     return resize_map(cv2.GaussianBlur(body, (0, 0), 0.8), canvas.shape)
@@ -150,7 +148,7 @@ def _draw_core(
 def make_treatment_rows(
     patient_id: str, issuer: str, treatments: Iterable[TreatmentSpec]
 ) -> list[tuple[str, ...]]:
-    """Return the record of treatments, one row a procedure, in the order of the columns."""
+    """Return the treatment record, one row for each procedure, in the order of the columns."""
     rows: list[tuple[str, ...]] = []
     for treatment in treatments:
         identity = (patient_id, issuer, treatment.laterality.letter)

@@ -1,4 +1,4 @@
-"""The truth table: what lies where in each image, as CSV that evaluation reads back.
+"""The truth table: which thing is where in each image, as CSV that evaluation reads back.
 
 Coordinates are those of the stored image, (column, row), the corner of the top-left pixel at
 (0, 0) as in SCOORD. An image with a row of kind ``none`` was annotated and is empty; an image
@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from secondread.errors import InputError
 
@@ -16,12 +17,12 @@ REQUIRED_COLUMNS = ("sop_instance_uid", "kind", "x0", "y0", "x1", "y1")
 """Columns that every truth table has; the others may be missing."""
 
 NOTHING = "none"
-"""Kind of the row that says: annotated, empty."""
+"""Kind of the row of an image that was annotated and is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class TruthRow:
-    """One thing in one image; fields that do not apply are empty, numbers None."""
+    """One thing in one image; texts that do not apply are empty, numbers None."""
 
     sop_instance_uid: str
     kind: str
@@ -54,6 +55,8 @@ class TruthRow:
 TRUTH_COLUMNS = tuple(field.name for field in fields(TruthRow))
 """Header of the table."""
 
+_NUMBERS = ("x0", "y0", "x1", "y1", "cnr", "size_mm")
+
 
 def write_truth(path: Path, rows: Iterable[TruthRow]) -> None:
     """Write a truth table."""
@@ -65,12 +68,13 @@ def write_truth(path: Path, rows: Iterable[TruthRow]) -> None:
 
 
 def read_truth(path: Path) -> tuple[TruthRow, ...]:
-    """Read a truth table; columns that it lacks stay empty, columns unknown here are ignored.
+    """Read a truth table; missing columns stay empty, unknown columns are ignored.
 
     Raises
     ------
     InputError
-        A required column is missing, a number is none, or a row other than ``none`` has no box.
+        A required column is missing, a cell does not hold the number that it should, or a row of
+        another kind than ``none`` has no box.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
@@ -81,31 +85,9 @@ def read_truth(path: Path) -> tuple[TruthRow, ...]:
 
 
 def _parse_row(cells: dict[str, str | None], where: str) -> TruthRow:
-    def text(name: str) -> str:
-        return (cells.get(name) or "").strip()
-
-    def number(name: str) -> float | None:
-        return _parse_number(text(name), name, where)
-
-    row = TruthRow(
-        sop_instance_uid=text("sop_instance_uid"),
-        kind=text("kind"),
-        x0=number("x0"),
-        y0=number("y0"),
-        x1=number("x1"),
-        y1=number("y1"),
-        id=text("id"),
-        parent_id=text("parent_id"),
-        lesion_id=text("lesion_id"),
-        morphology=text("morphology"),
-        distribution=text("distribution"),
-        cnr=number("cnr"),
-        size_mm=number("size_mm"),
-        density=text("density"),
-        vendor_family=text("vendor_family"),
-        change=text("change"),
-        zone=text("zone"),
-    )
+    values: dict[str, Any] = {name: (cells.get(name) or "").strip() for name in TRUTH_COLUMNS}
+    values.update({name: _parse_number(values[name], name, where) for name in _NUMBERS})
+    row = TruthRow(**values)
     box = (row.x0, row.y0, row.x1, row.y1)
     if row.kind != NOTHING and any(value is None for value in box):
         raise InputError(f"{where}: a row of kind {row.kind!r} needs x0, y0, x1 and y1")

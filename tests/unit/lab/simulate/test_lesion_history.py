@@ -88,7 +88,7 @@ def test_a_place_is_moved_until_the_view_shows_it(
     breast: SimulatedBreast, place: tuple[float, float, float], view: View
 ) -> None:
     depth, across, _ = compute_beam_axes(breast, view) @ find_visible_place(place, breast)
-    skin = float(breast.outline(view).edge(np.array([across]))[0])
+    skin = float(breast.find_outline(view).find_edge(np.array([across]))[0])
     assert skin + 3.0 < depth < breast.depth_mm
 
 

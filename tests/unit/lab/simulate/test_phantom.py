@@ -10,11 +10,11 @@ from secondread_lab.simulate.phantom import Density, draw_breast, draw_gland_vol
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("view", [View.CC, View.MLO])
 def test_the_skin_recedes_from_the_nipple_without_a_jump(seed: int, view: View) -> None:
-    outline = draw_breast(seed, Laterality.LEFT).outline(view)
+    outline = draw_breast(seed, Laterality.LEFT).find_outline(view)
     heights = np.linspace(
         -0.8 * outline.lower.half_width_mm, 0.8 * outline.upper.half_width_mm, 999
     )
-    edge = outline.edge(heights)
+    edge = outline.find_edge(heights)
     assert float(edge.min()) == pytest.approx(0.0, abs=0.05)
     assert abs(float(heights[edge.argmin()])) < 3.0
     assert float(np.abs(np.diff(edge)).max()) < 2.5
