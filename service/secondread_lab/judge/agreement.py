@@ -1,4 +1,4 @@
-"""Agreement: of descriptors with the truth, of both views with each other, of exams' ranks."""
+"""Agreement: descriptors with the truth, both views with each other, ranks of exams with truth."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from secondread_lab.judge.bootstrap import Draws, Owners, Values
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Descriptors against the truth, over the clusters that were found and described."""
+    """Descriptors against the truth, for the clusters that were found and described."""
 
     labels: tuple[str, ...]
     table: tuple[tuple[int, ...], ...]
@@ -31,20 +31,21 @@ def tabulate_confusion(pairs: Iterable[tuple[str, Sequence[str]]]) -> Confusion:
 
     Pairs without a description are left out.
     """
-    described = [(true, tuple(said[:2])) for true, said in pairs if true and said]
-    labels = tuple(sorted({label for true, said in described for label in (true, said[0])}))
+    described = [(true, tuple(choices[:2])) for true, choices in pairs if true and choices]
+    firsts = [(true, choices[0]) for true, choices in described]
+    labels = tuple(sorted({label for pair in firsts for label in pair}))
     count = len(described)
     if not count:
         return Confusion((), (), None, None, None, 0)
-    cells = Counter((true, said[0]) for true, said in described)
-    table = np.array([[cells[true, said] for said in labels] for true in labels])
+    cells = Counter(firsts)
+    table = np.array([[cells[true, first] for first in labels] for true in labels])
     observed = float(np.trace(table)) / count
     expected = float(table.sum(axis=0) @ table.sum(axis=1)) / count**2
     return Confusion(
         labels,
         tuple(tuple(row) for row in table.tolist()),
         observed,
-        sum(true in said for true, said in described) / count,
+        sum(true in choices for true, choices in described) / count,
         (observed - expected) / (1 - expected) if expected < 1 else None,
         count,
     )
@@ -64,7 +65,7 @@ class LesionInView:
 
     lesion: TrueLesion
     view: str
-    """``CC`` or ``MLO``; others take no part."""
+    """``CC`` or ``MLO``; other views are ignored."""
     found: bool
 
 
@@ -91,9 +92,9 @@ def count_two_views(sightings: Iterable[LesionInView]) -> TwoViews:
 def compute_auc(
     positive: Values, p_owners: Owners, negative: Values, n_owners: Owners, draws: Draws
 ) -> Values:
-    """Return the area under the ROC curve in each resample: a pair's chance of right order.
+    """Return the area under the ROC curve in each resample: the chance that a pair is in order.
 
-    Equal scores count half. NaN where a resample holds no pair.
+    Equal scores count half. NaN where a resample has no pair.
     """
     out = np.full(len(draws), np.nan)
     if not len(positive) or not len(negative):

@@ -1,4 +1,4 @@
-"""The truth of one image as scoring uses it: positions in mm, what is visible, what is a target."""
+"""The truth of one image as scoring uses it: positions in mm, visibility, and targets."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ class TrueCluster:
     """Positions in mm; empty where the table has none."""
     reach: Scores
     count: int
-    """Visible members; 0 where the table has none."""
+    """Number of visible members; 0 where the table has none."""
     visible: bool
-    """Whether it can be asked for."""
+    """Whether a detector can be expected to find it."""
     target: bool
-    """Whether it is to be found, rather than typically benign."""
+    """Whether it should be found; typically benign clusters should not."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageTruth:
-    """What lies where in one image; all in mm."""
+    """Everything that is in one image; positions in mm."""
 
     calcifications: tuple[TruthRow, ...]
     centres: Points
@@ -121,13 +121,13 @@ def _find_centres(rows: Sequence[TruthRow], spacing: SpacingMm) -> Points:
 
 
 KINDS = frozenset(MarkClass) | {NOTHING}
-"""Kinds of rows that scoring knows; rows of others are counted and otherwise left alone."""
+"""Kinds of rows that scoring uses; rows of other kinds are counted and otherwise ignored."""
 
 _FAULTS_NAMED = 10
 
 
 def check_truth(path: Path, rows: Sequence[TruthRow]) -> None:
-    """Make sure that a truth table says what scoring relies on.
+    """Check that a truth table holds what scoring relies on.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Intervals by resampling patients: whole patients are drawn, since their images are alike.
 
-Efron and Tibshirani, An Introduction to the Bootstrap, 1993: percentile intervals. All resamples
-are made at once, as counts of how often each patient was drawn; row 0 draws each once and gives
-the value itself, so that value and interval come from the same code.
+Percentile intervals of Efron and Tibshirani, An Introduction to the Bootstrap, 1993. All resamples
+are made at once, as counts of how often each patient was drawn; row 0 draws each patient once and
+gives the value itself, so that value and interval come from the same code.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ RESAMPLES = 1000
 SEED = 20261122
 
 MINIMUM_PATIENTS = 5
-"""Fewer patients have no interval: resamples of so few are all alike."""
+"""With fewer patients there is no interval, since their resamples are all alike."""
 
 Values = npt.NDArray[np.float64]
 Owners = npt.NDArray[np.int64]
@@ -26,7 +26,7 @@ Draws = npt.NDArray[np.float32]
 _BLOCK = 512
 
 _CELLS = 4_000_000
-"""Items times resamples that are held at once."""
+"""Items times resamples that are in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Estimate:
     """A figure with its 95 % interval."""
 
     value: float | None
-    """None where there is nothing to measure on."""
+    """None where there is nothing to measure."""
     low: float | None
     high: float | None
     """Both None where there are too few patients for an interval."""
@@ -110,30 +110,46 @@ def resample_share_above(
     return out
 
 
+def estimate_mean(
+    items: Sequence[float] | Values, owners: Owners | Sequence[int], draws: Draws
+) -> Estimate:
+    """Return the mean of the items with its interval."""
+    whose = np.asarray(owners, np.int64)
+    return estimate_interval(resample_mean(np.asarray(items, np.float64), whose, draws), whose)
+
+
+def estimate_share_above(
+    scores: Sequence[float] | Values, thresholds: Values, owners: Owners, draws: Draws
+) -> Estimate:
+    """Return the share of items above each resample's own threshold, with its interval."""
+    shares = resample_share_above(np.asarray(scores, np.float64), thresholds, owners, draws)
+    return estimate_interval(shares, owners)
+
+
 def _split_rows(rows: int, columns: int) -> Sequence[slice]:
     step = max(_CELLS // max(columns, 1), 1)
     return [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
 
 
 def count_within_limits(owners: Owners, draws: Draws, limits: Values) -> npt.NDArray[np.int64]:
-    """Return how many of the first items fit under a limit, in each resample.
+    """Return how many leading items fit under a limit, in each resample.
 
     Parameters
     ----------
     owners
         Of the items, in the order in which they are counted.
     limits
-        Shape (rates, resamples): how many drawn items each may count at most.
+        Shape (rates, resamples): the most drawn items that may be counted.
 
     Returns
     -------
     ndarray
-        Shape (rates, resamples): number of leading items whose sum does not pass the limit.
+        Shape (rates, resamples): number of leading items whose sum does not exceed the limit.
     """
     count = len(owners)
     if not count:
         return np.zeros(limits.shape, np.int64)
-    # Whole blocks are summed by patient, and only the block where a limit falls item by item.
+    # Whole blocks are summed by patient; only the block in which the limit falls, item by item.
     blocks = -(-count // _BLOCK)
     patients = draws.shape[1]
     where = np.arange(count) // _BLOCK * patients + owners

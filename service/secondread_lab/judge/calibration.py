@@ -1,4 +1,4 @@
-"""Whether a certainty of 70 is right seven times in ten."""
+"""Reliability of certainties: whether one of 70 is right seven times in ten."""
 
 from dataclasses import dataclass
 
@@ -26,10 +26,10 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Stated against observed, and how far apart they are on average."""
+    """Stated against observed certainty, and their mean distance."""
 
     bins: tuple[ReliabilityBin, ...]
-    """Those that hold marks."""
+    """Those with marks."""
     ece: float | None
     """Expected calibration error: mean distance of stated and observed, weighted by marks
     (Naeini et al., 2015). None without marks."""
@@ -40,7 +40,7 @@ class Reliability:
 def measure_reliability(
     certainty: Values, right: npt.NDArray[np.bool_], bins: int = BINS
 ) -> Reliability:
-    """Compare certainties, 0-1, with what was right.
+    """Compare certainties, 0-1, with the share of marks that are right.
 
     Bins are of equal width; the last holds certainty 1 too.
     """

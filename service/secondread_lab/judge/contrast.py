@@ -1,8 +1,8 @@
-"""How large a calcification must be for a wanted contrast: a small model of the imaging chain.
+"""The size of a calcification for a wanted contrast: a small model of the imaging chain.
 
-The simulator measures every calcification's contrast exactly when it draws it; a sampler that
-wants hard and easy exams in known shares has to choose sizes before. This is fitted to what the
-simulator draws, to about a fifth.
+The simulator measures the contrast of a calcification exactly, but only after drawing it. A
+sampler of hard and easy exams in known shares has to choose sizes before. This model is fitted to
+the simulator, within about a fifth.
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How thick a type is along the beam, and how fine its parts are."""
+    """Thickness of a type along the beam, and fineness of its parts."""
 
     share: float
     """Thickness of a large one, as a share of its diameter."""
     fineness: float
-    """By how much blur takes its peak: square of the diameter at which half is left, in squares
-    of the blur."""
+    """How much blur lowers its peak: square of the diameter at which half of it is left, in
+    squares of the blur."""
 
 
 _COMPACT = _Shape(0.98, 9.0)
@@ -46,15 +46,8 @@ _SHAPES: dict[Morphology, _Shape] = {
 _DIAMETERS_MM = np.geomspace(0.05, 20.0, 600)
 
 
-def estimate_cnr(
-    diameter_mm: float, morphology: Morphology, mineral: float, vendor: Vendor
-) -> float:
-    """Return about the peak contrast-to-noise ratio of a calcification behind average tissue."""
-    return float(_estimate_cnr(np.array([diameter_mm]), morphology, mineral, vendor)[0])
-
-
 def find_diameter(cnr: float, morphology: Morphology, mineral: float, vendor: Vendor) -> float:
-    """Return about the diameter in mm that gives a contrast-to-noise ratio, at most 20 mm.
+    """Return the approximate diameter in mm for a contrast-to-noise ratio, at most 20 mm.
 
     Parameters
     ----------
@@ -63,13 +56,12 @@ def find_diameter(cnr: float, morphology: Morphology, mineral: float, vendor: Ve
     mineral
         See `LesionSpec.mineral`.
     """
-    contrasts = _estimate_cnr(_DIAMETERS_MM, morphology, mineral, vendor)
+    contrasts = estimate_cnr(_DIAMETERS_MM, morphology, mineral, vendor)
     return float(np.interp(cnr, contrasts, _DIAMETERS_MM))
 
 
-def _estimate_cnr(
-    diameters: Array, morphology: Morphology, mineral: float, vendor: Vendor
-) -> Array:
+def estimate_cnr(diameters: Array, morphology: Morphology, mineral: float, vendor: Vendor) -> Array:
+    """Return the peak contrast-to-noise ratios of diameters in mm, behind average tissue."""
     shape, detector = _SHAPES.get(morphology, _COMPACT), vendor.detector
     # A pixel blurs like a Gaussian of its own variance, a twelfth of its square.
     blur = detector.blur_mm**2 + detector.pitch_mm**2 / 12.0

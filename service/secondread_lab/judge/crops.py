@@ -1,4 +1,4 @@
-"""Pieces of the images, kept for the contact sheets while the images themselves are thrown away."""
+"""Pieces of the images, kept for the contact sheets while the images themselves are deleted."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -27,8 +27,8 @@ KINDS = ("hit", "miss", "false")
 def cut_crops(view: ViewOutcome, display: Display, folder: Path) -> ViewRecord:
     """Write crops of one image and return its record with them.
 
-    Every visible cluster that is to be found gives one, found or missed, and so does the most
-    certain false cluster where false ones are counted.
+    There is one of every visible target cluster, found or missed, and one of the most certain
+    false cluster where false clusters are counted.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem = hashlib.sha256(view.record.key.encode()).hexdigest()[:16]
@@ -62,7 +62,7 @@ def _plan_crops(view: ViewOutcome) -> Iterator[_PlannedCrop]:
             f"{row.morphology.replace('_', ' ') or 'cluster'} CNR {_format_number(row.cnr)}"
         )
         if outcome.best is None:
-            # The plainest misses say most.
+            # The misses of the strongest contrast are the most instructive.
             caption = f"{description}  {_shorten_key(record.key)}"
             crop = Crop("", "miss", caption, row.cnr or 0.0, (0, 0), None, truth)
             yield _PlannedCrop(crop, middle)
@@ -80,9 +80,9 @@ def _plan_crops(view: ViewOutcome) -> Iterator[_PlannedCrop]:
 
 
 def _find_middle(cluster: TrueCluster, spacing: SpacingMm) -> tuple[float, float]:
-    """Return the middle of a cluster, or its member next to it, in pixels.
+    """Return the middle of a cluster in pixels, or that of its most central member.
 
-    A cluster may be wider than a crop; with a member in its middle, the crop shows one at least.
+    A cluster may be wider than a crop; with a member in its middle, the crop shows at least one.
     """
     x0, y0, x1, y1 = cluster.box
     middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
@@ -116,21 +116,17 @@ def _cut_piece(display: Display, middle: tuple[float, float]) -> tuple[Display, 
 
 @dataclass(slots=True)
 class CropAlbum:
-    """The crops that are kept: of each kind those of the highest rank."""
+    """The crops that are kept: those of the highest rank of each kind."""
 
     folder: Path
     limit: int = CROPS_PER_KIND
     crops: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
 
     def add_crops(self, crops: Iterable[Crop]) -> None:
-        """Take crops in, and delete the files of those that others push out."""
+        """Add crops, and delete the files of those that they displace."""
         for crop in crops:
             heap = self.crops.setdefault(crop.kind, [])
             heappush(heap, (crop.rank, crop.file))
             if len(heap) > self.limit:
                 _, file = heappop(heap)
                 (self.folder / file).unlink(missing_ok=True)
-
-    def list_files(self) -> frozenset[str]:
-        """Return the names of the files that are kept."""
-        return frozenset(file for heap in self.crops.values() for _, file in heap)

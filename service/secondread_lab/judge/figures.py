@@ -1,4 +1,4 @@
-"""The figures of an evaluation: what `results.json` holds, field by field."""
+"""The figures of an evaluation: the content of `results.json`, field by field."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ from secondread_lab.judge.froc import FrocCurve
 
 @dataclass(frozen=True, slots=True)
 class EvaluationCounts:
-    """What the figures stand on."""
+    """Numbers of the items behind the figures."""
 
     patients: int
     exams: int
     views: int
     views_read: int
     not_read: dict[str, int]
-    """Images refused or failed, by reason. What they hold counts as missed; their area and
-    their lack of clusters count nowhere."""
+    """Images refused or failed, by reason. What is in them counts as missed; their area and their
+    lack of clusters are not counted."""
     flagged: dict[str, int]
     """Images read in spite of a doubt, by reason."""
     cluster_free_views: int
@@ -27,12 +27,12 @@ class EvaluationCounts:
     """Visible clusters to be found, counted in each view."""
     benign_clusters: int
     faint_clusters: int
-    """Of either kind, too faint to be asked for."""
+    """Of either kind, too faint to be expected."""
     visible_calcifications: int
     faint_calcifications: int
     breast_cm2: float
     other_rows: dict[str, int]
-    """Truth rows of kinds that scoring does not know."""
+    """Truth rows of kinds that scoring does not use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RateRow:
     false_per_view: float
     hit: Estimate
     centre: Estimate
-    """By the centre's place alone."""
+    """By the position of the centre alone."""
     overlap: Estimate
     """By the overlap alone."""
     case: Estimate
@@ -51,7 +51,7 @@ class RateRow:
 
 @dataclass(frozen=True, slots=True)
 class ClusterCurve:
-    """Clusters of one domain, false ones of the same."""
+    """Clusters of one domain, with the false clusters of the same domain."""
 
     domain: str
     at: tuple[RateRow, ...]
@@ -69,7 +69,7 @@ class SingleRow:
 
 @dataclass(frozen=True, slots=True)
 class PointRow:
-    """What an operating point of the model does."""
+    """Performance of an operating point of the model."""
 
     number: int
     name: str
@@ -113,7 +113,7 @@ class MarkedObjectRow:
     views: int
     """Views that hold such an object."""
     share: Estimate
-    """Of them, those in which a shown cluster mark lies on one."""
+    """The share of them in which a shown cluster mark is on one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ class PartFigures:
     points: tuple[PointRow, ...]
     groups: tuple[GroupRow, ...]
     worst: GroupRow | None
-    """Of the groups with enough patients, and not by hardness, the one found least often at the
-    headline rate."""
+    """The group that is found least often at the headline rate, of those that have enough patients
+    and are not formed by hardness."""
     benign: tuple[GroupRow, ...]
     """Typically benign clusters by morphology: neither needed nor false."""
     false_groups: tuple[FalseRow, ...]

@@ -1,8 +1,8 @@
-"""Free-response curves: sensitivity against false marks, and where an operating rate is reached.
+"""Free-response curves: sensitivity against false marks, and thresholds of given rates.
 
-A rate is reached with the lowest threshold at which no more than so many false marks remain; no
-point is interpolated. Equal scores rise and fall together, so that the order of images never
-matters.
+The threshold of a rate is the lowest one at which no more false marks remain; no point is
+interpolated. Equal scores are accepted or excluded together, so that the order of images does not
+matter.
 """
 
 import math
@@ -22,7 +22,7 @@ from secondread_lab.judge.bootstrap import (
 
 @dataclass(frozen=True, slots=True)
 class FalseMarks:
-    """False marks, and over how much they were counted."""
+    """False marks, and what they were counted over."""
 
     scores: Values
     owners: Owners
@@ -32,13 +32,13 @@ class FalseMarks:
 
     @property
     def ends_at(self) -> float:
-        """The rate at the lowest score that the model gives: beyond it there is no curve."""
+        """The rate at the lowest score of the model; the curve ends there."""
         total = float(self.exposure.sum())
         return len(self.scores) / total if total else math.nan
 
 
 def find_first_excluded(false: FalseMarks, rates: Values, draws: Draws) -> Values:
-    """Return, for each rate, the highest score that is not accepted; what is above it is.
+    """Return, for each rate, the highest score that is not accepted; higher ones are.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def compute_curve(
     Parameters
     ----------
     scores, owners
-        Of everything that is to be found: its highest mark's score (minus infinity where
-        missed), and its patient.
+        Of every target: the score of its highest mark (minus infinity where missed), and its
+        patient.
     """
     limits = find_first_excluded(false, rates, draws)
     table = np.stack([resample_share_above(scores, limit, owners, draws) for limit in limits])

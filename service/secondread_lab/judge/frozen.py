@@ -1,12 +1,12 @@
-"""The frozen record of the test exams: what each view was when the figures were taken.
+"""The frozen record of the test exams: a fingerprint of each view that figures were measured on.
 
-The exams themselves are made anew each time and thrown away. So that nobody compares figures of
-two different sets without knowing, the record holds a digest of every exam's specification and a
-fingerprint of every view: what its truth rows say, and a few statistics of its pixels. Pixels may
-differ in last bits between processors, so fingerprints are compared within tolerances.
+The exams themselves are simulated anew each time and then deleted. So that nobody unknowingly
+compares figures of two different sets, the record holds a digest of every exam's specification and
+a fingerprint of every view: a summary of its truth rows and a few statistics of its pixels. Pixels
+may differ in last bits between processors, so fingerprints are compared within tolerances.
 
 ``python -m secondread_lab.judge.frozen write`` makes the record (about 25 minutes of processor time
-for the full set), ``check`` makes the exams again and says what differs.
+for the full set), ``check`` simulates the exams again and prints the differences.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from secondread_lab.simulate.spec import FORMER_NAMES, ExamSpec
 from secondread_lab.simulate.truth import TruthRow
 
 GENERATOR = 1
-"""Version of the generator of the test exams; raised when the record is made anew."""
+"""Version of the generator of the test exams; raised with every new record."""
 
 RECORD = "frozen.csv"
 """Name of the record, beside this module."""
@@ -45,13 +45,13 @@ _BANDS_PX = (1.5, 3.0, 6.0)
 _PERCENTILES = (10.0, 50.0, 90.0, 99.0)
 
 _TOLERANCES = {"counts": 0.0, "centre": 0.1, "cnr": 0.02, "grey": 2.0, "detail": 0.005}
-"""By how much a number may differ: counts not at all, pixels, share, grey levels, share."""
+"""Tolerated differences: none of counts, in pixels, a share, in grey levels, a share."""
 _RELATIVE = frozenset({"cnr", "detail"})
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What is remembered of one view."""
+    """The recorded properties of one view."""
 
     counts: tuple[float, ...]
     """Rows and columns of the image, and its truth rows of each of `KINDS`."""
@@ -65,7 +65,7 @@ class Fingerprint:
     """Standard deviations of the octave bands of the window, in the same levels."""
 
     def list_differences(self, other: "Fingerprint") -> tuple[str, ...]:
-        """Return what differs by more than the tolerances, in words."""
+        """Return the differences beyond the tolerances, in words."""
         differences = []
         for name, tolerance in _TOLERANCES.items():
             for number, (mine, theirs) in enumerate(
@@ -101,14 +101,14 @@ def take_fingerprint(view: SimulatedView) -> Fingerprint:
 
 
 def digest_spec(spec: ExamSpec) -> str:
-    """Return a short digest of a specification: exams of equal digests are meant to be equal."""
+    """Return a short digest of a specification; exams of equal digests should be equal."""
     return sha256(_describe_value(spec).encode()).hexdigest()[:12]
 
 
 def _describe_value(value: object) -> str:
-    """Return what a specification states, without what it leaves at its default.
+    """Return the text of a specification, without fields that have their default.
 
-    A field that is added later, with a default that changes nothing, keeps all digests.
+    A field that is added later, with a default that changes nothing, does not change a digest.
     """
     if isinstance(value, tuple):
         return f"({','.join(map(_describe_value, value))})"
@@ -174,7 +174,7 @@ class FrozenRecord:
         return next((e for e in self.views if e.exam == exam and e.view == view), None)
 
     def list_differences(self, exam: PlannedExam, view: SimulatedView) -> tuple[str, ...]:
-        """Return in words how a freshly made view differs from the recorded one; empty if not."""
+        """Return the differences of a new view from the recorded one, in words."""
         recorded = self.find_view(exam.name, view.identity.label)
         if recorded is None:
             return ("not in the record",)
@@ -184,7 +184,7 @@ class FrozenRecord:
 
 
 def read_record(path: Path | None = None) -> FrozenRecord:
-    """Return the record that this package carries, or that of another file."""
+    """Return the record in this package, or that of another file."""
     text = (files(__package__) / RECORD if path is None else path).read_text(encoding="ascii")
     lines = list(csv.DictReader(text.splitlines()))
     first = lines[0]
@@ -200,7 +200,7 @@ def _parse_view(cells: dict[str, str]) -> RecordedView:
 
 
 def write_record(path: Path, entries: Iterable[RecordedView], seed: int = SEED) -> None:
-    """Write a record, each line as soon as its view is known."""
+    """Write a record, each line as soon as its view is simulated."""
     with path.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_HEADER)
@@ -215,7 +215,7 @@ def write_record(path: Path, entries: Iterable[RecordedView], seed: int = SEED) 
 
 
 def record_exam(exam: PlannedExam) -> tuple[RecordedView, ...]:
-    """Make an exam and return its lines."""
+    """Simulate an exam and return its lines of the record."""
     digest = digest_spec(exam.spec)
     return tuple(
         RecordedView(exam.name, view.identity.label, digest, take_fingerprint(view))

@@ -1,8 +1,8 @@
-"""Hybrid test images: real mammograms with simulated clusters put in, frozen by seed.
+"""Hybrid test images: real mammograms with simulated clusters put in, fixed by a seed.
 
 Each real view is read as it is, where every mark counts as false, and in several versions with
-clusters in it. The real views have no annotation of their own, so that a real calcification that
-is marked counts as false as well: rates of false marks are upper bounds.
+clusters. The real views themselves are not annotated, so that a mark on a real calcification
+counts as false as well: rates of false marks are upper bounds.
 """
 
 from collections.abc import Iterator
@@ -52,12 +52,12 @@ GROUPS = 3
 """Clusters in each of them."""
 
 SEEN, UNSEEN = "seen-as-background", "unseen"
-"""Parts of the set: views that training may use as backgrounds, and all others."""
+"""Subsets: views that training may use as backgrounds, and all others."""
 
 FAMILY = "real"
 
 _APART_MM = 25.0
-"""Least distance of two clusters' middles: each is found or missed by itself."""
+"""Least distance of two clusters' middles, so that each is found or missed independently."""
 _EDGE_MM = 9.0
 """Least distance of a cluster's middle from skin and image border."""
 _TRIES = 400
@@ -78,7 +78,7 @@ _CNR = (3.5, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class HybridSource:
-    """One real view: as it is, and in versions with clusters."""
+    """One real view, unchanged and in versions with clusters."""
 
     path: Path
     name: str
@@ -91,7 +91,7 @@ class HybridSource:
         return (f"{self.name}/as-is", *(f"{self.name}/{n}" for n in range(1, VERSIONS + 1)))
 
     def make_images(self) -> Iterator[TestImage]:
-        """Give the view as it is, then with clusters."""
+        """Yield the view unchanged, then with clusters."""
         real = _RealView.from_file(self.path, self.name)
         uid = str(real.ds.SOPInstanceUID)
         nothing = TruthRow(uid, NOTHING, vendor_family=FAMILY)
@@ -107,7 +107,7 @@ def make_hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
     Parameters
     ----------
     real
-        Folder; what is no lossless For Presentation mammogram in it is left alone.
+        Folder; files other than lossless For Presentation mammograms are ignored.
     backgrounds
         Names, relative to the folder, of files and folders that the model saw in training.
 
@@ -116,7 +116,7 @@ def make_hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
     SettingsError
         The folder does not exist.
     InputError
-        It holds no mammogram that will do.
+        It holds no mammogram that can be used.
     """
     inputs = offline.gather_files([real])
     paths = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
@@ -151,7 +151,7 @@ def _is_usable(mammogram: Mammogram) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _RealView:
-    """A real view, opened."""
+    """A decoded real view."""
 
     path: Path
     ds: FileDataset
@@ -181,7 +181,7 @@ class _RealView:
         return cls(path, ds, name, stored, grey, bright, inside, tone, spacing)
 
     def make_version(self, number: int) -> tuple[FileDataset, tuple[TruthRow, ...]]:
-        """Return the view with clusters, and the rows that say where."""
+        """Return the view with clusters, and their truth rows."""
         uid = derive_uid("secondread-hybrid", str(self.ds.SOPInstanceUID), str(number))
         bright = self.bright
         visible: list[VisibleSolid] = []
@@ -209,7 +209,7 @@ class _RealView:
         inserted = insert_patches(
             bright, self.tissue, self.spacing.mean, patches, noise_scale=self.tone, cnr=cnr
         )
-        # Each view has clusters of its own: none is the same lesion in another view.
+        # Each view has clusters of its own; no lesion is in two views.
         lesion = f"{self.name}-{group}"
         visible = [
             (
@@ -231,10 +231,10 @@ class _RealView:
         return inserted.bright, visible
 
     def _draw_places(self, number: int) -> list[PointPx]:
-        """Return middles of clusters, well inside the breast and apart from each other."""
+        """Draw middles of clusters, well inside the breast and apart from each other."""
         rng = seed_stream(SEED, "hybrid places", self.name, number)
         pitch = self.spacing.mean
-        step = 8  # a coarse grid of places is plenty
+        step = 8  # a coarse grid of places is enough
         small = np.pad(self.tissue[::step, ::step].astype(np.uint8), 1)
         depth = cv2.distanceTransform(small, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         rows, columns = np.nonzero(depth * step * pitch > _EDGE_MM)
@@ -262,7 +262,7 @@ class _RealView:
         return ds
 
     def _find_stored_values(self, bright: npt.NDArray[np.float32]) -> StoredValues:
-        """Return the stored values whose brightness is nearest; untouched pixels are as before."""
+        """Return the stored values of the nearest brightness; other pixels stay as they were."""
         touched = bright != self.bright
         order = np.argsort(self.grey.bright, kind="stable")
         levels = self.grey.bright[order]

@@ -1,4 +1,4 @@
-"""Where test images come from: a folder with a truth table, or simulated exams made on the way."""
+"""Sources of test images: a folder with a truth table, or exams simulated while they are read."""
 
 import hashlib
 from collections import defaultdict
@@ -28,24 +28,24 @@ class TestImage:
 
     key: str
     content: Path | FileDataset
-    """A file, or what is made on the way and thrown away when it was read."""
+    """A file, or a simulated image that is deleted after it was read."""
     rows: tuple[TruthRow, ...]
     subset: str = ""
-    """Part of the set that is reported apart."""
+    """Part of the set that is reported separately."""
     differs: tuple[str, ...] = ()
-    """In words, how a simulated image differs from the frozen record."""
+    """Differences of a simulated image from the frozen record, in words."""
 
 
 class ImageSource(Protocol):
-    """Images that are made together; travels to the process that reads them."""
+    """Images that are made together, in the process that reads them."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of its images, known before any is made."""
+        """Keys of its images, without making any."""
         ...
 
     def make_images(self) -> Iterator[TestImage]:
-        """Make or find the images, one after another."""
+        """Yield the images, one after another."""
         ...
 
 
@@ -63,24 +63,24 @@ class FileSource:
         return (self.uid,)
 
     def make_images(self) -> Iterator[TestImage]:
-        """Give the file."""
+        """Yield the file."""
         yield TestImage(self.uid, self.path, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class ExamSource:
-    """A simulated exam; its prior, if it has one, is not judged."""
+    """A simulated exam without its prior."""
 
     exam: PlannedExam
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The exam's name with each view, and the intent where it is For Processing."""
+        """The exam's name with each view, and with a suffix for For Processing images."""
         spec = self.exam.spec
         return tuple(self._make_key(view, intent) for view in spec.views for intent in spec.intents)
 
     def make_images(self) -> Iterator[TestImage]:
-        """Simulate one view after another, and hold each against the frozen record."""
+        """Simulate one view after another, and compare each with the frozen record."""
         frozen = read_record()
         for view in simulate_views(self.exam.spec):
             if view.exam != "current":
@@ -98,7 +98,7 @@ class ExamSource:
 
 @dataclass(frozen=True, slots=True)
 class TestSet:
-    """What a detector is judged on."""
+    """The images that a detector is judged on."""
 
     __test__ = False  # pytest would take it for a test by its name
 
@@ -107,15 +107,15 @@ class TestSet:
     held_out: frozenset[str]
     """Vendor families that the model never saw."""
     digest: str = ""
-    """Of what simulated exams are made by; empty for files, which have UIDs of their own."""
+    """Of the specifications of simulated exams; empty for files, which have UIDs of their own."""
     unannotated: tuple[str, ...] = ()
     """Images without a truth row, which are not scored."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the inputs: files that are no images, truth without an image."""
+    """Faults of the inputs: files that are not images, truth without an image."""
 
     @property
     def truth(self) -> dict[str, tuple[TruthRow, ...]]:
-        """The rows of images that are files, by key: a person may correct them."""
+        """The rows of images that are files, by key, since a person may correct them."""
         return {case.uid: case.rows for case in self.sources if isinstance(case, FileSource)}
 
 
@@ -131,14 +131,14 @@ def make_simulated_set(name: SetName) -> TestSet:
 def read_folder_set(
     paths: Sequence[Path], truths: Sequence[Path], held_out_families: frozenset[str]
 ) -> TestSet:
-    """Return the images of files and folders that truth tables speak of.
+    """Return those images of files and folders that truth tables have rows of.
 
     Raises
     ------
     SettingsError
         A path does not exist or holds no image.
     InputError
-        A truth table cannot be read or contradicts itself, or speaks of none of the images.
+        A truth table cannot be read or contradicts itself, or has rows of none of the images.
     """
     inputs = offline.gather_files(paths)
     rows, lines = _group_by_image(truths)
@@ -167,7 +167,7 @@ def read_folder_set(
 def _group_by_image(
     truths: Sequence[Path],
 ) -> tuple[Mapping[str, tuple[TruthRow, ...]], Mapping[str, str]]:
-    """Return the rows of each image, and where the first of them is."""
+    """Return the rows of each image, and file and line of the first of them."""
     rows: dict[str, list[TruthRow]] = defaultdict(list)
     lines: dict[str, str] = {}
     for path in truths:

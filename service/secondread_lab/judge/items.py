@@ -1,7 +1,8 @@
-"""Scored images laid out in columns: what is to be found, what was false, whose it is."""
+"""Scored images in columns: targets, false marks, and the patient of each."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class ScoredSet:
 
     @classmethod
     def from_views(cls, views: Iterable[ViewOutcome], held_out: frozenset[str]) -> "ScoredSet":
-        """Put views in an order of their own, so that the order they came in does not matter."""
+        """Sort the views, so that the order in which they were read does not matter."""
         ordered = tuple(sorted(views, key=lambda view: view.record.key))
         patients = tuple(sorted({view.record.image.patient for view in ordered}))
         index = {patient: number for number, patient in enumerate(patients)}
@@ -56,7 +57,7 @@ class ScoredSet:
         return cls(ordered, patients, owner, held_out)
 
     def name_domain(self, view: ViewOutcome) -> str:
-        """Return whether the model may have learnt from images like a view's."""
+        """Return whether the model may have learnt from images of the view's vendor family."""
         return HELD_OUT if view.record.image.family in self.held_out else IN_DOMAIN
 
     def select(self, wanted: Callable[[ViewOutcome], bool]) -> "ScoredSet":
@@ -65,17 +66,17 @@ class ScoredSet:
         return chosen or ScoredSet((), self.patients, self.owner[:0], self.held_out)
 
     def split(self, by: Callable[[ViewOutcome], str]) -> "dict[str, ScoredSet]":
-        """Return the parts whose views get the same word, the words in alphabetical order."""
-        words = [by(view) for view in self.views]
+        """Return parts of views with equal labels, the labels in alphabetical order."""
+        labels = [by(view) for view in self.views]
         parts = {}
-        for word in sorted(set(words)):
-            numbers = [number for number, one in enumerate(words) if one == word]
+        for chosen in sorted(set(labels)):
+            numbers = [number for number, label in enumerate(labels) if label == chosen]
             views = tuple(self.views[number] for number in numbers)
-            parts[word] = ScoredSet(views, self.patients, self.owner[numbers], self.held_out)
+            parts[chosen] = ScoredSet(views, self.patients, self.owner[numbers], self.held_out)
         return parts
 
     def list_clusters(self) -> list[ClusterItem]:
-        """Return every visible true cluster, typically benign ones too."""
+        """Return every visible true cluster, including typically benign ones."""
         return [
             _make_item(view, outcome, int(owner), self.name_domain(view))
             for view, owner in zip(self.views, self.owner, strict=True)
@@ -84,7 +85,7 @@ class ScoredSet:
         ]
 
     def list_false_clusters(self) -> FalseMarks:
-        """Return the certainties of all marks of clusters on the views without clusters."""
+        """Return the certainties of all cluster marks on views without clusters."""
         free = [(v, o) for v, o in zip(self.views, self.owner, strict=True) if v.cluster_free]
         scores = [
             (cluster.certainty, owner) for view, owner in free for cluster in view.record.clusters
@@ -192,21 +193,30 @@ def list_singles(part: ScoredSet) -> SingleItems:
     )
 
 
-def group_by_lesion(items: Sequence[ClusterItem]) -> list[tuple[int, float, frozenset[int]]]:
-    """Return of each lesion its patient, its highest score in any view, and where it is shown."""
-    best: dict[TrueLesion, tuple[int, float, frozenset[int]]] = {}
+class LesionItem(NamedTuple):
+    """One true lesion over all views."""
+
+    owner: int
+    """Index of its patient."""
+    hit: float
+    """The highest certainty of a mark that found it."""
+    shown_at: frozenset[int]
+    """Operating points that show it in any view."""
+
+
+def group_by_lesion(items: Sequence[ClusterItem]) -> list[LesionItem]:
+    """Return the lesions of clusters in single views."""
+    lesions: dict[TrueLesion, LesionItem] = {}
     for item in items:
-        owner, score, points = best.get(item.lesion, (item.owner, MISSED, frozenset()))
-        best[item.lesion] = (
-            owner,
-            max(score, item.outcome.hit),
-            points | item.outcome.shown_at,
-        )
-    return list(best.values())
+        other = lesions.get(item.lesion, LesionItem(item.owner, MISSED, frozenset()))
+        hit = max(other.hit, item.outcome.hit)
+        shown_at = other.shown_at | item.outcome.shown_at
+        lesions[item.lesion] = LesionItem(other.owner, hit, shown_at)
+    return list(lesions.values())
 
 
 def is_object_marked(view: ViewOutcome, kind: MarkClass, point: int) -> bool:
-    """Whether a cluster mark that an operating point shows lies on an object of a kind."""
+    """Whether an operating point shows a cluster mark on an object of a kind."""
     return any(
         outcome.value == kind.value and point in cluster.shown_at
         for cluster, outcome in zip(view.record.clusters, view.marks, strict=True)

@@ -1,12 +1,10 @@
-"""Reading a folder of a site's own exams for `secondread calibrate`, nothing left out silently."""
+"""Reading a folder of a site's own exams for `secondread calibrate`, every file accounted for."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import select_images
 from secondread.codes import MarkClass
 from secondread.detect.child import detect_with_retries
@@ -14,6 +12,7 @@ from secondread.detect.marks import Detection
 from secondread.offline import InputFiles
 from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus, Reason
+from secondread_lab.judge.records import make_pseudonym
 from secondread_lab.judge.site_calibration import LOOKS_REAL, ViewScores
 
 Detect = Callable[[Path], Detection]
@@ -22,21 +21,21 @@ Detect = Callable[[Path], Detection]
 
 @dataclass(frozen=True, slots=True)
 class LocalView:
-    """What became of one file of the folder."""
+    """The result for one file of the folder."""
 
     path: Path
     label: str
-    """Side and view; empty where the header does not say."""
+    """Side and view; empty where the header does not have them."""
     status: ImageStatus | None
-    """None for what is outside the detector's scope, or no mammogram at all."""
+    """None for a file that is outside the detector's scope, or not a mammogram."""
     reasons: tuple[Reason, ...]
     detail: str
     scores: ViewScores | None
-    """None where it was not read."""
+    """None where the file was not read."""
 
     @property
     def looks_real(self) -> bool:
-        """Whether a cluster in it is so certain that a person should look."""
+        """Whether a person should look at it, since it has a very certain cluster."""
         return self.scores is not None and max(self.scores.certainties, default=0.0) >= LOOKS_REAL
 
 
@@ -47,7 +46,7 @@ def read_views(
     progress: Callable[[str], None],
     attempts: int,
 ) -> Iterator[LocalView]:
-    """Read every study of a folder as an exam of its own, by the path that the node takes.
+    """Read every study of a folder as an exam of its own, as the node does.
 
     Parameters
     ----------
@@ -56,11 +55,11 @@ def read_views(
     detect
         The detector.
     reader
-        Calibration and rule of the model, without a site's calibration.
+        Calibration and rule of the model, without a site calibration.
     progress
-        Is told the name of each image before it is read.
+        Called with the name of each image before it is read.
     attempts
-        How often an image may kill the detector.
+        How often an image is tried where it kills the detector.
 
     Yields
     ------
@@ -86,7 +85,7 @@ def read_views(
             certainties = tuple(
                 f.certainty for f in image.findings if f.mark_class is MarkClass.CLUSTER
             )
-            scores = ViewScores(_make_pseudonym(image.mammogram), study_uid, certainties)
+            scores = ViewScores(make_pseudonym(image.mammogram), study_uid, certainties)
             yield LocalView(
                 paths[image.mammogram.sop_instance_uid],
                 image.mammogram.label,
@@ -95,10 +94,3 @@ def read_views(
                 image.detail,
                 scores if image.status.was_read else None,
             )
-
-
-def _make_pseudonym(mammogram: Mammogram) -> str:
-    who = mammogram.patient
-    # Without an ID nobody can say whose image it is; those of one study are the same woman's.
-    person = f"{who.issuer}|{who.patient_id}" if who.patient_id else mammogram.study_uid
-    return hashlib.sha256(person.encode()).hexdigest()[:16]

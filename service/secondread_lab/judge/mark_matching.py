@@ -1,7 +1,7 @@
-"""Which mark lies on what: geometry alone, in mm at the detector plane, without thresholds.
+"""Matching of marks with the truth: by geometry alone, in mm at the detector plane.
 
-Everything is decided so that a lower threshold can only add: marks are taken by falling score,
-and what a mark is matched with never depends on marks below it.
+No threshold enters here. Marks are matched by falling score, and the match of a mark never depends
+on marks below it, so that a lower threshold can only add matches.
 """
 
 from dataclasses import dataclass
@@ -18,31 +18,31 @@ Scores = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 UNMATCHED = -1
-"""In place of an index: matched with nothing."""
+"""Index of a mark without a match."""
 
 
 @dataclass(frozen=True, slots=True)
 class PointMatch:
-    """What became of point marks, in their own order."""
+    """The matches of point marks, in their own order."""
 
     owner: Indices
-    """Index of the reference point that the mark has found, `UNMATCHED` where none."""
+    """Index of the reference point that the mark has found, or `UNMATCHED`."""
     near: npt.NDArray[np.bool_]
-    """Whether the mark lies within reach of any reference point, already found or not."""
+    """Whether the mark is within reach of any reference point, already found or not."""
 
 
 def match_points(marks: Points, scores: Scores, reference: Points, reach: Scores) -> PointMatch:
     """Match marks with reference points, one to one, the highest score first.
 
     Each mark finds the nearest reference point, in shares of its reach, that no higher mark has
-    found. Equal scores are taken by position, so that their order does not matter.
+    found. Marks of equal scores are matched by position, so that their order does not matter.
 
     Parameters
     ----------
     marks, scores
         Positions in mm, and the score of each.
     reference, reach
-        Positions in mm, and how far from each a mark may lie, in mm.
+        Positions in mm, and how far from each a mark may be, in mm.
     """
     owner = np.full(len(marks), UNMATCHED, np.int64)
     near = np.zeros(len(marks), np.bool_)
@@ -65,7 +65,7 @@ def match_points(marks: Points, scores: Scores, reference: Points, reach: Scores
 
 
 def count_matches(marks: Points, reference: Points, reach: Scores) -> int:
-    """Return how many marks lie on reference points, each on one of its own."""
+    """Return how many marks can be matched with reference points, one to one."""
     return int((match_points(marks, np.zeros(len(marks)), reference, reach).owner >= 0).sum())
 
 
@@ -89,7 +89,7 @@ def grow_box(box: Box, by: float) -> Box:
 
 
 def find_inside(points: Points, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Return for each point whether it lies in any of the boxes, shape (n, 4), or on its border."""
+    """Return which points are inside any of the boxes, shape (n, 4), or on their borders."""
     if not len(points) or not len(boxes):
         return np.zeros(len(points), np.bool_)
     x, y = points[:, :1], points[:, 1:]

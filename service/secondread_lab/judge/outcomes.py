@@ -1,4 +1,4 @@
-"""What became of every mark and of everything there was, in one image; no thresholds yet."""
+"""The outcome of every mark and every true object of one image, before any threshold."""
 
 import math
 from collections.abc import Sequence
@@ -24,24 +24,24 @@ from secondread_lab.judge.records import Box, FoundCluster, ViewRecord
 from secondread_lab.judge.rules import MarkOutcome
 
 MISSED = -math.inf
-"""The score of what nothing was found on: below every threshold."""
+"""The score of a target without a mark: below every threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterOutcome:
-    """A true cluster, and the highest certainty of a mark that found it, by each criterion."""
+    """A true cluster, and the highest certainty of a mark that found it by each criterion."""
 
     truth: TrueCluster
     hit: float
-    """Centre in the box, and overlap or members: what counts. `MISSED` where there is none."""
+    """Centre in the box, and overlap or members: the criterion that counts. Else `MISSED`."""
     centre: float
     """Centre in the box alone."""
     overlap: float
     """Overlap of the boxes alone."""
     shown_at: frozenset[int]
-    """Operating points that show a mark that found it."""
+    """Operating points that show such a mark."""
     best: int | None
-    """Index of the most certain mark that found it."""
+    """Index of the most certain such mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Singles:
     """Marks of single calcifications against the truth."""
 
     found: Scores
-    """Of each visible calcification, the score of its mark; `MISSED` where there is none."""
+    """Of each visible calcification, the score of its mark, or `MISSED`."""
     rows: npt.NDArray[np.int64]
     """Index of each visible calcification in `ImageTruth.calcifications`."""
     true: Scores
@@ -71,17 +71,17 @@ class ViewOutcome:
 
     @property
     def was_read(self) -> bool:
-        """Whether the detector answered; what a refused image holds is missed."""
+        """Whether the detector answered; everything in a refused image is missed."""
         return self.record.detection.status.was_read
 
     @property
     def cluster_free(self) -> bool:
-        """Whether false clusters are counted in it: read, and no cluster of any visibility."""
+        """Whether false clusters are counted in it: it was read, and has no cluster at all."""
         return self.was_read and not self.truth.clusters
 
     @property
     def has_target(self) -> bool:
-        """Whether it holds a visible cluster that is to be found."""
+        """Whether it holds a visible target cluster."""
         return any(cluster.visible and cluster.target for cluster in self.truth.clusters)
 
     def holds(self, kind: MarkClass) -> bool:
@@ -92,14 +92,14 @@ class ViewOutcome:
 def score_image(record: ViewRecord) -> ViewOutcome:
     """Score one image."""
     truth = arrange_truth(record.truth, record.image.spacing_mm)
-    marks = [_MarkInMm.from_cluster(one, record) for one in record.clusters]
-    contacts = [[_compare(true, one) for one in marks] for true in truth.clusters]
+    marks = [_MarkInMm.from_cluster(cluster, record) for cluster in record.clusters]
+    contacts = [[_compare(true, mark) for mark in marks] for true in truth.clusters]
     return ViewOutcome(
         record=record,
         truth=truth,
         marks=tuple(
-            _judge_mark(one, [row[number] for row in contacts], truth)
-            for number, one in enumerate(marks)
+            _judge_mark(mark, [row[number] for row in contacts], truth)
+            for number, mark in enumerate(marks)
         ),
         clusters=tuple(
             _judge_cluster(true, row, record.clusters)
@@ -131,7 +131,7 @@ class _MarkInMm:
 
 @dataclass(frozen=True, slots=True)
 class _Contact:
-    """How a mark lies to a true cluster."""
+    """The position of a mark relative to a true cluster."""
 
     true: TrueCluster
     centred: bool
@@ -172,7 +172,7 @@ def _judge_mark(mark: _MarkInMm, contacts: Sequence[_Contact], truth: ImageTruth
 
 
 def _find_object(mark: _MarkInMm, truth: ImageTruth) -> MarkOutcome:
-    """Return the kind of object that holds half of a mark's members or more, or its centre."""
+    """Return the kind of object with at least half of a mark's members, or with its centre."""
     for kind in rules.OBJECTS:
         boxes = truth.objects[kind]
         if not len(boxes):
@@ -219,7 +219,7 @@ def _judge_singles(record: ViewRecord, truth: ImageTruth) -> Singles:
 
 
 def _find_excused(positions: Points, truth: ImageTruth) -> npt.NDArray[np.bool_]:
-    """Return which marks lie on something that is neither to be found nor false."""
+    """Return which marks are on something that is neither a target nor false."""
     faint = ~truth.visible
     near_faint = match_points(
         positions, np.zeros(len(positions)), truth.centres[faint], truth.reach[faint]

@@ -1,4 +1,4 @@
-"""Comparison judged on simulated pairs, and repeatability limits measured on them."""
+"""The judging of comparison on simulated pairs, and repeatability limits measured on them."""
 
 import json
 from collections.abc import Sequence
@@ -35,41 +35,42 @@ from secondread_lab.judge.pairs import (
 from secondread_lab.judge.repeatability import Repeat, fit_limits, format_limits, list_repeats
 
 
-def write_figures(bench: PairBenchmark, step: ReportPair) -> str:
+def write_figures(benchmark: PairBenchmark, step: ReportPair) -> str:
     """Judge comparison, write `pairs.json` and `pairs.md`, and return the latter.
 
     Raises
     ------
     SettingsError
-        What an earlier run left is of another model, older model, seed, or of other limits.
+        Results of an earlier run are of another model, older model, seed, or of other limits.
     """
     outcomes = [
-        ChangeOutcome.from_json(one) for one in judge_all_pairs(bench, "answers", judge_pair, step)
+        ChangeOutcome.from_json(row)
+        for row in judge_all_pairs(benchmark, "answers", judge_pair, step)
     ]
-    sides = group_by_side(outcomes, range(bench.pairs))
-    older = None if bench.older is None else bench.older.description
+    sides = group_by_side(outcomes, range(benchmark.pairs))
+    older = None if benchmark.older is None else benchmark.older.description
     values = {
-        "on": bench.description,
+        "on": benchmark.description,
         "prior_model": older,
         **asdict(sides[PriorSide.READ_AGAIN]),
         "after_an_upgrade": {
-            side.value: asdict(one)
-            for side, one in sides.items()
+            side.value: asdict(figures)
+            for side, figures in sides.items()
             if side is not PriorSide.READ_AGAIN
         },
-        "answers": [asdict(one) for one in outcomes],
+        "answers": [asdict(outcome) for outcome in outcomes],
     }
-    path = bench.out / "pairs.json"
+    path = benchmark.out / "pairs.json"
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    text = format_card(bench.description, sides, older)
-    (bench.out / "pairs.md").write_text(text, encoding="utf-8")
+    text = format_card(benchmark.description, sides, older)
+    (benchmark.out / "pairs.md").write_text(text, encoding="utf-8")
     return text
 
 
 def group_by_side(
     outcomes: Sequence[ChangeOutcome], pairs: Sequence[int]
 ) -> dict[PriorSide, PairFigures]:
-    """Return the figures of each side that the answers are of, the normal one always."""
+    """Return the figures of each side that has outcomes, and always of the normal one."""
     sides = {PriorSide.READ_AGAIN, *(outcome.prior for outcome in outcomes)}
     return {
         side: compute_figures([outcome for outcome in outcomes if outcome.prior is side], pairs)
@@ -78,9 +79,9 @@ def group_by_side(
     }
 
 
-def judge_pair(bench: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
-    """Read both exams of a pair and return the answers; each view is read once by each model."""
-    pair = simulate_pair(draw_pair_spec(bench.seed, number, bench.pitch_mm))
+def judge_pair(benchmark: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
+    """Read both exams of a pair and return the outcomes; each model reads each view once."""
+    pair = simulate_pair(draw_pair_spec(benchmark.seed, number, benchmark.pitch_mm))
     current, prior = _read_pair(pair, number, models.current)
     comparison = compare_with_recheck(pair, current, prior, models.current.recheck)
     outcomes = score_pair(number, pair, current, prior, comparison)
@@ -88,34 +89,39 @@ def judge_pair(bench: PairBenchmark, models: OpenedModels, number: int) -> PairR
         older = models.older
         answered = detect_exam(pair, "prior", number, older.detect)
         stored = restore_prior(pair, answered, older.reader)
-        for side, say in (
+        for side, compare_reports in (
             (PriorSide.STORED, compare_by_rule),
             (PriorSide.STORED_COMPARED, compare_against_rule),
         ):
-            outcomes += score_pair(number, pair, current, stored, say(current, stored), side)
+            outcomes += score_pair(
+                number, pair, current, stored, compare_reports(current, stored), side
+            )
     return [asdict(outcome) for outcome in outcomes]
 
 
-def write_limits(bench: PairBenchmark, step: ReportPair) -> str:
+def write_limits(benchmark: PairBenchmark, step: ReportPair) -> str:
     """Measure repeatability limits, write `limits.toml`, and return its content.
 
     Raises
     ------
     SettingsError
-        Too few clusters were found, or what an earlier run left is of another model or seed.
+        Too few clusters were found, or results of an earlier run are of another model or seed.
     """
     measured = [
-        Repeat.from_json(row) for row in judge_all_pairs(bench, "repeats", _measure_repeats, step)
+        Repeat.from_json(row)
+        for row in judge_all_pairs(benchmark, "repeats", _measure_repeats, step)
     ]
-    text = format_limits(fit_limits(measured, bench.description))
-    (bench.out / "limits.toml").write_text(text, encoding="utf-8")
+    text = format_limits(fit_limits(measured, benchmark.description))
+    (benchmark.out / "limits.toml").write_text(text, encoding="utf-8")
     return text
 
 
-def _measure_repeats(bench: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
-    # Beyond the benchmark's numbers, so that no figure comes from what set the limits.
+def _measure_repeats(benchmark: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
+    # Beyond the benchmark's numbers, so that no figure comes from pairs that set the limits.
     far = number + 1_000
-    pair = simulate_pair(make_unchanged_pair(draw_pair_spec(bench.seed, far, bench.pitch_mm)))
+    pair = simulate_pair(
+        make_unchanged_pair(draw_pair_spec(benchmark.seed, far, benchmark.pitch_mm))
+    )
     current, prior = _read_pair(pair, far, models.current)
     return [asdict(repeat) for repeat in list_repeats(compare_with_priors(current, [prior])[0])]
 

@@ -12,9 +12,9 @@ def format_card(on: str, sides: Mapping[PriorSide, PairFigures], older: str | No
     Parameters
     ----------
     on
-        What was judged, for people.
+        Pairs and model, for people.
     sides
-        The figures by what of the prior was compared.
+        The figures by the reading of the prior.
     older
         The model that read the priors before the upgrade, for people; None without one.
     """
@@ -51,7 +51,7 @@ def _list_figures(result: PairFigures) -> list[tuple[str, Estimate]]:
 
 
 def _format_table(result: PairFigures) -> list[str]:
-    lines = ["", "| truth | said |", "|---|---|"]
+    lines = ["", "| truth | reported |", "|---|---|"]
     for truth, counts in sorted(result.table.items()):
         words = ", ".join(f"{verdict} {count}" for verdict, count in sorted(counts.items()))
         lines.append(f"| {truth} | {words} |")
@@ -68,7 +68,7 @@ def _format_upgrade(
         f"The priors were first read by {older}. Where the prior's images can be had, the node "
         "reads them again with the present model, and the figures are those above. Where they "
         "cannot, it compares nothing with an older model's findings: that is the second column. "
-        "The third is what would be said if it did: it is never shown to anybody.",
+        "The third is what it would report if it did; that is never shown to anybody.",
         "",
         "| figure | prior read again | older findings, as the node does it "
         "| older findings compared all the same |",

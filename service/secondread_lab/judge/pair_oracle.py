@@ -1,6 +1,7 @@
-"""What answers about simulated views from their truth, in place of a detector.
+"""The oracle, which answers about simulated views from their truth, in place of a detector.
 
-With misses, faint answers, jitter and false marks: then registration and matching are judged alone.
+Its answers have misses, faint marks, jitter and false marks, so that registration and matching are
+judged alone.
 """
 
 from dataclasses import dataclass
@@ -35,23 +36,23 @@ ORACLE_READER = Reader(ORACLE, _to_percent, OperatingPoint(1, "oracle", 50.0))
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """Answers from the truth, as good or bad as it is told to be."""
+    """Answers from the truth, with errors of given sizes."""
 
     seed: int
     sure: float = 0.85
     """Share of the calcifications that are found with certainty."""
     faint: float = 0.08
-    """Share that is found below the certainty of a sure answer."""
+    """Share that is found with less certainty."""
     jitter_mm: float = 0.15
     size_error: float = 0.12
     """Standard deviation of the logarithm of a diameter."""
     unit_size_error: float = 0.06
-    """The same of a whole exam: what another unit or processing makes of sizes."""
+    """The same for a whole exam: the effect of another unit or processing on sizes."""
     false_per_cm2: float = 0.1
     """Faint false calcifications."""
 
     def __call__(self, view: SimulatedView, number: int) -> Detection:
-        """Return what a detector of this quality would answer about a view."""
+        """Return the answer of a detector of this quality about a view."""
         ds = get_dataset(view)
         header = Mammogram.from_dataset(ds)
         rng = seed_stream(self.seed, "oracle", number, view.exam, view.identity.label)

@@ -1,4 +1,4 @@
-"""How well a comparison of simulated pairs tells new from grown from unchanged."""
+"""How well the comparison of simulated pairs separates new, grown and unchanged clusters."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,8 +15,7 @@ from secondread.geometry import PointPx, SpacingMm
 from secondread_lab.judge.bootstrap import (
     Estimate,
     draw_resamples,
-    estimate_interval,
-    resample_mean,
+    estimate_mean,
 )
 from secondread_lab.judge.pairs import PairViews, select_rows
 from secondread_lab.simulate.exam import SimulatedView
@@ -29,36 +28,36 @@ _STAYED = {Change.UNCHANGED.name.lower(), Change.FEWER.name.lower()}
 
 
 class PriorSide(StrEnum):
-    """What of the prior the current exam was compared with."""
+    """The reading of the prior that the current exam was compared with."""
 
     READ_AGAIN = "read-again"
     """Its images, read with the model that read the current ones."""
     STORED = "stored"
-    """An older model's findings, by the node's rule that they are not comparable."""
+    """An older model's findings, which the node treats as not comparable."""
     STORED_COMPARED = "stored-compared"
-    """The same findings, compared as if there were no such rule."""
+    """The same findings, compared without that rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeOutcome:
-    """One cluster in one view of one pair: what is true, and what was said."""
+    """The true and the reported change of one cluster in one view of one pair."""
 
     pair: int
     truth: str
-    """Name of a `codes.Change` in lower case, ``gone``, or ``none`` where nothing is there."""
+    """Name of a `codes.Change` in lower case, ``gone``, or ``none`` without a true cluster."""
     verdict: ChangeKind | None
-    """None where the detector showed nothing there."""
+    """None where the detector showed nothing."""
     same_unit: bool
     zone: str = ""
     error_mm: float | None = None
-    """Distance of the place in the prior from where it truly was."""
+    """Distance of the reported place in the prior from the true one."""
     estimated_mm: float | None = None
-    """What the registration held its error for, in each direction."""
+    """The registration's own estimate of its error, in each direction."""
     prior: PriorSide = PriorSide.READ_AGAIN
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ChangeOutcome":
-        """Read the plain values of an answer, of a time too when there was one side alone."""
+        """Restore an outcome from plain values; old ones do not have the side."""
         answer = cls(**values)
         verdict = None if answer.verdict is None else ChangeKind(answer.verdict)
         return replace(answer, verdict=verdict, prior=PriorSide(answer.prior))
@@ -72,7 +71,7 @@ def score_pair(
     comparison: StudyComparison,
     side: PriorSide = PriorSide.READ_AGAIN,
 ) -> list[ChangeOutcome]:
-    """Return the answers about one pair: for each true cluster, and each shown mark beside one.
+    """Return the outcomes of one pair: for each true cluster, and each other shown mark.
 
     Parameters
     ----------
@@ -81,9 +80,9 @@ def score_pair(
     current, prior
         Readings of both exams.
     found
-        What was said of them.
+        Their comparison.
     side
-        What the prior's reading is.
+        Which reading of the prior it is.
     """
     same = pair.spec.vendor == (pair.spec.prior_vendor or pair.spec.vendor)
     out: list[ChangeOutcome] = []
@@ -118,7 +117,7 @@ _GRAVITY = (ChangeKind.NEW, ChangeKind.MORE, ChangeKind.LARGER)
 
 
 def _pick_gravest(changes: Sequence[FindingChange | None]) -> FindingChange | None:
-    """Return what is said of a cluster that was found in parts: the gravest."""
+    """Return the gravest of the changes of a cluster that was found in parts."""
     described = [change for change in changes if change is not None]
     order = {verdict: rank for rank, verdict in enumerate(_GRAVITY)}
     return min(described, key=lambda change: order.get(change.kind, 9), default=None)
@@ -176,7 +175,7 @@ class PairFigures:
 
     pairs: int
     not_comparable: Estimate
-    """Share of the clusters that were shown; they count in no other figure."""
+    """Share of the clusters that were shown; these are not counted in any other figure."""
     new_sensitivity: Estimate
     new_specificity: Estimate
     increased_sensitivity: Estimate
@@ -187,11 +186,11 @@ class PairFigures:
     localisation_mm: Estimate
     localisation_p95_mm: float | None
     table: dict[str, dict[str, int]]
-    """How often what was said of what is true; clusters that were not shown are left out."""
+    """How often each reported change, by true change; clusters that were not shown are left out."""
 
 
 def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) -> PairFigures:
-    """Return the figures of answers about pairs, a pair being a patient."""
+    """Return the figures of outcomes of pairs, where each pair is a patient."""
     compared = [a for a in all_answers if a.verdict is not None]
     real = [a for a in compared if a.truth not in {"none", "gone", "still-there"}]
     counted = [
@@ -201,14 +200,15 @@ def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) 
     errors = [a for a in real if a.error_mm is not None]
     gone = [a for a in all_answers if a.truth == "gone"]
     place = {number: index for index, number in enumerate(pairs)}
+    draws = draw_resamples(len(pairs))
 
     def share(some: Sequence[ChangeOutcome], hit: Iterable[bool]) -> Estimate:
-        return _estimate_mean([float(h) for h in hit], [place[a.pair] for a in some], len(pairs))
+        return estimate_mean([float(h) for h in hit], [place[a.pair] for a in some], draws)
 
     def per_exam(some: Sequence[ChangeOutcome]) -> Estimate:
         counts = Counter(a.pair for a in some)
         values = [float(counts[number]) for number in pairs]
-        return _estimate_mean(values, list(range(len(pairs))), len(pairs))
+        return estimate_mean(values, range(len(pairs)), draws)
 
     new = [a for a in counted if a.truth == "new"]
     grown = [a for a in counted if a.truth in _GROWN]
@@ -228,24 +228,16 @@ def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) 
         false_gone_per_exam=per_exam(
             [a for a in compared if a.verdict is ChangeKind.GONE and a.truth != "gone"]
         ),
-        localisation_mm=_estimate_mean(mm, [place[a.pair] for a in errors], len(pairs)),
+        localisation_mm=estimate_mean(mm, [place[a.pair] for a in errors], draws),
         localisation_p95_mm=float(np.quantile(mm, 0.95)) if mm else None,
         table=_count_words(compared),
     )
 
 
-def _estimate_mean(values: Sequence[float], owners: Sequence[int], patients: int) -> Estimate:
-    patient_numbers = np.array(owners, np.int64)
-    draws = draw_resamples(patients)
-    return estimate_interval(
-        resample_mean(np.array(values, np.float64), patient_numbers, draws), patient_numbers
-    )
-
-
 def _count_words(outcomes: Sequence[ChangeOutcome]) -> dict[str, dict[str, int]]:
     table: dict[str, dict[str, int]] = {}
-    for answer in outcomes:
-        row = table.setdefault(answer.truth or "none", {})
-        key = answer.verdict.value if answer.verdict else "nothing"
-        row[key] = row.get(key, 0) + 1
+    for outcome in outcomes:
+        row = table.setdefault(outcome.truth or "none", {})
+        word = outcome.verdict.value if outcome.verdict else "nothing"
+        row[word] = row.get(word, 0) + 1
     return table

@@ -1,8 +1,8 @@
-"""What is left of a simulated prior that an older model read: its report, and its answers.
+"""Simulated priors that an older model has read: their report and the stored answers.
 
-Both pass through the forms in which the node keeps them, and back by the path that it takes where
-a prior's images are not at hand. The node compares nothing with them, as another model's digest
-stands in the report: what a comparison would say all the same is what that rule is for.
+Both are encoded as the node stores them and read back as it does where the images of a prior are
+not available. The node does not compare with them, since the report has another model's digest; a
+comparison all the same shows what that rule prevents.
 """
 
 import json
@@ -29,14 +29,14 @@ _WRITTEN = Occasion(datetime(2025, 6, 1, tzinfo=UTC), predecessor=None)
 def restore_prior(
     pair: PairViews, answers: Mapping[str, Detection], reader: Reader
 ) -> StudyReading:
-    """Return what is known of a pair's prior by its report and the answers of that time.
+    """Return the reading of a pair's prior from its report and the stored answers.
 
     Parameters
     ----------
     pair
         The pair.
     answers
-        What the older model's detector answered about the prior's views, by SOP Instance UID.
+        Of the older model's detector about the prior's views, by SOP Instance UID.
     reader
         Of the older model.
     """
@@ -58,13 +58,13 @@ def _store_answer(answer: Detection) -> Detection:
 
 
 def compare_by_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
-    """Return what the node says of a study and of what another model found in its prior.
+    """Return the node's comparison of a study with another model's findings in its prior.
 
-    Where only that is left of a prior, there are no pixels for a second look.
+    Without the prior's images there are no pixels for a recheck.
     """
     return compare_with_priors(current, [stored], basis=PRIOR_REPORT)[0]
 
 
 def compare_against_rule(current: StudyReading, stored: StudyReading) -> StudyComparison:
-    """Return what would be said, if another model's findings were taken for this one's."""
+    """Return the comparison as if another model's findings were the current model's."""
     return compare_by_rule(current, replace(stored, model=current.model))

@@ -1,8 +1,8 @@
-"""Simulated exams with a prior, and readings of both: what comparison is judged on.
+"""Simulated exams with a prior, and readings of both, on which comparison is judged.
 
 A pair is a pure function of a seed and a number: two views of one treated breast, each taken
-twice, half of the pairs by units of two vendors, each time newly positioned; with clusters that
-are new, have grown, gone or stayed, in the bed of the operation and elsewhere.
+twice and newly positioned each time, in half of the pairs by units of two vendors; with clusters
+that are new, have grown, vanished or stayed, in the bed of the operation and elsewhere.
 
 The readings come from a detector, or from an oracle (`judge.pair_oracle`).
 """
@@ -37,7 +37,7 @@ from secondread_lab.simulate.truth import TruthRow
 
 STUDY_DATE = date(2026, 6, 1)
 PITCH_MM = 0.2
-"""Of oracle pairs: enough for landmarks and registration, and quick."""
+"""Of oracle pairs: fine enough for landmarks and registration, and fast."""
 
 _FAMILIES = ("alpha", "beta", "gamma", "delta")
 _COURSES: Mapping[Course, float] = {
@@ -69,11 +69,11 @@ def draw_pair_spec(
     Parameters
     ----------
     seed, number
-        What decides it.
+        Decide the pair.
     pitch_mm
         Pixel pitch in place of the units' own; None for those.
     courses
-        How often a cluster takes which course.
+        How often each course of a cluster occurs.
     """
     rng = seed_stream(seed, "pair", number)
     side = Laterality.LEFT if rng.random() < 0.5 else Laterality.RIGHT
@@ -134,9 +134,9 @@ def _draw_places(rng: np.random.Generator) -> list[tuple[float, float, float]]:
 
 
 def _are_apart(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
-    """Whether about 20 mm lie between two places in both views.
+    """Whether two places are about 20 mm apart in both views.
 
-    Truth then says which cluster a mark belongs to.
+    Then the cluster of every mark is unambiguous.
     """
     depth, lateral, superior = np.subtract(a, b)
     oblique = (lateral + superior) / np.sqrt(2)
@@ -167,7 +167,7 @@ DetectView = Callable[[SimulatedView, int], Detection]
 def detect_exam(
     pair: PairViews, exam: ExamName, number: int, detect: DetectView
 ) -> dict[str, Detection]:
-    """Have the views of one exam read; return the answers by SOP Instance UID."""
+    """Read the views of one exam; return the answers by SOP Instance UID."""
     answers = (detect(view, number) for view in pair.select_exam(exam))
     return {answer.sop_instance_uid: answer for answer in answers}
 
@@ -175,7 +175,7 @@ def detect_exam(
 def read_exam(
     pair: PairViews, exam: ExamName, answers: Mapping[str, Detection], reader: Reader
 ) -> StudyReading:
-    """Return one exam of a pair as the node reads it."""
+    """Return the reading of one exam of a pair, as the node makes it."""
     headers = [Mammogram.from_dataset(get_dataset(view)) for view in pair.select_exam(exam)]
     circumstances = StudyContext(revision=1, cause="judged")
     return read_study(headers[0].study_uid, select_images(headers), answers, reader, circumstances)
@@ -187,7 +187,7 @@ def get_dataset(view: SimulatedView) -> Dataset:
 
 
 def make_unchanged_pair(spec: ExamSpec) -> ExamSpec:
-    """Return a pair in which nothing changes: the prior is another acquisition of the same."""
+    """Return a pair without changes: the prior is another acquisition of the same breast."""
     lesions = tuple(replace(lesion, course="stable") for lesion in spec.lesions)
     return replace(spec, lesions=lesions)
 
@@ -198,14 +198,14 @@ def select_rows(rows: Sequence[TruthRow], kind: MarkClass = MarkClass.CLUSTER) -
 
 
 RecheckView = Callable[[SimulatedView, Sequence[PointPx]], Scores | None]
-"""Tells of places of a view how sure the detector is of a calcification, 0-1."""
+"""Returns the detector's scores, 0-1, for a calcification at places of a view."""
 
 ReadFile = Callable[[Path, Path, frozenset[str]], Detection]
 """Reads an image file, writes its display array to the second path, overriding the gates named."""
 
 
 def make_detect(read_file: ReadFile, folder: Path) -> DetectView:
-    """Return what reads a simulated view as the node reads a file.
+    """Return a function that reads a simulated view as the node reads a file.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def make_detect(read_file: ReadFile, folder: Path) -> DetectView:
 
 
 def make_recheck(scores_at: ScoreFile, folder: Path) -> RecheckView:
-    """Return what looks at places of a simulated view as the node looks at those of a file.
+    """Return a function that rechecks places of a simulated view as the node does in a file.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def make_recheck(scores_at: ScoreFile, folder: Path) -> RecheckView:
 
 @contextmanager
 def _write_view(view: SimulatedView, folder: Path) -> Iterator[Path]:
-    """Write a view into a file that is there as long as it is needed."""
+    """Write a view into a temporary file."""
     path = folder / f"{get_dataset(view).SOPInstanceUID}.dcm"
     get_dataset(view).save_as(path, enforce_file_format=True)
     try:
@@ -258,7 +258,7 @@ def _write_view(view: SimulatedView, folder: Path) -> Iterator[Path]:
 def compare_with_recheck(
     pair: PairViews, current: StudyReading, prior: StudyReading, look: RecheckView | None
 ) -> StudyComparison:
-    """Return what is said of both exams of a pair, the prior's pixels looked at again.
+    """Return the comparison of both exams of a pair, after a recheck of the prior's pixels.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def compare_with_recheck(
     current, prior
         Readings of both exams.
     look
-        Looks at the prior's views; None where there are no pixels to look at.
+        Rechecks the prior's views; None where there are no pixels.
     """
     (comparison,) = compare_with_priors(current, [prior])
     if look is None:

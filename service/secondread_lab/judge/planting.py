@@ -1,4 +1,4 @@
-"""What calcifications a test exam holds, drawn from the mix of `secondread_lab.judge.mix`."""
+"""The calcifications of a test exam, drawn from the shares in `mix`."""
 
 import numpy as np
 
@@ -22,14 +22,14 @@ class LesionPlanner:
     rng
         The exam's stream.
     vendor
-        The unit that takes it: sizes follow from wanted contrasts at its noise.
+        The unit that takes it; its noise decides the sizes that give the wanted contrasts.
     """
 
     def __init__(self, rng: np.random.Generator, vendor: Vendor) -> None:
         self._rng, self._vendor = rng, vendor
 
     def draw_chance(self, share: float) -> bool:
-        """Return True in a share of all cases."""
+        """Return True in a share of all draws."""
         return bool(self._rng.random() < share)
 
     def draw_side(self) -> Laterality:
@@ -37,7 +37,7 @@ class LesionPlanner:
         return Laterality.LEFT if self.draw_chance(0.5) else Laterality.RIGHT
 
     def draw_place(self) -> Place:
-        """Return somewhere in a breast, more often in its upper outer quadrant."""
+        """Draw a place in a breast, more often in its upper outer quadrant."""
         rng = self._rng
         return (
             round(float(rng.uniform(0.2, 0.8)), 3),
@@ -62,7 +62,7 @@ class LesionPlanner:
         Parameters
         ----------
         side
-            The treated breast, or the one that is left after a mastectomy.
+            The treated breast, or the remaining one after a mastectomy.
         both
             Whether both breasts are imaged.
         """
@@ -117,7 +117,7 @@ class LesionPlanner:
         return list(shares)[int(picked)]
 
     def draw_others(self, side: Laterality) -> tuple[LesionSpec, ...]:
-        """Return what is no cluster: single calcifications, vessels, skin, one large benign one."""
+        """Draw what is not a cluster: single calcifications, vessels, skin, a large benign one."""
         lesions: list[LesionSpec] = []
         if self.draw_chance(mix.SINGLES):
             lesions += [

@@ -1,4 +1,4 @@
-"""Curves and bars as PNG, drawn with what the captures are drawn with."""
+"""Curves and bars as PNG, drawn with the functions of the reports' pictures."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -20,14 +20,14 @@ _QUIET: Color = (110, 118, 126)
 _COLORS: tuple[Color, ...] = ((20, 90, 170), (30, 140, 80), (200, 90, 20))
 _SIZE = (900, 620)
 _SCALE = 2
-"""Everything is drawn so many times larger and then reduced, which smooths the lines."""
+"""Everything is drawn this many times larger and then reduced, which smooths the lines."""
 
 _TEXT = 17
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """A rectangle of the picture, and how values lie in it."""
+    """A rectangle of the picture, and the ranges of its values."""
 
     x: tuple[float, float]
     """First and last value from left to right."""
@@ -42,7 +42,7 @@ class Axes:
     bottom: int = 540
 
     def to_picture(self, x: float, y: float) -> tuple[float, float]:
-        """Return the point of the picture where a value lies; y is a share, 0-1."""
+        """Return the point of the picture for a value; y is a share, 0-1."""
         low, high, value = (math.log(v) if self.logarithmic else v for v in (*self.x, x))
         share = min(max((value - low) / (high - low), 0.0), 1.0)
         across = self.left + share * (self.right - self.left)
@@ -55,7 +55,7 @@ class Plot:
     Parameters
     ----------
     axes
-        What is drawn, and where.
+        Their place, ranges and titles.
     size
         Columns and rows.
     """
@@ -131,7 +131,7 @@ def draw_froc(axes: Axes, series: Sequence[NamedCurve], path: Path) -> None:
         first = series[0].curve
         low, high = (_find_points(axes, first, values) for values in (first.low, first.high))
         plot.fill_area(low + high[::-1], _make_pale(_COLORS[0]))
-    # The band lies under all curves, and the first curve over the others.
+    # The band is below all curves, and the first curve above the others.
     for number, named in reversed(list(enumerate(series))):
         color = _COLORS[number % len(_COLORS)]
         points = _find_points(axes, named.curve, named.curve.sensitivity)
@@ -145,7 +145,7 @@ def draw_froc(axes: Axes, series: Sequence[NamedCurve], path: Path) -> None:
 def _find_points(
     axes: Axes, curve: FrocCurve, values: Sequence[float]
 ) -> list[tuple[float, float]]:
-    """Return the points of a curve that are known, lie in the picture, and that the model gives."""
+    """Return the measured points of a curve within the axes and within the model's range."""
     return [
         axes.to_picture(rate, value)
         for rate, value in zip(curve.rates, values, strict=True)
@@ -232,12 +232,12 @@ def draw_reliability(reliabilities: dict[str, Reliability], path: Path) -> None:
 
 
 def draw_plots(part: PartFigures, out: Path, prefix: str = "") -> dict[str, str]:
-    """Draw all pictures of a part that has something to draw.
+    """Draw all pictures of a part that are not empty.
 
     Returns
     -------
     dict
-        File names by what they show.
+        File names by their subjects.
     """
     pictures: dict[str, str] = {}
 

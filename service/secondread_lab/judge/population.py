@@ -1,11 +1,11 @@
-"""Which exams the detector is judged on: a sampler that is a pure function of seed and number.
+"""The test exams that the detector is judged on: a pure function of seed and number.
 
-Even numbers hold a cluster, odd ones hold none, so that any stretch of numbers is half and half.
-Shares that must come out exactly (families, types, densities, treatments) are dealt from decks,
+Exams of even numbers have a cluster, odd ones do not, so that any range of numbers is half and
+half. Shares that must be exact (families, types, densities, treatments) are dealt from decks,
 shuffled by the seed; everything else is drawn. `judge.mix` has all shares and ranges.
 
 All exams are current ones without a prior, at the full size of their unit's detector. Their
-anatomy seeds lie in `RESERVED_SEEDS`, which no training may use.
+anatomy seeds are in `RESERVED_SEEDS`, which no training may use.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ FULL_EXAMS = 2 * mix.DECK
 DAILY_EXAMS = 20
 
 RESERVED_SEEDS = range(9_000_000, 10_000_000)
-"""Anatomy seeds of test exams: training stays out of this range."""
+"""Anatomy seeds of test exams; training may not use them."""
 
 STUDY_DATE = date(2026, 6, 1)
 
@@ -56,7 +56,7 @@ class PlannedExam:
 
     @property
     def has_cluster(self) -> bool:
-        """Whether the exam holds a cluster, be it a typically benign one."""
+        """Whether the exam has a cluster, even a typically benign one."""
         return self.morphology is not None
 
 
@@ -73,7 +73,7 @@ def plan_exam(seed: int, number: int) -> PlannedExam:
 
 
 def _choose_covering(exams: Sequence[PlannedExam], count: int) -> tuple[PlannedExam, ...]:
-    """Return half with and half without cluster that show as many kinds of things as may be."""
+    """Return exams, half with a cluster, that show as many different things as possible."""
     chosen: list[PlannedExam] = []
     for with_cluster in (True, False):
         covered: set[str] = set()
@@ -102,7 +102,7 @@ def _list_labels(exam: PlannedExam) -> set[str]:
 
 
 class _ExamPlanner:
-    """The chance of one exam."""
+    """Draws one exam."""
 
     def __init__(self, seed: int, number: int) -> None:
         self._seed, self._number = seed, number
@@ -144,7 +144,7 @@ class _ExamPlanner:
         return spec, morphology
 
     def _deal_card(self, name: str, cards: Mapping[T, int]) -> T:
-        """Return this exam's card of a deck; a deck is used up by so many exams of its half."""
+        """Return this exam's card of a deck, which serves one exam of its half with each card."""
         deck = [card for card, count in cards.items() for _ in range(count)]
         half = "cluster" if self._with_cluster else "none"
         deal, place = divmod(self._number // 2, len(deck))

@@ -1,16 +1,18 @@
-"""What was read of one image, with its truth: one JSON line each, all that scoring needs.
+"""The detector's answer for one image with its truth: one JSON line, all that scoring needs.
 
-Reading costs seconds a view and scoring next to nothing, so that a record holds the detector's
-answer and the truth as they were, and no outcome: records are scored anew whenever a report is
-made, and an interrupted run goes on where it stopped.
+Reading takes seconds a view and scoring next to nothing. So a record holds the detector's answer
+and the truth as they were, and no outcome: records are scored anew for every report, and an
+interrupted run continues where it stopped.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from secondread.assemble.mammogram import Mammogram
 from secondread.detect.marks import Detection
 from secondread.errors import InputError
 from secondread.findings.finding import Finding
@@ -23,15 +25,15 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Which image, and what tables are made by."""
+    """Identity of an image, and the properties that tables group by."""
 
     sop_instance_uid: str
     study_uid: str
     patient: str
-    """A pseudonym: who it is does not matter, only which images are of the same person."""
+    """See `make_pseudonym`."""
     laterality: str
     view: str
-    """``CC`` or ``MLO``, also for views that stand for one of them; else the view's name."""
+    """``CC`` or ``MLO``, also for views that are read as one of them; else the view's name."""
     intent: str
     family: str
     """Vendor family as the truth table names it, else the manufacturer."""
@@ -72,7 +74,7 @@ class FoundCluster:
 
     @classmethod
     def from_finding(cls, finding: Finding, shown_at: Iterable[int]) -> "FoundCluster":
-        """Take what scoring needs from a finding."""
+        """Copy from a finding what scoring needs."""
         return cls(
             certainty=finding.certainty,
             suspicion=finding.suspicion,
@@ -85,13 +87,21 @@ class FoundCluster:
         )
 
 
+def make_pseudonym(mammogram: Mammogram) -> str:
+    """Return a name by which images of one person can be grouped, and nothing else be known."""
+    patient = mammogram.patient
+    # Without a patient ID the person is unknown, but images of one study are of the same person.
+    person = f"{patient.issuer}|{patient.patient_id}" if patient.patient_id else mammogram.study_uid
+    return hashlib.sha256(person.encode()).hexdigest()[:16]
+
+
 def _round_point(point: PointPx) -> tuple[float, float]:
     return round(point.col, 2), round(point.row, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A piece of the image that was kept for the contact sheets."""
+    """A piece of the image for the contact sheets."""
 
     file: str
     """File name in the folder of crops."""
@@ -99,7 +109,7 @@ class Crop:
     """``hit``, ``miss`` or ``false``."""
     caption: str
     rank: float
-    """Of its kind, those of the highest rank are kept."""
+    """The crops of the highest rank of each kind are kept."""
     origin: tuple[int, int]
     """Column and row of its first pixel in the stored image."""
     mark: Box | None
@@ -108,17 +118,17 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class ViewRecord:
-    """One image that was read, and its truth."""
+    """The detector's answer for one image, and its truth."""
 
     key: str
-    """Names the image in its set, the same in every run."""
+    """Name of the image in its set, the same in every run."""
     image: ImageFacts
     detection: Detection
     clusters: tuple[FoundCluster, ...]
     truth: tuple[TruthRow, ...]
     crops: tuple[Crop, ...] = ()
     differs: tuple[str, ...] = ()
-    """In words, how a simulated image differs from the frozen record of the test exams."""
+    """Differences of a simulated image from the frozen record of the test exams, for people."""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` turns back into an equal record."""
@@ -148,7 +158,7 @@ class ViewRecord:
 
 def _encode_row(row: TruthRow) -> dict[str, Any]:
     values = {field.name: getattr(row, field.name) for field in fields(row)}
-    # Rows are many and mostly empty; the constructor knows the defaults.
+    # There are many rows, mostly empty; the constructor has the defaults.
     return {name: value for name, value in values.items() if value not in {None, ""}}
 
 
@@ -161,7 +171,7 @@ def _freeze(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
 
 
 def trim_partial_line(path: Path) -> None:
-    """Remove a last line that a crash has cut short, and make the file if there is none."""
+    """Remove a last line that a crash has cut short; create the file if it is missing."""
     content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
     if not path.exists() or whole != content:
@@ -169,12 +179,12 @@ def trim_partial_line(path: Path) -> None:
 
 
 def read_records(path: Path) -> Iterator[ViewRecord]:
-    """Read the lines of a run; a last line that was cut off by a crash is left out.
+    """Read the lines of a run, without a last line that was cut off by a crash.
 
     Raises
     ------
     InputError
-        A line before the last is no record.
+        A line before the last is not a record.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, start=1):

@@ -1,7 +1,7 @@
-"""How far two acquisitions of unchanged breasts differ: measures `followup/limits.toml`.
+"""Differences between two acquisitions of unchanged breasts: the source of `followup/limits.toml`.
 
 Pairs in which nothing changed but positioning, noise, and in half of them the unit, are read and
-compared; what is found of their differences are the limits beyond which a change is one.
+compared. The measured differences give the limits beyond which a difference is a change.
 """
 
 import math
@@ -17,7 +17,7 @@ from secondread.followup.limits import RepeatabilityLimits, UnitLimits
 
 _NORMAL_95 = 1.96
 _LEAST = 20
-"""Of fewer clusters no limit is fitted."""
+"""No limit is fitted to fewer clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Repeat:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Repeat":
-        """Read the plain values of a repeat."""
+        """Restore a repeat from plain values."""
         now, then = values["number"]
         extent, diameter = _parse_pair(values["extent_mm"]), _parse_pair(values["diameter_mm"])
         return cls(values["same_unit"], (now, then), extent, diameter)
@@ -43,7 +43,7 @@ def _parse_pair(values: list[float] | None) -> tuple[float, float] | None:
 
 
 def list_repeats(comparison: StudyComparison) -> list[Repeat]:
-    """Return every cluster of a comparison of unchanged exams that both showed."""
+    """Return every cluster that both of two unchanged exams show."""
     units = {view.sop_instance_uid: view.same_unit for view in comparison.views}
     return [
         Repeat(
@@ -55,7 +55,7 @@ def list_repeats(comparison: StudyComparison) -> list[Repeat]:
         for change in comparison.changes
         if change.current is not None
         and change.number is not None
-        # What either exam shows as two or three faint answers is no cluster of either.
+        # Fewer than three marks in either exam are not a cluster there.
         and min(change.number.current, change.number.prior) >= 3
     ]
 
@@ -66,7 +66,7 @@ def _get_both(change: FindingChange, name: str) -> tuple[float, float] | None:
 
 
 def fit_limits(all_repeats: Sequence[Repeat], made_from: str) -> RepeatabilityLimits:
-    """Return the 95 % limits of what was measured.
+    """Return the 95 % limits of the measured differences.
 
     Raises
     ------
@@ -84,15 +84,15 @@ def fit_limits(all_repeats: Sequence[Repeat], made_from: str) -> RepeatabilityLi
             )
         kinds.append(_fit_unit(chosen))
     same, other = kinds
-    # Another unit never narrows a limit; where it seems to, the sample does.
+    # Another unit cannot narrow a limit; where it seems to, that is chance.
     wider = {name: max(getattr(same, name), getattr(other, name)) for name in UnitLimits.__slots__}
     return RepeatabilityLimits(same, UnitLimits(**wider), made_from)
 
 
 def _fit_unit(some: Sequence[Repeat]) -> UnitLimits:
     now, then = (np.array([repeat.number[side] for repeat in some]) for side in (0, 1))
-    # Misses are independent: the variance of the difference grows with the number. What two or
-    # more calcifications of each cluster do at once (a threshold, a projection) adds to that.
+    # Misses are independent: the variance of the difference grows with the number. Effects on
+    # several calcifications of a cluster at once (a threshold, a projection) add to that.
     squares = (now - then) ** 2
     per_member = float(squares.sum() / then.sum())
     covered = np.quantile(squares / np.maximum(then, 1.0), 0.95) / _NORMAL_95**2

@@ -1,4 +1,4 @@
-"""`report.md`: what an evaluation found, for people, with its pictures beside it."""
+"""`report.md`: the results of an evaluation for people, with its pictures."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ _LISTED = 50
 
 
 def write_report(evaluation: Evaluation, records: Sequence[ViewRecord], out: Path) -> None:
-    """Write the report and its pictures into a folder; pictures of earlier reports go."""
+    """Write the report and its pictures into a folder; pictures of earlier reports are deleted."""
     for stale in out.glob("*.png"):
         stale.unlink()
     lines = list(_write_head(evaluation))

@@ -1,4 +1,4 @@
-"""`results.json`: the figures of an evaluation with what they are of, as plain values."""
+"""`results.json`: the figures of an evaluation with their model and test set, as plain values."""
 
 import json
 import math
@@ -24,14 +24,14 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything that a report says."""
+    """Everything in a report."""
 
     test_set: TestSet
     model: ModelIdentity
     parts: tuple[PartFigures, ...]
     resamples: int = RESAMPLES
     differing: tuple[str, ...] = ()
-    """Simulated images that are not those of the frozen record, and how they differ."""
+    """Simulated images that differ from the frozen record, with their differences."""
 
 
 def evaluate_records(
@@ -41,7 +41,7 @@ def evaluate_records(
     model: ScoredModel,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
-    """Score the records of a set, each of its subsets apart."""
+    """Score the records of a set, each of its subsets separately."""
     whole = ScoredSet.from_views((score_image(record) for record in records), test_set.held_out)
     subsets = sorted({view.record.image.subset for view in whole.views})
     parts: Sequence[PartFigures] = [
@@ -91,7 +91,7 @@ def write_results(evaluation: Evaluation, path: Path) -> None:
 
 
 def _simplify(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are
-    """Return the value with floats of five digits, and none where there is no number."""
+    """Return the value with floats of five digits, and None in place of NaN and infinity."""
     if isinstance(value, dict):
         return {name: _simplify(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,7 +1,7 @@
-"""What counts as found, as false and as neither: the rules of the judge, all in one place.
+"""The rules of scoring: which marks are right, false or neither.
 
-`service/docs/evaluation.md` says the same in prose. A change here changes every figure, so that
-`SCORING` goes into each result and results of two versions are never compared silently.
+`service/docs/evaluation.md` describes them in prose. A change here changes every figure, so each
+result holds `SCORING`, and results of two versions are never compared silently.
 """
 
 import math
@@ -14,32 +14,32 @@ SCORING = 1
 """Version of the rules; raised with every change of one."""
 
 VISIBLE_CNR = 3.0
-"""Peak contrast over the noise of a pixel from which a calcification counts as visible; one of
-unknown contrast does too, since somebody saw it."""
+"""Peak contrast over the noise of a pixel from which on a calcification counts as visible; one of
+unknown contrast does too, since somebody has seen it."""
 
 VISIBLE_MEMBERS = 3
-"""A cluster is to be found if so many of its members are visible."""
+"""A cluster is expected to be found if this many of its members are visible."""
 
 REACH_MM = 0.3
-"""A mark so near to a calcification's middle is on it ..."""
+"""A mark this near to a calcification's middle is on it ..."""
 
 REACH_BEYOND_MM = 0.15
-"""... and so is one within its radius and this much more, if that is farther."""
+"""... and so is one within its radius plus this, if that is farther."""
 
 METAL_MARGIN_MM = 1.0
-"""Marks of calcifications so near to metal count neither way: they are its own edges."""
+"""Marks of calcifications this near to metal count neither way, since they are on its edges."""
 
 OBJECT_MARGIN_MM = 1.0
-"""A member of a cluster mark so near to the box of metal, vessel or skin lies on it."""
+"""A member of a cluster mark this near to the box of metal, vessel or skin is on it."""
 
 CENTRE_MARGIN_MM = 2.0
-"""The centre of a cluster mark lies in the reference box, or outside by no more than this."""
+"""The centre of a hit is in the reference box, or no farther outside than this."""
 
 MINIMUM_IOU = 0.2
 """Overlap of the boxes of mark and reference, as intersection over union."""
 
 MATCHED_MEMBERS = 2
-"""Members of a cluster mark that lie on members of the reference, each on one of its own."""
+"""Members of a cluster mark that are matched one to one with members of the reference."""
 
 SINGLE_RATES = (0.1, 0.4, 1.0)
 """False marks per cm2 of breast at which single calcifications are reported."""
@@ -48,7 +48,7 @@ CLUSTER_RATES = (0.1, 0.25, 0.3, 0.5, 1.0)
 """False clusters per view without a cluster at which clusters are reported."""
 
 HEADLINE_RATE = 0.3
-"""The one of them that tables by subgroup use."""
+"""The rate of the tables by subgroup."""
 
 TARGETS = frozenset(
     {
@@ -61,23 +61,23 @@ TARGETS = frozenset(
         Morphology.FINE_LINEAR_BRANCHING,
     }
 )
-"""Morphologies whose clusters are to be found. All others are typically benign (BI-RADS): a mark
-on such a cluster is no false one, and not finding it is no miss; they have a table of their own.
-A cluster of unstated morphology is to be found."""
+"""Morphologies of target clusters. All others are typically benign (BI-RADS): a mark on such a
+cluster is not false, and it is not a miss if there is none; they have a table of their own. A
+cluster of unstated morphology is a target."""
 
 OBJECTS = (MarkClass.METAL, MarkClass.VASCULAR, MarkClass.SKIN)
-"""Kinds of truth rows on which a cluster mark is an error of its own, counted per view."""
+"""Kinds of truth rows on which a cluster mark is a separate error, counted per view."""
 
 
 class MarkOutcome(StrEnum):
-    """What became of one cluster mark."""
+    """The outcome of one cluster mark."""
 
     HIT = "hit"
-    """On a visible cluster that is to be found."""
+    """On a visible target cluster."""
     NEAR = "near"
-    """Touches such a cluster, but not well enough to have found it; counts neither way."""
+    """Touches such a cluster, but does not fit well enough to be a hit; counts neither way."""
     IGNORED = "ignored"
-    """On a cluster too faint to be asked for; counts neither way."""
+    """On a target cluster that is too faint to be expected; counts neither way."""
     BENIGN = "benign"
     """On a typically benign cluster; counts neither way."""
     METAL = "metal"
@@ -88,7 +88,7 @@ class MarkOutcome(StrEnum):
 
     @property
     def is_false(self) -> bool:
-        """Whether the mark is a false cluster where it lies in a view without clusters."""
+        """Whether the mark is a false cluster in a view without clusters."""
         return self in {
             MarkOutcome.METAL,
             MarkOutcome.VASCULAR,
@@ -98,7 +98,7 @@ class MarkOutcome(StrEnum):
 
 
 def find_morphology(word: str) -> Morphology | None:
-    """Return the morphology that a truth table names, in any case, with spaces or hyphens.
+    """Return the morphology of a word in a truth table, in any case, with spaces or hyphens.
 
     >>> find_morphology("fine pleomorphic").name
     'FINE_PLEOMORPHIC'
@@ -108,13 +108,13 @@ def find_morphology(word: str) -> Morphology | None:
 
 
 def is_target(word: str) -> bool:
-    """Whether a cluster of this morphology is to be found; the empty word means unstated."""
+    """Whether a cluster of this morphology is a target; the empty word means unstated."""
     morphology = find_morphology(word)
     return morphology is None or morphology in TARGETS
 
 
 def name_morphology(morphology: Morphology) -> str:
-    """Return the word that tables use: round and punctate differ in size alone.
+    """Return the name of a morphology in tables: round and punctate differ in size alone.
 
     >>> name_morphology(Morphology.PUNCTATE)
     'round'
@@ -123,7 +123,7 @@ def name_morphology(morphology: Morphology) -> str:
 
 
 def name_band(value: float | None, edges: tuple[float, ...], unit: str = "") -> str:
-    """Return the band that a value lies in, as a word for tables.
+    """Return the name of the band of a value, for tables.
 
     >>> name_band(4.0, (3, 5, 8)), name_band(9.0, (3, 5, 8))
     ('3-5', '>=8')
@@ -141,7 +141,7 @@ def name_band(value: float | None, edges: tuple[float, ...], unit: str = "") -> 
 
 
 def order_band(label: str) -> tuple[float, str]:
-    """Return what sorts bands by their values, and other words by the alphabet after them.
+    """Return a sort key for bands by their values, and for other words by the alphabet after them.
 
     >>> sorted(["round", ">=8", "3-5", "<3"], key=order_band)
     ['<3', '3-5', '>=8', 'round']

@@ -1,4 +1,4 @@
-"""From scored images to figures."""
+"""The figures of scored images."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,10 @@ from secondread_lab.judge.bootstrap import (
     RESAMPLES,
     Draws,
     Estimate,
-    Owners,
-    Values,
     draw_resamples,
     estimate_interval,
-    resample_mean,
-    resample_share_above,
+    estimate_mean,
+    estimate_share_above,
 )
 from secondread_lab.judge.calibration import Reliability, measure_reliability
 from secondread_lab.judge.figures import (
@@ -64,9 +62,9 @@ def score_part(
     Parameters
     ----------
     part
-        Its images, not empty.
+        Its images; at least one.
     name
-        What it is called.
+        Its name.
     model
         Operating points and calibration.
     resamples
@@ -148,49 +146,37 @@ def _score_domains(part: ScoredSet, draws: Draws) -> Iterator[ClusterCurve]:
 def _score_domain(part: ScoredSet, domain: str, draws: Draws) -> ClusterCurve:
     false = part.list_false_clusters()
     targets = [item for item in part.list_clusters() if item.outcome.truth.target]
-    owners = subgroups.list_owners(targets)
-    cases = group_by_lesion(targets)
-    case_owners = np.array([owner for owner, _, _ in cases], np.int64)
+    hits, owners = subgroups.list_columns(targets)
+    lesions = group_by_lesion(targets)
+    columns = (
+        (hits, owners),
+        ([item.outcome.centre for item in targets], owners),
+        ([item.outcome.overlap for item in targets], owners),
+        ([lesion.hit for lesion in lesions], subgroups.list_owners(lesions)),
+    )
     rates = np.array(rules.CLUSTER_RATES)
     rows = []
     for rate, limit in zip(rates, find_first_excluded(false, rates, draws), strict=True):
-
-        def share(scores: list[float], whose: Owners, limit: Values = limit) -> Estimate:
-            return estimate_interval(
-                resample_share_above(np.array(scores), limit, whose, draws), whose
-            )
-
-        rows.append(
-            RateRow(
-                float(rate),
-                share([item.outcome.hit for item in targets], owners),
-                share([item.outcome.centre for item in targets], owners),
-                share([item.outcome.overlap for item in targets], owners),
-                share([best for _, best, _ in cases], case_owners),
-            )
-        )
-    scores, owners = subgroups.list_columns(targets)
-    return ClusterCurve(
-        domain, tuple(rows), compute_curve(scores, owners, false, CLUSTER_GRID, draws)
-    )
+        shares = (estimate_share_above(scores, limit, whose, draws) for scores, whose in columns)
+        rows.append(RateRow(float(rate), *shares))
+    curve = compute_curve(hits, owners, false, CLUSTER_GRID, draws)
+    return ClusterCurve(domain, tuple(rows), curve)
 
 
 def _score_point(
     part: ScoredSet, targets: Sequence[ClusterItem], point: ModelPoint, draws: Draws
 ) -> PointRow:
     number = point.number
-    owners = subgroups.list_owners(targets)
-    hits = np.array([number in item.outcome.shown_at for item in targets], np.float64)
-    cases = group_by_lesion(targets)
-    case_owners = np.array([owner for owner, _, _ in cases], np.int64)
-    case_hits = np.array([number in points for _, _, points in cases], np.float64)
+    hits = [number in item.outcome.shown_at for item in targets]
+    lesions = group_by_lesion(targets)
+    lesion_hits = [number in lesion.shown_at for lesion in lesions]
     free = part.select(lambda view: view.cluster_free)
     return PointRow(
         number=number,
         name=point.name,
         default=point.default,
-        hit=estimate_interval(resample_mean(hits, owners, draws), owners),
-        case=estimate_interval(resample_mean(case_hits, case_owners, draws), case_owners),
+        hit=estimate_mean(hits, subgroups.list_owners(targets), draws),
+        case=estimate_mean(lesion_hits, subgroups.list_owners(lesions), draws),
         false_per_view=subgroups.estimate_false_per_view(free, number, draws),
         free_exams_unmarked=_estimate_unmarked(part, number, draws),
         two_views=_count_two_views(targets, number),
@@ -214,17 +200,13 @@ def _list_exams(part: ScoredSet) -> list[tuple[int, list[ViewOutcome]]]:
 
 
 def _estimate_unmarked(part: ScoredSet, point: int, draws: Draws) -> Estimate:
-    free = [
-        (o, views) for o, views in _list_exams(part) if all(view.cluster_free for view in views)
-    ]
-    is_marked = [
-        any(point in cluster.shown_at for view in views for cluster in view.record.clusters)
+    exams = _list_exams(part)
+    free = [(owner, views) for owner, views in exams if all(view.cluster_free for view in views)]
+    is_unmarked = [
+        not any(point in cluster.shown_at for view in views for cluster in view.record.clusters)
         for _, views in free
     ]
-    owners = np.array([owner for owner, _ in free], np.int64)
-    return estimate_interval(
-        resample_mean(1.0 - np.array(is_marked, np.float64), owners, draws), owners
-    )
+    return estimate_mean(is_unmarked, [owner for owner, _ in free], draws)
 
 
 def _estimate_auc(part: ScoredSet, draws: Draws) -> Estimate:

@@ -1,4 +1,4 @@
-"""What scoring asks of a model."""
+"""The properties of a model that scoring needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class ModelPoint:
 
 @dataclass(frozen=True, slots=True)
 class ScoredModel:
-    """What scoring asks of the model."""
+    """The properties of the model that scoring needs."""
 
     points: tuple[ModelPoint, ...]
     certainty: Callable[[float], float]

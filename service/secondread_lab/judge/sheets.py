@@ -1,4 +1,4 @@
-"""Contact sheets: what was found, missed and falsely marked, in stored pixels one to one."""
+"""Contact sheets of hits, misses and false marks, in stored pixels one to one."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -27,7 +27,7 @@ _NAMES = {"hit": "hits", "miss": "misses", "false": "false-marks"}
 def draw_sheets(
     records: Iterable[ViewRecord], crops: Path, out: Path, prefix: str = ""
 ) -> dict[str, str]:
-    """Draw a sheet of each kind that has crops.
+    """Draw a sheet for each kind that has crops.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def _move_box(box: Box, origin: tuple[int, int]) -> Box:
 
 
 def _draw_rectangle(draw: ImageDraw.ImageDraw, box: Box, color: Color, *, dashed: bool) -> None:
-    # A few pixels off, so that no line covers a calcification on the border of its group.
+    # A few pixels outside, so that no line covers a calcification on the border of its cluster.
     left, top, right, bottom = (round(v + d) for v, d in zip(box, (-4, -4, 4, 4), strict=True))
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     for (x0, y0), (x1, y1) in pairwise(corners):

@@ -1,9 +1,9 @@
 """The operating point of one site, from its own exams without calcifications.
 
-Where no exam holds a cluster, every cluster shown is a false one, and no annotation is needed to
-count them. What a count says about the rate is uncertain in two ways: false clusters are few, and
-a woman who has one on one view has them on others. The first is a Poisson count's exact interval
-(Garwood, Biometrika 1936), the second shows when whole women are resampled.
+Where no exam has a cluster, every cluster shown is false, and no annotation is needed to count
+them. The rate behind a count is uncertain in two ways: false clusters are few, and a woman who has
+one in one view has them in others. The exact interval of a Poisson count (Garwood, Biometrika
+1936) covers the first, the resampling of whole women the second.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from scipy.special import gammaincinv
 from secondread_lab.judge.bootstrap import RESAMPLES, SEED, draw_resamples
 
 MINIMUM_EXAMS = 10
-"""Fewer exams than this calibrate nothing."""
+"""With fewer exams there is no calibration."""
 WANTED_EXAMS = 50
-"""From this number on the rate is known well enough to rely on."""
+"""From this number on the rate is reliable."""
 LOOKS_REAL = 90.0
-"""A cluster of this certainty (0-100) in an exam that should have none is to be looked at."""
+"""A person should look at a cluster of this certainty (0-100) in an exam that should have none."""
 
 _STEP = 0.05  # certainties of findings are rounded to 0.1; half of that separates two of them
 _SLACK = 1e-9  # products of decimals may fall just short of a whole number
@@ -41,7 +41,7 @@ class ViewScores:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationResult:
-    """A minimum certainty for clusters, and how sure it is."""
+    """A minimum certainty for clusters, and its uncertainty."""
 
     minimum_certainty: float
     wanted_per_view: float
@@ -51,8 +51,8 @@ class CalibrationResult:
     interval: tuple[float, float]
     """Of the rate: 95 %, exact for a Poisson count."""
     left_out_per_view: float
-    """Rate on each woman's views at the certainty that the other women's would have given: what
-    to expect of the next woman, where `per_view` is what was aimed at."""
+    """Rate on each woman's views at the certainty from the other women's views: the rate to expect
+    for the next woman, whereas `per_view` was fitted."""
     certainty_interval: tuple[float, float]
     """Of the minimum certainty: 95 %, by resampling women."""
     exams: int
@@ -61,7 +61,7 @@ class CalibrationResult:
 
     @property
     def exceeds(self) -> bool:
-        """Whether more is shown than was wanted: the highest candidates cannot be told apart."""
+        """Whether more is shown than wanted, because the highest certainties are equal."""
         return self.clusters > self.wanted_per_view * self.views + _SLACK
 
 
@@ -81,15 +81,15 @@ def calibrate_site(
     wanted_per_view
         False clusters per view, on average.
     lowest
-        The least certainty of any candidate that the model lists; what is wanted may be more
-        than there is, and the minimum certainty then ends here.
+        The least certainty of any candidate that the model lists; the minimum certainty is this
+        where there are fewer candidates than wanted.
     resamples, seed
         Of the bootstrap.
 
     Raises
     ------
     ValueError
-        There is no view.
+        There are no views.
     """
     if not views:
         raise ValueError("no view was read")
@@ -141,7 +141,7 @@ class _RankedCandidates:
     views: Values
 
     def find_minimum(self, weights: Values, wanted_per_view: float, lowest: float) -> float:
-        """Return the minimum certainty where each woman counts as often as `weights` says."""
+        """Return the minimum certainty, where each woman counts with a weight."""
         allowed = wanted_per_view * float(weights @ self.views) + _SLACK
         shown = np.cumsum(weights[self.owners])
         first_out = int(np.searchsorted(shown, allowed, side="right"))
@@ -151,7 +151,7 @@ class _RankedCandidates:
 
 
 def _count_left_out(ranked: _RankedCandidates, wanted_per_view: float, lowest: float) -> int:
-    """Return the number of clusters shown when each woman's own exams had no say."""
+    """Return the number of clusters shown where each woman's own exams are left out of the fit."""
     women = len(ranked.views)
     if women == 1:
         return int(np.count_nonzero(ranked.certainties >= lowest))

@@ -1,4 +1,4 @@
-"""The figures by group: which clusters are found least, where false ones come from."""
+"""The figures by group: which clusters are found least, and where there are false ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -12,21 +12,26 @@ from secondread_lab.judge.bootstrap import (
     Estimate,
     Owners,
     Values,
-    estimate_interval,
-    resample_mean,
-    resample_share_above,
+    estimate_mean,
+    estimate_share_above,
 )
 from secondread_lab.judge.figures import FalseRow, GroupRow, MarkedObjectRow, SingleRow
 from secondread_lab.judge.froc import FalseMarks, find_first_excluded
-from secondread_lab.judge.items import ClusterItem, ScoredSet, SingleItems, is_object_marked
+from secondread_lab.judge.items import (
+    ClusterItem,
+    LesionItem,
+    ScoredSet,
+    SingleItems,
+    is_object_marked,
+)
 from secondread_lab.judge.outcomes import ViewOutcome
 from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
 
 HARDNESS = frozenset({"contrast to noise", "visible members", "extent"})
-"""Facets that say how hard a cluster is; their worst group goes without saying."""
+"""Facets that measure how hard a cluster is; their worst group is obvious."""
 
 WORST_PATIENTS = 8
-"""A subgroup of fewer patients is not named the worst: chance alone would make it so."""
+"""A subgroup of fewer patients is not named the worst, since chance alone may make it so."""
 
 
 def tabulate_clusters(
@@ -43,7 +48,7 @@ def tabulate_clusters(
     items
         Clusters that are visible.
     facets
-        What they are grouped by.
+        The clusters are grouped by each.
     limit
         Highest certainty not accepted, in each resample (`froc.find_first_excluded`).
     point
@@ -59,15 +64,13 @@ def tabulate_clusters(
             yield GroupRow(
                 facet,
                 label,
-                estimate_interval(resample_share_above(scores, limit, owners, draws), owners),
-                estimate_interval(
-                    resample_mean(np.array(is_shown, np.float64), owners, draws), owners
-                ),
+                estimate_share_above(scores, limit, owners, draws),
+                estimate_mean(is_shown, owners, draws),
             )
 
 
 def find_worst_group(groups: Sequence[GroupRow]) -> GroupRow | None:
-    """Return the group that is found least often; None where none has patients enough."""
+    """Return the group that is found least often; None without one that has enough patients."""
     candidates = [
         row
         for row in groups
@@ -102,15 +105,13 @@ def _name_objects(view: ViewOutcome) -> str:
 def tabulate_objects(
     part: ScoredSet, model: ScoredModel, draws: Draws
 ) -> Iterator[MarkedObjectRow]:
-    """Return in what share of the images that hold metal, vessels or skin one is marked."""
+    """Return the share of images with metal, vessels or skin in which one is marked."""
     for kind in rules.OBJECTS:
         holding = part.select(partial(_is_read_and_holds, kind=kind))
         for point in model.points:
             marked = [is_object_marked(view, kind, point.number) for view in holding.views]
-            values = resample_mean(np.array(marked, np.float64), holding.owner, draws)
-            yield MarkedObjectRow(
-                kind.value, point.number, len(marked), estimate_interval(values, holding.owner)
-            )
+            share = estimate_mean(marked, holding.owner, draws)
+            yield MarkedObjectRow(kind.value, point.number, len(marked), share)
 
 
 def _is_read_and_holds(view: ViewOutcome, kind: MarkClass) -> bool:
@@ -121,39 +122,27 @@ def tabulate_singles(items: SingleItems, false: FalseMarks, draws: Draws) -> Ite
     """Return how often single calcifications of each group are found."""
     limits = find_first_excluded(false, np.array(rules.SINGLE_RATES), draws)
 
-    def row(
-        facet: str, label: str, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    ) -> SingleRow:
-        scores, owners = items.scores[inside], items.owners[inside]
-        return SingleRow(
-            facet,
-            label,
-            tuple(
-                estimate_interval(resample_share_above(scores, one, owners, draws), owners)
-                for one in limits
-            ),
-        )
-
-    yield row("all", "all", np.ones(len(items.scores), np.bool_))
-    for facet, labels in items.facets.items():
-        for label in sorted(set(labels), key=rules.order_band):
-            yield row(facet, label, np.array([one == label for one in labels], np.bool_))
+    facets = {"all": ("all",) * len(items.scores), **items.facets}
+    for facet, labels in facets.items():
+        for label in sorted({"all"} if facet == "all" else set(labels), key=rules.order_band):
+            inside = np.array([own == label for own in labels], np.bool_)
+            scores, owners = items.scores[inside], items.owners[inside]
+            shares = (estimate_share_above(scores, limit, owners, draws) for limit in limits)
+            yield SingleRow(facet, label, tuple(shares))
 
 
 def estimate_false_per_view(free: ScoredSet, point: int, draws: Draws) -> Estimate:
-    """Return how many clusters an operating point shows in an image that holds none."""
+    """Return how many clusters an operating point shows in an image without clusters."""
     shown = [sum(point in c.shown_at for c in view.record.clusters) for view in free.views]
-    return estimate_interval(
-        resample_mean(np.array(shown, np.float64), free.owner, draws), free.owner
-    )
+    return estimate_mean(shown, free.owner, draws)
 
 
-def list_owners(items: Sequence[ClusterItem]) -> Owners:
+def list_owners(items: Sequence[ClusterItem | LesionItem]) -> Owners:
     """Return the patients' indices."""
     return np.array([item.owner for item in items], np.int64)
 
 
 def list_columns(items: Sequence[ClusterItem]) -> tuple[Values, Owners]:
-    """Return certainties of the marks that found them, and the patients' indices."""
+    """Return the certainties of the marks on them, and the patients' indices."""
     scores = np.array([item.outcome.hit for item in items], np.float64)
     return scores, list_owners(items)

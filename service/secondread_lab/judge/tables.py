@@ -1,4 +1,4 @@
-"""The figures as tables of Markdown."""
+"""The figures as Markdown tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -32,7 +32,7 @@ def _format_row(cells: Sequence[object]) -> Line:
 
 
 def format_counts(counts: EvaluationCounts) -> Iterator[Line]:
-    """Return what the figures stand on."""
+    """Return the numbers of the items behind the figures."""
     yield from format_table(
         ("what", "number"),
         [
@@ -58,7 +58,7 @@ def _format_counts(counts: dict[str, int]) -> str:
 
 
 def format_points(part: PartFigures) -> Iterator[Line]:
-    """Return what each operating point does."""
+    """Return the performance of each operating point."""
     yield from format_table(
         (
             "operating point",

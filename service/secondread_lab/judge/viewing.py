@@ -1,6 +1,5 @@
-"""Having one test image read, by the same path as the node reads: detector, then findings."""
+"""Reading of one test image as the node reads it: first the detector, then the findings."""
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from secondread.settings import FindingsSettings
 from secondread_lab.judge.crops import cut_crops
 from secondread_lab.judge.image_sources import TestImage
 from secondread_lab.judge.outcomes import score_image
-from secondread_lab.judge.records import FoundCluster, ImageFacts, ViewRecord
+from secondread_lab.judge.records import FoundCluster, ImageFacts, ViewRecord, make_pseudonym
 
 OpenReader = Callable[[FindingsSettings], Reader]
-"""Opens calibration and rule of an operating point, as the node does."""
+"""Opens the calibration and rule of an operating point, as the node does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class ImageReader:
     readers: Mapping[int, Reader]
     """By number of the operating point."""
     crops: Path
-    """Folder that gets pieces of the images."""
+    """Folder for crops of the images."""
 
     @classmethod
     def from_manifest(
@@ -128,13 +127,10 @@ def _gather_facts(image: TestImage, mammogram: Mammogram) -> ImageFacts:
     spacing = mammogram.spacing or SpacingMm(0.1, 0.1)  # as `reading` takes it
     families = [row.vendor_family for row in image.rows if row.vendor_family]
     densities = [row.density for row in image.rows if row.density]
-    who = mammogram.patient
-    # Without an ID nobody can say whose image it is; those of one study are the same person's.
-    person = f"{who.issuer}|{who.patient_id}" if who.patient_id else mammogram.study_uid
     return ImageFacts(
         sop_instance_uid=mammogram.sop_instance_uid,
         study_uid=mammogram.study_uid,
-        patient=hashlib.sha256(person.encode()).hexdigest()[:16],
+        patient=make_pseudonym(mammogram),
         laterality=mammogram.laterality.letter if mammogram.laterality else "",
         view=_name_view(mammogram.view),
         intent=mammogram.intent.value if mammogram.intent else "",
