@@ -15,7 +15,15 @@ from secondread.report.sr import tree
 from tests.peers.pixelmed import complaints, silenced, tell
 from tests.peers.pixelmed_alarms import FALSE_ALARMS
 from tests.worlds import faulty_reports as planting
-from tests.worlds.faulty_reports import drop, finding, one, quality, unit, valid, value
+from tests.worlds.faulty_reports import (
+    build_valid,
+    drop,
+    find_finding,
+    find_item,
+    find_quality,
+    set_code,
+    set_unit,
+)
 from tests.worlds.golden_set import golden_exams, objects
 from tests.worlds.report_documents import cad_srs
 
@@ -46,7 +54,7 @@ Plant = Callable[[Dataset], object]
 
 def with_a_forbidden_relationship(root: Dataset) -> None:
     """Relate the language to the document as a child instead of a modifier."""
-    one(root, c.LANGUAGE).RelationshipType = "CONTAINS"
+    find_item(root, c.LANGUAGE).RelationshipType = "CONTAINS"
 
 
 def below(parent: Dataset, relation: str, item: tree.TreeItem | Dataset) -> None:
@@ -64,18 +72,18 @@ def to_the_first_image(parent: Dataset) -> None:
 
 
 def both_values_of_one_axis(root: Dataset) -> None:
-    point = one(root, c.OPERATING_POINT_TABLE, c.CAD_OPERATING_POINT)
+    point = find_item(root, c.OPERATING_POINT_TABLE, c.CAD_OPERATING_POINT)
     first, second = (item for item in point.ContentSequence if item.ValueType == "NUM")
     second.ConceptNameCodeSequence = deepcopy(first.ConceptNameCodeSequence)
 
 
 def the_other_meaning(root: Dataset) -> None:
-    one(root, c.COMPOSITE_TYPE).ConceptNameCodeSequence[0].CodeMeaning = "Kind of composite"
+    find_item(root, c.COMPOSITE_TYPE).ConceptNameCodeSequence[0].CodeMeaning = "Kind of composite"
 
 
 def succeeded_without_analyses(root: Dataset) -> None:
-    value(one(root, c.ANALYSIS_SUMMARY), ResultStatus.SUCCEEDED.code)
-    del one(root, c.ANALYSIS_SUMMARY).ContentSequence
+    set_code(find_item(root, c.ANALYSIS_SUMMARY), ResultStatus.SUCCEEDED.code)
+    del find_item(root, c.ANALYSIS_SUMMARY).ContentSequence
 
 
 DESCRIPTION = tree.text(c.IMPRESSION_DESCRIPTION, "a second one")
@@ -88,20 +96,24 @@ FAULTS: dict[str, tuple[str, Plant]] = {
     # Neighbours of each known false alarm: the same row or item, and wrong.
     "an overall impression contained": (
         "mixed",
-        lambda ds: below(one(ds, c.PROCESSING_SUMMARY), "CONTAINS", DESCRIPTION),
+        lambda ds: below(find_item(ds, c.PROCESSING_SUMMARY), "CONTAINS", DESCRIPTION),
     ),
     "a finding's algorithm contained": (
         "mixed",
-        lambda ds: setattr(one(finding(ds), c.ALGORITHM_NAME), "RelationshipType", "CONTAINS"),
+        lambda ds: setattr(
+            find_item(find_finding(ds), c.ALGORITHM_NAME), "RelationshipType", "CONTAINS"
+        ),
     ),
     "two descriptions": (
         "mixed",
-        lambda ds: below(one(ds, c.INDIVIDUAL_IMPRESSION), "CONTAINS", DESCRIPTION),
+        lambda ds: below(find_item(ds, c.INDIVIDUAL_IMPRESSION), "CONTAINS", DESCRIPTION),
     ),
     "the same change twice": (
         "followed",
         lambda ds: below(
-            planting.parent(ds, one(ds, c.IMPRESSION)), "CONTAINS", one(ds, c.IMPRESSION)
+            planting.find_parent(ds, find_item(ds, c.IMPRESSION)),
+            "CONTAINS",
+            find_item(ds, c.IMPRESSION),
         ),
     ),
     "succeeded, without successful analyses": ("followed", succeeded_without_analyses),
@@ -109,60 +121,67 @@ FAULTS: dict[str, tuple[str, Plant]] = {
         "mixed",
         lambda ds: drop(ds, c.FAILED_DETECTIONS),
     ),
-    "an image of a cluster": ("mixed", lambda ds: to_the_first_image(finding(ds))),
+    "an image of a cluster": ("mixed", lambda ds: to_the_first_image(find_finding(ds))),
     "a mark's point out of another range": (
         "mixed",
-        lambda ds: unit(one(ds, c.RENDERING_INTENT, c.CAD_OPERATING_POINT), c.range_unit(1, 9)),
+        lambda ds: set_unit(
+            find_item(ds, c.RENDERING_INTENT, c.CAD_OPERATING_POINT), c.range_unit(1, 9)
+        ),
     ),
     "the recommended point out of another range": (
         "mixed",
-        lambda ds: unit(one(ds, c.RECOMMENDED_OPERATING_POINT), c.range_unit(0, 9)),
+        lambda ds: set_unit(find_item(ds, c.RECOMMENDED_OPERATING_POINT), c.range_unit(0, 9)),
     ),
     "a point of the table out of another range": (
         "mixed",
-        lambda ds: unit(
-            one(ds, c.OPERATING_POINT_TABLE, c.CAD_OPERATING_POINT), c.range_unit(0, 9)
+        lambda ds: set_unit(
+            find_item(ds, c.OPERATING_POINT_TABLE, c.CAD_OPERATING_POINT), c.range_unit(0, 9)
         ),
     ),
     "both values of one axis": ("mixed", both_values_of_one_axis),
     "a table of points below a finding": (
         "mixed",
-        lambda ds: below(finding(ds), "HAS PROPERTIES", one(ds, c.OPERATING_POINT_TABLE)),
+        lambda ds: below(
+            find_finding(ds), "HAS PROPERTIES", find_item(ds, c.OPERATING_POINT_TABLE)
+        ),
     ),
     "another meaning of composite type": ("followed", the_other_meaning),
     "a quadrant that is none": (
         "followed",
         lambda ds: below(
-            one(ds, c.COMPOSITE_FEATURE),
+            find_item(ds, c.COMPOSITE_FEATURE),
             "HAS PROPERTIES",
             tree.code(c.QUADRANT, ResultStatus.FAILED.code),
         ),
     ),
     "an hour that is none": (
         "followed",
-        lambda ds: value(one(ds, c.CLOCK_FACE), ResultStatus.FAILED.code),
+        lambda ds: set_code(find_item(ds, c.CLOCK_FACE), ResultStatus.FAILED.code),
     ),
-    "a difference in percent": ("followed", lambda ds: unit(one(ds, DIFFERENCE), PERCENT)),
+    "a difference in percent": (
+        "followed",
+        lambda ds: set_unit(find_item(ds, DIFFERENCE), PERCENT),
+    ),
     "a difference of one number": (
         "followed",
-        lambda ds: one(ds, DIFFERENCE).ContentSequence.pop(),
+        lambda ds: find_item(ds, DIFFERENCE).ContentSequence.pop(),
     ),
     "a difference of something else": (
         "followed",
         lambda ds: setattr(
-            planting.references(one(ds, DIFFERENCE))[0],
+            planting.list_references(find_item(ds, DIFFERENCE))[0],
             "ReferencedContentItemIdentifier",
             [1, 2, 1],
         ),
     ),
     "the length of an image's quality": (
         "mixed",
-        lambda ds: below(quality(ds), "HAS PROPERTIES", one(ds, c.LONG_AXIS)),
+        lambda ds: below(find_quality(ds), "HAS PROPERTIES", find_item(ds, c.LONG_AXIS)),
     ),
-    "a length in percent": ("mixed", lambda ds: unit(one(ds, c.LONG_AXIS), PERCENT)),
+    "a length in percent": ("mixed", lambda ds: set_unit(find_item(ds, c.LONG_AXIS), PERCENT)),
     "a length that a cluster contains": (
         "mixed",
-        lambda ds: setattr(one(ds, c.LONG_AXIS), "RelationshipType", "CONTAINS"),
+        lambda ds: setattr(find_item(ds, c.LONG_AXIS), "RelationshipType", "CONTAINS"),
     ),
 }
 
@@ -180,7 +199,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {name: path for name, path in cad_srs(folder).items() if name in DOZEN}
     documents = {name: golden(name) for name in BEYOND}
     for name, (base, plant) in FAULTS.items():
-        documents[name] = valid(base)
+        documents[name] = build_valid(base)
         plant(documents[name])
     for name, ds in documents.items():
         made[name] = folder / f"{name}.dcm"

@@ -16,7 +16,7 @@ from secondread.report.check.cad_sr_check import check_against_reading, check_ca
 from secondread.report.compose import encode_file
 from tests.conftest import ROOT
 from tests.peers.pixelmed import validate
-from tests.worlds.faulty_reports import BASES, FAMILIES, FAULTS, PROFILES, faulty, valid
+from tests.worlds.faulty_reports import BASES, FAMILIES, FAULTS, PROFILES, build_faulty, build_valid
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -32,7 +32,7 @@ Answers = dict[str, bool]
 """Whether a validator noticed a fault; one that cannot be asked is not there."""
 
 
-def of_check(name: str, ds: Dataset) -> bool:
+def notices(name: str, ds: Dataset) -> bool:
     planted = FAULTS[name]
     faults = check_cad_sr(ds)
     if planted.with_findings:
@@ -40,22 +40,22 @@ def of_check(name: str, ds: Dataset) -> bool:
     return any(planted.says in fault.message for fault in faults)
 
 
-def of_dsrdump(path: Path) -> set[str]:
+def run_dsrdump(path: Path) -> set[str]:
     run = subprocess.run(["dsrdump", path], capture_output=True, timeout=60, check=False)
     lines = run.stderr.decode(errors="replace").splitlines()
     return {f"status {run.returncode}", *(line for line in lines if line[:2] in {"E:", "W:", "F:"})}
 
 
-def of_dciodvfy(path: Path) -> set[str]:
+def run_dciodvfy(path: Path) -> set[str]:
     run = subprocess.run(["dciodvfy", "-new", path], capture_output=True, timeout=60, check=False)
     return set((run.stdout + run.stderr).decode(errors="replace").splitlines())
 
 
-def written(folder: Path) -> dict[str, Path]:
+def write_files(folder: Path) -> dict[str, Path]:
     """Write the valid documents and the faulty ones; pydicom itself refuses to write some."""
     files = {}
     for number, name in enumerate((*BASES, *FAULTS)):
-        ds = valid(name) if name in BASES else faulty(name)
+        ds = build_valid(name) if name in BASES else build_faulty(name)
         files[name] = folder / f"{number:03d}.dcm"
         try:
             files[name].write_bytes(encode_file(ds))
@@ -64,27 +64,25 @@ def written(folder: Path) -> dict[str, Path]:
     return files
 
 
-def rates(files: dict[str, Path]) -> dict[str, Answers]:
+def find_noticers(files: dict[str, Path]) -> dict[str, Answers]:
     """Return for each fault who noticed it."""
-    said = {"dsrdump": of_dsrdump, "dciodvfy": of_dciodvfy}
-    usual = {
-        validator: {base: tell(files[base]) for base in BASES} for validator, tell in said.items()
-    }
+    validators = {"dsrdump": run_dsrdump, "dciodvfy": run_dciodvfy}
+    usual = {name: {base: run(files[base]) for base in BASES} for name, run in validators.items()}
     complaints = validate(files.values(), SECONDS)
-    found = {}
+    answers = {}
     for name, planted in FAULTS.items():
-        found[name] = {"our check": of_check(name, faulty(name))}
+        answers[name] = {"our check": notices(name, build_faulty(name))}
         if name in files:
-            for validator, tell in said.items():
-                found[name][validator] = bool(tell(files[name]) - usual[validator][planted.base])
-            found[name]["PixelMed"] = bool(complaints[files[name]])
+            for validator, run in validators.items():
+                answers[name][validator] = bool(run(files[name]) - usual[validator][planted.base])
+            answers[name]["PixelMed"] = bool(complaints[files[name]])
     assert all(complaints[files[base]] == [] for base in BASES)
-    return found
+    return answers
 
 
 def _share(validator: str, answers: Iterable[Answers]) -> str:
-    asked = [one[validator] for one in answers if validator in one]
-    return f"{sum(asked)}/{len(asked)}"
+    noticed = [answer[validator] for answer in answers if validator in answer]
+    return f"{sum(noticed)}/{len(noticed)}"
 
 
 def _row(label: str, cells: Iterable[str]) -> str:
@@ -99,9 +97,9 @@ def _total(label: str, answers: list[Answers]) -> str:
     return _row(label, (_share(validator, answers) for validator in NAMES))
 
 
-def table(found: dict[str, Answers]) -> str:
+def format_table(answers: dict[str, Answers]) -> str:
     """Return the answers as text, rates first."""
-    without = [answers for name, answers in found.items() if not FAULTS[name].with_findings]
+    by_document = [a for name, a in answers.items() if not FAULTS[name].with_findings]
     lines = [
         "# Who notices which fault of a CAD SR",
         "",
@@ -113,22 +111,25 @@ def table(found: dict[str, Answers]) -> str:
         "the document was made from, or the headers of the images, which only our check is given.",
         "",
         *_head("family of faults"),
-        *(_total(family, [found[name] for name in faults]) for family, faults in FAMILIES.items()),
-        _total("all that the document alone can tell", without),
-        _total("all", list(found.values())),
+        *(
+            _total(family, [answers[name] for name in faults])
+            for family, faults in FAMILIES.items()
+        ),
+        _total("all that the document alone can tell", by_document),
+        _total("all", list(answers.values())),
         "",
         "Each fault; `n/a`: no file can hold it.",
     ]
     marks = {True: "yes", False: "-", None: "n/a"}
     for family, faults in FAMILIES.items():
         lines += ["", *_head(family)]
-        lines += [_row(name, (marks[found[name].get(v)] for v in NAMES)) for name in faults]
+        lines += [_row(name, (marks[answers[name].get(v)] for v in NAMES)) for name in faults]
     return "\n".join([*lines, ""])
 
 
 def test_our_check_notices_every_fault(tmp_path: Path) -> None:
-    found = rates(written(tmp_path))
+    answers = find_noticers(write_files(tmp_path))
 
-    assert [name for name, answers in found.items() if not answers["our check"]] == []
-    TABLE.write_text(table(found), encoding="utf-8")
-    print(f"\n{TABLE.name}: {len(found)} faults")
+    assert [name for name, answer in answers.items() if not answer["our check"]] == []
+    TABLE.write_text(format_table(answers), encoding="utf-8")
+    print(f"\n{TABLE.name}: {len(answers)} faults")

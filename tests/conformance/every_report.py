@@ -47,28 +47,31 @@ def golden_objects(folder: Path) -> Iterator[tuple[str, ObjectKind, Path]]:
 def test_every_object_of_the_golden_set_is_accepted(tmp_path: Path) -> None:
     made = list(golden_objects(tmp_path))
     by_template = [path for _, kind, path in made if kind is ObjectKind.CAD_SR]
-    said = {
-        path: (told, pydicom.dcmread(path)) for path, told in tell(by_template, SECONDS).items()
+    pixelmed = {
+        path: (messages, pydicom.dcmread(path))
+        for path, messages in tell(by_template, SECONDS).items()
     }
 
-    found = {
+    faults = {
         "dciodvfy": {name: dciodvfy(path) for name, _, path in made},
         "dsrdump": {name: dsrdump(path) for name, kind, path in made if kind in DOCUMENTS},
         "dcmpschk": {
             name: dcmpschk(path) for name, kind, path in made if kind is ObjectKind.PRESENTATION
         },
-        "PixelMed": {name: complaints(*said[path]) for name, _, path in made if path in said},
+        "PixelMed": {
+            name: complaints(*pixelmed[path]) for name, _, path in made if path in pixelmed
+        },
     }
 
     wrong = {
-        validator: {name: told for name, told in answers.items() if told}
-        for validator, answers in found.items()
+        validator: {name: messages for name, messages in by_object.items() if messages}
+        for validator, by_object in faults.items()
     }
-    assert wrong == {validator: {} for validator in found}
-    counts = {validator: len(answers) for validator, answers in found.items()}
-    alarms = Counter(alarm for one in said.values() for alarm in set(silenced(*one)))
+    assert wrong == {validator: {} for validator in faults}
+    counts = {validator: len(by_object) for validator, by_object in faults.items()}
+    alarms = Counter(alarm for answer in pixelmed.values() for alarm in set(silenced(*answer)))
     assert [alarm for alarm in FALSE_ALARMS if not alarms[alarm]] == []
-    summary = summarized(Counter(kind.value for _, kind, _ in made), counts, alarms)
+    summary = format_summary(Counter(kind.value for _, kind, _ in made), counts, alarms)
     SUMMARY.write_text(summary, encoding="utf-8")
     print(summary)
 
@@ -81,7 +84,7 @@ CHECKED = {
 }
 
 
-def summarized(kinds: Counter[str], counts: dict[str, int], alarms: Counter[FalseAlarm]) -> str:
+def format_summary(kinds: Counter[str], counts: dict[str, int], alarms: Counter[FalseAlarm]) -> str:
     """Return the section of the conformance statement: without a fault, or it is not written."""
     exams = golden_exams()
     lines = [
@@ -112,13 +115,13 @@ def summarized(kinds: Counter[str], counts: dict[str, int], alarms: Counter[Fals
     return "\n".join(lines)
 
 
-def secondread(*arguments: object) -> None:
+def run_secondread(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "secondread", *map(str, arguments)], check=True)
 
 
-def reports_on(images: list[Path], out: Path) -> dict[str, Path]:
+def read_images(images: list[Path], out: Path) -> dict[str, Path]:
     """Read images and return the CAD SRs on them."""
-    secondread("read", *images, "--out", out)
+    run_secondread("read", *images, "--out", out)
     return {
         f"{out.name}: {path.relative_to(out)}": path
         for path in sorted(out.rglob("*.dcm"))
@@ -126,13 +129,13 @@ def reports_on(images: list[Path], out: Path) -> dict[str, Path]:
     }
 
 
-def simulated(folder: Path) -> dict[str, list[Path]]:
+def simulate_exams(folder: Path) -> dict[str, list[Path]]:
     """Return the current images of simulated exams."""
-    secondread("simulate", "--out", folder, "--exams", SIMULATED_EXAMS, "--pitch-mm", 0.1)
+    run_secondread("simulate", "--out", folder, "--exams", SIMULATED_EXAMS, "--pitch-mm", 0.1)
     return {exam.name: sorted(exam.glob("current/*.dcm")) for exam in sorted(folder.iterdir())}
 
 
-def real() -> dict[str, list[Path]]:
+def list_real_exams() -> dict[str, list[Path]]:
     """Return the images of the real exams, where they are at hand."""
     folders = sorted(EXAMS.iterdir()) if EXAMS.is_dir() else []
     return {folder.name: images for folder in folders if (images := sorted(folder.glob("*.dcm")))}
@@ -140,12 +143,14 @@ def real() -> dict[str, list[Path]]:
 
 def test_every_report_follows_its_template(tmp_path: Path) -> None:
     files = cad_srs(tmp_path / "readings")
-    for name, images in {**simulated(tmp_path / "simulated"), **real()}.items():
-        files |= reports_on(images, tmp_path / "read" / name)
+    for name, images in {**simulate_exams(tmp_path / "simulated"), **list_real_exams()}.items():
+        files |= read_images(images, tmp_path / "read" / name)
 
-    found = validate(files.values(), SECONDS)
+    complaints_by_file = validate(files.values(), SECONDS)
 
     largest = max(path.stat().st_size for path in files.values())
     print(f"{len(files)} reports validated, the largest of {largest} bytes")
-    wrong = {name: found[path] for name, path in files.items() if found[path]}
+    wrong = {
+        name: complaints_by_file[path] for name, path in files.items() if complaints_by_file[path]
+    }
     assert wrong == {}

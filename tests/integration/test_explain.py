@@ -26,7 +26,7 @@ from tests.unit.report.readings import (
     make_image_reading,
     make_study_reading,
 )
-from tests.worlds.faulty_reports import faulty, valid
+from tests.worlds.faulty_reports import build_faulty, build_valid
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
 
@@ -45,26 +45,26 @@ def saved(folder: Path, ds: Dataset, name: str = "sr.dcm") -> Path:
 
 
 def test_the_tree_is_printed(tmp_path: Path) -> None:
-    result = explain(saved(tmp_path, valid("mixed")))
+    result = explain(saved(tmp_path, build_valid("mixed")))
     assert result.exit_code == 0
     assert "1.3 " in result.output
     assert "Single Image Finding: Calcification Cluster (129769006, SCT)" in result.output
 
 
 def test_json_is_one_document(tmp_path: Path) -> None:
-    result = explain(saved(tmp_path, valid("mixed")), "--json")
+    result = explain(saved(tmp_path, build_valid("mixed")), "--json")
     document = json.loads(result.output)
     assert document["sop_class"] == "Mammography CAD SR Storage"
     assert document["content"]["concept"]["value"] == "111036"
 
 
 def test_a_clean_report_passes_the_check(tmp_path: Path) -> None:
-    result = explain(saved(tmp_path, valid("mixed")), "--check")
+    result = explain(saved(tmp_path, build_valid("mixed")), "--check")
     assert (result.exit_code, result.output) == (0, "no faults found\n")
 
 
 def test_faults_are_named_with_their_position_and_the_status_is_1(tmp_path: Path) -> None:
-    path = saved(tmp_path, faulty("a certainty of 150"))
+    path = saved(tmp_path, build_faulty("a certainty of 150"))
     result = explain(path, "--check")
     assert (result.exit_code, result.output) == (1, "1.3.4.5.9: 150 is not between 0 and 100\n")
     told = json.loads(explain(path, "--check", "--json").output)
@@ -134,4 +134,4 @@ def near(point: PointPx) -> tuple[slice, slice]:
 def test_an_image_that_the_report_does_not_name_is_told(tmp_path: Path) -> None:
     other = make_header("LCC", SOPInstanceUID="1.2.3.99")
     with pytest.raises(SettingsError, match="does not name this image"):
-        explain(saved(tmp_path, valid("mixed")), "--png", image_file(tmp_path, other))
+        explain(saved(tmp_path, build_valid("mixed")), "--png", image_file(tmp_path, other))

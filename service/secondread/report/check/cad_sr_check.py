@@ -4,7 +4,7 @@ It reads the finished data set and shares no code with the builder but the codes
 mistake of the builder is not repeated here. Three parts:
 
 - `conformity`: the tree against the tables of TID 4000 in `template_4000`;
-- `document_rules` and `mark_rules`: what no table can say: header and evidence, references,
+- `document_rules` and `mark_rules`: what no table holds: header and evidence, references,
   coordinates, rendering intents, and a summary that agrees with what it sums up;
 - `finding_checks` and `image_checks`: the document against the findings that it was made from and
   the headers of the images that it is about. Only these can tell a wrong number from a right one.

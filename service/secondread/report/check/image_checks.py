@@ -39,7 +39,7 @@ def check_header(
 def check_library(
     report: CheckedReport, reading: StudyReading, sources: Mapping[str, Dataset]
 ) -> Iterator[Fault]:
-    """Yield where the library does not hold what was read, or not as its headers say."""
+    """Yield where the library does not hold what was read, or not as in its headers."""
     entries = [(instance_key(entry)[1], entry) for entry in report.library.values()]
     listed = [uid for uid, _ in entries]
     read = [image.mammogram.sop_instance_uid for image in reading.images]
@@ -63,7 +63,7 @@ def list_prior_images(reading: StudyReading) -> Iterator[ImageReading]:
 
 
 def _check_entry(report: CheckedReport, entry: Content, header: Dataset) -> Iterator[Fault]:
-    """Yield where a library entry, or its evidence, is not as the image's header says."""
+    """Yield where a library entry, or its evidence, is not as in the image's header."""
     try:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError as error:
@@ -142,7 +142,7 @@ def _read_text(content: Content | None) -> str:
 
 
 def has_code(content: Content | None, expected: Code | None) -> bool:
-    """Whether an item has a code as its value; without one expected, whether there is none."""
+    """Whether an item has the expected code as its value, or no code where none is expected."""
     code = content.code if content is not None else None
     if code is None or expected is None:
         return code is expected

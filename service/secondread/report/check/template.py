@@ -51,7 +51,7 @@ class Inclusion:
     relation: str
     """Empty where the rows of the included template have their own."""
     least: int
-    """How many there are at least, where the condition does not say otherwise."""
+    """How many there are at least, unless the condition demands more."""
     most: int
     only: Condition | None
     """When it may be there; None for always."""

@@ -15,7 +15,7 @@ MAX_SIDE_PX = 400
 
 _ROOM = 1.4  # of the finding's extent, so that its surroundings are seen
 SIDE_KEYWORD = "across_mm"
-"""Keyword of the PNG's text that says how much tissue it shows across."""
+"""Keyword of the PNG's text that holds the length of its sides in millimetres."""
 
 
 def encode_crop(display: DisplayArray, outline: Outline, spacing: SpacingMm) -> bytes:
@@ -28,7 +28,7 @@ def encode_crop(display: DisplayArray, outline: Outline, spacing: SpacingMm) -> 
     outline
         Around the finding.
     spacing
-        Of the image, at the detector plane; says how much tissue the crop shows.
+        Of the image, at the detector plane; it gives the lengths in millimetres.
 
     Returns
     -------

@@ -28,9 +28,9 @@ class ViewSlot:
     name: str
     """As ``R CC``."""
     image: ImageReading | None
-    """None where there is none to show."""
+    """None where no image can be shown."""
     why_not: str = ""
-    """Why there is none, for people."""
+    """Why no image is shown, for people."""
     prior: PriorView | None = None
 
 

@@ -24,7 +24,7 @@ from secondread.report.pages.drawing import (
 )
 
 LoadCrop = Callable[[str], Image.Image | None]
-"""Gives the kept picture of a sighting by where it lies; None where it is gone."""
+"""Gives the stored picture of a sighting by its path; None where it is gone."""
 
 MAX_EXAMS = 5
 """Columns: of more exams the first and the latest ones are drawn."""
@@ -55,7 +55,7 @@ class _LesionExam:
 
 
 def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) -> Image.Image:
-    """Draw lesions over all exams; without any, a page that says so.
+    """Draw lesions over all exams; without any, a page with a note.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) 
     lesions
         In the order of their numbers; those beyond `MAX_LESIONS` are counted only.
     crop
-        Gives the kept pictures.
+        Gives the stored pictures.
     """
     drawn = lesions[:MAX_LESIONS]
     studies = _list_studies(drawn)

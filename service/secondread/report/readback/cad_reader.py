@@ -68,7 +68,7 @@ def read_cad_report(ds: Dataset, device_uid: str = "") -> CadReport:
         It is not a Mammography CAD SR, or one of our own that is damaged; with position and fault.
     """
     try:
-        return _read(ds, device_uid)
+        return _read_document(ds, device_uid)
     except ContentError:
         raise
     # What a conversion raises for hostile values. The value is not quoted: it may name somebody.
@@ -93,7 +93,7 @@ def read_cad_report_file(path: Path, device_uid: str = "") -> CadReport:
     return read_cad_report(ds, device_uid)
 
 
-def _read(ds: Dataset, device_uid: str) -> CadReport:
+def _read_document(ds: Dataset, device_uid: str) -> CadReport:
     if str(ds.get("SOPClassUID", "")) != MammographyCADSRStorage:
         raise ContentError("header", "not a Mammography CAD SR")
     tree = ContentTree(ds)

@@ -221,15 +221,15 @@ class ContentTree:
 
     def __init__(self, ds: Dataset) -> None:
         self._items_read = 0
-        self.root = self._read(ds, (1,))
+        self.root = self._read_item(ds, (1,))
         self.items = {content.position: content for content in self.root.walk()}
 
-    def _read(self, item: Dataset, position: Position) -> Content:
+    def _read_item(self, item: Dataset, position: Position) -> Content:
         if len(position) > _MAX_DEPTH or self._items_read > _MAX_ITEMS:
             where = format_position(position)
             raise ContentError(where, "nested too deeply, or too many content items")
         children = tuple(
-            self._read(child, (*position, index))
+            self._read_item(child, (*position, index))
             for index, child in enumerate(item.get("ContentSequence", None) or (), start=1)
         )
         self._items_read += 1

@@ -82,9 +82,9 @@ class FindingReader:
         """
         change = impression.find_child(concepts.IMPRESSION)
         for child in impression.children:
-            self._read(child, None if change is None else change.code)
+            self._read_child(child, None if change is None else change.code)
 
-    def _read(self, content: Content, change: Code | None) -> tuple[str, ...]:
+    def _read_child(self, content: Content, change: Code | None) -> tuple[str, ...]:
         """Read a finding or a feature, and return the positions of the findings in it."""
         if content.is_named(concepts.SINGLE_IMAGE_FINDING):
             return self._read_finding(content, change)
@@ -107,7 +107,7 @@ class FindingReader:
 
     def _read_feature(self, content: Content, change: Code | None) -> tuple[str, ...]:
         positions = tuple(
-            position for child in content.children for position in self._read(child, change)
+            position for child in content.children for position in self._read_child(child, change)
         )
         self.features.append(
             CadFeature(

@@ -11,7 +11,7 @@ from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
 from tests.conftest import EXAMS
 from tests.unit.report.readings import make_authorship, make_situations
-from tests.worlds.faulty_reports import BASES, FAULTS, PROFILES, faulty
+from tests.worlds.faulty_reports import BASES, FAULTS, PROFILES, build_faulty
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
 """CAD SRs that were made and validated elsewhere."""
@@ -41,7 +41,7 @@ def test_what_the_node_writes_passes(situation: str, profile: dict[str, object])
 @pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str) -> None:
-    ds, planted = faulty(name), FAULTS[name]
+    ds, planted = build_faulty(name), FAULTS[name]
     faults = check_cad_sr(ds)
     if planted.with_findings:
         # The document alone is as good as any.
@@ -52,7 +52,7 @@ def test_a_planted_fault_is_found(name: str) -> None:
 
 
 def test_a_fault_is_named_with_its_position() -> None:
-    (fault,) = check_cad_sr(faulty("a certainty of 150"))
+    (fault,) = check_cad_sr(build_faulty("a certainty of 150"))
     assert str(fault) == "1.3.4.5.9: 150 is not between 0 and 100"
 
 

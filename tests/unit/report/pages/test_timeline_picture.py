@@ -58,10 +58,10 @@ def test_each_exam_with_the_lesion_shows_its_kept_picture() -> None:
 
 
 def test_a_line_follows_number_and_extent() -> None:
-    one = drawn_in(draw_timeline("Lesions", [over_years(1)], no_crop), MARK)
+    single = drawn_in(draw_timeline("Lesions", [over_years(1)], no_crop), MARK)
     several = drawn_in(draw_timeline("Lesions", [over_years(4)], no_crop), MARK)
 
-    assert several > one + 2 * 3 * 30
+    assert several > single + 2 * 3 * 30
 
 
 def test_of_many_exams_and_lesions_the_page_stays_a_page() -> None:
@@ -78,8 +78,8 @@ def test_what_is_gone_goes_down_to_nothing() -> None:
     gone = LesionAbsence(FIRST.lesion, "1.2", date(2026, 1, 5), "LCC", "gone")
     unseen = replace(gone, word="not-in-field-of-view")
     pages = [
-        draw_timeline("Lesions", build_histories([FIRST], [one], {}), no_crop)
-        for one in (gone, unseen)
+        draw_timeline("Lesions", build_histories([FIRST], [absence], {}), no_crop)
+        for absence in (gone, unseen)
     ]
 
     assert drawn_in(pages[0], MARK) > drawn_in(pages[1], MARK) + 2 * 100
@@ -94,13 +94,13 @@ def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
     assert drawn_in(page("increased in number"), MUTED) > drawn_in(page(""), MUTED) + 50
 
 
-def test_what_a_second_look_saw_before_is_first_marked_and_not_first_seen() -> None:
+def test_what_a_recheck_saw_before_is_first_marked_and_not_first_seen() -> None:
     def line(change: str) -> str:
         (lesion,) = build_histories([replace(FIRST, change=change)], [], {})
         return summarize_lesion(1, lesion)
 
     assert f"first seen {FIRST.study_date}" in line("new")
     assert f"first seen {FIRST.study_date}" in line("")
-    told = line("increased in number")
-    assert f"first marked {FIRST.study_date}, seen faintly before" in told
-    assert "first seen" not in told
+    words = line("increased in number")
+    assert f"first marked {FIRST.study_date}, seen faintly before" in words
+    assert "first seen" not in words

@@ -107,8 +107,8 @@ def findings(draw: st.DrawFn, number: int) -> Finding:
         outline=outline,
         members=members if is_cluster else (),
         long_axis_mm=draw(st.integers(1, 90_000)) / 1000,
-        morphology=tuple((one, 1.0) for one in draw(types)),
-        distribution=tuple((one, 1.0) for one in draw(distributions)) if is_cluster else (),
+        morphology=tuple((label, 1.0) for label in draw(types)),
+        distribution=tuple((label, 1.0) for label in draw(distributions)) if is_cluster else (),
         shown=draw(st.booleans()),
         lesion_uid=draw(st.sampled_from([None, "2.25.4711"])),
     )
@@ -126,12 +126,12 @@ def test_what_is_written_is_read_back_equal(given_findings: list[Finding]) -> No
 
     reading = rebuild_reading(report)
 
-    known = {one.id: one for one in given_findings}
+    by_id = {finding.id: finding for finding in given_findings}
     assert len(reading.images[0].findings) == len(given_findings)
-    for found in reading.images[0].findings:
-        one = known[found.id]
-        lesion = one.lesion_uid or UIDS.derive_tracking_uid(one.id)
-        assert found == replace(one, lesion_uid=lesion)
+    for finding in reading.images[0].findings:
+        given = by_id[finding.id]
+        lesion_uid = given.lesion_uid or UIDS.derive_tracking_uid(given.id)
+        assert finding == replace(given, lesion_uid=lesion_uid)
     assert report.remarks == ()
 
 
@@ -177,9 +177,10 @@ def test_the_retired_codes_of_snomed_say_the_same() -> None:
 
     srt = read_cad_report(one_view(finding, profile=ALL.model_copy(update={"snomed_codes": "SRT"})))
 
-    (one,) = srt.findings
-    assert one.is_cluster
-    assert [code.scheme for code in (one.kind, *one.morphology, *one.distribution)] == ["SRT"] * 3
+    (cluster,) = srt.findings
+    assert cluster.is_cluster
+    codes = (cluster.kind, *cluster.morphology, *cluster.distribution)
+    assert [code.scheme for code in codes] == ["SRT"] * 3
     assert rebuild_reading(srt).images[0].findings == rebuild_reading(plain).images[0].findings
     assert srt.images[0].view is View.CC
     assert srt.images[0].laterality is Laterality.LEFT
@@ -269,14 +270,14 @@ def test_another_makers_report_is_read_as_far_as_it_goes() -> None:
     assert odd.kind == Code("X1", "99ACME", "Spiculated blob")
     assert group.is_cluster
     assert not mass.is_cluster
-    assert [one.intent for one in report.findings] == [None] * 3
+    assert [finding.intent for finding in report.findings] == [None] * 3
     assert odd.outline == (PointPx(0, 0), PointPx(8, 0), PointPx(8, 8), PointPx(0, 0))
     assert width(mass) == pytest.approx((8, 8), abs=0.1)
     assert width(group) == pytest.approx((20, 10), abs=0.2)
 
 
-def width(found: CadFinding) -> tuple[float, float]:
-    columns, rows = zip(*((p.col, p.row) for p in found.outline), strict=True)
+def width(finding: CadFinding) -> tuple[float, float]:
+    columns, rows = zip(*((p.col, p.row) for p in finding.outline), strict=True)
     return max(columns) - min(columns), max(rows) - min(rows)
 
 
@@ -302,37 +303,37 @@ def _break_reference(ds: Dataset) -> None:
 
 
 def _break_certainty(ds: Dataset) -> None:
-    for one in _single(ds).ContentSequence:
-        if one.ConceptNameCodeSequence[0].CodeValue == "111012":
-            one.MeasuredValueSequence[0].NumericValue = "150"
+    for child in _single(ds).ContentSequence:
+        if child.ConceptNameCodeSequence[0].CodeValue == "111012":
+            child.MeasuredValueSequence[0].NumericValue = "150"
 
 
 def _drop_center(ds: Dataset) -> None:
     single = _single(ds)
     single.ContentSequence = [
-        one
-        for one in single.ContentSequence
-        if one.ConceptNameCodeSequence[0].CodeValue != "111010"
+        child
+        for child in single.ContentSequence
+        if child.ConceptNameCodeSequence[0].CodeValue != "111010"
     ]
 
 
 def _single(ds: Dataset) -> Dataset:
     """Return the Single Image Finding, its shapes last."""
     (impression,) = (
-        one
-        for one in ds.ContentSequence[2].ContentSequence
-        if one.ConceptNameCodeSequence[0].CodeValue == "111034"
+        child
+        for child in ds.ContentSequence[2].ContentSequence
+        if child.ConceptNameCodeSequence[0].CodeValue == "111034"
     )
+    single: Dataset
     (single,) = (
-        one
-        for one in impression.ContentSequence
-        if one.ConceptNameCodeSequence[0].CodeValue == "111059"
+        child
+        for child in impression.ContentSequence
+        if child.ConceptNameCodeSequence[0].CodeValue == "111059"
     )
     single.ContentSequence = sorted(
-        single.ContentSequence, key=lambda one: str(one.ValueType) == "SCOORD"
+        single.ContentSequence, key=lambda child: str(child.ValueType) == "SCOORD"
     )
-    found: Dataset = single
-    return found
+    return single
 
 
 @pytest.mark.parametrize(
@@ -377,12 +378,12 @@ def test_a_tree_without_end_is_refused() -> None:
 
 def elements(ds: Dataset) -> list[tuple[Dataset, BaseTag]]:
     """Return every element of a data set, those of sequence items included."""
-    found = []
+    pairs = []
     for element in ds:
-        found.append((ds, element.tag))
+        pairs.append((ds, element.tag))
         if element.VR == "SQ":
-            found += [one for part in element.value for one in elements(part)]
-    return found
+            pairs += [pair for item in element.value for pair in elements(item)]
+    return pairs
 
 
 JUNK: dict[str, object] = {"SQ": [Dataset()], "DS": "1e999", "FL": [1.0, math.nan], "UL": [9, 9]}

@@ -21,14 +21,14 @@ from secondread.report.readback.explain import (
 )
 from tests.conftest import EXAMS
 from tests.unit.report.readings import make_header
-from tests.worlds.faulty_reports import valid
+from tests.worlds.faulty_reports import build_valid
 
 TID1500 = EXAMS.parent / "sr" / "tid1500_comprehensive3d.dcm"
 LCC = str(make_header("LCC").SOPInstanceUID)
 
 
 def test_a_report_is_told_line_by_line_with_positions() -> None:
-    lines = list(format_lines(explain_report(valid("mixed"))))
+    lines = list(format_lines(explain_report(build_valid("mixed"))))
     assert lines[0] == "Mammography CAD SR Storage"
     assert "1 Mammography CAD Report" in lines
     assert any(line.startswith("1.3.4.5       Single Image Finding: Calc") for line in lines)
@@ -37,14 +37,14 @@ def test_a_report_is_told_line_by_line_with_positions() -> None:
 
 
 def test_nothing_of_the_patient_is_told() -> None:
-    ds = valid("mixed")
-    told = json.dumps(explain_report(ds))
+    ds = build_valid("mixed")
+    text = json.dumps(explain_report(ds))
     for keyword in ("PatientName", "PatientID", "PatientBirthDate"):
-        assert str(ds[keyword].value) not in told
+        assert str(ds[keyword].value) not in text
 
 
 def test_as_json_it_holds_every_number() -> None:
-    document = explain_report(valid("mixed"))
+    document = explain_report(build_valid("mixed"))
     assert json.loads(json.dumps(document)) == document
     finding = document["content"]["children"][2]["children"][3]["children"][4]
     center = next(c for c in finding["children"] if (c["concept"] or {}).get("value") == "111010")
@@ -59,17 +59,17 @@ def test_as_json_it_holds_every_number() -> None:
 
 
 def test_marks_are_those_of_the_image_and_parts_share_their_number() -> None:
-    marks = list_marks(valid("mixed"), LCC)
+    marks = list_marks(build_valid("mixed"), LCC)
     assert {mark.number for mark in marks} == {1, 2, 3}
     first = [mark for mark in marks if mark.number == 1]
     assert [mark.concept for mark in first] == ["Center", "Outline", "Center", "Center", "Center"]
     assert first[0].points == (PointPx(300.5, 420.5),)
     assert {mark.intent for mark in first} == {RenderingIntent.REQUIRED}
-    assert list_marks(valid("mixed"), str(make_header("RCC").SOPInstanceUID)) == ()
+    assert list_marks(build_valid("mixed"), str(make_header("RCC").SOPInstanceUID)) == ()
 
 
 def test_images_are_named_once_each() -> None:
-    assert len(list_images(valid("followed"))) == 4
+    assert len(list_images(build_valid("followed"))) == 4
 
 
 @pytest.mark.skipif(not TID1500.is_file(), reason="no reference report beside the repository")
@@ -102,7 +102,7 @@ def colored(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], at: tuple[
 
 
 @pytest.mark.parametrize(
-    ("one", "where"),
+    ("graphic", "where"),
     [
         (mark("POLYLINE", (50, 60), (150, 60), (150, 160), (50, 160), (50, 60)), (100, 60)),
         (mark("CIRCLE", (100, 100), (140, 100)), (100, 140)),
@@ -111,9 +111,9 @@ def colored(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], at: tuple[
     ],
     ids=["polyline", "circle", "ellipse", "point"],
 )
-def test_a_graphic_is_drawn_where_it_lies(one: ReportMark, where: tuple[int, int]) -> None:
+def test_a_graphic_is_drawn_where_it_lies(graphic: ReportMark, where: tuple[int, int]) -> None:
     grey = np.full((300, 240), 90, dtype=np.uint8)
-    picture = np.asarray(draw_marks(grey, [one]))
+    picture = np.asarray(draw_marks(grey, [graphic]))
     assert colored(picture, where)
     assert not colored(picture, (220, 280))
 

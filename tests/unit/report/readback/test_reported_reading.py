@@ -35,10 +35,10 @@ STAYS, COMES = group(45.0, 20.0), group(40.0, -35.0, seed=1)
 def report_of(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadReport:
     sources = {
         image.mammogram.sop_instance_uid: header(
-            StudyDate=f"{image.mammogram.study_date:%Y%m%d}", StudyInstanceUID=one.study_uid
+            StudyDate=f"{image.mammogram.study_date:%Y%m%d}", StudyInstanceUID=study.study_uid
         )
-        for one in (earlier, *earlier.prior_readings)
-        for image in one.images
+        for study in (earlier, *earlier.prior_readings)
+        for image in study.images
     }
     uids = ResultUids("installation", earlier.study_uid, 1, "main")
     profile = ProfileSettings(findings="all")
@@ -81,11 +81,11 @@ def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: Stu
 
     done = add_reported_priors(now, [left_of(earlier, STAYS)])
 
-    assert [one.change for one in done.images[0].findings] == [
-        one.change for one in again.images[0].findings
+    assert [finding.change for finding in done.images[0].findings] == [
+        finding.change for finding in again.images[0].findings
     ]
     assert again.comparisons[0].basis == PRIOR_REREAD
-    (view,), (view_again,) = (one.comparisons[0].views for one in (done, again))
+    (view,), (view_again,) = (study.comparisons[0].views for study in (done, again))
     assert view_again.same_unit
     assert not view.same_unit  # the report does not say which unit took the prior
 
@@ -132,7 +132,7 @@ def test_what_was_compared_is_read_back(now: StudyReading) -> None:
 
     report = report_of(done)
 
-    here, there = (one.images[0].mammogram.sop_instance_uid for one in (now, earlier))
+    here, there = (study.images[0].mammogram.sop_instance_uid for study in (now, earlier))
     (analysis,) = [
         p for p in report.algorithm_runs if AnalysisType.TEMPORAL.code.value == p.kind.value
     ]
@@ -141,10 +141,10 @@ def test_what_was_compared_is_read_back(now: StudyReading) -> None:
     (feature,) = report.features
     assert feature.relation == CompositeType.TEMPORAL.code
     assert feature.difference == 0
-    image_of = {one.position: one.sop_instance_uid for one in report.findings}
+    image_of = {finding.position: finding.sop_instance_uid for finding in report.findings}
     assert [image_of[position] for position in feature.findings] == [here, there]
-    said = {one.change for one in report.findings if one.sop_instance_uid == here}
-    assert said == {Change.UNCHANGED.code, Change.NEW.code}
-    # What it says of the prior's image is the prior's, and no finding of the study.
+    changes = {f.change for f in report.findings if f.sop_instance_uid == here}
+    assert changes == {Change.UNCHANGED.code, Change.NEW.code}
+    # What it holds of the prior's image is the prior's, and not a finding of the study.
     assert [len(image.findings) for image in rebuild_reading(report).images] == [2]
     assert report.mark_counts == {"LCC": 2}
