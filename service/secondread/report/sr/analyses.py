@@ -167,11 +167,11 @@ def _list_collocations(contents: ReportContents) -> tuple[PerformedAnalysis, ...
     joined = [lesion for lesion in contents.lesions if lesion.pair is not None]
     succeeded = {item.ref.sop_instance_uid: None for lesion in joined for item in lesion.current}
     failed: dict[str, None] = {}
-    for side in (Laterality.RIGHT, Laterality.LEFT):
+    for laterality in (Laterality.RIGHT, Laterality.LEFT):
         images = [
             image
             for image in contents.reading.images
-            if image.mammogram.laterality is side and image.shown_findings
+            if image.mammogram.laterality is laterality and image.shown_findings
         ]
         cc = [i for i in images if i.mammogram.view is not None and i.mammogram.view.is_cc_like]
         mlo = [i for i in images if i.mammogram.view is not None and i.mammogram.view.is_mlo_like]

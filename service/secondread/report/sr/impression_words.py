@@ -89,8 +89,8 @@ def describe_finding(reading: StudyReading, image: ImageReading, finding: Findin
     As ``1: L upper outer, 7 calcifications, fine pleomorphic, NEW since 2023-02-10 (prior
     re-read), elsewhere in the treated breast, 44 months after radiotherapy``.
     """
-    side = image.mammogram.laterality
-    place = " ".join([side.letter if side else "side unknown", *_locate(finding)])
+    laterality = image.mammogram.laterality
+    place = " ".join([laterality.letter if laterality else "side unknown", *_locate(finding)])
     facts = _join_facts(reading, image, finding, place, _count_members(finding))
     return to_ascii(f"{finding.number}: {facts}")
 
@@ -170,12 +170,12 @@ def _describe_treated_site(
     placement = finding.placement
     if placement is None:
         return []
-    side, day = image.mammogram.laterality, image.mammogram.study_date
-    if side is None or placement.zone is Zone.OTHER_BREAST:
+    laterality, day = image.mammogram.laterality, image.mammogram.study_date
+    if laterality is None or placement.zone is Zone.OTHER_BREAST:
         return [placement.words]
-    if radiotherapy := count_months_since_radiotherapy(reading.treatments, side, day):
+    if radiotherapy := count_months_since_radiotherapy(reading.treatments, laterality, day):
         return [placement.words, f"{_format_months(radiotherapy)} after radiotherapy"]
-    if surgery := count_months_since_surgery(reading.treatments, side, day):
+    if surgery := count_months_since_surgery(reading.treatments, laterality, day):
         return [placement.words, f"{_format_months(surgery)} after surgery"]
     return [placement.words, "date of treatment unknown"]
 
@@ -237,7 +237,10 @@ def list_treatment_lines(reading: StudyReading) -> tuple[str, ...]:
     days = [image.mammogram.study_date for image in reading.images]
     day = max((day for day in days if day is not None), default=None)
     imaged = {i.mammogram.laterality for i in reading.images if i.mammogram.laterality}
-    lines = [_describe_breast(reading, side, day) for side in (Laterality.RIGHT, Laterality.LEFT)]
+    lines = [
+        _describe_breast(reading, laterality, day)
+        for laterality in (Laterality.RIGHT, Laterality.LEFT)
+    ]
     lines += [
         f"Side not told: {describe_treatment(treatment)}"
         for treatment in treatments
@@ -247,16 +250,16 @@ def list_treatment_lines(reading: StudyReading) -> tuple[str, ...]:
     return tuple(to_ascii(line) for line in dict.fromkeys(lines))
 
 
-def _describe_breast(reading: StudyReading, side: Laterality, day: date | None) -> str:
+def _describe_breast(reading: StudyReading, laterality: Laterality, day: date | None) -> str:
     treatments = reading.treatments
-    status = find_breast_status(treatments, side, day)
+    status = find_breast_status(treatments, laterality, day)
     if status is BreastStatus.UNTREATED:
-        return f"{side.letter}: untreated by the record"
+        return f"{laterality.letter}: untreated by the record"
     if status is BreastStatus.UNKNOWN:
-        return f"{side.letter}: treatment unknown"
-    parts = list(dict.fromkeys(map(describe_treatment, select_breast(treatments, side, day))))
-    if surgery := count_months_since_surgery(treatments, side, day):
+        return f"{laterality.letter}: treatment unknown"
+    parts = list(dict.fromkeys(map(describe_treatment, select_breast(treatments, laterality, day))))
+    if surgery := count_months_since_surgery(treatments, laterality, day):
         parts.append(f"{_format_months(surgery)} after surgery")
-    if radiotherapy := count_months_since_radiotherapy(treatments, side, day):
+    if radiotherapy := count_months_since_radiotherapy(treatments, laterality, day):
         parts.append(f"{_format_months(radiotherapy)} after radiotherapy")
-    return f"{side.letter}: {', '.join(parts)}"
+    return f"{laterality.letter}: {', '.join(parts)}"

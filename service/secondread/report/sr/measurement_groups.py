@@ -73,7 +73,7 @@ class MeasurementGroupWriter:
     def write_image(
         self,
         mammogram: Mammogram,
-        side: Laterality | None,
+        laterality: Laterality | None,
         status: Code,
         reasons: Iterable[Reason],
         words: str,
@@ -85,7 +85,7 @@ class MeasurementGroupWriter:
         group = sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=self._track(uid, "image"),
             algorithm_id=_identify_algorithm(self.reading.model),
-            finding_sites=[_build_site(side)],
+            finding_sites=[_build_site(laterality)],
             qualitative_evaluations=_build_evaluations(codes),
             source_images=[sr.SourceImageForMeasurementGroup(mammogram.sop_class_uid, uid)],
         )
@@ -124,9 +124,9 @@ def _identify_algorithm(model: ModelIdentity) -> sr.AlgorithmIdentification:
     )
 
 
-def _build_site(side: Laterality | None) -> sr.FindingSite:
-    laterality = as_concept(_SIDES[side]) if side in _SIDES else None
-    return sr.FindingSite(as_concept(concepts.BREAST), laterality)
+def _build_site(laterality: Laterality | None) -> sr.FindingSite:
+    side = as_concept(_SIDES[laterality]) if laterality in _SIDES else None
+    return sr.FindingSite(as_concept(concepts.BREAST), side)
 
 
 def _list_measurements(image: ImageReading, finding: Finding) -> Iterator[sr.Measurement]:
