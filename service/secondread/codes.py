@@ -27,7 +27,7 @@ class Code:
         return False
 
     def to_srt(self) -> Self:
-        """The same concept in the retired SRT scheme, for workstations that know only that.
+        """Return the concept in the retired SRT scheme, for workstations that know only that.
 
         Concepts of other schemes, and those without a known SRT code, are returned unchanged.
         """
@@ -44,7 +44,7 @@ def _sct(value: str, meaning: str) -> Code:
 
 
 class CodedEnum(Enum):
-    """An enumeration whose values are `Code`s, found again from what a data set holds."""
+    """An enumeration of `Code`s, whose members are found by the codes of a data set."""
 
     @property
     def code(self) -> Code:
@@ -59,7 +59,7 @@ class CodedEnum(Enum):
 
 
 class Laterality(CodedEnum):
-    """CID 6023 Breast laterality, as Image Laterality (0020,0062) says it with one letter."""
+    """CID 6023 Breast laterality, which Image Laterality (0020,0062) gives as one letter."""
 
     RIGHT = _sct("73056007", "Right breast")
     LEFT = _sct("80248007", "Left breast")
@@ -183,7 +183,7 @@ class BreastProcedure(CodedEnum):
 
 
 class ProcedureReason(CodedEnum):
-    """CID 6051 Breast procedure reason: those that say that a breast was treated."""
+    """CID 6051 Breast procedure reason: those which show that a breast was treated."""
 
     CONSERVATION = _dcm(
         "111421", "Personal history of breast cancer with breast conservation therapy"
@@ -248,7 +248,7 @@ class AnalysisType(CodedEnum):
 
 
 class QualityFinding(CodedEnum):
-    """CID 6041 Mammography image quality finding: the ones that a reason of the node is."""
+    """CID 6041 Mammography image quality finding: the ones for reasons of the node."""
 
     POSITIONING = _dcm("111209", "Positioning")
     OVER_EXPOSED = _dcm("111212", "Over exposed")
@@ -283,7 +283,7 @@ class ClockFace(CodedEnum):
 
 
 class OperatingPointAxis(CodedEnum):
-    """CID 6048 CAD operating point axis label: the ones that are stated of an operating point."""
+    """CID 6048 CAD operating point axis label: the ones that are stated for an operating point."""
 
     FALSE_MARKERS_PER_IMAGE = _dcm("111086", "False Markers per Image")
     CERTAINTY = _dcm("111012", "Certainty of Finding")

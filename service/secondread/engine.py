@@ -4,7 +4,7 @@ A reading is a workflow whose finished steps are never repeated: after a crash i
 step where it stopped. The engine's own tables live beside the tracker and hold step results, so
 steps return paths and small values, never pixels.
 
-What is relied on beyond the library's documentation, measured with version 3.4: a worker that
+Observed with version 3.4, beyond what the library documents: a worker that
 restarts under its own executor id recovers its workflows by itself; those of an executor that
 never comes back stay pending until somebody recovers them, for which the library's open core has
 only a private call (`Engine.take_over`; a contract test guards it).
@@ -30,12 +30,12 @@ at every upgrade. Workflow names carry the version of their steps instead (``rea
 QUEUE = "readings"
 
 RECOVERY_ATTEMPTS = 3
-"""How often a reading may take its whole worker down before it is given up. Deaths of the
-detector's child are counted apart and do not touch the worker."""
+"""How often a reading may crash its whole worker before it is given up. Deaths of the detector's
+child are counted separately and do not affect the worker."""
 
 
 class RunStep(Protocol):
-    """Runs one step of a workflow: at most once for good, its result remembered."""
+    """Runs one step of a workflow: once it has finished, its result is remembered."""
 
     def __call__(self, name: str, step: Callable[..., Result], *arguments: object) -> Result:
         """Run `step`, or return what it returned before the crash."""
@@ -43,7 +43,7 @@ class RunStep(Protocol):
 
 
 Workflow = Callable[[RunStep, str, int], None]
-"""A workflow: how to run steps, the study's UID, and the number of the revision."""
+"""A workflow: gets how to run steps, the study's UID, and the number of the revision."""
 
 
 class WorkflowProgress(StrEnum):
@@ -56,7 +56,7 @@ class WorkflowProgress(StrEnum):
 
 
 class Engine:
-    """Starts workflows and brings them to their end.
+    """Starts workflows and carries them to their end.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Engine:
         self._entries = {name: _register(name, body) for name, body in workflows.items()}
 
     def start(self) -> None:
-        """Recover what this executor had begun, and begin to work."""
+        """Recover what this executor had started, and begin to work."""
         DBOS.launch()
         DBOS.register_queue(
             QUEUE,
@@ -111,7 +111,7 @@ class Engine:
 
     def submit(self, workflow: str, study_uid: str, revision: int) -> None:
         """Start a workflow; harmless if it is under way or done already, in whatever version."""
-        # Begun under another version's name, before an upgrade: it ends by its own steps.
+        # Started under another version's name, before an upgrade: it finishes with its own steps.
         with (
             suppress(engine_error.DBOSConflictingWorkflowError),
             SetWorkflowID(derive_workflow_id(workflow, study_uid, revision)),
@@ -119,7 +119,7 @@ class Engine:
             DBOS.enqueue_workflow(QUEUE, self._entries[workflow], study_uid, revision)
 
     def check_progress(self, workflow: str, study_uid: str, revision: int) -> WorkflowProgress:
-        """Tell how far a workflow has come."""
+        """Return how far a workflow has come."""
         status = DBOS.get_workflow_status(derive_workflow_id(workflow, study_uid, revision))
         if status is None:
             return WorkflowProgress.UNKNOWN

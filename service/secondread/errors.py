@@ -2,8 +2,8 @@
 
 SecondreadError
 ├── SettingsError          a person corrects the settings; commands exit with 2
-├── InputError             this input cannot be used, now or later; it is answered, never retried
-│   ├── HeaderError        an attribute is missing or senseless: names tag, keyword and value
+├── InputError             this input can never be used; it is answered, never retried
+│   ├── HeaderError        an attribute is missing or invalid: names tag, keyword and value
 │   └── PixelError         the pixel data cannot be decoded or do not fit the header
 ├── TransientError         the same call may succeed later; it is retried
 │   ├── PeerError          a DICOM peer could not be reached, refused, or answered a failure

@@ -1,8 +1,8 @@
 """Logging: structlog, one JSON object a line outside a terminal, never patient data.
 
 Events are names, facts are keys: ``log.info("instance_stored", study_uid=..., bytes=...)``.
-UIDs are allowed; names, patient IDs and birth dates are not, and keys that could carry them are
-dropped by the last processor before rendering, whoever logged them.
+UIDs are allowed; names, patient IDs and birth dates are not. The last processor before rendering
+withholds the values of keys that could carry them, whoever logged them.
 """
 
 import logging
@@ -25,11 +25,11 @@ _PATIENT_KEYS = frozenset(
         "ds",
     }
 )
-"""Keys that are never written; a data set's text carries all of the others."""
+"""Keys whose values are never written; the text of a data set has all of the others in it."""
 
 
 def drop_patient_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Remove every key that could carry a patient's identity."""
+    """Withhold the value of every key that could carry a patient's identity."""
     for key in _PATIENT_KEYS.intersection(event):
         event[key] = "(withheld)"
     return event
@@ -102,14 +102,14 @@ _LIBRARY_LEVELS = dict.fromkeys(
     ),
     logging.WARNING,
 ) | {
-    # A peer that is down is answered and logged by `send`, once for each attempt.
+    # `send` logs a peer that is down, once for each attempt.
     "pynetdicom.transport": logging.CRITICAL,
-    # Quotes the values it complains of, names among them.
+    # Quotes the values it complains about, names among them.
     "pydicom": logging.CRITICAL,
 }
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a module; call it as ``log = get(__name__)``."""
+    """Return the logger of a module; call it as ``log = get_logger(__name__)``."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger

@@ -1,4 +1,4 @@
-"""Every coded reason that the node gives for what it did not read, read with doubt, or left out.
+"""Every coded reason for what the node did not read, read with doubt, or left out.
 
 A reason is stored with a study, an image or a refusal, printed in reports and captures, and
 counted by its code; the codes are a contract, the sentences are not.
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A coded reason; `sentence` says it to a person."""
+    """A coded reason; `sentence` explains it to a person."""
 
     # The instance is outside what the detector was made for. Never makes a study partial.
     TOMOSYNTHESIS = "tomosynthesis"
@@ -87,7 +87,7 @@ class Reason(StrEnum):
     IGNORED_BY_PEER = "ignored-by-peer"
     NOT_TREATED = "treatment-status-excluded"
 
-    # What a peer was refused.
+    # Why a peer was refused something.
     CALLING_AE_UNKNOWN = "calling-ae-unknown"
     ADDRESS_UNEXPECTED = "address-unexpected"
     CALLED_AE_UNKNOWN = "called-ae-unknown"

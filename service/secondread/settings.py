@@ -128,7 +128,7 @@ class ReceiveSettings(_Section):
     maximum_pdu_bytes: int = Field(default=131072, ge=16384, le=1048576)
     """Largest PDU offered. 128 KiB was measured fastest."""
     acse_seconds: float = Field(default=5.0, gt=0)
-    """How long a connection may stay without asking for an association."""
+    """How long a connection may stay open without asking for an association."""
     network_seconds: float = Field(default=60.0, gt=0)
     """How long a peer may be silent inside or between PDUs before it is cut off."""
     minimum_free_bytes: int = Field(default=2 * 1024**3, ge=0)
@@ -218,14 +218,14 @@ class PriorsSettings(_Section):
     """How many priors a study is compared with: the nearest ones in time, the last of them
     replaced by the oldest."""
     minimum_age_days: int = Field(default=182, ge=1)
-    """A study less earlier than this is a work-up of the same visit, not a prior."""
+    """A study less than this much earlier is a work-up of the same visit, not a prior."""
     maximum_age_days: int = Field(default=3650, ge=1)
     """Archives are not asked for studies earlier than this."""
     wait_seconds: float = Field(default=600.0, ge=0)
-    """How long a complete study waits for its priors, from the first question on; then it is read
-    without. 0: it never waits, and priors come as a later revision."""
+    """How long a complete study waits for its priors, from the first query on; then it is read
+    without. 0: it never waits, and priors lead to a later revision."""
     give_up_hours: float = Field(default=24.0, gt=0)
-    """How long it is tried to get a prior; one that comes after the wait makes a revision, within
+    """How long to try to get a prior; one that comes after the wait makes a revision, within
     `assemble.late_window_days`."""
 
     @_model_validator(mode="after")
@@ -276,9 +276,9 @@ class WorkSettings(_Section):
     poll_seconds: float = Field(default=0.25, gt=0)
     """How often a worker looks for due studies and due deliveries."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)
-    """How often each process says that it lives."""
+    """How often each process shows that it is alive."""
     takeover_seconds: float = Field(default=60.0, gt=0)
-    """After this long without a heartbeat, another worker takes over what a dead one had begun."""
+    """After this long without a heartbeat, another worker takes over what a dead one started."""
 
 
 class WebSettings(_Section):
@@ -319,7 +319,7 @@ class ObjectKind(StrEnum):
 
 
 class Preset(StrEnum):
-    """Names of profiles for the usual kinds of destination; `PRESETS` says what each is."""
+    """Names of profiles for the usual kinds of destination; `PRESETS` defines them."""
 
     MAMMOGRAPHY_WORKSTATION = "mammography-workstation"
     TID1500_VIEWER = "tid1500-viewer"
@@ -328,11 +328,11 @@ class Preset(StrEnum):
 
 
 PRESETS: dict[Preset, dict[str, object]] = {
-    # It draws by Rendering Intent, so that it can be given what is not to be drawn as well.
+    # It draws by Rendering Intent, so it can also be given findings that are not to be drawn.
     Preset.MAMMOGRAPHY_WORKSTATION: {"objects": ("cad-sr", "capture"), "findings": "all"},
     Preset.TID1500_VIEWER: {"objects": ("tid1500",)},
     Preset.CAPTURE_ONLY_PACS: {"objects": ("capture",)},
-    # The class of CAD SRs is refused there; what else says the same is kept.
+    # It refuses the class of CAD SRs, and takes what else holds the same findings.
     Preset.ARCHIVE_WITHOUT_CAD: {"objects": ("tid1500", "presentation", "capture")},
 }
 """The fields in which a preset differs from the defaults."""
@@ -350,7 +350,7 @@ class ProfileSettings(_Section):
     """Which objects it gets."""
     snomed_codes: Literal["SCT", "SRT"] = "SCT"
     """Scheme of SNOMED codes; some workstations recognise only the retired SRT, which SNOMED
-    International licenses no more except to legacy devices (PS3.16 chapter 8)."""
+    International licenses only to legacy devices (PS3.16 chapter 8)."""
     findings: Literal["shown", "all"] = "shown"
     """Whether structured reports hold findings below the operating point, as Not for
     Presentation."""
@@ -376,7 +376,7 @@ class ProfileSettings(_Section):
     series_number: int = Field(default=9000, ge=1, le=999_000)
     """Series are numbered upwards from here, ten for each revision."""
     manufacturer: Annotated[str, PlainText] = Field(default="", max_length=64)
-    """Manufacturer in results, for workstations that take CAD results only from makers that they
+    """Manufacturer in results, for workstations that accept CAD results only from makers that they
     are configured for. Empty: the node's own."""
 
     @_model_validator(mode="before")
@@ -398,7 +398,7 @@ class Proof(StrEnum):
     """What proves that a destination holds a result."""
 
     STORE_STATUS = "store-status"
-    """It answered the C-STORE with Success: all that can be had where it offers nothing else."""
+    """It answered the C-STORE with Success: the only proof where it offers nothing else."""
     COMMITMENT = "commitment"
     """It has taken responsibility by Storage Commitment (PS3.4 J)."""
     QUERY = "query"
@@ -417,7 +417,7 @@ class DestinationSettings(_Section):
     port: int = Field(ge=1, le=65535)
     """Its TCP port."""
     initial_mode: DestinationMode = DestinationMode.SHADOW
-    """The mode it starts in when the database first meets it; later the database rules."""
+    """The mode it gets when it first enters the database; later the database decides."""
     proof: Proof = Proof.STORE_STATUS
     """What counts as delivered; ``store-status`` is the weakest, for those that offer no other.
     With ``commitment``, the destination must know this node's AE title, host and port: it calls
@@ -426,10 +426,10 @@ class DestinationSettings(_Section):
     """How long to wait for the report on a storage commitment before asking again; each further
     wait is twice as long, up to twelve times this."""
     commitment_linger_seconds: float = Field(default=1.0, ge=0)
-    """How long the association of a storage commitment request stays open for a report that
-    comes over it; later, or over another association, it counts as much."""
+    """How long the association of a storage commitment request stays open for a report over it; a
+    report that comes later, or over another association, counts as much."""
     query_seconds: float = Field(default=30.0, gt=0)
-    """How long to wait before looking again for what a query did not show; each further wait is
+    """How long to wait before querying again for what a query did not show; each further wait is
     twice as long, up to twelve times this."""
     query_ae_title: AeTitle | None = None
     """The AE title to query, where it is not `ae_title`."""
@@ -531,7 +531,7 @@ def load_settings(
     Raises
     ------
     SettingsError
-        The file cannot be read, is no TOML, or a key is unknown or has a wrong value. The
+        The file cannot be read, is not TOML, or a key is unknown or has a wrong value. The
         message names the file, the key and the rule.
     """
     values: dict[str, Any] = {}

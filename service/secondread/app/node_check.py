@@ -38,34 +38,34 @@ class CheckResult:
 
 def check_node(settings: Settings) -> list[CheckResult]:
     """Check the parts of the node, each by using it, and every destination by C-ECHO."""
-    answers = [
-        _try("data folder and database", lambda: _database(settings)),
-        _try("detector", lambda: _detector(settings)),
-        _try("receiver's settings", lambda: _receiver(settings)),
-        _try("durable engine's database", lambda: _engine(settings)),
-        _disk(settings),
+    results = [
+        _run_check("data folder and database", lambda: _check_database(settings)),
+        _run_check("detector", lambda: _check_detector(settings)),
+        _run_check("receiver's settings", lambda: _check_receiver_settings(settings)),
+        _run_check("durable engine's database", lambda: _check_engine(settings)),
+        _check_disk(settings),
     ]
     for destination in settings.destinations:
-        answers += [_echo(settings, destination), *_proof(settings, destination)]
+        results += _check_destination(settings, destination)
     for source in settings.priors.active_sources:
-        answers += _source(settings, source)
-    answers.append(_own_receiver(settings))
-    return answers + list(_hints(settings))
+        results += _check_source(settings, source)
+    results.append(_check_own_receiver(settings))
+    return [*results, *_list_hints(settings)]
 
 
-def _try(what: str, check: Callable[[], str]) -> CheckResult:
+def _run_check(subject: str, check: Callable[[], str]) -> CheckResult:
     try:
-        return CheckResult(what, is_good=True, message=check())
+        return CheckResult(subject, is_good=True, message=check())
     except SecondreadError as error:
-        return CheckResult(what, is_good=False, message=str(error))
+        return CheckResult(subject, is_good=False, message=str(error))
 
 
-def _database(settings: Settings) -> str:
+def _check_database(settings: Settings) -> str:
     node = open_node(settings)
     return f"{settings.node.data_dir}, installation {node.installation_id[:8]}"
 
 
-def _detector(settings: Settings) -> str:
+def _check_detector(settings: Settings) -> str:
     model = open_reader(settings.detect, settings.findings).model
     check_gate_names(settings.detect.override_gates)
     # Loading the graphs checks their digests and their shapes.
@@ -74,7 +74,7 @@ def _detector(settings: Settings) -> str:
     return f"{model.name} {model.version}, {describe_operating_point(model)}, {calibration}"
 
 
-def _receiver(settings: Settings) -> str:
+def _check_receiver_settings(settings: Settings) -> str:
     Admission.from_settings(settings)
     if settings.receive.tls is None:
         return f"{len(settings.peers)} peers, unknown ones: {settings.receive.unknown_peers}"
@@ -82,7 +82,7 @@ def _receiver(settings: Settings) -> str:
     return f"{len(settings.peers)} peers, TLS"
 
 
-def _engine(settings: Settings) -> str:
+def _check_engine(settings: Settings) -> str:
     database = Database(settings.engine_url)
     try:
         database.ping()
@@ -91,80 +91,79 @@ def _engine(settings: Settings) -> str:
     return "answers"
 
 
-def _disk(settings: Settings) -> CheckResult:
+def _check_disk(settings: Settings) -> CheckResult:
     free = open_node(settings).archive.measure_free_bytes()
     needed = settings.receive.minimum_free_bytes
     text = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB is the minimum"
     return CheckResult("disk", free > needed, text)
 
 
-def _echo(settings: Settings, destination: DestinationSettings) -> CheckResult:
-    answer = send_echo(destination, settings.node.ae_title)
-    where = f"{destination.ae_title}@{destination.host}:{destination.port}"
-    return CheckResult(f"destination {destination.name} ({where})", answer.ok, answer.detail)
+def _check_echo(
+    subject: str, peer: DestinationSettings | PriorSourceSettings, calling_ae_title: str
+) -> CheckResult:
+    answer = send_echo(peer, calling_ae_title)
+    where = f"{peer.ae_title}@{peer.host}:{peer.port}"
+    return CheckResult(f"{subject} ({where})", answer.ok, answer.detail)
 
 
-def _proof(settings: Settings, destination: DestinationSettings) -> Iterator[CheckResult]:
-    """Ask whether a destination offers the proof of delivery that is wanted of it."""
-    what = f"destination {destination.name}, proof {destination.proof.value}"
+def _check_destination(
+    settings: Settings, destination: DestinationSettings
+) -> Iterator[CheckResult]:
+    """Check that a destination answers, and offers the proof of delivery that is set for it."""
+    title, subject = settings.node.ae_title, f"destination {destination.name}"
+    yield _check_echo(subject, destination, title)
+    subject = f"{subject}, proof {destination.proof.value}"
     match destination.proof:
         case Proof.COMMITMENT:
-            answer = check_commitment_support(destination, settings.node.ae_title)
-            yield CheckResult(what, answer.ok, answer.detail)
+            answer = check_commitment_support(destination, title)
+            yield CheckResult(subject, answer.ok, answer.detail)
         case Proof.QUERY:
-            answer = check_query_support(build_query_address(destination), settings.node.ae_title)
-            yield CheckResult(what, answer.ok, answer.detail)
+            answer = check_query_support(build_query_address(destination), title)
+            yield CheckResult(subject, answer.ok, answer.detail)
         case Proof.STORE_STATUS:
             text = 'the weakest there is; proof = "commitment" or "query" where it offers either'
-            yield CheckResult(what, is_good=None, message=text)
+            yield CheckResult(subject, is_good=None, message=text)
 
 
-def _source(settings: Settings, source: PriorSourceSettings) -> Iterator[CheckResult]:
-    """Ask whether an archive answers, and offers what fetching priors from it needs."""
-    title = settings.node.ae_title
-    what = f"archive {source.name}"
-    answer = send_echo(source, title)
-    where = f"{source.ae_title}@{source.host}:{source.port}"
-    yield CheckResult(f"{what} ({where})", answer.ok, answer.detail)
-    if not answer.ok:
+def _check_source(settings: Settings, source: PriorSourceSettings) -> Iterator[CheckResult]:
+    """Check that an archive answers, and offers what fetching priors from it needs."""
+    title, subject = settings.node.ae_title, f"archive {source.name}"
+    echo = _check_echo(subject, source, title)
+    yield echo
+    if not echo.is_good:
         return
     query = check_query_support(source, title, "priors cannot be looked for there")
-    yield CheckResult(f"{what}, query", query.ok, query.detail)
-    offered = check_retrieve_support(source, title)
-    yield CheckResult(f"{what}, retrieval", offered.ok, offered.detail)
+    yield CheckResult(f"{subject}, query", query.ok, query.detail)
+    retrieval = check_retrieve_support(source, title)
+    yield CheckResult(f"{subject}, retrieval", retrieval.ok, retrieval.detail)
     if source.retrieve is RetrieveMethod.MOVE:
-        if (
-            settings.find_peer(source.ae_title) is None
-            and settings.receive.unknown_peers == "refuse"
-        ):
-            words = f"calls this node to deliver: add [[peers]] with ae_title {source.ae_title}"
-            yield CheckResult(f"{what}, peers", is_good=False, message=words)
-        words = f"has to know {title} with the host and port of this node; only a move shows it"
-        yield CheckResult(f"{what}, C-MOVE", is_good=None, message=words)
+        is_known = settings.find_peer(source.ae_title) is not None
+        if not is_known and settings.receive.unknown_peers == "refuse":
+            text = f"calls this node to deliver: add [[peers]] with ae_title {source.ae_title}"
+            yield CheckResult(f"{subject}, peers", is_good=False, message=text)
+        text = f"has to know {title} with the host and port of this node; only a move shows it"
+        yield CheckResult(f"{subject}, C-MOVE", is_good=None, message=text)
 
 
-def _own_receiver(settings: Settings) -> CheckResult:
+def _check_own_receiver(settings: Settings) -> CheckResult:
     # Called as the first peer would call it, because unknown titles are refused.
     title = settings.peers[0].ae_title if settings.peers else settings.node.ae_title
-    host = "127.0.0.1" if settings.receive.host == "0.0.0.0" else settings.receive.host  # noqa: S104
-    address = PeerAddress(
-        settings.node.ae_title, host, settings.receive.port, tls=settings.receive.tls
-    )
+    receive = settings.receive
+    host = "127.0.0.1" if receive.host == "0.0.0.0" else receive.host  # noqa: S104
+    address = PeerAddress(settings.node.ae_title, host, receive.port, tls=receive.tls)
     answer = send_echo(address, title)
-    what = f"own receiver ({host}:{settings.receive.port})"
+    subject = f"own receiver ({host}:{receive.port})"
     if answer.kind is AnswerKind.UNREACHABLE:
-        return CheckResult(what, is_good=None, message="does not run; `secondread serve` starts it")
+        text = "does not run; `secondread serve` starts it"
+        return CheckResult(subject, is_good=None, message=text)
     if answer.kind is AnswerKind.REJECTED:
         # Right, if the peer may call from its own address only.
-        return CheckResult(
-            what,
-            is_good=None,
-            message=f"runs; from this machine it answers {title}: {answer.detail}",
-        )
-    return CheckResult(what, answer.ok, answer.detail)
+        text = f"runs; from this machine it answers {title}: {answer.detail}"
+        return CheckResult(subject, is_good=None, message=text)
+    return CheckResult(subject, answer.ok, answer.detail)
 
 
-def _hints(settings: Settings) -> Iterator[CheckResult]:
+def _list_hints(settings: Settings) -> Iterator[CheckResult]:
     if not settings.peers and settings.receive.unknown_peers == "refuse":
         yield CheckResult(
             "peers", is_good=None, message="none may call: add [[peers]] with an ae_title"

@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import ExitStack
-from types import TracebackType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -42,12 +41,7 @@ class WebServer:
         _log.info("web_started", **self._where)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Answer open requests, and stop."""
         self._server.should_exit = True
         self._thread.join(5.0)

@@ -40,24 +40,16 @@ class ArchiveDifferences:
     """Studies with rows whose file is gone or has another size."""
 
 
+@dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """Compares archive and database once.
+    """Compares archive and database once."""
 
-    Parameters
-    ----------
-    archive, tracker
-        The two.
-    ledger
-        Where files without a row are recorded.
-    clock
-        The present instant.
-    """
-
-    def __init__(self, archive: Archive, tracker: Tracker, ledger: Ledger, clock: Clock) -> None:
-        self._archive = archive
-        self._tracker = tracker
-        self._ledger = ledger
-        self._clock = clock
+    archive: Archive
+    tracker: Tracker
+    ledger: Ledger
+    """Where files without a row are recorded."""
+    clock: Clock
+    """Returns the present instant."""
 
     def compare(self, stop: threading.Event) -> ArchiveDifferences:
         """Compare, unless `stop` is set before the end; may be repeated.
@@ -78,7 +70,7 @@ class Reconciliation:
                 lost[row.study_uid] = fault
         self._update_alarms(lost)
         recorded = 0
-        for path in self._archive.list_instance_paths():
+        for path in self.archive.list_instance_paths():
             if stop.is_set():
                 break
             if path not in paths and self._is_settled(path):
@@ -91,13 +83,13 @@ class Reconciliation:
 
     def _list_rows(self) -> Iterator[ExpectedFile]:
         after = 0
-        while page := self._tracker.node_queries.list_expected_files(after):
+        while page := self.tracker.node_queries.list_expected_files(after):
             yield from page
             after = page[-1].id
 
     def _find_fault(self, row: ExpectedFile) -> str | None:
         """Return what is wrong with a row's file; None if nothing is."""
-        file = self._archive.resolve_path(row.path)
+        file = self.archive.resolve_path(row.path)
         size = file.stat().st_size if file.is_file() else None
         if size == row.size_bytes:
             return None
@@ -105,24 +97,24 @@ class Reconciliation:
         return f"{row.path} {state}; restore it from a backup, or have the study sent again"
 
     def _update_alarms(self, lost: Mapping[str, str]) -> None:
-        now = self._clock()
-        for alarm in self._tracker.node_queries.list_alarms():
+        now = self.clock()
+        for alarm in self.tracker.node_queries.list_alarms():
             if alarm.kind == LOST_FILE_ALARM and alarm.subject not in lost:
-                self._tracker.alarms.clear_alarm(LOST_FILE_ALARM, alarm.subject, now)
+                self.tracker.alarms.clear_alarm(LOST_FILE_ALARM, alarm.subject, now)
         for study_uid, fault in lost.items():
-            self._tracker.alarms.raise_alarm(
+            self.tracker.alarms.raise_alarm(
                 LOST_FILE_ALARM, study_uid, fault, now, Severity.CRITICAL
             )
 
     def _is_settled(self, path: str) -> bool:
-        age = self._clock().timestamp() - self._archive.resolve_path(path).stat().st_mtime
+        age = self.clock().timestamp() - self.archive.resolve_path(path).stat().st_mtime
         return age > SETTLED_AFTER_SECONDS
 
     def _record(self, path: str) -> bool:
         """Record a file without a row; return whether it could be read."""
-        file = self._archive.resolve_path(path)
+        file = self.archive.resolve_path(path)
         syntax = str(read_file_meta_info(file).get("TransferSyntaxUID", ""))
-        now = self._clock()
+        now = self.clock()
         try:
             received = read_received_file(file, syntax)
         except InputError as error:
@@ -144,10 +136,10 @@ class Reconciliation:
             disposition=classify(header, is_own=False),
             association=association,
         )
-        self._ledger.record_association_start(association)
+        self.ledger.record_association_start(association)
         try:
-            self._ledger.record_instance(instance, header)
+            self.ledger.record_instance(instance, header)
         finally:
-            self._ledger.record_association_end(association.association_id, now)
+            self.ledger.record_association_end(association.association_id, now)
         _log.warning("archive_file_recorded", path=path, study_uid=instance.study_uid)
         return True

@@ -1,8 +1,8 @@
-"""A tiny archive: takes objects in over C-STORE, keeps them as files, and forwards studies.
+"""A tiny archive: receives objects over C-STORE, keeps them as files, and forwards studies.
 
 It stands for the hospital's PACS in the demo and in tests, so that no other program is needed.
-It keeps what it is sent as it was sent, in whatever transfer syntax, and forwards a file in the
-syntax it lies in. It is no archive for patients: nothing is flushed to disk, nobody is refused.
+It keeps objects as they were sent, in whatever transfer syntax, and forwards a file in the syntax
+it is stored in. It is not for patients: nothing is flushed to disk, nobody is refused.
 """
 
 import hashlib
@@ -22,18 +22,17 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
+from secondread import log
 from secondread.accept.contexts import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
+from secondread.accept.intake import StoreStatus
 from secondread.errors import InputError
 from secondread.files import write_whole
-from secondread.log import get_logger
 from secondread.send.outbox import Callee, OutboxObject, PeerCheck, StoreAnswer
 from secondread.send.scu import send_echo, store_objects
 
-log = get_logger(__name__)
+_log = log.get_logger(__name__)
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-_CANNOT_UNDERSTAND = 0xC000
-_SUCCESS = 0x0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class ImportedFiles:
     study_uids: tuple[str, ...]
     """Their studies, in the order of the first file of each."""
     skipped: tuple[Path, ...]
-    """Files that are no DICOM instances."""
+    """Files that are not DICOM instances."""
 
 
 class ArchivePeer:
@@ -79,11 +78,11 @@ class ArchivePeer:
         self._received: dict[str, ArchivedObject] = {}
 
     def __enter__(self) -> "ArchivePeer":
-        """Start to listen."""
+        """Start listening."""
         entity = AE(ae_title=self.ae_title)
         for row in SOP_CLASSES:
             if row.use is InstanceUse.REPORTS:
-                continue  # it never answers for what it holds
+                continue  # it never commits itself to storage
             syntaxes = [syntax.uid for syntax in list_transfer_syntaxes(row.syntax_list)]
             entity.add_supported_context(row.uid, syntaxes)
         self._server = entity.start_server(
@@ -94,7 +93,7 @@ class ArchivePeer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop to listen."""
+        """Stop listening."""
         if self._server is not None:
             self._server.shutdown()
             self._server = None
@@ -113,20 +112,20 @@ class ArchivePeer:
         skipped = []
         for path in paths:
             try:
-                studies[self._keep(path).study_uid] = None
+                studies[self._store_file(path).study_uid] = None
             except InputError:
                 skipped.append(path)
         return ImportedFiles(tuple(studies), tuple(skipped))
 
     def list_objects(self, study_uid: str) -> tuple[ArchivedObject, ...]:
-        """Return everything that the archive holds of a study, in the order it came."""
+        """Return everything that the archive has of a study, in the order of arrival."""
         with self._changed:
-            return tuple(one for one in self._objects.values() if one.study_uid == study_uid)
+            return tuple(held for held in self._objects.values() if held.study_uid == study_uid)
 
     def list_received(self, study_uid: str) -> Mapping[str, tuple[ArchivedObject, ...]]:
         """Return what came in over the network for a study, by SOP Class UID."""
         with self._changed:
-            return self._received_of(study_uid)
+            return self._group_received(study_uid)
 
     def wait_until(
         self,
@@ -152,11 +151,11 @@ class ArchivePeer:
         """
         with self._changed:
             return self._changed.wait_for(
-                lambda: enough(self._received_of(study_uid)), timeout_seconds
+                lambda: enough(self._group_received(study_uid)), timeout_seconds
             )
 
     def forward(self, paths: Iterable[Path], to: Callee) -> tuple[StoreAnswer, ...]:
-        """Send files over one association, each in the transfer syntax it lies in.
+        """Send files over one association, each in the transfer syntax it is stored in.
 
         Returns
         -------
@@ -167,58 +166,59 @@ class ArchivePeer:
         Raises
         ------
         InputError
-            A path is no DICOM file; nothing was sent.
+            A path is not a DICOM file; nothing was sent.
         """
-        return store_objects(to, self.ae_title, [_as_outbox_object(path) for path in paths])
+        return store_objects(to, self.ae_title, [_make_outbox_object(path) for path in paths])
 
     def forward_study(self, study_uid: str, to: Callee) -> tuple[StoreAnswer, ...]:
-        """Send everything that the archive holds of a study; see `forward`."""
-        return self.forward([one.path for one in self.list_objects(study_uid)], to)
+        """Send everything that the archive has of a study; see `forward`."""
+        return self.forward([archived.path for archived in self.list_objects(study_uid)], to)
 
     def echo(self, to: Callee) -> PeerCheck:
         """Ask a peer whether it answers."""
         return send_echo(to, self.ae_title)
 
-    def _received_of(self, study_uid: str) -> dict[str, tuple[ArchivedObject, ...]]:
-        found: dict[str, tuple[ArchivedObject, ...]] = {}
-        for one in self._received.values():
-            if one.study_uid == study_uid:
-                found[one.sop_class_uid] = (*found.get(one.sop_class_uid, ()), one)
-        return found
+    def _group_received(self, study_uid: str) -> dict[str, tuple[ArchivedObject, ...]]:
+        by_class: dict[str, tuple[ArchivedObject, ...]] = {}
+        for received in self._received.values():
+            if received.study_uid == study_uid:
+                earlier = by_class.get(received.sop_class_uid, ())
+                by_class[received.sop_class_uid] = (*earlier, received)
+        return by_class
 
     def _on_store(self, event: Event) -> int:
         try:
-            kept = self._keep_received(event)
+            received = self._store_received(event)
         except (InputError, OSError) as error:
-            log.warning("demo_archive_refused", reason=type(error).__name__)
-            return _CANNOT_UNDERSTAND
+            _log.warning("demo_archive_refused", reason=type(error).__name__)
+            return StoreStatus.CANNOT_UNDERSTAND
         with self._changed:
-            self._received[kept.sop_instance_uid] = kept
+            self._received[received.sop_instance_uid] = received
             self._changed.notify_all()
-        return _SUCCESS
+        return StoreStatus.SUCCESS
 
-    def _keep_received(self, event: Event) -> ArchivedObject:
-        # A setting of the whole process, which is left to whoever else receives in it.
+    def _store_received(self, event: Event) -> ArchivedObject:
+        # This setting of the whole process belongs to whoever else receives in it.
         if _config.STORE_RECV_CHUNKED_DATASET:
-            return self._keep(event.dataset_path)
+            return self._store_file(event.dataset_path)
         with tempfile.NamedTemporaryFile(suffix=".dcm") as file:
             file.write(event.encoded_dataset())
             file.flush()
-            return self._keep(Path(file.name))
+            return self._store_file(Path(file.name))
 
-    def _keep(self, path: Path) -> ArchivedObject:
-        study_uid, sop_class_uid, sop_instance_uid = _identity(path)
-        place = self.folder / study_uid / f"{sop_instance_uid}.dcm"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(place) as part:
+    def _store_file(self, path: Path) -> ArchivedObject:
+        study_uid, sop_class_uid, sop_instance_uid = _read_uids(path)
+        target = self.folder / study_uid / f"{sop_instance_uid}.dcm"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(target) as part:
             shutil.copyfile(path, part)
-        kept = ArchivedObject(study_uid, sop_class_uid, sop_instance_uid, place)
+        stored = ArchivedObject(study_uid, sop_class_uid, sop_instance_uid, target)
         with self._changed:
-            self._objects[sop_instance_uid] = kept
-        return kept
+            self._objects[sop_instance_uid] = stored
+        return stored
 
 
-def _identity(path: Path) -> tuple[str, str, str]:
+def _read_uids(path: Path) -> tuple[str, str, str]:
     """Return study, class and instance UID of a file; all of them are safe as file names."""
     keywords = ["StudyInstanceUID", "SOPClassUID", "SOPInstanceUID"]
     with suppress(InvalidDicomError, OSError, AttributeError):
@@ -226,15 +226,15 @@ def _identity(path: Path) -> tuple[str, str, str]:
         study, sop_class, instance = (str(getattr(ds, keyword)) for keyword in keywords)
         if all(len(uid) <= 64 and _UID.fullmatch(uid) for uid in (study, sop_class, instance)):
             return study, sop_class, instance
-    raise InputError(f"{path.name} is no DICOM instance with proper UIDs")
+    raise InputError(f"{path.name} is not a DICOM instance with valid UIDs")
 
 
-def _as_outbox_object(path: Path) -> OutboxObject:
+def _make_outbox_object(path: Path) -> OutboxObject:
     try:
         meta = read_file_meta_info(path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         sop_class, instance = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     except (InvalidDicomError, OSError, AttributeError) as error:
-        raise InputError(f"{path.name} is no DICOM file") from error
+        raise InputError(f"{path.name} is not a DICOM file") from error
     return OutboxObject(str(sop_class), str(instance), path, digest)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 
 from secondread.demo.archive_peer import ArchivePeer
 from secondread.errors import PeerError
@@ -20,7 +19,7 @@ START_SECONDS = 60.0
 def write_settings(
     out: Path, archive_port: int, maximum_age_days: int, override_gates: tuple[str, ...]
 ) -> Path:
-    """Write the settings of a node that trusts this archive and waits only shortly."""
+    """Write the settings of a node that trusts this archive and waits only a short time."""
     gates = ", ".join(f'"{gate}"' for gate in override_gates)
     path = out / "secondread.toml"
     path.write_text(
@@ -32,7 +31,7 @@ ae_title = "{NODE_AE}"
 
 [receive]
 host = "127.0.0.1"
-port = {_free_port()}
+port = {_find_free_port()}
 minimum_free_bytes = {256 * 1024**2}
 
 [assemble]
@@ -43,7 +42,7 @@ quiet_seconds = 4
 override_gates = [{gates}]
 
 [web]
-port = {_free_port()}
+port = {_find_free_port()}
 
 [[peers]]
 ae_title = "{ARCHIVE_AE}"
@@ -61,7 +60,7 @@ initial_mode = "live"
     return path
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -86,12 +85,7 @@ class NodeProcess:
             )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it in good order."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)

@@ -1,8 +1,8 @@
-"""The demo: one machine plays the hospital, and the whole round trip is seen to work.
+"""The demo: the whole round trip of an exam, with one machine in the part of the hospital.
 
-An archive peer stands for the PACS. It is given an exam and its prior, forwards both to a node
-that is started for the occasion, and waits for what the node sends back. Nothing is simulated
-between the two: it is the node as installed, over DICOM on loopback.
+An archive peer stands for the PACS. It gets an exam and its prior, forwards both to a node that is
+started for the demo, and waits for what the node sends back. Nothing is simulated between the two:
+it is the node as installed, over DICOM on loopback.
 """
 
 import shutil
@@ -35,12 +35,12 @@ from secondread_lab.simulate.exam import ExamSpec, write_exam
 from secondread_lab.simulate.spec import find_latest_study_date
 
 Announce = Callable[[str], None]
-"""Tells a person what is going on."""
+"""Shows a person what is going on."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the demo is asked to do."""
+    """What the demo does."""
 
     output_folder: Path
     exam_folder: Path | None = None
@@ -82,7 +82,7 @@ class DemoOutcome:
     log_file: Path
 
 
-def run_demo(options: DemoOptions, say: Announce) -> DemoOutcome:
+def run_demo(options: DemoOptions, announce: Announce) -> DemoOutcome:
     """Play the round trip.
 
     Raises
@@ -92,84 +92,36 @@ def run_demo(options: DemoOptions, say: Announce) -> DemoOutcome:
     PeerError
         The node did not start.
     """
-    out = options.output_folder.resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    files = _exam_files(options, out, say)
-    with ArchivePeer(out / "archive", ARCHIVE_AE) as archive:
+    output = options.output_folder.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    files = _find_exam_files(options, output, announce)
+    with ArchivePeer(output / "archive", ARCHIVE_AE) as archive:
         # The built-in exam goes through the normal intake rule; files of one's own are old and
         # would all be priors.
         age = 30 if options.exam_folder is None else -1
-        settings_file = write_settings(out, archive.port, age, options.override_gates)
+        settings_file = write_settings(output, archive.port, age, options.override_gates)
         settings = load_settings(settings_file)
-        to = PeerAddress(NODE_AE, "127.0.0.1", settings.receive.port)
-        with NodeProcess(settings_file, out / "node.log"):
-            say(f"starting the node; operations page http://127.0.0.1:{settings.web.port}/")
-            wait_for_node(archive, to)
-            taken = archive.import_files(files)
-            node = open_node(settings)
-            sent, refused = _forward(archive, taken.study_uids, to, say)
-            _await_results(node, archive, sent, options.wait_seconds, say)
-        studies = tuple(_collect(node, archive, study_uid, out) for study_uid in sent)
-    return DemoOutcome(studies, tuple(refused), out / "node.log")
+        address = PeerAddress(NODE_AE, "127.0.0.1", settings.receive.port)
+        with NodeProcess(settings_file, output / "node.log"):
+            announce(f"starting the node; operations page http://127.0.0.1:{settings.web.port}/")
+            wait_for_node(archive, address)
+            study_uids = archive.import_files(files).study_uids
+            trip = _RoundTrip(open_node(settings), archive, announce)
+            sent, refused = trip.forward(study_uids, address)
+            trip.await_results(sent, options.wait_seconds)
+        studies = tuple(trip.collect(study_uid, output / "results") for study_uid in sent)
+    return DemoOutcome(studies, tuple(refused), output / "node.log")
 
 
-def _collect(node: Node, archive: ArchivePeer, study_uid: str, out: Path) -> DemoStudy:
-    """Copy what came back to a folder for people, and look at each object."""
-    detail = node.tracker.study_queries.find_detail(study_uid)
-    if detail is None:
-        raise PeerError(f"the node took study {study_uid} and does not know it")
-    faults = [f"{uid} did not come back" for uid in _missing(detail, archive)]
-    if detail.summary.state not in {StudyState.REPORTED, StudyState.HELD}:
-        faults.append(f"the study is still {detail.summary.state.value}")
-    folder = out / "results" / f"{detail.summary.study_date or 'no-date'}-{study_uid[-6:]}"
-    received = {one.sop_instance_uid: one.path for one in archive.list_objects(study_uid)}
-    files: list[Path] = []
-    for entry in detail.outbox_objects:
-        if entry.sop_instance_uid in received:
-            folder.mkdir(parents=True, exist_ok=True)
-            target = folder / f"{entry.kind.value}-{entry.index + 1}.dcm"
-            shutil.copyfile(received[entry.sop_instance_uid], target)
-            files.append(target)
-            faults += _look_at(entry.kind, target, files)
-    summary = detail.summary
-    seconds = (
-        (summary.reported_at - summary.last_arrived_at).total_seconds()
-        if summary.reported_at is not None
-        else None
-    )
-    return DemoStudy(detail, seconds, tuple(files), tuple(faults))
-
-
-_HOLDS = {
-    ObjectKind.TID1500: "ContentSequence",
-    ObjectKind.PRESENTATION: "GraphicAnnotationSequence",
-}
-
-
-def _look_at(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
-    """Parse a result as its receiver would; a capture also becomes a PNG."""
-    ds = pydicom.dcmread(path)
-    if kind is ObjectKind.CAD_SR:
-        return [f"{path.name}: {fault}" for fault in check_cad_sr(ds)]
-    if kind is not ObjectKind.CAPTURE:
-        return [] if ds.get(_HOLDS[kind]) else [f"{path.name}: no {_HOLDS[kind]}"]
-    picture = path.with_suffix(".png")
-    picture.write_bytes(encode_capture_png(ds))
-    files.append(picture)
-    return []
-
-
-def _exam_files(options: DemoOptions, out: Path, say: Announce) -> list[Path]:
+def _find_exam_files(options: DemoOptions, output: Path, announce: Announce) -> list[Path]:
     if options.exam_folder is None:
-        say("simulating a follow-up exam and its prior (seeded; eight views)")
-        # The person's own calendar: the exam is to look as if taken today where they are.
+        announce("simulating a follow-up exam and its prior (seeded; eight views)")
+        # By the calendar of this place, so that the exam looks as if it was taken today.
         day = find_latest_study_date(utc_now().astimezone())
-        exam = write_exam(ExamSpec.for_demo(day), out / "exam", say)
-        return sorted(exam.paths)
+        return sorted(write_exam(ExamSpec.for_demo(day), output / "exam", announce).paths)
     if not options.exam_folder.is_dir():
         raise SettingsError(f"{options.exam_folder}: no such folder")
-    files = sorted(path for path in options.exam_folder.rglob("*") if path.is_file())
-    files = [path for path in files if _is_dicom(path)]
+    files = sorted(path for path in options.exam_folder.rglob("*") if _is_dicom(path))
     if not files:
         raise SettingsError(f"{options.exam_folder}: no DICOM file in it")
     return files
@@ -183,70 +135,117 @@ def _is_dicom(path: Path) -> bool:
     return True
 
 
-def _forward(
-    archive: ArchivePeer, study_uids: Sequence[str], to: PeerAddress, say: Announce
-) -> tuple[list[str], list[RefusedFile]]:
-    """Forward all studies, priors first; return what was taken and what was not."""
-    sent: list[str] = []
-    refused: list[RefusedFile] = []
-    for study_uid in sorted(study_uids, key=lambda uid: _study_date(archive, uid)):
-        objects = archive.list_objects(study_uid)
-        say(f"the archive forwards {len(objects)} objects of {_study_date(archive, study_uid)}")
-        answers = archive.forward([one.path for one in objects], to)
-        refused += [
-            RefusedFile(one.path, _words(one.path, answer))
-            for one, answer in zip(objects, answers, strict=True)
-            if not answer.is_stored
-        ]
-        if any(answer.is_stored for answer in answers):
-            sent.append(study_uid)
-    return sent, refused
+@dataclass(frozen=True, slots=True)
+class _RoundTrip:
+    node: Node
+    archive: ArchivePeer
+    announce: Announce
+
+    def forward(
+        self, study_uids: Sequence[str], address: PeerAddress
+    ) -> tuple[list[str], list[RefusedFile]]:
+        """Forward all studies, priors first; return those taken, and the files that were not."""
+        sent: list[str] = []
+        refused: list[RefusedFile] = []
+        for study_uid in sorted(study_uids, key=self._read_study_date):
+            paths = [archived.path for archived in self.archive.list_objects(study_uid)]
+            self.announce(
+                f"the archive forwards {len(paths)} objects of {self._read_study_date(study_uid)}"
+            )
+            answers = self.archive.forward(paths, address)
+            refused += [
+                RefusedFile(path, _describe_refusal(path, answer))
+                for path, answer in zip(paths, answers, strict=True)
+                if not answer.is_stored
+            ]
+            if any(answer.is_stored for answer in answers):
+                sent.append(study_uid)
+        return sent, refused
+
+    def await_results(self, study_uids: Sequence[str], seconds: float) -> None:
+        """Wait until each study is held, or read and everything made for it has come back."""
+        deadline = time.monotonic() + seconds
+        waiting = list(study_uids)
+        while waiting and time.monotonic() < deadline:
+            for study_uid in list(waiting):
+                detail = self.node.tracker.study_queries.find_detail(study_uid)
+                if detail is not None and self._is_settled(detail):
+                    waiting.remove(study_uid)
+                    summary = detail.summary
+                    outcome = f", {summary.outcome.value}" if summary.outcome else ""
+                    self.announce(f"study of {summary.study_date}: {summary.state.value}{outcome}")
+            time.sleep(0.2)
+
+    def collect(self, study_uid: str, results: Path) -> DemoStudy:
+        """Copy what came back to a folder for people, and check each object."""
+        detail = self.node.tracker.study_queries.find_detail(study_uid)
+        if detail is None:
+            raise PeerError(f"the node took study {study_uid} and does not know it")
+        summary, paths = detail.summary, self._map_paths(study_uid)
+        faults = [f"{uid} did not come back" for uid in self._list_missing(detail)]
+        if summary.state not in {StudyState.REPORTED, StudyState.HELD}:
+            faults.append(f"the study is still {summary.state.value}")
+        folder = results / f"{summary.study_date or 'no-date'}-{study_uid[-6:]}"
+        files: list[Path] = []
+        for entry in detail.outbox_objects:
+            if entry.sop_instance_uid in paths:
+                folder.mkdir(parents=True, exist_ok=True)
+                target = folder / f"{entry.kind.value}-{entry.index + 1}.dcm"
+                shutil.copyfile(paths[entry.sop_instance_uid], target)
+                files.append(target)
+                faults += _check_result(entry.kind, target, files)
+        seconds = None
+        if summary.reported_at is not None:
+            seconds = (summary.reported_at - summary.last_arrived_at).total_seconds()
+        return DemoStudy(detail, seconds, tuple(files), tuple(faults))
+
+    def _is_settled(self, detail: StudyDetail) -> bool:
+        if detail.summary.state in {StudyState.HELD, StudyState.STUCK}:
+            return True
+        return detail.summary.state is StudyState.REPORTED and not self._list_missing(detail)
+
+    def _list_missing(self, detail: StudyDetail) -> list[str]:
+        """Return the UIDs of the results of a study that the archive does not have."""
+        paths = self._map_paths(detail.summary.study_uid)
+        uids = (entry.sop_instance_uid for entry in detail.outbox_objects)
+        return [uid for uid in uids if uid not in paths]
+
+    def _map_paths(self, study_uid: str) -> dict[str, Path]:
+        """Return the files that the archive has of a study, by SOP Instance UID."""
+        return {
+            archived.sop_instance_uid: archived.path
+            for archived in self.archive.list_objects(study_uid)
+        }
+
+    def _read_study_date(self, study_uid: str) -> str:
+        path = self.archive.list_objects(study_uid)[0].path
+        return str(pydicom.dcmread(path, specific_tags=["StudyDate"]).get("StudyDate") or "no date")
 
 
-def _study_date(archive: ArchivePeer, study_uid: str) -> str:
-    header = pydicom.dcmread(archive.list_objects(study_uid)[0].path, specific_tags=["StudyDate"])
-    return str(header.get("StudyDate", "") or "no date")
+_REQUIRED_SEQUENCES = {
+    ObjectKind.TID1500: "ContentSequence",
+    ObjectKind.PRESENTATION: "GraphicAnnotationSequence",
+}
 
 
-def _words(path: Path, answer: StoreAnswer) -> str:
+def _check_result(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
+    """Return what is wrong with a result, parsed as by its receiver; add a PNG of a capture."""
+    ds = pydicom.dcmread(path)
+    if kind is ObjectKind.CAD_SR:
+        return [f"{path.name}: {fault}" for fault in check_cad_sr(ds)]
+    if kind is not ObjectKind.CAPTURE:
+        keyword = _REQUIRED_SEQUENCES[kind]
+        return [] if ds.get(keyword) else [f"{path.name}: no {keyword}"]
+    picture = path.with_suffix(".png")
+    picture.write_bytes(encode_capture_png(ds))
+    files.append(picture)
+    return []
+
+
+def _describe_refusal(path: Path, answer: StoreAnswer) -> str:
     meta = pydicom.dcmread(path, specific_tags=["SOPClassUID"]).file_meta
     status = f", status 0x{answer.status:04X}" if answer.status is not None else ""
     return (
         f"{meta.MediaStorageSOPClassUID.name}, {meta.TransferSyntaxUID.name}: "
         f"{answer.kind.value}{status}"
     )
-
-
-def _await_results(
-    node: Node, archive: ArchivePeer, study_uids: Sequence[str], seconds: float, say: Announce
-) -> None:
-    """Wait until each study is held, or read and everything made for it has come back."""
-    deadline = time.monotonic() + seconds
-    waiting = list(study_uids)
-    while waiting and time.monotonic() < deadline:
-        for study_uid in list(waiting):
-            detail = node.tracker.study_queries.find_detail(study_uid)
-            if detail is not None and _is_settled(detail, archive):
-                waiting.remove(study_uid)
-                outcome = detail.summary.outcome
-                say(
-                    f"study of {detail.summary.study_date}: {detail.summary.state.value}"
-                    + (f", {outcome.value}" if outcome else "")
-                )
-        time.sleep(0.2)
-
-
-def _is_settled(detail: StudyDetail, archive: ArchivePeer) -> bool:
-    if detail.summary.state in {StudyState.HELD, StudyState.STUCK}:
-        return True
-    return detail.summary.state is StudyState.REPORTED and not _missing(detail, archive)
-
-
-def _missing(detail: StudyDetail, archive: ArchivePeer) -> list[str]:
-    """Return the result objects of a study that the archive has not got."""
-    held = {one.sop_instance_uid for one in archive.list_objects(detail.summary.study_uid)}
-    return [
-        entry.sop_instance_uid
-        for entry in detail.outbox_objects
-        if entry.sop_instance_uid not in held
-    ]
