@@ -6,6 +6,8 @@ desk and the same file received from a PACS end in the same findings.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection
@@ -24,9 +26,23 @@ from secondread.findings.finding import (
 from secondread.findings.image_names import ImageNames, name_images
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.treatment import Treatment
-from secondread.geometry import SpacingMm
+from secondread.followup.constellation import Scores
+from secondread.geometry import PointPx, SpacingMm
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.readback.reported_reading import rebuild_reading
+
+
+class FileDetector(Protocol):
+    """The detector, which reads image files; `detect.child.DetectorChild` is one."""
+
+    def detect(self, path: Path, display_to: Path, overrides: frozenset[str]) -> Detection:
+        """Read an image file and write its display array, overriding the gates named."""
+
+    def write_display(self, path: Path, display_to: Path) -> None:
+        """Write the display array alone."""
+
+    def score_places(self, path: Path, points: Sequence[PointPx]) -> Scores | None:
+        """Return how sure the detector is of a calcification at each place of an image."""
 
 
 @dataclass(frozen=True, slots=True)

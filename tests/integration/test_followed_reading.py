@@ -26,7 +26,7 @@ from secondread.reasons import Outcome, Reason
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
 from secondread.track.values import ClaimedRevision, RecordedFinding
-from secondread.workflow import outbox_objects, steps
+from secondread.workflow import outbox_objects, prior_readings, steps
 from secondread.workflow.inputs import gather_inputs, gather_priors
 from secondread.workflow.order import read_v1, read_v2, run_reading
 from secondread.workflow.steps import ReadingSteps
@@ -151,12 +151,10 @@ def test_a_prior_that_kills_the_detector_costs_the_comparison_and_not_the_readin
 def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from secondread.followup import follow_up
-
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(follow_up, "compare_with_priors", broken)
+    monkeypatch.setattr(prior_readings, "compare_with_priors", broken)
     clinic.keeps((LAST_YEAR, OLD))
     clinic.reads(NOW, OLD)
 
@@ -166,7 +164,7 @@ def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
 
 @pytest.mark.parametrize(
     ("module", "place"),
-    [(steps, "with_lesions"), (steps, "keep_crops"), (outbox_objects, "compose")],
+    [(steps, "track_lesions"), (steps, "store_crops"), (outbox_objects, "compose_results")],
 )
 def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, module: ModuleType, place: str
@@ -520,7 +518,7 @@ def test_a_look_that_breaks_costs_the_look_and_not_the_comparison(
     assert "the look broke" in str(clinic.sr(1).to_json())
 
 
-@pytest.mark.parametrize("name", ["earlier_readings", "reported_readings"])
+@pytest.mark.parametrize("name", ["read_priors", "read_reported_priors"])
 def test_what_breaks_over_a_prior_before_the_look_costs_no_reading(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

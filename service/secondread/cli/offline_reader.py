@@ -9,28 +9,34 @@ from secondread.app.node import make_node_identity, open_reader
 from secondread.clock import utc_now
 from secondread.detect.child import DetectorChild
 from secondread.followup.treatment_file import RecordedTreatment
-from secondread.offline import OfflineReader
+from secondread.offline import InputFiles, OfflineAuthor, OfflineReader, ReadingPlan
 from secondread.settings import DetectSettings, FindingsSettings
 
 
 @contextmanager
 def open_offline_reader(
+    inputs: InputFiles,
+    plan: ReadingPlan,
     detect: DetectSettings,
     out: Path,
     overrides: frozenset[str],
     treatments: tuple[RecordedTreatment, ...] = (),
 ) -> Iterator[OfflineReader]:
-    """Give a reader that writes into a folder; its detector runs until the `with` block ends."""
+    """Yield a reader that writes into a folder; its detector runs until the `with` block ends."""
     installation_id = uuid.uuid4().hex
+    author = OfflineAuthor(
+        make_node_identity(installation_id, station_name="offline", institution=""),
+        installation_id,
+        written_at=utc_now().astimezone().replace(microsecond=0),
+    )
     with DetectorChild(detect) as child:
         yield OfflineReader(
-            detect=child.detect,
-            scores_at=child.score_places,
-            reader=open_reader(detect, FindingsSettings()),
-            node=make_node_identity(installation_id, station_name="offline", institution=""),
-            installation_id=installation_id,
-            now=utc_now().astimezone().replace(microsecond=0),
-            out=out,
-            overrides=overrides,
-            record=treatments,
+            inputs,
+            plan,
+            child,
+            open_reader(detect, FindingsSettings()),
+            author,
+            out,
+            overrides,
+            treatments,
         )

@@ -49,14 +49,14 @@ def read_exams(
     inputs = offline.gather_files(paths)
     plan = offline.plan_reading(inputs, prior or ())
     detect = DetectSettings(manifest=manifest, site_calibration=site_calibration)
-    total = sum(len(study) for study in inputs.studies.values())
+    total = len(inputs.paths)
     with (
-        open_offline_reader(detect, out.resolve(), overrides, recorded) as reader,
+        open_offline_reader(inputs, plan, detect, out.resolve(), overrides, recorded) as reader,
         make_progress_bar() as bar,
     ):
         task = bar.add_task("reading", total=total)
         findings_path = offline.read_files(
-            inputs, plan, reader, lambda text: bar.update(task, advance=1, description=text)
+            reader, lambda text: bar.update(task, advance=1, description=text)
         )
         bar.update(task, completed=total, description="done")
     Console().print(_summarize(findings_path))

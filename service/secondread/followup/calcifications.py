@@ -22,28 +22,35 @@ SURE_CERTAINTY = 50.0
 class Calcifications:
     """Calcifications of one image; all arrays have one entry for each."""
 
-    at: PointsMm
+    centers: PointsMm
     certainty: npt.NDArray[np.float64]
     diameter_mm: npt.NDArray[np.float64]
-    owner: npt.NDArray[np.int64]
+    finding: npt.NDArray[np.int64]
     """Index of the image's finding that it belongs to."""
 
     def __len__(self) -> int:
         return len(self.certainty)
 
     def select(self, chosen: npt.NDArray[np.bool_]) -> "Calcifications":
-        """Return some of them."""
+        """Return the chosen ones."""
         return Calcifications(
-            self.at[chosen], self.certainty[chosen], self.diameter_mm[chosen], self.owner[chosen]
+            self.centers[chosen],
+            self.certainty[chosen],
+            self.diameter_mm[chosen],
+            self.finding[chosen],
         )
 
     def select_findings(self, findings: Sequence[int]) -> "Calcifications":
         """Return those of some findings."""
-        return self.select(np.isin(self.owner, np.asarray(findings, np.int64)))
+        return self.select(np.isin(self.finding, np.asarray(findings, np.int64)))
+
+    def exclude_findings(self, findings: Sequence[int]) -> "Calcifications":
+        """Return those of all other findings."""
+        return self.select(~np.isin(self.finding, np.asarray(findings, np.int64)))
 
     @property
     def sure(self) -> npt.NDArray[np.bool_]:
-        """Which are rather there than not."""
+        """Which are more likely there than not."""
         return self.certainty >= SURE_CERTAINTY
 
 
@@ -56,7 +63,7 @@ def collect_calcifications(image: ImageReading, frame: ViewFrame) -> Calcificati
     rows = [
         (point, certainty, diameter, number)
         for number, finding in enumerate(image.findings)
-        for point, certainty, diameter in _likely(finding)
+        for point, certainty, diameter in _list_likely(finding)
     ]
     return Calcifications(
         frame.to_mm([row[0] for row in rows]),
@@ -66,14 +73,14 @@ def collect_calcifications(image: ImageReading, frame: ViewFrame) -> Calcificati
     )
 
 
-def _likely(finding: Finding) -> list[tuple[PointPx, float, float]]:
-    members = _members(finding)
+def _list_likely(finding: Finding) -> list[tuple[PointPx, float, float]]:
+    members = _list_members(finding)
     likely = [member for member in members if member[1] >= LOW_CERTAINTY]
     # Only a cluster's members can all be less likely than the finding.
     return likely if likely or finding.certainty < LOW_CERTAINTY else members
 
 
-def _members(finding: Finding) -> list[tuple[PointPx, float, float]]:
+def _list_members(finding: Finding) -> list[tuple[PointPx, float, float]]:
     if finding.mark_class is MarkClass.CLUSTER:
         return [(m.center, m.certainty, m.diameter_mm) for m in finding.members]
     if finding.mark_class is MarkClass.CALCIFICATION:

@@ -5,7 +5,7 @@ ones, so that no upgrade ever makes anything "new".
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from secondread.assemble.identity import has_several_patients
@@ -27,6 +27,18 @@ from secondread.followup.view_changes import RegisteredPair
 
 MOST_PITCH_RATIO = 2.1
 """Pitches farther apart than those of any two of today's detectors show other calcifications."""
+SAME_PITCH_RATIO = 1.02
+"""Pitches nearer than this are of one kind of detector."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredComparison(StudyComparison):
+    """A study against one prior, with what it was made from."""
+
+    prior: StudyReading = field(compare=False, repr=False)
+    """The reading of the prior's images."""
+    pairs: tuple[RegisteredPair, ...] = field(compare=False, repr=False)
+    """The views that were compared, each with its registration, in the order of `views`."""
 
 
 def compare_with_priors(
@@ -34,7 +46,7 @@ def compare_with_priors(
     priors: Sequence[StudyReading],
     limits: RepeatabilityLimits | None = None,
     basis: str = PRIOR_REREAD,
-) -> tuple[StudyComparison, ...]:
+) -> tuple[RegisteredComparison, ...]:
     """Compare a study with each of its priors.
 
     Parameters
@@ -50,10 +62,12 @@ def compare_with_priors(
 
     Returns
     -------
-    tuple of StudyComparison
+    tuple of RegisteredComparison
         One for each prior, in the same order.
     """
-    return tuple(_study(current, prior, limits or load_limits(), basis) for prior in priors)
+    return tuple(
+        _compare_with_prior(current, prior, limits or load_limits(), basis) for prior in priors
+    )
 
 
 def find_doubts(current: StudyReading, prior: StudyReading) -> tuple[str, ...]:
@@ -61,58 +75,67 @@ def find_doubts(current: StudyReading, prior: StudyReading) -> tuple[str, ...]:
 
     As clauses without a full stop. The node itself compares nothing of the kind.
     """
-    found = []
+    doubts = []
     if has_several_patients(
         image.mammogram for reading in (current, prior) for image in reading.images
     ):
-        found.append("the exams name different patients")
-    now, then = _day(current), _day(prior)
+        doubts.append("the exams name different patients")
+    now, then = _find_day(current), _find_day(prior)
     if now is not None and now == then:
-        found.append("both exams are of one day")
+        doubts.append("both exams are of one day")
     if now is not None and then is not None and now < then:
-        found.append("the prior is of a later day than the exam")
-    return tuple(found)
+        doubts.append("the prior is of a later day than the exam")
+    return tuple(doubts)
 
 
-def _day(reading: StudyReading) -> date | None:
+def _find_day(reading: StudyReading) -> date | None:
     days = (image.mammogram.study_date for image in reading.images)
     return next((day for day in days if day is not None), None)
 
 
-def _study(
+def _compare_with_prior(
     current: StudyReading, prior: StudyReading, limits: RepeatabilityLimits, basis: str
-) -> StudyComparison:
+) -> RegisteredComparison:
     views: list[ViewComparison] = []
     changes: list[FindingChange] = []
+    pairs: list[RegisteredPair] = []
     same_model = current.model.digest == prior.model.digest
     for image in current.images:
-        others = [other for other in prior.images if _same_view(image, other)]
-        sides = [_side(image, other, limits, same_model=same_model) for other in others]
-        if not sides:
-            views.append(
-                ViewComparison(
-                    image.mammogram.sop_instance_uid,
-                    None,
-                    same_unit=False,
-                    error_mm=None,
-                    aligned=False,
-                    why_not="the prior has no image of this view",
-                )
+        by_image: list[Sequence[FindingChange]] = []
+        for other in prior.images:
+            if not _is_same_view(image, other):
+                continue
+            pair, view = _register_pair(image, other, same_model=same_model)
+            views.append(view)
+            if pair is None:
+                by_image.append(_mark_not_comparable(image, view.why_not))
+            else:
+                pairs.append(pair)
+                by_image.append(pair.find_changes(limits.select(same_unit=view.same_unit)))
+        if not by_image:
+            view = ViewComparison(
+                image.mammogram.sop_instance_uid,
+                None,
+                same_unit=False,
+                error_mm=None,
+                aligned=False,
+                why_not="the prior has no image of this view",
             )
-            changes += _not_comparable(image, views[-1].why_not)
-            continue
-        views += [side.view for side in sides]
-        changes += _best([side.changes for side in sides])
-    return StudyComparison(
+            views.append(view)
+            by_image.append(_mark_not_comparable(image, view.why_not))
+        changes += _choose_best(by_image)
+    return RegisteredComparison(
         prior.study_uid,
-        _day(prior),
+        _find_day(prior),
         basis,
         tuple(views),
         tuple(changes),
+        prior,
+        tuple(pairs),
     )
 
 
-def _same_view(image: ImageReading, other: ImageReading) -> bool:
+def _is_same_view(image: ImageReading, other: ImageReading) -> bool:
     a, b = image.mammogram, other.mammogram
     return (
         a.view is not None
@@ -121,44 +144,33 @@ def _same_view(image: ImageReading, other: ImageReading) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """A current image against one image of the prior."""
-
-    view: ViewComparison
-    changes: tuple[FindingChange, ...]
-
-
-def _side(
-    image: ImageReading, other: ImageReading, limits: RepeatabilityLimits, *, same_model: bool
-) -> _Side:
-    same_unit = is_same_unit(image.mammogram, other.mammogram)
-    why_not = _why_not(image, other, same_model=same_model)
+def _register_pair(
+    image: ImageReading, other: ImageReading, *, same_model: bool
+) -> tuple[RegisteredPair | None, ViewComparison]:
+    """Register a current image to one of the prior; None where they cannot be compared."""
+    why_not = _explain_incomparable(image, other, same_model=same_model)
     here, there = find_frame(image), find_frame(other)
-    registration = None
+    pair, registration = None, None
     if not why_not and here is not None and there is not None:
         registration = register(here, there)
-        if not registration.is_usable:
+        if registration.is_usable:
+            pair = RegisteredPair.from_images(image, other, registration)
+        else:
             why_not = "the images could not be laid on each other"
-    usable = registration is not None and registration.is_usable
-    view = ViewComparison(
+    return pair, ViewComparison(
         image.mammogram.sop_instance_uid,
         other.mammogram.sop_instance_uid,
-        same_unit,
-        round(registration.error_mm, 2) if registration is not None and usable else None,
+        is_same_unit(image.mammogram, other.mammogram),
+        None if pair is None else round(pair.registration.error_mm, 2),
         aligned=registration is not None and registration.is_aligned,
         why_not=why_not,
     )
-    if registration is None or not usable:
-        return _Side(view, tuple(_not_comparable(image, why_not)))
-    laid = RegisteredPair(image, other, registration, limits.select(same_unit=same_unit))
-    return _Side(view, laid.find_changes())
 
 
 def is_same_unit(a: Mammogram, b: Mammogram) -> bool:
     """Whether two images were taken and processed by units of one model, in one way."""
     kinds = [(m.manufacturer, m.model, m.intent, m.is_lossy, m.bits_stored) for m in (a, b)]
-    return kinds[0] == kinds[1] and _pitch_ratio(a, b) < 1.02
+    return kinds[0] == kinds[1] and _pitch_ratio(a, b) < SAME_PITCH_RATIO
 
 
 def _pitch_ratio(a: Mammogram, b: Mammogram) -> float:
@@ -168,14 +180,14 @@ def _pitch_ratio(a: Mammogram, b: Mammogram) -> float:
     return max(ratio, 1 / ratio)
 
 
-def _why_not(image: ImageReading, other: ImageReading, *, same_model: bool) -> str:
+def _explain_incomparable(image: ImageReading, other: ImageReading, *, same_model: bool) -> str:
     """Return why two images of a view cannot be compared; empty where they can."""
-    for one, whose in ((image, "current"), (other, "prior")):
-        if not one.status.was_read:
-            reasons = "; ".join(reason.sentence for reason in one.reasons)
-            return f"the {whose} image was not read: {reasons}"
-        if find_frame(one) is None:
-            return f"the {whose} image has no landmarks or no pixel spacing"
+    for side, exam in ((image, "current"), (other, "prior")):
+        if not side.status.was_read:
+            reasons = "; ".join(reason.sentence for reason in side.reasons)
+            return f"the {exam} image was not read: {reasons}"
+        if find_frame(side) is None:
+            return f"the {exam} image has no landmarks or no pixel spacing"
     if not same_model:
         return "the prior was read with another model"
     if image.mammogram.view_modifiers != other.mammogram.view_modifiers:
@@ -185,7 +197,7 @@ def _why_not(image: ImageReading, other: ImageReading, *, same_model: bool) -> s
     return ""
 
 
-def _not_comparable(image: ImageReading, why: str) -> list[FindingChange]:
+def _mark_not_comparable(image: ImageReading, why: str) -> list[FindingChange]:
     return [
         FindingChange(ChangeKind.NOT_COMPARABLE, image.refer_to(finding), (), why_not=why)
         for finding in (image.findings[number] for number in find_clusters(image))
@@ -201,13 +213,13 @@ _RANK = {
 }
 
 
-def _best(sides: Sequence[Sequence[FindingChange]]) -> list[FindingChange]:
+def _choose_best(by_image: Sequence[Sequence[FindingChange]]) -> list[FindingChange]:
     """Return one answer for each finding from the answers of several images of the prior."""
     best: dict[FindingRef, FindingChange] = {}
-    for changes in sides:
+    for changes in by_image:
         for change in changes:
             about = change.current or change.prior[0]
-            known = best.get(about)
-            if known is None or _RANK.get(change.kind, 0) < _RANK.get(known.kind, 0):
+            so_far = best.get(about)
+            if so_far is None or _RANK.get(change.kind, 0) < _RANK.get(so_far.kind, 0):
                 best[about] = change
     return list(best.values())

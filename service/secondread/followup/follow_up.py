@@ -6,7 +6,7 @@ from dataclasses import replace
 from secondread.codes import Change
 from secondread.findings.changes import StudyComparison
 from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
-from secondread.followup.comparison import compare_with_priors
+from secondread.followup.comparison import RegisteredComparison
 from secondread.followup.correlation import add_quadrants, correlate_views
 from secondread.followup.finding_position import add_positions
 from secondread.followup.recheck import RecheckedFinding, apply_rechecks
@@ -16,8 +16,8 @@ from secondread.reasons import Reason
 
 def follow_up(
     reading: StudyReading,
-    priors: Sequence[StudyReading],
-    rechecks: Sequence[RecheckedFinding] | None = None,
+    comparisons: Sequence[RegisteredComparison] = (),
+    rechecked: Sequence[RecheckedFinding] | None = None,
 ) -> StudyReading:
     """Return a reading with its findings' places, and compared with its priors.
 
@@ -25,29 +25,28 @@ def follow_up(
     ----------
     reading
         The study, as `reading.read_study` gives it.
-    priors
-        Readings of its priors' images with the same model, the nearest in time first.
-    looks
+    comparisons
+        With readings of its priors' images by the same model, the nearest in time first.
+    rechecked
         What was seen in the priors' pixels of findings that are new by the priors' findings; empty
-        where that broke, None where nobody was to look.
+        where that broke, None where nothing was to be rechecked.
     """
     placed = add_positions(reading)
     pairs = correlate_views(placed)
     placed = replace(add_zones(add_quadrants(placed, pairs), pairs), view_pairs=pairs)
-    if not priors:
+    if not comparisons:
         return placed
-    found = compare_with_priors(placed, priors)
-    if rechecks is not None:
-        found = tuple(apply_rechecks(one, placed, rechecks) for one in found)
-    return replace(add_comparisons(placed, found), prior_readings=tuple(priors))
+    final: Sequence[StudyComparison] = comparisons
+    if rechecked is not None:
+        final = [apply_rechecks(comparison, placed, rechecked) for comparison in comparisons]
+    prior_readings = tuple(comparison.prior for comparison in comparisons)
+    return replace(add_comparisons(placed, final), prior_readings=prior_readings)
 
 
 def mark_not_compared(reading: StudyReading, study_uids: Collection[str]) -> StudyReading:
     """Return a reading whose priors of these studies could not be compared with it."""
     priors = tuple(
-        replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, archive_reasons=())
-        if prior.study_uid in study_uids
-        else prior
+        _mark_prior(prior, compared=False) if prior.study_uid in study_uids else prior
         for prior in reading.priors
     )
     return replace(reading, priors=priors)
@@ -55,38 +54,41 @@ def mark_not_compared(reading: StudyReading, study_uids: Collection[str]) -> Stu
 
 def add_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison]) -> StudyReading:
     """Return a reading that holds its comparisons, and whose findings say what changed."""
-    compared = {one.prior_study_uid: one for one in comparisons}
-    priors = tuple(_told(prior, compared.get(prior.study_uid)) for prior in reading.priors)
-    images = tuple(_changed(image, comparisons) for image in reading.images)
+    compared = {comparison.prior_study_uid: comparison.compared for comparison in comparisons}
     reasons = reading.reasons
-    if any(one.compared for one in comparisons):
+    if any(compared.values()):
         reasons = tuple(reason for reason in reasons if reason is not Reason.NO_COMPARISON)
     return replace(
         reading,
         reasons=reasons,
-        images=images,
-        priors=priors,
+        images=tuple(_add_changes(image, comparisons) for image in reading.images),
+        priors=tuple(
+            _mark_prior(prior, compared=compared[prior.study_uid])
+            if prior.study_uid in compared
+            else prior
+            for prior in reading.priors
+        ),
         comparisons=tuple(comparisons),
     )
 
 
-def _told(prior: PriorStudy, found: StudyComparison | None) -> PriorStudy:
-    if found is None:
-        return prior
-    if found.compared:
-        return replace(prior, compared=True, reason=None, archive_reasons=())
-    return replace(prior, compared=False, reason=Reason.PRIOR_NOT_COMPARABLE, archive_reasons=())
+def _mark_prior(prior: PriorStudy, *, compared: bool) -> PriorStudy:
+    reason = None if compared else Reason.PRIOR_NOT_COMPARABLE
+    return replace(prior, compared=compared, reason=reason, archive_reasons=())
 
 
-def _changed(image: ImageReading, comparisons: Sequence[StudyComparison]) -> ImageReading:
+def _add_changes(image: ImageReading, comparisons: Sequence[StudyComparison]) -> ImageReading:
     uid = image.mammogram.sop_instance_uid
     findings = tuple(
-        replace(finding, change=_change(uid, finding, comparisons)) for finding in image.findings
+        replace(finding, change=_find_change(uid, finding, comparisons))
+        for finding in image.findings
     )
     return replace(image, findings=findings)
 
 
-def _change(uid: str, finding: Finding, comparisons: Sequence[StudyComparison]) -> Change | None:
+def _find_change(
+    uid: str, finding: Finding, comparisons: Sequence[StudyComparison]
+) -> Change | None:
     """Return the change against the nearest prior that shows the place."""
     for comparison in comparisons:
         change = comparison.find_change(uid, finding.id)

@@ -25,6 +25,7 @@ LEAST_SEARCH_MM, MOST_SEARCH_MM = 5.0, 25.0
 registration on real pairs (8.5 +/- 6.2 mm; Hadjiiski et al., ADA420484)."""
 
 _UNLIKE = 0.15  # cost of a factor of e in number, against 1 for the whole search radius squared
+_NO_MATCH = 100.0  # far above the cost of any match, and finite, as the assignment needs it
 _BY_CHANCE = 0.01
 _LEAST_SPARSE = 2
 
@@ -57,13 +58,16 @@ class Match:
 
 
 def match_clusters(
-    groups: Sequence[MappedCluster], prior: Calcifications, clusters: Sequence[int], area_mm2: float
+    current: Sequence[MappedCluster],
+    prior: Calcifications,
+    clusters: Sequence[int],
+    area_mm2: float,
 ) -> tuple[Match, ...]:
     """Match current clusters with prior ones, in the order given.
 
     Parameters
     ----------
-    groups
+    current
         The current clusters that the prior's image shows the place of.
     prior
         All calcifications of the prior's image.
@@ -72,40 +76,41 @@ def match_clusters(
     area_mm2
         Of the breast in the prior's image.
     """
-    best = _one_to_one(groups, prior, clusters)
+    best = _match_one_to_one(current, prior, clusters)
     taken = set(best.values())
+    loose = prior.exclude_findings(clusters)
     matches = []
-    for number, group in enumerate(groups):
+    for number, cluster in enumerate(current):
         own = best.get(number)
         if own is not None:
-            rest = _parts(group, prior, [c for c in clusters if c not in taken], own)
+            rest = _find_parts(cluster, prior, [c for c in clusters if c not in taken], own)
             taken.update(rest)
-            matches.append(Match(group, (own, *rest)))
+            matches.append(Match(cluster, (own, *rest)))
             continue
-        whole = _part_of(group, prior, sorted(set(best.values())))
+        whole = _find_whole(cluster, prior, sorted(set(best.values())))
         if whole is not None:
-            matches.append(Match(group, (whole,), is_part=True))
+            matches.append(Match(cluster, (whole,), is_part=True))
             continue
-        few = find_sparse(group.mapped, group.radius_mm, prior, clusters, area_mm2)
-        matches.append(Match(group, few))
+        few = find_sparse(cluster.mapped, cluster.radius_mm, loose, area_mm2)
+        matches.append(Match(cluster, few))
     return tuple(matches)
 
 
-def _one_to_one(
-    groups: Sequence[MappedCluster], prior: Calcifications, clusters: Sequence[int]
+def _match_one_to_one(
+    current: Sequence[MappedCluster], prior: Calcifications, clusters: Sequence[int]
 ) -> dict[int, int]:
     """Return the prior cluster of each current one that has one, by the least total cost."""
-    if not groups or not clusters:
+    if not current or not clusters:
         return {}
-    cost = np.full((len(groups), len(clusters)), _NO_MATCH)
-    for row, group in enumerate(groups):
-        for column, cluster in enumerate(clusters):
-            other = prior.select_findings([cluster])
-            if not len(other) or not len(group.calcifications):
+    cost = np.full((len(current), len(clusters)), _NO_MATCH)
+    for row, cluster in enumerate(current):
+        for column, finding in enumerate(clusters):
+            other = prior.select_findings([finding])
+            if not len(other) or not len(cluster.calcifications):
                 continue
-            share = _distance(group.mapped, other.at) / group.radius_mm
+            share = _measure_distance(cluster.mapped, other.centers) / cluster.radius_mm
             if share <= 1:
-                unlike = abs(float(np.log(len(group.calcifications) / len(other))))
+                unlike = abs(float(np.log(len(cluster.calcifications) / len(other))))
                 cost[row, column] = share**2 + _UNLIKE * unlike
     rows, columns = linear_sum_assignment(cost)
     return {
@@ -115,46 +120,45 @@ def _one_to_one(
     }
 
 
-_NO_MATCH = 100.0
-
-
-def _distance(here: PointsMm, there: PointsMm) -> float:
-    """Return how far the smaller group's calcifications are from the other's, in the median."""
+def _measure_distance(here: PointsMm, there: PointsMm) -> float:
+    """Return how far the smaller cluster's calcifications are from the other's, in the median."""
     between = cdist(here, there)
     return float(min(np.median(between.min(axis=1)), np.median(between.min(axis=0))))
 
 
-def _parts(
-    group: MappedCluster, prior: Calcifications, free: Sequence[int], own: int
+def _find_parts(
+    cluster: MappedCluster, prior: Calcifications, free: Sequence[int], own: int
 ) -> tuple[int, ...]:
     """Return further prior clusters that lie within a matched current one."""
     base = prior.select_findings([own])
-    # What the registration is off by here, the matched cluster shows.
-    off = base.at.mean(axis=0) - group.mapped.mean(axis=0) if len(base) else np.zeros(2)
-    off = off if np.hypot(*off) <= group.radius_mm else np.zeros(2)
-    found = []
-    for cluster in free:
-        other = prior.select_findings([cluster])
-        if len(other) and _nearest(other.at, group.mapped + off) <= LINK_MM / 2:
-            found.append(cluster)
-    return tuple(found)
+    # The matched cluster shows what the registration is off by here.
+    off = base.centers.mean(axis=0) - cluster.mapped.mean(axis=0) if len(base) else np.zeros(2)
+    off = off if np.hypot(*off) <= cluster.radius_mm else np.zeros(2)
+    return tuple(
+        finding
+        for finding in free
+        if _is_within(prior.select_findings([finding]).centers, cluster.mapped + off)
+    )
 
 
-def _part_of(group: MappedCluster, prior: Calcifications, matched: Sequence[int]) -> int | None:
-    """Return the matched prior cluster in which a left over current one lies."""
-    for cluster in matched:
-        other = prior.select_findings([cluster])
-        if len(other) and _nearest(group.mapped, other.at) <= LINK_MM / 2:
-            return cluster
+def _find_whole(
+    cluster: MappedCluster, prior: Calcifications, matched: Sequence[int]
+) -> int | None:
+    """Return the matched prior cluster that a current one, left over, lies within."""
+    for finding in matched:
+        other = prior.select_findings([finding])
+        if len(other) and _is_within(cluster.mapped, other.centers):
+            return finding
     return None
 
 
-def _nearest(here: PointsMm, there: PointsMm) -> float:
-    return float(np.median(cdist(here, there).min(axis=1)))
+def _is_within(part: PointsMm, whole: PointsMm) -> bool:
+    """Whether most calcifications of a part are as near to the whole as one cluster links them."""
+    return len(part) > 0 and float(np.median(cdist(part, whole).min(axis=1))) <= LINK_MM / 2
 
 
 def find_sparse(
-    at: PointsMm, radius_mm: float, others: Calcifications, clusters: Sequence[int], area_mm2: float
+    at: PointsMm, radius_mm: float, loose: Calcifications, area_mm2: float
 ) -> tuple[int, ...]:
     """Return findings of an image that have calcifications, too few for a cluster, at a place.
 
@@ -164,48 +168,40 @@ def find_sparse(
     ----------
     at, radius_mm
         A cluster of the other image, in this one's frame, and how well its place is known.
-    others
-        The calcifications of this image.
-    clusters
-        Indices of its findings that are clusters: those are matched, and not counted here.
+    loose
+        The calcifications of this image that belong to no cluster; clusters are matched.
     area_mm2
         Of the breast in this image, over which chance would spread them.
     """
-    loose = _loose(others, clusters)
-    near = find_at_place(at, others, clusters)
+    near = find_at_place(at, loose)
     if len(near) < _LEAST_SPARSE or radius_mm > LEAST_SEARCH_MM:
         return ()
-    # As if no two of the discs around its calcifications overlapped: never too small.
+    # How many chance would put near the cluster: Poisson, with the density of the whole breast,
+    # over the area of the discs around the cluster's calcifications. That the discs do not
+    # overlap is assumed, so the expected number is never too small.
     near_mm2 = len(at) * np.pi * PAIR_MM**2
     expected = len(loose) * near_mm2 / max(area_mm2, near_mm2)
     if float(poisson.sf(len(near) - 1, expected)) > _BY_CHANCE:
         return ()
-    return tuple(dict.fromkeys(int(owner) for owner in near.owner))
+    return tuple(dict.fromkeys(near.finding.tolist()))
 
 
-def find_at_place(at: PointsMm, others: Calcifications, clusters: Sequence[int]) -> Calcifications:
-    """Return the calcifications of an image that lie where a cluster of the other image did.
+def find_at_place(at: PointsMm, loose: Calcifications) -> Calcifications:
+    """Return the calcifications of an image that are where a cluster of the other image was.
 
     Parameters
     ----------
     at
         The calcifications of that cluster, in this image's frame.
-    others
-        The calcifications of this image.
-    clusters
-        Indices of its findings that are clusters: theirs are not among the answer.
+    loose
+        The calcifications of this image that belong to no cluster.
     """
-    loose = _loose(others, clusters)
     if not len(at) or not len(loose):
         return loose.select_findings(())
-    return loose.select(cdist(at, loose.at).min(axis=0) <= PAIR_MM)
-
-
-def _loose(others: Calcifications, clusters: Sequence[int]) -> Calcifications:
-    return others.select(~np.isin(others.owner, np.asarray(clusters, np.int64)))
+    return loose.select(cdist(at, loose.centers).min(axis=0) <= PAIR_MM)
 
 
 def find_unmatched(clusters: Sequence[int], matches: Sequence[Match]) -> list[int]:
     """Return the prior clusters that no current cluster is."""
-    used = {number for one in matches for number in one.prior}
+    used = {number for match in matches for number in match.prior}
     return [number for number in clusters if number not in used]

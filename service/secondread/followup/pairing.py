@@ -31,19 +31,21 @@ class Pairing:
     @property
     def counted_current(self) -> npt.NDArray[np.bool_]:
         """Which current ones are counted: the sure ones, and those whose partner is sure."""
-        return _counted(self.current, self.pairs[:, 0], self.prior.sure[self.pairs[:, 1]])
+        return _count(self.current, self.pairs[:, 0], self.prior.sure[self.pairs[:, 1]])
 
     @property
     def counted_prior(self) -> npt.NDArray[np.bool_]:
         """Which prior ones are counted, by the same rule."""
-        return _counted(self.prior, self.pairs[:, 1], self.current.sure[self.pairs[:, 0]])
+        return _count(self.prior, self.pairs[:, 1], self.current.sure[self.pairs[:, 0]])
 
 
-def _counted(
-    spots: Calcifications, paired: npt.NDArray[np.int64], partner_is_sure: npt.NDArray[np.bool_]
+def _count(
+    calcifications: Calcifications,
+    paired: npt.NDArray[np.int64],
+    partner_is_sure: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    # A calcification that one exam shows surely and the other faintly did not come or go.
-    counted = spots.sure.copy()
+    # A calcification that one exam shows surely and the other faintly neither appeared nor went.
+    counted = calcifications.sure.copy()
     counted[paired[partner_is_sure]] = True
     return counted
 
@@ -51,53 +53,58 @@ def _counted(
 def pair_calcifications(
     current: Calcifications, mapped: PointsMm, prior: Calcifications, reach_mm: float
 ) -> Pairing:
-    """Pair the calcifications of a current group with those of a prior one.
+    """Pair the calcifications of a current cluster with those of a prior one.
 
     Parameters
     ----------
     current, prior
-        Both groups.
+        Both clusters.
     mapped
         The current ones in the prior's frame, by the registration.
     reach_mm
-        How far off the registration may be; the group is shifted as a whole by at most this.
+        How far off the registration may be; the cluster is shifted as a whole by at most this.
     """
-    shift = _common_shift(current, mapped, prior, reach_mm)
-    return Pairing(current, prior, _pairs(mapped + shift, prior.at), shift)
+    shift = _find_common_shift(current, mapped, prior, reach_mm)
+    return Pairing(current, prior, _assign_pairs(mapped + shift, prior.centers), shift)
 
 
-def _common_shift(
+def _find_common_shift(
     current: Calcifications, mapped: PointsMm, prior: Calcifications, reach_mm: float
 ) -> npt.NDArray[np.float64]:
-    """Return the shift under which most calcifications find a partner; the least of equals."""
+    """Return the shift under which most calcifications find a partner; the least of equals.
+
+    Tried are all shifts that lay one calcification on another one. Each calcification of either
+    exam adds to the score of a shift: 1 for a partner in the same place, falling to 0 at
+    `PAIR_MM`. A far shift loses up to half a calcification, so that of equals the least wins.
+    """
     here = mapped[np.argsort(-current.certainty, kind="stable")[:_MOST_TRIED]]
-    there = prior.at[np.argsort(-prior.certainty, kind="stable")[:_MOST_TRIED]]
-    none = np.zeros(2)
+    there = prior.centers[np.argsort(-prior.certainty, kind="stable")[:_MOST_TRIED]]
+    no_shift = np.zeros(2)
     if not len(here) or not len(there):
-        return none
+        return no_shift
     tried = (there[None, :, :] - here[:, None, :]).reshape(-1, 2)
-    tried = np.vstack([none, tried[np.hypot(*tried.T) <= reach_mm]])
-    best, best_score = none, -np.inf
+    tried = np.vstack([no_shift, tried[np.hypot(*tried.T) <= reach_mm]])
+    best, best_score = no_shift, -np.inf
     for shift in tried:
         distance = cdist(here + shift, there)
-        near = np.minimum(distance.min(axis=1), PAIR_MM) / PAIR_MM
-        far = np.minimum(distance.min(axis=0), PAIR_MM) / PAIR_MM
-        off = float(np.hypot(*shift)) / max(reach_mm, PAIR_MM)
-        score = float((1 - near).sum() + (1 - far).sum()) - 0.5 * off
+        current_miss = np.minimum(distance.min(axis=1), PAIR_MM) / PAIR_MM
+        prior_miss = np.minimum(distance.min(axis=0), PAIR_MM) / PAIR_MM
+        away = float(np.hypot(*shift)) / max(reach_mm, PAIR_MM)
+        score = float((1 - current_miss).sum() + (1 - prior_miss).sum()) - 0.5 * away
         if score > best_score + 1e-9:
             best, best_score = shift, score
-    pairs = _pairs(here + best, there)
+    pairs = _assign_pairs(here + best, there)
     if len(pairs) == 0:
-        return none
-    # The mean over all pairs, where one pair alone carries its own marks' errors.
+        return no_shift
+    # The mean over all pairs, because the shift of one pair carries the errors of its two marks.
     return np.asarray(np.mean(there[pairs[:, 1]] - here[pairs[:, 0]], axis=0))
 
 
-def _pairs(here: PointsMm, there: PointsMm) -> npt.NDArray[np.int64]:
+def _assign_pairs(here: PointsMm, there: PointsMm) -> npt.NDArray[np.int64]:
     if not len(here) or not len(there):
         return np.empty((0, 2), np.int64)
     distance = cdist(here, there)
-    # Beyond the limit all are equally no pair, so that no near pair is given up for two far ones.
+    # Capped, so that the assignment gives up no near pair to shorten the way of two far ones.
     rows, columns = linear_sum_assignment(np.minimum(distance, PAIR_MM))
     near = distance[rows, columns] < PAIR_MM
     return np.stack([rows[near], columns[near]], axis=1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A second look at the prior's pixels, where a finding is new as far as the prior's findings tell.
+"""The recheck: the prior's pixels are looked at again where a finding is new by the findings.
 
 A cluster that has grown may have been so faint that the detector marked nothing of it then. The
 current calcifications say exactly where to look; whether they were there, `constellation` decides.
@@ -18,10 +18,9 @@ from secondread.findings.changes import (
     FindingRef,
     Recheck,
     StudyComparison,
-    ViewComparison,
 )
-from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.followup.comparison import compare_with_priors
+from secondread.findings.finding import Finding, StudyReading
+from secondread.followup.comparison import RegisteredComparison
 from secondread.followup.constellation import (
     METHOD,
     ConstellationQuery,
@@ -29,11 +28,11 @@ from secondread.followup.constellation import (
     build_query,
     judge_scores,
 )
-from secondread.followup.view_changes import locate_in_prior
+from secondread.followup.view_changes import RegisteredPair
 from secondread.geometry import Outline, PointPx
 
 ScoreImage = Callable[[str, Sequence[PointPx]], Scores | None]
-"""Looks at places of an image, by SOP Instance UID; None where the model has nothing to look with.
+"""Scores places of an image, by SOP Instance UID; None where the model has no graph for it.
 Raises `DetectorDiedError`, `InputError` or `TransientError` where the image cannot be had."""
 
 ScoreFile = Callable[[Path, Sequence[PointPx]], Scores | None]
@@ -53,7 +52,7 @@ _AT_ANOTHER = "what was looked at is another finding"
 
 @dataclass(frozen=True, slots=True)
 class RecheckedFinding:
-    """What came of a second look for one finding in one image of a prior."""
+    """What came of the recheck of one finding in one image of a prior."""
 
     current: FindingRef
     subject: str
@@ -61,78 +60,115 @@ class RecheckedFinding:
     another's."""
     recheck: Recheck
     place: Outline
-    """Where the finding lies in the prior's image; empty where that is outside the image."""
+    """Where the finding is in the prior's image."""
     error_mm: float | None
     """Standard error of that place, in each direction."""
 
 
 def describe_subject(finding: Finding) -> str:
-    """Return what a look at a finding holds for: it alone, and this way of looking."""
+    """Return what a recheck holds for: this finding, and this method."""
     at = finding.center
     return f"{METHOD}: {len(finding.members)} at {round(at.col)}, {round(at.row)}"
 
 
-def score_files(scores_at: ScoreFile, files: Mapping[str, Path]) -> ScoreImage:
-    """Return what looks at images by their files, which are named by SOP Instance UID."""
-    return lambda uid, points: scores_at(files[uid], points)
+def score_files(score_file: ScoreFile, files: Mapping[str, Path]) -> ScoreImage:
+    """Return what scores places of images whose files are given by SOP Instance UID."""
+    return lambda uid, points: score_file(files[uid], points)
 
 
 def recheck_priors(
-    current: StudyReading, priors: Sequence[StudyReading], ask: ScoreImage
+    comparisons: Sequence[RegisteredComparison], score_image: ScoreImage
 ) -> tuple[RecheckedFinding, ...]:
     """Look in the priors' pixels for what is new by their findings.
 
     Parameters
     ----------
-    current, priors
-        Readings of the study, and of its priors' images.
-    ask
-        Looks at places of a prior's image. What it raises over one costs the looks at it.
+    comparisons
+        The study with its priors.
+    score_image
+        Scores places of a prior's image. What it raises over one costs the rechecks in it.
     """
-    found: list[RecheckedFinding] = []
-    for prior, comparison in zip(priors, compare_with_priors(current, priors), strict=True):
-        asked, refused = _asked(current, prior, comparison)
-        found += refused
-        for uid in dict.fromkeys(one.prior_image for one, _ in asked):
-            found += _answers([one for one in asked if one[0].prior_image == uid], ask)
-    return tuple(found)
+    rechecked: list[RecheckedFinding] = []
+    for comparison in comparisons:
+        by_image: dict[str, list[tuple[ConstellationQuery, RecheckedFinding]]] = {}
+        for pair, finding in sorted(_list_new(comparison), key=_rank_suspicion):
+            query = build_query(pair, finding)
+            if isinstance(query, str):
+                rechecked.append(_start_recheck(pair, finding, query))
+            else:
+                uid = pair.prior_image.mammogram.sop_instance_uid
+                started = _start_recheck(pair, finding)
+                by_image.setdefault(uid, []).append((query, started))
+        for uid, queries in by_image.items():
+            rechecked += _recheck_image(uid, queries, score_image)
+    return tuple(rechecked)
 
 
-def _answers(
-    asked: Sequence[tuple[ConstellationQuery, RecheckedFinding]], ask: ScoreImage
+def _list_new(comparison: RegisteredComparison) -> Iterator[tuple[RegisteredPair, Finding]]:
+    """Yield each shown finding that is new, with each image of the prior that it was sought in."""
+    for change in comparison.changes:
+        if change.kind is ChangeKind.NEW and change.current is not None:
+            for pair in comparison.pairs:
+                for finding in pair.image.shown_findings:
+                    if pair.image.refer_to(finding) == change.current:
+                        yield pair, finding
+
+
+def _rank_suspicion(new: tuple[RegisteredPair, Finding]) -> float:
+    return -(new[1].suspicion or 0.0)
+
+
+def _start_recheck(pair: RegisteredPair, finding: Finding, why_not: str = "") -> RecheckedFinding:
+    """Return the recheck of a finding before any pixel was looked at."""
+    place, error_mm = pair.locate_in_prior(finding)
+    return RecheckedFinding(
+        pair.image.refer_to(finding),
+        describe_subject(finding),
+        Recheck(
+            seen=False,
+            why_not=why_not,
+            prior_image=pair.prior_image.mammogram.sop_instance_uid,
+        ),
+        place,
+        error_mm,
+    )
+
+
+def _recheck_image(
+    uid: str,
+    queries: Sequence[tuple[ConstellationQuery, RecheckedFinding]],
+    score_image: ScoreImage,
 ) -> list[RecheckedFinding]:
-    """Return the answers to the questions about one image."""
-    chosen = [question for question, _ in asked[:MOST_IN_AN_IMAGE]]
-    points = [point for one in chosen for point in one.points]
-    uid = chosen[0].prior_image
+    """Return the rechecks in one image of a prior, all answered by one call of the detector."""
+    chosen = [query for query, _ in queries[:MOST_IN_AN_IMAGE]]
     why_not, scores = _NO_MODEL, None
     try:
-        scores = ask(uid, points)
+        scores = score_image(uid, [point for query in chosen for point in query.points])
     except DetectorDiedError:
         why_not = _DIED
     except (InputError, TransientError):
         why_not = _NOT_READ
-    looks = [Recheck(seen=False, why_not=why_not)] * len(chosen)
+    rechecks = [Recheck(seen=False, why_not=why_not)] * len(chosen)
     if scores is not None:
-        ends = np.cumsum([len(one.points) for one in chosen]).tolist()
-        looks = [
-            judge_scores(one, scores[last - len(one.points) : last])
-            for one, last in zip(chosen, ends, strict=True)
+        ends = np.cumsum([len(query.points) for query in chosen]).tolist()
+        rechecks = [
+            judge_scores(query, scores[end - len(query.points) : end])
+            for query, end in zip(chosen, ends, strict=True)
         ]
-    looks += [Recheck(seen=False, why_not=_TOO_MANY)] * (len(asked) - len(chosen))
+    rechecks += [Recheck(seen=False, why_not=_TOO_MANY)] * (len(queries) - len(chosen))
     return [
-        replace(blank, recheck=replace(look, prior_image=uid))
-        for (_, blank), look in zip(asked, looks, strict=True)
+        replace(started, recheck=replace(recheck, prior_image=uid))
+        for (_, started), recheck in zip(queries, rechecks, strict=True)
     ]
 
 
 def apply_rechecks(
-    comparison: StudyComparison, current: StudyReading, looks: Sequence[RecheckedFinding]
+    comparison: StudyComparison, current: StudyReading, rechecked: Sequence[RecheckedFinding]
 ) -> StudyComparison:
-    """Return a comparison in which what was seen at a second look is new no more.
+    """Return a comparison in which a finding that a recheck has seen is new no more.
 
-    Of several images of a view, what one of them shows counts before what another does not. What
-    should have been looked for and has no answer says so.
+    Of several images of a view, what one of them shows counts before what another does not. A
+    finding that should have been rechecked and has no answer says so.
 
     Parameters
     ----------
@@ -140,110 +176,58 @@ def apply_rechecks(
         By the findings.
     current
         The study's reading that it is of.
-    looks
+    rechecked
         From `recheck_priors`, perhaps of an earlier reading: of those, what holds for these
-        findings counts. Empty where the looking broke.
+        findings counts. Empty where the rechecking broke.
     """
-    uids = [view.prior_sop_instance_uid for view in comparison.views]
-    of_prior = [one for one in looks if one.recheck.prior_image in uids]
-    nothing = Recheck(seen=False, why_not=_AT_ANOTHER if looks else _BROKE)
-    shown = {
+    prior_images = {view.prior_sop_instance_uid for view in comparison.views}
+    unanswered = Recheck(seen=False, why_not=_AT_ANOTHER if rechecked else _BROKE)
+    answers: dict[tuple[FindingRef, str], list[RecheckedFinding]] = {}
+    for answer in rechecked:
+        if answer.recheck.prior_image in prior_images:
+            answers.setdefault((answer.current, answer.subject), []).append(answer)
+    subjects = {
         image.refer_to(finding): describe_subject(finding)
         for image in current.images
         for finding in image.shown_findings
     }
     changes = tuple(
-        change
-        if change.kind is not ChangeKind.NEW or change.current not in shown
-        else _looked_at(
-            replace(change, recheck=nothing),
-            [
-                one
-                for one in of_prior
-                if (one.current, one.subject) == (change.current, shown[change.current])
-            ],
+        _apply_best(
+            replace(change, recheck=unanswered),
+            answers.get((change.current, subjects[change.current]), ()),
         )
+        if change.kind is ChangeKind.NEW and change.current in subjects
+        else change
         for change in comparison.changes
     )
     return replace(comparison, changes=changes)
 
 
-def mark_not_rechecked(comparison: StudyComparison, why: str) -> StudyComparison:
+def _apply_best(change: FindingChange, answers: Sequence[RecheckedFinding]) -> FindingChange:
+    if not answers:
+        return change
+    best = min(
+        answers,
+        key=lambda answer: (
+            not answer.recheck.seen,
+            bool(answer.recheck.why_not),
+            answer.recheck.as_similar,
+        ),
+    )
+    # At least three are marked now, and then fewer were, though there was something.
+    kind = ChangeKind.MORE if best.recheck.seen else change.kind
+    return replace(
+        change, kind=kind, place=best.place, error_mm=best.error_mm, recheck=best.recheck
+    )
+
+
+def mark_not_rechecked(comparison: StudyComparison, why_not: str) -> StudyComparison:
     """Return a comparison that says of what is new why no prior's pixels were looked at."""
-    look = Recheck(seen=False, why_not=why)
+    recheck = Recheck(seen=False, why_not=why_not)
     return replace(
         comparison,
         changes=tuple(
-            replace(change, recheck=look) if change.kind is ChangeKind.NEW else change
+            replace(change, recheck=recheck) if change.kind is ChangeKind.NEW else change
             for change in comparison.changes
         ),
     )
-
-
-def _looked_at(change: FindingChange, looks: Sequence[RecheckedFinding]) -> FindingChange:
-    if not looks:
-        return change
-    best = min(
-        looks,
-        key=lambda one: (not one.recheck.seen, bool(one.recheck.why_not), one.recheck.as_similar),
-    )
-    # At least three are marked now, and then fewer were, though there was something.
-    verdict = ChangeKind.MORE if best.recheck.seen else change.kind
-    return replace(
-        change, kind=verdict, place=best.place, error_mm=best.error_mm, recheck=best.recheck
-    )
-
-
-def _asked(
-    current: StudyReading, prior: StudyReading, comparison: StudyComparison
-) -> tuple[tuple[tuple[ConstellationQuery, RecheckedFinding], ...], tuple[RecheckedFinding, ...]]:
-    """Return what there is to look for in a prior, and for what no look is possible.
-
-    The most suspicious first, each with its answer as far as that needs no look.
-    """
-    here = {image.mammogram.sop_instance_uid: image for image in current.images}
-    there = {image.mammogram.sop_instance_uid: image for image in prior.images}
-    asked: list[tuple[ConstellationQuery, RecheckedFinding]] = []
-    refused: list[RecheckedFinding] = []
-    for image, finding, view in sorted(_new(comparison, here), key=_least_suspicious):
-        other = there[view.prior_sop_instance_uid or ""]
-        one = build_query(image, finding, other)
-        if isinstance(one, str):
-            refused.append(_blank(image, finding, other, one))
-        else:
-            asked.append((one, _blank(image, finding, other, "")))
-    return tuple(asked), tuple(refused)
-
-
-def _least_suspicious(one: tuple[ImageReading, Finding, ViewComparison]) -> float:
-    return -(one[1].suspicion or 0.0)
-
-
-def _blank(
-    image: ImageReading, finding: Finding, other: ImageReading, why_not: str
-) -> RecheckedFinding:
-    """Return a look at a finding's place that saw nothing so far."""
-    place, error_mm = locate_in_prior(image, finding, other)
-    return RecheckedFinding(
-        image.refer_to(finding),
-        describe_subject(finding),
-        Recheck(seen=False, why_not=why_not, prior_image=other.mammogram.sop_instance_uid),
-        place,
-        error_mm,
-    )
-
-
-def _new(
-    comparison: StudyComparison, images: Mapping[str, ImageReading]
-) -> Iterator[tuple[ImageReading, Finding, ViewComparison]]:
-    """Yield each shown finding that is new, with each image of the prior that it was looked in."""
-    for change in comparison.changes:
-        if change.kind is not ChangeKind.NEW or change.current is None:
-            continue
-        uid, name = change.current.sop_instance_uid, change.current.finding_id
-        for view in comparison.views:
-            if view.sop_instance_uid == uid and not view.why_not:
-                image = images[uid]
-                yield from (
-                    (image, finding, view) for finding in image.shown_findings if finding.id == name
-                )

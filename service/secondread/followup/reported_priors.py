@@ -1,8 +1,8 @@
-"""Priors of which no image can be had any more, compared by what this node once reported of them.
+"""Priors whose images are lost, compared by what this node once reported about them.
 
-Whether a report serves is decided here. It does when this node wrote it, and with the same model:
-the manifest's digest covers its normalisation too. Everything else would make "new" of what the
-other model did not mark.
+Which report serves is decided here: one that this node wrote, and with the same model, whose
+manifest's digest covers the normalisation too. With any other, what that model did not mark would
+be called new.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ _NOT_AT_HAND = "its images are not at hand"
 
 
 def drop_replaced(reports: Sequence[CadReport]) -> tuple[CadReport, ...]:
-    """Return the reports that no other of them replaces, the latest first."""
+    """Return the reports that no other one replaces, the latest first."""
     replaced = {uid for report in reports for uid in report.replaces}
     left = [report for report in reports if report.sop_instance_uid not in replaced]
-    return tuple(sorted(left, key=lambda one: one.written_on or date.min, reverse=True))
+    return tuple(sorted(left, key=lambda report: report.written_on or date.min, reverse=True))
 
 
 def explain_unusable(report: CadReport, model: ModelIdentity) -> str:
@@ -38,19 +38,20 @@ def explain_unusable(report: CadReport, model: ModelIdentity) -> str:
 
 def choose_report(reports: Sequence[CadReport], model: ModelIdentity) -> CadReport | None:
     """Return the report that stands for a prior's images; None where none can."""
-    return next((one for one in drop_replaced(reports) if not explain_unusable(one, model)), None)
+    usable = (report for report in drop_replaced(reports) if not explain_unusable(report, model))
+    return next(usable, None)
 
 
-def add_reported_priors(reading: StudyReading, found: Sequence[StudyReading]) -> StudyReading:
-    """Return a reading that is also compared with what is known of priors without images."""
-    if not found:
+def add_reported_priors(reading: StudyReading, priors: Sequence[StudyReading]) -> StudyReading:
+    """Return a reading that is also compared with readings from priors' reports."""
+    if not priors:
         return reading
     further = [
-        mark_not_rechecked(one, _NOT_AT_HAND)
-        for one in compare_with_priors(reading, found, basis=PRIOR_REPORT)
+        mark_not_rechecked(comparison, _NOT_AT_HAND)
+        for comparison in compare_with_priors(reading, priors, basis=PRIOR_REPORT)
     ]
     both = sorted((*reading.comparisons, *further), key=_nearest_first)
-    # `earlier` stays what was read now: a report says of those images that it detected in them.
+    # `prior_readings` stay what was read now: the report lists their images as detected in.
     return add_comparisons(reading, both)
 
 

@@ -1,4 +1,4 @@
-"""What became of each cluster of a view, once its image is laid on the prior's."""
+"""What became of each cluster of a view, once its image is registered to the prior's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from secondread.findings.changes import ChangeKind, FindingChange, MeasuredDifference
+from secondread.findings.changes import ChangeKind, FindingChange, FindingRef, MeasuredDifference
 from secondread.findings.finding import Finding, ImageReading
 from secondread.followup.calcifications import Calcifications, collect_calcifications, find_clusters
 from secondread.followup.limits import UnitLimits
@@ -20,8 +20,8 @@ from secondread.followup.matching import (
     search_radius_mm,
 )
 from secondread.followup.pairing import Pairing, pair_calcifications
-from secondread.followup.registration.frame import PointsMm, ViewFrame, find_frame
-from secondread.followup.registration.register import Registration, register
+from secondread.followup.registration.frame import PointsMm, ViewFrame
+from secondread.followup.registration.register import Registration
 from secondread.geometry import Outline, PointPx, clamp_to_image
 
 PLACE_LOST = "the tissue around its place was not found again"
@@ -30,130 +30,154 @@ _LEAST_PAIRS = 3
 """Of fewer calcifications, a median diameter says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RegisteredPair:
-    """A current image, the prior's image of the view, and where the one lies on the other."""
+    """A current image, the prior's image of the view, and the registration of both."""
 
     image: ImageReading
-    other: ImageReading
+    prior_image: ImageReading
     registration: Registration
-    limits: UnitLimits
+    calcifications: Calcifications
+    """Those of the current image."""
+    prior_calcifications: Calcifications
 
-    def find_changes(self) -> tuple[FindingChange, ...]:
+    @classmethod
+    def from_images(
+        cls, image: ImageReading, prior_image: ImageReading, registration: Registration
+    ) -> "RegisteredPair":
+        """Collect the calcifications of both images."""
+        return cls(
+            image,
+            prior_image,
+            registration,
+            collect_calcifications(image, registration.current),
+            collect_calcifications(prior_image, registration.prior),
+        )
+
+    def select_calcifications(self, finding: Finding) -> Calcifications:
+        """Return the calcifications of a finding of the current image."""
+        return self.calcifications.select_findings([self.image.findings.index(finding)])
+
+    def locate_in_prior(self, finding: Finding) -> tuple[Outline, float]:
+        """Return where a current cluster is in the prior's image.
+
+        Returns
+        -------
+        Outline
+            Clamped to the prior's image.
+        float
+            Standard error of the place in mm, in each direction.
+        """
+        outline = self.registration.map_to_prior(finding.outline)
+        error_mm = self.registration.estimate_error(self.select_calcifications(finding).centers)
+        return _clamp(outline, self.registration.prior), round(error_mm, 2)
+
+    def find_changes(self, limits: UnitLimits) -> tuple[FindingChange, ...]:
         """Return one answer for each current cluster, and for each prior one that is missing."""
-        now = collect_calcifications(self.image, self.registration.current)
-        then = collect_calcifications(self.other, self.registration.prior)
-        old = find_clusters(self.other)
-        groups: list[MappedCluster] = []
-        unseen: list[MappedCluster] = []
+        prior_clusters = find_clusters(self.prior_image)
+        in_field: list[MappedCluster] = []
+        outside: list[MappedCluster] = []
         for number in find_clusters(self.image):
-            group = self._group(number, now)
-            seen = self.registration.prior_shows(group.calcifications.at)
-            (groups if seen else unseen).append(group)
-        matches = match_clusters(groups, then, old, self.registration.prior.area_mm2)
+            cluster = self._map_cluster(number)
+            shown = self.registration.prior_shows(cluster.calcifications.centers)
+            (in_field if shown else outside).append(cluster)
+        matches = match_clusters(
+            in_field,
+            self.prior_calcifications,
+            prior_clusters,
+            self.registration.prior.area_mm2,
+        )
         return (
-            *(self._of(one, then) for one in matches),
-            *(self._unseen(group) for group in unseen),
-            *self._missing(find_unmatched(old, matches), now, then),
+            *(self._describe_match(match, limits) for match in matches),
+            *(
+                FindingChange(ChangeKind.NOT_IN_FIELD, self._refer(cluster), ())
+                for cluster in outside
+            ),
+            *self._find_missing(find_unmatched(prior_clusters, matches), limits),
         )
 
-    def _group(self, number: int, now: Calcifications) -> MappedCluster:
-        spots = now.select_findings([number])
-        radius = search_radius_mm(self.registration.estimate_error(spots.at))
-        return MappedCluster(number, spots, self.registration.map_mm(spots.at), radius)
+    def _map_cluster(self, number: int) -> MappedCluster:
+        calcifications = self.calcifications.select_findings([number])
+        radius = search_radius_mm(self.registration.estimate_error(calcifications.centers))
+        mapped = self.registration.map_mm(calcifications.centers)
+        return MappedCluster(number, calcifications, mapped, radius)
 
-    def _of(self, one: Match, then: Calcifications) -> FindingChange:
-        finding = self.image.findings[one.cluster.finding]
-        error = round(self.registration.estimate_error(one.cluster.calcifications.at), 2)
-        place = _inside(self.registration.map_to_prior(finding.outline), self.registration.prior)
-        about = self.image.refer_to(finding)
-        if not one.prior:
-            return FindingChange(ChangeKind.NEW, about, (), place=place, error_mm=error)
+    def _refer(self, cluster: MappedCluster) -> FindingRef:
+        return self.image.refer_to(self.image.findings[cluster.finding])
+
+    def _describe_match(self, match: Match, limits: UnitLimits) -> FindingChange:
+        cluster = match.cluster
+        place, error_mm = self.locate_in_prior(self.image.findings[cluster.finding])
+        if not match.prior:
+            return FindingChange(
+                ChangeKind.NEW, self._refer(cluster), (), place=place, error_mm=error_mm
+            )
         pairing = pair_calcifications(
-            one.cluster.calcifications,
-            one.cluster.mapped,
-            then.select_findings(one.prior),
-            one.cluster.radius_mm,
+            cluster.calcifications,
+            cluster.mapped,
+            self.prior_calcifications.select_findings(match.prior),
+            cluster.radius_mm,
         )
-        measures = measure_cluster(pairing, self.limits)
+        measures = measure_cluster(pairing, limits)
         return FindingChange(
             # A part says nothing of the whole: what it lacks may be in the other part.
-            ChangeKind.UNCHANGED if one.is_part else measures.verdict,
-            about,
-            tuple(self.other.refer_to(self.other.findings[number]) for number in one.prior),
+            ChangeKind.UNCHANGED if match.is_part else measures.change,
+            self._refer(cluster),
+            tuple(self._refer_to_prior(number) for number in match.prior),
             measures.number,
             measures.extent_mm,
             measures.diameter_mm,
-            self._pairs_px(pairing),
+            self._pair_points(pairing),
             place,
-            error,
+            error_mm,
         )
 
-    def _unseen(self, group: MappedCluster) -> FindingChange:
-        finding = self.image.findings[group.finding]
-        return FindingChange(ChangeKind.NOT_IN_FIELD, self.image.refer_to(finding), ())
+    def _refer_to_prior(self, number: int) -> FindingRef:
+        return self.prior_image.refer_to(self.prior_image.findings[number])
 
-    def _missing(
-        self, old: Sequence[int], now: Calcifications, then: Calcifications
-    ) -> list[FindingChange]:
-        """Return what the prior showed and no current cluster is."""
-        found = []
-        for number in old:
-            finding = self.other.findings[number]
+    def _find_missing(self, unmatched: Sequence[int], limits: UnitLimits) -> list[FindingChange]:
+        """Return the clusters that the prior showed and no current cluster is."""
+        loose = self.calcifications.exclude_findings(find_clusters(self.image))
+        area_mm2 = self.registration.current.area_mm2
+        missing = []
+        for number in unmatched:
             # What was not shown then is not missed now.
-            if not finding.shown:
+            if not self.prior_image.findings[number].shown:
                 continue
-            spots = then.select_findings([number])
-            at = self.registration.unmap_mm(spots.at)
+            then = self.prior_calcifications.select_findings([number]).centers
+            if not self.registration.current_shows(then):
+                prior = (self._refer_to_prior(number),)
+                missing.append(FindingChange(ChangeKind.NOT_IN_FIELD, None, prior))
+                continue
+            at = self.registration.unmap_mm(then)
             radius = search_radius_mm(self.registration.estimate_error(at))
-            area = self.registration.current.area_mm2
-            seen = self.registration.current_shows(spots.at)
-            if seen and find_sparse(at, radius, now, find_clusters(self.image), area):
-                continue
-            found.append(self._absent(finding, at, now) if seen else self._outside(finding))
-        return found
+            if not find_sparse(at, radius, loose, area_mm2):
+                missing.append(self._describe_gone(number, at, loose, limits))
+        return missing
 
-    def _outside(self, finding: Finding) -> FindingChange:
-        return FindingChange(ChangeKind.NOT_IN_FIELD, None, (self.other.refer_to(finding),))
-
-    def _absent(self, finding: Finding, at: PointsMm, now: Calcifications) -> FindingChange:
-        """Return what is said of a prior cluster at whose place the current image shows none."""
-        about = (self.other.refer_to(finding),)
+    def _describe_gone(
+        self, number: int, at: PointsMm, loose: Calcifications, limits: UnitLimits
+    ) -> FindingChange:
+        """Return what became of a prior cluster whose place shows no cluster now."""
+        prior = (self._refer_to_prior(number),)
         if not self.registration.has_tissue_near(at):
-            return FindingChange(ChangeKind.NOT_COMPARABLE, None, about, why_not=PLACE_LOST)
-        left = find_at_place(at, now, find_clusters(self.image))
+            return FindingChange(ChangeKind.NOT_COMPARABLE, None, prior, why_not=PLACE_LOST)
+        outline = self.registration.map_to_current(self.prior_image.findings[number].outline)
         return FindingChange(
             ChangeKind.GONE,
             None,
-            about,
-            # All that reach the low threshold, in either exam: by that none is left.
-            self.limits.compare_numbers(len(left), len(at)),
-            place=_inside(
-                self.registration.map_to_current(finding.outline), self.registration.current
-            ),
+            prior,
+            # All that reach the low threshold count, in either exam: so that none is overlooked.
+            limits.compare_numbers(len(find_at_place(at, loose)), len(at)),
+            place=_clamp(outline, self.registration.current),
             error_mm=round(self.registration.estimate_error(at), 2),
         )
 
-    def _pairs_px(self, pairing: Pairing) -> tuple[tuple[PointPx, PointPx], ...]:
-        here = self.registration.current.to_px(pairing.current.at[pairing.pairs[:, 0]])
-        there = self.registration.prior.to_px(pairing.prior.at[pairing.pairs[:, 1]])
+    def _pair_points(self, pairing: Pairing) -> tuple[tuple[PointPx, PointPx], ...]:
+        current = pairing.current.centers[pairing.pairs[:, 0]]
+        prior = pairing.prior.centers[pairing.pairs[:, 1]]
+        here, there = self.registration.current.to_px(current), self.registration.prior.to_px(prior)
         return tuple(zip(here, there, strict=True))
-
-
-def locate_in_prior(
-    image: ImageReading, finding: Finding, other: ImageReading
-) -> tuple[Outline, float | None]:
-    """Return where a cluster lies in a prior's image, and its standard error in each direction.
-
-    The outline is empty where that is outside the image, and the error None without any place.
-    """
-    here, there = find_frame(image), find_frame(other)
-    if here is None or there is None:
-        return (), None
-    registration = register(here, there)
-    at = collect_calcifications(image, here).select_findings([image.findings.index(finding)]).at
-    place = _inside(registration.map_to_prior(finding.outline), there)
-    return place, round(registration.estimate_error(at), 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +189,8 @@ class ClusterMeasures:
     diameter_mm: MeasuredDifference | None
 
     @property
-    def verdict(self) -> ChangeKind:
-        """The word: of the number if that is beyond its limits, else of the sizes."""
+    def change(self) -> ChangeKind:
+        """By the number if that is beyond its limits, else by the sizes."""
         if self.number.direction:
             return ChangeKind.MORE if self.number.direction > 0 else ChangeKind.FEWER
         sizes = [d.direction for d in (self.extent_mm, self.diameter_mm) if d is not None]
@@ -178,11 +202,11 @@ class ClusterMeasures:
 def measure_cluster(pairing: Pairing, limits: UnitLimits) -> ClusterMeasures:
     """Measure one cluster in both exams, each calcification counted by one rule."""
     here, there = pairing.counted_current, pairing.counted_prior
-    now, then = _extent_mm(pairing.current.at[here]), _extent_mm(pairing.prior.at[there])
-    both = pairing.pairs
+    now, then = _extent_mm(pairing.current.centers[here]), _extent_mm(pairing.prior.centers[there])
+    pairs = pairing.pairs
     diameters = [
-        float(np.median(spots.diameter_mm[both[:, side]])) if len(both) >= _LEAST_PAIRS else 0.0
-        for side, spots in enumerate((pairing.current, pairing.prior))
+        float(np.median(exam.diameter_mm[pairs[:, side]])) if len(pairs) >= _LEAST_PAIRS else 0.0
+        for side, exam in enumerate((pairing.current, pairing.prior))
     ]
     return ClusterMeasures(
         limits.compare_numbers(int(here.sum()), int(there.sum())),
@@ -191,9 +215,9 @@ def measure_cluster(pairing: Pairing, limits: UnitLimits) -> ClusterMeasures:
     )
 
 
-def _extent_mm(at: PointsMm) -> float:
-    return float(pdist(at).max()) if len(at) > 1 else 0.0
+def _extent_mm(points: PointsMm) -> float:
+    return float(pdist(points).max()) if len(points) > 1 else 0.0
 
 
-def _inside(outline: Outline, frame: ViewFrame) -> Outline:
+def _clamp(outline: Outline, frame: ViewFrame) -> Outline:
     return tuple(clamp_to_image(point, frame.rows, frame.columns) for point in outline)

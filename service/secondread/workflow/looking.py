@@ -5,6 +5,7 @@ from pathlib import Path
 
 from secondread import log
 from secondread.findings.finding import StudyReading
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.recheck import RecheckedFinding, ScoreFile, recheck_priors, score_files
 
 _log = log.get_logger(__name__)
@@ -27,7 +28,7 @@ def recheck_and_log(
     scores_at
         The detector.
     """
-    found = recheck_priors(reading, priors, score_files(scores_at, files))
+    found = recheck_priors(compare_with_priors(reading, priors), score_files(scores_at, files))
     for one in found:
         _log.info(
             "looked_again",

@@ -12,6 +12,7 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection
 from secondread.detect.marks import Detection
 from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up, mark_not_compared
 from secondread.followup.recheck import RecheckedFinding
 from secondread.followup.reported_priors import add_reported_priors
@@ -106,8 +107,9 @@ def compare_safely(reading: StudyReading, priors: PriorReadings) -> StudyReading
     if not known:
         return mark_not_compared(follow_up(reading, ()), priors.given_up)
     try:
+        comparisons = compare_with_priors(reading, priors.read)
         return add_reported_priors(
-            follow_up(reading, priors.read, priors.rechecks), priors.reported
+            follow_up(reading, comparisons, priors.rechecks), priors.reported
         )
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
         _log.error(

@@ -23,11 +23,8 @@ from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.findings_json import encode_image
 from secondread.followup.comparison import find_doubts
 from secondread.followup.comparison_json import encode_comparison, encode_view_pair
-from secondread.followup.follow_up import follow_up
-from secondread.followup.recheck import RecheckedFinding
-from secondread.followup.registration.frame import find_frame
-from secondread.followup.registration.register import register
-from secondread.offline import InputFiles, OfflineReader
+from secondread.followup.view_changes import RegisteredPair
+from secondread.offline import OfflineReader
 from secondread.report.pages.breast_panel import DrawnImage
 from secondread.report.pages.compared_marks import describe_change
 from secondread.report.pages.comparison_page import draw_comparison_page, make_blink_pair
@@ -112,22 +109,20 @@ def _compare_exams(
     if current_uid == prior_uid:
         raise SettingsError(f"{current} and {prior} are of one study")
     inputs = offline.gather_files([current, prior])
-    earlier = offline.describe_earlier_study(inputs, prior_uid)
+    earlier = inputs.describe_study(prior_uid)
     plan = offline.ReadingPlan((current_uid,), {current_uid: (earlier,)})
     with (
         TemporaryDirectory() as work,
-        open_offline_reader(detect, Path(work), check_gate_names(gates)) as reader,
+        open_offline_reader(inputs, plan, detect, Path(work), check_gate_names(gates)) as reader,
         make_progress_bar() as bar,
     ):
-        task = bar.add_task("reading", total=sum(len(s) for s in inputs.studies.values()))
-        readings = offline.read_studies(
-            inputs, plan, reader, lambda text: bar.update(task, advance=1, description=text)
-        )
+        task = bar.add_task("reading", total=len(inputs.paths))
+        readings = reader.read_studies(lambda text: bar.update(task, advance=1, description=text))
         bar.update(task, description="comparing")
         prior_reading = readings[prior_uid]
-        rechecks = offline.recheck_study(readings[current_uid], [prior_reading], inputs, reader)
-        reading = _follow_up(readings[current_uid], prior_reading, rechecks, out)
-        pages = _draw_pages(reading, prior_reading, inputs, reader, out)
+        reading, (comparison,) = reader.compare(readings[current_uid], [prior_reading])
+        _write_document(reading, prior_reading, out)
+        pages = _draw_pages(reading, comparison.pairs, reader, out)
     _print(reading, pages)
     for doubt in find_doubts(readings[current_uid], prior_reading):
         Console().print(f"  beware: {doubt}", style="yellow", highlight=False)
@@ -140,69 +135,52 @@ def _find_study(path: Path) -> str:
     return studies[0]
 
 
-def _follow_up(
-    reading: StudyReading, prior: StudyReading, rechecks: Sequence[RecheckedFinding], out: Path
-) -> StudyReading:
-    """Compare, write comparison.json, and return the reading with what follow-up says."""
-    followed = follow_up(reading, [prior], rechecks)
+def _write_document(reading: StudyReading, prior: StudyReading, out: Path) -> None:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "node_version": __version__,
-        "model": asdict(followed.model),
-        "study_uid": followed.study_uid,
-        **encode_comparison(followed.comparisons[0]),
+        "model": asdict(reading.model),
+        "study_uid": reading.study_uid,
+        **encode_comparison(reading.comparisons[0]),
         "doubts": list(find_doubts(reading, prior)),
-        "seen_in_both_views": [encode_view_pair(pair) for pair in followed.view_pairs],
-        "images": [encode_image(image) for image in (*followed.images, *prior.images)],
+        "seen_in_both_views": [encode_view_pair(pair) for pair in reading.view_pairs],
+        "images": [encode_image(image) for image in (*reading.images, *prior.images)],
     }
     path = out / "comparison.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return followed
 
 
 def _draw_pages(
-    reading: StudyReading,
-    prior: StudyReading,
-    inputs: InputFiles,
-    reader: OfflineReader,
-    out: Path,
+    reading: StudyReading, pairs: Sequence[RegisteredPair], reader: OfflineReader, out: Path
 ) -> list[Path]:
-    comparison = reading.comparisons[0]
-    prior_images = {image.mammogram.sop_instance_uid: image for image in prior.images}
     pages: list[Path] = []
     for image in reading.images:
-        uid = image.mammogram.sop_instance_uid
-        views = [v for v in comparison.views if v.sop_instance_uid == uid and not v.why_not]
-        for number, view in enumerate(views):
-            prior_image = prior_images[view.prior_sop_instance_uid or ""]
-            drawn = _load_image(image, "Current", inputs, reader)
-            drawn_prior = _load_image(prior_image, "Prior", inputs, reader)
+        own = [pair for pair in pairs if pair.image.label == image.label]
+        for number, pair in enumerate(own):
+            drawn = _load_image(image, "Current", reader)
+            prior = _load_image(pair.prior_image, "Prior", reader)
             stem = image.label + (f"-{number + 1}" if number else "")
             pages.append(out / f"{stem}.png")
-            draw_comparison_page(drawn, drawn_prior, comparison).save(pages[-1])
-            _write_blink_pictures(drawn, drawn_prior, out / f"{stem}-blink")
+            draw_comparison_page(drawn, prior, reading.comparisons[0]).save(pages[-1])
+            _write_blink_pictures(pair, drawn, prior, out / f"{stem}-blink")
     return pages
 
 
-def _write_blink_pictures(drawn: DrawnImage, prior: DrawnImage, stem: Path) -> None:
+def _write_blink_pictures(
+    pair: RegisteredPair, drawn: DrawnImage, prior: DrawnImage, stem: Path
+) -> None:
     """Write a view and its prior, aligned, as two pictures and as an animation of both."""
-    frame, prior_frame = find_frame(drawn.image), find_frame(prior.image)
-    if frame is None or prior_frame is None:
-        return
-    registration = register(frame, prior_frame)
-    current, before = make_blink_pair(drawn.display, prior.display, registration)
+    current, before = make_blink_pair(drawn.display, prior.display, pair.registration)
     current.save(f"{stem}-current.png")
     before.save(f"{stem}-prior.png")
     current.save(f"{stem}.gif", save_all=True, append_images=[before], duration=700, loop=0)
 
 
-def _load_image(
-    image: ImageReading, title: str, inputs: InputFiles, reader: OfflineReader
-) -> DrawnImage:
+def _load_image(image: ImageReading, title: str, reader: OfflineReader) -> DrawnImage:
     header = image.mammogram
     day = f" {header.study_date:%Y-%m-%d}" if header.study_date else ""
     unit = " ".join(part for part in (header.manufacturer, header.model) if part)
-    display = offline.load_display_array(inputs, header.study_uid, header.sop_instance_uid, reader)
+    display = reader.load_display(header.sop_instance_uid)
     return DrawnImage(image, display, f"{title}{day}   {unit}".strip())
 
 

@@ -119,7 +119,7 @@ def make_hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
         It holds no mammogram that can be used.
     """
     inputs = offline.gather_files([real])
-    paths = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
+    paths = inputs.paths
     usable = sorted(paths[uid] for uid, m in inputs.mammograms.items() if _is_usable(m))
     if not usable:
         raise InputError(f"{real}: no lossless For Presentation mammogram with a pixel spacing")

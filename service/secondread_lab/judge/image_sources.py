@@ -142,7 +142,7 @@ def read_folder_set(
     """
     inputs = offline.gather_files(paths)
     rows, lines = _group_by_image(truths)
-    paths_by_uid = {uid: path for study in inputs.studies.values() for uid, path in study.items()}
+    paths_by_uid = inputs.paths
     cases = tuple(
         FileSource(paths_by_uid[uid], uid, rows[uid])
         for uid in sorted(set(paths_by_uid) & set(rows))

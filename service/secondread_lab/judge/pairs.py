@@ -273,5 +273,5 @@ def compare_with_recheck(
     if look is None:
         return comparison
     views = {str(get_dataset(view).SOPInstanceUID): view for view in pair.select_exam("prior")}
-    looks = recheck_priors(current, [prior], lambda uid, at: look(views[uid], at))
+    looks = recheck_priors([comparison], lambda uid, at: look(views[uid], at))
     return apply_rechecks(comparison, current, looks)

@@ -257,7 +257,7 @@ def test_findings_and_priors_say_what_the_comparison_found() -> None:
     known = PriorStudy("1.2.2", None, compared=False, reason=Reason.NO_COMPARISON)
     current = replace(current, priors=(known,), reasons=(Reason.NO_COMPARISON,))
 
-    done = follow_up(current, [reading((THEN, []))])
+    done = follow_up(current, compare_with_priors(current, [reading((THEN, []))]))
 
     assert done.images[0].shown_findings[0].change is Change.NEW
     assert done.priors == (PriorStudy("1.2.2", None, compared=True, reason=None),)
@@ -283,6 +283,7 @@ def test_where_the_nearest_prior_does_not_show_the_place_the_next_one_is_asked()
     shallow = replace(THEN, nipple_mm=(62.0, 110.0), turn_deg=0.0)
     oldest = replace(THEN, study="1.2.1", date="20230105")
 
-    done = follow_up(reading((NOW, deep)), [reading((shallow, [])), reading((oldest, deep))])
+    now, priors = reading((NOW, deep)), [reading((shallow, [])), reading((oldest, deep))]
+    done = follow_up(now, compare_with_priors(now, priors))
 
     assert done.images[0].shown_findings[0].change is Change.UNCHANGED

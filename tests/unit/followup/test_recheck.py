@@ -70,8 +70,8 @@ def changes(
     ask: ScoreImage, now: StudyReading | None = None, prior: StudyReading = PRIOR
 ) -> tuple[FindingChange, ...]:
     now = now or reading((NOW, HERE))
-    looks = recheck_priors(now, [prior], ask)
-    return apply_rechecks(compare_with_priors(now, [prior])[0], now, looks).changes
+    comparisons = compare_with_priors(now, [prior])
+    return apply_rechecks(comparisons[0], now, recheck_priors(comparisons, ask)).changes
 
 
 def change(ask: ScoreImage) -> FindingChange:
@@ -345,7 +345,7 @@ def test_a_look_at_another_finding_of_the_name_does_not_count(
     monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     now = reading((NOW, HERE))
-    looks = recheck_priors(now, [PRIOR], scored(HERE))
+    looks = recheck_priors(compare_with_priors(now, [PRIOR]), scored(HERE))
     (image,) = now.images
     (finding,) = image.findings
     if what == "method":
@@ -374,9 +374,10 @@ def test_where_the_look_broke_what_is_new_says_so() -> None:
 
 def test_the_findings_of_the_study_have_the_word_of_the_second_look() -> None:
     now = reading((NOW, HERE))
-    looks = recheck_priors(now, [PRIOR], scored(HERE))
+    comparisons = compare_with_priors(now, [PRIOR])
+    looks = recheck_priors(comparisons, scored(HERE))
 
-    done = follow_up(now, [PRIOR], looks)
+    done = follow_up(now, comparisons, looks)
 
     (finding,) = done.images[0].findings
     assert finding.change is not None
@@ -416,7 +417,7 @@ def test_a_comparison_document_says_what_was_looked_at_and_nothing_where_nobody_
 
     now = reading((NOW, HERE))
     (plain,) = compare_with_priors(now, [PRIOR])
-    looks = recheck_priors(now, [PRIOR], scored(HERE))
+    looks = recheck_priors([plain], scored(HERE))
 
     assert document(plain) is None
     told = document(apply_rechecks(plain, now, looks))

@@ -13,6 +13,7 @@ from secondread.findings.finding import (
     StatedOperatingPoint,
     StudyReading,
 )
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up
 from secondread.reasons import ImageStatus, Outcome, Reason
 from tests.unit.followup.breasts import MODEL, Lie, Spot, group, reading
@@ -86,7 +87,7 @@ def _followed() -> StudyReading:
     then = _read(
         PRIOR, "20250105", (View.CC, PRIOR_CLUSTER + GONE_CLUSTER), (View.MLO, PRIOR_CLUSTER)
     )
-    return replace(follow_up(now, [then]), outcome=Outcome.FINDINGS)
+    return replace(follow_up(now, compare_with_priors(now, [then])), outcome=Outcome.FINDINGS)
 
 
 def make_followed_study() -> tuple[StudyReading, dict[str, Dataset]]:

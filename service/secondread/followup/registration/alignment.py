@@ -27,18 +27,23 @@ BLOCK_MM = 24.0
 """Width of the blocks of tissue that are found again."""
 
 _BLOCK_STEP_MM = 10.0
-_LEAST_CORRELATION, _LEAST_MARGIN = 0.35, 0.04
-_MOST_STRETCH = 0.24  # an affine map that stretches or turns more is no repositioning
-_LEAST_OVERLAP = 0.5
+_LEAST_TISSUE = 0.8  # share of a block's pixels
+# A block counts as found where its best correlation is clear of all others but those next to it.
+_LEAST_CORRELATION, _LEAST_MARGIN, _NEXT_TO_PEAK = 0.35, 0.04, 3
+_MOST_STRETCH = 0.24  # no repositioning stretches or turns a breast more than this
+_LEAST_OVERLAP, _LEAST_PIXELS = 0.5, 100
+_HALF_PIXEL = np.full(2, 0.5)
 
 
 def render_contrast(frame: ViewFrame) -> ContrastPicture:
     """Return the overview of an image in its frame's orientation."""
     picture = frame.picture()
     size = (round(frame.width_mm / PITCH_MM), round(frame.height_mm / PITCH_MM))
-    same = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    # By nearest neighbours, because between tissue and the 0 outside linear values mean nothing.
     outside = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST) == 0
-    contrast = same.astype(np.float32) - NEUTRAL
+    contrast = resized.astype(np.float32) - NEUTRAL
+    # Neutral before the blur, so that it brings no edge from outside into the breast.
     contrast[outside] = 0.0
     return np.where(outside, np.float32(np.nan), cv2.GaussianBlur(contrast, (0, 0), 0.8))
 
@@ -54,72 +59,75 @@ def is_plausible(affine: Affine) -> bool:
 
 
 def align(now: ContrastPicture, then: ContrastPicture, start: Affine) -> tuple[Affine, float]:
-    """Return the affine map, from a start, that correlates the pictures best, and how well."""
-    best, affine = _correlation(now, then, start), start
+    """Return the affine map, from a start, that correlates the pictures best, and how well.
+
+    At half the resolution first: in the coarser picture the search finds its way from farther.
+    """
+    best, affine = _correlate(now, then, start), start
     for factor in (2, 1):
-        found = _enhanced(_reduced(now, factor), _reduced(then, factor), affine, PITCH_MM * factor)
-        if found is None or not is_plausible(found):
+        fitted = _fit_affine(_reduce(now, factor), _reduce(then, factor), affine, PITCH_MM * factor)
+        if fitted is None or not is_plausible(fitted):
             break
-        correlation = _correlation(now, then, found)
+        correlation = _correlate(now, then, fitted)
         if correlation <= best:
             break
-        best, affine = correlation, found
+        best, affine = correlation, fitted
     return affine, best
 
 
-def _enhanced(
+def _fit_affine(
     now: ContrastPicture, then: ContrastPicture, start: Affine, pitch_mm: float
 ) -> Affine | None:
-    matrix = _in_pixels(start, pitch_mm).astype(np.float32)
+    matrix = _to_pixels(start, pitch_mm).astype(np.float32)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     inside = np.isfinite(then).astype(np.uint8)
     try:
-        _, found = cv2.findTransformECC(
+        _, fitted = cv2.findTransformECC(
             np.nan_to_num(now), np.nan_to_num(then), matrix, cv2.MOTION_AFFINE, criteria, inside, 3
         )
     except cv2.error:  # raised where it does not converge
         return None
-    return _in_mm(np.asarray(found, np.float64), pitch_mm)
+    return _to_mm(np.asarray(fitted, np.float64), pitch_mm)
 
 
-def _in_pixels(affine: Affine, pitch_mm: float) -> Affine:
-    # The centre of the first pixel is half a pixel from the frame's corner, in both pictures.
-    shift = affine[:, 2] / pitch_mm + affine[:, :2] @ _HALF - _HALF
+def _to_pixels(affine: Affine, pitch_mm: float) -> Affine:
+    # OpenCV counts from the centre of the first pixel, which is half a pixel from the frame's
+    # corner in both pictures. So pixel p is at p + 1/2 in the frame, and the map of the frame,
+    # A (p + 1/2) + t, is pixel A p + (t + A 1/2 - 1/2).
+    shift = affine[:, 2] / pitch_mm + affine[:, :2] @ _HALF_PIXEL - _HALF_PIXEL
     return np.column_stack([affine[:, :2], shift])
 
 
-def _in_mm(matrix: Affine, pitch_mm: float) -> Affine:
-    shift = (matrix[:, 2] - matrix[:, :2] @ _HALF + _HALF) * pitch_mm
+def _to_mm(matrix: Affine, pitch_mm: float) -> Affine:
+    shift = (matrix[:, 2] - matrix[:, :2] @ _HALF_PIXEL + _HALF_PIXEL) * pitch_mm
     return np.column_stack([matrix[:, :2], shift])
 
 
-_HALF = np.full(2, 0.5)
-
-
-def _reduced(picture: ContrastPicture, factor: int) -> ContrastPicture:
+def _reduce(picture: ContrastPicture, factor: int) -> ContrastPicture:
     if factor == 1:
         return picture
     # A whole number of blocks, so that the pixels of the small picture keep their places.
     rows, columns = (length - length % factor for length in picture.shape)
     part = picture[:rows, :columns]
     size = (columns // factor, rows // factor)
+    # The mean of what is known in a block: its sum with 0 for the rest, by the share that is known.
     inside = np.isfinite(part).astype(np.float32)
     weight = cv2.resize(inside, size, interpolation=cv2.INTER_AREA)
     value = cv2.resize(np.nan_to_num(part), size, interpolation=cv2.INTER_AREA)
     return np.where(weight > 0.5, value / np.maximum(weight, 0.5), np.float32(np.nan))
 
 
-def _correlation(now: ContrastPicture, then: ContrastPicture, affine: Affine) -> float:
+def _correlate(now: ContrastPicture, then: ContrastPicture, affine: Affine) -> float:
     moved = cv2.warpAffine(
         then,
-        _in_pixels(affine, PITCH_MM),
+        _to_pixels(affine, PITCH_MM),
         (now.shape[1], now.shape[0]),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderValue=float("nan"),
     )
     known = np.isfinite(now)
     both = known & np.isfinite(moved)
-    if np.count_nonzero(both) < max(_LEAST_OVERLAP * np.count_nonzero(known), 100):
+    if np.count_nonzero(both) < max(_LEAST_OVERLAP * np.count_nonzero(known), _LEAST_PIXELS):
         return 0.0
     return float(np.corrcoef(now[both], moved[both])[0, 1])
 
@@ -131,7 +139,7 @@ class MatchedBlocks:
     centers: PointsMm
     """Their centres, in the current frame."""
     shifts: PointsMm
-    """How far off each was, in mm of the current frame."""
+    """How far the rough map misses each, in mm of the current frame."""
     tried: int
     """How many blocks were looked for."""
 
@@ -149,34 +157,37 @@ def match_blocks(
     now, then
         The pictures.
     rough
-        From the current frame to the prior's, as far as known.
+        The map so far, from the current frame to the prior's.
     search_mm
-        How far off that may be.
+        How much that may miss.
     """
-    moved = _moved(then, now.shape, rough)
+    moved = _warp(then, now.shape, rough)
     half, reach = round(BLOCK_MM / 2 / PITCH_MM), round(search_mm / PITCH_MM)
     padded = cv2.copyMakeBorder(moved, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     filled = np.nan_to_num(now)
-    at: list[tuple[float, float]] = []
-    shift: list[tuple[float, float]] = []
-    centers = _centers(now, half)
-    for row, column in centers:
+    centers: list[tuple[float, float]] = []
+    shifts: list[tuple[float, float]] = []
+    blocks = _place_blocks(now, half)
+    for row, column in blocks:
         block = filled[row - half : row + half + 1, column - half : column + half + 1]
+        # With the padding, the area that reaches as far beyond the block on all sides begins at
+        # the block's own first row and column.
         size = 2 * (half + reach) + 1
         area = padded[row - half : row - half + size, column - half : column - half + size]
         scores = cv2.matchTemplate(area, block, cv2.TM_CCOEFF_NORMED)
-        peak = _peak(np.asarray(scores, np.float32))
+        peak = _find_peak(np.asarray(scores, np.float32))
         if peak is not None:
-            at.append(((column + 0.5) * PITCH_MM, (row + 0.5) * PITCH_MM))
-            shift.append(((peak[0] - reach) * PITCH_MM, (peak[1] - reach) * PITCH_MM))
+            centers.append(((column + 0.5) * PITCH_MM, (row + 0.5) * PITCH_MM))
+            # The middle of the scores is where the rough map puts the block.
+            shifts.append(((peak[0] - reach) * PITCH_MM, (peak[1] - reach) * PITCH_MM))
     return MatchedBlocks(
-        np.array(at, np.float64).reshape(-1, 2),
-        np.array(shift, np.float64).reshape(-1, 2),
-        len(centers),
+        np.array(centers, np.float64).reshape(-1, 2),
+        np.array(shifts, np.float64).reshape(-1, 2),
+        len(blocks),
     )
 
 
-def _moved(
+def _warp(
     then: ContrastPicture, shape: tuple[int, ...], rough: Callable[[PointsMm], PointsMm]
 ) -> ContrastPicture:
     """Return the prior picture as the current image would show it; 0 where it does not."""
@@ -186,7 +197,7 @@ def _moved(
     return np.asarray(cv2.remap(np.nan_to_num(then), column, row, cv2.INTER_LINEAR))
 
 
-def _centers(now: ContrastPicture, half: int) -> list[tuple[int, int]]:
+def _place_blocks(now: ContrastPicture, half: int) -> list[tuple[int, int]]:
     """Return rows and columns of the centres of the blocks that are nearly all tissue."""
     step, size = round(_BLOCK_STEP_MM / PITCH_MM), 2 * half + 1
     share = cv2.blur(np.isfinite(now).astype(np.float32), (size, size))
@@ -195,11 +206,11 @@ def _centers(now: ContrastPicture, half: int) -> list[tuple[int, int]]:
         (row, column)
         for row in range(half, rows - half, step)
         for column in range(half, columns - half, step)
-        if share[row, column] >= 0.8
+        if share[row, column] >= _LEAST_TISSUE
     ]
 
 
-def _peak(scores: ContrastPicture) -> tuple[float, float] | None:
+def _find_peak(scores: ContrastPicture) -> tuple[float, float] | None:
     """Return column and row of a clear maximum, to a fraction of a pixel."""
     row, column = (int(i) for i in np.unravel_index(int(scores.argmax()), scores.shape))
     best = float(scores[row, column])
@@ -207,17 +218,20 @@ def _peak(scores: ContrastPicture) -> tuple[float, float] | None:
     if best < _LEAST_CORRELATION or not inside:
         return None
     others = scores.copy()
-    others[max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4] = -1
+    top, left = max(row - _NEXT_TO_PEAK, 0), max(column - _NEXT_TO_PEAK, 0)
+    others[top : row + _NEXT_TO_PEAK + 1, left : column + _NEXT_TO_PEAK + 1] = -1
     if best - float(others.max()) < _LEAST_MARGIN:
         return None
     return (
-        column + _vertex(scores[row, column - 1 : column + 2]),
-        row + _vertex(scores[row - 1 : row + 2, column]),
+        column + _find_vertex(scores[row, column - 1 : column + 2]),
+        row + _find_vertex(scores[row - 1 : row + 2, column]),
     )
 
 
-def _vertex(three: ContrastPicture) -> float:
+def _find_vertex(three: ContrastPicture) -> float:
     """Return where the parabola through three values has its vertex, from the middle one."""
     below, middle, above = (float(value) for value in three)
+    # Through (-1, below), (0, middle) and (1, above): half the curve is the coefficient of x^2,
+    # and half of (above - below) that of x.
     curve = below - 2 * middle + above
     return 0.0 if curve >= 0 else float(np.clip(0.5 * (below - above) / curve, -0.5, 0.5))

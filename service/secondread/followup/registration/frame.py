@@ -12,10 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from secondread.assemble.mammogram import Mammogram
 from secondread.detect.anatomy import Anatomy, OverviewPixels
 from secondread.detect.landmarks import trace_skin
-from secondread.detect.marks import Breast
 from secondread.findings.finding import ImageReading
 from secondread.geometry import PointPx, SpacingMm
 
@@ -28,7 +26,7 @@ NIPPLE_SEEN_MM = 6.0
 
 @dataclass(frozen=True, slots=True)
 class ViewFrame:
-    """One image's landmarks, and the way between its pixels and the frame."""
+    """One image's landmarks, and the conversion between its pixels and the frame."""
 
     rows: int
     columns: int
@@ -104,7 +102,7 @@ class ViewFrame:
     def depth_inside(self, points: PointsMm) -> npt.NDArray[np.float64]:
         """Return how far inside the breast in the image points are, in mm; negative outside.
 
-        The image's borders count as the breast's where it runs along them.
+        Where the breast runs along the image's border, that counts as the breast's own.
         """
         outline = self.outline().astype(np.float32)
         return np.array(
@@ -117,18 +115,11 @@ def find_frame(image: ImageReading) -> ViewFrame | None:
     breast, mammogram = image.breast, image.mammogram
     if breast is None or breast.anatomy is None or mammogram.spacing is None:
         return None
-    return view_frame(mammogram, breast, breast.anatomy, mammogram.spacing)
-
-
-def view_frame(
-    mammogram: Mammogram, breast: Breast, anatomy: Anatomy, spacing: SpacingMm
-) -> ViewFrame:
-    """Return the frame of an image."""
     return ViewFrame(
         mammogram.rows,
         mammogram.columns,
-        spacing,
+        mammogram.spacing,
         mirrored=breast.chest_wall_side == "right",
         upside_down=mammogram.is_upside_down,
-        anatomy=anatomy,
+        anatomy=breast.anatomy,
     )

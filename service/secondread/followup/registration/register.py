@@ -1,13 +1,13 @@
-"""Where a point of the current image lies in the prior image of the same view.
+"""Where a point of the current image is in the prior image of the same view.
 
-Landmarks first (skin and nipple: a similarity), then the pictures themselves: `alignment`. A
-pair that shows too little of the same tissue is compared by its landmarks alone, with the error
-that this has.
+Landmarks first (`landmark_fit`: skin and nipple, a similarity), then the pictures themselves
+(`alignment`: an affine map and the shifts of blocks of tissue; `bend`: a smooth bend through
+these). A pair that shows too little of the same tissue is compared by its landmarks alone, with
+the error that this has.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,9 @@ from secondread.detect.breast import FRAME_MM
 from secondread.followup.registration.alignment import (
     BLOCK_MM,
     Affine,
+    ContrastPicture,
     align,
     apply_affine,
-    is_plausible,
     match_blocks,
     render_contrast,
 )
@@ -30,6 +30,7 @@ from secondread.followup.registration.bend import (
     make_nodes,
 )
 from secondread.followup.registration.frame import PointsMm, ViewFrame
+from secondread.followup.registration.landmark_fit import fit_landmarks, measure_skin_distance
 from secondread.geometry import PointPx
 
 UNALIGNED_MM = 8.5
@@ -49,6 +50,7 @@ _LEAST_BLOCKS = 8
 _NO_SUPPORT, _FULL_SUPPORT = 0.50, 0.75
 # A place is known less well the farther the nearest block that was found again is.
 _NEAR_MM, _ERROR_PER_MM = 15.0, 0.25
+_UNMAP_ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +68,7 @@ class Registration:
     anchors: PointsMm
     """Centres of the blocks of tissue that were found again, in the current frame."""
     support: float
-    """Share of the blocks that were."""
+    """Share of the blocks that were found again."""
 
     @property
     def is_aligned(self) -> bool:
@@ -87,8 +89,9 @@ class Registration:
         """Return points of the prior view's frame in the current's."""
         back = np.linalg.inv(self.affine[:, :2])
         at = (points - self.affine[:, 2]) @ back.T
-        # The bend is small and smooth, so that this contracts fast.
-        for _ in range(10):
+        # The bend has no inverse in closed form. It is small and smooth, so that correcting a
+        # guess by what it misses the target by contracts fast.
+        for _ in range(_UNMAP_ROUNDS):
             at = at - (self.map_mm(at) - points) @ back.T
         return np.asarray(at, np.float64)
 
@@ -113,7 +116,7 @@ class Registration:
     def has_tissue_near(self, points: PointsMm) -> bool:
         """Whether the tissue around these points of the current frame was found in the prior.
 
-        Where it was not, that nothing is seen at the place says little: it may be another place.
+        Where it was not, the mapped place may be another one, and what it shows proves little.
         """
         return self.is_aligned and self._from_anchors_mm(points) <= BLOCK_MM
 
@@ -132,113 +135,61 @@ class Registration:
 
 
 def _shows(frame: ViewFrame, points: PointsMm, error_mm: float) -> bool:
-    # Near the border of what an image shows, a place may have been just outside, and marks are
-    # not looked for: half of the points must be inside by as much, within reason.
+    # Near the border of what an image shows, a place may have been just outside, and the detector
+    # looks for no marks: half of the points must be inside by as much, within reason.
     least = FRAME_MM + min(error_mm, 3.0) / 2
     return bool(np.median(frame.depth_inside(points)) > least)
 
 
 def register(current: ViewFrame, prior: ViewFrame) -> Registration:
-    """Find the map from the current image to the prior image of the same view.
-
-    The last ones are remembered: comparison, second look and pictures ask for the same.
-    """
-    return _registered(current, prior)
-
-
-@lru_cache(maxsize=16)
-def _registered(current: ViewFrame, prior: ViewFrame) -> Registration:
+    """Find the map from the current image to the prior image of the same view."""
     now, then = render_contrast(current), render_contrast(prior)
-    starts = _starts(current, prior)
+    starts = fit_landmarks(current, prior)
     affine, correlation = max(
-        (align(now, then, start) for start in starts), key=lambda found: found[1]
+        (align(now, then, start) for start in starts), key=lambda aligned: aligned[1]
     )
-    by_landmarks = _by_landmarks(current, prior, starts[0])
+    by_landmarks = _register_landmarks(current, prior, starts[0])
     if correlation < _LEAST_CORRELATION:
         return by_landmarks
-    found = replace(by_landmarks, affine=affine)
+    registration = replace(by_landmarks, affine=affine)
     for search_mm in _SEARCH_MM:
-        refined = _refined(found, now, then, search_mm)
+        refined = _refine(registration, now, then, search_mm)
         if refined is None:
             return by_landmarks
-        found = refined
-    return found if found.support > _NO_SUPPORT else by_landmarks
+        registration = refined
+    return registration if registration.support > _NO_SUPPORT else by_landmarks
 
 
-def _by_landmarks(current: ViewFrame, prior: ViewFrame, affine: Affine) -> Registration:
+def _register_landmarks(current: ViewFrame, prior: ViewFrame, affine: Affine) -> Registration:
     """Return the map that landmarks alone give; its error grows with what they leave apart."""
-    skin, other = current.skin(), prior.skin()
-    apart = WORST_ERROR_MM
-    if len(skin) and len(other):
-        distance, _ = cKDTree(other).query(apply_affine(skin, affine))
-        apart = float(np.mean(distance))
+    apart = measure_skin_distance(current, prior, affine)
+    error = float(np.hypot(UNALIGNED_MM, WORST_ERROR_MM if apart is None else apart))
     bend = np.zeros(make_nodes(current).shape, np.float32)
-    error = float(np.hypot(UNALIGNED_MM, apart))
     return Registration(current, prior, affine, bend, error, np.empty((0, 2)), 0.0)
 
 
-def _starts(current: ViewFrame, prior: ViewFrame) -> list[Affine]:
-    """Return first guesses, the best first: skin on skin, nipple on nipple."""
-    here, there = current.nipple(), prior.nipple()
-    shift = np.zeros(2) if here is None or there is None else (there[0] - here[0])[0]
-    plain = np.column_stack([np.eye(2), shift])
-    skin = _skin_on_skin(current.skin(), prior.skin(), plain)
-    return [plain] if skin is None else [skin, plain]
-
-
-def _skin_on_skin(current: PointsMm, prior: PointsMm, start: Affine) -> Affine | None:
-    """Return the similarity that lays one skin line on the other (iterated closest points)."""
-    if min(len(current), len(prior)) < 40:
-        return None
-    tree = cKDTree(prior)
-    affine = start
-    for _ in range(15):
-        distance, nearest = tree.query(apply_affine(current, affine))
-        near = distance <= np.quantile(distance, 0.85)
-        affine = _similarity(current[near], prior[np.asarray(nearest)[near]])
-        if not is_plausible(affine):
-            return None
-    return affine
-
-
-def _similarity(source: PointsMm, target: PointsMm) -> Affine:
-    """Return the least-squares similarity of pairs of points (Umeyama 1991)."""
-    a, b = source - source.mean(axis=0), target - target.mean(axis=0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1.0, np.sign(np.linalg.det(u @ vt))])
-    turn = u @ np.diag(sign) @ vt
-    scale = float((s * sign).sum() / max((a**2).sum(), 1e-9))
-    shift = target.mean(axis=0) - scale * turn @ source.mean(axis=0)
-    return np.column_stack([scale * turn, shift])
-
-
-def _refined(
-    rough: Registration,
-    now: npt.NDArray[np.float32],
-    then: npt.NDArray[np.float32],
-    search_mm: float,
+def _refine(
+    rough: Registration, now: ContrastPicture, then: ContrastPicture, search_mm: float
 ) -> Registration | None:
-    """Return the map with the bend that blocks of tissue ask for; None where too few are found."""
+    """Return the map with the bend that blocks of tissue ask for; None where too few match."""
     blocks = match_blocks(now, then, rough.map_mm, search_mm)
     if len(blocks.centers) < _LEAST_BLOCKS:
         return None
-    # A shift of the moved picture is one of the current frame; the affine map turns it.
+    # What is to be fitted is all that the affine map misses: the bend so far, and the shift of
+    # the block. The shift was measured in the prior as the current image would show it, so it is
+    # one of the current frame, and the affine map turns it into the prior's.
     total = (
         rough.map_mm(blocks.centers)
         - apply_affine(blocks.centers, rough.affine)
         + blocks.shifts @ rough.affine[:, :2].T
     )
-    kept = find_consistent(blocks.centers, total)
-    if np.count_nonzero(kept) < _LEAST_BLOCKS:
+    agrees = find_consistent(blocks.centers, total)
+    if np.count_nonzero(agrees) < _LEAST_BLOCKS:
         return None
-    bend, residual_mm = fit_bend(blocks.centers[kept], total[kept], make_nodes(rough.current))
-    support = np.count_nonzero(kept) / blocks.tried
+    anchors = blocks.centers[agrees]
+    bend, residual_mm = fit_bend(anchors, total[agrees], make_nodes(rough.current))
+    support = np.count_nonzero(agrees) / blocks.tried
+    # Between no and full support the error goes from that of landmarks to what the fit leaves.
     doubt = np.clip((_FULL_SUPPORT - support) / (_FULL_SUPPORT - _NO_SUPPORT), 0, 1)
     error = np.hypot(LEAST_ERROR_MM, residual_mm) + doubt * (UNALIGNED_MM - LEAST_ERROR_MM)
-    return replace(
-        rough,
-        bend=bend,
-        error_mm=float(error),
-        anchors=blocks.centers[kept],
-        support=float(support),
-    )
+    return replace(rough, bend=bend, error_mm=float(error), anchors=anchors, support=float(support))

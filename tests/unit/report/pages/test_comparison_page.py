@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up
 from secondread.followup.registration.frame import find_frame
 from secondread.followup.registration.register import register
@@ -30,7 +31,8 @@ def display(lie: Lie) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 def test_the_same_number_and_colour_stand_in_both_pictures() -> None:
     prior = reading((THEN, []))
-    done = follow_up(reading((NOW, SPOTS)), [prior])
+    now = reading((NOW, SPOTS))
+    done = follow_up(now, compare_with_priors(now, [prior]))
 
     page = draw_comparison_page(
         DrawnImage(done.images[0], display(NOW), "now"),
@@ -47,7 +49,8 @@ def test_the_same_number_and_colour_stand_in_both_pictures() -> None:
 
 def test_a_line_gives_the_numbers_behind_the_word() -> None:
     prior = reading((THEN, SPOTS[:4]))
-    done = follow_up(reading((NOW, SPOTS)), [prior])
+    now = reading((NOW, SPOTS))
+    done = follow_up(now, compare_with_priors(now, [prior]))
     finding = done.images[0].shown_findings[0]
     change = done.comparisons[0].find_change(done.images[0].mammogram.sop_instance_uid, finding.id)
     assert change is not None

@@ -9,6 +9,7 @@ from secondread.codes import AnalysisType, Change, CompositeType
 from secondread.findings.cad_report import CadReport
 from secondread.findings.changes import PRIOR_REPORT, PRIOR_REREAD, ChangeKind
 from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up
 from secondread.followup.reported_priors import (
     add_reported_priors,
@@ -77,7 +78,7 @@ def test_what_the_report_holds_is_unchanged_and_the_rest_is_new(now: StudyReadin
 
 def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: StudyReading) -> None:
     earlier = reading((THEN, STAYS))
-    again = follow_up(now, [earlier])
+    again = follow_up(now, compare_with_priors(now, [earlier]))
 
     done = add_reported_priors(now, [left_of(earlier, STAYS)])
 
@@ -128,7 +129,7 @@ def test_a_replaced_report_does_not_count() -> None:
 
 def test_what_was_compared_is_read_back(now: StudyReading) -> None:
     earlier = reading((THEN, STAYS))
-    done = follow_up(now, [earlier])
+    done = follow_up(now, compare_with_priors(now, [earlier]))
 
     report = report_of(done)
 
