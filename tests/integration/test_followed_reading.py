@@ -26,9 +26,10 @@ from secondread.reasons import Outcome, Reason
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
 from secondread.track.values import ClaimedRevision, RecordedFinding
-from secondread.workflow import outbox_objects, prior_readings, steps
+from secondread.workflow import prior_readings, record, revision_reader, steps
 from secondread.workflow.inputs import gather_inputs, gather_priors
-from secondread.workflow.order import read_v1, read_v2, run_reading
+from secondread.workflow.order import run_reading
+from secondread.workflow.revision_reader import RevisionReader
 from secondread.workflow.steps import ReadingSteps
 from tests.integration.test_workflow import CrashError, Desk, Points, run_at_once
 from tests.unit.followup.breasts import Lie, Spot, detection, group
@@ -164,17 +165,18 @@ def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
 
 @pytest.mark.parametrize(
     ("module", "place"),
-    [(steps, "track_lesions"), (steps, "store_crops"), (outbox_objects, "compose_results")],
+    [(steps, "track_lesions"), (record, "store_crops"), (record, "compose_results")],
 )
 def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, module: ModuleType, place: str
 ) -> None:
     whole: Callable[..., object] = getattr(module, place)
 
-    def broken(reading: StudyReading, *arguments: object) -> object:
+    def broken(*arguments: object) -> object:
+        (reading,) = (one for one in arguments if isinstance(one, StudyReading))
         if reading.prior_readings:
             raise LookupError
-        return whole(reading, *arguments)
+        return whole(*arguments)
 
     monkeypatch.setattr(module, place, broken)
     clinic.keeps((LAST_YEAR, OLD))
@@ -242,7 +244,7 @@ def test_a_prior_that_kills_the_detector_when_its_lost_picture_is_made_again_is_
         picture.unlink()
     clinic.answers[killer] = DetectorLimitError(Reason.TIME_LIMIT, "60 s")
 
-    clinic.steps.record(claimed.study_uid, claimed.number)
+    clinic.steps.record(claimed.study_uid, claimed.number, [])
 
     assert clinic.outcome()[1] is Outcome.FINDINGS
     assert Reason.NO_COMPARISON in clinic.reasons()
@@ -261,7 +263,7 @@ def test_a_crash_before_recording_reads_no_prior_twice(clinic: Clinic) -> None:
     with pytest.raises(CrashError):
         run_reading(clinic.steps, crashing, claimed.study_uid, claimed.number)
     assert len(clinic.asked) == 2
-    clinic.steps.record(claimed.study_uid, claimed.number)
+    clinic.steps.record(claimed.study_uid, claimed.number, [])
 
     assert len(clinic.asked) == 2
     assert clinic.changes() == ["unchanged"]
@@ -329,17 +331,7 @@ def test_a_lost_work_folder_costs_no_comparison(clinic: Clinic) -> None:
         clinic.steps.detect_prior(claimed.study_uid, claimed.number, uid)
     shutil.rmtree(clinic.tools.work_dir)
 
-    clinic.steps.record(claimed.study_uid, claimed.number)
-
-    assert clinic.changes() == ["unchanged"]
-
-
-def test_a_reading_begun_before_an_upgrade_compares_too(clinic: Clinic) -> None:
-    clinic.keeps((LAST_YEAR, OLD))
-    clinic.comes(NOW, OLD)
-    claimed = clinic.claim()
-
-    read_v1(clinic.steps, run_at_once, claimed.study_uid, claimed.number)
+    clinic.steps.record(claimed.study_uid, claimed.number, [])
 
     assert clinic.changes() == ["unchanged"]
 
@@ -518,14 +510,17 @@ def test_a_look_that_breaks_costs_the_look_and_not_the_comparison(
     assert "the look broke" in str(clinic.sr(1).to_json())
 
 
-@pytest.mark.parametrize("name", ["read_priors", "read_reported_priors"])
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(RevisionReader, "read_priors"), (revision_reader, "read_reported_priors")],
+)
 def test_what_breaks_over_a_prior_before_the_look_costs_no_reading(
-    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, name: str
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, place: object, name: str
 ) -> None:
     def broken(*_: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr(steps, name, broken)
+    monkeypatch.setattr(place, name, broken)
     clinic.keeps((LAST_YEAR, OLD))
     clinic.reads(NOW, OLD)
 
@@ -550,18 +545,6 @@ def test_a_remembered_look_holds_for_the_finding_that_it_was_at_and_for_no_other
 
     assert clinic.changes() == ["new", "unchanged"]
     assert "what was looked at is another finding" in str(clinic.sr(1).to_json())
-
-
-def test_a_reading_begun_before_there_were_second_looks_ends_without_one(clinic: Clinic) -> None:
-    clinic.keeps((LAST_YEAR, OLD))
-    clinic.comes(NOW, OLD + OTHER)
-    clinic.scores = shows(*OTHER)
-    claimed = clinic.claim()
-
-    read_v2(clinic.steps, run_at_once, claimed.study_uid, claimed.number)
-
-    assert clinic.changes() == ["new", "unchanged"]
-    assert clinic.looked == []
 
 
 def test_what_was_seen_is_remembered_as_a_step_and_not_looked_for_again(clinic: Clinic) -> None:
@@ -590,7 +573,7 @@ def test_what_was_seen_is_remembered_as_a_step_and_not_looked_for_again(clinic: 
 
     assert clinic.changes() == ["more", "unchanged"]
     assert len(clinic.looked) == 1
-    assert len(remembered["look again"]) < 2000
+    assert len(remembered["recheck priors"]) < 2000
 
 
 def test_a_study_without_priors_is_not_looked_at_again(clinic: Clinic) -> None:

@@ -10,7 +10,7 @@ from secondread.reasons import Outcome, Reason
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.track.states import StudyState
 from secondread.track.values import RecordedFinding
-from secondread.workflow import answers
+from secondread.workflow import prior_readings
 from secondread.workflow.order import run_failure
 from secondread.workflow.steps import ReadingSteps
 from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic
@@ -93,7 +93,7 @@ def _unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(answers, "read_cad_report_file", broken)
+    monkeypatch.setattr(prior_readings, "read_cad_report_file", broken)
 
 
 @pytest.mark.usefixtures("_unreadable")

@@ -181,7 +181,7 @@ def test_a_study_waits_for_its_prior_and_is_read_with_it_as_soon_as_it_is_in(
 
     (prior,) = node.priors().usable
     assert prior.study_uid == PRIOR
-    assert len(prior.paths) == len(prior.selection.to_read) == 4
+    assert len(prior.paths) == len(prior.to_read) == 4
     assert all(path.is_file() for path in prior.paths.values())
     assert node.state(PRIOR) is StudyState.HELD
     assert node.detail(PRIOR).summary.hold_reason is Reason.FETCHED_AS_PRIOR

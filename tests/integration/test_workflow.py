@@ -37,8 +37,8 @@ from secondread.track.states import StudyState
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, RecordedObject, TreatmentRecord
 from secondread.workflow.order import run_failure, run_reading
+from secondread.workflow.revision_reader import ReadingTools
 from secondread.workflow.steps import ReadingSteps
-from secondread.workflow.tools import ReadingTools
 from tests.worlds.builders import coded, detection, header, mark, view_sequence
 
 Points = abc.Sequence[PointPx]
@@ -75,9 +75,7 @@ class Desk:
         self.tools = ReadingTools(
             tracker=self.node.tracker,
             archive=self.node.archive,
-            detect=self.detect,
-            show=self.show,
-            scores_at=self.scores_at,
+            detector=self,
             settings_digest=self.settings.reading_digest,
             reader=Reader(
                 ModelIdentity("Test", "1", "0" * 64, 1, calibrated=False),
@@ -96,24 +94,24 @@ class Desk:
         )
         self.steps = ReadingSteps(self.tools)
 
-    def detect(self, path: Path, display: Path, overrides: frozenset[str]) -> Detection:
+    def detect(self, path: Path, display_to: Path, overrides: frozenset[str]) -> Detection:
         self.asked.append(path)
         uid = str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
         answer = self.answers.get(uid, detection(uid))
         if isinstance(answer, Exception):
             raise answer
-        np.save(display, np.full((1000, 800), 40, np.uint8))
+        np.save(display_to, np.full((1000, 800), 40, np.uint8))
         return answer
 
-    def show(self, path: Path, display: Path) -> None:
+    def write_display(self, path: Path, display_to: Path) -> None:
         self.shown.append(path)
         uid = str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
         answer = self.answers.get(uid)
         if isinstance(answer, Exception):
             raise answer
-        np.save(display, np.full((1000, 800), 40, np.uint8))
+        np.save(display_to, np.full((1000, 800), 40, np.uint8))
 
-    def scores_at(self, path: Path, points: Points) -> Scores | None:
+    def score_places(self, path: Path, points: Points) -> Scores | None:
         self.looked.append(path)
         return self.scores(points)
 
@@ -228,10 +226,10 @@ def test_a_repeat_after_a_crash_gives_the_same_bytes_and_reads_no_image_twice(de
     with pytest.raises(CrashError):
         run_reading(desk.steps, crash_before_recording, claimed.study_uid, claimed.number)
     desk.now += timedelta(hours=1)
-    desk.steps.record(claimed.study_uid, claimed.number)
+    desk.steps.record(claimed.study_uid, claimed.number, [])
     first = desk.outbox(1)
     desk.now += timedelta(hours=1)
-    desk.steps.record(claimed.study_uid, claimed.number)
+    desk.steps.record(claimed.study_uid, claimed.number, [])
 
     assert desk.outbox(1) == first
     assert len(desk.asked) == 4
@@ -247,7 +245,7 @@ def test_a_lost_work_folder_costs_time_and_nothing_else(desk: Desk) -> None:
         desk.steps.detect(claimed.study_uid, claimed.number, uid)
     shutil.rmtree(desk.tools.work_dir)
 
-    assert desk.steps.record(claimed.study_uid, claimed.number) == "findings"
+    assert desk.steps.record(claimed.study_uid, claimed.number, []) == "findings"
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"{"])
@@ -264,7 +262,7 @@ def test_what_a_power_cut_leaves_between_steps_costs_time_and_nothing_else(
     for path in left:
         path.write_bytes(content)
 
-    assert desk.steps.record(claimed.study_uid, claimed.number) == "findings"
+    assert desk.steps.record(claimed.study_uid, claimed.number, []) == "findings"
     assert len(desk.asked) == 8
 
 
@@ -278,7 +276,7 @@ def test_a_broken_picture_beside_a_whole_answer_is_made_again(desk: Desk, conten
     for path in desk.tools.work_dir.rglob("*.npy"):
         path.write_bytes(content)
 
-    assert desk.steps.record(claimed.study_uid, claimed.number) == "findings"
+    assert desk.steps.record(claimed.study_uid, claimed.number, []) == "findings"
 
 
 def test_a_late_image_makes_a_revision_that_names_its_predecessor(desk: Desk) -> None:

@@ -29,18 +29,9 @@ from secondread.send.proof import ProofWiring, ProofWorker
 from secondread.send.scu import store_objects
 from secondread.send.workers import DestinationWorkers
 from secondread.settings import Settings
-from secondread.workflow.order import (
-    FAIL,
-    READ,
-    READ_V1,
-    READ_V2,
-    read_v1,
-    read_v2,
-    run_failure,
-    run_reading,
-)
+from secondread.workflow.order import FAIL, READ, run_failure, run_reading
+from secondread.workflow.revision_reader import ReadingTools
 from secondread.workflow.steps import ReadingSteps
-from secondread.workflow.tools import ReadingTools
 
 _log = log.get_logger(__name__)
 
@@ -54,9 +45,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         tools = ReadingTools(
             tracker=node.tracker,
             archive=node.archive,
-            detect=child.detect,
-            show=child.write_display,
-            scores_at=child.score_places,
+            detector=child,
             reader=reader,
             node=make_node_identity(
                 node.installation_id, read_station_name(), settings.node.institution
@@ -103,8 +92,6 @@ def _make_engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:
         name,
         {
             READ: lambda run, uid, revision: run_reading(steps, run, uid, revision),
-            READ_V2: lambda run, uid, revision: read_v2(steps, run, uid, revision),
-            READ_V1: lambda run, uid, revision: read_v1(steps, run, uid, revision),
             FAIL: lambda run, uid, revision: run_failure(steps, run, uid, revision),
         },
     )

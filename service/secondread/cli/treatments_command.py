@@ -15,7 +15,7 @@ from secondread.cli.options import SettingsFile, read_settings
 from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
 from secondread.clock import utc_now
 from secondread.followup.treatment_file import parse_treatment, read_treatment_file
-from secondread.workflow.treatments import encode_treatment
+from secondread.workflow.treatment_records import encode_treatment
 
 app = typer.Typer(
     help="The record of who was treated, where and when.",

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from secondread.codes import MarkClass
 from secondread.findings.changes import FindingRef, StudyComparison
 from secondread.findings.finding import ImageReading, StudyReading
-from secondread.findings.view_pair import ViewPair
 from secondread.geometry import Outline, bounding_box
 
 MintLesionUid = Callable[[FindingRef], str]
@@ -34,7 +33,7 @@ class TrackedFinding:
 
 
 def recognize_lesions(
-    readings: Iterable[StudyReading], known: Sequence[Sequence[TrackedFinding]]
+    readings: Iterable[StudyReading], tracked: Sequence[Sequence[TrackedFinding]]
 ) -> dict[FindingRef, str]:
     """Return the lesions of clusters that an earlier reading of the same image had in their place.
 
@@ -42,22 +41,26 @@ def recognize_lesions(
     ----------
     readings
         Of the study and of its priors.
-    known
+    tracked
         The findings of each earlier reading, the latest reading first: it has the last word.
     """
-    found: dict[FindingRef, str] = {}
+    recognized: dict[FindingRef, str] = {}
     for reading in readings:
         for image in reading.images:
             uid = image.mammogram.sop_instance_uid
-            of_image = [[one for one in old if one.sop_instance_uid == uid] for old in known]
-            for ref, outline in _clusters(image):
-                lesion = next((one for old in of_image if (one := _there(outline, old))), None)
+            by_reading = [
+                [finding for finding in findings if finding.sop_instance_uid == uid]
+                for findings in tracked
+            ]
+            for ref, outline in _list_clusters(image):
+                lesions = (_find_in_place(outline, findings) for findings in by_reading)
+                lesion = next((lesion for lesion in lesions if lesion), None)
                 if lesion is not None:
-                    found[ref] = lesion
-    return found
+                    recognized[ref] = lesion
+    return recognized
 
 
-def _clusters(image: ImageReading) -> list[tuple[FindingRef, Outline]]:
+def _list_clusters(image: ImageReading) -> list[tuple[FindingRef, Outline]]:
     return [
         (image.refer_to(finding), finding.outline)
         for finding in image.findings
@@ -65,16 +68,19 @@ def _clusters(image: ImageReading) -> list[tuple[FindingRef, Outline]]:
     ]
 
 
-def _there(outline: Outline, known: Sequence[TrackedFinding]) -> str | None:
-    """Return the lesion of the known finding that covers most of the same place."""
-    shares = [(_shared(outline, one.outline), -index) for index, one in enumerate(known)]
+def _find_in_place(outline: Outline, tracked: Sequence[TrackedFinding]) -> str | None:
+    """Return the lesion of the tracked finding that covers most of the same place."""
+    shares = [
+        (_measure_overlap(outline, finding.outline), -index)
+        for index, finding in enumerate(tracked)
+    ]
     share, index = max(shares, default=(0.0, 0))
-    return known[-index].lesion if share >= SAME_PLACE else None
+    return tracked[-index].lesion if share >= SAME_PLACE else None
 
 
-def _shared(one: Outline, other: Outline) -> float:
+def _measure_overlap(outline: Outline, other: Outline) -> float:
     """Return the share of what the boxes of two outlines cover that both cover."""
-    (a, b), (c, d) = bounding_box(one), bounding_box(other)
+    (a, b), (c, d) = bounding_box(outline), bounding_box(other)
     width = min(b.col, d.col) - max(a.col, c.col)
     height = min(b.row, d.row) - max(a.row, c.row)
     both = max(width, 0.0) * max(height, 0.0)
@@ -83,23 +89,16 @@ def _shared(one: Outline, other: Outline) -> float:
 
 
 def assign_lesions(
-    reading: StudyReading,
-    comparisons: Sequence[StudyComparison],
-    pairs: Sequence[ViewPair],
-    known: Mapping[FindingRef, str],
-    mint: MintLesionUid,
+    reading: StudyReading, recognized: Mapping[FindingRef, str], mint: MintLesionUid
 ) -> dict[FindingRef, str]:
     """Return the lesion that each cluster of a study is (Tracking Unique Identifier, 112040).
 
     Parameters
     ----------
     reading
-        The study.
-    comparisons
-        With its priors, the nearest first: the first that knows a finding decides.
-    pairs
-        Its clusters that were recognized in both views.
-    known
+        The study, with its comparisons and its view pairs. Of the comparisons, the first that has
+        a finding decides.
+    recognized
         Lesions of findings of earlier readings.
     mint
         Makes the identifier of a lesion that has none yet.
@@ -110,30 +109,31 @@ def assign_lesions(
         Lesion by finding: of the current study's clusters, and of the priors' findings that they
         are or that are missed, so that what a prior had no identifier for gets one.
     """
-    found: dict[FindingRef, str] = {}
-    clusters = [ref for image in reading.images for ref, _ in _clusters(image)]
+    lesions: dict[FindingRef, str] = {}
+    clusters = [ref for image in reading.images for ref, _ in _list_clusters(image)]
     for ref in clusters:
-        earlier = _earlier(ref, comparisons)
-        if earlier:
-            found[ref] = _name(earlier, found, known, mint, own=known.get(ref))
-        elif ref in known:
-            found[ref] = known[ref]
-    for pair in (one for one in pairs if one.confidence >= SAME_LESION):
-        _join(pair.cc, pair.mlo, found, frozenset(known.values()), mint)
+        priors = _list_priors(ref, reading.comparisons)
+        if priors:
+            lesions[ref] = _name_lesion(priors, lesions, recognized, mint, recognized.get(ref))
+        elif ref in recognized:
+            lesions[ref] = recognized[ref]
+    for pair in reading.view_pairs:
+        if pair.confidence >= SAME_LESION:
+            _join_views(pair.cc, pair.mlo, lesions, frozenset(recognized.values()), mint)
     for ref in clusters:
-        found.setdefault(ref, mint(ref))
-    for missed in _missed(comparisons):
-        _name(missed, found, known, mint)
-    return found
+        lesions.setdefault(ref, mint(ref))
+    for missed in _list_missed(reading.comparisons):
+        _name_lesion(missed, lesions, recognized, mint)
+    return lesions
 
 
-def _earlier(ref: FindingRef, comparisons: Sequence[StudyComparison]) -> list[FindingRef]:
+def _list_priors(ref: FindingRef, comparisons: Sequence[StudyComparison]) -> list[FindingRef]:
     """Return what a finding was in the priors, the nearest prior's first."""
-    changes = [one.find_change(ref.sop_instance_uid, ref.finding_id) for one in comparisons]
+    changes = (c.find_change(ref.sop_instance_uid, ref.finding_id) for c in comparisons)
     return [prior for change in changes if change is not None for prior in change.prior]
 
 
-def _missed(comparisons: Sequence[StudyComparison]) -> list[tuple[FindingRef, ...]]:
+def _list_missed(comparisons: Sequence[StudyComparison]) -> list[tuple[FindingRef, ...]]:
     """Return the priors' findings that no finding of the study is."""
     return [
         change.prior
@@ -143,39 +143,44 @@ def _missed(comparisons: Sequence[StudyComparison]) -> list[tuple[FindingRef, ..
     ]
 
 
-def _name(
+def _name_lesion(
     priors: Sequence[FindingRef],
-    found: dict[FindingRef, str],
-    known: Mapping[FindingRef, str],
+    lesions: dict[FindingRef, str],
+    recognized: Mapping[FindingRef, str],
     mint: MintLesionUid,
     own: str | None = None,
 ) -> str:
     """Return the lesion of a finding that was these in the priors; `own` is what it was called.
 
-    The priors' findings get it too, where nothing else is known of them.
+    The priors' findings get it too, unless they have one already.
     """
-    names = (*(known.get(one) for one in priors), own, *(found.get(one) for one in priors))
+    names = (
+        *(recognized.get(prior) for prior in priors),
+        own,
+        *(lesions.get(prior) for prior in priors),
+    )
     uid = next((name for name in names if name), None) or mint(priors[0])
-    for one in priors:
-        found.setdefault(one, known.get(one, uid))
+    for prior in priors:
+        lesions.setdefault(prior, recognized.get(prior, uid))
     return uid
 
 
-def _join(
-    a: FindingRef,
-    b: FindingRef,
-    found: dict[FindingRef, str],
+def _join_views(
+    cc: FindingRef,
+    mlo: FindingRef,
+    lesions: dict[FindingRef, str],
     old: Collection[str],
     mint: MintLesionUid,
 ) -> None:
-    """Give both views the identifier that one has; two that differ since earlier stay."""
-    one = found.get(a) or found.get(b) or mint(a)
-    other = found.get(b) or one
-    kept, given_up = (one, other) if other not in old else (other, one)
+    """Give both views one identifier; two that differ in earlier readings stay."""
+    first = lesions.get(cc) or lesions.get(mlo) or mint(cc)
+    second = lesions.get(mlo) or first
+    # An old identifier wins over a new one; between two new ones, the first.
+    remaining, given_up = (first, second) if second not in old else (second, first)
     if given_up not in old:
-        found.update({ref: kept for ref, uid in found.items() if uid == given_up})
-    found.setdefault(a, kept)
-    found.setdefault(b, kept)
+        lesions.update({ref: remaining for ref, uid in lesions.items() if uid == given_up})
+    lesions.setdefault(cc, remaining)
+    lesions.setdefault(mlo, remaining)
 
 
 def add_lesions(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> StudyReading:
@@ -190,5 +195,5 @@ def add_lesions(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> Stu
         )
         for image in reading.images
     )
-    earlier = tuple(add_lesions(one, lesions) for one in reading.prior_readings)
-    return replace(reading, images=images, prior_readings=earlier)
+    prior_readings = tuple(add_lesions(prior, lesions) for prior in reading.prior_readings)
+    return replace(reading, images=images, prior_readings=prior_readings)

@@ -1,11 +1,15 @@
-"""The detector's answers between the steps of a reading: kept once, and made again where lost.
+"""The detector's answers: cached between the steps of a reading, and stored for years.
 
-These files are not flushed to the disk, so a power cut may leave empty or broken ones under their
-final names. Such a file counts as none, and costs one more reading of its image.
+The cache's files are not flushed to the disk, so a power cut may leave empty or broken ones under
+their final names. Such a file counts as missing, and costs one more reading of its image.
+
+A stored answer is what is left of a prior without its files. It holds all marks, shown or not, and
+where nipple, skin and muscle are, so that with the model that gave it a prior can be compared as
+if its images had been read again. A report alone has the shown marks at best.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -14,17 +18,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from secondread import __version__, log
+from secondread.accept.archive import Archive
 from secondread.detect.child import DetectorLimitError, detect_with_retries
 from secondread.detect.marks import Detection
-from secondread.errors import TransientError
+from secondread.errors import InputError, TransientError
 from secondread.files import write_whole
+from secondread.reading import FileDetector, Reader
 from secondread.reasons import Reason
+from secondread.track.results import Results
 
-DetectImage = Callable[[Path, Path, frozenset[str]], Detection]
-"""Reads an image file, writes its display array to the second path, overriding the gates named."""
-
-RenderImage = Callable[[Path, Path], None]
-"""Writes the display array alone."""
+_log = log.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +36,40 @@ class ReadingCache:
     """What one reading keeps between its steps."""
 
     folder: Path
-    detect: DetectImage
-    show: RenderImage
+    detector: FileDetector
     overrides: frozenset[str]
     attempts: int
     """How often an image may kill the detector before it is given up."""
 
     def get_detection(self, instance_uid: str, path: Path) -> Detection:
-        """Return the answer about an image: the one kept by an earlier step, or a fresh one.
+        """Return the answer about an image: the one cached by an earlier step, or a fresh one.
 
         Raises
         ------
         TransientError
             The image's file cannot be read at this time, or nothing can be written.
         """
-        kept = self.folder / f"{_name(instance_uid)}.json"
-        detection = _read_kept(kept)
+        cached = self.folder / f"{_name_file(instance_uid)}.json"
+        detection = _load_detection(cached)
         if detection is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            detect = partial(self.detect, path, self._display(instance_uid), self.overrides)
+            display_to = self._get_display_path(instance_uid)
+            detect = partial(self.detector.detect, path, display_to, self.overrides)
             detection = detect_with_retries(instance_uid, detect, self.attempts)
-            with write_whole(kept) as part:
+            with write_whole(cached) as part:
                 part.write_text(json.dumps(detection.as_json()), encoding="utf-8")
         return detection
 
     def get_prior_detection(
-        self, instance_uid: str, path: Path, known: Detection | None = None
+        self, instance_uid: str, path: Path, stored: Detection | None = None
     ) -> Detection:
-        """Return the same about an image of a prior, with its picture kept, whatever happens.
+        """Return the same about an image of a prior, with its picture cached, whatever happens.
 
-        Nothing waits for a prior's file to come back: that it is lost is an answer. `known` is
+        Nothing waits for a prior's file to come back: that it is lost is an answer. `stored` is
         the answer about it from another reading, where there is one: then it is not read again.
         """
         try:
-            detection = known or self.get_detection(instance_uid, path)
+            detection = stored or self.get_detection(instance_uid, path)
             if detection.status.was_read:
                 self.get_display(instance_uid, path)
         except (TransientError, FileNotFoundError) as error:
@@ -84,34 +88,77 @@ class ReadingCache:
         FileNotFoundError
             The image's pixels could not be decoded.
         """
-        kept = self._display(instance_uid)
-        picture = _open_kept(kept)
+        cached = self._get_display_path(instance_uid)
+        picture = _load_picture(cached)
         if picture is None:
-            # The answer was known, and the picture is not there or was lost.
+            # The answer was stored by another reading, or the picture was lost.
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.show(path, kept)
-            picture = np.load(kept, mmap_mode="r")
+            self.detector.write_display(path, cached)
+            picture = np.load(cached, mmap_mode="r")
         return picture
 
-    def _display(self, instance_uid: str) -> Path:
-        return self.folder / f"{_name(instance_uid)}.npy"
+    def _get_display_path(self, instance_uid: str) -> Path:
+        return self.folder / f"{_name_file(instance_uid)}.npy"
 
 
-def _name(uid: str) -> str:
+def _name_file(uid: str) -> str:
     # From a digest, as everything that becomes a path.
     return sha256(uid.encode()).hexdigest()[:32]
 
 
-def _read_kept(path: Path) -> Detection | None:
+def _load_detection(path: Path) -> Detection | None:
     try:
         return Detection.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, LookupError, TypeError, ValueError):
         return None
 
 
-def _open_kept(path: Path) -> npt.NDArray[np.uint8] | None:
+def _load_picture(path: Path) -> npt.NDArray[np.uint8] | None:
     try:
         picture: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
     except (FileNotFoundError, EOFError, ValueError):
         return None
     return picture
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStore:
+    """The detector's answers that are stored in the archive."""
+
+    results: Results
+    archive: Archive
+
+    def write(self, detections: Mapping[str, Detection]) -> dict[str, str]:
+        """Write the answers that count; return where each is stored, by SOP Instance UID."""
+        return {
+            uid: self.archive.write_bytes(
+                json.dumps(detection.as_json(), sort_keys=True).encode(), "answers"
+            ).relative_path
+            for uid, detection in detections.items()
+            if detection.status.was_read
+        }
+
+    def find(self, file_digest: str, maker_digest: str) -> Detection | None:
+        """Return the answer about a file from another reading; None where there is none."""
+        path = self.results.find_answer_path(file_digest, maker_digest)
+        return None if path is None else self._load(path)
+
+    def list_for_study(self, study_uid: str) -> dict[str, Detection]:
+        """Return the answers about a study's images, by SOP Instance UID."""
+        paths = self.results.list_answer_paths(study_uid)
+        answers = {uid: self._load(path) for uid, path in paths.items()}
+        return {uid: detection for uid, detection in answers.items() if detection is not None}
+
+    def _load(self, path: str) -> Detection | None:
+        try:
+            values = json.loads(self.archive.resolve_path(path).read_text(encoding="utf-8"))
+            return Detection.from_json(values)
+        except (InputError, OSError, LookupError, TypeError, ValueError):
+            _log.warning("answer_not_readable", path=path)
+            return None
+
+
+def digest_maker(settings_digest: str, reader: Reader) -> str:
+    """Return the digest of all that an answer depends on besides the file."""
+    parts = (__version__, reader.model.digest, settings_digest)
+    return sha256(" ".join(parts).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """What a revision is made from, read again from the archive at each step: files are the truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -13,17 +13,23 @@ from secondread.accept.archive import Archive
 from secondread.assemble.identity import drop_invalid_attributes, has_several_patients
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
+from secondread.assemble.viewset import StudyViews
 from secondread.errors import HeaderError
+from secondread.findings.finding import PriorStudy
+from secondread.followup.header_treatments import read_header_treatments
+from secondread.followup.treatment_status import find_mastectomy_sides
+from secondread.reading import StudyContext
 from secondread.reasons import Reason
 from secondread.track.tracker import Tracker
 from secondread.track.values import ClaimedRevision, PriorInputs
+from secondread.workflow.treatment_records import decode_treatments
 
 _log = log.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RevisionInputs:
-    """A revision's instances and what is known of them together."""
+    """A revision's instances, and what follows from all of them together."""
 
     claimed: ClaimedRevision
     paths: Mapping[str, Path]
@@ -49,30 +55,55 @@ def gather_inputs(
     mammograms: list[Mammogram] = []
     invalid: list[str] = []
     for instance in tracker.studies.list_inputs(study_uid, revision):
-        path = archive.resolve_path(instance.path)
+        uid, path = instance.sop_instance_uid, archive.resolve_path(instance.path)
         header = pydicom.dcmread(path, stop_before_pixels=True)
         try:
-            mammogram = Mammogram.from_dataset(header)
+            mammograms.append(Mammogram.from_dataset(header))
         except HeaderError as error:
             # The value itself may say who the patient is.
             _log.warning("header_invalid", study_uid=study_uid, keyword=error.keyword)
-            invalid.append(instance.sop_instance_uid)
+            invalid.append(uid)
             continue
-        paths[instance.sop_instance_uid] = path
-        digests[instance.sop_instance_uid] = instance.sha256
-        headers[instance.sop_instance_uid] = header
-        mammograms.append(mammogram)
-    mammograms = _by_patient(tracker, mammograms)
+        paths[uid], digests[uid], headers[uid] = path, instance.sha256, header
+    mammograms = _merge_patients(tracker, mammograms)
     return RevisionInputs(
         claimed=tracker.studies.get_claimed(study_uid, revision),
         paths=paths,
         digests=digests,
-        headers=headers or _any_header(tracker, archive, study_uid),
+        headers=headers or _find_any_header(tracker, archive, study_uid),
         selection=select_images(mammograms),
         invalid=tuple(invalid),
         is_mixed=has_several_patients(mammograms),
         is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
     )
+
+
+def _merge_patients(tracker: Tracker, mammograms: Sequence[Mammogram]) -> list[Mammogram]:
+    """Return the headers with one ID for a patient whose IDs were merged."""
+    canonical = {
+        key: tracker.patients.find_canonical_key(key) for key in {m.patient for m in mammograms}
+    }
+    return [replace(m, patient=canonical[m.patient]) for m in mammograms]
+
+
+def _is_withdrawn(tracker: Tracker, study_uid: str) -> bool:
+    detail = tracker.study_queries.find_detail(study_uid)
+    return detail is not None and any(image.rejected for image in detail.images)
+
+
+def _find_any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str, Dataset]:
+    """Return a header that says whose study it is, where no image is left to be read.
+
+    Every image may have been withdrawn, or have a header that makes no sense; the result
+    that says so belongs to the same patient and study all the same.
+    """
+    detail = tracker.study_queries.find_detail(study_uid)
+    for image in detail.images if detail is not None else ():
+        path = archive.resolve_path(image.path)
+        header = drop_invalid_attributes(pydicom.dcmread(path, stop_before_pixels=True))
+        if header is not None:
+            return {image.sop_instance_uid: header}
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +113,29 @@ class PriorImages:
     study_uid: str
     study_date: date | None
     reason: Reason | None
-    """None where there are images to compare with."""
+    """None where there are images in the detector's scope."""
     archive_reasons: tuple[tuple[str, Reason], ...]
-    """What each archive said, where none of several sent it."""
+    """What each archive answered, where none of several sent it."""
     paths: Mapping[str, Path]
     """In the archive, by SOP Instance UID."""
     digests: Mapping[str, str]
     """SHA-256 of each of these files."""
     headers: Mapping[str, Dataset]
     """By SOP Instance UID."""
-    selection: ImageSelection
-    """Which of them are in the detector's scope, in reading order."""
+    to_read: tuple[Mammogram, ...]
+    """In reading order, those in the detector's scope whose view the study has too. Others would
+    take their time and be compared with nothing."""
+
+    def describe(self) -> PriorStudy:
+        """Return the prior as the reading lists it before anything was compared."""
+        not_yet = Reason.NO_COMPARISON if self.to_read else Reason.PRIOR_OUT_OF_SCOPE
+        return PriorStudy(
+            self.study_uid,
+            self.study_date,
+            compared=False,
+            reason=self.reason or not_yet,
+            archive_reasons=self.archive_reasons,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,44 +152,43 @@ class GatheredPriors:
         return tuple(prior for prior in self.studies if prior.reason is None)
 
     @property
+    def paths_to_read(self) -> dict[str, Path]:
+        """The files of the images that are to be compared, by SOP Instance UID."""
+        return {
+            m.sop_instance_uid: prior.paths[m.sop_instance_uid]
+            for prior in self.usable
+            for m in prior.to_read
+        }
+
+    @property
     def digests(self) -> dict[str, str]:
         """SHA-256 of their images' files, by SOP Instance UID."""
         return {uid: sha256 for prior in self.usable for uid, sha256 in prior.digests.items()}
 
     @property
     def headers(self) -> dict[str, Dataset]:
-        """Those of their images, by SOP Instance UID."""
+        """The headers of their images, by SOP Instance UID."""
         return {uid: ds for prior in self.usable for uid, ds in prior.headers.items()}
 
 
-def gather_priors(tracker: Tracker, archive: Archive, material: RevisionInputs) -> GatheredPriors:
+def gather_priors(tracker: Tracker, archive: Archive, inputs: RevisionInputs) -> GatheredPriors:
     """Read the headers of a revision's priors, as they were chosen when it was claimed.
 
     Files have the last word on whose images they are: a prior that names another patient, or
     another issuer of the patient's ID, than the revision's images do is not used.
     """
-    claimed = material.claimed
+    claimed, own = inputs.claimed, inputs.selection.to_read
     recorded = tracker.studies.get_priors(claimed.study_uid, claimed.number)
-    own = material.selection.to_read
-    studies = tuple(_prior(tracker, archive, one, own) for one in recorded.studies)
+    studies = tuple(_gather_prior(tracker, archive, prior, own) for prior in recorded.studies)
     return GatheredPriors(studies, recorded.reason)
 
 
-def _by_patient(tracker: Tracker, mammograms: Sequence[Mammogram]) -> list[Mammogram]:
-    """Return the headers as they read with one ID for a patient whose IDs were merged."""
-    whose = {
-        key: tracker.patients.find_canonical_key(key) for key in {m.patient for m in mammograms}
-    }
-    return [replace(m, patient=whose[m.patient]) for m in mammograms]
-
-
-def _prior(
+def _gather_prior(
     tracker: Tracker, archive: Archive, recorded: PriorInputs, own: Sequence[Mammogram]
 ) -> PriorImages:
     paths: dict[str, Path] = {}
     headers: dict[str, Dataset] = {}
     mammograms: list[Mammogram] = []
-    is_lost = False
     for instance in recorded.instances:
         path = archive.resolve_path(instance.path)
         try:
@@ -155,37 +197,59 @@ def _prior(
         except Exception:  # noqa: BLE001  (a broken file may make pydicom raise anything)
             # Named by its study alone: a header's value may say who the patient is.
             _log.warning("prior_not_readable", prior_study_uid=recorded.study_uid)
-            is_lost = True
             continue
         paths[instance.sop_instance_uid] = path
         headers[instance.sop_instance_uid] = header
-    mammograms = _by_patient(tracker, mammograms)
-    selection = select_images(mammograms)
+    mammograms = _merge_patients(tracker, mammograms)
+    in_scope = select_images(mammograms).to_read
     reason = recorded.reason
     if reason is None and has_several_patients([*own, *mammograms]):
         reason = Reason.PRIOR_FOREIGN
-    if reason is None and not selection.to_read:
+    if reason is None and not in_scope:
+        is_lost = len(mammograms) < len(recorded.instances)
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
-    digests = {one.sop_instance_uid: one.sha256 for one in recorded.instances}
-    named = (recorded.study_uid, recorded.study_date, reason, recorded.archive_reasons)
-    return PriorImages(*named, paths, digests, headers, selection)
+    own_views = _list_views(own)
+    return PriorImages(
+        recorded.study_uid,
+        recorded.study_date,
+        reason,
+        recorded.archive_reasons,
+        paths,
+        {instance.sop_instance_uid: instance.sha256 for instance in recorded.instances},
+        headers,
+        tuple(m for m in in_scope if _list_views([m]) & own_views),
+    )
 
 
-def _is_withdrawn(tracker: Tracker, study_uid: str) -> bool:
-    detail = tracker.study_queries.find_detail(study_uid)
-    return detail is not None and any(image.rejected for image in detail.images)
+def _list_views(mammograms: Iterable[Mammogram]) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (m.laterality.letter, m.view.name) for m in mammograms if m.laterality and m.view
+    )
 
 
-def _any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str, Dataset]:
-    """Return what says whose study it is, where no image is left to be read.
-
-    Every image may have been withdrawn, or have a header that makes no sense; the result
-    that says so belongs to the same patient and study all the same.
-    """
-    detail = tracker.study_queries.find_detail(study_uid)
-    for image in detail.images if detail is not None else ():
-        path = archive.resolve_path(image.path)
-        header = drop_invalid_attributes(pydicom.dcmread(path, stop_before_pixels=True))
-        if header is not None:
-            return {image.sop_instance_uid: header}
-    return {}
+def gather_context(
+    tracker: Tracker, inputs: RevisionInputs, priors: GatheredPriors
+) -> StudyContext:
+    """Return what record, headers and priors say of a revision besides its images."""
+    claimed, to_read = inputs.claimed, inputs.selection.to_read
+    recorded_views = tracker.studies.find_views(claimed.study_uid)
+    recorded = decode_treatments(tracker.treatments.list_for_study(claimed.study_uid))
+    # Where images of two patients came as one study, nobody knows whose history it is.
+    in_header = read_header_treatments(() if inputs.is_mixed else inputs.headers.values())
+    days = [m.study_date for m in to_read if m.study_date]
+    removed = find_mastectomy_sides(in_header, max(days, default=None))
+    views = StudyViews(
+        _list_views(to_read),
+        recorded_views.priors,
+        {*recorded_views.mastectomy_sides, *removed},
+    )
+    return StudyContext(
+        revision=claimed.number,
+        cause=claimed.cause.value,
+        missing_views=views.find_missing_slots(),
+        priors=tuple(prior.describe() for prior in priors.studies),
+        no_prior_reason=priors.reason,
+        treatments=() if inputs.is_mixed else (*recorded, *in_header),
+        invalid_instances=inputs.invalid,
+        is_withdrawn=inputs.is_withdrawn,
+    )

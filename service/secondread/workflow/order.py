@@ -3,22 +3,21 @@
 A workflow is plain code over two things it is given: `run`, which makes a step durable, and the
 steps themselves. It ends when the results are in the outbox; bringing them to the PACS is the
 business of `send`, with a clock of its own.
+
+A reading that was begun before an upgrade goes on by the steps that it was begun with. So whoever
+changes the order of the steps after a release, or what they return, leaves the old function as it
+is, gives the new one the next version, as ``read.v2``, and enters both in `app.work`; the old one
+goes when no worker can have begun one any more.
 """
 
 from secondread.engine import RunStep
 from secondread.workflow.steps import ReadingSteps
 
-READ = "read.v3"
-"""Name and version of a reading's steps; a change of the steps makes a new version."""
-
-READ_V2 = "read.v2"
-"""The steps before priors were looked at again; kept until no worker has one begun."""
-
-READ_V1 = "read.v1"
-"""The steps before priors were read in steps of their own; kept until no worker has one begun."""
+READ = "read.v1"
+"""Name and version of a reading's steps."""
 
 FAIL = "fail.v1"
-"""What runs in the place of a reading that broke: it says so to everybody."""
+"""What runs in the place of a reading that broke: it reports the failure to every destination."""
 
 
 def run_reading(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
@@ -27,26 +26,8 @@ def run_reading(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int
         run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
     for instance_uid in run("plan priors", steps.plan_priors, study_uid, revision):
         run(f"detect prior {instance_uid}", steps.detect_prior, study_uid, revision, instance_uid)
-    looks = run("look again", steps.recheck_priors, study_uid, revision)
-    run("record", steps.record, study_uid, revision, looks)
-    run("tidy", steps.tidy, study_uid, revision)
-
-
-def read_v2(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
-    """Read a study as it was begun before an upgrade: no prior is looked at again."""
-    for instance_uid in run("plan", steps.plan, study_uid, revision):
-        run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
-    for instance_uid in run("plan priors", steps.plan_priors, study_uid, revision):
-        run(f"detect prior {instance_uid}", steps.detect_prior, study_uid, revision, instance_uid)
-    run("record", steps.record, study_uid, revision)
-    run("tidy", steps.tidy, study_uid, revision)
-
-
-def read_v1(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
-    """Read a study as it was begun before an upgrade: its priors are read within "record"."""
-    for instance_uid in run("plan", steps.plan, study_uid, revision):
-        run(f"detect {instance_uid}", steps.detect, study_uid, revision, instance_uid)
-    run("record", steps.record, study_uid, revision)
+    rechecked = run("recheck priors", steps.recheck_priors, study_uid, revision)
+    run("record", steps.record, study_uid, revision, rechecked)
     run("tidy", steps.tidy, study_uid, revision)
 
 

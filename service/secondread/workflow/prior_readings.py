@@ -1,6 +1,6 @@
-"""The priors of a revision as readings: which of their images are read, and what came of it.
+"""What a study is compared with, and the comparison: nothing here raises over a prior.
 
-Nothing here raises over a prior: what cannot be compared is a reason in the result.
+What cannot be compared is a reason in the result.
 """
 
 from collections.abc import Mapping
@@ -8,19 +8,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from secondread import log
-from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.scope import ImageSelection
+from secondread.accept.archive import Archive
 from secondread.detect.marks import Detection
-from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.errors import InputError, TransientError
+from secondread.findings.cad_report import CadReport
+from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up, mark_not_compared
-from secondread.followup.recheck import RecheckedFinding
-from secondread.followup.reported_priors import add_reported_priors
-from secondread.reading import Reader, StudyContext, read_study
+from secondread.followup.recheck import RecheckedFinding, ScoreFile, recheck_priors, score_files
+from secondread.followup.reported_priors import add_reported_priors, choose_report
+from secondread.reading import Reader, read_from_report
 from secondread.reasons import Reason
-from secondread.workflow.inputs import GatheredPriors, PriorImages, RevisionInputs
+from secondread.report.readback.cad_reader import read_cad_report_file
+from secondread.report.sr.uids import derive_device_uid
+from secondread.track.tracker import Tracker
+from secondread.workflow.cache import AnswerStore
+from secondread.workflow.inputs import GatheredPriors
 
 _log = log.get_logger(__name__)
+
+_NOT_AT_HAND = frozenset(
+    {
+        Reason.PRIOR_FILES_LOST,
+        Reason.PRIOR_EXPIRED,
+        Reason.PRIOR_MOVE_REFUSED,
+        Reason.PRIOR_NOT_RECEIVED,
+        Reason.PRIOR_TIMED_OUT,
+        Reason.PRIOR_QUERY_FAILED,
+    }
+)
+"""Why a prior's images may be missing, so that its report stands for them. For images of another
+patient nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,104 +47,108 @@ class PriorReadings:
 
     detections: Mapping[str, Detection] = field(default_factory=dict)
     """The detector's answers about its priors' images, by SOP Instance UID."""
-    read: tuple[StudyReading, ...] = ()
+    from_images: tuple[StudyReading, ...] = ()
     """Readings of its priors' images, the latest first."""
-    reported: tuple[StudyReading, ...] = ()
-    """What is known of priors whose images are not at hand."""
-    rechecks: tuple[RecheckedFinding, ...] | None = None
-    """What was seen in its priors' pixels at a second look; None where nobody was to look."""
+    from_reports: tuple[StudyReading, ...] = ()
+    """Readings from the reports of priors whose images are not at hand."""
+    rechecked: tuple[RecheckedFinding, ...] = ()
+    """What was seen in its priors' pixels at the recheck."""
     given_up: tuple[str, ...] = ()
-    """Study Instance UIDs of priors that something broke over."""
+    """Study Instance UIDs of priors over which something broke."""
 
 
-def select_shared_views(material: RevisionInputs, prior: PriorImages) -> tuple[Mammogram, ...]:
-    """Return the images of a prior whose view the study has too, in reading order.
-
-    The others would take their time and be compared with nothing.
-    """
-    own = {_view(m) for m in material.selection.to_read} - {None}
-    return tuple(m for m in prior.selection.to_read if _view(m) in own)
-
-
-def select_prior_images(material: RevisionInputs, priors: GatheredPriors) -> dict[str, Path]:
-    """Return the files of the priors' images that are to be compared, by SOP Instance UID."""
-    return {
-        m.sop_instance_uid: prior.paths[m.sop_instance_uid]
-        for prior in priors.usable
-        for m in select_shared_views(material, prior)
-    }
-
-
-def describe_priors(material: RevisionInputs, priors: GatheredPriors) -> tuple[PriorStudy, ...]:
-    """Return the priors as the reading knows of them before anything was compared."""
-    return tuple(
-        PriorStudy(
-            prior.study_uid,
-            prior.study_date,
-            compared=False,
-            reason=prior.reason or _why_not(material, prior),
-            archive_reasons=prior.archive_reasons,
-        )
-        for prior in priors.studies
-    )
-
-
-def read_priors(
-    material: RevisionInputs,
-    priors: GatheredPriors,
-    detections: Mapping[str, Detection],
-    reader: Reader,
+def read_reported_priors(
+    tracker: Tracker, archive: Archive, priors: GatheredPriors, reader: Reader
 ) -> tuple[StudyReading, ...]:
-    """Return the readings of the priors that have a view to compare, the latest first.
+    """Return readings of the priors whose images are not at hand, the latest first.
+
+    They come from what this node reported, if it was the present model that read the prior. Other
+    makers' reports are of no use for that.
+    """
+    readings = (
+        _read_reported_prior(tracker, archive, prior.study_uid, reader)
+        for prior in priors.studies
+        if prior.reason in _NOT_AT_HAND
+    )
+    return tuple(reading for reading in readings if reading is not None)
+
+
+def _read_reported_prior(
+    tracker: Tracker, archive: Archive, study_uid: str, reader: Reader
+) -> StudyReading | None:
+    try:
+        report = choose_report(_read_reports(tracker, archive, study_uid), reader.model)
+        if report is None:
+            return None
+        answers = AnswerStore(tracker.results, archive).list_for_study(study_uid)
+        return read_from_report(report, answers, reader)
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
+        # The error's message may quote the report, which may quote anything.
+        _log.error("prior_report_broke", study_uid=study_uid, error=type(error).__name__)
+        return None
+
+
+def _read_reports(tracker: Tracker, archive: Archive, study_uid: str) -> tuple[CadReport, ...]:
+    own_device = derive_device_uid(tracker.get_installation_id())
+    reports = []
+    for file in tracker.cad_reports.list_for_study(study_uid):
+        try:
+            reports.append(read_cad_report_file(archive.resolve_path(file.path), own_device))
+        except (InputError, OSError):
+            # The message may quote the document, which may quote anything: it stays out of the log.
+            _log.warning("cad_report_not_readable", study_uid=study_uid)
+    return tuple(reports)
+
+
+def recheck_new_findings(
+    reading: StudyReading,
+    priors: PriorReadings,
+    files: Mapping[str, Path],
+    score_file: ScoreFile,
+) -> tuple[RecheckedFinding, ...]:
+    """Return what is seen in the priors' pixels of findings that are new by the priors' findings.
 
     Parameters
     ----------
-    material, priors
-        The revision's.
-    detections
-        One answer for each image of `select_prior_images`.
-    reader
-        What the study itself is read with.
+    reading, priors
+        Of the study, and of its priors' images.
+    files
+        Those of the priors' images, by SOP Instance UID.
+    score_file
+        The detector.
     """
-    found = []
-    for prior in priors.usable:
-        shared = select_shared_views(material, prior)
-        if shared:
-            selection = ImageSelection(shared, ())
-            circumstances = StudyContext(revision=1, cause="prior")
-            found.append(read_study(prior.study_uid, selection, detections, reader, circumstances))
-    return tuple(found)
+    comparisons = compare_with_priors(reading, priors.from_images)
+    rechecked = recheck_priors(comparisons, score_files(score_file, files))
+    for answer in rechecked:
+        _log.info(
+            "prior_rechecked",
+            study_uid=reading.study_uid,
+            finding=answer.current.finding_id,
+            prior_image=answer.recheck.prior_image,
+            seen=answer.recheck.seen,
+            why_not=answer.recheck.why_not,
+        )
+    return rechecked
 
 
-def compare_safely(reading: StudyReading, priors: PriorReadings) -> StudyReading:
+def compare_or_give_up(reading: StudyReading, priors: PriorReadings) -> StudyReading:
     """Return a reading with what follow-up says; without a comparison where that breaks.
 
-    What goes wrong in laying exams on each other costs the comparison, never the second read.
+    What goes wrong in comparing exams costs the comparison, never the second read.
     """
-    known = (*priors.read, *priors.reported)
-    if not known:
-        return mark_not_compared(follow_up(reading, ()), priors.given_up)
+    compared = (*priors.from_images, *priors.from_reports)
+    if not compared:
+        return mark_not_compared(follow_up(reading), priors.given_up)
     try:
-        comparisons = compare_with_priors(reading, priors.read)
-        return add_reported_priors(
-            follow_up(reading, comparisons, priors.rechecks), priors.reported
-        )
+        comparisons = compare_with_priors(reading, priors.from_images)
+        followed = follow_up(reading, comparisons, priors.rechecked)
+        return add_reported_priors(followed, priors.from_reports)
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
         _log.error(
             "comparison_broke",
             study_uid=reading.study_uid,
             error=f"{type(error).__name__}: {error}",
         )
-        return mark_not_compared(follow_up(reading, ()), [one.study_uid for one in known])
-
-
-def _view(mammogram: Mammogram) -> tuple[str, str] | None:
-    if mammogram.laterality is None or mammogram.view is None:
-        return None
-    return mammogram.laterality.letter, mammogram.view.name
-
-
-def _why_not(material: RevisionInputs, prior: PriorImages) -> Reason:
-    return (
-        Reason.NO_COMPARISON if select_shared_views(material, prior) else Reason.PRIOR_OUT_OF_SCOPE
-    )
+        return mark_not_compared(follow_up(reading), [prior.study_uid for prior in compared])

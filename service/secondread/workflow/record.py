@@ -1,26 +1,194 @@
-"""A reading as the tracker records it."""
+"""What a reading leaves behind: lesions, pictures, objects, and what the tracker records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 
+from secondread.detect.marks import Detection
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.findings_json import encode_finding
+from secondread.followup.lesion_identity import add_lesions, assign_lesions, recognize_lesions
+from secondread.report.compose import compose_results, encode_file
+from secondread.report.pages.crop import encode_crop
+from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.report.sr.impression_words import describe_finding
+from secondread.report.sr.uids import ResultUids, derive_uid
+from secondread.settings import ObjectKind
+from secondread.track.lesions import Lesions
 from secondread.track.values import (
+    ClaimedRevision,
+    RecordedObject,
     RecordedFinding,
     RecordedImage,
     RecordedPriorFinding,
+    RecordedReading,
     StoredAnswer,
 )
-from secondread.workflow.lesions import find_shown_lesions
+from secondread.workflow.revision_reader import ReadingTools, RevisionReader
 
 
-def make_image_entries(
-    reading: StudyReading, answers: Mapping[str, str]
-) -> tuple[RecordedImage, ...]:
+def track_lesions(
+    reading: StudyReading,
+    lesions: Lesions,
+    installation_id: str,
+    reported: Sequence[StudyReading] = (),
+) -> StudyReading:
+    """Return a reading whose findings, and its priors' findings, say which lesion they are.
+
+    A lesion that is seen for the first time gets an identifier that no other reading gives,
+    because findings' names are those of one reading.
+    """
+
+    def mint(ref: FindingRef) -> str:
+        of_reading = (installation_id, reading.study_uid, str(reading.revision), "lesion")
+        return derive_uid(*of_reading, ref.study_uid, ref.sop_instance_uid, ref.finding_id)
+
+    readings = (reading, *reading.prior_readings, *reported)
+    images = {image.mammogram.sop_instance_uid for study in readings for image in study.images}
+    tracked = recognize_lesions(readings, lesions.find_in_images(images))
+    return add_lesions(reading, assign_lesions(reading, tracked, mint))
+
+
+def store_reading(
+    tools: ReadingTools,
+    reader: RevisionReader,
+    reading: StudyReading,
+    detections: Mapping[str, Detection],
+) -> RecordedReading:
+    """Write objects, pictures and answers into the archive; return what the tracker records.
+
+    Parameters
+    ----------
+    tools
+        Archive, identity and profiles.
+    reader
+        What the reading was made from; loads the images as people look at them.
+    reading
+        What to store.
+    detections
+        The detector's answers about its images and its priors', by SOP Instance UID.
+    """
+    claimed = reader.inputs.claimed
+    crops = store_crops(tools, reader, reading)
+    objects = store_objects(tools, reader, reading)
+    answers = tools.answers.write(detections)
+    file_digests = {**reader.inputs.digests, **reader.priors.digests}
+    return RecordedReading(
+        study_uid=claimed.study_uid,
+        revision=claimed.number,
+        outcome=reading.outcome,
+        reasons=reading.reasons,
+        images=_record_images(reading, answers),
+        findings=record_findings(reading, crops),
+        objects=objects,
+        prior_findings=record_prior_findings(reading, crops),
+        answers=tuple(
+            StoredAnswer(file_digests[uid], tools.maker_digest, path)
+            for uid, path in answers.items()
+        ),
+    )
+
+
+def store_crops(
+    tools: ReadingTools, reader: RevisionReader, reading: StudyReading
+) -> dict[FindingRef, str]:
+    """Write a picture of each finding that is a shown lesion; return where each is stored."""
+    shown = _find_shown_lesions(reading)
+    crops: dict[FindingRef, str] = {}
+    for study in (reading, *reading.prior_readings):
+        for image in study.images:
+            for finding in image.findings:
+                if finding.lesion_uid in shown and image.mammogram.spacing is not None:
+                    display = reader.load_display(image.mammogram.sop_instance_uid)
+                    picture = encode_crop(display, finding.outline, image.mammogram.spacing)
+                    path = tools.archive.write_bytes(picture, "crops").relative_path
+                    crops[image.refer_to(finding)] = path
+    return crops
+
+
+def _find_shown_lesions(reading: StudyReading) -> frozenset[str]:
+    """Return the lesions that are shown in the study or were in one of its priors."""
+    return frozenset(
+        finding.lesion_uid
+        for study in (reading, *reading.prior_readings)
+        for image in study.images
+        for finding in image.shown_findings
+        if finding.lesion_uid is not None
+    )
+
+
+def store_objects(
+    tools: ReadingTools, reader: RevisionReader, reading: StudyReading
+) -> tuple[RecordedObject, ...]:
+    """Make and write the objects of a reading for each profile; return where they are stored."""
+    # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
+    # and nothing of it goes into a PACS under either name.
+    profiles = {} if reader.inputs.is_mixed else tools.profiles
+    claimed = reader.inputs.claimed
+    sources = {**reader.inputs.headers, **reader.priors.headers}
+    entries: list[RecordedObject] = []
+    for key, profile in profiles.items():
+        uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, key)
+        authorship = Authorship(tools.node, uids, _find_occasion(tools, claimed, key), profile)
+        results = compose_results(reading, sources, reader.load_display, authorship)
+        entries += [_store_object(tools, key, result) for result in results]
+    return tuple(entries)
+
+
+def _store_object(tools: ReadingTools, profile: str, result: ResultObject) -> RecordedObject:
+    data = encode_file(result.dataset)
+    file = tools.archive.write_bytes(data)
+    return RecordedObject(
+        profile=profile,
+        kind=result.kind,
+        index=result.index,
+        sop_class_uid=str(result.dataset.SOPClassUID),
+        series_uid=str(result.dataset.SeriesInstanceUID),
+        sop_instance_uid=result.sop_instance_uid,
+        source_uid=result.source_uid,
+        path=file.relative_path,
+        sha256=sha256(data).hexdigest(),
+        size_bytes=file.size,
+    )
+
+
+def _find_occasion(tools: ReadingTools, claimed: ClaimedRevision, profile: str) -> Occasion:
+    """Return when a revision's objects are written, and which earlier ones they replace.
+
+    A document replaces the last one of its kind, from whichever revision: one in between may have
+    had none, as after every image was withdrawn, and left the one before it standing.
+    """
+    earlier = tuple(_list_earlier(tools, claimed))
+    return Occasion(
+        written_at=claimed.content_at.astimezone(tools.zone),
+        predecessor=_find_last(tools, earlier, profile, ObjectKind.CAD_SR),
+        predecessor_at=earlier[0].content_at.astimezone(tools.zone) if earlier else None,
+        predecessor_measurements=_find_last(tools, earlier, profile, ObjectKind.TID1500),
+    )
+
+
+def _list_earlier(tools: ReadingTools, claimed: ClaimedRevision) -> Iterator[ClaimedRevision]:
+    """Yield the revisions before one, the latest first."""
+    while claimed.predecessor is not None:
+        claimed = tools.tracker.studies.get_claimed(claimed.study_uid, claimed.predecessor)
+        yield claimed
+
+
+def _find_last(
+    tools: ReadingTools, earlier: Sequence[ClaimedRevision], profile: str, kind: ObjectKind
+) -> tuple[str, str, str] | None:
+    """Return study, series and instance UID of the last object of a kind."""
+    for revision in earlier:
+        for entry in tools.tracker.results.list_outbox(revision.study_uid, revision.number):
+            if entry.profile == profile and entry.kind is kind:
+                return revision.study_uid, entry.series_uid, entry.sop_instance_uid
+    return None
+
+
+def _record_images(reading: StudyReading, answers: Mapping[str, str]) -> tuple[RecordedImage, ...]:
     """Return what became of each image, those outside the scope last.
 
-    `answers` is where the detector's answers are kept, by SOP Instance UID.
+    `answers` is where the detector's answers are stored, by SOP Instance UID.
     """
     read = tuple(
         RecordedImage(
@@ -42,37 +210,22 @@ def make_image_entries(
     return read + left_out
 
 
-def make_answer_entries(
-    paths: Mapping[str, str], digests: Mapping[str, str], maker: str
-) -> tuple[StoredAnswer, ...]:
-    """Return where the detector's answers lie, by the files that they are about.
-
-    Parameters
-    ----------
-    paths, digests
-        Of each answer and of the image's file, by SOP Instance UID.
-    maker
-        Digest of all that the answers depend on besides the files.
-    """
-    return tuple(StoredAnswer(digests[uid], maker, path) for uid, path in paths.items())
-
-
-def make_finding_entries(
+def record_findings(
     reading: StudyReading, crops: Mapping[FindingRef, str]
 ) -> tuple[RecordedFinding, ...]:
-    """Return all candidates of all images; `crops` is where their pictures lie."""
+    """Return all candidates of all images; `crops` is where their pictures are stored."""
     return tuple(
-        _entry(image, finding, crops, describe_finding(reading, image, finding))
+        _record_finding(image, finding, crops, describe_finding(reading, image, finding))
         for image in reading.images
         for finding in image.findings
     )
 
 
-def make_prior_finding_entries(
+def record_prior_findings(
     reading: StudyReading, crops: Mapping[FindingRef, str]
 ) -> tuple[RecordedPriorFinding, ...]:
     """Return what the priors' images show of lesions that are or were shown, the earliest first."""
-    shown = find_shown_lesions(reading)
+    shown = _find_shown_lesions(reading)
     missed = {
         ref: change.kind.value
         for comparison in reversed(reading.comparisons)
@@ -82,19 +235,19 @@ def make_prior_finding_entries(
     }
     return tuple(
         RecordedPriorFinding(
-            earlier.study_uid,
+            prior.study_uid,
             image.label,
             missed.get(image.refer_to(finding)),
-            _entry(image, finding, crops, ""),
+            _record_finding(image, finding, crops, ""),
         )
-        for earlier in reversed(reading.prior_readings)
-        for image in earlier.images
+        for prior in reversed(reading.prior_readings)
+        for image in prior.images
         for finding in image.findings
         if finding.lesion_uid in shown
     )
 
 
-def _entry(
+def _record_finding(
     image: ImageReading, finding: Finding, crops: Mapping[FindingRef, str], line: str
 ) -> RecordedFinding:
     crop = crops.get(image.refer_to(finding))

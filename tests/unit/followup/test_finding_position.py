@@ -19,6 +19,7 @@ from secondread.followup.correlation import (
     to_clock_hour,
 )
 from secondread.followup.finding_position import add_positions, locate_finding
+from secondread.followup.follow_up import follow_up
 from secondread.followup.lesion_identity import assign_lesions
 from secondread.geometry import PointPx
 from tests.unit.followup.breasts import Lie, group, reading
@@ -261,9 +262,11 @@ def test_a_lesion_keeps_its_identifier_over_the_years() -> None:
     second = reading((replace(CC, study="1.2", nipple_mm=(82.0, 116.0)), spots))
     third = reading((replace(CC, study="1.3"), spots + group(45.0, -30.0, seed=1)))
 
-    known = assign_lesions(first, (), (), {}, mint)
-    known |= assign_lesions(second, compare_with_priors(second, [first]), (), known, mint)
-    found = assign_lesions(third, compare_with_priors(third, [second]), (), known, mint)
+    second = replace(second, comparisons=compare_with_priors(second, [first]))
+    third = replace(third, comparisons=compare_with_priors(third, [second]))
+    known = assign_lesions(first, {}, mint)
+    known |= assign_lesions(second, known, mint)
+    found = assign_lesions(third, known, mint)
 
     of_third = [uid for ref, uid in found.items() if ref.study_uid == "1.3"]
     assert sorted(of_third) == ["1.1/LCC-1", "1.3/LCC-2"] or sorted(of_third) == [
@@ -274,9 +277,9 @@ def test_a_lesion_keeps_its_identifier_over_the_years() -> None:
 
 def test_both_views_of_a_lesion_share_its_identifier() -> None:
     spots = group(50.0, 12.0)
-    done = reading((CC, spots), (MLO, spots))
+    done = follow_up(reading((CC, spots), (MLO, spots)))
 
-    found = assign_lesions(done, (), correlate_views(done), {}, mint)
+    found = assign_lesions(done, {}, mint)
 
     assert set(found.values()) == {"1.2.3/LCC-1"}
 

@@ -6,7 +6,7 @@ from secondread.codes import View
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare_with_priors
-from secondread.followup.correlation import correlate_views
+from secondread.followup.follow_up import follow_up
 from secondread.followup.lesion_identity import (
     TrackedFinding,
     add_lesions,
@@ -57,6 +57,11 @@ def test_the_latest_reading_of_an_image_has_the_last_word() -> None:
     assert list(found.values()) == ["later"]
 
 
+def compared(now: StudyReading, *priors: StudyReading) -> StudyReading:
+    """Return a study that holds its comparisons, and nothing about its views."""
+    return replace(now, comparisons=compare_with_priors(now, priors))
+
+
 def test_another_place_and_another_image_are_not_recognized() -> None:
     done, elsewhere = reading((NOW, SPOTS)), reading((NOW, OTHERS))
     (far,) = known(elsewhere, "A")
@@ -71,7 +76,7 @@ def test_a_priors_lesion_outlives_the_name_that_the_study_gave_it_without_the_pr
     now, then = reading((NOW, SPOTS)), reading((LAST_YEAR, SPOTS))
     names = {refs(now)[0]: "young", refs(then)[0]: "old"}
 
-    found = assign_lesions(now, compare_with_priors(now, [then]), (), names, mint)
+    found = assign_lesions(compared(now, then), names, mint)
 
     assert found == {refs(now)[0]: "old", refs(then)[0]: "old"}
 
@@ -79,7 +84,7 @@ def test_a_priors_lesion_outlives_the_name_that_the_study_gave_it_without_the_pr
 def test_a_prior_that_nobody_named_gets_the_name_that_its_finding_has_today() -> None:
     now, then = reading((NOW, SPOTS)), reading((LAST_YEAR, SPOTS))
 
-    found = assign_lesions(now, compare_with_priors(now, [then]), (), {refs(now)[0]: "young"}, mint)
+    found = assign_lesions(compared(now, then), {refs(now)[0]: "young"}, mint)
 
     assert found == {refs(now)[0]: "young", refs(then)[0]: "young"}
 
@@ -88,7 +93,7 @@ def test_what_two_priors_show_of_a_finding_is_one_lesion() -> None:
     now, then = reading((NOW, SPOTS)), reading((LAST_YEAR, SPOTS))
     before = reading((replace(LAST_YEAR, study="1.2.8", date="20230105"), SPOTS))
 
-    found = assign_lesions(now, compare_with_priors(now, [then, before]), (), {}, mint)
+    found = assign_lesions(compared(now, then, before), {}, mint)
 
     assert set(found) == {refs(now)[0], refs(then)[0], refs(before)[0]}
     assert len(set(found.values())) == 1
@@ -98,29 +103,26 @@ def test_both_views_are_one_lesion_though_the_prior_has_it_in_both() -> None:
     lies = ((NOW, LAST_YEAR), (replace(NOW, view=View.MLO), replace(LAST_YEAR, view=View.MLO)))
     now = reading(*((one, SPOTS) for one, _ in lies))
     then = reading(*((other, SPOTS) for _, other in lies))
-    comparisons, pairs = compare_with_priors(now, [then]), correlate_views(now)
+    followed = follow_up(now, compare_with_priors(now, [then]))
 
-    assert len(pairs) == 1
-    assert len(set(assign_lesions(now, comparisons, pairs, {}, mint).values())) == 1
+    assert len(followed.view_pairs) == 1
+    assert len(set(assign_lesions(followed, {}, mint).values())) == 1
 
 
 def test_views_that_were_two_lesions_in_earlier_reports_stay_two() -> None:
     lies = (NOW, replace(NOW, view=View.MLO))
-    now = reading(*((one, SPOTS) for one in lies))
+    now = follow_up(reading(*((lie, SPOTS) for lie in lies)))
     names = dict(zip(refs(now), ("A", "B"), strict=True))
 
-    assert assign_lesions(now, (), correlate_views(now), names, mint) == names
+    assert assign_lesions(now, names, mint) == names
     (first, second) = refs(now)
-    assert assign_lesions(now, (), correlate_views(now), {second: "B"}, mint) == {
-        first: "B",
-        second: "B",
-    }
+    assert assign_lesions(now, {second: "B"}, mint) == {first: "B", second: "B"}
 
 
 def test_what_the_study_does_not_show_any_more_has_a_lesion_too() -> None:
     now, then = reading((NOW, [])), reading((LAST_YEAR, SPOTS))
 
-    found = assign_lesions(now, compare_with_priors(now, [then]), (), {}, mint)
+    found = assign_lesions(compared(now, then), {}, mint)
 
     assert found == {refs(then)[0]: "1.2.9/LCC-1"}
 

@@ -14,7 +14,7 @@ from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import Content, ContentTree, read_enum
 from secondread.report.sr.impression_words import describe_finding, list_impression_lines
 from secondread.settings import ObjectKind
-from secondread.workflow.record import make_finding_entries, make_prior_finding_entries
+from secondread.workflow.record import record_findings, record_prior_findings
 from tests.unit.report.readings import NODE
 from tests.worlds.golden_set import EVERYTHING, NO_LOOK, NOT_SEEN, SEEN, Exam, looked, objects
 
@@ -116,8 +116,8 @@ def test_a_report_that_is_read_back_has_the_word() -> None:
 def test_the_tracker_records_the_word_and_nothing_missing() -> None:
     reading = looked(SEEN).reading
 
-    (entry,) = make_finding_entries(reading, {})
+    (entry,) = record_findings(reading, {})
 
     assert entry.document["change"] == "more"
     assert "(prior re-read, seen faintly)" in str(entry.document["line"])
-    assert make_prior_finding_entries(reading, {}) == ()
+    assert record_prior_findings(reading, {}) == ()
