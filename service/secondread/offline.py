@@ -91,12 +91,8 @@ class InputFiles:
 
     def describe_study(self, study_uid: str) -> EarlierStudy:
         """Return what the choice of priors needs of a study."""
-        views = (
-            (m.laterality.letter, m.view.name)
-            for m in self.select_images(study_uid).to_read
-            if m.laterality and m.view
-        )
-        return EarlierStudy(study_uid, self.get_any(study_uid).study_date, frozenset(views))
+        views = self.select_images(study_uid).views
+        return EarlierStudy(study_uid, self.get_any(study_uid).study_date, views)
 
 
 def gather_files(paths: Sequence[Path]) -> InputFiles:
@@ -257,7 +253,7 @@ class OfflineReader:
             *read_header_treatments(headers),
         )
         removed = find_mastectomy_sides(treatments, any_image.study_date)
-        present = self.inputs.describe_study(study_uid).views or ()
+        present = self.inputs.select_images(study_uid).views
         views = StudyViews(present, [p.views or () for p in priors], removed)
         return StudyContext(
             revision=1,

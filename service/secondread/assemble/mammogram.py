@@ -177,6 +177,13 @@ class Mammogram:
         side = self.laterality.letter if self.laterality else "?"
         return side + (self.view.name if self.view else "?")
 
+    @property
+    def view_key(self) -> tuple[str, str] | None:
+        """Side letter and view name; None where the header does not give both."""
+        if self.laterality is None or self.view is None:
+            return None
+        return self.laterality.letter, self.view.name
+
 
 _LOSSY_TRANSFER_SYNTAXES = {
     str(row.uid) for row in TRANSFER_SYNTAXES if row.coding is PixelCoding.LOSSY

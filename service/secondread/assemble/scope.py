@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.viewset import ViewKey
 from secondread.codes import View, ViewModifier
 from secondread.reasons import Reason
 
@@ -49,6 +50,11 @@ class ImageSelection:
 
     to_read: tuple[Mammogram, ...]
     left_out: tuple[tuple[Mammogram, Reason], ...]
+
+    @property
+    def views(self) -> frozenset[ViewKey]:
+        """The views of the images to read."""
+        return frozenset(key for m in self.to_read if (key := m.view_key) is not None)
 
 
 def select_images(mammograms: Iterable[Mammogram]) -> ImageSelection:

@@ -148,11 +148,11 @@ class ViewComparison:
     sop_instance_uid: str
     prior_sop_instance_uid: str | None
     """None where the prior has no image of the view."""
-    same_unit: bool
+    same_unit: bool = False
     """Whether both were taken and processed alike; wider limits otherwise."""
-    error_mm: float | None
+    error_mm: float | None = None
     """Standard error of the registration, in each direction; None without one."""
-    aligned: bool
+    aligned: bool = False
     """Whether tissue was matched, and not only skin and nipple."""
     why_not: str = ""
     """For people: why the images were not compared; empty where they were."""
@@ -183,6 +183,11 @@ class StudyComparison:
             return ""
         reasons = dict.fromkeys(view.why_not for view in self.views)
         return "; ".join(reasons) or "the studies have no view in common"
+
+    @property
+    def missed(self) -> tuple[FindingChange, ...]:
+        """What became of the prior's findings that no finding of the study is."""
+        return tuple(change for change in self.changes if change.current is None)
 
     def find_change(self, sop_instance_uid: str, finding_id: str) -> FindingChange | None:
         """Return what became of a current finding."""

@@ -1,6 +1,7 @@
 """The findings of one image and of one study: the values that reports are made from."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 
 from secondread.assemble.mammogram import Mammogram
@@ -186,6 +187,14 @@ class StudyReading:
     """Readings of the priors' images with the same model, which `comparisons` are made from."""
     view_pairs: tuple[ViewPair, ...] = ()
     """The clusters that were recognised in both views of a breast."""
+
+    def map_findings(self, change: Callable[[ImageReading, Finding], Finding]) -> "StudyReading":
+        """Return the reading with each finding of its images replaced by what `change` returns."""
+        images = tuple(
+            replace(image, findings=tuple(change(image, finding) for finding in image.findings))
+            for image in self.images
+        )
+        return replace(self, images=images)
 
     @property
     def doubtful(self) -> bool:

@@ -1,8 +1,8 @@
 """The surgical bed as an image shows it: by its clips, or by a marker on the scar.
 
 Clips are left in the walls of a lumpectomy's cavity; their middle is the bed's, as that view
-projects it. A wire that a technologist has put on the scar lies on the skin, and how far the bed
-has moved away under it nobody knows, so that its place is known far less well.
+projects it. A wire that a technologist has put on the scar is on the skin, and nobody knows how
+far the bed has moved away under it, so that its place is known far less well.
 """
 
 import math
@@ -75,11 +75,21 @@ def find_beds(image: ImageReading) -> tuple[Bed, ...]:
         for finding in image.findings
         if finding.mark_class is MarkClass.METAL and finding.certainty >= LEAST_CERTAINTY
     ]
-    clips = [one for one in metal if CLIP_MM[0] <= one.long_axis_mm <= CLIP_MM[1]]
-    places = [to_place_mm(one.center, spacing) for one in clips]
-    places = [place for place in places if not _is_at_nipple(place, image, spacing)]
-    found = [bed for group in _groups(places) if (bed := _of_clips(group)) is not None]
-    return (*found, *(_of_wire(one, spacing) for one in metal if _is_wire(one, spacing)))
+    clips = [
+        place
+        for finding in metal
+        if CLIP_MM[0] <= finding.long_axis_mm <= CLIP_MM[1]
+        and not _is_at_nipple(place := to_place_mm(finding.center, spacing), image, spacing)
+    ]
+    by_clips = (_locate_by_clips(group) for group in _group_places(clips))
+    wires = (finding for finding in metal if _is_wire(finding, spacing))
+    return (
+        *(bed for bed in by_clips if bed is not None),
+        *(
+            Bed(to_place_mm(wire.center, spacing), BED_MM, _WIRE_ERROR_MM, ZoneBasis.SCAR_MARKER)
+            for wire in wires
+        ),
+    )
 
 
 def _is_at_nipple(place: PlaceMm, image: ImageReading, spacing: SpacingMm) -> bool:
@@ -90,23 +100,24 @@ def _is_at_nipple(place: PlaceMm, image: ImageReading, spacing: SpacingMm) -> bo
     return float(np.hypot(*(place - nipple))) <= _NIPPLE_MM
 
 
-def _groups(places: Sequence[PlaceMm]) -> list[PlaceMm]:
+def _group_places(places: Sequence[PlaceMm]) -> list[PlaceMm]:
     """Return groups whose members are linked by short distances, each (n, 2)."""
     groups: list[list[PlaceMm]] = []
     for place in places:
         near = [g for g in groups if any(np.hypot(*(place - other)) <= LINK_MM for other in g)]
-        groups = [g for g in groups if not any(g is one for one in near)]
+        groups = [g for g in groups if not any(g is other for other in near)]
         groups.append([place, *(member for g in near for member in g)])
     return [np.array(g) for g in groups]
 
 
-def _of_clips(group: PlaceMm) -> Bed | None:
+def _locate_by_clips(group: PlaceMm) -> Bed | None:
     if len(group) < LEAST_CLIPS:
         return None
     center = group.mean(axis=0)
     reach = float(np.hypot(*(group - center).T).max())
     if reach > LARGEST_BED_MM:
         return None
+    # The standard error of the mean of so many clips.
     spread = float(np.sqrt(group.var(axis=0, ddof=1).mean() / len(group)))
     error = math.hypot(spread, _COMPRESSION_MM)
     return Bed(center, max(BED_MM, reach + _WALL_MM), error, ZoneBasis.CLIPS)
@@ -119,8 +130,3 @@ def _is_wire(finding: Finding, spacing: SpacingMm) -> bool:
     _, sides, _ = cv2.minAreaRect(outline)
     short, long = sorted(sides)
     return bool(long >= WIRE_ASPECT * max(short, 0.1))
-
-
-def _of_wire(finding: Finding, spacing: SpacingMm) -> Bed:
-    center = to_place_mm(finding.center, spacing)
-    return Bed(center, BED_MM, _WIRE_ERROR_MM, ZoneBasis.SCAR_MARKER)

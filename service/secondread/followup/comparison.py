@@ -113,14 +113,8 @@ def _compare_with_prior(
                 pairs.append(pair)
                 by_image.append(pair.find_changes(limits.select(same_unit=view.same_unit)))
         if not by_image:
-            view = ViewComparison(
-                image.mammogram.sop_instance_uid,
-                None,
-                same_unit=False,
-                error_mm=None,
-                aligned=False,
-                why_not="the prior has no image of this view",
-            )
+            why_not = "the prior has no image of this view"
+            view = ViewComparison(image.mammogram.sop_instance_uid, None, why_not=why_not)
             views.append(view)
             by_image.append(_mark_not_comparable(image, view.why_not))
         changes += _choose_best(by_image)

@@ -1,5 +1,6 @@
 """Comparisons as plain values: the form that `findings.json` and `comparison.json` share."""
 
+from dataclasses import asdict
 from typing import Any
 
 from secondread.findings.cad_report import CadReport
@@ -25,12 +26,12 @@ def encode_comparison(comparison: StudyComparison) -> dict[str, Any]:
         "compared": comparison.compared,
         "why_not": comparison.why_not,
         "basis": comparison.basis,
-        "views": [_view(view) for view in comparison.views],
-        "changes": [_change(change) for change in comparison.changes],
+        "views": [_encode_view(view) for view in comparison.views],
+        "changes": [_encode_change(change) for change in comparison.changes],
     }
 
 
-def _view(view: ViewComparison) -> dict[str, Any]:
+def _encode_view(view: ViewComparison) -> dict[str, Any]:
     return {
         "sop_instance_uid": view.sop_instance_uid,
         "prior_sop_instance_uid": view.prior_sop_instance_uid,
@@ -41,72 +42,64 @@ def _view(view: ViewComparison) -> dict[str, Any]:
     }
 
 
-def _change(change: FindingChange) -> dict[str, Any]:
+def _encode_change(change: FindingChange) -> dict[str, Any]:
     return {
         "verdict": change.kind.value,
         "words": change.kind.words,
-        "current": change.current and _ref(change.current),
-        "prior": [_ref(ref) for ref in change.prior],
-        "calcifications": _difference(change.number),
-        "extent_mm": _difference(change.extent_mm),
-        "diameter_mm": _difference(change.diameter_mm),
+        "current": change.current and asdict(change.current),
+        "prior": [asdict(ref) for ref in change.prior],
+        "calcifications": _encode_difference(change.number),
+        "extent_mm": _encode_difference(change.extent_mm),
+        "diameter_mm": _encode_difference(change.diameter_mm),
         "found_in_both": [[[p.col, p.row], [q.col, q.row]] for p, q in change.pairs],
         "place": [[p.col, p.row] for p in change.place],
         "error_mm": change.error_mm,
         "why": change.why_not,
-        "second_look": change.recheck and _look(change.recheck),
+        "second_look": change.recheck and _encode_outcome(change.recheck),
     }
 
 
-def _look(look: Recheck) -> dict[str, Any]:
+def _encode_outcome(recheck: Recheck) -> dict[str, Any]:
     return {
-        "seen": look.seen,
-        "words": look.words,
-        "other_places": look.other_places,
-        "as_high": look.as_similar,
-        "why_not": look.why_not,
-        "prior_image": look.prior_image,
+        "seen": recheck.seen,
+        "words": recheck.words,
+        "other_places": recheck.other_places,
+        "as_high": recheck.as_similar,
+        "why_not": recheck.why_not,
+        "prior_image": recheck.prior_image,
     }
 
 
-def encode_recheck(looked: RecheckedFinding) -> dict[str, Any]:
-    """Return what came of a second look as JSON values that `decode_recheck` reads."""
+def encode_recheck(rechecked: RecheckedFinding) -> dict[str, Any]:
+    """Return what came of a recheck as JSON values that `decode_recheck` reads."""
     return {
-        "current": _ref(looked.current),
-        "about": looked.subject,
-        "look": _look(looked.recheck),
-        "place": [[round(p.col, 1), round(p.row, 1)] for p in looked.place],
-        "error_mm": looked.error_mm,
+        "current": asdict(rechecked.current),
+        "about": rechecked.subject,
+        "look": _encode_outcome(rechecked.recheck),
+        "place": [[round(p.col, 1), round(p.row, 1)] for p in rechecked.place],
+        "error_mm": rechecked.error_mm,
     }
 
 
 def decode_recheck(values: dict[str, Any]) -> RecheckedFinding:
     """Read what `encode_recheck` wrote."""
-    look = values["look"]
+    outcome = values["look"]
     return RecheckedFinding(
         FindingRef(**values["current"]),
         values["about"],
         Recheck(
-            seen=look["seen"],
-            other_places=look["other_places"],
-            as_similar=look["as_high"],
-            why_not=look["why_not"],
-            prior_image=look["prior_image"],
+            seen=outcome["seen"],
+            other_places=outcome["other_places"],
+            as_similar=outcome["as_high"],
+            why_not=outcome["why_not"],
+            prior_image=outcome["prior_image"],
         ),
         tuple(PointPx(col, row) for col, row in values["place"]),
         values["error_mm"],
     )
 
 
-def _ref(ref: FindingRef) -> dict[str, str]:
-    return {
-        "study_uid": ref.study_uid,
-        "sop_instance_uid": ref.sop_instance_uid,
-        "finding_id": ref.finding_id,
-    }
-
-
-def _difference(difference: MeasuredDifference | None) -> dict[str, float] | None:
+def _encode_difference(difference: MeasuredDifference | None) -> dict[str, float] | None:
     if difference is None:
         return None
     return {
@@ -120,8 +113,8 @@ def _difference(difference: MeasuredDifference | None) -> dict[str, float] | Non
 def encode_view_pair(pair: ViewPair) -> dict[str, Any]:
     """Return a cluster that was recognised in both views as JSON values."""
     return {
-        "cc": _ref(pair.cc),
-        "mlo": _ref(pair.mlo),
+        "cc": asdict(pair.cc),
+        "mlo": asdict(pair.mlo),
         "confidence": pair.confidence,
         "depths_mm": list(pair.depths_mm),
         "quadrant": pair.place.quadrant,
@@ -131,7 +124,7 @@ def encode_view_pair(pair: ViewPair) -> dict[str, Any]:
 
 
 def encode_cad_report(report: CadReport) -> dict[str, Any]:
-    """Return what a CAD report of a prior says, and whose it is, as JSON values."""
+    """Return the content of a prior's CAD report, and who made it, as JSON values."""
     day = report.written_on or report.study_date
     return {
         "study_uid": report.study_uid,

@@ -58,10 +58,12 @@ def add_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison
     reasons = reading.reasons
     if any(compared.values()):
         reasons = tuple(reason for reason in reasons if reason is not Reason.NO_COMPARISON)
+    changed = reading.map_findings(
+        lambda image, finding: replace(finding, change=_find_change(image, finding, comparisons))
+    )
     return replace(
-        reading,
+        changed,
         reasons=reasons,
-        images=tuple(_add_changes(image, comparisons) for image in reading.images),
         priors=tuple(
             _mark_prior(prior, compared=compared[prior.study_uid])
             if prior.study_uid in compared
@@ -77,21 +79,12 @@ def _mark_prior(prior: PriorStudy, *, compared: bool) -> PriorStudy:
     return replace(prior, compared=compared, reason=reason, archive_reasons=())
 
 
-def _add_changes(image: ImageReading, comparisons: Sequence[StudyComparison]) -> ImageReading:
-    uid = image.mammogram.sop_instance_uid
-    findings = tuple(
-        replace(finding, change=_find_change(uid, finding, comparisons))
-        for finding in image.findings
-    )
-    return replace(image, findings=findings)
-
-
 def _find_change(
-    uid: str, finding: Finding, comparisons: Sequence[StudyComparison]
+    image: ImageReading, finding: Finding, comparisons: Sequence[StudyComparison]
 ) -> Change | None:
     """Return the change against the nearest prior that shows the place."""
     for comparison in comparisons:
-        change = comparison.find_change(uid, finding.id)
+        change = comparison.find_change(image.mammogram.sop_instance_uid, finding.id)
         if change is not None and change.kind.change is not None:
             return change.kind.change
     return None

@@ -1,8 +1,8 @@
-"""Treatments that a study's own header speaks of: coded reasons, and free text.
+"""Treatments that a study's own header mentions: coded reasons, and free text.
 
 Free text is read in English only, and conservatively: whole words, nothing that is negated,
-planned, doubted or said of a relative, a side only where it stands beside the procedure, and a
-day only in the form YYYY-MM-DD. What is kept of a text is the word that was recognised.
+planned, doubted or about a relative, a side only where it is beside the procedure, and a day only
+in the form YYYY-MM-DD. Of a text, only the word that was recognised is kept.
 """
 
 import re
@@ -66,21 +66,22 @@ _WORDS_BEFORE, _WORDS_AFTER = 4, 4
 
 
 def read_header_treatments(headers: Iterable[Dataset]) -> tuple[Treatment, ...]:
-    """Return the treatments that the headers of a study speak of, each once."""
-    found: dict[Treatment, None] = {}
-    for header in headers:
-        for one in (*_coded(header), *_told(header)):
-            found.setdefault(one)
-    return tuple(found)
+    """Return the treatments that the headers of a study mention, each once."""
+    treatments = (
+        treatment
+        for header in headers
+        for treatment in (*_read_codes(header), *_read_texts(header))
+    )
+    return tuple(dict.fromkeys(treatments))
 
 
-def _requests(header: Dataset) -> Iterator[Dataset]:
+def _list_requests(header: Dataset) -> Iterator[Dataset]:
     yield header
-    yield from _items(header, "RequestAttributesSequence")
+    yield from _list_items(header, "RequestAttributesSequence")
 
 
-def _items(ds: Dataset, keyword: str) -> list[Dataset]:
-    # A sequence that is none, as hostile headers have it, says nothing.
+def _list_items(ds: Dataset, keyword: str) -> list[Dataset]:
+    # In a hostile header, the value may be no sequence at all.
     value = ds.get(keyword, None)
     try:
         return [item for item in value or () if isinstance(item, Dataset)]
@@ -88,10 +89,10 @@ def _items(ds: Dataset, keyword: str) -> list[Dataset]:
         return []
 
 
-def _coded(header: Dataset) -> Iterator[Treatment]:
-    for ds in _requests(header):
+def _read_codes(header: Dataset) -> Iterator[Treatment]:
+    for ds in _list_requests(header):
         for keyword in CODED:
-            for item in _items(ds, keyword):
+            for item in _list_items(ds, keyword):
                 code = str(item.get("CodeValue", "")), str(item.get("CodingSchemeDesignator", ""))
                 reason = ProcedureReason.from_code(*code)
                 if reason is not None:
@@ -103,8 +104,8 @@ def _coded(header: Dataset) -> Iterator[Treatment]:
                     )
 
 
-def _told(header: Dataset) -> Iterator[Treatment]:
-    for ds in _requests(header):
+def _read_texts(header: Dataset) -> Iterator[Treatment]:
+    for ds in _list_requests(header):
         for keyword in TEXTS:
             text = str(ds.get(keyword, None) or "")[:_MOST_TEXT]
             yield from read_treatment_text(text, keyword)
@@ -118,7 +119,7 @@ def read_treatment_text(text: str, keyword: str) -> Iterator[Treatment]:
     text
         Free text, English.
     keyword
-        The attribute that it stands in.
+        The attribute that it is from.
 
     Examples
     --------
@@ -129,49 +130,48 @@ def read_treatment_text(text: str, keyword: str) -> Iterator[Treatment]:
     []
     """
     for sentence in re.split(r"[.;\r\n]+(?!\d)", text):
-        yield from _sentence(sentence, keyword)
+        yield from _read_sentence(sentence, keyword)
 
 
-def _sentence(sentence: str, keyword: str) -> Iterator[Treatment]:
+def _read_sentence(sentence: str, keyword: str) -> Iterator[Treatment]:
     clauses = re.split(r",|\bbut\b|\band\b|&|\+", sentence, flags=re.IGNORECASE)
     if any(_ANSWERED_NO.match(clause) for clause in clauses):
         return
     inherited: tuple[Laterality | None, ...] = (None,)
     for clause in clauses:
         if _NOT_DONE.search(clause):
-            # What a negation holds for may go on to the end of the sentence.
+            # A negation may hold up to the end of the sentence.
             return
         for term in _TERM.finditer(clause):
-            sides = _sides(clause, term)
+            sides = _find_sides(clause, term)
             inherited = inherited if sides == (None,) else sides
             procedure = Procedure(str(term.lastgroup))
-            day = _day(clause) if procedure.is_surgery else None
-            said = f"{keyword}: {' '.join(term[0].lower().split())}"
+            day = _find_day(clause) if procedure.is_surgery else None
+            header_source = f"{keyword}: {' '.join(term[0].lower().split())}"
             for side in inherited:
                 yield Treatment(
-                    procedure, side, day, source=TreatmentSource.HEADER, header_source=said
+                    procedure, side, day, source=TreatmentSource.HEADER, header_source=header_source
                 )
 
 
-def _sides(clause: str, term: "re.Match[str]") -> tuple[Laterality | None, ...]:
-    """Return which breast a procedure is said of: one, both, or not known."""
+def _find_sides(clause: str, term: "re.Match[str]") -> tuple[Laterality | None, ...]:
+    """Return which breasts a procedure is reported for: one, both, or unknown."""
     before, after = clause[: term.start()], clause[term.end() :]
     if _BOTH.search(before):
         return (Laterality.RIGHT, Laterality.LEFT)
     near = " ".join([*before.split()[-_WORDS_BEFORE:], "|", *after.split()[:_WORDS_AFTER]])
-    found = {_letter(match) for match in _SIDE.finditer(near)}
-    return (found.pop(),) if len(found) == 1 else (None,)
+    sides = {
+        Laterality.LEFT if match["left"] or match["l"] else Laterality.RIGHT
+        for match in _SIDE.finditer(near)
+    }
+    return (sides.pop(),) if len(sides) == 1 else (None,)
 
 
-def _letter(match: "re.Match[str]") -> Laterality:
-    return Laterality.LEFT if match["left"] or match["l"] else Laterality.RIGHT
-
-
-def _day(clause: str) -> date | None:
-    found = _DAY.findall(clause)
-    if len(found) != 1:
+def _find_day(clause: str) -> date | None:
+    days = _DAY.findall(clause)
+    if len(days) != 1:
         return None
     try:
-        return date.fromisoformat(found[0])
+        return date.fromisoformat(days[0])
     except ValueError:
         return None

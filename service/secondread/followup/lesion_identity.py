@@ -122,8 +122,9 @@ def assign_lesions(
             _join_views(pair.cc, pair.mlo, lesions, frozenset(recognized.values()), mint)
     for ref in clusters:
         lesions.setdefault(ref, mint(ref))
-    for missed in _list_missed(reading.comparisons):
-        _name_lesion(missed, lesions, recognized, mint)
+    for comparison in reading.comparisons:
+        for missed in comparison.missed:
+            _name_lesion(missed.prior, lesions, recognized, mint)
     return lesions
 
 
@@ -131,16 +132,6 @@ def _list_priors(ref: FindingRef, comparisons: Sequence[StudyComparison]) -> lis
     """Return what a finding was in the priors, the nearest prior's first."""
     changes = (c.find_change(ref.sop_instance_uid, ref.finding_id) for c in comparisons)
     return [prior for change in changes if change is not None for prior in change.prior]
-
-
-def _list_missed(comparisons: Sequence[StudyComparison]) -> list[tuple[FindingRef, ...]]:
-    """Return the priors' findings that no finding of the study is."""
-    return [
-        change.prior
-        for comparison in comparisons
-        for change in comparison.changes
-        if change.current is None
-    ]
 
 
 def _name_lesion(
@@ -185,15 +176,8 @@ def _join_views(
 
 def add_lesions(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> StudyReading:
     """Return a reading whose findings, and those of its priors, say which lesion they are."""
-    images = tuple(
-        replace(
-            image,
-            findings=tuple(
-                replace(finding, lesion_uid=lesions.get(image.refer_to(finding)))
-                for finding in image.findings
-            ),
-        )
-        for image in reading.images
+    named = reading.map_findings(
+        lambda image, finding: replace(finding, lesion_uid=lesions.get(image.refer_to(finding)))
     )
     prior_readings = tuple(add_lesions(prior, lesions) for prior in reading.prior_readings)
-    return replace(reading, images=images, prior_readings=prior_readings)
+    return replace(named, prior_readings=prior_readings)

@@ -34,14 +34,14 @@ class UnitLimits:
 
     def compare_extents(self, current: float, prior: float) -> MeasuredDifference:
         """Return the extents with their limits."""
-        return _by_ratio(current, prior, self.extent_ratio)
+        return _limit_ratio(current, prior, self.extent_ratio)
 
     def compare_diameters(self, current: float, prior: float) -> MeasuredDifference:
         """Return the diameters with their limits."""
-        return _by_ratio(current, prior, self.diameter_ratio)
+        return _limit_ratio(current, prior, self.diameter_ratio)
 
 
-def _by_ratio(current: float, prior: float, ratio: float) -> MeasuredDifference:
+def _limit_ratio(current: float, prior: float, ratio: float) -> MeasuredDifference:
     return MeasuredDifference(
         round(current, 2), round(prior, 2), round(prior / ratio, 2), round(prior * ratio, 2)
     )

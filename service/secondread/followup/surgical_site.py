@@ -50,22 +50,22 @@ def read_surgical_site(text: str, side: Laterality) -> SurgicalSite | None:
     if len(words) > _LONGEST or not words.isascii():
         raise InputError(f"site: at most {_LONGEST} ASCII characters")
     distance = _DISTANCE.search(words)
-    away = None if distance is None else float(distance[1]) * _mm(distance[2])
+    away = None if distance is None else float(distance[1]) * _get_mm(distance[2])
     clock = _CLOCK.match(words)
     if clock is not None:
         hour = int(clock[1]) % 12 + (0.5 if clock[2] == "30" else 0.0)
-        return SurgicalSite(words, _quadrants(hour, side), away)
+        return SurgicalSite(words, _find_quadrants(hour, side), away)
     for quadrant, names in _NAMES.items():
         if re.match(rf"({'|'.join(names)})\b", words, re.IGNORECASE):
             return SurgicalSite(words, frozenset({quadrant}), away)
     raise InputError(f"site {words!r}: a clock face (2 o'clock, 4 cm FN) or a quadrant is expected")
 
 
-def _mm(unit: str) -> float:
+def _get_mm(unit: str) -> float:
     return 10.0 if unit.lower() == "cm" else 1.0
 
 
-def _quadrants(hour: float, side: Laterality) -> frozenset[Quadrant]:
+def _find_quadrants(hour: float, side: Laterality) -> frozenset[Quadrant]:
     """Return the quadrants of an hour, seen from in front; two of them at 3, 6, 9 and 12."""
     angle = math.radians(30.0 * hour)
     sign = 1.0 if side is Laterality.LEFT else -1.0

@@ -1,6 +1,6 @@
 """The history of a lesion: what it was in each exam in which it was seen, or not seen any more."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -32,7 +32,7 @@ class Sighting:
     read_at: datetime
     model_digest: str
     crop: str | None = None
-    """Where its picture lies in the archive; None where none was kept."""
+    """Where its picture is in the archive; None where there is none."""
 
     @property
     def side(self) -> str:
@@ -73,7 +73,7 @@ class LesionHistory:
     @property
     def sides(self) -> str:
         """The breast, as ``L``."""
-        return "".join(sorted({one.side for one in self.sightings}))
+        return "".join(sorted({sighting.side for sighting in self.sightings}))
 
     @property
     def first_seen(self) -> date | None:
@@ -83,7 +83,7 @@ class LesionHistory:
     @property
     def was_shown(self) -> bool:
         """Whether a radiologist was ever shown it."""
-        return any(one.shown for one in self.sightings)
+        return any(sighting.shown for sighting in self.sightings)
 
 
 def build_histories(
@@ -98,46 +98,44 @@ def build_histories(
     sightings
         In any order. Of several readings of one image the latest counts; parts that it found one
         lesion in are all kept.
-    missing
+    absences
         In any order.
     categories
         Assessment category by Study Instance UID and side letter.
     """
-    by_lesion: dict[str, list[Sighting]] = {}
-    for one in _latest(sightings):
-        by_lesion.setdefault(one.lesion, []).append(one)
+    seen: dict[str, list[Sighting]] = {}
+    for sighting in _select_latest(sightings):
+        seen.setdefault(sighting.lesion, []).append(sighting)
     absent: dict[str, list[LesionAbsence]] = {}
-    for gone in absences:
-        absent.setdefault(gone.lesion, []).append(gone)
-    found = [
+    for absence in sorted(absences, key=lambda a: (a.study_date or date.min, a.label)):
+        absent.setdefault(absence.lesion, []).append(absence)
+    histories = [
         LesionHistory(
             lesion,
-            tuple(sorted(seen, key=_when)),
-            tuple(sorted(absent.get(lesion, ()), key=lambda m: (_day(m.study_date), m.label))),
-            _of_sides(categories, {one.side for one in seen}),
+            tuple(sorted(of_lesion, key=_get_order)),
+            tuple(absent.get(lesion, ())),
+            _select_sides(categories, {sighting.side for sighting in of_lesion}),
         )
-        for lesion, seen in by_lesion.items()
+        for lesion, of_lesion in seen.items()
     ]
-    return tuple(sorted(found, key=lambda one: (_when(one.sightings[0]), one.lesion)))
+    return tuple(sorted(histories, key=lambda h: (_get_order(h.sightings[0]), h.lesion)))
 
 
-def _latest(sightings: Iterable[Sighting]) -> list[Sighting]:
+def _select_latest(sightings: Iterable[Sighting]) -> list[Sighting]:
     """Return, of each image and lesion, what its latest reading found."""
-    kept: dict[tuple[str, str], list[Sighting]] = {}
-    for one in sorted(sightings, key=lambda s: (s.read_at, s.model_digest), reverse=True):
-        known = kept.setdefault((one.lesion, one.sop_instance_uid), [])
-        if not known or known[0].read_at == one.read_at:
-            known.append(one)
-    return [one for group in kept.values() for one in group]
+    latest: dict[tuple[str, str], list[Sighting]] = {}
+    for sighting in sorted(sightings, key=lambda s: (s.read_at, s.model_digest), reverse=True):
+        same = latest.setdefault((sighting.lesion, sighting.sop_instance_uid), [])
+        if not same or same[0].read_at == sighting.read_at:
+            same.append(sighting)
+    return [sighting for same in latest.values() for sighting in same]
 
 
-def _of_sides(categories: Mapping[tuple[str, str], str], sides: set[str]) -> dict[str, str]:
+def _select_sides(
+    categories: Mapping[tuple[str, str], str], sides: Collection[str]
+) -> dict[str, str]:
     return {study: category for (study, side), category in categories.items() if side in sides}
 
 
-def _when(one: Sighting) -> tuple[date, str, str]:
-    return _day(one.study_date), one.label, one.finding_id
-
-
-def _day(day: date | None) -> date:
-    return day or date.min
+def _get_order(sighting: Sighting) -> tuple[date, str, str]:
+    return sighting.study_date or date.min, sighting.label, sighting.finding_id

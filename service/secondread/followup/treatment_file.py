@@ -33,7 +33,7 @@ def read_treatment_file(path: Path) -> tuple[RecordedTreatment, ...]:
     Raises
     ------
     InputError
-        The file is no such CSV. The message names file, row and column, and quotes no patient ID.
+        It is no such CSV. The message names file, row and column, and quotes no patient ID.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -50,12 +50,12 @@ def read_treatment_file(path: Path) -> tuple[RecordedTreatment, ...]:
             )
         if unknown := sorted(set(columns) - set(COLUMNS)):
             raise InputError(f"{path}: unknown column {', '.join(unknown)}")
-        return tuple(_row(path, reader.line_num, row) for row in reader)
+        return tuple(_read_row(path, reader.line_num, row) for row in reader)
     except csv.Error as error:
         raise InputError(f"{path}, row {reader.line_num}: {error}") from None
 
 
-def _row(path: Path, number: int, row: Mapping[str, str | list[str]]) -> RecordedTreatment:
+def _read_row(path: Path, number: int, row: Mapping[str, str | list[str]]) -> RecordedTreatment:
     if row.get(""):
         raise InputError(f"{path}, row {number}: more values than columns")
     values = {name.strip(): str(value).strip() for name, value in row.items() if name}
@@ -84,7 +84,7 @@ def parse_patient_key(patient_id: str, issuer: str) -> PatientKey:
 
 
 def parse_treatment(values: Mapping[str, str]) -> Treatment:
-    """Return the treatment that a row's values say, the patient's aside.
+    """Return the treatment that a row's values describe, without the patient.
 
     Raises
     ------
@@ -97,14 +97,14 @@ def parse_treatment(values: Mapping[str, str]) -> Treatment:
     word = values["procedure"].lower()
     if word not in set(Procedure):
         raise InputError(f"procedure is {word!r}: one of {', '.join(Procedure)} is expected")
-    started, ended = _day(values, "started_on"), _day(values, "ended_on")
+    started, ended = _read_day(values, "started_on"), _read_day(values, "ended_on")
     if started is not None and ended is not None and ended < started:
         raise InputError("ended_on is before started_on")
     site = read_surgical_site(values.get("site", ""), side)
     return Treatment(Procedure(word), side, started, ended, site, TreatmentSource.RECORD)
 
 
-def _day(values: Mapping[str, str], column: str) -> date | None:
+def _read_day(values: Mapping[str, str], column: str) -> date | None:
     text = values.get(column, "")
     if not text:
         return None
@@ -117,8 +117,8 @@ def _day(values: Mapping[str, str], column: str) -> date | None:
 def select_patient(rows: Sequence[RecordedTreatment], patient: PatientKey) -> tuple[Treatment, ...]:
     """Return a patient's treatments.
 
-    An issuer that the images do not name, or that the record does not, is no other issuer, as
-    long as the record has the ID under one issuer only.
+    Where the images or the record name no issuer, the ID alone decides, as long as the record has
+    it under one issuer only.
     """
     same_id = [row for row in rows if row.patient.patient_id == patient.patient_id]
     exact = [row for row in same_id if row.patient.issuer == patient.issuer]

@@ -1,6 +1,6 @@
 """What follows from a patient's treatments: status of a breast, elapsed months, conflicts.
 
-Nothing here chooses between sources. Where they differ, both are said.
+Nothing here chooses between sources. Where they differ, both are reported.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,14 @@ from secondread.findings.treatment import BreastStatus, Procedure, Treatment, Tr
 
 SAME_DAYS = 31
 """Two sources that date a procedure this near to each other do not contradict: one of them may
-say the month only, or the first of several days."""
+give the month only, or the first of several days."""
 
 
 def select_breast(
     treatments: Iterable[Treatment], side: Laterality, day: date | None
 ) -> tuple[Treatment, ...]:
     """Return the treatments of one breast that had begun by a day."""
-    return tuple(one for one in treatments if one.laterality is side and one.was_done_by(day))
+    return tuple(t for t in treatments if t.laterality is side and t.was_done_by(day))
 
 
 def find_breast_status(
@@ -37,11 +37,11 @@ def find_breast_status(
     """
     if select_breast(treatments, side, day):
         return BreastStatus.TREATED
-    sided = [one for one in treatments if one.laterality is not None]
-    vague = [one for one in treatments if one.laterality is None and one.was_done_by(day)]
-    is_recorded = any(one.source is TreatmentSource.RECORD for one in sided)
-    # A header that names no side says nothing new where the record has the same procedure.
-    if is_recorded and all(any(_may_be_same(one, other) for other in sided) for one in vague):
+    sided = [t for t in treatments if t.laterality is not None]
+    unsided = [t for t in treatments if t.laterality is None and t.was_done_by(day)]
+    is_recorded = any(t.source is TreatmentSource.RECORD for t in sided)
+    # A header that names no side adds nothing where the record has the same procedure.
+    if is_recorded and all(any(_may_be_same(t, other) for other in sided) for t in unsided):
         return BreastStatus.UNTREATED
     return BreastStatus.UNKNOWN
 
@@ -49,9 +49,9 @@ def find_breast_status(
 def find_mastectomy_sides(treatments: Iterable[Treatment], day: date | None) -> frozenset[str]:
     """Return the letters of the breasts that were removed by a day."""
     return frozenset(
-        one.laterality.letter
-        for one in treatments
-        if one.procedure is Procedure.MASTECTOMY and one.laterality and one.was_done_by(day)
+        t.laterality.letter
+        for t in treatments
+        if t.procedure is Procedure.MASTECTOMY and t.laterality and t.was_done_by(day)
     )
 
 
@@ -62,26 +62,24 @@ def count_months_since_surgery(
 
     More than one where sources differ; empty where no date is known.
     """
-    surgery = [one for one in select_breast(treatments, side, day) if one.procedure.is_surgery]
-    return _elapsed([(one.source, one.started_on) for one in surgery], day)
+    surgery = [t for t in select_breast(treatments, side, day) if t.procedure.is_surgery]
+    return _count_months([(t.source, t.started_on) for t in surgery], day)
 
 
 def count_months_since_radiotherapy(
     treatments: Sequence[Treatment], side: Laterality, day: date | None
 ) -> tuple[int, ...]:
-    """Return the whole months since the end of radiotherapy of a breast, likewise.
+    """Return the whole months since the end of radiotherapy of a breast, for each source's date.
 
     Its beginning stands for its end where only that is known; 0 while it is under way.
     """
     radiotherapy = [
-        one
-        for one in select_breast(treatments, side, day)
-        if one.procedure is Procedure.RADIOTHERAPY
+        t for t in select_breast(treatments, side, day) if t.procedure is Procedure.RADIOTHERAPY
     ]
-    return _elapsed([(one.source, one.ended_on or one.started_on) for one in radiotherapy], day)
+    return _count_months([(t.source, t.ended_on or t.started_on) for t in radiotherapy], day)
 
 
-def _elapsed(
+def _count_months(
     dated: Sequence[tuple[TreatmentSource, date | None]], day: date | None
 ) -> tuple[int, ...]:
     if day is None:
@@ -112,7 +110,7 @@ def count_months_between(first: date, second: date) -> int:
 def find_conflicts(
     treatments: Sequence[Treatment], imaged: Iterable[Laterality], day: date | None
 ) -> tuple[str, ...]:
-    """Return what sources, or images, say against each other, as sentences without full stop.
+    """Return where sources, or images, contradict each other, as sentences without full stop.
 
     Parameters
     ----------
@@ -123,61 +121,55 @@ def find_conflicts(
     day
         That of the study.
     """
-    found: list[str] = []
+    conflicts: list[str] = []
     shown = frozenset(imaged)
     for side in (Laterality.RIGHT, Laterality.LEFT):
         own = select_breast(treatments, side, day)
-        found += _contradictions(side, [one for one in own if one.procedure.is_surgery])
-        found += _contradictions(side, [one for one in own if not one.procedure.is_surgery])
+        for is_surgery in (True, False):
+            alike = [t for t in own if t.procedure.is_surgery is is_surgery]
+            conflicts += _find_contradictions(side, alike)
         if side in shown:
-            found += [
-                f"{side.letter}: {one.procedure} ({one.source}), but there are images of it"
-                for one in own
-                if one.procedure is Procedure.MASTECTOMY
+            conflicts += [
+                f"{side.letter}: {t.procedure} ({t.source}), but there are images of it"
+                for t in own
+                if t.procedure is Procedure.MASTECTOMY
             ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(conflicts))
 
 
-def _contradictions(side: Laterality, alike: Sequence[Treatment]) -> list[str]:
-    """Compare what each further source says of a breast with what the first says of it."""
-    found = []
-    by_source = {
-        source: [one for one in alike if one.source is source] for source in TreatmentSource
-    }
-    known = [group for group in by_source.values() if group]
-    for others in known[1:]:
-        a, b = _latest(known[0]), _latest(others)
-        if not _may_be_same(a, b):
-            found.append(f"{side.letter}: {describe_treatment(a)} against {describe_treatment(b)}")
-    return found
-
-
-def _latest(group: Sequence[Treatment]) -> Treatment:
-    return max(group, key=lambda one: one.started_on or date.min)
+def _find_contradictions(side: Laterality, alike: Sequence[Treatment]) -> list[str]:
+    """Compare the latest treatment of each further source with that of the first."""
+    by_source = [[t for t in alike if t.source is source] for source in TreatmentSource]
+    latest = [max(group, key=lambda t: t.started_on or date.min) for group in by_source if group]
+    return [
+        f"{side.letter}: {describe_treatment(latest[0])} against {describe_treatment(other)}"
+        for other in latest[1:]
+        if not _may_be_same(latest[0], other)
+    ]
 
 
 def _may_be_same(a: Treatment, b: Treatment) -> bool:
-    vague = {Procedure.SURGERY}
-    if a.procedure is not b.procedure and not {a.procedure, b.procedure} & vague:
-        conserving = {Procedure.LUMPECTOMY, Procedure.QUADRANTECTOMY}
-        if not {a.procedure, b.procedure} <= conserving:
-            return False
+    procedures = {a.procedure, b.procedure}
+    conserving = {Procedure.LUMPECTOMY, Procedure.QUADRANTECTOMY}
+    # "Surgery" may be any operation.
+    if len(procedures) > 1 and Procedure.SURGERY not in procedures and not procedures <= conserving:
+        return False
     if a.started_on and b.started_on and abs((a.started_on - b.started_on).days) > SAME_DAYS:
         return False
     return not (a.site and b.site) or bool(a.site.quadrants & b.site.quadrants)
 
 
-def describe_treatment(one: Treatment) -> str:
+def describe_treatment(treatment: Treatment) -> str:
     """Return a treatment without its breast for people.
 
     >>> describe_treatment(Treatment(Procedure.LUMPECTOMY, Laterality.LEFT, date(2021, 3, 2)))
     'lumpectomy 2021-03-02 (record)'
     """
-    parts = [one.procedure.value]
-    if one.started_on is not None:
-        parts.append(one.started_on.isoformat())
-    if one.ended_on is not None and one.ended_on != one.started_on:
-        parts.append(f"to {one.ended_on.isoformat()}")
-    if one.site is not None:
-        parts.append(one.site.words)
-    return f"{' '.join(parts)} ({one.source})"
+    parts = [treatment.procedure.value]
+    if treatment.started_on is not None:
+        parts.append(treatment.started_on.isoformat())
+    if treatment.ended_on is not None and treatment.ended_on != treatment.started_on:
+        parts.append(f"to {treatment.ended_on.isoformat()}")
+    if treatment.site is not None:
+        parts.append(treatment.site.words)
+    return f"{' '.join(parts)} ({treatment.source})"

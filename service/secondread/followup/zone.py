@@ -1,7 +1,7 @@
-"""Where each finding lies relative to the treated site; no number of it changes by that."""
+"""Where each finding is relative to the treated site; that changes no number of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from secondread.codes import Laterality, MarkClass
 from secondread.findings.changes import FindingRef
@@ -24,7 +24,7 @@ from secondread.followup.treatment_status import find_breast_status, select_brea
 NEAR_MM = 30.0
 """Farther than this from the bed's centre is elsewhere in the breast."""
 KNOWN_MM = 6.0
-"""A bed whose place is known less well than this cannot be said to hold a finding."""
+"""Where a bed's place is known less well than this, no finding is known to be in it."""
 
 _HALVES = {
     BreastHalf.UPPER: frozenset({Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER}),
@@ -35,97 +35,67 @@ _HALVES = {
 
 
 def add_zones(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
-    """Return a reading whose findings know their zone.
+    """Return a reading whose findings have their zone.
 
     Parameters
     ----------
     reading
         The study, its findings with their positions. Its treatments are those of record and
-        header; what clips show of a breast that neither says to be treated is added, as inferred.
+        header; where clips show that a breast was treated and neither says so, that is added.
     pairs
         Its clusters that were recognised in both views.
     """
     beds = {image.mammogram.sop_instance_uid: find_beds(image) for image in reading.images}
-    known = (*reading.treatments, *_inferred(reading, beds))
-    images = tuple(
-        _placed(image, known, beds[image.mammogram.sop_instance_uid]) for image in reading.images
-    )
-    return _agreed(replace(reading, images=images, treatments=known), pairs)
+    treatments = (*reading.treatments, *_infer_treatments(reading, beds))
+
+    def add_zone(image: ImageReading, finding: Finding) -> Finding:
+        if finding.mark_class is MarkClass.METAL:
+            return finding
+        in_view = beds[image.mammogram.sop_instance_uid]
+        placement = _place_finding(image, finding, treatments, in_view)
+        return replace(finding, placement=placement or finding.placement)
+
+    return _reconcile_views(replace(reading.map_findings(add_zone), treatments=treatments), pairs)
 
 
-def _inferred(reading: StudyReading, beds: Mapping[str, Sequence[Bed]]) -> list[Treatment]:
-    treatments = reading.treatments
-    found: dict[Laterality, Treatment] = {}
+def _infer_treatments(reading: StudyReading, beds: Mapping[str, Sequence[Bed]]) -> list[Treatment]:
+    """Return an operation for each breast that has clips and is not known to be treated."""
+    inferred: dict[Laterality, Treatment] = {}
     for image in reading.images:
-        header = image.mammogram
-        side = header.laterality
-        if side not in {Laterality.LEFT, Laterality.RIGHT} or side in found:
+        header, side = image.mammogram, image.mammogram.laterality
+        if side not in {Laterality.LEFT, Laterality.RIGHT} or side in inferred:
             continue
         has_clips = any(bed.basis is ZoneBasis.CLIPS for bed in beds[header.sop_instance_uid])
-        if (
-            has_clips
-            and find_breast_status(treatments, side, header.study_date) is not BreastStatus.TREATED
-        ):
-            said = f"surgical clips in {header.label}"
-            found[side] = Treatment(
-                Procedure.SURGERY, side, source=TreatmentSource.INFERRED, header_source=said
+        status = find_breast_status(reading.treatments, side, header.study_date)
+        if has_clips and status is not BreastStatus.TREATED:
+            inferred[side] = Treatment(
+                Procedure.SURGERY,
+                side,
+                source=TreatmentSource.INFERRED,
+                header_source=f"surgical clips in {header.label}",
             )
-    return list(found.values())
+    return list(inferred.values())
 
 
-def _placed(
-    image: ImageReading, treatments: Sequence[Treatment], beds: Sequence[Bed]
-) -> ImageReading:
+def _place_finding(
+    image: ImageReading, finding: Finding, treatments: Sequence[Treatment], beds: Sequence[Bed]
+) -> ZonePlacement | None:
+    """Return a finding's zone; None where neither breast is known to be treated."""
     side, day = image.mammogram.laterality, image.mammogram.study_date
     if side not in {Laterality.LEFT, Laterality.RIGHT}:
-        return image
-    own = select_breast(treatments, side, day)
-    if own:
-        breast = _Breast(own, beds)
-        findings = tuple(
-            replace(finding, placement=breast.placing(image, finding))
-            if _has_zone(finding)
-            else finding
-            for finding in image.findings
-        )
-    elif any(one.laterality is not None and one.was_done_by(day) for one in treatments):
-        other = ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE)
-        findings = tuple(
-            replace(finding, placement=other) if _has_zone(finding) else finding
-            for finding in image.findings
-        )
-    else:
-        return image
-    return replace(image, findings=findings)
-
-
-def _has_zone(finding: Finding) -> bool:
-    return finding.mark_class is not MarkClass.METAL
-
-
-@dataclass(frozen=True, slots=True)
-class _Breast:
-    """A treated breast in one view."""
-
-    treatments: Sequence[Treatment]
-    beds: Sequence[Bed]
-
-    def placing(self, image: ImageReading, finding: Finding) -> ZonePlacement:
-        spacing = image.mammogram.spacing
-        if self.beds and spacing is not None:
-            # Where there are clips, they tell more than a marker on the skin.
-            sure = [bed for bed in self.beds if bed.basis is ZoneBasis.CLIPS] or self.beds
-            at = to_place_mm(finding.center, spacing)
-            return place_by_bed(min(sure, key=lambda bed: bed.distance_mm(at)), finding, image)
-        return place_by_quadrant(self.treatments, finding.position)
-
-
-def place_by_bed(bed: Bed, finding: Finding, image: ImageReading) -> ZonePlacement:
-    """Return the zone of a finding in a view that shows the bed."""
-    spacing = image.mammogram.spacing
-    if spacing is None:
-        return _UNKNOWN
-    away = bed.distance_mm(to_place_mm(finding.center, spacing))
+        return None
+    own, spacing = select_breast(treatments, side, day), image.mammogram.spacing
+    if not own:
+        others = (treatment for treatment in treatments if treatment.laterality is not None)
+        is_other = any(treatment.was_done_by(day) for treatment in others)
+        return ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE) if is_other else None
+    if not beds or spacing is None:
+        return place_by_quadrant(own, finding.position)
+    # Where there are clips, they tell more than a marker on the skin.
+    sure = [bed for bed in beds if bed.basis is ZoneBasis.CLIPS] or beds
+    at = to_place_mm(finding.center, spacing)
+    bed = min(sure, key=lambda bed: bed.distance_mm(at))
+    away = bed.distance_mm(at)
     zone = choose_zone(away, bed.radius_mm, bed.error_mm)
     return ZonePlacement(zone, bed.basis, round(away, 1), round(bed.error_mm, 1))
 
@@ -133,8 +103,8 @@ def place_by_bed(bed: Bed, finding: Finding, image: ImageReading) -> ZonePlaceme
 def choose_zone(distance_mm: float, radius_mm: float, error_mm: float) -> Zone:
     """Return the zone at a distance from a bed's centre.
 
-    A bed whose place is not known well holds nothing for certain, and what is a little more than
-    near to it may be near.
+    Nothing is certain to be in a bed whose place is not known well, and what is a little farther
+    than near to it may be near.
 
     >>> places = ((9, 3.5), (9, 15), (50, 3.5))
     >>> [str(choose_zone(distance, 14.0, error)) for distance, error in places]
@@ -157,57 +127,48 @@ def place_by_quadrant(treatments: Iterable[Treatment], position: Position | None
     """Return the zone of a finding by the quadrants of the recorded sites, and no more than that.
 
     Where sources give several sites, any of them may be the bed's; where an operation has no
-    site, nothing is said to be elsewhere.
+    site, no finding is known to be elsewhere.
     """
-    sites = [one.site for one in treatments if one.procedure.is_surgery]
-    known = [site.quadrants for site in sites if site is not None and site.quadrants]
-    if position is None or not known or Quadrant.CENTRAL in frozenset().union(*known):
+    sites = [treatment.site for treatment in treatments if treatment.procedure.is_surgery]
+    quadrants = [site.quadrants for site in sites if site is not None and site.quadrants]
+    bed = frozenset[Quadrant]().union(*quadrants)
+    if position is None or not bed or Quadrant.CENTRAL in bed:
         return _UNKNOWN
-    bed = frozenset().union(*known)
-    if position.quadrant is not None and position.quadrant is not Quadrant.CENTRAL:
+    possible = frozenset[Quadrant]()
+    if position.quadrant is None:
+        possible = _HALVES.get(position.half, possible) if position.half else possible
+    elif position.quadrant is not Quadrant.CENTRAL:
         if position.quadrant in bed:
             return ZonePlacement(Zone.BED_QUADRANT, ZoneBasis.QUADRANT)
-        return (
-            ZonePlacement(Zone.ELSEWHERE, ZoneBasis.QUADRANT)
-            if len(known) == len(sites)
-            else _UNKNOWN
-        )
-    half = _HALVES.get(position.half) if position.half is not None else None
-    if position.quadrant is None and half and not half & bed and len(known) == len(sites):
+        possible = frozenset({position.quadrant})
+    if possible and not possible & bed and len(quadrants) == len(sites):
         return ZonePlacement(Zone.ELSEWHERE, ZoneBasis.QUADRANT)
     return _UNKNOWN
 
 
-def _agreed(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
-    """Return a reading in which what both views place says the farther zone of the two.
+def _reconcile_views(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
+    """Return a reading in which a finding that both views place has the farther zone of the two.
 
     A projection can bring things nearer to each other, never farther apart.
     """
-    found = {
+    by_clips = {
         image.refer_to(finding): finding.placement
         for image in reading.images
         for finding in image.findings
         if finding.placement is not None and finding.placement.basis is ZoneBasis.CLIPS
     }
-    agreed: dict[FindingRef, ZonePlacement] = {}
+    reconciled: dict[FindingRef, ZonePlacement] = {}
     for pair in pairs:
-        cc, mlo = found.get(pair.cc), found.get(pair.mlo)
-        if pair.confidence < SAME_LESION or cc is None or mlo is None:
-            continue
-        farther = max(cc, mlo, key=lambda placing: _FARTHER.index(placing.zone))
-        agreed[pair.cc] = replace(cc, zone=farther.zone, views=2)
-        agreed[pair.mlo] = replace(mlo, zone=farther.zone, views=2)
-    images = tuple(
-        replace(
-            image,
-            findings=tuple(
-                replace(finding, placement=agreed.get(image.refer_to(finding), finding.placement))
-                for finding in image.findings
-            ),
+        cc, mlo = by_clips.get(pair.cc), by_clips.get(pair.mlo)
+        if pair.confidence >= SAME_LESION and cc is not None and mlo is not None:
+            zone = max(cc.zone, mlo.zone, key=_BY_DISTANCE.index)
+            reconciled[pair.cc] = replace(cc, zone=zone, views=2)
+            reconciled[pair.mlo] = replace(mlo, zone=zone, views=2)
+    return reading.map_findings(
+        lambda image, finding: replace(
+            finding, placement=reconciled.get(image.refer_to(finding), finding.placement)
         )
-        for image in reading.images
     )
-    return replace(reading, images=images)
 
 
-_FARTHER = (Zone.BED, Zone.NEAR, Zone.ELSEWHERE)
+_BY_DISTANCE = (Zone.BED, Zone.NEAR, Zone.ELSEWHERE)

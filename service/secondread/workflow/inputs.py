@@ -1,6 +1,6 @@
 """What a revision is made from, read again from the archive at each step: files are the truth."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -177,14 +177,16 @@ def gather_priors(tracker: Tracker, archive: Archive, inputs: RevisionInputs) ->
     Files have the last word on whose images they are: a prior that names another patient, or
     another issuer of the patient's ID, than the revision's images do is not used.
     """
-    claimed, own = inputs.claimed, inputs.selection.to_read
+    claimed = inputs.claimed
     recorded = tracker.studies.get_priors(claimed.study_uid, claimed.number)
-    studies = tuple(_gather_prior(tracker, archive, prior, own) for prior in recorded.studies)
+    studies = tuple(
+        _gather_prior(tracker, archive, prior, inputs.selection) for prior in recorded.studies
+    )
     return GatheredPriors(studies, recorded.reason)
 
 
 def _gather_prior(
-    tracker: Tracker, archive: Archive, recorded: PriorInputs, own: Sequence[Mammogram]
+    tracker: Tracker, archive: Archive, recorded: PriorInputs, own: ImageSelection
 ) -> PriorImages:
     paths: dict[str, Path] = {}
     headers: dict[str, Dataset] = {}
@@ -203,12 +205,11 @@ def _gather_prior(
     mammograms = _merge_patients(tracker, mammograms)
     in_scope = select_images(mammograms).to_read
     reason = recorded.reason
-    if reason is None and has_several_patients([*own, *mammograms]):
+    if reason is None and has_several_patients([*own.to_read, *mammograms]):
         reason = Reason.PRIOR_FOREIGN
     if reason is None and not in_scope:
         is_lost = len(mammograms) < len(recorded.instances)
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
-    own_views = _list_views(own)
     return PriorImages(
         recorded.study_uid,
         recorded.study_date,
@@ -217,13 +218,7 @@ def _gather_prior(
         paths,
         {instance.sop_instance_uid: instance.sha256 for instance in recorded.instances},
         headers,
-        tuple(m for m in in_scope if _list_views([m]) & own_views),
-    )
-
-
-def _list_views(mammograms: Iterable[Mammogram]) -> frozenset[tuple[str, str]]:
-    return frozenset(
-        (m.laterality.letter, m.view.name) for m in mammograms if m.laterality and m.view
+        tuple(m for m in in_scope if m.view_key in own.views),
     )
 
 
@@ -231,15 +226,15 @@ def gather_context(
     tracker: Tracker, inputs: RevisionInputs, priors: GatheredPriors
 ) -> StudyContext:
     """Return what record, headers and priors say of a revision besides its images."""
-    claimed, to_read = inputs.claimed, inputs.selection.to_read
+    claimed = inputs.claimed
     recorded_views = tracker.studies.find_views(claimed.study_uid)
     recorded = decode_treatments(tracker.treatments.list_for_study(claimed.study_uid))
     # Where images of two patients came as one study, nobody knows whose history it is.
     in_header = read_header_treatments(() if inputs.is_mixed else inputs.headers.values())
-    days = [m.study_date for m in to_read if m.study_date]
+    days = [m.study_date for m in inputs.selection.to_read if m.study_date]
     removed = find_mastectomy_sides(in_header, max(days, default=None))
     views = StudyViews(
-        _list_views(to_read),
+        inputs.selection.views,
         recorded_views.priors,
         {*recorded_views.mastectomy_sides, *removed},
     )

@@ -229,8 +229,7 @@ def record_prior_findings(
     missed = {
         ref: change.kind.value
         for comparison in reversed(reading.comparisons)
-        for change in comparison.changes
-        if change.current is None
+        for change in comparison.missed
         for ref in change.prior
     }
     return tuple(

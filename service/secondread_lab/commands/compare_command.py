@@ -195,10 +195,9 @@ def _print(reading: StudyReading, pages: list[Path]) -> None:
                 table.add_row(
                     finding.id, escape(describe_change(finding, change, comparison)), where
                 )
-    for change in comparison.changes:
-        if change.current is None:
-            words = ", ".join(part for part in (change.kind.words, change.why_not) if part)
-            table.add_row(f"prior {change.prior[0].finding_id}", escape(words), "")
+    for change in comparison.missed:
+        words = ", ".join(part for part in (change.kind.words, change.why_not) if part)
+        table.add_row(f"prior {change.prior[0].finding_id}", escape(words), "")
     console = Console()
     console.print(table)
     for view in comparison.views:
