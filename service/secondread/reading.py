@@ -1,7 +1,7 @@
 """One study's reading as a pure function: headers and detections in, a `StudyReading` out.
 
-The durable workflow and the offline command both read through here, so that a file read at a
-desk and the same file received from a PACS end in the same findings.
+The durable workflow and the offline command both read through here, so that a file given to the
+command and the same file received from a PACS end in the same findings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ class StudyContext:
     treatments: tuple[Treatment, ...] = ()
     """Of the patient, from the record and from the study's own header."""
     invalid_instances: tuple[str, ...] = ()
-    """SOP Instance UIDs of images whose header makes no sense: nothing more is known of them."""
+    """SOP Instance UIDs of images whose header makes no sense, so that nothing else is known."""
     is_withdrawn: bool = False
     """Whether there were images, and a rejection note withdrew every one of them."""
 
@@ -93,18 +93,15 @@ def read_study(
         One answer for each image of `selection.to_read`, by SOP Instance UID.
     reader
         Model, calibration and operating point.
-    circumstances
+    context
         Revision, missing views, priors, treatment.
     """
     names = name_images(selection.to_read)
     images = tuple(
-        _image(m, names[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
+        _read_image(m, names[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
         for m in selection.to_read
     )
-    invalid = tuple(
-        LeftOutInstance(uid, "?", Reason.HEADER_INVALID) for uid in context.invalid_instances
-    )
-    outcome, reasons = _outcome(images, len(invalid))
+    outcome, reasons = _find_outcome(images, len(context.invalid_instances))
     if context.is_withdrawn:
         reasons = (Reason.ALL_REJECTED,)
     return StudyReading(
@@ -112,10 +109,12 @@ def read_study(
         revision=context.revision,
         cause=context.cause,
         outcome=outcome,
-        reasons=reasons + _context(context),
+        reasons=(*reasons, *_list_context_reasons(context)),
         images=images,
-        left_out=invalid
-        + tuple(LeftOutInstance(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
+        left_out=(
+            *(LeftOutInstance(u, "?", Reason.HEADER_INVALID) for u in context.invalid_instances),
+            *(LeftOutInstance(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
+        ),
         missing_views=tuple(side + view for side, view in context.missing_views),
         priors=context.priors,
         model=reader.model,
@@ -133,27 +132,26 @@ def read_from_report(
     report
         What this node reported of it.
     answers
-        The detector's answers of that time, as far as they were kept, by SOP Instance UID.
-        Without one of them it is the report's shown marks, and where the breast lies is unknown.
+        The detector's answers of that time, as far as they were stored, by SOP Instance UID.
+        Without any, the reading has the marks that the report shows, and no landmarks.
     reader
         What the study was read with.
 
     Raises
     ------
     InputError
-        The report is another maker's.
+        Another maker wrote the report.
     """
     reported = rebuild_reading(report)
-    kept = [i.mammogram for i in reported.images if i.mammogram.sop_instance_uid in answers]
-    if not kept:
+    mammograms = (image.mammogram for image in reported.images)
+    answered = tuple(m for m in mammograms if m.sop_instance_uid in answers)
+    if not answered:
         return reported
-    circumstances = StudyContext(revision=1, cause="reported")
-    return read_study(
-        report.study_uid, ImageSelection(tuple(kept), ()), answers, reader, circumstances
-    )
+    context = StudyContext(revision=1, cause="reported")
+    return read_study(report.study_uid, ImageSelection(answered, ()), answers, reader, context)
 
 
-def _image(
+def _read_image(
     mammogram: Mammogram, names: ImageNames, detection: Detection, reader: Reader
 ) -> ImageReading:
     spacing = mammogram.spacing
@@ -186,7 +184,9 @@ def _image(
     )
 
 
-def _outcome(images: Sequence[ImageReading], invalid: int) -> tuple[Outcome, tuple[Reason, ...]]:
+def _find_outcome(
+    images: Sequence[ImageReading], invalid: int
+) -> tuple[Outcome, tuple[Reason, ...]]:
     wanted = len(images) + invalid
     if not wanted:
         return Outcome.NOT_ELIGIBLE, (Reason.NOTHING_IN_SCOPE,)
@@ -202,14 +202,14 @@ def _outcome(images: Sequence[ImageReading], invalid: int) -> tuple[Outcome, tup
     return Outcome.NO_FINDINGS, doubts
 
 
-def _context(circumstances: StudyContext) -> tuple[Reason, ...]:
+def _list_context_reasons(context: StudyContext) -> list[Reason]:
     reasons = []
-    if circumstances.missing_views:
+    if context.missing_views:
         reasons.append(Reason.VIEWS_MISSING)
-    if not circumstances.treatments:
+    if not context.treatments:
         reasons.append(Reason.TREATMENT_UNKNOWN)
-    if not any(prior.compared for prior in circumstances.priors):
+    if not any(prior.compared for prior in context.priors):
         reasons.append(Reason.NO_COMPARISON)
-        if circumstances.no_prior_reason is not None:
-            reasons.append(circumstances.no_prior_reason)
-    return tuple(reasons)
+        if context.no_prior_reason is not None:
+            reasons.append(context.no_prior_reason)
+    return reasons

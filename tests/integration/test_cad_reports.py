@@ -11,7 +11,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from secondread.accept.classify import Disposition, classify
 from secondread.codes import View
 from secondread.findings.cad_report import ReportOrigin
-from secondread.offline import encode_findings, gather_files, plan_reading
+from secondread.offline.findings_document import encode_findings
+from secondread.offline.input_files import gather_files, plan_reading
 from secondread.reasons import Outcome
 from secondread.watch.application import make_app
 from secondread.watch.prior_reports import read_prior_reports

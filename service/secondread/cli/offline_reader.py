@@ -9,7 +9,8 @@ from secondread.app.node import make_node_identity, open_reader
 from secondread.clock import utc_now
 from secondread.detect.child import DetectorChild
 from secondread.followup.treatment_file import RecordedTreatment
-from secondread.offline import InputFiles, OfflineAuthor, OfflineReader, ReadingPlan
+from secondread.offline.input_files import InputFiles, ReadingPlan
+from secondread.offline.reader import OfflineAuthor, OfflineReader
 from secondread.settings import DetectSettings, FindingsSettings
 
 

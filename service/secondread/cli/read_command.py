@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread import log, offline
+from secondread import log
 from secondread.app.node import check_gate_names
 from secondread.cli.offline_reader import open_offline_reader
 from secondread.cli.options import OtherManifest, OverriddenGates
 from secondread.cli.progress_bar import make_progress_bar
 from secondread.followup.treatment_file import read_treatment_file
+from secondread.offline.input_files import gather_files, plan_reading
+from secondread.offline.reader import read_files
 from secondread.settings import DetectSettings
 
 
@@ -46,8 +48,8 @@ def read_exams(
     log.configure_logging("read", "warning")
     overrides = check_gate_names(overridden_gates or ())
     recorded = () if treatments is None else read_treatment_file(treatments)
-    inputs = offline.gather_files(paths)
-    plan = offline.plan_reading(inputs, prior or ())
+    inputs = gather_files(paths)
+    plan = plan_reading(inputs, prior or ())
     detect = DetectSettings(manifest=manifest, site_calibration=site_calibration)
     total = len(inputs.paths)
     with (
@@ -55,7 +57,7 @@ def read_exams(
         make_progress_bar() as bar,
     ):
         task = bar.add_task("reading", total=total)
-        findings_path = offline.read_files(
+        findings_path = read_files(
             reader, lambda text: bar.update(task, advance=1, description=text)
         )
         bar.update(task, completed=total, description="done")

@@ -17,9 +17,9 @@ from secondread.settings import ObjectKind
 from secondread.track.lesions import Lesions
 from secondread.track.values import (
     ClaimedRevision,
-    RecordedObject,
     RecordedFinding,
     RecordedImage,
+    RecordedObject,
     RecordedPriorFinding,
     RecordedReading,
     StoredAnswer,

@@ -19,7 +19,7 @@ from secondread.detect.child import DetectorChild
 from secondread.detect.manifest import Manifest, load_manifest
 from secondread.detect.site import SiteCalibration, SiteOperatingPoint
 from secondread.errors import SettingsError
-from secondread.offline import gather_files
+from secondread.offline.input_files import gather_files
 from secondread.settings import DetectSettings, FindingsSettings
 from secondread_lab.judge.local import LocalView, read_views
 from secondread_lab.judge.site_calibration import (

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread import __version__, log, offline
+from secondread import __version__, log
 from secondread.app.node import check_gate_names, open_reader
 from secondread.cli.offline_reader import open_offline_reader
 from secondread.cli.options import OtherManifest, OverriddenGates
@@ -24,7 +24,8 @@ from secondread.findings.findings_json import encode_image
 from secondread.followup.comparison import find_doubts
 from secondread.followup.comparison_json import encode_comparison, encode_view_pair
 from secondread.followup.view_changes import RegisteredPair
-from secondread.offline import OfflineReader
+from secondread.offline.input_files import ReadingPlan, gather_files
+from secondread.offline.reader import OfflineReader
 from secondread.report.pages.breast_panel import DrawnImage
 from secondread.report.pages.compared_marks import describe_change
 from secondread.report.pages.comparison_page import draw_comparison_page, make_blink_pair
@@ -108,9 +109,9 @@ def _compare_exams(
     current_uid, prior_uid = _find_study(current), _find_study(prior)
     if current_uid == prior_uid:
         raise SettingsError(f"{current} and {prior} are of one study")
-    inputs = offline.gather_files([current, prior])
+    inputs = gather_files([current, prior])
     earlier = inputs.describe_study(prior_uid)
-    plan = offline.ReadingPlan((current_uid,), {current_uid: (earlier,)})
+    plan = ReadingPlan((current_uid,), {current_uid: (earlier,)})
     with (
         TemporaryDirectory() as work,
         open_offline_reader(inputs, plan, detect, Path(work), check_gate_names(gates)) as reader,
@@ -129,7 +130,7 @@ def _compare_exams(
 
 
 def _find_study(path: Path) -> str:
-    studies = list(offline.gather_files([path]).studies)
+    studies = list(gather_files([path]).studies)
     if len(studies) != 1:
         raise SettingsError(f"{path}: {len(studies)} studies, one is expected")
     return studies[0]

@@ -16,7 +16,6 @@ import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from secondread import offline
 from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect import breast
@@ -24,6 +23,7 @@ from secondread.detect.decode import StoredValues, decode_pixels
 from secondread.detect.pixels import GreyScale
 from secondread.errors import InputError
 from secondread.geometry import PointPx, SpacingMm
+from secondread.offline.input_files import gather_files
 from secondread.report.sr.uids import derive_uid
 from secondread_lab.judge.image_sources import TestImage, TestSet
 from secondread_lab.simulate.annotation import (
@@ -118,7 +118,7 @@ def make_hybrid_set(real: Path, backgrounds: tuple[str, ...]) -> TestSet:
     InputError
         It holds no mammogram that can be used.
     """
-    inputs = offline.gather_files([real])
+    inputs = gather_files([real])
     paths = inputs.paths
     usable = sorted(paths[uid] for uid, m in inputs.mammograms.items() if _is_usable(m))
     if not usable:

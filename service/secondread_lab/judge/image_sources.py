@@ -9,9 +9,9 @@ from typing import Protocol
 
 from pydicom.dataset import FileDataset
 
-from secondread import offline
 from secondread.assemble.mammogram import Intent
 from secondread.errors import InputError
+from secondread.offline.input_files import gather_files
 from secondread_lab.judge.annotations import check_truth
 from secondread_lab.judge.frozen import GENERATOR, digest_spec, read_record
 from secondread_lab.judge.population import PlannedExam, SetName, plan_exams
@@ -140,7 +140,7 @@ def read_folder_set(
     InputError
         A truth table cannot be read or contradicts itself, or has rows of none of the images.
     """
-    inputs = offline.gather_files(paths)
+    inputs = gather_files(paths)
     rows, lines = _group_by_image(truths)
     paths_by_uid = inputs.paths
     cases = tuple(

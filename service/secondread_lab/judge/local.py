@@ -9,7 +9,7 @@ from secondread.assemble.scope import select_images
 from secondread.codes import MarkClass
 from secondread.detect.child import detect_with_retries
 from secondread.detect.marks import Detection
-from secondread.offline import InputFiles
+from secondread.offline.input_files import InputFiles
 from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus, Reason
 from secondread_lab.judge.records import make_pseudonym
@@ -51,7 +51,7 @@ def read_views(
     Parameters
     ----------
     inputs
-        The files, `offline.gather`.
+        The files, from `offline.input_files.gather_files`.
     detect
         The detector.
     reader

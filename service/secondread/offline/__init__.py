@@ -1,0 +1,1 @@
+"""Reading files without network or database, as `secondread read` does."""

@@ -1,0 +1,156 @@
+"""The files that an offline reading is given, and which of their studies is read and compared."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.scope import ImageSelection, select_images
+from secondread.errors import HeaderError, SettingsError
+from secondread.followup.priors import EarlierStudy, choose_priors
+from secondread.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A file that was given and could not even be opened as an image."""
+
+    path: Path
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputFiles:
+    """The files given, in studies, and those that are no readable DICOM."""
+
+    studies: Mapping[str, Mapping[str, Path]]
+    """Path by SOP Instance UID, by Study Instance UID."""
+    headers: Mapping[str, Dataset]
+    mammograms: Mapping[str, Mammogram]
+    unreadable: tuple[UnreadableFile, ...]
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Path by SOP Instance UID, of all studies."""
+        return {uid: path for study in self.studies.values() for uid, path in study.items()}
+
+    def get_any(self, study_uid: str) -> Mammogram:
+        """Return the first image of a study, for what all its images have in common."""
+        return self.mammograms[next(iter(self.studies[study_uid]))]
+
+    def select_images(self, study_uid: str) -> ImageSelection:
+        """Return which images of a study are read."""
+        return select_images(self.mammograms[uid] for uid in self.studies[study_uid])
+
+    def describe_study(self, study_uid: str) -> EarlierStudy:
+        """Return what the choice of priors needs of a study."""
+        views = self.select_images(study_uid).views
+        return EarlierStudy(study_uid, self.get_any(study_uid).study_date, views)
+
+
+def gather_files(paths: Sequence[Path]) -> InputFiles:
+    """Read the header of every file; folders are searched through.
+
+    Raises
+    ------
+    SettingsError
+        A path does not exist, or there is no file to answer for.
+    """
+    studies: dict[str, dict[str, Path]] = defaultdict(dict)
+    headers: dict[str, Dataset] = {}
+    mammograms: dict[str, Mammogram] = {}
+    unreadable: list[UnreadableFile] = []
+    for path in _list_files(paths):
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            mammogram = Mammogram.from_dataset(header)
+        except InvalidDicomError:
+            unreadable.append(UnreadableFile(path, Reason.DATA_SET_INVALID, "not a DICOM file"))
+            continue
+        except HeaderError as error:
+            unreadable.append(UnreadableFile(path, Reason.HEADER_INVALID, str(error)))
+            continue
+        uid = mammogram.sop_instance_uid
+        if uid in mammograms:
+            unreadable.append(
+                UnreadableFile(path, Reason.SUPERSEDED, "same SOP Instance UID again")
+            )
+            continue
+        headers[uid], mammograms[uid] = header, mammogram
+        studies[mammogram.study_uid][uid] = path
+    if not studies and not unreadable:
+        raise SettingsError(f"{', '.join(map(str, paths))}: no DICOM file in it")
+    return InputFiles(studies, headers, mammograms, tuple(unreadable))
+
+
+def _list_files(paths: Sequence[Path]) -> Iterator[Path]:
+    for given in paths:
+        path = given.resolve()
+        if path.is_dir():
+            yield from (p for p in sorted(path.rglob("*")) if p.is_file() and _may_be_dicom(p))
+        elif path.is_file():
+            yield path
+        else:
+            raise SettingsError(f"{given}: no such file or folder")
+
+
+def _may_be_dicom(path: Path) -> bool:
+    # Of a folder, only what begins like a Part 10 file is taken, so that a README beside the
+    # images is not reported as a broken one; a file that is named by itself always is.
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPlan:
+    """Which of the studies given is read and which serve as its priors."""
+
+    current: tuple[str, ...]
+    priors: Mapping[str, tuple[EarlierStudy, ...]]
+
+
+def plan_reading(inputs: InputFiles, prior_uids: Iterable[str] = ()) -> ReadingPlan:
+    """Choose each patient's newest study as current, unless priors are named.
+
+    Parameters
+    ----------
+    inputs
+        What was given.
+    prior_uids
+        Study Instance UIDs that are priors by request; all others are then current.
+
+    Raises
+    ------
+    SettingsError
+        A study named as prior is not among the files.
+    """
+    by_patient: dict[PatientKey | str, list[EarlierStudy]] = defaultdict(list)
+    for study_uid in inputs.studies:
+        patient = inputs.get_any(study_uid).patient
+        # Without an ID nobody can say whose prior a study is.
+        key = patient if patient.patient_id else study_uid
+        by_patient[key].append(inputs.describe_study(study_uid))
+    named = frozenset(prior_uids)
+    if unknown := sorted(named - set(inputs.studies)):
+        raise SettingsError(f"--prior: no file given is of study {', '.join(unknown)}")
+    priors: dict[str, tuple[EarlierStudy, ...]] = {}
+    for studies in by_patient.values():
+        current = [study for study in studies if study.study_uid not in named]
+        if len(current) == len(studies):
+            current = [max(studies, key=_get_age)]
+        for study in current:
+            others = [other for other in studies if other is not study]
+            views = study.views or frozenset()
+            priors[study.study_uid] = choose_priors(study.study_date, views, others)
+    return ReadingPlan(tuple(priors), priors)
+
+
+def _get_age(study: EarlierStudy) -> tuple[date, str]:
+    return study.study_date or date.min, study.study_uid
