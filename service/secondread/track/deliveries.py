@@ -40,9 +40,9 @@ class Deliveries:
     def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
     ) -> DeliveryBatch | None:
-        """Take the due objects of one study; None when none is due or the mode is not live.
+        """Claim the due objects of one study; None when none is due or the mode is not live.
 
-        Objects whose lease ran out are taken again. Two workers never get the same object while
+        Objects whose lease ran out are claimed again. Two workers never get the same object while
         a lease holds.
         """
         with self._database.begin_write() as session:
@@ -106,7 +106,7 @@ class Deliveries:
     ) -> None:
         """Record the objects that it did not store, and when they are due again.
 
-        What another worker has claimed meanwhile is left to that one.
+        What another worker has claimed meanwhile is left to that worker.
         """
         with self._database.begin_write() as session:
             for delivery, answer in _match_answers(session, batch, answers):

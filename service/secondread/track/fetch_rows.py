@@ -101,9 +101,7 @@ def add_retrieval(
 def _insert(session: Session, study_uid: str, values: Mapping[str, object], now: datetime) -> None:
     defaults: dict[str, object] = {
         "study_uid": study_uid,
-        "series": [],
         "state": FetchState.WANTED,
-        "attempts": 0,
         "created_at": now,
         "due_at": now,
     }

@@ -69,7 +69,7 @@ class Proofs:
     def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float
     ) -> ProofBatch | None:
-        """Take the objects of one study whose proof is due; None when there are none.
+        """Claim the objects of one study whose proof is due; None when there are none.
 
         Only of a live destination. Transactions that were not reported in time are noted as
         overdue.

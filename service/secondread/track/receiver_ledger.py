@@ -40,9 +40,20 @@ from secondread.track.tables import (
     OutboxObjectRow,
     SeriesRow,
     StudyRow,
+    as_columns,
 )
 
 _LONGEST_UID = 64
+
+_OTHER_THAN_COLUMNS = (
+    "series_uid",
+    "size",
+    "relative_path",
+    "received_at",
+    "association",
+    "was_requested",
+)
+"""Fields of `StoredInstance` that are not columns of `InstanceRow` under the same name."""
 
 
 class ReceiverLedger:
@@ -228,9 +239,6 @@ def _open_study(
             "peer": instance.association.calling_ae_title,
             "state": StudyState.HELD if fetched else StudyState.ASSEMBLING,
             "hold_reason": Reason.FETCHED_AS_PRIOR if fetched else None,
-            "exempt": False,
-            "revision": 0,
-            "shown_findings": 0,
             "first_arrived_at": instance.received_at,
             "last_arrived_at": instance.received_at,
         }
@@ -326,25 +334,15 @@ def _correct_patient(
 
 def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> InstanceRow:
     row = InstanceRow(
-        sop_instance_uid=instance.sop_instance_uid,
-        sha256=instance.sha256,
-        sop_class_uid=instance.sop_class_uid,
-        study_uid=instance.study_uid,
+        **as_columns(instance, *_OTHER_THAN_COLUMNS),
+        **as_columns(facts, "patient", "study_date", "modality"),
         series=_ensure_series(session, instance, facts.modality),
-        transfer_syntax=instance.transfer_syntax,
         path=instance.relative_path,
         size_bytes=instance.size,
         peer=instance.association.calling_ae_title,
         association=instance.association.association_id,
         arrived_at=instance.received_at,
-        disposition=instance.disposition,
-        scope_reason=facts.scope_reason,
-        laterality=facts.laterality,
-        view=facts.view,
-        intent=facts.intent,
         rejected_at=find_rejection_time(session, instance.study_uid, instance.sop_instance_uid),
-        current=True,
-        late=False,
     )
     session.add(row)
     session.flush()

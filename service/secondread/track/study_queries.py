@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS
@@ -24,6 +24,7 @@ from secondread.track.summaries import (
     StudySummary,
 )
 from secondread.track.tables import (
+    Base,
     DeliveryRow,
     FetchRequestRow,
     ImageResultRow,
@@ -83,25 +84,15 @@ class StudyQueries:
 
 
 def _select_summaries(matching: StudyFilter) -> Select[Any]:
-    images = (
-        select(func.count())
-        .select_from(InstanceRow)
-        .where(
-            InstanceRow.study_uid == StudyRow.study_uid,
-            InstanceRow.current,
-            InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
-        )
-        .scalar_subquery()
+    images = _count_where(
+        InstanceRow.study_uid == StudyRow.study_uid,
+        InstanceRow.current,
+        InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
     )
-    waiting = (
-        select(func.count())
-        .select_from(DeliveryRow)
-        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(
-            OutboxObjectRow.study_uid == StudyRow.study_uid,
-            DeliveryRow.state.in_(UNDELIVERED),
-        )
-        .scalar_subquery()
+    waiting = _count_where(
+        DeliveryRow.outbox == OutboxObjectRow.id,
+        OutboxObjectRow.study_uid == StudyRow.study_uid,
+        DeliveryRow.state.in_(UNDELIVERED),
     )
     latest = (
         select(func.max(RevisionRow.number))
@@ -111,23 +102,24 @@ def _select_summaries(matching: StudyFilter) -> Select[Any]:
         .correlate(StudyRow)
         .scalar_subquery()
     )
-    doubtful = (
-        select(func.count())
-        .select_from(ImageResultRow)
-        .join(RevisionRow, ImageResultRow.revision == RevisionRow.id)
-        .where(
-            RevisionRow.study_uid == StudyRow.study_uid,
-            RevisionRow.number == latest,
-            ImageResultRow.status == ImageStatus.FLAGGED,
-        )
-        .correlate(StudyRow)
-        .scalar_subquery()
+    doubtful = _count_where(
+        ImageResultRow.revision == RevisionRow.id,
+        RevisionRow.study_uid == StudyRow.study_uid,
+        RevisionRow.number == latest,
+        ImageResultRow.status == ImageStatus.FLAGGED,
     )
     return (
         select(StudyRow, images, waiting, doubtful)
         .where(*_make_conditions(matching))
         .order_by(StudyRow.last_arrived_at.desc(), StudyRow.study_uid)
     )
+
+
+def _count_where(
+    *conditions: ColumnElement[bool] | InstrumentedAttribute[bool], of: type[Base] = StudyRow
+) -> ScalarSelect[Any]:
+    """Count the rows that meet conditions, for each row of a table that they refer to."""
+    return select(func.count()).where(*conditions).correlate(of).scalar_subquery()
 
 
 def _make_conditions(matching: StudyFilter) -> list[ColumnElement[bool]]:
@@ -221,11 +213,8 @@ def _list_objects(session: Session, study_uid: str) -> list[OutboxObjectSummary]
 
 
 def _list_fetch_requests(session: Session, study_uid: str) -> list[FetchRequestSummary]:
-    images = (
-        select(func.count())
-        .select_from(InstanceRow)
-        .where(InstanceRow.study_uid == FetchRequestRow.prior_study_uid, is_usable())
-        .scalar_subquery()
+    images = _count_where(
+        InstanceRow.study_uid == FetchRequestRow.prior_study_uid, is_usable(), of=FetchRequestRow
     )
     rows = session.execute(
         select(FetchRequestRow, images)

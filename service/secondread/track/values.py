@@ -126,7 +126,7 @@ class RecordedPriorFinding:
     label: str
     """Side and view of its image, as ``LCC``."""
     missed: str | None
-    """Where the study has no such finding: the word for it; None for one that it has."""
+    """A word for why the study has no such finding; None for one that it has."""
     finding: RecordedFinding
     """Its `tracking_uid` is not None."""
 

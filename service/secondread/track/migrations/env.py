@@ -7,13 +7,16 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 from secondread.track.tables import Base
-from secondread.track.tables.base import EnumText, UtcDateTime
+from secondread.track.tables.base import EnumText, ReasonList, UtcDateTime
 
 
-def _plain_type(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:
+def _render_type(kind: str, item: object, autogen: AutogenContext) -> str | Literal[False]:
     """Write our column types as SQLAlchemy's: a migration must not change with the program."""
     if kind == "type" and isinstance(item, EnumText):
-        return "sa.String(length=40)"
+        return f"sa.String(length={item.length})"
+    if kind == "type" and isinstance(item, ReasonList):
+        autogen.imports.add("from sqlalchemy.dialects import postgresql")
+        return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
@@ -24,7 +27,7 @@ def _run(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=True,
-        render_item=_plain_type,
+        render_item=_render_type,
         compare_server_default=True,
     )
     context.run_migrations()

@@ -69,7 +69,7 @@ class EnumText(TypeDecorator[EnumT], Generic[EnumT]):
 
     def __init__(self, enum: type[EnumT], length: int = 40) -> None:
         super().__init__(length)
-        self.enum = enum
+        self.enum, self.length = enum, length
 
     def process_bind_param(self, value: EnumT | None, dialect: Dialect) -> str | None:
         """Return the member's value; another string raises `ValueError`."""

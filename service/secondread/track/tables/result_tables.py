@@ -29,7 +29,7 @@ class RevisionRow(Base):
     """SOP Instance UID and SHA-256 of each current, not rejected instance when it was claimed."""
     priors: Mapped[dict[str, Any] | None]
     """The priors chosen at the claim and their images, or why there are none; see
-    `track.prior_choice`. None in revisions of before there were any."""
+    `track.prior_choice`. None where none were chosen."""
     settings_digest: Mapped[str] = mapped_column(Digest)
     model_digest: Mapped[str] = mapped_column(Digest)
     state: Mapped[RevisionState] = mapped_column(EnumText(RevisionState))
