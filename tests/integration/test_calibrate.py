@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from secondread.app.node import open_reader
+from secondread.app.reader import open_reader
 from secondread.cli.commands import app
 from secondread.detect.manifest import load_manifest
 from secondread.errors import ModelError, SettingsError

@@ -10,7 +10,10 @@ import secondread
 READING = {"cv2", "dbos", "highdicom", "imagecodecs", "onnxruntime", "scipy"}
 """What only a reading needs, and takes seconds to import."""
 
-HEAVY = READING | {"alembic", "numpy", "PIL", "pydicom", "pynetdicom", "starlette", "uvicorn"}
+SERVING = {"alembic", "pynetdicom", "starlette", "uvicorn"}
+"""What only a process that serves, or a migration, needs."""
+
+HELP_NEEDS_NOT = {"numpy", "PIL", "pydantic", "pydicom", "sqlalchemy", "structlog"}
 
 _PRINT_IMPORTED = (
     "import sys\n"
@@ -39,5 +42,16 @@ def list_imported(folder: Path, *arguments: str) -> set[str]:
 def test_help_imports_no_more_than_the_list_of_commands(tmp_path: Path) -> None:
     imported = list_imported(tmp_path, "--help")
 
-    assert not imported & (HEAVY | {"pydantic", "sqlalchemy", "structlog"})
+    assert not imported & (READING | SERVING | HELP_NEEDS_NOT)
     assert "secondread.settings" not in imported
+
+
+def test_a_list_of_studies_imports_what_asks_the_tracker_and_nothing_that_reads(
+    tmp_path: Path,
+) -> None:
+    list_imported(tmp_path, "db", "upgrade")
+    imported = list_imported(tmp_path, "studies", "list")
+
+    assert "sqlalchemy" in imported
+    assert not imported & (READING | SERVING)
+    assert not any(name.startswith("secondread_lab") for name in imported)

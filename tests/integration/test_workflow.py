@@ -18,7 +18,8 @@ from pydicom.sequence import Sequence
 
 from secondread.accept.classify import Disposition
 from secondread.accept.ledger import PeerAssociation, StoredInstance
-from secondread.app.node import Node, make_node_identity, open_node
+from secondread.app.node import Node, open_node
+from secondread.app.reader import make_node_identity
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.codes import View

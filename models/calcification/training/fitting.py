@@ -25,7 +25,7 @@ from models.calcification.training.layouts import BLOCK
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
 from models.calcification.training.region_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS, NORMALISER
-from secondread.app.node import open_reader
+from secondread.app.reader import open_reader
 from secondread.detect.manifest import load_manifest
 from secondread.detect.neighbours import FEATURES_VERSION
 from secondread.settings import DetectSettings

@@ -11,20 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from io import BytesIO
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
-from pynetdicom.dimse_primitives import N_EVENT_REPORT
-from pynetdicom.dsutils import decode
-from pynetdicom.events import Event
 
 from secondread import log
 from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
 from secondread.accept.refusals import make_printable
 from secondread.errors import TransientError
 from secondread.metrics import COMMITMENT_REPORTS
+
+if TYPE_CHECKING:
+    from pynetdicom.dimse_primitives import N_EVENT_REPORT
+    from pynetdicom.events import Event
 
 _log = log.get_logger(__name__)
 
@@ -109,7 +110,7 @@ class _UnreadableReportError(Exception):
 
 
 def answer_commitment_report(
-    event: Event, ledger: CommitmentLedger, calling_ae_title: str, now: datetime
+    event: "Event", ledger: CommitmentLedger, calling_ae_title: str, now: datetime
 ) -> tuple[int, None]:
     """Record an N-EVENT-REPORT, and return its answer as pynetdicom's handlers do.
 
@@ -133,7 +134,9 @@ def answer_commitment_report(
     """
     peer = make_printable(calling_ae_title, 16)
     try:
-        report = _decode_report(cast(N_EVENT_REPORT, event.request), event.context.transfer_syntax)
+        report = _decode_report(
+            cast("N_EVENT_REPORT", event.request), event.context.transfer_syntax
+        )
     except _UnreadableReportError as error:
         _log.warning("commitment_report_unreadable", peer=peer, why=str(error))
         return error.status, None
@@ -166,7 +169,10 @@ def _log_report(report: CommitmentReport, result: CommitmentResult, peer: str) -
     )
 
 
-def _decode_report(request: N_EVENT_REPORT, transfer_syntax: str) -> CommitmentReport:
+def _decode_report(request: "N_EVENT_REPORT", transfer_syntax: str) -> CommitmentReport:
+    # The tracker takes the values of this module, in processes that never open an association.
+    from pynetdicom.dsutils import decode
+
     if request.AffectedSOPClassUID != STORAGE_COMMITMENT_PUSH_MODEL:
         raise _UnreadableReportError(EventReportStatus.NO_SUCH_SOP_CLASS, "of another SOP class")
     if request.EventTypeID not in _EVENT_TYPES:

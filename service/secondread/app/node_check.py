@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from secondread.accept.admission import Admission
 from secondread.accept.server import create_server_tls_context
-from secondread.app.node import check_gate_names, open_node, open_reader
+from secondread.app.node import open_node
+from secondread.app.reader import check_gate_names, open_reader
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load_manifest
 from secondread.errors import SecondreadError

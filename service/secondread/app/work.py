@@ -8,15 +8,14 @@ from secondread import __version__, log
 from secondread.app.coordinator import PROCESS_KIND, Coordinator
 from secondread.app.fetching import run_fetcher
 from secondread.app.heartbeat import Heartbeat
-from secondread.app.node import (
-    Node,
+from secondread.app.node import Node, open_node
+from secondread.app.probes import serve_probes
+from secondread.app.reader import (
     check_gate_names,
     make_node_identity,
-    open_node,
     open_reader,
     read_station_name,
 )
-from secondread.app.probes import serve_probes
 from secondread.app.signals import make_stop_event
 from secondread.clock import utc_now
 from secondread.detect.child import DetectorChild

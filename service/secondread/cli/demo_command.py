@@ -10,7 +10,7 @@ from rich.status import Status
 from rich.table import Table
 
 from secondread import log
-from secondread.app.node import check_gate_names
+from secondread.app.reader import check_gate_names
 from secondread.cli.options import OverriddenGates
 from secondread.demo.round_trip import DemoOptions, DemoOutcome, run_demo
 

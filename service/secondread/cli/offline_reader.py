@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from secondread.app.node import make_node_identity, open_reader
+from secondread.app.reader import make_node_identity, open_reader
 from secondread.clock import utc_now
 from secondread.detect.child import DetectorChild
 from secondread.followup.treatment_file import RecordedTreatment

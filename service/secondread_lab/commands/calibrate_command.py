@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from secondread import __version__, log
-from secondread.app.node import open_reader
+from secondread.app.reader import open_reader
 from secondread.cli.options import OtherManifest
 from secondread.cli.progress_bar import show_steps
 from secondread.clock import utc_now

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread import __version__, log
-from secondread.app.node import check_gate_names, open_reader
+from secondread.app.reader import check_gate_names, open_reader
 from secondread.cli.offline_reader import open_offline_reader
 from secondread.cli.options import OtherManifest, OverriddenGates
 from secondread.cli.progress_bar import make_progress_bar

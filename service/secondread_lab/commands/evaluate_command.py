@@ -14,7 +14,7 @@ from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from secondread import log
-from secondread.app.node import open_reader
+from secondread.app.reader import open_reader
 from secondread.cli.progress_bar import make_progress_bar
 from secondread.codes import MarkClass
 from secondread.detect.manifest import load_manifest
