@@ -31,14 +31,14 @@ class InputError(SecondreadError):
 
 
 class HeaderError(InputError):
-    """A header attribute is missing or makes no sense.
+    """A header attribute is missing or invalid.
 
     Parameters
     ----------
     keyword
         DICOM keyword of the attribute, for example ``ImagerPixelSpacing``.
     value
-        What was found there; None when it was absent.
+        Its value; None when it was absent.
     rule
         What it should have been.
     """
@@ -49,8 +49,8 @@ class HeaderError(InputError):
 
         number = tag_for_keyword(keyword)
         tag = str(Tag(number)) if number is not None else "(no tag)"
-        found = "absent" if value is None else repr(value)
-        super().__init__(f"{keyword} {tag} is {found}: {rule}")
+        text = "absent" if value is None else repr(value)
+        super().__init__(f"{keyword} {tag} is {text}: {rule}")
         self.keyword = keyword
         self.value = value
 

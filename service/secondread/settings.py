@@ -465,14 +465,14 @@ class Settings(_Section):
 
     @_model_validator(mode="after")
     def _names_are_unique(self) -> "Settings":
-        for what, names in (
+        for key, names in (
             ("peers.ae_title", [peer.ae_title for peer in self.peers]),
             ("destinations.name", [destination.name for destination in self.destinations]),
             ("priors.sources.name", [source.name for source in self.priors.sources]),
         ):
-            doubles = sorted({name for name in names if names.count(name) > 1})
-            if doubles:
-                raise ValueError(f"{what} is given more than once: {', '.join(doubles)}")
+            duplicates = sorted({name for name in names if names.count(name) > 1})
+            if duplicates:
+                raise ValueError(f"{key} is given more than once: {', '.join(duplicates)}")
         return self
 
     @property
@@ -498,8 +498,8 @@ class Settings(_Section):
 
         Results are made in any case, so that the operations page has them.
         """
-        wanted = [destination.profile for destination in self.destinations] or [ProfileSettings()]
-        return {profile.key: profile for profile in wanted}
+        profiles = [destination.profile for destination in self.destinations] or [ProfileSettings()]
+        return {profile.key: profile for profile in profiles}
 
     @property
     def reading_digest(self) -> str:

@@ -46,8 +46,6 @@ class ArchivedFile:
     """With forward slashes, from the archive's root."""
     size: int
     """Bytes."""
-    is_new: bool
-    """False when a whole file of this content was there before, and was left as it is."""
 
 
 class Archive:
@@ -94,16 +92,15 @@ class Archive:
         target = self.root / relative
         with _convert_os_errors(f"at {relative}"):
             size = spooled.stat().st_size
-            is_new = not (target.is_file() and target.stat().st_size == size)
-            if is_new:
+            if target.is_file() and target.stat().st_size == size:
+                spooled.unlink()
+            else:
                 flush_file(spooled)
                 self._make_folder(target.parent)
                 spooled.replace(target)
-            else:
-                spooled.unlink()
             # Also when it was there before: the process that renamed it may have died before this.
             flush_folder(target.parent)
-        return ArchivedFile(relative, size, is_new)
+        return ArchivedFile(relative, size)
 
     def write_bytes(self, data: bytes, area: Area = "outbox") -> ArchivedFile:
         """Write bytes under their own SHA-256, as durably as `commit`.

@@ -1,4 +1,4 @@
-"""What peers were refused, taken together in memory so that a hostile scan cannot flood SQL."""
+"""What peers were refused, counted in memory so that a hostile scan cannot flood SQL."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -11,14 +11,14 @@ from secondread.metrics import REFUSALS
 from secondread.reasons import Reason
 
 OTHERS = "(others)"
-"""Stands in the place of a peer's texts when there were too many different ones."""
+"""Takes the place of a peer's texts when there were too many different ones."""
 
 MAXIMUM_KEYS_PER_DAY = 1000
 """How many different refusals are told apart in a day."""
 
 
 class Caller(NamedTuple):
-    """Who called: the texts are the peer's own words."""
+    """Who called; the texts come from the peer."""
 
     calling_ae_title: str
     called_ae_title: str
@@ -95,14 +95,14 @@ class RefusalLog:
             What `write` raised.
         """
         with self._lock:
-            taken, self._waiting = self._waiting, {}
-        if not taken:
+            batch, self._waiting = self._waiting, {}
+        if not batch:
             return
         try:
-            write(list(taken.values()))
+            write(list(batch.values()))
         except Exception:
             with self._lock:
-                for key, refusal in taken.items():
+                for key, refusal in batch.items():
                     self._count(key, refusal)
             raise
 

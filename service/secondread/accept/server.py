@@ -89,7 +89,7 @@ class ReceiveServer(ThreadedAssociationServer):
     limits
         What connections may use up.
     on_closed
-        Called once for each association, when its threads have ended, however it ended.
+        Called once for each association, when its threads have ended.
     tls
         When given, connections start with a TLS handshake.
     """

@@ -1,8 +1,8 @@
-"""The DICOM upper layer of one connection: what pynetdicom 3.0 leaves open in time and memory.
+"""The DICOM upper layer of one connection, with the limits of time and memory pynetdicom lacks.
 
-pynetdicom reads a PDU in blocking calls without a limit of time or length, keeps commands of any
-length in memory, and turns each PDU into a byte string, a PDU, items, a primitive and an event of
-its state machine, each with a copy of the data. Here each has its bound, and the fragments of a
+pynetdicom 3.0 reads a PDU in blocking calls without a limit of time or length, keeps commands of
+any length in memory, and turns each PDU into a byte string, a PDU, items, a primitive and an event
+of its state machine, each with a copy of the data. Here each has its limit, and the fragments of a
 C-STORE data set go from one reused buffer to the spool.
 """
 
@@ -29,8 +29,8 @@ _MAXIMUM_PDU_BYTES = 2 * 1024**2
 """No PDU is longer: P-DATA ones are negotiated, and a request with 128 contexts has 50 KiB."""
 _MAXIMUM_COMMAND_BYTES = 1024**2
 """Most that one DIMSE message may hold in memory; C-STORE data sets go to the spool instead."""
-_FRAGMENTS_A_CHECK = 64
-"""How many fragments are written between two looks at the free space: 8 MiB."""
+_FRAGMENTS_PER_CHECK = 64
+"""How many fragments are written between two checks of the free space: 8 MiB."""
 _ESTABLISHED = "Sta6"
 _P_DATA_TF = 4
 _PDU_HEAD = struct.Struct(">BxI")
@@ -42,13 +42,13 @@ _MORE_DATA = 0
 
 
 class PeerSocket(AssociationSocket):
-    """A connection whose reads end in time, and that reads a PDU in one go.
+    """A connection whose reads have a time limit, and that reads a PDU at once.
 
     `patience` is the time in seconds that one read may take altogether.
     """
 
     patience: float = 5.0
-    _returned = b""
+    _unread = b""
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly `nr_bytes`, or fewer where the peer closed the connection.
@@ -62,32 +62,32 @@ class PeerSocket(AssociationSocket):
             raise OSError(f"a PDU of {nr_bytes} bytes is not accepted")
         data = bytearray(nr_bytes)
         with memoryview(data) as view:
-            have = self.recv_into(view)
-        del data[have:]
+            length = self.recv_into(view)
+        del data[length:]
         return data
 
     def recv_into(self, view: memoryview) -> int:
         """Fill a buffer as `recv` does; return how many bytes are in it."""
-        have = min(len(self._returned), len(view))
-        view[:have] = self._returned[:have]
-        self._returned = self._returned[have:]
+        filled = min(len(self._unread), len(view))
+        view[:filled] = self._unread[:filled]
+        self._unread = self._unread[filled:]
         connection = cast(socket.socket, self.socket)
         deadline = time.monotonic() + self.patience
-        while have < len(view):
-            got = connection.recv_into(view[have:])
-            if got == 0:
+        while filled < len(view):
+            received = connection.recv_into(view[filled:])
+            if received == 0:
                 break
-            have += got
-            if have < len(view) and time.monotonic() > deadline:
+            filled += received
+            if filled < len(view) and time.monotonic() > deadline:
                 raise TimeoutError("the peer stalled inside a PDU")
-        return have
+        return filled
 
     def unread(self, data: bytes) -> None:
-        """Have the next read begin with these bytes."""
-        self._returned = data + self._returned
+        """Make the next read begin with these bytes."""
+        self._unread = data + self._unread
 
     def set_patience(self, seconds: float) -> None:
-        """Set how long the peer may be silent inside a PDU, or not take what is sent to it."""
+        """Set how long the peer may be silent inside a PDU, or not accept what is sent to it."""
         self.patience = seconds
         # The other thread of the association may close the connection at any moment.
         connection = self.socket
@@ -103,12 +103,12 @@ class PeerSocket(AssociationSocket):
 
 
 class BoundedDimse(DIMSEServiceProvider):
-    """Puts messages together within a bound of memory; a bad one ends its association only."""
+    """Assembles messages within a limit of memory; a bad one ends its association only."""
 
-    _held = 0
+    _bytes_in_memory = 0
 
     def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take one P-DATA primitive; aborts the association where it cannot be used."""
+        """Process one P-DATA primitive; abort the association where it cannot be used."""
         try:
             self._check(primitive)
             super().receive_primitive(primitive)
@@ -117,10 +117,10 @@ class BoundedDimse(DIMSEServiceProvider):
             # Invalid PDU: the state machine answers with an A-ABORT (PS3.8 table 9-10).
             self.dul.event_queue.put("Evt19")
         if self.message is None:
-            self._held = 0
+            self._bytes_in_memory = 0
 
     def discard_unfinished(self) -> bool:
-        """Remove what a broken association left half-received; say whether there was any.
+        """Remove what a broken association left half-received; return whether there was any.
 
         Call it when the association's threads have ended.
         """
@@ -138,35 +138,37 @@ class BoundedDimse(DIMSEServiceProvider):
         pynetdicom mixes fragments of all contexts into one data set; a sender may not (PS3.8 E.1).
         """
         expected = None if self.message is None else self.message.context_id
-        found = {context_id for context_id, _ in primitive.presentation_data_value_list}
-        if expected is not None and found != {expected}:
+        contexts = {context_id for context_id, _ in primitive.presentation_data_value_list}
+        if expected is not None and contexts != {expected}:
             raise OSError("fragments of different messages are mixed")
         if isinstance(self.message, C_STORE_RQ):
             return
-        self._held += sum(len(data) for _, data in primitive.presentation_data_value_list)
-        if self._held > _MAXIMUM_COMMAND_BYTES:
+        self._bytes_in_memory += sum(
+            len(data) for _, data in primitive.presentation_data_value_list
+        )
+        if self._bytes_in_memory > _MAXIMUM_COMMAND_BYTES:
             raise OSError("message too long")
 
 
 class StreamingDul(DULServiceProvider):
-    """Takes the fragments of a C-STORE data set straight to its file in the spool.
+    """Writes the fragments of a C-STORE data set straight to its file in the spool.
 
-    What is plainly the next fragment, and not the last, is copied; all else (commands, last
-    fragments, other PDUs, anything odd) goes the library's way. It overrides a private method of
-    pynetdicom 3.0: were that not called any more, all would go the library's way, slower, and a
-    test would fail.
+    What is plainly the next fragment, and not the last, is copied; everything else (commands, last
+    fragments, other PDUs, anything odd) is left to the library. It overrides a private method of
+    pynetdicom 3.0: if that is not called any more, the library processes everything, more slowly,
+    and a test fails.
 
     Parameters
     ----------
     association
         Whose provider it is.
     has_room
-        Whether there is room for more. Where there is not, the data set under way is read and
+        Whether there is room for more. Where there is not, the rest of the data set is read and
         dropped: its file is gone when the request is served, which is then answered A700.
     """
 
     fragments_streamed = 0
-    """How many fragments went the short way."""
+    """How many fragments were copied without the library."""
 
     def __init__(self, association: Association, has_room: Callable[[], bool]) -> None:
         super().__init__(association)
@@ -195,15 +197,15 @@ class StreamingDul(DULServiceProvider):
         super()._read_pdu_data()
 
     def _stream(self, peer: PeerSocket, message: C_STORE_RQ, file: IO[bytes]) -> None:
-        """Copy fragments to the file for as long as there are any, then read one other PDU."""
-        while (length := self._fragment_length(peer, message.context_id)) is not None:
+        """Copy fragments to the file as long as there are any, then read one other PDU."""
+        while (length := self._read_fragment_head(peer, message.context_id)) is not None:
             if length > len(self._buffer):
                 self._buffer = bytearray(length)
             with memoryview(self._buffer)[:length] as view:
                 if peer.recv_into(view) < length:
                     self.event_queue.put("Evt17")
                     return
-                if self.fragments_streamed % _FRAGMENTS_A_CHECK == 0 and not self._has_room():
+                if self.fragments_streamed % _FRAGMENTS_PER_CHECK == 0 and not self._has_room():
                     self._dropped = message
                     Path(file.name).unlink(missing_ok=True)
                 if self._dropped is not message:
@@ -214,10 +216,11 @@ class StreamingDul(DULServiceProvider):
                 return
         super()._read_pdu_data()
 
-    def _fragment_length(self, peer: PeerSocket, context_id: int | None) -> int | None:
-        """Read the head of a PDU; bytes of data in it, or None, and nothing read, if it is other.
+    def _read_fragment_head(self, peer: PeerSocket, context_id: int | None) -> int | None:
+        """Read the head of a PDU with a fragment; return the length of its data.
 
-        A PDU counts when it holds one fragment and nothing else, as every sender makes them.
+        None, and nothing is read, if it is another PDU. A PDU counts when it holds one fragment and
+        nothing else, as every sender makes them.
         """
         head = bytes(peer.recv(_PDU_HEAD.size))
         if len(head) == _PDU_HEAD.size:

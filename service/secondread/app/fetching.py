@@ -40,7 +40,7 @@ def run_fetcher(node: Node, worker: str) -> Iterator[None]:
 def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:
     """Return what the fetch workers of one worker process work with."""
     settings = node.settings
-    # A receiver of its own to the ledger, which forgets what this worker had open when it died.
+    # To the ledger it is a receiver of its own, whose open associations end when it starts again.
     ledger = node.tracker.open_ledger(f"fetch-{worker}", settings.assemble)
     ledger.record_receiver_start(clock())
     title = settings.node.ae_title
@@ -59,13 +59,13 @@ def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring
         find_priors=find_priors,
         find_reports=find_reports,
         retrieve_study=retrieve_study,
-        window=_window(settings.priors),
+        window=_make_window(settings.priors),
         clock=clock,
         worker=worker,
         calling_ae_title=title,
     )
 
 
-def _window(priors: PriorsSettings) -> PriorWindow:
+def _make_window(priors: PriorsSettings) -> PriorWindow:
     youngest, oldest = timedelta(priors.minimum_age_days), timedelta(priors.maximum_age_days)
     return PriorWindow(PriorRule(youngest, priors.count), oldest)

@@ -40,6 +40,7 @@ def open_node(settings: Settings) -> Node:
     upgrade_database(settings.tracker_url)
     tracker = Tracker(settings.tracker_url, archive.root)
     tracker.destinations.seed_modes(
-        {one.name: one.initial_mode for one in settings.destinations}, utc_now()
+        {destination.name: destination.initial_mode for destination in settings.destinations},
+        utc_now(),
     )
     return Node(settings, tracker, archive, tracker.get_installation_id())

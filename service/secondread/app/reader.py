@@ -20,7 +20,7 @@ MODEL_NAME = "Secondread"
 
 
 def make_node_identity(installation_id: str, station_name: str, institution: str) -> NodeIdentity:
-    """Return who signs the results."""
+    """Return the identity that the node writes into results."""
     return NodeIdentity(
         manufacturer=MANUFACTURER,
         model_name=MODEL_NAME,
@@ -37,20 +37,20 @@ def read_station_name() -> str:
 
 
 def check_gate_names(names: Iterable[str]) -> frozenset[str]:
-    """Return the gates to override, each checked to be one.
+    """Return the names of gates to override, all of them checked.
 
     Raises
     ------
     SettingsError
-        A name is no gate's.
+        There is no gate of a name.
     """
-    known = {gate.value for gate in Gate} | {ALL_GATES}
-    wanted = frozenset(names)
-    if unknown := sorted(wanted - known):
+    valid = {gate.value for gate in Gate} | {ALL_GATES}
+    gates = frozenset(names)
+    if unknown := sorted(gates - valid):
         raise SettingsError(
-            f"no gate is called {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
+            f"no gate is called {', '.join(unknown)}; there are: {', '.join(sorted(valid))}"
         )
-    return wanted
+    return gates
 
 
 def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
@@ -61,7 +61,7 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
     ModelError
         The manifest, one of its graphs or the site's calibration is wrong.
     SettingsError
-        The operating point in the settings is none of the manifest's.
+        The manifest has no such operating point as the settings name.
     """
     manifest = load_manifest(detect.manifest, detect.site_calibration)
     point = manifest.find_operating_point(findings.operating_point)
@@ -76,14 +76,14 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
             site_exams=site.exams if site is not None and site.find_point(point.number) else None,
             points=tuple(
                 StatedOperatingPoint(
-                    number=one.number,
-                    name=one.name,
-                    minimum_certainty=one.minimum_certainty[MarkClass.CLUSTER],
-                    false_marks_per_image=one.false_marks_per_image,
-                    stated_on=one.stated_on,
+                    number=stated.number,
+                    name=stated.name,
+                    minimum_certainty=stated.minimum_certainty[MarkClass.CLUSTER],
+                    false_marks_per_image=stated.false_marks_per_image,
+                    stated_on=stated.stated_on,
                 )
-                for one in manifest.operating_points
-                if MarkClass.CLUSTER in one.minimum_certainty
+                for stated in manifest.operating_points
+                if MarkClass.CLUSTER in stated.minimum_certainty
             ),
         ),
         calibrate=manifest.calibrate,

@@ -1,4 +1,4 @@
-"""The whole node in one command: starts its processes, restarts what dies, stops in good order."""
+"""The whole node in one command: starts its processes, restarts those that die, stops them."""
 
 import fcntl
 import os
@@ -121,10 +121,10 @@ def serve_node(settings: Settings, settings_file: Path | None) -> None:
     SettingsError
         Another node runs on the same data folder.
     """
-    given = ["--settings", str(settings_file)] if settings_file is not None else []
-    commands = {"receive": ["receive", *given], "web": ["web", *given]}
+    options = ["--settings", str(settings_file)] if settings_file is not None else []
+    commands = {"receive": ["receive", *options], "web": ["web", *options]}
     for number in range(settings.work.processes):
-        commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *given]
+        commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *options]
     counters = settings.node.data_dir / "counters"
     counters.mkdir(parents=True, exist_ok=True)
     # Held as long as this process lives, however it ends.

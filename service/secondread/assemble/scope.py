@@ -1,7 +1,7 @@
 """Which images of a study are in the detector's scope, and which image of an exposure is read.
 
-Scope asks "is this the kind of image the detector was made for"; an instance outside it never
-makes a study partial. Whether an in-scope image can be read is asked by the gates of `detect`.
+In scope are the kinds of image that the detector was made for; an instance outside never makes a
+study partial. Whether an image in scope can be read is decided by the gates of `detect`.
 """
 
 from collections.abc import Iterable

@@ -120,7 +120,7 @@ class ArchivePeer:
     def list_objects(self, study_uid: str) -> tuple[ArchivedObject, ...]:
         """Return everything that the archive has of a study, in the order of arrival."""
         with self._changed:
-            return tuple(held for held in self._objects.values() if held.study_uid == study_uid)
+            return tuple(item for item in self._objects.values() if item.study_uid == study_uid)
 
     def list_received(self, study_uid: str) -> Mapping[str, tuple[ArchivedObject, ...]]:
         """Return what came in over the network for a study, by SOP Class UID."""
