@@ -39,7 +39,7 @@ def claimed(world: World, destination: str = "pacs", worker: str = "worker-0") -
 
 def answers(batch: DeliveryBatch, kind: AnswerKind = AnswerKind.STORED) -> Sequence[StoreAnswer]:
     status = 0x0000 if kind.is_stored else 0xA700
-    return [StoreAnswer(one.sop_instance_uid, kind, status, "words") for one in batch.objects]
+    return [StoreAnswer(item.sop_instance_uid, kind, status, "words") for item in batch.objects]
 
 
 def deliver(world: World, batch: DeliveryBatch) -> None:
@@ -54,7 +54,7 @@ def fail(world: World, batch: DeliveryBatch, at: datetime) -> None:
 def deliveries(world: World, study: str = STUDY) -> list[DeliverySummary]:
     detail = world.tracker.study_queries.find_detail(study)
     assert detail is not None
-    return [delivery for one in detail.outbox_objects for delivery in one.deliveries]
+    return [delivery for item in detail.outbox_objects for delivery in item.deliveries]
 
 
 def states(world: World, study: str = STUDY) -> set[DeliveryState]:
@@ -84,9 +84,9 @@ def test_what_is_proven_is_delivered(world: World) -> None:
     world.destination("pacs", DestinationMode.LIVE)
     read(world)
     deliver(world, claimed(world))
-    found = deliveries(world)
+    rows = deliveries(world)
     assert states(world) == {DeliveryState.DELIVERED}
-    assert {(one.proof, one.delivered_at, one.last_status) for one in found} == {
+    assert {(row.proof, row.delivered_at, row.last_status) for row in rows} == {
         (Proof.STORE_STATUS, world.now, 0)
     }
     assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
@@ -97,8 +97,8 @@ def test_what_failed_is_due_again_at_the_given_time(world: World) -> None:
     read(world)
     fail(world, claimed(world), world.now + timedelta(seconds=5))
     assert claim(world) is None
-    one = deliveries(world)[0]
-    assert (one.state, one.last_status, one.last_error) == (
+    delivery = deliveries(world)[0]
+    assert (delivery.state, delivery.last_status, delivery.last_error) == (
         DeliveryState.PENDING,
         0xA700,
         "failure-status: words",
@@ -115,7 +115,7 @@ def test_objects_of_one_batch_may_fare_differently(world: World) -> None:
     world.tracker.deliveries.record_delivered(batch, stored, world.now)
     world.tracker.deliveries.record_failed(batch, missed, world.now, world.now)
     again = claimed(world)
-    assert [one.sop_instance_uid for one in again.objects] == [missed[0].sop_instance_uid]
+    assert [item.sop_instance_uid for item in again.objects] == [missed[0].sop_instance_uid]
 
 
 def test_a_thousand_failures_drop_nothing(world: World) -> None:
@@ -164,7 +164,7 @@ def test_an_old_workers_success_counts_and_is_recorded_once(world: World) -> Non
     world.later(1)
     deliver(world, second)
     fail(world, second, world.now)
-    assert {one.delivered_at for one in deliveries(world)} == {delivered_at}
+    assert {row.delivered_at for row in deliveries(world)} == {delivered_at}
     assert states(world) == {DeliveryState.DELIVERED}
 
 

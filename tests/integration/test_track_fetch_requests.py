@@ -28,9 +28,9 @@ def fetches(world: World) -> FetchRequests:
 
 
 def claimed(world: World, fetches: FetchRequests, worker: str = "w0") -> FetchRequest:
-    errand = fetches.claim_request("pacs", worker, world.now, 60)
-    assert errand is not None
-    return errand
+    request = fetches.claim_request("pacs", worker, world.now, 60)
+    assert request is not None
+    return request
 
 
 def want(world: World, fetches: FetchRequests) -> None:
@@ -68,18 +68,18 @@ def test_an_errand_is_given_to_one_worker_and_again_when_its_lease_is_over(
     assert (first.kind, second.attempt) == (FetchKind.QUERY, 2)
 
     fetches.record_answer(first, (), world.now)
-    assert [one.state for one in requests(world)] == [FetchState.UNDER_WAY]
+    assert [row.state for row in requests(world)] == [FetchState.UNDER_WAY]
 
 
 def test_images_of_a_wanted_study_are_held_and_let_the_study_be_read(
     world: World, fetches: FetchRequests
 ) -> None:
     want(world, fetches)
-    errand = claimed(world, fetches)
-    assert (errand.prior_study_uid, errand.series) == (PRIOR, ("1.2.3",))
+    request = claimed(world, fetches)
+    assert (request.prior_study_uid, request.series) == (PRIOR, ("1.2.3",))
 
     world.arrive(mammogram("RCC", PRIOR, date="20250105"))
-    fetches.record_retrieved(errand, world.now, world.now + timedelta(seconds=5))
+    fetches.record_retrieved(request, world.now, world.now + timedelta(seconds=5))
 
     assert world.state(PRIOR) == "held"
     assert world.due() == [STUDY]
@@ -87,7 +87,7 @@ def test_images_of_a_wanted_study_are_held_and_let_the_study_be_read(
     assert claim is not None
     (prior,) = world.tracker.studies.get_priors(STUDY, claim.number).studies
     assert (prior.study_uid, prior.reason, len(prior.instances)) == (PRIOR, None, 1)
-    assert [(one.state, one.images) for one in requests(world)] == [
+    assert [(row.state, row.images) for row in requests(world)] == [
         (FetchState.DONE, 0),
         (FetchState.DONE, 1),
     ]
@@ -141,19 +141,19 @@ def both(world: World) -> FetchRequests:
 
 
 def taken(world: World, fetches: FetchRequests, source: str) -> FetchRequest:
-    errand = fetches.claim_request(source, "w0", world.now, 60)
-    assert errand is not None
-    return errand
+    request = fetches.claim_request(source, "w0", world.now, 60)
+    assert request is not None
+    return request
 
 
 def refuse(world: World, fetches: FetchRequests, source: str) -> None:
-    errand = taken(world, fetches, source)
-    assert (errand.kind, errand.prior_study_uid) == (FetchKind.RETRIEVE, PRIOR)
-    fetches.record_failed(errand, REFUSAL, world.now, world.now + timedelta(hours=1))
+    request = taken(world, fetches, source)
+    assert (request.kind, request.prior_study_uid) == (FetchKind.RETRIEVE, PRIOR)
+    fetches.record_failed(request, REFUSAL, world.now, world.now + timedelta(hours=1))
 
 
-def held(errand: FetchRequest) -> list[str]:
-    return [one.study_uid for one in errand.held_studies]
+def held(request: FetchRequest) -> list[str]:
+    return [study.study_uid for study in request.held_studies]
 
 
 def test_an_archive_is_queried_again_for_what_another_one_refused(

@@ -20,13 +20,21 @@ BOX = [[10, 20], [30, 20], [30, 40], [10, 20]]
 
 
 def entry(lesion: str, number: int = 1, **document: Any) -> RecordedFinding:
-    told = {"outline": BOX, "calcifications": 7, "long_axis_mm": 5.5, "change": "more", **document}
-    return replace(finding(number, tracking_uid=lesion), document=told)
+    values = {
+        "outline": BOX,
+        "calcifications": 7,
+        "long_axis_mm": 5.5,
+        "change": "more",
+        **document,
+    }
+    return replace(finding(number, tracking_uid=lesion), document=values)
 
 
 def of_prior(lesion: str, missed: str | None = None) -> RecordedPriorFinding:
-    found = replace(entry(lesion, calcifications=4, change=None), sop_instance_uid=PRIOR_IMAGE)
-    return RecordedPriorFinding(PRIOR, "LCC", missed, found)
+    finding_in_prior = replace(
+        entry(lesion, calcifications=4, change=None), sop_instance_uid=PRIOR_IMAGE
+    )
+    return RecordedPriorFinding(PRIOR, "LCC", missed, finding_in_prior)
 
 
 @pytest.fixture
@@ -52,7 +60,10 @@ def test_a_lesion_is_first_seen_in_the_prior_that_shows_it(followed: World) -> N
 
     (lesion,) = followed.tracker.lesions.list_for_patient(PATIENT)
     assert lesion.lesion == "2.25.7"
-    seen = [(one.study_uid, one.calcifications, one.change) for one in lesion.sightings]
+    seen = [
+        (sighting.study_uid, sighting.calcifications, sighting.change)
+        for sighting in lesion.sightings
+    ]
     assert seen == [(PRIOR, 4, ""), (STUDY, 7, "increased in number")]
     with followed.tracker.database.begin_read() as session:
         assert session.scalars(text("SELECT first_study_uid FROM lesions")).all() == [PRIOR]
@@ -62,8 +73,8 @@ def test_what_is_missed_has_its_word_in_the_study_that_misses_it(followed: World
     read(followed, priors=(of_prior("2.25.7", "gone"),))
 
     (lesion,) = followed.tracker.lesions.list_for_study(STUDY)
-    assert [(one.study_uid, one.word) for one in lesion.absences] == [(STUDY, "gone")]
-    assert [one.study_uid for one in lesion.sightings] == [PRIOR]
+    assert [(absence.study_uid, absence.word) for absence in lesion.absences] == [(STUDY, "gone")]
+    assert [sighting.study_uid for sighting in lesion.sightings] == [PRIOR]
 
 
 def test_only_the_latest_revision_of_a_study_counts(followed: World) -> None:
@@ -71,7 +82,9 @@ def test_only_the_latest_revision_of_a_study_counts(followed: World) -> None:
     followed.arrive(mammogram("RXCCL"))
     read(followed, entry("2.25.8"))
 
-    assert [one.lesion for one in followed.tracker.lesions.list_for_patient(PATIENT)] == ["2.25.8"]
+    assert [lesion.lesion for lesion in followed.tracker.lesions.list_for_patient(PATIENT)] == [
+        "2.25.8"
+    ]
 
 
 def test_what_earlier_readings_saw_in_an_image_is_known_latest_first(followed: World) -> None:
@@ -79,13 +92,13 @@ def test_what_earlier_readings_saw_in_an_image_is_known_latest_first(followed: W
     followed.arrive(mammogram("RXCCL"))
     read(followed, entry("2.25.8"))
 
-    known = followed.tracker.lesions.find_in_images({IMAGE, PRIOR_IMAGE})
+    readings = followed.tracker.lesions.find_in_images({IMAGE, PRIOR_IMAGE})
 
-    assert [{one.lesion for one in readings} for readings in known] == [
+    assert [{mark.lesion for mark in findings} for findings in readings] == [
         {"2.25.8"},
         {"2.25.7", "2.25.6"},
     ]
-    assert known[0][0].outline[1] == PointPx(30, 20)
+    assert readings[0][0].outline[1] == PointPx(30, 20)
     assert followed.tracker.lesions.find_in_images(()) == ()
 
 
@@ -93,7 +106,8 @@ def test_a_finding_without_an_outline_is_known_nowhere(followed: World) -> None:
     read(followed, entry("2.25.7", outline=None), entry("2.25.8", 2))
 
     assert [
-        [one.lesion for one in old] for old in followed.tracker.lesions.find_in_images({IMAGE})
+        [known.lesion for known in known_findings]
+        for known_findings in followed.tracker.lesions.find_in_images({IMAGE})
     ] == [["2.25.8"]]
 
 
@@ -129,12 +143,12 @@ def test_the_last_category_of_a_breast_counts_and_an_empty_one_withdraws_it(
 ) -> None:
     read(followed, entry("2.25.7"))
     lesions = followed.tracker.lesions
-    found = []
+    categories = []
     for category in ("3", "4A", ""):
         lesions.record_assessment(STUDY, "L", category, followed.later(1), "someone")
-        found.append(dict(lesions.list_for_patient(PATIENT)[0].categories))
+        categories.append(dict(lesions.list_for_patient(PATIENT)[0].categories))
 
-    assert found == [{STUDY: "3"}, {STUDY: "4A"}, {}]
+    assert categories == [{STUDY: "3"}, {STUDY: "4A"}, {}]
     for study, side, category in ((STUDY, "B", "2"), (STUDY, "L", "9"), ("1.9", "L", "2")):
         with pytest.raises(InputError):
             lesions.record_assessment(study, side, category, followed.now, "someone")

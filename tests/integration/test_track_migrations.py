@@ -57,8 +57,8 @@ def test_the_migrations_make_exactly_the_tables_that_the_program_declares(
 
 def test_every_constraint_has_a_name_that_postgresql_keeps_whole() -> None:
     for table in Base.metadata.tables.values():
-        names = [str(one.name or "") for one in table.constraints]
-        names += [str(one.name or "") for one in table.indexes]
+        names = [str(constraint.name or "") for constraint in table.constraints]
+        names += [str(index.name or "") for index in table.indexes]
         assert all(0 < len(name) <= 63 for name in names), names
 
 

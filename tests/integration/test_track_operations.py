@@ -63,8 +63,8 @@ def test_a_process_that_ended_as_it_should_is_not_dead(world: World) -> None:
 def test_a_new_process_number_counts_as_a_start(world: World) -> None:
     world.tracker.processes.record_heartbeat(BEAT, world.now)
     world.tracker.processes.record_heartbeat(BEAT, world.later(5))
-    one = world.tracker.node_queries.list_processes()[0]
-    assert (one.started_at, one.beat_at) == (START, world.now)
+    process = world.tracker.node_queries.list_processes()[0]
+    assert (process.started_at, process.beat_at) == (START, world.now)
     world.tracker.processes.record_heartbeat(replace(BEAT, pid=18), world.later(5))
     assert world.tracker.node_queries.list_processes()[0].started_at == world.now
 
@@ -91,7 +91,7 @@ def test_critical_alarms_come_first(world: World) -> None:
     alarms = world.tracker.alarms
     alarms.raise_alarm("a", "1", "", world.now)
     alarms.raise_alarm("b", "2", "", world.later(1), Severity.CRITICAL)
-    assert [one.kind for one in world.tracker.node_queries.list_alarms()] == ["b", "a"]
+    assert [alarm.kind for alarm in world.tracker.node_queries.list_alarms()] == ["b", "a"]
 
 
 def test_refusals_that_are_alike_are_counted_together(world: World) -> None:

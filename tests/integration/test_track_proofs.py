@@ -71,13 +71,13 @@ def report(
 def delivery(world: World, uid: str) -> DeliverySummary:
     detail = world.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
-    (found,) = [
-        one
+    (row,) = [
+        row
         for item in detail.outbox_objects
-        for one in item.deliveries
+        for row in item.deliveries
         if item.sop_instance_uid == uid
     ]
-    return found
+    return row
 
 
 def states(world: World, uids: Sequence[str]) -> list[str]:
@@ -124,8 +124,8 @@ def test_a_report_of_all_delivers_all(world: World, stored: list[str]) -> None:
     assert report(world, "2.25.1", stored) == CommitmentResult(
         CommitmentOutcome.RECORDED, "pacs", committed=3
     )
-    one = delivery(world, stored[0])
-    assert (one.state, one.proof, one.delivered_at, one.proof_asked) == (
+    row = delivery(world, stored[0])
+    assert (row.state, row.proof, row.delivered_at, row.proof_asked) == (
         DeliveryState.DELIVERED,
         Proof.COMMITMENT,
         world.now,
@@ -277,8 +277,8 @@ def test_a_request_that_was_not_taken_is_made_again_when_it_is_due(
     ask(world, "2.25.1")
     again_at = world.now + timedelta(seconds=5)
     world.tracker.proofs.record_not_taken("2.25.1", "rejected: words", world.now, again_at)
-    one = delivery(world, stored[0])
-    assert (one.state, one.proof_asked, one.last_error) == (
+    row = delivery(world, stored[0])
+    assert (row.state, row.proof_asked, row.last_error) == (
         DeliveryState.STORED,
         0,
         "rejected: words",

@@ -70,7 +70,7 @@ def test_processes_share_the_due_studies_and_read_none_twice(
         shares = pool.starmap(claim_all, [(tracker_url, f"worker-{n}") for n in range(2)], 1)
         pool.close()
         pool.join()
-    claimed = sorted(one for share in shares for one in share)
+    claimed = sorted(name for share in shares for name in share)
     assert claimed == sorted(f"{study}:1" for study in studies)
 
 
@@ -129,11 +129,11 @@ def test_no_object_is_claimed_by_two_lanes(world: World) -> None:
 
     def claim(number: int) -> list[str]:
         batch = world.tracker.deliveries.claim_batch("pacs", f"worker-{number}", world.now, 60)
-        return [] if batch is None else [one.sop_instance_uid for one in batch.objects]
+        return [] if batch is None else [item.sop_instance_uid for item in batch.objects]
 
     shares = at_once(5, claim)
     assert sorted(map(len, shares)) == [0, 0, 3, 3, 3]
-    objects = [one for share in shares for one in share]
+    objects = [uid for share in shares for uid in share]
     assert len(objects) == len(set(objects))
 
 

@@ -33,9 +33,9 @@ from tests.worlds.track_world import (
 
 
 def detail(world: World, study: str = STUDY) -> StudyDetail:
-    found = world.tracker.study_queries.find_detail(study)
-    assert found is not None
-    return found
+    study_detail = world.tracker.study_queries.find_detail(study)
+    assert study_detail is not None
+    return study_detail
 
 
 def test_a_study_is_due_when_its_views_are_in_and_the_settle_time_has_passed(world: World) -> None:
@@ -137,7 +137,7 @@ def test_other_bytes_under_the_same_uid_are_both_kept_and_flagged(world: World) 
     assert all(image.conflict for image in images)
     world.later(120)
     inputs = world.tracker.studies.list_inputs(STUDY, world.claimed().number)
-    assert [one.path for one in inputs] == [images[1].path]
+    assert [image.path for image in inputs] == [images[1].path]
 
 
 def test_a_uid_of_another_study_takes_no_image_out_of_it(world: World) -> None:
@@ -177,8 +177,8 @@ def test_what_the_archive_should_hold_is_listed_page_by_page(world: World) -> No
     first = world.tracker.node_queries.list_expected_files(limit=3)
     rest = world.tracker.node_queries.list_expected_files(after=first[-1].id, limit=3)
     assert (len(first), len(rest)) == (3, 1)
-    assert len({one.path for one in first + rest}) == 4
-    assert all(one.size_bytes == 27_300_000 for one in first + rest)
+    assert len({file.path for file in first + rest}) == 4
+    assert all(file.size_bytes == 27_300_000 for file in first + rest)
 
 
 def test_a_report_of_another_maker_makes_nothing_due(world: World) -> None:
@@ -198,7 +198,7 @@ def test_a_rejected_image_is_not_read(world: World) -> None:
     world.later(150)
     inputs = world.tracker.studies.list_inputs(STUDY, world.claimed().number)
     assert len(inputs) == 3
-    assert rejected not in [one.sop_instance_uid for one in inputs]
+    assert rejected not in [image.sop_instance_uid for image in inputs]
 
 
 def test_a_rejection_after_the_report_makes_a_revision_of_its_own(world: World) -> None:

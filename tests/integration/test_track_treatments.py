@@ -24,10 +24,10 @@ def add(world: World, treatment: TreatmentRecord = SURGERY, patient: PatientKey 
     return world.tracker.treatments.add_treatment(patient, treatment, world.now, "someone")
 
 
-def merge(world: World, one: PatientKey = OTHER, into: PatientKey = PATIENT) -> MergeResult:
+def merge(world: World, merged: PatientKey = OTHER, into: PatientKey = PATIENT) -> MergeResult:
     rules = DueRules()
     return world.tracker.patients.merge_patients(
-        one, into, "someone", world.now, rules, FETCH_NOTHING
+        merged, into, "someone", world.now, rules, FETCH_NOTHING
     )
 
 
@@ -95,7 +95,9 @@ def test_a_record_frees_a_study_that_was_held_for_want_of_one(world: World) -> N
     add(world)
     world.later(20)
     due = world.tracker.studies.list_due(world.now, 5)
-    assert [(one.study_uid, one.treated, one.exempt) for one in due] == [(STUDY, True, False)]
+    assert [(study.study_uid, study.treated, study.exempt) for study in due] == [
+        (STUDY, True, False)
+    ]
     assert world.claimed().cause is Cause.FIRST
 
 
@@ -126,9 +128,9 @@ def test_what_is_removed_leaves_its_trace_and_makes_a_revision(world: World) -> 
     add(world)
     world.send_study()
     world.read_study()
-    known = world.tracker.treatments.list_treatments(10, PATIENT)
-    assert [(row.patient, row.treatment) for row in known] == [(PATIENT, SURGERY)]
-    world.tracker.treatments.remove_treatment(known[0].number, world.now, "someone else")
+    listed = world.tracker.treatments.list_treatments(10, PATIENT)
+    assert [(row.patient, row.treatment) for row in listed] == [(PATIENT, SURGERY)]
+    world.tracker.treatments.remove_treatment(listed[0].number, world.now, "someone else")
     assert world.tracker.treatments.list_for_study(STUDY) == []
     world.later(20)
     assert world.claimed().cause is Cause.TREATMENT_CHANGED
@@ -139,7 +141,7 @@ def test_what_is_removed_leaves_its_trace_and_makes_a_revision(world: World) -> 
             (False, "someone else"),
         ]
     with pytest.raises(InputError, match="no treatment"):
-        world.tracker.treatments.remove_treatment(known[0].number, world.now, "someone")
+        world.tracker.treatments.remove_treatment(listed[0].number, world.now, "someone")
 
 
 def test_merged_patients_share_treatments_and_priors(world: World) -> None:
@@ -153,7 +155,7 @@ def test_merged_patients_share_treatments_and_priors(world: World) -> None:
     world.later(150)
     claimed = world.claimed()
     priors = world.tracker.studies.get_priors(STUDY, claimed.number)
-    assert [one.study_uid for one in priors.studies] == ["1.2.3.4"]
+    assert [prior.study_uid for prior in priors.studies] == ["1.2.3.4"]
 
 
 def test_images_under_the_merged_id_are_the_same_patients_from_then_on(world: World) -> None:
@@ -187,14 +189,14 @@ def test_merging_is_written_down_and_not_done_twice(world: World) -> None:
     with world.tracker.database.begin_read() as session:
         row = session.scalars(select(PatientMergeRow)).one()
         assert (row.studies, row.treatments, row.merged_by) == (1, 0, "someone")
-    for one, into, why in (
+    for merged, into, why in (
         (OTHER, PATIENT, "merged already"),
         (PATIENT, OTHER, "one patient already"),
         (PatientKey("P3", ""), PATIENT, "first patient is not known"),
         (PATIENT, PatientKey("P1", "ELSEWHERE"), "second patient is not known"),
     ):
         with pytest.raises(InputError, match=why):
-            merge(world, one, into)
+            merge(world, merged, into)
     summary = world.tracker.patients.list_patients(10)
     assert [(row.key, row.merged_into, row.studies) for row in summary] == [
         (PATIENT, None, 2),

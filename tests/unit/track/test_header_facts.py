@@ -1,4 +1,4 @@
-"""What is kept of a header."""
+"""What is recorded of a header."""
 
 from pydicom.dataset import Dataset
 
