@@ -175,7 +175,7 @@ def kiloflops_per_pixel(network: Dense) -> float:
 class Neighbours(nn.Module):
     """What lies around a spot to the log odds that it is a calcification rather than a vessel's.
 
-    The input is that of `secondread.detect.neighbours.features`. What the rescoring network said
+    The input is that of `detect.neighbours.compute_features`. What the rescoring network said
     is its last part, and what this network says is multiplied with it. A pattern is the same in
     whatever direction it lies: the directions are a circle that is convolved, and pooled.
 

@@ -20,13 +20,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from secondread import metrics
 from secondread.detect.marks import Detection, PlaceShares
-from secondread.detect.serving import MEMORY_EXIT, serve_requests
+from secondread.detect.serving import MEMORY_EXIT, ServingOptions, serve_requests
 from secondread.errors import DetectorDiedError, InputError, ModelError, TransientError
 from secondread.geometry import PointPx
 from secondread.log import get_logger
@@ -266,19 +266,19 @@ def _start_child(settings: DetectSettings) -> _ChildProcess:
     reply_read, reply_write = os.pipe()
     package_root = str(Path(__file__).resolve().parents[2])
     search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
-    command = [
-        # pydicom's warnings quote values of the header.
-        *(sys.executable, "-W", "ignore", "-m", "secondread.detect.child"),
-        *("--requests", str(request_read)),
-        *("--replies", str(reply_write)),
-        *("--parent", str(os.getpid())),
-        *("--threads", str(settings.threads)),
-        *("--memory", str(settings.memory_bytes)),
-        *(("--manifest", str(settings.manifest.resolve())) if settings.manifest else ()),
-    ]
+    options = ServingOptions(
+        requests=request_read,
+        replies=reply_write,
+        parent=os.getpid(),
+        threads=settings.threads,
+        memory_bytes=settings.memory_bytes,
+        manifest=_absolute(settings.manifest) if settings.manifest else None,
+    )
+    # No warnings, since those of pydicom quote values of the header.
+    python = (sys.executable, "-W", "ignore", "-m", "secondread.detect.child")
     try:
         process = subprocess.Popen(  # noqa: S603  (this interpreter, arguments of our own)
-            command,
+            [*python, json.dumps(asdict(options))],
             stdin=subprocess.DEVNULL,
             stdout=_STANDARD_ERROR,
             pass_fds=(request_read, reply_write),
@@ -321,13 +321,10 @@ def detect_with_retries(
         except DetectorLimitError as error:
             answer = Detection.from_failure(sop_instance_uid, error.reason, str(error))
             _log.error(
-                "detector_died",
-                sop_instance_uid=sop_instance_uid,
-                attempt=attempt,
-                why=str(error),
+                "detector_died", sop_instance_uid=sop_instance_uid, attempt=attempt, why=str(error)
             )
     return answer
 
 
 if __name__ == "__main__":
-    serve_requests(sys.argv[1:])
+    serve_requests(ServingOptions(**json.loads(sys.argv[1])))

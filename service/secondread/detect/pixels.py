@@ -249,7 +249,7 @@ class _Noise:
 
 
 def _to_levels(grey: Brightness, low: float, scale: float) -> npt.NDArray[np.uint8]:
-    # Values below the lowest level are lifted first: OpenCV's conversion takes their amount.
+    # Values below the lowest level are lifted first: OpenCV's conversion takes absolute values.
     lifted = np.maximum(grey, np.float32(low))
     levels = cv2.convertScaleAbs(lifted, alpha=scale, beta=-low * scale)
     return np.asarray(levels, np.uint8).reshape(grey.shape)

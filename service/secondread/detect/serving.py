@@ -5,7 +5,6 @@ A request is ``detect`` (with ``display_to`` and ``overrides``), ``render`` (wit
 and no runtime before `serve_requests` is called, so that importing it costs the parent nothing.
 """
 
-import argparse
 import ctypes
 import io
 import json
@@ -13,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +29,29 @@ MEMORY_EXIT = 70
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def serve_requests(arguments: list[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class ServingOptions:
+    """What the parent passes to its child, as JSON on the command line."""
+
+    requests: int
+    """Descriptor of the pipe that requests come from; `replies` is that of the other one."""
+    replies: int
+    parent: int
+    """Process id."""
+    threads: int
+    memory_bytes: int
+    manifest: str | None
+
+
+def serve_requests(options: ServingOptions) -> None:
     """Answer requests until their pipe ends; leave at once when memory runs out."""
     import cv2
 
-    parsed = _parse(arguments)
     # An interrupt at the terminal is the parent's to handle; it ends this process by the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent(parsed.parent)
+    _die_with_parent(options.parent)
     try:
-        _answer_all(parsed)
+        _answer_all(options)
     except MemoryError:
         os._exit(MEMORY_EXIT)  # nothing may be allocated any more, not even to clean up
     except cv2.error as error:
@@ -47,28 +60,21 @@ def serve_requests(arguments: list[str]) -> None:
         raise
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="secondread.detect.child", description=__doc__)
-    for name in ("requests", "replies", "parent", "threads", "memory"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    parser.add_argument("--manifest", type=Path)
-    return parser.parse_args(arguments)
-
-
-def _answer_all(arguments: argparse.Namespace) -> None:
+def _answer_all(options: ServingOptions) -> None:
     from secondread.detect.detector import Detector
     from secondread.detect.manifest import load_manifest
 
     with (
-        os.fdopen(arguments.requests, encoding="utf-8") as requests,
-        os.fdopen(arguments.replies, "w", encoding="utf-8") as replies,
+        os.fdopen(options.requests, encoding="utf-8") as requests,
+        os.fdopen(options.replies, "w", encoding="utf-8") as replies,
     ):
         try:
-            detector = Detector(load_manifest(arguments.manifest), arguments.threads)
+            manifest = load_manifest(Path(options.manifest) if options.manifest else None)
+            detector = Detector(manifest, options.threads)
         except ModelError as error:
             _send(replies, {"model_error": str(error)})
             return
-        _limit_memory(arguments.memory)
+        _limit_memory(options.memory_bytes)
         _send(replies, {"ready": True})
         for line in requests:
             _send(replies, _answer(detector, json.loads(line)))

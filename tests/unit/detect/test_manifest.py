@@ -130,7 +130,7 @@ def test_a_fault_is_reported_with_file_and_key(
         ),
     ],
 )
-def test_neighbours_fit_the_second_look(tmp_path: Path, old: str, new: str, key: str) -> None:
+def test_neighbours_fit_the_rescoring_graph(tmp_path: Path, old: str, new: str, key: str) -> None:
     path = models.three_graphs(tmp_path)
     text = path.read_text(encoding="utf-8")
     assert old in text
