@@ -6,13 +6,14 @@ that cross process borders as JSON, like the marks.
 
 import base64
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from secondread.geometry import Outline, PointPx
+from secondread.geometry import Outline, PointPx, SpacingMm
 
 OverviewPixels = npt.NDArray[np.uint8]
 """Local contrast in 8 bits: `NEUTRAL` is the local mean, 0 is outside the breast."""
@@ -92,3 +93,54 @@ class Anatomy:
             pectoral=pectoral and (PointPx(*pectoral[0]), PointPx(*pectoral[1])),
             overview=Overview(*values["overview"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HangingFrame:
+    """Conversion between an image's pixels and the frame of millimetres in which it usually hangs.
+
+    Whatever the side, the mirroring and the pitch of an image, x counts from the chest wall's
+    border and y downwards from the border that is cranial (oblique views) or lateral
+    (cranio-caudal views).
+    """
+
+    rows: int
+    columns: int
+    spacing: SpacingMm
+    mirrored: bool
+    """Whether the chest wall is at the right border of the stored image."""
+    upside_down: bool
+    """Whether the image is stored the other way round than it hangs."""
+
+    @property
+    def width_mm(self) -> float:
+        """Width of the stored image."""
+        return self.columns * self.spacing.between_columns
+
+    @property
+    def height_mm(self) -> float:
+        """Height of the stored image."""
+        return self.rows * self.spacing.between_rows
+
+    def to_mm(self, points: Sequence[PointPx]) -> npt.NDArray[np.float64]:
+        """Return points of the stored image in the frame, (n, 2)."""
+        at = np.array([(p.col, p.row) for p in points], np.float64).reshape(-1, 2)
+        if self.mirrored:
+            at[:, 0] = self.columns - at[:, 0]
+        if self.upside_down:
+            at[:, 1] = self.rows - at[:, 1]
+        return at * (self.spacing.between_columns, self.spacing.between_rows)
+
+    def to_columns_rows(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return points of the frame, (..., 2), as columns and rows of the stored image."""
+        at = points / (self.spacing.between_columns, self.spacing.between_rows)
+        if self.mirrored:
+            at[..., 0] = self.columns - at[..., 0]
+        if self.upside_down:
+            at[..., 1] = self.rows - at[..., 1]
+        return at
+
+    def turn(self, picture: OverviewPixels) -> OverviewPixels:
+        """Return a picture of the stored image as it hangs."""
+        picture = picture[:, ::-1] if self.mirrored else picture
+        return np.ascontiguousarray(picture[::-1] if self.upside_down else picture)

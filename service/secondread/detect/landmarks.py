@@ -1,11 +1,8 @@
 """Finding nipple, skin and pectoral muscle, on copies of less than a millimetre a pixel.
 
-Everything works in a frame of millimetres in which the breast hangs as usual with the chest wall at
-the left: x from the chest wall's border, y from the border that is cranial (oblique views) or
-lateral (cranio-caudal ones), whichever way the image is stored.
+Everything works in the `HangingFrame`, in which the chest wall is at the left.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from secondread.detect.anatomy import NEUTRAL, Anatomy, Nipple, Overview, OverviewPixels
+from secondread.detect.anatomy import (
+    NEUTRAL,
+    Anatomy,
+    HangingFrame,
+    Nipple,
+    Overview,
+    OverviewPixels,
+)
 from secondread.detect.breast import BreastRegion, Brightness, Mask, resample_mask
 from secondread.geometry import PointPx, SpacingMm, close_outline
 
@@ -72,7 +76,7 @@ def add_landmarks(
         return region
     rows, columns = bright.shape
     is_mirrored = region.breast.chest_wall_side == "right"
-    frame = _Frame(rows, columns, spacing, is_mirrored, upside_down)
+    frame = HangingFrame(rows, columns, spacing, is_mirrored, upside_down)
     per_row, per_column = rows / region.tissue.shape[0], columns / region.tissue.shape[1]
     outline = close_outline(
         PointPx(round(float(x) * per_column, 1), round(float(y) * per_row, 1)) for x, y in polygon
@@ -82,45 +86,15 @@ def add_landmarks(
     muscle = _find_muscle(picture, frame) if oblique else None
     front = None
     if muscle is not None:
-        front = frame.to_px(muscle.top_mm, 0.0), frame.to_px(0.0, muscle.foot_mm)
+        front = _to_px(frame, muscle.top_mm, 0.0), _to_px(frame, 0.0, muscle.foot_mm)
     nipple = _find_nipple(skin, muscle, frame)
     anatomy = Anatomy(outline, nipple, front, Overview.from_picture(picture))
     return replace(region, breast=replace(region.breast, anatomy=anatomy))
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """From the stored image to millimetres as it hangs, with the chest wall at the left."""
-
-    rows: int
-    columns: int
-    spacing: SpacingMm
-    is_mirrored: bool
-    """Whether the chest wall is at the right border of the stored image."""
-    is_upside_down: bool
-
-    @property
-    def width_mm(self) -> float:
-        return self.columns * self.spacing.between_columns
-
-    @property
-    def height_mm(self) -> float:
-        return self.rows * self.spacing.between_rows
-
-    def to_mm(self, points: Sequence[PointPx]) -> _Points:
-        at = np.array([(p.col, p.row) for p in points], np.float64)
-        if self.is_mirrored:
-            at[:, 0] = self.columns - at[:, 0]
-        if self.is_upside_down:
-            at[:, 1] = self.rows - at[:, 1]
-        return at * (self.spacing.between_columns, self.spacing.between_rows)
-
-    def to_px(self, x: float, y: float) -> PointPx:
-        col, row = x / self.spacing.between_columns, y / self.spacing.between_rows
-        return PointPx(
-            round(self.columns - col if self.is_mirrored else col, 1),
-            round(self.rows - row if self.is_upside_down else row, 1),
-        )
+def _to_px(frame: HangingFrame, x: float, y: float) -> PointPx:
+    col, row = frame.to_columns_rows(np.array([x, y])).tolist()
+    return PointPx(round(col, 1), round(row, 1))
 
 
 def trace_skin(outline: _Points, width_mm: float, height_mm: float) -> _Points:
@@ -200,7 +174,7 @@ def _make_overview(bright: Brightness, tissue: Mask, spacing: SpacingMm) -> Over
     return np.asarray(levels, np.uint8)
 
 
-def _find_nipple(skin: _Points, muscle: "_Muscle | None", frame: _Frame) -> Nipple | None:
+def _find_nipple(skin: _Points, muscle: "_Muscle | None", frame: HangingFrame) -> Nipple | None:
     """Return the clearest bump on the skin near the breast's tip, or the tip itself."""
     if len(skin) < 4 * _SHOULDER_MM:
         return None
@@ -224,7 +198,7 @@ def _find_nipple(skin: _Points, muscle: "_Muscle | None", frame: _Frame) -> Nipp
     index = best if is_seen else min(max(tip, end), len(skin) - end)
     x, y = _blur_line(skin, _BUMP_MM / 2)[index]
     error = _ERROR_SEEN_MM if is_seen else _ERROR_GUESSED_MM
-    return Nipple(frame.to_px(float(x), float(y)), error)
+    return Nipple(_to_px(frame, float(x), float(y)), error)
 
 
 def _blur_line(line: _Points, sigma_mm: float) -> _Points:
@@ -245,14 +219,10 @@ class _Muscle:
         return np.asarray((points @ normal - 1.0) / float(np.hypot(*normal)), np.float64)
 
 
-def _find_muscle(picture: OverviewPixels, frame: _Frame) -> _Muscle | None:
+def _find_muscle(picture: OverviewPixels, frame: HangingFrame) -> _Muscle | None:
     """Return the straight line along which the picture steps most from bright to dark."""
-    if frame.is_mirrored:
-        picture = picture[:, ::-1]
-    if frame.is_upside_down:
-        picture = picture[::-1]
-    inside = picture > 0
-    level = np.where(inside, (picture.astype(np.float32) - NEUTRAL) / _CONTRAST_STEPS, np.nan)
+    picture = frame.turn(picture)
+    level = np.where(picture > 0, (picture.astype(np.float32) - NEUTRAL) / _CONTRAST_STEPS, np.nan)
     top, foot = (ends.ravel() for ends in np.meshgrid(_TOP_MM, _FOOT_MM))
     slope = top / foot
     possible = (slope > _STEEPEST) & (slope < _FLATTEST) & (foot < 0.95 * frame.height_mm)
@@ -277,7 +247,7 @@ def _find_muscle(picture: OverviewPixels, frame: _Frame) -> _Muscle | None:
 
 
 def _sample_levels(
-    level: npt.NDArray[np.float32], x: _Points, y: _Points, frame: _Frame
+    level: npt.NDArray[np.float32], x: _Points, y: _Points, frame: HangingFrame
 ) -> npt.NDArray[np.float32]:
     """Return the level of the pixel that each point of the frame is in, NaN outside the picture."""
     rows, columns = level.shape

@@ -5,17 +5,16 @@ and y downwards from the border that is cranial (oblique views) or lateral (cran
 in the usual hanging.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from secondread.detect.anatomy import Anatomy, OverviewPixels
+from secondread.detect.anatomy import Anatomy, HangingFrame, OverviewPixels
 from secondread.detect.landmarks import trace_skin
 from secondread.findings.finding import ImageReading
-from secondread.geometry import PointPx, SpacingMm
+from secondread.geometry import PointPx
 
 PointsMm = npt.NDArray[np.float64]
 """(n, 2): x and y in a view's frame."""
@@ -25,54 +24,20 @@ NIPPLE_SEEN_MM = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class ViewFrame:
+class ViewFrame(HangingFrame):
     """One image's landmarks, and the conversion between its pixels and the frame."""
 
-    rows: int
-    columns: int
-    spacing: SpacingMm
-    mirrored: bool
-    """Whether the chest wall is at the right border."""
-    upside_down: bool
     anatomy: Anatomy
-
-    @property
-    def width_mm(self) -> float:
-        """Width of the stored image."""
-        return self.columns * self.spacing.between_columns
-
-    @property
-    def height_mm(self) -> float:
-        """Height of the stored image."""
-        return self.rows * self.spacing.between_rows
 
     @property
     def area_mm2(self) -> float:
         """Area of the breast in the image."""
         return float(cv2.contourArea(self.outline().astype(np.float32)))
 
-    def to_mm(self, points: Sequence[PointPx]) -> PointsMm:
-        """Return points of the stored image in the frame."""
-        at = np.array([(p.col, p.row) for p in points], np.float64).reshape(-1, 2)
-        if self.mirrored:
-            at[:, 0] = self.columns - at[:, 0]
-        if self.upside_down:
-            at[:, 1] = self.rows - at[:, 1]
-        return at * (self.spacing.between_columns, self.spacing.between_rows)
-
     def to_px(self, points: PointsMm) -> tuple[PointPx, ...]:
         """Return points of the frame in pixels of the stored image."""
         at = self.to_columns_rows(points)
         return tuple(PointPx(float(col), float(row)) for col, row in at)
-
-    def to_columns_rows(self, points: PointsMm) -> npt.NDArray[np.float64]:
-        """Return points of the frame, (..., 2), as columns and rows of the stored image."""
-        at = points / (self.spacing.between_columns, self.spacing.between_rows)
-        if self.mirrored:
-            at[..., 0] = self.columns - at[..., 0]
-        if self.upside_down:
-            at[..., 1] = self.rows - at[..., 1]
-        return at
 
     def nipple(self) -> tuple[PointsMm, float] | None:
         """Return the nipple, (1, 2), and its standard error in mm."""
@@ -94,10 +59,7 @@ class ViewFrame:
 
     def picture(self) -> OverviewPixels:
         """Return the overview in the frame's orientation."""
-        picture = self.anatomy.overview.unpack()
-        picture = picture[:, ::-1] if self.mirrored else picture
-        picture = picture[::-1] if self.upside_down else picture
-        return np.ascontiguousarray(picture)
+        return self.turn(self.anatomy.overview.unpack())
 
     def depth_inside(self, points: PointsMm) -> npt.NDArray[np.float64]:
         """Return how far inside the breast in the image points are, in mm; negative outside.
