@@ -56,7 +56,7 @@ _FLAG_MARGIN = 1.2
 _REFUSE_MARGIN = 2.0
 
 
-def randomised(vendor: Vendor, rng: np.random.Generator) -> Vendor:
+def draw_unit(vendor: Vendor, rng: np.random.Generator) -> Vendor:
     """Return a unit near a family: another dose, other gains, another grey scale."""
 
     def factor(spread: float = _SPREAD) -> float:
@@ -85,14 +85,14 @@ def randomised(vendor: Vendor, rng: np.random.Generator) -> Vendor:
     )
 
 
-def simulated(views: int) -> Iterator[Dataset]:
+def simulate_images(views: int) -> Iterator[Dataset]:
     """Make so many views, each with both intents."""
     families = list_training_vendors()
     for number in range(views):
         rng = np.random.default_rng((FIRST_SEED, number))
         vendor = families[number % len(families)]
         if number % 3:
-            vendor = randomised(vendor, rng)
+            vendor = draw_unit(vendor, rng)
         # Specifications name their unit; this one is known for the length of this view.
         name = f"{vendor.name}-{number}"
         VENDORS[name] = vendor
@@ -113,7 +113,7 @@ def simulated(views: int) -> Iterator[Dataset]:
         del VENDORS[name]
 
 
-def real(folder: Path | None) -> Iterator[Dataset]:
+def read_images(folder: Path | None) -> Iterator[Dataset]:
     """Read the mammograms in a folder and those below it."""
     for path in sorted(folder.rglob("*.dcm")) if folder else ():
         yield pydicom.dcmread(path)
@@ -204,7 +204,7 @@ def encode_toml(likeness: Likeness) -> str:
     )
 
 
-def written(text: str, table: str) -> str:
+def replace_table(text: str, table: str) -> str:
     """Return a manifest's text with this table in place of the one it had."""
     without = re.sub(r"(?ms)^\[likeness\]\n.*?(?=^\[|\Z)", "", text).rstrip("\n")
     return f"{without}\n\n{table}"
@@ -221,7 +221,7 @@ def main(arguments: list[str]) -> None:
     spacing = load_manifest(given.manifest).input.spacing_mm
     measured: list[LikenessFeatures] = []
     counts = []
-    for images in (simulated(given.views), real(given.real)):
+    for images in (simulate_images(given.views), read_images(given.real)):
         before = len(measured)
         for ds in images:
             features = measure_likeness(ds, spacing)
@@ -232,7 +232,7 @@ def main(arguments: list[str]) -> None:
     words = f"{counts[0]} simulated images of {given.views} views, {counts[1]} real mammograms"
     likeness = fit_reference(measured, words)
     text = given.manifest.read_text(encoding="utf-8")
-    given.manifest.write_text(written(text, encode_toml(likeness)), encoding="utf-8")
+    given.manifest.write_text(replace_table(text, encode_toml(likeness)), encoding="utf-8")
     print(f"{words}: flag beyond {likeness.flag_beyond}, refuse beyond {likeness.refuse_beyond}")
 
 

@@ -53,7 +53,7 @@ def write_backgrounds(folder: Path, numbers: Iterator[int]) -> Iterator[Path]:
     for number in numbers:
         path = folder / f"{number:05d}.npz"
         if not path.exists():
-            lines, levels = _drawn(number)
+            lines, levels = _draw_view(number)
             with write_whole(path, durable=True) as part:
                 np.savez(part, lines=lines, levels=levels)
         yield path
@@ -67,7 +67,7 @@ def read_background(path: Path) -> Background:
     return Background(lines, pitch_mm, level, fat, dense)
 
 
-def _drawn(number: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float64]]:
+def _draw_view(number: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float64]]:
     """Return the file's arrays, lines and levels, of a view of a breast, treated or not."""
     seed = FIRST_SEED + number // 2
     rng = seed_stream(seed, "background", str(number % 2))
@@ -94,8 +94,8 @@ def _drawn(number: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float64]
     lie = draw_positioning(breast, view, frame, seed)
     lines = tissue.compute_attenuation(lie.thickness_mm, after)
     # Behind the chest wall nothing is imaged.
-    shown = round((lie.wall_mm - tissue.canvas.front_mm) / tissue.canvas.pitch_mm)
-    lines = lines[:, : max(shown, 1)]
+    columns = round((lie.wall_mm - tissue.canvas.front_mm) / tissue.canvas.pitch_mm)
+    lines = lines[:, : max(columns, 1)]
     rows = np.flatnonzero(lines.any(axis=1))
     lines = lines[rows[0] : rows[-1] + 1]
     sample = lines[::8, ::8]

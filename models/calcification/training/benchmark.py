@@ -20,7 +20,7 @@ from models.calcification.training.regions import HEADS
 from models.calcification.training.tiles import Tiles
 
 
-class _Calcifications(nn.Module):
+class _CalcificationHead(nn.Module):
     """The first head of a network."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -51,7 +51,7 @@ def main() -> None:
     )
     folder = given.work / "yardstick"
     folder.mkdir(exist_ok=True)
-    away = export.export_dense(_Calcifications(trained), folder / "dense.onnx")
+    away = export.export_dense(_CalcificationHead(trained), folder / "dense.onnx")
     report_progress(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
 
 

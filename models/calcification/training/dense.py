@@ -54,7 +54,7 @@ def train(
         no more than those.
     """
     torch.set_num_threads(recipe.threads)
-    network = network.to(_device(), memory_format=torch.channels_last)
+    network = network.to(_choose_device(), memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.rate, total_steps=recipe.steps + 1, pct_start=0.15
@@ -63,25 +63,25 @@ def train(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(MEAN_DECAY)
     )
     state = {"network": network, "optimiser": optimiser, "schedule": schedule, "mean": mean}
-    first = _resumed(checkpoint, state)
-    started, shown = time.monotonic(), 0.0
+    first = _resume(checkpoint, state)
+    started, mean_loss = time.monotonic(), 0.0
     for step in range(first, recipe.steps):
         batch = tiles.batch(np.random.default_rng((recipe.seed, step)), recipe.tiles)
-        loss = _step(network, optimiser, batch)
+        loss = _take_step(network, optimiser, batch)
         schedule.step()
         mean.update_parameters(network)
-        shown = loss if step == first else 0.98 * shown + 0.02 * loss
+        mean_loss = loss if step == first else 0.98 * mean_loss + 0.02 * loss
         if (step + 1) % 100 == 0:
             pace = (time.monotonic() - started) / (step + 1 - first)
             left = pace * (recipe.steps - step - 1) / 60
-            progress(f"step {step + 1}/{recipe.steps} loss {shown:.4f}, {left:.0f} min left")
+            progress(f"step {step + 1}/{recipe.steps} loss {mean_loss:.4f}, {left:.0f} min left")
         if (step + 1) % recipe.checkpoint_steps == 0 or step + 1 == recipe.steps:
             _save(checkpoint, step + 1, state)
     trained: nn.Module = mean.module
     return trained.cpu().eval()
 
 
-def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
+def compute_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the focal and the Dice loss over breast, less what is ignored.
 
     Parameters
@@ -106,28 +106,28 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
     return focal_mean + DICE_WEIGHT * dice.mean()
 
 
-def _step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: TileBatch) -> float:
-    device = _device()
+def _take_step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: TileBatch) -> float:
+    device = _choose_device()
     images = torch.from_numpy(batch.images).to(device, memory_format=torch.channels_last)
     labels = torch.from_numpy(batch.labels).to(device)
     optimiser.zero_grad(set_to_none=True)
     with torch.autocast(device, torch.bfloat16):
         logits = network(images)
-    loss = loss_of(logits.float(), labels)
+    loss = compute_loss(logits.float(), labels)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
     return float(loss.detach())
 
 
-def _device() -> str:
+def _choose_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _resumed(checkpoint: Path, state: dict[str, Any]) -> int:
+def _resume(checkpoint: Path, state: dict[str, Any]) -> int:
     if not checkpoint.exists():
         return 0
-    saved = torch.load(checkpoint, map_location=_device(), weights_only=True)
+    saved = torch.load(checkpoint, map_location=_choose_device(), weights_only=True)
     for name, part in state.items():
         part.load_state_dict(saved[name])
     return int(saved["step"])
@@ -136,7 +136,7 @@ def _resumed(checkpoint: Path, state: dict[str, Any]) -> int:
 def _save(checkpoint: Path, step: int, state: dict[str, Any]) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"step": step}
-    for name, one in state.items():
-        content[name] = one.state_dict()
+    for name, module in state.items():
+        content[name] = module.state_dict()
     with write_whole(checkpoint, durable=True) as part:
         torch.save(content, part)

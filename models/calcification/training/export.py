@@ -66,7 +66,7 @@ def export_dense(network: nn.Module, path: Path) -> float:
     """Write the dense graph; return its largest difference from PyTorch."""
     axes = {"image": {2: "rows", 3: "columns"}, "scores": {2: "rows", 3: "columns"}}
     side = 8 * MULTIPLE_OF
-    return _export(_Scores(network), path, _noise(1, 1, side, side + MULTIPLE_OF), axes)
+    return _export(_Scores(network), path, _draw_noise(1, 1, side, side + MULTIPLE_OF), axes)
 
 
 def export_patches(network: nn.Module, side: int, path: Path, left_out: int = 0) -> float:
@@ -80,7 +80,7 @@ def export_patches(network: nn.Module, side: int, path: Path, left_out: int = 0)
         Number of leading outputs that are not scores, such as the one for nothing at all.
     """
     axes = {"image": {0: "patches"}, "scores": {0: "patches"}}
-    return _export(_Shares(network, left_out), path, _noise(7, 1, side, side), axes)
+    return _export(_Shares(network, left_out), path, _draw_noise(7, 1, side, side), axes)
 
 
 class _Batches(CalibrationDataReader):
@@ -118,11 +118,11 @@ def quantise_dense(exact: Path, target: Path, images: npt.NDArray[np.floating]) 
     """
     nodes = [node.name for node in onnx.load(exact).graph.node]
     _quantise(exact, target, _Batches(images[::2], 1), [n for n in nodes if _COARSEST not in n])
-    graphs = _session(exact), _session(target)
+    graphs = _open_session(exact), _open_session(target)
     off: list[npt.NDArray[np.float32]] = []
     for image in images[1::2]:
-        scores, other = (_told(graph, image[None])[:, 0] for graph in graphs)
-        off.append(_off(scores, other))
+        scores, other = (_run_graph(graph, image[None])[:, 0] for graph in graphs)
+        off.append(_measure_deviation(scores, other))
     return float(np.concatenate(off).std())
 
 
@@ -155,8 +155,8 @@ def quantise_patches(
     """
     layers = [n.name for n in onnx.load(exact).graph.node if n.op_type in {"Conv", "Gemm"}]
     _quantise(exact, target, _Batches(images[::2], 64), layers[-1:])
-    scores, other = (_told(_session(path), images[1::2]) for path in (exact, target))
-    off = _off(scores[:, 0], other[:, 0])
+    scores, other = (_run_graph(_open_session(path), images[1::2]) for path in (exact, target))
+    off = _measure_deviation(scores[:, 0], other[:, 0])
     return float(off.std()), float((scores.argmax(axis=1) != other.argmax(axis=1)).mean())
 
 
@@ -179,29 +179,31 @@ def _quantise(exact: Path, target: Path, images: _Batches, left_exact: list[str]
     )
 
 
-def _session(path: Path) -> ort.InferenceSession:
+def _open_session(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
 
-def _told(graph: ort.InferenceSession, images: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+def _run_graph(
+    graph: ort.InferenceSession, images: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float32]:
     (scores,) = graph.run(["scores"], {"image": images.astype(np.float32)})
     return np.asarray(scores, np.float32)
 
 
-def _off(
+def _measure_deviation(
     scores: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """Return how far other scores are off in log odds, where the scores are open."""
     is_open = (scores > 1 - _OPEN) & (scores < _OPEN)
-    return _log_odds(other[is_open]) - _log_odds(scores[is_open])
+    return _compute_log_odds(other[is_open]) - _compute_log_odds(scores[is_open])
 
 
-def _log_odds(share: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    kept = np.clip(share, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(kept / (1 - kept)), np.float32)
+def _compute_log_odds(share: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    clipped = np.clip(share, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float32)
 
 
-def _noise(*shape: int) -> npt.NDArray[np.float32]:
+def _draw_noise(*shape: int) -> npt.NDArray[np.float32]:
     """Return something like a normalised image."""
     return np.clip(np.random.default_rng(1).normal(0, 3, shape), -10, 30).astype(np.float32)
 
@@ -212,31 +214,31 @@ def export_neighbours(network: Neighbours, path: Path) -> float:
     rng = np.random.default_rng(1)
     sums = np.log1p(rng.exponential(2, (7, count_features(len(HEADS)) - len(HEADS) - 1)))
     shares = rng.dirichlet(np.ones(len(HEADS) + 1), len(sums))
-    given = np.concatenate([sums, shares], axis=1).astype(np.float32)
-    return _export(_SharedOut(network), path, given, axes)
+    example = np.concatenate([sums, shares], axis=1).astype(np.float32)
+    return _export(_SharedOut(network), path, example, axes)
 
 
 def _export(
     network: nn.Module,
     path: Path,
-    given: npt.NDArray[np.float32],
+    example: npt.NDArray[np.float32],
     axes: dict[str, dict[int, str]],
 ) -> float:
     network = network.float().eval()
     name = next(iter(axes))
     torch.onnx.export(
         network,
-        (torch.from_numpy(given),),
+        (torch.from_numpy(example),),
         str(path),
         input_names=[name],
         output_names=["scores"],
         dynamic_axes=axes,
         dynamo=False,
     )
-    (told,) = _session(path).run(["scores"], {name: given})
+    (answered,) = _open_session(path).run(["scores"], {name: example})
     with torch.no_grad():
-        expected = network(torch.from_numpy(given)).numpy()
-    away = float(np.abs(told - expected).max())
+        expected = network(torch.from_numpy(example)).numpy()
+    away = float(np.abs(answered - expected).max())
     if away > TOLERANCE:
         raise ValueError(f"{path.name}: ONNX Runtime differs from PyTorch by {away:.2g}")
     return away

@@ -49,7 +49,7 @@ Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class JudgedMarks:
     """Scores, 0-1, of marks, and whether each was right."""
 
     score: Values
@@ -60,8 +60,8 @@ class Told:
 class Validation:
     """What the validation exams say of a model."""
 
-    singles: Told
-    clusters: Told
+    singles: JudgedMarks
+    clusters: JudgedMarks
     false_clusters: Values
     """Scores on views without a cluster."""
     free_views: int
@@ -85,15 +85,15 @@ def main() -> None:
     graphs = given.model / "manifest.toml"
     stated = (given.name, given.version, given.commit)
     limits = (given.minimum_seen, given.minimum_score)
-    write = partial(_manifest, given.model, stated, limits)
+    write = partial(_format_manifest, given.model, stated, limits)
     graphs.write_text(write(None), "utf-8")
-    exams = list(_exams(given.work, given.exams))
-    found = _validated(graphs, exams, given.work, given.processes)
+    exams = list(_make_exams(given.work, given.exams))
+    found = _validate(graphs, exams, given.work, given.processes)
     graphs.write_text(write(found), "utf-8")
     print(graphs.read_text("utf-8"))
 
 
-def _exams(folder: Path, count: int) -> Iterator[Path]:
+def _make_exams(folder: Path, count: int) -> Iterator[Path]:
     """Make the validation exams of the families that are not held out, or find them."""
     for number in range(count):
         exam = plan_exam(VALIDATION_SEED + number // BLOCK, number % BLOCK)
@@ -114,7 +114,7 @@ def _exams(folder: Path, count: int) -> Iterator[Path]:
         yield target
 
 
-def _validated(manifest: Path, exams: Sequence[Path], work: Path, processes: int) -> Validation:
+def _validate(manifest: Path, exams: Sequence[Path], work: Path, processes: int) -> Validation:
     test_set = read_folder_set(exams, [exam / "truth.csv" for exam in exams], frozenset())
     opener = partial(open_reader, DetectSettings(manifest=manifest))
     model = load_manifest(manifest)
@@ -124,8 +124,8 @@ def _validated(manifest: Path, exams: Sequence[Path], work: Path, processes: int
     part = ScoredSet.from_views([score_image(record) for record in records], frozenset())
     free = [view for view in part.views if view.cluster_free]
     return Validation(
-        singles=_singles(part),
-        clusters=_clusters(part),
+        singles=_judge_singles(part),
+        clusters=_judge_clusters(part),
         false_clusters=np.array([c.certainty / 100 for v in free for c in v.record.clusters]),
         free_views=len(free),
         exams=len(exams),
@@ -133,14 +133,14 @@ def _validated(manifest: Path, exams: Sequence[Path], work: Path, processes: int
     )
 
 
-def _singles(part: ScoredSet) -> Told:
+def _judge_singles(part: ScoredSet) -> JudgedMarks:
     true = np.concatenate([view.singles.true for view in part.views])
     false = np.concatenate([view.singles.false for view in part.views])
     right = np.concatenate([np.ones(len(true), np.bool_), np.zeros(len(false), np.bool_)])
-    return Told(np.concatenate([true, false]), right)
+    return JudgedMarks(np.concatenate([true, false]), right)
 
 
-def _clusters(part: ScoredSet) -> Told:
+def _judge_clusters(part: ScoredSet) -> JudgedMarks:
     pairs = [
         (cluster.certainty / 100, mark in {MarkOutcome.HIT, MarkOutcome.BENIGN})
         for view in part.views
@@ -148,26 +148,28 @@ def _clusters(part: ScoredSet) -> Told:
         if mark in {MarkOutcome.HIT, MarkOutcome.BENIGN} or mark.is_false
     ]
     score, right = zip(*pairs, strict=True)
-    return Told(np.array(score), np.array(right, np.bool_))
+    return JudgedMarks(np.array(score), np.array(right, np.bool_))
 
 
-def certainties(told: Told, knots: int = 14) -> list[list[float]]:
+def fit_certainties(marks: JudgedMarks, knots: int = 14) -> list[list[float]]:
     """Return (score, certainty) pairs: isotonic regression, smoothed to a few knots.
 
     Knots are spaced by log odds, for networks crowd what they are sure of near 1. Two marks of
     half a weight, a right one above all and a wrong one below all, fix the ends.
     """
-    order = np.argsort(told.score, kind="stable")
-    odds = _log_odds(told.score[order])
-    right = np.concatenate([[0.0], told.right[order].astype(np.float64), [1.0]])
-    fitted = np.asarray(isotonic_regression(right, weights=_weights(len(right))).x)
-    at = np.linspace(odds[0], odds[-1], knots)
+    order = np.argsort(marks.score, kind="stable")
+    odds = _compute_log_odds(marks.score[order])
+    right = np.concatenate([[0.0], marks.right[order].astype(np.float64), [1.0]])
+    fitted = np.asarray(isotonic_regression(right, weights=_make_weights(len(right))).x)
+    knot_odds = np.linspace(odds[0], odds[-1], knots)
     # The mean around each knot: steps of an isotonic fit lie where the sample happens to.
-    around = at[:, None] + np.linspace(-0.5, 0.5, 21) * (at[1] - at[0])
+    around = knot_odds[:, None] + np.linspace(-0.5, 0.5, 21) * (knot_odds[1] - knot_odds[0])
     level = np.interp(around, np.concatenate([[-_FAR], odds, [_FAR]]), fitted).mean(axis=1)
     # Never level: two scores that differ stay apart, so that an operating point can tell them.
     rising = np.maximum.accumulate(level) + 0.001 * np.arange(len(level))
-    pairs = [(float(x), 100 * float(y)) for x, y in zip(_score(at), rising, strict=True)]
+    pairs = [
+        (float(x), 100 * float(y)) for x, y in zip(_compute_score(knot_odds), rising, strict=True)
+    ]
     ends = [(0.0, 0.0), *pairs, (1.0, pairs[-1][1] + 0.1)]
     return [[round(x, 4), round(min(max(y, 0.5), 99.0), 1)] for x, y in ends]
 
@@ -176,34 +178,34 @@ _FAR = 12.0
 """Log odds that no mark reaches."""
 
 
-def _log_odds(score: Values) -> Values:
-    kept = np.clip(score, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(kept / (1 - kept)), np.float64)
+def _compute_log_odds(score: Values) -> Values:
+    clipped = np.clip(score, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float64)
 
 
-def _score(log_odds: Values) -> Values:
+def _compute_score(log_odds: Values) -> Values:
     return np.asarray(1 / (1 + np.exp(-log_odds)), np.float64)
 
 
-def _weights(count: int) -> Values:
+def _make_weights(count: int) -> Values:
     weights = np.ones(count)
     weights[0] = weights[-1] = 0.5
     return weights
 
 
-def threshold(false: Values, views: int, rate: float) -> float:
+def find_threshold(false: Values, views: int, rate: float) -> float:
     """Return the lowest score that no more than so many false clusters a view exceed."""
     allowed = int(rate * views)
     ordered = np.sort(false)[::-1]
     return float(ordered[allowed]) + 1e-3 if allowed < len(ordered) else 0.0
 
 
-def certainty_at(points: Sequence[Sequence[float]], score: float) -> float:
+def find_certainty(points: Sequence[Sequence[float]], score: float) -> float:
     """Return the certainty, 0-100, of a score."""
     return float(np.interp(score, [p[0] for p in points], [p[1] for p in points]))
 
 
-def _manifest(
+def _format_manifest(
     folder: Path,
     stated: tuple[str, str, str],
     limits: tuple[float, float],
@@ -220,8 +222,8 @@ def _manifest(
         "",
         "[input]",
         *(f"{name} = {json.dumps(value)}" for name, value in NORMALISER.model_dump().items()),
-        *_graphs(folder),
-        *_judged(found),
+        *_format_graphs(folder),
+        *_format_judgement(found),
         "",
         "[limits]",
         "maximum_candidates = 1000",
@@ -233,19 +235,19 @@ def _manifest(
     return "\n".join(parts)
 
 
-def _graphs(folder: Path) -> Iterator[str]:
+def _format_graphs(folder: Path) -> Iterator[str]:
     types = [kind.name.lower() for kind in MORPHOLOGIES]
     heads = [head.value for head in HEADS]
-    seen = heads[: _channels(folder / "dense.onnx")]
+    dense_heads = heads[: _count_channels(folder / "dense.onnx")]
     of_pixels = ['input = "image"', 'axes = "NCHW"']
     of_spots = ['input = "features"', 'axes = "NF"', f'features = "{FEATURES_VERSION}"']
-    told, named = f"heads = {json.dumps(heads)}", f"types = {json.dumps(types)}"
-    dense = [f"heads = {json.dumps(seen)}", "multiple_of = 16", "halo_px = 128"]
+    head_line, type_line = f"heads = {json.dumps(heads)}", f"types = {json.dumps(types)}"
+    dense = [f"heads = {json.dumps(dense_heads)}", "multiple_of = 16", "halo_px = 128"]
     for role, lines in (
         ("dense", [*of_pixels, *dense]),
-        ("rescore", [*of_pixels, told, f"patch_px = {RESCORE_PX}"]),
-        ("neighbours", [*of_spots, told]),
-        ("describe", [*of_pixels, named, f"patch_px = {DESCRIBE_PX}"]),
+        ("rescore", [*of_pixels, head_line, f"patch_px = {RESCORE_PX}"]),
+        ("neighbours", [*of_spots, head_line]),
+        ("describe", [*of_pixels, type_line, f"patch_px = {DESCRIBE_PX}"]),
     ):
         path = folder / f"{role}.onnx"
         if not path.exists():
@@ -255,35 +257,42 @@ def _graphs(folder: Path) -> Iterator[str]:
         yield from ('scores = "scores"', *lines)
 
 
-def _channels(path: Path) -> int:
+def _count_channels(path: Path) -> int:
     """Return how many score maps a dense graph gives: the yardstick's has one."""
     (scores,) = onnx.load(path).graph.output
     return int(scores.type.tensor_type.shape.dim[1].dim_value)
 
 
-def _judged(found: Validation | None) -> Iterator[str]:
+def _format_judgement(validation: Validation | None) -> Iterator[str]:
     """Yield calibration and operating points; placeholders while nothing is fitted yet."""
-    if found is None:
+    if validation is None:
         yield from ("", "[calibration]", "calibrated = false", 'on = "nothing yet"')
         yield "points = [[0.0, 0.0], [1.0, 100.0]]"
-        yield from _point(1, "standard", {"cluster": 0.0, "calcification": 0.0}, 0.0, "nothing")
+        yield from _format_point(
+            1, "standard", {"cluster": 0.0, "calcification": 0.0}, 0.0, "nothing"
+        )
         return
-    on = f"{found.exams} simulated validation exams, {found.views} views, in-domain vendors"
-    singles, clusters = certainties(found.singles), certainties(found.clusters)
+    exams, views = validation.exams, validation.views
+    on = f"{exams} simulated validation exams, {views} views, in-domain vendors"
+    singles, clusters = fit_certainties(validation.singles), fit_certainties(validation.clusters)
     yield from ("", "[calibration]", "calibrated = true", f'on = "{on}"', f"points = {singles}")
     yield from ("", "[calibration.by_class]", f"cluster = {clusters}")
     for number, name, rate in POINTS:
-        limit = threshold(found.false_clusters, found.free_views, rate)
+        limit = find_threshold(validation.false_clusters, validation.free_views, rate)
         least = {
-            "cluster": round(certainty_at(clusters, limit), 1),
-            "calcification": round(certainty_at(singles, limit), 1),
+            "cluster": round(find_certainty(clusters, limit), 1),
+            "calcification": round(find_certainty(singles, limit), 1),
         }
-        yield from _point(
-            number, name, least, rate, f"{found.free_views} views without a cluster of the same"
+        yield from _format_point(
+            number,
+            name,
+            least,
+            rate,
+            f"{validation.free_views} views without a cluster of the same",
         )
 
 
-def _point(
+def _format_point(
     number: int, name: str, least: dict[str, float], rate: float, stated_on: str
 ) -> Iterator[str]:
     inside = ", ".join(f"{key} = {value}" for key, value in {**least, "metal": 50.0}.items())

@@ -28,7 +28,7 @@ from models.calcification.training.console import report_progress
 from models.calcification.training.layouts import LesionLayout, lay_out_exams
 from models.calcification.training.region_solids import DISTRIBUTIONS, MORPHOLOGIES
 from models.calcification.training.scattered import Thinning, find_lesion, scatter_groups
-from models.calcification.training.softmax import LIMIT, Answers, Values, fit, folds
+from models.calcification.training.softmax import LIMIT, Answers, Values, assign_folds, fit_table
 from models.calcification.training.store import SHARD, list_shards
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.detector import Detector
@@ -92,7 +92,7 @@ class Examples:
         return replace(self, counted=[float(each[answer]) for answer in self.answers])
 
 
-def _shares_in_exams(laid: Iterable[Sequence[LesionLayout]]) -> Values:
+def _measure_shares(laid: Iterable[Sequence[LesionLayout]]) -> Values:
     """Return how often each type is drawn for exams; regions hold other shares of types."""
     words = [kind.name.lower() for kind in MORPHOLOGIES]
     counts = np.zeros(len(words))
@@ -106,15 +106,17 @@ def main() -> None:
     """Fit both tables, and write them."""
     given = _arguments()
     detector = Detector(load_manifest(given.model / "manifest.toml"))
-    folders = _spread([p for p in list_shards(given.shards) if p.match(given.only)], given.regions)
+    folders = _choose_shards(
+        [p for p in list_shards(given.shards) if p.match(given.only)], given.regions
+    )
     if not folders:
         raise SystemExit(f"{given.shards}: no shard is named {given.only}")
-    regions = list(_marked(folders, detector, given.work))
+    regions = list(_annotate_shards(folders, detector, given.work))
     types = Examples.none()
     for region in regions:
         _add_types(types, region)
     laid = list(lay_out_exams(given.layouts))
-    types = types.counted_as(_shares_in_exams(laid))
+    types = types.counted_as(_measure_shares(laid))
     report_progress(f"{len(regions)} regions, {len(types.answers)} groups on clusters")
     if given.validation:
         _add_validation(types, given.validation)
@@ -127,8 +129,8 @@ def main() -> None:
     report_progress(f"{len(spread.answers)} groups laid out")
     on = f"{len(regions)} simulated regions, {len(types.answers)} groups"
     lines = [
-        *_table("types", MORPHOLOGIES, TYPE_FEATURES, types, TYPE_DECAY, on),
-        *_table(
+        *_format_table("types", MORPHOLOGIES, TYPE_FEATURES, types, TYPE_DECAY, on),
+        *_format_table(
             "distributions",
             DISTRIBUTIONS,
             DISTRIBUTION_FEATURES,
@@ -154,13 +156,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _spread(folders: Sequence[Path], regions: int) -> list[Path]:
+def _choose_shards(folders: Sequence[Path], regions: int) -> list[Path]:
     """Return as many shards as hold so many regions, from the first to the last."""
     count = min(max(regions // SHARD, 1), len(folders))
     return [folders[number * len(folders) // count] for number in range(count)]
 
 
-def _marked(folders: Sequence[Path], detector: Detector, work: Path) -> Iterator[AnnotatedRegion]:
+def _annotate_shards(
+    folders: Sequence[Path], detector: Detector, work: Path
+) -> Iterator[AnnotatedRegion]:
     started = time.monotonic()
     for done, folder in enumerate(folders, start=1):
         yield from annotate_regions(folder, detector, work)
@@ -180,9 +184,9 @@ def _add_types(examples: Examples, region: AnnotatedRegion) -> None:
         owner[touches[:, cluster].any(axis=1)] = number
     index = {mark: number for number, mark in enumerate(region.marks)}
     for members in group_marks(region.marks, region.spacing):
-        of = find_lesion(owner[[index[mark] for mark in members]])
-        if of is not None:
-            answer = int(region.column("morphology")[clusters[of][0]])
+        lesion = find_lesion(owner[[index[mark] for mark in members]])
+        if lesion is not None:
+            answer = int(region.objects["morphology"][clusters[lesion][0]])
             features = measure_group(members, region.spacing, surroundings)
             examples.add(features, answer, region.shard)
 
@@ -193,24 +197,24 @@ def _add_validation(examples: Examples, path: Path) -> None:
     for view in (score_image(record) for record in read_records(path)):
         record = view.record
         spacing = record.image.spacing_mm
-        marks = [m for m in record.detection.marks if m.mark_class is MarkClass.CALCIFICATION]
-        ones = join_pieces(marks, spacing)
-        groups = {_key(members): members for members in group_marks(ones, spacing)}
-        for one in view.clusters:
-            known = rules.find_morphology(one.truth.row.morphology)
-            if one.best is None or known is None or rules.name_morphology(known) not in words:
+        pieces = [m for m in record.detection.marks if m.mark_class is MarkClass.CALCIFICATION]
+        marks = join_pieces(pieces, spacing)
+        groups = {_make_key(members): members for members in group_marks(marks, spacing)}
+        for outcome in view.clusters:
+            morphology = rules.find_morphology(outcome.truth.row.morphology)
+            word = "" if morphology is None else rules.name_morphology(morphology)
+            if outcome.best is None or word not in words:
                 continue
-            members = groups[frozenset(record.clusters[one.best].members)]
-            features = measure_group(members, spacing, Surroundings.from_marks(ones, spacing))
-            answer = words.index(rules.name_morphology(known))
-            examples.add(features, answer, record.image.patient, VALIDATION_COUNTS)
+            members = groups[frozenset(record.clusters[outcome.best].members)]
+            features = measure_group(members, spacing, Surroundings.from_marks(marks, spacing))
+            examples.add(features, words.index(word), record.image.patient, VALIDATION_COUNTS)
 
 
-def _key(members: Sequence[Mark]) -> frozenset[tuple[float, float]]:
+def _make_key(members: Sequence[Mark]) -> frozenset[tuple[float, float]]:
     return frozenset((round(m.center.col, 2), round(m.center.row, 2)) for m in members)
 
 
-def _table(
+def _format_table(
     name: str,
     words: Sequence[Morphology | Distribution],
     features: Sequence[str],
@@ -218,37 +222,37 @@ def _table(
     decay: float,
     on: str,
 ) -> Iterator[str]:
-    values = np.array([[one[feature] for feature in features] for one in examples.features])
+    values = np.array([[example[feature] for feature in features] for example in examples.features])
     answers, counted = np.array(examples.answers), np.array(examples.counted)
     rule = np.zeros((len(words), len(features)))
     for number, word in enumerate(words):
         if f"share_{word.name.lower()}" in features:
             rule[number, features.index(f"share_{word.name.lower()}")] = 1.0
-    fold = folds(examples.of, _FOLDS)
+    fold = assign_folds(examples.of, _FOLDS)
     shares = np.zeros((len(values), len(words)))
     for left in range(_FOLDS):
         out = fold == left
-        part = fit(values[~out], answers[~out], counted[~out], rule, decay)
+        part = fit_table(values[~out], answers[~out], counted[~out], rule, decay)
         shares[out] = part.shares(values[out])
-    report_progress(f"{name}: left out, {_told(shares, answers)}")
-    whole_fit = fit(values, answers, counted, rule, decay)
+    report_progress(f"{name}: left out, {_summarise_fit(shares, answers)}")
+    whole_fit = fit_table(values, answers, counted, rule, decay)
     yield from ("", f"[groups.{name}]", f"{name} = {json.dumps([w.name.lower() for w in words])}")
     yield f"features = {json.dumps(list(features))}"
-    yield f"means = {_numbers(whole_fit.means)}"
-    yield f"scales = {_numbers(whole_fit.scales)}"
+    yield f"means = {_format_numbers(whole_fit.means)}"
+    yield f"scales = {_format_numbers(whole_fit.scales)}"
     yield f"limit = {LIMIT}"
     yield "weights = ["
-    yield from (f"  {_numbers(row)}," for row in whole_fit.weights)
+    yield from (f"  {_format_numbers(row)}," for row in whole_fit.weights)
     yield "]"
-    yield f"constants = {_numbers(whole_fit.constants)}"
+    yield f"constants = {_format_numbers(whole_fit.constants)}"
     yield f'fitted_on = "{on}"'
 
 
-def _numbers(row: Values) -> str:
+def _format_numbers(row: Values) -> str:
     return json.dumps([round(value, 4) for value in row.tolist()])
 
 
-def _told(shares: Values, answers: Answers) -> str:
+def _summarise_fit(shares: Values, answers: Answers) -> str:
     order = np.argsort(-shares, axis=1)
     first = float((order[:, 0] == answers).mean())
     either = float((order[:, :2] == answers[:, None]).any(axis=1).mean())

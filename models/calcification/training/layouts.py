@@ -1,8 +1,8 @@
-"""Exams without pixels: where the calcifications of the sampler's lesions lie in each view.
+"""Exams without pixels: the places of the calcifications of sampled lesions in each view.
 
-Regions are 36 mm wide and cut what is regional or segmental; how a group is distributed needs
-whole views, and nothing but positions. The lesions are those that the sampler of validation and
-test exams would draw, with seeds of their own; an exam takes milliseconds.
+Regions are 36 mm wide and cut regional and segmental groups; the distribution of a group needs
+whole views, but only positions. The lesions are drawn like those of validation and test exams,
+with seeds of their own; an exam takes milliseconds.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from secondread_lab.simulate.projection import compute_beam_axes
 SEED = 20270301
 """Of the sampler for the first block of exams; validation and test exams have others."""
 BLOCK = 34
-"""Numbers that are drawn with one seed; the next block has the next seed."""
+"""Exams that are drawn with one seed; the next block has the next seed."""
 _ANATOMY = 7_000_000
-"""Seed of the first breast: none of a test exam, none of the regions' tissue."""
+"""Seed of the first breast; neither test exams nor the tissue of regions have these seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,22 @@ class LesionLayout:
 
 
 def lay_out_exams(exams: int) -> Iterator[tuple[LesionLayout, ...]]:
-    """Yield the lesions of each view that has some, of so many exams."""
+    """Yield the lesions of each view that has any, for a number of exams."""
     for number in range(exams):
-        spec = plan_exam(SEED + number // BLOCK, number % BLOCK).spec
+        exam = plan_exam(SEED + number // BLOCK, number % BLOCK).spec
         seed = _ANATOMY + number
         for side in Laterality.RIGHT, Laterality.LEFT:
-            breast = draw_breast(seed, side, density=spec.density, size=spec.size)
+            breast = draw_breast(seed, side, density=exam.density, size=exam.size)
             lesions = [
-                draw_lesion(one, breast, seed, prior_years=1.0)
-                for one in spec.lesions
-                if one.laterality is side and one.kind is MarkClass.CLUSTER
+                draw_lesion(spec, breast, seed, prior_years=1.0)
+                for spec in exam.lesions
+                if spec.laterality is side and spec.kind is MarkClass.CLUSTER
             ]
             for view in (View.CC, View.MLO) if lesions else ():
                 axes = compute_beam_axes(breast, view)[:2]
-                yield tuple(_laid(lesion, axes) for lesion in lesions)
+                yield tuple(_lay_out_lesion(lesion, axes) for lesion in lesions)
 
 
-def _laid(lesion: SimulatedLesion, axes: npt.NDArray[np.float64]) -> LesionLayout:
+def _lay_out_lesion(lesion: SimulatedLesion, axes: npt.NDArray[np.float64]) -> LesionLayout:
     places = np.array([solid.centre for _, solid in lesion.list_members(0.0)])
     return LesionLayout(places @ axes.T, lesion.spec.distribution, lesion.spec.morphology)

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.calcification.training.mining import maxima, scores
+from models.calcification.training.mining import compute_scores, find_maxima
 from models.calcification.training.networks import Neighbours
-from models.calcification.training.patches import RESCORE_PX, PatchRecipe, Progress, target
+from models.calcification.training.patches import RESCORE_PX, PatchRecipe, Progress, find_target
 from models.calcification.training.specks import CALCIFICATION, Specks, vary_specks, weigh_draws
 from models.calcification.training.store import Shard, read_shard
 from secondread.detect.peaks import DOUBLE_MM, suppress_doubles
@@ -34,13 +34,13 @@ _SEEN = 0.2  # dense score that makes a spot, as in the manifest
 _AT_MOST = 300  # spots of a region, the highest first
 
 
-def collect(
+def collect_specks(
     dense: nn.Module, rescore: nn.Module, folders: Sequence[Path], progress: Progress
 ) -> Specks:
     """Look at some shards with both networks, as the detector does."""
     parts: list[Specks] = []
     for number, folder in enumerate(folders):
-        parts += _of_shard(dense, rescore, read_shard(folder), number)
+        parts += _collect_shard(dense, rescore, read_shard(folder), number)
         if (number + 1) % max(len(folders) // 10, 1) == 0:
             progress(f"{number + 1}/{len(folders)} shards")
     return Specks(
@@ -48,27 +48,36 @@ def collect(
     )
 
 
-def _of_shard(dense: nn.Module, rescore: nn.Module, shard: Shard, number: int) -> Iterator[Specks]:
+def _collect_shard(
+    dense: nn.Module, rescore: nn.Module, shard: Shard, number: int
+) -> Iterator[Specks]:
     half = RESCORE_PX // 2
     for region, image in enumerate(shard.images):
-        found = maxima(scores(dense, image).amax(dim=0), shard.labels[region], _SEEN)
-        highest = np.argsort(-found.score)
-        places = np.column_stack([found.row, found.column])[highest].astype(np.float64)
+        maxima = find_maxima(compute_scores(dense, image).amax(dim=0), shard.labels[region], _SEEN)
+        highest = np.argsort(-maxima.score)
+        places = np.column_stack([maxima.row, maxima.column])[highest].astype(np.float64)
         reach = np.full(len(places), DOUBLE_MM / shard.spacing_mm[region])
         single = highest[suppress_doubles(places, reach)][:_AT_MOST]
-        at = list(zip(found.row[single].tolist(), found.column[single].tolist(), strict=True))
-        if not at:
+        places_px = list(
+            zip(maxima.row[single].tolist(), maxima.column[single].tolist(), strict=True)
+        )
+        if not places_px:
             continue
         padded = np.pad(image.astype(np.float32), half)
-        cut = np.stack([padded[r : r + RESCORE_PX, c : c + RESCORE_PX] for r, c in at])
+        cut = np.stack([padded[r : r + RESCORE_PX, c : c + RESCORE_PX] for r, c in places_px])
         with torch.no_grad():
             shares = torch.softmax(rescore(torch.from_numpy(cut)[:, None]), dim=1).numpy()
         labels = np.pad(shard.labels[region], 2)
         yield Specks(
-            np.full(len(at), number * len(shard.images) + region),
-            np.array(at, np.float64) * shard.spacing_mm[region],
+            np.full(len(places_px), number * len(shard.images) + region),
+            np.array(places_px, np.float64) * shard.spacing_mm[region],
             shares[:, 1:],
-            np.array([target(labels[row : row + 5, column : column + 5]) for row, column in at]),
+            np.array(
+                [
+                    find_target(labels[row : row + 5, column : column + 5])
+                    for row, column in places_px
+                ]
+            ),
         )
 
 
@@ -85,19 +94,19 @@ def train(spots: Specks, start: Neighbours, recipe: PatchRecipe, progress: Progr
     )
     for epoch in range(epochs):
         numbers, features = vary_specks(spots, rng)
-        drawn = np.cumsum(weights[numbers])
+        cumulated = np.cumsum(weights[numbers])
         right = torch.from_numpy((spots.target[numbers] == CALCIFICATION).astype(np.float32))
-        shown = 0.0
+        mean_loss = 0.0
         for _ in range(steps):
-            chosen = np.searchsorted(drawn, rng.random(recipe.patches) * drawn[-1], "right")
+            chosen = np.searchsorted(cumulated, rng.random(recipe.patches) * cumulated[-1], "right")
             optimiser.zero_grad(set_to_none=True)
             odds = start(torch.from_numpy(features[chosen].astype(np.float32)))
             loss = functional.binary_cross_entropy_with_logits(odds, right[chosen])
             loss.backward()
             optimiser.step()
             schedule.step()
-            shown += float(loss.detach()) / steps
-        progress(f"epoch {epoch + 1}/{epochs} loss {shown:.4f}")
+            mean_loss += float(loss.detach()) / steps
+        progress(f"epoch {epoch + 1}/{epochs} loss {mean_loss:.4f}")
     with torch.no_grad():
         start.decide[-1].bias += LEAN
     start.eval()

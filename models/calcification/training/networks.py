@@ -70,8 +70,8 @@ class Dense(nn.Module):
         fine = functional.relu(self.stem(self.unshuffle(0.1 * x)))
         middle = self.middle(functional.relu(self.to_middle(fine)))
         coarse = self.coarse(functional.relu(self.to_coarse(middle)))
-        middle = functional.relu(middle + _doubled(self.from_coarse(coarse)))
-        fine = functional.relu(fine + _doubled(self.from_middle(middle)))
+        middle = functional.relu(middle + _double_size(self.from_coarse(coarse)))
+        fine = functional.relu(fine + _double_size(self.from_middle(middle)))
         logits: Tensor = self.shuffle(self.head(self.last(fine)))
         return logits
 
@@ -122,26 +122,26 @@ class PlainUNet(nn.Module):
 
     def __init__(self, heads: int, width: int = 12) -> None:
         super().__init__()
-        self.one = _pair(1, width)
-        self.two = _pair(width, 2 * width)
-        self.three = _pair(2 * width, 4 * width)
-        self.back_two = _pair(6 * width, 2 * width)
-        self.back_one = _pair(3 * width, width)
+        self.one = _make_pair(1, width)
+        self.two = _make_pair(width, 2 * width)
+        self.three = _make_pair(2 * width, 4 * width)
+        self.back_two = _make_pair(6 * width, 2 * width)
+        self.back_one = _make_pair(3 * width, width)
         self.head = nn.Conv2d(width, heads, 1)
         nn.init.constant_(self.head.bias, -4.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, (n, heads, rows, columns), of an input (n, 1, rows, columns)."""
-        one = self.one(0.1 * x)
-        two = self.two(functional.max_pool2d(one, 2))
+        full = self.one(0.1 * x)
+        two = self.two(functional.max_pool2d(full, 2))
         three = self.three(functional.max_pool2d(two, 2))
-        two = self.back_two(torch.cat([_doubled(three), two], 1))
-        one = self.back_one(torch.cat([_doubled(two), one], 1))
-        logits: Tensor = self.head(one)
+        two = self.back_two(torch.cat([_double_size(three), two], 1))
+        full = self.back_one(torch.cat([_double_size(two), full], 1))
+        logits: Tensor = self.head(full)
         return logits
 
 
-def _pair(before: int, after: int) -> nn.Sequential:
+def _make_pair(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(before, after, 3, padding=1),
         nn.ReLU(),
@@ -150,7 +150,7 @@ def _pair(before: int, after: int) -> nn.Sequential:
     )
 
 
-def _doubled(x: Tensor) -> Tensor:
+def _double_size(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 

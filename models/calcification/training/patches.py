@@ -1,6 +1,6 @@
-"""Training of the two networks that look at patches: is it one, and of what type.
+"""Training of the two patch networks: whether a candidate is a calcification, and of what type.
 
-Both see what the detector cuts around the dense network's candidates, so that they learn from
+Both see patches around the dense network's candidates, as in the detector, so that they learn from
 that network's own mistakes: this is the second and harder round of mining.
 """
 
@@ -15,20 +15,20 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.calcification.training.mining import candidates
+from models.calcification.training.mining import find_candidates
 from models.calcification.training.networks import Patches
-from models.calcification.training.regions import HEADS, IGNORED
+from models.calcification.training.regions import HEADS, IGNORED, Objects
 from models.calcification.training.store import Shard, read_shard
-from models.calcification.training.tiles import SHARES, kind_of
+from models.calcification.training.tiles import SHARES, find_kind
 from secondread.codes import MarkClass
 
 Progress = Callable[[str], None]
 
 RESCORE_PX = 48
-"""Side of the patch that is scored again: 3.4 mm. At 2.2 mm a fine linear calcification and a
-piece of a vessel's wall, or of a wire, look alike."""
+"""Side of the patch that is rescored: 3.4 mm. At 2.2 mm a fine linear calcification and a piece of
+a vessel's wall, or of a wire, look alike."""
 DESCRIBE_PX = 48
-"""Side of the patch whose type is told: 3.4 mm."""
+"""Side of the patch whose type is described: 3.4 mm."""
 NOTHING = 0
 """The rescoring network's first output; class n of `regions.HEADS` is output n + 1."""
 
@@ -36,7 +36,7 @@ _RESCORED = slice((DESCRIBE_PX - RESCORE_PX) // 2, (DESCRIBE_PX + RESCORE_PX) //
 """Rows and columns of a sample that the rescoring network sees."""
 _ALL = tuple(range(len(HEADS)))
 _CALCIFICATION = HEADS.index(MarkClass.CALCIFICATION)
-_AT_MOST = 60
+_CANDIDATES_PER_REGION = 60
 """Candidates taken from one region."""
 
 
@@ -47,18 +47,22 @@ class Samples:
     images: npt.NDArray[np.float16]
     """(n, DESCRIBE_PX, DESCRIBE_PX), the candidate at index DESCRIBE_PX // 2 of both axes."""
     target: npt.NDArray[np.int64]
-    """The rescoring network's right answer; -1 where it is not asked."""
+    """The rescoring network's right answer; -1 where it is unknown."""
     morphology: npt.NDArray[np.int64]
-    """Index in `solids.MORPHOLOGIES`; -1 where there is none."""
+    """Index in `region_solids.MORPHOLOGIES`; -1 without a calcification."""
     cnr: npt.NDArray[np.float32]
-    """Of the solid; 0 where there is none."""
+    """Of the calcification; 0 without one."""
     dense: npt.NDArray[np.float32]
     """The dense network's score."""
 
 
-def collect(network: nn.Module, folders: Sequence[Path], threshold: float = 0.03) -> Samples:
+def collect_samples(
+    network: nn.Module, folders: Sequence[Path], threshold: float = 0.03
+) -> Samples:
     """Cut patches around a dense network's candidates in some shards."""
-    return join_samples([_of_shard(network, read_shard(folder), threshold) for folder in folders])
+    return join_samples(
+        [_collect_shard(network, read_shard(folder), threshold) for folder in folders]
+    )
 
 
 def join_samples(parts: Sequence[Samples]) -> Samples:
@@ -72,22 +76,22 @@ def join_samples(parts: Sequence[Samples]) -> Samples:
 
 
 def draw_rescore_set(samples: Samples, count: int, seed: int) -> npt.NDArray[np.float32]:
-    """Return some samples, by chance, as the rescoring network takes them."""
+    """Return random samples as input of the rescoring network."""
     order = np.random.default_rng(seed).permutation(len(samples.target))[:count]
     return samples.images[order][:, None, _RESCORED, _RESCORED].astype(np.float32)
 
 
-DOUBTED = 0.2
-"""A candidate in real tissue that is a calcification with this share or more may well be one."""
+DOUBTFUL = 0.2
+"""A candidate in real tissue with this share or more for calcification may well be one."""
 
 
-def without_doubted(samples: Samples, network: Patches) -> Samples:
-    """Return samples of real tissue, not asked where nobody knows the answer.
+def drop_doubtful(samples: Samples, network: Patches) -> Samples:
+    """Return samples of real tissue, without an answer where the answer is uncertain.
 
-    Real tissue holds calcifications that nobody has listed. A network that is taught to call
-    them nothing learns to miss real ones (measured: 0.51 instead of 0.63 of the clusters put into
-    real views were found). So what a network that knows simulated tissue alone takes for a
-    calcification is neither asked for nor called nothing.
+    Real tissue holds calcifications that are not listed. A network that is trained to call them
+    nothing learns to miss real ones (measured: 0.51 instead of 0.63 of the clusters put into real
+    views were found). So candidates that a network trained on simulated tissue alone takes for
+    calcifications have no answer.
 
     Parameters
     ----------
@@ -104,25 +108,25 @@ def without_doubted(samples: Samples, network: Patches) -> Samples:
         )
         with torch.no_grad():
             share = torch.softmax(network(cut), dim=1)[:, 1 + _CALCIFICATION].numpy()
-        target[part[share >= DOUBTED]] = -1
+        target[part[share >= DOUBTFUL]] = -1
     return replace(samples, target=target)
 
 
-def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> Samples:
+def _collect_shard(network: nn.Module, shard: Shard, threshold: float) -> Samples:
     half = DESCRIBE_PX // 2
     images, targets, types, cnrs, dense = [], [], [], [], []
-    for region, found in candidates(network, shard, threshold, _ALL):
+    for region, region_candidates in find_candidates(network, shard, threshold, _ALL):
         padded = np.pad(shard.images[region], half)
         labels = np.pad(shard.labels[region], 2)
-        objects = shard.objects[shard.objects[:, 0] == region]
-        for number in np.argsort(-found.score)[:_AT_MOST]:
-            row, column = int(found.row[number]), int(found.column[number])
+        objects = shard.find_objects(region)
+        for number in np.argsort(-region_candidates.score)[:_CANDIDATES_PER_REGION]:
+            row, column = int(region_candidates.row[number]), int(region_candidates.column[number])
             images.append(padded[row : row + DESCRIBE_PX, column : column + DESCRIBE_PX])
-            targets.append(target(labels[row : row + 5, column : column + 5]))
-            kind, cnr = _nearest(objects, row, column)
+            targets.append(find_target(labels[row : row + 5, column : column + 5]))
+            kind, cnr = _find_nearest(objects, row, column)
             types.append(kind)
             cnrs.append(cnr)
-            dense.append(found.score[number])
+            dense.append(region_candidates.score[number])
     return Samples(
         np.asarray(images, np.float16).reshape(-1, DESCRIBE_PX, DESCRIBE_PX),
         np.asarray(targets, np.int64),
@@ -132,30 +136,31 @@ def _of_shard(network: nn.Module, shard: Shard, threshold: float) -> Samples:
     )
 
 
-def target(labels: npt.NDArray[np.uint8]) -> int:
+def find_target(labels: npt.NDArray[np.uint8]) -> int:
     """Return the right answer by the labels within two pixels."""
     bits = int(np.bitwise_or.reduce(labels, axis=None))
-    # Metal shines over everything beside it, and a calcification is more than a vessel's wall.
+    # Metal outshines everything beside it, and a calcification counts more than a vessel's wall.
     for head in (MarkClass.METAL, MarkClass.CALCIFICATION, MarkClass.SKIN, MarkClass.VASCULAR):
         if bits & (1 << HEADS.index(head)):
             return HEADS.index(head) + 1
     return -1 if bits & IGNORED else NOTHING
 
 
-def _nearest(objects: npt.NDArray[np.float32], row: int, column: int) -> tuple[int, float]:
-    """Return the morphology and CNR of the calcification that a candidate lies in."""
+def _find_nearest(objects: Objects, row: int, column: int) -> tuple[int, float]:
+    """Return the morphology and CNR of the solid that a candidate is in."""
     if not len(objects):
         return -1, 0.0
-    away = np.hypot(objects[:, 1] - row, objects[:, 2] - column) - objects[:, 4] / 2
+    to_middle = np.hypot(objects["row"] - row, objects["column"] - column)
+    away = to_middle - objects["diameter_px"] / 2
     nearest = objects[int(away.argmin())]
     if away.min() > 3.0:
         return -1, 0.0
-    return int(nearest[7]), float(nearest[5])
+    return int(nearest["morphology"]), float(nearest["cnr"])
 
 
 @dataclass(frozen=True, slots=True)
 class PatchRecipe:
-    """How long and how fast."""
+    """Length and speed of a training."""
 
     epochs: float
     patches: int = 128
@@ -168,8 +173,8 @@ class PatchRecipe:
 def train_rescore(
     samples: Samples, start: Patches, recipe: PatchRecipe, progress: Progress
 ) -> nn.Module:
-    """Train the network that scores candidates again."""
-    weights = _rescore_weights(samples)
+    """Train the network that rescores candidates."""
+    weights = _weigh_samples(samples)
     images = samples.images[:, _RESCORED, _RESCORED]
     return _train(start, images, samples.target, weights, recipe, progress)
 
@@ -177,9 +182,9 @@ def train_rescore(
 def train_describe(
     samples: Samples, start: Patches, recipe: PatchRecipe, progress: Progress
 ) -> nn.Module:
-    """Train the network that tells the type of a calcification."""
-    seen = (samples.morphology >= 0) & (samples.cnr >= 2.5)
-    weights = _balanced(np.where(seen, samples.morphology, -1), 0.5)
+    """Train the network that describes the type of a calcification."""
+    usable = (samples.morphology >= 0) & (samples.cnr >= 2.5)
+    weights = _balance(np.where(usable, samples.morphology, -1), 0.5)
     return _train(start, samples.images, samples.morphology, weights, recipe, progress)
 
 
@@ -187,33 +192,33 @@ _NOTHING_SHARE = 0.45
 """Of the candidates that the rescoring network learns from."""
 
 
-def _rescore_weights(samples: Samples) -> npt.NDArray[np.float64]:
-    """Return how likely each sample is drawn: no candidate, and then kind by kind as for tiles."""
+def _weigh_samples(samples: Samples) -> npt.NDArray[np.float64]:
+    """Return the weights for drawing samples: nothing, and then kind by kind as for tiles."""
     kinds = np.full(len(samples.target), -1)
     for head in range(len(HEADS)):
         of_head = samples.target == head + 1
         types = np.unique(samples.morphology[of_head])
         for morphology in types.tolist():
-            kinds[of_head & (samples.morphology == morphology)] = kind_of(head, morphology)
-    weights = _NOTHING_SHARE * _shared(samples.target == NOTHING)
+            kinds[of_head & (samples.morphology == morphology)] = find_kind(head, morphology)
+    weights = _NOTHING_SHARE * _share_evenly(samples.target == NOTHING)
     present = np.unique(kinds[kinds >= 0])
     for kind in present.tolist():
         share = (1 - _NOTHING_SHARE) * SHARES[kind] / SHARES[present].sum()
-        weights += share * _shared(kinds == kind)
+        weights += share * _share_evenly(kinds == kind)
     return weights
 
 
-def _shared(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def _share_evenly(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     return np.asarray(chosen / max(int(chosen.sum()), 1), np.float64)
 
 
-def _balanced(kinds: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.float64]:
-    """Return weights that make rare kinds less rare: a kind's share is its number to a power."""
+def _balance(kinds: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.float64]:
+    """Return weights that favour rare kinds: a kind's share is its number to a power."""
     present, counts = np.unique(kinds[kinds >= 0], return_counts=True)
     shares = counts**power / (counts**power).sum()
     weights = np.zeros(len(kinds))
     for kind, share in zip(present.tolist(), shares.tolist(), strict=True):
-        weights += share * _shared(kinds == kind)
+        weights += share * _share_evenly(kinds == kind)
     return weights
 
 
@@ -226,7 +231,7 @@ def _train(
     progress: Progress,
 ) -> nn.Module:
     torch.set_num_threads(recipe.threads)
-    drawn = np.cumsum(weights / weights.sum())
+    cumulated = np.cumsum(weights / weights.sum())
     steps = max(int(recipe.epochs * np.count_nonzero(weights) / recipe.patches), 1)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -236,11 +241,13 @@ def _train(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
     )
     rng = np.random.default_rng(recipe.seed)
-    shown, started = 0.0, time.monotonic()
+    mean_loss, started = 0.0, time.monotonic()
     for step in range(steps):
-        chosen = np.sort(np.searchsorted(drawn, rng.random(recipe.patches) * drawn[-1], "right"))
+        chosen = np.sort(
+            np.searchsorted(cumulated, rng.random(recipe.patches) * cumulated[-1], "right")
+        )
         batch = images[chosen].astype(np.float32)
-        batch = _varied(batch, rng)
+        batch = _vary_batch(batch, rng)
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(torch.from_numpy(batch)[:, None])
@@ -252,15 +259,17 @@ def _train(
         schedule.step()
         mean.update_parameters(network)
         value = float(loss.detach())
-        shown = value if step == 0 else 0.98 * shown + 0.02 * value
+        mean_loss = value if step == 0 else 0.98 * mean_loss + 0.02 * value
         if (step + 1) % 100 == 0:
             left = (time.monotonic() - started) / (step + 1) * (steps - step - 1) / 60
-            progress(f"step {step + 1}/{steps} loss {shown:.4f}, {left:.0f} min left")
+            progress(f"step {step + 1}/{steps} loss {mean_loss:.4f}, {left:.0f} min left")
     trained: nn.Module = mean.module
     return trained.eval()
 
 
-def _varied(batch: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _vary_batch(
+    batch: npt.NDArray[np.float32], rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
     """Mirror and turn a batch, and make each patch a little stronger or weaker."""
     if rng.integers(2):
         batch = batch[:, :, ::-1]

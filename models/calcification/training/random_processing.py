@@ -30,11 +30,11 @@ def render_region(attenuation: Map, levels: Levels, rng: np.random.Generator) ->
     attenuation
         Logarithm of the exposure, negated: noisy line integrals.
     """
-    image = _equalised(attenuation, levels, rng)
-    image = _octaves(image, rng)
+    image = _equalise(attenuation, levels, rng)
+    image = _weight_octaves(image, rng)
     if rng.random() < 0.35:
-        image = _sharpened(image, rng)
-    return _quantised(_toned(image, levels, rng), rng)
+        image = _sharpen(image, rng)
+    return _quantise(_apply_tone(image, levels, rng), rng)
 
 
 def render_raw(attenuation: Map, rng: np.random.Generator) -> Map:
@@ -44,7 +44,7 @@ def render_raw(attenuation: Map, rng: np.random.Generator) -> Map:
     return np.asarray(-np.log(np.maximum(np.rint(counts * np.float32(scale)), 1.0)), np.float32)
 
 
-def _equalised(image: Map, levels: Levels, rng: np.random.Generator) -> Map:
+def _equalise(image: Map, levels: Levels, rng: np.random.Generator) -> Map:
     share = np.float32(rng.uniform(0.0, 1.0))
     # A grid of a few millimetres knows the thickness.
     smooth = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(20, 50)))
@@ -52,7 +52,7 @@ def _equalised(image: Map, levels: Levels, rng: np.random.Generator) -> Map:
     return np.asarray(image + share * missing, np.float32)
 
 
-def _octaves(image: Map, rng: np.random.Generator) -> Map:
+def _weight_octaves(image: Map, rng: np.random.Generator) -> Map:
     """Weight the octaves of detail, compress strong detail, shrink faint detail."""
     count = int(rng.integers(3, 7))
     trend = float(rng.normal(0.0, 0.12))
@@ -69,13 +69,13 @@ def _octaves(image: Map, rng: np.random.Generator) -> Map:
         size = (level.shape[1], level.shape[0])
         detail = level - cv2.pyrUp(pyramid[number + 1], dstsize=size)
         if shrinking and number < 2:
-            detail = _shrunk(detail, float(rng.uniform(0.2, 1.3)))
+            detail = _shrink(detail, float(rng.uniform(0.2, 1.3)))
         detail *= np.float32(np.clip(gains[number], 0.3, 3.0)) / (1.0 + np.abs(detail) / limit)
         result = cv2.pyrUp(result, dstsize=size) + detail
     return np.asarray(result, np.float32)
 
 
-def _shrunk(detail: Map, threshold: float) -> Map:
+def _shrink(detail: Map, threshold: float) -> Map:
     """Take away a soft threshold in units of the detail's own noise."""
     sigma = float(np.median(np.abs(detail[::3, ::3]))) / 0.6745
     return np.asarray(
@@ -85,12 +85,12 @@ def _shrunk(detail: Map, threshold: float) -> Map:
     )
 
 
-def _sharpened(image: Map, rng: np.random.Generator) -> Map:
+def _sharpen(image: Map, rng: np.random.Generator) -> Map:
     soft = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.7, 4.0)))
     return np.asarray(image + np.float32(rng.uniform(-0.3, 1.0)) * (image - soft), np.float32)
 
 
-def _toned(image: Map, levels: Levels, rng: np.random.Generator) -> Map:
+def _apply_tone(image: Map, levels: Levels, rng: np.random.Generator) -> Map:
     """Apply a grey scale: a power of the position between fat and dense, or a sigmoid."""
     width = max(levels.dense - levels.fat, 0.4) * float(rng.uniform(0.8, 1.3))
     position = (image - np.float32(levels.fat)) / np.float32(width)
@@ -109,7 +109,7 @@ def _toned(image: Map, levels: Levels, rng: np.random.Generator) -> Map:
     )
 
 
-def _quantised(grey: Map, rng: np.random.Generator) -> Map:
+def _quantise(grey: Map, rng: np.random.Generator) -> Map:
     bits = int(rng.choice((8, 10, 12, 14), p=(0.06, 0.14, 0.6, 0.2)))
     top = np.float32(2**bits - 1)
     return np.asarray(np.rint(np.clip(grey, 0.0, 1.0) * top), np.float32)

@@ -19,13 +19,13 @@ from models.calcification.training.regions import (
     HEADS,
     IGNORED,
     NORMALISER,
-    OBJECT_COLUMNS,
+    OBJECT,
     SENSED_CNR,
     SIDE,
     SURE_CNR,
     VISIBLE_SHARE,
     Region,
-    patch_of,
+    make_patch,
 )
 from secondread.detect.pixels import normalise
 from secondread.detect.prepare import (
@@ -54,7 +54,7 @@ class RealView:
     spacing_mm: float
 
 
-def views(folder: Path) -> Iterator[RealView]:
+def read_views(folder: Path) -> Iterator[RealView]:
     """Read the allowed views of a folder of exams."""
     for path in sorted(path for pattern in ALLOWED for path in folder.glob(pattern)):
         ds = read_dataset(path)
@@ -63,13 +63,15 @@ def views(folder: Path) -> Iterator[RealView]:
         yield RealView(normalise(cut, tissue, NORMALISER), interior, grid.spacing.mean)
 
 
-def regions(views: Sequence[RealView], rng: np.random.Generator, count: int) -> Iterator[Region]:
+def make_real_regions(
+    views: Sequence[RealView], rng: np.random.Generator, count: int
+) -> Iterator[Region]:
     """Make so many regions of views drawn at random."""
-    made = 0
-    while made < count:
+    count_made = 0
+    while count_made < count:
         region = make_real_region(views[int(rng.integers(len(views)))], rng)
         if region is not None:
-            made += 1
+            count_made += 1
             yield region
 
 
@@ -78,56 +80,55 @@ def make_real_region(view: RealView, rng: np.random.Generator) -> Region | None:
     for _ in range(_TRIES):
         row, column = (int(rng.integers(0, max(side - SIDE, 1))) for side in view.image.shape)
         cut = np.s_[row : row + SIDE, column : column + SIDE]
-        tissue = _padded(view.tissue[cut])
+        tissue = _pad(view.tissue[cut])
         if tissue.mean() > 0.25:
-            return _filled(_padded(view.image[cut]), tissue, view.spacing_mm, rng)
+            return _fill(_pad(view.image[cut]), tissue, view.spacing_mm, rng)
     return None
 
 
-def _padded(cut: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _pad(cut: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     rows, columns = cut.shape
     return np.pad(cut, ((0, SIDE - rows), (0, SIDE - columns)))
 
 
-def _filled(
+def _fill(
     image: npt.NDArray[np.generic],
     tissue: npt.NDArray[np.generic],
     spacing_mm: float,
     rng: np.random.Generator,
 ) -> Region:
     background = np.asarray(image, np.float32)
-    labels = _real_things(background)
+    labels = _label_real_things(background)
     added = np.zeros_like(background)
     objects: list[tuple[float, ...]] = []
     # Peak contrast, in units of the noise, of a millimetre of dense calcification.
     strength = float(np.exp(rng.uniform(np.log(8.0), np.log(80.0))))
     blur = float(rng.uniform(0.03, 0.13)) / spacing_mm
-    for one in draw_solids(rng, 0.5 * SIDE * spacing_mm):
-        patch = patch_of(one, SIDE, spacing_mm)
+    for placed in draw_solids(rng, 0.5 * SIDE * spacing_mm):
+        patch = make_patch(placed, SIDE, spacing_mm)
         if patch is None or not tissue[patch.middle]:
             continue
         contrast = cv2.GaussianBlur(patch.attenuation, (0, 0), blur, borderType=cv2.BORDER_CONSTANT)
         contrast = np.asarray(contrast * np.float32(strength), np.float32)
         cnr = float(contrast.max())
         rows, columns = contrast.shape
-        window = np.s_[patch.row : patch.row + rows, patch.column : patch.column + columns]
-        added[window] += contrast
-        if one.mark_class is None or cnr < SENSED_CNR:
+        added[patch.window] += contrast
+        if placed.mark_class is None or cnr < SENSED_CNR:
             continue
-        head = HEADS.index(one.mark_class)
+        head = HEADS.index(placed.mark_class)
         bit = 1 << head if cnr >= SURE_CNR else IGNORED
-        labels[window][contrast >= VISIBLE_SHARE * cnr] |= np.uint8(bit)
+        labels[patch.window][contrast >= VISIBLE_SHARE * cnr] |= np.uint8(bit)
         weights = contrast / contrast.sum()
         objects.append(
             (
                 patch.row + float(weights.sum(axis=1) @ np.arange(rows)),
                 patch.column + float(weights.sum(axis=0) @ np.arange(columns)),
                 head,
-                one.solid.size_mm / spacing_mm,
+                placed.solid.size_mm / spacing_mm,
                 cnr,
-                one.group,
-                one.morphology,
-                one.distribution,
+                placed.group,
+                placed.morphology,
+                placed.distribution,
             )
         )
     # The local mean, which normalisation takes away, holds what was added too.
@@ -137,12 +138,12 @@ def _filled(
         whole.astype(np.float16),
         labels,
         np.asarray(tissue, np.uint8),
-        np.array(objects, np.float32).reshape(-1, len(OBJECT_COLUMNS)),
+        np.array(objects, OBJECT),
         spacing_mm,
     )
 
 
-def _real_things(image: Map) -> npt.NDArray[np.uint8]:
+def _label_real_things(image: Map) -> npt.NDArray[np.uint8]:
     bright = (image >= _BRIGHT).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _AROUND_PX + 1,) * 2)
     return np.asarray(cv2.dilate(bright, kernel) * np.uint8(IGNORED), np.uint8)

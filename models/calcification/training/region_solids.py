@@ -105,7 +105,7 @@ def draw_solids(rng: np.random.Generator, half_mm: float) -> list[PlacedSolid]:
     return placed
 
 
-def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+def _draw_cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     index = int(rng.choice(len(MORPHOLOGIES), p=_SHARES / _SHARES.sum()))
     morphology = MORPHOLOGIES[index]
     layout = int(rng.choice(len(_LAYOUTS), p=[share for share, _, _ in _LAYOUTS]))
@@ -115,7 +115,7 @@ def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
     spread = np.array(shape) * extent / 4.0
     offsets = np.clip(rng.normal(size=(min(count, 45), 3)), -1.9, 1.9) * spread
     turn = draw_rotation(rng)
-    middle = _middle(rng, half_mm)
+    middle = _draw_middle(rng, half_mm)
     low, high = _DIAMETERS_MM[morphology]
     # One cluster's calcifications are of about one size and density; clusters differ.
     typical = float(np.exp(rng.uniform(np.log(low), np.log(high))))
@@ -123,11 +123,11 @@ def _cluster(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
     for offset in offsets @ turn.T:
         diameter = float(np.clip(typical * np.exp(rng.normal(0, 0.3)), 0.7 * low, 1.3 * high))
         solid = _fainter(draw_calcification(rng, morphology, np.zeros(3), diameter), faint)
-        at = _seen(middle + offset)
-        yield PlacedSolid(solid, at, turn, MarkClass.CALCIFICATION, group, index, layout)
+        place = _project(middle + offset)
+        yield PlacedSolid(solid, place, turn, MarkClass.CALCIFICATION, group, index, layout)
 
 
-def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+def _draw_singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     del group
     types = (Morphology.ROUND, Morphology.DYSTROPHIC, Morphology.AMORPHOUS)
     for _ in range(int(rng.integers(1, 7))):
@@ -136,7 +136,7 @@ def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
         solid = draw_calcification(rng, morphology, np.zeros(3), diameter)
         yield PlacedSolid(
             _fainter(solid, float(rng.uniform(0.3, 1.2))),
-            _seen(_middle(rng, half_mm)),
+            _project(_draw_middle(rng, half_mm)),
             draw_rotation(rng),
             MarkClass.CALCIFICATION,
             -1,
@@ -144,7 +144,7 @@ def _singles(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[P
         )
 
 
-def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+def _draw_vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     """Draw an artery, a branch now and then, and line parts of their walls with plates.
 
     The vessel itself is a strand of soft tissue that is there for its whole length; the plates
@@ -154,22 +154,22 @@ def _vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[Pl
     width = float(np.exp(rng.uniform(np.log(0.5), np.log(4.0))))
     heading = np.append(rng.normal(size=2), 0.5 * rng.normal())
     points = draw_wandering_line(
-        rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _bend(rng)
+        rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _draw_bend(rng)
     )
-    points = points - points.mean(axis=0) + _middle(rng, half_mm)
+    points = points - points.mean(axis=0) + _draw_middle(rng, half_mm)
     plated = _Plates.drawn(rng, width)
-    yield from _artery(rng, points, width, plated, group)
+    yield from _draw_artery(rng, points, width, plated, group)
     if rng.random() < 0.35:
-        at = int(rng.integers(len(points) // 5, 4 * len(points) // 5))
-        aside = points[at + 1] - points[at] + rng.normal(0, 0.6, 3)
+        branching_point = int(rng.integers(len(points) // 5, 4 * len(points) // 5))
+        aside = points[branching_point + 1] - points[branching_point] + rng.normal(0, 0.6, 3)
         branch = draw_wandering_line(
-            rng, points[at], aside, float(rng.uniform(10.0, 40.0)), _bend(rng)
+            rng, points[branching_point], aside, float(rng.uniform(10.0, 40.0)), _draw_bend(rng)
         )
         narrow = replace(plated, wall_mm=0.7 * plated.wall_mm)
-        yield from _artery(rng, branch, 0.6 * width, narrow, group)
+        yield from _draw_artery(rng, branch, 0.6 * width, narrow, group)
 
 
-def _bend(rng: np.random.Generator) -> float:
+def _draw_bend(rng: np.random.Generator) -> float:
     """Return how much a vessel bends: some run straight, and small old arteries curl."""
     return float(np.exp(rng.uniform(np.log(0.015), np.log(0.6))))
 
@@ -205,15 +205,15 @@ class _Plates:
         )
 
 
-def _artery(
+def _draw_artery(
     rng: np.random.Generator, points: Vector, width_mm: float, plates: _Plates, group: int
 ) -> Iterator[PlacedSolid]:
     middle = points[int(np.hypot(points[:, 0], points[:, 1]).argmin())]
-    strand = _strand(rng, points - middle, width_mm)
-    yield PlacedSolid(strand, _seen(middle), np.eye(3), None, -1)
+    strand = _draw_strand(rng, points - middle, width_mm)
+    yield PlacedSolid(strand, _project(middle), np.eye(3), None, -1)
     steps = np.gradient(points, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
-    calcified = _runs(rng, len(points), plates.covered)
+    calcified = _draw_runs(rng, len(points), plates.covered)
     for _ in range(int(plates.per_mm * len(calcified))):
         number = int(calcified[int(rng.integers(len(calcified)))])
         is_edge = rng.random() < plates.at_edges
@@ -222,21 +222,23 @@ def _artery(
         wall *= plates.wall_mm / max(float(np.linalg.norm(wall)), 1e-6)
         diameter = plates.diameter_mm * float(np.exp(rng.normal(0, 0.25)))
         plate = draw_calcification(rng, Morphology.VASCULAR, np.zeros(3), diameter)
-        at = points[number] + rng.uniform(-0.5, 0.5) * steps[number] + wall
+        place = points[number] + rng.uniform(-0.5, 0.5) * steps[number] + wall
         yield PlacedSolid(
             _fainter(plate, plates.faint),
-            _seen(at),
+            _project(place),
             _along(steps[number]),
             MarkClass.VASCULAR,
             group,
         )
 
 
-def _strand(rng: np.random.Generator, points: Vector, width_mm: float) -> Solid:
+def _draw_strand(rng: np.random.Generator, points: Vector, width_mm: float) -> Solid:
     """Return the vessel itself: blood and wall amid fat, narrower to its end."""
-    at = np.arange(0.0, len(points) - 1, max(0.2 * width_mm, 0.15))
-    fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
-    radii = 0.5 * width_mm * np.linspace(1.0, float(rng.uniform(0.4, 1.0)), len(at))
+    positions = np.arange(0.0, len(points) - 1, max(0.2 * width_mm, 0.15))
+    fine = np.stack(
+        [np.interp(positions, np.arange(len(points)), axis) for axis in points.T], axis=-1
+    )
+    radii = 0.5 * width_mm * np.linspace(1.0, float(rng.uniform(0.4, 1.0)), len(positions))
     beads = tuple(
         make_ellipsoid((radius,) * 3, offset=point)
         for radius, point in zip(radii.tolist(), fine, strict=True)
@@ -244,36 +246,44 @@ def _strand(rng: np.random.Generator, points: Vector, width_mm: float) -> Solid:
     return Solid(np.zeros(3), beads, (MU_GLAND - MU_FAT) * float(rng.uniform(0.3, 1.6)))
 
 
-def _runs(rng: np.random.Generator, length: int, covered: float) -> npt.NDArray[np.int64]:
+def _draw_runs(rng: np.random.Generator, length: int, covered: float) -> npt.NDArray[np.int64]:
     """Return the indices of the points, a millimetre apart, where a vessel is calcified."""
     smooth = np.convolve(rng.normal(size=length + 16), np.hanning(17), "valid")
     return np.flatnonzero(smooth >= np.quantile(smooth, 1.0 - covered))
 
 
-def _skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
-    middle = _middle(rng, half_mm)
+def _draw_skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+    middle = _draw_middle(rng, half_mm)
     for _ in range(int(rng.integers(1, 8))):
         diameter = float(rng.uniform(0.4, 1.6))
         ring = draw_calcification(rng, Morphology.SKIN, np.zeros(3), diameter)
-        at = middle + rng.normal(0, 5.0, 3)
+        place = middle + rng.normal(0, 5.0, 3)
         yield PlacedSolid(
             _fainter(ring, float(rng.uniform(0.4, 1.1))),
-            _seen(at),
+            _project(place),
             draw_rotation(rng),
             MarkClass.SKIN,
             group,
         )
 
 
-def _metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
-    kinds = (_clips, _clips, _staples, _thread, _ball, _ball, _biopsy_marker)
-    middle = _middle(rng, half_mm)
+def _draw_metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
+    kinds = (
+        _draw_clips,
+        _draw_clips,
+        _draw_staples,
+        _draw_thread,
+        _draw_ball,
+        _draw_ball,
+        _draw_biopsy_marker,
+    )
+    middle = _draw_middle(rng, half_mm)
     for solid, offset in kinds[int(rng.integers(len(kinds)))](rng):
-        at = _seen(middle + offset)
-        yield PlacedSolid(solid, at, draw_rotation(rng), MarkClass.METAL, group)
+        place = _project(middle + offset)
+        yield PlacedSolid(solid, place, draw_rotation(rng), MarkClass.METAL, group)
 
 
-def _clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+def _draw_clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     for _ in range(int(rng.integers(1, 6))):
         solid = draw_clip(rng, np.zeros(3))
         yield (
@@ -282,7 +292,7 @@ def _clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
         )
 
 
-def _staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+def _draw_staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     """A row of skin staples, or of the fine ones of a stapler, their legs bent in or not."""
     width = float(rng.uniform(1.5, 6.5))
     radius = float(rng.uniform(0.1, 0.28))
@@ -300,7 +310,7 @@ def _staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
         yield make_wire(np.concatenate([bar, *legs]), radius, np.zeros(3)), row * number
 
 
-def _thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+def _draw_thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     """A localisation wire, or one stuck on the scar, with a hook at its end or without."""
     length = float(rng.uniform(10.0, 75.0))
     points = draw_wandering_line(rng, np.zeros(3), rng.normal(size=3), length, 0.02)
@@ -312,17 +322,19 @@ def _thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     points -= points.mean(axis=0)
     radius = float(rng.uniform(0.1, 0.35))
     # Beads must be closer than they are wide.
-    at = np.linspace(0, len(points) - 1, max(int(length / radius), len(points)))
-    fine = np.stack([np.interp(at, np.arange(len(points)), axis) for axis in points.T], axis=-1)
+    positions = np.linspace(0, len(points) - 1, max(int(length / radius), len(points)))
+    fine = np.stack(
+        [np.interp(positions, np.arange(len(points)), axis) for axis in points.T], axis=-1
+    )
     yield make_wire(fine, radius, np.zeros(3)), np.zeros(3)
 
 
-def _ball(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+def _draw_ball(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     ball = make_lead_ball(np.zeros(3))
     yield ball.scale(float(rng.uniform(0.4, 1.3))), np.zeros(3)
 
 
-def _biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
+def _draw_biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     """A marker of wire, 2 to 5 mm: a coil, an arc or a ring, a loop, or two crossed bars."""
     size = float(rng.uniform(0.8, 2.0))
     narrow = float(rng.uniform(0.35, 1.0))
@@ -350,21 +362,21 @@ def _biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
 _Maker = Callable[[np.random.Generator, float, int], Iterator[PlacedSolid]]
 
 _KINDS: tuple[tuple[float, _Maker], ...] = (
-    (0.65, _cluster),
-    (0.15, _cluster),
-    (0.35, _singles),
-    (0.36, _vessel),
-    (0.22, _skin),
-    (0.35, _metal),
+    (0.65, _draw_cluster),
+    (0.15, _draw_cluster),
+    (0.35, _draw_singles),
+    (0.36, _draw_vessel),
+    (0.22, _draw_skin),
+    (0.35, _draw_metal),
 )
 """How often a region holds each kind; several may come together."""
 
 
-def _middle(rng: np.random.Generator, half_mm: float) -> Vector:
+def _draw_middle(rng: np.random.Generator, half_mm: float) -> Vector:
     return np.append(rng.uniform(-0.85 * half_mm, 0.85 * half_mm, 2), 0.0)
 
 
-def _seen(point: Vector) -> tuple[float, float]:
+def _project(point: Vector) -> tuple[float, float]:
     return float(point[0]), float(point[1])
 
 

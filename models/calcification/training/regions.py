@@ -49,6 +49,26 @@ VISIBLE_SHARE = 0.30
 """A pixel belongs to a solid from this share of its peak contrast on."""
 
 
+OBJECT = np.dtype(
+    [
+        ("row", np.float32),
+        ("column", np.float32),
+        ("head", np.float32),
+        ("diameter_px", np.float32),
+        ("cnr", np.float32),
+        ("group", np.float32),
+        ("morphology", np.float32),
+        ("distribution", np.float32),
+    ]
+)
+"""A solid in a region: array index of its centre, index in `HEADS`, diameter, peak contrast over
+noise, number of its group, indices in `region_solids.MORPHOLOGIES` and `DISTRIBUTIONS`; -1 where
+something does not apply. All are numbers of one type, so that files hold a plain table."""
+
+Objects = npt.NDArray[np.void]
+"""Shape (n,), of `OBJECT`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """One training region."""
@@ -59,30 +79,18 @@ class Region:
     """Bit n is set where a solid of ``HEADS[n]`` is seen; `IGNORED` where nothing is asked."""
     tissue: npt.NDArray[np.uint8]
     """1 in the breast."""
-    objects: npt.NDArray[np.float32]
-    """One row a solid, as `OBJECT_COLUMNS` says: indices and sizes in pixels."""
+    objects: Objects
+    """The solids."""
     spacing_mm: float
-
-
-OBJECT_COLUMNS = (
-    "row",
-    "column",
-    "head",
-    "diameter_px",
-    "cnr",
-    "group",
-    "morphology",
-    "distribution",
-)
 
 
 def make_region(background: Background, rng: np.random.Generator) -> Region | None:
     """Make one region of a background; None where there is too little breast in it."""
-    detector = _detector(rng)
+    detector = _draw_detector(rng)
     native = detector.pitch_mm
     grid = native if native >= 0.9 * NORMALISER.spacing_mm else NORMALISER.spacing_mm
     side = round((SIDE + 2 * MARGIN) * grid / native)
-    lines = _piece(background, side, native, rng)
+    lines = _draw_piece(background, side, native, rng)
     if lines is None:
         return None
     factor = float(rng.uniform(0.75, 1.3))
@@ -90,19 +98,16 @@ def make_region(background: Background, rng: np.random.Generator) -> Region | No
     level = background.level * factor
     quanta = float(np.exp(rng.uniform(np.log(1.5e5), np.log(9e5))))
     placed = draw_solids(rng, 0.5 * side * native)
-    patches = [patch_of(one, side, native) for one in placed]
+    patches = [make_patch(placed_solid, side, native) for placed_solid in placed]
     truth = _Truth(side, native, grid)
-    for one, patch in zip(placed, patches, strict=True):
+    for placed_solid, patch in zip(placed, patches, strict=True):
         if patch is None:
             continue
         here = float(lines[patch.middle])
         if here <= 0:
             continue  # beside the breast
-        truth.add(one, patch, detector, compute_noise_sigma(here, level, detector, quanta))
-        rows, columns = patch.attenuation.shape
-        lines[patch.row : patch.row + rows, patch.column : patch.column + columns] += (
-            patch.attenuation
-        )
+        truth.add(placed_solid, patch, detector, compute_noise_sigma(here, level, detector, quanta))
+        lines[patch.window] += patch.attenuation
     signal = expose(lines, level, detector, Exposure(quanta), rng)
     attenuation = np.asarray(
         -np.log(np.maximum(signal.quanta, 1.0) / signal.breast_quanta), np.float32
@@ -114,10 +119,10 @@ def make_region(background: Background, rng: np.random.Generator) -> Region | No
         if rng.random() < 0.15
         else render_region(attenuation, levels, rng)
     )
-    return _finished(bright, lines, truth, grid)
+    return _finish_region(bright, lines, truth, grid)
 
 
-def _detector(rng: np.random.Generator) -> XRayDetector:
+def _draw_detector(rng: np.random.Generator) -> XRayDetector:
     pitch = float(rng.choice((0.05, 0.07, 0.07, 0.07, 0.085, 0.094, 0.1)))
     pitch *= float(np.exp(rng.normal(0, 0.05)))
     scintillator = rng.random() < 0.4
@@ -132,7 +137,7 @@ def _detector(rng: np.random.Generator) -> XRayDetector:
     )
 
 
-def _piece(
+def _draw_piece(
     background: Background, side: int, pitch_mm: float, rng: np.random.Generator
 ) -> Map | None:
     """Return line integrals of a random piece, turned, mirrored and scaled."""
@@ -163,16 +168,16 @@ def _piece(
     return np.asarray(lines, np.float32) if inside.mean() > 0.25 else None
 
 
-def patch_of(one: PlacedSolid, side: int, pitch_mm: float) -> Patch | None:
+def make_patch(placed: PlacedSolid, side: int, pitch_mm: float) -> Patch | None:
     """Return the line integrals of a solid where a region shows it."""
-    centre = PointPx(side / 2 + one.at_mm[0] / pitch_mm, side / 2 + one.at_mm[1] / pitch_mm)
+    centre = PointPx(side / 2 + placed.at_mm[0] / pitch_mm, side / 2 + placed.at_mm[1] / pitch_mm)
     if not (0 < centre.col < side and 0 < centre.row < side):
         return None
-    patch = rasterise_solid(one.solid, centre, one.turn, pitch_mm)
-    return None if patch is None else _cut(patch, side)
+    patch = rasterise_solid(placed.solid, centre, placed.turn, pitch_mm)
+    return None if patch is None else _trim_patch(patch, side)
 
 
-def _cut(patch: Patch, side: int) -> Patch | None:
+def _trim_patch(patch: Patch, side: int) -> Patch | None:
     """Cut off what lies outside the region."""
     rows, columns = patch.attenuation.shape
     top, left = max(-patch.row, 0), max(-patch.column, 0)
@@ -192,9 +197,9 @@ class _Truth:
         self._scale = native_mm / grid_mm
         self._native_mm = native_mm
 
-    def add(self, one: PlacedSolid, patch: Patch, detector: XRayDetector, sigma: float) -> None:
+    def add(self, placed: PlacedSolid, patch: Patch, detector: XRayDetector, sigma: float) -> None:
         """Record a solid, by what is left of its contrast behind the detector's blur."""
-        if one.mark_class is None:
+        if placed.mark_class is None:
             return
         contrast = cv2.GaussianBlur(
             patch.attenuation,
@@ -206,14 +211,13 @@ class _Truth:
         if cnr < SENSED_CNR:
             return
         rows, columns = contrast.shape
-        window = self.labels[patch.row : patch.row + rows, patch.column : patch.column + columns]
-        head = HEADS.index(one.mark_class)
+        head = HEADS.index(placed.mark_class)
         bit = 1 << head if cnr >= SURE_CNR else IGNORED
-        window[contrast >= VISIBLE_SHARE * contrast.max()] |= np.uint8(bit)
+        self.labels[patch.window][contrast >= VISIBLE_SHARE * contrast.max()] |= np.uint8(bit)
         weights = contrast / contrast.sum()
         row = patch.row + float(weights.sum(axis=1) @ (np.arange(rows) + 0.5))
         column = patch.column + float(weights.sum(axis=0) @ (np.arange(columns) + 0.5))
-        diameter = one.solid.size_mm / self._native_mm * self._scale
+        diameter = placed.solid.size_mm / self._native_mm * self._scale
         self.objects.append(
             (
                 row * self._scale - 0.5 - MARGIN,
@@ -221,19 +225,19 @@ class _Truth:
                 head,
                 diameter,
                 cnr,
-                one.group,
-                one.morphology,
-                one.distribution,
+                placed.group,
+                placed.morphology,
+                placed.distribution,
             )
         )
 
 
-def _finished(bright: Map, lines: Map, truth: _Truth, grid_mm: float) -> Region | None:
+def _finish_region(bright: Map, lines: Map, truth: _Truth, grid_mm: float) -> Region | None:
     whole = SIDE + 2 * MARGIN
     labels, tissue = truth.labels, (lines > 0.2).astype(np.uint8)
     if bright.shape[0] != whole:
         bright = np.asarray(cv2.resize(bright, (whole, whole), interpolation=cv2.INTER_AREA))
-        labels = _resized_labels(labels, whole)
+        labels = _resize_labels(labels, whole)
         tissue = np.asarray(cv2.resize(tissue, (whole, whole), interpolation=cv2.INTER_NEAREST))
     # Beside the breast processing shows black.
     bright = np.where(tissue > 0, bright, bright[tissue > 0].min()).astype(np.float32)
@@ -242,8 +246,10 @@ def _finished(bright: Map, lines: Map, truth: _Truth, grid_mm: float) -> Region 
     except PixelError:
         return None
     cut = np.s_[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
-    objects = np.array(truth.objects, np.float32).reshape(-1, len(OBJECT_COLUMNS))
-    inside = ((objects[:, :2] >= 0) & (objects[:, :2] < SIDE)).all(axis=1)
+    objects = np.array(truth.objects, OBJECT)
+    inside = np.logical_and.reduce(
+        [(objects[name] >= 0) & (objects[name] < SIDE) for name in ("row", "column")]
+    )
     return Region(
         image[cut].astype(np.float16),
         np.ascontiguousarray(labels[cut]),
@@ -253,7 +259,7 @@ def _finished(bright: Map, lines: Map, truth: _Truth, grid_mm: float) -> Region 
     )
 
 
-def _resized_labels(labels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+def _resize_labels(labels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     out = np.zeros((side, side), np.uint8)
     for bit in (*(1 << n for n in range(len(HEADS))), IGNORED):
         share = cv2.resize(

@@ -74,16 +74,16 @@ class Round:
 def main() -> None:
     """Run one round."""
     plan = _arguments()
-    tissue = _tissue(plan)
+    tissue = _draw_tissue(plan)
     train = [path for path in tissue if int(path.stem) % _EVERY]
-    held = [path for path in tissue if not int(path.stem) % _EVERY]
-    simulated = _regions(plan, train, plan.seed, plan.shards, "regions")
-    unseen = _regions(plan, held, VALIDATION_SEED, 4, "validation")
-    lived = _real_regions(plan)
-    network = _dense(plan, simulated, lived)
-    report_progress(f"dense: {_told(mining.sensitivity(network, unseen))}")
-    rescore = _patch_networks(plan, network, simulated, lived)
-    _neighbours(plan, network, rescore, simulated)
+    validation_tissue = [path for path in tissue if not int(path.stem) % _EVERY]
+    simulated = _make_regions(plan, train, plan.seed, plan.shards, "regions")
+    unseen = _make_regions(plan, validation_tissue, VALIDATION_SEED, 4, "validation")
+    real_regions = _make_real_regions(plan)
+    network = _train_dense(plan, simulated, real_regions)
+    report_progress(f"dense: {_describe_sensitivity(mining.measure_sensitivity(network, unseen))}")
+    rescore = _train_patch_networks(plan, network, simulated, real_regions)
+    _train_neighbours(plan, network, rescore, simulated)
 
 
 def _arguments() -> Round:
@@ -101,50 +101,50 @@ def _arguments() -> Round:
     return Round(**vars(parser.parse_args()))
 
 
-def _tissue(plan: Round) -> list[Path]:
+def _draw_tissue(plan: Round) -> list[Path]:
     """Draw what is missing of the tissue, several processes side by side."""
     folder = plan.work / "backgrounds"
-    _in_parallel(plan, partial(_draw, folder), plan.backgrounds, "views of tissue")
+    _work_in_parallel(plan, partial(_draw_background, folder), plan.backgrounds, "views of tissue")
     return [folder / f"{number:05d}.npz" for number in range(plan.backgrounds)]
 
 
-def _draw(folder: Path, number: int) -> None:
+def _draw_background(folder: Path, number: int) -> None:
     cv2.setNumThreads(1)
     list(backgrounds.write_backgrounds(folder, iter([number])))
 
 
-def _regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) -> list[Path]:
+def _make_regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) -> list[Path]:
     folder = plan.work / name
     folder.mkdir(parents=True, exist_ok=True)
-    _in_parallel(plan, partial(_make, tissue, folder, seed), count, f"shards of {name}")
+    _work_in_parallel(plan, partial(_make_shard, tissue, folder, seed), count, f"shards of {name}")
     # Those of earlier rounds in the same folder serve again: what is new is added, not swapped.
     return store.list_shards(folder)
 
 
-def _real_regions(plan: Round) -> list[Path]:
+def _make_real_regions(plan: Round) -> list[Path]:
     """Make shards of real tissue with solids in it, those apart that are there already."""
     if plan.real is None:
         return []
     folder = plan.work / "real"
     folder.mkdir(parents=True, exist_ok=True)
-    views = list(real.views(plan.real))
+    views = list(real.read_views(plan.real))
     if not views:
         raise SystemExit(f"{plan.real}: none of {', '.join(real.ALLOWED)} is there")
-    made = [folder / f"{plan.seed:03d}-{number:05d}" for number in range(plan.real_shards)]
-    for number, target in enumerate(made):
+    folders = [folder / f"{plan.seed:03d}-{number:05d}" for number in range(plan.real_shards)]
+    for number, target in enumerate(folders):
         if not target.exists():
             rng = seed_stream(plan.seed, "real", str(number))
-            store.write_shard(target, list(real.regions(views, rng, store.SHARD)))
-    report_progress(f"{len(made)} shards of {len(views)} real views")
+            store.write_shard(target, list(real.make_real_regions(views, rng, store.SHARD)))
+    report_progress(f"{len(folders)} shards of {len(views)} real views")
     return store.list_shards(folder)
 
 
-def _make(tissue: list[Path], folder: Path, seed: int, number: int) -> None:
+def _make_shard(tissue: list[Path], folder: Path, seed: int, number: int) -> None:
     cv2.setNumThreads(1)
-    list(store.generate(tissue, folder, seed, iter([number])))
+    list(store.generate_shards(tissue, folder, seed, iter([number])))
 
 
-def _in_parallel(plan: Round, work: "partial[None]", count: int, what: str) -> None:
+def _work_in_parallel(plan: Round, work: "partial[None]", count: int, what: str) -> None:
     # Spawned, not forked: PyTorch's threads do not survive a fork.
     with get_context("spawn").Pool(plan.processes) as pool:
         started = time.monotonic()
@@ -154,7 +154,7 @@ def _in_parallel(plan: Round, work: "partial[None]", count: int, what: str) -> N
                 report_progress(f"{done}/{count} {what}, {left:.0f} min left")
 
 
-def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
+def _train_dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     done = plan.work / f"dense-{plan.seed:03d}.pt"
     torch.manual_seed(plan.seed)
     network = Dense(len(HEADS))
@@ -162,9 +162,9 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
         network.load_state_dict(torch.load(done, weights_only=True))
         return network.eval()
     if not plan.fresh:
-        load_weights(network, _committed("dense"))
+        load_weights(network, _find_committed("dense"))
     # In real tissue what looks like a mistake may be a calcification that nobody has listed.
-    mistaken = None if plan.fresh else _mined(plan, network, simulated)
+    mistaken = None if plan.fresh else _mine(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
     recipe = dense.DenseRecipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
     tiles = Tiles([*simulated, *lived], mistaken)
@@ -182,37 +182,37 @@ def _dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Module:
     return trained
 
 
-def _mined(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[np.int64]:
-    kept = plan.work / f"mistakes-{plan.seed:03d}.npy"
-    if not kept.exists():
-        found = mining.mistakes(network.eval(), regions)
-        with write_whole(kept, durable=True) as part:
-            np.save(part, found)
-    mistaken: npt.NDArray[np.int64] = np.load(kept)
+def _mine(plan: Round, network: nn.Module, regions: list[Path]) -> npt.NDArray[np.int64]:
+    path = plan.work / f"mistakes-{plan.seed:03d}.npy"
+    if not path.exists():
+        mistakes = mining.find_mistakes(network.eval(), regions)
+        with write_whole(path, durable=True) as part:
+            np.save(part, mistakes)
+    mistaken: npt.NDArray[np.int64] = np.load(path)
     report_progress(f"{len(mistaken)} mistakes of the committed network mined")
     return mistaken
 
 
-def _samples(network: nn.Module, regions: list[Path]) -> patches.Samples:
-    samples = patches.collect(network, regions)
+def _collect_samples(network: nn.Module, regions: list[Path]) -> patches.Samples:
+    samples = patches.collect_samples(network, regions)
     report_progress(f"{len(samples.target)} candidates cut out of {len(regions)} shards")
     return samples
 
 
-def _patch_networks(
+def _train_patch_networks(
     plan: Round, network: nn.Module, regions: list[Path], lived: list[Path]
 ) -> nn.Module:
     """Train both, write their graphs, and return the one that scores again."""
     done = plan.work / f"rescore-{plan.seed:03d}.pt"
-    start = _start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
+    start = _make_start(plan, "rescore", len(HEADS) + 1, patches.RESCORE_PX)
     if done.exists():
         start.load_state_dict(torch.load(done, weights_only=True))
         return start.eval()
     recipe = patches.PatchRecipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
-    samples = simulated = _samples(network, regions)
+    samples = simulated = _collect_samples(network, regions)
     rescore = patches.train_rescore(simulated, start, recipe, report_progress)
     if lived:
-        real_ones = patches.without_doubted(_samples(network, lived), rescore)
+        real_ones = patches.drop_doubtful(_collect_samples(network, lived), rescore)
         samples = patches.join_samples([simulated, real_ones])
         rescore = patches.train_rescore(samples, rescore, recipe, report_progress)
     _export(plan, rescore, f"rescore{EXACT}", patches.RESCORE_PX, left_out=1)
@@ -222,7 +222,7 @@ def _patch_networks(
         patches.draw_rescore_set(simulated, _FOR_RANGES, plan.seed),
     )
     report_progress(f"rescore.onnx written, log odds off by {off[0]:.2f}, other class {off[1]:.3f}")
-    start = _start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
+    start = _make_start(plan, "describe", len(MORPHOLOGIES), patches.DESCRIBE_PX)
     describe = patches.train_describe(samples, start, recipe, report_progress)
     _export(plan, describe, "describe", patches.DESCRIBE_PX, left_out=0)
     with write_whole(done, durable=True) as part:
@@ -230,8 +230,10 @@ def _patch_networks(
     return rescore
 
 
-def _neighbours(plan: Round, network: nn.Module, rescore: nn.Module, simulated: list[Path]) -> None:
-    spots = neighbour_network.collect(network, rescore, simulated, report_progress)
+def _train_neighbours(
+    plan: Round, network: nn.Module, rescore: nn.Module, simulated: list[Path]
+) -> None:
+    spots = neighbour_network.collect_specks(network, rescore, simulated, report_progress)
     torch.manual_seed(plan.seed)
     # Learnt anew in minutes, and leaning to no side, where committed weights lean already.
     start = Neighbours(HEADS)
@@ -247,15 +249,15 @@ def _neighbours(plan: Round, network: nn.Module, rescore: nn.Module, simulated: 
     report_progress(f"neighbours.onnx written, {away:.1g} from PyTorch")
 
 
-def _start(plan: Round, name: str, outputs: int, side: int) -> Patches:
+def _make_start(plan: Round, name: str, outputs: int, side: int) -> Patches:
     torch.manual_seed(plan.seed)
     network = Patches(outputs, side)
     if not plan.fresh:
-        load_weights(network, _committed(name))
+        load_weights(network, _find_committed(name))
     return network
 
 
-def _committed(name: str) -> Path:
+def _find_committed(name: str) -> Path:
     """Return the file of the committed weights as they were trained."""
     exact = COMMITTED / f"{name}{EXACT}.onnx"
     return exact if exact.exists() else COMMITTED / f"{name}.onnx"
@@ -266,7 +268,7 @@ def _export(plan: Round, network: nn.Module, name: str, side: int, left_out: int
     report_progress(f"{name}.onnx written, {away:.1g} from PyTorch")
 
 
-def _told(found: mining.Sensitivity) -> str:
+def _describe_sensitivity(found: mining.Sensitivity) -> str:
     parts = (
         f"{share:.3f} at {rate} false/cm2"
         for share, rate in zip(found.found, found.false_per_cm2, strict=True)

@@ -56,17 +56,17 @@ def scatter_groups(
 ) -> Iterator[ScatteredGroup]:
     """Yield the groups that are found of the lesions of some views."""
     for lesions in views:
-        at, owner = _found(lesions, thinning, rng)
-        if not len(at):
+        places, owner = _thin_lesions(lesions, thinning, rng)
+        if not len(places):
             continue
-        surroundings = Surroundings.from_positions(at)
-        chain = label_chains(at, LINK_MM)
+        surroundings = Surroundings.from_positions(places)
+        chain = label_chains(places, LINK_MM)
         for number in np.unique(chain).tolist():
             inside = chain == number
-            of = find_lesion(owner[inside])
-            if of is not None:
-                features = measure_layout(at[inside], surroundings)
-                yield ScatteredGroup(features, lesions[of].distribution)
+            lesion = find_lesion(owner[inside])
+            if lesion is not None:
+                features = measure_layout(places[inside], surroundings)
+                yield ScatteredGroup(features, lesions[lesion].distribution)
 
 
 def find_lesion(owner: npt.NDArray[np.int64]) -> int | None:
@@ -78,19 +78,19 @@ def find_lesion(owner: npt.NDArray[np.int64]) -> int | None:
     return int(counts.argmax()) if 2 * counts.max() > len(owner) else None
 
 
-def _found(
+def _thin_lesions(
     lesions: Sequence[LesionLayout], thinning: Thinning, rng: np.random.Generator
 ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Return where marks lie, and the index of the lesion that each is on, -1 for none."""
     parts, owners = [np.empty((0, 2))], [np.empty(0, np.int64)]
     for number, lesion in enumerate(lesions):
-        kept = lesion.at_mm[rng.random(len(lesion.at_mm)) < rng.choice(thinning.found)]
-        parts.append(kept)
-        owners.append(np.full(len(kept), number))
-    at = np.concatenate(parts)
-    if not len(at):
-        return at, np.concatenate(owners)
-    low, high = at.min(axis=0) - AROUND_CLUSTER_MM, at.max(axis=0) + AROUND_CLUSTER_MM
+        found = lesion.at_mm[rng.random(len(lesion.at_mm)) < rng.choice(thinning.found)]
+        parts.append(found)
+        owners.append(np.full(len(found), number))
+    places = np.concatenate(parts)
+    if not len(places):
+        return places, np.concatenate(owners)
+    low, high = places.min(axis=0) - AROUND_CLUSTER_MM, places.max(axis=0) + AROUND_CLUSTER_MM
     density = FALSE_SHARE * float(rng.choice(thinning.false_per_cm2))
     false = int(rng.poisson(density * float(np.prod(high - low)) / 100))
     parts.append(rng.uniform(low, high, (false, 2)))

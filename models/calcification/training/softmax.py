@@ -15,7 +15,7 @@ LIMIT = 3.0
 """How many standard deviations a feature counts at most."""
 
 
-def _fitted(
+def _fit_weights(
     values: Values, answers: Answers, counted: Values, start: Values, decay: float
 ) -> tuple[Values, Values]:
     """Return the weights, one row a word, and the constants of the words.
@@ -47,13 +47,13 @@ def _fitted(
         return 0.5 * decay * float((away**2).sum()) - likelihood, slope.ravel()
 
     first = np.column_stack([start, np.zeros(words)]).ravel()
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 2000})
-    table = np.asarray(found.x, np.float64).reshape(words, features + 1)
+    minimum = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 2000})
+    table = np.asarray(minimum.x, np.float64).reshape(words, features + 1)
     return table[:, :-1], table[:, -1]
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class SoftmaxFit:
     """A table's numbers."""
 
     means: Values
@@ -67,7 +67,9 @@ class Fit:
         return np.asarray(softmax(scaled @ self.weights.T + self.constants, axis=1), np.float64)
 
 
-def fit(values: Values, answers: Answers, counted: Values, rule: Values, decay: float) -> Fit:
+def fit_table(
+    values: Values, answers: Answers, counted: Values, rule: Values, decay: float
+) -> SoftmaxFit:
     """Fit a table.
 
     Parameters
@@ -79,11 +81,11 @@ def fit(values: Values, answers: Answers, counted: Values, rule: Values, decay: 
     means = np.average(values, axis=0, weights=counted)
     scales = np.sqrt(np.average((values - means) ** 2, axis=0, weights=counted)) + 1e-6
     scaled = np.clip((values - means) / scales, -LIMIT, LIMIT)
-    weights, constants = _fitted(scaled, answers, counted, rule * scales, decay)
-    return Fit(means, scales, weights, constants)
+    weights, constants = _fit_weights(scaled, answers, counted, rule * scales, decay)
+    return SoftmaxFit(means, scales, weights, constants)
 
 
-def folds(names: Sequence[str], count: int) -> npt.NDArray[np.int64]:
+def assign_folds(names: Sequence[str], count: int) -> npt.NDArray[np.int64]:
     """Return the fold of each example, 0 to `count` - 1: examples of one name share one."""
     place = {name: number % count for number, name in enumerate(sorted(set(names)))}
     return np.array([place[name] for name in names], np.int64)

@@ -58,45 +58,47 @@ def vary_specks(
     numbers, features = [], []
     edges = np.flatnonzero(np.diff(spots.region, prepend=-1, append=-1))
     for first, last in pairwise(edges):
-        at, shares = spots.at_mm[first:last], spots.shares[first:last]
-        asked = _asked(shares, spots.target[first:last])
+        places, shares = spots.at_mm[first:last], spots.shares[first:last]
+        asked = _select_asked(shares, spots.target[first:last])
         if not len(asked):
             continue
-        kept = np.arange(len(at))
+        left = np.arange(len(places))
         if rng is not None:
-            kept = _thinned(len(at), asked, rng)
-            at, shares = _moved(at[kept], rng), _doubted(shares[kept], rng)
-        own = np.searchsorted(kept, asked)
+            left = _thin(len(places), asked, rng)
+            places, shares = _move(places[left], rng), _disturb(shares[left], rng)
+        own = np.searchsorted(left, asked)
         numbers.append(first + asked)
-        features.append(neighbours.compute_features(at, shares, HEADS, own).astype(np.float16))
+        features.append(neighbours.compute_features(places, shares, HEADS, own).astype(np.float16))
     if not numbers:
         raise ValueError("no calcification or vessel of these regions is asked about")
     return np.concatenate(numbers), np.concatenate(features)
 
 
-def _asked(shares: npt.NDArray[np.float32], target: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _select_asked(
+    shares: npt.NDArray[np.float32], target: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
     """Return the indices of the spots that are one or the other: what else there is stays so."""
     asked = neighbours.select_spots(shares, HEADS)
     return np.asarray(asked[np.isin(target[asked], (CALCIFICATION, VESSEL))])
 
 
-def _thinned(
+def _thin(
     count: int, asked: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Return the indices of the spots that are left, those that are asked about among them."""
-    kept = rng.random(count) >= rng.uniform(0, _MOST_LEFT_OUT)
-    kept[asked] = True
-    return np.flatnonzero(kept)
+    is_left = rng.random(count) >= rng.uniform(0, _MOST_LEFT_OUT)
+    is_left[asked] = True
+    return np.flatnonzero(is_left)
 
 
-def _moved(at: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def _move(at: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
     turn = rng.uniform(0, 2 * np.pi)
     cos, sin = np.cos(turn), np.sin(turn)
     matrix = np.array([[cos, -sin], [sin, cos]]) * (1, rng.choice((-1, 1)))
     return np.asarray(at @ matrix.T * np.exp(rng.normal(0, _STRETCHED)))
 
 
-def _doubted(shares: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _disturb(shares: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Return shares as another network might have given them."""
     nothing = np.clip(1 - shares.sum(axis=1, keepdims=True), 1e-3, 1)
     logits = np.log(np.maximum(np.concatenate([nothing, shares], axis=1), 1e-3))
@@ -107,7 +109,7 @@ def _doubted(shares: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.N
 
 def weigh_draws(spots: Specks) -> npt.NDArray[np.float64]:
     """Return how often each spot is drawn: many of one nature in one region less often each."""
-    asked = _asked(spots.shares, spots.target)
+    asked = _select_asked(spots.shares, spots.target)
     pairs = np.stack([spots.region[asked], spots.target[asked]], axis=1)
     _, inverse, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
     weights = np.zeros(len(spots.region))

@@ -1,8 +1,7 @@
-"""Batches of tiles from the shards: near objects, near what was mistaken, and anywhere.
+"""Batches of tiles from the shards: near objects, near former mistakes, and anywhere.
 
-Objects are drawn kind by kind. Drawn one by one, the kinds that come in dozens (vessel walls,
-coarse calcifications) would be most of what the network sees, and it would call by their names
-whatever resembles them.
+Objects are drawn kind by kind. Drawn one by one, kinds that come in dozens (vessel walls, coarse
+calcifications) would dominate, and the network would take everything similar for them.
 """
 
 from collections.abc import Sequence
@@ -43,14 +42,14 @@ class Tiles:
     folders
         Shards.
     mistaken
-        Where a former network saw what is not there: rows of shard, region, row, column.
+        False candidates of a former network: rows of shard, region, row, column.
     """
 
     def __init__(
         self, folders: Sequence[Path], mistaken: npt.NDArray[np.int64] | None = None
     ) -> None:
         self._shards: list[Shard] = [read_shard(folder) for folder in folders]
-        self._kinds, self._shares = _by_kind(self._shards)
+        self._kinds, self._shares = _group_by_kind(self._shards)
         self._mistaken = mistaken if mistaken is not None and len(mistaken) else None
 
     def batch(self, rng: np.random.Generator, count: int) -> TileBatch:
@@ -62,42 +61,47 @@ class Tiles:
             cut = np.s_[region, row : row + TILE, column : column + TILE]
             turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
             strength = np.float32(np.exp(rng.normal(0.0, 0.12)))
-            images[number, 0] = _turned(shard.images[cut], turns, mirrored)
+            images[number, 0] = _turn(shard.images[cut], turns, mirrored)
             images[number, 0] *= strength
-            labels[number] = _turned(shard.labels[cut], turns, mirrored)
+            labels[number] = _turn(shard.labels[cut], turns, mirrored)
         return TileBatch(images, labels)
 
     def _place(self, rng: np.random.Generator) -> tuple[Shard, int, int, int]:
         share = rng.random()
         if share < 0.25 and self._mistaken is not None:
             number, region, row, column = self._mistaken[int(rng.integers(len(self._mistaken)))]
-            return self._shards[number], int(region), *_around(rng, float(row), float(column))
+            return self._shards[number], int(region), *_draw_around(rng, float(row), float(column))
         if share < 0.75 and self._kinds:
             kind = self._kinds[int(rng.choice(len(self._kinds), p=self._shares))]
             number, row_of = kind[int(rng.integers(len(kind)))]
-            one = self._shards[number].objects[row_of]
-            return self._shards[number], int(one[0]), *_around(rng, float(one[1]), float(one[2]))
+            chosen = self._shards[number].objects[row_of]
+            return (
+                self._shards[number],
+                int(chosen["region"]),
+                *_draw_around(rng, float(chosen["row"]), float(chosen["column"])),
+            )
         shard = self._shards[int(rng.integers(len(self._shards)))]
         region = int(rng.integers(len(shard.images)))
         row, column = (int(v) for v in rng.integers(0, SIDE - TILE + 1, 2))
         return shard, region, row, column
 
 
-def _by_kind(
+def _group_by_kind(
     shards: Sequence[Shard],
 ) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.float64]]:
     """Return, for each kind of object that occurs, (shard, row of its objects), and its share."""
-    found: dict[int, list[tuple[int, int]]] = {}
+    places: dict[int, list[tuple[int, int]]] = {}
     for number, shard in enumerate(shards):
-        for row, one in enumerate(shard.objects):
-            if one[5] >= SURE_CNR:
-                found.setdefault(kind_of(int(one[3]), int(one[7])), []).append((number, row))
-    kinds = sorted(found)
+        objects = shard.objects
+        for row in np.flatnonzero(objects["cnr"] >= SURE_CNR).tolist():
+            kind = find_kind(int(objects["head"][row]), int(objects["morphology"][row]))
+            places.setdefault(kind, []).append((number, row))
+    kinds = sorted(places)
     shares = np.array([SHARES[kind] for kind in kinds])
-    return [np.array(found[kind]) for kind in kinds], shares / max(shares.sum(), 1e-9)
+    return [np.array(places[kind]) for kind in kinds], shares / max(shares.sum(), 1e-9)
 
 
-def kind_of(head: int, morphology: int) -> int:
+def find_kind(head: int, morphology: int) -> int:
     """Return the kind of an object, an index of `SHARES`: its head, or its type where it has one.
 
     Parameters
@@ -121,13 +125,13 @@ SHARES = np.array(
 """How often an object of each kind is drawn: first the heads, then the types of calcification."""
 
 
-def _around(rng: np.random.Generator, row: float, column: float) -> tuple[int, int]:
+def _draw_around(rng: np.random.Generator, row: float, column: float) -> tuple[int, int]:
     """Return a tile's first row and column, such that it holds a place away from its border."""
     row, column = (v - rng.uniform(0.1, 0.9) * TILE for v in (row, column))
     limit = SIDE - TILE
     return int(np.clip(row, 0, limit)), int(np.clip(column, 0, limit))
 
 
-def _turned(tile: npt.NDArray[_T], turns: int, mirrored: bool) -> npt.NDArray[_T]:
+def _turn(tile: npt.NDArray[_T], turns: int, mirrored: bool) -> npt.NDArray[_T]:
     tile = np.rot90(tile, turns)
     return tile[:, ::-1] if mirrored else tile

@@ -21,20 +21,20 @@ def load_weights(network: nn.Module, path: Path) -> None:
         The graph is not of this network: a weight is missing or has another shape.
     """
     graph = onnx.load(path).graph
-    found = {
+    tensors = {
         tensor.name.removeprefix(_PREFIX): numpy_helper.to_array(tensor)
         for tensor in graph.initializer
     }
     state: dict[str, torch.Tensor] = {}
     for name, own in network.state_dict().items():
-        if name not in found:
+        if name not in tensors:
             raise ValueError(f"{path.name} has no weight {name}")
         if not isinstance(own, nn.parameter.UninitializedParameter):
-            _same_shape(path, name, tuple(own.shape), found[name].shape)
-        state[name] = torch.from_numpy(np.array(found[name]))
+            _check_shape(path, name, tuple(own.shape), tensors[name].shape)
+        state[name] = torch.from_numpy(np.array(tensors[name]))
     network.load_state_dict(state)
 
 
-def _same_shape(path: Path, name: str, own: tuple[int, ...], found: tuple[int, ...]) -> None:
+def _check_shape(path: Path, name: str, own: tuple[int, ...], found: tuple[int, ...]) -> None:
     if own != found:
         raise ValueError(f"{path.name}: weight {name} is {found}, the network wants {own}")

@@ -9,8 +9,9 @@ import pytest
 from models.calcification.training.annotated_regions import AnnotatedRegion
 from models.calcification.training.group_tables import AT_MOST, Examples
 from models.calcification.training.layouts import lay_out_exams
+from models.calcification.training.regions import OBJECT
 from models.calcification.training.scattered import Thinning, find_lesion, scatter_groups
-from models.calcification.training.softmax import fit, folds
+from models.calcification.training.softmax import assign_folds, fit_table
 from secondread.codes import Distribution
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import positions_mm
@@ -25,7 +26,7 @@ def region(marks: Sequence[Mark], objects: Sequence[tuple[float, ...]]) -> Annot
         "001-00000",
         tuple(marks),
         positions_mm(marks, SPACING),
-        np.array(objects, np.float32),
+        np.array(objects, OBJECT),
         SPACING,
         tissue_cm2=2.0,
     )
@@ -37,7 +38,7 @@ def test_a_fit_finds_what_tells_words_apart_and_how_surely() -> None:
     chance = 1 / (1 + np.exp(-1.5 * (values[:, 0] - 5.0)))
     answers = (rng.random(4000) < chance).astype(np.int64)
 
-    found = fit(values, answers, np.ones(4000), np.zeros((2, 2)), decay=1.0)
+    found = fit_table(values, answers, np.ones(4000), np.zeros((2, 2)), decay=1.0)
     steep = (found.weights[1] - found.weights[0]) / found.scales
 
     assert steep == pytest.approx([1.5, 0.0], abs=0.15)
@@ -50,13 +51,13 @@ def test_a_fit_of_few_examples_stays_with_the_rule() -> None:
     rule = np.eye(2)
     values = np.array([[0.0, 1.0], [1.0, 0.0]])
 
-    found = fit(values, np.array([0, 1]), np.ones(2), rule, decay=1e6)
+    found = fit_table(values, np.array([0, 1]), np.ones(2), rule, decay=1e6)
 
     assert found.weights / found.scales == pytest.approx(rule, abs=1e-3)
 
 
 def test_examples_of_one_shard_are_left_out_together() -> None:
-    assert folds(["b", "a", "b", "c"], 2).tolist() == [1, 0, 1, 0]
+    assert assign_folds(["b", "a", "b", "c"], 2).tolist() == [1, 0, 1, 0]
 
 
 def test_a_group_is_of_the_lesion_that_most_members_lie_on() -> None:
