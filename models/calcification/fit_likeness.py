@@ -1,9 +1,8 @@
 """Fit the reference of the out-of-distribution check, and write it into a manifest.
 
-    PYTHONPATH=service python models/calcification/fit_likeness.py [--views 72]
-        [--real FOLDER] [--manifest FILE]
+    python -m models.calcification.training likeness [--views 72] [--real FOLDER] [--manifest FILE]
 
-Simulates one view after another, thrown away after measuring: every family of units that is not
+Simulates one view after another and deletes it after measuring: every family of units that is not
 held out for judging, all four compositions, both views, treated and untreated, each as For
 Presentation and as For Processing. For two of three views the family's processing and dose are
 drawn anew around its own (gains of the octaves, range, grey scale, bits), because a reference of
@@ -210,18 +209,18 @@ def replace_table(text: str, table: str) -> str:
     return f"{without}\n\n{table}"
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure, fit, and write the table into the manifest."""
-    parser = argparse.ArgumentParser(description="Fit the reference of the likeness gate.")
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training likeness")
     parser.add_argument("--views", type=int, default=72)
     parser.add_argument("--real", type=Path)
     parser.add_argument("--manifest", type=Path, default=Path(__file__).with_name("manifest.toml"))
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
-    spacing = load_manifest(given.manifest).input.spacing_mm
+    spacing = load_manifest(options.manifest).input.spacing_mm
     measured: list[LikenessFeatures] = []
     counts = []
-    for images in (simulate_images(given.views), read_images(given.real)):
+    for images in (simulate_images(options.views), read_images(options.real)):
         before = len(measured)
         for ds in images:
             features = measure_likeness(ds, spacing)
@@ -229,12 +228,8 @@ def main(arguments: list[str]) -> None:
                 measured.append(features)
             print(f"{len(measured)} images", end="\r", file=sys.stderr)
         counts.append(len(measured) - before)
-    words = f"{counts[0]} simulated images of {given.views} views, {counts[1]} real mammograms"
+    words = f"{counts[0]} simulated images of {options.views} views, {counts[1]} real mammograms"
     likeness = fit_reference(measured, words)
-    text = given.manifest.read_text(encoding="utf-8")
-    given.manifest.write_text(replace_table(text, encode_toml(likeness)), encoding="utf-8")
+    text = options.manifest.read_text(encoding="utf-8")
+    options.manifest.write_text(replace_table(text, encode_toml(likeness)), encoding="utf-8")
     print(f"{words}: flag beyond {likeness.flag_beyond}, refuse beyond {likeness.refuse_beyond}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,10 +1,32 @@
-"""``python -m models.calcification.training``: one round of training, see `round`.
+"""``python -m models.calcification.training COMMAND``: the one way in to training.
 
-The work is in a module of its own, because what processes that are spawned shall run cannot be
-found in the ``__main__`` of a package.
+Each command is a module, which is imported when it is called: some need no PyTorch. What spawned
+processes run must be in such a module, too, since they cannot import from the ``__main__`` of a
+package.
 """
 
-from models.calcification.training.round import main
+import argparse
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "round": "models.calcification.training.round",
+    "fit": "models.calcification.training.fitting",
+    "groups": "models.calcification.training.group_tables",
+    "benchmark": "models.calcification.training.benchmark",
+    "likeness": "models.calcification.fit_likeness",
+}
+"""The modules of the commands: one round of training; calibration and operating points; tables of
+groups; a plain network to compare with; the reference of the likeness gate."""
+
+
+def main() -> None:
+    """Run the command that is named first, with all arguments after it."""
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training")
+    parser.add_argument("command", choices=COMMANDS)
+    name = parser.parse_args(sys.argv[1:2]).command
+    import_module(COMMANDS[name]).main(sys.argv[2:])
+
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
 """Tissue without any solid, as line integrals: drawn once, imaged many times.
 
-The tissue of a view costs a second or two to draw and a few milliseconds to expose; so views are
-drawn once and kept, and each training region exposes a piece of one anew, as another unit would.
+The tissue of a view takes a second or two to draw and a few milliseconds to expose. So views are
+drawn once and stored, and each training region exposes a piece of one anew, as another unit would.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from secondread_lab.simulate.treated_breast import TreatmentSpec, draw_aftermath
 from secondread_lab.simulate.vendors import VENDORS
 
 FIRST_SEED = 5_000_000
-"""Anatomy seeds from here on are for training; those of test exams lie below."""
+"""First anatomy seed for training; test exams have `population.RESERVED_SEEDS`."""
 
 _UNIT = 8192
 """Steps per unit of the line integral in the files: a hundredth of the noise."""
@@ -41,14 +41,14 @@ class Background:
     """Line integral of the attenuation; 0 outside the breast."""
     pitch_mm: float
     level: float
-    """What the automatic exposure control looks at."""
+    """The line integral at which the automatic exposure control aims."""
     fat: float
     dense: float
     """The line integrals of fat and of the densest tissue, as processing finds them."""
 
 
 def write_backgrounds(folder: Path, numbers: Iterator[int]) -> Iterator[Path]:
-    """Draw the backgrounds of these numbers, those apart that are there already."""
+    """Draw the backgrounds of these numbers that do not exist yet, and yield the files of all."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         path = folder / f"{number:05d}.npz"
@@ -93,7 +93,7 @@ def _draw_view(number: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.floa
     )
     lie = draw_positioning(breast, view, frame, seed)
     lines = tissue.compute_attenuation(lie.thickness_mm, after)
-    # Behind the chest wall nothing is imaged.
+    # Behind the chest wall there is no image.
     columns = round((lie.wall_mm - tissue.canvas.front_mm) / tissue.canvas.pitch_mm)
     lines = lines[:, : max(columns, 1)]
     rows = np.flatnonzero(lines.any(axis=1))

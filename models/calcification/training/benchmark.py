@@ -1,13 +1,15 @@
-"""The judge's yardstick: ``python -m models.calcification.training.benchmark --work DIR``.
+"""A plain network to compare with: ``... calcification.training benchmark --work DIR``.
 
-A small plain U-Net, trained on the regions that rounds have left in DIR, drawn by the same loader
-with the same loss: what anyone would try first. The judge has to tell it from the detector that
-ships, or it tells nothing. Its graph goes into ``DIR/yardstick``, with the head for calcifications
-alone: without a second look nothing settles between heads, and after an hour the one for vessels
-answers everywhere. `fitting` makes it a model that ``secondread evaluate`` reads.
+A small plain U-Net, trained on the regions that rounds have left in DIR, with the same loader and
+the same loss: the obvious first attempt. The judge must separate it from the shipped detector, or
+its figures mean nothing. The graph is written into ``DIR/benchmark``, with the head for
+calcifications alone: nothing decides between heads without the rescoring network, and after an hour
+of training the one for vessels answers everywhere. `fitting` makes it a model for ``secondread
+evaluate``.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -32,28 +34,24 @@ class _CalcificationHead(nn.Module):
         return logits[:, :1]
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Train, and write the graph."""
-    parser = argparse.ArgumentParser(prog="python -m models.calcification.training.benchmark")
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training benchmark")
     parser.add_argument("--work", type=Path, required=True, help="folder that rounds worked in")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=2500, help="an hour of one core")
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    regions = store.list_shards(given.work / "regions")
+    options = parser.parse_args(arguments)
+    regions = store.list_shards(options.work / "regions")
     if not regions:
-        raise SystemExit(f"{given.work}: no round has made regions there")
-    torch.manual_seed(given.seed)
-    recipe = dense.DenseRecipe(steps=given.steps, seed=given.seed, threads=given.threads)
-    checkpoint = given.work / "yardstick.checkpoint"
+        raise SystemExit(f"{options.work}: no round has made regions there")
+    torch.manual_seed(options.seed)
+    recipe = dense.DenseRecipe(steps=options.steps, seed=options.seed, threads=options.threads)
+    checkpoint = options.work / "benchmark.checkpoint"
     trained = dense.train(
         PlainUNet(len(HEADS)), Tiles(regions), recipe, checkpoint, report_progress
     )
-    folder = given.work / "yardstick"
+    folder = options.work / "benchmark"
     folder.mkdir(exist_ok=True)
     away = export.export_dense(_CalcificationHead(trained), folder / "dense.onnx")
     report_progress(f"{folder / 'dense.onnx'} written, {away:.1g} from PyTorch")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What a long step says while it works."""
+"""Progress of long steps on the console."""
 
 import sys
 import time

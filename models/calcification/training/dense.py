@@ -1,4 +1,4 @@
-"""Training of the dense network (and of the judge's plain U-Net, by the same recipe)."""
+"""Training of the dense network, and of the plain U-Net of `benchmark` by the same recipe."""
 
 import time
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from secondread.files import write_whole
 Progress = Callable[[str], None]
 
 FOCUS = 1.5
-"""Exponent of the focal loss (Lin et al. 2017): what is known already teaches little."""
+"""Exponent of the focal loss (Lin et al. 2017), which gives easy pixels little weight."""
 POSITIVE_WEIGHT = 4.0
 DICE_WEIGHT = 0.3
 MEAN_DECAY = 0.998
-"""Of the running mean of the weights, which is what is kept."""
+"""Of the running mean of the weights, which is the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenseRecipe:
-    """How long and how fast."""
+    """Length and speed of a training."""
 
     steps: int
     tiles: int = 8
@@ -43,15 +43,15 @@ class DenseRecipe:
 def train(
     network: nn.Module, tiles: Tiles, recipe: DenseRecipe, checkpoint: Path, progress: Progress
 ) -> nn.Module:
-    """Train to the end, going on from the checkpoint if there is one; return the mean network.
+    """Train to the end, continuing from a checkpoint if there is one; return the mean network.
 
     Parameters
     ----------
     network
-        Starts from its present weights.
+        Its weights are the start.
     checkpoint
-        Written every so many steps, and read when training begins; a run that was cut off loses
-        no more than those.
+        Written at intervals, and read when training begins; a run that was cut off loses no more
+        than one interval.
     """
     torch.set_num_threads(recipe.threads)
     network = network.to(_choose_device(), memory_format=torch.channels_last)
@@ -82,7 +82,7 @@ def train(
 
 
 def compute_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the focal and the Dice loss over breast, less what is ignored.
+    """Return the focal and the Dice loss over the breast, without ignored pixels.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def compute_loss(logits: Tensor, labels: Tensor) -> Tensor:
     plain = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     missed = 1.0 - torch.exp(-plain)
     focal = missed**FOCUS * plain * (1.0 + (POSITIVE_WEIGHT - 1.0) * target)
-    # Per labelled pixel, not per pixel: almost all are background and known.
+    # Per labelled pixel, not per pixel, since almost all are easy background.
     focal_mean = (focal * weight).sum() / ((target * weight).sum() + 1000.0)
     chance = torch.sigmoid(logits) * weight
     overlap = (chance * target).sum(dim=(0, 2, 3))

@@ -84,7 +84,7 @@ def export_patches(network: nn.Module, side: int, path: Path, left_out: int = 0)
 
 
 class _Batches(CalibrationDataReader):
-    """Images in batches, as the quantisation asks for them."""
+    """Images in batches, for the quantisation."""
 
     def __init__(self, images: npt.NDArray[np.floating], size: int) -> None:
         self._left = iter(np.array_split(images, max(len(images) // size, 1)))
@@ -97,9 +97,9 @@ class _Batches(CalibrationDataReader):
 def quantise_dense(exact: Path, target: Path, images: npt.NDArray[np.floating]) -> float:
     """Write a dense graph whose coarsest level is in 8-bit arithmetic: a tenth less time a view.
 
-    That level holds two thirds of the weights and says what kind of place this is. The finer ones
-    say where a maximum is and stay exact: with the next one in 8 bits too one maximum in
-    twenty is lost, and a cluster or two of fifty.
+    That level has two thirds of the weights and classifies the surroundings. The finer ones locate
+    maxima and stay exact: with the next one in 8 bits too, one maximum in twenty is lost, and a
+    cluster or two of fifty.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def quantise_dense(exact: Path, target: Path, images: npt.NDArray[np.floating]) 
         File to write.
     images
         Regions, (n, 1, rows, columns), both multiples of `MULTIPLE_OF`. On half of them the
-        ranges of the layers are measured, on the others what the graphs say is compared.
+        ranges of the layers are measured, on the others the graphs are compared.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def quantise_dense(exact: Path, target: Path, images: npt.NDArray[np.floating]) 
 
 
 _COARSEST = "/coarse/"
-"""Is in the name of every node of `networks.Dense.coarse`."""
+"""Part of the name of every node of `networks.Dense.coarse`."""
 
 
 def quantise_patches(
@@ -172,7 +172,7 @@ def _quantise(exact: Path, target: Path, images: _Batches, left_exact: list[str]
         op_types_to_quantize=["Conv", "Relu", "MaxPool"],
         nodes_to_exclude=left_exact,
         per_channel=True,
-        # Weights of 7 bits: processors without VNNI would saturate with 8, and say something else.
+        # Weights of 7 bits: with 8, processors without VNNI would saturate and give other results.
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
@@ -193,7 +193,7 @@ def _run_graph(
 def _measure_deviation(
     scores: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Return how far other scores are off in log odds, where the scores are open."""
+    """Return the deviations of other scores in log odds, where the scores are undecided."""
     is_open = (scores > 1 - _OPEN) & (scores < _OPEN)
     return _compute_log_odds(other[is_open]) - _compute_log_odds(scores[is_open])
 
@@ -209,7 +209,7 @@ def _draw_noise(*shape: int) -> npt.NDArray[np.float32]:
 
 
 def export_neighbours(network: Neighbours, path: Path) -> float:
-    """Write the graph that looks at a spot's neighbours; return its difference from PyTorch."""
+    """Write the graph of a speck's neighbours; return its largest difference from PyTorch."""
     axes = {"features": {0: "spots"}, "scores": {0: "spots"}}
     rng = np.random.default_rng(1)
     sums = np.log1p(rng.exponential(2, (7, count_features(len(HEADS)) - len(HEADS) - 1)))

@@ -1,11 +1,11 @@
-"""Calibration and operating points, from exams for validation that no training and no test has.
+"""Calibration and operating points, from validation exams that neither training nor tests use.
 
-    python -m models.calcification.training.fitting --model FOLDER --work DIR [--processes 2]
+    python -m models.calcification.training fit --model FOLDER --work DIR [--processes 2]
 
-FOLDER holds the graphs that a round wrote. They are run over simulated validation exams (made
-once and kept in DIR), with scores for certainties; what the judge says of each mark then gives
-the table of certainty (isotonic regression), and the marks on views without a cluster give the
-operating points. FOLDER gets the manifest.
+FOLDER holds the graphs of a round. They read simulated validation exams (made once and stored in
+DIR), with scores as certainties. The judge's outcome of each mark then gives the table of certainty
+(isotonic regression), and the marks on views without a cluster give the operating points. The
+manifest is written into FOLDER.
 """
 
 import argparse
@@ -58,7 +58,7 @@ class JudgedMarks:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What the validation exams say of a model."""
+    """Results of a model on the validation exams."""
 
     singles: JudgedMarks
     clusters: JudgedMarks
@@ -69,9 +69,9 @@ class Validation:
     views: int
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Fit, and write the manifest."""
-    parser = argparse.ArgumentParser(prog="python -m models.calcification.training.fitting")
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training fit")
     parser.add_argument("--model", type=Path, required=True, help="folder of the graphs")
     parser.add_argument("--work", type=Path, required=True, help="folder of validation exams")
     parser.add_argument("--exams", type=int, default=2 * BLOCK, help="numbers to draw exams from")
@@ -81,20 +81,20 @@ def main() -> None:
     parser.add_argument("--minimum-score", type=float, default=0.5, help="lowest that is a mark")
     parser.add_argument("--minimum-seen", type=float, default=0.2, help="of the dense graph alone")
     parser.add_argument("--processes", type=int, default=2)
-    given = parser.parse_args()
-    graphs = given.model / "manifest.toml"
-    stated = (given.name, given.version, given.commit)
-    limits = (given.minimum_seen, given.minimum_score)
-    write = partial(_format_manifest, given.model, stated, limits)
+    options = parser.parse_args(arguments)
+    graphs = options.model / "manifest.toml"
+    stated = (options.name, options.version, options.commit)
+    limits = (options.minimum_seen, options.minimum_score)
+    write = partial(_format_manifest, options.model, stated, limits)
     graphs.write_text(write(None), "utf-8")
-    exams = list(_make_exams(given.work, given.exams))
-    found = _validate(graphs, exams, given.work, given.processes)
+    exams = list(_make_exams(options.work, options.exams))
+    found = _validate(graphs, exams, options.work, options.processes)
     graphs.write_text(write(found), "utf-8")
     print(graphs.read_text("utf-8"))
 
 
 def _make_exams(folder: Path, count: int) -> Iterator[Path]:
-    """Make the validation exams of the families that are not held out, or find them."""
+    """Yield the folders of validation exams of families that are not held out, making new ones."""
     for number in range(count):
         exam = plan_exam(VALIDATION_SEED + number // BLOCK, number % BLOCK)
         if VENDORS[exam.spec.vendor].held_out:
@@ -107,7 +107,7 @@ def _make_exams(folder: Path, count: int) -> Iterator[Path]:
                 (_, ds), *_ = view.instances
                 ds.save_as(target / f"{view.identity.label}.dcm", enforce_file_format=True)
                 uid = str(ds.SOPInstanceUID)
-                # A view that holds nothing counts as well: most do, and false marks lie there too.
+                # An empty view counts as well: most are empty, and have false marks too.
                 own = [row for row in view.rows if row.sop_instance_uid == uid]
                 rows += own or [TruthRow(uid, NOTHING, vendor_family=exam.spec.vendor)]
             write_truth(target / "truth.csv", rows)
@@ -154,18 +154,18 @@ def _judge_clusters(part: ScoredSet) -> JudgedMarks:
 def fit_certainties(marks: JudgedMarks, knots: int = 14) -> list[list[float]]:
     """Return (score, certainty) pairs: isotonic regression, smoothed to a few knots.
 
-    Knots are spaced by log odds, for networks crowd what they are sure of near 1. Two marks of
-    half a weight, a right one above all and a wrong one below all, fix the ends.
+    Knots are spaced by log odds, since scores crowd near 1. Two marks of half a weight, a right one
+    above all others and a wrong one below, fix the ends.
     """
     order = np.argsort(marks.score, kind="stable")
     odds = _compute_log_odds(marks.score[order])
     right = np.concatenate([[0.0], marks.right[order].astype(np.float64), [1.0]])
     fitted = np.asarray(isotonic_regression(right, weights=_make_weights(len(right))).x)
     knot_odds = np.linspace(odds[0], odds[-1], knots)
-    # The mean around each knot: steps of an isotonic fit lie where the sample happens to.
+    # The mean around each knot, since the steps of an isotonic fit depend on the sample.
     around = knot_odds[:, None] + np.linspace(-0.5, 0.5, 21) * (knot_odds[1] - knot_odds[0])
     level = np.interp(around, np.concatenate([[-_FAR], odds, [_FAR]]), fitted).mean(axis=1)
-    # Never level: two scores that differ stay apart, so that an operating point can tell them.
+    # Strictly rising, so that an operating point can separate any two scores.
     rising = np.maximum.accumulate(level) + 0.001 * np.arange(len(level))
     pairs = [
         (float(x), 100 * float(y)) for x, y in zip(_compute_score(knot_odds), rising, strict=True)
@@ -194,7 +194,7 @@ def _make_weights(count: int) -> Values:
 
 
 def find_threshold(false: Values, views: int, rate: float) -> float:
-    """Return the lowest score that no more than so many false clusters a view exceed."""
+    """Return the lowest score that gives no more false clusters a view than a rate."""
     allowed = int(rate * views)
     ordered = np.sort(false)[::-1]
     return float(ordered[allowed]) + 1e-3 if allowed < len(ordered) else 0.0
@@ -258,13 +258,13 @@ def _format_graphs(folder: Path) -> Iterator[str]:
 
 
 def _count_channels(path: Path) -> int:
-    """Return how many score maps a dense graph gives: the yardstick's has one."""
+    """Return the number of score maps of a dense graph: that of `benchmark` has one."""
     (scores,) = onnx.load(path).graph.output
     return int(scores.type.tensor_type.shape.dim[1].dim_value)
 
 
 def _format_judgement(validation: Validation | None) -> Iterator[str]:
-    """Yield calibration and operating points; placeholders while nothing is fitted yet."""
+    """Yield calibration and operating points, or placeholders before the fit."""
     if validation is None:
         yield from ("", "[calibration]", "calibrated = false", 'on = "nothing yet"')
         yield "points = [[0.0, 0.0], [1.0, 100.0]]"
@@ -301,7 +301,3 @@ def _format_point(
         yield "default = true"
     yield f"minimum_certainty = {{ {inside} }}"
     yield from (f"false_marks_per_image = {rate}", f'stated_on = "{stated_on}"')
-
-
-if __name__ == "__main__":
-    main()

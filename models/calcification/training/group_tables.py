@@ -1,16 +1,15 @@
 """Tables of groups: what a manifest's `[groups]` holds.
 
-    python -m models.calcification.training.group_tables --model DIR --work DIR --shards DIR
+    python -m models.calcification.training groups --model DIR --work DIR --shards DIR
         --out groups.toml [--only "004-*"] [--regions 1536] [--validation VIEWS.JSONL]
 
-Fits the type of a group from its members, and how it is distributed. For types the detector's own
-marks in training regions are grouped and compared with what was put there; best in regions that
-no graph was trained on, for a graph is surer of what it knows. Each type counts as often as it is
-drawn for exams; groups of validation exams can join them. For distributions regions are too
-small: lesions of whole exams are laid out without pixels (`layouts`), and thinned and strewn with
-false marks as the detector does it in regions. Marks are kept in the work folder by shard and
-model, so that a run goes on where it was cut off. Append the file that is written to the model's
-manifest.
+Fits the type and the distribution of a group to its members. For types the detector's own marks in
+training regions are grouped and compared with the solids there, preferably in regions that no graph
+was trained on, since a graph is surer of those. Each type counts as often as it is drawn for exams;
+groups of validation exams can be added. For distributions regions are too small: lesions of whole
+exams are laid out without pixels (`layouts`), thinned, and mixed with false marks as the detector
+does it in regions. Marks are stored in the work folder by shard and model, so that a run continues
+where it was cut off. Append the written file to the model's manifest.
 """
 
 import argparse
@@ -46,22 +45,22 @@ TYPE_FEATURES = (
     *(f"{measure}_{kind.name.lower()}" for measure in SHARES for kind in MORPHOLOGIES),
     *MEMBER_FEATURES,
 )
-"""What types are told by. Not by how members lie: regions cut that."""
+"""Features of types. The layout of members is not among them, since regions cut it."""
 DISTRIBUTION_FEATURES = (*LAYOUT_FEATURES, *WIDE_FEATURES)
 TYPE_DECAY = 10.0
 """The best of 3, 10 and 30 by the likelihood of regions that were left out."""
 DISTRIBUTION_DECAY = 3.0
 VALIDATION_COUNTS = 2.0
-"""How often a group of a validation exam counts: it is what regions only resemble."""
+"""Weight of a group of a validation exam, which regions only resemble."""
 AT_MOST = 5.0
-"""An example counts no more than this, however few there are of its type."""
+"""Greatest weight of an example, however few there are of its type."""
 _FOLDS = 5
 _LAYOUT_SEED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Groups with their right words."""
+    """Groups with their right labels."""
 
     features: list[Mapping[str, float]]
     answers: list[int]
@@ -69,10 +68,10 @@ class Examples:
     counted: list[float]
     """How often each counts."""
     of: list[str]
-    """Where each comes from: what has one name is left out together."""
+    """Source of each; examples of one source are left out together."""
 
     @classmethod
-    def none(cls) -> Self:
+    def empty(cls) -> Self:
         """Return no examples."""
         return cls([], [], [], [])
 
@@ -84,7 +83,7 @@ class Examples:
         self.of.append(of)
 
     def counted_as(self, shares: Values) -> Self:
-        """Return the same, each word's examples together counting as its share, 1 on average."""
+        """Return the examples with weights that give each label its share, 1 on average."""
         counts = np.bincount(self.answers, minlength=len(shares))
         present = counts > 0
         each = len(self.answers) * shares / max(float(shares[present].sum()), 1e-9)
@@ -93,7 +92,7 @@ class Examples:
 
 
 def _measure_shares(laid: Iterable[Sequence[LesionLayout]]) -> Values:
-    """Return how often each type is drawn for exams; regions hold other shares of types."""
+    """Return the shares of types in exams, which differ from those in regions."""
     words = [kind.name.lower() for kind in MORPHOLOGIES]
     counts = np.zeros(len(words))
     for lesion in (lesion for lesions in laid for lesion in lesions):
@@ -102,26 +101,26 @@ def _measure_shares(laid: Iterable[Sequence[LesionLayout]]) -> Values:
     return np.asarray(counts / counts.sum(), np.float64)
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Fit both tables, and write them."""
-    given = _arguments()
-    detector = Detector(load_manifest(given.model / "manifest.toml"))
+    options = _parse_arguments(arguments)
+    detector = Detector(load_manifest(options.model / "manifest.toml"))
     folders = _choose_shards(
-        [p for p in list_shards(given.shards) if p.match(given.only)], given.regions
+        [p for p in list_shards(options.shards) if p.match(options.only)], options.regions
     )
     if not folders:
-        raise SystemExit(f"{given.shards}: no shard is named {given.only}")
-    regions = list(_annotate_shards(folders, detector, given.work))
-    types = Examples.none()
+        raise SystemExit(f"{options.shards}: no shard is named {options.only}")
+    regions = list(_annotate_shards(folders, detector, options.work))
+    types = Examples.empty()
     for region in regions:
         _add_types(types, region)
-    laid = list(lay_out_exams(given.layouts))
+    laid = list(lay_out_exams(options.layouts))
     types = types.counted_as(_measure_shares(laid))
     report_progress(f"{len(regions)} regions, {len(types.answers)} groups on clusters")
-    if given.validation:
-        _add_validation(types, given.validation)
-        report_progress(f"{len(types.answers)} groups with those of {given.validation}")
-    spread = Examples.none()
+    if options.validation:
+        _add_validation(types, options.validation)
+        report_progress(f"{len(types.answers)} groups with those of {options.validation}")
+    spread = Examples.empty()
     rng = np.random.default_rng(_LAYOUT_SEED)
     for one in scatter_groups(laid, Thinning.from_regions(regions), rng):
         if one.distribution in DISTRIBUTIONS:
@@ -136,15 +135,15 @@ def main() -> None:
             DISTRIBUTION_FEATURES,
             spread,
             DISTRIBUTION_DECAY,
-            f"{given.layouts} exams laid out, {len(spread.answers)} groups",
+            f"{options.layouts} exams laid out, {len(spread.answers)} groups",
         ),
     ]
-    given.out.write_text("\n".join(lines) + "\n", "utf-8")
-    report_progress(f"{given.out} written: append it to the manifest")
+    options.out.write_text("\n".join(lines) + "\n", "utf-8")
+    report_progress(f"{options.out} written: append it to the manifest")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m models.calcification.training.group_tables")
+def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training groups")
     parser.add_argument("--model", type=Path, required=True, help="folder of manifest and graphs")
     parser.add_argument("--work", type=Path, required=True, help="folder of what is kept")
     parser.add_argument("--shards", type=Path, required=True, help="folder of shards of regions")
@@ -153,11 +152,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--regions", type=int, default=1536, help="at most; spread over the shards")
     parser.add_argument("--layouts", type=int, default=1700, help="exams without pixels")
     parser.add_argument("--validation", type=Path, help="views.jsonl of validation exams")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _choose_shards(folders: Sequence[Path], regions: int) -> list[Path]:
-    """Return as many shards as hold so many regions, from the first to the last."""
+    """Return evenly spaced shards with about this many regions."""
     count = min(max(regions // SHARD, 1), len(folders))
     return [folders[number * len(folders) // count] for number in range(count)]
 
@@ -173,7 +172,7 @@ def _annotate_shards(
 
 
 def _add_types(examples: Examples, region: AnnotatedRegion) -> None:
-    """Add the groups of a region that lie on clusters."""
+    """Add the groups of a region that are on clusters."""
     if not len(region.marks):
         return
     surroundings = Surroundings.from_marks(region.marks, region.spacing)
@@ -192,7 +191,7 @@ def _add_types(examples: Examples, region: AnnotatedRegion) -> None:
 
 
 def _add_validation(examples: Examples, path: Path) -> None:
-    """Add the groups that found the clusters of exams which the judge's records are of."""
+    """Add the groups that found the clusters of the exams in the judge's records."""
     words = [kind.name.lower() for kind in MORPHOLOGIES]
     for view in (score_image(record) for record in read_records(path)):
         record = view.record
@@ -261,7 +260,3 @@ def _summarise_fit(shares: Values, answers: Answers) -> str:
         f"{first:.2f} right at first, {either:.2f} among two, mean confidence "
         f"{shares.max(axis=1).mean():.2f}, mean log likelihood {np.log(of_right).mean():.3f}"
     )
-
-
-if __name__ == "__main__":
-    main()

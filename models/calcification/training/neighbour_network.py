@@ -1,7 +1,8 @@
-"""Training of the network that looks at what lies around a spot among the others.
+"""Training of the network that judges a speck by its neighbours.
 
-Surroundings tell a vessel's calcification from another. Whether a faint speck is anything at all
-is seen near by: with both decided so, more false marks in real tissue were thought sure.
+Its neighbours separate a vessel's calcification from others. Whether a faint speck is anything at
+all is decided from its patch: with both decided by neighbours, more false marks in real tissue
+were certain.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,13 +24,13 @@ from secondread.detect.peaks import DOUBLE_MM, suppress_doubles
 RATE = 3e-3
 """Highest learning rate."""
 EPOCHS, SPOTS = 12, 512
-"""How often each spot is seen, and spots in a batch."""
+"""How often each speck is used, and specks in a batch."""
 LEAN = 2.0
-"""How far log odds lean from vessels to calcifications after training. To take fine linear
-calcifications for a vessel's is worse than the reverse. In 1,536 regions that were left out, with a
-lean of 0, 1, 2 and 3, three spots were left of 0.63, 0.80, 0.84 and 0.84 of fine linear clusters
-(0.86 without the network), and of 0.19, 0.39, 0.59 and 0.75 of vessels (0.78). Validation views
-show more of a vessel than regions do: with 2 none of 36 had a mark on one, and nothing was lost."""
+"""Added log odds of calcifications against vessels after training, since it is worse to take fine
+linear calcifications for a vessel's than the reverse. In 1,536 regions that were left out, with 0,
+1, 2 and 3, three specks remained of 0.63, 0.80, 0.84 and 0.84 of fine linear clusters (0.86 without
+the network), and of 0.19, 0.39, 0.59 and 0.75 of vessels (0.78). Validation views show more of a
+vessel than regions do: with 2 none of 36 had a mark on one, and nothing was lost."""
 _SEEN = 0.2  # dense score that makes a spot, as in the manifest
 _AT_MOST = 300  # spots of a region, the highest first
 
@@ -37,7 +38,7 @@ _AT_MOST = 300  # spots of a region, the highest first
 def collect_specks(
     dense: nn.Module, rescore: nn.Module, folders: Sequence[Path], progress: Progress
 ) -> Specks:
-    """Look at some shards with both networks, as the detector does."""
+    """Run both networks on some shards, as the detector does."""
     parts: list[Specks] = []
     for number, folder in enumerate(folders):
         parts += _collect_shard(dense, rescore, read_shard(folder), number)
@@ -82,7 +83,7 @@ def _collect_shard(
 
 
 def train(spots: Specks, start: Neighbours, recipe: PatchRecipe, progress: Progress) -> Neighbours:
-    """Train the network; one epoch sees each spot that is asked about once, on average."""
+    """Train the network; one epoch uses each speck to learn from once, on average."""
     torch.set_num_threads(recipe.threads)
     rng = np.random.default_rng(recipe.seed)
     weights = weigh_draws(spots)

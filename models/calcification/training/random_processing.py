@@ -1,9 +1,9 @@
 """A random vendor's way from counts to grey levels, wider than any real one.
 
-The order is the one of real units (equalise the edge, weight octaves of detail, hold back noise,
-sharpen, apply a grey scale, quantise); every step's strength is drawn anew for each region, and
-most steps are now and then left out. The families that the judge holds out use other operators,
-so that passing on them is no matter of having seen them.
+The order is that of real units (equalise the edge, weight octaves of detail, suppress noise,
+sharpen, apply a grey scale, quantise). The strength of every step is drawn anew for each region,
+and most steps are sometimes left out. The held-out families use other operators, so that good
+results on them do not come from training.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from secondread_lab.simulate.fields import Map
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Line integrals that the grey scale is laid over."""
+    """Line integrals at the ends of the grey scale."""
 
     fat: float
     dense: float
@@ -38,7 +38,7 @@ def render_region(attenuation: Map, levels: Levels, rng: np.random.Generator) ->
 
 
 def render_raw(attenuation: Map, rng: np.random.Generator) -> Map:
-    """Return what a For Processing image becomes: counts of some bits, and their logarithm."""
+    """Return the region of a For Processing image: the logarithm of counts of some bits."""
     counts = np.exp(-attenuation)
     scale = float(rng.uniform(600, 4000)) / float(np.median(counts))
     return np.asarray(-np.log(np.maximum(np.rint(counts * np.float32(scale)), 1.0)), np.float32)
@@ -46,7 +46,7 @@ def render_raw(attenuation: Map, rng: np.random.Generator) -> Map:
 
 def _equalise(image: Map, levels: Levels, rng: np.random.Generator) -> Map:
     share = np.float32(rng.uniform(0.0, 1.0))
-    # A grid of a few millimetres knows the thickness.
+    # At the scale of a few millimetres the image shows the thickness.
     smooth = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(20, 50)))
     missing = np.maximum(np.float32(levels.fat) - smooth, 0.0)
     return np.asarray(image + share * missing, np.float32)
@@ -76,7 +76,7 @@ def _weight_octaves(image: Map, rng: np.random.Generator) -> Map:
 
 
 def _shrink(detail: Map, threshold: float) -> Map:
-    """Take away a soft threshold in units of the detail's own noise."""
+    """Apply a soft threshold in units of the detail's own noise."""
     sigma = float(np.median(np.abs(detail[::3, ::3]))) / 0.6745
     return np.asarray(
         np.sign(detail) * np.maximum(np.abs(detail) - np.float32(threshold * sigma), 0.0)

@@ -1,9 +1,9 @@
 """Regions of real mammograms: their tissue as background, with solids put in.
 
-Only views that may serve in training are taken (`ALLOWED`; their licence is in the model card).
-Solids are put in after normalisation, where the unit is the local noise: what the grey scale
-would have made of them there is unknown, and is drawn. What shines brightly in the real image
-already (markers, coarse calcifications) is neither asked for nor called false.
+Only views that may be used in training are read (`ALLOWED`; their licence is in the model card).
+Solids are put in after normalisation, where the unit is the local noise. The effect of the grey
+scale on them is unknown, and is drawn at random. Bright things of the real image (markers, coarse
+calcifications) are neither targets nor false.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ ALLOWED = ("a-ffdm-cc/LCC.dcm", "c-ffdm-4view/*.dcm")
 """Views that may serve as backgrounds and hard negatives."""
 
 _BRIGHT = 18.0
-"""From this many times the noise on, a real thing is left out of the question."""
+"""From this many times the noise on, a real thing is ignored."""
 _AROUND_PX = 12
 _TRIES = 200
 
@@ -66,7 +66,7 @@ def read_views(folder: Path) -> Iterator[RealView]:
 def make_real_regions(
     views: Sequence[RealView], rng: np.random.Generator, count: int
 ) -> Iterator[Region]:
-    """Make so many regions of views drawn at random."""
+    """Yield a number of regions of views drawn at random."""
     count_made = 0
     while count_made < count:
         region = make_real_region(views[int(rng.integers(len(views)))], rng)
@@ -131,7 +131,7 @@ def _fill(
                 placed.distribution,
             )
         )
-    # The local mean, which normalisation takes away, holds what was added too.
+    # The local mean, which normalisation removes, contains the added contrast too.
     added -= cv2.GaussianBlur(added, (0, 0), NORMALISER.local_mean_sigma_px)
     whole = np.clip(background + added, NORMALISER.clip_low, NORMALISER.clip_high) * tissue
     return Region(

@@ -1,8 +1,8 @@
-"""What is put into a region: clusters of every type, single calcifications, vessels, skin, metal.
+"""The solids of a region: clusters of every type, single calcifications, vessels, skin, metal.
 
 Positions are millimetres in the region's plane and along the beam. Every group is turned at
-random in space, so that the network meets each shape from every side. Sizes and contrasts are
-drawn wider than in nature: a detector that has seen more than occurs is sure of what occurs.
+random in space, so that the network sees each shape from every side. Sizes and contrasts have
+wider ranges than in nature, so that what occurs in nature is well within what was learnt.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,13 @@ import numpy.typing as npt
 
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread_lab.simulate.curves import draw_wandering_line
-from secondread_lab.simulate.shapes import draw_calcification, draw_clip, make_lead_ball, make_wire
+from secondread_lab.simulate.shapes import (
+    draw_calcification,
+    draw_clip,
+    make_lead_ball,
+    make_wire,
+    turn_first_axis,
+)
 from secondread_lab.simulate.solids import Solid, draw_rotation, make_ellipsoid
 from secondread_lab.simulate.tissue import MU_FAT, MU_GLAND
 
@@ -35,11 +41,11 @@ MORPHOLOGIES = (
     Morphology.MILK_OF_CALCIUM,
 )
 """Types of calcification clusters, in the order of the describing network's outputs. Punctate
-calcifications are round ones below half a millimetre and are called so by size."""
+calcifications are round ones below half a millimetre, and are named by their size."""
 
 _SHARES = np.array([12, 20, 14, 14, 15, 13, 6, 3, 4, 2, 2, 3], dtype=np.float64)
-"""How often each is drawn: the suspicious ones oftener than in nature, and above all those that
-are few, small, or like something else (amorphous ones; linear ones, which look like vessels)."""
+"""How often each is drawn: suspicious types more often than in nature, above all those that are
+rare, small, or similar to something else (amorphous ones; linear ones, which look like vessels)."""
 _DIAMETERS_MM = {
     Morphology.ROUND: (0.15, 0.8),
     Morphology.AMORPHOUS: (0.16, 0.9),
@@ -77,21 +83,21 @@ class PlacedSolid:
 
     solid: Solid
     at_mm: tuple[float, float]
-    """Where its centre is seen: across the columns and down the rows, from the region's middle."""
+    """Projection of its centre: across the columns and down the rows, from the region's middle."""
     turn: npt.NDArray[np.float64]
     """From the solid's axes to (column, row, beam)."""
     mark_class: MarkClass | None
-    """None for what nobody asks for: soft tissue."""
+    """None for soft tissue, which is not a target."""
     group: int
-    """Number of the group in its region; -1 for one that stands alone."""
+    """Number of the group in its region; -1 for a single solid."""
     morphology: int = -1
     """Index in `MORPHOLOGIES`; -1 for other classes."""
     distribution: int = -1
-    """Index in `DISTRIBUTIONS`; -1 for what is no cluster."""
+    """Index in `DISTRIBUTIONS`; -1 outside clusters."""
 
 
 def draw_solids(rng: np.random.Generator, half_mm: float) -> list[PlacedSolid]:
-    """Draw what one region holds.
+    """Draw the solids of one region.
 
     Parameters
     ----------
@@ -117,12 +123,12 @@ def _draw_cluster(rng: np.random.Generator, half_mm: float, group: int) -> Itera
     turn = draw_rotation(rng)
     middle = _draw_middle(rng, half_mm)
     low, high = _DIAMETERS_MM[morphology]
-    # One cluster's calcifications are of about one size and density; clusters differ.
+    # The calcifications of one cluster have about one size and density; clusters differ.
     typical = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     faint = float(np.exp(rng.uniform(np.log(0.3), np.log(1.3))))
     for offset in offsets @ turn.T:
         diameter = float(np.clip(typical * np.exp(rng.normal(0, 0.3)), 0.7 * low, 1.3 * high))
-        solid = _fainter(draw_calcification(rng, morphology, np.zeros(3), diameter), faint)
+        solid = draw_calcification(rng, morphology, np.zeros(3), diameter).scale_contrast(faint)
         place = _project(middle + offset)
         yield PlacedSolid(solid, place, turn, MarkClass.CALCIFICATION, group, index, layout)
 
@@ -135,7 +141,7 @@ def _draw_singles(rng: np.random.Generator, half_mm: float, group: int) -> Itera
         diameter = float(np.exp(rng.uniform(np.log(0.15), np.log(1.5))))
         solid = draw_calcification(rng, morphology, np.zeros(3), diameter)
         yield PlacedSolid(
-            _fainter(solid, float(rng.uniform(0.3, 1.2))),
+            solid.scale_contrast(float(rng.uniform(0.3, 1.2))),
             _project(_draw_middle(rng, half_mm)),
             draw_rotation(rng),
             MarkClass.CALCIFICATION,
@@ -147,9 +153,9 @@ def _draw_singles(rng: np.random.Generator, half_mm: float, group: int) -> Itera
 def _draw_vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
     """Draw an artery, a branch now and then, and line parts of their walls with plates.
 
-    The vessel itself is a strand of soft tissue that is there for its whole length; the plates
-    begin and end along it. Both the few scattered plates of a beginning and the closed tram
-    tracks of old age occur, and walls as near to each other as half a millimetre.
+    The vessel itself is a strand of soft tissue over its whole length; the plates begin and end
+    along it. Both a few scattered plates, as at the beginning, and the closed tram tracks of old
+    age occur, and walls as near to each other as half a millimetre.
     """
     width = float(np.exp(rng.uniform(np.log(0.5), np.log(4.0))))
     heading = np.append(rng.normal(size=2), 0.5 * rng.normal())
@@ -176,10 +182,10 @@ def _draw_bend(rng: np.random.Generator) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Plates:
-    """How the walls of a vessel are calcified."""
+    """The calcification of a vessel's walls."""
 
     wall_mm: float
-    """Of one wall from the vessel's middle."""
+    """Distance of a wall from the vessel's middle."""
     diameter_mm: float
     per_mm: float
     """Plates along a millimetre where the wall is calcified."""
@@ -187,13 +193,13 @@ class _Plates:
     """Share of the length that is calcified, in runs."""
     faint: float
     at_edges: float
-    """Share of the plates on the two walls that are seen from the side, as where calcium lies all
-    around; the others are anywhere on the wall."""
+    """Share of the plates on the two walls that are seen from the side, as with calcium all around;
+    the others are anywhere on the wall."""
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, width_mm: float) -> Self:
         is_track = bool(rng.random() < 0.35)
-        # Closed tracks are denser than single plates, and as bright as metal in old age.
+        # Closed tracks are denser than single plates, and in old age as bright as metal.
         per_mm = np.exp(rng.uniform(*np.log((2.0, 16.0) if is_track else (0.25, 2.5))))
         return cls(
             0.5 * width_mm,
@@ -224,16 +230,16 @@ def _draw_artery(
         plate = draw_calcification(rng, Morphology.VASCULAR, np.zeros(3), diameter)
         place = points[number] + rng.uniform(-0.5, 0.5) * steps[number] + wall
         yield PlacedSolid(
-            _fainter(plate, plates.faint),
+            plate.scale_contrast(plates.faint),
             _project(place),
-            _along(steps[number]),
+            turn_first_axis(steps[number]),
             MarkClass.VASCULAR,
             group,
         )
 
 
 def _draw_strand(rng: np.random.Generator, points: Vector, width_mm: float) -> Solid:
-    """Return the vessel itself: blood and wall amid fat, narrower to its end."""
+    """Return the vessel itself: blood and wall within fat, narrowing to its end."""
     positions = np.arange(0.0, len(points) - 1, max(0.2 * width_mm, 0.15))
     fine = np.stack(
         [np.interp(positions, np.arange(len(points)), axis) for axis in points.T], axis=-1
@@ -259,7 +265,7 @@ def _draw_skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator
         ring = draw_calcification(rng, Morphology.SKIN, np.zeros(3), diameter)
         place = middle + rng.normal(0, 5.0, 3)
         yield PlacedSolid(
-            _fainter(ring, float(rng.uniform(0.4, 1.1))),
+            ring.scale_contrast(float(rng.uniform(0.4, 1.1))),
             _project(place),
             draw_rotation(rng),
             MarkClass.SKIN,
@@ -285,11 +291,8 @@ def _draw_metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterato
 
 def _draw_clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
     for _ in range(int(rng.integers(1, 6))):
-        solid = draw_clip(rng, np.zeros(3))
-        yield (
-            Solid(solid.centre, solid.parts, solid.mu * float(rng.uniform(0.5, 1.4))),
-            rng.normal(0, 8.0, 3),
-        )
+        clip = draw_clip(rng, np.zeros(3))
+        yield clip.scale_contrast(float(rng.uniform(0.5, 1.4))), rng.normal(0, 8.0, 3)
 
 
 def _draw_staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
@@ -321,7 +324,7 @@ def _draw_thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
         points = np.concatenate([points[0] + hook / np.linalg.norm(barb), points])
     points -= points.mean(axis=0)
     radius = float(rng.uniform(0.1, 0.35))
-    # Beads must be closer than they are wide.
+    # Neighbouring beads must overlap.
     positions = np.linspace(0, len(points) - 1, max(int(length / radius), len(points)))
     fine = np.stack(
         [np.interp(positions, np.arange(len(points)), axis) for axis in points.T], axis=-1
@@ -378,16 +381,3 @@ def _draw_middle(rng: np.random.Generator, half_mm: float) -> Vector:
 
 def _project(point: Vector) -> tuple[float, float]:
     return float(point[0]), float(point[1])
-
-
-def _along(direction: Vector) -> npt.NDArray[np.float64]:
-    """Return a rotation that turns the first axis to a direction."""
-    first = direction / np.linalg.norm(direction)
-    helper = np.array([0.0, 0.0, 1.0]) if abs(first[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    second = np.cross(helper, first)
-    second /= np.linalg.norm(second)
-    return np.stack([first, second, np.cross(first, second)], axis=-1)
-
-
-def _fainter(solid: Solid, factor: float) -> Solid:
-    return Solid(solid.centre, solid.parts, solid.mu * factor)

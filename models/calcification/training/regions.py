@@ -1,7 +1,7 @@
 """One region: a piece of tissue with solids in it, exposed, processed, normalised, with its truth.
 
-A region goes through the very normalisation that the detector uses, on the detector's pixel
-grid; what the network sees in training is what it will see in a hospital.
+Regions are normalised by the detector's own code, on the detector's pixel grid, so that the input
+of the network in training is like that in a hospital.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from secondread_lab.simulate.solids import Patch, rasterise_solid
 HEADS = (MarkClass.CALCIFICATION, MarkClass.VASCULAR, MarkClass.METAL, MarkClass.SKIN)
 """Classes of the networks, in the order of their outputs."""
 IGNORED = 1 << len(HEADS)
-"""Bit of the labels that says: too faint to be asked for, and too real to be called false."""
+"""Bit of the labels for solids that are too faint to be a target and too real to be false."""
 
 SIDE = 512
-"""Rows and columns of a region, at the detector's grid."""
+"""Rows and columns of a region, on the detector's grid."""
 MARGIN = 32
-"""Pixels around it that are made and cut off, so that no filter's border is seen."""
+"""Pixels around it that are made and cut off, so that it shows no filter's border."""
 
 NORMALISER = InputNormalisation(
     spacing_mm=0.07,
@@ -41,9 +41,9 @@ NORMALISER = InputNormalisation(
 )
 
 SURE_CNR = 2.0
-"""From this peak contrast-to-noise ratio on a solid is asked for."""
+"""From this peak contrast-to-noise ratio on a solid is a target."""
 SENSED_CNR = 0.8
-"""Below this it is noise; in between it is ignored."""
+"""Below this a solid is noise; in between it is ignored."""
 
 VISIBLE_SHARE = 0.30
 """A pixel belongs to a solid from this share of its peak contrast on."""
@@ -76,7 +76,7 @@ class Region:
     image: npt.NDArray[np.float16]
     """The detector's input, (SIDE, SIDE)."""
     labels: npt.NDArray[np.uint8]
-    """Bit n is set where a solid of ``HEADS[n]`` is seen; `IGNORED` where nothing is asked."""
+    """Bit n is set where a solid of ``HEADS[n]`` is visible; `IGNORED` where a faint one is."""
     tissue: npt.NDArray[np.uint8]
     """1 in the breast."""
     objects: Objects
@@ -198,7 +198,7 @@ class _Truth:
         self._native_mm = native_mm
 
     def add(self, placed: PlacedSolid, patch: Patch, detector: XRayDetector, sigma: float) -> None:
-        """Record a solid, by what is left of its contrast behind the detector's blur."""
+        """Record a solid by its contrast after the detector's blur."""
         if placed.mark_class is None:
             return
         contrast = cv2.GaussianBlur(
@@ -239,7 +239,7 @@ def _finish_region(bright: Map, lines: Map, truth: _Truth, grid_mm: float) -> Re
         bright = np.asarray(cv2.resize(bright, (whole, whole), interpolation=cv2.INTER_AREA))
         labels = _resize_labels(labels, whole)
         tissue = np.asarray(cv2.resize(tissue, (whole, whole), interpolation=cv2.INTER_NEAREST))
-    # Beside the breast processing shows black.
+    # Processing makes the surroundings of the breast black.
     bright = np.where(tissue > 0, bright, bright[tissue > 0].min()).astype(np.float32)
     try:
         image = normalise(bright, tissue, NORMALISER)

@@ -1,15 +1,16 @@
-"""One round of training: ``python -m models.calcification.training --work DIR --seed N``.
+"""One round of training: ``python -m models.calcification.training round --work DIR --seed N``.
 
 A round draws tissue, makes regions, mines them with the committed model for what it mistakes,
-trains the dense network on, cuts patches around its candidates, trains the two patch networks and
-the one for what lies around a candidate, and writes the graphs into DIR. Every step keeps what it
-has made in DIR, so that the same command goes on where it was cut off. Nothing is written into
-the repository: look at the figures, then copy the graphs and the manifest (see README.md beside
-this folder).
+continues the training of the dense network, cuts patches around its candidates, trains the two
+patch networks and the one for the neighbours of a candidate, and writes the graphs into DIR. Every
+step stores its results in DIR, so that the same command continues where it was cut off. Nothing is
+written into the repository: check the figures, then copy the graphs and the manifest (see
+README.md beside this folder).
 """
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -41,21 +42,21 @@ from secondread.files import write_whole
 from secondread_lab.simulate.seeds import seed_stream
 
 COMMITTED = Path(__file__).parents[1]
-"""Where the shipped graphs lie."""
+"""Folder of the shipped graphs."""
 VALIDATION_SEED = 900
-"""Of the regions that no round trains on; their tissue is kept apart as well."""
+"""Of the regions that no round trains on; their tissue is separate as well."""
 EXACT = "-exact"
-"""Is in the name of a graph as it was trained, which the next round starts from, where the node
-runs it in 8-bit arithmetic."""
+"""Suffix of a graph as it was trained, where the node runs it in 8-bit arithmetic; the next round
+starts from the exact one."""
 _EVERY = 10
-"""Every so manieth background is for validation."""
+"""One background of this many is for validation."""
 _FOR_RANGES = 4000
 _FOR_RANGES_REGIONS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round is made of."""
+    """The options of one round."""
 
     work: Path
     seed: int
@@ -67,13 +68,13 @@ class Round:
     fresh: bool
     """Start from random weights rather than the committed ones."""
     real: Path | None
-    """Folder of real exams whose allowed views serve as tissue too; None does without."""
+    """Folder of real exams whose allowed views serve as tissue too; None for none."""
     real_shards: int
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Run one round."""
-    plan = _arguments()
+    plan = _parse_arguments(arguments)
     tissue = _draw_tissue(plan)
     train = [path for path in tissue if int(path.stem) % _EVERY]
     validation_tissue = [path for path in tissue if not int(path.stem) % _EVERY]
@@ -86,8 +87,8 @@ def main() -> None:
     _train_neighbours(plan, network, rescore, simulated)
 
 
-def _arguments() -> Round:
-    parser = argparse.ArgumentParser(prog="python -m models.calcification.training")
+def _parse_arguments(arguments: Sequence[str]) -> Round:
+    parser = argparse.ArgumentParser(prog="python -m models.calcification.training round")
     parser.add_argument("--work", type=Path, required=True, help="folder of all that is made")
     parser.add_argument("--seed", type=int, default=1, help="of the round")
     parser.add_argument("--backgrounds", type=int, default=320, help="views of tissue")
@@ -98,7 +99,7 @@ def _arguments() -> Round:
     parser.add_argument("--fresh", action="store_true", help="start from random weights")
     parser.add_argument("--real", type=Path, help="folder of real exams, see real.ALLOWED")
     parser.add_argument("--real-shards", type=int, default=25, help="of 64 regions each")
-    return Round(**vars(parser.parse_args()))
+    return Round(**vars(parser.parse_args(arguments)))
 
 
 def _draw_tissue(plan: Round) -> list[Path]:
@@ -117,12 +118,12 @@ def _make_regions(plan: Round, tissue: list[Path], seed: int, count: int, name: 
     folder = plan.work / name
     folder.mkdir(parents=True, exist_ok=True)
     _work_in_parallel(plan, partial(_make_shard, tissue, folder, seed), count, f"shards of {name}")
-    # Those of earlier rounds in the same folder serve again: what is new is added, not swapped.
+    # Shards of earlier rounds in the same folder are used again, with the new ones.
     return store.list_shards(folder)
 
 
 def _make_real_regions(plan: Round) -> list[Path]:
-    """Make shards of real tissue with solids in it, those apart that are there already."""
+    """Make the missing shards of real tissue with solids in it."""
     if plan.real is None:
         return []
     folder = plan.work / "real"
@@ -163,7 +164,7 @@ def _train_dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Mo
         return network.eval()
     if not plan.fresh:
         load_weights(network, _find_committed("dense"))
-    # In real tissue what looks like a mistake may be a calcification that nobody has listed.
+    # In real tissue an apparent mistake may be a calcification that is not listed.
     mistaken = None if plan.fresh else _mine(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
     recipe = dense.DenseRecipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
@@ -176,7 +177,7 @@ def _train_dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Mo
     report_progress(
         f"dense.onnx written, {away:.1g} from PyTorch, in bytes log odds off by {off:.2f}"
     )
-    # Last: where this file is, the next start takes all of it for done.
+    # Last, since this file marks the whole step as done.
     with write_whole(done, durable=True) as part:
         torch.save(trained.state_dict(), part)
     return trained
@@ -235,7 +236,7 @@ def _train_neighbours(
 ) -> None:
     spots = neighbour_network.collect_specks(network, rescore, simulated, report_progress)
     torch.manual_seed(plan.seed)
-    # Learnt anew in minutes, and leaning to no side, where committed weights lean already.
+    # Trained anew, which takes minutes: the committed weights already lean to calcifications.
     start = Neighbours(HEADS)
     recipe = patches.PatchRecipe(
         epochs=neighbour_network.EPOCHS,

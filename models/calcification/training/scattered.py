@@ -14,24 +14,24 @@ from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS, label_chains
 from secondread.findings.group_features import FloatArray, Surroundings, measure_layout
 
 AROUND_CLUSTER_MM = 30.0
-"""How far around a view's lesions false marks are strewn."""
+"""How far around a view's lesions false marks are scattered."""
 FALSE_SHARE = 0.5
-"""Of the false marks of regions, what views have: regions are crowded with what is mistaken. With
-all of them, groups of validation exams are told worse."""
+"""Share of the false marks of regions that views have: regions are crowded with what resembles
+calcifications. With all of them, groups of validation exams are described worse."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thinning:
-    """What a detector makes of what is there."""
+    """The misses and false marks of a detector."""
 
     found: FloatArray
-    """Of each cluster of regions that was met at all, the share of its members with a mark."""
+    """Of each cluster in regions that was found, the share of its members with a mark."""
     false_per_cm2: FloatArray
-    """Of each region, marks on nothing that was put there."""
+    """Of each region, the marks that are not on any solid."""
 
     @classmethod
     def from_regions(cls, regions: Iterable[AnnotatedRegion]) -> Self:
-        """Measure it in regions."""
+        """Measure them in regions."""
         found, false = [], []
         for region in regions:
             touches = region.touches()
@@ -45,7 +45,7 @@ class Thinning:
 
 @dataclass(frozen=True, slots=True)
 class ScatteredGroup:
-    """A group that was found, and the lesion that it is of."""
+    """A group that was found, and the distribution of its lesion."""
 
     features: Mapping[str, float]
     distribution: Distribution
@@ -54,7 +54,7 @@ class ScatteredGroup:
 def scatter_groups(
     views: Iterable[Sequence[LesionLayout]], thinning: Thinning, rng: np.random.Generator
 ) -> Iterator[ScatteredGroup]:
-    """Yield the groups that are found of the lesions of some views."""
+    """Yield the groups that are found on the lesions of some views."""
     for lesions in views:
         places, owner = _thin_lesions(lesions, thinning, rng)
         if not len(places):
@@ -70,7 +70,7 @@ def scatter_groups(
 
 
 def find_lesion(owner: npt.NDArray[np.int64]) -> int | None:
-    """Return which lesion a group is of by its members' (-1 for none): that of more than half."""
+    """Return the lesion of a group: that of more than half of its members (-1 without a lesion)."""
     own = owner[owner >= 0]
     if len(owner) < MINIMUM_MEMBERS or not len(own):
         return None
@@ -81,7 +81,7 @@ def find_lesion(owner: npt.NDArray[np.int64]) -> int | None:
 def _thin_lesions(
     lesions: Sequence[LesionLayout], thinning: Thinning, rng: np.random.Generator
 ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Return where marks lie, and the index of the lesion that each is on, -1 for none."""
+    """Return the places of marks, and the index of the lesion of each, -1 for a false mark."""
     parts, owners = [np.empty((0, 2))], [np.empty(0, np.int64)]
     for number, lesion in enumerate(lesions):
         found = lesion.at_mm[rng.random(len(lesion.at_mm)) < rng.choice(thinning.found)]

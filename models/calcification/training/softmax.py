@@ -1,4 +1,4 @@
-"""Multinomial logistic regression that stays near a rule where the data say nothing else."""
+"""Multinomial logistic regression that stays near a rule where there are few data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Values = npt.NDArray[np.float64]
 Answers = npt.NDArray[np.int64]
 
 LIMIT = 3.0
-"""How many standard deviations a feature counts at most."""
+"""Greatest distance of a feature from its mean, in standard deviations."""
 
 
 def _fit_weights(
@@ -54,7 +54,7 @@ def _fit_weights(
 
 @dataclass(frozen=True, slots=True)
 class SoftmaxFit:
-    """A table's numbers."""
+    """The numbers of a table."""
 
     means: Values
     scales: Values
@@ -75,8 +75,7 @@ def fit_table(
     Parameters
     ----------
     rule
-        (words, features): what the weights are of features that are not scaled, if nothing is
-        learnt.
+        (words, features): the weights of unscaled features without any data.
     """
     means = np.average(values, axis=0, weights=counted)
     scales = np.sqrt(np.average((values - means) ** 2, axis=0, weights=counted)) + 1e-6

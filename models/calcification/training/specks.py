@@ -1,8 +1,8 @@
-"""The spots of regions as clouds of points, and how they are varied each time they are seen.
+"""The specks of regions as points, and their variation each time they are used.
 
-A vessel is one long line of spots, and a few hundred vessels are soon learnt by heart. So the
-spots of a region are turned, stretched and thinned out anew; that needs no pixels, and costs next
-to nothing.
+A vessel is one long line of specks, and a few hundred vessels are soon learnt by heart. So the
+specks of a region are turned, stretched and thinned anew each time, which needs no pixels and takes
+next to no time.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from secondread.detect import neighbours
 CALCIFICATION, VESSEL = (
     1 + HEADS.index(each) for each in (MarkClass.CALCIFICATION, MarkClass.VASCULAR)
 )
-"""The right answers that are told apart."""
+"""The right answers that the network separates."""
 
 _STRETCHED = 0.1  # standard deviation of the logarithm
-_MOST_LEFT_OUT = 0.4  # share of the spots that are not asked about
+_MOST_LEFT_OUT = 0.4  # share of the specks that are not asked about
 _DOUBT = 0.5  # standard deviation of the logit of each share
 
 
@@ -33,19 +33,19 @@ class Specks:
     at_mm: npt.NDArray[np.float64]
     """(n, 2): row and column in the region, in mm."""
     shares: npt.NDArray[np.float32]
-    """(n, heads): what the rescoring network says."""
+    """(n, heads): scores of the rescoring network."""
     target: npt.NDArray[np.int64]
-    """The right answer, nothing being 0; -1 where it is not asked."""
+    """The right answer, 0 for nothing; -1 where it is unknown."""
 
 
 def vary_specks(
-    spots: Specks, rng: np.random.Generator | None
+    specks: Specks, rng: np.random.Generator | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
-    """Return the calcifications and vessels that are asked about, and their features.
+    """Return the calcifications and vessels to learn from, and their features.
 
     Parameters
     ----------
-    spots
+    specks
         Of several regions.
     rng
         Varies each region as a whole; None leaves all as it is.
@@ -53,13 +53,13 @@ def vary_specks(
     Raises
     ------
     ValueError
-        None is asked about.
+        There are none.
     """
     numbers, features = [], []
-    edges = np.flatnonzero(np.diff(spots.region, prepend=-1, append=-1))
+    edges = np.flatnonzero(np.diff(specks.region, prepend=-1, append=-1))
     for first, last in pairwise(edges):
-        places, shares = spots.at_mm[first:last], spots.shares[first:last]
-        asked = _select_asked(shares, spots.target[first:last])
+        places, shares = specks.at_mm[first:last], specks.shares[first:last]
+        asked = _select_asked(shares, specks.target[first:last])
         if not len(asked):
             continue
         left = np.arange(len(places))
@@ -70,14 +70,14 @@ def vary_specks(
         numbers.append(first + asked)
         features.append(neighbours.compute_features(places, shares, HEADS, own).astype(np.float16))
     if not numbers:
-        raise ValueError("no calcification or vessel of these regions is asked about")
+        raise ValueError("these regions have no calcification or vessel to learn from")
     return np.concatenate(numbers), np.concatenate(features)
 
 
 def _select_asked(
     shares: npt.NDArray[np.float32], target: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return the indices of the spots that are one or the other: what else there is stays so."""
+    """Return the indices of calcifications and vessels; the network does not change others."""
     asked = neighbours.select_spots(shares, HEADS)
     return np.asarray(asked[np.isin(target[asked], (CALCIFICATION, VESSEL))])
 
@@ -85,7 +85,7 @@ def _select_asked(
 def _thin(
     count: int, asked: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Return the indices of the spots that are left, those that are asked about among them."""
+    """Return the indices of the remaining specks, with all those to learn from."""
     is_left = rng.random(count) >= rng.uniform(0, _MOST_LEFT_OUT)
     is_left[asked] = True
     return np.flatnonzero(is_left)
@@ -107,11 +107,11 @@ def _disturb(shares: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.N
     return np.asarray((odds / odds.sum(axis=1, keepdims=True))[:, 1:], np.float32)
 
 
-def weigh_draws(spots: Specks) -> npt.NDArray[np.float64]:
-    """Return how often each spot is drawn: many of one nature in one region less often each."""
-    asked = _select_asked(spots.shares, spots.target)
-    pairs = np.stack([spots.region[asked], spots.target[asked]], axis=1)
+def weigh_draws(specks: Specks) -> npt.NDArray[np.float64]:
+    """Return the weight of each speck: the more of its kind in its region, the less."""
+    asked = _select_asked(specks.shares, specks.target)
+    pairs = np.stack([specks.region[asked], specks.target[asked]], axis=1)
     _, inverse, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    weights = np.zeros(len(spots.region))
+    weights = np.zeros(len(specks.region))
     weights[asked] = counts[inverse.ravel()] ** -0.5
     return weights

@@ -1,4 +1,4 @@
-"""Weights out of the committed ONNX files: every round starts from the last one that landed."""
+"""Weights of the committed ONNX files, from which every round starts."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from onnx import numpy_helper
 from torch import nn
 
 _PREFIX = "network."
-"""What the export wraps a network in."""
+"""Attribute of the exported module that holds the network."""
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
