@@ -122,9 +122,11 @@ def main(arguments: Sequence[str]) -> None:
         report_progress(f"{len(types.answers)} groups with those of {options.validation}")
     spread = Examples.empty()
     rng = np.random.default_rng(_LAYOUT_SEED)
-    for one in scatter_groups(laid, Thinning.from_regions(regions), rng):
-        if one.distribution in DISTRIBUTIONS:
-            spread.add(one.features, DISTRIBUTIONS.index(one.distribution), str(len(spread.of)))
+    for scattered in scatter_groups(laid, Thinning.from_regions(regions), rng):
+        if scattered.distribution in DISTRIBUTIONS:
+            spread.add(
+                scattered.features, DISTRIBUTIONS.index(scattered.distribution), str(len(spread.of))
+            )
     report_progress(f"{len(spread.answers)} groups laid out")
     on = f"{len(regions)} simulated regions, {len(types.answers)} groups"
     lines = [

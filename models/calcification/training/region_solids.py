@@ -163,7 +163,7 @@ def _draw_vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterat
         rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _draw_bend(rng)
     )
     points = points - points.mean(axis=0) + _draw_middle(rng, half_mm)
-    plated = _Plates.drawn(rng, width)
+    plated = _Plates.draw(rng, width)
     yield from _draw_artery(rng, points, width, plated, group)
     if rng.random() < 0.35:
         branching_point = int(rng.integers(len(points) // 5, 4 * len(points) // 5))
@@ -197,7 +197,7 @@ class _Plates:
     the others are anywhere on the wall."""
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, width_mm: float) -> Self:
+    def draw(cls, rng: np.random.Generator, width_mm: float) -> Self:
         is_track = bool(rng.random() < 0.35)
         # Closed tracks are denser than single plates, and in old age as bright as metal.
         per_mm = np.exp(rng.uniform(*np.log((2.0, 16.0) if is_track else (0.25, 2.5))))
