@@ -1,8 +1,8 @@
 """A content tree compared with the tables of its template, item by item.
 
-For an item's children: which row of the template each one is, whether each may be there and has
-what the row asks for, whether those that must be there are, and whether they come in the
-template's order.
+Of an item's children it finds out which row of the template each one matches, whether each may be
+there and has the value that the row asks for, whether the required ones are present, and whether
+they are in the template's order.
 """
 
 from collections import Counter
@@ -24,12 +24,12 @@ from secondread.report.check.template import (
 from secondread.report.readback.content import Content, ContentTree, format_position
 
 _Matches = Sequence[tuple[Content, PlacedRow]]
-"""The children of an item that are a row of the template."""
+"""The children of an item that match a row, each with its row."""
 
 
 @dataclass(frozen=True, slots=True)
 class _ItemKind:
-    """What decides which row an item is; of a reference, its target's value type and name."""
+    """What decides which row an item matches; of a reference, with its target's type and name."""
 
     relation: str
     value_type: str
@@ -117,7 +117,7 @@ class Conformity:
         table: Sequence[PlacedRow],
         present: Sequence[PlacedRow],
     ) -> Iterator[Fault]:
-        """Yield where none is there of several rows of which one has to be."""
+        """Yield where all rows are absent of which the template requires one."""
         if row.one_of and not {row.below[p.place[0]].number for p in present} & {*row.one_of}:
             yield _no_alternative(parent, row.template, row.one_of)
         checked: set[tuple[int, ...]] = set()
@@ -146,7 +146,7 @@ def _no_alternative(parent: Content, template: str, numbers: Sequence[str]) -> F
 def _find_row(
     parent: Content, child: Content, kind: _ItemKind, table: Sequence[PlacedRow]
 ) -> tuple[PlacedRow | None, list[Fault]]:
-    """Return the row that a child is, or in what it differs from the one that it is most like."""
+    """Return the row that a child matches, or how it differs from the nearest one."""
     exact = [placed for placed in table if next(_find_differences(kind, placed), None) is None]
     allowed = [placed for placed in exact if not _find_unmet(parent, placed)]
     if allowed:
@@ -167,7 +167,7 @@ def _find_row(
 
 
 def _find_differences(kind: _ItemKind, placed: PlacedRow) -> Iterator[str]:
-    """Yield in what an item is not what a row has."""
+    """Yield how an item differs from a row."""
     row = placed.row
     if placed.relation != kind.relation:
         yield "relation"
@@ -218,7 +218,7 @@ def _check_numbers(
 
 
 def _is_expected(parent: Content, placed: PlacedRow, present: Sequence[PlacedRow]) -> bool:
-    """Whether the inclusions around a row are there, or have to be."""
+    """Whether the inclusions around a row are present, or have to be."""
     for depth, inclusion in enumerate(placed.through, start=1):
         is_needed = inclusion.needed is not None and inclusion.needed.holds(parent)
         is_there = any(other.place[:depth] == placed.place[:depth] for other in present)
@@ -228,7 +228,7 @@ def _is_expected(parent: Content, placed: PlacedRow, present: Sequence[PlacedRow
 
 
 def _check_order(matches: _Matches) -> Iterator[Fault]:
-    """Yield the first item that comes behind what the template has it before."""
+    """Yield the first item that is out of the template's order."""
     before: PlacedRow | None = None
     for child, placed in matches:
         if before is not None and placed.place < before.place:

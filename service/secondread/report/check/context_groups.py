@@ -44,7 +44,7 @@ def current_snomed(value: str, scheme: str) -> tuple[str, str]:
 
 
 def has_other_meaning(code: Code) -> bool:
-    """Whether PS3.16 has this code, and other meanings for it than this one."""
+    """Whether PS3.16 has this code, but with another meaning."""
     meanings = _all_meanings().get(current_snomed(code.value, code.scheme), ())
     return bool(meanings) and _fold(code.meaning) not in meanings
 

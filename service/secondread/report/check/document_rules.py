@@ -14,28 +14,14 @@ from secondread.report.readback.content import InstanceReference, read_enum
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 # PS3.3 C.7.1.1, C.7.2.1, C.7.5.1, C.17.1 and C.17.2, C.12.1.
 _TYPE_1 = (
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-    "InstanceNumber",
-    "ContentDate",
-    "ContentTime",
-)
+    "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber",
+    "ContentDate", "ContentTime",
+)  # fmt: skip
 _TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "Manufacturer",
-    "ReferencedPerformedProcedureStepSequence",
-    "PerformedProcedureCodeSequence",
-)
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName", "Manufacturer",
+    "ReferencedPerformedProcedureStepSequence", "PerformedProcedureCodeSequence",
+)  # fmt: skip
 _WITH_FINDINGS = {ProcessingSummary.ALL_WITH_FINDINGS, ProcessingSummary.SOME_WITH_FINDINGS}
 _ALL = {ProcessingSummary.ALL_WITH_FINDINGS, ProcessingSummary.ALL_WITHOUT_FINDINGS}
 _BY_REFERENCE = {"INFERRED FROM", "HAS PROPERTIES", "SELECTED FROM"}
@@ -157,7 +143,7 @@ def _check_summary(report: CheckedReport) -> Iterator[Fault]:
 
 
 def _sums_up(summary: ProcessingSummary, attempted: AbstractSet[ResultStatus]) -> bool:
-    """Whether a summary is that of what became of detections and analyses."""
+    """Whether a summary fits the statuses of detections and analyses."""
     if summary is ProcessingSummary.NONE:
         return attempted <= {ResultStatus.FAILED}
     if summary in _ALL:
@@ -179,7 +165,7 @@ def _check_performed(report: CheckedReport) -> Iterator[Fault]:
 
 
 def _check_algorithms(report: CheckedReport) -> Iterator[Fault]:
-    """Of two algorithms for one code the names differ (TID 4017), within one container."""
+    """Within one container, two algorithms for one code have two names (TID 4017)."""
     for performed in report.find_items(concepts.SUCCESSFUL_DETECTIONS, concepts.FAILED_DETECTIONS):
         seen: set[tuple[str, str]] = set()
         for item in performed.find_children(concepts.DETECTION_PERFORMED):
@@ -192,15 +178,7 @@ def _check_algorithms(report: CheckedReport) -> Iterator[Fault]:
 
 
 DOCUMENT_RULES: tuple[Callable[[CheckedReport], Iterator[Fault]], ...] = (
-    _check_identity,
-    _check_flags,
-    _check_uids,
-    _check_evidence,
-    _check_library,
-    _check_references,
-    _check_texts,
-    _check_summary,
-    _check_performed,
-    _check_algorithms,
-)
+    _check_identity, _check_flags, _check_uids, _check_evidence, _check_library,
+    _check_references, _check_texts, _check_summary, _check_performed, _check_algorithms,
+)  # fmt: skip
 """In the order in which their faults are reported."""

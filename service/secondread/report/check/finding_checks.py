@@ -1,7 +1,7 @@
 """A CAD SR against the findings that it was made from and the headers of its images.
 
 A reference to the wrong image, a coordinate that moved, a count or a certainty of another finding:
-the document alone is as good with them as without.
+none of them shows in the document alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ def compare_with_reading(
 
 
 def _check_detections(report: CheckedReport, reading: StudyReading) -> Iterator[Fault]:
-    """What was read is under the successful detections, and what was not under the failed ones."""
+    """Images that were read are under the successful detections, others under the failed ones."""
     current = {image.mammogram.sop_instance_uid: image for image in reading.images}
     for concept, succeeded in (
         (concepts.SUCCESSFUL_DETECTIONS, True),
@@ -136,7 +136,7 @@ def _list_required(reading: StudyReading, profile: ProfileSettings) -> set[str]:
 def _check_finding(
     report: CheckedReport, item: Content, expected: _ExpectedFinding, profile: ProfileSettings
 ) -> Iterator[Fault]:
-    """Yield where an item is not its finding."""
+    """Yield how an item differs from its finding."""
     finding, path = expected.finding, item.path
     if read_enum(item, FindingType) is not _TYPES.get(finding.mark_class):
         yield Fault(path, f"not a {finding.mark_class} as it was found")
@@ -161,7 +161,7 @@ def _check_finding(
 
 
 def _check_members(item: Content, finding: Finding, profile: ProfileSettings) -> Iterator[Fault]:
-    """Yield where the calcifications of an item are not those of its finding."""
+    """Yield how the calcifications of an item differ from those of its finding."""
     members = finding.members if finding.mark_class is MarkClass.CLUSTER else ()
     count = item.find_child(concepts.NUMBER_OF_CALCIFICATIONS)
     if (count.number if count is not None else 0) != len(members):
@@ -201,7 +201,7 @@ def _check_points(
 
 
 def _check_impressions(report: CheckedReport, reading: StudyReading) -> Iterator[Fault]:
-    """The words of an impression are those of its findings, and its partners those compared."""
+    """An impression has the words of its findings, and joins only what was compared."""
     changes = {finding.id: finding.change for image in reading.images for finding in image.findings}
     partners = _list_partners(reading)
     for impression in report.find_items(concepts.INDIVIDUAL_IMPRESSION):

@@ -20,7 +20,7 @@ _COPIED = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID", "PatientName", 
 def check_header(
     report: CheckedReport, reading: StudyReading, sources: Mapping[str, Dataset]
 ) -> Iterator[Fault]:
-    """Yield where the document's header is not that of its images."""
+    """Yield how the document's header differs from its images' headers."""
     ds = report.ds
     if ds.get("StudyInstanceUID") != reading.study_uid:
         yield Fault("header", "StudyInstanceUID is not that of the study that was read")
@@ -39,7 +39,7 @@ def check_header(
 def check_library(
     report: CheckedReport, reading: StudyReading, sources: Mapping[str, Dataset]
 ) -> Iterator[Fault]:
-    """Yield where the library does not hold what was read, or not as in its headers."""
+    """Yield where the library lacks what was read, or differs from the headers."""
     entries = [(instance_key(entry)[1], entry) for entry in report.library.values()]
     listed = [uid for uid, _ in entries]
     read = [image.mammogram.sop_instance_uid for image in reading.images]
@@ -63,7 +63,7 @@ def list_prior_images(reading: StudyReading) -> Iterator[ImageReading]:
 
 
 def _check_entry(report: CheckedReport, entry: Content, header: Dataset) -> Iterator[Fault]:
-    """Yield where a library entry, or its evidence, is not as in the image's header."""
+    """Yield how a library entry, or its evidence, differs from the image's header."""
     try:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError as error:
@@ -77,7 +77,7 @@ def _check_entry(report: CheckedReport, entry: Content, header: Dataset) -> Iter
 
 
 def _check_context(entry: Content, mammogram: Mammogram, header: Dataset) -> Iterator[Fault]:
-    """Yield where the acquisition context of a library entry is not that of the image."""
+    """Yield how the acquisition context of a library entry differs from the image's."""
     for concept, code in _list_codes(mammogram):
         if not has_code(entry.find_child(concept), code):
             yield Fault(entry.path, f"{concept.meaning} is not that of the image")

@@ -59,7 +59,7 @@ def _check_code(content: Content, row: TemplateRow) -> Iterator[Fault]:
 
 
 def check_meaning(path: str, code: Code | None) -> Iterator[Fault]:
-    """Yield where a code of the standard has another code meaning than there."""
+    """Yield where a code of the standard has another meaning than there."""
     if code is not None and has_other_meaning(code):
         yield Fault(path, f"({code.value}, {code.scheme}) does not mean {code.meaning!r}")
 

@@ -121,7 +121,7 @@ def _check_nesting(report: CheckedReport) -> Iterator[Fault]:
 
 
 def _check_detections(report: CheckedReport) -> Iterator[Fault]:
-    """What was found was looked for, with success, in the image that it is in."""
+    """Each finding is in an image in which a successful detection looked for it."""
     searched: set[tuple[str, Position]] = set()
     for container in report.find_items(concepts.SUCCESSFUL_DETECTIONS):
         for performed in container.find_children(concepts.DETECTION_PERFORMED):
@@ -240,13 +240,7 @@ def _check_differences(report: CheckedReport) -> Iterator[Fault]:
 
 
 MARK_RULES: tuple[Callable[[CheckedReport], Iterator[Fault]], ...] = (
-    _check_graphics,
-    _check_images,
-    _check_intents,
-    _check_nesting,
-    _check_detections,
-    _check_operating_points,
-    _check_composites,
-    _check_differences,
-)
+    _check_graphics, _check_images, _check_intents, _check_nesting, _check_detections,
+    _check_operating_points, _check_composites, _check_differences,
+)  # fmt: skip
 """In the order in which their faults are reported."""

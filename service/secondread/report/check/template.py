@@ -65,7 +65,7 @@ class TemplateRow:
 
     number: str
     relation: str
-    """Empty where the inclusion of the template has it."""
+    """Empty where the inclusion of its template gives it."""
     value_type: str
     concept: Code | ContextGroup | None
     """None for any, or for items without a name."""
@@ -104,7 +104,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class PlacedRow:
-    """A row where it stands among all that siblings can be, once inclusions are followed."""
+    """A row at its place among all that siblings can match, with inclusions followed."""
 
     row: TemplateRow
     relation: str
@@ -127,7 +127,7 @@ def place_rows(
     through: tuple[Inclusion, ...] = (),
     place: tuple[int, ...] = (),
 ) -> tuple[PlacedRow, ...]:
-    """Return the rows that siblings can be, in their order, with inclusions followed."""
+    """Return the rows that siblings can match, in their order, with inclusions followed."""
     placed: list[PlacedRow] = []
     for index, row in enumerate(rows):
         here = (*place, index)
@@ -180,7 +180,7 @@ def row(
         The row's number, behind a ``>`` for each level of nesting.
     relation
         A key of `_RELATIONS`, with ``R-`` in front where it is by reference; empty where the
-        including template has it.
+        including template gives it.
     value_type
         ``CODE``, ..., or ``INCLUDE``.
     concept

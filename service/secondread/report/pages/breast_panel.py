@@ -16,7 +16,7 @@ CAPTION_ROOM = 44
 """Height of the strip above a picture."""
 
 _AIR_MM = 14.0  # in front of the breast: room for the numbers
-_USUAL = SpacingMm(0.1, 0.1)
+_TYPICAL = SpacingMm(0.1, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def choose_flips(image: ImageReading) -> Flips:
 
 
 def find_drawing_spacing(image: ImageReading) -> SpacingMm:
-    """Return the pixel spacing that an image is drawn with; a usual one where it has none."""
-    return image.mammogram.spacing or _USUAL
+    """Return the pixel spacing that an image is drawn with; a typical one where it has none."""
+    return image.mammogram.spacing or _TYPICAL
 
 
 def _find_part(picture: DrawnImage) -> tuple[int, int, int, int]:

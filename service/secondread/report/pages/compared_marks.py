@@ -69,7 +69,7 @@ def without_prior(finding: Finding) -> ComparedFinding:
 def list_compared(
     current: ImageReading, prior: ImageReading, comparison: StudyComparison
 ) -> list[ComparedFinding]:
-    """Return the shown findings of a view with what they were, then what is gone."""
+    """Return the shown findings of a view beside their earlier state, then what is gone."""
     uid, prior_uid = current.mammogram.sop_instance_uid, prior.mammogram.sop_instance_uid
     prior_findings = {finding.id: finding for finding in prior.findings}
     compared = []

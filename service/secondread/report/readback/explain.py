@@ -25,20 +25,10 @@ from secondread.report.readback.content import (
 )
 
 _HEADER = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "SeriesDescription",
-    "Manufacturer",
-    "ManufacturerModelName",
-    "SoftwareVersions",
-    "ContentDate",
-    "ContentTime",
-    "CompletionFlag",
-    "VerificationFlag",
-    "PreliminaryFlag",
-)
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "SeriesDescription",
+    "Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ContentDate", "ContentTime",
+    "CompletionFlag", "VerificationFlag", "PreliminaryFlag",
+)  # fmt: skip
 _WITHHELD = "(a name, withheld)"
 _FEW_POINTS = 3
 _FINDING = Code("121071", "DCM", "Finding")

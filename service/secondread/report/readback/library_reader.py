@@ -18,7 +18,7 @@ from secondread.report.readback.content import (
 
 
 def read_evidence(ds: Dataset) -> dict[str, tuple[str, str]]:
-    """Return study and series of all evidence, by SOP Instance UID."""
+    """Return study and series UID of all evidence, by SOP Instance UID."""
     return {
         str(instance.ReferencedSOPInstanceUID): (
             str(study.StudyInstanceUID),
