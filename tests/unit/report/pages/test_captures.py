@@ -35,24 +35,24 @@ BY = Authorship(NODE, UIDS, FIRST_OCCASION, ProfileSettings())
 Picture = npt.NDArray[np.uint8]
 
 
-def capture(*findings: Finding, by: Authorship = BY, **attributes: object) -> Dataset:
+def make_capture(*findings: Finding, by: Authorship = BY, **attributes: object) -> Dataset:
     ds = make_header("LCC", **attributes)
     reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, *findings))
     (result,) = make_view_captures(reading, index_by_uid(ds), make_grey_display, by)
     return result.dataset
 
 
-def picture(ds: Dataset) -> Picture:
+def read_pixels(ds: Dataset) -> Picture:
     array: Picture = ds.pixel_array
     return array
 
 
-def share_of(color: tuple[int, int, int], array: Picture) -> float:
+def measure_share(color: tuple[int, int, int], array: Picture) -> float:
     return float((array == np.array(color, np.uint8)).all(axis=2).mean())
 
 
 def test_a_capture_says_what_it_is_and_of_what() -> None:
-    ds = capture(make_cluster())
+    ds = make_capture(make_cluster())
     assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
     assert (ds.Modality, ds.ConversionType, list(ds.ImageType)) == (
         "OT",
@@ -73,13 +73,13 @@ def test_a_capture_says_what_it_is_and_of_what() -> None:
 
 
 def test_pictures_of_several_scales_have_no_pixel_spacing() -> None:
-    ds = capture(make_cluster())
+    ds = make_capture(make_cluster())
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         assert keyword not in ds
 
 
 def test_pixels_are_rgb_with_eight_bits() -> None:
-    ds = capture(make_cluster())
+    ds = make_capture(make_cluster())
     assert (ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.BitsStored) == ("RGB", 3, 8)
     assert len(ds.PixelData) == ds.Rows * ds.Columns * 3
     assert len(ds.PixelData) % 2 == 0
@@ -87,13 +87,13 @@ def test_pixels_are_rgb_with_eight_bits() -> None:
 
 def test_the_modality_is_the_profiles() -> None:
     by = replace(BY, profile=ProfileSettings(capture_modality="MG"))
-    assert capture(make_cluster(), by=by).Modality == "MG"
+    assert make_capture(make_cluster(), by=by).Modality == "MG"
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "00"), ("00", "00"), ("01", "01")])
 def test_lossy_compression_of_the_image_is_told(before: str | None, after: str) -> None:
     ratio = "12.5" if before == "01" else ""
-    ds = capture(
+    ds = make_capture(
         make_cluster(), LossyImageCompression=before or "", LossyImageCompressionRatio=ratio
     )
     assert ds.LossyImageCompression == after
@@ -101,8 +101,12 @@ def test_lossy_compression_of_the_image_is_told(before: str | None, after: str) 
 
 
 def test_no_patient_identity_changes_the_pixels() -> None:
-    someone = capture(make_cluster(), PatientName="One^Someone", PatientID="1", AccessionNumber="1")
-    other = capture(make_cluster(), PatientName="Else^Somebody", PatientID="2", AccessionNumber="2")
+    someone = make_capture(
+        make_cluster(), PatientName="One^Someone", PatientID="1", AccessionNumber="1"
+    )
+    other = make_capture(
+        make_cluster(), PatientName="Else^Somebody", PatientID="2", AccessionNumber="2"
+    )
     assert someone.PixelData == other.PixelData
 
 
@@ -118,16 +122,16 @@ def test_marks_are_drawn_and_tissue_inside_an_outline_is_left_alone() -> None:
     finding = make_cluster(at=(400.5, 500.5))
     ds = make_header("LCC")
     reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, finding))
-    (result,) = make_view_captures(reading, index_by_uid(ds), speckled, BY)
-    page = picture(result.dataset)
-    assert share_of(MARK, page) > 0.0005
+    (result,) = make_view_captures(reading, index_by_uid(ds), make_speckled_display, BY)
+    page = read_pixels(result.dataset)
+    assert measure_share(MARK, page) > 0.0005
     # Every member is white in the display array, and nothing else on the page is; enlarged four
     # times in the inset, each is still white, untouched by outline, halo or number.
     white = (page == 255).all(axis=2)[:, 960:]
     assert white.sum() >= 9 * 16 * len(finding.members) * 0.4
 
 
-def speckled(uid: str) -> Picture:
+def make_speckled_display(uid: str) -> Picture:
     """A grey image with nine white pixels at each member of a cluster at (400.5, 500.5)."""
     array = make_grey_display(uid).copy()
     for member in make_cluster(at=(400.5, 500.5)).members:
@@ -138,7 +142,7 @@ def speckled(uid: str) -> Picture:
 
 def test_the_outline_stays_outside_of_what_it_encloses() -> None:
     finding = make_cluster(at=(400.5, 500.5))
-    zoomed = inset_of(finding)
+    zoomed = cut_inset(finding)
     blue = (zoomed[..., 2].astype(int) - zoomed[..., 0]) > 40
     rows, columns = np.nonzero(blue)
     assert rows.size
@@ -149,9 +153,9 @@ def test_the_outline_stays_outside_of_what_it_encloses() -> None:
     assert not inside.any()
 
 
-def inset_of(finding: Finding) -> Picture:
+def cut_inset(finding: Finding) -> Picture:
     """The only inset of a page, cut out of it where its grey begins and ends."""
-    page = picture(capture(finding))
+    page = read_pixels(make_capture(finding))
     column = page[:, 1400]
     tissue = (column.std(axis=1) < 8) & (column.mean(axis=1) > 35)
     rows = np.nonzero(tissue)[0]
@@ -180,7 +184,7 @@ def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
         reading, missing_views=("RMLO", "LMLO"), model=replace(reading.model, name="model " * 40)
     )
     (result,) = make_view_captures(reading, index_by_uid(make_header("LCC")), make_grey_display, BY)
-    assert_margins_are_empty(picture(result.dataset))
+    assert_margins_are_empty(read_pixels(result.dataset))
 
 
 def assert_margins_are_empty(page: Picture) -> None:
@@ -190,10 +194,10 @@ def assert_margins_are_empty(page: Picture) -> None:
 
 @pytest.mark.parametrize("at", [(20.5, 20.5), (779.5, 20.5), (20.5, 979.5), (779.5, 979.5)])
 def test_findings_in_a_corner_are_drawn(at: tuple[float, float]) -> None:
-    assert_margins_are_empty(picture(capture(clamped(at))))
+    assert_margins_are_empty(read_pixels(make_capture(make_clamped_cluster(at))))
 
 
-def clamped(at: tuple[float, float]) -> Finding:
+def make_clamped_cluster(at: tuple[float, float]) -> Finding:
     finding = make_cluster(at=at)
     return replace(finding, outline=tuple(clamp_to_image(p, 1000, 800) for p in finding.outline))
 
@@ -207,29 +211,29 @@ def test_a_finding_larger_than_its_inset_is_drawn_at_full_resolution() -> None:
             for p in finding.outline
         ),
     )
-    assert_margins_are_empty(picture(capture(wide, wide, wide)))
+    assert_margins_are_empty(read_pixels(make_capture(wide, wide, wide)))
 
 
 def test_a_small_image_has_black_around_it_in_insets() -> None:
     ds = make_header("LCC", Rows=60, Columns=50)
-    finding = clamped((25.5, 30.5))
+    finding = make_clamped_cluster((25.5, 30.5))
     reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, finding))
     (result,) = make_view_captures(
         reading, index_by_uid(ds), lambda _: np.full((60, 50), 90, dtype=np.uint8), BY
     )
-    assert (picture(result.dataset)[:, 1000:] == 0).all(axis=2).any()
+    assert (read_pixels(result.dataset)[:, 1000:] == 0).all(axis=2).any()
 
 
 def test_an_image_without_spacing_has_no_scale() -> None:
-    with_scale = picture(capture(make_cluster()))
-    without = picture(capture(make_cluster(), ImagerPixelSpacing=None))
+    with_scale = read_pixels(make_capture(make_cluster()))
+    without = read_pixels(make_capture(make_cluster(), ImagerPixelSpacing=None))
     assert not np.array_equal(with_scale, without)
 
 
 def test_the_page_says_which_revision_it_is() -> None:
-    first = picture(capture(make_cluster()))
+    first = read_pixels(make_capture(make_cluster()))
     by = replace(BY, occasion=replace(FIRST_OCCASION, predecessor=(STUDY, "1.2", "1.3")))
-    later = picture(capture(make_cluster(), by=by))
+    later = read_pixels(make_capture(make_cluster(), by=by))
     changed = np.nonzero((first != later).any(axis=(1, 2)))[0]
     assert changed.min() > first.shape[0] - 60
 
@@ -243,7 +247,7 @@ def test_what_is_written_at_the_left_of_the_foot_never_reaches_the_right() -> No
             revision=revision,
         )
         (result,) = make_view_captures(reading, index_by_uid(ds), make_grey_display, BY)
-        feet.append(picture(result.dataset)[-50:])
+        feet.append(read_pixels(result.dataset)[-50:])
     assert not np.array_equal(feet[0], feet[1])
     assert np.array_equal(feet[0][:, 1200:], feet[1][:, 1200:])
 
@@ -260,7 +264,7 @@ def test_a_notice_of_nothing_found_says_what_makes_it_doubtful() -> None:
     assert "DOUBTS" not in plain.ImageComments
     # The first row is that of the doubtful image, written as bright as one that was not read.
     first_row = np.s_[200:262, 100:]
-    assert picture(doubtful)[first_row].max() > picture(plain)[first_row].max()
+    assert read_pixels(doubtful)[first_row].max() > read_pixels(plain)[first_row].max()
 
 
 @pytest.mark.parametrize("situation", ["every image failed", "partial with marks", "no findings"])
@@ -272,11 +276,11 @@ def test_a_notice_is_a_capture_about_the_study(situation: str) -> None:
     assert "SourceImageSequence" not in ds
     assert ds.ImageLaterality == "B"
     assert ds.ImageComments.startswith("NOT FOR DIAGNOSIS. SECOND READ")
-    assert share_of(WARNING, picture(ds)) > 0.001
-    assert_margins_are_empty(picture(ds))
+    assert measure_share(WARNING, read_pixels(ds)) > 0.001
+    assert_margins_are_empty(read_pixels(ds))
 
 
-def notice_of_what_was_left_out(**attributes: object) -> Dataset:
+def make_notice_of_left_out(**attributes: object) -> Dataset:
     ds = make_header("LCC", **attributes)
     reading = replace(
         make_study_reading(Outcome.NOT_ELIGIBLE, reasons=(Reason.NOTHING_IN_SCOPE,)),
@@ -286,13 +290,13 @@ def notice_of_what_was_left_out(**attributes: object) -> Dataset:
 
 
 def test_a_notice_has_the_side_of_what_was_left_out() -> None:
-    ds = notice_of_what_was_left_out()
+    ds = make_notice_of_left_out()
     assert ds.ImageLaterality == "L"
     assert "No image of the study is in the detector's scope" in ds.ImageComments
 
 
 def test_a_notice_about_no_side_leaves_laterality_open() -> None:
-    ds = notice_of_what_was_left_out(ImageLaterality=None)
+    ds = make_notice_of_left_out(ImageLaterality=None)
     assert "ImageLaterality" not in ds
     assert ds["Laterality"].is_empty
 
@@ -305,12 +309,12 @@ def test_a_long_notice_stays_on_its_page() -> None:
         priors=tuple(PriorStudy(f"1.{n}", None, False, Reason.VIEWS_MISSING) for n in range(40)),
     )
     result = make_notice(reading, index_by_uid(make_header("LCC")), BY).dataset
-    assert_margins_are_empty(picture(result))
+    assert_margins_are_empty(read_pixels(result))
 
 
 def test_texts_of_the_header_fit_their_attributes() -> None:
     node = replace(NODE, manufacturer="M" * 80, model_name="N" * 80, station_name="S" * 20)
-    ds = capture(make_cluster(), by=replace(BY, node=node))
+    ds = make_capture(make_cluster(), by=replace(BY, node=node))
     assert len(ds.SecondaryCaptureDeviceManufacturer) == 64
     assert len(ds.ManufacturerModelName) == 64
     assert len(ds.StationName) == 16

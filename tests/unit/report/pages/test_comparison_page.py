@@ -25,7 +25,7 @@ THEN = replace(NOW, study="1.2.2", date="20250105", nipple_mm=(82.0, 118.0), tur
 SPOTS = group(45.0, 20.0)
 
 
-def display(lie: Lie) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def make_display(lie: Lie) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.clip(lie.picture(), 0, 255).astype(np.uint8)
 
 
@@ -35,8 +35,8 @@ def test_the_same_number_and_colour_stand_in_both_pictures() -> None:
     done = follow_up(now, compare_with_priors(now, [prior]))
 
     page = draw_comparison_page(
-        DrawnImage(done.images[0], display(NOW), "now"),
-        DrawnImage(prior.images[0], display(THEN), "then"),
+        DrawnImage(done.images[0], make_display(NOW), "now"),
+        DrawnImage(prior.images[0], make_display(THEN), "then"),
         done.comparisons[0],
     )
 
@@ -64,7 +64,7 @@ def test_a_line_gives_the_numbers_behind_the_word() -> None:
 def test_the_caption_of_a_picture_ends_before_its_scale() -> None:
     def drawn(caption: str) -> npt.NDArray[np.uint8]:
         page = Image.new("RGB", (600, 900))
-        shown = DrawnImage(reading((NOW, [])).images[0], display(NOW), caption)
+        shown = DrawnImage(reading((NOW, [])).images[0], make_display(NOW), caption)
         panel = draw_captioned_breast(page, Box(0, 0, 560, 880), shown, 1.6)
         return np.asarray(page)[: int(panel.frame.top) - 1, 560 - 180 - 14 :]
 
@@ -77,7 +77,7 @@ def test_a_blink_pair_lies_on_each_other_and_hangs_as_the_current_image() -> Non
     assert here is not None
     assert there is not None
 
-    now, then = make_blink_pair(display(NOW), display(THEN), register(here, there))
+    now, then = make_blink_pair(make_display(NOW), make_display(THEN), register(here, there))
 
     assert now.size == then.size == (round(170 / BLINK_PIXEL_MM), round(220 / BLINK_PIXEL_MM))
     a, b = np.asarray(now, np.float64), np.asarray(then, np.float64)

@@ -12,12 +12,12 @@ from secondread.report.pages.crop import MAX_SIDE_PX, SIDE_KEYWORD, encode_crop
 TENTH = SpacingMm(0.1, 0.1)
 
 
-def box(left: float, top: float, right: float, bottom: float) -> Outline:
+def make_outline(left: float, top: float, right: float, bottom: float) -> Outline:
     corners = ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
     return tuple(PointPx(col, row) for col, row in corners)
 
 
-def opened(data: bytes) -> Image.Image:
+def open_png(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
@@ -25,7 +25,7 @@ def test_a_crop_shows_the_finding_in_its_middle_pixel_by_pixel() -> None:
     display = np.zeros((600, 500), np.uint8)
     display[320, 240] = 200
 
-    crop = opened(encode_crop(display, box(230, 310, 251, 331), TENTH))
+    crop = open_png(encode_crop(display, make_outline(230, 310, 251, 331), TENTH))
 
     assert (crop.mode, crop.size) == ("L", (200, 200))
     assert crop.info[SIDE_KEYWORD] == "20.0"
@@ -34,7 +34,7 @@ def test_a_crop_shows_the_finding_in_its_middle_pixel_by_pixel() -> None:
 
 def test_a_crop_at_the_border_is_black_beyond_the_image() -> None:
     crop = np.asarray(
-        opened(encode_crop(np.full((300, 300), 90, np.uint8), box(0, 0, 10, 10), TENTH))
+        open_png(encode_crop(np.full((300, 300), 90, np.uint8), make_outline(0, 0, 10, 10), TENTH))
     )
 
     assert (crop[:94] == 0).all()
@@ -45,7 +45,7 @@ def test_a_crop_at_the_border_is_black_beyond_the_image() -> None:
 def test_a_large_finding_is_reduced_and_its_length_is_told(spacing: SpacingMm) -> None:
     display = np.zeros((2000, 2000), np.uint8)
 
-    crop = opened(encode_crop(display, box(100, 100, 900, 900), spacing))
+    crop = open_png(encode_crop(display, make_outline(100, 100, 900, 900), spacing))
 
     assert crop.size == (MAX_SIDE_PX, MAX_SIDE_PX)
     assert float(crop.info[SIDE_KEYWORD]) == pytest.approx(
@@ -56,6 +56,6 @@ def test_a_large_finding_is_reduced_and_its_length_is_told(spacing: SpacingMm) -
 def test_the_same_finding_gives_the_same_bytes() -> None:
     display = np.random.default_rng(1).integers(0, 255, (400, 400), np.uint8)
 
-    assert encode_crop(display, box(150, 150, 250, 250), TENTH) == encode_crop(
-        display, box(150, 150, 250, 250), TENTH
+    assert encode_crop(display, make_outline(150, 150, 250, 250), TENTH) == encode_crop(
+        display, make_outline(150, 150, 250, 250), TENTH
     )

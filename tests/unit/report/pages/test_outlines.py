@@ -21,11 +21,11 @@ def test_a_drawn_outline_keeps_its_margin_on_the_page(scale: float) -> None:
     placement = Placement(100, 50, scale)
     drawn = placement.place_outline(SQUARE, margin=9)
     assert drawn[0] == drawn[-1]
-    for x, y in edge_points(drawn):
-        assert distance_outside(placement, x, y) >= 9 - 1e-9
+    for x, y in sample_edges(drawn):
+        assert measure_distance(placement, x, y) >= 9 - 1e-9
 
 
-def edge_points(polygon: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def sample_edges(polygon: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [
         (x0 + t * (x1 - x0), y0 + t * (y1 - y0))
         for (x0, y0), (x1, y1) in pairwise(polygon)
@@ -33,7 +33,7 @@ def edge_points(polygon: list[tuple[float, float]]) -> list[tuple[float, float]]
     ]
 
 
-def distance_outside(placement: Placement, x: float, y: float) -> float:
+def measure_distance(placement: Placement, x: float, y: float) -> float:
     """How far a point of the page is from the square; 0 inside."""
     left, top = placement(SQUARE[0])
     right, bottom = placement(SQUARE[2])

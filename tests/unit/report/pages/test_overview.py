@@ -35,7 +35,7 @@ BY = Authorship(NODE, UIDS, FIRST_OCCASION, ProfileSettings())
 HEADERS = {label: make_header(label) for label in FOUR_VIEWS}
 
 
-def exam(**findings: int) -> StudyReading:
+def make_exam(**findings: int) -> StudyReading:
     """Four views with so many findings each."""
     images = [
         make_image_reading(
@@ -52,27 +52,27 @@ def exam(**findings: int) -> StudyReading:
     return make_study_reading(Outcome.FINDINGS, *images)
 
 
-def page(reading: StudyReading, sources: dict[str, Dataset] | None = None) -> Dataset:
+def make_page(reading: StudyReading, sources: dict[str, Dataset] | None = None) -> Dataset:
     return make_overview(
         reading, sources or index_by_uid(*HEADERS.values()), make_grey_display, BY
     ).dataset
 
 
-def names(reading: StudyReading) -> list[list[str]]:
+def list_names(reading: StudyReading) -> list[list[str]]:
     return [[slot.name for slot in row] for row in hang_exam(reading).rows]
 
 
 def test_right_hangs_beside_left_and_cranio_caudal_over_oblique() -> None:
-    assert names(exam(LCC=1)) == [["R CC", "L CC"], ["R MLO", "L MLO"]]
+    assert list_names(make_exam(LCC=1)) == [["R CC", "L CC"], ["R MLO", "L MLO"]]
 
 
 def test_of_a_unilateral_exam_only_the_side_is_there() -> None:
-    reading = exam(LCC=1)
-    left = replace(reading, images=tuple(i for i in reading.images if side(i) == "L"))
-    assert names(left) == [["L CC"], ["L MLO"]]
+    reading = make_exam(LCC=1)
+    left = replace(reading, images=tuple(i for i in reading.images if find_side(i) == "L"))
+    assert list_names(left) == [["L CC"], ["L MLO"]]
 
 
-def side(image: ImageReading) -> str:
+def find_side(image: ImageReading) -> str:
     laterality = image.mammogram.laterality
     assert isinstance(laterality, Laterality)
     return laterality.letter
@@ -91,7 +91,7 @@ def test_what_is_missing_or_was_not_read_says_why() -> None:
     assert lcc.image is not None
     assert "implant" in rcc.why_not
     assert rmlo.why_not == lmlo.why_not == "not received"
-    assert page(reading).Rows == 1400
+    assert make_page(reading).Rows == 1400
 
 
 def test_of_a_view_that_came_twice_the_one_with_more_findings_hangs() -> None:
@@ -122,7 +122,7 @@ def test_the_legend_lists_findings_of_images_that_do_not_hang() -> None:
 
 
 def test_findings_stand_by_falling_suspicion() -> None:
-    reading = exam(LCC=3, RMLO=2)
+    reading = make_exam(LCC=3, RMLO=2)
     lines = list_legend_lines(reading, hang_exam(reading), 600)
     assert [line.suspicion for line in lines] == [f"suspicion {n}" for n in (20, 10, 10, 0, 0)]
 
@@ -130,11 +130,11 @@ def test_findings_stand_by_falling_suspicion() -> None:
 PRIOR_STUDY = "1.2.826.0.1.3680043.10.2"
 
 
-def with_prior() -> tuple[StudyReading, dict[str, Dataset]]:
+def make_exam_with_prior() -> tuple[StudyReading, dict[str, Dataset]]:
     old = make_header(
         "LCC", SOPInstanceUID="1.2.9", StudyInstanceUID=PRIOR_STUDY, StudyDate="20250105"
     )
-    reading = exam(LCC=1)
+    reading = make_exam(LCC=1)
     uid = HEADERS["LCC"].SOPInstanceUID
     view = ViewComparison(uid, "1.2.9", same_unit=True, error_mm=1.0, aligned=True)
     earlier = replace(
@@ -147,7 +147,7 @@ def with_prior() -> tuple[StudyReading, dict[str, Dataset]]:
 
 
 def test_a_prior_hangs_beside_the_view_that_it_was_held_against() -> None:
-    reading, sources = with_prior()
+    reading, sources = make_exam_with_prior()
     hanging = hang_exam(reading)
     assert hanging.has_priors
     assert [slot.prior is not None for row in hanging.rows for slot in row] == [
@@ -156,7 +156,7 @@ def test_a_prior_hangs_beside_the_view_that_it_was_held_against() -> None:
         False,
         False,
     ]
-    ds = page(reading, sources)
+    ds = make_page(reading, sources)
     assert ds.StudyInstanceUID == reading.study_uid
     cited = {item.ReferencedSOPInstanceUID for item in ds.SourceImageSequence}
     assert cited == {h.SOPInstanceUID for h in HEADERS.values()}
@@ -165,22 +165,22 @@ def test_a_prior_hangs_beside_the_view_that_it_was_held_against() -> None:
 @pytest.mark.parametrize("number", [1, 3, 8, 30])
 def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
     labels = [FOUR_VIEWS[n % 4] for n in range(number)]
-    reading = exam(**{label: labels.count(label) for label in FOUR_VIEWS})
-    array = page(reading).pixel_array
+    reading = make_exam(**{label: labels.count(label) for label in FOUR_VIEWS})
+    array = make_page(reading).pixel_array
     for margin in (array[:, :36], array[:, -36:], array[:20], array[-14:]):
         assert (margin == np.array(BACKGROUND, np.uint8)).all()
 
 
 def test_an_overview_has_no_identity_and_no_scale_for_calipers() -> None:
-    ds = page(exam(LCC=1))
+    ds = make_page(make_exam(LCC=1))
     other = [make_header(label, PatientName="Else^Somebody", PatientID="2") for label in FOUR_VIEWS]
-    assert page(exam(LCC=1), index_by_uid(*other)).PixelData == ds.PixelData
+    assert make_page(make_exam(LCC=1), index_by_uid(*other)).PixelData == ds.PixelData
     assert ds.BurnedInAnnotation == "NO"
     assert "PixelSpacing" not in ds
     assert ds.ImageLaterality == "B"
 
 
-def picture(label: str, orientation: list[str] | None) -> ImageReading:
+def make_view(label: str, orientation: list[str] | None) -> ImageReading:
     return make_image_reading(make_header(label, PatientOrientation=orientation or ""))
 
 
@@ -201,4 +201,4 @@ def picture(label: str, orientation: list[str] | None) -> ImageReading:
 def test_views_are_hung_back_to_back(
     label: str, orientation: list[str] | None, expected: Flips
 ) -> None:
-    assert choose_flips(picture(label, orientation)) == expected
+    assert choose_flips(make_view(label, orientation)) == expected

@@ -21,7 +21,7 @@ from tests.unit.report.readings import (
 BY = Authorship(NODE, UIDS, FIRST_OCCASION, ProfileSettings())
 
 
-def state(**attributes: object) -> Dataset:
+def make_state(**attributes: object) -> Dataset:
     ds = make_header("LCC", **attributes)
     reading = make_study_reading(
         Outcome.FINDINGS, make_image_reading(ds, make_cluster(), make_cluster(2, (600.5, 20.5)))
@@ -50,7 +50,7 @@ def test_each_image_with_shown_findings_has_its_own() -> None:
 
 
 def test_marks_are_closed_polylines_with_numbers_and_tracking_uids() -> None:
-    marks, note = state().GraphicAnnotationSequence
+    marks, note = make_state().GraphicAnnotationSequence
     assert [o.GraphicType for o in marks.GraphicObjectSequence] == ["POLYLINE"] * 2
     for graphic in marks.GraphicObjectSequence:
         data = list(graphic.GraphicData)
@@ -91,21 +91,23 @@ def test_numbers_stay_inside_the_image_and_off_their_outline(at: tuple[float, fl
     ],
 )
 def test_polarity_is_that_of_the_image(attributes: dict[str, object], shape: str) -> None:
-    assert state(**attributes).PresentationLUTShape == shape
+    assert make_state(**attributes).PresentationLUTShape == shape
 
 
 def test_the_whole_image_is_displayed_with_pixels_of_their_shape() -> None:
-    (area,) = state(ImagerPixelSpacing=[0.07, 0.09]).DisplayedAreaSelectionSequence
+    (area,) = make_state(ImagerPixelSpacing=[0.07, 0.09]).DisplayedAreaSelectionSequence
     assert list(area.DisplayedAreaTopLeftHandCorner) == [1, 1]
     assert list(area.DisplayedAreaBottomRightHandCorner) == [800, 1000]
     assert list(area.PresentationPixelSpacing) == [0.07, 0.09]
     assert "PresentationPixelAspectRatio" not in area
-    (unknown,) = state(ImagerPixelSpacing=None).DisplayedAreaSelectionSequence
+    (unknown,) = make_state(ImagerPixelSpacing=None).DisplayedAreaSelectionSequence
     assert list(unknown.PresentationPixelAspectRatio) == [1, 1]
 
 
 def test_the_first_window_of_the_image_is_repeated() -> None:
-    ds = state(WindowCenter=["2000", "1500"], WindowWidth=["1200", "90"], VOILUTFunction="SIGMOID")
+    ds = make_state(
+        WindowCenter=["2000", "1500"], WindowWidth=["1200", "90"], VOILUTFunction="SIGMOID"
+    )
     (item,) = ds.SoftcopyVOILUTSequence
     assert (item.WindowCenter, item.WindowWidth, item.VOILUTFunction) == (2000, 1200, "SIGMOID")
 
@@ -120,20 +122,20 @@ def test_the_first_window_of_the_image_is_repeated() -> None:
     ],
 )
 def test_a_window_that_makes_no_sense_is_left_out(attributes: dict[str, object]) -> None:
-    assert "SoftcopyVOILUTSequence" not in state(**attributes)
+    assert "SoftcopyVOILUTSequence" not in make_state(**attributes)
 
 
 def test_a_table_of_the_image_comes_before_its_window() -> None:
     table = Dataset()
     table.LUTDescriptor, table.LUTData = [4, 0, 8], [0, 1, 2, 3]
-    ds = state(VOILUTSequence=[table], WindowCenter="100", WindowWidth="10")
+    ds = make_state(VOILUTSequence=[table], WindowCenter="100", WindowWidth="10")
     (item,) = ds.SoftcopyVOILUTSequence
     assert list(item.VOILUTSequence[0].LUTData) == [0, 1, 2, 3]
     assert "WindowCenter" not in item
 
 
 def test_header_label_and_dates_are_ours() -> None:
-    ds = state()
+    ds = make_state()
     assert (ds.Modality, ds.ContentLabel, ds.Laterality) == ("PR", "SECONDREAD", "L")
     assert (ds.PresentationCreationDate, ds.PresentationCreationTime) == ("20261122", "100102")
     assert ds.PatientID == "P1"

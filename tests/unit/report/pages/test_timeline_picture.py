@@ -21,7 +21,7 @@ def no_crop(_: str) -> Image.Image | None:
     return None
 
 
-def over_years(count: int) -> LesionHistory:
+def make_history(count: int) -> LesionHistory:
     seen = [
         replace(
             FIRST,
@@ -35,7 +35,7 @@ def over_years(count: int) -> LesionHistory:
     return build_histories(seen, [], {})[0]
 
 
-def drawn_in(page: Image.Image, color: tuple[int, int, int]) -> int:
+def count_pixels(page: Image.Image, color: tuple[int, int, int]) -> int:
     """Return how many pixels are of a color."""
     return int((np.asarray(page) == color).all(axis=2).sum())
 
@@ -58,17 +58,17 @@ def test_each_exam_with_the_lesion_shows_its_kept_picture() -> None:
 
 
 def test_a_line_follows_number_and_extent() -> None:
-    single = drawn_in(draw_timeline("Lesions", [over_years(1)], no_crop), MARK)
-    several = drawn_in(draw_timeline("Lesions", [over_years(4)], no_crop), MARK)
+    single = count_pixels(draw_timeline("Lesions", [make_history(1)], no_crop), MARK)
+    several = count_pixels(draw_timeline("Lesions", [make_history(4)], no_crop), MARK)
 
     assert several > single + 2 * 3 * 30
 
 
 def test_of_many_exams_and_lesions_the_page_stays_a_page() -> None:
-    most = draw_timeline("Lesions", [over_years(MAX_EXAMS)], no_crop)
-    more = draw_timeline("Lesions", [over_years(MAX_EXAMS + 6)], no_crop)
-    many = draw_timeline("Lesions", [over_years(2)] * (MAX_LESIONS + 5), no_crop)
-    full = draw_timeline("Lesions", [over_years(2)] * MAX_LESIONS, no_crop)
+    most = draw_timeline("Lesions", [make_history(MAX_EXAMS)], no_crop)
+    more = draw_timeline("Lesions", [make_history(MAX_EXAMS + 6)], no_crop)
+    many = draw_timeline("Lesions", [make_history(2)] * (MAX_LESIONS + 5), no_crop)
+    full = draw_timeline("Lesions", [make_history(2)] * MAX_LESIONS, no_crop)
 
     assert most.size == more.size
     assert many.size == full.size
@@ -82,7 +82,7 @@ def test_what_is_gone_goes_down_to_nothing() -> None:
         for absence in (gone, unseen)
     ]
 
-    assert drawn_in(pages[0], MARK) > drawn_in(pages[1], MARK) + 2 * 100
+    assert count_pixels(pages[0], MARK) > count_pixels(pages[1], MARK) + 2 * 100
 
 
 def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
@@ -91,7 +91,7 @@ def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
         history = build_histories(seen, [], {(FIRST.study_uid, "L"): "4B"})
         return draw_timeline("Lesions", history, no_crop)
 
-    assert drawn_in(page("increased in number"), MUTED) > drawn_in(page(""), MUTED) + 50
+    assert count_pixels(page("increased in number"), MUTED) > count_pixels(page(""), MUTED) + 50
 
 
 def test_what_a_recheck_saw_before_is_first_marked_and_not_first_seen() -> None:

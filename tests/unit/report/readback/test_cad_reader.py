@@ -62,7 +62,7 @@ SPACING = SpacingMm(0.07, 0.07)
 ALL = ProfileSettings(findings="all")
 
 
-def written(
+def build_document(
     reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings = ALL
 ) -> Dataset:
     """Return the CAD SR of a reading as another program gets it: from its bytes."""
@@ -70,22 +70,22 @@ def written(
     return pydicom.dcmread(io.BytesIO(encode_file(done.dataset)))
 
 
-def one_view(*findings: Finding, profile: ProfileSettings = ALL) -> Dataset:
+def build_one_view(*findings: Finding, profile: ProfileSettings = ALL) -> Dataset:
     ds = make_header("LCC")
     outcome = Outcome.FINDINGS if findings else Outcome.NO_FINDINGS
-    return written(
+    return build_document(
         make_study_reading(outcome, make_image_reading(ds, *findings)), index_by_uid(ds), profile
     )
 
 
-def quarters(low: int, high: int) -> st.SearchStrategy[float]:
+def draw_quarters(low: int, high: int) -> st.SearchStrategy[float]:
     """Numbers that survive 32 bits: coordinates in quarters of a pixel."""
     return st.integers(4 * low, 4 * high).map(lambda number: number / 4)
 
 
 @st.composite
-def findings(draw: st.DrawFn, number: int) -> Finding:
-    points = st.builds(PointPx, quarters(60, 700), quarters(60, 900))
+def draw_finding(draw: st.DrawFn, number: int) -> Finding:
+    points = st.builds(PointPx, draw_quarters(60, 700), draw_quarters(60, 900))
     mark_class = draw(st.sampled_from([MarkClass.CLUSTER, MarkClass.CALCIFICATION]))
     is_cluster = mark_class is MarkClass.CLUSTER
     tenths = st.integers(0, 1000).map(lambda value: value / 10)
@@ -115,14 +115,14 @@ def findings(draw: st.DrawFn, number: int) -> Finding:
 
 
 @st.composite
-def some_findings(draw: st.DrawFn) -> list[Finding]:
-    return [draw(findings(number)) for number in range(1, draw(st.integers(0, 4)) + 1)]
+def draw_findings(draw: st.DrawFn) -> list[Finding]:
+    return [draw(draw_finding(number)) for number in range(1, draw(st.integers(0, 4)) + 1)]
 
 
-@given(some_findings())
+@given(draw_findings())
 @settings(max_examples=12, deadline=None)
 def test_what_is_written_is_read_back_equal(given_findings: list[Finding]) -> None:
-    report = read_cad_report(one_view(*given_findings), NODE.device_uid)
+    report = read_cad_report(build_one_view(*given_findings), NODE.device_uid)
 
     reading = rebuild_reading(report)
 
@@ -139,7 +139,7 @@ def test_what_is_written_is_read_back_equal(given_findings: list[Finding]) -> No
 def test_every_situation_is_read_back_with_its_images_and_its_status(name: str) -> None:
     reading, sources = make_situations()[name]
 
-    report = read_cad_report(written(reading, sources), NODE.device_uid)
+    report = read_cad_report(build_document(reading, sources), NODE.device_uid)
 
     read_now = [image for image in reading.images if image.status.was_read]
     assert report.origin is ReportOrigin.OWN
@@ -173,9 +173,11 @@ def test_the_retired_codes_of_snomed_say_the_same() -> None:
     finding = make_cluster(
         morphology=((Morphology.AMORPHOUS, 0.8),), distribution=((Distribution.GROUPED, 0.7),)
     )
-    plain = read_cad_report(one_view(finding), NODE.device_uid)
+    plain = read_cad_report(build_one_view(finding), NODE.device_uid)
 
-    srt = read_cad_report(one_view(finding, profile=ALL.model_copy(update={"snomed_codes": "SRT"})))
+    srt = read_cad_report(
+        build_one_view(finding, profile=ALL.model_copy(update={"snomed_codes": "SRT"}))
+    )
 
     (cluster,) = srt.findings
     assert cluster.is_cluster
@@ -222,7 +224,7 @@ def test_a_correction_names_the_report_that_it_replaces() -> None:
 def test_whose_report_it_is_follows_from_its_marks(
     device_uid: str, changes: dict[str, str], origin: ReportOrigin, title: str
 ) -> None:
-    ds = one_view(make_cluster())
+    ds = build_one_view(make_cluster())
     for keyword, value in changes.items():
         setattr(ds, keyword, value)
 
@@ -272,11 +274,11 @@ def test_another_makers_report_is_read_as_far_as_it_goes() -> None:
     assert not mass.is_cluster
     assert [finding.intent for finding in report.findings] == [None] * 3
     assert odd.outline == (PointPx(0, 0), PointPx(8, 0), PointPx(8, 8), PointPx(0, 0))
-    assert width(mass) == pytest.approx((8, 8), abs=0.1)
-    assert width(group) == pytest.approx((20, 10), abs=0.2)
+    assert measure_size(mass) == pytest.approx((8, 8), abs=0.1)
+    assert measure_size(group) == pytest.approx((20, 10), abs=0.2)
 
 
-def width(finding: CadFinding) -> tuple[float, float]:
+def measure_size(finding: CadFinding) -> tuple[float, float]:
     columns, rows = zip(*((p.col, p.row) for p in finding.outline), strict=True)
     return max(columns) - min(columns), max(rows) - min(rows)
 
@@ -347,7 +349,7 @@ def _single(ds: Dataset) -> Dataset:
 def test_a_damaged_report_of_our_own_is_an_error_with_its_position(
     harm: Callable[[Dataset], None], fault: str
 ) -> None:
-    ds = one_view(replace(make_cluster(), members=()))
+    ds = build_one_view(replace(make_cluster(), members=()))
     harm(ds)
 
     with pytest.raises(ContentError, match=fault):
@@ -376,13 +378,13 @@ def test_a_tree_without_end_is_refused() -> None:
         read_cad_report(ds)
 
 
-def elements(ds: Dataset) -> list[tuple[Dataset, BaseTag]]:
+def list_elements(ds: Dataset) -> list[tuple[Dataset, BaseTag]]:
     """Return every element of a data set, those of sequence items included."""
     pairs = []
     for element in ds:
         pairs.append((ds, element.tag))
         if element.VR == "SQ":
-            pairs += [pair for item in element.value for pair in elements(item)]
+            pairs += [pair for item in element.value for pair in list_elements(item)]
     return pairs
 
 
@@ -397,9 +399,9 @@ def test_whatever_is_wrong_in_it_the_answer_is_a_report_or_an_input_error(how: s
             mark(MASS, shape(CENTER, "POINT", 10, 20), shape(OUTLINE, "CIRCLE", 1, 2, 3, 2))
         )
 
-    for number in range(len(elements(make()))):
+    for number in range(len(list_elements(make()))):
         ds = make()
-        holder, tag = elements(ds)[number]
+        holder, tag = list_elements(ds)[number]
         if how == "absent":
             del holder[tag]
         else:
@@ -410,7 +412,7 @@ def test_whatever_is_wrong_in_it_the_answer_is_a_report_or_an_input_error(how: s
             assert isinstance(read_cad_report(ds), CadReport)
 
 
-def expected(name: str) -> tuple[ProcessingSummary, ResultStatus, int]:
+def find_expected(name: str) -> tuple[ProcessingSummary, ResultStatus, int]:
     """What the reference documents were written with: summary, detection, marks shown."""
     return {
         "cad_failed_SCT": (ProcessingSummary.NONE, ResultStatus.FAILED, 0),
@@ -442,7 +444,7 @@ REFERENCE = Path(__file__).parents[5] / "shared" / "sr"
 def test_reference_documents_of_another_program_are_read(path: Path | None) -> None:
     if path is None:
         pytest.skip("the reference documents are not beside the repository")
-    summary, detection, marks = expected(path.stem)
+    summary, detection, marks = find_expected(path.stem)
 
     report = read_cad_report(pydicom.dcmread(path))
 

@@ -88,13 +88,15 @@ def test_what_is_no_report_is_said(ds: Dataset) -> None:
         explain_report(ds)
 
 
-def mark(
+def make_mark(
     graphic: str, *points: tuple[float, float], intent: RenderingIntent | None = None
 ) -> ReportMark:
     return ReportMark(1, "Cluster", "Outline", graphic, tuple(PointPx(*p) for p in points), intent)
 
 
-def colored(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], at: tuple[int, int]) -> bool:
+def is_colored(
+    picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], at: tuple[int, int]
+) -> bool:
     """Whether there is colour around a place, (column, row)."""
     col, row = at
     patch = picture[row - 2 : row + 3, col - 2 : col + 3].astype(int)
@@ -104,26 +106,26 @@ def colored(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], at: tuple[
 @pytest.mark.parametrize(
     ("graphic", "where"),
     [
-        (mark("POLYLINE", (50, 60), (150, 60), (150, 160), (50, 160), (50, 60)), (100, 60)),
-        (mark("CIRCLE", (100, 100), (140, 100)), (100, 140)),
-        (mark("ELLIPSE", (50, 100), (150, 100), (100, 80), (100, 120)), (100, 120)),
-        (mark("POINT", (100.5, 100.5)), (107, 100)),
+        (make_mark("POLYLINE", (50, 60), (150, 60), (150, 160), (50, 160), (50, 60)), (100, 60)),
+        (make_mark("CIRCLE", (100, 100), (140, 100)), (100, 140)),
+        (make_mark("ELLIPSE", (50, 100), (150, 100), (100, 80), (100, 120)), (100, 120)),
+        (make_mark("POINT", (100.5, 100.5)), (107, 100)),
     ],
     ids=["polyline", "circle", "ellipse", "point"],
 )
 def test_a_graphic_is_drawn_where_it_lies(graphic: ReportMark, where: tuple[int, int]) -> None:
     grey = np.full((300, 240), 90, dtype=np.uint8)
     picture = np.asarray(draw_marks(grey, [graphic]))
-    assert colored(picture, where)
-    assert not colored(picture, (220, 280))
+    assert is_colored(picture, where)
+    assert not is_colored(picture, (220, 280))
 
 
 def test_a_large_image_is_made_smaller_and_its_marks_with_it() -> None:
     grey = np.full((4400, 200), 90, dtype=np.uint8)
-    outline = mark("POLYLINE", (100, 4000), (160, 4000), (160, 4100), (100, 4100), (100, 4000))
+    outline = make_mark("POLYLINE", (100, 4000), (160, 4000), (160, 4100), (100, 4100), (100, 4000))
     picture = np.asarray(draw_marks(grey, [outline]))
     assert picture.shape[0] < 2300
-    assert colored(picture, (65, 2000))
+    assert is_colored(picture, (65, 2000))
 
 
 def test_the_picture_of_an_image_without_marks_is_the_image(tmp_path: Path) -> None:

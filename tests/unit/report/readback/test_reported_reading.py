@@ -33,7 +33,7 @@ NOW, THEN = Lie(study="1.2.2"), Lie(study="1.2.1", date="20250104", nipple_mm=(8
 STAYS, COMES = group(45.0, 20.0), group(40.0, -35.0, seed=1)
 
 
-def report_of(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadReport:
+def write_report(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadReport:
     sources = {
         image.mammogram.sop_instance_uid: header(
             StudyDate=f"{image.mammogram.study_date:%Y%m%d}", StudyInstanceUID=study.study_uid
@@ -49,11 +49,11 @@ def report_of(earlier: StudyReading, device_uid: str = NODE.device_uid) -> CadRe
     )
 
 
-def left_of(earlier: StudyReading, spots: list[Spot]) -> StudyReading:
+def read_back(earlier: StudyReading, spots: list[Spot]) -> StudyReading:
     """Return what is known of a prior by its report and the answers of that time."""
     headers = [image.mammogram for image in earlier.images]
     answers = {header.sop_instance_uid: detection(THEN, header, spots) for header in headers}
-    return read_from_report(report_of(earlier), answers, READER)
+    return read_from_report(write_report(earlier), answers, READER)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def now() -> StudyReading:
 
 
 def test_what_the_report_holds_is_unchanged_and_the_rest_is_new(now: StudyReading) -> None:
-    done = add_reported_priors(now, [left_of(reading((THEN, STAYS)), STAYS)])
+    done = add_reported_priors(now, [read_back(reading((THEN, STAYS)), STAYS)])
 
     changes = {finding.change for finding in done.images[0].shown_findings}
     assert changes == {Change.UNCHANGED, Change.NEW}
@@ -80,7 +80,7 @@ def test_it_says_what_reading_the_prior_again_says_but_for_wider_limits(now: Stu
     earlier = reading((THEN, STAYS))
     again = follow_up(now, compare_with_priors(now, [earlier]))
 
-    done = add_reported_priors(now, [left_of(earlier, STAYS)])
+    done = add_reported_priors(now, [read_back(earlier, STAYS)])
 
     assert [finding.change for finding in done.images[0].findings] == [
         finding.change for finding in again.images[0].findings
@@ -95,7 +95,7 @@ def test_without_the_answers_of_that_time_it_is_not_comparable_with_the_reason(
     now: StudyReading,
 ) -> None:
     done = add_reported_priors(
-        now, [read_from_report(report_of(reading((THEN, STAYS))), {}, READER)]
+        now, [read_from_report(write_report(reading((THEN, STAYS))), {}, READER)]
     )
 
     (comparison,) = done.comparisons
@@ -105,21 +105,21 @@ def test_without_the_answers_of_that_time_it_is_not_comparable_with_the_reason(
 
 
 def test_a_report_of_another_model_does_not_serve() -> None:
-    report = report_of(reading((THEN, STAYS), model=replace(MODEL, digest="1" * 64)))
+    report = write_report(reading((THEN, STAYS), model=replace(MODEL, digest="1" * 64)))
 
     assert choose_report([report], MODEL) is None
     assert explain_unusable(report, MODEL).endswith("its report is of another model")
 
 
 def test_another_nodes_report_is_not_counted_as_ours() -> None:
-    report = report_of(reading((THEN, STAYS)), device_uid="2.25.1")
+    report = write_report(reading((THEN, STAYS)), device_uid="2.25.1")
 
     assert choose_report([report], MODEL) is None
     assert explain_unusable(report, MODEL).endswith("its report is another node's")
 
 
 def test_a_replaced_report_does_not_count() -> None:
-    first = report_of(reading((THEN, STAYS)))
+    first = write_report(reading((THEN, STAYS)))
     second = replace(
         first, sop_instance_uid="2.25.9", replaces=(first.sop_instance_uid,), written_on=None
     )
@@ -131,7 +131,7 @@ def test_what_was_compared_is_read_back(now: StudyReading) -> None:
     earlier = reading((THEN, STAYS))
     done = follow_up(now, compare_with_priors(now, [earlier]))
 
-    report = report_of(done)
+    report = write_report(done)
 
     here, there = (study.images[0].mammogram.sop_instance_uid for study in (now, earlier))
     (analysis,) = [
