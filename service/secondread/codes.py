@@ -132,7 +132,7 @@ class FindingType(CodedEnum):
 
 
 class Morphology(CodedEnum):
-    """CID 6011 Calcification type, with `MICROCALCIFICATIONS` of CID 6010."""
+    """CID 6011 Calcification type."""
 
     COARSE = _sct("129749001", "Coarse (popcorn-like) calcification")
     DYSTROPHIC = _sct("129750001", "Dystrophic calcification")

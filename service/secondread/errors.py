@@ -56,7 +56,7 @@ class HeaderError(InputError):
 
 
 class PixelError(InputError):
-    """The pixel data cannot be decoded, or do not fit what the header says of them."""
+    """The pixel data cannot be decoded, or do not fit the header."""
 
 
 class TransientError(SecondreadError):

@@ -2,7 +2,7 @@
 
 Pixel coordinates are those of SCOORD (PS3.3 C.18.6.1.1): (column, row), the origin at the
 top-left *corner* of the top-left pixel, so that its centre is (0.5, 0.5). The pixel at array index
-``[r, c]`` therefore has its centre at ``PointPx(c + 0.5, r + 0.5)``: whoever makes a point, or a
+``[r, c]`` therefore has its centre at ``PointPx(c + 0.5, r + 0.5)``: code that makes a point, or a
 coordinate in mm, from an index adds that half pixel.
 """
 

@@ -2,7 +2,7 @@
 
 Events are names, facts are keys: ``log.info("instance_stored", study_uid=..., bytes=...)``.
 UIDs are allowed; names, patient IDs and birth dates are not. The last processor before rendering
-withholds the values of keys that could carry them, whoever logged them.
+withholds the values of keys that could carry them, whichever module logged them.
 """
 
 import logging

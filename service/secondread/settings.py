@@ -236,7 +236,7 @@ class PriorsSettings(_Section):
 
     @property
     def active_sources(self) -> tuple[PriorSourceSettings, ...]:
-        """The sources that are asked."""
+        """The sources that priors are fetched from."""
         return self.sources if self.fetch else ()
 
 
@@ -421,7 +421,7 @@ class DestinationSettings(_Section):
     proof: Proof = Proof.STORE_STATUS
     """What counts as delivered; ``store-status`` is the weakest, for those that offer no other.
     With ``commitment``, the destination must know this node's AE title, host and port: it calls
-    back to say what it holds."""
+    back to report what it holds."""
     commitment_seconds: float = Field(default=300.0, gt=0)
     """How long to wait for the report on a storage commitment before asking again; each further
     wait is twice as long, up to twelve times this."""

@@ -100,11 +100,13 @@ def test_a_destination_that_is_no_peer_may_report_and_nothing_else(node: Node) -
     ]
     association.release()
     assert eventually(lambda: len(node.ledger.refusals) == 2)
-    assert {one.kind for one in node.ledger.refusals} == {RefusalKind.CONTEXT}
+    assert {refusal.kind for refusal in node.ledger.refusals} == {RefusalKind.CONTEXT}
     assert (node.ledger.opened, node.files) == ([], [])
 
 
-def test_a_destination_that_does_not_come_to_report_is_told_that_it_is_no_peer(node: Node) -> None:
+def test_a_destination_that_does_not_propose_reports_is_an_unknown_peer(
+    node: Node,
+) -> None:
     association = node.call(MG, calling="PACS")
     assert association.is_rejected
     assert eventually(lambda: bool(node.ledger.refusals))
@@ -152,7 +154,7 @@ def test_a_report_while_the_database_is_away_is_not_answered_success(node: Node)
     assert report(node, information) == 0x0000
 
 
-def test_an_unknown_event_type_is_said_to_be_one(node: Node) -> None:
+def test_an_unknown_event_type_is_answered_as_one(node: Node) -> None:
     assert report(node, commitment_report(TRANSACTION, ["1.1"], {}), 3) == 0x0113
 
 

@@ -47,10 +47,10 @@ def test_a_stored_instance_is_a_part_10_file_with_the_pixels_it_was_sent_with(
     ds = instance()
     assert node.send(ds) == [0x0000]
     (stored,) = node.ledger.instances.values()
-    kept = dcmread(node.archive.resolve_path(stored.relative_path))
-    assert kept.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
-    assert kept.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
-    assert kept.PixelData == ds.PixelData
+    archived = dcmread(node.archive.resolve_path(stored.relative_path))
+    assert archived.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
+    assert archived.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
+    assert archived.PixelData == ds.PixelData
     assert len(node.files) == 1
 
 
@@ -72,8 +72,8 @@ def test_other_encodings_are_kept_as_they_were_sent(node: Node, syntax: str) -> 
     (stored,) = node.ledger.instances.values()
     assert stored.transfer_syntax == syntax
     assert node.ledger.headers[0].Rows == 64
-    kept = dcmread(node.archive.resolve_path(stored.relative_path))
-    assert (kept.file_meta.TransferSyntaxUID, kept.PixelData) == (syntax, ds.PixelData)
+    archived = dcmread(node.archive.resolve_path(stored.relative_path))
+    assert (archived.file_meta.TransferSyntaxUID, archived.PixelData) == (syntax, ds.PixelData)
 
 
 def test_the_ledger_knows_which_association_delivered_and_when_it_ended(node: Node) -> None:
@@ -126,7 +126,7 @@ def test_a_database_outage_costs_answers_and_nothing_else(node: Node) -> None:
     assert eventually(lambda: len(node.ledger.closed) == 1)
 
 
-def test_an_association_whose_end_could_not_be_told_is_told_later(node: Node) -> None:
+def test_the_end_of_an_association_is_recorded_later_if_it_could_not_be_at_once(node: Node) -> None:
     node.send(instance())
     association = node.call(MG)
     assert eventually(lambda: len(node.ledger.opened) == 2)
@@ -200,7 +200,7 @@ def test_strangers_are_rejected_with_the_reason_and_counted(
     assert node.ledger.opened == []
 
 
-def test_associations_beyond_the_limit_are_told_to_come_back(tmp_path: Path) -> None:
+def test_associations_beyond_the_limit_are_rejected_as_transient(tmp_path: Path) -> None:
     with running_node(tmp_path, maximum_associations=1) as node:
         first = node.call(MG)
         second = node.call(MG)
@@ -291,7 +291,7 @@ def test_stopping_does_not_wait_longer_than_its_grace(tmp_path: Path) -> None:
         sender.join(10)
 
 
-def test_a_ledger_that_is_away_at_the_start_is_said_at_the_start(tmp_path: Path) -> None:
+def test_a_ledger_that_is_away_fails_the_start(tmp_path: Path) -> None:
     class AwayLedger(MemoryLedger):
         def record_receiver_start(self, at: object) -> None:
             raise TransientError("database away")

@@ -18,7 +18,7 @@ from tests.worlds.builders import header
 
 
 class FakeEngine(Engine):
-    """Remembers what it was asked to run, and answers about progress as told."""
+    """Remembers what was submitted, and returns the progress that a test sets."""
 
     def __init__(self) -> None:
         self.submitted: list[tuple[str, str, int]] = []

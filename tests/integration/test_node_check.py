@@ -14,7 +14,7 @@ def check(folder: Path, text: str, end: str = "") -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_a_new_node_that_does_not_run_yet_is_well_and_is_told_what_is_missing(
+def test_a_new_node_that_does_not_run_yet_passes_with_hints_at_what_is_missing(
     tmp_path: Path,
 ) -> None:
     status, printed = check(tmp_path, "")
@@ -64,7 +64,7 @@ def test_a_wrong_model_fails_with_the_file_and_the_key(tmp_path: Path) -> None:
     assert "schema_version" in printed
 
 
-def test_a_sites_calibration_is_told_and_one_of_another_model_fails(tmp_path: Path) -> None:
+def test_a_sites_calibration_is_shown_and_one_of_another_model_fails(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
     settings = f'[detect]\nsite_calibration = "{site}"\n'
     site.write_text(overlay(load_manifest().digest).as_toml())

@@ -1,8 +1,8 @@
 """Storage commitment reports: a peer reports which instances it answers for (PS3.4 J.3.3).
 
-This node asks for them after it has stored its results, see `send.commitment`. The report comes
-as an N-EVENT-REPORT over the association of the request, or over one that the peer opens to the
-receiver; both end up here. A report is a stranger's data set, so what is read of it is bounded.
+This node requests them after it has stored its results, see `send.commitment_request`. The report
+comes as an N-EVENT-REPORT over the association of the request, or over one that the peer opens to
+the receiver; both end up here. It comes from a stranger, so what is read of it is bounded.
 """
 
 import re
@@ -72,7 +72,7 @@ class CommitmentOutcome(StrEnum):
     REPEATED = "repeated"
     """The transaction had been reported already; nothing changed."""
     UNKNOWN = "unknown"
-    """This node never asked for that transaction."""
+    """This node never requested that transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,13 @@ class CommitmentResult:
 
     outcome: CommitmentOutcome
     destination: str = ""
-    """Name of the destination that was asked."""
+    """Name of the destination that the commitment was requested of."""
     committed: int = 0
     refused: int = 0
     unmentioned: int = 0
-    """Instances that were asked about and are not in the report."""
+    """Instances that were in the request and are not in the report."""
     unrequested: int = 0
-    """Instances in the report that were not asked about; they are ignored."""
+    """Instances in the report that were not in the request; they are ignored."""
 
 
 class CommitmentLedger(Protocol):

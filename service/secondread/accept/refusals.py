@@ -14,7 +14,7 @@ OTHERS = "(others)"
 """Takes the place of a peer's texts when there were too many different ones."""
 
 MAXIMUM_KEYS_PER_DAY = 1000
-"""How many different refusals are told apart in a day."""
+"""How many different refusals are counted separately in a day."""
 
 
 class Caller(NamedTuple):
@@ -107,7 +107,7 @@ class RefusalLog:
             raise
 
     def _limit_keys(self, key: _RefusalKey, day: date) -> _RefusalKey:
-        """Return the key itself, or the one of all others if too many are told apart already."""
+        """Return the key itself, or that of all others if too many are counted separately."""
         if day > self._today:
             self._today, self._keys_today = day, set()
         if key not in self._keys_today:

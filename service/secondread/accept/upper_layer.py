@@ -95,7 +95,7 @@ class PeerSocket(AssociationSocket):
             connection.settimeout(seconds)
 
     def break_connection(self) -> None:
-        """Break the connection, whoever is reading from it."""
+        """Break the connection, even while another thread reads from it."""
         connection = self.socket
         if connection is not None:
             with contextlib.suppress(OSError):

@@ -81,7 +81,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
             engine.stop(grace_seconds=15)
         _log.info("worker_stopped")
         # The thread of a reading that is still under way would keep the process alive without its
-        # engine; whoever continues the reading repeats the step.
+        # engine; the worker that continues the reading repeats the step.
         os._exit(0)
 
 

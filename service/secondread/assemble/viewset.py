@@ -36,7 +36,7 @@ def _find_slots(keys: Collection[ViewKey]) -> frozenset[ViewSlot]:
 
 
 class StudyViews(NamedTuple):
-    """The views of a study, and what tells which ones to expect."""
+    """The views of a study, and what determines which ones are expected."""
 
     present: Collection[ViewKey]
     priors: Sequence[Collection[ViewKey]]

@@ -198,7 +198,7 @@ class ArchivePeer:
         return StoreStatus.SUCCESS
 
     def _store_received(self, event: Event) -> ArchivedObject:
-        # This setting of the whole process belongs to whoever else receives in it.
+        # Another receiver in this process may have set it for the whole process.
         if _config.STORE_RECV_CHUNKED_DATASET:
             return self._store_file(event.dataset_path)
         with tempfile.NamedTemporaryFile(suffix=".dcm") as file:

@@ -61,7 +61,7 @@ class RefusedFile:
 
 @dataclass(frozen=True, slots=True)
 class DemoStudy:
-    """What came of one study."""
+    """What became of one study."""
 
     detail: StudyDetail
     seconds: float | None
@@ -74,7 +74,7 @@ class DemoStudy:
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """What came of the demo; the command prints it."""
+    """The result of the demo, which the command prints."""
 
     studies: tuple[DemoStudy, ...]
     """Studies of which the node took something, oldest first."""

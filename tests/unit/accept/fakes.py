@@ -112,7 +112,7 @@ def spooled(folder: Path, data_set: bytes, name: str = "tmp1.dcm") -> Path:
 
 
 class MemoryLedger:
-    """A ledger that remembers, and that can be told to be away."""
+    """A ledger in memory, which can be set to be away."""
 
     def __init__(self) -> None:
         self.instances: dict[tuple[str, str], StoredInstance] = {}
@@ -145,10 +145,10 @@ class MemoryLedger:
         with self._lock:
             if key in self.instances:
                 return RecordOutcome.REPEATED
-            known = any(uid == instance.sop_instance_uid for uid, _ in self.instances)
+            is_known = any(uid == instance.sop_instance_uid for uid, _ in self.instances)
             self.instances[key] = instance
             self.headers.append(header)
-        return RecordOutcome.CONFLICTING if known else RecordOutcome.NEW
+        return RecordOutcome.CONFLICTING if is_known else RecordOutcome.NEW
 
     def record_association_start(self, association: PeerAssociation) -> None:
         self._reach()
@@ -164,7 +164,7 @@ class MemoryLedger:
 
 
 class MemoryCommitments:
-    """A ledger of storage commitments that knows the transactions it is told of."""
+    """A ledger of storage commitments in memory, with the transactions in `known`."""
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
@@ -178,7 +178,7 @@ class MemoryCommitments:
         if report.transaction_uid not in self.known:
             return CommitmentResult(CommitmentOutcome.UNKNOWN)
         name = self.known[report.transaction_uid]
-        if any(one.transaction_uid == report.transaction_uid for one in self.reports):
+        if any(earlier.transaction_uid == report.transaction_uid for earlier in self.reports):
             return CommitmentResult(CommitmentOutcome.REPEATED, name)
         self.reports.append(report)
         return CommitmentResult(

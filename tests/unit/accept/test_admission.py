@@ -54,7 +54,7 @@ def test_addresses_bind_a_known_title_even_where_unknown_peers_are_let_in() -> N
     assert rules.find_refusal_reason(caller(address="10.9.9.9")) is Reason.ADDRESS_UNEXPECTED
 
 
-def test_a_stranger_is_not_told_which_titles_are_known() -> None:
+def test_a_stranger_does_not_learn_which_titles_are_known() -> None:
     assert (
         ASSOCIATION_REJECTIONS[Reason.ADDRESS_UNEXPECTED]
         == ASSOCIATION_REJECTIONS[Reason.CALLING_AE_UNKNOWN]

@@ -116,7 +116,7 @@ def test_bytes_are_put_as_durably_as_files(archive: Archive) -> None:
     assert list(archive.spool.iterdir()) == []
 
 
-def test_a_failing_disk_is_said_to_be_full_and_leaves_no_file_in_place(
+def test_a_failing_disk_counts_as_full_and_leaves_no_file_in_place(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(handle: int) -> None:

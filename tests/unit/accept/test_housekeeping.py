@@ -85,19 +85,19 @@ def test_the_spool_is_not_swept_all_the_time(desk: Desk) -> None:
     assert not stale.exists()
 
 
-def test_an_end_is_told_at_once_and_what_is_left_when_it_stops(desk: Desk) -> None:
-    told = threading.Event()
+def test_an_end_is_recorded_at_once_and_what_is_left_when_it_stops(desk: Desk) -> None:
+    recorded = threading.Event()
 
-    class TellingLedger(MemoryLedger):
+    class SignallingLedger(MemoryLedger):
         def record_association_end(self, association_id: str, at: datetime) -> None:
             super().record_association_end(association_id, at)
-            told.set()
+            recorded.set()
 
-    ledger = TellingLedger()
+    ledger = SignallingLedger()
     housekeeping = Housekeeping(desk.intake(ledger), silence_seconds=60)
     housekeeping.start(every_seconds=3600)
     housekeeping.queue_association_end("a1", NOW)
-    assert told.wait(5)
+    assert recorded.wait(5)
     refuse(desk.refusals)
     housekeeping.stop()
     assert len(ledger.refusals) == 1

@@ -83,7 +83,7 @@ def test_an_instance_is_in_archive_and_ledger_when_success_is_answered(node: Nod
     assert node.ledger.headers[0].Rows == 64
 
 
-def test_the_ledger_is_told_after_the_archive(node: Node) -> None:
+def test_the_ledger_records_after_the_archive_has_committed(node: Node) -> None:
     steps: list[str] = []
 
     class RecordingArchive(Archive):

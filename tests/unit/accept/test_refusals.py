@@ -12,7 +12,7 @@ from tests.unit.accept.fakes import NOW, MemoryLedger
 PEER = Caller("MOD", "SECONDREAD", "10.1.2.3")
 
 
-def flushed(refusals: RefusalLog) -> list[Refusal]:
+def flush(refusals: RefusalLog) -> list[Refusal]:
     written: list[Refusal] = []
     refusals.flush(written.extend)
     return written
@@ -23,16 +23,17 @@ def test_alike_refusals_become_one_with_a_count() -> None:
     later = NOW + timedelta(minutes=5)
     for at in (NOW, later, NOW):
         refusals.add_refusal(RefusalKind.INSTANCE, Reason.NOT_OURS, PEER, at, sop_class_uid="1.2.3")
-    (one,) = flushed(refusals)
-    assert (one.count, one.first_at, one.last_at) == (3, NOW, later)
-    assert (one.calling_ae_title, one.address, one.sop_class_uid) == ("MOD", "10.1.2.3", "1.2.3")
+    (refusal,) = flush(refusals)
+    assert (refusal.count, refusal.first_at, refusal.last_at) == (3, NOW, later)
+    assert refusal.calling_ae_title == "MOD"
+    assert (refusal.address, refusal.sop_class_uid) == ("10.1.2.3", "1.2.3")
 
 
 def test_what_was_written_is_not_written_twice() -> None:
     refusals = RefusalLog()
     refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
-    assert len(flushed(refusals)) == 1
-    assert flushed(refusals) == []
+    assert len(flush(refusals)) == 1
+    assert flush(refusals) == []
 
 
 def test_what_the_ledger_cannot_take_waits_and_adds_up() -> None:
@@ -42,7 +43,7 @@ def test_what_the_ledger_cannot_take_waits_and_adds_up() -> None:
     with pytest.raises(TransientError):
         refusals.flush(ledger.record_refusals)
     refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, NOW)
-    assert [refusal.count for refusal in flushed(refusals)] == [2]
+    assert [refusal.count for refusal in flush(refusals)] == [2]
 
 
 def test_a_scan_with_changing_titles_makes_a_bounded_number_of_rows() -> None:
@@ -52,11 +53,11 @@ def test_a_scan_with_changing_titles_makes_a_bounded_number_of_rows() -> None:
         peer = Caller(f"SCAN{number}", "SECONDREAD", "10.6.6.6")
         refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, peer, NOW)
         if number % 100 == 0:
-            rows |= {(one.calling_ae_title, one.address) for one in flushed(refusals)}
-    rest = flushed(refusals)
-    rows |= {(one.calling_ae_title, one.address) for one in rest}
+            rows |= {(row.calling_ae_title, row.address) for row in flush(refusals)}
+    rest = flush(refusals)
+    rows |= {(row.calling_ae_title, row.address) for row in rest}
     assert len(rows) == MAXIMUM_KEYS_PER_DAY + 1
-    assert [one.count for one in rest if one.calling_ae_title == OTHERS] == [99]
+    assert [row.count for row in rest if row.calling_ae_title == OTHERS] == [99]
 
 
 def test_the_next_day_tells_peers_apart_again() -> None:
@@ -64,10 +65,10 @@ def test_the_next_day_tells_peers_apart_again() -> None:
     for number in range(MAXIMUM_KEYS_PER_DAY):
         peer = Caller(f"SCAN{number}", "SECONDREAD", "10.6.6.6")
         refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, peer, NOW)
-    flushed(refusals)
+    flush(refusals)
     tomorrow = NOW + timedelta(days=1)
     refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, PEER, tomorrow)
-    assert [one.calling_ae_title for one in flushed(refusals)] == ["MOD"]
+    assert [row.calling_ae_title for row in flush(refusals)] == ["MOD"]
 
 
 def test_a_peers_texts_are_cut_and_made_printable() -> None:
@@ -76,7 +77,7 @@ def test_a_peers_texts_are_cut_and_made_printable() -> None:
     refusals.add_refusal(
         RefusalKind.CONTEXT, Reason.SOP_CLASS_REFUSED, peer, NOW, sop_class_uid="1\n" * 500
     )
-    written: Sequence[Refusal] = flushed(refusals)
+    written: Sequence[Refusal] = flush(refusals)
     assert written[0].calling_ae_title == "?[31mEVIL?AAAAAA"
     lengths = (written[0].called_ae_title, written[0].address, written[0].sop_class_uid)
     assert [len(text) for text in lengths] == [16, 45, 64]

@@ -161,7 +161,7 @@ def _format_value(value: object) -> str:
 def _describe_attribute(keyword: str) -> tuple[str, str]:
     number = tag_for_keyword(keyword)
     if number is None:
-        raise ValueError(f"{keyword} is no attribute of DICOM")
+        raise ValueError(f"{keyword} is not an attribute of DICOM")
     tag = Tag(number)
     return dictionary_description(tag), f"({tag.group:04X},{tag.element:04X})"
 
