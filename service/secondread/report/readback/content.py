@@ -1,7 +1,7 @@
 """The content tree of an SR document that somebody else may have written.
 
 Tolerant of its form: anything may be missing, and what is missing is reported with its position
-(PS3.3 C.17.3.2.5). `sr.tree`, which builds documents, shares nothing with it.
+(PS3.3 C.17.3.2.5). It shares no code with `sr.tree`, which builds documents.
 """
 
 import math
