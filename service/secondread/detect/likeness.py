@@ -94,8 +94,9 @@ class Likeness(TomlTable):
     def measure_distance(self, features: LikenessFeatures) -> float:
         """Return the Mahalanobis distance of an image's features to the training images.
 
-        Divided by the root of their number, so that it is about 1 for an ordinary image.
+        Divided by the root of the number of features, so that it is about 1 for an ordinary image.
         """
+        # z in the metric of the correlation: two features that usually go together count once.
         z = (np.array(features) - self.means) / self.deviations
         squared = float(z @ np.linalg.solve(np.array(self.correlation), z))
         return float(np.sqrt(squared / len(LIKENESS_FEATURES)))

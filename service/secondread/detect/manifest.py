@@ -198,7 +198,7 @@ class _ManifestFile(TomlTable):
     licence: str
     """SPDX identifier of the licence of the weights."""
     training_commit: str
-    """Commit of the training code, or a word why there is none."""
+    """Commit of the training code, or a reason where it has none."""
     input: InputNormalisation
     graphs: tuple[Graph, ...] = Field(min_length=1)
     calibration: Calibration

@@ -74,6 +74,7 @@ def plan_strips(interior: Mask, graph: Graph, strip_rows: int = STRIP_ROWS) -> I
         columns = np.flatnonzero(interior[top:bottom].any(axis=0))
         if not columns.size:
             continue
+        # From a multiple on, as the rows do: strided graphs then see the same pixels together.
         left = int(columns[0]) // unit * unit
         right = int(columns[-1]) + 1
         yield Strip(

@@ -222,13 +222,10 @@ class CadReport:
     @property
     def title(self) -> str:
         """Whose report it is, for people."""
-        match self.origin:
-            case ReportOrigin.OWN:
-                return "this node's report"
-            case ReportOrigin.SAME_SOFTWARE:
-                return f"CAD of {self.equipment.name} (another node)"
-            case ReportOrigin.FOREIGN:
-                return f"CAD of {self.equipment.name}"
+        if self.origin is ReportOrigin.OWN:
+            return "this node's report"
+        other_node = " (another node)" if self.origin is ReportOrigin.SAME_SOFTWARE else ""
+        return f"CAD of {self.equipment.name}{other_node}"
 
     def find_image(self, sop_instance_uid: str) -> CadImage | None:
         """Return the library's entry of an image."""

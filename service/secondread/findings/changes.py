@@ -190,17 +190,12 @@ class StudyComparison:
         return tuple(change for change in self.changes if change.current is None)
 
     def find_change(self, sop_instance_uid: str, finding_id: str) -> FindingChange | None:
-        """Return what became of a current finding."""
-        return next(
-            (
-                change
-                for change in self.changes
-                if change.current is not None
-                and change.current.sop_instance_uid == sop_instance_uid
-                and change.current.finding_id == finding_id
-            ),
-            None,
-        )
+        """Return the change of a current finding."""
+        for change in self.changes:
+            ref = change.current
+            if ref and (ref.sop_instance_uid, ref.finding_id) == (sop_instance_uid, finding_id):
+                return change
+        return None
 
 
 PRIOR_REREAD = "prior re-read"

@@ -8,14 +8,14 @@ from secondread.findings.position import BreastHalf, Quadrant
 
 @dataclass(frozen=True, slots=True)
 class BreastPlace:
-    """What two views together say about a place."""
+    """A part of the breast, from both views together."""
 
     quadrant: Quadrant | None = None
-    """None where a line between quadrants is nearer than the place is known."""
+    """None where a line between quadrants is nearer than the error of the place."""
     half: BreastHalf | None = None
     """The half of a line that the place is clear of; None where it is clear of neither."""
     clock_hour: int | None = None
-    """1 to 12, seen from in front; None for what is central, or not known well enough."""
+    """1 to 12, seen from in front; None for a central place, and where the error is too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ViewPair:
     cc: FindingRef
     mlo: FindingRef
     confidence: float
-    """0-1: that both are one cluster, by depth, number and size."""
+    """Probability 0-1 that both are one cluster, by depth, number and size."""
     depths_mm: tuple[float, float]
     """Behind the nipple, in the cranio-caudal and in the oblique view."""
     place: BreastPlace
