@@ -1,4 +1,4 @@
-"""The node's processes, and the commands that look after it."""
+"""The node's processes, and the commands that maintain it."""
 
 from typing import Annotated
 

@@ -13,7 +13,7 @@ from secondread import log
 from secondread.app.reader import check_gate_names
 from secondread.cli.offline_reader import open_offline_reader
 from secondread.cli.options import OtherManifest, OverriddenGates
-from secondread.cli.progress_bar import make_progress_bar
+from secondread.cli.progress_bar import show_steps
 from secondread.followup.treatment_file import read_treatment_file
 from secondread.offline.input_files import gather_files, plan_reading
 from secondread.offline.reader import read_files
@@ -54,13 +54,9 @@ def read_exams(
     total = len(inputs.paths)
     with (
         open_offline_reader(inputs, plan, detect, out.resolve(), overrides, recorded) as reader,
-        make_progress_bar() as bar,
+        show_steps("reading", total) as advance,
     ):
-        task = bar.add_task("reading", total=total)
-        findings_path = read_files(
-            reader, lambda text: bar.update(task, advance=1, description=text)
-        )
-        bar.update(task, completed=total, description="done")
+        findings_path = read_files(reader, advance)
     Console().print(_summarize(findings_path))
 
 

@@ -1,7 +1,7 @@
 """An association as requestor, and in clear words why it could not be had.
 
 pynetdicom says "aborted" for a refused connection, a failed TLS handshake, a peer that hangs up
-and a peer that is silent. `Call` tells them apart from the events of the connection, so that a
+and a peer that is silent. `Call` distinguishes them by the events of the connection, so that a
 person who sets up a destination reads what to change.
 """
 

@@ -25,16 +25,10 @@ from secondread.send.outbox import (
     StoreAnswer,
 )
 from secondread.send.overdue import AlarmRegister, OverdueAlarm
-from secondread.send.workers import compute_pause
+from secondread.send.workers import compute_lease, compute_pause
 from secondread.settings import DestinationSettings, Proof
 
 log = get_logger(__name__)
-
-# A claim holds for this many timeouts of the destination, and a minute: connect, negotiate and
-# release take one each at most, and a study has about ten objects. Should a claim run out all
-# the same, another worker sends the same bytes again, which a peer answers as before.
-_LEASE_TIMEOUTS = 20
-_LEASE_EXTRA_SECONDS = 60.0
 
 
 class DeliveryQueue(Protocol):
@@ -117,7 +111,7 @@ class DeliveryWorker:
             Seconds to wait before the next step: 0 after an attempt that reached the peer, a
             growing pause after one that did not; None when nothing was due.
         """
-        lease = _LEASE_TIMEOUTS * self._destination.timeout_seconds + _LEASE_EXTRA_SECONDS
+        lease = compute_lease(self._destination.timeout_seconds)
         batch = self._queue.claim_batch(self.name, self._wiring.worker, self._clock(), lease)
         if batch is None:
             self._overdue.check_oldest(self._queue.find_oldest_waiting)

@@ -25,7 +25,7 @@ from secondread.send.outbox import AnswerKind, Callee, Cancelled
 from secondread.send.overdue import AlarmRegister
 from secondread.send.prior_query import PriorWindow
 from secondread.send.retrieve import RetrieveAnswer, WantedStudy
-from secondread.send.workers import compute_pause
+from secondread.send.workers import compute_lease, compute_pause
 from secondread.settings import PriorSourceSettings
 
 log = get_logger(__name__)
@@ -36,12 +36,10 @@ _ALARM_AFTER = 5
 """Attempts in a row without an answer, or refused, after which an alarm is raised."""
 
 _PARTIAL_TRIES = 2
-"""After so many tries, what came of a study is taken as all that can be had."""
+"""After so many tries, what arrived of a study is taken as all that can be had."""
 
 _ABORTS_THAT_REFUSE = 2
 """So many aborts are a refusal: some archives abort at a request that they do not allow."""
-
-_LEASE_EXTRA_SECONDS = 60.0
 
 _REFUSALS = {AnswerKind.REJECTED, AnswerKind.CONTEXT_REFUSED}
 
@@ -89,7 +87,7 @@ class FetchWorker:
         """
         source, wiring = self._source, self._wiring
         # A query may ask a few times, and each answer may take its time.
-        lease = source.attempt_seconds + 20 * source.timeout_seconds + _LEASE_EXTRA_SECONDS
+        lease = source.attempt_seconds + compute_lease(source.timeout_seconds)
         request = wiring.queue.claim_request(source.name, wiring.worker, wiring.clock(), lease)
         if request is None:
             return None

@@ -46,11 +46,11 @@ class FetchRequest:
 
 @dataclass(frozen=True, slots=True)
 class OfferedStudy:
-    """A study that an archive says it has, and that may be a prior."""
+    """A study that an archive offers, and that may be a prior."""
 
     study: EarlierStudy
     series: tuple[str, ...] = ()
-    """The series with images in the detector's scope; empty where the archive does not say."""
+    """The series with images in the detector's scope; empty where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class FetchQueue(Protocol):
     def record_retrieved(
         self, request: FetchRequest, now: datetime, ask_again_at: datetime
     ) -> None:
-        """Record that an archive says that it has sent what was asked for.
+        """Record that an archive reports that it sent what was asked for.
 
         Where nothing came all the same, it is due again.
         """

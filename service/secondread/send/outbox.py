@@ -1,50 +1,29 @@
-"""What is sent, to whom, and what came of it: the values of this stage."""
+"""What is sent, to whom, and with which result: the values of this stage."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
-from secondread.settings import TlsSettings
+from secondread.settings import DestinationSettings, PriorSourceSettings, TlsSettings
 
 Cancelled = Callable[[], bool]
 """Asked between two objects or requests; True: leave the rest."""
 
 
-class Callee(Protocol):
-    """Who is called: `DestinationSettings` is one, `PeerAddress` another."""
-
-    @property
-    def ae_title(self) -> str:
-        """Called AE title."""
-
-    @property
-    def host(self) -> str:
-        """Host name or IP address."""
-
-    @property
-    def port(self) -> int:
-        """TCP port."""
-
-    @property
-    def timeout_seconds(self) -> float:
-        """How long to wait for a connection, and for each answer."""
-
-    @property
-    def tls(self) -> TlsSettings | None:
-        """Certificates for DICOM over TLS; None for a plain connection."""
-
-
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """A `Callee` that is no destination of the settings."""
+    """A peer that is neither a destination nor a source of the settings."""
 
     ae_title: str
     host: str
     port: int
     timeout_seconds: float = 30.0
     tls: TlsSettings | None = None
+
+
+Callee = DestinationSettings | PriorSourceSettings | PeerAddress
+"""Who is called: its AE title, where it listens, how long to wait for it, and its certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +79,7 @@ class ProofBatch:
 
 
 class AnswerKind(StrEnum):
-    """What came of a call, as counted in the metrics."""
+    """The result of a call, as counted in the metrics."""
 
     STORED = "stored"
     STORED_WITH_WARNING = "stored-with-warning"
@@ -133,7 +112,7 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoreAnswer:
-    """What came of sending one object."""
+    """The result of sending one object."""
 
     sop_instance_uid: str
     kind: AnswerKind
@@ -144,13 +123,13 @@ class StoreAnswer:
 
     @property
     def is_stored(self) -> bool:
-        """Whether the peer said that it holds the object."""
+        """Whether the peer answered that it holds the object."""
         return self.kind.is_stored
 
 
 @dataclass(frozen=True, slots=True)
 class PeerCheck:
-    """What came of a C-ECHO."""
+    """How a peer answered a C-ECHO, or a question for a service."""
 
     ok: bool
     kind: AnswerKind | None

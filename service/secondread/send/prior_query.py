@@ -46,7 +46,7 @@ def find_priors(
 
     Studies are asked for by Patient ID and its issuer, within a window of dates. Which views they
     have is asked only of those that would be chosen, because archives take their time with it;
-    where an archive does not say, the views stay unknown until the images are here.
+    where an archive does not name them, the views stay unknown until the images are here.
 
     Raises
     ------

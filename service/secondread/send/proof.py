@@ -28,17 +28,12 @@ from secondread.send.outbox import (
     ProofBatch,
 )
 from secondread.send.overdue import AlarmRegister, OverdueAlarm
-from secondread.send.workers import compute_pause
+from secondread.send.workers import compute_lease, compute_pause
 from secondread.settings import DestinationSettings, Proof
 
 log = get_logger(__name__)
 
 ALARM_KIND = "proof-overdue"
-
-# A claim outlives connecting, a request, lingering for its report, and release; or one query for
-# each of about ten objects. Should it run out all the same, another worker asks once more.
-_LEASE_TIMEOUTS = 20
-_LEASE_EXTRA_SECONDS = 60.0
 
 _LONGEST_PATIENCE = 12
 """The longest wait for a proof, as a multiple of the shortest."""
@@ -51,8 +46,8 @@ _FRUITLESS_QUERIES = 6
 """After so many queries that did not show an object it is sent again: it may have been lost."""
 
 _IDLE_SECONDS = 30.0
-"""How often a destination is looked at that needs no proof any more: an object may have waited for
-one when the settings were changed."""
+"""How often a destination that needs no proof is checked for objects that wait for one: they may
+be left from before the settings were changed."""
 
 
 class ProofQueue(Protocol):
@@ -167,7 +162,7 @@ class ProofWorker:
             pause where it could not be; None when nothing was due.
         """
         destination = self._destination
-        lease = _LEASE_TIMEOUTS * destination.timeout_seconds + _LEASE_EXTRA_SECONDS
+        lease = compute_lease(destination.timeout_seconds)
         now = self._wiring.clock()
         batch = self._queue.claim_batch(self.name, self._wiring.worker, now, lease)
         self._overdue.check_oldest(self._queue.find_oldest_unproven)

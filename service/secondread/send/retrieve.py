@@ -70,7 +70,7 @@ def retrieve_from_archive(
     own: RetrievalReceiver,
     cancelled: Cancelled,
 ) -> RetrieveAnswer:
-    """Have an archive send a study to this node, as its settings say.
+    """Have an archive send a study to this node, by the method of its settings.
 
     The attempt takes no longer than the source's `attempt_seconds`, however the archive behaves;
     then the association is broken off. What has come by then is kept.

@@ -26,7 +26,7 @@ from secondread.send.outbox import (
 
 VERIFICATION = "1.2.840.10008.1.1"
 
-# PS3.4 Table B.2-1: all three say that the instance is stored.
+# PS3.4 Table B.2-1: all three mean that the instance is stored.
 WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
 
 # Sending takes time before any answer can be due: what a slow line to another site carries.

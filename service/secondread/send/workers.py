@@ -10,6 +10,9 @@ from secondread.send.outbox import Cancelled
 
 log = get_logger(__name__)
 
+_LEASE_TIMEOUTS = 20
+_LEASE_EXTRA_SECONDS = 60.0
+
 FIRST_PAUSE_SECONDS = 5.0
 _LONGEST_TROUBLE_SECONDS = 60.0
 
@@ -34,6 +37,16 @@ def compute_pause(attempt: int, maximum: float, first: float = FIRST_PAUSE_SECON
     # Capped before the power is taken: after a week of tries it would not fit a float.
     doublings = min(attempt - 1, 30)
     return min(first * 2.0**doublings, maximum)
+
+
+def compute_lease(timeout_seconds: float) -> float:
+    """Return the seconds that a claim holds for calls to a peer with this timeout.
+
+    Connecting, negotiating and releasing take one timeout each at most, and so does every answer;
+    a study has about ten objects. Should a claim run out all the same, another worker asks or
+    sends the same again, which a peer answers as before.
+    """
+    return _LEASE_TIMEOUTS * timeout_seconds + _LEASE_EXTRA_SECONDS
 
 
 class DestinationWorker(Protocol):

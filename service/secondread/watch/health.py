@@ -4,7 +4,7 @@
 fails, and lists every check, so that a load balancer and a person read the same thing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -94,17 +94,12 @@ def make_health_routes(
     tracker: Tracker, archive: Archive, settings: Settings, clock: Clock
 ) -> list[Route]:
     """Return the routes ``/healthz`` and ``/readyz`` of a node."""
-    return make_probe_routes(lambda: check_readiness(tracker, archive, settings, clock()))
-
-
-def make_probe_routes(checks: Callable[[], Sequence[ReadinessCheck]]) -> list[Route]:
-    """Return ``/healthz``, and ``/readyz`` over the given checks, for any process."""
 
     def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     def readyz(_: Request) -> Response:
-        status, body = summarize_readiness(checks())
+        status, body = summarize_readiness(check_readiness(tracker, archive, settings, clock()))
         return JSONResponse(body, status)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -97,13 +97,13 @@ class MemoryQueue:
 
 class MemoryAlarms:
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []
+        self.calls: list[tuple[str, str, str]] = []
 
     def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
-        self.told.append(("raised", kind, subject))
+        self.calls.append(("raised", kind, subject))
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
-        self.told.append(("cleared", kind, subject))
+        self.calls.append(("cleared", kind, subject))
 
 
 class ScriptedStore:
@@ -287,15 +287,15 @@ def test_the_alarm_is_raised_once_when_results_wait_too_long_and_cleared_when_th
     store = ScriptedStore(AnswerKind.UNREACHABLE)
     worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
     worker.step(never_cancelled)
-    assert alarms.told == [("cleared", ALARM_KIND, "pacs")]
+    assert alarms.calls == [("cleared", ALARM_KIND, "pacs")]
     for _ in range(3):
         clock.forward(601)
         worker.step(never_cancelled)
-    assert alarms.told[1:] == [("raised", ALARM_KIND, "pacs")]
+    assert alarms.calls[1:] == [("raised", ALARM_KIND, "pacs")]
     store.script = [AnswerKind.STORED]
     clock.forward(60)
     worker.step(never_cancelled)
-    assert alarms.told[2:] == [("cleared", ALARM_KIND, "pacs")]
+    assert alarms.calls[2:] == [("cleared", ALARM_KIND, "pacs")]
 
 
 def test_every_answer_is_counted_by_destination_and_kind(

@@ -28,10 +28,10 @@ def unproven(*asked: int) -> ProofBatch:
 
 @dataclass
 class MemoryProofs:
-    """Gives out what a test puts in, once, and remembers what it is told."""
+    """Gives out what a test puts in, once, and remembers every call."""
 
     due: list[ProofBatch] = field(default_factory=list)
-    told: list[tuple[object, ...]] = field(default_factory=list)
+    calls: list[tuple[object, ...]] = field(default_factory=list)
     oldest: datetime | None = None
 
     def claim_batch(
@@ -44,31 +44,31 @@ class MemoryProofs:
     def record_request(
         self, unproven: ProofBatch, transaction_uid: str, now: datetime, ask_again_at: datetime
     ) -> None:
-        self.told.append(("requested", transaction_uid, (ask_again_at - now).total_seconds()))
+        self.calls.append(("requested", transaction_uid, (ask_again_at - now).total_seconds()))
 
     def record_not_taken(
         self, transaction_uid: str, why: str, now: datetime, ask_again_at: datetime
     ) -> None:
-        self.told.append(("not taken", transaction_uid, (ask_again_at - now).total_seconds()))
+        self.calls.append(("not taken", transaction_uid, (ask_again_at - now).total_seconds()))
 
     def record_proven(
         self, unproven: ProofBatch, instances: Collection[str], proof: Proof, now: datetime
     ) -> None:
-        self.told.append(("proven", sorted(instances), proof))
+        self.calls.append(("proven", sorted(instances), proof))
 
     def record_not_shown(
         self, unproven: ProofBatch, instances: Collection[str], why: str, ask_again_at: datetime
     ) -> None:
         wait = (ask_again_at - START).total_seconds()
-        self.told.append(("not shown", sorted(instances), wait))
+        self.calls.append(("not shown", sorted(instances), wait))
 
     def postpone(self, unproven: ProofBatch, why: str, ask_again_at: datetime) -> None:
-        self.told.append(("postponed", why, (ask_again_at - START).total_seconds()))
+        self.calls.append(("postponed", why, (ask_again_at - START).total_seconds()))
 
     def record_refused(
         self, unproven: ProofBatch, instances: Collection[str], why: str, now: datetime
     ) -> None:
-        self.told.append(("refused", sorted(instances), why))
+        self.calls.append(("refused", sorted(instances), why))
 
     def find_oldest_unproven(self, destination: str) -> datetime | None:
         return self.oldest
@@ -95,7 +95,7 @@ class Peer:
         on_report: OnReport,
         linger_seconds: float,
     ) -> None:
-        assert self.queue.told[-1][:2] == ("requested", transaction_uid), "asked before written"
+        assert self.queue.calls[-1][:2] == ("requested", transaction_uid), "asked before written"
         self._answer(callee)
 
     def find(
@@ -117,13 +117,13 @@ class Peer:
 
 class MemoryAlarms:
     def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, str]] = []
 
     def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
-        self.told.append(("raised", kind))
+        self.calls.append(("raised", kind))
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
-        self.told.append(("cleared", kind))
+        self.calls.append(("cleared", kind))
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_worker_without_work_returns_nothing_to_wait_for(peer: Peer) -> None:
 def test_a_commitment_is_written_down_before_it_is_asked_for(peer: Peer) -> None:
     peer.queue.due = [unproven(0, 0)]
     assert make_worker(peer, Proof.COMMITMENT).step(never_cancelled) == 0
-    assert peer.queue.told == [("requested", "2.25.1", 100)]
+    assert peer.queue.calls == [("requested", "2.25.1", 100)]
     assert len(peer.called) == 1
 
 
@@ -189,8 +189,8 @@ def test_each_time_a_new_transaction_is_asked_for_and_its_report_waited_for_long
     worker = make_worker(peer, Proof.COMMITMENT)
     for _ in range(6):
         assert worker.step(never_cancelled) == 0
-    assert [told[2] for told in peer.queue.told] == [100, 200, 400, 800, 1200, 1200]
-    assert len({told[1] for told in peer.queue.told}) == 6
+    assert [call[2] for call in peer.queue.calls] == [100, 200, 400, 800, 1200, 1200]
+    assert len({call[1] for call in peer.queue.calls}) == 6
 
 
 def test_what_could_not_be_asked_pauses_the_worker_and_is_asked_anew(peer: Peer) -> None:
@@ -200,7 +200,7 @@ def test_what_could_not_be_asked_pauses_the_worker_and_is_asked_anew(peer: Peer)
     assert [worker.step(never_cancelled) for _ in range(4)] == [5, 10, 20, 0]
     peer.queue.due, peer.errors = [unproven(0)], [AnswerKind.UNREACHABLE]
     assert worker.step(never_cancelled) == 5
-    assert [told for told in peer.queue.told if told[0] == "not taken"] == [
+    assert [call for call in peer.queue.calls if call[0] == "not taken"] == [
         ("not taken", "2.25.1", 5),
         ("not taken", "2.25.2", 10),
         ("not taken", "2.25.3", 20),
@@ -212,7 +212,7 @@ def test_what_a_query_shows_is_proven_and_the_rest_is_looked_for_again(peer: Pee
     peer.queue.due = [unproven(1, 1, 1)]
     peer.shows = frozenset({"1.2.3.1", "1.2.3.3"})
     assert make_worker(peer, Proof.QUERY).step(never_cancelled) == 0
-    assert peer.queue.told == [
+    assert peer.queue.calls == [
         ("proven", ["1.2.3.1", "1.2.3.3"], Proof.QUERY),
         ("not shown", ["1.2.3.2"], 20),
     ]
@@ -221,7 +221,7 @@ def test_what_a_query_shows_is_proven_and_the_rest_is_looked_for_again(peer: Pee
 def test_what_six_queries_do_not_show_is_sent_again(peer: Peer) -> None:
     peer.queue.due = [unproven(5, 4)]
     make_worker(peer, Proof.QUERY).step(never_cancelled)
-    assert [told[:2] for told in peer.queue.told] == [
+    assert [call[:2] for call in peer.queue.calls] == [
         ("not shown", ["1.2.3.2"]),
         ("refused", ["1.2.3.1"]),
     ]
@@ -231,13 +231,13 @@ def test_a_query_that_fails_refuses_nothing(peer: Peer) -> None:
     peer.queue.due = [unproven(5)]
     peer.errors = [AnswerKind.NO_ANSWER]
     assert make_worker(peer, Proof.QUERY).step(never_cancelled) == 5
-    assert peer.queue.told == [("postponed", "proof not asked for: no-answer: words", 5)]
+    assert peer.queue.calls == [("postponed", "proof not asked for: no-answer: words", 5)]
 
 
 def test_a_query_that_is_cut_short_by_a_stop_refuses_nothing(peer: Peer) -> None:
     peer.queue.due = [unproven(5)]
     make_worker(peer, Proof.QUERY).step(lambda: True)
-    assert peer.queue.told == [("postponed", "the node was stopping", 0)]
+    assert peer.queue.calls == [("postponed", "the node was stopping", 0)]
 
 
 def test_queries_go_to_the_destination_unless_they_have_a_place_of_their_own() -> None:
@@ -253,7 +253,7 @@ def test_what_waited_for_a_proof_is_delivered_when_the_settings_ask_for_none(pee
     peer.queue.due = [unproven(3)]
     worker = make_worker(peer, Proof.STORE_STATUS)
     assert worker.step(never_cancelled) == 0
-    assert peer.queue.told == [("proven", ["1.2.3.1"], Proof.STORE_STATUS)]
+    assert peer.queue.calls == [("proven", ["1.2.3.1"], Proof.STORE_STATUS)]
     assert worker.step(never_cancelled) == 30
     assert peer.called == []
 
@@ -263,7 +263,7 @@ def test_an_overdue_proof_is_an_alarm(peer: Peer, age: float, expected: str) -> 
     alarms = MemoryAlarms()
     peer.queue.oldest = START - timedelta(seconds=age)
     ProofWorker(destination(Proof.COMMITMENT), wiring(peer, alarms)).step(never_cancelled)
-    assert alarms.told == [(expected, ALARM_KIND)]
+    assert alarms.calls == [(expected, ALARM_KIND)]
 
 
 @pytest.mark.parametrize(("age", "expected"), [(4001, "raised"), (3999, "cleared")])
@@ -274,7 +274,7 @@ def test_a_destination_that_commits_slowly_is_given_four_times_its_time(
     peer.queue.oldest = START - timedelta(seconds=age)
     slow = destination(Proof.COMMITMENT, commitment_seconds=1000)
     ProofWorker(slow, wiring(peer, alarms)).step(never_cancelled)
-    assert alarms.told == [(expected, ALARM_KIND)]
+    assert alarms.calls == [(expected, ALARM_KIND)]
 
 
 def test_every_question_is_counted(peer: Peer) -> None:

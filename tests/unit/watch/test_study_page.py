@@ -22,8 +22,8 @@ def test_an_image_that_came_after_the_result_makes_no_negative_time() -> None:
 
 def test_shown_findings_stand_apart_from_candidates(tmp_path: Path) -> None:
     view = arrange_study(read_study(tmp_path))
-    assert [one.id for one in view.shown] == ["LCC-1", "LMLO-1"]
-    assert [one.id for one in view.below] == ["RCC-1"]
+    assert [line.id for line in view.shown] == ["LCC-1", "LMLO-1"]
+    assert [line.id for line in view.below] == ["RCC-1"]
     first = view.shown[0]
     assert (first.label, first.morphology, first.distribution) == (
         "LCC",
@@ -68,7 +68,10 @@ def test_every_kind_of_object_has_a_name(tmp_path: Path, kind: ObjectKind, name:
 
 def test_deliveries_are_grouped_by_destination(tmp_path: Path) -> None:
     view = arrange_study(read_study(tmp_path, None, delivery("viewer"), delivery("pacs")))
-    assert [(one.name, len(one.rows)) for one in view.destinations] == [("pacs", 2), ("viewer", 2)]
+    assert [(lines.name, len(lines.rows)) for lines in view.destinations] == [
+        ("pacs", 2),
+        ("viewer", 2),
+    ]
 
 
 def test_a_page_changes_while_something_is_under_way_and_no_longer_after(tmp_path: Path) -> None:

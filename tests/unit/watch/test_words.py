@@ -1,4 +1,4 @@
-"""Words and tones: every state has its own, and none is said by colour alone."""
+"""Words and tones: every state has its own, and none is shown by colour alone."""
 
 from enum import StrEnum
 
