@@ -1,9 +1,9 @@
-"""The networks: a dense one over strips of tissue, and two that look at patches again.
+"""The networks: a dense one over strips of tissue, two over patches, and one over neighbours.
 
-The dense network works at a quarter of the resolution and below, where a processor's wide
-registers are full; full-resolution layers of few channels would cost six times as much and find
-no more (measured before this was built). Its answer comes back at full resolution by a pixel
-shuffle, so that a calcification of two pixels keeps its place.
+The dense network works at a quarter of the resolution and below, where it has channels enough to
+fill a processor's wide registers; full-resolution layers of few channels would take six times as
+long and find no more (measured beforehand). A pixel shuffle brings its answer back to full
+resolution, so that a calcification of two pixels keeps its place.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from secondread.codes import MarkClass
 from secondread.detect.neighbours import DIRECTIONS, VALUES_AROUND, VALUES_PER_DIRECTION
 
 STRIDE = 4
-"""Resolution that the dense network's finest layers work at."""
+"""Resolution of the dense network's finest layers, as a part of the input's."""
 MULTIPLE_OF = 16
-"""What height and width of the dense network's input are multiples of."""
+"""Height and width of the dense network's input are multiples of this."""
 
 
 class Block(nn.Module):
-    """Two convolutions beside a way around them."""
+    """Two convolutions with a skip connection."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        # The way around dominates at first, so that depth costs nothing in the beginning.
+        # The skip connection dominates at first, so that depth does no harm in the beginning.
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
@@ -38,7 +38,7 @@ class Block(nn.Module):
 
 
 class Dense(nn.Module):
-    """Strips to score maps, one channel a class.
+    """From strips to score maps, one channel for each class.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ class Dense(nn.Module):
 
 
 class Patches(nn.Module):
-    """Patches around candidates to logits: no candidate at all comes first, then the classes.
+    """From patches around candidates to logits: first that for nothing, then the classes.
 
-    Its first layers work at half the resolution, as the dense network's do at a quarter.
+    Its first layers work at half the resolution, those of the dense network at a quarter.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class Patches(nn.Module):
 
 
 class PlainUNet(nn.Module):
-    """A small full-resolution U-Net, the judge's yardstick: what anyone would try first."""
+    """A small full-resolution U-Net, the obvious first attempt: the network of `benchmark`."""
 
     def __init__(self, heads: int, width: int = 12) -> None:
         super().__init__()
@@ -154,30 +154,12 @@ def _double_size(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def kiloflops_per_pixel(network: Dense) -> float:
-    """Return the arithmetic of the dense network for one pixel of its input, in thousands."""
-    side = 64
-    total = 0.0
-
-    def count(layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
-        nonlocal total
-        if isinstance(layer, nn.Conv2d):
-            total += 2.0 * out.shape[2] * out.shape[3] * layer.weight.numel()
-
-    handles = [layer.register_forward_hook(count) for layer in network.modules()]
-    with torch.no_grad():
-        network(torch.zeros(1, 1, side, side))
-    for handle in handles:
-        handle.remove()
-    return total / side**2 / 1000
-
-
 class Neighbours(nn.Module):
-    """What lies around a spot to the log odds that it is a calcification rather than a vessel's.
+    """From a speck's neighbours to the log odds of a calcification against a vessel's.
 
-    The input is that of `detect.neighbours.compute_features`. What the rescoring network said
-    is its last part, and what this network says is multiplied with it. A pattern is the same in
-    whatever direction it lies: the directions are a circle that is convolved, and pooled.
+    The input is that of `detect.neighbours.compute_features`. Its last part are the scores of the
+    rescoring network, with which the result is combined. The direction of a pattern does not
+    matter: the directions form a circle, which is convolved and pooled.
 
     Parameters
     ----------

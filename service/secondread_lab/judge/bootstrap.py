@@ -114,8 +114,10 @@ def estimate_mean(
     items: Sequence[float] | Values, owners: Owners | Sequence[int], draws: Draws
 ) -> Estimate:
     """Return the mean of the items with its interval."""
-    whose = np.asarray(owners, np.int64)
-    return estimate_interval(resample_mean(np.asarray(items, np.float64), whose, draws), whose)
+    patients = np.asarray(owners, np.int64)
+    return estimate_interval(
+        resample_mean(np.asarray(items, np.float64), patients, draws), patients
+    )
 
 
 def estimate_share_above(

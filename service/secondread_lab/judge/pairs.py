@@ -237,11 +237,11 @@ def make_recheck(scores_at: ScoreFile, folder: Path) -> RecheckView:
         For files between the two.
     """
 
-    def look(view: SimulatedView, points: Sequence[PointPx]) -> Scores | None:
+    def recheck(view: SimulatedView, points: Sequence[PointPx]) -> Scores | None:
         with _write_view(view, folder) as path:
             return scores_at(path, points)
 
-    return look
+    return recheck
 
 
 @contextmanager
@@ -256,7 +256,7 @@ def _write_view(view: SimulatedView, folder: Path) -> Iterator[Path]:
 
 
 def compare_with_recheck(
-    pair: PairViews, current: StudyReading, prior: StudyReading, look: RecheckView | None
+    pair: PairViews, current: StudyReading, prior: StudyReading, recheck: RecheckView | None
 ) -> StudyComparison:
     """Return the comparison of both exams of a pair, after a recheck of the prior's pixels.
 
@@ -266,12 +266,12 @@ def compare_with_recheck(
         The pair.
     current, prior
         Readings of both exams.
-    look
+    recheck
         Rechecks the prior's views; None where there are no pixels.
     """
     (comparison,) = compare_with_priors(current, [prior])
-    if look is None:
+    if recheck is None:
         return comparison
     views = {str(get_dataset(view).SOPInstanceUID): view for view in pair.select_exam("prior")}
-    looks = recheck_priors([comparison], lambda uid, at: look(views[uid], at))
-    return apply_rechecks(comparison, current, looks)
+    rechecks = recheck_priors([comparison], lambda uid, points: recheck(views[uid], points))
+    return apply_rechecks(comparison, current, rechecks)

@@ -28,13 +28,13 @@ class LesionPlanner:
     def __init__(self, rng: np.random.Generator, vendor: Vendor) -> None:
         self._rng, self._vendor = rng, vendor
 
-    def draw_chance(self, share: float) -> bool:
+    def happens(self, share: float) -> bool:
         """Return True in a share of all draws."""
         return bool(self._rng.random() < share)
 
     def draw_side(self) -> Laterality:
         """Return one of the two sides."""
-        return Laterality.LEFT if self.draw_chance(0.5) else Laterality.RIGHT
+        return Laterality.LEFT if self.happens(0.5) else Laterality.RIGHT
 
     def draw_place(self) -> Place:
         """Draw a place in a breast, more often in its upper outer quadrant."""
@@ -67,13 +67,13 @@ class LesionPlanner:
             Whether both breasts are imaged.
         """
         here = side
-        if both and not self.draw_chance(0.6):
+        if both and not self.happens(0.6):
             here = Laterality.LEFT if side is Laterality.RIGHT else Laterality.RIGHT
         benign = morphology in mix.BENIGN
         bed = self.draw_place() if treatment is None else treatment.place
         place = bed if benign and here is side else self.draw_place()
         first = self._draw_cluster("cluster-1", morphology, here, place)
-        if benign or not self.draw_chance(mix.SECOND_CLUSTER):
+        if benign or not self.happens(mix.SECOND_CLUSTER):
             return (first,)
         kinds = list(mix.BENIGN)
         second = kinds[int(self._rng.integers(len(kinds)))]
@@ -119,18 +119,18 @@ class LesionPlanner:
     def draw_others(self, side: Laterality) -> tuple[LesionSpec, ...]:
         """Draw what is not a cluster: single calcifications, vessels, skin, a large benign one."""
         lesions: list[LesionSpec] = []
-        if self.draw_chance(mix.SINGLES):
+        if self.happens(mix.SINGLES):
             lesions += [
                 self._draw_single(number) for number in range(1, int(self._rng.integers(2, 6)))
             ]
-        if self.draw_chance(mix.VESSELS):
+        if self.happens(mix.VESSELS):
             lesions += [
                 self._draw_vessel(side_of_vessel)
                 for side_of_vessel in (Laterality.RIGHT, Laterality.LEFT)
             ]
-        if self.draw_chance(mix.SKIN):
+        if self.happens(mix.SKIN):
             lesions.append(self._draw_skin())
-        if self.draw_chance(mix.SOLITARY):
+        if self.happens(mix.SOLITARY):
             lesions.append(self._draw_solitary(side))
         return tuple(lesions)
 
@@ -172,7 +172,7 @@ class LesionPlanner:
         )
 
     def _draw_solitary(self, side: Laterality) -> LesionSpec:
-        popcorn = self.draw_chance(0.5)
+        popcorn = self.happens(0.5)
         return LesionSpec(
             "solitary",
             side,

@@ -139,7 +139,7 @@ class _ExamPlanner:
             markers=self._draw_markers(treatment),
             metal=self._draw_metal(side, treatment),
             text=self._draw_text(),
-            paddle_edge=self._planter.draw_chance(mix.PADDLE_EDGE),
+            paddle_edge=self._planter.happens(mix.PADDLE_EDGE),
         )
         return spec, morphology
 
@@ -163,11 +163,11 @@ class _ExamPlanner:
                 round(float(rng.uniform(-0.3, 0.5)), 3),
             ),
             clips=int(rng.choice((0, 3, 4, 5, 6, 8), p=(0.15, 0.15, 0.25, 0.25, 0.15, 0.05))),
-            radiotherapy=planter.draw_chance(0.8),
+            radiotherapy=planter.happens(0.8),
         )
 
     def _draw_markers(self, treatment: TreatmentSpec | None) -> tuple[Marker, ...]:
-        nipple, scar = (self._planter.draw_chance(s) for s in (mix.NIPPLE_BALL, mix.SCAR_WIRE))
+        nipple, scar = (self._planter.happens(s) for s in (mix.NIPPLE_BALL, mix.SCAR_WIRE))
         markers: list[Marker] = ["nipple"] if nipple else []
         return (*markers, "scar") if scar and treatment is not None else tuple(markers)
 
@@ -175,9 +175,9 @@ class _ExamPlanner:
         self, side: Laterality, treatment: TreatmentSpec | None
     ) -> tuple[MetalSpec, ...]:
         pieces, planter = [], self._planter
-        if planter.draw_chance(mix.BIOPSY_MARKER):
+        if planter.happens(mix.BIOPSY_MARKER):
             pieces.append(MetalSpec("biopsy-marker", planter.draw_side(), planter.draw_place()))
-        staples, wire = planter.draw_chance(mix.STAPLES), planter.draw_chance(mix.HOOK_WIRE)
+        staples, wire = planter.happens(mix.STAPLES), planter.happens(mix.HOOK_WIRE)
         if treatment is not None and staples:
             count = int(self._rng.integers(4, 12))
             pieces.append(MetalSpec("staples", side, treatment.place, count))
@@ -190,4 +190,4 @@ class _ExamPlanner:
         kvp, mas = int(rng.integers(26, 33)), int(rng.integers(45, 140))
         force, thickness = int(rng.integers(70, 150)), int(rng.integers(35, 75))
         lines = (f"{kvp} KVP {mas} MAS", f"{force} N {thickness} MM", "SIMULATED")
-        return lines if self._planter.draw_chance(mix.TEXT) else ()
+        return lines if self._planter.happens(mix.TEXT) else ()

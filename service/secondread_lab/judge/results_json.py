@@ -63,7 +63,7 @@ def evaluate_records(
     return Evaluation(test_set, identity, tuple(parts), resamples, differing)
 
 
-def document(evaluation: Evaluation) -> dict[str, Any]:
+def encode_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return the content of `results.json`; `service/docs/evaluation.md` describes it."""
     test_set = evaluation.test_set
     return {
@@ -87,7 +87,9 @@ def document(evaluation: Evaluation) -> dict[str, Any]:
 
 def write_results(evaluation: Evaluation, path: Path) -> None:
     """Write `results.json`."""
-    path.write_text(json.dumps(document(evaluation), indent=1, allow_nan=False) + "\n", "utf-8")
+    path.write_text(
+        json.dumps(encode_evaluation(evaluation), indent=1, allow_nan=False) + "\n", "utf-8"
+    )
 
 
 def _simplify(value: Any) -> Any:  # noqa: ANN401 - JSON values, whatever they are

@@ -157,7 +157,10 @@ def _score_domain(part: ScoredSet, domain: str, draws: Draws) -> ClusterCurve:
     rates = np.array(rules.CLUSTER_RATES)
     rows = []
     for rate, limit in zip(rates, find_first_excluded(false, rates, draws), strict=True):
-        shares = (estimate_share_above(scores, limit, whose, draws) for scores, whose in columns)
+        shares = (
+            estimate_share_above(scores, limit, column_owners, draws)
+            for scores, column_owners in columns
+        )
         rows.append(RateRow(float(rate), *shares))
     curve = compute_curve(hits, owners, false, CLUSTER_GRID, draws)
     return ClusterCurve(domain, tuple(rows), curve)

@@ -112,7 +112,7 @@ def calibrate_site(
         wanted_per_view=wanted_per_view,
         clusters=count,
         per_view=count / len(views),
-        interval=poisson_interval(count, len(views)),
+        interval=compute_poisson_interval(count, len(views)),
         left_out_per_view=_count_left_out(ranked, wanted_per_view, lowest) / len(views),
         certainty_interval=(float(low), float(high)),
         exams=len({view.exam for view in views}),
@@ -121,10 +121,10 @@ def calibrate_site(
     )
 
 
-def poisson_interval(count: int, views: int, level: float = 0.95) -> tuple[float, float]:
+def compute_poisson_interval(count: int, views: int, level: float = 0.95) -> tuple[float, float]:
     """Return the exact interval of the rate per view behind a count (Garwood 1936).
 
-    >>> tuple(round(limit, 3) for limit in poisson_interval(0, 10))
+    >>> tuple(round(limit, 3) for limit in compute_poisson_interval(0, 10))
     (0.0, 0.369)
     """
     tail = (1 - level) / 2
@@ -143,9 +143,9 @@ class _RankedCandidates:
     def find_minimum(self, weights: Values, wanted_per_view: float, lowest: float) -> float:
         """Return the minimum certainty, where each woman counts with a weight."""
         allowed = wanted_per_view * float(weights @ self.views) + _SLACK
-        shown = np.cumsum(weights[self.owners])
-        first_out = int(np.searchsorted(shown, allowed, side="right"))
-        if first_out == len(shown):
+        counts = np.cumsum(weights[self.owners])
+        first_out = int(np.searchsorted(counts, allowed, side="right"))
+        if first_out == len(counts):
             return lowest
         return round(min(float(self.certainties[first_out]) + _STEP, 100.0), 2)
 
@@ -155,11 +155,11 @@ def _count_left_out(ranked: _RankedCandidates, wanted_per_view: float, lowest: f
     women = len(ranked.views)
     if women == 1:
         return int(np.count_nonzero(ranked.certainties >= lowest))
-    shown = 0
+    clusters = 0
     for woman in range(women):
         others = np.ones(women)
         others[woman] = 0.0
         minimum = ranked.find_minimum(others, wanted_per_view, lowest)
         own = ranked.certainties[ranked.owners == woman]
-        shown += int(np.count_nonzero(own >= minimum))
-    return shown
+        clusters += int(np.count_nonzero(own >= minimum))
+    return clusters

@@ -133,8 +133,8 @@ def tabulate_singles(items: SingleItems, false: FalseMarks, draws: Draws) -> Ite
 
 def estimate_false_per_view(free: ScoredSet, point: int, draws: Draws) -> Estimate:
     """Return how many clusters an operating point shows in an image without clusters."""
-    shown = [sum(point in c.shown_at for c in view.record.clusters) for view in free.views]
-    return estimate_mean(shown, free.owner, draws)
+    counts = [sum(point in c.shown_at for c in view.record.clusters) for view in free.views]
+    return estimate_mean(counts, free.owner, draws)
 
 
 def list_owners(items: Sequence[ClusterItem | LesionItem]) -> Owners:

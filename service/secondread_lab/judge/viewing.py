@@ -98,15 +98,19 @@ def find_clusters(
     mammogram: Mammogram, detection: Detection, readers: Mapping[int, Reader]
 ) -> tuple[FoundCluster, ...]:
     """Return all candidate clusters, each with the operating points that show it."""
-    read = {number: _read_with(mammogram, detection, reader) for number, reader in readers.items()}
-    shown = {
+    readings = {
+        number: _read_with(mammogram, detection, reader) for number, reader in readers.items()
+    }
+    shown_centres = {
         number: {finding.center for finding in image.shown_findings}
-        for number, image in read.items()
+        for number, image in readings.items()
     }
     return tuple(
-        FoundCluster.from_finding(finding, (n for n in shown if finding.center in shown[n]))
+        FoundCluster.from_finding(
+            finding, (n for n in shown_centres if finding.center in shown_centres[n])
+        )
         for finding in sorted(
-            next(iter(read.values())).findings, key=lambda f: (-f.certainty, f.center.row)
+            next(iter(readings.values())).findings, key=lambda f: (-f.certainty, f.center.row)
         )
         if finding.mark_class is MarkClass.CLUSTER
     )

@@ -30,7 +30,7 @@ _EDGE_MM = 7.0
 """What is nearer to the skin is not interior, since the skin's edge is not texture."""
 
 
-def interior(bright: Image, pitch_mm: float) -> Mask:
+def find_interior(bright: Image, pitch_mm: float) -> Mask:
     """Return where a mammogram shows the inside of the breast: no skin, no markers, no air."""
     factor = max(round(0.4 / pitch_mm), 1)
     small = cv2.resize(bright, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
@@ -70,7 +70,7 @@ def measure_statistics(ds: Dataset, name: str) -> DetailStatistics:
     bright = ds.pixel_array.astype(np.float32)
     if ds.PhotometricInterpretation == "MONOCHROME1":
         bright = np.float32(top) - bright
-    where = interior(bright, float(ds.ImagerPixelSpacing[0]))
+    where = find_interior(bright, float(ds.ImagerPixelSpacing[0]))
     shares = bright / np.float32(top)
     finest, *others = measure_bands(shares, where)
     return DetailStatistics(

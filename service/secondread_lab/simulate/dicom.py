@@ -43,7 +43,7 @@ class StudyIdentity:
     taken_at: datetime
     """Of the study; its images follow a minute apart."""
 
-    def uid(self, *parts: str) -> str:
+    def derive_uid(self, *parts: str) -> str:
         """Return the UID of a part of the study."""
         return derive_uid("secondread-simulate", self.key, self.taken_at.isoformat(), *parts)
 
@@ -67,7 +67,7 @@ class ViewIdentity:
 
     def derive_instance_uid(self, intent: Intent) -> str:
         """SOP Instance UID of the view's image of an intent."""
-        return self.study.uid("instance", self.label, intent.value)
+        return self.study.derive_uid("instance", self.label, intent.value)
 
 
 def build_mammogram(
@@ -110,8 +110,8 @@ def _add_identity(ds: Dataset, identity: ViewIdentity, intent: Intent) -> None:
     ds.PatientName, ds.PatientID, ds.IssuerOfPatientID = PATIENT_NAME, study.patient_id, ISSUER
     ds.PatientBirthDate, ds.PatientSex = "19640101", "F"
     ds.StudyInstanceUID, ds.SeriesInstanceUID = (
-        study.uid("study"),
-        study.uid("series", intent.value),
+        study.derive_uid("study"),
+        study.derive_uid("series", intent.value),
     )
     ds.StudyDate, ds.StudyTime = f"{study.taken_at:%Y%m%d}", f"{study.taken_at:%H%M%S}"
     ds.SeriesDate, ds.SeriesTime = ds.StudyDate, ds.StudyTime

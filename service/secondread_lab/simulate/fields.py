@@ -30,7 +30,7 @@ class Spectrum:
     inner_mm: float = 0.0
     """Structures smaller than this are smoothed away."""
 
-    def amplitude(self, frequency: Map) -> Map:
+    def compute_amplitude(self, frequency: Map) -> Map:
         """Return the square root of the spectrum at frequencies in cycles per mm."""
         corner = 1.0 / self.outer_mm
         level = (frequency**2 + np.float32(corner**2)) ** np.float32(-self.beta / 4.0)
@@ -46,7 +46,7 @@ def draw_power_law_map(
     rows, columns = (int(scipy.fft.next_fast_len(n, real=True)) for n in shape)
     fy = scipy.fft.fftfreq(rows, pitch_mm).astype(np.float32)[:, None]
     fx = scipy.fft.rfftfreq(columns, pitch_mm).astype(np.float32)[None, :]
-    amplitude = spectrum.amplitude(np.sqrt(fx**2 + fy**2))
+    amplitude = spectrum.compute_amplitude(np.sqrt(fx**2 + fy**2))
     amplitude[0, 0] = 0.0
     noise = rng.standard_normal((*amplitude.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     field = scipy.fft.irfft2(noise * amplitude, s=(rows, columns), overwrite_x=True)
@@ -61,7 +61,7 @@ def draw_power_law_volume(
     fz = scipy.fft.fftfreq(sizes[0], pitch_mm).astype(np.float32)[:, None, None]
     fy = scipy.fft.fftfreq(sizes[1], pitch_mm).astype(np.float32)[None, :, None]
     fx = scipy.fft.rfftfreq(sizes[2], pitch_mm).astype(np.float32)[None, None, :]
-    amplitude = spectrum.amplitude(np.sqrt(fx**2 + fy**2 + fz**2))
+    amplitude = spectrum.compute_amplitude(np.sqrt(fx**2 + fy**2 + fz**2))
     amplitude[0, 0, 0] = 0.0
     noise = rng.standard_normal((*amplitude.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     field = scipy.fft.irfftn(noise * amplitude, s=sizes, overwrite_x=True)

@@ -86,10 +86,10 @@ class Scene:
         whole = np.zeros((self.detector.rows, self.detector.columns), np.float32)
         whole[:, visible_columns] = np.maximum(image, 0.0)
         if self.paddle_mm is not None:
-            whole += self._paddle(self.paddle_mm)[None, :]
+            whole += self._compute_paddle(self.paddle_mm)[None, :]
         return whole
 
-    def _paddle(self, edge_mm: float) -> Map:
+    def _compute_paddle(self, edge_mm: float) -> Map:
         """Return what the paddle's upturned rear edge adds in each column."""
         columns = np.arange(self.detector.columns, dtype=np.float32) + np.float32(0.5)
         if self.layout.frame.chest_wall == "right":

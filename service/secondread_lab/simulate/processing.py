@@ -179,25 +179,25 @@ _RAMP = np.linspace(-1.0, 4.0, 2**16)
 """Positions at which the tone curve is tabulated: 0 is fat, 1 the densest gland."""
 
 
-def _sigmoid(position: Ramp, steepness: float) -> Ramp:
+def _bend_by_sigmoid(position: Ramp, steepness: float) -> Ramp:
     low, high = (1.0 / (1.0 + np.exp(-steepness * (x - 0.5))) for x in (0.0, 1.0))
     curve = (1.0 / (1.0 + np.exp(-steepness * (position - 0.5))) - low) / (high - low)
     # A straight piece on top of it keeps metal brighter than the densest gland.
     return np.asarray(curve + 0.25 * np.maximum(position - 1.0, 0.0))
 
 
-def _power(position: Ramp, exponent: float) -> Ramp:
+def _bend_by_power(position: Ramp, exponent: float) -> Ramp:
     return np.asarray(position**exponent)
 
 
-def _logarithm(position: Ramp, bend: float) -> Ramp:
+def _bend_by_logarithm(position: Ramp, bend: float) -> Ramp:
     return np.asarray(np.log1p(bend * position) / np.log1p(bend))
 
 
 _SHAPES: dict[Tone, Callable[[Ramp, float], Ramp]] = {
-    "power": _power,
-    "sigmoid": _sigmoid,
-    "logarithm": _logarithm,
+    "power": _bend_by_power,
+    "sigmoid": _bend_by_sigmoid,
+    "logarithm": _bend_by_logarithm,
 }
 """Grey, 0 at fat and 1 at dense tissue, at a position between the two, by shape."""
 

@@ -101,7 +101,7 @@ class Tissue:
     folds: Map
     """Thickness of skin folds, in mm."""
 
-    def thickness(self, compressed_mm: float) -> Map:
+    def compute_thickness(self, compressed_mm: float) -> Map:
         """Return the path through the breast in mm: flat inside, rounded at the edge."""
         return _compute_path(self.distance, compressed_mm)
 
@@ -110,7 +110,7 @@ class Tissue:
         skin, strands = self.skin, self.fibres
         if aftermath is not None:
             skin, strands = skin + aftermath.skin_mm, strands * np.float32(aftermath.strands)
-        outer = self.thickness(compressed_mm)
+        outer = self.compute_thickness(compressed_mm)
         mean_skin = float(np.mean(skin[::16, ::16]))
         inner = _compute_path(self.distance - skin, compressed_mm - 2 * mean_skin)
         soft = strands * np.clip(inner / np.float32(0.4 * compressed_mm), 0.0, 1.0)

@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from secondread_lab.judge.site_calibration import ViewScores, calibrate_site, poisson_interval
+from secondread_lab.judge.site_calibration import (
+    ViewScores,
+    calibrate_site,
+    compute_poisson_interval,
+)
 
 
 def view(woman: int, *certainties: float, exam: str = "") -> ViewScores:
@@ -75,7 +79,7 @@ def test_never_more_is_shown_than_wanted_and_the_next_candidate_would_be_too_muc
 
 
 def test_the_interval_is_exact_for_a_poisson_count() -> None:
-    low, high = poisson_interval(14, 48)
+    low, high = compute_poisson_interval(14, 48)
 
     assert poisson.sf(13, low * 48) == pytest.approx(0.025, abs=1e-6)
     assert poisson.cdf(14, high * 48) == pytest.approx(0.025, abs=1e-6)
