@@ -5,7 +5,8 @@
 for each concern:
 
 - `receiver_ledger`: an instance arrives, and moves the due times of its study.
-- `studies`: due studies are claimed as revisions, held back, requested, given up.
+- `studies`: due studies are claimed as revisions, held back, requested, given up; `study_rows`
+  finds and changes rows.
 - `prior_choice`, `revision_triggers`: which priors a revision is made with, and what makes a study
   that was read due again.
 - `fetch_requests`: what archives are asked for; `fetch_rows` changes one row.

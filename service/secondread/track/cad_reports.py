@@ -8,9 +8,8 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
 from secondread.settings import ObjectKind
-from secondread.track.assembly import find_earlier_studies
 from secondread.track.database import Database
-from secondread.track.revisions import find_latest_finished
+from secondread.track.study_rows import find_earlier_studies, find_latest_finished
 from secondread.track.tables import InstanceRow, OutboxObjectRow, StudyRow
 
 _MOST_PRIORS = 8

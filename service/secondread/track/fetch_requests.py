@@ -16,7 +16,6 @@ from secondread.followup.priors import EarlierStudy
 from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.send.fetch_queue import FetchFault, FetchKind, FetchRequest, OfferedStudy
-from secondread.track.assembly import find_scope_views, is_due
 from secondread.track.database import Database
 from secondread.track.fetch_rows import (
     add_query,
@@ -29,7 +28,6 @@ from secondread.track.fetch_rows import (
 from secondread.track.operations import PATIENT_MISMATCH, PRIOR_FOREIGN, is_raised, raise_alarm_in
 from secondread.track.prior_choice import FetchRules, find_held_studies
 from secondread.track.revision_triggers import revise_if_priors_gained
-from secondread.track.revisions import collect_inputs
 from secondread.track.states import (
     AWAITED,
     FetchEvent,
@@ -39,6 +37,7 @@ from secondread.track.states import (
     step_fetch,
     step_study,
 )
+from secondread.track.study_rows import collect_inputs, find_scope_views, is_due
 from secondread.track.tables import FetchRequestRow, PatientRow, StudyRow, from_row
 
 log = get_logger(__name__)

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import Refusal
 from secondread.reasons import Outcome
-from secondread.track.assembly import is_due
 from secondread.track.database import Database
 from secondread.track.states import UNDELIVERED, DeliveryState, FetchState, StudyState
+from secondread.track.study_rows import is_due
 from secondread.track.summaries import (
     AlarmSummary,
     DestinationSummary,

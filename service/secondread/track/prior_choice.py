@@ -14,16 +14,17 @@ from secondread.followup.priors import DEFAULT_PRIOR_RULE, EarlierStudy, PriorRu
 from secondread.reasons import Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import Settings
-from secondread.track.assembly import find_earlier_views, find_scope_views
 from secondread.track.operations import PATIENT_MISMATCH, is_raised
 from secondread.track.rejections import find_expired_views
-from secondread.track.revisions import (
+from secondread.track.states import FetchState
+from secondread.track.study_rows import (
     collect_inputs,
+    find_earlier_views,
     find_latest_finished,
     find_revision,
+    find_scope_views,
     load_inputs,
 )
-from secondread.track.states import FetchState
 from secondread.track.tables import FetchRequestRow, StudyRow
 from secondread.track.values import PriorInputs, RevisionPriors
 

@@ -17,7 +17,6 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
-from secondread.track.assembly import apply_event
 from secondread.track.database import Database, insert_if_new
 from secondread.track.fetch_rows import note_arrival, was_requested
 from secondread.track.header_facts import HeaderFacts, read_header_facts, read_rejection_note
@@ -33,6 +32,7 @@ from secondread.track.patients import ensure_patient, look_up_patient
 from secondread.track.rejections import find_rejection_time, restore_instance, withdraw_instances
 from secondread.track.revision_triggers import revise_compared_studies
 from secondread.track.states import Cause, StudyEvent, StudyState
+from secondread.track.study_rows import apply_event
 from secondread.track.tables import (
     AssociationStudyRow,
     InstanceRow,

@@ -10,8 +10,8 @@ from secondread.errors import InputError, TransitionError
 from secondread.settings import DestinationMode
 from secondread.track.database import Database, insert_if_new
 from secondread.track.operations import LATE_INSTANCE, STUDY_STUCK, clear_alarm_in
-from secondread.track.revisions import find_latest_finished, find_revision
 from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step_study
+from secondread.track.study_rows import find_latest_finished, find_revision
 from secondread.track.tables import (
     DeliveryRow,
     DestinationRow,

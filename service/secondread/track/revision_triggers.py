@@ -10,8 +10,8 @@ from secondread.assemble.due import DueRules
 from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.track.prior_choice import FetchRules, choose_revision_priors, list_images
-from secondread.track.revisions import collect_inputs, find_revision
 from secondread.track.states import Cause, StudyEvent, StudyState, step_study
+from secondread.track.study_rows import collect_inputs, find_revision
 from secondread.track.tables import StudyRow
 
 log = get_logger(__name__)

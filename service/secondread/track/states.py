@@ -323,15 +323,3 @@ def step_fetch(state: FetchState, event: FetchEvent) -> FetchState:
         The table has no such pair; the message names both.
     """
     return _find_next(FETCH_TRANSITIONS, "fetch of priors", state, event)
-
-
-def render_mermaid(table: Mapping[tuple[StateT, EventT], StateT]) -> str:
-    """Return a table of transitions as a Mermaid state diagram, for the documentation.
-
-    Events that join the same two states share an arrow.
-    """
-    arrows: dict[tuple[str, str], list[str]] = {}
-    for (state, event), target in table.items():
-        arrows.setdefault((state.name, target.name), []).append(event.value)
-    lines = [f"    {a} --> {b}: {', '.join(events)}" for (a, b), events in arrows.items()]
-    return "\n".join(["stateDiagram-v2", *lines, ""])

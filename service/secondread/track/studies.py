@@ -10,7 +10,6 @@ from secondread.assemble.viewset import StudyViews
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
 from secondread.reasons import Reason
-from secondread.track.assembly import find_views, is_due
 from secondread.track.database import Database
 from secondread.track.fetch_rows import renew_requests
 from secondread.track.operations import STUDY_STUCK, raise_alarm_in
@@ -21,13 +20,15 @@ from secondread.track.prior_choice import (
     read_revision_priors,
 )
 from secondread.track.revision_triggers import revise_later_studies
-from secondread.track.revisions import (
+from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
+from secondread.track.study_rows import (
     collect_inputs,
     find_latest_finished,
     find_revision,
+    find_views,
+    is_due,
     load_inputs,
 )
-from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
 from secondread.track.tables import RevisionRow, StudyRow, TreatmentRow, from_row
 from secondread.track.values import (
     ClaimedRevision,

@@ -8,11 +8,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.reasons import ImageStatus
-from secondread.track.assembly import is_usable
 from secondread.track.database import Database
 from secondread.track.results import list_findings
-from secondread.track.revisions import find_latest_finished
 from secondread.track.states import UNDELIVERED, RevisionState
+from secondread.track.study_rows import find_latest_finished, is_usable
 from secondread.track.summaries import (
     DeliverySummary,
     FetchRequestSummary,

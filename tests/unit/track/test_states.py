@@ -17,7 +17,6 @@ from secondread.track.states import (
     FetchState,
     StudyEvent,
     StudyState,
-    render_mermaid,
     step_commitment,
     step_delivery,
     step_fetch,
@@ -187,13 +186,3 @@ def test_every_state_of_a_study_can_be_reached_and_left() -> None:
     reached = set(STUDY_TRANSITIONS.values())
     left = {state for (state, _), target in STUDY_TRANSITIONS.items() if target is not state}
     assert reached == left == set(StudyState)
-
-
-def test_the_diagram_has_each_arrow_once_with_its_events() -> None:
-    lines = render_mermaid(STUDY_TRANSITIONS).splitlines()
-    assert lines[0] == "stateDiagram-v2"
-    assert "    READING --> REPORTED: results-recorded" in lines
-    assert "    STUCK --> ASSEMBLING: instance-arrived, instance-rejected, requested" in lines
-    assert len(lines) == len(set(lines))
-    drawn = sum(line.count(",") + 1 for line in lines[1:])
-    assert drawn == len(STUDY_TRANSITIONS)

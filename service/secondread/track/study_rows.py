@@ -1,21 +1,31 @@
-"""The SQL of `assemble.due`: which studies are due, and what arrived moves their due times.
+"""The rows of studies, their images and revisions: which are due, which count, and what moves them.
 
-Functions that change a study's row expect that the caller has locked it.
+The rules of when a study is due are in `assemble.due`; this is their SQL. Functions that change a
+study's row expect that the caller has locked it.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import Intent
 from secondread.assemble.viewset import StudyViews, ViewKey
+from secondread.errors import InputError
 from secondread.findings.treatment import Procedure
-from secondread.track.states import Cause, StudyEvent, StudyState, step_study
-from secondread.track.tables import AssociationStudyRow, InstanceRow, StudyRow, TreatmentRow
+from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
+from secondread.track.tables import (
+    AssociationStudyRow,
+    InstanceRow,
+    RevisionRow,
+    StudyRow,
+    TreatmentRow,
+    from_row,
+)
+from secondread.track.values import InputInstance
 
 _PRIORS_CONSULTED = 30
 
@@ -157,3 +167,52 @@ def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
         begun = or_(TreatmentRow.started_on.is_(None), TreatmentRow.started_on <= study.study_date)
         removed = removed.where(begun)
     return frozenset(session.scalars(removed))
+
+
+def find_revision(session: Session, study_uid: str, number: int) -> RevisionRow:
+    """Return a revision's row; who changes it has locked the study's.
+
+    Raises
+    ------
+    InputError
+        There is no such revision.
+    """
+    by_key = select(RevisionRow).where(
+        RevisionRow.study_uid == study_uid, RevisionRow.number == number
+    )
+    revision = session.scalars(by_key).one_or_none()
+    if revision is None:
+        raise InputError(f"study {study_uid} has no revision {number}")
+    return revision
+
+
+def collect_inputs(session: Session, study_uid: str) -> list[list[str]]:
+    """Return UID and SHA-256 of the images of a study that count now, for `RevisionRow.inputs`."""
+    rows = session.scalars(_select_instances().where(is_usable_in(study_uid)))
+    return [[row.sop_instance_uid, row.sha256] for row in rows]
+
+
+def load_inputs(
+    session: Session, study_uid: str, chosen: Iterable[Sequence[str]]
+) -> list[InputInstance]:
+    """Return the instances of a study that were chosen, by UID and SHA-256."""
+    keys = {tuple(key) for key in chosen}
+    rows = session.scalars(_select_instances().where(InstanceRow.study_uid == study_uid))
+    return [
+        from_row(InputInstance, row) for row in rows if (row.sop_instance_uid, row.sha256) in keys
+    ]
+
+
+def _select_instances() -> Select[InstanceRow]:
+    """Select instances in an order that is the same everywhere."""
+    return select(InstanceRow).order_by(InstanceRow.sop_instance_uid, InstanceRow.sha256)
+
+
+def find_latest_finished(session: Session, study_uid: str) -> RevisionRow | None:
+    """Return the latest revision of a study that has results."""
+    return session.scalars(
+        select(RevisionRow)
+        .where(RevisionRow.study_uid == study_uid, RevisionRow.state == RevisionState.FINISHED)
+        .order_by(RevisionRow.number.desc())
+        .limit(1)
+    ).one_or_none()
