@@ -1,1 +1,1 @@
-"""What changed since the prior, and where a finding lies in the treated breast."""
+"""What changed since the prior, and where a finding is in the treated breast."""

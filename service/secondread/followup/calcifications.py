@@ -12,10 +12,10 @@ from secondread.followup.registration.frame import PointsMm, ViewFrame
 from secondread.geometry import PointPx
 
 LOW_CERTAINTY = 10.0
-"""The low threshold, 0-100: what is likelier than this to be there counts when "new" or "gone" is
-said. Below it, what a detector answers to noise would be taken for a prior of everything."""
+"""The low threshold, 0-100, for "new" and "gone": what is likelier than this to be there counts.
+Below it, the detector's answers to noise would make a prior of everything."""
 SURE_CERTAINTY = 50.0
-"""A calcification that is rather there than not is counted even when the other exam has none."""
+"""A calcification that is more likely there than not counts even if the other exam has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

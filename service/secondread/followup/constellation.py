@@ -1,8 +1,8 @@
 """Whether the calcifications of a cluster were there in another image, which did not show them.
 
-They are laid on that image as they are among each other. What the detector makes of their own
-place is held against what it makes of other places of the same breast, with the same
-constellation laid on each.
+The detector scores the places where they would be in that image. Their constellation, as they
+are among each other, is scored in the same way at other places of the same breast: only against
+these do the scores at its own place mean anything.
 """
 
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ MOST_AS_HIGH = 1
 """Of them, how many may look as much like the cluster as its own place does.
 
 Measured with the rescoring graph of 2.2.0 in 8-bit arithmetic, on clusters of simulated pairs that
-no finding of the prior was, laid down 0 / 0.7 mm off: 34 / 30 of 39 that had grown were seen so,
+no finding of the prior was, placed 0 / 0.7 mm off: 34 / 30 of 39 that had grown were seen so,
 7 / 8 of 13 false marks, and 3 / 0 of 55 that were new; with none allowed 25 / 24, 7 / 7, and 2 / 0.
 """
 LEAST_INSIDE = 0.8
-"""Share of the calcifications that must be in tissue, wherever they are laid."""
+"""Share of the calcifications that must be in tissue, at every place."""
 MOST_ERROR_MM = 1.5
 """Where a place is known less well, the prior is not looked at."""
 REACH_MM = 1.0
@@ -69,7 +69,7 @@ class ConstellationQuery:
 
 
 def build_query(pair: RegisteredPair, finding: Finding) -> ConstellationQuery | str:
-    """Return where to look in a prior's image for a current finding, or why that would be vain."""
+    """Return where to look in a prior's image for a current finding, or why that is no use."""
     registration, there = pair.registration, pair.registration.prior
     calcifications = pair.select_calcifications(finding)
     if (
@@ -90,7 +90,7 @@ def build_query(pair: RegisteredPair, finding: Finding) -> ConstellationQuery | 
 
 
 def _list_steps_mm() -> PointsMm:
-    """Return the shifts, (n, 2), that a constellation is tried with wherever it is laid."""
+    """Return the shifts, (n, 2), that a constellation is tried with at every place."""
     count = int(REACH_MM / _STEP_MM)
     grid = [(x, y) for x in range(-count, count + 1) for y in range(-count, count + 1)]
     return _STEP_MM * np.array([step for step in grid if np.hypot(*step) <= count], np.float64)
@@ -115,7 +115,7 @@ def _find_shifts(at: PointsMm, frame: ViewFrame) -> PointsMm:
 
 
 def judge_scores(query: ConstellationQuery, scores: Scores) -> Recheck:
-    """Return what the scores of a query's places say.
+    """Return what follows from the scores of a query's places.
 
     Parameters
     ----------

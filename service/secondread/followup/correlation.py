@@ -1,7 +1,7 @@
 """Which cluster of the cranio-caudal view is which of the oblique view, of one exam.
 
 The distance behind the nipple is the same in both views but for the compression's effect; number
-and size of the calcifications tell clusters apart that are equally deep.
+and size of the calcifications distinguish clusters that are equally deep.
 """
 
 import math
@@ -146,7 +146,7 @@ def _describe_pair(
 def locate_in_breast(
     lateral: SignedDistance, oblique: SignedDistance, angle_deg: float, side: Laterality
 ) -> BreastPlace:
-    """Return what the heights above the nipple in two views say about a place.
+    """Return what the heights above the nipple in two views mean for a place.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ def _choose_third(share: float) -> DepthThird:
 
 
 def _find_half(header: Mammogram, point: PointsMm, axes: NippleAxes) -> BreastHalf | None:
-    """Return the half of the breast that one view can tell; None where it can tell none."""
+    """Return the half of the breast that one view shows; None where it shows neither."""
     height, error = axes.measure_height(point), axes.estimate_height_error(point)
     view = header.view
     if view is None or not can_tell_halves(header):
@@ -140,10 +140,10 @@ def choose_half(
 
 
 def _limit_exaggerated(view: View, half: BreastHalf) -> BreastHalf | None:
-    """Return what a cranio-caudal view can say about a half when the breast was turned for it.
+    """Return the half by a cranio-caudal view, if it holds where the breast was turned for it.
 
-    What is shown of the side that it was turned to is on that side; the nipple's line says
-    nothing about the rest.
+    Whatever such a view shows of the side that the breast was turned to is on that side. For the
+    rest, the nipple's line is no border.
     """
     shown = {View.XCCL: (BreastHalf.OUTER,), View.XCCM: (BreastHalf.INNER,), View.XCC: ()}
     return half if half in shown.get(view, (half,)) else None
@@ -173,7 +173,7 @@ def get_beam_deg(view: View) -> float:
 
 
 def add_positions(reading: StudyReading) -> StudyReading:
-    """Return a reading whose clusters have their positions, as far as one view tells them."""
+    """Return a reading whose clusters have their positions, as far as one view shows them."""
     landmarks = {image.label: _Landmarks.from_image(image) for image in reading.images}
 
     def add_position(image: ImageReading, finding: Finding) -> Finding:

@@ -1,4 +1,4 @@
-"""A reading with what follow-up says about it: change, place, and which priors were compared."""
+"""A reading with its follow-up: changes, places, and which priors were compared."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -53,7 +53,7 @@ def mark_not_compared(reading: StudyReading, study_uids: Collection[str]) -> Stu
 
 
 def add_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison]) -> StudyReading:
-    """Return a reading that holds its comparisons, and whose findings say what changed."""
+    """Return a reading that holds its comparisons, and whose findings have their changes."""
     compared = {comparison.prior_study_uid: comparison.compared for comparison in comparisons}
     reasons = reading.reasons
     if any(compared.values()):

@@ -2,7 +2,7 @@
 
 Free text is read in English only, and conservatively: whole words, nothing that is negated,
 planned, doubted or about a relative, a side only where it is beside the procedure, and a day only
-in the form YYYY-MM-DD. Of a text, only the word that was recognised is kept.
+in the form YYYY-MM-DD. Of a text, only the recognised word is stored.
 """
 
 import re
@@ -112,7 +112,7 @@ def _read_texts(header: Dataset) -> Iterator[Treatment]:
 
 
 def read_treatment_text(text: str, keyword: str) -> Iterator[Treatment]:
-    """Yield the treatments that a text says were done.
+    """Yield the treatments that were done according to a text.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ def _join_views(
 
 
 def add_lesions(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> StudyReading:
-    """Return a reading whose findings, and those of its priors, say which lesion they are."""
+    """Return a reading whose findings, and those of its priors, have the lesion that they are."""
     named = reading.map_findings(
         lambda image, finding: replace(finding, lesion_uid=lesions.get(image.refer_to(finding)))
     )

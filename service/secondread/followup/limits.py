@@ -1,6 +1,6 @@
 """Repeatability limits: how much an unchanged finding may differ from one exam to the next.
 
-The figures come with the package, as `limits.toml`, which says what they were measured on.
+The figures come with the package, as `limits.toml`, which names what they were measured on.
 """
 
 import math

@@ -52,7 +52,7 @@ class Match:
 
     cluster: MappedCluster
     prior: tuple[int, ...]
-    """Indices of the prior's findings, the best first; empty where there is none."""
+    """Indices of the prior's findings, the best first; empty where nothing matches."""
     is_part: bool = False
     """Whether another current cluster is the better match of the same prior one."""
 
@@ -129,7 +129,7 @@ def _measure_distance(here: PointsMm, there: PointsMm) -> float:
 def _find_parts(
     cluster: MappedCluster, prior: Calcifications, free: Sequence[int], own: int
 ) -> tuple[int, ...]:
-    """Return further prior clusters that lie within a matched current one."""
+    """Return further prior clusters that are within a matched current one."""
     base = prior.select_findings([own])
     # The matched cluster shows what the registration is off by here.
     off = base.centers.mean(axis=0) - cluster.mapped.mean(axis=0) if len(base) else np.zeros(2)
@@ -144,7 +144,7 @@ def _find_parts(
 def _find_whole(
     cluster: MappedCluster, prior: Calcifications, matched: Sequence[int]
 ) -> int | None:
-    """Return the matched prior cluster that a current one, left over, lies within."""
+    """Return the matched prior cluster that holds a current one which is left over."""
     for finding in matched:
         other = prior.select_findings([finding])
         if len(other) and _is_within(cluster.mapped, other.centers):

@@ -11,8 +11,9 @@ from secondread.followup.calcifications import Calcifications
 from secondread.followup.registration.frame import PointsMm
 
 PAIR_MM = 1.2
-"""A calcification is found again when it lies this near to where its cluster's shift puts it:
-what a cluster turns and bends by from one compression to the next, and an error of both marks."""
+"""A calcification is found again when it is this near to where its cluster's shift puts it. That
+allows for what a cluster turns and bends by from one compression to the next, and for errors of
+both marks."""
 
 _MOST_TRIED = 40  # of the surest calcifications of each exam, when the common shift is sought
 
@@ -26,7 +27,7 @@ class Pairing:
     pairs: npt.NDArray[np.int64]
     """(n, 2): indices of current and prior ones that are the same."""
     shift_mm: npt.NDArray[np.float64]
-    """(2,): what the registration was off by here, as far as the pairs tell."""
+    """(2,): what the registration was off by here, as far as the pairs show."""
 
     @property
     def counted_current(self) -> npt.NDArray[np.bool_]:
@@ -73,8 +74,8 @@ def _find_common_shift(
 ) -> npt.NDArray[np.float64]:
     """Return the shift under which most calcifications find a partner; the least of equals.
 
-    Tried are all shifts that lay one calcification on another one. Each calcification of either
-    exam adds to the score of a shift: 1 for a partner in the same place, falling to 0 at
+    All shifts are tried that put one calcification where another one is. Each calcification of
+    either exam adds to the score of a shift: 1 for a partner in the same place, falling to 0 at
     `PAIR_MM`. A far shift loses up to half a calcification, so that of equals the least wins.
     """
     here = mapped[np.argsort(-current.certainty, kind="stable")[:_MOST_TRIED]]

@@ -17,7 +17,7 @@ class PriorRule:
 
 
 DEFAULT_PRIOR_RULE = PriorRule()
-"""The rule of a node whose settings say nothing about it."""
+"""The rule of a node whose settings leave it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class EarlierStudy:
     study_date: date | None
     views: frozenset[tuple[str, str]] | None
     """Side letter and view name of each of its in-scope images; None where an archive does not
-    say."""
+    list them."""
 
 
 def choose_priors(

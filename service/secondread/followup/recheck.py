@@ -2,7 +2,7 @@
 
 A cluster that has grown may have been so faint that the detector marked nothing of it then. The
 current calcifications say exactly where to look; whether they were there, `constellation` decides.
-How many there were it cannot tell: fewer than are marked now.
+How many there were remains unknown: fewer than are marked now.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -168,7 +168,7 @@ def apply_rechecks(
     """Return a comparison in which a finding that a recheck has seen is new no more.
 
     Of several images of a view, what one of them shows counts before what another does not. A
-    finding that should have been rechecked and has no answer says so.
+    finding that should have been rechecked and has no answer gets the reason why.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def _apply_best(change: FindingChange, answers: Sequence[RecheckedFinding]) -> F
 
 
 def mark_not_rechecked(comparison: StudyComparison, why_not: str) -> StudyComparison:
-    """Return a comparison that says of what is new why no prior's pixels were looked at."""
+    """Return a comparison that gives, for what is new, why no prior's pixels were looked at."""
     recheck = Recheck(seen=False, why_not=why_not)
     return replace(
         comparison,

@@ -36,7 +36,7 @@ class Sighting:
 
     @property
     def side(self) -> str:
-        """R or L, or another letter where the header did not say."""
+        """R or L, or another letter where the header has none."""
         return self.label[:1]
 
     @property
@@ -96,8 +96,8 @@ def build_histories(
     Parameters
     ----------
     sightings
-        In any order. Of several readings of one image the latest counts; parts that it found one
-        lesion in are all kept.
+        In any order. Of several readings of one image the latest counts; if it
+        found the lesion in several parts, all of them.
     absences
         In any order.
     categories

@@ -25,9 +25,9 @@ from secondread.followup.registration.register import Registration
 from secondread.geometry import Outline, PointPx, clamp_to_image
 
 PLACE_LOST = "the tissue around its place was not found again"
-"""Why a place of one image says nothing of the same place in the other."""
+"""Why a place of one image proves nothing about the same place in the other."""
 _LEAST_PAIRS = 3
-"""Of fewer calcifications, a median diameter says nothing."""
+"""Of fewer calcifications, a median diameter means nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +120,7 @@ class RegisteredPair:
         )
         measures = measure_cluster(pairing, limits)
         return FindingChange(
-            # A part says nothing of the whole: what it lacks may be in the other part.
+            # A part cannot show whether the whole changed: what it lacks may be in the other part.
             ChangeKind.UNCHANGED if match.is_part else measures.change,
             self._refer(cluster),
             tuple(self._refer_to_prior(number) for number in match.prior),

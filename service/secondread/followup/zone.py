@@ -91,7 +91,7 @@ def _place_finding(
         return ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE) if is_other else None
     if not beds or spacing is None:
         return place_by_quadrant(own, finding.position)
-    # Where there are clips, they tell more than a marker on the skin.
+    # Clips are a better clue than a marker on the skin.
     sure = [bed for bed in beds if bed.basis is ZoneBasis.CLIPS] or beds
     at = to_place_mm(finding.center, spacing)
     bed = min(sure, key=lambda bed: bed.distance_mm(at))

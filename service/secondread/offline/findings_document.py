@@ -69,7 +69,7 @@ def _encode_study(inputs: InputFiles, reading: StudyReading, plan: ReadingPlan) 
 
 
 def _encode_cad_reports(inputs: InputFiles, study_uid: str) -> Iterator[dict[str, Any]]:
-    """Yield what the CAD reports of a prior say; for one that cannot be read, why not."""
+    """Yield the content of a prior's CAD reports; of one that cannot be read, the reason."""
     for uid in inputs.studies[study_uid]:
         if inputs.mammograms[uid].sop_class_uid == MammographyCADSRStorage:
             try:

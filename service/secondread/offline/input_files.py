@@ -110,7 +110,7 @@ def _may_be_dicom(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ReadingPlan:
-    """Which of the studies given is read and which serve as its priors."""
+    """Which of the given studies are current, and which are their priors."""
 
     current: tuple[str, ...]
     priors: Mapping[str, tuple[EarlierStudy, ...]]
@@ -134,7 +134,7 @@ def plan_reading(inputs: InputFiles, prior_uids: Iterable[str] = ()) -> ReadingP
     by_patient: dict[PatientKey | str, list[EarlierStudy]] = defaultdict(list)
     for study_uid in inputs.studies:
         patient = inputs.get_any(study_uid).patient
-        # Without an ID nobody can say whose prior a study is.
+        # Without an ID, a study cannot be matched to any other.
         key = patient if patient.patient_id else study_uid
         by_patient[key].append(inputs.describe_study(study_uid))
     named = frozenset(prior_uids)

@@ -139,7 +139,7 @@ class AnswerStore:
         }
 
     def find(self, file_digest: str, maker_digest: str) -> Detection | None:
-        """Return the answer about a file from another reading; None where there is none."""
+        """Return the answer about a file from another reading; None without one."""
         path = self.results.find_answer_path(file_digest, maker_digest)
         return None if path is None else self._load(path)
 

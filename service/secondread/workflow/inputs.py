@@ -60,7 +60,7 @@ def gather_inputs(
         try:
             mammograms.append(Mammogram.from_dataset(header))
         except HeaderError as error:
-            # The value itself may say who the patient is.
+            # The value itself may identify the patient.
             _log.warning("header_invalid", study_uid=study_uid, keyword=error.keyword)
             invalid.append(uid)
             continue
@@ -92,10 +92,10 @@ def _is_withdrawn(tracker: Tracker, study_uid: str) -> bool:
 
 
 def _find_any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict[str, Dataset]:
-    """Return a header that says whose study it is, where no image is left to be read.
+    """Return a header that identifies the study, where no image is left to be read.
 
-    Every image may have been withdrawn, or have a header that makes no sense; the result
-    that says so belongs to the same patient and study all the same.
+    Every image may have been withdrawn, or have a header that makes no sense. The result that
+    reports this belongs to the same patient and study all the same.
     """
     detail = tracker.study_queries.find_detail(study_uid)
     for image in detail.images if detail is not None else ():
@@ -197,7 +197,7 @@ def _gather_prior(
             header = pydicom.dcmread(path, stop_before_pixels=True)
             mammograms.append(Mammogram.from_dataset(header))
         except Exception:  # noqa: BLE001  (a broken file may make pydicom raise anything)
-            # Named by its study alone: a header's value may say who the patient is.
+            # Named by its study alone: a header's value may identify the patient.
             _log.warning("prior_not_readable", prior_study_uid=recorded.study_uid)
             continue
         paths[instance.sop_instance_uid] = path
@@ -225,11 +225,11 @@ def _gather_prior(
 def gather_context(
     tracker: Tracker, inputs: RevisionInputs, priors: GatheredPriors
 ) -> StudyContext:
-    """Return what record, headers and priors say of a revision besides its images."""
+    """Return what is known of a revision besides its images: from record, headers and priors."""
     claimed = inputs.claimed
     recorded_views = tracker.studies.find_views(claimed.study_uid)
     recorded = decode_treatments(tracker.treatments.list_for_study(claimed.study_uid))
-    # Where images of two patients came as one study, nobody knows whose history it is.
+    # Where images of two patients came as one study, it is unknown whose history this is.
     in_header = read_header_treatments(() if inputs.is_mixed else inputs.headers.values())
     days = [m.study_date for m in inputs.selection.to_read if m.study_date]
     removed = find_mastectomy_sides(in_header, max(days, default=None))

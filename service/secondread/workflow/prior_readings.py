@@ -134,7 +134,7 @@ def recheck_new_findings(
 
 
 def compare_or_give_up(reading: StudyReading, priors: PriorReadings) -> StudyReading:
-    """Return a reading with what follow-up says; without a comparison where that breaks.
+    """Return a reading with its follow-up; without a comparison where that breaks.
 
     What goes wrong in comparing exams costs the comparison, never the second read.
     """

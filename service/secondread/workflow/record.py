@@ -33,7 +33,7 @@ def track_lesions(
     installation_id: str,
     reported: Sequence[StudyReading] = (),
 ) -> StudyReading:
-    """Return a reading whose findings, and its priors' findings, say which lesion they are.
+    """Return a reading whose findings, and its priors' findings, have the lesion that they are.
 
     A lesion that is seen for the first time gets an identifier that no other reading gives,
     because findings' names are those of one reading.
@@ -121,8 +121,8 @@ def store_objects(
     tools: ReadingTools, reader: RevisionReader, reading: StudyReading
 ) -> tuple[RecordedObject, ...]:
     """Make and write the objects of a reading for each profile; return where they are stored."""
-    # What is found in images of two patients is nobody's: it is recorded, and an alarm is up,
-    # and nothing of it goes into a PACS under either name.
+    # What is found in images of two patients belongs to neither: it is recorded, an alarm is
+    # raised, and nothing of it goes into a PACS under either name.
     profiles = {} if reader.inputs.is_mixed else tools.profiles
     claimed = reader.inputs.claimed
     sources = {**reader.inputs.headers, **reader.priors.headers}

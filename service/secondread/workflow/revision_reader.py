@@ -50,7 +50,7 @@ class ReadingTools:
     attempts: int
     """How often an image may kill the detector before it is given up."""
     work_dir: Path
-    """Where detections and display arrays are kept between steps; losing it costs time only."""
+    """Where detections and display arrays are between steps; losing it costs time only."""
     clock: Clock
     zone: tzinfo | None
     """The site's time zone, which dates and times in results are given in; None: the machine's."""

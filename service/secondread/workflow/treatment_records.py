@@ -15,7 +15,7 @@ def encode_treatment(treatment: Treatment) -> TreatmentRecord:
     Raises
     ------
     InputError
-        Nothing says which breast it was.
+        It is unknown which breast it was.
     """
     if treatment.laterality is None:
         raise InputError("a treatment is recorded for one breast")
@@ -29,22 +29,22 @@ def encode_treatment(treatment: Treatment) -> TreatmentRecord:
     )
 
 
-def decode_treatments(entries: Iterable[TreatmentRecord]) -> tuple[Treatment, ...]:
-    """Return recorded treatments; procedures that are none of ours are left out.
+def decode_treatments(records: Iterable[TreatmentRecord]) -> tuple[Treatment, ...]:
+    """Return recorded treatments; those with an unknown procedure or side are left out.
 
     A row may have been written by a later version, or by hand: a site that makes no sense is
-    then none.
+    dropped.
     """
-    found = []
-    for entry in entries:
-        side = Laterality.from_letter(entry.side)
-        if entry.procedure not in set(Procedure) or side is None:
+    treatments = []
+    for record in records:
+        side = Laterality.from_letter(record.side)
+        if record.procedure not in set(Procedure) or side is None:
             continue
         try:
-            site = read_surgical_site(entry.site, side)
+            site = read_surgical_site(record.site, side)
         except InputError:
             site = None
-        procedure = Procedure(entry.procedure)
-        days = entry.started_on, entry.ended_on
-        found.append(Treatment(procedure, side, *days, site, TreatmentSource.RECORD))
-    return tuple(found)
+        procedure = Procedure(record.procedure)
+        days = record.started_on, record.ended_on
+        treatments.append(Treatment(procedure, side, *days, site, TreatmentSource.RECORD))
+    return tuple(treatments)

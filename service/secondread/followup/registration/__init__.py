@@ -1,1 +1,1 @@
-"""Where a place in the current image lies in the prior: one image registered to another."""
+"""Where a place in the current image is in the prior: one image registered to another."""

@@ -1,4 +1,4 @@
-"""Two pictures of one breast laid on each other: an affine map, then shifts of blocks of tissue.
+"""Two pictures of one breast aligned: an affine map, then shifts of blocks of tissue.
 
 The affine map is that of enhanced correlation (Evangelidis and Psarakis 2008, as in OpenCV); a
 block's shift is the maximum of normalised cross-correlation. The pictures carry local contrast,

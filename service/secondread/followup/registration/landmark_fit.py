@@ -1,4 +1,4 @@
-"""The first guess of a registration: skin laid on skin, nipple on nipple."""
+"""The first guess of a registration: skin fitted to skin, nipple to nipple."""
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -31,7 +31,7 @@ def measure_skin_distance(current: ViewFrame, prior: ViewFrame, affine: Affine) 
 
 
 def _fit_skin(current: PointsMm, prior: PointsMm, start: Affine) -> Affine | None:
-    """Return the similarity that lays one skin line on the other (iterated closest points)."""
+    """Return the similarity that fits one skin line to the other (iterated closest points)."""
     if min(len(current), len(prior)) < _LEAST_SKIN:
         return None
     tree = cKDTree(prior)
