@@ -17,10 +17,10 @@ from secondread.reasons import Outcome
 from secondread.watch.application import make_app
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.workflow.order import run_reading
-from tests.integration.test_workflow import CLUSTER, Desk, run_at_once
 from tests.unit.report.readings import make_image_reading, make_study_reading
 from tests.worlds.builders import detection, header, view_sequence
 from tests.worlds.foreign_cad import CENTER, MASS, foreign, mark, shape
+from tests.worlds.node_world import CLUSTER, NodeWorld, run_step
 from tests.worlds.watch_world import Browser
 
 STUDY, PRIOR = "1.2.3", "1.2.2"
@@ -33,8 +33,8 @@ THEN = {
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def world(tmp_path: Path) -> NodeWorld:
+    return NodeWorld(tmp_path)
 
 
 def acme() -> Dataset:
@@ -48,28 +48,30 @@ def acme() -> Dataset:
     return ds
 
 
-def read_prior(desk: Desk) -> None:
+def read_prior(world: NodeWorld) -> None:
     """Read the prior as a study of its own, as the node did a year ago."""
     _, left = (
-        desk.deliver(header(ImageLaterality=side, ViewCodeSequence=view_sequence(View.CC), **THEN))
+        world.deliver(header(ImageLaterality=side, ViewCodeSequence=view_sequence(View.CC), **THEN))
         for side in "RL"
     )
-    desk.answers[left] = detection(left, *CLUSTER)
-    claimed = desk.claim()
-    run_reading(desk.steps, run_at_once, claimed.study_uid, claimed.number)
+    world.answers[left] = detection(left, *CLUSTER)
+    claimed = world.claim()
+    run_reading(world.steps, run_step, claimed.study_uid, claimed.number)
 
 
-def test_own_and_others_reports_of_a_prior_are_shown_as_whose_they_are(desk: Desk) -> None:
-    read_prior(desk)
+def test_own_and_others_reports_of_a_prior_are_shown_as_whose_they_are(world: NodeWorld) -> None:
+    read_prior(world)
     report = acme()
     disposition = classify(report, is_own=False)
     assert disposition is Disposition.OTHER_CAD_SR
-    desk.deliver(report, disposition)
-    desk.exam()
-    desk.read()
+    world.deliver(report, disposition)
+    world.deliver_exam()
+    world.read_due()
 
-    found = read_prior_reports(desk.node.tracker, desk.node.archive, STUDY)
-    page = Browser(make_app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
+    found = read_prior_reports(world.node.tracker, world.node.archive, STUDY)
+    page = Browser(
+        make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now)
+    )
 
     said = {one.report.origin: one.report for one in found if one.report is not None}
     assert {one.study_uid for one in found} == {PRIOR}
@@ -80,22 +82,24 @@ def test_own_and_others_reports_of_a_prior_are_shown_as_whose_they_are(desk: Des
     assert "LCC 2" in text
     assert "this node&#39;s report" in text
     # A mark of theirs is none of ours: nothing of it is in the findings.
-    detail = desk.node.tracker.study_queries.find_detail(STUDY)
+    detail = world.node.tracker.study_queries.find_detail(STUDY)
     assert detail is not None
     assert detail.findings == ()
-    assert desk.outcome()[1] is Outcome.NO_FINDINGS
+    assert world.get_outcome()[1] is Outcome.NO_FINDINGS
 
 
-def test_a_report_that_cannot_be_read_is_named_with_the_fault(desk: Desk) -> None:
+def test_a_report_that_cannot_be_read_is_named_with_the_fault(world: NodeWorld) -> None:
     report = acme()
     report.ConceptNameCodeSequence[0].CodeMeaning = "Chest CAD Report"
     report.ConceptNameCodeSequence[0].CodeValue = "112000"
-    read_prior(desk)
-    desk.deliver(report, Disposition.OTHER_CAD_SR)
-    desk.exam()
-    desk.read()
+    read_prior(world)
+    world.deliver(report, Disposition.OTHER_CAD_SR)
+    world.deliver_exam()
+    world.read_due()
 
-    page = Browser(make_app(desk.node.tracker, desk.node.archive, desk.settings, lambda: desk.now))
+    page = Browser(
+        make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now)
+    )
 
     text = " ".join(page.get(f"/studies/{STUDY}").text.split())
     assert "not readable: 1: another template than TID 4000: Chest CAD Report" in text

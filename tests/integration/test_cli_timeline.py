@@ -8,17 +8,17 @@ from typer.testing import CliRunner, Result
 
 from secondread.cli.commands import app
 from secondread.errors import InputError
-from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic
+from tests.worlds.node_world import LAST_YEAR, NOW, OLD, OTHER, PatientWorld
 
 PATIENT = "P1^^^HOSPITAL"
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Clinic:
-    clinic = Clinic(tmp_path)
-    clinic.keeps((LAST_YEAR, OLD))
-    clinic.reads(NOW, OLD + OTHER)
-    return clinic
+def world(tmp_path: Path) -> PatientWorld:
+    world = PatientWorld(tmp_path)
+    world.hold_prior((LAST_YEAR, OLD))
+    world.read_view(NOW, OLD + OTHER)
+    return world
 
 
 def patients(folder: Path, *words: str) -> Result:
@@ -27,11 +27,11 @@ def patients(folder: Path, *words: str) -> Result:
     )
 
 
-@pytest.mark.usefixtures("clinic")
+@pytest.mark.usefixtures("world")
 def test_the_timeline_is_drawn_without_the_images_and_names_nobody(
-    tmp_path: Path, clinic: Clinic
+    tmp_path: Path, world: PatientWorld
 ) -> None:
-    for image in (clinic.node.archive.root / "instances").rglob("*.dcm"):
+    for image in (world.node.archive.root / "instances").rglob("*.dcm"):
         image.unlink()
     out = tmp_path / "timeline.png"
 
@@ -44,20 +44,20 @@ def test_the_timeline_is_drawn_without_the_images_and_names_nobody(
         assert not picture.info
 
 
-@pytest.mark.usefixtures("clinic")
-def test_crops_that_are_gone_leave_their_place_empty(tmp_path: Path, clinic: Clinic) -> None:
+@pytest.mark.usefixtures("world")
+def test_crops_that_are_gone_leave_their_place_empty(tmp_path: Path, world: PatientWorld) -> None:
     pictures = []
     for out in (tmp_path / "whole.png", tmp_path / "bare.png"):
         assert patients(tmp_path, "timeline", PATIENT, "--out", str(out)).exit_code == 0
         pictures.append(Image.open(out))
-        for crop in (clinic.node.archive.root / "crops").rglob("*.png"):
+        for crop in (world.node.archive.root / "crops").rglob("*.png"):
             crop.unlink()
 
     assert pictures[0].size == pictures[1].size
     assert pictures[0].tobytes() != pictures[1].tobytes()
 
 
-@pytest.mark.usefixtures("clinic")
+@pytest.mark.usefixtures("world")
 def test_an_unknown_patient_is_an_error(tmp_path: Path) -> None:
     said = patients(tmp_path, "timeline", "P9", "--out", str(tmp_path / "x.png"))
 
@@ -65,9 +65,9 @@ def test_an_unknown_patient_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "x.png").exists()
 
 
-def test_a_category_is_written_down_and_withdrawn(tmp_path: Path, clinic: Clinic) -> None:
+def test_a_category_is_written_down_and_withdrawn(tmp_path: Path, world: PatientWorld) -> None:
     def category() -> dict[str, str]:
-        return dict(clinic.histories()[0].categories)
+        return dict(world.list_histories()[0].categories)
 
     assert patients(tmp_path, "assess", "1.2.3", "l", "4b").exit_code == 0
     assert category() == {"1.2.3": "4B"}
@@ -75,7 +75,7 @@ def test_a_category_is_written_down_and_withdrawn(tmp_path: Path, clinic: Clinic
     assert category() == {}
 
 
-@pytest.mark.usefixtures("clinic")
+@pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("words", [("1.2.3", "L", "7"), ("1.2.3", "B", "2"), ("1.2.77", "L", "2")])
 def test_what_is_no_category_breast_or_study_is_refused(
     tmp_path: Path, words: tuple[str, str, str]

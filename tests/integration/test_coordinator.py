@@ -13,8 +13,8 @@ from secondread.reasons import Outcome, Reason
 from secondread.track.states import StudyState
 from secondread.track.values import ProcessIdentity
 from secondread.workflow.order import FAIL, READ
-from tests.integration.test_workflow import START, Desk
 from tests.worlds.builders import header
+from tests.worlds.node_world import START, NodeWorld
 
 
 class FakeEngine(Engine):
@@ -37,8 +37,8 @@ class FakeEngine(Engine):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def world(tmp_path: Path) -> NodeWorld:
+    return NodeWorld(tmp_path)
 
 
 @pytest.fixture
@@ -46,76 +46,76 @@ def engine() -> FakeEngine:
     return FakeEngine()
 
 
-def coordinator(desk: Desk, engine: FakeEngine) -> Coordinator:
-    return Coordinator(desk.node, engine, "w0", "m", lambda: desk.now)
+def coordinator(world: NodeWorld, engine: FakeEngine) -> Coordinator:
+    return Coordinator(world.node, engine, "w0", "m", lambda: world.now)
 
 
-def later(desk: Desk, seconds: float) -> datetime:
-    desk.now += timedelta(seconds=seconds)
-    return desk.now
+def later(world: NodeWorld, seconds: float) -> datetime:
+    world.now += timedelta(seconds=seconds)
+    return world.now
 
 
-def state(desk: Desk) -> StudyState:
-    detail = desk.node.tracker.study_queries.find_detail("1.2.3")
+def state(world: NodeWorld) -> StudyState:
+    detail = world.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     return detail.summary.state
 
 
 def test_a_complete_exam_is_started_after_the_settle_time_and_not_before(
-    desk: Desk, engine: FakeEngine
+    world: NodeWorld, engine: FakeEngine
 ) -> None:
-    desk.exam()
-    worker = coordinator(desk, engine)
+    world.deliver_exam()
+    worker = coordinator(world, engine)
 
-    later(desk, 15)
+    later(world, 15)
     worker.step()
     assert engine.submitted == []
-    later(desk, 10)
+    later(world, 10)
     worker.step()
     worker.step()
 
     assert engine.submitted == [(READ, "1.2.3", 1)]
 
 
-def test_an_incomplete_exam_waits_for_the_quiet_time(desk: Desk, engine: FakeEngine) -> None:
-    desk.deliver(header())
-    worker = coordinator(desk, engine)
+def test_an_incomplete_exam_waits_for_the_quiet_time(world: NodeWorld, engine: FakeEngine) -> None:
+    world.deliver(header())
+    worker = coordinator(world, engine)
 
-    later(desk, 100)
+    later(world, 100)
     worker.step()
     assert engine.submitted == []
-    later(desk, 30)
+    later(world, 30)
     worker.step()
 
     assert engine.submitted == [(READ, "1.2.3", 1)]
 
 
 def test_an_old_study_is_held_as_a_prior_until_a_person_asks_for_it(
-    desk: Desk, engine: FakeEngine
+    world: NodeWorld, engine: FakeEngine
 ) -> None:
-    desk.deliver(header(StudyDate="20240101"))
-    worker = coordinator(desk, engine)
+    world.deliver(header(StudyDate="20240101"))
+    worker = coordinator(world, engine)
 
-    later(desk, 200)
+    later(world, 200)
     worker.step()
-    assert (state(desk), engine.submitted) == (StudyState.HELD, [])
-    detail = desk.node.tracker.study_queries.find_detail("1.2.3")
+    assert (state(world), engine.submitted) == (StudyState.HELD, [])
+    detail = world.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     assert detail.summary.hold_reason is Reason.PRIOR_ONLY_BY_AGE
 
-    desk.node.tracker.studies.request_reading("1.2.3", "somebody", desk.now)
+    world.node.tracker.studies.request_reading("1.2.3", "somebody", world.now)
     worker.step()
     assert engine.submitted == [(READ, "1.2.3", 1)]
 
 
 def test_only_a_few_studies_are_claimed_ahead_so_that_fresh_ones_can_overtake(
-    desk: Desk, engine: FakeEngine
+    world: NodeWorld, engine: FakeEngine
 ) -> None:
     for number in range(CLAIMS_PER_WORKER + 3):
-        desk.deliver(header(StudyInstanceUID=f"1.2.{number}"))
-    worker = coordinator(desk, engine)
+        world.deliver(header(StudyInstanceUID=f"1.2.{number}"))
+    worker = coordinator(world, engine)
 
-    later(desk, 200)
+    later(world, 200)
     for _ in range(3):
         worker.step()
 
@@ -123,41 +123,41 @@ def test_only_a_few_studies_are_claimed_ahead_so_that_fresh_ones_can_overtake(
 
 
 def test_a_reading_that_was_claimed_and_never_started_is_started(
-    desk: Desk, engine: FakeEngine
+    world: NodeWorld, engine: FakeEngine
 ) -> None:
-    desk.exam()
-    desk.claim()  # and the worker died here
-    worker = coordinator(desk, engine)
+    world.deliver_exam()
+    world.claim()  # and the worker died here
+    worker = coordinator(world, engine)
 
-    later(desk, SWEEP_SECONDS + 1)
+    later(world, SWEEP_SECONDS + 1)
     worker.step()
 
     assert engine.submitted == [(READ, "1.2.3", 1)]
 
 
 def test_a_reading_that_broke_gets_its_failed_result_and_then_a_person(
-    desk: Desk, engine: FakeEngine
+    world: NodeWorld, engine: FakeEngine
 ) -> None:
-    desk.exam()
-    desk.claim()
-    worker = coordinator(desk, engine)
+    world.deliver_exam()
+    world.claim()
+    worker = coordinator(world, engine)
     engine.known[READ] = WorkflowProgress.BROKEN
 
-    later(desk, SWEEP_SECONDS + 1)
+    later(world, SWEEP_SECONDS + 1)
     worker.step()
     assert engine.submitted == [(FAIL, "1.2.3", 1)]
 
     engine.known[FAIL] = WorkflowProgress.BROKEN
-    later(desk, SWEEP_SECONDS + 1)
+    later(world, SWEEP_SECONDS + 1)
     worker.step()
-    assert state(desk) is StudyState.STUCK
-    assert [alarm.subject for alarm in desk.node.tracker.node_queries.list_alarms()] == ["1.2.3"]
+    assert state(world) is StudyState.STUCK
+    assert [alarm.subject for alarm in world.node.tracker.node_queries.list_alarms()] == ["1.2.3"]
 
 
 def test_a_worker_that_fell_silent_is_taken_over_once_and_others_are_left_alone(
-    desk: Desk, engine: FakeEngine
+    world: NodeWorld, engine: FakeEngine
 ) -> None:
-    processes = desk.node.tracker.processes
+    processes = world.node.tracker.processes
     for name, kind in (
         ("w0", PROCESS_KIND),
         ("w1", PROCESS_KIND),
@@ -165,39 +165,39 @@ def test_a_worker_that_fell_silent_is_taken_over_once_and_others_are_left_alone(
         ("web", "web"),
     ):
         processes.record_heartbeat(ProcessIdentity(name, kind, "host", 1, "0"), START)
-    later(desk, 120)
-    processes.record_heartbeat(ProcessIdentity("w2", PROCESS_KIND, "host", 1, "0"), desk.now)
-    worker = coordinator(desk, engine)
+    later(world, 120)
+    processes.record_heartbeat(ProcessIdentity("w2", PROCESS_KIND, "host", 1, "0"), world.now)
+    worker = coordinator(world, engine)
 
     for _ in range(2):
         worker.step()
-        later(desk, SWEEP_SECONDS + 1)
+        later(world, SWEEP_SECONDS + 1)
 
     assert engine.taken_over == ["w1"]
 
 
 def test_results_that_wait_for_a_destination_no_longer_in_the_settings_raise_an_alarm(
-    desk: Desk, engine: FakeEngine
+    world: NodeWorld, engine: FakeEngine
 ) -> None:
-    desk.exam()
-    desk.read()
-    settings = desk.settings.model_copy(update={"destinations": ()})
-    node = replace(desk.node, settings=settings)
+    world.deliver_exam()
+    world.read_due()
+    settings = world.settings.model_copy(update={"destinations": ()})
+    node = replace(world.node, settings=settings)
 
-    Coordinator(node, engine, "w0", "m", lambda: desk.now).step()
+    Coordinator(node, engine, "w0", "m", lambda: world.now).step()
     assert [alarm.subject for alarm in node.tracker.node_queries.list_alarms()] == ["pacs"]
 
-    Coordinator(desk.node, engine, "w0", "m", lambda: desk.now).step()
+    Coordinator(world.node, engine, "w0", "m", lambda: world.now).step()
     assert node.tracker.node_queries.list_alarms() == []
 
 
-def test_a_finished_reading_is_left_alone(desk: Desk, engine: FakeEngine) -> None:
-    desk.exam()
-    desk.read()
-    worker = coordinator(desk, engine)
+def test_a_finished_reading_is_left_alone(world: NodeWorld, engine: FakeEngine) -> None:
+    world.deliver_exam()
+    world.read_due()
+    worker = coordinator(world, engine)
 
-    later(desk, 1000)
+    later(world, 1000)
     worker.step()
 
     assert engine.submitted == []
-    assert desk.outcome()[1] is Outcome.NO_FINDINGS
+    assert world.get_outcome()[1] is Outcome.NO_FINDINGS

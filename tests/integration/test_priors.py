@@ -27,9 +27,9 @@ from secondread.workflow.inputs import GatheredPriors, gather_inputs, gather_pri
 from secondread.workflow.order import READ, run_reading
 from tests.integration.test_cad_reports import acme
 from tests.integration.test_coordinator import FakeEngine
-from tests.integration.test_workflow import Desk, run_at_once
 from tests.peers.prior_peer import PriorPeer, serving
 from tests.worlds.builders import header, view_sequence
+from tests.worlds.node_world import NodeWorld, run_step
 
 CURRENT, PRIOR = "1.2.3", "1.2.9"
 RETRIEVALS = [RetrieveMethod.MOVE, RetrieveMethod.GET]
@@ -61,7 +61,7 @@ def exam_of(study: str = PRIOR, **values: object) -> list[Dataset]:
     return [image(study, side, view, **values) for side in "RL" for view in (View.CC, View.MLO)]
 
 
-class Node(Desk):
+class Node(NodeWorld):
     """A node with a receiver that listens, and a worker that is led step by step."""
 
     def __init__(self, folder: Path, peer: PriorPeer, stack: ExitStack) -> None:
@@ -113,7 +113,7 @@ class Node(Desk):
 
     def come(self) -> "Node":
         """The current exam comes, and is due."""
-        self.exam()
+        self.deliver_exam()
         self.wait(30)
         return self
 
@@ -132,7 +132,7 @@ class Node(Desk):
 
     def read_claimed(self) -> None:
         _, study_uid, revision = self.engine.submitted[-1]
-        run_reading(self.steps, run_at_once, study_uid, revision)
+        run_reading(self.steps, run_step, study_uid, revision)
 
     def detail(self, study_uid: str = CURRENT) -> StudyDetail:
         found = self.node.tracker.study_queries.find_detail(study_uid)
@@ -150,7 +150,7 @@ class Node(Desk):
         return gather_priors(tracker, archive, gather_inputs(tracker, archive, CURRENT, revision))
 
     def reasons(self) -> tuple[Reason, ...]:
-        return self.outcome()[2]
+        return self.get_outcome()[2]
 
     def alarms(self) -> list[str]:
         return [alarm.kind for alarm in self.node.tracker.node_queries.list_alarms()]
@@ -391,7 +391,7 @@ def test_a_prior_that_every_archive_refuses_is_named_with_what_each_said(
         ("archive", Reason.PRIOR_MOVE_REFUSED),
         ("archive-2", Reason.PRIOR_MOVE_REFUSED),
     )
-    said = read_cad_report(node.sr(1)).impression
+    said = read_cad_report(node.read_cad_sr(1)).impression
     for name in wanted:
         assert f"the archive refused to send the prior ({name})" in said
 
@@ -480,7 +480,7 @@ def test_a_study_that_nobody_asked_for_is_kept_apart(
 
     assert node.alarms() == ["prior-not-asked-for", "prior-not-asked-for"]
     assert node.state("1.2.77") is StudyState.HELD
-    assert node.outcome()[1] is Outcome.NO_FINDINGS
+    assert node.get_outcome()[1] is Outcome.NO_FINDINGS
     assert node.detail().revisions[0].inputs == 4
 
 

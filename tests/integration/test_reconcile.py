@@ -10,33 +10,33 @@ from secondread.app.reconcile import (
     ArchiveDifferences,
     Reconciliation,
 )
-from tests.integration.test_workflow import Desk
 from tests.worlds.builders import header
+from tests.worlds.node_world import NodeWorld
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def world(tmp_path: Path) -> NodeWorld:
+    return NodeWorld(tmp_path)
 
 
-def compare(desk: Desk) -> ArchiveDifferences:
-    ledger = desk.node.tracker.open_ledger("receive", desk.settings.assemble)
-    node = desk.node
-    reconciliation = Reconciliation(node.archive, node.tracker, ledger, lambda: desk.now)
+def compare(world: NodeWorld) -> ArchiveDifferences:
+    ledger = world.node.tracker.open_ledger("receive", world.settings.assemble)
+    node = world.node
+    reconciliation = Reconciliation(node.archive, node.tracker, ledger, lambda: world.now)
     return reconciliation.compare(threading.Event())
 
 
-def stored(desk: Desk) -> Path:
-    (path,) = desk.node.archive.list_instance_paths()
-    return desk.node.archive.resolve_path(path)
+def stored(world: NodeWorld) -> Path:
+    (path,) = world.node.archive.list_instance_paths()
+    return world.node.archive.resolve_path(path)
 
 
-def test_a_file_without_a_row_is_written_down(desk: Desk, tmp_path: Path) -> None:
-    desk.deliver(header())
-    source = stored(desk)
+def test_a_file_without_a_row_is_written_down(world: NodeWorld, tmp_path: Path) -> None:
+    world.deliver(header())
+    source = stored(world)
     (tmp_path / "restored").mkdir()
-    other = Desk(tmp_path / "restored")
-    target = other.node.archive.root / source.relative_to(desk.node.archive.root)
+    other = NodeWorld(tmp_path / "restored")
+    target = other.node.archive.root / source.relative_to(world.node.archive.root)
     target.parent.mkdir(parents=True)
     target.write_bytes(source.read_bytes())
     os.utime(target, (0, 0))
@@ -48,30 +48,32 @@ def test_a_file_without_a_row_is_written_down(desk: Desk, tmp_path: Path) -> Non
     assert detail.summary.due_at is not None
 
 
-def test_a_file_that_came_a_moment_ago_is_left_to_its_receiver(desk: Desk) -> None:
-    desk.deliver(header())
-    moved = stored(desk).with_name("f" * 64 + ".dcm")
-    moved.write_bytes(stored(desk).read_bytes())
-    age = desk.now.timestamp() - SETTLED_AFTER_SECONDS + 60
+def test_a_file_that_came_a_moment_ago_is_left_to_its_receiver(world: NodeWorld) -> None:
+    world.deliver(header())
+    moved = stored(world).with_name("f" * 64 + ".dcm")
+    moved.write_bytes(stored(world).read_bytes())
+    age = world.now.timestamp() - SETTLED_AFTER_SECONDS + 60
     os.utime(moved, (age, age))
 
-    assert compare(desk).recorded == 0
+    assert compare(world).recorded == 0
 
 
 @pytest.mark.parametrize("damage", ["gone", "short"])
-def test_a_lost_file_raises_an_alarm_that_clears_when_it_is_back(desk: Desk, damage: str) -> None:
-    desk.deliver(header())
-    path = stored(desk)
+def test_a_lost_file_raises_an_alarm_that_clears_when_it_is_back(
+    world: NodeWorld, damage: str
+) -> None:
+    world.deliver(header())
+    path = stored(world)
     content = path.read_bytes()
     if damage == "gone":
         path.unlink()
     else:
         path.write_bytes(content[:-1])
 
-    assert compare(desk).lost == 1
-    (alarm,) = desk.node.tracker.node_queries.list_alarms()
+    assert compare(world).lost == 1
+    (alarm,) = world.node.tracker.node_queries.list_alarms()
     assert (alarm.kind, alarm.subject) == (LOST_FILE_ALARM, "1.2.3")
 
     path.write_bytes(content)
-    assert compare(desk).lost == 0
-    assert desk.node.tracker.node_queries.list_alarms() == []
+    assert compare(world).lost == 0
+    assert world.node.tracker.node_queries.list_alarms() == []

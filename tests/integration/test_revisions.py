@@ -17,16 +17,24 @@ from secondread.track.states import Cause, StudyState
 from secondread.track.summaries import StudyDetail, StudyFilter
 from secondread.track.values import TreatmentRecord
 from secondread.watch.study_page import arrange_study
-from tests.integration.test_followed_reading import LAST_YEAR, NOW, OLD, OTHER, Clinic, dataset
-from tests.integration.test_workflow import CLUSTER, Desk
 from tests.worlds.builders import coded, detection, header, view_sequence
+from tests.worlds.node_world import (
+    CLUSTER,
+    LAST_YEAR,
+    NOW,
+    OLD,
+    OTHER,
+    NodeWorld,
+    PatientWorld,
+    make_dataset,
+)
 
 STUDY = "1.2.3"
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def world(tmp_path: Path) -> NodeWorld:
+    return NodeWorld(tmp_path)
 
 
 def image(number: int, side: str, view: View, **attributes: object) -> Dataset:
@@ -39,15 +47,15 @@ def image(number: int, side: str, view: View, **attributes: object) -> Dataset:
     return header(**(values | attributes))
 
 
-def exam(desk: Desk, **attributes: object) -> list[str]:
+def exam(world: NodeWorld, **attributes: object) -> list[str]:
     """Send four views; the third, LCC, holds a cluster."""
     uids = [
-        desk.deliver(image(number, side, view, **attributes))
+        world.deliver(image(number, side, view, **attributes))
         for number, (side, view) in enumerate(
             (side, view) for side in "RL" for view in (View.CC, View.MLO)
         )
     ]
-    desk.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    world.answers[uids[2]] = detection(uids[2], *CLUSTER)
     return uids
 
 
@@ -72,336 +80,347 @@ def _reference(uid: str) -> Dataset:
     return item
 
 
-def reject(desk: Desk, title: str, *uids: str, study_uid: str = STUDY) -> None:
+def reject(world: NodeWorld, title: str, *uids: str, study_uid: str = STUDY) -> None:
     ds = note(title, *uids, study_uid=study_uid)
     disposition = classify(ds, is_own=False)
     assert disposition is Disposition.REJECTION_NOTE
-    desk.deliver(ds, disposition)
+    world.deliver(ds, disposition)
 
 
-def detail(desk: Desk) -> StudyDetail:
-    found = desk.node.tracker.study_queries.find_detail(STUDY)
+def detail(world: NodeWorld) -> StudyDetail:
+    found = world.node.tracker.study_queries.find_detail(STUDY)
     assert found is not None
     return found
 
 
-def is_of(desk: Desk, patient_id: str) -> bool:
+def is_of(world: NodeWorld, patient_id: str) -> bool:
     """Whether the tracker has the study under a patient."""
     whose = StudyFilter(patient=PatientKey(patient_id, "HOSPITAL"))
-    return bool(desk.node.tracker.study_queries.list_studies(matching=whose))
+    return bool(world.node.tracker.study_queries.list_studies(matching=whose))
 
 
-def captures(desk: Desk, revision: int) -> list[Dataset]:
+def captures(world: NodeWorld, revision: int) -> list[Dataset]:
     return [
-        pydicom.dcmread(desk.node.archive.resolve_path(entry.path))
-        for entry in desk.outbox(revision)
+        pydicom.dcmread(world.node.archive.resolve_path(entry.path))
+        for entry in world.list_objects(revision)
         if entry.kind is ObjectKind.CAPTURE
     ]
 
 
-def images_of(desk: Desk, revision: int) -> set[str]:
+def images_of(world: NodeWorld, revision: int) -> set[str]:
     """Return the images that a revision's report is about."""
-    return {one.sop_instance_uid for one in read_cad_report(desk.sr(revision)).images}
+    return {one.sop_instance_uid for one in read_cad_report(world.read_cad_sr(revision)).images}
 
 
-def check_is_current(desk: Desk, revision: int, cause: Cause) -> None:
+def check_is_current(world: NodeWorld, revision: int, cause: Cause) -> None:
     """Report, captures and tracker agree which report stands, and what it replaces."""
-    latest, before = detail(desk).revisions[:2]
+    latest, before = detail(world).revisions[:2]
     assert (latest.number, latest.cause) == (revision, cause)
     assert latest.predecessor == before.number
-    view = arrange_study(detail(desk))
+    view = arrange_study(detail(world))
     assert view.current_revision == revision
     assert {row.item.revision for row in view.current} == {revision}
-    assert read_cad_report(desk.sr(revision)).replaces == (
-        str(desk.sr(before.number).SOPInstanceUID),
+    assert read_cad_report(world.read_cad_sr(revision)).replaces == (
+        str(world.read_cad_sr(before.number).SOPInstanceUID),
     )
-    assert desk.sr(revision).SOPInstanceUID != desk.sr(before.number).SOPInstanceUID
-    for capture in captures(desk, revision):
+    assert (
+        world.read_cad_sr(revision).SOPInstanceUID
+        != world.read_cad_sr(before.number).SOPInstanceUID
+    )
+    for capture in captures(world, revision):
         assert "This replaces the report of 2026-01-05 " in capture.ImageComments
-        assert capture.SeriesInstanceUID != captures(desk, before.number)[0].SeriesInstanceUID
-    assert not any("replaces" in str(one.ImageComments) for one in captures(desk, 1))
+        assert capture.SeriesInstanceUID != captures(world, before.number)[0].SeriesInstanceUID
+    assert not any("replaces" in str(one.ImageComments) for one in captures(world, 1))
 
 
-def test_a_late_image_is_read_in_a_revision_of_its_own(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-    late = desk.deliver(image(7, "L", View.ML))
+def test_a_late_image_is_read_in_a_revision_of_its_own(world: NodeWorld) -> None:
+    uids = exam(world)
+    world.read_due()
+    late = world.deliver(image(7, "L", View.ML))
 
-    desk.read()
+    world.read_due()
 
-    check_is_current(desk, 2, Cause.LATE_INSTANCE)
-    assert images_of(desk, 2) == {*uids, late}
-
-
-def test_a_retake_is_read_beside_the_image_that_it_repeats(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-    again = desk.deliver(image(8, "L", View.CC, AcquisitionTime="102500"))
-    desk.answers[again] = detection(again, *CLUSTER)
-
-    desk.read()
-
-    check_is_current(desk, 2, Cause.LATE_INSTANCE)
-    assert images_of(desk, 2) == {*uids, again}
+    check_is_current(world, 2, Cause.LATE_INSTANCE)
+    assert images_of(world, 2) == {*uids, late}
 
 
-def test_a_retake_whose_first_image_is_rejected_makes_one_revision_without_it(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-    again = desk.deliver(image(8, "L", View.CC, AcquisitionTime="102500"))
-    desk.answers[again] = detection(again, *CLUSTER)
-    reject(desk, "113001", uids[2])
+def test_a_retake_is_read_beside_the_image_that_it_repeats(world: NodeWorld) -> None:
+    uids = exam(world)
+    world.read_due()
+    again = world.deliver(image(8, "L", View.CC, AcquisitionTime="102500"))
+    world.answers[again] = detection(again, *CLUSTER)
 
-    desk.read()
+    world.read_due()
 
-    check_is_current(desk, 2, Cause.LATE_INSTANCE)
-    assert images_of(desk, 2) == {uids[0], uids[1], uids[3], again}
-    assert [f.sop_instance_uid for f in read_cad_report(desk.sr(2)).findings] == [again]
+    check_is_current(world, 2, Cause.LATE_INSTANCE)
+    assert images_of(world, 2) == {*uids, again}
 
 
-def test_a_corrected_header_takes_the_place_of_the_first_one(desk: Desk) -> None:
-    exam(desk)
+def test_a_retake_whose_first_image_is_rejected_makes_one_revision_without_it(
+    world: NodeWorld,
+) -> None:
+    uids = exam(world)
+    world.read_due()
+    again = world.deliver(image(8, "L", View.CC, AcquisitionTime="102500"))
+    world.answers[again] = detection(again, *CLUSTER)
+    reject(world, "113001", uids[2])
+
+    world.read_due()
+
+    check_is_current(world, 2, Cause.LATE_INSTANCE)
+    assert images_of(world, 2) == {uids[0], uids[1], uids[3], again}
+    assert [f.sop_instance_uid for f in read_cad_report(world.read_cad_sr(2)).findings] == [again]
+
+
+def test_a_corrected_header_takes_the_place_of_the_first_one(world: NodeWorld) -> None:
+    exam(world)
     wrong = image(9, "R", View.ML)
-    desk.deliver(wrong)
-    desk.read()
-    desk.deliver(image(9, "L", View.ML))
+    world.deliver(wrong)
+    world.read_due()
+    world.deliver(image(9, "L", View.ML))
 
-    desk.read()
+    world.read_due()
 
-    check_is_current(desk, 2, Cause.CORRECTED_INSTANCE)
-    (first,) = [i for i in read_cad_report(desk.sr(1)).images if i.view is View.ML]
-    (second,) = [i for i in read_cad_report(desk.sr(2)).images if i.view is View.ML]
+    check_is_current(world, 2, Cause.CORRECTED_INSTANCE)
+    (first,) = [i for i in read_cad_report(world.read_cad_sr(1)).images if i.view is View.ML]
+    (second,) = [i for i in read_cad_report(world.read_cad_sr(2)).images if i.view is View.ML]
     assert (first.label, second.label) == ("RML", "LML")
     assert first.sop_instance_uid == second.sop_instance_uid
 
 
-def test_a_repeat_of_the_same_bytes_makes_no_revision(desk: Desk) -> None:
-    exam(desk)
-    desk.read()
+def test_a_repeat_of_the_same_bytes_makes_no_revision(world: NodeWorld) -> None:
+    exam(world)
+    world.read_due()
 
-    exam(desk)
+    exam(world)
 
-    assert desk.outcome()[0] is StudyState.REPORTED
-    assert len(detail(desk).revisions) == 1
+    assert world.get_outcome()[0] is StudyState.REPORTED
+    assert len(detail(world).revisions) == 1
 
 
-def test_a_study_sent_again_under_another_patient_belongs_to_that_one(desk: Desk) -> None:
-    exam(desk, PatientID="P9")
-    desk.read()
+def test_a_study_sent_again_under_another_patient_belongs_to_that_one(world: NodeWorld) -> None:
+    exam(world, PatientID="P9")
+    world.read_due()
     for number, (side, view) in enumerate(
         (side, view) for side in "RL" for view in (View.CC, View.MLO)
     ):
-        assert is_of(desk, "P9")
-        desk.deliver(image(number, side, view, PatientID="P1"))
+        assert is_of(world, "P9")
+        world.deliver(image(number, side, view, PatientID="P1"))
 
-    desk.read()
+    world.read_due()
 
-    assert is_of(desk, "P1")
-    check_is_current(desk, 2, Cause.CORRECTED_INSTANCE)
-    assert desk.sr(2).PatientID == "P1"
-    assert not desk.node.tracker.node_queries.list_alarms()
+    assert is_of(world, "P1")
+    check_is_current(world, 2, Cause.CORRECTED_INSTANCE)
+    assert world.read_cad_sr(2).PatientID == "P1"
+    assert not world.node.tracker.node_queries.list_alarms()
 
 
-def test_half_a_study_sent_again_under_another_patient_goes_nowhere(desk: Desk) -> None:
-    exam(desk, PatientID="P9")
-    desk.read()
-    desk.deliver(image(0, "R", View.CC, PatientID="P1"))
+def test_half_a_study_sent_again_under_another_patient_goes_nowhere(world: NodeWorld) -> None:
+    exam(world, PatientID="P9")
+    world.read_due()
+    world.deliver(image(0, "R", View.CC, PatientID="P1"))
 
-    desk.read()
+    world.read_due()
 
-    assert is_of(desk, "P9")
-    assert desk.outbox(2) == ()
-    assert desk.outcome()[1] is Outcome.FAILED
-    assert [alarm.kind for alarm in desk.node.tracker.node_queries.list_alarms()] == [
+    assert is_of(world, "P9")
+    assert world.list_objects(2) == ()
+    assert world.get_outcome()[1] is Outcome.FAILED
+    assert [alarm.kind for alarm in world.node.tracker.node_queries.list_alarms()] == [
         "patient-mismatch"
     ]
 
 
 @pytest.mark.parametrize("title", ["113001", "113037", "113038"])
-def test_a_rejected_image_is_dropped_and_the_rest_read_again(desk: Desk, title: str) -> None:
-    uids = exam(desk)
-    desk.read()
-    reject(desk, title, uids[2])
+def test_a_rejected_image_is_dropped_and_the_rest_read_again(world: NodeWorld, title: str) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, title, uids[2])
 
-    desk.read()
+    world.read_due()
 
-    check_is_current(desk, 2, Cause.REJECTION)
-    assert images_of(desk, 2) == {uids[0], uids[1], uids[3]}
-    assert read_cad_report(desk.sr(2)).findings == ()
-    assert [i.sop_instance_uid for i in detail(desk).images if i.rejected] == [uids[2]]
-    assert Reason.VIEWS_MISSING in detail(desk).revisions[0].reasons
-
-
-def test_expired_retention_drops_images_and_leaves_the_report_as_it_is(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-
-    reject(desk, "113039", *uids)
-
-    assert all(one.rejected for one in detail(desk).images)
-    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
-    assert len(detail(desk).revisions) == 1
+    check_is_current(world, 2, Cause.REJECTION)
+    assert images_of(world, 2) == {uids[0], uids[1], uids[3]}
+    assert read_cad_report(world.read_cad_sr(2)).findings == ()
+    assert [i.sop_instance_uid for i in detail(world).images if i.rejected] == [uids[2]]
+    assert Reason.VIEWS_MISSING in detail(world).revisions[0].reasons
 
 
-def test_what_expired_and_is_sent_again_counts_again(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-    reject(desk, "113039", *uids)
+def test_expired_retention_drops_images_and_leaves_the_report_as_it_is(world: NodeWorld) -> None:
+    uids = exam(world)
+    world.read_due()
 
-    exam(desk)
+    reject(world, "113039", *uids)
 
-    assert [image.rejected for image in detail(desk).images] == [False] * len(uids)
+    assert all(one.rejected for one in detail(world).images)
+    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert len(detail(world).revisions) == 1
+
+
+def test_what_expired_and_is_sent_again_counts_again(world: NodeWorld) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113039", *uids)
+
+    exam(world)
+
+    assert [image.rejected for image in detail(world).images] == [False] * len(uids)
     # Nothing about the report was wrong at any time.
-    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
 
 
-def test_what_expired_before_it_was_read_and_is_sent_again_is_read(desk: Desk) -> None:
-    uids = exam(desk)
-    reject(desk, "113039", *uids)
-    exam(desk)
+def test_what_expired_before_it_was_read_and_is_sent_again_is_read(world: NodeWorld) -> None:
+    uids = exam(world)
+    reject(world, "113039", *uids)
+    exam(world)
 
-    desk.read()
+    world.read_due()
 
-    assert images_of(desk, 1) == set(uids)
-
-
-def test_what_was_rejected_and_is_sent_again_stays_out(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-    reject(desk, "113001", uids[2])
-    exam(desk)
-    desk.deliver(image(2, "L", View.CC, StationName="CORRECTED"))
-
-    desk.read()
-
-    assert images_of(desk, 2) == {uids[0], uids[1], uids[3]}
+    assert images_of(world, 1) == set(uids)
 
 
-def test_what_expired_and_turns_out_to_be_wrong_makes_a_revision(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-    reject(desk, "113039", uids[2])
-    reject(desk, "113038", uids[2])
-    desk.deliver(image(2, "L", View.CC))
+def test_what_was_rejected_and_is_sent_again_stays_out(world: NodeWorld) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113001", uids[2])
+    exam(world)
+    world.deliver(image(2, "L", View.CC, StationName="CORRECTED"))
 
-    desk.read()
+    world.read_due()
 
-    check_is_current(desk, 2, Cause.REJECTION)
-    assert images_of(desk, 2) == {uids[0], uids[1], uids[3]}
+    assert images_of(world, 2) == {uids[0], uids[1], uids[3]}
 
 
-def test_a_new_treatment_does_not_replace_a_report_whose_images_have_expired(desk: Desk) -> None:
-    uids = exam(desk)
-    desk.read()
-    reject(desk, "113039", *uids)
+def test_what_expired_and_turns_out_to_be_wrong_makes_a_revision(world: NodeWorld) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113039", uids[2])
+    reject(world, "113038", uids[2])
+    world.deliver(image(2, "L", View.CC))
+
+    world.read_due()
+
+    check_is_current(world, 2, Cause.REJECTION)
+    assert images_of(world, 2) == {uids[0], uids[1], uids[3]}
+
+
+def test_a_new_treatment_does_not_replace_a_report_whose_images_have_expired(
+    world: NodeWorld,
+) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113039", *uids)
 
     treatment = TreatmentRecord(side="L", procedure="lumpectomy")
-    assert desk.node.tracker.treatments.add_treatment(
-        PatientKey("P1", "HOSPITAL"), treatment, desk.now
+    assert world.node.tracker.treatments.add_treatment(
+        PatientKey("P1", "HOSPITAL"), treatment, world.now
     )
 
-    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
 
 
 @pytest.mark.parametrize("title", ["113001", "113037", "113038"])
-def test_a_study_that_is_rejected_whole_says_so_in_a_notice(desk: Desk, title: str) -> None:
-    uids = exam(desk)
-    desk.read()
-    reject(desk, title, *uids)
+def test_a_study_that_is_rejected_whole_says_so_in_a_notice(world: NodeWorld, title: str) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, title, *uids)
 
-    desk.read()
+    world.read_due()
 
-    assert desk.outcome()[:2] == (StudyState.REPORTED, Outcome.NOT_ELIGIBLE)
-    assert desk.outcome()[2][0] is Reason.ALL_REJECTED
-    (notice,) = captures(desk, 2)
+    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.NOT_ELIGIBLE)
+    assert world.get_outcome()[2][0] is Reason.ALL_REJECTED
+    (notice,) = captures(world, 2)
     assert "every image was withdrawn by a rejection note" in notice.ImageComments.lower()
     assert "replaces the report of 2026-01-05" in notice.ImageComments
-    assert [entry.kind for entry in desk.outbox(2)] == [ObjectKind.CAPTURE]
-    assert arrange_study(detail(desk)).current_revision == 2
+    assert [entry.kind for entry in world.list_objects(2)] == [ObjectKind.CAPTURE]
+    assert arrange_study(detail(world)).current_revision == 2
 
 
 def test_what_comes_after_a_whole_rejection_replaces_the_last_report_that_stood(
-    desk: Desk,
+    world: NodeWorld,
 ) -> None:
-    uids = exam(desk)
-    desk.read()
-    reject(desk, "113001", *uids)
-    desk.read()
-    again = desk.deliver(image(8, "L", View.CC))
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113001", *uids)
+    world.read_due()
+    again = world.deliver(image(8, "L", View.CC))
 
-    desk.read()
+    world.read_due()
 
     # The notice in between could replace no CAD SR: an empty one cannot be written.
-    assert read_cad_report(desk.sr(3)).replaces == (str(desk.sr(1).SOPInstanceUID),)
-    assert images_of(desk, 3) == {again}
-    assert [one.predecessor for one in detail(desk).revisions] == [2, 1, None]
+    assert read_cad_report(world.read_cad_sr(3)).replaces == (
+        str(world.read_cad_sr(1).SOPInstanceUID),
+    )
+    assert images_of(world, 3) == {again}
+    assert [one.predecessor for one in detail(world).revisions] == [2, 1, None]
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Clinic:
-    return Clinic(tmp_path)
+def patient_world(tmp_path: Path) -> PatientWorld:
+    return PatientWorld(tmp_path)
 
 
 @pytest.mark.parametrize("title", ["113001", "113038"])
-def test_a_study_is_read_again_when_its_prior_is_withdrawn(clinic: Clinic, title: str) -> None:
-    (prior,) = clinic.keeps((LAST_YEAR, OLD))
-    clinic.reads(NOW, OLD + OTHER)
-    assert clinic.changes() == ["new", "unchanged"]
-    reject(clinic, title, prior, study_uid=LAST_YEAR.study)
+def test_a_study_is_read_again_when_its_prior_is_withdrawn(
+    patient_world: PatientWorld, title: str
+) -> None:
+    (prior,) = patient_world.hold_prior((LAST_YEAR, OLD))
+    patient_world.read_view(NOW, OLD + OTHER)
+    assert patient_world.list_changes() == ["new", "unchanged"]
+    reject(patient_world, title, prior, study_uid=LAST_YEAR.study)
 
-    clinic.follow()
+    patient_world.read_due()
 
-    check_is_current(clinic, 2, Cause.PRIOR_CHANGED)
-    assert clinic.changes() == ["None", "None"]
-    assert Reason.NO_COMPARISON in clinic.reasons()
+    check_is_current(patient_world, 2, Cause.PRIOR_CHANGED)
+    assert patient_world.list_changes() == ["None", "None"]
+    assert Reason.NO_COMPARISON in patient_world.list_reasons()
 
 
-def test_a_study_is_read_again_when_its_prior_is_corrected(clinic: Clinic) -> None:
-    clinic.keeps((LAST_YEAR, OLD))
-    clinic.reads(NOW, OLD + OTHER)
-    known = clinic.node.tracker.study_queries.find_detail(LAST_YEAR.study)
+def test_a_study_is_read_again_when_its_prior_is_corrected(patient_world: PatientWorld) -> None:
+    patient_world.hold_prior((LAST_YEAR, OLD))
+    patient_world.read_view(NOW, OLD + OTHER)
+    known = patient_world.node.tracker.study_queries.find_detail(LAST_YEAR.study)
     assert known is not None
-    corrected = dataset(LAST_YEAR)
+    corrected = make_dataset(LAST_YEAR)
     corrected.SOPInstanceUID = known.images[0].sop_instance_uid
     corrected.ImageLaterality = "R"
-    clinic.deliver(corrected)
+    patient_world.deliver(corrected)
 
-    clinic.follow()
+    patient_world.read_due()
 
-    check_is_current(clinic, 2, Cause.PRIOR_CHANGED)
-    assert clinic.changes() == ["None", "None"]
+    check_is_current(patient_world, 2, Cause.PRIOR_CHANGED)
+    assert patient_world.list_changes() == ["None", "None"]
 
 
-def test_expired_retention_of_a_prior_revises_nothing(clinic: Clinic) -> None:
-    (prior,) = clinic.keeps((LAST_YEAR, OLD))
-    clinic.reads(NOW, OLD)
+def test_expired_retention_of_a_prior_revises_nothing(patient_world: PatientWorld) -> None:
+    (prior,) = patient_world.hold_prior((LAST_YEAR, OLD))
+    patient_world.read_view(NOW, OLD)
 
-    reject(clinic, "113039", prior, study_uid=LAST_YEAR.study)
+    reject(patient_world, "113039", prior, study_uid=LAST_YEAR.study)
 
-    assert clinic.outcome()[0] is StudyState.REPORTED
+    assert patient_world.get_outcome()[0] is StudyState.REPORTED
 
 
 def test_a_prior_whose_images_expired_is_compared_by_what_was_reported_of_it(
-    clinic: Clinic,
+    patient_world: PatientWorld,
 ) -> None:
-    prior = clinic.reads(LAST_YEAR, OLD)
-    reject(clinic, "113039", prior, study_uid=LAST_YEAR.study)
+    prior = patient_world.read_view(LAST_YEAR, OLD)
+    reject(patient_world, "113039", prior, study_uid=LAST_YEAR.study)
 
-    clinic.reads(NOW, OLD + OTHER)
+    patient_world.read_view(NOW, OLD + OTHER)
 
-    assert clinic.changes() == ["new", "unchanged"]
-    lines = [str(finding.document["line"]) for finding in clinic.findings()]
+    assert patient_world.list_changes() == ["new", "unchanged"]
+    lines = [str(finding.document["line"]) for finding in patient_world.list_findings()]
     assert all("(prior report" in line for line in lines)
 
 
 def test_a_prior_that_was_not_compared_with_revises_nothing_when_it_is_withdrawn(
-    clinic: Clinic,
+    patient_world: PatientWorld,
 ) -> None:
-    clinic.reads(NOW, OLD)
-    (prior,) = clinic.keeps((LAST_YEAR, OLD))
-    clinic.follow()  # it came late: the second revision is compared with it
-    other = clinic.deliver(dataset(LAST_YEAR))
-    reject(clinic, "113001", other, study_uid=LAST_YEAR.study)
+    patient_world.read_view(NOW, OLD)
+    (prior,) = patient_world.hold_prior((LAST_YEAR, OLD))
+    patient_world.read_due()  # it came late: the second revision is compared with it
+    other = patient_world.deliver(make_dataset(LAST_YEAR))
+    reject(patient_world, "113001", other, study_uid=LAST_YEAR.study)
 
     assert prior != other
-    assert clinic.outcome()[0] is StudyState.REPORTED
+    assert patient_world.get_outcome()[0] is StudyState.REPORTED
