@@ -257,7 +257,12 @@ def test_stopping_lets_a_running_request_finish_and_ends_idle_associations(
     with running_node(tmp_path, SlowLedger()) as node:
         idle = node.call(MG)
         statuses: list[int] = []
-        sender = threading.Thread(target=lambda: statuses.extend(node.send(instance())))
+
+        def send() -> None:
+            # Not with `node.send`: the receiver may end the association before it is released.
+            statuses.append(node.call(MG).send_c_store(instance()).Status)
+
+        sender = threading.Thread(target=send)
         sender.start()
         assert committing.wait(10)
         stopper = threading.Thread(target=node.receiver.stop, args=(10.0,))
