@@ -96,20 +96,17 @@ class Supervisor:
         _log.info("process_started", member=member.name, pid=member.process.pid)
 
     def _stop_all(self) -> None:
-        running = [m for m in self._members if m.process is not None]
-        for member in running:
-            if member.process is not None:
-                member.process.send_signal(signal.SIGTERM)
+        running = [(m.name, m.process) for m in self._members if m.process is not None]
+        for _, process in running:
+            process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
-        for member in running:
-            if member.process is None:
-                continue
+        for name, process in running:
             try:
-                member.process.wait(max(deadline - time.monotonic(), 0.1))
+                process.wait(max(deadline - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
-                _log.error("process_killed", member=member.name)
-                member.process.kill()
-                member.process.wait()
+                _log.error("process_killed", member=name)
+                process.kill()
+                process.wait()
         _log.info("stopped")
 
 
