@@ -107,58 +107,38 @@ class GateResult:
 
 def check_header(mammogram: Mammogram) -> tuple[GateMeasurement, ...]:
     """Return the gates that need the header only, to be checked before anything is decoded."""
-    side, view = mammogram.laterality, mammogram.view
+    lossy, partial = mammogram.is_lossy, mammogram.is_partial_view
+    side = mammogram.laterality.letter if mammogram.laterality else ""
+    view = mammogram.view.name if mammogram.view else ""
     return (
-        _judge(
-            Gate.LOSSY,
-            _yes(mammogram.is_lossy),
-            Reason.LOSSY_COMPRESSION,
-            refuse=mammogram.is_lossy,
-        ),
+        _judge(Gate.LOSSY, _yes(lossy), Reason.LOSSY_COMPRESSION, refuse=lossy),
         *_check_spacing(mammogram),
         _check_bits(mammogram),
         _check_implant(mammogram),
-        _judge(
-            Gate.LATERALITY,
-            side.letter if side else "",
-            Reason.LATERALITY_MISSING,
-            refuse=side is None,
-        ),
-        _judge(Gate.VIEW, view.name if view else "", Reason.VIEW_MISSING, refuse=view is None),
-        _judge(
-            Gate.PARTIAL,
-            _yes(mammogram.is_partial_view),
-            Reason.PARTIAL_VIEW,
-            flag=mammogram.is_partial_view,
-        ),
+        _judge(Gate.LATERALITY, side, Reason.LATERALITY_MISSING, refuse=not side),
+        _judge(Gate.VIEW, view, Reason.VIEW_MISSING, refuse=not view),
+        _judge(Gate.PARTIAL, _yes(partial), Reason.PARTIAL_VIEW, flag=partial),
     )
 
 
 def check_pixels(pixels: PixelMeasurements, bits_stored: int) -> tuple[GateMeasurement, ...]:
     """Return the gates on what was measured in the pixels."""
-    missing = pixels.area_cm2 is None
-    area = pixels.area_cm2 or 0.0
+    missing, area = pixels.area_cm2 is None, pixels.area_cm2 or 0.0
+    odd_area = not missing and not AREA_CM2[0] <= area <= AREA_CM2[1]
+    share, area_saturated = pixels.saturated_share, pixels.saturated_cm2
     return (
         _judge(Gate.BREAST, _yes(not missing), Reason.BREAST_NOT_FOUND, refuse=missing),
-        _judge(
-            Gate.AREA,
-            round(area, 2),
-            Reason.BREAST_AREA,
-            refuse=not missing and not AREA_CM2[0] <= area <= AREA_CM2[1],
-        ),
+        _judge(Gate.AREA, round(area, 2), Reason.BREAST_AREA, refuse=odd_area),
         _check_borders(pixels),
         _check_levels(pixels.levels, bits_stored),
         _judge(
-            Gate.SATURATION,
-            round(pixels.saturated_share, 5),
-            Reason.SATURATED,
-            refuse=pixels.saturated_share > MAXIMUM_SATURATED,
+            Gate.SATURATION, round(share, 5), Reason.SATURATED, refuse=share > MAXIMUM_SATURATED
         ),
         _judge(
             Gate.SATURATED_AREA,
-            round(pixels.saturated_cm2, 2),
+            round(area_saturated, 2),
             Reason.SATURATED_AREA,
-            flag=pixels.saturated_cm2 > MAXIMUM_SATURATED_CM2,
+            flag=area_saturated > MAXIMUM_SATURATED_CM2,
         ),
         _judge(
             Gate.POLARITY,

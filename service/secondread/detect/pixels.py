@@ -293,12 +293,8 @@ class _LocalMean:
         per_row, per_column = self.coarse.shape[0] / height, self.coarse.shape[1] / width
         first, last, _ = rows.indices(height)
         # From pixel centres to pixel centres of the coarse image: (i + 0.5) * scale - 0.5.
-        matrix = np.array(
-            [
-                [per_column, 0, 0.5 * per_column - 0.5],
-                [0, per_row, (first + 0.5) * per_row - 0.5],
-            ]
-        )
+        left, top = 0.5 * per_column - 0.5, (first + 0.5) * per_row - 0.5
+        matrix = np.array([[per_column, 0, left], [0, per_row, top]])
         mean = cv2.warpAffine(
             self.coarse,
             matrix,

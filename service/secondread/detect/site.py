@@ -68,18 +68,9 @@ class SiteCalibration(TomlTable):
 
     def as_toml(self) -> str:
         """Return the content of the file."""
-        lines = [
-            "# How this site's exams set the operating point. Made by: secondread calibrate",
-            f"schema_version = {self.schema_version}",
-            f'base_digest = "{self.base_digest}"',
-            f'model = "{self.model}"',
-            f'node_version = "{self.node_version}"',
-            f"made_on = {self.made_on.isoformat()}",
-            f"exams = {self.exams}",
-            f"women = {self.women}",
-            f"views = {self.views}",
-            f"views_not_read = {self.views_not_read}",
-        ]
+        lines = ["# How this site's exams set the operating point. Made by: secondread calibrate"]
+        for name, value in self.model_dump(exclude={"operating_points"}).items():
+            lines.append(f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}")
         for point in self.operating_points:
             lines += ["", "[[operating_points]]"]
             values = point.model_dump(mode="json")
