@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.classify import Disposition
 from secondread.settings import ObjectKind
-from secondread.track.database import Database
+from secondread.track.database import TrackerPart
 from secondread.track.study_rows import find_earlier_studies, find_latest_finished
 from secondread.track.tables import InstanceRow, OutboxObjectRow, StudyRow
 
@@ -25,17 +25,8 @@ class ReportFile:
     """In the archive."""
 
 
-class CadReports:
-    """The CAD reports of the tracker.
-
-    Parameters
-    ----------
-    database
-        Where they are recorded.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class CadReports(TrackerPart):
+    """The CAD reports of the tracker."""
 
     def list_for_priors(self, study_uid: str) -> list[ReportFile]:
         """Return the CAD reports of the same patient's earlier studies, the latest study first.

@@ -264,6 +264,19 @@ class Database:
         self._engine.dispose()
 
 
+class TrackerPart:
+    """What the tracker does for one concern; each part works on the same database.
+
+    Parameters
+    ----------
+    database
+        Where the rows of the part are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
 def insert_if_new(session: Session, table: type[Base], values: Mapping[str, object]) -> bool:
     """Insert a row unless a unique constraint has its like; return whether it was inserted.
 

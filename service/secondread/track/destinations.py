@@ -6,7 +6,7 @@ from datetime import datetime
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.settings import DestinationMode
-from secondread.track.database import Database, insert_if_new
+from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.tables import DestinationChangeRow, DestinationRow
 
 log = get_logger(__name__)
@@ -14,17 +14,8 @@ log = get_logger(__name__)
 SEEDED_BY = "settings"
 
 
-class Destinations:
-    """The destinations' modes.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Destinations(TrackerPart):
+    """The destinations' modes."""
 
     def seed_modes(self, modes: Mapping[str, DestinationMode], now: datetime) -> None:
         """Add the destinations that the database does not know, in the mode of the settings.

@@ -14,7 +14,7 @@ from secondread.findings.changes import ChangeKind
 from secondread.followup.lesion_identity import TrackedFinding
 from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting, build_histories
 from secondread.geometry import PointPx
-from secondread.track.database import Database
+from secondread.track.database import TrackerPart
 from secondread.track.patients import look_up_patient
 from secondread.track.states import RevisionState
 from secondread.track.tables import (
@@ -32,17 +32,8 @@ CATEGORIES = frozenset({"0", "1", "2", "3", "4", "4A", "4B", "4C", "5", "6"})
 """Assessment categories of BI-RADS; the radiologist's alone, never ours."""
 
 
-class Lesions:
-    """The lesions of all patients.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Lesions(TrackerPart):
+    """The lesions of all patients."""
 
     def find_in_images(self, images: Collection[str]) -> tuple[tuple[TrackedFinding, ...], ...]:
         """Return what earlier readings saw in images, each reading's together, the latest first.

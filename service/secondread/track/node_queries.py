@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import Refusal
 from secondread.reasons import Outcome
-from secondread.track.database import Database
+from secondread.track.database import TrackerPart
 from secondread.track.states import UNDELIVERED, DeliveryState, FetchState, StudyState
 from secondread.track.study_rows import is_due
 from secondread.track.summaries import (
@@ -31,17 +31,8 @@ from secondread.track.tables import (
 )
 
 
-class NodeQueries:
-    """Questions about the node; none of them changes anything.
-
-    Parameters
-    ----------
-    database
-        Where to ask.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class NodeQueries(TrackerPart):
+    """Questions about the node; none of them changes anything."""
 
     def list_destinations(self) -> list[DestinationSummary]:
         """Return the destinations with what waits for them, by name."""

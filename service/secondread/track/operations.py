@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from secondread.accept.ledger import Refusal
 from secondread.accept.refusals import OTHERS
 from secondread.log import get_logger
-from secondread.track.database import Database, insert_if_new
+from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.tables import AlarmRow, ProcessRow, RefusalRow, as_columns
 from secondread.track.values import ProcessIdentity, Severity
 
@@ -113,17 +113,8 @@ def _refusal_key(refusal: Refusal) -> dict[str, object]:
     return as_columns(refusal, "count", "first_at", "last_at")
 
 
-class Alarms:
-    """The alarms of the node.
-
-    Parameters
-    ----------
-    database
-        Where they are written.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Alarms(TrackerPart):
+    """The alarms of the node."""
 
     def raise_alarm(
         self,
@@ -157,17 +148,8 @@ class Alarms:
             clear_alarm_in(session, kind, subject, now)
 
 
-class Processes:
-    """The processes of the node: heartbeats, and which of them have fallen silent.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Processes(TrackerPart):
+    """The processes of the node: heartbeats, and which of them have fallen silent."""
 
     def record_heartbeat(self, process: ProcessIdentity, now: datetime) -> None:
         """Record that a process lives; a new host or process number counts as a start."""

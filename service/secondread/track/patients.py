@@ -14,7 +14,7 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.log import get_logger
-from secondread.track.database import Database, insert_if_new
+from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.prior_choice import FetchRules
 from secondread.track.revision_triggers import (
     revise_for_treatment,
@@ -73,17 +73,8 @@ class MergeResult(NamedTuple):
     """Studies that became due for a revision by it."""
 
 
-class Patients:
-    """The patients of the tracker.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Patients(TrackerPart):
+    """The patients of the tracker."""
 
     def list_patients(self, limit: int) -> list[PatientSummary]:
         """Return patients by ID, merged ones among them; at most so many."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
 from secondread.send.outbox import AwaitedInstance, ProofBatch
 from secondread.settings import Proof
-from secondread.track.database import Database
+from secondread.track.database import TrackerPart
 from secondread.track.delivery_rows import (
     LONGEST_ERROR,
     await_proof,
@@ -54,17 +54,8 @@ _FAILURE_REASONS = {
 }
 
 
-class Proofs:
-    """The proofs that destinations still owe; none is ever given up.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Proofs(TrackerPart):
+    """The proofs that destinations still owe; none is ever given up."""
 
     def claim_batch(
         self, destination: str, worker: str, now: datetime, lease_seconds: float

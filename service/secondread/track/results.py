@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from secondread.errors import InputError, TransitionError
 from secondread.settings import DestinationMode
-from secondread.track.database import Database, insert_if_new
+from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.operations import LATE_INSTANCE, STUDY_STUCK, clear_alarm_in
 from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step_study
 from secondread.track.study_rows import find_latest_finished, find_revision
@@ -29,17 +29,8 @@ from secondread.track.tables import (
 from secondread.track.values import RecordedFinding, RecordedObject, RecordedReading
 
 
-class Results:
-    """The results of readings.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Results(TrackerPart):
+    """The results of readings."""
 
     def record_reading(
         self, reading: RecordedReading, profiles: Mapping[str, str], now: datetime

@@ -10,7 +10,7 @@ from secondread.assemble.viewset import StudyViews
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
 from secondread.reasons import Reason
-from secondread.track.database import Database
+from secondread.track.database import TrackerPart
 from secondread.track.fetch_rows import renew_requests
 from secondread.track.operations import STUDY_STUCK, raise_alarm_in
 from secondread.track.prior_choice import (
@@ -53,17 +53,8 @@ class Digests(NamedTuple):
     model: str
 
 
-class Studies:
-    """The studies of the tracker, up to the moment that their results are recorded.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Studies(TrackerPart):
+    """The studies of the tracker, up to the moment that their results are recorded."""
 
     def list_due(self, now: datetime, limit: int) -> list[DueStudy]:
         """Return studies that wait for a worker: requested ones, fresh ones, then the backlog."""

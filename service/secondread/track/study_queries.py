@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.reasons import ImageStatus
-from secondread.track.database import Database
+from secondread.track.database import TrackerPart
 from secondread.track.results import list_findings
 from secondread.track.states import UNDELIVERED, RevisionState
 from secondread.track.study_rows import find_latest_finished, is_usable
@@ -38,17 +38,8 @@ from secondread.track.tables import (
 _ALL = StudyFilter()
 
 
-class StudyQueries:
-    """Questions about studies; none of them changes anything.
-
-    Parameters
-    ----------
-    database
-        Where to ask.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class StudyQueries(TrackerPart):
+    """Questions about studies; none of them changes anything."""
 
     def list_studies(
         self, limit: int = 50, offset: int = 0, matching: StudyFilter = _ALL

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
-from secondread.track.database import Database
+from secondread.track.database import TrackerPart
 from secondread.track.patients import ensure_patient, look_up_patient
 from secondread.track.revision_triggers import revise_for_treatment
 from secondread.track.tables import (
@@ -35,17 +35,8 @@ class TreatmentSummary(NamedTuple):
     recorded_at: datetime
 
 
-class Treatments:
-    """The treatments of all patients.
-
-    Parameters
-    ----------
-    database
-        Where they are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Treatments(TrackerPart):
+    """The treatments of all patients."""
 
     def add_treatment(
         self,
