@@ -4,25 +4,39 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQ := deploy/requirements
+# Tests run in two processes, a module's tests in one of them. The order of the folders is kept:
+# acceptance tests take longest and start first.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*') \
            $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml
 
-.PHONY: demo test check unit peers conformance bench lock clean
+.PHONY: demo test quick check lint types tests peers conformance bench lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/secondread demo --out secondread-demo
 
-test: check unit
+# Types are checked beside the tests, which leave the processor idle where they wait.
+test: lint $(VENV)/.installed
+	$(MAKE) -j 2 types tests
 
-check: $(VENV)/.installed $(VENV)/.dev
+# What to run while you work: about three minutes.
+quick: check
+	$(PYTEST) tests/unit service
+
+check: lint types
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
-	$(BIN)/mypy
 	PYTHONPATH=service $(BIN)/lint-imports
 
-unit: $(VENV)/.installed $(VENV)/.dev
-	$(BIN)/python -m pytest
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+tests: $(VENV)/.installed $(VENV)/.dev
+	$(PYTEST)
 
 # All validators over the golden set of reports and the table of faults, and the documents that
 # say what came of it; needs the peers, takes many minutes.

@@ -11,6 +11,11 @@ import structlog
 
 from tests.peers.postgres_server import PostgresServer, running_server
 
+# Tests run in several processes at once, and start others: one thread of arithmetic in each. Set
+# before NumPy and OpenCV are loaded.
+for _limit in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+    os.environ.setdefault(_limit, "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMS = ROOT.parent / "shared" / "exams"
 

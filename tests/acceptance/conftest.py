@@ -1,6 +1,7 @@
 """A real node in processes of its own, and DCMTK's storescp as the PACS that it answers to."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,14 +21,20 @@ from secondread.settings import load_settings
 from secondread.track.states import DeliveryState, StudyState
 from secondread.track.summaries import StudyDetail
 from secondread.track.tracker import Tracker
-from secondread_lab.simulate.exam import ExamFiles, ExamSpec, write_exam
+from secondread_lab.simulate.exam import ExamFiles, ExamSpec
+from tests.worlds.shared_exam import write_shared_exam
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port below those that the system gives out.
+
+    One of those might go to somebody else before the program that shall have it is started.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
@@ -203,9 +211,10 @@ class Pacs:
 
 @pytest.fixture(scope="session")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
-    """The demo's exam at a coarse pitch, so that it is quick."""
-    spec = replace(ExamSpec.for_demo(date(2026, 6, 1)), pitch_mm=0.1)
-    return write_exam(spec, tmp_path_factory.mktemp("exam"))
+    """One view of each breast of the demo's exam, at a coarse pitch, so that it is quick."""
+    demo = ExamSpec.for_demo(date(2026, 6, 1))
+    spec = replace(demo, pitch_mm=0.1, views=("RCC", "LCC"))
+    return write_shared_exam(spec, "demo-exam", tmp_path_factory)
 
 
 @pytest.fixture
