@@ -77,7 +77,7 @@ def _write_part(
     yield from _write_section("Descriptors", _write_descriptors(part))
     yield from _write_section("Certainty", _write_certainty(part, pictures))
     yield from _write_section("Exams and time", _write_exams(part))
-    yield from _write_section("Looking at them", _write_sheets(sheets))
+    yield from _write_section("Contact sheets", _write_sheets(sheets))
 
 
 def _write_section(title: str, lines: Iterator[str]) -> Iterator[str]:

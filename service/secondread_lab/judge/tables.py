@@ -44,11 +44,11 @@ def format_counts(counts: EvaluationCounts) -> Iterator[Line]:
             ("views without clusters, of those read", counts.cluster_free_views),
             ("clusters to be found, over all views", counts.target_clusters),
             ("typically benign clusters", counts.benign_clusters),
-            ("clusters too faint to be asked for", counts.faint_clusters),
+            ("clusters too faint to be expected", counts.faint_clusters),
             ("visible calcifications", counts.visible_calcifications),
-            ("calcifications too faint to be asked for", counts.faint_calcifications),
+            ("calcifications too faint to be expected", counts.faint_calcifications),
             ("breast read, cm2", f"{counts.breast_cm2:.0f}"),
-            ("truth rows of other kinds, left alone", _format_counts(counts.other_rows)),
+            ("truth rows of other kinds, ignored", _format_counts(counts.other_rows)),
         ],
     )
 

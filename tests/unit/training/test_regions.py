@@ -75,12 +75,12 @@ def test_a_faint_solid_is_neither_asked_for_nor_called_false(regions: list[Regio
 
 
 def test_what_a_region_holds_is_decided_by_its_seed(background: Background) -> None:
-    one, two = (make_region(background, np.random.default_rng(3)) for _ in range(2))
-    assert one is not None
-    assert two is not None
-    np.testing.assert_array_equal(one.labels, two.labels)
+    first, second = (make_region(background, np.random.default_rng(3)) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.labels, second.labels)
     np.testing.assert_allclose(
-        one.image.astype(np.float32), two.image.astype(np.float32), atol=0.05
+        first.image.astype(np.float32), second.image.astype(np.float32), atol=0.05
     )
 
 
@@ -88,9 +88,9 @@ def test_groups_are_numbered_apart() -> None:
     for seed in range(30):
         placed = draw_solids(np.random.default_rng(seed), 15.0)
         classes: dict[int, set[MarkClass | None]] = {}
-        for one in placed:
-            if one.group >= 0:
-                classes.setdefault(one.group, set()).add(one.mark_class)
+        for solid in placed:
+            if solid.group >= 0:
+                classes.setdefault(solid.group, set()).add(solid.mark_class)
         assert all(len(found) == 1 for found in classes.values())
 
 

@@ -118,22 +118,22 @@ def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
     covered = 0
     for _ in range(200):
         hits = (rng.random(80) < 0.6).astype(float)
-        one = estimate_interval(resample_mean(hits, owners, drawn), owners)
-        assert one.low is not None
-        assert one.high is not None
-        covered += one.low <= 0.6 <= one.high
+        estimate = estimate_interval(resample_mean(hits, owners, drawn), owners)
+        assert estimate.low is not None
+        assert estimate.high is not None
+        covered += estimate.low <= 0.6 <= estimate.high
     assert 0.90 <= covered / 200 <= 0.99
 
 
 def test_few_patients_have_no_interval() -> None:
     owners = np.array([0, 0, 1])
-    one = estimate_interval(
+    estimate = estimate_interval(
         resample_mean(np.array([1.0, 0.0, 1.0]), owners, draw_resamples(2)), owners
     )
-    assert one.value == pytest.approx(2 / 3)
-    assert one.low is None
-    assert one.high is None
-    assert str(one) == "0.67"
+    assert estimate.value == pytest.approx(2 / 3)
+    assert estimate.low is None
+    assert estimate.high is None
+    assert str(estimate) == "0.67"
 
 
 def test_nothing_measured_has_no_value() -> None:

@@ -101,15 +101,15 @@ def test_a_digest_tells_specifications_apart_and_ignores_defaults() -> None:
 def test_the_committed_record_is_of_these_exams() -> None:
     record = read_record()
     assert (record.generator, record.seed) == (GENERATOR, SEED)
-    known = {(entry.exam, entry.view): entry.spec for entry in record.views}
+    recorded = {(entry.exam, entry.view): entry.spec for entry in record.views}
     made = {
         (exam.name, view): digest_spec(exam.spec)
         for exam in plan_exams("full")
         for view in exam.spec.views
     }
-    assert {place: made[place] for place in known} == known
+    assert {place: made[place] for place in recorded} == recorded
     daily = {(exam.name, view) for exam in plan_exams("daily") for view in exam.spec.views}
-    assert daily <= set(known)
+    assert daily <= set(recorded)
 
 
 def test_a_view_of_the_daily_set_is_as_recorded() -> None:

@@ -38,7 +38,7 @@ def steps(bench: PairBenchmark) -> tuple[PairRows, int]:
 def test_what_is_found_comes_in_the_order_of_the_pairs(bench: PairBenchmark) -> None:
     found, done = steps(bench)
 
-    assert [one["number"] for one in found] == [1, 2, 2, 4]
+    assert [row["number"] for row in found] == [1, 2, 2, 4]
     assert done == 5
 
 
@@ -54,26 +54,30 @@ def test_a_run_goes_on_where_it_was_cut_off(bench: PairBenchmark) -> None:
     path = bench.out / "squares.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:3]) + lines[3][:-5], encoding="utf-8")
-    for made in bench.out.glob("read-*"):
-        made.unlink()
+    for reading in bench.out.glob("read-*"):
+        reading.unlink()
 
     again, done = steps(bench)
 
     assert again == first
     assert done == 5
-    assert sorted(made.name for made in bench.out.glob("read-*")) == ["read-2", "read-3", "read-4"]
+    assert sorted(reading.name for reading in bench.out.glob("read-*")) == [
+        "read-2",
+        "read-3",
+        "read-4",
+    ]
 
 
 def test_a_larger_run_takes_over_a_smaller_one(bench: PairBenchmark) -> None:
     steps(bench)
-    for made in bench.out.glob("read-*"):
-        made.unlink()
+    for reading in bench.out.glob("read-*"):
+        reading.unlink()
 
     found, done = steps(replace(bench, pairs=6))
 
-    assert [one["number"] for one in found] == [1, 2, 2, 4, 5, 5]
+    assert [row["number"] for row in found] == [1, 2, 2, 4, 5, 5]
     assert done == 6
-    assert [made.name for made in bench.out.glob("read-*")] == ["read-5"]
+    assert [reading.name for reading in bench.out.glob("read-*")] == ["read-5"]
 
 
 def test_pairs_of_another_model_or_seed_are_not_mixed_in(bench: PairBenchmark) -> None:

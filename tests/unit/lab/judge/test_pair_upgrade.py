@@ -53,8 +53,10 @@ def opened(oracle: Oracle, reader: Reader) -> OpenedModel:
     return OpenedModel(oracle, reader)
 
 
-def said(found: Sequence[ChangeOutcome], side: PriorSide) -> list[tuple[str, ChangeKind | None]]:
-    return [(one.truth, one.verdict) for one in found if one.prior is side]
+def list_changes(
+    found: Sequence[ChangeOutcome], side: PriorSide
+) -> list[tuple[str, ChangeKind | None]]:
+    return [(outcome.truth, outcome.verdict) for outcome in found if outcome.prior is side]
 
 
 def answered(bench: PairBenchmark, models: OpenedModels) -> list[ChangeOutcome]:
@@ -83,7 +85,7 @@ def test_an_older_models_findings_are_not_comparable_by_rule(bench: PairBenchmar
         bench, OpenedModels(OpenedModel(SHARP, ORACLE_READER), OpenedModel(SHARP, OLD_READER))
     )
 
-    again, stored = (said(found, side) for side in (PriorSide.READ_AGAIN, PriorSide.STORED))
+    again, stored = (list_changes(found, side) for side in (PriorSide.READ_AGAIN, PriorSide.STORED))
     shown = [verdict for truth, verdict in again if truth != "gone" and verdict is not None]
     assert shown
     assert [v for _, v in stored if v is not None] == [ChangeKind.NOT_COMPARABLE] * len(shown)
@@ -94,7 +96,9 @@ def test_an_older_model_that_sees_as_well_would_say_the_same(bench: PairBenchmar
         bench, OpenedModels(OpenedModel(SHARP, ORACLE_READER), OpenedModel(SHARP, OLD_READER))
     )
 
-    assert said(found, PriorSide.STORED_COMPARED) == said(found, PriorSide.READ_AGAIN)
+    assert list_changes(found, PriorSide.STORED_COMPARED) == list_changes(
+        found, PriorSide.READ_AGAIN
+    )
 
 
 def test_what_an_older_model_missed_would_be_new(bench: PairBenchmark) -> None:
@@ -102,7 +106,7 @@ def test_what_an_older_model_missed_would_be_new(bench: PairBenchmark) -> None:
         bench, OpenedModels(OpenedModel(SHARP, ORACLE_READER), OpenedModel(BLIND, OLD_READER))
     )
 
-    compared = said(found, PriorSide.STORED_COMPARED)
+    compared = list_changes(found, PriorSide.STORED_COMPARED)
     assert {verdict for _, verdict in compared} == {ChangeKind.NEW}
     assert {truth for truth, _ in compared} != {"new"}
     figures = group_by_side(found, [0])

@@ -38,7 +38,7 @@ def test_in_a_repeat_nothing_changes() -> None:
 
 
 def test_figures_count_what_was_said_of_what_is_true() -> None:
-    said = [
+    outcomes = [
         answer("new", ChangeKind.NEW, 0, 1.0),
         answer("new", ChangeKind.MORE, 1, 3.0),
         answer("unchanged", ChangeKind.NEW, 0),
@@ -51,7 +51,7 @@ def test_figures_count_what_was_said_of_what_is_true() -> None:
         answer("gone", None, 0),
     ]
 
-    found = compute_figures(said, [0, 1])
+    found = compute_figures(outcomes, [0, 1])
 
     assert found.new_sensitivity.value == pytest.approx(0.5)
     assert found.new_specificity.value == pytest.approx(3 / 4)
@@ -73,9 +73,9 @@ def test_with_perfect_marks_every_word_is_true() -> None:
 
     found = score_pair(3, pair, current, prior, compare_with_priors(current, [prior])[0])
 
-    said = [(one.truth, one.verdict) for one in found if one.verdict is not None]
-    assert said
-    for truth, verdict in said:
+    changes = [(outcome.truth, outcome.verdict) for outcome in found if outcome.verdict is not None]
+    assert changes
+    for truth, verdict in changes:
         assert verdict is not None
         assert verdict.value == truth
-    assert all(one.error_mm < 2 for one in found if one.error_mm is not None)
+    assert all(outcome.error_mm < 2 for outcome in found if outcome.error_mm is not None)

@@ -176,9 +176,9 @@ def test_the_worst_group_has_enough_patients_and_is_found_least() -> None:
 
 
 def test_descriptors_are_compared_over_what_was_found() -> None:
-    said = (("round", 0.6), ("amorphous", 0.3))
+    ranked = (("round", 0.6), ("amorphous", 0.3))
     records = [
-        record(cluster(FIVE), [found(FIVE, morphology=said)], key="a"),
+        record(cluster(FIVE), [found(FIVE, morphology=ranked)], key="a"),
         record(cluster(FIVE), [], key="b"),
     ]
     confusion = scored(records).morphology

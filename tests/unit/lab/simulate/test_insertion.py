@@ -49,11 +49,11 @@ DISC[2:7, 2:7] = 0.3
 def test_the_contrast_in_exposure_is_the_same_wherever_the_grey_scale_is_steep_or_flat(
     bright: Map, column: int
 ) -> None:
-    made = insert_patches(bright, TISSUE, PITCH, [Patch(245, column, DISC)], cnr=8.0)
-    (footprint,) = made.footprints
+    result = insert_patches(bright, TISSUE, PITCH, [Patch(245, column, DISC)], cnr=8.0)
+    (footprint,) = result.footprints
     assert footprint is not None
 
-    rise = lines_of(made.bright) - lines_of(bright)
+    rise = lines_of(result.bright) - lines_of(bright)
     assert footprint.cnr == pytest.approx(8.0)
     assert rise.max() / NOISE == pytest.approx(8.0, rel=0.2)
     assert abs(footprint.centre.row - 249.5) < 0.01
@@ -62,13 +62,13 @@ def test_the_contrast_in_exposure_is_the_same_wherever_the_grey_scale_is_steep_o
 
 def test_only_pixels_under_a_calcification_change_and_only_upwards(bright: Map) -> None:
     before = bright.copy()
-    made = insert_patches(bright, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
-    changed = made.bright != bright
+    result = insert_patches(bright, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
+    changed = result.bright != bright
 
     rows, columns = np.nonzero(changed)
     assert rows.min() >= 240 and rows.max() < 260  # noqa: PT018 - one range
     assert columns.min() >= 245 and columns.max() < 265  # noqa: PT018 - one range
-    assert (made.bright[changed] > bright[changed]).all()
+    assert (result.bright[changed] > bright[changed]).all()
     assert np.array_equal(bright, before)
 
 
@@ -88,30 +88,30 @@ def test_a_group_keeps_its_members_proportions(bright: Map) -> None:
         Patch(200, 250, DISC * np.float32(0.5)),
         Patch(300, 250, DISC),
     ]
-    made = insert_patches(bright, TISSUE, PITCH, patches, cnr=6.0)
-    peaks = [one.cnr for one in made.footprints if one is not None]
+    result = insert_patches(bright, TISSUE, PITCH, patches, cnr=6.0)
+    peaks = [one.cnr for one in result.footprints if one is not None]
     assert peaks == pytest.approx([6.0, 3.0, 6.0], rel=1e-3)
 
 
 def test_a_patch_outside_the_tissue_or_over_the_border_is_left_out(bright: Map) -> None:
     tissue = TISSUE.copy()
     tissue[:, 300:] = False
-    made = insert_patches(
+    result = insert_patches(
         bright, tissue, PITCH, [Patch(245, 400, DISC), Patch(2, 100, DISC)], cnr=6.0
     )
 
-    assert made.footprints == (None, None)
-    assert np.array_equal(made.bright, bright)
+    assert result.footprints == (None, None)
+    assert np.array_equal(result.bright, bright)
 
 
 def test_at_the_end_of_the_grey_scale_the_contrast_that_fits_is_told(bright: Map) -> None:
     white = bright.copy()
     white[200:300, 200:300] = bright.max() - 1
-    made = insert_patches(white, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
-    (footprint,) = made.footprints
+    result = insert_patches(white, TISSUE, PITCH, [Patch(245, 250, DISC)], cnr=8.0)
+    (footprint,) = result.footprints
     assert footprint is not None
     assert footprint.cnr < 1.0
-    assert made.bright.max() <= bright.max()
+    assert result.bright.max() <= bright.max()
 
 
 def test_noise_is_measured_where_it_is(bright: Map) -> None:
