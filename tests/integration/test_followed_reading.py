@@ -109,7 +109,7 @@ def test_whatever_breaks_over_a_prior_costs_the_comparison_and_not_the_reading(
     whole: Callable[..., object] = getattr(module, place)
 
     def broken(*arguments: object) -> object:
-        (reading,) = (one for one in arguments if isinstance(one, StudyReading))
+        (reading,) = (argument for argument in arguments if isinstance(argument, StudyReading))
         if reading.prior_readings:
             raise LookupError
         return whole(*arguments)
@@ -297,11 +297,11 @@ def test_a_lesion_has_one_identifier_over_the_years_and_a_timeline(world: Patien
 
     (last,) = world.list_lesions(LAST_YEAR.study)
     assert last in world.list_lesions()
-    history = next(one for one in world.list_histories() if one.lesion == last)
-    seen = [(str(one.study_date), one.calcifications) for one in history.sightings]
+    history = next(history for history in world.list_histories() if history.lesion == last)
+    seen = [(str(sighting.study_date), sighting.calcifications) for sighting in history.sightings]
     assert seen == [("2023-01-05", 5), ("2025-01-05", 8), ("2026-01-05", 14)]
-    (new,) = [one for one in world.list_histories() if one.lesion != last]
-    assert [str(one.study_date) for one in new.sightings] == ["2026-01-05"]
+    (new,) = [history for history in world.list_histories() if history.lesion != last]
+    assert [str(sighting.study_date) for sighting in new.sightings] == ["2026-01-05"]
 
 
 def test_what_the_prior_showed_and_the_study_does_not_is_gone_in_its_timeline(
@@ -311,8 +311,10 @@ def test_what_the_prior_showed_and_the_study_does_not_is_gone_in_its_timeline(
     world.read_view(NOW, [])
 
     (history,) = world.list_histories()
-    assert [str(one.study_date) for one in history.sightings] == ["2025-01-05"]
-    assert [(one.study_uid, one.word) for one in history.absences] == [("1.2.3", "gone")]
+    assert [str(sighting.study_date) for sighting in history.sightings] == ["2025-01-05"]
+    assert [(absence.study_uid, absence.word) for absence in history.absences] == [
+        ("1.2.3", "gone")
+    ]
 
 
 def test_a_new_model_that_names_findings_otherwise_keeps_their_lesions(world: PatientWorld) -> None:
@@ -344,9 +346,9 @@ def test_pictures_of_lesions_are_kept_of_the_study_and_of_its_priors(world: Pati
 
     (history,) = world.list_histories()
     assert len(history.sightings) == 2
-    for one in history.sightings:
-        assert one.crop is not None
-        with Image.open(world.node.archive.resolve_path(one.crop)) as picture:
+    for sighting in history.sightings:
+        assert sighting.crop is not None
+        with Image.open(world.node.archive.resolve_path(sighting.crop)) as picture:
             assert picture.width == picture.height
             assert float(picture.info["across_mm"]) >= 20
 
@@ -368,7 +370,7 @@ def shows(*spots: Spot, lie: Lie = LAST_YEAR) -> Callable[[Points], Scores]:
 
     def scores(points: Points) -> Scores:
         return [
-            0.9 if any(lie.spacing.distance_mm(one, point) < 0.45 for one in at) else 0.02
+            0.9 if any(lie.spacing.distance_mm(place, point) < 0.45 for place in at) else 0.02
             for point in points
         ]
 
@@ -393,8 +395,8 @@ def test_what_the_priors_pixels_show_faintly_is_not_new(world: PatientWorld) -> 
     assert [pydicom.dcmread(path).SOPInstanceUID for path in world.rechecked_paths] == [prior]
     # It has no finding of the prior, and so a lesion of its own.
     assert len(world.list_lesions()) == 2
-    (once,) = [one for one in world.list_histories() if len(one.sightings) == 1]
-    assert [one.change for one in once.sightings] == ["increased in number"]
+    (once,) = [history for history in world.list_histories() if len(history.sightings) == 1]
+    assert [sighting.change for sighting in once.sightings] == ["increased in number"]
 
 
 def test_what_the_priors_pixels_do_not_show_is_new_and_was_looked_for(world: PatientWorld) -> None:

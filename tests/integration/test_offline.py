@@ -157,12 +157,12 @@ def test_a_record_of_treatments_gives_each_finding_its_zone_and_changes_no_numbe
     assert "treatment-unknown" not in told["studies"][0]["reasons"]
     assert any("lumpectomy" in line for line in told["studies"][0]["treatment"])
     findings = [document["images"][0]["findings"] for document in (plain, told)]
-    clusters = [one for one in findings[1] if one["kind"] == "cluster"]
-    assert {"bed", "treated-breast"} <= {one["zone"] for one in clusters}
-    assert all("months after radiotherapy" in one["line"] for one in clusters)
+    clusters = [finding for finding in findings[1] if finding["kind"] == "cluster"]
+    assert {"bed", "treated-breast"} <= {finding["zone"] for finding in clusters}
+    assert all("months after radiotherapy" in finding["line"] for finding in clusters)
     numbers = ("id", "certainty", "suspicion", "shown")
-    assert [[one[n] for n in numbers] for one in findings[0]] == [
-        [one[n] for n in numbers] for one in findings[1]
+    assert [[finding[n] for n in numbers] for finding in findings[0]] == [
+        [finding[n] for n in numbers] for finding in findings[1]
     ]
 
 

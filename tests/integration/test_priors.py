@@ -142,8 +142,8 @@ class Node(NodeWorld):
     def state(self, study_uid: str = CURRENT) -> StudyState:
         return self.detail(study_uid).summary.state
 
-    def requests(self, errand: FetchKind) -> list[FetchRequestSummary]:
-        return [one for one in self.detail().fetch_requests if one.kind is errand]
+    def requests(self, kind: FetchKind) -> list[FetchRequestSummary]:
+        return [request for request in self.detail().fetch_requests if request.kind is kind]
 
     def priors(self, revision: int = 1) -> GatheredPriors:
         tracker, archive = self.node.tracker, self.node.archive
@@ -215,7 +215,7 @@ def test_the_nearest_and_the_oldest_with_the_same_views_are_fetched(
 
     node.ask().come().fetch()
 
-    assert {one.prior_study_uid for one in node.requests(FetchKind.RETRIEVE)} == {
+    assert {request.prior_study_uid for request in node.requests(FetchKind.RETRIEVE)} == {
         "1.2.20",
         "1.2.24",
     }
@@ -362,7 +362,7 @@ def test_what_one_archive_refuses_another_is_asked_for(
     assert (prior.study_uid, prior.reason, len(prior.paths)) == (PRIOR, None, 4)
     # The first one need not be asked again for what is here.
     node.wait(30)
-    assert {one.state for one in node.requests(FetchKind.RETRIEVE)} == {FetchState.DONE}
+    assert {request.state for request in node.requests(FetchKind.RETRIEVE)} == {FetchState.DONE}
 
 
 def test_another_archive_is_not_asked_for_what_the_first_one_sends(
@@ -372,7 +372,7 @@ def test_another_archive_is_not_asked_for_what_the_first_one_sends(
 
     assert second.queries
     assert not second.retrievals
-    assert [one.source for one in node.requests(FetchKind.RETRIEVE)] == ["archive"]
+    assert [request.source for request in node.requests(FetchKind.RETRIEVE)] == ["archive"]
 
 
 def test_a_prior_that_every_archive_refuses_is_named_with_what_each_said(
@@ -383,8 +383,8 @@ def test_a_prior_that_every_archive_refuses_is_named_with_what_each_said(
     node.ask(RetrieveMethod.MOVE, second).come().fetch(20)
     node.read_claimed()
 
-    wanted = {one.source: one for one in node.requests(FetchKind.RETRIEVE)}
-    assert {one.state for one in wanted.values()} == {FetchState.REFUSED}
+    wanted = {request.source: request for request in node.requests(FetchKind.RETRIEVE)}
+    assert {request.state for request in wanted.values()} == {FetchState.REFUSED}
     (prior,) = node.priors().studies
     assert prior.reason is Reason.PRIOR_MOVE_REFUSED
     assert prior.archive_reasons == (

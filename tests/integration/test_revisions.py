@@ -109,7 +109,7 @@ def captures(world: NodeWorld, revision: int) -> list[Dataset]:
 
 def images_of(world: NodeWorld, revision: int) -> set[str]:
     """Return the images that a revision's report is about."""
-    return {one.sop_instance_uid for one in read_cad_report(world.read_cad_sr(revision)).images}
+    return {image.sop_instance_uid for image in read_cad_report(world.read_cad_sr(revision)).images}
 
 
 def check_is_current(world: NodeWorld, revision: int, cause: Cause) -> None:
@@ -130,7 +130,7 @@ def check_is_current(world: NodeWorld, revision: int, cause: Cause) -> None:
     for capture in captures(world, revision):
         assert "This replaces the report of 2026-01-05 " in capture.ImageComments
         assert capture.SeriesInstanceUID != captures(world, before.number)[0].SeriesInstanceUID
-    assert not any("replaces" in str(one.ImageComments) for one in captures(world, 1))
+    assert not any("replaces" in str(capture.ImageComments) for capture in captures(world, 1))
 
 
 def test_a_late_image_is_read_in_a_revision_of_its_own(world: NodeWorld) -> None:
@@ -251,7 +251,7 @@ def test_expired_retention_drops_images_and_leaves_the_report_as_it_is(world: No
 
     reject(world, "113039", *uids)
 
-    assert all(one.rejected for one in detail(world).images)
+    assert all(image.rejected for image in detail(world).images)
     assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
     assert len(detail(world).revisions) == 1
 
@@ -351,7 +351,7 @@ def test_what_comes_after_a_whole_rejection_replaces_the_last_report_that_stood(
         str(world.read_cad_sr(1).SOPInstanceUID),
     )
     assert images_of(world, 3) == {again}
-    assert [one.predecessor for one in detail(world).revisions] == [2, 1, None]
+    assert [revision.predecessor for revision in detail(world).revisions] == [2, 1, None]
 
 
 @pytest.fixture

@@ -295,7 +295,7 @@ def test_a_record_stands_in_report_findings_and_reasons_and_a_new_one_revises(
     assert detail is not None
     assert detail.findings[0].document["zone"] == "treated-breast-place-unknown"
     assert detail.findings[0].document["line"].startswith("1: L, 3 calcifications")
-    assert [str(one.cause) for one in detail.revisions] == ["treatment-changed", "first"]
+    assert [str(revision.cause) for revision in detail.revisions] == ["treatment-changed", "first"]
 
 
 def test_what_the_header_says_of_a_mastectomy_makes_two_views_the_whole_study(

@@ -79,11 +79,11 @@ def _doubtful_one_by_one(study: StudyReading) -> StudyReading:
             image,
             findings=tuple(
                 replace(
-                    one,
+                    finding,
                     certainty=30.0,
-                    members=tuple(replace(member, certainty=8.0) for member in one.members),
+                    members=tuple(replace(member, certainty=8.0) for member in finding.members),
                 )
-                for one in image.findings
+                for finding in image.findings
             ),
         )
         for image in study.images
@@ -145,7 +145,7 @@ def test_what_is_gone_counts_the_calcifications_that_count_for_what_is_new() -> 
     then = reading((THEN, HERE))
     (image,) = then.images
     (cluster,) = image.findings
-    faint = (replace(one, certainty=5.0) for one in cluster.members[:3])
+    faint = (replace(member, certainty=5.0) for member in cluster.members[:3])
     cluster = replace(cluster, members=(*faint, *cluster.members[3:]))
     prior = replace(then, images=(replace(image, findings=(cluster,)),))
 

@@ -12,8 +12,8 @@ from tests.worlds.builders import coded, header
 def told(text: str) -> list[str]:
     """Return side and procedure of each treatment, as ``L lumpectomy``."""
     return [
-        f"{one.laterality.letter if one.laterality else '?'} {one.procedure}"
-        for one in read_treatment_text(text, "AdditionalPatientHistory")
+        f"{treatment.laterality.letter if treatment.laterality else '?'} {treatment.procedure}"
+        for treatment in read_treatment_text(text, "AdditionalPatientHistory")
     ]
 
 
@@ -91,17 +91,19 @@ def test_coded_reasons_are_read_from_the_data_set_and_from_its_requests() -> Non
         RequestAttributesSequence=Sequence([request]),
     )
     found = read_header_treatments([ds, ds])
-    assert [one.procedure for one in found] == [
+    assert [treatment.procedure for treatment in found] == [
         Procedure.LUMPECTOMY,
         Procedure.MASTECTOMY,
         Procedure.RADIOTHERAPY,
     ]
-    assert {(one.source, one.laterality) for one in found} == {(TreatmentSource.HEADER, None)}
+    assert {(treatment.source, treatment.laterality) for treatment in found} == {
+        (TreatmentSource.HEADER, None)
+    }
 
 
 def test_of_a_text_only_the_recognised_word_is_kept() -> None:
     ds = header(AdditionalPatientHistory="Mrs Doe of Elm Street, left Lumpectomy")
-    assert [one.header_source for one in read_header_treatments([ds])] == [
+    assert [treatment.header_source for treatment in read_header_treatments([ds])] == [
         "AdditionalPatientHistory: lumpectomy"
     ]
 

@@ -42,9 +42,9 @@ def known(done: StudyReading, *lesions: str) -> tuple[TrackedFinding, ...]:
 
 def test_a_finding_is_recognized_by_its_place_whatever_it_is_called() -> None:
     done = reading((NOW, SPOTS + OTHERS))
-    one, other = known(done, "A", "B")
+    first, other = known(done, "A", "B")
 
-    found = recognize_lesions([done], [(other, one)])
+    found = recognize_lesions([done], [(other, first)])
 
     assert [found[ref] for ref in refs(done)] == ["A", "B"]
 
@@ -101,7 +101,7 @@ def test_what_two_priors_show_of_a_finding_is_one_lesion() -> None:
 
 def test_both_views_are_one_lesion_though_the_prior_has_it_in_both() -> None:
     lies = ((NOW, LAST_YEAR), (replace(NOW, view=View.MLO), replace(LAST_YEAR, view=View.MLO)))
-    now = reading(*((one, SPOTS) for one, _ in lies))
+    now = reading(*((lie, SPOTS) for lie, _ in lies))
     then = reading(*((other, SPOTS) for _, other in lies))
     followed = follow_up(now, compare_with_priors(now, [then]))
 
@@ -133,7 +133,7 @@ def test_findings_of_the_study_and_of_its_priors_are_told_their_lesion() -> None
 
     done = add_lesions(replace(now, prior_readings=(then,)), names)
 
-    assert [one.images[0].findings[0].lesion_uid for one in (done, *done.prior_readings)] == [
+    assert [study.images[0].findings[0].lesion_uid for study in (done, *done.prior_readings)] == [
         "A",
         "A",
     ]

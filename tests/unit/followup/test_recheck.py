@@ -49,7 +49,7 @@ STEPS = 13
 OF_ONE = STEPS * len(HERE)
 
 
-def scored(
+def make_scorer(
     spots: Sequence[Spot], lie: Lie = THEN, reach_mm: float = 0.45, noise: int = 0
 ) -> Callable[[str, Sequence[PointPx]], Scores]:
     """Return a prior's pixels: bright at some places of the breast, and else what noise gives."""
@@ -66,7 +66,7 @@ def scored(
     return ask
 
 
-def changes(
+def find_changes(
     ask: ScoreImage, now: StudyReading | None = None, prior: StudyReading = PRIOR
 ) -> tuple[FindingChange, ...]:
     now = now or reading((NOW, HERE))
@@ -74,29 +74,29 @@ def changes(
     return apply_rechecks(comparisons[0], now, recheck_priors(comparisons, ask)).changes
 
 
-def change(ask: ScoreImage) -> FindingChange:
-    (one,) = changes(ask)
-    return one
+def find_change(ask: ScoreImage) -> FindingChange:
+    (change,) = find_changes(ask)
+    return change
 
 
-def why_not(ask: ScoreImage) -> str:
-    one = change(ask)
-    assert one.kind is ChangeKind.NEW
-    assert one.recheck is not None
-    assert not one.recheck.seen
-    return one.recheck.why_not
+def explain_why_not(ask: ScoreImage) -> str:
+    change = find_change(ask)
+    assert change.kind is ChangeKind.NEW
+    assert change.recheck is not None
+    assert not change.recheck.seen
+    return change.recheck.why_not
 
 
 def test_what_stands_in_the_priors_pixels_has_become_more_and_no_number_is_told() -> None:
-    one = change(scored(HERE))
+    change = find_change(make_scorer(HERE))
 
-    assert one.kind is ChangeKind.MORE
-    assert one.prior == ()
-    assert one.place
-    assert one.number is None
+    assert change.kind is ChangeKind.MORE
+    assert change.prior == ()
+    assert change.place
+    assert change.number is None
     (image,) = PRIOR.images
     uid = image.mammogram.sop_instance_uid
-    assert one.recheck == Recheck(seen=True, other_places=PLACES, as_similar=0, prior_image=uid)
+    assert change.recheck == Recheck(seen=True, other_places=PLACES, as_similar=0, prior_image=uid)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_place_may_be_off_by_less_than_a_millimeter(
     apart = [(45.0 + 5.0 * (n % 3), 20.0 + 5.0 * (n // 3)) for n in range(6)]
     now = reading((NOW, apart))
 
-    (one,) = changes(scored([(d + away[0], u + away[1]) for d, u in apart]), now)
+    (change,) = find_changes(make_scorer([(d + away[0], u + away[1]) for d, u in apart]), now)
 
-    assert one.kind is verdict
+    assert change.kind is verdict
 
 
 def test_where_a_place_is_known_less_well_nothing_is_asked(
@@ -120,27 +120,31 @@ def test_where_a_place_is_known_less_well_nothing_is_asked(
 ) -> None:
     monkeypatch.setattr(Registration, "estimate_error", lambda *_: 1.6)
 
-    one = change(failing(AssertionError()))
+    change = find_change(make_failing_scorer(AssertionError()))
 
-    assert one.recheck is not None
-    assert one.recheck.why_not == "the tissue around its place was not found again"
+    assert change.recheck is not None
+    assert change.recheck.why_not == "the tissue around its place was not found again"
 
 
 def test_what_is_not_there_stays_new_and_says_that_the_pixels_were_looked_at() -> None:
-    one = change(scored([]))
+    change = find_change(make_scorer([]))
 
-    assert one.kind is ChangeKind.NEW
-    assert one.number is None
-    assert one.recheck is not None
-    assert (one.recheck.seen, one.recheck.why_not, one.recheck.other_places) == (False, "", PLACES)
+    assert change.kind is ChangeKind.NEW
+    assert change.number is None
+    assert change.recheck is not None
+    assert (change.recheck.seen, change.recheck.why_not, change.recheck.other_places) == (
+        False,
+        "",
+        PLACES,
+    )
 
 
 def test_what_looks_no_other_than_the_rest_of_the_breast_stays_new() -> None:
-    one = change(lambda _, points: [BRIGHT] * len(points))
+    change = find_change(lambda _, points: [BRIGHT] * len(points))
 
-    assert one.kind is ChangeKind.NEW
-    assert one.recheck is not None
-    assert one.recheck.as_similar > 0
+    assert change.kind is ChangeKind.NEW
+    assert change.recheck is not None
+    assert change.recheck.as_similar > 0
 
 
 @pytest.mark.parametrize(
@@ -154,17 +158,17 @@ def test_one_other_place_of_forty_may_look_as_much_like_it(
         bright = OF_ONE * (1 + as_high)  # its own place comes first, then one after the other
         return [BRIGHT] * bright + [BACKGROUND] * (len(points) - bright)
 
-    one = change(ask)
+    change = find_change(ask)
 
-    assert one.kind is verdict
-    assert one.recheck is not None
-    assert one.recheck.as_similar == as_high
+    assert change.kind is verdict
+    assert change.recheck is not None
+    assert change.recheck.as_similar == as_high
 
 
 def test_of_what_is_chance_everywhere_little_is_taken_for_old() -> None:
     rng = np.random.default_rng(5)
     found = sum(
-        change(lambda _, at: rng.random(len(at)).tolist()).kind is not ChangeKind.NEW
+        find_change(lambda _, at: rng.random(len(at)).tolist()).kind is not ChangeKind.NEW
         for _ in range(20)
     )
 
@@ -179,7 +183,7 @@ def test_of_many_calcifications_the_surest_are_asked_about() -> None:
     def ask(_: str, points: Sequence[PointPx]) -> None:
         asked.append(len(points))
 
-    changes(ask, reading((NOW, many)))
+    find_changes(ask, reading((NOW, many)))
 
     assert asked == [STEPS * MOST_MEMBERS * (1 + PLACES)]
 
@@ -188,9 +192,9 @@ def test_each_cluster_has_its_own_answer() -> None:
     there = group(45.0, -25.0, 7, seed=1)
     now = reading((NOW, HERE + there))
 
-    found = changes(scored(there), now)
+    found = find_changes(make_scorer(there), now)
 
-    (seen,) = [one for one in found if one.kind is not ChangeKind.NEW]
+    (seen,) = [change for change in found if change.kind is not ChangeKind.NEW]
     assert seen.recheck is not None
     assert seen.recheck.seen
     assert len(found) == 2
@@ -203,7 +207,7 @@ def test_the_same_is_asked_every_time() -> None:
         asked.append(tuple(points))
 
     for _ in range(2):
-        changes(ask)
+        find_changes(ask)
 
     assert asked[0] == asked[1]
     assert len(asked[0]) == STEPS * 8 * (1 + PLACES)
@@ -215,10 +219,10 @@ def test_places_outside_the_tissue_are_not_compared_with() -> None:
         rest = [None] * (len(points) - known)
         return [BRIGHT] * OF_ONE + [BACKGROUND] * (known - OF_ONE) + rest
 
-    one = change(ask)
+    change = find_change(ask)
 
-    assert one.recheck is not None
-    assert (one.recheck.seen, one.recheck.other_places) == (True, LEAST_PLACES)
+    assert change.recheck is not None
+    assert (change.recheck.seen, change.recheck.other_places) == (True, LEAST_PLACES)
 
 
 @pytest.mark.parametrize("known", [0, OF_ONE - 30, LEAST_PLACES * OF_ONE])
@@ -228,10 +232,10 @@ def test_with_too_little_tissue_nothing_is_decided(known: int) -> None:
             len(points) - known
         )
 
-    assert "too little tissue" in why_not(ask)
+    assert "too little tissue" in explain_why_not(ask)
 
 
-def failing(error: Exception) -> ScoreImage:
+def make_failing_scorer(error: Exception) -> ScoreImage:
     def ask(_: str, __: Sequence[PointPx]) -> Scores:
         raise error
 
@@ -242,57 +246,62 @@ def failing(error: Exception) -> ScoreImage:
     ("ask", "words"),
     [
         (lambda _, __: None, "the model has no way to look"),
-        (failing(DetectorDiedError("3 GB")), "the detector was lost"),
-        (failing(TransientError("FileNotFoundError")), "could not be read again"),
-        (failing(InputError("x")), "could not be read again"),
+        (make_failing_scorer(DetectorDiedError("3 GB")), "the detector was lost"),
+        (make_failing_scorer(TransientError("FileNotFoundError")), "could not be read again"),
+        (make_failing_scorer(InputError("x")), "could not be read again"),
     ],
     ids=["no graph", "lost", "gone", "broken"],
 )
 def test_what_cannot_be_looked_at_stays_new_and_says_why(ask: ScoreImage, words: str) -> None:
-    assert words in why_not(ask)
+    assert words in explain_why_not(ask)
 
 
 def test_where_the_tissue_was_not_found_again_nothing_is_asked() -> None:
     other = reading((replace(THEN, woman=2), []))
 
-    (one,) = changes(failing(AssertionError()), prior=other)
+    (change,) = find_changes(make_failing_scorer(AssertionError()), prior=other)
 
-    assert one.kind is ChangeKind.NEW
-    assert one.recheck is not None
-    assert one.recheck.why_not == "the tissue around its place was not found again"
+    assert change.kind is ChangeKind.NEW
+    assert change.recheck is not None
+    assert change.recheck.why_not == "the tissue around its place was not found again"
 
 
 def test_what_the_priors_findings_show_and_what_is_not_shown_now_is_not_asked_about() -> None:
     shown_then = reading((THEN, HERE))
     faint_now = reading((NOW, HERE), score=0.3)
 
-    assert [one.recheck for one in changes(failing(AssertionError()), prior=shown_then)] == [None]
-    assert [one.recheck for one in changes(failing(AssertionError()), faint_now)] == [None]
+    assert [
+        change.recheck
+        for change in find_changes(make_failing_scorer(AssertionError()), prior=shown_then)
+    ] == [None]
+    assert [
+        change.recheck for change in find_changes(make_failing_scorer(AssertionError()), faint_now)
+    ] == [None]
 
 
 def test_of_very_many_new_clusters_the_first_are_looked_at() -> None:
     places = [(d, u) for d in (25.0, 45.0, 65.0) for u in (-40.0, -20.0, 0.0, 20.0)]
     spots = [spot for n, place in enumerate(places) for spot in group(*place, 4, seed=n)]
 
-    found = changes(scored([]), reading((NOW, spots)))
+    found = find_changes(make_scorer([]), reading((NOW, spots)))
 
-    looked = [one.recheck for one in found if one.recheck is not None]
+    looked = [change.recheck for change in found if change.recheck is not None]
     assert len(looked) > MOST_IN_AN_IMAGE
-    assert sum(not one.why_not for one in looked) == MOST_IN_AN_IMAGE
-    assert {one.why_not for one in looked} == {"", "too many clusters are new"}
+    assert sum(not answer.why_not for answer in looked) == MOST_IN_AN_IMAGE
+    assert {answer.why_not for answer in looked} == {"", "too many clusters are new"}
 
 
 def test_of_several_images_of_a_view_the_one_that_shows_it_counts() -> None:
     twice = reading((THEN, []), (THEN, []))
     second = twice.images[1].mammogram.sop_instance_uid
-    bright, dark = scored(HERE), scored([])
+    bright, dark = make_scorer(HERE), make_scorer([])
 
     def ask(uid: str, points: Sequence[PointPx]) -> Scores | None:
         return bright(uid, points) if uid == second else dark(uid, points)
 
-    (one,) = changes(ask, prior=twice)
+    (change,) = find_changes(ask, prior=twice)
 
-    assert one.kind is ChangeKind.MORE
+    assert change.kind is ChangeKind.MORE
 
 
 @pytest.mark.parametrize("shows", [0, 1])
@@ -305,16 +314,16 @@ def test_of_two_images_of_a_view_the_place_is_of_the_one_that_was_seen(shows: in
         for image in twice.images
         if image.mammogram.manufacturer == lies[shows].manufacturer
     )
-    bright = scored(HERE, lies[shows])
+    bright = make_scorer(HERE, lies[shows])
 
     def ask(asked: str, points: Sequence[PointPx]) -> Scores:
         return bright(asked, points) if asked == uid else [BACKGROUND] * len(points)
 
-    (one,) = changes(ask, prior=twice)
+    (change,) = find_changes(ask, prior=twice)
 
-    assert one.recheck is not None
-    assert one.recheck.prior_image == uid
-    middle = np.mean([(p.col, p.row) for p in one.place], axis=0)
+    assert change.recheck is not None
+    assert change.recheck.prior_image == uid
+    middle = np.mean([(p.col, p.row) for p in change.place], axis=0)
     at = [lies[shows].at(*spot) for spot in HERE]
     true = np.mean([(p.col, p.row) for p in at], axis=0)
     assert np.hypot(*(middle - true)) * THEN.pitch_mm < 2.0
@@ -328,14 +337,16 @@ def test_the_most_suspicious_are_looked_at_where_too_many_are_new(
     (image,) = now.images
     for chosen in (0, 1):
         findings = tuple(
-            replace(one, suspicion=80.0 if n == chosen else 20.0)
-            for n, one in enumerate(image.findings)
+            replace(finding, suspicion=80.0 if n == chosen else 20.0)
+            for n, finding in enumerate(image.findings)
         )
         ranked = replace(now, images=(replace(image, findings=findings),))
 
-        found = changes(scored([]), ranked)
+        found = find_changes(make_scorer([]), ranked)
 
-        (looked,) = [one for one in found if one.recheck is not None and not one.recheck.why_not]
+        (looked,) = [
+            change for change in found if change.recheck is not None and not change.recheck.why_not
+        ]
         assert looked.current is not None
         assert looked.current.finding_id == findings[chosen].id
 
@@ -345,7 +356,7 @@ def test_a_look_at_another_finding_of_the_name_does_not_count(
     monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     now = reading((NOW, HERE))
-    looks = recheck_priors(compare_with_priors(now, [PRIOR]), scored(HERE))
+    looks = recheck_priors(compare_with_priors(now, [PRIOR]), make_scorer(HERE))
     (image,) = now.images
     (finding,) = image.findings
     if what == "method":
@@ -357,25 +368,25 @@ def test_a_look_at_another_finding_of_the_name_does_not_count(
         finding = replace(finding, members=finding.members[1:])
     other = replace(now, images=(replace(image, findings=(finding,)),))
 
-    (one,) = apply_rechecks(compare_with_priors(other, [PRIOR])[0], other, looks).changes
+    (change,) = apply_rechecks(compare_with_priors(other, [PRIOR])[0], other, looks).changes
 
-    assert one.kind is ChangeKind.NEW
-    assert one.recheck == Recheck(seen=False, why_not="what was looked at is another finding")
+    assert change.kind is ChangeKind.NEW
+    assert change.recheck == Recheck(seen=False, why_not="what was looked at is another finding")
 
 
 def test_where_the_look_broke_what_is_new_says_so() -> None:
     now = reading((NOW, HERE))
 
-    (one,) = apply_rechecks(compare_with_priors(now, [PRIOR])[0], now, ()).changes
+    (change,) = apply_rechecks(compare_with_priors(now, [PRIOR])[0], now, ()).changes
 
-    assert one.kind is ChangeKind.NEW
-    assert one.recheck == Recheck(seen=False, why_not="the look broke")
+    assert change.kind is ChangeKind.NEW
+    assert change.recheck == Recheck(seen=False, why_not="the look broke")
 
 
 def test_the_findings_of_the_study_have_the_word_of_the_second_look() -> None:
     now = reading((NOW, HERE))
     comparisons = compare_with_priors(now, [PRIOR])
-    looks = recheck_priors(comparisons, scored(HERE))
+    looks = recheck_priors(comparisons, make_scorer(HERE))
 
     done = follow_up(now, comparisons, looks)
 
@@ -388,10 +399,10 @@ def test_the_findings_of_the_study_have_the_word_of_the_second_look() -> None:
 def test_where_only_a_report_is_left_that_is_said() -> None:
     done = add_reported_priors(follow_up(reading((NOW, HERE)), ()), [PRIOR])
 
-    (one,) = done.comparisons[0].changes
-    assert one.kind is ChangeKind.NEW
-    assert one.recheck is not None
-    assert "not at hand" in one.recheck.why_not
+    (change,) = done.comparisons[0].changes
+    assert change.kind is ChangeKind.NEW
+    assert change.recheck is not None
+    assert "not at hand" in change.recheck.why_not
 
 
 REF = FindingRef("1", "1.1", "LCC-1")
@@ -417,7 +428,7 @@ def test_a_comparison_document_says_what_was_looked_at_and_nothing_where_nobody_
 
     now = reading((NOW, HERE))
     (plain,) = compare_with_priors(now, [PRIOR])
-    looks = recheck_priors([plain], scored(HERE))
+    looks = recheck_priors([plain], make_scorer(HERE))
 
     assert document(plain) is None
     told = document(apply_rechecks(plain, now, looks))

@@ -97,12 +97,12 @@ def test_a_place_is_known_less_well_far_from_tissue_that_was_found_again() -> No
 
 def test_a_place_is_found_again_where_tissue_around_it_was() -> None:
     found = register(frame(Lie()), frame(Lie(nipple_mm=(85.0, 112.0))))
-    one = replace(found, anchors=found.anchors[:1])
+    with_one_anchor = replace(found, anchors=found.anchors[:1])
 
-    beside, away = (one.anchors + np.array([0.0, mm]) for mm in (20.0, 28.0))
-    assert one.has_tissue_near(beside)
-    assert not one.has_tissue_near(away)
-    assert not replace(one, anchors=np.empty((0, 2))).has_tissue_near(beside)
+    beside, away = (with_one_anchor.anchors + np.array([0.0, mm]) for mm in (20.0, 28.0))
+    assert with_one_anchor.has_tissue_near(beside)
+    assert not with_one_anchor.has_tissue_near(away)
+    assert not replace(with_one_anchor, anchors=np.empty((0, 2))).has_tissue_near(beside)
 
 
 def test_the_oblique_view_is_found_again_too() -> None:

@@ -35,7 +35,7 @@ SECOND = replace(
 def test_of_several_readings_of_an_image_the_latest_counts() -> None:
     (history,) = build_histories([SECOND, READ_AGAIN, FIRST], [], {})
 
-    assert [one.calcifications for one in history.sightings] == [6, 9]
+    assert [sighting.calcifications for sighting in history.sightings] == [6, 9]
     assert history.first_seen == date(2024, 1, 5)
 
 
@@ -44,7 +44,7 @@ def test_parts_that_one_reading_found_in_an_image_are_all_kept() -> None:
 
     (history,) = build_histories([FIRST, READ_AGAIN, part], [], {})
 
-    assert sorted(one.calcifications for one in history.sightings) == [3, 6]
+    assert sorted(sighting.calcifications for sighting in history.sightings) == [3, 6]
 
 
 def test_lesions_stand_in_the_order_in_which_they_were_first_seen() -> None:
@@ -53,7 +53,7 @@ def test_lesions_stand_in_the_order_in_which_they_were_first_seen() -> None:
 
     found = build_histories([later, FIRST, undated], [], {})
 
-    assert [one.lesion for one in found] == ["2.25.9", "2.25.1", "2.25.0"]
+    assert [history.lesion for history in found] == ["2.25.9", "2.25.1", "2.25.0"]
 
 
 def test_a_lesion_of_which_nothing_is_known_but_that_it_is_missing_has_no_history() -> None:
@@ -74,5 +74,5 @@ def test_a_category_belongs_to_the_lesions_of_its_breast() -> None:
 def test_a_lesion_that_was_shown_in_any_exam_was_shown() -> None:
     faint = replace(FIRST, shown=False)
 
-    assert [one.was_shown for one in build_histories([faint], [], {})] == [False]
-    assert [one.was_shown for one in build_histories([faint, SECOND], [], {})] == [True]
+    assert [history.was_shown for history in build_histories([faint], [], {})] == [False]
+    assert [history.was_shown for history in build_histories([faint, SECOND], [], {})] == [True]
