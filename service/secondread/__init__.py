@@ -27,7 +27,7 @@ Below all stages:
 
 Above them:
 
-- `reading`: the images of a study to its result objects, without input or output.
+- `reading`: a study's images, detected and described, as one value; no input or output.
 - `offline`: the same reading of files in a folder, without network or database.
 - `engine`: durable workflows; the only module that knows DBOS.
 - `workflow`: the durable steps of a reading, and their order.

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from tests.peers.pixelmed_alarms import FALSE_ALARMS, FalseAlarm
 
 JAR = Path("/usr/share/java/pixelmed.jar")
-PROGRAM = Path(__file__).parent / "conformance" / "ValidateReports.java"
+PROGRAM = Path(__file__).parent / "ValidateReports.java"
 
 SAXON = Path("/usr/share/java/Saxon-HE.jar")
 _BY_SAXON = "-Djavax.xml.transform.TransformerFactory=net.sf.saxon.TransformerFactoryImpl"

@@ -89,7 +89,7 @@ def compute_loss(logits: Tensor, labels: Tensor) -> Tensor:
     logits
         (n, heads, rows, columns).
     labels
-        (n, rows, columns), bits as in `Batch`.
+        (n, rows, columns), bits as in `TileBatch`.
     """
     asked = ((labels & IGNORED) == 0) & ((labels & TISSUE) > 0)
     weight = asked.float().unsqueeze(1)
