@@ -1,15 +1,12 @@
 """A real node in processes of its own, and DCMTK's storescp as the PACS that it answers to."""
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -22,19 +19,8 @@ from secondread.track.states import DeliveryState, StudyState
 from secondread.track.summaries import StudyDetail
 from secondread.track.tracker import Tracker
 from secondread_lab.simulate.exam import ExamFiles, ExamSpec
+from tests.peers.ports import free_port
 from tests.worlds.shared_exam import write_shared_exam
-
-
-def free_port() -> int:
-    """Return a port below those that the system gives out.
-
-    One of those might go to somebody else before the program that shall have it is started.
-    """
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:

@@ -11,8 +11,9 @@ from secondread.settings import Proof, load_settings
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
 from secondread_lab.simulate.exam import ExamFiles
-from tests.acceptance.conftest import NodeProcess, free_port, until
+from tests.acceptance.conftest import NodeProcess, until
 from tests.peers.orthanc_peer import Orthanc
+from tests.peers.ports import free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.peer("storescu", "echoscu")]
 

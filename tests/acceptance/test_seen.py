@@ -16,9 +16,10 @@ from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind, Proof
 from secondread.track.states import DeliveryState
 from secondread_lab.simulate.exam import ExamFiles
-from tests.acceptance.conftest import free_port, until
+from tests.acceptance.conftest import until
 from tests.acceptance.test_proof import are, deliveries, node_with
 from tests.peers.orthanc_peer import Orthanc
+from tests.peers.ports import free_port
 from tests.worlds.golden_set import golden_exams, write
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.peer("storescu")]

@@ -15,7 +15,8 @@ import pytest
 
 from secondread.track.states import StudyState
 from secondread_lab.simulate.exam import ExamFiles
-from tests.acceptance.conftest import NodeProcess, Pacs, free_port, until
+from tests.acceptance.conftest import NodeProcess, Pacs, until
+from tests.peers.ports import free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.peer("storescu", "storescp", "echoscu")]
 

@@ -3,10 +3,8 @@
 import hashlib
 import time
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
-from socket import create_server
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -20,6 +18,7 @@ from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationMode, DestinationSettings, ObjectKind
 from secondread.track.states import DeliveryState
 from secondread.track.values import RecordedObject
+from tests.peers.ports import free_port
 from tests.worlds.track_world import STUDY, World, reading
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -48,12 +47,6 @@ def result_file(folder: Path, number: int) -> RecordedObject:
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
     )
-
-
-def free_port() -> int:
-    with closing(create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def destination(name: str, port: int) -> DestinationSettings:

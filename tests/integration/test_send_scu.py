@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from pynetdicom.events import Event, EventHandlerType
 from secondread.send.outbox import AnswerKind, OutboxObject, PeerAddress
 from secondread.send.scu import send_echo, store_objects
 from secondread.settings import TlsSettings
+from tests.peers.ports import free_port
 
 CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -112,12 +113,6 @@ def serving(
         yield peer
     finally:
         server.shutdown()
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.conftest import free_port, until
+from tests.acceptance.conftest import until
 from tests.conftest import ROOT
+from tests.peers.ports import free_port
 
 CONFIGURATION = ROOT / "orthanc"
 
