@@ -169,6 +169,7 @@ class Intake:
 
     def _answer_failure(self, instance: ReceivedInstance, error: Exception) -> StoreStatus:
         """Log and count that an instance was not stored; return the status to answer."""
+        text: str | None
         INSTANCES.labels(answer="failed").inc()
         match error:
             case InputError():
@@ -181,7 +182,7 @@ class Intake:
             case SecondreadError():
                 text = str(error)
             case OSError():
-                text = str(error.strerror)
+                text = error.strerror
             case _:
                 text = describe_without_quoting(error)
         if isinstance(error, StorageFullError):
