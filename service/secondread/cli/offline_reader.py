@@ -1,4 +1,4 @@
-"""The offline reader as commands open it: a detector in a child process, and nobody's node."""
+"""The offline reader as commands open it: with a detector in a child process, and no node."""
 
 import uuid
 from collections.abc import Iterator
