@@ -219,11 +219,13 @@ def test_a_model_that_cannot_look_says_so(child: DetectorChild, picture: Path) -
 
 
 def test_places_of_what_is_no_image_are_an_error_and_the_child_lives(
-    looker: DetectorChild, tmp_path: Path
+    looker: DetectorChild, picture: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "x.dcm"
     path.write_bytes(b"\0" * 128 + b"DICM" + os.urandom(5000))
+    looker.score_places(picture, [PointPx(1.0, 1.0)])  # the first request starts the child
     pid = looker.pid
+    assert pid is not None
 
     with pytest.raises(InputError):
         looker.score_places(path, [PointPx(1.0, 1.0)])
