@@ -267,6 +267,13 @@ def test_what_expired_and_is_sent_again_counts_again(world: NodeWorld) -> None:
     # Nothing about the report was wrong at any time.
     assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FINDINGS)
 
+    studies = world.node.tracker.studies
+    assert studies.request_reading(STUDY, "radiologist", world.now)
+    world.read_due()
+
+    inputs = studies.list_inputs(STUDY, 2)
+    assert sorted(instance.sop_instance_uid for instance in inputs) == sorted(uids)
+
 
 def test_what_expired_before_it_was_read_and_is_sent_again_is_read(world: NodeWorld) -> None:
     uids = exam(world)

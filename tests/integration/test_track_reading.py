@@ -28,7 +28,8 @@ def test_a_study_is_claimed_once(world: World) -> None:
     world.send_study()
     world.later(20)
     claimed = world.claimed()
-    assert (claimed.number, claimed.cause, claimed.predecessor) == (1, Cause.FIRST, None)
+    assert (claimed.study_uid, claimed.number) == (STUDY, 1)
+    assert (claimed.cause, claimed.predecessor) == (Cause.FIRST, None)
     assert claimed.content_at == world.now
     assert world.claim(worker="worker-1") is None
     assert world.due() == []
