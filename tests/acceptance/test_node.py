@@ -160,7 +160,7 @@ def test_in_shadow_nothing_leaves_and_everything_is_seen(
         node.tracker().destinations.set_mode(
             "pacs", DestinationMode.LIVE, "test", detail.summary.last_arrived_at
         )
-        time.sleep(2)  # twenty polls of the lane that would send
+        time.sleep(2)  # twenty polls of the worker that would send
         assert pacs.files() == {}
     finally:
         node.kill()

@@ -57,7 +57,7 @@ def test_a_waiting_study_is_not_due_before_the_wait_is_over(
     assert world.tracker.studies.get_priors(STUDY, 1).reason is Reason.PRIOR_TIMED_OUT
 
 
-def test_an_errand_is_given_to_one_worker_and_again_when_its_lease_is_over(
+def test_a_request_is_given_to_one_worker_and_again_when_its_lease_is_over(
     world: World, fetches: FetchRequests
 ) -> None:
     first = claimed(world, fetches)

@@ -14,7 +14,7 @@ from secondread.reasons import Reason
 from tests.unit.accept.fakes import NOW, MemoryLedger
 
 
-class Desk:
+class HousekeepingWorld:
     """A housekeeping whose clock is set by hand."""
 
     def __init__(self, folder: Path) -> None:
@@ -36,8 +36,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def world(tmp_path: Path) -> HousekeepingWorld:
+    return HousekeepingWorld(tmp_path)
 
 
 def refuse(refusals: RefusalLog) -> None:
@@ -45,47 +45,49 @@ def refuse(refusals: RefusalLog) -> None:
     refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, caller, NOW)
 
 
-def test_ends_and_refusals_reach_the_ledger(desk: Desk) -> None:
-    desk.housekeeping.queue_association_end("a1", NOW)
-    refuse(desk.refusals)
-    desk.housekeeping.run_once()
-    assert desk.ledger.closed == ["a1"]
-    assert len(desk.ledger.refusals) == 1
+def test_ends_and_refusals_reach_the_ledger(world: HousekeepingWorld) -> None:
+    world.housekeeping.queue_association_end("a1", NOW)
+    refuse(world.refusals)
+    world.housekeeping.run_once()
+    assert world.ledger.closed == ["a1"]
+    assert len(world.ledger.refusals) == 1
 
 
-def test_what_the_ledger_cannot_take_now_it_gets_later_in_order(desk: Desk) -> None:
-    desk.ledger.away = True
+def test_what_the_ledger_cannot_take_now_it_gets_later_in_order(world: HousekeepingWorld) -> None:
+    world.ledger.away = True
     for association in ("a1", "a2"):
-        desk.housekeeping.queue_association_end(association, NOW)
-    refuse(desk.refusals)
-    desk.housekeeping.run_once()
-    assert desk.ledger.closed == []
-    desk.ledger.away = False
-    desk.housekeeping.run_once()
-    assert desk.ledger.closed == ["a1", "a2"]
-    assert len(desk.ledger.refusals) == 1
+        world.housekeeping.queue_association_end(association, NOW)
+    refuse(world.refusals)
+    world.housekeeping.run_once()
+    assert world.ledger.closed == []
+    world.ledger.away = False
+    world.housekeeping.run_once()
+    assert world.ledger.closed == ["a1", "a2"]
+    assert len(world.ledger.refusals) == 1
 
 
-def test_stale_spool_files_go_also_while_the_ledger_is_away(desk: Desk) -> None:
-    stale = desk.leave_spool_file("stale.dcm", NOW - timedelta(minutes=11))
-    fresh = desk.leave_spool_file("fresh.dcm", NOW - timedelta(minutes=9))
-    desk.ledger.away = True
-    refuse(desk.refusals)
-    desk.housekeeping.run_once()
+def test_stale_spool_files_go_also_while_the_ledger_is_away(world: HousekeepingWorld) -> None:
+    stale = world.leave_spool_file("stale.dcm", NOW - timedelta(minutes=11))
+    fresh = world.leave_spool_file("fresh.dcm", NOW - timedelta(minutes=9))
+    world.ledger.away = True
+    refuse(world.refusals)
+    world.housekeeping.run_once()
     assert (stale.exists(), fresh.exists()) == (False, True)
 
 
-def test_the_spool_is_not_swept_all_the_time(desk: Desk) -> None:
-    desk.housekeeping.run_once()
-    stale = desk.leave_spool_file("stale.dcm", NOW - timedelta(minutes=11))
-    desk.housekeeping.run_once()
+def test_the_spool_is_not_swept_all_the_time(world: HousekeepingWorld) -> None:
+    world.housekeeping.run_once()
+    stale = world.leave_spool_file("stale.dcm", NOW - timedelta(minutes=11))
+    world.housekeeping.run_once()
     assert stale.exists()
-    desk.now += timedelta(minutes=2)
-    desk.housekeeping.run_once()
+    world.now += timedelta(minutes=2)
+    world.housekeeping.run_once()
     assert not stale.exists()
 
 
-def test_an_end_is_recorded_at_once_and_what_is_left_when_it_stops(desk: Desk) -> None:
+def test_an_end_is_recorded_at_once_and_what_is_left_when_it_stops(
+    world: HousekeepingWorld,
+) -> None:
     recorded = threading.Event()
 
     class SignallingLedger(MemoryLedger):
@@ -94,10 +96,10 @@ def test_an_end_is_recorded_at_once_and_what_is_left_when_it_stops(desk: Desk) -
             recorded.set()
 
     ledger = SignallingLedger()
-    housekeeping = Housekeeping(desk.intake(ledger), silence_seconds=60)
+    housekeeping = Housekeeping(world.intake(ledger), silence_seconds=60)
     housekeeping.start(every_seconds=3600)
     housekeeping.queue_association_end("a1", NOW)
     assert recorded.wait(5)
-    refuse(desk.refusals)
+    refuse(world.refusals)
     housekeeping.stop()
     assert len(ledger.refusals) == 1
