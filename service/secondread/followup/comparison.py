@@ -40,6 +40,12 @@ class RegisteredComparison(StudyComparison):
     pairs: tuple[RegisteredPair, ...] = field(compare=False, repr=False)
     """The views that were compared, each with its registration, in the order of `views`."""
 
+    def drop_registrations(self) -> StudyComparison:
+        """Return what the comparison found, without the readings and images it was made from."""
+        return StudyComparison(
+            self.prior_study_uid, self.prior_date, self.basis, self.views, self.changes
+        )
+
 
 def compare_with_priors(
     current: StudyReading,

@@ -36,9 +36,10 @@ def follow_up(
     placed = replace(add_zones(add_quadrants(placed, pairs), pairs), view_pairs=pairs)
     if not comparisons:
         return placed
-    final: Sequence[StudyComparison] = comparisons
+    # Composing, which comes next, needs the results, and not the images of the registrations.
+    final = [comparison.drop_registrations() for comparison in comparisons]
     if rechecked is not None:
-        final = [apply_rechecks(comparison, placed, rechecked) for comparison in comparisons]
+        final = [apply_rechecks(comparison, placed, rechecked) for comparison in final]
     prior_readings = tuple(comparison.prior for comparison in comparisons)
     return replace(add_comparisons(placed, final), prior_readings=prior_readings)
 

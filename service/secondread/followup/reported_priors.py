@@ -47,7 +47,7 @@ def add_reported_priors(reading: StudyReading, priors: Sequence[StudyReading]) -
     if not priors:
         return reading
     further = [
-        mark_not_rechecked(comparison, _NOT_AT_HAND)
+        mark_not_rechecked(comparison.drop_registrations(), _NOT_AT_HAND)
         for comparison in compare_with_priors(reading, priors, basis=PRIOR_REPORT)
     ]
     both = sorted((*reading.comparisons, *further), key=_nearest_first)

@@ -165,7 +165,7 @@ def read_files(offline: OfflineReader, progress: Callable[[str], None]) -> Path:
     for study_uid, reading in unfollowed.items():
         if study_uid in offline.plan.current:
             priors = offline.plan.priors.get(study_uid, ())
-            followed, _ = offline.compare(reading, [unfollowed[p.study_uid] for p in priors])
+            followed = offline.compare(reading, [unfollowed[p.study_uid] for p in priors])[0]
             _write_objects(followed, offline)
             readings.append(followed)
         else:

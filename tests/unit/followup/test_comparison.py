@@ -6,7 +6,7 @@ import pytest
 
 from secondread.assemble.mammogram import Intent, PatientKey
 from secondread.codes import Change
-from secondread.findings.changes import ChangeKind, FindingChange
+from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.followup.comparison import compare_with_priors, find_doubts, is_same_unit
 from secondread.followup.comparison_json import encode_comparison
@@ -263,6 +263,7 @@ def test_findings_and_priors_say_what_the_comparison_found() -> None:
     assert done.priors == (PriorStudy("1.2.2", None, compared=True, reason=None),)
     assert Reason.NO_COMPARISON not in done.reasons
     assert encode_comparison(done.comparisons[0])["changes"][0]["verdict"] == "new"
+    assert type(done.comparisons[0]) is StudyComparison  # without the images of registrations
 
 
 def test_a_prior_that_cannot_be_compared_leaves_the_reason() -> None:
