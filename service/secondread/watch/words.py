@@ -145,11 +145,11 @@ def name_uid(uid: str) -> str:
 FILTERS: Mapping[str, Callable[..., str]] = {
     "word": get_word,
     "tone": get_tone,
-    "when": format_instant,
-    "span": format_duration,
+    "instant": format_instant,
+    "duration": format_duration,
     "size": format_bytes,
-    "clipped": shorten_uid,
-    "spoken": spell_out,
+    "short_uid": shorten_uid,
+    "plain_words": spell_out,
     "uid_name": name_uid,
 }
 """By the names that the templates use."""
