@@ -90,7 +90,7 @@ class Conformity:
                 matches.append((child, placed))
                 if not kind.is_by_reference:
                     yield from self._check_item(child, placed.row)
-            elif not faults and not row.is_open:
+            elif not faults and not row.is_extensible:
                 yield Fault(child.path, f"{kind.words} is not in the template here")
         yield from _check_numbers(parent, table, matches)
         yield from self._check_alternatives(parent, row, table, [placed for _, placed in matches])

@@ -9,11 +9,11 @@ from secondread.report.check.template import (
     PERCENT,
     Condition,
     NumberRange,
+    exclude_value,
     has_value,
+    require_value,
     row,
     template,
-    unless,
-    where,
 )
 
 _IMAGE_REGION = Code("111030", "DCM", "Image Region")
@@ -38,20 +38,20 @@ _DENSITIES = ("SCT:129793001", "SCT:129788004")
 _COMPOSITION, _GEOMETRY, _REGION = "SCT:129715009", "111100", "111099"
 _NIPPLE, _QUALITY, _NON_LESION = "SCT:24142002", "111101", "111102"
 
-CLUSTER = where("a calcification cluster", _CLUSTER)
-CALCIFICATION = where("an individual calcification", _CALCIFICATION)
-CALCIFIED = where("a calcification or a cluster", _CLUSTER, _CALCIFICATION)
-DENSITY = where("a density", *_DENSITIES)
-MASS = where("a mass or a density", *_DENSITIES)
-COMPOSITION = where("breast composition", _COMPOSITION)
-GEOMETRY = where("breast geometry", _GEOMETRY)
-NIPPLE = where("a nipple", _NIPPLE)
-NON_LESION = where("a non-lesion", _NON_LESION)
-REGION = where("a selected region", _REGION)
-QUALITY = where("image quality", _QUALITY)
-OPTIONAL = where("Presentation Optional", "111151")
-PLACED = unless("composition, geometry or quality", _COMPOSITION, _GEOMETRY, _QUALITY)
-LESION = unless(
+CLUSTER = require_value("a calcification cluster", _CLUSTER)
+CALCIFICATION = require_value("an individual calcification", _CALCIFICATION)
+CALCIFIED = require_value("a calcification or a cluster", _CLUSTER, _CALCIFICATION)
+DENSITY = require_value("a density", *_DENSITIES)
+MASS = require_value("a mass or a density", *_DENSITIES)
+COMPOSITION = require_value("breast composition", _COMPOSITION)
+GEOMETRY = require_value("breast geometry", _GEOMETRY)
+NIPPLE = require_value("a nipple", _NIPPLE)
+NON_LESION = require_value("a non-lesion", _NON_LESION)
+REGION = require_value("a selected region", _REGION)
+QUALITY = require_value("image quality", _QUALITY)
+OPTIONAL = require_value("Presentation Optional", "111151")
+PLACED = exclude_value("composition, geometry or quality", _COMPOSITION, _GEOMETRY, _QUALITY)
+LESION = exclude_value(
     "composition, geometry, nipple, region, quality or non-lesion",
     _COMPOSITION, _GEOMETRY, _NIPPLE, _REGION, _QUALITY, _NON_LESION,
 )

@@ -80,7 +80,7 @@ class TemplateRow:
     below: "tuple[TemplateRow | Inclusion, ...]" = ()
     one_of: tuple[str, ...] = ()
     """Numbers of the rows below of which at least one has to be there."""
-    is_open: bool = False
+    is_extensible: bool = False
     """Whether items that no row describes may hang below (an extensible template)."""
 
     @property
@@ -236,7 +236,7 @@ def template(
     *lines: Line,
     one_of: tuple[str, ...] = (),
     one_of_below: tuple[str, ...] = (),
-    is_open: bool = False,
+    is_extensible: bool = False,
 ) -> Template:
     """Return a template from the lines of its table.
 
@@ -249,7 +249,7 @@ def template(
     one_of, one_of_below
         Rows of the first level, or right below the only one of the first level, of which at least
         one has to be there.
-    is_open
+    is_extensible
         Whether the template is extensible: of what is below the only row of the first level.
     """
     below: defaultdict[int, list[TemplateRow | Inclusion]] = defaultdict(list)
@@ -261,17 +261,17 @@ def template(
         else:
             below[level].append(item)
     rows = tuple(reversed(below[0]))
-    if isinstance(rows[0], TemplateRow) and (one_of_below or is_open):
-        rows = (replace(rows[0], one_of=one_of_below, is_open=is_open),)
+    if isinstance(rows[0], TemplateRow) and (one_of_below or is_extensible):
+        rows = (replace(rows[0], one_of=one_of_below, is_extensible=is_extensible),)
     return Template(number, rows, one_of)
 
 
-def where(words: str, *codes: str) -> Condition:
+def require_value(words: str, *codes: str) -> Condition:
     """Return the condition that the item above has one of these codes as its value."""
     return Condition(lambda parent: has_value(parent, *codes), f"the value is {words}")
 
 
-def unless(words: str, *codes: str) -> Condition:
+def exclude_value(words: str, *codes: str) -> Condition:
     """Return the condition that the item above has none of these codes as its value."""
     return Condition(lambda parent: not has_value(parent, *codes), f"the value is not {words}")
 

@@ -7,7 +7,14 @@ columns.
 
 from secondread.codes import Code
 from secondread.report.check.finding_templates import FINDING_TEMPLATES
-from secondread.report.check.template import PERCENT, Condition, NumberRange, row, template, where
+from secondread.report.check.template import (
+    PERCENT,
+    Condition,
+    NumberRange,
+    require_value,
+    row,
+    template,
+)
 
 _FOLLOW_UP_DATE = Code("111054", "DCM", "Recommended Follow-up Date")
 
@@ -19,8 +26,8 @@ ZERO_TO_N = NumberRange(("{0:*",), is_whole=True, low=0)
 SPACING = NumberRange(("um", "mm"), low=0)
 PIXELS = NumberRange(("{pixels}",), is_whole=True, low=1)
 
-SUCCEEDED = where("Succeeded or Partially Succeeded", "111222", "111223")
-FAILED = where("Failed or Partially Succeeded", "111224", "111223")
+SUCCEEDED = require_value("Succeeded or Partially Succeeded", "111222", "111223")
+FAILED = require_value("Failed or Partially Succeeded", "111224", "111223")
 NO_DATE = Condition(
     lambda parent: parent.find_child(_FOLLOW_UP_DATE) is None,
     "no Recommended Follow-up Date is given",
@@ -151,7 +158,7 @@ TID_4020 = template(
     row(">12", "ACQ", "NUM",   "111066 Vertical Pixel Spacing",     "1 U",   SPACING),
     row(">27", "ACQ", "NUM",   "110910 Pixel Data Rows",            "1 U",   PIXELS),
     row(">28", "ACQ", "NUM",   "110911 Pixel Data Columns",         "1 U",   PIXELS),
-    is_open=True,
+    is_extensible=True,
 )
 
 TID_4022 = template(
