@@ -1,30 +1,8 @@
-"""What a destination gets for a reading, and its bytes.
-
-===============  ==============================  ======================  ======================
-outcome          CAD SR                          TID 1500                notice
-===============  ==============================  ======================  ======================
-findings         yes                             yes                     no
-no findings      if `send_empty`                 if `send_empty`         if `send_empty` (1)
-... with doubts  yes                             yes                     yes
-partial          yes                             yes                     yes
-failed           if `send_failed`                if `send_failed`        if `send_failed`
-not eligible     if `not_eligible_as_failed_sr`  if `send_not_eligible`  if `send_not_eligible`
-===============  ==============================  ======================  ======================
-
-(1) where the profile names no CAD SR, which would report it.
-
-"With doubts": an image was flagged. Some workstations show nothing of a CAD SR without marks but
-that it exists, so that only the notice keeps it from looking like any other negative.
-
-Each image with shown findings gets a presentation state and a capture of its view, and the exam
-an overview, whatever the outcome. The notice, which reports in words, is a capture too. All of
-this is sent only where the profile names that kind of object.
-"""
+"""The objects that a destination gets for a reading, made and checked; and their bytes."""
 
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pydicom
 from PIL import Image
@@ -34,8 +12,9 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.errors import ReportError
 from secondread.findings.finding import ImageReading, LeftOutInstance, StudyReading
 from secondread.findings.image_names import name_images
-from secondread.reasons import ImageStatus, Outcome, Reason
+from secondread.reasons import ImageStatus, Reason
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
+from secondread.report.outcome_objects import SendRule, find_rules
 from secondread.report.pages.captures import (
     make_notice,
     make_overview,
@@ -48,48 +27,7 @@ from secondread.report.sr import tree
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.report.sr.image_library import find_mammogram
 from secondread.report.sr.tid1500 import build_measurement_report
-from secondread.settings import ObjectKind, ProfileSettings
-
-
-@dataclass(frozen=True, slots=True)
-class SendRule:
-    """Whether an object is sent, by the destination's profile."""
-
-    words: str
-    """As the table above prints it."""
-    applies: Callable[[ProfileSettings], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectRules:
-    """Which objects are sent for an outcome."""
-
-    cad_sr: SendRule
-    tid1500: SendRule
-    notice: SendRule
-
-
-def _if(setting: str) -> SendRule:
-    return SendRule(f"if `{setting}`", attrgetter(setting))
-
-
-_YES = SendRule("yes", lambda _: True)
-_NO = SendRule("no", lambda _: False)
-_EMPTY, _FAILED = _if("send_empty"), _if("send_failed")
-_AS_FAILED, _NOT_ELIGIBLE = _if("not_eligible_as_failed_sr"), _if("send_not_eligible")
-_EMPTY_WITHOUT_CAD_SR = SendRule(
-    f"{_EMPTY.words} (1)", lambda p: p.send_empty and ObjectKind.CAD_SR not in p.objects
-)
-
-OBJECT_RULES = {
-    (Outcome.FINDINGS, False): ObjectRules(_YES, _YES, _NO),
-    (Outcome.NO_FINDINGS, False): ObjectRules(_EMPTY, _EMPTY, _EMPTY_WITHOUT_CAD_SR),
-    (Outcome.NO_FINDINGS, True): ObjectRules(_YES, _YES, _YES),
-    (Outcome.PARTIAL, False): ObjectRules(_YES, _YES, _YES),
-    (Outcome.FAILED, False): ObjectRules(_FAILED, _FAILED, _FAILED),
-    (Outcome.NOT_ELIGIBLE, False): ObjectRules(_AS_FAILED, _NOT_ELIGIBLE, _NOT_ELIGIBLE),
-}
-"""By outcome, and whether an image was flagged, where that makes a difference."""
+from secondread.settings import ObjectKind
 
 # Instances that are not of the examination as it stands, so that no report has to mention them.
 _NOT_EXAMINED = {Reason.REJECTED, Reason.SUPERSEDED, Reason.PAIRED_PROCESSING}
@@ -134,8 +72,7 @@ def compose_results(
     if profile.manufacturer:
         node = replace(authorship.node, manufacturer=profile.manufacturer)
         authorship = replace(authorship, node=node)
-    flagged = (reading.outcome, reading.doubtful)
-    rules = OBJECT_RULES.get(flagged) or OBJECT_RULES[reading.outcome, False]
+    rules = find_rules(reading.outcome, doubtful=reading.doubtful)
     results: list[ResultObject] = []
     if ObjectKind.CAD_SR in profile.objects and rules.cad_sr.applies(profile):
         results += _build_checked_cad_sr(reading, sources, authorship)

@@ -25,7 +25,7 @@ from secondread.send.outbox import (
     StoreAnswer,
 )
 from secondread.send.overdue import AlarmRegister, OverdueAlarm
-from secondread.send.workers import compute_lease, compute_pause
+from secondread.send.pauses import compute_lease, compute_pause
 from secondread.settings import DestinationSettings, Proof
 
 log = get_logger(__name__)

@@ -23,9 +23,9 @@ from secondread.send.fetch_queue import (
 )
 from secondread.send.outbox import AnswerKind, Callee, Cancelled
 from secondread.send.overdue import AlarmRegister
+from secondread.send.pauses import compute_lease, compute_pause
 from secondread.send.prior_query import PriorWindow
 from secondread.send.retrieve import RetrieveAnswer, WantedStudy
-from secondread.send.workers import compute_lease, compute_pause
 from secondread.settings import PriorSourceSettings
 
 log = get_logger(__name__)

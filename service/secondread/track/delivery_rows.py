@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from secondread.send.workers import compute_pause
+from secondread.send.pauses import compute_pause
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
 from secondread.track.tables import DeliveryRow, DestinationRow, OutboxObjectRow

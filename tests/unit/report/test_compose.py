@@ -15,8 +15,10 @@ from secondread.errors import ReportError
 from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import Outcome, Reason
 from secondread.report import compose as compose_module
+from secondread.report import outcome_objects
 from secondread.report.check.cad_sr_check import Fault
-from secondread.report.compose import OBJECT_RULES, compose_results, encode_capture_png, encode_file
+from secondread.report.compose import compose_results, encode_capture_png, encode_file
+from secondread.report.outcome_objects import OBJECT_RULES
 from secondread.report.result import ResultObject
 from secondread.report.sr.header import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from secondread.settings import ObjectKind, ProfileSettings
@@ -139,7 +141,7 @@ def test_a_study_with_nothing_in_scope_is_reported_in_a_notice(
 
 
 def test_the_table_at_the_head_of_the_module_is_the_table_of_rules() -> None:
-    lines = str(compose_module.__doc__).splitlines()
+    lines = str(outcome_objects.__doc__).splitlines()
     first, _, last = (n for n, line in enumerate(lines) if line.startswith("==="))
     labels = {(Outcome.NO_FINDINGS, True): "... with doubts"}
     rows = [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondread.send.workers import FIRST_PAUSE_SECONDS, compute_pause
+from secondread.send.pauses import FIRST_PAUSE_SECONDS, compute_pause
 
 
 def test_pauses_double_until_the_maximum() -> None:
