@@ -14,8 +14,8 @@ from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
 from secondread.accept.commitment import MAXIMUM_ITEMS, MAXIMUM_REPORT_BYTES
-from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
 from secondread.accept.ledger import RefusalKind
+from secondread.accept.sop_classes import STORAGE_COMMITMENT_PUSH_MODEL
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import Node, commitment_report, eventually, instance, running_node
 

@@ -3,7 +3,7 @@
 import pytest
 
 from secondread.accept.classify import REJECTION_TITLES
-from secondread.accept.contexts import SOP_CLASSES, TRANSFER_SYNTAXES
+from secondread.accept.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES
 from secondread.app.conformance.statement import build_statement
 from secondread.codes import Change
 from secondread.report.sr.own_codes import list_own_codes

@@ -13,8 +13,8 @@ from secondread.detect.prepare import prepare_image
 from secondread.findings.finding import ModelIdentity, StudyReading
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.position import BreastHalf, Position, Quadrant
-from secondread.followup.correlation import add_quadrants, correlate_views
 from secondread.followup.finding_position import add_positions
+from secondread.followup.view_correlation import add_quadrants, correlate_views
 from secondread.reading import Reader, StudyContext, read_study
 from secondread.reasons import ImageStatus
 from secondread_lab.simulate.exam import ExamSpec, Seeds, SimulatedView, simulate_views

@@ -31,10 +31,10 @@ from secondread.detect.neighbours import FEATURES_VERSION
 from secondread.settings import DetectSettings
 from secondread_lab.judge.evaluation_run import EvaluationRun, read_images
 from secondread_lab.judge.image_sources import read_folder_set
-from secondread_lab.judge.items import ScoredSet
 from secondread_lab.judge.outcomes import score_image
 from secondread_lab.judge.population import plan_exam
 from secondread_lab.judge.rules import MarkOutcome
+from secondread_lab.judge.scored_items import ScoredSet
 from secondread_lab.simulate.exam import simulate_views
 from secondread_lab.simulate.truth import NOTHING, TruthRow, write_truth
 from secondread_lab.simulate.vendors import VENDORS

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from secondread.accept.refusals import Caller
+from secondread.accept.refusal_counts import Caller
 from secondread.reasons import Reason
 from secondread.settings import Settings
 

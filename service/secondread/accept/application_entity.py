@@ -11,7 +11,7 @@ from typing import Final
 from pynetdicom import AE, _config
 from pynetdicom.presentation import PresentationContext
 
-from secondread.accept.contexts import SOP_CLASSES, InstanceUse, find_use, list_transfer_syntaxes
+from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse, find_use, list_transfer_syntaxes
 from secondread.settings import Settings
 
 SPARE_CONNECTIONS: Final = 64

@@ -8,7 +8,7 @@ from typing import cast
 from pynetdicom.association import Association
 
 from secondread.accept.ledger import PeerAssociation
-from secondread.accept.refusals import Caller
+from secondread.accept.refusal_counts import Caller
 from secondread.accept.upper_layer import PeerSocket
 
 _BREAK_SECONDS = 2.0

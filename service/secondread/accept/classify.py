@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydicom.dataset import Dataset
 
-from secondread.accept.contexts import InstanceUse, find_use
+from secondread.accept.sop_classes import InstanceUse, find_use
 
 
 class Disposition(StrEnum):

@@ -18,8 +18,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
 from secondread import log
-from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
-from secondread.accept.refusals import make_printable
+from secondread.accept.refusal_counts import make_printable
+from secondread.accept.sop_classes import STORAGE_COMMITMENT_PUSH_MODEL
 from secondread.errors import TransientError
 from secondread.metrics import COMMITMENT_REPORTS
 

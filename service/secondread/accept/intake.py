@@ -25,7 +25,7 @@ from secondread.accept.ledger import (
     RefusalKind,
     StoredInstance,
 )
-from secondread.accept.refusals import Caller, RefusalLog
+from secondread.accept.refusal_counts import Caller, RefusalLog
 from secondread.clock import Clock
 from secondread.errors import (
     InputError,

@@ -25,12 +25,12 @@ from secondread.accept.commitment import (
     EventReportStatus,
     answer_commitment_report,
 )
-from secondread.accept.contexts import find_use
 from secondread.accept.housekeeping import Housekeeping
 from secondread.accept.intake import Intake, StoreStatus
 from secondread.accept.ledger import Ledger, PeerAssociation, RefusalKind
-from secondread.accept.refusals import Caller, RefusalLog, make_printable
+from secondread.accept.refusal_counts import Caller, RefusalLog, make_printable
 from secondread.accept.server import ConnectionLimits, ReceiveServer, create_server_tls_context
+from secondread.accept.sop_classes import find_use
 from secondread.accept.store_requests import read_store_request
 from secondread.accept.upper_layer import BoundedDimse
 from secondread.clock import Clock, utc_now

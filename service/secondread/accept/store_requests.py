@@ -11,7 +11,7 @@ from pynetdicom.events import Event
 
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import PeerAssociation
-from secondread.accept.refusals import Caller
+from secondread.accept.refusal_counts import Caller
 
 StoreHandler = Callable[[Event], int]
 """Answers pynetdicom's event of a C-STORE request with a status."""

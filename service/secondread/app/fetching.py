@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from secondread.accept.application_entity import configure_process
 from secondread.accept.intake import Intake
-from secondread.accept.refusals import RefusalLog
+from secondread.accept.refusal_counts import RefusalLog
 from secondread.accept.store_requests import RetrievalReceiver
 from secondread.app.node import Node
 from secondread.clock import Clock, utc_now

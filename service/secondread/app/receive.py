@@ -8,9 +8,9 @@ from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
-from secondread.app.probes import serve_probes
 from secondread.app.reconcile import Reconciliation
 from secondread.app.signals import make_stop_event
+from secondread.app.web_server import serve_probes
 from secondread.clock import utc_now
 from secondread.errors import TransientError
 from secondread.settings import Settings

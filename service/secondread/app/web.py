@@ -4,8 +4,8 @@ import sys
 
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import open_node
-from secondread.app.probes import WebServer
 from secondread.app.signals import make_stop_event
+from secondread.app.web_server import WebServer
 from secondread.clock import utc_now
 from secondread.settings import Settings
 from secondread.watch.application import make_app

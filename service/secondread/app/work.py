@@ -9,7 +9,6 @@ from secondread.app.coordinator import PROCESS_KIND, Coordinator
 from secondread.app.fetching import run_fetcher
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
-from secondread.app.probes import serve_probes
 from secondread.app.reader import (
     check_gate_names,
     make_node_identity,
@@ -17,6 +16,7 @@ from secondread.app.reader import (
     read_station_name,
 )
 from secondread.app.signals import make_stop_event
+from secondread.app.web_server import serve_probes
 from secondread.clock import utc_now
 from secondread.detect.child import DetectorChild
 from secondread.engine import Engine

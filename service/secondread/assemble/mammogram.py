@@ -20,7 +20,7 @@ from pydicom.uid import (
     DigitalMammographyXRayImageStorageForProcessing,
 )
 
-from secondread.accept.contexts import TRANSFER_SYNTAXES, PixelCoding
+from secondread.accept.sop_classes import TRANSFER_SYNTAXES, PixelCoding
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
 from secondread.geometry import SpacingMm

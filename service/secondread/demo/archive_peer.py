@@ -23,8 +23,8 @@ from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
 from secondread import log
-from secondread.accept.contexts import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.accept.intake import StoreStatus
+from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.errors import InputError
 from secondread.files import write_whole
 from secondread.send.outbox import Callee, OutboxObject, PeerCheck, StoreAnswer

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from secondread import metrics
+from secondread.detect.child_loop import MEMORY_EXIT, ServingOptions, serve_requests
 from secondread.detect.marks import Detection, PlaceShares
-from secondread.detect.serving import MEMORY_EXIT, ServingOptions, serve_requests
 from secondread.errors import DetectorDiedError, InputError, ModelError, TransientError
 from secondread.geometry import PointPx
 from secondread.log import get_logger

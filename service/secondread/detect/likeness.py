@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from secondread.detect import bands
+from secondread.detect import noise_statistics
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.toml_table import TomlTable
 
@@ -113,22 +113,24 @@ def measure_features(bright: Brightness, interior: Mask) -> LikenessFeatures | N
     bright, where = _sample_windows(bright, interior > 0)
     if np.count_nonzero(where) < _MINIMUM_PIXELS:
         return None
-    smooth, detail = bands.split_finest_band(bright)
+    smooth, detail = noise_statistics.split_finest_band(bright)
     low, high = (float(grey) for grey in np.quantile(smooth[where], _GREY_QUANTILES))
     unit = max(high - low, 1e-6)  # the range of greys: strengths do not depend on their scale
-    finest, *others = (max(band / unit, _SMALLEST) for band in bands.measure_bands(bright, where))
+    finest, *others = (
+        max(band / unit, _SMALLEST) for band in noise_statistics.measure_bands(bright, where)
+    )
     return (
         *(float(np.log(other / finest)) for other in others),
         float(np.log(finest)),
-        *_fit_course(bands.measure_noise_curve(smooth, detail, where), low, unit),
+        *_fit_course(noise_statistics.measure_noise_curve(smooth, detail, where), low, unit),
         _measure_tail(detail[where], unit),
         _correlate_neighbours(detail, where),
     )
 
 
 def _sample_windows(
-    bright: Brightness, inside: bands.WhereMask
-) -> tuple[Brightness, bands.WhereMask]:
+    bright: Brightness, inside: noise_statistics.WhereMask
+) -> tuple[Brightness, noise_statistics.WhereMask]:
     """Return a few windows of an image, whole rows one below the other, and where to measure.
 
     They hold about as many pixels of breast as are needed, evenly from its top to its bottom:
@@ -152,7 +154,7 @@ def _sample_windows(
     return np.concatenate(images), np.concatenate(insides)
 
 
-def _fit_course(curve: bands.NoiseCurve, low: float, unit: float) -> tuple[float, float]:
+def _fit_course(curve: noise_statistics.NoiseCurve, low: float, unit: float) -> tuple[float, float]:
     if curve.grey.size < 4:
         return 0.0, 0.0  # one grey all over: other features show what is wrong with it
     grey = np.clip(2 * (curve.grey - low) / unit - 1, -1, 1)
@@ -166,9 +168,9 @@ def _measure_tail(detail: Brightness, unit: float) -> float:
     return float(np.log(max(most / unit, _SMALLEST) / max(half / unit, _SMALLEST)))
 
 
-def _correlate_neighbours(detail: Brightness, where: bands.WhereMask) -> float:
+def _correlate_neighbours(detail: Brightness, where: noise_statistics.WhereMask) -> float:
     # Clips and calcifications are few and strong; limited, they do not dominate the sum.
-    limit = np.float32(max(4 * bands.estimate_deviation(detail[where]), 1e-9))
+    limit = np.float32(max(4 * noise_statistics.estimate_deviation(detail[where]), 1e-9))
     limited = np.clip(detail, -limit, limit) * where
     power = float(np.vdot(limited, limited))
     along = float(np.vdot(limited[:, 1:], limited[:, :-1]))

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from secondread.codes import MarkClass, Morphology
 from secondread.detect.groups import SHARE_FEATURES, GroupTables, MorphologyName
 from secondread.detect.likeness import Likeness
-from secondread.detect.site import SiteCalibration
+from secondread.detect.site_overlay import SiteCalibration
 from secondread.detect.toml_table import Hex256, Percent, TomlTable, read_toml
 from secondread.errors import ModelError
 

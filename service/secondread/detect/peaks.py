@@ -12,7 +12,7 @@ from secondread.codes import MarkClass
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.candidate import Candidate, cut_patches
 from secondread.detect.manifest import DetectionLimits
-from secondread.detect.objects import ON_OBJECT_MM, find_objects
+from secondread.detect.metal_objects import ON_OBJECT_MM, find_objects
 from secondread.detect.strips import ScoreMaps
 
 DOUBLE_MM = 0.3

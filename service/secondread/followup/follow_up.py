@@ -7,9 +7,9 @@ from secondread.codes import Change
 from secondread.findings.changes import StudyComparison
 from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
 from secondread.followup.comparison import RegisteredComparison
-from secondread.followup.correlation import add_quadrants, correlate_views
 from secondread.followup.finding_position import add_positions
 from secondread.followup.recheck import RecheckedFinding, apply_rechecks
+from secondread.followup.view_correlation import add_quadrants, correlate_views
 from secondread.followup.zone import add_zones
 from secondread.reasons import Reason
 

@@ -8,9 +8,9 @@ from scipy.spatial.distance import pdist
 
 from secondread.findings.changes import ChangeKind, FindingChange, FindingRef, MeasuredDifference
 from secondread.findings.finding import Finding, ImageReading
+from secondread.followup.calcification_pairs import Pairing, pair_calcifications
 from secondread.followup.calcifications import Calcifications, collect_calcifications, find_clusters
-from secondread.followup.limits import UnitLimits
-from secondread.followup.matching import (
+from secondread.followup.cluster_matching import (
     MappedCluster,
     Match,
     find_at_place,
@@ -19,7 +19,7 @@ from secondread.followup.matching import (
     match_clusters,
     search_radius_mm,
 )
-from secondread.followup.pairing import Pairing, pair_calcifications
+from secondread.followup.limits import UnitLimits
 from secondread.followup.registration.frame import PointsMm, ViewFrame
 from secondread.followup.registration.register import Registration
 from secondread.geometry import Outline, PointPx, clamp_to_image

@@ -17,8 +17,8 @@ from secondread.findings.treatment import (
     ZonePlacement,
 )
 from secondread.findings.view_pair import ViewPair
-from secondread.followup.bed import Bed, find_beds, to_place_mm
 from secondread.followup.lesion_identity import SAME_LESION
+from secondread.followup.surgical_bed import Bed, find_beds, to_place_mm
 from secondread.followup.treatment_status import find_breast_status, select_breast
 
 NEAR_MM = 30.0

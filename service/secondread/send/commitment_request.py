@@ -11,7 +11,7 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
-from secondread.accept.contexts import STORAGE_COMMITMENT_PUSH_MODEL
+from secondread.accept.sop_classes import STORAGE_COMMITMENT_PUSH_MODEL
 from secondread.send.association import Call, CallError, check_support, open_association
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, PeerCheck
 

@@ -11,8 +11,8 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 
-from secondread.accept.contexts import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.accept.intake import StoreStatus
+from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.accept.store_requests import RetrievalReceiver, StoreHandler
 from secondread.send.association import Call, CallError, check_support, open_association
 from secondread.send.find import make_identifier

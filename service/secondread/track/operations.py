@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import Refusal
-from secondread.accept.refusals import OTHERS
+from secondread.accept.refusal_counts import OTHERS
 from secondread.log import get_logger
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.tables import AlarmRow, ProcessRow, RefusalRow, as_columns

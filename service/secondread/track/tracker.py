@@ -11,7 +11,7 @@ from secondread.settings import AssembleSettings
 from secondread.track.cad_reports import CadReports
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
-from secondread.track.destinations import Destinations
+from secondread.track.destination_modes import Destinations
 from secondread.track.fetch_requests import FetchRequests
 from secondread.track.lesions import Lesions
 from secondread.track.node_queries import NodeQueries

@@ -17,17 +17,17 @@ from secondread.clock import utc_now
 from secondread.codes import MarkClass
 from secondread.detect.child import DetectorChild
 from secondread.detect.manifest import Manifest, load_manifest
-from secondread.detect.site import SiteCalibration, SiteOperatingPoint
+from secondread.detect.site_overlay import SiteCalibration, SiteOperatingPoint
 from secondread.errors import SettingsError
 from secondread.offline.input_files import gather_files
 from secondread.settings import DetectSettings, FindingsSettings
-from secondread_lab.judge.local import LocalView, read_views
 from secondread_lab.judge.site_calibration import (
     MINIMUM_EXAMS,
     WANTED_EXAMS,
     CalibrationResult,
     calibrate_site,
 )
+from secondread_lab.judge.site_exams import LocalView, read_views
 
 _MOST_LISTED = 20
 

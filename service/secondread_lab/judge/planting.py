@@ -3,7 +3,7 @@
 import numpy as np
 
 from secondread.codes import Distribution, Laterality, Morphology
-from secondread_lab.judge import mix
+from secondread_lab.judge import exam_mix
 from secondread_lab.judge.contrast import find_diameter
 from secondread_lab.simulate.lesion_history import LesionSpec
 from secondread_lab.simulate.treated_breast import TreatmentSpec
@@ -69,13 +69,13 @@ class LesionPlanner:
         here = side
         if both and not self.happens(0.6):
             here = Laterality.LEFT if side is Laterality.RIGHT else Laterality.RIGHT
-        benign = morphology in mix.BENIGN
+        benign = morphology in exam_mix.BENIGN
         bed = self.draw_place() if treatment is None else treatment.place
         place = bed if benign and here is side else self.draw_place()
         first = self._draw_cluster("cluster-1", morphology, here, place)
-        if benign or not self.happens(mix.SECOND_CLUSTER):
+        if benign or not self.happens(exam_mix.SECOND_CLUSTER):
             return (first,)
-        kinds = list(mix.BENIGN)
+        kinds = list(exam_mix.BENIGN)
         second = kinds[int(self._rng.integers(len(kinds)))]
         return (first, self._draw_cluster("cluster-2", second, side, bed))
 
@@ -83,14 +83,16 @@ class LesionPlanner:
         self, name: str, morphology: Morphology, side: Laterality, place: Place
     ) -> LesionSpec:
         distribution = self._draw_distribution(morphology)
-        counts, extents = mix.FEW.get(morphology) or mix.LAYOUTS[distribution]
+        counts, extents = exam_mix.FEW.get(morphology) or exam_mix.LAYOUTS[distribution]
         faint = morphology is Morphology.AMORPHOUS
-        mineral = self._draw_mineral(mix.AMORPHOUS_MINERAL if faint else mix.MINERAL)
-        limits = mix.LIMITS_MM[morphology]
-        if morphology in mix.BENIGN:
+        mineral = self._draw_mineral(exam_mix.AMORPHOUS_MINERAL if faint else exam_mix.MINERAL)
+        limits = exam_mix.LIMITS_MM[morphology]
+        if morphology in exam_mix.BENIGN:
             usual = self.draw_log_uniform(*limits)
         else:
-            cnr = self.draw_log_uniform(*(mix.AMORPHOUS_CNR if faint else mix.SUSPICIOUS_CNR))
+            cnr = self.draw_log_uniform(
+                *(exam_mix.AMORPHOUS_CNR if faint else exam_mix.SUSPICIOUS_CNR)
+            )
             wanted = find_diameter(cnr, morphology, mineral, self._vendor)
             usual = float(np.clip(wanted, *limits))
         return LesionSpec(
@@ -109,34 +111,34 @@ class LesionPlanner:
         return round(float(self._rng.uniform(*limits)), 3)
 
     def _draw_distribution(self, morphology: Morphology) -> Distribution:
-        if morphology in mix.BENIGN:
+        if morphology in exam_mix.BENIGN:
             rods = morphology is Morphology.LARGE_ROD_LIKE
             return Distribution.SEGMENTAL if rods else Distribution.GROUPED
-        shares = mix.DUCTAL if morphology in _DUCTAL else mix.USUAL
+        shares = exam_mix.DUCTAL if morphology in _DUCTAL else exam_mix.USUAL
         picked = self._rng.choice(len(shares), p=list(shares.values()))
         return list(shares)[int(picked)]
 
     def draw_others(self, side: Laterality) -> tuple[LesionSpec, ...]:
         """Draw what is not a cluster: single calcifications, vessels, skin, a large benign one."""
         lesions: list[LesionSpec] = []
-        if self.happens(mix.SINGLES):
+        if self.happens(exam_mix.SINGLES):
             lesions += [
                 self._draw_single(number) for number in range(1, int(self._rng.integers(2, 6)))
             ]
-        if self.happens(mix.VESSELS):
+        if self.happens(exam_mix.VESSELS):
             lesions += [
                 self._draw_vessel(side_of_vessel)
                 for side_of_vessel in (Laterality.RIGHT, Laterality.LEFT)
             ]
-        if self.happens(mix.SKIN):
+        if self.happens(exam_mix.SKIN):
             lesions.append(self._draw_skin())
-        if self.happens(mix.SOLITARY):
+        if self.happens(exam_mix.SOLITARY):
             lesions.append(self._draw_solitary(side))
         return tuple(lesions)
 
     def _draw_single(self, number: int) -> LesionSpec:
-        cnr = self.draw_log_uniform(*mix.SINGLE_CNR)
-        mineral = self._draw_mineral(mix.MINERAL)
+        cnr = self.draw_log_uniform(*exam_mix.SINGLE_CNR)
+        mineral = self._draw_mineral(exam_mix.MINERAL)
         diameter = find_diameter(cnr, Morphology.ROUND, mineral, self._vendor)
         return LesionSpec(
             f"single-{number}",

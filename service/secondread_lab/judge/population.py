@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import Literal, TypeVar
 
 from secondread.codes import Laterality, Morphology
-from secondread_lab.judge import mix
+from secondread_lab.judge import exam_mix
 from secondread_lab.judge.planting import LesionPlanner
 from secondread_lab.simulate.markers import Marker
 from secondread_lab.simulate.metal import MetalSpec
@@ -31,7 +31,7 @@ SetName = Literal["full", "daily"]
 SEED = 20261122
 """Of the frozen sets; another seed gives other exams of the same mix."""
 
-FULL_EXAMS = 2 * mix.DECK
+FULL_EXAMS = 2 * exam_mix.DECK
 DAILY_EXAMS = 20
 
 RESERVED_SEEDS = range(9_000_000, 10_000_000)
@@ -108,23 +108,23 @@ class _ExamPlanner:
         self._seed, self._number = seed, number
         self._rng = seed_stream(seed, "test exam", number)
         self._with_cluster = number % 2 == 0
-        self._vendor = self._deal_card("vendor", mix.VENDORS)
+        self._vendor = self._deal_card("vendor", exam_mix.VENDORS)
         self._planter = LesionPlanner(self._rng, VENDORS[self._vendor])
 
     def plan_exam(self) -> tuple[ExamSpec, Morphology | None]:
         """Return the specification, and the type of its cluster."""
-        side, history = self._planter.draw_side(), self._deal_card("history", mix.HISTORIES)
+        side, history = self._planter.draw_side(), self._deal_card("history", exam_mix.HISTORIES)
         treatment = self._draw_treatment(side) if history == "lumpectomy" else None
         both = history != "mastectomy"
         views = tuple(
             view for view in ("RCC", "LCC", "RMLO", "LMLO") if both or view[0] == side.letter
         )
         lesions = self._planter.draw_others(side)
-        morphology = self._deal_card("type", mix.TYPES) if self._with_cluster else None
+        morphology = self._deal_card("type", exam_mix.TYPES) if self._with_cluster else None
         if morphology is not None:
             clusters = self._planter.draw_clusters(morphology, side, treatment, both=both)
             lesions = (*clusters, *lesions)
-        density: Density = self._deal_card("density", mix.DENSITIES)
+        density: Density = self._deal_card("density", exam_mix.DENSITIES)
         first = RESERVED_SEEDS.start + self._seed % 1000 * 1000
         spec = ExamSpec(
             STUDY_DATE,
@@ -134,12 +134,12 @@ class _ExamPlanner:
             lesions=lesions,
             density=density,
             vendor=self._vendor,
-            intents=(self._deal_card("intent", mix.INTENTS),),
+            intents=(self._deal_card("intent", exam_mix.INTENTS),),
             views=views,
             markers=self._draw_markers(treatment),
             metal=self._draw_metal(side, treatment),
             text=self._draw_text(),
-            paddle_edge=self._planter.happens(mix.PADDLE_EDGE),
+            paddle_edge=self._planter.happens(exam_mix.PADDLE_EDGE),
         )
         return spec, morphology
 
@@ -167,7 +167,9 @@ class _ExamPlanner:
         )
 
     def _draw_markers(self, treatment: TreatmentSpec | None) -> tuple[Marker, ...]:
-        nipple, scar = (self._planter.happens(s) for s in (mix.NIPPLE_BALL, mix.SCAR_WIRE))
+        nipple, scar = (
+            self._planter.happens(s) for s in (exam_mix.NIPPLE_BALL, exam_mix.SCAR_WIRE)
+        )
         markers: list[Marker] = ["nipple"] if nipple else []
         return (*markers, "scar") if scar and treatment is not None else tuple(markers)
 
@@ -175,9 +177,9 @@ class _ExamPlanner:
         self, side: Laterality, treatment: TreatmentSpec | None
     ) -> tuple[MetalSpec, ...]:
         pieces, planter = [], self._planter
-        if planter.happens(mix.BIOPSY_MARKER):
+        if planter.happens(exam_mix.BIOPSY_MARKER):
             pieces.append(MetalSpec("biopsy-marker", planter.draw_side(), planter.draw_place()))
-        staples, wire = planter.happens(mix.STAPLES), planter.happens(mix.HOOK_WIRE)
+        staples, wire = planter.happens(exam_mix.STAPLES), planter.happens(exam_mix.HOOK_WIRE)
         if treatment is not None and staples:
             count = int(self._rng.integers(4, 12))
             pieces.append(MetalSpec("staples", side, treatment.place, count))
@@ -190,4 +192,4 @@ class _ExamPlanner:
         kvp, mas = int(rng.integers(26, 33)), int(rng.integers(45, 140))
         force, thickness = int(rng.integers(70, 150)), int(rng.integers(35, 75))
         lines = (f"{kvp} KVP {mas} MAS", f"{force} N {thickness} MM", "SIMULATED")
-        return lines if self._planter.happens(mix.TEXT) else ()
+        return lines if self._planter.happens(exam_mix.TEXT) else ()

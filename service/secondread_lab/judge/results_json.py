@@ -13,10 +13,10 @@ from secondread_lab.judge import rules
 from secondread_lab.judge.bootstrap import RESAMPLES, SEED
 from secondread_lab.judge.figures import PartFigures
 from secondread_lab.judge.image_sources import TestSet
-from secondread_lab.judge.items import ScoredSet
 from secondread_lab.judge.outcomes import score_image
 from secondread_lab.judge.records import ViewRecord
 from secondread_lab.judge.score import score_part
+from secondread_lab.judge.scored_items import ScoredSet
 from secondread_lab.judge.scored_model import ScoredModel
 
 SCHEMA_VERSION = 1

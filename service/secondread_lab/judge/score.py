@@ -33,7 +33,8 @@ from secondread_lab.judge.figures import (
     Seconds,
 )
 from secondread_lab.judge.froc import compute_curve, find_first_excluded
-from secondread_lab.judge.items import (
+from secondread_lab.judge.outcomes import ViewOutcome
+from secondread_lab.judge.scored_items import (
     HELD_OUT,
     IN_DOMAIN,
     ClusterItem,
@@ -42,7 +43,6 @@ from secondread_lab.judge.items import (
     group_by_lesion,
     list_singles,
 )
-from secondread_lab.judge.outcomes import ViewOutcome
 from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
 
 CLUSTER_GRID = np.array(

@@ -17,14 +17,14 @@ from secondread_lab.judge.bootstrap import (
 )
 from secondread_lab.judge.figures import FalseRow, GroupRow, MarkedObjectRow, SingleRow
 from secondread_lab.judge.froc import FalseMarks, find_first_excluded
-from secondread_lab.judge.items import (
+from secondread_lab.judge.outcomes import ViewOutcome
+from secondread_lab.judge.scored_items import (
     ClusterItem,
     LesionItem,
     ScoredSet,
     SingleItems,
     is_object_marked,
 )
-from secondread_lab.judge.outcomes import ViewOutcome
 from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
 
 HARDNESS = frozenset({"contrast to noise", "visible members", "extent"})

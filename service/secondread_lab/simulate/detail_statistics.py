@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from secondread.detect.bands import (
+from secondread.detect.noise_statistics import (
     NoiseCurve,
     measure_bands,
     measure_noise_curve,

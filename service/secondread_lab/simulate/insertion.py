@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import Distribution, Morphology
-from secondread.detect.bands import measure_noise_curve, split_finest_band
+from secondread.detect.noise_statistics import measure_noise_curve, split_finest_band
 from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread_lab.simulate.cluster_layout import CASTS, draw_diameter, draw_offsets

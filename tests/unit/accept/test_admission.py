@@ -1,7 +1,7 @@
 import pytest
 
 from secondread.accept.admission import ASSOCIATION_REJECTIONS, Admission
-from secondread.accept.refusals import Caller
+from secondread.accept.refusal_counts import Caller
 from secondread.reasons import Reason
 from secondread.settings import PeerSettings, ReceiveSettings, Settings
 

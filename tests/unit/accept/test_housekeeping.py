@@ -9,7 +9,7 @@ from secondread.accept.archive import Archive
 from secondread.accept.housekeeping import Housekeeping
 from secondread.accept.intake import Intake
 from secondread.accept.ledger import RefusalKind
-from secondread.accept.refusals import Caller, RefusalLog
+from secondread.accept.refusal_counts import Caller, RefusalLog
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import NOW, MemoryLedger
 

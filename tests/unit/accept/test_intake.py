@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from secondread.accept.archive import Archive, ArchivedFile
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
-from secondread.accept.refusals import Caller, RefusalLog
+from secondread.accept.refusal_counts import Caller, RefusalLog
 from secondread.errors import StorageFullError
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import NOW, STUDY, MemoryLedger, document, encoded, instance, spooled

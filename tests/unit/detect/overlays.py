@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from secondread.detect.site import SiteCalibration, SiteOperatingPoint
+from secondread.detect.site_overlay import SiteCalibration, SiteOperatingPoint
 
 
 def overlay(digest: str, number: int = 1, minimum: float = 61.5) -> SiteCalibration:

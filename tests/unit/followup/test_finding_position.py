@@ -11,16 +11,16 @@ from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.position import BreastHalf, DepthThird, Position, Quadrant
 from secondread.findings.view_pair import BreastPlace
 from secondread.followup.comparison import compare_with_priors
-from secondread.followup.correlation import (
+from secondread.followup.finding_position import add_positions
+from secondread.followup.follow_up import follow_up
+from secondread.followup.lesion_identity import assign_lesions
+from secondread.followup.view_correlation import (
     SignedDistance,
     add_quadrants,
     correlate_views,
     locate_in_breast,
     to_clock_hour,
 )
-from secondread.followup.finding_position import add_positions
-from secondread.followup.follow_up import follow_up
-from secondread.followup.lesion_identity import assign_lesions
 from secondread.geometry import PointPx
 from tests.unit.followup.breasts import Lie, group, reading
 

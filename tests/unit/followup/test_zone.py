@@ -19,8 +19,8 @@ from secondread.findings.treatment import (
     ZoneBasis,
     ZonePlacement,
 )
-from secondread.followup.bed import find_beds
 from secondread.followup.follow_up import follow_up
+from secondread.followup.surgical_bed import find_beds
 from secondread.followup.surgical_site import read_surgical_site
 from secondread.followup.zone import choose_zone, place_by_quadrant
 from secondread.reading import Reader, StudyContext, read_study

@@ -13,14 +13,14 @@ from secondread import __version__
 from secondread.accept.admission import ASSOCIATION_REJECTIONS
 from secondread.accept.classify import REJECTION_TITLES, RETENTION_EXPIRED
 from secondread.accept.commitment import EventReportStatus
-from secondread.accept.contexts import (
+from secondread.accept.intake import StoreStatus
+from secondread.accept.server import MINIMUM_TLS_VERSION
+from secondread.accept.sop_classes import (
     SOP_CLASSES,
     STORAGE_COMMITMENT_PUSH_MODEL,
     TRANSFER_SYNTAXES,
     InstanceUse,
 )
-from secondread.accept.intake import StoreStatus
-from secondread.accept.server import MINIMUM_TLS_VERSION
 from secondread.codes import Code, CodedEnum
 from secondread.report import concepts
 from secondread.report.sr.header import (

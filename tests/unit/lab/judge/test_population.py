@@ -6,7 +6,7 @@ import pytest
 
 from secondread.assemble.mammogram import Intent
 from secondread.codes import Distribution, MarkClass, Morphology
-from secondread_lab.judge import mix
+from secondread_lab.judge import exam_mix
 from secondread_lab.judge.population import (
     DAILY_EXAMS,
     RESERVED_SEEDS,
@@ -37,7 +37,7 @@ def test_half_of_the_full_set_has_clusters_and_half_has_none(full: tuple[Planned
     with_cluster = [exam for exam in full if exam.has_cluster]
     assert len(with_cluster) >= 110
     assert len(full) - len(with_cluster) >= 110
-    suspicious = [exam for exam in with_cluster if exam.morphology not in mix.BENIGN]
+    suspicious = [exam for exam in with_cluster if exam.morphology not in exam_mix.BENIGN]
     assert len(suspicious) >= 100
 
 
@@ -81,9 +81,9 @@ def test_every_type_distribution_family_and_metal_is_in_the_full_set(
 
 def test_the_shares_are_those_that_are_written_down(full: tuple[PlannedExam, ...]) -> None:
     for half in (full[0::2], full[1::2]):
-        assert Counter(exam.spec.vendor for exam in half) == mix.VENDORS
-        assert Counter(exam.spec.density for exam in half) == mix.DENSITIES
-    assert Counter(exam.morphology for exam in full[0::2]) == mix.TYPES
+        assert Counter(exam.spec.vendor for exam in half) == exam_mix.VENDORS
+        assert Counter(exam.spec.density for exam in half) == exam_mix.DENSITIES
+    assert Counter(exam.morphology for exam in full[0::2]) == exam_mix.TYPES
 
 
 def test_the_daily_set_is_part_of_the_full_one_and_covers_it(
@@ -96,7 +96,7 @@ def test_the_daily_set_is_part_of_the_full_one_and_covers_it(
     for half in halves:
         assert {exam.spec.vendor for exam in half} == set(VENDORS)
         assert {exam.spec.density for exam in half} == {"a", "b", "c", "d"}
-    suspicious = set(mix.TYPES) - set(mix.BENIGN)
+    suspicious = set(exam_mix.TYPES) - set(exam_mix.BENIGN)
     assert suspicious <= {one.morphology for exam in halves[0] for one in exam.spec.lesions}
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from secondread.reasons import ImageStatus
 from secondread_lab.judge.figures import PartFigures
-from secondread_lab.judge.items import ScoredSet
 from secondread_lab.judge.outcomes import score_image
 from secondread_lab.judge.records import ViewRecord
 from secondread_lab.judge.score import score_part
+from secondread_lab.judge.scored_items import ScoredSet
 from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
 from tests.unit.lab.judge.view_records import calcification, cluster, found, mark, record, thing
 

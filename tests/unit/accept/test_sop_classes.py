@@ -1,6 +1,6 @@
 from pydicom import uid
 
-from secondread.accept.contexts import (
+from secondread.accept.sop_classes import (
     SOP_CLASSES,
     TRANSFER_SYNTAXES,
     InstanceUse,

@@ -6,7 +6,7 @@ import pytest
 
 from secondread.codes import MarkClass
 from secondread.detect.manifest import load_manifest
-from secondread.detect.site import SiteCalibration
+from secondread.detect.site_overlay import SiteCalibration
 from secondread.detect.toml_table import read_toml
 from secondread.errors import ModelError
 from tests.unit.detect import models

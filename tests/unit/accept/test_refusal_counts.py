@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from secondread.accept.ledger import Refusal, RefusalKind
-from secondread.accept.refusals import MAXIMUM_KEYS_PER_DAY, OTHERS, Caller, RefusalLog
+from secondread.accept.refusal_counts import MAXIMUM_KEYS_PER_DAY, OTHERS, Caller, RefusalLog
 from secondread.errors import TransientError
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import NOW, MemoryLedger

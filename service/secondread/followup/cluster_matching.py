@@ -13,8 +13,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import poisson
 
 from secondread.findings.clusters import LINK_MM
+from secondread.followup.calcification_pairs import PAIR_MM
 from secondread.followup.calcifications import Calcifications
-from secondread.followup.pairing import PAIR_MM
 from secondread.followup.registration.frame import PointsMm
 
 SEARCH_ERRORS = 2.45
