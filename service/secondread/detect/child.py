@@ -176,7 +176,7 @@ class DetectorChild:
             self._starter.shutdown()
 
     def _request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send the child a request of `serving`, and return its reply."""
+        """Send the child a request of `child_loop`, and return its reply."""
         with self._lock:
             child = self._ensure_child()
             seconds = self._settings.view_seconds

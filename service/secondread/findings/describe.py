@@ -174,17 +174,16 @@ def _finish(
     outline = padded_hull(points, spacing, OUTLINE_MARGIN_MM + reach)
     at_mm = positions_mm(draft.marks, spacing)
     extent = float(np.max(np.linalg.norm(at_mm[:, None] - at_mm[None, :], axis=-1)))
-    suspicion = compute_suspicion(draft.morphology, draft.distribution)
     return Finding(
         id="",
         mark_class=draft.mark_class,
         certainty=round(draft.certainty, 1),
-        suspicion=suspicion,
+        suspicion=compute_suspicion(draft.morphology, draft.distribution),
         center=average_points(points),
         outline=tuple(clamp_to_image(corner, *size) for corner in outline),
         members=draft.members,
         long_axis_mm=round(extent + 2 * reach, 2),
         morphology=draft.morphology,
         distribution=draft.distribution,
-        shown=point.shows(draft.mark_class, draft.certainty, suspicion),
+        shown=point.shows(draft.mark_class, draft.certainty),
     )

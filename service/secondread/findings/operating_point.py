@@ -1,8 +1,8 @@
 """The one rule that decides which findings are shown, and its settings at an operating point.
 
-Three values decide and are never mixed: certainty (is it what we call it), class, and suspicion
-(how such calcifications turned out in published series). Change, scar and treatment are context
-beside them and decide nothing.
+Two values decide: certainty (is it what we call it) and class. Suspicion (how such calcifications
+turned out in published series) is never mixed with them and hides nothing. Change, scar and
+treatment are context beside them and decide nothing either.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,11 @@ class OperatingPoint:
     name: str
     minimum_certainty: float
     """Clusters below this certainty (0-100) are not shown."""
-    minimum_suspicion: float = 0.0
-    """Clusters whose suspicion is known and below this (0-100) are not shown."""
 
-    def shows(self, mark_class: MarkClass, certainty: float, suspicion: float | None) -> bool:
+    def shows(self, mark_class: MarkClass, certainty: float) -> bool:
         """Return whether a finding is shown.
 
         Only calcification clusters are: metal, vessels, skin and typically benign patterns are
         landmarks, and a single calcification is not a finding of its own.
         """
-        return (
-            mark_class is MarkClass.CLUSTER
-            and certainty >= self.minimum_certainty
-            and (suspicion is None or suspicion >= self.minimum_suspicion)
-        )
+        return mark_class is MarkClass.CLUSTER and certainty >= self.minimum_certainty
