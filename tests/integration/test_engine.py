@@ -12,7 +12,7 @@ from pathlib import Path
 SCRIPT = textwrap.dedent(
     """
     import pathlib, sys, time
-    from secondread.engine import Engine, Progress
+    from secondread.engine import Engine, WorkflowProgress
 
     folder, name, job = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
@@ -58,13 +58,13 @@ SCRIPT = textwrap.dedent(
         note(f"took {engine.take_over([sys.argv[4]])}")
     if job == "break":
         engine.submit("fail.v1", "1.2.3", 1)
-        while engine.progress("fail.v1", "1.2.3", 1) is Progress.UNDER_WAY:
+        while engine.check_progress("fail.v1", "1.2.3", 1) is WorkflowProgress.UNDER_WAY:
             time.sleep(0.05)
-        note(engine.progress("fail.v1", "1.2.3", 1))
-        note(engine.progress("fail.v1", "9.9.9", 1))
+        note(engine.check_progress("fail.v1", "1.2.3", 1))
+        note(engine.check_progress("fail.v1", "9.9.9", 1))
         engine.stop(5)
         sys.exit()
-    while engine.progress("read.v1", "1.2.3", 1) is not Progress.DONE:
+    while engine.check_progress("read.v1", "1.2.3", 1) is not WorkflowProgress.DONE:
         time.sleep(0.05)
     note("done")
     engine.stop(5)
