@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 
+from secondread.accept.classify import may_be_own
 from secondread.errors import ReportError
 from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import Outcome, Reason
@@ -20,7 +21,11 @@ from secondread.report.check.cad_sr_check import Fault
 from secondread.report.compose import compose_results, encode_capture_png, encode_file
 from secondread.report.outcome_objects import OBJECT_RULES
 from secondread.report.result import ResultObject
-from secondread.report.sr.header import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from secondread.report.sr.header import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    RESULT_SERIES,
+)
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
     UIDS,
@@ -220,6 +225,18 @@ def test_every_object_has_its_own_uid_and_position() -> None:
 
 
 EVERYTHING = ProfileSettings(objects=tuple(ObjectKind))
+
+
+def test_every_kind_of_object_has_a_series_and_is_made() -> None:
+    objects = results(*make_situations()["partial with marks"], EVERYTHING)
+    assert set(RESULT_SERIES) == {o.kind for o in objects} == set(ObjectKind)
+    numbers = [series.number for series in RESULT_SERIES.values()]
+    assert len(set(numbers)) == len(numbers)
+    assert set(numbers) <= set(range(10))
+
+
+def test_every_kind_of_object_is_accepted_when_it_comes_back() -> None:
+    assert all(may_be_own(series.sop_class) for series in RESULT_SERIES.values())
 
 
 def test_the_profile_names_series_and_maker() -> None:

@@ -57,13 +57,21 @@ def test_objects_of_the_latest_revision_stand_apart_from_earlier_ones(tmp_path: 
     [
         (ObjectKind.CAD_SR, "CAD SR"),
         (ObjectKind.TID1500, "TID 1500"),
+        (ObjectKind.CAPTURE, "capture 1"),
         (ObjectKind.PRESENTATION, "presentation state 1"),
     ],
 )
-def test_every_kind_of_object_has_a_name(tmp_path: Path, kind: ObjectKind, name: str) -> None:
+def test_each_kind_of_object_has_a_name(tmp_path: Path, kind: ObjectKind, name: str) -> None:
     item = replace(outbox(1, kind, "object.dcm"), index=0)
     (row,) = arrange_study(replace(read_study(tmp_path), outbox_objects=(item,))).current
     assert row.name == name
+
+
+@pytest.mark.parametrize("kind", ObjectKind)
+def test_no_kind_of_object_is_without_a_name(tmp_path: Path, kind: ObjectKind) -> None:
+    item = outbox(1, kind, "object.dcm")
+    (row,) = arrange_study(replace(read_study(tmp_path), outbox_objects=(item,))).current
+    assert row.name
 
 
 def test_deliveries_are_grouped_by_destination(tmp_path: Path) -> None:
