@@ -11,9 +11,7 @@ from secondread.workflow import order
 from secondread.workflow.steps import ReadingSteps
 
 
-def test_a_worker_can_run_every_version_of_a_workflow(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_can_run_every_version_of_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[str] = []
 
     def note_workflows(url: str, name: str, workflows: dict[str, object]) -> None:
