@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 test: lint $(VENV)/.installed
 	$(MAKE) -j 2 types tests
 
-# What to run while you work: about three minutes.
+# What to run while you work.
 quick: check
 	$(PYTEST) tests/unit service
 
