@@ -8,7 +8,7 @@ REQ := deploy/requirements
 # acceptance tests take longest and start first.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
-SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*') \
+SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*' -print) \
            $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml
 
 .PHONY: demo test quick check lint types tests peers conformance bench lock clean
