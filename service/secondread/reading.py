@@ -27,6 +27,7 @@ from secondread.findings.image_names import ImageNames, name_images
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.treatment import Treatment
 from secondread.followup.constellation import Scores
+from secondread.followup.lesion_numbers import number_lesions
 from secondread.geometry import PointPx, SpacingMm
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.readback.reported_reading import rebuild_reading
@@ -104,7 +105,7 @@ def read_study(
     outcome, reasons = _find_outcome(images, len(context.invalid_instances))
     if context.is_withdrawn:
         reasons = (Reason.ALL_REJECTED,)
-    return StudyReading(
+    reading = StudyReading(
         study_uid=study_uid,
         revision=context.revision,
         cause=context.cause,
@@ -120,6 +121,7 @@ def read_study(
         model=reader.model,
         treatments=context.treatments,
     )
+    return number_lesions(reading)
 
 
 def read_from_report(

@@ -313,7 +313,7 @@ def move_prior_to_current(ds: Dataset) -> None:
         f
         for f in find_items(ds, FINDING)
         if find_items(f, C.TRACKING_IDENTIFIER)
-        and find_item(f, C.TRACKING_IDENTIFIER).TextValue == "20250105 LMLO-1"
+        and find_item(f, C.TRACKING_IDENTIFIER).TextValue == "20250105 LMLO-3"
     )
     move_finding(partner, 1, 2, 2)
 

@@ -6,10 +6,11 @@ and so does suspicion, which is an index of it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
-from secondread.codes import Distribution, MarkClass
+from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.groups import GroupTables
 from secondread.detect.marks import Mark, TypeShares
 from secondread.findings.clusters import (
@@ -30,6 +31,9 @@ from secondread.geometry import SpacingMm, clamp_to_image, padded_hull
 Calibrate = Callable[[MarkClass, float], float]
 """Turns a mark's class and score (0-1) into the certainty (0-100) that it is of that class."""
 
+LABELS = 2
+"""Readers agree little on types: the two likeliest are given, and how likely they are."""
+
 FINDINGS_PER_CLASS = 100
 """At most this many findings of each class are listed for one image, the most certain first."""
 
@@ -37,6 +41,8 @@ LANDMARK_LINK_MM = {MarkClass.VASCULAR: 8.0, MarkClass.SKIN: 5.0}
 """Marks of these classes that are this near belong to one vessel, or to one patch of skin."""
 
 _LEAST_SCORE = 1e-3  # and its rest to 1 the highest: no mark may outweigh two doubtful ones
+
+_Label = TypeVar("_Label", Morphology, Distribution)
 
 _RULES = GroupTables()
 """For a model without tables of groups."""
@@ -73,7 +79,7 @@ def describe_findings(
     Returns
     -------
     tuple of Finding
-        Shown ones first, then by falling certainty; numbered in that order from 1.
+        By priority; numbered in that order from 1.
     """
     single = [mark for mark in marks if mark.mark_class is MarkClass.CALCIFICATION]
     calcifications = join_pieces(single, spacing)
@@ -87,7 +93,7 @@ def describe_findings(
             drafts += [_draft([mark], calibrate) for mark in members]
     drafts += _draft_landmarks(marks, spacing, calibrate)
     findings = [_finish(draft, spacing, size, point) for draft in _select_surest(drafts)]
-    findings.sort(key=lambda f: (not f.shown, -f.certainty, f.center.row, f.center.col))
+    findings.sort(key=lambda finding: finding.rank)
     return tuple(
         replace(finding, id=f"{label}-{number}") for number, finding in enumerate(findings, 1)
     )
@@ -183,7 +189,11 @@ def _finish(
         outline=tuple(clamp_to_image(corner, *size) for corner in outline),
         members=draft.members,
         long_axis_mm=round(extent + 2 * reach, 2),
-        morphology=draft.morphology,
-        distribution=draft.distribution,
+        morphology=_keep_likeliest(draft.morphology),
+        distribution=_keep_likeliest(draft.distribution),
         shown=point.shows(draft.mark_class, draft.certainty),
     )
+
+
+def _keep_likeliest(labels: Sequence[tuple[_Label, float]]) -> tuple[tuple[_Label, float], ...]:
+    return tuple((label, round(confidence, 2)) for label, confidence in labels[:LABELS])

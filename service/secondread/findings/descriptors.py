@@ -31,9 +31,6 @@ REGIONAL_MM = 20.0
 DIFFUSE_MM = 60.0
 """Beyond this extent the group no longer fits a quadrant and is called diffuse."""
 
-LABELS = 2
-"""Readers agree little on types: the two likeliest are given, and how likely they are."""
-
 _LINEAR_RATIO = 4.0
 
 _Label = TypeVar("_Label", Morphology, Distribution)
@@ -44,7 +41,7 @@ def classify_type(
     features: Mapping[str, float] | None = None,
     table: TypeTable | None = None,
 ) -> tuple[tuple[Morphology, float], ...]:
-    """Return the two likeliest types of a group with their confidence 0-1.
+    """Return the types of a group with their confidence 0-1, the likeliest first.
 
     Empty where the model gives no types.
 
@@ -60,14 +57,14 @@ def classify_type(
     if not typed:
         return ()
     if features is not None and table is not None:
-        likeliest = _pick_likeliest(table.labels, table.predict(features))
+        ranked = _rank_labels(table.labels, table.predict(features))
     else:
         kinds = tuple(kind for kind, _ in typed[0].morphology)
-        likeliest = _pick_likeliest(kinds, softmax(average_log_shares(typed)))
+        ranked = _rank_labels(kinds, softmax(average_log_shares(typed)))
     is_small = float(np.median([mark.diameter_mm for mark in typed])) < PUNCTATE_MM
     return tuple(
         (Morphology.PUNCTATE if kind is Morphology.ROUND and is_small else kind, confidence)
-        for kind, confidence in likeliest
+        for kind, confidence in ranked
     )
 
 
@@ -76,7 +73,7 @@ def classify_distribution(
     features: Mapping[str, float] | None = None,
     table: DistributionTable | None = None,
 ) -> tuple[tuple[Distribution, float], ...]:
-    """Return the two likeliest distributions of a group with their confidence 0-1.
+    """Return the distributions of a group with their confidence 0-1, the likeliest first.
 
     Parameters
     ----------
@@ -90,7 +87,7 @@ def classify_distribution(
     if extent > DIFFUSE_MM:
         return _share_out(Distribution.DIFFUSE, Distribution.REGIONAL, extent / DIFFUSE_MM)
     if features is not None and table is not None:
-        return _pick_likeliest(table.labels, table.predict(features))
+        return _rank_labels(table.labels, table.predict(features))
     # Segmental needs the nipple's direction: the rule never gives it.
     if extent > REGIONAL_MM:
         return _share_out(Distribution.REGIONAL, Distribution.GROUPED, extent / REGIONAL_MM)
@@ -101,11 +98,11 @@ def classify_distribution(
     return _share_out(Distribution.GROUPED, other, min(REGIONAL_MM / max(extent, 0.1), 2.0))
 
 
-def _pick_likeliest(
+def _rank_labels(
     labels: Sequence[_Label], shares: npt.NDArray[np.float64]
 ) -> tuple[tuple[_Label, float], ...]:
-    best = np.argsort(-shares, kind="stable")[:LABELS]
-    return tuple((labels[index], round(float(shares[index]), 2)) for index in best.tolist())
+    order = np.argsort(-shares, kind="stable")
+    return tuple((labels[index], float(shares[index])) for index in order.tolist())
 
 
 def _measure_axis_ratio(at_mm: npt.NDArray[np.float64]) -> float:

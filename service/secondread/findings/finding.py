@@ -9,6 +9,7 @@ from secondread.codes import Change, Distribution, MarkClass, Morphology
 from secondread.detect.marks import Breast
 from secondread.findings.changes import FindingRef, StudyComparison
 from secondread.findings.position import Position
+from secondread.findings.priority import RankKey, compute_priority, rank_priority
 from secondread.findings.treatment import Treatment, ZonePlacement
 from secondread.findings.view_pair import ViewPair
 from secondread.geometry import Outline, PointPx
@@ -35,7 +36,8 @@ class Finding:
     certainty: float
     """Calibrated probability that it is what `mark_class` names, 0-100."""
     suspicion: float | None
-    """Index from published PPVs of morphology and distribution, 0-100; None where undescribed."""
+    """Expected published PPV over all types and distributions by their confidence, 0-100, if the
+    finding is what it is called; None where the model knows no types."""
     center: PointPx
     outline: Outline
     """Closed, inside the image."""
@@ -59,10 +61,29 @@ class Finding:
     """Tracking Unique Identifier (112040, DCM) of the lesion that it is, over all exams of the
     patient; None where nothing is kept of them, as offline."""
 
+    lesion_priority: float | None = None
+    """The highest priority of the views that show the lesion; None where one view does."""
+
     @property
     def number(self) -> str:
-        """The number drawn beside the finding."""
+        """The number drawn beside the finding, the same in all views of a lesion."""
         return self.id.rsplit("-", 1)[-1]
+
+    @property
+    def priority(self) -> float | None:
+        """Expected suspicion, 0-100: certainty as a probability times suspicion.
+
+        Of a lesion that several views show, the highest of them; None where suspicion is unknown.
+        """
+        if self.lesion_priority is not None:
+            return self.lesion_priority
+        return compute_priority(self.certainty, self.suspicion)
+
+    @property
+    def rank(self) -> tuple[RankKey, float, float]:
+        """Sorts findings into their one order everywhere; place breaks ties."""
+        key = rank_priority(self.priority, self.certainty, shown=self.shown)
+        return key, self.center.row, self.center.col
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +100,7 @@ class ImageReading:
     gates: dict[str, float | str]
     seconds: float
     findings: tuple[Finding, ...] = ()
-    """All candidates, shown ones first, each group by falling certainty."""
+    """All candidates by priority, shown ones first."""
     detail: str = ""
     """For people: what exactly was wrong, for example a decoder's message; no patient data."""
     breast: Breast | None = None
@@ -212,13 +233,12 @@ class StudyReading:
         }
         return tuple(images.values())
 
+    def list_shown(self) -> list[tuple[ImageReading, Finding]]:
+        """Return the shown findings of the exam by priority, each with its image."""
+        shown = [(image, finding) for image in self.images for finding in image.shown_findings]
+        return sorted(shown, key=lambda pair: pair[1].rank[0])
+
     @property
-    def suspicion(self) -> float | None:
-        """Suspicion of the exam: the highest of its shown findings."""
-        values = [
-            finding.suspicion
-            for image in self.images
-            for finding in image.shown_findings
-            if finding.suspicion is not None
-        ]
-        return max(values, default=None)
+    def priority(self) -> float | None:
+        """Priority of the exam: that of the finding to look at first."""
+        return next((finding.priority for _, finding in self.list_shown()), None)

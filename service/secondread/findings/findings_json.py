@@ -28,6 +28,7 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "kind": finding.mark_class.value,
         "certainty": finding.certainty,
         "suspicion": finding.suspicion,
+        "priority": finding.priority,
         "center": [finding.center.col, finding.center.row],
         "outline": [[point.col, point.row] for point in finding.outline],
         "calcifications": len(finding.members),

@@ -1,12 +1,12 @@
 """Suspicion: an open index, 0-100, of how calcifications so described turned out in biopsy series.
 
 It is not a probability of cancer in this woman: the series are of calcifications that were
-biopsied, most of them before any treatment, and the descriptors here are a program's. It ranks
-findings, and anyone can compute it from the words beside it.
+biopsied, most of them before any treatment, and the descriptors here are a program's.
 
 For each type of calcification there is a share that was malignant, and for each distribution a
-factor on the odds. The index is the mean over the labels that the finding shows, weighted by
-their confidence. Certainty, change, scar and treatment play no part.
+factor on the odds. The index is the expected share over all types and all distributions that the
+model distinguishes, by their confidence: not that of the likeliest, which is often little likelier
+than the next. Certainty, change, scar and treatment play no part.
 
 Sources
 -------
@@ -71,26 +71,26 @@ def compute_suspicion(
     Parameters
     ----------
     morphology, distribution
-        The labels that the finding shows, with their confidence 0-1.
+        All labels with their confidence; the confidences need not add up to 1.
+
+    Examples
+    --------
+    >>> types = ((Morphology.PUNCTATE, 0.5), (Morphology.FINE_PLEOMORPHIC, 0.5))
+    >>> compute_suspicion(types, ((Distribution.GROUPED, 1.0),))
+    31.9
     """
     weight = sum(confidence for _, confidence in morphology)
     if weight <= 0:
         return None
-    shares = (
-        confidence * _apply_factor(kind, _average_factor(kind, distribution))
-        for kind, confidence in morphology
-    )
+    shares = (confidence * _expect_share(kind, distribution) for kind, confidence in morphology)
     return round(100.0 * sum(shares) / weight, 1)
 
 
-def _average_factor(kind: Morphology, distribution: Sequence[tuple[Distribution, float]]) -> float:
-    total = sum(confidence for _, confidence in distribution)
-    if total <= 0 or kind in TYPICALLY_BENIGN:
-        return 1.0
-    return sum(confidence * ODDS_FACTOR[spread] for spread, confidence in distribution) / total
-
-
-def _apply_factor(kind: Morphology, factor: float) -> float:
+def _expect_share(kind: Morphology, distribution: Sequence[tuple[Distribution, float]]) -> float:
+    """Return the share found malignant of a type, over the distributions it may have."""
+    share, weight = MALIGNANT_SHARE[kind], sum(confidence for _, confidence in distribution)
+    if weight <= 0 or kind in TYPICALLY_BENIGN:
+        return share
     # Shares become odds, on which factors act, and odds become shares again.
-    odds = MALIGNANT_SHARE[kind] / (1.0 - MALIGNANT_SHARE[kind]) * factor
-    return odds / (1.0 + odds)
+    odds = [(c, share / (1.0 - share) * ODDS_FACTOR[spread]) for spread, c in distribution]
+    return sum(confidence * value / (1.0 + value) for confidence, value in odds) / weight

@@ -9,7 +9,7 @@ from secondread.findings.finding import Finding, ImageReading, PriorStudy, Study
 from secondread.followup.comparison import RegisteredComparison
 from secondread.followup.finding_position import add_positions
 from secondread.followup.recheck import RecheckedFinding, apply_rechecks
-from secondread.followup.view_correlation import add_quadrants, correlate_views
+from secondread.followup.view_correlation import add_quadrants
 from secondread.followup.zone import add_zones
 from secondread.reasons import Reason
 
@@ -31,9 +31,8 @@ def follow_up(
         What was seen in the priors' pixels of findings that are new by the priors' findings; empty
         where that broke, None where nothing was to be rechecked.
     """
-    placed = add_positions(reading)
-    pairs = correlate_views(placed)
-    placed = replace(add_zones(add_quadrants(placed, pairs), pairs), view_pairs=pairs)
+    pairs = reading.view_pairs
+    placed = add_zones(add_quadrants(add_positions(reading), pairs), pairs)
     if not comparisons:
         return placed
     # Composing, which comes next, needs the results, and not the images of the registrations.

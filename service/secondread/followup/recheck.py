@@ -39,8 +39,7 @@ ScoreFile = Callable[[Path, Sequence[PointPx]], Scores | None]
 """The same of an image's file."""
 
 MOST_IN_AN_IMAGE = 8
-"""Clusters looked for again in one image of a prior, the most suspicious: each takes most of a
-second."""
+"""Clusters looked for again in one image of a prior, by priority: each takes most of a second."""
 
 _TOO_MANY = "too many clusters are new"
 _NO_MODEL = "the model has no way to look"
@@ -91,7 +90,7 @@ def recheck_priors(
     rechecked: list[RecheckedFinding] = []
     for comparison in comparisons:
         by_image: dict[str, list[tuple[ConstellationQuery, RecheckedFinding]]] = {}
-        for pair, finding in sorted(_list_new(comparison), key=_rank_suspicion):
+        for pair, finding in sorted(_list_new(comparison), key=lambda new: new[1].rank[0]):
             query = build_query(pair, finding)
             if isinstance(query, str):
                 rechecked.append(_start_recheck(pair, finding, query))
@@ -112,10 +111,6 @@ def _list_new(comparison: RegisteredComparison) -> Iterator[tuple[RegisteredPair
                 for finding in pair.image.shown_findings:
                     if pair.image.refer_to(finding) == change.current:
                         yield pair, finding
-
-
-def _rank_suspicion(new: tuple[RegisteredPair, Finding]) -> float:
-    return -(new[1].suspicion or 0.0)
 
 
 def _start_recheck(pair: RegisteredPair, finding: Finding, why_not: str = "") -> RecheckedFinding:

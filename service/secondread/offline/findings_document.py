@@ -1,4 +1,4 @@
-"""`findings.json` of an offline reading, whose form is a contract (schema version 1)."""
+"""`findings.json` of an offline reading, whose form is a contract (schema version 2)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import ContentError
 from secondread.report.sr.impression_words import describe_finding, list_treatment_lines
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def encode_findings(
@@ -64,7 +64,7 @@ def _encode_study(inputs: InputFiles, reading: StudyReading, plan: ReadingPlan) 
         "cad_reports": [
             report for prior in priors for report in _encode_cad_reports(inputs, prior.study_uid)
         ],
-        "suspicion": reading.suspicion,
+        "priority": reading.priority,
     }
 
 

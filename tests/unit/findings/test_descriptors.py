@@ -1,5 +1,7 @@
 """The type of a group from its members' types."""
 
+import pytest
+
 from secondread.codes import MarkClass, Morphology
 from secondread.detect.marks import Mark
 from secondread.findings.descriptors import classify_type
@@ -20,9 +22,10 @@ def mark(shares: tuple[float, float, float], score: float = 0.9, diameter_mm: fl
     )
 
 
-def test_the_two_likeliest_types_come_with_their_shares() -> None:
-    types = classify_type([mark((0.7, 0.2, 0.1))] * 3)
-    assert types == ((ROUND, 0.7), (LINEAR, 0.2))
+def test_all_types_come_with_their_shares_the_likeliest_first() -> None:
+    types = classify_type([mark((0.2, 0.7, 0.1))] * 3)
+    assert [kind for kind, _ in types] == [LINEAR, ROUND, DYSTROPHIC]
+    assert [share for _, share in types] == pytest.approx([0.7, 0.2, 0.1])
 
 
 def test_a_model_that_tells_no_types_gives_none() -> None:

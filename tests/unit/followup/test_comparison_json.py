@@ -51,6 +51,7 @@ def test_a_finding_has_the_keys_that_programs_read() -> None:
         "kind",
         "certainty",
         "suspicion",
+        "priority",
         "center",
         "outline",
         "calcifications",

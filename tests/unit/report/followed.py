@@ -15,6 +15,7 @@ from secondread.findings.finding import (
 )
 from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up
+from secondread.followup.lesion_numbers import number_lesions
 from secondread.reasons import ImageStatus, Outcome, Reason
 from tests.unit.followup.breasts import MODEL, Lie, Spot, group, reading
 from tests.unit.report.readings import (
@@ -52,7 +53,7 @@ def _read(study: str, day: str, *views: tuple[View, list[Spot]]) -> StudyReading
         )
         for number, image in enumerate(made.images, start=1)
     )
-    return replace(made, images=images, model=POINTED)
+    return number_lesions(replace(made, images=images, model=POINTED, view_pairs=()))
 
 
 def _header(image: ImageReading) -> Dataset:

@@ -123,10 +123,10 @@ def make_overview(
     """
     source = _find_own_source(reading, sources)
     shown = sum(len(image.shown_findings) for image in reading.images)
-    suspicion = "not rated" if reading.suspicion is None else f"{reading.suspicion:.0f}"
+    priority = "not rated" if reading.priority is None else f"{reading.priority:.0f}"
     text = PageText(
         title="OVERVIEW",
-        subtitle=f"{pluralize(shown, 'finding')} shown, suspicion of the exam {suspicion}",
+        subtitle=f"{pluralize(shown, 'finding')} shown, priority of the exam {priority}",
         notes=(*_list_study_notes(reading), *_explain_broken_lines(reading), LIMITS.rstrip(".")),
         footer=_make_footer(reading, authorship, source),
     )

@@ -1,4 +1,4 @@
-"""The legend of an overview: findings by falling suspicion, the first ones enlarged."""
+"""The legend of an overview: findings by priority, the first ones enlarged."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from secondread.findings.finding import Finding, StudyReading
+from secondread.findings.finding import StudyReading
 from secondread.findings.image_names import format_label
 from secondread.report.pages.breast_panel import DrawnImage
 from secondread.report.pages.closeups import CloseUp, draw_close_ups, make_close_up
@@ -42,7 +42,7 @@ class LegendLine:
     facts: str
     context: tuple[str, ...] = ()
     seen: ImageFinding | None = None
-    """Its most suspicious finding; None for what is gone."""
+    """Its finding of the highest priority; None for what is gone."""
 
     @property
     def height(self) -> float:
@@ -83,7 +83,7 @@ def draw_legend(
 def list_legend_lines(
     reading: StudyReading, hanging: ExamHanging, width: float
 ) -> list[LegendLine]:
-    """Return the lesions by falling suspicion, then what is gone."""
+    """Return the lesions by priority, then what is gone."""
     # What the pictures show, by view and number there; the legend puts the view before the number.
     entries: dict[tuple[str, str], ComparedFinding] = {}
     for slot in (slot for row in hanging.rows for slot in row):
@@ -96,7 +96,7 @@ def list_legend_lines(
             alone = replace(without_prior(finding), number=" ".join(key))
             entries.setdefault(key, alone)
     lesions = group_lesions(reading, lambda image: image.shown_findings)
-    ordered = sorted(lesions, key=_rank_lesion, reverse=True)
+    ordered = sorted(lesions, key=lambda lesion: min(seen.finding.rank for seen in lesion.current))
     return [
         *(_make_line(reading, lesion, entries, width) for lesion in ordered),
         *(
@@ -107,21 +107,13 @@ def list_legend_lines(
     ]
 
 
-def _rank(finding: Finding) -> tuple[float, float]:
-    return (-1.0 if finding.suspicion is None else finding.suspicion, finding.certainty)
-
-
-def _rank_lesion(lesion: ReportedLesion) -> tuple[float, float]:
-    return max(_rank(seen.finding) for seen in lesion.current)
-
-
 def _make_line(
     reading: StudyReading,
     lesion: ReportedLesion,
     entries: dict[tuple[str, str], ComparedFinding],
     width: float,
 ) -> LegendLine:
-    first = max(lesion.current, key=lambda seen: _rank(seen.finding))
+    first = min(lesion.current, key=lambda seen: seen.finding.rank)
     ordered = [first, *(seen for seen in lesion.current if seen is not first)]
     measured = first.image.mammogram.spacing is not None
     context = describe_in_legend(reading, first.image, first.finding)

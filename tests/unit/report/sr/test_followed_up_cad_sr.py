@@ -85,7 +85,7 @@ def test_priors_stand_in_the_library_behind_the_images_and_in_other_evidence() -
 
 
 def test_a_cluster_in_both_views_is_one_feature_of_what_it_was_in_each(root: Content) -> None:
-    impression = impression_of(root, "LCC-2+LMLO-1")
+    impression = impression_of(root, "LCC-2+LMLO-2")
     (over_views,) = impression.find_children(C.COMPOSITE_FEATURE)
     over_time = list(over_views.find_children(C.COMPOSITE_FEATURE))
     assert values(over_views, C.COMPOSITE_TYPE) == [
@@ -103,7 +103,7 @@ def test_a_cluster_in_both_views_is_one_feature_of_what_it_was_in_each(root: Con
     ]
     assert [[item.text for item in items if item is not None] for items in names] == [
         ["LCC-2", "20250105 LCC-1"],
-        ["LMLO-1", "20250105 LMLO-1"],
+        ["LMLO-2", "20250105 LMLO-3"],
     ]
     assert values(over_views, C.CLOCK_FACE) == ["2 o'clock position"]
     # What the prior showed is presented with it.
@@ -112,7 +112,7 @@ def test_a_cluster_in_both_views_is_one_feature_of_what_it_was_in_each(root: Con
 
 
 def test_a_lesion_has_one_tracking_uid_in_all_its_images(root: Content) -> None:
-    impression = impression_of(root, "LCC-2+LMLO-1")
+    impression = impression_of(root, "LCC-2+LMLO-2")
     assert len(set(texts(impression, C.TRACKING_UID))) == 1
     assert texts(impression, C.TRACKING_UID)[0] not in texts(
         impression_of(root, "LCC-1"), C.TRACKING_UID
@@ -126,7 +126,7 @@ def test_the_lesion_that_the_node_knows_it_as_is_its_tracking_uid() -> None:
         for image in reading.images
     )
     root = document(replace(reading, images=images), sources)
-    assert set(texts(impression_of(root, "LCC-2+LMLO-1"), C.TRACKING_UID)) == {"2.25.5"}
+    assert set(texts(impression_of(root, "LCC-2+LMLO-2"), C.TRACKING_UID)) == {"2.25.5"}
 
 
 def test_the_difference_in_number_is_that_of_both_counts_the_current_first(root: Content) -> None:
@@ -148,7 +148,7 @@ def test_words_for_changes_are_in_the_impressions(root: Content) -> None:
     }
     assert changes == {
         "LCC-1": ["New finding"],
-        "LCC-2+LMLO-1": [
+        "LCC-2+LMLO-2": [
             "Increase in number of calcifications",
             "No significant changes in the finding",
         ],
