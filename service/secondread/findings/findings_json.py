@@ -53,5 +53,6 @@ def encode_placement(placement: ZonePlacement) -> dict[str, Any]:
         "basis": placement.basis.value,
         "distance_mm": placement.bed_mm,
         "error_mm": placement.error_mm,
+        "clip_mm": placement.clip_mm,
         "views": placement.views,
     }

@@ -36,8 +36,6 @@ class TreatmentSource(StrEnum):
     """A person recorded it for this node."""
     HEADER = "header"
     """The study's own header states it."""
-    INFERRED = "inferred"
-    """From surgical clips that are seen in the images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +91,9 @@ class Zone(StrEnum):
     ELSEWHERE = "treated-breast"
     TREATED_PLACE_UNKNOWN = "treated-breast-place-unknown"
     """In the treated breast; its place relative to the bed is not known."""
+    NEAR_CLIPS = "near-clips"
+    """At most 30 mm from a clip that does not tell where a bed is: the breast is not known to have
+    been operated on, so that the clip may mark a biopsy, or the clips seen fix no bed."""
     OTHER_BREAST = "other-breast"
 
     @property
@@ -107,6 +108,7 @@ _WORDS = {
     Zone.BED_QUADRANT: "in the quadrant of the surgical bed",
     Zone.ELSEWHERE: "elsewhere in the treated breast",
     Zone.TREATED_PLACE_UNKNOWN: "in the treated breast, place to the bed unknown",
+    Zone.NEAR_CLIPS: "near clips that are not known to mark a surgical bed",
     Zone.OTHER_BREAST: "in the other breast",
 }
 
@@ -139,6 +141,10 @@ class ZonePlacement:
     """Distance from the bed's centre in this view; None where nothing in the view shows it."""
     error_mm: float | None = None
     """Standard error of that distance."""
+    clip_mm: float | None = None
+    """For `Zone.NEAR_CLIPS`, the distance from the nearest clip; of several views the largest."""
+    clips: int = 0
+    """For `Zone.NEAR_CLIPS`, how many clips the view shows."""
     views: int = 1
     """How many views the zone is from: a single view projects one thing over another."""
 
@@ -148,7 +154,11 @@ class ZonePlacement:
 
         >>> ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 24.6, 4.0).words
         'near the surgical bed in one view, 25 +/- 4 mm (inferred from clips)'
+        >>> ZonePlacement(Zone.NEAR_CLIPS, ZoneBasis.CLIPS, clip_mm=6.6, clips=1).words
+        'near a clip, 7 mm'
         """
+        if self.clip_mm is not None:
+            return f"near {'a clip' if self.clips == 1 else 'clips'}, {self.clip_mm:.0f} mm"
         if self.basis is ZoneBasis.SIDE:
             return self.zone.words
         if self.basis is ZoneBasis.QUADRANT:

@@ -70,19 +70,8 @@ def find_beds(image: ImageReading) -> tuple[Bed, ...]:
     spacing = image.mammogram.spacing
     if spacing is None:
         return ()
-    metal = [
-        finding
-        for finding in image.findings
-        if finding.mark_class is MarkClass.METAL and finding.certainty >= LEAST_CERTAINTY
-    ]
-    clips = [
-        place
-        for finding in metal
-        if CLIP_MM[0] <= finding.long_axis_mm <= CLIP_MM[1]
-        and not _is_at_nipple(place := to_place_mm(finding.center, spacing), image, spacing)
-    ]
-    by_clips = (_locate_by_clips(group) for group in _group_places(clips))
-    wires = (finding for finding in metal if _is_wire(finding, spacing))
+    by_clips = (_locate_by_clips(group) for group in _group_places(find_clips(image)))
+    wires = (finding for finding in _list_metal(image) if _is_wire(finding, spacing))
     return (
         *(bed for bed in by_clips if bed is not None),
         *(
@@ -90,6 +79,27 @@ def find_beds(image: ImageReading) -> tuple[Bed, ...]:
             for wire in wires
         ),
     )
+
+
+def find_clips(image: ImageReading) -> list[PlaceMm]:
+    """Return where clips are, of a bed or of a biopsy; none where no spacing is known."""
+    spacing = image.mammogram.spacing
+    if spacing is None:
+        return []
+    return [
+        place
+        for finding in _list_metal(image)
+        if CLIP_MM[0] <= finding.long_axis_mm <= CLIP_MM[1]
+        and not _is_at_nipple(place := to_place_mm(finding.center, spacing), image, spacing)
+    ]
+
+
+def _list_metal(image: ImageReading) -> list[Finding]:
+    return [
+        finding
+        for finding in image.findings
+        if finding.mark_class is MarkClass.METAL and finding.certainty >= LEAST_CERTAINTY
+    ]
 
 
 def _is_at_nipple(place: PlaceMm, image: ImageReading, spacing: SpacingMm) -> bool:

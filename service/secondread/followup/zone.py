@@ -2,24 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
 
 from secondread.codes import Laterality, MarkClass
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.position import BreastHalf, Position, Quadrant
 from secondread.findings.treatment import (
-    BreastStatus,
-    Procedure,
     Treatment,
-    TreatmentSource,
     Zone,
     ZoneBasis,
     ZonePlacement,
 )
 from secondread.findings.view_pair import ViewPair
 from secondread.followup.lesion_identity import SAME_LESION
-from secondread.followup.surgical_bed import Bed, find_beds, to_place_mm
-from secondread.followup.treatment_status import find_breast_status, select_breast
+from secondread.followup.surgical_bed import Bed, PlaceMm, find_beds, find_clips, to_place_mm
+from secondread.followup.treatment_status import select_breast
 
 NEAR_MM = 30.0
 """Farther than this from the bed's centre is elsewhere in the breast."""
@@ -37,50 +37,75 @@ _HALVES = {
 def add_zones(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyReading:
     """Return a reading whose findings have their zone.
 
+    Where record or header have an operation on a breast, its clips show where the bed is. Where
+    they have none, a clip may mark a biopsy: then what is near it is said to be near it, and no
+    more.
+
     Parameters
     ----------
     reading
-        The study, its findings with their positions. Its treatments are those of record and
-        header; where clips show that a breast was treated and neither says so, that is added.
+        The study, its findings with their positions, its treatments those of record and header.
     pairs
         Its clusters that were recognised in both views.
     """
-    beds = {image.mammogram.sop_instance_uid: find_beds(image) for image in reading.images}
-    treatments = (*reading.treatments, *_infer_treatments(reading, beds))
+    metal = {image.mammogram.sop_instance_uid: _Metal.find(image) for image in reading.images}
+    from_clips = _measure_from_clips(reading, metal, pairs)
 
     def add_zone(image: ImageReading, finding: Finding) -> Finding:
         if finding.mark_class is MarkClass.METAL:
             return finding
-        in_view = beds[image.mammogram.sop_instance_uid]
-        placement = _place_finding(image, finding, treatments, in_view)
+        beds = metal[image.mammogram.sop_instance_uid].beds
+        near_clips = from_clips.get(image.refer_to(finding))
+        placement = _place_finding(image, finding, reading.treatments, beds)
+        if placement is None or placement.zone in {Zone.TREATED_PLACE_UNKNOWN, Zone.OTHER_BREAST}:
+            placement = near_clips or placement
         return replace(finding, placement=placement or finding.placement)
 
-    return _reconcile_views(replace(reading.map_findings(add_zone), treatments=treatments), pairs)
+    return _reconcile_views(reading.map_findings(add_zone), pairs)
 
 
-def _infer_treatments(reading: StudyReading, beds: Mapping[str, Sequence[Bed]]) -> list[Treatment]:
-    """Return an operation for each breast that has clips and is not known to be treated."""
-    inferred: dict[Laterality, Treatment] = {}
+class _Metal(NamedTuple):
+    """What the metal of one view shows."""
+
+    beds: tuple[Bed, ...]
+    clips: list[PlaceMm]
+
+    @classmethod
+    def find(cls, image: ImageReading) -> "_Metal":
+        return cls(find_beds(image), find_clips(image))
+
+
+def _measure_from_clips(
+    reading: StudyReading, metal: Mapping[str, _Metal], pairs: Sequence[ViewPair]
+) -> dict[FindingRef, ZonePlacement]:
+    """Return the findings that are near clips, as far as their views show.
+
+    A projection brings things nearer to each other, never farther apart: of two views that show
+    the finding and clips, the one with the larger distance counts.
+    """
+    measured: dict[FindingRef, ZonePlacement] = {}
     for image in reading.images:
-        header, side = image.mammogram, image.mammogram.laterality
-        if side not in {Laterality.LEFT, Laterality.RIGHT} or side in inferred:
+        spacing, clips = image.mammogram.spacing, metal[image.mammogram.sop_instance_uid].clips
+        if spacing is None or not clips:
             continue
-        has_clips = any(bed.basis is ZoneBasis.CLIPS for bed in beds[header.sop_instance_uid])
-        status = find_breast_status(reading.treatments, side, header.study_date)
-        if has_clips and status is not BreastStatus.TREATED:
-            inferred[side] = Treatment(
-                Procedure.SURGERY,
-                side,
-                source=TreatmentSource.INFERRED,
-                header_source=f"surgical clips in {header.label}",
+        for finding in image.findings:
+            at = to_place_mm(finding.center, spacing)
+            away = round(min(float(np.hypot(*(at - clip))) for clip in clips), 1)
+            measured[image.refer_to(finding)] = ZonePlacement(
+                Zone.NEAR_CLIPS, ZoneBasis.CLIPS, clip_mm=away, clips=len(clips)
             )
-    return list(inferred.values())
+    for pair in pairs:
+        cc, mlo = measured.get(pair.cc), measured.get(pair.mlo)
+        if pair.confidence >= SAME_LESION and cc is not None and mlo is not None:
+            farther = max(cc, mlo, key=lambda placement: placement.clip_mm or 0.0)
+            measured[pair.cc] = measured[pair.mlo] = replace(farther, views=2)
+    return {ref: place for ref, place in measured.items() if (place.clip_mm or 0.0) <= NEAR_MM}
 
 
 def _place_finding(
     image: ImageReading, finding: Finding, treatments: Sequence[Treatment], beds: Sequence[Bed]
 ) -> ZonePlacement | None:
-    """Return a finding's zone; None where neither breast is known to be treated."""
+    """Return a finding's zone by its treatments; None where neither breast is known to have any."""
     side, day = image.mammogram.laterality, image.mammogram.study_date
     if side not in {Laterality.LEFT, Laterality.RIGHT}:
         return None
@@ -89,7 +114,8 @@ def _place_finding(
         others = (treatment for treatment in treatments if treatment.laterality is not None)
         is_other = any(treatment.was_done_by(day) for treatment in others)
         return ZonePlacement(Zone.OTHER_BREAST, ZoneBasis.SIDE) if is_other else None
-    if not beds or spacing is None:
+    has_bed = any(treatment.procedure.is_surgery for treatment in own)
+    if not has_bed or not beds or spacing is None:
         return place_by_quadrant(own, finding.position)
     # Clips are a better clue than a marker on the skin.
     sure = [bed for bed in beds if bed.basis is ZoneBasis.CLIPS] or beds
@@ -155,7 +181,9 @@ def _reconcile_views(reading: StudyReading, pairs: Sequence[ViewPair]) -> StudyR
         image.refer_to(finding): finding.placement
         for image in reading.images
         for finding in image.findings
-        if finding.placement is not None and finding.placement.basis is ZoneBasis.CLIPS
+        if finding.placement is not None
+        and finding.placement.basis is ZoneBasis.CLIPS
+        and finding.placement.zone in _BY_DISTANCE
     }
     reconciled: dict[FindingRef, ZonePlacement] = {}
     for pair in pairs:

@@ -19,5 +19,6 @@ def test_what_a_zone_rests_on_is_in_the_document() -> None:
         "basis": "clips",
         "distance_mm": 8.4,
         "error_mm": 3.2,
+        "clip_mm": None,
         "views": 2,
     }

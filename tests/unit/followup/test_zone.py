@@ -24,6 +24,7 @@ from secondread.followup.surgical_bed import find_beds
 from secondread.followup.surgical_site import read_surgical_site
 from secondread.followup.zone import choose_zone, place_by_quadrant
 from secondread.reading import Reader, StudyContext, read_study
+from secondread.report.sr.impression_words import describe_finding, list_treatment_lines
 from tests.unit.followup.breasts import MODEL, Lie, Spot, detection, group
 
 CC, MLO = Lie(), Lie(view=View.MLO)
@@ -39,13 +40,17 @@ def followed(
     clips: Sequence[Spot] = (),
     clip_mm: float = 3.0,
     treatments: tuple[Treatment, ...] = (LUMPECTOMY,),
+    only: int | None = None,
 ) -> StudyReading:
+    """Read views with the same clips in all of them, or in one only."""
     headers = [lie.header() for lie, _ in views]
     answers = {}
-    for header, (lie, spots) in zip(headers, views, strict=True):
+    for number, (header, (lie, spots)) in enumerate(zip(headers, views, strict=True)):
         found = detection(lie, header, spots)
         metal = tuple(
-            Mark(lie.at(*at), 0.9, MarkClass.METAL, clip_mm, contrast=9.0) for at in clips
+            Mark(lie.at(*at), 0.9, MarkClass.METAL, clip_mm, contrast=9.0)
+            for at in clips
+            if only in {None, number}
         )
         answers[header.sop_instance_uid] = replace(found, marks=(*found.marks, *metal))
     known = StudyContext(revision=1, cause="first", treatments=treatments)
@@ -72,9 +77,87 @@ def test_clips_fix_the_bed_and_the_distance_from_it(at: Spot, zone: Zone) -> Non
     assert 3.0 <= found.error_mm <= 6.0
 
 
-def test_fewer_than_three_clips_fix_nothing() -> None:
-    found = placing(followed((CC, group(46, 19)), clips=CLIPS[:2]))
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_clips_fix_no_bed_and_are_near_all_the_same(count: int) -> None:
+    found = placing(followed((CC, group(46, 19)), clips=CLIPS[:count]))
+    assert found is not None
+    assert (found.zone, found.basis, found.clips) == (Zone.NEAR_CLIPS, ZoneBasis.CLIPS, count)
+    assert found.clip_mm == pytest.approx(5.4, abs=1.0)
+    assert found.bed_mm is None
+
+
+def test_far_from_clips_that_fix_no_bed_the_place_is_unknown() -> None:
+    found = placing(followed((CC, group(46, -40)), clips=CLIPS[:2]))
     assert found == ZonePlacement(Zone.TREATED_PLACE_UNKNOWN, ZoneBasis.SIDE)
+
+
+SCATTERED: tuple[Spot, ...] = ((20, -20), (20, 40), (70, -20), (70, 40), (45, 10))
+TWO_PLACES: tuple[Spot, ...] = ((44, 14), (48, 24), (44, -46), (48, -56))
+
+
+@pytest.mark.parametrize("clips", [CLIPS, SCATTERED, TWO_PLACES], ids=["bed", "wide", "two-places"])
+def test_among_clips_of_a_treated_breast_the_place_is_never_unknown(clips: Sequence[Spot]) -> None:
+    found = placing(followed((CC, group(46, 19)), clips=clips))
+    assert found is not None
+    assert found.zone is (Zone.BED if clips is CLIPS else Zone.NEAR_CLIPS)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_without_a_record_of_surgery_clips_are_no_bed(count: int) -> None:
+    clips = [(44.0 + 3 * (number % 4), 14.0 + 4 * (number // 4)) for number in range(count)]
+    for treatments in ((), (replace(LUMPECTOMY, laterality=Laterality.RIGHT),)):
+        done = followed((CC, group(46, 19)), clips=clips, treatments=treatments)
+        found = placing(done)
+        assert found is not None
+        assert (found.zone, found.bed_mm, found.clips) == (Zone.NEAR_CLIPS, None, count)
+        assert done.treatments == treatments
+
+
+def test_radiotherapy_alone_makes_no_bed_of_clips() -> None:
+    irradiated = (Treatment(Procedure.RADIOTHERAPY, L),)
+    found = placing(followed((CC, group(46, 19)), clips=CLIPS, treatments=irradiated))
+    assert found is not None
+    assert found.zone is Zone.NEAR_CLIPS
+
+
+def test_far_from_clips_of_an_untreated_breast_there_is_no_zone() -> None:
+    assert placing(followed((CC, group(46, -40)), clips=CLIPS, treatments=())) is None
+
+
+def test_a_wire_marks_no_bed_without_a_record_and_is_no_clip() -> None:
+    done = followed((CC, group(46, 19)), clips=((46.0, 24.0),), clip_mm=30.0, treatments=())
+    assert placing(done) is None
+    assert done.treatments == ()
+
+
+def test_clips_of_the_other_breast_say_nothing_of_this_one() -> None:
+    right = Lie(right=True)
+    done = followed((CC, group(46, 19)), (right, group(46, 19)), clips=CLIPS, only=0, treatments=())
+    right_image = next(i for i, image in enumerate(done.images) if image.label == "RCC")
+    assert placing(done, right_image) is None
+    left = placing(done, 1 - right_image)
+    assert left is not None
+    assert left.zone is Zone.NEAR_CLIPS
+
+
+def test_of_two_views_the_one_that_sees_it_farther_from_the_clips_is_right() -> None:
+    near = followed((CC, group(46, 19)), (MLO, group(46, 38)), clips=CLIPS, treatments=())
+    zones = [placing(near, 0), placing(near, 1)]
+    assert zones[0] == zones[1]
+    assert zones[0] is not None
+    assert zones[0].views == 2
+    assert zones[0].clip_mm == pytest.approx(12.0, abs=2.5)
+    far = followed((CC, group(46, 19)), (MLO, group(46, -35)), clips=CLIPS, treatments=())
+    assert [placing(far, 0), placing(far, 1)] == [None, None]
+
+
+def test_a_bed_known_badly_in_one_view_is_no_reason_to_fail() -> None:
+    # Five clips so far apart that their middle is not that of a bed, and the finding beyond them.
+    wide: tuple[Spot, ...] = ((20, 0), (20, 24), (44, 0), (44, 24), (66, 12))
+    done = followed((CC, group(46, 50)), (MLO, group(46, 50)), clips=wide)
+    for found in (placing(done, 0), placing(done, 1)):
+        assert found is not None
+        assert found.zone is not Zone.TREATED_PLACE_UNKNOWN
 
 
 @pytest.mark.parametrize("size", [0.4, 9.0])
@@ -88,14 +171,22 @@ def test_clips_far_apart_are_not_one_bed() -> None:
     assert find_beds(done.images[0]) == ()
 
 
-def test_clips_alone_infer_a_treatment_that_is_labelled_so() -> None:
+def test_clips_alone_make_no_treatment_of_a_breast() -> None:
     done = followed((CC, group(46, 19)), clips=CLIPS, treatments=())
-    (inferred,) = done.treatments
-    assert (inferred.procedure, inferred.laterality) == (Procedure.SURGERY, L)
-    assert inferred.source is TreatmentSource.INFERRED
-    assert inferred.header_source == "surgical clips in LCC"
-    assert placing(done) is not None
+    assert done.treatments == ()
     assert "treatment-unknown" in [reason.value for reason in done.reasons]
+    assert list_treatment_lines(done) == ()
+    image = done.images[0]
+    (line,) = [describe_finding(done, image, f) for f in image.findings if f.members]
+    assert line.endswith("near clips, 5 mm; surgery not recorded")
+
+
+def test_surgery_of_an_unknown_side_is_not_said_to_be_unrecorded() -> None:
+    vague = replace(LUMPECTOMY, laterality=None, source=TreatmentSource.HEADER)
+    done = followed((CC, group(46, 19)), clips=CLIPS, treatments=(vague,))
+    image = done.images[0]
+    (line,) = [describe_finding(done, image, f) for f in image.findings if f.members]
+    assert line.endswith("near clips, 5 mm; side of surgery not recorded")
 
 
 def test_without_a_treatment_there_is_no_zone() -> None:

@@ -173,11 +173,20 @@ def _describe_treated_site(
     laterality, day = image.mammogram.laterality, image.mammogram.study_date
     if laterality is None or placement.zone is Zone.OTHER_BREAST:
         return [placement.words]
+    own, words = select_breast(reading.treatments, laterality, day), placement.words
+    if placement.zone is Zone.NEAR_CLIPS and not any(t.procedure.is_surgery for t in own):
+        is_unsided = any(
+            t.laterality is None and t.procedure.is_surgery and t.was_done_by(day)
+            for t in reading.treatments
+        )
+        words += "; side of surgery not recorded" if is_unsided else "; surgery not recorded"
+        if not own:
+            return [words]
     if radiotherapy := count_months_since_radiotherapy(reading.treatments, laterality, day):
-        return [placement.words, f"{_format_months(radiotherapy)} after radiotherapy"]
+        return [words, f"{_format_months(radiotherapy)} after radiotherapy"]
     if surgery := count_months_since_surgery(reading.treatments, laterality, day):
-        return [placement.words, f"{_format_months(surgery)} after surgery"]
-    return [placement.words, "date of treatment unknown"]
+        return [words, f"{_format_months(surgery)} after surgery"]
+    return [words, "date of treatment unknown"]
 
 
 def _format_months(months: Sequence[int]) -> str:
