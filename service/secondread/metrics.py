@@ -23,6 +23,12 @@ STORE_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 READINGS = Counter("secondread_readings_total", "Readings finished, by outcome.", ["outcome"])
+REVISIONS_SPARED = Counter(
+    "secondread_revisions_spared_total",
+    "Revisions that were due and not made, because nothing that their reading depends on had "
+    "changed, by cause.",
+    ["cause"],
+)
 VIEW_SECONDS = Histogram(
     "secondread_view_seconds",
     "Seconds to read one view, from file to marks.",

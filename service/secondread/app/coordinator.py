@@ -12,6 +12,7 @@ from secondread.settings import PeerSettings
 from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, DueStudy
+from secondread.workflow.inputs import find_paired_processing
 from secondread.workflow.order import FAIL, READ
 
 _log = log.get_logger(__name__)
@@ -101,8 +102,10 @@ class Coordinator:
             Digests(self._node.settings.reading_digest, self._model_digest),
             now,
             self._rules,
+            find_paired_processing(self._tracker, self._node.archive, study.study_uid),
         )
-        if claimed is not None:  # else another worker was faster
+        # Else another worker was faster, or the report stands.
+        if claimed is not None:
             self._engine.submit(READ, claimed.study_uid, claimed.number)
             _log.info(
                 "study_claimed",

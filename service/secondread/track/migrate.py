@@ -15,7 +15,7 @@ from secondread.track.database import open_engine, translate_driver_errors, with
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST_VERSION = "v1_001"
+NEWEST_VERSION = "v1_002"
 """The version that this program works with: the revision of the last file in `migrations`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -1,9 +1,10 @@
 """Where studies, deliveries and commitments stand, and what moves them: tables, no I/O.
 
 Theory of operation: an arriving instance moves its study's due times. A worker that finds a study
-due claims it, which mints a revision; the reading ends when its results are in the outbox. An
-instance that arrives meanwhile never cancels the reading: it sets due times, and the results are
-then recorded as outdated, so that the study is assembled again for the next revision.
+due claims it, which mints a revision unless the last one depended on the same; the reading ends
+when its results are in the outbox. An instance that arrives meanwhile never cancels the reading:
+it sets due times, and the results are then recorded as outdated, so that the study is assembled
+again for the next revision.
 
 A pair of state and event that is in no table is a bug of ours and raises `TransitionError`.
 """
@@ -40,6 +41,8 @@ class StudyEvent(StrEnum):
     """After the late window: it is kept, and an alarm is raised, but no revision is made."""
     INSTANCE_REJECTED = "instance-rejected"
     CLAIMED = "claimed"
+    NOTHING_CHANGED = "nothing-changed"
+    """It was due again, and nothing that its reading depends on has changed: its report stands."""
     RESULTS_RECORDED = "results-recorded"
     RESULTS_OUTDATED = "results-outdated"
     """Results are recorded, and something arrived while they were made."""
@@ -58,6 +61,7 @@ STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
     (_S.ASSEMBLING, _E.INSTANCE_REJECTED): _S.ASSEMBLING,
     (_S.ASSEMBLING, _E.REQUESTED): _S.ASSEMBLING,
     (_S.ASSEMBLING, _E.CLAIMED): _S.READING,
+    (_S.ASSEMBLING, _E.NOTHING_CHANGED): _S.REPORTED,
     (_S.ASSEMBLING, _E.HELD_BACK): _S.HELD,
     (_S.ASSEMBLING, _E.PRIORS_AWAITED): _S.AWAITING_PRIORS,
     (_S.AWAITING_PRIORS, _E.PRIORS_SETTLED): _S.ASSEMBLING,
@@ -65,6 +69,7 @@ STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
     (_S.AWAITING_PRIORS, _E.INSTANCE_REJECTED): _S.ASSEMBLING,
     (_S.AWAITING_PRIORS, _E.REQUESTED): _S.ASSEMBLING,
     (_S.AWAITING_PRIORS, _E.CLAIMED): _S.READING,
+    (_S.AWAITING_PRIORS, _E.NOTHING_CHANGED): _S.REPORTED,
     (_S.AWAITING_PRIORS, _E.HELD_BACK): _S.HELD,
     (_S.READING, _E.INSTANCE_ARRIVED): _S.READING,
     (_S.READING, _E.INSTANCE_REJECTED): _S.READING,

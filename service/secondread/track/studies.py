@@ -1,11 +1,13 @@
 """From due to claimed: which study is read next, by whom, and from what."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from secondread import metrics
 from secondread.assemble.viewset import StudyViews
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
@@ -19,6 +21,7 @@ from secondread.track.prior_choice import (
     choose_revision_priors,
     read_revision_priors,
 )
+from secondread.track.reading_basis import digest_basis
 from secondread.track.revision_triggers import revise_later_studies
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
 from secondread.track.study_rows import (
@@ -89,26 +92,46 @@ class Studies(TrackerPart):
         digests: Digests,
         now: datetime,
         rules: FetchRules = FETCH_NOTHING,
+        unread: Collection[str] = (),
     ) -> ClaimedRevision | None:
         """Claim a due study, as its next revision; None if it is not due (any more).
 
         Of several workers that try, one succeeds. What the revision is made from is fixed here:
-        its images, and the priors that are there by now.
+        its images, and the priors that are there by now. Where the last revision depended on the
+        same, none is made and its report stands, unless a person asked for the reading.
+
+        Parameters
+        ----------
+        study_uid, worker
+            What to claim, and by whom.
+        digests
+            What it will be read with.
+        now, rules
+            The present instant, and which priors count.
+        unread
+            UIDs of images that will not be read: see `reading_basis.digest_basis`.
         """
         with self._database.begin_write() as session:
             due = select(StudyRow).where(StudyRow.study_uid == study_uid, is_due(now))
             study = session.scalars(due.with_for_update()).one_or_none()
             if study is None:
                 return None
+            inputs = collect_inputs(session, study_uid)
+            priors = choose_revision_priors(session, study, rules)
+            basis = digest_basis(session, study, inputs, priors, unread)
+            finished = find_latest_finished(session, study_uid)
+            if _stands(study, finished, basis):
+                _keep_report(study)
+                return None
             study.state = step_study(study.state, StudyEvent.CLAIMED)
             study.revision += 1
-            finished = find_latest_finished(session, study_uid)
             revision = RevisionRow(
                 study_uid=study_uid,
                 number=study.revision,
                 cause=study.next_cause or Cause.FIRST,
-                inputs=collect_inputs(session, study_uid),
-                priors=choose_revision_priors(session, study, rules),
+                inputs=inputs,
+                priors=priors,
+                basis_digest=basis,
                 settings_digest=digests.settings,
                 model_digest=digests.model,
                 state=RevisionState.STARTED,
@@ -239,6 +262,11 @@ class Studies(TrackerPart):
         with self._database.begin_read() as session:
             return from_row(ClaimedRevision, find_revision(session, study_uid, number))
 
+    def list_current_inputs(self, study_uid: str) -> list[InputInstance]:
+        """Return the instances that a revision would be made from now."""
+        with self._database.begin_read() as session:
+            return load_inputs(session, study_uid, collect_inputs(session, study_uid))
+
     def list_inputs(self, study_uid: str, number: int) -> list[InputInstance]:
         """Return the instances that a revision is made from, as they were when it was claimed."""
         with self._database.begin_read() as session:
@@ -254,6 +282,27 @@ class Studies(TrackerPart):
         """Return the views of a study, and what the views to be expected follow from."""
         with self._database.begin_read() as session:
             return find_views(session, session.get_one(StudyRow, study_uid))
+
+
+def _stands(study: StudyRow, finished: RevisionRow | None, basis: str) -> bool:
+    """Whether a due study's report is what another reading would end in.
+
+    One whose latest reading was given up has no such report, and a person may want it read anew.
+    """
+    is_latest = finished is not None and finished.number == study.revision
+    in_person = study.next_cause is Cause.REQUESTED
+    return is_latest and not in_person and finished is not None and finished.basis_digest == basis
+
+
+def _keep_report(study: StudyRow) -> None:
+    cause = study.next_cause or Cause.LATE_INSTANCE
+    study.state = step_study(study.state, StudyEvent.NOTHING_CHANGED)
+    study.quiet_due_at = study.settle_due_at = None
+    study.next_cause = study.requested_by = None
+    metrics.REVISIONS_SPARED.labels(cause.value).inc()
+    log.info(
+        "revision_spared", study_uid=study.study_uid, revision=study.revision, cause=cause.value
+    )
 
 
 def _lock_study(session: Session, study_uid: str) -> StudyRow:

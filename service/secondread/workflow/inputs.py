@@ -1,12 +1,14 @@
 """What a revision is made from, read again from the archive at each step: files are the truth."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread import log
 from secondread.accept.archive import Archive
@@ -76,6 +78,25 @@ def gather_inputs(
         is_mixed=has_several_patients(mammograms),
         is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
     )
+
+
+def find_paired_processing(tracker: Tracker, archive: Archive, study_uid: str) -> frozenset[str]:
+    """Return the For Processing images of a study that a reading would leave out, by UID.
+
+    A file that cannot be read is taken for one that is read: the reading will say so.
+    """
+    instances = tracker.studies.list_current_inputs(study_uid)
+    if all(i.sop_class_uid != DigitalMammographyXRayImageStorageForProcessing for i in instances):
+        return frozenset()
+    mammograms = []
+    for instance in instances:
+        path = archive.resolve_path(instance.path)
+        # A broken file may make pydicom raise anything.
+        with suppress(Exception):
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            mammograms.append(Mammogram.from_dataset(header))
+    left_out = select_images(mammograms).left_out
+    return frozenset(m.sop_instance_uid for m, why in left_out if why is Reason.PAIRED_PROCESSING)
 
 
 def _merge_patients(tracker: Tracker, mammograms: Sequence[Mammogram]) -> list[Mammogram]:
