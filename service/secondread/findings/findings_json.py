@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from secondread.findings.finding import Finding, ImageReading
+from secondread.findings.member_words import count_faint
 from secondread.findings.treatment import ZonePlacement
 
 
@@ -32,6 +33,7 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "center": [finding.center.col, finding.center.row],
         "outline": [[point.col, point.row] for point in finding.outline],
         "calcifications": len(finding.members),
+        "faint": count_faint(finding),
         "long_axis_mm": finding.long_axis_mm,
         "morphology": [
             [label.name.lower(), confidence] for label, confidence in finding.morphology

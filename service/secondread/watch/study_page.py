@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from secondread.findings.priority import RankKey, compute_priority, rank_priority
 from secondread.settings import ObjectKind
 from secondread.track.states import UNDELIVERED, RevisionState, StudyState
 from secondread.track.summaries import (
@@ -36,7 +38,9 @@ class FindingLine:
     shown: bool
     certainty: float
     suspicion: float | None
-    calcifications: int | None
+    priority: float | None
+    number: str
+    """Of its calcifications, with the faint ones named."""
     long_axis_mm: float | None
     morphology: str
     distribution: str
@@ -93,7 +97,8 @@ class StudyPage:
 def arrange_study(detail: StudyDetail) -> StudyPage:
     """Arrange everything about a study for its page."""
     labels = {image.sop_instance_uid: image.label for image in detail.images}
-    findings = [_make_finding_line(finding, labels) for finding in detail.findings]
+    recorded = sorted(detail.findings, key=_rank)
+    findings = [_make_finding_line(finding, labels) for finding in recorded]
     objects = [_make_object_line(item) for item in detail.outbox_objects]
     latest = max((line.item.revision for line in objects), default=0)
     current = tuple(line for line in objects if line.item.revision == latest)
@@ -139,7 +144,8 @@ def _make_finding_line(entry: RecordedFinding, labels: Mapping[str, str]) -> Fin
         shown=entry.shown,
         certainty=entry.certainty,
         suspicion=entry.suspicion,
-        calcifications=document.get("calcifications"),
+        priority=_read_priority(entry),
+        number=_describe_number(document),
         long_axis_mm=document.get("long_axis_mm"),
         morphology=_describe_likeliest(document.get("morphology")),
         distribution=_describe_likeliest(document.get("distribution")),
@@ -147,6 +153,23 @@ def _make_finding_line(entry: RecordedFinding, labels: Mapping[str, str]) -> Fin
         zone=spell_out(str(document.get("zone") or "")),
         line=str(document.get("line") or ""),
     )
+
+
+def _rank(entry: RecordedFinding) -> RankKey:
+    return rank_priority(_read_priority(entry), entry.certainty, shown=entry.shown)
+
+
+def _read_priority(entry: RecordedFinding) -> float | None:
+    """Return the priority of a finding; that of its view in results of earlier versions."""
+    recorded = entry.document.get("priority")
+    if recorded is not None:
+        return float(recorded)
+    return compute_priority(entry.certainty, entry.suspicion)
+
+
+def _describe_number(document: Mapping[str, Any]) -> str:
+    number, faint = document.get("calcifications"), document.get("faint")
+    return f"{number} ({faint} faint)" if number and faint else str(number or "")
 
 
 def _describe_likeliest(pairs: Sequence[tuple[str, float]] | None) -> str:

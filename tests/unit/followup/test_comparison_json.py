@@ -55,6 +55,7 @@ def test_a_finding_has_the_keys_that_programs_read() -> None:
         "center",
         "outline",
         "calcifications",
+        "faint",
         "long_axis_mm",
         "morphology",
         "distribution",

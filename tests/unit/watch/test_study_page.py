@@ -35,7 +35,21 @@ def test_shown_findings_stand_apart_from_candidates(tmp_path: Path) -> None:
 def test_a_finding_that_nothing_describes_is_still_listed(tmp_path: Path) -> None:
     bare = replace(finding("LCC-1", 2), document={}, suspicion=None)
     (row,) = arrange_study(replace(read_study(tmp_path), findings=(bare,))).shown
-    assert (row.morphology, row.calcifications, row.change) == ("", None, "")
+    assert (row.morphology, row.number, row.change) == ("", "", "")
+
+
+def test_findings_stand_by_priority_with_their_faint_calcifications_named(tmp_path: Path) -> None:
+    dull = replace(
+        finding("LCC-1", 2), certainty=99.0, document={"priority": 8.0, "calcifications": 5}
+    )
+    first = replace(
+        dull,
+        finding_id="LCC-2",
+        certainty=60.0,
+        document={"priority": 20.0, "calcifications": 14, "faint": 3},
+    )
+    rows = arrange_study(replace(read_study(tmp_path), findings=(dull, first))).shown
+    assert [(row.id, row.number) for row in rows] == [("LCC-2", "14 (3 faint)"), ("LCC-1", "5")]
 
 
 def test_objects_of_the_latest_revision_stand_apart_from_earlier_ones(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from secondread.findings.changes import TOO_FAINT, ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import Finding, ImageReading
+from secondread.findings.member_words import describe_number
 from secondread.geometry import Outline
 from secondread.report.pages.drawing import MARK, MUTED, WARNING, Color
 from secondread.report.pages.exam_hanging import PriorView
@@ -129,7 +130,7 @@ def describe_change(finding: Finding, change: FindingChange, comparison: StudyCo
         parts[0] += f" since {comparison.prior_date:%Y-%m-%d}"
     number, extent = change.number, change.extent_mm
     if number is None:
-        parts.append(pluralize(len(finding.members), "calcification"))
+        parts.append(describe_number(finding))
     else:
         parts.append(
             f"{number.prior:.0f} -> {number.current:.0f} calcifications "

@@ -11,7 +11,7 @@ from secondread.report import concepts
 from secondread.report.result import Authorship
 from secondread.report.sr import tree
 from secondread.report.sr.header import build_header, to_local_time
-from secondread.report.sr.wording import DISCLAIMER, LIMITS, to_ascii
+from secondread.report.sr.wording import DISCLAIMER, LIMITS, join_statements, to_ascii
 from secondread.settings import ObjectKind
 
 
@@ -27,7 +27,7 @@ def describe_replaced(authorship: Authorship, source: Dataset) -> tuple[str, ...
 def build_image_comments(comment: str, authorship: Authorship, source: Dataset) -> str:
     """Return Image Comments: that it is no diagnosis, something else, and what it replaces."""
     replaced = (f"This {text}" for text in describe_replaced(authorship, source))
-    return to_ascii(". ".join([DISCLAIMER, comment, *replaced]))
+    return to_ascii(join_statements(DISCLAIMER, comment, *replaced))
 
 
 def build_secondary_capture(

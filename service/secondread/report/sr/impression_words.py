@@ -12,6 +12,7 @@ from secondread.codes import Laterality
 from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.image_names import format_label
+from secondread.findings.member_words import describe_number
 from secondread.findings.position import BreastHalf
 from secondread.findings.treatment import BreastStatus, Zone
 from secondread.followup.treatment_status import (
@@ -50,6 +51,7 @@ def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = 
         f"{pluralize(shown, 'finding')} shown",
         *list_impression_lines(reading),
         *map(describe_missing, missing),
+        *wording.describe_unmarked(reading),
     ]
     parts += [
         f"{image.name} {wording.describe_image_outcome(image)}"
@@ -65,7 +67,7 @@ def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = 
     parts.append(wording.describe_certainty(model))
     if model.site_exams is not None:
         parts.append(wording.capitalize(wording.describe_operating_point(model)))
-    return to_ascii(". ".join([*parts, wording.LIMITS]))
+    return to_ascii(wording.join_statements(*parts, wording.LIMITS))
 
 
 def list_impression_lines(reading: StudyReading) -> tuple[str, ...]:
@@ -136,7 +138,7 @@ def _locate(finding: Finding) -> list[str]:
 
 def _count_members(finding: Finding) -> str:
     if finding.members:
-        return pluralize(len(finding.members), "calcification")
+        return describe_number(finding)
     return wording.CLASS_WORDS[finding.mark_class]
 
 

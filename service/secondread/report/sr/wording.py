@@ -8,6 +8,7 @@ from datetime import date
 from secondread.codes import MarkClass
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
 from secondread.findings.image_names import format_label
+from secondread.findings.member_words import describe_number
 from secondread.reasons import ImageStatus, Reason
 
 DISCLAIMER = "NOT FOR DIAGNOSIS"
@@ -65,6 +66,15 @@ def join_sentences(reasons: Iterable[Reason]) -> str:
     return "; ".join(reason.sentence for reason in reasons)
 
 
+def join_statements(*statements: str) -> str:
+    """Return statements one after the other, each with one full stop.
+
+    >>> join_statements("Read with doubts", "Not a diagnosis.")
+    'Read with doubts. Not a diagnosis.'
+    """
+    return " ".join(f"{statement.rstrip('. ')}." for statement in statements if statement)
+
+
 def explain_why_not_read(image: ImageReading) -> str:
     """Return why an image was not read, with the detail that was recorded."""
     reason = join_sentences(image.reasons) or "the reason was not recorded"
@@ -96,6 +106,29 @@ def describe_left_out(reading: StudyReading) -> tuple[tuple[str, str], ...]:
         counted = (label if n == 1 else f"{n} x {label}" for label, n in counts.items())
         lines.append((", ".join(counted), reason.sentence))
     return tuple(lines)
+
+
+def describe_unmarked(reading: StudyReading) -> tuple[str, ...]:
+    """Return how many candidate clusters of the exam are not marked; empty where all are.
+
+    As ``4 fainter candidates not marked, highest suspicion 21 (certainty 13)``.
+    """
+    unmarked = [
+        finding
+        for image in reading.images
+        if image.status.was_read
+        for finding in image.findings
+        if finding.mark_class is MarkClass.CLUSTER and not finding.shown
+    ]
+    if not unmarked:
+        return ()
+    counted = f"{pluralize(len(unmarked), 'fainter candidate')} not marked"
+    # A suspicion is that of a cluster; how likely it is one stands beside it.
+    worst = max(unmarked, key=lambda finding: (finding.suspicion or 0.0, finding.certainty))
+    if worst.suspicion is None:
+        return (counted,)
+    certainty = "under 1" if worst.certainty < 1 else f"{worst.certainty:.0f}"
+    return (f"{counted}, highest suspicion {worst.suspicion:.0f} (certainty {certainty})",)
 
 
 def describe_priors(reading: StudyReading) -> tuple[str, ...]:
@@ -132,6 +165,8 @@ def list_study_doubts(reading: StudyReading) -> tuple[str, ...]:
         Reason.VIEWS_MISSING,
         Reason.NOTHING_IN_SCOPE,
         *([Reason.NO_COMPARISON] if reading.priors else []),
+        # Of which breast something is known, and of which not, has its own line.
+        *([Reason.TREATMENT_UNKNOWN] if reading.treatments else []),
     }
     return tuple(
         capitalize(reason.sentence)
@@ -149,7 +184,7 @@ def describe_facts(finding: Finding, *, measured: bool) -> str:
     """Return what a finding is, its size and certainty, without its suspicion."""
     parts = [CLASS_WORDS[finding.mark_class]]
     if finding.members:
-        parts.append(pluralize(len(finding.members), "calcification"))
+        parts.append(describe_number(finding))
     if measured and finding.long_axis_mm > 0:
         parts.append(f"{finding.long_axis_mm:.{0 if finding.long_axis_mm >= 10 else 1}f} mm")
     parts.append(f"certainty {finding.certainty:.0f}")

@@ -238,6 +238,15 @@ def test_the_page_says_which_revision_it_is() -> None:
     assert changed.min() > first.shape[0] - 60
 
 
+def test_comments_are_statements_with_one_full_stop_each() -> None:
+    by = replace(BY, occasion=replace(FIRST_OCCASION, predecessor=(STUDY, "1.2", "1.3")))
+    comments = make_capture(make_cluster(), by=by).ImageComments
+    assert comments.endswith(
+        "calcifications can still be present. This replaces an earlier report."
+    )
+    assert ".." not in comments
+
+
 def test_what_is_written_at_the_left_of_the_foot_never_reaches_the_right() -> None:
     ds = make_header("LCC")
     feet = []
@@ -259,7 +268,7 @@ def test_a_notice_of_nothing_found_says_what_makes_it_doubtful() -> None:
     )
     assert doubtful.ImageComments == (
         "NOT FOR DIAGNOSIS. SECOND READ: NO FINDINGS SHOWN, WITH DOUBTS: "
-        "Some images were read with doubts"
+        "Some images were read with doubts."
     )
     assert "DOUBTS" not in plain.ImageComments
     # The first row is that of the doubtful image, written as bright as one that was not read.

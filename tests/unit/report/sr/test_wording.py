@@ -5,10 +5,12 @@ from datetime import date
 
 import pytest
 
-from secondread.codes import MarkClass
+from secondread.codes import Laterality, MarkClass
 from secondread.findings.finding import LeftOutInstance, PriorStudy
+from secondread.findings.treatment import Procedure, Treatment
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.sr import wording
+from secondread.report.sr.impression_words import describe_reading
 from tests.unit.report.readings import (
     make_cluster,
     make_header,
@@ -114,3 +116,37 @@ def test_priors_are_named_and_not_repeated() -> None:
         "No comparison with a prior",
         "Treatment unknown",
     )
+
+
+def test_candidates_that_are_not_marked_are_one_statement_of_the_exam() -> None:
+    hidden = [
+        make_cluster(2, shown=False, certainty=13.0, suspicion=21.4),
+        make_cluster(3, shown=False, certainty=9.0, suspicion=4.0),
+        make_cluster(4, shown=False, mark_class=MarkClass.VASCULAR, suspicion=90.0),
+    ]
+    image = make_image_reading(make_header("LCC"), make_cluster(suspicion=50.0), *hidden)
+    other = make_image_reading(
+        make_header("LMLO"), make_cluster(shown=False, certainty=0.5, suspicion=1.0)
+    )
+    reading = make_study_reading(Outcome.FINDINGS, image, other)
+    line = "3 fainter candidates not marked, highest suspicion 21 (certainty 13)"
+    assert wording.describe_unmarked(reading) == (line,)
+    assert line in describe_reading(reading)
+
+
+def test_where_every_candidate_is_marked_nothing_is_said_of_others() -> None:
+    reading = make_study_reading(
+        Outcome.FINDINGS, make_image_reading(make_header("LCC"), make_cluster(suspicion=50.0))
+    )
+    assert wording.describe_unmarked(reading) == ()
+
+
+def test_unknown_treatment_does_not_stand_beside_what_is_known() -> None:
+    treatment = Treatment(Procedure.LUMPECTOMY, Laterality.LEFT)
+    unknown = make_study_reading(
+        Outcome.FINDINGS,
+        make_image_reading(make_header("LCC"), make_cluster()),
+        reasons=(Reason.TREATMENT_UNKNOWN,),
+    )
+    assert wording.list_study_doubts(unknown) == ("Treatment unknown",)
+    assert wording.list_study_doubts(replace(unknown, treatments=(treatment,))) == ()
