@@ -5,7 +5,7 @@ command and the same file received from a PACS end in the same findings.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from secondread.detect.groups import GroupTables
 from secondread.detect.marks import Detection
 from secondread.findings.cad_report import CadReport
 from secondread.findings.describe import Calibrate, describe_findings
+from secondread.findings.exam_score import CalibrateExam, combine_certainties, leave_unscored
 from secondread.findings.finding import (
     ImageReading,
     LeftOutInstance,
@@ -55,6 +56,7 @@ class Reader:
     point: OperatingPoint
     groups: GroupTables = field(default_factory=GroupTables)
     """What the model knows about groups of calcifications."""
+    calibrate_exam: CalibrateExam = leave_unscored
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,10 @@ def read_study(
         model=reader.model,
         treatments=context.treatments,
     )
-    return number_lesions(reading)
+    numbered = number_lesions(reading)
+    if not any(image.status.was_read for image in images):
+        return numbered
+    return replace(numbered, exam_score=reader.calibrate_exam(combine_certainties(numbered)))
 
 
 def read_from_report(

@@ -93,4 +93,5 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
             minimum_certainty=point.minimum_certainty.get(MarkClass.CLUSTER, 101.0),
         ),
         groups=manifest.groups,
+        calibrate_exam=manifest.calibration.calibrate_exam,
     )

@@ -130,10 +130,13 @@ class Calibration(TomlTable):
     """For every class without a table of its own."""
     by_class: dict[MarkClass, _Points] = Field(default_factory=dict)
     """Tables of single classes."""
+    exam: _Points | None = None
+    """From the probability, 0-1, that any cluster of an exam is one, as if its clusters were
+    independent, to the probability that the exam holds one; None where that was not fitted."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
-        for table in (self.points, *self.by_class.values()):
+        for table in (self.points, *self.by_class.values(), self.exam or ()):
             for (s0, c0), (s1, c1) in pairwise(table):
                 if s1 <= s0 or c1 < c0:
                     raise ValueError("scores rise from point to point, and certainty never falls")
@@ -141,14 +144,21 @@ class Calibration(TomlTable):
 
     def calibrate(self, mark_class: MarkClass, score: float) -> float:
         """Return the certainty, 0-100, of a score; constant beyond the first and last point."""
-        points = self.by_class.get(mark_class, self.points)
-        after = bisect_right([s for s, _ in points], score)
-        if after == 0:
-            return points[0][1]
-        if after == len(points):
-            return points[-1][1]
-        (s0, c0), (s1, c1) = points[after - 1], points[after]
-        return c0 + (c1 - c0) * (score - s0) / (s1 - s0)
+        return _interpolate(self.by_class.get(mark_class, self.points), score)
+
+    def calibrate_exam(self, any_cluster: float) -> float | None:
+        """Return the score of an exam, 0-100; None without a table."""
+        return None if self.exam is None else _interpolate(self.exam, any_cluster)
+
+
+def _interpolate(points: _Points, score: float) -> float:
+    after = bisect_right([s for s, _ in points], score)
+    if after == 0:
+        return points[0][1]
+    if after == len(points):
+        return points[-1][1]
+    (s0, c0), (s1, c1) = points[after - 1], points[after]
+    return c0 + (c1 - c0) * (score - s0) / (s1 - s0)
 
 
 class ManifestOperatingPoint(TomlTable):

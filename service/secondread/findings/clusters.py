@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from secondread.codes import Morphology
 from secondread.detect.marks import Mark, TypeShares
@@ -44,6 +44,15 @@ LARGE_TYPES = frozenset(
     }
 )
 """Types whose calcifications are so much larger than a mark that one gets many."""
+
+CLOSE_MM = 5.0
+"""Calcifications this near to one of them count together: within 1 cm of tissue."""
+
+GROUPED_MEMBERS = 5
+"""Fewer calcifications within 1 cm were historically not called grouped (BI-RADS, 5th edition)."""
+
+SURE = 0.5
+"""Probability from which on a calcification is rather there than not."""
 
 OUTLINE_MARGIN_MM = 1.5
 """Room between the outermost calcification and the outline, so that the line covers none."""
@@ -108,6 +117,87 @@ def _join(pieces: Sequence[Mark], types: TypeShares, spacing: SpacingMm) -> Mark
         contrast=max(mark.contrast for mark in pieces),
         morphology=types,
     )
+
+
+def count_probably(
+    presence: npt.NDArray[np.float64], at_mm: npt.NDArray[np.float64], least: int
+) -> float:
+    """Return how likely so many calcifications that lie close together are real, 0-1.
+
+    Parameters
+    ----------
+    presence
+        Probability of each calcification, 0-1, taken as independent.
+    at_mm
+        Their places, (n, 2).
+    least
+        How many of those within `CLOSE_MM` of one of them must be real, at most `GROUPED_MEMBERS`.
+
+    Examples
+    --------
+    >>> at_mm = np.zeros((3, 2))
+    >>> count_probably(np.array([0.9, 0.8, 0.5]), at_mm, 3)
+    0.36
+    """
+    near = cdist(at_mm, at_mm) <= CLOSE_MM
+    # Of each neighbourhood, the probability of 0, 1, ... real ones, and in the last column of more.
+    counts = np.zeros((len(presence), least + 1))
+    counts[:, 0] = 1.0
+    for member, probability in enumerate(presence.tolist()):
+        one_more = np.where(near[:, member], probability, 0.0)[:, None] * counts
+        counts -= one_more
+        counts[:, 1:] += one_more[:, :-1]
+        counts[:, -1] += one_more[:, -1]
+    return round(float(counts[:, -1].max()), 6)
+
+
+def join_regions(
+    groups: Sequence[tuple[Mark, ...]],
+    presence: Sequence[npt.NDArray[np.float64]],
+    spacing: SpacingMm,
+) -> tuple[tuple[Mark, ...], ...]:
+    """Return groups with the loose ends of a region joined to it.
+
+    Calcifications that are scattered over more than 1 cm have gaps, and the few beyond a gap are no
+    group of their own: too few, no denser than the region, and within 1 cm of it. What is denser
+    stays apart, for it may be new in a region of old ones.
+
+    Parameters
+    ----------
+    groups
+        Marks, in order.
+    presence
+        Probability of each mark of each group, 0-1.
+    spacing
+        Between pixel centres.
+    """
+    sure = [
+        positions_mm(marks, spacing)[known >= SURE]
+        for marks, known in zip(groups, presence, strict=True)
+    ]
+    joined = {number: list(marks) for number, marks in enumerate(groups)}
+    regions = [number for number, places in enumerate(sure) if _is_region(places)]
+    for number, places in enumerate(sure):
+        if not 2 <= len(places) < GROUPED_MEMBERS:
+            continue
+        near = [
+            (float(cdist(places, sure[region]).min()), region)
+            for region in regions
+            if _measure_spacing(places) >= _measure_spacing(sure[region])
+        ]
+        away, region = min(near, default=(np.inf, -1))
+        if away <= 2 * CLOSE_MM:
+            joined[region] += joined.pop(number)
+    return tuple(tuple(sorted(marks, key=_by_score)) for marks in joined.values())
+
+
+def _is_region(places: npt.NDArray[np.float64]) -> bool:
+    return len(places) >= GROUPED_MEMBERS and float(pdist(places).max()) > 2 * CLOSE_MM
+
+
+def _measure_spacing(places: npt.NDArray[np.float64]) -> float:
+    """Return the median distance, in mm, from a place to the nearest other."""
+    return float(np.median(np.sort(cdist(places, places), axis=1)[:, 1]))
 
 
 def average_points(points: Sequence[PointPx]) -> PointPx:

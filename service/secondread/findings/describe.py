@@ -1,24 +1,34 @@
 """Groups of marks to findings: outline, count, extent, distribution, certainty, shown or not.
 
+A group is a cluster if three of its calcifications within 1 cm are real, and how likely that is
+follows from how likely each of them is: two that are sure and texture around them are no cluster.
+
 Morphology needs a model that distinguishes types; without one it stays empty rather than guessed,
 and so does suspicion, which is an index of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import pdist
 
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.groups import GroupTables
 from secondread.detect.marks import Mark, TypeShares
 from secondread.findings.clusters import (
+    CLOSE_MM,
+    GROUPED_MEMBERS,
     MINIMUM_MEMBERS,
     OUTLINE_MARGIN_MM,
+    SURE,
     average_points,
+    count_probably,
     group_marks,
     join_pieces,
+    join_regions,
     positions_mm,
 )
 from secondread.findings.descriptors import classify_distribution, classify_type
@@ -40,7 +50,8 @@ FINDINGS_PER_CLASS = 100
 LANDMARK_LINK_MM = {MarkClass.VASCULAR: 8.0, MarkClass.SKIN: 5.0}
 """Marks of these classes that are this near belong to one vessel, or to one patch of skin."""
 
-_LEAST_SCORE = 1e-3  # and its rest to 1 the highest: no mark may outweigh two doubtful ones
+_CASTING = frozenset({Morphology.FINE_LINEAR, Morphology.FINE_LINEAR_BRANCHING})
+_EVIDENT = 0.5  # what a word claims must rather be there than not
 
 _Label = TypeVar("_Label", Morphology, Distribution)
 
@@ -55,7 +66,7 @@ def describe_findings(
     size: tuple[int, int],
     calibrate: Calibrate,
     point: OperatingPoint,
-    groups: GroupTables = _RULES,
+    tables: GroupTables = _RULES,
 ) -> tuple[Finding, ...]:
     """Turn the marks of one image into its findings.
 
@@ -73,7 +84,7 @@ def describe_findings(
         The model's calibration.
     point
         The rule that decides what is shown.
-    groups
+    tables
         What the model knows about groups; rules decide what it does not know.
 
     Returns
@@ -84,13 +95,14 @@ def describe_findings(
     single = [mark for mark in marks if mark.mark_class is MarkClass.CALCIFICATION]
     calcifications = join_pieces(single, spacing)
     surroundings = Surroundings.from_marks(calcifications, spacing)
-    drafts: list[_Draft] = []
-    for members in group_marks(calcifications, spacing):
-        if len(members) >= MINIMUM_MEMBERS:
-            features = measure_group(members, spacing, surroundings)
-            drafts.append(_draft_cluster(members, spacing, calibrate, groups, features))
-        else:
-            drafts += [_draft([mark], calibrate) for mark in members]
+    groups = group_marks(calcifications, spacing)
+    few = [mark for group in groups if len(group) < MINIMUM_MEMBERS for mark in group]
+    drafts = [_draft([mark], calibrate) for mark in few]
+    several = [group for group in groups if len(group) >= MINIMUM_MEMBERS]
+    presence = [_estimate_presence(group, calibrate) for group in several]
+    for members in join_regions(several, presence, spacing):
+        features = measure_group(members, spacing, surroundings)
+        drafts.append(_draft_cluster(members, spacing, calibrate, tables, features))
     drafts += _draft_landmarks(marks, spacing, calibrate)
     findings = [_finish(draft, spacing, size, point) for draft in _select_surest(drafts)]
     findings.sort(key=lambda finding: finding.rank)
@@ -109,6 +121,8 @@ class _Draft:
     members: tuple[Calcification, ...] = ()
     morphology: TypeShares = ()
     distribution: tuple[tuple[Distribution, float], ...] = ()
+    groundless: frozenset[Morphology | Distribution] = frozenset()
+    """Labels without the evidence that their words need."""
 
 
 def _select_surest(drafts: Sequence[_Draft]) -> list[_Draft]:
@@ -130,22 +144,47 @@ def _draft_cluster(
     members: Sequence[Mark],
     spacing: SpacingMm,
     calibrate: Calibrate,
-    groups: GroupTables,
+    tables: GroupTables,
     features: Mapping[str, float],
 ) -> _Draft:
+    presence, at_mm = _estimate_presence(members, calibrate), positions_mm(members, spacing)
+    likely = count_probably(presence, at_mm, MINIMUM_MEMBERS)
     return _Draft(
         MarkClass.CLUSTER,
-        calibrate(MarkClass.CLUSTER, _score_group([mark.score for mark in members])),
+        # The mean probability of each of the fewest that make a cluster: on a scale that tells the
+        # many groups apart that are hardly ever one.
+        calibrate(MarkClass.CLUSTER, likely ** (1 / MINIMUM_MEMBERS)),
         members,
         tuple(
-            Calcification(
-                mark.center, mark.diameter_mm, calibrate(MarkClass.CALCIFICATION, mark.score)
-            )
-            for mark in members
+            Calcification(mark.center, mark.diameter_mm, 100 * probability)
+            for mark, probability in zip(members, presence.tolist(), strict=True)
         ),
-        classify_type(members, features, groups.types),
-        classify_distribution(positions_mm(members, spacing), features, groups.distributions),
+        classify_type(members, features, tables.types),
+        classify_distribution(at_mm, features, tables.distributions),
+        _find_groundless(presence, at_mm, likely),
     )
+
+
+def _estimate_presence(marks: Sequence[Mark], calibrate: Calibrate) -> npt.NDArray[np.float64]:
+    """Return the probability, 0-1, of each mark that it is a calcification."""
+    return np.array([calibrate(MarkClass.CALCIFICATION, mark.score) / 100.0 for mark in marks])
+
+
+def _find_groundless(
+    presence: npt.NDArray[np.float64], at_mm: npt.NDArray[np.float64], likely: float
+) -> frozenset[Morphology | Distribution]:
+    """Return the labels that a group is not called by, however confident the model is of them.
+
+    A word that raises an alarm needs its evidence: casting calcifications, that there rather is a
+    cluster at all; a segment, five calcifications or more over more than 1 cm.
+    """
+    groundless: frozenset[Morphology | Distribution] = frozenset()
+    if likely < _EVIDENT:
+        groundless |= _CASTING
+    sure = at_mm[presence >= SURE]
+    if len(sure) < GROUPED_MEMBERS or float(pdist(sure).max()) <= 2 * CLOSE_MM:
+        groundless |= {Distribution.SEGMENTAL}
+    return groundless
 
 
 def _draft_landmarks(
@@ -159,17 +198,6 @@ def _draft_landmarks(
         link = LANDMARK_LINK_MM.get(mark_class, 0.0)
         for members in group_marks(same, spacing, link) if link else ([mark] for mark in same):
             yield _draft(members, calibrate)
-
-
-def _score_group(scores: Sequence[float]) -> float:
-    """Return a group's score, 0-1: the mean log odds of as many marks as make a cluster.
-
-    A group is a cluster if its minimum number of members is real; the best candidates for that
-    are its strongest marks. Members beyond them add nothing, so that a large group of faint
-    marks, which texture produces, stays faint.
-    """
-    best = np.clip(np.sort(scores)[::-1][:MINIMUM_MEMBERS], _LEAST_SCORE, 1.0 - _LEAST_SCORE)
-    return float(1.0 / (1.0 + np.exp(-np.mean(np.log(best / (1.0 - best))))))
 
 
 def _finish(
@@ -189,11 +217,14 @@ def _finish(
         outline=tuple(clamp_to_image(corner, *size) for corner in outline),
         members=draft.members,
         long_axis_mm=round(extent + 2 * reach, 2),
-        morphology=_keep_likeliest(draft.morphology),
-        distribution=_keep_likeliest(draft.distribution),
+        morphology=_keep_likeliest(draft.morphology, draft.groundless),
+        distribution=_keep_likeliest(draft.distribution, draft.groundless),
         shown=point.shows(draft.mark_class, draft.certainty),
     )
 
 
-def _keep_likeliest(labels: Sequence[tuple[_Label, float]]) -> tuple[tuple[_Label, float], ...]:
-    return tuple((label, round(confidence, 2)) for label, confidence in labels[:LABELS])
+def _keep_likeliest(
+    labels: Sequence[tuple[_Label, float]], groundless: Collection[Morphology | Distribution]
+) -> tuple[tuple[_Label, float], ...]:
+    kept = [(label, round(share, 2)) for label, share in labels if label not in groundless]
+    return tuple(kept[:LABELS])

@@ -208,6 +208,9 @@ class StudyReading:
     """Readings of the priors' images with the same model, which `comparisons` are made from."""
     view_pairs: tuple[ViewPair, ...] = ()
     """The clusters that were recognised in both views of a breast."""
+    exam_score: float | None = None
+    """How likely the exam holds a cluster that a reader would describe, 0-100; None where nothing
+    was read, or the model has no table for it."""
 
     def map_findings(self, change: Callable[[ImageReading, Finding], Finding]) -> "StudyReading":
         """Return the reading with each finding of its images replaced by what `change` returns."""

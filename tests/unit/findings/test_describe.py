@@ -70,20 +70,38 @@ def test_two_marks_stay_single_and_unshown() -> None:
     assert not any(f.shown for f in findings)
 
 
-def test_a_cluster_is_as_certain_as_its_three_strongest_marks_together() -> None:
-    findings = describe(
-        [mark(100, 100, 0.9), mark(110, 100, 0.5), mark(120, 100, 0.1), mark(130, 100, 0.05)]
-    )
+def test_a_cluster_is_as_certain_as_that_three_of_its_marks_are_real() -> None:
+    (three,) = describe([mark(100, 100, 0.9), mark(110, 100, 0.8), mark(120, 100, 0.5)])
+    (four,) = describe([mark(100 + 10 * n, 100, 0.8) for n in range(4)])
 
-    # The log odds of 0.9 and 0.1 cancel out.
-    assert findings[0].certainty == 50.0
+    assert three.certainty == pytest.approx(100 * (0.9 * 0.8 * 0.5) ** (1 / 3), abs=0.05)
+    # All four, or any three of them.
+    assert four.certainty == pytest.approx(100 * (0.8**4 + 4 * 0.2 * 0.8**3) ** (1 / 3), abs=0.05)
 
 
-def test_members_beyond_the_three_strongest_add_nothing() -> None:
-    strong = [mark(100 + 10 * n, 100, 0.6) for n in range(3)]
-    faint = [mark(100 + 10 * n, 120, 0.5) for n in range(12)]
+def test_what_is_beyond_1_cm_makes_no_cluster_surer() -> None:
+    near = [mark(100 + 10 * n, 100, 0.6) for n in range(3)]
+    chain = [mark(120 + 45 * n, 100, 0.6) for n in range(1, 8)]  # one link of 4.5 mm after another
 
-    assert describe(strong)[0].certainty == describe([*strong, *faint])[0].certainty
+    (alone,) = describe(near)
+    (chained,) = describe([*near, *chain])
+
+    assert len(chained.members) == 10
+    assert alone.certainty < chained.certainty  # the first link is within 5 mm
+    assert chained.certainty == describe([*near, chain[0]])[0].certainty
+
+
+def test_a_word_that_raises_an_alarm_needs_its_evidence() -> None:
+    casting = ((Morphology.FINE_LINEAR, 0.9), (Morphology.ROUND, 0.1))
+    places = [(100, 100), (120, 100), (100, 120)]
+
+    (sure,) = describe([replace(mark(*at, 0.9), morphology=casting) for at in places])
+    (doubtful,) = describe([replace(mark(*at, 0.4), morphology=casting) for at in places])
+
+    assert sure.morphology[0][0] is Morphology.FINE_LINEAR
+    assert doubtful.morphology == ((Morphology.ROUND, pytest.approx(0.1)),)
+    # The word is withheld; what it would mean still orders.
+    assert doubtful.suspicion == sure.suspicion
 
 
 def test_one_sure_mark_does_not_make_a_cluster_of_two_doubtful_ones() -> None:

@@ -105,7 +105,7 @@ def test_a_cluster_counts_that_is_likelier_than_each_of_its_calcifications() -> 
 
 
 def test_what_a_detector_answers_to_noise_makes_nothing_old() -> None:
-    noise = reading((THEN, HERE), score=0.05)
+    noise = reading((THEN, HERE), score=0.02)
 
     assert verdicts(reading((NOW, HERE)), noise) == [ChangeKind.NEW]
 

@@ -268,7 +268,7 @@ def test_where_the_tissue_was_not_found_again_nothing_is_asked() -> None:
 
 def test_what_the_priors_findings_show_and_what_is_not_shown_now_is_not_asked_about() -> None:
     shown_then = reading((THEN, HERE))
-    faint_now = reading((NOW, HERE), score=0.3)
+    faint_now = reading((NOW, HERE), score=0.1)
 
     assert [
         change.recheck
