@@ -99,7 +99,7 @@ def test_a_word_that_raises_an_alarm_needs_its_evidence() -> None:
     (doubtful,) = describe([replace(mark(*at, 0.4), morphology=casting) for at in places])
 
     assert sure.morphology[0][0] is Morphology.FINE_LINEAR
-    assert doubtful.morphology == ((Morphology.ROUND, pytest.approx(0.1)),)
+    assert doubtful.morphology == ((Morphology.PUNCTATE, 0.1),)
     # The word is withheld; what it would mean still orders.
     assert doubtful.suspicion == sure.suspicion
 
