@@ -12,12 +12,14 @@ from importlib import import_module
 COMMANDS = {
     "round": "models.calcification.training.round",
     "fit": "models.calcification.training.fitting",
+    "certainty": "models.calcification.training.certainty",
     "groups": "models.calcification.training.group_tables",
     "benchmark": "models.calcification.training.benchmark",
     "likeness": "models.calcification.fit_likeness",
 }
-"""The modules of the commands: one round of training; calibration and operating points; tables of
-groups; a plain network to compare with; the reference of the likeness gate."""
+"""The modules of the commands: one round of training; calibration and operating points of its
+graphs; those of clusters alone, of a finished model; tables of groups; a plain network to compare
+with; the reference of the likeness gate."""
 
 
 def main() -> None:

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-from scipy.optimize import isotonic_regression
 
-from models.calcification.training.layouts import BLOCK
+from models.calcification.training.isotonic import JudgedMarks, find_certainty, fit_certainties
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
 from models.calcification.training.region_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS, NORMALISER
+from models.calcification.training.validation_exams import BLOCK, plan_validation_exams
 from secondread.app.reader import open_reader
 from secondread.detect.manifest import load_manifest
 from secondread.detect.neighbours import FEATURES_VERSION
@@ -32,28 +32,15 @@ from secondread.settings import DetectSettings
 from secondread_lab.judge.evaluation_run import EvaluationRun, read_images
 from secondread_lab.judge.image_sources import read_folder_set
 from secondread_lab.judge.outcomes import score_image
-from secondread_lab.judge.population import plan_exam
 from secondread_lab.judge.rules import MarkOutcome
 from secondread_lab.judge.scored_items import ScoredSet
 from secondread_lab.simulate.exam import simulate_views
 from secondread_lab.simulate.truth import NOTHING, TruthRow, write_truth
-from secondread_lab.simulate.vendors import VENDORS
-
-VALIDATION_SEED = 20261201
-"""Of the sampler for the first block of exams; the frozen test exams have another."""
 
 POINTS = ((1, "standard", 0.2), (2, "sensitive", 0.5), (3, "specific", 0.05))
 """Number, name, and wanted false clusters per view without a cluster."""
 
 Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedMarks:
-    """Scores, 0-1, of marks, and whether each was right."""
-
-    score: Values
-    right: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +82,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _make_exams(folder: Path, count: int) -> Iterator[Path]:
     """Yield the folders of validation exams of families that are not held out, making new ones."""
-    for number in range(count):
-        exam = plan_exam(VALIDATION_SEED + number // BLOCK, number % BLOCK)
-        if VENDORS[exam.spec.vendor].held_out:
-            continue
-        target = folder / f"{number:04d}"
+    for exam in plan_validation_exams(count):
+        target = folder / f"{exam.number:04d}"
         if not (target / "truth.csv").exists():
             target.mkdir(parents=True, exist_ok=True)
             rows = []
@@ -151,58 +135,11 @@ def _judge_clusters(part: ScoredSet) -> JudgedMarks:
     return JudgedMarks(np.array(score), np.array(right, np.bool_))
 
 
-def fit_certainties(marks: JudgedMarks, knots: int = 14) -> list[list[float]]:
-    """Return (score, certainty) pairs: isotonic regression, smoothed to a few knots.
-
-    Knots are spaced by log odds, since scores crowd near 1. Two marks of half a weight, a right one
-    above all others and a wrong one below, fix the ends.
-    """
-    order = np.argsort(marks.score, kind="stable")
-    odds = _compute_log_odds(marks.score[order])
-    right = np.concatenate([[0.0], marks.right[order].astype(np.float64), [1.0]])
-    fitted = np.asarray(isotonic_regression(right, weights=_make_weights(len(right))).x)
-    knot_odds = np.linspace(odds[0], odds[-1], knots)
-    # The mean around each knot, since the steps of an isotonic fit depend on the sample.
-    around = knot_odds[:, None] + np.linspace(-0.5, 0.5, 21) * (knot_odds[1] - knot_odds[0])
-    level = np.interp(around, np.concatenate([[-_FAR], odds, [_FAR]]), fitted).mean(axis=1)
-    # Strictly rising, so that an operating point can separate any two scores.
-    rising = np.maximum.accumulate(level) + 0.001 * np.arange(len(level))
-    pairs = [
-        (float(x), 100 * float(y)) for x, y in zip(_compute_score(knot_odds), rising, strict=True)
-    ]
-    ends = [(0.0, 0.0), *pairs, (1.0, pairs[-1][1] + 0.1)]
-    return [[round(x, 4), round(min(max(y, 0.5), 99.0), 1)] for x, y in ends]
-
-
-_FAR = 12.0
-"""Log odds that no mark reaches."""
-
-
-def _compute_log_odds(score: Values) -> Values:
-    clipped = np.clip(score, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(clipped / (1 - clipped)), np.float64)
-
-
-def _compute_score(log_odds: Values) -> Values:
-    return np.asarray(1 / (1 + np.exp(-log_odds)), np.float64)
-
-
-def _make_weights(count: int) -> Values:
-    weights = np.ones(count)
-    weights[0] = weights[-1] = 0.5
-    return weights
-
-
 def find_threshold(false: Values, views: int, rate: float) -> float:
     """Return the lowest score that gives no more false clusters a view than a rate."""
     allowed = int(rate * views)
     ordered = np.sort(false)[::-1]
     return float(ordered[allowed]) + 1e-3 if allowed < len(ordered) else 0.0
-
-
-def find_certainty(points: Sequence[Sequence[float]], score: float) -> float:
-    """Return the certainty, 0-100, of a score."""
-    return float(np.interp(score, [p[0] for p in points], [p[1] for p in points]))
 
 
 def _format_manifest(

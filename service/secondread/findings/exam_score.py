@@ -14,16 +14,16 @@ None where the model has no table for it."""
 def combine_certainties(reading: StudyReading) -> float:
     """Return how likely any of an exam's clusters is one, 0-1, if they were independent.
 
-    All candidates count, marked or not; a lesion that several views show counts once, by the view
-    that is surest of it.
+    All candidates of all views count, marked or not. That the views of a lesion are not independent
+    is left to the table of the exam's score.
     """
-    surest: dict[tuple[object, str], float] = {}
-    for image in reading.images:
-        for finding in image.findings:
-            if finding.mark_class is MarkClass.CLUSTER:
-                lesion = (image.mammogram.laterality or image.label, finding.number)
-                surest[lesion] = max(surest.get(lesion, 0.0), finding.certainty / 100.0)
-    return 1.0 - math.prod(1.0 - certainty for certainty in surest.values())
+    clusters = (
+        finding.certainty / 100.0
+        for image in reading.images
+        for finding in image.findings
+        if finding.mark_class is MarkClass.CLUSTER
+    )
+    return 1.0 - math.prod(1.0 - certainty for certainty in clusters)
 
 
 def leave_unscored(_any_cluster: float) -> float | None:
