@@ -175,6 +175,7 @@ def reading(
         reasons=(),
         images=tuple(images),
         findings=tuple(findings),
+        shown_lesions=sum(finding.shown for finding in findings),
         objects=tuple(made),
     )
 

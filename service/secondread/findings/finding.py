@@ -11,7 +11,7 @@ from secondread.findings.changes import FindingRef, StudyComparison
 from secondread.findings.position import Position
 from secondread.findings.priority import RankKey, compute_priority, rank_priority
 from secondread.findings.treatment import Treatment, ZonePlacement
-from secondread.findings.view_pair import ViewPair
+from secondread.findings.view_pair import RepeatPair, ViewPair
 from secondread.geometry import Outline, PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 
@@ -211,6 +211,8 @@ class StudyReading:
     exam_score: float | None = None
     """How likely the exam holds a cluster that a reader would describe, 0-100; None where nothing
     was read, or the model has no table for it."""
+    repeat_pairs: tuple[RepeatPair, ...] = ()
+    """The clusters that two images of the same view both show."""
 
     def map_findings(self, change: Callable[[ImageReading, Finding], Finding]) -> "StudyReading":
         """Return the reading with each finding of its images replaced by what `change` returns."""

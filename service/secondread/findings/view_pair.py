@@ -1,4 +1,4 @@
-"""A cluster that was recognised in both views of a breast."""
+"""A cluster that was recognised in two images of a breast."""
 
 from dataclasses import dataclass
 
@@ -29,3 +29,13 @@ class ViewPair:
     depths_mm: tuple[float, float]
     """Behind the nipple, in the cranio-caudal and in the oblique view."""
     place: BreastPlace
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatPair:
+    """One cluster in two images of the same view: a retake, or tiles of a large breast."""
+
+    first: FindingRef
+    second: FindingRef
+    error_mm: float
+    """Standard error of its place in the second image, once the images lie on each other."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from secondread.codes import MarkClass
 from secondread.findings.changes import FindingRef, StudyComparison
 from secondread.findings.finding import ImageReading, StudyReading
+from secondread.findings.view_pair import RepeatPair, ViewPair
 from secondread.geometry import Outline, bounding_box
 
 MintLesionUid = Callable[[FindingRef], str]
@@ -17,6 +18,9 @@ MintLesionUid = Callable[[FindingRef], str]
 
 SAME_LESION = 0.5
 """Confidence from which on a cluster in one view and one in the other are one lesion."""
+
+Link = tuple[FindingRef, FindingRef]
+"""Two findings of one exam that are one lesion."""
 
 SAME_PLACE = 0.1
 """Share of what two outlines' boxes cover that both cover, from which on they are one finding.
@@ -88,6 +92,15 @@ def _measure_overlap(outline: Outline, other: Outline) -> float:
     return both / (areas - both) if both else 0.0
 
 
+def list_links(pairs: Iterable[ViewPair], repeats: Iterable[RepeatPair]) -> list[Link]:
+    """Return which findings of an exam are one lesion, the surest first."""
+    views = sorted(pairs, key=lambda pair: -pair.confidence)
+    return [
+        *((repeat.first, repeat.second) for repeat in repeats),
+        *((pair.cc, pair.mlo) for pair in views if pair.confidence >= SAME_LESION),
+    ]
+
+
 def assign_lesions(
     reading: StudyReading, recognized: Mapping[FindingRef, str], mint: MintLesionUid
 ) -> dict[FindingRef, str]:
@@ -96,8 +109,8 @@ def assign_lesions(
     Parameters
     ----------
     reading
-        The study, with its comparisons and its view pairs. Of the comparisons, the first that has
-        a finding decides.
+        The study, with its comparisons, view pairs and repeat pairs. Of the comparisons, the
+        first that has a finding decides.
     recognized
         Lesions of findings of earlier readings.
     mint
@@ -117,9 +130,8 @@ def assign_lesions(
             lesions[ref] = _name_lesion(priors, lesions, recognized, mint, recognized.get(ref))
         elif ref in recognized:
             lesions[ref] = recognized[ref]
-    for pair in reading.view_pairs:
-        if pair.confidence >= SAME_LESION:
-            _join_views(pair.cc, pair.mlo, lesions, frozenset(recognized.values()), mint)
+    for first, second in list_links(reading.view_pairs, reading.repeat_pairs):
+        _join_views(first, second, lesions, frozenset(recognized.values()), mint)
     for ref in clusters:
         lesions.setdefault(ref, mint(ref))
     for comparison in reading.comparisons:
@@ -157,21 +169,21 @@ def _name_lesion(
 
 
 def _join_views(
-    cc: FindingRef,
-    mlo: FindingRef,
+    here: FindingRef,
+    there: FindingRef,
     lesions: dict[FindingRef, str],
     old: Collection[str],
     mint: MintLesionUid,
 ) -> None:
-    """Give both views one identifier; two that differ in earlier readings stay."""
-    first = lesions.get(cc) or lesions.get(mlo) or mint(cc)
-    second = lesions.get(mlo) or first
+    """Give both findings one identifier; two that differ in earlier readings stay."""
+    first = lesions.get(here) or lesions.get(there) or mint(here)
+    second = lesions.get(there) or first
     # An old identifier wins over a new one; between two new ones, the first.
     remaining, given_up = (first, second) if second not in old else (second, first)
     if given_up not in old:
         lesions.update({ref: remaining for ref, uid in lesions.items() if uid == given_up})
-    lesions.setdefault(cc, remaining)
-    lesions.setdefault(mlo, remaining)
+    lesions.setdefault(here, remaining)
+    lesions.setdefault(there, remaining)
 
 
 def add_lesions(reading: StudyReading, lesions: Mapping[FindingRef, str]) -> StudyReading:

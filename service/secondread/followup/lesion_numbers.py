@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from secondread.codes import MarkClass
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
-from secondread.findings.view_pair import ViewPair
-from secondread.followup.lesion_identity import SAME_LESION
+from secondread.followup.lesion_identity import Link, list_links
+from secondread.followup.repeated_views import match_repeats
 from secondread.followup.view_correlation import correlate_views
 
 
@@ -30,7 +30,7 @@ class _NumberedLesion:
 
 
 def number_lesions(reading: StudyReading) -> StudyReading:
-    """Return a reading with its view pairs, and whose findings are named by lesion.
+    """Return a reading with its view and repeat pairs, and whose findings are named by lesion.
 
     The clusters of a breast are counted from 1 by priority, over all its views: ``LCC-1`` and
     ``LMLO-1`` are one lesion, and a number that only one view has is missing in the other. Other
@@ -41,10 +41,12 @@ def number_lesions(reading: StudyReading) -> StudyReading:
     reading
         As read, each image by itself.
     """
-    pairs = correlate_views(reading)
+    repeats = match_repeats(reading.images)
+    pairs = correlate_views(reading, repeats)
+    links = list_links(pairs, repeats)
     names: dict[FindingRef, tuple[str, float | None]] = {}
     for images in _group_by_breast(reading.images):
-        lesions = _join_lesions(reading.images, images, pairs)
+        lesions = _join_lesions(reading.images, images, links)
         lesions.sort(key=lambda lesion: _rank(lesion, reading.images))
         for number, lesion in enumerate(lesions, 1):
             for index, finding in lesion.findings:
@@ -66,6 +68,12 @@ def number_lesions(reading: StudyReading) -> StudyReading:
             replace(pair, cc=_rename_ref(pair.cc, names), mlo=_rename_ref(pair.mlo, names))
             for pair in pairs
         ),
+        repeat_pairs=tuple(
+            replace(
+                pair, first=_rename_ref(pair.first, names), second=_rename_ref(pair.second, names)
+            )
+            for pair in repeats
+        ),
     )
 
 
@@ -80,7 +88,7 @@ def _group_by_breast(images: Sequence[ImageReading]) -> list[list[int]]:
 
 
 def _join_lesions(
-    all_images: Sequence[ImageReading], images: Iterable[int], pairs: Sequence[ViewPair]
+    all_images: Sequence[ImageReading], images: Iterable[int], links: Iterable[Link]
 ) -> list[_NumberedLesion]:
     """Return the lesions of a breast: its clusters, those joined that are sure to be one."""
     lesions = {
@@ -89,9 +97,9 @@ def _join_lesions(
         for finding in all_images[index].findings
         if finding.mark_class is MarkClass.CLUSTER
     }
-    for pair in sorted(pairs, key=lambda pair: -pair.confidence):
-        first, second = lesions.get(pair.cc), lesions.get(pair.mlo)
-        if pair.confidence < SAME_LESION or first is None or second is None:
+    for one_ref, other_ref in links:
+        first, second = lesions.get(one_ref), lesions.get(other_ref)
+        if first is None or second is None:
             continue
         # A chain of pairs must not make one lesion of two clusters of an image.
         if not first.images & second.images:

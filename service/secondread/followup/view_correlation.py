@@ -5,7 +5,7 @@ and size of the calcifications distinguish clusters that are equally deep.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from secondread.codes import Laterality, View
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.position import BreastHalf, Quadrant
-from secondread.findings.view_pair import BreastPlace, ViewPair
+from secondread.findings.view_pair import BreastPlace, RepeatPair, ViewPair
 from secondread.followup.calcifications import find_clusters
 from secondread.followup.finding_position import (
     can_tell_halves,
@@ -65,16 +65,45 @@ class _ViewCluster:
     tells_halves: bool
 
 
-def correlate_views(reading: StudyReading) -> tuple[ViewPair, ...]:
-    """Return the clusters that were recognised in both views of a breast."""
+def correlate_views(
+    reading: StudyReading, repeats: Sequence[RepeatPair] = ()
+) -> tuple[ViewPair, ...]:
+    """Return the clusters that were recognised in both views of a breast.
+
+    Parameters
+    ----------
+    reading
+        The study.
+    repeats
+        Its clusters that two images of one view show: the first image's stands for both, as two
+        likenesses of one cluster would be taken for two rivals, and what it is paired with is
+        then the pair of the second too.
+    """
+    first_of = {repeat.second: repeat.first for repeat in reversed(repeats)}
     pairs: list[ViewPair] = []
     for side in (Laterality.RIGHT, Laterality.LEFT):
         images = [image for image in reading.images if image.mammogram.laterality is side]
         views = [(image.mammogram.view, image) for image in images]
         cc = [c for view, image in views if view and view.is_cc_like for c in _measure(image)]
         mlo = [c for view, image in views if view and view.is_mlo_like for c in _measure(image)]
+        cc, mlo = ([c for c in view if c.ref not in first_of] for view in (cc, mlo))
         pairs += _pair_clusters(cc, mlo, side)
-    return tuple(pairs)
+    return (*pairs, *_pair_repeats(pairs, first_of))
+
+
+def _pair_repeats(
+    pairs: Sequence[ViewPair], first_of: Mapping[FindingRef, FindingRef]
+) -> Iterator[ViewPair]:
+    """Yield the pairs of what repeats a paired cluster."""
+    for second in first_of:
+        first = second
+        while first in first_of:
+            first = first_of[first]
+        for pair in pairs:
+            if pair.cc == first:
+                yield replace(pair, cc=second)
+            elif pair.mlo == first:
+                yield replace(pair, mlo=second)
 
 
 def _measure(image: ImageReading) -> list[_ViewCluster]:

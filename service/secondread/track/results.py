@@ -84,7 +84,7 @@ class Results(TrackerPart):
                 StudyEvent.RESULTS_OUTDATED if is_outdated else StudyEvent.RESULTS_RECORDED,
             )
             study.outcome, study.reported_at = reading.outcome, now
-            study.shown_findings = sum(finding.shown for finding in reading.findings)
+            study.shown_findings = reading.shown_lesions
             for kind in (STUDY_STUCK, LATE_INSTANCE):
                 clear_alarm_in(session, kind, study.study_uid, now)
             session.flush()

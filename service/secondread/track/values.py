@@ -171,6 +171,8 @@ class RecordedReading:
     reasons: tuple[Reason, ...]
     images: tuple[RecordedImage, ...]
     findings: tuple[RecordedFinding, ...]
+    shown_lesions: int
+    """How many lesions are shown; what several images show counts once."""
     objects: tuple[RecordedObject, ...]
     prior_findings: tuple[RecordedPriorFinding, ...] = ()
     """Of the priors' images that were read again, the earliest prior's first."""

@@ -12,6 +12,7 @@ from secondread.report.compose import compose_results, encode_file
 from secondread.report.pages.crop import encode_crop
 from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.report.sr.impression_words import describe_finding
+from secondread.report.sr.report_contents import count_shown
 from secondread.report.sr.uids import ResultUids, derive_uid
 from secondread.settings import ObjectKind
 from secondread.track.lesions import Lesions
@@ -80,6 +81,7 @@ def store_reading(
         reasons=reading.reasons,
         images=_record_images(reading, answers),
         findings=record_findings(reading, crops),
+        shown_lesions=count_shown(reading),
         objects=objects,
         prior_findings=record_prior_findings(reading, crops),
         answers=tuple(

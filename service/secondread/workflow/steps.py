@@ -140,7 +140,7 @@ class ReadingSteps:
             study_uid=recorded.study_uid,
             revision=recorded.revision,
             outcome=reading.outcome.value,
-            shown=sum(len(image.shown_findings) for image in reading.images),
+            shown=recorded.shown_lesions,
             objects=len(recorded.objects),
         )
         return reading.outcome.value

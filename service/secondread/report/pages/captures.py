@@ -34,6 +34,7 @@ from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.header import to_local_time
 from secondread.report.sr.image_library import find_source
 from secondread.report.sr.impression_words import describe_in_legend, list_treatment_lines
+from secondread.report.sr.report_contents import count_shown
 from secondread.report.sr.wording import (
     LIMITS,
     capitalize,
@@ -122,7 +123,7 @@ def make_overview(
         Who writes, when, for which destination.
     """
     source = _find_own_source(reading, sources)
-    shown = sum(len(image.shown_findings) for image in reading.images)
+    shown = count_shown(reading)
     priority = "not rated" if reading.priority is None else f"{reading.priority:.0f}"
     text = PageText(
         title="OVERVIEW",

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from secondread.codes import AnalysisType, Laterality
 from secondread.findings.changes import ViewComparison
 from secondread.findings.finding import ImageReading, ModelIdentity, StudyReading
+from secondread.findings.view_pair import ViewPair
 from secondread.followup.finding_position import find_nipple_axes
 from secondread.followup.lesion_identity import SAME_LESION
 from secondread.followup.registration.frame import find_frame
@@ -164,7 +165,7 @@ def _list_unavailable_priors(reading: StudyReading) -> tuple[str, ...]:
 
 def _list_collocations(contents: ReportContents) -> tuple[PerformedAnalysis, ...]:
     """Correlation of the two views: where it joined some, or both of a breast show a cluster."""
-    joined = [lesion for lesion in contents.lesions if lesion.pair is not None]
+    joined = [lesion for lesion in contents.lesions if isinstance(lesion.pair, ViewPair)]
     succeeded = {item.ref.sop_instance_uid: None for lesion in joined for item in lesion.current}
     failed: dict[str, None] = {}
     for laterality in (Laterality.RIGHT, Laterality.LEFT):

@@ -13,7 +13,7 @@ from secondread.codes import (
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import ModelIdentity
 from secondread.findings.position import Quadrant
-from secondread.findings.view_pair import ViewPair
+from secondread.findings.view_pair import RepeatPair, ViewPair
 from secondread.report import concepts
 from secondread.report.sr import tree
 from secondread.report.sr.algorithms import AlgorithmPart, identify_algorithm
@@ -68,11 +68,11 @@ def write_over_time(
 def write_over_views(
     model: ModelIdentity,
     features: Sequence[TreeItem],
-    pair: ViewPair,
+    pair: ViewPair | RepeatPair,
     rendering: Rendering,
     tracking: Tracking,
 ) -> TreeItem:
-    """Return a cluster that was recognised in both views.
+    """Return a cluster that was recognised in both views, or in two images of one view.
 
     Parameters
     ----------
@@ -81,15 +81,20 @@ def write_over_views(
     features
         Its Single Image Findings, or Composite Features over time, one for each view or more.
     pair
-        What both views together show of it.
+        What joins two of its images.
     rendering, tracking
         Its rendering intent, and its name over reports.
     """
     item = _start_feature(CompositeType.SPATIAL, rendering, tracking)
-    depths = " and ".join(f"{depth:g}" for depth in pair.depths_mm)
-    parameter = f"confidence={pair.confidence:g}; {depths} mm behind the nipple"
+    location: Sequence[TreeItem] = ()
+    if isinstance(pair, ViewPair):
+        depths = " and ".join(f"{depth:g}" for depth in pair.depths_mm)
+        parameter = f"confidence={pair.confidence:g}; {depths} mm behind the nipple"
+        location = _write_location(pair)
+    else:
+        parameter = f"two images of one view, laid on each other to {pair.error_mm:g} mm"
     algorithm = identify_algorithm(model, AlgorithmPart.CORRELATION, [parameter])
-    item.add_all(Relation.HAS_PROPERTIES, (*algorithm, *_write_location(pair)))
+    item.add_all(Relation.HAS_PROPERTIES, (*algorithm, *location))
     item.add_all(Relation.INFERRED_FROM, features)
     return item
 

@@ -25,7 +25,7 @@ from secondread.followup.treatment_status import (
 )
 from secondread.reasons import ImageStatus
 from secondread.report.sr import wording
-from secondread.report.sr.report_contents import MissingFinding
+from secondread.report.sr.report_contents import MissingFinding, count_shown
 from secondread.report.sr.wording import format_day, pluralize, to_ascii
 
 MAX_FINDING_LINES = 12
@@ -44,7 +44,7 @@ def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = 
     """
     model = reading.model
     read = [image for image in reading.images if image.status.was_read]
-    shown = sum(len(image.shown_findings) for image in read)
+    shown = count_shown(reading)
     parts = [
         f"Second read for calcifications by {model.name} {model.version}: "
         f"{pluralize(len(read), 'image')} of {len(reading.images)} read, "

@@ -11,8 +11,8 @@ from functools import partial
 from secondread.codes import Change, FindingType, MarkClass, QualityFinding
 from secondread.findings.changes import FindingChange, FindingRef, StudyComparison
 from secondread.findings.finding import Finding, ImageReading, StatedOperatingPoint, StudyReading
-from secondread.findings.view_pair import ViewPair
-from secondread.followup.lesion_identity import SAME_LESION
+from secondread.findings.view_pair import RepeatPair, ViewPair
+from secondread.followup.lesion_identity import SAME_LESION, list_links
 from secondread.reasons import Reason
 from secondread.report.sr.operating_points import rank_points
 from secondread.settings import ProfileSettings
@@ -85,8 +85,8 @@ class ReportedLesion:
 
     views: tuple[ReportedLesionView, ...]
     """By view, in reading order."""
-    pair: ViewPair | None = None
-    """What joins two views; None for a lesion of one view."""
+    pair: ViewPair | RepeatPair | None = None
+    """What joins two images; None for a lesion of one image."""
 
     @property
     def current(self) -> tuple[ImageFinding, ...]:
@@ -215,18 +215,28 @@ def group_lesions(
     ]
     views = _group_by_prior(current, _match_priors(reading))
     view_of = {item.ref: number for number, view in enumerate(views) for item in view.current}
-    pairs = [
-        pair
-        for pair in reading.view_pairs
-        if pair.confidence >= SAME_LESION and pair.cc in view_of and pair.mlo in view_of
-    ]
-    groups = _join(len(views), [(view_of[pair.cc], view_of[pair.mlo]) for pair in pairs])
-    # Of several pairs the first counts, and is found by the number of either view.
-    first_pairs = {view_of[ref]: pair for pair in reversed(pairs) for ref in (pair.cc, pair.mlo)}
+    links = list_links(reading.view_pairs, reading.repeat_pairs)
+    held = [(view_of[a], view_of[b]) for a, b in links if a in view_of and b in view_of]
     return tuple(
-        ReportedLesion(tuple(views[number] for number in group), first_pairs.get(group[0]))
-        for group in groups
+        ReportedLesion(
+            tuple(views[number] for number in group),
+            _find_pair(reading, [item.ref for number in group for item in views[number].current]),
+        )
+        for group in _join(len(views), held)
     )
+
+
+def _find_pair(reading: StudyReading, refs: Sequence[FindingRef]) -> ViewPair | RepeatPair | None:
+    """Return the surest of what joins some findings; both views tell more than one view twice."""
+    pairs = sorted(reading.view_pairs, key=lambda pair: -pair.confidence)
+    of_views = (p for p in pairs if p.confidence >= SAME_LESION and {p.cc, p.mlo} <= {*refs})
+    repeats = (p for p in reading.repeat_pairs if {p.first, p.second} <= {*refs})
+    return next(of_views, None) or next(repeats, None)
+
+
+def count_shown(reading: StudyReading) -> int:
+    """Return how many lesions a reading shows: what several images show counts once."""
+    return len(group_lesions(reading, lambda image: image.shown_findings))
 
 
 def find_missing(reading: StudyReading) -> tuple[MissingFinding, ...]:

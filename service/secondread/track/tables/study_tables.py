@@ -139,7 +139,7 @@ class StudyRow(Base):
     outcome: Mapped[Outcome | None] = mapped_column(EnumText(Outcome))
     """Of the latest finished revision."""
     shown_findings: Mapped[int] = mapped_column(default=0)
-    """Of the latest finished revision."""
+    """Of the latest finished revision; what several images show counts once."""
     reported_at: Mapped[datetime | None]
     """When results were last recorded."""
 

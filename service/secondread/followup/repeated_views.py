@@ -1,0 +1,81 @@
+"""Which cluster of one image is which of another image of the same view in the same exam.
+
+A view comes twice as a retake, or because the breast is larger than the detector and is taken in
+tiles. Both images are read. What both show is one lesion, and counts once; what one of them shows
+stays. The images are registered as those of a prior are, and what does not lie on each other for
+sure is left as two.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from secondread.findings.finding import ImageReading
+from secondread.findings.view_pair import RepeatPair
+from secondread.followup.calcifications import collect_calcifications, find_clusters
+from secondread.followup.cluster_matching import MappedCluster, match_clusters, search_radius_mm
+from secondread.followup.registration.frame import find_frame
+from secondread.followup.registration.register import Registration, register
+
+SURE_MM = 3.0
+"""Where a place is known less well than this, two clusters may be neighbours."""
+_SAME_PITCH_RATIO = 1.1
+
+
+def match_repeats(images: Sequence[ImageReading]) -> tuple[RepeatPair, ...]:
+    """Return the clusters that two images of one view both show.
+
+    Parameters
+    ----------
+    images
+        Of one study.
+    """
+    return tuple(
+        pair
+        for first, second in combinations(images, 2)
+        if _is_repeat(first, second)
+        for pair in _match_pair(first, second)
+    )
+
+
+def _is_repeat(first: ImageReading, second: ImageReading) -> bool:
+    a, b = first.mammogram, second.mammogram
+    if a.view_key is None or a.spacing is None or b.spacing is None:
+        return False
+    ratio = a.spacing.mean / b.spacing.mean
+    return (
+        (a.view_key, a.view_modifiers) == (b.view_key, b.view_modifiers)
+        and max(ratio, 1 / ratio) <= _SAME_PITCH_RATIO
+        and bool(find_clusters(first) and find_clusters(second))
+    )
+
+
+def _match_pair(first: ImageReading, second: ImageReading) -> Iterator[RepeatPair]:
+    here, there = find_frame(first), find_frame(second)
+    if here is None or there is None:
+        return
+    registration = register(here, there)
+    if not registration.is_aligned:
+        return
+    others = collect_calcifications(second, there)
+    clusters = find_clusters(second)
+    mapped = list(_map_clusters(first, registration))
+    for match in match_clusters(mapped, others, clusters, there.area_mm2):
+        if match.is_part or not match.prior or match.prior[0] not in clusters:
+            continue
+        error_mm = registration.estimate_error(match.cluster.calcifications.centers)
+        yield RepeatPair(
+            first.refer_to(first.findings[match.cluster.finding]),
+            second.refer_to(second.findings[match.prior[0]]),
+            round(error_mm, 1),
+        )
+
+
+def _map_clusters(image: ImageReading, registration: Registration) -> Iterator[MappedCluster]:
+    """Yield the clusters of an image whose place in the other one is known and seen."""
+    calcifications = collect_calcifications(image, registration.current)
+    for number in find_clusters(image):
+        own = calcifications.select_findings([number])
+        error_mm = registration.estimate_error(own.centers)
+        if error_mm <= SURE_MM and registration.prior_shows(own.centers):
+            radius_mm = search_radius_mm(error_mm)
+            yield MappedCluster(number, own, registration.map_mm(own.centers), radius_mm)
