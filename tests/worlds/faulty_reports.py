@@ -18,6 +18,7 @@ from secondread.codes import (
     Code,
     FindingType,
     Laterality,
+    Morphology,
     ProcessingSummary,
     RenderingIntent,
     ResultStatus,
@@ -28,16 +29,23 @@ from secondread.report.compose import encode_file
 from secondread.report.sr import tree
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
-from tests.unit.report.followed import PRIOR, make_followed_study, make_mixed_study
+from tests.unit.report.followed import (
+    PRIOR,
+    make_described_study,
+    make_followed_study,
+    make_mixed_study,
+)
 from tests.unit.report.readings import make_authorship
 
 PROFILES = {
     "mixed": ProfileSettings(findings="all"),
     "followed": ProfileSettings(findings="all", individual_calcifications=False),
+    "described": ProfileSettings(),
 }
 BASES: dict[str, Callable[[], tuple[StudyReading, dict[str, Dataset]]]] = {
     "mixed": make_mixed_study,
     "followed": make_followed_study,
+    "described": make_described_study,
 }
 Plant = Callable[[Dataset], object]
 
@@ -834,6 +842,36 @@ _FINDINGS: dict[str, PlantedFault] = {
             ),
         ),
         "Calcification Type is not that of the finding",
+        with_findings=True,
+    ),
+    "both types that cannot be told apart": PlantedFault(
+        lambda ds: find_finding(ds).ContentSequence.insert(
+            11, _related(tree.code(C.CALCIFICATION_TYPE, Morphology.FINE_PLEOMORPHIC.code))
+        ),
+        "more than one Calcification Type",
+        "described",
+        with_findings=True,
+    ),
+    "a type that is uncertain": PlantedFault(
+        lambda ds: find_item(list_impressions(ds)[1], FINDING).ContentSequence.insert(
+            11, _related(tree.code(C.CALCIFICATION_TYPE, Morphology.AMORPHOUS.code))
+        ),
+        "Calcification Type is not that of the finding",
+        "described",
+        with_findings=True,
+    ),
+    "an alternative that is not named": PlantedFault(
+        lambda ds: setattr(
+            find_item(ds, IMPRESSION, C.IMPRESSION_DESCRIPTION), "TextValue", "L CC 1: punctate"
+        ),
+        "LCC-1 is not described as punctate 44 %, fine pleomorphic 43 %",
+        "described",
+        with_findings=True,
+    ),
+    "impressions out of order": PlantedFault(
+        lambda ds: swap(find_item(ds, C.PROCESSING_SUMMARY), -2, -1),
+        "of a higher priority than what comes before it",
+        "described",
         with_findings=True,
     ),
     "a hidden finding shown": PlantedFault(

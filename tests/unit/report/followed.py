@@ -5,7 +5,7 @@ from functools import cache
 
 from pydicom.dataset import Dataset
 
-from secondread.codes import View
+from secondread.codes import Distribution, Morphology, View
 from secondread.findings.finding import (
     Finding,
     ImageReading,
@@ -23,6 +23,7 @@ from tests.unit.report.readings import (
     make_header,
     make_image_reading,
     make_refused_image,
+    make_study_reading,
 )
 from tests.worlds.builders import header, view_sequence
 
@@ -113,6 +114,27 @@ def make_one_quadrant_study() -> tuple[StudyReading, dict[str, Dataset]]:
     return study_reading, {
         image.mammogram.sop_instance_uid: _header(image) for image in study_reading.images
     }
+
+
+UNSURE = ((Morphology.PUNCTATE, 0.44), (Morphology.FINE_PLEOMORPHIC, 0.43))
+UNCERTAIN = ((Morphology.AMORPHOUS, 0.3), (Morphology.PUNCTATE, 0.29))
+GROUPED = ((Distribution.GROUPED, 0.9), (Distribution.LINEAR, 0.1))
+
+
+def make_described_study() -> tuple[StudyReading, dict[str, Dataset]]:
+    """Return a study in which it is unsure which of two types one cluster is, and what another is.
+
+    The cluster of the left breast has the higher priority; the right breast is read first.
+    """
+    headers = {label: make_header(label) for label in ("RCC", "LCC")}
+    left = make_cluster(suspicion=38.0, morphology=UNSURE, distribution=GROUPED)
+    right = make_cluster(label="RCC", suspicion=12.0, morphology=UNCERTAIN, distribution=GROUPED)
+    images = (
+        make_image_reading(headers["RCC"], right),
+        make_image_reading(headers["LCC"], left),
+    )
+    made = make_study_reading(Outcome.FINDINGS, *images)
+    return made, {str(ds.SOPInstanceUID): ds for ds in headers.values()}
 
 
 def _of_one(finding: Finding) -> Finding:

@@ -4,7 +4,7 @@ A reference to the wrong image, a coordinate that moved, a count or a certainty 
 none of them shows in the document alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -12,6 +12,8 @@ from pydicom.dataset import Dataset
 from secondread.codes import Change, FindingType, MarkClass, RenderingIntent
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
+from secondread.findings.label_words import describe_distribution, describe_type, is_certain
+from secondread.findings.priority import RankKey
 from secondread.geometry import PointPx
 from secondread.report import concepts
 from secondread.report.check.checked_report import CheckedReport, Fault, instance_key
@@ -149,12 +151,15 @@ def _check_finding(
     yield from _check_points(path, item.find_child(concepts.OUTLINE), finding.outline)
     yield from _check_members(item, finding, profile)
     is_cluster = finding.mark_class is MarkClass.CLUSTER and bool(finding.members)
-    for concept, label in (
-        (concepts.CALCIFICATION_TYPE, finding.morphology[:1]),
-        (concepts.CALCIFICATION_DISTRIBUTION, finding.distribution[:1] if is_cluster else ()),
+    for concept, labels in (
+        (concepts.CALCIFICATION_TYPE, finding.morphology),
+        (concepts.CALCIFICATION_DISTRIBUTION, finding.distribution if is_cluster else ()),
     ):
-        if not has_code(item.find_child(concept), label[0][0].code if label else None):
+        label = labels[0][0].code if is_certain(labels) else None
+        if not has_code(item.find_child(concept), label):
             yield Fault(path, f"{concept.meaning} is not that of the finding")
+        if len(list(item.find_children(concept))) > 1:
+            yield Fault(path, f"more than one {concept.meaning}: all would be present")
     axis = item.find_child(concepts.LONG_AXIS)
     if axis is not None:
         yield from _check_number(path, axis, finding.long_axis_mm, _MM_SLACK)
@@ -201,9 +206,10 @@ def _check_points(
 
 
 def _check_impressions(report: CheckedReport, reading: StudyReading) -> Iterator[Fault]:
-    """An impression has the words of its findings, and joins only what was compared."""
-    changes = {finding.id: finding.change for image in reading.images for finding in image.findings}
+    """Impressions have the words and the order of their findings, and join what was compared."""
+    findings = {finding.id: finding for image in reading.images for finding in image.findings}
     partners = _list_partners(reading)
+    before: RankKey | None = None
     for impression in report.find_items(concepts.INDIVIDUAL_IMPRESSION):
         identifiers = [
             finding.find_child(concepts.TRACKING_IDENTIFIER)
@@ -211,14 +217,30 @@ def _check_impressions(report: CheckedReport, reading: StudyReading) -> Iterator
             if finding.position[: len(impression.position)] == impression.position
         ]
         names = [identifier.text for identifier in identifiers if identifier is not None]
-        current = {name for name in names if name in changes}
+        current = {name for name in names if name in findings}
         words = {read_enum(word, Change) for word in impression.find_children(concepts.IMPRESSION)}
-        if words != {changes[name] for name in current} - {None}:
+        if words != {findings[name].change for name in current} - {None}:
             yield Fault(impression.path, "its word for the change is not that of its findings")
+        rank = min((findings[name].rank[0] for name in current), default=None)
+        if before is not None and rank is not None and rank < before:
+            yield Fault(impression.path, "of a higher priority than what comes before it")
+        before = rank or before
+        if description := impression.find_text(concepts.IMPRESSION_DESCRIPTION):
+            yield from _check_labels(impression.path, description, map(findings.get, current))
         for name in names:
             # What is gone is paired with nothing, and stands alone.
             if name in partners and not (partners[name] & current or partners[name] == current):
                 yield Fault(impression.path, f"{name} was not what these findings were")
+
+
+def _check_labels(
+    path: str, description: str, findings: Iterable[Finding | None]
+) -> Iterator[Fault]:
+    """Yield labels that an impression's description lacks: it has those that have no code."""
+    for finding in filter(None, findings):
+        for words in (describe_type(finding), describe_distribution(finding)):
+            if words not in description:
+                yield Fault(path, f"{finding.id} is not described as {words}")
 
 
 def _list_partners(reading: StudyReading) -> dict[str, set[str]]:

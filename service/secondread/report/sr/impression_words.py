@@ -12,6 +12,7 @@ from secondread.codes import Laterality
 from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.image_names import format_label
+from secondread.findings.label_words import describe_distribution, describe_type
 from secondread.findings.member_words import describe_number
 from secondread.findings.position import BreastHalf
 from secondread.findings.treatment import BreastStatus, Zone
@@ -25,7 +26,12 @@ from secondread.followup.treatment_status import (
 )
 from secondread.reasons import ImageStatus
 from secondread.report.sr import wording
-from secondread.report.sr.report_contents import MissingFinding, count_shown
+from secondread.report.sr.report_contents import (
+    MissingFinding,
+    ReportedLesion,
+    count_shown,
+    group_lesions,
+)
 from secondread.report.sr.wording import format_day, pluralize, to_ascii
 
 MAX_FINDING_LINES = 12
@@ -71,18 +77,29 @@ def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = 
 
 
 def list_impression_lines(reading: StudyReading) -> tuple[str, ...]:
-    """Return the lines of the shown findings, named by view, and those of the treatment."""
-    lines = [
-        to_ascii(
-            f"{image.name} {finding.number}: "
-            + _join_facts(reading, image, finding, *_locate(finding), _count_members(finding))
-        )
-        for image in reading.images
-        for finding in image.shown_findings
-    ]
-    more = len(lines) - MAX_FINDING_LINES
-    rest = [f"{pluralize(more, 'more finding')} shown"] if more > 0 else []
-    return (*lines[:MAX_FINDING_LINES], *rest, *list_treatment_lines(reading))
+    """Return a line for each shown lesion, by priority, and those of the treatment.
+
+    As ``L CC 1, L MLO 1: 7 calcifications, punctate; L MLO 1: 5 calcifications``: the facts of one
+    view, and what is otherwise in another.
+    """
+    lesions = group_lesions(reading, lambda image: image.shown_findings)
+    lines = [_describe_lesion(reading, lesion) for lesion in lesions[:MAX_FINDING_LINES]]
+    more = len(lesions) - len(lines)
+    rest = [f"{pluralize(more, 'more finding')} shown"] if more else []
+    return (*lines, *rest, *list_treatment_lines(reading))
+
+
+def _describe_lesion(reading: StudyReading, lesion: ReportedLesion) -> str:
+    names, facts = [], []
+    for image, finding in ((item.image, item.finding) for item in lesion.current):
+        names.append(f"{image.name} {finding.number}")
+        counted = [*_locate(finding), _count_members(finding)]
+        facts.append([*counted, *_list_facts(reading, image, finding)])
+    parts = [f"{', '.join(names)}: {', '.join(facts[0])}"]
+    for name, of_view in zip(names[1:], facts[1:], strict=True):
+        if differing := [fact for fact in of_view if fact not in facts[0]]:
+            parts.append(f"{name}: {', '.join(differing)}")
+    return to_ascii("; ".join(parts))
 
 
 def describe_finding(reading: StudyReading, image: ImageReading, finding: Finding) -> str:
@@ -93,36 +110,26 @@ def describe_finding(reading: StudyReading, image: ImageReading, finding: Findin
     """
     laterality = image.mammogram.laterality
     place = " ".join([laterality.letter if laterality else "side unknown", *_locate(finding)])
-    facts = _join_facts(reading, image, finding, place, _count_members(finding))
-    return to_ascii(f"{finding.number}: {facts}")
+    facts = [place, _count_members(finding), *_list_facts(reading, image, finding)]
+    return to_ascii(f"{finding.number}: {', '.join(facts)}")
 
 
 def describe_in_legend(reading: StudyReading, image: ImageReading, finding: Finding) -> str:
     """Return what the line adds where view, number and calcifications stand beside it."""
-    return to_ascii(_join_facts(reading, image, finding, *_locate(finding)))
+    return to_ascii(", ".join([*_locate(finding), *_list_facts(reading, image, finding)]))
 
 
-def describe_with_suspicion(reading: StudyReading, image: ImageReading, finding: Finding) -> str:
-    """Return a finding's line in an Individual Impression: with its view and its suspicion."""
-    rated = "not rated" if finding.suspicion is None else f"{finding.suspicion:.0f} of 100"
-    return f"{image.name} {describe_finding(reading, image, finding)}; suspicion {rated}"
+def describe_with_figures(reading: StudyReading, image: ImageReading, finding: Finding) -> str:
+    """Return a finding's line in an Individual Impression: with its view and its figures."""
+    line = describe_finding(reading, image, finding)
+    return f"{image.name} {line}; {wording.describe_figures(finding)}"
 
 
-def _join_facts(
-    reading: StudyReading, image: ImageReading, finding: Finding, *first_facts: str
-) -> str:
-    """Return facts with those that follow in every line: type, distribution, change, site."""
-    labels = (
-        *(morphology for morphology, _ in finding.morphology[:1]),
-        *(distribution for distribution, _ in finding.distribution[:1]),
-    )
-    described = (
-        label.code.meaning.lower().removesuffix(" distribution").removesuffix(" calcification")
-        for label in labels
-    )
+def _list_facts(reading: StudyReading, image: ImageReading, finding: Finding) -> list[str]:
+    """Return the facts that every line has: type, distribution, change, treated site."""
+    labels = filter(None, (describe_type(finding), describe_distribution(finding)))
     change = _describe_change(reading.comparisons, image, finding)
-    site = _describe_treated_site(reading, image, finding)
-    return ", ".join([*first_facts, *described, *change, *site])
+    return [*labels, *change, *_describe_treated_site(reading, image, finding)]
 
 
 def _locate(finding: Finding) -> list[str]:

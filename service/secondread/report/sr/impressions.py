@@ -27,7 +27,7 @@ from secondread.report.sr.algorithms import AlgorithmPart, identify_algorithm
 from secondread.report.sr.composite_feature import write_over_time, write_over_views
 from secondread.report.sr.impression_words import (
     describe_missing,
-    describe_with_suspicion,
+    describe_with_figures,
     explain_change,
 )
 from secondread.report.sr.operating_points import NOT_FOR_PRESENTATION, Rendering, choose_rendering
@@ -42,7 +42,7 @@ from secondread.report.sr.report_contents import (
 from secondread.report.sr.single_image_finding import FindingWriter, Tracking, WrittenFinding
 from secondread.report.sr.tree import Relation, TreeItem
 from secondread.report.sr.uids import ResultUids
-from secondread.report.sr.wording import to_ascii
+from secondread.report.sr.wording import join_statements, to_ascii
 
 _PRESENTABLE = (RenderingIntent.NOT, RenderingIntent.OPTIONAL, RenderingIntent.REQUIRED)
 
@@ -57,7 +57,7 @@ class ImpressionWriter:
     uids: ResultUids
 
     def write_all(self) -> list[TreeItem]:
-        """Return the impressions: lesions in reading order, what is missing, image quality."""
+        """Return the impressions: lesions by priority, what is missing, image quality."""
         return [
             *map(self._write_lesion, self.contents.lesions),
             *map(self._write_missing, self.contents.missing),
@@ -103,7 +103,7 @@ class ImpressionWriter:
             return []
         reading = self.contents.reading
         lines = [
-            describe_with_suspicion(reading, current.image, current.finding)
+            describe_with_figures(reading, current.image, current.finding)
             for current in lesion.current
         ]
         part, parameters = AlgorithmPart.CLUSTERS, []
@@ -112,7 +112,7 @@ class ImpressionWriter:
             parameters = [explain_change(*recheck) for recheck in find_rechecks(reading, lesion)]
         return [
             *(tree.code(concepts.IMPRESSION, change.code) for change in lesion.changes),
-            tree.text(concepts.IMPRESSION_DESCRIPTION, to_ascii(". ".join(lines))),
+            tree.text(concepts.IMPRESSION_DESCRIPTION, to_ascii(join_statements(*lines))),
             *identify_algorithm(reading.model, part, parameters),
         ]
 

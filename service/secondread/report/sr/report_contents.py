@@ -11,6 +11,7 @@ from functools import partial
 from secondread.codes import Change, FindingType, MarkClass, QualityFinding
 from secondread.findings.changes import FindingChange, FindingRef, StudyComparison
 from secondread.findings.finding import Finding, ImageReading, StatedOperatingPoint, StudyReading
+from secondread.findings.priority import RankKey
 from secondread.findings.view_pair import RepeatPair, ViewPair
 from secondread.followup.lesion_identity import SAME_LESION, list_links
 from secondread.reasons import Reason
@@ -84,9 +85,14 @@ class ReportedLesion:
     """One lesion: what one Individual Impression is about."""
 
     views: tuple[ReportedLesionView, ...]
-    """By view, in reading order."""
+    """By priority, and of one priority in reading order."""
     pair: ViewPair | RepeatPair | None = None
     """What joins two images; None for a lesion of one image."""
+
+    @property
+    def rank(self) -> RankKey:
+        """Its place in the exam's order: that of its first finding."""
+        return _find_rank(self.current)
 
     @property
     def current(self) -> tuple[ImageFinding, ...]:
@@ -201,7 +207,7 @@ def find_rechecks(
 def group_lesions(
     reading: StudyReading, select: Callable[[ImageReading], Sequence[Finding]]
 ) -> tuple[ReportedLesion, ...]:
-    """Return the lesions of a reading, in reading order of their first findings.
+    """Return the lesions of a reading by priority, equal ones in reading order.
 
     Parameters
     ----------
@@ -217,13 +223,13 @@ def group_lesions(
     view_of = {item.ref: number for number, view in enumerate(views) for item in view.current}
     links = list_links(reading.view_pairs, reading.repeat_pairs)
     held = [(view_of[a], view_of[b]) for a, b in links if a in view_of and b in view_of]
-    return tuple(
-        ReportedLesion(
-            tuple(views[number] for number in group),
-            _find_pair(reading, [item.ref for number in group for item in views[number].current]),
-        )
-        for group in _join(len(views), held)
-    )
+    lesions = []
+    for group in _join(len(views), held):
+        # Which view is the surer one does not change the order of a lesion's views.
+        of_lesion = sorted((views[n] for n in group), key=lambda v: _find_rank(v.current)[:2])
+        pair = _find_pair(reading, [item.ref for view in of_lesion for item in view.current])
+        lesions.append(ReportedLesion(tuple(of_lesion), pair))
+    return tuple(sorted(lesions, key=lambda lesion: lesion.rank))
 
 
 def _find_pair(reading: StudyReading, refs: Sequence[FindingRef]) -> ViewPair | RepeatPair | None:
@@ -242,15 +248,21 @@ def count_shown(reading: StudyReading) -> int:
 def find_missing(reading: StudyReading) -> tuple[MissingFinding, ...]:
     """Return what the nearest prior that was compared showed and the study does not show.
 
-    What is missing of older priors is known from the report of the time between.
+    In the order of the prior. What is missing of older priors is known from the report of the time
+    between.
     """
     prior_findings = _index_prior_findings(reading)
-    return tuple(
+    missing = (
         MissingFinding(prior_findings[change.prior[0]], comparison, change)
         for comparison in [c for c in reading.comparisons if c.compared][:1]
         for change in comparison.changes
         if change.current is None and change.prior and change.prior[0] in prior_findings
     )
+    return tuple(sorted(missing, key=lambda item: item.prior.finding.rank[0]))
+
+
+def _find_rank(findings: Iterable[ImageFinding]) -> RankKey:
+    return min(item.finding.rank[0] for item in findings)
 
 
 def _index_prior_findings(reading: StudyReading) -> dict[FindingRef, ImageFinding]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from secondread.codes import Code, FindingType, MarkClass, RenderingIntent
 from secondread.errors import ReportError
 from secondread.findings.finding import Calcification, Finding, ImageReading
+from secondread.findings.label_words import is_certain
 from secondread.geometry import PointPx
 from secondread.report import concepts
 from secondread.report.sr import tree
@@ -158,13 +159,15 @@ def _write_certainty(value: float, name: str) -> TreeItem:
 
 
 def _write_description(finding: Finding) -> list[TreeItem]:
-    """Return type and distribution, where the model has them (TID 4009 row 1, 4010 rows 1, 2)."""
-    items = [
-        tree.code(concepts.CALCIFICATION_TYPE, label.code) for label, _ in finding.morphology[:1]
-    ]
-    if finding.mark_class is MarkClass.CLUSTER:
-        items += [
-            tree.code(concepts.CALCIFICATION_DISTRIBUTION, label.code)
-            for label, _ in finding.distribution[:1]
-        ]
+    """Return type and distribution, where they are certain (TID 4009 row 1, 4010 rows 1, 2).
+
+    One code at most: two would report that both are present. What cannot be told from the first
+    is named in the impression's description.
+    """
+    items = []
+    if is_certain(finding.morphology):
+        items.append(tree.code(concepts.CALCIFICATION_TYPE, finding.morphology[0][0].code))
+    if finding.mark_class is MarkClass.CLUSTER and is_certain(finding.distribution):
+        label = finding.distribution[0][0]
+        items.append(tree.code(concepts.CALCIFICATION_DISTRIBUTION, label.code))
     return items

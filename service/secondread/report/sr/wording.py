@@ -199,6 +199,15 @@ def describe_suspicion(finding: Finding) -> str:
     return f"suspicion {'not rated' if finding.suspicion is None else f'{finding.suspicion:.0f}'}"
 
 
+def describe_figures(finding: Finding) -> str:
+    """Return the figures of a finding with their names.
+
+    As ``certainty 82, suspicion 29, priority 24``.
+    """
+    certainty = f"certainty {finding.certainty:.0f}, {describe_suspicion(finding)}"
+    return certainty + ("" if finding.priority is None else f", priority {finding.priority:.0f}")
+
+
 def capitalize(text: str) -> str:
     """Return the text with its first letter, and no other, in upper case."""
     return text[:1].upper() + text[1:]

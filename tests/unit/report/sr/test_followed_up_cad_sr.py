@@ -17,7 +17,13 @@ from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.report.sr.operating_points import choose_rendering, rank_points
 from secondread.report.sr.report_contents import gather_contents
 from secondread.settings import ProfileSettings
-from tests.unit.report.followed import POINTED, POINTS, make_followed_study, make_mixed_study
+from tests.unit.report.followed import (
+    POINTED,
+    POINTS,
+    make_described_study,
+    make_followed_study,
+    make_mixed_study,
+)
 from tests.unit.report.readings import (
     make_authorship,
     make_cluster,
@@ -211,11 +217,28 @@ def test_what_is_missing_is_described_as_it_was_compared(
     ]
 
 
-def test_an_impression_is_also_said_in_a_line_with_its_suspicion(root: Content) -> None:
+def test_an_impression_is_also_said_in_a_line_with_its_figures(root: Content) -> None:
     (line,) = texts(impression_of(root, "LCC-1"), C.IMPRESSION_DESCRIPTION)
     assert line.startswith("L CC 1: L")
     assert "NEW since 2025-01-05 (prior re-read)" in line
+    assert "certainty" in line
     assert "suspicion" in line
+
+
+def test_impressions_come_by_priority_over_both_breasts() -> None:
+    root = document(*make_described_study())
+    assert texts(root, C.TRACKING_IDENTIFIER) == ["LCC-1", "RCC-1"]
+
+
+def test_one_type_has_a_code_and_what_is_uncertain_has_none() -> None:
+    root = document(*make_described_study())
+    unsure, uncertain = below(root, C.INDIVIDUAL_IMPRESSION)
+    assert values(unsure, C.CALCIFICATION_TYPE) == ["Punctate calcification"]
+    assert values(uncertain, C.CALCIFICATION_TYPE) == []
+    (line,) = texts(unsure, C.IMPRESSION_DESCRIPTION)
+    assert "punctate 44 %, fine pleomorphic 43 %" in line
+    (line,) = texts(uncertain, C.IMPRESSION_DESCRIPTION)
+    assert "type uncertain" in line
 
 
 def test_priors_are_among_what_was_detected_on_and_compared(root: Content) -> None:

@@ -24,9 +24,11 @@ from secondread.report.sr.impression_words import (
     describe_finding,
     describe_in_legend,
     describe_reading,
+    describe_with_figures,
     list_impression_lines,
     list_treatment_lines,
 )
+from tests.unit.report.followed import make_described_study, make_followed_study
 from tests.unit.report.readings import (
     make_cluster,
     make_header,
@@ -170,6 +172,37 @@ def test_the_impression_names_the_view_and_counts_what_it_does_not_list() -> Non
     assert lines[12] == "2 more findings shown"
     assert lines[-1] == "L: lumpectomy 2022-01-10 (record), 47 months after surgery"
     assert all(text.isascii() for text in lines)
+
+
+def test_a_lesion_is_one_line_of_all_its_views_the_one_to_look_at_first_before_the_others() -> None:
+    done = make_followed_study()[0]
+    lines = list_impression_lines(done)
+    assert lines[0].startswith("L CC 1: ")
+    assert lines[1].startswith("L CC 2, L MLO 2: ")
+    # What is otherwise in the second view is not said of both.
+    first, second = lines[1].split("; L MLO 2: ")
+    assert "15 calcifications" in first
+    assert "increased" in first
+    assert "8 calcifications" in second
+    assert "unchanged" in second
+
+    described = make_described_study()[0]
+    assert list_impression_lines(described) == (
+        "L CC 1: 3 calcifications, punctate 44 %, fine pleomorphic 43 %, grouped",
+        "R CC 1: 3 calcifications, type uncertain, grouped",
+    )
+
+
+def test_an_impression_has_certainty_suspicion_and_priority_with_their_names() -> None:
+    described = make_described_study()[0]
+    image = described.images[1]
+    assert describe_with_figures(described, image, image.findings[0]) == (
+        "L CC 1: L, 3 calcifications, punctate 44 %, fine pleomorphic 43 %, grouped; "
+        "certainty 82, suspicion 38, priority 31"
+    )
+    unrated = reading(make_cluster())
+    line = describe_with_figures(unrated, unrated.images[0], unrated.images[0].findings[0])
+    assert line.endswith("; certainty 82, suspicion not rated")
 
 
 def test_the_impression_counts_what_was_read_and_shown() -> None:
