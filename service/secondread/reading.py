@@ -75,6 +75,9 @@ class StudyContext:
     """SOP Instance UIDs of images whose header makes no sense, so that nothing else is known."""
     is_withdrawn: bool = False
     """Whether there were images, and a rejection note withdrew every one of them."""
+    expired: frozenset[str] = frozenset()
+    """SOP Instance UIDs of images whose retention at the sender has expired since they were read
+    for an earlier revision: nothing that was found in them becomes wrong."""
 
 
 def read_study(
@@ -103,6 +106,12 @@ def read_study(
     images = tuple(
         _read_image(m, names[m.sop_instance_uid], detections[m.sop_instance_uid], reader)
         for m in selection.to_read
+    )
+    images = tuple(
+        replace(image, reasons=(*image.reasons, Reason.IMAGE_EXPIRED))
+        if image.sop_instance_uid in context.expired
+        else image
+        for image in images
     )
     outcome, reasons = _find_outcome(images, len(context.invalid_instances))
     if context.is_withdrawn:

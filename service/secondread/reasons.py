@@ -51,6 +51,7 @@ class Reason(StrEnum):
     NINE_BITS = "nine-bits"
     GATE_OVERRIDDEN = "gate-overridden"
     PARTIAL_VIEW = "partial-view"
+    IMAGE_EXPIRED = "image-expired"
     SPACING_NOMINAL = "pixel-spacing-not-at-detector"
     SPACING_FINE = "pixel-spacing-unusually-fine"
     SATURATED_AREA = "saturated-area"
@@ -141,6 +142,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.NINE_BITS: "only 9 bits are stored",
     Reason.GATE_OVERRIDDEN: "read although a gate refused it, by request",
     Reason.PARTIAL_VIEW: "a partial view",
+    Reason.IMAGE_EXPIRED: "the sender's retention of the image has expired since it was read",
     Reason.SPACING_NOMINAL: "the pixel spacing is not given at the detector plane",
     Reason.SPACING_FINE: "the pixel spacing is finer than that of any usual detector",
     Reason.SATURATED_AREA: "a saturated area (implant, device or overexposure) shows nothing",

@@ -105,6 +105,16 @@ def test_what_is_outside_the_scope_and_is_withdrawn_makes_none(world: PatientWor
     check_report_stands(world, Cause.REJECTION)
 
 
+def test_what_has_merely_expired_counts_as_it_did(world: PatientWorld) -> None:
+    uids = exam(world)
+    read_what_is_due(world)
+    ds = note("113039", *uids[:2])
+    world.deliver(ds, classify(ds, is_own=False))
+    world.deliver(outside(**OUTSIDE["tomosynthesis"]))
+
+    check_report_stands(world, Cause.LATE_INSTANCE)
+
+
 def test_what_comes_during_the_reading_is_weighed_after_it(world: PatientWorld) -> None:
     exam(world)
     claimed = world.claim()

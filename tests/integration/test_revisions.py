@@ -256,6 +256,52 @@ def test_expired_retention_drops_images_and_leaves_the_report_as_it_is(world: No
     assert len(detail(world).revisions) == 1
 
 
+def test_a_late_image_leaves_the_finding_of_an_image_that_has_merely_expired(
+    world: NodeWorld,
+) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113039", *uids[1:3])  # one of them holds the cluster
+    late = world.deliver(image(7, "L", View.ML))
+
+    world.read_due()
+
+    check_is_current(world, 2, Cause.LATE_INSTANCE)
+    assert images_of(world, 2) == {*uids, late}
+    (finding,) = read_cad_report(world.read_cad_sr(2)).findings
+    assert finding.sop_instance_uid == uids[2]
+    by_uid = {result.sop_instance_uid: result for result in detail(world).images}
+    assert {uid for uid in by_uid if Reason.IMAGE_EXPIRED in by_uid[uid].reasons} == {*uids[1:3]}
+    assert world.get_outcome()[1] is Outcome.FINDINGS
+    assert "retention of the image has expired since it was read" in world.read_cad_sr(2).to_json()
+
+
+def test_of_images_that_expired_one_that_turns_out_to_be_wrong_is_dropped(
+    world: NodeWorld,
+) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113039", *uids)
+    reject(world, "113001", uids[2])
+
+    world.read_due()
+
+    check_is_current(world, 2, Cause.REJECTION)
+    assert images_of(world, 2) == {uids[0], uids[1], uids[3]}
+
+
+def test_what_expired_is_read_again_for_a_person(world: NodeWorld) -> None:
+    uids = exam(world)
+    world.read_due()
+    reject(world, "113039", *uids)
+    assert world.node.tracker.studies.request_reading(STUDY, "radiologist", world.now)
+
+    world.read_due()
+
+    assert images_of(world, 2) == set(uids)
+    assert world.get_outcome()[1] is Outcome.FINDINGS
+
+
 def test_what_expired_and_is_sent_again_counts_again(world: NodeWorld) -> None:
     uids = exam(world)
     world.read_due()

@@ -9,7 +9,7 @@ longer: nothing that was reported of them becomes wrong, and a copy that is sent
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS, RETENTION_EXPIRED
@@ -116,22 +116,26 @@ def restore_instance(session: Session, study_uid: str, sop_instance_uid: str) ->
     return True
 
 
+def is_expired() -> ColumnElement[bool]:
+    """Return the condition that an instance is withdrawn, and only because its retention expired.
+
+    Nothing that was found in it becomes wrong by that.
+    """
+    return exists().where(
+        RejectionRow.study_uid == InstanceRow.study_uid,
+        RejectionRow.sop_instance_uid == InstanceRow.sop_instance_uid,
+        RejectionRow.code == RETENTION_EXPIRED,
+    )
+
+
 def find_expired_views(session: Session, studies: Sequence[str]) -> dict[str, frozenset[ViewKey]]:
     """Return the views of the images in scope of some studies whose retention has expired."""
     rows = session.execute(
-        select(InstanceRow.study_uid, InstanceRow.laterality, InstanceRow.view)
-        .join(
-            RejectionRow,
-            and_(
-                RejectionRow.study_uid == InstanceRow.study_uid,
-                RejectionRow.sop_instance_uid == InstanceRow.sop_instance_uid,
-            ),
-        )
-        .where(
+        select(InstanceRow.study_uid, InstanceRow.laterality, InstanceRow.view).where(
             InstanceRow.study_uid.in_(studies),
             InstanceRow.current,
             InstanceRow.scope_reason.is_(None),
-            RejectionRow.code == RETENTION_EXPIRED,
+            is_expired(),
         )
     )
     views_by_study: dict[str, set[ViewKey]] = {}

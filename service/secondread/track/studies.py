@@ -25,7 +25,7 @@ from secondread.track.reading_basis import digest_basis
 from secondread.track.revision_triggers import revise_later_studies
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
 from secondread.track.study_rows import (
-    collect_inputs,
+    collect_revision_inputs,
     find_latest_finished,
     find_revision,
     find_views,
@@ -116,10 +116,10 @@ class Studies(TrackerPart):
             study = session.scalars(due.with_for_update()).one_or_none()
             if study is None:
                 return None
-            inputs = collect_inputs(session, study_uid)
+            finished = find_latest_finished(session, study_uid)
+            inputs = collect_revision_inputs(session, study_uid, finished)
             priors = choose_revision_priors(session, study, rules)
             basis = digest_basis(session, study, inputs, priors, unread)
-            finished = find_latest_finished(session, study_uid)
             if _stands(study, finished, basis):
                 _keep_report(study)
                 return None
@@ -265,7 +265,9 @@ class Studies(TrackerPart):
     def list_current_inputs(self, study_uid: str) -> list[InputInstance]:
         """Return the instances that a revision would be made from now."""
         with self._database.begin_read() as session:
-            return load_inputs(session, study_uid, collect_inputs(session, study_uid))
+            finished = find_latest_finished(session, study_uid)
+            inputs = collect_revision_inputs(session, study_uid, finished)
+            return load_inputs(session, study_uid, inputs)
 
     def list_inputs(self, study_uid: str, number: int) -> list[InputInstance]:
         """Return the instances that a revision is made from, as they were when it was claimed."""

@@ -16,6 +16,7 @@ from secondread.assemble.mammogram import Intent
 from secondread.assemble.viewset import StudyViews, ViewKey
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure
+from secondread.track.rejections import is_expired
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
 from secondread.track.tables import (
     AssociationStudyRow,
@@ -192,14 +193,39 @@ def collect_inputs(session: Session, study_uid: str) -> list[list[str]]:
     return [[row.sop_instance_uid, row.sha256] for row in rows]
 
 
+def collect_revision_inputs(
+    session: Session, study_uid: str, before: RevisionRow | None
+) -> list[list[str]]:
+    """Return the images that the next revision is made from, for `RevisionRow.inputs`.
+
+    Parameters
+    ----------
+    session, study_uid
+        The study.
+    before
+        Its latest revision with results: what that was made from and has merely expired since is
+        made use of again, as long as this node has it, so that its findings stay.
+    """
+    expired = select(InstanceRow.sop_instance_uid, InstanceRow.sha256).where(
+        InstanceRow.study_uid == study_uid, InstanceRow.current, is_expired()
+    )
+    known = {tuple(image) for image in before.inputs} if before is not None else set()
+    kept = [[uid, sha256] for uid, sha256 in session.execute(expired) if (uid, sha256) in known]
+    usable = collect_inputs(session, study_uid)
+    return sorted([*usable, *(image for image in kept if image not in usable)])
+
+
 def load_inputs(
     session: Session, study_uid: str, chosen: Iterable[Sequence[str]]
 ) -> list[InputInstance]:
     """Return the instances of a study that were chosen, by UID and SHA-256."""
     keys = {tuple(key) for key in chosen}
-    rows = session.scalars(_select_instances().where(InstanceRow.study_uid == study_uid))
+    of_study = _select_instances().where(InstanceRow.study_uid == study_uid)
+    rows = session.execute(of_study.add_columns(is_expired()))
     return [
-        from_row(InputInstance, row) for row in rows if (row.sop_instance_uid, row.sha256) in keys
+        from_row(InputInstance, row, is_expired=expired)
+        for row, expired in rows
+        if (row.sop_instance_uid, row.sha256) in keys
     ]
 
 

@@ -43,6 +43,8 @@ class InputInstance:
     transfer_syntax: str
     path: str
     """Relative to the archive's folder."""
+    is_expired: bool
+    """Whether a rejection note says that its retention has expired, and no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class RevisionInputs:
     """Whether the images are of more than one patient."""
     is_withdrawn: bool
     """Whether there were images, and a rejection note withdrew every one of them."""
+    expired: frozenset[str]
+    """SOP Instance UIDs of images whose retention has expired since an earlier revision."""
 
 
 def gather_inputs(
@@ -56,7 +58,8 @@ def gather_inputs(
     headers: dict[str, Dataset] = {}
     mammograms: list[Mammogram] = []
     invalid: list[str] = []
-    for instance in tracker.studies.list_inputs(study_uid, revision):
+    instances = tracker.studies.list_inputs(study_uid, revision)
+    for instance in instances:
         uid, path = instance.sop_instance_uid, archive.resolve_path(instance.path)
         header = pydicom.dcmread(path, stop_before_pixels=True)
         try:
@@ -77,6 +80,7 @@ def gather_inputs(
         invalid=tuple(invalid),
         is_mixed=has_several_patients(mammograms),
         is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
+        expired=frozenset(i.sop_instance_uid for i in instances if i.is_expired),
     )
 
 
@@ -268,4 +272,5 @@ def gather_context(
         treatments=() if inputs.is_mixed else (*recorded, *in_header),
         invalid_instances=inputs.invalid,
         is_withdrawn=inputs.is_withdrawn,
+        expired=inputs.expired,
     )

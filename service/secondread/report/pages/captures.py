@@ -46,6 +46,7 @@ from secondread.report.sr.wording import (
     join_sentences,
     list_study_doubts,
     pluralize,
+    split_reasons,
     to_ascii,
 )
 from secondread.settings import ObjectKind
@@ -227,11 +228,13 @@ def _list_view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, .
         lengths = "The image has no pixel spacing, lengths are not known"
     elif not image.mammogram.is_spacing_at_detector:
         lengths = "Lengths by a pixel spacing that is not given at the detector plane"
-    doubts = (f"Read with doubts: {join_sentences(image.reasons)}",) if image.reasons else ()
+    reasons, remarks = split_reasons(image)
+    doubts = (f"Read with doubts: {join_sentences(reasons)}",) if reasons else ()
     return tuple(
         to_ascii(note)
         for note in (
             *doubts,
+            *(capitalize(remark.sentence) for remark in remarks),
             *_list_study_notes(reading),
             f"{describe_certainty(reading.model)}. {lengths}. Details with their own contrast",
         )

@@ -62,7 +62,7 @@ def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = 
     parts += [
         f"{image.name} {wording.describe_image_outcome(image)}"
         for image in reading.images
-        if image.status is not ImageStatus.READ
+        if image.status is not ImageStatus.READ or image.reasons
     ]
     parts += [f"{labels} left out: {why}" for labels, why in wording.describe_left_out(reading)]
     if reading.missing_views:

@@ -89,8 +89,15 @@ def describe_image_outcome(image: ImageReading) -> str:
         return f"failed: {explain_why_not_read(image)}"
     number = len(image.shown_findings)
     shown = f"{pluralize(number, 'finding') if number else 'no findings'} shown"
-    doubts = f"; with doubts: {join_sentences(image.reasons)}" if image.reasons else ""
-    return f"read, {shown}{doubts}"
+    doubts, remarks = split_reasons(image)
+    with_doubts = [f"with doubts: {join_sentences(doubts)}"] if doubts else []
+    return "; ".join([f"read, {shown}", *with_doubts, *(r.sentence for r in remarks)])
+
+
+def split_reasons(image: ImageReading) -> tuple[list[Reason], list[Reason]]:
+    """Return the reasons for doubts about an image that was read, and what is merely remarked."""
+    doubts: list[Reason] = [r for r in image.reasons if r is not Reason.IMAGE_EXPIRED]
+    return doubts, [r for r in image.reasons if r not in doubts]
 
 
 def describe_left_out(reading: StudyReading) -> tuple[tuple[str, str], ...]:
