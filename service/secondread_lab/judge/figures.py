@@ -6,6 +6,7 @@ from secondread_lab.judge.agreement import Confusion, TwoViews
 from secondread_lab.judge.bootstrap import Estimate
 from secondread_lab.judge.calibration import Reliability
 from secondread_lab.judge.froc import FrocCurve
+from secondread_lab.judge.reading_order import ReadingOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class PointRow:
     free_exams_unmarked: Estimate
     """Share of exams without clusters in which nothing is shown."""
     two_views: TwoViews
+    order: ReadingOrder
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class ClusterOutcome:
     """Operating points that show such a mark."""
     best: int | None
     """Index of the most certain such mark."""
+    marks: tuple[int, ...] = ()
+    """Indices of all such marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ def _judge_cluster(
         overlap=highest([n for n, contact in enumerate(contacts) if contact.overlaps]),
         shown_at=frozenset(point for number in hits for point in marks[number].shown_at),
         best=max(hits, key=lambda number: (marks[number].certainty, -number), default=None),
+        marks=tuple(hits),
     )
 
 

@@ -34,6 +34,7 @@ from secondread_lab.judge.figures import (
 )
 from secondread_lab.judge.froc import compute_curve, find_first_excluded
 from secondread_lab.judge.outcomes import ViewOutcome
+from secondread_lab.judge.reading_order import measure_reading_order
 from secondread_lab.judge.scored_items import (
     HELD_OUT,
     IN_DOMAIN,
@@ -183,6 +184,7 @@ def _score_point(
         false_per_view=subgroups.estimate_false_per_view(free, number, draws),
         free_exams_unmarked=_estimate_unmarked(part, number, draws),
         two_views=_count_two_views(targets, number),
+        order=measure_reading_order(_list_exams(part), number, draws),
     )
 
 

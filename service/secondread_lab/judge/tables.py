@@ -80,6 +80,23 @@ def format_points(part: PartFigures) -> Iterator[Line]:
             for row in part.points
         ],
     )
+    yield from format_table(
+        (
+            "operating point",
+            "marks an exam without clusters",
+            "priority of recurrence-like marks against others, area under the curve",
+            "exams whose first mark is the recurrence-like cluster",
+        ),
+        [
+            (
+                f"{row.number} {row.name}",
+                row.order.marks_per_free_exam,
+                row.order.priority_auc,
+                row.order.worst_first,
+            )
+            for row in part.points
+        ],
+    )
 
 
 def format_rates(part: PartFigures) -> Iterator[Line]:
