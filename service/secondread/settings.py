@@ -371,7 +371,7 @@ class ProfileSettings(_Section):
     character_set: Literal["source", "ISO_IR 192"] = "source"
     """Specific Character Set of results: that of the images, which leaves names byte for byte as
     they are, or UTF-8."""
-    series_description: Annotated[str, PlainText] = Field(default="Second read", max_length=24)
+    series_description: Annotated[str, PlainText] = Field(default="Second read", max_length=21)
     """How the description of each series begins."""
     series_number: int = Field(default=9000, ge=1, le=999_000)
     """Series are numbered upwards from here, ten for each revision."""

@@ -255,6 +255,7 @@ def test_the_profile_names_series_and_maker() -> None:
     }
     for o in objects:
         assert o.dataset.SeriesDescription.startswith("Zweitbefund: ")
+        assert o.dataset.SeriesDescription.endswith(", rev 1")
         assert o.dataset.Manufacturer == "Known Maker"
     assert objects[0].dataset.AuthorObserverSequence[0].Manufacturer == "Known Maker"
 

@@ -80,7 +80,7 @@ class ResultSeries(NamedTuple):
     """Within the ten Series Numbers of a revision."""
     sop_class: UID
     description: str
-    """End of Series Description, after the profile's beginning; 64 characters with it."""
+    """In Series Description between the profile's beginning and the revision; 64 characters."""
 
 
 RESULT_SERIES = {
@@ -127,7 +127,8 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, abou
     ds.SeriesInstanceUID = uids.derive_series_uid(kind.value)
     # A ten for each revision, so that series sort in the order in which they were made.
     ds.SeriesNumber = profile.series_number + 10 * uids.revision + series.number
-    ds.SeriesDescription = f"{profile.series_description}: {series.description}"
+    words = f"{profile.series_description}: {series.description}"
+    ds.SeriesDescription = f"{words}, rev {uids.revision}"
     _add_equipment(ds, authorship.node, source)
     written_at = to_local_time(authorship.occasion.written_at, source)
     for prefix in ("InstanceCreation", "Series", "Content"):

@@ -9,6 +9,7 @@ from highdicom import sr
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Code, Laterality, RenderingIntent
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
+from secondread.findings.label_words import is_certain
 from secondread.reasons import Reason
 from secondread.report import concepts
 from secondread.report.sr import own_codes
@@ -56,9 +57,7 @@ class MeasurementGroupWriter:
             source_image=sr.SourceImageForRegion(mammogram.sop_class_uid, uid),
         )
         group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-            tracking_identifier=self._track(
-                f"{uid} {finding.id}", finding.lesion_uid or finding.id
-            ),
+            tracking_identifier=self._track(f"{uid} {finding.id}", finding.id),
             referenced_region=region,
             finding_type=as_concept(FINDING_TYPES[finding.mark_class].code),
             algorithm_id=_identify_algorithm(self.reading.model),
@@ -68,6 +67,8 @@ class MeasurementGroupWriter:
         )
         comment = build_comment(describe_finding(self.reading, image, finding))
         group[0].ContentSequence.append(comment)
+        if finding.lesion_uid is not None:
+            group[0].ContentSequence.append(_build_lesion(finding.lesion_uid))
         return group
 
     def write_image(
@@ -93,7 +94,7 @@ class MeasurementGroupWriter:
         return group
 
     def _track(self, about: str, name: str) -> sr.TrackingIdentifier:
-        # The name may be that of a lesion in several views; the UID is of this group alone.
+        # Viewers merge groups of one UID and draw the first: each view of a lesion has its own.
         uid = self.uids.derive_instance_uid("group", about)
         return sr.TrackingIdentifier(uid=uid, identifier=name)
 
@@ -101,14 +102,20 @@ class MeasurementGroupWriter:
         if self.with_intent:
             intent = RenderingIntent.REQUIRED if finding.shown else RenderingIntent.NOT
             yield concepts.RENDERING_INTENT, intent.code
-        if finding.morphology:
+        # One code at most: two would report that both are present. The comment names the other.
+        if is_certain(finding.morphology):
             yield concepts.CALCIFICATION_TYPE, finding.morphology[0][0].code
-        if finding.distribution:
+        if is_certain(finding.distribution):
             yield concepts.CALCIFICATION_DISTRIBUTION, finding.distribution[0][0].code
         if finding.change is not None:
             yield concepts.IMPRESSION, finding.change.code
         if finding.placement is not None:
             yield own_codes.ZONE, get_own_code(finding.placement.zone)
+
+
+def _build_lesion(uid: str) -> sr.UIDRefContentItem:
+    context = sr.RelationshipTypeValues.HAS_OBS_CONTEXT
+    return sr.UIDRefContentItem(as_concept(own_codes.LESION), uid, context)
 
 
 def _build_evaluations(codes: Iterable[tuple[Code, Code]]) -> list[sr.QualitativeEvaluation]:
@@ -133,6 +140,8 @@ def _list_measurements(image: ImageReading, finding: Finding) -> Iterator[sr.Mea
     yield _measure(concepts.CERTAINTY, round(finding.certainty, 1), concepts.PERCENT)
     if finding.suspicion is not None:
         yield _measure(own_codes.SUSPICION, round(finding.suspicion, 1), concepts.NO_UNITS)
+    if finding.priority is not None:
+        yield _measure(own_codes.PRIORITY, finding.priority, concepts.NO_UNITS)
     if finding.members:
         number = len(finding.members)
         yield _measure(concepts.NUMBER_OF_CALCIFICATIONS, number, concepts.NO_UNITS)

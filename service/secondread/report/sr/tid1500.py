@@ -1,9 +1,9 @@
 """The measurement report of a reading (TID 1500), for viewers that do not know CAD SRs.
 
-It reports what TID 4000 has no row for: suspicion, the place relative to the treated site, every
-reason as a code, and what a report is not. One measurement group for each finding in each view
-(TID 1410), each with a tracking UID of its own: viewers merge groups with equal ones and draw
-one of them. One group for each image reports what became of it (TID 1501).
+It reports what TID 4000 has no row for: suspicion, priority, the place relative to the treated
+site, every reason as a code, and what a report is not. One measurement group for each finding in
+each view (TID 1410), by priority, each with a tracking UID of its own: viewers merge groups with
+equal ones and draw one of them. One group for each image reports what became of it (TID 1501).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,9 +133,13 @@ def _write_groups(
 ) -> Iterator[MeasurementGroup]:
     include_all = authorship.profile.findings == "all"
     writer = MeasurementGroupWriter(reading, authorship.uids, with_intent=include_all)
-    for image in reading.images:
-        for finding in select_findings(image, include_all):
-            yield writer.write_finding(image, finding)
+    findings = [
+        (image, finding)
+        for image in reading.images
+        for finding in select_findings(image, include_all)
+    ]
+    for image, finding in sorted(findings, key=lambda pair: pair[1].rank[0]):
+        yield writer.write_finding(image, finding)
     for image in reading.images:
         words = f"{image.name}: {describe_image_outcome(image)}"
         mammogram, status = image.mammogram, get_own_code(image.status)

@@ -18,7 +18,8 @@ from secondread.report.check.cad_sr_check import check_against_reading, check_ca
 from secondread.report.compose import encode_file
 from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.report.sr.cad_sr import build_cad_sr
-from secondread.settings import ProfileSettings
+from secondread.report.sr.header import RESULT_SERIES, build_header
+from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (
     FIRST_OCCASION,
     FOUR_VIEWS,
@@ -398,6 +399,19 @@ def test_a_later_revision_names_what_it_replaces_and_sorts_behind_it() -> None:
     assert document.PurposeOfReferenceCodeSequence[0].CodeValue == "121360"
     assert ds.SOPInstanceUID != first.SOPInstanceUID
     assert ds.SeriesNumber > first.SeriesNumber
+    assert ds.SeriesDescription == "Second read: calcification CAD (research use), rev 2"
+
+
+@pytest.mark.parametrize("kind", RESULT_SERIES)
+def test_the_longest_description_of_a_series_fits_its_attribute(kind: ObjectKind) -> None:
+    by = Authorship(
+        NODE,
+        replace(UIDS, revision=999),
+        FIRST_OCCASION,
+        ProfileSettings(series_description="S" * 21),
+    )
+    ds = build_header(next(iter(make_situations()["findings"][1].values())), by, kind, "study")
+    assert len(ds.SeriesDescription) <= 64
 
 
 def test_times_are_in_the_zone_that_the_images_state() -> None:

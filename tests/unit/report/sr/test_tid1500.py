@@ -12,9 +12,10 @@ from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.findings.treatment import Zone, ZoneBasis, ZonePlacement
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.result import Authorship
-from secondread.report.sr.own_codes import SCHEME, list_own_codes
+from secondread.report.sr.own_codes import LESION, SCHEME, list_own_codes
 from secondread.report.sr.tid1500 import build_measurement_report
 from secondread.settings import ProfileSettings
+from tests.unit.report.followed import make_described_study
 from tests.unit.report.readings import (
     FIRST_OCCASION,
     NODE,
@@ -83,7 +84,8 @@ def test_a_finding_is_reported_in_full() -> None:
     assert values.pop("Comment").startswith("1: L, 3 calcifications, fine pleomorphic")
     assert values.pop("Tracking Unique Identifier").startswith("2.25.")
     assert values == {
-        "Tracking Identifier": "2.25.7",
+        "Tracking Identifier": "LCC-1",
+        "Unique identifier of the lesion over all exams": "2.25.7",
         "Finding": "Calcification Cluster",
         "Finding Site": "Breast",
         "Algorithm Name": "calcification",
@@ -92,6 +94,7 @@ def test_a_finding_is_reported_in_full() -> None:
         "Algorithm Family": "Artificial Intelligence",
         "Certainty of Finding": "82.2",
         "Suspicion index": "29.4",
+        "Priority": "24.2",
         "Number of calcifications": "3.0",
         "Long Axis": "3.1",
         "Calcification Type": "Fine pleomorphic calcification",
@@ -118,14 +121,19 @@ def test_an_outline_cites_its_image_by_value() -> None:
     assert cited == make_header("LCC").SOPInstanceUID
 
 
-def test_a_lesion_of_two_views_has_one_name_and_two_tracking_uids() -> None:
+def test_a_lesion_of_two_views_has_one_identifier_and_two_tracking_uids() -> None:
     views = [make_header("LCC"), make_header("LMLO")]
     reading = make_study_reading(
-        Outcome.FINDINGS, *(make_image_reading(ds, DESCRIBED) for ds in views)
+        Outcome.FINDINGS,
+        *(
+            make_image_reading(ds, replace(DESCRIBED, id=f"{view}-1"))
+            for view, ds in zip(("LCC", "LMLO"), views, strict=True)
+        ),
     )
     values = [read_group(group) for group in groups(report(reading, index_by_uid(*views)))]
     of_findings = [group for group in values if "Finding" in group]
-    assert {group["Tracking Identifier"] for group in of_findings} == {"2.25.7"}
+    assert [group["Tracking Identifier"] for group in of_findings] == ["LCC-1", "LMLO-1"]
+    assert {group[LESION.meaning] for group in of_findings} == {"2.25.7"}
     assert len({group["Tracking Unique Identifier"] for group in values}) == len(values) == 4
 
 
@@ -137,7 +145,16 @@ def test_an_unrated_finding_has_no_suspicion() -> None:
             index_by_uid(ds),
         )
     )
-    assert "Suspicion index" not in read_group(group)
+    assert not {"Suspicion index", "Priority"} & read_group(group).keys()
+
+
+def test_groups_come_by_priority_and_one_type_has_a_code_where_it_is_certain() -> None:
+    first, second, *_ = map(read_group, groups(report(*make_described_study())))
+    assert (first["Tracking Identifier"], second["Tracking Identifier"]) == ("LCC-1", "RCC-1")
+    assert first["Calcification Type"] == "Punctate calcification"
+    assert "punctate 44 %, fine pleomorphic 43 %" in first["Comment"]
+    assert "Calcification Type" not in second
+    assert "type uncertain" in second["Comment"]
 
 
 def test_without_a_spacing_nothing_is_measured() -> None:
