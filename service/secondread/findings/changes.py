@@ -123,7 +123,8 @@ class FindingChange:
     """The findings in the prior that it was, the best match first; several where it was in parts
     there. Empty where it is new, and where only the `recheck` shows that it is not."""
     number: MeasuredDifference | None = None
-    """Calcifications."""
+    """Calcifications; as extent and diameter, of all parts together where it is `counted_with`
+    others."""
     extent_mm: MeasuredDifference | None = None
     """Longest distance between calcifications."""
     diameter_mm: MeasuredDifference | None = None
@@ -138,7 +139,33 @@ class FindingChange:
     why_not: str = ""
     """For people: why it was not compared."""
     recheck: Recheck | None = None
-    """For a finding that is not among the prior's; None where none was needed or wanted."""
+    """For a finding that is not among the prior's, or for its `unpaired` calcifications; None
+    where none was needed or wanted."""
+    counted_with: tuple[FindingRef, ...] = ()
+    """The other shown findings that are one whole with it: a cluster of the prior that is in parts
+    now has one change, and each part has that."""
+    unpaired: tuple[PointPx, ...] = ()
+    """Its sure calcifications without a partner among those of the prior, in the current stored
+    image; after a `recheck` that does not see them, three or more that have appeared together."""
+    seen_again: int = 0
+    """How many of the prior's `number` no mark shows, but a second look at its pixels."""
+
+    @property
+    def new_calcifications(self) -> tuple[PointPx, ...]:
+        """Those of its calcifications that neither marks nor pixels of the prior show."""
+        looked = self.recheck is not None and not self.recheck.why_not and not self.recheck.seen
+        return self.unpaired if looked else ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader has to know beside the word and the figures, as clauses, ASCII."""
+        new = len(self.new_calcifications)
+        names = ", ".join(ref.finding_id for ref in self.counted_with)
+        return (
+            *([f"{new} calcifications new"] if new else []),
+            *([f"{self.seen_again} seen then at a second look"] if self.seen_again else []),
+            *([f"counted with {names}"] if names else []),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,16 @@ class Pairing:
         """Which prior ones are counted, by the same rule."""
         return _count(self.prior, self.pairs[:, 1], self.current.sure[self.pairs[:, 0]])
 
+    def select(self, current: npt.NDArray[np.bool_], prior: npt.NDArray[np.bool_]) -> "Pairing":
+        """Return the chosen ones of both exams, with the pairs whose calcifications are both."""
+        kept = self.pairs[current[self.pairs[:, 0]] & prior[self.pairs[:, 1]]]
+        numbers = np.stack(
+            [np.cumsum(current)[kept[:, 0]] - 1, np.cumsum(prior)[kept[:, 1]] - 1], axis=1
+        )
+        return Pairing(
+            self.current.select(current), self.prior.select(prior), numbers, self.shift_mm
+        )
+
 
 def _count(
     calcifications: Calcifications,
@@ -66,7 +76,29 @@ def pair_calcifications(
         How far off the registration may be; the cluster is shifted as a whole by at most this.
     """
     shift = _find_common_shift(current, mapped, prior, reach_mm)
-    return Pairing(current, prior, _assign_pairs(mapped + shift, prior.centers), shift)
+    pairs = _assign_pairs(mapped + shift, prior.centers, PAIR_MM)
+    return Pairing(current, prior, pairs, shift)
+
+
+def find_unpaired(pairing: Pairing, mapped: PointsMm, reach_mm: float) -> npt.NDArray[np.bool_]:
+    """Return which current calcifications have no partner in the prior, however far it moved.
+
+    Parameters
+    ----------
+    pairing
+        Of the whole cluster; a calcification that is paired is nobody else's partner.
+    mapped
+        The current ones in the prior's frame, by the registration.
+    reach_mm
+        How far a partner may be from where the cluster's shift puts it.
+    """
+    unpaired = np.ones(len(pairing.current), np.bool_)
+    unpaired[pairing.pairs[:, 0]] = False
+    free = np.delete(pairing.prior.centers, pairing.pairs[:, 1], axis=0)
+    left = np.flatnonzero(unpaired)
+    found = _assign_pairs(mapped[left] + pairing.shift_mm, free, reach_mm)
+    unpaired[left[found[:, 0]]] = False
+    return unpaired
 
 
 def _find_common_shift(
@@ -94,18 +126,18 @@ def _find_common_shift(
         score = float((1 - current_miss).sum() + (1 - prior_miss).sum()) - 0.5 * away
         if score > best_score + 1e-9:
             best, best_score = shift, score
-    pairs = _assign_pairs(here + best, there)
+    pairs = _assign_pairs(here + best, there, PAIR_MM)
     if len(pairs) == 0:
         return no_shift
     # The mean over all pairs, because the shift of one pair carries the errors of its two marks.
     return np.asarray(np.mean(there[pairs[:, 1]] - here[pairs[:, 0]], axis=0))
 
 
-def _assign_pairs(here: PointsMm, there: PointsMm) -> npt.NDArray[np.int64]:
+def _assign_pairs(here: PointsMm, there: PointsMm, reach_mm: float) -> npt.NDArray[np.int64]:
     if not len(here) or not len(there):
         return np.empty((0, 2), np.int64)
     distance = cdist(here, there)
     # Capped, so that the assignment gives up no near pair to shorten the way of two far ones.
-    rows, columns = linear_sum_assignment(np.minimum(distance, PAIR_MM))
-    near = distance[rows, columns] < PAIR_MM
+    rows, columns = linear_sum_assignment(np.minimum(distance, reach_mm))
+    near = distance[rows, columns] < reach_mm
     return np.stack([rows[near], columns[near]], axis=1).astype(np.int64)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.codes import MarkClass
+from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS, label_chains
 from secondread.findings.finding import Finding, ImageReading
 from secondread.followup.registration.frame import PointsMm, ViewFrame
 from secondread.geometry import PointPx
@@ -40,18 +41,40 @@ class Calcifications:
             self.finding[chosen],
         )
 
+    def is_of(self, findings: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Return which belong to some findings."""
+        return np.isin(self.finding, np.asarray(findings, np.int64))
+
     def select_findings(self, findings: Sequence[int]) -> "Calcifications":
         """Return those of some findings."""
-        return self.select(np.isin(self.finding, np.asarray(findings, np.int64)))
+        return self.select(self.is_of(findings))
 
     def exclude_findings(self, findings: Sequence[int]) -> "Calcifications":
         """Return those of all other findings."""
-        return self.select(~np.isin(self.finding, np.asarray(findings, np.int64)))
+        return self.select(~self.is_of(findings))
 
     @property
     def sure(self) -> npt.NDArray[np.bool_]:
         """Which are more likely there than not."""
         return self.certainty >= SURE_CERTAINTY
+
+
+def join_calcifications(several: Sequence[Calcifications]) -> Calcifications:
+    """Return calcifications of one image together, in the order given."""
+    return Calcifications(
+        np.concatenate([some.centers for some in several]),
+        np.concatenate([some.certainty for some in several]),
+        np.concatenate([some.diameter_mm for some in several]),
+        np.concatenate([some.finding for some in several]),
+    )
+
+
+def select_together(centers: PointsMm) -> npt.NDArray[np.bool_]:
+    """Return which places, (n, 2), are in a chain of as many as make a cluster."""
+    if not len(centers):
+        return np.zeros(0, np.bool_)
+    chains = label_chains(centers, LINK_MM)
+    return np.asarray(np.bincount(chains)[chains] >= MINIMUM_MEMBERS)
 
 
 def collect_calcifications(image: ImageReading, frame: ViewFrame) -> Calcifications:

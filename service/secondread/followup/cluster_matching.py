@@ -1,20 +1,22 @@
 """Which cluster of the prior a current cluster is: one to one, then the parts that are left.
 
 Distances are between calcifications, not centres: a cluster that has grown, or of which the
-detector saw half, is still where its old calcifications are.
+detector saw half, is still where its old calcifications are. What was one cluster and is in parts
+now, or the reverse, is matched as a whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import poisson
 
-from secondread.findings.clusters import LINK_MM
-from secondread.followup.calcification_pairs import PAIR_MM
-from secondread.followup.calcifications import Calcifications
+from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS, OUTLINE_MARGIN_MM
+from secondread.followup.calcification_pairs import PAIR_MM, find_unpaired, pair_calcifications
+from secondread.followup.calcifications import Calcifications, join_calcifications
 from secondread.followup.registration.frame import PointsMm
 
 SEARCH_ERRORS = 2.45
@@ -26,6 +28,7 @@ registration on real pairs (8.5 +/- 6.2 mm; Hadjiiski et al., ADA420484)."""
 
 _UNLIKE = 0.15  # cost of a factor of e in number, against 1 for the whole search radius squared
 _NO_MATCH = 100.0  # far above the cost of any match, and finite, as the assignment needs it
+_IS_PART = 0.25  # cost of leaving a part to its whole: a match within half the radius is better
 _BY_CHANCE = 0.01
 _LEAST_SPARSE = 2
 
@@ -43,18 +46,36 @@ class MappedCluster:
     """Index among the image's findings."""
     calcifications: Calcifications
     mapped: PointsMm
-    radius_mm: float
+    error_mm: float
+    """Standard error of its place in the prior, in each direction."""
+
+    @property
+    def radius_mm(self) -> float:
+        """How far from its mapped place it is looked for."""
+        return search_radius_mm(self.error_mm)
+
+    @property
+    def partner_mm(self) -> float:
+        """How far from its mapped place one of its calcifications may be in the prior."""
+        return max(PAIR_MM, SEARCH_ERRORS * self.error_mm)
+
+    @property
+    def margin_mm(self) -> float:
+        """How far from a whole's calcifications a part's may be.
+
+        That is within the outline that is drawn around it, and the uncertainty of the place.
+        """
+        return min(OUTLINE_MARGIN_MM + self.error_mm, LINK_MM)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A current cluster, and what of the prior it is."""
+    """One whole: the current clusters and those of the prior that are the same."""
 
-    cluster: MappedCluster
+    parts: tuple[MappedCluster, ...]
+    """At least one, the best match of the first prior finding before the others."""
     prior: tuple[int, ...]
     """Indices of the prior's findings, the best first; empty where nothing matches."""
-    is_part: bool = False
-    """Whether another current cluster is the better match of the same prior one."""
 
 
 def match_clusters(
@@ -63,7 +84,7 @@ def match_clusters(
     clusters: Sequence[int],
     area_mm2: float,
 ) -> tuple[Match, ...]:
-    """Match current clusters with prior ones, in the order given.
+    """Match current clusters with prior ones; each is in exactly one match.
 
     Parameters
     ----------
@@ -77,23 +98,37 @@ def match_clusters(
         Of the breast in the prior's image.
     """
     best = _match_one_to_one(current, prior, clusters)
-    taken = set(best.values())
+    wholes = {number: Match((current[number],), (own,)) for number, own in best.items()}
+    shifts = {number: _find_shift(match, prior) for number, match in wholes.items()}
+    for finding in (c for c in clusters if c not in best.values()):
+        at = prior.select_findings([finding]).centers
+        reach = {
+            number: _measure_reach(at, current[number].mapped + shift, current[number])
+            for number, shift in shifts.items()
+        }
+        if (number := _find_nearest(reach)) is not None:
+            whole = wholes[number]
+            wholes[number] = replace(whole, prior=(*whole.prior, finding))
+    single: list[Match] = []
     loose = prior.exclude_findings(clusters)
-    matches = []
-    for number, cluster in enumerate(current):
-        own = best.get(number)
-        if own is not None:
-            rest = _find_parts(cluster, prior, [c for c in clusters if c not in taken], own)
-            taken.update(rest)
-            matches.append(Match(cluster, (own, *rest)))
+    for number, part in enumerate(current):
+        if number in best:
             continue
-        whole = _find_whole(cluster, prior, sorted(set(best.values())))
-        if whole is not None:
-            matches.append(Match(cluster, (whole,), is_part=True))
-            continue
-        few = find_sparse(cluster.mapped, cluster.radius_mm, loose, area_mm2)
-        matches.append(Match(cluster, few))
-    return tuple(matches)
+        reach = {
+            other: _measure_reach(
+                part.mapped + shifts[other],
+                prior.select_findings(whole.prior).centers,
+                part,
+            )
+            for other, whole in wholes.items()
+        }
+        nearest = _find_nearest(reach)
+        if nearest is not None and not _is_new(wholes[nearest], part, prior):
+            wholes[nearest] = replace(wholes[nearest], parts=(*wholes[nearest].parts, part))
+        else:
+            few = find_sparse(part.mapped, part.radius_mm, loose, area_mm2)
+            single.append(Match((part,), few))
+    return (*wholes.values(), *single)
 
 
 def _match_one_to_one(
@@ -102,21 +137,32 @@ def _match_one_to_one(
     """Return the prior cluster of each current one that has one, by the least total cost."""
     if not current or not clusters:
         return {}
-    cost = np.full((len(current), len(clusters)), _NO_MATCH)
+    rows, columns = len(current), len(clusters)
+    # The rows and columns beyond the clusters' own stand for being left over.
+    cost = np.full((rows + columns, rows + columns), _NO_MATCH)
+    cost[rows:, columns:] = 0.0
+    within = np.zeros((rows, columns, 2), bool)
     for row, cluster in enumerate(current):
         for column, finding in enumerate(clusters):
-            other = prior.select_findings([finding])
-            if not len(other) or not len(cluster.calcifications):
+            other = prior.select_findings([finding]).centers
+            if not len(other) or not len(cluster.mapped):
                 continue
-            share = _measure_distance(cluster.mapped, other.centers) / cluster.radius_mm
+            share = _measure_distance(cluster.mapped, other) / cluster.radius_mm
             if share <= 1:
-                unlike = abs(float(np.log(len(cluster.calcifications) / len(other))))
+                unlike = abs(float(np.log(len(cluster.mapped) / len(other))))
                 cost[row, column] = share**2 + _UNLIKE * unlike
-    rows, columns = linear_sum_assignment(cost)
+            within[row, column] = (
+                _measure_reach(cluster.mapped, other, cluster) <= 1,
+                _measure_reach(other, cluster.mapped, cluster) <= 1,
+            )
+    # What is a part of something is rather left to that than matched with what is farther away.
+    cost[:rows, columns:] = np.where(within[..., 0].any(axis=1), _IS_PART, _NO_MATCH)[:, None]
+    cost[rows:, :columns] = np.where(within[..., 1].any(axis=0), _IS_PART, _NO_MATCH)[None, :]
+    chosen = zip(*linear_sum_assignment(cost), strict=True)
     return {
         int(row): clusters[int(column)]
-        for row, column in zip(rows, columns, strict=True)
-        if cost[row, column] < _NO_MATCH
+        for row, column in chosen
+        if row < rows and column < columns and cost[row, column] < _NO_MATCH
     }
 
 
@@ -126,35 +172,40 @@ def _measure_distance(here: PointsMm, there: PointsMm) -> float:
     return float(min(np.median(between.min(axis=1)), np.median(between.min(axis=0))))
 
 
-def _find_parts(
-    cluster: MappedCluster, prior: Calcifications, free: Sequence[int], own: int
-) -> tuple[int, ...]:
-    """Return further prior clusters that are within a matched current one."""
-    base = prior.select_findings([own])
-    # The matched cluster shows what the registration is off by here.
-    off = base.centers.mean(axis=0) - cluster.mapped.mean(axis=0) if len(base) else np.zeros(2)
-    off = off if np.hypot(*off) <= cluster.radius_mm else np.zeros(2)
-    return tuple(
-        finding
-        for finding in free
-        if _is_within(prior.select_findings([finding]).centers, cluster.mapped + off)
-    )
+def _find_shift(match: Match, prior: Calcifications) -> npt.NDArray[np.float64]:
+    """Return what the registration is off by at a matched cluster, (2,)."""
+    (cluster,) = match.parts
+    there = prior.select_findings(match.prior)
+    return pair_calcifications(
+        cluster.calcifications, cluster.mapped, there, cluster.radius_mm
+    ).shift_mm
 
 
-def _find_whole(
-    cluster: MappedCluster, prior: Calcifications, matched: Sequence[int]
-) -> int | None:
-    """Return the matched prior cluster that holds a current one which is left over."""
-    for finding in matched:
-        other = prior.select_findings([finding])
-        if len(other) and _is_within(cluster.mapped, other.centers):
-            return finding
-    return None
+def _measure_reach(part: PointsMm, whole: PointsMm, cluster: MappedCluster) -> float:
+    """Return how far most calcifications of a part are from a whole, as a share of the margin."""
+    if not len(part) or not len(whole):
+        return np.inf
+    return float(np.median(cdist(part, whole).min(axis=1))) / cluster.margin_mm
 
 
-def _is_within(part: PointsMm, whole: PointsMm) -> bool:
-    """Whether most calcifications of a part are as near to the whole as one cluster links them."""
-    return len(part) > 0 and float(np.median(cdist(part, whole).min(axis=1))) <= LINK_MM / 2
+def _find_nearest(reach: dict[int, float]) -> int | None:
+    """Return the whole that something is a part of; None where it is none's."""
+    within = {number: share for number, share in reach.items() if share <= 1}
+    return min(within, key=within.__getitem__, default=None)
+
+
+def _is_new(whole: Match, part: MappedCluster, prior: Calcifications) -> bool:
+    """Whether most of a part's calcifications are a cluster that the prior does not show.
+
+    Each calcification of the whole has one partner in the prior at most.
+    """
+    parts = (*whole.parts, part)
+    both = join_calcifications([cluster.calcifications for cluster in parts])
+    mapped = np.concatenate([cluster.mapped for cluster in parts])
+    pairing = pair_calcifications(both, mapped, prior.select_findings(whole.prior), part.radius_mm)
+    unpaired = find_unpaired(pairing, mapped, part.partner_mm)
+    of_part = int(np.count_nonzero(unpaired[-len(part.mapped) :]))
+    return of_part >= MINIMUM_MEMBERS and 2 * of_part > len(part.mapped)
 
 
 def find_sparse(

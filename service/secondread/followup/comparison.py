@@ -105,6 +105,7 @@ def _compare_with_prior(
     views: list[ViewComparison] = []
     changes: list[FindingChange] = []
     pairs: list[RegisteredPair] = []
+    not_missed: set[FindingRef] = set()
     same_model = current.model.digest == prior.model.digest
     for image in current.images:
         by_image: list[Sequence[FindingChange]] = []
@@ -117,13 +118,21 @@ def _compare_with_prior(
                 by_image.append(_mark_not_comparable(image, view.why_not))
             else:
                 pairs.append(pair)
-                by_image.append(pair.find_changes(limits.select(same_unit=view.same_unit)))
+                found = pair.find_changes(limits.select(same_unit=view.same_unit))
+                by_image.append(found.changes)
+                not_missed |= found.not_missed
         if not by_image:
             why_not = "the prior has no image of this view"
             view = ViewComparison(image.mammogram.sop_instance_uid, None, why_not=why_not)
             views.append(view)
             by_image.append(_mark_not_comparable(image, view.why_not))
         changes += _choose_best(by_image)
+    # A tile of a large breast misses what another tile shows.
+    changes = [
+        change
+        for change in _choose_best([changes])
+        if change.current is not None or change.prior[0] not in not_missed
+    ]
     return RegisteredComparison(
         prior.study_uid,
         _find_day(prior),

@@ -1,5 +1,6 @@
 """Comparisons as plain values: the form that `findings.json` and `comparison.json` share."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -55,6 +56,9 @@ def _encode_change(change: FindingChange) -> dict[str, Any]:
         "place": [[p.col, p.row] for p in change.place],
         "error_mm": change.error_mm,
         "why": change.why_not,
+        "counted_with": [asdict(ref) for ref in change.counted_with],
+        "seen_then_at_second_look": change.seen_again,
+        "new_calcifications": [[p.col, p.row] for p in change.new_calcifications],
         "second_look": change.recheck and _encode_outcome(change.recheck),
     }
 
@@ -76,8 +80,10 @@ def encode_recheck(rechecked: RecheckedFinding) -> dict[str, Any]:
         "current": asdict(rechecked.current),
         "about": rechecked.subject,
         "look": _encode_outcome(rechecked.recheck),
-        "place": [[round(p.col, 1), round(p.row, 1)] for p in rechecked.place],
+        "place": _encode_points(rechecked.place),
         "error_mm": rechecked.error_mm,
+        "seen": _encode_points(rechecked.seen),
+        "unseen": _encode_points(rechecked.unseen),
     }
 
 
@@ -94,9 +100,18 @@ def decode_recheck(values: dict[str, Any]) -> RecheckedFinding:
             why_not=outcome["why_not"],
             prior_image=outcome["prior_image"],
         ),
-        tuple(PointPx(col, row) for col, row in values["place"]),
+        _decode_points(values["place"]),
         values["error_mm"],
+        *(_decode_points(values.get(name, ())) for name in ("seen", "unseen")),
     )
+
+
+def _encode_points(points: Iterable[PointPx]) -> list[list[float]]:
+    return [[round(point.col, 1), round(point.row, 1)] for point in points]
+
+
+def _decode_points(values: Iterable[Sequence[float]]) -> tuple[PointPx, ...]:
+    return tuple(PointPx(col, row) for col, row in values)
 
 
 def _encode_difference(difference: MeasuredDifference | None) -> dict[str, float] | None:

@@ -3,13 +3,19 @@
 A cluster that has grown may have been so faint that the detector marked nothing of it then. The
 current calcifications say exactly where to look; whether they were there, `constellation` decides.
 How many there were remains unknown: fewer than are marked now.
+
+Of a cluster that the prior shows, those of its calcifications are looked for again of which the
+prior's marks show none, where three or more are together: what its pixels do not show either is
+new, inside an old cluster too.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from secondread.errors import DetectorDiedError, InputError, TransientError
 from secondread.findings.changes import (
@@ -19,16 +25,21 @@ from secondread.findings.changes import (
     Recheck,
     StudyComparison,
 )
+from secondread.findings.clusters import MINIMUM_MEMBERS, average_points
 from secondread.findings.finding import Finding, StudyReading
+from secondread.followup.calcifications import Calcifications, select_together
 from secondread.followup.comparison import RegisteredComparison
 from secondread.followup.constellation import (
     METHOD,
+    MOST_MEMBERS,
     ConstellationQuery,
     Scores,
     build_query,
+    judge_members,
     judge_scores,
 )
-from secondread.followup.view_changes import RegisteredPair
+from secondread.followup.limits import UnitLimits, load_limits
+from secondread.followup.view_changes import ClusterMeasures, RegisteredPair
 from secondread.geometry import Outline, PointPx
 
 ScoreImage = Callable[[str, Sequence[PointPx]], Scores | None]
@@ -40,6 +51,9 @@ ScoreFile = Callable[[Path, Sequence[PointPx]], Scores | None]
 
 MOST_IN_AN_IMAGE = 8
 """Clusters looked for again in one image of a prior, by priority: each takes most of a second."""
+
+_SAME_MM = 0.01
+"""Between a place in millimeters and the same by way of pixels."""
 
 _TOO_MANY = "too many clusters are new"
 _NO_MODEL = "the model has no way to look"
@@ -62,12 +76,18 @@ class RecheckedFinding:
     """Where the finding is in the prior's image."""
     error_mm: float | None
     """Standard error of that place, in each direction."""
+    seen: tuple[PointPx, ...] = ()
+    """Of the unpaired calcifications that were looked for, those that the prior shows; in the
+    current stored image."""
+    unseen: tuple[PointPx, ...] = ()
+    """Those that it does not show, where three or more are together."""
 
 
-def describe_subject(finding: Finding) -> str:
-    """Return what a recheck holds for: this finding, and this method."""
-    at = finding.center
-    return f"{METHOD}: {len(finding.members)} at {round(at.col)}, {round(at.row)}"
+def describe_subject(finding: Finding, unpaired: Sequence[PointPx] = ()) -> str:
+    """Return what a recheck holds for: this finding, or some of it, and this method."""
+    at = average_points(unpaired) if unpaired else finding.center
+    number = f"{len(unpaired)} of " if unpaired else ""
+    return f"{METHOD}: {number}{len(finding.members)} at {round(at.col)}, {round(at.row)}"
 
 
 def score_files(score_file: ScoreFile, files: Mapping[str, Path]) -> ScoreImage:
@@ -89,40 +109,71 @@ def recheck_priors(
     """
     rechecked: list[RecheckedFinding] = []
     for comparison in comparisons:
-        by_image: dict[str, list[tuple[ConstellationQuery, RecheckedFinding]]] = {}
-        for pair, finding in sorted(_list_new(comparison), key=lambda new: new[1].rank[0]):
-            query = build_query(pair, finding)
+        by_image: dict[str, list[tuple[ConstellationQuery, _Question]]] = {}
+        for question in sorted(_list_questions(comparison), key=_rank_question):
+            query = build_query(question.pair, question.select_calcifications())
             if isinstance(query, str):
-                rechecked.append(_start_recheck(pair, finding, query))
+                rechecked.append(_start_recheck(question, query))
             else:
-                uid = pair.prior_image.mammogram.sop_instance_uid
-                started = _start_recheck(pair, finding)
-                by_image.setdefault(uid, []).append((query, started))
+                by_image.setdefault(question.prior_image, []).append((query, question))
         for uid, queries in by_image.items():
             rechecked += _recheck_image(uid, queries, score_image)
     return tuple(rechecked)
 
 
-def _list_new(comparison: RegisteredComparison) -> Iterator[tuple[RegisteredPair, Finding]]:
-    """Yield each shown finding that is new, with each image of the prior that it was sought in."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """What is looked for in one image of a prior: a shown finding, or some of it."""
+
+    pair: RegisteredPair
+    finding: Finding
+    unpaired: tuple[PointPx, ...]
+
+    @property
+    def prior_image(self) -> str:
+        """SOP Instance UID."""
+        return self.pair.prior_image.sop_instance_uid
+
+    def select_calcifications(self) -> Calcifications:
+        """Return the calcifications that are looked for."""
+        calcifications = self.pair.select_calcifications(self.finding)
+        if not self.unpaired:
+            return calcifications
+        at = self.pair.registration.current.to_mm(self.unpaired)
+        order = np.argsort(-calcifications.certainty, kind="stable")
+        unpaired = cdist(calcifications.centers, at).min(axis=1) < _SAME_MM
+        return calcifications.select(order[unpaired[order]][:MOST_MEMBERS])
+
+
+def _list_questions(comparison: RegisteredComparison) -> Iterator[_Question]:
+    """Yield what is to be looked for, with each image of the prior that it was sought in."""
     for change in comparison.changes:
-        if change.kind is ChangeKind.NEW and change.current is not None:
-            for pair in comparison.pairs:
-                for finding in pair.image.shown_findings:
-                    if pair.image.refer_to(finding) == change.current:
-                        yield pair, finding
+        of_old = change.kind is ChangeKind.MORE or len(change.unpaired) >= MINIMUM_MEMBERS
+        if not (change.kind is ChangeKind.NEW or (change.unpaired and of_old)):
+            continue
+        matched = {prior.sop_instance_uid for prior in change.prior}
+        for pair in comparison.pairs:
+            if matched and pair.prior_image.sop_instance_uid not in matched:
+                continue
+            for finding in pair.image.shown_findings:
+                if pair.image.refer_to(finding) == change.current:
+                    yield _Question(pair, finding, change.unpaired)
 
 
-def _start_recheck(pair: RegisteredPair, finding: Finding, why_not: str = "") -> RecheckedFinding:
-    """Return the recheck of a finding before any pixel was looked at."""
-    place, error_mm = pair.locate_in_prior(finding)
+def _rank_question(question: _Question) -> tuple[object, ...]:
+    return bool(question.unpaired), question.finding.rank[0]
+
+
+def _start_recheck(question: _Question, why_not: str = "") -> RecheckedFinding:
+    """Return a recheck before any pixel was looked at."""
+    place, error_mm = question.pair.locate_in_prior(question.finding)
     return RecheckedFinding(
-        pair.image.refer_to(finding),
-        describe_subject(finding),
+        question.pair.image.refer_to(question.finding),
+        describe_subject(question.finding, question.unpaired),
         Recheck(
             seen=False,
             why_not=why_not,
-            prior_image=pair.prior_image.mammogram.sop_instance_uid,
+            prior_image=question.prior_image,
         ),
         place,
         error_mm,
@@ -130,9 +181,7 @@ def _start_recheck(pair: RegisteredPair, finding: Finding, why_not: str = "") ->
 
 
 def _recheck_image(
-    uid: str,
-    queries: Sequence[tuple[ConstellationQuery, RecheckedFinding]],
-    score_image: ScoreImage,
+    uid: str, queries: Sequence[tuple[ConstellationQuery, _Question]], score_image: ScoreImage
 ) -> list[RecheckedFinding]:
     """Return the rechecks in one image of a prior, all answered by one call of the detector."""
     chosen = [query for query, _ in queries[:MOST_IN_AN_IMAGE]]
@@ -143,18 +192,35 @@ def _recheck_image(
         why_not = _DIED
     except (InputError, TransientError):
         why_not = _NOT_READ
-    rechecks = [Recheck(seen=False, why_not=why_not)] * len(chosen)
-    if scores is not None:
-        ends = np.cumsum([len(query.points) for query in chosen]).tolist()
-        rechecks = [
-            judge_scores(query, scores[end - len(query.points) : end])
-            for query, end in zip(chosen, ends, strict=True)
-        ]
-    rechecks += [Recheck(seen=False, why_not=_TOO_MANY)] * (len(queries) - len(chosen))
-    return [
-        replace(started, recheck=replace(recheck, prior_image=uid))
-        for (_, started), recheck in zip(queries, rechecks, strict=True)
-    ]
+    rechecked = []
+    for number, (query, question) in enumerate(queries):
+        if number >= MOST_IN_AN_IMAGE:
+            rechecked.append(_start_recheck(question, _TOO_MANY))
+        elif scores is None:
+            rechecked.append(_start_recheck(question, why_not))
+        else:
+            own, scores = scores[: len(query.points)], scores[len(query.points) :]
+            rechecked.append(_judge(question, query, own))
+    return rechecked
+
+
+def _judge(question: _Question, query: ConstellationQuery, scores: Scores) -> RecheckedFinding:
+    """Return the recheck that the scores of a query decide."""
+    started = _start_recheck(question)
+    if not question.unpaired:
+        recheck = judge_scores(query, scores)
+        return replace(started, recheck=replace(recheck, prior_image=question.prior_image))
+    look = judge_members(query, scores)
+    centers = question.select_calcifications().centers
+    points = question.pair.registration.current.to_px(centers)
+    unseen = look.unseen.copy()
+    unseen[unseen] = select_together(centers[unseen])
+    return replace(
+        started,
+        recheck=replace(look.recheck, prior_image=question.prior_image),
+        seen=tuple(compress(points, look.seen)),
+        unseen=tuple(compress(points, unseen)),
+    )
 
 
 def apply_rechecks(
@@ -162,8 +228,10 @@ def apply_rechecks(
 ) -> StudyComparison:
     """Return a comparison in which a finding that a recheck has seen is new no more.
 
-    Of several images of a view, what one of them shows counts before what another does not. A
-    finding that should have been rechecked and has no answer gets the reason why.
+    Calcifications that were missed in the prior, and are seen there now, count there, and those
+    that are not seen have appeared. Of several images of a view, what one of them shows counts
+    before what another does not. A finding that should have been rechecked and has no answer gets
+    the reason why.
 
     Parameters
     ----------
@@ -181,38 +249,91 @@ def apply_rechecks(
     for answer in rechecked:
         if answer.recheck.prior_image in prior_images:
             answers.setdefault((answer.current, answer.subject), []).append(answer)
-    subjects = {
-        image.refer_to(finding): describe_subject(finding)
+    shown = {
+        image.refer_to(finding): finding
         for image in current.images
         for finding in image.shown_findings
     }
-    changes = tuple(
-        _apply_best(
-            replace(change, recheck=unanswered),
-            answers.get((change.current, subjects[change.current]), ()),
-        )
-        if change.kind is ChangeKind.NEW and change.current in subjects
-        else change
-        for change in comparison.changes
+    of_parts: dict[tuple[FindingRef, ...], list[RecheckedFinding]] = {}
+    changes = []
+    for change in comparison.changes:
+        ref = change.current
+        found: Sequence[RecheckedFinding] = ()
+        if ref is not None and ref in shown:
+            found = answers.get((ref, describe_subject(shown[ref], change.unpaired)), ())
+        if change.unpaired and found:
+            of_parts.setdefault(change.prior, []).append(_choose_best(found))
+        if change.kind is ChangeKind.NEW and ref in shown:
+            changes.append(_apply_best(replace(change, recheck=unanswered), found))
+        else:
+            changes.append(change)
+    units = {view.sop_instance_uid: view.same_unit for view in comparison.views}
+    return replace(
+        comparison,
+        changes=tuple(
+            _apply_to_members(
+                change,
+                of_parts[change.prior],
+                load_limits().select(same_unit=units[change.current.sop_instance_uid]),
+            )
+            if change.current is not None and change.prior in of_parts
+            else change
+            for change in changes
+        ),
     )
-    return replace(comparison, changes=changes)
+
+
+def _apply_to_members(
+    change: FindingChange, looks: Sequence[RecheckedFinding], limits: UnitLimits
+) -> FindingChange:
+    """Return the change of a part of a whole, after the looks for members of all its parts."""
+    seen = sum(len(look.seen) for look in looks)
+    number, extent = change.number, change.extent_mm
+    kind = change.kind
+    if number is not None and seen:
+        number = limits.compare_numbers(int(number.current), int(number.prior) + seen)
+        # Its extent then was measured without them.
+        extent = None if extent is None or extent.direction > 0 else extent
+        if kind is not ChangeKind.NOT_COMPARABLE:
+            kind = ClusterMeasures(number, extent, change.diameter_mm).change
+    if any(map(_list_new_members, looks)) and kind is not ChangeKind.FEWER:
+        # Fewer remain fewer, of which some are new: the word for numbers never contradicts them.
+        kind = ChangeKind.MORE
+    changed = replace(change, kind=kind, number=number, extent_mm=extent, seen_again=seen)
+    if kind is not ChangeKind.NOT_COMPARABLE:
+        changed = replace(changed, why_not="")
+    own = next((look for look in looks if look.current == change.current), None)
+    if own is None or own.recheck.why_not:
+        return changed
+    new = _list_new_members(own)
+    return replace(changed, unpaired=new, recheck=own.recheck if new else None)
+
+
+def _list_new_members(look: RecheckedFinding) -> tuple[PointPx, ...]:
+    """Return the calcifications that have appeared in a cluster of the prior."""
+    return () if look.recheck.seen or look.recheck.why_not else look.unseen
 
 
 def _apply_best(change: FindingChange, answers: Sequence[RecheckedFinding]) -> FindingChange:
     if not answers:
         return change
-    best = min(
+    best = _choose_best(answers)
+    # At least three are marked now, and then fewer were, though there was something.
+    kind = ChangeKind.MORE if best.recheck.seen else change.kind
+    return replace(
+        change, kind=kind, place=best.place, error_mm=best.error_mm, recheck=best.recheck
+    )
+
+
+def _choose_best(answers: Sequence[RecheckedFinding]) -> RecheckedFinding:
+    """Return what counts of the looks at several images of a view."""
+    return min(
         answers,
         key=lambda answer: (
             not answer.recheck.seen,
             bool(answer.recheck.why_not),
             answer.recheck.as_similar,
         ),
-    )
-    # At least three are marked now, and then fewer were, though there was something.
-    kind = ChangeKind.MORE if best.recheck.seen else change.kind
-    return replace(
-        change, kind=kind, place=best.place, error_mm=best.error_mm, recheck=best.recheck
     )
 
 

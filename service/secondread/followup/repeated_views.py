@@ -12,7 +12,7 @@ from itertools import combinations
 from secondread.findings.finding import ImageReading
 from secondread.findings.view_pair import RepeatPair
 from secondread.followup.calcifications import collect_calcifications, find_clusters
-from secondread.followup.cluster_matching import MappedCluster, match_clusters, search_radius_mm
+from secondread.followup.cluster_matching import MappedCluster, match_clusters
 from secondread.followup.registration.frame import find_frame
 from secondread.followup.registration.register import Registration, register
 
@@ -60,13 +60,14 @@ def _match_pair(first: ImageReading, second: ImageReading) -> Iterator[RepeatPai
     clusters = find_clusters(second)
     mapped = list(_map_clusters(first, registration))
     for match in match_clusters(mapped, others, clusters, there.area_mm2):
-        if match.is_part or not match.prior or match.prior[0] not in clusters:
+        # Of a cluster that is in parts in one of the images, the best of them.
+        cluster = match.parts[0]
+        if not match.prior or match.prior[0] not in clusters:
             continue
-        error_mm = registration.estimate_error(match.cluster.calcifications.centers)
         yield RepeatPair(
-            first.refer_to(first.findings[match.cluster.finding]),
+            first.refer_to(first.findings[cluster.finding]),
             second.refer_to(second.findings[match.prior[0]]),
-            round(error_mm, 1),
+            round(cluster.error_mm, 1),
         )
 
 
@@ -77,5 +78,4 @@ def _map_clusters(image: ImageReading, registration: Registration) -> Iterator[M
         own = calcifications.select_findings([number])
         error_mm = registration.estimate_error(own.centers)
         if error_mm <= SURE_MM and registration.prior_shows(own.centers):
-            radius_mm = search_radius_mm(error_mm)
-            yield MappedCluster(number, own, registration.map_mm(own.centers), radius_mm)
+            yield MappedCluster(number, own, registration.map_mm(own.centers), error_mm)

@@ -1,15 +1,21 @@
 """What became of each cluster of a view, once its image is registered to the prior's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from scipy.spatial.distance import pdist
 
 from secondread.findings.changes import ChangeKind, FindingChange, FindingRef, MeasuredDifference
 from secondread.findings.finding import Finding, ImageReading
-from secondread.followup.calcification_pairs import Pairing, pair_calcifications
-from secondread.followup.calcifications import Calcifications, collect_calcifications, find_clusters
+from secondread.followup.calcification_pairs import Pairing, find_unpaired, pair_calcifications
+from secondread.followup.calcifications import (
+    Calcifications,
+    collect_calcifications,
+    find_clusters,
+    join_calcifications,
+)
 from secondread.followup.cluster_matching import (
     MappedCluster,
     Match,
@@ -26,6 +32,10 @@ from secondread.geometry import Outline, PointPx, clamp_to_image
 
 PLACE_LOST = "the tissue around its place was not found again"
 """Why a place of one image proves nothing about the same place in the other."""
+PARTLY_SHOWN = "a part of it lies where only one of the images shows the breast"
+"""Why the number and size of a cluster say nothing of its change."""
+GONE_CERTAINTY = 80.0
+"""Certainty of a prior's finding from which on it is missed."""
 _LEAST_PAIRS = 3
 """Of fewer calcifications, a median diameter means nothing."""
 
@@ -72,7 +82,7 @@ class RegisteredPair:
         error_mm = self.registration.estimate_error(self.select_calcifications(finding).centers)
         return _clamp(outline, self.registration.prior), round(error_mm, 2)
 
-    def find_changes(self, limits: UnitLimits) -> tuple[FindingChange, ...]:
+    def find_changes(self, limits: UnitLimits) -> "ViewChanges":
         """Return one answer for each current cluster, and for each prior one that is missing."""
         prior_clusters = find_clusters(self.prior_image)
         in_field: list[MappedCluster] = []
@@ -87,72 +97,122 @@ class RegisteredPair:
             prior_clusters,
             self.registration.prior.area_mm2,
         )
-        return (
-            *(self._describe_match(match, limits) for match in matches),
-            *(
-                FindingChange(ChangeKind.NOT_IN_FIELD, self._refer(cluster), ())
-                for cluster in outside
-            ),
-            *self._find_missing(find_unmatched(prior_clusters, matches), limits),
+        unmatched = find_unmatched(prior_clusters, matches)
+        missing = self._find_missing(unmatched, limits)
+        numbered = [change for match in matches for change in self._describe_match(match, limits)]
+        numbered += [
+            (cluster.finding, FindingChange(ChangeKind.NOT_IN_FIELD, self._refer(cluster), ()))
+            for cluster in outside
+        ]
+        return ViewChanges(
+            (*(change for _, change in sorted(numbered, key=itemgetter(0))), *missing.values()),
+            frozenset(map(self._refer_to_prior, set(prior_clusters) - set(missing))),
         )
 
     def _map_cluster(self, number: int) -> MappedCluster:
         calcifications = self.calcifications.select_findings([number])
-        radius = search_radius_mm(self.registration.estimate_error(calcifications.centers))
+        error_mm = self.registration.estimate_error(calcifications.centers)
         mapped = self.registration.map_mm(calcifications.centers)
-        return MappedCluster(number, calcifications, mapped, radius)
+        return MappedCluster(number, calcifications, mapped, error_mm)
 
     def _refer(self, cluster: MappedCluster) -> FindingRef:
         return self.image.refer_to(self.image.findings[cluster.finding])
 
-    def _describe_match(self, match: Match, limits: UnitLimits) -> FindingChange:
-        cluster = match.cluster
-        place, error_mm = self.locate_in_prior(self.image.findings[cluster.finding])
+    def _describe_match(self, match: Match, limits: UnitLimits) -> list[tuple[int, FindingChange]]:
+        """Return the change of each part of a whole, with the index of its finding."""
         if not match.prior:
-            return FindingChange(
-                ChangeKind.NEW, self._refer(cluster), (), place=place, error_mm=error_mm
-            )
-        pairing = pair_calcifications(
-            cluster.calcifications,
-            cluster.mapped,
-            self.prior_calcifications.select_findings(match.prior),
-            cluster.radius_mm,
-        )
+            changes = [FindingChange(ChangeKind.NEW, self._refer(part), ()) for part in match.parts]
+        else:
+            changes = self._measure_match(match, limits)
+        described = []
+        for part, change in zip(match.parts, changes, strict=True):
+            place, error_mm = self.locate_in_prior(self.image.findings[part.finding])
+            described.append((part.finding, replace(change, place=place, error_mm=error_mm)))
+        return described
+
+    def _measure_match(self, match: Match, limits: UnitLimits) -> list[FindingChange]:
+        """Return the change of a whole that both exams show, for each of its parts."""
+        pairing, mapped = self._pair_whole(match)
         measures = measure_cluster(pairing, limits)
-        return FindingChange(
-            # A part cannot show whether the whole changed: what it lacks may be in the other part.
-            ChangeKind.UNCHANGED if match.is_part else measures.change,
-            self._refer(cluster),
-            tuple(self._refer_to_prior(number) for number in match.prior),
-            measures.number,
-            measures.extent_mm,
-            measures.diameter_mm,
-            self._pair_points(pairing),
-            place,
-            error_mm,
+        why_not = ""
+        if measure_cluster(self._select_shown(pairing), limits).change is not measures.change:
+            why_not = PARTLY_SHOWN
+        reach = max(part.partner_mm for part in match.parts)
+        unpaired = find_unpaired(pairing, mapped, reach) & pairing.current.sure
+        shown = [part for part in match.parts if self.image.findings[part.finding].shown]
+        return [
+            FindingChange(
+                ChangeKind.NOT_COMPARABLE if why_not else measures.change,
+                self._refer(part),
+                tuple(self._refer_to_prior(number) for number in match.prior),
+                measures.number,
+                measures.extent_mm,
+                measures.diameter_mm,
+                self._pair_points(pairing, part),
+                why_not=why_not,
+                counted_with=tuple(self._refer(other) for other in shown if other is not part),
+                unpaired=self.registration.current.to_px(
+                    pairing.current.centers[unpaired & pairing.current.is_of([part.finding])]
+                ),
+            )
+            for part in match.parts
+        ]
+
+    def _pair_whole(self, match: Match) -> tuple[Pairing, PointsMm]:
+        """Return the calcifications of a whole in pairs, and the current ones in the prior's frame.
+
+        Those at its place count that belong to no cluster: where a cluster falls apart, single
+        calcifications are left over, and none of them has vanished.
+        """
+        of_parts = join_calcifications([part.calcifications for part in match.parts])
+        of_prior = self.prior_calcifications.select_findings(match.prior)
+        # Some priors are no clusters but single calcifications, which are taken already.
+        loose = self.calcifications.exclude_findings(find_clusters(self.image))
+        prior_loose = self.prior_calcifications.exclude_findings(
+            [*find_clusters(self.prior_image), *match.prior]
         )
+        at_parts = self.registration.map_mm(of_parts.centers)
+        current = join_calcifications(
+            [of_parts, find_at_place(self.registration.unmap_mm(of_prior.centers), loose)]
+        )
+        prior = join_calcifications([of_prior, find_at_place(at_parts, prior_loose)])
+        mapped = self.registration.map_mm(current.centers)
+        reach = max(part.radius_mm for part in match.parts)
+        return pair_calcifications(current, mapped, prior, reach), mapped
+
+    def _select_shown(self, pairing: Pairing) -> Pairing:
+        """Return those of a whole whose place both images show."""
+        current = self.registration.select_shown_by_prior(pairing.current.centers)
+        prior = self.registration.select_shown_by_current(pairing.prior.centers)
+        return pairing.select(current, prior)
 
     def _refer_to_prior(self, number: int) -> FindingRef:
         return self.prior_image.refer_to(self.prior_image.findings[number])
 
-    def _find_missing(self, unmatched: Sequence[int], limits: UnitLimits) -> list[FindingChange]:
-        """Return the clusters that the prior showed and no current cluster is."""
+    def _find_missing(
+        self, unmatched: Sequence[int], limits: UnitLimits
+    ) -> dict[int, FindingChange]:
+        """Return what became of the clusters that the prior showed and no current cluster is.
+
+        By the index of the prior's finding. Only of what was shown then, and is likely enough to
+        have been there: false marks come and go.
+        """
         loose = self.calcifications.exclude_findings(find_clusters(self.image))
         area_mm2 = self.registration.current.area_mm2
-        missing = []
+        missing: dict[int, FindingChange] = {}
         for number in unmatched:
-            # What was not shown then is not missed now.
-            if not self.prior_image.findings[number].shown:
+            finding = self.prior_image.findings[number]
+            if not finding.shown or finding.certainty < GONE_CERTAINTY:
                 continue
             then = self.prior_calcifications.select_findings([number]).centers
             if not self.registration.current_shows(then):
                 prior = (self._refer_to_prior(number),)
-                missing.append(FindingChange(ChangeKind.NOT_IN_FIELD, None, prior))
+                missing[number] = FindingChange(ChangeKind.NOT_IN_FIELD, None, prior)
                 continue
             at = self.registration.unmap_mm(then)
             radius = search_radius_mm(self.registration.estimate_error(at))
             if not find_sparse(at, radius, loose, area_mm2):
-                missing.append(self._describe_gone(number, at, loose, limits))
+                missing[number] = self._describe_gone(number, at, loose, limits)
         return missing
 
     def _describe_gone(
@@ -173,11 +233,24 @@ class RegisteredPair:
             error_mm=round(self.registration.estimate_error(at), 2),
         )
 
-    def _pair_points(self, pairing: Pairing) -> tuple[tuple[PointPx, PointPx], ...]:
-        current = pairing.current.centers[pairing.pairs[:, 0]]
-        prior = pairing.prior.centers[pairing.pairs[:, 1]]
+    def _pair_points(
+        self, pairing: Pairing, part: MappedCluster
+    ) -> tuple[tuple[PointPx, PointPx], ...]:
+        of_part = pairing.current.is_of([part.finding])[pairing.pairs[:, 0]]
+        current = pairing.current.centers[pairing.pairs[of_part, 0]]
+        prior = pairing.prior.centers[pairing.pairs[of_part, 1]]
         here, there = self.registration.current.to_px(current), self.registration.prior.to_px(prior)
         return tuple(zip(here, there, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ViewChanges:
+    """What became of the clusters of one image, by one image of the prior."""
+
+    changes: tuple[FindingChange, ...]
+    """Of the current clusters in their order, then of the prior's that are missing."""
+    not_missed: frozenset[FindingRef]
+    """The prior's clusters that are not missing, or would not be missed."""
 
 
 @dataclass(frozen=True, slots=True)

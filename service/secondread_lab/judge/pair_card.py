@@ -38,6 +38,7 @@ def format_card(on: str, sides: Mapping[PriorSide, PairFigures], older: str | No
 
 def _list_figures(result: PairFigures) -> list[tuple[str, Estimate]]:
     return [
+        ("word of change right", result.words_right),
         ("sensitivity for new", result.new_sensitivity),
         ("specificity for new", result.new_specificity),
         ("sensitivity for increased", result.increased_sensitivity),

@@ -24,7 +24,21 @@ from secondread_lab.simulate.truth import TruthRow
 _NEAR_MM = 3.0
 _GROWN = {Change.MORE.name.lower(), Change.LARGER.name.lower()}
 _INCREASED = {ChangeKind.MORE, ChangeKind.LARGER}
-_STAYED = {Change.UNCHANGED.name.lower(), Change.FEWER.name.lower()}
+_HALVED = {"splitting": "split", "joining": "joined"}
+_STAYED = {Change.UNCHANGED.name.lower(), Change.FEWER.name.lower(), *_HALVED.values()}
+_FALSE_THEN = "none-then"
+_RIGHT: dict[str, set[ChangeKind]] = {
+    "new": {ChangeKind.NEW},
+    **dict.fromkeys(_GROWN, _INCREASED),
+    "unchanged": {ChangeKind.UNCHANGED},
+    "fewer": {ChangeKind.FEWER, ChangeKind.SMALLER},
+    "gone": {ChangeKind.GONE},
+    "still-there": set(),
+    "split": {ChangeKind.UNCHANGED},
+    "joined": {ChangeKind.UNCHANGED},
+}
+"""The right words by true change. Two calcifications fewer or more, which is what splits or joins
+a cluster here, are not to be told from a repeat."""
 
 
 class PriorSide(StrEnum):
@@ -44,7 +58,9 @@ class ChangeOutcome:
 
     pair: int
     truth: str
-    """Name of a `codes.Change` in lower case, ``gone``, or ``none`` without a true cluster."""
+    """Name of a `codes.Change` in lower case, ``split`` or ``joined`` for a cluster in halves in
+    one of the exams, ``gone``, ``still-there`` where a prior's mark is missed of a cluster that is
+    not; without a true cluster ``none``, of the prior ``none-then``."""
     verdict: ChangeKind | None
     """None where the detector showed nothing."""
     same_unit: bool
@@ -97,12 +113,18 @@ def score_pair(
             change = _pick_gravest([comparison.find_change(uid, finding.id) for finding in here])
             apart, estimated = _measure_error(change, here, view, before)
             verdict = change.kind if change else None
-            out.append(ChangeOutcome(number, row.change, verdict, same, row.zone, apart, estimated))
+            truth = _name_truth(pair, row)
+            out.append(ChangeOutcome(number, truth, verdict, same, row.zone, apart, estimated))
         for finding in left:
             change = comparison.find_change(uid, finding.id)
             out.append(ChangeOutcome(number, "none", change.kind if change else None, same))
         out += _score_missing(number, view, before, prior, comparison, same)
     return [replace(answer, prior=side) for answer in out]
+
+
+def _name_truth(pair: PairViews, row: TruthRow) -> str:
+    courses = {lesion.lesion_id: lesion.course for lesion in pair.spec.lesions}
+    return _HALVED.get(courses.get(row.lesion_id, ""), row.change)
 
 
 def _is_at(finding: Finding, row: TruthRow, spacing: SpacingMm) -> bool:
@@ -113,7 +135,13 @@ def _is_at(finding: Finding, row: TruthRow, spacing: SpacingMm) -> bool:
     return row.x0 - dx <= center.col <= row.x1 + dx and row.y0 - dy <= center.row <= row.y1 + dy
 
 
-_GRAVITY = (ChangeKind.NEW, ChangeKind.MORE, ChangeKind.LARGER)
+_GRAVITY = (
+    ChangeKind.NEW,
+    ChangeKind.MORE,
+    ChangeKind.LARGER,
+    ChangeKind.FEWER,
+    ChangeKind.SMALLER,
+)
 
 
 def _pick_gravest(changes: Sequence[FindingChange | None]) -> FindingChange | None:
@@ -160,6 +188,12 @@ def _score_missing(
         for change in comparison.changes
         if change.current is None and change.prior[0].sop_instance_uid == uid
     }
+    left = dict(missing)
+    for row in select_rows(before.rows):
+        then = [finding.id for finding in image.findings if _is_at(finding, row, spacing)]
+        left = {name: kind for name, kind in left.items() if name not in then}
+    for kind in left.values():
+        yield ChangeOutcome(number, _FALSE_THEN, kind, same)
     for row in select_rows(before.rows):
         then = [finding.id for finding in image.shown_findings if _is_at(finding, row, spacing)]
         verdicts = [missing[finding_id] for finding_id in then if finding_id in missing]
@@ -174,6 +208,8 @@ class PairFigures:
     """The benchmark's figures; intervals by drawing patients."""
 
     pairs: int
+    words_right: Estimate
+    """Share of the true clusters, gone ones too, that have the word that is right for them."""
     not_comparable: Estimate
     """Share of the clusters that were shown; these are not counted in any other figure."""
     new_sensitivity: Estimate
@@ -192,13 +228,15 @@ class PairFigures:
 def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) -> PairFigures:
     """Return the figures of outcomes of pairs, where each pair is a patient."""
     compared = [a for a in all_answers if a.verdict is not None]
-    real = [a for a in compared if a.truth not in {"none", "gone", "still-there"}]
+    no_current = {"none", "gone", "still-there", _FALSE_THEN}
+    real = [a for a in compared if a.truth not in no_current]
     counted = [
         a for a in real if a.verdict not in {ChangeKind.NOT_IN_FIELD, ChangeKind.NOT_COMPARABLE}
     ]
     old = [a for a in counted if a.truth != "new"]
     errors = [a for a in real if a.error_mm is not None]
     gone = [a for a in all_answers if a.truth == "gone"]
+    worded = [*(a for a in compared if a.truth in _RIGHT and a.truth != "gone"), *gone]
     place = {number: index for index, number in enumerate(pairs)}
     draws = draw_resamples(len(pairs))
 
@@ -216,6 +254,7 @@ def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) 
     mm = [a.error_mm or 0.0 for a in errors]
     return PairFigures(
         pairs=len(pairs),
+        words_right=share(worded, (a.verdict in _RIGHT[a.truth] for a in worded)),
         not_comparable=share(real, (a.verdict is ChangeKind.NOT_COMPARABLE for a in real)),
         new_sensitivity=share(new, (a.verdict is ChangeKind.NEW for a in new)),
         new_specificity=share(old, (a.verdict is not ChangeKind.NEW for a in old)),

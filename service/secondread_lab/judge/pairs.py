@@ -192,6 +192,19 @@ def make_unchanged_pair(spec: ExamSpec) -> ExamSpec:
     return replace(spec, lesions=lesions)
 
 
+def make_halved_pair(spec: ExamSpec) -> ExamSpec:
+    """Return a pair whose clusters are whole in one exam and in two halves in the other.
+
+    The two calcifications that link the halves are missing in the current exam or, in every
+    second pair, in the prior: far fewer than are needed to call that a change.
+    """
+    course: Course = "joining" if spec.seeds.history % 2 else "splitting"
+    lesions = tuple(
+        replace(lesion, course=course, count=max(lesion.count, 14)) for lesion in spec.lesions
+    )
+    return replace(spec, lesions=lesions)
+
+
 def select_rows(rows: Sequence[TruthRow], kind: MarkClass = MarkClass.CLUSTER) -> list[TruthRow]:
     """Return the truth rows of one kind."""
     return [row for row in rows if row.kind == kind.value]

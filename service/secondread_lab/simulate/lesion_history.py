@@ -23,9 +23,15 @@ from secondread_lab.simulate.solids import Solid
 
 Vector = npt.NDArray[np.float64]
 
-Course = Literal["stable", "new", "growing", "enlarging", "decreasing", "gone"]
+Course = Literal[
+    "stable", "new", "growing", "enlarging", "decreasing", "gone", "splitting", "joining"
+]
 """A lesion's history since the prior: unchanged; new; more members; larger members; fewer members;
-vanished, so that only the prior shows it."""
+vanished, so that only the prior shows it; in two halves once the two members between them have
+vanished; of two halves until these two appeared."""
+
+IN_HALVES: frozenset[Course] = frozenset({"splitting", "joining"})
+"""Courses of a lesion whose two halves only the members between them link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,8 @@ def _place_in_tissue(
     else:
         middle = find_visible_place(spec.place, breast)
         offsets = draw_offsets(spec.distribution, spec.count, spec.extent_mm, rng)
+        if spec.course in IN_HALVES:
+            offsets = _move_apart(offsets)
         if spec.distribution in {Distribution.LINEAR, Distribution.SEGMENTAL}:
             # Ducts run to the nipple, which is the origin.
             offsets = offsets @ turn_first_axis(middle).T
@@ -148,6 +156,22 @@ def _place_in_tissue(
         return solids
     # Casts of ducts point as the ducts do: to the nipple, some branching off.
     return [solid.rotate(turn_first_axis(_draw_duct(solid.centre, rng))) for solid in solids]
+
+
+_BRIDGE = 2
+"""Members between two halves."""
+_BETWEEN_MM = 8.5
+"""Between two halves: more than links calcifications, and less than twice that."""
+
+
+def _move_apart(offsets: Vector) -> Vector:
+    """Return members' places in two halves along their direction, and the first two between."""
+    moved = offsets.copy()
+    along = moved[:, 0]
+    halves = np.where(np.arange(len(along)) % 2, 1.0, -1.0)
+    moved[:, 0] = halves * (0.5 * _BETWEEN_MM + 0.5 * np.abs(along))
+    moved[:_BRIDGE] *= [0.0, 0.25, 0.25]
+    return moved
 
 
 def _draw_duct(point: Vector, rng: np.random.Generator) -> Vector:
@@ -271,6 +295,12 @@ def _add_history(
         return tuple(
             LesionMember(s, between if late else _LONG_AGO, growth)
             for s, late in zip(solids, changes, strict=True)
+        )
+    if course in IN_HALVES:
+        born, gone = (between, -math.inf) if course == "joining" else (_LONG_AGO, between)
+        return tuple(
+            LesionMember(s, born, 0.0, gone) if n < _BRIDGE else LesionMember(s, _LONG_AGO, 0.0)
+            for n, s in enumerate(solids)
         )
     if course in {"decreasing", "gone"}:
         return tuple(

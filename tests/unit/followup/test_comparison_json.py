@@ -17,6 +17,7 @@ from secondread.findings.findings_json import encode_finding
 from secondread.findings.position import BreastHalf, Quadrant
 from secondread.findings.view_pair import BreastPlace, ViewPair
 from secondread.followup.comparison_json import (
+    decode_recheck,
     encode_comparison,
     encode_recheck,
     encode_view_pair,
@@ -87,6 +88,9 @@ def test_a_comparison_has_the_keys_that_programs_read() -> None:
         place=(PointPx(5.0, 6.0),),
         error_mm=1.5,
         recheck=RECHECK,
+        counted_with=(CURRENT,),
+        unpaired=(PointPx(7.0, 8.0),),
+        seen_again=2,
     )
     view = ViewComparison("1.2.3.1", "1.2.2.1", same_unit=True, error_mm=0.7, aligned=True)
     comparison = StudyComparison("1.2.2", date(2025, 1, 5), PRIOR_REREAD, (view,), (change,))
@@ -125,13 +129,16 @@ def test_a_comparison_has_the_keys_that_programs_read() -> None:
                 "place": [[5.0, 6.0]],
                 "error_mm": 1.5,
                 "why": "",
+                "counted_with": [ENCODED_CURRENT],
+                "seen_then_at_second_look": 2,
+                "new_calcifications": [],
                 "second_look": ENCODED_RECHECK,
             }
         ],
     }
 
 
-def test_a_recheck_has_the_keys_that_a_workflow_of_an_earlier_version_stored() -> None:
+def test_a_recheck_has_the_keys_that_a_workflow_stores() -> None:
     rechecked = RecheckedFinding(CURRENT, "8 at 1, 2", RECHECK, (PointPx(1.25, 2.0),), 0.4)
 
     assert encode_recheck(rechecked) == {
@@ -140,7 +147,17 @@ def test_a_recheck_has_the_keys_that_a_workflow_of_an_earlier_version_stored() -
         "look": ENCODED_RECHECK,
         "place": [[1.2, 2.0]],
         "error_mm": 0.4,
+        "seen": [],
+        "unseen": [],
     }
+
+
+def test_a_recheck_of_a_workflow_of_an_earlier_version_is_read() -> None:
+    rechecked = RecheckedFinding(CURRENT, "8 at 1, 2", RECHECK, (PointPx(1.2, 2.0),), 0.4)
+    stored = encode_recheck(rechecked)
+    del stored["seen"], stored["unseen"]
+
+    assert decode_recheck(stored) == rechecked
 
 
 def test_a_view_pair_has_the_keys_that_programs_read() -> None:

@@ -133,12 +133,26 @@ class Registration:
         at = self.unmap_mm(points)
         return _shows(self.current, at, self.estimate_error(at))
 
+    def select_shown_by_prior(self, points: PointsMm) -> npt.NDArray[np.bool_]:
+        """Return of which points of the current frame the prior image shows the place."""
+        return _find_shown(self.prior, self.map_mm(points), self.estimate_error(points))
+
+    def select_shown_by_current(self, points: PointsMm) -> npt.NDArray[np.bool_]:
+        """Return of which points of the prior's frame the current image shows the place."""
+        at = self.unmap_mm(points)
+        return _find_shown(self.current, at, self.estimate_error(at))
+
 
 def _shows(frame: ViewFrame, points: PointsMm, error_mm: float) -> bool:
+    # Half of the points must be shown.
+    return bool(_find_shown(frame, points, error_mm).mean() >= 0.5)
+
+
+def _find_shown(frame: ViewFrame, points: PointsMm, error_mm: float) -> npt.NDArray[np.bool_]:
     # Near the border of what an image shows, a place may have been just outside, and the detector
-    # looks for no marks: half of the points must be inside by as much, within reason.
+    # looks for no marks: a point must be inside by as much, within reason.
     least = FRAME_MM + min(error_mm, 3.0) / 2
-    return bool(np.median(frame.depth_inside(points)) > least)
+    return np.asarray(frame.depth_inside(points) > least)
 
 
 def register(current: ViewFrame, prior: ViewFrame) -> Registration:
