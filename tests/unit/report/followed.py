@@ -117,7 +117,7 @@ def make_one_quadrant_study() -> tuple[StudyReading, dict[str, Dataset]]:
 
 
 UNSURE = ((Morphology.PUNCTATE, 0.44), (Morphology.FINE_PLEOMORPHIC, 0.43))
-UNCERTAIN = ((Morphology.AMORPHOUS, 0.3), (Morphology.PUNCTATE, 0.29))
+UNCERTAIN = ((Morphology.AMORPHOUS, 0.25), (Morphology.PUNCTATE, 0.24))
 GROUPED = ((Distribution.GROUPED, 0.9), (Distribution.LINEAR, 0.1))
 
 
