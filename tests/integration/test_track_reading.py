@@ -127,6 +127,11 @@ def test_new_treatment_data_make_a_revision_of_a_reported_study(world: World) ->
     world.read_study()
     ask = world.tracker.studies.request_reading
     assert ask(STUDY, "import", world.now, Cause.TREATMENT_CHANGED)
+    assert world.claim() is None  # there are none: the report stands
+    assert world.state() == "reported"
+    lumpectomy = TreatmentRecord("L", "lumpectomy")
+    world.tracker.treatments.add_treatment(PatientKey("P1", ""), lumpectomy, world.now)
+    world.later(150)
     assert world.claimed().cause is Cause.TREATMENT_CHANGED
 
 
