@@ -1,8 +1,9 @@
 """The one rule that decides which findings are shown, and its settings at an operating point.
 
 Two values decide: certainty (is it what we call it) and class. Suspicion (how such calcifications
-turned out in published series) is never mixed with them and hides nothing. Change, scar and
-treatment are context beside them and decide nothing either.
+turned out in published series) and priority hide nothing: a sure amorphous cluster is of low
+priority, and amorphous recurrences must not vanish. Change, scar and treatment are context beside
+them and decide nothing either.
 """
 
 from dataclasses import dataclass
