@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from secondread.codes import Change
-from secondread.findings.changes import StudyComparison
+from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
+from secondread.findings.clusters import MINIMUM_MEMBERS
 from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
 from secondread.followup.comparison import RegisteredComparison
 from secondread.followup.finding_position import add_positions
@@ -53,7 +54,17 @@ def mark_not_compared(reading: StudyReading, study_uids: Collection[str]) -> Stu
 
 
 def add_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison]) -> StudyReading:
-    """Return a reading that holds its comparisons, and whose findings have their changes."""
+    """Return a reading that holds its comparisons, and whose findings have their changes.
+
+    Parameters
+    ----------
+    comparisons
+        The nearest prior first.
+    """
+    comparisons = [
+        _doubt_new(comparison, comparisons[number + 1 :])
+        for number, comparison in enumerate(comparisons)
+    ]
     compared = {comparison.prior_study_uid: comparison.compared for comparison in comparisons}
     reasons = reading.reasons
     if any(compared.values()):
@@ -77,6 +88,32 @@ def add_comparisons(reading: StudyReading, comparisons: Sequence[StudyComparison
 def _mark_prior(prior: PriorStudy, *, compared: bool) -> PriorStudy:
     reason = None if compared else Reason.PRIOR_NOT_COMPARABLE
     return replace(prior, compared=compared, reason=reason, archive_reasons=())
+
+
+def _doubt_new(comparison: StudyComparison, older: Sequence[StudyComparison]) -> StudyComparison:
+    """Return a comparison in which nothing is new that an older prior shows.
+
+    Calcifications do not come, go, and come again: the prior between was not read rightly, and
+    nothing can be said against it. It takes as many that are the same as make a cluster.
+    """
+
+    def doubt(change: FindingChange) -> FindingChange:
+        if change.kind is not ChangeKind.NEW or change.current is None:
+            return change
+        ref = change.current
+        for other in older:
+            earlier = other.find_change(ref.sop_instance_uid, ref.finding_id)
+            if earlier is not None and len(earlier.pairs) >= MINIMUM_MEMBERS:
+                day = other.prior_date
+                which = f"the prior of {day.isoformat()}" if day else "an older prior"
+                return replace(
+                    change,
+                    kind=ChangeKind.NOT_COMPARABLE,
+                    why_not=f"{which} shows it, and this one's findings do not",
+                )
+        return change
+
+    return replace(comparison, changes=tuple(map(doubt, comparison.changes)))
 
 
 def _find_change(

@@ -4,6 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from secondread.findings.changes import ChangeKind
+
+_RISING = {kind.words for kind in (ChangeKind.NEW, ChangeKind.MORE, ChangeKind.LARGER)}
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -26,6 +30,8 @@ class Sighting:
     """0-100."""
     suspicion: float | None
     """0-100."""
+    priority: float | None
+    """0-100; None where it has no suspicion."""
     shown: bool
     change: str
     """Against the exam's own priors, in words; empty where it was not compared."""
@@ -81,6 +87,32 @@ class LesionHistory:
         return self.sightings[0].study_date
 
     @property
+    def latest(self) -> tuple[Sighting, ...]:
+        """The sightings of the latest exam that shows it."""
+        last = self.sightings[-1].study_uid
+        return tuple(sighting for sighting in self.sightings if sighting.study_uid == last)
+
+    @property
+    def is_rising(self) -> bool:
+        """Whether it was new, or had grown, when it was last seen, and is not gone since."""
+        return not self.is_gone and any(sighting.change in _RISING for sighting in self.latest)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether a later exam shows its place, and nothing there any more."""
+        last_seen = self.sightings[-1].study_date or date.min
+        return any(
+            absence.word == ChangeKind.GONE.value and (absence.study_date or date.min) > last_seen
+            for absence in self.absences
+        )
+
+    @property
+    def priority(self) -> float | None:
+        """The highest of its views in the latest exam that shows it."""
+        known = (s.priority for s in self.latest if s.priority is not None)
+        return max(known, default=None)
+
+    @property
     def was_shown(self) -> bool:
         """Whether a radiologist was ever shown it."""
         return any(sighting.shown for sighting in self.sightings)
@@ -91,7 +123,10 @@ def build_histories(
     absences: Iterable[LesionAbsence],
     categories: Mapping[tuple[str, str], str],
 ) -> tuple[LesionHistory, ...]:
-    """Return the history of each lesion, the one that was seen first before the others.
+    """Return the history of each lesion.
+
+    What is new or has grown comes first and what is gone last, each by priority, and of equals the
+    one that was seen first.
 
     Parameters
     ----------
@@ -118,7 +153,18 @@ def build_histories(
         )
         for lesion, of_lesion in seen.items()
     ]
-    return tuple(sorted(histories, key=lambda h: (_get_order(h.sightings[0]), h.lesion)))
+    return tuple(sorted(histories, key=_rank_history))
+
+
+def _rank_history(history: LesionHistory) -> tuple[object, ...]:
+    priority = history.priority
+    return (
+        history.is_gone,
+        not history.is_rising,
+        1.0 if priority is None else -priority,
+        _get_order(history.sightings[0]),
+        history.lesion,
+    )
 
 
 def _select_latest(sightings: Iterable[Sighting]) -> list[Sighting]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.findings.changes import ChangeKind
+from secondread.findings.priority import compute_priority
 from secondread.followup.lesion_identity import TrackedFinding
 from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting, build_histories
 from secondread.geometry import PointPx
@@ -234,6 +235,8 @@ def _make_sighting(
         calcifications=int(document.get("calcifications") or 0),
         long_axis_mm=float(document.get("long_axis_mm") or 0.0),
         morphology=str(morphologies[0][0]).replace("_", " "),
+        # Results of the versions before have none in their documents.
+        priority=document.get("priority", compute_priority(row.certainty, row.suspicion)),
         change=ChangeKind[change.upper()].words if change else "",
         read_at=revision.finished_at or revision.started_at,
         model_digest=revision.model_digest,

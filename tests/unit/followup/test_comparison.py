@@ -288,3 +288,25 @@ def test_where_the_nearest_prior_does_not_show_the_place_the_next_one_is_asked()
     done = follow_up(now, compare_with_priors(now, priors))
 
     assert done.images[0].shown_findings[0].change is Change.UNCHANGED
+
+
+def test_what_an_older_prior_shows_is_not_new_against_the_one_between() -> None:
+    oldest = replace(THEN, study="1.2.1", date="20230105")
+    now, priors = reading((NOW, HERE)), [reading((THEN, [])), reading((oldest, HERE))]
+
+    done = follow_up(now, compare_with_priors(now, priors))
+
+    assert done.images[0].shown_findings[0].change is Change.UNCHANGED
+    nearest, older = (comparison.changes[0] for comparison in done.comparisons)
+    assert nearest.kind is ChangeKind.NOT_COMPARABLE
+    assert nearest.why_not == "the prior of 2023-01-05 shows it, and this one's findings do not"
+    assert older.kind is ChangeKind.UNCHANGED
+
+
+def test_what_an_older_prior_shows_of_two_calcifications_leaves_the_rest_new() -> None:
+    oldest = replace(THEN, study="1.2.1", date="20230105")
+    now, priors = reading((NOW, HERE)), [reading((THEN, [])), reading((oldest, HERE[:2]))]
+
+    done = follow_up(now, compare_with_priors(now, priors))
+
+    assert done.images[0].shown_findings[0].change is Change.NEW

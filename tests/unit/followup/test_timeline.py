@@ -16,6 +16,7 @@ FIRST = Sighting(
     morphology="",
     certainty=80.0,
     suspicion=None,
+    priority=None,
     shown=True,
     change="",
     read_at=datetime(2024, 1, 5, 12, tzinfo=UTC),
@@ -54,6 +55,48 @@ def test_lesions_stand_in_the_order_in_which_they_were_first_seen() -> None:
     found = build_histories([later, FIRST, undated], [], {})
 
     assert [history.lesion for history in found] == ["2.25.9", "2.25.1", "2.25.0"]
+
+
+def test_new_and_growing_lesions_come_first_and_gone_ones_last_each_by_priority() -> None:
+    def make(lesion: str, change: str, priority: float | None) -> Sighting:
+        return replace(SECOND, lesion=lesion, change=change, priority=priority)
+
+    gone = replace(FIRST, lesion="gone", change="new", priority=90.0)
+    sightings = [
+        gone,
+        make("unchanged, 40", "unchanged", 40.0),
+        make("unrated", "", None),
+        make("unchanged, 60", "decreased in number", 60.0),
+        replace(make("outside", "", 5.0), study_uid="1.1", study_date=FIRST.study_date),
+        make("new", "new", 10.0),
+        make("grown", "increased in size", 20.0),
+        replace(make("grown", "unchanged", 1.0), label="LMLO", sop_instance_uid="1.2.2"),
+    ]
+    absences = [
+        LesionAbsence("gone", "1.2", SECOND.study_date, "LCC", "gone"),
+        LesionAbsence("outside", "1.2", SECOND.study_date, "LCC", "not-in-field-of-view"),
+    ]
+
+    found = build_histories(sightings, absences, {})
+
+    assert [history.lesion for history in found] == [
+        "grown",
+        "new",
+        "unchanged, 60",
+        "unchanged, 40",
+        "outside",
+        "unrated",
+        "gone",
+    ]
+
+
+def test_what_is_seen_again_after_it_was_gone_is_not_gone() -> None:
+    again = replace(SECOND, study_uid="1.3", study_date=date(2027, 1, 5))
+    absence = LesionAbsence(FIRST.lesion, "1.2", date(2026, 1, 5), "LCC", "gone")
+
+    (history,) = build_histories([FIRST, again], [absence], {})
+
+    assert not history.is_gone
 
 
 def test_a_lesion_of_which_nothing_is_known_but_that_it_is_missing_has_no_history() -> None:

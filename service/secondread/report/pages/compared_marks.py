@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from secondread.findings.changes import TOO_FAINT, ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import Finding, ImageReading
 from secondread.findings.member_words import describe_number
-from secondread.geometry import Outline
+from secondread.geometry import Outline, padded_hull
 from secondread.report.pages.drawing import MARK, MUTED, WARNING, Color
 from secondread.report.pages.exam_hanging import PriorView
 from secondread.report.pages.outlines import NumberedOutline
 from secondread.report.sr.report_contents import count_prior_calcifications
 from secondread.report.sr.wording import pluralize
 
+_NEW_MARGIN_MM = 0.8
+"""Around new calcifications: less than around their cluster."""
 _GROWN: Color = (255, 110, 90)
 _GONE: Color = (190, 150, 255)
 _COLORS: dict[ChangeKind, Color] = {
@@ -39,11 +41,13 @@ class ComparedFinding:
     text: str = ""
     context: str = ""
     """Where in the breast."""
+    appeared: Outline = ()
+    """Around the calcifications of an old cluster that are new."""
 
     @property
     def in_current(self) -> NumberedOutline:
         """What is drawn in the picture of the current exam."""
-        outlines = (self.current,)
+        outlines = (self.current, self.appeared) if self.appeared else (self.current,)
         return NumberedOutline(self.number, self.color, outlines, self.is_current_finding)
 
     @property
@@ -91,6 +95,7 @@ def list_compared(
                 is_prior_finding=bool(old),
                 text=describe_change(finding, change, comparison),
                 context=finding.position.words if finding.position else "",
+                appeared=_outline_new(current, change),
             )
             compared.append(entry)
     return compared + [
@@ -98,6 +103,14 @@ def list_compared(
         for change in comparison.changes
         if change.current is None and change.prior[0].sop_instance_uid == prior_uid
     ]
+
+
+def _outline_new(current: ImageReading, change: FindingChange) -> Outline:
+    """Return the outline of what has appeared in a cluster of the prior; empty for nothing."""
+    spacing = current.mammogram.spacing
+    if spacing is None or not change.new_calcifications:
+        return ()
+    return padded_hull(change.new_calcifications, spacing, _NEW_MARGIN_MM)
 
 
 def _describe_missing(finding: Finding, change: FindingChange) -> ComparedFinding:
@@ -128,6 +141,7 @@ def describe_change(finding: Finding, change: FindingChange, comparison: StudyCo
         parts = ["not in the prior's field of view"]
     if comparison.prior_date is not None and change.kind.change is not None:
         parts[0] += f" since {comparison.prior_date:%Y-%m-%d}"
+    parts += change.remarks
     number, extent = change.number, change.extent_mm
     if number is None:
         parts.append(describe_number(finding))
@@ -145,8 +159,9 @@ def describe_change(finding: Finding, change: FindingChange, comparison: StudyCo
         parts.append(f"median diameter {diameter.prior:.2f} -> {diameter.current:.2f} mm")
     if change.kind is ChangeKind.NOT_COMPARABLE:
         parts.append(change.why_not)
-    if change.recheck is not None:
-        more = TOO_FAINT if change.recheck.seen else change.recheck.why_not
-        words = ", ".join(filter(None, (change.recheck.words, more)))
+    recheck = change.recheck_of_whole
+    if recheck is not None:
+        more = TOO_FAINT if recheck.seen else recheck.why_not
+        words = ", ".join(filter(None, (recheck.words, more)))
         parts.append(f"{comparison.basis}: {words}")
     return ", ".join(parts)

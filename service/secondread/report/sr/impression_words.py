@@ -166,10 +166,13 @@ def _describe_change(
     day = format_day(comparison.prior_date, "a prior of unknown date")
     words = change.kind.words
     if change.kind.change is None:
-        return [f"{words} ({day})"]
+        # Why whole views were not compared is told of the study.
+        why_not = f": {change.why_not}" if change.prior or change.recheck else ""
+        return [f"{words} ({day}{why_not})", *change.remarks]
     since = f"{words.upper() if change.kind is ChangeKind.NEW else words} since {day}"
-    recheck = "" if change.recheck is None else f", {change.recheck.words}"
-    return [f"{since} ({comparison.basis}{recheck})"]
+    look = change.recheck_of_whole
+    recheck = "" if look is None else f", {look.words}"
+    return [f"{since} ({comparison.basis}{recheck})", *change.remarks]
 
 
 def _describe_treated_site(
@@ -224,7 +227,7 @@ def describe_missing(missing: MissingFinding) -> str:
 def explain_change(comparison: StudyComparison, change: FindingChange) -> str:
     """Explain what the word for a change rests on: a parameter of the comparison."""
     against = f"against {format_day(comparison.prior_date)} ({comparison.basis})"
-    parts = [f"{against}: {change.kind.words}"]
+    parts = [f"{against}: {change.kind.words}", *change.remarks]
     if change.number is not None:
         number = change.number
         parts.append(

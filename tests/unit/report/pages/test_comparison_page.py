@@ -5,12 +5,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from secondread.findings.changes import Recheck
 from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up
 from secondread.followup.registration.frame import find_frame
 from secondread.followup.registration.register import register
 from secondread.report.pages.breast_panel import DrawnImage, draw_captioned_breast
-from secondread.report.pages.compared_marks import describe_change
+from secondread.report.pages.compared_marks import describe_change, list_compared
 from secondread.report.pages.comparison_page import (
     BLINK_PIXEL_MM,
     PAGE_SIZE,
@@ -83,3 +84,23 @@ def test_a_blink_pair_lies_on_each_other_and_hangs_as_the_current_image() -> Non
     a, b = np.asarray(now, np.float64), np.asarray(then, np.float64)
     assert a[:, -100:].mean() > 5 * a[:, :100].mean()  # the chest wall stays at the right
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.97
+
+
+def test_what_has_appeared_in_an_old_cluster_has_an_outline_of_its_own() -> None:
+    prior = reading((THEN, SPOTS))
+    now = reading((NOW, SPOTS))
+    (comparison,) = compare_with_priors(now, [prior])
+    (change,) = comparison.changes
+    new = tuple(member.center for member in now.images[0].shown_findings[0].members[:3])
+    appeared = replace(
+        change, unpaired=new, recheck=Recheck(seen=False, other_places=40, as_similar=9)
+    )
+
+    (before,), (after,) = (
+        list_compared(now.images[0], prior.images[0], replace(comparison, changes=(entry,)))
+        for entry in (change, appeared)
+    )
+
+    assert len(before.in_current.outlines) == 1
+    assert len(after.in_current.outlines) == 2
+    assert "3 calcifications new, not in its pixels either" in after.text

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from secondread.codes import Distribution, Laterality, Morphology
 from secondread.findings.changes import (
@@ -7,6 +8,7 @@ from secondread.findings.changes import (
     ChangeKind,
     FindingChange,
     FindingRef,
+    Recheck,
     StudyComparison,
 )
 from secondread.findings.finding import Finding, StudyReading
@@ -19,12 +21,14 @@ from secondread.findings.treatment import (
     ZoneBasis,
     ZonePlacement,
 )
+from secondread.geometry import PointPx
 from secondread.reasons import Outcome
 from secondread.report.sr.impression_words import (
     describe_finding,
     describe_in_legend,
     describe_reading,
     describe_with_figures,
+    explain_change,
     list_impression_lines,
     list_treatment_lines,
 )
@@ -107,6 +111,41 @@ def test_changes_are_reported_with_their_prior_and_what_could_not_be_compared_to
     assert "not comparable (2023-02-10)" in line(
         reading(make_cluster(), verdict=ChangeKind.NOT_COMPARABLE)
     )
+
+
+def change_first(done: StudyReading, **values: Any) -> StudyReading:
+    (comparison,) = done.comparisons
+    changes = (replace(comparison.changes[0], **values),)
+    return replace(done, comparisons=(replace(comparison, changes=changes),))
+
+
+PARTNER = FindingRef("1.9", "1.9.1", "LCC-1")
+
+
+def test_what_is_counted_with_another_finding_and_what_is_new_in_it_is_named() -> None:
+    done = change_first(
+        reading(make_cluster(), verdict=ChangeKind.MORE),
+        prior=(PARTNER,),
+        counted_with=(FindingRef("1", "1.1", "LCC-3"),),
+        unpaired=(PointPx(1.0, 1.0),) * 4,
+        seen_again=1,
+        recheck=Recheck(seen=False, other_places=40, as_similar=9),
+    )
+    assert (
+        "increased in number since 2023-02-10 (prior re-read), 4 calcifications new, not in its "
+        "pixels either, counted with LCC-3, 1 seen then at a second look"
+    ) in line(done)
+    explained = explain_change(done.comparisons[0], done.comparisons[0].changes[0])
+    assert "counted with LCC-3" in explained
+
+
+def test_why_one_finding_cannot_be_compared_is_named_beside_it() -> None:
+    done = change_first(
+        reading(make_cluster(), verdict=ChangeKind.NOT_COMPARABLE),
+        prior=(PARTNER,),
+        why_not="a part of it is outside",
+    )
+    assert "not comparable (2023-02-10: a part of it is outside)" in line(done)
 
 
 def test_a_distance_is_reported_with_its_error_and_what_it_is_inferred_from() -> None:
