@@ -61,10 +61,10 @@ def test_a_lesion_is_first_seen_in_the_prior_that_shows_it(followed: World) -> N
     (lesion,) = followed.tracker.lesions.list_for_patient(PATIENT)
     assert lesion.lesion == "2.25.7"
     seen = [
-        (sighting.study_uid, sighting.calcifications, sighting.change)
+        (sighting.study_uid, sighting.calcifications, sighting.priority, sighting.change)
         for sighting in lesion.sightings
     ]
-    assert seen == [(PRIOR, 4, ""), (STUDY, 7, "increased in number")]
+    assert seen == [(PRIOR, 4, 9.9, ""), (STUDY, 7, 9.9, "increased in number")]
     with followed.tracker.database.begin_read() as session:
         assert session.scalars(text("SELECT first_study_uid FROM lesions")).all() == [PRIOR]
 
@@ -123,9 +123,9 @@ def test_a_repeat_of_the_record_changes_nothing(followed: World) -> None:
     with followed.tracker.database.begin_read() as session:
         assert session.scalar(text("SELECT count(*) FROM prior_findings")) == 1
         rows = session.execute(
-            text("SELECT study_uid, read_for_study_uid FROM v_lesions ORDER BY study_uid")
+            text("SELECT study_uid, read_for_study_uid, priority FROM v_lesions ORDER BY study_uid")
         ).all()
-    assert [tuple(row) for row in rows] == [(STUDY, STUDY), (PRIOR, STUDY)]
+    assert [tuple(row) for row in rows] == [(STUDY, STUDY, 9.9), (PRIOR, STUDY, 9.9)]
 
 
 def test_another_patients_lesions_are_not_hers(followed: World) -> None:

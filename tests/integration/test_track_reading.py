@@ -310,6 +310,23 @@ def test_a_lesion_keeps_its_identity_over_two_studies(world: World) -> None:
         assert (count, [row[0] for row in seen]) == (1, ["1.2.3.1", STUDY])
 
 
+def test_findings_are_kept_in_their_order_those_without_priority_last(world: World) -> None:
+    world.send_study()
+    world.later(20)
+    sure = replace(finding(1), certainty=99.0, priority=8.0)
+    first = replace(finding(2), certainty=60.0, priority=20.0)
+    unrated = replace(finding(3), certainty=99.0, suspicion=None, priority=None)
+    hidden = replace(finding(4, shown=False), priority=40.0)
+    world.record(reading(world.claimed(STUDY), findings=[hidden, unrated, sure, first]))
+    detail = world.tracker.study_queries.find_detail(STUDY)
+    assert detail is not None
+    assert [f.finding_id for f in detail.findings] == ["LCC-2", "LCC-1", "LCC-3", "LCC-4"]
+    assert [f.priority for f in detail.findings] == [20.0, 8.0, None, 40.0]
+    with world.tracker.database.begin_read() as session:
+        rows = session.execute(text("SELECT priority FROM v_findings ORDER BY finding_id"))
+        assert [row[0] for row in rows] == [8.0, 20.0, None, 40.0]
+
+
 def test_a_study_without_results_has_none(world: World) -> None:
     world.send_study()
     detail = world.tracker.study_queries.find_detail(STUDY)

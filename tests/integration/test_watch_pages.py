@@ -254,7 +254,8 @@ def test_a_study_shows_findings_images_reasons_and_revisions(
     detail = fake.details[STUDY]
     fake.details[STUDY] = replace(detail, images=(*detail.images[:3], flagged))
     text = read(client, f"/studies/{STUDY}").text
-    assert "LCC-1 cluster 91 34 9 11.4 mm fine pleomorphic (71%) grouped (83%) new near" in text
+    assert "LCC-1 cluster 91 34 31 9 11.4 mm fine pleomorphic 71 %, amorphous 20 %" in text
+    assert "grouped 83 % new near" in text
     assert "1 candidate below the operating point" in text
     assert "LMLO read with doubt only 8 bits are stored eight-bits" in text
     assert "tissue fraction 0.4213" in text

@@ -152,6 +152,7 @@ def finding(
         kind="cluster",
         certainty=80.0 - number,
         suspicion=12.5,
+        priority=round((80.0 - number) * 0.125, 1),
         shown=shown,
         document={"center": [10.5, 20.5], "morphology": [["round", 0.7]]},
         tracking_uid=tracking_uid,

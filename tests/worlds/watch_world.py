@@ -103,13 +103,16 @@ def finding(
         "long_axis_mm": 11.4,
         "morphology": [["fine_pleomorphic", 0.71], ["amorphous", 0.2]],
         "distribution": [["grouped", 0.83]],
+        "type_words": "fine pleomorphic",
+        "distribution_words": "grouped",
         "change": "new",
         "zone": "near",
         **values,
     }
     certainty = 91.0 if shown else 22.0
     uid = f"{STUDY}.1.{number}"
-    return RecordedFinding(finding_id, uid, "cluster", certainty, 34.0, shown, document)
+    priority = 31.0 if shown else 7.5
+    return RecordedFinding(finding_id, uid, "cluster", certainty, 34.0, priority, shown, document)
 
 
 def revision(number: int = 1, **values: object) -> RevisionSummary:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from secondread.findings.finding import Finding, ImageReading
+from secondread.findings.label_words import describe_distribution, describe_type
 from secondread.findings.member_words import count_faint
 from secondread.findings.treatment import ZonePlacement
 
@@ -41,6 +42,8 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "distribution": [
             [label.name.lower(), confidence] for label, confidence in finding.distribution
         ],
+        "type_words": describe_type(finding),
+        "distribution_words": describe_distribution(finding),
         "change": finding.change.name.lower() if finding.change else None,
         "zone": finding.placement.zone.value if finding.placement else None,
         "bed": encode_placement(finding.placement) if finding.placement else None,

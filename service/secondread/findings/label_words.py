@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from secondread.codes import Distribution, Morphology
 from secondread.findings.finding import Finding
 
-Labels = Sequence[tuple[Morphology, float]] | Sequence[tuple[Distribution, float]]
+Labels = Sequence[tuple[Morphology | Distribution, float]]
 """The likeliest labels with their confidence 0-1, the likeliest first."""
 
 LEAST_TYPE, LEAST_DISTRIBUTION = 0.3, 0.6
@@ -61,6 +61,11 @@ def shorten_meaning(label: Morphology | Distribution) -> str:
     return meaning.removesuffix(" distribution").removesuffix(" calcification")
 
 
+def describe_shares(labels: Labels) -> str:
+    """Return labels with their shares, as ``punctate 44 %, fine pleomorphic 43 %``."""
+    return ", ".join(f"{shorten_meaning(label)} {100 * share:.0f} %" for label, share in labels)
+
+
 def _describe(labels: Labels, uncertain: str) -> str:
     if not labels:
         return ""
@@ -69,4 +74,4 @@ def _describe(labels: Labels, uncertain: str) -> str:
     alternative = find_alternative(labels)
     if alternative is None:
         return shorten_meaning(labels[0][0])
-    return ", ".join(f"{shorten_meaning(label)} {100 * share:.0f} %" for label, share in labels[:2])
+    return describe_shares(labels[:2])

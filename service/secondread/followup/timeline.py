@@ -25,7 +25,7 @@ class Sighting:
     calcifications: int
     long_axis_mm: float
     morphology: str
-    """The likeliest type; empty where it was not described."""
+    """The type in words; empty where it was not described."""
     certainty: float
     """0-100."""
     suspicion: float | None

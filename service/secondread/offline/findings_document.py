@@ -65,6 +65,7 @@ def _encode_study(inputs: InputFiles, reading: StudyReading, plan: ReadingPlan) 
             report for prior in priors for report in _encode_cad_reports(inputs, prior.study_uid)
         ],
         "priority": reading.priority,
+        "shown": [finding.id for _, finding in reading.list_shown()],
         "exam_score": reading.exam_score and round(reading.exam_score, 1),
     }
 

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session, aliased
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.findings.changes import ChangeKind
-from secondread.findings.priority import compute_priority
 from secondread.followup.lesion_identity import TrackedFinding
 from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting, build_histories
 from secondread.geometry import PointPx
@@ -223,7 +222,6 @@ def _make_sighting(
     study: tuple[str, date | None],
 ) -> Sighting:
     document: Mapping[str, Any] = row.document
-    morphologies = document.get("morphology") or [["", 0.0]]
     change = document.get("change")
     return from_row(
         Sighting,
@@ -234,9 +232,7 @@ def _make_sighting(
         label=label,
         calcifications=int(document.get("calcifications") or 0),
         long_axis_mm=float(document.get("long_axis_mm") or 0.0),
-        morphology=str(morphologies[0][0]).replace("_", " "),
-        # Results of the versions before have none in their documents.
-        priority=document.get("priority", compute_priority(row.certainty, row.suspicion)),
+        morphology=str(document.get("type_words") or ""),
         change=ChangeKind[change.upper()].words if change else "",
         read_at=revision.finished_at or revision.started_at,
         model_digest=revision.model_digest,

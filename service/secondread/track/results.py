@@ -125,12 +125,17 @@ class Results(TrackerPart):
 
 
 def list_findings(session: Session, revision_id: int) -> list[RecordedFinding]:
-    """Return the findings of a revision, shown ones first, each group by falling certainty."""
+    """Return the findings of a revision in their order: shown ones first, then by priority."""
     rows = session.execute(
         select(FindingRow, LesionRow.tracking_uid)
         .outerjoin(LesionRow, FindingRow.lesion == LesionRow.id)
         .where(FindingRow.revision == revision_id)
-        .order_by(FindingRow.shown.desc(), FindingRow.certainty.desc(), FindingRow.finding_id)
+        .order_by(
+            FindingRow.shown.desc(),
+            FindingRow.priority.desc().nulls_last(),
+            FindingRow.certainty.desc(),
+            FindingRow.finding_id,
+        )
     )
     return [from_row(RecordedFinding, row, tracking_uid=tracking_uid) for row, tracking_uid in rows]
 

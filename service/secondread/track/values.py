@@ -112,6 +112,7 @@ class RecordedFinding:
     kind: str
     certainty: float
     suspicion: float | None
+    priority: float | None
     shown: bool
     document: Mapping[str, Any]
     """JSON values only."""

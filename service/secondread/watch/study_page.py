@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from secondread.findings.priority import RankKey, compute_priority, rank_priority
+from secondread.codes import Distribution, Morphology
+from secondread.findings.label_words import describe_shares
 from secondread.settings import ObjectKind
 from secondread.track.states import UNDELIVERED, RevisionState, StudyState
 from secondread.track.summaries import (
@@ -97,8 +98,7 @@ class StudyPage:
 def arrange_study(detail: StudyDetail) -> StudyPage:
     """Arrange everything about a study for its page."""
     labels = {image.sop_instance_uid: image.label for image in detail.images}
-    recorded = sorted(detail.findings, key=_rank)
-    findings = [_make_finding_line(finding, labels) for finding in recorded]
+    findings = [_make_finding_line(finding, labels) for finding in detail.findings]
     objects = [_make_object_line(item) for item in detail.outbox_objects]
     latest = max((line.item.revision for line in objects), default=0)
     current = tuple(line for line in objects if line.item.revision == latest)
@@ -144,27 +144,19 @@ def _make_finding_line(entry: RecordedFinding, labels: Mapping[str, str]) -> Fin
         shown=entry.shown,
         certainty=entry.certainty,
         suspicion=entry.suspicion,
-        priority=_read_priority(entry),
+        priority=entry.priority,
         number=_describe_number(document),
         long_axis_mm=document.get("long_axis_mm"),
-        morphology=_describe_likeliest(document.get("morphology")),
-        distribution=_describe_likeliest(document.get("distribution")),
+        morphology=_describe_labels(
+            document.get("type_words", ""), document.get("morphology"), Morphology
+        ),
+        distribution=_describe_labels(
+            document.get("distribution_words", ""), document.get("distribution"), Distribution
+        ),
         change=spell_out(str(document.get("change") or "")),
         zone=spell_out(str(document.get("zone") or "")),
         line=str(document.get("line") or ""),
     )
-
-
-def _rank(entry: RecordedFinding) -> RankKey:
-    return rank_priority(_read_priority(entry), entry.certainty, shown=entry.shown)
-
-
-def _read_priority(entry: RecordedFinding) -> float | None:
-    """Return the priority of a finding; that of its view in results of earlier versions."""
-    recorded = entry.document.get("priority")
-    if recorded is not None:
-        return float(recorded)
-    return compute_priority(entry.certainty, entry.suspicion)
 
 
 def _describe_number(document: Mapping[str, Any]) -> str:
@@ -172,12 +164,15 @@ def _describe_number(document: Mapping[str, Any]) -> str:
     return f"{number} ({faint} faint)" if number and faint else str(number or "")
 
 
-def _describe_likeliest(pairs: Sequence[tuple[str, float]] | None) -> str:
-    """Return name and confidence of the first pair, as the document has them in falling order."""
-    if not pairs:
-        return ""
-    name, confidence = pairs[0]
-    return f"{spell_out(name)} ({confidence:.0%})"
+def _describe_labels(
+    words: str, pairs: Sequence[tuple[str, float]] | None, labels: type[Morphology | Distribution]
+) -> str:
+    """Return the labels of a finding with their shares, and whether they are too uncertain.
+
+    As ``punctate 44 %, amorphous 43 %`` or ``type uncertain: amorphous 30 %, punctate 29 %``.
+    """
+    shares = describe_shares([(labels[name.upper()], share) for name, share in pairs or ()])
+    return f"{words}: {shares}" if words.endswith("uncertain") else shares
 
 
 def _make_object_line(item: OutboxObjectSummary) -> ObjectLine:

@@ -258,6 +258,7 @@ def _record_finding(
         kind=finding.mark_class.value,
         certainty=finding.certainty,
         suspicion=finding.suspicion,
+        priority=finding.priority,
         shown=finding.shown,
         document={**encode_finding(finding), "line": line, "crop": crop and {"path": crop}},
         tracking_uid=finding.lesion_uid,

@@ -27,8 +27,8 @@ def test_shown_findings_stand_apart_from_candidates(tmp_path: Path) -> None:
     first = view.shown[0]
     assert (first.label, first.morphology, first.distribution) == (
         "LCC",
-        "fine pleomorphic (71%)",
-        "grouped (83%)",
+        "fine pleomorphic 71 %, amorphous 20 %",
+        "grouped 83 %",
     )
 
 
@@ -38,18 +38,27 @@ def test_a_finding_that_nothing_describes_is_still_listed(tmp_path: Path) -> Non
     assert (row.morphology, row.number, row.change) == ("", "", "")
 
 
-def test_findings_stand_by_priority_with_their_faint_calcifications_named(tmp_path: Path) -> None:
-    dull = replace(
-        finding("LCC-1", 2), certainty=99.0, document={"priority": 8.0, "calcifications": 5}
+def test_findings_stay_in_their_order_with_their_faint_calcifications_named(
+    tmp_path: Path,
+) -> None:
+    first = finding("LCC-2", 2, calcifications=14, faint=3)
+    second = replace(finding("LCC-1", 2, calcifications=5), priority=8.0)
+    rows = arrange_study(replace(read_study(tmp_path), findings=(first, second))).shown
+    assert [(row.id, row.number, row.priority) for row in rows] == [
+        ("LCC-2", "14 (3 faint)", 31.0),
+        ("LCC-1", "5", 8.0),
+    ]
+
+
+def test_what_a_finding_may_be_has_shares_and_says_where_it_is_uncertain(tmp_path: Path) -> None:
+    vague = finding(
+        "LCC-1",
+        2,
+        morphology=[["amorphous", 0.3], ["punctate", 0.29]],
+        type_words="type uncertain",
     )
-    first = replace(
-        dull,
-        finding_id="LCC-2",
-        certainty=60.0,
-        document={"priority": 20.0, "calcifications": 14, "faint": 3},
-    )
-    rows = arrange_study(replace(read_study(tmp_path), findings=(dull, first))).shown
-    assert [(row.id, row.number) for row in rows] == [("LCC-2", "14 (3 faint)"), ("LCC-1", "5")]
+    (row,) = arrange_study(replace(read_study(tmp_path), findings=(vague,))).shown
+    assert row.morphology == "type uncertain: amorphous 30 %, punctate 29 %"
 
 
 def test_objects_of_the_latest_revision_stand_apart_from_earlier_ones(tmp_path: Path) -> None:

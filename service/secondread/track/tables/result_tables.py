@@ -117,6 +117,8 @@ class FindingRow(Base):
     """0-100."""
     suspicion: Mapped[float | None]
     """0-100."""
+    priority: Mapped[float | None]
+    """0-100; the one order of findings. Of a lesion the highest of its views."""
     shown: Mapped[bool]
     lesion: Mapped[int | None] = mapped_column(ForeignKey("lesions.id"))
     document: Mapped[dict[str, Any]]
@@ -150,6 +152,8 @@ class PriorFindingRow(Base):
     """0-100."""
     suspicion: Mapped[float | None]
     """0-100."""
+    priority: Mapped[float | None]
+    """0-100; the one order of findings. Of a lesion the highest of its views."""
     shown: Mapped[bool]
     lesion: Mapped[int] = mapped_column(ForeignKey("lesions.id"))
     missed: Mapped[str | None] = mapped_column(String(40))

@@ -240,6 +240,7 @@ _table(
     _required("kind", sa.String(40)),
     _required("certainty", sa.Double()),
     _optional("suspicion", sa.Double()),
+    _optional("priority", sa.Double()),
     _required("shown", sa.Boolean()),
     _optional("lesion", sa.Integer(), sa.ForeignKey("lesions.id")),
     _required("document", DOCUMENT),
@@ -258,6 +259,7 @@ _table(
     _required("kind", sa.String(40)),
     _required("certainty", sa.Double()),
     _optional("suspicion", sa.Double()),
+    _optional("priority", sa.Double()),
     _required("shown", sa.Boolean()),
     _required("lesion", sa.Integer(), sa.ForeignKey("lesions.id")),
     _optional("missed", sa.String(40)),
@@ -497,6 +499,7 @@ SELECT
     f.kind,
     f.certainty,
     f.suspicion,
+    f.priority,
     f.shown,
     l.tracking_uid,
     f.document
@@ -585,6 +588,7 @@ SELECT
     v.kind,
     v.certainty,
     v.suspicion,
+    v.priority,
     v.shown,
     NULL AS missed
 FROM v_findings v
@@ -601,6 +605,7 @@ SELECT
     p.kind,
     p.certainty,
     p.suspicion,
+    p.priority,
     p.shown,
     p.missed
 FROM v_studies s
