@@ -98,7 +98,7 @@ def _make_captures(
 ) -> list[ResultObject]:
     captures: list[ResultObject] = []
     if authorship.profile.overview and any(image.shown_findings for image in reading.images):
-        captures.append(make_overview(reading, sources, display, authorship))
+        captures += make_overview(reading, sources, display, authorship)
     captures += make_view_captures(reading, sources, display, authorship, len(captures))
     if notice_rule.applies(authorship.profile):
         captures.append(make_notice(reading, sources, authorship, len(captures)))

@@ -28,7 +28,7 @@ from secondread.offline.input_files import ReadingPlan, gather_files
 from secondread.offline.reader import OfflineReader
 from secondread.report.pages.breast_panel import DrawnImage
 from secondread.report.pages.compared_marks import describe_change
-from secondread.report.pages.comparison_page import draw_comparison_page, make_blink_pair
+from secondread.report.pages.comparison_page import draw_comparison_pages, make_blink_pair
 from secondread.settings import DetectSettings, FindingsSettings
 from secondread_lab.judge import pair_benchmark
 from secondread_lab.judge.pair_oracle import ORACLE_READER
@@ -161,8 +161,11 @@ def _draw_pages(
             drawn = _load_image(image, "Current", reader)
             prior = _load_image(pair.prior_image, "Prior", reader)
             stem = image.label + (f"-{number + 1}" if number else "")
-            pages.append(out / f"{stem}.png")
-            draw_comparison_page(drawn, prior, reading.comparisons[0]).save(pages[-1])
+            drawn_pages = draw_comparison_pages(drawn, prior, reading.comparisons[0])
+            for page_number, page in enumerate(drawn_pages, start=1):
+                suffix = f"-page-{page_number}" if page_number > 1 else ""
+                pages.append(out / f"{stem}{suffix}.png")
+                page.save(pages[-1])
             _write_blink_pictures(pair, drawn, prior, out / f"{stem}-blink")
     return pages
 

@@ -5,21 +5,28 @@ who the patient is, so that Burned In Annotation is NO (PS3.3 C.7.6.1). Pixel Sp
 since the pictures of a page differ in scale and carry their own bars.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pydicom.dataset import Dataset
 
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.image_names import format_label
+from secondread.findings.label_words import find_alternative
 from secondread.reasons import ImageStatus, Outcome
+from secondread.report.pages.cards import Badge, Card
+from secondread.report.pages.change_colors import choose_color
+from secondread.report.pages.compared_marks import without_prior
 from secondread.report.pages.display_array import LoadDisplay
-from secondread.report.pages.overview import draw_overview_page
+from secondread.report.pages.exam_hanging import order_views
+from secondread.report.pages.overview import draw_overview_pages
 from secondread.report.pages.page_layout import (
     NoticeLine,
     PageText,
     draw_notice_page,
-    draw_view_page,
+    draw_view_pages,
 )
+from secondread.report.pages.panels import draw_inset
 from secondread.report.pages.secondary_capture import (
     add_laterality,
     add_pixels,
@@ -36,13 +43,19 @@ from secondread.report.sr.image_library import find_source
 from secondread.report.sr.impression_words import describe_in_legend, list_treatment_lines
 from secondread.report.sr.report_contents import count_shown
 from secondread.report.sr.wording import (
+    FIGURES,
     LIMITS,
+    SHARES,
     capitalize,
     describe_certainty,
     describe_image_outcome,
     describe_left_out,
+    describe_measurements,
     describe_operating_point,
+    describe_priority,
     describe_priors,
+    describe_unmarked,
+    format_day,
     join_sentences,
     list_study_doubts,
     pluralize,
@@ -67,7 +80,9 @@ def make_view_captures(
     authorship: Authorship,
     first: int = 0,
 ) -> tuple[ResultObject, ...]:
-    """Return one capture for each image that has shown findings, in reading order.
+    """Return the captures of each image that has shown findings, by priority.
+
+    One for each image, more where its findings need more pages.
 
     Parameters
     ----------
@@ -87,23 +102,47 @@ def make_view_captures(
     ReportError
         An image with findings has no header.
     """
-    drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
-    results = []
-    for index, image in enumerate(drawn, start=first):
-        uid = image.mammogram.sop_instance_uid
+    results: list[ResultObject] = []
+    for image in order_views(reading):
+        uid = image.sop_instance_uid
         source = find_source(image.mammogram, sources)
         text = PageText(
             title=to_ascii(image.name),
-            subtitle=f"{pluralize(len(image.shown_findings), 'finding')} shown",
+            subtitle=_describe_exam([image], len(image.shown_findings)),
             notes=_list_view_notes(reading, image),
             footer=_make_footer(reading, authorship, source),
-            contexts={f.id: describe_in_legend(reading, image, f) for f in image.shown_findings},
         )
-        ds = build_secondary_capture(source, authorship, uid, index + 1)
-        add_source(ds, image, source)
-        add_pixels(ds, draw_view_page(image, display(uid), text))
-        results.append(ResultObject(ObjectKind.CAPTURE, index, uid, ds))
+        marks = [without_prior(finding).in_current for finding in image.shown_findings]
+        cards = _make_cards(reading, image, display)
+        pages = draw_view_pages(image, display(uid), marks, cards, text)
+        for number, page in enumerate(pages, start=1):
+            index = first + len(results)
+            about = uid if number == 1 else f"{uid} {number}"
+            ds = build_secondary_capture(source, authorship, about, index + 1)
+            add_source(ds, image, source)
+            add_pixels(ds, page)
+            results.append(ResultObject(ObjectKind.CAPTURE, index, uid, ds))
     return tuple(results)
+
+
+def _make_cards(reading: StudyReading, image: ImageReading, display: LoadDisplay) -> list[Card]:
+    """Return the cards of an image's shown findings, each with an inset at stored resolution."""
+    spacing = image.mammogram.spacing
+    cards = []
+    for finding in image.shown_findings:
+        color = choose_color(finding.change)
+        inset = partial(
+            draw_inset,
+            display=display(image.sop_instance_uid),
+            finding=finding,
+            spacing=spacing,
+            color=color,
+        )
+        facts = describe_measurements(finding, measured=spacing is not None)
+        context = describe_in_legend(reading, image, finding)
+        badge = Badge(finding.number, color)
+        cards.append(Card((badge,), "", describe_priority(finding), facts, context, (inset,)))
+    return cards
 
 
 def make_overview(
@@ -111,38 +150,53 @@ def make_overview(
     sources: Mapping[str, Dataset],
     display: LoadDisplay,
     authorship: Authorship,
-) -> ResultObject:
-    """Return the capture that shows the exam as it hangs, with its findings; the first capture.
+) -> tuple[ResultObject, ...]:
+    """Return the captures that show the exam as it hangs, with its findings; the first captures.
 
     Parameters
     ----------
     reading
-        What was read; at least one image was.
+        What was read; at least one image was, and at least one finding is shown.
     sources, display
         Headers and pixels of the images, and of the priors' that they were compared with.
     authorship
         Who writes, when, for which destination.
     """
     source = _find_own_source(reading, sources)
-    shown = count_shown(reading)
-    priority = "not rated" if reading.priority is None else f"{reading.priority:.0f}"
     text = PageText(
         title="OVERVIEW",
-        subtitle=f"{pluralize(shown, 'finding')} shown, priority of the exam {priority}",
-        notes=(*_list_study_notes(reading), *_explain_broken_lines(reading), LIMITS.rstrip(".")),
+        subtitle=_describe_exam(reading.images, count_shown(reading), reading.priority),
+        notes=(*_list_study_notes(reading), *_explain_broken_lines(reading), LIMITS),
         footer=_make_footer(reading, authorship, source),
     )
-    ds = build_secondary_capture(source, authorship, "overview", 1)
-    ds.DerivationDescription = (
-        "Page with downsampled views, hung, the prior's beside them where there is one, and the "
-        "outlines and numbers of computer-detected calcifications"
-    )
-    ds.SourceImageSequence = [
-        encode_source_image(image) for image in reading.images if image.status.was_read
-    ]
-    add_laterality(ds, collect_sides(reading.images))
-    add_pixels(ds, draw_overview_page(reading, display, text))
-    return ResultObject(ObjectKind.CAPTURE, 0, None, ds)
+    results = []
+    for index, page in enumerate(draw_overview_pages(reading, display, text)):
+        about = "overview" if index == 0 else f"overview {index + 1}"
+        ds = build_secondary_capture(source, authorship, about, index + 1)
+        ds.DerivationDescription = (
+            "Page with downsampled views, hung, the prior's beside them where there is one, and "
+            "the outlines and numbers of computer-detected calcifications"
+        )
+        ds.SourceImageSequence = [
+            encode_source_image(image) for image in reading.images if image.status.was_read
+        ]
+        add_laterality(ds, collect_sides(reading.images))
+        add_pixels(ds, page)
+        results.append(ResultObject(ObjectKind.CAPTURE, index, None, ds))
+    return tuple(results)
+
+
+def _describe_exam(
+    images: Sequence[ImageReading], shown: int, priority: float | None = None
+) -> str:
+    """Return the exam's day, how many findings are shown, and the priority of the exam."""
+    rated = "" if priority is None else f", priority of the exam {priority:.0f}"
+    return f"{_describe_day(images)}: {pluralize(shown, 'finding')} shown{rated}"
+
+
+def _describe_day(images: Sequence[ImageReading]) -> str:
+    days = (image.mammogram.study_date for image in images)
+    return f"Exam of {format_day(max(filter(None, days), default=None))}"
 
 
 def make_notice(
@@ -167,12 +221,13 @@ def make_notice(
     source = _find_own_source(reading, sources)
     text = PageText(
         title=_choose_headline(reading),
-        subtitle=capitalize(to_ascii(join_sentences(reading.reasons[:1]))),
-        notes=(*_list_doubts(reading), LIMITS),
+        subtitle=_describe_day(reading.images),
+        headline=capitalize(to_ascii(join_sentences(reading.reasons[:1]))),
+        notes=(*describe_unmarked(reading), *_list_doubts(reading), LIMITS),
         footer=_make_footer(reading, authorship, source),
     )
     ds = build_secondary_capture(source, authorship, "study", index + 1)
-    ds.ImageComments = build_image_comments(f"{text.title}: {text.subtitle}", authorship, source)
+    ds.ImageComments = build_image_comments(f"{text.title}: {text.headline}", authorship, source)
     # What was left out has a side as well.
     own = _list_own_headers(reading, sources)
     add_laterality(ds, {str(header.get("ImageLaterality", None) or "") for header in own})
@@ -215,8 +270,7 @@ def _list_notice_lines(reading: StudyReading) -> list[NoticeLine]:
 
 
 def _list_doubts(reading: StudyReading) -> tuple[str, ...]:
-    facts = (*list_study_doubts(reading), *describe_priors(reading), *list_treatment_lines(reading))
-    return (". ".join(facts),) if facts else ()
+    return (*list_study_doubts(reading), *describe_priors(reading), *list_treatment_lines(reading))
 
 
 def _list_view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, ...]:
@@ -236,7 +290,8 @@ def _list_view_notes(reading: StudyReading, image: ImageReading) -> tuple[str, .
             *doubts,
             *(capitalize(remark.sentence) for remark in remarks),
             *_list_study_notes(reading),
-            f"{describe_certainty(reading.model)}. {lengths}. Details with their own contrast",
+            describe_certainty(reading.model),
+            f"{lengths}. Details with their own contrast",
         )
     )
 
@@ -247,9 +302,19 @@ def _explain_broken_lines(reading: StudyReading) -> tuple[str, ...]:
 
 
 def _list_study_notes(reading: StudyReading) -> tuple[str, ...]:
+    """Return what the figures of a page are, what is not marked, and what is doubtful."""
     missing = ", ".join(map(format_label, reading.missing_views))
-    notes = (f"Expected views missing: {missing}",) if missing else ()
-    return (*notes, *_list_doubts(reading))
+    findings = [finding for _, finding in reading.list_shown()]
+    has_shares = any(
+        find_alternative(labels) for f in findings for labels in (f.morphology, f.distribution)
+    )
+    return (
+        *((FIGURES,) if reading.priority is not None else ()),
+        *((SHARES,) if has_shares else ()),
+        *describe_unmarked(reading),
+        *((f"Expected views missing: {missing}",) if missing else ()),
+        *_list_doubts(reading),
+    )
 
 
 def _make_footer(reading: StudyReading, authorship: Authorship, source: Dataset) -> tuple[str, str]:

@@ -1,102 +1,99 @@
-"""Close-ups of one place in two exams, side by side, a millimetre equally long in both."""
+"""Close-ups of a place, alone or beside the prior: a millimetre is equally long in both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from secondread.geometry import Outline, SpacingMm, bounding_box
+from secondread.geometry import Outline, bounding_box
 from secondread.report.pages.breast_panel import DrawnImage, find_drawing_spacing
+from secondread.report.pages.cards import STRIP, DrawPicture
 from secondread.report.pages.compared_marks import ComparedFinding
-from secondread.report.pages.display_array import DisplayArray, spread_greys
-from secondread.report.pages.drawing import MUTED, Box, Color, draw_edge, draw_text
-from secondread.report.pages.labels import draw_color_badge, measure_badge
+from secondread.report.pages.display_array import spread_greys
+from secondread.report.pages.drawing import (
+    LEAST_TEXT,
+    MUTED,
+    Box,
+    Color,
+    draw_edge,
+    draw_scale_bar,
+    draw_text,
+    wrap_text,
+)
 from secondread.report.pages.outlines import IN_CLOSE_UP, Panel, Placement, draw_outline
 
 MIN_WIDTH_MM = 16.0
 """A close-up shows at least this much tissue across."""
 
 _ROOM = 1.5  # a cluster takes at most two thirds of its close-up
-_GAP = 12
-_BLACK: Color = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class CloseUpView:
+class _Place:
     """One place in one exam."""
 
-    display: DisplayArray
-    spacing: SpacingMm
-    outline: Outline
-    """Around the finding, or around where it would be; empty where the image does not show it."""
+    picture: DrawnImage
+    outlines: tuple[Outline, ...]
+    """Around the finding in its parts, or around where it would be; empty where the image does not
+    show it."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseUp:
-    """One cluster in both exams."""
+def make_close_ups(
+    entries: Sequence[ComparedFinding], current: DrawnImage, prior: DrawnImage | None = None
+) -> tuple[DrawPicture, ...]:
+    """Return what draws a finding in the prior, where there is one, and in the current exam.
 
-    number: str
-    color: Color
-    prior: CloseUpView
-    current: CloseUpView
-
-
-def make_close_up(entry: ComparedFinding, current: DrawnImage, prior: DrawnImage) -> CloseUp:
-    """Return the close-up of a cluster in a view and its prior."""
-    prior_view, current_view = (
-        CloseUpView(picture.display, find_drawing_spacing(picture.image), outline)
-        for picture, outline in (
-            (prior, entry.prior[0] if entry.prior else ()),
-            (current, entry.current),
-        )
-    )
-    return CloseUp(entry.number, entry.color, prior_view, current_view)
-
-
-def draw_close_ups(page: Image.Image, area: Box, close_ups: Sequence[CloseUp]) -> None:
-    """Draw as many close-ups as the area has room for, one below the other.
-
-    Each has the prior at the left and the current exam at the right.
+    Parameters
+    ----------
+    entries
+        The finding, or its parts.
+    current, prior
+        The images of the view; a caption stands below its close-up, else the scale does.
     """
-    size = int((area.width - _GAP) / 2)
-    capacity = max(int((area.height + _GAP) // (size + _GAP)), 1)
-    for index, pair in enumerate(close_ups[:capacity]):
-        top = area.top + index * (size + _GAP)
-        width_mm = max(_needed_mm(pair.prior), _needed_mm(pair.current), MIN_WIDTH_MM)
-        for view, left in ((pair.prior, area.left), (pair.current, area.left + size + _GAP)):
-            box = Box(left, top, left + size, top + size)
-            _draw_view(page, box, view, width_mm, pair.color)
-        left, top = area.left + 6, top + 6
-        width, height = measure_badge(pair.number, 20)
-        badge = Box(left, top, left + width, top + height)
-        draw_color_badge(page, badge, pair.number, pair.color, 20, _BLACK)
+    outlines = [outline for entry in entries for outline in entry.in_current.outlines if outline]
+    places = [_Place(current, tuple(outlines))]
+    if prior is not None:
+        # Parts of what was one finding have the same outline there.
+        of_prior = dict.fromkeys(outline for entry in entries for outline in entry.prior)
+        places.insert(0, _Place(prior, tuple(of_prior)))
+    width_mm = max(MIN_WIDTH_MM, *map(_needed_mm, places))
+    color = entries[0].color
+    return tuple(partial(_draw, place=place, width_mm=width_mm, color=color) for place in places)
 
 
-def _needed_mm(view: CloseUpView) -> float:
-    """Return how much tissue a view shows across, to have its outline in it."""
-    if not view.outline:
+def _needed_mm(place: _Place) -> float:
+    """Return how much tissue a picture shows across, to have all outlines in it."""
+    if not place.outlines:
         return 0.0
-    first, last = bounding_box(view.outline)
-    wide = (last.col - first.col) * view.spacing.between_columns
-    high = (last.row - first.row) * view.spacing.between_rows
+    spacing = find_drawing_spacing(place.picture.image)
+    first, last = bounding_box([point for outline in place.outlines for point in outline])
+    wide = (last.col - first.col) * spacing.between_columns
+    high = (last.row - first.row) * spacing.between_rows
     return _ROOM * max(wide, high)
 
 
-def _draw_view(
-    page: Image.Image, box: Box, view: CloseUpView, width_mm: float, color: Color
-) -> None:
-    if not view.outline:
-        middle = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
-        draw_text(page, middle, "not shown in this image", 18, MUTED, anchor="mm")
-        draw_edge(page, box)
+def _draw(page: Image.Image, box: Box, *, place: _Place, width_mm: float, color: Color) -> None:
+    """Draw a square picture at the top of a box, and its scale and caption below."""
+    picture, size = place.picture, round(box.width)
+    frame = Box(round(box.left), round(box.top), round(box.left) + size, round(box.top) + size)
+    strip = frame.bottom + STRIP / 2
+    draw_text(page, (frame.right, strip), picture.caption, LEAST_TEXT, MUTED, "rm")
+    if not place.outlines:
+        lines = wrap_text("not shown in this image", LEAST_TEXT, size - 16)
+        middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
+        for index, line in enumerate(lines):
+            y = middle[1] + 28 * (index - (len(lines) - 1) / 2)
+            draw_text(page, (middle[0], y), line, LEAST_TEXT, MUTED, "mm")
+        draw_edge(page, frame)
         return
-    first, last = bounding_box(view.outline)
-    size = round(box.width)
+    spacing = find_drawing_spacing(picture.image)
+    first, last = bounding_box([point for outline in place.outlines for point in outline])
     # Columns and rows of the image for one pixel of the page.
     step = width_mm / size
-    across, down = step / view.spacing.between_columns, step / view.spacing.between_rows
+    across, down = step / spacing.between_columns, step / spacing.between_rows
     left = (first.col + last.col) / 2 - across * size / 2
     top = (first.row + last.row) / 2 - down * size / 2
     # From pixels of the page to those of the image. Both are counted from their centers here,
@@ -105,14 +102,16 @@ def _draw_view(
         [[across, 0, left + across / 2 - 0.5], [0, down, top + down / 2 - 0.5]],
     )
     part = cv2.warpAffine(
-        np.ascontiguousarray(view.display),
+        np.ascontiguousarray(picture.display),
         matrix,
         (size, size),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
     )
-    x, y = round(box.left), round(box.top)
+    x, y = round(frame.left), round(frame.top)
     page.paste(Image.fromarray(spread_greys(np.asarray(part, np.uint8))).convert("RGB"), (x, y))
     placement = Placement(x - left / across, y - top / down, 1 / across)
-    panel = Panel(Box(x, y, x + size, y + size), placement)
-    draw_outline(page, panel, view.outline, IN_CLOSE_UP, color)
-    draw_edge(page, box)
+    for outline in place.outlines:
+        draw_outline(page, Panel(frame, placement), outline, IN_CLOSE_UP, color)
+    draw_edge(page, frame)
+    if picture.image.mammogram.spacing is not None and not picture.caption:
+        draw_scale_bar(page, (frame.left, strip), size / width_mm, size * 0.3)

@@ -7,7 +7,8 @@ from secondread.findings.changes import TOO_FAINT, ChangeKind, FindingChange, St
 from secondread.findings.finding import Finding, ImageReading
 from secondread.findings.member_words import describe_number
 from secondread.geometry import Outline, padded_hull
-from secondread.report.pages.drawing import MARK, MUTED, WARNING, Color
+from secondread.report.pages.change_colors import choose_color
+from secondread.report.pages.drawing import Color
 from secondread.report.pages.exam_hanging import PriorView
 from secondread.report.pages.outlines import NumberedOutline
 from secondread.report.sr.report_contents import count_prior_calcifications
@@ -15,16 +16,6 @@ from secondread.report.sr.wording import pluralize
 
 _NEW_MARGIN_MM = 0.8
 """Around new calcifications: less than around their cluster."""
-_GROWN: Color = (255, 110, 90)
-_GONE: Color = (190, 150, 255)
-_COLORS: dict[ChangeKind, Color] = {
-    ChangeKind.NEW: WARNING,
-    ChangeKind.MORE: _GROWN,
-    ChangeKind.LARGER: _GROWN,
-    ChangeKind.GONE: _GONE,
-    ChangeKind.NOT_IN_FIELD: MUTED,
-    ChangeKind.NOT_COMPARABLE: MUTED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,8 @@ def list_outlined(current: ImageReading | None, prior: PriorView | None) -> list
 
 def without_prior(finding: Finding) -> ComparedFinding:
     """Return a finding that was compared with nothing."""
-    return ComparedFinding(finding.number, MARK, finding.outline, is_current_finding=True)
+    color = choose_color(finding.change)
+    return ComparedFinding(finding.number, color, finding.outline, is_current_finding=True)
 
 
 def list_compared(
@@ -88,7 +80,7 @@ def list_compared(
             ]
             entry = ComparedFinding(
                 finding.number,
-                _COLORS.get(change.kind, MARK),
+                choose_color(change.kind if change.kind.change else finding.change or change.kind),
                 finding.outline,
                 is_current_finding=True,
                 prior=tuple(old) or _find_place(prior, change),
@@ -118,7 +110,7 @@ def _describe_missing(finding: Finding, change: FindingChange) -> ComparedFindin
     number = pluralize(count_prior_calcifications(finding, change), "calcification")
     return ComparedFinding(
         f"P{finding.number}",
-        _COLORS.get(change.kind, MARK),
+        choose_color(change.kind),
         change.place,
         is_current_finding=False,
         prior=(finding.outline,),

@@ -1,6 +1,6 @@
 """Pictures of a comparison: a view beside its prior with the same numbers, and a blink pair."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,99 +8,96 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from secondread.findings.changes import StudyComparison
-from secondread.findings.image_names import format_label
 from secondread.followup.registration.frame import PointsMm, ViewFrame
 from secondread.followup.registration.register import Registration
-from secondread.report.pages.breast_panel import (
-    CAPTION_ROOM,
-    DrawnImage,
-    choose_scale,
-    draw_captioned_breast,
-)
-from secondread.report.pages.closeups import draw_close_ups, make_close_up
+from secondread.report.pages.breast_panel import DrawnImage, choose_scale, draw_captioned_breast
+from secondread.report.pages.cards import Badge, Card, draw_card, spread_cards
+from secondread.report.pages.closeups import make_close_ups
 from secondread.report.pages.compared_marks import ComparedFinding, list_compared
 from secondread.report.pages.display_array import DisplayArray
 from secondread.report.pages.drawing import (
     BACKGROUND,
+    LEAST_TEXT,
     MUTED,
     PANEL_EDGE,
     WARNING,
     Box,
     draw_text,
+    wrap_text,
 )
-from secondread.report.pages.labels import draw_color_badge, place_badge
-from secondread.report.pages.outlines import NUMBER_SIZE, draw_compared_outlines
-from secondread.report.sr.wording import DISCLAIMER, PURPOSE, pluralize
+from secondread.report.pages.outlines import draw_numbered_outlines
+from secondread.report.pages.page_layout import MARGIN, VIEW_PAGE_SIZE
+from secondread.report.sr.wording import DISCLAIMER, PURPOSE, capitalize, format_day
 
-PAGE_SIZE = (1800, 1400)
-"""Columns and rows of a page."""
-MAX_LINES = 6
-"""Clusters beyond these are outlined and counted."""
 BLINK_PIXEL_MM = 0.2
 """Pixel spacing of a blink pair."""
 
-_MARGIN, _HEAD, _FOOT, _GUTTER, _LINE = 40, 116, 24, 30, 58
-_VIEW_WIDTH = 545
+_HEAD, _FOOT, _GUTTER = 158, 24, 30
+_VIEW_WIDTH = 520
+_LEAST_PICTURE = 190
+"""Side of the smallest close-up: where there are more clusters, they go on the next page."""
 
 
-def draw_comparison_page(
+def draw_comparison_pages(
     current: DrawnImage, prior: DrawnImage, comparison: StudyComparison
-) -> Image.Image:
-    """Return a page with a view beside its prior.
+) -> list[Image.Image]:
+    """Return the pages with a view beside its prior: one, more where its clusters need more.
 
     The same number and colour name a cluster in both. A full outline is a finding; a broken one
     is where the other exam's finding would be.
     """
-    page = Image.new("RGB", PAGE_SIZE, BACKGROUND)
+    page = Image.new("RGB", VIEW_PAGE_SIZE, BACKGROUND)
     entries = list_compared(current.image, prior.image, comparison)
     _draw_head(page, current, comparison)
-    lines = min(len(entries), MAX_LINES) + (len(entries) > MAX_LINES)
-    bottom = page.height - _FOOT - max(lines, 1) * _LINE - 16
-    left = Box(_MARGIN, _HEAD + 16, _MARGIN + _VIEW_WIDTH, bottom)
-    right = Box(left.right + _GUTTER, left.top, left.right + _GUTTER + _VIEW_WIDTH, bottom)
-    details = Box(right.right + _GUTTER, left.top + CAPTION_ROOM, page.width - _MARGIN, bottom)
+    left = Box(MARGIN, _HEAD + 16, MARGIN + _VIEW_WIDTH, page.height - _FOOT)
+    right = Box(left.right + _GUTTER, left.top, left.right + _GUTTER + _VIEW_WIDTH, left.bottom)
     # One millimetre is equally long in both pictures, whatever the pitches.
     scale = min(choose_scale(picture, left) for picture in (current, prior))
     prior_panel = draw_captioned_breast(page, left, prior, scale)
     current_panel = draw_captioned_breast(page, right, current, scale)
-    draw_compared_outlines(page, prior_panel, [entry.in_prior for entry in entries])
-    draw_compared_outlines(page, current_panel, [entry.in_current for entry in entries])
-    draw_close_ups(page, details, [make_close_up(entry, current, prior) for entry in entries])
-    middle = details.top - CAPTION_ROOM / 2
-    draw_text(page, (details.left, middle), "Prior and current, own contrast", 20, MUTED, "lm")
-    _draw_legend(page, bottom + 16, entries)
-    return page
+    draw_numbered_outlines(page, prior_panel, [entry.in_prior for entry in entries])
+    draw_numbered_outlines(page, current_panel, [entry.in_current for entry in entries])
+    area = Box(right.right + _GUTTER, left.top, page.width - MARGIN, left.bottom)
+    if not entries:
+        words = "No cluster is shown in either exam"
+        draw_text(page, (area.left, area.top + 20), words, 24, MUTED, anchor="lm")
+        return [page]
+    cards = [_make_card(entry, current, prior, comparison) for entry in entries]
+    pages = []
+    spread = spread_cards(cards, area, _LEAST_PICTURE)
+    for number, placed in enumerate(spread, start=1):
+        pages.append(page.copy())
+        if len(spread) > 1:
+            words = f"page {number} of {len(spread)}"
+            draw_text(pages[-1], (page.width - MARGIN, 134), words, LEAST_TEXT, MUTED, anchor="rs")
+        for card in placed:
+            draw_card(pages[-1], card)
+    return pages
+
+
+def _make_card(
+    entry: ComparedFinding, current: DrawnImage, prior: DrawnImage, comparison: StudyComparison
+) -> Card:
+    captioned = replace(prior, caption=format_day(comparison.prior_date, "prior"))
+    pictures = make_close_ups([entry], replace(current, caption=""), captioned)
+    badge = Badge(entry.number, entry.color)
+    return Card((badge,), "", "", capitalize(entry.text), entry.context, pictures)
 
 
 def _draw_head(page: Image.Image, current: DrawnImage, comparison: StudyComparison) -> None:
-    right, mammogram = page.width - _MARGIN, current.image.mammogram
-    draw_text(page, (_MARGIN, 76), format_label(mammogram.label), 50)
+    right, mammogram = page.width - MARGIN, current.image.mammogram
+    draw_text(page, (MARGIN, 62), current.image.name, 46)
     view = next(v for v in comparison.views if v.sop_instance_uid == mammogram.sop_instance_uid)
     how = "tissue found again" if view.aligned else "laid on each other by skin and nipple alone"
     error = f"places known to {view.error_mm:.1f} mm" if view.error_mm is not None else ""
     unit = "same unit" if view.same_unit else "another unit or processing, wider limits"
     facts = ", ".join(filter(None, (comparison.basis, unit, how, error)))
-    width = right - _MARGIN - 340
-    draw_text(page, (_MARGIN, 104), view.why_not or facts, 20, MUTED, width=width)
+    lines = wrap_text(view.why_not or facts, LEAST_TEXT, right - MARGIN - 400, 2)
+    for index, line in enumerate(lines):
+        draw_text(page, (MARGIN, 104 + 30 * index), line, LEAST_TEXT, MUTED)
     draw_text(page, (right, 54), DISCLAIMER, 30, WARNING, anchor="rs")
-    draw_text(page, (right, 86), PURPOSE, 22, MUTED, anchor="rs")
-    ImageDraw.Draw(page).line((_MARGIN, _HEAD, right, _HEAD), fill=PANEL_EDGE)
-
-
-def _draw_legend(page: Image.Image, top: float, entries: Sequence[ComparedFinding]) -> None:
-    x, y = _MARGIN + 60, top + 16
-    room = page.width - 2 * _MARGIN - 60
-    for entry in entries[:MAX_LINES]:
-        badge = place_badge(_MARGIN, y, entry.number, NUMBER_SIZE)
-        draw_color_badge(page, badge, entry.number, entry.color, NUMBER_SIZE)
-        draw_text(page, (x, y), entry.text, 24, anchor="lm", width=room)
-        draw_text(page, (x, y + 26), entry.context, 20, MUTED, "lm", width=room)
-        y += _LINE
-    if len(entries) > MAX_LINES:
-        more = pluralize(len(entries) - MAX_LINES, "more cluster")
-        draw_text(page, (x, y), f"{more} outlined", 22, MUTED, anchor="lm")
-    if not entries:
-        draw_text(page, (_MARGIN, y), "No cluster is shown in either exam", 24, MUTED, anchor="lm")
+    draw_text(page, (right, 86), PURPOSE, LEAST_TEXT, MUTED, anchor="rs")
+    ImageDraw.Draw(page).line((MARGIN, _HEAD, right, _HEAD), fill=PANEL_EDGE)
 
 
 def make_blink_pair(

@@ -5,10 +5,11 @@ capture looks the same wherever it is made.
 """
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,6 +22,13 @@ MUTED: Color = (150, 160, 170)
 WARNING: Color = (255, 182, 72)
 MARK: Color = (96, 214, 255)
 HALO: Color = (0, 0, 0)
+
+LEAST_TEXT = 22
+"""Height of the smallest text: 11 pixels where a workstation shows the page at half its size."""
+
+_TIE = "\N{WORD JOINER}"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=mm\b|%)")
+"""A number and its unit stay in one line."""
 
 OVERSAMPLING = 3
 """Lines and badges are drawn so many times as large, and reduced: Pillow does not antialias."""
@@ -80,6 +88,7 @@ def load_font(size: int) -> ImageFont.FreeTypeFont:
     return loaded
 
 
+@lru_cache(maxsize=1 << 14)
 def measure_text(text: str, size: int) -> float:
     """Return how many columns a line of text takes."""
     return load_font(size).getlength(text)
@@ -96,11 +105,11 @@ def shorten_text(text: str, size: int, width: float) -> str:
     return text[:fitting].rstrip(" ,;") + "..."
 
 
-def wrap_text(text: str, size: int, width: float, most: int) -> list[str]:
-    """Break a text into lines of at most `width`; the last of `most` lines is shortened."""
+def wrap_text(text: str, size: int, width: float, most: int | None = None) -> list[str]:
+    """Break a text into lines of at most `width`; with `most`, the last of them is shortened."""
     lines: list[str] = []
-    words = text.split()
-    while words and len(lines) < most - 1:
+    words = [word.replace(_TIE, " ") for word in _BEFORE_UNIT.sub(_TIE, text).split()]
+    while words and (most is None or len(lines) < most - 1):
         number = 1
         while number < len(words) and measure_text(" ".join(words[: number + 1]), size) <= width:
             number += 1
@@ -199,7 +208,7 @@ def draw_scale_bar(
     draw.rectangle((round(x), y - 1, round(right), y + 1), fill=TEXT)
     for end in (round(x), round(right)):
         draw.rectangle((end - 1, y - 6, end + 1, y + 6), fill=TEXT)
-    draw_text(page, (right + 12, y), f"{length_mm:g} mm", 20, TEXT, anchor="lm")
+    draw_text(page, (right + 12, y), f"{length_mm:g} mm", LEAST_TEXT, TEXT, anchor="lm")
 
 
 def find_bounds(points: Iterable[tuple[float, float]]) -> Box:

@@ -39,7 +39,8 @@ class ExamHanging:
     """The places of an overview."""
 
     rows: tuple[tuple[ViewSlot, ...], ...]
-    """Cranio-caudal views over oblique ones, right before left; only sides that the exam has."""
+    """Cranio-caudal views over oblique ones, right before left; only sides that the exam has, and
+    no row of views of which none came."""
 
     @property
     def has_priors(self) -> bool:
@@ -50,9 +51,16 @@ class ExamHanging:
 def hang_exam(reading: StudyReading) -> ExamHanging:
     """Return the places of an exam's images."""
     sides = [side for side in SIDES if _is_imaged(reading, side)] or SIDES
+    rows = [row for row in ROWS if any(_stands_for(i.mammogram.view, row) for i in reading.images)]
     return ExamHanging(
-        tuple(tuple(_fill_slot(reading, side, row) for side in sides) for row in ROWS)
+        tuple(tuple(_fill_slot(reading, side, row) for side in sides) for row in rows or ROWS)
     )
+
+
+def order_views(reading: StudyReading) -> tuple[ImageReading, ...]:
+    """Return the images with shown findings, that with the finding of highest priority first."""
+    images = {image.sop_instance_uid: image for image, _ in reading.list_shown()}
+    return tuple(image for image in images.values() if image.status.was_read)
 
 
 def _is_imaged(reading: StudyReading, side: Laterality) -> bool:
@@ -69,13 +77,19 @@ def _fill_slot(reading: StudyReading, side: Laterality, row: View) -> ViewSlot:
     ]
     read = [image for image in images if image.status.was_read]
     if read:
-        best = max(read, key=lambda image: (len(image.shown_findings), image.mammogram.view is row))
+        best = min(read, key=lambda image: _rank_image(image, row))
         return ViewSlot(side, best.name, best, prior=_find_prior(reading, best))
     if images:
         why_not = f"not read: {explain_why_not_read(images[0])}"
     else:
         why_not = "not received" if label in reading.missing_views else "no such image"
     return ViewSlot(side, format_label(label), None, why_not)
+
+
+def _rank_image(image: ImageReading, row: View) -> tuple[object, ...]:
+    """Return what puts the image with the finding of highest priority first."""
+    first = min((finding.rank[0] for finding in image.shown_findings), default=(True, 1.0, 0.0))
+    return first, -len(image.shown_findings), image.mammogram.view is not row
 
 
 def _stands_for(view: View | None, row: View) -> bool:

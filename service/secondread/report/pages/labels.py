@@ -28,11 +28,11 @@ def place_badge(left: float, middle: float, number: str, size: int) -> Box:
     return Box(left, middle - height / 2, left + width, middle + height / 2)
 
 
-def draw_badge(page: Image.Image, box: Box, number: str, size: int) -> None:
-    """Draw a finding's number in its box."""
+def draw_badge(page: Image.Image, box: Box, number: str, size: int, color: Color = MARK) -> None:
+    """Draw a finding's number in its box, in the colour of its outline."""
     scale = OVERSAMPLING
     width, height = round(box.width), round(box.height)
-    tile = Image.new("RGB", (width * scale, height * scale), MARK)
+    tile = Image.new("RGB", (width * scale, height * scale), color)
     mask = Image.new("L", tile.size)
     ImageDraw.Draw(mask).rounded_rectangle(
         (0, 0, tile.width - 1, tile.height - 1), radius=5 * scale, fill=255
@@ -41,21 +41,6 @@ def draw_badge(page: Image.Image, box: Box, number: str, size: int) -> None:
     page.paste(tile.reduce(scale), corner, mask.reduce(scale))
     middle = (corner[0] + width / 2, corner[1] + height / 2)
     draw_text(page, middle, number, size, BACKGROUND, anchor="mm")
-
-
-def draw_color_badge(
-    page: Image.Image,
-    box: Box,
-    number: str,
-    color: Color,
-    size: int,
-    text_color: Color = BACKGROUND,
-) -> None:
-    """Draw a finding's number in its box, in the colour that it has in two pictures."""
-    corners = (box.left, box.top, box.right, box.bottom)
-    ImageDraw.Draw(page).rounded_rectangle(corners, radius=5, fill=color)
-    middle = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
-    draw_text(page, middle, number, size, text_color, anchor="mm")
 
 
 def place_label(

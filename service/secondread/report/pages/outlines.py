@@ -10,12 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from secondread.findings.finding import Finding
 from secondread.geometry import Outline, PointPx, SpacingMm, padded_hull
 from secondread.report.pages.drawing import MARK, Box, Color, HaloedLines, find_bounds
 from secondread.report.pages.labels import (
     draw_badge,
-    draw_color_badge,
     find_leader,
     measure_badge,
     place_label,
@@ -37,10 +35,9 @@ class OutlineStyle:
     width: float
 
 
-IN_VIEW = OutlineStyle(margin=7, width=1.6)
+IN_VIEW = OutlineStyle(margin=6, width=1.8)
 IN_INSET = OutlineStyle(margin=9, width=1.6)
 IN_CLOSE_UP = OutlineStyle(margin=8, width=1.3)
-IN_COMPARISON = OutlineStyle(margin=6, width=1.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +89,6 @@ def draw_outline(
     lines.paint(page, color)
 
 
-def draw_numbered_findings(page: Image.Image, panel: Panel, findings: Sequence[Finding]) -> None:
-    """Draw the outlines of findings in a whole view, with their numbers."""
-    outlines = [
-        panel.placement.place_outline(finding.outline, IN_VIEW.margin) for finding in findings
-    ]
-    targets = [find_bounds(outline) for outline in outlines]
-    labels: list[Box] = []
-    lines = HaloedLines(panel.frame)
-    for index, (finding, outline) in enumerate(zip(findings, outlines, strict=True)):
-        others = [*targets[:index], *targets[index + 1 :], *labels]
-        size = measure_badge(finding.number, NUMBER_SIZE)
-        labels.append(place_label(page, targets[index], size, panel.frame, others))
-        lines.add_line(outline, IN_VIEW.width)
-        lines.add_line(find_leader(labels[-1], outline), _LEADER_WIDTH)
-    lines.paint(page)
-    for finding, label in zip(findings, labels, strict=True):
-        draw_badge(page, label, finding.number, NUMBER_SIZE)
-
-
 @dataclass(frozen=True, slots=True)
 class NumberedOutline:
     """What is outlined in a picture of a comparison under one number and in one colour."""
@@ -122,35 +100,38 @@ class NumberedOutline:
     """Whether a finding is there; else it is where one would be, and the line is broken."""
 
 
-def draw_compared_outlines(
+def draw_numbered_outlines(
     page: Image.Image, panel: Panel, marks: Sequence[NumberedOutline]
 ) -> None:
-    """Draw outlines in a picture of a comparison, with their numbers."""
+    """Draw outlines in a picture, and their numbers beside them, over nothing else."""
     placed = [
-        [
-            panel.placement.place_outline(outline, IN_COMPARISON.margin)
-            for outline in mark.outlines
-            if len(outline) > 3
-        ]
+        (
+            mark,
+            [
+                panel.placement.place_outline(outline, IN_VIEW.margin)
+                for outline in mark.outlines
+                if len(outline) > 3
+            ],
+        )
         for mark in marks
     ]
-    targets = [find_bounds(outline) for outlines in placed for outline in outlines]
-    labels: list[Box] = []
-    for mark, outlines in zip(marks, placed, strict=True):
+    targets = [find_bounds(outline) for _, outlines in placed for outline in outlines]
+    labels: list[tuple[Box, NumberedOutline]] = []
+    for mark, outlines in placed:
         if not outlines:
             continue
         target = find_bounds([point for outline in outlines for point in outline])
-        others = [*(other for other in targets if other != target), *labels]
+        others = [*(other for other in targets if other != target), *(box for box, _ in labels)]
         size = measure_badge(mark.number, NUMBER_SIZE)
-        label = place_label(page, target, size, panel.frame, others)
-        labels.append(label)
+        labels.append((place_label(page, target, size, panel.frame, others), mark))
         lines = HaloedLines(panel.frame)
         for outline in outlines:
             for part in [outline] if mark.is_finding else _split_into_dashes(outline):
-                lines.add_line(part, IN_COMPARISON.width)
-        lines.add_line(find_leader(label, outlines[0]), _LEADER_WIDTH)
+                lines.add_line(part, IN_VIEW.width)
+        lines.add_line(find_leader(labels[-1][0], outlines[0]), _LEADER_WIDTH)
         lines.paint(page, mark.color)
-        draw_color_badge(page, label, mark.number, mark.color, NUMBER_SIZE)
+    for label, mark in labels:
+        draw_badge(page, label, mark.number, NUMBER_SIZE, mark.color)
 
 
 def _split_into_dashes(line: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:

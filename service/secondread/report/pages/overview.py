@@ -1,7 +1,8 @@
-"""The page of an exam: its views as they hang, priors beside them, findings by suspicion.
+"""The page of an exam: its views as they hang, priors beside them, lesions by priority.
 
 A millimetre is equally long in all views. Numbers are those of the captures of the single views,
-and the same number is the same finding in a view and its prior.
+and the same number of a breast is the same lesion in both views and in the prior. Where the lesions
+are too many for one page, each page has all views.
 """
 
 from collections.abc import Sequence
@@ -19,27 +20,31 @@ from secondread.report.pages.breast_panel import (
     draw_breast,
     measure_breast,
 )
+from secondread.report.pages.cards import Card, PlacedCard, spread_cards
 from secondread.report.pages.compared_marks import list_outlined
 from secondread.report.pages.display_array import LoadDisplay
 from secondread.report.pages.drawing import (
     BACKGROUND,
+    LEAST_TEXT,
     MUTED,
     PANEL_EDGE,
     TEXT,
     Box,
     draw_scale_bar,
     draw_text,
+    measure_text,
     wrap_text,
 )
 from secondread.report.pages.exam_hanging import ExamHanging, ViewSlot, hang_exam
-from secondread.report.pages.outlines import Panel, draw_compared_outlines
-from secondread.report.pages.overview_legend import draw_legend
+from secondread.report.pages.outlines import Panel, draw_numbered_outlines
+from secondread.report.pages.overview_cards import list_overview_cards
 from secondread.report.pages.page_layout import (
     HEAD_HEIGHT,
     MARGIN,
     VIEW_PAGE_SIZE,
     PageText,
-    draw_page_frame,
+    draw_card_pages,
+    draw_foot,
 )
 
 _BETWEEN = 8
@@ -47,8 +52,10 @@ _BETWEEN = 8
 _APART = 26
 _GUTTER = 40
 _SCALE_STRIP = 40
-_LEGEND_WIDTH = 560
-"""What is left for the legend, at least."""
+_CARDS_WIDTHS = (640, 800, 960)
+"""What is left for the cards, at least: the least that needs the fewest pages."""
+_LEAST_PICTURE = 190
+"""Side of the smallest close-up: where there are more lesions, they go on the next page."""
 _MIN_WIDTH = 180
 
 
@@ -69,8 +76,10 @@ class Cell:
         return self.slot.side is Laterality.RIGHT
 
 
-def draw_overview_page(reading: StudyReading, display: LoadDisplay, text: PageText) -> Image.Image:
-    """Return the overview of an exam.
+def draw_overview_pages(
+    reading: StudyReading, display: LoadDisplay, text: PageText
+) -> list[Image.Image]:
+    """Return the overview of an exam: all views on each page, and cards of the lesions.
 
     Parameters
     ----------
@@ -83,25 +92,49 @@ def draw_overview_page(reading: StudyReading, display: LoadDisplay, text: PageTe
         Title, notes and footer.
     """
     page = Image.new("RGB", VIEW_PAGE_SIZE, BACKGROUND)
-    notes_top = draw_page_frame(page, text)
+    notes_top = draw_foot(page, text)
     body = Box(MARGIN, HEAD_HEIGHT + 10, page.width - MARGIN, notes_top - 10)
     hanging = hang_exam(reading)
     rows = [_list_cells(row, hanging, display) for row in hanging.rows]
-    height = (body.height - _SCALE_STRIP) / len(rows)
-    columns = len(rows[0])
-    max_width = (body.width - _LEGEND_WIDTH - _APART * (columns - 1)) / columns
-    pictures = [cell.picture for row in rows for cell in row if cell.picture is not None]
-    per_mm = min(choose_scale(picture, Box(0, 0, max_width, height)) for picture in pictures)
-    places = _place_columns(rows, per_mm, body.left)
+    cards = list_overview_cards(reading, hanging, display)
+    plans = [_plan(rows, body, cards, width) for width in _CARDS_WIDTHS]
+    plan = min(plans, key=lambda plan: len(plan.pages))
+    height = _find_row_height(rows, body)
     for index, row in enumerate(rows):
         top = body.top + index * height
-        for cell, (left, right) in zip(row, places, strict=True):
-            _draw_cell(page, Box(left, top, right, top + height), cell, per_mm)
-    if all(picture.image.mammogram.spacing is not None for picture in pictures):
-        draw_scale_bar(page, (body.left, body.bottom - _SCALE_STRIP / 2), per_mm, 200)
-    area = Box(places[-1][1] + _GUTTER, body.top, body.right, body.bottom)
-    draw_legend(page, area, reading, hanging, display)
-    return page
+        for cell, (left, right) in zip(row, plan.columns, strict=True):
+            _draw_cell(page, Box(left, top, right, top + height), cell, plan.per_mm)
+    if all(cell.picture.image.mammogram.spacing for row in rows for cell in row if cell.picture):
+        draw_scale_bar(page, (body.left, body.bottom - _SCALE_STRIP / 2), plan.per_mm, 200)
+    return draw_card_pages(page, plan.pages, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a page is shared out between views and cards."""
+
+    per_mm: float
+    """Pixels of the page for one millimetre of a view."""
+    columns: list[tuple[float, float]]
+    """Where the columns of views begin and end."""
+    pages: list[list[PlacedCard]]
+
+
+def _plan(
+    rows: Sequence[Sequence[Cell]], body: Box, cards: Sequence[Card], cards_width: float
+) -> _Plan:
+    """Return a plan with the largest views that leave this width for the cards."""
+    number = len(rows[0])
+    most = (body.width - cards_width - _APART * (number - 1)) / number
+    room = Box(0, 0, most, _find_row_height(rows, body))
+    per_mm = min(choose_scale(cell.picture, room) for row in rows for cell in row if cell.picture)
+    columns = _place_columns(rows, per_mm, body.left)
+    area = Box(columns[-1][1] + _GUTTER, body.top + 8, body.right, body.bottom)
+    return _Plan(per_mm, columns, spread_cards(cards, area, _LEAST_PICTURE))
+
+
+def _find_row_height(rows: Sequence[Sequence[Cell]], body: Box) -> float:
+    return (body.height - _SCALE_STRIP) / len(rows)
 
 
 def _list_cells(row: Sequence[ViewSlot], hanging: ExamHanging, display: LoadDisplay) -> list[Cell]:
@@ -149,14 +182,16 @@ def _place_columns(
 def _draw_cell(page: Image.Image, box: Box, cell: Cell, per_mm: float) -> None:
     color = MUTED if cell.is_prior else TEXT
     anchor, x = ("rm", box.right - 4) if cell.is_chest_wall_right else ("lm", box.left + 4)
-    draw_text(page, (x, box.top + CAPTION_ROOM / 2), cell.caption, 24, color, anchor)
+    # A prior's pictures are grey and outside: where its column is narrow, the day alone tells it.
+    caption = cell.caption if measure_text(cell.caption, 24) < box.width else cell.caption[-10:]
+    draw_text(page, (x, box.top + CAPTION_ROOM / 2), caption, 24, color, anchor)
     if cell.picture is None:
         _draw_reason(page, box, cell.text)
         return
     panel = _draw_picture(page, box, cell, cell.picture, per_mm)
     entries = list_outlined(cell.slot.image, cell.slot.prior)
     marks = [entry.in_prior if cell.is_prior else entry.in_current for entry in entries]
-    draw_compared_outlines(page, panel, marks)
+    draw_numbered_outlines(page, panel, marks)
 
 
 def _draw_picture(
@@ -173,8 +208,8 @@ def _draw_picture(
 def _draw_reason(page: Image.Image, box: Box, text: str) -> None:
     corners = (box.left, box.top + CAPTION_ROOM, box.right - 1, box.bottom - 10)
     ImageDraw.Draw(page).rectangle(corners, outline=PANEL_EDGE)
-    lines = wrap_text(text, 20, box.width - 20, 9)
-    y = (box.top + CAPTION_ROOM + box.bottom - 27 * (len(lines) - 1)) / 2
+    lines = wrap_text(text, LEAST_TEXT, box.width - 20)
+    y = (box.top + CAPTION_ROOM + box.bottom - 28 * (len(lines) - 1)) / 2
     for line in lines:
-        draw_text(page, ((box.left + box.right) / 2, y), line, 20, MUTED, anchor="mm")
-        y += 27
+        draw_text(page, ((box.left + box.right) / 2, y), line, LEAST_TEXT, MUTED, anchor="mm")
+        y += 28

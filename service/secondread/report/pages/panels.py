@@ -7,19 +7,25 @@ from PIL import Image
 
 from secondread.findings.finding import Finding
 from secondread.geometry import Outline, SpacingMm, bounding_box
+from secondread.report.pages.cards import STRIP
 from secondread.report.pages.display_array import DisplayArray, cut_out, stretch_contrast
-from secondread.report.pages.drawing import MUTED, Box, draw_edge, draw_scale_bar, draw_text
-from secondread.report.pages.labels import draw_badge, place_badge
+from secondread.report.pages.drawing import (
+    LEAST_TEXT,
+    MUTED,
+    Box,
+    Color,
+    draw_edge,
+    draw_scale_bar,
+    draw_text,
+)
 from secondread.report.pages.outlines import (
     IN_INSET,
+    NumberedOutline,
     Panel,
     Placement,
-    draw_numbered_findings,
+    draw_numbered_outlines,
     draw_outline,
 )
-
-CAPTION_HEIGHT = 40
-"""Height of the strip below a picture, for number and scale bar; nothing is written on tissue."""
 
 _MAX_ZOOM = 4
 _CLUSTER_SHARE = 0.62  # of an inset, that the cluster takes at most
@@ -29,7 +35,7 @@ def draw_view(
     page: Image.Image,
     box: Box,
     display: DisplayArray,
-    findings: Sequence[Finding],
+    marks: Sequence[NumberedOutline],
     spacing: SpacingMm | None,
 ) -> Box:
     """Draw a whole view with a thin outline and a number for each finding.
@@ -42,8 +48,8 @@ def draw_view(
         The place for it, with the caption strip.
     display
         The image.
-    findings
-        What is outlined.
+    marks
+        What is outlined, with number and colour.
     spacing
         Of the stored image, at the detector plane; None leaves out the scale bar.
 
@@ -53,7 +59,7 @@ def draw_view(
         Where the view is, at the left of its place.
     """
     rows, columns = display.shape
-    room = Box(box.left, box.top, box.right, box.bottom - CAPTION_HEIGHT)
+    room = Box(box.left, box.top, box.right, box.bottom - STRIP)
     scale = min(room.width / columns, room.height / rows)
     size = (max(int(columns * scale), 1), max(int(rows * scale), 1))
     left, top = round(room.left), round(room.top)
@@ -63,9 +69,9 @@ def draw_view(
     page.paste(small.convert("RGB"), (left, top))
     frame = Box(left, top, left + size[0], top + size[1])
     draw_edge(page, frame)
-    draw_numbered_findings(page, Panel(frame, Placement(left, top, scale)), findings)
+    draw_numbered_outlines(page, Panel(frame, Placement(left, top, scale)), marks)
     if spacing is not None:
-        strip = (frame.left, frame.bottom + CAPTION_HEIGHT / 2)
+        strip = (frame.left, frame.bottom + STRIP / 2)
         draw_scale_bar(page, strip, scale / spacing.between_columns, frame.width * 0.35)
     return frame
 
@@ -73,17 +79,18 @@ def draw_view(
 def draw_inset(
     page: Image.Image,
     box: Box,
+    *,
     display: DisplayArray,
     finding: Finding,
     spacing: SpacingMm | None,
-    name: str = "",
+    color: Color,
 ) -> None:
     """Draw a finding and its surroundings: every stored pixel, at 1:1 or an integer zoom.
 
-    The grey scale is stretched to what the inset holds, since a capture cannot be windowed. It
-    is labelled with a name, by default the finding's number.
+    The grey scale is stretched to what the inset holds, since a capture cannot be windowed. Scale
+    and zoom stand below.
     """
-    room = Box(box.left, box.top, box.right, box.bottom - CAPTION_HEIGHT)
+    room = Box(box.left, box.top, box.right, box.bottom - STRIP)
     zoom, is_complete = _choose_zoom(finding.outline, room)
     width, height = int(room.width) // zoom, int(room.height) // zoom
     left, top = _choose_corner(display, finding, width, height)
@@ -93,23 +100,14 @@ def draw_inset(
     page.paste(crop.resize(size, Image.Resampling.BICUBIC).convert("RGB"), (x, y))
     frame = Box(x, y, x + size[0], y + size[1])
     panel = Panel(frame, Placement(x - left * zoom, y - top * zoom, zoom))
-    draw_outline(page, panel, finding.outline, IN_INSET)
+    draw_outline(page, panel, finding.outline, IN_INSET, color)
     draw_edge(page, frame)
-    _draw_caption(page, frame, name or finding.number, zoom, spacing)
-    magnification = f"{zoom}:1" if is_complete else f"{zoom}:1, a part"
-    corner = (frame.right, frame.bottom + CAPTION_HEIGHT / 2)
-    draw_text(page, corner, magnification, 20, MUTED, "rm")
-
-
-def _draw_caption(
-    page: Image.Image, frame: Box, number: str, zoom: int, spacing: SpacingMm | None
-) -> None:
-    middle = frame.bottom + CAPTION_HEIGHT / 2
-    label = place_badge(frame.left, middle, number, 20)
-    draw_badge(page, label, number, 20)
+    middle = frame.bottom + STRIP / 2
     if spacing is not None:
-        bar = (label.right + 18, middle)
-        draw_scale_bar(page, bar, zoom / spacing.between_columns, frame.width * 0.38)
+        bar = (frame.left, middle)
+        draw_scale_bar(page, bar, zoom / spacing.between_columns, frame.width * 0.3)
+    magnification = f"{zoom}:1" if is_complete else f"{zoom}:1, a part"
+    draw_text(page, (frame.right, middle), magnification, LEAST_TEXT, MUTED, "rm")
 
 
 def _choose_zoom(outline: Outline, room: Box) -> tuple[int, bool]:

@@ -16,6 +16,7 @@ from pydicom.multival import MultiValue
 
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.geometry import SpacingMm, bounding_box
+from secondread.report.pages.exam_hanging import order_views
 from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.header import build_header
 from secondread.report.sr.highdicom_adapter import build_stand_in, replace_header
@@ -43,7 +44,7 @@ _USUAL_SPACING = SpacingMm(0.1, 0.1)
 def build_presentation_states(
     reading: StudyReading, sources: Mapping[str, Dataset], authorship: Authorship
 ) -> tuple[ResultObject, ...]:
-    """Return one presentation state for each image with shown findings, in reading order.
+    """Return one presentation state for each image with shown findings, by priority.
 
     Parameters
     ----------
@@ -59,9 +60,8 @@ def build_presentation_states(
     ReportError
         An image with findings has no header.
     """
-    drawn = [image for image in reading.images if image.status.was_read and image.shown_findings]
     results = []
-    for index, image in enumerate(drawn):
+    for index, image in enumerate(order_views(reading)):
         uid = image.sop_instance_uid
         source = find_source(image.mammogram, sources)
         ds = _build_presentation_state(image, source, authorship)

@@ -18,6 +18,13 @@ LIMITS = (
     "Without a mark, calcifications can still be present."
 )
 
+FIGURES = (
+    "Priority (the order) = certainty x suspicion / 100; suspicion: share malignant, in published "
+    "series, of clusters of such type and distribution"
+)
+"""The figures of a finding, in one line of a capture."""
+SHARES = "Labels with shares (44 %) cannot be told apart"
+
 CLASS_WORDS: dict[MarkClass, str] = {
     MarkClass.CLUSTER: "cluster",
     MarkClass.CALCIFICATION: "single calcification",
@@ -189,13 +196,22 @@ def describe_measurements(finding: Finding, *, measured: bool) -> str:
 
 def describe_facts(finding: Finding, *, measured: bool) -> str:
     """Return what a finding is, its size and certainty, without its suspicion."""
-    parts = [CLASS_WORDS[finding.mark_class]]
-    if finding.members:
-        parts.append(describe_number(finding))
+    size = describe_size(finding, measured=measured)
+    parts = [CLASS_WORDS[finding.mark_class], size, f"certainty {finding.certainty:.0f}"]
+    return capitalize(to_ascii(", ".join(filter(None, parts))))
+
+
+def describe_size(finding: Finding, *, measured: bool) -> str:
+    """Return the number of a finding's calcifications and, where it was measured, its length."""
+    parts = [describe_number(finding)]
     if measured and finding.long_axis_mm > 0:
         parts.append(f"{finding.long_axis_mm:.{0 if finding.long_axis_mm >= 10 else 1}f} mm")
-    parts.append(f"certainty {finding.certainty:.0f}")
-    return capitalize(to_ascii(", ".join(parts)))
+    return ", ".join(filter(None, parts))
+
+
+def describe_priority(finding: Finding) -> str:
+    """Return the priority of a finding with its name, as ``priority 29``; empty without one."""
+    return "" if finding.priority is None else f"priority {finding.priority:.0f}"
 
 
 def describe_suspicion(finding: Finding) -> str:

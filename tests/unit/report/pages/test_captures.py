@@ -1,21 +1,37 @@
 """Secondary captures: header, what is drawn where, and that nothing runs over."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from pydicom.dataset import Dataset
 
+from secondread.codes import Laterality, Morphology
 from secondread.findings.finding import Finding, LeftOutInstance, PriorStudy, StudyReading
-from secondread.findings.treatment import Zone, ZoneBasis, ZonePlacement
+from secondread.findings.treatment import (
+    Procedure,
+    Treatment,
+    Zone,
+    ZoneBasis,
+    ZonePlacement,
+)
 from secondread.geometry import clamp_to_image
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.pages.captures import make_notice, make_view_captures
-from secondread.report.pages.drawing import BACKGROUND, MARK, WARNING
-from secondread.report.pages.page_layout import MAX_INSETS
+from secondread.report.pages import drawing, page_layout
+from secondread.report.pages.captures import make_notice, make_overview, make_view_captures
+from secondread.report.pages.drawing import (
+    BACKGROUND,
+    LEAST_TEXT,
+    MARK,
+    WARNING,
+    shorten_text,
+    wrap_text,
+)
 from secondread.report.result import Authorship
 from secondread.settings import ProfileSettings
+from tests.unit.report.followed import make_followed_study
 from tests.unit.report.readings import (
     FIRST_OCCASION,
     NODE,
@@ -167,7 +183,7 @@ def cut_inset(finding: Finding) -> Picture:
 NEAR = ZonePlacement(Zone.NEAR, ZoneBasis.CLIPS, 24.6, 4.0)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 5, MAX_INSETS, 25])
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 25])
 def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
     findings = [
         make_cluster(i + 1, (80 + 150 * (i % 5), 100 + 160 * (i // 5)), placement=NEAR)
@@ -183,8 +199,33 @@ def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
     reading = replace(
         reading, missing_views=("RMLO", "LMLO"), model=replace(reading.model, name="model " * 40)
     )
-    (result,) = make_view_captures(reading, index_by_uid(make_header("LCC")), make_grey_display, BY)
-    assert_margins_are_empty(read_pixels(result.dataset))
+    sources = index_by_uid(make_header("LCC"))
+    for result in make_view_captures(reading, sources, make_grey_display, BY):
+        assert_margins_are_empty(read_pixels(result.dataset))
+
+
+def test_findings_beyond_what_fits_continue_on_more_captures_of_the_image() -> None:
+    findings = [make_cluster(n, (80 + 70 * n, 100 + 80 * n)) for n in range(1, 10)]
+    ds = make_header("LCC")
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, *findings))
+    results = make_view_captures(reading, index_by_uid(ds), make_grey_display, BY, first=2)
+    assert len(results) > 1
+    assert [result.index for result in results] == list(range(2, 2 + len(results)))
+    assert {result.source_uid for result in results} == {str(ds.SOPInstanceUID)}
+    assert len({result.sop_instance_uid for result in results}) == len(results)
+
+
+def test_the_view_with_the_finding_to_look_at_first_comes_first() -> None:
+    headers = [make_header(label) for label in ("RCC", "LCC")]
+    reading = make_study_reading(
+        Outcome.FINDINGS,
+        make_image_reading(headers[0], make_cluster(label="RCC", suspicion=10.0)),
+        make_image_reading(headers[1], make_cluster(suspicion=30.0)),
+    )
+    results = make_view_captures(reading, index_by_uid(*headers), make_grey_display, BY)
+    assert [result.source_uid for result in results] == [
+        str(h.SOPInstanceUID) for h in headers[::-1]
+    ]
 
 
 def assert_margins_are_empty(page: Picture) -> None:
@@ -235,7 +276,7 @@ def test_the_page_says_which_revision_it_is() -> None:
     by = replace(BY, occasion=replace(FIRST_OCCASION, predecessor=(STUDY, "1.2", "1.3")))
     later = read_pixels(make_capture(make_cluster(), by=by))
     changed = np.nonzero((first != later).any(axis=(1, 2)))[0]
-    assert changed.min() > first.shape[0] - 60
+    assert changed.min() > first.shape[0] - 84
 
 
 def test_comments_are_statements_with_one_full_stop_each() -> None:
@@ -247,18 +288,67 @@ def test_comments_are_statements_with_one_full_stop_each() -> None:
     assert ".." not in comments
 
 
-def test_what_is_written_at_the_left_of_the_foot_never_reaches_the_right() -> None:
-    ds = make_header("LCC")
-    feet = []
-    for revision in (1, 10**80):
-        reading = replace(
-            make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster())),
-            revision=revision,
-        )
-        (result,) = make_view_captures(reading, index_by_uid(ds), make_grey_display, BY)
-        feet.append(read_pixels(result.dataset)[-50:])
-    assert not np.array_equal(feet[0], feet[1])
-    assert np.array_equal(feet[0][:, 1200:], feet[1][:, 1200:])
+def test_nothing_that_carries_meaning_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut: list[str] = []
+
+    def note_cut(text: str, size: int, width: float) -> str:
+        assert size >= LEAST_TEXT
+        shortened = shorten_text(text, size, width)
+        cut.extend([text] if shortened != text else [])
+        return shortened
+
+    monkeypatch.setattr(drawing, "shorten_text", note_cut)
+    reading, sources = make_followed_study()
+    reading = replace(
+        reading,
+        revision=12,
+        missing_views=("RCC", "RMLO"),
+        model=replace(reading.model, site_exams=120),
+        reasons=(Reason.VIEWS_MISSING, Reason.SOME_IMAGES_DOUBTFUL),
+        treatments=(
+            Treatment(Procedure.LUMPECTOMY, Laterality.LEFT, date(2022, 12, 1)),
+            Treatment(Procedure.RADIOTHERAPY, Laterality.LEFT, date(2023, 1, 12), date(2023, 2, 9)),
+        ),
+    )
+    earlier = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+    occasion = replace(FIRST_OCCASION, predecessor=(STUDY, "1.2", "1.3"), predecessor_at=earlier)
+    by = replace(BY, occasion=occasion)
+    make_overview(reading, sources, make_tall_display, by)
+    make_view_captures(reading, sources, make_tall_display, by)
+    make_notice(reading, sources, by)
+    assert cut == []
+
+
+def make_tall_display(_uid: str) -> Picture:
+    return np.full((2200, 1700), 90, np.uint8)
+
+
+def test_what_is_not_marked_and_what_the_figures_are_stand_on_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notes = write_notes(monkeypatch, make_cluster(suspicion=40.0), make_cluster(2, shown=False))
+    assert "Priority (the order) = certainty x suspicion / 100" in notes
+    assert "1 fainter candidate not marked" in notes
+    assert "shares" not in notes
+
+
+def test_shares_are_explained_where_a_label_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    unsure = ((Morphology.PUNCTATE, 0.44), (Morphology.FINE_PLEOMORPHIC, 0.43))
+    notes = write_notes(monkeypatch, make_cluster(suspicion=40.0, morphology=unsure))
+    assert "Labels with shares (44 %) cannot be told apart" in notes
+
+
+def write_notes(monkeypatch: pytest.MonkeyPatch, *findings: Finding) -> str:
+    """Return what is written below the pictures of a capture."""
+    written: list[str] = []
+
+    def note_text(text: str, size: int, width: float, most: int | None = None) -> list[str]:
+        written.append(text)
+        return wrap_text(text, size, width, most)
+
+    monkeypatch.setattr(page_layout, "wrap_text", note_text)
+    make_capture(*findings)
+    return written[0]
 
 
 def test_a_notice_of_nothing_found_says_what_makes_it_doubtful() -> None:

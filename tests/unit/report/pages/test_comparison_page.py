@@ -14,11 +14,11 @@ from secondread.report.pages.breast_panel import DrawnImage, draw_captioned_brea
 from secondread.report.pages.compared_marks import describe_change, list_compared
 from secondread.report.pages.comparison_page import (
     BLINK_PIXEL_MM,
-    PAGE_SIZE,
-    draw_comparison_page,
+    draw_comparison_pages,
     make_blink_pair,
 )
 from secondread.report.pages.drawing import Box
+from secondread.report.pages.page_layout import VIEW_PAGE_SIZE
 from tests.unit.followup.breasts import Lie, group, reading
 
 NOW = Lie(right=True)
@@ -35,13 +35,13 @@ def test_the_same_number_and_colour_stand_in_both_pictures() -> None:
     now = reading((NOW, SPOTS))
     done = follow_up(now, compare_with_priors(now, [prior]))
 
-    page = draw_comparison_page(
+    (page,) = draw_comparison_pages(
         DrawnImage(done.images[0], make_display(NOW), "now"),
         DrawnImage(prior.images[0], make_display(THEN), "then"),
         done.comparisons[0],
     )
 
-    assert page.size == PAGE_SIZE
+    assert page.size == VIEW_PAGE_SIZE
     amber = (np.asarray(page) == (255, 182, 72)).all(axis=-1)
     left, right = amber[130:1250, :900], amber[130:1250, 900:]
     assert left.sum() > 300

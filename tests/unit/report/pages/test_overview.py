@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.codes import Laterality
+from secondread.codes import Change, Laterality
 from secondread.findings.changes import StudyComparison, ViewComparison
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.reasons import Outcome, Reason
 from secondread.report.pages.breast_panel import Flips, choose_flips
 from secondread.report.pages.captures import make_overview
-from secondread.report.pages.drawing import BACKGROUND
+from secondread.report.pages.cards import Card
+from secondread.report.pages.compared_marks import without_prior
+from secondread.report.pages.drawing import BACKGROUND, WARNING
 from secondread.report.pages.exam_hanging import hang_exam
-from secondread.report.pages.overview_legend import list_legend_lines
+from secondread.report.pages.overview_cards import list_overview_cards
 from secondread.report.result import Authorship
 from secondread.settings import ProfileSettings
+from tests.unit.report.followed import make_followed_study
 from tests.unit.report.readings import (
     FIRST_OCCASION,
     FOUR_VIEWS,
@@ -52,10 +55,20 @@ def make_exam(**findings: int) -> StudyReading:
     return make_study_reading(Outcome.FINDINGS, *images)
 
 
+def make_pages(reading: StudyReading, sources: dict[str, Dataset] | None = None) -> list[Dataset]:
+    sources = sources or index_by_uid(*HEADERS.values())
+    results = make_overview(reading, sources, make_grey_display, BY)
+    assert [result.index for result in results] == list(range(len(results)))
+    return [result.dataset for result in results]
+
+
 def make_page(reading: StudyReading, sources: dict[str, Dataset] | None = None) -> Dataset:
-    return make_overview(
-        reading, sources or index_by_uid(*HEADERS.values()), make_grey_display, BY
-    ).dataset
+    (page,) = make_pages(reading, sources)
+    return page
+
+
+def list_cards(reading: StudyReading) -> list[Card]:
+    return list_overview_cards(reading, hang_exam(reading), make_grey_display)
 
 
 def list_names(reading: StudyReading) -> list[list[str]]:
@@ -87,28 +100,38 @@ def test_what_is_missing_or_was_not_read_says_why() -> None:
         ),
         missing_views=("RMLO", "LMLO"),
     )
-    (rcc, lcc), (rmlo, lmlo) = hang_exam(reading).rows
+    ((rcc, lcc),) = hang_exam(reading).rows
     assert lcc.image is not None
     assert "implant" in rcc.why_not
-    assert rmlo.why_not == lmlo.why_not == "not received"
     assert make_page(reading).Rows == 1400
+    missing = replace(reading, missing_views=("RCC",), images=reading.images[:1])
+    assert hang_exam(missing).rows[0][0].why_not == "not received"
 
 
-def test_of_a_view_that_came_twice_the_one_with_more_findings_hangs() -> None:
+def test_a_row_of_views_of_which_none_came_takes_no_room() -> None:
+    reading = make_exam(LCC=1)
+    cc = replace(reading, images=tuple(i for i in reading.images if i.label.endswith("CC")))
+    assert list_names(cc) == [["R CC", "L CC"]]
+
+
+def test_of_a_view_that_came_twice_the_one_to_look_at_first_hangs() -> None:
     again = make_header("LCC", SOPInstanceUID="1.2.3.99")
     reading = make_study_reading(
         Outcome.FINDINGS,
-        make_image_reading(HEADERS["LCC"]),
-        make_image_reading(again, make_cluster(), make_cluster(2, (500.5, 500.5))),
+        make_image_reading(
+            HEADERS["LCC"],
+            make_cluster(suspicion=10.0),
+            make_cluster(2, (500.5, 500.5), suspicion=9.0),
+        ),
+        make_image_reading(again, make_cluster(suspicion=30.0)),
     )
-    hanging = hang_exam(reading)
-    image = hanging.rows[0][-1].image
+    image = hang_exam(reading).rows[0][-1].image
     assert image is not None
     assert image.mammogram.sop_instance_uid == "1.2.3.99"
-    assert len(list_legend_lines(reading, hanging, 600)) == 2
+    assert len(list_cards(reading)) == 3
 
 
-def test_the_legend_lists_findings_of_images_that_do_not_hang() -> None:
+def test_findings_of_images_that_do_not_hang_have_cards() -> None:
     again = make_header("LCC", SOPInstanceUID="1.2.3.99")
     reading = make_study_reading(
         Outcome.FINDINGS,
@@ -117,14 +140,45 @@ def test_the_legend_lists_findings_of_images_that_do_not_hang() -> None:
     )
     hanging = hang_exam(reading)
     assert [slot.name for row in hanging.rows for slot in row if slot.image] == ["L CC"]
-    lines = list_legend_lines(reading, hanging, 600)
-    assert sorted(line.entries[0].number for line in lines) == ["L CC (2) 1", "L CC 1"]
+    assert sorted(card.views for card in list_cards(reading)) == ["CC", "CC (2)"]
 
 
-def test_findings_stand_by_falling_suspicion() -> None:
-    reading = make_exam(LCC=3, RMLO=2)
-    lines = list_legend_lines(reading, hang_exam(reading), 600)
-    assert [line.suspicion for line in lines] == [f"suspicion {n}" for n in (20, 10, 10, 0, 0)]
+def test_cards_stand_by_falling_priority() -> None:
+    figures = [card.figure for card in list_cards(make_exam(LCC=3, RMLO=2))]
+    assert figures == [f"priority {n}" for n in (16, 8, 8, 0, 0)]
+
+
+def test_a_lesion_of_both_views_has_one_card_with_its_number_once() -> None:
+    reading, _ = make_followed_study()
+    cards = list_overview_cards(reading, hang_exam(reading), make_grey_display)
+    both = next(card for card in cards if "," in card.views)
+    assert [badge.number for badge in both.badges] == ["L 2"]
+    assert set(both.views.split(", ")) == {"CC", "MLO"}
+    assert both.facts.count("calcifications") == 2
+
+
+def test_what_is_gone_comes_last_with_its_picture_beside_the_place_now() -> None:
+    reading, _ = make_followed_study()
+    cards = list_overview_cards(reading, hang_exam(reading), make_grey_display)
+    gone = [card.facts.startswith("Gone") for card in cards]
+    assert gone == sorted(gone)
+    assert any(gone)
+    assert all(len(card.pictures) == 2 for card in cards)
+
+
+def test_new_has_the_same_colour_in_overview_and_view() -> None:
+    reading, _ = make_followed_study()
+    cards = list_overview_cards(reading, hang_exam(reading), make_grey_display)
+    (new,) = (card for card in cards if "NEW" in card.context)
+    finding = next(f for _, f in reading.list_shown() if f.change is Change.NEW)
+    assert new.badges[0].color == without_prior(finding).color == WARNING
+
+
+@pytest.mark.parametrize("number", [5, 9, 20])
+def test_pictures_of_many_findings_stay_legible_on_as_many_pages_as_they_need(number: int) -> None:
+    labels = [FOUR_VIEWS[n % 4] for n in range(number)]
+    reading = make_exam(**{label: labels.count(label) for label in FOUR_VIEWS})
+    assert len(make_pages(reading)) <= 1 + number // 5
 
 
 PRIOR_STUDY = "1.2.826.0.1.3680043.10.2"
@@ -166,9 +220,10 @@ def test_a_prior_hangs_beside_the_view_that_it_was_held_against() -> None:
 def test_however_many_findings_the_margins_stay_empty(number: int) -> None:
     labels = [FOUR_VIEWS[n % 4] for n in range(number)]
     reading = make_exam(**{label: labels.count(label) for label in FOUR_VIEWS})
-    array = make_page(reading).pixel_array
-    for margin in (array[:, :36], array[:, -36:], array[:20], array[-14:]):
-        assert (margin == np.array(BACKGROUND, np.uint8)).all()
+    for page in make_pages(reading):
+        array = page.pixel_array
+        for margin in (array[:, :36], array[:, -36:], array[:20], array[-14:]):
+            assert (margin == np.array(BACKGROUND, np.uint8)).all()
 
 
 def test_an_overview_has_no_identity_and_no_scale_for_calipers() -> None:
