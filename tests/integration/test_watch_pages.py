@@ -141,7 +141,7 @@ def test_other_host_names_are_not_answered_on_loopback(client: Browser) -> None:
 
 def test_the_list_says_state_outcome_findings_and_time_to_result(client: Browser) -> None:
     text = read(client, "/").text
-    assert "reported findings 2 4 MAMMO_1 5 min ago 42 s none waiting" in text
+    assert "reported findings 1 4 MAMMO_1 5 min ago 42 s none waiting" in text
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.NOT_ELIGIBLE])
@@ -256,6 +256,7 @@ def test_a_study_shows_findings_images_reasons_and_revisions(
     text = read(client, f"/studies/{STUDY}").text
     assert "LCC-1 cluster 91 34 31 9 11.4 mm fine pleomorphic 71 %, amorphous 20 %" in text
     assert "grouped 83 % new near" in text
+    assert "Findings 1 shown, 2 marks" in text
     assert "1 candidate below the operating point" in text
     assert "LMLO read with doubt only 8 bits are stored eight-bits" in text
     assert "tissue fraction 0.4213" in text

@@ -65,7 +65,7 @@ def _print(console: Console, outcome: DemoOutcome) -> None:
             summary.state.value + held,
             summary.outcome.value if summary.outcome else "-",
             str(summary.images),
-            str(sum(finding.shown for finding in study.detail.findings)),
+            str(summary.shown_findings),
             f"{study.seconds:.1f}" if study.seconds is not None else "-",
             f"{sum(path.suffix == '.dcm' for path in study.files)} objects",
         )
