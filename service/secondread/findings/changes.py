@@ -73,9 +73,6 @@ class FindingRef:
     finding_id: str
 
 
-NOT_IN_PIXELS = "not in its pixels either"
-"""For people: about what neither the prior's findings show nor a recheck."""
-
 TOO_FAINT = "then too faint to be marked"
 """For people: about what only a recheck found. How many there were is not known."""
 
@@ -101,7 +98,7 @@ class Recheck:
         """The result in a few words, ASCII."""
         if self.seen:
             return "seen faintly"
-        return "pixels not looked at" if self.why_not else NOT_IN_PIXELS
+        return "pixels not looked at" if self.why_not else "not in its pixels either"
 
     @property
     def explanation(self) -> str:
@@ -165,7 +162,7 @@ class FindingChange:
         new = len(self.new_calcifications)
         names = ", ".join(ref.finding_id for ref in self.counted_with)
         return (
-            *([f"{new} calcifications new, {NOT_IN_PIXELS}"] if new else []),
+            *([f"{new} calcifications new, not in the prior's pixels either"] if new else []),
             *([f"counted with {names}"] if names else []),
             *([f"{self.seen_again} seen then at a second look"] if self.seen_again else []),
         )

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from secondread.followup.calcifications import Calcifications
+from secondread.followup.calcifications import LOW_CERTAINTY, Calcifications
 from secondread.followup.registration.frame import PointsMm
 
 PAIR_MM = 1.2
@@ -94,7 +94,9 @@ def find_unpaired(pairing: Pairing, mapped: PointsMm, reach_mm: float) -> npt.ND
     """
     unpaired = np.ones(len(pairing.current), np.bool_)
     unpaired[pairing.pairs[:, 0]] = False
-    free = np.delete(pairing.prior.centers, pairing.pairs[:, 1], axis=0)
+    likely = pairing.prior.certainty >= LOW_CERTAINTY
+    likely[pairing.pairs[:, 1]] = False
+    free = pairing.prior.centers[likely]
     left = np.flatnonzero(unpaired)
     found = _assign_pairs(mapped[left] + pairing.shift_mm, free, reach_mm)
     unpaired[left[found[:, 0]]] = False

@@ -77,16 +77,18 @@ def select_together(centers: PointsMm) -> npt.NDArray[np.bool_]:
     return np.asarray(np.bincount(chains)[chains] >= MINIMUM_MEMBERS)
 
 
-def collect_calcifications(image: ImageReading, frame: ViewFrame) -> Calcifications:
-    """Return the calcifications of an image that reach the low threshold.
+def collect_calcifications(
+    image: ImageReading, frame: ViewFrame, least: float = LOW_CERTAINTY
+) -> Calcifications:
+    """Return the calcifications of an image that are as certain as `least`, 0-100.
 
-    Of a cluster that reaches it while none of its members does, all count: as a whole it is there,
+    Of a cluster that is so while none of its members is, all count: as a whole it is there,
     however doubtful each of them.
     """
     rows = [
         (point, certainty, diameter, number)
         for number, finding in enumerate(image.findings)
-        for point, certainty, diameter in _list_likely(finding)
+        for point, certainty, diameter in _list_likely(finding, least)
     ]
     return Calcifications(
         frame.to_mm([row[0] for row in rows]),
@@ -96,11 +98,11 @@ def collect_calcifications(image: ImageReading, frame: ViewFrame) -> Calcificati
     )
 
 
-def _list_likely(finding: Finding) -> list[tuple[PointPx, float, float]]:
+def _list_likely(finding: Finding, least: float) -> list[tuple[PointPx, float, float]]:
     members = _list_members(finding)
-    likely = [member for member in members if member[1] >= LOW_CERTAINTY]
+    likely = [member for member in members if member[1] >= least]
     # Only a cluster's members can all be less likely than the finding.
-    return likely if likely or finding.certainty < LOW_CERTAINTY else members
+    return likely if likely or finding.certainty < least else members
 
 
 def _list_members(finding: Finding) -> list[tuple[PointPx, float, float]]:

@@ -11,6 +11,7 @@ from secondread.findings.changes import ChangeKind, FindingChange, FindingRef, M
 from secondread.findings.finding import Finding, ImageReading
 from secondread.followup.calcification_pairs import Pairing, find_unpaired, pair_calcifications
 from secondread.followup.calcifications import (
+    LOW_CERTAINTY,
     Calcifications,
     collect_calcifications,
     find_clusters,
@@ -50,6 +51,10 @@ class RegisteredPair:
     calcifications: Calcifications
     """Those of the current image."""
     prior_calcifications: Calcifications
+    marks: Calcifications
+    """All of the current image, however unlikely. Where the other exam has a sure calcification,
+    one of them is no chance: there is about one in 1000 mm2."""
+    prior_marks: Calcifications
 
     @classmethod
     def from_images(
@@ -62,6 +67,8 @@ class RegisteredPair:
             registration,
             collect_calcifications(image, registration.current),
             collect_calcifications(prior_image, registration.prior),
+            collect_calcifications(image, registration.current, 0.0),
+            collect_calcifications(prior_image, registration.prior, 0.0),
         )
 
     def select_calcifications(self, finding: Finding) -> Calcifications:
@@ -161,16 +168,13 @@ class RegisteredPair:
     def _pair_whole(self, match: Match) -> tuple[Pairing, PointsMm]:
         """Return the calcifications of a whole in pairs, and the current ones in the prior's frame.
 
-        Those at its place count that belong to no cluster: where a cluster falls apart, single
-        calcifications are left over, and none of them has vanished.
+        Those at its place count too that are single or faint: where a cluster falls apart, some
+        are left over, and have not vanished.
         """
         of_parts = join_calcifications([part.calcifications for part in match.parts])
         of_prior = self.prior_calcifications.select_findings(match.prior)
-        # Some priors are no clusters but single calcifications, which are taken already.
-        loose = self.calcifications.exclude_findings(find_clusters(self.image))
-        prior_loose = self.prior_calcifications.exclude_findings(
-            [*find_clusters(self.prior_image), *match.prior]
-        )
+        loose = _select_faint(self.marks, self.image, [part.finding for part in match.parts])
+        prior_loose = _select_faint(self.prior_marks, self.prior_image, match.prior)
         at_parts = self.registration.map_mm(of_parts.centers)
         current = join_calcifications(
             [of_parts, find_at_place(self.registration.unmap_mm(of_prior.centers), loose)]
@@ -198,6 +202,7 @@ class RegisteredPair:
         have been there: false marks come and go.
         """
         loose = self.calcifications.exclude_findings(find_clusters(self.image))
+        marks = self.marks.exclude_findings(find_clusters(self.image))
         area_mm2 = self.registration.current.area_mm2
         missing: dict[int, FindingChange] = {}
         for number in unmatched:
@@ -211,7 +216,8 @@ class RegisteredPair:
                 continue
             at = self.registration.unmap_mm(then)
             radius = search_radius_mm(self.registration.estimate_error(at))
-            if not find_sparse(at, radius, loose, area_mm2):
+            # However unlikely each: of more marks than chance puts there something is left.
+            if not find_sparse(at, radius, marks, area_mm2):
                 missing[number] = self._describe_gone(number, at, loose, limits)
         return missing
 
@@ -290,6 +296,15 @@ def measure_cluster(pairing: Pairing, limits: UnitLimits) -> ClusterMeasures:
 
 def _extent_mm(points: PointsMm) -> float:
     return float(pdist(points).max()) if len(points) > 1 else 0.0
+
+
+def _select_faint(
+    marks: Calcifications, image: ImageReading, findings: Sequence[int]
+) -> Calcifications:
+    """Return the marks of no cluster, and those of some clusters that are below the threshold."""
+    others = [number for number in find_clusters(image) if number not in findings]
+    own = marks.is_of(findings) & (marks.certainty >= LOW_CERTAINTY)
+    return marks.select(~marks.is_of(others) & ~own)
 
 
 def _clamp(outline: Outline, frame: ViewFrame) -> Outline:

@@ -125,7 +125,7 @@ def test_what_has_appeared_in_an_old_cluster_is_named_and_keeps_it_from_being_un
     middle = np.mean([(p.col, p.row) for p in change.new_calcifications], axis=0)
     true = NOW.at(45.0, -2.3)
     assert np.hypot(*(middle - (true.col, true.row))) * NOW.pitch_mm < 1.0
-    assert change.remarks == ("4 calcifications new",)
+    assert change.remarks == ("4 calcifications new, not in the prior's pixels either",)
 
 
 def test_what_the_detector_missed_then_and_a_second_look_sees_is_no_increase() -> None:
@@ -210,3 +210,30 @@ def test_a_cluster_of_which_one_image_shows_a_part_only_is_not_comparable() -> N
     (change,) = found.changes
     assert change.kind is ChangeKind.NOT_COMPARABLE
     assert change.why_not == PARTLY_SHOWN
+
+
+def with_faint(study: StudyReading, certainty: float, faint: int) -> StudyReading:
+    """Return a study of one cluster whose last members are as certain as this."""
+    (image,) = study.images
+    (finding,) = image.findings
+    sure, rest = finding.members[:-faint], finding.members[-faint:]
+    members = (*sure, *(replace(member, certainty=certainty) for member in rest))
+    return study.map_findings(lambda _, cluster: replace(cluster, members=members))
+
+
+def test_what_the_detector_marks_faintly_where_it_surely_was_has_not_vanished() -> None:
+    then = reading((THEN, SIX + NINE))
+    now = with_faint(reading((NOW, SIX + NINE)), certainty=2.0, faint=8)
+
+    (change,) = compare_with_priors(now, [then])[0].changes
+
+    assert change.kind is ChangeKind.UNCHANGED
+    assert get_number(change) == (15, 15)
+
+
+def test_a_candidate_below_every_limit_in_its_place_keeps_a_cluster_from_being_gone() -> None:
+    then = reading((THEN, SIX + NINE))
+
+    (found,) = compare_with_priors(reading((NOW, SIX + NINE), score=0.02), [then])
+
+    assert found.changes == ()

@@ -103,4 +103,4 @@ def test_what_has_appeared_in_an_old_cluster_has_an_outline_of_its_own() -> None
 
     assert len(before.in_current.outlines) == 1
     assert len(after.in_current.outlines) == 2
-    assert "3 calcifications new, not in its pixels either" in after.text
+    assert "3 calcifications new, not in the prior's pixels either" in after.text

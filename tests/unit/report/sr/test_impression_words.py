@@ -132,8 +132,8 @@ def test_what_is_counted_with_another_finding_and_what_is_new_in_it_is_named() -
         recheck=Recheck(seen=False, other_places=40, as_similar=9),
     )
     assert (
-        "increased in number since 2023-02-10 (prior re-read), 4 calcifications new, not in its "
-        "pixels either, counted with LCC-3, 1 seen then at a second look"
+        "increased in number since 2023-02-10 (prior re-read), 4 calcifications new, not in the "
+        "prior's pixels either, counted with LCC-3, 1 seen then at a second look"
     ) in line(done)
     explained = explain_change(done.comparisons[0], done.comparisons[0].changes[0])
     assert "counted with LCC-3" in explained
