@@ -10,6 +10,8 @@ from secondread.report.sr.wording import explain_why_not_read
 
 ROWS = (View.CC, View.MLO)
 SIDES = (Laterality.RIGHT, Laterality.LEFT)
+_MOST_OF_VIEW = 2
+"""More images of one view would leave each too little room; those not hung have their own page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class ViewSlot:
     why_not: str = ""
     """Why no image is shown, for people."""
     prior: PriorView | None = None
+    is_repeat: bool = False
+    """Whether it is beside the first image of its view: its image is a second one of that view, or
+    None where only another row has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,8 @@ class ExamHanging:
     """The places of an overview."""
 
     rows: tuple[tuple[ViewSlot, ...], ...]
-    """Cranio-caudal views over oblique ones, right before left; only sides that the exam has, and
-    no row of views of which none came."""
+    """Cranio-caudal views over oblique ones, right before left, a second image of a view after the
+    first; only sides that the exam has, and no row of views of which none came."""
 
     @property
     def has_priors(self) -> bool:
@@ -52,8 +57,18 @@ def hang_exam(reading: StudyReading) -> ExamHanging:
     """Return the places of an exam's images."""
     sides = [side for side in SIDES if _is_imaged(reading, side)] or SIDES
     rows = [row for row in ROWS if any(_stands_for(i.mammogram.view, row) for i in reading.images)]
+    filled = [[_fill_slots(reading, side, row) for side in sides] for row in rows or ROWS]
+    # A side is as wide as its row with the most images.
+    widths = [max(map(len, slots)) for slots in zip(*filled, strict=True)]
     return ExamHanging(
-        tuple(tuple(_fill_slot(reading, side, row) for side in sides) for row in rows or ROWS)
+        tuple(
+            tuple(
+                slots[number] if number < len(slots) else ViewSlot(side, "", None, is_repeat=True)
+                for side, slots, width in zip(sides, row, widths, strict=True)
+                for number in range(width)
+            )
+            for row in filled
+        )
     )
 
 
@@ -68,7 +83,8 @@ def _is_imaged(reading: StudyReading, side: Laterality) -> bool:
     return expected or any(image.mammogram.laterality is side for image in reading.images)
 
 
-def _fill_slot(reading: StudyReading, side: Laterality, row: View) -> ViewSlot:
+def _fill_slots(reading: StudyReading, side: Laterality, row: View) -> list[ViewSlot]:
+    """Return the places of one view: one, or two beside each other where it came twice."""
     label = side.letter + row.name
     images = [
         image
@@ -77,13 +93,22 @@ def _fill_slot(reading: StudyReading, side: Laterality, row: View) -> ViewSlot:
     ]
     read = [image for image in images if image.status.was_read]
     if read:
-        best = min(read, key=lambda image: _rank_image(image, row))
-        return ViewSlot(side, best.name, best, prior=_find_prior(reading, best))
+        ranked = sorted(read, key=lambda image: _rank_image(image, row))
+        alike = [image for image in ranked if _is_same_view(image, ranked[0])][:_MOST_OF_VIEW]
+        return [
+            ViewSlot(side, image.name, image, prior=_find_prior(reading, image), is_repeat=n > 0)
+            for n, image in enumerate(sorted(alike, key=read.index))
+        ]
     if images:
         why_not = f"not read: {explain_why_not_read(images[0])}"
     else:
         why_not = "not received" if label in reading.missing_views else "no such image"
-    return ViewSlot(side, format_label(label), None, why_not)
+    return [ViewSlot(side, format_label(label), None, why_not)]
+
+
+def _is_same_view(image: ImageReading, other: ImageReading) -> bool:
+    a, b = image.mammogram, other.mammogram
+    return (a.view, a.view_modifiers) == (b.view, b.view_modifiers)
 
 
 def _rank_image(image: ImageReading, row: View) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ are too many for one page, each page has all views.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from PIL import Image, ImageDraw
 
@@ -140,11 +141,12 @@ def _find_row_height(rows: Sequence[Sequence[Cell]], body: Box) -> float:
 def _list_cells(row: Sequence[ViewSlot], hanging: ExamHanging, display: LoadDisplay) -> list[Cell]:
     """Return the pictures of a row from left to right, priors outside."""
     cells: list[Cell] = []
-    for slot in row:
-        pair = [_make_current_cell(slot, display)]
+    for side, slots in groupby(row, key=lambda slot: slot.side):
+        of_side = list(slots)
+        outwards = [_make_current_cell(slot, display) for slot in of_side]
         if hanging.has_priors:
-            pair.append(_make_prior_cell(slot, display))
-        cells += reversed(pair) if slot.side is Laterality.RIGHT else pair
+            outwards.append(_make_prior_cell(of_side[0], display))
+        cells += reversed(outwards) if side is Laterality.RIGHT else outwards
     return cells
 
 
@@ -180,6 +182,8 @@ def _place_columns(
 
 
 def _draw_cell(page: Image.Image, box: Box, cell: Cell, per_mm: float) -> None:
+    if not cell.slot.name:
+        return  # the view came once, and twice in the other row
     color = MUTED if cell.is_prior else TEXT
     anchor, x = ("rm", box.right - 4) if cell.is_chest_wall_right else ("lm", box.left + 4)
     # A prior's pictures are grey and outside: where its column is narrow, the day alone tells it.

@@ -114,33 +114,60 @@ def test_a_row_of_views_of_which_none_came_takes_no_room() -> None:
     assert list_names(cc) == [["R CC", "L CC"]]
 
 
-def test_of_a_view_that_came_twice_the_one_to_look_at_first_hangs() -> None:
-    again = make_header("LCC", SOPInstanceUID="1.2.3.99")
-    reading = make_study_reading(
+def make_repeated(*suspicions: float) -> StudyReading:
+    """Return an exam of left cranio-caudal views that came one after the other, and an oblique."""
+    return make_study_reading(
         Outcome.FINDINGS,
-        make_image_reading(
-            HEADERS["LCC"],
-            make_cluster(suspicion=10.0),
-            make_cluster(2, (500.5, 500.5), suspicion=9.0),
+        *(
+            make_image_reading(
+                make_header("LCC", SOPInstanceUID=f"1.2.3.9{number}"),
+                make_cluster(suspicion=suspicion),
+            )
+            for number, suspicion in enumerate(suspicions)
         ),
-        make_image_reading(again, make_cluster(suspicion=30.0)),
+        make_image_reading(HEADERS["LMLO"], make_cluster(suspicion=5.0)),
     )
-    image = hang_exam(reading).rows[0][-1].image
-    assert image is not None
-    assert image.mammogram.sop_instance_uid == "1.2.3.99"
-    assert len(list_cards(reading)) == 3
 
 
-def test_findings_of_images_that_do_not_hang_have_cards() -> None:
-    again = make_header("LCC", SOPInstanceUID="1.2.3.99")
+def list_hung(reading: StudyReading) -> list[list[str]]:
+    return [
+        [slot.image.sop_instance_uid if slot.image else slot.name for slot in row]
+        for row in hang_exam(reading).rows
+    ]
+
+
+def test_of_a_view_that_came_twice_both_hang_beside_each_other() -> None:
+    oblique = str(HEADERS["LMLO"].SOPInstanceUID)
+    reading = make_repeated(10.0, 30.0)
+    assert list_hung(reading) == [["1.2.3.90", "1.2.3.91"], [oblique, ""]]
+    assert [slot.is_repeat for slot in hang_exam(reading).rows[0]] == [False, True]
+
+
+def test_of_a_view_that_came_often_the_two_to_look_at_first_hang() -> None:
+    assert list_hung(make_repeated(10.0, 30.0, 20.0))[0] == ["1.2.3.91", "1.2.3.92"]
+    assert len(list_cards(make_repeated(10.0, 30.0, 20.0))) == 4
+
+
+def test_views_taken_otherwise_do_not_hang_as_second_images() -> None:
+    spread = make_header("LXCCL")
     reading = make_study_reading(
         Outcome.FINDINGS,
         make_image_reading(HEADERS["LCC"], make_cluster()),
-        make_image_reading(again, make_cluster()),
+        make_image_reading(spread, make_cluster()),
+    )
+    assert len(hang_exam(reading).rows[0]) == 1
+
+
+def test_findings_of_images_that_do_not_hang_have_cards() -> None:
+    spread = make_header("LXCCL", SOPInstanceUID="1.2.3.99")
+    reading = make_study_reading(
+        Outcome.FINDINGS,
+        make_image_reading(HEADERS["LCC"], make_cluster()),
+        make_image_reading(spread, make_cluster()),
     )
     hanging = hang_exam(reading)
     assert [slot.name for row in hanging.rows for slot in row if slot.image] == ["L CC"]
-    assert sorted(card.views for card in list_cards(reading)) == ["CC", "CC (2)"]
+    assert sorted(card.views for card in list_cards(reading)) == ["CC", "XCCL"]
 
 
 def test_cards_stand_by_falling_priority() -> None:
