@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.errors import InputError, TransitionError
@@ -94,6 +94,31 @@ class Results(TrackerPart):
         """Return what is in the outbox for a revision; empty while it has no results."""
         with self._database.begin_read() as session:
             return _list_objects(session, find_revision(session, study_uid, number))
+
+    def list_destinations(self, study_uid: str, number: int) -> dict[str, frozenset[str]]:
+        """Return which destinations hold a revision's objects, by SOP Instance UID.
+
+        One that has an object under way counts, since nothing is given up; one that was in shadow
+        does not, nor one that has not taken it when it was sent.
+        """
+        is_under_way = and_(
+            DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+            DeliveryRow.last_error.is_(None),
+        )
+        is_held = DeliveryRow.state.in_((DeliveryState.STORED, DeliveryState.DELIVERED))
+        with self._database.begin_read() as session:
+            rows = session.execute(
+                select(OutboxObjectRow.sop_instance_uid, DeliveryRow.destination)
+                .join(DeliveryRow, DeliveryRow.outbox == OutboxObjectRow.id)
+                .where(
+                    OutboxObjectRow.revision == find_revision(session, study_uid, number).id,
+                    or_(is_held, is_under_way),
+                )
+            )
+            holders: dict[str, set[str]] = {}
+            for uid, destination in rows:
+                holders.setdefault(uid, set()).add(destination)
+        return {uid: frozenset(names) for uid, names in holders.items()}
 
     def list_answer_paths(self, study_uid: str) -> dict[str, str]:
         """Return the paths of the detector's answers of a study's latest results, by image."""

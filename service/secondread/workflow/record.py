@@ -1,6 +1,6 @@
 """What a reading leaves behind: lesions, pictures, objects, and what the tracker records."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from secondread.detect.marks import Detection
@@ -10,14 +10,12 @@ from secondread.findings.findings_json import encode_finding
 from secondread.followup.lesion_identity import add_lesions, assign_lesions, recognize_lesions
 from secondread.report.compose import compose_results, encode_file
 from secondread.report.pages.crop import encode_crop
-from secondread.report.result import Authorship, Occasion, ResultObject
+from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.impression_words import describe_finding
 from secondread.report.sr.report_contents import count_shown
 from secondread.report.sr.uids import ResultUids, derive_uid
-from secondread.settings import ObjectKind
 from secondread.track.lesions import Lesions
 from secondread.track.values import (
-    ClaimedRevision,
     RecordedFinding,
     RecordedImage,
     RecordedObject,
@@ -25,6 +23,7 @@ from secondread.track.values import (
     RecordedReading,
     StoredAnswer,
 )
+from secondread.workflow.predecessors import find_occasion
 from secondread.workflow.revision_reader import ReadingTools, RevisionReader
 
 
@@ -131,7 +130,7 @@ def store_objects(
     entries: list[RecordedObject] = []
     for key, profile in profiles.items():
         uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, key)
-        authorship = Authorship(tools.node, uids, _find_occasion(tools, claimed, key), profile)
+        authorship = Authorship(tools.node, uids, find_occasion(tools, claimed, key), profile)
         results = compose_results(reading, sources, reader.load_display, authorship)
         entries += [_store_object(tools, key, result) for result in results]
     return tuple(entries)
@@ -152,39 +151,6 @@ def _store_object(tools: ReadingTools, profile: str, result: ResultObject) -> Re
         sha256=sha256(data).hexdigest(),
         size_bytes=file.size,
     )
-
-
-def _find_occasion(tools: ReadingTools, claimed: ClaimedRevision, profile: str) -> Occasion:
-    """Return when a revision's objects are written, and which earlier ones they replace.
-
-    A document replaces the last one of its kind, from whichever revision: one in between may have
-    had none, as after every image was withdrawn, and left the one before it standing.
-    """
-    earlier = tuple(_list_earlier(tools, claimed))
-    return Occasion(
-        written_at=claimed.content_at.astimezone(tools.zone),
-        predecessor=_find_last(tools, earlier, profile, ObjectKind.CAD_SR),
-        predecessor_at=earlier[0].content_at.astimezone(tools.zone) if earlier else None,
-        predecessor_measurements=_find_last(tools, earlier, profile, ObjectKind.TID1500),
-    )
-
-
-def _list_earlier(tools: ReadingTools, claimed: ClaimedRevision) -> Iterator[ClaimedRevision]:
-    """Yield the revisions before one, the latest first."""
-    while claimed.predecessor is not None:
-        claimed = tools.tracker.studies.get_claimed(claimed.study_uid, claimed.predecessor)
-        yield claimed
-
-
-def _find_last(
-    tools: ReadingTools, earlier: Sequence[ClaimedRevision], profile: str, kind: ObjectKind
-) -> tuple[str, str, str] | None:
-    """Return study, series and instance UID of the last object of a kind."""
-    for revision in earlier:
-        for entry in tools.tracker.results.list_outbox(revision.study_uid, revision.number):
-            if entry.profile == profile and entry.kind is kind:
-                return revision.study_uid, entry.series_uid, entry.sop_instance_uid
-    return None
 
 
 def _record_images(reading: StudyReading, answers: Mapping[str, str]) -> tuple[RecordedImage, ...]:
