@@ -36,7 +36,11 @@ PLACE_LOST = "the tissue around its place was not found again"
 PARTLY_SHOWN = "a part of it lies where only one of the images shows the breast"
 """Why the number and size of a cluster say nothing of its change."""
 GONE_CERTAINTY = 80.0
-"""Certainty of a prior's finding from which on it is missed."""
+"""Certainty of a prior's finding from which on it is missed.
+
+On 40 simulated pairs (seed 2) all seven clusters that were gone had 97 or more in the prior; on 70
+others 12 of 13 had, and of three marks on nothing that the priors showed, two had 32 and 41.
+"""
 _LEAST_PAIRS = 3
 """Of fewer calcifications, a median diameter means nothing."""
 
