@@ -32,6 +32,7 @@ from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.followed import (
+    make_described_study,
     make_followed_study,
     make_mixed_study,
     make_one_quadrant_study,
@@ -321,6 +322,7 @@ def golden_exams() -> Mapping[str, Exam]:
         "unilateral": _exam(Outcome.FINDINGS, unilateral, "LCC"),
         "a revision": replace(two_views, later=True),
         "every kind of item": Exam(*make_mixed_study()),
+        "types that are uncertain": Exam(*make_described_study()),
         "both views and a prior": Exam(*make_followed_study()),
         "both views in one quadrant": Exam(*make_one_quadrant_study()),
         **{f"change: {verdict.words}": _followed(verdict) for verdict in ChangeKind},
@@ -338,6 +340,7 @@ DOZEN = (
     "one cluster in two views",
     "many clusters",
     "a revision",
+    "types that are uncertain",
     "both views and a prior",
     "change: new",
     "change: gone",

@@ -127,7 +127,9 @@ def make_described_study() -> tuple[StudyReading, dict[str, Dataset]]:
     The cluster of the left breast has the higher priority; the right breast is read first.
     """
     headers = {label: make_header(label) for label in ("RCC", "LCC")}
-    left = make_cluster(suspicion=38.0, morphology=UNSURE, distribution=GROUPED)
+    left = make_cluster(
+        suspicion=38.0, lesion_uid="2.25.38", morphology=UNSURE, distribution=GROUPED
+    )
     right = make_cluster(label="RCC", suspicion=12.0, morphology=UNCERTAIN, distribution=GROUPED)
     images = (
         make_image_reading(headers["RCC"], right),

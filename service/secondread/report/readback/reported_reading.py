@@ -1,7 +1,9 @@
 """An earlier report of this software as a reading, for a comparison where its images are gone.
 
-What a CAD SR does not hold stays unknown: suspicion, gates, the unit that took the images, what
-was found besides calcifications, and where nipple, skin and muscle are.
+Findings stay in the report's order, which is that of priority. What a CAD SR does not hold stays
+unknown: suspicion and priority themselves, types that were uncertain or the second of two, gates,
+the unit that took the images, what was found besides calcifications, and where nipple, skin and
+muscle are.
 """
 
 from collections.abc import Iterable, Iterator

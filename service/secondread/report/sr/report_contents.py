@@ -258,7 +258,8 @@ def find_missing(reading: StudyReading) -> tuple[MissingFinding, ...]:
         for change in comparison.changes
         if change.current is None and change.prior and change.prior[0] in prior_findings
     )
-    return tuple(sorted(missing, key=lambda item: item.prior.finding.rank[0]))
+    # A reading from a report has no priorities, and is in their order already.
+    return tuple(sorted(missing, key=lambda item: item.prior.finding.rank[0][:2]))
 
 
 def _find_rank(findings: Iterable[ImageFinding]) -> RankKey:

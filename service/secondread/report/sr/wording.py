@@ -227,8 +227,8 @@ def describe_figures(finding: Finding) -> str:
 
     As ``certainty 82, suspicion 29, priority 24``.
     """
-    certainty = f"certainty {finding.certainty:.0f}, {describe_suspicion(finding)}"
-    return certainty + ("" if finding.priority is None else f", priority {finding.priority:.0f}")
+    certainty, suspicion = f"certainty {finding.certainty:.0f}", describe_suspicion(finding)
+    return ", ".join(filter(None, (certainty, suspicion, describe_priority(finding))))
 
 
 def capitalize(text: str) -> str:
