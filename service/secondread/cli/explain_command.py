@@ -18,7 +18,7 @@ from secondread.detect.decode import decode_pixels
 from secondread.detect.pixels import GreyScale
 from secondread.errors import SettingsError
 from secondread.report.check.cad_sr_check import check_cad_sr
-from secondread.report.pages.marks_picture import draw_marks
+from secondread.report.pages.marks_picture import count_items, draw_marks
 from secondread.report.readback.explain import (
     explain_report,
     format_lines,
@@ -111,8 +111,7 @@ def _draw(ds: Dataset, image_path: Path, out: Path) -> None:
         )
     marks = list_marks(ds, uid)
     draw_marks(_render(image_path, image), marks).save(out)
-    items = len({mark.number for mark in marks})
-    typer.echo(f"{out}: {items} marked item{'' if items == 1 else 's'}")
+    typer.echo(f"{out}: {count_items(marks)}")
 
 
 def _render(path: Path, image: Dataset) -> npt.NDArray[np.uint8]:

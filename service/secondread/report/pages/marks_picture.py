@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from secondread.codes import RenderingIntent
 from secondread.report.pages.display_array import DisplayArray
-from secondread.report.pages.drawing import Box, HaloedLines, draw_text, find_bounds
+from secondread.report.pages.drawing import LEAST_TEXT, Box, HaloedLines, draw_text, find_bounds
 from secondread.report.pages.labels import draw_badge, measure_badge, place_label
 from secondread.report.readback.explain import ReportMark
 
@@ -16,7 +15,7 @@ _MAX_SIDE = 2200
 _NUMBER_SIZE = 26
 _DOT_PX, _LINE_PX = 7.0, 2.2
 _FAINT = (120, 160, 190)
-"""Of what is not to be presented."""
+"""Of what is not presented by default."""
 _MARGIN = 46
 
 _Points = list[tuple[float, float]]
@@ -31,7 +30,8 @@ def draw_marks(display: DisplayArray, marks: Sequence[ReportMark]) -> Image.Imag
     display
         The stored image as grey levels for people.
     marks
-        On this image. What is Not for Presentation is drawn fainter.
+        On this image. What is not for presentation, or for presentation at a workstation's choice
+        alone, is drawn fainter and without a number.
     """
     picture = Image.fromarray(np.ascontiguousarray(display)).convert("RGB")
     scale = min(1.0, _MAX_SIDE / max(picture.size))
@@ -45,18 +45,30 @@ def draw_marks(display: DisplayArray, marks: Sequence[ReportMark]) -> Image.Imag
     for is_hidden in (True, False):
         lines = HaloedLines(panel)
         for mark, points in graphics:
-            if (mark.intent is RenderingIntent.NOT) is is_hidden:
+            if mark.is_shown is not is_hidden:
                 lines.add_line(points, _LINE_PX)
         if lines.lines:
             lines.paint(page, _FAINT) if is_hidden else lines.paint(page)
     # Each item is numbered beside all of its graphics.
     by_number: dict[int, _Points] = {}
     for mark, points in graphics:
-        by_number.setdefault(mark.number, []).extend(points)
+        if mark.is_shown:
+            by_number.setdefault(mark.number, []).extend(points)
     _draw_numbers(page, panel, by_number)
-    words = f"{len(by_number)} marked item{'' if len(by_number) == 1 else 's'}"
-    draw_text(page, (12, page.height - 14), f"{words} - NOT FOR DIAGNOSIS", 20)
+    words = f"{count_items(marks)} - NOT FOR DIAGNOSIS"
+    draw_text(page, (12, page.height - 14), words, LEAST_TEXT, width=page.width - 24)
     return page
+
+
+def count_items(marks: Sequence[ReportMark]) -> str:
+    """Return how many items of a report are shown, and how many are there and are not.
+
+    As ``3 marked items, 5 more not for presentation by default``.
+    """
+    shown = {mark.number for mark in marks if mark.is_shown}
+    hidden = {mark.number for mark in marks} - shown
+    more = f", {len(hidden)} more not for presentation by default" if hidden else ""
+    return f"{len(shown)} marked item{'' if len(shown) == 1 else 's'}{more}"
 
 
 def _trace(mark: ReportMark, scale: float) -> _Points:

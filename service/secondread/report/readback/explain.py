@@ -52,6 +52,15 @@ class ReportMark:
     intent: RenderingIntent | None
     """None where the report does not give it."""
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether a workstation presents it without being asked to (PS3.4 O.2).
+
+        What is optional is presented at an operating point that somebody chooses. A report that
+        does not give the intent is taken to be all for presentation.
+        """
+        return self.intent in {None, RenderingIntent.REQUIRED}
+
 
 def explain_report(ds: Dataset) -> dict[str, Any]:
     """Return a report as JSON values: parts of the header, its predecessors, and the tree.

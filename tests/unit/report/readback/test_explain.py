@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from secondread.codes import RenderingIntent
 from secondread.errors import InputError
 from secondread.geometry import PointPx
-from secondread.report.pages.marks_picture import draw_marks
+from secondread.report.pages.drawing import MARK
+from secondread.report.pages.marks_picture import count_items, draw_marks
 from secondread.report.readback.explain import (
     ReportMark,
     explain_report,
@@ -118,6 +119,27 @@ def test_a_graphic_is_drawn_where_it_lies(graphic: ReportMark, where: tuple[int,
     picture = np.asarray(draw_marks(grey, [graphic]))
     assert is_colored(picture, where)
     assert not is_colored(picture, (220, 280))
+
+
+@pytest.mark.parametrize(
+    ("intent", "is_shown"),
+    [
+        (None, True),
+        (RenderingIntent.REQUIRED, True),
+        (RenderingIntent.OPTIONAL, False),
+        (RenderingIntent.NOT, False),
+    ],
+)
+def test_only_what_is_for_presentation_is_drawn_as_shown_and_counted(
+    intent: RenderingIntent | None, is_shown: bool
+) -> None:
+    grey = np.full((300, 340), 90, dtype=np.uint8)
+    corners = (50, 60), (150, 60), (150, 160), (50, 160), (50, 60)
+    mark = make_mark("POLYLINE", *corners, intent=intent)
+    picture = np.asarray(draw_marks(grey, [mark]))
+    assert (picture == MARK).all(axis=2).any() == is_shown
+    hidden = "0 marked items, 1 more not for presentation by default"
+    assert count_items([mark]) == ("1 marked item" if is_shown else hidden)
 
 
 def test_a_large_image_is_made_smaller_and_its_marks_with_it() -> None:
