@@ -19,13 +19,15 @@ def count_faint(finding: Finding) -> int:
 
 
 def describe_number(finding: Finding) -> str:
-    """Return the number of a cluster's calcifications for people.
+    """Return the number of a cluster's calcifications for people; empty for other findings."""
+    return describe_count(len(finding.members), count_faint(finding)) if finding.members else ""
 
-    As ``7 calcifications``, ``14 calcifications (3 faint)``; empty for a finding without members.
+
+def describe_count(number: int, faint: int) -> str:
+    """Return a number of calcifications, and how many of them are faint.
+
+    >>> describe_count(7, 0), describe_count(14, 3)
+    ('7 calcifications', '14 calcifications (3 faint)')
     """
-    number, faint = len(finding.members), count_faint(finding)
-    if not number:
-        return ""
-    return f"{number} calcification{'' if number == 1 else 's'}" + (
-        f" ({faint} faint)" * (faint > 0)
-    )
+    words = "1 calcification" if number == 1 else f"{number} calcifications"
+    return f"{words} ({faint} faint)" if faint else words

@@ -37,6 +37,8 @@ class Sighting:
     """Against the exam's own priors, in words; empty where it was not compared."""
     read_at: datetime
     model_digest: str
+    faint: int = 0
+    """How many of the calcifications are less likely than not; 0 in results of earlier versions."""
     crop: str | None = None
     """Where its picture is in the archive; None where there is none."""
 

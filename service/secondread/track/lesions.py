@@ -231,6 +231,7 @@ def _make_sighting(
         study_date=study[1],
         label=label,
         calcifications=int(document.get("calcifications") or 0),
+        faint=int(document.get("faint") or 0),
         long_axis_mm=float(document.get("long_axis_mm") or 0.0),
         morphology=str(document.get("type_words") or ""),
         change=ChangeKind[change.upper()].words if change else "",

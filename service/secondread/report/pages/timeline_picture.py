@@ -8,20 +8,24 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from secondread.findings.changes import ChangeKind
+from secondread.findings.member_words import describe_count
 from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting
+from secondread.report.pages.change_colors import choose_color
 from secondread.report.pages.display_array import spread_greys
 from secondread.report.pages.drawing import (
     BACKGROUND,
+    LEAST_TEXT,
     MARK,
     MUTED,
     PANEL_EDGE,
     TEXT,
-    WARNING,
     Box,
     Color,
     HaloedLines,
     draw_text,
+    wrap_text,
 )
+from secondread.report.sr.wording import join_statements
 
 LoadCrop = Callable[[str], Image.Image | None]
 """Gives the stored picture of a sighting by its path; None where it is gone."""
@@ -30,14 +34,16 @@ MAX_EXAMS = 5
 """Columns: of more exams the first and the latest ones are drawn."""
 MAX_LESIONS = 12
 
-_MARGIN, _GAP = 32, 16
-_TILE = 220
-_HEAD, _LINE, _LINES = 46, 25, 6
-_ROW = _HEAD + _TILE + _LINE * _LINES + 34
-_TITLE = 84
+_MARGIN, _GAP = 32, 24
+_TILE = 240
+_LINE = 28
+_SUMMARY_TEXT, _SUMMARY_LINE = 24, 32
+_BELOW_PLOT = 70
 _PLOT, _PLOT_GAP = 300, 56
+_PLOT_HEIGHT = 240
 _HEADROOM = 1.15  # of a plot, over its largest value
 _OBLIQUE: Color = (255, 148, 196)
+_CHANGE_COLORS = {kind.words: choose_color(kind) for kind in ChangeKind}
 
 _Study = tuple[str, date | None]
 """Study Instance UID and day of an exam."""
@@ -51,7 +57,28 @@ class _LesionExam:
     day: date | None
     sightings: tuple[Sighting, ...]
     absences: tuple[LesionAbsence, ...]
-    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A lesion with the lines that stand above its pictures and below each."""
+
+    lesion: LesionHistory
+    exams: tuple[_LesionExam, ...]
+    summary: list[str]
+    lines: tuple[list[tuple[str, Color]], ...]
+    """Of each exam."""
+
+    @property
+    def head(self) -> int:
+        """Height of what stands above the pictures."""
+        return 18 + _SUMMARY_LINE * len(self.summary)
+
+    @property
+    def height(self) -> int:
+        """Rows of the page."""
+        most = max(map(len, self.lines), default=0)
+        return self.head + max(_TILE + _LINE * most + 34, _PLOT_HEIGHT + 30 + _BELOW_PLOT)
 
 
 def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) -> Image.Image:
@@ -67,38 +94,89 @@ def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) 
         Gives the stored pictures.
     """
     drawn = lesions[:MAX_LESIONS]
-    studies = _list_studies(drawn)
+    all_studies = _list_studies(drawn)
+    studies = all_studies
     if len(studies) > MAX_EXAMS:
         studies = [studies[0], *studies[1 - MAX_EXAMS :]]
     left = _MARGIN + max(len(studies), 2) * (_TILE + _GAP) + 24
     width = left + 2 * (_PLOT + _PLOT_GAP)
     room = width - 2 * _MARGIN
-    page = Image.new("RGB", (width, _TITLE + max(len(drawn), 1) * _ROW + 40), BACKGROUND)
+    omitted = {
+        "exam between the first and the latest": len(all_studies) - len(studies),
+        "lesion of lower priority": len(lesions) - len(drawn),
+    }
+    notes = [
+        *(f"Not drawn: {count} {what}" for what, count in omitted.items() if count),
+        *describe_categories(lesions),
+        "Order: new and growing lesions first, then by priority (certainty x suspicion / 100), "
+        "what is gone last",
+        "Each image as read last; the word for a change allows for what a repeat would differ by",
+        "Research and decision support only",
+    ]
+    note_lines = wrap_text(join_statements(*notes), LEAST_TEXT, room)
+    rows = [_make_row(number, lesion, studies, room) for number, lesion in enumerate(drawn, 1)]
+    top = 62 + _LINE * len(note_lines) + 8
+    height = top + (sum(row.height for row in rows) if rows else 120) + 40
+    page = Image.new("RGB", (width, height), BACKGROUND)
     draw_text(page, (_MARGIN, 46), title, 30, width=room)
-    note = (
-        "Each image as read last; the word for a change allows for what a repeat would differ "
-        "by. Research and decision support only."
-    )
-    if len(lesions) > len(drawn):
-        note = f"{len(lesions) - len(drawn)} further lesions are not drawn. {note}"
-    draw_text(page, (_MARGIN, 74), note, 19, MUTED, width=room)
-    if not drawn:
-        draw_text(page, (_MARGIN, _TITLE + 60), "No lesion was ever shown.", 26, MUTED)
-    for index, lesion in enumerate(drawn):
-        top = _TITLE + index * _ROW
+    for index, line in enumerate(note_lines, 1):
+        draw_text(page, (_MARGIN, 54 + _LINE * index), line, LEAST_TEXT, MUTED)
+    if not rows:
+        draw_text(page, (_MARGIN, top + 60), "No lesion was ever shown.", 26, MUTED)
+    for row in rows:
         ImageDraw.Draw(page).line((_MARGIN, top + 4, width - _MARGIN, top + 4), fill=PANEL_EDGE)
-        draw_text(page, (_MARGIN, top + 36), summarize_lesion(index + 1, lesion), 24, width=room)
-        for column, study in enumerate(studies):
-            corner = (_MARGIN + column * (_TILE + _GAP), top + _HEAD)
-            _draw_exam(page, corner, _select_exam(lesion, study), crop)
-        _draw_plots(page, left, top, lesion)
+        for index, line in enumerate(row.summary, 1):
+            draw_text(page, (_MARGIN, top + 4 + _SUMMARY_LINE * index), line, _SUMMARY_TEXT)
+        for column, (exam, lines) in enumerate(zip(row.exams, row.lines, strict=True)):
+            corner = (_MARGIN + column * (_TILE + _GAP), top + row.head)
+            _draw_exam(page, corner, exam, lines, crop)
+        _draw_plots(page, left, top + row.head, row.lesion)
+        top += row.height
     return page
+
+
+def _make_row(number: int, lesion: LesionHistory, studies: Sequence[_Study], room: float) -> _Row:
+    exams = tuple(_select_exam(lesion, study) for study in studies)
+    return _Row(
+        lesion,
+        exams,
+        wrap_text(summarize_lesion(number, lesion), _SUMMARY_TEXT, room),
+        tuple(
+            [
+                (part, color)
+                for words, color in _list_lines(exam)
+                for part in wrap_text(words, LEAST_TEXT, _TILE + _GAP - 8)
+            ]
+            for exam in exams
+        ),
+    )
+
+
+def describe_categories(lesions: Sequence[LesionHistory]) -> list[str]:
+    """Return the radiologist's categories of each breast, once, as ``BI-RADS ... L: 4B (day)``."""
+    days = dict(_list_studies(lesions))
+    by_side: dict[str, dict[str, str]] = {}
+    for lesion in lesions:
+        by_side.setdefault(lesion.sides, {}).update(lesion.categories)
+    return [
+        f"BI-RADS category by the radiologist, {side}: "
+        + ", ".join(
+            f"{categories[study]} ({_format_day(day)})"
+            for study, day in days.items()
+            if study in categories
+        )
+        for side, categories in sorted(by_side.items())
+        if categories.keys() & days.keys()
+    ]
 
 
 def summarize_lesion(number: int, lesion: LesionHistory) -> str:
     """Return the line above a lesion: side, since when, what it is and what became of it."""
     last = lesion.sightings[-1]
-    parts = [f"{number}: {lesion.sides}", _describe_start(lesion)]
+    parts = [f"{number}: {lesion.sides}"]
+    if lesion.priority is not None:
+        parts.append(f"priority {lesion.priority:.0f}")
+    parts.append(_describe_start(lesion))
     if last.morphology:
         parts.append(last.morphology)
     if lesion.absences:
@@ -131,12 +209,15 @@ def _select_exam(lesion: LesionHistory, study: _Study) -> _LesionExam:
         day,
         tuple(sighting for sighting in lesion.sightings if sighting.study_uid == study_uid),
         tuple(absence for absence in lesion.absences if absence.study_uid == study_uid),
-        lesion.categories.get(study_uid, ""),
     )
 
 
 def _draw_exam(
-    page: Image.Image, corner: tuple[int, int], exam: _LesionExam, crop: LoadCrop
+    page: Image.Image,
+    corner: tuple[int, int],
+    exam: _LesionExam,
+    lines: Sequence[tuple[str, Color]],
+    crop: LoadCrop,
 ) -> None:
     left, top = corner
     crops = (crop(sighting.crop) for sighting in exam.sightings if sighting.crop)
@@ -149,35 +230,36 @@ def _draw_exam(
         words = "no picture kept" if exam.sightings else "not seen"
         if exam.absences:
             words = exam.absences[0].word.replace("-", " ")
-        middle = (left + _TILE / 2, top + _TILE / 2)
-        draw_text(page, middle, words, 20, MUTED, "mm", width=_TILE - 12)
+        wrapped = wrap_text(words, LEAST_TEXT, _TILE - 12)
+        for index, line in enumerate(wrapped):
+            y = top + _TILE / 2 + _LINE * (index - (len(wrapped) - 1) / 2)
+            draw_text(page, (left + _TILE / 2, y), line, LEAST_TEXT, MUTED, "mm")
     frame = (left, top, left + _TILE - 1, top + _TILE - 1)
     ImageDraw.Draw(page).rectangle(frame, outline=PANEL_EDGE)
-    for index, (text, color) in enumerate(_list_lines(exam)[:_LINES]):
-        position = (left, top + _TILE + 24 + index * _LINE)
-        draw_text(page, position, text, 18, color, width=_TILE + _GAP - 6)
+    for index, (text, color) in enumerate(lines, 1):
+        draw_text(page, (left, top + _TILE + _LINE * index), text, LEAST_TEXT, color)
 
 
 def _list_lines(exam: _LesionExam) -> list[tuple[str, Color]]:
     lines: list[tuple[str, Color]] = [(_format_day(exam.day), TEXT)]
+    # In the colour that the change has in captures; several views may differ.
+    changes = dict.fromkeys(sighting.change for sighting in exam.sightings if sighting.change)
+    lines += [(change, _CHANGE_COLORS.get(change, TEXT)) for change in changes]
     for view in dict.fromkeys(sighting.view for sighting in exam.sightings):
         parts = [sighting for sighting in exam.sightings if sighting.view == view]
         number = sum(sighting.calcifications for sighting in parts)
+        faint = sum(sighting.faint for sighting in parts)
         axis = max(sighting.long_axis_mm for sighting in parts)
-        lines.append((f"{view}: {number}, {axis:.1f} mm", TEXT))
+        lines.append((f"{view}: {describe_count(number, faint)}, {axis:.1f} mm", TEXT))
     if exam.sightings:
         surest = max(exam.sightings, key=lambda sighting: sighting.certainty)
         hidden = "" if any(sighting.shown for sighting in exam.sightings) else ", not shown"
         suspicion = "" if surest.suspicion is None else f", suspicion {surest.suspicion:.0f}"
         lines.append((f"certainty {surest.certainty:.0f}{suspicion}{hidden}", MUTED))
-    if exam.category:
-        lines.append((f"radiologist: BI-RADS {exam.category}", WARNING))
-    changes = dict.fromkeys(sighting.change for sighting in exam.sightings if sighting.change)
-    lines += [(change, MUTED) for change in changes]
     return lines
 
 
-def _draw_plots(page: Image.Image, left: int, top: int, lesion: LesionHistory) -> None:
+def _draw_plots(page: Image.Image, left: int, top: float, lesion: LesionHistory) -> None:
     exams = [_select_exam(lesion, study) for study in _list_studies([lesion])]
     measures: tuple[tuple[str, _Measure], ...] = (
         ("calcifications", lambda sighting: float(sighting.calcifications)),
@@ -185,7 +267,7 @@ def _draw_plots(page: Image.Image, left: int, top: int, lesion: LesionHistory) -
     )
     for index, (name, measure) in enumerate(measures):
         start = left + index * (_PLOT + _PLOT_GAP)
-        box = Box(start, top + _HEAD + 30, start + _PLOT, top + _ROW - 70)
+        box = Box(start, top + 30, start + _PLOT, top + 30 + _PLOT_HEIGHT)
         _draw_plot(page, box, name, exams, measure)
 
 
@@ -193,7 +275,7 @@ def _draw_plot(
     page: Image.Image, box: Box, name: str, exams: Sequence[_LesionExam], measure: _Measure
 ) -> None:
     """Draw one measure over time, a line for each view; time is to scale."""
-    draw_text(page, (box.left, box.top - 10), name, 18, MUTED)
+    draw_text(page, (box.left, box.top - 10), name, LEAST_TEXT, MUTED)
     days = [exam.day for exam in exams if exam.day is not None]
     values = [measure(sighting) for exam in exams for sighting in exam.sightings]
     if not days or not values:
@@ -208,7 +290,7 @@ def _draw_plot(
         return x, box.bottom - amount / top * box.height
 
     _draw_axes(page, box, place, sorted(set(days)), top)
-    for view, color, from_right in (("CC", MARK, 56), ("MLO", _OBLIQUE, 0)):
+    for view, color, from_right in (("CC", MARK, 62), ("MLO", _OBLIQUE, 0)):
         points = [
             place(exam.day, _measure_view(exam, view, measure))
             for exam in exams
@@ -216,7 +298,7 @@ def _draw_plot(
         ]
         _draw_line(page, box, points, color)
         if points:
-            draw_text(page, (box.right - from_right, box.top - 10), view, 18, color, "rs")
+            draw_text(page, (box.right - from_right, box.top - 10), view, LEAST_TEXT, color, "rs")
 
 
 def _has_point(exam: _LesionExam, view: str) -> bool:
@@ -244,13 +326,13 @@ def _draw_axes(
         y = place(days[0], amount)[1]
         draw.line((box.left, y, box.right, y), fill=PANEL_EDGE)
         words = f"{round(amount, 0 if amount >= 10 else 1):g}"
-        draw_text(page, (box.left, y - 4), words, 15, MUTED)
+        draw_text(page, (box.left, y - 4), words, LEAST_TEXT, MUTED)
     last_x = float("-inf")
     for day in days:
         x = place(day, 0.0)[0]
         draw.line((x, box.bottom, x, box.bottom + 6), fill=MUTED)
-        if x > last_x + 70:
-            draw_text(page, (x, box.bottom + 24), f"{day:%Y-%m}", 16, MUTED, "ms")
+        if x > last_x + 100:
+            draw_text(page, (x, box.bottom + 32), f"{day:%Y-%m}", LEAST_TEXT, MUTED, "ms")
             last_x = x
 
 

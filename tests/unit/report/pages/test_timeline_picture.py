@@ -4,13 +4,18 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from secondread.findings.changes import ChangeKind
 from secondread.followup.timeline import LesionAbsence, LesionHistory, build_histories
-from secondread.report.pages.drawing import MARK, MUTED
+from secondread.report.pages import drawing
+from secondread.report.pages.change_colors import choose_color
+from secondread.report.pages.drawing import LEAST_TEXT, MARK, WARNING, shorten_text
 from secondread.report.pages.timeline_picture import (
     MAX_EXAMS,
     MAX_LESIONS,
+    describe_categories,
     draw_timeline,
     summarize_lesion,
 )
@@ -71,7 +76,8 @@ def test_of_many_exams_and_lesions_the_page_stays_a_page() -> None:
     full = draw_timeline("Lesions", [make_history(2)] * MAX_LESIONS, no_crop)
 
     assert most.size == more.size
-    assert many.size == full.size
+    assert many.width == full.width
+    assert abs(many.height - full.height) < 60  # a line that counts what is not drawn
 
 
 def test_what_is_gone_goes_down_to_nothing() -> None:
@@ -91,7 +97,49 @@ def test_the_change_is_said_below_the_picture_however_much_else_is() -> None:
         history = build_histories(seen, [], {(FIRST.study_uid, "L"): "4B"})
         return draw_timeline("Lesions", history, no_crop)
 
-    assert count_pixels(page("increased in number"), MUTED) > count_pixels(page(""), MUTED) + 50
+    new, plain = page("new"), page("")
+    assert count_pixels(new, WARNING) > count_pixels(plain, WARNING) + 50
+    assert count_pixels(page("gone"), choose_color(ChangeKind.GONE)) > 50
+
+
+def test_the_radiologists_category_of_a_breast_stands_once() -> None:
+    categories = {("1.1", "L"): "4B", ("1.2", "L"): "2"}
+    second = [replace(s, lesion="2.25.2") for s in (FIRST, SECOND)]
+    lesions = build_histories([FIRST, SECOND, *second], [], categories)
+    assert describe_categories(lesions) == [
+        f"BI-RADS category by the radiologist, L: 4B ({FIRST.study_date}), 2 ({SECOND.study_date})"
+    ]
+
+
+def test_no_text_of_a_long_history_is_cut_off_or_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut: list[str] = []
+
+    def note_cut(text: str, size: int, width: float) -> str:
+        assert size >= LEAST_TEXT
+        shortened = shorten_text(text, size, width)
+        cut.extend([text] if shortened != text else [])
+        return shortened
+
+    monkeypatch.setattr(drawing, "shorten_text", note_cut)
+    seen = [
+        replace(
+            FIRST,
+            study_uid=f"1.{year}",
+            sop_instance_uid=f"1.{year}.{label}",
+            study_date=date(2015 + year, 1, 5),
+            label=label,
+            calcifications=14 + year,
+            faint=5,
+            change="increased in number",
+            morphology="punctate 44 %, fine pleomorphic 43 %",
+            suspicion=31.0,
+        )
+        for year in range(9)
+        for label in ("LCC", "LMLO")
+    ]
+    lesions = build_histories(seen, [], {("1.3", "L"): "4B"})
+    draw_timeline("Lesions of one patient, exams 2015-01-05 to 2023-01-05", lesions, no_crop)
+    assert cut == []
 
 
 def test_what_a_recheck_saw_before_is_first_marked_and_not_first_seen() -> None:
