@@ -57,7 +57,8 @@ def _read(study: str, day: str, *views: tuple[View, list[Spot]]) -> StudyReading
     return number_lesions(replace(made, images=images, model=POINTED, view_pairs=()))
 
 
-def _header(image: ImageReading) -> Dataset:
+def make_image_header(image: ImageReading) -> Dataset:
+    """Return a header that an image could have been read from."""
     mammogram = image.mammogram
     assert mammogram.view is not None
     assert mammogram.spacing is not None
@@ -103,7 +104,9 @@ def make_followed_study() -> tuple[StudyReading, dict[str, Dataset]]:
         *study_reading.images,
         *(image for prior in study_reading.prior_readings for image in prior.images),
     )
-    return study_reading, {image.mammogram.sop_instance_uid: _header(image) for image in images}
+    return study_reading, {
+        image.mammogram.sop_instance_uid: make_image_header(image) for image in images
+    }
 
 
 def make_one_quadrant_study() -> tuple[StudyReading, dict[str, Dataset]]:
@@ -112,7 +115,7 @@ def make_one_quadrant_study() -> tuple[StudyReading, dict[str, Dataset]]:
     now = _read(CURRENT, "20260105", (View.CC, aside), (View.MLO, aside))
     study_reading = replace(follow_up(now, []), outcome=Outcome.FINDINGS)
     return study_reading, {
-        image.mammogram.sop_instance_uid: _header(image) for image in study_reading.images
+        image.mammogram.sop_instance_uid: make_image_header(image) for image in study_reading.images
     }
 
 

@@ -27,7 +27,7 @@ LEAST_TEXT = 22
 """Height of the smallest text: 11 pixels where a workstation shows the page at half its size."""
 
 _TIE = "\N{WORD JOINER}"
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=mm\b|%)")
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:mm|faint)\b|%)")
 """A number and its unit stay in one line."""
 
 OVERSAMPLING = 3

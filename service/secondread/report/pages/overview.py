@@ -53,7 +53,7 @@ _BETWEEN = 8
 _APART = 26
 _GUTTER = 40
 _SCALE_STRIP = 40
-_CARDS_WIDTHS = (640, 800, 960)
+_CARDS_WIDTHS = (640, 800, 960, 1080)
 """What is left for the cards, at least: the least that needs the fewest pages."""
 _LEAST_PICTURE = 190
 """Side of the smallest close-up: where there are more lesions, they go on the next page."""
@@ -184,15 +184,20 @@ def _place_columns(
 def _draw_cell(page: Image.Image, box: Box, cell: Cell, per_mm: float) -> None:
     if not cell.slot.name:
         return  # the view came once, and twice in the other row
-    color = MUTED if cell.is_prior else TEXT
-    anchor, x = ("rm", box.right - 4) if cell.is_chest_wall_right else ("lm", box.left + 4)
-    # A prior's pictures are grey and outside: where its column is narrow, the day alone tells it.
-    caption = cell.caption if measure_text(cell.caption, 24) < box.width else cell.caption[-10:]
-    draw_text(page, (x, box.top + CAPTION_ROOM / 2), caption, 24, color, anchor)
+    top = box.top + CAPTION_ROOM
+    panel = None
     if cell.picture is None:
         _draw_reason(page, box, cell.text)
+    else:
+        panel = _draw_picture(page, box, cell, cell.picture, per_mm)
+        top = panel.frame.top
+    color = MUTED if cell.is_prior else TEXT
+    anchor, x = ("rm", box.right - 4) if cell.is_chest_wall_right else ("lm", box.left + 4)
+    # A prior's captions are grey: where its column is narrow, the day alone tells it.
+    caption = cell.caption if measure_text(cell.caption, 24) < box.width else cell.caption[-10:]
+    draw_text(page, (x, top - CAPTION_ROOM / 2), caption, 24, color, anchor)
+    if panel is None:
         return
-    panel = _draw_picture(page, box, cell, cell.picture, per_mm)
     entries = list_outlined(cell.slot.image, cell.slot.prior)
     marks = [entry.in_prior if cell.is_prior else entry.in_current for entry in entries]
     draw_numbered_outlines(page, panel, marks)

@@ -25,7 +25,7 @@ from secondread.report.pages.drawing import (
     draw_text,
     wrap_text,
 )
-from secondread.report.sr.wording import join_statements
+from secondread.report.sr.wording import join_statements, pluralize
 
 LoadCrop = Callable[[str], Image.Image | None]
 """Gives the stored picture of a sighting by its path; None where it is gone."""
@@ -101,12 +101,10 @@ def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) 
     left = _MARGIN + max(len(studies), 2) * (_TILE + _GAP) + 24
     width = left + 2 * (_PLOT + _PLOT_GAP)
     room = width - 2 * _MARGIN
-    omitted = {
-        "exam between the first and the latest": len(all_studies) - len(studies),
-        "lesion of lower priority": len(lesions) - len(drawn),
-    }
+    exams, others = len(all_studies) - len(studies), len(lesions) - len(drawn)
     notes = [
-        *(f"Not drawn: {count} {what}" for what, count in omitted.items() if count),
+        f"Not drawn: {pluralize(exams, 'exam')} between the first and the latest" if exams else "",
+        f"Not drawn: {pluralize(others, 'lesion')} that would follow" if others else "",
         *describe_categories(lesions),
         "Order: new and growing lesions first, then by priority (certainty x suspicion / 100), "
         "what is gone last",
@@ -228,12 +226,14 @@ def _draw_exam(
         page.paste(Image.fromarray(greys).convert("RGB"), corner)
     else:
         words = "no picture kept" if exam.sightings else "not seen"
+        color = MUTED
         if exam.absences:
-            words = exam.absences[0].word.replace("-", " ")
+            kind = ChangeKind(exam.absences[0].word)
+            words, color = kind.words, choose_color(kind)
         wrapped = wrap_text(words, LEAST_TEXT, _TILE - 12)
         for index, line in enumerate(wrapped):
             y = top + _TILE / 2 + _LINE * (index - (len(wrapped) - 1) / 2)
-            draw_text(page, (left + _TILE / 2, y), line, LEAST_TEXT, MUTED, "mm")
+            draw_text(page, (left + _TILE / 2, y), line, LEAST_TEXT, color, "mm")
     frame = (left, top, left + _TILE - 1, top + _TILE - 1)
     ImageDraw.Draw(page).rectangle(frame, outline=PANEL_EDGE)
     for index, (text, color) in enumerate(lines, 1):
@@ -286,7 +286,7 @@ def _draw_plot(
 
     def place(day: date, amount: float) -> tuple[float, float]:
         along = 0.5 if is_single else (day - first).days / span
-        x = box.left + 34 + along * (box.width - 68)
+        x = box.left + 64 + along * (box.width - 98)
         return x, box.bottom - amount / top * box.height
 
     _draw_axes(page, box, place, sorted(set(days)), top)
