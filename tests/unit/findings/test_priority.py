@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from secondread.codes import View
+from secondread.codes import Distribution, Morphology, View
 from secondread.findings.finding import Finding
 from secondread.findings.priority import compute_priority
+from secondread.findings.suspicion import compute_suspicion
 from secondread.followup.lesion_numbers import number_lesions
+from tests.conftest import ROOT
 from tests.unit.followup.breasts import Lie, group, reading
 
 CC, MLO = Lie(view=View.CC), Lie(view=View.MLO)
@@ -96,3 +98,17 @@ def test_without_types_certainty_orders() -> None:
 
     assert [finding.certainty for finding in numbered.images[0].findings] == [70.0, 40.0]
     assert numbered.priority is None
+
+
+def test_the_worked_example_of_the_page_is_what_the_code_computes() -> None:
+    page = (ROOT / "service" / "docs" / "priority.md").read_text(encoding="utf-8")
+    grouped = ((Distribution.GROUPED, 1.0),)
+    unsure = (Morphology.PUNCTATE, 0.44), (Morphology.FINE_PLEOMORPHIC, 0.43)
+    for certainty, types in (
+        (99.0, (*unsure, (Morphology.AMORPHOUS, 0.13))),
+        (28.0, ((Morphology.FINE_LINEAR_BRANCHING, 0.7), (Morphology.ROUND, 0.3))),
+        (98.0, ((Morphology.AMORPHOUS, 1.0),)),
+    ):
+        suspicion = compute_suspicion(types, grouped)
+        priority = compute_priority(certainty, suspicion)
+        assert f"{certainty / 100:.2f} x {suspicion} = **{priority}**" in page
