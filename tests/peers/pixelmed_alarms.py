@@ -290,6 +290,7 @@ def _contained() -> Iterator[FalseAlarm]:
         f'{_BODY}[Row 5] TEXT (111033,DCM,"Impression Description")': "111033",
         f'{_ALGORITHM}[Row 1] TEXT (111001,DCM,"Algorithm Name")': "111001",
         f'{_ALGORITHM}[Row 2] TEXT (111003,DCM,"Algorithm Version")': "111003",
+        f'{_ALGORITHM}[Row 3] TEXT (111002,DCM,"Algorithm Parameters")': "111002",
     }
     for row, concept in rows.items():
         yield FalseAlarm(
