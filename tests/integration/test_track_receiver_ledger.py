@@ -264,6 +264,18 @@ def test_an_image_after_the_late_window_is_kept_and_told_but_not_read(world: Wor
     assert [alarm.kind for alarm in world.tracker.node_queries.list_alarms()] == ["late-instance"]
 
 
+def test_what_nobody_would_read_raises_no_alarm_after_the_late_window(world: World) -> None:
+    world.send_study()
+    world.read_study()
+    world.later(timedelta(days=8).total_seconds())
+    magnified = mammogram("LCC")
+    magnified.SOPInstanceUID = f"{STUDY}.99"
+    magnified.EstimatedRadiographicMagnificationFactor = "1.8"
+    assert world.arrive(magnified) is RecordOutcome.NEW
+    assert world.state() == "reported"
+    assert world.tracker.node_queries.list_alarms() == []
+
+
 def test_an_image_that_comes_while_the_study_is_read_makes_the_next_revision(
     world: World,
 ) -> None:

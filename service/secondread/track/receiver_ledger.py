@@ -163,8 +163,9 @@ class ReceiverLedger:
         if study.state is StudyState.REPORTED and not self._rules.is_recent(study.reported_at, now):
             event = StudyEvent.INSTANCE_ARRIVED_TOO_LATE
             row.late = True
-            text = "came after the late window; read it with: secondread studies read UID"
-            raise_alarm_in(session, LATE_INSTANCE, study.study_uid, text, now)
+            if row.scope_reason in {None, Reason.HEADER_INVALID}:  # else nobody would read it
+                text = "came after the late window; read it with: secondread studies read UID"
+                raise_alarm_in(session, LATE_INSTANCE, study.study_uid, text, now)
         cause = Cause.CORRECTED_INSTANCE if corrects else Cause.LATE_INSTANCE
         apply_event(session, study, event, now, self._rules, cause)
 
