@@ -27,8 +27,8 @@ LEAST_TEXT = 22
 """Height of the smallest text: 11 pixels where a workstation shows the page at half its size."""
 
 _TIE = "\N{WORD JOINER}"
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:mm|faint)\b|%)")
-"""A number and its unit stay in one line."""
+_TIED_SPACE = re.compile(r"(?<=\d) (?=(?:mm|faint)\b|%)|(?<=certainty|suspicion) (?=\d)")
+"""A number stays in one line with its unit or its name."""
 
 OVERSAMPLING = 3
 """Lines and badges are drawn so many times as large, and reduced: Pillow does not antialias."""
@@ -108,7 +108,7 @@ def shorten_text(text: str, size: int, width: float) -> str:
 def wrap_text(text: str, size: int, width: float, most: int | None = None) -> list[str]:
     """Break a text into lines of at most `width`; with `most`, the last of them is shortened."""
     lines: list[str] = []
-    words = [word.replace(_TIE, " ") for word in _BEFORE_UNIT.sub(_TIE, text).split()]
+    words = [word.replace(_TIE, " ") for word in _TIED_SPACE.sub(_TIE, text).split()]
     while words and (most is None or len(lines) < most - 1):
         number = 1
         while number < len(words) and measure_text(" ".join(words[: number + 1]), size) <= width:

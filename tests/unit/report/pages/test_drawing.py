@@ -112,3 +112,13 @@ def test_strokes_are_antialiased_and_stay_in_their_area() -> None:
     outside = np.ones((100, 100), bool)
     outside[20:80, 20:80] = False
     assert (array[outside] == 80).all()
+
+
+def test_a_number_stays_with_its_unit_and_with_its_name() -> None:
+    text = "14 calcifications (8 faint), 9.2 mm, punctate 44 %, certainty 99, suspicion 31"
+    for width in range(150, 500, 10):
+        lines = wrap_text(text, 24, width)
+        assert " ".join(lines) == text
+        assert not any(
+            line.endswith(("9.2", "(8", "44", "certainty", "suspicion")) for line in lines
+        )
