@@ -33,7 +33,7 @@ from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFi
 from secondread.track.tracker import Tracker
 from secondread.watch.content_tree import build_content_tree
 from secondread.watch.health import check_readiness, is_silent
-from secondread.watch.lesion_histories import draw_lesion_histories, list_assessments
+from secondread.watch.lesion_histories import draw_lesion_histories
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.watch.study_page import arrange_study, compute_seconds_to_result
 from secondread.watch.words import find_advice, propose_settings
@@ -116,12 +116,7 @@ class Pages:
         study_uid = view.detail.summary.study_uid
         lesions = self._list_shown_lesions(study_uid)
         reports = read_prior_reports(self._tracker, self._archive, study_uid)
-        context = {
-            "view": view,
-            "lesions": len(lesions),
-            "assessments": list_assessments(lesions),
-            "reports": reports,
-        }
+        context = {"view": view, "lesions": len(lesions), "reports": reports}
         return self._render_page(request, "study.html", context, refresh=view.changes)
 
     def show_timeline(self, request: Request) -> Response:
