@@ -1,5 +1,6 @@
 """Rules of the whole suite: peers, the real exams, and a clean environment."""
 
+import gc
 import logging
 import os
 import shutil
@@ -15,6 +16,15 @@ from tests.peers.postgres_server import PostgresServer, running_server
 # before NumPy and OpenCV are loaded.
 for _limit in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
     os.environ.setdefault(_limit, "1")
+
+# Modules and collected tests live as long as the process: the collector need not go through them.
+gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMS = ROOT.parent / "shared" / "exams"

@@ -202,6 +202,16 @@ def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
     return write_shared_exam(spec, "demo-exam", tmp_path_factory)
 
 
+@pytest.fixture(scope="session")
+def pair_exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
+    """One view of each breast: a new cluster and an old group left, a growing cluster right."""
+    demo = ExamSpec.for_demo(date(2026, 6, 1))
+    new, old, right = demo.lesions
+    growing = replace(right, course="growing", count=18, diameter_mm=(0.4, 0.7))
+    spec = replace(demo, pitch_mm=0.1, views=("RCC", "LCC"), lesions=(new, old, growing))
+    return write_shared_exam(spec, "pair-exam", tmp_path_factory)
+
+
 @pytest.fixture
 def study_uid(exam: ExamFiles) -> str:
     """The current study of the exam."""

@@ -46,7 +46,7 @@ def test_a_study_s_page_and_its_captures_are_drawn(
     node: NodeProcess, exam: ExamFiles, study_uid: str, tmp_path: Path
 ) -> None:
     node.start()
-    assert node.push(*exam.current).returncode == 0
+    assert node.push(*exam.current[:2]).returncode == 0
 
     def is_reported() -> bool:
         detail = node.detail(study_uid)

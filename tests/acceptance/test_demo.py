@@ -24,8 +24,10 @@ def demo(*arguments: object) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_an_exam_goes_round_and_its_pictures_are_there(exam: ExamFiles, tmp_path: Path) -> None:
-    status, printed = demo("--exam", exam.current[0].parent.parent, "--out", tmp_path)
+def test_an_exam_goes_round_and_its_pictures_are_there(
+    pair_exam: ExamFiles, tmp_path: Path
+) -> None:
+    status, printed = demo("--exam", pair_exam.current[0].parent.parent, "--out", tmp_path)
 
     assert status == 0, printed
     reports = list((tmp_path / "results").rglob("cad-sr-1.dcm"))

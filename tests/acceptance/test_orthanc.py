@@ -100,7 +100,7 @@ class TestRoundTrip:
         orthanc.start()
         node.start()
 
-        sent = orthanc.push(*exam.current)
+        sent = orthanc.push(*exam.current[:2])
         assert sent.returncode == 0, sent.stdout + sent.stderr
         until(lambda: results_are_back(orthanc, node, study_uid), "the results in Orthanc")
 
@@ -109,7 +109,8 @@ class TestRoundTrip:
         assert {s["MainDicomTags"]["Modality"] for s in series} == {"MG", "SR", "OT"}
         assert orthanc.get("/studies") == [study]
         images = {
-            str(pydicom.dcmread(p, stop_before_pixels=True).SOPInstanceUID) for p in exam.current
+            str(pydicom.dcmread(p, stop_before_pixels=True).SOPInstanceUID)
+            for p in exam.current[:2]
         }
         assert orthanc.instances(study_uid).keys() == images | node.outbox(study_uid).keys()
         until(lambda: delivery_states(node, study_uid) == {DeliveryState.DELIVERED}, "commitment")
@@ -119,7 +120,7 @@ class TestRoundTrip:
         for _ in range(3):
             events = orthanc.changes("StableStudy", study)
             assert orthanc.push(foreign_capture(exam.current[0], tmp_path)).returncode == 0
-            assert orthanc.push(*exam.current).returncode == 0
+            assert orthanc.push(*exam.current[:2]).returncode == 0
             until(lambda n=events: orthanc.changes("StableStudy", study) > n, "a stable study")  # type: ignore[misc]
 
         assert orthanc.changes("StableStudy", study) >= 3
@@ -139,7 +140,7 @@ def test_a_node_that_is_away_for_a_while_gets_everything_when_it_is_back(
     until(lambda: node.detail(study_uid) is not None, "the first image at the node")
 
     node.kill()
-    assert orthanc.push(*exam.current[1:]).returncode == 0
+    assert orthanc.push(exam.current[1]).returncode == 0
     until(lambda: "Failure" in orthanc.sent_jobs(), "a try in vain")
     orthanc.kill()
     orthanc.start()
@@ -148,7 +149,7 @@ def test_a_node_that_is_away_for_a_while_gets_everything_when_it_is_back(
     def is_read_whole() -> bool:
         detail = node.detail(study_uid)
         latest = max(detail.revisions, key=lambda r: r.number, default=None) if detail else None
-        return latest is not None and latest.inputs == len(exam.current)
+        return latest is not None and latest.inputs == 2
 
     until(is_read_whole, "a reading of all images")
     until(lambda: results_are_back(orthanc, node, study_uid), "the results in Orthanc")

@@ -7,8 +7,6 @@ import io
 import signal
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pydicom
@@ -25,7 +23,7 @@ from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import StudyDetail
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.workflow.inputs import GatheredPriors, gather_inputs, gather_priors
-from secondread_lab.simulate.exam import ExamFiles, ExamSpec, write_exam
+from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, until
 from tests.conftest import ROOT
 from tests.peers.orthanc_peer import Orthanc
@@ -43,14 +41,9 @@ BASELINE = ROOT / "models" / "calcification" / "baseline" / "manifest.toml"
 """The analytic model: artificial pictures are its trade."""
 
 
-@pytest.fixture(scope="module")
-def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
-    """One view of each breast: a new cluster and an old group left, a growing cluster right."""
-    demo = ExamSpec.for_demo(date(2026, 6, 1))
-    new, old, right = demo.lesions
-    growing = replace(right, course="growing", count=18, diameter_mm=(0.4, 0.7))
-    spec = replace(demo, pitch_mm=0.1, views=("RCC", "LCC"), lesions=(new, old, growing))
-    return write_exam(spec, tmp_path_factory.mktemp("exam"))
+@pytest.fixture
+def exam(pair_exam: ExamFiles) -> ExamFiles:
+    return pair_exam
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """Proof of delivery from archives that hospitals run: Orthanc and DCMTK's dcmqrscp."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from secondread.cli.commands import app
 from secondread.settings import Proof, load_settings
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
@@ -60,14 +61,8 @@ def are(state: DeliveryState, ways: list[DeliverySummary]) -> bool:
 
 
 def command(node: NodeProcess, *arguments: str) -> str:
-    told = subprocess.run(
-        [sys.executable, "-m", "secondread", *arguments, "--settings", str(node.file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PYTHONPATH": ":".join(p for p in sys.path if p), "COLUMNS": "250"},
-    )
-    return told.stdout + told.stderr
+    wide = {"COLUMNS": "250"}
+    return CliRunner().invoke(app, [*arguments, "--settings", str(node.file)], env=wide).output
 
 
 @pytest.mark.peer("Orthanc")
@@ -78,8 +73,9 @@ def test_orthanc_proves_that_it_holds_the_results(
     (destination,) = node.settings.destinations
     orthanc.start()
     node.start()
-    assert f"proof {destination.proof.value}" in command(node, "check")
-    assert "FAILED" not in command(node, "check")
+    told = command(node, "check")
+    assert f"proof {destination.proof.value}" in told
+    assert "FAILED" not in told
 
     assert node.push(exam.current[0]).returncode == 0
     until(

@@ -80,7 +80,7 @@ def test_a_worker_that_is_lost_in_the_middle_of_a_study_is_taken_over_by_another
     receiver = members.start("receive", "receive")
     until(lambda: status(receiver, "/readyz") == 200, "the receiver's readiness")
     members.start("w0", "work", "--name", "w0")
-    assert node.push(*exam.current).returncode == 0
+    assert node.push(*exam.current[:2]).returncode == 0
 
     def state() -> StudyState | None:
         detail = node.detail(study_uid)

@@ -13,13 +13,14 @@ from pydicom.uid import UID, SecondaryCaptureImageStorage
 from typer.testing import CliRunner
 
 from secondread.cli.commands import app
-from secondread_lab.simulate.exam import ExamFiles, ExamSpec, write_exam
+from secondread_lab.simulate.exam import ExamFiles, ExamSpec
+from tests.worlds.shared_exam import write_shared_exam
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> ExamFiles:
     spec = replace(ExamSpec.for_demo(date(2026, 6, 1)), pitch_mm=0.1)
-    return write_exam(spec, tmp_path_factory.mktemp("exam"))
+    return write_shared_exam(spec, "demo-exam", tmp_path_factory)
 
 
 def read(*arguments: object) -> dict[str, Any]:

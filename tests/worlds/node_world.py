@@ -5,7 +5,9 @@ import io
 from collections import abc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,6 +31,7 @@ from secondread.geometry import PointPx
 from secondread.reading import Reader
 from secondread.reasons import Outcome, Reason
 from secondread.settings import ObjectKind, Settings, load_settings
+from secondread.track.migrate import upgrade_database
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
 from secondread.track.studies import Digests
@@ -62,6 +65,15 @@ class CrashError(Exception):
     pass
 
 
+@cache
+def _read_empty_database() -> bytes:
+    """Return a migrated SQLite file without rows: migrating takes longer than most tests here."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "tracker.sqlite"
+        upgrade_database(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
 class NodeWorld:
     """A node in a folder, its clock, and a detector with given answers."""
 
@@ -73,6 +85,8 @@ class NodeWorld:
             'initial_mode = "live"\n'
         )
         self.settings: Settings = load_settings(settings_file, {})
+        self.settings.node.data_dir.mkdir()
+        (self.settings.node.data_dir / "tracker.sqlite").write_bytes(_read_empty_database())
         self.node: Node = open_node(self.settings)
         self.now = START
         self.answers: dict[str, Detection | Exception] = {}

@@ -1,6 +1,6 @@
 """Results of known readings as files: the documents that validators are given."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,8 +113,15 @@ def not_eligible() -> Situation:
     return reading, index_by_uid(ds)
 
 
-def cad_srs(folder: Path) -> dict[str, Path]:
-    """Write every CAD SR that the situations, profiles and kinds of image lead to.
+def cad_srs(folder: Path, names: Container[str] | None = None) -> dict[str, Path]:
+    """Write the CAD SRs that the situations, profiles and kinds of image lead to.
+
+    Parameters
+    ----------
+    folder
+        Where they are written.
+    names
+        Which of them; all where it is None.
 
     Returns
     -------
@@ -124,6 +131,8 @@ def cad_srs(folder: Path) -> dict[str, Path]:
     made: dict[str, Path] = {}
 
     def add(name: str, at: Situation, profile: ProfileSettings, *, later: bool = False) -> None:
+        if names is not None and name not in names:
+            return
         place = folder / str(len(made))
         place.mkdir(parents=True)
         results = written(place, *at, profile, later=later)
