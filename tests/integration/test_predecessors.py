@@ -116,6 +116,16 @@ def test_what_was_read_in_shadow_is_not_replaced_at_the_destination(world: NodeW
     assert find_replaced(world, 2) == []
 
 
+def test_a_destination_in_shadow_has_no_say_in_what_the_others_are_told(world: NodeWorld) -> None:
+    shared = world.settings.destinations[0].profile
+    set_destinations(world, pacs=shared, trial=shared)
+    destinations = world.node.tracker.destinations
+    destinations.set_mode("trial", DestinationMode.SHADOW, "someone", world.now)
+    world.read_due()
+    read_again(world)
+    assert find_replaced(world, 2) == [1]
+
+
 def test_a_destination_that_is_added_is_not_told_of_a_report_that_it_never_got(
     world: NodeWorld,
 ) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from sqlalchemy import select
+
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.settings import DestinationMode
@@ -27,6 +29,12 @@ class Destinations(TrackerPart):
                 values = {"name": name, "mode": mode, "changed_at": now, "changed_by": SEEDED_BY}
                 if insert_if_new(session, DestinationRow, values):
                     session.add(_make_change(name, None, mode, SEEDED_BY, now))
+
+    def list_in_shadow(self) -> frozenset[str]:
+        """Return the destinations that nothing leaves for."""
+        in_shadow = DestinationRow.mode == DestinationMode.SHADOW
+        with self._database.begin_read() as session:
+            return frozenset(session.scalars(select(DestinationRow.name).where(in_shadow)))
 
     def set_mode(self, name: str, mode: DestinationMode, by: str, now: datetime) -> bool:
         """Change a destination's mode, and record who did; return whether it was another.

@@ -33,7 +33,9 @@ def find_occasion(tools: ReadingTools, claimed: ClaimedRevision, profile: str) -
     had none, as after every image was withdrawn, and left the one before it standing.
     """
     earlier = tuple(_list_earlier(tools, claimed))
-    names = [name for name, key in tools.destinations.items() if key == profile]
+    # To a destination in shadow goes neither this revision nor what was made for it before.
+    away = tools.tracker.destinations.list_in_shadow()
+    names = [n for n, key in tools.destinations.items() if key == profile and n not in away]
 
     def find_lasts(*kinds: ObjectKind) -> Iterator[_EarlierObject | None]:
         """Yield the last object of some kinds for each destination of the profile."""
