@@ -147,7 +147,7 @@ def _match_one_to_one(
             other = prior.select_findings([finding]).centers
             if not len(other) or not len(cluster.mapped):
                 continue
-            share = _measure_distance(cluster.mapped, other) / cluster.radius_mm
+            share = measure_distance(cluster.mapped, other) / cluster.radius_mm
             if share <= 1:
                 unlike = abs(float(np.log(len(cluster.mapped) / len(other))))
                 cost[row, column] = share**2 + _UNLIKE * unlike
@@ -166,7 +166,7 @@ def _match_one_to_one(
     }
 
 
-def _measure_distance(here: PointsMm, there: PointsMm) -> float:
+def measure_distance(here: PointsMm, there: PointsMm) -> float:
     """Return how far the smaller cluster's calcifications are from the other's, in the median."""
     between = cdist(here, there)
     return float(min(np.median(between.min(axis=1)), np.median(between.min(axis=0))))

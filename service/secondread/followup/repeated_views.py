@@ -12,7 +12,12 @@ from itertools import combinations
 from secondread.findings.finding import ImageReading
 from secondread.findings.view_pair import RepeatPair
 from secondread.followup.calcifications import collect_calcifications, find_clusters
-from secondread.followup.cluster_matching import MappedCluster, match_clusters
+from secondread.followup.cluster_matching import (
+    SEARCH_ERRORS,
+    MappedCluster,
+    match_clusters,
+    measure_distance,
+)
 from secondread.followup.registration.frame import find_frame
 from secondread.followup.registration.register import Registration, register
 
@@ -63,6 +68,11 @@ def _match_pair(first: ImageReading, second: ImageReading) -> Iterator[RepeatPai
         # Of a cluster that is in parts in one of the images, the best of them.
         cluster = match.parts[0]
         if not match.prior or match.prior[0] not in clusters:
+            continue
+        # Minutes apart nothing has grown or moved: what lies farther off is a neighbour.
+        twin = others.select_findings([match.prior[0]])
+        away_mm = measure_distance(cluster.mapped, twin.centers)
+        if away_mm > SEARCH_ERRORS * cluster.error_mm:
             continue
         yield RepeatPair(
             first.refer_to(first.findings[cluster.finding]),

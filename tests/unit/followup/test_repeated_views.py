@@ -21,7 +21,7 @@ AGAIN = Lie(nipple_mm=(83.0, 114.0), turn_deg=2.0)
 TILE = Lie(nipple_mm=(85.0, 150.0))
 """The lower part of a large breast: 40 mm farther down the detector."""
 HERE, THERE = group(45.0, 20.0), group(45.0, -30.0, number=12, seed=1)
-BESIDE = group(45.0, 32.0, seed=2)
+BESIDE = group(45.0, 28.0, seed=2)
 
 
 def numbers(done: StudyReading) -> list[list[str]]:
