@@ -50,7 +50,8 @@ class Occasion:
     predecessor: tuple[str, str, str] | None
     """Study, series and instance UID of the CAD SR that this one replaces."""
     predecessor_at: datetime | None = None
-    """When the revision before this one was written, aware; None for the first, or if unknown."""
+    """When the last revision was written of which the destinations have something, aware; None
+    where there is none, or where they differ."""
     predecessor_measurements: tuple[str, str, str] | None = None
     """Study, series and instance UID of the TID 1500 report that this one replaces."""
 
