@@ -243,7 +243,8 @@ def explain_change(comparison: StudyComparison, change: FindingChange) -> str:
     if change.error_mm is not None:
         parts.append(f"place known to {change.error_mm:g} mm")
     if change.recheck is not None:
-        parts.append(change.recheck.explanation)
+        of_some = "" if change.recheck_of_whole else "the new ones "
+        parts.append(of_some + change.recheck.explanation)
     return "; ".join(parts)
 
 

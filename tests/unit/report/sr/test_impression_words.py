@@ -137,6 +137,7 @@ def test_what_is_counted_with_another_finding_and_what_is_new_in_it_is_named() -
     ) in line(done)
     explained = explain_change(done.comparisons[0], done.comparisons[0].changes[0])
     assert "counted with LCC-3" in explained
+    assert "the new ones not seen at a second look at the prior's pixels" in explained
 
 
 def test_why_one_finding_cannot_be_compared_is_named_beside_it() -> None:
