@@ -17,20 +17,35 @@ from secondread.findings.changes import MeasuredDifference
 class UnitLimits:
     """95 % limits between two acquisitions of one kind."""
 
-    number_floor: float
-    """Square of the limit of the difference in number for a cluster of no calcifications."""
-    number_per_member: float
-    """What each calcification of the prior adds to that square."""
+    more_per_member: float
+    """Square of the limit of an increase in number, for each calcification of the prior."""
+    looked_per_member: float
+    """The same after a second look at the prior's pixels for what its marks do not show."""
+    fewer_per_member: float
+    """The same of a decrease: larger, as what the current marks miss is not looked for again."""
     extent_ratio: float
     """Ratio of extents, 1 or more."""
     diameter_ratio: float
     """Ratio of median diameters of the same calcifications, 1 or more."""
 
-    def compare_numbers(self, current: int, prior: int) -> MeasuredDifference:
-        """Return the numbers of calcifications with their limits."""
+    def compare_numbers(
+        self, current: int, prior: int, *, looked: bool = False
+    ) -> MeasuredDifference:
+        """Return the numbers of calcifications with their limits.
+
+        Parameters
+        ----------
+        current, prior
+            Numbers of calcifications.
+        looked
+            Whether the prior's pixels were looked at for what its marks do not show.
+        """
+        more = self.looked_per_member if looked else self.more_per_member
         # At least one: a count of whole calcifications has no finer limit.
-        reach = max(1.0, math.sqrt(self.number_floor + self.number_per_member * prior))
-        return MeasuredDifference(current, prior, round(prior - reach, 2), round(prior + reach, 2))
+        above, below = (
+            max(1.0, math.sqrt(square * prior)) for square in (more, self.fewer_per_member)
+        )
+        return MeasuredDifference(current, prior, round(prior - below, 2), round(prior + above, 2))
 
     def compare_extents(self, current: float, prior: float) -> MeasuredDifference:
         """Return the extents with their limits."""

@@ -25,7 +25,7 @@ from secondread.findings.changes import (
     Recheck,
     StudyComparison,
 )
-from secondread.findings.clusters import MINIMUM_MEMBERS, average_points
+from secondread.findings.clusters import average_points
 from secondread.findings.finding import Finding, StudyReading
 from secondread.followup.calcifications import Calcifications, select_together
 from secondread.followup.comparison import RegisteredComparison
@@ -148,8 +148,8 @@ class _Question:
 def _list_questions(comparison: RegisteredComparison) -> Iterator[_Question]:
     """Yield what is to be looked for, with each image of the prior that it was sought in."""
     for change in comparison.changes:
-        of_old = change.kind is ChangeKind.MORE or len(change.unpaired) >= MINIMUM_MEMBERS
-        if not (change.kind is ChangeKind.NEW or (change.unpaired and of_old)):
+        # One more is never an increase.
+        if change.kind is not ChangeKind.NEW and len(change.unpaired) < 2:
             continue
         matched = {prior.sop_instance_uid for prior in change.prior}
         for pair in comparison.pairs:
@@ -290,10 +290,12 @@ def _apply_to_members(
     seen = sum(len(look.seen) for look in looks)
     number, extent = change.number, change.extent_mm
     kind = change.kind
-    if number is not None and seen:
-        number = limits.compare_numbers(int(number.current), int(number.prior) + seen)
-        # Its extent then was measured without them.
-        extent = None if extent is None or extent.direction > 0 else extent
+    looked = not any(look.recheck.why_not for look in looks)
+    if number is not None and (looked or seen):
+        then = int(number.prior) + seen
+        number = limits.compare_numbers(int(number.current), then, looked=looked)
+        # The extent then was measured without what is seen now.
+        extent = None if seen and extent is not None and extent.direction > 0 else extent
         if kind is not ChangeKind.NOT_COMPARABLE:
             kind = ClusterMeasures(number, extent, change.diameter_mm).change
     if any(map(_list_new_members, looks)) and kind is not ChangeKind.FEWER:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from secondread.findings.finding import StudyReading
-from secondread.followup.comparison import compare_with_priors
 from secondread_lab.judge.pair_card import format_card
 from secondread_lab.judge.pair_runs import (
     OpenedModel,
@@ -123,7 +122,8 @@ def _measure_repeats(benchmark: PairBenchmark, models: OpenedModels, number: int
         make_unchanged_pair(draw_pair_spec(benchmark.seed, far, benchmark.pitch_mm))
     )
     current, prior = _read_pair(pair, far, models.current)
-    return [asdict(repeat) for repeat in list_repeats(compare_with_priors(current, [prior])[0])]
+    comparison = compare_with_recheck(pair, current, prior, models.current.recheck)
+    return [asdict(repeat) for repeat in list_repeats(comparison)]
 
 
 def _read_pair(

@@ -15,7 +15,7 @@ from secondread.errors import SettingsError
 from secondread.findings.changes import FindingChange, StudyComparison
 from secondread.followup.limits import RepeatabilityLimits, UnitLimits
 
-_NORMAL_95 = 1.96
+_ONE_SIDED = 0.975
 _LEAST = 20
 """No limit is fitted to fewer clusters."""
 
@@ -91,14 +91,17 @@ def fit_limits(all_repeats: Sequence[Repeat], made_from: str) -> RepeatabilityLi
 
 def _fit_unit(some: Sequence[Repeat]) -> UnitLimits:
     now, then = (np.array([repeat.number[side] for repeat in some]) for side in (0, 1))
-    # Misses are independent: the variance of the difference grows with the number. Effects on
-    # several calcifications of a cluster at once (a threshold, a projection) add to that.
-    squares = (now - then) ** 2
-    per_member = float(squares.sum() / then.sum())
-    covered = np.quantile(squares / np.maximum(then, 1.0), 0.95) / _NORMAL_95**2
+    # Misses are independent: the variance of the difference grows with the number. Each direction
+    # has its own limit, because what was missed in the prior alone is looked for again.
+    more, fewer = (
+        float(np.quantile(np.maximum(beyond, 0.0) ** 2 / np.maximum(then, 1.0), _ONE_SIDED))
+        for beyond in (now - then, then - now)
+    )
     return UnitLimits(
-        number_floor=0.0,
-        number_per_member=round(_NORMAL_95**2 * max(per_member, float(covered)), 3),
+        # Where nothing can be looked at, an increase is as uncertain as a decrease.
+        more_per_member=round(max(more, fewer), 3),
+        looked_per_member=round(more, 3),
+        fewer_per_member=round(fewer, 3),
         extent_ratio=_fit_ratio([repeat.extent_mm for repeat in some]),
         diameter_ratio=_fit_ratio([repeat.diameter_mm for repeat in some]),
     )

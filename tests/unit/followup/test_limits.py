@@ -14,7 +14,7 @@ def test_a_difference_beyond_its_limits_has_a_direction() -> None:
 
 
 def test_one_calcification_more_or_less_is_never_a_change() -> None:
-    sharp = UnitLimits(0.0, 0.0, 1.0, 1.0)
+    sharp = UnitLimits(0.0, 0.0, 0.0, 1.0, 1.0)
 
     assert sharp.compare_numbers(9, 8).direction == 0
     assert sharp.compare_numbers(10, 8).direction == 1
@@ -42,8 +42,22 @@ def test_limits_hold_95_percent_of_what_repeats_differ_by_and_survive_the_file()
     assert limits.same_unit.compare_numbers(18, 16).direction == 0
     assert limits.same_unit.compare_numbers(21, 16).direction == 1
     assert limits.same_unit.extent_ratio == pytest.approx(1.1, abs=0.001)
-    assert limits.other_unit.number_per_member > limits.same_unit.number_per_member
+    assert limits.other_unit.more_per_member > limits.same_unit.more_per_member
     assert RepeatabilityLimits.from_values(tomllib.loads(format_limits(limits))) == limits
+
+
+def test_an_increase_and_a_decrease_have_limits_of_their_own() -> None:
+    missed_now = [Repeat(same, (12, 16), None, (0.3, 0.3)) for same in (True, False)] * 20
+    missed_then = [Repeat(same, (17, 16), None, (0.3, 0.3)) for same in (True, False)] * 20
+
+    limits = fit_limits(missed_now + missed_then, "a test").same_unit
+
+    assert (limits.fewer_per_member, limits.looked_per_member) == (1.0, 0.062)
+    assert limits.more_per_member == limits.fewer_per_member
+    for looked in (False, True):
+        assert limits.compare_numbers(13, 16, looked=looked).direction == 0
+        assert limits.compare_numbers(11, 16, looked=looked).direction == -1
+        assert limits.compare_numbers(19, 16, looked=looked).direction == looked
 
 
 def test_another_unit_never_narrows_a_limit() -> None:
