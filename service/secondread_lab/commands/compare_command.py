@@ -183,9 +183,8 @@ def _write_blink_pictures(
 def _load_image(image: ImageReading, title: str, reader: OfflineReader) -> DrawnImage:
     header = image.mammogram
     day = f" {header.study_date:%Y-%m-%d}" if header.study_date else ""
-    unit = " ".join(part for part in (header.manufacturer, header.model) if part)
-    display = reader.load_display(header.sop_instance_uid)
-    return DrawnImage(image, display, f"{title}{day}   {unit}".strip())
+    # Whether both are of one unit stands at the head of the page; its name would be cut off here.
+    return DrawnImage(image, reader.load_display(header.sop_instance_uid), f"{title}{day}")
 
 
 def _print(reading: StudyReading, pages: list[Path]) -> None:

@@ -14,7 +14,7 @@ _MAX_SIDE = 2200
 """Longer sides are made smaller: a full mammogram does not fit a screen."""
 _NUMBER_SIZE = 26
 _DOT_PX, _LINE_PX = 7.0, 2.2
-_FAINT = (120, 160, 190)
+_FAINT = (96, 104, 112)
 """Of what is not presented by default."""
 _MARGIN = 46
 
