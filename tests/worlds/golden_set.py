@@ -25,6 +25,7 @@ from secondread.findings.changes import (
 )
 from secondread.findings.finding import Finding, LeftOutInstance, PriorStudy, StudyReading
 from secondread.findings.treatment import Zone, ZoneBasis, ZonePlacement
+from secondread.findings.view_pair import RepeatPair
 from secondread.followup.follow_up import add_comparisons
 from secondread.followup.recheck import RecheckedFinding, apply_rechecks, describe_subject
 from secondread.reasons import ImageStatus, Outcome, Reason
@@ -103,6 +104,25 @@ def _exam(outcome: Outcome, views: dict[str, Dataset], *labels: str, many: int =
         for label, ds in views.items()
     ]
     return Exam(make_study_reading(outcome, *images), index_by_uid(*views.values()))
+
+
+def _repeated() -> Exam:
+    """Return an exam whose left cranio-caudal view came twice: a cluster near clips in both."""
+    again = make_header("LCC", SOPInstanceUID=f"{STUDY}.9", AcquisitionTime="102500")
+    views = {**_views(), "LCC2": again}
+    near = ZonePlacement(Zone.NEAR_CLIPS, ZoneBasis.CLIPS, clip_mm=7.0, clips=2)
+    images = [
+        make_image_reading(
+            ds, *([_described(1, label, placement=near)] if label.startswith("LCC") else ())
+        )
+        for label, ds in views.items()
+    ]
+    reading = make_study_reading(Outcome.FINDINGS, *images)
+    first, second = (
+        image.refer_to(finding) for image in reading.images for finding in image.findings
+    )
+    repeats = (RepeatPair(first, second, 1.0),)
+    return Exam(replace(reading, repeat_pairs=repeats), index_by_uid(*views.values()))
 
 
 def _of_images(**attributes: object) -> Exam:
@@ -319,6 +339,7 @@ def golden_exams() -> Mapping[str, Exam]:
         "no finding": _exam(Outcome.NO_FINDINGS, _views()),
         "one cluster in two views": two_views,
         "many clusters": _exam(Outcome.FINDINGS, _views(), "LCC", "RMLO", many=9),
+        "one view twice": _repeated(),
         "unilateral": _exam(Outcome.FINDINGS, unilateral, "LCC"),
         "a revision": replace(two_views, later=True),
         "every kind of item": Exam(*make_mixed_study()),
@@ -339,6 +360,7 @@ DOZEN = (
     "no finding",
     "one cluster in two views",
     "many clusters",
+    "one view twice",
     "a revision",
     "types that are uncertain",
     "both views and a prior",
