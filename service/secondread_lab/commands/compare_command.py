@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,6 +71,12 @@ def compare(
     oracle: Annotated[
         bool, typer.Option(help="Judge with marks made from the truth, not the detector's.")
     ] = False,
+    halved: Annotated[
+        bool,
+        typer.Option(
+            help="With --benchmark: every cluster is in two halves in one exam of its pair."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated pairs.")] = 1,
     processes: Annotated[
         int, typer.Option(min=1, help="Simulated pairs read at the same time.")
@@ -85,6 +91,8 @@ def compare(
     out.mkdir(parents=True, exist_ok=True)
     if prior_model is not None and (benchmark is None or oracle):
         raise SettingsError("--prior-model goes with --benchmark, and not with --oracle")
+    if halved and benchmark is None:
+        raise SettingsError("--halved goes with --benchmark")
     if benchmark is not None and limits is not None:
         raise SettingsError("--benchmark and --limits are two runs")
     if benchmark is not None or limits is not None:
@@ -94,6 +102,7 @@ def compare(
             run = PairBenchmark(seed, pairs, PITCH_MM, model, out, processes)
         else:
             run = _open_benchmark(seed, pairs, manifest, prior_model, out, processes)
+        run = replace(run, halved=halved)
         measure = pair_benchmark.write_figures if limits is None else pair_benchmark.write_limits
         _measure_pairs(run, pairs, measure)
         return

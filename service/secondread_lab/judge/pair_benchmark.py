@@ -27,6 +27,7 @@ from secondread_lab.judge.pairs import (
     compare_with_recheck,
     detect_exam,
     draw_pair_spec,
+    make_halved_pair,
     make_unchanged_pair,
     read_exam,
     simulate_pair,
@@ -44,7 +45,9 @@ def write_figures(benchmark: PairBenchmark, step: ReportPair) -> str:
     """
     outcomes = [
         ChangeOutcome.from_json(row)
-        for row in judge_all_pairs(benchmark, "answers", judge_pair, step)
+        for row in judge_all_pairs(
+            benchmark, "halves" if benchmark.halved else "answers", judge_pair, step
+        )
     ]
     sides = group_by_side(outcomes, range(benchmark.pairs))
     older = None if benchmark.older is None else benchmark.older.description
@@ -80,7 +83,8 @@ def group_by_side(
 
 def judge_pair(benchmark: PairBenchmark, models: OpenedModels, number: int) -> PairRows:
     """Read both exams of a pair and return the outcomes; each model reads each view once."""
-    pair = simulate_pair(draw_pair_spec(benchmark.seed, number, benchmark.pitch_mm))
+    spec = draw_pair_spec(benchmark.seed, number, benchmark.pitch_mm)
+    pair = simulate_pair(make_halved_pair(spec) if benchmark.halved else spec)
     current, prior = _read_pair(pair, number, models.current)
     comparison = compare_with_recheck(pair, current, prior, models.current.recheck)
     outcomes = score_pair(number, pair, current, prior, comparison)

@@ -82,6 +82,8 @@ class PairBenchmark:
     processes: int = 1
     older: BenchmarkModel | None = None
     """The model that read the priors before an upgrade; None where no upgrade is judged."""
+    halved: bool = False
+    """Whether every cluster is in two halves in one of its exams."""
 
     def open_models(self) -> OpenedModels:
         """Open the models."""
@@ -91,7 +93,8 @@ class PairBenchmark:
     def description(self) -> str:
         """The pairs and the model, for people."""
         read_by = self.model.description
-        return f"{self.pairs} simulated pairs (seed {self.seed}), read by {read_by}"
+        halved = " of clusters in halves in one exam" if self.halved else ""
+        return f"{self.pairs} simulated pairs{halved} (seed {self.seed}), read by {read_by}"
 
 
 Judge = Callable[[PairBenchmark, OpenedModels, int], PairRows]

@@ -9,6 +9,7 @@ from secondread_lab.judge.pair_scores import ChangeOutcome, compute_figures, sco
 from secondread_lab.judge.pairs import (
     detect_exam,
     draw_pair_spec,
+    make_halved_pair,
     make_unchanged_pair,
     read_exam,
     simulate_pair,
@@ -35,6 +36,29 @@ def test_in_a_repeat_nothing_changes() -> None:
     assert {lesion.course for lesion in make_unchanged_pair(draw_pair_spec(1, 3)).lesions} == {
         "stable"
     }
+
+
+def test_in_a_halved_pair_every_cluster_falls_in_two_or_was_two() -> None:
+    specs = [make_halved_pair(draw_pair_spec(1, number)) for number in (2, 3)]
+
+    assert [{lesion.course for lesion in spec.lesions} for spec in specs] == [
+        {"splitting"},
+        {"joining"},
+    ]
+
+
+def test_the_word_of_a_cluster_in_halves_is_right_where_it_is_unchanged() -> None:
+    answers = [
+        answer("split", ChangeKind.UNCHANGED),
+        answer("split", ChangeKind.FEWER),
+        answer("joined", ChangeKind.UNCHANGED),
+        answer("none-then", ChangeKind.GONE),
+    ]
+
+    figures = compute_figures(answers, [0])
+
+    assert figures.words_right.value == pytest.approx(2 / 3)
+    assert figures.false_gone_per_exam.value == 1.0
 
 
 def test_figures_count_what_was_said_of_what_is_true() -> None:

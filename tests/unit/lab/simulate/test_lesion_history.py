@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from secondread.codes import Change, Distribution, Laterality, MarkClass, Morphology, View
+from secondread.findings.clusters import LINK_MM, label_chains
 from secondread.geometry import PointPx
 from secondread_lab.simulate.lesion_history import (
     Course,
@@ -66,6 +67,24 @@ def test_a_course_is_seen_by_a_comparison(
     assert {number for number, _ in lesion.list_members(0.0)} <= {
         number for number, _ in lesion.list_members(2.0)
     }
+
+
+@pytest.mark.parametrize(("course", "whole"), [("splitting", 2.0), ("joining", 0.0)])
+def test_two_members_link_the_halves_of_a_cluster_in_one_exam(
+    breast: SimulatedBreast, course: Course, whole: float
+) -> None:
+    lesion = draw_lesion(_spec(course), breast, seed=1, prior_years=2.0)
+
+    parts = {
+        years: np.bincount(
+            label_chains(np.array([s.centre[:2] for _, s in lesion.list_members(years)]), LINK_MM)
+        )
+        for years in (0.0, 2.0)
+    }
+
+    assert len(parts[whole]) == 1
+    assert len(parts[2.0 - whole]) == 2
+    assert parts[whole].sum() - parts[2.0 - whole].sum() == 2
 
 
 def test_what_is_gone_is_in_the_prior_alone(breast: SimulatedBreast) -> None:
