@@ -27,10 +27,11 @@ from secondread.followup.lesion_numbers import number_lesions
 from secondread.followup.timeline import LesionAbsence, Sighting, build_histories
 from secondread.reasons import Outcome
 from secondread.report.pages.breast_panel import find_drawing_spacing
-from secondread.report.pages.captures import make_notice, make_overview, make_view_captures
+from secondread.report.pages.captures import make_overview, make_view_captures
 from secondread.report.pages.crop import encode_crop
 from secondread.report.pages.display_array import DisplayArray
 from secondread.report.pages.drawing import BACKGROUND, TEXT, draw_text
+from secondread.report.pages.notice import make_notice
 from secondread.report.pages.timeline_picture import draw_timeline
 from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.settings import ProfileSettings

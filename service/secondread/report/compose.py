@@ -15,12 +15,9 @@ from secondread.findings.image_names import name_images
 from secondread.reasons import ImageStatus, Reason
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
 from secondread.report.outcome_objects import SendRule, find_rules
-from secondread.report.pages.captures import (
-    make_notice,
-    make_overview,
-    make_view_captures,
-)
+from secondread.report.pages.captures import make_overview, make_view_captures
 from secondread.report.pages.display_array import LoadDisplay
+from secondread.report.pages.notice import make_notice
 from secondread.report.pages.presentation_states import build_presentation_states
 from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr import tree

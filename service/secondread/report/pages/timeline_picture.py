@@ -9,21 +9,29 @@ from PIL import Image, ImageDraw
 
 from secondread.findings.changes import ChangeKind
 from secondread.findings.member_words import describe_count
-from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting
+from secondread.followup.timeline import LesionHistory
 from secondread.report.pages.change_colors import choose_color
 from secondread.report.pages.display_array import spread_greys
 from secondread.report.pages.drawing import (
     BACKGROUND,
     LEAST_TEXT,
-    MARK,
     MUTED,
     PANEL_EDGE,
     TEXT,
-    Box,
     Color,
-    HaloedLines,
     draw_text,
     wrap_text,
+)
+from secondread.report.pages.timeline_plots import (
+    BELOW_PLOT,
+    PLOT_GAP,
+    PLOT_HEIGHT,
+    PLOT_WIDTH,
+    DatedStudy,
+    LesionExam,
+    draw_plots,
+    list_studies,
+    select_exam,
 )
 from secondread.report.sr.wording import join_statements, pluralize
 
@@ -38,25 +46,7 @@ _MARGIN, _GAP = 32, 24
 _TILE = 240
 _LINE = 28
 _SUMMARY_TEXT, _SUMMARY_LINE = 24, 32
-_BELOW_PLOT = 70
-_PLOT, _PLOT_GAP = 300, 56
-_PLOT_HEIGHT = 240
-_HEADROOM = 1.15  # of a plot, over its largest value
-_OBLIQUE: Color = (255, 148, 196)
 _CHANGE_COLORS = {kind.words: choose_color(kind) for kind in ChangeKind}
-
-_Study = tuple[str, date | None]
-"""Study Instance UID and day of an exam."""
-_Measure = Callable[[Sighting], float]
-
-
-@dataclass(frozen=True, slots=True)
-class _LesionExam:
-    """A lesion in one exam."""
-
-    day: date | None
-    sightings: tuple[Sighting, ...]
-    absences: tuple[LesionAbsence, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +54,7 @@ class _Row:
     """A lesion with the lines that stand above its pictures and below each."""
 
     lesion: LesionHistory
-    exams: tuple[_LesionExam, ...]
+    exams: tuple[LesionExam, ...]
     summary: list[str]
     lines: tuple[list[tuple[str, Color]], ...]
     """Of each exam."""
@@ -78,7 +68,7 @@ class _Row:
     def height(self) -> int:
         """Rows of the page."""
         most = max(map(len, self.lines), default=0)
-        return self.head + max(_TILE + _LINE * most + 34, _PLOT_HEIGHT + 30 + _BELOW_PLOT)
+        return self.head + max(_TILE + _LINE * most + 34, PLOT_HEIGHT + 30 + BELOW_PLOT)
 
 
 def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) -> Image.Image:
@@ -94,12 +84,12 @@ def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) 
         Gives the stored pictures.
     """
     drawn = lesions[:MAX_LESIONS]
-    all_studies = _list_studies(drawn)
+    all_studies = list_studies(drawn)
     studies = all_studies
     if len(studies) > MAX_EXAMS:
         studies = [studies[0], *studies[1 - MAX_EXAMS :]]
     left = _MARGIN + max(len(studies), 2) * (_TILE + _GAP) + 24
-    width = left + 2 * (_PLOT + _PLOT_GAP)
+    width = left + 2 * (PLOT_WIDTH + PLOT_GAP)
     room = width - 2 * _MARGIN
     exams, others = len(all_studies) - len(studies), len(lesions) - len(drawn)
     notes = [
@@ -128,13 +118,15 @@ def draw_timeline(title: str, lesions: Sequence[LesionHistory], crop: LoadCrop) 
         for column, (exam, lines) in enumerate(zip(row.exams, row.lines, strict=True)):
             corner = (_MARGIN + column * (_TILE + _GAP), top + row.head)
             _draw_exam(page, corner, exam, lines, crop)
-        _draw_plots(page, left, top + row.head, row.lesion)
+        draw_plots(page, left, top + row.head, row.lesion)
         top += row.height
     return page
 
 
-def _make_row(number: int, lesion: LesionHistory, studies: Sequence[_Study], room: float) -> _Row:
-    exams = tuple(_select_exam(lesion, study) for study in studies)
+def _make_row(
+    number: int, lesion: LesionHistory, studies: Sequence[DatedStudy], room: float
+) -> _Row:
+    exams = tuple(select_exam(lesion, study) for study in studies)
     return _Row(
         lesion,
         exams,
@@ -152,7 +144,7 @@ def _make_row(number: int, lesion: LesionHistory, studies: Sequence[_Study], roo
 
 def describe_categories(lesions: Sequence[LesionHistory]) -> list[str]:
     """Return the radiologist's categories of each breast, once, as ``BI-RADS ... L: 4B (day)``."""
-    days = dict(_list_studies(lesions))
+    days = dict(list_studies(lesions))
     by_side: dict[str, dict[str, str]] = {}
     for lesion in lesions:
         by_side.setdefault(lesion.sides, {}).update(lesion.categories)
@@ -194,26 +186,10 @@ def _describe_start(lesion: LesionHistory) -> str:
     return f"first seen {day}"
 
 
-def _list_studies(lesions: Sequence[LesionHistory]) -> list[_Study]:
-    """Return the exams in which lesions were seen or missed, by day."""
-    studies = {(s.study_uid, s.study_date) for lesion in lesions for s in lesion.sightings}
-    studies |= {(a.study_uid, a.study_date) for lesion in lesions for a in lesion.absences}
-    return sorted(studies, key=lambda study: (study[1] or date.min, study[0]))
-
-
-def _select_exam(lesion: LesionHistory, study: _Study) -> _LesionExam:
-    study_uid, day = study
-    return _LesionExam(
-        day,
-        tuple(sighting for sighting in lesion.sightings if sighting.study_uid == study_uid),
-        tuple(absence for absence in lesion.absences if absence.study_uid == study_uid),
-    )
-
-
 def _draw_exam(
     page: Image.Image,
     corner: tuple[int, int],
-    exam: _LesionExam,
+    exam: LesionExam,
     lines: Sequence[tuple[str, Color]],
     crop: LoadCrop,
 ) -> None:
@@ -240,7 +216,7 @@ def _draw_exam(
         draw_text(page, (left, top + _TILE + _LINE * index), text, LEAST_TEXT, color)
 
 
-def _list_lines(exam: _LesionExam) -> list[tuple[str, Color]]:
+def _list_lines(exam: LesionExam) -> list[tuple[str, Color]]:
     lines: list[tuple[str, Color]] = [(_format_day(exam.day), TEXT)]
     # In the colour that the change has in captures; several views may differ.
     changes = dict.fromkeys(sighting.change for sighting in exam.sightings if sighting.change)
@@ -257,94 +233,6 @@ def _list_lines(exam: _LesionExam) -> list[tuple[str, Color]]:
         suspicion = "" if surest.suspicion is None else f", suspicion {surest.suspicion:.0f}"
         lines.append((f"certainty {surest.certainty:.0f}{suspicion}{hidden}", MUTED))
     return lines
-
-
-def _draw_plots(page: Image.Image, left: int, top: float, lesion: LesionHistory) -> None:
-    exams = [_select_exam(lesion, study) for study in _list_studies([lesion])]
-    measures: tuple[tuple[str, _Measure], ...] = (
-        ("calcifications", lambda sighting: float(sighting.calcifications)),
-        ("long axis, mm", lambda sighting: sighting.long_axis_mm),
-    )
-    for index, (name, measure) in enumerate(measures):
-        start = left + index * (_PLOT + _PLOT_GAP)
-        box = Box(start, top + 30, start + _PLOT, top + 30 + _PLOT_HEIGHT)
-        _draw_plot(page, box, name, exams, measure)
-
-
-def _draw_plot(
-    page: Image.Image, box: Box, name: str, exams: Sequence[_LesionExam], measure: _Measure
-) -> None:
-    """Draw one measure over time, a line for each view; time is to scale."""
-    draw_text(page, (box.left, box.top - 10), name, LEAST_TEXT, MUTED)
-    days = [exam.day for exam in exams if exam.day is not None]
-    values = [measure(sighting) for exam in exams for sighting in exam.sightings]
-    if not days or not values:
-        return
-    top = max(*values, 1.0) * _HEADROOM
-    first, span = min(days), max((max(days) - min(days)).days, 1)
-    is_single = len(set(days)) == 1
-
-    def place(day: date, amount: float) -> tuple[float, float]:
-        along = 0.5 if is_single else (day - first).days / span
-        x = box.left + 64 + along * (box.width - 98)
-        return x, box.bottom - amount / top * box.height
-
-    _draw_axes(page, box, place, sorted(set(days)), top)
-    for view, color, from_right in (("CC", MARK, 62), ("MLO", _OBLIQUE, 0)):
-        points = [
-            place(exam.day, _measure_view(exam, view, measure))
-            for exam in exams
-            if exam.day is not None and _has_point(exam, view)
-        ]
-        _draw_line(page, box, points, color)
-        if points:
-            draw_text(page, (box.right - from_right, box.top - 10), view, LEAST_TEXT, color, "rs")
-
-
-def _has_point(exam: _LesionExam, view: str) -> bool:
-    # Where it is gone the line goes down to nothing; where it cannot be seen there is no point.
-    is_gone = any(a.label[1:] == view and a.word == "gone" for a in exam.absences)
-    return is_gone or any(sighting.view == view for sighting in exam.sightings)
-
-
-def _measure_view(exam: _LesionExam, view: str, measure: _Measure) -> float:
-    values = [measure(sighting) for sighting in exam.sightings if sighting.view == view]
-    return max(values, default=0.0)
-
-
-def _draw_axes(
-    page: Image.Image,
-    box: Box,
-    place: Callable[[date, float], tuple[float, float]],
-    days: Sequence[date],
-    top: float,
-) -> None:
-    draw = ImageDraw.Draw(page)
-    draw.line((box.left, box.bottom, box.right, box.bottom), fill=PANEL_EDGE)
-    for share in (0.5, 1.0):
-        amount = top * share / _HEADROOM
-        y = place(days[0], amount)[1]
-        draw.line((box.left, y, box.right, y), fill=PANEL_EDGE)
-        words = f"{round(amount, 0 if amount >= 10 else 1):g}"
-        draw_text(page, (box.left, y - 4), words, LEAST_TEXT, MUTED)
-    last_x = float("-inf")
-    for day in days:
-        x = place(day, 0.0)[0]
-        draw.line((x, box.bottom, x, box.bottom + 6), fill=MUTED)
-        if x > last_x + 100:
-            draw_text(page, (x, box.bottom + 32), f"{day:%Y-%m}", LEAST_TEXT, MUTED, "ms")
-            last_x = x
-
-
-def _draw_line(
-    page: Image.Image, box: Box, points: Sequence[tuple[float, float]], color: Color
-) -> None:
-    lines = HaloedLines(box.expand(8))
-    if len(points) > 1:
-        lines.add_line(points, 2.0)
-    lines.paint(page, color)
-    for x, y in points:
-        ImageDraw.Draw(page).ellipse((x - 5, y - 5, x + 5, y + 5), fill=color)
 
 
 def _format_day(day: date | None) -> str:

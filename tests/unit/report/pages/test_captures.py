@@ -20,7 +20,7 @@ from secondread.findings.treatment import (
 from secondread.geometry import clamp_to_image
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.pages import drawing, page_layout
-from secondread.report.pages.captures import make_notice, make_overview, make_view_captures
+from secondread.report.pages.captures import make_overview, make_view_captures
 from secondread.report.pages.drawing import (
     BACKGROUND,
     LEAST_TEXT,
@@ -29,6 +29,8 @@ from secondread.report.pages.drawing import (
     shorten_text,
     wrap_text,
 )
+from secondread.report.pages.notice import make_notice
+from secondread.report.pages.page_texts import describe_day
 from secondread.report.result import Authorship
 from secondread.settings import ProfileSettings
 from tests.unit.report.followed import make_followed_study
@@ -392,6 +394,12 @@ def test_a_notice_has_the_side_of_what_was_left_out() -> None:
     ds = make_notice_of_left_out()
     assert ds.ImageLaterality == "L"
     assert "No image of the study is in the detector's scope" in ds.ImageComments
+
+
+def test_the_day_of_an_exam_is_that_of_its_headers_whether_an_image_was_read_or_not() -> None:
+    header = make_header("LCC", StudyDate="20260105")
+    assert describe_day(header) == "Exam of 2026-01-05"
+    assert describe_day(make_header("LCC", StudyDate="")) == "Exam of unknown date"
 
 
 def test_a_notice_about_no_side_leaves_laterality_open() -> None:
