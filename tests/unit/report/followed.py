@@ -109,6 +109,17 @@ def make_followed_study() -> tuple[StudyReading, dict[str, Dataset]]:
     }
 
 
+def make_parted_study(now: list[Spot], then: list[Spot]) -> tuple[StudyReading, dict[str, Dataset]]:
+    """Return a study of one view with its prior, of a cluster that is in parts in one of them."""
+    current = _read(CURRENT, "20260105", (View.CC, now))
+    prior = _read(PRIOR, "20250105", (View.CC, then))
+    compared = follow_up(current, compare_with_priors(current, [prior]))
+    return replace(compared, outcome=Outcome.FINDINGS), {
+        image.mammogram.sop_instance_uid: make_image_header(image)
+        for image in (*current.images, *prior.images)
+    }
+
+
 def make_one_quadrant_study() -> tuple[StudyReading, dict[str, Dataset]]:
     """Return a study of the left breast with a cluster far from the lines between quadrants."""
     aside = group(45.0, 40.0, 8)
