@@ -5,7 +5,7 @@
 The model reads the validation exams (`validation_exams`; stored in DIR, and read once). Their marks
 are then grouped as the node groups them, each cluster is judged, and the tables are fitted anew:
 
-- certainty of clusters: isotonic, over the probability that a group is a cluster by its members;
+- certainty of clusters: isotonic, over the score that a group has by its surest three members;
 - score of the exam: isotonic, over the probability that any of its clusters is one;
 - operating points: by false clusters an exam without a cluster.
 
@@ -33,8 +33,9 @@ from secondread_lab.judge.outcomes import ViewOutcome, score_image
 from secondread_lab.judge.records import FoundCluster, ViewRecord
 from secondread_lab.judge.rules import MarkOutcome
 
-POINTS = ((1, "standard", 0.25), (2, "sensitive", 1.0), (3, "specific", 0.1))
-"""Number, name, and wanted false clusters an exam without a cluster."""
+POINTS = ((1, "standard", 0.1, 50.0), (2, "sensitive", 0.75, 0.0), (3, "specific", 0.02, 50.0))
+"""Number, name, wanted false clusters an exam without a cluster, and the certainty below which none
+is marked whatever the rate: what is rather no cluster than one is for the sensitive point."""
 
 _ALL = OperatingPoint(1, "all", 0.0)
 
@@ -112,11 +113,11 @@ def format_tables(views: Sequence[JudgedView], manifest: Manifest) -> Iterator[s
     free = [exam for exam in exams if all(view.is_free for view in exam)]
     false = np.sort([score for exam in free for view in exam for score in _list_scores(view)])
     single_points = {point.number: point for point in manifest.operating_points}
-    for number, name, rate in POINTS:
+    for number, name, rate, floor in POINTS:
         allowed = int(rate * len(free))
         limit = false[::-1][allowed] / 100 if allowed < len(false) else 0.0
         # Above the highest false cluster that is too many.
-        least = round(find_certainty(clusters, limit) + 0.1, 1)
+        least = max(round(find_certainty(clusters, limit) + 0.1, 1), floor)
         certainties = np.array([find_certainty(clusters, score / 100) for score in false])
         shown = int((np.round(certainties, 1) >= least).sum())
         free_views = sum(len(exam) for exam in free)

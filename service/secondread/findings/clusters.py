@@ -34,6 +34,9 @@ Set on 174 validation views: with 0.35 to 0.5 as many clusters are found at the 
 ones, 0.7 changes next to nothing, and 0.2 joins calcifications that lie close together.
 """
 
+STRAIGHT_MM, LINE_ELONGATION = 0.1, 2.5
+"""Marks on one line lie within this standard deviation from it, and are as long themselves."""
+
 LARGE_TYPES = frozenset(
     {
         Morphology.COARSE,
@@ -80,13 +83,14 @@ def join_pieces(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
     """Return the marks with those that are pieces of one calcification joined to one.
 
     A rim of fat necrosis gets dozens of marks and is one calcification, not a cluster of dozens.
-    So is a bright disc, of whatever type, whose marks overlap: two solids cannot.
+    So is a bright disc, of whatever type, whose marks overlap: two solids cannot. And so is a line
+    on which three long marks or more lie in a row, as a linear calcification or a fibre gets them.
     """
     joined: list[Mark] = []
     for pieces in group_marks(marks, spacing, PIECE_MM):
         types = _average_types(pieces)
         is_large = bool(types) and max(types, key=lambda item: item[1])[0] in LARGE_TYPES
-        if len(pieces) > 1 and (is_large or _overlap(pieces, spacing)):
+        if len(pieces) > 1 and (is_large or _overlap(pieces, spacing) or _is_row(pieces, spacing)):
             joined.append(_join(pieces, types, spacing))
         else:
             joined += pieces
@@ -99,6 +103,15 @@ def _overlap(marks: Sequence[Mark], spacing: SpacingMm) -> bool:
     # Each mark is within its own radius, which does not count.
     others = int((cdist(at_mm, at_mm) < radius[:, None]).sum()) - len(marks)
     return others >= OVERLAP * len(marks)
+
+
+def _is_row(marks: Sequence[Mark], spacing: SpacingMm) -> bool:
+    if len(marks) < MINIMUM_MEMBERS:  # any two are on a line
+        return False
+    if float(np.median([mark.elongation for mark in marks])) < LINE_ELONGATION:
+        return False
+    across = np.linalg.eigvalsh(np.cov(positions_mm(marks, spacing).T))[0]
+    return bool(across <= STRAIGHT_MM**2)
 
 
 def _average_types(pieces: Sequence[Mark]) -> TypeShares:
@@ -119,36 +132,30 @@ def _join(pieces: Sequence[Mark], types: TypeShares, spacing: SpacingMm) -> Mark
     )
 
 
-def count_probably(
-    presence: npt.NDArray[np.float64], at_mm: npt.NDArray[np.float64], least: int
+def estimate_presence_of_three(
+    presence: npt.NDArray[np.float64], at_mm: npt.NDArray[np.float64]
 ) -> float:
-    """Return how likely so many calcifications that lie close together are real, 0-1.
+    """Return how likely a group is a cluster by its members: that its surest three are real, 0-1.
+
+    The three lie close together, and each is taken as independent. Further ones add nothing,
+    because texture makes many that are faint.
 
     Parameters
     ----------
     presence
-        Probability of each calcification, 0-1, taken as independent.
+        Probability of each calcification, 0-1.
     at_mm
         Their places, (n, 2).
-    least
-        How many of those within `CLOSE_MM` of one of them must be real, at most `GROUPED_MEMBERS`.
 
     Examples
     --------
-    >>> at_mm = np.zeros((3, 2))
-    >>> count_probably(np.array([0.9, 0.8, 0.5]), at_mm, 3)
+    >>> at_mm = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [8.0, 0.0]])
+    >>> estimate_presence_of_three(np.array([0.9, 0.8, 0.5, 0.9]), at_mm)
     0.36
     """
     near = cdist(at_mm, at_mm) <= CLOSE_MM
-    # Of each neighbourhood, the probability of 0, 1, ... real ones, and in the last column of more.
-    counts = np.zeros((len(presence), least + 1))
-    counts[:, 0] = 1.0
-    for member, probability in enumerate(presence.tolist()):
-        one_more = np.where(near[:, member], probability, 0.0)[:, None] * counts
-        counts -= one_more
-        counts[:, 1:] += one_more[:, :-1]
-        counts[:, -1] += one_more[:, -1]
-    return round(float(counts[:, -1].max()), 6)
+    surest = np.sort(np.where(near, presence, 0.0), axis=1)[:, -MINIMUM_MEMBERS:]
+    return round(float(surest.prod(axis=1).max()), 6)
 
 
 def join_regions(

@@ -1,7 +1,7 @@
 """Groups of marks to findings: outline, count, extent, distribution, certainty, shown or not.
 
 A group is a cluster if three of its calcifications within 1 cm are real, and how likely that is
-follows from how likely each of them is: two that are sure and texture around them are no cluster.
+follows from how likely its surest three are: two that are sure and texture around them are none.
 
 Morphology needs a model that distinguishes types; without one it stays empty rather than guessed,
 and so does suspicion, which is an index of it.
@@ -25,7 +25,7 @@ from secondread.findings.clusters import (
     OUTLINE_MARGIN_MM,
     SURE,
     average_points,
-    count_probably,
+    estimate_presence_of_three,
     group_marks,
     join_pieces,
     join_regions,
@@ -121,8 +121,6 @@ class _Draft:
     members: tuple[Calcification, ...] = ()
     morphology: TypeShares = ()
     distribution: tuple[tuple[Distribution, float], ...] = ()
-    groundless: frozenset[Morphology | Distribution] = frozenset()
-    """Labels without the evidence that their words need."""
 
 
 def _select_surest(drafts: Sequence[_Draft]) -> list[_Draft]:
@@ -148,20 +146,19 @@ def _draft_cluster(
     features: Mapping[str, float],
 ) -> _Draft:
     presence, at_mm = _estimate_presence(members, calibrate), positions_mm(members, spacing)
-    likely = count_probably(presence, at_mm, MINIMUM_MEMBERS)
+    likely = estimate_presence_of_three(presence, at_mm)
+    groundless = _find_groundless(presence, at_mm, likely)
     return _Draft(
         MarkClass.CLUSTER,
-        # The mean probability of each of the fewest that make a cluster: on a scale that tells the
-        # many groups apart that are hardly ever one.
+        # The geometric mean of the three, on which scale the many doubtful groups stay apart.
         calibrate(MarkClass.CLUSTER, likely ** (1 / MINIMUM_MEMBERS)),
         members,
         tuple(
             Calcification(mark.center, mark.diameter_mm, 100 * probability)
             for mark, probability in zip(members, presence.tolist(), strict=True)
         ),
-        classify_type(members, features, tables.types),
-        classify_distribution(at_mm, features, tables.distributions),
-        _find_groundless(presence, at_mm, likely),
+        _drop(classify_type(members, features, tables.types), groundless),
+        _drop(classify_distribution(at_mm, features, tables.distributions), groundless),
     )
 
 
@@ -173,10 +170,10 @@ def _estimate_presence(marks: Sequence[Mark], calibrate: Calibrate) -> npt.NDArr
 def _find_groundless(
     presence: npt.NDArray[np.float64], at_mm: npt.NDArray[np.float64], likely: float
 ) -> frozenset[Morphology | Distribution]:
-    """Return the labels that a group is not called by, however confident the model is of them.
+    """Return the labels that do not count, however confident the model is of them.
 
-    A word that raises an alarm needs its evidence: casting calcifications, that there rather is a
-    cluster at all; a segment, five calcifications or more over more than 1 cm.
+    What raises an alarm needs its evidence: casting calcifications, that three of them rather are
+    there; a segment, five calcifications or more over more than 1 cm.
     """
     groundless: frozenset[Morphology | Distribution] = frozenset()
     if likely < _EVIDENT:
@@ -217,14 +214,17 @@ def _finish(
         outline=tuple(clamp_to_image(corner, *size) for corner in outline),
         members=draft.members,
         long_axis_mm=round(extent + 2 * reach, 2),
-        morphology=_keep_likeliest(draft.morphology, draft.groundless),
-        distribution=_keep_likeliest(draft.distribution, draft.groundless),
+        morphology=_keep_likeliest(draft.morphology),
+        distribution=_keep_likeliest(draft.distribution),
         shown=point.shows(draft.mark_class, draft.certainty),
     )
 
 
-def _keep_likeliest(
+def _drop(
     labels: Sequence[tuple[_Label, float]], groundless: Collection[Morphology | Distribution]
 ) -> tuple[tuple[_Label, float], ...]:
-    kept = [(label, round(share, 2)) for label, share in labels if label not in groundless]
-    return tuple(kept[:LABELS])
+    return tuple((label, share) for label, share in labels if label not in groundless)
+
+
+def _keep_likeliest(labels: Sequence[tuple[_Label, float]]) -> tuple[tuple[_Label, float], ...]:
+    return tuple((label, round(share, 2)) for label, share in labels[:LABELS])

@@ -70,25 +70,26 @@ def test_two_marks_stay_single_and_unshown() -> None:
     assert not any(f.shown for f in findings)
 
 
-def test_a_cluster_is_as_certain_as_that_three_of_its_marks_are_real() -> None:
-    (three,) = describe([mark(100, 100, 0.9), mark(110, 100, 0.8), mark(120, 100, 0.5)])
-    (four,) = describe([mark(100 + 10 * n, 100, 0.8) for n in range(4)])
+def test_a_cluster_is_as_certain_as_its_surest_three_marks_together() -> None:
+    strong = [mark(100, 100, 0.9), mark(110, 100, 0.8), mark(120, 100, 0.5)]
+    faint = [mark(100 + 10 * n, 120, 0.5) for n in range(12)]
+
+    (three,) = describe(strong)
 
     assert three.certainty == pytest.approx(100 * (0.9 * 0.8 * 0.5) ** (1 / 3), abs=0.05)
-    # All four, or any three of them.
-    assert four.certainty == pytest.approx(100 * (0.8**4 + 4 * 0.2 * 0.8**3) ** (1 / 3), abs=0.05)
+    # Texture makes many faint marks: they add nothing.
+    assert describe([*strong, *faint])[0].certainty == three.certainty
 
 
-def test_what_is_beyond_1_cm_makes_no_cluster_surer() -> None:
-    near = [mark(100 + 10 * n, 100, 0.6) for n in range(3)]
-    chain = [mark(120 + 45 * n, 100, 0.6) for n in range(1, 8)]  # one link of 4.5 mm after another
+def test_marks_that_lie_beyond_1_cm_do_not_make_a_cluster_together() -> None:
+    chain = [mark(100 + 45 * n, 100, 0.9) for n in range(5)]  # one link of 4.5 mm after another
+    sure = [replace(chain[0], score=0.99), replace(chain[-1], score=0.99), *chain[1:-1]]
 
-    (alone,) = describe(near)
-    (chained,) = describe([*near, *chain])
+    (spread,) = describe(sure)
 
-    assert len(chained.members) == 10
-    assert alone.certainty < chained.certainty  # the first link is within 5 mm
-    assert chained.certainty == describe([*near, chain[0]])[0].certainty
+    assert len(spread.members) == 5
+    # Only one of the two sure ones, which are 18 mm apart, is among any three that lie close.
+    assert spread.certainty == pytest.approx(100 * (0.99 * 0.9 * 0.9) ** (1 / 3), abs=0.05)
 
 
 def test_a_word_that_raises_an_alarm_needs_its_evidence() -> None:
@@ -100,8 +101,19 @@ def test_a_word_that_raises_an_alarm_needs_its_evidence() -> None:
 
     assert sure.morphology[0][0] is Morphology.FINE_LINEAR
     assert doubtful.morphology == ((Morphology.PUNCTATE, 0.1),)
-    # The word is withheld; what it would mean still orders.
-    assert doubtful.suspicion == sure.suspicion
+    assert doubtful.suspicion == 2.0
+    assert sure.suspicion is not None
+    assert sure.suspicion > 70
+
+
+def test_long_marks_in_a_row_are_one_line_and_no_cluster() -> None:
+    row = [replace(mark(100 + 5 * n, 100 + 5 * n), elongation=4.0) for n in range(4)]
+    bent = [*row[:3], replace(mark(115, 106), elongation=4.0)]
+    dots = [replace(piece, elongation=1.2) for piece in row]
+
+    assert [len(finding.members) for finding in describe(row)] == [0]
+    assert [len(finding.members) for finding in describe(bent)] == [4]
+    assert [len(finding.members) for finding in describe(dots)] == [4]
 
 
 def test_one_sure_mark_does_not_make_a_cluster_of_two_doubtful_ones() -> None:
