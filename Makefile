@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQ := deploy/requirements
-# Tests run in two processes, a module's tests in one of them. The order of the folders is kept:
-# acceptance tests take longest and start first.
-JOBS ?= 2
+# Tests run in three processes, a module's tests in one of them: those that wait for a node leave a
+# core to the others. The order of the folders is kept: acceptance tests take longest and start
+# first.
+JOBS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*' -print) \
            $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml

@@ -46,7 +46,7 @@ DOZEN = (
     "followed up, without calcifications, SRT",
     "of every kind, all findings",
 )
-BEYOND = ("one cluster in two views", "both views in one quadrant")
+BEYOND = ("one cluster in two views", "both views in one quadrant", "second look: seen")
 """Exams of the golden set that the others say nothing like."""
 
 Plant = Callable[[Dataset], object]

@@ -163,10 +163,14 @@ def test_on_film_the_cluster_comes_before_every_artery(detector: Detector, exams
         outline = np.array([(p.col, p.row) for p in finding.outline], np.float32)
         return cv2.pointPolygonTest(outline, (col, row), measureDist=False) >= 0
 
-    # The cluster is seen at about 1220-1300, 2030-2100. Dust in the film's lower corner may come
-    # before it; what lies in the breast may not.
-    shown = [finding for _, finding in reading.list_shown() if finding.center.row < 4000]
-    assert lies_at(shown[0], 1260, 2060)
+    # The cluster is seen at about 1220-1300, 2030-2100, the arteries from row 2400 to 3600. Specks
+    # of dust, which film has and the model has never seen, may come before both.
+    shown = [finding for _, finding in reading.list_shown()]
+    place = [lies_at(finding, 1260, 2060) for finding in shown].index(True)
+    arteries = [n for n, finding in enumerate(shown) if 2400 < finding.center.row < 3600]
+    assert arteries
+    assert place < min(arteries)
+    assert place <= 3
 
 
 def test_secondary_captures_of_film_are_answered_and_not_read(

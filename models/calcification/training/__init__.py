@@ -9,8 +9,10 @@ flows through the modules in this order:
 - Networks: `networks`; `weights` (those of the committed graphs); `dense`, `patches` and
   `neighbour_network` (the trainings); `mining` (false candidates of the dense network); `specks`
   (its candidates as points); `export` (to ONNX files); `round` (all of these in one run).
-- Manifest: `fitting` (calibration and operating points); `annotated_regions`, `layouts`,
-  `scattered`, `softmax` and `group_tables` (types and distributions of groups).
+- Manifest: `validation_exams` (what is fitted on), `fitting` (calibration and operating points of
+  new graphs), `certainty` (those of a finished model's clusters), `isotonic` (tables);
+  `annotated_regions`, `layouts`, `scattered`, `softmax` and `group_tables` (types and
+  distributions of groups).
 - `benchmark` (a plain network to compare with), `console` (progress of long steps).
 
 Nothing here is part of the wheel. PyTorch is needed from `networks` on.

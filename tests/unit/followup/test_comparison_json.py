@@ -60,6 +60,8 @@ def test_a_finding_has_the_keys_that_programs_read() -> None:
         "long_axis_mm",
         "morphology",
         "distribution",
+        "type_words",
+        "distribution_words",
         "change",
         "zone",
         "bed",
