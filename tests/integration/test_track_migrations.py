@@ -97,7 +97,7 @@ def test_a_failed_migration_leaves_nothing_behind(
     assert read_version(empty_url) is None
 
 
-@pytest.mark.parametrize("version", ["0001", "0006"])
+@pytest.mark.parametrize("version", ["0001", "0006", "v1_001"])
 def test_a_database_from_before_the_first_release_is_refused_with_the_way_to_export_it(
     empty_url: str, backend: str, version: str
 ) -> None:
@@ -136,42 +136,6 @@ def test_the_query_of_the_runbook_exports_treatments_in_the_form_of_the_import(
         date(2024, 5, 1),
         "lumpectomy",
     )
-
-
-def test_revisions_from_before_their_basis_was_recorded_are_kept_without_one(
-    empty_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from alembic import command
-
-    def upgrade_to_first(config: object, _: str) -> None:
-        whole(config, "v1_001")  # type: ignore[arg-type]
-
-    whole = command.upgrade
-    monkeypatch.setattr(command, "upgrade", upgrade_to_first)
-    upgrade_database(empty_url)
-    engine = open_engine(empty_url)
-    times = "'2026-01-05 12:00:00', '2026-01-05 12:00:00'"
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO studies (study_uid, peer, state, exempt, first_arrived_at, "
-                "last_arrived_at, revision, shown_findings) "
-                f"VALUES ('1.2.3', 'MG1', 'reported', false, {times}, 1, 0)"
-            )
-        )
-        connection.execute(
-            text(
-                "INSERT INTO revisions (study_uid, number, cause, inputs, settings_digest, "
-                "model_digest, state, reasons, worker, content_at, started_at) "
-                f"VALUES ('1.2.3', 1, 'first', '[]', 's', 'm', 'finished', '[]', 'w0', {times})"
-            )
-        )
-    monkeypatch.undo()
-    upgrade_database(empty_url)
-    with engine.connect() as connection:
-        rows = connection.execute(text("SELECT number, basis_digest FROM revisions")).all()
-    engine.dispose()
-    assert [tuple(row) for row in rows] == [(1, None)]
 
 
 def set_version(url: str, version: str) -> None:

@@ -23,7 +23,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that nobody else's advisory lock in the same database is likely to have.
 _LOCK_KEY = 7_321_984_650
 
-_BEFORE_FIRST_RELEASE = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
+_BEFORE_FIRST_RELEASE = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "v1_001"})
 """The versions of databases that development versions made, and that no migration starts from."""
 
 

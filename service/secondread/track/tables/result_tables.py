@@ -31,7 +31,7 @@ class RevisionRow(Base):
     """The priors chosen at the claim and their images, or why there are none; see
     `track.prior_choice`. None where none were chosen."""
     basis_digest: Mapped[str | None] = mapped_column(Digest)
-    """What its result depends on, by `track.reading_basis`; None for one from before v1_002."""
+    """What its result depends on, by `track.reading_basis`; None where that was not known."""
     settings_digest: Mapped[str] = mapped_column(Digest)
     model_digest: Mapped[str] = mapped_column(Digest)
     state: Mapped[RevisionState] = mapped_column(EnumText(RevisionState))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "v1_001"
+revision = "v1_002"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -197,6 +197,7 @@ _table(
     _optional("finished_at", INSTANT),
     _optional("error", sa.Text()),
     _optional("priors", DOCUMENT),
+    _optional("basis_digest", DIGEST),
     sa.UniqueConstraint("study_uid", "number"),
     sa.Index(None, "state", "started_at"),
 )
