@@ -48,8 +48,8 @@ class ReadingOrder:
     priority_auc: Estimate
     """Marks on clusters like a recurrence against all others, false ones included."""
     worst_first: Estimate
-    """Exams with a visible cluster like a recurrence: the share whose first mark is on one. A
-    cluster that is not marked is not first."""
+    """Exams with a visible cluster like a recurrence: the share whose first mark, of those that
+    count, is on one. A cluster that is not marked is not first."""
 
 
 class _ShownMark(NamedTuple):
@@ -82,7 +82,8 @@ def measure_reading_order(
         if all(view.cluster_free for view in views):
             free.append((owner, float(len(marks))))
         if any(map(_holds_recurrence, views)):
-            ordered = sorted(marks, key=lambda mark: _rank(mark.cluster))
+            counting = (mark for mark in marks if mark.counts)
+            ordered = sorted(counting, key=lambda mark: _rank(mark.cluster))
             first.append((owner, bool(ordered) and ordered[0].is_like_recurrence))
         for mark in marks:
             if mark.counts:
