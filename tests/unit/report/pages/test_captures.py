@@ -19,14 +19,12 @@ from secondread.findings.treatment import (
 )
 from secondread.geometry import clamp_to_image
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.pages import drawing, page_layout
+from secondread.report.pages import page_layout
 from secondread.report.pages.captures import make_overview, make_view_captures
 from secondread.report.pages.drawing import (
     BACKGROUND,
-    LEAST_TEXT,
     MARK,
     WARNING,
-    shorten_text,
     wrap_text,
 )
 from secondread.report.pages.notice import make_notice
@@ -290,16 +288,7 @@ def test_comments_are_statements_with_one_full_stop_each() -> None:
     assert ".." not in comments
 
 
-def test_nothing_that_carries_meaning_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    cut: list[str] = []
-
-    def note_cut(text: str, size: int, width: float) -> str:
-        assert size >= LEAST_TEXT
-        shortened = shorten_text(text, size, width)
-        cut.extend([text] if shortened != text else [])
-        return shortened
-
-    monkeypatch.setattr(drawing, "shorten_text", note_cut)
+def test_nothing_that_carries_meaning_is_cut_off(cut_texts: list[str]) -> None:
     reading, sources = make_followed_study()
     reading = replace(
         reading,
@@ -318,7 +307,7 @@ def test_nothing_that_carries_meaning_is_cut_off(monkeypatch: pytest.MonkeyPatch
     make_overview(reading, sources, make_tall_display, by)
     make_view_captures(reading, sources, make_tall_display, by)
     make_notice(reading, sources, by)
-    assert cut == []
+    assert cut_texts == []
 
 
 def make_tall_display(_uid: str) -> Picture:

@@ -4,14 +4,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from secondread.findings.changes import ChangeKind
 from secondread.followup.timeline import LesionAbsence, LesionHistory, build_histories
-from secondread.report.pages import drawing
 from secondread.report.pages.change_colors import choose_color
-from secondread.report.pages.drawing import LEAST_TEXT, MARK, WARNING, shorten_text
+from secondread.report.pages.drawing import MARK, WARNING
 from secondread.report.pages.timeline_picture import (
     MAX_EXAMS,
     MAX_LESIONS,
@@ -111,16 +109,7 @@ def test_the_radiologists_category_of_a_breast_stands_once() -> None:
     ]
 
 
-def test_no_text_of_a_long_history_is_cut_off_or_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    cut: list[str] = []
-
-    def note_cut(text: str, size: int, width: float) -> str:
-        assert size >= LEAST_TEXT
-        shortened = shorten_text(text, size, width)
-        cut.extend([text] if shortened != text else [])
-        return shortened
-
-    monkeypatch.setattr(drawing, "shorten_text", note_cut)
+def test_no_text_of_a_long_history_is_cut_off_or_small(cut_texts: list[str]) -> None:
     seen = [
         replace(
             FIRST,
@@ -139,7 +128,7 @@ def test_no_text_of_a_long_history_is_cut_off_or_small(monkeypatch: pytest.Monke
     ]
     lesions = build_histories(seen, [], {("1.3", "L"): "4B"})
     draw_timeline("Lesions of one patient, exams 2015-01-05 to 2023-01-05", lesions, no_crop)
-    assert cut == []
+    assert cut_texts == []
 
 
 def test_what_a_recheck_saw_before_is_first_marked_and_not_first_seen() -> None:
