@@ -57,6 +57,7 @@ class Reader:
     groups: GroupTables = field(default_factory=GroupTables)
     """What the model knows about groups of calcifications."""
     calibrate_exam: CalibrateExam = leave_unscored
+    """The model's table for the score of an exam."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,10 +179,11 @@ def _register_pair(
 def is_same_unit(a: Mammogram, b: Mammogram) -> bool:
     """Whether two images were taken and processed by units of one model, in one way."""
     kinds = [(m.manufacturer, m.model, m.intent, m.is_lossy, m.bits_stored) for m in (a, b)]
-    return kinds[0] == kinds[1] and _pitch_ratio(a, b) < SAME_PITCH_RATIO
+    return kinds[0] == kinds[1] and compute_pitch_ratio(a, b) < SAME_PITCH_RATIO
 
 
-def _pitch_ratio(a: Mammogram, b: Mammogram) -> float:
+def compute_pitch_ratio(a: Mammogram, b: Mammogram) -> float:
+    """Return the ratio of two images' pixel spacings, 1 or more; infinite where one has none."""
     if a.spacing is None or b.spacing is None:
         return float("inf")
     ratio = a.spacing.mean / b.spacing.mean
@@ -201,7 +202,7 @@ def _explain_incomparable(image: ImageReading, other: ImageReading, *, same_mode
         return "the prior was read with another model"
     if image.mammogram.view_modifiers != other.mammogram.view_modifiers:
         return "the view was taken in another way (view modifiers differ)"
-    if _pitch_ratio(image.mammogram, other.mammogram) > MOST_PITCH_RATIO:
+    if compute_pitch_ratio(image.mammogram, other.mammogram) > MOST_PITCH_RATIO:
         return "the pixel spacings are too different"
     return ""
 

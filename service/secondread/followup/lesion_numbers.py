@@ -97,8 +97,8 @@ def _join_lesions(
         for finding in all_images[index].findings
         if finding.mark_class is MarkClass.CLUSTER
     }
-    for one_ref, other_ref in links:
-        first, second = lesions.get(one_ref), lesions.get(other_ref)
+    for here, there in links:
+        first, second = lesions.get(here), lesions.get(there)
         if first is None or second is None:
             continue
         # A chain of pairs must not make one lesion of two clusters of an image.

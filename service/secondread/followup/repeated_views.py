@@ -9,6 +9,7 @@ sure is left as two.
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
+from secondread import log
 from secondread.findings.finding import ImageReading
 from secondread.findings.view_pair import RepeatPair
 from secondread.followup.calcifications import collect_calcifications, find_clusters
@@ -18,8 +19,11 @@ from secondread.followup.cluster_matching import (
     match_clusters,
     measure_distance,
 )
+from secondread.followup.comparison import compute_pitch_ratio
 from secondread.followup.registration.frame import find_frame
 from secondread.followup.registration.register import Registration, register
+
+_log = log.get_logger(__name__)
 
 SURE_MM = 3.0
 """Where a place is known less well than this, two clusters may be neighbours."""
@@ -29,27 +33,35 @@ _SAME_PITCH_RATIO = 1.1
 def match_repeats(images: Sequence[ImageReading]) -> tuple[RepeatPair, ...]:
     """Return the clusters that two images of one view both show.
 
+    What breaks over two images costs their matching, never the reading: their clusters count apart.
+
     Parameters
     ----------
     images
         Of one study.
     """
-    return tuple(
-        pair
-        for first, second in combinations(images, 2)
-        if _is_repeat(first, second)
-        for pair in _match_pair(first, second)
-    )
+    pairs: list[RepeatPair] = []
+    for first, second in combinations(images, 2):
+        if not _is_repeat(first, second):
+            continue
+        try:
+            pairs += list(_match_pair(first, second))
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
+            _log.error(
+                "repeated_view_broke",
+                study_uid=first.mammogram.study_uid,
+                images=[first.sop_instance_uid, second.sop_instance_uid],
+                error=f"{type(error).__name__}: {error}",
+            )
+    return tuple(pairs)
 
 
 def _is_repeat(first: ImageReading, second: ImageReading) -> bool:
     a, b = first.mammogram, second.mammogram
-    if a.view_key is None or a.spacing is None or b.spacing is None:
-        return False
-    ratio = a.spacing.mean / b.spacing.mean
     return (
-        (a.view_key, a.view_modifiers) == (b.view_key, b.view_modifiers)
-        and max(ratio, 1 / ratio) <= _SAME_PITCH_RATIO
+        a.view_key is not None
+        and (a.view_key, a.view_modifiers) == (b.view_key, b.view_modifiers)
+        and compute_pitch_ratio(a, b) <= _SAME_PITCH_RATIO
         and bool(find_clusters(first) and find_clusters(second))
     )
 

@@ -2,10 +2,12 @@
 
 import pytest
 from pydicom.dataset import Dataset
+from structlog.testing import capture_logs
 
 from secondread.codes import View
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import StudyReading
+from secondread.followup import repeated_views
 from secondread.followup.follow_up import follow_up
 from secondread.followup.lesion_identity import add_lesions, assign_lesions
 from secondread.report.check.cad_sr_check import check_cad_sr
@@ -45,6 +47,22 @@ def test_what_both_images_show_has_one_number(second: Lie) -> None:
         twins = [f for image in done.images for f in image.findings if f.number == number]
         assert len({len(f.members) for f in twins}) == 1
         assert len({f.priority for f in twins}) == 1
+
+
+def test_what_breaks_over_two_images_costs_their_matching_and_not_the_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def break_down(*_: object) -> None:
+        raise ValueError("no such tissue")
+
+    monkeypatch.setattr(repeated_views, "register", break_down)
+    with capture_logs() as events:
+        done = reading((FIRST, HERE), (AGAIN, HERE))
+
+    assert done.repeat_pairs == ()
+    assert numbers(done) == [["1"], ["2"]]
+    assert [event["event"] for event in events] == ["repeated_view_broke"]
+    assert events[0]["error"] == "ValueError: no such tissue"
 
 
 def test_what_one_image_shows_keeps_a_number_of_its_own() -> None:
