@@ -24,6 +24,7 @@ Below all stages:
 - `metrics`: counters and histograms.
 - `reasons`: coded reasons for what was not read, and outcomes.
 - `settings`: the settings, read once from a file and the environment.
+- `uids`: what counts as a UID, of others and of our own.
 
 Above them:
 

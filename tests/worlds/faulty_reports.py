@@ -705,8 +705,7 @@ _EVIDENCE: dict[str, PlantedFault] = {
         lambda ds: delattr(ds, "ContinuityOfContent"), "ContinuityOfContent"
     ),
     "a UID with a leading zero": PlantedFault(
-        lambda ds: setattr(find_evidence(ds), "SeriesInstanceUID", "1.02.3"),
-        "'1.02.3' is not a UID",
+        lambda ds: setattr(ds, "SeriesInstanceUID", "1.02.3"), "'1.02.3' is not a UID"
     ),
     "a UID of 65 characters": PlantedFault(
         lambda ds: setattr(find_item(ds, C.TRACKING_UID), "UID", "1." + "2" * 63), "is not a UID"

@@ -5,7 +5,6 @@ comes as an N-EVENT-REPORT over the association of the request, or over one that
 the receiver; both end up here. It comes from a stranger, so what is read of it is bounded.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from secondread.accept.refusal_counts import make_printable
 from secondread.accept.sop_classes import STORAGE_COMMITMENT_PUSH_MODEL
 from secondread.errors import TransientError
 from secondread.metrics import COMMITMENT_REPORTS
+from secondread.uids import is_uid
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import N_EVENT_REPORT
@@ -35,7 +35,6 @@ MAXIMUM_ITEMS: Final = 4000
 """Most sequence items that are decoded."""
 
 _ITEM = b"\xfe\xff\x00\xe0"
-_UID = re.compile(r"[0-9][0-9.]{0,63}")
 _EVENT_TYPES = frozenset({1, 2})
 """PS3.4 J.3.3.1: all instances are committed; failures exist."""
 _NO_REASON = 0x0110
@@ -202,7 +201,7 @@ def read_commitment_report(information: Dataset) -> CommitmentReport:
         It has no proper Transaction UID.
     """
     transaction_uid = str(information.get("TransactionUID", ""))
-    if not _UID.fullmatch(transaction_uid):
+    if not is_uid(transaction_uid):
         raise ValueError("no Transaction UID (0008,1195)")
     refused = {
         uid: _read_reason(item)
@@ -220,4 +219,4 @@ def _read_reason(item: Dataset) -> int:
 def _list_references(sequence: Sequence | None) -> list[tuple[str, Dataset]]:
     """Return the items that name an instance, with its UID."""
     references = [(str(item.get("ReferencedSOPInstanceUID", "")), item) for item in sequence or ()]
-    return [(uid, item) for uid, item in references if _UID.fullmatch(uid)]
+    return [(uid, item) for uid, item in references if is_uid(uid)]

@@ -5,12 +5,10 @@ durable and the ledger has committed. Whatever fails before that is answered wit
 so that the sender keeps its copy. Warning statuses mean *stored* (PS3.4 B.2.3) and are never used.
 """
 
-import re
 import time
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
 
 from pydicom.dataset import Dataset
 
@@ -36,11 +34,9 @@ from secondread.errors import (
 )
 from secondread.metrics import INSTANCE_BYTES, INSTANCES, STORE_SECONDS
 from secondread.reasons import Reason
+from secondread.uids import is_uid
 
 _log = log.get_logger(__name__)
-
-_UID: Final = re.compile(r"[0-9.]{1,64}")
-"""What passes for a UID: PS3.5 9.1 without its rule on leading zeros, which devices break."""
 
 
 class StoreStatus(IntEnum):
@@ -213,7 +209,7 @@ def _check_identity(instance: ReceivedInstance, header: Dataset) -> None:
         A UID is missing, or not a UID.
     """
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-        if not _UID.fullmatch(str(header.get(keyword, ""))):
+        if not is_uid(str(header.get(keyword, ""))):
             raise InputError(f"{keyword} is missing or not a UID")
     announced = (instance.sop_class_uid, instance.sop_instance_uid)
     if (header.get("SOPClassUID"), header.SOPInstanceUID) != announced:

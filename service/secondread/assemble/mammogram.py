@@ -24,6 +24,7 @@ from secondread.accept.sop_classes import TRANSFER_SYNTAXES, PixelCoding
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
 from secondread.geometry import SpacingMm
+from secondread.uids import is_uid
 
 
 class Intent(StrEnum):
@@ -105,12 +106,12 @@ class Mammogram:
     @classmethod
     def _from_header(cls, ds: Dataset) -> "Mammogram":
         spacing, at_detector = _read_spacing(ds)
-        sop_class = _read_required(ds, "SOPClassUID")
+        sop_class = _read_uid(ds, "SOPClassUID")
         return cls(
-            sop_instance_uid=_read_required(ds, "SOPInstanceUID"),
+            sop_instance_uid=_read_uid(ds, "SOPInstanceUID"),
             sop_class_uid=sop_class,
-            study_uid=_read_required(ds, "StudyInstanceUID"),
-            series_uid=_read_required(ds, "SeriesInstanceUID"),
+            study_uid=_read_uid(ds, "StudyInstanceUID"),
+            series_uid=_read_uid(ds, "SeriesInstanceUID"),
             patient=PatientKey(_read_text(ds, "PatientID"), _read_text(ds, "IssuerOfPatientID")),
             study_date=_read_date(ds, "StudyDate"),
             study_at=_read_instant(ds, "StudyDate", "StudyTime"),
@@ -197,10 +198,13 @@ def read_transfer_syntax(ds: Dataset) -> str:
     return str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
 
 
-def _read_required(ds: Dataset, keyword: str) -> str:
+def _read_uid(ds: Dataset, keyword: str) -> str:
     value = str(ds.get(keyword, None) or "").strip()
     if not value:
         raise HeaderError(keyword, None, "every instance has one")
+    if not is_uid(value):
+        # Not quoted: nothing ensures that it holds no more than a UID would.
+        raise HeaderError(keyword, "no UID", "components of digits, 64 characters at most")
     return value
 
 

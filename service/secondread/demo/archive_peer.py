@@ -6,7 +6,6 @@ it is stored in. It is not for patients: nothing is flushed to disk, nobody is r
 """
 
 import hashlib
-import re
 import shutil
 import tempfile
 import threading
@@ -29,10 +28,9 @@ from secondread.errors import InputError
 from secondread.files import write_whole
 from secondread.send.outbox import Callee, OutboxObject, PeerCheck, StoreAnswer
 from secondread.send.scu import send_echo, store_objects
+from secondread.uids import is_uid
 
 _log = log.get_logger(__name__)
-
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +222,7 @@ def _read_uids(path: Path) -> tuple[str, str, str]:
     with suppress(InvalidDicomError, OSError, AttributeError):
         ds = dcmread(path, stop_before_pixels=True, specific_tags=list(keywords))
         study, sop_class, instance = (str(getattr(ds, keyword)) for keyword in keywords)
-        if all(len(uid) <= 64 and _UID.fullmatch(uid) for uid in (study, sop_class, instance)):
+        if all(is_uid(uid) for uid in (study, sop_class, instance)):
             return study, sop_class, instance
     raise InputError(f"{path.name} is not a DICOM instance with valid UIDs")
 

@@ -1,6 +1,5 @@
 """C-FIND as SCU for priors: which earlier mammograms of a patient an archive has (PS3.4 C)."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,8 +13,8 @@ from secondread.send.association import Call, CallError, open_association
 from secondread.send.fetch_queue import FetchRequest, OfferedStudy
 from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
 from secondread.send.outbox import AnswerKind, Callee, Cancelled
+from secondread.uids import is_uid
 
-_UID = re.compile(r"[0-9.]{1,64}")
 _WILDCARDS = frozenset("*?\\")
 
 _MOST_STUDIES = 200
@@ -100,7 +99,7 @@ def _read_study(answer: Dataset, request: FetchRequest, window: PriorWindow) -> 
     Archives ignore keys that they do not know, so each key is checked in the answer.
     """
     uid, day = _get_text(answer, "StudyInstanceUID"), _parse_day(_get_text(answer, "StudyDate"))
-    if not _UID.fullmatch(uid) or uid == request.study_uid or day is None:
+    if not is_uid(uid) or uid == request.study_uid or day is None:
         return None
     modalities = {str(value).strip() for value in _get_values(answer, "ModalitiesInStudy")}
     if modalities and "MG" not in modalities:
@@ -152,7 +151,7 @@ def _read_images(call: Call, study_uid: str, seconds: float) -> list[Mammogram]:
     mammograms: list[Mammogram] = []
     for series in collect_matches(call, identifier, _MOST_SERIES, seconds):
         uid = _get_text(series, "SeriesInstanceUID")
-        if _get_text(series, "Modality") not in {"MG", ""} or not _UID.fullmatch(uid):
+        if _get_text(series, "Modality") not in {"MG", ""} or not is_uid(uid):
             continue
         for image in collect_matches(call, _identify_images(study_uid, uid), _MOST_IMAGES, seconds):
             image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, uid

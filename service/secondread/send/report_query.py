@@ -1,15 +1,13 @@
 """C-FIND as SCU for the CAD reports beside a prior's images (PS3.4 C)."""
 
-import re
-
 from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
 
 from secondread.send.association import Call, open_association
 from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
 from secondread.send.outbox import Callee
+from secondread.uids import is_uid
 
-_UID = re.compile(r"[0-9.]{1,64}")
 _MOST_SERIES, _MOST_DOCUMENTS = 40, 40
 """An archive that gives more matches than this is not answering the question."""
 _MOST_ASKED_FOR_CLASSES = 6
@@ -35,7 +33,7 @@ def find_reports(callee: Callee, calling_ae_title: str, study_uid: str) -> tuple
         answered = [
             str(series.get("SeriesInstanceUID", None) or "") for series in answers if _is_sr(series)
         ]
-        valid = [uid for uid in answered if _UID.fullmatch(uid)][:_MOST_ASKED_FOR_CLASSES]
+        valid = [uid for uid in answered if is_uid(uid)][:_MOST_ASKED_FOR_CLASSES]
         return tuple(uid for uid in valid if _are_cad(call, study_uid, uid, seconds))
 
 

@@ -42,8 +42,7 @@ from secondread.track.tables import (
     StudyRow,
     as_columns,
 )
-
-_LONGEST_UID = 64
+from secondread.uids import is_uid
 
 _OTHER_THAN_COLUMNS = (
     "series_uid",
@@ -221,8 +220,8 @@ def _check_uids(instance: StoredInstance) -> None:
         instance.series_uid,
         instance.transfer_syntax,
     ):
-        if len(uid) > _LONGEST_UID or "\0" in uid:
-            raise InputError("a UID has more than 64 characters, or a null")
+        if not is_uid(uid):
+            raise InputError("a UID is not a UID")
 
 
 def _open_study(

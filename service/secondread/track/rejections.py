@@ -17,8 +17,7 @@ from secondread.assemble.viewset import ViewKey
 from secondread.track.database import insert_if_new
 from secondread.track.header_facts import RejectionNote
 from secondread.track.tables import InstanceRow, RejectionRow, StudyRow
-
-_LONGEST_UID = 64
+from secondread.uids import is_uid
 
 
 def withdraw_instances(
@@ -34,7 +33,7 @@ def withdraw_instances(
         SOP Instance UID and SHA-256 of each image that the note takes something from: it counted
         until now, or it had only expired and turns out to be wrong.
     """
-    uids = [uid for uid in note.sop_instance_uids if len(uid) <= _LONGEST_UID]
+    uids = [uid for uid in note.sop_instance_uids if is_uid(uid)]
     expired = (
         () if note.is_expiry else _overrule_expiries(session, study, note, note_uid, now, uids)
     )

@@ -5,7 +5,6 @@ Nothing from a query string reaches the tracker unchecked.
 """
 
 import io
-import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -31,6 +30,7 @@ from secondread.settings import DestinationMode, ObjectKind, Settings
 from secondread.track.states import StudyState
 from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFilter
 from secondread.track.tracker import Tracker
+from secondread.uids import is_uid
 from secondread.watch.content_tree import build_content_tree
 from secondread.watch.health import check_readiness, is_silent
 from secondread.watch.lesion_histories import draw_lesion_histories
@@ -45,9 +45,6 @@ _LONGEST_FORM = 4096
 
 REFRESH_SECONDS = 15
 """How often a page that may change is loaded again; `?refresh=off` stops it."""
-
-_UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)*")
-"""A DICOM UID as it may stand in a URL (PS3.5 9.1)."""
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
@@ -82,7 +79,7 @@ class Pages:
         return await run_in_threadpool(self._search, request, text)
 
     def _search(self, request: Request, text: str) -> Response:
-        if _UID.fullmatch(text) and self._tracker.study_queries.find_detail(text) is not None:
+        if is_uid(text) and self._tracker.study_queries.find_detail(text) is not None:
             return RedirectResponse(request.app.url_path_for("study", study_uid=text), 303)
         return self._show_list(request, StudyFilter(patient=PatientKey(text, "")), 1)
 
@@ -194,7 +191,7 @@ class Pages:
     def _find_detail(self, request: Request) -> StudyDetail:
         study_uid = request.path_params["study_uid"]
         detail = None
-        if _UID.fullmatch(study_uid):
+        if is_uid(study_uid):
             detail = self._tracker.study_queries.find_detail(study_uid)
         if detail is None:
             raise HTTPException(404, "There is no such study.")

@@ -202,7 +202,10 @@ def test_an_instance_other_than_announced_is_a_mismatch(
 
 
 @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
-@pytest.mark.parametrize("value", ["../../x", "1.2/3", "", "1" * 65, "1.2.3\\4.5.6"])
+@pytest.mark.parametrize(
+    "value",
+    ["../../x", "1.2/3", "", "1." + "1" * 63, "1.2.3\\4.5.6", "1..2", ".1.2", "1.2."],
+)
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 def test_a_uid_that_is_none_is_refused_and_becomes_no_path(
     node: Node, keyword: str, value: str
@@ -213,6 +216,17 @@ def test_a_uid_that_is_none_is_refused_and_becomes_no_path(
     assert node.deliver(ds, sop_instance_uid=announced) is StoreStatus.CANNOT_UNDERSTAND
     assert (node.files, node.ledger.instances) == ([], {})
     assert [refusal.reason for refusal in node.refused] == [Reason.DATA_SET_INVALID]
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_a_uid_with_leading_zeros_is_stored_as_it_came(node: Node, keyword: str) -> None:
+    ds = instance()
+    setattr(ds, keyword, "1.2.003.0456")
+    assert node.deliver(ds) is StoreStatus.SUCCESS
+    (stored,) = node.ledger.instances.values()
+    uids = (stored.sop_instance_uid, stored.study_uid, stored.series_uid)
+    assert "1.2.003.0456" in uids
 
 
 def test_a_broken_data_set_is_refused_and_leaves_nothing(node: Node) -> None:

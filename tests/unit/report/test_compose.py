@@ -366,3 +366,20 @@ def test_a_capture_as_png_has_the_same_picture() -> None:
     picture = Image.open(BytesIO(encode_capture_png(notice.dataset)))
     assert picture.format == "PNG"
     assert np.array_equal(np.asarray(picture), notice.dataset.pixel_array)
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_a_study_whose_uids_have_leading_zeros_is_reported_on_as_they_came(keyword: str) -> None:
+    uid = "1.2.0840.0099.01"
+    ds = make_header("LCC", **{keyword: uid})
+    reading = make_study_reading(Outcome.FINDINGS, make_image_reading(ds, make_cluster()))
+    reading = replace(reading, study_uid=str(ds.StudyInstanceUID))
+    everything = ProfileSettings(objects=tuple(ObjectKind))
+    objects = results(reading, index_by_uid(ds), everything)
+
+    assert {result.kind for result in objects} == set(ObjectKind)
+    for result in objects:
+        # A capture names no series of others.
+        if result.kind is not ObjectKind.CAPTURE or keyword != "SeriesInstanceUID":
+            assert uid.encode() in encode_file(result.dataset)

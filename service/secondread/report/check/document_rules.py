@@ -1,6 +1,5 @@
 """Rules of a CAD SR that are in no template: the document, its evidence, its summaries."""
 
-import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 
@@ -10,8 +9,8 @@ from secondread.codes import ProcessingSummary, ResultStatus
 from secondread.report import concepts
 from secondread.report.check.checked_report import CheckedReport, Fault, InstanceKey, instance_key
 from secondread.report.readback.content import InstanceReference, read_enum
+from secondread.uids import is_standard_uid, is_uid
 
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 # PS3.3 C.7.1.1, C.7.2.1, C.7.5.1, C.17.1 and C.17.2, C.12.1.
 _TYPE_1 = (
     "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber",
@@ -24,6 +23,11 @@ _TYPE_2 = (
 )  # fmt: skip
 _WITH_FINDINGS = {ProcessingSummary.ALL_WITH_FINDINGS, ProcessingSummary.SOME_WITH_FINDINGS}
 _ALL = {ProcessingSummary.ALL_WITH_FINDINGS, ProcessingSummary.ALL_WITHOUT_FINDINGS}
+_UIDS_OF_OTHERS = {
+    "StudyInstanceUID", "SeriesInstanceUID", "ReferencedSOPInstanceUID",
+    "ReferencedFrameOfReferenceUID",
+}  # fmt: skip
+"""UIDs that a document takes over from what it is about, as they came; its own series' is not."""
 _BY_REFERENCE = {"INFERRED FROM", "HAS PROPERTIES", "SELECTED FROM"}
 
 
@@ -66,11 +70,14 @@ def _check_flags(report: CheckedReport) -> Iterator[Fault]:
 
 
 def _check_uids(report: CheckedReport) -> Iterator[Fault]:
+    own_series = report.ds.get_item("SeriesInstanceUID")
     for element in report.ds.iterall():
         if element.VR == "UI":
             values = [element.value] if element.VM <= 1 else list(element.value)
+            is_own = element.keyword not in _UIDS_OF_OTHERS or element is own_series
+            is_valid = is_standard_uid if is_own else is_uid
             for value in values:
-                if not (_UID.fullmatch(str(value)) and len(str(value)) <= 64):
+                if not is_valid(str(value)):
                     yield Fault("header", f"{element.keyword} {value!r} is not a UID")
 
 
