@@ -17,6 +17,8 @@ Below all stages:
 
 - `clock`: the one place that reads the wall clock.
 - `codes`: every coded concept that is read or written.
+- `data_set_parser`: an encoded data set to decoded attributes, bounded and tolerant.
+- `dicom_files`: the one place where DICOM files are opened.
 - `errors`: the error tree, split by what happens next.
 - `files`: files that are written whole or not at all.
 - `geometry`: points, spacings and outlines, in pixels and in millimetres.

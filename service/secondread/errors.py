@@ -3,6 +3,7 @@
 SecondreadError
 ├── SettingsError          a person corrects the settings; commands exit with 2
 ├── InputError             this input can never be used; it is answered, never retried
+│   ├── DataSetError       the encoding of a file or data set is broken, or beyond its limits
 │   ├── HeaderError        an attribute is missing or invalid: names tag, keyword and value
 │   └── PixelError         the pixel data cannot be decoded or do not fit the header
 ├── TransientError         the same call may succeed later; it is retried
@@ -28,6 +29,10 @@ class SettingsError(SecondreadError):
 
 class InputError(SecondreadError):
     """An input cannot be used; trying again gives the same answer."""
+
+
+class DataSetError(InputError):
+    """A file is not DICOM, or its data set breaks its encoding; quotes nothing of it."""
 
 
 class HeaderError(InputError):

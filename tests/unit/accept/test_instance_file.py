@@ -8,12 +8,10 @@ import pytest
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from secondread.accept.instance_file import MAXIMUM_ELEMENT_BYTES, ReceivedFile, read_received_file
+from secondread.accept.instance_file import ReceivedFile, read_received_file
+from secondread.data_set_parser import HEADER_LIMITS
 from secondread.errors import InputError
 from tests.unit.accept.fakes import encoded, instance, part10, spooled
-
-# In a running receiver pydicom's warnings are off (`configure_process`).
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 EXPLICIT = uid.ExplicitVRLittleEndian
 ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
@@ -79,7 +77,7 @@ def test_encapsulated_pixels_are_left_alone(tmp_path: Path) -> None:
         element(0x0040, 0x0275, "SQ", b"", 500),
         element(0x0040, 0x0280, "ST", b"cut", 500),
         element(0x0040, 0x0280, "ST", b"cut", 500)[:6],
-        element(0x0042, 0x0011, "OB", b"cut", 10 * MAXIMUM_ELEMENT_BYTES),
+        element(0x0042, 0x0011, "OB", b"cut", 10 * HEADER_LIMITS.element_bytes),
         element(0x0043, 0x1001, "OB", b"cut", UNDEFINED),
     ],
     ids=[
@@ -116,7 +114,7 @@ def test_a_value_that_its_vr_does_not_allow_is_left_out_and_the_rest_is_read(
 def test_private_and_large_elements_are_left_out(tmp_path: Path) -> None:
     ds = instance()
     ds.private_block(0x0021, "VENDOR", create=True).add_new(1, "LO", "secret")
-    ds.RedPaletteColorLookupTableData = bytes(MAXIMUM_ELEMENT_BYTES + 2)
+    ds.RedPaletteColorLookupTableData = bytes(HEADER_LIMITS.element_bytes + 2)
     header = read(tmp_path, encoded(ds)).header
     assert not [tag for tag in header.keys() if tag.is_private]  # noqa: SIM118
     assert "RedPaletteColorLookupTableData" not in header
@@ -134,11 +132,12 @@ def nested(depth: int) -> bytes:
 @pytest.mark.parametrize(
     "hostile",
     [
-        element(0x0040, 0x0275, "SQ", ITEM * 30_000),
-        element(0x0040, 0x0275, "SQ", ITEM * 30_000, UNDEFINED),
+        element(0x0040, 0x0275, "SQ", ITEM * 50_000),
+        element(0x0040, 0x0275, "SQ", ITEM * 50_000, UNDEFINED),
         b"".join(element(0x0041, number, "LO", b"ab") for number in range(40_000)),
         b"".join(
-            element(0x0041, number, "OB", bytes(MAXIMUM_ELEMENT_BYTES)) for number in range(20)
+            element(0x6000 + 2 * number, 0x3000, "OB", bytes(HEADER_LIMITS.element_bytes))
+            for number in range(20)
         ),
         nested(200),
         nested(3000),
