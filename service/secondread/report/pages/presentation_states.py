@@ -6,17 +6,16 @@ shows the image as it is, whole and with its own grey scale; nothing is flipped 
 
 import math
 from collections.abc import Mapping
-from copy import deepcopy
 
 import numpy as np
 from highdicom import PresentationLUTTransformation, pr
 from highdicom.color import CIELabColor
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.geometry import SpacingMm, bounding_box
 from secondread.report.pages.exam_hanging import order_views
+from secondread.report.pages.grey_scale import add_grey_scale
 from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.header import build_header
 from secondread.report.sr.highdicom_adapter import build_stand_in, replace_header
@@ -35,7 +34,6 @@ MARKS = pr.GraphicLayer(
 )
 NOTE = pr.GraphicLayer(layer_name="NOTE", order=2, description="What the marks are not")
 
-_MODALITY_LUT = ("RescaleIntercept", "RescaleSlope", "RescaleType")
 # Size of a number's box: legible when a view of some 180 mm fills a screen.
 _NUMBER_MM = 5.0
 _USUAL_SPACING = SpacingMm(0.1, 0.1)
@@ -76,8 +74,7 @@ def _build_presentation_state(
     mammogram = image.mammogram
     uid = mammogram.sop_instance_uid
     header = build_header(source, authorship, ObjectKind.PRESENTATION, uid)
-    modality_lut = _MODALITY_LUT if all(source.get(k) is not None for k in _MODALITY_LUT) else ()
-    stand_in = build_stand_in(mammogram, source, modality_lut)
+    stand_in = build_stand_in(mammogram, source)
     description = f"{image.name}: {pluralize(len(image.shown_findings), 'finding')} shown"
     made = pr.GrayscaleSoftcopyPresentationState(
         referenced_images=[stand_in],
@@ -103,48 +100,9 @@ def _build_presentation_state(
     # Not of this IOD, whose date of content is that of the presentation state.
     del ds.ContentDate, ds.ContentTime
     ds.Laterality = mammogram.laterality.letter if mammogram.laterality else None
-    _add_voi(ds, source)
+    add_grey_scale(ds, source, mammogram.bits_stored)
     _add_pixel_spacing(ds, image)
     return ds
-
-
-def _add_voi(ds: Dataset, source: Dataset) -> None:
-    """Repeat the image's grey scale, the first where there are several (PS3.3 C.11.8).
-
-    A window that makes no sense is left out: without one, the full range is displayed.
-    """
-    area = Dataset()
-    tables = source.get("VOILUTSequence")
-    window = _read_window(source)
-    if tables:
-        area.VOILUTSequence = [deepcopy(tables[0])]
-    elif window is not None:
-        area.WindowCenter, area.WindowWidth = window
-        if source.get("VOILUTFunction"):
-            area.VOILUTFunction = source.VOILUTFunction
-    else:
-        return
-    ds.SoftcopyVOILUTSequence = [area]
-
-
-def _read_window(source: Dataset) -> tuple[float, float] | None:
-    center, width = (
-        _read_first_number(source, keyword) for keyword in ("WindowCenter", "WindowWidth")
-    )
-    function = str(source.get("VOILUTFunction") or "LINEAR")
-    if function not in {"LINEAR", "LINEAR_EXACT", "SIGMOID"} or center is None or width is None:
-        return None
-    # A linear window is at least one value wide (PS3.3 C.11.2.1.2).
-    return (center, width) if width >= (1.0 if function == "LINEAR" else 1e-6) else None
-
-
-def _read_first_number(source: Dataset, keyword: str) -> float | None:
-    value = source.get(keyword)
-    try:
-        number = float(value[0] if isinstance(value, MultiValue) else value)
-    except (IndexError, TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _draw_marks(image: ImageReading, stand_in: Dataset, uids: ResultUids) -> pr.GraphicAnnotation:

@@ -104,36 +104,6 @@ def test_the_whole_image_is_displayed_with_pixels_of_their_shape() -> None:
     assert list(unknown.PresentationPixelAspectRatio) == [1, 1]
 
 
-def test_the_first_window_of_the_image_is_repeated() -> None:
-    ds = make_state(
-        WindowCenter=["2000", "1500"], WindowWidth=["1200", "90"], VOILUTFunction="SIGMOID"
-    )
-    (item,) = ds.SoftcopyVOILUTSequence
-    assert (item.WindowCenter, item.WindowWidth, item.VOILUTFunction) == (2000, 1200, "SIGMOID")
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {},
-        {"WindowCenter": "100", "WindowWidth": "0"},
-        {"WindowCenter": "100"},
-        {"WindowCenter": "100", "WindowWidth": "10", "VOILUTFunction": "CUBIC"},
-    ],
-)
-def test_a_window_that_makes_no_sense_is_left_out(attributes: dict[str, object]) -> None:
-    assert "SoftcopyVOILUTSequence" not in make_state(**attributes)
-
-
-def test_a_table_of_the_image_comes_before_its_window() -> None:
-    table = Dataset()
-    table.LUTDescriptor, table.LUTData = [4, 0, 8], [0, 1, 2, 3]
-    ds = make_state(VOILUTSequence=[table], WindowCenter="100", WindowWidth="10")
-    (item,) = ds.SoftcopyVOILUTSequence
-    assert list(item.VOILUTSequence[0].LUTData) == [0, 1, 2, 3]
-    assert "WindowCenter" not in item
-
-
 def test_header_label_and_dates_are_ours() -> None:
     ds = make_state()
     assert (ds.Modality, ds.ContentLabel, ds.Laterality) == ("PR", "SECONDREAD", "L")
