@@ -26,6 +26,8 @@ FRAME_MM = 1.0
 _LABEL_MM = 4.0  # structures thinner than this (labels, film borders) do not connect to the breast
 _AIR_DEVIATIONS = 5.0  # tissue begins this many standard deviations above air
 _AIR_SHARE = 0.04  # and this share of the way from air to the bulk of the image's bright half
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
+"""Of the largest value: averages of equal values differ by up to a quarter of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def measure_polarity(bright: Brightness) -> float:
     is a negative of what its header states.
     """
     coarse, _ = _average_down(bright, SpacingMm(0.07, 0.07))
+    coarse -= np.median(coarse)  # squares of large values would round their differences away
     mean = cv2.blur(coarse, (5, 5))
     spread = cv2.blur(coarse * coarse, (5, 5)) - mean * mean
     flat = spread <= np.quantile(spread, 0.1)
@@ -141,7 +144,8 @@ def _average_down(bright: Brightness, spacing: SpacingMm) -> tuple[Brightness, S
 
 def _find_chest_wall_side(coarse: Brightness) -> str:
     left, right = (np.median(band) for band in _side_bands(coarse))
-    if left == right:  # both air or both tissue in the middle: the brighter half decides
+    # Both air or both tissue in the middle: the brighter half decides.
+    if abs(left - right) <= _measure_rounding(coarse):
         middle = coarse.shape[1] // 2
         left, right = coarse[:, :middle].mean(), coarse[:, middle:].mean()
     return "left" if left > right else "right"
@@ -160,10 +164,16 @@ def _find_tissue_level(coarse: Brightness, side: str) -> float:
     air = float(np.median(band))
     # From the darker half alone: labels and film borders in the band are all brighter than air.
     deviation = 1.4826 * float(np.median(air - band[band <= air]))
-    above = coarse[coarse > air + _AIR_DEVIATIONS * deviation]
+    noise = max(_AIR_DEVIATIONS * deviation, _measure_rounding(coarse))
+    above = coarse[coarse > air + noise]
     bulk = float(np.median(above)) if above.size else air
     # Air without any noise has no deviation: the share of the way to the bulk then decides.
-    return air + max(_AIR_DEVIATIONS * deviation, _AIR_SHARE * (bulk - air))
+    return air + max(noise, _AIR_SHARE * (bulk - air))
+
+
+def _measure_rounding(coarse: Brightness) -> float:
+    """Return the difference below which two averages may be of equal values."""
+    return _ROUNDING * float(np.abs(coarse).max())
 
 
 def _find_attached_region(

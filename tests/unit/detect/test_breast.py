@@ -61,6 +61,24 @@ def test_bright_noisy_air_is_still_air() -> None:
     assert find_region(image).breast.area_cm2 == pytest.approx(ELLIPSE_CM2, rel=0.03)
 
 
+@pytest.mark.parametrize("air", [-16383.0, 200.0, 659.0, 65535.0])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_air_of_one_value_is_air_whatever_the_value(side: str, air: float) -> None:
+    # Averaged, equal values differ by rounding, of which neither tissue nor side may be made.
+    # Chest wall bands of air alone: the breast covers less than half of the border.
+    image = np.zeros((1731, 1037), np.float32)
+    inner = breast_image(850, 700, label=False, side=side).astype(np.float32)
+    columns = slice(0, 700) if side == "left" else slice(337, 1037)
+    image[300:1150, columns] = inner
+
+    expected = find_region(image)
+    region = find_region(image + np.float32(air))
+
+    assert expected.breast.chest_wall_side == side
+    assert region.breast == expected.breast
+    assert np.array_equal(region.tissue, expected.tissue)
+
+
 def test_the_interior_keeps_clear_of_skin_and_image_border_but_not_of_the_chest_wall() -> None:
     region = find_region(breast_image())
     coarse_mm = 1000 * 0.2 / region.tissue.shape[0]
@@ -87,6 +105,15 @@ def test_a_negative_has_low_polarity_and_a_positive_high() -> None:
 
     assert breast.measure_polarity(image) > 0.9
     assert breast.measure_polarity(4095 - image) < 0.1
+
+
+@pytest.mark.parametrize("offset", [0, -65535])
+def test_polarity_does_not_depend_on_where_the_scale_begins(offset: int) -> None:
+    # Low contrast: a hundredth of the offset.
+    image = breast_image(label=False).astype(np.float32) * np.float32(0.01) + np.float32(offset)
+
+    assert breast.measure_polarity(image) > 0.9
+    assert breast.measure_polarity(-image) < 0.1
 
 
 def test_a_mask_is_cut_and_enlarged_to_the_pixel() -> None:
