@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.codes import Laterality
 from secondread.detect.likeness import (
     LIKENESS_FEATURES,
@@ -36,7 +36,7 @@ from secondread.detect.likeness import (
     measure_features,
 )
 from secondread.detect.manifest import load_manifest
-from secondread.detect.prepare import cut_detector_input, prepare_image, read_header
+from secondread.detect.prepare import cut_detector_input, prepare_image
 from secondread_lab.simulate.exam import ExamSpec, Seeds, simulate_views
 from secondread_lab.simulate.phantom import Density
 from secondread_lab.simulate.treated_breast import TreatmentSpec
@@ -126,7 +126,7 @@ def measure_likeness(ds: Dataset, model_mm: float) -> LikenessFeatures | None:
     InputError
         The image cannot be read.
     """
-    cut = cut_detector_input(prepare_image(ds, read_header(ds), model_mm), model_mm)
+    cut = cut_detector_input(prepare_image(ds, Mammogram.from_dataset(ds), model_mm), model_mm)
     return measure_features(cut.bright, cut.interior)
 
 

@@ -27,13 +27,13 @@ from models.calcification.training.regions import (
     Region,
     make_patch,
 )
+from secondread.assemble.mammogram import Mammogram
 from secondread.detect.pixels import normalise
 from secondread.detect.prepare import (
     cut_detector_input,
     prepare_image,
-    read_dataset,
-    read_header,
 )
+from secondread.dicom_files import read_image
 from secondread_lab.simulate.fields import Map
 
 ALLOWED = ("a-ffdm-cc/LCC.dcm", "c-ffdm-4view/*.dcm")
@@ -57,8 +57,8 @@ class RealView:
 def read_views(folder: Path) -> Iterator[RealView]:
     """Read the allowed views of a folder of exams."""
     for path in sorted(path for pattern in ALLOWED for path in folder.glob(pattern)):
-        ds = read_dataset(path)
-        prepared = prepare_image(ds, read_header(ds), NORMALISER.spacing_mm)
+        ds = read_image(path)
+        prepared = prepare_image(ds, Mammogram.from_dataset(ds), NORMALISER.spacing_mm)
         cut, grid, tissue, interior = cut_detector_input(prepared, NORMALISER.spacing_mm)
         yield RealView(normalise(cut, tissue, NORMALISER), interior, grid.spacing.mean)
 

@@ -1,22 +1,22 @@
 """`secondread explain`: what a report says, where its marks are, and what is wrong with it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 import typer
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import MammographyCADSRStorage
 
 from secondread import log
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect.decode import decode_pixels
 from secondread.detect.pixels import GreyScale
-from secondread.errors import SettingsError
+from secondread.dicom_files import read_document, read_image
+from secondread.errors import DataSetError, SettingsError
 from secondread.report.check.cad_sr_check import check_cad_sr
 from secondread.report.pages.marks_picture import count_items, draw_marks
 from secondread.report.readback.explain import (
@@ -56,7 +56,7 @@ def explain(
     position, and the exit status is 1; it is 0 where there is none.
     """
     log.configure_logging("explain", "warning")
-    ds = _open_dataset(report)
+    ds = _open_dataset(report, read_document)
     if check:
         _check(report, ds, as_json=as_json)
     elif png is not None:
@@ -65,15 +65,15 @@ def explain(
         _print(ds, as_json=as_json)
 
 
-def _open_dataset(path: Path) -> Dataset:
+def _open_dataset(path: Path, read: Callable[[Path], Dataset]) -> Dataset:
     try:
-        return pydicom.dcmread(path)
+        return read(path)
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file") from None
-    except InvalidDicomError:
-        raise SettingsError(f"{path}: not a DICOM file") from None
-    except (OSError, EOFError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except DataSetError as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def _print(ds: Dataset, *, as_json: bool) -> None:
@@ -101,7 +101,7 @@ def _check(path: Path, ds: Dataset, *, as_json: bool) -> None:
 
 
 def _draw(ds: Dataset, image_path: Path, out: Path) -> None:
-    image = _open_dataset(image_path)
+    image = _open_dataset(image_path, read_image)
     uid = str(image.get("SOPInstanceUID", ""))
     reported_uids = list_images(ds)
     if uid not in reported_uids:

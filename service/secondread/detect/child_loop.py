@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secondread.errors import InputError, ModelError
+from secondread.errors import InputError, ModelError, describe_without_quoting
 from secondread.files import write_whole
 from secondread.geometry import PointPx
 
@@ -45,18 +45,16 @@ class ServingOptions:
 
 def serve_requests(options: ServingOptions) -> None:
     """Answer requests until their pipe ends; leave at once when memory runs out."""
-    import cv2
+    from secondread.detect.detector import is_out_of_memory
 
     # An interrupt at the terminal is the parent's to handle; it ends this process by the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent(options.parent)
     try:
         _answer_all(options)
-    except MemoryError:
-        os._exit(MEMORY_EXIT)  # nothing may be allocated any more, not even to clean up
-    except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
-            os._exit(MEMORY_EXIT)
+    except Exception as error:
+        if is_out_of_memory(error):
+            os._exit(MEMORY_EXIT)  # nothing may be allocated any more, not even to clean up
         raise
 
 
@@ -81,6 +79,8 @@ def _answer_all(options: ServingOptions) -> None:
 
 
 def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
+    from secondread.detect.detector import is_out_of_memory
+
     try:
         if "score" in request:
             points = [PointPx(column, row) for column, row in request["places"]]
@@ -98,6 +98,11 @@ def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
         return {"model_error": str(error)}
     except InputError as error:
         return {"input_error": str(error)}
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        # The image is at fault, as in `Detector.detect`, and no reason to lose the loaded model.
+        return {"input_error": describe_without_quoting(error)}
     return {"detection": detection.as_json() if detection else None}
 
 

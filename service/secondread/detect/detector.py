@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from secondread.assemble.mammogram import Mammogram
 from secondread.codes import MarkClass
 from secondread.detect import gates, likeness, neighbours, peaks, prepare, strips
 from secondread.detect.breast import Brightness, Mask
@@ -20,11 +21,18 @@ from secondread.detect.marks import Breast, Detection, Mark, PlaceShares, TypeSh
 from secondread.detect.pixels import Display, normalise
 from secondread.detect.prepare import DetectorInput, InputGrid, PreparedImage
 from secondread.detect.session import GraphSession
-from secondread.errors import InputError, ModelError, PixelError
+from secondread.dicom_files import read_image
+from secondread.errors import InputError, ModelError, PixelError, describe_without_quoting
 from secondread.geometry import PointPx
 from secondread.reasons import Reason
 
 _PLACES_AT_ONCE = 512  # patches cut at a time: many places must not take much memory
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed, so that the process can only end."""
+    no_memory_in_filter = isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem
+    return isinstance(error, MemoryError) or no_memory_in_filter
 
 
 class Detector:
@@ -88,9 +96,9 @@ class Detector:
         start = time.perf_counter()
         uid = ""
         try:
-            ds = prepare.read_dataset(path)
+            ds = read_image(path)
             uid = str(ds.get("SOPInstanceUID", ""))
-            mammogram = prepare.read_header(ds)
+            mammogram = Mammogram.from_dataset(ds)
             header = gates.check_header(mammogram)
             result = gates.combine_measurements(header, overrides)
             if result.is_refused:
@@ -100,8 +108,14 @@ class Detector:
         except InputError as error:
             undecodable = isinstance(error, PixelError)
             reason = Reason.PIXELS_UNREADABLE if undecodable else Reason.HEADER_INVALID
-            seconds = time.perf_counter() - start
-            return Detection.from_failure(uid, reason, str(error), seconds), None
+            return _fail(uid, reason, str(error), start), None
+        except Exception as error:
+            if isinstance(error, OSError) or is_out_of_memory(error):
+                raise
+            # Decoders and filters raise what they like over hostile bytes. The type alone: a
+            # message could quote the header.
+            detail = describe_without_quoting(error)
+            return _fail(uid, Reason.PIXELS_UNREADABLE, detail, start), None
         return _make_detection(uid, result, start, marks, image.region.breast), image.display
 
     def render_display(self, path: Path) -> Display | None:
@@ -190,8 +204,9 @@ class Detector:
         )
 
     def _read_image(self, path: Path) -> PreparedImage:
-        ds = prepare.read_dataset(path)
-        return prepare.prepare_image(ds, prepare.read_header(ds), self.manifest.input.spacing_mm)
+        ds = read_image(path)
+        mammogram = Mammogram.from_dataset(ds)
+        return prepare.prepare_image(ds, mammogram, self.manifest.input.spacing_mm)
 
     def _normalise(self, image: DetectorInput) -> Brightness:
         return normalise(image.bright, image.tissue, self.manifest.input)
@@ -309,6 +324,10 @@ def _make_detection(
 ) -> Detection:
     seconds = time.perf_counter() - start
     return Detection(uid, result.status, result.reasons, marks, result.values, breast, seconds)
+
+
+def _fail(uid: str, reason: Reason, detail: str, start: float) -> Detection:
+    return Detection.from_failure(uid, reason, detail, time.perf_counter() - start)
 
 
 def _check_features(session: GraphSession, folder: Path) -> None:

@@ -1,20 +1,11 @@
-"""From a file to the detector's input: data set, header, brightness, breast, and the breast's box.
+"""From a data set to the detector's input: brightness, breast, and the breast's box."""
 
-This is the one place where pydicom's errors over a broken file end: `read_dataset` and
-`read_header` turn them into an `InputError` that quotes nothing of the file.
-"""
-
-import io
-import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect import breast, gates
@@ -23,60 +14,10 @@ from secondread.detect.decode import StoredValues, decode_pixels
 from secondread.detect.gates import GateMeasurement, PixelMeasurements
 from secondread.detect.landmarks import add_landmarks
 from secondread.detect.pixels import Display, GreyScale
-from secondread.errors import InputError
 from secondread.geometry import PointPx, SpacingMm
 
-# What pydicom raises over a broken data set, beside its own error.
-_PARSE_ERRORS = (
-    InvalidDicomError, EOFError, ValueError, TypeError, LookupError, AttributeError,
-    BytesLengthException, NotImplementedError, OSError, RecursionError, ArithmeticError,
-    struct.error,
-)  # fmt: skip
-_PIXEL_KEYWORDS = (
-    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "SamplesPerPixel", "NumberOfFrames", "PhotometricInterpretation", "PixelData",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelIntensityRelationship",
-    "PixelIntensityRelationshipSign", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",
-    "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
-)  # fmt: skip
 _SAMPLING = 2  # every second row and column: a quarter of the pixels is enough for the gates
 _FINE_SHARE = 0.9  # images finer than this share of the model's spacing are averaged down
-
-
-def read_dataset(path: Path) -> Dataset:
-    """Read a file, and parse all its elements that matter, which pydicom would leave for later.
-
-    Raises
-    ------
-    InputError
-        It is not a DICOM file that can be read. Nothing of its content is quoted.
-    OSError
-        It cannot be opened or read.
-    """
-    content = path.read_bytes()  # apart, because pydicom too raises OSError, over broken content
-    try:
-        ds = pydicom.dcmread(io.BytesIO(content))
-        for keyword in ("SOPInstanceUID", *_PIXEL_KEYWORDS):
-            ds.get(keyword)
-        ds.file_meta.get("TransferSyntaxUID")
-    except _PARSE_ERRORS as error:
-        # The type alone: a parser's message may quote raw bytes, and with them patient data.
-        raise InputError(f"not a DICOM file that can be read: {type(error).__name__}") from error
-    return ds
-
-
-def read_header(ds: Dataset) -> Mammogram:
-    """Return the typed header.
-
-    Raises
-    ------
-    InputError
-        It cannot be read.
-    """
-    try:
-        return Mammogram.from_dataset(ds)
-    except _PARSE_ERRORS as error:
-        raise InputError(f"the header cannot be read: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True, slots=True)

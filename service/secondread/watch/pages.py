@@ -7,13 +7,12 @@ Nothing from a query string reaches the tracker unchecked.
 import io
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode
 
-import pydicom
 from jinja2 import Environment
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +21,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from secondread.accept.archive import Archive
 from secondread.assemble.mammogram import PatientKey
 from secondread.clock import Clock
+from secondread.dicom_files import read_document, read_image
 from secondread.errors import InputError
 from secondread.followup.timeline import LesionHistory
 from secondread.reasons import Outcome
@@ -130,14 +130,14 @@ class Pages:
         context = {
             "detail": detail,
             "item": item,
-            "root": build_content_tree(self._read_dataset(item)),
+            "root": build_content_tree(self._open_object(item, read_document)),
         }
         return self._render_page(request, "document.html", context)
 
     def show_picture(self, request: Request) -> Response:
         """Return a capture as PNG."""
         _, item = self._find_object(request, ObjectKind.CAPTURE)
-        return Response(encode_capture_png(self._read_dataset(item)), media_type="image/png")
+        return Response(encode_capture_png(self._open_object(item, read_image)), media_type="image/png")
 
     def download(self, request: Request) -> Response:
         """Return an object's file as it is sent."""
@@ -207,10 +207,12 @@ class Pages:
                 return detail, item
         raise HTTPException(404, "The study has no such object.")
 
-    def _read_dataset(self, item: OutboxObjectSummary) -> Dataset:
+    def _open_object(
+        self, item: OutboxObjectSummary, read: Callable[[Path], Dataset]
+    ) -> Dataset:
         try:
-            return pydicom.dcmread(self._archive.resolve_path(item.path))
-        except (OSError, InvalidDicomError, InputError) as error:
+            return read(self._archive.resolve_path(item.path))
+        except (OSError, InputError) as error:
             raise HTTPException(404, "The file of this object cannot be read.") from error
 
     def _render_page(

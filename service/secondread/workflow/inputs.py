@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
@@ -16,7 +15,8 @@ from secondread.assemble.identity import drop_invalid_attributes, has_several_pa
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.viewset import StudyViews
-from secondread.errors import HeaderError
+from secondread.dicom_files import read_header
+from secondread.errors import DataSetError, HeaderError, InputError
 from secondread.findings.finding import PriorStudy
 from secondread.followup.header_treatments import read_header_treatments
 from secondread.followup.treatment_status import find_mastectomy_sides
@@ -61,9 +61,13 @@ def gather_inputs(
     instances = tracker.studies.list_inputs(study_uid, revision)
     for instance in instances:
         uid, path = instance.sop_instance_uid, archive.resolve_path(instance.path)
-        header = pydicom.dcmread(path, stop_before_pixels=True)
         try:
+            header = read_header(path)
             mammograms.append(Mammogram.from_dataset(header))
+        except DataSetError as error:
+            _log.warning("data_set_invalid", study_uid=study_uid, error=str(error))
+            invalid.append(uid)
+            continue
         except HeaderError as error:
             # The value itself may identify the patient.
             _log.warning("header_invalid", study_uid=study_uid, keyword=error.keyword)
@@ -95,10 +99,8 @@ def find_paired_processing(tracker: Tracker, archive: Archive, study_uid: str) -
     mammograms = []
     for instance in instances:
         path = archive.resolve_path(instance.path)
-        # A broken file may make pydicom raise anything.
-        with suppress(Exception):
-            header = pydicom.dcmread(path, stop_before_pixels=True)
-            mammograms.append(Mammogram.from_dataset(header))
+        with suppress(InputError, OSError):
+            mammograms.append(Mammogram.from_dataset(read_header(path)))
     left_out = select_images(mammograms).left_out
     return frozenset(m.sop_instance_uid for m, why in left_out if why is Reason.PAIRED_PROCESSING)
 
@@ -125,9 +127,10 @@ def _find_any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict
     detail = tracker.study_queries.find_detail(study_uid)
     for image in detail.images if detail is not None else ():
         path = archive.resolve_path(image.path)
-        header = drop_invalid_attributes(pydicom.dcmread(path, stop_before_pixels=True))
-        if header is not None:
-            return {image.sop_instance_uid: header}
+        with suppress(DataSetError):
+            header = drop_invalid_attributes(read_header(path))
+            if header is not None:
+                return {image.sop_instance_uid: header}
     return {}
 
 
@@ -219,9 +222,9 @@ def _gather_prior(
     for instance in recorded.instances:
         path = archive.resolve_path(instance.path)
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True)
+            header = read_header(path)
             mammograms.append(Mammogram.from_dataset(header))
-        except Exception:  # noqa: BLE001  (a broken file may make pydicom raise anything)
+        except (InputError, OSError):
             # Named by its study alone: a header's value may identify the patient.
             _log.warning("prior_not_readable", prior_study_uid=recorded.study_uid)
             continue

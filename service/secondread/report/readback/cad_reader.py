@@ -15,13 +15,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import MammographyCADSRStorage
 
 from secondread.assemble.mammogram import PatientKey
 from secondread.codes import Code, ProcessingSummary, ResultStatus
+from secondread.dicom_files import read_document
+from secondread.errors import DataSetError
 from secondread.findings.cad_report import (
     Algorithm,
     AlgorithmRun,
@@ -87,9 +87,9 @@ def read_cad_report_file(path: Path, device_uid: str = "") -> CadReport:
         The file cannot be opened or read.
     """
     try:
-        ds = pydicom.dcmread(path, stop_before_pixels=True)
-    except InvalidDicomError:
-        raise ContentError("header", "not a DICOM file") from None
+        ds = read_document(path)
+    except DataSetError as error:
+        raise ContentError("header", str(error)) from None
     return read_cad_report(ds, device_uid)
 
 
