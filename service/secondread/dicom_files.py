@@ -46,7 +46,7 @@ from secondread.data_set_parser import (
     read_element_head,
     skip_fragments,
 )
-from secondread.errors import DataSetError
+from secondread.errors import DataSetError, PixelError
 
 MAXIMUM_PIXEL_BYTES: Final = 512 * 1024**2
 """Most that is read as the pixel data of one image, or inflated of one deflated data set. The
@@ -102,13 +102,18 @@ def read_image(path: Path) -> Dataset:
     Raises
     ------
     DataSetError
-        As `read_header`; and where the pixel data end early, or are beyond any mammogram's size.
+        As `read_header`.
+    PixelError
+        The pixel data end early, or are beyond any mammogram's size.
     OSError
         The file cannot be opened or read.
     """
     with _open_data_set(path) as opened:
         data_set = opened.parse_header(HEADER_LIMITS)
-        pixels = opened.read_pixel_data()
+        try:
+            pixels = opened.read_pixel_data()
+        except DataSetError as error:
+            raise PixelError(str(error)) from None
         if pixels is not None:
             data_set[PIXEL_DATA] = pixels
         return data_set
@@ -129,7 +134,7 @@ def scan_data_set(file: BinaryIO, start: int, size: int, transfer_syntax: str) -
     Raises
     ------
     DataSetError
-        As `read_image`.
+        As `read_header`, and where the pixel data are not complete.
     """
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = UID(transfer_syntax)
@@ -137,19 +142,6 @@ def scan_data_set(file: BinaryIO, start: int, size: int, transfer_syntax: str) -
     data_set = opened.parse_header(HEADER_LIMITS)
     opened.check_pixel_data()
     return data_set
-
-
-def is_dicom_file(path: Path) -> bool:
-    """Whether a file has the prefix of PS3.10, or begins as a data set without it does.
-
-    Raises
-    ------
-    OSError
-        The file cannot be opened or read.
-    """
-    with path.open("rb") as file:
-        start = file.read(_PREAMBLE_BYTES + len(_PREFIX))
-    return start[_PREAMBLE_BYTES:] == _PREFIX or _guess_encoding(start) is not None
 
 
 @contextmanager

@@ -62,7 +62,8 @@ def read_exams(
 
 def _summarize(findings_path: Path) -> Table:
     table = Table("image", "status", "shown", "candidates", "seconds", "reasons", box=None)
-    for image in json.loads(findings_path.read_text(encoding="utf-8"))["images"]:
+    document = json.loads(findings_path.read_text(encoding="utf-8"))
+    for image in document["images"]:
         shown = sum(finding["shown"] for finding in image["findings"])
         table.add_row(
             escape(Path(image["path"]).name),
@@ -72,5 +73,7 @@ def _summarize(findings_path: Path) -> Table:
             f"{image['seconds']:.1f}",
             ", ".join(image["reasons"]),
         )
-    table.caption = escape(str(findings_path))
+    others = len(document["other_files"])
+    note = f"; {others} other files are not DICOM" if others else ""
+    table.caption = escape(f"{findings_path}{note}")
     return table

@@ -22,7 +22,13 @@ from secondread.detect.pixels import Display, normalise
 from secondread.detect.prepare import DetectorInput, InputGrid, PreparedImage
 from secondread.detect.session import GraphSession
 from secondread.dicom_files import read_image
-from secondread.errors import InputError, ModelError, PixelError, describe_without_quoting
+from secondread.errors import (
+    DataSetError,
+    InputError,
+    ModelError,
+    PixelError,
+    describe_without_quoting,
+)
 from secondread.geometry import PointPx
 from secondread.reasons import Reason
 
@@ -106,9 +112,7 @@ class Detector:
             image = prepare.prepare_image(ds, mammogram, self.manifest.input.spacing_mm)
             result, marks = self._read_prepared(image, header, overrides)
         except InputError as error:
-            undecodable = isinstance(error, PixelError)
-            reason = Reason.PIXELS_UNREADABLE if undecodable else Reason.HEADER_INVALID
-            return _fail(uid, reason, str(error), start), None
+            return _fail(uid, _find_reason(error), str(error), start), None
         except Exception as error:
             if isinstance(error, OSError) or is_out_of_memory(error):
                 raise
@@ -324,6 +328,16 @@ def _make_detection(
 ) -> Detection:
     seconds = time.perf_counter() - start
     return Detection(uid, result.status, result.reasons, marks, result.values, breast, seconds)
+
+
+def _find_reason(error: InputError) -> Reason:
+    match error:
+        case DataSetError():
+            return Reason.DATA_SET_INVALID
+        case PixelError():
+            return Reason.PIXELS_UNREADABLE
+        case _:
+            return Reason.HEADER_INVALID
 
 
 def _fail(uid: str, reason: Reason, detail: str, start: float) -> Detection:

@@ -40,6 +40,7 @@ def encode_findings(
         "model": asdict(readings[0].model) if readings else None,
         "studies": [_encode_study(inputs, reading, plan) for reading in readings],
         "images": images,
+        "other_files": [str(path) for path in inputs.other_files],
     }
 
 

@@ -1,20 +1,23 @@
 """The files that an offline reading is given, and which of their studies is read and compared."""
 
+import mimetypes
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.scope import ImageSelection, select_images
-from secondread.errors import HeaderError, SettingsError
+from secondread.dicom_files import read_header
+from secondread.errors import DataSetError, HeaderError, SettingsError
 from secondread.followup.priors import EarlierStudy, choose_priors
 from secondread.reasons import Reason
+
+_MAY_BE_DICOM = {None, "application/dicom"}
+"""Types of files by their names, as `mimetypes` knows them; most DICOM files have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class InputFiles:
     headers: Mapping[str, Dataset]
     mammograms: Mapping[str, Mammogram]
     unreadable: tuple[UnreadableFile, ...]
+    other_files: tuple[Path, ...] = ()
+    """Files of a folder that are of another kind by name and content: tables, pictures, texts."""
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -56,7 +61,7 @@ class InputFiles:
 
 
 def gather_files(paths: Sequence[Path]) -> InputFiles:
-    """Read the header of every file; folders are searched through.
+    """Read the header of every file; folders are searched through, and all their files answered.
 
     Raises
     ------
@@ -67,12 +72,17 @@ def gather_files(paths: Sequence[Path]) -> InputFiles:
     headers: dict[str, Dataset] = {}
     mammograms: dict[str, Mammogram] = {}
     unreadable: list[UnreadableFile] = []
+    other_files: list[Path] = []
+    given = {path.resolve() for path in paths}
     for path in _list_files(paths):
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True)
+            header = _read_header(path)
             mammogram = Mammogram.from_dataset(header)
-        except InvalidDicomError:
-            unreadable.append(UnreadableFile(path, Reason.DATA_SET_INVALID, "not a DICOM file"))
+        except DataSetError as error:
+            if path not in given and mimetypes.guess_type(path)[0] not in _MAY_BE_DICOM:
+                other_files.append(path)
+                continue
+            unreadable.append(UnreadableFile(path, Reason.DATA_SET_INVALID, str(error)))
             continue
         except HeaderError as error:
             unreadable.append(UnreadableFile(path, Reason.HEADER_INVALID, str(error)))
@@ -87,25 +97,28 @@ def gather_files(paths: Sequence[Path]) -> InputFiles:
         studies[mammogram.study_uid][uid] = path
     if not studies and not unreadable:
         raise SettingsError(f"{', '.join(map(str, paths))}: no DICOM file in it")
-    return InputFiles(studies, headers, mammograms, tuple(unreadable))
+    return InputFiles(studies, headers, mammograms, tuple(unreadable), tuple(other_files))
 
 
 def _list_files(paths: Sequence[Path]) -> Iterator[Path]:
     for given in paths:
         path = given.resolve()
         if path.is_dir():
-            yield from (p for p in sorted(path.rglob("*")) if p.is_file() and _may_be_dicom(p))
-        elif path.is_file():
+            yield from (entry for entry in sorted(path.rglob("*")) if not entry.is_dir())
+        elif path.exists():
             yield path
         else:
             raise SettingsError(f"{given}: no such file or folder")
 
 
-def _may_be_dicom(path: Path) -> bool:
-    # Of a folder, only what begins like a Part 10 file is taken, so that a README beside the
-    # images is not reported as a broken one; a file that is named by itself always is.
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+def _read_header(path: Path) -> Dataset:
+    """Return the header of a file; what cannot be opened is a `DataSetError` too."""
+    if not path.is_file():
+        raise DataSetError("not a regular file")
+    try:
+        return read_header(path)
+    except OSError as error:
+        raise DataSetError(f"cannot be opened: {error.strerror}") from None
 
 
 @dataclass(frozen=True, slots=True)

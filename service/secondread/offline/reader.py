@@ -1,8 +1,8 @@
 """Reads the studies of a plan, and writes the same objects as the node makes into a folder."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from secondread import log
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.viewset import StudyViews
 from secondread.detect.child import detect_with_retries
+from secondread.detect.marks import Detection
+from secondread.errors import TransientError, describe_without_quoting
 from secondread.findings.finding import PriorStudy, StudyReading
 from secondread.followup.comparison import RegisteredComparison, compare_with_priors
 from secondread.followup.finding_position import add_positions
@@ -25,11 +28,13 @@ from secondread.followup.treatment_status import find_mastectomy_sides
 from secondread.offline.findings_document import encode_findings
 from secondread.offline.input_files import InputFiles, ReadingPlan
 from secondread.reading import FileDetector, Reader, StudyContext, read_study
-from secondread.reasons import Reason
+from secondread.reasons import Outcome, Reason
 from secondread.report.compose import compose_results, encode_capture_png, encode_file
 from secondread.report.result import Authorship, NodeIdentity, Occasion
 from secondread.report.sr.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings
+
+_log = log.get_logger(__name__)
 
 ATTEMPTS = 3
 """How often an image may kill the detector before it is given up."""
@@ -82,7 +87,12 @@ class OfflineReader:
             progress(f"{mammogram.label} {path.name}")
             display_to = self._get_display_path(mammogram)
             detect = partial(self.detector.detect, path, display_to, self.overrides)
-            detections[uid] = detect_with_retries(uid, detect, ATTEMPTS)
+            try:
+                detections[uid] = detect_with_retries(uid, detect, ATTEMPTS)
+            except TransientError as error:
+                # The file was there a moment ago: a folder on a network, or a disk that fails.
+                failure = Detection.from_failure(uid, Reason.PIXELS_UNREADABLE, str(error))
+                detections[uid] = failure
         context = self._make_context(study_uid)
         return read_study(study_uid, selection, detections, self.reader, context)
 
@@ -161,20 +171,43 @@ def read_files(offline: OfflineReader, progress: Callable[[str], None]) -> Path:
     """
     offline.out.mkdir(parents=True, exist_ok=True)
     unfollowed = offline.read_studies(progress)
-    readings = []
-    for study_uid, reading in unfollowed.items():
-        if study_uid in offline.plan.current:
-            priors = offline.plan.priors.get(study_uid, ())
-            followed = offline.compare(reading, [unfollowed[p.study_uid] for p in priors])[0]
-            _write_objects(followed, offline)
-            readings.append(followed)
-        else:
-            readings.append(add_positions(reading))
+    readings = [_finish_study(offline, reading, unfollowed) for reading in unfollowed.values()]
     offline.remove_displays()
     path = offline.out / "findings.json"
     document = encode_findings(offline.inputs, readings, offline.plan)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _finish_study(
+    offline: OfflineReader, reading: StudyReading, unfollowed: Mapping[str, StudyReading]
+) -> StudyReading:
+    """Compare a current study and write its objects; return it as `findings.json` has it.
+
+    What breaks costs no other study: first the comparison is given up, then the objects.
+    """
+    if reading.study_uid not in offline.plan.current:
+        return add_positions(reading)
+    priors = offline.plan.priors.get(reading.study_uid, ())
+    try:
+        followed = offline.compare(reading, [unfollowed[p.study_uid] for p in priors])[0]
+        _write_objects(followed, offline)
+    except Exception as error:  # noqa: BLE001  (whatever it is, the study's images were read)
+        _log_break("comparison_broke", reading, error)
+    else:
+        return followed
+    try:
+        _write_objects(add_positions(reading), offline)
+    except Exception as error:  # noqa: BLE001  (whatever it is, other studies wait)
+        _log_break("reading_broke", reading, error)
+        return replace(
+            reading, outcome=Outcome.FAILED, reasons=(*reading.reasons, Reason.READING_FAILED)
+        )
+    return add_positions(reading)
+
+
+def _log_break(event: str, reading: StudyReading, error: Exception) -> None:
+    _log.error(event, study_uid=reading.study_uid, error=describe_without_quoting(error))
 
 
 def _write_objects(reading: StudyReading, offline: OfflineReader) -> None:

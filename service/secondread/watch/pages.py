@@ -137,7 +137,9 @@ class Pages:
     def show_picture(self, request: Request) -> Response:
         """Return a capture as PNG."""
         _, item = self._find_object(request, ObjectKind.CAPTURE)
-        return Response(encode_capture_png(self._open_object(item, read_image)), media_type="image/png")
+        return Response(
+            encode_capture_png(self._open_object(item, read_image)), media_type="image/png"
+        )
 
     def download(self, request: Request) -> Response:
         """Return an object's file as it is sent."""
@@ -207,9 +209,7 @@ class Pages:
                 return detail, item
         raise HTTPException(404, "The study has no such object.")
 
-    def _open_object(
-        self, item: OutboxObjectSummary, read: Callable[[Path], Dataset]
-    ) -> Dataset:
+    def _open_object(self, item: OutboxObjectSummary, read: Callable[[Path], Dataset]) -> Dataset:
         try:
             return read(self._archive.resolve_path(item.path))
         except (OSError, InputError) as error:
