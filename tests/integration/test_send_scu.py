@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_file_meta_info
@@ -20,7 +22,7 @@ from pynetdicom import AE, evt
 from pynetdicom.events import Event, EventHandlerType
 
 from secondread.send.outbox import AnswerKind, OutboxObject, PeerAddress
-from secondread.send.scu import send_echo, store_objects
+from secondread.send.scu import check_storage_support, send_echo, store_objects
 from secondread.settings import TlsSettings
 from tests.peers.ports import free_port
 
@@ -93,10 +95,12 @@ def serving(
     callers: list[str] | None = None,
     tls: ssl.SSLContext | None = None,
     handlers: list[EventHandlerType] | None = None,
+    syntaxes_of: dict[str, str] | None = None,
 ) -> Iterator[Peer]:
     entity = AE(ae_title="PACS")
     for sop_class in classes:
-        entity.add_supported_context(sop_class, list(syntaxes))
+        only = (syntaxes_of or {}).get(sop_class)
+        entity.add_supported_context(sop_class, list(syntaxes) if only is None else only)
     entity.require_called_aet = True
     entity.require_calling_aet = callers or []
     server = entity.start_server(
@@ -140,12 +144,12 @@ def test_the_data_set_arrives_byte_for_byte(objects: list[OutboxObject], peer: P
     assert peer.received == [data_set_bytes(item.path) for item in objects]
 
 
-def test_a_study_uses_one_association_with_no_context_that_it_does_not_need(
+def test_a_study_uses_one_association_with_two_contexts_for_each_class_in_it(
     objects: list[OutboxObject], peer: Peer
 ) -> None:
     store_objects(peer.address, CALLING, objects)
-    explicit = [str(ExplicitVRLittleEndian)]
-    assert peer.asked == [[(CAD_SR, explicit), (CAPTURE, explicit)]]
+    syntaxes = [[str(ExplicitVRLittleEndian)], [str(ImplicitVRLittleEndian)]]
+    assert peer.asked == [[(uid, syntax) for uid in (CAD_SR, CAPTURE) for syntax in syntaxes]]
 
 
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007])
@@ -241,17 +245,77 @@ def test_a_refused_context_is_named_and_the_other_class_still_goes(
         AnswerKind.STORED,
     ]
     assert answers[0].detail == (
-        "the peer does not accept Mammography CAD SR Storage in Explicit VR Little Endian"
+        "the peer does not accept Mammography CAD SR Storage in Explicit VR Little Endian "
+        "or Implicit VR Little Endian"
     )
 
 
-def test_bytes_are_never_reencoded_for_a_peer_that_takes_only_implicit_vr(
+def test_a_peer_that_takes_only_implicit_vr_gets_the_same_values(
     objects: list[OutboxObject],
 ) -> None:
     with serving(Peer(), syntaxes=(str(ImplicitVRLittleEndian),)) as peer:
         answers = store_objects(peer.address, CALLING, objects)
-    assert {answer.kind for answer in answers} == {AnswerKind.CONTEXT_REFUSED}
+    assert {answer.kind for answer in answers} == {AnswerKind.STORED}
+    for received, item in zip(peer.received, objects, strict=True):
+        assert received != data_set_bytes(item.path)
+        decoded = pydicom.dcmread(BytesIO(received), force=True)
+        assert decoded.original_encoding == (True, True)
+        assert decoded == pydicom.dcmread(item.path)
+
+
+def test_each_class_goes_in_the_syntax_in_which_it_is_accepted(objects: list[OutboxObject]) -> None:
+    """A PACS may take reports in one transfer syntax and images in another."""
+    syntaxes = {CAD_SR: str(ImplicitVRLittleEndian), CAPTURE: str(ExplicitVRLittleEndian)}
+    with serving(Peer(), syntaxes_of=syntaxes) as peer:
+        answers = store_objects(peer.address, CALLING, objects)
+    assert {answer.kind for answer in answers} == {AnswerKind.STORED}
+    assert peer.received[1:] == [data_set_bytes(item.path) for item in objects[1:]]
+    assert peer.received[0] != data_set_bytes(objects[0].path)
+
+
+def test_a_duplicate_counts_as_stored_and_is_named(objects: list[OutboxObject], peer: Peer) -> None:
+    peer.statuses = [0x0111]
+    (answer,) = store_objects(peer.address, CALLING, objects[:1])
+    assert answer.is_stored
+    assert (answer.kind, answer.status) == (AnswerKind.DUPLICATE, 0x0111)
+    assert "duplicate SOP instance" in answer.detail
+
+
+RESULTS = {CAD_SR: "cad-sr", CAPTURE: "capture"}
+
+
+def test_a_peer_that_accepts_all_results_passes_the_check(peer: Peer) -> None:
+    found = check_storage_support(peer.address, CALLING, RESULTS, ExplicitVRLittleEndian)
+    assert found.ok
+    assert found.detail == (
+        "accepts Mammography CAD SR Storage and Secondary Capture Image Storage "
+        "in Explicit VR Little Endian"
+    )
     assert peer.received == []
+
+
+def test_the_check_names_each_class_with_the_syntax_in_which_it_is_accepted() -> None:
+    with serving(Peer(), syntaxes=(str(ImplicitVRLittleEndian),), classes=(CAPTURE,)) as peer:
+        found = check_storage_support(peer.address, CALLING, RESULTS, ExplicitVRLittleEndian)
+    assert (found.ok, found.kind) == (False, AnswerKind.CONTEXT_REFUSED)
+    assert found.detail == (
+        "accepts Secondary Capture Image Storage in Implicit VR Little Endian only, and is sent "
+        "them converted; does not accept Mammography CAD SR Storage: have it accept them, or take "
+        "cad-sr out of the profile's objects"
+    )
+
+
+def test_the_check_of_a_peer_that_accepts_no_class_names_them_all() -> None:
+    with serving(Peer(), classes=("1.2.840.10008.5.1.4.1.1.2",)) as peer:
+        found = check_storage_support(peer.address, CALLING, RESULTS, ExplicitVRLittleEndian)
+    assert not found.ok
+    assert "does not accept Mammography CAD SR Storage and Secondary Capture" in found.detail
+
+
+def test_the_check_of_a_peer_that_is_away_says_so() -> None:
+    away = PeerAddress("PACS", "127.0.0.1", free_port())
+    found = check_storage_support(away, CALLING, RESULTS, ExplicitVRLittleEndian)
+    assert (found.ok, found.kind) == (False, AnswerKind.UNREACHABLE)
 
 
 def test_a_file_that_is_not_the_recorded_one_is_not_sent(

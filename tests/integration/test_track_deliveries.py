@@ -118,6 +118,26 @@ def test_objects_of_one_batch_may_fare_differently(world: World) -> None:
     assert [item.sop_instance_uid for item in again.objects] == [missed[0].sop_instance_uid]
 
 
+def test_a_duplicate_is_kept_as_unproven_and_never_sent_again(world: World) -> None:
+    world.destination("pacs", DestinationMode.LIVE)
+    read(world)
+    batch = claimed(world)
+    told = [
+        StoreAnswer(item.sop_instance_uid, AnswerKind.DUPLICATE, 0x0111, "")
+        for item in batch.objects
+    ]
+    world.tracker.deliveries.record_duplicates(batch, told, world.now)
+    assert states(world) == {DeliveryState.DUPLICATE}
+    assert {(d.proof, d.delivered_at, d.last_status) for d in deliveries(world)} == {
+        (None, None, 0x0111)
+    }
+    world.later(1e6)
+    assert claim(world) is None
+    # The first answer was only slow.
+    deliver(world, batch)
+    assert states(world) == {DeliveryState.DELIVERED}
+
+
 def test_a_thousand_failures_drop_nothing(world: World) -> None:
     world.destination("pacs", DestinationMode.LIVE)
     read(world, objects=1)
@@ -241,6 +261,7 @@ def test_what_waits_for_a_destination_is_counted(world: World) -> None:
         DeliveryState.SENDING: 0,
         DeliveryState.STORED: 0,
         DeliveryState.DELIVERED: 2,
+        DeliveryState.DUPLICATE: 0,
         DeliveryState.SHADOW: 0,
     }
     assert pacs.oldest_waiting_at is not None

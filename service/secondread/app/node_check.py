@@ -10,13 +10,14 @@ from secondread.app.reader import check_gate_names, open_reader
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load_manifest
 from secondread.errors import SecondreadError
+from secondread.report.sr.header import RESULT_SERIES, RESULT_SYNTAX
 from secondread.report.sr.wording import describe_operating_point
 from secondread.send.commitment_request import check_commitment_support
 from secondread.send.find import check_query_support
-from secondread.send.outbox import AnswerKind, PeerAddress
+from secondread.send.outbox import AnswerKind, PeerAddress, PeerCheck
 from secondread.send.proof import build_query_address
 from secondread.send.retrieve import check_retrieve_support
-from secondread.send.scu import send_echo
+from secondread.send.scu import check_storage_support, send_echo
 from secondread.settings import (
     DestinationSettings,
     PriorSourceSettings,
@@ -38,7 +39,7 @@ class CheckResult:
 
 
 def check_node(settings: Settings) -> list[CheckResult]:
-    """Check the parts of the node, each by using it, and every destination by C-ECHO."""
+    """Check the parts of the node, each by using it, and call every destination and archive."""
     results = [
         _run_check("data folder and database", lambda: _check_database(settings)),
         _run_check("detector", lambda: _check_detector(settings)),
@@ -99,10 +100,9 @@ def _check_disk(settings: Settings) -> CheckResult:
     return CheckResult("disk", free > needed, text)
 
 
-def _check_echo(
-    subject: str, peer: DestinationSettings | PriorSourceSettings, calling_ae_title: str
+def _report_echo(
+    subject: str, peer: DestinationSettings | PriorSourceSettings, answer: PeerCheck
 ) -> CheckResult:
-    answer = send_echo(peer, calling_ae_title)
     where = f"{peer.ae_title}@{peer.host}:{peer.port}"
     return CheckResult(f"{subject} ({where})", answer.ok, answer.detail)
 
@@ -110,9 +110,12 @@ def _check_echo(
 def _check_destination(
     settings: Settings, destination: DestinationSettings
 ) -> Iterator[CheckResult]:
-    """Check that a destination answers, and offers the proof of delivery that is set for it."""
+    """Check that a destination answers, takes what its profile sends, and offers its proof."""
     title, subject = settings.node.ae_title, f"destination {destination.name}"
-    yield _check_echo(subject, destination, title)
+    echo = send_echo(destination, title)
+    yield _report_echo(subject, destination, echo)
+    if echo.kind is None or not echo.kind.concerns_the_peer:
+        yield _check_storage(subject, destination, title)
     subject = f"{subject}, proof {destination.proof.value}"
     match destination.proof:
         case Proof.COMMITMENT:
@@ -126,12 +129,22 @@ def _check_destination(
             yield CheckResult(subject, is_good=None, message=text)
 
 
+def _check_storage(
+    subject: str, destination: DestinationSettings, calling_ae_title: str
+) -> CheckResult:
+    """Propose what the destination's profile sends."""
+    kinds = destination.profile.objects
+    classes = {str(RESULT_SERIES[kind].sop_class): kind.value for kind in kinds}
+    answer = check_storage_support(destination, calling_ae_title, classes, RESULT_SYNTAX)
+    return CheckResult(f"{subject}, results", answer.ok, answer.detail)
+
+
 def _check_source(settings: Settings, source: PriorSourceSettings) -> Iterator[CheckResult]:
     """Check that an archive answers, and offers what fetching priors from it needs."""
     title, subject = settings.node.ae_title, f"archive {source.name}"
-    echo = _check_echo(subject, source, title)
-    yield echo
-    if not echo.is_good:
+    echo = send_echo(source, title)
+    yield _report_echo(subject, source, echo)
+    if not echo.ok:
         return
     query = check_query_support(source, title, "priors cannot be looked for there")
     yield CheckResult(f"{subject}, query", query.ok, query.detail)

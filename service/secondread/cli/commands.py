@@ -48,8 +48,7 @@ SUMMARIES = {
     "receive": "Run the receiver alone: the C-STORE and C-ECHO SCP.",
     "work": "Run one worker: reads studies that are due, and delivers results.",
     "web": "Run the operations page, health checks and metrics.",
-    "check": "Check settings, model, database, disk and every destination (C-ECHO); exit 1 on "
-    "a fault.",
+    "check": "Check settings, model, database, disk and every destination; exit 1 on a fault.",
     "conformance": "Print the DICOM conformance statement of this version, as Markdown.",
     "studies": "What the node knows of studies.",
     "destinations": "Where results go, and whether they leave.",

@@ -26,7 +26,8 @@ Names = Annotated[list[str], typer.Argument(help="Names of destinations.")]
 def list_destinations(settings: SettingsFile = None) -> None:
     """List destinations with their mode and what waits for them."""
     node = open_node(read_settings(settings, "destinations"))
-    table = Table("name", "mode", "peer", "waiting", "stored", "delivered", "shadow", box=None)
+    states = ("waiting", "stored", "delivered", "duplicate, unproven", "shadow")
+    table = Table("name", "mode", "peer", *states, box=None)
     for row in node.tracker.node_queries.list_destinations():
         configured = next((d for d in node.settings.destinations if d.name == row.name), None)
         peer = f"{configured.ae_title}@{configured.host}:{configured.port}" if configured else "-"
@@ -37,6 +38,7 @@ def list_destinations(settings: SettingsFile = None) -> None:
             str(row.counts[DeliveryState.PENDING] + row.counts[DeliveryState.SENDING]),
             str(row.counts[DeliveryState.STORED]),
             str(row.counts[DeliveryState.DELIVERED]),
+            str(row.counts[DeliveryState.DUPLICATE]),
             str(row.counts[DeliveryState.SHADOW]),
         )
     Console().print(table)

@@ -57,7 +57,7 @@ _MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
 
 
 def check(settings: SettingsFile = None) -> None:
-    """Check settings, model, database, disk and every destination (C-ECHO); exit 1 on a fault."""
+    """Check settings, model, database, disk and every destination; exit 1 on a fault."""
     from secondread.app.node_check import check_node
 
     answers = check_node(read_settings(settings, "check"))

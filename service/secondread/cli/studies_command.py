@@ -72,6 +72,11 @@ def request_reading(
     typer.echo("due now; `secondread studies show` shows the result")
 
 
+def _describe_state(delivery: DeliverySummary) -> str:
+    is_duplicate = delivery.state is DeliveryState.DUPLICATE
+    return "duplicate, unproven" if is_duplicate else delivery.state.value
+
+
 def _describe_proof(delivery: DeliverySummary) -> str:
     """Return what proved the delivery and when, or how long the proof is waited for."""
     if delivery.proof is not None and delivery.delivered_at is not None:
@@ -113,7 +118,7 @@ def _print(detail: StudyDetail) -> None:
                 f"{item.kind.value} {item.index + 1}",
                 str(item.revision),
                 delivery.destination,
-                delivery.state.value,
+                _describe_state(delivery),
                 str(delivery.attempts),
                 _describe_proof(delivery),
                 escape(delivery.last_error or ""),

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
@@ -144,15 +145,14 @@ class Call:
 
     def serves(self, sop_class_uid: str) -> bool:
         """Whether the peer accepted a SOP class, in any transfer syntax."""
-        accepted = self.association.accepted_contexts
-        return any(context.abstract_syntax == sop_class_uid for context in accepted)
+        return bool(self.list_syntaxes(sop_class_uid))
 
-    def accepts(self, context: PresentationContext) -> bool:
-        """Whether the peer accepted the context with its (only) transfer syntax."""
-        return any(
-            accepted.abstract_syntax == context.abstract_syntax
-            and accepted.transfer_syntax[0] == context.transfer_syntax[0]
+    def list_syntaxes(self, sop_class_uid: str) -> tuple[UID, ...]:
+        """Return the transfer syntaxes in which the peer takes instances of a SOP class."""
+        return tuple(
+            accepted.transfer_syntax[0]
             for accepted in self.association.accepted_contexts
+            if accepted.abstract_syntax == sop_class_uid
         )
 
     def explain_loss(self) -> CallError:

@@ -49,6 +49,11 @@ class DeliveryQueue(Protocol):
     ) -> None:
         """Record the objects that the destination stored, where another proof is asked for."""
 
+    def record_duplicates(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
+        """Record the objects that the destination had already, where no proof is asked for."""
+
     def record_failed(
         self,
         batch: DeliveryBatch,
@@ -129,10 +134,10 @@ class DeliveryWorker:
             DELIVERY_ATTEMPTS.labels(batch.destination, answer.kind.value).inc()
         stored = [answer for answer in answers if answer.is_stored]
         missed = [answer for answer in answers if not answer.is_stored]
-        if stored:
-            is_proof = self._destination.proof is Proof.STORE_STATUS
-            record = self._queue.record_delivered if is_proof else self._queue.record_stored
-            record(batch, stored, now)
+        if stored and self._destination.proof is not Proof.STORE_STATUS:
+            self._queue.record_stored(batch, stored, now)
+        elif stored:
+            self._record_unasked(batch, stored, now)
         if missed:
             wait = self._compute_retry_pause(batch, missed)
             self._queue.record_failed(batch, missed, now, now + timedelta(seconds=wait))
@@ -144,9 +149,24 @@ class DeliveryWorker:
             attempt=batch.attempt,
             stored=len(stored),
             missed=len(missed),
+            duplicates=sum(answer.kind is AnswerKind.DUPLICATE for answer in answers),
             answers=sorted({answer.kind.value for answer in answers}),
             statuses=sorted({f"{a.status:04X}" for a in missed if a.status is not None}),
         )
+
+    def _record_unasked(
+        self, batch: DeliveryBatch, stored: Sequence[StoreAnswer], now: datetime
+    ) -> None:
+        """Record what is stored, where the answer is all the proof there is.
+
+        That of a duplicate is none: the destination may hold something else under that UID.
+        """
+        duplicates = [answer for answer in stored if answer.kind is AnswerKind.DUPLICATE]
+        delivered = [answer for answer in stored if answer.kind is not AnswerKind.DUPLICATE]
+        if delivered:
+            self._queue.record_delivered(batch, delivered, now)
+        if duplicates:
+            self._queue.record_duplicates(batch, duplicates, now)
 
     def _compute_retry_pause(self, batch: DeliveryBatch, missed: Sequence[StoreAnswer]) -> float:
         if all(answer.kind is AnswerKind.STOPPED for answer in missed):

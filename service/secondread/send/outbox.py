@@ -33,7 +33,7 @@ class OutboxObject:
     sop_class_uid: str
     sop_instance_uid: str
     path: Path
-    """A DICOM file (PS3.10). Its data set is sent byte for byte."""
+    """A DICOM file (PS3.10). Its data set is sent byte for byte, where its syntax is accepted."""
     digest: str
     """SHA-256 of the whole file, hexadecimal, as recorded when it was written."""
 
@@ -83,6 +83,8 @@ class AnswerKind(StrEnum):
 
     STORED = "stored"
     STORED_WITH_WARNING = "stored-with-warning"
+    DUPLICATE = "duplicate"
+    """The peer holds an object under this UID; whether it is this one, a proof has to show."""
     STATUS = "failure-status"
     CONTEXT_REFUSED = "context-refused"
     REJECTED = "association-rejected"
@@ -95,8 +97,16 @@ class AnswerKind(StrEnum):
 
     @property
     def is_stored(self) -> bool:
-        """Whether the peer holds the object; it does with a warning status too (PS3.4 B.2.3)."""
-        return self in {AnswerKind.STORED, AnswerKind.STORED_WITH_WARNING}
+        """Whether the peer holds the object, by its own answer.
+
+        It does with a warning status too (PS3.4 B.2.3), and says so of a duplicate: most often its
+        answer was lost when it was first sent.
+        """
+        return self in {
+            AnswerKind.STORED,
+            AnswerKind.STORED_WITH_WARNING,
+            AnswerKind.DUPLICATE,
+        }
 
     @property
     def concerns_the_peer(self) -> bool:

@@ -1,18 +1,24 @@
-"""C-STORE and C-ECHO as SCU: one association for a study's objects, their files sent as they are.
+"""C-STORE and C-ECHO as SCU: one association for a study's objects.
 
-The data set of each file goes over the wire byte for byte, in the file's own transfer syntax; a
-file whose digest is not the recorded one is not sent.
+Every SOP class is proposed in two presentation contexts, one with the transfer syntax of the
+stored file and one with Implicit VR Little Endian, which every peer has to know (PS3.5 10.1). Where
+the first is accepted, the file's data set goes over the wire byte for byte; where only the second
+is, with the same values in the other encoding. A file whose digest is not the recorded one is not
+sent.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import UID
+from pydicom.uid import UID, ImplicitVRLittleEndian
 from pynetdicom.presentation import PresentationContext, build_context
 
+from secondread.errors import DataSetError
 from secondread.send.association import Call, CallError, open_association
 from secondread.send.outbox import (
     AnswerKind,
@@ -23,11 +29,16 @@ from secondread.send.outbox import (
     StoreAnswer,
     answer_all,
 )
+from secondread.send.transcoding import write_implicit_vr
 
 VERIFICATION = "1.2.840.10008.1.1"
 
 # PS3.4 Table B.2-1: all three mean that the instance is stored.
 WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
+
+DUPLICATE_STATUS = 0x0111
+"""Duplicate SOP instance (PS3.7 C.5.7): the peer holds one under that UID, and it need not be the
+one that was sent."""
 
 # Sending takes time before any answer can be due: what a slow line to another site carries.
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
@@ -40,15 +51,33 @@ def never_cancelled() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _CheckedObject:
-    """An object whose file is what was recorded, and the context that it needs."""
+    """An object whose file is what was recorded, and the transfer syntax of it."""
 
     item: OutboxObject
-    transfer_syntax: str
+    transfer_syntax: UID
     size: int
 
-    @property
-    def context(self) -> PresentationContext:
-        return build_context(self.item.sop_class_uid, self.transfer_syntax)
+
+def propose_contexts(classes: Iterable[tuple[str, UID]]) -> list[PresentationContext]:
+    """Return the presentation contexts for SOP classes, each with the syntax of stored files.
+
+    Two for a class, or one where the files are in Implicit VR Little Endian themselves. This node
+    writes four classes; an association has room for 128 contexts (PS3.8 7.1.1.13).
+    """
+    pairs = dict.fromkeys(
+        (sop_class, proposed)
+        for sop_class, stored in classes
+        for proposed in (stored, ImplicitVRLittleEndian)
+    )
+    return [build_context(sop_class, syntax) for sop_class, syntax in pairs]
+
+
+def choose_syntax(accepted: Collection[UID], stored: UID) -> UID | None:
+    """Return the transfer syntax to send in: that of the stored file where it is accepted.
+
+    None where neither it nor Implicit VR Little Endian is.
+    """
+    return next((syntax for syntax in (stored, ImplicitVRLittleEndian) if syntax in accepted), None)
 
 
 def store_objects(
@@ -96,7 +125,7 @@ def _check(item: OutboxObject) -> _CheckedObject | StoreAnswer:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
         meta = read_file_meta_info(item.path)
-        transfer_syntax = str(meta.TransferSyntaxUID)
+        transfer_syntax = UID(meta.TransferSyntaxUID)
     except OSError as error:
         return _answer_unreadable(item, f"the file cannot be read: {error.strerror}")
     except (InvalidDicomError, AttributeError):
@@ -118,12 +147,11 @@ def _send(
     to_send: Sequence[_CheckedObject],
     cancelled: Cancelled,
 ) -> tuple[StoreAnswer, ...]:
-    contexts = {
-        (checked.item.sop_class_uid, checked.transfer_syntax): checked.context
-        for checked in to_send
-    }
+    contexts = propose_contexts(
+        (checked.item.sop_class_uid, checked.transfer_syntax) for checked in to_send
+    )
     try:
-        with open_association(destination, calling_ae_title, list(contexts.values())) as call:
+        with open_association(destination, calling_ae_title, contexts) as call:
             return tuple(_send_each(call, destination.timeout_seconds, to_send, cancelled))
     except CallError as error:
         if error.kind is AnswerKind.CONTEXT_REFUSED:
@@ -144,8 +172,6 @@ def _send_each(
             yield StoreAnswer(uid, lost.kind, None, f"not sent: {lost.detail}")
         elif cancelled():
             yield StoreAnswer(uid, AnswerKind.STOPPED, None, "not sent: the node is stopping")
-        elif not call.accepts(checked.context):
-            yield _answer_context_refused(checked)
         else:
             try:
                 yield _send_object(call, timeout_seconds, checked)
@@ -155,16 +181,34 @@ def _send_each(
 
 
 def _send_object(call: Call, timeout_seconds: float, checked: _CheckedObject) -> StoreAnswer:
+    item, stored = checked.item, checked.transfer_syntax
+    syntax = choose_syntax(call.list_syntaxes(item.sop_class_uid), stored)
+    if syntax is None:
+        return _answer_context_refused(checked)
     call.association.dimse_timeout = timeout_seconds + checked.size / _SLOWEST_BYTES_PER_SECOND
+    if syntax == stored:
+        return _send_file(call, item, item.path)
+    with tempfile.NamedTemporaryFile(prefix="secondread-", suffix=".dcm") as file:
+        try:
+            write_implicit_vr(item.path, file)
+            file.flush()
+        except DataSetError as error:
+            return _answer_unreadable(item, f"no Implicit VR Little Endian: {error}")
+        except OSError as error:
+            return _answer_unreadable(item, f"no room to convert it in: {error.strerror}")
+        return _send_file(call, item, Path(file.name))
+
+
+def _send_file(call: Call, item: OutboxObject, path: Path) -> StoreAnswer:
     try:
-        answer = call.association.send_c_store(checked.item.path)
+        answer = call.association.send_c_store(path)
     except RuntimeError as error:  # the association ended since the last answer
         raise call.explain_loss() from error
     if "Status" not in answer:
         raise call.explain_loss()
     status = int(answer.Status)
     comment = str(answer.get("ErrorComment", "") or "")
-    return StoreAnswer(checked.item.sop_instance_uid, *_interpret_status(status, comment))
+    return StoreAnswer(item.sop_instance_uid, *_interpret_status(status, comment))
 
 
 def _interpret_status(status: int, comment: str) -> tuple[AnswerKind, int, str]:
@@ -174,6 +218,8 @@ def _interpret_status(status: int, comment: str) -> tuple[AnswerKind, int, str]:
     words = f"status 0x{status:04X}, {_describe_status(status)}"
     if comment:
         words += f' ("{_make_printable(comment)}")'
+    if status == DUPLICATE_STATUS:
+        return AnswerKind.DUPLICATE, status, f"the peer has it already: {words}"
     if status in WARNING_STATUSES:
         return AnswerKind.STORED_WITH_WARNING, status, f"stored with a warning: {words}"
     return AnswerKind.STATUS, status, f"the peer did not store it: {words}"
@@ -204,9 +250,60 @@ def _describe_status(status: int) -> str:
 
 
 def _answer_context_refused(checked: _CheckedObject) -> StoreAnswer:
-    names = f"{UID(checked.item.sop_class_uid).name} in {UID(checked.transfer_syntax).name}"
-    words = f"the peer does not accept {names}"
+    syntaxes = dict.fromkeys((checked.transfer_syntax, ImplicitVRLittleEndian))
+    names = " or ".join(syntax.name for syntax in syntaxes)
+    words = f"the peer does not accept {UID(checked.item.sop_class_uid).name} in {names}"
     return StoreAnswer(checked.item.sop_instance_uid, AnswerKind.CONTEXT_REFUSED, None, words)
+
+
+def check_storage_support(
+    peer: Callee, calling_ae_title: str, classes: Mapping[str, str], stored: UID
+) -> PeerCheck:
+    """Ask a peer in which transfer syntaxes it takes results, without sending any.
+
+    Parameters
+    ----------
+    peer, calling_ae_title
+        Who is asked, and by whom.
+    classes
+        What would be sent: SOP Class UIDs, each with its name in the settings.
+    stored
+        Transfer syntax of the stored files.
+
+    Returns
+    -------
+    PeerCheck
+        It fails where one of the classes is refused.
+    """
+    contexts = propose_contexts((sop_class, stored) for sop_class in classes)
+    try:
+        with open_association(peer, calling_ae_title, contexts) as call:
+            accepted = {uid: choose_syntax(call.list_syntaxes(uid), stored) for uid in classes}
+    except CallError as error:
+        if error.kind is not AnswerKind.CONTEXT_REFUSED:
+            return PeerCheck(ok=False, kind=error.kind, detail=error.detail)
+        accepted = dict.fromkeys(classes)
+    refused = [classes[uid] for uid, syntax in accepted.items() if syntax is None]
+    words = _describe_acceptance(accepted, stored)
+    if not refused:
+        return PeerCheck(ok=True, kind=None, detail=words)
+    remedy = f"have it accept them, or take {', '.join(refused)} out of the profile's objects"
+    return PeerCheck(ok=False, kind=AnswerKind.CONTEXT_REFUSED, detail=f"{words}: {remedy}")
+
+
+def _describe_acceptance(accepted: Mapping[str, UID | None], stored: UID) -> str:
+    """Return in words which classes are accepted in which transfer syntax, and which in none."""
+    parts = []
+    for syntax in dict.fromkeys((stored, ImplicitVRLittleEndian, None)):
+        names = [UID(uid).name for uid, chosen in accepted.items() if chosen == syntax]
+        if not names:
+            continue
+        if syntax is None:
+            parts.append(f"does not accept {' and '.join(names)}")
+        else:
+            converted = "" if syntax == stored else " only, and is sent them converted"
+            parts.append(f"accepts {' and '.join(names)} in {syntax.name}{converted}")
+    return "; ".join(parts)
 
 
 def send_echo(peer: Callee, calling_ae_title: str) -> PeerCheck:

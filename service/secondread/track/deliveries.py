@@ -97,6 +97,19 @@ class Deliveries:
                 delivery.last_status, delivery.last_error = answer.status, None
                 delivery.release()
 
+    def record_duplicates(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
+        """Record the objects that the destination has under their UIDs, and will not prove."""
+        with self._database.begin_write() as session:
+            for delivery, answer in _match_answers(session, batch, answers):
+                before = delivery.state
+                delivery.state = step_delivery(before, DeliveryEvent.DUPLICATE)
+                if delivery.state is not before:
+                    delivery.stored_at = now
+                    delivery.last_status, delivery.last_error = answer.status, None
+                    delivery.release()
+
     def record_failed(
         self,
         batch: DeliveryBatch,

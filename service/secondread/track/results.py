@@ -105,7 +105,9 @@ class Results(TrackerPart):
             DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
             DeliveryRow.last_error.is_(None),
         )
-        is_held = DeliveryRow.state.in_((DeliveryState.STORED, DeliveryState.DELIVERED))
+        is_held = DeliveryRow.state.in_(
+            (DeliveryState.STORED, DeliveryState.DELIVERED, DeliveryState.DUPLICATE)
+        )
         with self._database.begin_read() as session:
             rows = session.execute(
                 select(OutboxObjectRow.sop_instance_uid, DeliveryRow.destination)

@@ -104,6 +104,9 @@ class DeliveryState(StrEnum):
     """The destination answered that it stored the object; its proof is outstanding."""
     DELIVERED = "delivered"
     """The proof that the destination's profile asks for is in."""
+    DUPLICATE = "duplicate-unproven"
+    """The destination answered that it has an object under that UID, and no proof is asked for
+    that it is this one: never sent again, and never called delivered."""
     SHADOW = "shadow"
     """Made while the destination was in shadow: it never leaves."""
 
@@ -116,6 +119,8 @@ class DeliveryEvent(StrEnum):
     ASKED = "asked"
     """A worker asks the destination for the proof."""
     PROVEN = "proven"
+    DUPLICATE = "duplicate"
+    """Answered 0111H, and that answer is all there will be."""
     REFUSED = "refused"
     """The destination does not hold what it had stored, by its own answer."""
     FAILED = "failed"
@@ -140,6 +145,14 @@ DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState
     (_D.PENDING, _DE.PROVEN): _D.DELIVERED,
     (_D.DELIVERED, _DE.STORED): _D.DELIVERED,
     (_D.DELIVERED, _DE.PROVEN): _D.DELIVERED,
+    (_D.SENDING, _DE.DUPLICATE): _D.DUPLICATE,
+    # Of a worker that lost its lease, or that had older settings of the proof.
+    (_D.PENDING, _DE.DUPLICATE): _D.DUPLICATE,
+    (_D.STORED, _DE.DUPLICATE): _D.DUPLICATE,
+    (_D.DELIVERED, _DE.DUPLICATE): _D.DELIVERED,
+    (_D.DUPLICATE, _DE.DUPLICATE): _D.DUPLICATE,
+    (_D.DUPLICATE, _DE.STORED): _D.STORED,
+    (_D.DUPLICATE, _DE.PROVEN): _D.DELIVERED,
 }
 
 UNDELIVERED = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.STORED)

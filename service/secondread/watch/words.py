@@ -43,6 +43,7 @@ _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
     (DeliveryState.SENDING, "on its way", "info"),
     (DeliveryState.STORED, "stored, proof outstanding", "info"),
     (DeliveryState.DELIVERED, "delivered", "good"),
+    (DeliveryState.DUPLICATE, "duplicate, unproven", "warn"),
     (DeliveryState.SHADOW, "shadow: kept, would be sent", "idle"),
     (FetchState.WANTED, "wanted", "info"),
     (FetchState.UNDER_WAY, "being asked", "info"),

@@ -44,6 +44,7 @@ class MemoryQueue:
         self.waiting: dict[str, list[tuple[datetime, datetime, DeliveryBatch]]] = {}
         self.sent: list[str] = []
         self.unproven: list[str] = []
+        self.duplicates: list[str] = []
         self.missed: list[tuple[str, AnswerKind, float]] = []
         self.leases: list[float] = []
 
@@ -71,6 +72,11 @@ class MemoryQueue:
         self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
     ) -> None:
         self.unproven += [answer.sop_instance_uid for answer in answers]
+
+    def record_duplicates(
+        self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
+    ) -> None:
+        self.duplicates += [answer.sop_instance_uid for answer in answers]
 
     def record_failed(
         self,
@@ -201,6 +207,27 @@ def test_what_is_stored_is_not_delivered_where_another_proof_is_asked_for(
         never_cancelled
     )
     assert (queue.sent, queue.unproven) == ([], ["1.2.3.0", "1.2.3.1"])
+
+
+def test_a_duplicate_is_neither_delivered_nor_tried_again_where_no_proof_is_asked_for(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    queue.put(batch())
+    kinds = {"1.2.3.0": AnswerKind.STORED, "1.2.3.1": AnswerKind.DUPLICATE}
+    worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, ScriptedStore(kinds)))
+    assert worker.step(never_cancelled) == 0
+    assert (queue.sent, queue.duplicates, queue.missed) == (["1.2.3.0"], ["1.2.3.1"], [])
+
+
+@pytest.mark.parametrize("proof", [Proof.COMMITMENT, Proof.QUERY])
+def test_the_proof_decides_about_a_duplicate_as_about_what_was_stored(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands, proof: Proof
+) -> None:
+    queue.put(batch())
+    pacs = destination().model_copy(update={"proof": proof})
+    store = ScriptedStore(AnswerKind.DUPLICATE)
+    DeliveryWorker(pacs, wiring(queue, alarms, clock, store)).step(never_cancelled)
+    assert (queue.unproven, queue.duplicates) == (["1.2.3.0", "1.2.3.1"], [])
 
 
 def test_only_what_was_not_stored_is_tried_again(

@@ -72,6 +72,13 @@ stored + proven = delivered
 stored + refused = pending
 delivered + stored = delivered
 delivered + proven = delivered
+sending + duplicate = duplicate-unproven
+pending + duplicate = duplicate-unproven
+stored + duplicate = duplicate-unproven
+delivered + duplicate = delivered
+duplicate-unproven + duplicate = duplicate-unproven
+duplicate-unproven + stored = stored
+duplicate-unproven + proven = delivered
 """
 
 COMMITMENT_STEPS = """
@@ -174,8 +181,9 @@ def test_a_fetch_takes_the_steps_written_here_and_no_other(
         step_fetch(state, event)
 
 
-def test_only_what_is_delivered_or_in_shadow_is_no_longer_owed() -> None:
-    owed = set(DeliveryState) - {DeliveryState.DELIVERED, DeliveryState.SHADOW}
+def test_only_what_the_destination_has_or_stays_in_shadow_is_no_longer_owed() -> None:
+    settled = {DeliveryState.DELIVERED, DeliveryState.DUPLICATE, DeliveryState.SHADOW}
+    owed = set(DeliveryState) - settled
     assert owed == set(UNDELIVERED)
 
 

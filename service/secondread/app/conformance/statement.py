@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.tag import Tag
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from secondread import __version__
 from secondread.accept.admission import ASSOCIATION_REJECTIONS
@@ -28,11 +28,12 @@ from secondread.report.sr.header import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
     RESULT_SERIES,
+    RESULT_SYNTAX,
 )
 from secondread.report.sr.own_codes import SCHEME, list_own_codes
 from secondread.send.find import STUDY_ROOT_FIND
 from secondread.send.retrieve import RETRIEVE_MODELS
-from secondread.send.scu import WARNING_STATUSES
+from secondread.send.scu import DUPLICATE_STATUS, WARNING_STATUSES
 from secondread.settings import (
     PRESETS,
     DestinationSettings,
@@ -87,11 +88,12 @@ def build_statement(validation: str = "") -> str:
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version_name=IMPLEMENTATION_VERSION_NAME,
         result_series=RESULT_SERIES,
-        result_syntax=ExplicitVRLittleEndian,
+        result_syntax=RESULT_SYNTAX,
         push_model=STORAGE_COMMITMENT_PUSH_MODEL,
         find_model=STUDY_ROOT_FIND,
         retrieve_models=RETRIEVE_MODELS,
         warning_statuses=WARNING_STATUSES,
+        duplicate_status=DUPLICATE_STATUS,
         settings_sections=[
             (name, _list_setting_rows(section)) for name, section in _SETTINGS_SECTIONS
         ],

@@ -95,6 +95,10 @@ RESULT_SERIES = {
 }
 
 
+RESULT_SYNTAX = ExplicitVRLittleEndian
+"""The transfer syntax of results as they are stored."""
+
+
 def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, about: str) -> Dataset:
     """Return the modules of a result about patient, study, series, equipment and instance.
 
@@ -180,7 +184,7 @@ def build_file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDatase
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = RESULT_SYNTAX
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     return meta
