@@ -70,6 +70,8 @@ class StudyContext:
     priors: tuple[PriorStudy, ...] = ()
     no_prior_reason: Reason | None = None
     """Why there are none to compare with; None where there are, and where it is not known."""
+    identity: tuple[Reason, ...] = ()
+    """What is to be told of whose images they are."""
     treatments: tuple[Treatment, ...] = ()
     """Of the patient, from the record and from the study's own header."""
     invalid_instances: tuple[str, ...] = ()
@@ -229,4 +231,4 @@ def _list_context_reasons(context: StudyContext) -> list[Reason]:
         reasons.append(Reason.NO_COMPARISON)
         if context.no_prior_reason is not None:
             reasons.append(context.no_prior_reason)
-    return reasons
+    return [*reasons, *context.identity]

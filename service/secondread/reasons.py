@@ -81,6 +81,13 @@ class Reason(StrEnum):
     PRIOR_EXPIRED = "prior-images-expired"
     PRIOR_NOT_COMPARABLE = "prior-not-comparable"
 
+    # Whose images they are.
+    IDENTITY_IN_DOUBT = "identity-in-doubt"
+    SURNAME_DIFFERS = "surname-differs"
+    NAME_DIFFERS = "name-differs"
+    PATIENT_ID_FROM_OTHERS = "patient-id-from-other-images"
+    STUDY_DATE_FROM_OTHERS = "study-date-from-other-images"
+
     # The intake rule.
     FETCHED_AS_PRIOR = "fetched-as-prior"
     PRIOR_ONLY_BY_AGE = "prior-only-by-age"
@@ -167,6 +174,15 @@ _SENTENCES: dict[Reason, str] = {
     Reason.PRIOR_FILES_LOST: "the files of the prior cannot be read",
     Reason.PRIOR_EXPIRED: "the retention of the prior's images has expired",
     Reason.PRIOR_NOT_COMPARABLE: "the prior's images cannot be compared with these",
+    Reason.IDENTITY_IN_DOUBT: "identity in doubt: same patient ID, another birth date or name",
+    Reason.SURNAME_DIFFERS: "the prior's surname is another; patient ID and birth date agree",
+    Reason.NAME_DIFFERS: "part of the prior's name differs; ID and birth date agree",
+    Reason.PATIENT_ID_FROM_OTHERS: (
+        "an image's missing patient ID was taken from the study's others"
+    ),
+    Reason.STUDY_DATE_FROM_OTHERS: (
+        "an image's missing study date was taken from the study's others"
+    ),
     Reason.FETCHED_AS_PRIOR: "this node asked for it as a prior: it is kept and not read",
     Reason.PRIOR_ONLY_BY_AGE: "older than the intake rule's limit: kept as a prior",
     Reason.PRIOR_ONLY_BY_PEER: "this peer's studies are kept as priors",

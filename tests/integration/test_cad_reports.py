@@ -12,7 +12,8 @@ from secondread.accept.classify import Disposition, classify
 from secondread.codes import View
 from secondread.findings.cad_report import ReportOrigin
 from secondread.offline.findings_document import encode_findings
-from secondread.offline.input_files import gather_files, plan_reading
+from secondread.offline.input_files import gather_files
+from secondread.offline.reading_plan import plan_reading
 from secondread.reasons import Outcome
 from secondread.watch.application import make_app
 from secondread.watch.prior_reports import read_prior_reports

@@ -1,26 +1,205 @@
-"""Which patient images belong to, also where a header is partly broken."""
+"""Whose images are: one woman's, another's, or in doubt; also where a header is partly broken.
 
-from collections.abc import Iterable
+The tracker, the offline command, the query for priors and the reading itself all judge by
+`judge_identities`, over what the headers say: the Patient ID, its issuer, and the person.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
+from datetime import date
+from itertools import combinations
 
 from pydicom.dataset import Dataset
 
-from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.person import (
+    Likeness,
+    Person,
+    are_different_people,
+    compare_persons,
+    complete_persons,
+)
 from secondread.errors import HeaderError
+from secondread.reasons import Reason
 
 _MOST_FAULTS = 8
+_FROM_OTHERS = {
+    ("PatientID", "IssuerOfPatientID"): Reason.PATIENT_ID_FROM_OTHERS,
+    ("StudyDate",): Reason.STUDY_DATE_FROM_OTHERS,
+}
+"""What an image may have from the others of its study, and how that is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedIdentity:
+    """What a header says about whose its image is."""
+
+    patient: PatientKey
+    """As it stands in the header, whatever IDs were merged since."""
+    person: Person
+
+
+def collect_identities(mammograms: Iterable[Mammogram]) -> tuple[ClaimedIdentity, ...]:
+    """Return the identities that the images of one study claim together.
+
+    What one image leaves out, its study's others say. Images without a Patient ID claim nothing.
+    """
+    persons: dict[PatientKey, list[Person]] = {}
+    for mammogram in mammograms:
+        if mammogram.patient.patient_id:
+            persons.setdefault(mammogram.patient, []).append(mammogram.person)
+    return tuple(
+        ClaimedIdentity(patient, person)
+        for patient, claimed in persons.items()
+        for person in complete_persons(claimed)
+    )
+
+
+def judge_identities(
+    a: Collection[ClaimedIdentity],
+    b: Collection[ClaimedIdentity],
+    shared_ids: Collection[PatientKey] = (),
+    confirmed: Collection[ClaimedIdentity] = (),
+) -> Likeness:
+    """Judge whether two studies of one patient are of one woman.
+
+    Parameters
+    ----------
+    a, b
+        What the images of each study claim.
+    shared_ids
+        The IDs under which several people are known, as `find_shared_ids` gives them.
+    confirmed
+        Identities of which a person has confirmed that they are the patient's.
+
+    Returns
+    -------
+    Likeness
+        The best of all pairs with one ID. Where the studies have none in common, a person made
+        two IDs one patient, and that decides.
+    """
+    sure = frozenset(confirmed)
+    pairs = [(one, other) for one in a for other in b if one.patient == other.patient]
+    judged = [
+        Likeness.SAME
+        if one in sure and other in sure
+        else compare_persons(one.person, other.person, is_id_shared=one.patient in shared_ids)
+        for one, other in pairs
+    ]
+    return min(judged, key=lambda likeness: likeness.value, default=Likeness.SAME)
+
+
+def find_shared_ids(
+    studies: Iterable[Collection[ClaimedIdentity]], confirmed: Collection[ClaimedIdentity] = ()
+) -> frozenset[PatientKey]:
+    """Return the IDs under which studies contradict each other about whose they are.
+
+    Parameters
+    ----------
+    studies
+        What the images of each study claim.
+    confirmed
+        Identities that a person has confirmed; they contradict none of each other.
+    """
+    sure = frozenset(confirmed)
+    persons: dict[PatientKey, dict[ClaimedIdentity, None]] = {}
+    for study in studies:
+        for identity in study:
+            persons.setdefault(identity.patient, {})[identity] = None
+    return frozenset(
+        patient
+        for patient, identities in persons.items()
+        if any(
+            not (a in sure and b in sure)
+            and compare_persons(a.person, b.person) is Likeness.IN_DOUBT
+            for a, b in combinations(identities, 2)
+        )
+    )
+
+
+_REMARKS = {
+    Likeness.SURNAME_DIFFERS: Reason.SURNAME_DIFFERS,
+    Likeness.NAME_DIFFERS: Reason.NAME_DIFFERS,
+    Likeness.IN_DOUBT: Reason.IDENTITY_IN_DOUBT,
+}
+
+
+def explain_likeness(likeness: Likeness) -> Reason | None:
+    """Return what is to be told of how two studies go together; None where they agree."""
+    return _REMARKS.get(likeness)
 
 
 def has_several_patients(mammograms: Iterable[Mammogram]) -> bool:
-    """Whether the images are of more than one patient.
+    """Whether the images of one study are of more than one patient.
 
-    Two IDs are two patients, and so are two issuers. Where only some images name an issuer, the
-    others are taken to lack it.
+    Two IDs are two patients, and so are two issuers. Where only some images have an ID, or name
+    its issuer, the others are taken to lack it. Under one ID, birth dates that contradict are two
+    patients as well.
     """
-    patients = {mammogram.patient for mammogram in mammograms}
-    ids = {patient.patient_id for patient in patients}
-    issuers = {patient.issuer for patient in patients if patient.issuer}
-    return len(ids) > 1 or len(issuers) > 1
+    images = list(mammograms)
+    ids = {image.patient.patient_id for image in images if image.patient.patient_id}
+    issuers = {image.patient.issuer for image in images if image.patient.issuer}
+    persons = dict.fromkeys(image.person for image in images)
+    return (
+        len(ids) > 1
+        or len(issuers) > 1
+        or any(are_different_people(a, b) for a, b in combinations(persons, 2))
+    )
+
+
+def complete_headers(
+    headers: Mapping[str, Dataset], mammograms: Sequence[Mammogram]
+) -> tuple[dict[str, Dataset], list[Mammogram], tuple[Reason, ...]]:
+    """Give the images of a study the Patient ID and the study date that its other images have.
+
+    Nothing is taken over where images name two patients, or the others state two dates.
+
+    Parameters
+    ----------
+    headers
+        Of the study's images, by SOP Instance UID; they stay as they are.
+    mammograms
+        The same, typed.
+
+    Returns
+    -------
+    tuple
+        Headers and images with what they lacked, and the reasons that tell of it.
+    """
+    completed, images = dict(headers), list(mammograms)
+    if has_several_patients(images):
+        return completed, images, ()
+    reasons = []
+    for keywords, reason in _FROM_OTHERS.items():
+        stated = [image for image in images if _read(image, reason)]
+        lacking = [image for image in images if not _read(image, reason)]
+        if lacking and len({_read(image, reason) for image in stated}) == 1:
+            source = max(stated, key=lambda image: bool(image.patient.issuer))
+            values = headers[source.sop_instance_uid]
+            for image in lacking:
+                uid = image.sop_instance_uid
+                completed[uid] = _take_over(completed[uid], values, keywords)
+                images[images.index(image)] = Mammogram.from_dataset(completed[uid])
+            reasons.append(reason)
+    return completed, images, tuple(reasons)
+
+
+def _read(mammogram: Mammogram, reason: Reason) -> date | str | None:
+    """Return what a reason of `_FROM_OTHERS` is about; false where the image does not have it."""
+    if reason is Reason.STUDY_DATE_FROM_OTHERS:
+        return mammogram.study_date
+    return mammogram.patient.patient_id
+
+
+def _take_over(header: Dataset, source: Dataset, keywords: Iterable[str]) -> Dataset:
+    completed = Dataset()
+    completed.update(header)
+    completed.file_meta = header.file_meta
+    for keyword in keywords:
+        if keyword in source:
+            completed[keyword] = deepcopy(source[keyword])
+    return completed
 
 
 def drop_invalid_attributes(header: Dataset) -> Dataset | None:

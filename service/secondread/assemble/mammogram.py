@@ -21,6 +21,7 @@ from pydicom.uid import (
 )
 
 from secondread.accept.sop_classes import TRANSFER_SYNTAXES, PixelCoding
+from secondread.assemble.person import UNKNOWN_PERSON, Person, read_person
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
 from secondread.geometry import SpacingMm
@@ -83,6 +84,7 @@ class Mammogram:
     manufacturer: str
     model: str
     transfer_syntax: str
+    person: Person = UNKNOWN_PERSON
 
     @classmethod
     def from_dataset(cls, ds: Dataset) -> "Mammogram":
@@ -107,13 +109,14 @@ class Mammogram:
     def _from_header(cls, ds: Dataset) -> "Mammogram":
         spacing, at_detector = _read_spacing(ds)
         sop_class = _read_uid(ds, "SOPClassUID")
+        study_date = _read_date(ds, "StudyDate")
         return cls(
             sop_instance_uid=_read_uid(ds, "SOPInstanceUID"),
             sop_class_uid=sop_class,
             study_uid=_read_uid(ds, "StudyInstanceUID"),
             series_uid=_read_uid(ds, "SeriesInstanceUID"),
             patient=PatientKey(_read_text(ds, "PatientID"), _read_text(ds, "IssuerOfPatientID")),
-            study_date=_read_date(ds, "StudyDate"),
+            study_date=study_date,
             study_at=_read_instant(ds, "StudyDate", "StudyTime"),
             acquired_at=_read_acquisition_time(ds),
             modality=_read_text(ds, "Modality"),
@@ -146,6 +149,7 @@ class Mammogram:
             manufacturer=_read_text(ds, "Manufacturer"),
             model=_read_text(ds, "ManufacturerModelName"),
             transfer_syntax=read_transfer_syntax(ds),
+            person=read_person(ds, study_date),
         )
 
     @property

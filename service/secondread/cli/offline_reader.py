@@ -9,8 +9,9 @@ from secondread.app.reader import make_node_identity, open_reader
 from secondread.clock import utc_now
 from secondread.detect.child import DetectorChild
 from secondread.followup.treatment_file import RecordedTreatment
-from secondread.offline.input_files import InputFiles, ReadingPlan
+from secondread.offline.input_files import InputFiles
 from secondread.offline.reader import OfflineAuthor, OfflineReader
+from secondread.offline.reading_plan import ReadingPlan
 from secondread.settings import DetectSettings, FindingsSettings
 
 

@@ -15,8 +15,9 @@ from secondread.cli.offline_reader import open_offline_reader
 from secondread.cli.options import OtherManifest, OverriddenGates
 from secondread.cli.progress_bar import show_steps
 from secondread.followup.treatment_file import read_treatment_file
-from secondread.offline.input_files import gather_files, plan_reading
+from secondread.offline.input_files import gather_files
 from secondread.offline.reader import read_files
+from secondread.offline.reading_plan import plan_reading
 from secondread.settings import DetectSettings
 
 
@@ -26,7 +27,7 @@ def read_exams(
     overridden_gates: OverriddenGates = None,
     prior: Annotated[
         list[str] | None,
-        typer.Option(help="Study Instance UID that is a prior. Default: all but the newest."),
+        typer.Option(help="Study Instance UID that is a prior. Default: earlier ones that fit."),
     ] = None,
     treatments: Annotated[
         Path | None,

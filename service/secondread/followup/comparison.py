@@ -7,9 +7,15 @@ ones, so that no upgrade ever makes anything "new".
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 
-from secondread.assemble.identity import has_several_patients
+from secondread.assemble.identity import (
+    collect_identities,
+    has_several_patients,
+    judge_identities,
+)
 from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.person import Likeness
 from secondread.findings.changes import (
     PRIOR_REREAD,
     ChangeKind,
@@ -82,9 +88,10 @@ def find_doubts(current: StudyReading, prior: StudyReading) -> tuple[str, ...]:
     As clauses without a full stop. The node itself compares nothing of the kind.
     """
     doubts = []
-    if has_several_patients(
-        image.mammogram for reading in (current, prior) for image in reading.images
-    ):
+    images = [[image.mammogram for image in reading.images] for reading in (current, prior)]
+    here, there = map(collect_identities, images)
+    is_doubtful = judge_identities(here, there) is Likeness.IN_DOUBT
+    if is_doubtful or has_several_patients(chain(*images)):
         doubts.append("the exams name different patients")
     now, then = _find_day(current), _find_day(prior)
     if now is not None and now == then:

@@ -10,7 +10,8 @@ from secondread import __version__
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.findings_json import encode_image
 from secondread.followup.comparison_json import encode_cad_report, encode_comparison
-from secondread.offline.input_files import InputFiles, ReadingPlan, UnreadableFile
+from secondread.offline.input_files import InputFiles, UnreadableFile
+from secondread.offline.reading_plan import ReadingPlan
 from secondread.reasons import ImageStatus
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import ContentError
@@ -59,7 +60,10 @@ def _encode_study(inputs: InputFiles, reading: StudyReading, plan: ReadingPlan) 
         "role": "current" if reading.study_uid in plan.current else "prior",
         "outcome": reading.outcome.value,
         "reasons": [reason.value for reason in reading.reasons],
-        "priors": [prior.study_uid for prior in reading.priors],
+        "priors": [prior.study_uid for prior in priors],
+        "identity_in_doubt": [
+            study.study_uid for study in plan.doubtful.get(reading.study_uid, ())
+        ],
         "treatment": list(list_treatment_lines(reading)),
         "comparisons": [encode_comparison(comparison) for comparison in reading.comparisons],
         "cad_reports": [

@@ -1,19 +1,19 @@
-"""The files that an offline reading is given, and which of their studies is read and compared."""
+"""The files that an offline reading is given, in studies."""
 
 import mimetypes
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.identity import ClaimedIdentity, collect_identities, complete_headers
+from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.dicom_files import read_header
 from secondread.errors import DataSetError, HeaderError, SettingsError
-from secondread.followup.priors import EarlierStudy, choose_priors
+from secondread.followup.priors import EarlierStudy
 from secondread.reasons import Reason
 
 _MAY_BE_DICOM = {None, "application/dicom"}
@@ -40,11 +40,21 @@ class InputFiles:
     unreadable: tuple[UnreadableFile, ...]
     other_files: tuple[Path, ...] = ()
     """Files of a folder that are of another kind by name and content: tables, pictures, texts."""
+    completed: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
+    """What images were given of their study's other images, by Study Instance UID."""
 
     @property
     def paths(self) -> dict[str, Path]:
         """Path by SOP Instance UID, of all studies."""
         return {uid: path for study in self.studies.values() for uid, path in study.items()}
+
+    def list_images(self, study_uid: str) -> list[Mammogram]:
+        """Return the images of a study."""
+        return [self.mammograms[uid] for uid in self.studies[study_uid]]
+
+    def collect_identities(self, study_uid: str) -> tuple[ClaimedIdentity, ...]:
+        """Return what the images of a study say of whose they are."""
+        return collect_identities(self.list_images(study_uid))
 
     def get_any(self, study_uid: str) -> Mammogram:
         """Return the first image of a study, for what all its images have in common."""
@@ -52,7 +62,7 @@ class InputFiles:
 
     def select_images(self, study_uid: str) -> ImageSelection:
         """Return which images of a study are read."""
-        return select_images(self.mammograms[uid] for uid in self.studies[study_uid])
+        return select_images(self.list_images(study_uid))
 
     def describe_study(self, study_uid: str) -> EarlierStudy:
         """Return what the choice of priors needs of a study."""
@@ -97,7 +107,21 @@ def gather_files(paths: Sequence[Path]) -> InputFiles:
         studies[mammogram.study_uid][uid] = path
     if not studies and not unreadable:
         raise SettingsError(f"{', '.join(map(str, paths))}: no DICOM file in it")
-    return InputFiles(studies, headers, mammograms, tuple(unreadable), tuple(other_files))
+    completed = {uid: _complete_study(files, headers, mammograms) for uid, files in studies.items()}
+    return InputFiles(
+        studies, headers, mammograms, tuple(unreadable), tuple(other_files), completed
+    )
+
+
+def _complete_study(
+    uids: Iterable[str], headers: dict[str, Dataset], mammograms: dict[str, Mammogram]
+) -> tuple[Reason, ...]:
+    """Give the images of a study in place what its other images say; return what is to be told."""
+    of_study = {uid: headers[uid] for uid in uids}
+    completed, images, reasons = complete_headers(of_study, [mammograms[uid] for uid in of_study])
+    headers.update(completed)
+    mammograms.update((image.sop_instance_uid, image) for image in images)
+    return reasons
 
 
 def _list_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -119,51 +143,3 @@ def _read_header(path: Path) -> Dataset:
         return read_header(path)
     except OSError as error:
         raise DataSetError(f"cannot be opened: {error.strerror}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingPlan:
-    """Which of the given studies are current, and which are their priors."""
-
-    current: tuple[str, ...]
-    priors: Mapping[str, tuple[EarlierStudy, ...]]
-
-
-def plan_reading(inputs: InputFiles, prior_uids: Iterable[str] = ()) -> ReadingPlan:
-    """Choose each patient's newest study as current, unless priors are named.
-
-    Parameters
-    ----------
-    inputs
-        What was given.
-    prior_uids
-        Study Instance UIDs that are priors by request; all others are then current.
-
-    Raises
-    ------
-    SettingsError
-        A study named as prior is not among the files.
-    """
-    by_patient: dict[PatientKey | str, list[EarlierStudy]] = defaultdict(list)
-    for study_uid in inputs.studies:
-        patient = inputs.get_any(study_uid).patient
-        # Without an ID, a study cannot be matched to any other.
-        key = patient if patient.patient_id else study_uid
-        by_patient[key].append(inputs.describe_study(study_uid))
-    named = frozenset(prior_uids)
-    if unknown := sorted(named - set(inputs.studies)):
-        raise SettingsError(f"--prior: no file given is of study {', '.join(unknown)}")
-    priors: dict[str, tuple[EarlierStudy, ...]] = {}
-    for studies in by_patient.values():
-        current = [study for study in studies if study.study_uid not in named]
-        if len(current) == len(studies):
-            current = [max(studies, key=_get_age)]
-        for study in current:
-            others = [other for other in studies if other is not study]
-            views = study.views or frozenset()
-            priors[study.study_uid] = choose_priors(study.study_date, views, others)
-    return ReadingPlan(tuple(priors), priors)
-
-
-def _get_age(study: EarlierStudy) -> tuple[date, str]:
-    return study.study_date or date.min, study.study_uid

@@ -18,15 +18,18 @@ from secondread.detect.child import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError, describe_without_quoting
 from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.findings.treatment import Treatment
 from secondread.followup.comparison import RegisteredComparison, compare_with_priors
 from secondread.followup.finding_position import add_positions
 from secondread.followup.follow_up import follow_up
 from secondread.followup.header_treatments import read_header_treatments
+from secondread.followup.priors import EarlierStudy
 from secondread.followup.recheck import recheck_priors, score_files
 from secondread.followup.treatment_file import RecordedTreatment, select_patient
 from secondread.followup.treatment_status import find_mastectomy_sides
 from secondread.offline.findings_document import encode_findings
-from secondread.offline.input_files import InputFiles, ReadingPlan
+from secondread.offline.input_files import InputFiles
+from secondread.offline.reading_plan import ReadingPlan
 from secondread.reading import FileDetector, Reader, StudyContext, read_study
 from secondread.reasons import Outcome, Reason
 from secondread.report.compose import compose_results, encode_capture_png, encode_file
@@ -83,6 +86,9 @@ class OfflineReader:
         detections = {}
         for mammogram in selection.to_read:
             uid = mammogram.sop_instance_uid
+            if study_uid in self.plan.mixed:
+                detections[uid] = Detection.from_failure(uid, Reason.PATIENT_MISMATCH)
+                continue
             path = self.inputs.studies[study_uid][uid]
             progress(f"{mammogram.label} {path.name}")
             display_to = self._get_display_path(mammogram)
@@ -99,11 +105,7 @@ class OfflineReader:
     def _make_context(self, study_uid: str) -> StudyContext:
         priors = self.plan.priors.get(study_uid, ())
         any_image = self.inputs.get_any(study_uid)
-        headers = (self.inputs.headers[uid] for uid in self.inputs.studies[study_uid])
-        treatments = (
-            *select_patient(self.treatments, any_image.patient),
-            *read_header_treatments(headers),
-        )
+        treatments = self._find_treatments(study_uid)
         removed = find_mastectomy_sides(treatments, any_image.study_date)
         present = self.inputs.select_images(study_uid).views
         views = StudyViews(present, [p.views or () for p in priors], removed)
@@ -112,11 +114,22 @@ class OfflineReader:
             cause="offline",
             missing_views=views.find_missing_slots(),
             treatments=treatments,
-            priors=tuple(
-                PriorStudy(p.study_uid, p.study_date, compared=False, reason=Reason.NO_COMPARISON)
-                for p in priors
+            priors=(
+                *_list_priors(priors, Reason.NO_COMPARISON),
+                *_list_priors(self.plan.doubtful.get(study_uid, ()), Reason.IDENTITY_IN_DOUBT),
             ),
+            identity=self.plan.identity.get(study_uid, ()),
         )
+
+    def _find_treatments(self, study_uid: str) -> tuple[Treatment, ...]:
+        """Return the treatments of record and headers; of a shared ID, the headers' alone."""
+        if study_uid in self.plan.mixed:
+            return ()
+        patient = self.inputs.get_any(study_uid).patient
+        headers = (self.inputs.headers[uid] for uid in self.inputs.studies[study_uid])
+        is_known = patient not in self.plan.shared_ids
+        recorded = select_patient(self.treatments, patient) if is_known else ()
+        return (*recorded, *read_header_treatments(headers))
 
     def compare(
         self, reading: StudyReading, priors: Sequence[StudyReading]
@@ -152,6 +165,14 @@ class OfflineReader:
         """Remove the display arrays."""
         for leftover in self.out.glob("study-*/.*.npy"):
             leftover.unlink()
+
+
+def _list_priors(studies: Sequence[EarlierStudy], reason: Reason) -> tuple[PriorStudy, ...]:
+    """Return studies as priors that are not compared yet, or not at all."""
+    return tuple(
+        PriorStudy(study.study_uid, study.study_date, compared=False, reason=reason)
+        for study in studies
+    )
 
 
 def read_files(offline: OfflineReader, progress: Callable[[str], None]) -> Path:
@@ -211,6 +232,8 @@ def _log_break(event: str, reading: StudyReading, error: Exception) -> None:
 
 
 def _write_objects(reading: StudyReading, offline: OfflineReader) -> None:
+    if reading.study_uid in offline.plan.mixed:
+        return  # what is found in images of two patients belongs to neither
     inputs, author = offline.inputs, offline.author
     studies = (reading.study_uid, *(prior.study_uid for prior in reading.prior_readings))
     sources = {uid: inputs.headers[uid] for study in studies for uid in inputs.studies[study]}

@@ -24,8 +24,9 @@ from secondread.findings.findings_json import encode_image
 from secondread.followup.comparison import find_doubts
 from secondread.followup.comparison_json import encode_comparison, encode_view_pair
 from secondread.followup.view_changes import RegisteredPair
-from secondread.offline.input_files import ReadingPlan, gather_files
+from secondread.offline.input_files import gather_files
 from secondread.offline.reader import OfflineReader
+from secondread.offline.reading_plan import ReadingPlan
 from secondread.report.pages.breast_panel import DrawnImage
 from secondread.report.pages.compared_marks import describe_change
 from secondread.report.pages.comparison_page import draw_comparison_pages, make_blink_pair

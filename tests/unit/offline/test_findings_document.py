@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from secondread.offline.findings_document import encode_findings
-from secondread.offline.input_files import InputFiles, ReadingPlan
+from secondread.offline.input_files import InputFiles
+from secondread.offline.reading_plan import ReadingPlan
 from tests.unit.report.followed import make_described_study
 
 

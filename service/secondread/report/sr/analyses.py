@@ -40,6 +40,7 @@ _WANTED = frozenset(
         Reason.PRIOR_FOREIGN,
         Reason.PRIOR_FILES_LOST,
         Reason.PRIOR_NOT_COMPARABLE,
+        Reason.IDENTITY_IN_DOUBT,
     }
 )
 """Reasons for no comparison that are a failure; with others there was nothing to compare with."""

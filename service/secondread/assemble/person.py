@@ -1,0 +1,134 @@
+"""Who a header says that its image is of: name and birth date, as sites really write them.
+
+A Patient ID is what archives match by, and it may be another woman's: typed wrongly, given twice,
+or the one constant that an anonymiser writes for everybody. Name and birth date then tell. They
+are compared leniently, for the same woman is written in many ways, and a contradiction has to be
+one: what cannot be compared, as a name in another script, contradicts nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum, auto
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.valuerep import PersonName
+
+from secondread.assemble.birth_date import (
+    BirthMatch,
+    BirthRange,
+    compare_births,
+    count_back,
+    parse_birth_date,
+)
+from secondread.assemble.person_name import NameMatch, compare_names, decode_name, names_somebody
+
+_LONGEST_NAME = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a header says of a person. Empty where it says nothing that tells people apart."""
+
+    name: str = ""
+    """Patient's Name (0010,0010), decoded: component groups separated by ``=``."""
+    born: BirthRange | None = None
+
+
+UNKNOWN_PERSON = Person()
+
+
+class Likeness(Enum):
+    """How what two headers say of a person goes together, the most alike first."""
+
+    SAME = auto()
+    """Nothing contradicts."""
+    SURNAME_DIFFERS = auto()
+    """The surname alone differs, as after a marriage; the birth date agrees."""
+    NAME_DIFFERS = auto()
+    """Another part of the name differs; the birth date agrees."""
+    IN_DOUBT = auto()
+    """It may be two people."""
+
+
+def read_person(ds: Dataset, study_date: date | None) -> Person:
+    """Return what a header says of the patient as a person; never raises.
+
+    Parameters
+    ----------
+    ds
+        A header.
+    study_date
+        Its study date, from which an age (0010,1010) is counted.
+    """
+    born = parse_birth_date(_read_text(ds, "PatientBirthDate"), study_date)
+    if born is None and study_date is not None:
+        born = count_back(_read_text(ds, "PatientAge"), study_date)
+    name = _read_text(ds, "PatientName").replace("\0", "").strip()[:_LONGEST_NAME]
+    return Person(name if names_somebody(name) else "", born)
+
+
+def compare_persons(a: Person, b: Person, *, is_id_shared: bool = False) -> Likeness:
+    """Judge whether two headers under one Patient ID are of one person.
+
+    Birth dates that contradict, and names that have nothing in common, are a doubt. A name that
+    differs in part is believed to be one person's where the birth date agrees, and not without.
+
+    Parameters
+    ----------
+    a, b
+        What the headers say.
+    is_id_shared
+        Whether several people are known under this ID, so that it proves nothing: then birth date
+        and name both have to agree.
+    """
+    births, names = compare_births(a.born, b.born), compare_names(a.name, b.name)
+    if births is BirthMatch.NO or names is NameMatch.NO:
+        return Likeness.IN_DOUBT
+    agrees = births is BirthMatch.YES
+    if names in {NameMatch.GIVEN_NAME, NameMatch.IN_PART}:
+        if not agrees or is_id_shared:
+            return Likeness.IN_DOUBT
+        is_surname = names is NameMatch.GIVEN_NAME
+        return Likeness.SURNAME_DIFFERS if is_surname else Likeness.NAME_DIFFERS
+    if is_id_shared and not (agrees and names is NameMatch.YES):
+        return Likeness.IN_DOUBT
+    return Likeness.SAME
+
+
+def are_different_people(a: Person, b: Person) -> bool:
+    """Whether two images of one study contradict each other about whose they are.
+
+    One study and one ID speak for one person. Against it counts a birth date that contradicts, or
+    a name with nothing in common where no birth date agrees.
+    """
+    births = compare_births(a.born, b.born)
+    is_other_name = compare_names(a.name, b.name) is NameMatch.NO
+    return births is BirthMatch.NO or (is_other_name and births is not BirthMatch.YES)
+
+
+def complete_persons(persons: Iterable[Person]) -> tuple[Person, ...]:
+    """Return what the images of one study say together: each name with the surest birth date."""
+    known = list(dict.fromkeys(persons))
+    births = [person.born for person in known if person.born is not None]
+    born = min(births, key=_rank_birth, default=None)
+    names = list(dict.fromkeys(person.name for person in known if person.name)) or [""]
+    return tuple(Person(name, born) for name in names)
+
+
+def _rank_birth(born: BirthRange) -> tuple[bool, timedelta, date]:
+    return not born.is_stated, born.latest - born.earliest, born.earliest
+
+
+def _read_text(ds: Dataset, keyword: str) -> str:
+    # Hostile values make conversions raise; a person is then not known.
+    try:
+        value = ds.get(keyword, None)
+        if isinstance(value, MultiValue):
+            value = value[0] if value else None
+        if isinstance(value, PersonName):
+            return decode_name(value)
+    except Exception:  # noqa: BLE001  (any value that its VR does not allow)
+        return ""
+    return "" if value is None else str(value)
