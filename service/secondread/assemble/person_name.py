@@ -80,7 +80,7 @@ def _split(words: str) -> frozenset[str]:
 
 _PLACEHOLDERS = _split(
     """
-    anonymous anonym anonymus anonyme anonimo anonima anonymized anonymised anonymisiert
+    anonymous anonym anonyme anonimo anonima anonymized anonymised anonymisiert
     anonimizado anonymise anonymisee anon deidentified deident deid identified de unknown
     unbekannt inconnu inconnue desconocido desconocida sconosciuto noname no name nn none null
     na not available patient patientin paciente removed redacted withheld hidden test person
@@ -139,8 +139,8 @@ def _split_words(text: str) -> tuple[str, ...]:
 
 def _spell(word: str) -> str:
     """Return a word in one spelling: umlauts as their base letters, katakana as hiragana."""
-    for written_out, letter in (("ae", "a"), ("oe", "o"), ("ue", "u")):
-        word = word.replace(written_out, letter)
+    for vowel in "aou":
+        word = word.replace(f"{vowel}e", vowel)
     return "".join(chr(ord(c) - 0x60) if "ァ" <= c <= "ヶ" else c for c in word)
 
 
