@@ -17,6 +17,11 @@ REFUSALS = Counter(
     "Associations, presentation contexts and instances refused, by coded reason.",
     ["what", "reason"],
 )
+CHANGES_REFUSED = Counter(
+    "secondread_changes_refused_total",
+    "Images that peers tried to replace or reject without the right to.",
+    ["change"],
+)
 STORE_SECONDS = Histogram(
     "secondread_store_seconds",
     "Seconds from the last byte of an instance to its Success (fsync and SQL commit).",

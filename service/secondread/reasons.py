@@ -21,6 +21,9 @@ class Reason(StrEnum):
     PAIRED_PROCESSING = "paired-for-processing"
     REJECTED = "rejected-by-note"
     SUPERSEDED = "superseded"
+    OTHER_PATIENT = "image-of-another-patient"
+    CHANGE_NOT_PERMITTED = "change-not-permitted"
+    PRIOR_UNASKED = "prior-not-asked-for"
 
     # The image is in scope, and cannot be read.
     LATERALITY_MISSING = "laterality-missing"
@@ -124,6 +127,9 @@ _SENTENCES: dict[Reason, str] = {
     Reason.PAIRED_PROCESSING: "the For Presentation image of the same exposure is read instead",
     Reason.REJECTED: "rejected by a rejection note of the sender",
     Reason.SUPERSEDED: "another version of the same instance arrived later",
+    Reason.OTHER_PATIENT: "of another patient than the other images of the study, set aside",
+    Reason.CHANGE_NOT_PERMITTED: "its sender may not replace the image that was there",
+    Reason.PRIOR_UNASKED: "an archive sent it as a prior that it was not asked for",
     Reason.LATERALITY_MISSING: "the header does not say which breast it is",
     Reason.VIEW_MISSING: "the header does not say which view it is",
     Reason.SPACING_MISSING: "the header has no pixel spacing",
@@ -132,7 +138,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.IMPLANT: "an implant is present in a view that does not displace it",
     Reason.FEW_BITS: "fewer than 8 bits are stored",
     Reason.HEADER_INVALID: "the header is not valid",
-    Reason.PATIENT_MISMATCH: "the study holds images of more than one patient",
+    Reason.PATIENT_MISMATCH: "images of another patient were set aside",
     Reason.PIXELS_UNREADABLE: "the pixel data could not be decoded",
     Reason.BREAST_NOT_FOUND: "no breast was found in the image",
     Reason.BREAST_AREA: "the breast area found is implausible",

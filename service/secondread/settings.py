@@ -152,6 +152,11 @@ class PeerSettings(_Section):
     """Studies older than this are kept as priors; leave out the limit with -1 in the file."""
     treatment: TreatmentScope = TreatmentScope.ALL
     """Which patients' studies are read."""
+    may_change: bool | None = None
+    """Whether it may replace images (the same SOP Instance UID with another content) and reject
+    them by a note: any, or none at all. Without it, it may change what it sent itself, and any
+    image if its AE title is that of a destination or of a source of priors. Every peer may add
+    images."""
 
     @_model_validator(mode="before")
     @classmethod

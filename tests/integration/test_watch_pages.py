@@ -16,8 +16,8 @@ from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, StudyState
-from secondread.track.summaries import FetchRequestSummary
-from secondread.track.values import Severity
+from secondread.track.summaries import FetchRequestSummary, RefusedChange
+from secondread.track.values import Change, Severity
 from secondread.watch.application import make_app
 from tests.unit.followup.test_timeline import FIRST, SECOND
 from tests.worlds.watch_world import (
@@ -496,3 +496,24 @@ def test_a_study_shows_what_archives_were_asked_for_and_what_came_of_it(
     assert "prior-move-refused" in page.text
     assert words in page.text
     assert "/studies/1.2.9" not in page.links  # nothing of it is here
+
+
+def test_a_study_shows_changes_that_peers_tried_without_the_right_to(
+    client: Browser, fake: FakeTracker
+) -> None:
+    peer = '<b>VIEWER</b>"'
+    tried = RefusedChange(Change.REJECT, peer, "10.0.0.9", f"{STUDY}.1.4", NOW)
+    withheld = image(
+        "LMLO", 4, current=False, status=None, withheld=Reason.CHANGE_NOT_PERMITTED, gates={}
+    )
+    detail = fake.details[STUDY]
+    fake.details[STUDY] = replace(
+        detail, refused_changes=(tried,), images=(*detail.images, withheld)
+    )
+
+    page = read(client, f"/studies/{STUDY}")
+
+    assert "Changes that were not made 1" in page.text
+    assert f"reject {peer} 10.0.0.9 2026-03-02 10:30:00" in page.text
+    assert "b" not in page.tags
+    assert "LMLO not used its sender may not replace the image that was there" in page.text

@@ -24,6 +24,7 @@ from secondread.accept.ledger import Ledger, PeerAssociation, RecordOutcome, Sto
 from secondread.assemble.mammogram import PatientKey
 from secondread.reasons import Outcome
 from secondread.settings import AssembleSettings, DestinationMode, ObjectKind
+from secondread.track.change_rights import OWN_ALONE, ChangeRights, Sender
 from secondread.track.database import Database
 from secondread.track.results import Results
 from secondread.track.studies import Digests
@@ -41,11 +42,16 @@ START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 STUDY = "1.2.826.0.1.3680043.10.1"
 FOUR_VIEWS = ("RCC", "LCC", "RMLO", "LMLO")
 SETTINGS = AssembleSettings(settle_seconds=20, quiet_seconds=120, late_window_days=7)
+MODALITY = Sender("MODALITY", "127.0.0.1")
 DIGESTS = Digests(settings="5e" * 32, model="60" * 32)
 
 
 def association(number: int = 1, at: datetime = START) -> PeerAssociation:
     return PeerAssociation(f"receive-0.{number}", "MODALITY", "127.0.0.1", at)
+
+
+def association_of(sender: Sender) -> PeerAssociation:
+    return PeerAssociation(f"receive-0.{sender.peer}-{sender.address}", *sender, START)
 
 
 def mammogram(
@@ -188,10 +194,11 @@ class World:
     tracker: Tracker
     now: datetime = START
     profiles: dict[str, str] = field(default_factory=dict)
+    rights: ChangeRights = OWN_ALONE
 
     @property
     def ledger(self) -> Ledger:
-        return self.tracker.open_ledger("receive-0", SETTINGS)
+        return self.tracker.open_ledger("receive-0", SETTINGS, self.rights)
 
     def later(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
@@ -201,24 +208,35 @@ class World:
         self.tracker.destinations.seed_modes({name: mode}, self.now)
         self.profiles[name] = profile
 
-    def arrive(self, header: Dataset, *, content: str = "first") -> RecordOutcome:
+    def arrive(
+        self, header: Dataset, *, content: str = "first", sender: Sender = MODALITY
+    ) -> RecordOutcome:
         """An instance comes over an association that stays open."""
-        return self.ledger.record_instance(stored(header, self.now, content=content), header)
+        over = None if sender == MODALITY else association_of(sender)
+        instance = stored(header, self.now, content=content, sent_over=over)
+        return self.ledger.record_instance(instance, header)
 
-    def arrive_note(self, note: Dataset) -> RecordOutcome:
+    def arrive_note(self, note: Dataset, sender: Sender = MODALITY) -> RecordOutcome:
         kind = Disposition.REJECTION_NOTE
-        return self.ledger.record_instance(stored(note, self.now, kind), note)
+        over = None if sender == MODALITY else association_of(sender)
+        return self.ledger.record_instance(stored(note, self.now, kind, sent_over=over), note)
 
-    def hang_up(self) -> None:
-        self.ledger.record_association_end(association().association_id, self.now)
+    def hang_up(self, sender: Sender = MODALITY) -> None:
+        over = association() if sender == MODALITY else association_of(sender)
+        self.ledger.record_association_end(over.association_id, self.now)
 
     def send_study(
-        self, views: Sequence[str] = FOUR_VIEWS, study: str = STUDY, *, date: str = "20261122"
+        self,
+        views: Sequence[str] = FOUR_VIEWS,
+        study: str = STUDY,
+        *,
+        date: str = "20261122",
+        sender: Sender = MODALITY,
     ) -> None:
         """A whole study comes, and its association ends."""
         for view in views:
-            self.arrive(mammogram(view, study, date=date))
-        self.hang_up()
+            self.arrive(mammogram(view, study, date=date), sender=sender)
+        self.hang_up(sender)
 
     def due(self) -> list[str]:
         return [study.study_uid for study in self.tracker.studies.list_due(self.now, limit=50)]

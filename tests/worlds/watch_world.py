@@ -84,6 +84,7 @@ def image(label: str, number: int, **values: object) -> ImageSummary:
         scope_reason=None,
         current=True,
         conflict=False,
+        withheld=None,
         rejected=False,
         late=False,
         status=ImageStatus.READ,

@@ -153,7 +153,8 @@ class Intake:
         outcome = self.ledger.record_instance(stored, file.header)
         INSTANCES.labels(answer=outcome.value).inc()
         INSTANCE_BYTES.inc(archived.size if outcome is not RecordOutcome.REPEATED else 0)
-        write_log = _log.warning if outcome is RecordOutcome.CONFLICTING else _log.info
+        is_odd = outcome in {RecordOutcome.CONFLICTING, RecordOutcome.NOT_PERMITTED}
+        write_log = _log.warning if is_odd else _log.info
         write_log(
             "instance_stored",
             recorded=outcome,

@@ -60,6 +60,8 @@ class RecordOutcome(StrEnum):
     """The same SOP Instance UID with the same digest was known: nothing changed."""
     CONFLICTING = "conflicting"
     """The SOP Instance UID was known with another digest: both are kept, and flagged."""
+    NOT_PERMITTED = "change-not-permitted"
+    """The same, from a peer that may not replace the instance: it is kept, and does not count."""
 
 
 class RefusalKind(StrEnum):

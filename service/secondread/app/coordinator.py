@@ -75,7 +75,7 @@ class Coordinator:
 
     def _claim_due(self, now: datetime) -> None:
         # Most of the time nothing is due, and there is no need to count free places.
-        if not self._tracker.studies.list_due(now, limit=1):
+        if not self._tracker.studies.has_due(now):
             return
         places = max(self._count_free_places(now), 0)
         # Studies that are held or wait take no place, so those behind them are checked as well.

@@ -17,6 +17,7 @@ from secondread.send.report_query import find_reports
 from secondread.send.retrieve import RetrieveAnswer, WantedStudy, retrieve_from_archive
 from secondread.send.workers import DestinationWorkers
 from secondread.settings import PriorSourceSettings, PriorsSettings, RetrieveMethod
+from secondread.track.change_rights import ChangeRights
 from secondread.track.prior_choice import FetchRules
 
 
@@ -41,7 +42,9 @@ def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring
     """Return what the fetch workers of one worker process work with."""
     settings = node.settings
     # To the ledger it is a receiver of its own, whose open associations end when it starts again.
-    ledger = node.tracker.open_ledger(f"fetch-{worker}", settings.assemble)
+    ledger = node.tracker.open_ledger(
+        f"fetch-{worker}", settings.assemble, ChangeRights.from_settings(settings)
+    )
     ledger.record_receiver_start(clock())
     title = settings.node.ae_title
     minimum_free_bytes = settings.receive.minimum_free_bytes

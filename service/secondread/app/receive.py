@@ -14,6 +14,7 @@ from secondread.app.web_server import serve_probes
 from secondread.clock import utc_now
 from secondread.errors import TransientError
 from secondread.settings import Settings
+from secondread.track.change_rights import ChangeRights
 
 _log = log.get_logger(__name__)
 
@@ -26,7 +27,7 @@ def run_receiver(settings: Settings, parent: int | None, probe_port: int | None)
     stop = make_stop_event(parent)
     node = open_node(settings)
     name = f"receive-{socket.gethostname()}-{settings.receive.port}"
-    ledger = node.tracker.open_ledger(name, settings.assemble)
+    ledger = node.tracker.open_ledger(name, settings.assemble, ChangeRights.from_settings(settings))
     receiver = Receiver(settings, node.archive, ledger, node.tracker.proofs, utc_now)
     receiver.start()
     _log.info(

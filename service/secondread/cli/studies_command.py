@@ -101,7 +101,8 @@ def _print(detail: StudyDetail) -> None:
         )
     images = Table("image", "status", "reasons", "seconds", "detail", box=None)
     for image in detail.images:
-        reasons = image.reasons or ((image.scope_reason,) if image.scope_reason else ())
+        why_not = image.withheld or image.scope_reason
+        reasons = image.reasons or ((why_not,) if why_not else ())
         images.add_row(
             image.label,
             image.status.value if image.status else "left out",
@@ -125,3 +126,19 @@ def _print(detail: StudyDetail) -> None:
             )
     for table in (revisions, images, objects):
         console.print(table)
+    if detail.refused_changes:
+        console.print(_tabulate_refused_changes(detail))
+
+
+def _tabulate_refused_changes(detail: StudyDetail) -> Table:
+    table = Table("not permitted to", "peer", "address", "when", box=None)
+    table.add_column("image", no_wrap=True, overflow="ignore")
+    for change in detail.refused_changes:
+        table.add_row(
+            change.change.value,
+            escape(change.peer),
+            escape(change.address),
+            f"{change.at:%Y-%m-%d %H:%M:%S}",
+            escape(change.sop_instance_uid),
+        )
+    return table

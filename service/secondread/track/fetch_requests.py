@@ -27,6 +27,7 @@ from secondread.track.fetch_rows import (
 )
 from secondread.track.operations import PATIENT_MISMATCH, PRIOR_FOREIGN, is_raised, raise_alarm_in
 from secondread.track.prior_choice import FetchRules, find_held_studies
+from secondread.track.reading_queue import order_requests
 from secondread.track.revision_triggers import revise_if_priors_gained
 from secondread.track.states import (
     AWAITED,
@@ -93,15 +94,14 @@ class FetchRequests:
     ) -> FetchRequest | None:
         """Claim the next request to an archive that is due; None when there is none.
 
-        One whose lease ran out is taken again.
+        The peers whose studies it is for take turns. One whose lease ran out is taken again.
         """
         with self._database.begin_write() as session:
+            ready = select(FetchRequestRow).where(FetchRequestRow.source == source, _is_ready(now))
             row = session.scalars(
-                select(FetchRequestRow)
-                .where(FetchRequestRow.source == source, _is_ready(now))
-                .order_by(FetchRequestRow.due_at, FetchRequestRow.id)
+                order_requests(ready, source, now)
                 .limit(1)
-                .with_for_update(skip_locked=True)
+                .with_for_update(of=FetchRequestRow, skip_locked=True)
             ).one_or_none()
             if row is None:
                 return None
@@ -109,6 +109,7 @@ class FetchRequests:
                 row.state = step_fetch(row.state, FetchEvent.LEASE_EXPIRED)
             row.state = step_fetch(row.state, FetchEvent.CLAIMED)
             row.attempts += 1
+            row.claimed_at = now
             row.lease(f"{row.id}:{row.attempts}", worker, now + timedelta(seconds=lease_seconds))
             return _make_request(session, row)
 

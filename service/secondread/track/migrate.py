@@ -15,7 +15,7 @@ from secondread.track.database import open_engine, translate_driver_errors, with
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST_VERSION = "v1_002"
+NEWEST_VERSION = "v1_003"
 """The version that this program works with: the revision of the last file in `migrations`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,7 +23,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that nobody else's advisory lock in the same database is likely to have.
 _LOCK_KEY = 7_321_984_650
 
-_BEFORE_FIRST_RELEASE = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "v1_001"})
+_BEFORE_FIRST_RELEASE = frozenset(
+    {"0001", "0002", "0003", "0004", "0005", "0006", "v1_001", "v1_002"}
+)
 """The versions of databases that development versions made, and that no migration starts from."""
 
 

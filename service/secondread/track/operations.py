@@ -27,6 +27,9 @@ LATE_INSTANCE = "late-instance"
 PATIENT_MISMATCH = "patient-mismatch"
 """One study came with two patients."""
 
+CHANGE_NOT_PERMITTED = "change-not-permitted"
+"""A peer tried to replace or to reject images without the right to."""
+
 PRIOR_FOREIGN = "prior-of-another-patient"
 """What came as a prior names another patient than the study it was fetched for."""
 
@@ -45,7 +48,10 @@ def raise_alarm_in(
     now: datetime,
     severity: Severity = Severity.WARNING,
 ) -> None:
-    """Raise an alarm in the caller's transaction; one that was not raised before is logged."""
+    """Raise an alarm in the caller's transaction; one that was not raised before is logged.
+
+    One that is raised gets the new words, and stays as old as it is.
+    """
     values = {"severity": severity, "detail": detail, "raised_at": now, "cleared_at": None}
     is_new = insert_if_new(session, AlarmRow, {"kind": kind, "subject": subject, **values})
     if not is_new:
@@ -60,6 +66,12 @@ def raise_alarm_in(
             .returning(AlarmRow.id)
         )
         is_new = session.execute(cleared).first() is not None
+    if not is_new:
+        session.execute(
+            update(AlarmRow)
+            .where(AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.detail != detail)
+            .values(severity=severity, detail=detail)
+        )
     if is_new:
         log.warning("alarm_raised", kind=kind, subject=subject, severity=severity.value)
 

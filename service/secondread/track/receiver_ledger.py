@@ -17,9 +17,11 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
+from secondread.track.change_rights import OWN_ALONE, ChangeRights, Sender
 from secondread.track.database import Database, insert_if_new
 from secondread.track.fetch_rows import note_arrival, was_requested
 from secondread.track.header_facts import HeaderFacts, read_header_facts, read_rejection_note
+from secondread.track.instance_versions import admit, find_first_sender, find_versions, supersede
 from secondread.track.operations import (
     LATE_INSTANCE,
     PATIENT_MISMATCH,
@@ -29,7 +31,13 @@ from secondread.track.operations import (
     raise_alarm_in,
 )
 from secondread.track.patients import ensure_patient, look_up_patient
-from secondread.track.rejections import find_rejection_time, restore_instance, withdraw_instances
+from secondread.track.refused_changes import report_refused_change
+from secondread.track.rejections import (
+    ReceivedNote,
+    judge_waiting_notes,
+    restore_instance,
+    withdraw_instances,
+)
 from secondread.track.revision_triggers import revise_compared_studies
 from secondread.track.states import Cause, StudyEvent, StudyState
 from secondread.track.study_rows import apply_event
@@ -42,6 +50,7 @@ from secondread.track.tables import (
     StudyRow,
     as_columns,
 )
+from secondread.track.values import Change
 from secondread.uids import is_uid
 
 _OTHER_THAN_COLUMNS = (
@@ -66,12 +75,21 @@ class ReceiverLedger:
         Name of the process, which distinguishes its open associations from other receivers'.
     rules
         When a study is due.
+    rights
+        Who may replace or reject images.
     """
 
-    def __init__(self, database: Database, receiver: str, rules: DueRules) -> None:
+    def __init__(
+        self,
+        database: Database,
+        receiver: str,
+        rules: DueRules,
+        rights: ChangeRights = OWN_ALONE,
+    ) -> None:
         self._database = database
         self._receiver = receiver
         self._rules = rules
+        self._rights = rights
 
     def record_receiver_start(self, at: datetime) -> None:
         """Delete the associations that this receiver had open when it died."""
@@ -107,27 +125,28 @@ class ReceiverLedger:
                 session, instance, facts, fetched=is_prior or instance.was_requested
             )
             _join_association(session, instance.association, self._receiver, study.study_uid)
-            versions = session.scalars(
-                select(InstanceRow).where(InstanceRow.sop_instance_uid == instance.sop_instance_uid)
-            ).all()
-            is_back = restore_instance(session, study.study_uid, instance.sop_instance_uid)
+            versions = find_versions(session, instance.sop_instance_uid)
+            withheld = self._find_withholding_reason(instance, versions, is_prior=is_prior)
             same = next((row for row in versions if row.sha256 == instance.sha256), None)
-            if same is not None:
-                if is_back:
-                    self._take_back(session, study, same, instance, is_prior=is_prior)
+            others = [row for row in versions if row is not same]
+            if same is not None and (withheld is not None or same.withheld is None):
+                self._repeat(session, study, same, instance, header, is_prior=is_prior)
                 return RecordOutcome.REPEATED
-            outcome = RecordOutcome.CONFLICTING if versions else RecordOutcome.NEW
-            if instance.was_requested and not is_prior:
-                _keep_apart(session, study, instance, facts)
-                return outcome
-            superseded = _supersede(versions, study.study_uid)
-            row = _add_instance(session, instance, facts)
-            row.conflict = bool(versions) or not _check_patient(
+            row = same or _add_instance(session, instance, facts)
+            if withheld is not None:
+                _withhold(session, row, withheld, instance)
+                is_change = withheld is Reason.CHANGE_NOT_PERMITTED
+                return RecordOutcome.NOT_PERMITTED if is_change else _name_outcome(others)
+            admit(row, _get_sender(instance))
+            restore_instance(session, study.study_uid, instance.sop_instance_uid)
+            superseded = supersede(others, row)
+            row.conflict = bool(others) or not _check_patient(
                 session, study, facts.patient, instance.received_at
             )
+            self._judge_waiting_notes(session, row, instance.received_at)
             if superseded:
                 _correct_patient(session, study, facts.patient, instance.received_at)
-                lost = [(version.sop_instance_uid, version.sha256) for version in versions]
+                lost = [(version.sop_instance_uid, version.sha256) for version in superseded]
                 self._revise_compared(session, study, lost, instance.received_at)
             study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
             if is_prior:
@@ -135,8 +154,44 @@ class ReceiverLedger:
             if instance.disposition is Disposition.REJECTION_NOTE:
                 self._reject(session, study, instance, header)
             elif row.disposition in IMAGE_DISPOSITIONS and row.rejected_at is None and not is_prior:
-                self._add_to_study(session, study, row, corrects=superseded)
-            return outcome
+                self._add_to_study(session, study, row, corrects=bool(superseded))
+            return _name_outcome(others)
+
+    def _find_withholding_reason(
+        self, instance: StoredInstance, versions: Sequence[InstanceRow], *, is_prior: bool
+    ) -> Reason | None:
+        """Return why an instance must not count; None where it does."""
+        if instance.was_requested and not is_prior:
+            return Reason.PRIOR_UNASKED
+        # A note is judged by what it rejects.
+        is_note = instance.disposition is Disposition.REJECTION_NOTE
+        first = find_first_sender(versions, instance.study_uid)
+        if is_note or first is None or self._rights.may_change(_get_sender(instance), first):
+            return None
+        return Reason.CHANGE_NOT_PERMITTED
+
+    def _repeat(
+        self,
+        session: Session,
+        study: StudyRow,
+        row: InstanceRow,
+        instance: StoredInstance,
+        header: Dataset,
+        *,
+        is_prior: bool,
+    ) -> None:
+        """Carry out what an instance means that was there already."""
+        if instance.disposition is Disposition.REJECTION_NOTE:
+            self._reject(session, study, instance, header)  # this sender may have the right
+        if row.withheld is not None:
+            return
+        if restore_instance(session, study.study_uid, row.sop_instance_uid):
+            self._take_back(session, study, row, instance, is_prior=is_prior)
+
+    def _judge_waiting_notes(self, session: Session, row: InstanceRow, now: datetime) -> None:
+        """Carry out what notes said of an image before it came."""
+        for sender in judge_waiting_notes(session, row, self._rights):
+            report_refused_change(session, row.study_uid, Change.REJECT, sender, 1, now)
 
     def record_association_start(self, association: PeerAssociation) -> None:
         """Note that a peer may deliver instances from now on."""
@@ -195,7 +250,12 @@ class ReceiverLedger:
         self, session: Session, study: StudyRow, instance: StoredInstance, header: Dataset
     ) -> None:
         note, now = read_rejection_note(header), instance.received_at
-        withdrawn = withdraw_instances(session, study, note, instance.sop_instance_uid, now)
+        sender = _get_sender(instance)
+        received = ReceivedNote(note, instance.sop_instance_uid, sender, now)
+        withdrawn, not_permitted = withdraw_instances(session, study, received, self._rights)
+        if not_permitted:
+            images = len(not_permitted)
+            report_refused_change(session, study.study_uid, Change.REJECT, sender, images, now)
         # A report stays right when the retention of its images has expired.
         if withdrawn and not (note.is_expiry and study.revision):
             event, cause = StudyEvent.INSTANCE_REJECTED, Cause.REJECTION
@@ -265,14 +325,24 @@ def _check_patient(
     return False
 
 
-def _keep_apart(
-    session: Session, study: StudyRow, instance: StoredInstance, facts: HeaderFacts
-) -> None:
-    """Record what came on our request without having been asked for: kept, and never used."""
-    row = _add_instance(session, instance, facts)
-    row.current, row.conflict = False, True
+def _get_sender(instance: StoredInstance) -> Sender:
+    return Sender(instance.association.calling_ae_title, instance.association.address)
+
+
+def _name_outcome(others: Sequence[InstanceRow]) -> RecordOutcome:
+    return RecordOutcome.CONFLICTING if others else RecordOutcome.NEW
+
+
+def _withhold(session: Session, row: InstanceRow, reason: Reason, instance: StoredInstance) -> None:
+    """Have what was recorded never count, and raise an alarm that names it."""
+    row.current, row.conflict, row.withheld = False, True, reason
+    study_uid, now = instance.study_uid, instance.received_at
+    if reason is Reason.CHANGE_NOT_PERMITTED:
+        sender = _get_sender(instance)
+        report_refused_change(session, study_uid, Change.REPLACE, sender, 1, now)
+        return
     text = "an archive that was asked for a prior sent images of this study; they are not used"
-    raise_alarm_in(session, PRIOR_UNASKED, study.study_uid, text, instance.received_at)
+    raise_alarm_in(session, PRIOR_UNASKED, study_uid, text, now)
 
 
 def _insert_association(session: Session, association: PeerAssociation, receiver: str) -> None:
@@ -294,24 +364,6 @@ def _join_association(
         # Its opening may have been lost while the database was away.
         _insert_association(session, association, receiver)
         insert_if_new(session, AssociationStudyRow, key)
-
-
-def _supersede(versions: Sequence[InstanceRow], study_uid: str) -> bool:
-    """Flag other versions of an instance; those of its study are no longer current.
-
-    Returns
-    -------
-    bool
-        Whether there was a current one in its study.
-    """
-    was_current = False
-    for version in versions:
-        version.conflict = True
-        # A version that claims another study must not take an image out of the first one.
-        if version.study_uid == study_uid:
-            was_current = was_current or version.current
-            version.current = False
-    return was_current
 
 
 def _correct_patient(
@@ -340,9 +392,9 @@ def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts
         path=instance.relative_path,
         size_bytes=instance.size,
         peer=instance.association.calling_ae_title,
+        address=instance.association.address,
         association=instance.association.association_id,
         arrived_at=instance.received_at,
-        rejected_at=find_rejection_time(session, instance.study_uid, instance.sop_instance_uid),
     )
     session.add(row)
     session.flush()

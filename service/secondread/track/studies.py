@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import case, exists, func, or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from secondread import metrics
@@ -22,6 +22,7 @@ from secondread.track.prior_choice import (
     read_revision_priors,
 )
 from secondread.track.reading_basis import digest_basis
+from secondread.track.reading_queue import select_due
 from secondread.track.revision_triggers import revise_later_studies
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
 from secondread.track.study_rows import (
@@ -45,9 +46,6 @@ log = get_logger(__name__)
 
 _LEFT_TO_PEOPLE = {StudyState.HELD, StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS}
 
-FRESH_DAYS = 30
-"""Studies of at most this age go ahead of a backlog."""
-
 
 class Digests(NamedTuple):
     """What a reading is made with."""
@@ -59,12 +57,16 @@ class Digests(NamedTuple):
 class Studies(TrackerPart):
     """The studies of the tracker, up to the moment that their results are recorded."""
 
+    def has_due(self, now: datetime) -> bool:
+        """Whether any study waits for a worker."""
+        with self._database.begin_read() as session:
+            return bool(session.scalar(exists().where(is_due(now)).select()))
+
     def list_due(self, now: datetime, limit: int) -> list[DueStudy]:
-        """Return studies that wait for a worker: requested ones, fresh ones, then the backlog."""
-        fresh = (now - timedelta(days=FRESH_DAYS)).date()
-        is_fresh = or_(StudyRow.study_date.is_(None), StudyRow.study_date >= fresh)
-        rank = case((StudyRow.exempt, 0), (is_fresh, 1), else_=2)
-        waiting_since = func.coalesce(StudyRow.settle_due_at, StudyRow.quiet_due_at)
+        """Return studies that wait for a worker: requested ones, fresh ones, then the backlog.
+
+        Within each of these, peers take turns; see `track.reading_queue`.
+        """
         treated = exists().where(
             TreatmentRow.patient == StudyRow.patient,
             or_(
@@ -73,11 +75,11 @@ class Studies(TrackerPart):
                 TreatmentRow.started_on <= StudyRow.study_date,
             ),
         )
+        due = select_due(now, limit)
         statement = (
             select(StudyRow, treated)
-            .where(is_due(now))
-            .order_by(rank, waiting_since, StudyRow.study_uid)
-            .limit(limit)
+            .join(due, due.c.study_uid == StudyRow.study_uid)
+            .order_by(due.c.place)
         )
         with self._database.begin_read() as session:
             return [

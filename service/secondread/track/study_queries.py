@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.reasons import ImageStatus
 from secondread.track.database import TrackerPart
+from secondread.track.refused_changes import list_refused_changes
 from secondread.track.results import list_findings
 from secondread.track.states import UNDELIVERED, RevisionState
 from secondread.track.study_rows import find_latest_finished, is_usable
@@ -70,6 +71,7 @@ class StudyQueries(TrackerPart):
                 findings=() if latest is None else tuple(list_findings(session, latest)),
                 outbox_objects=tuple(_list_objects(session, study_uid)),
                 fetch_requests=tuple(_list_fetch_requests(session, study_uid)),
+                refused_changes=list_refused_changes(session, study_uid),
             )
 
 

@@ -8,7 +8,7 @@ from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, ObjectKind, Proof
 from secondread.track.states import Cause, DeliveryState, FetchState, RevisionState, StudyState
-from secondread.track.values import RecordedFinding, Severity
+from secondread.track.values import Change, RecordedFinding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class ImageSummary:
     scope_reason: Reason | None
     current: bool
     conflict: bool
+    withheld: Reason | None
+    """Why this version of the image does not count; None for one that does or did."""
     rejected: bool
     late: bool
     status: ImageStatus | None
@@ -67,6 +69,18 @@ class ImageSummary:
     gates: dict[str, float | str]
     seconds: float | None
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedChange:
+    """A change of an image that a peer tried without the right to."""
+
+    change: Change
+    peer: str
+    """Its calling AE title."""
+    address: str
+    sop_instance_uid: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +175,8 @@ class StudyDetail:
     outbox_objects: tuple[OutboxObjectSummary, ...]
     fetch_requests: tuple[FetchRequestSummary, ...] = ()
     """What archives were asked for, queries first."""
+    refused_changes: tuple[RefusedChange, ...] = ()
+    """What peers tried without the right to, the latest first."""
 
 
 @dataclass(frozen=True, slots=True)

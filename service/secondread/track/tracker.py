@@ -9,6 +9,7 @@ from sqlalchemy import select
 from secondread.assemble.due import DueRules
 from secondread.settings import AssembleSettings
 from secondread.track.cad_reports import CadReports
+from secondread.track.change_rights import OWN_ALONE, ChangeRights
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destination_modes import Destinations
@@ -61,9 +62,11 @@ class Tracker:
         self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)
 
-    def open_ledger(self, receiver: str, settings: AssembleSettings) -> ReceiverLedger:
+    def open_ledger(
+        self, receiver: str, settings: AssembleSettings, rights: ChangeRights = OWN_ALONE
+    ) -> ReceiverLedger:
         """Return the ledger of a receiver process of that name."""
-        return ReceiverLedger(self.database, receiver, DueRules.from_settings(settings))
+        return ReceiverLedger(self.database, receiver, DueRules.from_settings(settings), rights)
 
     def open_fetch_requests(self, rules: FetchRules) -> FetchRequests:
         """Return what archives are asked for under these rules."""

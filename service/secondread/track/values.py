@@ -18,6 +18,29 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Change(StrEnum):
+    """What a peer needs a right for."""
+
+    REPLACE = "replace"
+    """An image, by another content under its SOP Instance UID."""
+    REJECT = "reject"
+    """Images, by a rejection note."""
+
+
+class RejectionState(StrEnum):
+    """What became of one instance's rejection by one sender."""
+
+    WAITING = "waiting"
+    """The instance is not here yet, so nobody knows whether the sender may reject it."""
+    IN_FORCE = "in-force"
+    NOT_PERMITTED = "not-permitted"
+    """The sender may not reject it, and nothing was withdrawn."""
+    LIFTED = "lifted"
+    """Its retention had expired, and it was sent once more."""
+    OVERRULED = "overruled"
+    """Its retention had expired, and another note says that it is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class DueStudy:
     """A study that waits for a worker, with what the intake rule asks about."""

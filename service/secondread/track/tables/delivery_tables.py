@@ -138,6 +138,7 @@ class FetchRequestRow(Leased, Base):
     __table_args__ = (
         UniqueConstraint("study_uid", "source", "prior_study_uid"),
         Index(None, "source", "state", "due_at"),
+        Index(None, "source", "claimed_at"),
         Index(None, "prior_study_uid"),
         Index(None, "settles_at"),
     )
@@ -165,4 +166,6 @@ class FetchRequestRow(Leased, Base):
     gives_up_at: Mapped[datetime]
     settles_at: Mapped[datetime | None]
     """When the images that came of it are looked at; each that comes moves it."""
+    claimed_at: Mapped[datetime | None]
+    """When it was last claimed, which tells whose turn it is."""
     finished_at: Mapped[datetime | None]

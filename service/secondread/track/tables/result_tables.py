@@ -27,6 +27,8 @@ class RevisionRow(Base):
     cause: Mapped[Cause] = mapped_column(EnumText(Cause))
     inputs: Mapped[list[list[str]]] = mapped_column(Document)
     """SOP Instance UID and SHA-256 of each current, not rejected instance when it was claimed."""
+    set_aside: Mapped[list[list[str]]] = mapped_column(Document, default=list)
+    """The same of each image of another patient, which it was not made from."""
     priors: Mapped[dict[str, Any] | None]
     """The priors chosen at the claim and their images, or why there are none; see
     `track.prior_choice`. None where none were chosen."""

@@ -17,6 +17,7 @@ from secondread.accept.classify import Disposition
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import Cause, StudyState
 from secondread.track.tables.base import AeText, Base, Digest, EnumText, Uid
+from secondread.track.values import RejectionState
 
 
 class InstallationRow(Base):
@@ -163,6 +164,7 @@ class InstanceRow(Base):
     __table_args__ = (
         UniqueConstraint("sop_instance_uid", "sha256"),
         Index(None, "study_uid", "current"),
+        Index(None, "patient"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -177,8 +179,13 @@ class InstanceRow(Base):
     """Relative to the archive's folder."""
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     peer: Mapped[str] = mapped_column(AeText)
+    """Calling AE title of who sent this version first."""
+    address: Mapped[str] = mapped_column(String(64))
+    """IP address of who sent this version first."""
     association: Mapped[str] = mapped_column(String(64))
     arrived_at: Mapped[datetime]
+    patient: Mapped[int | None] = mapped_column(ForeignKey("patients.id"))
+    """The ID and issuer that its header has, as they came; None without a Patient ID."""
     disposition: Mapped[Disposition] = mapped_column(EnumText(Disposition))
     scope_reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
     """Why an image is outside the detector's scope; None for one inside it."""
@@ -187,9 +194,14 @@ class InstanceRow(Base):
     """Member name of `codes.View`."""
     intent: Mapped[str | None] = mapped_column(String(16))
     current: Mapped[bool] = mapped_column(default=True)
-    """False once another version of the same instance came."""
+    """False once another version of the same instance counts in its place, and for one that
+    never counted."""
     conflict: Mapped[bool] = mapped_column(default=False)
-    """Whether the same UID came with other bytes, or the study with another patient."""
+    """Whether the same UID came with other bytes, or from an archive that was not asked for it."""
+    withheld: Mapped[Reason | None] = mapped_column(EnumText(Reason))
+    """Why this version does not count, whatever comes; None for one that does or did."""
+    set_aside: Mapped[bool] = mapped_column(default=False)
+    """Whether it is an image of another patient than its study's (`track.study_patient`)."""
     rejected_at: Mapped[datetime | None]
     """When a rejection note withdrew it."""
     late: Mapped[bool] = mapped_column(default=False)
@@ -197,10 +209,12 @@ class InstanceRow(Base):
 
 
 class RejectionRow(Base):
-    """An instance that a rejection note names; the note may come before the instance."""
+    """An instance that a rejection note of one sender names; it may come before the instance."""
 
     __tablename__ = "rejections"
-    __table_args__ = (UniqueConstraint("study_uid", "sop_instance_uid"),)
+    __table_args__ = (
+        UniqueConstraint("study_uid", "sop_instance_uid", "note_uid", "peer", "address"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
@@ -208,4 +222,9 @@ class RejectionRow(Base):
     note_uid: Mapped[str] = mapped_column(Uid)
     code: Mapped[str] = mapped_column(String(16))
     """Code Value of the note's title (CID 7010), for example 113001."""
+    peer: Mapped[str] = mapped_column(AeText)
+    """Calling AE title of who sent the note."""
+    address: Mapped[str] = mapped_column(String(64))
+    """IP address of who sent the note."""
+    state: Mapped[RejectionState] = mapped_column(EnumText(RejectionState))
     rejected_at: Mapped[datetime]

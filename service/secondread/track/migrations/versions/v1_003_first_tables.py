@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "v1_002"
+revision = "v1_003"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -150,8 +150,10 @@ _table(
     _required("path", sa.Text()),
     _required("size_bytes", sa.BigInteger()),
     _required("peer", AE_TEXT),
+    _required("address", sa.String(64)),
     _required("association", sa.String(64)),
     _required("arrived_at", INSTANT),
+    _optional("patient", sa.Integer(), sa.ForeignKey("patients.id")),
     _required("disposition", CODE),
     _optional("scope_reason", CODE),
     _optional("laterality", sa.String(1)),
@@ -159,10 +161,13 @@ _table(
     _optional("intent", sa.String(16)),
     _required("current", sa.Boolean()),
     _required("conflict", sa.Boolean()),
+    _optional("withheld", CODE),
+    _required("set_aside", sa.Boolean()),
     _optional("rejected_at", INSTANT),
     _required("late", sa.Boolean()),
     sa.UniqueConstraint("sop_instance_uid", "sha256"),
     sa.Index(None, "study_uid", "current"),
+    sa.Index(None, "patient"),
 )
 _table(
     "rejections",
@@ -171,8 +176,11 @@ _table(
     _required("sop_instance_uid", UID),
     _required("note_uid", UID),
     _required("code", sa.String(16)),
+    _required("peer", AE_TEXT),
+    _required("address", sa.String(64)),
+    _required("state", CODE),
     _required("rejected_at", INSTANT),
-    sa.UniqueConstraint("study_uid", "sop_instance_uid"),
+    sa.UniqueConstraint("study_uid", "sop_instance_uid", "note_uid", "peer", "address"),
 )
 
 # What was read: revisions, images, findings, lesions.
@@ -184,6 +192,7 @@ _table(
     _required("number", sa.Integer()),
     _required("cause", CODE),
     _required("inputs", DOCUMENT),
+    _required("set_aside", DOCUMENT),
     _required("settings_digest", DIGEST),
     _required("model_digest", DIGEST),
     _required("state", CODE),
@@ -384,9 +393,11 @@ _table(
     _optional("claim", sa.String(64)),
     _optional("leased_by", sa.String(80)),
     _optional("lease_until", INSTANT),
+    _optional("claimed_at", INSTANT),
     _optional("finished_at", INSTANT),
     sa.UniqueConstraint("study_uid", "source", "prior_study_uid"),
     sa.Index(None, "source", "state", "due_at"),
+    sa.Index(None, "source", "claimed_at"),
     sa.Index(None, "prior_study_uid"),
     sa.Index(None, "settles_at"),
 )
