@@ -22,6 +22,7 @@ from pydicom.charset import default_encoding, python_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as ItemSequence
 from pydicom.tag import BaseTag
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, EXPLICIT_VR_LENGTH_32, STANDARD_VR
@@ -43,6 +44,7 @@ _PIXEL_REPRESENTATION: Final = BaseTag(0x00280103)
 STANDARD_VRS: Final = frozenset(str(vr) for vr in STANDARD_VR)
 _LONG_VRS: Final = frozenset(str(vr) for vr in EXPLICIT_VR_LENGTH_32)
 _TEXT_VRS: Final = frozenset(str(vr) for vr in CUSTOMIZABLE_CHARSET_VR)
+_ASCII: Final = "ascii"
 _LATIN_1: Final = "latin_1"
 
 
@@ -128,7 +130,7 @@ def parse_data_set(
     parser = _Parser(source, limits)
     elements, position = parser.parse_elements(_Range(start, end), encoding, depth=0)
     data_set = _make_data_set(elements)
-    _decode_values(data_set, (default_encoding,), is_signed=False)
+    _decode_values(data_set, (_ASCII,), is_signed=False)
     return ParsedDataSet(data_set, position)
 
 
@@ -180,7 +182,7 @@ def _guess_head(source: ByteSource, position: int, end: int, order: str) -> Elem
     )
     explicit = (
         ElementHead(tag, vr, long, position + 12)
-        if vr in _LONG_VRS
+        if _resolve_vr(vr, is_signed=False) in _LONG_VRS
         else ElementHead(tag, vr, short, position + DELIMITER_BYTES)
     )
     for guess in (explicit, ElementHead(tag, vr, implicit, position + DELIMITER_BYTES)):
@@ -196,7 +198,9 @@ def _is_followed_by_element(source: ByteSource, head: ElementHead, end: int, ord
     if following + DELIMITER_BYTES > end:
         return False
     group, number = struct.unpack(f"{order}HH", source.read_at(following, 4))
-    return bool(group == _DELIMITER_GROUP or group << 16 | number > head.tag)
+    tag = group << 16 | number
+    is_known = bool(group & 1) or _find_vr(tag) != "UN"
+    return bool(group == _DELIMITER_GROUP or (tag > head.tag and is_known))
 
 
 def _find_vr(tag: int) -> str:
@@ -236,10 +240,10 @@ class _Parser:
             head = self._read_head(position, where.end, encoding)
             if head.tag == _ITEM_END and where.is_delimited:
                 return elements, head.value_at
-            if depth == 0 and head.tag >> 16 >= PIXEL_GROUP:
-                return elements, position
             if head.vr is None:
                 raise DataSetError("an item or delimiter stands where an element must be")
+            if depth == 0 and head.tag >> 16 >= PIXEL_GROUP:
+                return elements, position
             element, position = self._parse_element(head, where.end, encoding, depth)
             if element is not None:
                 elements[BaseTag(head.tag)] = element
@@ -367,7 +371,7 @@ def _decode_values(data_set: Dataset, encodings: Sequence[str], *, is_signed: bo
     encodings = _read_encodings(data_set) or tuple(encodings)
     if _PIXEL_REPRESENTATION in data_set:
         is_signed = b"\x01" in bytes(data_set.get_item(_PIXEL_REPRESENTATION).value)
-    data_set.set_original_encoding(None, None, list(encodings))
+    data_set.set_original_encoding(None, None, _name_for_pydicom(encodings))
     for element in list(_list_elements(data_set)):
         if isinstance(element, DataElement):
             for item in element.value:
@@ -398,7 +402,12 @@ def _normalize_term(term: str) -> str:
     return re.sub(r"[-_ \0]+", " ", term).strip().upper()
 
 
-_ENCODINGS: Final = {_normalize_term(term): name for term, name in python_encoding.items()}
+_ENCODINGS: Final = {
+    **{_normalize_term(term): name for term, name in python_encoding.items()},
+    **dict.fromkeys(("", "ISO IR 6", "ISO 2022 IR 6"), _ASCII),
+}
+"""Python's names of encodings. pydicom takes the default repertoire for Latin-1, as which every
+text can be decoded, and UTF-8 that was not declared is then never found out."""
 
 
 def _decode_element(
@@ -410,7 +419,16 @@ def _decode_element(
     element = convert_raw_data_element(raw, encoding=list(encodings), ds=data_set)
     if element.VR == "PN":
         str(element.value)  # pydicom decodes names when they are used
+    if element.VR in {"IS", "DS"} and not _is_numeric(element.value):
+        raise ValueError("a word in the place of a number")
     return element
+
+
+def _is_numeric(value: object) -> bool:
+    """Whether pydicom could convert a number, or all of several; an absent one counts too."""
+    if isinstance(value, MultiValue):
+        return all(_is_numeric(number) for number in value)
+    return value in {None, ""} or not isinstance(value, str)
 
 
 def _resolve_vr(vr: str, is_signed: bool) -> str:
@@ -423,7 +441,8 @@ def _resolve_vr(vr: str, is_signed: bool) -> str:
 def _choose_encodings(value: bytes, encodings: Sequence[str]) -> Sequence[str]:
     """Return the declared encodings, or others that can decode the value."""
     if b"\x1b" in value:
-        return encodings  # of several character sets (ISO 2022): pydicom takes them apart
+        # Of several character sets (ISO 2022): pydicom takes them apart.
+        return _name_for_pydicom(encodings)
     for name in (encodings[0], "utf_8"):
         try:
             value.decode(name)
@@ -431,3 +450,7 @@ def _choose_encodings(value: bytes, encodings: Sequence[str]) -> Sequence[str]:
             continue
         return (name,)
     return (_LATIN_1,)
+
+
+def _name_for_pydicom(encodings: Sequence[str]) -> list[str]:
+    return [default_encoding if name == _ASCII else name for name in encodings]

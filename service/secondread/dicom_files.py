@@ -263,7 +263,7 @@ def _open_encoded(stored: _StoredBytes, start: int, meta: FileMetaDataset) -> "_
     encoding = DataSetEncoding(is_implicit, not is_big)
     # What follows has the last word: a gateway may have changed the one without the other.
     guess = _guess_encoding(stored.read_at(start, min(_HEAD_BYTES, stored.size - start)))
-    if guess is not None and guess != encoding:
+    if guess is not None and (guess != encoding or not syntax.is_transfer_syntax):
         encoding = guess
         if not syntax.is_transfer_syntax or not syntax.is_compressed:
             meta.TransferSyntaxUID = _NATIVE_SYNTAXES[guess]

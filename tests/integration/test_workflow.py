@@ -1,10 +1,11 @@
 """The steps of a reading over a real archive and a real database, with a detector that is told
 what to answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -15,7 +16,10 @@ from secondread.assemble.mammogram import PatientKey
 from secondread.codes import View
 from secondread.detect.child import DetectorLimitError
 from secondread.engine import Result
+from secondread.findings.finding import StudyReading
 from secondread.reasons import Outcome, Reason
+from secondread.report.compose import compose_results
+from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
@@ -227,6 +231,72 @@ def test_a_reading_that_broke_gets_a_failed_report(world: NodeWorld) -> None:
 
     assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
     assert world.read_cad_sr(1).ContentSequence
+
+
+def break_results(monkeypatch: pytest.MonkeyPatch, keyword: str) -> None:
+    """Have no result made of headers that have an attribute."""
+
+    def compose_or_break(
+        reading: StudyReading, sources: Mapping[str, Dataset], *rest: Any
+    ) -> tuple[ResultObject, ...]:
+        if any(keyword in ds for ds in sources.values()):
+            raise OverflowError
+        return compose_results(reading, sources, *rest)
+
+    monkeypatch.setattr("secondread.workflow.record.compose_results", compose_or_break)
+
+
+@pytest.mark.parametrize("keyword", ["ImageLaterality", "PatientName"])
+def test_an_attribute_that_breaks_results_is_left_out_of_the_failed_one(
+    world: NodeWorld, monkeypatch: pytest.MonkeyPatch, keyword: str
+) -> None:
+    world.deliver_exam()
+    claimed = world.claim()
+    break_results(monkeypatch, keyword)
+
+    with pytest.raises(OverflowError):
+        run_reading(world.steps, run_step, claimed.study_uid, claimed.number)
+    run_failure(world.steps, run_step, claimed.study_uid, claimed.number)
+
+    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
+    report = world.read_cad_sr(1)
+    assert (report.PatientID, report.StudyInstanceUID) == (PATIENT.patient_id, claimed.study_uid)
+    assert (str(report.PatientName) == "") is (keyword == "PatientName")
+
+
+def test_a_study_of_which_no_result_can_be_made_is_failed_with_an_alarm_and_not_stuck(
+    world: NodeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver_exam()
+    claimed = world.claim()
+    break_results(monkeypatch, "SOPInstanceUID")
+
+    run_failure(world.steps, run_step, claimed.study_uid, claimed.number)
+
+    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
+    assert not world.list_objects(1)
+    (alarm,) = world.node.tracker.node_queries.list_alarms()
+    assert (alarm.kind, alarm.subject) == ("failed-result-not-made", claimed.study_uid)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no DICOM at all", bytes(5000)])
+def test_a_file_that_is_lost_or_broken_costs_its_image_alone(
+    world: NodeWorld, content: bytes | None
+) -> None:
+    uids = world.deliver_exam()
+    claimed = world.claim()
+    (image,) = (
+        i
+        for i in world.node.tracker.studies.list_inputs(claimed.study_uid, claimed.number)
+        if i.sop_instance_uid == uids[2]
+    )
+    path = world.node.archive.resolve_path(image.path)
+    path.unlink() if content is None else path.write_bytes(content)
+
+    run_reading(world.steps, run_step, claimed.study_uid, claimed.number)
+
+    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.PARTIAL)
+    assert len(world.detected_paths) == 3
 
 
 def test_a_study_with_nothing_in_scope_gets_a_notice_and_no_report(world: NodeWorld) -> None:

@@ -68,6 +68,10 @@ class Archive:
         for folder in (self.spool, *(self.root / area for area in _SUFFIXES)):
             self._make_folder(folder)
 
+    def is_reachable(self) -> bool:
+        """Whether the archive is there at all, as it may not be on a disk that is not mounted."""
+        return self.spool.is_dir()
+
     def commit(self, spooled: Path, digest: str, area: Area = "instances") -> ArchivedFile:
         """Take a file from the spool to its place; it is durable when this returns.
 

@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
+from typing import Final
 
 from pydicom.dataset import Dataset
 
@@ -22,6 +23,18 @@ from secondread.assemble.person import (
 )
 from secondread.errors import HeaderError
 from secondread.reasons import Reason
+
+NEEDED_TO_FILE: Final = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "StudyDate",
+    "Modality", "PatientID", "IssuerOfPatientID", "Rows", "Columns",
+)  # fmt: skip
+"""What a PACS needs to file a result about an image, and a report to name the image."""
+
+NEEDED_TO_IDENTIFY: Final = (
+    "SpecificCharacterSet", *NEEDED_TO_FILE, "StudyTime", "StudyID", "AccessionNumber",
+    "PatientName", "PatientBirthDate", "PatientSex",
+)  # fmt: skip
+"""The same, and what people know patient and study by."""
 
 _MOST_FAULTS = 8
 _FROM_OTHERS = {
@@ -200,6 +213,16 @@ def _take_over(header: Dataset, source: Dataset, keywords: Iterable[str]) -> Dat
         if keyword in source:
             completed[keyword] = deepcopy(source[keyword])
     return completed
+
+
+def keep_attributes(header: Dataset, keywords: Iterable[str]) -> Dataset:
+    """Return a header with these attributes alone, and its file meta information."""
+    kept = Dataset()
+    for keyword in keywords:
+        if keyword in header:
+            kept[keyword] = header[keyword]
+    kept.file_meta = header.file_meta
+    return kept
 
 
 def drop_invalid_attributes(header: Dataset) -> Dataset | None:

@@ -21,6 +21,9 @@ log = get_logger(__name__)
 STUDY_STUCK = "study-stuck"
 """A study's workflow gave up."""
 
+RESULT_NOT_MADE = "failed-result-not-made"
+"""A reading failed, and so did every form of its failed result: the PACS gets nothing."""
+
 LATE_INSTANCE = "late-instance"
 """An instance came after the late window, and no revision was made of it."""
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from secondread.errors import InputError, TransitionError
 from secondread.settings import DestinationMode
 from secondread.track.database import TrackerPart, insert_if_new
-from secondread.track.operations import LATE_INSTANCE, STUDY_STUCK, clear_alarm_in
+from secondread.track.operations import LATE_INSTANCE, RESULT_NOT_MADE, STUDY_STUCK, clear_alarm_in
 from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step_study
 from secondread.track.study_rows import find_latest_finished, find_revision
 from secondread.track.tables import (
@@ -85,7 +85,7 @@ class Results(TrackerPart):
             )
             study.outcome, study.reported_at = reading.outcome, now
             study.shown_findings = reading.shown_lesions
-            for kind in (STUDY_STUCK, LATE_INSTANCE):
+            for kind in (STUDY_STUCK, RESULT_NOT_MADE, LATE_INSTANCE):
                 clear_alarm_in(session, kind, study.study_uid, now)
             session.flush()
             return _list_objects(session, revision)

@@ -16,7 +16,7 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.viewset import StudyViews
 from secondread.dicom_files import read_header
-from secondread.errors import DataSetError, HeaderError, InputError
+from secondread.errors import DataSetError, HeaderError, InputError, TransientError
 from secondread.findings.finding import PriorStudy
 from secondread.followup.header_treatments import read_header_treatments
 from secondread.followup.treatment_status import find_mastectomy_sides
@@ -62,7 +62,7 @@ def gather_inputs(
     for instance in instances:
         uid, path = instance.sop_instance_uid, archive.resolve_path(instance.path)
         try:
-            header = read_header(path)
+            header = _read_stored_header(archive, path)
             mammograms.append(Mammogram.from_dataset(header))
         except DataSetError as error:
             _log.warning("data_set_invalid", study_uid=study_uid, error=str(error))
@@ -86,6 +86,24 @@ def gather_inputs(
         is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
         expired=frozenset(i.sop_instance_uid for i in instances if i.is_expired),
     )
+
+
+def _read_stored_header(archive: Archive, path: Path) -> Dataset:
+    """Return the header of an archived file; a single one that was lost is an invalid one.
+
+    Raises
+    ------
+    DataSetError
+        It is lost, or cannot be read as DICOM.
+    TransientError
+        The archive as a whole cannot be read at the moment.
+    """
+    try:
+        return read_header(path)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and archive.is_reachable():
+            raise DataSetError("the file is no longer in the archive") from None
+        raise TransientError(f"archive: {error.strerror}") from error
 
 
 def find_paired_processing(tracker: Tracker, archive: Archive, study_uid: str) -> frozenset[str]:

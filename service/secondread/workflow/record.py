@@ -8,6 +8,7 @@ from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.findings_json import encode_finding
 from secondread.followup.lesion_identity import add_lesions, assign_lesions, recognize_lesions
+from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose_results, encode_file
 from secondread.report.pages.crop import encode_crop
 from secondread.report.result import Authorship, ResultObject
@@ -23,6 +24,7 @@ from secondread.track.values import (
     RecordedReading,
     StoredAnswer,
 )
+from secondread.workflow.inputs import RevisionInputs
 from secondread.workflow.predecessors import find_occasion
 from secondread.workflow.revision_reader import ReadingTools, RevisionReader
 
@@ -87,6 +89,25 @@ def store_reading(
             StoredAnswer(file_digests[uid], tools.maker_digest, path)
             for uid, path in answers.items()
         ),
+    )
+
+
+def make_bare_failure(inputs: RevisionInputs, reason: Reason) -> RecordedReading:
+    """Return the record of a reading that broke so early that it has no objects to send."""
+    return RecordedReading(
+        study_uid=inputs.claimed.study_uid,
+        revision=inputs.claimed.number,
+        outcome=Outcome.FAILED,
+        reasons=(reason,),
+        images=tuple(
+            RecordedImage(m.sop_instance_uid, m.label, ImageStatus.FAILED, (reason,))
+            for m in inputs.selection.to_read
+        ),
+        findings=(),
+        shown_lesions=0,
+        objects=(),
+        prior_findings=(),
+        answers=(),
     )
 
 

@@ -1,7 +1,7 @@
 """Reads one revision: what a step starts from, and what comes of the study and of its priors."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cached_property
 from hashlib import sha256
@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.accept.archive import Archive
-from secondread.assemble.scope import ImageSelection
+from secondread.assemble.identity import keep_attributes
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.scope import ImageSelection, select_images
 from secondread.clock import Clock
 from secondread.detect.marks import Detection
 from secondread.findings.finding import StudyReading
@@ -79,6 +81,12 @@ class RevisionReader:
         self.inputs = gather_inputs(tools.tracker, tools.archive, study_uid, revision)
         folder = tools.get_folder(study_uid, revision)
         self._cache = ReadingCache(folder, tools.detector, tools.overrides, tools.attempts)
+
+    def reduce_headers(self, keywords: Sequence[str]) -> None:
+        """Drop all but these attributes of the study's headers, one of which breaks the results."""
+        headers = {uid: keep_attributes(ds, keywords) for uid, ds in self.inputs.headers.items()}
+        selection = select_images(Mammogram.from_dataset(header) for header in headers.values())
+        self.inputs = replace(self.inputs, headers=headers, selection=selection)
 
     @cached_property
     def priors(self) -> GatheredPriors:

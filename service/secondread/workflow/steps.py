@@ -10,18 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from secondread import log, metrics
+from secondread.assemble.identity import NEEDED_TO_FILE, NEEDED_TO_IDENTIFY
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError, describe_without_quoting
 from secondread.followup.comparison_json import decode_recheck, encode_recheck
 from secondread.reasons import Reason
-from secondread.track.operations import PATIENT_MISMATCH
+from secondread.track.operations import PATIENT_MISMATCH, RESULT_NOT_MADE
 from secondread.track.values import Severity
 from secondread.workflow.prior_readings import (
     PriorReadings,
     compare_or_give_up,
     recheck_new_findings,
 )
-from secondread.workflow.record import store_reading, track_lesions
+from secondread.workflow.record import make_bare_failure, store_reading, track_lesions
 from secondread.workflow.revision_reader import ReadingTools, RevisionReader
 
 _log = log.get_logger(__name__)
@@ -112,8 +113,29 @@ class ReadingSteps:
             return self._finish(reader, detections, PriorReadings(given_up=given_up))
 
     def record_failure(self, study_uid: str, revision: int) -> str:
-        """Record that the reading broke, as a failed result; return the outcome."""
-        return self._finish_failed(self._open(study_uid, revision), Reason.READING_FAILED)
+        """Record that the reading broke, as a failed result; return the outcome.
+
+        What broke the reading may break its failed result too. Then headers are reduced to what
+        the result must have of them; and if even that is of no use, the failure is recorded, with
+        an alarm, and nothing is sent. In no case does the study end without a result.
+        """
+        reader = self._open(study_uid, revision)
+        for keywords in ((), NEEDED_TO_IDENTIFY, NEEDED_TO_FILE):
+            if keywords:
+                reader.reduce_headers(keywords)
+            try:
+                return self._finish_failed(reader, Reason.READING_FAILED)
+            except TransientError:
+                raise
+            except Exception as error:  # noqa: BLE001  (whatever it is, the failure is recorded)
+                why = describe_without_quoting(error)
+                _log.error("failed_result_broke", study_uid=study_uid, revision=revision, error=why)
+        tracker, now = self._tools.tracker, self._tools.clock()
+        recorded = make_bare_failure(reader.inputs, Reason.READING_FAILED)
+        tracker.results.record_reading(recorded, self._tools.destinations, now)
+        words = "the reading failed, and no result about that could be made; nothing is sent"
+        tracker.alarms.raise_alarm(RESULT_NOT_MADE, study_uid, words, now, Severity.CRITICAL)
+        return recorded.outcome.value
 
     def tidy(self, study_uid: str, revision: int) -> None:
         """Remove what the reading left between its steps."""
