@@ -109,6 +109,7 @@ class Reason(StrEnum):
     STORAGE_FULL = "storage-full"
     DATA_SET_INVALID = "data-set-invalid"
     ASSOCIATION_BROKEN = "association-broken"
+    REQUEST_INVALID = "association-request-invalid"
 
     @property
     def sentence(self) -> str:
@@ -204,6 +205,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.STORAGE_FULL: "the disk is nearly full",
     Reason.DATA_SET_INVALID: "the data set could not be read",
     Reason.ASSOCIATION_BROKEN: "the association ended in the middle of an instance",
+    Reason.REQUEST_INVALID: "no request for an association, or one beyond the limits",
 }
 
 

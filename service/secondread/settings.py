@@ -123,8 +123,17 @@ class ReceiveSettings(_Section):
     """Address to listen on."""
     port: int = Field(default=11112, ge=0, le=65535)
     """TCP port; 0 takes a free one and logs it."""
-    maximum_associations: int = Field(default=64, ge=1, le=1000)
+    maximum_associations: int = Field(default=128, ge=1, le=1000)
     """Associations served at the same time; more are refused with "local limit exceeded"."""
+    maximum_per_peer: int = Field(default=64, ge=1, le=1000)
+    """Associations of one calling AE title at the same time."""
+    maximum_per_address: int = Field(default=64, ge=1, le=1000)
+    """Associations from one IP address at the same time; raise it where peers share an address."""
+    maximum_unknown: int = Field(default=64, ge=0, le=1000)
+    """Associations at the same time of all callers that are not under `[[peers]]`, where these are
+    accepted."""
+    reserved_per_peer: int = Field(default=2, ge=0, le=1000)
+    """Places that are kept free for each peer under `[[peers]]`, at most half of all places."""
     maximum_pdu_bytes: int = Field(default=131072, ge=16384, le=1048576)
     """Largest PDU offered. 128 KiB was measured fastest."""
     acse_seconds: float = Field(default=5.0, gt=0)

@@ -14,8 +14,8 @@ from pynetdicom.presentation import PresentationContext
 from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse, find_use, list_transfer_syntaxes
 from secondread.settings import Settings
 
-SPARE_CONNECTIONS: Final = 64
-"""Connections that may be open beyond the associations served, before they ask for one."""
+WAITING_CONNECTIONS: Final = 64
+"""Connections that may be open beside the associations, before they ask for one."""
 
 
 def build_application_entity(settings: Settings) -> AE:
@@ -32,8 +32,6 @@ def build_application_entity(settings: Settings) -> AE:
     ae.maximum_pdu_size = receive.maximum_pdu_bytes
     ae.acse_timeout = receive.acse_seconds
     ae.network_timeout = receive.network_seconds
-    # pynetdicom counts silent connections too; `OpenAssociations` counts those that were let in.
-    ae.maximum_associations = receive.maximum_associations + SPARE_CONNECTIONS
     return ae
 
 
@@ -43,11 +41,17 @@ def select_report_contexts(contexts: Iterable[PresentationContext]) -> list[Pres
 
 
 @contextmanager
-def configure_process(spool: Path) -> Iterator[None]:
+def configure_process(spool: Path | None = None) -> Iterator[None]:
     """Set what pynetdicom and pydicom only offer as settings of the whole process.
 
-    Data sets go to the spool as they arrive, instead of to memory. The handlers that log each PDU
-    are off, and so are pydicom's warnings, because they quote values of the data set.
+    The handlers that log each PDU are off, and so are pydicom's warnings, because they quote values
+    of the data set.
+
+    Parameters
+    ----------
+    spool
+        Where data sets go as they arrive, instead of to memory, over associations that this node
+        opened itself. Those of peers have files of their own.
     """
     logger = logging.getLogger("pydicom")
     folder, level = tempfile.tempdir, logger.level
@@ -55,8 +59,9 @@ def configure_process(spool: Path) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pydicom")
         logger.setLevel(logging.CRITICAL)
-        tempfile.tempdir = str(spool)
-        _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = True, "none"
+        _config.LOG_HANDLER_LEVEL = "none"
+        if spool is not None:
+            tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = str(spool), True
         try:
             yield
         finally:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 from secondread.errors import InputError, StorageFullError
 from secondread.files import flush_file, flush_folder
@@ -150,6 +150,31 @@ class Archive:
         """Return how many bytes can still be written to the archive's file system."""
         status = os.statvfs(self.spool)
         return status.f_bavail * status.f_frsize
+
+    def open_spool_file(self, prefix: str) -> IO[bytes]:
+        """Make a file in the spool, and open it for writing; the caller removes it.
+
+        Parameters
+        ----------
+        prefix
+            What its name begins with, for `clear_spool`.
+        """
+        return tempfile.NamedTemporaryFile(
+            "wb", dir=self.spool, prefix=prefix, suffix=".dcm", delete=False
+        )
+
+    def clear_spool(self, prefix: str) -> int:
+        """Remove what an earlier life of a process left in the spool; return how many files.
+
+        Parameters
+        ----------
+        prefix
+            What the names of its files begin with, and those of no other process.
+        """
+        left = [path for path in self.spool.iterdir() if path.name.startswith(prefix)]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
 
     def sweep_spool(self, older_than_seconds: float, now: datetime) -> int:
         """Remove files that were never finished; return how many.

@@ -2,14 +2,12 @@
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import cast
-
-from pynetdicom.association import Association
+from dataclasses import dataclass, field
 
 from secondread.accept.ledger import PeerAssociation
 from secondread.accept.refusal_counts import Caller
-from secondread.accept.upper_layer import PeerSocket
+from secondread.accept.served_association import ServedAssociation
+from secondread.accept.upper_layer import BoundedDimse, PeerSocket
 
 _BREAK_SECONDS = 2.0
 """How long the threads of an association may take to end once its connection is broken."""
@@ -19,48 +17,47 @@ _BREAK_SECONDS = 2.0
 class OpenAssociation:
     """One open association; changed by its own threads, read by the one that ends all."""
 
-    association: Association
+    association: ServedAssociation
     peer: PeerAssociation
     caller: Caller
+    socket: PeerSocket = field(init=False)
+    """Its connection."""
     is_recorded: bool = False
     """Whether the ledger knows of it."""
     is_answering: bool = False
     """Whether a request is between its last byte and its answer."""
+    _dimse: BoundedDimse = field(init=False)
 
-    @property
-    def socket(self) -> PeerSocket:
-        """Its connection."""
-        return cast(PeerSocket, self.association.dul.socket)
+    def __post_init__(self) -> None:
+        # The association itself is taken apart when it ends, in its own thread.
+        self.socket = self.association.dul.peer
+        self._dimse = self.association.dimse
 
     @property
     def is_busy(self) -> bool:
         """Whether a request is arriving, waiting to be served, or being answered."""
-        dimse = self.association.dimse
+        dimse = self._dimse
         return self.is_answering or dimse.message is not None or not dimse.msg_queue.empty()
 
 
 class OpenAssociations:
-    """Which associations are open, at most `maximum` of them."""
+    """Which associations are open."""
 
-    def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
-        self._open: dict[Association, OpenAssociation] = {}
+    def __init__(self) -> None:
+        self._open: dict[ServedAssociation, OpenAssociation] = {}
         self._lock = threading.Lock()
 
-    def add(self, opened: OpenAssociation) -> bool:
-        """Count an association as open; return False if too many are."""
+    def add(self, opened: OpenAssociation) -> None:
+        """Count an association as open."""
         with self._lock:
-            if len(self._open) >= self._maximum:
-                return False
             self._open[opened.association] = opened
-            return True
 
-    def find(self, association: Association) -> OpenAssociation | None:
+    def find(self, association: ServedAssociation) -> OpenAssociation | None:
         """Return what is known of an association; None if it was never let in."""
         with self._lock:
             return self._open.get(association)
 
-    def remove(self, association: Association) -> OpenAssociation | None:
+    def remove(self, association: ServedAssociation) -> OpenAssociation | None:
         """Count an association as ended, and return what was known of it."""
         with self._lock:
             return self._open.pop(association, None)
@@ -73,13 +70,12 @@ class OpenAssociations:
     def end_all(self, grace_seconds: float) -> None:
         """Abort each association when it is idle; break those that are busy after the grace."""
         deadline = time.monotonic() + grace_seconds
-        aborted: set[Association] = set()
+        asked: set[ServedAssociation] = set()
         while (remaining := self.list_open()) and time.monotonic() < deadline:
             for opened in remaining:
-                if opened.association not in aborted and not opened.is_busy:
-                    aborted.add(opened.association)
-                    # It waits for the association's threads, which may wait for the peer.
-                    threading.Thread(target=opened.association.abort, daemon=True).start()
+                if opened.association not in asked and not opened.is_busy:
+                    asked.add(opened.association)
+                    opened.socket.ask_to_end()
             time.sleep(0.01)
         for opened in self.list_open():
             opened.socket.break_connection()

@@ -1,38 +1,44 @@
 """The Storage and Verification SCP, and SCU of Storage Commitment reports: `Receiver`."""
 
 import secrets
+import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from pynetdicom import evt
-from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
 from secondread import log
 from secondread.accept.admission import ASSOCIATION_REJECTIONS, Admission
 from secondread.accept.application_entity import (
-    SPARE_CONNECTIONS,
+    WAITING_CONNECTIONS,
     build_application_entity,
     configure_process,
     select_report_contexts,
 )
 from secondread.accept.archive import Archive
+from secondread.accept.association_request import Offer
 from secondread.accept.associations import OpenAssociation, OpenAssociations
 from secondread.accept.commitment import (
     CommitmentLedger,
     EventReportStatus,
     answer_commitment_report,
 )
+from secondread.accept.descriptors import provide_descriptors
 from secondread.accept.housekeeping import Housekeeping
 from secondread.accept.intake import Intake, StoreStatus
 from secondread.accept.ledger import Ledger, PeerAssociation, RefusalKind
+from secondread.accept.places import PlaceLimits, Places
+from secondread.accept.reception import Reception
 from secondread.accept.refusal_counts import Caller, RefusalLog, make_printable
-from secondread.accept.server import ConnectionLimits, ReceiveServer, create_server_tls_context
+from secondread.accept.served_association import ServedAssociation, ServiceWiring
+from secondread.accept.server import ReceiveServer, ServerWiring, create_server_tls_context
 from secondread.accept.sop_classes import find_use
 from secondread.accept.store_requests import read_store_request
-from secondread.accept.upper_layer import BoundedDimse
+from secondread.accept.upper_layer import SpoolFile
 from secondread.clock import Clock, utc_now
 from secondread.errors import TransientError
 from secondread.reasons import Reason
@@ -81,12 +87,17 @@ class Receiver:
         self._settings = settings
         self._commitments = commitments
         self._housekeeping_seconds = housekeeping_seconds
-        self._admission = Admission.from_settings(settings)
+        admission = Admission.from_settings(settings)
         self._tls = None if receive.tls is None else create_server_tls_context(receive.tls)
-        self._associations = OpenAssociations(receive.maximum_associations)
+        self._associations = OpenAssociations()
         self._intake = Intake(archive, ledger, RefusalLog(), clock, receive.minimum_free_bytes)
+        places = Places(PlaceLimits.from_settings(settings))
+        self._reception = Reception(
+            admission, places, self._intake.refusals, clock, self._on_closed
+        )
         self._housekeeping = Housekeeping(self._intake, receive.network_seconds)
         self._server: ReceiveServer | None = None
+        self._spool_prefix = ""
         self._process = ExitStack()
 
     def start(self) -> int:
@@ -96,31 +107,19 @@ class Receiver:
         ------
         OSError
             The port cannot be listened on.
+        SettingsError
+            There may be more associations than file descriptors.
         TransientError
             The ledger cannot be reached.
         """
         receive = self._settings.receive
+        provide_descriptors(receive.maximum_associations + WAITING_CONNECTIONS)
         self._intake.ledger.record_receiver_start(self._intake.clock())
-        self._process.enter_context(configure_process(self._intake.archive.spool))
-        self._server = ReceiveServer(
-            build_application_entity(self._settings),
-            (receive.host, receive.port),
-            [
-                (evt.EVT_REQUESTED, self._on_requested),
-                (evt.EVT_ACCEPTED, self._on_accepted),
-                (evt.EVT_C_ECHO, self._on_echo),
-                (evt.EVT_C_STORE, self._on_store),
-                (evt.EVT_N_EVENT_REPORT, self._on_event_report),
-                (evt.EVT_DIMSE_SENT, self._on_answered),
-            ],
-            ConnectionLimits(
-                opening_seconds=receive.acse_seconds,
-                connections=receive.maximum_associations + SPARE_CONNECTIONS,
-                has_room=self._intake.has_room,
-            ),
-            self._on_closed,
-            self._tls,
-        )
+        self._process.enter_context(configure_process())
+        self._server = ReceiveServer((receive.host, receive.port), self._wire(), self._tls)
+        # No other process of this machine listens there, so nobody is at work on these files.
+        self._spool_prefix = f"receive-{socket.gethostname()}-{self._server.port}-"
+        self._intake.archive.clear_spool(self._spool_prefix)
         threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="receive", daemon=True
         ).start()
@@ -149,46 +148,53 @@ class Receiver:
         """Return those open at this moment, C-ECHO ones too."""
         return tuple(opened.peer for opened in self._associations.list_open())
 
+    def _wire(self) -> ServerWiring:
+        receive = self._settings.receive
+        ae = build_application_entity(self._settings)
+        handlers: list[tuple[evt.EventType, Callable[[evt.Event], Any]]] = [
+            (evt.EVT_REQUESTED, self._on_requested),
+            (evt.EVT_ACCEPTED, self._on_accepted),
+            (evt.EVT_C_ECHO, self._on_echo),
+            (evt.EVT_C_STORE, self._on_store),
+            (evt.EVT_N_EVENT_REPORT, self._on_event_report),
+            (evt.EVT_DIMSE_SENT, self._on_answered),
+        ]
+        return ServerWiring(
+            door=self._reception,
+            service=ServiceWiring(ae, handlers, self._intake.has_room, self._open_spool_file),
+            offer=Offer.from_contexts(ae.supported_contexts),
+            opening_seconds=receive.acse_seconds,
+            waiting=WAITING_CONNECTIONS,
+        )
+
+    def _open_spool_file(self) -> SpoolFile:
+        return self._intake.archive.open_spool_file(self._spool_prefix)
+
     def _on_requested(self, event: evt.Event) -> None:
-        """Let a caller in, or reject its association."""
-        association = event.assoc
+        """Take up an association of a caller who was let in."""
+        association = cast(ServedAssociation, event.assoc)
         request = cast(A_ASSOCIATE, association.requestor.primitive)
         caller = Caller(
             request.calling_ae_title, request.called_ae_title, association.requestor.address
         )
-        reason = self._admission.find_refusal_reason(caller)
-        if (
-            reason is Reason.CALLING_AE_UNKNOWN
-            and caller.calling_ae_title in self._admission.destinations
-            and select_report_contexts(request.presentation_context_definition_list)
-        ):
+        if self._reception.may_only_report(caller):
             association.acceptor.supported_contexts = select_report_contexts(
                 association.acceptor.supported_contexts
             )
-            reason = None
-        if reason is None:
-            peer = PeerAssociation(
-                secrets.token_hex(8), caller.calling_ae_title, caller.address, self._intake.clock()
-            )
-            if self._associations.add(OpenAssociation(association, peer, caller)):
+            if not select_report_contexts(request.presentation_context_definition_list):
+                self._reception.count_refusal(caller, Reason.CALLING_AE_UNKNOWN)
+                rejection = ASSOCIATION_REJECTIONS[Reason.CALLING_AE_UNKNOWN]
+                association.acse.send_reject(*rejection)
+                association.kill()
                 return
-            reason = Reason.TOO_MANY_ASSOCIATIONS
-        self._intake.refusals.add_refusal(
-            RefusalKind.ASSOCIATION, reason, caller, self._intake.clock()
+        peer = PeerAssociation(
+            secrets.token_hex(8), caller.calling_ae_title, caller.address, self._intake.clock()
         )
-        _log.warning(
-            "association_refused",
-            reason=reason,
-            calling_ae_title=make_printable(caller.calling_ae_title, 16),
-            called_ae_title=make_printable(caller.called_ae_title, 16),
-            address=caller.address,
-        )
-        association.acse.send_reject(*ASSOCIATION_REJECTIONS[reason])
-        association.kill()
+        self._associations.add(OpenAssociation(association, peer, caller))
 
     def _on_accepted(self, event: evt.Event) -> None:
         """Set the peer's time limit, count the contexts it was refused, and record the start."""
-        opened = self._associations.find(event.assoc)
+        opened = self._associations.find(cast(ServedAssociation, event.assoc))
         if opened is None:
             return
         opened.socket.set_patience(self._settings.receive.network_seconds)
@@ -241,7 +247,7 @@ class Receiver:
 
     def _on_store(self, event: evt.Event) -> int:
         """Answer one C-STORE request whose data set is in the spool."""
-        opened = self._associations.find(event.assoc)
+        opened = self._associations.find(cast(ServedAssociation, event.assoc))
         if opened is None:
             return StoreStatus.CANNOT_UNDERSTAND
         instance = read_store_request(
@@ -262,7 +268,7 @@ class Receiver:
 
     def _on_event_report(self, event: evt.Event) -> tuple[int, None]:
         """Answer a report on a storage commitment that this node asked for."""
-        opened = self._associations.find(event.assoc)
+        opened = self._associations.find(cast(ServedAssociation, event.assoc))
         if opened is None:
             return EventReportStatus.PROCESSING_FAILURE, None
         opened.is_answering = True
@@ -270,14 +276,14 @@ class Receiver:
         return answer_commitment_report(event, self._commitments, title, self._intake.clock())
 
     def _on_answered(self, event: evt.Event) -> None:
-        opened = self._associations.find(event.assoc)
+        opened = self._associations.find(cast(ServedAssociation, event.assoc))
         if opened is not None:
             opened.is_answering = False
 
-    def _on_closed(self, association: Association) -> None:
-        """Record the end of an association, whose threads have ended."""
+    def _on_closed(self, association: ServedAssociation) -> None:
+        """Record the end of an association, and leave nothing of it in the spool."""
         ended = self._associations.remove(association)
-        is_broken = cast(BoundedDimse, association.dimse).discard_unfinished()
+        is_broken = association.dimse.discard_unfinished()
         if ended is None:
             return
         now = self._intake.clock()

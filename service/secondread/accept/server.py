@@ -1,34 +1,61 @@
 """The TCP side of the SCP, with limits that pynetdicom's server does not set on a hostile client.
 
-pynetdicom 3.0 waits for connections without a timeout of their own, and does the TLS handshake in
-the thread that accepts. Here every accepted socket has a timeout, the handshake happens in the
-connection's own thread, and the number of connections is limited before there is a thread.
+pynetdicom 3.0 waits for connections without a timeout of their own, does the TLS handshake in the
+thread that accepts, and copies all contexts for every connection before it knows who calls. Here
+every accepted socket has a timeout, handshake and request have the connection's own thread, and an
+association is made for those alone that are let in.
 """
 
 import socket
 import ssl
 import sys
-import threading
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
-from socketserver import BaseServer
-from typing import Any, cast
+from socketserver import BaseRequestHandler, TCPServer, ThreadingMixIn
+from typing import Any, Final, Protocol
 
-from pynetdicom import AE, evt
-from pynetdicom.association import Association
-from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.transport import AddressInformation
 
 from secondread import log
-from secondread.accept.upper_layer import BoundedDimse, PeerSocket, StreamingDul
+from secondread.accept.admission import AssociationRejection
+from secondread.accept.association_request import Offer, RequestError, RequestHead
+from secondread.accept.connection import break_off
+from secondread.accept.opening import UNKNOWN_VERSION, Opening
+from secondread.accept.places import WaitingRoom
+from secondread.accept.refusal_counts import Caller
+from secondread.accept.served_association import ServedAssociation, ServiceWiring
 from secondread.errors import SettingsError
 from secondread.settings import TlsSettings
 
 _log = log.get_logger(__name__)
 
-_LISTEN_BACKLOG = 128
+_LISTEN_BACKLOG: Final = 128
+_PAUSE_SECONDS: Final = 0.1
+"""After a connection that could not be accepted, for example for want of a file descriptor: it
+stays in the queue, and trying at once would only take up the processor."""
 
 
-class PeerConnection(RequestHandler):
+class Door(Protocol):
+    """Who is let in; called from the threads of connections."""
+
+    def admit(self, caller: Caller) -> AssociationRejection | None:
+        """Let a caller in, or return how its request is rejected."""
+
+    def note_no_request(self, address: str, error: str) -> None:
+        """Note that what came from an address was no request for an association."""
+
+    def note_broken_request(self, caller: Caller, error: str) -> None:
+        """Note that a caller who was let in did not make a whole request."""
+
+    def note_end(self, association: ServedAssociation) -> None:
+        """Note that an association has ended, however it did; called once for each."""
+
+    def leave(self, caller: Caller) -> None:
+        """Note that a caller who was let in is gone; called last."""
+
+
+class PeerConnection(BaseRequestHandler):
     """One connection, from its first byte to its last, in a thread of its own."""
 
     server: "ReceiveServer"
@@ -39,79 +66,96 @@ class PeerConnection(RequestHandler):
             self.request.do_handshake()
 
     def handle(self) -> None:
-        """Serve the association, and report its end, however it ended."""
-        association = self._create_association()
-        evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
-        association.start()
-        association.join()
-        self.server.on_closed(association)
+        """Read who calls, and serve those that are let in."""
+        opening = Opening(self.request, self.server.wiring.opening_seconds)
+        door, address = self.server.wiring.door, str(self.client_address[0])
+        try:
+            head = opening.read_head()
+        except RequestError as error:
+            door.note_no_request(address, str(error))
+            opening.abort()
+            return
+        if head is None:
+            return
+        caller = Caller(head.calling_ae_title, head.called_ae_title, address)
+        rejection = door.admit(caller) if head.is_version_1 else UNKNOWN_VERSION
+        if rejection is not None:
+            opening.reject(rejection)
+            return
+        self.server.leave_waiting_room(self.request)
+        try:
+            self._serve(opening, head, caller)
+        finally:
+            door.leave(caller)
 
-    def finish(self) -> None:
-        """Close the connection, unless it is closed."""
-        self.server.shutdown_request(self.request)
+    def _serve(self, opening: Opening, head: RequestHead, caller: Caller) -> None:
+        wiring = self.server.wiring
+        try:
+            request = opening.read_request(head, wiring.offer)
+        except RequestError as error:
+            wiring.door.note_broken_request(caller, str(error))
+            opening.abort()
+            return
+        self._serve_association(request)
 
-    def _create_association(self) -> Association:
-        association = super()._create_association()
-        association.dul = StreamingDul(association, self.server.limits.has_room)
-        association.dimse = BoundedDimse(association)
-        # Set again, because these setters pass them on to the timers of the provider.
-        association.acse_timeout = self.ae.acse_timeout
-        association.network_timeout = self.ae.network_timeout
-        peer = PeerSocket(association, client_socket=self.request)
-        peer.set_patience(self.server.limits.opening_seconds)
-        association.set_socket(peer)
-        return association
+    def _serve_association(self, request: A_ASSOCIATE) -> None:
+        wiring = self.server.wiring
+        association = ServedAssociation(
+            wiring.service, self.request, wiring.opening_seconds, request
+        )
+        try:
+            association.serve()
+        finally:
+            wiring.door.note_end(association)
+            association.dispose()
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What connections may use up."""
+class ServerWiring:
+    """What a server needs to serve its connections."""
 
+    door: Door
+    service: ServiceWiring
+    offer: Offer
+    """What the contexts of the service offer together."""
     opening_seconds: float
     """How long a connection may take for its handshake, and for its request."""
-    connections: int
-    """Open at the same time; further ones are closed at once."""
-    has_room: Callable[[], bool]
-    """Whether there is room on the disk for more of a data set."""
+    waiting: int
+    """How many connections may be open that have not asked for an association yet."""
 
 
-class ReceiveServer(ThreadedAssociationServer):
-    """An association server that no single connection can hold up.
+class ReceiveServer(ThreadingMixIn, TCPServer):
+    """A server that no single connection can hold up.
 
     Parameters
     ----------
-    ae
-        Title, contexts and timeouts.
     address
         Host and port to listen on; port 0 takes a free one.
-    handlers
-        pynetdicom event handlers.
-    limits
-        What connections may use up.
-    on_closed
-        Called once for each association, when its threads have ended.
+    wiring
+        What connections are served with.
     tls
         When given, connections start with a TLS handshake.
+
+    Raises
+    ------
+    OSError
+        The port cannot be listened on.
     """
 
     request_queue_size = _LISTEN_BACKLOG
+    allow_reuse_address = True
     daemon_threads = True
+    """A request that hangs in the database must not keep the process from ending."""
 
     def __init__(
-        self,
-        ae: AE,
-        address: tuple[str, int],
-        handlers: list[evt.EventHandlerType],
-        limits: ConnectionLimits,
-        on_closed: Callable[[Association], None],
-        tls: ssl.SSLContext | None = None,
+        self, address: tuple[str, int], wiring: ServerWiring, tls: ssl.SSLContext | None = None
     ) -> None:
-        self.limits = limits
-        self.on_closed = on_closed
-        self._free_connections = threading.BoundedSemaphore(limits.connections)
-        super().__init__(
-            ae, address, ae.ae_title, ae.supported_contexts, tls, handlers, PeerConnection
-        )
+        self.wiring = wiring
+        self._tls = tls
+        self._waiting_room = WaitingRoom[socket.socket](wiring.waiting)
+        resolved = AddressInformation.from_tuple(address)
+        self.address_family = resolved.address_family
+        super().__init__(resolved.as_tuple[:2], PeerConnection)
 
     @property
     def port(self) -> int:
@@ -120,38 +164,49 @@ class ReceiveServer(ThreadedAssociationServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection without waiting for anything."""
-        connection, address = cast(socket.socket, self.socket).accept()
-        connection.settimeout(self.limits.opening_seconds)
-        if self.ssl_context is not None:
-            connection = self.ssl_context.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
-        return connection, address
+        try:
+            connection, address = self.socket.accept()
+        except OSError as error:
+            _log.error("connection_not_accepted", error=error.strerror)
+            time.sleep(_PAUSE_SECONDS)
+            raise
+        connection.settimeout(self.wiring.opening_seconds)
+        if self._tls is None:
+            return connection, address
+        return (
+            self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False),
+            address,
+        )
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401  (socketserver's)
-        """Whether there is room for another connection; it then counts as open."""
-        has_room = self._free_connections.acquire(blocking=False)
-        if not has_room:
-            _log.warning("connection_refused", address=client_address[0], reason="too many")
-        return has_room
+        """Give a connection a seat in the waiting room; whoever is in its way has to leave."""
+        displaced = self._waiting_room.enter(request, client_address[0])
+        if displaced is not None:
+            _log.warning("connection_displaced", reason="too many wait")
+            break_off(displaced)
+        return True
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Serve one connection, and make room when it is over."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free_connections.release()
+    def leave_waiting_room(self, connection: socket.socket) -> None:
+        """Free the seat of a connection that has become an association."""
+        self._waiting_room.leave(connection)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+        """Close a connection, and free its seat, however far it came."""
+        self._waiting_room.leave(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Log why a connection failed before it was an association, as in the handshake."""
         error = sys.exc_info()[1]
+        # An error of a connection has no word of the peer in it.
+        text = f": {error}" if isinstance(error, OSError) else ""
         _log.warning(
-            "connection_failed", address=client_address[0], error=f"{type(error).__name__}: {error}"
+            "connection_failed", address=client_address[0], error=f"{type(error).__name__}{text}"
         )
 
     def shutdown(self) -> None:
         """Stop accepting; associations that are open go on."""
-        BaseServer.shutdown(self)
+        super().shutdown()
         self.server_close()
 
 

@@ -9,36 +9,52 @@ C-STORE data set go from one reused buffer to the spool.
 import contextlib
 import socket
 import struct
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, Final, cast
 
+from pydicom.filewriter import write_file_meta_info
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dsutils import create_file_meta
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import TRANSITION_TABLE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket
 
 from secondread import log
+from secondread.accept import connection as connections
+from secondread.accept.association_request import MAXIMUM_PDU_BYTES, PDU_HEAD
+from secondread.errors import InputError, describe_without_quoting
 
 _log = log.get_logger(__name__)
 
-_MAXIMUM_PDU_BYTES = 2 * 1024**2
-"""No PDU is longer: P-DATA ones are negotiated, and a request with 128 contexts has 50 KiB."""
-_MAXIMUM_COMMAND_BYTES = 1024**2
+_PDU_SLACK_BYTES: Final = 1024
+"""How much longer than was negotiated a P-DATA PDU may be: some senders do not count its heads."""
+_MAXIMUM_COMMAND_BYTES: Final = 1024**2
 """Most that one DIMSE message may hold in memory; C-STORE data sets go to the spool instead."""
-_FRAGMENTS_PER_CHECK = 64
+_MAXIMUM_FRAGMENTS: Final = 4096
+"""Fragments in one PDU; senders make one or two."""
+_FRAGMENTS_PER_CHECK: Final = 64
 """How many fragments are written between two checks of the free space: 8 MiB."""
-_ESTABLISHED = "Sta6"
-_P_DATA_TF = 4
-_PDU_HEAD = struct.Struct(">BxI")
-"""PDU type and length (PS3.8 table 9-22)."""
-_FRAGMENT_HEAD = struct.Struct(">IBB")
+_LONGEST_WAIT_SECONDS: Final = 60.0
+_ESTABLISHED: Final = "Sta6"
+_CLOSING: Final = "Sta13"
+_P_DATA_TF: Final = 4
+_FRAGMENT_HEAD: Final = struct.Struct(">IBB")
 """Length, presentation context ID and message control header (PS3.8 table 9-23, E.2)."""
-_MORE_DATA = 0
+_ITEM_HEAD: Final = struct.Struct(">IB")
+"""Length and presentation context ID (PS3.8 table 9-23)."""
+_MORE_DATA: Final = 0
 """Message control header: of a data set, and not its last fragment."""
+
+SpoolFile = IO[bytes]
+OpenSpoolFile = Callable[[], SpoolFile]
+
+
+class PduError(InputError):
+    """A PDU that is not as PS3.8 has it, or longer than was negotiated; answered with A-ABORT."""
 
 
 class PeerSocket(AssociationSocket):
@@ -48,7 +64,27 @@ class PeerSocket(AssociationSocket):
     """
 
     patience: float = 5.0
+    is_asked_to_end = False
+    """Whether the association is to be aborted; set by another thread than its own."""
     _unread = b""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read."""
+        return self.wait_until_readable(0.0)
+
+    def wait_until_readable(self, seconds: float) -> bool:
+        """Wait until there is something to read; return False if there is nothing in time."""
+        connection = self.socket
+        if self._unread:
+            return True
+        if connection is None:
+            return False
+        try:
+            return connections.is_readable(connection, seconds)
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly `nr_bytes`, or fewer where the peer closed the connection.
@@ -56,10 +92,8 @@ class PeerSocket(AssociationSocket):
         Raises
         ------
         OSError
-            The peer took too long, or announced more than is ever needed.
+            The peer took too long.
         """
-        if nr_bytes > _MAXIMUM_PDU_BYTES:
-            raise OSError(f"a PDU of {nr_bytes} bytes is not accepted")
         data = bytearray(nr_bytes)
         with memoryview(data) as view:
             length = self.recv_into(view)
@@ -68,19 +102,11 @@ class PeerSocket(AssociationSocket):
 
     def recv_into(self, view: memoryview) -> int:
         """Fill a buffer as `recv` does; return how many bytes are in it."""
-        filled = min(len(self._unread), len(view))
-        view[:filled] = self._unread[:filled]
-        self._unread = self._unread[filled:]
+        begun = min(len(self._unread), len(view))
+        view[:begun] = self._unread[:begun]
+        self._unread = self._unread[begun:]
         connection = cast(socket.socket, self.socket)
-        deadline = time.monotonic() + self.patience
-        while filled < len(view):
-            received = connection.recv_into(view[filled:])
-            if received == 0:
-                break
-            filled += received
-            if filled < len(view) and time.monotonic() > deadline:
-                raise TimeoutError("the peer stalled inside a PDU")
-        return filled
+        return begun + connections.fill(connection, view[begun:], self.patience)
 
     def unread(self, data: bytes) -> None:
         """Make the next read begin with these bytes."""
@@ -89,48 +115,117 @@ class PeerSocket(AssociationSocket):
     def set_patience(self, seconds: float) -> None:
         """Set how long the peer may be silent inside a PDU, or not accept what is sent to it."""
         self.patience = seconds
-        # The other thread of the association may close the connection at any moment.
+        # The association may be ended by another thread at any moment.
         connection = self.socket
         if connection is not None:
-            connection.settimeout(seconds)
+            with contextlib.suppress(OSError):
+                connection.settimeout(seconds)
+
+    def ask_to_end(self) -> None:
+        """Have the association's thread look up from its wait for the peer, and abort it."""
+        self.is_asked_to_end = True
+        connection = self.socket
+        if connection is not None:
+            connections.wake(connection)
 
     def break_connection(self) -> None:
         """Break the connection, even while another thread reads from it."""
         connection = self.socket
         if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            connections.break_off(connection)
+
+    def close(self) -> None:
+        """Close the connection, after the peer had a moment to take what was sent to it."""
+        if self.socket is not None:
+            connections.linger(self.socket)
+        super().close()
 
 
 class BoundedDimse(DIMSEServiceProvider):
-    """Assembles messages within a limit of memory; a bad one ends its association only."""
+    """Assembles messages within a limit of memory; a bad one ends its association only.
+
+    Parameters
+    ----------
+    association
+        Whose provider it is.
+    open_spool_file
+        Makes the file that a C-STORE data set goes to as it arrives. None: pynetdicom makes it,
+        if it is configured so.
+    """
 
     _bytes_in_memory = 0
+
+    def __init__(
+        self, association: Association, open_spool_file: OpenSpoolFile | None = None
+    ) -> None:
+        super().__init__(association)
+        self._open_spool_file = open_spool_file
+        self._spool_files: list[SpoolFile] = []
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Process one P-DATA primitive; abort the association where it cannot be used."""
         try:
             self._check(primitive)
-            super().receive_primitive(primitive)
+            for context_id, data in primitive.presentation_data_value_list:
+                self._receive_fragment(context_id, data)
         except Exception as error:  # noqa: BLE001  (a full disk, an unknown context, broken bytes)
-            _log.warning("message_not_received", error=type(error).__name__)
+            _log.warning("message_not_received", error=describe_without_quoting(error))
             # Invalid PDU: the state machine answers with an A-ABORT (PS3.8 table 9-10).
             self.dul.event_queue.put("Evt19")
         if self.message is None:
             self._bytes_in_memory = 0
 
     def discard_unfinished(self) -> bool:
-        """Remove what a broken association left half-received; return whether there was any.
+        """Remove what is left in the spool; return whether a message was half-received.
 
-        Call it when the association's threads have ended.
+        Call it when the association has ended, or when all of its requests are served.
         """
-        message, self.message = self.message, None
-        if message is None:
-            return False
-        if message._data_set_file is not None:
-            message._data_set_file.close()
-            Path(message._data_set_file.name).unlink(missing_ok=True)
-        return True
+        is_broken = self.message is not None
+        self.message = None
+        files, self._spool_files = self._spool_files, []
+        for file in files:
+            with contextlib.suppress(OSError):  # a full disk takes the rest of the buffer no more
+                file.close()
+            # Those that were taken over have been renamed.
+            Path(file.name).unlink(missing_ok=True)
+        return is_broken
+
+    def _receive_fragment(self, context_id: int, data: bytes) -> None:
+        message = self.message = self.message or DIMSEMessage()
+        fragment = P_DATA()
+        fragment.presentation_data_value_list.append((context_id, data))
+        if not message.decode_msg(fragment, self.assoc):
+            if isinstance(message, C_STORE_RQ):
+                self._provide_spool_file(message)
+            return
+        self.message = None
+        # Requests of every kind are served one after the other; a C-CANCEL has nothing to cancel.
+        request = cast(Any, message.message_to_primitive())
+        self.msg_queue.put((cast(int, message.context_id), request))
+
+    def _provide_spool_file(self, message: C_STORE_RQ) -> None:
+        """Give a C-STORE request whose command has arrived a file for its data set."""
+        if message._data_set_file is None and self._open_spool_file is not None:
+            file = self._open_spool_file()
+            self._spool_files.append(file)
+            self._write_file_head(message, file)
+            message._data_set_file = cast(Any, file)
+            message._data_set_path = Path(file.name)
+        elif message._data_set_file is not None:
+            file = cast(SpoolFile, message._data_set_file)
+            if file not in self._spool_files:
+                self._spool_files.append(file)
+
+    def _write_file_head(self, message: C_STORE_RQ, file: SpoolFile) -> None:
+        context = self.assoc._accepted_cx[cast(int, message.context_id)]
+        file.write(bytes(128) + b"DICM")
+        command = message.command_set
+        meta = create_file_meta(
+            sop_class_uid=command.AffectedSOPClassUID,
+            sop_instance_uid=command.AffectedSOPInstanceUID,
+            transfer_syntax=context.transfer_syntax[0],
+        )
+        write_file_meta_info(file, meta)  # type: ignore[arg-type]  # any file that can be written to
 
     def _check(self, primitive: P_DATA) -> None:
         """Refuse what is too long, or of another context than the message it would go into.
@@ -140,23 +235,35 @@ class BoundedDimse(DIMSEServiceProvider):
         expected = None if self.message is None else self.message.context_id
         contexts = {context_id for context_id, _ in primitive.presentation_data_value_list}
         if expected is not None and contexts != {expected}:
-            raise OSError("fragments of different messages are mixed")
+            raise PduError("fragments of different messages are mixed")
         if isinstance(self.message, C_STORE_RQ):
             return
         self._bytes_in_memory += sum(
             len(data) for _, data in primitive.presentation_data_value_list
         )
         if self._bytes_in_memory > _MAXIMUM_COMMAND_BYTES:
-            raise OSError("message too long")
+            raise PduError("message too long")
+
+
+class _FragmentsPdu:
+    """A P-DATA-TF PDU as pynetdicom's state machine takes it."""
+
+    def __init__(self, primitive: P_DATA) -> None:
+        self._primitive = primitive
+
+    def to_primitive(self) -> P_DATA:
+        return self._primitive
 
 
 class StreamingDul(DULServiceProvider):
-    """Writes the fragments of a C-STORE data set straight to its file in the spool.
+    """The upper layer of an association that the thread of its connection takes step by step.
 
-    What is plainly the next fragment, and not the last, is copied; everything else (commands, last
-    fragments, other PDUs, anything odd) is left to the library. It overrides a private method of
-    pynetdicom 3.0: if that is not called any more, the library processes everything, more slowly,
-    and a test fails.
+    pynetdicom runs it in a thread of its own, which looks for work every millisecond. Here the
+    one thread waits for the peer, takes a PDU, and has it answered before it takes the next: a
+    peer that does not wait for its answers is held back by TCP.
+
+    The fragments of a C-STORE data set go straight to its file in the spool. What is plainly the
+    next fragment, and not the last, is copied; everything else is left to the state machine.
 
     Parameters
     ----------
@@ -168,36 +275,121 @@ class StreamingDul(DULServiceProvider):
     """
 
     fragments_streamed = 0
-    """How many fragments were copied without the library."""
+    """How many fragments were copied without the state machine."""
 
     def __init__(self, association: Association, has_room: Callable[[], bool]) -> None:
         super().__init__(association)
-        # A request that hangs in the database must not keep the process from ending.
-        self.daemon = True
         self._has_room = has_room
         self._dropped: DIMSEMessage | None = None
-        self._buffer = bytearray(128 * 1024)
+        self._buffer = bytearray()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is closed and nothing is left to do."""
+        return self._kill_thread
+
+    @property
+    def peer(self) -> PeerSocket:
+        """The connection."""
+        return cast(PeerSocket, self.socket)
+
+    def wait(self) -> None:
+        """Wait until there is something to do: from the peer, from this side, or a time is up."""
+        if self.event_queue.empty() and self.to_provider_queue.empty():
+            artim, idle = self.artim_timer, self._idle_timer
+            is_timed = artim._start_time is not None and artim._end_time is None
+            seconds = artim.remaining if is_timed else idle.remaining
+            self.peer.wait_until_readable(min(seconds, _LONGEST_WAIT_SECONDS))
+
+    def process_next(self) -> None:
+        """Process one event, if there is one."""
+        if self.artim_timer.expired:
+            self.event_queue.put("Evt18")
+        if self.event_queue.empty() and not self._process_recv_primitive():
+            self._take_from_peer()
+        if not self.event_queue.empty():
+            self._act(self.event_queue.get())
+
+    def restart_idle_timer(self) -> None:
+        """Begin anew to count how long the peer is silent."""
+        self._idle_timer.restart()
+
+    def _take_from_peer(self) -> None:
+        if self.state_machine.current_state == _CLOSING:
+            # The last is said; what still comes is not looked at.
+            self.peer.close()
+        elif self.peer.ready:
+            self._read_pdu_data()
+            self._idle_timer.restart()
+
+    def _act(self, event: str) -> None:
+        state = self.state_machine.current_state
+        if (event, state) not in TRANSITION_TABLE:
+            self._break_off(f"{event} in {state}")
+            return
+        try:
+            self.state_machine.do_action(event)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it ends this association only)
+            self._break_off(describe_without_quoting(error))
+
+    def _break_off(self, error: str) -> None:
+        _log.warning("association_broken_off", error=error)
+        self.peer.close()
+        self.kill_dul()
 
     def _read_pdu_data(self) -> None:
         """Read what has arrived, at least one PDU."""
         message = self.assoc.dimse.message
-        peer = cast(PeerSocket, self.socket)
-        if (
-            isinstance(message, C_STORE_RQ)
-            and message._data_set_file is not None
-            and self.state_machine.current_state == _ESTABLISHED
-            and self.event_queue.empty()
-        ):
-            try:
-                self._stream(peer, message, cast(IO[bytes], message._data_set_file))
-            except OSError as error:
-                _log.warning("message_not_received", error=str(error))
-                self.event_queue.put("Evt17")
-            return
-        super()._read_pdu_data()
+        try:
+            if isinstance(message, C_STORE_RQ) and message._data_set_file is not None:
+                self._stream(message, cast(SpoolFile, message._data_set_file))
+            else:
+                self._read_pdu()
+        except PduError as error:
+            _log.warning("pdu_refused", error=str(error))
+            self.event_queue.put("Evt19")
+        except OSError as error:
+            _log.warning("message_not_received", error=describe_without_quoting(error))
+            self.event_queue.put("Evt17")
 
-    def _stream(self, peer: PeerSocket, message: C_STORE_RQ, file: IO[bytes]) -> None:
+    def _read_pdu(self) -> None:
+        """Read one PDU, and hand it to the state machine."""
+        head = self.peer.recv(PDU_HEAD.size)
+        if len(head) < PDU_HEAD.size:
+            self.event_queue.put("Evt17")
+            return
+        kind, length = PDU_HEAD.unpack(head)
+        if length > self._find_limit(kind):
+            raise PduError(f"{length} bytes are announced")
+        data = head + self.peer.recv(length)
+        if len(data) < len(head) + length:
+            self.event_queue.put("Evt17")
+        elif kind == _P_DATA_TF:
+            self._recv_pdu.put(cast(Any, _FragmentsPdu(_read_fragments(bytes(data)))))
+            self.event_queue.put("Evt10")
+        else:
+            self._hand_on(data)
+
+    def _find_limit(self, kind: int) -> int:
+        """Return how long a PDU may be."""
+        if kind == _P_DATA_TF:
+            return cast(int, self.assoc.acceptor.maximum_length) + _PDU_SLACK_BYTES
+        return MAXIMUM_PDU_BYTES
+
+    def _hand_on(self, data: bytearray) -> None:
+        """Have pynetdicom decode a PDU that releases or aborts; no other is in place."""
+        if data[0] not in _RELEASES_AND_ABORTS:
+            raise PduError(f"PDU of type {data[0]}")
+        try:
+            pdu, event = self._decode_pdu(data)
+        except Exception as error:
+            raise PduError(f"PDU of type {data[0]} not readable") from error
+        self._recv_pdu.put(pdu)
+        self.event_queue.put(event)
+
+    def _stream(self, message: C_STORE_RQ, file: SpoolFile) -> None:
         """Copy fragments to the file as long as there are any, then read one other PDU."""
+        peer = self.peer
         while (length := self._read_fragment_head(peer, message.context_id)) is not None:
             if length > len(self._buffer):
                 self._buffer = bytearray(length)
@@ -212,9 +404,9 @@ class StreamingDul(DULServiceProvider):
                     file.write(view)
             self.fragments_streamed += 1
             self._idle_timer.restart()
-            if self._kill_thread or not self.to_provider_queue.empty() or not peer.ready:
+            if not peer.ready:
                 return
-        super()._read_pdu_data()
+        self._read_pdu()
 
     def _read_fragment_head(self, peer: PeerSocket, context_id: int | None) -> int | None:
         """Read the head of a PDU with a fragment; return the length of its data.
@@ -222,15 +414,45 @@ class StreamingDul(DULServiceProvider):
         None, and nothing is read, if it is another PDU. A PDU counts when it holds one fragment and
         nothing else, as every sender makes them.
         """
-        head = bytes(peer.recv(_PDU_HEAD.size))
-        if len(head) == _PDU_HEAD.size:
-            kind, pdu_length = _PDU_HEAD.unpack(head)
-            if kind == _P_DATA_TF and _FRAGMENT_HEAD.size < pdu_length <= _MAXIMUM_PDU_BYTES:
+        head = bytes(peer.recv(PDU_HEAD.size))
+        if len(head) == PDU_HEAD.size:
+            kind, pdu_length = PDU_HEAD.unpack(head)
+            is_data = kind == _P_DATA_TF and pdu_length <= self._find_limit(kind)
+            if is_data and pdu_length > _FRAGMENT_HEAD.size:
                 head += peer.recv(_FRAGMENT_HEAD.size)
-                if len(head) == _PDU_HEAD.size + _FRAGMENT_HEAD.size:
-                    length, context, control = _FRAGMENT_HEAD.unpack_from(head, _PDU_HEAD.size)
+                if len(head) == PDU_HEAD.size + _FRAGMENT_HEAD.size:
+                    length, context, control = _FRAGMENT_HEAD.unpack_from(head, PDU_HEAD.size)
                     expected = (pdu_length - 4, context_id, _MORE_DATA)
                     if (length, context, control) == expected:
                         return int(length) - 2
         peer.unread(head)
         return None
+
+
+_RELEASES_AND_ABORTS: Final = frozenset({5, 6, 7})
+"""PDU types A-RELEASE-RQ, A-RELEASE-RP and A-ABORT (PS3.8 9.3)."""
+
+
+def _read_fragments(pdu: bytes) -> P_DATA:
+    """Return the fragments of a P-DATA-TF PDU (PS3.8 9.3.5).
+
+    Raises
+    ------
+    PduError
+        They do not fill the PDU, or are too many.
+    """
+    fragments: list[tuple[int, bytes]] = []
+    position = PDU_HEAD.size
+    while position < len(pdu):
+        if position + _FRAGMENT_HEAD.size > len(pdu):
+            raise PduError("fragment without a head")
+        length, context_id = _ITEM_HEAD.unpack_from(pdu, position)
+        end = position + 4 + length
+        # A context ID and a message control header at least.
+        if length < 2 or end > len(pdu) or len(fragments) == _MAXIMUM_FRAGMENTS:
+            raise PduError("fragments that do not fill their PDU, or too many")
+        fragments.append((context_id, pdu[position + _ITEM_HEAD.size : end]))
+        position = end
+    primitive = P_DATA()
+    primitive.presentation_data_value_list.extend(fragments)
+    return primitive

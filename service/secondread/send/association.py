@@ -33,6 +33,9 @@ _config.LOG_HANDLER_LEVEL = "none"
 _PROBE_SECONDS = 3.0
 """The longest that a second connection takes, made only to learn why the first failed."""
 
+_END_SECONDS = 2.0
+"""How long pynetdicom's thread may take to end with its association."""
+
 _MAXIMUM_PDU_BYTES = 131072
 """The size of the pieces in which a C-GET's objects arrive; the fastest that was measured."""
 
@@ -196,8 +199,16 @@ def open_association(
             # pynetdicom would wait for the answer of a peer that has just left.
             if not trace.has_ended:
                 assoc.release()  # does nothing when it ended otherwise
+            _discard_unfinished(assoc)
     finally:
         trace.close_sockets()
+
+
+def _discard_unfinished(assoc: Association) -> None:
+    """Remove the half instance that a C-GET left in the spool where it ended in its middle."""
+    if isinstance(assoc.dimse, BoundedDimse):
+        assoc.dul.join(_END_SECONDS)
+        assoc.dimse.discard_unfinished()
 
 
 def check_support(

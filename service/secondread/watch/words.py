@@ -187,8 +187,9 @@ def find_advice(refusal: Refusal, settings: Settings) -> str | None:
         Reason.TRANSFER_SYNTAX_REFUSED: "Let the peer also offer Explicit VR Little Endian.",
         Reason.SOP_CLASS_REFUSED: "Let the peer's routing rule send mammography only.",
         Reason.NOT_OURS: "Let the peer's routing rule send images only.",
-        Reason.TOO_MANY_ASSOCIATIONS: "Raise receive.maximum_associations, or let the peer use "
-        "fewer at a time.",
+        Reason.TOO_MANY_ASSOCIATIONS: "Raise receive.maximum_associations, maximum_per_peer or "
+        "maximum_per_address, or let the peer use fewer at a time.",
+        Reason.REQUEST_INVALID: "Find out what calls from there: it speaks no DICOM, or TLS.",
         Reason.STORAGE_FULL: "Make room on the archive's disk; the peer keeps its copy meanwhile.",
     }.get(refusal.reason)
 
