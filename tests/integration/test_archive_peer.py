@@ -144,7 +144,8 @@ def test_a_refused_context_is_named_by_class_and_transfer_syntax(
     )
     assert [answer.kind for answer in answers] == [AnswerKind.CONTEXT_REFUSED, AnswerKind.STORED]
     assert answers[0].detail == (
-        "the peer does not accept CT Image Storage in Explicit VR Little Endian"
+        "the peer does not accept CT Image Storage in Explicit VR Little Endian or Implicit VR"
+        " Little Endian"
     )
 
 

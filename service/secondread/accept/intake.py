@@ -199,6 +199,19 @@ class Intake:
         )
 
 
+def check_uids(header: Dataset) -> None:
+    """Refuse a header that has no place in a study.
+
+    Raises
+    ------
+    InputError
+        A UID is missing, or not a UID.
+    """
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not is_uid(str(header.get(keyword, ""))):
+            raise InputError(f"{keyword} is missing or not a UID")
+
+
 def _check_identity(instance: ReceivedInstance, header: Dataset) -> None:
     """Refuse a data set that is not the instance announced, or that has no place in a study.
 
@@ -209,9 +222,7 @@ def _check_identity(instance: ReceivedInstance, header: Dataset) -> None:
     InputError
         A UID is missing, or not a UID.
     """
-    for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-        if not is_uid(str(header.get(keyword, ""))):
-            raise InputError(f"{keyword} is missing or not a UID")
+    check_uids(header)
     announced = (instance.sop_class_uid, instance.sop_instance_uid)
     if (header.get("SOPClassUID"), header.SOPInstanceUID) != announced:
         raise MismatchError("the data set is not the instance that the request announces")

@@ -9,14 +9,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pydicom.filereader import read_file_meta_info
-
 from secondread import log
 from secondread.accept.archive import Archive
 from secondread.accept.classify import classify
 from secondread.accept.instance_file import read_received_file
+from secondread.accept.intake import check_uids
 from secondread.accept.ledger import Ledger, PeerAssociation, StoredInstance
 from secondread.clock import Clock
+from secondread.dicom_files import read_header
 from secondread.errors import InputError
 from secondread.track.summaries import ExpectedFile
 from secondread.track.tracker import Tracker
@@ -113,10 +113,11 @@ class Reconciliation:
     def _record(self, path: str) -> bool:
         """Record a file without a row; return whether it could be read."""
         file = self.archive.resolve_path(path)
-        syntax = str(read_file_meta_info(file).get("TransferSyntaxUID", ""))
         now = self.clock()
         try:
+            syntax = str(read_header(file).file_meta.get("TransferSyntaxUID", ""))
             received = read_received_file(file, syntax)
+            check_uids(received.header)
         except InputError as error:
             _log.error("archive_file_unreadable", path=path, why=str(error))
             return False

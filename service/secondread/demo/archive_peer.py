@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE, _config, evt
@@ -24,7 +23,8 @@ from pynetdicom.transport import ThreadedAssociationServer
 from secondread import log
 from secondread.accept.intake import StoreStatus
 from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
-from secondread.errors import InputError
+from secondread.dicom_files import read_header
+from secondread.errors import DataSetError, InputError
 from secondread.files import write_whole
 from secondread.send.outbox import Callee, OutboxObject, PeerCheck, StoreAnswer
 from secondread.send.scu import send_echo, store_objects
@@ -219,8 +219,8 @@ class ArchivePeer:
 def _read_uids(path: Path) -> tuple[str, str, str]:
     """Return study, class and instance UID of a file; all of them are safe as file names."""
     keywords = ["StudyInstanceUID", "SOPClassUID", "SOPInstanceUID"]
-    with suppress(InvalidDicomError, OSError, AttributeError):
-        ds = dcmread(path, stop_before_pixels=True, specific_tags=list(keywords))
+    with suppress(DataSetError, OSError, AttributeError):
+        ds = read_header(path)
         study, sop_class, instance = (str(getattr(ds, keyword)) for keyword in keywords)
         if all(is_uid(uid) for uid in (study, sop_class, instance)):
             return study, sop_class, instance

@@ -11,9 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-
 from secondread.app.node import Node, open_node
 from secondread.clock import utc_now
 from secondread.demo.archive_peer import ArchivePeer
@@ -24,7 +21,8 @@ from secondread.demo.node_process import (
     wait_for_node,
     write_settings,
 )
-from secondread.errors import PeerError, SettingsError
+from secondread.dicom_files import read_document, read_header, read_image
+from secondread.errors import DataSetError, PeerError, SettingsError
 from secondread.report.check.cad_sr_check import check_cad_sr
 from secondread.report.compose import encode_capture_png
 from secondread.send.outbox import PeerAddress, StoreAnswer
@@ -129,8 +127,8 @@ def _find_exam_files(options: DemoOptions, output: Path, announce: Announce) -> 
 
 def _is_dicom(path: Path) -> bool:
     try:
-        pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"])
-    except (InvalidDicomError, OSError):
+        read_header(path)
+    except (DataSetError, OSError):
         return False
     return True
 
@@ -219,7 +217,7 @@ class _RoundTrip:
 
     def _read_study_date(self, study_uid: str) -> str:
         path = self.archive.list_objects(study_uid)[0].path
-        return str(pydicom.dcmread(path, specific_tags=["StudyDate"]).get("StudyDate") or "no date")
+        return str(read_header(path).get("StudyDate") or "no date")
 
 
 _REQUIRED_SEQUENCES = {
@@ -230,7 +228,7 @@ _REQUIRED_SEQUENCES = {
 
 def _check_result(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
     """Return what is wrong with a result, parsed as by its receiver; add a PNG of a capture."""
-    ds = pydicom.dcmread(path)
+    ds = (read_image if kind is ObjectKind.CAPTURE else read_document)(path)
     if kind is ObjectKind.CAD_SR:
         return [f"{path.name}: {fault}" for fault in check_cad_sr(ds)]
     if kind is not ObjectKind.CAPTURE:
@@ -243,7 +241,7 @@ def _check_result(kind: ObjectKind, path: Path, files: list[Path]) -> list[str]:
 
 
 def _describe_refusal(path: Path, answer: StoreAnswer) -> str:
-    meta = pydicom.dcmread(path, specific_tags=["SOPClassUID"]).file_meta
+    meta = read_header(path).file_meta
     status = f", status 0x{answer.status:04X}" if answer.status is not None else ""
     return (
         f"{meta.MediaStorageSOPClassUID.name}, {meta.TransferSyntaxUID.name}: "
