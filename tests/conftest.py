@@ -66,8 +66,10 @@ def _own_logging() -> Iterator[None]:
     Its stream is closed by then: each later record would print the stack of a fault instead.
     """
     root = logging.getLogger()
-    level, configured = root.level, structlog.get_config()
+    level, configured, umask = root.level, structlog.get_config(), os.umask(0o022)
+    os.umask(umask)
     yield
+    os.umask(umask)
     root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
     root.setLevel(level)
     structlog.configure(**configured)

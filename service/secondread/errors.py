@@ -92,10 +92,16 @@ class TransitionError(SecondreadError):
     """An event reached a state that has no transition for it."""
 
 
-def describe_without_quoting(error: Exception) -> str:
+def describe_without_quoting(error: BaseException) -> str:
     """Return the type of an error and the line that raised it.
 
     For logs: the text of an error that nobody expected could quote a header, and with it a patient.
     """
-    frame = extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    places = list_places(error)
+    return f"{type(error).__name__} at {places[-1]}" if places else type(error).__name__
+
+
+def list_places(error: BaseException) -> list[str]:
+    """Return the lines that an error passed, the one that raised it last: a traceback, no text."""
+    frames = extract_tb(error.__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]

@@ -3,14 +3,23 @@
 Events are names, facts are keys: ``log.info("instance_stored", study_uid=..., bytes=...)``.
 UIDs are allowed; names, patient IDs and birth dates are not. The last processor before rendering
 withholds the values of keys that could carry them, whichever module logged them.
+
+What libraries log is not written: their texts and tracebacks quote whatever they stumbled over, and
+a hostile peer makes them stumble thousands of times. It is counted, by library and level, and now
+and then a line of ours says how often and where.
 """
 
 import logging
 import sys
+import threading
+import time
+from dataclasses import dataclass
 from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from secondread.errors import describe_without_quoting, list_places
 
 _PATIENT_KEYS = frozenset(
     {
@@ -35,8 +44,76 @@ def drop_patient_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Put the type of an exception and the places it passed in the place of its traceback."""
+    given = event.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if error is not None:
+        event["error"] = describe_without_quoting(error)
+        event["places"] = list_places(error)
+    return event
+
+
+@dataclass(slots=True)
+class _LibraryCount:
+    """What one library logged at one level."""
+
+    since_last_line: int = 0
+    next_line_at: float = 0.0
+
+
+class LibraryFilter(logging.Filter):
+    """Lets our own records through; counts those of libraries, and says so now and then.
+
+    Parameters
+    ----------
+    seconds_between_lines
+        How often a line is written about one library and level, at most.
+    """
+
+    def __init__(self, seconds_between_lines: float = 60.0) -> None:
+        super().__init__()
+        self._pause = seconds_between_lines
+        self._counts: dict[tuple[str, int], _LibraryCount] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is ours; one of a library is counted instead of written."""
+        # structlog hands over the event itself, and the logger that it came from.
+        if isinstance(record.msg, dict) and hasattr(record, "_logger"):
+            return True
+        library, level = record.name.partition(".")[0][:40], record.levelname.lower()
+        from secondread.metrics import LIBRARY_RECORDS
+
+        LIBRARY_RECORDS.labels(library=library, level=level).inc()
+        count = self._count(library, record.levelno)
+        if count:
+            error = record.exc_info[0] if record.exc_info else None
+            get_logger(__name__).log(
+                record.levelno,
+                "library_records",
+                library=library,
+                count=count,
+                place=f"{record.filename}:{record.lineno}",
+                error=None if error is None else error.__name__,
+            )
+        return False
+
+    def _count(self, library: str, level: int) -> int:
+        """Count a record; return how many there were since the last line if one is due, else 0."""
+        now = time.monotonic()
+        with self._lock:
+            count = self._counts.setdefault((library, level), _LibraryCount())
+            count.since_last_line += 1
+            if now < count.next_line_at:
+                return 0
+            count.next_line_at = now + self._pause
+            due, count.since_last_line = count.since_last_line, 0
+            return due
+
+
 def configure_logging(process: str, level: str = "info", stream: TextIO | None = None) -> None:
-    """Send every record of the program, its libraries' too, to one stream in one format.
+    """Send every record of the program to one stream in one format, and count its libraries'.
 
     Parameters
     ----------
@@ -59,20 +136,18 @@ def configure_logging(process: str, level: str = "info", stream: TextIO | None =
         name_process,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        describe_exception,
         drop_patient_data,
     ]
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if out.isatty()
-        else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer()
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
+    handler.addFilter(LibraryFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -86,7 +161,7 @@ def configure_logging(process: str, level: str = "info", stream: TextIO | None =
     )
 
 
-# Their info and debug records repeat ours, and some of them print whole data sets.
+# Their info and debug records repeat ours, and would only be counted.
 _LIBRARY_LEVELS = dict.fromkeys(
     (
         "alembic",
@@ -94,6 +169,7 @@ _LIBRARY_LEVELS = dict.fromkeys(
         "dbos",
         "httpx",
         "PIL",
+        "pydicom",
         "pynetdicom",
         "sqlalchemy",
         "uvicorn",
@@ -101,12 +177,7 @@ _LIBRARY_LEVELS = dict.fromkeys(
         "uvicorn.error",
     ),
     logging.WARNING,
-) | {
-    # `send` logs a peer that is down, once for each attempt.
-    "pynetdicom.transport": logging.CRITICAL,
-    # Quotes the values it complains about, names among them.
-    "pydicom": logging.CRITICAL,
-}
+)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

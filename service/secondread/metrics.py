@@ -62,3 +62,8 @@ PROOFS = Counter(
     "Proofs of delivery asked for, by destination, kind and what came of asking, per study.",
     ["destination", "proof", "answer"],
 )
+LIBRARY_RECORDS = Counter(
+    "secondread_library_records_total",
+    "Records that libraries logged and that were not written, by library and level.",
+    ["library", "level"],
+)

@@ -1,8 +1,10 @@
 import io
 import json
 import logging
+import time
 
 import pytest
+from prometheus_client import REGISTRY
 
 from secondread import log
 
@@ -30,14 +32,59 @@ def test_patient_data_are_withheld_whoever_logs_them(stream: io.StringIO) -> Non
     assert "Doe" not in stream.getvalue()
 
 
-def test_records_of_libraries_come_in_the_same_form(stream: io.StringIO) -> None:
-    logging.getLogger("some.library").warning("careful: %s", "x")
+def quote_in_library(name: str = "pynetdicom.dul") -> None:
+    """Have a library log an error that quotes a header."""
+    try:
+        int("Doe^Jane")
+    except ValueError as error:
+        logging.getLogger(name).exception(error)  # noqa: TRY401  (as pynetdicom does)
+
+
+def test_what_libraries_log_is_counted_and_never_written(stream: io.StringIO) -> None:
+    labels = {"library": "pynetdicom", "level": "error"}
+    before = REGISTRY.get_sample_value("secondread_library_records_total", labels) or 0
+    for _ in range(1000):
+        quote_in_library()
+
+    assert REGISTRY.get_sample_value("secondread_library_records_total", labels) == before + 1000
+    (record,) = map(json.loads, stream.getvalue().splitlines())
+    assert (record["event"], record["library"], record["count"]) == (
+        "library_records",
+        "pynetdicom",
+        1,
+    )
+    assert (record["level"], record["error"]) == ("error", "ValueError")
+    assert record["place"].startswith("test_log.py:")
+    assert not any(word in stream.getvalue() for word in ("Doe", "Traceback"))
+
+
+def test_now_and_then_a_line_says_how_many_there_were() -> None:
+    records = log.LibraryFilter(seconds_between_lines=0.0)
+    assert [records._count("x", logging.ERROR) for _ in range(3)] == [1, 1, 1]
+    patient = log.LibraryFilter(seconds_between_lines=0.05)
+    assert [patient._count("x", logging.ERROR) for _ in range(3)] == [1, 0, 0]
+    assert patient._count("y", logging.ERROR) == 1
+    time.sleep(0.06)
+    assert patient._count("x", logging.ERROR) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["pydicom", "uvicorn.error", "asyncio", "dbos", "py.warnings", "own"]
+)
+def test_no_library_gets_a_word_in(stream: io.StringIO, name: str) -> None:
+    logging.getLogger(name).error("Invalid value for VR PN: 'Doe^Jane=='")
+    quote_in_library(name)
+
+    assert "Doe" not in stream.getvalue()
+
+
+def test_an_exception_of_our_own_is_written_as_type_and_places(stream: io.StringIO) -> None:
+    try:
+        int("Doe^Jane")
+    except ValueError:
+        log.get_logger("x").exception("worker_failed")
 
     record = json.loads(stream.getvalue())
-    assert (record["event"], record["level"]) == ("careful: x", "warning")
-
-
-def test_what_pydicom_quotes_from_a_header_is_never_written(stream: io.StringIO) -> None:
-    logging.getLogger("pydicom").error("Invalid value for VR PN: 'Doe^Jane=='")
-
-    assert stream.getvalue() == ""
+    assert record["error"].startswith("ValueError at test_log.py:")
+    assert record["places"] == [record["error"].partition(" at ")[2]]
+    assert not any(word in stream.getvalue() for word in ("Doe", "Traceback"))

@@ -7,7 +7,7 @@ from typing import Final
 
 from secondread import log
 from secondread.accept.intake import Intake
-from secondread.errors import TransientError
+from secondread.errors import TransientError, describe_without_quoting
 
 _log = log.get_logger(__name__)
 
@@ -88,4 +88,4 @@ class Housekeeping:
         try:
             self.run_once()
         except Exception as error:  # noqa: BLE001  (one failure must not end all housekeeping)
-            _log.error("housekeeping_failed", error=f"{type(error).__name__}: {error}")
+            _log.error("housekeeping_failed", error=describe_without_quoting(error))

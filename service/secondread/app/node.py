@@ -6,6 +6,7 @@ Imports no more than that takes: commands that only ask the tracker wait for it.
 from dataclasses import dataclass
 
 from secondread.accept.archive import Archive
+from secondread.app.data_folder import prepare_data_folder
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import Settings
@@ -31,9 +32,9 @@ def open_node(settings: Settings) -> Node:
     SettingsError
         The data folder cannot be made or written to.
     """
+    prepare_data_folder(settings)
     archive = Archive(settings.node.data_dir)
     try:
-        settings.node.data_dir.mkdir(parents=True, exist_ok=True)
         archive.create()
     except OSError as error:
         raise SettingsError(f"node.data_dir {settings.node.data_dir}: {error.strerror}") from error

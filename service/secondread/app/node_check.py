@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from secondread.accept.admission import Admission
 from secondread.accept.server import create_server_tls_context
+from secondread.app.data_folder import prepare_data_folder
 from secondread.app.node import open_node
 from secondread.app.reader import check_gate_names, open_reader
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load_manifest
-from secondread.errors import SecondreadError
+from secondread.errors import SecondreadError, SettingsError
 from secondread.report.sr.header import RESULT_SERIES, RESULT_SYNTAX
 from secondread.report.sr.wording import describe_operating_point
 from secondread.send.commitment_request import check_commitment_support
@@ -41,6 +42,7 @@ class CheckResult:
 def check_node(settings: Settings) -> list[CheckResult]:
     """Check the parts of the node, each by using it, and call every destination and archive."""
     results = [
+        *_check_privacy(settings),
         _run_check("data folder and database", lambda: _check_database(settings)),
         _run_check("detector", lambda: _check_detector(settings)),
         _run_check("receiver's settings", lambda: _check_receiver_settings(settings)),
@@ -60,6 +62,17 @@ def _run_check(subject: str, check: Callable[[], str]) -> CheckResult:
         return CheckResult(subject, is_good=True, message=check())
     except SecondreadError as error:
         return CheckResult(subject, is_good=False, message=str(error))
+
+
+def _check_privacy(settings: Settings) -> Iterator[CheckResult]:
+    """Have data folder and databases be private; first, because every other check opens them."""
+    try:
+        for found in prepare_data_folder(settings):
+            # What is mended is only worth a remark.
+            is_good = None if found.is_tightened else False
+            yield CheckResult("access by other users", is_good, str(found))
+    except SettingsError as error:
+        yield CheckResult("data folder", is_good=False, message=str(error))
 
 
 def _check_database(settings: Settings) -> str:

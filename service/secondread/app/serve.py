@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from secondread import log
+from secondread.app.data_folder import prepare_data_folder
 from secondread.app.signals import make_stop_event
 from secondread.errors import SettingsError
 from secondread.settings import Settings
@@ -122,8 +123,9 @@ def serve_node(settings: Settings, settings_file: Path | None) -> None:
     commands = {"receive": ["receive", *options], "web": ["web", *options]}
     for number in range(settings.work.processes):
         commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *options]
+    prepare_data_folder(settings)
     counters = settings.node.data_dir / "counters"
-    counters.mkdir(parents=True, exist_ok=True)
+    counters.mkdir(exist_ok=True)
     # Held as long as this process lives, however it ends.
     lock = (settings.node.data_dir / "serve.lock").open("w")
     try:

@@ -23,5 +23,5 @@ def run_web_server(settings: Settings, parent: int | None) -> None:
         while server.is_alive and not stop.wait(0.2):
             pass
     if not stop.is_set():
-        # It ended by itself, for example because the port is taken; the log has the reason.
+        # It ended by itself; the log counts what uvicorn had to say.
         sys.exit(1)

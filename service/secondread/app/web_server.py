@@ -1,5 +1,6 @@
 """Web servers in a thread: of the pages, or of the probes of a process that runs alone."""
 
+import socket
 import threading
 from contextlib import ExitStack
 
@@ -9,6 +10,7 @@ from starlette.applications import Starlette
 from secondread import log
 from secondread.app.node import Node
 from secondread.clock import utc_now
+from secondread.errors import SettingsError
 from secondread.watch.gauges import NodeGauges, make_metrics_route
 from secondread.watch.health import make_health_routes
 
@@ -31,26 +33,47 @@ class WebServer:
             application, host=host, port=port, log_config=None, access_log=False
         )
         self._server = uvicorn.Server(config)
-        # uvicorn takes the signals over when it runs in the main thread; ours decide there.
-        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
-        self._where = {"host": host, "port": port}
+        self._host, self._port = host, port
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "WebServer":
-        """Begin to listen."""
+        """Begin to listen.
+
+        Raises
+        ------
+        SettingsError
+            Host or port cannot be listened on.
+        """
+        # uvicorn takes the signals over when it runs in the main thread; ours decide there.
+        self._thread = threading.Thread(
+            target=self._server.run,
+            args=([_listen(self._host, self._port)],),
+            name="web",
+            daemon=True,
+        )
         self._thread.start()
-        _log.info("web_started", **self._where)
+        _log.info("web_started", host=self._host, port=self._port)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Answer open requests, and stop."""
         self._server.should_exit = True
-        self._thread.join(5.0)
+        if self._thread is not None:
+            self._thread.join(5.0)
         _log.info("web_stopped")
 
     @property
     def is_alive(self) -> bool:
-        """Whether it runs; False if, for example, the port was taken."""
-        return self._thread.is_alive()
+        """Whether it runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError(f"web: {host}, port {port}: {error.strerror}") from error
 
 
 def serve_probes(node: Node, port: int | None) -> ExitStack | WebServer:

@@ -4,14 +4,19 @@ import gc
 import sys
 import warnings
 
+from secondread import guard
 from secondread.errors import SecondreadError
+
+UNEXPECTED_STATUS = 70
+"""Exit status after an error that nobody expected (EX_SOFTWARE of sysexits.h)."""
 
 
 def main() -> None:
-    """Run a command; an error of ours is one clear message and an exit status, no traceback."""
+    """Run a command; an error is one clear message and an exit status, no traceback."""
     # pydicom's warnings quote the values they complain of, patients' names among them, and they
     # would go to standard error. In the tests every warning is an error.
     warnings.simplefilter("ignore")
+    guard.replace_tracebacks()
     # What a command imports lives as long as its process. At its defaults the collector goes
     # through it again and again, a sixth of what a worker's start costs.
     gc.set_threshold(10_000, 20, 50)
@@ -23,3 +28,6 @@ def main() -> None:
     except (SecondreadError, OSError) as error:
         sys.stderr.write(f"secondread: {error}\n")
         sys.exit(2)
+    except Exception as error:  # noqa: BLE001  (its text and its traceback could quote a header)
+        guard.report_failure(error)
+        sys.exit(UNEXPECTED_STATUS)

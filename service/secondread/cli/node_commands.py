@@ -75,10 +75,11 @@ db = typer.Typer(help="The tracker's database.", no_args_is_help=True, add_compl
 @db.command("upgrade")
 def upgrade(settings: SettingsFile = None) -> None:
     """Create the tables, or bring them to this version's form."""
+    from secondread.app.data_folder import prepare_data_folder
     from secondread.track.migrate import read_version, upgrade_database
 
     loaded = read_settings(settings, "db")
-    loaded.node.data_dir.mkdir(parents=True, exist_ok=True)
+    prepare_data_folder(loaded)
     before = read_version(loaded.tracker_url)
     upgrade_database(loaded.tracker_url)
     typer.echo(f"database: {before or 'empty'} -> {read_version(loaded.tracker_url)}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from secondread import log
+from secondread import guard, log
 from secondread.settings import Settings, load_settings
 
 SettingsFile = Annotated[
@@ -56,7 +56,8 @@ def find_settings_file(given: Path | None) -> Path | None:
 
 
 def read_settings(given: Path | None, process: str) -> Settings:
-    """Load the settings and set the logging up by them."""
+    """Load the settings, and set the logging up by them; what the process writes is private."""
+    guard.keep_files_private()
     settings = load_settings(find_settings_file(given), os.environ)
     log.configure_logging(process, settings.log.level)
     return settings

@@ -8,6 +8,7 @@ and no runtime before `serve_requests` is called, so that importing it costs the
 import ctypes
 import io
 import json
+import logging
 import os
 import resource
 import signal
@@ -49,13 +50,16 @@ def serve_requests(options: ServingOptions) -> None:
 
     # An interrupt at the terminal is the parent's to handle; it ends this process by the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.lastResort = None  # what decoders log quotes what they stumbled over
     _die_with_parent(options.parent)
     try:
         _answer_all(options)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (its traceback could quote a header)
         if is_out_of_memory(error):
             os._exit(MEMORY_EXIT)  # nothing may be allocated any more, not even to clean up
-        raise
+        # Its parent logs the status.
+        sys.stderr.write(f"detector: {describe_without_quoting(error)}\n")
+        sys.exit(1)
 
 
 def _answer_all(options: ServingOptions) -> None:

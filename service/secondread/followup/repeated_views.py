@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from secondread import log
+from secondread.errors import describe_without_quoting
 from secondread.findings.finding import ImageReading
 from secondread.findings.view_pair import RepeatPair
 from secondread.followup.calcifications import collect_calcifications, find_clusters
@@ -51,7 +52,7 @@ def match_repeats(images: Sequence[ImageReading]) -> tuple[RepeatPair, ...]:
                 "repeated_view_broke",
                 study_uid=first.mammogram.study_uid,
                 images=[first.sop_instance_uid, second.sop_instance_uid],
-                error=f"{type(error).__name__}: {error}",
+                error=describe_without_quoting(error),
             )
     return tuple(pairs)
 

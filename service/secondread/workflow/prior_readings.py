@@ -10,7 +10,7 @@ from pathlib import Path
 from secondread import log
 from secondread.accept.archive import Archive
 from secondread.detect.marks import Detection
-from secondread.errors import InputError, TransientError
+from secondread.errors import InputError, TransientError, describe_without_quoting
 from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare_with_priors
@@ -149,6 +149,6 @@ def compare_or_give_up(reading: StudyReading, priors: PriorReadings) -> StudyRea
         _log.error(
             "comparison_broke",
             study_uid=reading.study_uid,
-            error=f"{type(error).__name__}: {error}",
+            error=describe_without_quoting(error),
         )
         return mark_not_compared(follow_up(reading), [prior.study_uid for prior in compared])
