@@ -105,7 +105,6 @@ class Reason(StrEnum):
     TOO_MANY_ASSOCIATIONS = "too-many-associations"
     SOP_CLASS_REFUSED = "sop-class-refused"
     TRANSFER_SYNTAX_REFUSED = "transfer-syntax-refused"
-    NOT_OURS = "not-an-object-of-this-node"
     STORAGE_FULL = "storage-full"
     DATA_SET_INVALID = "data-set-invalid"
     ASSOCIATION_BROKEN = "association-broken"
@@ -201,7 +200,6 @@ _SENTENCES: dict[Reason, str] = {
     Reason.TOO_MANY_ASSOCIATIONS: "all associations are in use",
     Reason.SOP_CLASS_REFUSED: "the SOP class is not accepted",
     Reason.TRANSFER_SYNTAX_REFUSED: "none of the proposed transfer syntaxes is accepted",
-    Reason.NOT_OURS: "this class is accepted for the node's own objects only",
     Reason.STORAGE_FULL: "the disk is nearly full",
     Reason.DATA_SET_INVALID: "the data set could not be read",
     Reason.ASSOCIATION_BROKEN: "the association ended in the middle of an instance",

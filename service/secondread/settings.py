@@ -142,6 +142,9 @@ class ReceiveSettings(_Section):
     """How long a peer may be silent inside or between PDUs before it is cut off."""
     minimum_free_bytes: int = Field(default=2 * 1024**3, ge=0)
     """Below this much free disk, instances are answered A700 and the sender keeps its copy."""
+    not_analysed_days: float = Field(default=30.0, gt=0)
+    """Objects that come beside mammograms and are not analysed (captures, documents, ultrasound)
+    are removed so many days after they last came."""
     unknown_peers: Literal["refuse", "accept"] = "refuse"
     """What happens to calling AE titles that are not under `[[peers]]`."""
     tls: TlsSettings | None = None

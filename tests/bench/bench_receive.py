@@ -66,8 +66,7 @@ class SqliteLedger:
 
     def record_receiver_start(self, at: datetime) -> None: ...
 
-    def is_own(self, sop_instance_uid: str) -> bool:
-        return False
+    def find_own(self, sop_instance_uid: str) -> None: ...
 
     def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         row = (instance.sop_instance_uid, instance.sha256, instance.relative_path)

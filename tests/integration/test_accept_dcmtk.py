@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread, uid
 
+from secondread.accept.classify import Disposition
+from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse
 from tests.unit.accept.fakes import instance, running_node
+
+MAMMOGRAM = uid.DigitalMammographyXRayImageStorageForPresentation
 
 
 def image(folder: Path, coder: tuple[str, ...]) -> Path:
@@ -49,3 +53,28 @@ def test_storescu_delivers_in_every_encoding(
         kept = dcmread(node.archive.resolve_path(stored.relative_path))
         assert kept.file_meta.TransferSyntaxUID == syntax
         assert kept.PixelData == dcmread(sent).PixelData
+
+
+def write_study(folder: Path, *beside: str) -> list[Path]:
+    """Return the files of a study: objects of these classes first, then two images."""
+    paths = []
+    for number, sop_class in enumerate([*beside, MAMMOGRAM, MAMMOGRAM]):
+        ds = instance(number, sop_class)
+        ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        paths.append(folder / f"{number}.dcm")
+        ds.save_as(paths[-1], enforce_file_format=True)
+    return paths
+
+
+@pytest.mark.peer("storescu")
+def test_storescu_which_halts_at_a_refusal_sends_a_study_to_its_end(tmp_path: Path) -> None:
+    beside = [row.uid for row in SOP_CLASSES if row.use is InstanceUse.NOT_ANALYSED]
+    beside.append(uid.KeyObjectSelectionDocumentStorage)
+    sent = write_study(tmp_path, *beside)
+    with running_node(tmp_path / "archive") as node:
+        command = ["storescu", "-R", "-xe", "-aet", "MOD", "-aec", "SECONDREAD"]
+        subprocess.run([*command, "127.0.0.1", str(node.port), *sent], check=True, timeout=30)
+        stored = [item.disposition for item in node.ledger.instances.values()]
+    assert stored == [Disposition.NOT_ANALYSED] * len(beside) + [Disposition.MAMMOGRAM] * 2

@@ -8,6 +8,7 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive
+from secondread.accept.classify import Disposition
 from secondread.accept.ledger import RecordOutcome, RefusalKind, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.accept.upper_layer import StreamingDul
@@ -21,6 +22,7 @@ from tests.unit.accept.fakes import (
     eventually,
     instance,
     running_node,
+    write_own,
 )
 
 MG = uid.DigitalMammographyXRayImageStorageForPresentation
@@ -166,14 +168,15 @@ def test_a_spool_that_cannot_be_written_costs_the_association_and_no_other(node:
     assert node.send(instance()) == [0x0000]
 
 
-def test_own_objects_are_dropped_and_captures_of_others_refused(node: Node) -> None:
+def test_own_objects_are_dropped_and_captures_of_others_stored(node: Node) -> None:
     own, other = instance(1, CAPTURE), instance(2, CAPTURE)
-    node.ledger.own.add(own.SOPInstanceUID)
-    assert node.send(own, other) == [0x0000, 0x0122]
-    assert node.files == []
-    assert eventually(lambda: bool(node.ledger.refusals))
-    (refusal,) = node.ledger.refusals
-    assert (refusal.kind, refusal.reason) == (RefusalKind.INSTANCE, Reason.NOT_OURS)
+    write_own(node.archive, node.ledger, own)
+    assert node.send(own, other) == [0x0000, 0x0000]
+    (stored,) = node.ledger.instances.values()
+    assert (stored.sop_instance_uid, stored.disposition) == (
+        other.SOPInstanceUID,
+        Disposition.NOT_ANALYSED,
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydicom.uid import SecondaryCaptureImageStorage
 
+from secondread.accept.classify import Disposition
 from secondread.app.coordinator import CLAIMS_PER_WORKER, PROCESS_KIND, SWEEP_SECONDS, Coordinator
 from secondread.engine import Engine, WorkflowProgress
 from secondread.reasons import Outcome, Reason
@@ -189,6 +191,23 @@ def test_results_that_wait_for_a_destination_no_longer_in_the_settings_raise_an_
 
     Coordinator(world.node, engine, "w0", "m", lambda: world.now).step()
     assert node.tracker.node_queries.list_alarms() == []
+
+
+def test_what_is_not_analysed_is_removed_for_its_age_with_its_file(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    world.deliver_exam()
+    world.deliver(header(SOPClassUID=SecondaryCaptureImageStorage), Disposition.NOT_ANALYSED)
+    worker = coordinator(world, engine)
+    later(world, 29 * 86400)
+    worker.step()
+    assert len(list(world.node.archive.list_instance_paths())) == 5
+    later(world, 2 * 86400)
+    worker.step()
+    assert len(list(world.node.archive.list_instance_paths())) == 4
+    detail = world.node.tracker.study_queries.find_detail("1.2.3")
+    assert detail is not None
+    assert (len(detail.images), detail.other_objects) == (4, ())
 
 
 def test_a_finished_reading_is_left_alone(world: NodeWorld, engine: FakeEngine) -> None:

@@ -3,13 +3,16 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydicom.uid import SecondaryCaptureImageStorage
 
+from secondread.accept.classify import Disposition
 from secondread.app.reconcile import (
     LOST_FILE_ALARM,
     SETTLED_AFTER_SECONDS,
     ArchiveDifferences,
     Reconciliation,
 )
+from secondread.track.states import StudyState
 from tests.worlds.builders import header
 from tests.worlds.node_world import NodeWorld
 
@@ -46,6 +49,33 @@ def test_a_file_without_a_row_is_written_down(world: NodeWorld, tmp_path: Path) 
     detail = other.node.tracker.study_queries.find_detail("1.2.3")
     assert detail is not None
     assert detail.summary.due_at is not None
+
+
+def test_the_file_of_a_capture_has_its_row_and_is_looked_for(world: NodeWorld) -> None:
+    world.deliver(header(SOPClassUID=SecondaryCaptureImageStorage), Disposition.NOT_ANALYSED)
+    os.utime(stored(world), (0, 0))
+    assert compare(world) == ArchiveDifferences(recorded=0, lost=0)
+    stored(world).unlink()
+    assert compare(world) == ArchiveDifferences(recorded=0, lost=1)
+
+
+def test_a_capture_without_a_row_is_written_down_as_not_analysed(
+    world: NodeWorld, tmp_path: Path
+) -> None:
+    world.deliver(header(SOPClassUID=SecondaryCaptureImageStorage), Disposition.NOT_ANALYSED)
+    source = stored(world)
+    (tmp_path / "restored").mkdir()
+    other = NodeWorld(tmp_path / "restored")
+    target = other.node.archive.root / source.relative_to(world.node.archive.root)
+    target.parent.mkdir(parents=True)
+    target.write_bytes(source.read_bytes())
+    os.utime(target, (0, 0))
+
+    assert compare(other) == ArchiveDifferences(recorded=1, lost=0)
+    assert compare(other) == ArchiveDifferences(recorded=0, lost=0)
+    detail = other.node.tracker.study_queries.find_detail("1.2.3")
+    assert detail is not None
+    assert detail.summary.state is StudyState.WITHOUT_IMAGES
 
 
 def test_a_file_that_came_a_moment_ago_is_left_to_its_receiver(world: NodeWorld) -> None:

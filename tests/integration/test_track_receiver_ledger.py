@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from secondread.accept.classify import Disposition
-from secondread.accept.ledger import RecordOutcome
+from secondread.accept.ledger import OutboxFile, RecordOutcome
 from secondread.assemble.due import DueRules, DueTimes
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
@@ -335,8 +335,9 @@ def test_an_object_of_the_outbox_is_known_as_own(world: World) -> None:
     world.send_study()
     world.later(150)
     made = world.record(reading(world.claimed()))
-    assert world.ledger.is_own(made[0].sop_instance_uid)
-    assert not world.ledger.is_own(str(mammogram("RCC").SOPInstanceUID))
+    own = world.ledger.find_own(made[0].sop_instance_uid)
+    assert own == OutboxFile(made[0].path, made[0].sha256)
+    assert world.ledger.find_own(str(mammogram("RCC").SOPInstanceUID)) is None
 
 
 def test_images_without_a_patient_id_have_no_priors(world: World) -> None:

@@ -10,17 +10,24 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from secondread.accept.classify import Disposition
 from secondread.accept.ledger import RefusalKind
 from secondread.followup.timeline import build_histories
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, StudyState
-from secondread.track.summaries import FetchRequestSummary, RefusedChange
+from secondread.track.summaries import (
+    DeliverySummary,
+    FetchRequestSummary,
+    OtherObjectSummary,
+    RefusedChange,
+)
 from secondread.track.values import Change, Severity
 from secondread.watch.application import make_app
 from tests.unit.followup.test_timeline import FIRST, SECOND
 from tests.worlds.watch_world import (
+    CAPTURE,
     NOW,
     STUDY,
     Browser,
@@ -517,3 +524,38 @@ def test_a_study_shows_changes_that_peers_tried_without_the_right_to(
     assert f"reject {peer} 10.0.0.9 2026-03-02 10:30:00" in page.text
     assert "b" not in page.tags
     assert "LMLO not used its sender may not replace the image that was there" in page.text
+
+
+def test_a_study_shows_what_came_beside_its_images_and_is_not_analysed(
+    client: Browser, fake: FakeTracker
+) -> None:
+    capture = OtherObjectSummary(
+        f"{STUDY}.5.1", CAPTURE, Disposition.NOT_ANALYSED, "<i>MG1</i>", NOW, 8192
+    )
+    altered = replace(capture, sop_instance_uid=f"{STUDY}.5.2", is_altered=True)
+    fake.details[STUDY] = replace(fake.details[STUDY], other_objects=(capture, altered))
+
+    page = read(client, f"/studies/{STUDY}")
+
+    assert "Other objects 2" in page.text
+    line = "Secondary Capture Image Storage not analysed, removed in time"
+    assert f"{line} <i>MG1</i> 8.2 kB 2026-03-02 10:30:00" in page.text
+    assert f"{line} this node's, altered" in page.text
+    assert "i" not in page.tags
+
+
+def test_a_duplicate_is_shown_as_unproven_and_never_as_delivered(
+    client: Browser, fake: FakeTracker
+) -> None:
+    detail = fake.details[STUDY]
+    duplicate = DeliverySummary(
+        "pacs", DeliveryState.DUPLICATE, 1, NOW, 0x0111, None, None, None, stored_at=NOW
+    )
+    item = replace(detail.outbox_objects[0], deliveries=(duplicate,))
+    fake.details[STUDY] = replace(detail, outbox_objects=(item,))
+
+    page = read(client, f"/studies/{STUDY}")
+
+    assert "duplicate, unproven" in page.text
+    assert "status 0x0111" in page.text
+    assert " delivered" not in page.text

@@ -136,6 +136,20 @@ class Archive:
             raise InputError(f"not a path of the archive: {relative_path!r}")
         return self.root / PurePosixPath(relative_path)
 
+    def remove(self, relative_path: str) -> None:
+        """Remove a file; nothing happens where it is gone.
+
+        Raises
+        ------
+        InputError
+            The path is not one that this archive makes.
+        StorageFullError
+            The file system failed.
+        """
+        path = self.resolve_path(relative_path)
+        with _convert_os_errors(f"at {relative_path}"):
+            path.unlink(missing_ok=True)
+
     def list_instance_paths(self) -> Iterator[str]:
         """Yield the relative path of every received file, in no particular order.
 

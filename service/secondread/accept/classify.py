@@ -21,8 +21,11 @@ class Disposition(StrEnum):
     """A Mammography CAD SR of another maker: stored beside a prior."""
     OWN = "own"
     """An object of this node that came back: answered Success, counted and dropped."""
+    NOT_ANALYSED = "not-analysed"
+    """Of a class that comes beside mammograms, and of use for nothing here: stored, so that its
+    sender does not stop in the middle of a study, shown, and removed after a time."""
     REFUSED = "refused"
-    """Answered 0122H, counted, not kept."""
+    """Answered 0122H, counted, not stored."""
 
 
 IMAGE_DISPOSITIONS = (Disposition.MAMMOGRAM, Disposition.OUT_OF_SCOPE)
@@ -43,10 +46,10 @@ uses them."""
 
 def may_be_own(sop_class_uid: str) -> bool:
     """Whether this node writes objects of the class, so that one may be its own."""
-    return find_use(sop_class_uid) in {InstanceUse.CAD_SR, InstanceUse.OWN_ONLY}
+    return find_use(sop_class_uid) in {InstanceUse.CAD_SR, InstanceUse.NOT_ANALYSED}
 
 
-def classify(header: Dataset, *, is_own: bool) -> Disposition:
+def classify(header: Dataset, *, is_own: bool, is_altered: bool = False) -> Disposition:
     """Decide what becomes of an instance.
 
     Parameters
@@ -54,11 +57,16 @@ def classify(header: Dataset, *, is_own: bool) -> Disposition:
     header
         Its attributes; SOP Class UID (0008,0016), for images For Presentation and For Processing
         alike, and Concept Name Code Sequence (0040,A043) for documents.
-    own
+    is_own
         Whether this node wrote it.
+    is_altered
+        Whether it has the UID of an object that this node wrote, and another content. It is no
+        report of this node any more, nor one of another maker.
     """
     if is_own:
         return Disposition.OWN
+    if is_altered:
+        return Disposition.NOT_ANALYSED
     match find_use(str(header.get("SOPClassUID", ""))):
         case InstanceUse.READ:
             return Disposition.MAMMOGRAM
@@ -68,6 +76,8 @@ def classify(header: Dataset, *, is_own: bool) -> Disposition:
             return Disposition.OTHER_CAD_SR
         case InstanceUse.REJECTION_NOTES if _is_rejection_note(header):
             return Disposition.REJECTION_NOTE
+        case InstanceUse.REJECTION_NOTES | InstanceUse.NOT_ANALYSED:
+            return Disposition.NOT_ANALYSED
         case _:
             return Disposition.REFUSED
 

@@ -55,6 +55,21 @@ def read_received_file(path: Path, transfer_syntax: str) -> ReceivedFile:
     return ReceivedFile(header, digest, size)
 
 
+def hash_data_set(path: Path) -> str:
+    """Return the digest of a file's data set, as in `ReceivedFile`.
+
+    Raises
+    ------
+    DataSetError
+        The file has no file meta information with its group length, or nothing behind it.
+    OSError
+        The file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        return _hash_data_set(file, _find_data_set(file), size)
+
+
 def _find_data_set(file: BinaryIO) -> int:
     """Return where the data set begins: after the file meta information group (PS3.10 7.1)."""
     file.seek(0)

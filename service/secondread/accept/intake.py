@@ -18,11 +18,13 @@ from secondread.accept.classify import Disposition, classify, may_be_own
 from secondread.accept.instance_file import ReceivedFile, read_received_file
 from secondread.accept.ledger import (
     Ledger,
+    OutboxFile,
     PeerAssociation,
     RecordOutcome,
     RefusalKind,
     StoredInstance,
 )
+from secondread.accept.own_objects import is_same_object
 from secondread.accept.refusal_counts import Caller, RefusalLog
 from secondread.clock import Clock
 from secondread.errors import (
@@ -114,24 +116,37 @@ class Intake:
             raise StorageFullError("archive: no room was left while the data set arrived")
         file = read_received_file(instance.spool_path, instance.transfer_syntax)
         _check_identity(instance, file.header)
-        is_own = may_be_own(instance.sop_class_uid) and self.ledger.is_own(
-            instance.sop_instance_uid
-        )
-        disposition = classify(file.header, is_own=is_own)
+        own = self._find_own(instance)
+        is_own = own is not None and self._is_same(instance, file, own)
+        is_altered = own is not None and not is_own
+        disposition = classify(file.header, is_own=is_own, is_altered=is_altered)
         if disposition is Disposition.OWN:
             _log.info("own_object_returned", **_log_fields(instance))
             INSTANCES.labels(answer="own").inc()
             return StoreStatus.SUCCESS
         if disposition is Disposition.REFUSED:
-            self._count_refusal(instance, Reason.NOT_OURS)
-            _log.info("instance_refused", reason=Reason.NOT_OURS, **_log_fields(instance))
+            self._count_refusal(instance, Reason.SOP_CLASS_REFUSED)
+            _log.info("instance_refused", reason=Reason.SOP_CLASS_REFUSED, **_log_fields(instance))
             INSTANCES.labels(answer="refused").inc()
             return StoreStatus.SOP_CLASS_NOT_SUPPORTED
-        self._record(instance, file, disposition)
+        self._record(instance, file, disposition, is_altered=is_altered)
         return StoreStatus.SUCCESS
 
+    def _find_own(self, instance: ReceivedInstance) -> OutboxFile | None:
+        if not may_be_own(instance.sop_class_uid):
+            return None
+        return self.ledger.find_own(instance.sop_instance_uid)
+
+    def _is_same(self, instance: ReceivedInstance, file: ReceivedFile, own: OutboxFile) -> bool:
+        return is_same_object(instance.spool_path, file.sha256, own, self.archive)
+
     def _record(
-        self, instance: ReceivedInstance, file: ReceivedFile, disposition: Disposition
+        self,
+        instance: ReceivedInstance,
+        file: ReceivedFile,
+        disposition: Disposition,
+        *,
+        is_altered: bool,
     ) -> None:
         """Make file and record durable; when this returns, the node answers for the instance."""
         archived = self.archive.commit(instance.spool_path, file.sha256)
@@ -149,8 +164,12 @@ class Intake:
             disposition=disposition,
             association=instance.association,
             was_requested=instance.was_requested,
+            is_altered=is_altered,
         )
         outcome = self.ledger.record_instance(stored, file.header)
+        if not self.archive.resolve_path(archived.relative_path).is_file():
+            # An older copy was removed for its age between the two; the sender keeps its own.
+            raise TransientError("archive: the file was removed while it came again")
         INSTANCES.labels(answer=outcome.value).inc()
         INSTANCE_BYTES.inc(archived.size if outcome is not RecordOutcome.REPEATED else 0)
         is_odd = outcome in {RecordOutcome.CONFLICTING, RecordOutcome.NOT_PERMITTED}

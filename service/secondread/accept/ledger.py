@@ -50,6 +50,18 @@ class StoredInstance:
     was_requested: bool = False
     """Whether it came because this node asked for it: over an association of its own (C-GET), or
     as a sub-operation of its own C-MOVE."""
+    is_altered: bool = False
+    """Whether it has the UID of an object that this node wrote, and another content."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFile:
+    """Where an object that this node wrote is in the archive."""
+
+    path: str
+    """Relative, with forward slashes."""
+    sha256: str
+    """Of the whole file."""
 
 
 class RecordOutcome(StrEnum):
@@ -98,8 +110,8 @@ class Ledger(Protocol):
     def record_receiver_start(self, at: datetime) -> None:
         """Record a start: associations that this receiver had left open end at `at`."""
 
-    def is_own(self, sop_instance_uid: str) -> bool:
-        """Whether this node wrote the object with this UID."""
+    def find_own(self, sop_instance_uid: str) -> OutboxFile | None:
+        """Return the object that this node wrote under a UID; None where it wrote none."""
 
     def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         """Record an instance, and commit; when this returns, Success is answered.

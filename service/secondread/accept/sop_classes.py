@@ -1,9 +1,10 @@
 """What the node negotiates as an SCP: SOP classes, transfer syntaxes, and what becomes of each.
 
 This table is the single source for the association acceptor, for the classification of what
-arrives, and for the conformance statement (PS3.2). Only what has a use is offered: every
-supported context is copied for every association, and a long list also invites peers to send
-what nobody reads.
+arrives, and for the conformance statement (PS3.2). What is offered is what has a use, and what
+comes beside mammograms in one study: senders forward a study whole, and many stop in the middle of
+it at the first object that is refused. A longer list would cost every association, and invite peers
+to send what nobody reads.
 """
 
 from enum import StrEnum
@@ -23,8 +24,8 @@ class InstanceUse(StrEnum):
     READ = "stored and read"
     STORED = "stored, not read"
     CAD_SR = "own objects counted and dropped, those of others stored beside a prior"
-    OWN_ONLY = "own objects counted and dropped, all else refused with 0122H"
-    REJECTION_NOTES = "rejection notes stored and used, all else refused with 0122H"
+    NOT_ANALYSED = "own objects counted and dropped, others stored for a time, not analysed"
+    REJECTION_NOTES = "rejection notes stored and used, others stored for a time, not analysed"
     REPORTS = "requested as SCU; its reports are received (role SCU)"
 
     @property
@@ -66,6 +67,29 @@ class TransferSyntax(NamedTuple):
     coding: PixelCoding
 
 
+_IMAGES_BESIDE = (
+    uid.SecondaryCaptureImageStorage,
+    uid.MultiFrameSingleBitSecondaryCaptureImageStorage,
+    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+    uid.UltrasoundImageStorage,
+    uid.UltrasoundMultiFrameImageStorage,
+)
+"""Scanned worksheets, screen captures, and the ultrasound of the same visit."""
+
+_DOCUMENTS_BESIDE = (
+    uid.BasicTextSRStorage,
+    uid.EnhancedSRStorage,
+    uid.ComprehensiveSRStorage,
+    uid.Comprehensive3DSRStorage,
+    uid.XRayRadiationDoseSRStorage,
+    uid.EncapsulatedPDFStorage,
+    uid.GrayscaleSoftcopyPresentationStateStorage,
+    uid.ColorSoftcopyPresentationStateStorage,
+)
+"""Reports of people and machines, doses, and how images are to be shown."""
+
 SOP_CLASSES: tuple[SopClass, ...] = (
     SopClass(UID("1.2.840.10008.1.1"), InstanceUse.ANSWERED, SyntaxList.SERVICE),
     SopClass(STORAGE_COMMITMENT_PUSH_MODEL, InstanceUse.REPORTS, SyntaxList.SERVICE),
@@ -86,22 +110,8 @@ SOP_CLASSES: tuple[SopClass, ...] = (
     SopClass(
         uid.KeyObjectSelectionDocumentStorage, InstanceUse.REJECTION_NOTES, SyntaxList.DOCUMENT
     ),
-    SopClass(uid.SecondaryCaptureImageStorage, InstanceUse.OWN_ONLY, SyntaxList.IMAGE),
-    SopClass(
-        uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-        InstanceUse.OWN_ONLY,
-        SyntaxList.IMAGE,
-    ),
-    SopClass(
-        uid.MultiFrameTrueColorSecondaryCaptureImageStorage, InstanceUse.OWN_ONLY, SyntaxList.IMAGE
-    ),
-    SopClass(uid.BasicTextSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
-    SopClass(uid.EnhancedSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
-    SopClass(uid.ComprehensiveSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
-    SopClass(uid.Comprehensive3DSRStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT),
-    SopClass(
-        uid.GrayscaleSoftcopyPresentationStateStorage, InstanceUse.OWN_ONLY, SyntaxList.DOCUMENT
-    ),
+    *(SopClass(row, InstanceUse.NOT_ANALYSED, SyntaxList.IMAGE) for row in _IMAGES_BESIDE),
+    *(SopClass(row, InstanceUse.NOT_ANALYSED, SyntaxList.DOCUMENT) for row in _DOCUMENTS_BESIDE),
 )
 """Every abstract syntax that is accepted."""
 

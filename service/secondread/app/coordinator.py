@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from secondread import log
 from secondread.app.node import Node
+from secondread.app.retention import remove_old_objects
 from secondread.assemble.intake_rule import find_hold_reason
 from secondread.clock import Clock
 from secondread.engine import Engine, WorkflowProgress
@@ -19,6 +20,9 @@ _log = log.get_logger(__name__)
 
 PROCESS_KIND = "work"
 """Kind of a worker in its heartbeat."""
+
+RETENTION_SECONDS = 600.0
+"""How often to look for objects that are to be removed for their age."""
 
 SWEEP_SECONDS = 5.0
 """How often to look for readings that were claimed and never started, or broke."""
@@ -59,7 +63,7 @@ class Coordinator:
         self._worker = worker
         self._model_digest = model_digest
         self._clock = clock
-        self._sweep_at = clock()
+        self._sweep_at = self._retention_at = clock()
 
     def step(self) -> None:
         """Claim what is due; every few seconds also take care of what was left behind."""
@@ -72,6 +76,9 @@ class Coordinator:
             self._fetches.check_arrivals(now)
             for claimed in self._tracker.studies.list_unfinished(now, SWEEP_SECONDS):
                 self._resume(claimed)
+        if now >= self._retention_at:
+            self._retention_at = now + timedelta(seconds=RETENTION_SECONDS)
+            remove_old_objects(self._node, now)
 
     def _claim_due(self, now: datetime) -> None:
         # Most of the time nothing is due, and there is no need to count free places.

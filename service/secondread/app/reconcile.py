@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.accept.classify import classify
+from secondread.accept.classify import classify, may_be_own
 from secondread.accept.instance_file import read_received_file
 from secondread.accept.intake import check_uids
 from secondread.accept.ledger import Ledger, PeerAssociation, StoredInstance
@@ -82,10 +82,12 @@ class Reconciliation:
         return ArchiveDifferences(recorded, len(lost))
 
     def _list_rows(self) -> Iterator[ExpectedFile]:
-        after = 0
-        while page := self.tracker.node_queries.list_expected_files(after):
-            yield from page
-            after = page[-1].id
+        tracker = self.tracker
+        for part in (tracker.node_queries, tracker.other_objects):
+            after = 0
+            while page := part.list_expected_files(after):
+                yield from page
+                after = page[-1].id
 
     def _find_fault(self, row: ExpectedFile) -> str | None:
         """Return what is wrong with a row's file; None if nothing is."""
@@ -124,9 +126,12 @@ class Reconciliation:
         header = received.header
         # Its sender is not known any more; the intake rule treats it as from an unknown peer.
         association = PeerAssociation(f"reconciled-{received.sha256[:16]}", "", "", now)
+        # Own objects that come back unchanged are not archived as received ones.
+        uid, sop_class = str(header.SOPInstanceUID), str(header.SOPClassUID)
+        is_altered = may_be_own(sop_class) and self.ledger.find_own(uid) is not None
         instance = StoredInstance(
-            sop_instance_uid=str(header.SOPInstanceUID),
-            sop_class_uid=str(header.SOPClassUID),
+            sop_instance_uid=uid,
+            sop_class_uid=sop_class,
             transfer_syntax=syntax,
             study_uid=str(header.StudyInstanceUID),
             series_uid=str(header.SeriesInstanceUID),
@@ -134,8 +139,9 @@ class Reconciliation:
             size=received.size,
             relative_path=path,
             received_at=now,
-            disposition=classify(header, is_own=False),
+            disposition=classify(header, is_own=False, is_altered=is_altered),
             association=association,
+            is_altered=is_altered,
         )
         self.ledger.record_association_start(association)
         try:

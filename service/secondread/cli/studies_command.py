@@ -4,6 +4,7 @@ import getpass
 from typing import Annotated
 
 import typer
+from pydicom.uid import UID
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -110,6 +111,14 @@ def _print(detail: StudyDetail) -> None:
             f"{image.seconds:.1f}" if image.seconds else "",
             escape(image.detail),
         )
+    others = Table("other object", "use", "from", "came", box=None)
+    for other in detail.other_objects:
+        others.add_row(
+            escape(UID(other.sop_class_uid).name),
+            other.disposition.value + (", altered" if other.is_altered else ""),
+            escape(other.peer),
+            f"{other.arrived_at:%Y-%m-%d %H:%M:%S}",
+        )
     objects = Table(
         "object", "revision", "destination", "state", "attempts", "proof", "error", box=None
     )
@@ -124,7 +133,8 @@ def _print(detail: StudyDetail) -> None:
                 _describe_proof(delivery),
                 escape(delivery.last_error or ""),
             )
-    for table in (revisions, images, objects):
+    shown = (revisions, images, *([others] if others.row_count else []), objects)
+    for table in shown:
         console.print(table)
     if detail.refused_changes:
         console.print(_tabulate_refused_changes(detail))

@@ -42,6 +42,9 @@ class RejectionNote:
 
 def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
     """Return what is recorded of a header; one that makes no sense is recorded with that reason."""
+    if disposition is Disposition.NOT_ANALYSED:
+        # A worksheet under a wrong name must not cost the images theirs.
+        return HeaderFacts(None, None, "", None, None, None, None)
     patient = _read_patient_key(header)
     try:
         mammogram = Mammogram.from_dataset(header)

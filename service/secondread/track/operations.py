@@ -39,6 +39,9 @@ PRIOR_FOREIGN = "prior-of-another-patient"
 PRIOR_UNASKED = "prior-not-asked-for"
 """An archive that was asked for a prior sent another study."""
 
+OWN_ALTERED = "own-objects-altered"
+"""A peer sent objects that bear UIDs of this node's and are not what it wrote."""
+
 MOST_REFUSAL_ROWS = 2000
 """How many different refusals have a row each; further ones share a row for each reason."""
 

@@ -8,11 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pydicom.dataset import Dataset
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS, Disposition
-from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
+from secondread.accept.ledger import (
+    OutboxFile,
+    PeerAssociation,
+    RecordOutcome,
+    Refusal,
+    StoredInstance,
+)
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
@@ -30,6 +36,7 @@ from secondread.track.operations import (
     clear_alarm_in,
     raise_alarm_in,
 )
+from secondread.track.other_objects import add_object
 from secondread.track.patients import ensure_patient, look_up_patient
 from secondread.track.refused_changes import report_refused_change
 from secondread.track.rejections import (
@@ -39,7 +46,7 @@ from secondread.track.rejections import (
     withdraw_instances,
 )
 from secondread.track.revision_triggers import revise_compared_studies
-from secondread.track.states import Cause, StudyEvent, StudyState
+from secondread.track.states import Cause, StudyEvent, StudyState, step_study
 from secondread.track.study_rows import apply_event
 from secondread.track.tables import (
     AssociationStudyRow,
@@ -49,6 +56,7 @@ from secondread.track.tables import (
     SeriesRow,
     StudyRow,
     as_columns,
+    from_row,
 )
 from secondread.track.values import Change
 from secondread.uids import is_uid
@@ -60,6 +68,7 @@ _OTHER_THAN_COLUMNS = (
     "received_at",
     "association",
     "was_requested",
+    "is_altered",
 )
 """Fields of `StoredInstance` that are not columns of `InstanceRow` under the same name."""
 
@@ -101,11 +110,12 @@ class ReceiverLedger:
                 )
             )
 
-    def is_own(self, sop_instance_uid: str) -> bool:
-        """Whether this node wrote the object with this UID."""
+    def find_own(self, sop_instance_uid: str) -> OutboxFile | None:
+        """Return the object that this node wrote under a UID; None where it wrote none."""
+        own = select(OutboxObjectRow).where(OutboxObjectRow.sop_instance_uid == sop_instance_uid)
         with self._database.begin_read() as session:
-            own = exists().where(OutboxObjectRow.sop_instance_uid == sop_instance_uid)
-            return bool(session.scalar(select(own)))
+            row = session.scalars(own).one_or_none()
+            return None if row is None else from_row(OutboxFile, row)
 
     def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         """Record an instance, and commit.
@@ -125,6 +135,8 @@ class ReceiverLedger:
                 session, instance, facts, fetched=is_prior or instance.was_requested
             )
             _join_association(session, instance.association, self._receiver, study.study_uid)
+            if instance.disposition is Disposition.NOT_ANALYSED:
+                return add_object(session, study, instance)
             versions = find_versions(session, instance.sop_instance_uid)
             withheld = self._find_withholding_reason(instance, versions, is_prior=is_prior)
             same = next((row for row in versions if row.sha256 == instance.sha256), None)
@@ -297,18 +309,28 @@ def _open_study(
         values = {
             "study_uid": instance.study_uid,
             "peer": instance.association.calling_ae_title,
-            "state": StudyState.HELD if fetched else StudyState.ASSEMBLING,
+            "state": _choose_first_state(instance, fetched=fetched),
             "hold_reason": Reason.FETCHED_AS_PRIOR if fetched else None,
             "first_arrived_at": instance.received_at,
             "last_arrived_at": instance.received_at,
         }
         insert_if_new(session, StudyRow, values)
         study = session.get_one(StudyRow, instance.study_uid, with_for_update=True)
+    if fetched and study.state is StudyState.WITHOUT_IMAGES:
+        study.state = step_study(study.state, StudyEvent.HELD_BACK)
+        study.hold_reason = Reason.FETCHED_AS_PRIOR
     if study.study_date is None:
         study.study_date = facts.study_date
     if study.patient is None and facts.patient is not None:
         study.patient = ensure_patient(session, facts.patient).id
     return study
+
+
+def _choose_first_state(instance: StoredInstance, *, fetched: bool) -> StudyState:
+    if fetched:
+        return StudyState.HELD
+    is_image = instance.disposition in IMAGE_DISPOSITIONS
+    return StudyState.ASSEMBLING if is_image else StudyState.WITHOUT_IMAGES
 
 
 def _check_patient(

@@ -19,6 +19,8 @@ from secondread.errors import TransitionError
 class StudyState(StrEnum):
     """Where a study stands."""
 
+    WITHOUT_IMAGES = "without-images"
+    """Nothing came that could be read: captures, reports, notes. It waits for nothing."""
     ASSEMBLING = "assembling"
     """Instances arrive, or a person asked; read when a due time has come."""
     AWAITING_PRIORS = "awaiting-priors"
@@ -57,6 +59,9 @@ class StudyEvent(StrEnum):
 _S, _E = StudyState, StudyEvent
 
 STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
+    (_S.WITHOUT_IMAGES, _E.INSTANCE_ARRIVED): _S.ASSEMBLING,
+    (_S.WITHOUT_IMAGES, _E.INSTANCE_REJECTED): _S.WITHOUT_IMAGES,
+    (_S.WITHOUT_IMAGES, _E.HELD_BACK): _S.HELD,
     (_S.ASSEMBLING, _E.INSTANCE_ARRIVED): _S.ASSEMBLING,
     (_S.ASSEMBLING, _E.INSTANCE_REJECTED): _S.ASSEMBLING,
     (_S.ASSEMBLING, _E.REQUESTED): _S.ASSEMBLING,

@@ -186,11 +186,15 @@ class Studies(TrackerPart):
         Raises
         ------
         InputError
-            There is no such study.
+            There is no such study, or it has no images.
         """
         with self._database.begin_write() as session:
             study = _lock_study(session, study_uid)
             in_person = cause is Cause.REQUESTED
+            if study.state is StudyState.WITHOUT_IMAGES:
+                if in_person:
+                    raise InputError(f"study {study_uid} has no image that could be read")
+                return False
             if not in_person and study.state in _LEFT_TO_PEOPLE:
                 return study.state is not StudyState.HELD
             if in_person:

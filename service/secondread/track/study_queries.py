@@ -1,6 +1,7 @@
 """What pages and commands ask about studies."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
@@ -17,6 +18,7 @@ from secondread.track.summaries import (
     DeliverySummary,
     FetchRequestSummary,
     ImageSummary,
+    OtherObjectSummary,
     OutboxObjectSummary,
     RevisionSummary,
     StudyDetail,
@@ -29,6 +31,7 @@ from secondread.track.tables import (
     FetchRequestRow,
     ImageResultRow,
     InstanceRow,
+    OtherObjectRow,
     OutboxObjectRow,
     PatientRow,
     RevisionRow,
@@ -70,6 +73,7 @@ class StudyQueries(TrackerPart):
                 images=tuple(_list_images(session, study_uid, latest)),
                 findings=() if latest is None else tuple(list_findings(session, latest)),
                 outbox_objects=tuple(_list_objects(session, study_uid)),
+                other_objects=tuple(_list_other_objects(session, study_uid)),
                 fetch_requests=tuple(_list_fetch_requests(session, study_uid)),
                 refused_changes=list_refused_changes(session, study_uid),
             )
@@ -168,6 +172,20 @@ def _list_images(session: Session, study_uid: str, revision: int | None) -> list
         _summarize_image(row, results.get(row.sop_instance_uid) if row.current else None)
         for row in instances
     ]
+
+
+def _list_other_objects(session: Session, study_uid: str) -> list[OtherObjectSummary]:
+    instances = session.scalars(
+        select(InstanceRow).where(
+            InstanceRow.study_uid == study_uid, InstanceRow.disposition.not_in(IMAGE_DISPOSITIONS)
+        )
+    )
+    objects = session.scalars(select(OtherObjectRow).where(OtherObjectRow.study_uid == study_uid))
+    summaries = [
+        *(from_row(OtherObjectSummary, row, is_altered=False) for row in instances),
+        *(from_row(OtherObjectSummary, row) for row in objects),
+    ]
+    return sorted(summaries, key=attrgetter("arrived_at", "sop_instance_uid"))
 
 
 def _summarize_image(row: InstanceRow, result: ImageResultRow | None) -> ImageSummary:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from secondread.accept.classify import Disposition
 from secondread.assemble.mammogram import PatientKey
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
@@ -81,6 +82,22 @@ class RefusedChange:
     address: str
     sop_instance_uid: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OtherObjectSummary:
+    """One object of a study that is no image of it and no result."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    disposition: Disposition
+    peer: str
+    """Calling AE title that sent it."""
+    arrived_at: datetime
+    """When it last came."""
+    size_bytes: int
+    is_altered: bool = False
+    """Whether it has the UID of an object that this node wrote, and another content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +190,8 @@ class StudyDetail:
     findings: tuple[RecordedFinding, ...]
     """Of the latest finished revision."""
     outbox_objects: tuple[OutboxObjectSummary, ...]
+    other_objects: tuple[OtherObjectSummary, ...] = ()
+    """What came beside its images."""
     fetch_requests: tuple[FetchRequestSummary, ...] = ()
     """What archives were asked for, queries first."""
     refused_changes: tuple[RefusedChange, ...] = ()

@@ -17,6 +17,7 @@ from secondread.track.fetch_requests import FetchRequests
 from secondread.track.lesions import Lesions
 from secondread.track.node_queries import NodeQueries
 from secondread.track.operations import Alarms, Processes
+from secondread.track.other_objects import OtherObjects
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
 from secondread.track.proofs import Proofs
@@ -59,6 +60,7 @@ class Tracker:
         self.cad_reports = CadReports(self.database)
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)
+        self.other_objects = OtherObjects(self.database)
         self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)
 

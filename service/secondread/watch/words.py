@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
+from secondread.accept.classify import Disposition
 from secondread.accept.ledger import Refusal
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
@@ -21,6 +22,7 @@ from secondread.track.states import DeliveryState, FetchState, RevisionState, St
 from secondread.track.values import Severity
 
 _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
+    (StudyState.WITHOUT_IMAGES, "no images to read", "idle"),
     (StudyState.ASSEMBLING, "waits for images", "info"),
     (StudyState.AWAITING_PRIORS, "waits for priors", "info"),
     (StudyState.READING, "is being read", "info"),
@@ -39,6 +41,9 @@ _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
     (RevisionState.STARTED, "under way", "info"),
     (RevisionState.FINISHED, "finished", "good"),
     (RevisionState.GAVE_UP, "gave up", "bad"),
+    (Disposition.NOT_ANALYSED, "not analysed, removed in time", "idle"),
+    (Disposition.OTHER_CAD_SR, "CAD report of another maker", "idle"),
+    (Disposition.REJECTION_NOTE, "rejection note", "idle"),
     (DeliveryState.PENDING, "waits", "warn"),
     (DeliveryState.SENDING, "on its way", "info"),
     (DeliveryState.STORED, "stored, proof outstanding", "info"),
@@ -186,7 +191,6 @@ def find_advice(refusal: Refusal, settings: Settings) -> str | None:
         Reason.CALLED_AE_UNKNOWN: f"Let the peer call this node {own}.",
         Reason.TRANSFER_SYNTAX_REFUSED: "Let the peer also offer Explicit VR Little Endian.",
         Reason.SOP_CLASS_REFUSED: "Let the peer's routing rule send mammography only.",
-        Reason.NOT_OURS: "Let the peer's routing rule send images only.",
         Reason.TOO_MANY_ASSOCIATIONS: "Raise receive.maximum_associations, maximum_per_peer or "
         "maximum_per_address, or let the peer use fewer at a time.",
         Reason.REQUEST_INVALID: "Find out what calls from there: it speaks no DICOM, or TLS.",

@@ -1,5 +1,6 @@
 """Instances, files and a ledger for tests of the receiver."""
 
+import hashlib
 import socket
 import threading
 import time
@@ -21,7 +22,13 @@ from pynetdicom.association import Association
 
 from secondread.accept.archive import Archive
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
-from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
+from secondread.accept.ledger import (
+    OutboxFile,
+    PeerAssociation,
+    RecordOutcome,
+    Refusal,
+    StoredInstance,
+)
 from secondread.accept.scp import Receiver
 from secondread.errors import TransientError
 from secondread.settings import DestinationSettings, PeerSettings, ReceiveSettings, Settings
@@ -117,7 +124,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.instances: dict[tuple[str, str], StoredInstance] = {}
         self.headers: list[Dataset] = []
-        self.own: set[str] = set()
+        self.own: dict[str, OutboxFile] = {}
         self.opened: list[PeerAssociation] = []
         self.closed: list[str] = []
         self.refusals: list[Refusal] = []
@@ -135,9 +142,9 @@ class MemoryLedger:
     def record_receiver_start(self, at: datetime) -> None:
         self.starts.append(at)
 
-    def is_own(self, sop_instance_uid: str) -> bool:
+    def find_own(self, sop_instance_uid: str) -> OutboxFile | None:
         self._reach()
-        return sop_instance_uid in self.own
+        return self.own.get(sop_instance_uid)
 
     def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
         self._reach()
@@ -161,6 +168,13 @@ class MemoryLedger:
     def record_refusals(self, refusals: Sequence[Refusal]) -> None:
         self._reach()
         self.refusals.extend(refusals)
+
+
+def write_own(archive: Archive, ledger: MemoryLedger, ds: Dataset) -> None:
+    """Put an object into the outbox, as one that this node wrote."""
+    data = part10(encoded(ds))
+    path = archive.write_bytes(data).relative_path
+    ledger.own[str(ds.SOPInstanceUID)] = OutboxFile(path, hashlib.sha256(data).hexdigest())
 
 
 class MemoryCommitments:

@@ -167,3 +167,12 @@ def test_only_stale_spool_files_are_swept(archive: Archive) -> None:
 def test_free_space_is_that_of_the_archives_disk(archive: Archive) -> None:
     status = os.statvfs(archive.root)
     assert archive.measure_free_bytes() == pytest.approx(status.f_bavail * status.f_frsize, rel=0.1)
+
+
+def test_a_removed_file_is_gone_and_removing_it_again_does_nothing(archive: Archive) -> None:
+    path = archive.commit(spool(archive), DIGEST).relative_path
+    archive.remove(path)
+    archive.remove(path)
+    assert not archive.resolve_path(path).exists()
+    with pytest.raises(InputError):
+        archive.remove("../secret")

@@ -7,7 +7,7 @@ from tests.unit.accept.fakes import document, instance
 FOR_PRESENTATION = uid.DigitalMammographyXRayImageStorageForPresentation
 FOR_PROCESSING = uid.DigitalMammographyXRayImageStorageForProcessing
 KEY_OBJECT = uid.KeyObjectSelectionDocumentStorage
-OWN_ONLY = [
+BESIDE = [
     uid.SecondaryCaptureImageStorage,
     uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
     uid.BasicTextSRStorage,
@@ -15,6 +15,10 @@ OWN_ONLY = [
     uid.ComprehensiveSRStorage,
     uid.Comprehensive3DSRStorage,
     uid.GrayscaleSoftcopyPresentationStateStorage,
+    uid.ColorSoftcopyPresentationStateStorage,
+    uid.XRayRadiationDoseSRStorage,
+    uid.EncapsulatedPDFStorage,
+    uid.UltrasoundImageStorage,
 ]
 
 
@@ -35,15 +39,21 @@ def test_other_breast_images_are_stored_out_of_scope(sop_class: str) -> None:
     assert classify(instance(1, sop_class), is_own=False) is Disposition.OUT_OF_SCOPE
 
 
-@pytest.mark.parametrize("sop_class", OWN_ONLY)
-def test_secondary_objects_of_others_are_refused(sop_class: str) -> None:
-    assert classify(instance(1, sop_class), is_own=False) is Disposition.REFUSED
+@pytest.mark.parametrize("sop_class", BESIDE)
+def test_secondary_objects_of_others_are_not_analysed(sop_class: str) -> None:
+    assert classify(instance(1, sop_class), is_own=False) is Disposition.NOT_ANALYSED
 
 
-@pytest.mark.parametrize("sop_class", [*OWN_ONLY, uid.MammographyCADSRStorage])
+@pytest.mark.parametrize("sop_class", [*BESIDE, uid.MammographyCADSRStorage])
 def test_own_objects_that_come_back_are_known_as_such(sop_class: str) -> None:
     assert may_be_own(sop_class)
     assert classify(instance(1, sop_class), is_own=True) is Disposition.OWN
+
+
+@pytest.mark.parametrize("sop_class", [*BESIDE, uid.MammographyCADSRStorage])
+def test_own_objects_that_come_back_altered_are_nobodys_report(sop_class: str) -> None:
+    altered = classify(instance(1, sop_class), is_own=False, is_altered=True)
+    assert altered is Disposition.NOT_ANALYSED
 
 
 @pytest.mark.parametrize("sop_class", [FOR_PRESENTATION, KEY_OBJECT])
@@ -60,8 +70,8 @@ def test_key_objects_that_reject_are_stored(value: str) -> None:
 @pytest.mark.parametrize(
     "title", [("113000", "DCM", "Of Interest"), ("113001", "99LOCAL", "Rejected"), None]
 )
-def test_other_key_objects_are_refused(title: tuple[str, str, str] | None) -> None:
-    assert classify(document(1, KEY_OBJECT, title), is_own=False) is Disposition.REFUSED
+def test_other_key_objects_are_not_analysed(title: tuple[str, str, str] | None) -> None:
+    assert classify(document(1, KEY_OBJECT, title), is_own=False) is Disposition.NOT_ANALYSED
 
 
 def test_cad_reports_of_others_are_stored() -> None:

@@ -9,12 +9,22 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive, ArchivedFile
+from secondread.accept.classify import Disposition
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
 from secondread.accept.refusal_counts import Caller, RefusalLog
 from secondread.errors import StorageFullError
 from secondread.reasons import Reason
-from tests.unit.accept.fakes import NOW, STUDY, MemoryLedger, document, encoded, instance, spooled
+from tests.unit.accept.fakes import (
+    NOW,
+    STUDY,
+    MemoryLedger,
+    document,
+    encoded,
+    instance,
+    spooled,
+    write_own,
+)
 
 PEER = PeerAssociation("a1", "MOD", "10.1.2.3", NOW)
 
@@ -164,18 +174,68 @@ def test_the_same_uid_with_other_bytes_is_kept_beside_and_logged(
 
 def test_an_own_object_is_answered_success_and_dropped(node: Node) -> None:
     capture = instance(1, uid.SecondaryCaptureImageStorage)
-    node.ledger.own.add(capture.SOPInstanceUID)
+    write_own(node.archive, node.ledger, capture)
+    in_outbox = node.files
     assert node.deliver(capture) is StoreStatus.SUCCESS
-    assert (node.files, node.ledger.instances, node.refused) == ([], {}, [])
+    assert (node.files, node.ledger.instances, node.refused) == (in_outbox, {}, [])
 
 
-def test_a_capture_of_others_is_refused_and_counted(node: Node) -> None:
+def test_an_own_object_that_a_peer_encoded_anew_is_still_the_same(node: Node) -> None:
     capture = instance(1, uid.SecondaryCaptureImageStorage)
-    assert node.deliver(capture) is StoreStatus.SOP_CLASS_NOT_SUPPORTED
+    write_own(node.archive, node.ledger, capture)
+    path = spooled(node.archive.spool, encoded(capture, implicit=True))
+    delivery = node.delivery(capture, path, transfer_syntax=uid.ImplicitVRLittleEndian)
+    assert node.store(delivery) is StoreStatus.SUCCESS
+    assert node.ledger.instances == {}
+
+
+def test_an_own_object_that_comes_back_altered_is_stored_as_not_analysed(node: Node) -> None:
+    capture = instance(1, uid.SecondaryCaptureImageStorage)
+    write_own(node.archive, node.ledger, capture)
+    capture.PatientID = "P2"
+    assert node.deliver(capture) is StoreStatus.SUCCESS
+    (stored,) = node.ledger.instances.values()
+    assert (stored.disposition, stored.is_altered) == (Disposition.NOT_ANALYSED, True)
+
+
+def test_an_own_object_whose_outbox_file_is_gone_is_stored(node: Node) -> None:
+    capture = instance(1, uid.SecondaryCaptureImageStorage)
+    write_own(node.archive, node.ledger, capture)
+    node.files[0].unlink()
+    assert node.deliver(capture) is StoreStatus.SUCCESS
+    assert len(node.ledger.instances) == 1
+
+
+@pytest.mark.parametrize(
+    "sop_class", [uid.SecondaryCaptureImageStorage, uid.EncapsulatedPDFStorage]
+)
+def test_what_others_send_beside_the_images_is_stored_before_success(
+    node: Node, sop_class: str
+) -> None:
+    assert node.deliver(instance(1, sop_class)) is StoreStatus.SUCCESS
+    (stored,) = node.ledger.instances.values()
+    assert (stored.disposition, stored.is_altered) == (Disposition.NOT_ANALYSED, False)
+    assert node.files == [node.archive.resolve_path(stored.relative_path)]
+    assert node.refused == []
+
+
+def test_a_class_without_instances_is_refused_and_counted(node: Node) -> None:
+    verification = "1.2.840.10008.1.1"
+    assert node.deliver(instance(1, verification)) is StoreStatus.SOP_CLASS_NOT_SUPPORTED
     (refusal,) = node.refused
-    assert (refusal.reason, refusal.calling_ae_title) == (Reason.NOT_OURS, "MOD")
-    assert refusal.sop_class_uid == uid.SecondaryCaptureImageStorage
+    assert (refusal.reason, refusal.calling_ae_title) == (Reason.SOP_CLASS_REFUSED, "MOD")
+    assert refusal.sop_class_uid == verification
     assert (node.files, node.ledger.instances) == ([], {})
+
+
+def test_a_file_that_was_removed_while_it_came_again_is_not_answered_for(node: Node) -> None:
+    class RemovingLedger(MemoryLedger):
+        def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
+            node.archive.remove(instance.relative_path)
+            return super().record_instance(instance, header)
+
+    node.ledger = RemovingLedger()
+    assert node.deliver(instance()) is StoreStatus.OUT_OF_RESOURCES
 
 
 def test_a_rejection_note_is_stored_with_its_title(node: Node) -> None:

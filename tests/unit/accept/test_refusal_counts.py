@@ -22,7 +22,9 @@ def test_alike_refusals_become_one_with_a_count() -> None:
     refusals = RefusalLog()
     later = NOW + timedelta(minutes=5)
     for at in (NOW, later, NOW):
-        refusals.add_refusal(RefusalKind.INSTANCE, Reason.NOT_OURS, PEER, at, sop_class_uid="1.2.3")
+        refusals.add_refusal(
+            RefusalKind.INSTANCE, Reason.SOP_CLASS_REFUSED, PEER, at, sop_class_uid="1.2.3"
+        )
     (refusal,) = flush(refusals)
     assert (refusal.count, refusal.first_at, refusal.last_at) == (3, NOW, later)
     assert refusal.calling_ae_title == "MOD"

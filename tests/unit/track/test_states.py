@@ -25,6 +25,9 @@ from secondread.track.states import (
 
 # Written out a second time on purpose: a slip in the table does not slip in here as well.
 STUDY_STEPS = """
+without-images + instance-arrived = assembling
+without-images + instance-rejected = without-images
+without-images + held-back = held
 assembling + instance-arrived = assembling
 assembling + instance-rejected = assembling
 assembling + requested = assembling

@@ -29,6 +29,7 @@ from secondread.track.tables.result_tables import (
 from secondread.track.tables.study_tables import (
     InstallationRow,
     InstanceRow,
+    OtherObjectRow,
     PatientMergeRow,
     PatientRow,
     RejectionRow,
@@ -55,6 +56,7 @@ __all__ = [
     "InstanceRow",
     "LesionRow",
     "OpenAssociationRow",
+    "OtherObjectRow",
     "OutboxObjectRow",
     "PatientMergeRow",
     "PatientRow",

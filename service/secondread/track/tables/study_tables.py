@@ -208,6 +208,35 @@ class InstanceRow(Base):
     """Whether it came after the late window and made no revision by itself."""
 
 
+class OtherObjectRow(Base):
+    """An object beside the images of a study that is stored for a time, and not analysed."""
+
+    __tablename__ = "other_objects"
+    __table_args__ = (
+        UniqueConstraint("sop_instance_uid", "sha256"),
+        Index(None, "study_uid"),
+        Index(None, "arrived_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    series_uid: Mapped[str] = mapped_column(Uid)
+    sop_instance_uid: Mapped[str] = mapped_column(Uid)
+    sop_class_uid: Mapped[str] = mapped_column(Uid)
+    transfer_syntax: Mapped[str] = mapped_column(Uid)
+    sha256: Mapped[str] = mapped_column(Digest)
+    """Of the encoded data set, without the file meta information."""
+    path: Mapped[str] = mapped_column(Text)
+    """Relative to the archive's folder."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    peer: Mapped[str] = mapped_column(AeText)
+    arrived_at: Mapped[datetime]
+    """When it last came."""
+    disposition: Mapped[Disposition] = mapped_column(EnumText(Disposition))
+    is_altered: Mapped[bool]
+    """Whether it has the UID of an object that this node wrote, and another content."""
+
+
 class RejectionRow(Base):
     """An instance that a rejection note of one sender names; it may come before the instance."""
 

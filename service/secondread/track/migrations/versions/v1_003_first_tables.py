@@ -170,6 +170,25 @@ _table(
     sa.Index(None, "patient"),
 )
 _table(
+    "other_objects",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("series_uid", UID),
+    _required("sop_instance_uid", UID),
+    _required("sop_class_uid", UID),
+    _required("transfer_syntax", UID),
+    _required("sha256", DIGEST),
+    _required("path", sa.Text()),
+    _required("size_bytes", sa.BigInteger()),
+    _required("peer", AE_TEXT),
+    _required("arrived_at", INSTANT),
+    _required("disposition", CODE),
+    _required("is_altered", sa.Boolean()),
+    sa.UniqueConstraint("sop_instance_uid", "sha256"),
+    sa.Index(None, "study_uid"),
+    sa.Index(None, "arrived_at"),
+)
+_table(
     "rejections",
     _key("id", sa.Integer()),
     _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
