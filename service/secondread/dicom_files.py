@@ -260,13 +260,12 @@ def _open_encoded(stored: _StoredBytes, start: int, meta: FileMetaDataset) -> "_
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         return _OpenDataSet(_InflatedBytes(stored, start), 0, _EXPLICIT, meta)
     is_implicit, is_big = syntax == uid.ImplicitVRLittleEndian, syntax == uid.ExplicitVRBigEndian
-    encoding = DataSetEncoding(is_implicit, not is_big)
+    claimed = DataSetEncoding(is_implicit, not is_big)
     # What follows has the last word: a gateway may have changed the one without the other.
-    guess = _guess_encoding(stored.read_at(start, min(_HEAD_BYTES, stored.size - start)))
-    if guess is not None and (guess != encoding or not syntax.is_transfer_syntax):
-        encoding = guess
-        if not syntax.is_transfer_syntax or not syntax.is_compressed:
-            meta.TransferSyntaxUID = _NATIVE_SYNTAXES[guess]
+    beginning = stored.read_at(start, min(_HEAD_BYTES, stored.size - start))
+    encoding = _guess_encoding(beginning) or claimed
+    if not syntax.is_transfer_syntax or (encoding != claimed and not syntax.is_compressed):
+        meta.TransferSyntaxUID = _NATIVE_SYNTAXES[encoding]
     return _OpenDataSet(stored, start, encoding, meta)
 
 
