@@ -132,9 +132,13 @@ def nested(depth: int) -> bytes:
 @pytest.mark.parametrize(
     "hostile",
     [
-        element(0x0040, 0x0275, "SQ", ITEM * 50_000),
-        element(0x0040, 0x0275, "SQ", ITEM * 50_000, UNDEFINED),
-        b"".join(element(0x0041, number, "LO", b"ab") for number in range(40_000)),
+        element(0x0040, 0x0275, "SQ", ITEM * 110_000),
+        element(0x0040, 0x0275, "SQ", ITEM * 110_000, UNDEFINED),
+        b"".join(
+            element(group, number, "LO", b"ab")
+            for group in (0x0041, 0x0043)
+            for number in range(55_000)
+        ),
         b"".join(
             element(0x6000 + 2 * number, 0x3000, "OB", bytes(HEADER_LIMITS.element_bytes))
             for number in range(20)
