@@ -17,6 +17,10 @@ class Reason(StrEnum):
     MAGNIFICATION = "magnification"
     SPOT_COMPRESSION = "spot-compression"
     TANGENTIAL = "tangential"
+    CONTRAST_ENHANCED = "contrast-enhanced"
+    STEREOTACTIC = "stereotactic"
+    SCREEN_CAPTURE = "screen-capture"
+    BOTH_BREASTS = "both-breasts"
     NOT_MAMMOGRAPHY = "not-mammography"
     PAIRED_PROCESSING = "paired-for-processing"
     REJECTED = "rejected-by-note"
@@ -27,7 +31,9 @@ class Reason(StrEnum):
 
     # The image is in scope, and cannot be read.
     LATERALITY_MISSING = "laterality-missing"
+    LATERALITY_CONTRADICTORY = "laterality-contradictory"
     VIEW_MISSING = "view-missing"
+    VIEW_CONTRADICTORY = "view-contradictory"
     SPACING_MISSING = "pixel-spacing-missing"
     SPACING_TOO_COARSE = "pixel-spacing-too-coarse"
     LOSSY_COMPRESSION = "lossy-compression"
@@ -54,10 +60,13 @@ class Reason(StrEnum):
     NINE_BITS = "nine-bits"
     GATE_OVERRIDDEN = "gate-overridden"
     PARTIAL_VIEW = "partial-view"
-    IMAGE_EXPIRED = "image-expired"
     SPACING_NOMINAL = "pixel-spacing-not-at-detector"
     SPACING_FINE = "pixel-spacing-unusually-fine"
     SATURATED_AREA = "saturated-area"
+
+    # The image was read, and this is merely remarked; it says nothing against its findings.
+    IMAGE_EXPIRED = "image-expired"
+    DISPLAY_BY_RANGE = "display-by-range"
 
     # The study as a whole.
     NOTHING_IN_SCOPE = "nothing-in-scope"
@@ -115,6 +124,11 @@ class Reason(StrEnum):
         """The reason as a sentence fragment for people, ASCII only."""
         return _SENTENCES[self]
 
+    @property
+    def is_remark(self) -> bool:
+        """Whether it raises no doubt about an image that was read."""
+        return self in {Reason.IMAGE_EXPIRED, Reason.DISPLAY_BY_RANGE}
+
 
 _SENTENCES: dict[Reason, str] = {
     Reason.TOMOSYNTHESIS: "tomosynthesis is outside the detector's scope",
@@ -123,6 +137,10 @@ _SENTENCES: dict[Reason, str] = {
     Reason.MAGNIFICATION: "magnification views are outside the detector's scope",
     Reason.SPOT_COMPRESSION: "spot compression views are outside the detector's scope",
     Reason.TANGENTIAL: "tangential views are outside the detector's scope",
+    Reason.CONTRAST_ENHANCED: "contrast mammography is outside the detector's scope",
+    Reason.STEREOTACTIC: "stereotactic images of a biopsy are outside the detector's scope",
+    Reason.SCREEN_CAPTURE: "screen captures are outside the detector's scope",
+    Reason.BOTH_BREASTS: "images of both breasts at once are outside the detector's scope",
     Reason.NOT_MAMMOGRAPHY: "not a digital mammography image",
     Reason.PAIRED_PROCESSING: "the For Presentation image of the same exposure is read instead",
     Reason.REJECTED: "rejected by a rejection note of the sender",
@@ -131,6 +149,8 @@ _SENTENCES: dict[Reason, str] = {
     Reason.CHANGE_NOT_PERMITTED: "its sender may not replace the image that was there",
     Reason.PRIOR_UNASKED: "an archive sent it as a prior that it was not asked for",
     Reason.LATERALITY_MISSING: "the header does not say which breast it is",
+    Reason.LATERALITY_CONTRADICTORY: "the header contradicts itself on which breast it is",
+    Reason.VIEW_CONTRADICTORY: "the header contradicts itself on which view it is",
     Reason.VIEW_MISSING: "the header does not say which view it is",
     Reason.SPACING_MISSING: "the header has no pixel spacing",
     Reason.SPACING_TOO_COARSE: "the pixel spacing is too coarse for calcifications",
@@ -156,6 +176,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.GATE_OVERRIDDEN: "read although a gate refused it, by request",
     Reason.PARTIAL_VIEW: "a partial view",
     Reason.IMAGE_EXPIRED: "the sender's retention of the image has expired since it was read",
+    Reason.DISPLAY_BY_RANGE: "shown by the range of its values, since its window makes no sense",
     Reason.SPACING_NOMINAL: "the pixel spacing is not given at the detector plane",
     Reason.SPACING_FINE: "the pixel spacing is finer than that of any usual detector",
     Reason.SATURATED_AREA: "a saturated area (implant, device or overexposure) shows nothing",

@@ -38,6 +38,7 @@ class PixelCoding(StrEnum):
     """What a transfer syntax does to the pixels, and so what becomes of them here."""
 
     READ = "read"
+    EITHER = "read where the pixel data are compressed reversibly, else stored, not analysed"
     LOSSY = "stored, lossy, not analysed"
 
 
@@ -124,8 +125,8 @@ TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = (
     TransferSyntax(uid.JPEG2000Lossless, PixelCoding.READ),
     TransferSyntax(uid.RLELossless, PixelCoding.READ),
     TransferSyntax(uid.DeflatedExplicitVRLittleEndian, PixelCoding.READ),
-    TransferSyntax(uid.JPEG2000, PixelCoding.LOSSY),
-    TransferSyntax(uid.JPEGLSNearLossless, PixelCoding.LOSSY),
+    TransferSyntax(uid.JPEG2000, PixelCoding.EITHER),
+    TransferSyntax(uid.JPEGLSNearLossless, PixelCoding.EITHER),
     TransferSyntax(uid.JPEGExtended12Bit, PixelCoding.LOSSY),
     TransferSyntax(uid.JPEGBaseline8Bit, PixelCoding.LOSSY),
 )

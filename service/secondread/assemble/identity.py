@@ -1,4 +1,4 @@
-"""Whose images are: one woman's, another's, or in doubt; also where a header is partly broken.
+"""Whose images are: one woman's, another's, or in doubt.
 
 The tracker, the offline command, the query for priors and the reading itself all judge by
 `judge_identities`, over what the headers say: the Patient ID, its issuer, and the person.
@@ -21,7 +21,6 @@ from secondread.assemble.person import (
     compare_persons,
     complete_persons,
 )
-from secondread.errors import HeaderError
 from secondread.reasons import Reason
 
 NEEDED_TO_FILE: Final = (
@@ -36,7 +35,6 @@ NEEDED_TO_IDENTIFY: Final = (
 )  # fmt: skip
 """The same, and what people know patient and study by."""
 
-_MOST_FAULTS = 8
 _FROM_OTHERS = {
     ("PatientID", "IssuerOfPatientID"): Reason.PATIENT_ID_FROM_OTHERS,
     ("StudyDate",): Reason.STUDY_DATE_FROM_OTHERS,
@@ -224,20 +222,3 @@ def keep_attributes(header: Dataset, keywords: Iterable[str]) -> Dataset:
     kept.file_meta = header.file_meta
     return kept
 
-
-def drop_invalid_attributes(header: Dataset) -> Dataset | None:
-    """Return a header without its invalid attributes; None where it identifies no instance.
-
-    For results about images that could not be read, which need to name the patient.
-    """
-    remaining = deepcopy(header)
-    for _ in range(_MOST_FAULTS):
-        try:
-            Mammogram.from_dataset(remaining)
-        except HeaderError as error:
-            if error.keyword not in remaining:
-                return None
-            del remaining[error.keyword]
-        else:
-            return remaining
-    return None

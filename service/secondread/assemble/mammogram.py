@@ -1,26 +1,41 @@
 """The header of one instance, checked and typed: `Mammogram.from_dataset`.
 
-Attribute meanings follow PS3.3 C.8.11 (DX and Mammography modules). Reading is tolerant of small
-deviations and strict about what is relied on: an attribute that the rest of the package uses
-either has its type here or is None. What None means for reading is decided in `scope`.
+Attribute meanings follow PS3.3 C.8.11 (DX and Mammography modules). An attribute that the rest of
+the package uses either has its type here or is None, whatever the header holds: which sources are
+asked for it, and what is no value, is the table of `header_attributes`. What None means for
+reading is decided in `scope` and in the gates.
 """
 
-import math
-from collections.abc import Callable, Sequence
+import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.uid import (
-    BreastTomosynthesisImageStorage,
     DigitalMammographyXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForProcessing,
 )
 
-from secondread.accept.sop_classes import TRANSFER_SYNTAXES, PixelCoding
+from secondread.assemble import header_attributes
+from secondread.assemble.header_attributes import AttributeRow
+from secondread.assemble.header_dates import (
+    read_acquisition_instant,
+    read_study_day,
+    read_study_instant,
+)
+from secondread.assemble.header_loss import has_lost_information
+from secondread.assemble.header_values import (
+    read_items,
+    read_number,
+    read_numbers,
+    read_text,
+    read_texts,
+    read_transfer_syntax,
+)
+from secondread.assemble.header_views import read_side, read_view
+from secondread.assemble.image_kinds import ImageKind, read_image_kind
+from secondread.assemble.pixel_layout import is_inverted, read_pixel_layout
 from secondread.assemble.person import UNKNOWN_PERSON, Person, read_person
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
@@ -56,11 +71,17 @@ class Mammogram:
     study_at: datetime | None
     """Study Date and Time, UTC; naive header times are taken as UTC, for ordering only."""
     acquired_at: datetime | None
+    """UTC; None where day or time are unknown."""
     modality: str
     intent: Intent | None
     laterality: Laterality | None
     view: View | None
     view_modifiers: frozenset[ViewModifier]
+    is_laterality_contradictory: bool
+    """Whether attributes name different sides; `laterality` is None then."""
+    is_view_contradictory: bool
+    """Whether attributes name different views; `view` is None then."""
+    kind: ImageKind
     rows: int
     columns: int
     frames: int
@@ -74,9 +95,8 @@ class Mammogram:
     magnification: float | None
     has_implant: bool
     is_partial_view: bool
-    is_synthesized: bool
-    is_tomosynthesis: bool
     is_lossy: bool
+    """Whether header or history say so; what the pixel data say is known once they are read."""
     orientation: tuple[str, str] | None
     """Patient Orientation (0020,0020): direction of the rows, direction of the columns."""
     source_uids: tuple[str, ...]
@@ -93,61 +113,49 @@ class Mammogram:
         Raises
         ------
         HeaderError
-            An attribute that identifies the instance is missing, or one has a senseless value.
+            A UID that identifies the instance, its series, its study or its class is missing.
         """
-        try:
-            return cls._from_header(ds)
-        except HeaderError:
-            raise
-        # Hostile values make conversions raise: a word in place of a number or a sequence, an
-        # item without its attributes. The value is not quoted.
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            kind = type(error).__name__
-            raise HeaderError("SOPInstanceUID", "(a header)", f"not readable ({kind})") from None
-
-    @classmethod
-    def _from_header(cls, ds: Dataset) -> "Mammogram":
-        spacing, at_detector = _read_spacing(ds)
         sop_class = _read_uid(ds, "SOPClassUID")
-        study_date = _read_date(ds, "StudyDate")
+        study_date = read_study_day(ds)
+        spacing, at_detector = _read_spacing(ds)
+        side, view, layout = read_side(ds), read_view(ds), read_pixel_layout(ds)
         return cls(
             sop_instance_uid=_read_uid(ds, "SOPInstanceUID"),
             sop_class_uid=sop_class,
             study_uid=_read_uid(ds, "StudyInstanceUID"),
             series_uid=_read_uid(ds, "SeriesInstanceUID"),
-            patient=PatientKey(_read_text(ds, "PatientID"), _read_text(ds, "IssuerOfPatientID")),
+            patient=PatientKey(read_text(ds, "PatientID"), read_text(ds, "IssuerOfPatientID")),
             study_date=study_date,
-            study_at=_read_instant(ds, "StudyDate", "StudyTime"),
-            acquired_at=_read_acquisition_time(ds),
-            modality=_read_text(ds, "Modality"),
+            study_at=read_study_instant(ds),
+            acquired_at=read_acquisition_instant(ds),
+            modality=read_text(ds, "Modality").upper(),
             intent=_read_intent(ds, sop_class),
-            laterality=_read_laterality(ds),
-            view=_read_view(ds),
-            view_modifiers=_read_view_modifiers(ds),
-            rows=_read_count(ds, "Rows"),
-            columns=_read_count(ds, "Columns"),
-            frames=_read_count(ds, "NumberOfFrames") or 1,
-            bits_stored=_read_count(ds, "BitsStored"),
-            photometric_interpretation=_read_text(ds, "PhotometricInterpretation"),
-            is_inverted=_read_text(ds, "PhotometricInterpretation") == "MONOCHROME1"
-            or _read_text(ds, "PresentationLUTShape") == "INVERSE",
+            laterality=side.laterality,
+            view=view.view,
+            view_modifiers=view.modifiers,
+            is_laterality_contradictory=side.is_contradictory,
+            is_view_contradictory=view.is_contradictory,
+            kind=read_image_kind(ds, sop_class),
+            rows=layout.rows,
+            columns=layout.columns,
+            frames=layout.frames,
+            bits_stored=layout.bits_stored,
+            photometric_interpretation=layout.photometric,
+            is_inverted=is_inverted(ds),
             spacing=spacing,
             is_spacing_at_detector=at_detector,
-            magnification=_read_positive(ds, "EstimatedRadiographicMagnificationFactor"),
-            has_implant=_read_text(ds, "BreastImplantPresent").upper() == "YES",
-            is_partial_view=_read_text(ds, "PartialView").upper() == "YES",
-            is_synthesized=_is_synthesized(ds),
-            is_tomosynthesis=sop_class == BreastTomosynthesisImageStorage,
-            is_lossy=_read_text(ds, "LossyImageCompression") == "01"
-            or read_transfer_syntax(ds) in _LOSSY_TRANSFER_SYNTAXES,
+            magnification=header_attributes.MAGNIFICATION.find(ds, _read_magnification),
+            has_implant=_is_yes(ds, header_attributes.IMPLANT),
+            is_partial_view=_is_yes(ds, header_attributes.PARTIAL_VIEW),
+            is_lossy=has_lost_information(ds),
             orientation=_read_orientation(ds),
             source_uids=tuple(
-                str(item.ReferencedSOPInstanceUID)
-                for item in ds.get("SourceImageSequence", None) or []
-                if "ReferencedSOPInstanceUID" in item
+                uid
+                for item in read_items(ds, "SourceImageSequence")
+                if (uid := read_text(item, "ReferencedSOPInstanceUID"))
             ),
-            manufacturer=_read_text(ds, "Manufacturer"),
-            model=_read_text(ds, "ManufacturerModelName"),
+            manufacturer=read_text(ds, "Manufacturer"),
+            model=read_text(ds, "ManufacturerModelName"),
             transfer_syntax=read_transfer_syntax(ds),
             person=read_person(ds, study_date),
         )
@@ -190,20 +198,8 @@ class Mammogram:
         return self.laterality.letter, self.view.name
 
 
-_LOSSY_TRANSFER_SYNTAXES = {
-    str(row.uid) for row in TRANSFER_SYNTAXES if row.coding is PixelCoding.LOSSY
-}
-"""Of JPEG 2000, the header does not show whether it was reversible; it counts as lossy."""
-
-
-def read_transfer_syntax(ds: Dataset) -> str:
-    """Return the transfer syntax UID of the file meta information, or an empty string."""
-    meta = getattr(ds, "file_meta", None)
-    return str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
-
-
 def _read_uid(ds: Dataset, keyword: str) -> str:
-    value = str(ds.get(keyword, None) or "").strip()
+    value = read_text(ds, keyword)
     if not value:
         raise HeaderError(keyword, None, "every instance has one")
     if not is_uid(value):
@@ -212,50 +208,34 @@ def _read_uid(ds: Dataset, keyword: str) -> str:
     return value
 
 
-def _read_text(ds: Dataset, keyword: str) -> str:
-    value = ds.get(keyword, None)
-    if isinstance(value, MultiValue):
-        value = value[0] if value else None
-    return "" if value is None else str(value).strip()
-
-
-def _read_number(
-    ds: Dataset, keyword: str, convert: Callable[[Any], float], expected: str
-) -> float | None:
-    value = ds.get(keyword, None)
-    if value is None or value == "":
-        return None
-    try:
-        return convert(value)
-    except (TypeError, ValueError) as error:
-        raise HeaderError(keyword, value, f"{expected} is expected") from error
-
-
-def _read_count(ds: Dataset, keyword: str) -> int:
-    number = _read_number(ds, keyword, int, "a whole number") or 0
-    if number < 0:
-        raise HeaderError(keyword, ds.get(keyword), "it cannot be negative")
-    return int(number)
-
-
-def _read_positive(ds: Dataset, keyword: str) -> float | None:
-    number = _read_number(ds, keyword, float, "a number")
-    if number is not None and not (math.isfinite(number) and number > 0):
-        raise HeaderError(keyword, ds.get(keyword), "it is positive")
-    return number
-
-
 def _read_spacing(ds: Dataset) -> tuple[SpacingMm | None, bool]:
-    for keyword, at_detector in (("ImagerPixelSpacing", True), ("PixelSpacing", False)):
-        value = ds.get(keyword, None)
-        if value is None or value == "":
-            continue
-        try:
-            rows, columns = (float(number) for number in value)
-            return SpacingMm(rows, columns), at_detector
-        except (TypeError, ValueError) as error:
-            raise HeaderError(keyword, value, "two positive numbers in mm are expected") from error
-    return None, False
+    """Return the spacing of pixels, and whether it is the one at the detector."""
+    found = header_attributes.SPACING.find_all(ds, _read_spacing_of)
+    source, spacing = next(iter(found.items()), ("", None))
+    return spacing, source == "ImagerPixelSpacing"
+
+
+def _read_spacing_of(ds: Dataset, keyword: str) -> SpacingMm | None:
+    numbers = _read_positive_pair(ds, keyword)
+    if numbers is None or keyword != "DetectorElementSpacing":
+        return None if numbers is None else SpacingMm(*numbers)
+    binning = _read_positive_pair(ds, "DetectorBinning") or (1.0, 1.0)
+    return SpacingMm(numbers[0] * binning[0], numbers[1] * binning[1])
+
+
+def _read_positive_pair(ds: Dataset, keyword: str) -> tuple[float, float] | None:
+    numbers = [number for number in read_numbers(ds, keyword) if number is not None and number > 0]
+    is_pair = len(numbers) == 2 == len(read_numbers(ds, keyword))
+    return (numbers[0], numbers[1]) if is_pair else None
+
+
+def _read_magnification(ds: Dataset, keyword: str) -> float | None:
+    number = read_number(ds, keyword) or 0.0
+    if keyword == "DistanceSourceToDetector":
+        # PS3.3 C.8.11.7: the other distance is that to the side of the breast at its support.
+        to_breast = read_number(ds, "DistanceSourceToPatient") or 0.0
+        number = number / to_breast if 0 < to_breast < number else 0.0
+    return number if number > 0 else None
 
 
 def _read_intent(ds: Dataset, sop_class: str) -> Intent | None:
@@ -263,103 +243,20 @@ def _read_intent(ds: Dataset, sop_class: str) -> Intent | None:
         return Intent.PROCESSING
     if sop_class == DigitalMammographyXRayImageStorageForPresentation:
         return Intent.PRESENTATION
-    text = _read_text(ds, "PresentationIntentType").upper()
+    text = read_text(ds, "PresentationIntentType").upper()
     return Intent(text) if text in set(Intent) else None
 
 
-def _read_laterality(ds: Dataset) -> Laterality | None:
-    # Image Laterality is per image and required for mammography; Laterality is the series'.
-    for keyword in ("ImageLaterality", "Laterality"):
-        side = Laterality.from_letter(_read_text(ds, keyword).upper())
-        if side is not None:
-            return side
-    return None
-
-
-def _read_codes(items: Sequence[Dataset] | None) -> list[tuple[str, str]]:
-    return [
-        (str(item.CodeValue), str(item.CodingSchemeDesignator))
-        for item in items or []
-        if item.get("CodeValue") and item.get("CodingSchemeDesignator")
-    ]
-
-
-def _read_view(ds: Dataset) -> View | None:
-    for value, scheme in _read_codes(ds.get("ViewCodeSequence", None)):
-        view = View.from_code(value, scheme)
-        if view is not None:
-            return view
-    # Older units and converted images have View Position (0018,5101) instead.
-    name = _read_text(ds, "ViewPosition").upper()
-    return View[name] if name in View.__members__ else None
-
-
-def _read_view_modifiers(ds: Dataset) -> frozenset[ViewModifier]:
-    modifiers = {
-        ViewModifier.from_code(value, scheme)
-        for view in ds.get("ViewCodeSequence", None) or []
-        for value, scheme in _read_codes(view.get("ViewModifierCodeSequence", None))
-    }
-    return frozenset(modifier for modifier in modifiers if modifier is not None)
-
-
-def _is_synthesized(ds: Dataset) -> bool:
-    # PS3.3 C.8.11.7: a 2-D image computed from tomosynthesis has GENERATED_2D in Image Type value
-    # 3 or later; earlier vendors wrote TOMO_2D, or only described it.
-    words = {str(word).strip().upper() for word in ds.get("ImageType", None) or []}
-    if words & {"GENERATED_2D", "TOMO_2D", "TOMOSYNTHESIS", "SYNTHESIZED"}:
-        return True
-    description = _read_text(ds, "SeriesDescription").lower()
-    return any(word in description for word in ("c-view", "synthesi", "insight 2d", "v-preview"))
-
-
 def _read_orientation(ds: Dataset) -> tuple[str, str] | None:
-    value = ds.get("PatientOrientation", None)
-    if isinstance(value, MultiValue) and len(value) == 2 and all(value):
-        return str(value[0]), str(value[1])
+    directions = [text.upper() for text in read_texts(ds, "PatientOrientation")]
+    if len(directions) == 2 and all(map(_DIRECTION.fullmatch, directions)):
+        return directions[0], directions[1]
     return None
 
 
-def _read_date(ds: Dataset, keyword: str) -> date | None:
-    text = _read_text(ds, keyword).replace(".", "")  # ACR-NEMA wrote dates with dots
-    if not text:
-        return None
-    try:
-        return datetime.strptime(text[:8], "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError as error:
-        raise HeaderError(keyword, text, "a date YYYYMMDD is expected") from error
+_DIRECTION = re.compile("[ALPRHF]{1,3}")
+"""PS3.3 C.7.6.1.1.1: the main direction first."""
 
 
-def _read_instant(ds: Dataset, date_keyword: str, time_keyword: str) -> datetime | None:
-    day = _read_date(ds, date_keyword)
-    if day is None:
-        return None
-    midnight = datetime(day.year, day.month, day.day, tzinfo=_read_zone(ds)).astimezone(UTC)
-    return midnight + _parse_time(_read_text(ds, time_keyword))
-
-
-def _parse_time(text: str) -> timedelta:
-    digits = "".join(c for c in text.split(".", maxsplit=1)[0] if c.isdigit()).ljust(6, "0")
-    hours, minutes, seconds = int(digits[:2]), int(digits[2:4]), int(digits[4:6])
-    return timedelta(hours=min(hours, 23), minutes=min(minutes, 59), seconds=min(seconds, 59))
-
-
-def _read_zone(ds: Dataset) -> timezone:
-    text = _read_text(ds, "TimezoneOffsetFromUTC")
-    if len(text) == 5 and text[0] in "+-" and text[1:].isdigit():
-        offset = timedelta(hours=int(text[1:3]), minutes=int(text[3:]))
-        if offset < timedelta(hours=24):
-            return timezone(-offset if text[0] == "-" else offset)
-    return UTC
-
-
-def _read_acquisition_time(ds: Dataset) -> datetime | None:
-    for date_keyword, time_keyword in (
-        ("AcquisitionDate", "AcquisitionTime"),
-        ("ContentDate", "ContentTime"),
-        ("StudyDate", "StudyTime"),
-    ):
-        instant = _read_instant(ds, date_keyword, time_keyword)
-        if instant is not None:
-            return instant
-    return None
+def _is_yes(ds: Dataset, row: AttributeRow) -> bool:
+    return row.find(ds, read_text) in {"YES", "Yes", "yes", "Y"}

@@ -7,28 +7,49 @@ study partial. Whether an image in scope can be read is decided by the gates of 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from secondread.assemble.image_kinds import ImageKind
 from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.assemble.viewset import ViewKey
-from secondread.codes import View, ViewModifier
+from secondread.codes import Laterality, View, ViewModifier
 from secondread.reasons import Reason
+
+_KIND_REASONS = {
+    ImageKind.TOMOSYNTHESIS: Reason.TOMOSYNTHESIS,
+    ImageKind.SYNTHESIZED: Reason.SYNTHESIZED_2D,
+    ImageKind.CONTRAST: Reason.CONTRAST_ENHANCED,
+    ImageKind.BIOPSY: Reason.STEREOTACTIC,
+    ImageKind.SPECIMEN: Reason.SPECIMEN,
+    ImageKind.SCREEN_CAPTURE: Reason.SCREEN_CAPTURE,
+}
+_MODIFIER_REASONS = {
+    ViewModifier.TANGENTIAL: Reason.TANGENTIAL,
+    ViewModifier.MAGNIFICATION: Reason.MAGNIFICATION,
+    ViewModifier.SPOT: Reason.SPOT_COMPRESSION,
+}
 
 
 def find_exclusion_reason(mammogram: Mammogram) -> Reason | None:
     """Return why an instance is outside the detector's scope, or None if it is in it."""
-    if mammogram.is_tomosynthesis:
+    if mammogram.kind is ImageKind.TOMOSYNTHESIS:  # also of classes of its own
         return Reason.TOMOSYNTHESIS
     if not _is_single_mammogram(mammogram):
         return Reason.NOT_MAMMOGRAPHY
-    if mammogram.is_synthesized:
-        return Reason.SYNTHESIZED_2D
+    if mammogram.kind in _KIND_REASONS:
+        return _KIND_REASONS[mammogram.kind]
     if mammogram.view is View.SPECIMEN:
         return Reason.SPECIMEN
-    if ViewModifier.TANGENTIAL in mammogram.view_modifiers:
-        return Reason.TANGENTIAL
-    if ViewModifier.MAGNIFICATION in mammogram.view_modifiers or _is_magnified(mammogram):
-        return Reason.MAGNIFICATION
-    if ViewModifier.SPOT in mammogram.view_modifiers:
-        return Reason.SPOT_COMPRESSION
+    return _find_view_reason(mammogram)
+
+
+def _find_view_reason(mammogram: Mammogram) -> Reason | None:
+    modifiers = mammogram.view_modifiers
+    if _is_magnified(mammogram):
+        modifiers |= {ViewModifier.MAGNIFICATION}
+    for modifier, reason in _MODIFIER_REASONS.items():
+        if modifier in modifiers:
+            return reason
+    if mammogram.laterality is Laterality.BOTH:
+        return Reason.BOTH_BREASTS
     return None
 
 

@@ -8,7 +8,7 @@ installed or does not know the codestream.
 import struct
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,10 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
-from secondread.assemble.mammogram import read_transfer_syntax
-from secondread.detect.codestream import read_frame_size
+from secondread.accept.sop_classes import TRANSFER_SYNTAXES, PixelCoding
+from secondread.assemble.header_values import read_transfer_syntax
+from secondread.assemble.pixel_layout import PixelLayout, read_pixel_layout
+from secondread.detect.codestream import is_compressed_with_loss, read_frame_size
 from secondread.errors import PixelError
 
 MAXIMUM_PIXELS = 64_000_000
@@ -26,17 +28,6 @@ MAXIMUM_PIXELS = 64_000_000
 
 StoredValues = npt.NDArray[np.uint8 | np.uint16 | np.int8 | np.int16]
 _Decoded = npt.NDArray[Any]
-
-
-class _Layout(NamedTuple):
-    """The attributes of the Image Pixel module (PS3.3 C.7.6.3) that describe a pixel's bits."""
-
-    rows: int
-    columns: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool
 
 
 def decode_pixels(ds: Dataset) -> StoredValues:
@@ -62,7 +53,8 @@ def decode_pixels(ds: Dataset) -> StoredValues:
         `MAXIMUM_PIXELS`, or its pixel data are missing, too short, of another size than the
         header says, or cannot be decoded. The message names which.
     """
-    layout = _read_layout(ds)
+    layout = read_pixel_layout(ds)
+    _check_layout(layout)
     syntax = uid.UID(read_transfer_syntax(ds))
     if "PixelData" not in ds:
         raise PixelError("the data set has no Pixel Data (7FE0,0010)")
@@ -82,29 +74,38 @@ def decode_pixels(ds: Dataset) -> StoredValues:
     return _to_stored_values(cells, layout, shift)
 
 
-def _read_layout(ds: Dataset) -> _Layout:
-    layout = _Layout(
-        rows=_read_number(ds, "Rows"),
-        columns=_read_number(ds, "Columns"),
-        bits_allocated=_read_number(ds, "BitsAllocated"),
-        bits_stored=_read_number(ds, "BitsStored"),
-        high_bit=_read_number(ds, "HighBit"),
-        signed=_read_number(ds, "PixelRepresentation", 0) == 1,
-    )
-    samples, frames = _read_number(ds, "SamplesPerPixel", 1), _read_number(ds, "NumberOfFrames", 1)
-    photometric = str(ds.get("PhotometricInterpretation", ""))
+def have_pixels_lost_information(ds: Dataset) -> bool:
+    """Return whether the pixel data are compressed with loss, by what they say themselves.
+
+    Where they do not say it, or cannot be taken apart, their transfer syntax decides.
+    """
+    syntax = uid.UID(read_transfer_syntax(ds))
+    if syntax not in _CODESTREAMS or "PixelData" not in ds:
+        return False
+    try:
+        answer = is_compressed_with_loss(_get_frame(ds))
+    except PixelError:
+        answer = None
+    return _MAY_HAVE_LOST[syntax] if answer is None else answer
+
+
+_MAY_HAVE_LOST = {row.uid: row.coding is not PixelCoding.READ for row in TRANSFER_SYNTAXES}
+_CODESTREAMS = {
+    row.uid for row in TRANSFER_SYNTAXES if row.uid.is_encapsulated and row.uid != uid.RLELossless
+}
+
+
+def _check_layout(layout: PixelLayout) -> None:
     for is_refused, fault in (
-        (samples != 1, f"colour: Samples per Pixel is {samples}"),
+        (layout.samples != 1, f"colour: Samples per Pixel is {layout.samples}"),
         (
-            photometric not in {"MONOCHROME1", "MONOCHROME2"},
-            f"Photometric Interpretation is {photometric!r}, not MONOCHROME1 or MONOCHROME2",
+            layout.photometric not in {"MONOCHROME1", "MONOCHROME2"},
+            # Not quoted: nothing ensures that it holds no more than a defined term.
+            f"Photometric Interpretation is {_name_photometric(layout.photometric)}, "
+            "not MONOCHROME1 or MONOCHROME2",
         ),
-        (frames != 1, f"multi-frame: Number of Frames is {frames}"),
+        (layout.frames != 1, f"multi-frame: Number of Frames is {layout.frames}"),
         (layout.bits_allocated not in {8, 16}, f"Bits Allocated is {layout.bits_allocated}"),
-        (
-            not 1 <= layout.bits_stored <= layout.high_bit + 1 <= layout.bits_allocated,
-            f"Bits Stored {layout.bits_stored} and High Bit {layout.high_bit} do not fit",
-        ),
         (layout.rows < 1 or layout.columns < 1, f"{layout.rows} rows, {layout.columns} columns"),
         (
             layout.rows * layout.columns > MAXIMUM_PIXELS,
@@ -113,39 +114,29 @@ def _read_layout(ds: Dataset) -> _Layout:
     ):
         if is_refused:
             raise PixelError(fault)
-    return layout
 
 
-def _read_number(ds: Dataset, keyword: str, default: int | None = None) -> int:
-    value = ds.get(keyword, None)
-    if value is None or value == "":
-        if default is None:
-            raise PixelError(f"{keyword} is absent")
-        return default
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise PixelError(f"{keyword} is {value!r}, a whole number is expected") from error
+def _name_photometric(text: str) -> str:
+    return text if text in {"RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422"} else "another"
 
 
-def _read_cells(ds: Dataset, layout: _Layout, syntax: uid.UID) -> _Decoded:
-    content: bytes = ds.PixelData
+def _read_cells(ds: Dataset, layout: PixelLayout, syntax: uid.UID) -> _Decoded:
+    content = bytes(ds.PixelData)
     needed = layout.rows * layout.columns * layout.bits_allocated // 8
     if len(content) < needed:
         raise PixelError(f"Pixel Data has {len(content)} bytes, the header asks for {needed}")
     order = ">" if syntax == uid.ExplicitVRBigEndian else "<"
-    words = np.frombuffer(content, np.dtype(f"{order}u{layout.bits_allocated // 8}"), count=-1)
+    # To the last whole cell: a byte too many is padding, or what a writer left behind.
+    cell = np.dtype(f"{order}u{layout.bits_allocated // 8}")
+    words = np.frombuffer(content, cell, count=len(content) // cell.itemsize)
     if order == ">" and layout.bits_allocated == 8 and ds["PixelData"].VR == "OW":
         # PS3.5 annex A.3: 8-bit cells in OW are swapped in pairs when written big endian.
-        words = words.reshape(-1, 2)[:, ::-1].reshape(-1)
+        words = words[: words.size // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
     return words[: layout.rows * layout.columns].reshape(layout.rows, layout.columns)
 
 
-def _decode_frame(ds: Dataset, layout: _Layout, syntax: uid.UID) -> _Decoded:
-    try:
-        frame = get_frame(ds.PixelData, 0, number_of_frames=1)
-    except (ValueError, LookupError, StopIteration, RuntimeError, struct.error) as error:
-        raise PixelError(f"Pixel Data holds no frame: {error}") from error
+def _decode_frame(ds: Dataset, layout: PixelLayout, syntax: uid.UID) -> _Decoded:
+    frame = _get_frame(ds)
     if syntax != uid.RLELossless:
         _check_declared_size(frame, layout)
     faults: list[str] = []
@@ -161,7 +152,14 @@ def _decode_frame(ds: Dataset, layout: _Layout, syntax: uid.UID) -> _Decoded:
     raise PixelError(f"{syntax.name} could not be decoded; " + "; ".join(faults))
 
 
-def _check_declared_size(frame: bytes, layout: _Layout) -> None:
+def _get_frame(ds: Dataset) -> bytes:
+    try:
+        return get_frame(ds.PixelData, 0, number_of_frames=1)
+    except (ValueError, LookupError, StopIteration, RuntimeError, struct.error) as error:
+        raise PixelError(f"Pixel Data holds no frame: {error}") from error
+
+
+def _check_declared_size(frame: bytes, layout: PixelLayout) -> None:
     size = read_frame_size(frame)
     if (size.rows, size.columns, size.components) != (layout.rows, layout.columns, 1):
         raise PixelError(
@@ -175,7 +173,7 @@ def _check_declared_size(frame: bytes, layout: _Layout) -> None:
         )
 
 
-def _to_stored_values(cells: _Decoded, layout: _Layout, shift: int) -> StoredValues:
+def _to_stored_values(cells: _Decoded, layout: PixelLayout, shift: int) -> StoredValues:
     unsigned = np.dtype(f"u{layout.bits_allocated // 8}")
     values = cells.astype(unsigned)  # two's complement where a decoder gave signed numbers
     if shift:
@@ -189,11 +187,11 @@ def _to_stored_values(cells: _Decoded, layout: _Layout, shift: int) -> StoredVal
     return values.view(np.dtype(f"i{layout.bits_allocated // 8}"))
 
 
-_Decoder = Callable[[bytes, Dataset, _Layout], _Decoded]
+_Decoder = Callable[[bytes, Dataset, PixelLayout], _Decoded]
 
 
 def _use_imagecodecs(function: str) -> _Decoder:
-    def decode(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+    def decode(frame: bytes, _: Dataset, __: PixelLayout) -> _Decoded:
         import imagecodecs
 
         decoded: _Decoded = getattr(imagecodecs, function)(frame)
@@ -202,13 +200,13 @@ def _use_imagecodecs(function: str) -> _Decoder:
     return decode
 
 
-def _decode_with_openjpeg(frame: bytes, _: Dataset, __: _Layout) -> _Decoded:
+def _decode_with_openjpeg(frame: bytes, _: Dataset, __: PixelLayout) -> _Decoded:
     from openjpeg.utils import decode as decode_jpeg_2000
 
     return decode_jpeg_2000(frame)
 
 
-def _decode_with_rle(frame: bytes, _: Dataset, layout: _Layout) -> _Decoded:
+def _decode_with_rle(frame: bytes, _: Dataset, layout: PixelLayout) -> _Decoded:
     from rle.utils import decode_pixel_data
 
     try:
@@ -229,9 +227,21 @@ def _decode_with_rle(frame: bytes, _: Dataset, layout: _Layout) -> _Decoded:
     return words.reshape(layout.rows, layout.columns)
 
 
-def _decode_with_pydicom(_: bytes, ds: Dataset, __: _Layout) -> _Decoded:
-    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
-    cells, _properties = decoder.as_array(ds, index=0, raw=True)
+def _decode_with_pydicom(_: bytes, ds: Dataset, layout: PixelLayout) -> _Decoded:
+    # Not from the data set: of that, pydicom would take senseless values as they are.
+    options: dict[str, Any] = {
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "bits_allocated": layout.bits_allocated,
+        "bits_stored": layout.bits_stored,
+        "photometric_interpretation": layout.photometric,
+        "pixel_representation": int(layout.signed),
+        "pixel_keyword": "PixelData",
+    }
+    decoder = get_decoder(uid.UID(read_transfer_syntax(ds)))
+    cells, _properties = decoder.as_array(ds.PixelData, index=0, raw=True, **options)
     return cells
 
 

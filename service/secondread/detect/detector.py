@@ -104,7 +104,7 @@ class Detector:
         try:
             ds = read_image(path)
             uid = str(ds.get("SOPInstanceUID", ""))
-            mammogram = Mammogram.from_dataset(ds)
+            mammogram = prepare.read_mammogram(ds)
             header = gates.check_header(mammogram)
             result = gates.combine_measurements(header, overrides)
             if result.is_refused:

@@ -57,6 +57,7 @@ class Gate(StrEnum):
     SATURATION = "saturated_share"
     SATURATED_AREA = "saturated_area_cm2"
     POLARITY = "polarity"
+    DISPLAY = "display"
     LIKENESS = "unlikeness"
     MARKS = "marks_per_cm2"
 
@@ -115,8 +116,8 @@ def check_header(mammogram: Mammogram) -> tuple[GateMeasurement, ...]:
         *_check_spacing(mammogram),
         _check_bits(mammogram),
         _check_implant(mammogram),
-        _judge(Gate.LATERALITY, side, Reason.LATERALITY_MISSING, refuse=not side),
-        _judge(Gate.VIEW, view, Reason.VIEW_MISSING, refuse=not view),
+        _judge(Gate.LATERALITY, side, _explain_no_side(mammogram), refuse=not side),
+        _judge(Gate.VIEW, view, _explain_no_view(mammogram), refuse=not view),
         _judge(Gate.PARTIAL, _yes(partial), Reason.PARTIAL_VIEW, flag=partial),
     )
 
@@ -147,6 +148,20 @@ def check_pixels(pixels: PixelMeasurements, bits_stored: int) -> tuple[GateMeasu
             refuse=pixels.polarity < MINIMUM_POLARITY,
         ),
     )
+
+
+def check_display(*, by_window: bool, is_senseless: bool) -> GateMeasurement:
+    """Return by what the pages show the image, which is remarked where its own window was no use.
+
+    Parameters
+    ----------
+    by_window
+        Whether the header gives a window or VOI LUT that can be applied.
+    is_senseless
+        Whether it gives one that cannot.
+    """
+    value = "window" if by_window else "range"
+    return _judge(Gate.DISPLAY, value, Reason.DISPLAY_BY_RANGE, flag=is_senseless)
 
 
 def check_likeness(distance: float | None, reference: Likeness | None) -> GateMeasurement:
@@ -224,8 +239,19 @@ def combine_measurements(
         flagging.append(Reason.GATE_OVERRIDDEN)
     if refusing:
         return GateResult(ImageStatus.REFUSED, tuple(refusing + flagging), values)
-    status = ImageStatus.FLAGGED if flagging else ImageStatus.READ
+    is_doubtful = not all(reason.is_remark for reason in flagging)
+    status = ImageStatus.FLAGGED if is_doubtful else ImageStatus.READ
     return GateResult(status, tuple(flagging), values)
+
+
+def _explain_no_side(mammogram: Mammogram) -> Reason:
+    contradicts = mammogram.is_laterality_contradictory
+    return Reason.LATERALITY_CONTRADICTORY if contradicts else Reason.LATERALITY_MISSING
+
+
+def _explain_no_view(mammogram: Mammogram) -> Reason:
+    contradicts = mammogram.is_view_contradictory
+    return Reason.VIEW_CONTRADICTORY if contradicts else Reason.VIEW_MISSING
 
 
 def _check_spacing(mammogram: Mammogram) -> tuple[GateMeasurement, GateMeasurement]:

@@ -6,16 +6,18 @@ act on single values are tables over the stored values: an image has millions of
 most 65536 values.
 """
 
-import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_modality_lut
 
+from secondread.assemble import header_attributes
+from secondread.assemble.header_values import read_text, read_whole_number
 from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.pixel_layout import read_pixel_layout
+from secondread.detect import lookup
 from secondread.detect.breast import Brightness, Mask
 from secondread.detect.decode import StoredValues
 from secondread.detect.manifest import InputNormalisation
@@ -25,6 +27,8 @@ Display = npt.NDArray[np.uint8]
 _Table = npt.NDArray[np.float32]
 
 _DISPLAY_QUANTILES = (0.001, 0.999)  # of tissue, where no window is given
+_MOST_BITS = 16
+_NO_LEVELS = lookup.DisplayLevels(None, is_senseless=False)
 _GREY_BINS = 48
 _MINIMUM_IN_BIN = 200
 _ROWS_AT_ONCE = 64
@@ -42,6 +46,8 @@ class GreyScale:
     """Display level 0-1 of each stored value; None where the header gives no VOI."""
     padding: tuple[int, int] | None
     """First and last stored value that stands for "no measurement here"."""
+    is_window_senseless: bool
+    """Whether the header gives a VOI, but none that can be applied."""
 
     @classmethod
     def from_dataset(cls, ds: Dataset, mammogram: Mammogram) -> "GreyScale":
@@ -50,27 +56,34 @@ class GreyScale:
         Raises
         ------
         PixelError
-            One of them contradicts itself.
+            The Modality LUT cannot be applied.
         """
-        bits = mammogram.bits_stored
-        signed = int(ds.get("PixelRepresentation", 0) or 0) == 1
-        lowest = -(2 ** (bits - 1)) if signed else 0
-        domain = np.arange(lowest, lowest + 2**bits, dtype=np.int32)
-        try:
-            modality = np.asarray(apply_modality_lut(domain, ds), np.float64)
-            if mammogram.intent is Intent.PROCESSING:
-                bright, window = _convert_exposure(modality, ds, mammogram), None
-            else:
-                bright = -modality if mammogram.is_inverted else modality
-                window = _apply_voi(modality, ds, mammogram)
-        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
-            raise PixelError(f"the header's grey scale cannot be applied: {error}") from error
-        padding = _read_padding(ds)
+        layout = read_pixel_layout(ds)
+        if layout.bits_stored > _MOST_BITS:
+            raise PixelError(f"Bits Stored is {layout.bits_stored}")
+        count = 2**layout.bits_stored
+        lowest = -count // 2 if layout.signed else 0
+        domain = np.arange(lowest, lowest + count, dtype=np.float64)
+        modality = lookup.apply_modality(domain, ds)
+        if mammogram.intent is Intent.PROCESSING:
+            bright, display = _convert_exposure(modality, ds, mammogram), _NO_LEVELS
+        else:
+            bright = -modality if mammogram.is_inverted else modality
+            display = lookup.find_display_levels(modality, ds)
+        padding = lookup.read_padding(ds, lowest, count)
         if padding is not None:
             outside = (domain < padding[0]) | (domain > padding[1])
-            if outside.any():
-                bright = np.where(outside, bright, bright[outside].min())
-        return cls(lowest, bright.astype(np.float32), window, padding)
+            bright = np.where(outside, bright, bright[outside].min())
+        levels = display.levels
+        if levels is not None:
+            levels = 1 - levels if mammogram.is_inverted else levels
+        return cls(
+            lowest,
+            bright.astype(np.float32),
+            None if levels is None else levels.astype(np.float32),
+            padding,
+            display.is_senseless,
+        )
 
     def to_brightness(self, stored: StoredValues) -> Brightness:
         """Return the brightness of every pixel."""
@@ -107,81 +120,17 @@ class GreyScale:
         return stored if self.lowest == 0 else stored.astype(np.int32) - self.lowest
 
 
-def _read_padding(ds: Dataset) -> tuple[int, int] | None:
-    # PS3.3 C.7.5.1.1.2: one value, or with Pixel Padding Range Limit a range in either order.
-    first = ds.get("PixelPaddingValue", None)
-    if first is None or first == "":
-        return None
-    limit = ds.get("PixelPaddingRangeLimit", None)
-    last = first if limit is None or limit == "" else limit
-    return min(int(first), int(last)), max(int(first), int(last))
-
-
 def _convert_exposure(
     modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram
 ) -> npt.NDArray[np.float64]:
     # PS3.3 C.8.11.3.1.2: sign 1 means that lower values are less exposure, that is denser tissue.
-    sign = ds.get("PixelIntensityRelationshipSign", None)
-    dense_is_low = mammogram.is_inverted if sign in {None, ""} else int(sign) == 1
+    relationship, sign_source = header_attributes.INTENSITY.sources
+    sign = read_whole_number(ds, sign_source)
+    dense_is_low = sign == 1 if sign in {1, -1} else mammogram.is_inverted
     exposure = modality if dense_is_low else modality.max() + modality.min() - modality
-    if str(ds.get("PixelIntensityRelationship", "") or "LIN").strip().upper() == "LOG":
+    if read_text(ds, relationship).upper() == "LOG":
         return -exposure
     return -np.log(np.maximum(exposure, 1.0))
-
-
-def _apply_voi(
-    modality: npt.NDArray[np.float64], ds: Dataset, mammogram: Mammogram
-) -> _Table | None:
-    if ds.get("VOILUTSequence", None):
-        levels = _apply_voi_lut(modality, ds.VOILUTSequence[0])
-    else:
-        center, width = (_read_first(ds, keyword) for keyword in ("WindowCenter", "WindowWidth"))
-        if center is None or width is None:
-            return None
-        function = str(ds.get("VOILUTFunction", "") or "LINEAR").strip().upper()
-        levels = apply_window(modality, center, width, function)
-    return np.asarray(1 - levels if mammogram.is_inverted else levels, np.float32)
-
-
-def _apply_voi_lut(modality: npt.NDArray[np.float64], item: Dataset) -> npt.NDArray[np.float64]:
-    # PS3.3 C.11.2.1.1. Not pydicom's apply_voi: it wraps indices above 255 in an 8-bit table.
-    entries, first, bits = (int(number) for number in item.LUTDescriptor)
-    entries = entries or 65536
-    data = item.LUTData
-    if isinstance(data, bytes):
-        packed = len(data) < 2 * entries  # 8-bit entries may share a word
-        data = np.frombuffer(data, np.uint8 if packed else np.dtype("<u2"))
-    table = np.asarray(data, np.float64)[:entries] / (2**bits - 1)
-    index = np.clip(np.rint(modality) - first, 0, table.size - 1).astype(np.int64)
-    return np.asarray(np.clip(table[index], 0, 1), np.float64)
-
-
-def _read_first(ds: Dataset, keyword: str) -> float | None:
-    value = ds.get(keyword, None)
-    if value is None or value == "":
-        return None
-    return float(value) if isinstance(value, (int, float, str)) else float(value[0])
-
-
-def apply_window(
-    values: npt.NDArray[np.float64], center: float, width: float, function: str = "LINEAR"
-) -> npt.NDArray[np.float64]:
-    """Return display levels 0-1 of a window (PS3.3 C.11.2.1.2 and C.11.2.1.3).
-
-    Raises
-    ------
-    ValueError
-        The width is below what the function allows, or PS3.3 has no such function.
-    """
-    if not width > 0 or not math.isfinite(center):
-        raise ValueError(f"window centre {center}, width {width}")
-    if function == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -60, 60)))
-    if function == "LINEAR_EXACT":
-        return np.clip((values - center) / width + 0.5, 0, 1)
-    if function == "LINEAR" and width >= 1:
-        return np.clip((values - (center - 0.5)) / max(width - 1, 1e-9) + 0.5, 0, 1)
-    raise ValueError(f"VOI LUT function {function} with window width {width}")
 
 
 def normalise(bright: Brightness, tissue: Mask, parameters: InputNormalisation) -> Brightness:

@@ -1,6 +1,6 @@
 """From a data set to the detector's input: brightness, breast, and the breast's box."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect import breast, gates
 from secondread.detect.breast import BreastRegion, Brightness, Mask
-from secondread.detect.decode import StoredValues, decode_pixels
+from secondread.detect.decode import StoredValues, decode_pixels, have_pixels_lost_information
 from secondread.detect.gates import GateMeasurement, PixelMeasurements
 from secondread.detect.landmarks import add_landmarks
 from secondread.detect.pixels import Display, GreyScale
@@ -18,6 +18,18 @@ from secondread.geometry import PointPx, SpacingMm
 
 _SAMPLING = 2  # every second row and column: a quarter of the pixels is enough for the gates
 _FINE_SHARE = 0.9  # images finer than this share of the model's spacing are averaged down
+
+
+def read_mammogram(ds: Dataset) -> Mammogram:
+    """Return the typed header of an image, and in it what its pixel data say of their own loss.
+
+    Raises
+    ------
+    HeaderError
+        A UID is missing that identifies it.
+    """
+    mammogram = Mammogram.from_dataset(ds)
+    return replace(mammogram, is_lossy=mammogram.is_lossy or have_pixels_lost_information(ds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,12 @@ def prepare_image(ds: Dataset, mammogram: Mammogram, model_mm: float) -> Prepare
         bright,
         region,
         spacing,
-        gates.check_pixels(pixels, mammogram.bits_stored),
+        (
+            *gates.check_pixels(pixels, mammogram.bits_stored),
+            gates.check_display(
+                by_window=grey.window is not None, is_senseless=grey.is_window_senseless
+            ),
+        ),
         grey.render(stored, bright, region.tissue),
     )
 

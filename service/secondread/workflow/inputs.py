@@ -11,7 +11,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.assemble.identity import drop_invalid_attributes, has_several_patients
+from secondread.assemble.identity import has_several_patients
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.viewset import StudyViews
@@ -145,10 +145,10 @@ def _find_any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict
     detail = tracker.study_queries.find_detail(study_uid)
     for image in detail.images if detail is not None else ():
         path = archive.resolve_path(image.path)
-        with suppress(DataSetError):
-            header = drop_invalid_attributes(read_header(path))
-            if header is not None:
-                return {image.sop_instance_uid: header}
+        with suppress(InputError):
+            header = read_header(path)
+            Mammogram.from_dataset(header)
+            return {image.sop_instance_uid: header}
     return {}
 
 

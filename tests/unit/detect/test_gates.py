@@ -8,6 +8,7 @@ from secondread.codes import View
 from secondread.detect.gates import (
     Gate,
     PixelMeasurements,
+    check_display,
     check_header,
     check_likeness,
     check_mark_density,
@@ -26,6 +27,7 @@ def test_an_ordinary_image_is_read_and_every_gate_states_its_value() -> None:
         [
             *check_header(mammogram()),
             *check_pixels(pixels(), 12),
+            check_display(by_window=True, is_senseless=False),
             check_likeness(1.0, REFERENCE),
             check_mark_density(0, 10),
         ]
@@ -55,6 +57,9 @@ REFUSED: list[tuple[dict[str, object], dict[str, object], Reason]] = [
     ({"BreastImplantPresent": "YES"}, {"BreastImplantPresent": "NO"}, Reason.IMPLANT),
     ({"ImageLaterality": None}, {"ImageLaterality": "R"}, Reason.LATERALITY_MISSING),
     ({"ViewCodeSequence": None}, {"ViewPosition": "CC"}, Reason.VIEW_MISSING),
+    ({"Laterality": "R"}, {"Laterality": "L"}, Reason.LATERALITY_CONTRADICTORY),
+    ({"ViewPosition": "RCC"}, {"ViewPosition": "LCC"}, Reason.LATERALITY_CONTRADICTORY),
+    ({"ViewPosition": "MLO"}, {"ViewPosition": "XCCL"}, Reason.VIEW_CONTRADICTORY),
 ]
 FLAGGED: list[tuple[dict[str, object], dict[str, object], Reason]] = [
     ({"BitsStored": 8}, {"BitsStored": 10}, Reason.EIGHT_BITS),
@@ -92,6 +97,13 @@ def test_a_header_gate_flags(
 
     assert (result.status, result.reasons) == (ImageStatus.FLAGGED, (reason,))
     assert combine_measurements(check_header(mammogram(**spares))).status is ImageStatus.READ
+
+
+def test_a_senseless_window_is_remarked_and_raises_no_doubt() -> None:
+    result = combine_measurements([check_display(by_window=False, is_senseless=True)])
+
+    assert (result.status, result.reasons) == (ImageStatus.READ, (Reason.DISPLAY_BY_RANGE,))
+    assert combine_measurements([check_display(by_window=False, is_senseless=False)]).reasons == ()
 
 
 def test_an_implant_that_is_displaced_is_read() -> None:

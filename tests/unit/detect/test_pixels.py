@@ -9,8 +9,9 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect import pixels
+from secondread.detect.lookup import apply_window
 from secondread.detect.manifest import InputNormalisation
-from secondread.detect.pixels import GreyScale, apply_window, normalise
+from secondread.detect.pixels import GreyScale, normalise
 from secondread.detect.prepare import InputGrid, crop_to_spacing
 from secondread.errors import PixelError
 from secondread.geometry import PointPx, SpacingMm
@@ -119,9 +120,19 @@ def test_an_exact_window_and_a_sigmoid_have_their_centre_in_the_middle() -> None
     )
 
 
-def test_a_window_that_makes_no_sense_is_a_pixel_error() -> None:
-    with pytest.raises(PixelError, match="window"):
-        grey(dataset(RAMP, WindowCenter=2048, WindowWidth=0))
+def test_a_window_that_makes_no_sense_shows_the_range_of_the_values_and_says_so() -> None:
+    scale = grey(dataset(RAMP, WindowCenter=2048, WindowWidth=0))
+
+    shown = scale.render(RAMP, scale.to_brightness(RAMP), None)
+
+    assert scale.is_window_senseless
+    assert np.array_equal(shown, grey_of_range(RAMP))
+    assert not grey(dataset(RAMP)).is_window_senseless
+
+
+def grey_of_range(stored: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    scale = grey(dataset(stored))
+    return scale.render(stored, scale.to_brightness(stored), None)
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])

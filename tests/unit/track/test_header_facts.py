@@ -16,7 +16,7 @@ def test_side_view_and_intent_are_kept() -> None:
 
 def test_a_header_that_makes_no_sense_is_kept_with_that_reason() -> None:
     header = mammogram("LMLO")
-    header.ImagerPixelSpacing = [0.0, 0.0]
+    del header.SeriesInstanceUID
     facts = read_header_facts(header, Disposition.MAMMOGRAM)
     assert facts.scope_reason is Reason.HEADER_INVALID
     assert facts.patient is not None

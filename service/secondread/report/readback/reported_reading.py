@@ -14,6 +14,7 @@ from pydicom.uid import (
     DigitalMammographyXRayImageStorageForProcessing,
 )
 
+from secondread.assemble.image_kinds import ImageKind
 from secondread.assemble.mammogram import Intent, Mammogram
 from secondread.codes import (
     Code,
@@ -135,6 +136,9 @@ def _rebuild_mammogram(report: CadReport, image: CadImage) -> Mammogram:
         laterality=image.laterality,
         view=image.view,
         view_modifiers=image.modifiers,
+        is_laterality_contradictory=False,
+        is_view_contradictory=False,
+        kind=ImageKind.PLAIN,
         rows=image.rows,
         columns=image.columns,
         frames=1,
@@ -146,8 +150,6 @@ def _rebuild_mammogram(report: CadReport, image: CadImage) -> Mammogram:
         magnification=None,
         has_implant=False,
         is_partial_view=False,
-        is_synthesized=False,
-        is_tomosynthesis=False,
         is_lossy=False,
         orientation=image.orientation,
         source_uids=(),

@@ -103,8 +103,8 @@ def describe_image_outcome(image: ImageReading) -> str:
 
 def split_reasons(image: ImageReading) -> tuple[list[Reason], list[Reason]]:
     """Return the reasons for doubts about an image that was read, and what is merely remarked."""
-    doubts: list[Reason] = [r for r in image.reasons if r is not Reason.IMAGE_EXPIRED]
-    return doubts, [r for r in image.reasons if r not in doubts]
+    doubts: list[Reason] = [r for r in image.reasons if not r.is_remark]
+    return doubts, [r for r in image.reasons if r.is_remark]
 
 
 def describe_left_out(reading: StudyReading) -> tuple[tuple[str, str], ...]:
