@@ -53,7 +53,7 @@ STUDY_DAY = AttributeRow(
 ACQUISITION = AttributeRow(
     "which images, For Processing and For Presentation, are of one exposure; order of reading",
     ("AcquisitionDateTime", "AcquisitionDate", "ContentDate", "StudyDate"),
-    "no such day, or no time of day beside it (Acquisition Time, Content Time, Study Time): unknown",
+    "no such day, or no time of day beside it (Acquisition, Content, Study Time): unknown",
 )
 TIME_ZONE = AttributeRow(
     "the time zone of times",

@@ -221,4 +221,3 @@ def keep_attributes(header: Dataset, keywords: Iterable[str]) -> Dataset:
             kept[keyword] = header[keyword]
     kept.file_meta = header.file_meta
     return kept
-

@@ -35,8 +35,8 @@ from secondread.assemble.header_values import (
 )
 from secondread.assemble.header_views import read_side, read_view
 from secondread.assemble.image_kinds import ImageKind, read_image_kind
-from secondread.assemble.pixel_layout import is_inverted, read_pixel_layout
 from secondread.assemble.person import UNKNOWN_PERSON, Person, read_person
+from secondread.assemble.pixel_layout import is_inverted, read_pixel_layout
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
 from secondread.geometry import SpacingMm

@@ -137,6 +137,60 @@ def test_overlay_bits_above_the_stored_ones_are_masked() -> None:
     assert np.array_equal(decode_pixels(ds), stored)
 
 
+def test_an_overlay_that_is_counted_into_the_value_is_masked() -> None:
+    stored = picture(12)
+    ds = dataset(stored | 0x9000, BitsStored=16, HighBit=15)
+    for group, position in ((0x6000, 15), (0x6002, 12), (0x6004, 14), (0x6006, 13)):
+        ds.add_new((group, 0x0100), "US", 16)
+        ds.add_new((group, 0x0102), "US", position)
+
+    assert np.array_equal(decode_pixels(ds), stored)
+
+
+def test_an_overlay_with_data_of_its_own_leaves_the_pixels_alone() -> None:
+    stored = picture(16)
+    ds = dataset(stored, BitsStored=16, HighBit=15)
+    ds.add_new((0x6000, 0x0100), "US", 16)
+    ds.add_new((0x6000, 0x0102), "US", 15)
+    ds.add_new((0x6000, 0x3000), "OW", b"\0\1")
+
+    assert np.array_equal(decode_pixels(ds), stored)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"NumberOfFrames": "0"},
+        {"SamplesPerPixel": 0},
+        {"BitsStored": 0},
+        {"BitsStored": 17, "HighBit": 11},
+        {"BitsStored": 12, "HighBit": 3},
+        {"BitsAllocated": 0},
+        {"PixelRepresentation": 7},
+        {"PhotometricInterpretation": "", "PresentationLUTShape": "IDENTITY"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("syntax", [None, JPEG2000Lossless, RLELossless])
+def test_attributes_that_cannot_be_are_derived_from_the_rest(
+    attributes: dict[str, int], syntax: UID | None
+) -> None:
+    stored = picture(12)
+    ds = dataset(stored) if syntax is None else encode(stored, syntax, 12)
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+
+    assert np.array_equal(decode_pixels(ds), stored)
+
+
+def test_a_byte_too_many_behind_the_pixels_is_not_read() -> None:
+    stored = picture(12)
+    ds = dataset(stored)
+    ds.PixelData += b"\0"
+
+    assert np.array_equal(decode_pixels(ds), stored)
+
+
 def test_values_in_the_upper_bits_are_moved_down() -> None:
     stored = picture(12)
     ds = dataset((stored << 4) | 0x7, HighBit=15)

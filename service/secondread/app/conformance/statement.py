@@ -21,6 +21,8 @@ from secondread.accept.sop_classes import (
     TRANSFER_SYNTAXES,
     InstanceUse,
 )
+from secondread.assemble.header_attributes import ATTRIBUTE_ROWS, AttributeRow
+from secondread.assemble.image_kinds import KIND_NAMES, MODIFIER_NAMES
 from secondread.codes import Code, CodedEnum
 from secondread.report import concepts
 from secondread.report.sr.header import (
@@ -106,6 +108,12 @@ def build_statement(validation: str = "") -> str:
         concept_codes=_list_concept_codes(),
         own_scheme=SCHEME,
         own_codes=list_own_codes(),
+        attribute_rows=ATTRIBUTE_ROWS,
+        describe_sources=_describe_sources,
+        name_rows=[
+            *((kind.value, row) for kind, row in KIND_NAMES.items()),
+            *((f"{m.code.meaning} (modifier)", row) for m, row in MODIFIER_NAMES.items()),
+        ],
         validation=validation.strip()
         or "`make conformance` runs the validators over the golden set and prints a summary.",
     )
@@ -166,6 +174,13 @@ def _describe_attribute(keyword: str) -> tuple[str, str]:
         raise ValueError(f"{keyword} is not an attribute of DICOM")
     tag = Tag(number)
     return dictionary_description(tag), f"({tag.group:04X},{tag.element:04X})"
+
+
+def _describe_sources(row: AttributeRow) -> str:
+    return "; ".join(
+        " in ".join(_describe_attribute(keyword)[0] for keyword in reversed(source.split("/")))
+        for source in row.sources
+    )
 
 
 def _list_concept_codes() -> list[Code]:
