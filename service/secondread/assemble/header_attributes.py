@@ -47,8 +47,9 @@ class AttributeRow:
 
 STUDY_DAY = AttributeRow(
     "the day of the exam, by which priors are chosen and ordered",
-    ("StudyDate", "AcquisitionDate", "AcquisitionDateTime", "SeriesDate"),
-    "no day of the years 1900 to 2099 (zeros, words, slashes, year 1): the day is unknown",
+    ("StudyDate",),
+    "no day of the years 1900 to 2099 (zeros, words, slashes, year 1): the one that the study's "
+    "other images agree on, which is told; else unknown",
 )
 ACQUISITION = AttributeRow(
     "which images, For Processing and For Presentation, are of one exposure; order of reading",

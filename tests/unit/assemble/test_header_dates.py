@@ -30,11 +30,8 @@ def test_what_is_no_time_is_unknown(text: str) -> None:
 
 
 def test_the_next_attribute_counts_where_a_date_is_none() -> None:
-    study = mammogram(StudyDate="00000000", AcquisitionDate="20260106")
     acquired = mammogram(AcquisitionDate="00000000", ContentDate="20260107", ContentTime="0930")
 
-    assert study.study_date == date(2026, 1, 6)
-    assert study.study_at is None
     assert acquired.acquired_at == datetime(2026, 1, 7, 9, 30, tzinfo=UTC)
 
 
