@@ -27,7 +27,7 @@ from tests.worlds.builders import coded
 PICTURE = breast_image(120, 96)
 
 
-def jpeg_2000(*, reversible: bool, level: float = 0) -> bytes:
+def jpeg_2000(*, reversible: bool, level: int = 0) -> bytes:
     return bytes(
         imagecodecs.jpeg2k_encode(PICTURE, level=level, reversible=reversible, codecformat="j2k")
     )
