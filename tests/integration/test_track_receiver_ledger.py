@@ -159,8 +159,9 @@ def test_two_patients_in_one_study_are_told_to_a_person(world: World) -> None:
 
 def test_a_header_that_makes_no_sense_is_kept_with_its_reason(world: World) -> None:
     header = mammogram("RCC")
-    header.SOPClassUID = ""
-    assert world.arrive(header) is RecordOutcome.NEW
+    instance = stored(header, world.now)
+    del header.SeriesInstanceUID
+    assert world.ledger.record_instance(instance, header) is RecordOutcome.NEW
     assert [image.scope_reason for image in detail(world).images] == [Reason.HEADER_INVALID]
 
 
