@@ -10,11 +10,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from secondread.accept.classify import Disposition, classify
 from secondread.codes import View
+from secondread.dicom_files import read_document
 from secondread.findings.cad_report import ReportOrigin
 from secondread.offline.findings_document import encode_findings
 from secondread.offline.input_files import gather_files
 from secondread.offline.reading_plan import plan_reading
 from secondread.reasons import Outcome
+from secondread.watch import prior_reports
 from secondread.watch.application import make_app
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.workflow.order import run_reading
@@ -103,7 +105,7 @@ def test_a_report_that_cannot_be_read_is_named_with_the_fault(world: NodeWorld) 
     )
 
     text = " ".join(page.get(f"/studies/{STUDY}").text.split())
-    assert "not readable: 1: another template than TID 4000: Chest CAD Report" in text
+    assert "not readable: 1: another template than TID 4000: (112000, DCM)" in text
 
 
 def test_findings_json_holds_the_reports_of_the_prior(tmp_path: Path) -> None:
@@ -137,6 +139,43 @@ def test_findings_json_holds_the_reports_of_the_prior(tmp_path: Path) -> None:
         {
             "study_uid": PRIOR,
             "sop_instance_uid": "1.5.10",
-            "not_readable": ["1: another template than TID 4000: Mammography CAD Report"],
+            "not_readable": ["1: another template than TID 4000: (112000, DCM)"],
         },
     ]
+
+
+@pytest.mark.usefixtures("_unreadable")
+def test_a_report_that_breaks_its_reader_costs_its_line_of_the_page(world: NodeWorld) -> None:
+    read_prior(world)
+    world.deliver(acme(), Disposition.OTHER_CAD_SR)
+    world.deliver_exam()
+    world.read_due()
+
+    app = make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now)
+    page = Browser(app).get(f"/studies/{STUDY}")
+
+    assert page.status_code == 200
+    assert "not readable: not understood" in " ".join(page.text.split())
+
+
+@pytest.fixture
+def _unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every report break its reader in a way that nobody foresaw."""
+
+    def broken(*_: object) -> None:
+        raise RecursionError("Doe^Jane")
+
+    monkeypatch.setattr(prior_reports, "read_cad_report_file", broken)
+
+
+def test_of_very_many_reports_of_a_prior_the_last_ones_are_read(world: NodeWorld) -> None:
+    read_prior(world)
+    for number in range(15):
+        report = acme()
+        report.SOPInstanceUID = f"1.5.{number + 10}"
+        world.deliver(report, Disposition.OTHER_CAD_SR)
+    world.deliver_exam()
+    files = world.node.tracker.cad_reports.list_for_priors(STUDY)
+    received = [file for file in files if file.path.startswith("instances/")]
+    uids = [read_document(world.node.archive.resolve_path(f.path)).SOPInstanceUID for f in received]
+    assert uids == [f"1.5.{number + 10}" for number in range(5, 15)]

@@ -1,11 +1,14 @@
 """`secondread explain`: the tree, the picture and the check of one file, with exit statuses."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from typer.testing import CliRunner, Result
 
@@ -13,6 +16,7 @@ from secondread.cli.commands import app
 from secondread.errors import InputError, SettingsError
 from secondread.geometry import PointPx
 from secondread.reasons import Outcome
+from secondread.report import concepts
 from secondread.report.compose import encode_file
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.report.sr.header import build_file_meta
@@ -26,7 +30,7 @@ from tests.unit.report.readings import (
     make_image_reading,
     make_study_reading,
 )
-from tests.worlds.faulty_reports import build_faulty, build_valid
+from tests.worlds.faulty_reports import build_faulty, build_valid, find_item
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
 
@@ -78,7 +82,7 @@ def test_reports_of_others_that_are_valid_pass(path: Path) -> None:
 
 @pytest.mark.skipif(not REFERENCES, reason="no reference reports beside the repository")
 def test_only_a_cad_sr_is_checked() -> None:
-    with pytest.raises(SettingsError, match="only a Mammography CAD SR"):
+    with pytest.raises(InputError, match=r"hensive3d\.dcm: only a Mammography CAD SR"):
         explain(EXAMS.parent / "sr" / "tid1500_comprehensive3d.dcm", "--check")
 
 
@@ -135,3 +139,57 @@ def test_an_image_that_the_report_does_not_name_is_told(tmp_path: Path) -> None:
     other = make_header("LCC", SOPInstanceUID="1.2.3.99")
     with pytest.raises(SettingsError, match="does not name this image"):
         explain(saved(tmp_path, build_valid("mixed")), "--png", image_file(tmp_path, other))
+
+
+def test_what_a_terminal_would_obey_is_written_out(tmp_path: Path) -> None:
+    ds = build_valid("mixed")
+    ds.Manufacturer = "Acme\x07\u202e"
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    find_item(ds, concepts.ALGORITHM_NAME).TextValue = "one\nCAD \x9b2J\x07"
+    result = explain(saved(tmp_path, ds))
+    assert "Manufacturer: Acme\\x07\\u202e" in result.output
+    assert "Algorithm Name: one\\nCAD \\x9b2J\\x07" in result.output
+
+
+def test_a_report_whose_values_are_of_another_kind_is_explained(tmp_path: Path) -> None:
+    ds = build_valid("mixed")
+    side = find_item(ds, concepts.IMAGE_LIBRARY, concepts.IMAGE_LATERALITY)
+    side.ValueType, side.TextValue = "TEXT", "left"
+    del side.ConceptCodeSequence
+    certainty = find_item(ds, concepts.CERTAINTY)
+    certainty.MeasuredValueSequence[0]["NumericValue"] = DataElement(
+        "NumericValue", "FD", float("nan"), validation_mode=IGNORE
+    )
+    center = find_item(ds, concepts.CENTER)
+    center.GraphicData = [3e38, -3e38]
+    path = saved(tmp_path, ds)
+    assert "Image Laterality: left" in explain(path).output
+    text = explain(path, "--json").output
+    assert "NaN" not in text
+    assert json.loads(text)
+    checked = explain(path, "--check")
+    assert checked.exit_code == 1
+    assert "a NUM without a number" in checked.output
+    assert "a coordinate that is in no image" in checked.output
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--check",), ("--png", "image.dcm")])
+def test_a_broken_file_is_refused_by_its_name(tmp_path: Path, form: tuple[str, ...]) -> None:
+    path = saved(tmp_path, build_valid("mixed"))
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(SettingsError, match=r"sr\.dcm: the data set ends early"):
+        explain(path, *form)
+
+
+def test_an_error_names_a_few_images_of_very_many(tmp_path: Path) -> None:
+    ds = build_valid("mixed")
+    library = find_item(ds, concepts.IMAGE_LIBRARY)
+    first = library.ContentSequence[0]
+    for number in range(100):
+        entry = deepcopy(first)
+        entry.ReferencedSOPSequence[0].ReferencedSOPInstanceUID = f"1.2.3.100.{number}"
+        library.ContentSequence.append(entry)
+    image = image_file(tmp_path, make_header("LCC", SOPInstanceUID="1.2.3.99"))
+    with pytest.raises(SettingsError, match="and 84 more") as raised:
+        explain(saved(tmp_path, ds), "--png", image)
+    assert len(str(raised.value)) < 2000

@@ -1,7 +1,8 @@
 """`secondread explain`: what a report says, where its marks are, and what is wrong with it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +17,21 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.detect.decode import decode_pixels
 from secondread.detect.pixels import GreyScale
 from secondread.dicom_files import read_document, read_image
-from secondread.errors import DataSetError, SettingsError
-from secondread.report.check.cad_sr_check import check_cad_sr
+from secondread.errors import DataSetError, InputError, PixelError, SettingsError
+from secondread.report.check.cad_sr_check import Fault, check_cad_sr
 from secondread.report.pages.marks_picture import count_items, draw_marks
+from secondread.report.readback.attributes import read_text
 from secondread.report.readback.explain import (
     explain_report,
     format_lines,
     list_images,
     list_marks,
     read_content,
+    write_out_controls,
 )
+
+_MOST_LISTED = 20
+"""Images that an error names."""
 
 
 def explain(
@@ -56,16 +62,20 @@ def explain(
     position, and the exit status is 1; it is 0 where there is none.
     """
     log.configure_logging("explain", "warning")
-    ds = _open_dataset(report, read_document)
-    if check:
-        _check(report, ds, as_json=as_json)
-    elif png is not None:
-        _draw(ds, png, out or Path(f"{report.stem}-{png.stem}.png"))
-    else:
-        _print(ds, as_json=as_json)
+    ds = _open(report, read_document)
+    with _naming(report):
+        if check:
+            faults = _list_faults(ds)
+            _print_faults(faults, as_json=as_json)
+            if faults:
+                raise typer.Exit(1)
+        elif png is not None:
+            _draw(ds, png, out or Path(f"{report.stem}-{png.stem}.png"))
+        else:
+            _print(ds, as_json=as_json)
 
 
-def _open_dataset(path: Path, read: Callable[[Path], Dataset]) -> Dataset:
+def _open(path: Path, read: Callable[[Path], Dataset]) -> Dataset:
     try:
         return read(path)
     except FileNotFoundError:
@@ -76,49 +86,63 @@ def _open_dataset(path: Path, read: Callable[[Path], Dataset]) -> Dataset:
         raise SettingsError(f"{path}: {error}") from error
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Have an error over a file name it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
 def _print(ds: Dataset, *, as_json: bool) -> None:
     document = explain_report(ds)
     if as_json:
-        typer.echo(json.dumps(document, indent=1))
+        typer.echo(json.dumps(document, indent=1, allow_nan=False))
         return
     for line in format_lines(document):
         typer.echo(line)
 
 
-def _check(path: Path, ds: Dataset, *, as_json: bool) -> None:
+def _list_faults(ds: Dataset) -> list[Fault]:
     read_content(ds)
-    if ds.get("SOPClassUID") != MammographyCADSRStorage:
-        raise SettingsError(f"{path}: only a Mammography CAD SR can be checked")
-    faults = check_cad_sr(ds)
+    if read_text(ds, "SOPClassUID") != MammographyCADSRStorage:
+        raise InputError("only a Mammography CAD SR can be checked")
+    return check_cad_sr(ds)
+
+
+def _print_faults(faults: Sequence[Fault], *, as_json: bool) -> None:
     if as_json:
         rows = [{"position": fault.position, "fault": fault.message} for fault in faults]
         typer.echo(json.dumps(rows, indent=1))
-    else:
-        for line in faults or ("no faults found",):
-            typer.echo(str(line))
-    if faults:
-        raise typer.Exit(1)
+        return
+    for line in faults or ("no faults found",):
+        typer.echo(write_out_controls(str(line)))
 
 
 def _draw(ds: Dataset, image_path: Path, out: Path) -> None:
-    image = _open_dataset(image_path, read_image)
-    uid = str(image.get("SOPInstanceUID", ""))
+    image = _open(image_path, read_image)
+    uid = read_text(image, "SOPInstanceUID")
     reported_uids = list_images(ds)
     if uid not in reported_uids:
-        listed = "\n  ".join(reported_uids) or "none"
+        more = len(reported_uids) - _MOST_LISTED
+        listed = [*reported_uids[:_MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
+        names = "\n  ".join(listed) or "none"
         raise SettingsError(
-            f"{image_path}: the report does not name this image; it names\n  {listed}"
+            f"{image_path}: the report does not name this image; it names\n  {names}"
         )
     marks = list_marks(ds, uid)
-    draw_marks(_render(image_path, image), marks).save(out)
+    with _naming(image_path):
+        display = _render(image)
+    draw_marks(display, marks).save(out)
     typer.echo(f"{out}: {count_items(marks)}")
 
 
-def _render(path: Path, image: Dataset) -> npt.NDArray[np.uint8]:
+def _render(image: Dataset) -> npt.NDArray[np.uint8]:
     """Return an image as grey levels for people, with its own window where it has one."""
     mammogram = Mammogram.from_dataset(image)
     if mammogram.frames > 1:
-        raise SettingsError(f"{path}: images of several frames cannot be drawn")
+        raise PixelError("images of several frames cannot be drawn")
     stored = decode_pixels(image)
     grey = GreyScale.from_dataset(image, mammogram)
     return grey.render(stored, grey.to_brightness(stored), None)

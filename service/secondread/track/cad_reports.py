@@ -13,6 +13,8 @@ from secondread.track.study_rows import find_earlier_studies, find_latest_finish
 from secondread.track.tables import InstanceRow, OutboxObjectRow, StudyRow
 
 _MOST_PRIORS = 8
+_MOST_RECEIVED = 10
+"""Of one study: a maker's CAD sends one or two, and each takes its time where it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class CadReports(TrackerPart):
     def list_for_priors(self, study_uid: str) -> list[ReportFile]:
         """Return the CAD reports of the same patient's earlier studies, the latest study first.
 
-        Of this node's own, those of the last revision with results, one for each profile.
+        Of other makers' reports of one study, those that came last, if there are very many. Of this
+        node's own, those of the last revision with results, one for each profile.
         """
         with self._database.begin_read() as session:
             study = session.get(StudyRow, study_uid)
@@ -59,9 +62,10 @@ def _list_received(session: Session, study_uid: str) -> list[str]:
             InstanceRow.current,
             InstanceRow.rejected_at.is_(None),
         )
-        .order_by(InstanceRow.arrived_at, InstanceRow.id)
+        .order_by(InstanceRow.arrived_at.desc(), InstanceRow.id.desc())
+        .limit(_MOST_RECEIVED)
     )
-    return list(session.scalars(rows))
+    return list(reversed(list(session.scalars(rows))))
 
 
 def _list_own(session: Session, study_uid: str) -> list[str]:

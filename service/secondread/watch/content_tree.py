@@ -1,10 +1,17 @@
 """A structured report as a plain tree of words, for a page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+
+from secondread.report.readback.attributes import (
+    list_items,
+    list_numbers,
+    list_whole_numbers,
+    read_text,
+)
+from secondread.report.readback.explain import name_sop_class
 
 # Deeper than any template goes (TID 4000 needs nine levels); a hostile document is cut here.
 _DEEPEST = 32
@@ -34,28 +41,27 @@ def build_content_tree(ds: Dataset) -> ContentItem:
 
 
 def _make_item(ds: Dataset, position: str, depth: int) -> ContentItem:
-    below = ds.get("ContentSequence", None) or []
+    below = list_items(ds, "ContentSequence")
     children = [] if depth >= _DEEPEST else list(_make_children(below, position, depth))
     return ContentItem(
         position=position,
-        relationship=str(ds.get("RelationshipType", "") or "").lower(),
+        relationship=read_text(ds, "RelationshipType").lower(),
         concept=_get_meaning(ds, "ConceptNameCodeSequence"),
         value=_describe_value(ds),
         children=tuple(children),
     )
 
 
-def _make_children(items: list[Dataset], position: str, depth: int) -> Iterator[ContentItem]:
+def _make_children(items: Sequence[Dataset], position: str, depth: int) -> Iterator[ContentItem]:
     for number, item in enumerate(items, start=1):
         yield _make_item(item, f"{position}.{number}", depth + 1)
 
 
 def _describe_value(ds: Dataset) -> str:
-    reference = ds.get("ReferencedContentItemIdentifier", None)
+    reference = list_whole_numbers(ds, "ReferencedContentItemIdentifier")
     if reference:
-        numbers = [reference] if isinstance(reference, int) else list(reference)
-        return "see item " + ".".join(str(number) for number in numbers)
-    kind = str(ds.get("ValueType", "") or "")
+        return "see item " + ".".join(map(str, reference))
+    kind = read_text(ds, "ValueType")
     match kind:
         case "CODE":
             return _get_meaning(ds, "ConceptCodeSequence", with_code=True)
@@ -68,40 +74,39 @@ def _describe_value(ds: Dataset) -> str:
         case "PNAME":
             return "(a name, withheld)"
         case "TEXT" | "UIDREF" | "DATE" | "TIME" | "DATETIME":
-            keyword = {"TEXT": "TextValue", "UIDREF": "UID"}.get(kind, kind.capitalize())
-            return str(ds.get("DateTime" if kind == "DATETIME" else keyword, "") or "")
+            keywords = {"TEXT": "TextValue", "UIDREF": "UID", "DATETIME": "DateTime"}
+            return read_text(ds, keywords.get(kind, kind.capitalize()))
         case _:
             return ""
 
 
 def _get_meaning(ds: Dataset, keyword: str, *, with_code: bool = False) -> str:
-    for item in ds.get(keyword, None) or []:
-        meaning = str(item.get("CodeMeaning", "") or "")
+    for item in list_items(ds, keyword)[:1]:
+        meaning = read_text(item, "CodeMeaning")
         if with_code:
-            code, scheme = item.get("CodeValue", ""), item.get("CodingSchemeDesignator", "")
+            code, scheme = read_text(item, "CodeValue"), read_text(item, "CodingSchemeDesignator")
             return f"{meaning} ({code}, {scheme})"
         return meaning
     return ""
 
 
 def _format_number(ds: Dataset) -> str:
-    for item in ds.get("MeasuredValueSequence", None) or []:
-        units = item.get("MeasurementUnitsCodeSequence", None) or []
-        unit = str(units[0].get("CodeValue", "")) if units else ""
-        return f"{item.get('NumericValue', '')} {'' if unit == '1' else unit}".rstrip()
+    for item in list_items(ds, "MeasuredValueSequence")[:1]:
+        units = list_items(item, "MeasurementUnitsCodeSequence")
+        unit = read_text(units[0], "CodeValue") if units else ""
+        return f"{read_text(item, 'NumericValue')} {'' if unit == '1' else unit}".strip()
     return ""
 
 
 def _describe_reference(ds: Dataset) -> str:
-    for item in ds.get("ReferencedSOPSequence", None) or []:
-        name = UID(str(item.get("ReferencedSOPClassUID", ""))).name
-        return f"{name}, {item.get('ReferencedSOPInstanceUID', '')}"
+    for item in list_items(ds, "ReferencedSOPSequence")[:1]:
+        name = name_sop_class(read_text(item, "ReferencedSOPClassUID"))
+        return f"{name}, {read_text(item, 'ReferencedSOPInstanceUID')}"
     return ""
 
 
 def _describe_graphic(ds: Dataset) -> str:
-    kind = str(ds.get("GraphicType", "") or "").lower()
-    data = [float(number) for number in ds.get("GraphicData", None) or []]
+    kind, data = read_text(ds, "GraphicType").lower(), list_numbers(ds, "GraphicData")
     points = list(zip(data[::2], data[1::2], strict=False))
     if len(points) == 1:
         return f"{kind} at column {points[0][0]:.1f}, row {points[0][1]:.1f}"

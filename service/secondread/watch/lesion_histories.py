@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from secondread.accept.archive import Archive
+from secondread.errors import InputError
 from secondread.followup.timeline import LesionHistory
 from secondread.report.pages.timeline_picture import draw_timeline
 
@@ -16,7 +17,8 @@ def draw_lesion_histories(lesions: Sequence[LesionHistory], archive: Archive) ->
         try:
             with Image.open(archive.resolve_path(path)) as picture:
                 return picture.copy()
-        except (FileNotFoundError, UnidentifiedImageError):
+        # A damaged PNG file is a SyntaxError to Pillow, or a ValueError.
+        except (InputError, OSError, SyntaxError, ValueError):
             return None
 
     days = sorted({s.study_date for lesion in lesions for s in lesion.sightings if s.study_date})

@@ -137,9 +137,11 @@ class Pages:
     def show_picture(self, request: Request) -> Response:
         """Return a capture as PNG."""
         _, item = self._find_object(request, ObjectKind.CAPTURE)
-        return Response(
-            encode_capture_png(self._open_object(item, read_image)), media_type="image/png"
-        )
+        capture = self._open_object(item, read_image)
+        try:
+            return Response(encode_capture_png(capture), media_type="image/png")
+        except (AttributeError, TypeError, ValueError) as error:
+            raise HTTPException(404, "The file of this object cannot be read.") from error
 
     def download(self, request: Request) -> Response:
         """Return an object's file as it is sent."""

@@ -5,7 +5,7 @@ from datetime import date
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.errors import InputError
+from secondread.errors import InputError, describe_without_quoting
 from secondread.findings.cad_report import CadReport, ReportOrigin
 from secondread.report.readback.cad_reader import read_cad_report_file
 from secondread.report.sr.uids import derive_device_uid
@@ -56,8 +56,17 @@ def _read_file(archive: Archive, file: ReportFile, own_device: str) -> PriorRepo
         report = read_cad_report_file(archive.resolve_path(file.path), own_device)
     except FileNotFoundError:
         fault = "its file is gone"
-    except (InputError, OSError) as error:
+    except InputError as error:
         fault = str(error)
+    except OSError:
+        fault = "its file cannot be read"
+    # Another maker's report may break its reader in ways that nobody foresaw; that costs its line
+    # and not the page, which other studies share.
+    except Exception as error:  # noqa: BLE001
+        _log.error(
+            "cad_report_broke", study_uid=file.study_uid, error=describe_without_quoting(error)
+        )
+        fault = "not understood"
     else:
         return PriorReport(file.study_uid, file.study_date, report, "")
     # The fault may quote the document, which may quote anything: it stays out of the log.

@@ -99,6 +99,10 @@ def _read_reports(tracker: Tracker, archive: Archive, study_uid: str) -> tuple[C
         except (InputError, OSError):
             # The message may quote the document, which may quote anything: it stays out of the log.
             _log.warning("cad_report_not_readable", study_uid=study_uid)
+        # One maker's report that breaks its reader does not take this node's own report along.
+        except Exception as error:  # noqa: BLE001
+            why = describe_without_quoting(error)
+            _log.error("cad_report_broke", study_uid=study_uid, error=why)
     return tuple(reports)
 
 

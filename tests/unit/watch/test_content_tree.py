@@ -1,5 +1,8 @@
 """A structured report as words."""
 
+import math
+
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from secondread.watch.content_tree import ContentItem, build_content_tree
@@ -38,3 +41,25 @@ def test_a_bottomless_document_ends() -> None:
         item.ContentSequence = [child]
         item = child
     assert 10 < len(flat(build_content_tree(root))) < 50
+
+
+def test_values_of_another_kind_are_passed_over() -> None:
+    ds = report()
+    text, code, number, _, _ = ds.ContentSequence
+    text["TextValue"] = DataElement("TextValue", "OB", b"bytes")
+    code["ConceptCodeSequence"] = DataElement(0x0040A168, "LO", "no items")
+    number.MeasuredValueSequence[0]["NumericValue"] = DataElement("NumericValue", "SQ", [])
+    center, outline = code.ContentSequence
+    center["GraphicData"] = DataElement(0x00700022, "FL", [math.nan, 1.0])
+    outline["ContentSequence"] = DataElement(0x0040A730, "LO", ["no", "items"])
+    assert {position: value for position, _, value in flat(build_content_tree(ds))} == {
+        "1": "",
+        "1.1": "",
+        "1.2": "",
+        "1.2.1": "point of 0 points",
+        "1.2.1.1": f"Secondary Capture Image Storage, {STUDY}.1.1",
+        "1.2.2": "polyline of 4 points",
+        "1.3": "%",
+        "1.4": "(a name, withheld)",
+        "1.5": "20260302",
+    }

@@ -11,6 +11,8 @@ mistake of the builder is not repeated here. Three parts:
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 
 from pydicom.dataset import Dataset
 
@@ -25,6 +27,11 @@ from secondread.report.readback.content import ContentError
 from secondread.settings import ProfileSettings
 
 __all__ = ["Fault", "check_against_reading", "check_cad_sr"]
+
+_MOST_FAULTS = 2000
+"""With so many, a document is beyond help, and looking for more costs time."""
+_LONGEST_MESSAGE = 500
+"""Characters: messages quote values, which may be of any length."""
 
 
 def check_cad_sr(ds: Dataset) -> list[Fault]:
@@ -60,9 +67,14 @@ def check_against_reading(
 
 
 def _collect_faults(ds: Dataset, check: Callable[[CheckedReport], Iterator[Fault]]) -> list[Fault]:
-    """Return what a check yields, each fault once; what makes a document unreadable is one."""
+    """Return the first that a check yields, once each; what makes a document unreadable is one."""
     try:
         report = CheckedReport(ds)
     except ContentError as error:
         return [Fault(error.position, error.fault)]
-    return list(dict.fromkeys(check(report)))
+    faults = list(dict.fromkeys(islice(check(report), _MOST_FAULTS)))
+    return [replace(fault, message=_shorten(fault.message)) for fault in faults]
+
+
+def _shorten(message: str) -> str:
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."

@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 
 from secondread.codes import Code, RenderingIntent
 from secondread.report import concepts
+from secondread.report.readback.attributes import read_text
 from secondread.report.readback.content import (
     Content,
     ContentTree,
@@ -73,9 +74,9 @@ class CheckedReport:
     def _list_evidence(self, keyword: str) -> dict[InstanceKey, str]:
         return {
             (
-                str(instance.get("ReferencedSOPClassUID", "")),
-                str(instance.get("ReferencedSOPInstanceUID", "")),
-            ): str(study.get("StudyInstanceUID", ""))
+                read_text(instance, "ReferencedSOPClassUID"),
+                read_text(instance, "ReferencedSOPInstanceUID"),
+            ): read_text(study, "StudyInstanceUID")
             for study, _, instance in list_references(self.ds, keyword)
         }
 
@@ -115,7 +116,24 @@ class CheckedReport:
 
     def find_intent(self, content: Content) -> RenderingIntent | None:
         """Return an item's Rendering Intent."""
-        return read_enum(content.find_child(concepts.RENDERING_INTENT), RenderingIntent)
+        return self._intents.get(content.position)
+
+    def is_copied(self, content: Content) -> bool:
+        """Whether an item is from another report (TID 4022)."""
+        return content.position in self._copied
+
+    # Rules ask the two questions of the parents of all items. Looked for each time, the answers
+    # would take the square of their number.
+    @cached_property
+    def _intents(self) -> dict[Position, RenderingIntent | None]:
+        return {
+            item.position: read_enum(item.find_child(concepts.RENDERING_INTENT), RenderingIntent)
+            for item in self.items.values()
+        }
+
+    @cached_property
+    def _copied(self) -> frozenset[Position]:
+        return frozenset(item.position[:-1] for item in self.find_items(concepts.ORIGINAL_SOURCE))
 
 
 def instance_key(image: Content) -> InstanceKey:

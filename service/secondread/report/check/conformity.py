@@ -78,13 +78,14 @@ class Conformity:
     def _check_children(self, parent: Content, row: TemplateRow) -> Iterator[Fault]:
         table = self._find_table(row)
         matches: list[tuple[Content, PlacedRow]] = []
+        unmet = _UnmetConditions(parent)
         for child in parent.children:
             kind = self._find_kind(child)
             if kind is None:
                 target = format_position(child.target or ())
                 yield Fault(child.path, f"points at {target}, which is not in the tree")
                 continue
-            placed, faults = _find_row(parent, child, kind, table)
+            placed, faults = _find_row(unmet, child, kind, table)
             yield from faults
             if placed is not None:
                 matches.append((child, placed))
@@ -144,15 +145,15 @@ def _no_alternative(parent: Content, template: str, numbers: Sequence[str]) -> F
 
 
 def _find_row(
-    parent: Content, child: Content, kind: _ItemKind, table: Sequence[PlacedRow]
+    unmet: "_UnmetConditions", child: Content, kind: _ItemKind, table: Sequence[PlacedRow]
 ) -> tuple[PlacedRow | None, list[Fault]]:
     """Return the row that a child matches, or how it differs from the nearest one."""
     exact = [placed for placed in table if next(_find_differences(kind, placed), None) is None]
-    allowed = [placed for placed in exact if not _find_unmet(parent, placed)]
+    allowed = [placed for placed in exact if not unmet.find(placed)]
     if allowed:
         return allowed[0], []
     if exact:
-        why = "; ".join(_find_unmet(parent, exact[0]))
+        why = "; ".join(unmet.find(exact[0]))
         return None, [Fault(child.path, f"{exact[0].words} is only for: {why}")]
     for placed in table:
         differences = list(_find_differences(kind, placed))
@@ -190,10 +191,24 @@ def _describe_difference(kind: _ItemKind, placed: PlacedRow, difference: str) ->
     return f"{difference} is {actual}, and {expected} in {placed.words}"
 
 
-def _find_unmet(parent: Content, placed: PlacedRow) -> list[str]:
-    """Return the conditions, of the row and of the inclusions around it, that do not hold."""
-    conditions = (placed.row.only, *(inclusion.only for inclusion in placed.through))
-    return [c.words for c in conditions if c is not None and not c.holds(parent)]
+class _UnmetConditions:
+    """What does not hold of the conditions of rows, below one item.
+
+    A condition looks at all of the item's children, so that it is asked once for all of them.
+    """
+
+    def __init__(self, parent: Content) -> None:
+        self._parent = parent
+        self._words: dict[int, list[str]] = {}
+
+    def find(self, placed: PlacedRow) -> list[str]:
+        """Return the conditions, of the row and of the inclusions around it, that do not hold."""
+        words = self._words.get(id(placed))
+        if words is None:
+            conditions = (placed.row.only, *(inclusion.only for inclusion in placed.through))
+            words = [c.words for c in conditions if c is not None and not c.holds(self._parent)]
+            self._words[id(placed)] = words
+        return words
 
 
 def _check_numbers(

@@ -8,6 +8,7 @@ from pydicom.uid import MammographyCADSRStorage
 from secondread.codes import ProcessingSummary, ResultStatus
 from secondread.report import concepts
 from secondread.report.check.checked_report import CheckedReport, Fault, InstanceKey, instance_key
+from secondread.report.readback.attributes import list_items, read_text
 from secondread.report.readback.content import InstanceReference, read_enum
 from secondread.uids import is_standard_uid, is_uid
 
@@ -63,8 +64,9 @@ def _check_flags(report: CheckedReport) -> Iterator[Fault]:
             yield Fault("header", f"{keyword} is not {words}")
     if ds.get("VerificationFlag") == "VERIFIED" and not ds.get("VerifyingObserverSequence"):
         yield Fault("header", "VerificationFlag is VERIFIED, and nobody is named who verified")
-    templates = ds.get("ContentTemplateSequence", None) or ()
-    names = [(item.get("MappingResource"), item.get("TemplateIdentifier")) for item in templates]
+    templates = list_items(ds, "ContentTemplateSequence")
+    keywords = ("MappingResource", "TemplateIdentifier")
+    names = [tuple(read_text(item, keyword) for keyword in keywords) for item in templates]
     if names != [("DCMR", "4000")]:
         yield Fault("1", f"the template is {names}, not 4000 of DCMR")
 
@@ -92,7 +94,7 @@ def _check_evidence(report: CheckedReport) -> Iterator[Fault]:
         yield Fault("header", f"{uid} is both current and other evidence")
     if not current:
         yield Fault("header", "no current evidence")
-    for study in set(current.values()) - {report.ds.get("StudyInstanceUID")}:
+    for study in set(current.values()) - {read_text(report.ds, "StudyInstanceUID")}:
         yield Fault("header", f"current evidence of another study, {study}")
 
 
@@ -125,7 +127,7 @@ def _check_texts(report: CheckedReport) -> Iterator[Fault]:
     if report.ds.get("SpecificCharacterSet"):
         return
     for content in report.items.values():
-        if not str(content.item.get("TextValue", "")).isascii():
+        if not read_text(content.item, "TextValue").isascii():
             yield Fault(content.path, "text beyond ASCII, and no Specific Character Set")
 
 

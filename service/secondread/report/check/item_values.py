@@ -7,6 +7,7 @@ from secondread.codes import Code
 from secondread.report.check.checked_report import Fault
 from secondread.report.check.context_groups import has_other_meaning, is_in_group
 from secondread.report.check.template import ContextGroup, NumberRange, TemplateRow
+from secondread.report.readback.attributes import read_text
 from secondread.report.readback.content import Content
 
 _ATTRIBUTES = {
@@ -93,7 +94,7 @@ def _check_graphic(content: Content, row: TemplateRow) -> Iterator[Fault]:
 
 def _check_time(content: Content) -> Iterator[Fault]:
     keyword = content.value_type.capitalize()
-    value = str(content.item.get(keyword, ""))
+    value = read_text(content.item, keyword)
     if not (is_date(value) if keyword == "Date" else is_time(value)):
         yield Fault(content.path, f"{value!r} is not a {keyword.lower()}")
 

@@ -1,6 +1,7 @@
 """The marks of a report on their image, as a picture: outlines numbered, the image as stored."""
 
 from collections.abc import Sequence
+from itertools import accumulate, islice
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,8 @@ _DOT_PX, _LINE_PX = 7.0, 2.2
 _FAINT = (96, 104, 112)
 """Of what is not presented by default."""
 _MARGIN = 46
+_MOST_POINTS, _MOST_NUMBERED = 20_000, 99
+"""More of a hostile report are not drawn, or not numbered."""
 
 _Points = list[tuple[float, float]]
 """(x, y) of the page."""
@@ -41,7 +44,7 @@ def draw_marks(display: DisplayArray, marks: Sequence[ReportMark]) -> Image.Imag
     page = Image.new("RGB", (picture.width, picture.height + _MARGIN))
     page.paste(picture, (0, 0))
     panel = Box(0, 0, picture.width, picture.height)
-    graphics = [(mark, _trace(mark, scale)) for mark in marks]
+    graphics = [(mark, _trace(mark, scale)) for mark in _choose_drawn(marks)]
     for is_hidden in (True, False):
         lines = HaloedLines(panel)
         for mark, points in graphics:
@@ -55,9 +58,16 @@ def draw_marks(display: DisplayArray, marks: Sequence[ReportMark]) -> Image.Imag
         if mark.is_shown:
             by_number.setdefault(mark.number, []).extend(points)
     _draw_numbers(page, panel, by_number)
-    words = f"{count_items(marks)} - NOT FOR DIAGNOSIS"
+    left_out = "" if len(graphics) == len(marks) else f", {len(graphics)} graphics drawn"
+    words = f"{count_items(marks)}{left_out} - NOT FOR DIAGNOSIS"
     draw_text(page, (12, page.height - 14), words, LEAST_TEXT, width=page.width - 24)
     return page
+
+
+def _choose_drawn(marks: Sequence[ReportMark]) -> list[ReportMark]:
+    """Return the first marks that can be drawn in a few seconds: all of any real report."""
+    ends = accumulate(len(mark.points) for mark in marks)
+    return [mark for mark, end in zip(marks, ends, strict=True) if end <= _MOST_POINTS]
 
 
 def count_items(marks: Sequence[ReportMark]) -> str:
@@ -97,8 +107,8 @@ def _trace_ellipse(ends: _Points) -> _Points:
 
 def _draw_numbers(page: Image.Image, panel: Box, by_number: dict[int, _Points]) -> None:
     boxes = {str(number): find_bounds(points) for number, points in by_number.items()}
-    occupied = list(boxes.values())
-    for number, box in boxes.items():
+    occupied = list(islice(boxes.values(), 2 * _MOST_NUMBERED))
+    for number, box in islice(boxes.items(), _MOST_NUMBERED):
         size = measure_badge(number, _NUMBER_SIZE)
         others = [other for other in occupied if other is not box]
         label = place_label(page, box, size, panel, others)

@@ -30,6 +30,7 @@ from secondread.findings.cad_report import (
     ReportOrigin,
 )
 from secondread.report import concepts
+from secondread.report.readback.attributes import list_items, read_text
 from secondread.report.readback.content import (
     ContentError,
     ContentTree,
@@ -43,6 +44,8 @@ from secondread.report.readback.library_reader import parse_date, read_evidence,
 MODEL_NAME = "Secondread"
 """Manufacturer's Model Name (0008,1090) of this software's results."""
 
+_LONGEST_NAME = 64
+"""Characters of the equipment's names, as of the VR LO (PS3.5 6.2)."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RUN_LISTS = (
     (concepts.SUCCESSFUL_DETECTIONS, True),
@@ -94,12 +97,14 @@ def read_cad_report_file(path: Path, device_uid: str = "") -> CadReport:
 
 
 def _read_document(ds: Dataset, device_uid: str) -> CadReport:
-    if str(ds.get("SOPClassUID", "")) != MammographyCADSRStorage:
+    if read_text(ds, "SOPClassUID") != MammographyCADSRStorage:
         raise ContentError("header", "not a Mammography CAD SR")
+    uid, study_uid = (_read_required(ds, name) for name in ("SOPInstanceUID", "StudyInstanceUID"))
     tree = ContentTree(ds)
     root = tree.root
     if not root.is_named(concepts.CAD_REPORT):
-        title = root.name.meaning[:64] if root.name else "no title"
+        # By its code: a meaning is free text, and this is shown where patients are not named.
+        title = f"({root.name.value[:16]}, {root.name.scheme[:16]})" if root.name else "no title"
         raise ContentError(root.path, f"another template than TID 4000: {title}")
     runs = tuple(_list_runs(tree))
     equipment = _read_equipment(ds)
@@ -110,12 +115,12 @@ def _read_document(ds: Dataset, device_uid: str) -> CadReport:
     for impression in summary.find_children(concepts.INDIVIDUAL_IMPRESSION) if summary else ():
         reader.read_impression(impression)
     return CadReport(
-        sop_instance_uid=str(ds.SOPInstanceUID),
-        series_uid=str(ds.get("SeriesInstanceUID", "")),
-        study_uid=str(ds.StudyInstanceUID),
-        patient=PatientKey(_read_text(ds, "PatientID"), _read_text(ds, "IssuerOfPatientID")),
-        study_date=parse_date(_read_text(ds, "StudyDate")),
-        written_on=parse_date(_read_text(ds, "ContentDate")),
+        sop_instance_uid=uid,
+        series_uid=read_text(ds, "SeriesInstanceUID"),
+        study_uid=study_uid,
+        patient=PatientKey(read_text(ds, "PatientID"), read_text(ds, "IssuerOfPatientID")),
+        study_date=parse_date(read_text(ds, "StudyDate")),
+        written_on=parse_date(read_text(ds, "ContentDate")),
         equipment=equipment,
         origin=origin,
         model_digest=digest if origin is not ReportOrigin.FOREIGN else "",
@@ -133,13 +138,20 @@ def _read_document(ds: Dataset, device_uid: str) -> CadReport:
     )
 
 
+def _read_required(ds: Dataset, keyword: str) -> str:
+    text = read_text(ds, keyword)
+    if not text:
+        raise ContentError("header", f"{keyword} has no value")
+    return text
+
+
 def _read_equipment(ds: Dataset) -> Equipment:
-    observers: Sequence[Dataset] = ds.get("AuthorObserverSequence", None) or ()
+    observers = list_items(ds, "AuthorObserverSequence")
     return Equipment(
-        _read_text(ds, "Manufacturer"),
-        _read_text(ds, "ManufacturerModelName"),
-        _read_text(ds, "SoftwareVersions"),
-        tuple(str(observer.DeviceUID) for observer in observers if observer.get("DeviceUID")),
+        manufacturer=read_text(ds, "Manufacturer", _LONGEST_NAME),
+        model=read_text(ds, "ManufacturerModelName", _LONGEST_NAME),
+        software=read_text(ds, "SoftwareVersions", _LONGEST_NAME),
+        device_uids=tuple(filter(None, (read_text(one, "DeviceUID") for one in observers))),
     )
 
 
@@ -177,12 +189,8 @@ def _list_runs(tree: ContentTree) -> Iterator[AlgorithmRun]:
 
 def _list_replaced(ds: Dataset) -> Iterator[str]:
     for _, _, document in list_references(ds, "PredecessorDocumentsSequence"):
-        purpose = read_code(document.get("PurposeOfReferenceCodeSequence", None))
+        purpose = read_code(document, "PurposeOfReferenceCodeSequence")
+        uid = read_text(document, "ReferencedSOPInstanceUID")
         # The purpose is of type 3 elsewhere than in our own documents.
         if purpose is None or concepts.REPLACED_REPORT.matches(purpose.value, purpose.scheme):
-            yield str(document.ReferencedSOPInstanceUID)
-
-
-def _read_text(ds: Dataset, keyword: str) -> str:
-    value = ds.get(keyword, None)
-    return "" if value is None else str(value).strip()
+            yield uid

@@ -4,22 +4,26 @@ Tolerant of its form: anything may be missing, and what is missing is reported w
 (PS3.3 C.17.3.2.5). It shares no code with `sr.tree`, which builds documents.
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
 from secondread.codes import Code, CodedEnum
 from secondread.errors import InputError
 from secondread.geometry import PointPx
+from secondread.report.readback.attributes import (
+    list_items,
+    list_numbers,
+    list_whole_numbers,
+    read_text,
+)
 
 _MAX_DEPTH, _MAX_ITEMS = 32, 100_000
 """Real documents have at most about ten levels, and some thousand items."""
-_MAX_TEXT = 1024
-"""Characters of a text beyond which it is cut off."""
+_FARTHEST_PX = 1e6
+"""A coordinate beyond this is in no image: images have 65,535 rows and columns at most."""
 _TO_MM = {"mm": 1.0, "cm": 10.0, "um": 0.001}
 
 Position = tuple[int, ...]
@@ -98,32 +102,28 @@ class Content:
     @property
     def code(self) -> Code | None:
         """The value of a CODE item."""
-        return read_code(self.item.get("ConceptCodeSequence", None))
+        return read_code(self.item, "ConceptCodeSequence")
 
     @property
     def text(self) -> str:
         """The value of a TEXT or UIDREF item."""
-        value = self.item.get("TextValue", None) or self.item.get("UID", None) or ""
-        return str(value).strip()[:_MAX_TEXT]
+        return read_text(self.item, "TextValue") or read_text(self.item, "UID")
 
     @property
     def number(self) -> float | None:
         """The value of a NUM item; None where it is missing or not finite."""
-        try:
-            value = float(self._measured.NumericValue)
-        except (AttributeError, TypeError, ValueError):
-            return None
-        return value if math.isfinite(value) else None
+        numbers = list_numbers(self._measured, "NumericValue")
+        return numbers[0] if len(numbers) == 1 else None
 
     @property
     def _measured(self) -> Dataset:
-        values: Sequence[Dataset] = self.item.get("MeasuredValueSequence", None) or ()
+        values = list_items(self.item, "MeasuredValueSequence")
         return values[0] if values else Dataset()
 
     @property
     def unit(self) -> str:
         """The code value of a NUM item's unit."""
-        unit = read_code(self._measured.get("MeasurementUnitsCodeSequence", None))
+        unit = read_code(self._measured, "MeasurementUnitsCodeSequence")
         return "" if unit is None else unit.value
 
     @property
@@ -135,19 +135,17 @@ class Content:
     @property
     def graphic_type(self) -> str:
         """The Graphic Type of an SCOORD item."""
-        return str(self.item.get("GraphicType", ""))
+        return read_text(self.item, "GraphicType")
 
     @property
     def reference(self) -> InstanceReference | None:
         """What an IMAGE or COMPOSITE item refers to."""
-        references: Sequence[Dataset] = self.item.get("ReferencedSOPSequence", None) or ()
-        if not references or "ReferencedSOPInstanceUID" not in references[0]:
-            return None
-        first = references[0]
-        frames = first.get("ReferencedFrameNumber", None)
-        frame = frames[0] if isinstance(frames, list | MultiValue) and frames else frames
-        sop_class_uid = str(first.get("ReferencedSOPClassUID", ""))
-        return sop_class_uid, str(first.ReferencedSOPInstanceUID), int(frame) if frame else None
+        for first in list_items(self.item, "ReferencedSOPSequence")[:1]:
+            uid = read_text(first, "ReferencedSOPInstanceUID")
+            frame = next(iter(list_whole_numbers(first, "ReferencedFrameNumber")), None)
+            if uid:
+                return read_text(first, "ReferencedSOPClassUID"), uid, frame or None
+        return None
 
     @property
     def points(self) -> tuple[PointPx, ...]:
@@ -156,33 +154,33 @@ class Content:
         Raises
         ------
         ContentError
-            There are none, a coordinate is missing, or one is not finite.
+            There are none, a coordinate is missing, or one is no place in any image.
         """
-        data = self.item.get("GraphicData", None)
-        numbers = [float(n) for n in (data if isinstance(data, MultiValue | list) else ())]
-        if not numbers or len(numbers) % 2 or not all(map(math.isfinite, numbers)):
+        numbers = list_numbers(self.item, "GraphicData")
+        if not numbers or len(numbers) % 2:
             raise ContentError(self.path, f"{len(numbers)} coordinates that make no points")
+        if max(map(abs, numbers)) > _FARTHEST_PX:
+            raise ContentError(self.path, "a coordinate that is in no image")
         return tuple(PointPx(c, r) for c, r in zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def format_position(position: Position) -> str:
     """Return a position the way validators print it.
 
-    >>> format_position((1, 2, 4))
-    '1.2.4'
+    >>> format_position((1, 2, 4)), format_position(())
+    ('1.2.4', 'no position')
     """
-    return ".".join(map(str, position))
+    return ".".join(map(str, position)) or "no position"
 
 
-def read_code(items: Sequence[Dataset] | None) -> Code | None:
+def read_code(ds: Dataset, keyword: str) -> Code | None:
     """Return the first code of a code sequence (PS3.3 8.8), long and URN codes included."""
-    if not items:
-        return None
-    first = items[0]
-    keywords = ("CodeValue", "LongCodeValue", "URNCodeValue")
-    value = next((str(first[keyword].value) for keyword in keywords if first.get(keyword)), "")
-    scheme, meaning = first.get("CodingSchemeDesignator", ""), first.get("CodeMeaning", "")
-    return Code(value, str(scheme or ""), str(meaning or "")[:_MAX_TEXT])
+    for first in list_items(ds, keyword)[:1]:
+        texts = (read_text(first, name) for name in ("CodeValue", "LongCodeValue", "URNCodeValue"))
+        value = next(filter(None, texts), "")
+        scheme = read_text(first, "CodingSchemeDesignator")
+        return Code(value, scheme, read_text(first, "CodeMeaning"))
+    return None
 
 
 EnumT = TypeVar("EnumT", bound=CodedEnum)
@@ -199,9 +197,9 @@ def list_references(ds: Dataset, keyword: str) -> Iterator[tuple[Dataset, Datase
 
     For the Hierarchical SOP Instance Reference Macro (PS3.3 C.17.2.1): evidence, predecessors.
     """
-    for study in ds.get(keyword, None) or ():
-        for series in study.get("ReferencedSeriesSequence", None) or ():
-            for instance in series.get("ReferencedSOPSequence", None) or ():
+    for study in list_items(ds, keyword):
+        for series in list_items(study, "ReferencedSeriesSequence"):
+            for instance in list_items(series, "ReferencedSOPSequence"):
                 yield study, series, instance
 
 
@@ -230,14 +228,14 @@ class ContentTree:
             raise ContentError(where, "nested too deeply, or too many content items")
         children = tuple(
             self._read_item(child, (*position, index))
-            for index, child in enumerate(item.get("ContentSequence", None) or (), start=1)
+            for index, child in enumerate(list_items(item, "ContentSequence"), start=1)
         )
         self._items_read += 1
         return Content(
             position,
-            str(item.get("RelationshipType", "") or ""),
-            str(item.get("ValueType", "") or ""),
-            read_code(item.get("ConceptNameCodeSequence", None)),
+            read_text(item, "RelationshipType"),
+            read_text(item, "ValueType"),
+            read_code(item, "ConceptNameCodeSequence"),
             item,
             children,
             _read_target(item),
@@ -275,8 +273,19 @@ class ContentTree:
         return images[0]
 
     def find_image_uids(self, content: Content) -> tuple[str, ...]:
-        """Return the SOP Instance UIDs of all images that an item points at or holds."""
-        references = (image.reference for image in self._find_images(content))
+        """Return the SOP Instance UIDs of all images that an item points at or holds.
+
+        References that point at nothing are passed over.
+        """
+        targets = (
+            child if child.target is None else self.items.get(child.target)
+            for child in content.children
+        )
+        references = (
+            target.reference
+            for target in targets
+            if target is not None and target.value_type == "IMAGE"
+        )
         return tuple(reference[1] for reference in references if reference is not None)
 
     def _find_images(self, content: Content) -> list[Content]:
@@ -284,8 +293,7 @@ class ContentTree:
 
 
 def _read_target(item: Dataset) -> Position | None:
-    value = item.get("ReferencedContentItemIdentifier", None)
-    if value is None or value == "":
+    """Return the position that an item refers to; an empty one where it is no position."""
+    if item.get("ReferencedContentItemIdentifier", None) in (None, ""):
         return None
-    # pydicom gives several numbers of a binary VR as a plain list, some versions as its own.
-    return tuple(int(n) for n in value) if isinstance(value, list | MultiValue) else (int(value),)
+    return list_whole_numbers(item, "ReferencedContentItemIdentifier")

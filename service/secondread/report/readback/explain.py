@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pydicom.config import IGNORE
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
@@ -14,6 +15,7 @@ from secondread.codes import Code, RenderingIntent
 from secondread.errors import InputError
 from secondread.geometry import PointPx
 from secondread.report import concepts
+from secondread.report.readback.attributes import list_items, read_text
 from secondread.report.readback.content import (
     Content,
     ContentError,
@@ -71,12 +73,11 @@ def explain_report(ds: Dataset) -> dict[str, Any]:
         The data set is not a structured report, or its content cannot be walked through.
     """
     tree = read_content(ds)
-    uid = UID(str(ds.get("SOPClassUID", "")))
     return {
-        "sop_class": uid.name,
-        "header": {keyword: str(ds[keyword].value) for keyword in _HEADER if ds.get(keyword)},
+        "sop_class": name_sop_class(read_text(ds, "SOPClassUID")),
+        "header": {name: text for name in _HEADER if (text := read_text(ds, name))},
         "replaces": [
-            str(document.get("ReferencedSOPInstanceUID", ""))
+            read_text(document, "ReferencedSOPInstanceUID")
             for _, _, document in list_references(ds, "PredecessorDocumentsSequence")
         ],
         "content": _encode_item(tree.root),
@@ -91,10 +92,16 @@ def read_content(ds: Dataset) -> ContentTree:
     InputError
         The data set is not a structured report, or its content cannot be walked through.
     """
-    if ds.get("ValueType") != "CONTAINER" or "ConceptNameCodeSequence" not in ds:
-        kind = UID(str(ds.get("SOPClassUID", ""))).name or "a data set without SOP class"
+    is_report = read_text(ds, "ValueType") == "CONTAINER"
+    if not is_report or not list_items(ds, "ConceptNameCodeSequence"):
+        kind = name_sop_class(read_text(ds, "SOPClassUID")) or "a data set without SOP class"
         raise InputError(f"not a structured report: {kind}")
     return ContentTree(ds)
+
+
+def name_sop_class(uid: str) -> str:
+    """Return the name of a SOP class; of one that the standard does not have, its UID."""
+    return UID(uid, validation_mode=IGNORE).name
 
 
 def _encode_item(content: Content) -> dict[str, Any]:
@@ -134,7 +141,7 @@ def _encode_value(content: Content) -> Any:  # noqa: ANN401  (JSON: whatever the
         case "IMAGE" | "COMPOSITE" | "WAVEFORM":
             reference = content.reference
             return reference and {
-                "sop_class": UID(reference[0]).name,
+                "sop_class": name_sop_class(reference[0]),
                 "sop_instance_uid": reference[1],
                 "frame": reference[2],
             }
@@ -146,7 +153,7 @@ def _encode_value(content: Content) -> Any:  # noqa: ANN401  (JSON: whatever the
             keyword = {"DATETIME": "DateTime"}.get(
                 content.value_type, content.value_type.capitalize()
             )
-            return str(content.item.get(keyword, ""))
+            return read_text(content.item, keyword)
         case _:
             return content.text
 
@@ -159,7 +166,26 @@ def _read_points(content: Content) -> tuple[PointPx, ...]:
 
 
 def format_lines(document: dict[str, Any]) -> Iterator[str]:
-    """Yield an explained report as lines of text: what it is, then the tree."""
+    """Yield an explained report as lines of text: what it is, then the tree.
+
+    What a terminal would take for more than a character, line breaks among it, is written out.
+    """
+    yield from map(write_out_controls, _format_document(document))
+
+
+def write_out_controls(line: str) -> str:
+    r"""Return a line with what is no printable character written out.
+
+    >>> write_out_controls("breast\x1b[2J")
+    'breast\\x1b[2J'
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in line
+    )
+
+
+def _format_document(document: dict[str, Any]) -> Iterator[str]:
     header = document["header"]
     yield f"{document['sop_class']}"
     for keyword in _HEADER[1:]:
@@ -179,7 +205,7 @@ def _name_images(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
             str(child["value"]["meaning"])
             for child in item["children"]
             if child.get("concept") and child["concept"]["value"] in view_concepts
-            if child["value"]
+            if child["value_type"] == "CODE" and child["value"]
         ]
         yield item["position"], ", ".join(view) or (item["value"] or {}).get("sop_instance_uid", "")
     for child in item.get("children", ()):

@@ -25,6 +25,8 @@ from secondread.report.readback.content import (
 _PROBABILITY = Code("111047", "DCM", "Probability of cancer")
 _ELLIPSE_VERTICES = 32
 """Vertices of the outline that a circle or an ellipse is read as."""
+_LARGEST_COUNT = 1e6
+"""Nobody counts, or numbers, more than this."""
 _PLACELESS = frozenset(
     {
         FindingType.IMAGE_QUALITY.code.value,
@@ -50,8 +52,7 @@ def read_intent(content: Content) -> tuple[RenderingIntent | None, int | None]:
     item = content.find_child(concepts.RENDERING_INTENT)
     if item is None or item.code is None:
         return None, None
-    point = item.find_number(concepts.CAD_OPERATING_POINT)
-    return read_enum(item, RenderingIntent), None if point is None else round(point)
+    return read_enum(item, RenderingIntent), _read_count(item, concepts.CAD_OPERATING_POINT)
 
 
 @dataclass(slots=True)
@@ -142,7 +143,6 @@ def read_finding(tree: ContentTree, content: Content) -> CadFinding | None:
         raise ContentError(content.path, "no center")
     reference = tree.find_image(center).reference
     intent, point = read_intent(content)
-    count = content.find_number(concepts.NUMBER_OF_CALCIFICATIONS)
     return CadFinding(
         position=content.path,
         kind=content.code or Code("", "", ""),
@@ -156,7 +156,7 @@ def read_finding(tree: ContentTree, content: Content) -> CadFinding | None:
         probability_of_cancer=_read_percent(content, _PROBABILITY),
         center=center.points[0],
         outline=_read_outline(tree, content, reference),
-        count=None if count is None else round(count),
+        count=_read_count(content, concepts.NUMBER_OF_CALCIFICATIONS),
         morphology=_read_codes(content, concepts.CALCIFICATION_TYPE),
         distribution=_read_codes(content, concepts.CALCIFICATION_DISTRIBUTION),
         long_axis_mm=_read_millimeters(content, concepts.LONG_AXIS),
@@ -185,6 +185,11 @@ def _read_code(content: Content, concept: Code) -> Code | None:
 def _read_codes(content: Content, concept: Code) -> tuple[Code, ...]:
     items = content.find_children(concept)
     return tuple(code for item in items if (code := item.code) is not None)
+
+
+def _read_count(content: Content, concept: Code) -> int | None:
+    number = content.find_number(concept)
+    return None if number is None or not 0 <= number <= _LARGEST_COUNT else round(number)
 
 
 def _read_percent(content: Content, concept: Code) -> float | None:

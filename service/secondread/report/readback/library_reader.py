@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime
 
 from pydicom.dataset import Dataset
 
-from secondread.codes import Laterality, View, ViewModifier
+from secondread.codes import Code, Laterality, View, ViewModifier
 from secondread.findings.cad_report import CadImage
 from secondread.geometry import SpacingMm
 from secondread.report import concepts
+from secondread.report.readback.attributes import read_text
 from secondread.report.readback.content import (
     Content,
     InstanceReference,
@@ -16,19 +17,20 @@ from secondread.report.readback.content import (
     read_enum,
 )
 
+_MOST_PIXELS = 65_535
+"""Of an image's rows or columns, which have the VR US."""
+
 
 def read_evidence(ds: Dataset) -> dict[str, tuple[str, str]]:
     """Return study and series UID of all evidence, by SOP Instance UID."""
     return {
-        str(instance.ReferencedSOPInstanceUID): (
-            str(study.StudyInstanceUID),
-            str(series.get("SeriesInstanceUID", "")),
-        )
+        uid: (read_text(study, "StudyInstanceUID"), read_text(series, "SeriesInstanceUID"))
         for keyword in (
             "CurrentRequestedProcedureEvidenceSequence",
             "PertinentOtherEvidenceSequence",
         )
         for study, series, instance in list_references(ds, keyword)
+        if (uid := read_text(instance, "ReferencedSOPInstanceUID"))
     }
 
 
@@ -57,12 +59,18 @@ def _read_entry(
         view=read_enum(view, View),
         modifiers=frozenset(m for item in modifiers if (m := read_enum(item, ViewModifier))),
         orientation=_read_orientation(entry),
-        study_date=parse_date(str(study_date.item.get("Date", "") or "")) if study_date else None,
+        study_date=parse_date(read_text(study_date.item, "Date")) if study_date else None,
         spacing=_read_spacing(entry),
-        rows=round(entry.find_number(concepts.PIXEL_ROWS) or 0),
-        columns=round(entry.find_number(concepts.PIXEL_COLUMNS) or 0),
+        rows=_read_size(entry, concepts.PIXEL_ROWS),
+        columns=_read_size(entry, concepts.PIXEL_COLUMNS),
         frame=frame,
     )
+
+
+def _read_size(entry: Content, concept: Code) -> int:
+    """Return a number of rows or columns; 0 where none is stated that an image can have."""
+    number = entry.find_number(concept) or 0
+    return round(number) if 0 < number <= _MOST_PIXELS else 0
 
 
 def _read_orientation(entry: Content) -> tuple[str, str] | None:

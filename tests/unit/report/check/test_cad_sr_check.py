@@ -5,13 +5,27 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
+from secondread.codes import Code
+from secondread.report import concepts
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
+from secondread.report.readback.content import Content
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
 from tests.conftest import EXAMS
 from tests.unit.report.readings import make_authorship, make_situations
-from tests.worlds.faulty_reports import BASES, FAULTS, PROFILES, build_faulty
+from tests.worlds.faulty_reports import (
+    BASES,
+    FAULTS,
+    PROFILES,
+    build_faulty,
+    build_valid,
+    find_finding,
+    find_item,
+    set_code,
+    set_number,
+)
 
 REFERENCES = sorted((EXAMS.parent / "sr").glob("cad_*.dcm"))
 """CAD SRs that were made and validated elsewhere."""
@@ -75,3 +89,41 @@ def test_a_document_that_is_nested_without_end_is_told_and_not_followed() -> Non
     assert [fault.message for fault in check_cad_sr(ds)] == [
         "nested too deeply, or too many content items"
     ]
+
+
+def test_an_absurd_operating_point_is_a_fault_and_takes_no_time() -> None:
+    ds = build_valid("mixed")
+    maximum = find_item(ds, concepts.DETECTION_SUMMARY, concepts.MAXIMUM_OPERATING_POINT)
+    set_number(maximum, "1e15")
+    assert any("0 to 1e+15 are wanted" in fault.message for fault in check_cad_sr(ds))
+
+
+def test_the_check_takes_time_in_proportion_to_the_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    is_named = Content.is_named
+
+    def count(content: Content, *concepts: Code) -> bool:
+        nonlocal calls
+        calls += 1
+        return is_named(content, *concepts)
+
+    monkeypatch.setattr(Content, "is_named", count)
+
+    def check_with(copies: int) -> int:
+        nonlocal calls
+        calls = 0
+        ds = build_valid("mixed")
+        for item in (find_item(ds, concepts.PROCESSING_SUMMARY), find_finding(ds)):
+            item.ContentSequence = Sequence(
+                [*item.ContentSequence, *item.ContentSequence[:1] * copies]
+            )
+        check_cad_sr(ds)
+        return calls
+
+    assert check_with(800) - check_with(400) < 1.5 * (check_with(400) - check_with(0))
+
+
+def test_long_values_are_cut_off_in_messages() -> None:
+    ds = build_valid("mixed")
+    set_code(find_finding(ds), Code("1", "99ACME", "x" * 5000))
+    assert max(len(fault.message) for fault in check_cad_sr(ds)) < 600
