@@ -465,6 +465,27 @@ def test_another_patients_image_among_the_right_ones_spoils_the_prior(
     assert set(node.alarms()) == {"patient-mismatch", "prior-of-another-patient"}
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_exam_of_another_birth_date_is_told_and_not_used(
+    node: Node, peer: PriorPeer, is_told: bool
+) -> None:
+    peer.held = exam_of(PRIOR, PatientBirthDate="19710203")
+    if not is_told:
+        (peer.sent_instead, peer.held) = (peer.held, exam_of(PRIOR))
+    node.ask()
+    for side in "RL":
+        node.deliver(header(ImageLaterality=side, PatientBirthDate="19500301"))
+    node.wait(30)
+    node.wait(200)
+    node.fetch()
+    node.read_claimed()
+
+    assert bool(peer.retrievals) is not is_told
+    assert [prior.reason for prior in node.priors().studies] == [Reason.IDENTITY_IN_DOUBT]
+    assert Reason.IDENTITY_IN_DOUBT in node.reasons()
+    assert "identity-in-doubt" in node.alarms()
+
+
 @pytest.mark.parametrize("retrieve", RETRIEVALS)
 def test_a_study_that_nobody_asked_for_is_kept_apart(
     node: Node, peer: PriorPeer, retrieve: RetrieveMethod

@@ -204,23 +204,33 @@ def test_a_study_whose_every_image_is_withdrawn_says_so_in_the_next_revision(
 
 
 @pytest.mark.parametrize(
-    "other", [{"PatientID": "P2"}, {"IssuerOfPatientID": "ELSEWHERE"}, {"PatientID": None}]
+    "other",
+    [
+        {"PatientID": "P2"},
+        {"IssuerOfPatientID": "ELSEWHERE"},
+        {"PatientName": "Beta^Berta"},
+        {"PatientBirthDate": "19710203"},
+    ],
 )
 def test_nothing_leaves_of_a_study_with_images_of_two_patients(
     world: NodeWorld, other: dict[str, object]
 ) -> None:
-    uid = world.deliver(header())
+    woman = {"PatientName": "Alpha^Anna", "PatientBirthDate": "19500301"}
+    if "PatientName" in other:
+        woman["PatientBirthDate"] = ""
+    uid = world.deliver(header(**woman))
     world.answers[uid] = detection(uid, *CLUSTER)
-    world.deliver(header(ImageLaterality="R", **other))
+    world.deliver(header(ImageLaterality="R", **{**woman, **other}))
 
     world.read_due()
 
     assert world.list_objects(1) == ()
     assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
     assert world.detected_paths == []
-    assert [alarm.kind for alarm in world.node.tracker.node_queries.list_alarms()] == [
-        "patient-mismatch"
-    ]
+    alarms = [alarm.kind for alarm in world.node.tracker.node_queries.list_alarms()]
+    # The most urgent first; two people under one ID are also a question about the ID.
+    assert alarms[0] == "patient-mismatch"
+    assert set(alarms) <= {"patient-mismatch", "identity-in-doubt"}
 
 
 def test_a_reading_that_broke_gets_a_failed_report(world: NodeWorld) -> None:

@@ -23,7 +23,10 @@ from secondread.settings import PriorSourceSettings, RetrieveMethod
 Answers = Iterator[tuple[object, Dataset | None]]
 
 _RETURNED = {
-    "STUDY": ("StudyInstanceUID", "StudyDate", "PatientID", "IssuerOfPatientID"),
+    "STUDY": (
+        *("StudyInstanceUID", "StudyDate", "PatientID", "IssuerOfPatientID"),
+        *("PatientName", "PatientBirthDate"),
+    ),
     "SERIES": ("StudyInstanceUID", "SeriesInstanceUID", "Modality"),
     "IMAGE": (
         *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"),

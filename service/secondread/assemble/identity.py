@@ -141,22 +141,54 @@ def explain_likeness(likeness: Likeness) -> Reason | None:
     return _REMARKS.get(likeness)
 
 
-def has_several_patients(mammograms: Iterable[Mammogram]) -> bool:
+def has_several_patients(
+    mammograms: Iterable[Mammogram],
+    canonical: Mapping[PatientKey, PatientKey] | None = None,
+    confirmed: Collection[ClaimedIdentity] = (),
+) -> bool:
     """Whether the images of one study are of more than one patient.
 
     Two IDs are two patients, and so are two issuers. Where only some images have an ID, or name
     its issuer, the others are taken to lack it. Under one ID, birth dates that contradict are two
     patients as well.
+
+    Parameters
+    ----------
+    mammograms
+        With the IDs that they came with.
+    canonical
+        What IDs were merged into by a person, as far as they were.
+    confirmed
+        Identities of which a person has confirmed that they are the patient's.
     """
     images = list(mammograms)
-    ids = {image.patient.patient_id for image in images if image.patient.patient_id}
-    issuers = {image.patient.issuer for image in images if image.patient.issuer}
-    persons = dict.fromkeys(image.person for image in images)
-    return (
-        len(ids) > 1
-        or len(issuers) > 1
-        or any(are_different_people(a, b) for a, b in combinations(persons, 2))
+    return names_several_ids(images, canonical) or any(
+        are_different_people(a.person, b.person)
+        for a, b in combinations(_list_claims(images), 2)
+        if _may_contradict(a, b) and not (a in confirmed and b in confirmed)
     )
+
+
+def _list_claims(images: Iterable[Mammogram]) -> list[ClaimedIdentity]:
+    claims = (ClaimedIdentity(image.patient, image.person) for image in images)
+    return list(dict.fromkeys(claims))
+
+
+def _may_contradict(a: ClaimedIdentity, b: ClaimedIdentity) -> bool:
+    """Whether two images have one ID, as far as they have any; other IDs a person has merged."""
+    ids = {claim.patient.patient_id for claim in (a, b) if claim.patient.patient_id}
+    return len(ids) <= 1
+
+
+def names_several_ids(
+    mammograms: Iterable[Mammogram], canonical: Mapping[PatientKey, PatientKey] | None = None
+) -> bool:
+    """Whether images have more than one Patient ID, or issuer of it, as far as they have any."""
+    keys = {image.patient for image in mammograms}
+    patients = [(canonical or {}).get(key, key) for key in keys]
+    ids = {patient.patient_id for patient in patients if patient.patient_id}
+    issuers = {patient.issuer for patient in patients if patient.issuer}
+    return len(ids) > 1 or len(issuers) > 1
 
 
 def complete_headers(

@@ -73,6 +73,30 @@ def merge(
     )
 
 
+@app.command()
+def confirm(
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help=PATIENT_HELP)],
+    settings: SettingsFile = None,
+) -> None:
+    """Confirm that all names and birth dates known under an ID are one woman's.
+
+    It answers the alarm `identity-in-doubt`: her exams are compared again, and her treatments
+    count. Another name or birth date that comes later is in doubt anew. Who did it is written down.
+    """
+    node = open_node(read_settings(settings, "patients"))
+    result = node.tracker.patients.confirm_patient(
+        parse_patient(patient),
+        getpass.getuser()[:80],
+        utc_now(),
+        DueRules.from_settings(node.settings.assemble),
+        FetchRules.from_settings(node.settings),
+    )
+    typer.echo(
+        f"confirmed: {result.identities} names or birth dates, "
+        f"{len(result.due_studies)} studies are due for a new revision"
+    )
+
+
 @app.command("timeline")
 def draw_timeline(
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help=PATIENT_HELP)],

@@ -6,7 +6,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from secondread.assemble.identity import ClaimedIdentity, judge_identities
 from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.person import Likeness
 from secondread.followup.priors import EarlierStudy
 from secondread.reasons import Reason
 
@@ -18,6 +20,20 @@ class FetchKind(StrEnum):
     """Which studies of the patient it has (C-FIND)."""
     RETRIEVE = "retrieve"
     """One of them (C-MOVE or C-GET)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedIdentity:
+    """What is known of whose a study's images are, to hold an archive's answers against."""
+
+    claims: tuple[ClaimedIdentity, ...] = ()
+    shared_ids: frozenset[PatientKey] = frozenset()
+    confirmed: frozenset[ClaimedIdentity] = frozenset()
+
+    def is_doubtful(self, other: ClaimedIdentity) -> bool:
+        """Whether it is in doubt that another study is the same woman's."""
+        likeness = judge_identities(self.claims, [other], self.shared_ids, self.confirmed)
+        return likeness is Likeness.IN_DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,8 @@ class FetchRequest:
     """For a query: the patient's earlier studies that the node holds or has asked for."""
     attempt: int
     """Number of this attempt, from 1."""
+    identity: StatedIdentity = StatedIdentity()
+    """Whose the study's images are, by what they state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,8 @@ class OfferedStudy:
     study: EarlierStudy
     series: tuple[str, ...] = ()
     """The series with images in the detector's scope; empty where they are not known."""
+    is_doubtful: bool = False
+    """Whether it may be another woman's: it is told, and not fetched."""
 
 
 @dataclass(frozen=True, slots=True)

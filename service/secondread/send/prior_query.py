@@ -1,11 +1,14 @@
 """C-FIND as SCU for priors: which earlier mammograms of a patient an archive has (PS3.4 C)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from pydicom.dataset import Dataset
 
+from secondread.assemble.identity import ClaimedIdentity
 from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.person import read_person
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.followup.priors import EarlierStudy, PriorRule, choose_priors
@@ -45,7 +48,8 @@ def find_priors(
 
     Studies are asked for by Patient ID and its issuer, within a window of dates. Which views they
     have is asked only of those that would be chosen, because archives take their time with it;
-    where an archive does not name them, the views stay unknown until the images are here.
+    where an archive does not name them, the views stay unknown until the images are here. What may
+    be another woman's, by name or birth date, is offered as doubtful.
 
     Raises
     ------
@@ -57,22 +61,30 @@ def find_priors(
         answers = collect_matches(call, _identify_studies(request, window), _MOST_STUDIES, seconds)
         # What is held without a view in scope, a report for example, does not count as held.
         held = {study.study_uid: study for study in request.held_studies}
-        offered = {
-            study.study_uid: OfferedStudy(study)
-            for study in (_read_study(answer, request, window) for answer in answers)
-            if study is not None and study.study_uid not in held
-        }
+        read = [_read_study(answer, request, window) for answer in answers]
+        new = [offer for offer in read if offer and offer.study.study_uid not in held]
+        offered = {offer.study.study_uid: offer for offer in new if not offer.is_doubtful}
+        doubtful = _choose_doubtful(new, request, window)
         asked_uids: set[str] = set()
         while True:
             candidates = [*request.held_studies, *(offer.study for offer in offered.values())]
             chosen = choose_priors(request.study_date, request.views, candidates, window.rule)
             wanted = [offered[study.study_uid] for study in chosen if study.study_uid in offered]
-            new = [offer for offer in wanted if offer.study.study_uid not in asked_uids]
-            if not new or cancelled() or len(asked_uids) >= _MOST_ASKED_FOR_VIEWS:
-                return tuple(wanted)
-            uid = new[0].study.study_uid
+            unasked = [offer for offer in wanted if offer.study.study_uid not in asked_uids]
+            if not unasked or cancelled() or len(asked_uids) >= _MOST_ASKED_FOR_VIEWS:
+                return (*wanted, *doubtful)
+            uid = unasked[0].study.study_uid
             asked_uids.add(uid)
-            offered[uid] = _ask_for_views(call, new[0], seconds)
+            offered[uid] = _ask_for_views(call, unasked[0], seconds)
+
+
+def _choose_doubtful(
+    offers: Sequence[OfferedStudy], request: FetchRequest, window: PriorWindow
+) -> list[OfferedStudy]:
+    """Return the offers that would be fetched if it were sure that they are the same woman's."""
+    candidates = [offer.study for offer in offers if offer.is_doubtful]
+    chosen = choose_priors(request.study_date, request.views, candidates, window.rule)
+    return [OfferedStudy(study, is_doubtful=True) for study in chosen]
 
 
 def _identify_studies(request: FetchRequest, window: PriorWindow) -> Dataset:
@@ -87,13 +99,16 @@ def _identify_studies(request: FetchRequest, window: PriorWindow) -> Dataset:
         StudyDate=f"{earliest:%Y%m%d}-{latest:%Y%m%d}",
         ModalitiesInStudy="MG",
         StudyInstanceUID="",
+        # Not matched by, for names are written in many ways: the answers are judged here.
+        PatientName="",
+        PatientBirthDate="",
     )
     if not (patient.patient_id + patient.issuer).isascii():
         identifier.SpecificCharacterSet = "ISO_IR 192"
     return identifier
 
 
-def _read_study(answer: Dataset, request: FetchRequest, window: PriorWindow) -> EarlierStudy | None:
+def _read_study(answer: Dataset, request: FetchRequest, window: PriorWindow) -> OfferedStudy | None:
     """Return a match as a candidate; None where it is not what was asked for.
 
     Archives ignore keys that they do not know, so each key is checked in the answer.
@@ -109,7 +124,9 @@ def _read_study(answer: Dataset, request: FetchRequest, window: PriorWindow) -> 
     age = request.study_date - day
     if not window.rule.minimum_age <= age <= window.maximum_age:
         return None
-    return EarlierStudy(uid, day, None)
+    claimed = ClaimedIdentity(request.patient, read_person(answer, day))
+    is_doubtful = request.identity.is_doubtful(claimed)
+    return OfferedStudy(EarlierStudy(uid, day, None), is_doubtful=is_doubtful)
 
 
 def _is_patient(answer: Dataset, patient: PatientKey) -> bool:

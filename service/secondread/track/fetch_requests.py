@@ -12,10 +12,17 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.person import Likeness
 from secondread.followup.priors import EarlierStudy
 from secondread.log import get_logger
 from secondread.reasons import Reason
-from secondread.send.fetch_queue import FetchFault, FetchKind, FetchRequest, OfferedStudy
+from secondread.send.fetch_queue import (
+    FetchFault,
+    FetchKind,
+    FetchRequest,
+    OfferedStudy,
+    StatedIdentity,
+)
 from secondread.track.database import Database
 from secondread.track.fetch_rows import (
     add_query,
@@ -24,6 +31,11 @@ from secondread.track.fetch_rows import (
     fail,
     find_unasked_priors,
     finish,
+)
+from secondread.track.identities import (
+    judge_studies,
+    load_identities,
+    load_known_identities,
 )
 from secondread.track.operations import PATIENT_MISMATCH, PRIOR_FOREIGN, is_raised, raise_alarm_in
 from secondread.track.prior_choice import FetchRules, find_held_studies
@@ -241,7 +253,14 @@ def _make_request(session: Session, row: FetchRequestRow) -> FetchRequest | None
         series=tuple(row.series),
         held_studies=tuple(held.values()),
         attempt=row.attempts,
+        identity=_describe_identity(session, study),
     )
+
+
+def _describe_identity(session: Session, study: StudyRow) -> StatedIdentity:
+    known = load_known_identities(session, study.patient)
+    claims = load_identities(session, [study.study_uid])[study.study_uid]
+    return StatedIdentity(claims, known.shared_ids, known.confirmed)
 
 
 def _lock_claimed(
@@ -269,5 +288,7 @@ def _explain_unusable(session: Session, study: StudyRow, prior: StudyRow) -> Rea
     is_mixed = is_raised(session, PATIENT_MISMATCH, prior.study_uid)
     if is_mixed or prior.patient != study.patient:
         return Reason.PRIOR_FOREIGN
+    if judge_studies(session, study, [prior])[prior.study_uid] is Likeness.IN_DOUBT:
+        return Reason.IDENTITY_IN_DOUBT
     shared = find_scope_views(session, prior.study_uid) & find_scope_views(session, study.study_uid)
     return None if shared else Reason.PRIOR_OUT_OF_SCOPE

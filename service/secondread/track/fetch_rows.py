@@ -8,7 +8,7 @@ given up, those that were not asked for it yet are queried again: as often as th
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from secondread.log import get_logger
@@ -95,7 +95,24 @@ def add_retrieval(
         "series": list(offered.series),
         "gives_up_at": query.gives_up_at,
     }
+    if offered.is_doubtful:
+        # Told with the reading, and not asked for: another woman's images are none of ours.
+        reason = Reason.IDENTITY_IN_DOUBT
+        values |= {"state": FetchState.UNUSABLE, "reason": reason, "finished_at": now}
     _insert(session, query.study_uid, values, now)
+
+
+def forget_doubtful_offers(session: Session, patient: int) -> None:
+    """Delete what was offered and not asked for, so that the next answer may be retrieved."""
+    of_patient = select(StudyRow.study_uid).where(StudyRow.patient == patient)
+    session.execute(
+        delete(FetchRequestRow).where(
+            FetchRequestRow.study_uid.in_(of_patient),
+            FetchRequestRow.state == FetchState.UNUSABLE,
+            FetchRequestRow.reason == Reason.IDENTITY_IN_DOUBT,
+            FetchRequestRow.attempts == 0,
+        )
+    )
 
 
 def _insert(session: Session, study_uid: str, values: Mapping[str, object], now: datetime) -> None:

@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS, RETENTION_EXPIRED, Disposition
 from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.person import UNKNOWN_PERSON, Person, read_person
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.reasons import Reason
@@ -18,6 +19,7 @@ class HeaderFacts:
 
     patient: PatientKey | None
     """None where the header has no Patient ID: nobody is taken for anybody else then."""
+    person: Person
     study_date: date | None
     modality: str
     laterality: str | None
@@ -44,15 +46,17 @@ def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
     """Return what is recorded of a header; one that makes no sense is recorded with that reason."""
     if disposition is Disposition.NOT_ANALYSED:
         # A worksheet under a wrong name must not cost the images theirs.
-        return HeaderFacts(None, None, "", None, None, None, None)
+        return HeaderFacts(None, UNKNOWN_PERSON, None, "", None, None, None, None)
     patient = _read_patient_key(header)
     try:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError:
-        return HeaderFacts(patient, None, "", None, None, None, Reason.HEADER_INVALID)
+        person = read_person(header, None)
+        return HeaderFacts(patient, person, None, "", None, None, None, Reason.HEADER_INVALID)
     is_image = disposition in IMAGE_DISPOSITIONS
     return HeaderFacts(
         patient=patient,
+        person=mammogram.person,
         study_date=mammogram.study_date,
         modality=_clean_text(mammogram.modality, 16),
         laterality=mammogram.laterality.letter if mammogram.laterality else None,

@@ -33,6 +33,9 @@ PATIENT_MISMATCH = "patient-mismatch"
 CHANGE_NOT_PERMITTED = "change-not-permitted"
 """A peer tried to replace or to reject images without the right to."""
 
+IDENTITY_IN_DOUBT = "identity-in-doubt"
+"""Images under one Patient ID state several people."""
+
 PRIOR_FOREIGN = "prior-of-another-patient"
 """What came as a prior names another patient than the study it was fetched for."""
 

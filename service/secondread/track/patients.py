@@ -15,6 +15,13 @@ from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.track.database import TrackerPart, insert_if_new
+from secondread.track.fetch_rows import forget_doubtful_offers
+from secondread.track.identities import (
+    KnownIdentities,
+    confirm_identities,
+    find_id_row,
+    load_known_identities,
+)
 from secondread.track.prior_choice import FetchRules
 from secondread.track.revision_triggers import (
     revise_for_treatment,
@@ -45,14 +52,10 @@ def ensure_patient(session: Session, key: PatientKey) -> PatientRow:
 
 def look_up_patient(session: Session, key: PatientKey) -> PatientRow | None:
     """Return a patient's row, of a merged ID the row that it was merged into; None if unknown."""
-    row = _find_row(session, key)
+    row = find_id_row(session, key)
     if row is None or row.merged_into is None:
         return row
     return session.get_one(PatientRow, row.merged_into)
-
-
-def _find_row(session: Session, key: PatientKey) -> PatientRow | None:
-    return session.scalars(select(PatientRow).filter_by(**as_columns(key))).one_or_none()
 
 
 class PatientSummary(NamedTuple):
@@ -69,6 +72,15 @@ class MergeResult(NamedTuple):
 
     studies: int
     treatments: int
+    due_studies: tuple[str, ...]
+    """Studies that became due for a revision by it."""
+
+
+class ConfirmResult(NamedTuple):
+    """What a confirmation changed."""
+
+    identities: int
+    """Names and birth dates that are the patient's from now on."""
     due_studies: tuple[str, ...]
     """Studies that became due for a revision by it."""
 
@@ -105,6 +117,12 @@ class Patients(TrackerPart):
         with self._database.begin_read() as session:
             row = look_up_patient(session, key)
             return key if row is None else from_row(PatientKey, row)
+
+    def load_known_identities(self, study_uid: str) -> KnownIdentities:
+        """Return what is known of the identity of a study's patient."""
+        with self._database.begin_read() as session:
+            study = session.get(StudyRow, study_uid)
+            return load_known_identities(session, None if study is None else study.patient)
 
     def merge_patients(
         self,
@@ -161,12 +179,36 @@ class Patients(TrackerPart):
         log.info("patients_merged", studies=studies, treatments=treatments, by=by)
         return MergeResult(studies, treatments, tuple(due))
 
+    def confirm_patient(
+        self, key: PatientKey, by: str, now: datetime, revisions: DueRules, fetching: FetchRules
+    ) -> ConfirmResult:
+        """Record that all who are known under an ID, and those merged into it, are one woman.
+
+        Recent studies whose treatments or priors change by it become due for a revision.
+
+        Raises
+        ------
+        InputError
+            The ID is not known.
+        """
+        with self._database.begin_write() as session:
+            patient = look_up_patient(session, key)
+            if patient is None:
+                raise InputError("the patient is not known; see: secondread patients list")
+            session.refresh(patient, with_for_update=True)
+            identities = confirm_identities(session, patient.id, by, now)
+            forget_doubtful_offers(session, patient.id)
+            session.flush()
+            due = _revise(session, patient.id, now, revisions, fetching)
+        log.info("patient_confirmed", identities=identities, by=by)
+        return ConfirmResult(identities, tuple(due))
+
 
 def _lock_both(
     session: Session, merged: PatientKey, into: PatientKey
 ) -> tuple[PatientRow, PatientRow]:
     # A key quoted here would be an identity in an error's text.
-    source, target = _find_row(session, merged), look_up_patient(session, into)
+    source, target = find_id_row(session, merged), look_up_patient(session, into)
     if source is None or target is None:
         which = "first" if source is None else "second"
         raise InputError(f"the {which} patient is not known; see: secondread patients list")

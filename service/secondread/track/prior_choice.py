@@ -19,6 +19,7 @@ from secondread.track.rejections import find_expired_views
 from secondread.track.states import FetchState
 from secondread.track.study_rows import (
     collect_inputs,
+    find_doubtful_views,
     find_earlier_views,
     find_latest_finished,
     find_revision,
@@ -92,7 +93,12 @@ def choose_revision_priors(session: Session, study: StudyRow, rules: FetchRules)
     entries += [
         _make_entry(prior.study_uid, prior.study_date, Reason.PRIOR_EXPIRED) for prior in expired
     ]
-    held = {prior.study_uid for prior in (*chosen, *expired)}
+    doubtful = _choose_doubtful(session, study, views, rules.choice)
+    entries += [
+        _make_entry(other.study_uid, other.study_date, Reason.IDENTITY_IN_DOUBT)
+        for other in doubtful
+    ]
+    held = {prior.study_uid for prior in (*chosen, *expired, *doubtful)}
     missing: dict[str, list[FetchRequestRow]] = {}
     for row in requests:
         is_missing = row.kind is FetchKind.RETRIEVE and row.state is not FetchState.DONE
@@ -125,6 +131,18 @@ def _choose_expired(
     return choose_priors(study.study_date, views, candidates, rule)
 
 
+def _choose_doubtful(
+    session: Session, study: StudyRow, views: Collection[ViewKey], rule: PriorRule
+) -> tuple[EarlierStudy, ...]:
+    """Return what would be priors if it were sure that they are the same woman's."""
+    doubtful = [
+        EarlierStudy(other.study_uid, other.study_date, usable)
+        for other, usable in find_doubtful_views(session, study)
+        if usable
+    ]
+    return choose_priors(study.study_date, views, doubtful, rule)
+
+
 def read_revision_priors(session: Session, study_uid: str, number: int) -> RevisionPriors:
     """Return the priors that a revision was claimed with."""
     document = find_revision(session, study_uid, number).priors
@@ -134,6 +152,11 @@ def read_revision_priors(session: Session, study_uid: str, number: int) -> Revis
         studies=tuple(_read_entry(session, entry) for entry in document["studies"]),
         reason=None if document["reason"] is None else Reason(document["reason"]),
     )
+
+
+def has_doubtful(document: Mapping[str, Any]) -> bool:
+    """Whether there is one among the priors of a revision whose identity is in doubt."""
+    return any(entry["reason"] == Reason.IDENTITY_IN_DOUBT for entry in document["studies"])
 
 
 def list_images(document: Mapping[str, Any] | None) -> set[tuple[str, ...]]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from secondread.assemble.viewset import StudyViews
 from secondread.reasons import Reason
+from secondread.track.identities import load_known_identities
 from secondread.track.operations import PATIENT_MISMATCH, is_raised
 from secondread.track.study_rows import find_earlier_views, find_mastectomy_sides
 from secondread.track.tables import InstanceRow, StudyRow, TreatmentRow
@@ -94,6 +95,8 @@ def _list_treatments(
     session: Session, study: StudyRow, sides: Collection[str | None]
 ) -> list[tuple[str, ...]]:
     """Return the treatments of the breasts that the study shows, as of its day."""
+    if load_known_identities(session, study.patient).shared_ids:
+        return []
     rows = session.scalars(
         select(TreatmentRow).where(
             TreatmentRow.patient == study.patient,

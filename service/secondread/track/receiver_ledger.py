@@ -27,6 +27,7 @@ from secondread.track.change_rights import OWN_ALONE, ChangeRights, Sender
 from secondread.track.database import Database, insert_if_new
 from secondread.track.fetch_rows import note_arrival, was_requested
 from secondread.track.header_facts import HeaderFacts, read_header_facts, read_rejection_note
+from secondread.track.identities import ensure_identity
 from secondread.track.instance_versions import admit, find_first_sender, find_versions, supersede
 from secondread.track.operations import (
     LATE_INSTANCE,
@@ -409,7 +410,8 @@ def _correct_patient(
 def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> InstanceRow:
     row = InstanceRow(
         **as_columns(instance, *_OTHER_THAN_COLUMNS),
-        **as_columns(facts, "patient", "study_date", "modality"),
+        **as_columns(facts, "patient", "person", "study_date", "modality"),
+        identity=ensure_identity(session, facts.patient, facts.person),
         series=_ensure_series(session, instance, facts.modality),
         path=instance.relative_path,
         size_bytes=instance.size,

@@ -14,11 +14,13 @@ from secondread.log import get_logger
 from secondread.reasons import Reason
 from secondread.track.database import TrackerPart
 from secondread.track.fetch_rows import renew_requests
+from secondread.track.identities import load_known_identities, report_doubt
 from secondread.track.operations import STUDY_STUCK, raise_alarm_in
 from secondread.track.prior_choice import (
     FETCH_NOTHING,
     FetchRules,
     choose_revision_priors,
+    has_doubtful,
     read_revision_priors,
 )
 from secondread.track.reading_basis import digest_basis
@@ -121,6 +123,8 @@ class Studies(TrackerPart):
             finished = find_latest_finished(session, study_uid)
             inputs = collect_revision_inputs(session, study_uid, finished)
             priors = choose_revision_priors(session, study, rules)
+            if has_doubtful(priors) or load_known_identities(session, study.patient).shared_ids:
+                report_doubt(session, study, now)
             basis = digest_basis(session, study, inputs, priors, unread)
             if _stands(study, finished, basis):
                 _keep_report(study)

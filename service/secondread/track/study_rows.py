@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import Intent
+from secondread.assemble.person import Likeness
 from secondread.assemble.viewset import StudyViews, ViewKey
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure
+from secondread.track.identities import judge_studies, load_known_identities
 from secondread.track.rejections import is_expired
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
 from secondread.track.tables import (
@@ -126,7 +128,26 @@ def _list_present(images: Iterable[InstanceRow]) -> list[ViewKey]:
 
 
 def find_earlier_studies(session: Session, study: StudyRow) -> list[StudyRow]:
-    """Return the same patient's studies of earlier days, latest first; a bounded number."""
+    """Return the same patient's studies of earlier days, latest first; a bounded number.
+
+    Where it is in doubt that a study is the same woman's, it is left out.
+    """
+    earlier = _find_earlier_by_id(session, study)
+    judged = judge_studies(session, study, earlier)
+    return [other for other in earlier if judged[other.study_uid] is not Likeness.IN_DOUBT]
+
+
+def find_doubtful_views(
+    session: Session, study: StudyRow
+) -> list[tuple[StudyRow, frozenset[ViewKey]]]:
+    """Return the studies that `find_earlier_studies` leaves out, with their in-scope views."""
+    earlier = _find_earlier_by_id(session, study)
+    judged = judge_studies(session, study, earlier)
+    doubtful = [other for other in earlier if judged[other.study_uid] is Likeness.IN_DOUBT]
+    return _add_views(session, doubtful)
+
+
+def _find_earlier_by_id(session: Session, study: StudyRow) -> list[StudyRow]:
     if study.patient is None or study.study_date is None:
         return []
     earlier = (
@@ -142,7 +163,12 @@ def find_earlier_views(
     session: Session, study: StudyRow
 ) -> list[tuple[StudyRow, frozenset[ViewKey]]]:
     """Return the same patient's earlier studies, latest first, with their in-scope views."""
-    studies = find_earlier_studies(session, study)
+    return _add_views(session, find_earlier_studies(session, study))
+
+
+def _add_views(
+    session: Session, studies: Sequence[StudyRow]
+) -> list[tuple[StudyRow, frozenset[ViewKey]]]:
     views: dict[str, set[ViewKey]] = {earlier.study_uid: set() for earlier in studies}
     if not views:
         return []
@@ -158,8 +184,11 @@ def find_earlier_views(
 
 
 def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
-    """Return the letters of the breasts that are known to have been removed by a study's day."""
-    if study.patient is None:
+    """Return the letters of the breasts that are known to have been removed by a study's day.
+
+    Of an ID that several share nothing is known: the record has no more than the ID.
+    """
+    if study.patient is None or load_known_identities(session, study.patient).shared_ids:
         return frozenset()
     removed = select(TreatmentRow.side).where(
         TreatmentRow.patient == study.patient, TreatmentRow.procedure == Procedure.MASTECTOMY.value

@@ -10,6 +10,7 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.track.database import TrackerPart
+from secondread.track.identities import load_known_identities
 from secondread.track.patients import ensure_patient, look_up_patient
 from secondread.track.revision_triggers import revise_for_treatment
 from secondread.track.tables import (
@@ -120,12 +121,17 @@ class Treatments(TrackerPart):
             ]
 
     def list_for_study(self, study_uid: str) -> list[TreatmentRecord]:
-        """Return the recorded treatments of a study's patient, earliest first."""
+        """Return the recorded treatments of a study's patient, earliest first.
+
+        None of an ID that several people share: the record has no more than the ID.
+        """
         with self._database.begin_read() as session:
             patient = session.scalar(
                 select(StudyRow.patient).where(StudyRow.study_uid == study_uid)
             )
-            return [] if patient is None else _list_records(session, patient)
+            if patient is None or load_known_identities(session, patient).shared_ids:
+                return []
+            return _list_records(session, patient)
 
 
 def _list_records(session: Session, patient: int) -> list[TreatmentRecord]:

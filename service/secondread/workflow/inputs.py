@@ -11,8 +11,17 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.assemble.identity import has_several_patients
-from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.identity import (
+    ClaimedIdentity,
+    collect_identities,
+    complete_headers,
+    explain_likeness,
+    has_several_patients,
+    judge_identities,
+    names_several_ids,
+)
+from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.person import Likeness
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.viewset import StudyViews
 from secondread.dicom_files import read_header
@@ -22,6 +31,7 @@ from secondread.followup.header_treatments import read_header_treatments
 from secondread.followup.treatment_status import find_mastectomy_sides
 from secondread.reading import StudyContext
 from secondread.reasons import Reason
+from secondread.track.identities import KnownIdentities
 from secondread.track.tracker import Tracker
 from secondread.track.values import ClaimedRevision, PriorInputs
 from secondread.workflow.treatment_records import decode_treatments
@@ -47,6 +57,12 @@ class RevisionInputs:
     """Whether there were images, and a rejection note withdrew every one of them."""
     expired: frozenset[str]
     """SOP Instance UIDs of images whose retention has expired since an earlier revision."""
+    claims: tuple[ClaimedIdentity, ...]
+    """What the images state of whose they are, under the ID that they came with."""
+    completed: tuple[Reason, ...]
+    """What images were given of the study's other images."""
+    known: KnownIdentities
+    """What is known of the patient's IDs."""
 
 
 def gather_inputs(
@@ -74,17 +90,23 @@ def gather_inputs(
             invalid.append(uid)
             continue
         paths[uid], digests[uid], headers[uid] = path, instance.sha256, header
-    mammograms = _merge_patients(tracker, mammograms)
+    headers, mammograms, completed = complete_headers(headers, mammograms)
+    canonical = _find_canonical_keys(tracker, mammograms)
+    known = tracker.patients.load_known_identities(study_uid)
+    merged = _merge_patients(mammograms, canonical)
     return RevisionInputs(
         claimed=tracker.studies.get_claimed(study_uid, revision),
         paths=paths,
         digests=digests,
         headers=headers or _find_any_header(tracker, archive, study_uid),
-        selection=select_images(mammograms),
+        selection=select_images(merged),
         invalid=tuple(invalid),
-        is_mixed=has_several_patients(mammograms),
+        is_mixed=has_several_patients(mammograms, canonical, known.confirmed),
         is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
         expired=frozenset(i.sop_instance_uid for i in instances if i.is_expired),
+        claims=collect_identities(mammograms),
+        completed=completed,
+        known=known,
     )
 
 
@@ -123,11 +145,18 @@ def find_paired_processing(tracker: Tracker, archive: Archive, study_uid: str) -
     return frozenset(m.sop_instance_uid for m, why in left_out if why is Reason.PAIRED_PROCESSING)
 
 
-def _merge_patients(tracker: Tracker, mammograms: Sequence[Mammogram]) -> list[Mammogram]:
+def _find_canonical_keys(
+    tracker: Tracker, mammograms: Sequence[Mammogram]
+) -> dict[PatientKey, PatientKey]:
+    """Return for each ID of images the one that it was merged into, or itself."""
+    keys = {mammogram.patient for mammogram in mammograms}
+    return {key: tracker.patients.find_canonical_key(key) for key in keys}
+
+
+def _merge_patients(
+    mammograms: Sequence[Mammogram], canonical: Mapping[PatientKey, PatientKey]
+) -> list[Mammogram]:
     """Return the headers with one ID for a patient whose IDs were merged."""
-    canonical = {
-        key: tracker.patients.find_canonical_key(key) for key in {m.patient for m in mammograms}
-    }
     return [replace(m, patient=canonical[m.patient]) for m in mammograms]
 
 
@@ -171,6 +200,8 @@ class PriorImages:
     to_read: tuple[Mammogram, ...]
     """In reading order, those in the detector's scope whose view the study has too. Others would
     take their time and be compared with nothing."""
+    remark: Reason | None = None
+    """What differs in the person whom they state, where that costs no comparison."""
 
     def describe(self) -> PriorStudy:
         """Return the prior as the reading lists it before anything was compared."""
@@ -221,18 +252,17 @@ def gather_priors(tracker: Tracker, archive: Archive, inputs: RevisionInputs) ->
     """Read the headers of a revision's priors, as they were chosen when it was claimed.
 
     Files have the last word on whose images they are: a prior that names another patient, or
-    another issuer of the patient's ID, than the revision's images do is not used.
+    another issuer of the patient's ID, than the revision's images do is not used, nor one of which
+    it is in doubt that it is the same woman's.
     """
     claimed = inputs.claimed
     recorded = tracker.studies.get_priors(claimed.study_uid, claimed.number)
-    studies = tuple(
-        _gather_prior(tracker, archive, prior, inputs.selection) for prior in recorded.studies
-    )
+    studies = tuple(_gather_prior(tracker, archive, prior, inputs) for prior in recorded.studies)
     return GatheredPriors(studies, recorded.reason)
 
 
 def _gather_prior(
-    tracker: Tracker, archive: Archive, recorded: PriorInputs, own: ImageSelection
+    tracker: Tracker, archive: Archive, recorded: PriorInputs, current: RevisionInputs
 ) -> PriorImages:
     paths: dict[str, Path] = {}
     headers: dict[str, Dataset] = {}
@@ -248,11 +278,21 @@ def _gather_prior(
             continue
         paths[instance.sop_instance_uid] = path
         headers[instance.sop_instance_uid] = header
-    mammograms = _merge_patients(tracker, mammograms)
-    in_scope = select_images(mammograms).to_read
-    reason = recorded.reason
-    if reason is None and has_several_patients([*own.to_read, *mammograms]):
+    canonical = _find_canonical_keys(tracker, mammograms)
+    merged = _merge_patients(mammograms, canonical)
+    in_scope = select_images(merged).to_read
+    own, known = current.selection, current.known
+    reason, remark = recorded.reason, None
+    if reason is None and (
+        names_several_ids([*own.to_read, *merged])
+        or has_several_patients(mammograms, canonical, known.confirmed)
+    ):
         reason = Reason.PRIOR_FOREIGN
+    if reason is None:
+        claims = collect_identities(mammograms)
+        likeness = judge_identities(current.claims, claims, known.shared_ids, known.confirmed)
+        remark = explain_likeness(likeness)
+        reason = remark if likeness is Likeness.IN_DOUBT else None
     if reason is None and not in_scope:
         is_lost = len(mammograms) < len(recorded.instances)
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE
@@ -265,6 +305,7 @@ def _gather_prior(
         {instance.sop_instance_uid: instance.sha256 for instance in recorded.instances},
         headers,
         tuple(m for m in in_scope if m.view_key in own.views),
+        remark,
     )
 
 
@@ -290,8 +331,24 @@ def gather_context(
         missing_views=views.find_missing_slots(),
         priors=tuple(prior.describe() for prior in priors.studies),
         no_prior_reason=priors.reason,
+        identity=_list_identity_reasons(inputs, priors),
         treatments=() if inputs.is_mixed else (*recorded, *in_header),
         invalid_instances=inputs.invalid,
         is_withdrawn=inputs.is_withdrawn,
         expired=inputs.expired,
     )
+
+
+def _list_identity_reasons(inputs: RevisionInputs, priors: GatheredPriors) -> tuple[Reason, ...]:
+    """Return what is to be told of whose images these and the priors' are."""
+    is_shared = any(claim.patient in inputs.known.shared_ids for claim in inputs.claims)
+    remarks = [prior.remark or prior.reason for prior in priors.studies]
+    reasons = [
+        *([Reason.IDENTITY_IN_DOUBT] if is_shared else []),
+        *(remark for remark in remarks if remark in _IDENTITY_REMARKS),
+        *inputs.completed,
+    ]
+    return tuple(dict.fromkeys(reasons))
+
+
+_IDENTITY_REMARKS = {Reason.IDENTITY_IN_DOUBT, Reason.SURNAME_DIFFERS, Reason.NAME_DIFFERS}

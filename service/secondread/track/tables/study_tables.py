@@ -31,7 +31,7 @@ class InstallationRow(Base):
 
 
 class PatientRow(Base):
-    """A patient: ID together with its issuer. The only table that holds an identity."""
+    """A patient: ID together with its issuer. Who it is stands here and in the next table alone."""
 
     __tablename__ = "patients"
     __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
@@ -41,6 +41,25 @@ class PatientRow(Base):
     issuer: Mapped[str] = mapped_column(Text)
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("patients.id"))
     """Whose other ID this is: never itself merged; None for a patient."""
+
+
+class PatientIdentityRow(Base):
+    """A person whom images under an ID state: one row for each name and birth date."""
+
+    __tablename__ = "patient_identities"
+    __table_args__ = (UniqueConstraint("patient", "name", "born"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    """The ID itself, whatever it was merged into."""
+    name: Mapped[str] = mapped_column(Text)
+    """As stated, decoded; empty for a placeholder."""
+    born: Mapped[str] = mapped_column(String(24))
+    """First and last day on which she may have been born, with a slash between; after a tilde
+    where they follow from an age; empty where nothing is known."""
+    confirmed_at: Mapped[datetime | None]
+    """When a person confirmed that this is the patient."""
+    confirmed_by: Mapped[str | None] = mapped_column(String(80))
 
 
 class PatientMergeRow(Base):
@@ -164,6 +183,7 @@ class InstanceRow(Base):
     __table_args__ = (
         UniqueConstraint("sop_instance_uid", "sha256"),
         Index(None, "study_uid", "current"),
+        Index(None, "identity"),
         Index(None, "patient"),
     )
 
@@ -189,6 +209,8 @@ class InstanceRow(Base):
     disposition: Mapped[Disposition] = mapped_column(EnumText(Disposition))
     scope_reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
     """Why an image is outside the detector's scope; None for one inside it."""
+    identity: Mapped[int | None] = mapped_column(ForeignKey("patient_identities.id"))
+    """Whom its header states; None where it has no Patient ID."""
     laterality: Mapped[str | None] = mapped_column(String(1))
     view: Mapped[str | None] = mapped_column(String(16))
     """Member name of `codes.View`."""

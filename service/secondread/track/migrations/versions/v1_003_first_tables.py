@@ -66,6 +66,16 @@ _table(
     sa.UniqueConstraint("patient_id", "issuer"),
 )
 _table(
+    "patient_identities",
+    _key("id", sa.Integer()),
+    _required("patient", sa.Integer(), sa.ForeignKey("patients.id")),
+    _required("name", sa.Text()),
+    _required("born", sa.String(24)),
+    _optional("confirmed_at", INSTANT),
+    _optional("confirmed_by", PERSON),
+    sa.UniqueConstraint("patient", "name", "born"),
+)
+_table(
     "patient_merges",
     _key("id", sa.Integer()),
     _required("merged", sa.Integer(), sa.ForeignKey("patients.id")),
@@ -156,6 +166,7 @@ _table(
     _optional("patient", sa.Integer(), sa.ForeignKey("patients.id")),
     _required("disposition", CODE),
     _optional("scope_reason", CODE),
+    _optional("identity", sa.Integer(), sa.ForeignKey("patient_identities.id")),
     _optional("laterality", sa.String(1)),
     _optional("view", sa.String(16)),
     _optional("intent", sa.String(16)),
@@ -167,6 +178,7 @@ _table(
     _required("late", sa.Boolean()),
     sa.UniqueConstraint("sop_instance_uid", "sha256"),
     sa.Index(None, "study_uid", "current"),
+    sa.Index(None, "identity"),
     sa.Index(None, "patient"),
 )
 _table(
