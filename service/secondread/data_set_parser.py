@@ -107,9 +107,14 @@ class ParsedDataSet(NamedTuple):
 
 
 def parse_data_set(
-    source: ByteSource, start: int, end: int, encoding: DataSetEncoding, limits: ParserLimits
+    source: ByteSource,
+    start: int,
+    end: int,
+    encoding: DataSetEncoding,
+    limits: ParserLimits,
+    before_group: int = PIXEL_GROUP,
 ) -> ParsedDataSet:
-    """Parse the elements before the pixel group.
+    """Parse the elements before the pixel group, or before another one.
 
     Parameters
     ----------
@@ -121,13 +126,15 @@ def parse_data_set(
         As the transfer syntax gives it.
     limits
         What is accepted.
+    before_group
+        Elements of this group and later ones are left alone.
 
     Raises
     ------
     DataSetError
         The encoding is broken, or a limit is exceeded. No value is quoted.
     """
-    parser = _Parser(source, limits)
+    parser = _Parser(source, limits, before_group)
     elements, position = parser.parse_elements(_Range(start, end), encoding, depth=0)
     data_set = _make_data_set(elements)
     _decode_values(data_set, (_ASCII,), is_signed=False)
@@ -224,9 +231,10 @@ _Elements = dict[BaseTag, DataElement | RawDataElement]
 class _Parser:
     """Locates elements and items, and counts what they cost."""
 
-    def __init__(self, source: ByteSource, limits: ParserLimits) -> None:
+    def __init__(self, source: ByteSource, limits: ParserLimits, before_group: int) -> None:
         self._source = source
         self._limits = limits
+        self._before_group = before_group
         self._bytes = limits.value_bytes
         self._elements = limits.elements
 
@@ -242,7 +250,7 @@ class _Parser:
                 return elements, head.value_at
             if head.vr is None:
                 raise DataSetError("an item or delimiter stands where an element must be")
-            if depth == 0 and head.tag >> 16 >= PIXEL_GROUP:
+            if depth == 0 and head.tag >> 16 >= self._before_group:
                 return elements, position
             element, position = self._parse_element(head, where.end, encoding, depth)
             if element is not None:

@@ -12,6 +12,8 @@ function           what it reads                                      what bound
 `read_image`       the same, and Pixel Data (7FE0,0010)               `MAXIMUM_PIXEL_BYTES` too
 `read_document`    the same, of structured reports                    `DOCUMENT_LIMITS`
 `scan_data_set`    a header; everything behind it is checked, unread  `HEADER_LIMITS`
+`read_identity`    the groups up to 0020: patient, study and UIDs     `HEADER_LIMITS`
+`scan_identity`    the same of a data set                             `HEADER_LIMITS`
 =================  =================================================  =========================
 
 What stands behind the pixel data is never read, here or by the receiver.
@@ -37,6 +39,7 @@ from pydicom.uid import UID
 from secondread.data_set_parser import (
     DOCUMENT_LIMITS,
     HEADER_LIMITS,
+    PIXEL_GROUP,
     STANDARD_VRS,
     UNDEFINED_LENGTH,
     DataSetEncoding,
@@ -53,6 +56,7 @@ MAXIMUM_PIXEL_BYTES: Final = 512 * 1024**2
 largest mammogram of today has 60 MB."""
 PIXEL_DATA: Final = 0x7FE00010
 
+_BEHIND_IDENTITY: Final = 0x0021
 _PREAMBLE_BYTES: Final = 128
 _PREFIX: Final = b"DICM"
 _HEAD_BYTES: Final = 8
@@ -136,12 +140,42 @@ def scan_data_set(file: BinaryIO, start: int, size: int, transfer_syntax: str) -
     DataSetError
         As `read_header`, and where the pixel data are not complete.
     """
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = UID(transfer_syntax)
-    opened = _open_encoded(_StoredBytes(file, size), start, meta)
+    opened = _open_received(file, start, size, transfer_syntax)
     data_set = opened.parse_header(HEADER_LIMITS)
     opened.check_pixel_data()
     return data_set
+
+
+def read_identity(path: Path) -> Dataset:
+    """Return the groups up to 0020, with file meta information; what follows may be anything.
+
+    Raises
+    ------
+    DataSetError
+        It is not a DICOM file, or broken in those groups.
+    OSError
+        The file cannot be opened or read.
+    """
+    with _open_data_set(path) as opened:
+        return opened.parse_header(HEADER_LIMITS, _BEHIND_IDENTITY)
+
+
+def scan_identity(file: BinaryIO, start: int, size: int, transfer_syntax: str) -> Dataset:
+    """Return the groups up to 0020 of a data set, as `scan_data_set` takes it.
+
+    Raises
+    ------
+    DataSetError
+        It is broken in those groups.
+    """
+    opened = _open_received(file, start, size, transfer_syntax)
+    return opened.parse_header(HEADER_LIMITS, _BEHIND_IDENTITY)
+
+
+def _open_received(file: BinaryIO, start: int, size: int, transfer_syntax: str) -> "_OpenDataSet":
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = UID(transfer_syntax)
+    return _open_encoded(_StoredBytes(file, size), start, meta)
 
 
 @contextmanager
@@ -301,10 +335,10 @@ class _OpenDataSet:
         self._encoding = encoding
         self._meta = meta
 
-    def parse_header(self, limits: ParserLimits) -> Dataset:
-        """Return the elements before the pixel group."""
+    def parse_header(self, limits: ParserLimits, before_group: int = PIXEL_GROUP) -> Dataset:
+        """Return the elements before the pixel group, or before another one."""
         source, encoding = self._source, self._encoding
-        parsed = parse_data_set(source, self._position, source.size, encoding, limits)
+        parsed = parse_data_set(source, self._position, source.size, encoding, limits, before_group)
         self._position = parsed.end
         parsed.data_set.file_meta = self._meta
         return parsed.data_set

@@ -49,7 +49,7 @@ def may_be_own(sop_class_uid: str) -> bool:
     return find_use(sop_class_uid) in {InstanceUse.CAD_SR, InstanceUse.NOT_ANALYSED}
 
 
-def classify(header: Dataset, *, is_own: bool, is_altered: bool = False) -> Disposition:
+def classify(header: Dataset, *, is_own: bool, is_doubtful: bool = False) -> Disposition:
     """Decide what becomes of an instance.
 
     Parameters
@@ -59,15 +59,16 @@ def classify(header: Dataset, *, is_own: bool, is_altered: bool = False) -> Disp
         alike, and Concept Name Code Sequence (0040,A043) for documents.
     is_own
         Whether this node wrote it.
-    is_altered
-        Whether it has the UID of an object that this node wrote, and another content. It is no
-        report of this node any more, nor one of another maker.
+    is_doubtful
+        Whether it has the UID of an object that this node wrote, and another content, or could
+        not be read to its end. Then it is nobody's report.
     """
     if is_own:
         return Disposition.OWN
-    if is_altered:
+    use = find_use(str(header.get("SOPClassUID", "")))
+    if is_doubtful and use is InstanceUse.CAD_SR:
         return Disposition.NOT_ANALYSED
-    match find_use(str(header.get("SOPClassUID", ""))):
+    match use:
         case InstanceUse.READ:
             return Disposition.MAMMOGRAM
         case InstanceUse.STORED:

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
-from secondread.dicom_files import scan_data_set
+from secondread.accept.sop_classes import InstanceUse, find_use
+from secondread.dicom_files import scan_data_set, scan_identity
 from secondread.errors import DataSetError
 
 _META_PREFIX = struct.Struct("<128x4sHH2sHI")
@@ -27,16 +28,23 @@ class ReceivedFile:
     """Of the encoded data set after the file meta information."""
     size: int
     """Bytes of the file."""
+    is_whole: bool = True
+    """Whether it could be read to its end. Of another one, the header ends with group 0020."""
 
 
-def read_received_file(path: Path, transfer_syntax: str) -> ReceivedFile:
+def read_received_file(path: Path, transfer_syntax: str, sop_class_uid: str) -> ReceivedFile:
     """Read header and digest of a file that the receiver wrote.
+
+    An image has to be readable to its end. Of what is not analysed, only patient, study and UIDs
+    are read: nothing else of it is used, and its sender should not stop at it. The same is enough
+    of a CAD report that breaks its encoding further on, or is longer than any: nobody reads it. A
+    rejection note has to be readable, for its sender relies on it.
 
     Parameters
     ----------
     path
         A Part 10 file whose file meta information the receiver itself wrote.
-    transfer_syntax
+    transfer_syntax, sop_class_uid
         What was negotiated for it.
 
     Raises
@@ -51,8 +59,16 @@ def read_received_file(path: Path, transfer_syntax: str) -> ReceivedFile:
         size = file.seek(0, io.SEEK_END)
         offset = _find_data_set(file)
         digest = _hash_data_set(file, offset, size)
-        header = scan_data_set(file, offset, size, transfer_syntax)
-    return ReceivedFile(header, digest, size)
+        use = find_use(sop_class_uid)
+        if use is not InstanceUse.NOT_ANALYSED:
+            try:
+                header = scan_data_set(file, offset, size, transfer_syntax)
+                return ReceivedFile(header, digest, size)
+            except DataSetError:
+                if use is not InstanceUse.CAD_SR:
+                    raise
+        header = scan_identity(file, offset, size, transfer_syntax)
+        return ReceivedFile(header, digest, size, is_whole=False)
 
 
 def hash_data_set(path: Path) -> str:

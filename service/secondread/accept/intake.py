@@ -114,12 +114,15 @@ class Intake:
             raise StorageFullError("archive: below the minimum of free space")
         if not instance.spool_path.exists():
             raise StorageFullError("archive: no room was left while the data set arrived")
-        file = read_received_file(instance.spool_path, instance.transfer_syntax)
+        file = read_received_file(
+            instance.spool_path, instance.transfer_syntax, instance.sop_class_uid
+        )
         _check_identity(instance, file.header)
         own = self._find_own(instance)
         is_own = own is not None and self._is_same(instance, file, own)
         is_altered = own is not None and not is_own
-        disposition = classify(file.header, is_own=is_own, is_altered=is_altered)
+        is_doubtful = is_altered or not file.is_whole
+        disposition = classify(file.header, is_own=is_own, is_doubtful=is_doubtful)
         if disposition is Disposition.OWN:
             _log.info("own_object_returned", **_log_fields(instance))
             INSTANCES.labels(answer="own").inc()

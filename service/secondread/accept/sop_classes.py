@@ -3,8 +3,8 @@
 This table is the single source for the association acceptor, for the classification of what
 arrives, and for the conformance statement (PS3.2). What is offered is what has a use, and what
 comes beside mammograms in one study: senders forward a study whole, and many stop in the middle of
-it at the first object that is refused. A longer list would cost every association, and invite peers
-to send what nobody reads.
+it at the first object that is refused, or whose class is. What other examinations consist of is not
+offered: a peer that sends it has a wrong rule, and should notice.
 """
 
 from enum import StrEnum
@@ -76,20 +76,32 @@ _IMAGES_BESIDE = (
     uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
     uid.UltrasoundImageStorage,
     uid.UltrasoundMultiFrameImageStorage,
+    uid.ComputedRadiographyImageStorage,
+    uid.DigitalXRayImageStorageForPresentation,
+    uid.DigitalXRayImageStorageForProcessing,
+    uid.VLPhotographicImageStorage,
+    uid.SegmentationStorage,
 )
-"""Scanned worksheets, screen captures, and the ultrasound of the same visit."""
+"""Worksheets, screen captures, the ultrasound of the same visit, radiographs of specimens."""
 
 _DOCUMENTS_BESIDE = (
     uid.BasicTextSRStorage,
     uid.EnhancedSRStorage,
     uid.ComprehensiveSRStorage,
     uid.Comprehensive3DSRStorage,
+    uid.ExtensibleSRStorage,
     uid.XRayRadiationDoseSRStorage,
+    uid.ProcedureLogStorage,
     uid.EncapsulatedPDFStorage,
+    uid.EncapsulatedCDAStorage,
     uid.GrayscaleSoftcopyPresentationStateStorage,
     uid.ColorSoftcopyPresentationStateStorage,
+    uid.PseudoColorSoftcopyPresentationStateStorage,
+    uid.BlendingSoftcopyPresentationStateStorage,
+    uid.SpatialRegistrationStorage,
+    uid.RawDataStorage,
 )
-"""Reports of people and machines, doses, and how images are to be shown."""
+"""Reports of people and machines, doses, how images are to be shown, and raw data of makers."""
 
 SOP_CLASSES: tuple[SopClass, ...] = (
     SopClass(UID("1.2.840.10008.1.1"), InstanceUse.ANSWERED, SyntaxList.SERVICE),

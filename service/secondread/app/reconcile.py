@@ -16,7 +16,7 @@ from secondread.accept.instance_file import read_received_file
 from secondread.accept.intake import check_uids
 from secondread.accept.ledger import Ledger, PeerAssociation, StoredInstance
 from secondread.clock import Clock
-from secondread.dicom_files import read_header
+from secondread.dicom_files import read_identity
 from secondread.errors import InputError
 from secondread.track.summaries import ExpectedFile
 from secondread.track.tracker import Tracker
@@ -117,8 +117,10 @@ class Reconciliation:
         file = self.archive.resolve_path(path)
         now = self.clock()
         try:
-            syntax = str(read_header(file).file_meta.get("TransferSyntaxUID", ""))
-            received = read_received_file(file, syntax)
+            identity = read_identity(file)
+            syntax = str(identity.file_meta.get("TransferSyntaxUID", ""))
+            sop_class = str(identity.get("SOPClassUID", ""))
+            received = read_received_file(file, syntax, sop_class)
             check_uids(received.header)
         except InputError as error:
             _log.error("archive_file_unreadable", path=path, why=str(error))
@@ -127,7 +129,7 @@ class Reconciliation:
         # Its sender is not known any more; the intake rule treats it as from an unknown peer.
         association = PeerAssociation(f"reconciled-{received.sha256[:16]}", "", "", now)
         # Own objects that come back unchanged are not archived as received ones.
-        uid, sop_class = str(header.SOPInstanceUID), str(header.SOPClassUID)
+        uid = str(header.SOPInstanceUID)
         is_altered = may_be_own(sop_class) and self.ledger.find_own(uid) is not None
         instance = StoredInstance(
             sop_instance_uid=uid,
@@ -139,7 +141,9 @@ class Reconciliation:
             size=received.size,
             relative_path=path,
             received_at=now,
-            disposition=classify(header, is_own=False, is_altered=is_altered),
+            disposition=classify(
+                header, is_own=False, is_doubtful=is_altered or not received.is_whole
+            ),
             association=association,
             is_altered=is_altered,
         )

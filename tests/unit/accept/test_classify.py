@@ -51,8 +51,8 @@ def test_own_objects_that_come_back_are_known_as_such(sop_class: str) -> None:
 
 
 @pytest.mark.parametrize("sop_class", [*BESIDE, uid.MammographyCADSRStorage])
-def test_own_objects_that_come_back_altered_are_nobodys_report(sop_class: str) -> None:
-    altered = classify(instance(1, sop_class), is_own=False, is_altered=True)
+def test_what_is_altered_or_broken_is_nobodys_report(sop_class: str) -> None:
+    altered = classify(instance(1, sop_class), is_own=False, is_doubtful=True)
     assert altered is Disposition.NOT_ANALYSED
 
 

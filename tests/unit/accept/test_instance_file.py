@@ -14,6 +14,7 @@ from secondread.errors import InputError
 from tests.unit.accept.fakes import encoded, instance, part10, spooled
 
 EXPLICIT = uid.ExplicitVRLittleEndian
+MAMMOGRAM = uid.DigitalMammographyXRayImageStorageForPresentation
 ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
 UNDEFINED = 0xFFFFFFFF
 
@@ -26,8 +27,10 @@ def element(group: int, number: int, vr: str, value: bytes, length: int | None =
     return head + struct.pack("<H", claimed) + value
 
 
-def read(folder: Path, data_set: bytes, syntax: str = EXPLICIT) -> ReceivedFile:
-    return read_received_file(spooled(folder, data_set), syntax)
+def read(
+    folder: Path, data_set: bytes, syntax: str = EXPLICIT, sop_class: str = MAMMOGRAM
+) -> ReceivedFile:
+    return read_received_file(spooled(folder, data_set), syntax, sop_class)
 
 
 def test_digest_is_that_of_the_data_set_whatever_the_file_meta_says(tmp_path: Path) -> None:
@@ -208,4 +211,51 @@ def test_a_file_without_file_meta_information_is_refused(tmp_path: Path) -> None
     for content in (b"", bytes(200)):
         (tmp_path / "x").write_bytes(content)
         with pytest.raises(InputError, match="file meta"):
-            read_received_file(tmp_path / "x", EXPLICIT)
+            read_received_file(tmp_path / "x", EXPLICIT, MAMMOGRAM)
+
+
+CAPTURE, CAD_SR = uid.SecondaryCaptureImageStorage, uid.MammographyCADSRStorage
+KEY_OBJECT = uid.KeyObjectSelectionDocumentStorage
+
+
+def broken_behind_its_uids() -> bytes:
+    ds = instance(sop_class=CAPTURE)
+    del ds.Rows, ds.Columns, ds.BitsAllocated, ds.PixelData
+    return encoded(ds) + element(0x0040, 0xA730, "SQ", b"no item")
+
+
+@pytest.mark.parametrize("sop_class", [CAPTURE, uid.ComprehensiveSRStorage, CAD_SR])
+def test_what_is_not_analysed_needs_no_more_than_its_uids(tmp_path: Path, sop_class: str) -> None:
+    data_set = broken_behind_its_uids()
+    received = read(tmp_path, data_set, sop_class=sop_class)
+    assert not received.is_whole
+    assert received.header.StudyInstanceUID == instance().StudyInstanceUID
+    assert received.header.PatientID == "P1"
+    assert received.sha256 == hashlib.sha256(data_set).hexdigest()
+
+
+@pytest.mark.parametrize("sop_class", [MAMMOGRAM, KEY_OBJECT])
+def test_images_and_rejection_notes_have_to_be_readable_to_their_end(
+    tmp_path: Path, sop_class: str
+) -> None:
+    with pytest.raises(InputError):
+        read(tmp_path, broken_behind_its_uids(), sop_class=sop_class)
+
+
+def test_a_document_of_any_length_is_received_in_no_time(tmp_path: Path) -> None:
+    """Its items are counted by nobody: they are not read."""
+    items = element(0x0040, 0xA730, "SQ", ITEM * 500_000)
+    ds = instance(sop_class=uid.ComprehensiveSRStorage)
+    del ds.Rows, ds.Columns, ds.BitsAllocated, ds.PixelData
+    began = time.process_time()
+    read(tmp_path, encoded(ds) + items, sop_class=uid.ComprehensiveSRStorage)
+    assert time.process_time() - began < 0.5
+
+
+def test_a_cad_report_that_is_whole_is_read_to_its_end(tmp_path: Path) -> None:
+    ds = instance(sop_class=CAD_SR)
+    del ds.PixelData
+    ds.ContentSequence = [Dataset()]
+    received = read(tmp_path, encoded(ds), sop_class=CAD_SR)
+    assert received.is_whole
+    assert len(received.header.ContentSequence) == 1
