@@ -111,8 +111,12 @@ _TOMOSYNTHESIS_CLASSES = {
 }
 _PROJECTIONS_OF_VOLUMES = {"MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER", "MPR"}
 _NO_AGENT = {"", "NO", "NONE", "N", "NA", "N/A", "0", "FALSE", "WITHOUT", "UNKNOWN"}
-_CAPTURED = {"WSD", "DV", "DRW"}
-"""Conversion Type (0008,0064): workstation, digitised video, drawing. Film (DF) is none of them."""
+_CAPTURED = {"DV", "DRW"}
+"""Conversion Type (0008,0064): digitised video, drawing. Not film (DF), and not workstation (WSD),
+which a Senographe Essential writes in its mammograms."""
+_CONSOLES_OF_ORIGINALS = {"FDR-3000AWS"}
+"""Models whose mammograms are ORIGINAL, and whose synthesised views may have no other mark than
+being DERIVED (`medcognetics/dicom-utils`); see `service/docs/makers/fujifilm.md`."""
 
 
 def read_image_kind(ds: Dataset, sop_class_uid: str) -> ImageKind:
@@ -123,7 +127,7 @@ def read_image_kind(ds: Dataset, sop_class_uid: str) -> ImageKind:
         return by_name
     if sop_class_uid in _TOMOSYNTHESIS_CLASSES:
         return ImageKind.TOMOSYNTHESIS
-    told = (kind for kind, tells in _EVIDENCE.items() if tells(ds))
+    told = (kind for kind, tells in _EVIDENCE if tells(ds))
     return by_name or next(told, ImageKind.PLAIN)
 
 
@@ -188,11 +192,18 @@ def _is_screen_capture(ds: Dataset) -> bool:
     return read_text(ds, "ConversionType").upper() in _CAPTURED
 
 
-_EVIDENCE: dict[ImageKind, Callable[[Dataset], bool]] = {
-    ImageKind.SYNTHESIZED: _is_synthesized,
-    ImageKind.TOMOSYNTHESIS: _is_tomosynthesis,
-    ImageKind.CONTRAST: _has_contrast,
-    ImageKind.SPECIMEN: _is_specimen,
-    ImageKind.SCREEN_CAPTURE: _is_screen_capture,
-}
-"""Attributes that only one kind has."""
+def _is_derived_by_console(ds: Dataset) -> bool:
+    terms = {text.upper() for text in read_texts(ds, "ImageType") if not text.isdecimal()}
+    model = read_text(ds, "ManufacturerModelName").upper()
+    return model in _CONSOLES_OF_ORIGINALS and terms == {"DERIVED", "PRIMARY"}
+
+
+_EVIDENCE: tuple[tuple[ImageKind, Callable[[Dataset], bool]], ...] = (
+    (ImageKind.SYNTHESIZED, _is_synthesized),
+    (ImageKind.TOMOSYNTHESIS, _is_tomosynthesis),
+    (ImageKind.CONTRAST, _has_contrast),
+    (ImageKind.SPECIMEN, _is_specimen),
+    (ImageKind.SCREEN_CAPTURE, _is_screen_capture),
+    (ImageKind.SYNTHESIZED, _is_derived_by_console),
+)
+"""Attributes that only one kind has, in the order in which they are tried."""

@@ -21,6 +21,8 @@ _KIND_REASONS = {
     ImageKind.SPECIMEN: Reason.SPECIMEN,
     ImageKind.SCREEN_CAPTURE: Reason.SCREEN_CAPTURE,
 }
+_KINDS_OF_OTHER_CLASSES = {ImageKind.TOMOSYNTHESIS, ImageKind.SYNTHESIZED}
+"""Kinds that are found in mammography classes and in those of tomosynthesis."""
 _MODIFIER_REASONS = {
     ViewModifier.TANGENTIAL: Reason.TANGENTIAL,
     ViewModifier.MAGNIFICATION: Reason.MAGNIFICATION,
@@ -30,8 +32,8 @@ _MODIFIER_REASONS = {
 
 def find_exclusion_reason(mammogram: Mammogram) -> Reason | None:
     """Return why an instance is outside the detector's scope, or None if it is in it."""
-    if mammogram.kind is ImageKind.TOMOSYNTHESIS:  # also of classes of its own
-        return Reason.TOMOSYNTHESIS
+    if mammogram.kind in _KINDS_OF_OTHER_CLASSES:
+        return _KIND_REASONS[mammogram.kind]
     if not _is_single_mammogram(mammogram):
         return Reason.NOT_MAMMOGRAPHY
     if mammogram.kind in _KIND_REASONS:

@@ -41,7 +41,7 @@ class GreyScale:
     lowest: int
     """The lowest possible stored value; index 0 of the tables."""
     bright: _Table
-    """Brightness of each possible stored value; padding has that of the darkest value."""
+    """Brightness of each possible stored value, from 0 on; padding has that of the darkest one."""
     window: _Table | None
     """Display level 0-1 of each stored value; None where the header gives no VOI."""
     padding: tuple[int, int] | None
@@ -74,6 +74,8 @@ class GreyScale:
         if padding is not None:
             outside = (domain < padding[0]) | (domain > padding[1])
             bright = np.where(outside, bright, bright[outside].min())
+        # From 0 on: float32 has the most digits there, and air of an inverted image is then 0 too.
+        bright = bright - bright.min()
         levels = display.levels
         if levels is not None:
             levels = 1 - levels if mammogram.is_inverted else levels

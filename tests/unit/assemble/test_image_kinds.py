@@ -66,7 +66,7 @@ def image_type(*words: str) -> dict[str, object]:
         ({"SeriesDescription": "Specimen left"}, ImageKind.SPECIMEN),
         ({"SeriesDescription": "Präparat"}, ImageKind.SPECIMEN),
         ({"SpecimenDescriptionSequence": ITEM}, ImageKind.SPECIMEN),
-        ({"ConversionType": "WSD"}, ImageKind.SCREEN_CAPTURE),
+        ({"ConversionType": "DV"}, ImageKind.SCREEN_CAPTURE),
         ({"SeriesDescription": "Screen save"}, ImageKind.SCREEN_CAPTURE),
         (image_type("SCREENSHOT"), ImageKind.SCREEN_CAPTURE),
     ],
@@ -85,6 +85,7 @@ def test_what_is_no_plain_mammogram_is_known(
         {"ImageType": ["ORIGINAL", "PRIMARY", "POST_PROCESSED", "", "", "", "", "", "50000"]},
         {"ImageType": ["DERIVED", "SECONDARY"]},
         {"ConversionType": "DF"},
+        {"ConversionType": "WSD"},  # of a Senographe Essential
         {"StudyDescription": "Tomosynthesis with C-View, CESM, stereotactic biopsy"},
         {"ProtocolName": "ROUTINE TOMO"},
         {"SeriesDescription": "Combo tomo L CC"},

@@ -95,12 +95,12 @@ def test_padding_is_dark_in_brightness_and_display(
     assert (scale.render(RAMP, bright, None)[mask] == 0).all()
 
 
-def test_signed_values_index_the_right_brightness() -> None:
+def test_brightness_begins_at_0_and_signed_values_index_the_right_one() -> None:
     stored = np.array([[-2048, -1], [0, 2047]], np.int16)
 
     bright = grey(dataset(stored)).to_brightness(stored)
 
-    assert bright.tolist() == [[-2048, -1], [0, 2047]]
+    assert bright.tolist() == [[0, 2047], [2048, 4095]]
 
 
 def test_a_linear_window_is_that_of_ps3_3() -> None:
