@@ -165,7 +165,7 @@ def test_an_image_with_a_senseless_header_makes_the_study_partial_and_is_named(
     world: NodeWorld,
 ) -> None:
     world.deliver_exam()
-    broken = world.deliver(header(ImagerPixelSpacing=[0.0, 0.0]))
+    broken = world.deliver(header(SeriesInstanceUID=None))
 
     world.read_due()
 
@@ -179,7 +179,7 @@ def test_an_image_with_a_senseless_header_makes_the_study_partial_and_is_named(
 def test_a_study_of_which_no_header_makes_sense_still_gets_its_failed_notice(
     world: NodeWorld,
 ) -> None:
-    world.deliver(header(ImagerPixelSpacing=[0.0, 0.0]))
+    world.deliver(header(SeriesInstanceUID=None))
 
     world.read_due()
 

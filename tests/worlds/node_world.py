@@ -151,7 +151,7 @@ class NodeWorld:
             sop_class_uid=str(ds.SOPClassUID),
             transfer_syntax=str(ds.file_meta.TransferSyntaxUID),
             study_uid=str(ds.StudyInstanceUID),
-            series_uid=str(ds.SeriesInstanceUID),
+            series_uid=str(ds.get("SeriesInstanceUID", "1.2.3.4")),
             sha256=hashlib.sha256(data).hexdigest(),
             size=file.size,
             relative_path=file.relative_path,

@@ -11,6 +11,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread import log
 from secondread.accept.archive import Archive
+from secondread.assemble.header_values import read_text
 from secondread.assemble.identity import (
     ClaimedIdentity,
     collect_identities,
@@ -176,8 +177,8 @@ def _find_any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict
         path = archive.resolve_path(image.path)
         with suppress(InputError):
             header = read_header(path)
-            Mammogram.from_dataset(header)
-            return {image.sop_instance_uid: header}
+            if read_text(header, "StudyInstanceUID") == study_uid:
+                return {image.sop_instance_uid: header}
     return {}
 
 
