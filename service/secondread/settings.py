@@ -305,6 +305,11 @@ class WebSettings(_Section):
     """Address to listen on; loopback unless a proxy with access control stands in front."""
     port: int = Field(default=8042, ge=0, le=65535)
     """TCP port."""
+    maximum_connections: int = Field(default=256, ge=8, le=10_000)
+    """Connections open at the same time; beyond that, the one that has waited longest for its
+    peer is ended for the newcomer."""
+    request_seconds: float = Field(default=10.0, gt=0)
+    """How long the header of a request, its body, and the taking of its answer may last, each."""
 
 
 class LogSettings(_Section):

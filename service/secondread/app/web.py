@@ -18,7 +18,7 @@ def run_web_server(settings: Settings, parent: int | None) -> None:
     pages = make_app(node.tracker, node.archive, settings, utc_now)
     with (
         Heartbeat(node, "web", "web"),
-        WebServer(pages, settings.web.host, settings.web.port) as server,
+        WebServer(pages, settings.web) as server,
     ):
         while server.is_alive and not stop.wait(0.2):
             pass

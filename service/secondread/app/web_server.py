@@ -9,8 +9,10 @@ from starlette.applications import Starlette
 
 from secondread import log
 from secondread.app.node import Node
+from secondread.app.web_protocol import ConnectionLimits, LimitedConfig
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
+from secondread.settings import WebSettings
 from secondread.watch.gauges import NodeGauges, make_metrics_route
 from secondread.watch.health import make_health_routes
 
@@ -24,16 +26,16 @@ class WebServer:
     ----------
     application
         What answers.
-    host, port
-        Where to listen.
+    web
+        Its address and its limits.
+    port
+        The port, where it is not that of the settings.
     """
 
-    def __init__(self, application: Starlette, host: str, port: int) -> None:
-        config = uvicorn.Config(
-            application, host=host, port=port, log_config=None, access_log=False
-        )
-        self._server = uvicorn.Server(config)
-        self._host, self._port = host, port
+    def __init__(self, application: Starlette, web: WebSettings, port: int | None = None) -> None:
+        self._host, self._port = web.host, web.port if port is None else port
+        limits = ConnectionLimits(web.maximum_connections, web.request_seconds)
+        self._server = uvicorn.Server(LimitedConfig(application, self._host, self._port, limits))
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "WebServer":
@@ -85,4 +87,4 @@ def serve_probes(node: Node, port: int | None) -> ExitStack | WebServer:
         *make_health_routes(node.tracker, node.archive, settings, utc_now),
         make_metrics_route(NodeGauges(node.tracker, node.archive, settings, utc_now)),
     ]
-    return WebServer(Starlette(routes=routes), settings.web.host, port)
+    return WebServer(Starlette(routes=routes), settings.web, port)

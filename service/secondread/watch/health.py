@@ -95,7 +95,8 @@ def make_health_routes(
 ) -> list[Route]:
     """Return the routes ``/healthz`` and ``/readyz`` of a node."""
 
-    def healthz(_: Request) -> Response:
+    # Not in the pool of threads, which requests that wait for the database can fill.
+    async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     def readyz(_: Request) -> Response:
