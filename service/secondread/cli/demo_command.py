@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydicom.uid import UID
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
@@ -13,8 +14,9 @@ from secondread import log
 from secondread.app.reader import check_gate_names
 from secondread.cli.options import OverriddenGates
 from secondread.demo.round_trip import DemoOptions, DemoOutcome, run_demo
+from secondread.track.states import StudyState
 
-EXIT_INCOMPLETE, EXIT_NOTHING_ACCEPTED = 1, 3
+EXIT_INCOMPLETE, EXIT_NOTHING_TO_READ = 1, 3
 
 
 def demonstrate(
@@ -31,7 +33,7 @@ def demonstrate(
     """Send an exam and its prior through an archive and the node, and show what comes back.
 
     Exit status 0 when every expected object came back and parses, 3 when the node accepted
-    nothing, 1 otherwise.
+    nothing that could be read, 1 otherwise.
     """
     log.configure_logging("demo", "warning")
     console = Console()
@@ -42,8 +44,8 @@ def demonstrate(
             lambda text: _show_progress(console, status, text),
         )
     _print(console, outcome)
-    if not outcome.studies:
-        raise typer.Exit(EXIT_NOTHING_ACCEPTED)
+    if all(study.detail.summary.state is StudyState.WITHOUT_IMAGES for study in outcome.studies):
+        raise typer.Exit(EXIT_NOTHING_TO_READ)
     if any(study.faults for study in outcome.studies):
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -75,6 +77,9 @@ def _print(console: Console, outcome: DemoOutcome) -> None:
             if image.reasons:
                 why = "; ".join(reason.sentence for reason in image.reasons)
                 console.print(f"  {image.label}: {image.status or 'left out'}: {why}")
+        for item in study.detail.other_objects:
+            name = UID(item.sop_class_uid).name
+            console.print(f"  {escape(name)}: {item.disposition.value}", highlight=False)
         for path in study.files:
             console.print(f"  {path}", soft_wrap=True, highlight=False, markup=False)
         for fault in study.faults:

@@ -36,6 +36,10 @@ Announce = Callable[[str], None]
 """Shows a person what is going on."""
 
 
+_WITHOUT_RESULTS = {StudyState.HELD, StudyState.WITHOUT_IMAGES}
+"""States in which a study rests without having been read, and nothing is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """What the demo does."""
@@ -181,7 +185,7 @@ class _RoundTrip:
             raise PeerError(f"the node took study {study_uid} and does not know it")
         summary, paths = detail.summary, self._map_paths(study_uid)
         faults = [f"{uid} did not come back" for uid in self._list_missing(detail)]
-        if summary.state not in {StudyState.REPORTED, StudyState.HELD}:
+        if summary.state not in {StudyState.REPORTED, *_WITHOUT_RESULTS}:
             faults.append(f"the study is still {summary.state.value}")
         folder = results / f"{summary.study_date or 'no-date'}-{study_uid[-6:]}"
         files: list[Path] = []
@@ -198,7 +202,7 @@ class _RoundTrip:
         return DemoStudy(detail, seconds, tuple(files), tuple(faults))
 
     def _is_settled(self, detail: StudyDetail) -> bool:
-        if detail.summary.state in {StudyState.HELD, StudyState.STUCK}:
+        if detail.summary.state in {StudyState.STUCK, *_WITHOUT_RESULTS}:
             return True
         return detail.summary.state is StudyState.REPORTED and not self._list_missing(detail)
 
