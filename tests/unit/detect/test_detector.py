@@ -365,4 +365,4 @@ def test_a_failure_names_the_fault_and_quotes_nothing_of_the_file(
     detection, _ = detector.detect(path)
 
     assert detection.reasons == (Reason.PIXELS_UNREADABLE,)
-    assert detection.detail == "Rows is absent"
+    assert detection.detail == "0 rows, 200 columns"
