@@ -126,7 +126,9 @@ SPACING = AttributeRow(
 )
 FRAMES = AttributeRow("a single image or several", ("NumberOfFrames",), "not above 0: one frame")
 BITS_ALLOCATED = AttributeRow(
-    "how wide a stored pixel is", ("BitsAllocated",), "absent or 0: by the size of the pixel data"
+    "how wide a stored pixel is",
+    ("BitsAllocated",),
+    "not 8 or 16, or less than Bits Stored: by the size of the pixel data, where that tells",
 )
 BITS_STORED = AttributeRow(
     "which bits of a stored pixel are its value; the rest, overlays among them, is masked",

@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
+from secondread.accept.sop_classes import TRANSFER_SYNTAXES
 from secondread.assemble import header_attributes
 from secondread.assemble.header_values import (
     read_bytes,
     read_text,
+    read_transfer_syntax,
     read_values,
     read_whole_number,
 )
@@ -35,9 +37,7 @@ class PixelLayout(NamedTuple):
 def read_pixel_layout(ds: Dataset) -> PixelLayout:
     """Return how pixels are stored; what is senseless is derived from the rest."""
     rows, columns = (_read_count(ds, keyword) or 0 for keyword in ("Rows", "Columns"))
-    allocated = header_attributes.BITS_ALLOCATED.find(ds, _read_count)
-    if allocated is None:
-        allocated = _derive_bits_allocated(ds, rows * columns)
+    allocated = _read_bits_allocated(ds, rows * columns)
     stored, high_bit = _read_bits(ds, allocated)
     return PixelLayout(
         rows,
@@ -63,11 +63,17 @@ def _read_count(ds: Dataset, keyword: str) -> int | None:
     return number if number is not None and number > 0 else None
 
 
-def _derive_bits_allocated(ds: Dataset, pixels: int) -> int:
-    if (_read_count(ds, "BitsStored") or 0) > 8:
-        return 16
-    size = len(read_bytes(ds, "PixelData") or b"")
-    return 16 if pixels and size >= 2 * pixels else 8
+def _read_bits_allocated(ds: Dataset, pixels: int) -> int:
+    allocated = header_attributes.BITS_ALLOCATED.find(ds, _read_count)
+    stored = _read_count(ds, "BitsStored") or 0
+    if allocated in {8, 16} and not allocated < stored <= 16:
+        return allocated
+    # Bytes tell what was meant, where they are not compressed.
+    is_native = read_transfer_syntax(ds) in _NATIVE
+    size = len(read_bytes(ds, "PixelData") or b"") if is_native else 0
+    if pixels and size // pixels in {1, 2}:
+        return 8 * (size // pixels)
+    return allocated or (16 if stored > 8 else 8)
 
 
 def _read_bits(ds: Dataset, allocated: int) -> tuple[int, int]:
@@ -110,4 +116,5 @@ def _read_photometric(ds: Dataset) -> str:
     return {"INVERSE": "MONOCHROME1", "IDENTITY": "MONOCHROME2"}.get(shape, text)
 
 
+_NATIVE = {str(row.uid) for row in TRANSFER_SYNTAXES if not row.uid.is_encapsulated}
 _COLOUR = ("RGB", "ARGB", "YBR", "PALETTE", "HSV", "CMYK", "XYB")

@@ -18,7 +18,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
 from secondread.accept.sop_classes import TRANSFER_SYNTAXES, PixelCoding
-from secondread.assemble.header_values import read_transfer_syntax
+from secondread.assemble.header_values import read_bytes, read_transfer_syntax
 from secondread.assemble.pixel_layout import PixelLayout, read_pixel_layout
 from secondread.detect.codestream import is_compressed_with_loss, read_frame_size
 from secondread.errors import PixelError
@@ -56,12 +56,13 @@ def decode_pixels(ds: Dataset) -> StoredValues:
     layout = read_pixel_layout(ds)
     _check_layout(layout)
     syntax = uid.UID(read_transfer_syntax(ds))
-    if "PixelData" not in ds:
+    content = read_bytes(ds, "PixelData")
+    if content is None:
         raise PixelError("the data set has no Pixel Data (7FE0,0010)")
     if not syntax.is_transfer_syntax:
         raise PixelError(f"unknown transfer syntax {syntax!s}")
     if not syntax.is_compressed:
-        cells = _read_cells(ds, layout, syntax)
+        cells = _read_cells(content, layout, syntax, is_word=ds["PixelData"].VR == "OW")
         shift = layout.high_bit + 1 - layout.bits_stored
     else:
         cells = _decode_frame(ds, layout, syntax)
@@ -120,8 +121,7 @@ def _name_photometric(text: str) -> str:
     return text if text in {"RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422"} else "another"
 
 
-def _read_cells(ds: Dataset, layout: PixelLayout, syntax: uid.UID) -> _Decoded:
-    content = bytes(ds.PixelData)
+def _read_cells(content: bytes, layout: PixelLayout, syntax: uid.UID, *, is_word: bool) -> _Decoded:
     needed = layout.rows * layout.columns * layout.bits_allocated // 8
     if len(content) < needed:
         raise PixelError(f"Pixel Data has {len(content)} bytes, the header asks for {needed}")
@@ -129,7 +129,7 @@ def _read_cells(ds: Dataset, layout: PixelLayout, syntax: uid.UID) -> _Decoded:
     # To the last whole cell: a byte too many is padding, or what a writer left behind.
     cell = np.dtype(f"{order}u{layout.bits_allocated // 8}")
     words = np.frombuffer(content, cell, count=len(content) // cell.itemsize)
-    if order == ">" and layout.bits_allocated == 8 and ds["PixelData"].VR == "OW":
+    if order == ">" and layout.bits_allocated == 8 and is_word:
         # PS3.5 annex A.3: 8-bit cells in OW are swapped in pairs when written big endian.
         words = words[: words.size // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
     return words[: layout.rows * layout.columns].reshape(layout.rows, layout.columns)
@@ -154,7 +154,7 @@ def _decode_frame(ds: Dataset, layout: PixelLayout, syntax: uid.UID) -> _Decoded
 
 def _get_frame(ds: Dataset) -> bytes:
     try:
-        return get_frame(ds.PixelData, 0, number_of_frames=1)
+        return get_frame(read_bytes(ds, "PixelData") or b"", 0, number_of_frames=1)
     except (ValueError, LookupError, StopIteration, RuntimeError, struct.error) as error:
         raise PixelError(f"Pixel Data holds no frame: {error}") from error
 

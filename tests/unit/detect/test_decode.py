@@ -183,6 +183,15 @@ def test_attributes_that_cannot_be_are_derived_from_the_rest(
     assert np.array_equal(decode_pixels(ds), stored)
 
 
+@pytest.mark.parametrize("allocated", [8, 12, 17])
+def test_bits_allocated_that_the_pixel_data_contradict_are_those_of_the_pixel_data(
+    allocated: int,
+) -> None:
+    stored = picture(12)
+
+    assert np.array_equal(decode_pixels(dataset(stored, BitsAllocated=allocated)), stored)
+
+
 def test_a_byte_too_many_behind_the_pixels_is_not_read() -> None:
     stored = picture(12)
     ds = dataset(stored)
@@ -221,7 +230,7 @@ def test_an_odd_number_of_eight_bit_pixels_is_read_without_its_padding_byte() ->
         ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "colour"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR"),
         ({"NumberOfFrames": 2}, "multi-frame"),
-        ({"BitsAllocated": 32}, "Bits Allocated is 32"),
+        ({"BitsAllocated": 32, "PixelData": bytes(4 * 120 * 97)}, "Bits Allocated is 32"),
         ({"Rows": 0}, "0 rows"),
         ({"Rows": 60000, "Columns": 60000}, "more than"),
         ({"Rows": 121}, "the header asks for"),

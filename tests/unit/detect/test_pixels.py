@@ -1,14 +1,20 @@
 """Stored values to brightness, detector input and display: polarity, padding, noise, mapping."""
 
+import math
+from copy import copy
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect import pixels
+from secondread.detect.decode import decode_pixels
 from secondread.detect.lookup import apply_window
 from secondread.detect.manifest import InputNormalisation
 from secondread.detect.pixels import GreyScale, normalise
@@ -133,6 +139,40 @@ def test_a_window_that_makes_no_sense_shows_the_range_of_the_values_and_says_so(
 def grey_of_range(stored: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     scale = grey(dataset(stored))
     return scale.render(stored, scale.to_brightness(stored), None)
+
+
+KEYWORDS = (
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel",
+    "NumberOfFrames", "PhotometricInterpretation", "PresentationLUTShape", "PixelPaddingValue",
+    "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",
+    "VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction",
+    "PixelIntensityRelationship", "PixelIntensityRelationshipSign", "PixelData",
+)  # fmt: skip
+SENSELESS: dict[str, tuple[object, ...]] = {
+    "LO": ("word", "", "NaN", "1e400", "-1", "9" * 300, ["0", "0"], "\0"),
+    "FD": (math.nan, math.inf, -math.inf, 1e308, 0.0, [1.5, 2.5, 3.5]),
+    "US": (0, 17, 65535, [1, 2, 3]),
+    "OB": (b"", b"\0", b"\xff" * 3, b"12", b"\0" * 6),
+    "SQ": ([], [Dataset()]),
+}
+
+
+@pytest.mark.parametrize("intent", [{}, RAW], ids=["presentation", "processing"])
+@pytest.mark.parametrize("vr", SENSELESS)
+def test_whatever_a_header_holds_the_image_is_read_or_refused_for_it(
+    vr: str, intent: dict[str, object]
+) -> None:
+    ordinary = dataset(RAMP, WindowCenter=2048, WindowWidth=4096, **intent)
+    for keyword in KEYWORDS:
+        for value in SENSELESS[vr]:
+            ds = copy(ordinary)
+            ds.pop(keyword, None)
+            ds.add(DataElement(keyword, vr, value, validation_mode=IGNORE))
+            try:
+                stored, scale = decode_pixels(ds), grey(ds)
+            except PixelError:
+                continue
+            assert np.isfinite(scale.to_brightness(stored)).all()
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])

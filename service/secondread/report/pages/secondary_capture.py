@@ -6,6 +6,7 @@ from copy import deepcopy
 from PIL import Image
 from pydicom.dataset import Dataset
 
+from secondread.detect.gates import Gate
 from secondread.findings.finding import ImageReading
 from secondread.report import concepts
 from secondread.report.result import Authorship
@@ -77,9 +78,11 @@ def add_source(ds: Dataset, image: ImageReading, source: Dataset) -> None:
         "computer-detected calcifications"
     )
     ds.SourceImageSequence = [encode_source_image(image)]
-    ds.LossyImageCompression = "01" if mammogram.is_lossy else "00"
+    # The gate has also asked the pixel data, and may have been overridden.
+    is_lossy = mammogram.is_lossy or image.gates.get(Gate.LOSSY.value) == "yes"
+    ds.LossyImageCompression = "01" if is_lossy else "00"
     for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if mammogram.is_lossy and source.get(keyword):
+        if is_lossy and source.get(keyword):
             ds[keyword] = deepcopy(source[keyword])
 
 
