@@ -116,6 +116,17 @@ def test_lossy_compression_of_the_image_is_told(before: str | None, after: str) 
     assert ds.get("LossyImageCompressionRatio") == (12.5 if ratio else None)
 
 
+def test_loss_that_only_the_pixel_data_told_is_told_of_an_image_read_all_the_same() -> None:
+    ds = make_header("LCC", LossyImageCompression="00")
+    image = make_image_reading(ds, make_cluster())
+    overridden = replace(image, gates=image.gates | {"lossy": "yes"})
+    reading = make_study_reading(Outcome.FINDINGS, overridden)
+
+    (result,) = make_view_captures(reading, index_by_uid(ds), make_grey_display, BY)
+
+    assert result.dataset.LossyImageCompression == "01"
+
+
 def test_no_patient_identity_changes_the_pixels() -> None:
     someone = make_capture(
         make_cluster(), PatientName="One^Someone", PatientID="1", AccessionNumber="1"
