@@ -1,5 +1,14 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MammographyCADSRStorage,
+    SecondaryCaptureImageStorage,
+)
+from pynetdicom import AE
 from typer.testing import CliRunner
 
 from secondread.cli.commands import app
@@ -34,6 +43,48 @@ def test_a_destination_that_does_not_answer_fails_with_its_name(tmp_path: Path) 
     assert status == 1
     assert "FAILED" in printed
     assert "destination pacs" in printed
+
+
+@contextmanager
+def pacs(*classes: str, syntax: str = ExplicitVRLittleEndian) -> Iterator[str]:
+    """Serve a PACS that accepts some classes; yield the lines of it as a destination."""
+    entity = AE(ae_title="PACS")
+    for sop_class in ("1.2.840.10008.1.1", *classes):
+        entity.add_supported_context(sop_class, syntax)
+    server = entity.start_server(("127.0.0.1", 0), block=False)
+    assert server is not None
+    assert server.socket is not None
+    port = server.socket.getsockname()[1]
+    try:
+        yield (
+            '[[destinations]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\n'
+            f"port = {port}\n"
+        )
+    finally:
+        server.shutdown()
+
+
+def test_a_destination_that_takes_implicit_vr_alone_passes_and_is_told_apart(
+    tmp_path: Path,
+) -> None:
+    classes = (MammographyCADSRStorage, SecondaryCaptureImageStorage)
+    with pacs(*classes, syntax=ImplicitVRLittleEndian) as destination:
+        status, printed = check(tmp_path, destination)
+
+    assert status == 0, printed
+    words = " ".join(printed.split())
+    assert "accepts Mammography CAD SR Storage and Secondary Capture Image Storage" in words
+    assert "in Implicit VR Little Endian only, and is sent them converted" in words
+
+
+def test_a_destination_that_cannot_take_what_its_profile_sends_fails(tmp_path: Path) -> None:
+    with pacs(SecondaryCaptureImageStorage) as destination:
+        status, printed = check(tmp_path, destination)
+
+    assert status == 1
+    words = " ".join(printed.split())
+    assert "does not accept Mammography CAD SR Storage" in words
+    assert "take cad-sr out of the profile's objects" in words
 
 
 def test_an_archive_for_priors_is_called_and_named(tmp_path: Path) -> None:

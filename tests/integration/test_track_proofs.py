@@ -22,13 +22,13 @@ from tests.worlds.track_world import STUDY, World, outbox_entry, reading
 WAIT = timedelta(seconds=300)
 
 
-def store(world: World, objects: int = 3) -> list[str]:
+def store(world: World, objects: int = 3, status: int = 0x0000) -> list[str]:
     """Store what is due at the destination; return its SOP Instance UIDs."""
     batch = world.tracker.deliveries.claim_batch("pacs", "worker-0", world.now, 60)
     assert batch is not None
     assert len(batch.objects) == objects
     uids = [item.sop_instance_uid for item in batch.objects]
-    answers = [StoreAnswer(uid, AnswerKind.STORED, 0x0000, "") for uid in uids]
+    answers = [StoreAnswer(uid, AnswerKind.STORED, status, "") for uid in uids]
     world.tracker.deliveries.record_stored(batch, answers, world.now)
     return uids
 
@@ -354,3 +354,22 @@ def test_an_old_workers_success_does_not_ask_a_second_time(world: World, stored:
     old = DeliveryBatch(STUDY, "pacs", (), 1, "an old claim")
     world.tracker.deliveries.record_stored(old, answers, world.later(1))
     assert delivery(world, stored[0]).due_at == due_at
+
+
+@pytest.mark.parametrize(
+    ("proof", "state"),
+    [(Proof.STORE_STATUS, "duplicate-unproven"), (Proof.QUERY, "delivered")],
+)
+def test_a_duplicate_is_delivered_by_a_proof_and_not_by_its_status(
+    world: World, stored: list[str], proof: Proof, state: str
+) -> None:
+    """The settings may ask for less than when it was sent; then the status is all there is."""
+    lost = claim(world)
+    assert lost is not None
+    world.tracker.proofs.record_refused(lost, stored, "lost", world.now)
+    world.later(3600)
+    store(world, status=0x0111)
+    unproven = claim(world)
+    assert unproven is not None
+    world.tracker.proofs.record_proven(unproven, stored, proof, world.now)
+    assert states(world, stored) == [state] * 3

@@ -11,6 +11,11 @@ Cancelled = Callable[[], bool]
 """Asked between two objects or requests; True: leave the rest."""
 
 
+DUPLICATE_STATUS = 0x0111
+"""Duplicate SOP instance (PS3.7 C.5.7): the peer holds one under that UID, and it need not be the
+one that was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
     """A peer that is neither a destination nor a source of the settings."""

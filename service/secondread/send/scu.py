@@ -21,6 +21,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from secondread.errors import DataSetError
 from secondread.send.association import Call, CallError, open_association
 from secondread.send.outbox import (
+    DUPLICATE_STATUS,
     AnswerKind,
     Callee,
     Cancelled,
@@ -35,10 +36,6 @@ VERIFICATION = "1.2.840.10008.1.1"
 
 # PS3.4 Table B.2-1: all three mean that the instance is stored.
 WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
-
-DUPLICATE_STATUS = 0x0111
-"""Duplicate SOP instance (PS3.7 C.5.7): the peer holds one under that UID, and it need not be the
-one that was sent."""
 
 # Sending takes time before any answer can be due: what a slow line to another site carries.
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024

@@ -13,6 +13,7 @@ from secondread.track.database import Database
 from secondread.track.delivery_rows import (
     LONGEST_ERROR,
     find_oldest,
+    leave_unproven,
     lock_deliveries,
     lock_live_destination,
     lock_next_study,
@@ -103,12 +104,10 @@ class Deliveries:
         """Record the objects that the destination has under their UIDs, and will not prove."""
         with self._database.begin_write() as session:
             for delivery, answer in _match_answers(session, batch, answers):
-                before = delivery.state
-                delivery.state = step_delivery(before, DeliveryEvent.DUPLICATE)
-                if delivery.state is not before:
+                if delivery.state is not DeliveryState.DELIVERED:
+                    leave_unproven(delivery)
                     delivery.stored_at = now
                     delivery.last_status, delivery.last_error = answer.status, None
-                    delivery.release()
 
     def record_failed(
         self,

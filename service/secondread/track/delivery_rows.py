@@ -109,6 +109,12 @@ def prove(delivery: DeliveryRow, proof: Proof, now: datetime) -> None:
     delivery.release()
 
 
+def leave_unproven(delivery: DeliveryRow) -> None:
+    """Note that the destination has an object under that UID, and that no more will be asked."""
+    delivery.state = step_delivery(delivery.state, DeliveryEvent.DUPLICATE)
+    delivery.release()
+
+
 def refuse(delivery: DeliveryRow, why: str, now: datetime) -> None:
     """Have an object sent again that the destination does not hold, after a growing pause."""
     delivery.state = step_delivery(delivery.state, DeliveryEvent.REFUSED)

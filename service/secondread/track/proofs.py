@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
-from secondread.send.outbox import AwaitedInstance, ProofBatch
+from secondread.send.outbox import DUPLICATE_STATUS, AwaitedInstance, ProofBatch
 from secondread.settings import Proof
 from secondread.track.database import TrackerPart
 from secondread.track.delivery_rows import (
@@ -20,6 +20,7 @@ from secondread.track.delivery_rows import (
     await_proof,
     find_oldest,
     is_stored_since_before,
+    leave_unproven,
     lock_deliveries,
     lock_live_destination,
     lock_next_study,
@@ -133,7 +134,11 @@ class Proofs(TrackerPart):
         """Record the objects that the destination holds, also when the lease has run out."""
         with self._database.begin_write() as session:
             for delivery, uid in _lock_instances(session, batch):
-                if uid in instances:
+                if uid not in instances:
+                    continue
+                if proof is Proof.STORE_STATUS and delivery.last_status == DUPLICATE_STATUS:
+                    leave_unproven(delivery)
+                else:
                     prove(delivery, proof, now)
 
     def record_not_shown(
