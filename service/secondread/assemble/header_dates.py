@@ -38,6 +38,11 @@ def read_acquisition_instant(ds: Dataset) -> datetime | None:
     return header_attributes.ACQUISITION.find(ds, _read_instant)
 
 
+def read_zone(ds: Dataset) -> timezone | None:
+    """Return the time zone of a header's times; None where it names none."""
+    return header_attributes.TIME_ZONE.find(ds, _read_offset)
+
+
 def parse_day(text: str) -> date | None:
     """Return the day that a text begins with; None where it is none.
 
@@ -80,12 +85,8 @@ def _read_instant(ds: Dataset, keyword: str) -> datetime | None:
 
 
 def _combine(ds: Dataset, day: date, time: timedelta, zone: timezone | None = None) -> datetime:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone or _read_zone(ds))
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone or read_zone(ds) or UTC)
     return (midnight + time).astimezone(UTC)
-
-
-def _read_zone(ds: Dataset) -> timezone:
-    return header_attributes.TIME_ZONE.find(ds, _read_offset) or UTC
 
 
 def _read_offset(ds: Dataset, keyword: str) -> timezone | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 
+from secondread.assemble.header_dates import read_study_day
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.image_names import format_label
 from secondread.findings.label_words import find_alternative
@@ -37,9 +38,7 @@ def describe_exam(source: Dataset, shown: int, priority: float | None = None) ->
 
 def describe_day(source: Dataset) -> str:
     """Return the exam's day by the header of one of its images."""
-    day = str(source.get("StudyDate", None) or "")
-    known = len(day) == 8 and day.isdigit()
-    return f"Exam of {f'{day[:4]}-{day[4:6]}-{day[6:]}' if known else 'unknown date'}"
+    return f"Exam of {read_study_day(source) or 'unknown date'}"
 
 
 def find_own_source(reading: StudyReading, sources: Mapping[str, Dataset]) -> Dataset:

@@ -1,7 +1,7 @@
 """The header that all results share: patient and study of the images, node, series, dates."""
 
 from copy import deepcopy
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -15,6 +15,7 @@ from pydicom.uid import (
 )
 
 from secondread import __version__
+from secondread.assemble.header_dates import read_zone
 from secondread.report.result import Authorship, NodeIdentity
 from secondread.report.sr.uids import derive_uid
 from secondread.report.sr.wording import to_ascii
@@ -170,12 +171,8 @@ def to_local_time(at: datetime, source: Dataset) -> datetime:
     and Study Time is the images'. Where the images name no zone, neither does the result, and
     the instant is written in the zone that it came with.
     """
-    offset = str(source.get("TimezoneOffsetFromUTC", None) or "")
-    if len(offset) == 5 and offset[0] in "+-" and offset[1:].isdigit():
-        span = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
-        if span < timedelta(hours=24):
-            return at.astimezone(timezone(-span if offset[0] == "-" else span))
-    return at
+    zone = read_zone(source)
+    return at if zone is None else at.astimezone(zone)
 
 
 def build_file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:

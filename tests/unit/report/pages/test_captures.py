@@ -399,7 +399,8 @@ def test_a_notice_has_the_side_of_what_was_left_out() -> None:
 def test_the_day_of_an_exam_is_that_of_its_headers_whether_an_image_was_read_or_not() -> None:
     header = make_header("LCC", StudyDate="20260105")
     assert describe_day(header) == "Exam of 2026-01-05"
-    assert describe_day(make_header("LCC", StudyDate="")) == "Exam of unknown date"
+    for unknown in ("", "00000000", "00010101"):
+        assert describe_day(make_header("LCC", StudyDate=unknown)) == "Exam of unknown date"
 
 
 def test_a_notice_about_no_side_leaves_laterality_open() -> None:
