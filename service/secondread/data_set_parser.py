@@ -48,6 +48,23 @@ _ASCII: Final = "ascii"
 _LATIN_1: Final = "latin_1"
 
 
+class TextElement(DataElement):
+    """An element of text, with the bytes that it was decoded from.
+
+    Where bytes and character set disagree, the text is a guess, and the bytes are what it said.
+    """
+
+    def __init__(self, decoded: DataElement, stored: bytes) -> None:
+        super().__init__(decoded.tag, decoded.VR, decoded.value, already_converted=True)
+        self._stored = stored
+        self._decoded = decoded.value
+
+    @property
+    def stored(self) -> bytes | None:
+        """The bytes; None where another value was given to the element since."""
+        return self._stored if self.value is self._decoded else None
+
+
 @dataclass(frozen=True, slots=True)
 class ParserLimits:
     """How much of a data set is parsed before it is refused."""
@@ -427,6 +444,8 @@ def _decode_element(
     element = convert_raw_data_element(raw, encoding=list(encodings), ds=data_set)
     if element.VR == "PN":
         str(element.value)  # pydicom decodes names when they are used
+    if raw.VR in _TEXT_VRS:
+        return TextElement(element, raw.value or b"")
     if element.VR in {"IS", "DS"} and not _is_numeric(element.value):
         raise ValueError("a word in the place of a number")
     return element

@@ -11,6 +11,7 @@ from datetime import date
 from itertools import combinations
 from typing import Final
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram, PatientKey
@@ -239,9 +240,16 @@ def _take_over(header: Dataset, source: Dataset, keywords: Iterable[str]) -> Dat
     completed = Dataset()
     completed.update(header)
     completed.file_meta = header.file_meta
+    is_same_text = header.get("SpecificCharacterSet") == source.get("SpecificCharacterSet")
     for keyword in keywords:
         if keyword in source:
-            completed[keyword] = deepcopy(source[keyword])
+            element = source[keyword]
+            # The bytes of text mean something in their own character set only.
+            completed[keyword] = (
+                deepcopy(element)
+                if is_same_text
+                else DataElement(element.tag, element.VR, element.value)
+            )
     return completed
 
 

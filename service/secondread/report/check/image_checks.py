@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from math import isclose
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Code
+from secondread.data_set_parser import TextElement
 from secondread.errors import HeaderError
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.report import concepts
@@ -28,12 +31,20 @@ def check_header(
     source = sources.get(uids[0]) if uids else None
     if source is not None:
         for keyword in _COPIED:
-            if str(ds.get(keyword, "") or "") != str(source.get(keyword, "") or ""):
+            if not _is_copied(ds.get(Tag(keyword)), source.get(Tag(keyword))):
                 yield Fault("header", f"{keyword} is not that of the images")
     for keyword in ("SeriesInstanceUID", "SOPInstanceUID"):
         own = ds.get(keyword)
         if any(own == header.get(keyword) for header in sources.values()):
             yield Fault("header", f"{keyword} is one of the images'")
+
+
+def _is_copied(element: DataElement | None, source: DataElement | None) -> bool:
+    """Whether an element has the bytes of an image's, or the value where it came from no file."""
+    if element is not None and isinstance(element.value, bytes):
+        return isinstance(source, TextElement) and element.value == source.stored
+    values = ["" if one is None else str(one.value or "") for one in (element, source)]
+    return values[0] == values[1]
 
 
 def check_library(

@@ -1,9 +1,11 @@
 """The header that all results share: patient and study of the images, node, series, dates."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime
 from typing import NamedTuple
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     UID,
@@ -17,6 +19,7 @@ from pydicom.uid import (
 from secondread import __version__
 from secondread.assemble.header_dates import read_zone
 from secondread.report.result import Authorship, NodeIdentity
+from secondread.report.sr.copied_text import copy_as_it_came
 from secondread.report.sr.uids import derive_uid
 from secondread.report.sr.wording import to_ascii
 from secondread.settings import ObjectKind
@@ -107,7 +110,7 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, abou
     ----------
     source
         Header of an image of the study. Patient and study attributes are copied with its
-        Specific Character Set, so that names keep their bytes.
+        Specific Character Set and their bytes, also where these two disagree.
     authorship
         Who writes.
     kind
@@ -115,10 +118,11 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, abou
     about
         What the result is about, for its UID: an image's UID, or a word.
     """
+    copy = copy_as_it_came if authorship.profile.character_set == "source" else deepcopy
     ds = Dataset()
     for keyword in COPIED_ATTRIBUTES:
         if keyword in source:
-            ds[keyword] = deepcopy(source[keyword])
+            ds[keyword] = copy(source[keyword])
     if authorship.profile.character_set != "source":
         _decode_names(ds)
         ds.SpecificCharacterSet = authorship.profile.character_set
@@ -134,7 +138,7 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, abou
     ds.SeriesNumber = profile.series_number + 10 * uids.revision + series.number
     words = f"{profile.series_description}: {series.description}"
     ds.SeriesDescription = f"{words}, rev {uids.revision}"
-    _add_equipment(ds, authorship.node, source)
+    _add_equipment(ds, authorship.node, source, copy)
     written_at = to_local_time(authorship.occasion.written_at, source)
     for prefix in ("InstanceCreation", "Series", "Content"):
         setattr(ds, f"{prefix}Date", written_at.strftime("%Y%m%d"))
@@ -153,7 +157,9 @@ def _decode_names(ds: Dataset) -> None:
             element.value = [str(name) for name in names]
 
 
-def _add_equipment(ds: Dataset, node: NodeIdentity, source: Dataset) -> None:
+def _add_equipment(
+    ds: Dataset, node: NodeIdentity, source: Dataset, copy: Callable[[DataElement], DataElement]
+) -> None:
     ds.Manufacturer = to_ascii(node.manufacturer, 64)
     ds.ManufacturerModelName = to_ascii(node.model_name, 64)
     ds.StationName = to_ascii(node.station_name, 16)
@@ -161,7 +167,7 @@ def _add_equipment(ds: Dataset, node: NodeIdentity, source: Dataset) -> None:
     if node.institution:
         ds.InstitutionName = to_ascii(node.institution, 64)
     elif "InstitutionName" in source:
-        ds["InstitutionName"] = deepcopy(source["InstitutionName"])
+        ds["InstitutionName"] = copy(source["InstitutionName"])
 
 
 def to_local_time(at: datetime, source: Dataset) -> datetime:
