@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reo
 SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*' -print) \
            $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml
 
-.PHONY: demo test quick check lint types tests peers conformance bench lock clean
+.PHONY: demo test quick check lint types tests peers conformance bench soak lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/secondread demo --out secondread-demo
@@ -47,6 +47,13 @@ conformance: $(VENV)/.installed $(VENV)/.dev
 
 bench: $(VENV)/.installed $(VENV)/.dev
 	$(BIN)/python -m tests.bench
+
+# The receiver under a hostile crowd, with its figures at the end; 20,000 connections take some ten
+# minutes. `make soak SOAK_CONNECTIONS=1000 SOAK_SEED=7` for less, or another crowd.
+SOAK_CONNECTIONS ?= 20000
+SOAK_SEED ?= 1
+soak: $(VENV)/.installed $(VENV)/.dev
+	$(BIN)/python -m tests.soak.receiver_soak --connections $(SOAK_CONNECTIONS) --seed $(SOAK_SEED)
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -207,6 +207,19 @@ def test_what_is_out_of_place_in_an_association_is_aborted(node: Node, sent: byt
     assert eventually(lambda: not node.receiver.list_open_associations())
 
 
+def test_a_cancel_of_nothing_costs_nothing(node: Node) -> None:
+    command = Dataset()
+    command.CommandGroupLength = 0
+    command.CommandField = 0x0FFF
+    command.MessageIDBeingRespondedTo = 1
+    command.CommandDataSetType = 0x0101
+    cancel = pdu(1, encoded(command, implicit=True), command=True, last=True)
+    with closing(open_raw(node.port, "MOD", MG_CONTEXT)) as connection:
+        connection.sendall(cancel * 20 + store_message(1))
+        assert read_pdu(connection)[0] == 4
+    assert len(node.ledger.instances) == 1
+
+
 def test_stopping_aborts_idle_associations_at_once(node: Node) -> None:
     with closing(open_raw(node.port)) as connection:
         stopper = threading.Thread(target=node.receiver.stop, args=(10.0,))

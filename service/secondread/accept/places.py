@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -98,6 +99,29 @@ class Places:
             and self._by_address[caller.address] < limits.per_address
             and not (is_unknown and self._unknown >= limits.unknown)
         )
+
+
+class Turns:
+    """Lets a few requests of each peer be stored at the same time; the others wait their turn.
+
+    What is stored shares one processor and one writer of the database. A peer that sends over many
+    associations at once would otherwise have all others wait behind each of them.
+
+    Parameters
+    ----------
+    known
+        AE titles that the settings name; all other callers take turns together.
+    at_a_time
+        How many requests of one peer.
+    """
+
+    def __init__(self, known: Iterable[str], at_a_time: int) -> None:
+        self._strangers = threading.BoundedSemaphore(at_a_time)
+        self._known = {title: threading.BoundedSemaphore(at_a_time) for title in known}
+
+    def wait_for_one(self, caller: Caller) -> threading.Semaphore:
+        """Return what is held while a request is stored; use it in a ``with`` statement."""
+        return self._known.get(caller.calling_ae_title, self._strangers)
 
 
 class WaitingRoom(Generic[Connection]):

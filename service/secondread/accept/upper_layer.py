@@ -17,6 +17,7 @@ from pydicom.filewriter import write_file_meta_info
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_CANCEL
 from pynetdicom.dsutils import create_file_meta
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import TRANSITION_TABLE
@@ -199,9 +200,10 @@ class BoundedDimse(DIMSEServiceProvider):
                 self._provide_spool_file(message)
             return
         self.message = None
-        # Requests of every kind are served one after the other; a C-CANCEL has nothing to cancel.
         request = cast(Any, message.message_to_primitive())
-        self.msg_queue.put((cast(int, message.context_id), request))
+        # Requests are served one after the other, so there is nothing that could be cancelled.
+        if not isinstance(request, C_CANCEL):
+            self.msg_queue.put((cast(int, message.context_id), request))
 
     def _provide_spool_file(self, message: C_STORE_RQ) -> None:
         """Give a C-STORE request whose command has arrived a file for its data set."""

@@ -1,6 +1,7 @@
 """The receiver's process: SCP and heartbeat."""
 
 import socket
+import sys
 import threading
 
 from secondread import __version__, log
@@ -18,6 +19,10 @@ from secondread.track.change_rights import ChangeRights
 
 _log = log.get_logger(__name__)
 
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may run before another has its turn: Python's 5 ms add up for a peer whose
+request waits a dozen times for the interpreter, beside many busy ones."""
+
 GRACE_SECONDS = 10.0
 """How long instances on the wire may take to arrive when the receiver is asked to stop."""
 
@@ -25,6 +30,7 @@ GRACE_SECONDS = 10.0
 def run_receiver(settings: Settings, parent: int | None, probe_port: int | None) -> None:
     """Receive until asked to stop."""
     stop = make_stop_event(parent)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     node = open_node(settings)
     name = f"receive-{socket.gethostname()}-{settings.receive.port}"
     ledger = node.tracker.open_ledger(name, settings.assemble, ChangeRights.from_settings(settings))

@@ -1,4 +1,4 @@
-from secondread.accept.places import PlaceLimits, Places, WaitingRoom
+from secondread.accept.places import PlaceLimits, Places, Turns, WaitingRoom
 from secondread.accept.refusal_counts import Caller
 from secondread.settings import PeerSettings, ReceiveSettings, Settings
 
@@ -77,3 +77,11 @@ def test_the_longest_waiting_of_the_largest_crowd_has_to_leave() -> None:
     room.leave("a2")
     assert room.enter("c1", "c") is None
     assert room.enter("c2", "c") == "b1"
+
+
+def test_requests_of_one_peer_take_turns_and_others_need_not_wait_for_them() -> None:
+    turns = Turns(["A", "B"], at_a_time=1)
+    with turns.wait_for_one(caller("A")), turns.wait_for_one(caller("B")):
+        assert not turns.wait_for_one(caller("A")).acquire(blocking=False)
+        with turns.wait_for_one(caller("X")):
+            assert not turns.wait_for_one(caller("Y")).acquire(blocking=False)
