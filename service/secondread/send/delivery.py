@@ -16,6 +16,7 @@ from typing import Protocol
 from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.metrics import DELIVERY_ATTEMPTS
+from secondread.send.acceptance import AcceptanceAlarm
 from secondread.send.outbox import (
     AnswerKind,
     Callee,
@@ -98,6 +99,7 @@ class DeliveryWorker:
         self._wiring = wiring
         self._clock = wiring.clock
         self._fruitless = 0
+        self._acceptance = AcceptanceAlarm(destination.name, wiring.alarms, wiring.clock)
         self._overdue = OverdueAlarm(
             ALARM_KIND,
             destination.name,
@@ -125,6 +127,7 @@ class DeliveryWorker:
             self._destination, self._wiring.calling_ae_title, batch.objects, cancelled
         )
         self._record(batch, answers)
+        self._acceptance.note_answers(batch.objects, answers)
         self._overdue.check_oldest(self._queue.find_oldest_waiting)
         return self._compute_own_pause(answers)
 

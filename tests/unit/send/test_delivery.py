@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
+from secondread.send.acceptance import ALARM_KIND as NOT_ACCEPTED
+from secondread.send.acceptance import AcceptanceAlarm
 from secondread.send.delivery import ALARM_KIND, DeliveryWiring, DeliveryWorker
 from secondread.send.outbox import (
     AnswerKind,
@@ -110,6 +112,9 @@ class MemoryAlarms:
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
         self.calls.append(("cleared", kind, subject))
+
+    def list_calls(self, kind: str) -> list[str]:
+        return [action for action, of, subject in self.calls if (of, subject) == (kind, "pacs")]
 
 
 class ScriptedStore:
@@ -314,15 +319,15 @@ def test_the_alarm_is_raised_once_when_results_wait_too_long_and_cleared_when_th
     store = ScriptedStore(AnswerKind.UNREACHABLE)
     worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
     worker.step(never_cancelled)
-    assert alarms.calls == [("cleared", ALARM_KIND, "pacs")]
+    assert alarms.list_calls(ALARM_KIND) == ["cleared"]
     for _ in range(3):
         clock.forward(601)
         worker.step(never_cancelled)
-    assert alarms.calls[1:] == [("raised", ALARM_KIND, "pacs")]
+    assert alarms.list_calls(ALARM_KIND) == ["cleared", "raised"]
     store.script = [AnswerKind.STORED]
     clock.forward(60)
     worker.step(never_cancelled)
-    assert alarms.calls[2:] == [("cleared", ALARM_KIND, "pacs")]
+    assert alarms.list_calls(ALARM_KIND) == ["cleared", "raised", "cleared"]
 
 
 def test_every_answer_is_counted_by_destination_and_kind(
@@ -339,6 +344,38 @@ def test_every_answer_is_counted_by_destination_and_kind(
         never_cancelled
     )
     assert count() - before == 3
+
+
+def test_a_refused_class_raises_an_alarm_at_once_that_clears_when_it_is_stored(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    store = ScriptedStore(
+        AnswerKind.CONTEXT_REFUSED,
+        AnswerKind.CONTEXT_REFUSED,
+        AnswerKind.UNREACHABLE,
+        AnswerKind.STORED,
+    )
+    worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
+    queue.put(batch())
+    for expected in (["raised"], ["raised"], ["raised"], ["raised", "cleared"]):
+        worker.step(never_cancelled)
+        assert alarms.list_calls(NOT_ACCEPTED) == expected
+        clock.forward(5000)
+
+
+def test_a_class_that_is_stored_does_not_clear_the_alarm_of_another(
+    alarms: MemoryAlarms, clock: Hands
+) -> None:
+    report, capture = (
+        OutboxObject(uid, f"1.2.{number}", Path("x"), "")
+        for number, uid in enumerate(("1.2.840.10008.5.1.4.1.1.88.50", "1.2.840.10008.5.1.4.1.1.7"))
+    )
+    alarm = AcceptanceAlarm("pacs", alarms, clock)
+    alarm.note_answers([report], answer_all([report], AnswerKind.CONTEXT_REFUSED, ""))
+    alarm.note_answers([capture], answer_all([capture], AnswerKind.STORED, ""))
+    assert alarms.list_calls(NOT_ACCEPTED) == ["raised"]
+    alarm.note_answers([report], answer_all([report], AnswerKind.DUPLICATE, ""))
+    assert alarms.list_calls(NOT_ACCEPTED) == ["raised", "cleared"]
 
 
 class GatedStore:
