@@ -76,6 +76,8 @@ class StudyContext:
     """Of the patient, from the record and from the study's own header."""
     invalid_instances: tuple[str, ...] = ()
     """SOP Instance UIDs of images whose header makes no sense, so that nothing else is known."""
+    set_aside: tuple[LeftOutInstance, ...] = ()
+    """Images of other patients that came with the study."""
     is_withdrawn: bool = False
     """Whether there were images, and a rejection note withdrew every one of them."""
     expired: frozenset[str] = frozenset()
@@ -129,6 +131,7 @@ def read_study(
         left_out=(
             *(LeftOutInstance(u, "?", Reason.HEADER_INVALID) for u in context.invalid_instances),
             *(LeftOutInstance(m.sop_instance_uid, m.label, r) for m, r in selection.left_out),
+            *context.set_aside,
         ),
         missing_views=tuple(side + view for side, view in context.missing_views),
         priors=context.priors,
@@ -223,6 +226,8 @@ def _find_outcome(
 
 def _list_context_reasons(context: StudyContext) -> list[Reason]:
     reasons = []
+    if context.set_aside:
+        reasons.append(Reason.PATIENT_MISMATCH)
     if context.missing_views:
         reasons.append(Reason.VIEWS_MISSING)
     if not context.treatments:

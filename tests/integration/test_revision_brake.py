@@ -133,13 +133,13 @@ def test_a_late_image_beside_a_late_tomosynthesis_makes_one(world: PatientWorld)
     assert read_what_is_due(world) == [(STUDY, 2)]
 
 
-def test_an_image_outside_the_scope_of_another_patient_makes_one(world: PatientWorld) -> None:
+def test_a_late_image_of_another_patient_makes_none(world: PatientWorld) -> None:
     exam(world)
     read_what_is_due(world)
-    world.deliver(outside(**OUTSIDE["tomosynthesis"], PatientID="P9"))
+    world.deliver(image(7, "L", View.ML, PatientID="P9"))
 
-    assert read_what_is_due(world) == [(STUDY, 2)]
-    assert world.get_outcome()[1] is Outcome.FAILED
+    assert read_what_is_due(world) == []
+    assert world.get_outcome()[1] is Outcome.FINDINGS
 
 
 def test_a_late_processing_image_of_an_exposure_that_was_read_makes_none(

@@ -229,3 +229,26 @@ def test_a_note_of_thousands_of_instances_is_carried_out(world: World) -> None:
     uids = [f"1.2.3.{number}" for number in range(1, 1200)]
     world.arrive_note(rejection_note([*uids, RCC]))
     assert RCC not in inputs(world)
+
+
+def test_a_person_clears_the_alarm_and_what_was_tried_stays_listed(world: World) -> None:
+    world.send_study()
+    world.arrive(mammogram("RCC"), content="b", sender=STRANGER)
+
+    cleared = world.tracker.alarms.acknowledge(STUDY, "someone", world.now)
+
+    assert cleared == ("change-not-permitted",)
+    assert alarms(world) == []
+    assert len(detail(world).refused_changes) == 1
+    assert world.tracker.alarms.acknowledge(STUDY, "someone", world.now) == ()
+    # A further attempt is news.
+    world.arrive(mammogram("RCC"), content="c", sender=STRANGER)
+    assert alarms(world) == ["change-not-permitted"]
+
+
+def test_the_alarm_names_the_latest_attempt(world: World) -> None:
+    world.send_study()
+    world.arrive(mammogram("RCC"), content="b", sender=STRANGER)
+    world.arrive_note(rejection_note([RCC]), MOVED)
+    (alarm,) = world.tracker.node_queries.list_alarms()
+    assert alarm.detail.startswith("MODALITY at 10.0.0.77 tried to reject 1 image")

@@ -148,15 +148,6 @@ def test_a_uid_of_another_study_takes_no_image_out_of_it(world: World) -> None:
     assert [image.current for image in detail(world).images] == [True]
 
 
-def test_two_patients_in_one_study_are_told_to_a_person(world: World) -> None:
-    world.arrive(mammogram("RCC", patient="P1"))
-    world.arrive(mammogram("LCC", patient="P2"))
-    assert [alarm.kind for alarm in world.tracker.node_queries.list_alarms()] == [
-        "patient-mismatch"
-    ]
-    assert [image.conflict for image in detail(world).images] == [False, True]
-
-
 def test_a_header_that_makes_no_sense_is_kept_with_its_reason(world: World) -> None:
     header = mammogram("RCC")
     instance = stored(header, world.now)

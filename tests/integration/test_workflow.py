@@ -212,25 +212,40 @@ def test_a_study_whose_every_image_is_withdrawn_says_so_in_the_next_revision(
         {"PatientBirthDate": "19710203"},
     ],
 )
-def test_nothing_leaves_of_a_study_with_images_of_two_patients(
+def test_an_image_of_another_patient_is_set_aside_and_the_study_read_without(
     world: NodeWorld, other: dict[str, object]
 ) -> None:
-    woman = {"PatientName": "Alpha^Anna", "PatientBirthDate": "19500301"}
+    person = {"PatientBirthDate": "19500301", "PatientName": "Alpha^Anna"}
     if "PatientName" in other:
-        woman["PatientBirthDate"] = ""
-    uid = world.deliver(header(**woman))
-    world.answers[uid] = detection(uid, *CLUSTER)
-    world.deliver(header(ImageLaterality="R", **{**woman, **other}))
+        person["PatientBirthDate"] = ""
+    views = ((side, view) for side in "RL" for view in (View.CC, View.MLO))
+    uids = [
+        world.deliver(
+            header(**{"ImageLaterality": side, "ViewCodeSequence": view_sequence(view), **person})
+        )
+        for side, view in views
+    ]
+    world.answers[uids[0]] = detection(uids[0], *CLUSTER)
+    stray = world.deliver(header(**{"ImageLaterality": "R", **person, **other}))
 
     world.read_due()
 
-    assert world.list_objects(1) == ()
-    assert world.get_outcome()[:2] == (StudyState.REPORTED, Outcome.FAILED)
-    assert world.detected_paths == []
-    alarms = [alarm.kind for alarm in world.node.tracker.node_queries.list_alarms()]
-    # The most urgent first; two people under one ID are also a question about the ID.
-    assert alarms[0] == "patient-mismatch"
-    assert set(alarms) <= {"patient-mismatch", "identity-in-doubt"}
+    state, outcome, reasons = world.get_outcome()
+    assert (state, outcome) == (StudyState.REPORTED, Outcome.FINDINGS)
+    assert Reason.PATIENT_MISMATCH in reasons
+    assert len(world.detected_paths) == 4
+    # Two people under one ID are a question about the ID as well.
+    alarms = {alarm.kind: alarm for alarm in world.node.tracker.node_queries.list_alarms()}
+    assert alarms.keys() - {"identity-in-doubt"} == {"patient-mismatch"}
+    assert alarms["patient-mismatch"].detail.startswith("1 image of another patient set aside")
+    report = world.read_cad_sr(1)
+    assert report.PatientID == "P1"
+    assert "1 image of another patient set aside" in said_overall(report)
+    assert stray not in report.to_json()
+    detail = world.node.tracker.study_queries.find_detail("1.2.3")
+    assert detail is not None
+    (image,) = [i for i in detail.images if i.sop_instance_uid == stray]
+    assert (image.status, image.reasons) == (None, (Reason.OTHER_PATIENT,))
 
 
 def test_a_reading_that_broke_gets_a_failed_report(world: NodeWorld) -> None:

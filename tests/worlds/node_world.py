@@ -31,6 +31,7 @@ from secondread.geometry import PointPx
 from secondread.reading import Reader
 from secondread.reasons import Outcome, Reason
 from secondread.settings import ObjectKind, Settings, load_settings
+from secondread.track.change_rights import Sender
 from secondread.track.migrate import upgrade_database
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import StudyState
@@ -49,6 +50,7 @@ from tests.worlds.builders import coded, detection, header, mark, view_sequence
 
 Points = abc.Sequence[PointPx]
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+UNIT = Sender("MG1", "127.0.0.1")
 CLUSTER = [mark(300, 400), mark(320, 400), mark(310, 430)]
 LAST_YEAR = Lie(study="1.2.9", date="20250105", nipple_mm=(83.0, 113.0))
 YEARS_AGO = Lie(study="1.2.8", date="20230105", nipple_mm=(86.0, 108.0))
@@ -137,7 +139,12 @@ class NodeWorld:
         self.rechecked_paths.append(path)
         return self.score(points)
 
-    def deliver(self, ds: Dataset, disposition: Disposition = Disposition.MAMMOGRAM) -> str:
+    def deliver(
+        self,
+        ds: Dataset,
+        disposition: Disposition = Disposition.MAMMOGRAM,
+        sender: Sender = UNIT,
+    ) -> str:
         """Put an instance in as the receiver would."""
         ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
         ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
@@ -145,7 +152,7 @@ class NodeWorld:
         ds.save_as(buffer, enforce_file_format=True)
         data = buffer.getvalue()
         file = self.node.archive.write_bytes(data, "instances")
-        association = PeerAssociation("a1", "MG1", "127.0.0.1", self.now)
+        association = PeerAssociation("a1", *sender, self.now)
         instance = StoredInstance(
             sop_instance_uid=str(ds.SOPInstanceUID),
             sop_class_uid=str(ds.SOPClassUID),

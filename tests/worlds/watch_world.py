@@ -85,6 +85,7 @@ def image(label: str, number: int, **values: object) -> ImageSummary:
         current=True,
         conflict=False,
         withheld=None,
+        set_aside=False,
         rejected=False,
         late=False,
         status=ImageStatus.READ,

@@ -143,7 +143,7 @@ def explain_likeness(likeness: Likeness) -> Reason | None:
 
 
 def has_several_patients(
-    mammograms: Iterable[Mammogram],
+    mammograms: Iterable[Mammogram | ClaimedIdentity],
     canonical: Mapping[PatientKey, PatientKey] | None = None,
     confirmed: Collection[ClaimedIdentity] = (),
 ) -> bool:
@@ -170,7 +170,7 @@ def has_several_patients(
     )
 
 
-def _list_claims(images: Iterable[Mammogram]) -> list[ClaimedIdentity]:
+def _list_claims(images: Iterable[Mammogram | ClaimedIdentity]) -> list[ClaimedIdentity]:
     claims = (ClaimedIdentity(image.patient, image.person) for image in images)
     return list(dict.fromkeys(claims))
 
@@ -182,7 +182,8 @@ def _may_contradict(a: ClaimedIdentity, b: ClaimedIdentity) -> bool:
 
 
 def names_several_ids(
-    mammograms: Iterable[Mammogram], canonical: Mapping[PatientKey, PatientKey] | None = None
+    mammograms: Iterable[Mammogram | ClaimedIdentity],
+    canonical: Mapping[PatientKey, PatientKey] | None = None,
 ) -> bool:
     """Whether images have more than one Patient ID, or issuer of it, as far as they have any."""
     keys = {image.patient for image in mammograms}

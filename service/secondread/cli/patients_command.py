@@ -14,6 +14,7 @@ from secondread.assemble.due import DueRules
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
 from secondread.clock import utc_now
+from secondread.track.change_rights import ChangeRights
 from secondread.track.prior_choice import FetchRules
 
 app = typer.Typer(
@@ -66,6 +67,7 @@ def merge(
         utc_now(),
         DueRules.from_settings(node.settings.assemble),
         FetchRules.from_settings(node.settings),
+        ChangeRights.from_settings(node.settings),
     )
     typer.echo(
         f"merged: {result.studies} studies and {result.treatments} treatments changed hands, "

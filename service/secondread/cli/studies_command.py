@@ -12,9 +12,9 @@ from rich.table import Table
 from secondread.app.node import open_node
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.clock import utc_now
-from secondread.reasons import Outcome
+from secondread.reasons import Outcome, Reason
 from secondread.track.states import DeliveryState, StudyState
-from secondread.track.summaries import DeliverySummary, StudyDetail, StudyFilter
+from secondread.track.summaries import DeliverySummary, ImageSummary, StudyDetail, StudyFilter
 
 app = typer.Typer(
     help="What the node knows of studies.", no_args_is_help=True, add_completion=False
@@ -78,6 +78,17 @@ def _describe_state(delivery: DeliverySummary) -> str:
     return "duplicate, unproven" if is_duplicate else delivery.state.value
 
 
+@app.command("acknowledge")
+def acknowledge_alarms(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Clear the alarms about what happened to a study once, after you have looked into it."""
+    node = open_node(read_settings(settings, "studies"))
+    kinds = node.tracker.alarms.acknowledge(study_uid, getpass.getuser(), utc_now())
+    typer.echo(f"cleared: {', '.join(kinds)}" if kinds else "no such alarm is raised")
+
+
 def _describe_proof(delivery: DeliverySummary) -> str:
     """Return what proved the delivery and when, or how long the proof is waited for."""
     if delivery.proof is not None and delivery.delivered_at is not None:
@@ -102,8 +113,7 @@ def _print(detail: StudyDetail) -> None:
         )
     images = Table("image", "status", "reasons", "seconds", "detail", box=None)
     for image in detail.images:
-        why_not = image.withheld or image.scope_reason
-        reasons = image.reasons or ((why_not,) if why_not else ())
+        reasons = image.reasons or _explain_unread(image)
         images.add_row(
             image.label,
             image.status.value if image.status else "left out",
@@ -138,6 +148,13 @@ def _print(detail: StudyDetail) -> None:
         console.print(table)
     if detail.refused_changes:
         console.print(_tabulate_refused_changes(detail))
+
+
+def _explain_unread(image: ImageSummary) -> tuple[Reason, ...]:
+    """Return why an image takes no part in the reading, as far as that is known before it."""
+    is_of_other = image.set_aside and image.current
+    why_not = image.withheld or (Reason.OTHER_PATIENT if is_of_other else image.scope_reason)
+    return () if why_not is None else (why_not,)
 
 
 def _tabulate_refused_changes(detail: StudyDetail) -> Table:

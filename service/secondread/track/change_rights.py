@@ -55,8 +55,12 @@ class ChangeRights:
         """Whether a sender may change an image that `first` sent."""
         if sender.peer in self.nothing:
             return False
+        return self.may_change_any(sender) or self.is_same(sender, first)
+
+    def is_same(self, sender: Sender, first: Sender) -> bool:
+        """Whether a sender is taken for the same peer as another."""
         is_same_place = sender.address == first.address or sender.peer in self.located
-        return self.may_change_any(sender) or (sender.peer == first.peer and is_same_place)
+        return sender.peer == first.peer and is_same_place
 
 
 OWN_ALONE = ChangeRights()

@@ -37,7 +37,7 @@ from secondread.track.identities import (
     load_identities,
     load_known_identities,
 )
-from secondread.track.operations import PATIENT_MISMATCH, PRIOR_FOREIGN, is_raised, raise_alarm_in
+from secondread.track.operations import PRIOR_FOREIGN, raise_alarm_in
 from secondread.track.prior_choice import FetchRules, find_held_studies
 from secondread.track.reading_queue import order_requests
 from secondread.track.revision_triggers import revise_if_priors_gained
@@ -285,8 +285,7 @@ def _settle(session: Session, study: StudyRow, now: datetime) -> None:
 
 
 def _explain_unusable(session: Session, study: StudyRow, prior: StudyRow) -> Reason | None:
-    is_mixed = is_raised(session, PATIENT_MISMATCH, prior.study_uid)
-    if is_mixed or prior.patient != study.patient:
+    if prior.patient != study.patient:
         return Reason.PRIOR_FOREIGN
     if judge_studies(session, study, [prior])[prior.study_uid] is Likeness.IN_DOUBT:
         return Reason.IDENTITY_IN_DOUBT

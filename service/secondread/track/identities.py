@@ -70,7 +70,7 @@ def load_identities(
         .distinct()
         .join(PatientIdentityRow, InstanceRow.identity == PatientIdentityRow.id)
         .join(PatientRow, PatientIdentityRow.patient == PatientRow.id)
-        .where(InstanceRow.study_uid.in_(study_uids), _speaks())
+        .where(InstanceRow.study_uid.in_(study_uids), _speaks(), ~InstanceRow.set_aside)
         .order_by(PatientIdentityRow.id)
     ).all()
     persons: dict[str, dict[PatientKey, list[Person]]] = {uid: {} for uid in study_uids}
@@ -99,13 +99,15 @@ def load_known_identities(session: Session, patient: int | None) -> KnownIdentit
         .order_by(PatientIdentityRow.id.desc())
         .limit(_MOST_IDENTITIES)
     ).all()
-    stated = [
-        (ClaimedIdentity(from_row(PatientKey, owner), _decode_person(row)), row.confirmed_at)
-        for row, owner in rows
-    ]
+    stated = [(decode_identity(row, owner), row.confirmed_at) for row, owner in rows]
     confirmed = frozenset(identity for identity, confirmed_at in stated if confirmed_at)
     shared = find_shared_ids(([identity] for identity, _ in stated), confirmed)
     return KnownIdentities(shared, confirmed)
+
+
+def decode_identity(identity: PatientIdentityRow, owner: PatientRow) -> ClaimedIdentity:
+    """Return what a row states, under the ID of its owner."""
+    return ClaimedIdentity(from_row(PatientKey, owner), _decode_person(identity))
 
 
 def judge_studies(

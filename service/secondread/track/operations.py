@@ -45,6 +45,9 @@ PRIOR_UNASKED = "prior-not-asked-for"
 OWN_ALTERED = "own-objects-altered"
 """A peer sent objects that bear UIDs of this node's and are not what it wrote."""
 
+_CLEARED_BY_PEOPLE = (CHANGE_NOT_PERMITTED, LATE_INSTANCE, PRIOR_FOREIGN, PRIOR_UNASKED)
+"""Alarms about what happened once, which nothing that comes later puts right by itself."""
+
 MOST_REFUSAL_ROWS = 2000
 """How many different refusals have a row each; further ones share a row for each reason."""
 
@@ -83,14 +86,6 @@ def raise_alarm_in(
         )
     if is_new:
         log.warning("alarm_raised", kind=kind, subject=subject, severity=severity.value)
-
-
-def is_raised(session: Session, kind: str, subject: str) -> bool:
-    """Whether an alarm is raised now."""
-    raised = select(AlarmRow.id).where(
-        AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.cleared_at.is_(None)
-    )
-    return session.scalar(raised) is not None
 
 
 def clear_alarm_in(session: Session, kind: str, subject: str, now: datetime) -> None:
@@ -162,6 +157,32 @@ class Alarms(TrackerPart):
         """
         with self._database.begin_write() as session:
             raise_alarm_in(session, kind, subject, detail, now, severity)
+
+    def acknowledge(self, study_uid: str, by: str, now: datetime) -> tuple[str, ...]:
+        """Clear the alarms about what happened to a study once, which a person has looked into.
+
+        Alarms about a state that lasts stay raised as long as it does.
+
+        Returns
+        -------
+        tuple of str
+            The kinds of alarm that were cleared.
+        """
+        clear = (
+            update(AlarmRow)
+            .where(
+                AlarmRow.kind.in_(_CLEARED_BY_PEOPLE),
+                AlarmRow.subject == study_uid,
+                AlarmRow.cleared_at.is_(None),
+            )
+            .values(cleared_at=now)
+            .returning(AlarmRow.kind)
+        )
+        with self._database.begin_write() as session:
+            kinds = tuple(sorted(session.scalars(clear)))
+        for kind in kinds:
+            log.info("alarm_acknowledged", kind=kind, subject=study_uid, by=by)
+        return kinds
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
         """Clear an alarm, if it is raised."""

@@ -14,6 +14,7 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
 from secondread.errors import InputError
 from secondread.log import get_logger
+from secondread.track.change_rights import OWN_ALONE, ChangeRights
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.fetch_rows import forget_doubtful_offers
 from secondread.track.identities import (
@@ -27,6 +28,7 @@ from secondread.track.revision_triggers import (
     revise_for_treatment,
     revise_if_priors_gained,
 )
+from secondread.track.study_patient import take_back_images
 from secondread.track.tables import (
     LesionRow,
     PatientMergeRow,
@@ -132,11 +134,13 @@ class Patients(TrackerPart):
         now: datetime,
         revisions: DueRules,
         fetching: FetchRules,
+        rights: ChangeRights = OWN_ALONE,
     ) -> MergeResult:
         """Make two IDs one patient: studies, treatments and lesions of the first go to the second.
 
         Images under the first ID that come later are the second's as well. Recent studies whose
-        treatments or priors change by it become due for a revision.
+        treatments, priors or images change by it become due for a revision. Who decides whose a
+        study is follows from `rights`.
 
         Raises
         ------
@@ -175,16 +179,23 @@ class Patients(TrackerPart):
                 )
             )
             session.flush()
-            due = _revise(session, target.id, now, revisions, fetching)
+            due = take_back_images(session, target.id, rights, revisions, now)
+            due += _revise(session, target.id, now, revisions, fetching)
         log.info("patients_merged", studies=studies, treatments=treatments, by=by)
-        return MergeResult(studies, treatments, tuple(due))
+        return MergeResult(studies, treatments, tuple(sorted(set(due))))
 
     def confirm_patient(
-        self, key: PatientKey, by: str, now: datetime, revisions: DueRules, fetching: FetchRules
+        self,
+        key: PatientKey,
+        by: str,
+        now: datetime,
+        revisions: DueRules,
+        fetching: FetchRules,
+        rights: ChangeRights = OWN_ALONE,
     ) -> ConfirmResult:
         """Record that all who are known under an ID, and those merged into it, are one woman.
 
-        Recent studies whose treatments or priors change by it become due for a revision.
+        Recent studies whose treatments, priors or images change by it become due for a revision.
 
         Raises
         ------
@@ -199,9 +210,10 @@ class Patients(TrackerPart):
             identities = confirm_identities(session, patient.id, by, now)
             forget_doubtful_offers(session, patient.id)
             session.flush()
-            due = _revise(session, patient.id, now, revisions, fetching)
+            due = take_back_images(session, patient.id, rights, revisions, now)
+            due += _revise(session, patient.id, now, revisions, fetching)
         log.info("patient_confirmed", identities=identities, by=by)
-        return ConfirmResult(identities, tuple(due))
+        return ConfirmResult(identities, tuple(sorted(set(due))))
 
 
 def _lock_both(

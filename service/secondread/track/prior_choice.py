@@ -14,7 +14,6 @@ from secondread.followup.priors import DEFAULT_PRIOR_RULE, EarlierStudy, PriorRu
 from secondread.reasons import Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import Settings
-from secondread.track.operations import PATIENT_MISMATCH, is_raised
 from secondread.track.rejections import find_expired_views
 from secondread.track.states import FetchState
 from secondread.track.study_rows import (
@@ -62,14 +61,11 @@ FETCH_NOTHING = FetchRules()
 
 
 def find_held_studies(session: Session, study: StudyRow) -> list[EarlierStudy]:
-    """Return the same patient's earlier studies that the node holds images of.
-
-    Those with images of two patients are left out: nobody knows whose they are.
-    """
+    """Return the same patient's earlier studies that the node holds images of."""
     return [
         EarlierStudy(earlier.study_uid, earlier.study_date, views)
         for earlier, views in find_earlier_views(session, study)
-        if views and not is_raised(session, PATIENT_MISMATCH, earlier.study_uid)
+        if views
     ]
 
 

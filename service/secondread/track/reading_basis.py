@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from secondread.assemble.viewset import StudyViews
 from secondread.reasons import Reason
 from secondread.track.identities import load_known_identities
-from secondread.track.operations import PATIENT_MISMATCH, is_raised
 from secondread.track.study_rows import find_earlier_views, find_mastectomy_sides
 from secondread.track.tables import InstanceRow, StudyRow, TreatmentRow
 
@@ -60,7 +59,6 @@ def digest_basis(
         "priors": _describe_priors(session, priors, views),
         "treatments": _list_treatments(session, study, {side for side, _ in views}),
         "missing views": expected.find_missing_slots(),
-        "is mixed": is_raised(session, PATIENT_MISMATCH, study.study_uid),
     }
     return sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
 

@@ -20,25 +20,26 @@ from secondread.accept.ledger import (
     StoredInstance,
 )
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import PatientKey
-from secondread.errors import InputError
 from secondread.reasons import Reason
+from secondread.track.arrival_rows import (
+    add_instance,
+    check_uids,
+    join_association,
+    open_association,
+    open_study,
+)
 from secondread.track.change_rights import OWN_ALONE, ChangeRights, Sender
-from secondread.track.database import Database, insert_if_new
+from secondread.track.database import Database
 from secondread.track.fetch_rows import note_arrival, was_requested
-from secondread.track.header_facts import HeaderFacts, read_header_facts, read_rejection_note
-from secondread.track.identities import ensure_identity
+from secondread.track.header_facts import read_header_facts, read_rejection_note
 from secondread.track.instance_versions import admit, find_first_sender, find_versions, supersede
 from secondread.track.operations import (
     LATE_INSTANCE,
-    PATIENT_MISMATCH,
     PRIOR_UNASKED,
     add_refusals,
-    clear_alarm_in,
     raise_alarm_in,
 )
 from secondread.track.other_objects import add_object
-from secondread.track.patients import ensure_patient, look_up_patient
 from secondread.track.refused_changes import report_refused_change
 from secondread.track.rejections import (
     ReceivedNote,
@@ -47,31 +48,17 @@ from secondread.track.rejections import (
     withdraw_instances,
 )
 from secondread.track.revision_triggers import revise_compared_studies
-from secondread.track.states import Cause, StudyEvent, StudyState, step_study
+from secondread.track.states import Cause, StudyEvent, StudyState
+from secondread.track.study_patient import assign_images
 from secondread.track.study_rows import apply_event
 from secondread.track.tables import (
-    AssociationStudyRow,
     InstanceRow,
     OpenAssociationRow,
     OutboxObjectRow,
-    SeriesRow,
     StudyRow,
-    as_columns,
     from_row,
 )
 from secondread.track.values import Change
-from secondread.uids import is_uid
-
-_OTHER_THAN_COLUMNS = (
-    "series_uid",
-    "size",
-    "relative_path",
-    "received_at",
-    "association",
-    "was_requested",
-    "is_altered",
-)
-"""Fields of `StoredInstance` that are not columns of `InstanceRow` under the same name."""
 
 
 class ReceiverLedger:
@@ -128,14 +115,12 @@ class ReceiverLedger:
         TransientError
             The database did not answer; nothing was written.
         """
-        _check_uids(instance)
+        check_uids(instance)
         facts = read_header_facts(header, instance.disposition)
         with self._database.begin_write() as session:
             is_prior = was_requested(session, instance.study_uid)
-            study = _open_study(
-                session, instance, facts, fetched=is_prior or instance.was_requested
-            )
-            _join_association(session, instance.association, self._receiver, study.study_uid)
+            study = open_study(session, instance, facts, fetched=is_prior or instance.was_requested)
+            join_association(session, instance.association, self._receiver, study.study_uid)
             if instance.disposition is Disposition.NOT_ANALYSED:
                 return add_object(session, study, instance)
             versions = find_versions(session, instance.sop_instance_uid)
@@ -145,30 +130,40 @@ class ReceiverLedger:
             if same is not None and (withheld is not None or same.withheld is None):
                 self._repeat(session, study, same, instance, header, is_prior=is_prior)
                 return RecordOutcome.REPEATED
-            row = same or _add_instance(session, instance, facts)
+            row = same or add_instance(session, instance, facts)
             if withheld is not None:
                 _withhold(session, row, withheld, instance)
                 is_change = withheld is Reason.CHANGE_NOT_PERMITTED
                 return RecordOutcome.NOT_PERMITTED if is_change else _name_outcome(others)
             admit(row, _get_sender(instance))
-            restore_instance(session, study.study_uid, instance.sop_instance_uid)
-            superseded = supersede(others, row)
-            row.conflict = bool(others) or not _check_patient(
-                session, study, facts.patient, instance.received_at
-            )
-            self._judge_waiting_notes(session, row, instance.received_at)
-            if superseded:
-                _correct_patient(session, study, facts.patient, instance.received_at)
-                lost = [(version.sop_instance_uid, version.sha256) for version in superseded]
-                self._revise_compared(session, study, lost, instance.received_at)
+            if instance.disposition is Disposition.REJECTION_NOTE:
+                self._reject(session, study, instance, header)
+            replaced = self._replace(session, study, others, row, instance.received_at)
             study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
             if is_prior:
                 self._note_prior(session, study, instance)
-            if instance.disposition is Disposition.REJECTION_NOTE:
-                self._reject(session, study, instance, header)
-            elif row.disposition in IMAGE_DISPOSITIONS and row.rejected_at is None and not is_prior:
-                self._add_to_study(session, study, row, corrects=bool(superseded))
+            elif _changes_reading(row, replaced):
+                self._add_to_study(session, study, row, corrects=bool(replaced))
             return _name_outcome(others)
+
+    def _replace(
+        self,
+        session: Session,
+        study: StudyRow,
+        others: Sequence[InstanceRow],
+        row: InstanceRow,
+        now: datetime,
+    ) -> list[InstanceRow]:
+        """Have a version count, and return those of its study that count no longer."""
+        replaced = supersede(others, row)
+        row.conflict = bool(others)
+        restore_instance(session, study.study_uid, row.sop_instance_uid)
+        for sender in judge_waiting_notes(session, row, self._rights):
+            report_refused_change(session, row.study_uid, Change.REJECT, sender, 1, now)
+        lost = [(version.sop_instance_uid, version.sha256) for version in replaced]
+        lost += assign_images(session, study, self._rights, now)
+        self._revise_compared(session, study, lost, now)
+        return replaced
 
     def _find_withholding_reason(
         self, instance: StoredInstance, versions: Sequence[InstanceRow], *, is_prior: bool
@@ -201,15 +196,10 @@ class ReceiverLedger:
         if restore_instance(session, study.study_uid, row.sop_instance_uid):
             self._take_back(session, study, row, instance, is_prior=is_prior)
 
-    def _judge_waiting_notes(self, session: Session, row: InstanceRow, now: datetime) -> None:
-        """Carry out what notes said of an image before it came."""
-        for sender in judge_waiting_notes(session, row, self._rights):
-            report_refused_change(session, row.study_uid, Change.REJECT, sender, 1, now)
-
     def record_association_start(self, association: PeerAssociation) -> None:
         """Note that a peer may deliver instances from now on."""
         with self._database.begin_write() as session:
-            _insert_association(session, association, self._receiver)
+            open_association(session, association, self._receiver)
 
     def record_association_end(self, association_id: str, at: datetime) -> None:
         """Note that an association ended."""
@@ -230,7 +220,8 @@ class ReceiverLedger:
         if study.state is StudyState.REPORTED and not self._rules.is_recent(study.reported_at, now):
             event = StudyEvent.INSTANCE_ARRIVED_TOO_LATE
             row.late = True
-            if row.scope_reason in {None, Reason.HEADER_INVALID}:  # else nobody would read it
+            # Else nobody would read it.
+            if row.scope_reason in {None, Reason.HEADER_INVALID} and not row.set_aside:
                 text = "came after the late window; read it with: secondread studies read UID"
                 raise_alarm_in(session, LATE_INSTANCE, study.study_uid, text, now)
         cause = Cause.CORRECTED_INSTANCE if corrects else Cause.LATE_INSTANCE
@@ -266,6 +257,7 @@ class ReceiverLedger:
         sender = _get_sender(instance)
         received = ReceivedNote(note, instance.sop_instance_uid, sender, now)
         withdrawn, not_permitted = withdraw_instances(session, study, received, self._rights)
+        assign_images(session, study, self._rights, now)
         if not_permitted:
             images = len(not_permitted)
             report_refused_change(session, study.study_uid, Change.REJECT, sender, images, now)
@@ -285,75 +277,18 @@ class ReceiverLedger:
             revise_compared_studies(session, study, lost, self._rules, now)
 
 
-def _check_uids(instance: StoredInstance) -> None:
-    for uid in (
-        instance.sop_instance_uid,
-        instance.sop_class_uid,
-        instance.study_uid,
-        instance.series_uid,
-        instance.transfer_syntax,
-    ):
-        if not is_uid(uid):
-            raise InputError("a UID is not a UID")
-
-
-def _open_study(
-    session: Session, instance: StoredInstance, facts: HeaderFacts, *, fetched: bool
-) -> StudyRow:
-    """Return the study's row, made if need be, and locked until the transaction ends.
-
-    One that this node asked for is held from the start: it is kept as a prior, whatever its age,
-    and read only if a person wants it.
-    """
-    study = session.get(StudyRow, instance.study_uid, with_for_update=True)
-    if study is None:
-        values = {
-            "study_uid": instance.study_uid,
-            "peer": instance.association.calling_ae_title,
-            "state": _choose_first_state(instance, fetched=fetched),
-            "hold_reason": Reason.FETCHED_AS_PRIOR if fetched else None,
-            "first_arrived_at": instance.received_at,
-            "last_arrived_at": instance.received_at,
-        }
-        insert_if_new(session, StudyRow, values)
-        study = session.get_one(StudyRow, instance.study_uid, with_for_update=True)
-    if fetched and study.state is StudyState.WITHOUT_IMAGES:
-        study.state = step_study(study.state, StudyEvent.HELD_BACK)
-        study.hold_reason = Reason.FETCHED_AS_PRIOR
-    if study.study_date is None:
-        study.study_date = facts.study_date
-    if study.patient is None and facts.patient is not None:
-        study.patient = ensure_patient(session, facts.patient).id
-    return study
-
-
-def _choose_first_state(instance: StoredInstance, *, fetched: bool) -> StudyState:
-    if fetched:
-        return StudyState.HELD
-    is_image = instance.disposition in IMAGE_DISPOSITIONS
-    return StudyState.ASSEMBLING if is_image else StudyState.WITHOUT_IMAGES
-
-
-def _check_patient(
-    session: Session, study: StudyRow, key: PatientKey | None, now: datetime
-) -> bool:
-    """Return whether the instance names the study's patient; another one raises an alarm."""
-    if key is None or study.patient is None:
-        return True
-    patient = look_up_patient(session, key)
-    if patient is not None and patient.id == study.patient:
-        return True
-    text = "images of one study name two patients; compare them at the archive"
-    raise_alarm_in(session, PATIENT_MISMATCH, study.study_uid, text, now)
-    return False
-
-
 def _get_sender(instance: StoredInstance) -> Sender:
     return Sender(instance.association.calling_ae_title, instance.association.address)
 
 
 def _name_outcome(others: Sequence[InstanceRow]) -> RecordOutcome:
     return RecordOutcome.CONFLICTING if others else RecordOutcome.NEW
+
+
+def _changes_reading(row: InstanceRow, replaced: Sequence[InstanceRow]) -> bool:
+    """Whether a study may read otherwise with a version that came, or without what it replaces."""
+    is_image = row.disposition in IMAGE_DISPOSITIONS and row.rejected_at is None
+    return is_image and (not row.set_aside or bool(replaced))
 
 
 def _withhold(session: Session, row: InstanceRow, reason: Reason, instance: StoredInstance) -> None:
@@ -366,70 +301,3 @@ def _withhold(session: Session, row: InstanceRow, reason: Reason, instance: Stor
         return
     text = "an archive that was asked for a prior sent images of this study; they are not used"
     raise_alarm_in(session, PRIOR_UNASKED, study_uid, text, now)
-
-
-def _insert_association(session: Session, association: PeerAssociation, receiver: str) -> None:
-    values = {
-        "id": association.association_id,
-        "receiver": receiver,
-        "peer": association.calling_ae_title,
-        "address": association.address,
-        "opened_at": association.opened_at,
-    }
-    insert_if_new(session, OpenAssociationRow, values)
-
-
-def _join_association(
-    session: Session, association: PeerAssociation, receiver: str, study_uid: str
-) -> None:
-    key = {"association": association.association_id, "study_uid": study_uid}
-    if session.get(AssociationStudyRow, key) is None:
-        # Its opening may have been lost while the database was away.
-        _insert_association(session, association, receiver)
-        insert_if_new(session, AssociationStudyRow, key)
-
-
-def _correct_patient(
-    session: Session, study: StudyRow, key: PatientKey | None, now: datetime
-) -> None:
-    """Give a study to another patient when all of its images were sent again under that one.
-
-    As long as an image is left that came under the first patient's name, it is a study with
-    images of two, of which nothing leaves.
-    """
-    if key is None or _check_patient(session, study, key, now):
-        return
-    of_first_patient = select(InstanceRow.id).where(
-        InstanceRow.study_uid == study.study_uid, InstanceRow.current, ~InstanceRow.conflict
-    )
-    if session.scalars(of_first_patient.limit(1)).one_or_none() is None:
-        study.patient = ensure_patient(session, key).id
-        clear_alarm_in(session, PATIENT_MISMATCH, study.study_uid, now)
-
-
-def _add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts) -> InstanceRow:
-    row = InstanceRow(
-        **as_columns(instance, *_OTHER_THAN_COLUMNS),
-        **as_columns(facts, "patient", "person", "study_date", "modality"),
-        identity=ensure_identity(session, facts.patient, facts.person),
-        series=_ensure_series(session, instance, facts.modality),
-        path=instance.relative_path,
-        size_bytes=instance.size,
-        peer=instance.association.calling_ae_title,
-        address=instance.association.address,
-        association=instance.association.association_id,
-        arrived_at=instance.received_at,
-    )
-    session.add(row)
-    session.flush()
-    return row
-
-
-def _ensure_series(session: Session, instance: StoredInstance, modality: str) -> int:
-    key = {"study_uid": instance.study_uid, "series_uid": instance.series_uid}
-    by_key = select(SeriesRow.id).filter_by(**key)
-    number = session.scalars(by_key).one_or_none()
-    if number is None:
-        insert_if_new(session, SeriesRow, {**key, "modality": modality})
-        number = session.scalars(by_key).one()
-    return number

@@ -275,6 +275,7 @@ def find_expired_views(session: Session, studies: Sequence[str]) -> dict[str, fr
         select(InstanceRow.study_uid, InstanceRow.laterality, InstanceRow.view).where(
             InstanceRow.study_uid.in_(studies),
             InstanceRow.current,
+            ~InstanceRow.set_aside,
             InstanceRow.scope_reason.is_(None),
             is_expired(),
         )

@@ -27,6 +27,7 @@ from secondread.track.reading_basis import digest_basis
 from secondread.track.reading_queue import select_due
 from secondread.track.revision_triggers import revise_later_studies
 from secondread.track.states import Cause, RevisionState, StudyEvent, StudyState, step_study
+from secondread.track.study_patient import collect_set_aside
 from secondread.track.study_rows import (
     collect_revision_inputs,
     find_latest_finished,
@@ -136,6 +137,7 @@ class Studies(TrackerPart):
                 number=study.revision,
                 cause=study.next_cause or Cause.FIRST,
                 inputs=inputs,
+                set_aside=collect_set_aside(session, study_uid),
                 priors=priors,
                 basis_digest=basis,
                 settings_digest=digests.settings,
@@ -284,6 +286,12 @@ class Studies(TrackerPart):
         with self._database.begin_read() as session:
             revision = find_revision(session, study_uid, number)
             return load_inputs(session, study_uid, revision.inputs)
+
+    def list_set_aside(self, study_uid: str, number: int) -> list[InputInstance]:
+        """Return the images of other patients that were there when a revision was claimed."""
+        with self._database.begin_read() as session:
+            revision = find_revision(session, study_uid, number)
+            return load_inputs(session, study_uid, revision.set_aside)
 
     def get_priors(self, study_uid: str, number: int) -> RevisionPriors:
         """Return the priors that a revision is made with, as they were when it was claimed."""

@@ -49,7 +49,8 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 def is_usable() -> ColumnElement[bool]:
     """Return the condition that an instance is an image that counts now."""
     is_image = InstanceRow.disposition.in_(IMAGE_DISPOSITIONS)
-    return and_(InstanceRow.current, InstanceRow.rejected_at.is_(None), is_image)
+    stands = and_(InstanceRow.rejected_at.is_(None), ~InstanceRow.set_aside)
+    return and_(InstanceRow.current, stands, is_image)
 
 
 def is_usable_in(study_uid: str) -> ColumnElement[bool]:
@@ -236,7 +237,10 @@ def collect_revision_inputs(
         made use of again, as long as this node has it, so that its findings stay.
     """
     expired = select(InstanceRow.sop_instance_uid, InstanceRow.sha256).where(
-        InstanceRow.study_uid == study_uid, InstanceRow.current, is_expired()
+        InstanceRow.study_uid == study_uid,
+        InstanceRow.current,
+        ~InstanceRow.set_aside,
+        is_expired(),
     )
     known = {tuple(image) for image in before.inputs} if before is not None else set()
     kept = [[uid, sha256] for uid, sha256 in session.execute(expired) if (uid, sha256) in known]

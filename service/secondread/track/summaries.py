@@ -63,6 +63,8 @@ class ImageSummary:
     conflict: bool
     withheld: Reason | None
     """Why this version of the image does not count; None for one that does or did."""
+    set_aside: bool
+    """Whether it is of another patient than the study."""
     rejected: bool
     late: bool
     status: ImageStatus | None

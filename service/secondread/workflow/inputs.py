@@ -1,6 +1,6 @@
 """What a revision is made from, read again from the archive at each step: files are the truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -24,10 +24,11 @@ from secondread.assemble.identity import (
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.person import Likeness
 from secondread.assemble.scope import ImageSelection, select_images
+from secondread.assemble.study_patient import PatientRules, split_by_patient
 from secondread.assemble.viewset import StudyViews
 from secondread.dicom_files import read_header
 from secondread.errors import DataSetError, HeaderError, InputError, TransientError
-from secondread.findings.finding import PriorStudy
+from secondread.findings.finding import LeftOutInstance, PriorStudy
 from secondread.followup.header_treatments import read_header_treatments
 from secondread.followup.treatment_status import find_mastectomy_sides
 from secondread.reading import StudyContext
@@ -52,8 +53,8 @@ class RevisionInputs:
     selection: ImageSelection
     invalid: tuple[str, ...]
     """Instances whose header makes no sense."""
-    is_mixed: bool
-    """Whether the images are of more than one patient."""
+    set_aside: tuple[LeftOutInstance, ...]
+    """Images of other patients, of which nothing is read and nothing else is known here."""
     is_withdrawn: bool
     """Whether there were images, and a rejection note withdrew every one of them."""
     expired: frozenset[str]
@@ -91,10 +92,14 @@ def gather_inputs(
             invalid.append(uid)
             continue
         paths[uid], digests[uid], headers[uid] = path, instance.sha256, header
-    headers, mammograms, completed = complete_headers(headers, mammograms)
-    canonical = _find_canonical_keys(tracker, mammograms)
     known = tracker.patients.load_known_identities(study_uid)
-    merged = _merge_patients(mammograms, canonical)
+    rules = PatientRules(_find_canonical_keys(tracker, mammograms), known.confirmed)
+    mammograms, others = _split_by_patient(mammograms, rules)
+    for mammogram in others:
+        for by_uid in (paths, digests, headers):
+            del by_uid[mammogram.sop_instance_uid]
+    headers, mammograms, completed = complete_headers(headers, mammograms)
+    merged = _merge_patients(mammograms, _find_canonical_keys(tracker, mammograms))
     return RevisionInputs(
         claimed=tracker.studies.get_claimed(study_uid, revision),
         paths=paths,
@@ -102,7 +107,10 @@ def gather_inputs(
         headers=headers or _find_any_header(tracker, archive, study_uid),
         selection=select_images(merged),
         invalid=tuple(invalid),
-        is_mixed=has_several_patients(mammograms, canonical, known.confirmed),
+        set_aside=(
+            *(LeftOutInstance(m.sop_instance_uid, m.label, Reason.OTHER_PATIENT) for m in others),
+            *_list_set_aside(tracker, archive, study_uid, revision),
+        ),
         is_withdrawn=not mammograms and not invalid and _is_withdrawn(tracker, study_uid),
         expired=frozenset(i.sop_instance_uid for i in instances if i.is_expired),
         claims=collect_identities(mammograms),
@@ -127,6 +135,29 @@ def _read_stored_header(archive: Archive, path: Path) -> Dataset:
         if isinstance(error, FileNotFoundError) and archive.is_reachable():
             raise DataSetError("the file is no longer in the archive") from None
         raise TransientError(f"archive: {error.strerror}") from error
+
+
+def _split_by_patient(
+    mammograms: Sequence[Mammogram], rules: PatientRules
+) -> tuple[list[Mammogram], list[Mammogram]]:
+    """Return the images of the study's patient and those of others, as the files have them.
+
+    The tracker has set aside those of others by now; files have the last word.
+    """
+    claims = [ClaimedIdentity(m.patient, m.person) for m in mammograms]
+    split = split_by_patient(claims, rules=rules)
+    return [mammograms[i] for i in split.own], [mammograms[i] for i in split.others]
+
+
+def _list_set_aside(
+    tracker: Tracker, archive: Archive, study_uid: str, revision: int
+) -> Iterator[LeftOutInstance]:
+    for instance in tracker.studies.list_set_aside(study_uid, revision):
+        label = "?"
+        with suppress(InputError):
+            header = _read_stored_header(archive, archive.resolve_path(instance.path))
+            label = Mammogram.from_dataset(header).label
+        yield LeftOutInstance(instance.sop_instance_uid, label, Reason.OTHER_PATIENT)
 
 
 def find_paired_processing(tracker: Tracker, archive: Archive, study_uid: str) -> frozenset[str]:
@@ -174,6 +205,8 @@ def _find_any_header(tracker: Tracker, archive: Archive, study_uid: str) -> dict
     """
     detail = tracker.study_queries.find_detail(study_uid)
     for image in detail.images if detail is not None else ():
+        if image.set_aside or image.withheld is not None:
+            continue
         path = archive.resolve_path(image.path)
         with suppress(InputError):
             header = read_header(path)
@@ -317,8 +350,7 @@ def gather_context(
     claimed = inputs.claimed
     recorded_views = tracker.studies.find_views(claimed.study_uid)
     recorded = decode_treatments(tracker.treatments.list_for_study(claimed.study_uid))
-    # Where images of two patients came as one study, it is unknown whose history this is.
-    in_header = read_header_treatments(() if inputs.is_mixed else inputs.headers.values())
+    in_header = read_header_treatments(inputs.headers.values())
     days = [m.study_date for m in inputs.selection.to_read if m.study_date]
     removed = find_mastectomy_sides(in_header, max(days, default=None))
     views = StudyViews(
@@ -333,8 +365,9 @@ def gather_context(
         priors=tuple(prior.describe() for prior in priors.studies),
         no_prior_reason=priors.reason,
         identity=_list_identity_reasons(inputs, priors),
-        treatments=() if inputs.is_mixed else (*recorded, *in_header),
+        treatments=(*recorded, *in_header),
         invalid_instances=inputs.invalid,
+        set_aside=inputs.set_aside,
         is_withdrawn=inputs.is_withdrawn,
         expired=inputs.expired,
     )

@@ -143,13 +143,10 @@ def store_objects(
     tools: ReadingTools, reader: RevisionReader, reading: StudyReading
 ) -> tuple[RecordedObject, ...]:
     """Make and write the objects of a reading for each profile; return where they are stored."""
-    # What is found in images of two patients belongs to neither: it is recorded, an alarm is
-    # raised, and nothing of it goes into a PACS under either name.
-    profiles = {} if reader.inputs.is_mixed else tools.profiles
     claimed = reader.inputs.claimed
     sources = {**reader.inputs.headers, **reader.priors.headers}
     entries: list[RecordedObject] = []
-    for key, profile in profiles.items():
+    for key, profile in tools.profiles.items():
         uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, key)
         authorship = Authorship(tools.node, uids, find_occasion(tools, claimed, key), profile)
         results = compose_results(reading, sources, reader.load_display, authorship)

@@ -15,7 +15,7 @@ from secondread.detect.marks import Detection
 from secondread.errors import TransientError, describe_without_quoting
 from secondread.followup.comparison_json import decode_recheck, encode_recheck
 from secondread.reasons import Reason
-from secondread.track.operations import PATIENT_MISMATCH, RESULT_NOT_MADE
+from secondread.track.operations import RESULT_NOT_MADE
 from secondread.track.values import Severity
 from secondread.workflow.prior_readings import (
     PriorReadings,
@@ -37,8 +37,6 @@ class ReadingSteps:
     def plan(self, study_uid: str, revision: int) -> list[str]:
         """Return the SOP Instance UIDs to read, in reading order."""
         inputs = self._open(study_uid, revision).inputs
-        if inputs.is_mixed:
-            return []
         return [mammogram.sop_instance_uid for mammogram in inputs.selection.to_read]
 
     def detect(self, study_uid: str, revision: int, instance_uid: str) -> str:
@@ -48,7 +46,7 @@ class ReadingSteps:
     def plan_priors(self, study_uid: str, revision: int) -> list[str]:
         """Return the SOP Instance UIDs of the priors' images to read, the latest prior first."""
         reader = self._open(study_uid, revision)
-        return [] if reader.inputs.is_mixed else list(reader.priors.paths_to_read)
+        return list(reader.priors.paths_to_read)
 
     def detect_prior(self, study_uid: str, revision: int, instance_uid: str) -> str:
         """Have one image of a prior read, and cache the answer; return its status."""
@@ -64,7 +62,7 @@ class ReadingSteps:
         """
         reader = self._open(study_uid, revision)
         try:
-            if reader.inputs.is_mixed or not reader.priors.usable:
+            if not reader.priors.usable:
                 return []
             priors = reader.read_priors()
             reading = reader.read_study(reader.detect_all())
@@ -89,12 +87,6 @@ class ReadingSteps:
             What `recheck_priors` returned.
         """
         reader = self._open(study_uid, revision)
-        if reader.inputs.is_mixed:
-            words = "images of more than one patient; nothing of it is sent"
-            self._tools.tracker.alarms.raise_alarm(
-                PATIENT_MISMATCH, study_uid, words, self._tools.clock(), Severity.CRITICAL
-            )
-            return self._finish_failed(reader, Reason.PATIENT_MISMATCH)
         detections = reader.detect_all()
         try:
             answers = tuple(decode_recheck(values) for values in rechecked)

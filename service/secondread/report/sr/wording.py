@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 
+from secondread.assemble.study_patient import describe_set_aside
 from secondread.codes import MarkClass
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
 from secondread.findings.image_names import format_label
@@ -110,10 +111,12 @@ def split_reasons(image: ImageReading) -> tuple[list[Reason], list[Reason]]:
 def describe_left_out(reading: StudyReading) -> tuple[tuple[str, str], ...]:
     """Return what of the study was outside the detector's scope, as (labels, reason).
 
-    Instances with the same reason share a line.
+    Instances with the same reason share a line. Images of other patients have one of their own,
+    see `list_study_doubts`.
     """
     labels: dict[Reason, Counter[str]] = {}
-    for instance in reading.left_out:
+    of_patient = (i for i in reading.left_out if i.reason is not Reason.OTHER_PATIENT)
+    for instance in of_patient:
         labels.setdefault(instance.reason, Counter())[format_label(instance.label)] += 1
     lines = []
     for reason, counts in labels.items():
@@ -182,8 +185,10 @@ def list_study_doubts(reading: StudyReading) -> tuple[str, ...]:
         # Of which breast something is known, and of which not, has its own line.
         *([Reason.TREATMENT_UNKNOWN] if reading.treatments else []),
     }
+    others = sum(instance.reason is Reason.OTHER_PATIENT for instance in reading.left_out)
+    counted = {Reason.PATIENT_MISMATCH: describe_set_aside(others)} if others else {}
     return tuple(
-        capitalize(reason.sentence)
+        counted.get(reason) or capitalize(reason.sentence)
         for reason in reading.reasons
         if reason not in reported_elsewhere
     )

@@ -184,7 +184,6 @@ class InstanceRow(Base):
         UniqueConstraint("sop_instance_uid", "sha256"),
         Index(None, "study_uid", "current"),
         Index(None, "identity"),
-        Index(None, "patient"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -204,8 +203,6 @@ class InstanceRow(Base):
     """IP address of who sent this version first."""
     association: Mapped[str] = mapped_column(String(64))
     arrived_at: Mapped[datetime]
-    patient: Mapped[int | None] = mapped_column(ForeignKey("patients.id"))
-    """The ID and issuer that its header has, as they came; None without a Patient ID."""
     disposition: Mapped[Disposition] = mapped_column(EnumText(Disposition))
     scope_reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
     """Why an image is outside the detector's scope; None for one inside it."""

@@ -163,7 +163,6 @@ _table(
     _required("address", sa.String(64)),
     _required("association", sa.String(64)),
     _required("arrived_at", INSTANT),
-    _optional("patient", sa.Integer(), sa.ForeignKey("patients.id")),
     _required("disposition", CODE),
     _optional("scope_reason", CODE),
     _optional("identity", sa.Integer(), sa.ForeignKey("patient_identities.id")),
@@ -179,7 +178,6 @@ _table(
     sa.UniqueConstraint("sop_instance_uid", "sha256"),
     sa.Index(None, "study_uid", "current"),
     sa.Index(None, "identity"),
-    sa.Index(None, "patient"),
 )
 _table(
     "other_objects",

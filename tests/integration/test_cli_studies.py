@@ -1,0 +1,58 @@
+"""`secondread studies`, over a node in a folder."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from secondread.cli.studies_command import app
+from secondread.track.change_rights import Sender
+from secondread.track.operations import CHANGE_NOT_PERMITTED
+from secondread.track.refused_changes import report_refused_change
+from secondread.track.values import Change
+from tests.worlds.builders import header
+from tests.worlds.node_world import NodeWorld
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> NodeWorld:
+    return NodeWorld(tmp_path)
+
+
+def run(tmp_path: Path, *arguments: str) -> str:
+    settings = tmp_path / "secondread.toml"
+    environment = {"COLUMNS": "200"}
+    result = CliRunner().invoke(
+        app, [*arguments, "--settings", str(settings)], env=environment, catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_an_image_of_another_patient_is_shown_with_its_reason(
+    world: NodeWorld, tmp_path: Path
+) -> None:
+    world.deliver_exam()
+    world.deliver(header(PatientID="P2", ImageLaterality="R"))
+    assert "image-of-another-patient" in run(tmp_path, "show", "1.2.3")
+    world.read_due()
+    assert "patient-mismatch" in run(tmp_path, "show", "1.2.3")
+
+
+def test_what_a_peer_tried_without_the_right_to_is_shown(world: NodeWorld, tmp_path: Path) -> None:
+    uid = world.deliver(header(SOPInstanceUID="1.2.3.77"))
+    world.deliver(header(SOPInstanceUID="1.2.3.77", Rows=900), sender=Sender("VIEWER", "10.0.0.9"))
+    shown = run(tmp_path, "show", "1.2.3")
+    assert "replace" in shown
+    assert "VIEWER" in shown
+    assert "10.0.0.9" in shown
+    assert uid in shown
+
+
+def test_an_alarm_about_a_study_is_acknowledged(world: NodeWorld, tmp_path: Path) -> None:
+    world.deliver(header())
+    with world.node.tracker.database.begin_write() as session:
+        sender = Sender("VIEWER", "10.0.0.9")
+        report_refused_change(session, "1.2.3", Change.REJECT, sender, 2, world.now)
+    assert CHANGE_NOT_PERMITTED in run(tmp_path, "acknowledge", "1.2.3")
+    assert "no such alarm" in run(tmp_path, "acknowledge", "1.2.3")
