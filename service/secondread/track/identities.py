@@ -167,7 +167,8 @@ def _is_of(patient: int) -> ColumnElement[bool]:
 
 def _speaks() -> ColumnElement[bool]:
     """Return the condition that what an instance states counts."""
-    return and_(InstanceRow.current, or_(InstanceRow.rejected_at.is_(None), is_expired()))
+    counts = and_(InstanceRow.current, ~InstanceRow.set_aside)
+    return and_(counts, or_(InstanceRow.rejected_at.is_(None), is_expired()))
 
 
 def _decode_person(row: PatientIdentityRow) -> Person:

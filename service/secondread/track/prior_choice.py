@@ -89,16 +89,12 @@ def choose_revision_priors(session: Session, study: StudyRow, rules: FetchRules)
     entries += [
         _make_entry(prior.study_uid, prior.study_date, Reason.PRIOR_EXPIRED) for prior in expired
     ]
-    doubtful = _choose_doubtful(session, study, views, rules.choice)
-    entries += [
-        _make_entry(other.study_uid, other.study_date, Reason.IDENTITY_IN_DOUBT)
-        for other in doubtful
-    ]
-    held = {prior.study_uid for prior in (*chosen, *expired, *doubtful)}
+    held = {prior.study_uid for prior in (*chosen, *expired)}
     missing: dict[str, list[FetchRequestRow]] = {}
     for row in requests:
         is_missing = row.kind is FetchKind.RETRIEVE and row.state is not FetchState.DONE
-        if is_missing and row.prior_study_uid not in held:
+        is_doubtful = row.reason is Reason.IDENTITY_IN_DOUBT
+        if is_missing and not is_doubtful and row.prior_study_uid not in held:
             missing.setdefault(row.prior_study_uid, []).append(row)
     entries += [_make_missing_entry(rows) for rows in missing.values()]
     reason = None if entries else _explain_none(study, requests, rules)
@@ -127,32 +123,44 @@ def _choose_expired(
     return choose_priors(study.study_date, views, candidates, rule)
 
 
-def _choose_doubtful(
-    session: Session, study: StudyRow, views: Collection[ViewKey], rule: PriorRule
-) -> tuple[EarlierStudy, ...]:
-    """Return what would be priors if it were sure that they are the same woman's."""
-    doubtful = [
+def choose_doubtful(session: Session, study: StudyRow, rules: FetchRules) -> list[list[str]]:
+    """Return what would be priors if it were sure whose they are, for `RevisionRow.doubtful`.
+
+    It is no part of the priors: nothing of what may be another woman's is used.
+    """
+    held = [
         EarlierStudy(other.study_uid, other.study_date, usable)
         for other, usable in find_doubtful_views(session, study)
         if usable
     ]
-    return choose_priors(study.study_date, views, doubtful, rule)
+    offered = session.scalars(
+        select(FetchRequestRow).where(
+            FetchRequestRow.study_uid == study.study_uid,
+            FetchRequestRow.reason == Reason.IDENTITY_IN_DOUBT,
+        )
+    )
+    candidates = {
+        row.prior_study_uid: EarlierStudy(row.prior_study_uid, row.prior_study_date, None)
+        for row in offered
+    }
+    candidates |= {other.study_uid: other for other in held}
+    views = find_scope_views(session, study.study_uid)
+    chosen = choose_priors(study.study_date, views, list(candidates.values()), rules.choice)
+    return [[other.study_uid, _format_date(other.study_date)] for other in chosen]
 
 
 def read_revision_priors(session: Session, study_uid: str, number: int) -> RevisionPriors:
     """Return the priors that a revision was claimed with."""
-    document = find_revision(session, study_uid, number).priors
+    revision = find_revision(session, study_uid, number)
+    document = revision.priors
     if document is None:
         return RevisionPriors((), Reason.PRIORS_OFF)
+    doubtful = [_read_doubtful(*entry) for entry in revision.doubtful]
+    why_none = None if doubtful else document["reason"]
     return RevisionPriors(
-        studies=tuple(_read_entry(session, entry) for entry in document["studies"]),
-        reason=None if document["reason"] is None else Reason(document["reason"]),
+        studies=(*(_read_entry(session, entry) for entry in document["studies"]), *doubtful),
+        reason=None if why_none is None else Reason(why_none),
     )
-
-
-def has_doubtful(document: Mapping[str, Any]) -> bool:
-    """Whether there is one among the priors of a revision whose identity is in doubt."""
-    return any(entry["reason"] == Reason.IDENTITY_IN_DOUBT for entry in document["studies"])
 
 
 def list_images(document: Mapping[str, Any] | None) -> set[tuple[str, ...]]:
@@ -169,7 +177,7 @@ def _make_entry(
 ) -> dict[str, Any]:
     return {
         "study_uid": study_uid,
-        "study_date": None if study_date is None else study_date.isoformat(),
+        "study_date": _format_date(study_date) or None,
         "reason": None if reason is None else reason.value,
         "inputs": [list(image) for image in inputs],
     }
@@ -193,6 +201,15 @@ def _read_entry(session: Session, entry: Mapping[str, Any]) -> PriorInputs:
         instances=tuple(load_inputs(session, entry["study_uid"], entry["inputs"])),
         archive_reasons=tuple((source, Reason(why)) for source, why in entry.get("said", ())),
     )
+
+
+def _read_doubtful(study_uid: str, study_date: str) -> PriorInputs:
+    day = date.fromisoformat(study_date) if study_date else None
+    return PriorInputs(study_uid, day, Reason.IDENTITY_IN_DOUBT, ())
+
+
+def _format_date(day: date | None) -> str:
+    return "" if day is None else day.isoformat()
 
 
 def _explain_missing(row: FetchRequestRow) -> Reason:

@@ -19,8 +19,8 @@ from secondread.track.operations import STUDY_STUCK, raise_alarm_in
 from secondread.track.prior_choice import (
     FETCH_NOTHING,
     FetchRules,
+    choose_doubtful,
     choose_revision_priors,
-    has_doubtful,
     read_revision_priors,
 )
 from secondread.track.reading_basis import digest_basis
@@ -124,7 +124,8 @@ class Studies(TrackerPart):
             finished = find_latest_finished(session, study_uid)
             inputs = collect_revision_inputs(session, study_uid, finished)
             priors = choose_revision_priors(session, study, rules)
-            if has_doubtful(priors) or load_known_identities(session, study.patient).shared_ids:
+            doubtful = choose_doubtful(session, study, rules)
+            if doubtful or load_known_identities(session, study.patient).shared_ids:
                 report_doubt(session, study, now)
             basis = digest_basis(session, study, inputs, priors, unread)
             if _stands(study, finished, basis):
@@ -139,6 +140,7 @@ class Studies(TrackerPart):
                 inputs=inputs,
                 set_aside=collect_set_aside(session, study_uid),
                 priors=priors,
+                doubtful=doubtful,
                 basis_digest=basis,
                 settings_digest=digests.settings,
                 model_digest=digests.model,

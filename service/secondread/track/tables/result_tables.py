@@ -32,6 +32,8 @@ class RevisionRow(Base):
     priors: Mapped[dict[str, Any] | None]
     """The priors chosen at the claim and their images, or why there are none; see
     `track.prior_choice`. None where none were chosen."""
+    doubtful: Mapped[list[list[str]]] = mapped_column(Document, default=list)
+    """Study Instance UID and date of what would be a prior if it were sure whose it is."""
     basis_digest: Mapped[str | None] = mapped_column(Digest)
     """What its result depends on, by `track.reading_basis`; None where that was not known."""
     settings_digest: Mapped[str] = mapped_column(Digest)

@@ -235,6 +235,7 @@ _table(
     _optional("finished_at", INSTANT),
     _optional("error", sa.Text()),
     _optional("priors", DOCUMENT),
+    _required("doubtful", DOCUMENT),
     _optional("basis_digest", DIGEST),
     sa.UniqueConstraint("study_uid", "number"),
     sa.Index(None, "state", "started_at"),
