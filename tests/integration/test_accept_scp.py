@@ -313,3 +313,17 @@ def test_a_missing_certificate_is_a_fault_in_the_settings(tmp_path: Path) -> Non
     settings = Settings(receive=ReceiveSettings(tls=tls))
     with pytest.raises(SettingsError, match=r"receive\.tls"):
         Receiver(settings, Archive(tmp_path), MemoryLedger(), MemoryCommitments())
+
+
+@pytest.mark.parametrize(("calling", "believed"), [("VNA", True), ("MOD", False)])
+def test_a_move_of_this_node_is_believed_from_the_archive_that_is_asked_alone(
+    node: Node, calling: str, *, believed: bool
+) -> None:
+    association = node.call(MG, calling=calling)
+    for number in (1, 2):
+        answer = association.send_c_store(
+            instance(number), originator_aet="SECONDREAD", originator_id=1
+        )
+        assert answer.Status == 0x0000
+    association.release()
+    assert [stored.was_requested for stored in node.ledger.instances.values()] == [believed] * 2

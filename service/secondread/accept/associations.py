@@ -26,6 +26,8 @@ class OpenAssociation:
     """Whether the ledger knows of it."""
     is_answering: bool = False
     """Whether a request is between its last byte and its answer."""
+    is_disbelieved: bool = False
+    """Whether it has said of an instance that this node asked for it, and was not believed."""
     _dimse: BoundedDimse = field(init=False)
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ from secondread.accept.descriptors import provide_descriptors
 from secondread.accept.housekeeping import Housekeeping
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import Ledger, PeerAssociation, RefusalKind
+from secondread.accept.move_sources import MoveSources
 from secondread.accept.places import PlaceLimits, Places, Turns
 from secondread.accept.reception import Reception
 from secondread.accept.refusal_counts import Caller, RefusalLog, make_printable
@@ -58,7 +59,7 @@ class Receiver:
     Parameters
     ----------
     settings
-        ``[node]``, ``[receive]`` and ``[[peers]]`` are used.
+        ``[node]``, ``[receive]``, ``[[peers]]`` and ``[priors]`` are used.
     archive
         Where files go; its spool must exist.
     ledger
@@ -89,6 +90,7 @@ class Receiver:
         self._settings = settings
         self._commitments = commitments
         self._housekeeping_seconds = housekeeping_seconds
+        self._sources = MoveSources.from_settings(settings)
         admission = Admission.from_settings(settings)
         self._tls = None if receive.tls is None else create_server_tls_context(receive.tls)
         self._associations = OpenAssociations()
@@ -254,7 +256,10 @@ class Receiver:
         if opened is None:
             return StoreStatus.CANNOT_UNDERSTAND
         instance = read_store_request(
-            event, opened.peer, opened.caller, was_requested=self._has_requested(event.request)
+            event,
+            opened.peer,
+            opened.caller,
+            was_requested=self._has_requested(event.request, opened),
         )
         if instance is None:
             return StoreStatus.CANNOT_UNDERSTAND
@@ -268,10 +273,21 @@ class Receiver:
             return StoreStatus.OUT_OF_RESOURCES
         return self._intake.store(instance)
 
-    def _has_requested(self, request: object) -> bool:
-        """Whether a request belongs to a C-MOVE of this node (PS3.7 9.1.1.1.6)."""
-        title = getattr(request, "MoveOriginatorApplicationEntityTitle", None)
-        return title is not None and str(title).strip() == self._settings.node.ae_title
+    def _has_requested(self, request: object, opened: OpenAssociation) -> bool:
+        """Whether a request belongs to a C-MOVE of this node, as far as its sender is believed."""
+        if not self._sources.claims_own_move(request):
+            return False
+        if self._sources.believes(opened.caller):
+            return True
+        if not opened.is_disbelieved:
+            opened.is_disbelieved = True
+            _log.warning(
+                "move_originator_ignored",
+                association_id=opened.peer.association_id,
+                calling_ae_title=opened.caller.calling_ae_title,
+                address=opened.caller.address,
+            )
+        return False
 
     def _on_event_report(self, event: evt.Event) -> tuple[int, None]:
         """Answer a report on a storage commitment that this node asked for."""

@@ -31,7 +31,14 @@ from secondread.accept.ledger import (
 )
 from secondread.accept.scp import Receiver
 from secondread.errors import TransientError
-from secondread.settings import DestinationSettings, PeerSettings, ReceiveSettings, Settings
+from secondread.settings import (
+    DestinationSettings,
+    PeerSettings,
+    PriorSourceSettings,
+    PriorsSettings,
+    ReceiveSettings,
+    Settings,
+)
 
 STUDY = "1.2.826.0.1.3680043.10.99.1"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -259,7 +266,9 @@ class Node:
 def running_node(
     folder: Path, ledger: MemoryLedger | None = None, **receive: Any
 ) -> Iterator[Node]:
-    """Run a receiver with the peers MOD and FAR (from elsewhere), and the destination PACS."""
+    """Run a receiver with the peers MOD and FAR (from elsewhere), the destination PACS, and
+    the peer VNA, which is asked for priors.
+    """
     archive = Archive(folder)
     archive.create()
     values = {"host": "127.0.0.1", "port": 0, "minimum_free_bytes": 0} | receive
@@ -267,10 +276,14 @@ def running_node(
         receive=ReceiveSettings.model_validate(values),
         peers=(
             PeerSettings(ae_title="MOD"),
+            PeerSettings(ae_title="VNA"),
             PeerSettings(ae_title="FAR", addresses=("10.1.2.3",)),
         ),
         destinations=(
             DestinationSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=104),
+        ),
+        priors=PriorsSettings(
+            sources=(PriorSourceSettings(name="vna", ae_title="VNA", host="127.0.0.1", port=104),)
         ),
     )
     ledger = MemoryLedger() if ledger is None else ledger
