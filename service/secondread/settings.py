@@ -9,10 +9,12 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -298,18 +300,87 @@ class WorkSettings(_Section):
     """After this long without a heartbeat, another worker takes over what a dead one started."""
 
 
+class Role(StrEnum):
+    """What a caller of the web server may do; each role may also do what those before it may."""
+
+    METRICS = "metrics"
+    """Ask for `/metrics`, which has no patient data."""
+    LOOK = "look"
+    """See the pages."""
+    ACT = "act"
+    """Have studies read again, results sent again, alarms acknowledged."""
+    ADMIN = "admin"
+    """Change what the node does: modes of destinations, for example."""
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do what the other may.
+
+        >>> Role.ACT.includes(Role.LOOK), Role.LOOK.includes(Role.ACT)
+        (True, False)
+        """
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(other)
+
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$", max_length=60)]
+"""A name of an HTTP header."""
+
+
+def _is_origin(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path):
+        raise ValueError("expected https://HOST or https://HOST:PORT, without a path")
+    return text.lower()
+
+
+class ProxySettings(_Section):
+    """`[web.proxy]`: a reverse proxy that signs people in, and names them in headers."""
+
+    addresses: tuple[Network, ...] = Field(min_length=1)
+    """The addresses that it calls from; headers from elsewhere count for nothing."""
+    user_header: HeaderName = "X-Remote-User"
+    """The header that names who signed in; the proxy has to remove it from what it is sent."""
+    groups_header: HeaderName = "X-Remote-Groups"
+    """The header with the groups of that user, separated by commas."""
+    look: tuple[str, ...] = ()
+    """The groups whose members may look."""
+    act: tuple[str, ...] = ()
+    """The groups whose members may act."""
+    admin: tuple[str, ...] = ()
+    """The groups whose members may administer."""
+    everyone: Literal[Role.LOOK, Role.ACT, Role.ADMIN] | None = None
+    """The role of users in none of these groups; without it they are refused."""
+
+
 class WebSettings(_Section):
     """`[web]`: the operations page, health and metrics."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; loopback unless a proxy with access control stands in front."""
+    """Address to listen on; loopback unless a proxy with TLS stands in front."""
     port: int = Field(default=8042, ge=0, le=65535)
     """TCP port."""
+    public_url: Annotated[str, AfterValidator(_is_origin)] = ""
+    """How browsers reach the pages, where a proxy stands in front: ``https://HOST``. With https,
+    cookies are sent over TLS only."""
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 31)
+    """How long a person stays signed in."""
     maximum_connections: int = Field(default=256, ge=8, le=10_000)
     """Connections open at the same time; beyond that, the one that has waited longest for its
     peer is ended for the newcomer."""
     request_seconds: float = Field(default=10.0, gt=0)
     """How long the header of a request, its body, and the taking of its answer may last, each."""
+    proxy: ProxySettings | None = None
+    """A proxy whose headers say who calls; without it, tokens do."""
+
+    @property
+    def session_lifetime(self) -> timedelta:
+        """How long a person stays signed in."""
+        return timedelta(hours=self.session_hours)
+
+    @property
+    def is_behind_tls(self) -> bool:
+        """Whether the settings say that browsers reach the pages by TLS."""
+        return self.public_url.startswith("https://")
 
 
 class LogSettings(_Section):

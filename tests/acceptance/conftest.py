@@ -14,6 +14,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from secondread.app.sign_in import TOKEN_FILE
 from secondread.settings import load_settings
 from secondread.track.states import DeliveryState, StudyState
 from secondread.track.summaries import StudyDetail
@@ -132,6 +133,23 @@ maximum_pause_seconds = 1
         status = self._process.wait(60)
         self._process = None
         return status
+
+    def web_token(self) -> str:
+        """The token that the first start has made."""
+        file = self.settings.node.data_dir / TOKEN_FILE
+        until(file.is_file, "the first token")
+        return file.read_text().strip()
+
+    def login_link(self) -> str:
+        """A link that signs a browser in once, as the command prints it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "secondread", "web", "login", "--settings", str(self.file)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+        return done.stdout.strip()
 
     def tracker(self) -> Tracker:
         return Tracker(self.settings.tracker_url, self.settings.node.data_dir)

@@ -21,8 +21,11 @@ WIDTH, HEIGHT = 1400, 1800
 
 
 def screenshot(url: str, file: Path) -> Image.Image:
-    """Let headless Chromium draw a page; it asks nobody but the page's own server."""
-    profile = file.with_suffix(".profile")
+    """Let headless Chromium draw a page; it asks nobody but the page's own server.
+
+    All pages of a test are asked for by one person: cookies stay.
+    """
+    profile = file.with_name("profile")
     subprocess.run(
         [
             *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
@@ -58,11 +61,15 @@ def test_a_study_s_page_and_its_captures_are_drawn(
     number = next(o.id for o in detail.outbox_objects if o.kind is ObjectKind.CAPTURE)
     base = f"http://127.0.0.1:{node.web_port}/studies/{study_uid}"
 
+    form = screenshot(base, tmp_path / "form.png")
+    screenshot(node.login_link(), tmp_path / "signed-in.png")
     page = screenshot(base, tmp_path / "page.png")
     capture = screenshot(f"{base}/objects/{number}.png", tmp_path / "capture.png")
     absent = screenshot(f"{base}/objects/999999.png", tmp_path / "absent.png")
 
     assert page.size == capture.size == absent.size == (WIDTH, HEIGHT)
+    # Without signing in there is nothing of the study to see.
+    assert dark_share(form) < 0.05
     # The heading and the letters of a page are 3 % of it.
     assert dark_share(absent) < 0.05
     assert dark_share(page) > 0.08

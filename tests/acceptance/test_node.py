@@ -30,8 +30,12 @@ def data_set_of(path: Path) -> bytes:
 
 
 def get(node: NodeProcess, path: str) -> tuple[int, str]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{node.web_port}{path}",
+        headers={"Authorization": f"Bearer {node.web_token()}"},
+    )
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{node.web_port}{path}", timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=10) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

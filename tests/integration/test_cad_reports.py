@@ -24,7 +24,7 @@ from tests.unit.report.readings import make_image_reading, make_study_reading
 from tests.worlds.builders import detection, header, view_sequence
 from tests.worlds.foreign_cad import CENTER, MASS, foreign, mark, shape
 from tests.worlds.node_world import CLUSTER, NodeWorld, run_step
-from tests.worlds.watch_world import Browser
+from tests.worlds.watch_world import Browser, let_in
 
 STUDY, PRIOR = "1.2.3", "1.2.2"
 THEN = {
@@ -73,7 +73,8 @@ def test_own_and_others_reports_of_a_prior_are_shown_as_whose_they_are(world: No
 
     found = read_prior_reports(world.node.tracker, world.node.archive, STUDY)
     page = Browser(
-        make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now)
+        make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now),
+        let_in(world.node.tracker),
     )
 
     said = {one.report.origin: one.report for one in found if one.report is not None}
@@ -101,7 +102,8 @@ def test_a_report_that_cannot_be_read_is_named_with_the_fault(world: NodeWorld) 
     world.read_due()
 
     page = Browser(
-        make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now)
+        make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now),
+        let_in(world.node.tracker),
     )
 
     text = " ".join(page.get(f"/studies/{STUDY}").text.split())
@@ -152,7 +154,7 @@ def test_a_report_that_breaks_its_reader_costs_its_line_of_the_page(world: NodeW
     world.read_due()
 
     app = make_app(world.node.tracker, world.node.archive, world.settings, lambda: world.now)
-    page = Browser(app).get(f"/studies/{STUDY}")
+    page = Browser(app, let_in(world.node.tracker)).get(f"/studies/{STUDY}")
 
     assert page.status_code == 200
     assert "not readable: not understood" in " ".join(page.text.split())

@@ -23,6 +23,7 @@ from tests.worlds.watch_world import (
     ago,
     alarm,
     destination,
+    let_in,
     process,
     refusal,
     running,
@@ -99,6 +100,7 @@ def test_counters_of_the_process_are_there_too(client: Browser) -> None:
 
 
 def test_without_the_database_the_other_metrics_stay(client: Browser, fake: FakeTracker) -> None:
+    samples(client)  # Prometheus was known before
     fake.away = True
     found = samples(client)
     assert found[("secondread_database_answers",)] == 0
@@ -155,7 +157,7 @@ def test_a_real_tracker_fills_the_pages(world: World, tmp_path: Path) -> None:
     beat = ProcessIdentity("receive-0", "receive", "node-a", 1, "0.1.0")
     world.tracker.processes.record_heartbeat(beat, world.now)
     pages = make_app(world.tracker, FakeArchive(tmp_path), settings(), lambda: world.now)
-    browser = Browser(pages)
+    browser = Browser(pages, let_in(world.tracker))
     assert browser.get("/readyz").status_code == 200
     assert f"/studies/{STUDY}" in browser.get("/").text
     assert "would be sent" in browser.get(f"/studies/{STUDY}").text

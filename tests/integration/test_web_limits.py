@@ -58,7 +58,13 @@ def connect(port: int, data: bytes = b"") -> socket.socket:
 
 def ask(peer: socket.socket) -> bytes:
     peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    return peer.recv(4096)
+    answer = b""
+    while not answer.endswith(b"\nok\n"):
+        piece = peer.recv(4096)
+        if not piece:
+            break
+        answer += piece
+    return answer
 
 
 def answers(port: int) -> bool:

@@ -24,8 +24,10 @@ from secondread.settings import (
     ObjectKind,
     PeerSettings,
     Proof,
+    Role,
     Settings,
 )
+from secondread.track.access import KnownCaller
 from secondread.track.cad_reports import ReportFile
 from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
 from secondread.track.summaries import (
@@ -44,6 +46,7 @@ from secondread.track.summaries import (
 from secondread.track.tracker import Tracker
 from secondread.track.values import RecordedFinding, Severity
 
+TOKEN = "the-token-of-the-tests"  # in a `FakeTracker` it is in force
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 STUDY = "1.2.826.0.1.3680043.8.498.70151234567890123456"
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -246,6 +249,14 @@ class FakeTracker:
 
     def list_for_study(self, study_uid: str) -> list[LesionHistory]:
         return self.histories.get(study_uid, [])
+
+    @property
+    def access(self) -> "FakeTracker":
+        return self
+
+    def find_token(self, token: str) -> KnownCaller | None:
+        self.ping()
+        return KnownCaller("ada", Role.ADMIN, 1) if token == TOKEN else None
 
     def as_tracker(self) -> Tracker:
         """Return it as the tracker that it stands for."""
@@ -452,21 +463,33 @@ def several(count: int) -> Sequence[StudySummary]:
 
 @dataclass
 class Browser:
-    """Asks an application without a socket; follows no redirect."""
+    """Asks an application without a socket; follows no redirect, keeps cookies by hand."""
 
     application: Starlette
+    token: str = TOKEN
+    """Sent with every request; empty: the caller is nobody yet."""
+    address: str = "127.0.0.1"
+    """Where it calls from."""
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         return asyncio.run(self._ask("GET", path, headers or {}, None))
 
-    def post(self, path: str, data: dict[str, str]) -> httpx.Response:
-        return asyncio.run(self._ask("POST", path, {}, data))
+    def post(
+        self, path: str, data: dict[str, str], headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, headers or {}, data))
 
     async def _ask(
         self, method: str, path: str, headers: dict[str, str], data: dict[str, str] | None
     ) -> httpx.Response:
-        transport = httpx.ASGITransport(self.application)
+        transport = httpx.ASGITransport(self.application, client=(self.address, 50_000))
+        own = {"authorization": f"Bearer {self.token}"} if self.token else {}
         async with httpx.AsyncClient(
             transport=transport, base_url="http://127.0.0.1", timeout=30
         ) as client:
-            return await client.request(method, path, headers=headers, data=data)
+            return await client.request(method, path, headers=own | headers, data=data)
+
+
+def let_in(tracker: Tracker, name: str = "test", role: Role = Role.ADMIN) -> str:
+    """Make a token with which a `Browser` gets in at a real tracker."""
+    return tracker.access.add_token(name, role, "test", NOW)

@@ -8,6 +8,7 @@ from secondread.accept.server import create_server_tls_context
 from secondread.app.data_folder import prepare_data_folder
 from secondread.app.node import open_node
 from secondread.app.reader import check_gate_names, open_reader
+from secondread.app.sign_in import get_base_url, get_token_file
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load_manifest
 from secondread.errors import SecondreadError, SettingsError
@@ -27,6 +28,7 @@ from secondread.settings import (
     Settings,
 )
 from secondread.track.database import Database
+from secondread.watch.exposure import describe_exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def check_node(settings: Settings) -> list[CheckResult]:
     for source in settings.priors.active_sources:
         results += _check_source(settings, source)
     results.append(_check_own_receiver(settings))
+    results.append(_check_web(settings))
     return [*results, *_list_hints(settings)]
 
 
@@ -188,6 +191,18 @@ def _check_own_receiver(settings: Settings) -> CheckResult:
         text = f"runs; from this machine it answers {title}: {answer.detail}"
         return CheckResult(subject, is_good=None, message=text)
     return CheckResult(subject, answer.ok, answer.detail)
+
+
+def _check_web(settings: Settings) -> CheckResult:
+    """Say how a person gets in, and whether others can listen."""
+    subject = f"operations page ({get_base_url(settings.web)})"
+    warning = describe_exposure(settings.web)
+    if warning is not None:
+        return CheckResult(subject, is_good=None, message=warning)
+    file = get_token_file(open_node(settings))
+    where = f"the first token is in {file}; " if file.is_file() else ""
+    text = f"{where}`secondread web login` prints a link that signs in once"
+    return CheckResult(subject, is_good=None, message=text)
 
 
 def _list_hints(settings: Settings) -> Iterator[CheckResult]:

@@ -13,7 +13,9 @@ from secondread.app.web_protocol import ConnectionLimits, LimitedConfig
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import WebSettings
+from secondread.watch.callers import Callers
 from secondread.watch.gauges import NodeGauges, make_metrics_route
+from secondread.watch.guard import Guard
 from secondread.watch.health import make_health_routes
 
 _log = log.get_logger(__name__)
@@ -87,4 +89,5 @@ def serve_probes(node: Node, port: int | None) -> ExitStack | WebServer:
         *make_health_routes(node.tracker, node.archive, settings, utc_now),
         make_metrics_route(NodeGauges(node.tracker, node.archive, settings, utc_now)),
     ]
-    return WebServer(Starlette(routes=routes), settings.web, port)
+    guard = Guard(Callers(node.tracker.access, settings.web, utc_now), settings.web.public_url)
+    return WebServer(Starlette(routes=guard.protect(routes)), settings.web, port)

@@ -23,7 +23,7 @@ TARGETS = {
     "serve": "secondread.cli.node_commands:serve",
     "receive": "secondread.cli.node_commands:receive",
     "work": "secondread.cli.node_commands:work",
-    "web": "secondread.cli.node_commands:serve_pages",
+    "web": "secondread.cli.web_command:app",
     "check": "secondread.cli.node_commands:check",
     "conformance": "secondread.cli.conformance_command:print_statement",
     "studies": "secondread.cli.studies_command:app",

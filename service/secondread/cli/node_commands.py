@@ -46,13 +46,6 @@ def work(
     run_worker(read_settings(settings, name), name, parent, probe_port)
 
 
-def serve_pages(settings: SettingsFile = None, parent: Parent = None) -> None:
-    """Run the operations page, health checks and metrics."""
-    from secondread.app.web import run_web_server
-
-    run_web_server(read_settings(settings, "web"), parent)
-
-
 _MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
 
 

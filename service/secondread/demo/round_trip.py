@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secondread.app.node import Node, open_node
+from secondread.app.sign_in import make_login_link
 from secondread.clock import utc_now
 from secondread.demo.archive_peer import ArchivePeer
 from secondread.demo.node_process import (
@@ -26,7 +27,7 @@ from secondread.errors import DataSetError, PeerError, SettingsError
 from secondread.report.check.cad_sr_check import check_cad_sr
 from secondread.report.compose import encode_capture_png
 from secondread.send.outbox import PeerAddress, StoreAnswer
-from secondread.settings import ObjectKind, load_settings
+from secondread.settings import ObjectKind, Role, load_settings
 from secondread.track.states import StudyState
 from secondread.track.summaries import StudyDetail
 from secondread_lab.simulate.exam import ExamSpec, write_exam
@@ -105,10 +106,13 @@ def run_demo(options: DemoOptions, announce: Announce) -> DemoOutcome:
         settings = load_settings(settings_file)
         address = PeerAddress(NODE_AE, "127.0.0.1", settings.receive.port)
         with NodeProcess(settings_file, output / "node.log"):
-            announce(f"starting the node; operations page http://127.0.0.1:{settings.web.port}/")
+            announce("starting the node")
             wait_for_node(archive, address)
+            node = open_node(settings)
+            link = make_login_link(node, "demo", Role.ADMIN, utc_now())
+            announce(f"operations page, while the demo runs (signs in once): {link}")
             study_uids = archive.import_files(files).study_uids
-            trip = _RoundTrip(open_node(settings), archive, announce)
+            trip = _RoundTrip(node, archive, announce)
             sent, refused = trip.forward(study_uids, address)
             trip.await_results(sent, options.wait_seconds)
         studies = tuple(trip.collect(study_uid, output / "results") for study_uid in sent)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from secondread.assemble.due import DueRules
 from secondread.settings import AssembleSettings
+from secondread.track.access import Access
 from secondread.track.cad_reports import CadReports
 from secondread.track.change_rights import OWN_ALONE, ChangeRights
 from secondread.track.database import Database, insert_if_new
@@ -60,6 +61,7 @@ class Tracker:
         self.cad_reports = CadReports(self.database)
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)
+        self.access = Access(self.database)
         self.other_objects = OtherObjects(self.database)
         self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)

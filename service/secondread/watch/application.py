@@ -1,6 +1,6 @@
 """The web application: its routes, the headers that protect its pages, and its templates."""
 
-import ipaddress
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -8,6 +8,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,14 +17,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from secondread import __version__
 from secondread.accept.archive import Archive
 from secondread.clock import Clock
-from secondread.errors import TransientError
+from secondread.errors import TransientError, describe_without_quoting
+from secondread.log import get_logger
 from secondread.reasons import Outcome
-from secondread.settings import Settings
+from secondread.settings import Settings, WebSettings
 from secondread.track.tracker import Tracker
+from secondread.watch.callers import Callers
+from secondread.watch.exposure import is_loopback
 from secondread.watch.gauges import NodeGauges, make_metrics_route
+from secondread.watch.guard import Guard
 from secondread.watch.health import make_health_routes
+from secondread.watch.login_pages import LoginPages
 from secondread.watch.pages import Pages
 from secondread.watch.words import FILTERS
+
+log = get_logger(__name__)
 
 _OBJECT = "/studies/{study_uid}/objects/{number:int}"
 
@@ -42,27 +51,35 @@ def make_app(tracker: Tracker, archive: Archive, settings: Settings, clock: Cloc
         The present instant.
     """
     pages = Pages(tracker, archive, settings, clock, _make_environment())
+    callers = Callers(tracker.access, settings.web, clock)
+    login = LoginPages(callers, settings, pages.render)
+    routes = [
+        Route("/", pages.show_studies, name="studies"),
+        Route("/search", pages.search, methods=["POST"], name="search"),
+        Route("/studies/{study_uid}", pages.show_study, name="study"),
+        Route("/studies/{study_uid}/timeline.png", pages.show_timeline, name="timeline"),
+        Route(_OBJECT, pages.show_document, name="document"),
+        Route(f"{_OBJECT}.png", pages.show_picture, name="picture"),
+        Route(f"{_OBJECT}.dcm", pages.download, name="download"),
+        Route("/refusals", pages.show_refusals, name="refusals"),
+        Route("/destinations", pages.show_destinations, name="destinations"),
+        Route("/node", pages.show_node, name="node"),
+        *make_health_routes(tracker, archive, settings, clock),
+        make_metrics_route(NodeGauges(tracker, archive, settings, clock)),
+        Mount("/static", StaticFiles(packages=[("secondread.watch", "static")]), name="static"),
+        Route("/login", login.show_login, name="show_login"),
+        Route("/login", login.login, methods=["POST"], name="login"),
+        Route("/login/{code}", login.follow_link, name="follow_link"),
+        Route("/logout", login.logout, methods=["POST"], name="logout"),
+    ]
     return Starlette(
-        routes=[
-            Route("/", pages.show_studies, name="studies"),
-            Route("/search", pages.search, methods=["POST"], name="search"),
-            Route("/studies/{study_uid}", pages.show_study, name="study"),
-            Route("/studies/{study_uid}/timeline.png", pages.show_timeline, name="timeline"),
-            Route(_OBJECT, pages.show_document, name="document"),
-            Route(f"{_OBJECT}.png", pages.show_picture, name="picture"),
-            Route(f"{_OBJECT}.dcm", pages.download, name="download"),
-            Route("/refusals", pages.show_refusals, name="refusals"),
-            Route("/destinations", pages.show_destinations, name="destinations"),
-            Route("/node", pages.show_node, name="node"),
-            *make_health_routes(tracker, archive, settings, clock),
-            make_metrics_route(NodeGauges(tracker, archive, settings, clock)),
-            Mount("/static", StaticFiles(packages=[("secondread.watch", "static")]), name="static"),
-        ],
+        routes=Guard(callers, settings.web.public_url).protect(routes),
         middleware=[
             Middleware(SecurityHeaders),
+            Middleware(QuietFaults),
             Middleware(
                 TrustedHostMiddleware,
-                allowed_hosts=list_allowed_hosts(settings.web.host),
+                allowed_hosts=list_allowed_hosts(settings.web),
                 www_redirect=False,
             ),
         ],
@@ -81,7 +98,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
+    # Under "no-referrer" browsers would not name the origin of a form either.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -104,21 +122,53 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-def list_allowed_hosts(listen_host: str) -> list[str]:
+class QuietFaults:
+    """ASGI middleware that answers what nobody expected with 500, and logs the place alone.
+
+    The text of such an error could quote a header, and with it a patient.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        has_begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except ClientDisconnect:
+            pass  # nobody is there for an answer
+        except Exception as error:  # noqa: BLE001  (the edge of the web server)
+            log.error("web_request_broke", error=describe_without_quoting(error))  # noqa: TRY400  (a traceback could quote)
+            if not has_begun:
+                answer = PlainTextResponse("This page broke. The log says where.\n", 500)
+                await answer(scope, receive, send)
+
+
+def list_allowed_hosts(web: WebSettings) -> list[str]:
     """Return the Host headers that are answered.
 
-    A node that listens on loopback answers for loopback names only: otherwise a web page on the
-    internet whose name is made to point at 127.0.0.1 could read the pages through the browser of
-    whoever visits it. Elsewhere the access control in front decides.
+    A node that listens on loopback answers for loopback names and its public one only: otherwise a
+    web page on the internet whose name is made to point at 127.0.0.1 could send requests through
+    the browser of whoever visits it. Elsewhere such a page gets no further than the login: the
+    browser sends it no cookie of ours.
 
-    >>> "localhost" in list_allowed_hosts("127.0.0.1"), list_allowed_hosts("0.0.0.0")
-    (True, ['*'])
+    >>> "localhost" in list_allowed_hosts(WebSettings())
+    True
+    >>> list_allowed_hosts(WebSettings(host="0.0.0.0"))
+    ['*']
     """
-    try:
-        is_loopback = ipaddress.ip_address(listen_host).is_loopback
-    except ValueError:
-        is_loopback = listen_host == "localhost"
-    return ["localhost", "127.0.0.1", "::1", "[::1]", listen_host] if is_loopback else ["*"]
+    if not is_loopback(web.host):
+        return ["*"]
+    public = urlsplit(web.public_url).hostname
+    own = ["localhost", "127.0.0.1", "::1", "[::1]", web.host]
+    return [*own, public] if public else own
 
 
 def _make_environment() -> Environment:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment
 from pydicom.dataset import Dataset
@@ -32,8 +32,11 @@ from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFi
 from secondread.track.tracker import Tracker
 from secondread.uids import is_uid
 from secondread.watch.content_tree import build_content_tree
+from secondread.watch.exposure import describe_exposure
+from secondread.watch.guard import get_caller
 from secondread.watch.health import check_readiness, is_silent
 from secondread.watch.lesion_histories import draw_lesion_histories
+from secondread.watch.login_pages import read_form
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.watch.study_page import arrange_study, compute_seconds_to_result
 from secondread.watch.words import find_advice, propose_settings
@@ -41,7 +44,6 @@ from secondread.watch.words import find_advice, propose_settings
 PAGE_SIZE = 50
 _MOST_PATIENT_STUDIES = 500
 _MOST_PAGES = 100_000
-_LONGEST_FORM = 4096
 
 REFRESH_SECONDS = 15
 """How often a page that may change is loaded again; `?refresh=off` stops it."""
@@ -75,7 +77,9 @@ class Pages:
 
     async def search(self, request: Request) -> Response:
         """Find a study by its UID, or the studies of a patient ID."""
-        text = await _read_form_field(request, "text")
+        text = (await read_form(request)).get("text", "")
+        if not text:
+            raise HTTPException(400, "There is nothing to look for.")
         return await run_in_threadpool(self._search, request, text)
 
     def _search(self, request: Request, text: str) -> Response:
@@ -178,9 +182,11 @@ class Pages:
 
     async def show_http_error(self, request: Request, error: Exception) -> Response:
         """Show an error of the request."""
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        words = error.detail if isinstance(error, HTTPException) else ""
-        return self._render_error(request, status, words)
+        if not isinstance(error, HTTPException):
+            return self._render_error(request, 500, "")
+        response = self._render_error(request, error.status_code, error.detail)
+        response.headers.update(error.headers or {})
+        return response
 
     async def show_database_away(self, request: Request, _: Exception) -> Response:
         """Show that the database is away."""
@@ -233,39 +239,22 @@ class Pages:
             if refresh and request.query_params.get("refresh") != "off"
             else None,
             "may_refresh": refresh,
+            "caller": get_caller(request),
+            "exposure": describe_exposure(self._settings.web),
         }
-        return self._render(request, template, {**common, **context})
+        return self.render(request, template, {**common, **context})
 
     def _render_error(self, request: Request, status: int, words: str) -> Response:
-        return self._render(request, "error.html", {"status": status, "words": words}, status)
+        return self.render(request, "error.html", {"status": status, "words": words}, status)
 
-    def _render(
+    def render(
         self, request: Request, template: str, context: Mapping[str, Any], status: int = 200
     ) -> Response:
+        """Return a template with values as an answer."""
         text = self._environment.get_template(template).render(
             path=request.url.path, url=request.app.url_path_for, **context
         )
         return HTMLResponse(text, status)
-
-
-async def _read_form_field(request: Request, name: str) -> str:
-    """Return one field of a URL-encoded form, trimmed.
-
-    Raises
-    ------
-    HTTPException
-        400: the form is too long, or the field is empty.
-    """
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LONGEST_FORM:
-            raise HTTPException(400, "That is too long.")
-    values = parse_qs(body.decode("utf-8", "replace"))
-    text = values.get(name, [""])[0].strip()
-    if not text:
-        raise HTTPException(400, "There is nothing to look for.")
-    return text
 
 
 def _make_link(**values: object) -> str:

@@ -1,5 +1,6 @@
 """The tables of the tracker, by concern; importing this makes `Base.metadata` complete."""
 
+from secondread.track.tables.access_tables import LoginLinkRow, WebSessionRow, WebTokenRow
 from secondread.track.tables.base import Base, as_columns, from_row
 from secondread.track.tables.delivery_tables import (
     CommitmentItemRow,
@@ -56,6 +57,7 @@ __all__ = [
     "InstallationRow",
     "InstanceRow",
     "LesionRow",
+    "LoginLinkRow",
     "OpenAssociationRow",
     "OtherObjectRow",
     "OutboxObjectRow",
@@ -72,6 +74,8 @@ __all__ = [
     "StudyRow",
     "TreatmentChangeRow",
     "TreatmentRow",
+    "WebSessionRow",
+    "WebTokenRow",
     "as_columns",
     "from_row",
 ]

@@ -497,6 +497,41 @@ _table(
     _required("beat_at", INSTANT),
 )
 
+# Who may call the web server.
+
+_table(
+    "web_tokens",
+    _key("id", sa.Integer()),
+    _required("name", sa.String(80)),
+    _required("role", CODE),
+    _required("digest", DIGEST),
+    _required("made_at", INSTANT),
+    _required("made_by", PERSON),
+    _optional("revoked_at", INSTANT),
+    _optional("revoked_by", PERSON),
+    sa.UniqueConstraint("name"),
+    sa.UniqueConstraint("digest"),
+)
+_table(
+    "web_sessions",
+    _key("digest", DIGEST),
+    _required("name", sa.String(80)),
+    _required("role", CODE),
+    _optional("token", sa.Integer(), sa.ForeignKey("web_tokens.id")),
+    _required("began_at", INSTANT),
+    _required("expires_at", INSTANT),
+    sa.Index(None, "token"),
+    sa.Index(None, "expires_at"),
+)
+_table(
+    "login_links",
+    _key("digest", DIGEST),
+    _required("name", sa.String(80)),
+    _required("role", CODE),
+    _required("expires_at", INSTANT),
+    sa.Index(None, "expires_at"),
+)
+
 # The views are a contract: columns may be added, none is renamed or taken away. They name no
 # patient; `patient` is the key of the table `patients`, for those who may join it.
 

@@ -1,0 +1,188 @@
+"""The one place that lets requests through to routes: by the caller's role, and by their origin.
+
+`ROUTE_ROLES` names every route of the web server. One that it does not name cannot be served.
+"""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from secondread.log import get_logger
+from secondread.settings import Role
+from secondread.watch.callers import BEARER, Caller, Callers, Way
+
+log = get_logger(__name__)
+
+ROUTE_ROLES: Mapping[str, Role | None] = {
+    # Load balancers ask without a token, and learn nothing of a patient.
+    "healthz": None,
+    "readyz": None,
+    "static": None,
+    "show_login": None,
+    "login": None,
+    "follow_link": None,
+    "metrics": Role.METRICS,
+    "logout": Role.METRICS,
+    "studies": Role.LOOK,
+    "search": Role.LOOK,
+    "study": Role.LOOK,
+    "timeline": Role.LOOK,
+    "document": Role.LOOK,
+    "picture": Role.LOOK,
+    "download": Role.LOOK,
+    "refusals": Role.LOOK,
+    "destinations": Role.LOOK,
+    "node": Role.LOOK,
+}
+"""The role that each route asks for, by the route's name; None: anybody may."""
+
+MOST_RUNNING = 32
+"""Guarded requests at the same time; more are answered 503. Fewer than threads in the pool."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Guard:
+    """Guards routes.
+
+    Parameters
+    ----------
+    callers
+        Finds out who calls.
+    public_url
+        How browsers reach the pages; empty if by the address that is listened on.
+    roles
+        The role that each route asks for.
+    """
+
+    def __init__(
+        self,
+        callers: Callers,
+        public_url: str,
+        roles: Mapping[str, Role | None] = ROUTE_ROLES,
+    ) -> None:
+        self._callers = callers
+        self._public_url = public_url
+        self._roles = roles
+        self._running = 0
+
+    def protect(self, routes: Sequence[BaseRoute]) -> list[BaseRoute]:
+        """Return the routes, each behind this guard.
+
+        Raises
+        ------
+        KeyError
+            A route is not in the table of roles.
+        TypeError
+            It is of a kind that cannot be guarded.
+        """
+        for route in routes:
+            if not isinstance(route, Route | Mount):
+                raise TypeError(f"{type(route).__name__} cannot be guarded")
+            route.app = _GuardedRoute(route.app, self, self._roles[route.name or ""])
+        return list(routes)
+
+    async def admit(self, request: Request, role: Role | None) -> Response | None:
+        """Let a request through, with its caller in `request.state.caller`; or answer it.
+
+        Raises
+        ------
+        HTTPException
+            401, 403: the caller is unknown, lacks the role, or another site sent the request.
+        """
+        caller = None if role is None else await self._callers.identify(request)
+        request.state.caller = caller
+        if request.method not in _SAFE_METHODS and (caller is None or caller.way is not Way.TOKEN):
+            self._check_origin(request)
+        if role is None:
+            return None
+        if caller is None:
+            return _ask_to_sign_in(request)
+        if not caller.role.includes(role):
+            log.warning("web_access_denied", caller=caller.name, role=caller.role, needed=role)
+            words = f"This needs the role {role}; yours is {caller.role}."
+            raise HTTPException(403, words)
+        return None
+
+    def _check_origin(self, request: Request) -> None:
+        """Refuse what another site's page has a browser send.
+
+        The browser says itself whether a request comes from the page's own site, where it sends
+        Sec-Fetch-Site (W3C Fetch Metadata: over TLS, and to loopback); else it names the page's
+        origin. A token is not sent by browsers, so that this concerns cookies and proxies alone.
+        """
+        site = request.headers.get("sec-fetch-site")
+        if site is not None:
+            is_own = site == "same-origin"
+        else:
+            origin = request.headers.get("origin", "").lower()
+            own = f"{request.url.scheme}://{request.headers.get('host', '')}".lower()
+            is_own = origin in {own, self._public_url} - {""}
+        if not is_own:
+            log.warning("web_foreign_form_refused")
+            words = "This form was not sent by a page of this node. Behind a proxy, web.public_url "
+            raise HTTPException(403, words + "has to say how browsers reach it.")
+
+    def begin(self) -> None:
+        """Count a request.
+
+        Raises
+        ------
+        HTTPException
+            503: too many are running.
+        """
+        if self._running >= MOST_RUNNING:
+            raise HTTPException(503, "Too much is asked at once.", {"Retry-After": "2"})
+        self._running += 1
+
+    def end(self) -> None:
+        """Count a request as answered."""
+        self._running -= 1
+
+
+class _GuardedRoute:
+    """What a route leads to, behind the guard."""
+
+    def __init__(self, app: ASGIApp, guard: Guard, role: Role | None) -> None:
+        self._app, self._guard, self._role = app, guard, role
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if self._role is not None:
+            self._guard.begin()
+        try:
+            answer = await self._guard.admit(Request(scope, receive), self._role)
+            await (answer or self._app)(scope, receive, send)
+        finally:
+            if self._role is not None:
+                self._guard.end()
+
+
+def _ask_to_sign_in(request: Request) -> Response:
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?to={quote(path)}", 303)
+    raise HTTPException(401, "Please sign in.", BEARER)
+
+
+def choose_target(text: str) -> str:
+    """Return a path of this server to go to after signing in; the first page for all else.
+
+    >>> choose_target("/studies/1.2?refresh=off"), choose_target("//evil.example/")
+    ('/studies/1.2?refresh=off', '/')
+    """
+    parts = urlsplit(text)
+    is_own = text.startswith("/") and not parts.scheme and not parts.netloc
+    plain = text.isascii() and text.isprintable() and "\\" not in text and len(text) <= 300
+    return text if is_own and plain and not text.startswith("//") else "/"
+
+
+def get_caller(request: Request) -> Caller | None:
+    """Return who sent a request that a guard let through; None on a route that is open to all."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return caller
