@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.codes import Laterality
+from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, Treatment
 from secondread.reasons import Outcome, Reason
 from secondread.settings import ObjectKind
@@ -79,6 +80,8 @@ def test_lesions_of_two_women_under_one_id_are_never_one(world: WomenWorld) -> N
 
     assert world.list_changes() == ["None"]
     assert not world.list_lesions() & world.list_lesions(LAST_YEAR.study)
+    with pytest.raises(InputError, match="several people"):
+        world.list_histories()
 
 
 def test_treatments_under_an_id_of_several_women_are_not_told_of_any(world: WomenWorld) -> None:

@@ -6,7 +6,7 @@ are compared leniently, for the same woman is written in many ways, and a contra
 one: what cannot be compared, as a name in another script, contradicts nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum, auto
@@ -24,7 +24,8 @@ from secondread.assemble.birth_date import (
 )
 from secondread.assemble.person_name import NameMatch, compare_names, decode_name, names_somebody
 
-_LONGEST_NAME = 256
+_NAMES = ("PatientName", "PatientBirthName", "OtherPatientNames")
+_LONGEST_NAME, _LONGEST_NAMES = 256, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Person:
     """What a header says of a person. Empty where it says nothing that tells people apart."""
 
     name: str = ""
-    """Patient's Name (0010,0010), decoded: component groups separated by ``=``."""
+    """Patient's Name (0010,0010), birth name and other names, decoded, in lines of their own;
+    component groups are separated by ``=``."""
     born: BirthRange | None = None
 
 
@@ -65,8 +67,8 @@ def read_person(ds: Dataset, study_date: date | None) -> Person:
     born = parse_birth_date(_read_text(ds, "PatientBirthDate"), study_date)
     if born is None and study_date is not None:
         born = count_back(_read_text(ds, "PatientAge"), study_date)
-    name = _read_text(ds, "PatientName").replace("\0", "").strip()[:_LONGEST_NAME]
-    return Person(name if names_somebody(name) else "", born)
+    names = dict.fromkeys(name for keyword in _NAMES for name in _read_names(ds, keyword))
+    return Person("\n".join(names)[:_LONGEST_NAMES], born)
 
 
 def compare_persons(a: Person, b: Person, *, is_id_shared: bool = False) -> Likeness:
@@ -127,8 +129,22 @@ def _read_text(ds: Dataset, keyword: str) -> str:
         value = ds.get(keyword, None)
         if isinstance(value, MultiValue):
             value = value[0] if value else None
-        if isinstance(value, PersonName):
-            return decode_name(value)
+        return "" if value is None else str(value)
     except Exception:  # noqa: BLE001  (any value that its VR does not allow)
         return ""
-    return "" if value is None else str(value)
+
+
+def _read_names(ds: Dataset, keyword: str) -> Iterator[str]:
+    """Yield the names of an attribute that name somebody."""
+    try:
+        value = ds.get(keyword, None)
+        values = value if isinstance(value, MultiValue) else [value]
+        names = [
+            decode_name(one) if isinstance(one, PersonName) else str(one or "") for one in values
+        ]
+    except Exception:  # noqa: BLE001  (any value that its VR does not allow)
+        return
+    for name in names:
+        cleaned = " ".join(name.replace("\0", "").split())[:_LONGEST_NAME]
+        if names_somebody(cleaned):
+            yield cleaned

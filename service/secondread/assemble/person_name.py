@@ -103,9 +103,9 @@ _SPELLINGS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "t
 
 @lru_cache(maxsize=4096)
 def _parse_name(name: str) -> dict[str, tuple[_WrittenName, ...]]:
-    """Return a name by script; empty where it names nobody."""
+    """Return names by script; empty where they name nobody."""
     written: dict[str, tuple[_WrittenName, ...]] = {}
-    for group in name.split("=")[:3]:
+    for group in (group for line in name.splitlines() for group in line.split("=")[:3]):
         if _UNREADABLE.search(group):
             continue
         parsed = _parse_group(group)

@@ -26,7 +26,11 @@ def encode_findings(
     """Return the content of `findings.json`: every input answered, refusals included."""
     images = []
     for reading in readings:
-        paths = inputs.studies[reading.study_uid]
+        strays = inputs.strays.get(reading.study_uid, ())
+        paths = {
+            **inputs.studies[reading.study_uid],
+            **{stray.mammogram.sop_instance_uid: stray.path for stray in strays},
+        }
         for image in reading.images:
             path = paths[image.mammogram.sop_instance_uid]
             images.append({**_encode_image(reading, image), "path": str(path)})

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from secondread.assemble.identity import ClaimedIdentity, collect_identities, complete_headers
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
+from secondread.assemble.study_patient import split_by_patient
 from secondread.dicom_files import read_header
 from secondread.errors import DataSetError, HeaderError, SettingsError
 from secondread.followup.priors import EarlierStudy
@@ -30,6 +31,14 @@ class UnreadableFile:
 
 
 @dataclass(frozen=True, slots=True)
+class StrayFile:
+    """An image of another patient than its study's."""
+
+    path: Path
+    mammogram: Mammogram
+
+
+@dataclass(frozen=True, slots=True)
 class InputFiles:
     """The files given, in studies, and those that are no readable DICOM."""
 
@@ -42,6 +51,8 @@ class InputFiles:
     """Files of a folder that are of another kind by name and content: tables, pictures, texts."""
     completed: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
     """What images were given of their study's other images, by Study Instance UID."""
+    strays: Mapping[str, tuple[StrayFile, ...]] = field(default_factory=dict)
+    """What is set aside of each study; not among its files."""
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -107,10 +118,24 @@ def gather_files(paths: Sequence[Path]) -> InputFiles:
         studies[mammogram.study_uid][uid] = path
     if not studies and not unreadable:
         raise SettingsError(f"{', '.join(map(str, paths))}: no DICOM file in it")
+    strays = {uid: _set_strays_aside(files, headers, mammograms) for uid, files in studies.items()}
     completed = {uid: _complete_study(files, headers, mammograms) for uid, files in studies.items()}
     return InputFiles(
-        studies, headers, mammograms, tuple(unreadable), tuple(other_files), completed
+        studies, headers, mammograms, tuple(unreadable), tuple(other_files), completed, strays
     )
+
+
+def _set_strays_aside(
+    files: dict[str, Path], headers: dict[str, Dataset], mammograms: dict[str, Mammogram]
+) -> tuple[StrayFile, ...]:
+    """Take the images of other patients out of a study; return them."""
+    images = [mammograms[uid] for uid in files]
+    split = split_by_patient([ClaimedIdentity(m.patient, m.person) for m in images])
+    strays = []
+    for uid in [images[position].sop_instance_uid for position in split.others]:
+        strays.append(StrayFile(files.pop(uid), mammograms.pop(uid)))
+        del headers[uid]
+    return tuple(strays)
 
 
 def _complete_study(

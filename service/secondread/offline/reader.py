@@ -17,7 +17,7 @@ from secondread.assemble.viewset import StudyViews
 from secondread.detect.child import detect_with_retries
 from secondread.detect.marks import Detection
 from secondread.errors import TransientError, describe_without_quoting
-from secondread.findings.finding import PriorStudy, StudyReading
+from secondread.findings.finding import LeftOutInstance, PriorStudy, StudyReading
 from secondread.findings.treatment import Treatment
 from secondread.followup.comparison import RegisteredComparison, compare_with_priors
 from secondread.followup.finding_position import add_positions
@@ -86,9 +86,6 @@ class OfflineReader:
         detections = {}
         for mammogram in selection.to_read:
             uid = mammogram.sop_instance_uid
-            if study_uid in self.plan.mixed:
-                detections[uid] = Detection.from_failure(uid, Reason.PATIENT_MISMATCH)
-                continue
             path = self.inputs.studies[study_uid][uid]
             progress(f"{mammogram.label} {path.name}")
             display_to = self._get_display_path(mammogram)
@@ -119,12 +116,14 @@ class OfflineReader:
                 *_list_priors(self.plan.doubtful.get(study_uid, ()), Reason.IDENTITY_IN_DOUBT),
             ),
             identity=self.plan.identity.get(study_uid, ()),
+            set_aside=tuple(
+                LeftOutInstance(m.sop_instance_uid, m.label, Reason.OTHER_PATIENT)
+                for m in (stray.mammogram for stray in self.inputs.strays.get(study_uid, ()))
+            ),
         )
 
     def _find_treatments(self, study_uid: str) -> tuple[Treatment, ...]:
         """Return the treatments of record and headers; of a shared ID, the headers' alone."""
-        if study_uid in self.plan.mixed:
-            return ()
         patient = self.inputs.get_any(study_uid).patient
         headers = (self.inputs.headers[uid] for uid in self.inputs.studies[study_uid])
         is_known = patient not in self.plan.shared_ids
@@ -232,8 +231,6 @@ def _log_break(event: str, reading: StudyReading, error: Exception) -> None:
 
 
 def _write_objects(reading: StudyReading, offline: OfflineReader) -> None:
-    if reading.study_uid in offline.plan.mixed:
-        return  # what is found in images of two patients belongs to neither
     inputs, author = offline.inputs, offline.author
     studies = (reading.study_uid, *(prior.study_uid for prior in reading.prior_readings))
     sources = {uid: inputs.headers[uid] for study in studies for uid in inputs.studies[study]}

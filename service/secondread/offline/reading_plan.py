@@ -8,7 +8,6 @@ from secondread.assemble.identity import (
     ClaimedIdentity,
     explain_likeness,
     find_shared_ids,
-    has_several_patients,
     judge_identities,
 )
 from secondread.assemble.mammogram import PatientKey
@@ -32,8 +31,6 @@ class ReadingPlan:
     """What is to be told of whose images a study's are."""
     shared_ids: frozenset[PatientKey] = frozenset()
     """The IDs under which the files name several people."""
-    mixed: frozenset[str] = frozenset()
-    """Studies with images of several patients."""
 
 
 def plan_reading(inputs: InputFiles, prior_uids: Iterable[str] = ()) -> ReadingPlan:
@@ -55,24 +52,21 @@ def plan_reading(inputs: InputFiles, prior_uids: Iterable[str] = ()) -> ReadingP
     named = frozenset(prior_uids)
     if unknown := sorted(named - set(inputs.studies)):
         raise SettingsError(f"--prior: no file given is of study {', '.join(unknown)}")
-    mixed = frozenset(
-        uid for uid in inputs.studies if has_several_patients(inputs.list_images(uid))
-    )
     identities = {uid: inputs.collect_identities(uid) for uid in inputs.studies}
-    shared_ids = find_shared_ids(identities[uid] for uid in inputs.studies if uid not in mixed)
-    planner = _Planner(inputs, named, mixed, identities, shared_ids)
-    for studies in _group_by_patient(inputs, mixed):
+    shared_ids = find_shared_ids(identities.values())
+    planner = _Planner(inputs, named, identities, shared_ids)
+    for studies in _group_by_patient(inputs):
         planner.plan_patient(studies)
     return planner.finish()
 
 
-def _group_by_patient(inputs: InputFiles, mixed: frozenset[str]) -> list[list[EarlierStudy]]:
+def _group_by_patient(inputs: InputFiles) -> list[list[EarlierStudy]]:
     by_patient: dict[PatientKey | str, list[EarlierStudy]] = defaultdict(list)
     for study_uid in inputs.studies:
         patient = inputs.get_any(study_uid).patient
-        # Without an ID, or with several, a study cannot be matched to any other.
-        is_matched = patient.patient_id and study_uid not in mixed
-        by_patient[patient if is_matched else study_uid].append(inputs.describe_study(study_uid))
+        # Without an ID, a study cannot be matched to any other.
+        key = patient if patient.patient_id else study_uid
+        by_patient[key].append(inputs.describe_study(study_uid))
     return list(by_patient.values())
 
 
@@ -82,7 +76,6 @@ class _Planner:
 
     inputs: InputFiles
     named: frozenset[str]
-    mixed: frozenset[str]
     identities: Mapping[str, Sequence[ClaimedIdentity]]
     shared_ids: frozenset[PatientKey]
     priors: dict[str, tuple[EarlierStudy, ...]] = field(default_factory=dict)
@@ -148,5 +141,4 @@ class _Planner:
             self.doubtful,
             self.identity,
             self.shared_ids,
-            self.mixed,
         )

@@ -15,6 +15,7 @@ from secondread.followup.lesion_identity import TrackedFinding
 from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting, build_histories
 from secondread.geometry import PointPx
 from secondread.track.database import TrackerPart
+from secondread.track.identities import load_known_identities
 from secondread.track.patients import look_up_patient
 from secondread.track.states import RevisionState
 from secondread.track.tables import (
@@ -75,12 +76,17 @@ class Lesions(TrackerPart):
         Raises
         ------
         InputError
-            The patient is not known.
+            The patient is not known, or several people are known under the ID.
         """
         with self._database.begin_read() as session:
             row = look_up_patient(session, patient)
             if row is None:
                 raise InputError("the patient is not known; see: secondread patients list")
+            if load_known_identities(session, row.id).shared_ids:
+                raise InputError(
+                    "several people are known under this patient ID, and no history is one "
+                    "woman's; if it is one: secondread patients confirm"
+                )
             return _make_histories(session, row.id)
 
     def list_for_study(self, study_uid: str) -> tuple[LesionHistory, ...]:

@@ -235,6 +235,14 @@ def test_a_name_is_read_where_bytes_and_character_set_disagree(
     assert read("Müller^Änne".encode(encoding), character_set).name == "Müller^Änne"
 
 
+def test_a_birth_name_and_other_names_are_names_of_hers_too() -> None:
+    married = read(b"Beta^Anna", PatientBirthName="Alpha^Anna", PatientBirthDate="19500301")
+    assert compare_persons(ANNA, married) is Likeness.SAME
+    renamed = read(b"Beta^Anna\\Alpha^Anna", PatientBirthDate="19500301")
+    assert compare_persons(ANNA, renamed) is Likeness.SAME
+    assert read(b"Beta^Anna", OtherPatientNames="ANONYMOUS").name == "Beta^Anna"
+
+
 def test_an_age_tells_women_apart_and_proves_nothing() -> None:
     aged = read(b"", PatientAge="076Y")
     assert compare_persons(aged, person("", "19500301")) is Likeness.SAME

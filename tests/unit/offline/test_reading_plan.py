@@ -124,20 +124,6 @@ def test_a_prior_by_request_is_compared_and_its_doubt_told() -> None:
         plan_reading(files, ["1.9"])
 
 
-def test_a_study_with_images_of_two_women_is_nobodys_prior_and_has_none() -> None:
-    plan = plan_reading(
-        gather(
-            study("1.1", "20240101"),
-            study("1.2", "20250101"),
-            study("1.2", "20250101", **BERTA),
-            study("1.3", "20260101"),
-        )
-    )
-    assert plan.mixed == {"1.2"}
-    assert list_priors(plan) == {"1.2": [], "1.3": ["1.1"]}
-    assert plan.shared_ids == frozenset()
-
-
 def test_studies_without_a_patient_id_are_compared_with_nothing() -> None:
     plan = plan_reading(
         gather(study("1.1", "20240101", PatientID=""), study("1.2", "20260101", PatientID=""))
