@@ -64,7 +64,15 @@ def test_every_constraint_has_a_name_that_postgresql_keeps_whole() -> None:
 
 def test_the_views_can_be_queried(tracker_url: str) -> None:
     engine = open_engine(tracker_url)
-    names = {"v_studies", "v_findings", "v_deliveries", "v_refusals", "v_priors", "v_lesions"}
+    names = {
+        "v_studies",
+        "v_findings",
+        "v_deliveries",
+        "v_refusals",
+        "v_priors",
+        "v_other_objects",
+        "v_lesions",
+    }
     assert set(inspect(engine).get_view_names()) == names
     with engine.connect() as connection:
         for name in names:

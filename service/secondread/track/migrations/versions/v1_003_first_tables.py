@@ -649,6 +649,22 @@ SELECT
 FROM prior_requests
 """
 
+# One row for each object beside the images of a study that is stored for a time, not analysed.
+V_OTHER_OBJECTS = """
+CREATE VIEW v_other_objects AS
+SELECT
+    study_uid,
+    series_uid,
+    sop_instance_uid,
+    sop_class_uid,
+    disposition,
+    is_altered,
+    peer,
+    size_bytes,
+    arrived_at
+FROM other_objects
+"""
+
 # One row for each time that a lesion was seen in an image, in the latest results of any study: in
 # its own images, and in those of its priors as they were read again (`study_uid` is then the
 # prior's). Columns may be added, none is renamed or taken away.
@@ -691,4 +707,4 @@ JOIN prior_findings p ON p.revision = r.id
 JOIN lesions l ON l.id = p.lesion
 """
 
-VIEWS = (V_STUDIES, V_FINDINGS, V_DELIVERIES, V_REFUSALS, V_PRIORS, V_LESIONS)
+VIEWS = (V_STUDIES, V_FINDINGS, V_DELIVERIES, V_REFUSALS, V_PRIORS, V_OTHER_OBJECTS, V_LESIONS)
