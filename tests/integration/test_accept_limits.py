@@ -197,8 +197,17 @@ def test_files_of_an_earlier_life_of_this_receiver_are_gone_when_it_listens(
         struct.pack(">BBI", 4, 0, 6) + struct.pack(">IBB", 1, 1, 0),
         struct.pack(">BBI", 4, 0, 6 * 5000) + struct.pack(">IBB", 2, 1, 1) * 5000,
         struct.pack(">BBI", 9, 0, 4) + bytes(4),
+        pdu(1, bytes(40_000), command=True, last=False) * 2,
     ],
-    ids=["second-request", "acceptance", "longer-than-offered", "empty-item", "dust", "unknown"],
+    ids=[
+        "second-request",
+        "acceptance",
+        "longer-than-offered",
+        "empty-item",
+        "dust",
+        "unknown",
+        "long-command",
+    ],
 )
 def test_what_is_out_of_place_in_an_association_is_aborted(node: Node, sent: bytes) -> None:
     with closing(open_raw(node.port)) as connection:

@@ -33,7 +33,9 @@ _log = log.get_logger(__name__)
 
 _PDU_SLACK_BYTES: Final = 1024
 """How much longer than was negotiated a P-DATA PDU may be: some senders do not count its heads."""
-_MAXIMUM_COMMAND_BYTES: Final = 1024**2
+_MAXIMUM_COMMAND_BYTES: Final = 64 * 1024
+"""The longest command set: those of PS3.7 take a few hundred bytes."""
+_MAXIMUM_MESSAGE_BYTES: Final = 1024**2
 """Most that one DIMSE message may hold in memory; C-STORE data sets go to the spool instead."""
 _MAXIMUM_FRAGMENTS: Final = 4096
 """Fragments in one PDU; senders make one or two."""
@@ -47,6 +49,8 @@ _FRAGMENT_HEAD: Final = struct.Struct(">IBB")
 """Length, presentation context ID and message control header (PS3.8 table 9-23, E.2)."""
 _ITEM_HEAD: Final = struct.Struct(">IB")
 """Length and presentation context ID (PS3.8 table 9-23)."""
+_IS_COMMAND: Final = 1
+"""Bit of the message control header (PS3.8 E.2)."""
 _MORE_DATA: Final = 0
 """Message control header: of a data set, and not its last fragment."""
 
@@ -155,6 +159,7 @@ class BoundedDimse(DIMSEServiceProvider):
     """
 
     _bytes_in_memory = 0
+    _command_bytes = 0
 
     def __init__(
         self, association: Association, open_spool_file: OpenSpoolFile | None = None
@@ -174,7 +179,7 @@ class BoundedDimse(DIMSEServiceProvider):
             # Invalid PDU: the state machine answers with an A-ABORT (PS3.8 table 9-10).
             self.dul.event_queue.put("Evt19")
         if self.message is None:
-            self._bytes_in_memory = 0
+            self._bytes_in_memory = self._command_bytes = 0
 
     def discard_unfinished(self) -> bool:
         """Remove what is left in the spool; return whether a message was half-received.
@@ -240,10 +245,13 @@ class BoundedDimse(DIMSEServiceProvider):
             raise PduError("fragments of different messages are mixed")
         if isinstance(self.message, C_STORE_RQ):
             return
-        self._bytes_in_memory += sum(
-            len(data) for _, data in primitive.presentation_data_value_list
-        )
-        if self._bytes_in_memory > _MAXIMUM_COMMAND_BYTES:
+        for _, data in primitive.presentation_data_value_list:
+            self._bytes_in_memory += len(data)
+            self._command_bytes += len(data) if data[0] & _IS_COMMAND else 0
+        if (
+            self._command_bytes > _MAXIMUM_COMMAND_BYTES
+            or self._bytes_in_memory > _MAXIMUM_MESSAGE_BYTES
+        ):
             raise PduError("message too long")
 
 
