@@ -46,7 +46,7 @@ class Door(Protocol):
         """Note that what came from an address was no request for an association."""
 
     def note_broken_request(self, caller: Caller, error: str) -> None:
-        """Note that a caller who was let in did not make a whole request."""
+        """Note that a caller did not make a whole request, or one of another protocol."""
 
     def note_end(self, association: ServedAssociation) -> None:
         """Note that an association has ended, however it did; called once for each."""
@@ -78,7 +78,11 @@ class PeerConnection(BaseRequestHandler):
         if head is None:
             return
         caller = Caller(head.calling_ae_title, head.called_ae_title, address)
-        rejection = door.admit(caller) if head.is_version_1 else UNKNOWN_VERSION
+        if not head.is_version_1:
+            door.note_broken_request(caller, "another version of the protocol")
+            opening.reject(UNKNOWN_VERSION)
+            return
+        rejection = door.admit(caller)
         if rejection is not None:
             opening.reject(rejection)
             return

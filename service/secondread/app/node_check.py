@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from secondread.accept.admission import Admission
+from secondread.accept.application_entity import WAITING_CONNECTIONS
+from secondread.accept.descriptors import provide_descriptors
 from secondread.accept.server import create_server_tls_context
 from secondread.app.data_folder import prepare_data_folder
 from secondread.app.node import open_node
@@ -94,6 +96,7 @@ def _check_detector(settings: Settings) -> str:
 
 def _check_receiver_settings(settings: Settings) -> str:
     Admission.from_settings(settings)
+    provide_descriptors(settings.receive.maximum_associations + WAITING_CONNECTIONS)
     if settings.receive.tls is None:
         return f"{len(settings.peers)} peers, unknown ones: {settings.receive.unknown_peers}"
     create_server_tls_context(settings.receive.tls)
