@@ -129,9 +129,8 @@ def test_a_prior_whose_file_is_broken_is_done_without(world: PatientWorld) -> No
     assert detail is not None
     path = world.node.archive.resolve_path(detail.images[0].path)
     whole = path.read_bytes()
-    # A value representation that there is none of, in the middle of the header.
-    place = whole.index(b"\x08\x00\x20\x00DA")
-    path.write_bytes(whole[: place + 4] + b"ZZ" + whole[place + 6 :])
+    # It ends in the middle of the header.
+    path.write_bytes(whole[: whole.index(b"\x08\x00\x20\x00DA") + 10])
 
     world.read_view(NOW, OLD)
 

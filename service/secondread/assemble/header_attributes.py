@@ -118,6 +118,7 @@ SPACING = AttributeRow(
     (
         "ImagerPixelSpacing",
         "PixelSpacing",
+        "SharedFunctionalGroupsSequence/PixelMeasuresSequence/PixelSpacing",
         "NominalScannedPixelSpacing",
         "DetectorElementSpacing",
     ),
@@ -140,7 +141,9 @@ SIGN = AttributeRow(
     "whether stored values are signed", ("PixelRepresentation",), "neither 0 nor 1: unsigned"
 )
 SAMPLES = AttributeRow(
-    "colour, which is not read", ("SamplesPerPixel",), "absent or 0: one, that is grey"
+    "colour, which is outside the scope",
+    ("SamplesPerPixel",),
+    "absent or 0: one, that is grey; Photometric Interpretation may be one of colour all the same",
 )
 POLARITY = AttributeRow(
     "whether low values are shown white",

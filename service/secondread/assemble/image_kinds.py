@@ -22,6 +22,7 @@ from pydicom.uid import (
 
 from secondread.assemble import header_attributes
 from secondread.assemble.header_values import read_items, read_number, read_text, read_texts
+from secondread.assemble.pixel_layout import is_colour
 from secondread.codes import ViewModifier
 
 
@@ -34,7 +35,7 @@ class ImageKind(StrEnum):
     CONTRAST = "contrast mammography: low or high energy, subtracted, recombined"
     BIOPSY = "stereotactic image of a biopsy"
     SPECIMEN = "specimen"
-    SCREEN_CAPTURE = "screen capture"
+    SCREEN_CAPTURE = "screen capture, or another image in colour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ _TOMOSYNTHESIS_CLASSES = {
 _PROJECTIONS_OF_VOLUMES = {"MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER", "MPR"}
 _NO_AGENT = {"", "NO", "NONE", "N", "NA", "N/A", "0", "FALSE", "WITHOUT", "UNKNOWN"}
 _CAPTURED = {"DV", "DRW"}
-"""Conversion Type (0008,0064): digitised video, drawing. Not film (DF), and not workstation (WSD),
-which a Senographe Essential writes in its mammograms."""
+"""Conversion Type (0008,0064): digitised video, drawing. Not film (DF), and not workstation (WSD)
+alone, which a Senographe Essential writes in its mammograms."""
 _CONSOLES_OF_ORIGINALS = {"FDR-3000AWS"}
 """Models whose mammograms are ORIGINAL, and whose synthesised views may have no other mark than
 being DERIVED (`medcognetics/dicom-utils`); see `service/docs/makers/fujifilm.md`."""
@@ -189,7 +190,12 @@ def _is_specimen(ds: Dataset) -> bool:
 
 
 def _is_screen_capture(ds: Dataset) -> bool:
-    return read_text(ds, "ConversionType").upper() in _CAPTURED
+    if read_text(ds, "ConversionType").upper() in _CAPTURED or is_colour(ds):
+        return True
+    terms = {text.upper() for text in read_texts(ds, "ImageType")}
+    was_at_detector = bool(read_texts(ds, "ImagerPixelSpacing"))
+    is_from_workstation = read_text(ds, "ConversionType").upper() == "WSD"
+    return is_from_workstation and "SECONDARY" in terms and not was_at_detector
 
 
 def _is_derived_by_console(ds: Dataset) -> bool:

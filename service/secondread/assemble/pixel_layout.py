@@ -58,6 +58,12 @@ def is_inverted(ds: Dataset) -> bool:
     return _read_photometric(ds) == "MONOCHROME1" or shape == "INVERSE"
 
 
+def is_colour(ds: Dataset) -> bool:
+    """Whether an image is in colour, which no mammogram is (PS3.3 C.8.11.3)."""
+    samples = header_attributes.SAMPLES.find(ds, _read_count) or 1
+    return samples > 1 or _read_photometric(ds).startswith(_COLOUR)
+
+
 def _read_count(ds: Dataset, keyword: str) -> int | None:
     number = read_whole_number(ds, keyword)
     return number if number is not None and number > 0 else None

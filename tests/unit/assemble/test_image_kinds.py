@@ -67,6 +67,16 @@ def image_type(*words: str) -> dict[str, object]:
         ({"SeriesDescription": "Präparat"}, ImageKind.SPECIMEN),
         ({"SpecimenDescriptionSequence": ITEM}, ImageKind.SPECIMEN),
         ({"ConversionType": "DV"}, ImageKind.SCREEN_CAPTURE),
+        (
+            {
+                "ConversionType": "WSD",
+                "ImageType": ["DERIVED", "SECONDARY"],
+                "ImagerPixelSpacing": None,
+            },
+            ImageKind.SCREEN_CAPTURE,
+        ),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, ImageKind.SCREEN_CAPTURE),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, ImageKind.SCREEN_CAPTURE),
         ({"SeriesDescription": "Screen save"}, ImageKind.SCREEN_CAPTURE),
         (image_type("SCREENSHOT"), ImageKind.SCREEN_CAPTURE),
     ],
