@@ -43,7 +43,7 @@ class NamesRow:
     """By which words something is known; ``*`` stands for any ending, or beginning, of a word."""
 
     image_types: tuple[str, ...]
-    """Values of Image Type (0008,0008)."""
+    """Values of Image Type (0008,0008), where the names are looked for as well."""
     names: tuple[str, ...]
     """Words of descriptions; what is between the parts of a name does not matter."""
     unless: tuple[str, ...] = ()
@@ -58,7 +58,8 @@ KIND_NAMES: dict[ImageKind, NamesRow] = {
     ),
     ImageKind.TOMOSYNTHESIS: NamesRow(
         ("TOMO", "TOMO_*", "TOMOSYNTHESIS", "DBT", "VOLUME", "SLICE", "SLAB"),
-        ("Tomo*", "DBT", "3D Slice*", "SmartSlice*", "Slab*", "Projections"),
+        ("Tomo*", "DBT", "3D Slice*", "SmartSlice*", "3DQuorum", "Clarity HD", "Slab*",
+         "Projections"),
         # What a combined exam is called, the plain images of which are described alike.
         ("Combo*", "2D and Tomo*", "2D Tomo*", "2D with Tomo*", "without Tomo*"),
     ),
@@ -70,15 +71,15 @@ KIND_NAMES: dict[ImageKind, NamesRow] = {
          "High Energy", "Dual Energy", "Iodin*"),
         ("without Contrast", "no Contrast"),
     ),
+    ImageKind.SPECIMEN: NamesRow(
+        ("SPECIMEN*",), ("Specimen*", "Präparat*", "Praeparat*", "Pièce opératoire")
+    ),
     ImageKind.BIOPSY: NamesRow(
         ("STEREO*", "PREFIRE*", "POSTFIRE*", "BIOPSY*", "SCOUT"),
         ("Stereo*", "Pre Fire", "Post Fire", "Prefire", "Postfire", "Biopsy", "Scout"),
         # Mammograms after a biopsy, which are plain ones.
         ("Post Biopsy", "Post Stereo*", "After *", "Status *", "History *", "Previous *", "Prior *",
          "No Biopsy"),
-    ),
-    ImageKind.SPECIMEN: NamesRow(
-        ("SPECIMEN*",), ("Specimen*", "Präparat*", "Praeparat*", "Pièce opératoire")
     ),
     ImageKind.SCREEN_CAPTURE: NamesRow(
         ("SCREEN*", "CAPTURE"),
@@ -144,10 +145,12 @@ def _read_named_kind(ds: Dataset, source: str) -> ImageKind | None:
 
 def _is_named(ds: Dataset, source: str, row: NamesRow) -> bool:
     texts = read_texts(ds, source)
-    if source == "ImageType":
-        return any(fnmatchcase(t.upper(), pattern) for t in texts for pattern in row.image_types)
     names, exceptions = _compile(row.names), _compile(row.unless)
-    return any(names.search(text) and not exceptions.search(text) for text in texts)
+    if any(names.search(text) and not exceptions.search(text) for text in texts):
+        return True
+    if source != "ImageType":
+        return False
+    return any(fnmatchcase(text.upper(), term) for text in texts for term in row.image_types)
 
 
 @cache

@@ -31,7 +31,8 @@ _MODIFIERS = {
     "AT": ViewModifier.AXILLARY_TAIL, "CV": ViewModifier.CLEAVAGE,
     "RL": ViewModifier.ROLLED_LATERAL, "RM": ViewModifier.ROLLED_MEDIAL,
     "RI": ViewModifier.ROLLED_INFERIOR, "RS": ViewModifier.ROLLED_SUPERIOR,
-    "IMF": ViewModifier.INFRA_MAMMARY_FOLD,
+    "IMF": ViewModifier.INFRA_MAMMARY_FOLD, "NP": ViewModifier.NIPPLE_IN_PROFILE,
+    "AC": ViewModifier.ANTERIOR_COMPRESSION,
 }  # fmt: skip
 _IMPLIED = {ViewModifier.AXILLARY_TAIL: View.MLO, ViewModifier.CLEAVAGE: View.CC}
 """The view that a modifier is one of, where a name has nothing else: the beam of an axillary tail
@@ -75,9 +76,10 @@ _VIEW_BY_NAME = {name.upper(): view for view, names in _VIEW_NAMES.items() for n
 }
 _MODIFIER_BY_NAME = {name.upper(): m for m, names in _MODIFIER_NAMES.items() for name in names}
 _LONG_NAMES = {*_VIEW_BY_NAME, *_MODIFIER_BY_NAME}
+_ANY = "MAG|SPOT|SPT|IMF|TAN|ID|AT|CV|RL|RM|RI|RS|NP|AC|M|S"
 _VIEW = "(?P<view>XCCL|XCCM|XCC|CC|MLO|LMO|ML|LM|FB|SIO|ISO)"
-_AFTER = "(?P<after>(?:MAG|SPOT|SPT|IMF|TAN|ID|AT|CV|RL|RM|RI|RS|M|S)*)"
-_PART = re.compile("MAG|SPOT|SPT|IMF|TAN|ID|AT|CV|RL|RM|RI|RS|M|S")
+_AFTER = f"(?P<after>(?:{_ANY})*)"
+_PART = re.compile(_ANY)
 _SHORT_FORMS = tuple(
     re.compile(form)
     for form in (

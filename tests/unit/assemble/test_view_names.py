@@ -33,6 +33,7 @@ from secondread.codes import View
         ("CCRL", "", "CC", "ROLLED_LATERAL"),
         ("LCCRM", "L", "CC", "ROLLED_MEDIAL"),
         ("CC RL", "", "CC", "ROLLED_LATERAL"),
+        ("CCNP", "", "CC", "NIPPLE_IN_PROFILE"),
         ("MCC", "", "CC", "MAGNIFICATION"),
         ("RMCC", "R", "CC", "MAGNIFICATION"),
         ("CCMAG", "", "CC", "MAGNIFICATION"),
