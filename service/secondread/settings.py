@@ -326,11 +326,17 @@ HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$", max_le
 """A name of an HTTP header."""
 
 
-def _is_origin(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path):
-        raise ValueError("expected https://HOST or https://HOST:PORT, without a path")
-    return text.lower()
+def _as_origin(text: str) -> str:
+    origin = text.lower()
+    parts = urlsplit(origin)
+    if origin and (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or "@" in parts.netloc
+        or origin != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError("expected https://HOST or https://HOST:PORT, and no more")
+    return origin
 
 
 class ProxySettings(_Section):
@@ -351,6 +357,13 @@ class ProxySettings(_Section):
     everyone: Literal[Role.LOOK, Role.ACT, Role.ADMIN] | None = None
     """The role of users in none of these groups; without it they are refused."""
 
+    @_model_validator(mode="after")
+    def _headers_are_its_own(self) -> "ProxySettings":
+        names = {self.user_header.lower(), self.groups_header.lower()}
+        if len(names) < 2 or names & {"authorization", "cookie", "host", "origin"}:
+            raise ValueError("user_header and groups_header must be two headers of the proxy's own")
+        return self
+
 
 class WebSettings(_Section):
     """`[web]`: the operations page, health and metrics."""
@@ -359,7 +372,7 @@ class WebSettings(_Section):
     """Address to listen on; loopback unless a proxy with TLS stands in front."""
     port: int = Field(default=8042, ge=0, le=65535)
     """TCP port."""
-    public_url: Annotated[str, AfterValidator(_is_origin)] = ""
+    public_url: Annotated[str, AfterValidator(_as_origin)] = ""
     """How browsers reach the pages, where a proxy stands in front: ``https://HOST``. With https,
     cookies are sent over TLS only."""
     session_hours: float = Field(default=12.0, gt=0, le=24 * 31)

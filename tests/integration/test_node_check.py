@@ -128,3 +128,9 @@ def test_a_sites_calibration_is_shown_and_one_of_another_model_fails(tmp_path: P
     assert "site-calibrated on 12 exams" in " ".join(right[1].split())
     assert status == 1
     assert "calibrate anew" in " ".join(printed.split())
+
+
+def test_a_page_that_crosses_the_network_without_tls_is_named(tmp_path: Path) -> None:
+    assert "web login" in " ".join(check(tmp_path, "")[1].split())
+    exposed = check(tmp_path, "", '[web]\nhost = "0.0.0.0"\n')[1]
+    assert "without TLS" in " ".join(exposed.split())

@@ -10,6 +10,8 @@ from secondread.settings import (
     Preset,
     ProfileSettings,
     RetrieveMethod,
+    Role,
+    WebSettings,
     load_settings,
 )
 
@@ -139,3 +141,46 @@ def test_profiles_of_equal_content_share_their_objects(tmp_path: Path) -> None:
 def test_a_profile_that_cannot_be_is_an_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError):
         profile(tmp_path, text)
+
+
+PROXY = '[web.proxy]\naddresses = ["10.1.2.3", "10.2.0.0/16"]\n'
+
+
+def test_a_proxy_has_addresses_and_roles_for_groups(tmp_path: Path) -> None:
+    text = PROXY + 'admin = ["it"]\neveryone = "look"\n'
+
+    proxy = load_settings(write(tmp_path, text), {}).web.proxy
+
+    assert proxy is not None
+    assert proxy.everyone is Role.LOOK
+    assert (proxy.admin, proxy.act) == (("it",), ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[web.proxy]\n",
+        "[web.proxy]\naddresses = []\n",
+        '[web.proxy]\naddresses = ["proxy.example"]\n',
+        PROXY + 'user_header = "X Remote"\n',
+        PROXY + 'everyone = "metrics"\n',
+        PROXY + 'user_header = "Cookie"\n',
+        PROXY + 'user_header = "X-A"\ngroups_header = "x-a"\n',
+        '[web]\npublic_url = "reader.example"\n',
+        '[web]\npublic_url = "ftp://reader.example"\n',
+        '[web]\npublic_url = "https://reader.example/pages"\n',
+        '[web]\npublic_url = "https://user@reader.example"\n',
+        '[web]\npublic_url = "https://reader.example?x"\n',
+    ],
+)
+def test_a_proxy_that_anybody_could_be_or_an_address_that_is_none_is_refused(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(SettingsError, match="web"):
+        load_settings(write(tmp_path, text), {})
+
+
+def test_the_public_address_says_whether_tls_is_in_front() -> None:
+    assert WebSettings(public_url="HTTPS://Reader.Example:8443").is_behind_tls
+    assert not WebSettings(public_url="http://reader.example").is_behind_tls
+    assert not WebSettings().is_behind_tls
