@@ -12,6 +12,7 @@ from secondread.accept.classify import Disposition
 from secondread.app.coordinator import CLAIMS_PER_WORKER, PROCESS_KIND, SWEEP_SECONDS, Coordinator
 from secondread.engine import Engine, WorkflowProgress
 from secondread.reasons import Outcome, Reason
+from secondread.track.change_rights import Sender
 from secondread.track.states import StudyState
 from secondread.track.values import ProcessIdentity
 from secondread.workflow.order import FAIL, READ
@@ -122,6 +123,35 @@ def test_only_a_few_studies_are_claimed_ahead_so_that_fresh_ones_can_overtake(
         worker.step()
 
     assert len(engine.submitted) == CLAIMS_PER_WORKER
+
+
+def test_a_peer_that_pushes_many_studies_takes_no_second_place_before_another(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    for number in range(8):
+        world.deliver(header(StudyInstanceUID=f"1.2.{9 - number}.1"), sender=Sender("BULK", "::1"))
+        world.now += timedelta(seconds=1)
+    world.deliver(header(), sender=Sender("SMALL", "::1"))
+    worker = coordinator(world, engine)
+
+    later(world, 200)
+    worker.step()
+
+    assert engine.submitted == [(READ, "1.2.9.1", 1), (READ, "1.2.3", 1)]
+
+
+def test_with_every_place_taken_studies_are_still_held_back_within_a_sweep(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    for number in range(CLAIMS_PER_WORKER):
+        world.deliver(header(StudyInstanceUID=f"1.2.9.{number}"))
+    worker = coordinator(world, engine)
+    later(world, 200)
+    worker.step()
+    world.deliver(header(StudyDate="20240101"))
+    later(world, 200)
+    worker.step()
+    assert state(world) is StudyState.HELD
 
 
 def test_a_reading_that_was_claimed_and_never_started_is_started(

@@ -83,6 +83,26 @@ def test_what_is_no_image_is_answered_too(exam: ExamFiles, tmp_path: Path) -> No
     }
 
 
+def test_a_file_of_another_patient_in_a_study_is_answered_and_costs_nothing(
+    exam: ExamFiles, tmp_path: Path
+) -> None:
+    for number, patient in enumerate(("P1", "P1", "P2")):
+        ds = pydicom.dcmread(exam.current[0])
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = UID(f"1.2.3.4.{number}")
+        ds.PatientID = patient
+        ds.save_as(tmp_path / f"{number}.dcm")
+
+    document = read(tmp_path, tmp_path / "out")
+
+    (study,) = document["studies"]
+    assert study["outcome"] == "not-eligible"
+    assert "patient-mismatch" in study["reasons"]
+    reasons = {Path(image["path"]).name: image["reasons"] for image in document["images"]}
+    assert reasons["2.dcm"] == ["image-of-another-patient"]
+    assert reasons["0.dcm"] == reasons["1.dcm"] == ["not-mammography"]
+
+
 def test_a_path_that_does_not_exist_is_an_error_with_its_name(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         app, ["read", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]

@@ -559,3 +559,14 @@ def test_a_duplicate_is_shown_as_unproven_and_never_as_delivered(
     assert "duplicate, unproven" in page.text
     assert "status 0x0111" in page.text
     assert " delivered" not in page.text
+
+
+def test_a_study_shows_which_images_are_of_another_patient(
+    client: Browser, fake: FakeTracker
+) -> None:
+    other = image("LMLO", 4, status=None, set_aside=True, gates={}, seconds=None)
+    detail = fake.details[STUDY]
+    fake.details[STUDY] = replace(detail, images=(*detail.images[:3], other))
+    text = read(client, f"/studies/{STUDY}").text
+    assert "LMLO of another patient, set aside" in text
+    assert "not read yet" not in text

@@ -63,7 +63,7 @@ class Coordinator:
         self._worker = worker
         self._model_digest = model_digest
         self._clock = clock
-        self._sweep_at = self._retention_at = clock()
+        self._sweep_at = self._retention_at = self._look_ahead_at = clock()
 
     def step(self) -> None:
         """Claim what is due; every few seconds also take care of what was left behind."""
@@ -85,6 +85,10 @@ class Coordinator:
         if not self._tracker.studies.has_due(now):
             return
         places = max(self._count_free_places(now), 0)
+        # Ordering a long backlog takes a while, and nothing of it can be claimed now.
+        if not places and now < self._look_ahead_at:
+            return
+        self._look_ahead_at = now + timedelta(seconds=SWEEP_SECONDS)
         # Studies that are held or wait take no place, so those behind them are checked as well.
         for study in self._tracker.studies.list_due(now, limit=places + LOOK_AHEAD):
             reason = self._find_hold_reason(study, now)
