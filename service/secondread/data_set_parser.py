@@ -6,7 +6,9 @@ accepted. Here everything is read at once, within `ParserLimits`:
 
 - What cannot be located (a length beyond the end, a sequence without items) raises `DataSetError`.
 - What can be located but not decoded (a value that its VR does not allow) is left out, alone.
-- An element whose VR is none, as some writers and routers leave it, has the VR of the dictionary.
+- An element whose VR is none, as some writers and routers leave it, has the VR of the dictionary;
+  so has text whose VR is that of another text. What is neither text, number nor items where the
+  dictionary has these is left out.
 - Text that its declared character set cannot hold is taken as UTF-8 or Latin-1 instead.
 
 Private elements are skipped: nothing in this package uses them. Values are converted by pydicom.
@@ -45,6 +47,11 @@ STANDARD_VRS: Final = frozenset(str(vr) for vr in STANDARD_VR)
 _LONG_VRS: Final = frozenset(str(vr) for vr in EXPLICIT_VR_LENGTH_32)
 _TEXT_VRS: Final = frozenset(str(vr) for vr in CUSTOMIZABLE_CHARSET_VR)
 _ASCII: Final = "ascii"
+_STRING_VRS: Final = frozenset(
+    {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR"}
+    | {"UT"}
+)
+_NUMBER_VRS: Final = frozenset({"FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
 _LATIN_1: Final = "latin_1"
 
 
@@ -394,18 +401,44 @@ def _make_data_set(elements: _Elements) -> Dataset:
 def _decode_values(data_set: Dataset, encodings: Sequence[str], *, is_signed: bool) -> None:
     """Convert every value in place, and drop those that their VR does not allow."""
     encodings = _read_encodings(data_set) or tuple(encodings)
+    if _SPECIFIC_CHARACTER_SET in data_set and not _list_known_encodings(data_set):
+        # Nobody could read a copy that repeats it.
+        del data_set[_SPECIFIC_CHARACTER_SET]
     if _PIXEL_REPRESENTATION in data_set:
         is_signed = b"\x01" in bytes(data_set.get_item(_PIXEL_REPRESENTATION).value)
     data_set.set_original_encoding(None, None, _name_for_pydicom(encodings))
     for element in list(_list_elements(data_set)):
+        vr = _settle_vr(element.tag, element.VR or "UN")
+        if vr is None:
+            del data_set[element.tag]
+            continue
         if isinstance(element, DataElement):
             for item in element.value:
                 _decode_values(item, encodings, is_signed=is_signed)
             continue
         try:
-            data_set[element.tag] = _decode_element(element, encodings, data_set, is_signed)
+            settled = element._replace(VR=vr)
+            data_set[element.tag] = _decode_element(settled, encodings, data_set, is_signed)
         except Exception:  # noqa: BLE001  (pydicom raises anything over a value that is not allowed)
             del data_set[element.tag]
+
+
+def _settle_vr(tag: BaseTag, stated: str) -> str | None:
+    """Return the VR by which a value is decoded, None where it is left out.
+
+    Text of one kind is text of the dictionary's: who states the wrong one has written the same
+    bytes. Numbers are read as they are stated. Text, numbers and items have nothing in common.
+    """
+    usual = _find_vr(tag)
+    if "UN" in {stated, usual} or stated == usual:
+        return stated
+    if "SQ" in {stated, usual}:
+        return None
+    if usual in _STRING_VRS:
+        if stated in _STRING_VRS:
+            return usual
+        return stated if usual in {"DS", "IS"} and stated in _NUMBER_VRS else None
+    return stated
 
 
 def _list_elements(data_set: Dataset) -> Iterator[DataElement | RawDataElement]:
@@ -417,9 +450,16 @@ def _read_encodings(data_set: Dataset) -> tuple[str, ...]:
     """Return Python's names of Specific Character Set (0008,0005); empty where there is none."""
     if _SPECIFIC_CHARACTER_SET not in data_set:
         return ()
-    terms = bytes(data_set.get_item(_SPECIFIC_CHARACTER_SET).value).decode("latin-1").split("\\")
-    names = [_ENCODINGS.get(_normalize_term(term)) for term in terms]
-    return tuple(name for name in names if name) or (_LATIN_1,)
+    return _list_known_encodings(data_set) or (_LATIN_1,)
+
+
+def _list_known_encodings(data_set: Dataset) -> tuple[str, ...]:
+    element = data_set.get_item(_SPECIFIC_CHARACTER_SET)
+    if not isinstance(element, RawDataElement):
+        return ()  # items, in its place
+    terms = bytes(element.value or b"").decode("latin-1").split("\\")
+    names = (_ENCODINGS.get(_normalize_term(term)) for term in terms)
+    return tuple(name for name in names if name)
 
 
 def _normalize_term(term: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pydicom
 import pytest
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -146,6 +147,43 @@ def test_a_value_that_its_vr_does_not_allow_is_left_out_alone(wrong: bytes) -> N
 
     assert "Rows" not in parsed
     assert str(parsed.PatientName) == "Doe^Jane"
+
+
+@pytest.mark.parametrize(
+    ("stated", "keyword", "expected"),
+    [
+        (element(0x00100020, "UI", b"P-7 "), "PatientID", "P-7"),
+        (element(0x00080060, "PN", b"MG"), "Modality", "MG"),
+        (element(0x00280030, "LO", b"0.1\\0.2 "), "PixelSpacing", [0.1, 0.2]),
+        (element(0x00281050, "FD", struct.pack("<d", 0.5)), "WindowCenter", 0.5),
+        (element(0x00280010, "UL", struct.pack("<I", 7)), "Rows", 7),
+    ],
+)
+def test_text_of_another_kind_is_the_dictionarys_and_numbers_are_read_as_stated(
+    stated: bytes, keyword: str, expected: object
+) -> None:
+    data_set = parse(stated)
+    assert data_set[keyword].value == expected
+    if not isinstance(expected, float | int):
+        assert dictionary_VR(keyword) == data_set[keyword].VR
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        element(0x00100020, "FD", struct.pack("<d", 0.5)),
+        element(0x00100020, "OB", b"P-7 "),
+        element(0x00100020, "SQ", b""),
+        element(0x00081115, "LO", b"no items"),
+        element(0x00080005, "SQ", b""),
+        element(0x00080005, "CS", b"zlib"),
+        element(0x00080005, "FD", struct.pack("<d", 0.5)),
+    ],
+)
+def test_a_value_of_another_nature_is_left_out_alone(wrong: bytes) -> None:
+    data_set = parse(wrong + NAME if wrong[:2] == b"\x08\x00" else NAME + wrong)
+    assert list(data_set.keys()) == [0x00100010]
+    assert data_set.PatientName == "Doe^Jane"
 
 
 @pytest.mark.parametrize(
