@@ -52,8 +52,12 @@ bench: $(VENV)/.installed $(VENV)/.dev
 # minutes. `make soak SOAK_CONNECTIONS=1000 SOAK_SEED=7` for less, or another crowd.
 SOAK_CONNECTIONS ?= 20000
 SOAK_SEED ?= 1
+# And changed files, data sets, reports and sessions; 100,000 take some hours on two cores. A run that
+# was stopped goes on with `python -m tests.mutation --seed SEED --first NUMBER`.
+SOAK_CASES ?= 100000
 soak: $(VENV)/.installed $(VENV)/.dev
 	$(BIN)/python -m tests.soak.receiver_soak --connections $(SOAK_CONNECTIONS) --seed $(SOAK_SEED)
+	PYTHONPATH=service $(BIN)/python -m tests.mutation --cases $(SOAK_CASES) --seed $(SOAK_SEED)
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -401,9 +401,6 @@ def _make_data_set(elements: _Elements) -> Dataset:
 def _decode_values(data_set: Dataset, encodings: Sequence[str], *, is_signed: bool) -> None:
     """Convert every value in place, and drop those that their VR does not allow."""
     encodings = _read_encodings(data_set) or tuple(encodings)
-    if _SPECIFIC_CHARACTER_SET in data_set and not _list_known_encodings(data_set):
-        # Nobody could read a copy that repeats it.
-        del data_set[_SPECIFIC_CHARACTER_SET]
     if _PIXEL_REPRESENTATION in data_set:
         is_signed = b"\x01" in bytes(data_set.get_item(_PIXEL_REPRESENTATION).value)
     data_set.set_original_encoding(None, None, _name_for_pydicom(encodings))
@@ -450,16 +447,12 @@ def _read_encodings(data_set: Dataset) -> tuple[str, ...]:
     """Return Python's names of Specific Character Set (0008,0005); empty where there is none."""
     if _SPECIFIC_CHARACTER_SET not in data_set:
         return ()
-    return _list_known_encodings(data_set) or (_LATIN_1,)
-
-
-def _list_known_encodings(data_set: Dataset) -> tuple[str, ...]:
-    element = data_set.get_item(_SPECIFIC_CHARACTER_SET)
-    if not isinstance(element, RawDataElement):
+    value: object = data_set.get_item(_SPECIFIC_CHARACTER_SET).value
+    if not isinstance(value, bytes):
         return ()  # items, in its place
-    terms = bytes(element.value or b"").decode("latin-1").split("\\")
+    terms = value.decode("latin-1").split("\\")
     names = (_ENCODINGS.get(_normalize_term(term)) for term in terms)
-    return tuple(name for name in names if name)
+    return tuple(name for name in names if name) or (_LATIN_1,)
 
 
 def _normalize_term(term: str) -> str:

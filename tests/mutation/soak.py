@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from random import Random
 from shutil import rmtree
@@ -86,10 +87,8 @@ class Soak:
         self._pages = PagesWorld(self._folder / "pages")
         self._offline = OfflineWorld(self._folder / "offline", self._detector, self._good)
         (self._folder / "receiver").mkdir()
-        limits = {"acse_seconds": 0.5, "network_seconds": 1}
-        self._receiver = self._stack.enter_context(
-            running_node(self._folder / "receiver", **limits)
-        )
+        node = running_node(self._folder / "receiver", acse_seconds=0.5, network_seconds=1)
+        self._receiver = self._stack.enter_context(node)
         self._blocks = 0
         return self
 
@@ -171,7 +170,7 @@ class Soak:
         alone = [
             number
             for number, data in files.items()
-            if not self._attempt("file", number, lambda data=data: self._offline.check([data]))
+            if not self._attempt("file", number, partial(self._offline.check, [data]))
         ]
         for number in alone or numbers:
             self._keep("file", number, files[number])
@@ -184,7 +183,7 @@ class Soak:
         alone = []
         for number, request in requests.items():
             self._start_node()
-            if not self._attempt("data set", number, lambda request=request: self._send([request])):
+            if not self._attempt("data set", number, partial(self._send, [request])):
                 alone.append(number)
         self._start_node()
         for number in alone or numbers:

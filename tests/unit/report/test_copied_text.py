@@ -183,3 +183,17 @@ def test_a_text_that_was_changed_has_no_bytes_of_before(tmp_path: Path) -> None:
     assert text.stored == b"Alpha^Anna"
     header.PatientID = "P2"
     assert text.stored is None
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@pytest.mark.parametrize("name", ["zlib", "hex", "rot13", "idna", "punycode", "utf_16"])
+def test_a_character_set_that_is_an_encoding_of_another_kind_is_left_out(
+    name: str, tmp_path: Path
+) -> None:
+    source = read_source(tmp_path, "ISO_IR 100", b"Doe^Jane")
+    source.SpecificCharacterSet = name
+    (report,) = compose(source)
+    written = read_back(report)
+    assert "SpecificCharacterSet" not in written
+    assert get_bytes(written, "PatientID") == b"Doe^Jane"
+    assert get_bytes(written, "Modality") == b"SR"

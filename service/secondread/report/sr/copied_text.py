@@ -9,12 +9,15 @@ holds.
 from collections.abc import Iterable
 from copy import deepcopy
 
+from pydicom.charset import convert_encodings
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.valuerep import PersonName
 
 from secondread.data_set_parser import TextElement
+
+_SAMPLE = "Calcifications: 7 (rev 1)\\~"
 
 
 class _StoredName(PersonName):
@@ -47,4 +50,23 @@ def _copy_item(item: Dataset) -> Dataset:
     copied = Dataset()
     for element in item:
         copied[element.tag] = copy_as_it_came(element)
+    drop_character_set_without_ascii(copied)
     return copied
+
+
+def drop_character_set_without_ascii(ds: Dataset) -> None:
+    """Remove a Specific Character Set in which what this node writes would not be ASCII.
+
+    None of the standard's is such a one, but pydicom takes the name of any encoding of Python.
+    """
+    terms = ds.get("SpecificCharacterSet", None) or ""
+    try:
+        # Names that nobody knows are the default repertoire to pydicom.
+        encodings = convert_encodings([terms] if isinstance(terms, str) else list(terms))
+        holds_ascii = all(
+            _SAMPLE.encode(name, "replace") == _SAMPLE.encode("ascii") for name in encodings
+        )
+    except (LookupError, UnicodeError):
+        holds_ascii = False
+    if not holds_ascii:
+        del ds.SpecificCharacterSet

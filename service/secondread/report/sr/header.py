@@ -19,7 +19,7 @@ from pydicom.uid import (
 from secondread import __version__
 from secondread.assemble.header_dates import read_zone
 from secondread.report.result import Authorship, NodeIdentity
-from secondread.report.sr.copied_text import copy_as_it_came
+from secondread.report.sr.copied_text import copy_as_it_came, drop_character_set_without_ascii
 from secondread.report.sr.uids import derive_uid
 from secondread.report.sr.wording import to_ascii
 from secondread.settings import ObjectKind
@@ -123,6 +123,7 @@ def build_header(source: Dataset, authorship: Authorship, kind: ObjectKind, abou
     for keyword in COPIED_ATTRIBUTES:
         if keyword in source:
             ds[keyword] = copy(source[keyword])
+    drop_character_set_without_ascii(ds)
     if authorship.profile.character_set != "source":
         _decode_names(ds)
         ds.SpecificCharacterSet = authorship.profile.character_set
