@@ -89,8 +89,9 @@ class LibraryFilter(logging.Filter):
         count = self._count(library, record.levelno)
         if count:
             error = record.exc_info[0] if record.exc_info else None
+            # A library's warning is no warning of ours: what it means for a reading is said there.
             get_logger(__name__).log(
-                record.levelno,
+                record.levelno if record.levelno >= logging.ERROR else logging.INFO,
                 "library_records",
                 library=library,
                 count=count,

@@ -38,6 +38,9 @@ _WARM_SHARE = 0.2
 _LEFT_OPEN = 100
 """How many connections the crowd leaves open at a time."""
 _CONNECTIONS_PER_LINE = 1000
+_REST_SECONDS = 30.0
+_P_DATA, _RELEASED = 4, 6
+"""PDU types that answer a request and a release (PS3.8 9.3)."""
 _UNEXPECTED = {
     "association_failed",
     "cleanup_failed",
@@ -54,8 +57,8 @@ data_dir = "{folder}"
 host = "127.0.0.1"
 port = {port}
 minimum_free_bytes = 0
-acse_seconds = 1
-network_seconds = 2
+acse_seconds = 2
+network_seconds = 5
 [[peers]]
 ae_title = "POLITE"
 [[peers]]
@@ -79,6 +82,12 @@ class Holdings:
         )
 
 
+def measure_cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class ReceiverProcess:
     """The command ``secondread receive`` in a process of its own."""
 
@@ -95,6 +104,11 @@ class ReceiverProcess:
                 stdout=log,
                 stderr=log,
             )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:
@@ -126,18 +140,15 @@ class ReceiverProcess:
 
     def measure_cpu_seconds(self) -> float:
         """Return the processor time that it has taken."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return measure_cpu_seconds(self.pid)
 
-    def measure_at_rest(self) -> Holdings:
-        """Look at it when it has come to rest, which takes as long as its own time limits."""
+    def measure_at_rest(self, threads: int = 0) -> Holdings:
+        """Look at it when it has come to rest: with so many threads, or after half a minute."""
+        deadline = time.monotonic() + _REST_SECONDS
         seen = self.measure()
-        for _ in range(40):
-            time.sleep(0.25)
-            now = self.measure()
-            if now.spool_files == 0 and now == seen:
-                break
-            seen = now
+        while time.monotonic() < deadline and (seen.threads > threads or seen.spool_files):
+            time.sleep(0.5)
+            seen = self.measure()
         return seen
 
     def stop(self) -> None:
@@ -207,34 +218,47 @@ class Crowd:
                 self._left_open.popleft().close()
 
 
-class PolitePeer(threading.Thread):
-    """Stores an instance again and again, and notes what that took of the receiver's time."""
+class PolitePeer:
+    """Stores an instance again and again, and notes what that took of the receiver's time.
+
+    It has a process of its own, so that it does not wait for the crowd on its own side.
+    """
 
     def __init__(self, receiver: ReceiverProcess) -> None:
-        super().__init__(daemon=True)
-        self._receiver = receiver
-        self._stopping = threading.Event()
+        module = (sys.executable, "-m", "tests.soak.receiver_soak")
+        self._process = subprocess.Popen(
+            [*module, "--polite", str(receiver.port), str(receiver.pid)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.cpu_seconds: list[float] = []
         self.faults: list[str] = []
 
-    def run(self) -> None:
-        """Store until asked to stop."""
-        target = Target(self._receiver.port, "POLITE")
-        while not self._stopping.wait(0.1):
-            before = self._receiver.measure_cpu_seconds()
-            try:
-                answers = store_politely(target)
-            except OSError as error:
-                self.faults.append(f"{type(error).__name__}: {error}")
-                continue
-            self.cpu_seconds.append(self._receiver.measure_cpu_seconds() - before)
-            if answers != [4, 6]:
-                self.faults.append(f"answered with PDUs {answers}")
-
     def stop(self) -> None:
-        """Have it end after the instance that it is at."""
-        self._stopping.set()
-        self.join()
+        """Have it end after the instance that it is at, and read its notes."""
+        self._process.send_signal(signal.SIGTERM)
+        written, _ = self._process.communicate()
+        for line in written.splitlines():
+            note = json.loads(line)
+            if note["answers"] == [_P_DATA, _RELEASED]:
+                self.cpu_seconds.append(note["cpu_seconds"])
+            else:
+                self.faults.append(f"a polite peer was answered {note['answers']}")
+
+
+def store_until_stopped(port: int, receiver_pid: int) -> None:
+    """Store politely until terminated; writes a line of JSON for each time."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    target = Target(port, "POLITE")
+    while not stopping.wait(0.1):
+        before = measure_cpu_seconds(receiver_pid)
+        try:
+            answers: object = store_politely(target)
+        except OSError as error:
+            answers = type(error).__name__
+        taken = measure_cpu_seconds(receiver_pid) - before
+        print(json.dumps({"answers": answers, "cpu_seconds": taken}), flush=True)
 
 
 @dataclass(frozen=True)
@@ -292,16 +316,16 @@ def besiege(folder: Path, connections: int, seed: int) -> Outcome:
     """Send a crowd to a receiver in a folder, and a polite peer beside it."""
     with running_receiver(folder) as receiver:
         crowd = Crowd(Target(receiver.port, "CROWD"), seed)
-        peer = PolitePeer(receiver)
+        fresh = receiver.measure()
         started = time.monotonic()
-        peer.start()
         warm_connections = int(connections * _WARM_SHARE)
         crowd.come(warm_connections)
-        warm = receiver.measure_at_rest()
+        warm = receiver.measure_at_rest(fresh.threads)
+        peer = PolitePeer(receiver)
         crowd.come(connections - warm_connections)
         seconds = time.monotonic() - started
         peer.stop()
-        end = receiver.measure_at_rest()
+        end = receiver.measure_at_rest(warm.threads)
         is_alive, cpu_seconds = receiver.is_alive, receiver.measure_cpu_seconds()
     events, tracebacks = read_log(receiver.log)
     return Outcome(
@@ -325,7 +349,11 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=20_000)
     parser.add_argument("--keep-log", type=Path, help="copy the receiver's log there")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--polite", type=int, nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.polite is not None:
+        store_until_stopped(*arguments.polite)
+        return
     with tempfile.TemporaryDirectory(prefix="soak-receiver-") as folder:
         outcome = besiege(Path(folder), arguments.connections, arguments.seed)
         if arguments.keep_log is not None:

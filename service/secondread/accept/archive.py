@@ -61,7 +61,8 @@ class Archive:
         self.root = root
         self.spool = root / "spool"
         """Where files are written before they have a name of their own."""
-        self._durable_folders: set[Path] = set()
+        # As text, which takes a fraction of the memory: there may be 65,536 of them.
+        self._durable_folders: set[str] = set()
 
     def create(self) -> None:
         """Make the folders that are missing, durably."""
@@ -216,13 +217,13 @@ class Archive:
         A folder that exists may have been made a moment ago and not be flushed yet, so only those
         that this object flushed itself count as durable.
         """
-        if folder in self._durable_folders:
+        if str(folder) in self._durable_folders:
             return
         if folder != self.root:
             self._make_folder(folder.parent)
         folder.mkdir(parents=folder == self.root, exist_ok=True)
         flush_folder(folder.parent)
-        self._durable_folders.add(folder)
+        self._durable_folders.add(str(folder))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import threading
 from secondread import __version__, log
 from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
+from secondread.app.arenas import limit_arenas
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
 from secondread.app.reconcile import Reconciliation
@@ -31,6 +32,7 @@ def run_receiver(settings: Settings, parent: int | None, probe_port: int | None)
     """Receive until asked to stop."""
     stop = make_stop_event(parent)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    limit_arenas()
     node = open_node(settings)
     name = f"receive-{socket.gethostname()}-{settings.receive.port}"
     ledger = node.tracker.open_ledger(name, settings.assemble, ChangeRights.from_settings(settings))
