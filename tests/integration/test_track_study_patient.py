@@ -199,3 +199,12 @@ def test_a_stray_image_is_nobodys_prior(world: World) -> None:
     (prior,) = world.tracker.studies.get_priors(STUDY, world.claimed().number).studies
     assert len(prior.instances) == 4
     assert str(odd.SOPInstanceUID) not in {i.sop_instance_uid for i in prior.instances}
+
+
+def test_who_sent_a_note_before_the_images_has_no_say_in_whose_they_are(world: World) -> None:
+    world.arrive_note(rejection_note(["1.2.3.4"]), STRANGER)
+    world.send_study(("RCC", "LCC"))
+    for view in ("RMLO", "LMLO", "LXCCL"):
+        world.arrive(stray(view=view), sender=STRANGER)
+    assert world.studies_of(ONE) == {STUDY}
+    assert world.tracker.study_queries.list_studies()[0].peer == "MODALITY"

@@ -70,6 +70,9 @@ def open_study(
     if fetched and study.state is StudyState.WITHOUT_IMAGES:
         study.state = step_study(study.state, StudyEvent.HELD_BACK)
         study.hold_reason = Reason.FETCHED_AS_PRIOR
+    if study.state is StudyState.WITHOUT_IMAGES and instance.disposition in IMAGE_DISPOSITIONS:
+        # Whoever sent a note or a picture before has no say in whose rule the study is read by.
+        study.peer = instance.association.calling_ae_title
     if study.study_date is None:
         study.study_date = facts.study_date
     if study.patient is None and facts.patient is not None:

@@ -193,28 +193,23 @@ def judge_waiting_notes(session: Session, image: InstanceRow, rights: ChangeRigh
     list of Sender
         Who had sent notes without the right to reject it.
     """
-    if image.disposition not in IMAGE_DISPOSITIONS:
+    image.rejected_at = None
+    uid, is_image = image.sop_instance_uid, image.disposition in IMAGE_DISPOSITIONS
+    of_image = select(RejectionRow).filter_by(study_uid=image.study_uid, sop_instance_uid=uid)
+    rows = session.scalars(of_image.order_by(RejectionRow.id)).all() if is_image else ()
+    if not rows:
         return []
-    uids = [image.sop_instance_uid]
-    first = find_first_senders(session, image.study_uid, uids)[image.sop_instance_uid]
-    waiting = session.scalars(
-        select(RejectionRow)
-        .where(
-            RejectionRow.study_uid == image.study_uid,
-            RejectionRow.sop_instance_uid == image.sop_instance_uid,
-            RejectionRow.state == RejectionState.WAITING,
-        )
-        .order_by(RejectionRow.id)
-    ).all()
+    first = find_first_senders(session, image.study_uid, [uid])[uid]
     strangers = []
-    for row in waiting:
-        sender = Sender(row.peer, row.address)
-        is_permitted = rights.may_change(sender, first)
-        row.state = RejectionState.IN_FORCE if is_permitted else RejectionState.NOT_PERMITTED
-        strangers += [] if is_permitted else [sender]
+    for row in rows:
+        if row.state is RejectionState.WAITING:
+            sender = Sender(row.peer, row.address)
+            is_permitted = rights.may_change(sender, first)
+            row.state = RejectionState.IN_FORCE if is_permitted else RejectionState.NOT_PERMITTED
+            strangers += [] if is_permitted else [sender]
     session.flush()
-    _overrule_expiries(session, image.study_uid, uids)
-    image.rejected_at = find_rejection_time(session, image.study_uid, image.sop_instance_uid)
+    _overrule_expiries(session, image.study_uid, [uid])
+    image.rejected_at = find_rejection_time(session, image.study_uid, uid)
     return strangers
 
 

@@ -134,7 +134,11 @@ def _split(
 ) -> PatientSplit:
     first = session.execute(
         select(InstanceRow.peer, InstanceRow.address)
-        .where(InstanceRow.study_uid == study.study_uid, InstanceRow.withheld.is_(None))
+        .where(
+            InstanceRow.study_uid == study.study_uid,
+            InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
+            InstanceRow.withheld.is_(None),
+        )
         .order_by(InstanceRow.id)
         .limit(1)
     ).one()

@@ -136,7 +136,8 @@ class StudyRow(Base):
     """None where the images carry no Patient ID: such a study has no priors."""
     study_date: Mapped[date | None]
     peer: Mapped[str] = mapped_column(AeText)
-    """Calling AE title that sent its first instance; its intake rule applies."""
+    """Calling AE title that sent its first image, or before there is any its first instance; its
+    intake rule applies."""
     state: Mapped[StudyState] = mapped_column(EnumText(StudyState))
     hold_reason: Mapped[Reason | None] = mapped_column(EnumText(Reason))
     """Why the intake rule holds it back."""
