@@ -90,7 +90,7 @@ def test_an_exception_of_our_own_is_written_as_type_and_places(stream: io.String
     assert not any(word in stream.getvalue() for word in ("Doe", "Traceback"))
 
 
-def test_a_command_at_a_terminal_shows_no_line_about_a_librarys_warning() -> None:
+def test_a_command_at_a_terminal_shows_no_line_about_a_warning_of_a_library() -> None:
     out = io.StringIO()
     log.configure_logging("read", "warning", out)
     logging.getLogger("pydicom").warning("Invalid value for VR PN: 'Doe^Jane=='")
