@@ -22,6 +22,7 @@ from secondread.assemble.person import (
     compare_persons,
     complete_persons,
 )
+from secondread.assemble.person_name import names_somebody
 from secondread.reasons import Reason
 
 NEEDED_TO_FILE: Final = (
@@ -96,7 +97,12 @@ def judge_identities(
     judged = [
         Likeness.SAME
         if one in sure and other in sure
-        else compare_persons(one.person, other.person, is_id_shared=one.patient in shared_ids)
+        else compare_persons(
+            one.person,
+            other.person,
+            # ANONYMOUS, as an ID, is everybody's.
+            is_id_shared=one.patient in shared_ids or not names_somebody(one.patient.patient_id),
+        )
         for one, other in pairs
     ]
     return min(judged, key=lambda likeness: likeness.value, default=Likeness.SAME)

@@ -84,7 +84,7 @@ _PLACEHOLDERS = _split(
     anonimizado anonymise anonymisee anon deidentified deident deid identified de unknown
     unbekannt inconnu inconnue desconocido desconocida sconosciuto noname no name nn none null
     na not available patient patientin paciente removed redacted withheld hidden test person
-    subject first last given family surname female woman
+    subject first last given family surname female woman id
     """
 )
 """Words that stand where a name was, or was never known."""

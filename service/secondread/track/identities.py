@@ -52,13 +52,25 @@ def ensure_identity(session: Session, key: PatientKey | None, person: Person) ->
     """Return the number of what an image states, recorded if need be; None where it has no ID."""
     if key is None:
         return None
-    insert_if_new(session, PatientRow, as_columns(key))
-    row = find_id_row(session, key)
-    if row is None:
-        return None
-    values = {"patient": row.id, "name": person.name, "born": _encode_born(person.born)}
-    insert_if_new(session, PatientIdentityRow, values)
-    return session.scalars(select(PatientIdentityRow.id).filter_by(**values)).one()
+    columns = {"name": person.name, "born": _encode_born(person.born)}
+    number = _find_identity(session, key, columns)
+    if number is None:
+        insert_if_new(session, PatientRow, as_columns(key))
+        owner = session.scalars(select(PatientRow.id).filter_by(**as_columns(key))).one()
+        insert_if_new(session, PatientIdentityRow, {"patient": owner, **columns})
+        number = _find_identity(session, key, columns)
+    return number
+
+
+def _find_identity(session: Session, key: PatientKey, columns: Mapping[str, str]) -> int | None:
+    # Most images state what one before stated: one question answers it.
+    known = (
+        select(PatientIdentityRow.id)
+        .join(PatientRow, PatientIdentityRow.patient == PatientRow.id)
+        .where(PatientRow.patient_id == key.patient_id, PatientRow.issuer == key.issuer)
+        .filter_by(**columns)
+    )
+    return session.scalars(known).one_or_none()
 
 
 def load_identities(

@@ -189,7 +189,7 @@ def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
 
     Of an ID that several share nothing is known: the record has no more than the ID.
     """
-    if study.patient is None or load_known_identities(session, study.patient).shared_ids:
+    if study.patient is None:
         return frozenset()
     removed = select(TreatmentRow.side).where(
         TreatmentRow.patient == study.patient, TreatmentRow.procedure == Procedure.MASTECTOMY.value
@@ -197,7 +197,9 @@ def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
     if study.study_date is not None:
         begun = or_(TreatmentRow.started_on.is_(None), TreatmentRow.started_on <= study.study_date)
         removed = removed.where(begun)
-    return frozenset(session.scalars(removed))
+    sides = frozenset(session.scalars(removed))
+    is_shared = bool(sides and load_known_identities(session, study.patient).shared_ids)
+    return frozenset() if is_shared else sides
 
 
 def find_revision(session: Session, study_uid: str, number: int) -> RevisionRow:

@@ -1,5 +1,6 @@
 """Whose images are: judged over what the headers of two studies, or of one, say."""
 
+import pytest
 from pydicom.dataset import Dataset
 
 from secondread.assemble.identity import (
@@ -64,6 +65,13 @@ def test_a_shared_id_proves_nothing_by_itself() -> None:
     assert judge_identities(claim(**NOBODY), claim(**NOBODY), shared) is Likeness.IN_DOUBT
     assert judge_identities(claim(**ANNA), claim(**NOBODY), shared) is Likeness.IN_DOUBT
     assert judge_identities(claim(**ANNA), claim(**ANNA), shared) is Likeness.SAME
+
+
+@pytest.mark.parametrize("patient_id", ["ANONYMOUS", "Unknown", "XXXXXX", "0000000", "no ID"])
+def test_an_id_that_stands_for_nobody_proves_nothing_by_itself(patient_id: str) -> None:
+    nobody, anna = claim(PatientID=patient_id, **NOBODY), claim(PatientID=patient_id, **ANNA)
+    assert judge_identities(nobody, nobody) is Likeness.IN_DOUBT
+    assert judge_identities(anna, anna) is Likeness.SAME
 
 
 def test_what_a_person_confirmed_is_not_doubted_and_shares_no_id() -> None:
