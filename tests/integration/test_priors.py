@@ -71,7 +71,13 @@ class Node(NodeWorld):
         receive = self.settings.receive.model_copy(
             update={"host": "127.0.0.1", "port": 0, "minimum_free_bytes": 0}
         )
-        update = {"receive": receive, "peers": (PeerSettings(ae_title="ARCHIVE"),)}
+        # The receiver believes the Move Originator of the archives that are asked.
+        priors = PriorsSettings.model_validate({"sources": [peer.source(RetrieveMethod.MOVE)]})
+        update = {
+            "receive": receive,
+            "peers": (PeerSettings(ae_title="ARCHIVE"),),
+            "priors": priors,
+        }
         self.settings = self.settings.model_copy(update=update)
         self.node = type(self.node)(
             self.settings, self.node.tracker, self.node.archive, self.node.installation_id
