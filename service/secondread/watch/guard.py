@@ -98,7 +98,7 @@ class Guard:
         caller = None if role is None else await self._callers.identify(request)
         request.state.caller = caller
         if request.method not in _SAFE_METHODS and (caller is None or caller.way is not Way.TOKEN):
-            self._check_origin(request)
+            self._check_origin(request, caller)
         if role is None:
             return None
         if caller is None:
@@ -109,7 +109,7 @@ class Guard:
             raise HTTPException(403, words)
         return None
 
-    def _check_origin(self, request: Request) -> None:
+    def _check_origin(self, request: Request, caller: Caller | None) -> None:
         """Refuse what another site's page has a browser send.
 
         The browser says itself whether a request comes from the page's own site, where it sends
@@ -124,7 +124,8 @@ class Guard:
             own = f"{request.url.scheme}://{request.headers.get('host', '')}".lower()
             is_own = origin in {own, self._public_url} - {""}
         if not is_own:
-            log.warning("web_foreign_form_refused")
+            if caller is not None:  # a stranger's own forms are not worth a line each
+                log.warning("web_foreign_form_refused", caller=caller.name)
             words = "This form was not sent by a page of this node. Behind a proxy, web.public_url "
             raise HTTPException(403, words + "has to say how browsers reach it.")
 
