@@ -1,5 +1,6 @@
 """Who is let in to the web server, and to what: tokens, sessions, links, proxies, roles, forms."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from secondread.track.access import LINK_LIFETIME
 from secondread.watch.application import make_app
 from secondread.watch.attempts import FREE_FAILURES
 from secondread.watch.callers import Callers
-from secondread.watch.guard import MOST_RUNNING, ROUTE_ROLES, Guard
+from secondread.watch.guard import MOST_RUNNING, MOST_WAITING, ROUTE_ROLES, Guard
 from tests.worlds.track_world import STUDY, World
 from tests.worlds.watch_world import Browser, FakeArchive, let_in
 
@@ -128,24 +129,42 @@ def test_probes_learn_nothing_of_a_patient_or_a_study(stranger: Browser) -> None
         assert "P1" not in answer.text
 
 
-def test_too_many_at_once_are_answered_503_and_health_checks_are_not(
-    app: Starlette, world: World
+def test_many_at_once_take_turns_too_many_get_503_and_health_checks_are_answered(
+    world: World,
 ) -> None:
-    guard = Guard(Callers(world.tracker.access, WebSettings(), lambda: world.now), "")
-    for _ in range(MOST_RUNNING):
-        guard.begin()
-    routes = guard.protect(
-        [
-            Route("/node", lambda _: PlainTextResponse("page"), name="node"),
-            Route("/healthz", lambda _: PlainTextResponse("ok"), name="healthz"),
-        ]
-    )
-    browser = Browser(Starlette(routes=routes), let_in(world.tracker))
+    go_on, arrived = asyncio.Event(), 0
 
-    assert browser.get("/node").status_code == 503
-    assert browser.get("/healthz").status_code == 200
-    guard.end()
-    assert browser.get("/node").status_code == 200
+    async def wait(_: Request) -> Response:
+        nonlocal arrived
+        arrived += 1
+        await go_on.wait()
+        return PlainTextResponse("page")
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    guard = Guard(Callers(world.tracker.access, WebSettings(), lambda: world.now), "")
+    routes = guard.protect([Route("/node", wait, name="node"), Route("/healthz", healthz)])
+    own = {"authorization": f"Bearer {let_in(world.tracker)}"}
+
+    async def crowd() -> list[int]:
+        transport = httpx.ASGITransport(Starlette(routes=routes))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+
+            async def ask_for(path: str) -> int:
+                return (await client.get(path, headers=own)).status_code
+
+            asked = [
+                asyncio.create_task(ask_for("/node")) for _ in range(MOST_RUNNING + MOST_WAITING)
+            ]
+            while arrived < MOST_RUNNING:
+                await asyncio.sleep(0.01)
+            more = [await ask_for("/node"), await ask_for("/healthz")]
+            assert arrived == MOST_RUNNING
+            go_on.set()
+            return more + await asyncio.gather(*asked)
+
+    assert asyncio.run(crowd()) == [503, 200] + [200] * (MOST_RUNNING + MOST_WAITING)
 
 
 # Tokens and sessions.
@@ -253,6 +272,25 @@ def test_wrong_tokens_cost_their_address_time_and_others_nothing(
     bearer = {"authorization": f"Bearer {token}"}
     assert guesser.get("/metrics", bearer).status_code == 429
     assert other.post("/login", {"token": token}, OWN).status_code == 303
+
+
+def ask_at_once(app: Starlette, path: str, tokens: list[str]) -> list[int]:
+    async def ask_all() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            headers = [{"authorization": f"Bearer {token}"} for token in tokens]
+            answers = await asyncio.gather(*(client.get(path, headers=one) for one in headers))
+            return [answer.status_code for answer in answers]
+
+    return asyncio.run(ask_all())
+
+
+def test_a_program_may_ask_much_at_once_and_a_guesser_may_not(world: World, tmp_path: Path) -> None:
+    token = let_in(world.tracker)
+    assert ask_at_once(make(world, tmp_path), "/refusals", [token] * 20) == [200] * 20
+    guesses = ask_at_once(make(world, tmp_path), "/refusals", [f"guess {n}" for n in range(20)])
+    assert guesses.count(401) == FREE_FAILURES
+    assert guesses.count(429) == 20 - FREE_FAILURES
 
 
 def test_while_the_database_is_away_nobody_is_blamed_and_metrics_are_answered(

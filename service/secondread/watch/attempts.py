@@ -26,11 +26,14 @@ FAILURES_FORGIVEN_A_SECOND = 1.0
 """... until enough are forgiven."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Record:
     failures: int = 0
     tried_at: float = 0.0
     has_succeeded: bool = False
+
+
+_NEVER_TRIED = _Record()
 
 
 class Attempts:
@@ -44,48 +47,44 @@ class Attempts:
         self._failures_of_all = 0.0
         self._counted_at = 0.0
 
-    def begin(self, address: str, now: float) -> float:
-        """Count an attempt as failed until it succeeds; return 0, or how long to wait first.
+    def compute_wait(self, address: str, now: float) -> float:
+        """Return how many seconds an address has to wait before it may try; 0 for not at all."""
+        record = self._find(address, now)
+        return max(_compute_pause(record, now), self._compute_pause_of_all(record, now))
 
-        An attempt that has to wait is not made and not counted. Counting first leaves no gap for
-        many attempts at the same moment.
-        """
-        key = _group_address(address)
-        record = self._records.get(key, _Record())
-        if now - record.tried_at > FORGET_AFTER_SECONDS:
-            record = _Record()
-        wait = max(_compute_pause(record, now), self._compute_pause_of_all(record, now))
-        if wait > 0:
-            return wait
-        record.failures += 1
-        record.tried_at = now
+    def fail(self, address: str, now: float) -> None:
+        """Count an attempt that failed."""
+        self._forgive(now)
         self._failures_of_all += 1
+        record = self._find(address, now)
+        self._keep(address, _Record(record.failures + 1, now, record.has_succeeded))
+
+    def succeed(self, address: str, now: float) -> None:
+        """Count an attempt that succeeded: what failed before is forgiven."""
+        self._keep(address, _Record(tried_at=now, has_succeeded=True))
+
+    def _find(self, address: str, now: float) -> _Record:
+        record = self._records.get(_group_address(address), _NEVER_TRIED)
+        return record if now - record.tried_at <= FORGET_AFTER_SECONDS else _NEVER_TRIED
+
+    def _keep(self, address: str, record: _Record) -> None:
+        key = _group_address(address)
         self._records[key] = record
         self._records.move_to_end(key)
         if len(self._records) > MOST_ADDRESSES:
             self._records.popitem(last=False)
-        return 0.0
-
-    def take_back(self, address: str) -> None:
-        """Take back what `begin` counted: nobody could say whether the attempt was right."""
-        self._failures_of_all = max(self._failures_of_all - 1, 0.0)
-        record = self._records.get(_group_address(address))
-        if record is not None and record.failures > 0:
-            record.failures -= 1
-
-    def succeed(self, address: str, now: float) -> None:
-        """Take back what `begin` counted, and what failed before: the attempt was right."""
-        self._failures_of_all = max(self._failures_of_all - 1, 0.0)
-        self._records[_group_address(address)] = _Record(tried_at=now, has_succeeded=True)
 
     def _compute_pause_of_all(self, record: _Record, now: float) -> float:
-        forgiven = (now - self._counted_at) * FAILURES_FORGIVEN_A_SECOND
-        self._failures_of_all = max(self._failures_of_all - forgiven, 0.0)
-        self._counted_at = now
+        self._forgive(now)
         if record.has_succeeded or self._failures_of_all < FAILURES_OF_ALL:
             return 0.0
         excess = self._failures_of_all - FAILURES_OF_ALL + 1
         return excess / FAILURES_FORGIVEN_A_SECOND
+
+    def _forgive(self, now: float) -> None:
+        forgiven = (now - self._counted_at) * FAILURES_FORGIVEN_A_SECOND
+        self._failures_of_all = max(self._failures_of_all - forgiven, 0.0)
+        self._counted_at = now
 
 
 def _compute_pause(record: _Record, now: float) -> float:

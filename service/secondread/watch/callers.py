@@ -4,6 +4,7 @@ A caller's address is that of its connection. What a header says of address or u
 where the connection comes from a proxy of the settings.
 """
 
+import asyncio
 import hashlib
 import ipaddress
 import time
@@ -68,6 +69,7 @@ class Callers:
         self._web = web
         self._clock = clock
         self._attempts = Attempts()
+        self._turn = asyncio.Lock()
         self._last_known: dict[bytes, KnownCaller] = {}
         # Browsers send a cookie to every port of a host: the port tells two nodes apart. A name
         # with __Host- is taken from this host alone, and by TLS alone.
@@ -125,36 +127,44 @@ class Callers:
         return await self._try(request, "link", code)
 
     async def _try(self, request: Request, way: str, secret: str) -> KnownCaller | None:
+        if way == "bearer" and _digest(secret) in self._last_known:
+            # No guess: many at the same moment need not wait for each other.
+            known = await run_in_threadpool(self._find_token, secret)
+            if known is not None:
+                return known
+        # One guess after the other, so that each is counted before the next.
+        async with self._turn:
+            return await self._guess(request, way, secret)
+
+    async def _guess(self, request: Request, way: str, secret: str) -> KnownCaller | None:
         address = find_address(request, self._web.proxy)
-        wait = self._attempts.begin(address, time.monotonic())
+        wait = self._attempts.compute_wait(address, time.monotonic())
         if wait > 0:
             seconds = str(int(wait) + 1)
             words = f"Too many wrong ones. Please wait {seconds} s."
             raise HTTPException(429, words, {"Retry-After": seconds})
-        try:
-            known = await run_in_threadpool(self._find, way, secret)
-        except TransientError:
-            self._attempts.take_back(address)
-            raise
+        find = self._take_link if way == "link" else self._find_token
+        known = await run_in_threadpool(find, secret) if len(secret) <= _LONGEST_SECRET else None
         if known is None:
+            self._attempts.fail(address, time.monotonic())
             log.warning("web_access_failed", way=way, address=address)
         else:
             self._attempts.succeed(address, time.monotonic())
         return known
 
-    def _find(self, way: str, secret: str) -> KnownCaller | None:
-        if len(secret) > _LONGEST_SECRET:
-            return None
-        if way == "link":
-            return self._access.take_link(secret, self._clock())
-        digest = hashlib.sha256(secret.encode()).digest()
+    def _take_link(self, code: str) -> KnownCaller | None:
+        return self._access.take_link(code, self._clock())
+
+    def _find_token(self, token: str) -> KnownCaller | None:
+        digest = _digest(token)
         try:
-            known = self._access.find_token(secret)
+            known = self._access.find_token(token)
         except TransientError:
             # Without its database the node can still say by `/metrics` that it is away.
-            if digest in self._last_known:
-                return self._last_known[digest]
-            raise
+            remembered = self._last_known.get(digest)
+            if remembered is None:
+                raise
+            return remembered
         self._last_known.pop(digest, None)
         if known is not None:
             self._last_known[digest] = known
@@ -183,6 +193,10 @@ class Callers:
         response.delete_cookie(
             self.cookie, path="/", secure=self._web.is_behind_tls, httponly=True, samesite="strict"
         )
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def comes_from(request: Request, proxy: ProxySettings | None) -> bool:

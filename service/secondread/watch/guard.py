@@ -3,7 +3,9 @@
 `ROUTE_ROLES` names every route of the web server. One that it does not name cannot be served.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -42,7 +44,10 @@ ROUTE_ROLES: Mapping[str, Role | None] = {
 """The role that each route asks for, by the route's name; None: anybody may."""
 
 MOST_RUNNING = 32
-"""Guarded requests at the same time; more are answered 503. Fewer than threads in the pool."""
+"""Guarded requests at the same time; fewer than there are threads in the pool."""
+
+MOST_WAITING = 128
+"""Guarded requests that wait for their turn; more are answered 503."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -69,7 +74,8 @@ class Guard:
         self._callers = callers
         self._public_url = public_url
         self._roles = roles
-        self._running = 0
+        self._places = asyncio.Semaphore(MOST_RUNNING)
+        self._waiting = 0
 
     def protect(self, routes: Sequence[BaseRoute]) -> list[BaseRoute]:
         """Return the routes, each behind this guard.
@@ -129,21 +135,26 @@ class Guard:
             words = "This form was not sent by a page of this node. Behind a proxy, web.public_url "
             raise HTTPException(403, words + "has to say how browsers reach it.")
 
-    def begin(self) -> None:
-        """Count a request.
+    @asynccontextmanager
+    async def take_turn(self) -> AsyncIterator[None]:
+        """Wait until few enough requests are running.
 
         Raises
         ------
         HTTPException
-            503: too many are running.
+            503: too many wait already.
         """
-        if self._running >= MOST_RUNNING:
+        if self._waiting >= MOST_WAITING:
             raise HTTPException(503, "Too much is asked at once.", {"Retry-After": "2"})
-        self._running += 1
-
-    def end(self) -> None:
-        """Count a request as answered."""
-        self._running -= 1
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 class _GuardedRoute:
@@ -154,14 +165,9 @@ class _GuardedRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if self._role is not None:
-            self._guard.begin()
-        try:
+        async with self._guard.take_turn() if self._role is not None else nullcontext():
             answer = await self._guard.admit(Request(scope, receive), self._role)
             await (answer or self._app)(scope, receive, send)
-        finally:
-            if self._role is not None:
-                self._guard.end()
 
 
 def _ask_to_sign_in(request: Request) -> Response:

@@ -4,10 +4,12 @@
 fails, and lists every check, so that a load balancer and a person read the same thing.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -99,8 +101,13 @@ def make_health_routes(
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    def readyz(_: Request) -> Response:
-        status, body = summarize_readiness(check_readiness(tracker, archive, settings, clock()))
+    # One at a time: it is open to all, and may wait for the database.
+    turn = asyncio.Lock()
+
+    async def readyz(_: Request) -> Response:
+        async with turn:
+            checks = await run_in_threadpool(check_readiness, tracker, archive, settings, clock())
+        status, body = summarize_readiness(checks)
         return JSONResponse(body, status)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
