@@ -15,6 +15,7 @@ from random import Random
 from pydicom import uid
 from pydicom.dataset import Dataset
 
+from tests.mutation.mutations import corrupt
 from tests.peers.raw_requests import (
     EXPLICIT,
     context,
@@ -79,23 +80,6 @@ WHOLE = fragment(1, _COMMAND, command=True, last=True) + fragment(
     1, _DATA_SET, command=False, last=True
 )
 """A C-STORE request as it should be."""
-
-
-def corrupt(data: bytes, random: Random) -> bytes:
-    """Flip, cut out, repeat or put in some bytes."""
-    changed = bytearray(data)
-    for _ in range(random.choice((1, 1, 2, 5, 20))):
-        at = random.randrange(len(changed) or 1)
-        match random.randrange(4):
-            case 0 if changed:
-                changed[at] = random.randrange(256)
-            case 1:
-                del changed[at : at + random.choice((1, 4, 100))]
-            case 2:
-                changed[at:at] = changed[at : at + random.choice((2, 50))]
-            case _:
-                changed[at:at] = random.randbytes(random.choice((1, 4, 30)))
-    return bytes(changed)
 
 
 def _send(connection: socket.socket, data: bytes) -> None:
