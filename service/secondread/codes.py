@@ -19,10 +19,10 @@ class Code:
     meaning: str
 
     def matches(self, value: str, scheme: str) -> bool:
-        """Whether this is the concept, whichever of SCT, SRT or SNM3 it is written in."""
+        """Whether this is the concept, whichever of SCT, SRT, SNM3 or 99SDM it is written in."""
         if (value, scheme) == (self.value, self.scheme):
             return True
-        if scheme in {"SRT", "SNM3"} and self.scheme == "SCT":
+        if scheme in {"SRT", "SNM3", "99SDM"} and self.scheme == "SCT":
             return _SCT_TO_SRT.get(self.value) == value
         return False
 

@@ -73,6 +73,7 @@ def test_retired_snomed_codes_agree_with_pydicom() -> None:
 
 
 def test_a_concept_is_found_in_either_scheme() -> None:
-    assert codes.View.from_code("R-10242", "SRT") is codes.View.CC
+    for scheme in ("SRT", "SNM3", "99SDM"):
+        assert codes.View.from_code("R-10242", scheme) is codes.View.CC
     assert codes.View.from_code("399162004", "SCT") is codes.View.CC
     assert codes.View.from_code("399162004", "SRT") is None

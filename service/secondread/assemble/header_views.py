@@ -107,8 +107,12 @@ def _read_view_names(ds: Dataset, source: str) -> ViewName | None:
 
 
 def _read_coded_view(item: Dataset) -> ViewName:
-    view = _find_by_value(View, _read_code_value(item))
-    return _read_meaning(item) if view is None else ViewName(views=frozenset({view}))
+    value = _read_code_value(item)
+    if (view := _find_by_value(View, value)) is not None:
+        return ViewName(views=frozenset({view}))
+    if (modifier := _find_by_value(ViewModifier, value)) is not None:  # in the place of a view
+        return ViewName(modifiers=frozenset({modifier}))
+    return _read_meaning(item)
 
 
 def _read_modifiers(ds: Dataset, source: str) -> frozenset[ViewModifier] | None:
@@ -120,7 +124,7 @@ def _read_modifiers(ds: Dataset, source: str) -> frozenset[ViewModifier] | None:
     for item in _list_items(ds, source):
         modifier = _find_by_value(ViewModifier, _read_code_value(item))
         found |= _read_meaning(item).modifiers if modifier is None else {modifier}
-    if source.startswith("ViewCodeSequence"):  # the meaning of a view may hold them too
+    if source.startswith("ViewCodeSequence"):  # they may stand in the place of the view
         for item in read_items(ds, "ViewCodeSequence"):
             found |= _read_coded_view(item).modifiers
     return frozenset(found) or None

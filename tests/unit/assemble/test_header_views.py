@@ -51,6 +51,23 @@ def test_a_view_position_may_say_more_than_the_code(position: str, view: View) -
     assert (m.view, m.is_view_contradictory) == (view, False)
 
 
+@pytest.mark.parametrize(
+    ("code", "view", "modifier"),
+    [
+        (coded("R-102D1", "SRT", ""), View.MLO, ViewModifier.AXILLARY_TAIL),
+        (coded("399161006", "SCT", ""), View.CC, ViewModifier.CLEAVAGE),
+        (coded("", "", "implant displaced"), None, ViewModifier.IMPLANT_DISPLACED),
+    ],
+    ids=str,
+)
+def test_a_modifier_may_stand_in_the_place_of_the_view(
+    code: Dataset, view: View | None, modifier: ViewModifier
+) -> None:
+    m = mammogram(ViewCodeSequence=Sequence([code]))
+
+    assert (m.view, m.view_modifiers) == (view, {modifier})
+
+
 @pytest.mark.parametrize("position", ["MLO", "ML", "FB", "RCC LMLO", "SPECIMEN"])
 def test_two_views_are_none(position: str) -> None:
     m = mammogram(ViewPosition=position)
