@@ -65,7 +65,8 @@ def test_a_modifier_may_stand_in_the_place_of_the_view(
 ) -> None:
     m = mammogram(ViewCodeSequence=Sequence([code]))
 
-    assert (m.view, m.view_modifiers) == (view, {modifier})
+    assert m.view is view
+    assert m.view_modifiers == {modifier}
 
 
 @pytest.mark.parametrize("position", ["MLO", "ML", "FB", "RCC LMLO", "SPECIMEN"])
