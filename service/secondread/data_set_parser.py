@@ -402,7 +402,7 @@ def _decode_values(data_set: Dataset, encodings: Sequence[str], *, is_signed: bo
     """Convert every value in place, and drop those that their VR does not allow."""
     encodings = _read_encodings(data_set) or tuple(encodings)
     if _PIXEL_REPRESENTATION in data_set:
-        is_signed = b"\x01" in bytes(data_set.get_item(_PIXEL_REPRESENTATION).value)
+        is_signed = b"\x01" in _get_bytes(data_set, _PIXEL_REPRESENTATION)
     data_set.set_original_encoding(None, None, _name_for_pydicom(encodings))
     for element in list(_list_elements(data_set)):
         vr = _settle_vr(element.tag, element.VR or "UN")
@@ -447,12 +447,15 @@ def _read_encodings(data_set: Dataset) -> tuple[str, ...]:
     """Return Python's names of Specific Character Set (0008,0005); empty where there is none."""
     if _SPECIFIC_CHARACTER_SET not in data_set:
         return ()
-    value: object = data_set.get_item(_SPECIFIC_CHARACTER_SET).value
-    if not isinstance(value, bytes):
-        return ()  # items, in its place
-    terms = value.decode("latin-1").split("\\")
+    terms = _get_bytes(data_set, _SPECIFIC_CHARACTER_SET).decode("latin-1").split("\\")
     names = (_ENCODINGS.get(_normalize_term(term)) for term in terms)
     return tuple(name for name in names if name) or (_LATIN_1,)
+
+
+def _get_bytes(data_set: Dataset, tag: BaseTag) -> bytes:
+    """Return a value that is not decoded yet; no bytes where items are in its place."""
+    value: object = data_set.get_item(tag).value
+    return value if isinstance(value, bytes) else b""
 
 
 def _normalize_term(term: str) -> str:

@@ -17,6 +17,7 @@ from tests.mutation.node import Request
 from tests.mutation.seeds import Seed, list_images, list_others, list_reports
 
 _SOP_INSTANCE, _STUDY, _SERIES = (0x0008, 0x0018), (0x0020, 0x000D), (0x0020, 0x000E)
+REPORTED_IMAGE = "1.5.1"
 _PATIENT_ID = (0x0010, 0x0020)
 
 
@@ -30,6 +31,22 @@ def draw_file(random: Random, number: int, limits: Limits = SMALL) -> bytes:
     """Return a file that is given to `secondread read`; of another study than other numbers'."""
     seed = _draw_seed(random)
     return _write_changed(seed, renumber(seed.data_set, number), random, limits)
+
+
+def draw_image_of_report(random: Random, limits: Limits = SMALL) -> bytes:
+    """Return a file of an image that somebody changed, which `make_report` names."""
+    seed = random.choice(list_images())
+    image = copy_item(seed.data_set)
+    for element in image:
+        if element.tag == _SOP_INSTANCE:
+            element.value = REPORTED_IMAGE.encode() + b"\0"
+    return _write_changed(seed, image, random, limits)
+
+
+def make_report() -> bytes:
+    """Return a file of an unchanged report about that image."""
+    seed = next(seed for seed in list_reports() if seed.name == "CAD SR of another maker")
+    return write_meta(seed.transfer_syntax) + encode(seed.data_set)
 
 
 def write_good_file(seed: Seed, number: int) -> bytes:

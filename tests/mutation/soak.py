@@ -20,7 +20,14 @@ from typing import Any, Final
 
 from secondread.detect.child import DetectorChild
 from secondread.settings import DetectSettings
-from tests.mutation.cases import draw_file, draw_report, draw_request, write_good_file
+from tests.mutation.cases import (
+    draw_file,
+    draw_image_of_report,
+    draw_report,
+    draw_request,
+    make_report,
+    write_good_file,
+)
 from tests.mutation.files import OfflineWorld
 from tests.mutation.mutations import LARGE, write_meta
 from tests.mutation.node import IntakeWorld, Request
@@ -147,7 +154,10 @@ class Soak:
         random = self._random(number)
         report = self._folder / "report.dcm"
         report.write_bytes(draw_report(random, LARGE))
-        form = random.choice((*FORMS, "read back", "page"))
+        form = random.choice((*FORMS, "read back", "page", "changed image"))
+        if form == "changed image":
+            self._try_image_of_report(number, random)
+            return
         checks: dict[str, Callable[[], object]] = {
             "read back": lambda: check_read_back(report),
             "page": lambda: self._check_page(report),
@@ -156,6 +166,14 @@ class Soak:
         self.tally.cases[f"report, {form}"] += 1
         if not self._attempt(f"report {form}", number, check):
             self._keep(f"report {form}", number, report.read_bytes())
+
+    def _try_image_of_report(self, number: int, random: Random) -> None:
+        report, image = self._folder / "good-report.dcm", self._folder / "changed.dcm"
+        report.write_bytes(make_report())
+        image.write_bytes(draw_image_of_report(random, LARGE))
+        self.tally.cases["report, changed image"] += 1
+        if not self._attempt("image", number, lambda: check_explain(report, image, "png")):
+            self._keep("image", number, image.read_bytes())
 
     def _check_page(self, report: Path) -> None:
         copy = self._folder / "pages" / report.name

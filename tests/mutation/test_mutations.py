@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from secondread.detect.child import DetectorChild
 from secondread.settings import DetectSettings
-from tests.mutation.cases import draw_file, draw_report, draw_request, make_request, write_good_file
+from tests.mutation.cases import (
+    draw_file,
+    draw_image_of_report,
+    draw_report,
+    draw_request,
+    make_report,
+    make_request,
+    write_good_file,
+)
 from tests.mutation.files import OfflineWorld
 from tests.mutation.node import IntakeWorld
 from tests.mutation.reports import FORMS, PagesWorld, check_explain, check_read_back
@@ -72,7 +80,12 @@ def test_a_changed_report_is_explained_or_refused(
 ) -> None:
     report = folder / "changed.dcm"
     report.write_bytes(draw_report(random))
-    match random.randint(0, 6):
+    match random.randint(0, 7):
+        case 7:
+            report.write_bytes(make_report())
+            image = folder / "changed image.dcm"
+            image.write_bytes(draw_image_of_report(random))
+            check_explain(report, image, "png")
         case 5:
             check_read_back(report)
         case 6:

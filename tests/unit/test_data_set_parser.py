@@ -176,6 +176,8 @@ def test_text_of_another_kind_has_the_vr_of_the_dictionary_and_numbers_are_read_
         element(0x00100020, "SQ", b""),
         element(0x00081115, "LO", b"no items"),
         element(0x00080005, "SQ", b""),
+        element(0x00080005, "SQ", delimiter(ITEM)),
+        element(0x00280103, "SQ", delimiter(ITEM)),
         element(0x00080005, "FD", struct.pack("<d", 0.5)),
     ],
 )

@@ -199,10 +199,11 @@ class Mammogram:
 
 
 def _read_uid(ds: Dataset, keyword: str) -> str:
-    value = read_text(ds, keyword)
+    value = ds.get(keyword, None)
     if not value:
         raise HeaderError(keyword, None, "every instance has one")
-    if not is_uid(value):
+    # Not the first of several: whoever compares it takes all of it.
+    if not isinstance(value, str) or not is_uid(value):
         # Not quoted: nothing ensures that it holds no more than a UID would.
         raise HeaderError(keyword, "no UID", "components of digits, 64 characters at most")
     return value

@@ -212,3 +212,16 @@ def test_a_value_that_cannot_be_converted_is_read_as_the_text_that_it_is() -> No
     ds[tag] = RawDataElement(tag, "DS", 12, b"0,07\\0,08 ", 0, False, True)
 
     assert Mammogram.from_dataset(ds).spacing == SpacingMm(0.07, 0.08)
+
+
+@pytest.mark.parametrize("value", [["1.2.3", "1.2.4"], "1..2", "", "1." * 40])
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+def test_what_names_no_instance_or_study_is_refused_by_its_keyword(
+    keyword: str, value: object
+) -> None:
+    ds = header()
+    ds[keyword] = DataElement(keyword, "UI", value, validation_mode=IGNORE)
+    with pytest.raises(HeaderError) as raised:
+        Mammogram.from_dataset(ds)
+    assert raised.value.keyword == keyword
+    assert "1.2.4" not in str(raised.value)
