@@ -163,8 +163,8 @@ MODALITY_LUT = AttributeRow(
         "RescaleSlope",
         "SharedFunctionalGroupsSequence/PixelValueTransformationSequence/RescaleSlope",
     ),
-    "slope 0 or none that leaves the values apart: stored values as they are. A table that cannot "
-    "be applied refuses the image",
+    "slope or intercept alone, slope 0, or none that leaves the values apart: stored values as "
+    "they are. A table that cannot be applied refuses the image",
 )
 VOI = AttributeRow(
     "grey levels of the pages; not used by the detector",

@@ -109,8 +109,12 @@ def _apply_modality_source(stored: Values, ds: Dataset, source: str) -> Values |
 
 
 def _rescale(stored: Values, ds: Dataset, source: str) -> Values | None:
-    slope = read_number(ds, source) or 0.0
-    values = stored * slope + (read_number(ds, source.replace("Slope", "Intercept")) or 0.0)
+    slope, intercept = (
+        read_number(ds, path) for path in (source, source.replace("Slope", "Intercept"))
+    )
+    if slope is None or intercept is None:
+        return None
+    values = stored * slope + intercept
     # As everywhere behind, in 32 bits: neighbours that become one, or infinite, are no rescaling.
     with np.errstate(over="ignore", invalid="ignore"):
         steps = np.diff(values.astype(np.float32))

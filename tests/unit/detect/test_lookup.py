@@ -55,6 +55,8 @@ FALLING = np.arange(4095, -1, -1, dtype="<u2")
         {},
         {"RescaleSlope": "", "RescaleIntercept": ""},
         {"RescaleSlope": "0", "RescaleIntercept": "7"},
+        {"RescaleSlope": "-2"},
+        {"RescaleIntercept": "7"},
         {"RescaleSlope": "word", "RescaleIntercept": "word"},
         {"RescaleSlope": "NaN", "RescaleIntercept": "0"},
         {"RescaleSlope": "1e300", "RescaleIntercept": "0"},
@@ -67,8 +69,10 @@ def test_a_rescaling_that_is_none_leaves_the_values_as_they_are(rescale: dict[st
     assert np.array_equal(apply_modality(STORED, header(**rescale)), STORED)
 
 
-def test_a_rescaling_is_applied_also_without_its_intercept() -> None:
-    assert np.array_equal(apply_modality(STORED, header(RescaleSlope="-2")), -2 * STORED)
+def test_a_rescaling_is_applied() -> None:
+    ds = header(RescaleSlope="-2", RescaleIntercept="5")
+
+    assert np.array_equal(apply_modality(STORED, ds), 5 - 2 * STORED)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,7 @@ def test_a_modality_lut_that_cannot_be_applied_is_refused(descriptor: object, da
 def test_an_empty_item_of_a_sequence_is_as_none() -> None:
     ds = modality(None, None)
     ds.add(DataElement("RescaleSlope", "DS", "2"))
+    ds.add(DataElement("RescaleIntercept", "DS", "0"))
 
     assert np.array_equal(apply_modality(STORED, ds), 2 * STORED)
 

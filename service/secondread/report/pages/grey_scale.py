@@ -18,6 +18,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import DSfloat
 
+from secondread.assemble.header_values import read_texts
+
 _LUT_DESCRIPTOR, _LUT_DATA = 0x00283002, 0x00283006
 
 _LONGEST_US_ENTRIES = 32767
@@ -153,7 +155,9 @@ def _to_decimal(number: float) -> DSfloat:
 
 
 def _read_function(source: Dataset) -> str:
-    return _read_text(source, "VOILUTFunction").upper() or "LINEAR"
+    """Return the VOI LUT Function; several together are none, as where the pages are drawn."""
+    functions = [text.upper() for text in read_texts(source, "VOILUTFunction")] or ["LINEAR"]
+    return "\\".join(functions)
 
 
 def _read_text(ds: Dataset, keyword: str) -> str:

@@ -153,6 +153,7 @@ def test_a_sigmoid_over_fractions_stays_a_window_as_a_table_would_show_steps() -
         {"WindowCenter": "100", "WindowWidth": "-5"},
         {"WindowCenter": "100"},
         {"WindowCenter": "100", "WindowWidth": "10", "VOILUTFunction": "CUBIC"},
+        {"WindowCenter": "100", "WindowWidth": "10", "VOILUTFunction": ["LINEAR", "LINEAR"]},
     ],
 )
 def test_a_window_that_makes_no_sense_is_left_out(attributes: dict[str, object]) -> None:
