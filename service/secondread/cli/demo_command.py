@@ -36,7 +36,8 @@ def demonstrate(
     nothing that could be read, 1 otherwise.
     """
     log.configure_logging("demo", "warning")
-    console = Console()
+    # Without places in the program, which leave no room for a link on a line.
+    console = Console(log_path=False)
     overrides = tuple(sorted(check_gate_names(overridden_gates or ())))
     with console.status("starting") as status:
         outcome = run_demo(

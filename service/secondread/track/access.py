@@ -1,7 +1,7 @@
 """Who may call the web server: tokens, sessions, and links that sign in once.
 
-A secret is 256 random bits, handed out once and stored as its SHA-256: it cannot be guessed, so
-that a slow hash would protect nothing.
+A secret is 256 random bits, of a link 128, handed out once and stored as its SHA-256: it cannot be
+guessed, so that a slow hash would protect nothing.
 """
 
 import hashlib
@@ -158,7 +158,8 @@ class Access(TrackerPart):
 
     def add_link(self, name: str, role: Role, now: datetime) -> str:
         """Return the code of a link that signs in once, within `LINK_LIFETIME`."""
-        code = _make_secret()
+        # Short enough that no terminal breaks the line that it is printed on.
+        code = secrets.token_urlsafe(16)
         with self._database.begin_write() as session:
             _forget_expired(session, now)
             session.add(
