@@ -81,3 +81,11 @@ def test_patients_are_merged_and_listed_as_merged(settings: Path) -> None:
     assert "mastectomy" in command(settings, "treatments", "list", "--patient", "P1")
     with pytest.raises(InputError, match="merged already"):
         command(settings, "patients", "merge", "P2^^^HOSP", "P1")
+
+
+def test_a_patient_is_confirmed_by_name_of_the_id(settings: Path) -> None:
+    command(settings, "treatments", "add", "P1", "L", "lumpectomy")
+    confirmed = command(settings, "patients", "confirm", "P1")
+    assert "0 names or birth dates, 0 studies are due" in confirmed
+    with pytest.raises(InputError, match="not known"):
+        command(settings, "patients", "confirm", "P9")

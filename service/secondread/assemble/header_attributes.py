@@ -45,6 +45,24 @@ class AttributeRow:
         return {source: value for source, value in found if value is not None}
 
 
+PATIENT = AttributeRow(
+    "whose image it is, together with its issuer",
+    ("PatientID", "IssuerOfPatientID"),
+    "empty: the one that the study's other images agree on, which is told; else the study is "
+    "compared with nothing. With ANONYMOUS and the like, name and birth date have to agree",
+)
+PERSON_NAME = AttributeRow(
+    "whether an exam under the same ID is the same woman's",
+    ("PatientName", "PatientBirthName", "OtherPatientNames"),
+    "empty, ANONYMOUS, XXXX and the like, or bytes that are no text: unknown, which contradicts "
+    "nothing; so do names in different scripts. All that are there are her names",
+)
+BIRTH_DATE = AttributeRow(
+    "the same",
+    ("PatientBirthDate", "PatientAge"),
+    "no day, month or year from 1905 to ten years before the study: unknown. A part of a date is "
+    "compared as far as it goes; an age, below 89, with two years' grace, and only contradicts",
+)
 STUDY_DAY = AttributeRow(
     "the day of the exam, by which priors are chosen and ordered",
     ("StudyDate",),
@@ -197,8 +215,9 @@ IMPLANT = AttributeRow("an implant", ("BreastImplantPresent",), "not YES: none")
 PARTIAL_VIEW = AttributeRow("a partial view", ("PartialView",), "not YES: the whole breast")
 
 ATTRIBUTE_ROWS = (
-    STUDY_DAY, ACQUISITION, TIME_ZONE, LATERALITY, REGION_SIDE, VIEW, VIEW_MODIFIERS,
-    MAGNIFICATION, IMAGE_KIND, SPACING, FRAMES, BITS_ALLOCATED, BITS_STORED, SIGN, SAMPLES,
-    POLARITY, INTENSITY, MODALITY_LUT, VOI, PADDING, LOSS, ORIENTATION, IMPLANT, PARTIAL_VIEW,
+    PATIENT, PERSON_NAME, BIRTH_DATE, STUDY_DAY, ACQUISITION, TIME_ZONE, LATERALITY, REGION_SIDE,
+    VIEW, VIEW_MODIFIERS, MAGNIFICATION, IMAGE_KIND, SPACING, FRAMES, BITS_ALLOCATED, BITS_STORED,
+    SIGN, SAMPLES, POLARITY, INTENSITY, MODALITY_LUT, VOI, PADDING, LOSS, ORIENTATION, IMPLANT,
+    PARTIAL_VIEW,
 )  # fmt: skip
 """All of them, in the order in which the conformance statement prints them."""

@@ -124,7 +124,9 @@ class Mammogram:
             sop_class_uid=sop_class,
             study_uid=_read_uid(ds, "StudyInstanceUID"),
             series_uid=_read_uid(ds, "SeriesInstanceUID"),
-            patient=PatientKey(read_text(ds, "PatientID"), read_text(ds, "IssuerOfPatientID")),
+            patient=PatientKey(
+                *(read_text(ds, keyword) for keyword in header_attributes.PATIENT.sources)
+            ),
             study_date=study_date,
             study_at=read_study_instant(ds),
             acquired_at=read_acquisition_instant(ds),

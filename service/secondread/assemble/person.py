@@ -22,9 +22,9 @@ from secondread.assemble.birth_date import (
     count_back,
     parse_birth_date,
 )
+from secondread.assemble.header_attributes import BIRTH_DATE, PERSON_NAME
 from secondread.assemble.person_name import NameMatch, compare_names, decode_name, names_somebody
 
-_NAMES = ("PatientName", "PatientBirthName", "OtherPatientNames")
 _LONGEST_NAME, _LONGEST_NAMES = 256, 600
 
 
@@ -64,10 +64,12 @@ def read_person(ds: Dataset, study_date: date | None) -> Person:
     study_date
         Its study date, from which an age (0010,1010) is counted.
     """
-    born = parse_birth_date(_read_text(ds, "PatientBirthDate"), study_date)
+    birth_date, age = BIRTH_DATE.sources
+    born = parse_birth_date(_read_text(ds, birth_date), study_date)
     if born is None and study_date is not None:
-        born = count_back(_read_text(ds, "PatientAge"), study_date)
-    names = dict.fromkeys(name for keyword in _NAMES for name in _read_names(ds, keyword))
+        born = count_back(_read_text(ds, age), study_date)
+    keywords = PERSON_NAME.sources
+    names = dict.fromkeys(name for keyword in keywords for name in _read_names(ds, keyword))
     return Person("\n".join(names)[:_LONGEST_NAMES], born)
 
 
