@@ -1,5 +1,7 @@
 """Replacing and rejecting images: who may, what becomes of it where one may not, who is told."""
 
+from dataclasses import replace
+
 import pytest
 
 from secondread.accept.ledger import RecordOutcome
@@ -7,7 +9,7 @@ from secondread.track.change_rights import ChangeRights, Sender
 from secondread.track.states import Cause
 from secondread.track.summaries import ImageSummary, RefusedChange, StudyDetail
 from secondread.track.values import Change
-from tests.worlds.track_world import MODALITY, STUDY, World, mammogram, rejection_note
+from tests.worlds.track_world import MODALITY, STUDY, World, mammogram, rejection_note, stored
 
 RCC = str(mammogram("RCC").SOPInstanceUID)
 PACS = Sender("PACS", "10.0.0.5")
@@ -252,3 +254,17 @@ def test_the_alarm_names_the_latest_attempt(world: World) -> None:
     world.arrive_note(rejection_note([RCC]), MOVED)
     (alarm,) = world.tracker.node_queries.list_alarms()
     assert alarm.detail.startswith("MODALITY at 10.0.0.77 tried to reject 1 image")
+
+
+def test_what_an_archive_sent_unasked_counts_once_the_unit_sends_it(world: World) -> None:
+    world.send_study(("LCC", "RMLO", "LMLO"))
+    header = mammogram("RCC")
+    unasked = replace(stored(header, world.now), was_requested=True)
+    world.ledger.record_instance(unasked, header)
+    assert RCC not in inputs(world)
+
+    assert world.arrive(header) is RecordOutcome.NEW
+
+    assert RCC in inputs(world)
+    # The unit is its first sender now.
+    assert world.arrive(header, content="corrected") is RecordOutcome.CONFLICTING

@@ -208,3 +208,39 @@ def test_who_sent_a_note_before_the_images_has_no_say_in_whose_they_are(world: W
         world.arrive(stray(view=view), sender=STRANGER)
     assert world.studies_of(ONE) == {STUDY}
     assert world.tracker.study_queries.list_studies()[0].peer == "MODALITY"
+
+
+def test_images_count_again_when_a_person_confirms_that_both_birth_dates_are_hers(
+    world: World,
+) -> None:
+    headers = [mammogram(view) for view in (*FOUR_VIEWS, "LXCCL")]
+    for header in headers:
+        header.PatientName, header.PatientBirthDate = "Alpha^Anna", "19500301"
+    headers[-1].PatientBirthDate = "19710203"
+    for header in headers:
+        world.arrive(header)
+    world.hang_up()
+    assert set_aside(world) == {STRAY}
+    world.read_study()
+
+    result = world.tracker.patients.confirm_patient(
+        ONE, "someone", world.now, DueRules(), FETCH_NOTHING
+    )
+
+    assert result.due_studies == (STUDY,)
+    assert STRAY in inputs(world)
+    assert "patient-mismatch" not in {kind for kind, _ in alarms(world)}
+
+
+def test_after_the_late_window_images_that_count_again_make_no_revision(world: World) -> None:
+    world.send_study()
+    world.arrive(stray())
+    world.hang_up()
+    world.read_study()
+    world.later(30 * 86400)
+    result = world.tracker.patients.merge_patients(
+        TWO, ONE, "someone", world.now, DueRules(), FETCH_NOTHING
+    )
+    assert result.due_studies == ()
+    assert STRAY in inputs(world)
+    assert world.state() == "reported"
