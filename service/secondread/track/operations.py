@@ -59,10 +59,12 @@ def raise_alarm_in(
     detail: str,
     now: datetime,
     severity: Severity = Severity.WARNING,
+    *,
+    restates: bool = False,
 ) -> None:
     """Raise an alarm in the caller's transaction; one that was not raised before is logged.
 
-    One that is raised gets the new words, and stays as old as it is.
+    One that is raised stays as it is; with `restates`, it gets the new words and severity.
     """
     values = {"severity": severity, "detail": detail, "raised_at": now, "cleared_at": None}
     is_new = insert_if_new(session, AlarmRow, {"kind": kind, "subject": subject, **values})
@@ -78,10 +80,10 @@ def raise_alarm_in(
             .returning(AlarmRow.id)
         )
         is_new = session.execute(cleared).first() is not None
-    if not is_new:
+    if restates and not is_new:
         session.execute(
             update(AlarmRow)
-            .where(AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.detail != detail)
+            .where(AlarmRow.kind == kind, AlarmRow.subject == subject)
             .values(severity=severity, detail=detail)
         )
     if is_new:

@@ -41,7 +41,7 @@ def report_refused_change(
         f"UTC; nothing was changed. If it may do so, set may_change under its [[peers]], and have "
         "it sent again"
     )
-    raise_alarm_in(session, CHANGE_NOT_PERMITTED, study_uid, detail, now)
+    raise_alarm_in(session, CHANGE_NOT_PERMITTED, study_uid, detail, now, restates=True)
     metrics.CHANGES_REFUSED.labels(change=change.value).inc(images)
     log.warning(
         "change_not_permitted",

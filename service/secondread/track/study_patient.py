@@ -174,7 +174,7 @@ def _update_alarm(session: Session, study_uid: str, split: PatientSplit, now: da
     if split.is_tie:
         detail += ". As many images name either, and the patient that came first is taken"
     severity = Severity.CRITICAL if split.is_tie else Severity.WARNING
-    raise_alarm_in(session, PATIENT_MISMATCH, study_uid, detail, now, severity)
+    raise_alarm_in(session, PATIENT_MISMATCH, study_uid, detail, now, severity, restates=True)
 
 
 def collect_set_aside(session: Session, study_uid: str) -> list[list[str]]:
