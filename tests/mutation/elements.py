@@ -126,10 +126,13 @@ def _encode_element(element: Element, *, implicit: bool) -> bytes:
 def _encode_value(element: Element, *, implicit: bool) -> bytes:
     if isinstance(element.value, bytes):
         return element.value
-    return b"".join(
-        encode_item(encode(item, implicit=implicit), is_undefined=element.is_undefined)
-        for item in element.value
-    )
+    # Thousands of items may be the same one: it is written once, and repeated.
+    encoded = {id(item): item for item in element.value}
+    written = {
+        key: encode_item(encode(item, implicit=implicit), is_undefined=element.is_undefined)
+        for key, item in encoded.items()
+    }
+    return b"".join(written[id(item)] for item in element.value)
 
 
 def encode_item(content: bytes, *, is_undefined: bool = False) -> bytes:

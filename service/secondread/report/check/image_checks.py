@@ -117,8 +117,9 @@ def _list_numbers(mammogram: Mammogram) -> Iterator[tuple[Code, float | None]]:
     # In micrometers, as the template has it.
     yield concepts.HORIZONTAL_SPACING, spacing.between_columns * 1000 if spacing else None
     yield concepts.VERTICAL_SPACING, spacing.between_rows * 1000 if spacing else None
-    yield concepts.PIXEL_ROWS, float(mammogram.rows)
-    yield concepts.PIXEL_COLUMNS, float(mammogram.columns)
+    has_size = mammogram.rows > 0 and mammogram.columns > 0
+    yield concepts.PIXEL_ROWS, float(mammogram.rows) if has_size else None
+    yield concepts.PIXEL_COLUMNS, float(mammogram.columns) if has_size else None
 
 
 def _list_texts(mammogram: Mammogram, header: Dataset) -> Iterator[tuple[Code, str]]:

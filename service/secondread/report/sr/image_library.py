@@ -30,8 +30,7 @@ def build_library_entry(mammogram: Mammogram, source: Dataset) -> TreeItem:
         *_write_orientation(mammogram),
         *_write_dates(source),
         *_write_spacing(mammogram),
-        tree.number(concepts.PIXEL_ROWS, mammogram.rows, concepts.PIXELS),
-        tree.number(concepts.PIXEL_COLUMNS, mammogram.columns, concepts.PIXELS),
+        *_write_size(mammogram),
     )
     entry.add_all(Relation.HAS_ACQ_CONTEXT, context)
     return entry
@@ -76,6 +75,13 @@ def _write_spacing(mammogram: Mammogram) -> Iterable[TreeItem]:
             (concepts.VERTICAL_SPACING, spacing.between_rows),
         ):
             yield tree.number(concept, millimeters * 1000, concepts.MICROMETER)
+
+
+def _write_size(mammogram: Mammogram) -> Iterable[TreeItem]:
+    """Yield rows and columns (TID 4020 rows 27 and 28): both, of an image that has pixels."""
+    if min(mammogram.rows, mammogram.columns) > 0:
+        yield tree.number(concepts.PIXEL_ROWS, mammogram.rows, concepts.PIXELS)
+        yield tree.number(concepts.PIXEL_COLUMNS, mammogram.columns, concepts.PIXELS)
 
 
 def build_evidence(mammograms: Iterable[Mammogram]) -> list[Dataset]:

@@ -595,3 +595,16 @@ def test_an_aware_instant_of_another_zone_is_written_as_it_is() -> None:
     reading, sources = make_situations()["findings"]
     ds = build_cad_sr(reading, sources, Authorship(NODE, UIDS, Occasion(at, None), SHOWN)).dataset
     assert (ds.ContentDate, ds.ContentTime) == ("20261122", "233000")
+
+
+@pytest.mark.parametrize("size", [{"Rows": 0}, {"Columns": 0}, {"Rows": None, "Columns": None}])
+def test_an_image_without_pixels_is_listed_without_its_size(size: dict[str, object]) -> None:
+    ds = make_header("LCC", **size)
+    reading = make_study_reading(
+        Outcome.FAILED, make_refused_image(ds, Reason.PIXELS_UNREADABLE), reasons=()
+    )
+    report = built(reading, index_by_uid(ds))
+    assert not list(items(report, "Pixel Data Rows"))
+    assert not list(items(report, "Pixel Data Columns"))
+    assert check_cad_sr(report) == []
+    assert check_against_reading(report, reading, index_by_uid(ds), SHOWN) == []
