@@ -185,13 +185,23 @@ def list_study_doubts(reading: StudyReading) -> tuple[str, ...]:
         # Of which breast something is known, and of which not, has its own line.
         *([Reason.TREATMENT_UNKNOWN] if reading.treatments else []),
     }
-    others = sum(instance.reason is Reason.OTHER_PATIENT for instance in reading.left_out)
-    counted = {Reason.PATIENT_MISMATCH: describe_set_aside(others)} if others else {}
     return tuple(
-        counted.get(reason) or capitalize(reason.sentence)
+        _describe_others(reading)
+        if reason is Reason.PATIENT_MISMATCH
+        else capitalize(reason.sentence)
         for reason in reading.reasons
         if reason not in reported_elsewhere
     )
+
+
+def _describe_others(reading: StudyReading) -> str:
+    """Return how many images of another patient came with a study, and whether it may be theirs."""
+    others = sum(instance.reason is Reason.OTHER_PATIENT for instance in reading.left_out)
+    if not others:
+        return capitalize(Reason.PATIENT_MISMATCH.sentence)
+    own = len(reading.images) + len(reading.left_out) - others
+    doubt = ", no fewer than its own: whose study this is, is in doubt" if others >= own else ""
+    return describe_set_aside(others) + doubt
 
 
 def describe_measurements(finding: Finding, *, measured: bool) -> str:

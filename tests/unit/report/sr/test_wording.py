@@ -118,6 +118,32 @@ def test_priors_are_named_and_not_repeated() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("own", "others", "words"),
+    [
+        (4, 1, "1 image of another patient set aside"),
+        (3, 2, "2 images of another patient set aside"),
+        (
+            1,
+            1,
+            "1 image of another patient set aside, no fewer than its own: whose study this is, "
+            "is in doubt",
+        ),
+    ],
+)
+def test_images_of_others_are_counted_and_named_nowhere_else(
+    own: int, others: int, words: str
+) -> None:
+    image = make_image_reading(make_header("LCC"))
+    reading = replace(
+        make_study_reading(Outcome.NO_FINDINGS, reasons=(Reason.PATIENT_MISMATCH,)),
+        images=(image,) * own,
+        left_out=(LeftOutInstance("1.2.9", "LCC", Reason.OTHER_PATIENT),) * others,
+    )
+    assert wording.list_study_doubts(reading) == (words,)
+    assert wording.describe_left_out(reading) == ()
+
+
 def test_candidates_that_are_not_marked_are_one_statement_of_the_exam() -> None:
     hidden = [
         make_cluster(2, shown=False, certainty=13.0, suspicion=21.4),
