@@ -182,6 +182,8 @@ def list_study_doubts(reading: StudyReading) -> tuple[str, ...]:
         Reason.VIEWS_MISSING,
         Reason.NOTHING_IN_SCOPE,
         *([Reason.NO_COMPARISON] if reading.priors else []),
+        # The line of a prior says it as well.
+        *(prior.reason for prior in reading.priors if prior.reason is Reason.IDENTITY_IN_DOUBT),
         # Of which breast something is known, and of which not, has its own line.
         *([Reason.TREATMENT_UNKNOWN] if reading.treatments else []),
     }

@@ -95,6 +95,16 @@ def test_instances_left_out_for_the_same_reason_share_a_line() -> None:
     )
 
 
+def test_a_doubt_about_whose_a_prior_is_is_told_once() -> None:
+    doubt = Reason.IDENTITY_IN_DOUBT
+    prior = PriorStudy("1.2.9", None, compared=False, reason=doubt)
+    alone = make_study_reading(Outcome.NO_FINDINGS, reasons=(doubt,))
+    assert wording.list_study_doubts(alone) == (wording.capitalize(doubt.sentence),)
+    told = replace(alone, priors=(prior,))
+    assert wording.list_study_doubts(told) == ()
+    assert doubt.sentence in wording.describe_priors(told)[0]
+
+
 def test_priors_are_named_and_not_repeated() -> None:
     reading = replace(
         make_study_reading(
