@@ -377,7 +377,7 @@ class WebSettings(_Section):
     cookies are sent over TLS only."""
     session_hours: float = Field(default=12.0, gt=0, le=24 * 31)
     """How long a person stays signed in."""
-    maximum_connections: int = Field(default=256, ge=8, le=10_000)
+    maximum_connections: int = Field(default=256, ge=256, le=10_000)
     """Connections open at the same time; beyond that, the one that has waited longest for its
     peer is ended for the newcomer."""
     request_seconds: float = Field(default=10.0, gt=0)

@@ -1,10 +1,13 @@
 """Health checks and metrics over HTTP, and over a real tracker."""
 
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -13,6 +16,7 @@ from secondread.reasons import Reason
 from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState
 from secondread.track.values import ProcessIdentity
+from secondread.watch import health
 from secondread.watch.application import make_app
 from tests.worlds.track_world import STUDY, World
 from tests.worlds.watch_world import (
@@ -75,6 +79,35 @@ def test_readiness_is_503_as_soon_as_nothing_can_be_stored(
     assert answer.status_code == 503
     assert answer.json()["checks"]["database"]["ok"] is False
     assert answer.json()["checks"]["disk"]["ok"] is True
+
+
+def test_a_database_that_hangs_holds_no_probe_for_long(
+    client: Browser, fake: FakeTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    checks = []
+
+    def hang() -> None:
+        checks.append(1)
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(fake, "ping", hang)
+    monkeypatch.setattr(health, "LONGEST_WAIT_SECONDS", 0.2)
+
+    async def ask() -> list[tuple[int, str]]:
+        transport = httpx.ASGITransport(client.application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as browser:
+            many = ["/readyz"] * (health.MOST_WAITING + 1)
+            answers = await asyncio.gather(*(browser.get(path) for path in (*many, "/healthz")))
+            assert len(checks) == 1  # they share one check, and one thread
+            go_on.set()
+            return [(answer.status_code, answer.text) for answer in answers]
+
+    *unready, refused, healthy = asyncio.run(ask())
+    assert {status for status, _ in unready} == {503}
+    assert "no answer within" in unready[0][1]
+    assert "too many" in refused[1]
+    assert healthy == (200, "ok\n")
 
 
 def test_gauges_are_what_the_tracker_says_now(client: Browser, fake: FakeTracker) -> None:

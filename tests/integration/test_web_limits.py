@@ -40,7 +40,8 @@ def port() -> Iterator[int]:
         Route("/echo", echo, methods=["POST"]),
         Route("/large", large),
     ]
-    web = WebSettings(port=free_port(), maximum_connections=PLACES, request_seconds=SECONDS)
+    web = WebSettings(port=free_port(), request_seconds=SECONDS)
+    web = web.model_copy(update={"maximum_connections": PLACES})
     with WebServer(Starlette(routes=routes), web):
         deadline = time.monotonic() + 10
         while not answers(web.port):

@@ -44,10 +44,14 @@ ROUTE_ROLES: Mapping[str, Role | None] = {
 """The role that each route asks for, by the route's name; None: anybody may."""
 
 MOST_RUNNING = 32
-"""Guarded requests at the same time; fewer than there are threads in the pool."""
+"""Requests at the same time, but for prompt ones; fewer than there are threads in the pool."""
 
 MOST_WAITING = 128
-"""Guarded requests that wait for their turn; more are answered 503."""
+"""Requests that wait for their turn; more are answered 503. Together with those that run, and with
+those that wait for `/readyz`, fewer than there are connections: `/healthz` has one left."""
+
+_PROMPT_ROUTES = frozenset({"healthz", "readyz", "static"})
+"""What never waits for long by itself, and is answered however much else is asked."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -90,7 +94,10 @@ class Guard:
         for route in routes:
             if not isinstance(route, Route | Mount):
                 raise TypeError(f"{type(route).__name__} cannot be guarded")
-            route.app = _GuardedRoute(route.app, self, self._roles[route.name or ""])
+            name = route.name or ""
+            route.app = _GuardedRoute(
+                route.app, self, self._roles[name], takes_turns=name not in _PROMPT_ROUTES
+            )
         return list(routes)
 
     async def admit(self, request: Request, role: Role | None) -> Response | None:
@@ -160,12 +167,13 @@ class Guard:
 class _GuardedRoute:
     """What a route leads to, behind the guard."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, role: Role | None) -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, role: Role | None, *, takes_turns: bool) -> None:
         self._app, self._guard, self._role = app, guard, role
+        self._takes_turns = takes_turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        async with self._guard.take_turn() if self._role is not None else nullcontext():
+        async with self._guard.take_turn() if self._takes_turns else nullcontext():
             answer = await self._guard.admit(Request(scope, receive), self._role)
             await (answer or self._app)(scope, receive, send)
 

@@ -5,7 +5,7 @@ fails, and lists every check, so that a load balancer and a person read the same
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -101,13 +101,46 @@ def make_health_routes(
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    # One at a time: it is open to all, and may wait for the database.
-    turn = asyncio.Lock()
+    probe = _ReadinessProbe(lambda: check_readiness(tracker, archive, settings, clock()))
+    return [Route("/healthz", healthz), Route("/readyz", probe.readyz)]
 
-    async def readyz(_: Request) -> Response:
-        async with turn:
-            checks = await run_in_threadpool(check_readiness, tracker, archive, settings, clock())
-        status, body = summarize_readiness(checks)
+
+LONGEST_WAIT_SECONDS = 3.0
+"""How long ``/readyz`` waits for a check; a database that hangs would hold it for longer."""
+
+MOST_WAITING = 64
+"""How many may wait for one check; it is open to all."""
+
+
+class _ReadinessProbe:
+    """Answers ``/readyz``: callers at the same time share one check, and none waits for long.
+
+    Parameters
+    ----------
+    check
+        Checks everything that readiness depends on; may block.
+    """
+
+    def __init__(self, check: Callable[[], Sequence[ReadinessCheck]]) -> None:
+        self._check = check
+        self._running: asyncio.Task[Sequence[ReadinessCheck]] | None = None
+        self._waiting = 0
+
+    async def readyz(self, _: Request) -> Response:
+        """Answer one request."""
+        status, body = summarize_readiness(await self._wait_for_checks())
         return JSONResponse(body, status)
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+    async def _wait_for_checks(self) -> Sequence[ReadinessCheck]:
+        if self._waiting >= MOST_WAITING:
+            return (ReadinessCheck("node", ok=False, detail="too many ask"),)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(run_in_threadpool(self._check))
+        self._waiting += 1
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._running), LONGEST_WAIT_SECONDS)
+        except TimeoutError:
+            detail = f"no answer within {LONGEST_WAIT_SECONDS:.0f} s"
+            return (ReadinessCheck("node", ok=False, detail=detail),)
+        finally:
+            self._waiting -= 1
