@@ -477,6 +477,9 @@ def _decode_element(
     raw = raw._replace(VR=_resolve_vr(raw.VR or "UN", is_signed))
     if raw.VR in _TEXT_VRS and raw.value:
         encodings = _choose_encodings(raw.value, encodings)
+    if raw.VR == "DS" and raw.value:
+        # Units set up in a language with decimal commas write them here too.
+        raw = raw._replace(value=raw.value.replace(b",", b"."))
     element = convert_raw_data_element(raw, encoding=list(encodings), ds=data_set)
     if element.VR == "PN":
         str(element.value)  # pydicom decodes names when they are used

@@ -187,6 +187,10 @@ def test_a_value_of_another_nature_is_left_out_alone(wrong: bytes) -> None:
     assert data_set.PatientName == "Doe^Jane"
 
 
+def test_a_decimal_comma_is_a_point() -> None:
+    assert parse(element(0x00181164, "DS", b"0,07\\0.07")).ImagerPixelSpacing == [0.07, 0.07]
+
+
 @pytest.mark.parametrize(
     ("charset", "encoded"),
     [
