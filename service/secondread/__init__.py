@@ -19,6 +19,7 @@ Below all stages:
 - `codes`: every coded concept that is read or written.
 - `data_set_parser`: an encoded data set to decoded attributes, bounded and tolerant.
 - `dicom_files`: the one place where DICOM files are opened.
+- `element_values`: values of elements, decoded at once and by what they plainly are.
 - `errors`: the error tree, split by what happens next.
 - `files`: files that are written whole or not at all.
 - `geometry`: points, spacings and outlines, in pixels and in millimetres.

@@ -5,30 +5,23 @@ and believes every length. A stranger's data set could then fail anywhere, long 
 accepted. Here everything is read at once, within `ParserLimits`:
 
 - What cannot be located (a length beyond the end, a sequence without items) raises `DataSetError`.
-- What can be located but not decoded (a value that its VR does not allow) is left out, alone.
-- An element whose VR is none, as some writers and routers leave it, has the VR of the dictionary;
-  so has text whose VR is that of another text. What is neither text, number nor items where the
-  dictionary has these is left out.
-- Text that its declared character set cannot hold is taken as UTF-8 or Latin-1 instead.
+- What can be located but not decoded is left out, alone (`element_values`).
+- An element whose VR is none, as some writers and routers leave it, has the VR of the dictionary.
 
-Private elements are skipped: nothing in this package uses them. Values are converted by pydicom.
+Private elements are skipped: nothing in this package uses them.
 """
 
-import re
 import struct
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from pydicom.charset import default_encoding, python_encoding
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as ItemSequence
 from pydicom.tag import BaseTag
-from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, EXPLICIT_VR_LENGTH_32, STANDARD_VR
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 
+from secondread.element_values import decode_values, find_vr, resolve_vr
 from secondread.errors import DataSetError
 
 PIXEL_GROUP: Final = 0x7FE0
@@ -41,35 +34,8 @@ _DELIMITER_GROUP: Final = 0xFFFE
 DELIMITER_BYTES: Final = 8
 """Of the tag and length of an item or delimiter, and of most elements before their value."""
 _MOST_FRAGMENTS: Final = 100_000
-_SPECIFIC_CHARACTER_SET: Final = BaseTag(0x00080005)
-_PIXEL_REPRESENTATION: Final = BaseTag(0x00280103)
 STANDARD_VRS: Final = frozenset(str(vr) for vr in STANDARD_VR)
 _LONG_VRS: Final = frozenset(str(vr) for vr in EXPLICIT_VR_LENGTH_32)
-_TEXT_VRS: Final = frozenset(str(vr) for vr in CUSTOMIZABLE_CHARSET_VR)
-_ASCII: Final = "ascii"
-_STRING_VRS: Final = frozenset(
-    {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR"}
-    | {"UT"}
-)
-_NUMBER_VRS: Final = frozenset({"FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
-_LATIN_1: Final = "latin_1"
-
-
-class TextElement(DataElement):
-    """An element of text, with the bytes that it was decoded from.
-
-    Where bytes and character set disagree, the text is a guess, and the bytes are what it said.
-    """
-
-    def __init__(self, decoded: DataElement, stored: bytes) -> None:
-        super().__init__(decoded.tag, decoded.VR, decoded.value, already_converted=True)
-        self._stored = stored
-        self._decoded = decoded.value
-
-    @property
-    def stored(self) -> bytes | None:
-        """The bytes; None where another value was given to the element since."""
-        return self._stored if self.value is self._decoded else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +127,7 @@ def parse_data_set(
     parser = _Parser(source, limits, before_group)
     elements, position = parser.parse_elements(_Range(start, end), encoding, depth=0)
     data_set = _make_data_set(elements)
-    _decode_values(data_set, (_ASCII,), is_signed=False)
+    decode_values(data_set)
     return ParsedDataSet(data_set, position)
 
 
@@ -184,7 +150,7 @@ def read_element_head(
     if group == _DELIMITER_GROUP:
         return ElementHead(tag, None, long_length, value_at)
     if encoding.is_implicit:
-        return ElementHead(tag, _find_vr(tag), long_length, value_at)
+        return ElementHead(tag, find_vr(tag), long_length, value_at)
     vr = head[4:6].decode("latin-1")
     if vr not in STANDARD_VRS:
         return _guess_head(source, position, end, order)
@@ -206,14 +172,14 @@ def _guess_head(source: ByteSource, position: int, end: int, order: str) -> Elem
     head = source.read_at(position, min(12, end - position)).ljust(12, b"\0")
     group, number = struct.unpack_from(f"{order}HH", head)
     tag = group << 16 | number
-    vr = _find_vr(tag)
+    vr = find_vr(tag)
     (short,), (implicit, long) = (
         struct.unpack_from(f"{order}H", head, 6),
         struct.unpack_from(f"{order}II", head, 4),
     )
     explicit = (
         ElementHead(tag, vr, long, position + 12)
-        if _resolve_vr(vr, is_signed=False) in _LONG_VRS
+        if resolve_vr(vr, is_signed=False) in _LONG_VRS
         else ElementHead(tag, vr, short, position + DELIMITER_BYTES)
     )
     for guess in (explicit, ElementHead(tag, vr, implicit, position + DELIMITER_BYTES)):
@@ -230,15 +196,8 @@ def _is_followed_by_element(source: ByteSource, head: ElementHead, end: int, ord
         return False
     group, number = struct.unpack(f"{order}HH", source.read_at(following, 4))
     tag = group << 16 | number
-    is_known = bool(group & 1) or _find_vr(tag) != "UN"
+    is_known = bool(group & 1) or find_vr(tag) != "UN"
     return bool(group == _DELIMITER_GROUP or (tag > head.tag and is_known))
-
-
-def _find_vr(tag: int) -> str:
-    try:
-        return str(dictionary_VR(tag))
-    except KeyError:
-        return "UN"
 
 
 class _Range(NamedTuple):
@@ -361,7 +320,7 @@ class _Parser:
 def _is_sequence(head: ElementHead) -> bool:
     if head.vr == "UN":
         # An unknown element of undefined length cannot be anything else (PS3.5 6.2.2).
-        return head.length == UNDEFINED_LENGTH or _find_vr(head.tag) == "SQ"
+        return head.length == UNDEFINED_LENGTH or find_vr(head.tag) == "SQ"
     return head.vr == "SQ"
 
 
@@ -396,127 +355,3 @@ def skip_fragments(
 
 def _make_data_set(elements: _Elements) -> Dataset:
     return Dataset(dict(sorted(elements.items())))
-
-
-def _decode_values(data_set: Dataset, encodings: Sequence[str], *, is_signed: bool) -> None:
-    """Convert every value in place, and drop those that their VR does not allow."""
-    encodings = _read_encodings(data_set) or tuple(encodings)
-    if _PIXEL_REPRESENTATION in data_set:
-        is_signed = b"\x01" in _get_bytes(data_set, _PIXEL_REPRESENTATION)
-    data_set.set_original_encoding(None, None, _name_for_pydicom(encodings))
-    for element in list(_list_elements(data_set)):
-        vr = _settle_vr(element.tag, element.VR or "UN")
-        if vr is None:
-            del data_set[element.tag]
-            continue
-        if isinstance(element, DataElement):
-            for item in element.value:
-                _decode_values(item, encodings, is_signed=is_signed)
-            continue
-        try:
-            settled = element._replace(VR=vr)
-            data_set[element.tag] = _decode_element(settled, encodings, data_set, is_signed)
-        except Exception:  # noqa: BLE001  (pydicom raises anything over a value that is not allowed)
-            del data_set[element.tag]
-
-
-def _settle_vr(tag: BaseTag, stated: str) -> str | None:
-    """Return the VR by which a value is decoded, None where it is left out.
-
-    Text of one kind is text of the dictionary's: who states the wrong one has written the same
-    bytes. Numbers are read as they are stated. Text, numbers and items have nothing in common.
-    """
-    usual = _find_vr(tag)
-    if "UN" in {stated, usual} or stated == usual:
-        return stated
-    if "SQ" in {stated, usual}:
-        return None
-    if usual in _STRING_VRS:
-        if stated in _STRING_VRS:
-            return usual
-        return stated if usual in {"DS", "IS"} and stated in _NUMBER_VRS else None
-    return stated
-
-
-def _list_elements(data_set: Dataset) -> Iterator[DataElement | RawDataElement]:
-    for tag in data_set.keys():  # noqa: SIM118  (iterating the data set itself converts values)
-        yield data_set.get_item(tag)
-
-
-def _read_encodings(data_set: Dataset) -> tuple[str, ...]:
-    """Return Python's names of Specific Character Set (0008,0005); empty where there is none."""
-    if _SPECIFIC_CHARACTER_SET not in data_set:
-        return ()
-    terms = _get_bytes(data_set, _SPECIFIC_CHARACTER_SET).decode("latin-1").split("\\")
-    names = (_ENCODINGS.get(_normalize_term(term)) for term in terms)
-    return tuple(name for name in names if name) or (_LATIN_1,)
-
-
-def _get_bytes(data_set: Dataset, tag: BaseTag) -> bytes:
-    """Return a value that is not decoded yet; no bytes where items are in its place."""
-    value: object = data_set.get_item(tag).value
-    return value if isinstance(value, bytes) else b""
-
-
-def _normalize_term(term: str) -> str:
-    """Return a defined term of PS3.3 C.12.1.1.2 without the marks that writers confuse in it."""
-    return re.sub(r"[-_ \0]+", " ", term).strip().upper()
-
-
-_ENCODINGS: Final = {
-    **{_normalize_term(term): name for term, name in python_encoding.items()},
-    **dict.fromkeys(("", "ISO IR 6", "ISO 2022 IR 6"), _ASCII),
-}
-"""Python's names of encodings. pydicom takes the default repertoire for Latin-1, as which every
-text can be decoded, and UTF-8 that was not declared is then never found out."""
-
-
-def _decode_element(
-    raw: RawDataElement, encodings: Sequence[str], data_set: Dataset, is_signed: bool
-) -> DataElement:
-    raw = raw._replace(VR=_resolve_vr(raw.VR or "UN", is_signed))
-    if raw.VR in _TEXT_VRS and raw.value:
-        encodings = _choose_encodings(raw.value, encodings)
-    if raw.VR == "DS" and raw.value:
-        # Units set up in a language with decimal commas write them here too.
-        raw = raw._replace(value=raw.value.replace(b",", b"."))
-    element = convert_raw_data_element(raw, encoding=list(encodings), ds=data_set)
-    if element.VR == "PN":
-        str(element.value)  # pydicom decodes names when they are used
-    if raw.VR in _TEXT_VRS:
-        return TextElement(element, raw.value or b"")
-    if element.VR in {"IS", "DS"} and not _is_numeric(element.value):
-        raise ValueError("a word in the place of a number")
-    return element
-
-
-def _is_numeric(value: object) -> bool:
-    """Whether pydicom could convert a number, or all of several; an absent one counts too."""
-    if isinstance(value, MultiValue):
-        return all(_is_numeric(number) for number in value)
-    return value in {None, ""} or not isinstance(value, str)
-
-
-def _resolve_vr(vr: str, is_signed: bool) -> str:
-    """Return one VR for those that the dictionary leaves open (PS3.6 6)."""
-    if vr == "US or SS":
-        return "SS" if is_signed else "US"
-    return "OW" if " or " in vr else vr
-
-
-def _choose_encodings(value: bytes, encodings: Sequence[str]) -> Sequence[str]:
-    """Return the declared encodings, or others that can decode the value."""
-    if b"\x1b" in value:
-        # Of several character sets (ISO 2022): pydicom takes them apart.
-        return _name_for_pydicom(encodings)
-    for name in (encodings[0], "utf_8"):
-        try:
-            value.decode(name)
-        except (LookupError, UnicodeError):
-            continue
-        return (name,)
-    return (_LATIN_1,)
-
-
-def _name_for_pydicom(encodings: Sequence[str]) -> list[str]:
-    return [default_encoding if name == _ASCII else name for name in encodings]

@@ -12,8 +12,8 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from secondread.data_set_parser import TextElement
 from secondread.dicom_files import read_header
+from secondread.element_values import TextElement
 from secondread.reasons import Outcome
 from secondread.report.compose import compose_results, encode_file
 from secondread.report.result import ResultObject

@@ -9,7 +9,7 @@ from pydicom.tag import Tag
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Code
-from secondread.data_set_parser import TextElement
+from secondread.element_values import TextElement
 from secondread.errors import HeaderError
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.report import concepts

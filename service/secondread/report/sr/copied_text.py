@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.valuerep import PersonName
 
-from secondread.data_set_parser import TextElement
+from secondread.element_values import TextElement
 
 _SAMPLE = "Calcifications: 7 (rev 1)\\~"
 
