@@ -178,7 +178,10 @@ _LIBRARY_LEVELS = dict.fromkeys(
         "uvicorn.error",
     ),
     logging.WARNING,
-)
+) | {
+    # `send` logs a peer that is down, once for each attempt.
+    "pynetdicom.transport": logging.CRITICAL,
+}
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

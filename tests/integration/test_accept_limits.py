@@ -15,7 +15,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive
-from secondread.accept.ledger import RecordOutcome, RefusalKind, StoredInstance
+from secondread.accept.ledger import PeerAssociation, RecordOutcome, RefusalKind, StoredInstance
 from secondread.errors import StorageFullError
 from secondread.reasons import Reason
 from tests.integration.test_accept_hostile import pdu, store_request
@@ -213,6 +213,20 @@ def test_what_is_out_of_place_in_an_association_is_aborted(node: Node, sent: byt
         connection.sendall(sent)
         assert read_pdu(connection)[0] == 7
     assert eventually(lambda: not node.receiver.list_open_associations())
+
+
+def test_what_the_database_takes_is_no_silence_of_the_peer(tmp_path: Path) -> None:
+    class SlowLedger(MemoryLedger):
+        def record_association_start(self, association: PeerAssociation) -> None:
+            time.sleep(0.4)
+            super().record_association_start(association)
+
+    with (
+        running_node(tmp_path, SlowLedger(), network_seconds=0.3) as node,
+        closing(open_raw(node.port, "MOD", MG_CONTEXT)) as connection,
+    ):
+        connection.sendall(store_message(1))
+        assert read_pdu(connection)[0] == 4
 
 
 def test_a_cancel_of_nothing_costs_nothing(node: Node) -> None:

@@ -52,7 +52,7 @@ def test_what_belongs_to_another_user_is_named_and_left(
     monkeypatch.setattr(Path, "chmod", refuse)
     (found,) = prepare_data_folder(settings(tmp_path))
     assert not found.is_tightened
-    assert "cannot be changed by this user" in str(found)
+    assert "not this user's to change" in str(found)
     assert "0750" in str(found)
 
 

@@ -214,7 +214,8 @@ class Receiver:
             refused_contexts=sorted({make_printable(_class_uid(cx), 64) for cx in rejected}),
         )
         if any(_has_instances(context) for context in event.assoc.accepted_contexts):
-            self._record_start(opened)
+            with self._turns.wait_for_one(opened.caller):
+                self._record_start(opened)
 
     def _count_rejected_context(
         self, rejected: PresentationContext, opened: OpenAssociation

@@ -141,6 +141,8 @@ class ServedAssociation(Association):
         evt.trigger(self, evt.EVT_REQUESTED, {})
         if not self.is_aborted and not self.is_rejected:
             self.acse.negotiate_association()
+        # What this side took, in the database above all, is no silence of the peer.
+        self.dul.restart_idle_timer()
 
     def _serve_established(self) -> None:
         context_id, request = self.dimse.get_msg(block=False)

@@ -35,8 +35,11 @@ class OpenToOthers:
     """Whether it is private now; False where it belongs to another user."""
 
     def __str__(self) -> str:
-        state = "was" if self.is_tightened else "is, and cannot be changed by this user,"
-        return f"{self.path} {state} open to others (mode {self.mode:04o})"
+        if self.is_tightened:
+            return f"{self.path} was open to others (mode {self.mode:04o}), and is private now"
+        return (
+            f"{self.path} is open to others (mode {self.mode:04o}), and not this user's to change"
+        )
 
 
 def prepare_data_folder(settings: Settings) -> list[OpenToOthers]:
