@@ -35,3 +35,22 @@ def test_nothing_that_python_writes_by_itself_quotes_a_value(
     assert "Traceback" not in said
     if configured or fault == FAULTS["main"]:
         assert any(word in said for word in ("_failed", "library_records", "unexpected ValueError"))
+
+
+def test_a_command_that_breaks_says_where_and_no_more(tmp_path: Path) -> None:
+    script = (
+        "from secondread.cli import commands, main\n"
+        "commands.app = lambda: int('Doe^Jane')\n"
+        "main()\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(Path(secondread.__file__).parents[1])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 70
+    assert process.stderr.startswith("secondread: unexpected ValueError at <string>:2 < ")
+    assert "Doe" not in process.stderr
