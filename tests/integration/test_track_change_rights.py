@@ -4,12 +4,21 @@ from dataclasses import replace
 
 import pytest
 
+from secondread.accept.classify import Disposition
 from secondread.accept.ledger import RecordOutcome
 from secondread.track.change_rights import ChangeRights, Sender
 from secondread.track.states import Cause
 from secondread.track.summaries import ImageSummary, RefusedChange, StudyDetail
 from secondread.track.values import Change
-from tests.worlds.track_world import MODALITY, STUDY, World, mammogram, rejection_note, stored
+from tests.worlds.track_world import (
+    MODALITY,
+    STUDY,
+    World,
+    association_of,
+    mammogram,
+    rejection_note,
+    stored,
+)
 
 RCC = str(mammogram("RCC").SOPInstanceUID)
 PACS = Sender("PACS", "10.0.0.5")
@@ -268,3 +277,27 @@ def test_what_an_archive_sent_unasked_counts_once_the_unit_sends_it(world: World
     assert RCC in inputs(world)
     # The unit is its first sender now.
     assert world.arrive(header, content="corrected") is RecordOutcome.CONFLICTING
+
+
+def test_a_note_under_the_uid_of_an_image_takes_no_place(world: World) -> None:
+    world.send_study()
+    note = rejection_note(["1.2.3.4"])
+    note.SOPInstanceUID = RCC
+    over = association_of(STRANGER)
+    instance = stored(note, world.now, Disposition.REJECTION_NOTE, content="n", sent_over=over)
+    assert world.ledger.record_instance(instance, note) is RecordOutcome.NOT_PERMITTED
+    assert len(inputs(world)) == 4
+    assert alarms(world) == ["change-not-permitted"]
+
+
+def test_a_change_that_counts_later_settles_from_then_on(world: World) -> None:
+    world.send_study()
+    world.read_study()
+    world.arrive(mammogram("RCC"), content="b", sender=STRANGER)
+    world.hang_up(STRANGER)
+    world.later(3600)
+    world.arrive(mammogram("RCC"), content="b", sender=PACS)
+    world.hang_up(PACS)
+    assert world.due() == []
+    world.later(20)
+    assert world.due() == [STUDY]

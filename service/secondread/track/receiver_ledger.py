@@ -143,7 +143,8 @@ class ReceiverLedger:
             if is_prior:
                 self._note_prior(session, study, instance)
             elif _changes_reading(row, replaced):
-                self._add_to_study(session, study, row, corrects=bool(replaced))
+                now = instance.received_at
+                self._add_to_study(session, study, row, now, corrects=bool(replaced))
             return _name_outcome(others)
 
     def _replace(
@@ -171,10 +172,12 @@ class ReceiverLedger:
         """Return why an instance must not count; None where it does."""
         if instance.was_requested and not is_prior:
             return Reason.PRIOR_UNASKED
-        # A note is judged by what it rejects.
-        is_note = instance.disposition is Disposition.REJECTION_NOTE
+        # A note is judged by what it rejects, unless it would take the place of an image.
+        kinds = {instance.disposition, *(row.disposition for row in versions)}
         first = find_first_sender(versions, instance.study_uid)
-        if is_note or first is None or self._rights.may_change(_get_sender(instance), first):
+        if first is None or kinds == {Disposition.REJECTION_NOTE}:
+            return None
+        if self._rights.may_change(_get_sender(instance), first):
             return None
         return Reason.CHANGE_NOT_PERMITTED
 
@@ -214,9 +217,15 @@ class ReceiverLedger:
             add_refusals(session, refusals)
 
     def _add_to_study(
-        self, session: Session, study: StudyRow, row: InstanceRow, *, corrects: bool
+        self,
+        session: Session,
+        study: StudyRow,
+        row: InstanceRow,
+        now: datetime,
+        *,
+        corrects: bool,
     ) -> None:
-        event, now = StudyEvent.INSTANCE_ARRIVED, row.arrived_at
+        event = StudyEvent.INSTANCE_ARRIVED
         if study.state is StudyState.REPORTED and not self._rules.is_recent(study.reported_at, now):
             event = StudyEvent.INSTANCE_ARRIVED_TOO_LATE
             row.late = True
