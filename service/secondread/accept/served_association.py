@@ -132,6 +132,8 @@ class ServedAssociation(Association):
                 self._answer_request()
             elif self.is_established:
                 self._serve_established()
+            elif self.dul.idle_timer_expired():
+                self.dul.break_off("still open when all was over")
         except Exception as error:  # noqa: BLE001  (whatever it is, it ends this association only)
             _log.error("association_failed", error=describe_without_quoting(error))
             self.abort()

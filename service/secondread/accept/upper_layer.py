@@ -324,6 +324,12 @@ class StreamingDul(DULServiceProvider):
         """Begin anew to count how long the peer is silent."""
         self._idle_timer.restart()
 
+    def break_off(self, error: str) -> None:
+        """End it at once, whatever state it is in."""
+        _log.warning("association_broken_off", error=error)
+        self.peer.close()
+        self.kill_dul()
+
     def _take_from_peer(self) -> None:
         if self.state_machine.current_state == _CLOSING:
             # The last is said; what still comes is not looked at.
@@ -335,17 +341,12 @@ class StreamingDul(DULServiceProvider):
     def _act(self, event: str) -> None:
         state = self.state_machine.current_state
         if (event, state) not in TRANSITION_TABLE:
-            self._break_off(f"{event} in {state}")
+            self.break_off(f"{event} in {state}")
             return
         try:
             self.state_machine.do_action(event)
         except Exception as error:  # noqa: BLE001  (whatever it is, it ends this association only)
-            self._break_off(describe_without_quoting(error))
-
-    def _break_off(self, error: str) -> None:
-        _log.warning("association_broken_off", error=error)
-        self.peer.close()
-        self.kill_dul()
+            self.break_off(describe_without_quoting(error))
 
     def _read_pdu_data(self) -> None:
         """Read what has arrived, at least one PDU."""
