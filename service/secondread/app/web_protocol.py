@@ -7,6 +7,7 @@ all places are taken, one that waits for its peer gives way to the newcomer.
 """
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from uvicorn.server import ServerState
 LARGEST_HEADER_BYTES = 16 * 1024
 LARGEST_BODY_BYTES = 64 * 1024
 """The forms of the pages are the only bodies that are read, and they are short."""
+
+LONGEST_QUEUE = 256
+"""Connections that the system holds until they are accepted. One that finds no room comes a second
+later, when its caller's system tries again; a longer queue would make everybody wait in a flood."""
 
 KEEP_ALIVE_SECONDS = 5
 SHUTDOWN_SECONDS = 3
@@ -72,10 +77,24 @@ class LimitedConfig(uvicorn.Config):
             proxy_headers=False,
             server_header=False,
             h11_max_incomplete_event_size=LARGEST_HEADER_BYTES,
+            # How many are accepted in one round of the loop: fewer than there are places, so that
+            # each newcomer is read from before it could give way.
+            backlog=limits.maximum_connections // 8,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         self.limits = limits
+
+
+class LimitedServer(uvicorn.Server):
+    """A server that accepts a few connections in each round, and lets many more wait."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        for listening in sockets or []:
+            # asyncio has one number for both; this one is the system's alone (listen(2)).
+            listening.listen(LONGEST_QUEUE)
 
 
 class Phase(Enum):

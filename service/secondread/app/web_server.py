@@ -4,12 +4,11 @@ import socket
 import threading
 from contextlib import ExitStack
 
-import uvicorn
 from starlette.applications import Starlette
 
 from secondread import log
 from secondread.app.node import Node
-from secondread.app.web_protocol import ConnectionLimits, LimitedConfig
+from secondread.app.web_protocol import ConnectionLimits, LimitedConfig, LimitedServer
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import WebSettings
@@ -37,7 +36,7 @@ class WebServer:
     def __init__(self, application: Starlette, web: WebSettings, port: int | None = None) -> None:
         self._host, self._port = web.host, web.port if port is None else port
         limits = ConnectionLimits(web.maximum_connections, web.request_seconds)
-        self._server = uvicorn.Server(LimitedConfig(application, self._host, self._port, limits))
+        self._server = LimitedServer(LimitedConfig(application, self._host, self._port, limits))
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "WebServer":
