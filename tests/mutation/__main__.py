@@ -5,6 +5,7 @@ in the folder of ``--failures``, each beside its traceback.
 """
 
 import argparse
+import faulthandler
 import json
 import random
 import subprocess
@@ -22,6 +23,7 @@ from tests.mutation.soak import BLOCK, Soak
 
 MOST_MEGABYTES = 600
 """Of one process."""
+_LONGEST_BLOCK_SECONDS = 900
 
 
 def main() -> int:
@@ -59,8 +61,11 @@ def _run_part(options: argparse.Namespace) -> None:
     ):
         step = BLOCK * options.jobs
         for first in range(options.first + BLOCK * options.part, last, step):
+            # What hangs ends the part, with the stacks of all threads in its log.
+            faulthandler.dump_traceback_later(_LONGEST_BLOCK_SECONDS, exit=True)
             soak.run_block(first)
             print(json.dumps({"next": first + step, **soak.tally.as_json()}), flush=True)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def _watch_part(options: argparse.Namespace, part: int) -> dict[str, Any]:
@@ -69,7 +74,11 @@ def _watch_part(options: argparse.Namespace, part: int) -> dict[str, Any]:
     command += [f"--{name}={getattr(options, name)}" for name in _HANDED_ON]
     tally: dict[str, Any] = {"next": options.first}
     shown_at = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    options.failures.mkdir(parents=True, exist_ok=True)
+    with (
+        (options.failures / f"part-{part}.log").open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             tally = json.loads(line)
@@ -80,6 +89,7 @@ def _watch_part(options: argparse.Namespace, part: int) -> dict[str, Any]:
                     f"part {part}: next {tally['next']}, failures of {failures} kinds", flush=True
                 )
     if process.returncode:
+        print(f"part {part} ended with {process.returncode}; see its log", flush=True)
         tally.setdefault("failures", {})[
             f"part {part} ended with {process.returncode} near case {tally['next']}"
         ] = 1
