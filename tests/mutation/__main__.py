@@ -1,7 +1,7 @@
 """`python -m tests.mutation`: 100,000 changed inputs; exit 1 where one of them is not answered.
 
 A run is named by its seed and goes on with ``--first`` where it was stopped. Inputs that failed are
-in the folder of ``--failures``, each beside its traceback.
+in the folder of ``--failures``, each beside its traceback; ``--only`` tries one of them again.
 """
 
 import argparse
@@ -14,7 +14,9 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ def main() -> int:
     if options.part is not None:
         _run_part(options)
         return 0
+    if options.only is not None:
+        return _run_alone(options)
     print(f"seed {options.seed}, cases {options.first} to {options.first + options.cases - 1}")
     with ThreadPoolExecutor(options.jobs) as pool:
         parts = list(pool.map(lambda part: _watch_part(options, part), range(options.jobs)))
@@ -45,20 +49,39 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--failures", type=Path, default=Path("mutation-failures"))
+    parser.add_argument("--only", type=int, help="number of the one case to try")
     parser.add_argument("--part", type=int, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.first -= options.first % BLOCK
+    return options
 
 
-def _run_part(options: argparse.Namespace) -> None:
-    """Run every block of this part; print the tally so far after each, as a line of JSON."""
+def _run_alone(options: argparse.Namespace) -> int:
+    """Run one case; print what it raised, and return the exit status."""
+    with _open_soak(options) as soak:
+        soak.run_alone(options.only)
+        failures = soak.tally.failures
+    for failure in failures:
+        print(failure)
+    return 1 if failures else 0
+
+
+@contextmanager
+def _open_soak(options: argparse.Namespace) -> Iterator[Soak]:
     # As in the processes of a node: libraries' warnings quote values.
     warnings.simplefilter("ignore")
     log.configure_logging("mutation", "critical")
-    last = options.first + options.cases
     with (
         tempfile.TemporaryDirectory(prefix="mutation-") as folder,
         Soak(options.seed, Path(folder) / "work", options.failures) as soak,
     ):
+        yield soak
+
+
+def _run_part(options: argparse.Namespace) -> None:
+    """Run every block of this part; print the tally so far after each, as a line of JSON."""
+    last = options.first + options.cases
+    with _open_soak(options) as soak:
         step = BLOCK * options.jobs
         for first in range(options.first + BLOCK * options.part, last, step):
             # What hangs ends the part, with the stacks of all threads in its log.

@@ -104,7 +104,7 @@ class Soak:
         rmtree(self._folder, ignore_errors=True)
 
     def run_block(self, first: int) -> None:
-        """Try the cases with the numbers of one block."""
+        """Try the cases with the numbers of one block; `first` is a multiple of `BLOCK`."""
         if self._blocks % _BLOCKS_OF_A_NODE == 0:
             self._start_node()
         self._blocks += 1
@@ -117,6 +117,19 @@ class Soak:
             self._try_session(next(numbers))
         self._attempt("session", first, lambda: check_node(self._receiver, self._receiver.archive))
         self._measure_memory()
+
+    def run_alone(self, number: int) -> None:
+        """Try one case again, without the others of its block."""
+        self._start_node()
+        place = number % BLOCK
+        if place < _REPORTS:
+            self._try_report(number)
+        elif place < _REPORTS + _FILES:
+            self._try_files([number])
+        elif place < BLOCK - _SESSIONS:
+            self._try_requests([number])
+        else:
+            self._try_session(number)
 
     def _start_node(self) -> None:
         folder = self._folder / "node"

@@ -17,6 +17,8 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
 _TEXT = re.compile(rb"[ -~]+[ \0]*")
+_MOST_ITEMS = 100
+"""Of one sequence: no header that describes a mammogram has more, and each item takes its time."""
 
 Value = str | bytes | int | float
 """One value of an attribute, as it was written."""
@@ -50,9 +52,9 @@ def read_values(ds: Dataset, path: str | int) -> tuple[Value, ...]:
 
 
 def read_items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """Return the items of a sequence; none where it is absent, or no sequence."""
+    """Return the items of a sequence, the first of very many; none where it is absent, or none."""
     content = _read_content(ds, keyword)
-    return tuple(content) if isinstance(content, Sequence) else ()
+    return tuple(content[:_MOST_ITEMS]) if isinstance(content, Sequence) else ()
 
 
 def read_bytes(ds: Dataset, keyword: str) -> bytes | None:

@@ -11,6 +11,7 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
+from secondread.assemble.header_values import read_items
 from secondread.codes import Laterality, ProcedureReason
 from secondread.findings.treatment import Procedure, Treatment, TreatmentSource
 
@@ -77,22 +78,13 @@ def read_header_treatments(headers: Iterable[Dataset]) -> tuple[Treatment, ...]:
 
 def _list_requests(header: Dataset) -> Iterator[Dataset]:
     yield header
-    yield from _list_items(header, "RequestAttributesSequence")
-
-
-def _list_items(ds: Dataset, keyword: str) -> list[Dataset]:
-    # In a hostile header, the value may be no sequence at all.
-    value = ds.get(keyword, None)
-    try:
-        return [item for item in value or () if isinstance(item, Dataset)]
-    except TypeError:
-        return []
+    yield from read_items(header, "RequestAttributesSequence")
 
 
 def _read_codes(header: Dataset) -> Iterator[Treatment]:
     for ds in _list_requests(header):
         for keyword in CODED:
-            for item in _list_items(ds, keyword):
+            for item in read_items(ds, keyword):
                 code = str(item.get("CodeValue", "")), str(item.get("CodingSchemeDesignator", ""))
                 reason = ProcedureReason.from_code(*code)
                 if reason is not None:

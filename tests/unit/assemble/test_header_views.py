@@ -169,3 +169,20 @@ def test_two_sides_are_none(attributes: dict[str, object]) -> None:
 @pytest.mark.parametrize("side", ["B", "BILATERAL", "both"])
 def test_an_image_of_both_breasts_is_out_of_scope(side: str) -> None:
     assert find_exclusion_reason(mammogram(ImageLaterality=side)) is Reason.BOTH_BREASTS
+
+
+def test_of_very_many_view_codes_the_first_ones_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at = 0
+    from_code = View.from_code
+
+    def count(value: str, scheme: str) -> View | None:
+        nonlocal looked_at
+        looked_at += 1
+        return from_code(value, scheme)
+
+    monkeypatch.setattr(View, "from_code", count)
+    codes = [coded("399162004", "SCT", "cranio-caudal")] * 5000
+    mammogram(ViewCodeSequence=Sequence(codes))
+    assert looked_at < 1000
