@@ -12,9 +12,11 @@ SecondreadError
 ├── ModelError             manifest, digest or graph of the detector is wrong: nothing is read
 ├── DetectorDiedError      the detector's child was killed, ran out of time or of memory
 ├── ReportError            a result object could not be built or failed its own check
+├── LeaseLostError         another worker goes on with what this one had begun: it stops
 └── TransitionError        an event that the state table does not know in that state: our bug
 """
 
+import errno
 from pathlib import Path
 from traceback import extract_tb
 
@@ -88,8 +90,43 @@ class ReportError(SecondreadError):
     """A result object could not be built, or failed its own check."""
 
 
+class LeaseLostError(SecondreadError):
+    """Another run of the same reading has begun, so this one may write nothing any more."""
+
+
 class TransitionError(SecondreadError):
     """An event reached a state that has no transition for it."""
+
+
+_OUTAGES = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EAGAIN,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ENOTCONN,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+    }
+)
+"""What the operating system answers when a disk, a share or the machine is in trouble."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error says that something outside is in trouble, and nothing about an input."""
+    if isinstance(error, OSError):
+        return error.errno in _OUTAGES
+    return isinstance(error, TransientError)
 
 
 def describe_without_quoting(error: BaseException) -> str:

@@ -273,6 +273,9 @@ class DetectSettings(_Section):
     """Time limit for one view, from file to marks."""
     memory_bytes: int = Field(default=3 * 1024**3, ge=256 * 1024**2)
     """Address space that the child may use beyond what it holds after loading the model."""
+    start_seconds: float = Field(default=120.0, gt=0)
+    """How long the child may take to load its model, at first: each start that takes longer has
+    the next one wait twice as long, up to eight times. No image is blamed for it."""
     attempts: int = Field(default=3, ge=1)
     """How often an image may kill the child before it is given up."""
     override_gates: tuple[str, ...] = ()
@@ -296,8 +299,15 @@ class WorkSettings(_Section):
     """How often a worker looks for due studies and due deliveries."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)
     """How often each process shows that it is alive."""
-    takeover_seconds: float = Field(default=60.0, gt=0)
-    """After this long without a heartbeat, another worker takes over what a dead one started."""
+    takeover_seconds: float = Field(default=20.0, gt=0)
+    """After this long without a heartbeat, another worker takes over what a dead one started. At
+    least three heartbeats; a worker that was only slow then loses some work, and nothing else."""
+    step_seconds: float = Field(default=1800.0, gt=0)
+    """Time limit for one step of a reading, all images' detector time included: a worker in which
+    a step takes longer ends and begins the step anew, three times at most."""
+    memory_bytes: int = Field(default=8 * 1024**3, ge=512 * 1024**2)
+    """Address space that a worker may use beyond what it holds at its start. A reading that needs
+    more fails, instead of having the kernel choose what to kill."""
 
 
 class Role(StrEnum):
@@ -590,6 +600,11 @@ class Settings(_Section):
     def tracker_url(self) -> str:
         """SQLAlchemy URL of the tracker."""
         return self.database.url or f"sqlite:///{self.node.data_dir / 'tracker.sqlite'}"
+
+    @property
+    def work_dir(self) -> Path:
+        """Where readings keep files between their steps; losing it costs time only."""
+        return self.node.data_dir / "work"
 
     @property
     def engine_url(self) -> str:

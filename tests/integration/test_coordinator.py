@@ -1,5 +1,6 @@
 """What a worker does with studies that are due, were never started, broke, or were left behind."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,11 +12,14 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from secondread.accept.classify import Disposition
 from secondread.app.coordinator import CLAIMS_PER_WORKER, PROCESS_KIND, SWEEP_SECONDS, Coordinator
 from secondread.engine import Engine, WorkflowProgress
+from secondread.errors import LeaseLostError
 from secondread.reasons import Outcome, Reason
 from secondread.track.change_rights import Sender
 from secondread.track.states import StudyState
 from secondread.track.values import ProcessIdentity
 from secondread.workflow.order import FAIL, READ
+from secondread.workflow.revision_reader import name_folder
+from secondread.workflow.steps import ReadingSteps
 from tests.worlds.builders import header
 from tests.worlds.node_world import START, NodeWorld
 
@@ -27,6 +31,7 @@ class FakeEngine(Engine):
         self.submitted: list[tuple[str, str, int]] = []
         self.known: dict[str, WorkflowProgress] = {}
         self.taken_over: list[str] = []
+        self.gone_on = 0
 
     def submit(self, workflow: str, study_uid: str, revision: int) -> None:
         self.submitted.append((workflow, study_uid, revision))
@@ -37,6 +42,10 @@ class FakeEngine(Engine):
     def take_over(self, executor_ids: Sequence[str]) -> int:
         self.taken_over += executor_ids
         return len(executor_ids)
+
+    def go_on(self) -> int:
+        self.gone_on += 1
+        return 0
 
 
 @pytest.fixture
@@ -50,7 +59,10 @@ def engine() -> FakeEngine:
 
 
 def coordinator(world: NodeWorld, engine: FakeEngine) -> Coordinator:
-    return Coordinator(world.node, engine, "w0", "m", lambda: world.now)
+    def count_seconds() -> float:
+        return world.now.timestamp()
+
+    return Coordinator(world.node, engine, "w0", "m", lambda: world.now, count_seconds)
 
 
 def later(world: NodeWorld, seconds: float) -> datetime:
@@ -186,26 +198,121 @@ def test_a_reading_that_broke_gets_its_failed_result_and_then_a_person(
     assert [alarm.subject for alarm in world.node.tracker.node_queries.list_alarms()] == ["1.2.3"]
 
 
+def beat(world: NodeWorld, *workers: str) -> None:
+    for name in workers:
+        identity = ProcessIdentity(name, "web" if name == "web" else PROCESS_KIND, "host", 1, "0")
+        world.node.tracker.processes.record_heartbeat(identity, world.now)
+
+
+def watch(world: NodeWorld, worker: Coordinator, seconds: int, *beating: str) -> None:
+    for _ in range(0, seconds, 6):
+        later(world, 6)
+        beat(world, *beating)
+        worker.step()
+
+
 def test_a_worker_that_fell_silent_is_taken_over_once_and_others_are_left_alone(
     world: NodeWorld, engine: FakeEngine
 ) -> None:
-    processes = world.node.tracker.processes
-    for name, kind in (
-        ("w0", PROCESS_KIND),
-        ("w1", PROCESS_KIND),
-        ("w2", PROCESS_KIND),
-        ("web", "web"),
-    ):
-        processes.record_heartbeat(ProcessIdentity(name, kind, "host", 1, "0"), START)
-    later(world, 120)
-    processes.record_heartbeat(ProcessIdentity("w2", PROCESS_KIND, "host", 1, "0"), world.now)
+    beat(world, "w0", "w1", "w2", "web")
     worker = coordinator(world, engine)
 
-    for _ in range(2):
-        worker.step()
-        later(world, SWEEP_SECONDS + 1)
+    watch(world, worker, 60, "w0", "w2")
 
     assert engine.taken_over == ["w1"]
+    assert [p.name for p in world.node.tracker.node_queries.list_processes()] == [
+        *("w0", "w2", "web")
+    ]
+
+
+def test_a_worker_is_taken_over_well_within_a_minute(world: NodeWorld, engine: FakeEngine) -> None:
+    beat(world, "w1")
+    worker = coordinator(world, engine)
+    worker.step()
+
+    watch(world, worker, 30)
+
+    assert engine.taken_over == ["w1"]
+
+
+def test_a_worker_whose_clock_is_wrong_is_left_alone_as_long_as_it_beats(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    worker = coordinator(world, engine)
+    for second in range(120):
+        later(world, 1)
+        identity = ProcessIdentity("w1", PROCESS_KIND, "host", 1, "0")
+        its_time = world.now - timedelta(hours=3)
+        world.node.tracker.processes.record_heartbeat(identity, its_time)
+        if second % 5 == 0:
+            worker.step()
+
+    assert engine.taken_over == []
+
+
+def test_nobody_is_taken_over_for_an_outage_that_kept_all_from_beating(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    beat(world, "w1")
+    worker = coordinator(world, engine)
+    worker.step()
+
+    later(world, 300)  # no database: neither beats nor looks
+    worker.step()
+    watch(world, worker, 60, "w1")
+
+    assert engine.taken_over == []
+
+
+def test_whoever_is_taken_over_can_record_nothing_any_more(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    world.deliver_exam()
+    claimed = world.claim()
+    run = world.node.tracker.runs.begin_run(claimed.study_uid, claimed.number, "w1")
+    steps = ReadingSteps(world.tools, run)
+    beat(world, "w1")
+
+    watch(world, coordinator(world, engine), 60)
+
+    assert engine.taken_over == ["w1"]
+    with pytest.raises(LeaseLostError):
+        steps.record(claimed.study_uid, claimed.number, [])
+    assert state(world) is StudyState.READING
+    next_run = world.node.tracker.runs.begin_run(claimed.study_uid, claimed.number, "w0")
+    ReadingSteps(world.tools, next_run).record(claimed.study_uid, claimed.number, [])
+    assert state(world) is StudyState.REPORTED
+
+
+def test_a_study_waits_no_longer_when_the_clock_is_set_back(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    world.deliver_exam()
+    count = iter(range(0, 10_000, 6)).__next__
+    worker = Coordinator(world.node, engine, "w0", "m", lambda: world.now, count)
+    later(world, -3600)
+    worker.step()
+    later(world, 25)
+    worker.step()
+
+    assert engine.submitted == [(READ, "1.2.3", 1)]
+
+
+def test_folders_that_lost_readings_left_are_removed_and_those_under_way_are_not(
+    world: NodeWorld, engine: FakeEngine
+) -> None:
+    world.deliver_exam()
+    claimed = world.claim()
+    work = world.settings.work_dir
+    for name in (name_folder(claimed.study_uid, claimed.number), "0" * 32):
+        (work / name).mkdir(parents=True)
+        os.utime(work / name, (START.timestamp(), START.timestamp()))
+    worker = coordinator(world, engine)
+
+    later(world, 3000)
+    worker.step()
+
+    assert [path.name for path in work.iterdir()] == [name_folder("1.2.3", 1)]
 
 
 def test_results_that_wait_for_a_destination_no_longer_in_the_settings_raise_an_alarm(

@@ -15,7 +15,13 @@ import pytest
 from prometheus_client import REGISTRY
 from pydicom.uid import RLELossless
 
-from secondread.detect.child import DetectorChild, DetectorLimitError
+from secondread.detect.child import (
+    KILLS_TOLERATED,
+    DetectorChild,
+    DetectorKilledError,
+    DetectorLimitError,
+    DetectorStartError,
+)
 from secondread.errors import InputError, ModelError, TransientError
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Reason
@@ -160,7 +166,7 @@ def test_a_child_killed_while_idle_is_replaced_without_a_word(
     assert deaths(Reason.DETECTOR_DIED) == before
 
 
-def test_a_child_killed_over_an_image_costs_that_image_only(
+def test_a_child_killed_from_outside_is_replaced_and_its_image_is_read(
     child: DetectorChild, picture: Path
 ) -> None:
     child.detect(picture)
@@ -170,12 +176,49 @@ def test_a_child_killed_over_an_image_costs_that_image_only(
     os.kill(pid, signal.SIGSTOP)  # it takes the request and does not answer
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
 
-    with pytest.raises(DetectorLimitError, match="SIGKILL") as caught:
-        child.detect(picture)
-
-    assert caught.value.reason is Reason.DETECTOR_DIED
-    assert deaths(Reason.DETECTOR_DIED) == before + 1
     assert child.detect(picture).status is ImageStatus.READ
+    assert child.pid != pid
+    assert deaths(Reason.DETECTOR_DIED) == before + 1
+
+
+def test_an_image_over_which_every_child_is_killed_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child = DetectorChild(DetectSettings(manifest=BASELINE))
+    kills: list[int] = []
+
+    def killed(_: object) -> None:
+        kills.append(1)
+        raise DetectorKilledError(Reason.DETECTOR_DIED, "SIGKILL")
+
+    monkeypatch.setattr(child, "_request_once", killed)
+
+    with pytest.raises(DetectorLimitError, match="SIGKILL"):
+        child.detect(Path("x.dcm"))
+    assert len(kills) == KILLS_TOLERATED + 1
+
+
+def test_a_slow_start_is_the_machines_fault_and_the_next_may_take_longer(
+    picture: Path,
+) -> None:
+    settings = DetectSettings(manifest=BASELINE, start_seconds=0.01)
+    with DetectorChild(settings) as child:
+        with pytest.raises(DetectorStartError, match="did not start"):
+            child.detect(picture)
+        assert child.pid is None
+        assert child._start_factor == 2
+
+
+def test_a_child_that_dies_at_its_start_is_no_images_fault(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inject(tmp_path, "import os; os.abort()", monkeypatch)
+
+    with (
+        DetectorChild(DetectSettings(manifest=BASELINE)) as child,
+        pytest.raises(DetectorStartError),
+    ):
+        child.detect(picture)
 
 
 def test_a_view_that_takes_too_long_is_killed(

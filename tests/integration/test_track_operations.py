@@ -45,19 +45,27 @@ def test_the_installation_has_one_id_for_ever(tracker: Tracker, tracker_url: str
     again.close()
 
 
-def test_a_process_is_dead_after_a_silence_and_alive_after_a_beat(world: World) -> None:
+def test_a_process_that_ended_as_it_should_is_off_the_list(world: World) -> None:
     processes = world.tracker.processes
-    processes.record_heartbeat(BEAT, world.now)
-    assert processes.list_silent(world.later(60), 60) == []
-    assert processes.list_silent(world.later(1), 60) == ["worker-0"]
-    processes.record_heartbeat(BEAT, world.now)
-    assert processes.list_silent(world.now, 60) == []
+    assert processes.record_heartbeat(BEAT, world.now)
+    assert [process.name for process in world.tracker.node_queries.list_processes()] == ["worker-0"]
+    processes.remove_process("worker-0")
+    assert world.tracker.node_queries.list_processes() == []
 
 
-def test_a_process_that_ended_as_it_should_is_not_dead(world: World) -> None:
-    world.tracker.processes.record_heartbeat(BEAT, world.now)
-    world.tracker.processes.remove_process("worker-0")
-    assert world.tracker.processes.list_silent(world.later(1000), 60) == []
+def test_a_process_that_was_taken_for_dead_is_on_the_list_again_with_its_next_beat(
+    world: World,
+) -> None:
+    processes = world.tracker.processes
+    assert processes.record_heartbeat(BEAT, world.now)
+    assert not processes.record_heartbeat(BEAT, world.later(5))
+    processes.remove_process("worker-0")
+
+    assert processes.record_heartbeat(BEAT, world.later(5))
+
+    assert [process.beat_at for process in world.tracker.node_queries.list_processes()] == [
+        world.now
+    ]
 
 
 def test_a_new_process_number_counts_as_a_start(world: World) -> None:

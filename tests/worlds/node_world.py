@@ -77,18 +77,24 @@ def _read_empty_database() -> bytes:
 
 
 class NodeWorld:
-    """A node in a folder, its clock, and a detector with given answers."""
+    """A node in a folder, its clock, and a detector with given answers.
 
-    def __init__(self, folder: Path) -> None:
+    With the URL of a database, several processes may open the same node.
+    """
+
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         settings_file = folder / "secondread.toml"
-        settings_file.write_text(
-            "[[destinations]]\n"
-            'name = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
-            'initial_mode = "live"\n'
-        )
-        self.settings: Settings = load_settings(settings_file, {})
-        self.settings.node.data_dir.mkdir()
-        (self.settings.node.data_dir / "tracker.sqlite").write_bytes(_read_empty_database())
+        if not settings_file.exists():
+            settings_file.write_text(
+                "[[destinations]]\n"
+                'name = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
+                'initial_mode = "live"\n'
+            )
+        environment = {"SECONDREAD__DATABASE__URL": database_url} if database_url else {}
+        self.settings: Settings = load_settings(settings_file, environment)
+        self.settings.node.data_dir.mkdir(exist_ok=bool(database_url))
+        if not database_url:
+            (self.settings.node.data_dir / "tracker.sqlite").write_bytes(_read_empty_database())
         self.node: Node = open_node(self.settings)
         self.now = START
         self.answers: dict[str, Detection | Exception] = {}

@@ -50,6 +50,11 @@ class Housekeeping:
         )
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def stop(self) -> None:
         """Stop the thread, and run a last time."""
         self._stopping = True

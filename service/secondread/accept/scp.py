@@ -102,6 +102,7 @@ class Receiver:
         )
         self._housekeeping = Housekeeping(self._intake, receive.network_seconds)
         self._server: ReceiveServer | None = None
+        self._thread: threading.Thread | None = None
         self._spool_prefix = ""
         self._process = ExitStack()
 
@@ -125,12 +126,18 @@ class Receiver:
         # No other process of this machine listens there, so nobody is at work on these files.
         self._spool_prefix = f"receive-{socket.gethostname()}-{self._server.port}-"
         self._intake.archive.clear_spool(self._spool_prefix)
-        threading.Thread(
+        self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="receive", daemon=True
-        ).start()
+        )
+        self._thread.start()
         self._housekeeping.start(self._housekeeping_seconds)
         _log.info("receiver_started", host=receive.host, port=self._server.port)
         return self._server.port
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the threads that take associations, and what they leave, still run."""
+        return self._thread is not None and self._thread.is_alive() and self._housekeeping.is_alive
 
     def stop(self, grace_seconds: float) -> None:
         """Stop listening, let requests under way finish, then end what is still open.

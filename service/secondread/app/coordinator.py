@@ -1,10 +1,14 @@
 """What a worker does with studies that are due: claims, starts and resumes their readings."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from secondread import log
+from secondread.app.fault_record import FaultRecord
 from secondread.app.node import Node
-from secondread.app.retention import remove_old_objects
+from secondread.app.retention import remove_left_folders, remove_old_objects
+from secondread.app.silence import SilenceWatch
 from secondread.assemble.intake_rule import find_hold_reason
 from secondread.clock import Clock
 from secondread.engine import Engine, WorkflowProgress
@@ -33,6 +37,9 @@ ORPHANED_RESULTS_ALARM = "destination-not-configured"
 LOOK_AHEAD = 20
 """How many due studies are checked beyond those that can be claimed now."""
 
+MISSED_BEATS = 3
+"""How many heartbeats in a row a worker may miss, however short the takeover time is."""
+
 CLAIMS_PER_WORKER = 2
 """Readings claimed ahead for each living worker. Few, so that fresh work overtakes a backlog."""
 
@@ -50,10 +57,18 @@ class Coordinator:
         Digest of the model in force, recorded with each revision.
     clock
         The present instant.
+    count_seconds
+        A clock that only goes forward, for whether other workers live.
     """
 
     def __init__(
-        self, node: Node, engine: Engine, worker: str, model_digest: str, clock: Clock
+        self,
+        node: Node,
+        engine: Engine,
+        worker: str,
+        model_digest: str,
+        clock: Clock,
+        count_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._tracker = node.tracker
@@ -63,22 +78,36 @@ class Coordinator:
         self._worker = worker
         self._model_digest = model_digest
         self._clock = clock
-        self._sweep_at = self._retention_at = self._look_ahead_at = clock()
+        work = node.settings.work
+        allowed = max(work.takeover_seconds, MISSED_BEATS * work.heartbeat_seconds)
+        self._silence = SilenceWatch(allowed, count_seconds)
+        self._count_seconds = count_seconds
+        self._sweep_at = self._retention_at = self._look_ahead_at = count_seconds()
 
     def step(self) -> None:
         """Claim what is due; every few seconds also take care of what was left behind."""
         now = self._clock()
         self._claim_due(now)
-        if now >= self._sweep_at:
-            self._sweep_at = now + timedelta(seconds=SWEEP_SECONDS)
-            self._take_over(now)
-            self._watch_orphans(now)
-            self._fetches.check_arrivals(now)
-            for claimed in self._tracker.studies.list_unfinished(now, SWEEP_SECONDS):
-                self._resume(claimed)
-        if now >= self._retention_at:
-            self._retention_at = now + timedelta(seconds=RETENTION_SECONDS)
+        counted = self._count_seconds()
+        if counted >= self._sweep_at:
+            self._sweep_at = counted + SWEEP_SECONDS
+            self._sweep(now)
+        if counted >= self._retention_at:
+            self._retention_at = counted + RETENTION_SECONDS
             remove_old_objects(self._node, now)
+            unfinished = self._tracker.studies.list_unfinished(now, grace_seconds=0)
+            remove_left_folders(self._node.settings.work_dir, unfinished, now)
+
+    def _sweep(self, now: datetime) -> None:
+        self._take_over()
+        if resumed := self._engine.go_on():
+            _log.info("readings_gone_on_with", readings=resumed)
+        if shortened := self._tracker.studies.shorten_waits(now, self._rules):
+            _log.warning("clock_set_back", studies=shortened)
+        self._watch_orphans(now)
+        self._fetches.check_arrivals(now)
+        for claimed in self._tracker.studies.list_unfinished(now, SWEEP_SECONDS):
+            self._resume(claimed)
 
     def _claim_due(self, now: datetime) -> None:
         # Most of the time nothing is due, and there is no need to count free places.
@@ -86,9 +115,10 @@ class Coordinator:
             return
         places = max(self._count_free_places(now), 0)
         # Ordering a long backlog takes a while, and nothing of it can be claimed now.
-        if not places and now < self._look_ahead_at:
+        counted = self._count_seconds()
+        if not places and counted < self._look_ahead_at:
             return
-        self._look_ahead_at = now + timedelta(seconds=SWEEP_SECONDS)
+        self._look_ahead_at = counted + SWEEP_SECONDS
         # Studies that are held or wait take no place, so those behind them are checked as well.
         for study in self._tracker.studies.list_due(now, limit=places + LOOK_AHEAD):
             reason = self._find_hold_reason(study, now)
@@ -132,7 +162,10 @@ class Coordinator:
             for process in self._tracker.node_queries.list_processes()
         )
         under_way = len(self._tracker.studies.list_unfinished(now, grace_seconds=0))
-        return CLAIMS_PER_WORKER * max(living, 1) - under_way
+        # What waits for a disk takes no place: others may be readable. But while nothing is, not
+        # all that comes is claimed.
+        held_up = min(self._tracker.runs.count_held_up(), LOOK_AHEAD)
+        return CLAIMS_PER_WORKER * max(living, 1) - (under_way - held_up)
 
     def _find_hold_reason(self, study: DueStudy, now: datetime) -> Reason | None:
         if study.exempt:
@@ -141,23 +174,27 @@ class Coordinator:
         today = now.astimezone(self._node.settings.zone).date()
         return find_hold_reason(peer, study.study_date, today, treated=study.treated)
 
-    def _take_over(self, now: datetime) -> None:
-        """Recover the readings of workers that are gone for good.
+    def _take_over(self) -> None:
+        """Recover the readings of workers that are gone for good, or seem so.
 
-        Their rows are removed last: if this worker dies in between, the next one still finds
-        them, and recovering the same workflow twice does no harm.
+        First they lose the right to write, so that one that only seemed dead can't, whatever it
+        still does. Their rows are removed last: if this worker dies in between, the next one still
+        finds them, and recovering the same workflow twice does no harm.
         """
-        horizon = self._node.settings.work.takeover_seconds
-        dead = [
-            name
-            for name in self._tracker.processes.list_silent(now, horizon, PROCESS_KIND)
-            if name != self._worker
-        ]
-        if dead:
-            count = self._engine.take_over(dead)
-            for name in dead:
-                self._tracker.processes.remove_process(name)
-            _log.warning("workers_taken_over", workers=dead, workflows=count)
+        beats = {
+            process.name: process.beat_at
+            for process in self._tracker.node_queries.list_processes()
+            if process.kind == PROCESS_KIND and process.name != self._worker
+        }
+        for name in self._silence.find_silent(beats):
+            fault = FaultRecord(self._node.settings.work_dir, name)
+            if fault.has_fault:
+                self._tracker.runs.record_fault(name)
+            self._tracker.runs.end_runs(name)
+            count = self._engine.take_over([name])
+            self._tracker.processes.remove_process(name)
+            fault.clear()
+            _log.warning("worker_taken_over", worker=name, workflows=count)
 
     def _watch_orphans(self, now: datetime) -> None:
         """Raise an alarm for results that wait for a destination the settings do not have."""

@@ -22,8 +22,8 @@ from secondread.track.prior_choice import FetchRules
 
 
 @contextmanager
-def run_fetcher(node: Node, worker: str) -> Iterator[None]:
-    """Fetch priors in threads of their own while the `with` block runs."""
+def run_fetcher(node: Node, worker: str) -> Iterator[DestinationWorkers]:
+    """Fetch priors in threads of their own, which it gives, while the `with` block runs."""
     sources = node.settings.priors.active_sources
     with ExitStack() as stack:
         if any(source.retrieve is RetrieveMethod.GET for source in sources):
@@ -33,7 +33,7 @@ def run_fetcher(node: Node, worker: str) -> Iterator[None]:
         fetchers = DestinationWorkers("fetch", workers, node.settings.work.poll_seconds)
         fetchers.start()
         try:
-            yield
+            yield fetchers
         finally:
             fetchers.stop()
 

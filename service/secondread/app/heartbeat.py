@@ -41,6 +41,11 @@ class Heartbeat:
             target=self._beat_until_stopped, name="heartbeat", daemon=True
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still beats."""
+        return self._thread.is_alive()
+
     def __enter__(self) -> "Heartbeat":
         """Beat once before anything else happens, then continue in the background."""
         self._processes.record_heartbeat(self._beat, utc_now())
@@ -63,6 +68,14 @@ class Heartbeat:
     def _beat_until_stopped(self) -> None:
         while not self._stop.wait(self._seconds):
             try:
-                self._processes.record_heartbeat(self._beat, utc_now())
+                was_taken_for_dead = self._processes.record_heartbeat(self._beat, utc_now())
             except TransientError as error:
                 _log.warning("heartbeat_missed", why=str(error))
+            # Whatever it is, the next beat may succeed; without any, others take over.
+            except Exception:  # noqa: BLE001
+                _log.exception("heartbeat_failed")
+            else:
+                if was_taken_for_dead:
+                    # What this process ran belongs to others by now: each step finds that out by
+                    # the number of its run. It goes on with what is new.
+                    _log.warning("process_was_taken_for_dead", process=self._beat.name)

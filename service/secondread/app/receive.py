@@ -12,6 +12,7 @@ from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
 from secondread.app.reconcile import Reconciliation
 from secondread.app.signals import make_stop_event
+from secondread.app.vital import VitalThreads
 from secondread.app.web_server import serve_probes
 from secondread.clock import utc_now
 from secondread.errors import TransientError
@@ -46,12 +47,16 @@ def run_receiver(settings: Settings, parent: int | None, probe_port: int | None)
         peers=[peer.ae_title for peer in settings.peers],
         unknown_peers=settings.receive.unknown_peers,
     )
-    with Heartbeat(node, name, "receive"), serve_probes(node, probe_port):
+    heartbeat = Heartbeat(node, name, "receive")
+    vital = VitalThreads(
+        {"heartbeat": lambda: heartbeat.is_alive, "receiver": lambda: receiver.is_alive}
+    )
+    with heartbeat, serve_probes(node, probe_port, vital.check):
         reconciling = threading.Thread(
             target=_reconcile, args=(node, ledger, stop), name="reconcile", daemon=True
         )
         reconciling.start()
-        stop.wait()
+        vital.wait(stop)
         reconciling.join(GRACE_SECONDS)
     receiver.stop(GRACE_SECONDS)
 

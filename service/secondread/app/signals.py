@@ -16,9 +16,9 @@ def make_stop_event(parent: int | None = None) -> threading.Event:
     Parameters
     ----------
     parent
-        Process id of the supervisor, whose death asks to stop as well: otherwise one that was
-        killed would leave processes that hold its ports. Linux only; elsewhere the operating
-        system's service manager has to stop them.
+        Process id of the supervisor. Linux kills this process with it, at once: otherwise one that
+        was killed would leave processes that hold its ports. What they had begun is safe, as after
+        any other kill. Elsewhere the operating system's service manager has to stop them.
     """
     stop = threading.Event()
 
@@ -28,7 +28,7 @@ def make_stop_event(parent: int | None = None) -> threading.Event:
     signal.signal(signal.SIGTERM, set_stop)
     signal.signal(signal.SIGINT, set_stop)
     if parent is not None and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         # The parent may have died before the call above; then no signal will come.
         if os.getppid() != parent:
             stop.set()

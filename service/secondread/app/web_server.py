@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from secondread.settings import WebSettings
 from secondread.watch.callers import Callers
 from secondread.watch.gauges import NodeGauges, make_metrics_route
 from secondread.watch.guard import Guard
-from secondread.watch.health import make_health_routes
+from secondread.watch.health import ReadinessCheck, make_health_routes
 
 _log = log.get_logger(__name__)
 
@@ -79,13 +80,18 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"web: {host}, port {port}: {error.strerror}") from error
 
 
-def serve_probes(node: Node, port: int | None) -> ExitStack | WebServer:
-    """Return a server of `/healthz`, `/readyz` and `/metrics`; nothing without a port."""
+def serve_probes(
+    node: Node, port: int | None, check_process: Callable[[], ReadinessCheck] | None = None
+) -> ExitStack | WebServer:
+    """Return a server of `/healthz`, `/readyz` and `/metrics`; nothing without a port.
+
+    `check_process` is one more check of `/readyz`, of this process itself.
+    """
     if port is None:
         return ExitStack()
     settings = node.settings
     routes = [
-        *make_health_routes(node.tracker, node.archive, settings, utc_now),
+        *make_health_routes(node.tracker, node.archive, settings, utc_now, check_process),
         make_metrics_route(NodeGauges(node.tracker, node.archive, settings, utc_now)),
     ]
     guard = Guard(Callers(node.tracker.access, settings.web, utc_now), settings.web.public_url)

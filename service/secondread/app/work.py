@@ -2,10 +2,15 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 
 from secondread import __version__, log
 from secondread.app.coordinator import PROCESS_KIND, Coordinator
+from secondread.app.fault_record import FaultRecord
 from secondread.app.fetching import run_fetcher
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, open_node
@@ -16,11 +21,15 @@ from secondread.app.reader import (
     read_station_name,
 )
 from secondread.app.signals import make_stop_event
+from secondread.app.vital import THREAD_LOST_EXIT, VitalThreads
 from secondread.app.web_server import serve_probes
-from secondread.clock import utc_now
+from secondread.clock import Clock, utc_now
 from secondread.detect.child import DetectorChild
-from secondread.engine import Engine
-from secondread.errors import TransientError
+from secondread.detect.child_loop import limit_memory
+from secondread.engine import Engine, ReportHoldUp
+from secondread.errors import TransientError, describe_without_quoting, is_outage
+from secondread.guard import report_failure
+from secondread.reading import Reader
 from secondread.send.commitment_request import generate_transaction_uid, request_commitment
 from secondread.send.delivery import DeliveryWiring, DeliveryWorker
 from secondread.send.find import find_instances
@@ -28,11 +37,19 @@ from secondread.send.proof import ProofWiring, ProofWorker
 from secondread.send.scu import store_objects
 from secondread.send.workers import DestinationWorkers
 from secondread.settings import Settings
-from secondread.workflow.order import FAIL, READ, run_failure, run_reading
+from secondread.track.tracker import Tracker
+from secondread.workflow.fenced_run import FencedRuns
+from secondread.workflow.order import FAIL, READ
 from secondread.workflow.revision_reader import ReadingTools
-from secondread.workflow.steps import ReadingSteps
 
 _log = log.get_logger(__name__)
+
+
+GRACE_SECONDS = 8.0
+"""How long the steps and transfers that are under way may take to end when asked to stop."""
+
+END_SECONDS = 15.0
+"""After this long the process ends, whatever is still under way: all of it can be gone on with."""
 
 
 def run_worker(settings: Settings, name: str, parent: int | None, probe_port: int | None) -> None:
@@ -40,60 +57,108 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
     stop = make_stop_event(parent)
     node = open_node(settings)
     reader = open_reader(settings.detect, settings.findings)
-    with DetectorChild(settings.detect) as child:
-        tools = ReadingTools(
-            tracker=node.tracker,
-            archive=node.archive,
-            detector=child,
-            reader=reader,
-            node=make_node_identity(
-                node.installation_id, read_station_name(), settings.node.institution
-            ),
-            settings_digest=settings.reading_digest,
-            installation_id=node.installation_id,
-            profiles=settings.profiles,
-            destinations={
-                destination.name: destination.profile.key for destination in settings.destinations
-            },
-            overrides=check_gate_names(settings.detect.override_gates),
-            attempts=settings.detect.attempts,
-            work_dir=settings.node.data_dir / "work" / name,
-            clock=utc_now,
-            zone=settings.zone,
-        )
-        engine = _make_engine(settings, name, ReadingSteps(tools))
+    limit_memory(settings.work.memory_bytes)
+    record = FaultRecord(settings.work_dir, name, settings.work.step_seconds)
+    if record.has_fault:
+        _log.error("worker_ended_by_fault")
+        node.tracker.runs.record_fault(name)
+    with record, DetectorChild(settings.detect) as child:
+        runs = FencedRuns(_make_tools(node, reader, child), name, record.watch_step)
+        engine = _make_engine(settings, name, runs, HoldUpReport(node.tracker, utc_now))
         coordinator = Coordinator(node, engine, name, reader.model.digest, utc_now)
-        deliverers, provers = _make_deliverers(node, name), _make_provers(node, name)
+        lanes = [_make_deliverers(node, name), _make_provers(node, name)]
         engine.start()
-        deliverers.start()
-        provers.start()
+        for lane in lanes:
+            lane.start()
         # A reading that this worker does not finish is its own after a restart, and otherwise
         # another's: by the row that stays behind, the others know of it.
-        with (
-            Heartbeat(node, name, PROCESS_KIND, is_missed=True),
-            serve_probes(node, probe_port),
-            run_fetcher(node, name),
-        ):
-            _log.info("worker_started", version=__version__, pid=os.getpid())
-            _run_until_stopped(coordinator.step, settings.work.poll_seconds, stop)
-            deliverers.stop()
-            provers.stop()
-            engine.stop(grace_seconds=15)
-        _log.info("worker_stopped")
+        heartbeat = Heartbeat(node, name, PROCESS_KIND, is_missed=True)
+        with heartbeat, run_fetcher(node, name) as fetchers:
+            lanes.append(fetchers)
+            vital = VitalThreads(
+                {
+                    "heartbeat": lambda: heartbeat.is_alive,
+                    "engine": lambda: engine.is_alive,
+                    "destinations": lambda: all(lane.is_alive for lane in lanes),
+                }
+            )
+            with serve_probes(node, probe_port, vital.check):
+                _log.info("worker_started", version=__version__, pid=os.getpid())
+                _end_after(stop, END_SECONDS)
+                pause = settings.work.poll_seconds
+                status = _run_until_stopped(coordinator.step, pause, stop, vital)
+            _stop_all(engine, lanes, node, name)
+        _log.info("worker_stopped", status=status)
         # The thread of a reading that is still under way would keep the process alive without its
         # engine; the worker that continues the reading repeats the step.
+        os._exit(status)
+
+
+def _make_tools(node: Node, reader: Reader, child: DetectorChild) -> ReadingTools:
+    settings = node.settings
+    institution = settings.node.institution
+    return ReadingTools(
+        tracker=node.tracker,
+        archive=node.archive,
+        detector=child,
+        reader=reader,
+        node=make_node_identity(node.installation_id, read_station_name(), institution),
+        settings_digest=settings.reading_digest,
+        installation_id=node.installation_id,
+        profiles=settings.profiles,
+        destinations={
+            destination.name: destination.profile.key for destination in settings.destinations
+        },
+        overrides=check_gate_names(settings.detect.override_gates),
+        attempts=settings.detect.attempts,
+        work_dir=settings.work_dir,
+        clock=utc_now,
+        zone=settings.zone,
+    )
+
+
+def _make_engine(
+    settings: Settings, name: str, runs: FencedRuns, report_hold_up: ReportHoldUp
+) -> Engine:
+    workflows = {READ: runs.read, FAIL: runs.fail}
+    return Engine(settings.engine_url, name, workflows, report_hold_up=report_hold_up)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldUpReport:
+    """Records in the tracker that something outside holds a reading up; a `ReportHoldUp`."""
+
+    tracker: Tracker
+    clock: Clock
+
+    def __call__(self, study_uid: str, revision: int, why: str, waited_seconds: float) -> None:
+        """Record it, with an alarm when it lasts."""
+        now = self.clock()
+        since = now - timedelta(seconds=waited_seconds)
+        self.tracker.runs.hold_up(study_uid, revision, why, since, now)
+
+
+def _stop_all(engine: Engine, lanes: list[DestinationWorkers], node: Node, name: str) -> None:
+    for lane in lanes:
+        lane.ask_to_stop()
+    engine.stop(GRACE_SECONDS)
+    # A step that is cut off now died of nothing that it did.
+    with suppress(TransientError):
+        node.tracker.runs.release_steps(name)
+    for lane in lanes:
+        lane.stop()
+
+
+def _end_after(stop: threading.Event, seconds: float) -> None:
+    """End the process when it has not stopped by itself some time after it was asked to."""
+
+    def end() -> None:
+        stop.wait()
+        time.sleep(seconds)
+        _log.warning("worker_cut_off", after_seconds=seconds)
         os._exit(0)
 
-
-def _make_engine(settings: Settings, name: str, steps: ReadingSteps) -> Engine:
-    return Engine(
-        settings.engine_url,
-        name,
-        {
-            READ: lambda run, uid, revision: run_reading(steps, run, uid, revision),
-            FAIL: lambda run, uid, revision: run_failure(steps, run, uid, revision),
-        },
-    )
+    threading.Thread(target=end, name="end", daemon=True).start()
 
 
 def _make_deliverers(node: Node, name: str) -> DestinationWorkers:
@@ -126,13 +191,23 @@ def _make_provers(node: Node, name: str) -> DestinationWorkers:
 
 
 def _run_until_stopped(
-    step: Callable[[], None], pause_seconds: float, stop: threading.Event
-) -> None:
+    step: Callable[[], None], pause_seconds: float, stop: threading.Event, vital: VitalThreads
+) -> int:
+    """Run the steps of the coordinator; return the exit status of the process."""
     while not stop.is_set():
         try:
+            vital.end_if_lost()
             step()
-        except TransientError as error:
+        except SystemExit:
+            return THREAD_LOST_EXIT
+        except Exception as error:  # noqa: BLE001  (the edge of the process)
+            if not is_outage(error):
+                # Nobody else would do this thread's work: the process ends, what it runs is left
+                # to be gone on with, and it is started anew.
+                report_failure(error)
+                return 1
             # The database is away or busy; nothing can be done without it, so wait.
-            _log.warning("tracker_unavailable", why=str(error))
+            _log.warning("tracker_unavailable", why=describe_without_quoting(error))
             stop.wait(2.0)
         stop.wait(pause_seconds)
+    return 0

@@ -27,7 +27,13 @@ from typing import Any, Self
 from secondread import metrics
 from secondread.detect.child_loop import MEMORY_EXIT, ServingOptions, serve_requests
 from secondread.detect.marks import Detection, PlaceShares
-from secondread.errors import DetectorDiedError, InputError, ModelError, TransientError
+from secondread.errors import (
+    DetectorDiedError,
+    InputError,
+    ModelError,
+    StorageFullError,
+    TransientError,
+)
 from secondread.geometry import PointPx
 from secondread.log import get_logger
 from secondread.reasons import Reason
@@ -35,9 +41,14 @@ from secondread.settings import DetectSettings
 
 _log = get_logger(__name__)
 
+_KILLS = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _STANDARD_ERROR = 2  # takes what a library prints
-START_SECONDS = 60.0
-"""How long a child may take to load its model."""
+MOST_START_FACTOR = 8
+"""Up to how many times longer than the settings say a start may take, after slow ones."""
+
+KILLS_TOLERATED = 10
+"""How many children in a row may be killed from outside over one image. The image is not to blame,
+but what the kernel kills for want of memory looks the same, and may be the image's fault."""
 
 
 class DetectorLimitError(DetectorDiedError):
@@ -54,6 +65,14 @@ class DetectorLimitError(DetectorDiedError):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason.sentence}: {detail}")
         self.reason = reason
+
+
+class DetectorStartError(TransientError):
+    """The child did not start, or not in time: the machine is in trouble, and no image to blame."""
+
+
+class DetectorKilledError(DetectorLimitError):
+    """The child was killed over an image by somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +105,7 @@ class DetectorChild:
         self._settings = settings
         self._lock = threading.Lock()
         self._child: _ChildProcess | None = None
+        self._start_factor = 1
         # "Killed with its parent" means with the parent's *thread* that started it (prctl(2)),
         # so that is always this one, which lives as long as this object.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="detector-starter")
@@ -176,7 +196,16 @@ class DetectorChild:
             self._starter.shutdown()
 
     def _request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send the child a request of `child_loop`, and return its reply."""
+        """Send the child a request of `child_loop`, and return its reply.
+
+        A child that somebody killed is replaced, and asked again.
+        """
+        for _ in range(KILLS_TOLERATED):
+            with contextlib.suppress(DetectorKilledError):
+                return self._request_once(request)
+        return self._request_once(request)
+
+    def _request_once(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
             child = self._ensure_child()
             seconds = self._settings.view_seconds
@@ -186,7 +215,8 @@ class DetectorChild:
                 _write_until(deadline, child.requests, json.dumps(request).encode() + b"\n")
             reply = self._read_reply(child, seconds, deadline)
         if "os_error" in reply:
-            raise TransientError(f"detector: {reply['os_error']}")
+            kind = StorageFullError if reply["is_full"] else TransientError
+            raise kind(f"detector: {reply['os_error']}")
         if "model_error" in reply:
             raise ModelError(reply["model_error"])
         return reply
@@ -197,14 +227,26 @@ class DetectorChild:
             self._child.close()
             self._child = None
         if self._child is None:
-            child = self._starter.submit(_start_child, self._settings).result()
-            self._child = child
-            hello = self._read_reply(child, START_SECONDS, time.monotonic() + START_SECONDS)
-            if "model_error" in hello:
-                self._child = None
-                child.close()
-                raise ModelError(hello["model_error"])
+            self._child = self._start()
         return self._child
+
+    def _start(self) -> _ChildProcess:
+        try:
+            child = self._starter.submit(_start_child, self._settings).result()
+        except OSError as error:
+            raise DetectorStartError(f"detector: does not start: {error.strerror}") from error
+        seconds = self._settings.start_seconds * self._start_factor
+        try:
+            hello = self._read_reply(child, seconds, time.monotonic() + seconds)
+        except DetectorLimitError as error:
+            if error.reason is Reason.TIME_LIMIT:
+                self._start_factor = min(2 * self._start_factor, MOST_START_FACTOR)
+            raise DetectorStartError(f"detector: did not start: {error}") from error
+        self._start_factor = 1
+        if "model_error" in hello:
+            child.close()
+            raise ModelError(hello["model_error"])
+        return child
 
     def _read_reply(self, child: _ChildProcess, seconds: float, deadline: float) -> dict[str, Any]:
         line = _read_line_until(deadline, child.replies)
@@ -257,7 +299,8 @@ def _explain_death(status: int, *, timed_out: bool, seconds: float) -> DetectorL
     if status == MEMORY_EXIT:
         return DetectorLimitError(Reason.MEMORY_LIMIT, "an allocation failed")
     if status < 0:
-        return DetectorLimitError(Reason.DETECTOR_DIED, signal.Signals(-status).name)
+        kind = DetectorKilledError if -status in _KILLS else DetectorLimitError
+        return kind(Reason.DETECTOR_DIED, signal.Signals(-status).name)
     return DetectorLimitError(Reason.DETECTOR_DIED, f"exit status {status}")
 
 

@@ -6,6 +6,7 @@ and no runtime before `serve_requests` is called, so that importing it costs the
 """
 
 import ctypes
+import errno
 import io
 import json
 import logging
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 MEMORY_EXIT = 70
 """Exit status for a failed allocation."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -76,7 +78,7 @@ def _answer_all(options: ServingOptions) -> None:
         except ModelError as error:
             _send(replies, {"model_error": str(error)})
             return
-        _limit_memory(options.memory_bytes)
+        limit_memory(options.memory_bytes)
         _send(replies, {"ready": True})
         for line in requests:
             _send(replies, _answer(detector, json.loads(line)))
@@ -97,7 +99,8 @@ def _answer(detector: "Detector", request: dict[str, Any]) -> dict[str, Any]:
         if request["display_to"] is not None and display is not None:
             _write_display(Path(request["display_to"]), display)
     except OSError as error:
-        return {"os_error": f"{type(error).__name__}: {error}"}
+        words = f"{type(error).__name__}: {error}"
+        return {"os_error": words, "is_full": error.errno in _FULL}
     except ModelError as error:
         return {"model_error": str(error)}
     except InputError as error:
@@ -122,7 +125,7 @@ def _send(replies: io.TextIOBase, message: dict[str, Any]) -> None:
     replies.flush()
 
 
-def _limit_memory(beyond_bytes: int) -> None:
+def limit_memory(beyond_bytes: int) -> None:
     """Limit the address space to its present size and this much more (Linux)."""
     if sys.platform != "linux":
         return

@@ -58,6 +58,15 @@ class DestinationWorkers:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether every thread still runs."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def ask_to_stop(self) -> None:
+        """Have the threads stop when they next can, without waiting for it."""
+        self._stopping.set()
+
     def stop(self) -> bool:
         """Stop between two objects, and wait for it no longer than the longest timeout.
 

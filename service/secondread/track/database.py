@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
+    SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -34,6 +35,21 @@ from secondread.track.tables import Base
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process's transaction before it gives up."""
+
+IDLE_SECONDS = 10
+"""How long a process may leave a transaction alone before the server ends it, and its locks with
+it: one that is stopped in the middle would hold up those that are to take over from it."""
+
+_SESSION = {
+    "lock_timeout": f"{BUSY_SECONDS}s",
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+    # A machine that is gone says no good-bye, and its transactions hold locks as well.
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 3,
+    "tcp_keepalives_count": 3,
+}
+"""Settings of each session on PostgreSQL."""
 
 _WRITES = "secondread_writes"
 
@@ -62,7 +78,7 @@ def open_engine(url: str, *, foreign_keys: bool = True) -> Engine:
         if backend == "sqlite":
             return _open_sqlite(url, foreign_keys=foreign_keys)
         if backend == "postgresql":
-            options = f"-c lock_timeout={BUSY_SECONDS}s -c synchronous_commit=on"
+            options = " ".join(f"-c {key}={value}" for key, value in _SESSION.items())
             return create_engine(
                 url,
                 pool_pre_ping=True,
@@ -137,6 +153,11 @@ def translate_driver_errors() -> Iterator[None]:
         if error.connection_invalidated:
             raise TransientError("the database connection was lost") from error
         raise
+
+
+def is_driver_error(error: BaseException) -> bool:
+    """Whether an error came from a driver or the library above it, not yet translated."""
+    return isinstance(error, SQLAlchemyError)
 
 
 def _kind(error: DBAPIError) -> str:

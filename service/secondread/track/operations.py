@@ -4,7 +4,7 @@ Raising and clearing an alarm may be repeated.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -195,31 +195,27 @@ class Alarms(TrackerPart):
 class Processes(TrackerPart):
     """The processes of the node: heartbeats, and which of them have fallen silent."""
 
-    def record_heartbeat(self, process: ProcessIdentity, now: datetime) -> None:
-        """Record that a process lives; a new host or process number counts as a start."""
+    def record_heartbeat(self, process: ProcessIdentity, now: datetime) -> bool:
+        """Record that a process lives; a new host or process number counts as a start.
+
+        Returns
+        -------
+        bool
+            Whether it was not on the list: it has just started, or was taken for dead.
+        """
         with self._database.begin_write() as session:
-            identity = as_columns(process)
-            if insert_if_new(session, ProcessRow, {**identity, "started_at": now, "beat_at": now}):
-                return
-            row = session.get_one(ProcessRow, process.name, with_for_update=True)
+            row = session.get(ProcessRow, process.name, with_for_update=True)
+            if row is None:
+                values = {**as_columns(process), "started_at": now, "beat_at": now}
+                insert_if_new(session, ProcessRow, values)
+                return True
             if (row.host, row.pid) != (process.host, process.pid):
                 row.started_at = now
             row.kind, row.host, row.pid = process.kind, process.host, process.pid
             row.version, row.beat_at = process.version, now
+            return False
 
     def remove_process(self, name: str) -> None:
         """Take a process that ended as it should off the list."""
         with self._database.begin_write() as session:
             session.execute(delete(ProcessRow).where(ProcessRow.name == name))
-
-    def list_silent(
-        self, now: datetime, takeover_seconds: float, kind: str | None = None
-    ) -> list[str]:
-        """Return the names of processes, of one kind or any, that fell silent too long ago."""
-        silent = select(ProcessRow.name).where(
-            ProcessRow.beat_at < now - timedelta(seconds=takeover_seconds)
-        )
-        if kind is not None:
-            silent = silent.where(ProcessRow.kind == kind)
-        with self._database.begin_read() as session:
-            return list(session.scalars(silent.order_by(ProcessRow.name)))

@@ -10,6 +10,7 @@ from secondread.errors import InputError, TransitionError
 from secondread.settings import DestinationMode
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.operations import LATE_INSTANCE, RESULT_NOT_MADE, STUDY_STUCK, clear_alarm_in
+from secondread.track.reading_runs import READING_HELD_UP, check_run
 from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step_study
 from secondread.track.study_rows import find_latest_finished, find_revision
 from secondread.track.tables import (
@@ -33,7 +34,11 @@ class Results(TrackerPart):
     """The results of readings."""
 
     def record_reading(
-        self, reading: RecordedReading, profiles: Mapping[str, str], now: datetime
+        self,
+        reading: RecordedReading,
+        profiles: Mapping[str, str],
+        now: datetime,
+        run: int = 0,
     ) -> tuple[RecordedObject, ...]:
         """Record a reading, with deliveries of its objects, and move its study on.
 
@@ -48,6 +53,8 @@ class Results(TrackerPart):
             For each destination's name the key of its profile: it gets the objects made for it.
         now
             The present instant.
+        run
+            The run that records it, see `track.reading_runs`; 0 before the first.
 
         Returns
         -------
@@ -58,12 +65,15 @@ class Results(TrackerPart):
         ------
         InputError
             There is no such revision, or a destination that the database does not know.
+        LeaseLostError
+            Another run of the reading has begun: nothing is recorded.
         TransitionError
             The revision was given up; its study may be read anew by now.
         """
         with self._database.begin_write() as session:
             study = session.get(StudyRow, reading.study_uid, with_for_update=True)
-            revision = find_revision(session, reading.study_uid, reading.revision)
+            revision = find_revision(session, reading.study_uid, reading.revision, lock=True)
+            check_run(revision, run)
             if study is None or revision.state is RevisionState.FINISHED:
                 return _list_objects(session, revision)
             if revision.state is RevisionState.GAVE_UP:
@@ -85,7 +95,7 @@ class Results(TrackerPart):
             )
             study.outcome, study.reported_at = reading.outcome, now
             study.shown_findings = reading.shown_lesions
-            for kind in (STUDY_STUCK, RESULT_NOT_MADE, LATE_INSTANCE):
+            for kind in (STUDY_STUCK, RESULT_NOT_MADE, LATE_INSTANCE, READING_HELD_UP):
                 clear_alarm_in(session, kind, study.study_uid, now)
             session.flush()
             return _list_objects(session, revision)

@@ -12,6 +12,7 @@ from secondread.assemble.viewset import StudyViews
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
 from secondread.reasons import Reason
+from secondread.track.clock_jumps import has_long_waits, shorten_waits
 from secondread.track.database import TrackerPart
 from secondread.track.fetch_rows import renew_requests
 from secondread.track.identities import load_known_identities, report_doubt
@@ -236,7 +237,7 @@ class Studies(TrackerPart):
         """
         with self._database.begin_write() as session:
             study = _lock_study(session, study_uid)
-            revision = find_revision(session, study_uid, number)
+            revision = find_revision(session, study_uid, number, lock=True)
             if revision.state is RevisionState.GAVE_UP:
                 return
             if revision.state is RevisionState.FINISHED:
@@ -246,6 +247,14 @@ class Studies(TrackerPart):
             raise_alarm_in(session, STUDY_STUCK, study_uid, error, now, Severity.CRITICAL)
             if study.quiet_due_at is not None:
                 study.state = step_study(study.state, StudyEvent.INSTANCE_ARRIVED)
+
+    def shorten_waits(self, now: datetime, rules: FetchRules) -> int:
+        """See `clock_jumps.shorten_waits`."""
+        with self._database.begin_read() as session:
+            if not has_long_waits(session, rules, now):
+                return 0
+        with self._database.begin_write() as session:
+            return shorten_waits(session, rules, now)
 
     def list_unfinished(self, now: datetime, grace_seconds: float) -> list[ClaimedRevision]:
         """Return revisions that were claimed a while ago and have no results yet.
@@ -258,7 +267,10 @@ class Studies(TrackerPart):
             select(RevisionRow)
             .where(
                 RevisionRow.state == RevisionState.STARTED,
-                RevisionRow.started_at <= now - timedelta(seconds=grace_seconds),
+                or_(
+                    RevisionRow.started_at <= now - timedelta(seconds=grace_seconds),
+                    RevisionRow.started_at > now,  # the clock was set back
+                ),
             )
             .order_by(RevisionRow.started_at)
         )

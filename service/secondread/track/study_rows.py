@@ -202,8 +202,10 @@ def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
     return frozenset() if is_shared else sides
 
 
-def find_revision(session: Session, study_uid: str, number: int) -> RevisionRow:
-    """Return a revision's row; who changes it has locked the study's.
+def find_revision(
+    session: Session, study_uid: str, number: int, *, lock: bool = False
+) -> RevisionRow:
+    """Return a revision's row, locked if asked for; who moves its state has locked the study's.
 
     Raises
     ------
@@ -213,6 +215,8 @@ def find_revision(session: Session, study_uid: str, number: int) -> RevisionRow:
     by_key = select(RevisionRow).where(
         RevisionRow.study_uid == study_uid, RevisionRow.number == number
     )
+    if lock:
+        by_key = by_key.with_for_update()
     revision = session.scalars(by_key).one_or_none()
     if revision is None:
         raise InputError(f"study {study_uid} has no revision {number}")

@@ -22,6 +22,7 @@ from secondread.track.other_objects import OtherObjects
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
 from secondread.track.proofs import Proofs
+from secondread.track.reading_runs import ReadingRuns
 from secondread.track.receiver_ledger import ReceiverLedger
 from secondread.track.results import Results
 from secondread.track.studies import Studies
@@ -52,6 +53,7 @@ class Tracker:
         self.outbox_dir = outbox_dir
         self.studies = Studies(self.database)
         self.results = Results(self.database)
+        self.runs = ReadingRuns(self.database)
         self.deliveries = Deliveries(self.database, outbox_dir)
         self.proofs = Proofs(self.database)
         self.destinations = Destinations(self.database)

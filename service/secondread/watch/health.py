@@ -93,15 +93,21 @@ def summarize_readiness(checks: Sequence[ReadinessCheck]) -> tuple[int, dict[str
 
 
 def make_health_routes(
-    tracker: Tracker, archive: Archive, settings: Settings, clock: Clock
+    tracker: Tracker,
+    archive: Archive,
+    settings: Settings,
+    clock: Clock,
+    check_process: Callable[[], ReadinessCheck] | None = None,
 ) -> list[Route]:
-    """Return the routes ``/healthz`` and ``/readyz`` of a node."""
+    """Return the routes ``/healthz`` and ``/readyz`` of a node, and of the process that answers."""
 
     # Not in the pool of threads, which requests that wait for the database can fill.
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    probe = _ReadinessProbe(lambda: check_readiness(tracker, archive, settings, clock()))
+    probe = _ReadinessProbe(
+        lambda: check_readiness(tracker, archive, settings, clock()), check_process
+    )
     return [Route("/healthz", healthz), Route("/readyz", probe.readyz)]
 
 
@@ -119,16 +125,24 @@ class _ReadinessProbe:
     ----------
     check
         Checks everything that readiness depends on; may block.
+    check_process
+        Checks the process that answers, if there is anything to check; does not block.
     """
 
-    def __init__(self, check: Callable[[], Sequence[ReadinessCheck]]) -> None:
-        self._check = check
+    def __init__(
+        self,
+        check: Callable[[], Sequence[ReadinessCheck]],
+        check_process: Callable[[], ReadinessCheck] | None,
+    ) -> None:
+        self._check, self._check_process = check, check_process
         self._running: asyncio.Task[Sequence[ReadinessCheck]] | None = None
         self._waiting = 0
 
     async def readyz(self, _: Request) -> Response:
         """Answer one request."""
-        status, body = summarize_readiness(await self._wait_for_checks())
+        checks = await self._wait_for_checks()
+        own = () if self._check_process is None else (self._check_process(),)
+        status, body = summarize_readiness((*checks, *own))
         return JSONResponse(body, status)
 
     async def _wait_for_checks(self) -> Sequence[ReadinessCheck]:

@@ -20,9 +20,13 @@ import numpy.typing as npt
 
 from secondread import __version__, log
 from secondread.accept.archive import Archive
-from secondread.detect.child import DetectorLimitError, detect_with_retries
+from secondread.detect.child import (
+    DetectorLimitError,
+    DetectorStartError,
+    detect_with_retries,
+)
 from secondread.detect.marks import Detection
-from secondread.errors import InputError, TransientError
+from secondread.errors import InputError, StorageFullError, TransientError
 from secondread.files import write_whole
 from secondread.reading import FileDetector, Reader
 from secondread.reasons import Reason
@@ -72,6 +76,8 @@ class ReadingCache:
             detection = stored or self.get_detection(instance_uid, path)
             if detection.status.was_read:
                 self.get_display(instance_uid, path)
+        except (DetectorStartError, StorageFullError):
+            raise  # which is not the prior's fault
         except (TransientError, FileNotFoundError) as error:
             return Detection.from_failure(
                 instance_uid, Reason.PRIOR_FILES_LOST, type(error).__name__

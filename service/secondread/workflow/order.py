@@ -11,7 +11,7 @@ goes when no worker can have begun one any more.
 """
 
 from secondread.engine import RunStep
-from secondread.workflow.steps import ReadingSteps
+from secondread.workflow.steps import RECORD_FAILURE, ReadingSteps
 
 READ = "read.v1"
 """Name and version of a reading's steps."""
@@ -33,5 +33,5 @@ def run_reading(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int
 
 def run_failure(steps: ReadingSteps, run: RunStep, study_uid: str, revision: int) -> None:
     """Write the failed result of a reading that could not be finished."""
-    run("record failure", steps.record_failure, study_uid, revision)
+    run(RECORD_FAILURE, steps.record_failure, study_uid, revision)
     run("tidy", steps.tidy, study_uid, revision)

@@ -10,7 +10,7 @@ from pathlib import Path
 from secondread import log
 from secondread.accept.archive import Archive
 from secondread.detect.marks import Detection
-from secondread.errors import InputError, TransientError, describe_without_quoting
+from secondread.errors import InputError, describe_without_quoting, is_outage
 from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare_with_priors
@@ -82,9 +82,10 @@ def _read_reported_prior(
             return None
         answers = AnswerStore(tracker.results, archive).list_for_study(study_uid)
         return read_from_report(report, answers, reader)
-    except TransientError:
-        raise
-    except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
+    except Exception as error:
+        # Whatever else it is, it must not cost the reading.
+        if is_outage(error):
+            raise
         # The error's message may quote the report, which may quote anything.
         _log.error("prior_report_broke", study_uid=study_uid, error=type(error).__name__)
         return None

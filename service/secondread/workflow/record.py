@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
+from secondread.assemble.mammogram import Mammogram
 from secondread.detect.marks import Detection
 from secondread.findings.changes import FindingRef
 from secondread.findings.finding import Finding, ImageReading, StudyReading
@@ -24,7 +25,6 @@ from secondread.track.values import (
     RecordedReading,
     StoredAnswer,
 )
-from secondread.workflow.inputs import RevisionInputs
 from secondread.workflow.predecessors import find_occasion
 from secondread.workflow.revision_reader import ReadingTools, RevisionReader
 
@@ -92,16 +92,18 @@ def store_reading(
     )
 
 
-def make_bare_failure(inputs: RevisionInputs, reason: Reason) -> RecordedReading:
+def make_bare_failure(
+    study_uid: str, revision: int, images: Sequence[Mammogram], reason: Reason
+) -> RecordedReading:
     """Return the record of a reading that broke so early that it has no objects to send."""
     return RecordedReading(
-        study_uid=inputs.claimed.study_uid,
-        revision=inputs.claimed.number,
+        study_uid=study_uid,
+        revision=revision,
         outcome=Outcome.FAILED,
         reasons=(reason,),
         images=tuple(
             RecordedImage(m.sop_instance_uid, m.label, ImageStatus.FAILED, (reason,))
-            for m in inputs.selection.to_read
+            for m in images
         ),
         findings=(),
         shown_lesions=0,

@@ -69,8 +69,15 @@ class ReadingTools:
 
     def get_folder(self, study_uid: str, revision: int) -> Path:
         """Return where a reading keeps files between its steps."""
-        name = sha256(f"{study_uid}:{revision}".encode()).hexdigest()[:32]
-        return self.work_dir / name
+        return self.work_dir / name_folder(study_uid, revision)
+
+
+def name_folder(study_uid: str, revision: int) -> str:
+    """Return the name of the folder in which a reading keeps files between its steps.
+
+    The same for every worker, so that one that takes over finds what the lost one had done.
+    """
+    return sha256(f"{study_uid}:{revision}".encode()).hexdigest()[:32]
 
 
 class RevisionReader:

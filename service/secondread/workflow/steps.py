@@ -11,12 +11,14 @@ from typing import Any
 
 from secondread import log, metrics
 from secondread.assemble.identity import NEEDED_TO_FILE, NEEDED_TO_IDENTIFY
+from secondread.assemble.mammogram import Mammogram
 from secondread.detect.marks import Detection
-from secondread.errors import TransientError, describe_without_quoting
+from secondread.errors import LeaseLostError, describe_without_quoting, is_outage
 from secondread.followup.comparison_json import decode_recheck, encode_recheck
 from secondread.reasons import Reason
 from secondread.track.operations import RESULT_NOT_MADE
-from secondread.track.values import Severity
+from secondread.track.reading_runs import NOT_RUN, ReadingRun
+from secondread.track.values import RecordedReading, Severity
 from secondread.workflow.prior_readings import (
     PriorReadings,
     compare_or_give_up,
@@ -25,14 +27,47 @@ from secondread.workflow.prior_readings import (
 from secondread.workflow.record import make_bare_failure, store_reading, track_lesions
 from secondread.workflow.revision_reader import ReadingTools, RevisionReader
 
+RECORD_FAILURE = "record failure"
+"""Name of the step that reports a reading that broke."""
+
 _log = log.get_logger(__name__)
 
 
-class ReadingSteps:
-    """The steps of a reading. Their results are remembered, so they return small plain values."""
+MOST_FAULTS = 3
+"""In how many workers in a row one step may run into a fault (a crash, no end) until its reading is
+given up."""
 
-    def __init__(self, tools: ReadingTools) -> None:
+MOST_DEATHS = 10
+"""How many workers in a row may be lost in one step for a reason that nobody knows. Most are killed
+from outside, and no reading is to blame for that; but what the kernel kills for want of memory
+looks the same, and such a reading must not cost workers for ever."""
+
+
+def is_deadly(run: ReadingRun, step: str | None = None) -> bool:
+    """Whether a reading has cost too many workers, in any step or in that of a name."""
+    too_often = run.faults >= MOST_FAULTS or run.deaths >= MOST_DEATHS
+    return too_often and step in {None, run.step}
+
+
+def must_not_be_handled(error: Exception) -> bool:
+    """Whether an error says nothing about a study: an outage, or that another run has begun."""
+    return isinstance(error, LeaseLostError) or is_outage(error)
+
+
+class ReadingSteps:
+    """The steps of a reading. Their results are remembered, so they return small plain values.
+
+    Parameters
+    ----------
+    tools
+        What they work with.
+    run
+        The run that they are part of.
+    """
+
+    def __init__(self, tools: ReadingTools, run: ReadingRun = NOT_RUN) -> None:
         self._tools = tools
+        self._run = run
 
     def plan(self, study_uid: str, revision: int) -> list[str]:
         """Return the SOP Instance UIDs to read, in reading order."""
@@ -69,9 +104,10 @@ class ReadingSteps:
             files, score_file = reader.priors.paths_to_read, self._tools.detector.score_places
             rechecked = recheck_new_findings(reading, priors, files, score_file)
             return [encode_recheck(answer) for answer in rechecked]
-        except TransientError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
+        except Exception as error:
+            # Whatever else it is, it must not cost the reading.
+            if must_not_be_handled(error):
+                raise
             why = describe_without_quoting(error)
             _log.error("recheck_broke", study_uid=study_uid, revision=revision, error=why)
             return []
@@ -92,10 +128,8 @@ class ReadingSteps:
             answers = tuple(decode_recheck(values) for values in rechecked)
             priors = replace(reader.read_priors(), rechecked=answers)
             return self._finish(reader, detections, priors)
-        except TransientError:
-            raise
         except Exception as error:
-            if not reader.priors.studies:
+            if must_not_be_handled(error) or not reader.priors.studies:
                 raise
             # Whatever breaks over a prior must not cost the reading. What breaks without one too
             # does so again, and ends in the failed result.
@@ -109,22 +143,31 @@ class ReadingSteps:
 
         What broke the reading may break its failed result too. Then headers are reduced to what
         the result must have of them; and if even that is of no use, the failure is recorded, with
-        an alarm, and nothing is sent. In no case does the study end without a result.
+        an alarm, and nothing is sent. In no case does the study end without a result, not even
+        where making the failed one costs the worker its life.
         """
+        if is_deadly(self._run, RECORD_FAILURE):
+            return self._record_bare_failure(study_uid, revision)
         reader = self._open(study_uid, revision)
         for keywords in ((), NEEDED_TO_IDENTIFY, NEEDED_TO_FILE):
             if keywords:
                 reader.reduce_headers(keywords)
             try:
                 return self._finish_failed(reader, Reason.READING_FAILED)
-            except TransientError:
-                raise
-            except Exception as error:  # noqa: BLE001  (whatever it is, the failure is recorded)
+            except Exception as error:
+                # Whatever else it is, the failure is recorded.
+                if must_not_be_handled(error):
+                    raise
                 why = describe_without_quoting(error)
                 _log.error("failed_result_broke", study_uid=study_uid, revision=revision, error=why)
+        return self._record_bare_failure(study_uid, revision, reader.inputs.selection.to_read)
+
+    def _record_bare_failure(
+        self, study_uid: str, revision: int, images: Sequence[Mammogram] = ()
+    ) -> str:
         tracker, now = self._tools.tracker, self._tools.clock()
-        recorded = make_bare_failure(reader.inputs, Reason.READING_FAILED)
-        tracker.results.record_reading(recorded, self._tools.destinations, now)
+        recorded = make_bare_failure(study_uid, revision, images, Reason.READING_FAILED)
+        self._record(recorded)
         words = "the reading failed, and no result about that could be made; nothing is sent"
         tracker.alarms.raise_alarm(RESULT_NOT_MADE, study_uid, words, now, Severity.CRITICAL)
         return recorded.outcome.value
@@ -147,7 +190,7 @@ class ReadingSteps:
         lesions = tools.tracker.lesions
         reading = track_lesions(reading, lesions, tools.installation_id, priors.from_reports)
         recorded = store_reading(tools, reader, reading, {**priors.detections, **detections})
-        tools.tracker.results.record_reading(recorded, tools.destinations, tools.clock())
+        self._record(recorded)
         metrics.READINGS.labels(reading.outcome.value).inc()
         _log.info(
             "study_read",
@@ -158,3 +201,9 @@ class ReadingSteps:
             objects=len(recorded.objects),
         )
         return reading.outcome.value
+
+    def _record(self, reading: RecordedReading) -> None:
+        tools = self._tools
+        tools.tracker.results.record_reading(
+            reading, tools.destinations, tools.clock(), self._run.number
+        )

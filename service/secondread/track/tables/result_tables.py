@@ -45,6 +45,19 @@ class RevisionRow(Base):
     """Number of the latest finished revision before it."""
     requested_by: Mapped[str | None] = mapped_column(String(80))
     worker: Mapped[str] = mapped_column(String(80))
+    """Who claimed it, and from its first run on who runs it."""
+    run: Mapped[int] = mapped_column(default=0)
+    """The run that may write, counted from 1, and one more where its worker was taken over."""
+    step: Mapped[str | None] = mapped_column(String(100))
+    """The step that was begun last."""
+    in_step: Mapped[bool] = mapped_column(default=False)
+    """Whether that step is under way: a run that begins finds out that its worker died in it."""
+    faults: Mapped[int] = mapped_column(default=0)
+    """How often in a row the worker died in that step by a fault of its own."""
+    deaths: Mapped[int] = mapped_column(default=0)
+    """How often in a row it died in that step, in whatever way."""
+    held_up_at: Mapped[datetime | None]
+    """Since when something outside of the reading holds it up: a disk, the database."""
     content_at: Mapped[datetime]
     """Start of content creation as written into the results, fixed once at the claim."""
     started_at: Mapped[datetime]

@@ -1,0 +1,277 @@
+"""Workers that are killed, stopped or cut off from their database, and readings that kill workers.
+
+Real processes with real engines; only the detector is none.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from secondread.clock import utc_now
+from secondread.reasons import Outcome
+from secondread.track.states import RevisionState
+from secondread.track.tables import RevisionRow
+from tests.peers.postgres_server import PostgresServer
+from tests.worlds.builders import header
+from tests.worlds.node_world import NodeWorld
+
+SETTINGS = """
+[work]
+heartbeat_seconds = 0.5
+takeover_seconds = 3
+[[peers]]
+ae_title = "MG1"
+maximum_age_days = -1
+[[destinations]]
+name = "pacs"
+ae_title = "PACS"
+host = "127.0.0.1"
+port = 104
+initial_mode = "live"
+"""
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.1)
+
+
+class Workers:
+    """A node on one database, and its workers."""
+
+    def __init__(self, folder: Path, url: str, step_seconds: float = 60) -> None:
+        folder.joinpath("secondread.toml").write_text(SETTINGS)
+        self.folder, self.url, self.step_seconds = folder, url, step_seconds
+        self.world = NodeWorld(folder, url)
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, url: str | None = None) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.worlds.light_worker", str(self.folder), name),
+                    *(url or self.url, str(self.step_seconds)),
+                ],
+                stderr=log,
+                stdout=log,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            )
+
+    def deliver(self, *study_uids: str) -> None:
+        self.world.now = utc_now()
+        for uid in study_uids:
+            today = f"{self.world.now:%Y%m%d}"
+            series = f"{uid}.1"
+            self.world.deliver(
+                header(
+                    StudyInstanceUID=uid,
+                    SeriesInstanceUID=series,
+                    StudyDate=today,
+                    AcquisitionDate=today,
+                    PatientID=uid,
+                )
+            )
+            self.world.node.tracker.studies.request_reading(uid, "a test", self.world.now)
+
+    def list_revisions(self) -> list[RevisionRow]:
+        with self.world.node.tracker.database.begin_read() as session:
+            return list(session.scalars(select(RevisionRow).order_by(RevisionRow.id)))
+
+    def list_reading(self) -> set[str]:
+        """Return the workers that are in a step."""
+        return {revision.worker for revision in self.list_revisions() if revision.in_step}
+
+    def list_outcomes(self) -> dict[str, Outcome | None]:
+        return {
+            revision.study_uid: revision.outcome
+            for revision in self.list_revisions()
+            if revision.state is RevisionState.FINISHED
+        }
+
+    def count_events(self) -> Counter[tuple[str, str]]:
+        """Return how often each worker logged each event."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for log in self.folder.glob("*.log"):
+            for line in log.read_text().splitlines():
+                with suppress(ValueError):
+                    counts[log.stem, str(json.loads(line).get("event"))] += 1
+        return counts
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self.running[name].send_signal(number)
+
+    def end_all(self) -> None:
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+        self.world.node.tracker.close()
+
+
+class Cut:
+    """The way to a database server, which can be cut."""
+
+    def __init__(self, server: Path, folder: Path) -> None:
+        self._server = str(server / ".s.PGSQL.5432")
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(folder / ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._open: list[socket.socket] = []
+        self._is_cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._is_cut = True
+        for end in self._open:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                if self._is_cut:
+                    near.close()
+                    continue
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self._server)
+                self._open += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._relay, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _relay(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def workers(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Workers]:
+    made = Workers(tmp_path, postgres_server.create())
+    yield made
+    made.end_all()
+
+
+@pytest.mark.peer("postgres")
+def test_what_three_workers_lose_is_read_once_by_those_that_live(
+    workers: Workers, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    way = tmp_path / "way"
+    way.mkdir()
+    database = Cut(postgres_server.folder, way)
+    studies = [f"1.2.3.{number}" for number in range(5)]
+    (tmp_path / "hold").touch()
+    workers.deliver(*studies)
+    workers.start("killed")
+    workers.start("stopped")
+    workers.start("cut", workers.url.replace(str(postgres_server.folder), str(way)))
+    until(lambda: workers.list_reading() == {"killed", "stopped", "cut"}, "three readings", 200)
+
+    began = time.monotonic()
+    workers.signal("killed", signal.SIGKILL)
+    workers.signal("stopped", signal.SIGSTOP)
+    until(
+        lambda: workers.count_events()["cut", "worker_taken_over"] == 2,
+        "the take-over of two workers",
+        60,
+    )
+    database.cut()
+    workers.signal("stopped", signal.SIGCONT)
+    until(
+        lambda: workers.count_events()["stopped", "worker_taken_over"] >= 1,
+        "the take-over by the one that was stopped",
+        60,
+    )
+    (tmp_path / "hold").unlink()
+    time.sleep(3)
+    database.mend()
+    until(lambda: workers.list_outcomes().keys() == set(studies), "all results", 90)
+
+    assert time.monotonic() - began < 90
+    assert set(workers.list_outcomes().values()) == {Outcome.NO_FINDINGS}
+    assert [revision.number for revision in workers.list_revisions()] == [1] * len(studies)
+    events = workers.count_events()
+    assert events["stopped", "process_was_taken_for_dead"] == 1
+    assert sum(events[name, "study_read"] for name in workers.running) == len(studies)
+    database.close()
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Workers]:
+    made = Workers(tmp_path, f"sqlite:///{tmp_path / 'tracker.sqlite'}", step_seconds=2)
+    yield made
+    made.end_all()
+
+
+def restart_until_done(workers: Workers, studies: set[str], most: int) -> int:
+    """Start the worker again whenever it dies; return how often that was."""
+    deaths = 0
+    workers.start("w0")
+    deadline = time.monotonic() + 100
+    while workers.list_outcomes().keys() != studies:
+        assert time.monotonic() < deadline, "waited in vain"
+        if workers.running["w0"].poll() is not None:
+            deaths += 1
+            assert deaths <= most
+            workers.start("w0")
+        time.sleep(0.1)
+    return deaths
+
+
+@pytest.mark.parametrize("how", ["crash", "hang"])
+def test_a_study_that_kills_its_worker_three_times_fails_and_its_neighbour_is_read(
+    alone: Workers, tmp_path: Path, how: str
+) -> None:
+    # It would do so again over its failed result.
+    (tmp_path / "poison").write_text(f"1.2.66 {how}")
+    alone.deliver("1.2.66", "1.2.7")
+
+    deaths = restart_until_done(alone, {"1.2.66", "1.2.7"}, 6)
+
+    assert alone.list_outcomes() == {"1.2.66": Outcome.FAILED, "1.2.7": Outcome.NO_FINDINGS}
+    assert deaths == 6
+    alarms = alone.world.node.tracker.node_queries.list_alarms()
+    assert ("failed-result-not-made", "1.2.66") in {(a.kind, a.subject) for a in alarms}
+
+
+def test_kills_from_outside_are_no_studys_fault(alone: Workers, tmp_path: Path) -> None:
+    alone.step_seconds = 60
+    (tmp_path / "hold").touch()
+    alone.deliver("1.2.7")
+    for number in range(5):
+        alone.start("w0")
+        until(lambda: alone.list_revisions() != [], "the claim")
+        until(lambda n=number: alone.list_revisions()[0].run > n, "a run")  # type: ignore[misc]
+        until(lambda: alone.list_reading() == {"w0"}, "a step")
+        alone.signal("w0", signal.SIGKILL)
+        alone.running["w0"].wait()
+    (tmp_path / "hold").unlink()
+
+    assert restart_until_done(alone, {"1.2.7"}, 0) == 0
+
+    assert alone.list_outcomes() == {"1.2.7": Outcome.NO_FINDINGS}
+    assert alone.list_revisions()[0].run == 6
