@@ -100,7 +100,10 @@ class ReceiverProcess:
         settings.write_text(SETTINGS.format(folder=folder / "data", port=self.port))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "secondread", "receive", "--settings", str(settings)],
+                [
+                    *(sys.executable, "-m", "secondread", "receive"),
+                    *("--settings", str(settings), "--parent", str(os.getpid())),
+                ],
                 stdout=log,
                 stderr=log,
             )

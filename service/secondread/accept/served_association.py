@@ -103,6 +103,7 @@ class ServedAssociation(Association):
         if not self._sent_abort and not self.is_released and not self.is_aborted:
             self._sent_abort = True
             self.acse.send_abort(0x00)
+            self.dul.restart_idle_timer()  # the peer may take its time to close, too
 
     def _take_connection(self, connection: socket.socket, patience: float) -> None:
         peer = PeerSocket(self, client_socket=connection)
