@@ -18,6 +18,7 @@ _BREAKDOWNS: Final = frozenset(
         "prior_report_broke",
         "reading_broke",
         "recheck_broke",
+        "repeated_view_broke",
     }
 )
 """Log events of what is given up so that the rest goes on: each is a bug that somebody found."""
