@@ -17,6 +17,7 @@ Below all stages:
 
 - `clock`: the one place that reads the wall clock.
 - `codes`: every coded concept that is read or written.
+- `counter_files`: where the processes of a node count together.
 - `data_set_parser`: an encoded data set to decoded attributes, bounded and tolerant.
 - `dicom_files`: the one place where DICOM files are opened.
 - `element_values`: values of elements, decoded at once and by what they plainly are.

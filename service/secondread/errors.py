@@ -8,7 +8,8 @@ SecondreadError
 │   └── PixelError         the pixel data cannot be decoded or do not fit the header
 ├── TransientError         the same call may succeed later; it is retried
 │   ├── PeerError          a DICOM peer could not be reached, refused, or answered a failure
-│   └── StorageFullError   the disk has too little room; the sender keeps its copy
+│   ├── StorageFullError   the disk has too little room; the sender keeps its copy
+│   └── DatabaseDamagedError  a person restores the database; until then senders keep their copies
 ├── ModelError             manifest, digest or graph of the detector is wrong: nothing is read
 ├── DetectorDiedError      the detector's child was killed, ran out of time or of memory
 ├── ReportError            a result object could not be built or failed its own check
@@ -76,6 +77,10 @@ class PeerError(TransientError):
 
 class StorageFullError(TransientError):
     """Too little room is left on the archive's disk."""
+
+
+class DatabaseDamagedError(TransientError):
+    """The database is damaged: nothing can be done with it until a person restores it."""
 
 
 class ModelError(SecondreadError):

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import Literal
 
+from secondread.accept.spool_file import SpoolFile
 from secondread.errors import InputError, StorageFullError
 from secondread.files import flush_file, flush_folder
 
@@ -166,7 +167,7 @@ class Archive:
         status = os.statvfs(self.spool)
         return status.f_bavail * status.f_frsize
 
-    def open_spool_file(self, prefix: str) -> IO[bytes]:
+    def open_spool_file(self, prefix: str) -> SpoolFile:
         """Make a file in the spool, and open it for writing; the caller removes it.
 
         Parameters
@@ -174,9 +175,7 @@ class Archive:
         prefix
             What its name begins with, for `clear_spool`.
         """
-        return tempfile.NamedTemporaryFile(
-            "wb", dir=self.spool, prefix=prefix, suffix=".dcm", delete=False
-        )
+        return SpoolFile(self.spool, prefix)
 
     def clear_spool(self, prefix: str) -> int:
         """Remove what an earlier life of a process left in the spool; return how many files.

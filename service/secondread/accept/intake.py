@@ -5,6 +5,7 @@ durable and the ledger has committed. Whatever fails before that is answered wit
 so that the sender keeps its copy. Warning statuses mean *stored* (PS3.4 B.2.3) and are never used.
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 from enum import IntEnum
@@ -100,7 +101,8 @@ class Intake:
         except Exception as error:  # noqa: BLE001  (whatever went wrong, the sender keeps its copy)
             status = self._answer_failure(instance, error)
         finally:
-            instance.spool_path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the sweep of the spool removes it later
+                instance.spool_path.unlink(missing_ok=True)
         if status is StoreStatus.SUCCESS:
             STORE_SECONDS.observe(time.perf_counter() - started)
         return status

@@ -70,6 +70,8 @@ class Receiver:
         The present instant.
     housekeeping_seconds
         How often refusals are recorded.
+    check_ledger
+        Raises a TransientError as long as nothing may be recorded yet; asked until it does not.
 
     Raises
     ------
@@ -85,6 +87,7 @@ class Receiver:
         commitments: CommitmentLedger,
         clock: Clock = utc_now,
         housekeeping_seconds: float = 5.0,
+        check_ledger: Callable[[], None] = lambda: None,
     ) -> None:
         receive = settings.receive
         self._settings = settings
@@ -101,6 +104,9 @@ class Receiver:
             admission, Places(limits), self._intake.refusals, clock, self._on_closed
         )
         self._housekeeping = Housekeeping(self._intake, receive.network_seconds)
+        self._check_ledger = check_ledger
+        self._is_announced = False
+        self._announcing = threading.Lock()
         self._server: ReceiveServer | None = None
         self._thread: threading.Thread | None = None
         self._spool_prefix = ""
@@ -109,18 +115,22 @@ class Receiver:
     def start(self) -> int:
         """Begin to listen, in threads; return the TCP port.
 
+        Where the ledger is away, instances are answered A700 until it is back: a sender can do
+        more with an answer than with a closed port.
+
         Raises
         ------
         OSError
             The port cannot be listened on.
         SettingsError
             There may be more associations than file descriptors.
-        TransientError
-            The ledger cannot be reached.
         """
         receive = self._settings.receive
         provide_descriptors(receive.maximum_associations + WAITING_CONNECTIONS)
-        self._intake.ledger.record_receiver_start(self._intake.clock())
+        try:
+            self._announce()
+        except TransientError as error:
+            _log.warning("ledger_not_reached", error=str(error))
         self._process.enter_context(configure_process())
         self._server = ReceiveServer((receive.host, receive.port), self._wire(), self._tls)
         # No other process of this machine listens there, so nobody is at work on these files.
@@ -244,10 +254,31 @@ class Receiver:
             transfer_syntax=proposed[0] if is_syntax_refused else "",
         )
 
+    def _announce(self) -> None:
+        """Have the ledger close what an earlier life left open, before anything else is recorded.
+
+        Raises
+        ------
+        TransientError
+            The ledger is away, or another thread is finding that out.
+        """
+        if self._is_announced:
+            return
+        if not self._announcing.acquire(blocking=False):
+            raise TransientError("the ledger has not been reached since the start")
+        try:
+            if not self._is_announced:
+                self._check_ledger()
+                self._intake.ledger.record_receiver_start(self._intake.clock())
+                self._is_announced = True
+        finally:
+            self._announcing.release()
+
     def _record_start(self, opened: OpenAssociation) -> bool:
         """Record an association that may deliver; return False if the ledger is away."""
         if not opened.is_recorded:
             try:
+                self._announce()
                 self._intake.ledger.record_association_start(opened.peer)
             except TransientError as error:
                 _log.warning("ledger_not_reached", error=str(error))

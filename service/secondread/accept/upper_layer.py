@@ -10,8 +10,9 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final, cast
 
 from pydicom.filewriter import write_file_meta_info
 from pynetdicom.association import Association
@@ -27,6 +28,7 @@ from pynetdicom.transport import AssociationSocket
 from secondread import log
 from secondread.accept import connection as connections
 from secondread.accept.association_request import MAXIMUM_PDU_BYTES, PDU_HEAD
+from secondread.accept.spool_file import SpoolFile
 from secondread.errors import InputError, describe_without_quoting
 
 _log = log.get_logger(__name__)
@@ -54,7 +56,6 @@ _IS_COMMAND: Final = 1
 _MORE_DATA: Final = 0
 """Message control header: of a data set, and not its last fragment."""
 
-SpoolFile = IO[bytes]
 OpenSpoolFile = Callable[[], SpoolFile]
 
 
@@ -190,7 +191,7 @@ class BoundedDimse(DIMSEServiceProvider):
         self.message = None
         files, self._spool_files = self._spool_files, []
         for file in files:
-            with contextlib.suppress(OSError):  # a full disk takes the rest of the buffer no more
+            with contextlib.suppress(OSError):  # pynetdicom's own, on a full disk
                 file.close()
             # Those that were taken over have been renamed.
             Path(file.name).unlink(missing_ok=True)
@@ -225,14 +226,16 @@ class BoundedDimse(DIMSEServiceProvider):
 
     def _write_file_head(self, message: C_STORE_RQ, file: SpoolFile) -> None:
         context = self.assoc._accepted_cx[cast(int, message.context_id)]
-        file.write(bytes(128) + b"DICM")
+        head = BytesIO()
+        head.write(bytes(128) + b"DICM")
         command = message.command_set
         meta = create_file_meta(
             sop_class_uid=command.AffectedSOPClassUID,
             sop_instance_uid=command.AffectedSOPInstanceUID,
             transfer_syntax=context.transfer_syntax[0],
         )
-        write_file_meta_info(file, meta)  # type: ignore[arg-type]  # any file that can be written to
+        write_file_meta_info(head, meta)
+        file.write(head.getvalue())
 
     def _check(self, primitive: P_DATA) -> None:
         """Refuse what is too long, or of another context than the message it would go into.
@@ -290,7 +293,6 @@ class StreamingDul(DULServiceProvider):
     def __init__(self, association: Association, has_room: Callable[[], bool]) -> None:
         super().__init__(association)
         self._has_room = has_room
-        self._dropped: DIMSEMessage | None = None
         self._buffer = bytearray()
 
     @property
@@ -409,10 +411,8 @@ class StreamingDul(DULServiceProvider):
                     self.event_queue.put("Evt17")
                     return
                 if self.fragments_streamed % _FRAGMENTS_PER_CHECK == 0 and not self._has_room():
-                    self._dropped = message
-                    Path(file.name).unlink(missing_ok=True)
-                if self._dropped is not message:
-                    file.write(view)
+                    file.drop()
+                file.write(view)
             self.fragments_streamed += 1
             self._idle_timer.restart()
             if not peer.ready:

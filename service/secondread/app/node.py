@@ -3,12 +3,13 @@
 Imports no more than that takes: commands that only ask the tracker wait for it.
 """
 
+import errno
 from dataclasses import dataclass
 
 from secondread.accept.archive import Archive
 from secondread.app.data_folder import prepare_data_folder
 from secondread.clock import utc_now
-from secondread.errors import SettingsError
+from secondread.errors import SettingsError, StorageFullError
 from secondread.settings import Settings
 from secondread.track.migrate import upgrade_database
 from secondread.track.tracker import Tracker
@@ -24,6 +25,15 @@ class Node:
     installation_id: str
 
 
+STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""Errors of a disk that is full, read-only or ill, all of which may pass."""
+
+
+def make_tracker(settings: Settings) -> Tracker:
+    """Return the tracker of a node; its database is not asked for anything yet."""
+    return Tracker(settings.tracker_url, settings.node.data_dir)
+
+
 def open_node(settings: Settings) -> Node:
     """Make folders and tables where they are missing, and open them.
 
@@ -31,15 +41,19 @@ def open_node(settings: Settings) -> Node:
     ------
     SettingsError
         The data folder cannot be made or written to.
+    TransientError
+        The disk is full or read-only, or the database is away.
     """
     prepare_data_folder(settings)
     archive = Archive(settings.node.data_dir)
     try:
         archive.create()
     except OSError as error:
+        if error.errno in STORAGE_FAULTS:
+            raise StorageFullError(f"{settings.node.data_dir}: {error.strerror}") from error
         raise SettingsError(f"node.data_dir {settings.node.data_dir}: {error.strerror}") from error
     upgrade_database(settings.tracker_url)
-    tracker = Tracker(settings.tracker_url, archive.root)
+    tracker = make_tracker(settings)
     tracker.destinations.seed_modes(
         {destination.name: destination.initial_mode for destination in settings.destinations},
         utc_now(),

@@ -5,17 +5,19 @@ import sys
 import threading
 
 from secondread import __version__, log
+from secondread.accept.archive import Archive
 from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
 from secondread.app.arenas import limit_arenas
+from secondread.app.disk_watch import watch_disk
 from secondread.app.heartbeat import Heartbeat
-from secondread.app.node import Node, open_node
+from secondread.app.node import Node, make_tracker, open_node
 from secondread.app.reconcile import Reconciliation
 from secondread.app.signals import make_stop_event
 from secondread.app.vital import VitalThreads
 from secondread.app.web_server import serve_probes
 from secondread.clock import utc_now
-from secondread.errors import TransientError
+from secondread.errors import DatabaseDamagedError, TransientError
 from secondread.settings import Settings
 from secondread.track.change_rights import ChangeRights
 
@@ -25,19 +27,31 @@ _SWITCH_SECONDS = 0.0005
 """How long a thread may run before another has its turn: Python's 5 ms add up for a peer whose
 request waits a dozen times for the interpreter, beside many busy ones."""
 
+_RETRY_SECONDS = 2.0
+"""How often to try to open the node."""
+
 GRACE_SECONDS = 10.0
 """How long instances on the wire may take to arrive when the receiver is asked to stop."""
 
 
 def run_receiver(settings: Settings, parent: int | None, probe_port: int | None) -> None:
-    """Receive until asked to stop."""
+    """Receive until asked to stop.
+
+    A full or read-only disk, or a database that is away, does not keep it from starting: it answers
+    A700 until they are back.
+    """
     stop = make_stop_event(parent)
     sys.setswitchinterval(_SWITCH_SECONDS)
     limit_arenas()
-    node = open_node(settings)
-    name = f"receive-{socket.gethostname()}-{settings.receive.port}"
-    ledger = node.tracker.open_ledger(name, settings.assemble, ChangeRights.from_settings(settings))
-    receiver = Receiver(settings, node.archive, ledger, node.tracker.proofs, utc_now)
+    opening = _Opening(settings)
+    archive, tracker = Archive(settings.node.data_dir), make_tracker(settings)
+    ledger = tracker.open_ledger(
+        _name_receiver(settings), settings.assemble, ChangeRights.from_settings(settings)
+    )
+    opening.try_once()
+    receiver = Receiver(
+        settings, archive, ledger, tracker.proofs, utc_now, check_ledger=opening.check
+    )
     receiver.start()
     _log.info(
         "receiver_open_to",
@@ -47,18 +61,80 @@ def run_receiver(settings: Settings, parent: int | None, probe_port: int | None)
         peers=[peer.ae_title for peer in settings.peers],
         unknown_peers=settings.receive.unknown_peers,
     )
+    try:
+        node = opening.wait(stop)
+        while node is not None and not stop.is_set():
+            try:
+                _run_beside(node, receiver, ledger, probe_port, stop)
+            except TransientError as error:  # it could not even record that it lives
+                _log.error("node_not_open", why=str(error))
+                stop.wait(_RETRY_SECONDS)
+    finally:
+        receiver.stop(GRACE_SECONDS)
+
+
+def _name_receiver(settings: Settings) -> str:
+    return f"receive-{socket.gethostname()}-{settings.receive.port}"
+
+
+class _Opening:
+    """Opens the node, as soon as its disk and its database allow it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._node: Node | None = None
+        self._why = "the database has not been reached since the start"
+
+    def try_once(self) -> None:
+        """Open the node, unless it is open.
+
+        Raises
+        ------
+        SettingsError, DatabaseDamagedError
+            Trying again would not help.
+        """
+        try:
+            self._node = self._node or open_node(self._settings)
+        except DatabaseDamagedError:
+            raise
+        except TransientError as error:
+            self._why = str(error)
+
+    def check(self) -> None:
+        """Raise a TransientError while the node is not open."""
+        if self._node is None:
+            raise TransientError(self._why)
+
+    def wait(self, stop: threading.Event) -> Node | None:
+        """Return the node once it is open; None if `stop` is set before."""
+        while self._node is None:
+            _log.error("node_not_open", why=self._why)
+            if stop.wait(_RETRY_SECONDS):
+                return None
+            self.try_once()
+        return self._node
+
+
+def _run_beside(
+    node: Node,
+    receiver: Receiver,
+    ledger: Ledger,
+    probe_port: int | None,
+    stop: threading.Event,
+) -> None:
+    """Run what a receiver does besides receiving, until `stop` is set."""
+    name = _name_receiver(node.settings)
+    reconciling = threading.Thread(
+        target=_reconcile, args=(node, ledger, stop), name="reconcile", daemon=True
+    )
     heartbeat = Heartbeat(node, name, "receive")
     vital = VitalThreads(
         {"heartbeat": lambda: heartbeat.is_alive, "receiver": lambda: receiver.is_alive}
     )
-    with heartbeat, serve_probes(node, probe_port, vital.check):
-        reconciling = threading.Thread(
-            target=_reconcile, args=(node, ledger, stop), name="reconcile", daemon=True
-        )
+    with heartbeat, serve_probes(node, probe_port, vital.check), watch_disk(node, name):
         reconciling.start()
         vital.wait(stop)
         reconciling.join(GRACE_SECONDS)
-    receiver.stop(GRACE_SECONDS)
 
 
 def _reconcile(node: Node, ledger: Ledger, stop: threading.Event) -> None:

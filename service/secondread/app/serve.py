@@ -14,7 +14,8 @@ from pathlib import Path
 from secondread import log
 from secondread.app.data_folder import prepare_data_folder
 from secondread.app.signals import make_stop_event
-from secondread.errors import SettingsError
+from secondread.counter_files import VARIABLE, open_counter_folder
+from secondread.errors import DatabaseDamagedError, SettingsError, TransientError
 from secondread.settings import Settings
 
 _log = log.get_logger(__name__)
@@ -117,15 +118,15 @@ def serve_node(settings: Settings, settings_file: Path | None) -> None:
     Raises
     ------
     SettingsError
-        Another node runs on the same data folder.
+        Another node runs on the same data folder, or the database is of a newer version.
+    DatabaseDamagedError
+        A person has to restore the database.
     """
     options = ["--settings", str(settings_file)] if settings_file is not None else []
     commands = {"receive": ["receive", *options], "web": ["web", *options]}
     for number in range(settings.work.processes):
         commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *options]
     prepare_data_folder(settings)
-    counters = settings.node.data_dir / "counters"
-    counters.mkdir(exist_ok=True)
     # Held as long as this process lives, however it ends.
     lock = (settings.node.data_dir / "serve.lock").open("w")
     try:
@@ -134,7 +135,24 @@ def serve_node(settings: Settings, settings_file: Path | None) -> None:
         raise SettingsError(
             f"node.data_dir {settings.node.data_dir}: another `secondread serve` uses it"
         ) from error
-    # Counters start at zero with the node, as Prometheus expects of a restart.
-    for stale in counters.glob("*.db"):
-        stale.unlink()
-    Supervisor(commands, {"PROMETHEUS_MULTIPROC_DIR": str(counters)}).supervise(make_stop_event())
+    _check_database(settings.tracker_url)
+    with open_counter_folder(settings.node.data_dir) as counters:
+        Supervisor(commands, {VARIABLE: str(counters)}).supervise(make_stop_event())
+
+
+def _check_database(url: str) -> None:
+    """Bring the database to this version, before processes need it; its outage is theirs to await.
+
+    Raises
+    ------
+    SettingsError, DatabaseDamagedError
+        No start would help: a person has to look at the database.
+    """
+    from secondread.track.migrate import upgrade_database
+
+    try:
+        upgrade_database(url)
+    except DatabaseDamagedError:
+        raise
+    except TransientError as error:
+        _log.warning("tracker_unavailable", why=str(error))

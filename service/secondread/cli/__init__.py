@@ -4,7 +4,7 @@ import gc
 import sys
 import warnings
 
-from secondread import guard
+from secondread import counter_files, guard
 from secondread.errors import SecondreadError
 
 UNEXPECTED_STATUS = 70
@@ -17,6 +17,7 @@ def main() -> None:
     # would go to standard error. In the tests every warning is an error.
     warnings.simplefilter("ignore")
     guard.replace_tracebacks()
+    counter_files.reserve_counter_files()
     # What a command imports lives as long as its process. At its defaults the collector goes
     # through it again and again, a sixth of what a worker's start costs.
     gc.set_threshold(10_000, 20, 50)

@@ -6,7 +6,9 @@ reads first and asks for the lock later could fail in its middle however long it
 PostgreSQL the statements lock the rows that they decide on (SELECT ... FOR UPDATE).
 """
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     DataError,
     DBAPIError,
     InterfaceError,
@@ -30,18 +33,37 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from secondread.errors import InputError, SettingsError, StorageFullError, TransientError
+from secondread.errors import (
+    DatabaseDamagedError,
+    InputError,
+    SettingsError,
+    StorageFullError,
+    TransientError,
+)
 from secondread.track.tables import Base
 
-BUSY_SECONDS = 30
-"""How long a writer waits for another process's transaction before it gives up."""
+BUSY_SECONDS = 10
+"""How long a writer waits for another process's transaction before it gives up. A sender waits as
+long for its A700, and most give up after 30 s."""
+
+MIGRATION_SECONDS = 60
+"""The same for a migration, which another process may be at."""
+
+_POSTGRESQL_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A server that is gone without a word is noticed after some ten seconds, not after minutes. In
+seconds, the last in milliseconds; see libpq's connection parameters."""
 
 IDLE_SECONDS = 10
 """How long a process may leave a transaction alone before the server ends it, and its locks with
 it: one that is stopped in the middle would hold up those that are to take over from it."""
 
 _SESSION = {
-    "lock_timeout": f"{BUSY_SECONDS}s",
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
     # A machine that is gone says no good-bye, and its transactions hold locks as well.
@@ -49,12 +71,14 @@ _SESSION = {
     "tcp_keepalives_interval": 3,
     "tcp_keepalives_count": 3,
 }
-"""Settings of each session on PostgreSQL."""
+"""Settings of each session on PostgreSQL, beside how long it waits for a lock."""
 
 _WRITES = "secondread_writes"
 
 
-def open_engine(url: str, *, foreign_keys: bool = True) -> Engine:
+def open_engine(
+    url: str, *, foreign_keys: bool = True, busy_seconds: float | None = None
+) -> Engine:
     """Return an engine for a URL; no connection is made yet.
 
     Its errors do not quote a statement's values: among them are patients' IDs, and an error may
@@ -67,23 +91,28 @@ def open_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     foreign_keys
         False only for migrations: SQLite alters a table by making it anew, and dropping the old
         one would take the rows that refer to it along.
+    busy_seconds
+        How long to wait for another process's transaction; None for `BUSY_SECONDS`.
 
     Raises
     ------
     SettingsError
         The URL is of another kind.
     """
+    if busy_seconds is None:
+        busy_seconds = BUSY_SECONDS
     try:
         backend = make_url(url).get_backend_name()
         if backend == "sqlite":
-            return _open_sqlite(url, foreign_keys=foreign_keys)
+            return _open_sqlite(url, foreign_keys=foreign_keys, busy_seconds=busy_seconds)
         if backend == "postgresql":
-            options = " ".join(f"-c {key}={value}" for key, value in _SESSION.items())
+            session = {**_SESSION, "lock_timeout": f"{1000 * busy_seconds:.0f}ms"}
+            options = " ".join(f"-c {key}={value}" for key, value in session.items())
             return create_engine(
                 url,
                 pool_pre_ping=True,
                 hide_parameters=True,
-                connect_args={"connect_timeout": 10, "options": options},
+                connect_args={**_POSTGRESQL_NETWORK, "options": options},
             )
     except (ArgumentError, NoSuchModuleError) as error:
         # The URL itself may hold a password, so it is not repeated.
@@ -93,8 +122,8 @@ def open_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     raise SettingsError(f"database.url: {backend} is neither sqlite nor postgresql")
 
 
-def _open_sqlite(url: str, *, foreign_keys: bool) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+def _open_sqlite(url: str, *, foreign_keys: bool, busy_seconds: float) -> Engine:
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_seconds})
 
     def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         # The driver would begin transactions by itself, and late; "begin" below does it instead.
@@ -134,6 +163,8 @@ def translate_driver_errors() -> Iterator[None]:
     ------
     StorageFullError
         The database's disk is full.
+    DatabaseDamagedError
+        The file is damaged, or no database.
     TransientError
         The database is locked, away or overloaded; the same call may succeed later.
     InputError
@@ -144,11 +175,13 @@ def translate_driver_errors() -> Iterator[None]:
     except DataError as error:
         raise InputError(f"the database cannot hold a value: {_kind(error)}") from error
     except (OperationalError, InterfaceError) as error:
-        if _is_full(error):
-            raise StorageFullError("the database's disk is full") from error
-        raise TransientError(f"the database does not answer: {_kind(error)}") from error
+        raise _explain_outage(error) from error
     except PoolTimeoutError as error:
         raise TransientError("all database connections are in use") from error
+    except DatabaseError as error:
+        if _find_code(error) not in _DAMAGED and not error.connection_invalidated:
+            raise
+        raise _explain_outage(error) from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise TransientError("the database connection was lost") from error
@@ -165,9 +198,35 @@ def _kind(error: DBAPIError) -> str:
     return type(error.orig).__name__
 
 
-def _is_full(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
-    return code in {"SQLITE_FULL", "53100"}
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100"})
+_DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_NOTADB", "XX001", "XX002"})
+_LOCKED = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_BUSY_SNAPSHOT"})
+_READ_ONLY = "SQLITE_READONLY"
+"""SQLite's result codes and PostgreSQL's SQLSTATEs (its appendix A)."""
+
+
+def _find_code(error: DBAPIError) -> str:
+    found = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+    return str(found or "")
+
+
+def _explain_outage(error: DBAPIError) -> TransientError:
+    """Return what a driver's error means, by its code alone: its text may quote a row."""
+    code = _find_code(error)
+    if code in _FULL:
+        return StorageFullError("the database's disk is full")
+    if code in _DAMAGED:
+        return DatabaseDamagedError(
+            f"the database is damaged, or is no database ({code}); it is left as it is. Stop the "
+            "node, restore the database from a backup, and start again"
+        )
+    if code in _LOCKED:
+        return TransientError("the database is locked by another program")
+    if code.startswith(_READ_ONLY):
+        return StorageFullError("the database is on a disk that cannot be written to")
+    if code.startswith("SQLITE_"):
+        return TransientError(f"the database does not answer: {code}")
+    return TransientError(f"the database does not answer: {_kind(error)}")
 
 
 class FairLock:
@@ -238,6 +297,7 @@ class Database:
         # this lock only the few other processes are left to poll against.
         is_sqlite = self._engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[None] = FairLock() if is_sqlite else nullcontext()
+        self._found_locked_at = -math.inf
 
     @contextmanager
     def begin_read(self) -> Iterator[Session]:
@@ -261,13 +321,30 @@ class Database:
             The database did not answer; nothing was changed, or what was asked for is done and
             asking again does no harm.
         """
+        waiting_since = time.monotonic()
         with (
             translate_driver_errors(),
             self._turn,
+            self._watch_lock(waiting_since),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+
+    @contextmanager
+    def _watch_lock(self, waiting_since: float) -> Iterator[None]:
+        """Fail for all that waited while one of them found the database locked.
+
+        Each of them would wait its own time in turn, and the last one's sender for minutes.
+        """
+        if self._found_locked_at > waiting_since:
+            raise TransientError("the database is locked by another program")
+        try:
+            yield
+        except OperationalError as error:
+            if _find_code(error) in _LOCKED:
+                self._found_locked_at = time.monotonic()
+            raise
 
     def ping(self) -> None:
         """Ask the database for something.

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from secondread.errors import SettingsError
-from secondread.track.database import open_engine, translate_driver_errors, with_write_lock
+from secondread.track.database import (
+    MIGRATION_SECONDS,
+    open_engine,
+    translate_driver_errors,
+    with_write_lock,
+)
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -61,7 +66,7 @@ def upgrade_database(url: str) -> None:
     """
     if read_version(url) == NEWEST_VERSION:
         return
-    engine = open_engine(url, foreign_keys=False)
+    engine = open_engine(url, foreign_keys=False, busy_seconds=MIGRATION_SECONDS)
     try:
         with translate_driver_errors(), with_write_lock(engine).begin() as connection:
             if connection.dialect.name == "postgresql":

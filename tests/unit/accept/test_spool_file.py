@@ -1,0 +1,74 @@
+"""A fault of the disk drops a data set, and ends no association."""
+
+import errno
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from secondread.accept.spool_file import SpoolFile
+
+
+class FullDisk(BytesIO):
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, data: object) -> int:
+        size = len(data)  # type: ignore[arg-type]  (bytes or a view of them)
+        if self.tell() + size > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)  # type: ignore[arg-type]
+
+
+def test_what_is_written_is_in_the_file_once_it_is_flushed(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, "receive-")
+    assert file.write(b"abc") == 3
+    assert file.write(memoryview(b"de")) == 2
+    file.file.flush()
+
+    path = Path(file.name)
+    assert path.read_bytes() == b"abcde"
+    assert path.name.startswith("receive-")
+    file.close()
+    assert path.exists()
+    assert not file.is_dropped
+
+
+def test_a_disk_that_is_full_meanwhile_drops_the_file_and_takes_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = SpoolFile(tmp_path, "receive-")
+    file.close()
+    monkeypatch.setattr(file, "_file", FullDisk(4))
+    assert file.write(b"abc") == 3
+    assert not file.is_dropped
+    assert file.write(b"de") == 2
+    assert file.is_dropped
+    assert not Path(file.name).exists()
+
+    assert file.write(b"fgh") == 3
+    file.flush()
+    file.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_file_drops_everything(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path / "gone", "receive-")
+
+    assert file.is_dropped
+    assert file.write(b"abc") == 3
+    file.flush()
+    file.close()
+    assert not Path(file.name).exists()
+
+
+def test_a_dropped_file_is_gone_at_once(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, "receive-")
+    file.write(b"abc")
+    file.drop()
+
+    assert not list(tmp_path.iterdir())
+    file.drop()
