@@ -1,10 +1,10 @@
 """Alarms about the disk: before instances are refused, while they are, and not afterwards."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from secondread.app import disk_watch
 from secondread.app.disk_watch import DiskState, DiskWatch, list_findings
 from secondread.track.values import Severity
 from tests.worlds.node_world import NodeWorld
@@ -70,7 +70,7 @@ def test_the_disk_is_tried_by_writing_and_nothing_is_left_of_it(
     def refuse(_: int) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(disk_watch.os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     assert watch.measure().fault == "Read-only file system"
     assert not list(world.node.archive.spool.iterdir())
 

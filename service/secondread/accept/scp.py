@@ -38,8 +38,8 @@ from secondread.accept.refusal_counts import Caller, RefusalLog, make_printable
 from secondread.accept.served_association import ServedAssociation, ServiceWiring
 from secondread.accept.server import ReceiveServer, ServerWiring, create_server_tls_context
 from secondread.accept.sop_classes import find_use
+from secondread.accept.spool_file import SpoolFile
 from secondread.accept.store_requests import read_store_request
-from secondread.accept.upper_layer import SpoolFile
 from secondread.clock import Clock, utc_now
 from secondread.errors import TransientError
 from secondread.reasons import Reason

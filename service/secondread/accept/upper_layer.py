@@ -10,10 +10,10 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, cast
 
+from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
@@ -226,7 +226,7 @@ class BoundedDimse(DIMSEServiceProvider):
 
     def _write_file_head(self, message: C_STORE_RQ, file: SpoolFile) -> None:
         context = self.assoc._accepted_cx[cast(int, message.context_id)]
-        head = BytesIO()
+        head = DicomBytesIO()
         head.write(bytes(128) + b"DICM")
         command = message.command_set
         meta = create_file_meta(

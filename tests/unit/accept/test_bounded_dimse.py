@@ -12,7 +12,8 @@ from pynetdicom.presentation import build_context
 
 from secondread.accept.application_entity import configure_process
 from secondread.accept.archive import Archive
-from secondread.accept.upper_layer import BoundedDimse, SpoolFile
+from secondread.accept.spool_file import SpoolFile
+from secondread.accept.upper_layer import BoundedDimse
 from tests.peers.hostile_peers import MG, make_command
 
 
