@@ -9,7 +9,7 @@ from secondread.cli.studies_command import app
 from secondread.track.change_rights import Sender
 from secondread.track.operations import CHANGE_NOT_PERMITTED
 from secondread.track.refused_changes import report_refused_change
-from secondread.track.values import Change
+from secondread.track.values import StudyChange
 from tests.worlds.builders import header
 from tests.worlds.node_world import NodeWorld
 
@@ -53,6 +53,6 @@ def test_an_alarm_about_a_study_is_acknowledged(world: NodeWorld, tmp_path: Path
     world.deliver(header())
     with world.node.tracker.database.begin_write() as session:
         sender = Sender("VIEWER", "10.0.0.9")
-        report_refused_change(session, "1.2.3", Change.REJECT, sender, 2, world.now)
+        report_refused_change(session, "1.2.3", StudyChange.REJECT, sender, 2, world.now)
     assert CHANGE_NOT_PERMITTED in run(tmp_path, "acknowledge", "1.2.3")
     assert "no such alarm" in run(tmp_path, "acknowledge", "1.2.3")

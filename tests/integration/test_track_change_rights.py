@@ -9,7 +9,7 @@ from secondread.accept.ledger import RecordOutcome
 from secondread.track.change_rights import ChangeRights, Sender
 from secondread.track.states import Cause
 from secondread.track.summaries import ImageSummary, RefusedChange, StudyDetail
-from secondread.track.values import Change
+from secondread.track.values import StudyChange
 from tests.worlds.track_world import (
     MODALITY,
     STUDY,
@@ -73,7 +73,7 @@ def test_another_peer_or_its_like_elsewhere_replaces_nothing(world: World, sende
     assert image_of(world).path == before
     assert world.state() == "reported"
     assert detail(world).refused_changes == (
-        RefusedChange(Change.REPLACE, *sender, RCC, world.now),
+        RefusedChange(StudyChange.REPLACE, *sender, RCC, world.now),
     )
     (alarm,) = world.tracker.node_queries.list_alarms()
     assert (alarm.kind, alarm.subject) == ("change-not-permitted", STUDY)
@@ -157,7 +157,7 @@ def test_a_strangers_note_rejects_nothing_and_is_shown(world: World, title: str)
     assert alarms(world) == ["change-not-permitted"]
     tried = detail(world).refused_changes
     assert {change.sop_instance_uid for change in tried} == set(uids)
-    assert {(change.change, change.peer) for change in tried} == {(Change.REJECT, "VIEWER")}
+    assert {(change.change, change.peer) for change in tried} == {(StudyChange.REJECT, "VIEWER")}
 
 
 def test_a_note_counts_for_the_images_of_its_sender_alone(world: World) -> None:

@@ -23,7 +23,7 @@ from secondread.track.summaries import (
     OtherObjectSummary,
     RefusedChange,
 )
-from secondread.track.values import Change, Severity
+from secondread.track.values import Severity, StudyChange
 from secondread.watch.application import make_app
 from tests.unit.followup.test_timeline import FIRST, SECOND
 from tests.worlds.watch_world import (
@@ -509,7 +509,7 @@ def test_a_study_shows_changes_that_peers_tried_without_the_right_to(
     client: Browser, fake: FakeTracker
 ) -> None:
     peer = '<b>VIEWER</b>"'
-    tried = RefusedChange(Change.REJECT, peer, "10.0.0.9", f"{STUDY}.1.4", NOW)
+    tried = RefusedChange(StudyChange.REJECT, peer, "10.0.0.9", f"{STUDY}.1.4", NOW)
     withheld = image(
         "LMLO", 4, current=False, status=None, withheld=Reason.CHANGE_NOT_PERMITTED, gates={}
     )

@@ -60,11 +60,11 @@ class Opening:
             It sent something else.
         """
         # What speaks another protocol may say less than a whole head, and wait for an answer.
-        begin = self._read(PDU_HEAD.size)
+        begin = self._read_bytes(PDU_HEAD.size)
         if len(begin) < PDU_HEAD.size:
             return None
         check_pdu_head(begin)
-        rest = self._read(HEAD_BYTES - PDU_HEAD.size)
+        rest = self._read_bytes(HEAD_BYTES - PDU_HEAD.size)
         if len(begin) + len(rest) < HEAD_BYTES:
             raise RequestError("connection closed inside the request")
         return read_request_head(begin + rest)
@@ -79,7 +79,7 @@ class Opening:
         RequestError
             The request is not readable, or exceeds a limit.
         """
-        items = self._read(head.rest_bytes)
+        items = self._read_bytes(head.rest_bytes)
         if len(items) < head.rest_bytes:
             raise RequestError("connection closed inside the request")
         return decode_request(head, items, offer)
@@ -96,7 +96,7 @@ class Opening:
         self._connection.sendall(pdu)
         linger(self._connection)
 
-    def _read(self, length: int) -> bytes:
+    def _read_bytes(self, length: int) -> bytes:
         data = bytearray(length)
         with memoryview(data) as view:
             filled = fill(self._connection, view, self._seconds)

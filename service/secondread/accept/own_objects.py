@@ -55,19 +55,19 @@ def _read_pixels(path: Path) -> object:
     return image[PIXEL_DATA].value if PIXEL_DATA in image else None
 
 
-def have_equal_attributes(one: Dataset, other: Dataset) -> bool:
+def have_equal_attributes(ours: Dataset, other: Dataset) -> bool:
     """Whether two data sets have the same standard attributes with the same values.
 
     How they are encoded makes no difference: not the VR, which Implicit VR does not name, nor the
     lengths of groups, sequences and items.
     """
     # Group lengths (gggg,0000) are the encoding's.
-    tags, other_tags = ([tag for tag in sorted(ds.keys()) if tag.element] for ds in (one, other))
-    return tags == other_tags and all(_have_equal_values(one, other, tag) for tag in tags)
+    tags, other_tags = ([tag for tag in sorted(ds.keys()) if tag.element] for ds in (ours, other))
+    return tags == other_tags and all(_have_equal_values(ours, other, tag) for tag in tags)
 
 
-def _have_equal_values(one: Dataset, other: Dataset, tag: int) -> bool:
-    element, other_element = one[tag], other[tag]
+def _have_equal_values(ours: Dataset, other: Dataset, tag: int) -> bool:
+    element, other_element = ours[tag], other[tag]
     if "SQ" not in {element.VR, other_element.VR}:
         return bool((element.value or "") == (other_element.value or ""))
     if element.VR != other_element.VR or len(element.value) != len(other_element.value):

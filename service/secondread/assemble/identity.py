@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram, PatientKey
 from secondread.assemble.person import (
-    Likeness,
+    IdentityMatch,
     Person,
     are_different_people,
     compare_persons,
@@ -74,7 +74,7 @@ def judge_identities(
     b: Collection[ClaimedIdentity],
     shared_ids: Collection[PatientKey] = (),
     confirmed: Collection[ClaimedIdentity] = (),
-) -> Likeness:
+) -> IdentityMatch:
     """Judge whether two studies of one patient are of one woman.
 
     Parameters
@@ -88,24 +88,25 @@ def judge_identities(
 
     Returns
     -------
-    Likeness
+    IdentityMatch
         The best of all pairs with one ID. Where the studies have none in common, a person made
         two IDs one patient, and that decides.
     """
     sure = frozenset(confirmed)
-    pairs = [(one, other) for one in a for other in b if one.patient == other.patient]
+    pairs = [(first, other) for first in a for other in b if first.patient == other.patient]
     judged = [
-        Likeness.SAME
-        if one in sure and other in sure
+        IdentityMatch.SAME
+        if first in sure and other in sure
         else compare_persons(
-            one.person,
+            first.person,
             other.person,
             # ANONYMOUS, as an ID, is everybody's.
-            is_id_shared=one.patient in shared_ids or not names_somebody(one.patient.patient_id),
+            is_id_shared=first.patient in shared_ids
+            or not names_somebody(first.patient.patient_id),
         )
-        for one, other in pairs
+        for first, other in pairs
     ]
-    return min(judged, key=lambda likeness: likeness.value, default=Likeness.SAME)
+    return min(judged, key=lambda match: match.value, default=IdentityMatch.SAME)
 
 
 def find_shared_ids(
@@ -130,22 +131,22 @@ def find_shared_ids(
         for patient, identities in persons.items()
         if any(
             not (a in sure and b in sure)
-            and compare_persons(a.person, b.person) is Likeness.IN_DOUBT
+            and compare_persons(a.person, b.person) is IdentityMatch.IN_DOUBT
             for a, b in combinations(identities, 2)
         )
     )
 
 
 _REMARKS = {
-    Likeness.SURNAME_DIFFERS: Reason.SURNAME_DIFFERS,
-    Likeness.NAME_DIFFERS: Reason.NAME_DIFFERS,
-    Likeness.IN_DOUBT: Reason.IDENTITY_IN_DOUBT,
+    IdentityMatch.SURNAME_DIFFERS: Reason.SURNAME_DIFFERS,
+    IdentityMatch.NAME_DIFFERS: Reason.NAME_DIFFERS,
+    IdentityMatch.IN_DOUBT: Reason.IDENTITY_IN_DOUBT,
 }
 
 
-def explain_likeness(likeness: Likeness) -> Reason | None:
+def explain_identity_match(match: IdentityMatch) -> Reason | None:
     """Return what is to be told of how two studies go together; None where they agree."""
-    return _REMARKS.get(likeness)
+    return _REMARKS.get(match)
 
 
 def has_several_patients(
@@ -223,9 +224,9 @@ def complete_headers(
         return completed, images, ()
     reasons = []
     for keywords, reason in _FROM_OTHERS.items():
-        stated = [image for image in images if _read(image, reason)]
-        lacking = [image for image in images if not _read(image, reason)]
-        if lacking and len({_read(image, reason) for image in stated}) == 1:
+        stated = [image for image in images if _read_fact(image, reason)]
+        lacking = [image for image in images if not _read_fact(image, reason)]
+        if lacking and len({_read_fact(image, reason) for image in stated}) == 1:
             source = max(stated, key=lambda image: bool(image.patient.issuer))
             values = headers[source.sop_instance_uid]
             for image in lacking:
@@ -236,7 +237,7 @@ def complete_headers(
     return completed, images, tuple(reasons)
 
 
-def _read(mammogram: Mammogram, reason: Reason) -> date | str | None:
+def _read_fact(mammogram: Mammogram, reason: Reason) -> date | str | None:
     """Return what a reason of `_FROM_OTHERS` is about; false where the image does not have it."""
     if reason is Reason.STUDY_DATE_FROM_OTHERS:
         return mammogram.study_date

@@ -41,7 +41,7 @@ class Person:
 UNKNOWN_PERSON = Person()
 
 
-class Likeness(Enum):
+class IdentityMatch(Enum):
     """How what two headers say of a person goes together, the most alike first."""
 
     SAME = auto()
@@ -73,7 +73,7 @@ def read_person(ds: Dataset, study_date: date | None) -> Person:
     return Person("\n".join(names)[:_LONGEST_NAMES], born)
 
 
-def compare_persons(a: Person, b: Person, *, is_id_shared: bool = False) -> Likeness:
+def compare_persons(a: Person, b: Person, *, is_id_shared: bool = False) -> IdentityMatch:
     """Judge whether two headers under one Patient ID are of one person.
 
     Birth dates that contradict, and names that have nothing in common, are a doubt. A name that
@@ -89,16 +89,16 @@ def compare_persons(a: Person, b: Person, *, is_id_shared: bool = False) -> Like
     """
     births, names = compare_births(a.born, b.born), compare_names(a.name, b.name)
     if births is BirthMatch.NO or names is NameMatch.NO:
-        return Likeness.IN_DOUBT
+        return IdentityMatch.IN_DOUBT
     agrees = births is BirthMatch.YES
     if names in {NameMatch.GIVEN_NAME, NameMatch.IN_PART}:
         if not agrees or is_id_shared:
-            return Likeness.IN_DOUBT
+            return IdentityMatch.IN_DOUBT
         is_surname = names is NameMatch.GIVEN_NAME
-        return Likeness.SURNAME_DIFFERS if is_surname else Likeness.NAME_DIFFERS
+        return IdentityMatch.SURNAME_DIFFERS if is_surname else IdentityMatch.NAME_DIFFERS
     if is_id_shared and not (agrees and names is NameMatch.YES):
-        return Likeness.IN_DOUBT
-    return Likeness.SAME
+        return IdentityMatch.IN_DOUBT
+    return IdentityMatch.SAME
 
 
 def are_different_people(a: Person, b: Person) -> bool:
@@ -142,7 +142,8 @@ def _read_names(ds: Dataset, keyword: str) -> Iterator[str]:
         value = ds.get(keyword, None)
         values = value if isinstance(value, MultiValue) else [value]
         names = [
-            decode_name(one) if isinstance(one, PersonName) else str(one or "") for one in values
+            decode_name(value) if isinstance(value, PersonName) else str(value or "")
+            for value in values
         ]
     except Exception:  # noqa: BLE001  (any value that its VR does not allow)
         return

@@ -160,9 +160,9 @@ def compare_names(a: str, b: str) -> NameMatch:
     """
     first, second = _parse_name(a), _parse_name(b)
     matches = {
-        _compare_written(one, other)
+        _compare_written(written, other)
         for script in first.keys() & second.keys()
-        for one in first[script]
+        for written in first[script]
         for other in second[script]
     }
     return next((match for match in _BEST_FIRST if match in matches), NameMatch.UNKNOWN)
@@ -200,7 +200,7 @@ def _share_first(a: Sequence[str], b: Collection[str]) -> bool:
 
 
 def _share(a: Iterable[str], b: Collection[str], *, loosely: bool = False) -> bool:
-    return any(_is_same_word(one, other, loosely=loosely) for one in a for other in b)
+    return any(_is_same_word(word, other, loosely=loosely) for word in a for other in b)
 
 
 def _is_same_word(a: str, b: str, *, loosely: bool) -> bool:

@@ -81,7 +81,7 @@ def split_by_patient(
     chosen, is_tie = _choose(voters, rules)
     own, known = [], [chosen]
     for position, claim in enumerate(claims):
-        if all(rules.agree(one, claim) for one in known[:_MOST_CANDIDATES]):
+        if all(rules.agree(candidate, claim) for candidate in known[:_MOST_CANDIDATES]):
             own.append(position)
             known += [claim] if claim not in known[:_MOST_CANDIDATES] else []
     others = tuple(sorted(set(range(len(claims))) - set(own)))
@@ -110,7 +110,10 @@ def _is_vague(
 ) -> bool:
     """Whether another candidate says more; what leaves much out agrees with several patients."""
     facts = _count_facts(claim)
-    return any(_count_facts(one) > facts and rules.agree(claim, one) for one in candidates)
+    return any(
+        _count_facts(candidate) > facts and rules.agree(claim, candidate)
+        for candidate in candidates
+    )
 
 
 def _count_facts(claim: ClaimedIdentity) -> int:

@@ -15,7 +15,7 @@ from secondread.assemble.identity import (
     judge_identities,
 )
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.person import Likeness
+from secondread.assemble.person import IdentityMatch
 from secondread.findings.changes import (
     PRIOR_REREAD,
     ChangeKind,
@@ -90,7 +90,7 @@ def find_doubts(current: StudyReading, prior: StudyReading) -> tuple[str, ...]:
     doubts = []
     images = [[image.mammogram for image in reading.images] for reading in (current, prior)]
     here, there = map(collect_identities, images)
-    is_doubtful = judge_identities(here, there) is Likeness.IN_DOUBT
+    is_doubtful = judge_identities(here, there) is IdentityMatch.IN_DOUBT
     if is_doubtful or has_several_patients(chain(*images)):
         doubts.append("the exams name different patients")
     now, then = _find_day(current), _find_day(prior)

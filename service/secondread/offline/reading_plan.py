@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from secondread.assemble.identity import (
     ClaimedIdentity,
-    explain_likeness,
+    explain_identity_match,
     find_shared_ids,
     judge_identities,
 )
 from secondread.assemble.mammogram import PatientKey
-from secondread.assemble.person import Likeness
+from secondread.assemble.person import IdentityMatch
 from secondread.errors import SettingsError
 from secondread.followup.priors import EarlierStudy, choose_priors
 from secondread.offline.input_files import InputFiles
@@ -113,9 +113,9 @@ class _Planner:
         )
 
     def _is_doubted(self, study: EarlierStudy, other: EarlierStudy) -> bool:
-        return self._judge(study.study_uid, other.study_uid) is Likeness.IN_DOUBT
+        return self._judge(study.study_uid, other.study_uid) is IdentityMatch.IN_DOUBT
 
-    def _judge(self, study_uid: str, other_uid: str) -> Likeness:
+    def _judge(self, study_uid: str, other_uid: str) -> IdentityMatch:
         identities = self.identities[study_uid], self.identities[other_uid]
         return judge_identities(*identities, self.shared_ids)
 
@@ -125,7 +125,9 @@ class _Planner:
         is_shared = any(
             identity.patient in self.shared_ids for identity in self.identities[study_uid]
         )
-        judged = [explain_likeness(self._judge(study_uid, prior.study_uid)) for prior in trusted]
+        judged = [
+            explain_identity_match(self._judge(study_uid, prior.study_uid)) for prior in trusted
+        ]
         reasons = [
             *([Reason.IDENTITY_IN_DOUBT] if doubtful or is_shared else []),
             *(reason for reason in judged if reason is not None),

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from secondread.assemble.identity import ClaimedIdentity, judge_identities
 from secondread.assemble.mammogram import PatientKey
-from secondread.assemble.person import Likeness
+from secondread.assemble.person import IdentityMatch
 from secondread.followup.priors import EarlierStudy
 from secondread.reasons import Reason
 
@@ -32,8 +32,8 @@ class StatedIdentity:
 
     def is_doubtful(self, other: ClaimedIdentity) -> bool:
         """Whether it is in doubt that another study is the same woman's."""
-        likeness = judge_identities(self.claims, [other], self.shared_ids, self.confirmed)
-        return likeness is Likeness.IN_DOUBT
+        match = judge_identities(self.claims, [other], self.shared_ids, self.confirmed)
+        return match is IdentityMatch.IN_DOUBT
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.assemble.mammogram import PatientKey
-from secondread.assemble.person import Likeness
+from secondread.assemble.person import IdentityMatch
 from secondread.followup.priors import EarlierStudy
 from secondread.log import get_logger
 from secondread.reasons import Reason
@@ -287,7 +287,7 @@ def _settle(session: Session, study: StudyRow, now: datetime) -> None:
 def _explain_unusable(session: Session, study: StudyRow, prior: StudyRow) -> Reason | None:
     if prior.patient != study.patient:
         return Reason.PRIOR_FOREIGN
-    if judge_studies(session, study, [prior])[prior.study_uid] is Likeness.IN_DOUBT:
+    if judge_studies(session, study, [prior])[prior.study_uid] is IdentityMatch.IN_DOUBT:
         return Reason.IDENTITY_IN_DOUBT
     shared = find_scope_views(session, prior.study_uid) & find_scope_views(session, study.study_uid)
     return None if shared else Reason.PRIOR_OUT_OF_SCOPE

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from secondread.assemble.birth_date import BirthRange
 from secondread.assemble.identity import ClaimedIdentity, find_shared_ids, judge_identities
 from secondread.assemble.mammogram import PatientKey
-from secondread.assemble.person import UNKNOWN_PERSON, Likeness, Person, complete_persons
+from secondread.assemble.person import UNKNOWN_PERSON, IdentityMatch, Person, complete_persons
 from secondread.track.database import insert_if_new
 from secondread.track.operations import IDENTITY_IN_DOUBT, clear_alarm_in, raise_alarm_in
 from secondread.track.rejections import is_expired
@@ -124,7 +124,7 @@ def decode_identity(identity: PatientIdentityRow, owner: PatientRow) -> ClaimedI
 
 def judge_studies(
     session: Session, study: StudyRow, others: Iterable[StudyRow]
-) -> Mapping[str, Likeness]:
+) -> Mapping[str, IdentityMatch]:
     """Judge for other studies of a study's patient whether they are the same woman's, by UID."""
     uids = [other.study_uid for other in others]
     if not uids:

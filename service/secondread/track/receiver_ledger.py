@@ -58,7 +58,7 @@ from secondread.track.tables import (
     StudyRow,
     from_row,
 )
-from secondread.track.values import Change
+from secondread.track.values import StudyChange
 
 
 class ReceiverLedger:
@@ -160,7 +160,7 @@ class ReceiverLedger:
         row.conflict = bool(others)
         restore_instance(session, study.study_uid, row.sop_instance_uid)
         for sender in judge_waiting_notes(session, row, self._rights):
-            report_refused_change(session, row.study_uid, Change.REJECT, sender, 1, now)
+            report_refused_change(session, row.study_uid, StudyChange.REJECT, sender, 1, now)
         lost = [(version.sop_instance_uid, version.sha256) for version in replaced]
         lost += assign_images(session, study, self._rights, now)
         self._revise_compared(session, study, lost, now)
@@ -269,7 +269,7 @@ class ReceiverLedger:
         assign_images(session, study, self._rights, now)
         if not_permitted:
             images = len(not_permitted)
-            report_refused_change(session, study.study_uid, Change.REJECT, sender, images, now)
+            report_refused_change(session, study.study_uid, StudyChange.REJECT, sender, images, now)
         # A report stays right when the retention of its images has expired.
         if withdrawn and not (note.is_expiry and study.revision):
             event, cause = StudyEvent.INSTANCE_REJECTED, Cause.REJECTION
@@ -306,7 +306,7 @@ def _withhold(session: Session, row: InstanceRow, reason: Reason, instance: Stor
     study_uid, now = instance.study_uid, instance.received_at
     if reason is Reason.CHANGE_NOT_PERMITTED:
         sender = _get_sender(instance)
-        report_refused_change(session, study_uid, Change.REPLACE, sender, 1, now)
+        report_refused_change(session, study_uid, StudyChange.REPLACE, sender, 1, now)
         return
     text = "an archive that was asked for a prior sent images of this study; they are not used"
     raise_alarm_in(session, PRIOR_UNASKED, study_uid, text, now)

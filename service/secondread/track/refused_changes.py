@@ -13,13 +13,18 @@ from secondread.track.change_rights import Sender
 from secondread.track.operations import CHANGE_NOT_PERMITTED, raise_alarm_in
 from secondread.track.summaries import RefusedChange
 from secondread.track.tables import InstanceRow, RejectionRow
-from secondread.track.values import Change, RejectionState
+from secondread.track.values import RejectionState, StudyChange
 
 log = get_logger(__name__)
 
 
 def report_refused_change(
-    session: Session, study_uid: str, change: Change, sender: Sender, images: int, now: datetime
+    session: Session,
+    study_uid: str,
+    change: StudyChange,
+    sender: Sender,
+    images: int,
+    now: datetime,
 ) -> None:
     """Raise the alarm about a change that was not made, in the caller's transaction.
 
@@ -68,11 +73,15 @@ def list_refused_changes(session: Session, study_uid: str) -> tuple[RefusedChang
         )
     )
     changes = [
-        RefusedChange(Change.REPLACE, row.peer, row.address, row.sop_instance_uid, row.arrived_at)
+        RefusedChange(
+            StudyChange.REPLACE, row.peer, row.address, row.sop_instance_uid, row.arrived_at
+        )
         for row in replacements
     ]
     changes += [
-        RefusedChange(Change.REJECT, row.peer, row.address, row.sop_instance_uid, row.rejected_at)
+        RefusedChange(
+            StudyChange.REJECT, row.peer, row.address, row.sop_instance_uid, row.rejected_at
+        )
         for row in rejections
     ]
     return tuple(sorted(changes, key=lambda change: change.at, reverse=True))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import Intent
-from secondread.assemble.person import Likeness
+from secondread.assemble.person import IdentityMatch
 from secondread.assemble.viewset import StudyViews, ViewKey
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure
@@ -135,7 +135,7 @@ def find_earlier_studies(session: Session, study: StudyRow) -> list[StudyRow]:
     """
     earlier = _find_earlier_by_id(session, study)
     judged = judge_studies(session, study, earlier)
-    return [other for other in earlier if judged[other.study_uid] is not Likeness.IN_DOUBT]
+    return [other for other in earlier if judged[other.study_uid] is not IdentityMatch.IN_DOUBT]
 
 
 def find_doubtful_views(
@@ -144,7 +144,7 @@ def find_doubtful_views(
     """Return the studies that `find_earlier_studies` leaves out, with their in-scope views."""
     earlier = _find_earlier_by_id(session, study)
     judged = judge_studies(session, study, earlier)
-    doubtful = [other for other in earlier if judged[other.study_uid] is Likeness.IN_DOUBT]
+    doubtful = [other for other in earlier if judged[other.study_uid] is IdentityMatch.IN_DOUBT]
     return _add_views(session, doubtful)
 
 

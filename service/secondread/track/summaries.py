@@ -9,7 +9,7 @@ from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, ObjectKind, Proof
 from secondread.track.states import Cause, DeliveryState, FetchState, RevisionState, StudyState
-from secondread.track.values import Change, RecordedFinding, Severity
+from secondread.track.values import RecordedFinding, Severity, StudyChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class ImageSummary:
 class RefusedChange:
     """A change of an image that a peer tried without the right to."""
 
-    change: Change
+    change: StudyChange
     peer: str
     """Its calling AE title."""
     address: str

@@ -18,7 +18,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-class Change(StrEnum):
+class StudyChange(StrEnum):
     """What a peer needs a right for."""
 
     REPLACE = "replace"

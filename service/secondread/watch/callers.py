@@ -43,7 +43,7 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class PageCaller:
     """Somebody who calls, with what they may do."""
 
     name: str
@@ -76,7 +76,7 @@ class Callers:
         prefix = "__Host-" if web.is_behind_tls else ""
         self.cookie = f"{prefix}secondread_{web.port}"
 
-    async def identify(self, request: Request) -> Caller | None:
+    async def identify(self, request: Request) -> PageCaller | None:
         """Return who calls; None if nobody known.
 
         Raises
@@ -94,16 +94,16 @@ class Callers:
         if not 0 < len(secret) <= _LONGEST_SECRET:
             return None
         known = await run_in_threadpool(self._access.find_session, secret, self._clock())
-        return None if known is None else Caller(known.name, known.role, Way.SESSION)
+        return None if known is None else PageCaller(known.name, known.role, Way.SESSION)
 
-    async def _identify_by_token(self, request: Request) -> Caller:
+    async def _identify_by_token(self, request: Request) -> PageCaller:
         scheme, _, token = request.headers["authorization"].partition(" ")
         if scheme.lower() != "bearer":
             raise HTTPException(401, "A token is expected, as Bearer.", BEARER)
         known = await self._try(request, "bearer", token)
         if known is None:
             raise HTTPException(401, "This token is not in force.", BEARER)
-        return Caller(known.name, known.role, Way.TOKEN)
+        return PageCaller(known.name, known.role, Way.TOKEN)
 
     async def try_token(self, request: Request, token: str) -> KnownCaller | None:
         """Return whose token was typed; None if it is none, or opens no page.
@@ -223,7 +223,7 @@ def find_address(request: Request, proxy: ProxySettings | None) -> str:
         return peer
 
 
-def find_proxy_user(request: Request, proxy: ProxySettings | None) -> Caller | None:
+def find_proxy_user(request: Request, proxy: ProxySettings | None) -> PageCaller | None:
     """Return the user that a trusted proxy names; None if it is none, or names nobody.
 
     Raises
@@ -244,7 +244,7 @@ def find_proxy_user(request: Request, proxy: ProxySettings | None) -> Caller | N
     role = choose_role(proxy, groups[0] if groups else "")
     if role is None:
         raise HTTPException(403, "You are signed in, but in no group that may look at these pages.")
-    return Caller(name, role, Way.PROXY)
+    return PageCaller(name, role, Way.PROXY)
 
 
 def choose_role(proxy: ProxySettings, groups: str) -> Role | None:

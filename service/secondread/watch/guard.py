@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from secondread.log import get_logger
 from secondread.settings import Role
-from secondread.watch.callers import BEARER, Caller, Callers, Way
+from secondread.watch.callers import BEARER, Callers, PageCaller, Way
 
 log = get_logger(__name__)
 
@@ -122,7 +122,7 @@ class Guard:
             raise HTTPException(403, words)
         return None
 
-    def _check_origin(self, request: Request, caller: Caller | None) -> None:
+    def _check_origin(self, request: Request, caller: PageCaller | None) -> None:
         """Refuse what another site's page has a browser send.
 
         The browser says itself whether a request comes from the page's own site, where it sends
@@ -197,7 +197,7 @@ def choose_target(text: str) -> str:
     return text if is_own and plain and not text.startswith("//") else "/"
 
 
-def get_caller(request: Request) -> Caller | None:
+def get_caller(request: Request) -> PageCaller | None:
     """Return who sent a request that a guard let through; None on a route that is open to all."""
-    caller: Caller | None = getattr(request.state, "caller", None)
+    caller: PageCaller | None = getattr(request.state, "caller", None)
     return caller

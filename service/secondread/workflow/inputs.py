@@ -16,13 +16,13 @@ from secondread.assemble.identity import (
     ClaimedIdentity,
     collect_identities,
     complete_headers,
-    explain_likeness,
+    explain_identity_match,
     has_several_patients,
     judge_identities,
     names_several_ids,
 )
 from secondread.assemble.mammogram import Mammogram, PatientKey
-from secondread.assemble.person import Likeness
+from secondread.assemble.person import IdentityMatch
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.study_patient import PatientRules, split_by_patient
 from secondread.assemble.viewset import StudyViews
@@ -324,9 +324,9 @@ def _gather_prior(
         reason = Reason.PRIOR_FOREIGN
     if reason is None:
         claims = collect_identities(mammograms)
-        likeness = judge_identities(current.claims, claims, known.shared_ids, known.confirmed)
-        remark = explain_likeness(likeness)
-        reason = remark if likeness is Likeness.IN_DOUBT else None
+        match = judge_identities(current.claims, claims, known.shared_ids, known.confirmed)
+        remark = explain_identity_match(match)
+        reason = remark if match is IdentityMatch.IN_DOUBT else None
     if reason is None and not in_scope:
         is_lost = len(mammograms) < len(recorded.instances)
         reason = Reason.PRIOR_FILES_LOST if is_lost else Reason.PRIOR_OUT_OF_SCOPE

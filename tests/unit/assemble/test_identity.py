@@ -12,7 +12,7 @@ from secondread.assemble.identity import (
     judge_identities,
 )
 from secondread.assemble.mammogram import Mammogram
-from secondread.assemble.person import Likeness
+from secondread.assemble.person import IdentityMatch
 from secondread.reasons import Reason
 from tests.worlds.builders import header
 
@@ -30,17 +30,17 @@ def claim(**attributes: object) -> tuple[ClaimedIdentity, ...]:
 
 
 def test_one_woman_under_one_id_is_compared() -> None:
-    assert judge_identities(claim(**ANNA), claim(**ANNA)) is Likeness.SAME
-    assert judge_identities(claim(**ANNA), claim(**NOBODY)) is Likeness.SAME
+    assert judge_identities(claim(**ANNA), claim(**ANNA)) is IdentityMatch.SAME
+    assert judge_identities(claim(**ANNA), claim(**NOBODY)) is IdentityMatch.SAME
 
 
 def test_another_birth_date_under_one_id_is_a_doubt() -> None:
-    assert judge_identities(claim(**ANNA), claim(**BERTA)) is Likeness.IN_DOUBT
+    assert judge_identities(claim(**ANNA), claim(**BERTA)) is IdentityMatch.IN_DOUBT
 
 
 def test_ids_that_a_person_made_one_patient_are_not_doubted() -> None:
     other = claim(PatientID="P2", **BERTA)
-    assert judge_identities(claim(**ANNA), other) is Likeness.SAME
+    assert judge_identities(claim(**ANNA), other) is IdentityMatch.SAME
 
 
 def test_of_several_names_in_a_study_the_one_that_agrees_counts() -> None:
@@ -48,8 +48,8 @@ def test_of_several_names_in_a_study_the_one_that_agrees_counts() -> None:
         [mammogram(**ANNA), mammogram(**{**ANNA, "PatientName": "Gamma^Anna"})]
     )
     before = claim(**{**ANNA, "PatientName": "Gamma^Anna"})
-    assert judge_identities(renamed, before) is Likeness.SAME
-    assert judge_identities(claim(**ANNA), before) is Likeness.SURNAME_DIFFERS
+    assert judge_identities(renamed, before) is IdentityMatch.SAME
+    assert judge_identities(claim(**ANNA), before) is IdentityMatch.SURNAME_DIFFERS
 
 
 def test_an_id_under_which_studies_contradict_each_other_is_shared() -> None:
@@ -62,16 +62,16 @@ def test_an_id_under_which_studies_contradict_each_other_is_shared() -> None:
 def test_a_shared_id_proves_nothing_by_itself() -> None:
     studies = [claim(**ANNA), claim(**BERTA), claim(**NOBODY)]
     shared = find_shared_ids(studies)
-    assert judge_identities(claim(**NOBODY), claim(**NOBODY), shared) is Likeness.IN_DOUBT
-    assert judge_identities(claim(**ANNA), claim(**NOBODY), shared) is Likeness.IN_DOUBT
-    assert judge_identities(claim(**ANNA), claim(**ANNA), shared) is Likeness.SAME
+    assert judge_identities(claim(**NOBODY), claim(**NOBODY), shared) is IdentityMatch.IN_DOUBT
+    assert judge_identities(claim(**ANNA), claim(**NOBODY), shared) is IdentityMatch.IN_DOUBT
+    assert judge_identities(claim(**ANNA), claim(**ANNA), shared) is IdentityMatch.SAME
 
 
 @pytest.mark.parametrize("patient_id", ["ANONYMOUS", "Unknown", "XXXXXX", "0000000", "no ID"])
 def test_an_id_that_stands_for_nobody_proves_nothing_by_itself(patient_id: str) -> None:
     nobody, anna = claim(PatientID=patient_id, **NOBODY), claim(PatientID=patient_id, **ANNA)
-    assert judge_identities(nobody, nobody) is Likeness.IN_DOUBT
-    assert judge_identities(anna, anna) is Likeness.SAME
+    assert judge_identities(nobody, nobody) is IdentityMatch.IN_DOUBT
+    assert judge_identities(anna, anna) is IdentityMatch.SAME
 
 
 def test_what_a_person_confirmed_is_not_doubted_and_shares_no_id() -> None:
@@ -81,10 +81,10 @@ def test_what_a_person_confirmed_is_not_doubted_and_shares_no_id() -> None:
         (claim(**BERTA)),
     )
     confirmed = {*anna, *corrected}
-    assert judge_identities(anna, corrected, (), confirmed) is Likeness.SAME
+    assert judge_identities(anna, corrected, (), confirmed) is IdentityMatch.SAME
     assert not find_shared_ids([anna, corrected], confirmed)
     # Who comes later is doubted anew.
-    assert judge_identities(anna, berta, (), confirmed) is Likeness.IN_DOUBT
+    assert judge_identities(anna, berta, (), confirmed) is IdentityMatch.IN_DOUBT
     assert find_shared_ids([anna, corrected, berta], confirmed)
 
 

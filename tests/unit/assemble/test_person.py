@@ -9,7 +9,7 @@ from pydicom.tag import Tag
 
 from secondread.assemble.birth_date import parse_birth_date
 from secondread.assemble.person import (
-    Likeness,
+    IdentityMatch,
     Person,
     are_different_people,
     compare_persons,
@@ -160,37 +160,37 @@ ANNA = person("Alpha^Anna", "19500301")
 
 
 @pytest.mark.parametrize(
-    ("other", "likeness"),
+    ("other", "match"),
     [
-        (person("ALPHA^ANNA", "1950.03.01"), Likeness.SAME),
-        (person("Alpha^Anna", "1950"), Likeness.SAME),
-        (person("Alpha^Anna"), Likeness.SAME),
-        (person("", "19500301"), Likeness.SAME),
-        (person("ANONYMOUS", "00000000"), Likeness.SAME),
-        (person("Beta^Anna", "19500301"), Likeness.SURNAME_DIFFERS),
-        (person("Alpha^Berta", "19500301"), Likeness.NAME_DIFFERS),
-        (person("Alpha^Anna", "19710203"), Likeness.IN_DOUBT),
-        (person("", "19710203"), Likeness.IN_DOUBT),
-        (person("Alpha^Anna", "1951"), Likeness.IN_DOUBT),
-        (person("Beta^Berta", "19500301"), Likeness.IN_DOUBT),
-        (person("Beta^Berta", ""), Likeness.IN_DOUBT),
-        (person("Beta^Anna", "00000000"), Likeness.IN_DOUBT),
+        (person("ALPHA^ANNA", "1950.03.01"), IdentityMatch.SAME),
+        (person("Alpha^Anna", "1950"), IdentityMatch.SAME),
+        (person("Alpha^Anna"), IdentityMatch.SAME),
+        (person("", "19500301"), IdentityMatch.SAME),
+        (person("ANONYMOUS", "00000000"), IdentityMatch.SAME),
+        (person("Beta^Anna", "19500301"), IdentityMatch.SURNAME_DIFFERS),
+        (person("Alpha^Berta", "19500301"), IdentityMatch.NAME_DIFFERS),
+        (person("Alpha^Anna", "19710203"), IdentityMatch.IN_DOUBT),
+        (person("", "19710203"), IdentityMatch.IN_DOUBT),
+        (person("Alpha^Anna", "1951"), IdentityMatch.IN_DOUBT),
+        (person("Beta^Berta", "19500301"), IdentityMatch.IN_DOUBT),
+        (person("Beta^Berta", ""), IdentityMatch.IN_DOUBT),
+        (person("Beta^Anna", "00000000"), IdentityMatch.IN_DOUBT),
     ],
 )
-def test_two_headers_are_judged(other: Person, likeness: Likeness) -> None:
-    assert compare_persons(ANNA, other) is likeness
-    assert compare_persons(other, ANNA) is likeness
+def test_two_headers_are_judged(other: Person, match: IdentityMatch) -> None:
+    assert compare_persons(ANNA, other) is match
+    assert compare_persons(other, ANNA) is match
 
 
 def test_of_an_id_that_several_share_name_and_birth_date_have_to_agree() -> None:
-    def judge(other: Person) -> Likeness:
+    def judge(other: Person) -> IdentityMatch:
         return compare_persons(ANNA, other, is_id_shared=True)
 
-    assert judge(person("ALPHA^ANNA", "19500301")) is Likeness.SAME
-    assert judge(person("Alpha^Anna")) is Likeness.IN_DOUBT
-    assert judge(person("", "19500301")) is Likeness.IN_DOUBT
-    assert judge(person("Beta^Anna", "19500301")) is Likeness.IN_DOUBT
-    assert judge(person()) is Likeness.IN_DOUBT
+    assert judge(person("ALPHA^ANNA", "19500301")) is IdentityMatch.SAME
+    assert judge(person("Alpha^Anna")) is IdentityMatch.IN_DOUBT
+    assert judge(person("", "19500301")) is IdentityMatch.IN_DOUBT
+    assert judge(person("Beta^Anna", "19500301")) is IdentityMatch.IN_DOUBT
+    assert judge(person()) is IdentityMatch.IN_DOUBT
 
 
 def test_images_of_one_study_are_of_two_people_only_where_they_contradict_each_other() -> None:
@@ -237,17 +237,17 @@ def test_a_name_is_read_where_bytes_and_character_set_disagree(
 
 def test_a_birth_name_and_other_names_are_names_of_hers_too() -> None:
     married = read(b"Beta^Anna", PatientBirthName="Alpha^Anna", PatientBirthDate="19500301")
-    assert compare_persons(ANNA, married) is Likeness.SAME
+    assert compare_persons(ANNA, married) is IdentityMatch.SAME
     renamed = read(b"Beta^Anna\\Alpha^Anna", PatientBirthDate="19500301")
-    assert compare_persons(ANNA, renamed) is Likeness.SAME
+    assert compare_persons(ANNA, renamed) is IdentityMatch.SAME
     assert read(b"Beta^Anna", OtherPatientNames="ANONYMOUS").name == "Beta^Anna"
 
 
 def test_an_age_tells_women_apart_and_proves_nothing() -> None:
     aged = read(b"", PatientAge="076Y")
-    assert compare_persons(aged, person("", "19500301")) is Likeness.SAME
-    assert compare_persons(aged, person("", "19710203")) is Likeness.IN_DOUBT
-    assert compare_persons(aged, aged, is_id_shared=True) is Likeness.IN_DOUBT
+    assert compare_persons(aged, person("", "19500301")) is IdentityMatch.SAME
+    assert compare_persons(aged, person("", "19710203")) is IdentityMatch.IN_DOUBT
+    assert compare_persons(aged, aged, is_id_shared=True) is IdentityMatch.IN_DOUBT
 
 
 @pytest.mark.parametrize("age", ["", "090Y", "000Y", "003M", "many"])

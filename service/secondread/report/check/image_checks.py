@@ -43,7 +43,7 @@ def _is_copied(element: DataElement | None, source: DataElement | None) -> bool:
     """Whether an element has the bytes of an image's, or the value where it came from no file."""
     if element is not None and isinstance(element.value, bytes):
         return isinstance(source, TextElement) and element.value == source.stored
-    values = ["" if one is None else str(one.value or "") for one in (element, source)]
+    values = ["" if copy is None else str(copy.value or "") for copy in (element, source)]
     return values[0] == values[1]
 
 

@@ -151,7 +151,9 @@ def _read_equipment(ds: Dataset) -> Equipment:
         manufacturer=read_text(ds, "Manufacturer", _LONGEST_NAME),
         model=read_text(ds, "ManufacturerModelName", _LONGEST_NAME),
         software=read_text(ds, "SoftwareVersions", _LONGEST_NAME),
-        device_uids=tuple(filter(None, (read_text(one, "DeviceUID") for one in observers))),
+        device_uids=tuple(
+            filter(None, (read_text(observer, "DeviceUID") for observer in observers))
+        ),
     )
 
 
