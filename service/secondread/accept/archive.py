@@ -30,6 +30,9 @@ _SUFFIXES: Mapping[Area, str] = {
     "crops": "png",
     "answers": "json",
 }
+AREAS: tuple[Area, ...] = tuple(_SUFFIXES)
+"""All of them."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RELATIVE_PATH = re.compile(
     "|".join(
@@ -77,8 +80,8 @@ class Archive:
     def commit(self, spooled: Path, digest: str, area: Area = "instances") -> ArchivedFile:
         """Take a file from the spool to its place; it is durable when this returns.
 
-        Where a whole file of that content is in place, nothing is written again and the spooled
-        one is removed.
+        Where a file of that content is in place, nothing is written again and the spooled one is
+        removed. One of that name with another content has been damaged, and is replaced.
 
         Parameters
         ----------
@@ -98,7 +101,7 @@ class Archive:
         target = self.root / relative
         with _convert_os_errors(f"at {relative}"):
             size = spooled.stat().st_size
-            if target.is_file() and target.stat().st_size == size:
+            if target.is_file() and _holds(target, digest):
                 spooled.unlink()
             else:
                 flush_file(spooled)
@@ -157,7 +160,15 @@ class Archive:
 
         Files that come or go meanwhile may be missed.
         """
-        for path in (self.root / "instances").glob("??/??/*.dcm"):
+        return self._list_area("instances")
+
+    def list_paths(self) -> Iterator[str]:
+        """Yield the relative path of every file, as `list_instance_paths` does."""
+        for area in AREAS:
+            yield from self._list_area(area)
+
+    def _list_area(self, area: Area) -> Iterator[str]:
+        for path in (self.root / area).glob(f"??/??/*.{_SUFFIXES[area]}"):
             relative = path.relative_to(self.root).as_posix()
             if _RELATIVE_PATH.fullmatch(relative):
                 yield relative
@@ -231,6 +242,11 @@ def _convert_os_errors(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageFullError(f"archive: {error.strerror} {where}") from error
+
+
+def _holds(path: Path, digest: str) -> bool:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == digest
 
 
 def _build_relative_path(digest: str, area: Area) -> str:

@@ -29,6 +29,10 @@ STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """Errors of a disk that is full, read-only or ill, all of which may pass."""
 
 
+RESTORING_NAME = "restoring"
+"""A file in the data folder while a backup is put into it, and after that was broken off."""
+
+
 def make_tracker(settings: Settings) -> Tracker:
     """Return the tracker of a node; its database is not asked for anything yet."""
     return Tracker(settings.tracker_url, settings.node.data_dir)
@@ -45,6 +49,11 @@ def open_node(settings: Settings) -> Node:
         The disk is full or read-only, or the database is away.
     """
     prepare_data_folder(settings)
+    if (settings.node.data_dir / RESTORING_NAME).is_file():
+        raise SettingsError(
+            f"node.data_dir {settings.node.data_dir}: a backup is being put into it, or that was "
+            "broken off; `secondread restore` goes on with it"
+        )
     archive = Archive(settings.node.data_dir)
     try:
         archive.create()

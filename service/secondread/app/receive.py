@@ -17,7 +17,7 @@ from secondread.app.signals import make_stop_event
 from secondread.app.vital import VitalThreads
 from secondread.app.web_server import serve_probes
 from secondread.clock import utc_now
-from secondread.errors import DatabaseDamagedError, TransientError
+from secondread.errors import DatabaseDamagedError, TransientError, describe_without_quoting
 from secondread.settings import Settings
 from secondread.track.change_rights import ChangeRights
 
@@ -146,5 +146,8 @@ def _reconcile(node: Node, ledger: Ledger, stop: threading.Event) -> None:
         except TransientError as error:
             _log.warning("reconciliation_postponed", why=str(error))
             stop.wait(60.0)
+        except Exception as error:  # noqa: BLE001  (a disk that fails under way, for example)
+            _log.error("reconciliation_failed", error=describe_without_quoting(error))
+            stop.wait(600.0)
         else:
             return

@@ -83,9 +83,13 @@ class Reconciliation:
 
     def _list_rows(self) -> Iterator[ExpectedFile]:
         tracker = self.tracker
-        for part in (tracker.node_queries, tracker.other_objects):
+        for list_page in (
+            tracker.node_queries.list_expected_files,
+            tracker.other_objects.list_expected_files,
+            tracker.archive_rows.list_outbox_files,
+        ):
             after = 0
-            while page := part.list_expected_files(after):
+            while page := list_page(after):
                 yield from page
                 after = page[-1].id
 
@@ -96,7 +100,9 @@ class Reconciliation:
         if size == row.size_bytes:
             return None
         state = "is missing" if size is None else f"has {size} of {row.size_bytes} bytes"
-        return f"{row.path} {state}; restore it from a backup, or have the study sent again"
+        is_result = row.path.startswith("outbox/")
+        other = "read the study again" if is_result else "have the study sent again"
+        return f"{row.path} {state}; restore it from a backup, or {other}"
 
     def _update_alarms(self, lost: Mapping[str, str]) -> None:
         now = self.clock()
@@ -109,7 +115,11 @@ class Reconciliation:
             )
 
     def _is_settled(self, path: str) -> bool:
-        age = self.clock().timestamp() - self.archive.resolve_path(path).stat().st_mtime
+        try:
+            written = self.archive.resolve_path(path).stat().st_mtime
+        except FileNotFoundError:  # removed for its age since it was listed
+            return False
+        age = self.clock().timestamp() - written
         return age > SETTLED_AFTER_SECONDS
 
     def _record(self, path: str) -> bool:

@@ -30,6 +30,9 @@ TARGETS = {
     "destinations": "secondread.cli.destinations_command:app",
     "patients": "secondread.cli.patients_command:app",
     "treatments": "secondread.cli.treatments_command:app",
+    "archive": "secondread.cli.archive_command:app",
+    "backup": "secondread.cli.archive_command:backup",
+    "restore": "secondread.cli.archive_command:restore",
     "db": "secondread.cli.node_commands:db",
 }
 """Where a command, or a group of commands, is defined: module and name, by its own name."""
@@ -54,6 +57,9 @@ SUMMARIES = {
     "destinations": "Where results go, and whether they leave.",
     "patients": "Patients, IDs that are one patient's, and lesions over the years.",
     "treatments": "The record of who was treated, where and when.",
+    "archive": "The files that the node stores.",
+    "backup": "Copy database and archive into a folder, while the node runs; exit 1 on a fault.",
+    "restore": "Put a backup into an empty data folder; exit 1 on a fault.",
     "db": "The tracker's database.",
 }
 """The first paragraph of its help, for the list of commands."""
