@@ -18,8 +18,8 @@ from secondread.app.verify import FaultKind, verify_archive
 from secondread.cli.commands import app
 from secondread.errors import SettingsError
 from secondread.settings import Settings, load_settings
-from tests.worlds.builders import header
-from tests.worlds.node_world import CLUSTER, NodeWorld, detection
+from tests.worlds.builders import detection, header
+from tests.worlds.node_world import CLUSTER, NodeWorld
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def other_settings(folder: Path) -> Settings:
     return load_settings(folder / "secondread.toml", {})
 
 
-def make(world: NodeWorld, folder: Path, **options: bool) -> BackupResult:
+def make(world: NodeWorld, folder: Path, *, link: bool = False) -> BackupResult:
     world.now += timedelta(seconds=1)
-    return back_up(world.node, folder, world.now, **options)
+    return back_up(world.node, folder, world.now, link=link)
 
 
 def list_content(root: Path) -> dict[str, bytes]:

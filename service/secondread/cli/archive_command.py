@@ -133,9 +133,9 @@ def restore(
         typer.echo(f"Now restore the database: pg_restore --no-owner --dbname=DATABASE {dump}")
     typer.echo(
         f"WARNING: this is installation {result.installation_id[:8]}, the same as the node that "
-        "the backup was made of. Never run both: they would give different results the same UIDs. What "
-        "that node read after the backup is not in it, and is read again here, under UIDs that a "
-        "PACS may hold already."
+        "the backup was made of. Never run both: they would give different results the same "
+        "UIDs. What that node read after the backup is not in it, and is read again here, under "
+        "UIDs that a PACS may hold already."
     )
     _end(result, "when the node starts, an alarm names the study of")
 
