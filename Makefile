@@ -56,6 +56,7 @@ SOAK_SEED ?= 1
 # was stopped goes on with `python -m tests.mutation --seed SEED --first NUMBER`.
 SOAK_CASES ?= 100000
 soak: $(VENV)/.installed $(VENV)/.dev
+	SOAK_SEED=$(SOAK_SEED) PYTHONPATH=service $(BIN)/python -m pytest -q tests/integration/test_take_over.py
 	$(BIN)/python -m tests.soak.receiver_soak --connections $(SOAK_CONNECTIONS) --seed $(SOAK_SEED)
 	PYTHONPATH=service $(BIN)/python -m tests.mutation --cases $(SOAK_CASES) --seed $(SOAK_SEED)
 

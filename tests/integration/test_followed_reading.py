@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import View
-from secondread.detect.child import DetectorLimitError
+from secondread.detect.child import DetectorLimitError, DetectorStartError
 from secondread.engine import Result
-from secondread.errors import InputError, ModelError, TransientError
+from secondread.errors import InputError, ModelError, StorageFullError, TransientError
 from secondread.findings.finding import StudyReading
 from secondread.followup.constellation import Scores
 from secondread.reasons import Outcome, Reason
@@ -38,6 +38,7 @@ from tests.worlds.node_world import (
     PatientWorld,
     Points,
     make_dataset,
+    run_step,
 )
 
 
@@ -166,6 +167,22 @@ def test_a_prior_whose_file_cannot_be_read_is_not_waited_for(world: PatientWorld
 
     assert world.get_outcome()[1] is Outcome.FINDINGS
     assert Reason.NO_COMPARISON in world.list_reasons()
+
+
+@pytest.mark.parametrize("outage", [StorageFullError("disk"), DetectorStartError("slow")])
+def test_an_outage_costs_no_prior(world: PatientWorld, outage: TransientError) -> None:
+    (prior,) = world.hold_prior((LAST_YEAR, OLD))
+    answer = world.answers[prior]
+    world.answers[prior] = outage
+    world.deliver_view(NOW, OLD)
+    claimed = world.claim()
+    with pytest.raises(type(outage)):
+        run_reading(world.steps, run_step, claimed.study_uid, claimed.number)
+
+    world.answers[prior] = answer
+    run_reading(world.steps, run_step, claimed.study_uid, claimed.number)
+
+    assert world.list_changes() != ["None"]
 
 
 def test_a_prior_that_kills_the_detector_when_its_lost_picture_is_made_again_is_done_without(

@@ -100,6 +100,27 @@ def test_the_processes_of_a_killed_supervisor_stop_by_themselves(tmp_path: Path)
             time.sleep(0.05)
 
 
+def test_processes_end_with_a_killed_supervisor_even_before_they_are_loaded(program: Path) -> None:
+    script = (
+        "import sys, threading\n"
+        "from secondread.app.serve import Supervisor\n"
+        "environment = {'PYTHONPATH': sys.argv[1]}\n"
+        "Supervisor({'a': ['x']}, environment).supervise(threading.Event())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(program.parent)], env=environment
+    ) as supervisor:
+        ((_, orphan),) = wait(program, 1)
+        supervisor.kill()
+        supervisor.wait()
+        deadline = time.monotonic() + 5
+        while state_of(orphan) != "Z":
+            assert time.monotonic() < deadline, "the orphan lives on"
+            time.sleep(0.05)
+    assert [word for word, _ in words(program)] == ["started"]
+
+
 def state_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]

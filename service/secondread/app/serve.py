@@ -13,7 +13,7 @@ from pathlib import Path
 
 from secondread import log
 from secondread.app.data_folder import prepare_data_folder
-from secondread.app.signals import make_stop_event
+from secondread.app.signals import make_child_setup, make_stop_event
 from secondread.counter_files import VARIABLE, open_counter_folder
 from secondread.errors import DatabaseDamagedError, SettingsError, TransientError
 from secondread.settings import Settings
@@ -92,7 +92,9 @@ class Supervisor:
     def _start(self, member: _Member, now: float) -> None:
         command = [sys.executable, "-m", "secondread", *member.arguments]
         member.process = subprocess.Popen(  # noqa: S603  (our own program and arguments)
-            [*command, "--parent", str(os.getpid())], env=self._environment
+            [*command, "--parent", str(os.getpid())],
+            env=self._environment,
+            preexec_fn=make_child_setup(),  # noqa: PLW1509  (takes no lock)
         )
         member.started = now
         _log.info("process_started", member=member.name, pid=member.process.pid)

@@ -5,9 +5,29 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def make_child_setup() -> Callable[[], None] | None:
+    """Return what a child runs before its program: Linux then kills it with its parent, at once.
+
+    The program does the same by itself (`make_stop_event`), but only once it is loaded, which takes
+    seconds. None elsewhere than on Linux.
+    """
+    if sys.platform != "linux":
+        return None
+    # Looked up here: between fork and exec, a lock of another thread would never be released.
+    set_option, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def set_up() -> None:
+        set_option(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it went before the line above
+            os._exit(1)
+
+    return set_up
 
 
 def make_stop_event(parent: int | None = None) -> threading.Event:
