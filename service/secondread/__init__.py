@@ -15,6 +15,7 @@ their names and of imports: a stage imports only stages before it.
 
 Below all stages:
 
+- `certificates`: files of certificates, and when what is in them expires.
 - `clock`: the one place that reads the wall clock.
 - `codes`: every coded concept that is read or written.
 - `counter_files`: where the processes of a node count together.
@@ -29,6 +30,7 @@ Below all stages:
 - `metrics`: counters and histograms.
 - `reasons`: coded reasons for what was not read, and outcomes.
 - `settings`: the settings, read once from a file and the environment.
+- `tls`: DICOM over TLS: contexts, taken up anew when files change, and words for failures.
 - `uids`: what counts as a UID, of others and of our own.
 
 Above them:

@@ -118,6 +118,7 @@ class Reason(StrEnum):
     DATA_SET_INVALID = "data-set-invalid"
     ASSOCIATION_BROKEN = "association-broken"
     REQUEST_INVALID = "association-request-invalid"
+    TLS_FAILED = "tls-handshake-failed"
 
     @property
     def sentence(self) -> str:
@@ -225,6 +226,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.DATA_SET_INVALID: "the data set could not be read",
     Reason.ASSOCIATION_BROKEN: "the association ended in the middle of an instance",
     Reason.REQUEST_INVALID: "no request for an association, or one beyond the limits",
+    Reason.TLS_FAILED: "no TLS connection could be agreed on",
 }
 
 

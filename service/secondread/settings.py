@@ -20,10 +20,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
 )
 from pydantic import field_validator as _field_validator
 from pydantic import model_validator as _model_validator
@@ -106,16 +108,60 @@ class DatabaseSettings(_Section):
     or the same PostgreSQL database in a schema of its own)."""
 
 
-class TlsSettings(_Section):
-    """Certificate files for DICOM over TLS."""
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base", Path())
+    return Path(base) / path.expanduser()
 
-    certificate: Path
-    """PEM file with the certificate chain of this node."""
-    key: Path
-    """PEM file with its private key."""
-    trusted: Path | None = None
-    """PEM file with the certificates that peers are checked against. For the receiver: when set,
-    every peer has to show one (mutual TLS)."""
+
+CertificateFile = Annotated[Path, AfterValidator(_resolve)]
+"""A PEM file. A relative path is taken from the folder of the settings file."""
+
+
+class TlsSettings(_Section):
+    """`[receive.tls]`: certificate files of the receiver, for DICOM over TLS."""
+
+    certificate: CertificateFile
+    """PEM file with the certificate of this node, followed by those between it and its CA."""
+    key: CertificateFile
+    """PEM file with its private key, not encrypted."""
+    trusted: CertificateFile | None = None
+    """PEM file with the certificates that peers are checked against: of authorities, or of the
+    peers themselves. When set, every peer has to show one (mutual TLS)."""
+
+
+class CallTlsSettings(_Section):
+    """`tls` of a destination or an archive: how this node calls it over TLS."""
+
+    certificate: CertificateFile | None = None
+    """PEM file with the certificate that this node shows where it is asked for one."""
+    key: CertificateFile | None = None
+    """PEM file with its private key, not encrypted."""
+    trusted: CertificateFile | None = None
+    """PEM file with the certificates that the peer's is checked against; without it, those that
+    the machine trusts."""
+    server_name: str | None = None
+    """The host name that the peer's certificate has to be for, where it is not the host called."""
+    check_server_name: bool = True
+    """Whether the name is checked. Without it, any certificate that is trusted passes: only with
+    a `trusted` that holds the peer's own certificate."""
+
+    @_model_validator(mode="after")
+    def _key_has_its_certificate(self) -> "CallTlsSettings":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together")
+        if not self.check_server_name and self.trusted is None:
+            raise ValueError("check_server_name = false needs trusted")
+        return self
+
+
+def _expand_switch(value: object) -> object:
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
+CallTls = Annotated[CallTlsSettings | None, BeforeValidator(_expand_switch)]
+"""How a peer is called over TLS; ``true`` stands for a table with the defaults."""
 
 
 class ReceiveSettings(_Section):
@@ -222,8 +268,8 @@ class PriorSourceSettings(_Section):
     """How long one attempt to retrieve a study may take altogether; then it is broken off."""
     maximum_pause_seconds: float = Field(default=600.0, gt=0)
     """The longest pause between two attempts."""
-    tls: TlsSettings | None = None
-    """When set, the node calls over TLS."""
+    tls: CallTls = None
+    """When set, the node calls over TLS: ``true``, or a table."""
 
 
 class PriorsSettings(_Section):
@@ -557,8 +603,8 @@ class DestinationSettings(_Section):
     """How long to wait for its answers."""
     maximum_pause_seconds: float = Field(default=600.0, gt=0)
     """The longest pause between two tries while it is down."""
-    tls: TlsSettings | None = None
-    """When set, the node calls over TLS."""
+    tls: CallTls = None
+    """When set, the node calls over TLS: ``true``, or a table."""
     profile: ProfileSettings = ProfileSettings()
     """What it gets."""
 
@@ -664,11 +710,11 @@ def load_settings(
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"settings file {path} is not valid TOML: {error}") from error
     _merge_environment(values, os.environ if environment is None else environment)
+    base = path.resolve().parent if path is not None else Path.cwd()
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(values, context={"base": base})
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
-    base = path.resolve().parent if path is not None else Path.cwd()
     data_dir = (base / settings.node.data_dir.expanduser()).resolve()
     return settings.model_copy(
         update={"node": settings.node.model_copy(update={"data_dir": data_dir})}

@@ -2,12 +2,9 @@ import hashlib
 import io
 import os
 import socket
-import ssl
 import struct
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,6 @@ from secondread.accept.ledger import RefusalKind
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import Node, encoded, eventually, instance, running_node
 
-OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
 MG = uid.DigitalMammographyXRayImageStorageForPresentation
 
 
@@ -285,62 +281,6 @@ def test_a_path_in_a_uid_is_answered_with_a_failure_or_an_abort(node: Node, tmp_
     )
     assert eventually(lambda: node.files == [])
     assert node.ledger.instances == {}
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate and its key, in one folder."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [*OPENSSL, "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-def client_tls(certificate: Path, *, shows_one: bool = True) -> tuple[ssl.SSLContext, str]:
-    context = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
-    if shows_one:
-        context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    return context, "localhost"
-
-
-@pytest.mark.peer("openssl")
-def test_a_silent_tls_client_blocks_nobody(tmp_path: Path, certificate: Path) -> None:
-    tls = {"certificate": certificate / "cert.pem", "key": certificate / "key.pem"}
-    with (
-        running_node(tmp_path, tls=tls, acse_seconds=1.0) as node,
-        closing(socket.create_connection(("127.0.0.1", node.port), timeout=10)) as silent,
-    ):
-        started = time.monotonic()
-        assert node.send(instance(), tls=client_tls(certificate)) == [0x0000]
-        assert time.monotonic() - started < 1
-        assert is_cut(silent)
-
-
-@pytest.mark.peer("openssl")
-def test_a_client_that_speaks_no_tls_is_cut(tmp_path: Path, certificate: Path) -> None:
-    tls = {"certificate": certificate / "cert.pem", "key": certificate / "key.pem"}
-    with running_node(tmp_path, tls=tls) as node:
-        assert not node.call(MG).is_established
-        assert node.send(instance(), tls=client_tls(certificate)) == [0x0000]
-
-
-@pytest.mark.peer("openssl")
-def test_with_mutual_tls_a_peer_must_show_a_trusted_certificate(
-    tmp_path: Path, certificate: Path
-) -> None:
-    tls = {
-        "certificate": certificate / "cert.pem",
-        "key": certificate / "key.pem",
-        "trusted": certificate / "cert.pem",
-    }
-    with running_node(tmp_path, tls=tls) as node:
-        stranger = node.call(MG, tls=client_tls(certificate, shows_one=False))
-        assert not stranger.is_established
-        assert node.send(instance(), tls=client_tls(certificate)) == [0x0000]
 
 
 def test_spool_files_of_an_earlier_life_are_swept(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pynetdicom.events import Event, EventHandlerType
 
 from secondread.send.outbox import AnswerKind, OutboxObject, PeerAddress
 from secondread.send.scu import check_storage_support, send_echo, store_objects
-from secondread.settings import TlsSettings
+from secondread.settings import CallTlsSettings
 from tests.peers.ports import free_port
 
 CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
@@ -494,7 +494,7 @@ def test_a_peer_that_stops_inside_a_pdu_is_given_up() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> TlsSettings:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> CallTlsSettings:
     """One self-signed certificate for 127.0.0.1, which both sides use and trust."""
     openssl = shutil.which("openssl")
     if openssl is None:
@@ -508,12 +508,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> TlsSettings:
         capture_output=True,
         timeout=60,
     )
-    return TlsSettings(
+    return CallTlsSettings(
         certificate=folder / "cert.pem", key=folder / "key.pem", trusted=folder / "cert.pem"
     )
 
 
-def server_side(tls: TlsSettings) -> ssl.SSLContext:
+def server_side(tls: CallTlsSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tls.trusted))
     context.load_cert_chain(tls.certificate, tls.key)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -521,7 +521,7 @@ def server_side(tls: TlsSettings) -> ssl.SSLContext:
 
 
 def test_objects_travel_over_mutual_tls(
-    objects: list[OutboxObject], certificates: TlsSettings
+    objects: list[OutboxObject], certificates: CallTlsSettings
 ) -> None:
     with serving(Peer(), tls=server_side(certificates)) as peer:
         answers = store_objects(replace(peer.address, tls=certificates), CALLING, objects)
@@ -529,7 +529,7 @@ def test_objects_travel_over_mutual_tls(
     assert peer.received == [data_set_bytes(item.path) for item in objects]
 
 
-def test_a_certificate_that_is_not_trusted_is_told(certificates: TlsSettings) -> None:
+def test_a_certificate_that_is_not_trusted_is_told(certificates: CallTlsSettings) -> None:
     stranger = certificates.model_copy(update={"trusted": None})
     with serving(Peer(), tls=server_side(certificates)) as peer:
         answer = send_echo(replace(peer.address, tls=stranger), CALLING)
@@ -537,14 +537,14 @@ def test_a_certificate_that_is_not_trusted_is_told(certificates: TlsSettings) ->
     assert "is not trusted" in answer.detail
 
 
-def test_a_peer_without_tls_is_told(certificates: TlsSettings) -> None:
+def test_a_peer_without_tls_is_told(certificates: CallTlsSettings) -> None:
     with serving(Peer()) as peer:
         answer = send_echo(replace(peer.address, tls=certificates), CALLING)
     assert answer.kind is AnswerKind.TLS
 
 
 def test_a_missing_certificate_file_is_told(
-    objects: list[OutboxObject], certificates: TlsSettings, tmp_path: Path
+    objects: list[OutboxObject], certificates: CallTlsSettings, tmp_path: Path
 ) -> None:
     broken = certificates.model_copy(update={"certificate": tmp_path / "gone.pem"})
     answers = store_objects(PeerAddress("PACS", "127.0.0.1", 104, tls=broken), CALLING, objects)

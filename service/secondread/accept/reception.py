@@ -60,6 +60,11 @@ class Reception:
         """Note that what came from an address was no request for an association."""
         self.note_broken_request(Caller("", "", address), error)
 
+    def note_failed_handshake(self, address: str, error: str) -> None:
+        """Note that a TLS handshake failed with an address."""
+        _log.warning("tls_handshake_failed", error=error, address=address)
+        self.count_refusal(Caller("", "", address), Reason.TLS_FAILED)
+
     def note_broken_request(self, caller: Caller, error: str) -> None:
         """Note that a caller did not make a whole request that is within the limits."""
         _log.warning("association_request_invalid", error=error, address=caller.address)

@@ -36,7 +36,7 @@ from secondread.accept.places import PlaceLimits, Places, Turns
 from secondread.accept.reception import Reception
 from secondread.accept.refusal_counts import Caller, RefusalLog, make_printable
 from secondread.accept.served_association import ServedAssociation, ServiceWiring
-from secondread.accept.server import ReceiveServer, ServerWiring, create_server_tls_context
+from secondread.accept.server import ReceiveServer, ServerWiring
 from secondread.accept.sop_classes import find_use
 from secondread.accept.spool_file import SpoolFile
 from secondread.accept.store_requests import read_store_request
@@ -44,6 +44,7 @@ from secondread.clock import Clock, utc_now
 from secondread.errors import TransientError
 from secondread.reasons import Reason
 from secondread.settings import Settings
+from secondread.tls import open_server_context
 
 _log = log.get_logger(__name__)
 
@@ -95,7 +96,8 @@ class Receiver:
         self._housekeeping_seconds = housekeeping_seconds
         self._sources = MoveSources.from_settings(settings)
         admission = Admission.from_settings(settings)
-        self._tls = None if receive.tls is None else create_server_tls_context(receive.tls)
+        self.tls = None if receive.tls is None else open_server_context(receive.tls)
+        """What handshakes are done with; its `refresh` takes up changed files."""
         self._associations = OpenAssociations()
         self._intake = Intake(archive, ledger, RefusalLog(), clock, receive.minimum_free_bytes)
         limits = PlaceLimits.from_settings(settings)
@@ -132,7 +134,7 @@ class Receiver:
         except TransientError as error:
             _log.warning("ledger_not_reached", error=str(error))
         self._process.enter_context(configure_process())
-        self._server = ReceiveServer((receive.host, receive.port), self._wire(), self._tls)
+        self._server = ReceiveServer((receive.host, receive.port), self._wire(), self.tls)
         # No other process of this machine listens there, so nobody is at work on these files.
         self._spool_prefix = f"receive-{socket.gethostname()}-{self._server.port}-"
         self._intake.archive.clear_spool(self._spool_prefix)

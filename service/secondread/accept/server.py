@@ -25,8 +25,7 @@ from secondread.accept.opening import UNKNOWN_VERSION, Opening
 from secondread.accept.places import WaitingRoom
 from secondread.accept.refusal_counts import Caller
 from secondread.accept.served_association import ServedAssociation, ServiceWiring
-from secondread.errors import SettingsError
-from secondread.settings import TlsSettings
+from secondread.tls import ReloadingContext, explain_failure
 
 _log = log.get_logger(__name__)
 
@@ -45,6 +44,9 @@ class Door(Protocol):
     def note_no_request(self, address: str, error: str) -> None:
         """Note that what came from an address was no request for an association."""
 
+    def note_failed_handshake(self, address: str, error: str) -> None:
+        """Note that a TLS handshake failed with an address."""
+
     def note_broken_request(self, caller: Caller, error: str) -> None:
         """Note that a caller did not make a whole request, or one of another protocol."""
 
@@ -60,13 +62,10 @@ class PeerConnection(BaseRequestHandler):
 
     server: "ReceiveServer"
 
-    def setup(self) -> None:
-        """Do the TLS handshake, where there is one."""
-        if isinstance(self.request, ssl.SSLSocket):
-            self.request.do_handshake()
-
     def handle(self) -> None:
         """Read who calls, and serve those that are let in."""
+        if not self._is_encrypted_as_it_should():
+            return
         opening = Opening(self.request, self.server.wiring.opening_seconds)
         door, address = self.server.wiring.door, str(self.client_address[0])
         try:
@@ -91,6 +90,23 @@ class PeerConnection(BaseRequestHandler):
             self._serve(opening, head, caller)
         finally:
             door.leave(caller)
+
+    def _is_encrypted_as_it_should(self) -> bool:
+        """Do the TLS handshake, where there is one; its time is the connection's own timeout."""
+        if not isinstance(self.request, ssl.SSLSocket):
+            return True
+        try:
+            self.request.do_handshake()
+        except OSError as error:
+            has_gone = isinstance(error, ssl.SSLEOFError | ConnectionError)
+            address, words = str(self.client_address[0]), explain_failure(error)
+            if has_gone:
+                # As a load balancer does that looks whether the port is open.
+                _log.info("tls_handshake_ended", address=address, error=words)
+            else:
+                self.server.wiring.door.note_failed_handshake(address, words)
+            return False
+        return True
 
     def _serve(self, opening: Opening, head: RequestHead, caller: Caller) -> None:
         wiring = self.server.wiring
@@ -138,7 +154,7 @@ class ReceiveServer(ThreadingMixIn, TCPServer):
     wiring
         What connections are served with.
     tls
-        When given, connections start with a TLS handshake.
+        When given, connections start with a TLS handshake, each with its newest context.
 
     Raises
     ------
@@ -152,7 +168,7 @@ class ReceiveServer(ThreadingMixIn, TCPServer):
     """A request that hangs in the database must not keep the process from ending."""
 
     def __init__(
-        self, address: tuple[str, int], wiring: ServerWiring, tls: ssl.SSLContext | None = None
+        self, address: tuple[str, int], wiring: ServerWiring, tls: ReloadingContext | None = None
     ) -> None:
         self.wiring = wiring
         self._tls = tls
@@ -177,10 +193,19 @@ class ReceiveServer(ThreadingMixIn, TCPServer):
         connection.settimeout(self.wiring.opening_seconds)
         if self._tls is None:
             return connection, address
-        return (
-            self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False),
-            address,
-        )
+        return self._prepare_handshake(connection, self._tls.context, address[0]), address
+
+    def _prepare_handshake(
+        self, connection: socket.socket, context: ssl.SSLContext, address: str
+    ) -> ssl.SSLSocket:
+        """Wrap a connection, without a handshake; whatever fails is this connection's failure."""
+        try:
+            connection.getpeername()  # of one that is reset, a wrapped socket would stay unclosed
+            return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        except (OSError, ValueError, MemoryError) as error:
+            connection.close()
+            _log.info("tls_handshake_ended", address=address, error=type(error).__name__)
+            raise OSError("no TLS on this connection") from error
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401  (socketserver's)
         """Give a connection a seat in the waiting room; whoever is in its way has to leave."""
@@ -212,27 +237,3 @@ class ReceiveServer(ThreadingMixIn, TCPServer):
         """Stop accepting; associations that are open go on."""
         super().shutdown()
         self.server_close()
-
-
-MINIMUM_TLS_VERSION = ssl.TLSVersion.TLSv1_2
-"""The oldest version of TLS that is spoken, as server and as client."""
-
-
-def create_server_tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Return the context of a TLS server; with `trusted`, peers must show a certificate.
-
-    Raises
-    ------
-    SettingsError
-        A file cannot be read, or holds no certificate or key.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = MINIMUM_TLS_VERSION
-    try:
-        context.load_cert_chain(settings.certificate, settings.key)
-        if settings.trusted is not None:
-            context.load_verify_locations(settings.trusted)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except OSError as error:
-        raise SettingsError(f"receive.tls: {error}") from error
-    return context

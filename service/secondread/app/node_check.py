@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from secondread.accept.admission import Admission
 from secondread.accept.application_entity import WAITING_CONNECTIONS
 from secondread.accept.descriptors import provide_descriptors
-from secondread.accept.server import create_server_tls_context
+from secondread.app.certificate_watch import describe_expiry, list_called
 from secondread.app.data_folder import prepare_data_folder
 from secondread.app.node import open_node
 from secondread.app.reader import check_gate_names, open_reader
 from secondread.app.sign_in import get_base_url, get_token_file
+from secondread.certificates import (
+    CertificateUse,
+    find_earliest_expiry,
+    list_certificate_uses,
+)
+from secondread.clock import utc_now
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load_manifest
 from secondread.errors import SecondreadError, SettingsError
@@ -23,12 +29,15 @@ from secondread.send.proof import build_query_address
 from secondread.send.retrieve import check_retrieve_support
 from secondread.send.scu import check_storage_support, send_echo
 from secondread.settings import (
+    CallTlsSettings,
     DestinationSettings,
     PriorSourceSettings,
     Proof,
     RetrieveMethod,
     Settings,
+    TlsSettings,
 )
+from secondread.tls import open_server_context
 from secondread.track.database import Database
 from secondread.watch.exposure import describe_exposure
 
@@ -52,6 +61,7 @@ def check_node(settings: Settings) -> list[CheckResult]:
         _run_check("receiver's settings", lambda: _check_receiver_settings(settings)),
         _run_check("durable engine's database", lambda: _check_engine(settings)),
         _check_disk(settings),
+        *_check_certificates(settings),
     ]
     for destination in settings.destinations:
         results += _check_destination(settings, destination)
@@ -99,8 +109,9 @@ def _check_receiver_settings(settings: Settings) -> str:
     provide_descriptors(settings.receive.maximum_associations + WAITING_CONNECTIONS)
     if settings.receive.tls is None:
         return f"{len(settings.peers)} peers, unknown ones: {settings.receive.unknown_peers}"
-    create_server_tls_context(settings.receive.tls)
-    return f"{len(settings.peers)} peers, TLS"
+    open_server_context(settings.receive.tls)
+    shows = "with" if settings.receive.tls.trusted else "without"
+    return f"{len(settings.peers)} peers, TLS {shows} certificates of peers"
 
 
 def _check_engine(settings: Settings) -> str:
@@ -117,6 +128,31 @@ def _check_disk(settings: Settings) -> CheckResult:
     needed = settings.receive.minimum_free_bytes
     text = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB is the minimum"
     return CheckResult("disk", free > needed, text)
+
+
+def _check_certificates(settings: Settings) -> Iterator[CheckResult]:
+    """Check the files of all users of TLS, and until when what is in them is valid."""
+    for user, open_context in list_called(settings).items():
+        try:
+            open_context()
+        except SettingsError as error:
+            yield CheckResult(f"certificates, {user}", is_good=False, message=str(error))
+    for use in list_certificate_uses(settings):
+        yield _check_expiry(use)
+
+
+def _check_expiry(use: CertificateUse) -> CheckResult:
+    subject = f"certificate, {use.user} (tls.{use.role})"
+    try:
+        expires_at = find_earliest_expiry(use.file)
+    except SettingsError as error:
+        return CheckResult(subject, is_good=False, message=str(error))
+    now = utc_now()
+    alarm = describe_expiry(use, expires_at, now)
+    if alarm is not None:
+        is_good = False if expires_at <= now else None
+        return CheckResult(subject, is_good=is_good, message=alarm[0])
+    return CheckResult(subject, is_good=True, message=f"valid until {expires_at:%Y-%m-%d}")
 
 
 def _report_echo(
@@ -183,7 +219,8 @@ def _check_own_receiver(settings: Settings) -> CheckResult:
     title = settings.peers[0].ae_title if settings.peers else settings.node.ae_title
     receive = settings.receive
     host = "127.0.0.1" if receive.host == "0.0.0.0" else receive.host  # noqa: S104
-    address = PeerAddress(settings.node.ae_title, host, receive.port, tls=receive.tls)
+    tls = None if receive.tls is None else _trust_own_certificate(receive.tls)
+    address = PeerAddress(settings.node.ae_title, host, receive.port, tls=tls)
     answer = send_echo(address, title)
     subject = f"own receiver ({host}:{receive.port})"
     if answer.kind is AnswerKind.UNREACHABLE:
@@ -193,7 +230,21 @@ def _check_own_receiver(settings: Settings) -> CheckResult:
         # Right, if the peer may call from its own address only.
         text = f"runs; from this machine it answers {title}: {answer.detail}"
         return CheckResult(subject, is_good=None, message=text)
+    if answer.kind is AnswerKind.TLS and receive.tls is not None and receive.tls.trusted:
+        # Peers have to show a certificate, and the node's own need not be among those it trusts.
+        text = f"runs; from this machine: {answer.detail}"
+        return CheckResult(subject, is_good=None, message=text)
     return CheckResult(subject, answer.ok, answer.detail)
+
+
+def _trust_own_certificate(tls: TlsSettings) -> CallTlsSettings:
+    """Return how the node calls itself: by an address that its certificate need not name."""
+    return CallTlsSettings(
+        certificate=tls.certificate,
+        key=tls.key,
+        trusted=tls.certificate,
+        check_server_name=False,
+    )
 
 
 def _check_web(settings: Settings) -> CheckResult:

@@ -9,6 +9,7 @@ from secondread.accept.archive import Archive
 from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
 from secondread.app.arenas import limit_arenas
+from secondread.app.certificate_watch import ContextSource, watch_certificates
 from secondread.app.disk_watch import watch_disk
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, make_tracker, open_node
@@ -131,7 +132,16 @@ def _run_beside(
     vital = VitalThreads(
         {"heartbeat": lambda: heartbeat.is_alive, "receiver": lambda: receiver.is_alive}
     )
-    with heartbeat, serve_probes(node, probe_port, vital.check), watch_disk(node, name):
+    contexts: dict[str, ContextSource] = {}
+    if receiver.tls is not None:
+        tls = receiver.tls
+        contexts["receiver"] = lambda: tls
+    with (
+        heartbeat,
+        serve_probes(node, probe_port, vital.check),
+        watch_disk(node, name),
+        watch_certificates(node, contexts),
+    ):
         reconciling.start()
         vital.wait(stop)
         reconciling.join(GRACE_SECONDS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from secondread import __version__, log
+from secondread.app.certificate_watch import list_called, watch_certificates
 from secondread.app.coordinator import PROCESS_KIND, Coordinator
 from secondread.app.fault_record import FaultRecord
 from secondread.app.fetching import run_fetcher
@@ -82,7 +83,10 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
                     "destinations": lambda: all(lane.is_alive for lane in lanes),
                 }
             )
-            with serve_probes(node, probe_port, vital.check):
+            with (
+                serve_probes(node, probe_port, vital.check),
+                watch_certificates(node, list_called(settings)),
+            ):
                 _log.info("worker_started", version=__version__, pid=os.getpid())
                 _end_after(stop, END_SECONDS)
                 pause = settings.work.poll_seconds

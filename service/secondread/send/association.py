@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
@@ -20,10 +20,10 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from secondread.accept.server import MINIMUM_TLS_VERSION
 from secondread.accept.upper_layer import BoundedDimse
-from secondread.errors import PeerError
+from secondread.errors import PeerError, SettingsError
 from secondread.send.outbox import AnswerKind, Callee, PeerCheck
+from secondread.tls import explain_failure, get_client_context
 
 # Given a path, send_c_store then sends the file's bytes as they are and in pieces.
 _config.STORE_SEND_CHUNKED_DATASET = True
@@ -246,7 +246,7 @@ def _request(
     # Silence is measured per answer, see `scu`; this limit would break off a slow link.
     entity.network_timeout = None
     try:
-        context = None if callee.tls is None else _make_tls_context(callee, trace.sockets)
+        caller = None if callee.tls is None else _TlsCaller(callee, trace.sockets)
         return entity.associate(
             callee.host,
             callee.port,
@@ -254,7 +254,7 @@ def _request(
             ae_title=callee.ae_title,
             max_pdu=_MAXIMUM_PDU_BYTES,
             ext_neg=list(roles),
-            tls_args=None if context is None else (context, callee.host),
+            tls_args=None if caller is None else (cast(ssl.SSLContext, caller), caller.server_name),
             evt_handlers=[*trace.handlers(), *handlers],
         )
     except socket.gaierror as error:
@@ -263,53 +263,48 @@ def _request(
         ) from error
 
 
-class _Context(ssl.SSLContext):
-    """A TLS context that keeps the sockets it wraps, so that they can be closed."""
+class _TlsCaller:
+    """Makes the TLS side of connections to one peer, and keeps them, so that they can be closed.
 
-    wrapped: list[socket.socket]
-
-    def wrap_socket(
-        self,
-        *args: Any,  # noqa: ANN401  (handed on as they come)
-        **kwargs: Any,  # noqa: ANN401
-    ) -> ssl.SSLSocket:
-        sock = super().wrap_socket(*args, **kwargs)
-        self.wrapped.append(sock)
-        return sock
-
-
-def _make_tls_context(callee: Callee, wrapped: list[socket.socket]) -> ssl.SSLContext:
-    """Return the client side of DICOM over TLS: 1.2 or newer (BCP 195), the peer verified.
+    pynetdicom takes it as the context, of which it only calls `wrap_socket`.
 
     Parameters
     ----------
     callee
-        Whose `tls` names the certificate files.
+        Whose `tls` says how it is called.
     wrapped
-        Gets the sockets that the context wraps.
+        Gets the sockets that were wrapped.
 
     Raises
     ------
     CallError
         A certificate file cannot be read.
     """
-    tls = callee.tls
-    if tls is None:
-        raise ValueError("the callee has no TLS settings")
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.wrapped = wrapped
-    context.minimum_version = MINIMUM_TLS_VERSION
-    try:
-        if tls.trusted is None:
-            context.load_default_certs()
-        else:
-            context.load_verify_locations(tls.trusted)
-        context.load_cert_chain(tls.certificate, tls.key)
-    except OSError as error:
-        raise CallError(
-            AnswerKind.TLS, f"this node's certificate files cannot be used: {error}"
-        ) from error
-    return context
+
+    def __init__(self, callee: Callee, wrapped: list[socket.socket]) -> None:
+        if callee.tls is None:
+            raise ValueError("the callee has no TLS settings")
+        self.server_name = callee.tls.server_name or callee.host
+        self._wrapped = wrapped
+        try:
+            self._context = get_client_context(callee.tls)
+        except SettingsError as error:
+            raise CallError(
+                AnswerKind.TLS, f"this node's certificate files cannot be used: {error}"
+            ) from error
+
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+    ) -> ssl.SSLSocket:
+        """Wrap a socket, as `ssl.SSLContext` does."""
+        wrapped = self._context.wrap_socket(
+            sock, server_side=server_side, server_hostname=server_hostname or self.server_name
+        )
+        self._wrapped.append(wrapped)
+        return wrapped
 
 
 def _explain_failure(
@@ -328,6 +323,8 @@ def _explain_failure(
         )
     if trace.peer_aborted:
         return CallError(AnswerKind.BROKEN, f"{where} aborted instead of answering")
+    if trace.peer_closed and callee.tls is not None:
+        return _explain_refused_certificate(callee)
     if trace.peer_closed:
         return CallError(
             AnswerKind.BROKEN,
@@ -365,14 +362,7 @@ def _explain_unreachable(callee: Callee) -> CallError:
         with socket.create_connection((callee.host, callee.port), timeout=limit) as plain:
             if callee.tls is None:
                 return CallError(AnswerKind.UNREACHABLE, f"{where} could not be reached")
-            with _make_tls_context(callee, []).wrap_socket(plain, server_hostname=callee.host):
-                return CallError(AnswerKind.TLS, f"{where} broke off the TLS handshake")
-    except ssl.SSLCertVerificationError as error:
-        words = f"the certificate of {where} is not trusted: {error.verify_message}"
-        return CallError(AnswerKind.TLS, words)
-    except ssl.SSLError as error:
-        words = f"no TLS connection with {where}: {error.reason or error}"
-        return CallError(AnswerKind.TLS, words)
+            return _explain_handshake(callee, plain)
     except ConnectionRefusedError:
         words = f"{where} refused the connection: nothing listens there"
         return CallError(AnswerKind.UNREACHABLE, words)
@@ -382,3 +372,42 @@ def _explain_unreachable(callee: Callee) -> CallError:
     except OSError as error:
         words = f"{where} cannot be reached: {error.strerror or error}"
         return CallError(AnswerKind.UNREACHABLE, words)
+
+
+def _explain_handshake(callee: Callee, plain: socket.socket) -> CallError:
+    """Shake hands once more over a fresh connection, to see what goes wrong."""
+    where = f"{callee.host}:{callee.port}"
+    try:
+        with _TlsCaller(callee, []).wrap_socket(plain):
+            return CallError(AnswerKind.TLS, f"{where} broke off the TLS handshake")
+    except OSError as error:
+        words = f"no TLS connection with {where}: {explain_failure(error)}"
+        return CallError(AnswerKind.TLS, words)
+
+
+def _explain_refused_certificate(callee: Callee) -> CallError:
+    """Connect once more, and read the alert of a peer that hung up after the handshake.
+
+    In TLS 1.3 a server judges the client's certificate when the client takes the handshake for
+    done (RFC 8446 2).
+    """
+    where = f"{callee.host}:{callee.port}"
+    limit = min(callee.timeout_seconds, _PROBE_SECONDS)
+    try:
+        with (
+            socket.create_connection((callee.host, callee.port), timeout=limit) as plain,
+            _TlsCaller(callee, []).wrap_socket(plain) as encrypted,
+        ):
+            encrypted.recv(1)
+    except ssl.SSLEOFError:
+        pass
+    except ssl.SSLError as error:
+        words = f"no TLS connection with {where}: {explain_failure(error)}"
+        return CallError(AnswerKind.TLS, words)
+    except OSError:
+        pass
+    return CallError(
+        AnswerKind.BROKEN,
+        f"{where} hung up without an answer: no DICOM service, or a node that drops callers it "
+        "does not know",
+    )

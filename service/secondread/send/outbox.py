@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from secondread.settings import DestinationSettings, PriorSourceSettings, TlsSettings
+from secondread.settings import CallTlsSettings, DestinationSettings, PriorSourceSettings
 
 Cancelled = Callable[[], bool]
 """Asked between two objects or requests; True: leave the rest."""
@@ -24,7 +24,7 @@ class PeerAddress:
     host: str
     port: int
     timeout_seconds: float = 30.0
-    tls: TlsSettings | None = None
+    tls: CallTlsSettings | None = None
 
 
 Callee = DestinationSettings | PriorSourceSettings | PeerAddress

@@ -141,6 +141,8 @@ class Alarms(TrackerPart):
         detail: str,
         now: datetime,
         severity: Severity = Severity.WARNING,
+        *,
+        restates: bool = False,
     ) -> None:
         """Raise an alarm, or leave it raised; a newly raised one is logged.
 
@@ -156,9 +158,11 @@ class Alarms(TrackerPart):
             The present instant.
         severity
             How urgent it is.
+        restates
+            Whether one that is raised already gets these words and this severity.
         """
         with self._database.begin_write() as session:
-            raise_alarm_in(session, kind, subject, detail, now, severity)
+            raise_alarm_in(session, kind, subject, detail, now, severity, restates=restates)
 
     def acknowledge(self, study_uid: str, by: str, now: datetime) -> tuple[str, ...]:
         """Clear the alarms about what happened to a study once, which a person has looked into.

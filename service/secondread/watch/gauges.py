@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
 from prometheus_client import (
@@ -18,8 +19,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from secondread.accept.archive import Archive
+from secondread.certificates import find_earliest_expiry, list_certificate_uses
 from secondread.clock import Clock
-from secondread.errors import TransientError
+from secondread.errors import SettingsError, TransientError
 from secondread.settings import Settings
 from secondread.track.tracker import Tracker
 from secondread.watch.health import is_silent
@@ -56,7 +58,19 @@ class NodeGauges(Collector):
             free = float(self._archive.measure_free_bytes())
         except OSError:
             free = 0.0
+        yield from self._collect_certificates()
         yield _make_gauge("archive_free_bytes", "Bytes that the archive can still take.", free)
+
+    def _collect_certificates(self) -> Iterator[Metric]:
+        """Yield when certificates expire, without those whose files this process cannot read."""
+        now = self._clock()
+        values = []
+        for use in list_certificate_uses(self._settings):
+            with suppress(SettingsError):
+                left = find_earliest_expiry(use.file) - now
+                values.append(((use.user, use.role), left.total_seconds()))
+        words = "Seconds until the first certificate of a file expires; below 0 when it has."
+        yield _make_family("certificate_expiry_seconds", words, ["user", "file"], values)
 
     def _collect_studies(self) -> Iterator[Metric]:
         counts = self._tracker.node_queries.count_all(self._clock())

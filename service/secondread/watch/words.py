@@ -194,6 +194,7 @@ def find_advice(refusal: Refusal, settings: Settings) -> str | None:
         Reason.TOO_MANY_ASSOCIATIONS: "Raise receive.maximum_associations, maximum_per_peer or "
         "maximum_per_address, or let the peer use fewer at a time.",
         Reason.REQUEST_INVALID: "Find out what calls from there: it speaks no DICOM, or TLS.",
+        Reason.TLS_FAILED: "The receiver's log says what to change: look for tls_handshake_failed.",
         Reason.STORAGE_FULL: "Make room on the archive's disk; the peer keeps its copy meanwhile.",
     }.get(refusal.reason)
 

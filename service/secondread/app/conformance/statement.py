@@ -14,7 +14,6 @@ from secondread.accept.admission import ASSOCIATION_REJECTIONS
 from secondread.accept.classify import REJECTION_TITLES, RETENTION_EXPIRED
 from secondread.accept.commitment import EventReportStatus
 from secondread.accept.intake import StoreStatus
-from secondread.accept.server import MINIMUM_TLS_VERSION
 from secondread.accept.sop_classes import (
     SOP_CLASSES,
     STORAGE_COMMITMENT_PUSH_MODEL,
@@ -39,6 +38,7 @@ from secondread.send.retrieve import RETRIEVE_MODELS
 from secondread.send.scu import WARNING_STATUSES
 from secondread.settings import (
     PRESETS,
+    CallTlsSettings,
     DestinationSettings,
     NodeSettings,
     PeerSettings,
@@ -47,6 +47,7 @@ from secondread.settings import (
     ReceiveSettings,
     TlsSettings,
 )
+from secondread.tls import CIPHER_SUITES, MINIMUM_TLS_VERSION
 
 _SETTINGS_SECTIONS = (
     ("[node]", NodeSettings),
@@ -55,6 +56,11 @@ _SETTINGS_SECTIONS = (
     ("[[destinations]]", DestinationSettings),
     ("[[priors.sources]]", PriorSourceSettings),
     ("profile of a destination", ProfileSettings),
+)
+
+_TLS_SECTIONS = (
+    ("[receive.tls]", TlsSettings),
+    ("tls of a destination or an archive", CallTlsSettings),
 )
 
 
@@ -103,7 +109,8 @@ def build_statement(validation: str = "") -> str:
         preset_rows=_list_preset_rows(),
         character_sets=get_args(ProfileSettings.model_fields["character_set"].annotation),
         minimum_tls=MINIMUM_TLS_VERSION.name.replace("TLSv", "").replace("_", "."),
-        tls_fields=TlsSettings.model_fields,
+        cipher_suites=CIPHER_SUITES,
+        tls_sections=[(name, _list_setting_rows(section)) for name, section in _TLS_SECTIONS],
         copied_rows=[_describe_attribute(keyword) for keyword in COPIED_ATTRIBUTES],
         code_groups=CodedEnum.__subclasses__(),
         concept_codes=_list_concept_codes(),
