@@ -515,7 +515,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> CallTlsSettings:
 
 def server_side(tls: CallTlsSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tls.trusted))
-    context.load_cert_chain(tls.certificate, tls.key)
+    context.load_cert_chain(str(tls.certificate), tls.key)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -541,6 +541,45 @@ def test_a_peer_without_tls_is_told(certificates: CallTlsSettings) -> None:
     with serving(Peer()) as peer:
         answer = send_echo(replace(peer.address, tls=certificates), CALLING)
     assert answer.kind is AnswerKind.TLS
+
+
+def test_a_certificate_of_this_node_that_is_demanded_and_missing_is_told(
+    certificates: CallTlsSettings,
+) -> None:
+    without = CallTlsSettings(trusted=certificates.trusted)
+    with serving(Peer(), tls=server_side(certificates)) as peer:
+        answer = send_echo(replace(peer.address, tls=without), CALLING)
+    assert answer.kind is AnswerKind.TLS
+    assert "demands a certificate of this node" in answer.detail
+
+
+def test_the_name_in_the_certificate_is_checked_unless_the_settings_say_otherwise(
+    certificates: CallTlsSettings,
+) -> None:
+    with serving(Peer(), tls=server_side(certificates)) as peer:
+        answers = [
+            send_echo(replace(peer.address, tls=certificates.model_copy(update=changes)), CALLING)
+            for changes in (
+                {"server_name": "pacs.hospital"},
+                {"server_name": "pacs.hospital", "check_server_name": False},
+            )
+        ]
+    assert [answer.ok for answer in answers] == [False, True]
+    assert "names another host" in answers[0].detail
+
+
+def test_a_peer_that_never_finishes_the_handshake_takes_no_longer_than_its_time(
+    certificates: CallTlsSettings,
+) -> None:
+    release = threading.Event()
+    with raw_server(lambda _: release.wait(10)) as port:
+        began = time.monotonic()
+        address = PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=0.3, tls=certificates)
+        answer = send_echo(address, CALLING)
+        took = time.monotonic() - began
+        release.set()
+    assert answer.kind in {AnswerKind.TLS, AnswerKind.UNREACHABLE}
+    assert took < 3
 
 
 def test_a_missing_certificate_file_is_told(

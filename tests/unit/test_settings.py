@@ -5,6 +5,7 @@ import pytest
 from secondread.errors import SettingsError
 from secondread.settings import (
     PRESETS,
+    CallTlsSettings,
     DestinationMode,
     ObjectKind,
     Preset,
@@ -45,6 +46,54 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "[receive]\nport = 104\n")
 
     assert load_settings(path, {"SECONDREAD__RECEIVE__PORT": "11113"}).receive.port == 11113
+
+
+TLS = """
+[receive.tls]
+certificate = "tls/node.pem"
+key = "/etc/node.key"
+[[destinations]]
+name = "pacs"
+ae_title = "PACS"
+host = "pacs"
+port = 104
+tls = {value}
+"""
+
+
+def test_certificate_files_lie_beside_the_file(tmp_path: Path) -> None:
+    text = TLS.replace("{value}", '{ trusted = "tls/ca.pem" }')
+    settings = load_settings(write(tmp_path, text), {})
+    assert settings.receive.tls is not None
+    assert settings.receive.tls.certificate == tmp_path / "tls" / "node.pem"
+    assert settings.receive.tls.key == Path("/etc/node.key")
+    assert settings.destinations[0].tls == CallTlsSettings(trusted=tmp_path / "tls" / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("true", CallTlsSettings()), ("false", None), ("{}", CallTlsSettings())],
+)
+def test_a_peer_is_called_over_tls_by_a_switch(
+    tmp_path: Path, value: str, expected: CallTlsSettings | None
+) -> None:
+    settings = load_settings(write(tmp_path, TLS.replace("{value}", value)), {})
+    assert settings.destinations[0].tls == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ('{ certificate = "a.pem" }', "given together"),
+        ("{ check_server_name = false }", "needs trusted"),
+        ('"yes"', "tls"),
+    ],
+)
+def test_settings_of_tls_that_make_no_sense_are_refused(
+    tmp_path: Path, value: str, words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load_settings(write(tmp_path, TLS.replace("{value}", value)), {})
 
 
 def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
