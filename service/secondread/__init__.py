@@ -25,7 +25,7 @@ Below all stages:
 - `errors`: the error tree, split by what happens next.
 - `files`: files that are written whole or not at all.
 - `geometry`: points, spacings and outlines, in pixels and in millimetres.
-- `guard`: what a process writes when nobody decides: no tracebacks, files for its own user.
+- `guard`: what a process writes when nobody decides: no tracebacks, no core, private files.
 - `log`: structured logs without patient data.
 - `metrics`: counters and histograms.
 - `reasons`: coded reasons for what was not read, and outcomes.

@@ -1,10 +1,11 @@
-"""What a process writes when nobody decides: no tracebacks, and files for its own user alone.
+"""What a process writes when nobody decides: no tracebacks, no core, and private files.
 
 Imports nothing that takes time: every command begins here.
 """
 
 import logging
 import os
+import resource
 import sys
 import threading
 from typing import Any, Final
@@ -31,6 +32,15 @@ def replace_tracebacks() -> None:
 def keep_files_private() -> None:
     """Have files and folders that this process makes be readable by its own user alone."""
     os.umask(PRIVATE_UMASK)
+
+
+def forbid_core_dumps() -> None:
+    """Have no memory image written when this process or one that it starts is killed by a fault.
+
+    It would hold the images and headers that were being read. Programs that the kernel pipes cores
+    to are given the limit, and decide themselves (core(5)); systemd-coredump stores nothing then.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def report_failure(error: BaseException, event: str = "process_failed") -> None:

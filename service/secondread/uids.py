@@ -21,6 +21,17 @@ def is_uid(text: str) -> bool:
     return len(text) <= MOST_UID_CHARACTERS and _COMPONENTS.fullmatch(text) is not None
 
 
+def quote_uid(text: str) -> str:
+    """Return what may be written of what a peer calls a UID: the UID, or that it is none.
+
+    What a broken or hostile peer puts in the place of a UID may be a patient's name.
+
+    >>> quote_uid("1.2.3"), quote_uid("DOE^JANE"), quote_uid("")
+    ('1.2.3', '(no UID)', '')
+    """
+    return text if is_uid(text) or not text else "(no UID)"
+
+
 def is_standard_uid(text: str) -> bool:
     """Whether a text is a UID as PS3.5 9.1 has it: what this node writes of its own.
 

@@ -14,6 +14,7 @@ from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState, StudyState
 from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, Pacs, until
+from tests.worlds.marked_patients import MARKER, find_markers, list_marked_names, mark_patient
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -184,3 +185,30 @@ def test_an_unknown_peer_is_refused_and_shown_with_the_line_that_lets_it_in(
     )
     metrics = get(node, "/metrics")[1]
     assert Reason.CALLING_AE_UNKNOWN.value in metrics
+
+
+def test_no_process_of_a_node_writes_what_a_header_says(
+    node: NodeProcess, pacs: Pacs, exam: ExamFiles, tmp_path: Path
+) -> None:
+    marked = mark_patient(pydicom.dcmread(exam.current[0]))
+    marked.PatientAge = "079Y"  # as a report may repeat it
+    path = tmp_path / "image.dcm"
+    marked.save_as(path)
+    half = tmp_path / "half.dcm"
+    half.write_bytes(path.read_bytes()[:2000])
+    node.start()
+
+    assert node.push(path, ae_title="STRANGER").returncode != 0
+    node.push(half)
+    assert node.push(path).returncode == 0
+    until(lambda: node.has_sent(str(marked.StudyInstanceUID)), "the results")
+    pages = [get(node, f"/{name}")[1] for name in ("", "node", "refusals", "metrics")]
+    pages.append(get(node, f"/studies/{marked.StudyInstanceUID}")[1])
+    assert node.stop() == 0
+
+    assert find_markers("\n".join([*pages, node.log.read_text()])) == []
+    assert list(list_marked_names(tmp_path)) == []
+    counters = node.settings.node.data_dir / "counters"
+    written = b"".join(file.read_bytes() for file in counters.iterdir())
+    assert not MARKER.search(written.decode("latin-1"))
+    assert "Mqz" in str(pydicom.dcmread(next(iter(pacs.files().values()))).PatientName)

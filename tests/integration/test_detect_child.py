@@ -166,6 +166,15 @@ def test_a_child_killed_while_idle_is_replaced_without_a_word(
     assert deaths(Reason.DETECTOR_DIED) == before
 
 
+def test_the_memory_of_a_child_that_dies_of_a_fault_is_not_written(
+    child: DetectorChild, picture: Path
+) -> None:
+    child.detect(picture)
+    limits = Path(f"/proc/{child.pid}/limits").read_text(encoding="ascii")
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]
+
+
 def test_a_child_killed_from_outside_is_replaced_and_its_image_is_read(
     child: DetectorChild, picture: Path
 ) -> None:
@@ -329,8 +338,7 @@ def test_a_crash_in_a_decoder_kills_the_child_only(
     inject(
         tmp_path,
         """
-        import ctypes, resource
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        import ctypes
         from secondread.detect import decode as module
         whole = module.decode_pixels
         module.decode_pixels = lambda ds: ctypes.string_at(0) if ds.PatientID == "X" else whole(ds)

@@ -37,7 +37,7 @@ from secondread.errors import (
 )
 from secondread.metrics import INSTANCE_BYTES, INSTANCES, STORE_SECONDS
 from secondread.reasons import Reason
-from secondread.uids import is_uid
+from secondread.uids import is_uid, quote_uid
 
 _log = log.get_logger(__name__)
 
@@ -257,8 +257,8 @@ def _check_identity(instance: ReceivedInstance, header: Dataset) -> None:
 def _log_fields(instance: ReceivedInstance) -> dict[str, str]:
     """Return what every log record about an instance has: UIDs and the peer, no patient."""
     return {
-        "sop_instance_uid": instance.sop_instance_uid,
-        "sop_class_uid": instance.sop_class_uid,
+        "sop_instance_uid": quote_uid(instance.sop_instance_uid),
+        "sop_class_uid": quote_uid(instance.sop_class_uid),
         "calling_ae_title": instance.association.calling_ae_title,
         "association_id": instance.association.association_id,
     }

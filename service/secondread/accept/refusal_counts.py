@@ -9,6 +9,7 @@ from typing import NamedTuple
 from secondread.accept.ledger import Refusal, RefusalKind
 from secondread.metrics import REFUSALS
 from secondread.reasons import Reason
+from secondread.uids import quote_uid
 
 OTHERS = "(others)"
 """Takes the place of a peer's texts when there were too many different ones."""
@@ -79,8 +80,8 @@ class RefusalLog:
             make_printable(caller.calling_ae_title, 16),
             make_printable(caller.called_ae_title, 16),
             make_printable(caller.address, 45),
-            make_printable(sop_class_uid, 64),
-            make_printable(transfer_syntax, 64),
+            quote_uid(sop_class_uid),
+            quote_uid(transfer_syntax),
         )
         with self._lock:
             key = self._limit_keys(key, at.date())

@@ -34,7 +34,7 @@ from secondread.accept.ledger import Ledger, PeerAssociation, RefusalKind
 from secondread.accept.move_sources import MoveSources
 from secondread.accept.places import PlaceLimits, Places, Turns
 from secondread.accept.reception import Reception
-from secondread.accept.refusal_counts import Caller, RefusalLog, make_printable
+from secondread.accept.refusal_counts import Caller, RefusalLog
 from secondread.accept.served_association import ServedAssociation, ServiceWiring
 from secondread.accept.server import ReceiveServer, ServerWiring
 from secondread.accept.sop_classes import find_use
@@ -45,6 +45,7 @@ from secondread.errors import TransientError
 from secondread.reasons import Reason
 from secondread.settings import Settings
 from secondread.tls import open_server_context
+from secondread.uids import quote_uid
 
 _log = log.get_logger(__name__)
 
@@ -230,7 +231,7 @@ class Receiver:
             association_id=opened.peer.association_id,
             calling_ae_title=opened.caller.calling_ae_title,
             address=opened.caller.address,
-            refused_contexts=sorted({make_printable(_class_uid(cx), 64) for cx in rejected}),
+            refused_contexts=sorted({quote_uid(_class_uid(cx)) for cx in rejected}),
         )
         if any(_has_instances(context) for context in event.assoc.accepted_contexts):
             with self._turns.wait_for_one(opened.caller):

@@ -18,6 +18,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     guard.replace_tracebacks()
     counter_files.reserve_counter_files()
+    guard.forbid_core_dumps()
     # What a command imports lives as long as its process. At its defaults the collector goes
     # through it again and again, a sixth of what a worker's start costs.
     gc.set_threshold(10_000, 20, 50)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from secondread.errors import InputError, ModelError, describe_without_quoting
 from secondread.files import write_whole
 from secondread.geometry import PointPx
+from secondread.guard import forbid_core_dumps
 
 if TYPE_CHECKING:
     from secondread.detect.detector import Detector
@@ -52,6 +53,7 @@ def serve_requests(options: ServingOptions) -> None:
 
     # An interrupt at the terminal is the parent's to handle; it ends this process by the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    forbid_core_dumps()
     logging.lastResort = None  # what decoders log quotes what they stumbled over
     _die_with_parent(options.parent)
     try:
