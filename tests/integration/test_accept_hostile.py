@@ -2,6 +2,7 @@ import hashlib
 import io
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -16,24 +17,42 @@ from secondread.accept.archive import Archive
 from secondread.accept.ledger import RefusalKind
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import Node, encoded, eventually, instance, running_node
+from tests.worlds.certificates import Authority
 
 MG = uid.DigitalMammographyXRayImageStorageForPresentation
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    with running_node(tmp_path, acse_seconds=0.3, network_seconds=0.6) as node:
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(params=["plain", pytest.param("tls", marks=pytest.mark.peer("openssl"))])
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    """A node that is called over TCP alone, and one that is called over TLS."""
+    limits = {"acse_seconds": 0.3, "network_seconds": 0.6}
+    if request.param == "plain":
+        with running_node(tmp_path, **limits) as node:
+            yield node
+        return
+    authority: Authority = request.getfixturevalue("authority")
+    with running_node(tmp_path, **limits, tls=authority.issue("node").files) as node:
+        context = ssl.create_default_context(cafile=str(authority.certificate))
+        node.tls = (context, "127.0.0.1")
         yield node
 
 
 @pytest.fixture
 def connect(node: Node) -> Iterator[Callable[[], socket.socket]]:
-    """Opens plain TCP connections."""
+    """Opens connections, with the node's TLS if it has that."""
     connections: list[socket.socket] = []
 
     def open_one() -> socket.socket:
-        connections.append(socket.create_connection(("127.0.0.1", node.port), timeout=10))
-        return connections[-1]
+        opened = socket.create_connection(("127.0.0.1", node.port), timeout=10)
+        if node.tls is not None:
+            opened = node.tls[0].wrap_socket(opened, server_hostname=node.tls[1])
+        connections.append(opened)
+        return opened
 
     yield open_one
     for connection in connections:
@@ -189,7 +208,7 @@ def test_a_pdu_longer_than_any_is_not_read_into_memory(node: Node) -> None:
 def test_a_command_without_end_is_not_kept_in_memory(node: Node) -> None:
     association = node.call(MG)
     endless = pdu(1, bytes(100_000), command=True, last=False)
-    with pytest.raises(OSError, match=r"reset|pipe|descriptor"):
+    with pytest.raises(OSError, match=r"reset|pipe|descriptor|EOF"):
         raw_send(association, endless * 1000)
     assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
 

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -11,9 +12,14 @@ from pydicom.uid import (
 from pynetdicom import AE
 from typer.testing import CliRunner
 
+from secondread.app.node_check import check_node
+from secondread.certificates import find_earliest_expiry
 from secondread.cli.commands import app
 from secondread.detect.manifest import load_manifest
+from secondread.settings import load_settings
+from tests.unit.accept.fakes import running_node
 from tests.unit.detect.overlays import overlay
+from tests.worlds.certificates import Authority, make_self_signed
 
 
 def check(folder: Path, text: str, end: str = "") -> tuple[int, str]:
@@ -104,6 +110,42 @@ def test_settings_that_would_only_show_when_serving_fail_here_already(tmp_path: 
     assert status == 1
     assert "zzz" in printed
     assert "receive.tls" in printed
+
+
+@pytest.mark.peer("openssl")
+def test_it_says_until_when_certificates_are_valid_and_which_are_not(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    own, expired = authority.issue("own"), authority.issue("expired", days=-1)
+    soon = make_self_signed(tmp_path, "soon", "soon", days=20)
+    receive = f'[receive.tls]\ncertificate = "{own.certificate}"\nkey = "{own.key}"\n'
+    address = 'ae_title = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
+    files = f'certificate = "{expired.certificate}", key = "{expired.key}"'
+    destination = f'[[destinations]]\nname = "pacs"\n{address}tls = {{ {files} }}\n'
+    source = (
+        f'[[priors.sources]]\nname = "vna"\n{address}tls = {{ trusted = "{soon.certificate}" }}\n'
+    )
+
+    status, printed = check(tmp_path, destination + source, receive)
+
+    assert status == 1
+    words = " ".join(printed.split())
+    ends = find_earliest_expiry(own.certificate)
+    assert f"certificate, receiver (tls.certificate): valid until {ends:%Y-%m-%d}" in words
+    assert "expired.pem (tls.certificate) expired on" in words
+    assert "soon.pem (tls.trusted) expires on" in words
+
+
+@pytest.mark.peer("openssl")
+def test_the_own_receiver_is_called_over_its_tls(tmp_path: Path) -> None:
+    own = Authority(tmp_path / "ca").issue("own", host="DNS:node.hospital")
+    with running_node(tmp_path / "archive", tls=own.files) as node:
+        receive = f"[receive]\nport = {node.port}\nhost = '127.0.0.1'\n"
+        tls = f'[receive.tls]\ncertificate = "{own.certificate}"\nkey = "{own.key}"\n'
+        file = tmp_path / "secondread.toml"
+        file.write_text(f'{receive}{tls}[[peers]]\nae_title = "MOD"\n')
+        results = check_node(load_settings(file, {}))
+    (own_receiver,) = [result for result in results if "own receiver" in result.subject]
+    assert own_receiver.is_good, own_receiver.message
 
 
 def test_a_wrong_model_fails_with_the_file_and_the_key(tmp_path: Path) -> None:

@@ -592,7 +592,20 @@ def test_a_missing_certificate_file_is_told(
 
 
 @pytest.mark.peer("storescp")
-def test_storescp_receives_identical_data_sets(objects: list[OutboxObject], tmp_path: Path) -> None:
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_storescp_receives_identical_data_sets(
+    objects: list[OutboxObject],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    *,
+    encrypted: bool,
+) -> None:
+    tls: CallTlsSettings | None = None
+    options: list[str] = []
+    if encrypted:
+        tls = request.getfixturevalue("certificates")
+        assert tls is not None
+        options = ["+tls", str(tls.key), str(tls.certificate), "+cf", str(tls.trusted)]
     folder = tmp_path / "received"
     folder.mkdir()
     port = free_port()
@@ -602,6 +615,7 @@ def test_storescp_receives_identical_data_sets(objects: list[OutboxObject], tmp_
                 [
                     "storescp",
                     "-q",
+                    *options,
                     "-aet",
                     "PACS",
                     "--bit-preserving",
@@ -612,7 +626,7 @@ def test_storescp_receives_identical_data_sets(objects: list[OutboxObject], tmp_
             )
         )
         stack.callback(process.terminate)
-        address = PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=5)
+        address = PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=5, tls=tls)
         deadline = time.monotonic() + 5
         while not send_echo(address, CALLING).ok and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -11,13 +11,15 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from secondread.certificates import find_earliest_expiry
 from secondread.metrics import READINGS
 from secondread.reasons import Reason
-from secondread.settings import DestinationMode
+from secondread.settings import DestinationMode, ReceiveSettings, TlsSettings
 from secondread.track.states import DeliveryState
 from secondread.track.values import ProcessIdentity
 from secondread.watch import health
 from secondread.watch.application import make_app
+from tests.worlds.certificates import make_self_signed
 from tests.worlds.track_world import STUDY, World
 from tests.worlds.watch_world import (
     NOW,
@@ -125,6 +127,18 @@ def test_gauges_are_what_the_tracker_says_now(client: Browser, fake: FakeTracker
     assert found[("secondread_database_answers",)] == 1
     fake.studies.clear()
     assert samples(client)["secondread_studies", "reported"] == 0
+
+
+@pytest.mark.peer("openssl")
+def test_the_time_left_of_each_certificate_is_a_gauge(fake: FakeTracker, tmp_path: Path) -> None:
+    pair = make_self_signed(tmp_path, "node", "node", days=10)
+    tls = TlsSettings(**pair.files, trusted=tmp_path / "elsewhere.pem")
+    with_tls = settings().model_copy(update={"receive": ReceiveSettings(tls=tls)})
+    app = make_app(fake.as_tracker(), FakeArchive(tmp_path), with_tls, lambda: NOW)
+    left = (find_earliest_expiry(pair.certificate) - NOW).total_seconds()
+    name = "secondread_certificate_expiry_seconds"
+    found = {key: value for key, value in samples(Browser(app)).items() if key[0] == name}
+    assert found == {(name, "certificate", "receiver"): left}
 
 
 def test_counters_of_the_process_are_there_too(client: Browser) -> None:

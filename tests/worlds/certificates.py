@@ -36,8 +36,8 @@ class Authority:
     def certificate(self) -> Path:
         return self.pair.certificate
 
-    def issue(self, name: str, host: str = "IP:127.0.0.1", days: float = 90) -> KeyPair:
-        """Issue a certificate for a host, which ends after some days; below 0: it has expired."""
+    def issue(self, name: str, host: str = "IP:127.0.0.1", days: int = 90) -> KeyPair:
+        """Issue a certificate for a host, which ends after some days; with -1 it has expired."""
         pair = KeyPair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         request, extensions = self._folder / f"{name}.csr", self._folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={host}\nbasicConstraints=critical,CA:FALSE\n")

@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -216,6 +217,8 @@ class Node:
     receiver: Receiver
     commitments: MemoryCommitments
     port: int = 0
+    tls: tuple[ssl.SSLContext, str] | None = None
+    """What calls over TLS are made with, unless they say otherwise."""
     associations: list[Association] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
 
@@ -231,7 +234,7 @@ class Node:
             "127.0.0.1",
             self.port,
             ae_title=called,
-            tls_args=options.get("tls"),
+            tls_args=options.get("tls", self.tls),
             evt_handlers=self.socket_handlers,
         )
         self.associations.append(association)
