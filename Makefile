@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reo
 SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*' -print) \
            $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml
 
-.PHONY: demo test quick check lint types tests peers conformance bench soak lock clean
+.PHONY: demo test quick check lint types tests peers conformance bench soak lock sbom advisories clean
 
 demo: $(VENV)/.installed
 	$(BIN)/secondread demo --out secondread-demo
@@ -87,6 +87,19 @@ peers:
 # Writes the hash-pinned requirement files anew from pyproject.toml.
 lock:
 	deploy/lock-requirements.sh
+
+# What a node runs on, as CycloneDX JSON; needs no network.
+sbom: $(VENV)/.python
+	mkdir -p build
+	$(BIN)/python deploy/make-sbom.py $(REQ)/runtime.txt > build/sbom.json
+
+# Known weaknesses of what is locked, asked of PyPI: needs a network, and changes from day to day
+# without a change here, so that it is no part of `make test`. What could not be asked about fails too.
+advisories:
+	$(PYTHON) -m venv build/advisories
+	build/advisories/bin/pip install -q --disable-pip-version-check --require-hashes -r $(REQ)/audit.txt
+	build/advisories/bin/pip-audit --strict --disable-pip --require-hashes -r $(REQ)/runtime.txt
+	build/advisories/bin/pip-audit --strict --disable-pip --require-hashes -r $(REQ)/dev.txt
 
 clean:
 	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
