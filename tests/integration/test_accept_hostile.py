@@ -30,13 +30,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(params=["plain", pytest.param("tls", marks=pytest.mark.peer("openssl"))])
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     """A node that is called over TCP alone, and one that is called over TLS."""
-    limits = {"acse_seconds": 0.3, "network_seconds": 0.6}
     if request.param == "plain":
-        with running_node(tmp_path, **limits) as node:
+        with running_node(tmp_path, acse_seconds=0.3, network_seconds=0.6) as node:
             yield node
         return
     authority: Authority = request.getfixturevalue("authority")
-    with running_node(tmp_path, **limits, tls=authority.issue("node").files) as node:
+    tls = authority.issue("node").files
+    with running_node(tmp_path, acse_seconds=0.3, network_seconds=0.6, tls=tls) as node:
         context = ssl.create_default_context(cafile=str(authority.certificate))
         node.tls = (context, "127.0.0.1")
         yield node

@@ -130,7 +130,7 @@ def test_it_says_until_when_certificates_are_valid_and_which_are_not(tmp_path: P
     assert status == 1
     words = " ".join(printed.split())
     ends = find_earliest_expiry(own.certificate)
-    assert f"certificate, receiver (tls.certificate): valid until {ends:%Y-%m-%d}" in words
+    assert f"certificate, receiver (tls.certificate) valid until {ends:%Y-%m-%d}" in words
     assert "expired.pem (tls.certificate) expired on" in words
     assert "soon.pem (tls.trusted) expires on" in words
 

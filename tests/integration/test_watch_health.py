@@ -132,7 +132,8 @@ def test_gauges_are_what_the_tracker_says_now(client: Browser, fake: FakeTracker
 @pytest.mark.peer("openssl")
 def test_the_time_left_of_each_certificate_is_a_gauge(fake: FakeTracker, tmp_path: Path) -> None:
     pair = make_self_signed(tmp_path, "node", "node", days=10)
-    tls = TlsSettings(**pair.files, trusted=tmp_path / "elsewhere.pem")
+    elsewhere = tmp_path / "elsewhere.pem"
+    tls = TlsSettings(certificate=pair.certificate, key=pair.key, trusted=elsewhere)
     with_tls = settings().model_copy(update={"receive": ReceiveSettings(tls=tls)})
     app = make_app(fake.as_tracker(), FakeArchive(tmp_path), with_tls, lambda: NOW)
     left = (find_earliest_expiry(pair.certificate) - NOW).total_seconds()
