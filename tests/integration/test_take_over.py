@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -131,7 +131,8 @@ class Cut:
         self._listener.listen()
         self._open: list[socket.socket] = []
         self._is_cut = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     def cut(self) -> None:
         self._is_cut = True
@@ -144,7 +145,11 @@ class Cut:
 
     def close(self) -> None:
         self.cut()
-        self._listener.close()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for end in (self._listener, *self._open):
+            end.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -154,10 +159,12 @@ class Cut:
                     near.close()
                     continue
                 far = socket.socket(socket.AF_UNIX)
-                far.connect(self._server)
                 self._open += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._relay, args=(source, sink), daemon=True).start()
+                far.connect(self._server)
+                for ends in ((near, far), (far, near)):
+                    relay = threading.Thread(target=self._relay, args=ends, daemon=True)
+                    relay.start()
+                    self._threads.append(relay)
 
     @staticmethod
     def _relay(source: socket.socket, sink: socket.socket) -> None:
@@ -176,13 +183,19 @@ def workers(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Workers
     made.end_all()
 
 
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
 @pytest.mark.peer("postgres")
 def test_what_three_workers_lose_is_read_once_by_those_that_live(
-    workers: Workers, postgres_server: PostgresServer, tmp_path: Path
+    workers: Workers, postgres_server: PostgresServer, tmp_path: Path, stack: ExitStack
 ) -> None:
     way = tmp_path / "way"
     way.mkdir()
-    database = Cut(postgres_server.folder, way)
+    database = stack.enter_context(closing(Cut(postgres_server.folder, way)))
     studies = [f"1.2.3.{number}" for number in range(5)]
     (tmp_path / "hold").touch()
     workers.deliver(*studies)
@@ -217,7 +230,6 @@ def test_what_three_workers_lose_is_read_once_by_those_that_live(
     events = workers.count_events()
     assert events["stopped", "process_was_taken_for_dead"] == 1
     assert sum(events[name, "study_read"] for name in workers.running) == len(studies)
-    database.close()
 
 
 # A worker takes seconds to start: what its deaths do is tested in `test_reading_runs`, how it tells

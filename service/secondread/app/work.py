@@ -88,9 +88,10 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
                 watch_certificates(node, list_called(settings)),
             ):
                 _log.info("worker_started", version=__version__, pid=os.getpid())
-                _end_after(stop, END_SECONDS)
+                ending = _Ending(stop)
                 pause = settings.work.poll_seconds
                 status = _run_until_stopped(coordinator.step, pause, stop, vital)
+                ending.begin(status)
             _stop_all(engine, lanes, node, name)
         _log.info("worker_stopped", status=status)
         # The thread of a reading that is still under way would keep the process alive without its
@@ -153,16 +154,30 @@ def _stop_all(engine: Engine, lanes: list[DestinationWorkers], node: Node, name:
         lane.stop()
 
 
-def _end_after(stop: threading.Event, seconds: float) -> None:
-    """End the process when it has not stopped by itself some time after it was asked to."""
+class _Ending:
+    """Ends the process when it does not end by itself: a library may wait in it for a minute.
 
-    def end() -> None:
-        stop.wait()
-        time.sleep(seconds)
-        _log.warning("worker_cut_off", after_seconds=seconds)
-        os._exit(0)
+    Parameters
+    ----------
+    stop
+        Set when the process is asked to stop.
+    """
 
-    threading.Thread(target=end, name="end", daemon=True).start()
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._status = 0
+        threading.Thread(target=self._end, name="end", daemon=True).start()
+
+    def begin(self, status: int) -> None:
+        """Have the process end with that status, whether it was asked to or not."""
+        self._status = status
+        self._stop.set()
+
+    def _end(self) -> None:
+        self._stop.wait()
+        time.sleep(END_SECONDS)
+        _log.warning("worker_cut_off", after_seconds=END_SECONDS)
+        os._exit(self._status)
 
 
 def _make_deliverers(node: Node, name: str) -> DestinationWorkers:
