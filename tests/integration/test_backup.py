@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,8 @@ from secondread.app.reconcile import ArchiveDifferences, Reconciliation
 from secondread.app.verify import FaultKind, verify_archive
 from secondread.cli.commands import app
 from secondread.errors import SettingsError
-from secondread.settings import Settings, load_settings
+from secondread.settings import DatabaseSettings, Settings, load_settings
+from tests.peers.postgres_server import PostgresServer
 from tests.worlds.builders import detection, header
 from tests.worlds.node_world import CLUSTER, NodeWorld
 
@@ -69,6 +71,35 @@ def test_a_restored_node_has_the_same_results_and_nothing_to_reconcile(
     reconciliation = Reconciliation(node.archive, node.tracker, ledger, lambda: world.now)
     assert reconciliation.compare(threading.Event()) == ArchiveDifferences(0, 0)
     assert verify_archive(node.archive, node.tracker).faults == []
+
+
+@pytest.mark.peer("postgres")
+def test_a_postgresql_database_is_dumped_and_restored_by_its_own_programs(
+    world: NodeWorld, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    world.node.tracker.close()
+    first, second = (
+        world.settings.model_copy(
+            update={
+                "database": DatabaseSettings(url=postgres_server.create()),
+                "node": world.settings.node.model_copy(update={"data_dir": tmp_path / name}),
+            }
+        )
+        for name in ("first", "second")
+    )
+    node = open_node(first)
+    made = back_up(node, tmp_path / "backup", world.now)
+    restored = restore(second, tmp_path / "backup")
+    assert restored.installation_id == node.installation_id
+
+    program = max(Path("/usr/lib/postgresql").glob("*/bin/pg_restore"))
+    target = second.tracker_url.replace("+psycopg", "")
+    dump = made.snapshot / "tracker.dump"
+    subprocess.run([program, "--no-owner", f"--dbname={target}", dump], check=True)
+    other = open_node(second)
+    assert other.installation_id == node.installation_id
+    node.tracker.close()
+    other.tracker.close()
 
 
 def test_a_backup_is_of_one_moment_while_studies_arrive(world: NodeWorld, tmp_path: Path) -> None:

@@ -5,12 +5,18 @@ import shutil
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
-from secondread.errors import DatabaseDamagedError, TransientError
+from secondread.app.node import check_engine_database
+from secondread.app.serve import serve_node
+from secondread.cli.commands import app
+from secondread.errors import DatabaseDamagedError, SettingsError, TransientError
+from secondread.settings import load_settings
 from secondread.track import database as database_module
 from secondread.track.database import Database
 from secondread.track.migrate import upgrade_database
@@ -43,6 +49,28 @@ def test_a_damaged_database_is_called_that(file: Path, damage: object) -> None:
 
     with pytest.raises(DatabaseDamagedError, match=r"restore the database from a backup"):
         upgrade_database(f"sqlite:///{file}")
+
+
+def test_a_damaged_engine_database_is_told_from_the_trackers(file: Path) -> None:
+    settings = load_settings(file.parent.parent / "secondread.toml", {})
+    replace(file.with_name("engine.sqlite"))
+
+    with pytest.raises(DatabaseDamagedError, match=r"not the tracker's.*begin anew"):
+        check_engine_database(settings)
+    with pytest.raises(DatabaseDamagedError, match=r"not the tracker's.*begin anew"):
+        serve_node(settings, None)
+
+
+@pytest.mark.parametrize("command", ["check", "studies list", "db upgrade", "serve", "work"])
+def test_every_command_refuses_the_database_of_a_newer_version(file: Path, command: str) -> None:
+    with closing(sqlite3.connect(file)) as newer, newer:
+        newer.execute("UPDATE alembic_version SET version_num = 'v9_001'")
+    options = ["--settings", str(file.parent.parent / "secondread.toml")]
+
+    result = CliRunner().invoke(app, [*command.split(), *options])
+    # Which ends the program with status 2.
+    assert isinstance(result.exception, SettingsError)
+    assert "a newer version of the program has upgraded it" in str(result.exception)
 
 
 def test_those_who_waited_for_a_locked_database_fail_with_the_first_one(

@@ -196,10 +196,13 @@ class Archive:
         prefix
             What the names of its files begin with, and those of no other process.
         """
-        left = [path for path in self.spool.iterdir() if path.name.startswith(prefix)]
-        for path in left:
-            path.unlink(missing_ok=True)
-        return len(left)
+        removed = 0
+        # A disk that is read-only or gone must not keep a process from starting.
+        with contextlib.suppress(OSError):
+            for path in [path for path in self.spool.iterdir() if path.name.startswith(prefix)]:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
 
     def sweep_spool(self, older_than_seconds: float, now: datetime) -> int:
         """Remove files that were never finished; return how many.

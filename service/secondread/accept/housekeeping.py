@@ -71,7 +71,9 @@ class Housekeeping:
         except TransientError as error:
             _log.warning("ledger_not_reached", error=str(error))
         now = self._intake.clock()
-        if self._next_sweep is None or now >= self._next_sweep:
+        # A clock that was set back must not keep the sweep waiting.
+        due = self._next_sweep
+        if due is None or now >= due or due - now > _SWEEP_EVERY:
             self._next_sweep = now + _SWEEP_EVERY
             swept = self._intake.archive.sweep_spool(self._spool_seconds, now)
             if swept:

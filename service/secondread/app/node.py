@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from secondread.accept.archive import Archive
 from secondread.app.data_folder import prepare_data_folder
 from secondread.clock import utc_now
-from secondread.errors import SettingsError, StorageFullError
+from secondread.errors import DatabaseDamagedError, SettingsError, StorageFullError
 from secondread.settings import Settings
+from secondread.track.database import Database
 from secondread.track.migrate import upgrade_database
 from secondread.track.tracker import Tracker
 
@@ -36,6 +37,28 @@ RESTORING_NAME = "restoring"
 def make_tracker(settings: Settings) -> Tracker:
     """Return the tracker of a node; its database is not asked for anything yet."""
     return Tracker(settings.tracker_url, settings.node.data_dir)
+
+
+def check_engine_database(settings: Settings) -> None:
+    """Ask the durable engine's database for something.
+
+    Raises
+    ------
+    DatabaseDamagedError
+        It is damaged; unlike the tracker it can be done without.
+    TransientError
+        It does not answer.
+    """
+    database = Database(settings.engine_url)
+    try:
+        database.ping()
+    except DatabaseDamagedError as error:
+        raise DatabaseDamagedError(
+            "the durable engine's database is damaged; stop the node, move that database away (not "
+            "the tracker's), and start again: readings that were under way begin anew"
+        ) from error
+    finally:
+        database.close()
 
 
 def open_node(settings: Settings) -> Node:

@@ -8,7 +8,7 @@ from secondread.accept.application_entity import WAITING_CONNECTIONS
 from secondread.accept.descriptors import provide_descriptors
 from secondread.app.certificate_watch import describe_expiry, list_called
 from secondread.app.data_folder import prepare_data_folder
-from secondread.app.node import open_node
+from secondread.app.node import check_engine_database, open_node
 from secondread.app.reader import check_gate_names, open_reader
 from secondread.app.sign_in import get_base_url, get_token_file
 from secondread.certificates import (
@@ -38,7 +38,6 @@ from secondread.settings import (
     TlsSettings,
 )
 from secondread.tls import open_server_context
-from secondread.track.database import Database
 from secondread.watch.exposure import describe_exposure
 
 
@@ -115,11 +114,7 @@ def _check_receiver_settings(settings: Settings) -> str:
 
 
 def _check_engine(settings: Settings) -> str:
-    database = Database(settings.engine_url)
-    try:
-        database.ping()
-    finally:
-        database.close()
+    check_engine_database(settings)
     return "answers"
 
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,31 +130,43 @@ def serve_node(settings: Settings, settings_file: Path | None) -> None:
     for number in range(settings.work.processes):
         commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *options]
     prepare_data_folder(settings)
-    # Held as long as this process lives, however it ends.
-    lock = (settings.node.data_dir / "serve.lock").open("w")
+    with _hold_folder(settings.node.data_dir):
+        _check_databases(settings)
+        with open_counter_folder(settings.node.data_dir) as counters:
+            Supervisor(commands, {VARIABLE: str(counters)}).supervise(make_stop_event())
+
+
+@contextmanager
+def _hold_folder(data_dir: Path) -> Iterator[None]:
+    """Keep other nodes off a data folder as long as this process lives, however it ends."""
+    # Opened for reading: a node starts on a full or read-only disk as well.
+    lock = os.open(data_dir / "serve.lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise SettingsError(
-            f"node.data_dir {settings.node.data_dir}: another `secondread serve` uses it"
-        ) from error
-    _check_database(settings.tracker_url)
-    with open_counter_folder(settings.node.data_dir) as counters:
-        Supervisor(commands, {VARIABLE: str(counters)}).supervise(make_stop_event())
+        os.close(lock)
+        text = f"node.data_dir {data_dir}: another `secondread serve` uses it"
+        raise SettingsError(text) from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
-def _check_database(url: str) -> None:
-    """Bring the database to this version, before processes need it; its outage is theirs to await.
+def _check_databases(settings: Settings) -> None:
+    """Bring the database to this version, before processes need it; an outage is theirs to await.
 
     Raises
     ------
     SettingsError, DatabaseDamagedError
         No start would help: a person has to look at the database.
     """
+    from secondread.app.node import check_engine_database
     from secondread.track.migrate import upgrade_database
 
     try:
-        upgrade_database(url)
+        upgrade_database(settings.tracker_url)
+        check_engine_database(settings)
     except DatabaseDamagedError:
         raise
     except TransientError as error:

@@ -14,7 +14,7 @@ from secondread.app.coordinator import PROCESS_KIND, Coordinator
 from secondread.app.fault_record import FaultRecord
 from secondread.app.fetching import run_fetcher
 from secondread.app.heartbeat import Heartbeat
-from secondread.app.node import Node, open_node
+from secondread.app.node import Node, check_engine_database, open_node
 from secondread.app.reader import (
     check_gate_names,
     make_node_identity,
@@ -57,6 +57,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
     """Run one worker until asked to stop."""
     stop = make_stop_event(parent)
     node = open_node(settings)
+    check_engine_database(settings)
     reader = open_reader(settings.detect, settings.findings)
     limit_memory(settings.work.memory_bytes)
     record = FaultRecord(settings.work_dir, name, settings.work.step_seconds)

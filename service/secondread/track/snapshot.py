@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from secondread.errors import DatabaseDamagedError, SettingsError, TransientError
 
@@ -65,26 +65,20 @@ def _dump_postgresql(url: str, target: Path) -> Path:
     if program is None:
         raise SettingsError("database.url: a backup of PostgreSQL needs pg_dump on the path")
     parsed = make_url(url)
-    options = {
-        "--host": parsed.host,
-        "--port": parsed.port and str(parsed.port),
-        "--username": parsed.username,
-        "--dbname": parsed.database,
-        "--file": str(target),
-        "--exclude-schema": _ENGINE_SCHEMA,
-        "--format": "custom",
-    }
-    command = [
-        program,
+    # Without the password, which everybody on the machine could read among the arguments.
+    address = URL.create(
+        "postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query
+    )
+    options = [
+        f"--dbname={address.render_as_string()}",
+        f"--file={target}",
+        f"--exclude-schema={_ENGINE_SCHEMA}",
+        "--format=custom",
         "--no-owner",
-        *(f"{key}={value}" for key, value in options.items() if value),
     ]
-    environment = {
-        **os.environ,
-        **({"PGPASSWORD": str(parsed.password)} if parsed.password else {}),
-    }
+    secret = {"PGPASSWORD": str(parsed.password)} if parsed.password else {}
     done = subprocess.run(  # noqa: S603  (a program of PostgreSQL, arguments from the settings)
-        command, env=environment, stdout=subprocess.DEVNULL, check=False
+        [program, *options], env={**os.environ, **secret}, stdout=subprocess.DEVNULL, check=False
     )
     if done.returncode:
         raise TransientError(f"pg_dump ended with status {done.returncode}; its words are above")

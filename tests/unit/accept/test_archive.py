@@ -176,3 +176,7 @@ def test_a_removed_file_is_gone_and_removing_it_again_does_nothing(archive: Arch
     assert not archive.resolve_path(path).exists()
     with pytest.raises(InputError):
         archive.remove("../secret")
+
+
+def test_a_spool_that_is_gone_has_nothing_to_clear(tmp_path: Path) -> None:
+    assert Archive(tmp_path / "gone").clear_spool("receive-") == 0
