@@ -64,6 +64,24 @@ def list_certificate_uses(settings: Settings) -> list[CertificateUse]:
     ]
 
 
+def list_keys(settings: Settings) -> list[Path]:
+    """Return every file with a private key that the settings name, each once."""
+    users: list[TlsSettings | CallTlsSettings | None] = [
+        settings.receive.tls,
+        *(item.tls for item in settings.destinations),
+        *(item.tls for item in settings.priors.active_sources),
+    ]
+    return sorted({tls.key for tls in users if tls is not None and tls.key is not None})
+
+
+def is_open_to_others(file: Path) -> bool:
+    """Whether other users than a file's owner may read or write it, where it can be asked for."""
+    try:
+        return bool(file.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
 def find_earliest_expiry(file: Path) -> datetime:
     """Return when the first of the certificates in a file expires.
 

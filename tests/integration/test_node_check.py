@@ -117,6 +117,8 @@ def test_it_says_until_when_certificates_are_valid_and_which_are_not(tmp_path: P
     authority = Authority(tmp_path / "ca")
     own, expired = authority.issue("own"), authority.issue("expired", days=-1)
     soon = make_self_signed(tmp_path, "soon", "soon", days=20)
+    own.key.chmod(0o640)
+    expired.key.chmod(0o600)
     receive = f'[receive.tls]\ncertificate = "{own.certificate}"\nkey = "{own.key}"\n'
     address = 'ae_title = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
     files = f'certificate = "{expired.certificate}", key = "{expired.key}"'
@@ -133,6 +135,7 @@ def test_it_says_until_when_certificates_are_valid_and_which_are_not(tmp_path: P
     assert f"certificate, receiver (tls.certificate) valid until {ends:%Y-%m-%d}" in words
     assert "expired.pem (tls.certificate) expired on" in words
     assert "soon.pem (tls.trusted) expires on" in words
+    assert words.count("other users can read this private key") == 1
 
 
 @pytest.mark.peer("openssl")

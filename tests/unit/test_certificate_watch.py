@@ -11,11 +11,13 @@ from secondread.app.certificate_watch import (
     EXPIRY_ALARM,
     FILES_ALARM,
     CertificateWatch,
+    clear_alarms_of_removed,
     list_called,
 )
+from secondread.app.node import open_node
 from secondread.certificates import find_earliest_expiry, list_certificate_uses
 from secondread.errors import TransientError
-from secondread.settings import Settings
+from secondread.settings import NodeSettings, ReceiveSettings, Settings, TlsSettings
 from secondread.track.values import Severity
 from tests.worlds.certificates import Authority, make_self_signed
 
@@ -145,3 +147,23 @@ def test_files_that_are_missing_from_the_start_raise_an_alarm_until_they_are_the
     elsewhere.rename(world.trusted)
     watch.check()
     assert world.alarms.raised == {}
+
+
+def test_alarms_about_who_is_no_longer_in_the_settings_are_cleared(tmp_path: Path) -> None:
+    settings = Settings(node=NodeSettings(data_dir=tmp_path / "node"))
+    tls = TlsSettings(certificate=Path("a.pem"), key=Path("a.key"))
+    with_tls = settings.model_copy(update={"receive": ReceiveSettings(tls=tls)})
+    node = open_node(with_tls)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    try:
+        for kind, user in (
+            (EXPIRY_ALARM, "receiver"),
+            (FILES_ALARM, "destination gone"),
+            ("delivery-overdue", "gone"),
+        ):
+            node.tracker.alarms.raise_alarm(kind, user, "words", now)
+        clear_alarms_of_removed(node)
+        left = {(alarm.kind, alarm.subject) for alarm in node.tracker.node_queries.list_alarms()}
+        assert left == {(EXPIRY_ALARM, "receiver"), ("delivery-overdue", "gone")}
+    finally:
+        node.tracker.close()

@@ -63,7 +63,8 @@ class Reception:
     def note_failed_handshake(self, address: str, error: str) -> None:
         """Note that a TLS handshake failed with an address."""
         _log.warning("tls_handshake_failed", error=error, address=address)
-        self.count_refusal(Caller("", "", address), Reason.TLS_FAILED)
+        caller = Caller("", "", address)
+        self.refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.TLS_FAILED, caller, self.clock())
 
     def note_broken_request(self, caller: Caller, error: str) -> None:
         """Note that a caller did not make a whole request that is within the limits."""

@@ -165,15 +165,12 @@ def list_called(settings: Settings) -> dict[str, ContextSource]:
 @contextmanager
 def watch_certificates(node: Node, contexts: Mapping[str, ContextSource]) -> Iterator[None]:
     """Watch the certificates of some users of TLS, in a thread, while the block runs."""
-    if not contexts:
-        yield
-        return
     watch = CertificateWatch(
         node.tracker.alarms, list_certificate_uses(node.settings), contexts, utc_now
     )
     stop = threading.Event()
     thread = threading.Thread(
-        target=_watch_until_stopped, args=(watch, stop), name="certificates", daemon=True
+        target=_watch_until_stopped, args=(node, watch, stop), name="certificates", daemon=True
     )
     thread.start()
     try:
@@ -183,12 +180,30 @@ def watch_certificates(node: Node, contexts: Mapping[str, ContextSource]) -> Ite
         thread.join(WATCH_SECONDS)
 
 
-def _watch_until_stopped(watch: CertificateWatch, stop: threading.Event) -> None:
+def _watch_until_stopped(node: Node, watch: CertificateWatch, stop: threading.Event) -> None:
+    has_cleared = False
     while not stop.is_set():
         try:
+            if not has_cleared:
+                clear_alarms_of_removed(node)
+                has_cleared = True
             watch.check()
         except TransientError as error:
             _log.warning("certificates_not_checked", why=str(error))
         except Exception as error:  # noqa: BLE001  (the next look may do better; without one, none would)
             _log.error("certificates_not_checked", error=describe_without_quoting(error))
         stop.wait(WATCH_SECONDS)
+
+
+def clear_alarms_of_removed(node: Node) -> None:
+    """Clear the alarms about users of TLS that are no longer in the settings.
+
+    Raises
+    ------
+    TransientError
+        The database cannot be reached.
+    """
+    users = {use.user for use in list_certificate_uses(node.settings)}
+    for alarm in node.tracker.node_queries.list_alarms():
+        if alarm.kind in {EXPIRY_ALARM, FILES_ALARM} and alarm.subject not in users:
+            node.tracker.alarms.clear_alarm(alarm.kind, alarm.subject, utc_now())

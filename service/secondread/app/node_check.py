@@ -14,7 +14,9 @@ from secondread.app.sign_in import get_base_url, get_token_file
 from secondread.certificates import (
     CertificateUse,
     find_earliest_expiry,
+    is_open_to_others,
     list_certificate_uses,
+    list_keys,
 )
 from secondread.clock import utc_now
 from secondread.detect.detector import Detector
@@ -134,6 +136,10 @@ def _check_certificates(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult(f"certificates, {user}", is_good=False, message=str(error))
     for use in list_certificate_uses(settings):
         yield _check_expiry(use)
+    for key in list_keys(settings):
+        if is_open_to_others(key):
+            text = "other users can read this private key: chmod 600, owned by the node's user"
+            yield CheckResult(f"key {key}", is_good=None, message=text)
 
 
 def _check_expiry(use: CertificateUse) -> CheckResult:
