@@ -35,6 +35,7 @@ from secondread.errors import (
     TransientError,
     describe_without_quoting,
     is_outage,
+    list_places,
 )
 from secondread.log import get_logger
 from secondread.track.database import IDLE_SECONDS, is_driver_error
@@ -333,6 +334,7 @@ class _Run:
                 self.put_back(error)
             except Exception as error:  # noqa: BLE001  (recorded as such)
                 if not is_outage(error):
+                    self._log_failure(error)
                     # Recorded as the step's failure in the engine's tables, and logged by the
                     # library: so nothing of the error itself goes along.
                     raise StepFailedError(describe_without_quoting(error)) from None
@@ -342,6 +344,15 @@ class _Run:
                 else:
                     self._engine._stopping.wait(pause)
         raise _RunEnded
+
+    def _log_failure(self, error: Exception) -> None:
+        _log.error(
+            "step_failed",
+            study_uid=self.study_uid,
+            revision=self.revision,
+            error=type(error).__name__,
+            places=list(reversed(list_places(error))),
+        )
 
     def put_back(self, error: Exception) -> NoReturn:
         """End this run and leave the workflow pending."""

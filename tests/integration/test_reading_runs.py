@@ -10,6 +10,7 @@ import pytest
 from secondread.engine import Result, RunStep
 from secondread.errors import InputError, LeaseLostError
 from secondread.reasons import Outcome
+from secondread.track.operations import READING_BROKE, RESULT_NOT_MADE
 from secondread.track.reading_runs import READING_HELD_UP
 from secondread.track.states import StudyState
 from secondread.track.study_rows import find_revision
@@ -76,6 +77,10 @@ class Worker:
         self._runs.fail(self._run_once, "1.2.3", 1)
 
 
+def list_alarms(world: NodeWorld) -> list[str]:
+    return [alarm.kind for alarm in world.node.tracker.node_queries.list_alarms()]
+
+
 def outcome(world: NodeWorld) -> tuple[StudyState, Outcome | None]:
     return world.get_outcome()[:2]
 
@@ -93,6 +98,12 @@ def test_a_reading_that_crashes_its_worker_three_times_in_one_step_is_given_up(
 
     assert outcome(world) == (StudyState.REPORTED, Outcome.FAILED)
     assert world.list_objects(1)
+    assert list_alarms(world) == [READING_BROKE]
+
+    world.node.tracker.studies.request_reading("1.2.3", "somebody", world.now)
+    world.read_due()
+    assert outcome(world) == (StudyState.REPORTED, Outcome.NO_FINDINGS)
+    assert list_alarms(world) == []
 
 
 def test_one_that_goes_further_in_between_is_not(world: NodeWorld) -> None:
@@ -146,8 +157,7 @@ def test_a_failed_result_that_crashes_its_worker_is_recorded_without_being_made(
 
     assert outcome(world) == (StudyState.REPORTED, Outcome.FAILED)
     assert world.list_objects(1) == ()
-    alarms = world.node.tracker.node_queries.list_alarms()
-    assert [alarm.kind for alarm in alarms] == ["failed-result-not-made"]
+    assert list_alarms(world) == [RESULT_NOT_MADE]
 
 
 def test_only_the_latest_run_can_go_on(world: NodeWorld) -> None:

@@ -21,6 +21,9 @@ log = get_logger(__name__)
 STUDY_STUCK = "study-stuck"
 """A study's workflow gave up."""
 
+READING_BROKE = "reading-failed"
+"""A reading broke, and its failed result is all that there is."""
+
 RESULT_NOT_MADE = "failed-result-not-made"
 """A reading failed, and so did every form of its failed result: the PACS gets nothing."""
 

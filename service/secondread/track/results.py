@@ -9,7 +9,13 @@ from sqlalchemy.orm import Session
 from secondread.errors import InputError, TransitionError
 from secondread.settings import DestinationMode
 from secondread.track.database import TrackerPart, insert_if_new
-from secondread.track.operations import LATE_INSTANCE, RESULT_NOT_MADE, STUDY_STUCK, clear_alarm_in
+from secondread.track.operations import (
+    LATE_INSTANCE,
+    READING_BROKE,
+    RESULT_NOT_MADE,
+    STUDY_STUCK,
+    clear_alarm_in,
+)
 from secondread.track.reading_runs import READING_HELD_UP, check_run
 from secondread.track.states import DeliveryState, RevisionState, StudyEvent, step_study
 from secondread.track.study_rows import find_latest_finished, find_revision
@@ -28,6 +34,9 @@ from secondread.track.tables import (
     from_row,
 )
 from secondread.track.values import RecordedFinding, RecordedObject, RecordedReading
+
+_ANSWERED = (STUDY_STUCK, READING_BROKE, RESULT_NOT_MADE, LATE_INSTANCE, READING_HELD_UP)
+"""Alarms about a study that results clear."""
 
 
 class Results(TrackerPart):
@@ -95,7 +104,7 @@ class Results(TrackerPart):
             )
             study.outcome, study.reported_at = reading.outcome, now
             study.shown_findings = reading.shown_lesions
-            for kind in (STUDY_STUCK, RESULT_NOT_MADE, LATE_INSTANCE, READING_HELD_UP):
+            for kind in _ANSWERED:
                 clear_alarm_in(session, kind, study.study_uid, now)
             session.flush()
             return _list_objects(session, revision)

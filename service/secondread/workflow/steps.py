@@ -16,7 +16,7 @@ from secondread.detect.marks import Detection
 from secondread.errors import LeaseLostError, describe_without_quoting, is_outage
 from secondread.followup.comparison_json import decode_recheck, encode_recheck
 from secondread.reasons import Reason
-from secondread.track.operations import RESULT_NOT_MADE
+from secondread.track.operations import READING_BROKE, RESULT_NOT_MADE
 from secondread.track.reading_runs import NOT_RUN, ReadingRun
 from secondread.track.values import RecordedReading, Severity
 from secondread.workflow.prior_readings import (
@@ -153,7 +153,7 @@ class ReadingSteps:
             if keywords:
                 reader.reduce_headers(keywords)
             try:
-                return self._finish_failed(reader, Reason.READING_FAILED)
+                return self._finish_broken(reader)
             except Exception as error:
                 # Whatever else it is, the failure is recorded.
                 if must_not_be_handled(error):
@@ -161,6 +161,13 @@ class ReadingSteps:
                 why = describe_without_quoting(error)
                 _log.error("failed_result_broke", study_uid=study_uid, revision=revision, error=why)
         return self._record_bare_failure(study_uid, revision, reader.inputs.selection.to_read)
+
+    def _finish_broken(self, reader: RevisionReader) -> str:
+        outcome = self._finish_failed(reader, Reason.READING_FAILED)
+        words = "the reading broke; its failed result is sent; see the log, then have it read again"
+        now, uid = self._tools.clock(), reader.inputs.claimed.study_uid
+        self._tools.tracker.alarms.raise_alarm(READING_BROKE, uid, words, now)
+        return outcome
 
     def _record_bare_failure(
         self, study_uid: str, revision: int, images: Sequence[Mammogram] = ()
