@@ -4,14 +4,12 @@ import json
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from secondread.app import backup as backup_module
 from secondread.app.backup import BackupResult, back_up, restore
 from secondread.app.node import RESTORING_NAME, open_node
 from secondread.app.reconcile import ArchiveDifferences, Reconciliation
@@ -140,16 +138,15 @@ def test_a_second_backup_copies_what_is_new(world: NodeWorld, tmp_path: Path) ->
 
 def break_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Have the copying of files end with an error after so many."""
-    copy: Callable[[Path, Path], str] = backup_module._copy
     done: list[Path] = []
 
-    def copy_some(source: Path, target: Path) -> str:
+    def copy_some(source: Path, target: Path) -> None:
         if len(done) == after:
             raise OSError("killed")
         done.append(source)
-        return copy(source, target)
+        shutil.copyfile(source, target)
 
-    monkeypatch.setattr(backup_module, "_copy", copy_some)
+    monkeypatch.setattr("secondread.app.backup._copy", copy_some)
 
 
 def test_a_backup_that_is_broken_off_is_none_and_goes_on(

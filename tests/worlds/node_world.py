@@ -1,7 +1,5 @@
 """A node in a folder, whose detector gives the answers that a test has prepared."""
 
-import hashlib
-import io
 from collections import abc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from secondread.accept.classify import Disposition
+from secondread.accept.instance_file import hash_data_set
 from secondread.accept.ledger import PeerAssociation, StoredInstance
 from secondread.app.node import Node, open_node
 from secondread.app.reader import make_node_identity
@@ -154,10 +153,10 @@ class NodeWorld:
         """Put an instance in as the receiver would."""
         ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
         ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-        buffer = io.BytesIO()
-        ds.save_as(buffer, enforce_file_format=True)
-        data = buffer.getvalue()
-        file = self.node.archive.write_bytes(data, "instances")
+        spooled = self.node.archive.spool / f"{ds.SOPInstanceUID}.dcm"
+        ds.save_as(spooled, enforce_file_format=True)
+        digest = hash_data_set(spooled)
+        file = self.node.archive.commit(spooled, digest)
         association = PeerAssociation("a1", *sender, self.now)
         instance = StoredInstance(
             sop_instance_uid=str(ds.SOPInstanceUID),
@@ -165,7 +164,7 @@ class NodeWorld:
             transfer_syntax=str(ds.file_meta.TransferSyntaxUID),
             study_uid=str(ds.StudyInstanceUID),
             series_uid=str(ds.get("SeriesInstanceUID", "1.2.3.4")),
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=digest,
             size=file.size,
             relative_path=file.relative_path,
             received_at=self.now,

@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from secondread.accept.instance_file import hash_data_set
 from secondread.accept.spool_file import SpoolFile
-from secondread.errors import InputError, StorageFullError
+from secondread.errors import DataSetError, InputError, StorageFullError
 from secondread.files import flush_file, flush_folder
 
 Area = Literal["instances", "outbox", "crops", "answers"]
@@ -101,7 +102,7 @@ class Archive:
         target = self.root / relative
         with _convert_os_errors(f"at {relative}"):
             size = spooled.stat().st_size
-            if target.is_file() and _holds(target, digest):
+            if target.is_file() and hash_content(target, area) == digest:
                 spooled.unlink()
             else:
                 flush_file(spooled)
@@ -247,9 +248,22 @@ def _convert_os_errors(where: str) -> Iterator[None]:
         raise StorageFullError(f"archive: {error.strerror} {where}") from error
 
 
-def _holds(path: Path, digest: str) -> bool:
+def hash_content(path: Path, area: str) -> str:
+    """Return the SHA-256 that a file of the archive is named by, in hexadecimal digits.
+
+    Of a received instance it is that of the data set: the file meta information before it is the
+    receiver's own, and differs from sender to sender.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    if area == "instances":
+        with contextlib.suppress(DataSetError):
+            return hash_data_set(path)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _build_relative_path(digest: str, area: Area) -> str:

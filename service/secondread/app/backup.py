@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from secondread import __version__, log
+from secondread.accept.archive import hash_content
 from secondread.app.node import RESTORING_NAME, Node
-from secondread.app.verify import FaultKind, hash_file
+from secondread.app.verify import FaultKind
 from secondread.errors import SettingsError
 from secondread.files import flush_file, flush_folder, write_whole
 from secondread.settings import Settings
@@ -44,7 +45,6 @@ LIST_NAME: Final = "files.txt"
 """One path a line, relative to `files`, in the order in which they were copied."""
 
 _DIGESTED: Final = (SQLITE_NAME, DUMP_NAME, LIST_NAME)
-_CHUNK_BYTES: Final = 1024 * 1024
 _PART: Final = ".part"
 
 Report = Callable[[int], None]
@@ -185,7 +185,8 @@ def _copy_checked(source: Path, target: Path, *, link: bool) -> tuple[FaultKind 
     # One name for all tries, so that nothing piles up; two backups never run at once.
     part = target.with_name(f".{target.name}{_PART}")
     try:
-        is_whole = _copy(source, part) == source.stem
+        _copy(source, part)
+        is_whole = hash_content(part, _get_area(source)) == source.stem
         if is_whole:
             flush_file(part)
             part.replace(target)
@@ -197,7 +198,7 @@ def _copy_checked(source: Path, target: Path, *, link: bool) -> tuple[FaultKind 
 
 
 def _link(source: Path, target: Path) -> bool:
-    if hash_file(source)[0] != source.stem:
+    if hash_content(source, _get_area(source)) != source.stem:
         return False
     try:
         target.unlink(missing_ok=True)
@@ -207,13 +208,18 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _copy(source: Path, target: Path) -> str:
-    digest = hashlib.sha256()
-    with source.open("rb") as reader, target.open("wb") as writer:
-        while chunk := reader.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            writer.write(chunk)
-    return digest.hexdigest()
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+
+
+def _get_area(file: Path) -> str:
+    """Return which of the archive's folders a file is in, by its path: area/ab/cd/digest."""
+    return file.parts[-4]
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_manifest(
@@ -225,7 +231,7 @@ def _write_manifest(
         "database_version": NEWEST_VERSION,
         "installation_id": node.installation_id,
         "made_at": now.isoformat(),
-        "digests": {name: hash_file(part / name)[0] for name in (database.name, LIST_NAME)},
+        "digests": {name: _hash_file(part / name) for name in (database.name, LIST_NAME)},
         "faults": [{"path": fault.path, "kind": fault.kind.value} for fault in faults],
     }
     (part / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n")
@@ -324,7 +330,7 @@ def _read_manifest(snapshot: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((snapshot / MANIFEST_NAME).read_text())
         version, digests = manifest["format"], dict(manifest["digests"])
-        found = {name: hash_file(snapshot / name)[0] for name in _DIGESTED if name in digests}
+        found = {name: _hash_file(snapshot / name) for name in _DIGESTED if name in digests}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{snapshot}: {type(error).__name__}, not a whole backup") from error
     if version != FORMAT:

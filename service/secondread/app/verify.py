@@ -1,12 +1,11 @@
 """`secondread archive verify`: every stored file against its digest, every row against its file."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from secondread.accept.archive import AREAS, Archive, Area
+from secondread.accept.archive import AREAS, Archive, Area, hash_content
 from secondread.errors import InputError
 from secondread.track.archive_rows import NamedFile
 from secondread.track.tracker import Tracker
@@ -95,7 +94,8 @@ def verify_archive(
 
 def _check(archive: Archive, path: str, found: Verification) -> FaultKind | None:
     try:
-        digest, size = hash_file(archive.resolve_path(path))
+        file = archive.resolve_path(path)
+        digest, size = hash_content(file, PurePosixPath(path).parts[0]), file.stat().st_size
     except FileNotFoundError:
         return None  # removed for its age meanwhile; where it was not, its row says so below
     except OSError:
@@ -122,10 +122,3 @@ def _is_there(archive: Archive, path: str) -> bool:
         return archive.resolve_path(path).is_file()
     except InputError:
         return False
-
-
-def hash_file(path: Path) -> tuple[str, int]:
-    """Return a file's SHA-256, in hexadecimal digits, and its size in bytes."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return digest, file.tell()
