@@ -7,6 +7,7 @@ from secondread.accept.ledger import Refusal, RefusalKind
 from secondread.accept.refusal_counts import MAXIMUM_KEYS_PER_DAY, OTHERS, Caller, RefusalLog
 from secondread.errors import TransientError
 from secondread.reasons import Reason
+from secondread.uids import quote_uid
 from tests.unit.accept.fakes import NOW, MemoryLedger
 
 PEER = Caller("MOD", "SECONDREAD", "10.1.2.3")
@@ -81,6 +82,6 @@ def test_a_peers_texts_are_cut_and_made_printable() -> None:
     )
     written: Sequence[Refusal] = flush(refusals)
     assert written[0].calling_ae_title == "?[31mEVIL?AAAAAA"
-    lengths = (written[0].called_ae_title, written[0].address, written[0].sop_class_uid)
-    assert [len(text) for text in lengths] == [16, 45, 64]
-    assert "\n" not in written[0].sop_class_uid
+    assert (len(written[0].called_ae_title), len(written[0].address)) == (16, 45)
+    assert written[0].sop_class_uid == quote_uid("1\n" * 500)
+    assert "1" not in written[0].sop_class_uid
