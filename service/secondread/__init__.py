@@ -16,6 +16,7 @@ their names and of imports: a stage imports only stages before it.
 Below all stages:
 
 - `certificates`: files of certificates, and when what is in them expires.
+- `audit`: the events of the audit trail, as messages after PS3.15.
 - `clock`: the one place that reads the wall clock.
 - `codes`: every coded concept that is read or written.
 - `counter_files`: where the processes of a node count together.

@@ -62,6 +62,9 @@ PROOFS = Counter(
     "Proofs of delivery asked for, by destination, kind and what came of asking, per study.",
     ["destination", "proof", "answer"],
 )
+AUDIT_EVENTS_LOST = Counter(
+    "secondread_audit_events_lost_total", "Events that the audit trail had no room for."
+)
 LIBRARY_RECORDS = Counter(
     "secondread_library_records_total",
     "Records that libraries logged and that were not written, by library and level.",

@@ -459,6 +459,39 @@ class LogSettings(_Section):
     """The lowest level written."""
 
 
+class SyslogTransport(StrEnum):
+    """How a syslog server is reached."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class SyslogSettings(_Section):
+    """`[audit.syslog]`: a server that takes the audit trail (RFC 5424)."""
+
+    host: str
+    """Host name or IP address; over TLS, its certificate has to be for it."""
+    port: int = Field(default=6514, ge=1, le=65535)
+    """Its port: 6514 for TLS, commonly 514 for the others."""
+    transport: SyslogTransport = SyslogTransport.TLS
+    """``tls``, ``tcp`` or ``udp``; over the last two, patients' IDs cross the network readable."""
+    trusted: CertificateFile | None = None
+    """PEM file with the certificates that the server's is checked against; without it, those that
+    the machine trusts."""
+
+
+class AuditSettings(_Section):
+    """`[audit]`: the audit trail (PS3.15 A.5), which names patients and those who saw them."""
+
+    enabled: bool = True
+    """Whether it is recorded. Off: nothing says who looked at which study."""
+    retention_days: float = Field(default=365.0, gt=0)
+    """Messages are removed from the database after so many days."""
+    syslog: SyslogSettings | None = None
+    """Where it is sent as well."""
+
+
 class DestinationMode(StrEnum):
     """Whether results leave for a destination."""
 
@@ -622,6 +655,7 @@ class Settings(_Section):
     work: WorkSettings = WorkSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
     peers: tuple[PeerSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
 

@@ -9,6 +9,7 @@ from secondread.accept.archive import Archive
 from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
 from secondread.app.arenas import limit_arenas
+from secondread.app.audit_trail import AuditTrail
 from secondread.app.certificate_watch import ContextSource, watch_certificates
 from secondread.app.disk_watch import watch_disk
 from secondread.app.heartbeat import Heartbeat
@@ -138,6 +139,7 @@ def _run_beside(
         contexts["receiver"] = lambda: tls
     with (
         heartbeat,
+        AuditTrail(node, name),
         serve_probes(node, probe_port, vital.check),
         watch_disk(node, name),
         watch_certificates(node, contexts),

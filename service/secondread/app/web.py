@@ -3,6 +3,7 @@
 import getpass
 import sys
 
+from secondread.app.audit_trail import AuditTrail
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import open_node
 from secondread.app.sign_in import make_login_link, prepare_first_token, warn_of_exposure
@@ -20,9 +21,10 @@ def run_web_server(settings: Settings, parent: int | None) -> None:
     node = open_node(settings)
     prepare_first_token(node, utc_now())
     warn_of_exposure(settings.web)
-    pages = make_app(node.tracker, node.archive, settings, utc_now)
+    trail = AuditTrail(node, "web")
+    pages = make_app(node.tracker, node.archive, settings, utc_now, trail.record)
     heartbeat = Heartbeat(node, "web", "web")
-    with heartbeat, WebServer(pages, settings.web) as server:
+    with heartbeat, trail, WebServer(pages, settings.web) as server:
         if sys.stderr.isatty():
             # For the person at the terminal alone: a log would keep it.
             link = make_login_link(node, getpass.getuser(), Role.ADMIN, utc_now())

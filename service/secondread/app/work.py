@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from secondread import __version__, log
+from secondread.app.audit_trail import AuditTrail
 from secondread.app.certificate_watch import list_called, watch_certificates
 from secondread.app.coordinator import PROCESS_KIND, Coordinator
 from secondread.app.fault_record import FaultRecord
@@ -85,6 +86,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
                 }
             )
             with (
+                AuditTrail(node, name),
                 serve_probes(node, probe_port, vital.check),
                 watch_certificates(node, list_called(settings)),
             ):

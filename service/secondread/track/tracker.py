@@ -10,6 +10,7 @@ from secondread.assemble.due import DueRules
 from secondread.settings import AssembleSettings
 from secondread.track.access import Access
 from secondread.track.archive_rows import ArchiveRows
+from secondread.track.audit_messages import AuditMessages
 from secondread.track.cad_reports import CadReports
 from secondread.track.change_rights import OWN_ALONE, ChangeRights
 from secondread.track.database import Database, insert_if_new
@@ -65,6 +66,7 @@ class Tracker:
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)
         self.access = Access(self.database)
+        self.audit_messages = AuditMessages(self.database)
         self.other_objects = OtherObjects(self.database)
         self.archive_rows = ArchiveRows(self.database)
         self.node_queries = NodeQueries(self.database)

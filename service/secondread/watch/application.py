@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from secondread import __version__
 from secondread.accept.archive import Archive
+from secondread.audit import Record, record_nothing
 from secondread.clock import Clock
 from secondread.errors import TransientError, describe_without_quoting
 from secondread.log import get_logger
@@ -36,7 +37,13 @@ log = get_logger(__name__)
 _OBJECT = "/studies/{study_uid}/objects/{number:int}"
 
 
-def make_app(tracker: Tracker, archive: Archive, settings: Settings, clock: Clock) -> Starlette:
+def make_app(
+    tracker: Tracker,
+    archive: Archive,
+    settings: Settings,
+    clock: Clock,
+    record: Record = record_nothing,
+) -> Starlette:
     """Return the web application: pages, health checks and metrics.
 
     Parameters
@@ -49,9 +56,11 @@ def make_app(tracker: Tracker, archive: Archive, settings: Settings, clock: Cloc
         The node's settings.
     clock
         The present instant.
+    record
+        Takes the events of the audit trail.
     """
     pages = Pages(tracker, archive, settings, clock, _make_environment())
-    callers = Callers(tracker.access, settings.web, clock)
+    callers = Callers(tracker.access, settings.web, clock, record)
     login = LoginPages(callers, settings, pages.render)
     routes = [
         Route("/", pages.show_studies, name="studies"),
@@ -73,7 +82,7 @@ def make_app(tracker: Tracker, archive: Archive, settings: Settings, clock: Cloc
         Route("/logout", login.logout, methods=["POST"], name="logout"),
     ]
     return Starlette(
-        routes=Guard(callers, settings.web.public_url).protect(routes),
+        routes=Guard(callers, settings.web.public_url, record=record).protect(routes),
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(QuietFaults),

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from secondread.audit import AuditEvent, AuditKind, Record, record_nothing
 from secondread.clock import Clock
 from secondread.errors import TransientError
 from secondread.log import get_logger
@@ -62,12 +63,17 @@ class Callers:
         The settings of the web server.
     clock
         The present instant.
+    record
+        Takes the events of the audit trail.
     """
 
-    def __init__(self, access: Access, web: WebSettings, clock: Clock) -> None:
+    def __init__(
+        self, access: Access, web: WebSettings, clock: Clock, record: Record = record_nothing
+    ) -> None:
+        self._record = record
         self._access = access
         self._web = web
-        self._clock = clock
+        self.clock = clock
         self._attempts = Attempts()
         self._turn = asyncio.Lock()
         self._last_known: dict[bytes, KnownCaller] = {}
@@ -75,6 +81,10 @@ class Callers:
         # with __Host- is taken from this host alone, and by TLS alone.
         prefix = "__Host-" if web.is_behind_tls else ""
         self.cookie = f"{prefix}secondread_{web.port}"
+
+    def find_address(self, request: Request) -> str:
+        """Return where a request comes from, by a trusted proxy's word if there is one."""
+        return find_address(request, self._web.proxy)
 
     async def identify(self, request: Request) -> PageCaller | None:
         """Return who calls; None if nobody known.
@@ -93,7 +103,7 @@ class Callers:
         secret = request.cookies.get(self.cookie, "")
         if not 0 < len(secret) <= _LONGEST_SECRET:
             return None
-        known = await run_in_threadpool(self._access.find_session, secret, self._clock())
+        known = await run_in_threadpool(self._access.find_session, secret, self.clock())
         return None if known is None else PageCaller(known.name, known.role, Way.SESSION)
 
     async def _identify_by_token(self, request: Request) -> PageCaller:
@@ -148,12 +158,16 @@ class Callers:
         if known is None:
             self._attempts.fail(address, time.monotonic())
             log.warning("web_access_failed", way=way, address=address)
+            self._record(AuditEvent(AuditKind.SIGN_IN_FAILED, self.clock(), "", address))
         else:
             self._attempts.succeed(address, time.monotonic())
+            if way != "bearer":
+                event = AuditEvent(AuditKind.SIGNED_IN, self.clock(), known.name, address)
+                self._record(event)
         return known
 
     def _take_link(self, code: str) -> KnownCaller | None:
-        return self._access.take_link(code, self._clock())
+        return self._access.take_link(code, self.clock())
 
     def _find_token(self, token: str) -> KnownCaller | None:
         digest = _digest(token)
@@ -174,7 +188,7 @@ class Callers:
 
     def sign_in(self, request: Request, known: KnownCaller, response: Response) -> None:
         """Open a session, and give its secret to the browser."""
-        secret = self._access.open_session(known, self._web.session_lifetime, self._clock())
+        secret = self._access.open_session(known, self._web.session_lifetime, self.clock())
         response.set_cookie(
             self.cookie,
             secret,

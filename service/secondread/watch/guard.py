@@ -14,8 +14,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from secondread.audit import AuditEvent, AuditKind, Record, record_nothing
 from secondread.log import get_logger
 from secondread.settings import Role
+from secondread.uids import quote_uid
 from secondread.watch.callers import BEARER, Callers, PageCaller, Way
 
 log = get_logger(__name__)
@@ -53,6 +55,16 @@ those that wait for `/readyz`, fewer than there are connections: `/healthz` has 
 _PROMPT_ROUTES = frozenset({"healthz", "readyz", "static"})
 """What never waits for long by itself, and is answered however much else is asked."""
 
+AUDITED_ROUTES: Mapping[str, AuditKind] = {
+    "search": AuditKind.SEARCHED,
+    "study": AuditKind.SEEN,
+    "timeline": AuditKind.SEEN,
+    "document": AuditKind.SEEN,
+    "picture": AuditKind.SEEN,
+    "download": AuditKind.EXPORTED,
+}
+"""What the audit trail says of a route that was let through."""
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -67,6 +79,8 @@ class Guard:
         How browsers reach the pages; empty if by the address that is listened on.
     roles
         The role that each route asks for.
+    record
+        Takes the events of the audit trail.
     """
 
     def __init__(
@@ -74,7 +88,9 @@ class Guard:
         callers: Callers,
         public_url: str,
         roles: Mapping[str, Role | None] = ROUTE_ROLES,
+        record: Record = record_nothing,
     ) -> None:
+        self._record = record
         self._callers = callers
         self._public_url = public_url
         self._roles = roles
@@ -95,9 +111,7 @@ class Guard:
             if not isinstance(route, Route | Mount):
                 raise TypeError(f"{type(route).__name__} cannot be guarded")
             name = route.name or ""
-            route.app = _GuardedRoute(
-                route.app, self, self._roles[name], takes_turns=name not in _PROMPT_ROUTES
-            )
+            route.app = _GuardedRoute(route.app, self, name, self._roles[name])
         return list(routes)
 
     async def admit(self, request: Request, role: Role | None) -> Response | None:
@@ -118,9 +132,22 @@ class Guard:
             return _ask_to_sign_in(request)
         if not caller.role.includes(role):
             log.warning("web_access_denied", caller=caller.name, role=caller.role, needed=role)
+            self._note(AuditKind.ACCESS_DENIED, request)
             words = f"This needs the role {role}; yours is {caller.role}."
             raise HTTPException(403, words)
         return None
+
+    def note_access(self, request: Request, route: str) -> None:
+        """Record in the audit trail what a caller is about to be shown."""
+        kind = AUDITED_ROUTES.get(route)
+        if kind is not None:
+            self._note(kind, request)
+
+    def _note(self, kind: AuditKind, request: Request) -> None:
+        caller = get_caller(request)
+        study_uid = quote_uid(str(request.path_params.get("study_uid", "")))
+        name, address = "" if caller is None else caller.name, self._callers.find_address(request)
+        self._record(AuditEvent(kind, self._callers.clock(), name, address, study_uid))
 
     def _check_origin(self, request: Request, caller: PageCaller | None) -> None:
         """Refuse what another site's page has a browser send.
@@ -167,14 +194,17 @@ class Guard:
 class _GuardedRoute:
     """What a route leads to, behind the guard."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, role: Role | None, *, takes_turns: bool) -> None:
-        self._app, self._guard, self._role = app, guard, role
-        self._takes_turns = takes_turns
+    def __init__(self, app: ASGIApp, guard: Guard, name: str, role: Role | None) -> None:
+        self._app, self._guard, self._name, self._role = app, guard, name, role
+        self._takes_turns = name not in _PROMPT_ROUTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         async with self._guard.take_turn() if self._takes_turns else nullcontext():
-            answer = await self._guard.admit(Request(scope, receive), self._role)
+            request = Request(scope, receive)
+            answer = await self._guard.admit(request, self._role)
+            if answer is None:
+                self._guard.note_access(request, self._name)
             await (answer or self._app)(scope, receive, send)
 
 

@@ -538,6 +538,23 @@ _table(
     sa.Index(None, "expires_at"),
 )
 
+# Who did what; not part of any view.
+
+_table(
+    "audit_messages",
+    _key("id", sa.Integer()),
+    _required("at", INSTANT),
+    _required("kind", CODE),
+    _required("user", PERSON),
+    _required("address", sa.String(64)),
+    _required("study_uid", UID),
+    _required("process", sa.String(80)),
+    _required("message", sa.Text()),
+    _required("is_sent", sa.Boolean()),
+    sa.Index(None, "at"),
+    sa.Index(None, "process", "is_sent"),
+)
+
 # The views are a contract: columns may be added, none is renamed or taken away. They name no
 # patient; `patient` is the key of the table `patients`, for those who may join it.
 
