@@ -81,12 +81,15 @@ def hash_data_set(path: Path) -> str:
     OSError
         The file cannot be read.
     """
-    with path.open("rb") as file:
+    # Not mapped: on a disk that fails, reading is an error, and a mapped page ends the process.
+    with path.open("rb", buffering=0) as file:
         size = file.seek(0, io.SEEK_END)
-        return _hash_data_set(file, _find_data_set(file), size)
+        if file.seek(_find_data_set(file)) >= size:
+            raise DataSetError("data set is empty")
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _find_data_set(file: BinaryIO) -> int:
+def _find_data_set(file: BinaryIO | io.FileIO) -> int:
     """Return where the data set begins: after the file meta information group (PS3.10 7.1)."""
     file.seek(0)
     start = file.read(_META_PREFIX.size)
