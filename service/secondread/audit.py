@@ -34,6 +34,9 @@ class AuditKind(Enum):
     SEARCHED = _Kind(("110112", "Query"), "E")
     SIGN_IN_FAILED = _Kind(("110114", "User Authentication"), "E", ("110122", "Login"), "4")
     SIGNED_IN = _Kind(("110114", "User Authentication"), "E", ("110122", "Login"))
+    CALLER_REFUSED = _Kind(
+        ("110113", "Security Alert"), "E", ("110126", "Node Authentication"), "4"
+    )
     ACCESS_DENIED = _Kind(
         ("110113", "Security Alert"), "E", ("110132", "Use of Restricted Function"), "4"
     )

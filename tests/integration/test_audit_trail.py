@@ -4,21 +4,30 @@ import socket
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
 
-from secondread.app.audit_trail import AWAY, MOST_WAITING, AuditTrail, send_to_syslog
+from secondread.accept.ledger import Refusal, RefusalKind
+from secondread.app.audit_trail import (
+    AWAY,
+    MOST_WAITING,
+    AuditTrail,
+    record_refusals,
+    send_to_syslog,
+)
 from secondread.audit import AuditEvent, AuditKind
 from secondread.cli.commands import app
 from secondread.clock import utc_now
 from secondread.errors import TransientError
+from secondread.reasons import Reason
 from secondread.settings import AuditSettings, Role, SyslogSettings, SyslogTransport
 from secondread.track.audit_messages import AuditMessage
 from secondread.watch.application import make_app
-from tests.worlds.node_world import NodeWorld
+from tests.worlds.node_world import START, NodeWorld
 from tests.worlds.watch_world import Browser, let_in
 
 SYSLOG = SyslogSettings(host="127.0.0.1", port=514, transport=SyslogTransport.TCP)
@@ -89,6 +98,25 @@ def test_who_looks_at_a_study_finds_it_and_takes_files_is_recorded_with_the_pati
     root = ElementTree.fromstring(rows[0].message)
     numbers = [item.get("ParticipantObjectID") for item in root.iter() if "Object" in item.tag]
     assert [text for text in numbers if text] == ["1.2.3", "P1"]
+
+
+def test_callers_whom_the_receiver_turns_away_are_recorded_with_title_and_address(
+    world: NodeWorld,
+) -> None:
+    trail = make_trail(world)
+    ledger = world.node.tracker.open_ledger("receive", world.settings.assemble)
+    ledger.on_refusals = partial(record_refusals, trail.record)
+    unknown, full = (
+        Refusal(RefusalKind.ASSOCIATION, reason, title, "SR", "10.9.9.9", "", "", 3, START, START)
+        for reason, title in (
+            (Reason.CALLING_AE_UNKNOWN, "STRANGER"),
+            (Reason.TOO_MANY_ASSOCIATIONS, "BUSY"),
+        )
+    )
+    ledger.record_refusals([unknown, full])
+    trail.step()
+    rows = [(row.kind, row.user, row.address) for row in listed(world)]
+    assert rows == [("caller-refused", "STRANGER", "10.9.9.9")]
 
 
 def test_a_process_says_that_it_starts_and_stops(world: NodeWorld) -> None:

@@ -47,6 +47,7 @@ def test_what_was_seen_names_the_caller_the_study_and_its_patient() -> None:
         (AuditKind.SEARCHED, "110112", None, "0"),
         (AuditKind.SIGNED_IN, "110114", "110122", "0"),
         (AuditKind.SIGN_IN_FAILED, "110114", "110122", "4"),
+        (AuditKind.CALLER_REFUSED, "110113", "110126", "4"),
         (AuditKind.ACCESS_DENIED, "110113", "110132", "4"),
     ],
 )

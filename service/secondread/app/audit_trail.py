@@ -16,11 +16,13 @@ from queue import Empty, Full, Queue
 from types import TracebackType
 
 from secondread import log
+from secondread.accept.ledger import Refusal
 from secondread.app.node import Node
-from secondread.audit import AuditEvent, AuditKind, write_message
+from secondread.audit import AuditEvent, AuditKind, Record, write_message
 from secondread.clock import utc_now
 from secondread.errors import TransientError, describe_without_quoting
 from secondread.metrics import AUDIT_EVENTS_LOST
+from secondread.reasons import Reason
 from secondread.settings import SyslogSettings, SyslogTransport
 from secondread.track.audit_messages import AuditMessage
 
@@ -35,6 +37,15 @@ _CLEAN_SECONDS = 3600.0
 _SYSLOG_SECONDS = 5.0
 
 _PRIORITY = 85  # facility 10 (security), severity 5 (notice): PS3.15 A.6
+_TURNED_AWAY = frozenset(
+    {
+        Reason.CALLING_AE_UNKNOWN,
+        Reason.ADDRESS_UNEXPECTED,
+        Reason.CALLED_AE_UNKNOWN,
+        Reason.TLS_FAILED,
+    }
+)
+
 AWAY = "audit-repository-away"
 LOST = "audit-events-lost"
 
@@ -72,6 +83,19 @@ def send_to_syslog(lines: Sequence[bytes], syslog: SyslogSettings) -> None:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         with context.wrap_socket(plain, server_hostname=syslog.host) as encrypted:
             encrypted.sendall(framed)
+
+
+def record_refusals(record: Record, refusals: Sequence[Refusal]) -> None:
+    """Record the callers whom the receiver turned away for who they are, alike ones once."""
+    for refusal in refusals:
+        if refusal.reason in _TURNED_AWAY:
+            event = AuditEvent(
+                AuditKind.CALLER_REFUSED,
+                refusal.last_at,
+                refusal.calling_ae_title,
+                refusal.address,
+            )
+            record(event)
 
 
 class AuditTrail:

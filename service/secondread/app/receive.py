@@ -3,13 +3,14 @@
 import socket
 import sys
 import threading
+from functools import partial
 
 from secondread import __version__, log
 from secondread.accept.archive import Archive
 from secondread.accept.ledger import Ledger
 from secondread.accept.scp import Receiver
 from secondread.app.arenas import limit_arenas
-from secondread.app.audit_trail import AuditTrail
+from secondread.app.audit_trail import AuditTrail, record_refusals
 from secondread.app.certificate_watch import ContextSource, watch_certificates
 from secondread.app.disk_watch import watch_disk
 from secondread.app.heartbeat import Heartbeat
@@ -22,6 +23,7 @@ from secondread.clock import utc_now
 from secondread.errors import DatabaseDamagedError, TransientError, describe_without_quoting
 from secondread.settings import Settings
 from secondread.track.change_rights import ChangeRights
+from secondread.track.receiver_ledger import ReceiverLedger
 
 _log = log.get_logger(__name__)
 
@@ -120,7 +122,7 @@ class _Opening:
 def _run_beside(
     node: Node,
     receiver: Receiver,
-    ledger: Ledger,
+    ledger: ReceiverLedger,
     probe_port: int | None,
     stop: threading.Event,
 ) -> None:
@@ -129,7 +131,8 @@ def _run_beside(
     reconciling = threading.Thread(
         target=_reconcile, args=(node, ledger, stop), name="reconcile", daemon=True
     )
-    heartbeat = Heartbeat(node, name, "receive")
+    heartbeat, trail = Heartbeat(node, name, "receive"), AuditTrail(node, name)
+    ledger.on_refusals = partial(record_refusals, trail.record)
     vital = VitalThreads(
         {"heartbeat": lambda: heartbeat.is_alive, "receiver": lambda: receiver.is_alive}
     )
@@ -139,7 +142,7 @@ def _run_beside(
         contexts["receiver"] = lambda: tls
     with (
         heartbeat,
-        AuditTrail(node, name),
+        trail,
         serve_probes(node, probe_port, vital.check),
         watch_disk(node, name),
         watch_certificates(node, contexts),

@@ -4,7 +4,7 @@
 study's row first, so that two associations that deliver to one study take turns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pydicom.dataset import Dataset
@@ -87,6 +87,8 @@ class ReceiverLedger:
         self._receiver = receiver
         self._rules = rules
         self._rights = rights
+        self.on_refusals: Callable[[Sequence[Refusal]], None] | None = None
+        """Is given what was refused once it is recorded; it does not wait and does not raise."""
 
     def record_receiver_start(self, at: datetime) -> None:
         """Delete the associations that this receiver had open when it died."""
@@ -215,6 +217,8 @@ class ReceiverLedger:
         """Add to what was refused, all in one transaction."""
         with self._database.begin_write() as session:
             add_refusals(session, refusals)
+        if self.on_refusals is not None:
+            self.on_refusals(refusals)
 
     def _add_to_study(
         self,
