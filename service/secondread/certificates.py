@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from secondread.errors import SettingsError
-from secondread.settings import CallTlsSettings, Settings, TlsSettings
+from secondread.settings import CallTlsSettings, Settings, SyslogTransport, TlsSettings
 
 EXPIRES_SOON: Final = timedelta(days=30)
 """So long before its end, a certificate is worth an alarm."""
@@ -54,6 +54,7 @@ def list_certificate_uses(settings: Settings) -> list[CertificateUse]:
         ("receiver", settings.receive.tls),
         *((f"destination {item.name}", item.tls) for item in settings.destinations),
         *((f"archive {item.name}", item.tls) for item in settings.priors.active_sources),
+        ("audit syslog", get_syslog_tls(settings)),
     ]
     return [
         CertificateUse(user, role, file)
@@ -62,6 +63,14 @@ def list_certificate_uses(settings: Settings) -> list[CertificateUse]:
         for role, file in (("certificate", tls.certificate), ("trusted", tls.trusted))
         if file is not None
     ]
+
+
+def get_syslog_tls(settings: Settings) -> CallTlsSettings | None:
+    """Return how the syslog server of the audit trail is called over TLS; None without."""
+    syslog = settings.audit.syslog
+    if syslog is None or syslog.transport is not SyslogTransport.TLS:
+        return None
+    return CallTlsSettings(trusted=syslog.trusted)
 
 
 def list_keys(settings: Settings) -> list[Path]:

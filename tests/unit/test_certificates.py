@@ -61,6 +61,7 @@ def test_every_file_of_the_settings_is_listed_with_its_user() -> None:
         {
             "receive": {"tls": {"certificate": "a.pem", "key": "a.key", "trusted": "b.pem"}},
             "destinations": [{"name": "pacs", **address, "tls": True}],
+            "audit": {"syslog": {"host": "logs", "trusted": "d.pem"}},
             "priors": {"sources": [{"name": "vna", **address, "tls": {"trusted": "c.pem"}}]},
         }
     )
@@ -69,4 +70,5 @@ def test_every_file_of_the_settings_is_listed_with_its_user() -> None:
         ("receiver", "certificate", "a.pem"),
         ("receiver", "trusted", "b.pem"),
         ("archive vna", "trusted", "c.pem"),
+        ("audit syslog", "trusted", "d.pem"),
     ]

@@ -7,7 +7,6 @@ raised.
 
 import os
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,10 +19,11 @@ from secondread.accept.ledger import Refusal
 from secondread.app.node import Node
 from secondread.audit import AuditEvent, AuditKind, Record, write_message
 from secondread.clock import utc_now
-from secondread.errors import TransientError, describe_without_quoting
+from secondread.errors import SettingsError, TransientError, describe_without_quoting
 from secondread.metrics import AUDIT_EVENTS_LOST
 from secondread.reasons import Reason
-from secondread.settings import SyslogSettings, SyslogTransport
+from secondread.settings import CallTlsSettings, SyslogSettings, SyslogTransport
+from secondread.tls import get_client_context
 from secondread.track.audit_messages import AuditMessage
 
 _log = log.get_logger(__name__)
@@ -63,7 +63,8 @@ def send_to_syslog(lines: Sequence[bytes], syslog: SyslogSettings) -> None:
     Raises
     ------
     OSError
-        It could not be reached. Over UDP nobody notices; over TCP what was taken may be lost.
+        It could not be reached, or its certificate not be checked. Over UDP nobody notices; over
+        TCP what was taken may be lost.
     """
     address = syslog.host, syslog.port
     if syslog.transport is SyslogTransport.UDP:
@@ -77,10 +78,10 @@ def send_to_syslog(lines: Sequence[bytes], syslog: SyslogSettings) -> None:
         if syslog.transport is SyslogTransport.TCP:
             plain.sendall(framed)
             return
-        context = ssl.create_default_context(
-            cafile=str(syslog.trusted) if syslog.trusted is not None else None
-        )
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context = get_client_context(CallTlsSettings(trusted=syslog.trusted))
+        except SettingsError as error:
+            raise OSError(str(error)) from error
         with context.wrap_socket(plain, server_hostname=syslog.host) as encrypted:
             encrypted.sendall(framed)
 

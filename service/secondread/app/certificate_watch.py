@@ -14,6 +14,7 @@ from secondread.certificates import (
     EXPIRES_SOON,
     CertificateUse,
     find_earliest_expiry,
+    get_syslog_tls,
     list_certificate_uses,
 )
 from secondread.clock import Clock, utc_now
@@ -158,6 +159,7 @@ def list_called(settings: Settings) -> dict[str, ContextSource]:
     called = [
         *((f"destination {item.name}", item.tls) for item in settings.destinations),
         *((f"archive {item.name}", item.tls) for item in settings.priors.active_sources),
+        ("audit syslog", get_syslog_tls(settings)),
     ]
     return {name: partial(open_client_context, tls) for name, tls in called if tls is not None}
 
