@@ -70,16 +70,20 @@ def break_off(connection: socket.socket) -> None:
 
 
 def linger(connection: socket.socket) -> None:
-    """Announce that nothing more comes, and wait a little for the peer to close (PS3.8 Sta13)."""
+    """Wait a little for the peer to close, as it has to after the last answer (PS3.8 Sta13).
+
+    The end of this side is not announced before: a requestor that reads both at once may take the
+    end for a broken connection, and forget the answer.
+    """
     deadline = time.monotonic() + LINGER_SECONDS
     dropped = 0
     with contextlib.suppress(OSError, ValueError):
-        socket.socket.shutdown(connection, socket.SHUT_WR)
         while dropped < _LINGER_BYTES and _poll(connection, deadline - time.monotonic()):
             received = len(socket.socket.recv(connection, 65536))
             if received == 0:
                 return
             dropped += received
+        socket.socket.shutdown(connection, socket.SHUT_WR)
 
 
 def _poll(connection: socket.socket, seconds: float) -> bool:
