@@ -6,6 +6,7 @@ stranger costs little more than its connection.
 
 import socket
 import struct
+import time
 from typing import Final
 
 from pynetdicom.pdu_primitives import A_ASSOCIATE
@@ -32,6 +33,10 @@ _ABORT: Final = struct.Struct(">BxIxxBB")
 """An A-ABORT PDU (PS3.8 table 9-26)."""
 _SERVICE_PROVIDER: Final = 2
 _UNEXPECTED_PDU: Final = 2
+
+
+REJECT_AFTER_SECONDS = 0.1
+"""How long a caller who is not let in waits for its answer."""
 
 
 class Opening:
@@ -85,7 +90,12 @@ class Opening:
         return decode_request(head, items, offer)
 
     def reject(self, rejection: AssociationRejection) -> None:
-        """Answer the request with an A-ASSOCIATE-RJ, and wait a little for the peer to close."""
+        """Answer the request with an A-ASSOCIATE-RJ, and wait a little for the peer to close.
+
+        Not at once: a requestor on pynetdicom 3.0 that is answered, and has closed, before it looks
+        whether it is connected reports that it could not connect, instead of the reason.
+        """
+        time.sleep(REJECT_AFTER_SECONDS)
         self._send_last(_REJECT.pack(3, 4, *rejection))
 
     def abort(self) -> None:
