@@ -1,14 +1,14 @@
 """Certificates while a process runs: taken up when they change, and alarms before they expire."""
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 from secondread import log
 from secondread.app.node import Node
+from secondread.app.repeating import repeat_in_thread
 from secondread.certificates import (
     EXPIRES_AT_ONCE,
     EXPIRES_SOON,
@@ -164,27 +164,17 @@ def list_called(settings: Settings) -> dict[str, ContextSource]:
     return {name: partial(open_client_context, tls) for name, tls in called if tls is not None}
 
 
-@contextmanager
-def watch_certificates(node: Node, contexts: Mapping[str, ContextSource]) -> Iterator[None]:
+def watch_certificates(
+    node: Node, contexts: Mapping[str, ContextSource]
+) -> AbstractContextManager[None]:
     """Watch the certificates of some users of TLS, in a thread, while the block runs."""
     watch = CertificateWatch(
         node.tracker.alarms, list_certificate_uses(node.settings), contexts, utc_now
     )
-    stop = threading.Event()
-    thread = threading.Thread(
-        target=_watch_until_stopped, args=(node, watch, stop), name="certificates", daemon=True
-    )
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(WATCH_SECONDS)
-
-
-def _watch_until_stopped(node: Node, watch: CertificateWatch, stop: threading.Event) -> None:
     has_cleared = False
-    while not stop.is_set():
+
+    def check() -> None:
+        nonlocal has_cleared
         try:
             if not has_cleared:
                 clear_alarms_of_removed(node)
@@ -194,7 +184,8 @@ def _watch_until_stopped(node: Node, watch: CertificateWatch, stop: threading.Ev
             _log.warning("certificates_not_checked", why=str(error))
         except Exception as error:  # noqa: BLE001  (the next look may do better; without one, none would)
             _log.error("certificates_not_checked", error=describe_without_quoting(error))
-        stop.wait(WATCH_SECONDS)
+
+    return repeat_in_thread(check, "certificates", WATCH_SECONDS)
 
 
 def clear_alarms_of_removed(node: Node) -> None:

@@ -7,17 +7,17 @@ cannot be written to or takes seconds to write. Each is cleared when it is over.
 
 import os
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from secondread import log
 from secondread.app.node import Node
+from secondread.app.repeating import repeat_in_thread
 from secondread.clock import utc_now
 from secondread.errors import TransientError, describe_without_quoting
 from secondread.track.values import Severity
@@ -123,11 +123,12 @@ class DiskWatch:
     def measure(self) -> DiskState:
         """Measure the free space, and how long it takes to write."""
         archive = self._node.archive
+        free = 0
         try:
             free = archive.measure_free_bytes()
             return DiskState(free, _time_write(archive.spool))
         except OSError as error:
-            return DiskState(_measure_or_none(archive.spool), None, error.strerror or "unknown")
+            return DiskState(free, None, error.strerror or "unknown")
 
     def _log_changes(self, findings: list[_Finding]) -> None:
         # Also in the log, because a full disk may keep the alarm from being recorded.
@@ -162,32 +163,12 @@ def _time_write(folder: Path) -> float:
     return time.monotonic() - started
 
 
-def _measure_or_none(folder: Path) -> int:
-    try:
-        status = os.statvfs(folder)
-    except OSError:
-        return 0
-    return status.f_bavail * status.f_frsize
-
-
-@contextmanager
-def watch_disk(node: Node, subject: str, every_seconds: float = WATCH_SECONDS) -> Iterator[None]:
+def watch_disk(
+    node: Node, subject: str, every_seconds: float = WATCH_SECONDS
+) -> AbstractContextManager[None]:
     """Watch the disk from a thread while the block runs."""
-    stop = threading.Event()
-    watch = DiskWatch(node, subject)
-
-    def run() -> None:
-        while not stop.is_set():
-            _look_safely(watch)
-            stop.wait(every_seconds)
-
-    thread = threading.Thread(target=run, name="disk-watch", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(every_seconds)
+    look = partial(_look_safely, DiskWatch(node, subject))
+    return repeat_in_thread(look, "disk-watch", every_seconds)
 
 
 def _look_safely(watch: DiskWatch) -> None:
