@@ -347,8 +347,9 @@ class Receiver:
 
     def _on_closed(self, association: ServedAssociation) -> None:
         """Record the end of an association, and leave nothing of it in the spool."""
-        ended = self._associations.remove(association)
+        # First, so that an association that is no longer listed has left nothing behind.
         is_broken = association.dimse.discard_unfinished()
+        ended = self._associations.remove(association)
         if ended is None:
             return
         now = self._intake.clock()
