@@ -28,7 +28,8 @@ from secondread.detect.child import DetectorLimitError
 from secondread.log import configure_logging
 from secondread.reasons import Reason
 from secondread.send.delivery import DeliveryWiring, DeliveryWorker
-from secondread.send.scu import never_cancelled, store_objects
+from secondread.send.outbox import never_cancelled
+from secondread.send.scu import store_objects
 from secondread.settings import DestinationMode, DestinationSettings
 from secondread.track.states import StudyState
 from secondread.watch.application import make_app

@@ -18,7 +18,7 @@ from secondread.reasons import Outcome, Reason
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.send.fetch import ALARM_KIND, FetchWorker
 from secondread.send.fetch_queue import FetchKind
-from secondread.send.scu import never_cancelled
+from secondread.send.outbox import never_cancelled
 from secondread.settings import PeerSettings, PriorsSettings, RetrieveMethod
 from secondread.track.states import FetchState, StudyState
 from secondread.track.summaries import FetchRequestSummary, StudyDetail

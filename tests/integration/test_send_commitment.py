@@ -23,8 +23,7 @@ from secondread.send.commitment_request import (
     request_commitment,
 )
 from secondread.send.find import check_query_support, find_instances
-from secondread.send.outbox import AnswerKind, AwaitedInstance
-from secondread.send.scu import never_cancelled
+from secondread.send.outbox import AnswerKind, AwaitedInstance, never_cancelled
 from tests.peers.commitment_peer import (
     CAPTURE,
     PUSH_MODEL,

@@ -68,8 +68,8 @@ def test_a_live_destination_gets_the_objects_of_one_study_together(world: World)
     batch = claimed(world)
     assert (batch.study_uid, len(batch.objects), batch.attempt) == (STUDY, 2, 1)
     assert batch.objects[0].path.parts[-4:] == ("outbox", STUDY, "1", "default-0.dcm")
-    assert claimed(world).study_uid == "1.2.3.4"
-    assert claim(world) is None
+    assert claimed(world, worker="worker-1").study_uid == "1.2.3.4"
+    assert claim(world, worker="worker-2") is None
 
 
 def test_each_destination_gets_the_objects_of_its_profile(world: World) -> None:
@@ -207,7 +207,8 @@ def test_a_paused_destination_gets_everything_when_it_is_live_again(world: World
     assert claim(world) is None
     assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
     world.tracker.destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.now)
-    assert {claimed(world).study_uid, claimed(world).study_uid} == {STUDY, "1.2.3.4"}
+    batches = [claimed(world, worker=name) for name in ("worker-0", "worker-1")]
+    assert {batch.study_uid for batch in batches} == {STUDY, "1.2.3.4"}
 
 
 def test_the_age_of_the_oldest_waiting_object_is_known(world: World) -> None:

@@ -175,7 +175,7 @@ class Coordinator:
         return find_hold_reason(peer, study.study_date, today, treated=study.treated)
 
     def _take_over(self) -> None:
-        """Recover the readings of workers that are gone for good, or seem so.
+        """Recover the readings, sends and queries of workers that are gone for good, or seem so.
 
         First they lose the right to write, so that one that only seemed dead can't, whatever it
         still does. Their rows are removed last: if this worker dies in between, the next one still
@@ -191,10 +191,11 @@ class Coordinator:
             if fault.has_fault:
                 self._tracker.runs.record_fault(name)
             self._tracker.runs.end_runs(name)
+            leases = self._tracker.leases.end_all(name)
             count = self._engine.take_over([name])
             self._tracker.processes.remove_process(name)
             fault.clear()
-            _log.warning("worker_taken_over", worker=name, workflows=count)
+            _log.warning("worker_taken_over", worker=name, workflows=count, leases=leases)
 
     def _watch_orphans(self, now: datetime) -> None:
         """Raise an alarm for results that wait for a destination the settings do not have."""

@@ -23,7 +23,7 @@ from secondread.track.prior_choice import FetchRules
 
 @contextmanager
 def run_fetcher(node: Node, worker: str) -> Iterator[DestinationWorkers]:
-    """Fetch priors in threads of their own, which it gives, while the `with` block runs."""
+    """Fetch priors in threads of their own, which it gives; the `with` block stops them."""
     sources = node.settings.priors.active_sources
     with ExitStack() as stack:
         if any(source.retrieve is RetrieveMethod.GET for source in sources):
@@ -35,7 +35,7 @@ def run_fetcher(node: Node, worker: str) -> Iterator[DestinationWorkers]:
         try:
             yield fetchers
         finally:
-            fetchers.stop()
+            fetchers.ask_to_stop()
 
 
 def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:

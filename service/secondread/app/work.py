@@ -37,7 +37,7 @@ from secondread.send.delivery import DeliveryWiring, DeliveryWorker
 from secondread.send.find import find_instances
 from secondread.send.proof import ProofWiring, ProofWorker
 from secondread.send.scu import store_objects
-from secondread.send.workers import DestinationWorkers
+from secondread.send.workers import STOP_SECONDS, DestinationWorkers
 from secondread.settings import Settings
 from secondread.track.tracker import Tracker
 from secondread.workflow.fenced_run import FencedRuns
@@ -150,11 +150,14 @@ def _stop_all(engine: Engine, lanes: list[DestinationWorkers], node: Node, name:
     for lane in lanes:
         lane.ask_to_stop()
     engine.stop(GRACE_SECONDS)
-    # A step that is cut off now died of nothing that it did.
+    deadline = time.monotonic() + STOP_SECONDS
+    have_stopped = [lane.stop(max(deadline - time.monotonic(), 0.0)) for lane in lanes]
+    if not all(have_stopped):
+        _log.warning("transfers_cut_off")
+    # A step that is cut off now died of nothing that it did, and others take up what is left.
     with suppress(TransientError):
         node.tracker.runs.release_steps(name)
-    for lane in lanes:
-        lane.stop()
+        node.tracker.leases.end_all(name)
 
 
 class _Ending:

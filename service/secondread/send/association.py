@@ -7,6 +7,7 @@ person who sets up a destination reads what to change.
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,14 @@ from pynetdicom.presentation import PresentationContext
 
 from secondread.accept.upper_layer import BoundedDimse
 from secondread.errors import PeerError, SettingsError
-from secondread.send.outbox import AnswerKind, Callee, PeerCheck
+from secondread.send.outbox import (
+    STOPPING,
+    AnswerKind,
+    Callee,
+    Cancelled,
+    PeerCheck,
+    never_cancelled,
+)
 from secondread.tls import explain_failure, get_client_context
 
 # Given a path, send_c_store then sends the file's bytes as they are and in pieces.
@@ -35,6 +43,12 @@ _PROBE_SECONDS = 3.0
 
 _END_SECONDS = 2.0
 """How long pynetdicom's thread may take to end with its association."""
+
+_LOOK_SECONDS = 0.1
+"""How often a call asks whether it is cancelled."""
+
+LAST_SECONDS = 2.0
+"""How long a cancelled call may go on: a healthy peer answers meanwhile what it was asked."""
 
 _MAXIMUM_PDU_BYTES = 131072
 """The size of the pieces in which a C-GET's objects arrive; the fastest that was measured."""
@@ -70,6 +84,8 @@ class _Trace:
     peer_aborted: bool = False
     peer_closed: bool = False
     garbage: bool = False
+    stopped: bool = False
+    """Whether this node broke the connection off because it was to stop."""
 
     def handlers(self) -> list[EventHandlerType]:
         return [
@@ -91,9 +107,11 @@ class _Trace:
             opened.close()
 
     def break_off(self) -> None:
-        for opened in self.sockets:
+        for opened in tuple(self.sockets):
             with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
+                # Also where it is encrypted: an `SSLSocket` would forget its session first, while
+                # another thread uses it. This wakes whoever waits for it, to connect included.
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
     def _on_request(self, event: Event) -> None:
         if self.takes_instances:
@@ -146,6 +164,11 @@ class Call:
         """
         self._trace.break_off()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was broken off because this node was to stop."""
+        return self._trace.stopped
+
     def serves(self, sop_class_uid: str) -> bool:
         """Whether the peer accepted a SOP class, in any transfer syntax."""
         return bool(self.list_syntaxes(sop_class_uid))
@@ -160,6 +183,8 @@ class Call:
 
     def explain_loss(self) -> CallError:
         """Return why no answer came on the association."""
+        if self._trace.stopped:
+            return CallError(AnswerKind.STOPPED, STOPPING)
         if self._trace.peer_aborted:
             return CallError(AnswerKind.BROKEN, "the peer aborted the association")
         if self._trace.peer_closed:
@@ -176,22 +201,28 @@ def open_association(
     contexts: Sequence[PresentationContext],
     handlers: Sequence[EventHandlerType] = (),
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    cancelled: Cancelled = never_cancelled,
 ) -> Iterator[Call]:
     """Open an association with the given presentation contexts, and release it at the end.
 
-    A peer that accepts none of the contexts gives a `CallError` of kind ``CONTEXT_REFUSED``.
-    `handlers` are pynetdicom's, for requests that the peer makes over the association, and `roles`
-    name the SOP classes whose SCP this node then is (PS3.7 D.3.3.4).
+    Once `cancelled` says so, it is broken off within seconds, whatever it waits for: the
+    connection, the handshake, the peer's acceptance, an answer, or the release. A peer that accepts
+    none of the contexts gives a `CallError` of kind ``CONTEXT_REFUSED``. `handlers` are
+    pynetdicom's, for requests that the peer makes over the association, and `roles` name the SOP
+    classes whose SCP this node then is (PS3.7 D.3.3.4).
 
     Raises
     ------
     CallError
-        The association could not be had; nothing was sent.
+        The association could not be had, and nothing was sent; or the call was cancelled before
+        (``STOPPED``).
     """
     trace = _Trace(callee.timeout_seconds, takes_instances=bool(roles))
-    try:
+    with _end_when_cancelled(trace, cancelled):
         assoc = _request(callee, calling_ae_title, contexts, handlers, roles, trace)
         if not assoc.is_established:
+            if trace.stopped:
+                raise CallError(AnswerKind.STOPPED, STOPPING)
             raise _explain_failure(assoc, callee, calling_ae_title, trace)
         try:
             yield Call(assoc, trace, callee.timeout_seconds)
@@ -200,7 +231,35 @@ def open_association(
             if not trace.has_ended:
                 assoc.release()  # does nothing when it ended otherwise
             _discard_unfinished(assoc)
+
+
+@contextmanager
+def _end_when_cancelled(trace: _Trace, cancelled: Cancelled) -> Iterator[None]:
+    """Break a call off when it is cancelled; close its sockets at the end of the block.
+
+    pynetdicom waits in many places and none of them can be woken, but by the end of its connection.
+    """
+    has_ended = threading.Event()
+
+    def watch() -> None:
+        while not cancelled():
+            if has_ended.wait(_LOOK_SECONDS):
+                return
+        has_ended.wait(LAST_SECONDS)
+        # Again and again: a socket that is connected only now would be missed otherwise.
+        while not has_ended.wait(_LOOK_SECONDS):
+            trace.stopped = True
+            trace.break_off()
+
+    watcher = threading.Thread(target=watch, name="call-watch", daemon=True)
+    if cancelled is not never_cancelled:
+        watcher.start()
+    try:
+        yield
     finally:
+        has_ended.set()
+        if watcher.is_alive():
+            watcher.join()
         trace.close_sockets()
 
 

@@ -13,7 +13,14 @@ from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
 from secondread.accept.sop_classes import STORAGE_COMMITMENT_PUSH_MODEL
 from secondread.send.association import Call, CallError, check_support, open_association
-from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, PeerCheck
+from secondread.send.outbox import (
+    AnswerKind,
+    AwaitedInstance,
+    Callee,
+    Cancelled,
+    PeerCheck,
+    never_cancelled,
+)
 
 _REQUEST_STORAGE_COMMITMENT = 1
 """Action Type ID (PS3.4 table J.3-1)."""
@@ -40,13 +47,16 @@ class _ReportWait:
             (evt.EVT_DIMSE_SENT, self._on_sent),
         ]
 
-    def wait(self, call: Call, linger_seconds: float, timeout_seconds: float) -> None:
+    def wait(
+        self, call: Call, linger_seconds: float, timeout_seconds: float, cancelled: Cancelled
+    ) -> None:
         """Wait for a report; once one has begun to come, until it is answered."""
         steps = max(1, round(linger_seconds / 0.05))
         for _ in range(steps):
             if (
                 self._is_answered.wait(linger_seconds / steps)
                 or not call.association.is_established
+                or cancelled()
             ):
                 break
         # To release in the middle of its handling would leave the report without an answer.
@@ -74,6 +84,7 @@ def request_commitment(
     instances: Sequence[AwaitedInstance],
     on_report: OnReport,
     linger_seconds: float,
+    cancelled: Cancelled = never_cancelled,
 ) -> None:
     """Ask a peer to answer for instances; its report may come at once, much later, or never.
 
@@ -91,6 +102,8 @@ def request_commitment(
         Takes a report that comes over this association.
     linger_seconds
         How long the association stays open for that.
+    cancelled
+        Asked while the peer is waited for.
 
     Raises
     ------
@@ -99,7 +112,10 @@ def request_commitment(
         taken it all the same.
     """
     report_wait = _ReportWait(on_report)
-    with open_association(callee, calling_ae_title, [_CONTEXT], report_wait.handlers()) as call:
+    handlers = report_wait.handlers()
+    with open_association(
+        callee, calling_ae_title, [_CONTEXT], handlers, cancelled=cancelled
+    ) as call:
         try:
             answer, _ = call.association.send_n_action(
                 _make_action_information(transaction_uid, instances),
@@ -115,7 +131,7 @@ def request_commitment(
         if status != 0x0000:
             words = f"the storage commitment request was answered 0x{status:04X}"
             raise CallError(AnswerKind.STATUS, words)
-        report_wait.wait(call, linger_seconds, callee.timeout_seconds)
+        report_wait.wait(call, linger_seconds, callee.timeout_seconds, cancelled)
 
 
 def check_commitment_support(callee: Callee, calling_ae_title: str) -> PeerCheck:

@@ -93,7 +93,6 @@ class DeliveryWorker:
 
     def __init__(self, destination: DestinationSettings, wiring: DeliveryWiring) -> None:
         self.name = destination.name
-        self.longest_wait_seconds = destination.timeout_seconds
         self._destination = destination
         self._queue = wiring.queue
         self._wiring = wiring

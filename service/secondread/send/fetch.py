@@ -54,7 +54,7 @@ class FetchWiring:
         [Callee, str, FetchRequest, PriorWindow, Cancelled], tuple[OfferedStudy, ...]
     ]
     """`send.prior_query.find_priors`."""
-    find_reports: Callable[[Callee, str, str], tuple[str, ...]]
+    find_reports: Callable[[Callee, str, str, Cancelled], tuple[str, ...]]
     """`send.report_query.find_reports`."""
     retrieve_study: Callable[[PriorSourceSettings, WantedStudy, Cancelled], RetrieveAnswer]
     """`send.retrieve.retrieve_from_archive`, with this node's side filled in."""
@@ -71,7 +71,6 @@ class FetchWorker:
 
     def __init__(self, source: PriorSourceSettings, wiring: FetchWiring) -> None:
         self.name = source.name
-        self.longest_wait_seconds = source.timeout_seconds
         self._source = source
         self._wiring = wiring
         self._fruitless = 0
@@ -94,6 +93,9 @@ class FetchWorker:
         try:
             fault = self._ask(request, cancelled)
         except CallError as error:
+            if error.kind is AnswerKind.STOPPED:
+                wiring.queue.give_back(request)
+                return 0.0
             fault = _make_fault(request, error)
             pause = self._note_failure(error)
         else:
@@ -145,7 +147,7 @@ class FetchWorker:
         """
         source, wiring, uid = self._source, self._wiring, request.prior_study_uid
         try:
-            series = wiring.find_reports(source, wiring.calling_ae_title, uid)
+            series = wiring.find_reports(source, wiring.calling_ae_title, uid, cancelled)
             if series and not cancelled():
                 wiring.retrieve_study(source, WantedStudy(uid, series), cancelled)
         except CallError as error:

@@ -105,6 +105,9 @@ class FetchQueue(Protocol):
         Where nothing came all the same, it is due again.
         """
 
+    def give_back(self, request: FetchRequest) -> None:
+        """Leave a request for later as if it had not been claimed: the node stops."""
+
     def record_failed(
         self, request: FetchRequest, fault: FetchFault, now: datetime, ask_again_at: datetime
     ) -> None:

@@ -44,7 +44,8 @@ def find_instances(
     instances
         What is looked for.
     cancelled
-        Asked between two instances; the rest then counts as not seen.
+        Asked between two instances, and while the peer is waited for; the rest then counts as not
+        seen.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def find_instances(
         The peer was not reached, or did not answer a query as it should.
     """
     seen: set[str] = set()
-    with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
+    with open_association(callee, calling_ae_title, [FIND_CONTEXT], cancelled=cancelled) as call:
         for instance in instances:
             if cancelled():
                 break

@@ -8,8 +8,16 @@ from pathlib import Path
 from secondread.settings import CallTlsSettings, DestinationSettings, PriorSourceSettings
 
 Cancelled = Callable[[], bool]
-"""Asked between two objects or requests; True: leave the rest."""
+"""Asked between two objects or requests, and by every call while it waits; True: leave the rest."""
 
+
+def never_cancelled() -> bool:
+    """Return False: nobody asks to stop."""
+    return False
+
+
+STOPPING = "the node was stopping"
+"""Why a call was broken off that nobody is to blame for."""
 
 DUPLICATE_STATUS = 0x0111
 """Duplicate SOP instance (PS3.7 C.5.7): the peer holds one under that UID, and it need not be the

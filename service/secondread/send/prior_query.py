@@ -56,7 +56,7 @@ def find_priors(
     CallError
         The archive was not reached, or did not answer the query for studies as it should.
     """
-    with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
+    with open_association(callee, calling_ae_title, [FIND_CONTEXT], cancelled=cancelled) as call:
         seconds = 4 * callee.timeout_seconds
         answers = collect_matches(call, _identify_studies(request, window), _MOST_STUDIES, seconds)
         # What is held without a view in scope, a report for example, does not count as held.

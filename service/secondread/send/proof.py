@@ -21,6 +21,8 @@ from secondread.metrics import PROOFS
 from secondread.send.association import CallError
 from secondread.send.commitment_request import OnReport
 from secondread.send.outbox import (
+    STOPPING,
+    AnswerKind,
     AwaitedInstance,
     Callee,
     Cancelled,
@@ -106,7 +108,7 @@ class ProofWiring:
     """Where a report goes that comes over the association of its request."""
     alarms: AlarmRegister
     request_commitment: Callable[
-        [Callee, str, str, Sequence[AwaitedInstance], OnReport, float], None
+        [Callee, str, str, Sequence[AwaitedInstance], OnReport, float, Cancelled], None
     ]
     """`send.commitment_request.request_commitment`."""
     find_instances: Callable[
@@ -130,10 +132,6 @@ class ProofWorker:
 
     def __init__(self, destination: DestinationSettings, wiring: ProofWiring) -> None:
         self.name = destination.name
-        # A request stays open for its report, and does not notice meanwhile that it is to stop.
-        self.longest_wait_seconds = (
-            destination.timeout_seconds + destination.commitment_linger_seconds
-        )
         self._destination = destination
         self._wiring = wiring
         self._queue = wiring.queue
@@ -170,7 +168,7 @@ class ProofWorker:
             return _IDLE_SECONDS if destination.proof is Proof.STORE_STATUS else None
         match destination.proof:
             case Proof.COMMITMENT:
-                return self._request_commitment(batch)
+                return self._request_commitment(batch, cancelled)
             case Proof.QUERY:
                 return self._query(batch, cancelled)
             case Proof.STORE_STATUS:
@@ -179,7 +177,7 @@ class ProofWorker:
                 return 0.0
         assert_never(destination.proof)
 
-    def _request_commitment(self, batch: ProofBatch) -> float:
+    def _request_commitment(self, batch: ProofBatch, cancelled: Cancelled) -> float:
         wiring, destination = self._wiring, self._destination
         transaction_uid = wiring.make_transaction_uid()
         now = wiring.clock()
@@ -192,6 +190,7 @@ class ProofWorker:
                 batch.instances,
                 self._on_report,
                 destination.commitment_linger_seconds,
+                cancelled,
             )
         except CallError as error:
             pause = self._note_failure(batch, error)
@@ -225,7 +224,7 @@ class ProofWorker:
             return pause
         now = wiring.clock()
         if cancelled():
-            self._queue.postpone(batch, "the node was stopping", now)
+            self._queue.postpone(batch, STOPPING, now)
             return 0.0
         self._record(batch, shown, now)
         return 0.0
@@ -266,13 +265,15 @@ class ProofWorker:
         )
 
     def _note_failure(self, batch: ProofBatch, error: CallError) -> float:
-        """Return the pause after a call that failed.
+        """Return the pause after a call that failed; none where it failed because the node stops.
 
         It is the whole worker's: what keeps a destination from being asked, its refusal of the
         service included, keeps it from being asked about any study.
         """
-        self._fruitless += 1
         self._count(error.kind.value)
+        if error.kind is AnswerKind.STOPPED:
+            return 0.0
+        self._fruitless += 1
         pause = compute_pause(self._fruitless, self._destination.maximum_pause_seconds)
         log.warning(
             "proof_not_asked",

@@ -5,7 +5,7 @@ from pydicom.uid import MammographyCADSRStorage
 
 from secondread.send.association import Call, open_association
 from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
-from secondread.send.outbox import Callee
+from secondread.send.outbox import Callee, Cancelled
 from secondread.uids import is_uid
 
 _MOST_SERIES, _MOST_DOCUMENTS = 40, 40
@@ -13,7 +13,9 @@ _MOST_SERIES, _MOST_DOCUMENTS = 40, 40
 _MOST_ASKED_FOR_CLASSES = 6
 
 
-def find_reports(callee: Callee, calling_ae_title: str, study_uid: str) -> tuple[str, ...]:
+def find_reports(
+    callee: Callee, calling_ae_title: str, study_uid: str, cancelled: Cancelled
+) -> tuple[str, ...]:
     """Ask an archive for the series of a study that hold Mammography CAD SRs and nothing else.
 
     A series with other documents as well, or whose content the archive does not name, is left out:
@@ -24,7 +26,7 @@ def find_reports(callee: Callee, calling_ae_title: str, study_uid: str) -> tuple
     CallError
         The archive was not reached, or did not answer as it should.
     """
-    with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
+    with open_association(callee, calling_ae_title, [FIND_CONTEXT], cancelled=cancelled) as call:
         seconds = 2 * callee.timeout_seconds
         identifier = make_identifier(
             "SERIES", StudyInstanceUID=study_uid, SeriesInstanceUID="", Modality="SR"

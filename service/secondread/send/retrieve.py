@@ -86,17 +86,19 @@ def retrieve_from_archive(
     own
         Takes what comes over this node's association.
     cancelled
-        Asked now and then; the attempt is broken off.
+        Asked now and then; the attempt is then broken off.
 
     Raises
     ------
     CallError
         The archive was not reached, or did not come to an end.
     """
-    attempt = _Attempt(time.monotonic() + source.attempt_seconds, cancelled)
+    attempt = _Attempt(time.monotonic() + source.attempt_seconds)
     model = RETRIEVE_MODELS[source.retrieve]
     if source.retrieve is RetrieveMethod.MOVE:
-        with open_association(source, ae_title, [_make_context(model)]) as call:
+        with open_association(
+            source, ae_title, [_make_context(model)], cancelled=cancelled
+        ) as call:
             return _ask_each(
                 call,
                 wanted,
@@ -111,6 +113,7 @@ def retrieve_from_archive(
             _make_get_contexts(),
             [(evt.EVT_C_STORE, attempt.store)],
             _make_roles(),
+            cancelled,
         ) as call:
             attempt.call = call
             if not call.serves(model):
@@ -131,9 +134,8 @@ def check_retrieve_support(source: PriorSourceSettings, ae_title: str) -> PeerCh
 class _Attempt:
     """The bound in time of one attempt, and what answers its C-STORE requests."""
 
-    def __init__(self, deadline: float, cancelled: Cancelled) -> None:
+    def __init__(self, deadline: float) -> None:
         self._deadline = deadline
-        self._cancelled = cancelled
         self.call: Call | None = None
         self.on_store: StoreHandler | None = None
         self.is_broken_off = False
@@ -144,7 +146,7 @@ class _Attempt:
 
     @property
     def is_over(self) -> bool:
-        return time.monotonic() > self._deadline or self._cancelled()
+        return time.monotonic() > self._deadline
 
     def store(self, event: Event) -> int:
         """Answer a C-STORE request; break the association off when the attempt is over."""
@@ -186,6 +188,8 @@ def _ask(call: Call, identifier: Dataset, attempt: _Attempt, send: _Send) -> Ret
                 call.association.abort()
     except (RuntimeError, ValueError) as error:  # the association ended since the last answer
         raise call.explain_loss() from error
+    if call.is_stopped:
+        raise call.explain_loss()
     if attempt.is_broken_off or (status in {None, *_PENDING} and attempt.is_over):
         raise CallError(AnswerKind.NO_ANSWER, "the retrieval did not come to an end in time")
     if status is None or status in _PENDING:

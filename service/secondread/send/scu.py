@@ -22,6 +22,7 @@ from secondread.errors import DataSetError
 from secondread.send.association import Call, CallError, open_association
 from secondread.send.outbox import (
     DUPLICATE_STATUS,
+    STOPPING,
     AnswerKind,
     Callee,
     Cancelled,
@@ -29,6 +30,7 @@ from secondread.send.outbox import (
     PeerCheck,
     StoreAnswer,
     answer_all,
+    never_cancelled,
 )
 from secondread.send.transcoding import write_implicit_vr
 
@@ -39,11 +41,6 @@ WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
 
 # Sending takes time before any answer can be due: what a slow line to another site carries.
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
-
-
-def never_cancelled() -> bool:
-    """Return False: nobody asks to stop."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,8 @@ def store_objects(
     objects
         What is sent, in this order.
     cancelled
-        Asked between two objects; the rest is then answered ``STOPPED``.
+        Asked between two objects, and while the peer is waited for; what was not answered is
+        then ``STOPPED``.
 
     Returns
     -------
@@ -148,7 +146,7 @@ def _send(
         (checked.item.sop_class_uid, checked.transfer_syntax) for checked in to_send
     )
     try:
-        with open_association(destination, calling_ae_title, contexts) as call:
+        with open_association(destination, calling_ae_title, contexts, cancelled=cancelled) as call:
             return tuple(_send_each(call, destination.timeout_seconds, to_send, cancelled))
     except CallError as error:
         if error.kind is AnswerKind.CONTEXT_REFUSED:
@@ -168,7 +166,7 @@ def _send_each(
         if lost is not None:
             yield StoreAnswer(uid, lost.kind, None, f"not sent: {lost.detail}")
         elif cancelled():
-            yield StoreAnswer(uid, AnswerKind.STOPPED, None, "not sent: the node is stopping")
+            yield StoreAnswer(uid, AnswerKind.STOPPED, None, STOPPING)
         else:
             try:
                 yield _send_object(call, timeout_seconds, checked)

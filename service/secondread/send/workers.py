@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from secondread.log import get_logger
+from secondread.send.association import LAST_SECONDS
 from secondread.send.outbox import Cancelled
 from secondread.send.pauses import compute_pause
 
@@ -13,17 +14,21 @@ log = get_logger(__name__)
 
 _LONGEST_TROUBLE_SECONDS = 60.0
 
+STOP_SECONDS = 2 * LAST_SECONDS
+"""How long the threads may take to stop."""
+
 
 class DestinationWorker(Protocol):
     """What a thread does for one destination, step by step."""
 
     name: str
     """The destination's."""
-    longest_wait_seconds: float
-    """The longest that a step may take to notice that it is cancelled."""
 
     def step(self, cancelled: Cancelled) -> float | None:
-        """Do what is due; return the seconds to wait before the next step, None if idle."""
+        """Do what is due; return the seconds to wait before the next step, None if idle.
+
+        Once cancelled, it comes to its end within `association.LAST_SECONDS` and a little more.
+        """
 
 
 class DestinationWorkers:
@@ -44,7 +49,6 @@ class DestinationWorkers:
     ) -> None:
         self._task = task
         self._poll_seconds = poll_seconds
-        self._longest_wait = max((worker.longest_wait_seconds for worker in workers), default=0.0)
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(
@@ -67,17 +71,17 @@ class DestinationWorkers:
         """Have the threads stop when they next can, without waiting for it."""
         self._stopping.set()
 
-    def stop(self) -> bool:
-        """Stop between two objects, and wait for it no longer than the longest timeout.
+    def stop(self, seconds: float = STOP_SECONDS) -> bool:
+        """Stop, and wait for it so many seconds.
 
         Returns
         -------
         bool
-            Whether every worker has stopped. One that has not is in the middle of an object; its
-            claim runs out by itself, and the object is taken up again.
+            Whether every worker has stopped. One that has not may wait for a name server, say; its
+            lease is ended for it (`track.leases`), and what it had in hand is taken up again.
         """
         self._stopping.set()
-        deadline = time.monotonic() + self._longest_wait
+        deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)

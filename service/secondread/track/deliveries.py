@@ -7,12 +7,13 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Session
 
-from secondread.send.outbox import DeliveryBatch, OutboxObject, StoreAnswer
+from secondread.send.outbox import AnswerKind, DeliveryBatch, OutboxObject, StoreAnswer
 from secondread.settings import Proof
 from secondread.track.database import Database
 from secondread.track.delivery_rows import (
     LONGEST_ERROR,
     find_oldest,
+    give_back,
     leave_unproven,
     lock_deliveries,
     lock_live_destination,
@@ -20,7 +21,7 @@ from secondread.track.delivery_rows import (
     prove,
 )
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
-from secondread.track.tables import DeliveryRow, OutboxObjectRow
+from secondread.track.tables import DeliveryRow, OutboxObjectRow, draw_claim
 
 
 class Deliveries:
@@ -43,17 +44,17 @@ class Deliveries:
     ) -> DeliveryBatch | None:
         """Claim the due objects of one study; None when none is due or the mode is not live.
 
-        Objects whose lease ran out are claimed again. Two workers never get the same object while
-        a lease holds.
+        Objects whose lease ran out are claimed again, and those of the worker itself at once. Two
+        workers never get the same object while a lease holds.
         """
         with self._database.begin_write() as session:
             if not lock_live_destination(session, destination):
                 return None
-            rows = lock_next_study(session, _is_ready(destination, now))
+            rows = lock_next_study(session, _is_ready(destination, worker, now))
             if not rows:
                 return None
-            first, first_object = rows[0]
-            claim = f"{first.id}:{first.attempts + 1}"
+            _, first_object = rows[0]
+            claim = draw_claim()
             for delivery, _ in rows:
                 if delivery.state is DeliveryState.SENDING:
                     delivery.state = step_delivery(delivery.state, DeliveryEvent.LEASE_EXPIRED)
@@ -118,11 +119,15 @@ class Deliveries:
     ) -> None:
         """Record the objects that it did not store, and when they are due again.
 
-        What another worker has claimed meanwhile is left to that worker.
+        What another worker has claimed meanwhile is left to that worker. What was not answered
+        because the node stops is as if it had not been claimed.
         """
         with self._database.begin_write() as session:
             for delivery, answer in _match_answers(session, batch, answers):
                 if delivery.claim != batch.claim:
+                    continue
+                if answer.kind is AnswerKind.STOPPED:
+                    give_back(delivery)
                     continue
                 delivery.state = step_delivery(delivery.state, DeliveryEvent.FAILED)
                 delivery.due_at = next_attempt_at
@@ -150,12 +155,15 @@ class Deliveries:
         )
 
 
-def _is_ready(destination: str, now: datetime) -> ColumnElement[bool]:
+def _is_ready(destination: str, worker: str, now: datetime) -> ColumnElement[bool]:
     return and_(
         DeliveryRow.destination == destination,
         or_(
             and_(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.due_at <= now),
-            and_(DeliveryRow.state == DeliveryState.SENDING, DeliveryRow.lease_until <= now),
+            and_(
+                DeliveryRow.state == DeliveryState.SENDING,
+                DeliveryRow.can_be_claimed(worker, now),
+            ),
         ),
     )
 

@@ -87,6 +87,14 @@ def find_oldest(
     )
 
 
+def give_back(delivery: DeliveryRow) -> None:
+    """End the lease of a worker that stops, or is gone: that was no attempt."""
+    if delivery.state is DeliveryState.SENDING:
+        delivery.state = step_delivery(delivery.state, DeliveryEvent.LEASE_EXPIRED)
+        delivery.attempts -= 1
+    delivery.release()
+
+
 def is_stored_since_before(delivery: DeliveryRow, instant: datetime) -> bool:
     """Whether an object is stored, and was not stored anew since an instant."""
     return delivery.state is DeliveryState.STORED and (

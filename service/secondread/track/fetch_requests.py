@@ -31,6 +31,7 @@ from secondread.track.fetch_rows import (
     fail,
     find_unasked_priors,
     finish,
+    give_back,
 )
 from secondread.track.identities import (
     judge_studies,
@@ -51,7 +52,13 @@ from secondread.track.states import (
     step_study,
 )
 from secondread.track.study_rows import collect_inputs, find_scope_views, is_due
-from secondread.track.tables import FetchRequestRow, PatientRow, StudyRow, from_row
+from secondread.track.tables import (
+    FetchRequestRow,
+    PatientRow,
+    StudyRow,
+    draw_claim,
+    from_row,
+)
 
 log = get_logger(__name__)
 
@@ -106,10 +113,13 @@ class FetchRequests:
     ) -> FetchRequest | None:
         """Claim the next request to an archive that is due; None when there is none.
 
-        The peers whose studies it is for take turns. One whose lease ran out is taken again.
+        The peers whose studies it is for take turns. One whose lease ran out is taken again, and
+        at once what the worker itself holds: it asks a source in one thread, which has left it.
         """
         with self._database.begin_write() as session:
-            ready = select(FetchRequestRow).where(FetchRequestRow.source == source, _is_ready(now))
+            ready = select(FetchRequestRow).where(
+                FetchRequestRow.source == source, _is_ready(worker, now)
+            )
             row = session.scalars(
                 order_requests(ready, source, now)
                 .limit(1)
@@ -122,7 +132,7 @@ class FetchRequests:
             row.state = step_fetch(row.state, FetchEvent.CLAIMED)
             row.attempts += 1
             row.claimed_at = now
-            row.lease(f"{row.id}:{row.attempts}", worker, now + timedelta(seconds=lease_seconds))
+            row.lease(draw_claim(), worker, now + timedelta(seconds=lease_seconds))
             return _make_request(session, row)
 
     def record_answer(
@@ -169,6 +179,13 @@ class FetchRequests:
             fail(session, row, fault, now, ask_again_at)
             _settle(session, study, now)
 
+    def give_back(self, request: FetchRequest) -> None:
+        """Leave a request for later as if it had not been claimed: the node stops."""
+        with self._database.begin_write() as session:
+            _, row = _lock_claimed(session, request)
+            if row is not None:
+                give_back(row)
+
     def check_arrivals(self, now: datetime) -> int:
         """Check priors whose images have come and settled; return how many there were."""
         has_settled = (
@@ -213,10 +230,13 @@ class FetchRequests:
         return True
 
 
-def _is_ready(now: datetime) -> ColumnElement[bool]:
+def _is_ready(worker: str, now: datetime) -> ColumnElement[bool]:
     return or_(
         and_(FetchRequestRow.state.in_(_CLAIMABLE), FetchRequestRow.due_at <= now),
-        and_(FetchRequestRow.state == FetchState.UNDER_WAY, FetchRequestRow.lease_until <= now),
+        and_(
+            FetchRequestRow.state == FetchState.UNDER_WAY,
+            FetchRequestRow.can_be_claimed(worker, now),
+        ),
     )
 
 

@@ -132,6 +132,13 @@ def finish(row: FetchRequestRow, event: FetchEvent, reason: Reason | None, now: 
     row.release()
 
 
+def give_back(row: FetchRequestRow) -> None:
+    """End the lease of a request whose worker stops, or is gone: that was no attempt."""
+    row.state = step_fetch(row.state, FetchEvent.LEASE_EXPIRED)
+    row.attempts -= 1
+    row.release()
+
+
 def fail(
     session: Session, row: FetchRequestRow, fault: FetchFault, now: datetime, ask_again_at: datetime
 ) -> None:

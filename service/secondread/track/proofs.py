@@ -8,7 +8,7 @@ report finds it after any restart, and however late it comes.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
@@ -41,6 +41,7 @@ from secondread.track.tables import (
     CommitmentRow,
     DeliveryRow,
     OutboxObjectRow,
+    draw_claim,
     from_row,
 )
 
@@ -66,17 +67,18 @@ class Proofs(TrackerPart):
         Only of a live destination. Transactions that were not reported in time are noted as
         overdue.
         """
-        if not self._is_anything_due(destination, now):
+        is_due = _is_due(destination, worker, now)
+        if not self._is_anything(is_due):
             return None
         with self._database.begin_write() as session:
             if not lock_live_destination(session, destination):
                 return None
             _expire_transactions(session, destination, now)
-            rows = lock_next_study(session, _is_due(destination, now))
+            rows = lock_next_study(session, is_due)
             if not rows:
                 return None
-            first, first_object = rows[0]
-            claim = f"{first.id}:proof:{now.timestamp():.6f}"
+            _, first_object = rows[0]
+            claim = draw_claim()
             for delivery, _ in rows:
                 delivery.state = step_delivery(delivery.state, DeliveryEvent.ASKED)
                 delivery.lease(claim, worker, now + timedelta(seconds=lease_seconds))
@@ -206,19 +208,18 @@ class Proofs(TrackerPart):
                         refuse(delivery, _describe_failure(report.refused[uid]), now)
             return _summarize(transaction.destination, report, [uid for _, _, uid in items])
 
-    def _is_anything_due(self, destination: str, now: datetime) -> bool:
+    def _is_anything(self, due: ColumnElement[bool]) -> bool:
         """Query without a lock: nearly always nothing is due."""
         with self._database.begin_read() as session:
-            due = select(DeliveryRow.id).where(_is_due(destination, now)).limit(1)
-            return session.scalar(due) is not None
+            return session.scalar(select(DeliveryRow.id).where(due).limit(1)) is not None
 
 
-def _is_due(destination: str, now: datetime) -> ColumnElement[bool]:
+def _is_due(destination: str, worker: str, now: datetime) -> ColumnElement[bool]:
     return and_(
         DeliveryRow.destination == destination,
         DeliveryRow.state == DeliveryState.STORED,
         DeliveryRow.due_at <= now,
-        or_(DeliveryRow.lease_until.is_(None), DeliveryRow.lease_until <= now),
+        DeliveryRow.can_be_claimed(worker, now),
     )
 
 

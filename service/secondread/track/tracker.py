@@ -17,6 +17,7 @@ from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destination_modes import Destinations
 from secondread.track.fetch_requests import FetchRequests
+from secondread.track.leases import Leases
 from secondread.track.lesions import Lesions
 from secondread.track.node_queries import NodeQueries
 from secondread.track.operations import Alarms, Processes
@@ -61,6 +62,7 @@ class Tracker:
         self.destinations = Destinations(self.database)
         self.treatments = Treatments(self.database)
         self.patients = Patients(self.database)
+        self.leases = Leases(self.database)
         self.lesions = Lesions(self.database)
         self.cad_reports = CadReports(self.database)
         self.processes = Processes(self.database)

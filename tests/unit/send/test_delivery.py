@@ -18,8 +18,8 @@ from secondread.send.outbox import (
     OutboxObject,
     StoreAnswer,
     answer_all,
+    never_cancelled,
 )
-from secondread.send.scu import never_cancelled
 from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationSettings, Proof
 

@@ -10,9 +10,8 @@ from prometheus_client import REGISTRY
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
 from secondread.send.association import CallError
 from secondread.send.commitment_request import OnReport
-from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, ProofBatch
+from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, ProofBatch, never_cancelled
 from secondread.send.proof import ALARM_KIND, ProofWiring, ProofWorker, build_query_address
-from secondread.send.scu import never_cancelled
 from secondread.settings import DestinationSettings, Proof
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -94,6 +93,7 @@ class Peer:
         objects: Sequence[AwaitedInstance],
         on_report: OnReport,
         linger_seconds: float,
+        cancelled: Callable[[], bool],
     ) -> None:
         assert self.queue.calls[-1][:2] == ("requested", transaction_uid), "asked before written"
         self._answer(callee)
@@ -232,6 +232,13 @@ def test_a_query_that_fails_refuses_nothing(peer: Peer) -> None:
     peer.errors = [AnswerKind.NO_ANSWER]
     assert make_worker(peer, Proof.QUERY).step(never_cancelled) == 5
     assert peer.queue.calls == [("postponed", "proof not asked for: no-answer: words", 5)]
+
+
+@pytest.mark.parametrize("proof", [Proof.COMMITMENT, Proof.QUERY])
+def test_a_call_that_the_stop_of_the_node_ends_pauses_nothing(peer: Peer, proof: Proof) -> None:
+    peer.queue.due, peer.errors = [unproven(0)], [AnswerKind.STOPPED]
+    assert make_worker(peer, proof).step(never_cancelled) == 0.0
+    assert peer.queue.calls[-1][-1] == 0.0, "due at once"
 
 
 def test_a_query_that_is_cut_short_by_a_stop_refuses_nothing(peer: Peer) -> None:

@@ -2,7 +2,7 @@
 
 from secondread.track.tables.access_tables import LoginLinkRow, WebSessionRow, WebTokenRow
 from secondread.track.tables.audit_tables import AuditMessageRow
-from secondread.track.tables.base import Base, as_columns, from_row
+from secondread.track.tables.base import Base, as_columns, draw_claim, from_row
 from secondread.track.tables.delivery_tables import (
     CommitmentItemRow,
     CommitmentRow,
@@ -79,5 +79,6 @@ __all__ = [
     "WebSessionRow",
     "WebTokenRow",
     "as_columns",
+    "draw_claim",
     "from_row",
 ]

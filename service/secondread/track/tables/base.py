@@ -3,13 +3,14 @@
 The column types mean the same on SQLite and PostgreSQL.
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, String
+from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, MetaData, String, or_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -122,6 +123,11 @@ class Base(DeclarativeBase):
     }
 
 
+def draw_claim() -> str:
+    """Return a name for a claim that no other claim ever has."""
+    return secrets.token_hex(16)
+
+
 class Leased:
     """The columns of a row that a worker takes on for a limited time."""
 
@@ -137,6 +143,15 @@ class Leased:
     def release(self) -> None:
         """End the lease."""
         self.claim = self.leased_by = self.lease_until = None
+
+    @classmethod
+    def can_be_claimed(cls, worker: str, now: datetime) -> ColumnElement[bool]:
+        """Whether no lease keeps a worker from a row: its own ones do not.
+
+        A worker has one thread for each queue; when that asks for more, it has left what it held:
+        it was killed and started again, say, or could not write down what came of it.
+        """
+        return or_(cls.lease_until.is_(None), cls.lease_until <= now, cls.leased_by == worker)
 
 
 ValueT = TypeVar("ValueT", bound="DataclassInstance")
