@@ -636,6 +636,11 @@ class DestinationSettings(_Section):
     """How long to wait for its answers."""
     maximum_pause_seconds: float = Field(default=600.0, gt=0)
     """The longest pause between two tries while it is down."""
+    alarm_seconds: float = Field(default=900.0, gt=0)
+    """How old the oldest result may be that it has not stored, or not proven, before an alarm is
+    raised; for a proof, at least four times as long as the wait for it."""
+    alarm_studies: int = Field(default=25, ge=1)
+    """The alarm is raised sooner where the results of so many studies wait in vain."""
     tls: CallTls = None
     """When set, the node calls over TLS: ``true``, or a table."""
     profile: ProfileSettings = ProfileSettings()

@@ -111,7 +111,7 @@ def test_results_reach_a_live_destination_while_another_is_down_and_that_one_whe
         deliverers = DestinationWorkers("deliver", workers, poll_seconds=0.02)
         deliverers.start()
         assert eventually(lambda: delivered("up") == 2)
-        assert eventually(lambda: _last_error(world, "down").startswith("unreachable"))
+        assert eventually(lambda: _reason(world, "down").startswith("unreachable"))
         assert delivered("down") == 0
         with ArchivePeer(tmp_path / "down", "DOWN", down_port) as down:
             assert eventually(lambda: delivered("down") == 2)
@@ -122,6 +122,6 @@ def test_results_reach_a_live_destination_while_another_is_down_and_that_one_whe
     assert queries.count_all(clock()).deliveries["quiet", DeliveryState.SHADOW] == 2
 
 
-def _last_error(world: World, name: str) -> str:
-    found = {one.name: one.last_error for one in world.tracker.node_queries.list_destinations()}
-    return found[name] or ""
+def _reason(world: World, name: str) -> str:
+    found = {one.name: one.reasons for one in world.tracker.node_queries.list_destinations()}
+    return "; ".join(found[name])

@@ -181,12 +181,12 @@ def test_a_failure_of_one_object_leaves_the_others_alone(
     assert words in answers[1].detail
 
 
-def test_the_comment_of_the_peer_is_kept_without_control_characters(
+def test_the_comment_of_the_peer_is_left_out_because_it_may_quote_the_patient(
     objects: list[OutboxObject], peer: Peer
 ) -> None:
-    peer.statuses, peer.comment = [0xA700], "disk 3 is full\x07"
+    peer.statuses, peer.comment = [0xA700], "MUSTER^ERIKA is not known"
     (answer,) = store_objects(peer.address, CALLING, objects[:1])
-    assert '("disk 3 is full?")' in answer.detail
+    assert answer.detail == "the peer did not store it: status 0xA700, out of resources"
 
 
 def test_a_peer_that_aborts_midway_leaves_the_confirmed_stored_and_the_rest_unsent(
@@ -204,7 +204,7 @@ def test_a_peer_that_aborts_midway_leaves_the_confirmed_stored_and_the_rest_unse
         AnswerKind.BROKEN,
     ]
     assert "aborted" in answers[1].detail
-    assert answers[2].detail.startswith("not sent")
+    assert answers[2].detail == answers[1].detail
     assert len(peer.received) == 2
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from secondread.errors import InputError
 from secondread.send.delivery import DeliveryQueue
 from secondread.send.outbox import AnswerKind, DeliveryBatch, StoreAnswer
+from secondread.send.overdue import Backlog
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
@@ -89,7 +90,7 @@ def test_what_is_proven_is_delivered(world: World) -> None:
     assert {(row.proof, row.delivered_at, row.last_status) for row in rows} == {
         (Proof.STORE_STATUS, world.now, 0)
     }
-    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
+    assert world.tracker.deliveries.find_backlog("pacs") is None
 
 
 def test_what_failed_is_due_again_at_the_given_time(world: World) -> None:
@@ -205,18 +206,23 @@ def test_a_paused_destination_gets_everything_when_it_is_live_again(world: World
     world.tracker.destinations.set_mode("pacs", DestinationMode.PAUSED, "admin", world.now)
     read(world, "1.2.3.4")
     assert claim(world) is None
-    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
+    assert world.tracker.deliveries.find_backlog("pacs") is None
     world.tracker.destinations.set_mode("pacs", DestinationMode.LIVE, "admin", world.now)
     batches = [claimed(world, worker=name) for name in ("worker-0", "worker-1")]
     assert {batch.study_uid for batch in batches} == {STUDY, "1.2.3.4"}
 
 
-def test_the_age_of_the_oldest_waiting_object_is_known(world: World) -> None:
+def test_it_is_known_since_when_results_wait_how_many_and_why(world: World) -> None:
     world.destination("pacs", DestinationMode.LIVE)
     read(world)
     made_at = world.now
     fail(world, claimed(world), world.later(500))
-    assert world.tracker.deliveries.find_oldest_waiting("pacs") == made_at
+    read(world, "1.2.3.4")
+    backlog = world.tracker.deliveries.find_backlog("pacs")
+    assert backlog == Backlog(made_at, 4, 2, ("failure-status: words",))
+    assert backlog.describe() == (
+        f"since {made_at:%Y-%m-%d %H:%M} UTC, 4 objects of 2 studies: failure-status: words"
+    )
 
 
 def test_the_settings_seed_a_mode_once_and_the_database_rules_after(world: World) -> None:
@@ -267,6 +273,6 @@ def test_what_waits_for_a_destination_is_counted(world: World) -> None:
     }
     assert pacs.oldest_waiting_at is not None
     assert pacs.oldest_waiting_at > made_at
-    assert pacs.last_error == "failure-status: words"
+    assert pacs.reasons == ("failure-status: words",)
     assert (quiet.mode, quiet.counts[DeliveryState.SHADOW]) == (DestinationMode.SHADOW, 4)
     assert quiet.oldest_waiting_at is None

@@ -33,6 +33,11 @@ def store(world: World, objects: int = 3, status: int = 0x0000) -> list[str]:
     return uids
 
 
+def unproven_since(world: World) -> datetime | None:
+    backlog = world.tracker.proofs.find_unproven_backlog("pacs")
+    return None if backlog is None else backlog.since
+
+
 @pytest.fixture
 def stored(world: World) -> list[str]:
     """Three objects of one study that a live destination stored."""
@@ -89,8 +94,8 @@ def test_what_is_stored_waits_for_its_proof_and_is_still_owed(
 ) -> None:
     assert states(world, stored) == ["stored"] * 3
     assert delivery(world, stored[0]).delivered_at is None
-    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
-    assert world.tracker.proofs.find_oldest_unproven("pacs") == world.now
+    assert world.tracker.deliveries.find_backlog("pacs") is None
+    assert unproven_since(world) == world.now
     (pacs,) = world.tracker.node_queries.list_destinations()
     assert pacs.counts[DeliveryState.STORED] == 3
     assert pacs.oldest_unproven_at == world.now
@@ -132,7 +137,7 @@ def test_a_report_of_all_delivers_all(world: World, stored: list[str]) -> None:
         1,
     )
     assert states(world, stored) == ["delivered"] * 3
-    assert world.tracker.proofs.find_oldest_unproven("pacs") is None
+    assert world.tracker.proofs.find_unproven_backlog("pacs") is None
     world.later(301)
     assert claim(world) is None
 
@@ -176,10 +181,10 @@ def test_an_object_that_was_lost_once_waits_for_its_proof_since_it_was_first_sto
     ask(world, "2.25.1")
     report(world, "2.25.1", stored[1:], stored[:1])
     world.later(600)
-    assert world.tracker.proofs.find_oldest_unproven("pacs") == first
-    assert world.tracker.deliveries.find_oldest_waiting("pacs") is None
+    assert unproven_since(world) == first
+    assert world.tracker.deliveries.find_backlog("pacs") is None
     store(world, objects=1)
-    assert world.tracker.proofs.find_oldest_unproven("pacs") == first
+    assert unproven_since(world) == first
 
 
 def test_without_a_report_in_time_it_is_asked_for_anew(world: World, stored: list[str]) -> None:
@@ -343,7 +348,7 @@ def test_a_destination_that_is_not_live_is_not_asked_and_is_heard(
     world.tracker.destinations.set_mode("pacs", mode, "admin", world.now)
     world.later(300)
     assert claim(world) is None
-    assert world.tracker.proofs.find_oldest_unproven("pacs") is None
+    assert world.tracker.proofs.find_unproven_backlog("pacs") is None
     assert report(world, "2.25.1", stored).committed == 3
 
 

@@ -440,15 +440,19 @@ def test_a_refused_context_names_class_and_transfer_syntax(
     )
 
 
-def test_a_destination_shows_mode_waiting_and_last_error(
+def test_a_destination_shows_its_mode_what_waits_and_why(
     client: Browser, fake: FakeTracker
 ) -> None:
     counts = dict.fromkeys(DeliveryState, 0) | {DeliveryState.PENDING: 3}
-    fake.where = [destination(counts=counts, last_error="no-answer: silent"), destination("old")]
+    fake.where = [
+        destination(counts=counts, reasons=("no-answer: silent",), warned=3),
+        destination("old"),
+    ]
     text = read(client, "/destinations").text
     assert "pacs live" in text
     assert "waits 3" in text
-    assert "Last error no-answer: silent" in text
+    assert "Why it waits no-answer: silent" in text
+    assert "Stored with a warning 3" in text
     assert "No longer in the settings" in text
 
 

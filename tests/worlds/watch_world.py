@@ -181,7 +181,6 @@ def destination(
         counts=dict.fromkeys(DeliveryState, 0),
         oldest_waiting_at=None,
         last_delivered_at=ago(256),
-        last_error=None,
     )
     return replace(usual, **values)  # type: ignore[arg-type]
 

@@ -1,6 +1,7 @@
 """`secondread destinations`: where results go, and whether they leave."""
 
 import getpass
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import DestinationMode
 from secondread.track.states import DeliveryState
+from secondread.track.summaries import DestinationSummary
 
 app = typer.Typer(
     help="Where results go, and whether they leave.", no_args_is_help=True, add_completion=False
@@ -24,9 +26,10 @@ Names = Annotated[list[str], typer.Argument(help="Names of destinations.")]
 
 @app.command("list")
 def list_destinations(settings: SettingsFile = None) -> None:
-    """List destinations with their mode and what waits for them."""
+    """List destinations with their mode, what waits for them, and why."""
     node = open_node(read_settings(settings, "destinations"))
     states = ("waiting", "stored", "delivered", "duplicate, unproven", "shadow")
+    notes: list[str] = []
     table = Table("name", "mode", "peer", *states, box=None)
     for row in node.tracker.node_queries.list_destinations():
         configured = next((d for d in node.settings.destinations if d.name == row.name), None)
@@ -41,7 +44,22 @@ def list_destinations(settings: SettingsFile = None) -> None:
             str(row.counts[DeliveryState.DUPLICATE]),
             str(row.counts[DeliveryState.SHADOW]),
         )
-    Console().print(table)
+        notes.extend(_describe_trouble(row))
+    console = Console()
+    console.print(table)
+    for note in notes:
+        console.print(escape(note), soft_wrap=True)
+
+
+def _describe_trouble(row: DestinationSummary) -> Iterator[str]:
+    """Give what is to be known of a destination beside its numbers."""
+    if row.reasons and row.oldest_waiting_at:
+        again = f"; next try {row.next_attempt_at:%H:%M:%S} UTC" if row.next_attempt_at else ""
+        waits = f"{row.name}: waits since {row.oldest_waiting_at:%Y-%m-%d %H:%M} UTC{again}"
+        yield waits
+        yield from (f"  {reason}" for reason in row.reasons)
+    if row.warned:
+        yield f"{row.name}: stored {row.warned} objects with a warning; the studies show which"
 
 
 @app.command("live")

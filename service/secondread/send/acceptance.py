@@ -14,8 +14,17 @@ from secondread.send.overdue import AlarmRegister
 ALARM_KIND = "results-not-accepted"
 
 
+_CLASS_NOT_SUPPORTED = 0x0122
+"""SOP class not supported (PS3.7 C.5.6): some peers accept the context, and refuse then."""
+
+
+def _is_of_class(answer: StoreAnswer) -> bool:
+    """Whether an object was refused for its SOP class."""
+    return answer.kind is AnswerKind.CONTEXT_REFUSED or answer.status == _CLASS_NOT_SUPPORTED
+
+
 class AcceptanceAlarm:
-    """Raised at the first refused presentation context, cleared once its class is stored.
+    """Raised at the first class that is refused, cleared once one of that class is stored.
 
     Parameters
     ----------
@@ -40,7 +49,7 @@ class AcceptanceAlarm:
         """Take in what became of the objects of one attempt."""
         before = dict(self._refused)
         for item, answer in zip(objects, answers, strict=True):
-            if answer.kind is AnswerKind.CONTEXT_REFUSED:
+            if _is_of_class(answer):
                 self._refused[item.sop_class_uid] = None
             elif answer.is_stored:
                 self._refused.pop(item.sop_class_uid, None)

@@ -25,7 +25,7 @@ from secondread.send.outbox import (
     OutboxObject,
     StoreAnswer,
 )
-from secondread.send.overdue import AlarmRegister, OverdueAlarm
+from secondread.send.overdue import AlarmRegister, Backlog, BacklogLimits, OverdueAlarm
 from secondread.send.pauses import compute_lease, compute_pause
 from secondread.settings import DestinationSettings, Proof
 
@@ -64,8 +64,8 @@ class DeliveryQueue(Protocol):
     ) -> None:
         """Record the objects that it did not store, and when they are due again."""
 
-    def find_oldest_waiting(self, destination: str) -> datetime | None:
-        """Return since when the oldest object waits that a live destination never stored."""
+    def find_backlog(self, destination: str) -> Backlog | None:
+        """Return what waits that a live destination never stored; None where nothing does."""
 
 
 ALARM_KIND = "delivery-overdue"
@@ -84,8 +84,6 @@ class DeliveryWiring:
     """Name of the worker process, written into claims."""
     calling_ae_title: str
     """The AE title to call with."""
-    alarm_seconds: float = 900.0
-    """Age of the oldest undelivered object from which on an alarm is raised."""
 
 
 class DeliveryWorker:
@@ -103,7 +101,7 @@ class DeliveryWorker:
             ALARM_KIND,
             destination.name,
             "results wait for",
-            wiring.alarm_seconds,
+            BacklogLimits(destination.alarm_seconds, destination.alarm_studies),
             wiring.alarms,
             wiring.clock,
         )
@@ -120,14 +118,14 @@ class DeliveryWorker:
         lease = compute_lease(self._destination.timeout_seconds)
         batch = self._queue.claim_batch(self.name, self._wiring.worker, self._clock(), lease)
         if batch is None:
-            self._overdue.check_oldest(self._queue.find_oldest_waiting)
+            self._overdue.check(self._queue.find_backlog)
             return None
         answers = self._wiring.store(
             self._destination, self._wiring.calling_ae_title, batch.objects, cancelled
         )
         self._record(batch, answers)
         self._acceptance.note_answers(batch.objects, answers)
-        self._overdue.check_oldest(self._queue.find_oldest_waiting)
+        self._overdue.check(self._queue.find_backlog)
         return self._compute_own_pause(answers)
 
     def _record(self, batch: DeliveryBatch, answers: Sequence[StoreAnswer]) -> None:

@@ -79,7 +79,7 @@ class FetchFault:
 
     reason: Reason
     detail: str
-    """For people. It may quote the peer's own comment, so it belongs on a page, not in a log."""
+    """For people, in our own words: nothing that the peer wrote is in it."""
     refused: bool
     """Whether the archive refused, so that asking again soon is of no use."""
 

@@ -16,6 +16,9 @@ def never_cancelled() -> bool:
     return False
 
 
+WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
+"""All three mean that the instance is stored (PS3.4 table B.2-1)."""
+
 STOPPING = "the node was stopping"
 """Why a call was broken off that nobody is to blame for."""
 
@@ -142,7 +145,7 @@ class StoreAnswer:
     status: int | None
     """DIMSE status of the peer's answer; None where there was no answer."""
     detail: str
-    """For people. It may quote the peer's own comment, so it belongs on a page, not in a log."""
+    """For people, in our own words: nothing that the peer wrote is in it."""
 
     @property
     def is_stored(self) -> bool:
@@ -166,3 +169,23 @@ def answer_all(
 ) -> tuple[StoreAnswer, ...]:
     """Return the same answer without a status for each object."""
     return tuple(StoreAnswer(item.sop_instance_uid, kind, None, detail) for item in objects)
+
+
+def describe_status(status: int) -> str:
+    """Return words for a C-STORE status other than Success (PS3.4 B.2.3, PS3.7 C)."""
+    if status >> 8 == 0xA7:
+        return "out of resources"
+    if status >> 8 == 0xA9:
+        return "data set does not match SOP class"
+    if status >> 12 == 0xC:
+        return "cannot understand"
+    return {
+        0x0110: "processing failure",
+        0x0111: "duplicate SOP instance",
+        0x0117: "invalid SOP instance",
+        0x0122: "SOP class not supported",
+        0x0124: "not authorised",
+        0xB000: "coercion of data elements",
+        0xB006: "elements discarded",
+        0xB007: "data set does not match SOP class",
+    }.get(status, "a status of its own")

@@ -29,7 +29,7 @@ from secondread.send.outbox import (
     PeerAddress,
     ProofBatch,
 )
-from secondread.send.overdue import AlarmRegister, OverdueAlarm
+from secondread.send.overdue import AlarmRegister, Backlog, BacklogLimits, OverdueAlarm
 from secondread.send.pauses import compute_lease, compute_pause
 from secondread.settings import DestinationSettings, Proof
 
@@ -95,8 +95,8 @@ class ProofQueue(Protocol):
     ) -> None:
         """Record the objects that the destination does not hold: they are sent again."""
 
-    def find_oldest_unproven(self, destination: str) -> datetime | None:
-        """Return since when the oldest object of a live destination waits for its proof."""
+    def find_unproven_backlog(self, destination: str) -> Backlog | None:
+        """Return what a live destination stored and did not prove; None where there is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,6 @@ class ProofWiring:
     """Name of the worker process, written into claims."""
     calling_ae_title: str
     """The AE title to call with."""
-    alarm_seconds: float = 900.0
-    """Age of the oldest object without a proof from which on an alarm is raised, or four times
-    the destination's wait for a proof where that is longer."""
 
 
 class ProofWorker:
@@ -145,7 +142,10 @@ class ProofWorker:
             ALARM_KIND,
             destination.name,
             "the proof of delivery is outstanding at",
-            max(wiring.alarm_seconds, _ALARM_PATIENCE * self._patience_seconds),
+            BacklogLimits(
+                max(destination.alarm_seconds, _ALARM_PATIENCE * self._patience_seconds),
+                destination.alarm_studies,
+            ),
             wiring.alarms,
             wiring.clock,
         )
@@ -163,7 +163,7 @@ class ProofWorker:
         lease = compute_lease(destination.timeout_seconds)
         now = self._wiring.clock()
         batch = self._queue.claim_batch(self.name, self._wiring.worker, now, lease)
-        self._overdue.check_oldest(self._queue.find_oldest_unproven)
+        self._overdue.check(self._queue.find_unproven_backlog)
         if batch is None:
             return _IDLE_SECONDS if destination.proof is Proof.STORE_STATUS else None
         match destination.proof:

@@ -23,6 +23,7 @@ from secondread.send.association import Call, CallError, open_association
 from secondread.send.outbox import (
     DUPLICATE_STATUS,
     STOPPING,
+    WARNING_STATUSES,
     AnswerKind,
     Callee,
     Cancelled,
@@ -30,14 +31,12 @@ from secondread.send.outbox import (
     PeerCheck,
     StoreAnswer,
     answer_all,
+    describe_status,
     never_cancelled,
 )
 from secondread.send.transcoding import write_implicit_vr
 
 VERIFICATION = "1.2.840.10008.1.1"
-
-# PS3.4 Table B.2-1: all three mean that the instance is stored.
-WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
 
 # Sending takes time before any answer can be due: what a slow line to another site carries.
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
@@ -164,7 +163,7 @@ def _send_each(
     for checked in to_send:
         uid = checked.item.sop_instance_uid
         if lost is not None:
-            yield StoreAnswer(uid, lost.kind, None, f"not sent: {lost.detail}")
+            yield StoreAnswer(uid, lost.kind, None, lost.detail)
         elif cancelled():
             yield StoreAnswer(uid, AnswerKind.STOPPED, None, STOPPING)
         else:
@@ -201,47 +200,22 @@ def _send_file(call: Call, item: OutboxObject, path: Path) -> StoreAnswer:
         raise call.explain_loss() from error
     if "Status" not in answer:
         raise call.explain_loss()
-    status = int(answer.Status)
-    comment = str(answer.get("ErrorComment", "") or "")
-    return StoreAnswer(item.sop_instance_uid, *_interpret_status(status, comment))
+    return StoreAnswer(item.sop_instance_uid, *_interpret_status(int(answer.Status)))
 
 
-def _interpret_status(status: int, comment: str) -> tuple[AnswerKind, int, str]:
-    """Return kind, status and words for a C-STORE status (PS3.4 B.2.3, PS3.7 C)."""
+def _interpret_status(status: int) -> tuple[AnswerKind, int, str]:
+    """Return kind, status and words for a C-STORE status (PS3.4 B.2.3, PS3.7 C).
+
+    The peer's Error Comment (0000,0902) is left out: it may quote the patient.
+    """
     if status == 0x0000:
         return AnswerKind.STORED, status, "stored"
-    words = f"status 0x{status:04X}, {_describe_status(status)}"
-    if comment:
-        words += f' ("{_make_printable(comment)}")'
+    words = f"status 0x{status:04X}, {describe_status(status)}"
     if status == DUPLICATE_STATUS:
         return AnswerKind.DUPLICATE, status, f"the peer has it already: {words}"
     if status in WARNING_STATUSES:
         return AnswerKind.STORED_WITH_WARNING, status, f"stored with a warning: {words}"
     return AnswerKind.STATUS, status, f"the peer did not store it: {words}"
-
-
-def _make_printable(comment: str) -> str:
-    # Error Comment (0000,0902) is at most 64 characters (PS3.7 C); a peer may send anything.
-    return "".join(c if c.isprintable() else "?" for c in comment[:64])
-
-
-def _describe_status(status: int) -> str:
-    if status >> 8 == 0xA7:
-        return "out of resources"
-    if status >> 8 == 0xA9:
-        return "data set does not match SOP class"
-    if status >> 12 == 0xC:
-        return "cannot understand"
-    return {
-        0x0110: "processing failure",
-        0x0111: "duplicate SOP instance",
-        0x0117: "invalid SOP instance",
-        0x0122: "SOP class not supported",
-        0x0124: "not authorised",
-        0xB000: "coercion of data elements",
-        0xB006: "elements discarded",
-        0xB007: "data set does not match SOP class",
-    }.get(status, "a status of its own")
 
 
 def _answer_context_refused(checked: _CheckedObject) -> StoreAnswer:

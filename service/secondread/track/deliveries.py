@@ -8,11 +8,12 @@ from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Session
 
 from secondread.send.outbox import AnswerKind, DeliveryBatch, OutboxObject, StoreAnswer
+from secondread.send.overdue import Backlog
 from secondread.settings import Proof
 from secondread.track.database import Database
 from secondread.track.delivery_rows import (
     LONGEST_ERROR,
-    find_oldest,
+    find_backlog,
     give_back,
     leave_unproven,
     lock_deliveries,
@@ -135,10 +136,10 @@ class Deliveries:
                 delivery.last_error = f"{answer.kind.value}: {answer.detail}"[:LONGEST_ERROR]
                 delivery.release()
 
-    def find_oldest_waiting(self, destination: str) -> datetime | None:
-        """Return since when the oldest object waits that a live destination never stored."""
+    def find_backlog(self, destination: str) -> Backlog | None:
+        """Return what waits that a live destination never stored; None where nothing does."""
         with self._database.begin_read() as session:
-            return find_oldest(
+            return find_backlog(
                 session,
                 destination,
                 DeliveryRow.created_at,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from secondread.send.overdue import Backlog
 from secondread.send.pauses import compute_pause
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
@@ -13,6 +14,9 @@ from secondread.track.tables import DeliveryRow, DestinationRow, OutboxObjectRow
 
 LONGEST_ERROR = 500
 """Characters of an error that are kept."""
+
+_MOST_REASONS = 3
+"""How many reasons are named for what waits."""
 
 _LONGEST_RESEND_SECONDS = 3600.0
 """The longest pause before an object is sent again that its destination lost, or refuses."""
@@ -69,22 +73,45 @@ def lock_deliveries(
     return [(delivery, uid) for delivery, uid in rows]
 
 
-def find_oldest(
+def find_backlog(
     session: Session,
     destination: str,
-    column: "InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]",
+    since: "InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]",
     *conditions: ColumnElement[bool],
-) -> datetime | None:
-    """Return the earliest instant of a column among the deliveries to a live destination."""
-    return session.scalar(
-        select(func.min(column))
-        .join(DestinationRow, DeliveryRow.destination == DestinationRow.name)
-        .where(
-            DeliveryRow.destination == destination,
-            DestinationRow.mode == DestinationMode.LIVE,
-            *conditions,
-        )
+) -> Backlog | None:
+    """Return the deliveries to a live destination that meet conditions; None without any.
+
+    `since` is the column that says since when one waits.
+    """
+    is_meant = (
+        DeliveryRow.destination == destination,
+        DeliveryRow.destination == DestinationRow.name,
+        DestinationRow.mode == DestinationMode.LIVE,
+        *conditions,
     )
+    studies = func.count(OutboxObjectRow.study_uid.distinct())
+    oldest, objects, study_count = session.execute(
+        select(func.min(since), func.count(), studies)
+        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
+        .where(*is_meant)
+    ).one()
+    if oldest is None:
+        return None
+    return Backlog(oldest, objects, study_count, list_reasons(session, *is_meant))
+
+
+def list_reasons(session: Session, *conditions: ColumnElement[bool]) -> tuple[str, ...]:
+    """Return why deliveries wait, the commonest first, with its number where there are several."""
+    reasons = session.execute(
+        select(DeliveryRow.last_error, func.count().label("number"))
+        .where(*conditions, DeliveryRow.last_error.is_not(None))
+        .group_by(DeliveryRow.last_error)
+        .order_by(func.count().desc(), DeliveryRow.last_error)
+        .limit(_MOST_REASONS)
+    ).all()
+    if len(reasons) == 1:
+        return (str(reasons[0][0]),)
+    return tuple(f"{reason} ({number})" for reason, number in reasons)
 
 
 def give_back(delivery: DeliveryRow) -> None:

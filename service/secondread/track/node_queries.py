@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import Refusal
 from secondread.reasons import Outcome
+from secondread.send.outbox import WARNING_STATUSES
 from secondread.track.database import TrackerPart
+from secondread.track.delivery_rows import list_reasons
 from secondread.track.states import UNDELIVERED, DeliveryState, FetchState, StudyState
 from secondread.track.study_rows import is_due
 from secondread.track.summaries import (
@@ -44,7 +46,11 @@ class NodeQueries(TrackerPart):
                     DestinationSummary,
                     row,
                     counts={state: n for (name, state), n in counts.items() if name == row.name},
-                    last_error=_find_last_error(session, row.name),
+                    reasons=list_reasons(
+                        session,
+                        DeliveryRow.destination == row.name,
+                        DeliveryRow.state.in_(UNDELIVERED),
+                    ),
                     **times.get(row.name, _Times())._asdict(),
                 )
                 for row in session.scalars(select(DestinationRow).order_by(DestinationRow.name))
@@ -123,6 +129,8 @@ class _Times(NamedTuple):
     oldest_waiting_at: datetime | None = None
     oldest_unproven_at: datetime | None = None
     last_delivered_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    warned: int = 0
 
 
 def _find_delivery_times(session: Session) -> dict[str, _Times]:
@@ -133,19 +141,8 @@ def _find_delivery_times(session: Session) -> dict[str, _Times]:
             func.min(case((is_waiting, DeliveryRow.created_at))),
             func.min(case((is_waiting, DeliveryRow.first_stored_at))),
             func.max(DeliveryRow.delivered_at),
+            func.min(case((is_waiting, DeliveryRow.due_at))),
+            func.count(case((DeliveryRow.last_status.in_(WARNING_STATUSES), 1))),
         ).group_by(DeliveryRow.destination)
     )
     return {name: _Times(*times) for name, *times in rows}
-
-
-def _find_last_error(session: Session, destination: str) -> str | None:
-    return session.scalar(
-        select(DeliveryRow.last_error)
-        .where(
-            DeliveryRow.destination == destination,
-            DeliveryRow.state.in_(UNDELIVERED),
-            DeliveryRow.last_error.is_not(None),
-        )
-        .order_by(DeliveryRow.due_at.desc(), DeliveryRow.id)
-        .limit(1)
-    )

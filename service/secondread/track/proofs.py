@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
 from secondread.send.outbox import DUPLICATE_STATUS, AwaitedInstance, ProofBatch
+from secondread.send.overdue import Backlog
 from secondread.settings import Proof
 from secondread.track.database import TrackerPart
 from secondread.track.delivery_rows import (
     LONGEST_ERROR,
     await_proof,
-    find_oldest,
+    find_backlog,
     is_stored_since_before,
     leave_unproven,
     lock_deliveries,
@@ -44,6 +45,8 @@ from secondread.track.tables import (
     draw_claim,
     from_row,
 )
+
+_NOT_REPORTED = "storage commitment was asked for, and no report on it came in time"
 
 # PS3.3 C.14.1.1
 _FAILURE_REASONS = {
@@ -169,18 +172,19 @@ class Proofs(TrackerPart):
                 if uid in instances:
                     refuse(delivery, why, now)
 
-    def find_oldest_unproven(self, destination: str) -> datetime | None:
-        """Return since when the oldest object of a live destination waits for its proof.
+    def find_unproven_backlog(self, destination: str) -> Backlog | None:
+        """Return what a live destination stored and did not prove; None where there is nothing.
 
         The wait begins when the destination first stored the object; that it lost it since, and
         is sent it again, does not end it.
         """
         with self._database.begin_read() as session:
-            return find_oldest(
+            return find_backlog(
                 session,
                 destination,
                 DeliveryRow.first_stored_at,
                 DeliveryRow.state.in_(UNDELIVERED),
+                DeliveryRow.first_stored_at.is_not(None),
             )
 
     def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
@@ -229,8 +233,11 @@ def _expire_transactions(session: Session, destination: str, now: datetime) -> N
         CommitmentRow.state == CommitmentState.REQUESTED,
         CommitmentRow.due_at <= now,
     )
-    for transaction in session.scalars(overdue.with_for_update()):
+    for transaction in session.scalars(overdue.with_for_update()).all():
         transaction.state = step_commitment(transaction.state, CommitmentEvent.EXPIRED)
+        for _, delivery, _ in _lock_items(session, transaction):
+            if delivery.state is DeliveryState.STORED:
+                delivery.last_error = _NOT_REPORTED
 
 
 def _lock_transaction(session: Session, transaction_uid: str) -> CommitmentRow | None:

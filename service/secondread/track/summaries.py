@@ -211,8 +211,12 @@ class DestinationSummary:
     counts: dict[DeliveryState, int]
     oldest_waiting_at: datetime | None
     last_delivered_at: datetime | None
-    last_error: str | None
-    """Of the object that failed last and still waits."""
+    reasons: tuple[str, ...] = ()
+    """Why what waits was not delivered yet, the commonest first."""
+    next_attempt_at: datetime | None = None
+    """When the next of it is due."""
+    warned: int = 0
+    """Objects that it stored with a warning."""
     oldest_unproven_at: datetime | None = None
     """Since when the oldest undelivered object that was stored once waits for its proof."""
 

@@ -17,6 +17,7 @@ from secondread.accept.classify import Disposition
 from secondread.accept.ledger import Refusal
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
+from secondread.send.outbox import describe_status
 from secondread.settings import AeTitle, DestinationMode, Proof, Settings
 from secondread.track.states import DeliveryState, FetchState, RevisionState, StudyState
 from secondread.track.values import Severity
@@ -157,6 +158,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "short_uid": shorten_uid,
     "plain_words": spell_out,
     "uid_name": name_uid,
+    "status_words": describe_status,
 }
 """By the names that the templates use."""
 

@@ -20,6 +20,7 @@ from secondread.send.outbox import (
     answer_all,
     never_cancelled,
 )
+from secondread.send.overdue import Backlog, BacklogLimits
 from secondread.send.workers import DestinationWorkers
 from secondread.settings import DestinationSettings, Proof
 
@@ -99,16 +100,25 @@ class MemoryQueue:
         )
         self.waiting[batch.destination].append((next_attempt_at, self._since, again))
 
-    def find_oldest_waiting(self, destination: str) -> datetime | None:
-        return min((row[1] for row in self.waiting.get(destination, [])), default=None)
+    def find_backlog(self, destination: str) -> Backlog | None:
+        rows = self.waiting.get(destination, [])
+        if not rows:
+            return None
+        studies = {row[2].study_uid for row in rows}
+        reasons = tuple(dict.fromkeys(kind.value for _, kind, _ in self.missed))
+        return Backlog(min(row[1] for row in rows), len(rows), len(studies), reasons[-1:])
 
 
 class MemoryAlarms:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, str]] = []
+        self.details: list[str] = []
 
-    def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
+    def raise_alarm(
+        self, kind: str, subject: str, detail: str, now: datetime, *, restates: bool = False
+    ) -> None:
         self.calls.append(("raised", kind, subject))
+        self.details.append(detail)
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
         self.calls.append(("cleared", kind, subject))
@@ -140,7 +150,9 @@ class ScriptedStore:
         )
 
 
-def destination(name: str = "pacs", timeout: float = 2.0) -> DestinationSettings:
+def destination(
+    name: str = "pacs", timeout: float = 2.0, alarm_studies: int = 25
+) -> DestinationSettings:
     return DestinationSettings(
         name=name,
         ae_title=name.upper(),
@@ -148,6 +160,8 @@ def destination(name: str = "pacs", timeout: float = 2.0) -> DestinationSettings
         port=104,
         timeout_seconds=timeout,
         maximum_pause_seconds=60,
+        alarm_seconds=600,
+        alarm_studies=alarm_studies,
     )
 
 
@@ -177,7 +191,7 @@ def clock() -> Hands:
 def wiring(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands, store: ScriptedStore
 ) -> DeliveryWiring:
-    return DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD", alarm_seconds=600)
+    return DeliveryWiring(queue, alarms, store, clock, "worker-0", "SECONDREAD")
 
 
 def test_a_worker_without_work_returns_nothing_to_wait_for(
@@ -330,6 +344,39 @@ def test_the_alarm_is_raised_once_when_results_wait_too_long_and_cleared_when_th
     assert alarms.list_calls(ALARM_KIND) == ["cleared", "raised", "cleared"]
 
 
+def test_the_alarm_names_what_waits_and_why_and_is_restated_when_that_changes(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    queue.put(batch(count=1))
+    store = ScriptedStore(AnswerKind.UNREACHABLE, AnswerKind.UNREACHABLE, AnswerKind.REJECTED)
+    worker = DeliveryWorker(destination(), wiring(queue, alarms, clock, store))
+    for _ in range(4):
+        worker.step(never_cancelled)
+        clock.forward(601)
+    assert alarms.details == [
+        f"results wait for pacs since 2026-03-01 09:00 UTC, 1 object of 1 study: {why}"
+        for why in ("unreachable", "association-rejected")
+    ]
+
+
+def test_many_studies_that_wait_in_vain_are_an_alarm_however_young(
+    queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
+) -> None:
+    for number in range(3):
+        queue.put(batch(f"1.2.{number}", count=1))
+    gear = wiring(queue, alarms, clock, ScriptedStore(AnswerKind.REJECTED))
+    DeliveryWorker(destination(alarm_studies=4), gear).step(never_cancelled)
+    assert alarms.list_calls(ALARM_KIND) == ["cleared"]
+    clock.forward(20)
+    DeliveryWorker(destination(alarm_studies=3), gear).step(never_cancelled)
+    assert alarms.list_calls(ALARM_KIND) == ["cleared", "raised"]
+
+
+def test_many_studies_that_were_not_tried_yet_are_no_alarm(clock: Hands) -> None:
+    limits = BacklogLimits(seconds=600, studies=3)
+    assert not limits.are_passed(Backlog(START, 30, 3, ()), clock())
+
+
 def test_every_answer_is_counted_by_destination_and_kind(
     queue: MemoryQueue, alarms: MemoryAlarms, clock: Hands
 ) -> None:
@@ -361,6 +408,16 @@ def test_a_refused_class_raises_an_alarm_at_once_that_clears_when_it_is_stored(
         worker.step(never_cancelled)
         assert alarms.list_calls(NOT_ACCEPTED) == expected
         clock.forward(5000)
+
+
+def test_a_class_that_is_refused_by_status_raises_the_same_alarm(
+    alarms: MemoryAlarms, clock: Hands
+) -> None:
+    (report,) = batch(count=1).objects
+    alarm = AcceptanceAlarm("pacs", alarms, clock)
+    refused = StoreAnswer(report.sop_instance_uid, AnswerKind.STATUS, 0x0122, "")
+    alarm.note_answers([report], [refused])
+    assert alarms.list_calls(NOT_ACCEPTED) == ["raised"]
 
 
 def test_a_class_that_is_stored_does_not_clear_the_alarm_of_another(

@@ -11,6 +11,7 @@ from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, Co
 from secondread.send.association import CallError
 from secondread.send.commitment_request import OnReport
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, ProofBatch, never_cancelled
+from secondread.send.overdue import Backlog
 from secondread.send.proof import ALARM_KIND, ProofWiring, ProofWorker, build_query_address
 from secondread.settings import DestinationSettings, Proof
 
@@ -69,8 +70,8 @@ class MemoryProofs:
     ) -> None:
         self.calls.append(("refused", sorted(instances), why))
 
-    def find_oldest_unproven(self, destination: str) -> datetime | None:
-        return self.oldest
+    def find_unproven_backlog(self, destination: str) -> Backlog | None:
+        return None if self.oldest is None else Backlog(self.oldest, 1, 1, ())
 
     def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:
         return CommitmentResult(CommitmentOutcome.UNKNOWN)
@@ -119,7 +120,9 @@ class MemoryAlarms:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
 
-    def raise_alarm(self, kind: str, subject: str, detail: str, now: datetime) -> None:
+    def raise_alarm(
+        self, kind: str, subject: str, detail: str, now: datetime, *, restates: bool = False
+    ) -> None:
         self.calls.append(("raised", kind))
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:

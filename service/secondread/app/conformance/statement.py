@@ -33,9 +33,8 @@ from secondread.report.sr.header import (
 )
 from secondread.report.sr.own_codes import SCHEME, list_own_codes
 from secondread.send.find import STUDY_ROOT_FIND
-from secondread.send.outbox import DUPLICATE_STATUS
+from secondread.send.outbox import DUPLICATE_STATUS, WARNING_STATUSES
 from secondread.send.retrieve import RETRIEVE_MODELS
-from secondread.send.scu import WARNING_STATUSES
 from secondread.settings import (
     PRESETS,
     CallTlsSettings,
