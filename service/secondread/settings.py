@@ -305,6 +305,23 @@ class PriorsSettings(_Section):
         return self.sources if self.fetch else ()
 
 
+class ArrivalsSettings(_Section):
+    """`[arrivals]`: the daily comparison of archives' lists of mammography with what arrived."""
+
+    check: bool = True
+    """Whether that is done; never without `[[priors.sources]]`, which are asked (C-FIND)."""
+    sources: tuple[ShortName, ...] = ()
+    """The names of the `[[priors.sources]]` whose lists are compared; none: all of them."""
+    hour: int = Field(default=5, ge=0, le=23)
+    """The hour of the day at which it is done, by the site's clock."""
+    every_hours: float | None = Field(default=None, ge=0.1)
+    """Instead of once a day: how many hours after the last time."""
+    days: int = Field(default=7, ge=1, le=60)
+    """How many days back studies are asked for; more, where an archive could not be asked."""
+    grace_hours: float = Field(default=12.0, ge=0)
+    """A study younger than this may still be under way, and is not missing."""
+
+
 class DetectSettings(_Section):
     """`[detect]`: the detector and the child process it runs in."""
 
@@ -655,6 +672,7 @@ class Settings(_Section):
     receive: ReceiveSettings = ReceiveSettings()
     assemble: AssembleSettings = AssembleSettings()
     priors: PriorsSettings = PriorsSettings()
+    arrivals: ArrivalsSettings = ArrivalsSettings()
     detect: DetectSettings = DetectSettings()
     findings: FindingsSettings = FindingsSettings()
     work: WorkSettings = WorkSettings()
@@ -675,6 +693,24 @@ class Settings(_Section):
             if duplicates:
                 raise ValueError(f"{key} is given more than once: {', '.join(duplicates)}")
         return self
+
+    @_model_validator(mode="after")
+    def _compared_sources_are_there(self) -> "Settings":
+        known = {source.name for source in self.priors.sources}
+        unknown = sorted(set(self.arrivals.sources) - known)
+        if unknown:
+            raise ValueError(f"arrivals.sources: no priors.sources of that name: {unknown}")
+        return self
+
+    @property
+    def compared_sources(self) -> tuple[PriorSourceSettings, ...]:
+        """The archives whose lists are held against what has arrived."""
+        if not self.arrivals.check:
+            return ()
+        wanted = self.arrivals.sources
+        return tuple(
+            source for source in self.priors.sources if not wanted or source.name in wanted
+        )
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -1,11 +1,15 @@
 """`secondread studies`, over a node in a folder."""
 
+import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from secondread.cli.studies_command import app
+from secondread.send.arrival_check import Listing
+from secondread.send.study_list import ListedStudy
 from secondread.track.change_rights import Sender
 from secondread.track.operations import CHANGE_NOT_PERMITTED
 from secondread.track.refused_changes import report_refused_change
@@ -56,3 +60,20 @@ def test_an_alarm_about_a_study_is_acknowledged(world: NodeWorld, tmp_path: Path
         report_refused_change(session, "1.2.3", StudyChange.REJECT, sender, 2, world.now)
     assert CHANGE_NOT_PERMITTED in run(tmp_path, "acknowledge", "1.2.3")
     assert "no such alarm" in run(tmp_path, "acknowledge", "1.2.3")
+
+
+def test_missing_studies_are_listed_and_ignored_for_a_reason(
+    world: NodeWorld, tmp_path: Path
+) -> None:
+    missing, day = world.node.tracker.missing, date(2026, 3, 1)
+    check = missing.claim_check("archive", "w0", world.now, world.now, 600)
+    assert check is not None
+    never_came = ListedStudy("1.2.77", day, None, None)
+    missing.record_check(check, Listing((day,), 9, (never_came,)), world.now, world.now)
+    shown = run(tmp_path, "missing")
+    assert "1.2.77" in shown
+    assert "9 listed" in shown
+    run(tmp_path, "ignore", "1.2.77", "--reason", "a phantom")
+    document = json.loads(run(tmp_path, "missing", "--json", "--now"))
+    assert document["missing"] == []
+    assert document["ignored"][0]["ignore_reason"] == "a phantom"

@@ -18,8 +18,10 @@ from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, Proof
 from secondread.track.states import DeliveryState, FetchState, StudyState
 from secondread.track.summaries import (
+    ArrivalCheckSummary,
     DeliverySummary,
     FetchRequestSummary,
+    MissingStudySummary,
     OtherObjectSummary,
     RefusedChange,
 )
@@ -33,6 +35,7 @@ from tests.worlds.watch_world import (
     Browser,
     FakeArchive,
     FakeTracker,
+    ago,
     alarm,
     delivery,
     destination,
@@ -91,6 +94,7 @@ PAGES = (
     f"/studies/{STUDY}",
     f"/studies/{STUDY}/objects/1",
     "/refusals",
+    "/missing",
     "/destinations",
     "/node",
 )
@@ -454,6 +458,26 @@ def test_a_destination_shows_its_mode_what_waits_and_why(
     assert "Why it waits no-answer: silent" in text
     assert "Stored with a warning 3" in text
     assert "No longer in the settings" in text
+
+
+def test_missing_studies_are_shown_with_who_lets_one_be_ignored_and_why(
+    client: Browser, fake: FakeTracker
+) -> None:
+    assert "No study is known to be missing" in read(client, "/missing").text
+    days = (date(2026, 3, 1), ago(9000), ago(100))
+    fake.never_came = [
+        MissingStudySummary("1.2.7", "archive", *days, None, None, None),
+        MissingStudySummary("1.2.8", "archive", *days, ago(50), "admin", "a phantom"),
+    ]
+    fake.compared = [ArrivalCheckSummary("archive", ago(-100), ago(100), 42, 1, "no-answer: x")]
+    text = read(client, "/missing").text
+    assert "1.2.7 2026-03-01 archive" in text
+    assert "a phantom" in text
+    assert "42 listed, 1 not readable; not since then: no-answer: x" in text
+    document = client.get("/missing.json").json()
+    assert [study["study_uid"] for study in document["missing"]] == ["1.2.7"]
+    assert document["ignored"][0]["ignore_reason"] == "a phantom"
+    assert document["checks"][0]["listed"] == 42
 
 
 def test_every_page_says_when_nothing_leaves(client: Browser, fake: FakeTracker) -> None:

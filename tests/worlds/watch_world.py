@@ -32,9 +32,11 @@ from secondread.track.cad_reports import ReportFile
 from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
 from secondread.track.summaries import (
     AlarmSummary,
+    ArrivalCheckSummary,
     DeliverySummary,
     DestinationSummary,
     ImageSummary,
+    MissingStudySummary,
     NodeCounts,
     OutboxObjectSummary,
     ProcessSummary,
@@ -222,6 +224,8 @@ class FakeTracker:
     """Lesions by study UID."""
     reports: dict[str, list[ReportFile]] = field(default_factory=dict)
     """CAD reports of priors by study UID."""
+    never_came: list[MissingStudySummary] = field(default_factory=list)
+    compared: list[ArrivalCheckSummary] = field(default_factory=list)
     away: bool = False
 
     @property
@@ -239,6 +243,16 @@ class FakeTracker:
     @property
     def cad_reports(self) -> "FakeTracker":
         return self
+
+    @property
+    def missing(self) -> "FakeTracker":
+        return self
+
+    def list_missing(self) -> list[MissingStudySummary]:
+        return self.never_came
+
+    def list_checks(self) -> list[ArrivalCheckSummary]:
+        return self.compared
 
     def list_for_priors(self, study_uid: str) -> list[ReportFile]:
         return self.reports.get(study_uid, [])

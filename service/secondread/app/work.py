@@ -32,13 +32,15 @@ from secondread.engine import Engine, ReportHoldUp
 from secondread.errors import TransientError, describe_without_quoting, is_outage
 from secondread.guard import report_failure
 from secondread.reading import Reader
+from secondread.send.arrival_check import ArrivalWiring, ArrivalWorker
 from secondread.send.commitment_request import generate_transaction_uid, request_commitment
 from secondread.send.delivery import DeliveryWiring, DeliveryWorker
 from secondread.send.find import find_instances
 from secondread.send.proof import ProofWiring, ProofWorker
 from secondread.send.scu import store_objects
+from secondread.send.study_list import choose_mammography, list_mammography
 from secondread.send.workers import STOP_SECONDS, DestinationWorkers
-from secondread.settings import Settings
+from secondread.settings import PeerSettings, Settings
 from secondread.track.tracker import Tracker
 from secondread.workflow.fenced_run import FencedRuns
 from secondread.workflow.order import FAIL, READ
@@ -69,7 +71,11 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         runs = FencedRuns(_make_tools(node, reader, child), name, record.watch_step)
         engine = _make_engine(settings, name, runs, HoldUpReport(node.tracker, utc_now))
         coordinator = Coordinator(node, engine, name, reader.model.digest, utc_now)
-        lanes = [_make_deliverers(node, name), _make_provers(node, name)]
+        lanes = [
+            _make_deliverers(node, name),
+            _make_provers(node, name),
+            _make_arrival_checks(node, name),
+        ]
         engine.start()
         for lane in lanes:
             lane.start()
@@ -213,6 +219,29 @@ def _make_provers(node: Node, name: str) -> DestinationWorkers:
     )
     workers = [ProofWorker(destination, wiring) for destination in node.settings.destinations]
     return DestinationWorkers("prove", workers, node.settings.work.poll_seconds)
+
+
+def _make_arrival_checks(node: Node, name: str) -> DestinationWorkers:
+    settings = node.settings
+    wiring = ArrivalWiring(
+        queue=node.tracker.missing,
+        list_mammography=list_mammography,
+        choose_mammography=choose_mammography,
+        settings=settings.arrivals,
+        peers=list_intake_rules(settings),
+        zone=settings.zone,
+        clock=utc_now,
+        worker=name,
+        calling_ae_title=settings.node.ae_title,
+    )
+    workers = [ArrivalWorker(source, wiring) for source in settings.compared_sources]
+    return DestinationWorkers("arrivals", workers, settings.work.poll_seconds)
+
+
+def list_intake_rules(settings: Settings) -> tuple[PeerSettings, ...]:
+    """Return the rules of all that may send studies."""
+    strangers = (PeerSettings(ae_title="?"),) if settings.receive.unknown_peers == "accept" else ()
+    return (*settings.peers, *strangers)
 
 
 def _run_until_stopped(

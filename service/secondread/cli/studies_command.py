@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread.app.node import open_node
+from secondread.cli.missing_studies import print_missing
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.clock import utc_now
 from secondread.reasons import Outcome, Reason
@@ -76,6 +77,36 @@ def request_reading(
 def _describe_state(delivery: DeliverySummary) -> str:
     is_duplicate = delivery.state is DeliveryState.DUPLICATE
     return "duplicate, unproven" if is_duplicate else delivery.state.value
+
+
+@app.command("missing")
+def list_missing(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Have the archives asked for their lists now.")
+    ] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """List mammography studies that archives list, and that never arrived."""
+    node = open_node(read_settings(settings, "studies"))
+    if now:
+        sources = [source.name for source in node.settings.compared_sources]
+        node.tracker.missing.ask_anew(sources, utc_now())
+    print_missing(
+        node.tracker.missing.list_missing(), node.tracker.missing.list_checks(), as_json=as_json
+    )
+
+
+@app.command("ignore")
+def ignore_missing(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    reason: Annotated[str, typer.Option(help="Why it need not arrive; it is kept.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Have a study that never arrived not count as missing."""
+    node = open_node(read_settings(settings, "studies"))
+    node.tracker.missing.ignore(study_uid, reason, getpass.getuser()[:80], utc_now())
+    typer.echo("ignored")
 
 
 @app.command("acknowledge")

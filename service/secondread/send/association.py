@@ -37,6 +37,9 @@ from secondread.tls import explain_failure, get_client_context
 _config.STORE_SEND_CHUNKED_DATASET = True
 # The standard handlers print data sets.
 _config.LOG_HANDLER_LEVEL = "none"
+# So do these two, whatever the level: and what cannot be printed is then lost.
+_config.LOG_REQUEST_IDENTIFIERS = False
+_config.LOG_RESPONSE_IDENTIFIERS = False
 
 _PROBE_SECONDS = 3.0
 """The longest that a second connection takes, made only to learn why the first failed."""

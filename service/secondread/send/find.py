@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import build_context
 
+from secondread.element_values import decode_values
 from secondread.send.association import Call, CallError, check_support, open_association
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, Cancelled, PeerCheck
 
@@ -105,6 +106,8 @@ def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) 
         for answer, match in call.association.send_c_find(identifier, STUDY_ROOT_FIND):
             status = int(answer.Status) if "Status" in answer else None
             if match is not None:
+                # At once, and tolerantly: later, pydicom might raise anything, and quote values.
+                decode_values(match)
                 found_matches.append(match)
             answers += 1
             if not is_endless and (answers >= most or time.monotonic() > deadline):

@@ -10,15 +10,17 @@ from sqlalchemy import select
 from secondread.track.database import TrackerPart
 from secondread.track.delivery_rows import give_back as give_back_delivery
 from secondread.track.fetch_rows import give_back as give_back_fetch
-from secondread.track.tables import DeliveryRow, FetchRequestRow
+from secondread.track.missing_studies import give_back as give_back_check
+from secondread.track.tables import ArrivalCheckRow, DeliveryRow, FetchRequestRow
 
 
 class Leases(TrackerPart):
-    """The leases of all workers: of deliveries, of proofs, and of what archives are asked for."""
+    """The leases of all workers: of deliveries, proofs, and what archives are asked for."""
 
     def end_all(self, worker: str) -> int:
         """End the leases of a worker that has stopped, or is lost; return how many there were."""
-        return self._end_fetches(worker) + self._end_deliveries(worker)
+        ended = self._end_fetches(worker) + self._end_deliveries(worker)
+        return ended + self._end_checks(worker)
 
     def _end_fetches(self, worker: str) -> int:
         with self._database.begin_write() as session:
@@ -41,3 +43,15 @@ class Leases(TrackerPart):
             for delivery in deliveries:
                 give_back_delivery(delivery)
             return len(deliveries)
+
+    def _end_checks(self, worker: str) -> int:
+        with self._database.begin_write() as session:
+            held = (
+                select(ArrivalCheckRow)
+                .where(ArrivalCheckRow.leased_by == worker)
+                .order_by(ArrivalCheckRow.source)
+            )
+            checks = session.scalars(held.with_for_update()).all()
+            for check in checks:
+                give_back_check(check)
+            return len(checks)

@@ -222,6 +222,42 @@ class DestinationSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingStudySummary:
+    """A mammography study that an archive lists and that never arrived."""
+
+    study_uid: str
+    source: str
+    study_date: date
+    first_listed_at: datetime
+    last_listed_at: datetime
+    ignored_at: datetime | None
+    ignored_by: str | None
+    ignore_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalCheckSummary:
+    """When an archive's list was last held against what has arrived, and what came of it."""
+
+    source: str
+    due_at: datetime
+    checked_at: datetime | None
+    listed: int | None
+    unreadable: int | None
+    last_error: str | None
+
+    def describe(self) -> str:
+        """Return the same in words."""
+        if self.checked_at is None:
+            words = "not compared yet"
+        else:
+            unread = f", {self.unreadable} not readable" if self.unreadable else ""
+            words = f"compared {self.checked_at:%Y-%m-%d %H:%M} UTC, {self.listed} listed{unread}"
+        fault = f"; not since then: {self.last_error}" if self.last_error else ""
+        return f"{self.source}: {words}{fault}; next {self.due_at:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSummary:
     """One process of the node."""
 

@@ -19,6 +19,7 @@ from secondread.track.destination_modes import Destinations
 from secondread.track.fetch_requests import FetchRequests
 from secondread.track.leases import Leases
 from secondread.track.lesions import Lesions
+from secondread.track.missing_studies import MissingStudies
 from secondread.track.node_queries import NodeQueries
 from secondread.track.operations import Alarms, Processes
 from secondread.track.other_objects import OtherObjects
@@ -64,6 +65,7 @@ class Tracker:
         self.patients = Patients(self.database)
         self.leases = Leases(self.database)
         self.lesions = Lesions(self.database)
+        self.missing = MissingStudies(self.database)
         self.cad_reports = CadReports(self.database)
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)

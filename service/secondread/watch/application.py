@@ -71,6 +71,8 @@ def make_app(
         Route(f"{_OBJECT}.png", pages.show_picture, name="picture"),
         Route(f"{_OBJECT}.dcm", pages.download, name="download"),
         Route("/refusals", pages.show_refusals, name="refusals"),
+        Route("/missing", pages.show_missing, name="missing"),
+        Route("/missing.json", pages.list_missing, name="missing_json"),
         Route("/destinations", pages.show_destinations, name="destinations"),
         Route("/node", pages.show_node, name="node"),
         *make_health_routes(tracker, archive, settings, clock),

@@ -40,6 +40,8 @@ ROUTE_ROLES: Mapping[str, Role | None] = {
     "picture": Role.LOOK,
     "download": Role.LOOK,
     "refusals": Role.LOOK,
+    "missing": Role.LOOK,
+    "missing_json": Role.LOOK,
     "destinations": Role.LOOK,
     "node": Role.LOOK,
 }

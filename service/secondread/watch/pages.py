@@ -37,6 +37,7 @@ from secondread.watch.guard import get_caller
 from secondread.watch.health import check_readiness, is_silent
 from secondread.watch.lesion_histories import draw_lesion_histories
 from secondread.watch.login_pages import read_form
+from secondread.watch.missing_studies import write_missing_json
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.watch.study_page import arrange_study, compute_seconds_to_result
 from secondread.watch.words import find_advice, propose_settings
@@ -164,6 +165,18 @@ class Pages:
         ]
         context = {"rows": rows, "settings": self._settings}
         return self._render_page(request, "refusals.html", context, refresh=True)
+
+    def show_missing(self, request: Request) -> Response:
+        """Show the studies that archives list and that never arrived."""
+        missing = self._tracker.missing
+        context = {"studies": missing.list_missing(), "checks": missing.list_checks()}
+        return self._render_page(request, "missing.html", context, refresh=True)
+
+    def list_missing(self, _: Request) -> Response:
+        """Return the same as JSON."""
+        missing = self._tracker.missing
+        text = write_missing_json(missing.list_missing(), missing.list_checks())
+        return Response(text, media_type="application/json")
 
     def show_destinations(self, request: Request) -> Response:
         """Show where results go and what waits."""

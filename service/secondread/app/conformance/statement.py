@@ -37,6 +37,7 @@ from secondread.send.outbox import DUPLICATE_STATUS, WARNING_STATUSES
 from secondread.send.retrieve import RETRIEVE_MODELS
 from secondread.settings import (
     PRESETS,
+    ArrivalsSettings,
     CallTlsSettings,
     DestinationSettings,
     NodeSettings,
@@ -54,6 +55,7 @@ _SETTINGS_SECTIONS = (
     ("[[peers]]", PeerSettings),
     ("[[destinations]]", DestinationSettings),
     ("[[priors.sources]]", PriorSourceSettings),
+    ("[arrivals]", ArrivalsSettings),
     ("profile of a destination", ProfileSettings),
 )
 

@@ -14,7 +14,9 @@ from secondread.track.tables.delivery_tables import (
 )
 from secondread.track.tables.operation_tables import (
     AlarmRow,
+    ArrivalCheckRow,
     AssociationStudyRow,
+    MissingStudyRow,
     OpenAssociationRow,
     ProcessRow,
     RefusalRow,
@@ -44,6 +46,7 @@ from secondread.track.tables.study_tables import (
 
 __all__ = [
     "AlarmRow",
+    "ArrivalCheckRow",
     "AssessmentRow",
     "AssociationStudyRow",
     "AuditMessageRow",
@@ -60,6 +63,7 @@ __all__ = [
     "InstanceRow",
     "LesionRow",
     "LoginLinkRow",
+    "MissingStudyRow",
     "OpenAssociationRow",
     "OtherObjectRow",
     "OutboxObjectRow",

@@ -1,13 +1,13 @@
 """Tables of the running node: processes, associations, refusals, alarms."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from secondread.accept.ledger import RefusalKind
 from secondread.reasons import Reason
-from secondread.track.tables.base import AeText, Base, EnumText, Uid
+from secondread.track.tables.base import AeText, Base, EnumText, Leased, Uid
 from secondread.track.values import Severity
 
 
@@ -58,6 +58,44 @@ class RefusalRow(Base):
     count: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
+
+
+class ArrivalCheckRow(Leased, Base):
+    """The comparison of an archive's list of mammography studies with what has arrived."""
+
+    __tablename__ = "arrival_checks"
+
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Name of the archive."""
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Since the last comparison."""
+    checked_at: Mapped[datetime | None]
+    """When the last comparison was made."""
+    listed: Mapped[int | None]
+    """How many studies it listed then."""
+    unreadable: Mapped[int | None]
+    """How many of its answers said nothing."""
+    last_error: Mapped[str | None] = mapped_column(Text)
+    """Why the latest attempt failed, if it did."""
+
+
+class MissingStudyRow(Base):
+    """A mammography study that an archive lists and that never arrived; nothing of a patient."""
+
+    __tablename__ = "missing_studies"
+    __table_args__ = (Index(None, "source", "study_date"),)
+
+    study_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    source: Mapped[str] = mapped_column(String(40))
+    """Name of the archive that listed it first."""
+    study_date: Mapped[date]
+    first_listed_at: Mapped[datetime]
+    last_listed_at: Mapped[datetime]
+    ignored_at: Mapped[datetime | None]
+    """When a person had it not count."""
+    ignored_by: Mapped[str | None] = mapped_column(String(80))
+    ignore_reason: Mapped[str | None] = mapped_column(Text)
 
 
 class OpenAssociationRow(Base):

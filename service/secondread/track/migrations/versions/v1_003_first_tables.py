@@ -478,6 +478,31 @@ _table(
     ),
 )
 _table(
+    "arrival_checks",
+    _key("source", sa.String(40)),
+    _required("due_at", INSTANT),
+    _required("attempts", sa.Integer()),
+    _optional("checked_at", INSTANT),
+    _optional("listed", sa.Integer()),
+    _optional("unreadable", sa.Integer()),
+    _optional("last_error", sa.Text()),
+    _optional("claim", sa.String(64)),
+    _optional("leased_by", sa.String(80)),
+    _optional("lease_until", INSTANT),
+)
+_table(
+    "missing_studies",
+    _key("study_uid", UID),
+    _required("source", sa.String(40)),
+    _required("study_date", sa.Date()),
+    _required("first_listed_at", INSTANT),
+    _required("last_listed_at", INSTANT),
+    _optional("ignored_at", INSTANT),
+    _optional("ignored_by", sa.String(80)),
+    _optional("ignore_reason", sa.Text()),
+    sa.Index(None, "source", "study_date"),
+)
+_table(
     "open_associations",
     _key("id", sa.String(64)),
     _required("receiver", sa.String(80)),
