@@ -55,8 +55,15 @@ SOAK_SEED ?= 1
 # And changed files, data sets, reports and sessions; 100,000 take some hours on two cores. A run that
 # was stopped goes on with `python -m tests.mutation --seed SEED --first NUMBER`.
 SOAK_CASES ?= 100000
+# And a whole node with its database and its PACS, killed so many times on each database. A fault is
+# looked for again with the same seed.
+SOAK_KILLS ?= 120
 soak: $(VENV)/.installed $(VENV)/.dev
-	SOAK_SEED=$(SOAK_SEED) PYTHONPATH=service $(BIN)/python -m pytest -q tests/integration/test_take_over.py
+	SOAK_SEED=$(SOAK_SEED) PYTHONPATH=service $(BIN)/python -m pytest -q tests/integration/test_take_over.py tests/kills
+	for database in sqlite postgresql; do \
+	    PYTHONPATH=service $(BIN)/python -m tests.kills.campaign --database $$database \
+	        --kills $(SOAK_KILLS) --seed $(SOAK_SEED) || exit 1; \
+	done
 	$(BIN)/python -m tests.soak.receiver_soak --connections $(SOAK_CONNECTIONS) --seed $(SOAK_SEED)
 	PYTHONPATH=service $(BIN)/python -m tests.mutation --cases $(SOAK_CASES) --seed $(SOAK_SEED)
 

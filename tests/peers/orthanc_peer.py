@@ -80,6 +80,12 @@ class Orthanc:
             return False
         return True
 
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 while it does not run."""
+        running = self._process is not None and self._process.poll() is None
+        return self._process.pid if self._process is not None and running else 0
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)

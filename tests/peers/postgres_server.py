@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,31 +36,66 @@ class PostgresServer:
             )
         return self.url(name)
 
+    @property
+    def pid(self) -> int:
+        """The process id of the server's first process; 0 while it does not run."""
+        try:
+            pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, 0)
+        except (OSError, ValueError, IndexError):
+            return 0
+        return pid
+
+    def start(self) -> None:
+        """Start it; it has to have been made."""
+        # The tests kill processes, never the machine: nothing here needs to reach the disk.
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
+        self._control("-o", options, "-l", str(self.folder / "log"), "start")
+
+    def start_again(self, seconds: float = 60.0) -> None:
+        """Start it after a kill: for a moment its former children keep it from that."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self.start()
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def stop(self) -> None:
+        """Stop it at once."""
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *words: str) -> None:
+        data = str(self.folder / "data")
+        _run([str(_find_binaries() / "pg_ctl"), "-D", data, "-w", "-t", "60", *words])
+
     def _admin(self) -> str:
         return f"host={self.folder} user=postgres dbname=postgres"
+
+
+def _find_binaries() -> Path:
+    return max(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
     """Start a server in a folder of its own, and stop and remove both."""
-    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
     # Not pytest's own temporary folder: the server's user may not enter it, and the path of a
     # Unix socket is short.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-    data = folder / "data"
-    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
-    control = [str(binaries / "pg_ctl"), "-D", str(data), "-w", "-t", "60"]
-    # The tests kill processes, never the machine: nothing here needs to reach the disk.
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
+    server = PostgresServer(folder)
+    initdb = [str(_find_binaries() / "initdb"), "-D", str(folder / "data"), "-U", "postgres"]
     try:
-        _run([*initdb, "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"])
-        _run([*control, "-o", options, "-l", str(folder / "log"), "start"])
+        _run([*initdb, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"])
+        server.start()
         try:
-            yield PostgresServer(folder)
+            yield server
         finally:
-            _run([*control, "-m", "immediate", "stop"])
+            server.stop()
     finally:
         shutil.rmtree(folder)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from secondread import __version__, log
 from secondread.app.audit_trail import AuditTrail
@@ -28,7 +29,7 @@ from secondread.app.web_server import serve_probes
 from secondread.clock import Clock, utc_now
 from secondread.detect.child import DetectorChild
 from secondread.detect.child_loop import limit_memory
-from secondread.engine import Engine, ReportHoldUp
+from secondread.engine import Engine, ReportHoldUp, Workflow
 from secondread.errors import TransientError, describe_without_quoting, is_outage
 from secondread.guard import report_failure
 from secondread.reading import Reader
@@ -43,7 +44,7 @@ from secondread.send.workers import STOP_SECONDS, DestinationWorkers
 from secondread.settings import PeerSettings, Settings
 from secondread.track.tracker import Tracker
 from secondread.workflow.fenced_run import FencedRuns
-from secondread.workflow.order import FAIL, READ
+from secondread.workflow.order import FAIL, READINGS
 from secondread.workflow.revision_reader import ReadingTools
 
 _log = log.get_logger(__name__)
@@ -134,7 +135,10 @@ def _make_tools(node: Node, reader: Reader, child: DetectorChild) -> ReadingTool
 def _make_engine(
     settings: Settings, name: str, runs: FencedRuns, report_hold_up: ReportHoldUp
 ) -> Engine:
-    workflows = {READ: runs.read, FAIL: runs.fail}
+    workflows: dict[str, Workflow] = {
+        name: partial(runs.read, order=order) for name, order in READINGS.items()
+    }
+    workflows[FAIL] = runs.fail
     return Engine(settings.engine_url, name, workflows, report_hold_up=report_hold_up)
 
 

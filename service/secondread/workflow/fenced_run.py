@@ -14,7 +14,7 @@ from secondread.engine import Result, RunStep
 from secondread.errors import InputError, TransientError
 from secondread.log import get_logger
 from secondread.track.reading_runs import ReadingRun, ReadingRuns
-from secondread.workflow.order import run_failure, run_reading
+from secondread.workflow.order import Order, run_failure, run_reading
 from secondread.workflow.revision_reader import ReadingTools
 from secondread.workflow.steps import ReadingSteps, is_deadly
 
@@ -39,8 +39,10 @@ class FencedRuns:
     worker: str
     watch_step: Callable[[], AbstractContextManager[None]] = nullcontext
 
-    def read(self, run_step: RunStep, study_uid: str, revision: int) -> None:
-        """Read a study; a `Workflow`.
+    def read(
+        self, run_step: RunStep, study_uid: str, revision: int, order: Order = run_reading
+    ) -> None:
+        """Read a study by the steps of one version; a `Workflow`.
 
         Raises
         ------
@@ -52,7 +54,7 @@ class FencedRuns:
             counts = {"faults": run.faults, "deaths": run.deaths}
             _log.error("reading_given_up", study_uid=study_uid, revision=revision, **counts)
             raise InputError(f"the worker died {run.deaths} times in one step of the reading")
-        run_reading(steps, self._fence(run_step, study_uid, revision, run), study_uid, revision)
+        order(steps, self._fence(run_step, study_uid, revision, run), study_uid, revision)
 
     def fail(self, run_step: RunStep, study_uid: str, revision: int) -> None:
         """Report a reading that broke; a `Workflow`."""
