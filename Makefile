@@ -12,6 +12,10 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reo
 SOURCES := $(shell find service -path service/docs -prune -o -type f -not -path '*/__pycache__/*' -print) \
            $(wildcard models/calcification/*.onnx models/calcification/*.toml) pyproject.toml
 
+# Byte code is written, whatever the shell says: tests start a few hundred processes, and each of them
+# and each of pytest's own would compile all that it imports anew, for half of what its start costs.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test quick check lint types tests peers conformance bench soak lock sbom advisories clean
 
 demo: $(VENV)/.installed
