@@ -24,7 +24,7 @@ from tests.peers.ports import free_port
 from tests.worlds.shared_exam import write_shared_exam
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
@@ -130,7 +130,7 @@ maximum_pause_seconds = 1
         """Stop in good order; return the exit status."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        status = self._process.wait(60)
+        status = self._process.wait(120)
         self._process = None
         return status
 

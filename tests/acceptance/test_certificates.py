@@ -62,12 +62,12 @@ def test_a_receiver_warns_of_its_certificate_and_takes_up_the_next(tmp_path: Pat
             assert tracker is not None
             return {alarm.kind for alarm in tracker.node_queries.list_alarms()}
 
-        until(lambda: list_kinds() == {EXPIRY_ALARM}, "the alarm", 20)
+        until(lambda: list_kinds() == {EXPIRY_ALARM}, "the alarm")
         own.key.write_text("broken")
-        until(lambda: FILES_ALARM in list_kinds(), "the alarm of broken files", 20)
+        until(lambda: FILES_ALARM in list_kinds(), "the alarm of broken files")
         assert show(port, authority.certificate) == read_der(ending)
         install(renewed)
-        until(lambda: not list_kinds(), "the end of the alarms", 20)
+        until(lambda: not list_kinds(), "the end of the alarms")
         assert show(port, authority.certificate) == read_der(renewed)
     finally:
         if tracker is not None:

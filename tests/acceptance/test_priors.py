@@ -111,6 +111,10 @@ def detail_of(node: NodeProcess, study_uid: str) -> StudyDetail:
     return detail
 
 
+def fetch_states(node: NodeProcess, study_uid: str) -> list[FetchState]:
+    return [one.state for one in detail_of(node, study_uid).fetch_requests]
+
+
 def changes(node: NodeProcess, study_uid: str) -> set[str]:
     found = detail_of(node, study_uid).findings
     return {str(finding.document["change"]) for finding in found if finding.shown}
@@ -206,12 +210,13 @@ def test_the_node_fetches_the_prior_and_says_in_the_report_what_changed(
     assert node.push(*exam.current).returncode == 0
     until(lambda: is_read(node, study_uid) and node.has_sent(study_uid), "the reading")
     until(lambda: others_marks(node, study_uid) == [{"LCC": 2}], "the other maker's report")
+    # A request is done a moment after the last of what it asked for has come.
+    until(lambda: fetch_states(node, study_uid) == [FetchState.DONE] * 2, "the ends of the fetches")
 
     prior_uid = study_of(exam.prior[0])
     (prior,) = priors(node, study_uid).usable
     assert prior.study_uid == prior_uid
     detail, held = detail_of(node, study_uid), detail_of(node, prior_uid)
-    assert [one.state for one in detail.fetch_requests] == [FetchState.DONE, FetchState.DONE]
     assert (held.summary.state, held.summary.hold_reason) == (
         StudyState.HELD,
         Reason.FETCHED_AS_PRIOR,

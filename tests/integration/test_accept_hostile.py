@@ -21,6 +21,9 @@ from tests.worlds.certificates import Authority
 
 MG = uid.DigitalMammographyXRayImageStorageForPresentation
 
+# Short enough to wait for, and long enough for an honest caller on a busy machine.
+ACSE_SECONDS, NETWORK_SECONDS = 1.0, 1.5
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
@@ -31,12 +34,16 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     """A node that is called over TCP alone, and one that is called over TLS."""
     if request.param == "plain":
-        with running_node(tmp_path, acse_seconds=0.3, network_seconds=0.6) as node:
+        with running_node(
+            tmp_path, acse_seconds=ACSE_SECONDS, network_seconds=NETWORK_SECONDS
+        ) as node:
             yield node
         return
     authority: Authority = request.getfixturevalue("authority")
     tls = authority.issue("node").files
-    with running_node(tmp_path, acse_seconds=0.3, network_seconds=0.6, tls=tls) as node:
+    with running_node(
+        tmp_path, acse_seconds=ACSE_SECONDS, network_seconds=NETWORK_SECONDS, tls=tls
+    ) as node:
         context = ssl.create_default_context(cafile=str(authority.certificate))
         node.tls = (context, "127.0.0.1")
         yield node
@@ -59,7 +66,7 @@ def connect(node: Node) -> Iterator[Callable[[], socket.socket]]:
         connection.close()
 
 
-def is_cut(connection: socket.socket, seconds: float = 5) -> bool:
+def is_cut(connection: socket.socket, seconds: float = 15) -> bool:
     """Whether the other side ends the connection in time."""
     connection.settimeout(seconds)
     try:
@@ -121,10 +128,10 @@ def test_silent_clients_are_cut_and_hold_no_place(
 def test_a_crowd_of_silent_connections_pushes_out_its_own_and_nobody_who_asks(
     tmp_path: Path,
 ) -> None:
-    with running_node(tmp_path, acse_seconds=10) as node:
+    with running_node(tmp_path, acse_seconds=60) as node:
         crowd = [socket.create_connection(("127.0.0.1", node.port), timeout=10) for _ in range(100)]
-        # Sooner than the ten seconds that the silent ones in the room are given.
-        assert is_cut(crowd[0], seconds=3)
+        # Sooner than the minute that the silent ones in the room are given.
+        assert is_cut(crowd[0], seconds=20)
         assert node.send(instance()) == [0x0000]
         assert not is_cut(crowd[-1], seconds=0.1)
         for connection in crowd:
@@ -155,7 +162,7 @@ def test_broken_first_bytes_cost_only_their_connection(
 def test_a_request_that_drips_is_cut(node: Node, connect: Callable[[], socket.socket]) -> None:
     connection = connect()
     connection.sendall(b"\x01\x00\x00\x00\x01\x00")
-    cut_after = time.monotonic() + 5
+    cut_after = time.monotonic() + 15
     while time.monotonic() < cut_after:
         try:
             connection.sendall(b"\x00")
@@ -168,7 +175,7 @@ def test_a_request_that_drips_is_cut(node: Node, connect: Callable[[], socket.so
 def test_a_stall_inside_a_pdu_is_cut_and_its_half_instance_removed(node: Node) -> None:
     association, context_id = begin(node)
     raw_send(association, pdu(context_id, bytes(5000), command=False, last=True)[:100])
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations())
     assert node.files == []
     assert eventually(lambda: bool(node.ledger.refusals))
     (refusal,) = node.ledger.refusals
@@ -179,14 +186,14 @@ def test_a_stall_inside_a_pdu_is_cut_and_its_half_instance_removed(node: Node) -
 
 def test_a_stall_between_pdus_is_cut_and_its_half_instance_removed(node: Node) -> None:
     begin(node)
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations())
     assert node.files == []
 
 
 def test_an_abort_in_the_middle_of_an_instance_leaves_nothing(node: Node) -> None:
     association, _ = begin(node)
     raw_send(association, b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00")
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations())
     assert (node.files, node.ledger.instances) == ([], {})
     assert eventually(lambda: len(node.ledger.closed) == 1)
 
@@ -194,14 +201,14 @@ def test_an_abort_in_the_middle_of_an_instance_leaves_nothing(node: Node) -> Non
 def test_a_connection_lost_in_the_middle_of_an_instance_leaves_nothing(node: Node) -> None:
     begin(node)
     node.sockets[0].shutdown(socket.SHUT_RDWR)
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations())
     assert (node.files, node.ledger.instances) == ([], {})
 
 
 def test_a_pdu_longer_than_any_is_not_read_into_memory(node: Node) -> None:
     association = node.call(MG)
     raw_send(association, struct.pack(">BBI", 4, 0, 2**32 - 1))
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations())
     assert node.send(instance()) == [0x0000]
 
 
@@ -210,7 +217,7 @@ def test_a_command_without_end_is_not_kept_in_memory(node: Node) -> None:
     endless = pdu(1, bytes(100_000), command=True, last=False)
     with pytest.raises(OSError, match=r"reset|pipe|descriptor|EOF"):
         raw_send(association, endless * 1000)
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations())
 
 
 def test_a_context_that_was_not_accepted_ends_the_association_and_leaves_nothing(
@@ -218,7 +225,7 @@ def test_a_context_that_was_not_accepted_ends_the_association_and_leaves_nothing
 ) -> None:
     association = node.call(MG)
     raw_send(association, pdu(77, store_request(instance()), command=True, last=True))
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=3)
+    assert eventually(lambda: not node.receiver.list_open_associations())
     assert node.files == []
     assert node.send(instance()) == [0x0000]
 
@@ -265,7 +272,7 @@ def test_what_does_not_belong_into_a_data_set_never_gets_into_it(
     odd = pdu(context_id or own_id, b"odd", command=False, last=False, kind=kind)
     raw_send(association, odd + pdu(own_id, rest, command=False, last=True))
     assert eventually(
-        lambda: not node.receiver.list_open_associations() or bool(node.ledger.refusals), seconds=3
+        lambda: not node.receiver.list_open_associations() or bool(node.ledger.refusals)
     )
     assert node.ledger.instances == {}
 
@@ -296,7 +303,7 @@ def test_a_path_in_a_uid_is_answered_with_a_failure_or_an_abort(node: Node, tmp_
     raw_send(association, pdu(context_id, command, command=True, last=True))
     raw_send(association, pdu(context_id, encoded(instance()), command=False, last=True))
     assert eventually(
-        lambda: not node.receiver.list_open_associations() or bool(node.ledger.refusals), seconds=3
+        lambda: not node.receiver.list_open_associations() or bool(node.ledger.refusals)
     )
     assert eventually(lambda: node.files == [])
     assert node.ledger.instances == {}

@@ -22,6 +22,11 @@ MG = uid.DigitalMammographyXRayImageStorageForPresentation
 CLIENT_HELLO_HEAD = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 PLAIN_REQUEST = b"\x01\x00\x00\x00\x00\xcd\x00\x01\x00\x00" + b"SECONDREAD".ljust(16) + bytes(185)
 
+CUT_SECONDS = 3.0
+"""After how long a silent caller is cut: an honest one must not need that on a busy machine."""
+SOONER = 2.7
+"""Who has done within this waited for no silent caller."""
+
 pytestmark = pytest.mark.peer("openssl")
 
 
@@ -43,7 +48,9 @@ def modality(authority: Authority) -> KeyPair:
 @pytest.fixture
 def node(tmp_path: Path, own: KeyPair) -> Iterator[Node]:
     """With TLS, and without certificates of peers."""
-    with running_node(tmp_path, tls=own.files, acse_seconds=1.0, network_seconds=2.0) as node:
+    with running_node(
+        tmp_path, tls=own.files, acse_seconds=CUT_SECONDS, network_seconds=CUT_SECONDS
+    ) as node:
         yield node
 
 
@@ -59,7 +66,7 @@ def connect(node: Node) -> socket.socket:
     return socket.create_connection(("127.0.0.1", node.port), timeout=10)
 
 
-def is_cut(connection: socket.socket, seconds: float = 5) -> bool:
+def is_cut(connection: socket.socket, seconds: float = 15) -> bool:
     """Whether the other side ends the connection in time."""
     connection.settimeout(seconds)
     try:
@@ -93,8 +100,8 @@ def test_who_does_not_finish_a_handshake_is_cut_and_blocks_nobody(
 ) -> None:
     with closing(connect(node)) as stranger:
         stranger.sendall(first)
-        assert send_while(node, authority) < 0.9
-        assert is_cut(stranger, 3)
+        assert send_while(node, authority) < SOONER
+        assert is_cut(stranger)
     assert eventually(lambda: get_refusals(node) == {Reason.TLS_FAILED})
 
 
@@ -102,11 +109,11 @@ def test_a_handshake_byte_by_byte_has_the_time_of_one(node: Node, authority: Aut
     began = time.monotonic()
     with closing(connect(node)) as slow, suppress(OSError):
         slow.sendall(CLIENT_HELLO_HEAD)
-        while time.monotonic() - began < 5:
+        while time.monotonic() - began < 15:
             slow.sendall(b"\x00")
             time.sleep(0.05)
-    assert time.monotonic() - began < 3
-    assert send_while(node, authority) < 0.9
+    assert time.monotonic() - began < 12
+    assert send_while(node, authority) < SOONER
 
 
 def test_a_crowd_of_half_handshakes_displaces_itself_and_keeps_nobody_out(
@@ -116,20 +123,20 @@ def test_a_crowd_of_half_handshakes_displaces_itself_and_keeps_nobody_out(
         for _ in range(3 * WAITING_CONNECTIONS):
             stranger = stack.enter_context(closing(connect(node)))
             stranger.sendall(CLIENT_HELLO_HEAD)
-        assert send_while(node, authority) < 5
+        assert send_while(node, authority) < 3 * CUT_SECONDS
 
 
 def test_who_finishes_a_handshake_and_says_nothing_is_cut(node: Node, authority: Authority) -> None:
     context, name = as_client(authority)
     with context.wrap_socket(connect(node), server_hostname=name) as silent:
-        assert send_while(node, authority) < 0.9
-        assert is_cut(silent, 3)
+        assert send_while(node, authority) < SOONER
+        assert is_cut(silent)
 
 
 def test_an_association_that_falls_silent_over_tls_is_cut(node: Node, authority: Authority) -> None:
     association = node.call(MG, tls=as_client(authority))
     assert association.is_established
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=6)
+    assert eventually(lambda: not node.receiver.list_open_associations())
 
 
 @pytest.mark.parametrize(
@@ -144,9 +151,9 @@ def test_who_speaks_no_tls_is_refused_at_once_and_counted(
     with closing(connect(node)) as stranger:
         stranger.sendall(greeting)
         assert is_cut(stranger)
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < SOONER
     assert eventually(lambda: get_refusals(node) == {Reason.TLS_FAILED})
-    assert send_while(node, authority) < 0.9
+    assert send_while(node, authority) < SOONER
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -158,7 +165,7 @@ def test_who_only_looks_whether_the_port_is_open_is_not_counted(
             if reset:
                 linger = struct.pack("ii", 1, 0)
                 stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    assert send_while(node, authority) < 0.9
+    assert send_while(node, authority) < SOONER
     time.sleep(0.1)
     assert get_refusals(node) == set()
 
@@ -179,8 +186,8 @@ def test_records_broken_in_the_middle_of_an_association_end_it_alone(
     association = node.call(MG, tls=as_client(authority))
     assert association.is_established
     socket.socket.send(node.sockets[-1], b"\x17\x03\x03\x00\x20" + bytes(32))
-    assert eventually(lambda: not node.receiver.list_open_associations(), seconds=5)
-    assert send_while(node, authority) < 0.9
+    assert eventually(lambda: not node.receiver.list_open_associations())
+    assert send_while(node, authority) < SOONER
 
 
 def test_only_peers_with_a_certificate_get_in_where_one_is_asked_for(

@@ -82,7 +82,7 @@ def start(folder: Path, name: str, *job: str) -> subprocess.Popen[bytes]:
 def run(folder: Path, name: str, *job: str) -> int:
     process = start(folder, name, *job)
     try:
-        return process.wait(40)
+        return process.wait(120)
     finally:
         process.kill()
         process.wait()
@@ -94,7 +94,7 @@ def notes(folder: Path) -> list[str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)

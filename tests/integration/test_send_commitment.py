@@ -88,7 +88,7 @@ def test_a_report_over_the_same_association_is_taken_and_ends_the_wait(
     took = request(peer, ledger, linger=20)
     (report,) = ledger.reports
     assert report.committed == UIDS
-    assert peer.reported.wait(5)
+    assert peer.reported.wait(30)
     assert peer.answers == [0x0000]
     assert took < 10
 
@@ -98,13 +98,13 @@ def test_a_report_whose_recording_takes_longer_than_the_wait_is_still_answered(
 ) -> None:
     ledger.work = lambda: time.sleep(0.6)
     request(peer, ledger, linger=0.4)
-    assert peer.reported.wait(5)
+    assert peer.reported.wait(30)
     assert peer.answers == [0x0000]
 
 
 def test_a_peer_that_reports_later_is_not_waited_for(peer: CommitmentPeer, ledger: Ledger) -> None:
     peer.silent = True
-    assert 0.2 <= request(peer, ledger, linger=0.2) < 3
+    assert 0.2 <= request(peer, ledger, linger=0.2) < 15
     assert ledger.reports == []
 
 

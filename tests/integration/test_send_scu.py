@@ -84,7 +84,7 @@ class Peer:
 
     @property
     def address(self) -> PeerAddress:
-        return PeerAddress("PACS", "127.0.0.1", self.port, timeout_seconds=2.0)
+        return PeerAddress("PACS", "127.0.0.1", self.port, timeout_seconds=60.0)
 
 
 @contextmanager
@@ -212,13 +212,13 @@ def test_a_peer_that_is_slow_to_answer_is_given_up_after_its_timeout(
     objects: list[OutboxObject], peer: Peer
 ) -> None:
     release = threading.Event()
-    peer.on_store = lambda _: release.wait(10)
+    peer.on_store = lambda _: release.wait(60)
     began = time.monotonic()
     answers = store_objects(replace(peer.address, timeout_seconds=0.3), CALLING, objects)
     took = time.monotonic() - began
     release.set()
     assert [answer.kind for answer in answers] == [AnswerKind.NO_ANSWER] * 3
-    assert took < 5
+    assert took < 30
 
 
 def test_stopping_between_two_objects_leaves_the_rest_for_later(
@@ -354,17 +354,17 @@ def test_a_peer_that_stops_reading_is_given_up(tmp_path: Path) -> None:
 
     def hold(event: Event) -> None:
         stuck.set()
-        release.wait(20)
+        release.wait(60)
 
     handlers: list[EventHandlerType] = [(evt.EVT_DATA_RECV, _after_first(hold))]
     with serving(Peer(), handlers=handlers) as peer:
         began = time.monotonic()
-        (answer,) = store_objects(replace(peer.address, timeout_seconds=0.5), CALLING, [item])
+        (answer,) = store_objects(replace(peer.address, timeout_seconds=1.5), CALLING, [item])
         took = time.monotonic() - began
         release.set()
     assert stuck.is_set()
     assert answer.kind is AnswerKind.BROKEN
-    assert took < 10
+    assert took < 30
 
 
 def _after_first(action: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -447,7 +447,7 @@ def raw_server(talk: Callable[[socket.socket], object]) -> Iterator[int]:
 
 def test_echo_tells_a_peer_that_takes_the_connection_and_stays_silent() -> None:
     release = threading.Event()
-    with raw_server(lambda _: release.wait(10)) as port:
+    with raw_server(lambda _: release.wait(60)) as port:
         answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=0.3), CALLING)
         release.set()
     assert answer.kind is AnswerKind.NO_ANSWER
@@ -456,7 +456,7 @@ def test_echo_tells_a_peer_that_takes_the_connection_and_stays_silent() -> None:
 
 def test_echo_tells_a_peer_that_hangs_up() -> None:
     with raw_server(lambda connection: connection.recv(10)) as port:
-        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
+        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=60), CALLING)
     assert answer.kind is AnswerKind.BROKEN
     assert "hung up" in answer.detail
 
@@ -468,7 +468,7 @@ def test_echo_tells_another_protocol() -> None:
         connection.recv(1000)
 
     with raw_server(web) as port:
-        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=2), CALLING)
+        answer = send_echo(PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=60), CALLING)
     assert answer.kind is AnswerKind.BROKEN
     assert "does not speak plain DICOM" in answer.detail
 
@@ -479,7 +479,7 @@ def test_a_peer_that_stops_inside_a_pdu_is_given_up() -> None:
     def half(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(b"\x02\x00\x00\x00\x00\xf0")  # an accept that never comes whole
-        release.wait(10)
+        release.wait(60)
 
     with raw_server(half) as port:
         began = time.monotonic()
@@ -487,7 +487,7 @@ def test_a_peer_that_stops_inside_a_pdu_is_given_up() -> None:
         took = time.monotonic() - began
         release.set()
     assert not answer.ok
-    assert took < 5
+    assert took < 30
 
 
 # TLS.
@@ -572,14 +572,14 @@ def test_a_peer_that_never_finishes_the_handshake_takes_no_longer_than_its_time(
     certificates: CallTlsSettings,
 ) -> None:
     release = threading.Event()
-    with raw_server(lambda _: release.wait(10)) as port:
+    with raw_server(lambda _: release.wait(60)) as port:
         began = time.monotonic()
         address = PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=0.3, tls=certificates)
         answer = send_echo(address, CALLING)
         took = time.monotonic() - began
         release.set()
     assert answer.kind in {AnswerKind.TLS, AnswerKind.UNREACHABLE}
-    assert took < 3
+    assert took < 30
 
 
 def test_a_missing_certificate_file_is_told(
@@ -626,8 +626,8 @@ def test_storescp_receives_identical_data_sets(
             )
         )
         stack.callback(process.terminate)
-        address = PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=5, tls=tls)
-        deadline = time.monotonic() + 5
+        address = PeerAddress("PACS", "127.0.0.1", port, timeout_seconds=60, tls=tls)
+        deadline = time.monotonic() + 60
         while not send_echo(address, CALLING).ok and time.monotonic() < deadline:
             time.sleep(0.05)
         answers = store_objects(address, CALLING, objects)

@@ -126,7 +126,8 @@ def test_what_three_workers_lose_is_read_once_by_those_that_live(
     assert set(workers.list_outcomes().values()) == {Outcome.NO_FINDINGS}
     assert [revision.number for revision in workers.list_revisions()] == [1] * len(studies)
     events = workers.count_events()
-    assert events["stopped", "process_was_taken_for_dead"] == 1
+    # Once for its stop; a machine that is slow enough may take it for dead again.
+    assert events["stopped", "process_was_taken_for_dead"] >= 1
     assert sum(events[name, "study_read"] for name in workers.running) == len(studies)
 
 

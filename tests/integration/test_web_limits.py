@@ -16,7 +16,7 @@ from secondread.settings import WebSettings
 from tests.peers.ports import free_port
 
 PLACES = 16
-SECONDS = 0.6
+SECONDS = 1.0
 HALF_HEADER = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Half: "
 HALF_BODY = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf"
 
@@ -43,7 +43,7 @@ def port() -> Iterator[int]:
     web = WebSettings(port=free_port(), request_seconds=SECONDS)
     web = web.model_copy(update={"maximum_connections": PLACES})
     with WebServer(Starlette(routes=routes), web):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not answers(web.port):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -51,8 +51,8 @@ def port() -> Iterator[int]:
 
 
 def connect(port: int, data: bytes = b"") -> socket.socket:
-    peer = socket.create_connection(("127.0.0.1", port), 5)
-    peer.settimeout(5)
+    peer = socket.create_connection(("127.0.0.1", port), 20)
+    peer.settimeout(20)
     peer.sendall(data)
     return peer
 
@@ -77,7 +77,7 @@ def answers(port: int) -> bool:
 
 
 def has_ended(peer: socket.socket) -> bool:
-    """Whether the server closes the connection within five seconds."""
+    """Whether the server closes the connection within twenty seconds."""
     try:
         while peer.recv(65536):
             pass
@@ -93,14 +93,14 @@ def test_a_request_that_does_not_come_to_its_end_is_ended(port: int, half: bytes
     with connect(port, half) as peer:
         begun = time.monotonic()
         assert has_ended(peer)
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 15
 
 
 def test_bytes_that_trickle_in_do_not_keep_a_connection_open(port: int) -> None:
     with connect(port, HALF_HEADER) as peer:
         begun = time.monotonic()
         has_been_cut = False
-        while not has_been_cut and time.monotonic() < begun + 5:
+        while not has_been_cut and time.monotonic() < begun + 20:
             time.sleep(0.05)
             try:
                 peer.sendall(b"x")
@@ -123,7 +123,7 @@ def test_an_answer_that_is_not_taken_ends_the_connection(port: int) -> None:
                 taken += len(piece)
         except OSError:
             pass
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 15
         assert taken < 50_000_000
 
 

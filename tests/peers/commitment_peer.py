@@ -49,7 +49,7 @@ class CommitmentPeer:
 
     @property
     def address(self) -> PeerAddress:
-        return PeerAddress("PACS", "127.0.0.1", self.port, timeout_seconds=3.0)
+        return PeerAddress("PACS", "127.0.0.1", self.port, timeout_seconds=10.0)
 
     def on_store(self, event: Event) -> int:
         ds = event.dataset
@@ -78,7 +78,7 @@ class CommitmentPeer:
     def report(self, information: Dataset, event_type: int = 1) -> int:
         """Report over an association of its own."""
         ae = AE("PACS")
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 5
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
         ae.add_requested_context(PUSH_MODEL, ExplicitVRLittleEndian)
         roles: list[Any] = [build_role(PUSH_MODEL, scp_role=True)]
         association = ae.associate(

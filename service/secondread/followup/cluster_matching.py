@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from scipy.stats import poisson
+from scipy.special import pdtrc
 
 from secondread.findings.clusters import LINK_MM, MINIMUM_MEMBERS, OUTLINE_MARGIN_MM
 from secondread.followup.calcification_pairs import PAIR_MM, find_unpaired, pair_calcifications
@@ -232,7 +232,8 @@ def find_sparse(
     # overlap is assumed, so the expected number is never too small.
     near_mm2 = len(at) * np.pi * PAIR_MM**2
     expected = len(loose) * near_mm2 / max(area_mm2, near_mm2)
-    if float(poisson.sf(len(near) - 1, expected)) > _BY_CHANCE:
+    # pdtrc(k, m): the chance of more than k. scipy.stats would add a fifth to a worker's start.
+    if float(pdtrc(len(near) - 1, expected)) > _BY_CHANCE:
         return ()
     return tuple(dict.fromkeys(near.finding.tolist()))
 

@@ -305,7 +305,7 @@ def running_node(
             connection.close()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
     """Wait until a condition holds; False if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
