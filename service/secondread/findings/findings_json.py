@@ -49,6 +49,7 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "bed": encode_placement(finding.placement) if finding.placement else None,
         "position": asdict(finding.position) if finding.position else None,
         "shown": finding.shown,
+        "region": finding.region,
     }
 
 

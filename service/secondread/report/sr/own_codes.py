@@ -27,6 +27,8 @@ PRIORITY = _build_code("priority", "Priority")
 """Expected suspicion, 0-100: certainty as a probability times suspicion, of a lesion the highest of
 its views. Groups are in its order."""
 LESION = _build_code("lesion", "Unique identifier of the lesion over all exams")
+REGION = _build_code("region", "Region that the cluster lies in")
+"""Its value is the Tracking Unique Identifier of the region's group in the same report."""
 OUTCOME = _build_code("outcome", "Outcome of the reading")
 STATUS = _build_code("image-status", "Status of the image")
 REASON = _build_code("reason", "Reason")
@@ -71,7 +73,7 @@ OUTSIDE_SCOPE = _build_code("left-out", "not read: outside the detector's scope"
 def list_own_codes() -> dict[type[StrEnum] | str, tuple[Code, ...]]:
     """Return all codes of the scheme, by what they are values of; concept names come first."""
     return {
-        "concept names": (SUSPICION, PRIORITY, LESION, OUTCOME, STATUS, REASON, ZONE),
+        "concept names": (SUSPICION, PRIORITY, LESION, REGION, OUTCOME, STATUS, REASON, ZONE),
         Outcome: tuple(map(get_own_code, Outcome)),
         ImageStatus: (*map(get_own_code, ImageStatus), OUTSIDE_SCOPE),
         Reason: tuple(map(get_own_code, Reason)),
