@@ -17,7 +17,8 @@ from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.region_words import describe_region
 from secondread.geometry import SpacingMm, is_inside
 from secondread.reading import StudyContext, read_study
-from tests.bench.bench_regions import KINDS, PLANTED_IN, judge_kind
+from secondread_lab.judge.region_layouts import KINDS
+from tests.bench.bench_regions import PLANTED_IN, judge_kind
 from tests.unit.followup.breasts import READER
 from tests.worlds.builders import detection, mammogram, mark
 
